@@ -1,0 +1,62 @@
+# Two commands do everything: `make demo` and `make test`. Each makes the virtual environment it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WHEEL_SOURCES := pyproject.toml README.md LICENSE $(shell find src -type f -not -path '*/__pycache__/*')
+
+.PHONY: demo test check fix docs conformance train-smoke clean
+
+demo: $(VENV)/.installed
+	$(BIN)/edgent demo
+
+test: $(VENV)/.tests
+	$(BIN)/python -m pytest -q --ignore=tests/training --ignore=tests/conformance
+
+check: $(VENV)/.check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(VENV)/.check
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.tests
+	$(BIN)/python -m pytest -q tests/test_docs.py
+
+# Every cut of every real topology of the onnx wheel, and its recorded tests.
+conformance: $(VENV)/.tests
+	$(BIN)/python -m pytest -q tests/conformance
+
+# Training, on a few images, in an environment of its own: PyTorch is large.
+train-smoke: .venv-train/.installed
+	.venv-train/bin/python -m pytest -q tests/training
+
+clean:
+	rm -rf $(VENV) .venv-train build dist
+
+# The built wheel is what is installed, and so what is tested.
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check build
+
+$(VENV)/.installed: $(VENV)/bin/python $(WHEEL_SOURCES)
+	rm -rf dist && $(BIN)/python -m build -q --wheel --outdir dist .
+	$(BIN)/python -m pip install -q --disable-pip-version-check dist/*.whl
+	$(BIN)/python -m pip install -q --disable-pip-version-check --force-reinstall --no-deps dist/*.whl
+	touch $@
+
+$(VENV)/.tests: $(VENV)/.installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check "pytest>=8" "pytest-timeout>=2.3" "hypothesis>=6.100"
+	touch $@
+
+$(VENV)/.check: $(VENV)/.tests
+	$(BIN)/python -m pip install -q --disable-pip-version-check "mypy>=1.15" "ruff>=0.11" "import-linter>=2.3"
+	touch $@
+
+.venv-train/.installed: $(VENV)/.installed
+	$(PYTHON) -m venv .venv-train
+	.venv-train/bin/python -m pip install -q --disable-pip-version-check torch==2.13.0
+	.venv-train/bin/python -m pip install -q --disable-pip-version-check dist/*.whl "pytest>=8" "pytest-timeout>=2.3" "hypothesis>=6.100"
+	touch $@

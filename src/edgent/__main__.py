@@ -1,0 +1,5 @@
+"""`python -m edgent` is `edgent`."""
+
+from edgent.cli import main
+
+main()

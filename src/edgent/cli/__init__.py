@@ -1,0 +1,47 @@
+"""The commands. Each is a thin shell: parse, call, print. Errors become one line and an exit code here."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from edgent.cli import demo, inspect, measure, plan, prepare, serve
+from edgent.errors import EdgentError
+
+app = typer.Typer(
+    help="DNN inference shared by a weak device and a nearby edge server, within a deadline.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for verb in (
+    demo.demo,
+    inspect.inspect,
+    measure.evaluate,
+    measure.profile,
+    plan.plan,
+    serve.serve,
+    serve.run,
+    prepare.train,
+    prepare.data,
+):
+    app.command()(verb)
+
+
+def main() -> None:
+    """Entry point: 0 done, 1 failed, 2 bad usage or input."""
+    try:
+        app()
+    except EdgentError as error:
+        _end(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _end("interrupted", 130)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+def _end(message: str, code: int) -> None:
+    sys.stderr.write(f"edgent: {' '.join(message.split())}\n")
+    sys.exit(code)

@@ -1,0 +1,150 @@
+"""`edgent inspect`: layers, exits, cuts and what crosses them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edgent.cli import show
+from edgent.cli.options import AsJson, Dims, ModelName, parse_dims
+from edgent.errors import InputError
+from edgent.units import format_bytes
+
+if TYPE_CHECKING:
+    from edgent.model import Branch, Model
+    from edgent.runtime.verify import Verification
+
+_ROWS = 60
+
+
+def inspect(
+    model: ModelName,
+    verify: Annotated[str, typer.Option(metavar="N|all", help="Check N cuts of each exit, or all.")] = "",
+    seed: Annotated[int, typer.Option(help="Of the random input and of the draw.")] = 0,
+    dim: Dims = None,
+    as_json: AsJson = False,
+) -> None:
+    """Layers, exits, cuts and bytes of a model; --verify proves that splitting it is exact."""
+    from edgent.model import load
+
+    most = _most(verify)
+    loaded = load(model, dims=parse_dims(dim))
+    if verify:
+        _verify(loaded, most, seed, as_json)
+    elif as_json:
+        show.document(_document(loaded))
+    else:
+        _tables(loaded)
+
+
+def _most(verify: str) -> int | None:
+    if verify in ("", "all"):
+        return None
+    if not verify.isdigit() or int(verify) < 1:
+        raise InputError(f"--verify {verify!r}: expected a positive number of cuts, or all")
+    return int(verify)
+
+
+def _verify(model: Model, most: int | None, seed: int, as_json: bool) -> None:
+    from edgent.runtime.engine import Engine
+    from edgent.runtime.verify import verify
+
+    with show.progress("cuts") as progress:
+        found = verify(model, Engine(capacity=16), most=most, seed=seed, progress=progress)
+    counts = asdict(found) | {"failed": [asdict(failure) for failure in found.failed]}
+    if as_json:
+        show.document({"path": str(model.path), "digest": model.digest, "exits": len(model.branches), **counts})
+    else:
+        _print_verification(model, found)
+    if found.failed:
+        raise typer.Exit(1)
+
+
+def _print_verification(model: Model, found: Verification) -> None:
+    show.out.print(
+        f"{model.name}: {found.layers} layers, {len(model.branches)} exits, {found.cuts} cuts; "
+        f"{found.verified} verified, largest relative difference {found.max_relative_difference:.2g}, "
+        f"{len(found.failed)} failed"
+    )
+    for failure in found.failed[:_ROWS]:
+        show.out.print(f"  exit {failure.exit} cuts {failure.upload_cut}..{failure.download_cut}: {failure.why}")
+
+
+def _document(model: Model) -> dict[str, Any]:
+    return {
+        "path": str(model.path),
+        "digest": model.digest,
+        "inputs": [_tensor(tensor) for tensor in model.inputs],
+        "exits": [
+            {"exit": b.exit, "name": b.name, "accuracy": b.accuracy, "layers": len(b.layers), "relative_cost": cost,
+             "dominated": dominated, "cuts": _cuts(b)}
+            for b, cost, dominated in _costs(model)
+        ],
+        "layers": [_layer(row) for row in _rows(model, model.branches[-1])],
+    }  # fmt: skip
+
+
+def _tensor(tensor: Any) -> dict[str, Any]:
+    return {"name": tensor.name, "dtype": tensor.dtype, "shape": tensor.shape, "bytes": tensor.nbytes}
+
+
+def _cuts(branch: Branch) -> list[dict[str, Any]]:
+    n = len(branch.layers)
+    crossing = [branch.boundary(cut, n).up for cut in range(n + 1)]
+    up, _ = branch.boundary_bytes()
+    return [
+        {"cut": cut, "tensors": [tensor.name for tensor in tensors], "bytes": float(up[cut, n])}
+        for cut, tensors in enumerate(crossing)
+    ]
+
+
+def _rows(model: Model, branch: Branch) -> list[tuple[Any, Any]]:
+    from edgent.model.costs import layer_costs
+
+    return list(zip(branch.layers, layer_costs(model, branch), strict=True))
+
+
+def _layer(row: tuple[Any, Any]) -> dict[str, Any]:
+    layer, cost = row
+    return {"name": layer.name, "op": layer.op} | asdict(cost)
+
+
+def _costs(model: Model) -> list[tuple[Branch, float | None, bool]]:
+    """Each branch, its cost relative to the last one's, and whether a cheaper one is at least as accurate."""
+    from edgent.model.costs import branch_flops
+
+    flops = [branch_flops(model, branch) for branch in model.branches]
+    last = flops[-1]
+    relative = [None if value is None or not last else value / last for value in flops]
+    return [
+        (branch, relative[i], any(_dominates(model, relative, other, i) for other in range(len(relative)) if other != i))
+        for i, branch in enumerate(model.branches)
+    ]
+
+
+def _dominates(model: Model, relative: list[float | None], other: int, one: int) -> bool:
+    a, b = model.branches[other].accuracy, model.branches[one].accuracy
+    x, y = relative[other], relative[one]
+    return None not in (a, b, x, y) and a >= b and x <= y and (a > b or x < y)  # type: ignore[operator]
+
+
+def _tables(model: Model) -> None:
+    show.out.print(f"{model!r}\n{model.path}\ndigest {model.digest}\n")
+    exits = show.table("Exits", "exit", "layers", "accuracy", "relative cost", "")
+    for branch, cost, dominated in _costs(model):
+        note = "dominated" if dominated else ""
+        exits.add_row(branch.name, str(len(branch.layers)), show.percent(branch.accuracy), show.percent(cost), note)
+    show.out.print(exits)
+    branch = model.branches[-1]
+    cuts = _cuts(branch)
+    layers = show.table(f"\nLayers and cuts of exit {branch.exit}", "layer", "operator", "MFLOP", "cut", "bytes", "crosses")
+    for k, (layer, cost) in enumerate(_rows(model, branch)[:_ROWS], start=1):
+        flops = "-" if cost.flops is None else f"{cost.flops / 1e6:.3g}"
+        size = cuts[k]["bytes"]
+        names = ", ".join(cuts[k]["tensors"])
+        layers.add_row(layer.name, layer.op, flops, str(k), "-" if size != size else format_bytes(size), names[:40])
+    show.out.print(layers)
+    if len(branch.layers) > _ROWS:
+        show.out.print(f"... {len(branch.layers) - _ROWS} more layers: --json shows all")

@@ -1,0 +1,138 @@
+"""`edgent profile` and `edgent evaluate`: how fast this machine is, how accurate and small a model's answers are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edgent.cli import show
+from edgent.cli.options import AsJson, ModelName, Output, Threads
+from edgent.units import format_duration
+
+if TYPE_CHECKING:
+    from edgent.codec import Calibration
+    from edgent.latency import Profile
+    from edgent.model import Model
+
+
+def profile(
+    model: ModelName,
+    output: Output = None,
+    threads: Threads = 1,
+    source: Annotated[Path | None, typer.Option(metavar="IMAGE", help="A typical input, as it will come.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a model on this machine: layers, codecs, pre-processing."""
+    from edgent.model import load
+    from edgent.runtime.engine import Engine
+    from edgent.runtime.profiler import profile as measure
+
+    show.check_output(output)
+    loaded = load(model)
+    example = read_input(source) if source else None
+    with show.progress("profiling") as progress:
+        made = measure(loaded, Engine(threads=threads), source=example, progress=progress)
+    if output is not None:
+        made.save(output)
+    if as_json:
+        import json
+
+        show.document(json.loads(made.to_json()))
+    else:
+        _print_profile(loaded, made)
+
+
+def evaluate(
+    model: ModelName,
+    data: Annotated[Path, typer.Option(metavar="DIR", help="CIFAR-10, from `edgent data cifar10`.")],
+    output: Output = None,
+    sample: Annotated[int, typer.Option(min=1, help="Images for lossy crossings at inner cuts.")] = 2000,
+    threads: Annotated[int, typer.Option(min=1, help="Compute threads of the engine.")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Accuracy of each exit and lossy codec, and encoded sizes: the model's calibration."""
+    from edgent.datasets import load_cifar10
+    from edgent.runtime.calibrator import evaluate as measure
+    from edgent.runtime.engine import Engine
+
+    show.check_output(output)
+    images = load_cifar10(data, "test")
+    with show.progress("evaluating") as progress:
+        accuracies, calibration = measure(
+            model, images, engine=Engine(threads=threads), sample=sample, progress=progress
+        )
+    if output is not None:
+        calibration.save(output)
+    content = _accuracies(accuracies, calibration)
+    if as_json:
+        show.document(content)
+        return
+    table = show.table(f"Accuracy on {len(images.labels)} images of {calibration.data}", "exit", "codec", "accuracy")
+    for row in content["exits"]:
+        table.add_row(str(row["exit"]), "-", show.percent(row["accuracy"]))
+        for codec, accuracy in row["input_codecs"].items():
+            table.add_row("", codec, show.percent(accuracy))
+    show.out.print(table)
+
+
+def read_input(path: Path) -> bytes:
+    """The bytes of an input file.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    from edgent.errors import InputError
+
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); expected an image file") from error
+
+
+def _accuracies(accuracies: tuple[float, ...], calibration: Calibration) -> dict[str, Any]:
+    entries = calibration.accuracies
+    return {
+        "model": calibration.model,
+        "digest": calibration.digest,
+        "data": calibration.data,
+        "exits": [
+            {
+                "exit": number,
+                "accuracy": accuracy,
+                "input_codecs": {e.codec: e.accuracy for e in entries if e.exit == number and _of_input(e.codec)},
+                "crossings": [
+                    {"tensors": list(e.tensors), "codec": e.codec, "accuracy": e.accuracy, "samples": e.samples}
+                    for e in entries
+                    if e.exit == number
+                ],
+            }
+            for number, accuracy in enumerate(accuracies)
+        ],
+    }
+
+
+def _of_input(codec: str) -> bool:
+    from edgent.codec import is_image_codec
+
+    return is_image_codec(codec)
+
+
+def _print_profile(model: Model, made: Profile) -> None:
+    show.out.print(f"{made!r}\n")
+    table = show.table("Branches", "exit", "layers", "whole", "spread", "unassigned")
+    for branch in made.branches:
+        table.add_row(
+            str(branch.exit),
+            str(len(branch.layers)),
+            format_duration(branch.whole.median),
+            show.percent(branch.whole.spread),
+            show.percent(branch.unassigned),
+        )
+    show.out.print(table)
+    last = model.branches[-1]
+    layers = show.table(f"\nLayers of exit {last.exit}", "layer", "operator", "time")
+    for layer, seconds in zip(last.layers, made.branch(last.exit).layers, strict=True):
+        layers.add_row(layer.name, layer.op, format_duration(seconds))
+    show.out.print(layers)

@@ -1,0 +1,50 @@
+"""Arguments and options that several commands share, each spelled once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgent.errors import InputError
+
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model's name, or an ONNX file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write.")]
+Threads = Annotated[int, typer.Option(min=1, help="Compute threads of the engine.")]
+Dims = Annotated[list[str] | None, typer.Option("--dim", metavar="NAME=N", help="A number for a free dimension.")]
+CalibrationFile = Annotated[
+    Path | None, typer.Option("--calibration", metavar="FILE", help="Sizes and accuracies of codecs on this model.")
+]
+Deadline = Annotated[str, typer.Option(metavar="TIME", help="From input to answer, as 100ms.")]
+Direction = Annotated[str, typer.Option(metavar="any|device-first|edge-first", help="Which cuts to allow.")]
+Exits = Annotated[list[int] | None, typer.Option("--exit", metavar="N", help="Allow this exit only (repeatable).")]
+Codecs = Annotated[list[str] | None, typer.Option("--codec", metavar="NAME", help="Allow this codec (repeatable).")]
+
+
+def parse_dims(texts: Sequence[str] | None) -> dict[str, int]:
+    """Reads NAME=N pairs.
+
+    Raises:
+        InputError: not of that form, or not a positive number.
+    """
+    dims = {}
+    for text in texts or ():
+        name, _, number = text.partition("=")
+        if not name or not number.isdigit() or int(number) < 1:
+            raise InputError(f"--dim {text!r}: expected NAME=N with a positive number, as batch=1")
+        dims[name] = int(number)
+    return dims
+
+
+def parse_direction(text: str) -> str:
+    """Checks a direction.
+
+    Raises:
+        InputError: none of the three.
+    """
+    if text not in ("any", "device-first", "edge-first"):
+        raise InputError(f"--direction {text!r}: expected any, device-first or edge-first")
+    return text

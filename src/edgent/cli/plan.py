@@ -1,0 +1,86 @@
+"""`edgent plan`: what would be run, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgent.cli import show
+from edgent.cli.options import (
+    AsJson,
+    CalibrationFile,
+    Codecs,
+    Deadline,
+    Direction,
+    Exits,
+    ModelName,
+    parse_direction,
+)
+from edgent.units import format_duration, parse_bandwidth, parse_delay, parse_duration
+
+if TYPE_CHECKING:
+    from edgent.planning import Plan
+
+Bandwidth = Annotated[str, typer.Option(metavar="RATE", help="Of the uplink, as 400kbps.")]
+
+
+def plan(
+    model: ModelName,
+    device: Annotated[Path, typer.Option(metavar="FILE", help="The device's profile of this model.")],
+    edge: Annotated[Path, typer.Option(metavar="FILE", help="The edge's profile of this model.")],
+    bandwidth: Bandwidth,
+    deadline: Deadline,
+    downlink: Annotated[str, typer.Option(metavar="RATE", help="Of the downlink; the bandwidth if not given.")] = "",
+    rtt: Annotated[str, typer.Option(metavar="TIME", help="Round trip of the empty link.")] = "0ms",
+    calibration: CalibrationFile = None,
+    direction: Direction = "any",
+    exit: Exits = None,
+    codec: Codecs = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why the neighbours lost.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The most accurate answer in time: which exit, what runs where, how the crossing tensors are encoded."""
+    from edgent.latency import Profile
+    from edgent.link import TransferModel
+    from edgent.model import load
+    from edgent.planning import Candidates, Conditions, Planner
+    from edgent.runtime.calibrator import calibration_for
+
+    up = parse_bandwidth(bandwidth)
+    down = parse_bandwidth(downlink, "downlink") if downlink else up
+    round_trip = parse_delay(rtt)
+    within = parse_duration(deadline, "deadline")
+    way = parse_direction(direction)
+    loaded = load(model)
+    measured = calibration_for(loaded, calibration)
+    candidates = Candidates.build(loaded, Profile.load(device), Profile.load(edge), measured)
+    candidates = candidates.restricted(direction=way, exits=exit or None, codecs=codec or None)  # type: ignore[arg-type]
+    conditions = Conditions(
+        uplink=TransferModel(bandwidth=up, round_trip=round_trip),
+        downlink=TransferModel(bandwidth=down, round_trip=round_trip),
+    )
+    chosen = Planner(candidates).plan(conditions, within)
+    reasons = []
+    if explain:
+        from edgent.planning.explain import explain as neighbours
+
+        reasons = [str(neighbour) for neighbour in neighbours(candidates, conditions, within)]
+    if as_json:
+        show.document({"plan": chosen.document()} | ({"explain": reasons} if explain else {}))
+    else:
+        _print(chosen)
+        for reason in reasons:
+            show.out.print(f"  {reason}")
+
+
+def _print(chosen: Plan) -> None:
+    show.out.print(f"{chosen!r}")
+    table = show.table("", "stage", "time")
+    for stage, milliseconds in chosen.stages.document().items():
+        table.add_row(stage, format_duration(milliseconds / 1e3))
+    table.add_row("total", format_duration(chosen.stages.total))
+    show.out.print(table)
+    verdict = "in time" if chosen.meets_deadline else "no plan is in time; this is the fastest"
+    show.out.print(f"accuracy {show.percent(chosen.accuracy)}, {verdict}")

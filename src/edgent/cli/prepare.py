@@ -1,0 +1,47 @@
+"""`edgent data` and `edgent train`: public images, and a multi-exit network made from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgent.cli import show
+from edgent.errors import InputError
+
+
+def data(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="cifar10")],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the images go.")],
+    archive: Annotated[Path | None, typer.Option(metavar="FILE", help="The official binary archive.")] = None,
+) -> None:
+    """Get a public data set; every file's digest is checked, and what is there already is kept."""
+    from edgent.datasets import fetch_cifar10
+
+    if name != "cifar10":
+        raise InputError(f"no data set {name!r}: expected cifar10")
+    fetch_cifar10(directory, archive=archive, progress=lambda text: show.err.print(text))
+    show.out.print(f"CIFAR-10 is in {directory} (Krizhevsky, 2009: Learning Multiple Layers of Features)")
+
+
+def train(
+    name: Annotated[str, typer.Argument(metavar="NETWORK", help="b-alexnet")],
+    images: Annotated[Path, typer.Option("--data", metavar="DIR", help="CIFAR-10, from `edgent data cifar10`.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Model, log and checkpoint.")],
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="One epoch on few images: does it run?")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+) -> None:
+    """Train a multi-exit network from scratch and export it to one ONNX file (extra `train`)."""
+    from dataclasses import replace
+
+    from edgent.training import Recipe, train_b_alexnet
+
+    if name != "b-alexnet":
+        raise InputError(f"no network {name!r}: expected b-alexnet")
+    recipe = Recipe.smoke() if smoke else Recipe()
+    recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
+    path = train_b_alexnet(recipe, images, output, answers=_answers, seed=seed, resume=resume, console=show.err)
+    show.out.print(f"{path}: try `edgent inspect {path}`")

@@ -1,0 +1,37 @@
+"""How small: tensors and pictures to bytes and back, and what that costs in bytes and accuracy."""
+
+from edgent.codec.calibration import Calibration, CodecAccuracy, EncodedSize
+from edgent.codec.image import MAX_PIXELS, decode_pixels, encode_image
+from edgent.codec.names import (
+    IMAGE_CODECS,
+    TENSOR_CODECS,
+    CodecError,
+    base_codec,
+    check_codec,
+    is_image_codec,
+    is_lossless,
+)
+from edgent.codec.pixels import fit, normalise
+from edgent.codec.tensor import decode_tensor, encode_tensor, encoded_size, round_trip
+
+__all__ = [
+    "IMAGE_CODECS",
+    "MAX_PIXELS",
+    "TENSOR_CODECS",
+    "Calibration",
+    "CodecAccuracy",
+    "CodecError",
+    "EncodedSize",
+    "base_codec",
+    "check_codec",
+    "decode_pixels",
+    "decode_tensor",
+    "encode_image",
+    "encode_tensor",
+    "encoded_size",
+    "fit",
+    "is_image_codec",
+    "is_lossless",
+    "normalise",
+    "round_trip",
+]

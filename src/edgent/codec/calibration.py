@@ -1,0 +1,252 @@
+"""What codecs make of a model's boundaries: encoded sizes, and the accuracy behind each lossy one.
+
+A calibration belongs to a model and to data, not to a machine. It is a JSON file of schema 1, written by
+`edgent evaluate`; the planner offers a codec only where it finds its entry here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TypeVar
+
+from edgent.codec.document import Node, parse, read_text, write_whole
+from edgent.codec.names import base_codec, check_codec, is_lossless
+from edgent.errors import InputError
+
+SCHEMA = 1
+
+_ADVICE = "; measure it again: edgent evaluate MODEL --data DIR -o FILE"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+# Of float32 tensors: bytes out per raw byte, and bytes more for each tensor.
+_FIXED_SIZES: Mapping[str, tuple[float, int]] = {"float32": (1, 0), "float16": (1 / 2, 0), "uint8": (1 / 4, 8)}
+
+_Entry = TypeVar("_Entry", "EncodedSize", "CodecAccuracy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class EncodedSize:
+    """How large a boundary is behind a codec.
+
+    Attributes:
+        tensors: Names of the tensors that cross together, sorted; for an image codec, the model's input.
+        codec: The codec that all of them cross by.
+        mean_bytes: Bytes of all of them together, on average.
+        samples: How many inputs that is the average of.
+    """
+
+    tensors: tuple[str, ...]
+    codec: str
+    mean_bytes: float
+    samples: int
+
+    def __post_init__(self) -> None:
+        _check_crossing(self.tensors, self.codec, self.samples)
+        if not 0 <= self.mean_bytes < math.inf:
+            raise InputError(f"mean_bytes: found {self.mean_bytes!r}, expected a finite number, 0 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class CodecAccuracy:
+    """How often an exit is right when some tensors are not what they were.
+
+    It does not matter which way the tensors travelled, so there is no direction. A pair of lossy crossings is the set
+    of the tensors of both.
+
+    Attributes:
+        exit: The exit that answers; 0 is the earliest.
+        tensors: Names of the tensors that crossed, sorted; for an image codec, the model's input.
+        codec: The lossy codec, without "+zstd", which changes no value.
+        accuracy: Fraction of right answers, 0..1.
+        samples: How many inputs that is a fraction of.
+    """
+
+    exit: int
+    tensors: tuple[str, ...]
+    codec: str
+    accuracy: float
+    samples: int
+
+    def __post_init__(self) -> None:
+        _check_crossing(self.tensors, self.codec, self.samples)
+        if self.exit < 0:
+            raise InputError(f"exit: found {self.exit}, expected 0 or more")
+        if is_lossless(self.codec) or base_codec(self.codec) != self.codec:
+            raise InputError(f"codec: found {self.codec!r} with an accuracy, expected a lossy one without '+zstd'")
+        if not 0 <= self.accuracy <= 1:
+            raise InputError(f"accuracy: found {self.accuracy!r}, expected a fraction 0..1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What was measured of a model's codecs on data.
+
+    Attributes:
+        model: The model's name.
+        digest: The model's digest, 64 hex digits.
+        data: The data set that it was measured on: "CIFAR-10 test".
+        sizes: Encoded sizes; kept sorted.
+        accuracies: Accuracies behind lossy codecs; kept sorted.
+    """
+
+    model: str
+    digest: str
+    data: str
+    sizes: tuple[EncodedSize, ...] = ()
+    accuracies: tuple[CodecAccuracy, ...] = ()
+    _sizes: dict[tuple[frozenset[str], str], float] = field(init=False, repr=False, compare=False)
+    _accuracies: dict[tuple[int, frozenset[str], str], float] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not _DIGEST.fullmatch(self.digest):
+            raise InputError(f"digest: found {self.digest[:80]!r}, expected 64 lower-case hex digits")
+        set_once = object.__setattr__
+        set_once(self, "sizes", tuple(sorted(self.sizes)))
+        set_once(self, "accuracies", tuple(sorted(self.accuracies)))
+        set_once(self, "_sizes", {(frozenset(e.tensors), e.codec): e.mean_bytes for e in self.sizes})
+        set_once(self, "_accuracies", {(e.exit, frozenset(e.tensors), e.codec): e.accuracy for e in self.accuracies})
+        _check_distinct("sizes", self.sizes, [(e.tensors, e.codec) for e in self.sizes])
+        _check_distinct("accuracies", self.accuracies, [(e.exit, e.tensors, e.codec) for e in self.accuracies])
+
+    def size(self, tensors: Iterable[str], codec: str, raw_bytes: float) -> float | None:
+        """Encoded bytes of tensors that cross together: as measured, or else exact where the codec fixes them.
+
+        Args:
+            tensors: Their names, in any order; for an image codec, the model's input.
+            codec: The codec that all of them cross by.
+            raw_bytes: Their size as float32 tensors before encoding. NaN if unknown.
+
+        Returns:
+            Bytes; None where the size depends on the values and was not measured.
+
+        Raises:
+            CodecError: there is no such codec.
+        """
+        names = frozenset(tensors)
+        measured = self._sizes.get((names, codec))
+        if measured is not None:
+            return measured
+        check_codec(codec)
+        factor, per_tensor = _FIXED_SIZES.get(codec, (math.nan, 0))
+        size = raw_bytes * factor + per_tensor * len(names)
+        return size if math.isfinite(size) else None
+
+    def accuracy(self, exit: int, tensors: Iterable[str], codec: str) -> float | None:
+        """Accuracy of an exit when these tensors cross by a lossy codec, in whichever direction.
+
+        Args:
+            exit: The exit that answers.
+            tensors: Their names, in any order; for an image codec, the model's input.
+            codec: The codec. A lossless one changes no answer and has no entry: the branch knows its accuracy.
+
+        Returns:
+            A fraction; None where it was not measured.
+
+        Raises:
+            CodecError: there is no such codec.
+        """
+        return self._accuracies.get((exit, frozenset(tensors), base_codec(codec)))
+
+    def to_json(self) -> str:
+        """The file's text, one entry a line; the same calibration always gives the same text."""
+        head = {"schema": SCHEMA, "model": self.model, "digest": self.digest, "data": self.data}
+        lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
+        lines.append(_listed("sizes", self.sizes))
+        lines.append(_listed("accuracies", self.accuracies))
+        return "{\n" + ",\n".join(lines) + "\n}\n"
+
+    @classmethod
+    def from_json(cls, text: str, source: str = "calibration") -> Calibration:
+        """Reads what `to_json` wrote; `source` names its origin in messages.
+
+        Raises:
+            InputError: one line with what was found, what was expected and what to do.
+        """
+        try:
+            return _read_calibration(parse(text))
+        except InputError as error:
+            raise InputError(f"{source}: {error}{_ADVICE}") from None
+
+    @classmethod
+    def load(cls, path: Path | str) -> Calibration:
+        """Reads a calibration file.
+
+        Raises:
+            InputError: the file is missing, unreadable, damaged or of another schema.
+        """
+        try:
+            text = read_text(Path(path))
+        except InputError as error:
+            raise InputError(f"{path}: {error}, expected a calibration{_ADVICE}") from None
+        return cls.from_json(text, str(path))
+
+    def save(self, path: Path | str) -> None:
+        """Writes a calibration file, whole or not at all.
+
+        Raises:
+            InputError: the folder is missing, or cannot be written to.
+        """
+        write_whole(Path(path), self.to_json())
+
+    def __repr__(self) -> str:
+        return (
+            f"<Calibration {self.model} {self.digest[:12]} on {self.data}: "
+            f"{len(self.sizes)} sizes, {len(self.accuracies)} accuracies>"
+        )
+
+
+def _read_calibration(found: object) -> Calibration:
+    schema = found.get("schema") if isinstance(found, dict) else None
+    if isinstance(schema, bool) or schema != SCHEMA:
+        raise InputError(f"found schema {str(schema)[:20]}, expected a calibration of schema {SCHEMA}")
+    node = Node(found, "calibration", ("schema", *_keys(Calibration)))
+    return Calibration(
+        model=node.text("model"),
+        digest=node.text("digest"),
+        data=node.text("data"),
+        sizes=tuple(_read_size(entry) for entry in node.nodes("sizes", _keys(EncodedSize))),
+        accuracies=tuple(_read_accuracy(entry) for entry in node.nodes("accuracies", _keys(CodecAccuracy))),
+    )
+
+
+def _read_size(node: Node) -> EncodedSize:
+    tensors, codec, samples = node.texts("tensors"), node.text("codec"), node.whole("samples")
+    return EncodedSize(tensors=tensors, codec=codec, mean_bytes=node.number("mean_bytes"), samples=samples)
+
+
+def _read_accuracy(node: Node) -> CodecAccuracy:
+    return CodecAccuracy(
+        exit=node.whole("exit"),
+        tensors=node.texts("tensors"),
+        codec=node.text("codec"),
+        accuracy=node.number("accuracy"),
+        samples=node.whole("samples"),
+    )
+
+
+def _listed(key: str, entries: Sequence[_Entry]) -> str:
+    lines = ",\n".join(f"  {json.dumps(asdict(entry), sort_keys=True, allow_nan=False)}" for entry in entries)
+    return f' "{key}": [\n{lines}\n ]' if entries else f' "{key}": []'
+
+
+def _keys(cls: type[_Entry | Calibration]) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(cls) if f.init)
+
+
+def _check_crossing(tensors: tuple[str, ...], codec: str, samples: int) -> None:
+    check_codec(codec)
+    if not tensors or not all(tensors) or list(tensors) != sorted(set(tensors)):
+        raise InputError(f"tensors: found {str(list(tensors))[:60]}, expected names, sorted, each once")
+    if samples < 1:
+        raise InputError(f"samples: found {samples}, expected 1 or more")
+
+
+def _check_distinct(what: str, entries: Sequence[_Entry], keys: Sequence[Hashable]) -> None:
+    for entry, key, previous in zip(entries[1:], keys[1:], keys, strict=False):  # sorted: equal keys are neighbours
+        if key == previous:
+            raise InputError(f"{what}: found {entry.codec!r} of {', '.join(entry.tensors)[:60]!r} twice, expected once")

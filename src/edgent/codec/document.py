@@ -1,0 +1,160 @@
+"""JSON documents that are ours: strict to read, written whole or not at all.
+
+Strict means: exactly the known keys, each once; finite numbers only; whole numbers where counts are meant.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+from pathlib import Path
+from typing import NoReturn
+
+from edgent.errors import InputError
+
+
+def parse(text: str) -> object:
+    """Reads JSON, refusing what its standard lacks (NaN, Infinity) and keys given twice.
+
+    Raises:
+        InputError: what was found and what was expected.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
+    except json.JSONDecodeError as error:
+        raise InputError(f"found no complete JSON (line {error.lineno}: {error.msg})") from None
+    except InputError:
+        raise
+    except (ValueError, RecursionError):  # a number of thousands of digits; brackets a thousand deep
+        raise InputError("found JSON beyond all reason") from None
+
+
+def read_text(path: Path) -> str:
+    """Reads a text file.
+
+    Raises:
+        InputError: it is missing, unreadable or no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InputError("found no text") from None
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file beside its final place and moves it there, so that no reader ever sees a part of it.
+
+    Raises:
+        InputError: the folder is missing or cannot be written to, or something else than a file has that name;
+            nothing was changed.
+    """
+    target = path.resolve()  # a link stays, and leads to the new content
+    if target.exists() and not target.is_file():  # os.replace would put a file in place of a device like /dev/stdout
+        raise InputError(f"{path}: is there and no file; name another")
+    unfinished = target.parent / f".{target.name}.{os.getpid()}.unfinished"
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(target)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}); name a file in a folder that exists and is yours to write"
+        ) from None
+
+
+class Node:
+    """One object of a document, with its place in it.
+
+    Args:
+        found: What the document holds there.
+        place: Its place, for messages: "calibration.sizes[2]".
+        keys: The keys that it has, no more and no fewer.
+
+    Raises:
+        InputError: it is no object, or has other keys.
+    """
+
+    def __init__(self, found: object, place: str, keys: tuple[str, ...]) -> None:
+        if not isinstance(found, dict):
+            _reject(place, found, "an object")
+        unknown, missing = sorted(found.keys() - set(keys)), sorted(set(keys) - found.keys())
+        if unknown:
+            raise InputError(f"{place}: found the unknown key {_short(unknown[0])}, expected only {', '.join(keys)}")
+        if missing:
+            raise InputError(f"{place}: found no key {missing[0]!r}, expected {', '.join(keys)}")
+        self.found: dict[str, object] = found
+        self.place = place
+
+    def number(self, key: str) -> float:
+        """A finite number, 0 or more."""
+        found = self.found[key]
+        if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < math.inf:
+            _reject(self._at(key), found, "a finite number, 0 or more")
+        try:
+            return float(found)
+        except OverflowError:
+            _reject(self._at(key), found, "a finite number, 0 or more")
+
+    def whole(self, key: str) -> int:
+        """A whole number."""
+        found = self.found[key]
+        if isinstance(found, bool) or not isinstance(found, int):
+            _reject(self._at(key), found, "a whole number")
+        return found
+
+    def text(self, key: str) -> str:
+        """Some text."""
+        found = self.found[key]
+        if not isinstance(found, str) or not found:
+            _reject(self._at(key), found, "some text")
+        return found
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of texts."""
+        found = [text for text in self._items(key) if isinstance(text, str)]
+        if len(found) < len(self._items(key)):
+            _reject(self._at(key), self.found[key], "a list of texts")
+        return tuple(found)
+
+    def nodes(self, key: str, keys: tuple[str, ...]) -> list[Node]:
+        """The list of objects under a key."""
+        return [Node(item, f"{self._at(key)}[{k}]", keys) for k, item in enumerate(self._items(key))]
+
+    def _items(self, key: str) -> list[object]:
+        found = self.found[key]
+        if not isinstance(found, list):
+            _reject(self._at(key), found, "a list")
+        return found
+
+    def _at(self, key: str) -> str:
+        return f"{self.place}.{key}"
+
+
+def _reject(place: str, found: object, expected: str) -> NoReturn:
+    raise InputError(f"{place}: found {'null' if found is None else _short(found)}, expected {expected}")
+
+
+def _short(found: object) -> str:
+    try:
+        text = repr(found)
+    except ValueError:  # a number of more digits than Python prints
+        text = "a huge number"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise InputError(f"found {name}, expected finite numbers only")
+
+
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise InputError(f"found the key {_short(twice)} twice, expected it once")
+    return found

@@ -1,0 +1,138 @@
+"""Pictures to bytes and back, through Pillow.
+
+How each codec encodes (chosen on CIFAR-10 images, as they are and enlarged to 224 x 224 with noise, on x86-64):
+
+- `png`: compression level 1; level 6 takes up to twice as long for 1-13 % less.
+- `webp-lossless`: method 0, effort 0: a tenth of the time of Pillow's default on small pictures.
+- `webp-Q`: method 2: the bytes of Pillow's default, 4, within 8 %, in half its time; method 0 needs up to 30 % more.
+- `jpeg-Q`: Pillow's 4:2:0, with Huffman tables made for the picture: saves the 300 bytes that matter on small ones.
+
+Decoding accepts JPEG, PNG, WebP, BMP, GIF (of an animation, the first frame) and PPM. Pictures stand upright as their
+EXIF says, palettes and greys become RGB, 16 bits become 8, and transparency is dropped, as in the loaders that
+networks are trained with.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.codec.names import CodecError, check_codec, lossy_image
+from edgent.codec.pixels import check_pixels
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_PIXELS = 64 * 2**20
+"""A picture may have so many pixels; its RGB bytes are three times that."""
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM")
+
+# What Pillow's readers let through on damaged files; warnings are raised where the caller made them errors.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    TypeError,
+    SyntaxError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
+    EOFError,
+    MemoryError,
+    Warning,
+    struct.error,
+    zlib.error,
+)
+
+
+def decode_pixels(data: bytes | bytearray | memoryview, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Decodes a picture.
+
+    Args:
+        data: The bytes of a JPEG, PNG, WebP, BMP, GIF or PPM file.
+        max_pixels: More are refused before any is decoded.
+
+    Returns:
+        uint8, shape [height, width, 3], RGB; perhaps read-only.
+
+    Raises:
+        CodecError: this is no such picture, a damaged one, or one too large.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+            _check_size(picture, max_pixels)
+            return _upright_rgb(picture)
+    except CodecError:
+        raise
+    except UnidentifiedImageError:
+        raise CodecError(f"found {len(data)} bytes that are no picture, expected {', '.join(_FORMATS)}") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise CodecError(f"found a picture of more than {max_pixels} pixels: make it smaller") from None
+    except _DAMAGE as error:
+        detail = " ".join(str(error).split())[:80] or type(error).__name__
+        raise CodecError(f"found a damaged picture ({detail})") from None
+
+
+def encode_image(codec: str, pixels: NDArray[np.uint8]) -> bytes:
+    """Encodes pixels with an image codec.
+
+    Args:
+        codec: Any image codec but `source`, which is the input's own bytes.
+        pixels: uint8, shape [height, width, 3], RGB.
+
+    Raises:
+        CodecError: no codec that encodes pixels, no such pixels, or more of them than the format holds.
+    """
+    from PIL import Image
+
+    options = _save_options(codec)
+    check_pixels(pixels)
+    target = io.BytesIO()
+    try:
+        Image.fromarray(pixels).save(target, **options)
+    except (OSError, ValueError, OverflowError, struct.error) as error:
+        height, width = pixels.shape[:2]
+        raise CodecError(f"found a picture of {width} x {height}, which {codec} does not take ({error})") from None
+    return target.getvalue()
+
+
+def _save_options(codec: str) -> dict[str, Any]:
+    if codec == "png":
+        return {"format": "PNG", "compress_level": 1}
+    if codec == "webp-lossless":
+        return {"format": "WEBP", "lossless": True, "quality": 0, "method": 0}
+    lossy = lossy_image(codec)
+    if lossy is None:
+        check_codec(codec)
+        raise CodecError(f"the codec {codec!r} encodes no pixels: use png, webp-lossless, webp-Q or jpeg-Q")
+    own = {"method": 2} if lossy.format == "webp" else {"optimize": True}
+    return {"format": lossy.format.upper(), "quality": lossy.quality, **own}
+
+
+def _check_size(picture: Image, max_pixels: int) -> None:
+    width, height = picture.size
+    if width * height > max_pixels:
+        raise CodecError(
+            f"found a picture of {width} x {height}, expected at most {max_pixels} pixels in all: make it smaller"
+        )
+
+
+def _upright_rgb(picture: Image) -> NDArray[np.uint8]:
+    from PIL import ImageOps
+
+    ImageOps.exif_transpose(picture, in_place=True)
+    if picture.mode == "F":
+        raise CodecError("found a picture of floating-point values, expected 8 or 16 bits a channel")
+    if picture.mode.startswith("I"):  # 16 bits of grey
+        grey = (np.asarray(picture).clip(0, 65535) >> 8).astype(np.uint8)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    picture.info.pop("transparency", None)  # dropped like any other; Pillow would warn about some forms of it
+    return np.asarray(picture.convert("RGB"))

@@ -1,0 +1,139 @@
+"""From pixels of any size to a network's input tensor: `fit`, then `normalise`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.codec.names import CodecError
+
+if TYPE_CHECKING:
+    from edgent.model.metadata import Preprocessing
+
+PADDING = 114
+"""The grey around a letterboxed picture, as the YOLO family is trained with."""
+
+_Box = tuple[float, float, float, float]
+
+# ITU-R 601-2 luma in 16-bit fixed point: Pillow's convert("L"), bit for bit.
+_LUMA = np.array([19595, 38470, 7471], dtype=np.uint32)
+_LUMA_HALF = np.uint32(1 << 15)
+
+
+def check_pixels(pixels: NDArray[np.uint8]) -> None:
+    """Makes sure that pixels are uint8 of shape [height, width, 3], with at least one pixel.
+
+    Raises:
+        CodecError: what was found instead.
+    """
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise CodecError(
+            f"found pixels of type {pixels.dtype} and shape {list(pixels.shape)}, expected uint8 [height, width, 3]"
+        )
+
+
+def fit(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """Brings a picture to the model's size; one that has it is returned as it is.
+
+    - stretch: height and width each to the model's.
+    - crop: the short side to the model's, then the centre of the long one.
+    - letterbox: all of the picture, centred, the rest grey (114).
+
+    Resizing is bilinear, over all pixels that a target pixel covers (Pillow's antialiasing BILINEAR).
+
+    Args:
+        pixels: uint8, shape [height, width, 3], RGB.
+        preprocessing: The model's size and way of resizing.
+
+    Returns:
+        uint8, shape [*preprocessing.size, 3], RGB; perhaps read-only.
+
+    Raises:
+        CodecError: no such pixels.
+    """
+    check_pixels(pixels)
+    if pixels.shape[:2] == tuple(preprocessing.size):
+        return pixels
+    if preprocessing.resize == "letterbox":
+        return _letterbox(pixels, preprocessing.size)
+    box = _centre(pixels, preprocessing.size) if preprocessing.resize == "crop" else None
+    return _resized(pixels, preprocessing.size, box)
+
+
+def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """Turns pixels of the model's size into its input: value = (pixel * scale - mean) / std.
+
+    Computed as one multiplication and one addition with factors made in double precision: equal to the formula within
+    a few units of float32's last place. Grey is Pillow's (ITU-R 601-2 luma); mean and std are in the model's order of
+    channels.
+
+    Args:
+        pixels: uint8, shape [*preprocessing.size, 3], RGB.
+        preprocessing: Colour order, layout, scale, mean and std.
+
+    Returns:
+        float32, shape [1, channels, height, width], or [1, height, width, channels] for the layout NHWC.
+
+    Raises:
+        CodecError: the pixels are not of that size and type.
+    """
+    check_pixels(pixels)
+    if pixels.shape[:2] != tuple(preprocessing.size):
+        (height, width), (rows, columns) = pixels.shape[:2], preprocessing.size
+        raise CodecError(f"found pixels of {width} x {height}, expected the model's {columns} x {rows}: fit them first")
+    channels = _channels(pixels, preprocessing.color)
+    std = np.asarray(preprocessing.std, dtype=np.float64)
+    gain = preprocessing.scale / std
+    offset = -np.asarray(preprocessing.mean, dtype=np.float64) / std
+    if preprocessing.layout == "NCHW":
+        planes = np.ascontiguousarray(channels.transpose(2, 0, 1))
+        return _affine(planes, gain[:, None, None], offset[:, None, None])[None]
+    height, width, count = channels.shape  # whole rows at a time: numpy is slow along axes as short as a pixel
+    rows_of_values = channels.reshape(height, width * count)
+    return _affine(rows_of_values, np.tile(gain, width), np.tile(offset, width)).reshape(1, *channels.shape)
+
+
+def _affine(values: NDArray[np.uint8], gain: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float32]:
+    result = values.astype(np.float32)
+    result *= gain.astype(np.float32)
+    result += offset.astype(np.float32)
+    return result
+
+
+def _channels(pixels: NDArray[np.uint8], color: str) -> NDArray[np.uint8]:
+    if color == "L":
+        grey = (pixels @ _LUMA + _LUMA_HALF) >> np.uint32(16)
+        return grey.astype(np.uint8)[:, :, None]
+    return pixels[:, :, ::-1] if color == "BGR" else pixels
+
+
+def _resized(pixels: NDArray[np.uint8], size: tuple[int, int], box: _Box | None = None) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    height, width = size
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR, box=box))
+
+
+def _centre(pixels: NDArray[np.uint8], size: tuple[int, int]) -> _Box:
+    """The part of the picture that stays when its short side is resized to the model's and the centre cut out.
+
+    Resizing this part is that, without computing what would be cut away. Found in whole pixels of the resized picture.
+    """
+    (height, width), (rows, columns) = pixels.shape[:2], size
+    scale = max(rows / height, columns / width)
+    across, down = max(columns, round(width * scale)), max(rows, round(height * scale))
+    left, top = (across - columns) // 2, (down - rows) // 2
+    right, bottom = min(width, (left + columns) * width / across), min(height, (top + rows) * height / down)
+    return left * width / across, top * height / down, right, bottom
+
+
+def _letterbox(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    (height, width), (rows, columns) = pixels.shape[:2], size
+    scale = min(rows / height, columns / width)
+    inner = max(1, round(height * scale)), max(1, round(width * scale))
+    top, left = (rows - inner[0]) // 2, (columns - inner[1]) // 2
+    canvas = np.full((rows, columns, 3), PADDING, dtype=np.uint8)
+    canvas[top : top + inner[0], left : left + inner[1]] = _resized(pixels, inner)
+    return canvas

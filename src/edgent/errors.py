@@ -1,0 +1,45 @@
+"""What can go wrong, and whose fault it is.
+
+::
+
+    EdgentError                      the command failed                       exit code 1
+     ├─ InputError (ValueError)      what was given cannot be used            exit code 2
+     │   ├─ ModelError               a model file, or a name inside it
+     │   └─ RefusedError             the edge understood and said no: another model, version or protocol
+     ├─ EdgeError (ConnectionError)  the edge is not there, or broke off
+     └─ MissingExtraError (ImportError)  an optional part is not installed
+
+Each message is one line: what was found, what was expected, what to do next.
+"No plan meets the deadline" is an answer, not an error.
+"""
+
+
+class EdgentError(Exception):
+    """Anything Edgent reports without a traceback."""
+
+    exit_code = 1
+
+
+class InputError(EdgentError, ValueError):
+    """What was given cannot be used as it is."""
+
+    exit_code = 2
+
+
+class ModelError(InputError):
+    """A model file, or something named inside it, cannot be used."""
+
+
+class RefusedError(InputError):
+    """The edge answered, and refused: it serves something else than what was asked."""
+
+
+class EdgeError(EdgentError, ConnectionError):
+    """The edge is not there, or the connection broke."""
+
+
+class MissingExtraError(EdgentError, ImportError):
+    """An optional part of Edgent is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs the extra '{extra}': pip install 'edgent[{extra}]'")

@@ -1,0 +1,373 @@
+"""The shaped link's inside: a TCP proxy that passes bytes when its lanes say so.
+
+One thread, one selector. Each accepted connection gets one of its own to the target, and two pipes: up and down. A
+pipe reads from its source while its lane has room for it, so that a sender feels the rate; what the lane hands out
+goes to its sink at once. The owner's orders (`set`, `cut`, `restore`, `counts`, `stop`) come as JSON lines over a
+socket pair and are answered when they are in force; when the owner is gone, so is the proxy.
+
+Punctuality: timers of `select` are fine to some 50 µs where nothing else runs, so it sleeps until shortly before the
+next arrival and polls from there. Where segments follow each other faster than `QUANTUM` they are passed in groups,
+but the last one that is known of always in time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import select
+import selectors
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from edgent.lab.shaping import SEGMENT_BYTES, Lane
+from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
+
+QUANTUM = 500e-6
+SPIN = 100e-6
+ROOM = 0.02  # a pipe's share of its lane, in seconds of the lane's rate: covers late wake-ups
+BUFFER_BYTES = 64 * 1024  # of the kernel, for each side of a connection
+
+Selected = list[tuple[selectors.SelectorKey, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSettings:
+    """What the proxy connects, and the link that it plays."""
+
+    target: tuple[str, int]
+    uplink: BitsPerSecond
+    downlink: BitsPerSecond
+    round_trip: Seconds
+    burst: int
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkCounts:
+    """What has passed so far.
+
+    Attributes:
+        up_bytes: Payload towards the target.
+        up_wire_bytes: The same with packet headers.
+        down_bytes: Payload from the target.
+        down_wire_bytes: The same with packet headers.
+        connections: Accepted so far.
+        worst_lateness: The latest wake-up of the proxy since the last count, in seconds: what the host did to it.
+    """
+
+    up_bytes: int
+    up_wire_bytes: int
+    down_bytes: int
+    down_wire_bytes: int
+    connections: int
+    worst_lateness: float
+
+
+@dataclass(eq=False)
+class _End:
+    """One of the two sockets of a connection."""
+
+    sock: socket.socket
+    connected: bool
+    watched: int = 0
+
+
+@dataclass(eq=False)
+class _Pipe:
+    """One direction of a connection."""
+
+    source: _End
+    sink: _End
+    lane: Lane[_Pipe]
+    waiting: int = 0  # bytes in the lane
+    more: bool = False  # the kernel holds more than there was room for
+    ended: bool = False  # the source will send no more
+    outbox: bytearray = field(default_factory=bytearray)  # arrived, but the sink takes no more
+    finished: bool = False  # all has arrived, the end too
+    other: _Pipe = field(init=False)
+
+
+class Proxy:
+    """See the module. `run` returns after the order to stop, or when the owner's end of `control` is closed."""
+
+    def __init__(self, settings: LinkSettings, control: socket.socket) -> None:
+        now, delay = _now(), Seconds(settings.round_trip / 2)
+        self._target = settings.target
+        self._up: Lane[_Pipe] = Lane(rate=settings.uplink, delay=delay, burst=settings.burst, now=now)
+        self._down: Lane[_Pipe] = Lane(rate=settings.downlink, delay=delay, burst=settings.burst, now=now)
+        self._pipes: list[_Pipe] = []
+        self._selector = selectors.DefaultSelector()
+        self._control, self._orders = control, b""
+        self._cut_at: Seconds | None = None
+        self._refusing = self._stopped = False
+        self._connections, self._worst = 0, 0.0
+        self._listener = _listening(settings.host, settings.port)
+        self._selector.register(control, selectors.EVENT_READ, self._obey)
+        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
+    def run(self) -> None:
+        """Serves until told to stop."""
+        try:
+            self._reply(port=self._listener.getsockname()[1])
+            while not self._stopped:
+                self._turn()
+        finally:
+            for pipe in list(self._pipes):
+                self._abort(pipe)
+            self._selector.close()
+            self._listener.close()
+            self._control.close()
+
+    # One turn of the loop.
+
+    def _turn(self) -> None:
+        for key, mask in self._wait(self._wake_at()):
+            key.data(mask)
+        if self._cut_at is not None:
+            return
+        now = _now()
+        for lane in (self._up, self._down):
+            for pipe, data in lane.step(now):
+                self._arrive(pipe, data)
+            if not any(pipe.more for pipe in self._pipes if pipe.lane is lane):
+                lane.rest()
+
+    def _wake_at(self) -> float:
+        if self._cut_at is not None:
+            return float("inf")
+        soon = _now() + QUANTUM
+        return min(max(lane.next_at(), min(soon, lane.last_at())) for lane in (self._up, self._down))
+
+    def _wait(self, until: float) -> Selected:
+        """Events, or nothing at `until`."""
+        while (left := until - _now()) > SPIN:
+            timeout = None if left == float("inf") else left - SPIN
+            if select.select([self._selector], [], [], timeout)[0]:
+                return self._selector.select(0)
+        while True:
+            events = self._selector.select(0)
+            late = _now() - until
+            if events or late >= 0:
+                self._worst = max(self._worst, late)
+                return events
+
+    # Connections.
+
+    def _accept(self, _mask: int) -> None:
+        try:
+            near, _ = self._listener.accept()
+        except OSError:  # it gave up while it stood in the queue
+            return
+        far = _prepared(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+        far.setblocking(False)
+        _prepared(near).setblocking(False)
+        far.connect_ex(self._target)
+        self._connections += 1
+        near_end, far_end = _End(near, connected=True), _End(far, connected=False)
+        up, down = _Pipe(near_end, far_end, self._up), _Pipe(far_end, near_end, self._down)
+        up.other, down.other = down, up
+        self._pipes += [up, down]
+        self._watch(up)
+
+    def _watch(self, pipe: _Pipe) -> None:
+        """Asks the selector for what the two ends of a connection can do now."""
+        for reading, writing in ((pipe, pipe.other), (pipe.other, pipe)):
+            end = reading.source
+            wanted = 0
+            if end.connected and self._room(reading) > 0:
+                wanted |= selectors.EVENT_READ
+            if not end.connected or writing.outbox:
+                wanted |= selectors.EVENT_WRITE
+            self._ask(end, wanted, lambda mask, reading=reading: self._ready(reading, mask))
+
+    def _ask(self, end: _End, wanted: int, callback: Callable[[int], None] | None = None) -> None:
+        if wanted == end.watched:
+            return
+        if not end.watched:
+            self._selector.register(end.sock, wanted, callback)
+        elif not wanted:
+            self._selector.unregister(end.sock)
+        else:
+            self._selector.modify(end.sock, wanted, callback)
+        end.watched = wanted
+
+    def _ready(self, pipe: _Pipe, mask: int) -> None:
+        """The source of `pipe`, which is the sink of the other, is ready."""
+        end = pipe.source
+        if pipe not in self._pipes:
+            return
+        if mask & selectors.EVENT_WRITE and not end.connected:
+            if end.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                return self._abort(pipe)
+            end.connected = True
+        if mask & selectors.EVENT_READ and end.connected:
+            self._read(pipe)
+        if mask & selectors.EVENT_WRITE:
+            return self._flush(pipe.other)
+        return self._watch(pipe)
+
+    def _room(self, pipe: _Pipe) -> int:
+        if pipe.ended:
+            return 0
+        limit = max(4 * SEGMENT_BYTES, int(pipe.lane.rate * ROOM / BITS_PER_BYTE))
+        return limit - pipe.waiting - len(pipe.outbox)
+
+    def _read(self, pipe: _Pipe) -> None:
+        room = self._room(pipe)
+        if room <= 0:
+            return
+        try:
+            data = pipe.source.sock.recv(room)
+        except BlockingIOError:
+            return
+        except OSError:  # broken off: what came before it still arrives, then the end
+            data = b""
+        pipe.ended = not data
+        pipe.more = len(data) == room
+        pipe.waiting += len(data)
+        pipe.lane.offer(pipe, data, _now())
+
+    def _arrive(self, pipe: _Pipe, data: bytes) -> None:
+        if pipe not in self._pipes:
+            return
+        pipe.waiting -= len(data)
+        pipe.outbox += data
+        pipe.finished |= not data
+        self._flush(pipe)
+
+    def _flush(self, pipe: _Pipe) -> None:
+        if not pipe.sink.connected:
+            return
+        try:
+            if pipe.outbox:
+                del pipe.outbox[: pipe.sink.sock.send(pipe.outbox)]
+            if pipe.finished and not pipe.outbox:
+                pipe.sink.sock.shutdown(socket.SHUT_WR)
+        except BlockingIOError:
+            pass
+        except OSError:
+            return self._abort(pipe)
+        if all(one.finished and not one.outbox for one in (pipe, pipe.other)):
+            return self._abort(pipe, reset=False)
+        return self._watch(pipe)
+
+    def _abort(self, pipe: _Pipe, *, reset: bool = True) -> None:
+        """Ends a connection on both sides."""
+        if pipe not in self._pipes:
+            return
+        for one in (pipe, pipe.other):
+            self._pipes.remove(one)
+            one.lane.drop(one)
+            self._ask(one.source, 0)
+            if reset:
+                with contextlib.suppress(OSError):
+                    one.source.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            one.source.sock.close()
+
+    # The owner's orders.
+
+    def _obey(self, _mask: int) -> None:
+        received = self._control.recv(65536)
+        self._stopped = not received
+        *lines, self._orders = (self._orders + received).split(b"\n")
+        for line in lines:
+            order: dict[str, Any] = json.loads(line)
+            getattr(self, "_do_" + order.pop("do"))(**order)
+
+    def _reply(self, **answer: object) -> None:
+        with contextlib.suppress(OSError):
+            self._control.sendall(json.dumps(answer).encode() + b"\n")
+
+    def _do_set(self, uplink: float | None, downlink: float | None, round_trip: float | None) -> None:
+        now = _now() if self._cut_at is None else self._cut_at
+        delay = None if round_trip is None else Seconds(round_trip / 2)
+        self._up.change(rate=None if uplink is None else BitsPerSecond(uplink), delay=delay, now=now)
+        self._down.change(rate=None if downlink is None else BitsPerSecond(downlink), delay=delay, now=now)
+        for pipe in self._pipes:
+            if self._cut_at is None:
+                self._watch(pipe)
+        self._reply()
+
+    def _do_cut(self, refuse: bool) -> None:
+        if self._cut_at is None:
+            self._cut_at = _now()
+            self._selector.unregister(self._listener)
+            for pipe in self._pipes:
+                self._ask(pipe.source, 0)
+        if refuse and not self._refusing:
+            self._refusing = True
+            self._listener.shutdown(socket.SHUT_RDWR)  # the port stays ours, connecting to it is refused
+            for pipe in list(self._pipes):
+                self._abort(pipe)
+        self._reply()
+
+    def _do_restore(self) -> None:
+        if self._cut_at is not None:
+            for lane in (self._up, self._down):
+                lane.shift(_now() - self._cut_at)
+            if self._refusing:
+                self._listener.listen()
+            self._cut_at, self._refusing = None, False
+            self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+            for pipe in self._pipes:
+                self._watch(pipe)
+        self._reply()
+
+    def _do_counts(self) -> None:
+        counts = LinkCounts(
+            up_bytes=self._up.payload_bytes,
+            up_wire_bytes=self._up.wire_bytes,
+            down_bytes=self._down.payload_bytes,
+            down_wire_bytes=self._down.wire_bytes,
+            connections=self._connections,
+            worst_lateness=self._worst,
+        )
+        self._worst = 0.0
+        self._reply(**asdict(counts))
+
+    def _do_stop(self) -> None:
+        self._stopped = True
+        self._reply()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    listener = _prepared(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    listener.listen()
+    listener.setblocking(False)
+    return listener
+
+
+def _prepared(sock: socket.socket) -> socket.socket:
+    """No waiting for company, small buffers, and nobody else's pacing (a host's default may be BBR)."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+    with contextlib.suppress(OSError, AttributeError):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
+    return sock
+
+
+def _now() -> Seconds:
+    return Seconds(time.monotonic())
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m edgent.lab.proxy FD`: the first line from the owner are the settings."""
+    control = socket.socket(fileno=int(arguments[0]))
+    with control.makefile("r") as lines:
+        settings = json.loads(lines.readline())
+    settings["target"] = tuple(settings["target"])
+    Proxy(LinkSettings(**settings), control).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

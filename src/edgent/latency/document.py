@@ -1,0 +1,165 @@
+"""JSON documents that are ours: strict to read, written whole or not at all.
+
+Strict means: exactly the known keys, each once; finite numbers only; whole numbers where counts are meant.
+Every refusal says where in the document, what was found and what was expected.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from edgent.errors import InputError
+
+
+def parse(text: str) -> object:
+    """Reads JSON, refusing what JSON's standard lacks (NaN, Infinity) and keys given twice.
+
+    Raises:
+        InputError: what was found and what was expected.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
+    except json.JSONDecodeError as error:
+        raise InputError(f"found no complete JSON (line {error.lineno}: {error.msg})") from None
+    except InputError:
+        raise
+    except (ValueError, RecursionError):  # a number of thousands of digits; brackets a thousand deep
+        raise InputError("found JSON beyond all reason") from None
+
+
+def read_text(path: Path) -> str:
+    """Reads a text file.
+
+    Raises:
+        InputError: it is missing, unreadable or no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InputError("found no text") from None
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file beside its final place and moves it there, so that no reader ever sees a part of it.
+
+    Raises:
+        InputError: the folder is missing or cannot be written to; nothing was changed.
+    """
+    unfinished = path.parent / f".{path.name}.{os.getpid()}.unfinished"
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}); name a file in a folder that exists and is yours to write"
+        ) from None
+
+
+class Node:
+    """One object of a document, with its place in it.
+
+    Args:
+        found: What the document holds there.
+        place: Its place, for messages: "profile.branches[2]".
+        keys: The keys that it has, no more and no fewer.
+
+    Raises:
+        InputError: it is no object, or has other keys.
+    """
+
+    def __init__(self, found: object, place: str, keys: tuple[str, ...]) -> None:
+        if not isinstance(found, Mapping):
+            _reject(place, found, "an object")
+        unknown, missing = sorted(found.keys() - set(keys)), sorted(set(keys) - found.keys())
+        if unknown:
+            raise InputError(f"{place}: found the unknown key {unknown[0]!r}, expected only {', '.join(keys)}")
+        if missing:
+            raise InputError(f"{place}: found no key {missing[0]!r}, expected {', '.join(keys)}")
+        self.found: Mapping[str, object] = found
+        self.place = place
+
+    def number(self, key: str) -> float:
+        """A finite number, 0 or more."""
+        return _number(self.found[key], self._at(key))
+
+    def numbers(self, key: str) -> tuple[float, ...]:
+        """A list of finite numbers, 0 or more."""
+        return tuple(_number(item, f"{self._at(key)}[{k}]") for k, item in enumerate(self._items(key)))
+
+    def whole(self, key: str) -> int:
+        """A whole number."""
+        found = self.found[key]
+        if isinstance(found, bool) or not isinstance(found, int):
+            _reject(self._at(key), found, "a whole number")
+        return found
+
+    def truth(self, key: str) -> bool:
+        """True or false."""
+        found = self.found[key]
+        if not isinstance(found, bool):
+            _reject(self._at(key), found, "true or false")
+        return found
+
+    def text(self, key: str, *, empty: bool = False) -> str:
+        """Some text; none at all only where it may be `empty`."""
+        found = self.found[key]
+        if not isinstance(found, str) or not (found or empty):
+            _reject(self._at(key), found, "some text")
+        return found
+
+    def absent(self, key: str) -> bool:
+        """Whether the value is null: not known, or not there."""
+        return self.found[key] is None
+
+    def node(self, key: str, keys: tuple[str, ...]) -> Node:
+        """The object under a key."""
+        return Node(self.found[key], self._at(key), keys)
+
+    def nodes(self, key: str, keys: tuple[str, ...]) -> list[Node]:
+        """The list of objects under a key."""
+        return [Node(item, f"{self._at(key)}[{k}]", keys) for k, item in enumerate(self._items(key))]
+
+    def _items(self, key: str) -> list[object]:
+        found = self.found[key]
+        if not isinstance(found, list):
+            _reject(self._at(key), found, "a list")
+        return found
+
+    def _at(self, key: str) -> str:
+        return f"{self.place}.{key}"
+
+
+def _number(found: object, place: str) -> float:
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < math.inf:
+        _reject(place, found, "a finite number, 0 or more")
+    try:
+        return float(found)
+    except OverflowError:
+        _reject(place, found, "a finite number, 0 or more")
+
+
+def _reject(place: str, found: object, expected: str) -> NoReturn:
+    text = "null" if found is None else repr(found)
+    raise InputError(f"{place}: found {text if len(text) <= 60 else text[:57] + '...'}, expected {expected}")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise InputError(f"found {name}, expected finite numbers only")
+
+
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for k, (key, _) in enumerate(pairs) if key in dict(pairs[:k]))
+        raise InputError(f"found the key {twice!r} twice, expected it once")
+    return found

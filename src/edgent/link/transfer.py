@@ -1,0 +1,85 @@
+"""The transfer model: bytes in a direction to seconds, for the link as it is now.
+
+A message of n bytes occupies the wire for
+
+    (n + message bytes) * header factor * 8 / bandwidth
+
+The *header factor* is what Ethernet, IP and TCP (with timestamps) add to full segments: 1514 / 1448.
+The *message bytes* are what one call adds whatever its size: HTTP/2 frames and headers, the protobuf message around
+the raw tensors, and the headers of the segments that are not full. They were measured on a warm connection by
+`benchmarks/shaped_link.py --messages`, which prints the wire's bytes beyond n over many n and fits the line.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.errors import InputError
+from edgent.units import BitsPerSecond, Seconds, format_bandwidth, format_duration, serialisation_time
+
+HEADER_FACTOR = 1.046
+REQUEST_BYTES = 400
+REPLY_BYTES = 300
+
+Sizes = TypeVar("Sizes", float, NDArray[np.float64])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class TransferModel:
+    """Time for a message on a link, without what its history (idle time, loss) may add.
+
+    Attributes:
+        bandwidth: Bits per second of the wire, headers included.
+        round_trip: Seconds that a request and its answer need on an empty link, both ways together.
+        header_factor: Bytes on the wire per byte of full segments.
+        message_bytes: Bytes that a request adds to its tensors.
+        reply_bytes: Bytes that an answer adds to its tensors. Its headers, sent ahead of the body, are in here: they
+            use the downlink's bandwidth, although a stopwatch finds them in the uplink's time.
+    """
+
+    bandwidth: BitsPerSecond
+    round_trip: Seconds = Seconds(0.0)
+    header_factor: float = HEADER_FACTOR
+    message_bytes: int = REQUEST_BYTES
+    reply_bytes: int = REPLY_BYTES
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.bandwidth) and self.bandwidth > 0):
+            raise InputError(f"bandwidth {self.bandwidth!r} is not a positive, finite number of bits per second")
+        if not (math.isfinite(self.round_trip) and self.round_trip >= 0):
+            raise InputError(f"round trip {self.round_trip!r} is not a finite number of seconds, 0 or more")
+        if not (math.isfinite(self.header_factor) and self.header_factor >= 1):
+            raise InputError(f"header factor {self.header_factor!r} is not 1 or more")
+        if min(self.message_bytes, self.reply_bytes) < 0:
+            raise InputError(f"message bytes {self.message_bytes}, {self.reply_bytes}: expected 0 or more")
+
+    def __repr__(self) -> str:
+        per_call = f"{self.message_bytes} B up and {self.reply_bytes} B down a call"
+        return (
+            f"<TransferModel {format_bandwidth(self.bandwidth)} + {format_duration(self.round_trip)}, "
+            f"headers x {self.header_factor:g}, {per_call}>"
+        )
+
+    @classmethod
+    def paper(cls, bandwidth: BitsPerSecond) -> TransferModel:
+        """The paper's D / B: no headers, no round trip, no messages."""
+        return cls(bandwidth=bandwidth, header_factor=1.0, message_bytes=0, reply_bytes=0)
+
+    def uplink(self, size: Sizes) -> Sizes:
+        """Time from handing over a request of `size` bytes until an answer could begin, in seconds.
+
+        The round trip is booked here as a whole: the device sees the upload end when the answer's headers arrive.
+        """
+        return cast(Sizes, self._wire_time(size, self.message_bytes) + self.round_trip)
+
+    def downlink(self, size: Sizes) -> Sizes:
+        """Time that an answer of `size` bytes occupies the wire, in seconds; no round trip (see `uplink`)."""
+        return cast(Sizes, self._wire_time(size, self.reply_bytes))
+
+    def _wire_time(self, size: Sizes, extra: int) -> Sizes:
+        return cast(Sizes, self.header_factor * serialisation_time(cast(float, size + extra), self.bandwidth))

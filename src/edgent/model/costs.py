@@ -1,0 +1,173 @@
+"""What a layer costs before anyone measured it: arithmetic, bytes, and the paper's variables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import onnx
+
+from edgent.model.model import Model
+from edgent.model.values import Branch, Layer
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerCost:
+    """One layer's work for one request; None where a shape is unknown.
+
+    Attributes:
+        kind: the ONNX operator, or "Depthwise" for a convolution with one channel per group.
+        flops: floating point operations; a multiply-add counts two.
+        bytes_in: bytes of the tensors read, without weights.
+        bytes_out: bytes of the tensors made.
+        bytes_weights: bytes of the constants read.
+        paper: the paper's independent variables for this layer type (paper, section III: regression models);
+            empty for types the paper does not have.
+    """
+
+    kind: str
+    flops: float | None
+    bytes_in: int | None
+    bytes_out: int | None
+    bytes_weights: int
+    paper: tuple[float, ...]
+
+
+def layer_costs(model: Model, branch: Branch) -> tuple[LayerCost, ...]:
+    """The cost of each layer of a branch, in its order."""
+    constants = {tensor.name: tensor for tensor in model.proto.graph.initializer}
+    return tuple(_layer_cost(model, layer, constants) for layer in branch.layers)
+
+
+def branch_flops(model: Model, branch: Branch) -> float | None:
+    """Floating point operations of a branch; None where a layer's shapes are unknown."""
+    flops = [cost.flops for cost in layer_costs(model, branch)]
+    return None if None in flops else math.fsum(value for value in flops if value is not None)
+
+
+def _layer_cost(model: Model, layer: Layer, constants: dict[str, onnx.TensorProto]) -> LayerCost:
+    node = model.proto.graph.node[layer.nodes[-1]]
+    read = _Reader(model, constants)
+    inputs = [read.shape(name) for name in node.input if name]
+    outputs = [read.shape(name) for name in node.output if name]
+    known_in = [shape for shape in inputs if shape is not None]
+    known = len(known_in) == len(inputs) and None not in outputs
+    flops = _flops(node, known_in, outputs[0] or ()) if known and outputs else None
+    weights = {name for index in layer.nodes for name in model.proto.graph.node[index].input if name in constants}
+    return LayerCost(
+        kind="Depthwise" if _is_depthwise(node, inputs) else node.op_type,
+        flops=flops,
+        bytes_in=_total([model.tensors[name].nbytes for name in layer.inputs]),
+        bytes_out=_total([model.tensors[name].nbytes for name in node.output if name]),
+        bytes_weights=sum(read.constant_bytes(name) for name in weights),
+        paper=_paper_variables(node, known_in, outputs[0] or ()) if known and outputs else (),
+    )
+
+
+class _Reader:
+    def __init__(self, model: Model, constants: dict[str, onnx.TensorProto]) -> None:
+        self.model = model
+        self.constants = constants
+
+    def shape(self, name: str) -> Shape | None:
+        if name in self.constants:
+            return tuple(self.constants[name].dims)
+        tensor = self.model.tensors.get(name)
+        return None if tensor is None else tensor.shape
+
+    def constant_bytes(self, name: str) -> int:
+        tensor = self.constants[name]
+        item: int = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+        return int(math.prod(tensor.dims)) * item
+
+
+def _flops(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
+    count = _FLOPS.get(node.op_type)
+    if count is not None:
+        return count(node, inputs, output)
+    return float(math.prod(output)) if node.op_type not in _MOVES_ONLY else 0.0
+
+
+def _conv(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
+    return 2.0 * math.prod(output) * math.prod(inputs[1][1:])
+
+
+def _conv_transpose(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
+    return 2.0 * math.prod(inputs[0]) * math.prod(inputs[1][1:])
+
+
+def _gemm(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
+    transposed = _attribute(node, "transA", 0)
+    return 2.0 * math.prod(output) * inputs[0][-2 if transposed else -1]
+
+
+def _matmul(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
+    return 2.0 * math.prod(output) * inputs[0][-1]
+
+
+def _pool(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
+    return float(math.prod(output) * math.prod(_attribute(node, "kernel_shape", [1])))
+
+
+def _global_pool(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
+    return float(math.prod(inputs[0]))
+
+
+def _lrn(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
+    return float(math.prod(output) * (2 * _attribute(node, "size", 1) + 3))
+
+
+_FLOPS: dict[str, Callable[[onnx.NodeProto, list[Shape], Shape], float]] = {
+    "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "MaxPool": _pool,
+    "AveragePool": _pool,
+    "GlobalAveragePool": _global_pool,
+    "GlobalMaxPool": _global_pool,
+    "ReduceMean": _global_pool,
+    "LRN": _lrn,
+}
+
+_MOVES_ONLY = {
+    "Cast", "Concat", "Dropout", "Expand", "Flatten", "Gather", "Identity", "Pad", "Reshape", "Slice", "Split",
+    "Squeeze", "Tile", "Transpose", "Unsqueeze",
+}  # fmt: skip
+
+
+def _paper_variables(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> tuple[float, ...]:
+    """The independent variables of the paper's regressions, one tuple per layer type."""
+    match node.op_type:
+        case "Conv":
+            stride = _attribute(node, "strides", [1])[0]
+            filters, maps, side = inputs[1][0], inputs[0][1], inputs[1][-1]
+            return (float(maps), (side / stride) ** 2 * filters)
+        case "Relu" | "LRN" | "Dropout":
+            return (float(math.prod(inputs[0])),)
+        case "MaxPool" | "AveragePool" | "Gemm" | "MatMul" | "GlobalAveragePool" | "GlobalMaxPool":
+            return (float(math.prod(inputs[0])), float(math.prod(output)))
+        case _:
+            return ()
+
+
+def _is_depthwise(node: onnx.NodeProto, inputs: list[Shape | None]) -> bool:
+    if node.op_type != "Conv" or not inputs or inputs[0] is None:
+        return False
+    groups = _attribute(node, "group", 1)
+    return bool(groups > 1 and groups == inputs[0][1])
+
+
+def _attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
+    for attribute in node.attribute:
+        if attribute.name == name:
+            return onnx.helper.get_attribute_value(attribute)
+    return default
+
+
+def _total(sizes: list[int | None]) -> int | None:
+    return None if None in sizes else sum(size for size in sizes if size is not None)

@@ -1,0 +1,159 @@
+"""What a model file says about itself (`metadata_props`, key `edgent`): exits, accuracies, labels, pre-processing."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from edgent.errors import ModelError
+
+KEY = "edgent"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocessing:
+    """From decoded pixels to the input tensor: value = (pixel * scale - mean) / std.
+
+    Attributes:
+        size: height and width in pixels.
+        resize: "stretch", "crop" (short side first, then the centre) or "letterbox".
+        color: "RGB", "BGR" or "L".
+        layout: "NCHW" or "NHWC".
+        scale: factor on the pixel values 0..255.
+        mean: one number per channel, subtracted after scaling.
+        std: one number per channel, divided by at the end.
+    """
+
+    size: tuple[int, int]
+    resize: str = "stretch"
+    color: str = "RGB"
+    layout: str = "NCHW"
+    scale: float = 1 / 255
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("resize", self.resize, ("stretch", "crop", "letterbox")),
+            ("color", self.color, ("RGB", "BGR", "L")),
+            ("layout", self.layout, ("NCHW", "NHWC")),
+        ):
+            if value not in known:
+                raise ModelError(f"pre-processing: {name} is {value!r}, expected one of {', '.join(known)}")
+        if len(self.mean) != self.channels or len(self.std) != self.channels:
+            raise ModelError(f"pre-processing: mean and std need {self.channels} numbers for {self.color}")
+        numbers = (self.scale, *self.mean, *self.std)
+        if not all(map(math.isfinite, numbers)) or 0 in self.std or self.scale == 0 or min(self.size) < 1:
+            raise ModelError("pre-processing: size, scale and std must be finite and not zero")
+
+    @property
+    def channels(self) -> int:
+        """Colour channels of the tensor."""
+        return 1 if self.color == "L" else 3
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the tensor for one image."""
+        if self.layout == "NCHW":
+            return (1, self.channels, *self.size)
+        return (1, *self.size, self.channels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitInfo:
+    """One exit as the file describes it; accuracy is a fraction, None where nobody measured it."""
+
+    name: str
+    outputs: tuple[str, ...]
+    accuracy: float | None = None
+    samples: int | None = None
+    data: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.accuracy is not None and not 0 <= self.accuracy <= 1:
+            raise ModelError(f"exit {self.name!r}: accuracy is {self.accuracy}, expected a fraction 0..1 or null")
+        if not self.outputs:
+            raise ModelError(f"exit {self.name!r} names no outputs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """Everything the key `edgent` holds. Without that key: no exits named, nothing known."""
+
+    exits: tuple[ExitInfo, ...] = ()
+    labels: tuple[str, ...] = ()
+    preprocessing: Preprocessing | None = None
+
+    def to_json(self) -> str:
+        """The text that stands under the key."""
+        pre = self.preprocessing
+        exits = [
+            {"name": e.name, "outputs": list(e.outputs), "accuracy": e.accuracy, "samples": e.samples, "data": e.data}
+            for e in self.exits
+        ]
+        document = {
+            "version": VERSION,
+            "exits": exits,
+            "labels": list(self.labels),
+            "preprocessing": None if pre is None else {name: getattr(pre, name) for name in pre.__slots__},
+        }
+        return json.dumps(document, sort_keys=True)
+
+
+def parse(text: str) -> Metadata:
+    """Reads the JSON under the key `edgent`.
+
+    Raises:
+        ModelError: not JSON, another version, unknown keys or values out of range.
+    """
+    try:
+        document = json.loads(text)
+        _expect_keys(document, {"version", "exits", "labels", "preprocessing"}, "metadata")
+        if document.get("version") != VERSION:
+            raise ModelError(f"metadata: version {document.get('version')!r}, expected {VERSION}")
+        return Metadata(
+            exits=tuple(_exit(entry) for entry in document.get("exits", ())),
+            labels=tuple(str(label) for label in document.get("labels") or ()),
+            preprocessing=_preprocessing(document.get("preprocessing")),
+        )
+    except ModelError:
+        raise
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ModelError(f"metadata under the key {KEY!r} is not what it should be: {error}") from error
+
+
+def _exit(entry: dict[str, Any]) -> ExitInfo:
+    _expect_keys(entry, {"name", "outputs", "accuracy", "samples", "data"}, "exit")
+    return ExitInfo(
+        name=str(entry["name"]),
+        outputs=tuple(entry["outputs"]),
+        accuracy=entry.get("accuracy"),
+        samples=entry.get("samples"),
+        data=entry.get("data"),
+    )
+
+
+def _preprocessing(entry: dict[str, Any] | None) -> Preprocessing | None:
+    if entry is None:
+        return None
+    _expect_keys(entry, set(Preprocessing.__slots__), "pre-processing")
+    height, width = entry["size"]
+    return Preprocessing(
+        size=(int(height), int(width)),
+        resize=entry.get("resize", "stretch"),
+        color=entry.get("color", "RGB"),
+        layout=entry.get("layout", "NCHW"),
+        scale=float(entry.get("scale", 1 / 255)),
+        mean=tuple(float(v) for v in entry.get("mean", (0.0, 0.0, 0.0))),
+        std=tuple(float(v) for v in entry.get("std", (1.0, 1.0, 1.0))),
+    )
+
+
+def _expect_keys(entry: Any, known: set[str], what: str) -> None:
+    if not isinstance(entry, dict):
+        raise ModelError(f"{what}: found {type(entry).__name__}, expected an object")
+    if unknown := sorted(set(entry) - known):
+        raise ModelError(f"{what}: unknown keys {', '.join(unknown)}; known are {', '.join(sorted(known))}")

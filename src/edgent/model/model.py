@@ -1,0 +1,229 @@
+"""A model: branches over one folded graph, and the segments between cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from edgent.errors import ModelError
+from edgent.model.fold import fold, subgraph_reads
+from edgent.model.metadata import KEY, ExitInfo, Metadata, parse
+from edgent.model.read import bind, read
+from edgent.model.values import Branch, Layer, Tensor, tensors_by_name
+from edgent.model.weights import Weights, digest
+
+SHIPPED = Path(__file__).parent / "shipped"
+
+# They change a tensor's shape and nothing else, so each belongs to the layer that reads it.
+_SHAPE_ONLY = {"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Segment:
+    """A part of a model that an engine can run: tensors given, tensors asked."""
+
+    given: tuple[Tensor, ...]
+    asked: tuple[Tensor, ...]
+    proto: bytes
+    weights: Path
+
+    def __repr__(self) -> str:
+        given, asked = (", ".join(tensor.name for tensor in side) for side in (self.given, self.asked))
+        return f"<Segment {given} -> {asked}>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Model:
+    """A loaded model file.
+
+    Attributes:
+        name: what the wire calls it: the file's name without its ending.
+        path: the file.
+        digest: SHA-256 over graph and weights, 64 hex digits; the metadata does not count.
+        inputs: the tensors of one request, every dimension a number.
+        branches: one per exit, earliest first.
+        metadata: what the file says of its exits, labels and pre-processing.
+    """
+
+    name: str
+    path: Path
+    digest: str
+    inputs: tuple[Tensor, ...]
+    branches: tuple[Branch, ...]
+    metadata: Metadata
+    proto: onnx.ModelProto = field(hash=False, compare=False)
+    tensors: Mapping[str, Tensor] = field(hash=False, compare=False)
+    weights: Weights = field(hash=False, compare=False)
+
+    def __repr__(self) -> str:
+        layers = ", ".join(str(len(branch.layers)) for branch in self.branches)
+        return f"<Model {self.name!r} {self.version}: branches of {layers} layers>"
+
+    @property
+    def version(self) -> str:
+        """The first 12 hex digits of the digest: `model_version` on the wire."""
+        return self.digest[:12]
+
+    def branch(self, exit: int) -> Branch:
+        """The branch of an exit.
+
+        Raises:
+            ModelError: the model has no such exit.
+        """
+        if not 0 <= exit < len(self.branches):
+            raise ModelError(f"{self.name} has no exit {exit}: expected 0..{len(self.branches) - 1}")
+        return self.branches[exit]
+
+    def segment(self, given: Iterable[str], asked: Iterable[str]) -> Segment:
+        """The part of the graph that makes `asked` out of `given`, and nothing else.
+
+        Raises:
+            ModelError: an unknown tensor, or one that cannot be made out of what is given.
+        """
+        known = dict(self.tensors)
+        start, end = tensors_by_name(tuple(given), known, "given"), tensors_by_name(tuple(asked), known, "asked")
+        nodes, constants = self._slice({tensor.name for tensor in start}, [tensor.name for tensor in end])
+        proto = onnx.ModelProto(ir_version=self.proto.ir_version, opset_import=self.proto.opset_import)
+        proto.graph.name = self.name
+        proto.graph.node.extend(nodes)
+        proto.graph.initializer.extend(map(self.weights.reference, constants))
+        proto.graph.input.extend(map(_value_info, start))
+        proto.graph.output.extend(map(_value_info, end))
+        folder = self.weights.folder(self.digest)
+        return Segment(given=start, asked=end, proto=proto.SerializeToString(), weights=folder)
+
+    def _slice(self, given: set[str], asked: list[str]) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+        wanted = {name for name in asked if name not in given}
+        nodes: list[onnx.NodeProto] = []
+        for node in reversed(self.proto.graph.node):
+            if wanted.intersection(node.output):
+                nodes.append(node)
+                wanted.difference_update(node.output)
+                wanted.update(name for name in subgraph_reads(node) if name not in given)
+        constants = [tensor for tensor in self.proto.graph.initializer if tensor.name in wanted]
+        missing = wanted - {tensor.name for tensor in constants}
+        if missing:
+            raise ModelError(f"{', '.join(asked)} cannot be made without {sorted(missing)[0]!r}: give it as well")
+        return nodes[::-1], constants
+
+
+def load(model: str | Path, *, dims: Mapping[str, int] | None = None) -> Model:
+    """Opens a model by name or file.
+
+    Args:
+        model: the name of a shipped model ("b-alexnet"), or the path of an ONNX file.
+        dims: numbers for free dimensions. A free leading dimension is the batch and becomes 1.
+
+    Raises:
+        ModelError: see `read` and `bind` of `edgent.model.read`; also metadata that does not fit the graph.
+    """
+    path = find(model)
+    proto = read(path)
+    identity = digest(proto, path.parent)
+    bound = bind(path, proto, dims or {})
+    metadata = _metadata(bound)
+    weights = Weights(path.parent)
+    tensors = fold(bound, weights)
+    inputs = tuple(tensors[value.name] for value in bound.graph.input)
+    return Model(
+        name=path.stem,
+        path=path,
+        digest=identity,
+        inputs=inputs,
+        branches=_branches(bound.graph, tensors, metadata, inputs),
+        metadata=metadata,
+        proto=bound,
+        tensors=tensors,
+        weights=weights,
+    )
+
+
+def find(model: str | Path) -> Path:
+    """The file behind a MODEL argument."""
+    shipped = SHIPPED / f"{model}.onnx"
+    if isinstance(model, str) and "/" not in model and not Path(model).exists() and shipped.is_file():
+        return shipped
+    return Path(model)
+
+
+def _metadata(proto: onnx.ModelProto) -> Metadata:
+    for entry in proto.metadata_props:
+        if entry.key == KEY:
+            return parse(entry.value)
+    return Metadata()
+
+
+def _branches(
+    graph: onnx.GraphProto, tensors: dict[str, Tensor], metadata: Metadata, inputs: tuple[Tensor, ...]
+) -> tuple[Branch, ...]:
+    exits = metadata.exits or (ExitInfo(name="output", outputs=tuple(value.name for value in graph.output)),)
+    constants = {tensor.name for tensor in graph.initializer}
+    answers = {value.name for value in graph.output}
+    branches = []
+    for number, entry in enumerate(exits):
+        if unknown := sorted(set(entry.outputs) - answers):
+            raise ModelError(f"exit {entry.name!r} names output {unknown[0]!r}, which the graph does not have")
+        branch = Branch(
+            exit=number,
+            name=entry.name,
+            layers=_layers(graph, entry.outputs, constants),
+            inputs=inputs,
+            outputs=tuple(tensors[name] for name in entry.outputs),
+            accuracy=entry.accuracy,
+            tensors=tensors,
+        )
+        branches.append(branch)
+    return tuple(branches)
+
+
+def _layers(graph: onnx.GraphProto, outputs: tuple[str, ...], constants: set[str]) -> tuple[Layer, ...]:
+    """The layers of one branch in the file's order; each shape-only node joins the first layer that reads it."""
+    indices = _ancestors(graph, outputs)
+    reader: dict[str, int] = {}
+    for index in reversed(indices):
+        reader.update(dict.fromkeys(subgraph_reads(graph.node[index]), index))
+    members: dict[int, list[int]] = {}
+    home: dict[int, int] = {}
+    for index in reversed(indices):
+        node = graph.node[index]
+        next_reader = reader.get(node.output[0]) if node.op_type in _SHAPE_ONLY else None
+        home[index] = index if next_reader is None else home[next_reader]
+        members.setdefault(home[index], []).append(index)
+    return tuple(_layer(graph, tuple(sorted(members[index])), constants) for index in sorted(members))
+
+
+def _layer(graph: onnx.GraphProto, nodes: tuple[int, ...], constants: set[str]) -> Layer:
+    own = graph.node[nodes[-1]]
+    made = [name for index in nodes for name in graph.node[index].output if name]
+    reads = dict.fromkeys(name for index in nodes for name in subgraph_reads(graph.node[index]))
+    return Layer(
+        name=own.name or made[-1],
+        op=own.op_type,
+        nodes=nodes,
+        inputs=tuple(name for name in reads if name not in constants and name not in made),
+        outputs=tuple(made),
+    )
+
+
+def _ancestors(graph: onnx.GraphProto, outputs: tuple[str, ...]) -> list[int]:
+    wanted = set(outputs)
+    found = []
+    for index in range(len(graph.node) - 1, -1, -1):
+        node = graph.node[index]
+        if wanted.intersection(node.output):
+            wanted.update(subgraph_reads(node))
+            found.append(index)
+    return found[::-1]
+
+
+def _value_info(tensor: Tensor) -> onnx.ValueInfoProto:
+    if tensor.dtype is None:
+        return onnx.ValueInfoProto(name=tensor.name)
+    if tensor.dtype == "string":
+        return onnx.helper.make_tensor_value_info(tensor.name, onnx.TensorProto.STRING, tensor.shape)
+    kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
+    return onnx.helper.make_tensor_value_info(tensor.name, kind, tensor.shape)

@@ -1,0 +1,151 @@
+"""Reading an ONNX file: nothing is trusted, and weights kept in other files are not loaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import onnx
+from onnx import checker
+
+from edgent.errors import ModelError
+
+_FIRST_OPSET = 6
+
+
+def read(path: Path) -> onnx.ModelProto:
+    """Reads a file as it stands, checked; weights in other files stay there.
+
+    Raises:
+        ModelError: no ONNX file, damaged, an operator or opset nobody here knows, external data that is missing or
+            outside the model's folder.
+    """
+    proto = _parse(path)
+    _check_opset(path, proto)
+    _check_external_data(path, proto)
+    _check_operators(path, proto)
+    return proto
+
+
+def bind(path: Path, proto: onnx.ModelProto, dims: Mapping[str, int]) -> onnx.ModelProto:
+    """A model with a number for every dimension of its inputs, and without functions.
+
+    Args:
+        path: for messages.
+        proto: what `read` returned.
+        dims: numbers for named free dimensions. A free leading dimension of an input is the batch: 1 unless named.
+
+    Raises:
+        ModelError: a free dimension without a number.
+    """
+    if proto.functions:
+        from onnx import inliner  # rarely needed, and it costs every start
+
+        proto = inliner.inline_local_functions(proto)
+    _drop_initialisers_from_inputs(proto.graph)
+    proto.ir_version = max(proto.ir_version, 4)  # the first in which an initialiser need not be an input too
+    _bind_dimensions(path, proto.graph, dims)
+    return proto
+
+
+def all_tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Every weight and constant of the main graph."""
+    yield from proto.graph.initializer
+    for node in proto.graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.TENSOR:
+                yield attribute.t
+
+
+def is_external(tensor: onnx.TensorProto) -> bool:
+    """Whether the numbers lie in another file."""
+    return bool(tensor.data_location == onnx.TensorProto.EXTERNAL)
+
+
+def _parse(path: Path) -> onnx.ModelProto:
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file; expected an ONNX file or the name of a shipped model")
+    try:
+        proto = onnx.load(path, load_external_data=False)
+    except Exception as error:  # protobuf's errors differ between its implementations
+        raise ModelError(f"{path} is no ONNX file, or is truncated ({_line(error)}); export the model again") from error
+    if not proto.graph.node or not proto.ir_version or not proto.opset_import:
+        raise ModelError(f"{path} is no ONNX model: it has no nodes or no opset; export the model again")
+    return proto
+
+
+def _check_opset(path: Path, proto: onnx.ModelProto) -> None:
+    newest = onnx.defs.onnx_opset_version()
+    for entry in proto.opset_import:
+        if entry.domain in ("", "ai.onnx") and not _FIRST_OPSET <= entry.version <= newest:
+            raise ModelError(
+                f"{path}: opset {entry.version} is not supported, expected {_FIRST_OPSET}..{newest}; "
+                "convert the model with onnx.version_converter, or install a newer onnx"
+            )
+
+
+def _check_external_data(path: Path, proto: onnx.ModelProto) -> None:
+    folder = path.parent.resolve()
+    for tensor in all_tensors(proto):
+        if not is_external(tensor):
+            continue
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        location = entries.get("location", "")
+        file = folder / location
+        if not location or Path(location).is_absolute() or not file.resolve().is_relative_to(folder):
+            raise ModelError(
+                f"{path}: weight {tensor.name!r} points outside the model's folder ({location!r}); refused"
+            )
+        if not file.is_file():
+            raise ModelError(f"{path}: external data {location!r} is missing; put it beside the model")
+        if os.stat(file).st_nlink > 1:
+            raise ModelError(f"{path}: external data {location!r} is a hard link, which may leave the folder; copy it")
+        end = int(entries.get("offset") or 0) + int(entries.get("length") or 0)
+        if end > file.stat().st_size:
+            raise ModelError(f"{path}: external data {location!r} ends before weight {tensor.name!r}; copy it again")
+
+
+def _check_operators(path: Path, proto: onnx.ModelProto) -> None:
+    try:
+        external = any(map(is_external, proto.graph.initializer))
+        checker.check_model(str(path) if external else proto)
+    except (checker.ValidationError, ValueError) as error:
+        raise ModelError(f"{path} is not a valid ONNX model: {_line(error)}") from error
+
+
+def _drop_initialisers_from_inputs(graph: onnx.GraphProto) -> None:
+    constant = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in constant]
+    del graph.input[:]
+    graph.input.extend(inputs)
+
+
+def _bind_dimensions(path: Path, graph: onnx.GraphProto, dims: Mapping[str, int]) -> None:
+    numbers = dict(dims)
+    for value in graph.input:
+        _bind_batch(value, numbers)
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for axis, dim in enumerate(value.type.tensor_type.shape.dim):
+            if dim.dim_param in numbers:
+                dim.dim_value = numbers[dim.dim_param]
+            elif value in graph.input and not dim.HasField("dim_value"):
+                raise ModelError(
+                    f"{path}: dimension {axis} of input {value.name!r} is free"
+                    f" ({dim.dim_param or 'without a name'}); give it a number: --dim {dim.dim_param or 'NAME'}=128"
+                )
+
+
+def _bind_batch(value: onnx.ValueInfoProto, numbers: dict[str, int]) -> None:
+    if not value.type.tensor_type.shape.dim:
+        return
+    leading = value.type.tensor_type.shape.dim[0]
+    if leading.dim_param:
+        numbers.setdefault(leading.dim_param, 1)
+    elif leading.dim_value < 1 and not leading.HasField("dim_value"):
+        leading.dim_value = numbers.get("batch", 1)
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 160 else text[:157] + "..."

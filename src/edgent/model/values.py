@@ -1,0 +1,205 @@
+"""The values of a model: tensors, layers, branches, cuts and what crosses them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.errors import ModelError
+
+_ITEM_SIZES = {"bfloat16": 2, "string": None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tensor:
+    """A tensor by name. `dtype` is numpy's name (None: not a tensor at all); `shape` is None where inference fails."""
+
+    name: str
+    dtype: str | None
+    shape: tuple[int, ...] | None
+
+    @property
+    def nbytes(self) -> int | None:
+        """Bytes of the raw tensor; None where dtype or shape is unknown."""
+        if self.dtype is None or self.shape is None:
+            return None
+        size = _ITEM_SIZES[self.dtype] if self.dtype in _ITEM_SIZES else np.dtype(self.dtype).itemsize
+        return None if size is None else int(np.prod(self.shape, dtype=np.int64)) * size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One node, with the shape-only nodes that feed it.
+
+    Attributes:
+        name: the node's name, or its first output where it has none.
+        op: the node's ONNX operator.
+        nodes: positions of the nodes in the folded graph, in its order; the last one is the layer's own.
+        inputs: tensors read from outside the layer, without constants.
+        outputs: tensors made.
+    """
+
+    name: str
+    op: str
+    nodes: tuple[int, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+class Boundary(NamedTuple):
+    """The tensors that really cross: up from head to middle, down from middle to suffix (or as the answer)."""
+
+    up: tuple[Tensor, ...]
+    down: tuple[Tensor, ...]
+
+
+class _Use(NamedTuple):
+    tensor: Tensor
+    made: int  # layers after which the tensor exists; 0 for inputs
+    read: tuple[int, ...]  # 1-based positions of the layers that read it, rising; n + 1 stands for "is the answer"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Branch:
+    """The graph from the inputs to one exit, in one stated order: that of the file.
+
+    A cut k has the first k layers before it, k = 0 .. n. Two cuts 0 <= upload <= download <= n divide the branch
+    into head (device), middle (edge) and suffix (device).
+    """
+
+    exit: int
+    name: str
+    layers: tuple[Layer, ...]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    accuracy: float | None = None
+    tensors: dict[str, Tensor] = field(hash=False, compare=False)
+
+    def __repr__(self) -> str:
+        accuracy = "unknown" if self.accuracy is None else f"{self.accuracy:.2%}"
+        return f"<Branch exit {self.exit} {self.name!r}: {len(self.layers)} layers, accuracy {accuracy}>"
+
+    @cached_property
+    def uses(self) -> tuple[_Use, ...]:
+        """Every tensor that can cross a cut of this branch, with where it is made and read."""
+        made = {tensor.name: 0 for tensor in self.inputs}
+        read: dict[str, list[int]] = {tensor.name: [] for tensor in self.inputs}
+        for position, layer in enumerate(self.layers, start=1):
+            for name in dict.fromkeys(layer.inputs):
+                read[name].append(position)
+            for name in layer.outputs:
+                made[name] = position
+                read[name] = []
+        for tensor in self.outputs:
+            read[tensor.name].append(len(self.layers) + 1)
+        return tuple(_Use(self.tensors[name], made[name], tuple(at)) for name, at in read.items() if at)
+
+    def boundary(self, upload_cut: int, download_cut: int) -> Boundary:
+        """What crosses when layers [upload_cut, download_cut) run on the edge.
+
+        Raises:
+            ModelError: a cut outside 0 .. n, or the download before the upload.
+        """
+        self._check(upload_cut, download_cut)
+        up, down = [], []
+        for use in self.uses:
+            if use.made <= upload_cut:
+                if any(upload_cut < position <= download_cut for position in use.read):
+                    up.append(use.tensor)
+            elif use.made <= download_cut < use.read[-1]:
+                down.append(use.tensor)
+        return Boundary(tuple(up), tuple(down))
+
+    def boundary_bytes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Raw bytes up and down for every pair of cuts: two arrays (n + 1, n + 1), indexed [upload, download].
+
+        nan where a crossing tensor's size is unknown, and below the diagonal. Near-linear in the uses of tensors,
+        plus one pass over the pairs: each tensor crosses in whole rectangles of the plane of pairs.
+        """
+        n = len(self.layers)
+        up, down = np.zeros((n + 2, n + 2)), np.zeros((n + 2, n + 2))
+        unknown_up, unknown_down = np.zeros((n + 2, n + 2)), np.zeros((n + 2, n + 2))
+        for use in self.uses:
+            size = use.tensor.nbytes
+            plane, amount = (unknown_up, 1.0) if size is None else (up, float(size))
+            since = use.made
+            for position in (p for p in use.read if p <= n):
+                _add_rectangle(plane, since, position - 1, position, n, amount)
+                since = position
+            plane = unknown_down if size is None else down
+            _add_rectangle(plane, 0, use.made - 1, use.made, min(use.read[-1] - 1, n), amount)
+        return _integrate(up, unknown_up), _integrate(down, unknown_down)
+
+    def _check(self, upload_cut: int, download_cut: int) -> None:
+        n = len(self.layers)
+        if not 0 <= upload_cut <= download_cut <= n:
+            raise ModelError(
+                f"cuts {upload_cut}..{download_cut} of exit {self.exit}: expected 0 <= upload <= download <= {n}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentName:
+    """A segment on the wire: `{model}.x{exit}.u{upload cut}.d{download cut}`."""
+
+    model: str
+    exit: int
+    upload_cut: int
+    download_cut: int
+
+    def __str__(self) -> str:
+        return f"{self.model}.x{self.exit}.u{self.upload_cut}.d{self.download_cut}"
+
+
+def segment_name(model: str, exit: int, upload_cut: int, download_cut: int) -> str:
+    """The wire's name of a branch's middle."""
+    return str(SegmentName(model=model, exit=exit, upload_cut=upload_cut, download_cut=download_cut))
+
+
+def parse_segment_name(text: str) -> SegmentName | None:
+    """Reads the wire's name of a segment; None where it is not one (a whole model's name, say)."""
+    parts = text.rsplit(".", 3)
+    if len(parts) != 4 or [part[:1] for part in parts[1:]] != ["x", "u", "d"]:
+        return None
+    numbers = [part[1:] for part in parts[1:]]
+    if not all(number.isascii() and number.isdigit() and len(number) < 10 for number in numbers):
+        return None
+    exit_, upload, download = map(int, numbers)
+    return SegmentName(model=parts[0], exit=exit_, upload_cut=upload, download_cut=download)
+
+
+def tensors_by_name(names: Iterable[str], known: dict[str, Tensor], what: str) -> tuple[Tensor, ...]:
+    """Looks tensors up.
+
+    Raises:
+        ModelError: a name the model does not have.
+    """
+    found = tuple(known[name] for name in names if name in known)
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise ModelError(f"{what}: the model has no tensor {missing[0]!r}")
+    return found
+
+
+def _add_rectangle(plane: NDArray[np.float64], u0: int, u1: int, d0: int, d1: int, amount: float) -> None:
+    if u0 > u1 or d0 > d1:
+        return
+    plane[u0, d0] += amount
+    plane[u1 + 1, d0] -= amount
+    plane[u0, d1 + 1] -= amount
+    plane[u1 + 1, d1 + 1] += amount
+
+
+def _integrate(plane: NDArray[np.float64], unknown: NDArray[np.float64]) -> NDArray[np.float64]:
+    sums = plane.cumsum(axis=0).cumsum(axis=1)[:-1, :-1]
+    holes = unknown.cumsum(axis=0).cumsum(axis=1)[:-1, :-1]
+    sums[(holes > 0.5) | (np.tri(len(sums), k=-1) > 0)] = np.nan
+    return sums
+
+
+__all__: Sequence[str] = ("Boundary", "Branch", "Layer", "SegmentName", "Tensor", "parse_segment_name", "segment_name")

@@ -1,0 +1,254 @@
+"""Every way to answer, as one table: branch, upload cut and codec, download cut and codec, and what each demands."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.errors import InputError
+from edgent.planning.costs import BranchCosts, Crossing, Plane
+from edgent.planning.frontier import frontier
+from edgent.planning.plan import RAW, Configuration
+from edgent.planning.pricing import Measured, SourceKind, price
+
+if TYPE_CHECKING:
+    from edgent.latency import Profile
+    from edgent.model import Model
+
+Direction = Literal["any", "device-first", "edge-first"]
+Floats = NDArray[np.float64]
+Whole = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Candidates:
+    """A table of m candidates: one array of length m for each column.
+
+    Attributes:
+        codecs: Names of the codecs; `codec` and `download_codec` are positions in it.
+        exit: The exit that answers.
+        layers: Layers of that exit's branch (n).
+        upload_cut: Layers before it run on the device.
+        download_cut: Layers after it run on the device again.
+        codec: Codec upwards.
+        download_codec: Codec downwards.
+        accuracy: 0..1, nan where unknown.
+        prepare, head, encode, middle, suffix: Seconds of the stages, the link and the queue apart: on the edge, the
+            middle includes decoding and encoding; the suffix includes the device's decoding.
+        bytes_up: Encoded bytes.
+        bytes_down: Encoded bytes.
+        messages: 2 where something crosses (a request and its answer), else 0.
+    """
+
+    codecs: tuple[str, ...]
+    exit: Whole
+    layers: Whole
+    upload_cut: Whole
+    download_cut: Whole
+    codec: Whole
+    download_codec: Whole
+    accuracy: Floats
+    prepare: Floats
+    head: Floats
+    encode: Floats
+    middle: Floats
+    suffix: Floats
+    bytes_up: Floats
+    bytes_down: Floats
+    messages: Whole
+
+    @classmethod
+    def build(
+        cls,
+        model: Model,
+        device: Profile,
+        edge: Profile,
+        calibration: Measured | None = None,
+        *,
+        source: SourceKind | None = None,
+        source_bytes: float | None = None,
+    ) -> Candidates:
+        """Prices every configuration of a model on two machines.
+
+        Args:
+            model: The model.
+            device: Its profile on the device.
+            edge: Its profile on the edge.
+            calibration: Measured sizes and accuracies; without one, only codecs that need neither are offered.
+            source: What requests bring: a coded "image" or an "array". None: an image where the model says how to
+                prepare one.
+            source_bytes: Mean size of the images as they come; None: that of the calibration, if it has one.
+
+        Raises:
+            InputError: a profile or calibration of another model.
+        """
+        return cls.of(price(model, device, edge, calibration, source=source, source_bytes=source_bytes))
+
+    @classmethod
+    def of(cls, branches: Iterable[BranchCosts]) -> Candidates:
+        """Puts every candidate of some branches together.
+
+        Two lossy crossings are combined only where they were measured as a pair.
+        """
+        branches = tuple(branches)
+        names = (crossing.codec for branch in branches for crossing in (*branch.up, *branch.down))
+        codecs = tuple(dict.fromkeys((RAW, *names)))
+        blocks = [block for branch in branches for block in _blocks(branch, codecs)]
+        columns = {name: [block[name] for block in blocks] for name in _COLUMNS}
+        kinds = {name: np.int32 if name in _WHOLE else np.float64 for name in _COLUMNS}
+        table = {name: np.concatenate([*parts, []]).astype(kinds[name]) for name, parts in columns.items()}
+        return cls(codecs=codecs, **table)
+
+    def __len__(self) -> int:
+        return len(self.exit)
+
+    def __repr__(self) -> str:
+        exits = ", ".join(str(number) for number in np.unique(self.exit))
+        used = sorted({self.codecs[k] for k in np.union1d(self.codec, self.download_codec)})
+        return f"<Candidates {len(self)}: exits {exits or 'none'}; codecs {', '.join(used) or 'none'}>"
+
+    @property
+    def merit(self) -> Floats:
+        """What makes a candidate the better answer: its accuracy, or its exit's number where one is not known."""
+        return self.exit.astype(np.float64) if np.isnan(self.accuracy).any() else self.accuracy
+
+    @property
+    def demand(self) -> Floats:
+        """What each candidate takes of each resource, shape (5, m).
+
+        The rows: device seconds, edge seconds, bytes up, bytes down, messages.
+        """
+        device = self.prepare + self.head + self.encode + self.suffix
+        return np.stack([device, self.middle, self.bytes_up, self.bytes_down, self.messages])
+
+    def configuration(self, row: int) -> Configuration:
+        """The configuration of one candidate."""
+        return Configuration(
+            exit=int(self.exit[row]),
+            upload_cut=int(self.upload_cut[row]),
+            download_cut=int(self.download_cut[row]),
+            codec=self.codecs[self.codec[row]],
+            download_codec=self.codecs[self.download_codec[row]],
+        )
+
+    def keep(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Candidates:
+        """The candidates of a mask, or at some positions."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
+
+    def restricted(
+        self,
+        *,
+        direction: Direction = "any",
+        exits: Collection[int] | None = None,
+        codecs: Collection[str] | None = None,
+    ) -> Candidates:
+        """The candidates that are allowed.
+
+        Args:
+            direction: "device-first": the edge finishes; "edge-first": it begins. Device-only is allowed in both.
+            exits: The exits that may answer; None: all.
+            codecs: What crossing tensors may be encoded with; None: all. Answers, which return as they are, and
+                candidates where nothing crosses are no matter of codecs.
+
+        Raises:
+            InputError: an exit, a codec or a direction that no candidate has.
+        """
+        rows = self._in_direction(direction)
+        if exits is not None:
+            rows &= np.isin(self.exit, _known(exits, self.exit.tolist(), "exit"))
+        if codecs is not None:
+            allowed = [self.codecs.index(name) for name in _known(codecs, self.codecs, "codec")]
+            nothing_up = self.upload_cut == self.download_cut
+            answer_down = self.download_cut == self.layers
+            rows &= np.isin(self.codec, allowed) | nothing_up
+            rows &= np.isin(self.download_codec, allowed) | answer_down
+        return self.keep(rows)
+
+    def frontier(self) -> Candidates:
+        """The candidates that can be the plan under some conditions and some deadline."""
+        return self.keep(frontier(self.merit, self.demand))
+
+    def _in_direction(self, direction: Direction) -> NDArray[np.bool_]:
+        if direction == "device-first":
+            return self.download_cut == self.layers
+        if direction == "edge-first":
+            return (self.upload_cut == 0) | (self.upload_cut == self.download_cut)
+        if direction == "any":
+            return np.ones(len(self), dtype=np.bool_)
+        raise InputError(f"direction {direction!r}: expected any, device-first or edge-first")
+
+
+_COLUMNS = tuple(f.name for f in fields(Candidates) if f.name != "codecs")
+_WHOLE = ("exit", "layers", "upload_cut", "download_cut", "codec", "download_codec", "messages")
+
+
+def _blocks(branch: BranchCosts, codecs: tuple[str, ...]) -> Iterator[dict[str, Floats]]:
+    """The candidates of one branch: the one that stays on the device, then those of each two codecs."""
+    yield _on_device(branch, codecs)
+    for up in branch.up:
+        for down in branch.down:
+            accuracy = _accuracy(branch, up, down)
+            if accuracy is not None:
+                yield _crossing(branch, up, down, accuracy, codecs)
+
+
+def _on_device(branch: BranchCosts, codecs: tuple[str, ...]) -> dict[str, Floats]:
+    n = float(branch.layers)
+    row = dict.fromkeys(_COLUMNS, 0.0) | {"exit": branch.exit, "layers": n, "upload_cut": n, "download_cut": n}
+    row |= dict.fromkeys(("codec", "download_codec"), codecs.index(RAW))
+    row["accuracy"] = np.nan if branch.accuracy is None else branch.accuracy
+    row |= {"prepare": branch.prepare, "head": float(branch.device.sum())}
+    return {name: np.array([value], dtype=np.float64) for name, value in row.items()}
+
+
+def _accuracy(branch: BranchCosts, up: Crossing, down: Crossing) -> Plane | None:
+    """Accuracies of two codecs together; None where such a pair was never measured."""
+    if up.accuracy is not None and down.accuracy is not None:
+        return branch.pairs.get((up.codec, down.codec))
+    lossy = up.accuracy if up.accuracy is not None else down.accuracy
+    if lossy is not None:
+        return lossy
+    return np.full_like(up.size, np.nan if branch.accuracy is None else branch.accuracy)
+
+
+def _crossing(
+    branch: BranchCosts, up: Crossing, down: Crossing, accuracy: Plane, codecs: tuple[str, ...]
+) -> dict[str, Floats]:
+    offered = np.triu(up.offered & down.offered, k=1)
+    if up.accuracy is not None or down.accuracy is not None:
+        offered &= ~np.isnan(accuracy)
+    u, d = np.nonzero(offered)
+    device = np.concatenate([[0.0], np.cumsum(branch.device)])
+    edge = np.concatenate([[0.0], np.cumsum(branch.edge)])
+    column = {
+        "exit": branch.exit,
+        "layers": branch.layers,
+        "upload_cut": u,
+        "download_cut": d,
+        "codec": codecs.index(up.codec),
+        "download_codec": codecs.index(down.codec),
+        "accuracy": accuracy[u, d],
+        "prepare": 0.0 if up.prepare is None else up.prepare[u, d],
+        "head": device[u],
+        "encode": up.encode[u, d],
+        "middle": up.decode[u, d] + (edge[d] - edge[u]) + down.encode[u, d],
+        "suffix": down.decode[u, d] + (device[-1] - device[d]),
+        "bytes_up": up.size[u, d],
+        "bytes_down": down.size[u, d],
+        "messages": 2,
+    }
+    return {name: np.broadcast_to(np.asarray(value, dtype=np.float64), u.shape) for name, value in column.items()}
+
+
+def _known[T](wanted: Collection[T], known: Collection[T], what: str) -> list[T]:
+    for item in wanted:
+        if item not in known:
+            offered = ", ".join(str(name) for name in sorted(set(known)))
+            raise InputError(
+                f"{what} {item!r} is not offered for this model and calibration: choose among {offered or 'none'}"
+            )
+    return list(wanted)

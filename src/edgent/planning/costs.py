@@ -1,0 +1,96 @@
+"""What a branch costs, part by part: the plain numbers that candidates are put together from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.errors import InputError
+
+Plane: TypeAlias = NDArray[np.float64]
+"""One number for each pair of cuts, indexed [upload cut, download cut]: shape (n + 1, n + 1)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Crossing:
+    """One codec in one direction, for every pair of cuts. nan in `size` or `accuracy`: not offered there.
+
+    Attributes:
+        codec: Its name.
+        size: Encoded bytes.
+        encode: Seconds on the sender.
+        decode: Seconds on the receiver.
+        accuracy: Accuracy of the answer when only this crossing is lossy; None for a lossless codec.
+        prepare: Seconds on the device from the input as it comes to what is read there (upwards only).
+    """
+
+    codec: str
+    size: Plane
+    encode: Plane
+    decode: Plane
+    accuracy: Plane | None = None
+    prepare: Plane | None = None
+
+    @property
+    def planes(self) -> dict[str, Plane]:
+        """The planes that are there, by name."""
+        named = {name: getattr(self, name) for name in ("size", "encode", "decode", "accuracy", "prepare")}
+        return {name: plane for name, plane in named.items() if plane is not None}
+
+    @property
+    def offered(self) -> NDArray[np.bool_]:
+        """Where this codec can be used."""
+        known = ~np.isnan(self.size)
+        return known if self.accuracy is None else known & ~np.isnan(self.accuracy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BranchCosts:
+    """A branch of n layers, priced on two machines.
+
+    Attributes:
+        exit: The exit it ends in.
+        accuracy: What it answers right, 0..1, when nothing lossy crosses; None where unknown.
+        device: Seconds of each layer on the device, shape (n,).
+        edge: Seconds of each layer on the edge, shape (n,).
+        prepare: Seconds on the device from the input as it comes to the input tensor.
+        up: The codecs upwards.
+        down: The codecs downwards.
+        pairs: Accuracies of two lossy crossings, by (codec up, codec down), nan where not measured; a pair that is
+            not in here is not offered.
+    """
+
+    exit: int
+    accuracy: float | None
+    device: NDArray[np.float64]
+    edge: NDArray[np.float64]
+    prepare: float = 0.0
+    up: tuple[Crossing, ...] = ()
+    down: tuple[Crossing, ...] = ()
+    pairs: Mapping[tuple[str, str], Plane] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.device.shape != self.edge.shape:
+            raise InputError(
+                f"exit {self.exit}: found {self.device.size} layers on the device and {self.edge.size} on the edge, "
+                "expected as many on both: profile the same model on both machines"
+            )
+        for crossing in (*self.up, *self.down):
+            for name, plane in crossing.planes.items():
+                self._check(plane, f"{crossing.codec}: {name}")
+        for codecs, plane in self.pairs.items():
+            self._check(plane, " and ".join(codecs))
+
+    @property
+    def layers(self) -> int:
+        """n."""
+        return int(self.device.size)
+
+    def _check(self, plane: Plane, what: str) -> None:
+        expected = (self.layers + 1, self.layers + 1)
+        if plane.shape != expected:
+            raise InputError(f"exit {self.exit}: {what} has shape {plane.shape}, expected {expected}")

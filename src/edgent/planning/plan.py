@@ -1,0 +1,180 @@
+"""The values that planning ends in: a configuration, its stages, and the plan made of both."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+from edgent.errors import InputError
+from edgent.latency.document import Node
+from edgent.units import Seconds
+
+RAW = "float32"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """Which exit answers, what runs where, and how the crossing tensors are encoded.
+
+    Layers [0, upload_cut) run on the device (the head), [upload_cut, download_cut) on the edge (the middle), the rest
+    on the device again (the suffix). Device-only is n, n with raw codecs; the edge-only plan is 0, n; Neurosurgeon's
+    direction u, n; the paper's 0, d.
+    """
+
+    exit: int
+    upload_cut: int
+    download_cut: int
+    codec: str = RAW
+    download_codec: str = RAW
+
+    def __post_init__(self) -> None:
+        if self.exit < 0 or not 0 <= self.upload_cut <= self.download_cut:
+            raise InputError(
+                f"exit {self.exit}, cuts {self.upload_cut}..{self.download_cut}: "
+                "expected numbers from 0, the upload cut not after the download cut"
+            )
+        if self.device_only and (self.codec, self.download_codec) != (RAW, RAW):
+            raise InputError(f"codecs {self.codec}, {self.download_codec}: nothing crosses, expected {RAW} for both")
+
+    @property
+    def device_only(self) -> bool:
+        """Whether the device does everything itself: nothing lies between the two cuts."""
+        return self.upload_cut == self.download_cut
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stages:
+    """Where the time of one inference goes, in seconds, in the order in which it goes.
+
+    Attributes:
+        prepare: Device: from the input as it comes to what the head or the codec reads.
+        head: Device: layers before the upload cut.
+        encode: Device: encoding what goes up.
+        uplink: Until the edge has everything, the round trip included.
+        queue: Waiting at the edge.
+        middle: Edge: decoding, layers between the cuts, encoding.
+        downlink: What comes down, on the wire.
+        suffix: Device: decoding, and the layers after the download cut.
+    """
+
+    prepare: float = 0.0
+    head: float = 0.0
+    encode: float = 0.0
+    uplink: float = 0.0
+    queue: float = 0.0
+    middle: float = 0.0
+    downlink: float = 0.0
+    suffix: float = 0.0
+
+    def __post_init__(self) -> None:
+        for stage in STAGES:
+            seconds = getattr(self, stage)
+            if not 0 <= seconds < math.inf:
+                raise InputError(f"stage {stage}: found {seconds!r} s, expected a finite number, 0 or more")
+
+    @property
+    def device(self) -> Seconds:
+        """Time on the device."""
+        return Seconds(self.prepare + self.head + self.encode + self.suffix)
+
+    @property
+    def link(self) -> Seconds:
+        """Time on the link."""
+        return Seconds(self.uplink + self.downlink)
+
+    @property
+    def edge(self) -> Seconds:
+        """Time at the edge."""
+        return Seconds(self.queue + self.middle)
+
+    @property
+    def total(self) -> Seconds:
+        """The whole latency."""
+        return Seconds(sum(getattr(self, stage) for stage in STAGES))
+
+    def document(self) -> dict[str, float]:
+        """The stages in milliseconds, to the nanosecond, without the total."""
+        return {stage: milliseconds(getattr(self, stage)) for stage in STAGES}
+
+    @classmethod
+    def from_node(cls, node: Node) -> Stages:
+        """Reads what `document` gave."""
+        return cls(**{stage: node.number(stage) / 1e3 for stage in STAGES})
+
+
+STAGES = tuple(f.name for f in fields(Stages))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The candidate chosen, with what it is predicted to take.
+
+    Attributes:
+        configuration: What to do.
+        accuracy: Measured accuracy of that configuration, codecs included; None where it is not known.
+        meets_deadline: Whether the predicted latency is within the deadline.
+        stages: The predicted latency.
+        bytes_up: Encoded bytes of what goes up, without headers; None in a plan that was read from a document.
+        bytes_down: The same for what comes down.
+        layers: Layers of the branch (n); None in a plan that was read from a document.
+    """
+
+    configuration: Configuration
+    accuracy: float | None
+    meets_deadline: bool
+    stages: Stages
+    bytes_up: float | None = None
+    bytes_down: float | None = None
+    layers: int | None = None
+
+    def document(self) -> dict[str, object]:
+        """The plan as JSON has it: null where the accuracy is unknown, latencies in milliseconds."""
+        plan, total = self.configuration, milliseconds(self.stages.total)
+        return {
+            "exit": plan.exit,
+            "upload_cut": plan.upload_cut,
+            "download_cut": plan.download_cut,
+            "codec": plan.codec,
+            "download_codec": plan.download_codec,
+            "accuracy": self.accuracy,
+            "meets_deadline": self.meets_deadline,
+            "latency_ms": {**self.stages.document(), "total": total},
+        }
+
+    @classmethod
+    def from_node(cls, node: Node) -> Plan:
+        """Reads what `document` gave; bytes and layers are not in it.
+
+        Raises:
+            InputError: values that no plan has.
+        """
+        return cls(
+            configuration=Configuration(
+                exit=node.whole("exit"),
+                upload_cut=node.whole("upload_cut"),
+                download_cut=node.whole("download_cut"),
+                codec=node.text("codec"),
+                download_codec=node.text("download_codec"),
+            ),
+            accuracy=None if node.absent("accuracy") else node.number("accuracy"),
+            meets_deadline=node.truth("meets_deadline"),
+            stages=Stages.from_node(node.node("latency_ms", (*STAGES, "total"))),
+        )
+
+    def __repr__(self) -> str:
+        plan, stages = self.configuration, self.stages
+        layers = "" if self.layers is None else f"/{self.layers}"
+        codecs = plan.codec if plan.download_codec == RAW else f"{plan.codec} and {plan.download_codec}"
+        parts = " + ".join(f"{seconds * 1e3:.1f}" for seconds in (stages.device, stages.link, stages.edge))
+        return (
+            f"<Plan exit {plan.exit} cuts {plan.upload_cut}..{plan.download_cut}{layers} {codecs}: "
+            f"{parts} = {stages.total * 1e3:.1f} ms{'' if self.meets_deadline else ', too late'}>"
+        )
+
+
+PLAN_KEYS = (*(f.name for f in fields(Configuration)), "accuracy", "meets_deadline", "latency_ms")
+
+
+def milliseconds(seconds: float) -> float:
+    """For print: milliseconds, rounded to the nanosecond so that no binary dust shows."""
+    return round(seconds * 1e3, 6)

@@ -1,0 +1,86 @@
+"""The planner: of all candidates the best answer in time, under the conditions of the moment."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.errors import InputError
+from edgent.planning.candidates import Candidates
+from edgent.planning.conditions import Conditions
+from edgent.planning.plan import Plan
+from edgent.units import Seconds
+
+TOLERANCE = 0.002
+"""Accuracies this close count as equal: on 10,000 images they differ by less than chance."""
+
+_DUST = 1e-9  # less than one image in any data set, more than what rounding does to a difference of fractions
+
+
+class Planner:
+    """Chooses plans among some candidates.
+
+    The frontier is found once, here; a decision is then one small vectorised evaluation, and exact.
+
+    Raises:
+        InputError: there are no candidates.
+    """
+
+    def __init__(self, candidates: Candidates) -> None:
+        if not len(candidates):
+            raise InputError("no candidate is left to plan with: allow more exits, codecs or directions")
+        self.candidates = candidates.frontier()
+
+    def plan(self, conditions: Conditions, deadline: Seconds, tolerance: float = TOLERANCE) -> Plan:
+        """The most accurate plan in time; among equally accurate ones the fastest, then that of the fewest bytes.
+
+        No plan in time is an answer too: the fastest of all, with `meets_deadline` false.
+
+        Args:
+            conditions: Link, queue and machines as they are now.
+            deadline: From the input handed over to the answer; may be infinite.
+            tolerance: Accuracies that differ by no more count as equal.
+
+        Raises:
+            InputError: deadline or tolerance is not a number, or the tolerance negative.
+        """
+        latency = conditions.latency(self.candidates)
+        row = choose(self.candidates, latency, deadline, tolerance)
+        return plan_of(self.candidates, row, conditions, meets_deadline=bool(latency[row] <= deadline))
+
+    def __repr__(self) -> str:
+        return f"<Planner on a frontier of {self.candidates!r}>"
+
+
+def choose(candidates: Candidates, latency: NDArray[np.float64], deadline: Seconds, tolerance: float) -> int:
+    """The position of the best candidate, one at least, given the latency of each.
+
+    Candidates that tie in latency and bytes are told apart by merit, then by each component of the demand. That makes
+    the choice on the frontier the choice among all: whoever undercuts another also wins every tie against him.
+    """
+    if math.isnan(deadline) or not 0 <= tolerance < math.inf:
+        raise InputError(f"deadline {deadline!r}, tolerance {tolerance!r}: expected numbers, the tolerance 0 or more")
+    merit = candidates.merit
+    in_time = latency <= deadline
+    pool = in_time & (merit >= merit[in_time].max() - tolerance - _DUST) if in_time.any() else np.ones_like(in_time)
+    tied = np.flatnonzero(pool & (latency == latency[pool].min()))
+    rest = candidates.keep(tied)
+    demand = rest.demand
+    order = np.lexsort((*demand[::-1], -rest.merit, rest.bytes_up + rest.bytes_down))  # the last key counts first
+    return int(tied[order[0]])
+
+
+def plan_of(candidates: Candidates, row: int, conditions: Conditions, *, meets_deadline: bool) -> Plan:
+    """One candidate as a plan, with its predicted stages."""
+    accuracy = float(candidates.accuracy[row])
+    return Plan(
+        configuration=candidates.configuration(row),
+        accuracy=None if math.isnan(accuracy) else accuracy,
+        meets_deadline=meets_deadline,
+        stages=conditions.stages(candidates, row),
+        bytes_up=float(candidates.bytes_up[row]),
+        bytes_down=float(candidates.bytes_down[row]),
+        layers=int(candidates.layers[row]),
+    )

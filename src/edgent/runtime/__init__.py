@@ -1,0 +1,1 @@
+"""WHERE IT TOUCHES THE WORLD: engines, profiling, the wire, device and edge."""

@@ -1,0 +1,42 @@
+"""What the device gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.telemetry import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Answer:
+    """An answer and its record.
+
+    Attributes:
+        outputs: the exit's tensors by name.
+        label: the class of the highest score, where the model names its classes.
+        record: what happened.
+    """
+
+    outputs: dict[str, NDArray[Any]]
+    label: str | None
+    record: Record
+
+    @property
+    def scores(self) -> NDArray[Any]:
+        """The exit's first output, flat."""
+        return next(iter(self.outputs.values())).ravel()
+
+    def __repr__(self) -> str:
+        made = self.record
+        return f"<Answer {self.label!r} by the {made.by}, exit {made.exit}, in {made.total * 1e3:.1f} ms>"
+
+
+def label_of(outputs: dict[str, NDArray[Any]], labels: Sequence[str]) -> str | None:
+    """The class of the highest score; None where the first output is no score per class."""
+    scores = next(iter(outputs.values())).ravel()
+    return labels[int(np.argmax(scores))] if labels and scores.size == len(labels) else None

@@ -1,0 +1,302 @@
+"""The device's connection to its edge: made, checked and mended in the background.
+
+At connect: does it list our extension, does it serve *this* model (name and digest), which profile has it, how fast is
+the link. Afterwards `Watch` says when to look again. Requests go through `ask`, which tells link state and watch what
+it saw. An edge that is lost is no error here but a state, with a reason; a refusal is kept, to be told.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgent.errors import EdgeError, EdgentError, RefusedError
+from edgent.runtime.clock import Clock
+from edgent.runtime.faults import BrokenError, BusyError, LateError, NotServedError
+from edgent.runtime.linkstate import PROBE_SIZES, LinkState, tells
+from edgent.runtime.messages import EXTENSION
+from edgent.runtime.remote import RemoteEdge, Served, Timed
+from edgent.runtime.watch import Task, Watch
+from edgent.units import Seconds
+
+if TYPE_CHECKING:
+    from edgent.codec import Calibration
+    from edgent.latency import Profile
+    from edgent.model import Model
+    from edgent.planning.conditions import Conditions
+
+_CONNECT_TIMEOUT = 1.5
+_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeFacts:
+    """What is known of a connected edge.
+
+    Attributes:
+        profile: its machine's; None if it has none.
+        calibration: the one it offers, if any.
+        segments: towards a server without our extension, the segments that it has; None: any.
+    """
+
+    profile: Profile | None = None
+    calibration: Calibration | None = None
+    segments: frozenset[str] | None = None
+
+
+class Connection:
+    """A connection that mends itself; thread-safe.
+
+    Args:
+        remote: the edge's methods.
+        model: what the device runs, and the edge must serve.
+        link: is told every transfer.
+        clock: must be that of the channel.
+        on_up: called on the background thread when the edge is there, also again after an outage.
+        wants_calibration: whether to fetch the edge's.
+    """
+
+    def __init__(
+        self,
+        remote: RemoteEdge,
+        model: Model,
+        link: LinkState,
+        clock: Clock,
+        *,
+        on_up: Callable[[EdgeFacts], None],
+        wants_calibration: bool = False,
+    ) -> None:
+        self._remote, self._model, self._link, self._clock = remote, model, link, clock
+        self._on_up = on_up
+        self._wants_calibration = wants_calibration
+        self._watch = Watch(measures=not link.told)
+        self._changed = threading.Condition()
+        self._fetched: dict[str, str] = {}
+        self._facts: EdgeFacts | None = None
+        self._was_up = False
+        self._closed = False
+        self._late_bytes = 0
+        self.refusal: RefusedError | None = None
+        self.problem = "edge not connected yet"
+        self._thread = threading.Thread(target=self._run, name="edgent-watch", daemon=True)
+
+    def start(self) -> None:
+        """Begins to connect, in the background."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends it."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._remote.channel.close()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @property
+    def facts(self) -> EdgeFacts | None:
+        """What is known of the edge while it is connected, else None."""
+        return self._facts
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the edge is a server without our extension."""
+        return self._facts is not None and self._facts.segments is not None
+
+    def conditions(self) -> Conditions | None:
+        """Link and queue as they seem now; None if unknown."""
+        with self._changed:
+            return self._link.conditions(self._clock.now())
+
+    def wait_settled(self, timeout: float) -> bool:
+        """Waits until the edge is connected or has refused; whether it is connected."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._facts or self.refusal, timeout)
+            return self._facts is not None
+
+    def ask(self, message: bytes, budget: float) -> Timed:
+        """Sends a ModelInferRequest.
+
+        Raises:
+            LateError, BusyError, BrokenError: of this request only.
+            EdgeError: the edge is lost.
+            RefusedError: it is no longer the right one.
+        """
+        started_at = self._clock.now()
+        with self._changed:
+            self._watch.began()
+        try:
+            timed = self._remote.send(message, budget)
+        except EdgentError as error:
+            self._failed(error, len(message), self._clock.now() - started_at)
+            raise
+        finally:
+            with self._changed:
+                self._watch.ended()
+        self._heard(timed)
+        return timed
+
+    def prepare(self, name: str) -> None:
+        """Has the edge make a segment's sessions; raises as `ask`."""
+        try:
+            self._remote.prepare(name, self._model.version, _TIMEOUT)
+        except EdgentError as error:
+            self._failed(error, 0, 0.0)
+            raise
+
+    def __repr__(self) -> str:
+        return f"<Connection over {self._remote.channel!r}: {'up' if self._facts else self.problem}>"
+
+    def _heard(self, timed: Timed) -> None:
+        with self._changed:
+            self._late_bytes = 0
+            telling = tells(timed, self._link.round_trip)[0]
+            self._link.observe(timed)
+            self._watch.heard(self._clock.now(), telling=telling)
+
+    def _failed(self, error: EdgentError, bytes_up: int, seconds: float) -> None:
+        with self._changed:
+            now = self._clock.now()
+            if isinstance(error, LateError):
+                self._late_bytes += bytes_up
+                self._link.observe_late(bytes_up, seconds, now)
+                self._watch.suspected()
+            elif isinstance(error, EdgeError | RefusedError) and not isinstance(error, BusyError | BrokenError):
+                self._down(error)
+            self._changed.notify_all()
+
+    def _down(self, error: Exception) -> None:
+        refused = isinstance(error, RefusedError)
+        self.problem = f"edge refused: {error}" if refused else "edge lost" if self._was_up else "edge not there"
+        if isinstance(error, RefusedError) and not self._was_up:
+            self.refusal = error
+        self._facts = None
+        self._watch.lost(self._clock.now())
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                task = self._watch.next(self._clock.now())
+                while not self._closed and not isinstance(task, Task):
+                    self._changed.wait(max(0.0, task - self._clock.now()))
+                    task = self._watch.next(self._clock.now())
+                if self._closed:
+                    return
+            try:
+                self._do(task)
+            except EdgentError as error:
+                self._give_up(error)
+
+    def _do(self, task: Task | float) -> None:
+        if task is Task.CONNECT:
+            self._connect()
+        elif task is Task.CHECK:
+            self._check()
+        else:
+            self._measure(first=False)
+
+    def _give_up(self, error: EdgentError) -> None:
+        with self._changed:
+            if self._closed:
+                return
+            self._down(error)
+            self._watch.connect_failed(self._clock.now())
+            self._changed.notify_all()
+        # A new one tries at once, and does not wait for what a dead connection still had to send.
+        self._remote.channel.renew()
+
+    def _connect(self) -> None:
+        try:
+            extended = EXTENSION in self._remote.extensions(_CONNECT_TIMEOUT)
+        except EdgeError:
+            if not self._was_up and (words := self._remote.channel.stranger(_CONNECT_TIMEOUT)):
+                raise RefusedError(f"{self._remote.channel!r} speaks another protocol: {words!r}") from None
+            raise
+        facts = self._meet() if extended else self._meet_foreign()
+        self._on_up(facts)
+        with self._changed:
+            self._facts, self.refusal, self._was_up = facts, None, True
+            self.problem = ""
+            self._watch.connected(self._clock.now())
+            self._changed.notify_all()
+
+    def _meet(self) -> EdgeFacts:
+        """An edge of ours: is it the right model, and what does its machine look like."""
+        served = {entry.name: entry for entry in self._remote.describe(_TIMEOUT)}
+        entry = served.get(self._model.name)
+        if entry is None:
+            raise NotServedError(f"the edge has no model {self._model.name!r}; it serves {', '.join(served)}")
+        if entry.digest != self._model.digest:
+            raise RefusedError(
+                f"the edge serves {entry.name} in version {entry.digest[:12]}, here it is {self._model.version}: "
+                "these are different models; give both sides the same file"
+            )
+        profile, calibration = self._fetch_documents(entry)
+        if not self._link.told or not self._was_up:
+            self._measure(first=not self._was_up)
+        return EdgeFacts(profile=profile, calibration=calibration)
+
+    def _fetch_documents(self, entry: Served) -> tuple[Profile | None, Calibration | None]:
+        from edgent.codec import Calibration  # a device without an edge needs neither
+        from edgent.latency import Profile
+
+        source = f"the edge's {entry.name}"
+        profile = self._document("profile", entry, entry.profile)
+        calibration = self._document("calibration", entry, entry.calibration if self._wants_calibration else "")
+        return (
+            Profile.from_json(profile, source) if profile else None,
+            Calibration.from_json(calibration, source) if calibration else None,
+        )
+
+    def _document(self, what: str, entry: Served, fingerprint: str) -> str | None:
+        if not fingerprint:
+            return None
+        if fingerprint not in self._fetched:
+            (data,) = self._remote.fetch(what, entry.name, entry.digest).values()
+            self._fetched[fingerprint] = data.decode()
+        return self._fetched[fingerprint]
+
+    def _meet_foreign(self) -> EdgeFacts:
+        """A server of the same protocol without our extension: it may have been given segments of this model."""
+        names = [f"{self._model.name}.x{b.exit}.u0.d{len(b.layers)}" for b in self._model.branches]
+        found = frozenset(name for name in names if self._remote.ready(name, _TIMEOUT))
+        if not found:
+            raise RefusedError(
+                f"{self._remote.channel!r} speaks the Open Inference Protocol but is no edge of Edgent, and has none "
+                f"of {', '.join(names)}: start `edgent serve` there, or give it these segments"
+            )
+        if not self._link.told:
+            raise RefusedError(f"{self._remote.channel!r} cannot measure the link: tell its bandwidth")
+        return EdgeFacts(segments=found)
+
+    def _check(self) -> None:
+        with self._changed:
+            conditions = self._link.conditions(self._clock.now())
+            leftover = 0.0 if conditions is None else conditions.uplink.uplink(float(self._late_bytes))
+        if self.foreign:
+            self._remote.extensions(_CONNECT_TIMEOUT + leftover)
+            with self._changed:
+                self._watch.checked(self._clock.now(), 0.0)
+            return
+        timed = self._remote.probe(0, 0, min(_CONNECT_TIMEOUT + leftover, _TIMEOUT))
+        self._heard(timed)
+        with self._changed:
+            self._watch.checked(self._clock.now(), timed.uplink + timed.downlink)
+
+    def _measure(self, *, first: bool) -> None:
+        """Probes of rising size until both directions have told something."""
+        small = up = down = self._remote.probe(0, 0, _TIMEOUT)
+        sizes = (0,) if self._link.told else PROBE_SIZES if first else (self._link.probe_size(),)
+        told_up = told_down = False
+        for size in sizes:
+            probed = self._remote.probe(0 if told_up else size, 0 if told_down else size, _TIMEOUT)
+            up, down = (up if told_up else probed), (down if told_down else probed)
+            enough = tells(probed, Seconds(small.uplink))
+            told_up, told_down = told_up or enough[0], told_down or enough[1]
+            if told_up and told_down:
+                break
+        with self._changed:
+            self._link.observe_probes(small, up, down)
+            self._watch.heard(self._clock.now(), telling=True)

@@ -1,0 +1,359 @@
+"""The device: answers inferences within a deadline, with the edge when that is better, by itself when it must.
+
+    device = Device(load("b-alexnet"), edge="10.0.0.2:8001", deadline=Seconds(0.1), device_profile=profile)
+    answer = device.infer(Path("cat.jpg").read_bytes())
+
+Per request: plan (the planner, for the link as it is now) -> head, encode, send -> race -> answer and record. Beside
+the requests, in the background: the connection (`Connection`) and the sessions of new plans (`Warmer`). Until those are
+ready the best plan whose sessions are answers, which may be the device alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from edgent.errors import EdgeError, EdgentError, InputError
+from edgent.runtime.answer import Answer, label_of
+from edgent.runtime.clock import Clock, MonotonicClock
+from edgent.runtime.connection import Connection, EdgeFacts
+from edgent.runtime.inference import Inference, Outcome
+from edgent.runtime.limits import message_limit
+from edgent.runtime.linkstate import LinkState
+from edgent.runtime.pace import OwnPace, Pace
+from edgent.runtime.plans import Choice, Kind, Plans
+from edgent.runtime.remote import RemoteEdge, Timed
+from edgent.runtime.request import PATIENCE, Request
+from edgent.runtime.routes import Route, route
+from edgent.runtime.transport import Channel
+from edgent.runtime.warming import Warmer
+from edgent.runtime.workbench import Input, Material, Workbench
+from edgent.telemetry import Record
+from edgent.units import BitsPerSecond, Seconds
+
+if TYPE_CHECKING:
+    from edgent.codec import Calibration
+    from edgent.latency import Profile
+    from edgent.model import Model
+    from edgent.planning.candidates import Direction
+    from edgent.planning.conditions import Conditions
+    from edgent.planning.plan import Configuration
+    from edgent.runtime.engine import Engine
+
+_log = logging.getLogger("edgent.device")
+
+_MARGIN_SHARE = 0.03
+_MARGIN_LEAST, _MARGIN_MOST = 0.002, 0.020  # seconds: a thread may wake 5 ms late beside a full load
+
+
+class Device:
+    """A device with a model, and perhaps an edge. Thread-safe; a context manager that connects and closes.
+
+    Args:
+        model: what to run.
+        edge: "HOST:PORT", or None for the device alone.
+        deadline: from input handed over to answer.
+        device_profile: of this device; None: only given configurations can be run.
+        edge_profile: where the edge has none to fetch; None: that of this machine.
+        calibration: sizes and accuracies of codecs; None: the edge's, if it has one.
+        bandwidth: uplink, told; None: measured, and kept fresh.
+        downlink: told; None: as the bandwidth if told.
+        round_trip: told; None: measured.
+        engine: runs segments; by default one of one thread.
+        pace: holds the device's work to that of a slower machine.
+        host_profile: of the machine that stands in for a slower device; None: `device_profile`.
+        clock: times everything.
+        channel: to the edge, in place of gRPC to `edge`.
+        require_edge: whether a lost edge is an error.
+        race: whether the device starts a branch of its own when the edge is late.
+        margin: kept free before the deadline; None: 3 %, within 2 .. 20 ms.
+        direction: "any", "device-first" or "edge-first".
+        exits: that may answer; None: all.
+        codecs: that may be used; None: all.
+
+    Raises:
+        InputError: a deadline that is none, a profile of another model, an unknown exit or codec.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
+        self,
+        model: Model,
+        *,
+        edge: str | None = None,
+        deadline: Seconds,
+        device_profile: Profile | None = None,
+        edge_profile: Profile | None = None,
+        calibration: Calibration | None = None,
+        bandwidth: BitsPerSecond | None = None,
+        downlink: BitsPerSecond | None = None,
+        round_trip: Seconds | None = None,
+        engine: Engine | None = None,
+        pace: Pace | None = None,
+        host_profile: Profile | None = None,
+        clock: Clock | None = None,
+        channel: Channel | None = None,
+        require_edge: bool = False,
+        race: bool = True,
+        margin: Seconds | None = None,
+        direction: Direction = "any",
+        exits: Collection[int] | None = None,
+        codecs: Collection[str] | None = None,
+    ) -> None:
+        _check_deadline(deadline)
+        self.model, self.deadline = model, deadline
+        self._race, self._required, self._margin = race, require_edge, margin
+        self._profile, self._host = device_profile, host_profile or device_profile
+        self._clock = clock or MonotonicClock()
+        self._bench = Workbench(model, engine or _engine(), self._host, pace or OwnPace(), self._clock)
+        self._route = lru_cache(maxsize=256)(self._make_route)
+        self._pool = ThreadPoolExecutor(32, thread_name_prefix="edgent-device")
+        self._warmer = Warmer(self._make_ready)
+        self._plans = Plans(
+            model,
+            device=device_profile,
+            edge=edge_profile or self._host,
+            calibration=calibration,
+            warmer=self._warmer,
+            direction=direction,
+            exits=exits,
+            codecs=codecs,
+        )
+        self._connection: Connection | None = None
+        if channel is None and edge is not None:
+            channel = _grpc(edge, message_limit([model]), self._clock)
+        if channel is not None:
+            link = LinkState(bandwidth=bandwidth, downlink=downlink, round_trip=round_trip)
+            self._connection = Connection(
+                RemoteEdge(channel),
+                model,
+                link,
+                self._clock,
+                on_up=self._edge_up,
+                wants_calibration=calibration is None,
+            )
+            self._connection.start()
+        self._warm_alone()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the edge is there and serves this model."""
+        return self._connection is not None and self._connection.facts is not None
+
+    @property
+    def conditions(self) -> Conditions | None:
+        """Link and queue as they seem now; None if unknown."""
+        return None if self._connection is None else self._connection.conditions()
+
+    def wait_ready(self, timeout: float = 10.0) -> bool:
+        """Waits until the edge is connected and the sessions of the first plan are warm.
+
+        Returns:
+            Whether that is so; without an edge, or where it is not there, False.
+
+        Raises:
+            RefusedError: the edge serves something else.
+            EdgeError: it is not there, and `require_edge`.
+        """
+        if self._connection is None:
+            return False
+        until = self._clock.now() + timeout
+        if self._connection.wait_settled(timeout):
+            return self._warmer.wait_idle(until - self._clock.now())
+        self._raise_refusal()
+        self._raise_if_required(self._connection.problem)
+        return False
+
+    def infer(
+        self,
+        given: Input,
+        *,
+        name: str = "",
+        deadline: Seconds | None = None,
+        configuration: Configuration | None = None,
+        race: bool | None = None,
+    ) -> Answer:
+        """Answers one input.
+
+        Args:
+            given: the bytes of an image file; an array; or arrays by name for a model of several inputs.
+            name: of the input, for the record.
+            deadline: for this one; None: the device's.
+            configuration: run this one instead of planning; made ready before the clock starts.
+            race: for this one; None: the device's.
+
+        Raises:
+            InputError: the input is not what the model takes; no profile to plan with.
+            RefusedError: the edge serves something else.
+            EdgeError: the edge is lost, and `require_edge`.
+        """
+        self._raise_refusal()
+        deadline = self.deadline if deadline is None else deadline
+        _check_deadline(deadline)
+        if configuration is not None:
+            self._make_sure(configuration)
+        started_at = self._clock.now()
+        material = Material(given, self.model)
+        kind: Kind = "array" if material.source is None else "image"
+        choice = self._choose(kind, deadline, configuration)
+        self._raise_if_required(choice.why)
+        inference = self._inference(choice, deadline, self._race if race is None else race, kind)
+        return self._answer(name, deadline, choice, inference.run(material, started_at))
+
+    def warm(self, configuration: Configuration) -> None:
+        """Makes the sessions of a configuration on both sides, now.
+
+        Raises:
+            ModelError: no such exit or cuts.
+            EdgeError, RefusedError: the edge cannot.
+        """
+        self._make_ready(configuration)
+        self._warmer.made(configuration)
+
+    def close(self) -> None:
+        """Ends the connection and all threads."""
+        if self._connection is not None:
+            self._connection.close()
+        self._warmer.close()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        edge = "no edge" if self._connection is None else self._connection.problem or "edge up"
+        return f"<Device {self.model.name} {self.model.version}, {self.deadline * 1e3:g} ms: {edge}>"
+
+    def _choose(self, kind: Kind, deadline: Seconds, given: Configuration | None) -> Choice:
+        connection = self._connection
+        conditions = connection.conditions() if connection is not None and connection.facts is not None else None
+        problem = connection.problem if connection is not None and conditions is None else ""
+        if given is None:
+            return self._plans.choose(kind, deadline, conditions, problem)
+        if conditions is None and connection is None and not given.device_only:
+            raise InputError(f"{given} needs an edge; this device has none")
+        return self._plans.given(given, kind, deadline, conditions, problem)
+
+    def _inference(self, choice: Choice, deadline: Seconds, race: bool, kind: Kind) -> Inference:
+        taken = self._route(choice.configuration, kind)
+        margin = (
+            min(max(deadline * _MARGIN_SHARE, _MARGIN_LEAST), _MARGIN_MOST) if self._margin is None else self._margin
+        )
+        planned = 0.0 if choice.plan is None else choice.plan.stages.total
+        request = Request(
+            exit=choice.configuration.exit,
+            uses_edge=not choice.configuration.device_only,
+            deadline=deadline,
+            margin=Seconds(margin),
+            branches=self._plans.allowed(taken.branches),
+            accuracy=None if choice.plan is None else choice.plan.accuracy,
+            race=race,
+            patience=Seconds(max(PATIENCE, 3 * planned)),
+        )
+        foreign = self._connection is not None and self._connection.foreign
+        return Inference(
+            request=request,
+            route=taken,
+            name=_segment(self.model, choice.configuration),
+            version="" if foreign else self.model.version,
+            bench=self._bench,
+            ask=self._connection.ask if self._connection is not None else _nobody,
+            clock=self._clock,
+            pool=self._pool,
+        )
+
+    def _answer(self, name: str, deadline: Seconds, choice: Choice, outcome: Outcome) -> Answer:
+        label = label_of(outcome.outputs, self.model.metadata.labels)
+        delivered = outcome.delivered
+        record = Record(
+            input=name,
+            label=label,
+            exit=delivered.exit,
+            by=delivered.by,
+            deadline_met=outcome.total <= deadline,
+            total=outcome.total,
+            stages=outcome.stages,
+            plan=choice.plan,
+            why=delivered.why or choice.why,
+        )
+        return Answer(outputs=outcome.outputs, label=label, record=record)
+
+    def _make_route(self, configuration: Configuration, kind: Kind) -> Route:
+        preparing = self._plans.preparing(kind)
+        return route(self.model, configuration, device=self._profile, host=self._host, preparing=preparing)
+
+    def _make_ready(self, configuration: Configuration) -> None:
+        self._bench.warm(self._route(configuration, self._plans.usual))
+        if self._connection is not None and not configuration.device_only and not self._connection.foreign:
+            self._connection.prepare(_segment(self.model, configuration))
+
+    def _make_sure(self, configuration: Configuration) -> None:
+        if configuration in self._warmer.ready:
+            return
+        try:
+            self.warm(configuration)
+        except EdgeError:
+            self._bench.warm(self._route(configuration, self._plans.usual))
+
+    def _warm_alone(self) -> None:
+        """The one session that must be there before the first request: what the device would do by itself."""
+        if self._profile is None:
+            return
+        choice = self._plans.choose(self._plans.usual, self.deadline, None, "")
+        part = self._route(choice.configuration, self._plans.usual).locals[choice.configuration.exit]
+        self._bench.engine.session(self.model, part.given, part.asked)
+
+    def _edge_up(self, facts: EdgeFacts) -> None:
+        self._warmer.forget()
+        connection = self._connection
+        if connection is None or self._profile is None:
+            return
+        try:
+            self._plans.edge_is(facts)
+        except EdgentError as error:
+            _log.warning("cannot plan with this edge: %s", error)
+            return
+        if (conditions := connection.conditions()) is not None:
+            self._plans.choose(self._plans.usual, self.deadline, conditions, "")
+
+    def _raise_refusal(self) -> None:
+        if self._connection is not None and self._connection.refusal is not None:
+            raise self._connection.refusal
+
+    def _raise_if_required(self, why: str) -> None:
+        if why and self._required:
+            raise EdgeError(f"{why}, and it is required")
+
+
+def _check_deadline(deadline: float) -> None:
+    if not (math.isfinite(deadline) and deadline > 0):
+        raise InputError(f"deadline {deadline!r} is not a positive, finite number of seconds")
+
+
+def _segment(model: Model, plan: Configuration) -> str:
+    return f"{model.name}.x{plan.exit}.u{plan.upload_cut}.d{plan.download_cut}"
+
+
+def _engine() -> Engine:
+    from edgent.runtime.engine import Engine  # ONNX Runtime, only when something is to be run
+
+    return Engine()
+
+
+def _grpc(edge: str, max_message: int, clock: Clock) -> Channel:
+    from edgent.runtime.wire import GrpcChannel  # gRPC, only when there is an edge
+
+    return GrpcChannel(edge, max_message=max_message, clock=clock)
+
+
+def _nobody(message: bytes, budget: float) -> Timed:
+    raise EdgeError("this device has no edge")

@@ -1,0 +1,131 @@
+"""Segments, run by ONNX Runtime: the only file of the product that knows it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from edgent.errors import EdgentError, ModelError
+from edgent.model import Model, Segment, Tensor
+
+Array = NDArray[Any]
+Feeds = Mapping[str, Array]
+
+_FATAL = 4  # ONNX Runtime's log severity: its errors are raised, so they need not be printed as well
+
+
+class Session:
+    """A segment made ready; `run` may be called from several threads."""
+
+    def __init__(self, segment: Segment, session: onnxruntime.InferenceSession) -> None:
+        self.segment = segment
+        self._session = session
+        self._asked = [tensor.name for tensor in segment.asked]
+
+    def run(self, feeds: Feeds) -> dict[str, Array]:
+        """The asked tensors.
+
+        Raises:
+            InputError: a tensor is missing, or its type or shape is not what the segment takes.
+            EdgentError: the engine failed.
+        """
+        try:
+            return dict(zip(self._asked, self._session.run(self._asked, dict(feeds)), strict=True))
+        except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
+            raise EdgentError(f"{self.segment!r} failed in ONNX Runtime: {_line(error)}") from error
+
+    def warm(self) -> None:
+        """One run on zeros, where all shapes are known: the first run allocates."""
+        if all(tensor.nbytes is not None for tensor in self.segment.given):
+            self.run(zeros(self.segment.given))
+
+    def end_profiling(self) -> list[dict[str, Any]]:
+        """The events of a session made with `profile`; the profile's file is removed."""
+        file = Path(self._session.end_profiling())
+        events: list[dict[str, Any]] = json.loads(file.read_text())
+        file.unlink()
+        return events
+
+
+class Engine:
+    """Makes sessions, and keeps the last ones used.
+
+    Args:
+        threads: compute threads of each session.
+        capacity: sessions kept; the least recently used goes first.
+    """
+
+    name = f"onnxruntime {onnxruntime.__version__}"
+
+    def __init__(self, *, threads: int = 1, capacity: int = 64) -> None:
+        self.threads = threads
+        self.capacity = capacity
+        self._sessions: OrderedDict[bytes, Session] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def session(self, model: Model, given: Sequence[str], asked: Sequence[str]) -> Session:
+        """The session for the part of `model` that makes `asked` out of `given`, warmed.
+
+        Raises:
+            ModelError: the part cannot be made, or the engine does not take it.
+        """
+        key = f"{model.digest} {self._dims(model)} {tuple(given)} {tuple(asked)}".encode()
+        with self._lock:
+            if (found := self._sessions.get(key)) is not None:
+                self._sessions.move_to_end(key)
+                return found
+        session = self.build(model.segment(given, asked))
+        session.warm()
+        with self._lock:
+            self._sessions[key] = session
+            while len(self._sessions) > self.capacity:
+                self._sessions.popitem(last=False)
+        return session
+
+    def build(self, segment: Segment, *, profile: bool = False, optimised: Path | None = None) -> Session:
+        """A session of its own, not kept.
+
+        Args:
+            segment: what to run.
+            profile: record an event per node, for `Session.end_profiling`.
+            optimised: where to write the graph that the engine really runs.
+        """
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _FATAL
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(segment.weights))
+        if profile:
+            options.enable_profiling = True
+            options.profile_file_prefix = os.path.join(tempfile.gettempdir(), f"edgent-{os.getpid()}")
+        if optimised is not None:
+            options.optimized_model_filepath = str(optimised)
+        try:
+            session = onnxruntime.InferenceSession(segment.proto, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
+            raise ModelError(f"{segment!r}: ONNX Runtime does not take it: {_line(error)}") from error
+        return Session(segment, session)
+
+    @staticmethod
+    def _dims(model: Model) -> str:
+        return " ".join(str(tensor.shape) for tensor in model.inputs)
+
+
+def zeros(tensors: Sequence[Tensor]) -> dict[str, Array]:
+    """Zeros in the shape of each tensor."""
+    return {tensor.name: np.zeros(tensor.shape or (), dtype=tensor.dtype) for tensor in tensors}
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else text[:197] + "..."

@@ -1,0 +1,33 @@
+"""What can go wrong between device and edge, in words both sides share.
+
+::
+
+    RefusedError                 the edge understood and said no: the fault of what was asked
+     └─ NotServedError           no such model, exit or segment there
+    EdgeError                    the edge is not there, or broke off: the device answers by itself
+     ├─ LateError                the budget of the request ran out first
+     ├─ BusyError                its queue is full
+     └─ BrokenError              it failed on this request; others may pass
+
+`edgent.runtime.wire` maps them to gRPC's status codes and back.
+"""
+
+from __future__ import annotations
+
+from edgent.errors import EdgeError, RefusedError
+
+
+class NotServedError(RefusedError):
+    """The edge does not serve a model, exit or segment of this name."""
+
+
+class LateError(EdgeError):
+    """The time given for the answer ran out."""
+
+
+class BusyError(EdgeError):
+    """The edge's queue is full."""
+
+
+class BrokenError(EdgeError):
+    """The edge failed on this request."""

@@ -1,0 +1,31 @@
+"""How fast the device computes: at its own pace, or at that of a slower machine it stands in for."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from edgent.units import Seconds
+
+
+class Pace(Protocol):
+    """Called after every piece of work of the device: image decoding, codecs, segments."""
+
+    def hold(self, started_at: Seconds, host_seconds: float) -> None:
+        """Returns no earlier than a stand-in for a slower device would.
+
+        Args:
+            started_at: when the work began, on the device's clock.
+            host_seconds: what the work takes on this machine by its *profile*: a table made before, so that the
+                host's own wandering speed is not multiplied.
+        """
+        ...
+
+
+class OwnPace:
+    """A real device: work takes the time it takes."""
+
+    def hold(self, started_at: Seconds, host_seconds: float) -> None:
+        """Returns at once."""
+
+    def __repr__(self) -> str:
+        return "<OwnPace>"

@@ -1,0 +1,141 @@
+"""The edge as the device sees it: its methods with their messages, over any channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgent.errors import InputError
+from edgent.runtime import messages as m
+from edgent.runtime.faults import BrokenError
+from edgent.runtime.tensors import Parcel, parse, write_request
+from edgent.runtime.transport import Channel, Reply
+from edgent.units import Seconds
+
+_FETCH_TIMEOUT = 600.0  # a large model over a slow link
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A model that an edge serves; `profile` and `calibration` are fingerprints of files, empty where it has none."""
+
+    name: str
+    digest: str
+    profile: str
+    calibration: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """One exchange with the edge, times on the device's clock where not said otherwise.
+
+    Attributes:
+        body: of the answer.
+        uplink: seconds from sending until the headers came, the edge's own time taken off.
+        queue: seconds in the edge's queue, by the edge's clock.
+        middle: seconds of decoding, computing and encoding there, by the edge's clock.
+        downlink: seconds from the headers to the whole body.
+        body_at: when that was.
+        bytes_up: of the request's message.
+    """
+
+    body: bytes
+    uplink: float
+    queue: float
+    middle: float
+    downlink: float
+    body_at: Seconds
+    bytes_up: int
+
+
+class RemoteEdge:
+    """Calls an edge.
+
+    All methods raise EdgeError (and its kinds) if it is not there or fails, RefusedError if it says no.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+
+    def extensions(self, timeout: float) -> frozenset[str]:
+        """What the server can do beyond the Open Inference Protocol."""
+        reply = self.channel.call(m.SERVER_METADATA, m.ServerMetadataRequest().SerializeToString(), timeout)
+        return frozenset(_read(m.ServerMetadataResponse, reply).extensions)
+
+    def describe(self, timeout: float) -> tuple[Served, ...]:
+        """The models it serves."""
+        response = _read(m.DescribeResponse, self.channel.call(m.DESCRIBE, b"", timeout))
+        return tuple(
+            Served(name=entry.name, digest=entry.digest, profile=entry.profile, calibration=entry.calibration)
+            for entry in response.models
+        )
+
+    def ready(self, name: str, timeout: float) -> bool:
+        """Whether it could run a model or segment of this name."""
+        message = m.ModelReadyRequest(name=name).SerializeToString()
+        return bool(_read(m.ModelReadyResponse, self.channel.call(m.MODEL_READY, message, timeout)).ready)
+
+    def prepare(self, name: str, version: str, timeout: float) -> None:
+        """Has it make the sessions of a segment, so that no request pays for that."""
+        message = m.PrepareRequest(name=name, version=version).SerializeToString()
+        self.channel.call(m.PREPARE, message, timeout)
+
+    def probe(self, bytes_up: int, bytes_down: int, timeout: float) -> Timed:
+        """Sends and gets that many bytes."""
+        message = m.ProbeRequest(load=bytes(bytes_up), load_down=bytes_down).SerializeToString()
+        return _timed(self.channel.call(m.PROBE, message, timeout), len(message))
+
+    def infer(
+        self,
+        name: str,
+        version: str,
+        inputs: Sequence[Parcel],
+        outputs: Sequence[tuple[str, str | None]],
+        *,
+        budget: float,
+    ) -> Timed:
+        """Runs a segment; the answer's message is for `tensors.read_outputs`."""
+        message = write_request(name, version, inputs, outputs)
+        return self.send(message, budget)
+
+    def send(self, message: bytes, budget: float) -> Timed:
+        """Sends a ModelInferRequest made before."""
+        return _timed(self.channel.call(m.MODEL_INFER, message, budget), len(message))
+
+    def fetch(self, what: str, name: str, digest: str = "") -> dict[str, bytes]:
+        """The files of a model (what: "model"), or its "profile" or "calibration"; the first is the main one."""
+        message = m.FetchRequest(what=what, name=name, digest=digest).SerializeToString()
+        files: dict[str, bytearray] = {}
+        for body in self.channel.stream(m.FETCH, message, _FETCH_TIMEOUT):
+            chunk = parse(m.Chunk, body)
+            files.setdefault(chunk.file, bytearray()).extend(chunk.data)
+        return {file: bytes(data) for file, data in files.items()}
+
+    def __repr__(self) -> str:
+        return f"<RemoteEdge over {self.channel!r}>"
+
+
+def _timed(reply: Reply, bytes_up: int) -> Timed:
+    queue, middle = _seconds(reply, m.QUEUE_US), _seconds(reply, m.MIDDLE_US)
+    return Timed(
+        body=reply.body,
+        uplink=max(0.0, reply.headers_at - reply.sent_at - queue - middle),
+        queue=queue,
+        middle=middle,
+        downlink=max(0.0, reply.body_at - reply.headers_at),
+        body_at=reply.body_at,
+        bytes_up=bytes_up,
+    )
+
+
+def _seconds(reply: Reply, key: str) -> float:
+    text = reply.headers.get(key, "0")
+    return int(text) * 1e-6 if text.isascii() and text.isdigit() else 0.0
+
+
+def _read(kind: Any, reply: Reply) -> Any:
+    try:
+        return parse(kind, reply.body)
+    except InputError as error:
+        raise BrokenError(f"the edge's answer cannot be read: {error}") from error

@@ -1,0 +1,206 @@
+"""The edge's methods, as bytes in and bytes out; `edgent.runtime.wire` puts them on a port.
+
+Each inference goes: checked (nothing is computed for a bad one) -> queue -> decode, run, encode -> headers with the
+times -> body. What else a device needs is beside it: which models in which version; model, profile and calibration
+files; sessions made ahead of their first request; messages of any size to measure the link with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any
+
+from edgent.codec import Calibration
+from edgent.errors import InputError
+from edgent.latency import Profile
+from edgent.model import Model
+from edgent.runtime import messages as m
+from edgent.runtime.clock import Clock
+from edgent.runtime.engine import Engine
+from edgent.runtime.faults import NotServedError
+from edgent.runtime.serving import Target, compute, read_job, resolve
+from edgent.runtime.tensors import datatype, parse
+from edgent.runtime.transport import Call, Methods, Streaming, Unary
+from edgent.runtime.turnstile import Turnstile
+
+_CHUNK = 256 << 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Service:
+    """What an edge does when called.
+
+    Attributes:
+        models: by name.
+        engine: runs the segments.
+        turnstile: where inferences queue.
+        clock: times queue and middle.
+        max_message: the largest load of a probe.
+        profiles: of this machine, by digest.
+        calibrations: by digest.
+    """
+
+    models: Mapping[str, Model]
+    engine: Engine
+    turnstile: Turnstile
+    clock: Clock
+    max_message: int
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+
+    def methods(self) -> Methods:
+        """The table of methods, by path."""
+        return {
+            m.SERVER_LIVE: Unary(answer=_constant(m.ServerLiveResponse(live=True))),
+            m.SERVER_READY: Unary(answer=_constant(m.ServerReadyResponse(ready=True))),
+            m.SERVER_METADATA: Unary(answer=_constant(_server_metadata())),
+            m.MODEL_READY: Unary(answer=self._model_ready),
+            m.MODEL_METADATA: Unary(answer=self._model_metadata),
+            m.MODEL_INFER: Unary(answer=self._infer),
+            m.HEALTH: Unary(answer=self._health),
+            m.DESCRIBE: Unary(answer=self._describe),
+            m.PREPARE: Unary(answer=self._prepare),
+            m.PROBE: Unary(answer=self._probe),
+            m.FETCH: Streaming(answer=self._fetch),
+        }
+
+    def __repr__(self) -> str:
+        return f"<Service of {', '.join(self.models)}>"
+
+    def _infer(self, message: bytes, call: Call) -> bytes:
+        job = read_job(self.models, message)
+        budget = call.time_remaining()
+        with self.turnstile.turn(budget=budget, seconds=self._expected(job.target)) as waited:
+            started_at = self.clock.now()
+            answer = compute(job, self.engine)
+            middle = self.clock.now() - started_at
+        call.send_headers(_times(waited, middle))
+        return answer
+
+    def _expected(self, target: Target) -> float:
+        profile = self.profiles.get(target.model.digest)
+        if profile is None:
+            return 0.0
+        if target.part is None:
+            return max(branch.whole.median for branch in profile.branches)
+        return profile.layers_between(target.part.exit, target.part.upload_cut, target.part.download_cut)
+
+    def _model_ready(self, message: bytes, _: Call) -> bytes:
+        request = parse(m.ModelReadyRequest, message)
+        try:
+            resolve(self.models, request.name, request.version)
+        except NotServedError:
+            return bytes(m.ModelReadyResponse(ready=False).SerializeToString())
+        return bytes(m.ModelReadyResponse(ready=True).SerializeToString())
+
+    def _model_metadata(self, message: bytes, _: Call) -> bytes:
+        request = parse(m.ModelMetadataRequest, message)
+        target = resolve(self.models, request.name, request.version)
+        response = m.ModelMetadataResponse(
+            name=request.name, versions=[target.model.version], platform="onnxruntime_onnx"
+        )
+        for entries, tensors in ((response.inputs, target.given), (response.outputs, target.offered)):
+            for tensor in tensors:
+                shape = [-1] if tensor.shape is None else tensor.shape
+                entries.add(name=tensor.name, datatype=datatype(tensor), shape=shape)
+        return bytes(response.SerializeToString())
+
+    def _health(self, message: bytes, _: Call) -> bytes:
+        service = parse(m.HealthCheckRequest, message).service
+        if service not in _SERVICES:
+            raise NotServedError(f"no service {service!r} here; expected one of {', '.join(filter(None, _SERVICES))}")
+        return bytes(m.HealthCheckResponse(status=m.SERVING).SerializeToString())
+
+    def _describe(self, message: bytes, _: Call) -> bytes:
+        parse(m.DescribeRequest, message)
+        response = m.DescribeResponse(version=version())
+        for model in self.models.values():
+            profile, calibration = self._document(model, "profile"), self._document(model, "calibration")
+            response.models.add(
+                name=model.name,
+                digest=model.digest,
+                profile=_fingerprint(profile),
+                calibration=_fingerprint(calibration),
+            )
+        return bytes(response.SerializeToString())
+
+    def _prepare(self, message: bytes, _: Call) -> bytes:
+        request = parse(m.PrepareRequest, message)
+        target = resolve(self.models, request.name, request.version)
+        started_at = self.clock.now()
+        given, asked = ([tensor.name for tensor in side] for side in (target.given, target.offered))
+        self.engine.session(target.model, given, asked)
+        return bytes(m.PrepareResponse(seconds=self.clock.now() - started_at).SerializeToString())
+
+    def _probe(self, message: bytes, call: Call) -> bytes:
+        arrived_at = self.clock.now()
+        wanted = parse(m.ProbeRequest, message).load_down
+        if not 0 <= wanted <= self.max_message // 2:
+            raise InputError(f"a probe of {wanted} bytes; expected 0..{self.max_message // 2}")
+        answer = bytes(m.ProbeResponse(load=bytes(wanted)).SerializeToString())
+        call.send_headers(_times(0.0, self.clock.now() - arrived_at))
+        return answer
+
+    def _fetch(self, message: bytes, _: Call) -> Iterator[bytes]:
+        request = parse(m.FetchRequest, message)
+        model = resolve(self.models, request.name, request.digest[:12]).model
+        for file, data in self._files(model, request.what):
+            for start in range(0, max(len(data), 1), _CHUNK):
+                yield bytes(m.Chunk(file=file, data=data[start : start + _CHUNK]).SerializeToString())
+
+    def _files(self, model: Model, what: str) -> Iterator[tuple[str, bytes]]:
+        if what == "model":
+            yield model.path.name, model.path.read_bytes()
+            for name in _weight_files(model):
+                yield name, (model.path.parent / name).read_bytes()
+            return
+        text = self._document(model, what)
+        if text is None:
+            raise NotServedError(f"no {what} of {model.name} here; start the edge with one")
+        yield f"{what}.json", text.encode()
+
+    def _document(self, model: Model, what: str) -> str | None:
+        if what == "profile":
+            profile = self.profiles.get(model.digest)
+            return profile.to_json() if profile else None
+        if what == "calibration":
+            calibration = self.calibrations.get(model.digest)
+            return calibration.to_json() if calibration else None
+        raise InputError(f"nothing called {what!r} can be fetched; expected model, profile or calibration")
+
+
+_SERVICES = ("", "inference.GRPCInferenceService", "edgent.v1.Edge")
+
+
+def version() -> str:
+    """The version of this program; "unknown" where it runs without having been installed."""
+    try:
+        return metadata.version("edgent")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _server_metadata() -> Any:
+    return m.ServerMetadataResponse(name="edgent", version=version(), extensions=[m.EXTENSION])
+
+
+def _constant(response: Any) -> Any:
+    body = bytes(response.SerializeToString())
+    return lambda _message, _call: body
+
+
+def _times(queue: float, middle: float) -> dict[str, str]:
+    return {m.QUEUE_US: str(round(queue * 1e6)), m.MIDDLE_US: str(round(middle * 1e6))}
+
+
+def _fingerprint(text: str | None) -> str:
+    return hashlib.sha256(text.encode()).hexdigest() if text else ""
+
+
+def _weight_files(model: Model) -> list[str]:
+    """Names of the files beside the model's that hold weights of it."""
+    entries = (entry for tensor in model.weights.tensors.values() for entry in tensor.external_data)
+    return sorted({entry.value for entry in entries if entry.key == "location"})

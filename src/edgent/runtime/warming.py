@@ -1,0 +1,102 @@
+"""Sessions made and warmed beside the requests, so that none of them pays for a switch of plans."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+from edgent.errors import EdgentError
+from edgent.planning.plan import Configuration
+
+_KEPT = 8  # configurations; more would push each other's sessions out of the engine's cache
+
+
+class Warmer:
+    """A background thread that readies what was asked for last.
+
+    Args:
+        ready: makes everything a configuration needs on both sides; may raise EdgentError, which is for the next
+            request to find out.
+    """
+
+    def __init__(self, ready: Callable[[Configuration], None]) -> None:
+        self._make = ready
+        self._ready: OrderedDict[Configuration, None] = OrderedDict()
+        self._jobs: list[Configuration | Callable[[], None]] = []
+        self._working = False
+        self._closed = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="edgent-warm", daemon=True)
+        self._thread.start()
+
+    @property
+    def ready(self) -> frozenset[Configuration]:
+        """The configurations that can be run at once."""
+        with self._changed:
+            return frozenset(self._ready)
+
+    def want(self, configuration: Configuration) -> None:
+        """Asks for a configuration; without effect on one that is ready or already asked for."""
+        with self._changed:
+            if configuration in self._ready:
+                self._ready.move_to_end(configuration)
+            elif configuration not in self._jobs:
+                self._jobs = [job for job in self._jobs if not isinstance(job, Configuration)]
+                self._jobs.append(configuration)
+                self._changed.notify_all()
+
+    def made(self, configuration: Configuration) -> None:
+        """A configuration was readied, here or elsewhere."""
+        with self._changed:
+            self._ready[configuration] = None
+            while len(self._ready) > _KEPT:
+                self._ready.popitem(last=False)
+
+    def do(self, job: Callable[[], None]) -> None:
+        """Has something else done in the background."""
+        with self._changed:
+            self._jobs.append(job)
+            self._changed.notify_all()
+
+    def forget(self) -> None:
+        """The edge was lost, and its sessions with it."""
+        with self._changed:
+            self._ready.clear()
+
+    def wait_idle(self, timeout: float) -> bool:
+        """Waits until nothing is asked for any more."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._closed or not (self._jobs or self._working), timeout)
+
+    def close(self) -> None:
+        """Ends the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def __repr__(self) -> str:
+        return f"<Warmer: {len(self._ready)} ready, {len(self._jobs)} asked for>"
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._working = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._closed or self._jobs)
+                if self._closed:
+                    return
+                job = self._jobs.pop(0)
+                self._working = True
+            try:
+                self._carry_out(job)
+            except EdgentError:
+                continue
+
+    def _carry_out(self, job: Configuration | Callable[[], None]) -> None:
+        if not isinstance(job, Configuration):
+            job()
+            return
+        self._make(job)
+        self.made(job)

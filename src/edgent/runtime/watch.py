@@ -1,0 +1,111 @@
+"""When to look after the connection to the edge: a pure state machine.
+
+::
+
+            connected                          lost, or a check failed
+    down ---------------> up ------------------------------------------> down
+     |  ^                  |
+     |  | failed           |-- something was late ----------------> Check now
+     |  |                  |-- idle and nothing heard ------------> Check
+     `--+ Connect          `-- idle and the estimate is old ------> Measure
+       (again after RETRY)
+
+Requests themselves notice a dead edge soonest; this is for the time between them. A check costs some hundred bytes,
+which on a slow link are worth waiting for: the time between checks grows with what the last one took.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+
+from edgent.units import Seconds
+
+RETRY = 0.4  # the edge is to be found within 2 s of its return, which includes making sessions
+IDLE = 2.0
+STALE = 5.0
+_SHARE = 0.05  # of the time may go into checks
+
+
+class Task(enum.Enum):
+    """What to do next."""
+
+    CONNECT = "connect"
+    CHECK = "check"
+    MEASURE = "measure"
+
+
+class Watch:
+    """Keeps track of one connection.
+
+    Args:
+        measures: whether the bandwidth is to be kept fresh.
+    """
+
+    def __init__(self, *, measures: bool) -> None:
+        self.measures = measures
+        self.up = False
+        self._busy = 0
+        self._retry_at = -math.inf
+        self._suspected = False
+        self._heard_at = -math.inf
+        self._measured_at = -math.inf
+        self._check_after = IDLE
+
+    def next(self, at: Seconds) -> Task | Seconds:
+        """What to do now, or until when there is nothing to do unless something happens."""
+        if not self.up:
+            return Task.CONNECT if at >= self._retry_at else Seconds(self._retry_at)
+        if self._suspected:
+            return Task.CHECK
+        if self._busy:
+            return Seconds(at + IDLE)
+        check_at = self._heard_at + self._check_after
+        measure_at = self._measured_at + STALE if self.measures else math.inf
+        if at >= measure_at:
+            return Task.MEASURE
+        return Task.CHECK if at >= check_at else Seconds(min(check_at, measure_at))
+
+    def connected(self, at: Seconds) -> None:
+        """The edge is there, and the right one."""
+        self.up = True
+        self._suspected = False
+        self._heard_at = self._measured_at = at
+
+    def lost(self, at: Seconds) -> None:
+        """The connection broke: try at once whether it comes back."""
+        if self.up:
+            self.up = False
+            self._retry_at = at
+
+    def connect_failed(self, at: Seconds) -> None:
+        """Nobody there, or not the right one."""
+        self.up = False
+        self._retry_at = at + RETRY
+
+    def began(self) -> None:
+        """A request is under way."""
+        self._busy += 1
+
+    def ended(self) -> None:
+        """A request is no longer under way."""
+        self._busy -= 1
+
+    def heard(self, at: Seconds, *, telling: bool = False) -> None:
+        """The edge has answered something; `telling` if its size told the bandwidth."""
+        self._heard_at = at
+        self._suspected = False
+        if telling:
+            self._measured_at = at
+
+    def checked(self, at: Seconds, took: float) -> None:
+        """A check was answered."""
+        self.heard(at)
+        self._check_after = max(IDLE, took / _SHARE)
+
+    def suspected(self) -> None:
+        """An answer was late."""
+        self._suspected = True
+
+    def __repr__(self) -> str:
+        return f"<Watch {'up' if self.up else 'down'}, {self._busy} under way>"

@@ -1,0 +1,264 @@
+"""gRPC: the only file that knows it. Bytes in and out, foreign errors mapped at this boundary, times taken.
+
+Both sides see methods as `edgent.runtime.transport` has them. A unary method is *invoked* as unary-stream by our
+channel: the bytes on the wire are the same, but headers and body are delivered apart, so that uplink and downlink can
+be told apart without comparing two machines' clocks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from typing import Any
+
+import grpc
+
+from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
+from edgent.runtime.clock import Clock, MonotonicClock
+from edgent.runtime.faults import BrokenError, BusyError, LateError, NotServedError
+from edgent.runtime.transport import Headers, Methods, Reply, Streaming, Unary
+from edgent.units import Seconds
+
+_log = logging.getLogger("edgent.edge")
+
+# What an edge says, and how gRPC says it; the first that fits, from the top.
+_CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
+    (NotServedError, grpc.StatusCode.NOT_FOUND),
+    (RefusedError, grpc.StatusCode.FAILED_PRECONDITION),
+    (InputError, grpc.StatusCode.INVALID_ARGUMENT),
+    (LateError, grpc.StatusCode.DEADLINE_EXCEEDED),
+    (BusyError, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (EdgentError, grpc.StatusCode.INTERNAL),
+)
+_ERRORS: dict[grpc.StatusCode, type[EdgentError]] = {
+    grpc.StatusCode.NOT_FOUND: NotServedError,
+    grpc.StatusCode.FAILED_PRECONDITION: RefusedError,
+    grpc.StatusCode.INVALID_ARGUMENT: RefusedError,
+    grpc.StatusCode.UNIMPLEMENTED: RefusedError,
+    grpc.StatusCode.DEADLINE_EXCEEDED: LateError,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: BusyError,
+    grpc.StatusCode.INTERNAL: BrokenError,
+    grpc.StatusCode.UNKNOWN: BrokenError,
+}
+
+# Overload is told to the caller, not to the log.
+_ORDINARY = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+
+_FOREVER = 1e9  # gRPC states a missing deadline as a huge one
+# HTTP/2's connection preface and an empty SETTINGS frame; a server answers with SETTINGS of its own: type 4.
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+_CHANNEL_OPTIONS = (
+    # After an outage gRPC would wait up to two minutes between attempts, and 20 s for one that gets no answer.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.min_reconnect_backoff_ms", 1000),
+    # A renewed channel must not inherit a dead connection from the process-wide pool.
+    ("grpc.use_local_subchannel_pool", 1),
+    # The last resort against a connection that died in silence; `Watch` notices sooner. A slow link that is
+    # busy with a large tensor answers no ping for seconds, and must not be taken for dead.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.enable_retries", 0),
+)
+_SERVER_OPTIONS = (
+    ("grpc.so_reuseport", 0),  # a second edge on the same port is a mistake, not a helper
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_ping_strikes", 0),
+)
+
+
+def _limits(max_message: int) -> tuple[tuple[str, int], ...]:
+    return (("grpc.max_send_message_length", max_message), ("grpc.max_receive_message_length", max_message))
+
+
+class GrpcChannel:
+    """A connection to an edge over gRPC.
+
+    Args:
+        target: "HOST:PORT".
+        max_message: bytes of the largest message either way.
+        clock: takes the times of replies.
+    """
+
+    def __init__(self, target: str, *, max_message: int, clock: Clock | None = None) -> None:
+        self.target = target
+        self.max_message = max_message
+        self._clock = clock or MonotonicClock()
+        self._channel = self._open()
+
+    def call(self, method: str, message: bytes, timeout: float) -> Reply:
+        """See `Channel.call`."""
+        sent_at = self._clock.now()
+        answers = self._start(method, message, timeout)
+        with self._mapped(answers):
+            headers = {str(key): str(value) for key, value in answers.initial_metadata()}
+            headers_at = self._clock.now()
+            body = next(answers, None)
+            body_at = self._clock.now()
+            if body is None:
+                raise BrokenError(f"{self.target} ended {method} without an answer")
+            next(answers, None)  # the status, which came with the body
+        return Reply(body=body, headers=headers, sent_at=sent_at, headers_at=headers_at, body_at=body_at)
+
+    def stream(self, method: str, message: bytes, timeout: float) -> Iterator[bytes]:
+        """See `Channel.stream`."""
+        answers = self._start(method, message, timeout)
+        with self._mapped(answers):
+            yield from answers
+
+    def stranger(self, timeout: float) -> str | None:
+        """See `Channel.stranger`: says HTTP/2's greeting and looks whether the answer is HTTP/2."""
+        host, _, port = self.target.rpartition(":")
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), timeout) as peer:
+                peer.settimeout(timeout)
+                peer.sendall(_GREETING)
+                answer = peer.recv(64)
+        except (OSError, ValueError):
+            return None
+        is_settings = answer[3:4] == b"\x04" or len(answer) < 4
+        return None if is_settings else answer.split(b"\n")[0].decode("latin-1").strip()
+
+    def renew(self) -> None:
+        """See `Channel.renew`."""
+        old, self._channel = self._channel, self._open()
+        old.close()
+
+    def close(self) -> None:
+        """See `Channel.close`."""
+        self._channel.close()
+
+    def __repr__(self) -> str:
+        return f"<GrpcChannel to {self.target}>"
+
+    def _open(self) -> grpc.Channel:
+        return grpc.insecure_channel(self.target, options=(*_CHANNEL_OPTIONS, *_limits(self.max_message)))
+
+    def _start(self, method: str, message: bytes, timeout: float) -> Any:
+        try:
+            return self._channel.unary_stream(method)(message, timeout=max(timeout, 0.0))
+        except ValueError as error:  # "Cannot invoke RPC on closed channel!"
+            raise EdgeError(f"the connection to {self.target} was given up") from error
+
+    @contextlib.contextmanager
+    def _mapped(self, answers: Any) -> Iterator[None]:
+        try:
+            yield
+        except grpc.RpcError as error:
+            raise self._error(answers.code(), answers.details() or "") from error
+        finally:
+            answers.cancel()  # no effect on one that is over
+
+    def _error(self, code: grpc.StatusCode, details: str) -> EdgentError:
+        kind = _ERRORS.get(code, EdgeError)
+        if code is grpc.StatusCode.UNIMPLEMENTED:
+            return kind(f"{self.target} speaks another protocol ({details or 'method unknown'}); is it an edge?")
+        if kind is EdgeError:
+            return kind(f"the edge {self.target} cannot be reached: {details or code.name}")
+        return kind(details or code.name)
+
+
+class _GrpcCall:
+    """A call as the edge sees it, over gRPC's context."""
+
+    def __init__(self, context: grpc.ServicerContext) -> None:
+        self._context = context
+
+    def time_remaining(self) -> Seconds | None:
+        left = self._context.time_remaining()
+        return None if left is None or left > _FOREVER else Seconds(left)
+
+    def send_headers(self, headers: Headers) -> None:
+        self._context.send_initial_metadata(tuple(headers.items()))
+
+
+class GrpcServer:
+    """Offers methods over gRPC.
+
+    Args:
+        methods: by path.
+        host: address to listen on.
+        port: 0 picks a free one.
+        max_message: bytes of the largest message either way.
+        threads: calls served at once, waiting ones included.
+
+    Raises:
+        EdgeError: the port is taken, or the address is not this machine's.
+    """
+
+    def __init__(self, methods: Methods, *, host: str, port: int, max_message: int, threads: int) -> None:
+        pool = futures.ThreadPoolExecutor(threads, thread_name_prefix="edgent-edge")
+        self._server = grpc.server(pool, options=(*_SERVER_OPTIONS, *_limits(max_message)))
+        self._server.add_generic_rpc_handlers((_Handlers(methods),))
+        try:
+            self.port = self._server.add_insecure_port(f"{host}:{port}")
+        except RuntimeError:
+            self.port = 0
+        if self.port == 0:
+            raise EdgeError(f"cannot listen on {host}:{port}: it is taken, or no address of this machine")
+        self.address = f"{host}:{self.port}"
+
+    def start(self) -> None:
+        """Begins to serve."""
+        self._server.start()
+
+    def stop(self, grace: float = 0.0) -> None:
+        """Ends serving; calls under way get `grace` seconds."""
+        self._server.stop(grace).wait()
+
+    def __repr__(self) -> str:
+        return f"<GrpcServer on {self.address}>"
+
+
+class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
+    def __init__(self, methods: Methods) -> None:
+        self._handlers = {path: _handler(path, method) for path, method in methods.items()}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        return self._handlers.get(handler_call_details.method)
+
+
+def _handler(path: str, method: Unary | Streaming) -> grpc.RpcMethodHandler:
+    if isinstance(method, Unary):
+        return grpc.unary_unary_rpc_method_handler(_guarded(path, method.answer))
+    return grpc.unary_stream_rpc_method_handler(_guarded_stream(path, method.answer))
+
+
+def _guarded(path: str, answer: Callable[[bytes, Any], bytes]) -> Callable[[bytes, grpc.ServicerContext], bytes]:
+    def handle(message: bytes, context: grpc.ServicerContext) -> bytes:
+        with _refusing(path, context):
+            return answer(message, _GrpcCall(context))
+
+    return handle
+
+
+def _guarded_stream(
+    path: str, answer: Callable[[bytes, Any], Iterator[bytes]]
+) -> Callable[[bytes, grpc.ServicerContext], Iterator[bytes]]:
+    def handle(message: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        with _refusing(path, context):
+            yield from answer(message, _GrpcCall(context))
+
+    return handle
+
+
+@contextlib.contextmanager
+def _refusing(path: str, context: grpc.ServicerContext) -> Iterator[None]:
+    """The edge's guard: whatever goes wrong with one request is one line, and the next one is served."""
+    try:
+        yield
+        return
+    except EdgentError as error:
+        code = next(code for kind, code in _CODES if isinstance(error, kind))
+        details = str(error)
+    except Exception as error:
+        code, details = grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}"
+    level = logging.DEBUG if code in _ORDINARY else logging.ERROR
+    _log.log(level, "%s from %s: %s: %s", path.rpartition("/")[2], context.peer(), code.name, details)
+    context.abort(code, details)

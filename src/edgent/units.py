@@ -1,0 +1,99 @@
+"""Seconds, bytes and bits per second: the only place where units are read, printed or converted."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import NewType
+
+from edgent.errors import InputError
+
+Seconds = NewType("Seconds", float)
+Bytes = NewType("Bytes", int)
+BitsPerSecond = NewType("BitsPerSecond", float)
+
+BITS_PER_BYTE = 8
+
+_DURATIONS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}
+_BANDWIDTHS = {
+    "bit/s": 1.0,
+    "kbit/s": 1e3,
+    "mbit/s": 1e6,
+    "gbit/s": 1e9,
+    "bps": 1.0,
+    "kbps": 1e3,
+    "mbps": 1e6,
+    "gbps": 1e9,
+}
+_NUMBER_AND_UNIT = re.compile(r"\s*([^\s]*?[\d.])\s*([a-zµ][a-zµ/]*)\s*", re.IGNORECASE)
+
+
+def serialisation_time(size: float, bandwidth: BitsPerSecond) -> Seconds:
+    """How long `size` bytes occupy a link of `bandwidth` bits per second (the paper's D / B)."""
+    return Seconds(size * BITS_PER_BYTE / bandwidth)
+
+
+def parse_duration(text: str, what: str = "duration") -> Seconds:
+    """Reads "100ms", "0.5 s".
+
+    Raises:
+        InputError: no number, no unit, or not positive and finite.
+    """
+    return Seconds(_parse(text, what, _DURATIONS, "100ms"))
+
+
+def parse_delay(text: str, what: str = "round trip") -> Seconds:
+    """Reads a duration that may be zero: "0ms", "20ms".
+
+    Raises:
+        InputError: no number, no unit, negative or not finite.
+    """
+    return Seconds(_parse(text, what, _DURATIONS, "20ms", zero=True))
+
+
+def parse_bandwidth(text: str, what: str = "bandwidth") -> BitsPerSecond:
+    """Reads "400kbps", "5 Mbit/s": bits, never bytes, per second.
+
+    Raises:
+        InputError: no number, no unit, or not positive and finite.
+    """
+    return BitsPerSecond(_parse(text, what, _BANDWIDTHS, "5Mbit/s"))
+
+
+def format_duration(seconds: float) -> str:
+    """Prints at three significant digits: "12.3 ms", "1.05 s"."""
+    if seconds >= 1:
+        return f"{seconds:.3g} s" if seconds < 1000 else f"{seconds:.0f} s"
+    return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} µs"
+
+
+def format_bandwidth(bandwidth: float) -> str:
+    """Prints "400 kbit/s", "5 Mbit/s"."""
+    for scale, unit in ((1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s")):
+        if bandwidth >= scale:
+            return f"{bandwidth / scale:.4g} {unit}"
+    return f"{bandwidth:.4g} bit/s"
+
+
+def format_bytes(size: float) -> str:
+    """Prints decimal units: "590 B", "12.3 kB", "4.1 MB"."""
+    for scale, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= scale:
+            return f"{size / scale:.3g} {unit}"
+    return f"{size:.0f} B"
+
+
+def _parse(text: str, what: str, scales: dict[str, float], example: str, *, zero: bool = False) -> float:
+    match = _NUMBER_AND_UNIT.fullmatch(text)
+    scale = scales.get(match[2].lower()) if match else None
+    if match is None or scale is None:
+        raise InputError(f"{what} {text!r} is not a number with a unit: write it like {example} ({', '.join(scales)})")
+    try:
+        value = float(match[1]) * scale
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+        raise InputError(
+            f"{what} {text!r} is not a {'' if zero else 'positive, '}finite number: write it like {example}"
+        )
+    return value

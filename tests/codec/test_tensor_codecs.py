@@ -1,0 +1,275 @@
+import struct
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from edgent.codec import TENSOR_CODECS, CodecError, decode_tensor, encode_tensor, encoded_size, round_trip
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+FLOATS = ("float16", "float32", "float64")
+OTHERS = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "complex64")
+
+shapes = hnp.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=9)
+codecs = st.sampled_from(TENSOR_CODECS)
+
+
+def floats(dtype, bound=None):
+    bits = np.dtype(dtype).itemsize * 8
+    width = {"width": bits, "allow_subnormal": True}
+    if bound is None:
+        return st.floats(**width, allow_nan=True)
+    return st.floats(-bound, bound, **width)
+
+
+def finite_tensors(dtype="float32", bound=2.0**100):
+    return hnp.arrays(dtype, shapes, elements=floats(dtype, bound))
+
+
+def there_and_back(codec, array):
+    return decode_tensor(codec, encode_tensor(codec, array), array.shape, array.dtype.name)
+
+
+def same_bits(a, b):
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+@given(st.sampled_from(FLOATS).flatmap(lambda d: hnp.arrays(d, shapes, elements=floats(d))))
+def test_float32_and_its_compression_keep_every_bit_even_nan(array):
+    assert same_bits(there_and_back("float32", array), array)
+    assert same_bits(there_and_back("float32+zstd", array), array)
+
+
+@given(codecs, st.sampled_from(OTHERS).flatmap(lambda dtype: hnp.arrays(dtype, shapes)))
+def test_tensors_that_are_not_floating_are_always_sent_raw(codec, array):
+    assert encode_tensor(codec, array) == array.tobytes()
+    assert same_bits(there_and_back(codec, array), array)
+
+
+@given(hnp.arrays("float32", shapes, elements=floats("float32", 65504)))
+def test_float16_is_off_by_half_a_unit_in_its_last_place(array):
+    arrived = there_and_back("float16", array)
+    assert (arrived.dtype, arrived.shape) == (array.dtype, array.shape)
+    unit = np.maximum(np.spacing(np.abs(array).astype(np.float16)).astype(np.float64), 2.0**-24)
+    assert np.all(np.abs(arrived.astype(np.float64) - array) <= unit / 2)
+
+
+@given(hnp.arrays("float32", shapes, elements=floats("float32")))
+def test_float16_saturates_and_keeps_what_is_not_finite(array):
+    arrived = there_and_back("float16", array)
+    assert np.array_equal(np.isnan(arrived), np.isnan(array))
+    assert np.array_equal(np.isinf(arrived), np.isinf(array))
+    finite = np.isfinite(array)
+    beyond = finite & (np.abs(array) > 65504)
+    assert np.array_equal(arrived[beyond], np.copysign(np.float32(65504), array[beyond]))
+    assert np.all(np.signbit(arrived[finite]) == np.signbit(array[finite]))
+
+
+@given(st.sampled_from(FLOATS).flatmap(lambda d: finite_tensors(d, bound=60000.0 if d == "float16" else 2.0**100)))
+def test_uint8_is_off_by_half_a_step_at_most(array):
+    arrived = there_and_back("uint8", array)
+    assert (arrived.dtype, arrived.shape) == (array.dtype, array.shape)
+    if array.size:
+        exact = array.astype(np.float64)
+        step = (exact.max() - exact.min()) / 255
+        rounding = np.abs(exact).max() * max(np.finfo(array.dtype).eps, 2.0**-22)
+        bound = step * (0.5 + 1e-4) + rounding + 3e-36
+        assert np.all(np.abs(arrived.astype(np.float64) - exact) <= bound)
+
+
+@given(finite_tensors())
+def test_uint8_never_leaves_the_range_and_keeps_its_lower_end(array):
+    arrived = there_and_back("uint8", array)
+    if array.size:
+        assert arrived.min() == array.min()
+        assert arrived.max() <= array.max() + np.abs(array).max() * 2.0**-22
+
+
+@given(shapes, floats("float32", 2.0**100))
+def test_uint8_keeps_a_constant_tensor_exactly(shape, value):
+    array = np.full(shape, value, np.float32)
+    assert np.array_equal(there_and_back("uint8", array), array)
+
+
+def test_uint8_follows_its_definition():
+    array = np.array([[-1.0, 0.0], [2.0, 4.1]], np.float32)
+    step = np.float32((np.float64(array[1, 1]) + 1) / 255)
+    assert encode_tensor("uint8", array) == struct.pack("<ff", -1.0, step) + bytes([0, 50, 150, 255])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e38, -1e38])
+@pytest.mark.parametrize("count", [1, 5, 1000])
+def test_uint8_refuses_what_no_range_holds(bad, count):
+    array = np.ones(count, np.float32)
+    array[count // 2] = bad
+    with pytest.raises(CodecError, match="NaN, infinity or a magnitude above"):
+        encode_tensor("uint8", array)
+
+
+def test_uint8_refuses_doubles_beyond_float32():
+    with pytest.raises(CodecError, match="infinity"):
+        encode_tensor("uint8+zstd", np.array([0.0, 1e300]))
+
+
+@given(codecs, finite_tensors("float32", bound=1e6))
+def test_the_memory_order_of_a_tensor_does_not_matter(codec, array):
+    for strange in (
+        np.asfortranarray(array),
+        array.astype(">f4"),
+        np.repeat(array, 2, axis=-1)[..., ::2] if array.ndim else array,
+    ):
+        assert encode_tensor(codec, strange) == encode_tensor(codec, array)
+
+
+@given(codecs, st.sampled_from(("float16", "float32", "float64", "int64", "bool")), shapes)
+def test_the_encoded_size_is_known_beforehand_except_under_zstd(codec, dtype, shape):
+    size = encoded_size(codec, shape, dtype)
+    actual = len(encode_tensor(codec, np.zeros(shape, dtype)))
+    assert size == (None if codec.endswith("+zstd") and dtype.startswith("float") else actual)
+
+
+@given(codecs, finite_tensors("float32", bound=1e6))
+def test_compression_adds_at_most_its_frame(codec, array):
+    if codec.endswith("+zstd"):
+        assert len(encode_tensor(codec, array)) <= len(encode_tensor(codec.removesuffix("+zstd"), array)) + 32
+
+
+@given(codecs, st.sampled_from((*FLOATS, "int32", "bool")), shapes, st.binary(max_size=200))
+def test_any_bytes_decode_to_the_tensor_asked_for_or_raise_a_codec_error(codec, dtype, shape, data):
+    try:
+        array = decode_tensor(codec, data, shape, dtype)
+    except CodecError as error:
+        assert "\n" not in str(error)
+    else:
+        assert (array.shape, array.dtype) == (shape, np.dtype(dtype))
+
+
+@given(st.sampled_from(FLOATS), st.binary(min_size=14, max_size=14))
+def test_any_range_with_its_bytes_gives_finite_values_or_a_codec_error(dtype, data):
+    try:
+        array = decode_tensor("uint8", data, (6,), dtype)
+    except CodecError as error:
+        assert "found a range" in str(error)
+    else:
+        assert np.isfinite(array).all()
+
+
+@given(codecs, finite_tensors("float32", bound=1e6), st.data())
+def test_a_damaged_payload_raises_nothing_but_a_codec_error(codec, array, data):
+    payload = bytearray(encode_tensor(codec, array))
+    if payload:
+        place = data.draw(st.integers(0, len(payload) - 1))
+        payload[place] ^= data.draw(st.integers(1, 255))
+    try:
+        decode_tensor(codec, payload, array.shape, "float32")
+    except CodecError:
+        pass
+
+
+@pytest.mark.parametrize("codec", TENSOR_CODECS)
+@pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: data + b"\0", lambda data: b""])
+def test_a_payload_of_another_size_is_refused(codec, change):
+    array = np.arange(12, dtype=np.float32).reshape(3, 4)
+    with pytest.raises(CodecError, match=r"^found .*(expected|cut short|followed by more)"):
+        decode_tensor(codec, change(encode_tensor(codec, array)), array.shape, "float32")
+
+
+def test_a_wrong_size_is_named_with_the_expected_one():
+    with pytest.raises(
+        CodecError, match=r"found 7 bytes, expected 48 for 'float32' of shape \[3, 4\] and type float32"
+    ):
+        decode_tensor("float32", bytes(7), (3, 4), "float32")
+
+
+def test_a_zstd_bomb_takes_no_more_memory_than_the_tensor_needs():
+    bomb = zstd.compress(bytes(256 * 2**20), level=1)
+    assert len(bomb) < 32 * 2**10
+    tracemalloc.start()
+    try:
+        with pytest.raises(CodecError, match="more than the expected 4096 bytes"):
+            decode_tensor("float32+zstd", bomb, (1024,), "float32")
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_zstd_frame_that_asks_for_a_huge_window_is_refused():
+    options = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.compression_level: 1}
+    compressor = zstd.ZstdCompressor(options=options)
+    stream = compressor.compress(bytes(4096), compressor.FLUSH_BLOCK) + compressor.flush()  # no size in its header
+    with pytest.raises(CodecError, match="found no zstd data"):
+        decode_tensor("float32+zstd", stream, (1024,), "float32")
+
+
+def test_a_second_zstd_frame_is_refused():
+    frame = encode_tensor("float32+zstd", np.ones(8, np.float32))
+    with pytest.raises(CodecError, match="followed by more"):
+        decode_tensor("float32+zstd", frame + frame, (8,), "float32")
+
+
+@pytest.mark.parametrize("codec", ["png", "source", "webp-90"])
+def test_a_picture_codec_carries_no_tensors(codec):
+    for refused in (
+        lambda: encode_tensor(codec, np.zeros(3)),
+        lambda: decode_tensor(codec, b"", (0,), "float32"),
+        lambda: encoded_size(codec, (0,), "float32"),
+        lambda: round_trip(codec, np.zeros((3, 1))),
+    ):
+        with pytest.raises(CodecError, match="carries pictures, no tensors"):
+            refused()
+
+
+@pytest.mark.parametrize(
+    "array", [np.array(["text"]), np.array([object()]), np.zeros(2, "M8[s]"), np.zeros(2, "f4,i4")]
+)
+def test_only_booleans_and_numbers_can_cross(array):
+    with pytest.raises(CodecError, match="only booleans and numbers"):
+        encode_tensor("float32", array)
+
+
+@pytest.mark.parametrize("dtype", ["float", "bfloat17", "object", "str", ""])
+def test_a_type_that_is_none_is_refused_when_decoding(dtype):
+    with pytest.raises(CodecError):
+        decode_tensor("float32", b"", (1,), dtype)
+
+
+def test_a_decoded_boolean_is_true_or_false_whatever_byte_came():
+    assert decode_tensor("float32", b"\0\1\2\xff", (4,), "bool").view(np.uint8).tolist() == [0, 1, 1, 1]
+
+
+@given(
+    codecs,
+    st.sampled_from(FLOATS).flatmap(
+        lambda d: hnp.arrays(
+            d, hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=6), elements=floats(d, 60000.0)
+        )
+    ),
+)
+def test_a_batch_arrives_as_its_samples_would_one_by_one(codec, batch):
+    arrived = round_trip(codec, batch)
+    assert (arrived.shape, arrived.dtype) == (batch.shape, batch.dtype)
+    for sample, got in zip(batch, arrived, strict=True):
+        assert same_bits(np.asarray(got), there_and_back(codec, sample[None])[0])
+
+
+def test_a_sample_in_a_batch_has_its_own_range():
+    batch = np.array([[0, 1, 255], [0, 1000, 255000]], np.float32)
+    assert np.allclose(round_trip("uint8", batch), batch, rtol=1e-5)
+
+
+def test_integers_of_a_batch_are_left_alone():
+    batch = np.arange(6).reshape(2, 3)
+    assert round_trip("uint8+zstd", batch) is batch
+
+
+def test_a_single_number_is_no_batch():
+    with pytest.raises(CodecError, match="axis 0"):
+        round_trip("uint8", np.array(1.0, np.float32))

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgent.runtime.queue import Drop, EdgeQueue, Reject, Start
+from edgent.units import Seconds
+
+
+def at(seconds: float) -> Seconds:
+    return Seconds(seconds)
+
+
+def test_a_request_that_finds_a_free_slot_starts_at_once():
+    assert EdgeQueue().arrive(7, at(1.0)) == (Start(7, at(0.0)),)
+
+
+def test_the_next_one_starts_when_the_first_is_done_and_knows_how_long_it_waited():
+    queue = EdgeQueue()
+    queue.arrive(1, at(0.0))
+    assert queue.arrive(2, at(0.25)) == ()
+    assert queue.done(1, at(1.0)) == (Start(2, at(0.75)),)
+
+
+def test_a_full_queue_rejects_and_keeps_those_who_wait():
+    queue = EdgeQueue(bound=1)
+    queue.arrive(1, at(0.0))
+    queue.arrive(2, at(0.0))
+    assert queue.arrive(3, at(0.0)) == (Reject(3),)
+    assert queue.done(1, at(1.0)) == (Start(2, at(1.0)),)
+
+
+def test_an_edge_that_lets_nobody_wait_still_computes():
+    queue = EdgeQueue(bound=0)
+    assert queue.arrive(1, at(0.0)) == (Start(1, at(0.0)),)
+    assert queue.arrive(2, at(0.0)) == (Reject(2),)
+
+
+def test_an_expired_request_is_dropped_and_never_started():
+    queue = EdgeQueue()
+    queue.arrive(1, at(0.0))
+    queue.arrive(2, at(0.0), budget=at(0.5))
+    assert queue.done(1, at(0.5)) == (Drop(2),)
+
+
+def test_an_expired_request_makes_room_for_the_one_that_comes():
+    queue = EdgeQueue(bound=1)
+    queue.arrive(1, at(0.0))
+    queue.arrive(2, at(0.0), budget=at(0.5))
+    assert queue.arrive(3, at(1.0)) == (Drop(2),)
+
+
+def test_the_earliest_deadline_goes_first_where_that_is_the_order():
+    queue = EdgeQueue(order="deadline")
+    queue.arrive(1, at(0.0))
+    queue.arrive(2, at(0.0))
+    queue.arrive(3, at(0.1), budget=at(9.0))
+    queue.arrive(4, at(0.2), budget=at(5.0))
+    assert queue.done(1, at(1.0)) == (Start(4, at(0.8)),)
+    assert queue.done(4, at(1.0)) == (Start(3, at(0.9)),)
+    assert queue.done(3, at(1.0)) == (Start(2, at(1.0)),)
+
+
+def test_a_caller_who_left_is_not_started():
+    queue = EdgeQueue()
+    queue.arrive(1, at(0.0))
+    queue.arrive(2, at(0.0))
+    assert queue.leave(2, at(0.5)) == ()
+    assert queue.done(1, at(1.0)) == ()
+
+
+def test_the_predicted_wait_is_what_is_left_of_those_ahead():
+    queue = EdgeQueue(slots=2)
+    queue.arrive(1, at(0.0), seconds=1.0)
+    assert queue.predicted_wait(at(0.5)) == 0.0
+    queue.arrive(2, at(0.0), seconds=3.0)
+    assert queue.predicted_wait(at(0.5)) == 0.5
+    queue.arrive(3, at(0.5), seconds=1.5)
+    assert queue.predicted_wait(at(0.5)) == pytest.approx(2.0)
+
+
+def test_a_queue_without_slots_is_a_mistake():
+    with pytest.raises(ValueError, match="at least one slot"):
+        EdgeQueue(slots=0)
+
+
+arrivals = st.lists(
+    st.tuples(
+        st.floats(0, 2),  # seconds after the one before
+        st.one_of(st.none(), st.floats(0.01, 3)),  # budget
+        st.floats(0.01, 2),  # what computing it takes
+    ),
+    max_size=25,
+)
+
+
+def simulate(queue: EdgeQueue, requests: list[tuple[float, float | None, float]]) -> dict[int, tuple[str, float]]:
+    """Plays requests against a queue in virtual time; what became of each, and when."""
+    fate: dict[int, tuple[str, float]] = {}
+    running: dict[int, float] = {}
+    clock = 0.0
+    come = []
+    for number, (gap, budget, seconds) in enumerate(requests):
+        clock += gap
+        come.append((clock, number, budget, seconds))
+
+    def take(decisions, now):
+        for each in decisions:
+            assert each.request not in fate
+            fate[each.request] = (type(each).__name__, now)
+            if isinstance(each, Start):
+                running[each.request] = now + requests[each.request][2]
+
+    while come or running:
+        ends = min(running.items(), key=lambda item: item[1], default=(None, math.inf))
+        if come and come[0][0] < ends[1]:
+            now, number, budget, seconds = come.pop(0)
+            take(queue.arrive(number, at(now), budget=None if budget is None else at(budget), seconds=seconds), now)
+        else:
+            number, now = ends
+            del running[number]
+            take(queue.done(number, at(now)), now)
+        assert len(running) <= queue.slots
+        assert len(queue) <= queue.bound
+    return fate
+
+
+@settings(max_examples=300)
+@given(arrivals, st.integers(1, 3), st.integers(0, 4), st.sampled_from(["fifo", "deadline"]))
+def test_every_request_meets_exactly_one_fate_and_none_starts_after_its_budget(requests, slots, bound, order):
+    queue = EdgeQueue(slots=slots, bound=bound, order=order)
+    fate = simulate(queue, requests)
+    waiting = len(queue)
+    assert len(fate) + waiting == len(requests)
+    assert waiting == 0
+    clock = 0.0
+    for number, (gap, budget, _) in enumerate(requests):
+        clock += gap
+        kind, when = fate[number]
+        if kind == "Start" and budget is not None:
+            assert when < clock + budget or when == clock
+        if kind == "Drop":
+            assert budget is not None
+            assert when >= clock + budget
+
+
+@settings(max_examples=200)
+@given(arrivals)
+def test_fifo_starts_in_the_order_of_arrival(requests):
+    fate = simulate(EdgeQueue(bound=99), requests)
+    started = [number for number in sorted(fate) if fate[number][0] == "Start"]
+    assert [fate[number][1] for number in started] == sorted(fate[number][1] for number in started)
+
+
+@settings(max_examples=200)
+@given(arrivals)
+def test_the_predicted_wait_is_the_wait_in_a_fifo_queue_without_budgets(requests):
+    queue = EdgeQueue(bound=99)
+    clock, free_at = 0.0, 0.0
+    for gap, _, seconds in requests:
+        clock += gap
+        free_at = max(free_at, clock)
+        fresh = EdgeQueue(bound=99)
+        del fresh
+        if queue.predicted_wait(at(clock)) != pytest.approx(free_at - clock, abs=1e-9):
+            # Between events the queue cannot know that a request ended; it learns it from `done`.
+            raise AssertionError((clock, free_at, queue))
+        queue.arrive(len(queue) + 1000 + int(clock * 1e6) * 100 + hash(gap) % 97, at(clock), seconds=seconds)
+        free_at += seconds
+        break

@@ -1,0 +1,249 @@
+"""The race, in virtual time: a simulated edge and a simulated device play against the state machine."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgent.runtime.request import LATE, Deliver, LocalBranch, Request, Send, StartLocal, WaitUntil
+from edgent.units import Seconds
+
+DEADLINE, MARGIN = 0.100, 0.004
+
+
+@dataclass
+class Played:
+    delivered: Deliver
+    at: float
+    budget: float | None
+    local_started_at: float | None
+    log: list
+
+
+def branch(exit: int, seconds: float, accuracy: float | None = None) -> LocalBranch:
+    return LocalBranch(exit=exit, seconds=Seconds(seconds), accuracy=accuracy)
+
+
+def request(branches, *, uses_edge=True, exit=9, accuracy=0.9, race=True, deadline=DEADLINE, margin=MARGIN) -> Request:
+    return Request(
+        exit=exit,
+        uses_edge=uses_edge,
+        deadline=Seconds(deadline),
+        margin=Seconds(margin),
+        branches=branches,
+        accuracy=accuracy,
+        race=race,
+    )
+
+
+def play(made: Request, *, head=0.0, edge: tuple[str, float] | None = None, slowness=1.0, late_by=0.0) -> Played:
+    """Runs a request; `edge` is ("answers" | "fails", seconds after sending), None for never.
+
+    The gRPC deadline is part of the edge: what has not come within the budget fails then. `late_by`: how late the
+    waiting thread wakes.
+    """
+    events: list = []
+    order = itertools.count()
+    played = Played(Deliver("edge", -1, ""), math.nan, None, None, [])
+
+    def at(moment, name, *args):
+        heapq.heappush(events, (moment, next(order), name, args))
+
+    def act(now, actions):
+        for action in actions:
+            played.log.append((now, action))
+            if isinstance(action, Send):
+                played.budget = action.budget
+                kind, after = edge or ("fails", math.inf)
+                if after < action.budget:
+                    at(now + after, "edge_answered" if kind == "answers" else "edge_failed", *(() if kind == "answers" else ("edge lost",)))
+                else:
+                    at(now + max(0.0, action.budget), "edge_failed", LATE)
+                act(now, made.sent(Seconds(now)))
+            elif isinstance(action, StartLocal):
+                played.local_started_at = now
+                seconds = next((b.seconds for b in made.branches if b.exit == action.exit), 0.0)
+                at(now + seconds * slowness, "local_done", action.exit)
+            elif isinstance(action, WaitUntil):
+                at(max(action.at, now) + late_by, "tick")
+            elif isinstance(action, Deliver):
+                assert math.isnan(played.at), "delivered twice"
+                played.delivered, played.at = action, now
+
+    act(0.0, made.started(Seconds(0.0)))
+    if made.uses_edge:
+        at(head, "head_done")
+    while events:
+        now, _, name, args = heapq.heappop(events)
+        act(now, getattr(made, name)(Seconds(now), *args))
+    assert not math.isnan(played.at), f"never delivered: {made!r}"
+    return played
+
+
+def test_an_edge_in_time_answers_and_the_device_stays_idle():
+    played = play(request([branch(0, 0.02)]), edge=("answers", 0.05))
+    assert played.delivered == Deliver("edge", 9, "")
+    assert played.at == 0.05
+    assert played.local_started_at is None
+
+
+def test_the_local_branch_starts_at_the_deadline_less_its_time_less_the_margin():
+    played = play(request([branch(0, 0.02)]))
+    assert played.local_started_at == pytest.approx(DEADLINE - MARGIN - 0.02)
+    assert played.delivered == Deliver("device", 0, LATE)
+    assert played.at == pytest.approx(DEADLINE - MARGIN)
+
+
+def test_the_best_local_branch_that_fits_is_the_most_accurate_not_the_fastest():
+    made = request([branch(0, 0.01, 0.5), branch(1, 0.06, 0.8), branch(2, 0.2, 0.9)])
+    assert play(made).delivered.exit == 1
+
+
+def test_without_accuracies_the_later_exit_is_the_better_one():
+    made = request([branch(0, 0.01), branch(1, 0.06), branch(2, 0.2)], accuracy=None)
+    assert play(made).delivered.exit == 1
+
+
+def test_an_edge_answer_wins_while_the_local_branch_computes():
+    played = play(request([branch(0, 0.05, 0.7)]), edge=("answers", 0.06))
+    assert played.local_started_at == pytest.approx(0.046)
+    assert played.delivered == Deliver("edge", 9, "")
+
+
+def test_a_local_answer_waits_for_a_better_one_until_the_margin():
+    played = play(request([branch(0, 0.05, 0.7)]), slowness=0.5)
+    assert played.at == pytest.approx(DEADLINE - MARGIN)
+    assert played.delivered == Deliver("device", 0, LATE)
+
+
+def test_a_local_answer_as_good_as_the_edges_is_given_at_once():
+    played = play(request([branch(0, 0.05, 0.9)]), slowness=0.5)
+    assert played.at == pytest.approx(0.046 + 0.025)
+
+
+def test_a_lost_edge_starts_the_local_branch_at_once():
+    played = play(request([branch(0, 0.02)]), edge=("fails", 0.01))
+    assert played.local_started_at == 0.01
+    assert played.delivered == Deliver("device", 0, "edge lost")
+    assert played.at == pytest.approx(0.03)
+
+
+def test_a_lost_edge_early_leaves_time_for_a_better_branch():
+    made = request([branch(0, 0.01, 0.5), branch(1, 0.08, 0.8)])
+    assert play(made, edge=("fails", 0.01)).delivered.exit == 1
+
+
+def test_an_edge_lost_while_the_local_answer_is_at_hand_gives_that_at_once():
+    played = play(request([branch(0, 0.05, 0.7)]), edge=("fails", 0.08), slowness=0.2)
+    assert played.at == 0.08
+    assert played.delivered == Deliver("device", 0, "edge lost")
+
+
+def test_where_no_branch_fits_the_fastest_one_starts_at_the_margin_and_the_first_answer_is_given():
+    made = request([branch(0, 0.3), branch(1, 0.5)])
+    assert play(made, edge=("answers", 0.2)).delivered.by == "edge"
+    late = play(request([branch(0, 0.3), branch(1, 0.5)]), edge=("answers", 2.0))
+    assert late.delivered == Deliver("device", 0, LATE)
+    assert late.local_started_at == pytest.approx(DEADLINE - MARGIN)
+
+
+def test_the_budget_is_what_is_left_of_the_deadline():
+    assert play(request([branch(0, 0.02)]), head=0.03).budget == pytest.approx(DEADLINE - 0.03)
+
+
+def test_without_a_branch_in_time_the_edge_gets_more_time_than_the_deadline():
+    assert play(request([branch(0, 0.5)])).budget == 10.0
+
+
+def test_a_device_alone_starts_its_branch_with_the_request():
+    played = play(request([branch(0, 0.02), branch(1, 0.05)], uses_edge=False, exit=1))
+    assert played.delivered == Deliver("device", 1, "")
+    assert played.at == 0.05
+    assert played.budget is None
+
+
+def test_without_a_race_the_device_waits_for_the_edge_past_the_deadline():
+    played = play(request([branch(0, 0.02)], race=False), edge=("answers", 0.7))
+    assert played.delivered == Deliver("edge", 9, "")
+    assert played.local_started_at is None
+
+
+def test_without_a_race_a_lost_edge_is_still_answered_by_the_device():
+    played = play(request([branch(0, 0.02)], race=False), edge=("fails", 0.7))
+    assert played.delivered == Deliver("device", 0, "edge lost")
+
+
+def test_a_thread_that_wakes_late_by_less_than_half_the_margin_still_starts_the_better_branch():
+    made = request([branch(0, 0.01, 0.5), branch(1, 0.06, 0.8)])
+    assert play(made, late_by=MARGIN * 0.4).delivered.exit == 1
+
+
+def test_what_comes_after_the_answer_is_ignored():
+    made = request([branch(0, 0.02)])
+    play(made, edge=("answers", 0.05))
+    assert made.edge_answered(Seconds(0.06)) == ()
+    assert made.edge_failed(Seconds(0.06), "edge lost") == ()
+    assert made.tick(Seconds(1.0)) == ()
+
+
+branches = st.lists(st.tuples(st.floats(0.001, 0.3), st.floats(0, 1)), min_size=1, max_size=5).map(
+    lambda found: [branch(k, seconds, accuracy) for k, (seconds, accuracy) in enumerate(found)]
+)
+edges = st.one_of(st.none(), st.tuples(st.sampled_from(["answers", "fails"]), st.floats(0.0001, 0.4)))
+games = {
+    "branches": branches,
+    "edge": edges,
+    "head": st.floats(0, 0.15),
+    "slowness": st.floats(0.3, 3),
+    "accuracy": st.one_of(st.none(), st.floats(0, 1)),
+    "race": st.booleans(),
+}
+
+
+@settings(max_examples=1000)
+@given(**games)
+def test_exactly_one_answer_is_given_and_at_most_one_branch_started(branches, edge, head, slowness, accuracy, race):
+    played = play(request(branches, accuracy=accuracy, race=race), head=head, edge=edge, slowness=slowness)
+    assert sum(isinstance(action, StartLocal) for _, action in played.log) <= 1
+    assert sum(isinstance(action, Deliver) for _, action in played.log) == 1
+
+
+@settings(max_examples=1000)
+@given(**games)
+def test_the_deadline_is_met_whatever_the_edge_does_if_a_branch_fits_when_the_boundary_is_sent(
+    branches, edge, head, slowness, accuracy, race
+):
+    played = play(request(branches, accuracy=accuracy), head=head, edge=edge)
+    if any(head + each.seconds <= DEADLINE - MARGIN for each in branches):
+        assert played.at <= DEADLINE - MARGIN + 1e-9
+
+
+@settings(max_examples=1000)
+@given(**games)
+def test_an_edge_answer_before_the_margin_always_wins_over_worse_ones(branches, edge, head, slowness, accuracy, race):
+    played = play(request(branches, accuracy=None, race=race), head=head, edge=edge, slowness=slowness)
+    if edge and edge[0] == "answers" and head + edge[1] < DEADLINE - MARGIN:
+        assert played.delivered.by == "edge"
+        assert played.at == pytest.approx(head + edge[1])
+
+
+@settings(max_examples=1000)
+@given(**games)
+def test_nothing_is_waited_for_once_the_best_possible_answer_is_there(
+    branches, edge, head, slowness, accuracy, race
+):
+    """No answer is given later than the later of: the margin, and the first moment at which any answer exists."""
+    played = play(request(branches, accuracy=accuracy, race=race), head=head, edge=edge, slowness=slowness)
+    came = []
+    if edge and edge[0] == "answers" and played.budget is not None and edge[1] < played.budget:
+        came.append(head + edge[1])
+    if played.local_started_at is not None:
+        started = next(action.exit for _, action in played.log if isinstance(action, StartLocal))
+        came.append(played.local_started_at + slowness * next(b.seconds for b in branches if b.exit == started))
+    assert played.at <= max(DEADLINE - MARGIN, min(came)) + 1e-9
