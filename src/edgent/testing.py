@@ -152,9 +152,7 @@ class FakeLink:
         body = _guarded(lambda: handler.answer(message, call))
         self._pass(method, timeout)
         now = self._clock.now()
-        return Reply(
-            body=body, headers=call.headers, sent_at=sent_at, headers_at=call.headers_at or now, body_at=now
-        )
+        return Reply(body=body, headers=call.headers, sent_at=sent_at, headers_at=call.headers_at or now, body_at=now)
 
     def stream(self, method: str, message: bytes, timeout: float) -> Iterator[bytes]:
         """See `Channel.stream`."""
@@ -165,6 +163,7 @@ class FakeLink:
 
     def stranger(self, timeout: float) -> str | None:
         """See `Channel.stranger`: an edge is no stranger."""
+        del timeout
         return None
 
     def renew(self) -> None:

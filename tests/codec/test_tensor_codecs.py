@@ -1,3 +1,4 @@
+import contextlib
 import struct
 import sys
 import tracemalloc
@@ -58,8 +59,8 @@ def test_tensors_that_are_not_floating_are_always_sent_raw(codec, array):
 def test_float16_is_off_by_half_a_unit_in_its_last_place(array):
     arrived = there_and_back("float16", array)
     assert (arrived.dtype, arrived.shape) == (array.dtype, array.shape)
-    unit = np.maximum(np.spacing(np.abs(array).astype(np.float16)).astype(np.float64), 2.0**-24)
-    assert np.all(np.abs(arrived.astype(np.float64) - array) <= unit / 2)
+    exponent = np.frexp(array.astype(np.float64))[1]  # |x| < 2**exponent: 11 bits, the last at 2**-24 or above
+    assert np.all(np.abs(arrived.astype(np.float64) - array) <= 0.5 * 2.0 ** np.maximum(exponent - 11, -24))
 
 
 @given(hnp.arrays("float32", shapes, elements=floats("float32")))
@@ -168,10 +169,8 @@ def test_a_damaged_payload_raises_nothing_but_a_codec_error(codec, array, data):
     if payload:
         place = data.draw(st.integers(0, len(payload) - 1))
         payload[place] ^= data.draw(st.integers(1, 255))
-    try:
+    with contextlib.suppress(CodecError):
         decode_tensor(codec, payload, array.shape, "float32")
-    except CodecError:
-        pass
 
 
 @pytest.mark.parametrize("codec", TENSOR_CODECS)
@@ -227,12 +226,10 @@ def test_a_picture_codec_carries_no_tensors(codec):
             refused()
 
 
-@pytest.mark.parametrize(
-    "array", [np.array(["text"]), np.array([object()]), np.zeros(2, "M8[s]"), np.zeros(2, "f4,i4")]
-)
-def test_only_booleans_and_numbers_can_cross(array):
+@pytest.mark.parametrize("dtype", ["U4", "S4", "O", "M8[s]", "f4,i4"])
+def test_only_booleans_and_numbers_can_cross(dtype):
     with pytest.raises(CodecError, match="only booleans and numbers"):
-        encode_tensor("float32", array)
+        encode_tensor("float32", np.zeros(2, dtype))
 
 
 @pytest.mark.parametrize("dtype", ["float", "bfloat17", "object", "str", ""])

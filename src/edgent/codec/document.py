@@ -60,11 +60,12 @@ def write_whole(path: Path, text: str) -> None:
         unfinished.write_text(text, encoding="utf-8")
         unfinished.replace(target)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
         raise InputError(
             f"{path}: cannot be written ({error.strerror}); name a file in a folder that exists and is yours to write"
         ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()  # what a failed write left
 
 
 class Node:

@@ -121,8 +121,8 @@ def round_trip(codec: str, batch: Array) -> Array:
     if base == "float32" or kind.kind != "f":
         return batch
     arrived = np.empty_like(batch, order="C")
-    for sample, target in zip(batch, arrived, strict=True):
-        target[...] = _unpack(base, _pack(base, np.asarray(sample, dtype=kind)), sample.shape, kind)
+    for k, sample in enumerate(batch):
+        arrived[k] = _unpack(base, _pack(base, np.asarray(sample, dtype=kind)), sample.shape, kind)
     return arrived
 
 

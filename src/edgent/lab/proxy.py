@@ -1,9 +1,9 @@
 """The shaped link's inside: a TCP proxy that passes bytes when its lanes say so.
 
-One thread, one selector. Each accepted connection gets one of its own to the target, and two pipes: up and down. A
-pipe reads from its source while its lane has room for it, so that a sender feels the rate; what the lane hands out
-goes to its sink at once. The owner's orders (`set`, `cut`, `restore`, `counts`, `stop`) come as JSON lines over a
-socket pair and are answered when they are in force; when the owner is gone, so is the proxy.
+One process, one thread, one selector. Each accepted connection gets one of its own to the target, and two pipes: up
+and down. A pipe reads from its source while its lane has room for it, so that a sender feels the rate; what the lane
+hands out goes to its sink at once. The owner's orders (`set`, `cut`, `restore`, `counts`, `stop`) come as JSON lines
+over a socket pair and are answered when they are in force; when the owner is gone, so is the proxy.
 
 Punctuality: timers of `select` are fine to some 50 µs where nothing else runs, so it sleeps until shortly before the
 next arrival and polls from there. Where segments follow each other faster than `QUANTUM` they are passed in groups,
@@ -13,14 +13,17 @@ but the last one that is known of always in time.
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
+import functools
 import json
 import select
 import selectors
 import socket
 import struct
 import sys
+import termios
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -101,7 +104,7 @@ class Proxy:
         self._target = settings.target
         self._up: Lane[_Pipe] = Lane(rate=settings.uplink, delay=delay, burst=settings.burst, now=now)
         self._down: Lane[_Pipe] = Lane(rate=settings.downlink, delay=delay, burst=settings.burst, now=now)
-        self._pipes: list[_Pipe] = []
+        self._pipes: dict[_Pipe, None] = {}  # in order of their making
         self._selector = selectors.DefaultSelector()
         self._control, self._orders = control, b""
         self._cut_at: Seconds | None = None
@@ -114,7 +117,7 @@ class Proxy:
     def run(self) -> None:
         """Serves until told to stop."""
         try:
-            self._reply(port=self._listener.getsockname()[1])
+            self._reply(port=self._listener.getsockname()[1])  # now it listens
             while not self._stopped:
                 self._turn()
         finally:
@@ -160,20 +163,22 @@ class Proxy:
     # Connections.
 
     def _accept(self, _mask: int) -> None:
+        if self._cut_at is not None:
+            return
         try:
             near, _ = self._listener.accept()
         except OSError:  # it gave up while it stood in the queue
             return
-        far = _prepared(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-        far.setblocking(False)
-        _prepared(near).setblocking(False)
-        far.connect_ex(self._target)
         self._connections += 1
-        near_end, far_end = _End(near, connected=True), _End(far, connected=False)
+        far = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        near_end, far_end = _End(_prepared(near), connected=True), _End(_prepared(far), connected=False)
         up, down = _Pipe(near_end, far_end, self._up), _Pipe(far_end, near_end, self._down)
         up.other, down.other = down, up
-        self._pipes += [up, down]
-        self._watch(up)
+        self._pipes |= {up: None, down: None}
+        if far.connect_ex(self._target) in (0, errno.EINPROGRESS):
+            self._watch(up)
+        else:
+            self._abort(up)
 
     def _watch(self, pipe: _Pipe) -> None:
         """Asks the selector for what the two ends of a connection can do now."""
@@ -184,33 +189,36 @@ class Proxy:
                 wanted |= selectors.EVENT_READ
             if not end.connected or writing.outbox:
                 wanted |= selectors.EVENT_WRITE
-            self._ask(end, wanted, lambda mask, reading=reading: self._ready(reading, mask))
+            self._ask(reading, wanted)
 
-    def _ask(self, end: _End, wanted: int, callback: Callable[[int], None] | None = None) -> None:
+    def _ask(self, reading: _Pipe, wanted: int) -> None:
+        end = reading.source
         if wanted == end.watched:
             return
         if not end.watched:
-            self._selector.register(end.sock, wanted, callback)
-        elif not wanted:
-            self._selector.unregister(end.sock)
+            self._selector.register(end.sock, wanted, functools.partial(self._ready, reading))
+        elif wanted:
+            self._selector.modify(end.sock, wanted, functools.partial(self._ready, reading))
         else:
-            self._selector.modify(end.sock, wanted, callback)
+            self._selector.unregister(end.sock)
         end.watched = wanted
 
     def _ready(self, pipe: _Pipe, mask: int) -> None:
         """The source of `pipe`, which is the sink of the other, is ready."""
         end = pipe.source
-        if pipe not in self._pipes:
-            return
+        if pipe not in self._pipes or self._cut_at is not None:
+            return  # another event of the same turn ended or stopped it
         if mask & selectors.EVENT_WRITE and not end.connected:
-            if end.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                return self._abort(pipe)
-            end.connected = True
-        if mask & selectors.EVENT_READ and end.connected:
+            end.connected = not end.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if not end.connected:
+                self._abort(pipe)
+                return
+        if mask & selectors.EVENT_READ:
             self._read(pipe)
         if mask & selectors.EVENT_WRITE:
-            return self._flush(pipe.other)
-        return self._watch(pipe)
+            self._flush(pipe.other)
+        else:
+            self._watch(pipe)
 
     def _room(self, pipe: _Pipe) -> int:
         if pipe.ended:
@@ -229,7 +237,7 @@ class Proxy:
         except OSError:  # broken off: what came before it still arrives, then the end
             data = b""
         pipe.ended = not data
-        pipe.more = len(data) == room
+        pipe.more = len(data) == room and _unread(pipe.source.sock)
         pipe.waiting += len(data)
         pipe.lane.offer(pipe, data, _now())
 
@@ -252,19 +260,21 @@ class Proxy:
         except BlockingIOError:
             pass
         except OSError:
-            return self._abort(pipe)
+            self._abort(pipe)
+            return
         if all(one.finished and not one.outbox for one in (pipe, pipe.other)):
-            return self._abort(pipe, reset=False)
-        return self._watch(pipe)
+            self._abort(pipe, reset=False)
+        else:
+            self._watch(pipe)
 
     def _abort(self, pipe: _Pipe, *, reset: bool = True) -> None:
-        """Ends a connection on both sides."""
+        """Closes a connection on both sides."""
         if pipe not in self._pipes:
             return
         for one in (pipe, pipe.other):
-            self._pipes.remove(one)
+            del self._pipes[one]
             one.lane.drop(one)
-            self._ask(one.source, 0)
+            self._ask(one, 0)
             if reset:
                 with contextlib.suppress(OSError):
                     one.source.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -299,7 +309,7 @@ class Proxy:
             self._cut_at = _now()
             self._selector.unregister(self._listener)
             for pipe in self._pipes:
-                self._ask(pipe.source, 0)
+                self._ask(pipe, 0)
         if refuse and not self._refusing:
             self._refusing = True
             self._listener.shutdown(socket.SHUT_RDWR)  # the port stays ours, connecting to it is refused
@@ -339,14 +349,18 @@ class Proxy:
 def _listening(host: str, port: int) -> socket.socket:
     listener = _prepared(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
-    listener.listen()
-    listener.setblocking(False)
+    try:
+        listener.bind((host, port))
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 
 def _prepared(sock: socket.socket) -> socket.socket:
-    """No waiting for company, small buffers, and nobody else's pacing (a host's default may be BBR)."""
+    """Never blocks, no waiting for company, small buffers, and nobody else's pacing (a host's default may be BBR)."""
+    sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
@@ -355,17 +369,26 @@ def _prepared(sock: socket.socket) -> socket.socket:
     return sock
 
 
+def _unread(sock: socket.socket) -> bool:
+    return fcntl.ioctl(sock, termios.FIONREAD, bytes(4)) != bytes(4)
+
+
 def _now() -> Seconds:
     return Seconds(time.monotonic())
 
 
 def main(arguments: list[str]) -> int:
     """`python -m edgent.lab.proxy FD`: the first line from the owner are the settings."""
-    control = socket.socket(fileno=int(arguments[0]))
-    with control.makefile("r") as lines:
-        settings = json.loads(lines.readline())
-    settings["target"] = tuple(settings["target"])
-    Proxy(LinkSettings(**settings), control).run()
+    with socket.socket(fileno=int(arguments[0])) as control:
+        with control.makefile("r") as lines:
+            settings = json.loads(lines.readline())
+        settings["target"] = tuple(settings["target"])
+        try:
+            proxy = Proxy(LinkSettings(**settings), control)
+        except OSError as error:
+            control.sendall(json.dumps({"failed": str(error)}).encode() + b"\n")
+            return 1
+        proxy.run()
     return 0
 
 

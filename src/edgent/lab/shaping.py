@@ -25,6 +25,7 @@ from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
 SEGMENT_BYTES = 1448  # of payload: an Ethernet frame's 1500, less IPv4 (20), TCP (20) and its timestamps (12)
 HEADER_BYTES = 66  # for each segment: those, and Ethernet's own 14, which tc counts too
 CATCH_UP = Seconds(0.1)
+AT_ONCE = Seconds(0.0)
 
 Channel = TypeVar("Channel")
 
@@ -45,7 +46,7 @@ class TokenBucket:
         now: The time at which it starts.
     """
 
-    def __init__(self, *, rate: BitsPerSecond, burst: int = 0, now: Seconds = Seconds(0.0)) -> None:
+    def __init__(self, *, rate: BitsPerSecond, burst: int = 0, now: Seconds = AT_ONCE) -> None:
         self._rate = check_rate(rate)
         self._burst = burst
         self._spent_until = now - self._earning_time(burst)
@@ -96,7 +97,7 @@ class Lane(Generic[Channel]):
     """
 
     def __init__(
-        self, *, rate: BitsPerSecond, delay: Seconds = Seconds(0.0), burst: int = 0, now: Seconds = Seconds(0.0)
+        self, *, rate: BitsPerSecond, delay: Seconds = AT_ONCE, burst: int = 0, now: Seconds = AT_ONCE
     ) -> None:
         self._bucket = TokenBucket(rate=rate, burst=burst, now=now)
         self._delay = check_delay(delay)

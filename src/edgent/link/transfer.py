@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ from edgent.units import BitsPerSecond, Seconds, format_bandwidth, format_durati
 HEADER_FACTOR = 1.046
 REQUEST_BYTES = 400
 REPLY_BYTES = 300
+
+_AT_ONCE = Seconds(0.0)
 
 Sizes = TypeVar("Sizes", float, NDArray[np.float64])
 
@@ -43,7 +45,7 @@ class TransferModel:
     """
 
     bandwidth: BitsPerSecond
-    round_trip: Seconds = Seconds(0.0)
+    round_trip: Seconds = _AT_ONCE
     header_factor: float = HEADER_FACTOR
     message_bytes: int = REQUEST_BYTES
     reply_bytes: int = REPLY_BYTES
@@ -75,11 +77,11 @@ class TransferModel:
 
         The round trip is booked here as a whole: the device sees the upload end when the answer's headers arrive.
         """
-        return cast(Sizes, self._wire_time(size, self.message_bytes) + self.round_trip)
+        return self._wire_time(size, self.message_bytes) + self.round_trip
 
     def downlink(self, size: Sizes) -> Sizes:
         """Time that an answer of `size` bytes occupies the wire, in seconds; no round trip (see `uplink`)."""
-        return cast(Sizes, self._wire_time(size, self.reply_bytes))
+        return self._wire_time(size, self.reply_bytes)
 
     def _wire_time(self, size: Sizes, extra: int) -> Sizes:
-        return cast(Sizes, self.header_factor * serialisation_time(cast(float, size + extra), self.bandwidth))
+        return (size + extra) * (self.header_factor * serialisation_time(1, self.bandwidth))

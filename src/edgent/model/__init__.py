@@ -1,10 +1,11 @@
 """WHAT is computed: models, layers, exits, cuts, segments and their costs."""
 
 from edgent.model.metadata import ExitInfo, Metadata, Preprocessing
-from edgent.model.model import Model, Segment, find, load
+from edgent.model.model import SHIPPED, Model, Segment, find, load
 from edgent.model.values import Boundary, Branch, Layer, SegmentName, Tensor, parse_segment_name, segment_name
 
 __all__ = [
+    "SHIPPED",
     "Boundary",
     "Branch",
     "ExitInfo",

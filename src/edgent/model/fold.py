@@ -26,7 +26,7 @@ _MOST_BYTES = 2**31  # a file of 100 bytes can ask for any amount (ConstantOfSha
 _PASSES = 4  # inference and folding feed each other; real exports settle after two
 
 
-def fold(proto: onnx.ModelProto, weights: Weights) -> dict[str, Tensor]:
+def fold(proto: onnx.ModelProto, weights: Weights) -> dict[str, onnx.ValueInfoProto]:
     """Folds constants until nothing changes, drops what no output needs; changes the model in place.
 
     Args:
@@ -34,19 +34,30 @@ def fold(proto: onnx.ModelProto, weights: Weights) -> dict[str, Tensor]:
         weights: takes the large constants, old and new.
 
     Returns:
-        Every tensor by name.
+        Type and shape of every value by name, as far as inference knows them.
 
     Raises:
         ModelError: shapes that contradict each other, or constants of more than 2 GiB.
     """
     for _ in range(_PASSES):
         weights.take(proto.graph)
-        tensors = _tensors(_infer(proto))
-        if not _Pass(proto, weights, tensors).run():
+        values = _infer(proto)
+        if not _Pass(proto, weights, values).run():
             break
     _drop_unused(proto.graph)
     weights.keep(tensor.name for tensor in proto.graph.initializer)
-    return tensors
+    return values
+
+
+def tensor_of(value: onnx.ValueInfoProto) -> Tensor:
+    """What a value is, as a tensor; dtype None where it is something else (a sequence, say)."""
+    kind = value.type.tensor_type
+    if not value.type.HasField("tensor_type") or not kind.elem_type:
+        return Tensor(name=value.name, dtype=None, shape=None)
+    shape = None
+    if kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim):
+        shape = tuple(int(dim.dim_value) for dim in kind.shape.dim)
+    return Tensor(name=value.name, dtype=_dtype_name(kind.elem_type), shape=shape)
 
 
 def subgraph_reads(node: onnx.NodeProto) -> list[str]:
@@ -61,31 +72,17 @@ def subgraph_reads(node: onnx.NodeProto) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _infer(proto: onnx.ModelProto) -> onnx.ModelProto:
+def _infer(proto: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
     try:
-        return shape_inference.infer_shapes(proto, data_prop=True)
+        graph = shape_inference.infer_shapes(proto, data_prop=True).graph
     except Exception as error:
         raise ModelError(f"the shapes in this model contradict each other: {str(error).strip()[:160]}") from error
-
-
-def _tensors(proto: onnx.ModelProto) -> dict[str, Tensor]:
-    values = (*proto.graph.value_info, *proto.graph.input, *proto.graph.output)
-    known = {value.name: _tensor(value) for value in values}
-    for node in proto.graph.node:
+    values = {value.name: value for value in (*graph.value_info, *graph.input, *graph.output)}
+    for node in graph.node:
         for name in node.output:
             if name:
-                known.setdefault(name, Tensor(name=name, dtype=None, shape=None))
-    return known
-
-
-def _tensor(value: onnx.ValueInfoProto) -> Tensor:
-    kind = value.type.tensor_type
-    if not value.type.HasField("tensor_type") or not kind.elem_type:
-        return Tensor(name=value.name, dtype=None, shape=None)
-    shape = None
-    if kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim):
-        shape = tuple(int(dim.dim_value) for dim in kind.shape.dim)
-    return Tensor(name=value.name, dtype=_dtype_name(kind.elem_type), shape=shape)
+                values.setdefault(name, onnx.ValueInfoProto(name=name))
+    return values
 
 
 def _dtype_name(elem_type: int) -> str:
@@ -97,10 +94,10 @@ def _dtype_name(elem_type: int) -> str:
 class _Pass:
     """One walk over the nodes: each is computed, or kept."""
 
-    def __init__(self, proto: onnx.ModelProto, weights: Weights, tensors: Mapping[str, Tensor]) -> None:
+    def __init__(self, proto: onnx.ModelProto, weights: Weights, values: Mapping[str, onnx.ValueInfoProto]) -> None:
         self.proto = proto
         self.weights = weights
-        self.tensors = tensors
+        self.values = values
         self.constants = {tensor.name: tensor for tensor in proto.graph.initializer}
         self.made: dict[str, Array] = {}
 
@@ -125,8 +122,8 @@ class _Pass:
 
     def evaluate(self, node: onnx.NodeProto) -> dict[str, Array] | None:
         """The node's outputs, or None where they depend on an input."""
-        if node.op_type == "Shape" and not node.attribute and node.input[0] in self.tensors:
-            shape = self.tensors[node.input[0]].shape
+        if node.op_type == "Shape" and not node.attribute and node.input[0] in self.values:
+            shape = tensor_of(self.values[node.input[0]]).shape
             if shape is not None:
                 return {node.output[0]: np.array(shape, dtype=np.int64)}
         reads = [name for name in node.input if name]

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import onnx
 
 from edgent.errors import ModelError
-from edgent.model.fold import fold, subgraph_reads
+from edgent.model.fold import fold, subgraph_reads, tensor_of
 from edgent.model.metadata import KEY, ExitInfo, Metadata, parse
 from edgent.model.read import bind, read
 from edgent.model.values import Branch, Layer, Tensor, tensors_by_name
@@ -19,7 +18,7 @@ from edgent.model.weights import Weights, digest
 SHIPPED = Path(__file__).parent / "shipped"
 
 # They change a tensor's shape and nothing else, so each belongs to the layer that reads it.
-_SHAPE_ONLY = {"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
+SHAPE_ONLY = {"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -57,6 +56,7 @@ class Model:
     metadata: Metadata
     proto: onnx.ModelProto = field(hash=False, compare=False)
     tensors: Mapping[str, Tensor] = field(hash=False, compare=False)
+    values: Mapping[str, onnx.ValueInfoProto] = field(hash=False, compare=False)
     weights: Weights = field(hash=False, compare=False)
 
     def __repr__(self) -> str:
@@ -91,8 +91,8 @@ class Model:
         proto.graph.name = self.name
         proto.graph.node.extend(nodes)
         proto.graph.initializer.extend(map(self.weights.reference, constants))
-        proto.graph.input.extend(map(_value_info, start))
-        proto.graph.output.extend(map(_value_info, end))
+        proto.graph.input.extend(self.values[tensor.name] for tensor in start)
+        proto.graph.output.extend(self.values[tensor.name] for tensor in end)
         folder = self.weights.folder(self.digest)
         return Segment(given=start, asked=end, proto=proto.SerializeToString(), weights=folder)
 
@@ -127,7 +127,8 @@ def load(model: str | Path, *, dims: Mapping[str, int] | None = None) -> Model:
     bound = bind(path, proto, dims or {})
     metadata = _metadata(bound)
     weights = Weights(path.parent)
-    tensors = fold(bound, weights)
+    values = fold(bound, weights)
+    tensors = {name: tensor_of(value) for name, value in values.items()}
     inputs = tuple(tensors[value.name] for value in bound.graph.input)
     return Model(
         name=path.stem,
@@ -138,6 +139,7 @@ def load(model: str | Path, *, dims: Mapping[str, int] | None = None) -> Model:
         metadata=metadata,
         proto=bound,
         tensors=tensors,
+        values=values,
         weights=weights,
     )
 
@@ -190,7 +192,7 @@ def _layers(graph: onnx.GraphProto, outputs: tuple[str, ...], constants: set[str
     home: dict[int, int] = {}
     for index in reversed(indices):
         node = graph.node[index]
-        next_reader = reader.get(node.output[0]) if node.op_type in _SHAPE_ONLY else None
+        next_reader = reader.get(node.output[0]) if node.op_type in SHAPE_ONLY else None
         home[index] = index if next_reader is None else home[next_reader]
         members.setdefault(home[index], []).append(index)
     return tuple(_layer(graph, tuple(sorted(members[index])), constants) for index in sorted(members))
@@ -219,11 +221,3 @@ def _ancestors(graph: onnx.GraphProto, outputs: tuple[str, ...]) -> list[int]:
             found.append(index)
     return found[::-1]
 
-
-def _value_info(tensor: Tensor) -> onnx.ValueInfoProto:
-    if tensor.dtype is None:
-        return onnx.ValueInfoProto(name=tensor.name)
-    if tensor.dtype == "string":
-        return onnx.helper.make_tensor_value_info(tensor.name, onnx.TensorProto.STRING, tensor.shape)
-    kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
-    return onnx.helper.make_tensor_value_info(tensor.name, kind, tensor.shape)

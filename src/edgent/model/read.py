@@ -108,10 +108,25 @@ def _check_external_data(path: Path, proto: onnx.ModelProto) -> None:
 
 def _check_operators(path: Path, proto: onnx.ModelProto) -> None:
     try:
-        external = any(map(is_external, proto.graph.initializer))
-        checker.check_model(str(path) if external else proto)
+        checker.check_model(_without_weights(proto))
     except (checker.ValidationError, ValueError) as error:
         raise ModelError(f"{path} is not a valid ONNX model: {_line(error)}") from error
+
+
+def _without_weights(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """What the checker shall see: weights as inputs (it would read or copy them all), and a shape on every output."""
+    bare = onnx.ModelProto()
+    bare.CopyFrom(proto)
+    bare.ir_version = max(bare.ir_version, 4)
+    known = {value.name for value in bare.graph.input}
+    for tensor in bare.graph.initializer:
+        if tensor.name not in known:
+            bare.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    del bare.graph.initializer[:]
+    for value in (*bare.graph.input, *bare.graph.output):
+        if value.type.HasField("tensor_type"):
+            value.type.tensor_type.shape.SetInParent()
+    return bare
 
 
 def _drop_initialisers_from_inputs(graph: onnx.GraphProto) -> None:

@@ -14,6 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from edgent.errors import ModelError
 from edgent.model.read import is_external
 
 FILE = "weights.bin"
@@ -43,7 +44,7 @@ class Weights:
 
     def array(self, tensor: onnx.TensorProto) -> NDArray[np.generic]:
         """The numbers of a constant of the graph, wherever they are."""
-        return numpy_helper.to_array(self.tensors.get(tensor.name, tensor), str(self.source))
+        return _array(self.tensors.get(tensor.name, tensor), self.source)
 
     def keep(self, names: Iterable[str]) -> None:
         """Forgets all weights but these."""
@@ -109,7 +110,7 @@ def digest(proto: onnx.ModelProto, source: Path) -> str:
     bare.graph.ClearField("value_info")
     total = hashlib.sha256()
     for index, tensor in enumerate(proto.graph.initializer):
-        total.update(_raw(numpy_helper.to_array(tensor, str(source))))
+        total.update(_raw(_array(tensor, source)))
         bare.graph.initializer[index].CopyFrom(_stub(tensor, location=False))
     total.update(bare.SerializeToString(deterministic=True))
     return total.hexdigest()
@@ -119,6 +120,13 @@ def cache_folder() -> Path:
     """Where files that can be made again are kept (XDG_CACHE_HOME, else ~/.cache)."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "edgent"
+
+
+def _array(tensor: onnx.TensorProto, source: Path) -> NDArray[np.generic]:
+    try:
+        return numpy_helper.to_array(tensor, str(source))
+    except Exception as error:  # ValueError, or onnx's own kinds of validation errors
+        raise ModelError(f"weight {tensor.name!r} has no {tuple(tensor.dims)} numbers; export the model again") from error
 
 
 def _stub(tensor: onnx.TensorProto, *, location: bool = True) -> onnx.TensorProto:

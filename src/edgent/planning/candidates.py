@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,15 @@ from edgent.errors import InputError
 from edgent.planning.costs import BranchCosts, Crossing, Plane
 from edgent.planning.frontier import frontier
 from edgent.planning.plan import RAW, Configuration
-from edgent.planning.pricing import Measured, SourceKind, price
+from edgent.planning.pricing import SourceKind, price
 
 if TYPE_CHECKING:
+    from edgent.codec import Calibration
     from edgent.latency import Profile
     from edgent.model import Model
 
 Direction = Literal["any", "device-first", "edge-first"]
+T = TypeVar("T", int, str)
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int32]
 
@@ -67,7 +69,7 @@ class Candidates:
         model: Model,
         device: Profile,
         edge: Profile,
-        calibration: Measured | None = None,
+        calibration: Calibration | None = None,
         *,
         source: SourceKind | None = None,
         source_bytes: float | None = None,
@@ -244,7 +246,7 @@ def _crossing(
     return {name: np.broadcast_to(np.asarray(value, dtype=np.float64), u.shape) for name, value in column.items()}
 
 
-def _known[T](wanted: Collection[T], known: Collection[T], what: str) -> list[T]:
+def _known(wanted: Collection[T], known: Collection[T], what: str) -> list[T]:
     for item in wanted:
         if item not in known:
             offered = ", ".join(str(name) for name in sorted(set(known)))

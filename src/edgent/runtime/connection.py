@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from edgent.errors import EdgeError, EdgentError, RefusedError
 from edgent.runtime.clock import Clock
-from edgent.runtime.faults import BrokenError, BusyError, LateError, NotServedError
+from edgent.runtime.faults import BrokenError, BusyError, LateError, NotServedError, RejectedError
 from edgent.runtime.linkstate import PROBE_SIZES, LinkState, tells
 from edgent.runtime.messages import EXTENSION
 from edgent.runtime.remote import RemoteEdge, Served, Timed
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _CONNECT_TIMEOUT = 1.5
 _TIMEOUT = 10.0
+_OF_ONE_REQUEST = (BusyError, BrokenError, RejectedError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,7 @@ class Connection:
         self._fetched: dict[str, str] = {}
         self._facts: EdgeFacts | None = None
         self._was_up = False
+        self._tried = False
         self._closed = False
         self._late_bytes = 0
         self.refusal: RefusedError | None = None
@@ -94,6 +96,7 @@ class Connection:
         self._remote.channel.close()
         if self._thread.is_alive():
             self._thread.join()
+        self._remote.channel.close()  # the thread may just have renewed it
 
     @property
     def facts(self) -> EdgeFacts | None:
@@ -111,16 +114,16 @@ class Connection:
             return self._link.conditions(self._clock.now())
 
     def wait_settled(self, timeout: float) -> bool:
-        """Waits until the edge is connected or has refused; whether it is connected."""
+        """Waits for the outcome of the first attempt, or until connected; whether it is connected."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._facts or self.refusal, timeout)
+            self._changed.wait_for(lambda: self._closed or self._facts or self._tried, timeout)
             return self._facts is not None
 
     def ask(self, message: bytes, budget: float) -> Timed:
         """Sends a ModelInferRequest.
 
         Raises:
-            LateError, BusyError, BrokenError: of this request only.
+            LateError, BusyError, BrokenError, RejectedError: of this request only.
             EdgeError: the edge is lost.
             RefusedError: it is no longer the right one.
         """
@@ -163,7 +166,7 @@ class Connection:
                 self._late_bytes += bytes_up
                 self._link.observe_late(bytes_up, seconds, now)
                 self._watch.suspected()
-            elif isinstance(error, EdgeError | RefusedError) and not isinstance(error, BusyError | BrokenError):
+            elif not isinstance(error, _OF_ONE_REQUEST):
                 self._down(error)
             self._changed.notify_all()
 
@@ -202,6 +205,7 @@ class Connection:
             if self._closed:
                 return
             self._down(error)
+            self._tried = True
             self._watch.connect_failed(self._clock.now())
             self._changed.notify_all()
         # A new one tries at once, and does not wait for what a dead connection still had to send.

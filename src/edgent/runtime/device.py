@@ -153,7 +153,8 @@ class Device:
         """Waits until the edge is connected and the sessions of the first plan are warm.
 
         Returns:
-            Whether that is so; without an edge, or where it is not there, False.
+            Whether that is so; False at once without an edge, or when the attempt to connect has failed (it is
+            repeated in the background).
 
         Raises:
             RefusedError: the edge serves something else.

@@ -3,7 +3,8 @@
 ::
 
     RefusedError                 the edge understood and said no: the fault of what was asked
-     └─ NotServedError           no such model, exit or segment there
+     ├─ NotServedError           no such model, exit or segment there
+     └─ RejectedError            this request does not fit; others may
     EdgeError                    the edge is not there, or broke off: the device answers by itself
      ├─ LateError                the budget of the request ran out first
      ├─ BusyError                its queue is full
@@ -19,6 +20,10 @@ from edgent.errors import EdgeError, RefusedError
 
 class NotServedError(RefusedError):
     """The edge does not serve a model, exit or segment of this name."""
+
+
+class RejectedError(RefusedError):
+    """The edge cannot read this request, or cannot do what it asks for."""
 
 
 class LateError(EdgeError):

@@ -18,6 +18,9 @@ PROBE_SIZES = (2_000, 16_000, 128_000, 1_000_000)
 TELLING = 0.020  # a transfer this much longer than the round trip tells the bandwidth within a tenth
 _QUEUE_MEMORY = 2.0  # seconds for which the last queue seen is taken for the present one
 _ROUND_TRIPS = 16
+# What a small message takes on a fast link is how long its thread waited for a processor.
+_SMALL, _LONG = 1_000, 0.100
+_TIMING_ERROR = 0.005  # seconds: how late a thread wakes beside a full load
 _BODY_BYTES = 100  # frames and message around the tensors of an answer, its headers apart
 
 
@@ -45,8 +48,7 @@ class LinkState:
 
     def forget(self) -> None:
         """The link is a new one: what was measured before says nothing."""
-        self._up = BandwidthEstimator(header_factor=HEADER_FACTOR, message_bytes=REQUEST_BYTES)
-        self._down = BandwidthEstimator(header_factor=HEADER_FACTOR, message_bytes=_BODY_BYTES)
+        self._up, self._down = _estimator(REQUEST_BYTES), _estimator(_BODY_BYTES)
         self._round_trips: deque[float] = deque(maxlen=_ROUND_TRIPS)
         self._observed_at = -math.inf
 
@@ -83,8 +85,12 @@ class LinkState:
         at = timed.body_at
         self._queue, self._queue_at = timed.queue, at
         self._note_round_trip(timed)
-        self._up.observe(timed.bytes_up, timed.uplink - self.round_trip, at)
-        self._down.observe(len(timed.body) or 1, timed.downlink, at)
+        for estimator, size, seconds in (
+            (self._up, timed.bytes_up, timed.uplink - self.round_trip),
+            (self._down, len(timed.body), timed.downlink),
+        ):
+            if size >= _SMALL or seconds >= _LONG:
+                estimator.observe(max(size, 1), seconds, at)
         self._observed_at = at
 
     def observe_late(self, bytes_up: int, seconds: float, at: Seconds) -> None:
@@ -131,6 +137,10 @@ class LinkState:
         up = self._bandwidth(self._told_up, self._up)
         wire = 0.0 if up is None else (timed.bytes_up + REQUEST_BYTES) * HEADER_FACTOR * BITS_PER_BYTE / up
         self._round_trips.append(max(0.0, timed.uplink - wire))
+
+
+def _estimator(message_bytes: int) -> BandwidthEstimator:
+    return BandwidthEstimator(header_factor=HEADER_FACTOR, message_bytes=message_bytes, timing_error=_TIMING_ERROR)
 
 
 def tells(timed: Timed, round_trip: Seconds) -> tuple[bool, bool]:

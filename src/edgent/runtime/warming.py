@@ -16,13 +16,14 @@ class Warmer:
     """A background thread that readies what was asked for last.
 
     Args:
-        ready: makes everything a configuration needs on both sides; may raise EdgentError, which is for the next
-            request to find out.
+        ready: makes everything a configuration needs on both sides; one for which it raises EdgentError is not tried
+            again before `forget`.
     """
 
     def __init__(self, ready: Callable[[Configuration], None]) -> None:
         self._make = ready
         self._ready: OrderedDict[Configuration, None] = OrderedDict()
+        self._failed: set[Configuration] = set()
         self._jobs: list[Configuration | Callable[[], None]] = []
         self._working = False
         self._closed = False
@@ -41,7 +42,7 @@ class Warmer:
         with self._changed:
             if configuration in self._ready:
                 self._ready.move_to_end(configuration)
-            elif configuration not in self._jobs:
+            elif configuration not in self._failed and configuration not in self._jobs:
                 self._jobs = [job for job in self._jobs if not isinstance(job, Configuration)]
                 self._jobs.append(configuration)
                 self._changed.notify_all()
@@ -60,9 +61,10 @@ class Warmer:
             self._changed.notify_all()
 
     def forget(self) -> None:
-        """The edge was lost, and its sessions with it."""
+        """Another edge, or the same one started again: what it had ready is gone."""
         with self._changed:
             self._ready.clear()
+            self._failed.clear()
 
     def wait_idle(self, timeout: float) -> bool:
         """Waits until nothing is asked for any more."""
@@ -92,7 +94,9 @@ class Warmer:
             try:
                 self._carry_out(job)
             except EdgentError:
-                continue
+                if isinstance(job, Configuration):
+                    with self._changed:
+                        self._failed.add(job)
 
     def _carry_out(self, job: Configuration | Callable[[], None]) -> None:
         if not isinstance(job, Configuration):

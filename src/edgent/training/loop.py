@@ -172,7 +172,7 @@ def _started(
     recipe: Recipe, seed: int, output: Path, network: nn.Module, optimizer: torch.optim.Optimizer, *, resume: bool
 ) -> list[Entry]:
     """The log so far: its first line for a new run, more of them (and the state loaded) for one that goes on."""
-    first: Entry = {"recipe": recipe.as_json(), "seed": seed, "torch": torch.__version__}
+    first: Entry = {"recipe": recipe.as_json(), "seed": seed, "torch": str(torch.__version__)}
     path = output / CHECKPOINT
     if not path.exists():
         output.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,139 @@
+"""What the device process does: live runs, each held to the pace of the emulated board."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import fields
+
+from edgent.codec import Calibration
+from edgent.demo.emulated import pace_of, profile_of, rival
+from edgent.demo.machines import DeviceSettings
+from edgent.demo.values import Measured, Request, Setup
+from edgent.errors import EdgentError
+from edgent.lab.rival import Rival
+from edgent.latency import Profile
+from edgent.model import load
+from edgent.planning.plan import Configuration, Stages
+from edgent.runtime.device import Device
+from edgent.runtime.engine import Engine
+from edgent.telemetry import Record
+from edgent.units import BitsPerSecond, Seconds
+
+_WAITING = Seconds(1.0)  # deadline of a device that is only given configurations
+
+
+class Bench:
+    """The device's side of the demo."""
+
+    def __init__(self, settings: DeviceSettings) -> None:
+        self._model = load(settings.model)
+        self._host = Profile.from_json(settings.host_profile)
+        self._profile = profile_of(self._host, settings.emulated)
+        self._pace = pace_of(self._host, settings.emulated)
+        self._calibration = Calibration.from_json(settings.calibration) if settings.calibration else None
+        self._images = itertools.cycle(settings.images)
+        self._engine = Engine()
+        self._device: Device | None = None
+        self._rivals: dict[str, Rival] = {}
+        self._rival_at = ""
+
+    def connect(self, edge: str, bandwidth: float, round_trip: float, warm: Sequence[Configuration]) -> None:
+        """See `DeviceProcess.connect`; an empty address is no edge."""
+        if self._device is not None:
+            self._device.close()
+        self._device = Device(
+            self._model,
+            edge=edge or None,
+            deadline=_WAITING,
+            device_profile=self._profile,
+            host_profile=self._host,
+            calibration=self._calibration,
+            bandwidth=BitsPerSecond(bandwidth),
+            round_trip=Seconds(round_trip),
+            engine=self._engine,
+            pace=self._pace,
+        )
+        if edge and not self._device.wait_ready(20.0):
+            raise EdgentError(f"no edge at {edge}")
+        for configuration in warm:
+            self._device.warm(configuration)
+
+    def run(self, setups: Sequence[Setup], rounds: Sequence[int], patience: Sequence[float]) -> list[Measured]:
+        """See `DeviceProcess.run`."""
+        found: list[list[tuple[float, Stages | None]]] = [[] for _ in setups]
+        for turn in range(max(rounds)):
+            for index, setup in enumerate(setups):
+                if turn < rounds[index]:
+                    found[index].append(self._once(setup, patience[index]))
+        return [_measured(runs) for runs in found]
+
+    def stream(self, seconds: float, period: float, deadline: float) -> tuple[Request, ...]:
+        """See `DeviceProcess.begin_stream`."""
+        assert self._device is not None
+        self._device.infer(next(self._images), deadline=Seconds(deadline))
+        self._device.wait_ready()  # the sessions of the plan for this deadline
+        began, found = time.perf_counter(), []
+        for turn in range(int(seconds / period)):
+            time.sleep(max(0.0, began + turn * period - time.perf_counter()))
+            at = time.perf_counter() - began
+            record = self._device.infer(next(self._images), deadline=Seconds(deadline)).record
+            found.append(_request(at, record))
+        return tuple(found)
+
+    def meet_rival(self, address: str) -> None:
+        """See `DeviceProcess.meet_rival`."""
+        self._end_rivals()
+        self._rival_at = address
+
+    def overruns(self) -> tuple[int, int, float]:
+        """See `DeviceProcess.overruns`."""
+        return self._pace.holds, self._pace.overruns, self._pace.worst_overrun
+
+    def close(self) -> None:
+        """Ends everything."""
+        if self._device is not None:
+            self._device.close()
+        self._end_rivals()
+
+    def _end_rivals(self) -> None:
+        for rival in self._rivals.values():
+            rival.close()
+        self._rivals.clear()
+
+    def _ask_rival(self, codec: str, image: bytes) -> float:
+        if codec not in self._rivals:
+            made = rival(self._model, self._rival_at, codec, self._host, self._pace)
+            self._rivals[codec] = made
+            made.ask(image)  # connects, and warms both sides
+        return self._rivals[codec].ask(image).total
+
+    def _once(self, setup: Setup, patience: float) -> tuple[float, Stages | None]:
+        image, configuration = next(self._images), setup.configuration
+        if setup.bare:
+            return self._ask_rival(configuration.codec, image), None
+        assert self._device is not None
+        record = self._device.infer(
+            image, configuration=configuration, race=False, deadline=Seconds(patience)
+        ).record
+        as_told = record.by == ("device" if configuration.device_only else "edge")
+        return (record.total if as_told else float("inf")), record.stages
+
+
+def _measured(runs: Sequence[tuple[float, Stages | None]]) -> Measured:
+    stages = [each for _, each in runs if each is not None]
+    medians = {f.name: statistics.median(getattr(each, f.name) for each in stages) for f in fields(Stages) if stages}
+    return Measured(totals=tuple(total for total, _ in runs), stages=Stages(**medians) if stages else None)
+
+
+def _request(at: float, record: Record) -> Request:
+    return Request(
+        at=at,
+        total=record.total,
+        by=record.by,
+        exit=record.exit,
+        deadline_met=record.deadline_met,
+        why=record.why,
+    )

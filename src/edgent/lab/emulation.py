@@ -1,0 +1,180 @@
+"""Slow devices, emulated: work returns no earlier than a factor times what this machine's profile says it takes.
+
+The factor multiplies the *profiled* time, a table made before, never the time that the work took now: a host's own
+speed wanders by 1.1-1.9 times, and a factor of 100 would make that the device's. So the emulated device is as steady
+as a table can be, and right by construction in its own parts: what it shows is the link, the edge and the plan. Where
+the host needed longer than promised, that is an *overrun*; they are counted, to be printed.
+
+One constant factor does not make a real board: what is known of its range stands beside it, and is to be printed
+wherever such a device is used.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgent.errors import InputError
+from edgent.latency import Profile
+from edgent.runtime.clock import Clock, MonotonicClock
+from edgent.units import Seconds, format_duration
+
+_DOZE = 1e-3  # a sleep ends up to this much late where something else runs
+_SPIN = 50e-6  # and this much where nothing does
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmulatedDevice:
+    """A device that this machine can stand in for.
+
+    Either `factor` or `whole` says how slow it is.
+
+    Attributes:
+        name: What profiles and reports call it.
+        description: What it stands for, where its figure is from, and what range that has.
+        factor: How many times slower than the profiled machine.
+        whole: Seconds that the last exit's whole branch takes on it.
+        low: The least factor measured for it, by network; None where that is unknown.
+        high: The largest.
+    """
+
+    name: str
+    description: str
+    factor: float | None = None
+    whole: Seconds | None = None
+    low: float | None = None
+    high: float | None = None
+
+    def __post_init__(self) -> None:
+        stated = [value for value in (self.factor, self.whole) if value is not None]
+        if len(stated) != 1 or not stated[0] > 0:
+            raise InputError(f"emulated device {self.name}: expected one of factor and whole, and a positive one")
+
+    def factor_on(self, profile: Profile) -> float:
+        """How many times slower than the machine of `profile` it is."""
+        if self.factor is not None:
+            return self.factor
+        assert self.whole is not None
+        return self.whole / profile.branches[-1].whole.median
+
+    def __str__(self) -> str:
+        return f"{self.name} (emulated): {self.description}"
+
+
+_NCNN = (
+    "median of what ncnn's published benchmark table gives by network, one thread of it against one of an EPYC 7742; "
+    "other networks lie anywhere in the range, and this machine may be no EPYC"
+)
+
+
+def _board(name: str, board: str, factor: float, low: float, high: float) -> EmulatedDevice:
+    description = f"{board}, {factor:g} times slower than this machine (range {low:g}-{high:g}: {_NCNN})"
+    return EmulatedDevice(name=name, description=description, factor=factor, low=low, high=high)
+
+
+DEVICES: tuple[EmulatedDevice, ...] = (
+    EmulatedDevice(
+        name="paper-pi3-resident",
+        description=(
+            "the paper's Raspberry Pi 3 with the model kept in memory: the last exit's whole branch takes 110 ms, "
+            "by the per-layer regressions of the paper's first version, recalled and not re-read (range unknown)"
+        ),
+        whole=Seconds(0.110),
+    ),
+    _board("pi-3b+", "Raspberry Pi 3B+", 13.0, 8.6, 19.9),
+    _board("pi-4", "Raspberry Pi 4B", 7.2, 4.4, 11.2),
+    _board("pi-5", "Raspberry Pi 5", 1.3, 0.8, 2.0),
+)
+
+
+def find_device(name: str) -> EmulatedDevice:
+    """The device of that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    for device in DEVICES:
+        if device.name == name:
+            return device
+    raise InputError(f"no emulated device is called {name!r}: expected {', '.join(d.name for d in DEVICES)}")
+
+
+def emulated_profile(profile: Profile, device: EmulatedDevice) -> Profile:
+    """The profile that `device` would have, out of that of this machine.
+
+    Raises:
+        InputError: the profile is an emulated one itself.
+    """
+    if profile.emulated is not None:
+        raise InputError(f"the profile already stands for {profile.emulated}: expected one of this machine itself")
+    return profile.scaled(device.factor_on(profile), device.name)
+
+
+class Emulated:
+    """The pace of a slow device (see `edgent.runtime.pace.Pace`); thread-safe.
+
+    Args:
+        factor: How many times slower than this machine's profile; see `EmulatedDevice.factor_on`.
+        name: Of the device, for reports.
+        clock: The device's own.
+        sleep: How to wait, in seconds.
+    """
+
+    def __init__(
+        self,
+        factor: float,
+        name: str,
+        *,
+        clock: Clock | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        if not 0 < factor < float("inf"):
+            raise InputError(f"factor {factor!r} is not a positive, finite number")
+        self.factor = factor
+        self.name = name
+        self._clock = clock or MonotonicClock()
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._holds = self._overruns = 0
+        self._worst = 0.0
+
+    @property
+    def holds(self) -> int:
+        """Pieces of work so far."""
+        return self._holds
+
+    @property
+    def overruns(self) -> int:
+        """How many of them this machine finished later than the slow device would have."""
+        return self._overruns
+
+    @property
+    def worst_overrun(self) -> Seconds:
+        """By how much at the most."""
+        return Seconds(self._worst)
+
+    def hold(self, started_at: Seconds, host_seconds: float) -> None:
+        """Returns at `started_at` + factor * `host_seconds`, or at once if that is over: an overrun."""
+        until = started_at + self.factor * host_seconds
+        late = self._clock.now() - until
+        with self._lock:
+            self._holds += 1
+            self._overruns += late > 0
+            self._worst = max(self._worst, late)
+        self._wait(until)
+
+    def _wait(self, until: float) -> None:
+        while (left := until - self._clock.now()) > 0:
+            if left > _DOZE:
+                self._sleep(left - _DOZE)
+            elif left > _SPIN:
+                self._sleep(left / 2)
+            else:
+                self._sleep(0)  # lets other threads run
+
+    def __repr__(self) -> str:
+        overruns = f"{self._overruns} of {self._holds} overran"
+        worst = f", by {format_duration(self._worst)} at most" if self._overruns else ""
+        return f"<Emulated {self.name}, {self.factor:.3g} times slower: {overruns}{worst}>"

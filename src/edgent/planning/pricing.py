@@ -1,0 +1,176 @@
+"""Model, two profiles and a calibration to the plain numbers of `BranchCosts`.
+
+What crosses depends on the pair of cuts, what is measured belongs to a cut: the tensors that cross it when everything
+after it runs on one side. A pair takes part in a measurement where exactly these tensors cross, which their bytes
+tell: what crosses at a pair is always a part of what crosses at the cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.codec import IMAGE_CODECS, TENSOR_CODECS, Calibration, is_image_codec, is_lossless
+from edgent.errors import InputError
+from edgent.planning.costs import BranchCosts, Crossing, Plane
+from edgent.planning.plan import RAW
+
+if TYPE_CHECKING:
+    from edgent.latency import Profile
+    from edgent.latency.profile import CodecTime
+    from edgent.model import Branch, Model
+
+SourceKind = Literal["image", "array"]
+"""What requests bring: a coded image, or tensors."""
+
+
+def price(
+    model: Model,
+    device: Profile,
+    edge: Profile,
+    calibration: Calibration | None,
+    *,
+    source: SourceKind | None = None,
+    source_bytes: float | None = None,
+) -> tuple[BranchCosts, ...]:
+    """Prices every branch of a model on two machines; see `Candidates.build`."""
+    for found in (device, edge, calibration):
+        if found is not None and found.digest != model.digest:
+            raise InputError(f"{found!r} is of version {found.digest[:12]}, the model is {model.version}: measure it again")
+    kind: SourceKind = source or ("array" if model.metadata.preprocessing is None else "image")
+    return tuple(
+        _Pricing(branch, device, edge, calibration, kind, source_bytes).costs() for branch in model.branches
+    )
+
+
+@dataclass(frozen=True)
+class _Pricing:
+    branch: Branch
+    device: Profile
+    edge: Profile
+    calibration: Calibration | None
+    source: SourceKind
+    source_bytes: float | None
+
+    def costs(self) -> BranchCosts:
+        exit = self.branch.exit
+        tensors = [codec for codec in TENSOR_CODECS if self._timed(codec)]
+        return BranchCosts(
+            exit=exit,
+            accuracy=self.branch.accuracy,
+            device=np.array(self.device.branch(exit).layers),
+            edge=np.array(self.edge.branch(exit).layers),
+            prepare=self._full_prepare,
+            up=(*map(self._up, tensors), *self._images()),
+            down=tuple(map(self._down, tensors)),
+        )
+
+    @property
+    def _full_prepare(self) -> float:
+        """Device seconds from the input as it comes to the tensor."""
+        return 0.0 if self.source == "array" else self._pixels + self.device.normalise.median
+
+    @property
+    def _pixels(self) -> float:
+        return self.device.decode_source.median + self.device.fit.median
+
+    def _timed(self, codec: str) -> bool:
+        known = [{time.codec for time in profile.codecs} for profile in (self.device, self.edge)]
+        return codec == RAW or all(codec in names for names in known)
+
+    def _up(self, codec: str) -> Crossing:
+        up, _ = self.branch.boundary_bytes()
+        measured = up == up[:, -1:]  # exactly what crosses the upload cut
+        size, accuracy = self._measured(codec, up[:, -1])
+        return Crossing(
+            codec=codec,
+            size=up if codec == RAW else np.where(measured, size[:, None], np.nan),
+            encode=_seconds(self.device, codec, up, "encode"),
+            decode=_seconds(self.edge, codec, up, "decode"),
+            accuracy=None if accuracy is None else np.where(measured, accuracy[:, None], np.nan),
+            prepare=np.full_like(up, self._full_prepare),
+        )
+
+    def _down(self, codec: str) -> Crossing:
+        up, down = self.branch.boundary_bytes()
+        measured = down == up[:, -1][None, :]  # exactly what crosses the download cut
+        measured[:, -1] = False  # answers return as they are
+        size, accuracy = self._measured(codec, up[:, -1])
+        return Crossing(
+            codec=codec,
+            size=down if codec == RAW else np.where(measured, size[None, :], np.nan),
+            encode=_seconds(self.edge, codec, down, "encode"),
+            decode=_seconds(self.device, codec, down, "decode"),
+            accuracy=None if accuracy is None else np.where(measured, accuracy[None, :], np.nan),
+        )
+
+    def _measured(self, codec: str, raw: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Size and, where the codec is lossy, accuracy at each cut: shape (n + 1,), nan where nobody measured."""
+        n = len(self.branch.layers)
+        sizes = np.full(n + 1, np.nan)
+        accuracies = np.full(n + 1, np.nan)
+        for cut in range(n if self.calibration is not None else 0):
+            names = [tensor.name for tensor in self.branch.boundary(cut, n).up]
+            sizes[cut] = _or_nan(self.calibration.size(names, codec, float(raw[cut])))
+            accuracies[cut] = _or_nan(self.calibration.accuracy(self.branch.exit, names, codec))
+        return sizes, None if is_lossless(codec) else accuracies
+
+    def _images(self) -> Iterator[Crossing]:
+        """The image codecs: at upload cut 0, where the input is all that crosses."""
+        if self.source != "image" or len(self.branch.inputs) != 1 or self.calibration is None:
+            return
+        named = {entry.codec for entry in self.calibration.sizes if is_image_codec(entry.codec)}
+        for codec in dict.fromkeys((*IMAGE_CODECS, *sorted(named))):
+            if codec == "source" or self._timed(codec):
+                yield self._image(codec, self.calibration)
+
+    def _image(self, codec: str, calibration: Calibration) -> Crossing:
+        up, _ = self.branch.boundary_bytes()
+        given = self.branch.inputs[0]
+        here = np.zeros(up.shape, dtype=np.bool_)
+        here[0] = up[0] == float(given.nbytes or -1)
+        size = calibration.size((given.name,), codec, np.nan)
+        if codec == "source" and self.source_bytes is not None:
+            size = self.source_bytes
+        accuracy = None
+        if not is_lossless(codec):
+            accuracy = np.where(here, _or_nan(calibration.accuracy(self.branch.exit, (given.name,), codec)), np.nan)
+        return Crossing(
+            codec=codec,
+            size=np.where(here, _or_nan(size), np.nan),
+            encode=np.full_like(up, 0.0 if codec == "source" else self.device.codec(codec).encode_base),
+            decode=np.full_like(up, self._image_decode(codec)),
+            accuracy=accuracy,
+            prepare=self._image_prepare(codec, up),
+        )
+
+    def _image_decode(self, codec: str) -> float:
+        """Edge seconds from the coded image to the tensor."""
+        edge = self.edge
+        if codec == "source":
+            return edge.decode_source.median + edge.fit.median + edge.normalise.median
+        return edge.codec(codec).decode_base + edge.normalise.median
+
+    def _image_prepare(self, codec: str, like: Plane) -> Plane:
+        """The device decodes only what it encodes again, and prepares the tensor only where its suffix reads it."""
+        plane = np.full_like(like, 0.0 if codec == "source" else self._pixels)
+        read = next((use.read for use in self.branch.uses if use.tensor.name == self.branch.inputs[0].name), (0,))
+        plane[:, : read[-1]] = self._full_prepare
+        return plane
+
+
+def _seconds(profile: Profile, codec: str, raw: Plane, way: Literal["encode", "decode"]) -> Plane:
+    time: CodecTime | None = next((time for time in profile.codecs if time.codec == codec), None)
+    if time is None:
+        return np.zeros_like(raw)
+    base, per_byte = getattr(time, f"{way}_base"), getattr(time, f"{way}_per_byte")
+    plane: Plane = base + per_byte * np.nan_to_num(raw)
+    return plane
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value

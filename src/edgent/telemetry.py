@@ -1,0 +1,134 @@
+"""WHAT HAPPENED: a record per inference, kept as JSON lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from edgent.errors import InputError
+from edgent.latency.document import Node, parse, read_text
+from edgent.planning.plan import PLAN_KEYS, STAGES, Plan, Stages, milliseconds
+from edgent.units import Seconds
+
+_KEYS = ("input", "label", "exit", "by", "deadline_met", "total_ms", "stages_ms", "plan", "why")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One inference.
+
+    Attributes:
+        input: name of what was asked about.
+        label: the class answered; None where the model names none.
+        exit: the exit that answered; None where nothing did.
+        by: who computed the answer's last layers before it was given: the edge's answer, or the device by itself.
+        deadline_met: whether the answer came in time.
+        total: from input handed over to answer.
+        stages: where the time went; they add up to the total.
+        plan: what was predicted; None for a configuration without a price.
+        why: empty, or why the plan was not followed: "edge lost", "edge late".
+    """
+
+    input: str
+    label: str | None
+    exit: int | None
+    by: Literal["edge", "device"]
+    deadline_met: bool
+    total: Seconds
+    stages: Stages
+    plan: Plan | None
+    why: str = ""
+
+    def to_json(self) -> str:
+        """One line."""
+        document = {
+            "input": self.input,
+            "label": self.label,
+            "exit": self.exit,
+            "by": self.by,
+            "deadline_met": self.deadline_met,
+            "total_ms": milliseconds(self.total),
+            "stages_ms": self.stages.document(),
+            "plan": None if self.plan is None else self.plan.document(),
+            "why": self.why,
+        }
+        return json.dumps(document)
+
+    @classmethod
+    def from_json(cls, line: str) -> Record:
+        """Reads what `to_json` gave.
+
+        Raises:
+            InputError: found something else.
+        """
+        node = Node(parse(line), "record", _KEYS)
+        by = node.text("by")
+        if by not in ("edge", "device"):
+            raise InputError(f"record.by: found {by!r}, expected edge or device")
+        return cls(
+            input=node.text("input", empty=True),
+            label=None if node.absent("label") else node.text("label", empty=True),
+            exit=None if node.absent("exit") else node.whole("exit"),
+            by="edge" if by == "edge" else "device",
+            deadline_met=node.truth("deadline_met"),
+            total=Seconds(node.number("total_ms") / 1e3),
+            stages=Stages.from_node(node.node("stages_ms", STAGES)),
+            plan=None if node.absent("plan") else Plan.from_node(node.node("plan", PLAN_KEYS)),
+            why=node.text("why", empty=True),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """Many records in four numbers; latencies in seconds."""
+
+    count: int
+    deadlines_met: float
+    p50: Seconds
+    p95: Seconds
+
+
+def summarise(records: Sequence[Record]) -> Summary:
+    """Share of deadlines met, median and 95th percentile of the latency.
+
+    Raises:
+        InputError: there are no records.
+    """
+    if not records:
+        raise InputError("there are no records to summarise")
+    totals = np.array([record.total for record in records])
+    p50, p95 = np.percentile(totals, [50, 95])
+    met = float(np.mean([record.deadline_met for record in records]))
+    return Summary(count=len(records), deadlines_met=met, p50=Seconds(float(p50)), p95=Seconds(float(p95)))
+
+
+def write_records(path: Path, records: Iterable[Record]) -> None:
+    """Appends one line per record.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as stream:
+            stream.writelines(record.to_json() + "\n" for record in records)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); name a file in a folder that exists") from error
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """The records of a file.
+
+    Raises:
+        InputError: it cannot be read, or a line is no record; the line is named.
+    """
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        if line.strip():
+            try:
+                yield Record.from_json(line)
+            except InputError as error:
+                raise InputError(f"{path}, line {number}: {error}") from error

@@ -1,0 +1,237 @@
+import io
+import struct
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+
+from edgent.codec import IMAGE_CODECS, CodecError, decode_pixels, encode_image, is_lossless
+
+ENCODERS = tuple(codec for codec in IMAGE_CODECS if codec != "source")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "PPM")
+
+pictures = hnp.arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3)))
+
+
+def scene(height=48, width=64):
+    """Something with smooth areas and edges, so that lossy codecs have it easy."""
+    y, x = np.mgrid[:height, :width] / max(height, width)
+    picture = np.stack([x, y, (x + y) / 2], axis=2) * 200
+    picture[height // 4 : height // 2, width // 4 : width // 2] = (250, 30, 90)
+    return picture.astype(np.uint8)
+
+
+def saved(picture, form="PNG", **options):
+    target = io.BytesIO()
+    (Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture).save(target, form, **options)
+    return target.getvalue()
+
+
+def png_that_claims(width, height):
+    """A PNG header with a size, and next to nothing behind it."""
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("codec", [codec for codec in ENCODERS if is_lossless(codec)])
+@given(pixels=pictures)
+def test_a_lossless_codec_keeps_every_pixel(codec, pixels):
+    assert np.array_equal(decode_pixels(encode_image(codec, pixels)), pixels)
+
+
+@pytest.mark.parametrize("codec", [codec for codec in ENCODERS if not is_lossless(codec)])
+@given(pixels=pictures)
+def test_a_lossy_codec_keeps_the_size_of_any_picture(codec, pixels):
+    assert decode_pixels(encode_image(codec, pixels)).shape == pixels.shape
+
+
+@pytest.mark.parametrize("codec", [codec for codec in ENCODERS if not is_lossless(codec)])
+def test_a_lossy_codec_keeps_the_look_of_a_picture_and_its_colours_in_order(codec):
+    difference = decode_pixels(encode_image(codec, scene())).astype(float) - scene()
+    assert np.sqrt(np.mean(difference**2)) < 12
+
+
+@pytest.mark.parametrize("name", ["webp", "jpeg"])
+def test_a_lower_quality_takes_fewer_bytes(name):
+    sizes = [len(encode_image(f"{name}-{quality}", scene())) for quality in (10, 50, 75, 90, 95)]
+    assert sizes == sorted(sizes)
+
+
+def test_lossless_webp_of_a_picture_is_lossless_webp():
+    assert encode_image("webp-lossless", scene())[12:16] == b"VP8L"
+
+
+@pytest.mark.parametrize("codec", ["source", "float32", "uint8+zstd"])
+def test_a_codec_that_encodes_no_pixels_says_so(codec):
+    with pytest.raises(CodecError, match="encodes no pixels"):
+        encode_image(codec, scene())
+
+
+def test_an_unknown_codec_is_refused():
+    with pytest.raises(CodecError, match="found the codec 'avif-50'"):
+        encode_image("avif-50", scene())
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((1, 4, 4, 3), np.uint8),
+    ],
+)
+def test_what_is_no_picture_is_not_encoded(pixels):
+    with pytest.raises(CodecError, match=r"expected uint8 \[height, width, 3\]"):
+        encode_image("png", pixels)
+
+
+def test_a_picture_larger_than_the_format_takes_is_refused():
+    with pytest.raises(CodecError, match="found a picture of 16384 x 1, which webp-90 does not take"):
+        encode_image("webp-90", np.zeros((1, 16384, 3), np.uint8))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_accepted_format_decodes(form):
+    decoded = decode_pixels(saved(scene(), form))
+    assert (decoded.shape, decoded.dtype) == (scene().shape, np.uint8)
+    assert np.abs(decoded.astype(int) - scene()).mean() < 12
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_a_picture_may_come_in_any_kind_of_bytes(kind):
+    assert np.array_equal(decode_pixels(kind(saved(scene()))), scene())
+
+
+@pytest.mark.parametrize(
+    ("orientation", "upright"),
+    [
+        (1, lambda a: a),
+        (2, lambda a: a[:, ::-1]),
+        (3, lambda a: a[::-1, ::-1]),
+        (4, lambda a: a[::-1]),
+        (5, lambda a: a.swapaxes(0, 1)),
+        (6, lambda a: np.rot90(a, -1)),
+        (7, lambda a: a.swapaxes(0, 1)[::-1, ::-1]),
+        (8, lambda a: np.rot90(a, 1)),
+        (99, lambda a: a),
+    ],
+)
+def test_a_picture_stands_upright_as_its_exif_says(orientation, upright):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    assert np.array_equal(decode_pixels(saved(scene(), exif=exif)), upright(scene()))
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "LA", "RGBA"])
+def test_grey_and_transparent_pictures_become_rgb(mode):
+    picture = Image.fromarray(scene()).convert(mode)
+    assert np.array_equal(decode_pixels(saved(picture)), np.asarray(picture.convert("RGB")))
+
+
+def test_transparency_is_dropped_not_blended():
+    pixels = np.dstack([scene(), np.zeros(scene().shape[:2], np.uint8)])
+    assert np.array_equal(decode_pixels(saved(pixels)), scene())
+
+
+@pytest.mark.parametrize("transparency", [None, 0, bytes([0, 128, 255])])
+def test_a_palette_becomes_its_colours(transparency):
+    picture = Image.new("P", (2, 1))
+    picture.putpalette([10, 20, 30, 40, 50, 60])
+    picture.putpixel((1, 0), 1)
+    options = {} if transparency is None else {"transparency": transparency}
+    assert decode_pixels(saved(picture, **options)).tolist() == [[[10, 20, 30], [40, 50, 60]]]
+
+
+def test_a_cmyk_jpeg_becomes_rgb():
+    decoded = decode_pixels(saved(Image.new("CMYK", (16, 16), (0, 0, 0, 0)), "JPEG"))
+    assert decoded.shape == (16, 16, 3)
+    assert decoded.min() > 250
+
+
+def test_sixteen_bits_of_grey_become_eight():
+    grey = np.array([[0, 255, 256, 32768, 65535]], np.uint16)
+    for data in (saved(grey), b"P5 5 1 65535\n" + grey.astype(">u2").tobytes()):
+        assert decode_pixels(data).tolist() == [[[v, v, v] for v in (0, 0, 1, 128, 255)]]
+
+
+def test_of_an_animation_the_first_frame_is_taken():
+    first, second = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "blue")
+    for form in ("GIF", "WEBP"):
+        data = saved(first, form, save_all=True, append_images=[second], lossless=True)
+        assert decode_pixels(data)[0, 0].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", b"%PDF-1.7", b"%!PS-Adobe-3.0 EPSF-3.0\n", b"\x89PNG\r\n\x1a\n"])
+def test_what_is_no_picture_is_refused_in_one_line(data):
+    with pytest.raises(
+        CodecError, match=f"^found {len(data)} bytes that are no picture, expected JPEG, PNG"
+    ) as refusal:
+        decode_pixels(data)
+    assert "\n" not in str(refusal.value)
+
+
+def test_floating_point_pixels_are_refused():
+    with pytest.raises(CodecError, match="floating-point"):
+        decode_pixels(b"Pf\n1 1\n-1.0\n" + struct.pack("<f", 0.5))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_picture_cut_short_is_refused(form):
+    data = saved(scene(), form)
+    for size in (20, len(data) // 2):
+        with pytest.raises(CodecError, match=r"^found"):
+            decode_pixels(data[:size])
+
+
+def test_more_pixels_than_allowed_are_refused_and_as_many_are_not():
+    with pytest.raises(CodecError, match="found a picture of 64 x 48, expected at most 3071 pixels"):
+        decode_pixels(saved(scene()), max_pixels=64 * 48 - 1)
+    assert decode_pixels(saved(scene()), max_pixels=64 * 48).shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize("side", [8193, 10_000, 20_000, 2**31 - 1])
+@pytest.mark.parametrize("action", ["error", "ignore"])
+def test_a_picture_that_claims_to_be_huge_is_refused_whatever_becomes_of_warnings(side, action):
+    with warnings.catch_warnings():
+        warnings.simplefilter(action)
+        with pytest.raises(CodecError, match=r"^found a picture of"):
+            decode_pixels(png_that_claims(side, side))
+
+
+@given(st.binary(max_size=300))
+@example(b"P5 0 0 255\n")
+@example(b"P6 1 1 0\n")
+@example(b"GIF89a")
+@example(b"RIFF\0\0\0\0WEBPVP8 ")
+@example(b"BM" + bytes(60))
+def test_random_bytes_raise_nothing_but_a_codec_error(data):
+    with pytest.raises(CodecError):
+        decode_pixels(data)
+
+
+@given(
+    st.sampled_from(FORMATS), st.lists(st.tuples(st.integers(0, 2**16), st.integers(1, 255)), min_size=1, max_size=8)
+)
+def test_a_damaged_picture_gives_pixels_or_a_codec_error(form, damage):
+    data = bytearray(saved(scene(12, 16), form))
+    for place, bits in damage:
+        data[place % len(data)] ^= bits
+    try:
+        pixels = decode_pixels(data, max_pixels=2**20)
+    except CodecError as error:
+        assert "\n" not in str(error)
+    else:
+        assert pixels.dtype == np.uint8
+        assert pixels.ndim == 3
+        assert pixels.shape[2] == 3

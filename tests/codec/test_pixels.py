@@ -1,0 +1,156 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+
+from edgent.codec import CodecError, fit, normalise
+from edgent.model.metadata import Preprocessing
+
+sides = st.integers(1, 60)
+sizes = st.tuples(st.integers(1, 40), st.integers(1, 40))
+pictures = hnp.arrays(np.uint8, st.tuples(sides, sides, st.just(3)))
+ways = st.sampled_from(("stretch", "crop", "letterbox"))
+
+
+def weights(source, target):
+    """Triangle filter over all source pixels that a target pixel covers: [target, source]."""
+    scale = source / target
+    width = max(scale, 1.0)
+    centres = (np.arange(target) + 0.5) * scale
+    w = np.maximum(0, 1 - np.abs(np.arange(source)[None] + 0.5 - centres[:, None]) / width)
+    return w / w.sum(axis=1, keepdims=True)
+
+
+def resized(pixels, height, width):
+    """Antialiased bilinear resizing, written as two matrix products in double precision."""
+    rows, columns = weights(pixels.shape[0], height), weights(pixels.shape[1], width)
+    return np.einsum("yh,hwc,xw->yxc", rows, pixels.astype(float), columns, optimize=True)
+
+
+def noise(height, width):
+    return np.random.default_rng(height * 1000 + width).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def preprocess(size, **options):
+    channels = 1 if options.get("color") == "L" else 3
+    return Preprocessing(size=size, **{"mean": (0.0,) * channels, "std": (1.0,) * channels, **options})
+
+
+@given(pictures, sizes, ways)
+def test_a_fitted_picture_has_the_models_size(pixels, size, way):
+    fitted = fit(pixels, preprocess(size, resize=way))
+    assert (fitted.shape, fitted.dtype) == ((*size, 3), np.uint8)
+
+
+@given(pictures, ways)
+def test_a_picture_of_the_models_size_is_returned_itself(pixels, way):
+    assert fit(pixels, preprocess(pixels.shape[:2], resize=way)) is pixels
+
+
+@given(sides, sides, sizes, st.sampled_from(("stretch", "crop")))
+def test_a_plain_picture_stays_plain(height, width, size, way):
+    pixels = np.full((height, width, 3), (200, 10, 90), np.uint8)
+    assert np.array_equal(fit(pixels, preprocess(size, resize=way)), np.full((*size, 3), (200, 10, 90), np.uint8))
+
+
+@pytest.mark.parametrize("source", [(48, 64), (31, 17), (200, 150), (7, 90)])
+@pytest.mark.parametrize("size", [(32, 32), (20, 45)])
+def test_stretching_is_antialiased_bilinear(source, size):
+    pixels = noise(*source)
+    fitted = fit(pixels, preprocess(size))
+    assert np.abs(fitted - resized(pixels, *size)).max() <= 1.01  # rounded twice, across and down
+
+
+@pytest.mark.parametrize("source", [(48, 64), (64, 48), (240, 150), (90, 30), (40, 40)])
+@pytest.mark.parametrize("size", [(32, 32), (20, 30), (64, 64)])
+def test_cropping_resizes_the_short_side_and_takes_the_centre(source, size):
+    pixels = noise(*source)
+    scale = max(size[0] / source[0], size[1] / source[1])
+    whole = resized(pixels, *(max(s, round(side * scale)) for s, side in zip(size, source, strict=True)))
+    top, left = (whole.shape[0] - size[0]) // 2, (whole.shape[1] - size[1]) // 2
+    expected = whole[top : top + size[0], left : left + size[1]]
+    fitted = fit(pixels, preprocess(size, resize="crop"))
+    # At the border of the box pixels outside it have no say; inside nothing differs.
+    assert np.abs(fitted - expected)[2:-2, 2:-2].max() <= 1.01
+
+
+@pytest.mark.parametrize("source", [(48, 64), (64, 48), (240, 150), (3, 90), (40, 40)])
+@pytest.mark.parametrize("size", [(32, 32), (20, 30)])
+def test_letterboxing_keeps_all_of_the_picture_on_grey(source, size):
+    pixels = noise(*source)
+    scale = min(size[0] / source[0], size[1] / source[1])
+    height, width = (max(1, round(side * scale)) for side in source)
+    expected = np.full((*size, 3), 114.0)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    expected[top : top + height, left : left + width] = resized(pixels, height, width)
+    assert np.abs(fit(pixels, preprocess(size, resize="letterbox")) - expected).max() <= 1.01
+
+
+def test_extreme_shapes_take_no_extreme_memory():
+    pixels = np.full((30_000, 1, 3), 77, np.uint8)
+    for way in ("crop", "letterbox", "stretch"):
+        assert fit(pixels, preprocess((224, 224), resize=way)).shape == (224, 224, 3)
+
+
+@st.composite
+def preprocessings(draw, size):
+    color = draw(st.sampled_from(("RGB", "BGR", "L")))
+    numbers = [st.floats(-2, 2), st.floats(0.05, 300)]
+    mean, std = (tuple(draw(number) for _ in range(1 if color == "L" else 3)) for number in numbers)
+    layout, scale = draw(st.sampled_from(("NCHW", "NHWC"))), draw(st.sampled_from((1 / 255, 1.0, 2 / 255)))
+    return Preprocessing(size=size, color=color, layout=layout, scale=scale, mean=mean, std=std)
+
+
+def by_the_formula(pixels, pre):
+    if pre.color == "L":
+        channels = np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None]
+    else:
+        channels = pixels[:, :, ["RGB".index(name) for name in pre.color]]
+    value = (channels.astype(np.float64) * pre.scale - np.array(pre.mean)) / np.array(pre.std)
+    return value[None] if pre.layout == "NHWC" else value.transpose(2, 0, 1)[None]
+
+
+@given(st.data())
+def test_normalising_follows_the_formula_in_every_layout_and_colour(data):
+    pixels = data.draw(hnp.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3))))
+    pre = data.draw(preprocessings(pixels.shape[:2]))
+    tensor = normalise(pixels, pre)
+    expected = by_the_formula(pixels, pre)
+    assert (tensor.dtype, tensor.shape) == (np.float32, pre.shape)
+    assert tensor.flags.c_contiguous
+    magnitude = (255 * pre.scale + max(map(abs, pre.mean))) / min(pre.std)
+    assert np.abs(tensor - expected).max() <= 4 * 2.0**-24 * magnitude
+
+
+def test_normalising_does_not_touch_the_pixels():
+    pixels = noise(8, 8)
+    before = pixels.copy()
+    pixels.flags.writeable = False
+    normalise(pixels, preprocess((8, 8)))
+    assert np.array_equal(pixels, before)
+
+
+def test_normalising_reaches_both_ends_of_the_range():
+    pixels = np.array([[[0, 128, 255]]], np.uint8)
+    tensor = normalise(pixels, preprocess((1, 1), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)))
+    assert tensor.ravel().tolist() == pytest.approx([-1, 128 / 127.5 - 1, 1], abs=1e-7)
+    assert math.isclose(tensor[0, 0, 0, 0], -1)
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [np.zeros((8, 8, 3)), np.zeros((8, 8), np.uint8), np.zeros((3, 8, 8), np.uint8), np.zeros((0, 8, 3), np.uint8)],
+)
+@pytest.mark.parametrize("step", [fit, normalise])
+def test_what_are_no_pixels_is_refused(step, pixels):
+    with pytest.raises(CodecError, match=r"expected uint8 \[height, width, 3\]"):
+        step(pixels, preprocess((8, 8)))
+
+
+def test_pixels_of_another_size_are_not_normalised():
+    with pytest.raises(CodecError, match="found pixels of 8 x 9, expected the model's 8 x 8"):
+        normalise(np.zeros((9, 8, 3), np.uint8), preprocess((8, 8)))

@@ -1,0 +1,41 @@
+"""Real topologies: the pieces of every cut, chained, equal the whole; and noise in the boundary would be seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgent.model import load
+from edgent.runtime.engine import Engine
+from edgent.runtime.verify import random_feeds, relative_difference, run_pieces, verify
+from conformance.seeded import TOPOLOGIES, with_seeded_weights
+
+MOST_CUTS = 12  # per topology here; `edgent inspect FILE --verify all` takes every one
+NOISY_CUTS = 5
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("path", TOPOLOGIES, ids=lambda path: path.stem.removeprefix("light_"))
+def test_cuts_of_a_real_topology(path: Path, tmp_path: Path) -> None:
+    model = load(with_seeded_weights(path, tmp_path))
+    found = verify(model, Engine(threads=2, capacity=4), most=MOST_CUTS)
+    assert found.failed == ()
+    assert found.verified == min(MOST_CUTS, found.cuts)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("path", TOPOLOGIES, ids=lambda path: path.stem.removeprefix("light_"))
+def test_the_check_can_fail(path: Path, tmp_path: Path) -> None:
+    model = load(with_seeded_weights(path, tmp_path))
+    branch, engine, random = model.branches[0], Engine(threads=2, capacity=4), np.random.default_rng(0)
+    feeds = random_feeds(model.inputs, random)
+    whole = run_pieces(model, branch, engine, feeds, 0, 0)
+    watched = list(whole)[-1]  # what goes into a final softmax, where there is one
+    n = len(branch.layers)
+    for cut in np.linspace(1, n - 2, NOISY_CUTS).astype(int):
+        boundary = random_feeds(branch.boundary(int(cut), n).up, random)
+        noise = {name: 3 * array for name, array in boundary.items()}
+        answer = engine.session(model, list(noise), [watched]).run(noise)[watched]
+        assert relative_difference(answer, whole[watched]) > 0.01

@@ -1,0 +1,18 @@
+"""Every test has a cache folder of its own, so that none reads what another wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    patch = pytest.MonkeyPatch()
+    patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture
+def model_file(tmp_path: Path) -> Path:
+    return tmp_path / "model.onnx"

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgent.errors import InputError
+from edgent.lab.emulation import DEVICES, Emulated, EmulatedDevice, emulated_profile, find_device
+from edgent.latency import Profile
+from edgent.latency.profile import BranchProfile, CodecTime, Timing
+from edgent.units import Seconds
+
+seconds = st.floats(min_value=0, max_value=10)
+
+
+@dataclass
+class VirtualTime:
+    """A clock that moves when somebody sleeps, a little later than asked, and by a tick at each look."""
+
+    time: float = 0.0
+    oversleep: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    def now(self) -> Seconds:
+        self.time += 1e-6
+        return Seconds(self.time)
+
+    def sleep(self, duration: float) -> None:
+        assert duration >= 0
+        self.slept.append(duration)
+        self.time += duration + (self.oversleep if duration else 0)
+
+
+def emulated(factor: float, time: VirtualTime) -> Emulated:
+    return Emulated(factor, "test", clock=time, sleep=time.sleep)
+
+
+@given(factor=st.floats(min_value=0.1, max_value=200), host=seconds, took=seconds)
+def test_work_returns_no_earlier_than_factor_times_the_profiled_time_and_no_later_than_needed(
+    factor: float, host: float, took: float
+) -> None:
+    time = VirtualTime()
+    started_at = time.now()
+    time.time += took
+    finished = time.time
+    emulated(factor, time).hold(started_at, host)
+    promised = started_at + factor * host
+    assert time.time >= promised
+    assert time.time <= max(promised, finished) + 1e-4
+
+
+def test_the_time_that_the_work_took_now_is_not_multiplied() -> None:
+    ends = []
+    for took in (0.001, 0.002, 0.009):
+        time = VirtualTime()
+        started_at = time.now()
+        time.time += took
+        emulated(10.0, time).hold(started_at, 0.001)
+        ends.append(time.time)
+    assert max(ends) - min(ends) < 1e-4
+
+
+def test_a_sleep_that_ends_late_does_not_make_the_work_late() -> None:
+    time = VirtualTime(oversleep=0.0005)
+    emulated(1.0, time).hold(Seconds(0.0), 0.1)
+    assert time.time == pytest.approx(0.1, abs=6e-4)
+
+
+def test_a_host_slower_than_the_promise_is_counted_as_an_overrun() -> None:
+    time = VirtualTime()
+    pace = emulated(2.0, time)
+    pace.hold(time.now(), 0.010)
+    assert (pace.holds, pace.overruns) == (1, 0)
+    started_at = time.now()
+    time.time += 0.050
+    pace.hold(started_at, 0.010)
+    assert (pace.holds, pace.overruns) == (2, 1)
+    assert pace.worst_overrun == pytest.approx(0.030, abs=1e-3)
+    assert "1 of 2 overran, by 30 ms at most" in repr(pace)
+
+
+def test_threads_lose_no_count() -> None:
+    pace = Emulated(1e-9, "test")
+    threads = [threading.Thread(target=lambda: [pace.hold(Seconds(0.0), 1.0) for _ in range(200)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert pace.holds == 800
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_factor_that_cannot_be_is_refused(factor: float) -> None:
+    with pytest.raises(InputError, match="factor"):
+        Emulated(factor, "test")
+
+
+def profile() -> Profile:
+    timing = Timing(median=1e-3, spread=0.1, samples=9)
+    branches = tuple(
+        BranchProfile(exit=number, whole=Timing(median=sum(layers), spread=0.1, samples=9), layers=layers, unassigned=0)
+        for number, layers in enumerate([(0.0002, 0.0003), (0.0005, 0.0006)])
+    )
+    return Profile(
+        model="m",
+        digest="0" * 64,
+        machine="host",
+        engine="onnxruntime 1",
+        threads=1,
+        branches=branches,
+        codecs=(
+            CodecTime(codec="float32", encode_base=0, encode_per_byte=1e-9, decode_base=1e-6, decode_per_byte=1e-9),
+        ),
+        decode_source=timing,
+        fit=timing,
+        normalise=timing,
+    )
+
+
+def test_on_the_papers_pi_the_last_exits_whole_branch_takes_110_ms() -> None:
+    scaled = emulated_profile(profile(), find_device("paper-pi3-resident"))
+    assert scaled.branches[-1].whole.median == pytest.approx(0.110)
+    assert scaled.branches[0].whole.median == pytest.approx(0.050)  # all by one factor
+    assert scaled.emulated == "paper-pi3-resident"
+
+
+def test_a_board_slows_everything_by_its_factor() -> None:
+    scaled = emulated_profile(profile(), find_device("pi-3b+"))
+    assert scaled.decode_source.median == pytest.approx(13e-3)
+    assert scaled.codec("float32").decode(1000) == pytest.approx(13 * 2e-6)
+
+
+def test_an_emulated_profile_is_not_emulated_again() -> None:
+    once = emulated_profile(profile(), find_device("pi-4"))
+    with pytest.raises(InputError, match="already stands for pi-4"):
+        emulated_profile(once, find_device("pi-5"))
+
+
+def test_every_named_device_says_that_it_is_emulated_and_what_range_it_has() -> None:
+    assert [device.name for device in DEVICES] == ["paper-pi3-resident", "pi-3b+", "pi-4", "pi-5"]
+    for device in DEVICES:
+        assert "(emulated)" in str(device) and "range" in str(device)
+        if device.factor is not None:
+            assert device.low is not None and device.high is not None
+            assert device.low < device.factor < device.high
+
+
+def test_an_unknown_device_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"paper-pi3-resident, pi-3b\+"):
+        find_device("pi-9")
+
+
+def test_a_device_is_stated_by_a_factor_or_by_a_time() -> None:
+    with pytest.raises(InputError, match="expected one of"):
+        EmulatedDevice(name="x", description="")
+    with pytest.raises(InputError, match="expected one of"):
+        EmulatedDevice(name="x", description="", factor=1.0, whole=Seconds(1.0))
+    assert EmulatedDevice(name="host", description="", factor=1.0).factor_on(profile()) == 1.0

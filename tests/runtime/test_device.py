@@ -1,0 +1,313 @@
+"""A device and an edge in one process over a link that can be cut and held; real engine, real model."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from edgent.codec import decode_pixels, encode_image, normalise
+from edgent.errors import EdgeError, InputError, RefusedError
+from edgent.model import load
+from edgent.planning.plan import STAGES, Configuration
+from edgent.runtime import messages as m
+from edgent.runtime.device import Device
+from edgent.runtime.edge import Edge
+from edgent.runtime.engine import Engine
+from edgent.testing import FakeEngine, FakeLink
+
+EDGE_ONLY = Configuration(exit=4, upload_cut=0, download_cut=22, codec="source")
+WITHIN = 20.0  # seconds: for what should take milliseconds
+
+
+@pytest.fixture(scope="module")
+def image():
+    pixels = np.random.default_rng(3).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    return encode_image("png", pixels)
+
+
+@pytest.fixture
+def link(model, fast):
+    return FakeLink(Edge(model, profiles=[fast]).service.methods())
+
+
+@pytest.fixture
+def made(model, slow, link):
+    """Devices are closed at the end of the test."""
+    devices = []
+
+    def make(**settings):
+        given = {"channel": link, "deadline": 0.3, "device_profile": slow, "bandwidth": 1e8, "round_trip": 0.001}
+        devices.append(Device(model, **(given | settings)))
+        return devices[-1]
+
+    yield make
+    for device in devices:
+        device.close()
+
+
+def whole(model, image, exit=4):
+    tensor = normalise(decode_pixels(image), model.metadata.preprocessing)
+    name = model.branch(exit).outputs[0].name
+    return Engine().session(model, ["image"], [name]).run({"image": tensor})[name]
+
+
+def close(found, expected):
+    return np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+def sums_up(record):
+    return abs(sum(getattr(record.stages, stage) for stage in STAGES) - record.total) < 0.001
+
+
+def until(condition):
+    """Waits for something that happens on another thread."""
+    done = threading.Event()
+    for _ in range(int(WITHIN / 0.005)):
+        if condition():
+            return True
+        done.wait(0.005)
+    return False
+
+
+def test_a_slow_device_lets_the_edge_answer(model, made, image):
+    device = made()
+    assert device.wait_ready(WITHIN)
+    answer = device.infer(image, name="cat.png")
+    assert answer.record.by == "edge"
+    assert answer.record.why == ""
+    assert answer.record.input == "cat.png"
+    assert answer.record.deadline_met
+    assert close(answer.scores, whole(model, image, answer.record.exit))
+    assert answer.label == model.metadata.labels[int(np.argmax(answer.scores))]
+
+
+def test_a_fast_device_answers_alone(model, made, fast, image):
+    device = made(device_profile=fast, bandwidth=1e4)
+    device.wait_ready(WITHIN)
+    answer = device.infer(image)
+    assert answer.record.by == "device"
+    assert answer.record.why == ""
+    assert close(answer.scores, whole(model, image, answer.record.exit))
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        EDGE_ONLY,
+        Configuration(exit=4, upload_cut=0, download_cut=22),
+        Configuration(exit=4, upload_cut=4, download_cut=22),
+        Configuration(exit=2, upload_cut=0, download_cut=9),
+        Configuration(exit=3, upload_cut=3, download_cut=12, download_codec="float32+zstd"),
+        Configuration(exit=1, upload_cut=16, download_cut=16),
+        Configuration(exit=4, upload_cut=0, download_cut=22, codec="webp-lossless"),
+        Configuration(exit=4, upload_cut=4, download_cut=22, codec="float32+zstd"),
+    ],
+)
+def test_a_given_configuration_is_run_exactly_and_its_stages_sum_up(model, made, image, configuration):
+    device = made(deadline=10.0)
+    device.wait_ready(WITHIN)
+    record = (answer := device.infer(image, configuration=configuration, race=False)).record
+    assert close(answer.scores, whole(model, image, configuration.exit))
+    assert record.exit == configuration.exit
+    assert record.by == ("device" if configuration.device_only else "edge")
+    assert sums_up(record)
+
+
+def test_tensors_are_answered_as_images_are(model, made, image):
+    device = made(deadline=10.0)
+    device.wait_ready(WITHIN)
+    tensor = normalise(decode_pixels(image), model.metadata.preprocessing)
+    configuration = Configuration(exit=4, upload_cut=0, download_cut=22)
+    answer = device.infer({"image": tensor}, configuration=configuration)
+    assert close(answer.scores, whole(model, image))
+
+
+def test_a_late_edge_is_overtaken_by_the_device_within_the_deadline(model, made, fast, link, image):
+    device = made(device_profile=fast, deadline=0.5)
+    device.wait_ready(WITHIN)
+    device.warm(EDGE_ONLY)
+    link.hold(m.MODEL_INFER)
+    record = (answer := device.infer(image, configuration=EDGE_ONLY)).record
+    assert record.by == "device"
+    assert record.why == "edge late"
+    assert record.deadline_met
+    assert record.total > 0.4
+    assert sums_up(record)
+    assert close(answer.scores, whole(model, image, record.exit))
+
+
+def test_an_edge_lost_during_a_request_is_replaced_at_once_and_recorded(model, made, link, image):
+    device = made(deadline=10.0)
+    device.wait_ready(WITHIN)
+    link.hold(m.MODEL_INFER)
+    threading.Timer(0.05, link.cut).start()
+    record = device.infer(image, configuration=EDGE_ONLY).record
+    assert (record.by, record.why) == ("device", "edge lost")
+    assert record.total < 5
+    assert sums_up(record)
+
+
+def test_after_a_loss_the_device_answers_by_itself_and_is_back_when_the_edge_is(model, made, link, image):
+    device = made()
+    device.wait_ready(WITHIN)
+    link.cut()
+    assert until(lambda: device.infer(image).record.why == "edge lost")
+    assert not device.connected
+    link.mend()
+    assert until(lambda: device.infer(image).record.by == "edge")
+
+
+def test_a_switch_of_plans_is_never_paid_by_a_request(model, made, link, image):
+    device = made()
+    link.hold(m.PREPARE)
+    assert until(lambda: device.connected)
+    record = device.infer(image).record
+    assert record.by == "device"
+    assert record.plan.configuration.device_only
+    link.release()
+    assert until(lambda: device.infer(image).record.by == "edge")
+
+
+def test_before_the_edge_is_connected_the_device_answers_and_says_so(model, made, link, image):
+    link.hold(m.SERVER_METADATA)
+    assert made().infer(image).record.why == "edge not connected yet"
+
+
+def test_two_models_of_one_name_are_refused_by_digest_and_never_answered(model, made, link, image, tmp_path):
+    import onnx
+
+    other = onnx.load(model.path)
+    other.graph.node[-1].name += "-changed"
+    weights = other.graph.initializer[0]
+    weights.raw_data = bytes(len(weights.raw_data))
+    onnx.save(other, tmp_path / model.path.name)
+    another = load(tmp_path / model.path.name)
+    assert another.name == model.name
+    link.mend(Edge(another).service.methods())
+    device = made()
+    with pytest.raises(RefusedError, match=f"{another.version}.*{model.version}"):
+        device.wait_ready(WITHIN)
+    with pytest.raises(RefusedError):
+        device.infer(image)
+    assert m.MODEL_INFER not in link.calls
+
+
+def test_an_edge_without_the_model_is_refused_naming_what_it_has(model, made, link, tmp_path):
+    (tmp_path / "other.onnx").write_bytes(model.path.read_bytes())
+    link.mend(Edge(load(tmp_path / "other.onnx")).service.methods())
+    with pytest.raises(RefusedError, match=r"no model 'b-alexnet'.*other"):
+        made().wait_ready(WITHIN)
+
+
+def test_an_edge_that_comes_back_with_another_model_does_not_answer_for_the_old_one(model, made, link, image, tmp_path):
+    device = made()
+    device.wait_ready(WITHIN)
+    (tmp_path / "other.onnx").write_bytes(model.path.read_bytes())
+    link.cut()
+    link.mend(Edge(load(tmp_path / "other.onnx")).service.methods())
+    assert until(lambda: device.infer(image).record.why.startswith("edge refused"))
+    assert device.infer(image).record.by == "device"
+
+
+def test_a_server_of_the_protocol_without_our_extension_and_segments_is_refused(model, made, link):
+    methods = dict(link.methods)
+    for path in (m.DESCRIBE, m.PREPARE, m.PROBE, m.FETCH):
+        del methods[path]
+    bare = m.ServerMetadataResponse(name="other").SerializeToString()
+    not_ready = m.ModelReadyResponse(ready=False).SerializeToString()
+    methods[m.SERVER_METADATA] = methods[m.SERVER_LIVE].__class__(answer=lambda message, call: bare)
+    methods[m.MODEL_READY] = methods[m.SERVER_LIVE].__class__(answer=lambda message, call: not_ready)
+    link.mend(methods)
+    with pytest.raises(RefusedError, match="no edge of Edgent"):
+        made().wait_ready(WITHIN)
+
+
+def test_a_server_of_the_protocol_that_has_a_whole_branch_answers_raw_tensors(model, made, fast, link, image):
+    methods = dict(link.methods)
+    for path in (m.DESCRIBE, m.PREPARE, m.PROBE, m.FETCH):
+        del methods[path]
+    bare = m.ServerMetadataResponse(name="other").SerializeToString()
+    methods[m.SERVER_METADATA] = methods[m.SERVER_LIVE].__class__(answer=lambda message, call: bare)
+    link.mend(methods)
+    device = made(deadline=0.25, edge_profile=fast)
+    assert device.wait_ready(WITHIN)
+    answer = device.infer(image)
+    assert answer.record.by == "edge"
+    assert answer.record.plan.configuration.codec == "float32"
+    assert close(answer.scores, whole(model, image, answer.record.exit))
+
+
+def test_a_required_edge_that_is_not_there_is_an_error(made, link, image):
+    link.cut()
+    device = made(require_edge=True)
+    with pytest.raises(EdgeError, match="required"):
+        device.wait_ready(WITHIN)
+    with pytest.raises(EdgeError, match="required"):
+        device.infer(image)
+
+
+def test_a_device_without_an_edge_answers(model, slow, image):
+    with Device(model, deadline=0.3, device_profile=slow) as device:
+        record = device.infer(image).record
+        assert (record.by, record.why) == ("device", "")
+        assert not device.wait_ready(WITHIN)
+
+
+def test_many_threads_may_ask_at_once(model, made, image):
+    device = made(deadline=10.0)
+    device.wait_ready(WITHIN)
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(device.infer(image))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 8
+    assert all(np.array_equal(answer.scores, answers[0].scores) for answer in answers)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (b"no picture", "picture"),
+        (np.zeros((1, 3, 32, 32)), "float64, expected float32"),
+        (np.zeros((3, 32, 32), np.float32), r"\[3, 32, 32\], expected \[1, 3, 32, 32\]"),
+        ({"x": np.zeros((1, 3, 32, 32), np.float32)}, "takes image"),
+        ("cat.jpg", "not str"),
+    ],
+)
+def test_what_is_no_input_of_the_model_is_said_to_be_none(model, slow, given, words):
+    with (
+        Device(model, deadline=0.3, device_profile=slow, engine=FakeEngine()) as device,
+        pytest.raises(InputError, match=words),
+    ):
+        device.infer(given)
+
+
+@pytest.mark.parametrize("deadline", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_deadline_that_is_none_is_refused(model, slow, deadline):
+    with pytest.raises(InputError, match="deadline"):
+        Device(model, deadline=deadline, device_profile=slow)
+
+
+def test_a_profile_of_another_model_is_refused(model, slow):
+    from dataclasses import replace
+
+    with pytest.raises(InputError, match="measure it again"):
+        Device(model, deadline=1.0, device_profile=replace(slow, digest="0" * 64))
+
+
+def test_everything_the_device_computes_is_held_to_its_pace(model, made, slow, image):
+    held = []
+
+    class Noted:
+        def hold(self, started_at, host_seconds):
+            held.append(host_seconds)
+
+    device = made(deadline=10.0, pace=Noted())
+    device.wait_ready(WITHIN)
+    held.clear()
+    device.infer(image, configuration=Configuration(exit=4, upload_cut=4, download_cut=10), race=False)
+    assert sum(held) == pytest.approx(3e-4 + (4 + 12) * 0.022)

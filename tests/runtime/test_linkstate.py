@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgent.link import TransferModel
+from edgent.runtime.linkstate import LinkState
+from edgent.runtime.remote import Timed
+
+
+def timed(up: float, down: float = 0.0, *, sent=0, received=0, queue=0.0, at=1.0) -> Timed:
+    return Timed(body=bytes(received), uplink=up, queue=queue, middle=0.0, downlink=down, body_at=at, bytes_up=sent)
+
+
+def test_nothing_is_known_before_something_was_observed():
+    assert LinkState().conditions(0.0) is None
+
+
+def test_what_was_told_is_taken():
+    conditions = LinkState(bandwidth=1e6, downlink=2e6, round_trip=0.03).conditions(0.0)
+    assert conditions.uplink.bandwidth == 1e6
+    assert conditions.downlink.bandwidth == 2e6
+    assert conditions.uplink.round_trip == 0.03
+
+
+def test_one_bandwidth_told_is_that_of_both_directions():
+    assert LinkState(bandwidth=1e6).conditions(0.0).downlink.bandwidth == 1e6
+
+
+@given(st.floats(5e4, 2e7), st.floats(0, 0.2))
+def test_probes_find_bandwidth_and_round_trip_of_a_link_that_is_as_the_model_says(bandwidth, round_trip):
+    """The oracle is the transfer model itself, run forwards."""
+    link = TransferModel(bandwidth=bandwidth, round_trip=round_trip)
+    state = LinkState()
+    size = 1_000_000
+    small = timed(link.uplink(3.0), sent=3)
+    large = timed(link.uplink(float(size)), link.downlink(float(size)), sent=size, received=size)
+    state.observe_probes(small, large, large)
+    found = state.conditions(1.0)
+    assert found.uplink.bandwidth == pytest.approx(bandwidth, rel=0.02)
+    assert found.downlink.bandwidth == pytest.approx(bandwidth, rel=0.02)
+    assert found.uplink.round_trip == pytest.approx(round_trip, abs=1e-6)
+
+
+def test_with_the_bandwidth_told_an_empty_probe_finds_the_round_trip():
+    link = TransferModel(bandwidth=1e5, round_trip=0.04)
+    state = LinkState(bandwidth=1e5)
+    probe = timed(link.uplink(3.0), sent=3)
+    state.observe_probes(probe, probe, probe)
+    assert state.round_trip == pytest.approx(0.04, abs=1e-6)
+
+
+def test_own_transfers_move_the_estimate():
+    link = TransferModel(bandwidth=1e6)
+    state = LinkState()
+    for second in range(20):
+        state.observe(timed(link.uplink(20_000.0), sent=20_000, at=float(second)))
+    assert state._up.estimate.bandwidth == pytest.approx(1e6, rel=0.05)
+
+
+def test_a_short_answer_that_had_to_wait_for_a_processor_does_not_slow_the_link():
+    state = LinkState()
+    fast = timed(0.01, 0.08, sent=100_000, received=1_000_000)
+    state.observe_probes(timed(0.001, sent=3), fast, fast)
+    before = state.conditions(1.0).downlink.bandwidth
+    state.observe(timed(0.001, 0.010, sent=3_000, received=40))
+    assert state.conditions(1.0).downlink.bandwidth == before
+
+
+def test_a_request_that_never_came_back_lowers_the_estimate_and_never_raises_it():
+    state = LinkState()
+    state.observe(timed(0.02, sent=25_000))
+    before = state._up.estimate.bandwidth
+    state.observe_late(25_000, 1.0, 2.0)
+    lowered = state._up.estimate.bandwidth
+    assert lowered < before
+    state.observe_late(25_000, 0.025, 3.0)
+    assert state._up.estimate.bandwidth == lowered
+
+
+def test_the_last_queue_is_believed_for_a_while():
+    state = LinkState(bandwidth=1e6)
+    state.observe(timed(0.1, sent=1000, queue=0.5, at=10.0))
+    assert state.conditions(10.5).queue == 0.5
+    assert state.conditions(60.0).queue == 0.0

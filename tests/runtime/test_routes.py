@@ -1,0 +1,82 @@
+"""What each side computes: for every pair of cuts the pieces make the whole, in ONNX Runtime, on real tensors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgent.planning.plan import Configuration
+from edgent.runtime.engine import Engine
+from edgent.runtime.routes import route
+from edgent.runtime.workbench import Workbench
+
+
+class Impatient:
+    def hold(self, started_at, host_seconds):
+        """Nothing is held."""
+
+
+@pytest.fixture(scope="module")
+def bench(model):
+    from edgent.runtime.clock import MonotonicClock
+
+    return Workbench(model, Engine(capacity=1000), None, Impatient(), MonotonicClock())
+
+
+def whole(bench, model, branch, picture):
+    session = bench.engine.session(model, ["image"], [tensor.name for tensor in branch.outputs])
+    return session.run({"image": picture})[branch.outputs[0].name]
+
+
+@pytest.mark.parametrize("exit", [0, 4])
+def test_head_middle_and_suffix_of_every_kind_of_cut_make_the_whole(model, bench, picture, exit):
+    branch = model.branch(exit)
+    n = len(branch.layers)
+    expected = whole(bench, model, branch, picture)
+    for upload, download in [(0, n), *((u, n) for u in range(1, n)), *((0, d) for d in range(1, n)), (2, 5), (4, 9)]:
+        made = route(model, Configuration(exit=exit, upload_cut=upload, download_cut=download))
+        tensors = {"image": picture} | bench.run(made.head, {"image": picture})
+        given, asked = ([tensor.name for tensor in side] for side in (made.up, made.down))
+        tensors |= bench.engine.session(model, given, asked).run({name: tensors[name] for name in given})
+        answers = {name: tensors[name] for name in made.answers if name in asked}
+        answers |= bench.run(made.suffix, tensors)
+        assert np.allclose(answers[branch.outputs[0].name], expected, rtol=1e-4, atol=1e-4), (upload, download)
+
+
+@pytest.mark.parametrize("upload", [0, 3, 5, 8])
+def test_every_local_branch_goes_on_from_what_the_head_left(model, bench, picture, upload):
+    made = route(model, Configuration(exit=4, upload_cut=upload, download_cut=22))
+    left = {"image": picture} | bench.run(made.head, {"image": picture})
+    for branch in model.branches:
+        found = bench.run(made.locals[branch.exit], left)[branch.outputs[0].name]
+        assert np.allclose(found, whole(bench, model, branch, picture), rtol=1e-4, atol=1e-4)
+
+
+def test_the_times_of_head_and_local_branch_add_up_to_the_branch(model, slow):
+    made = route(model, Configuration(exit=4, upload_cut=8, download_cut=22), device=slow, host=slow)
+    assert made.head.seconds == pytest.approx(8 * 0.022)
+    assert made.branches[4].seconds == pytest.approx(14 * 0.022)
+    assert made.locals[4].seconds == pytest.approx(14 * 0.022)
+
+
+def test_a_local_branch_includes_preparing_what_the_head_did_not_need(model, slow):
+    coded = Configuration(exit=4, upload_cut=0, download_cut=22, codec="source")
+    raw = Configuration(exit=4, upload_cut=0, download_cut=22)
+    assert route(model, coded, device=slow, preparing=1.0).branches[0].seconds == pytest.approx(1 + 12 * 0.022)
+    assert route(model, raw, device=slow, preparing=1.0).branches[0].seconds == pytest.approx(12 * 0.022)
+
+
+def test_the_device_alone_has_no_head_and_its_exit_as_a_local_branch(model):
+    made = route(model, Configuration(exit=1, upload_cut=16, download_cut=16))
+    assert made.head.asked == made.suffix.asked == made.up == made.down == ()
+    assert made.locals[1].given == ("image",)
+
+
+def test_only_image_codecs_that_encode_need_pixels(model):
+    def wants(codec):
+        made = route(model, Configuration(exit=4, upload_cut=0, download_cut=22, codec=codec))
+        return made.wants_tensor, made.wants_pixels
+
+    assert wants("source") == (False, False)
+    assert wants("webp-90") == (False, True)
+    assert wants("uint8") == (True, False)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from edgent.runtime.watch import IDLE, RETRY, STALE, Task, Watch
+
+
+def connected(*, measures=True) -> Watch:
+    watch = Watch(measures=measures)
+    watch.connected(10.0)
+    return watch
+
+
+def test_a_new_connection_is_made_at_once():
+    assert Watch(measures=True).next(0.0) is Task.CONNECT
+
+
+def test_after_a_failure_it_is_tried_again_a_little_later():
+    watch = Watch(measures=True)
+    watch.connect_failed(1.0)
+    assert watch.next(1.0) == 1.0 + RETRY
+    assert watch.next(1.0 + RETRY) is Task.CONNECT
+
+
+def test_a_lost_edge_is_looked_for_at_once():
+    watch = connected()
+    watch.lost(11.0)
+    assert watch.next(11.0) is Task.CONNECT
+
+
+def test_losing_it_twice_does_not_hurry_the_next_try():
+    watch = connected()
+    watch.lost(11.0)
+    watch.connect_failed(11.0)
+    watch.lost(11.1)
+    assert watch.next(11.1) == 11.0 + RETRY
+
+
+def test_nothing_is_checked_while_requests_are_answered():
+    watch = connected(measures=False)
+    watch.heard(10.0 + IDLE)
+    assert watch.next(10.0 + IDLE) == 10.0 + 2 * IDLE
+
+
+def test_an_idle_connection_is_checked():
+    assert connected(measures=False).next(10.0 + IDLE) is Task.CHECK
+
+
+def test_a_late_answer_is_checked_at_once():
+    watch = connected()
+    watch.suspected()
+    assert watch.next(10.0) is Task.CHECK
+    watch.checked(10.1, 0.001)
+    assert watch.next(10.1) == 10.1 + IDLE
+
+
+def test_a_connection_in_use_is_left_alone():
+    watch = connected()
+    watch.began()
+    assert not isinstance(watch.next(10.0 + 2 * STALE), Task)
+    watch.ended()
+    assert watch.next(10.0 + 2 * STALE) is Task.MEASURE
+
+
+def test_an_old_estimate_is_measured_again_unless_the_bandwidth_was_told():
+    assert connected().next(10.0 + STALE) is Task.MEASURE
+    assert connected(measures=False).next(10.0 + STALE) is Task.CHECK
+
+
+def test_answers_that_tell_the_bandwidth_spare_the_measuring():
+    watch = connected()
+    watch.heard(14.0, telling=True)
+    assert watch.next(14.0 + IDLE) is Task.CHECK
+    assert watch.next(14.0 + STALE) is Task.MEASURE
+
+
+def test_checks_that_take_long_are_made_rarely():
+    watch = connected(measures=False)
+    watch.checked(12.0, 0.5)
+    assert watch.next(12.0 + IDLE) == 22.0

@@ -1,0 +1,152 @@
+"""What is not an edge, and an edge that goes and comes back, over real sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+
+import pytest
+
+from edgent.errors import EdgeError, RefusedError
+from edgent.runtime import messages as m
+from edgent.runtime.device import Device
+from edgent.runtime.edge import Edge
+from edgent.runtime.wire import GrpcChannel
+
+MAX = 1 << 20
+WITHIN = 20.0
+
+
+@contextlib.contextmanager
+def server(talk):
+    """Something that listens; `talk` gets each connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            while True:
+                try:
+                    peer, _ = listener.accept()
+                except OSError:
+                    return
+                with peer, contextlib.suppress(OSError):
+                    talk(peer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+def talk_http(peer):
+    peer.recv(4096)
+    peer.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+
+def talk_banner(peer):
+    peer.sendall(b"220 mail.example.org ESMTP\r\n")
+    peer.recv(4096)
+
+
+@pytest.mark.parametrize(("talk", "words"), [(talk_http, "HTTP/1.1 400"), (talk_banner, "220 mail")])
+def test_a_server_of_another_protocol_is_refused_in_one_line_with_its_own_words(model, slow, talk, words):
+    with server(talk) as address, Device(model, edge=address, deadline=0.3, device_profile=slow) as device:
+        with pytest.raises(RefusedError, match=f"another protocol.*{words}") as caught:
+            device.wait_ready(WITHIN)
+        assert "\n" not in str(caught.value)
+
+
+def test_an_edge_is_no_stranger(channel):
+    assert channel.stranger(5.0) is None
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return found.getsockname()[1]
+
+
+def test_nobody_there_is_no_refusal():
+    channel = GrpcChannel(f"127.0.0.1:{free_port()}", max_message=MAX)
+    with pytest.raises(EdgeError, match="cannot be reached"):
+        channel.call(m.SERVER_LIVE, b"", 5.0)
+    assert channel.stranger(1.0) is None
+    channel.close()
+    with pytest.raises(EdgeError):
+        channel.call(m.SERVER_LIVE, b"", 5.0)
+
+
+def test_a_device_without_its_edge_answers_and_finds_it_within_two_seconds_of_its_start(model, slow, fast):
+    import numpy as np
+
+    from edgent.codec import encode_image
+
+    image = encode_image("png", np.zeros((32, 32, 3), np.uint8))
+    port = free_port()
+    with Device(model, edge=f"127.0.0.1:{port}", deadline=0.3, device_profile=slow, bandwidth=1e8) as device:
+        assert not device.wait_ready(0.5)
+        assert device.infer(image).record.why == "edge not there"
+        for _ in range(2):  # found, killed, found again
+            with Edge(model, port=port, profiles=[fast]):
+                started_at = time.perf_counter()
+                while device.infer(image).record.by != "edge":
+                    assert time.perf_counter() - started_at < 2.0
+                    time.sleep(0.01)
+            record = device.infer(image).record
+            assert record.by == "device"
+            assert record.why == "edge lost"
+
+
+def test_a_message_larger_than_agreed_is_refused_and_not_taken_for_a_dead_edge(channel):
+    from edgent.runtime.faults import BusyError
+
+    with pytest.raises(BusyError):
+        channel.call(m.PROBE, m.ProbeRequest(load=bytes(channel.max_message)).SerializeToString(), 20.0)
+    channel.call(m.SERVER_LIVE, b"", 20.0)
+
+
+def test_closing_a_channel_ends_the_call_that_waits_on_it():
+    called = threading.Event()
+
+    def silent(peer):
+        peer.recv(4096)
+        called.set()
+        peer.recv(4096)
+
+    with server(silent) as address:
+        channel = GrpcChannel(address, max_message=MAX)
+        failed = []
+
+        def call():
+            try:
+                channel.call(m.SERVER_LIVE, b"", WITHIN)
+            except EdgeError as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        assert called.wait(WITHIN)
+        channel.close()
+        thread.join(5.0)
+        assert failed
+        assert not thread.is_alive()
+
+
+def test_a_renewed_channel_does_not_wait_for_what_the_old_one_waits_for(edge):
+    talking = threading.Event()
+
+    def silent(peer):
+        talking.set()
+        peer.recv(4096)
+        peer.recv(4096)
+
+    with server(silent) as address:
+        channel = GrpcChannel(address, max_message=MAX)
+        with pytest.raises(EdgeError):
+            channel.call(m.SERVER_LIVE, b"", 0.2)
+        assert talking.is_set()
+        channel.target = edge.address
+        channel.renew()
+        assert channel.call(m.SERVER_LIVE, b"", 5.0).body
+        channel.close()
