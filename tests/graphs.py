@@ -35,7 +35,9 @@ class Graph:
         return self.constant((self.random.standard_normal(shape) / np.sqrt(fan)).astype(np.float32))
 
     def conv(self, x: str, inputs: int, outputs: int, size: int = 3) -> str:
-        return self.node("Conv", x, self.weight(outputs, inputs, size, size), self.weight(outputs), pads=[size // 2] * 4)
+        return self.node(
+            "Conv", x, self.weight(outputs, inputs, size, size), self.weight(outputs), pads=[size // 2] * 4
+        )
 
     def model(self, *answers: str) -> onnx.ModelProto:
         outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in answers]

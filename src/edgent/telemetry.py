@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 
+from edgent.document import Node, parse, read_text
 from edgent.errors import InputError
-from edgent.latency.document import Node, parse, read_text
 from edgent.planning.plan import PLAN_KEYS, STAGES, Plan, Stages, milliseconds
 from edgent.units import Seconds
 
@@ -117,7 +117,9 @@ def write_records(path: Path, records: Iterable[Record]) -> None:
         with path.open("a", encoding="utf-8") as stream:
             stream.writelines(record.to_json() + "\n" for record in records)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); name a file in a folder that exists") from error
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}); name a file in a folder that exists"
+        ) from error
 
 
 def read_records(path: Path) -> Iterator[Record]:

@@ -266,7 +266,7 @@ def test_a_failed_write_leaves_the_old_file_as_it_was(tmp_path):
 
 
 def _write_half(path: Path) -> None:
-    from edgent.codec.document import write_whole
+    from edgent.document import write_whole
 
     write_whole(path, "first half" + "\ud800")
 

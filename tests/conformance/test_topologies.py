@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conformance.seeded import TOPOLOGIES, with_seeded_weights
 from edgent.model import load
 from edgent.runtime.engine import Engine
 from edgent.runtime.verify import random_feeds, relative_difference, run_pieces, verify
-from conformance.seeded import TOPOLOGIES, with_seeded_weights
 
 MOST_CUTS = 12  # per topology here; `edgent inspect FILE --verify all` takes every one
 NOISY_CUTS = 5

@@ -82,6 +82,13 @@ def test_a_host_slower_than_the_promise_is_counted_as_an_overrun() -> None:
     assert "1 of 2 overran, by 30 ms at most" in repr(pace)
 
 
+def test_work_that_takes_no_time_by_the_profile_is_not_counted() -> None:
+    time = VirtualTime()
+    pace = emulated(2.0, time)
+    pace.hold(time.now(), 0.0)
+    assert (pace.holds, pace.overruns, time.slept) == (0, 0, [])
+
+
 def test_threads_lose_no_count() -> None:
     pace = Emulated(1e-9, "test")
     threads = [threading.Thread(target=lambda: [pace.hold(Seconds(0.0), 1.0) for _ in range(200)]) for _ in range(4)]

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from graphs import Graph, residual, saved
 from onnx import helper
 
 from edgent.errors import ModelError
 from edgent.model import load
 from edgent.runtime.engine import Engine
+from graphs import Graph, residual, saved
 
 
 def test_a_file_that_is_no_onnx(model_file: Path) -> None:
@@ -138,7 +138,9 @@ def test_an_unknown_exit_or_cut(model_file: Path) -> None:
         model.segment(["x"], ["nothing"])
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"version": 2}', '{"version": 1, "more": 1}', '{"version": 1, "exits": [{}]}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"version": 2}', '{"version": 1, "more": 1}', '{"version": 1, "exits": [{}]}']
+)
 def test_metadata_that_is_not_what_it_should_be(model_file: Path, text: str) -> None:
     proto = residual()
     proto.metadata_props.add(key="edgent", value=text)

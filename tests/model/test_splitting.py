@@ -8,12 +8,12 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from graphs import GRAPHS, residual, saved, several
 from onnx import helper
 
 from edgent.model import load
 from edgent.runtime.engine import Engine
 from edgent.runtime.verify import random_feeds, relative_difference, run_pieces, verify
+from graphs import GRAPHS, residual, saved, several
 
 
 @pytest.mark.parametrize("name", GRAPHS)

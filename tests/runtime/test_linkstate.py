@@ -31,12 +31,13 @@ def test_one_bandwidth_told_is_that_of_both_directions():
 @given(st.floats(5e4, 2e7), st.floats(0, 0.2))
 def test_probes_find_bandwidth_and_round_trip_of_a_link_that_is_as_the_model_says(bandwidth, round_trip):
     """The oracle is the transfer model itself, run forwards."""
-    link = TransferModel(bandwidth=bandwidth, round_trip=round_trip)
+    link = TransferModel(bandwidth=bandwidth, round_trip=round_trip, message_bytes=120, reply_bytes=120)
     state = LinkState()
     size = 1_000_000
     small = timed(link.uplink(3.0), sent=3)
-    large = timed(link.uplink(float(size)), link.downlink(float(size)), sent=size, received=size)
-    state.observe_probes(small, large, large)
+    up = timed(link.uplink(float(size)), sent=size)
+    down = timed(link.uplink(3.0), link.downlink(float(size)), sent=3, received=size)
+    state.observe_probes(small, up, down)
     found = state.conditions(1.0)
     assert found.uplink.bandwidth == pytest.approx(bandwidth, rel=0.02)
     assert found.downlink.bandwidth == pytest.approx(bandwidth, rel=0.02)
@@ -44,7 +45,7 @@ def test_probes_find_bandwidth_and_round_trip_of_a_link_that_is_as_the_model_say
 
 
 def test_with_the_bandwidth_told_an_empty_probe_finds_the_round_trip():
-    link = TransferModel(bandwidth=1e5, round_trip=0.04)
+    link = TransferModel(bandwidth=1e5, round_trip=0.04, message_bytes=120)
     state = LinkState(bandwidth=1e5)
     probe = timed(link.uplink(3.0), sent=3)
     state.observe_probes(probe, probe, probe)

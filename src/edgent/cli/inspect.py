@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -119,7 +120,11 @@ def _costs(model: Model) -> list[tuple[Branch, float | None, bool]]:
     last = flops[-1]
     relative = [None if value is None or not last else value / last for value in flops]
     return [
-        (branch, relative[i], any(_dominates(model, relative, other, i) for other in range(len(relative)) if other != i))
+        (
+            branch,
+            relative[i],
+            any(_dominates(model, relative, other, i) for other in range(len(relative)) if other != i),
+        )
         for i, branch in enumerate(model.branches)
     ]
 
@@ -139,12 +144,14 @@ def _tables(model: Model) -> None:
     show.out.print(exits)
     branch = model.branches[-1]
     cuts = _cuts(branch)
-    layers = show.table(f"\nLayers and cuts of exit {branch.exit}", "layer", "operator", "MFLOP", "cut", "bytes", "crosses")
+    layers = show.table(
+        f"\nLayers and cuts of exit {branch.exit}", "layer", "operator", "MFLOP", "cut", "bytes", "crosses"
+    )
     for k, (layer, cost) in enumerate(_rows(model, branch)[:_ROWS], start=1):
         flops = "-" if cost.flops is None else f"{cost.flops / 1e6:.3g}"
         size = cuts[k]["bytes"]
         names = ", ".join(cuts[k]["tensors"])
-        layers.add_row(layer.name, layer.op, flops, str(k), "-" if size != size else format_bytes(size), names[:40])
+        layers.add_row(layer.name, layer.op, flops, str(k), "-" if math.isnan(size) else format_bytes(size), names[:40])
     show.out.print(layers)
     if len(branch.layers) > _ROWS:
         show.out.print(f"... {len(branch.layers) - _ROWS} more layers: --json shows all")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from edgent.cli import show
 from edgent.errors import InputError
@@ -21,7 +24,7 @@ def data(
 
     if name != "cifar10":
         raise InputError(f"no data set {name!r}: expected cifar10")
-    fetch_cifar10(directory, archive=archive, progress=lambda text: show.err.print(text))
+    fetch_cifar10(directory, archive=archive, progress=show.err.print)
     show.out.print(f"CIFAR-10 is in {directory} (Krizhevsky, 2009: Learning Multiple Layers of Features)")
 
 
@@ -45,3 +48,20 @@ def train(
     recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
     path = train_b_alexnet(recipe, images, output, answers=_answers, seed=seed, resume=resume, console=show.err)
     show.out.print(f"{path}: try `edgent inspect {path}`")
+
+
+def _answers(path: Path) -> Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]:
+    """The exported file in the product's own engine."""
+    from edgent.model import load
+    from edgent.runtime.engine import Engine
+
+    engine = Engine(threads=2)
+
+    def run(images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        model = load(path, dims={"batch": len(images)})
+        names = [branch.outputs[0].name for branch in model.branches]
+        given = model.inputs[0].name
+        answers = engine.session(model, [given], names).run({given: images})
+        return [answers[name] for name in names]
+
+    return run

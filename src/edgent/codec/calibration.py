@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TypeVar
 
-from edgent.codec.document import Node, parse, read_text, write_whole
 from edgent.codec.names import base_codec, check_codec, is_lossless
+from edgent.document import Node, parse, read_text, write_whole
 from edgent.errors import InputError
 
 SCHEMA = 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import statistics
 import time
 from collections.abc import Sequence
@@ -34,7 +33,7 @@ class Bench:
         self._profile = profile_of(self._host, settings.emulated)
         self._pace = pace_of(self._host, settings.emulated)
         self._calibration = Calibration.from_json(settings.calibration) if settings.calibration else None
-        self._images = itertools.cycle(settings.images)
+        self._images = settings.images
         self._engine = Engine()
         self._device: Device | None = None
         self._rivals: dict[str, Rival] = {}
@@ -67,19 +66,19 @@ class Bench:
         for turn in range(max(rounds)):
             for index, setup in enumerate(setups):
                 if turn < rounds[index]:
-                    found[index].append(self._once(setup, patience[index]))
+                    found[index].append(self._once(setup, self._image(turn), patience[index]))
         return [_measured(runs) for runs in found]
 
     def stream(self, seconds: float, period: float, deadline: float) -> tuple[Request, ...]:
         """See `DeviceProcess.begin_stream`."""
         assert self._device is not None
-        self._device.infer(next(self._images), deadline=Seconds(deadline))
+        self._device.infer(self._image(0), deadline=Seconds(deadline))
         self._device.wait_ready()  # the sessions of the plan for this deadline
         began, found = time.perf_counter(), []
         for turn in range(int(seconds / period)):
             time.sleep(max(0.0, began + turn * period - time.perf_counter()))
             at = time.perf_counter() - began
-            record = self._device.infer(next(self._images), deadline=Seconds(deadline)).record
+            record = self._device.infer(self._image(turn), deadline=Seconds(deadline)).record
             found.append(_request(at, record))
         return tuple(found)
 
@@ -99,8 +98,8 @@ class Bench:
         self._end_rivals()
 
     def _end_rivals(self) -> None:
-        for rival in self._rivals.values():
-            rival.close()
+        for each in self._rivals.values():
+            each.close()
         self._rivals.clear()
 
     def _ask_rival(self, codec: str, image: bytes) -> float:
@@ -110,14 +109,16 @@ class Bench:
             made.ask(image)  # connects, and warms both sides
         return self._rivals[codec].ask(image).total
 
-    def _once(self, setup: Setup, patience: float) -> tuple[float, Stages | None]:
-        image, configuration = next(self._images), setup.configuration
+    def _image(self, turn: int) -> bytes:
+        """The same for every setup, so that their latencies are of the same pictures."""
+        return self._images[turn % len(self._images)]
+
+    def _once(self, setup: Setup, image: bytes, patience: float) -> tuple[float, Stages | None]:
+        configuration = setup.configuration
         if setup.bare:
             return self._ask_rival(configuration.codec, image), None
         assert self._device is not None
-        record = self._device.infer(
-            image, configuration=configuration, race=False, deadline=Seconds(patience)
-        ).record
+        record = self._device.infer(image, configuration=configuration, race=False, deadline=Seconds(patience)).record
         as_told = record.by == ("device" if configuration.device_only else "edge")
         return (record.total if as_told else float("inf")), record.stages
 

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from edgent.demo.live import Progress as Told
 from edgent.demo.page import knob_shares, unplugged_in_words, verdict
-from edgent.demo.run import Progress as Told
 from edgent.demo.values import METHODS, OURS, DemoResult, Figures
 from edgent.demo.words import chosen_in_words
 from edgent.units import format_bandwidth, format_duration
@@ -35,8 +35,8 @@ def print_result(result: DemoResult, console: Console) -> None:
     knobs = ", ".join(f"{knob} {share * 100:.0f} %" for knob, share in knob_shares(result).items())
     console.print(f"Share of the cells in which each knob was needed: {knobs}.")
     if result.beside is not None:
-        share = result.beside.device_only * 100
-        console.print(f"On {result.options.also} the device alone is the plan in {share:.0f} % of the cells.")
+        share = result.beside.alone_suffices * 100
+        console.print(f"On {result.options.also} no plan beats the device alone in {share:.0f} % of the cells.")
     if result.unplugged is not None:
         console.print(f"Unplugged. {unplugged_in_words(result.unplugged)}")
     console.print(

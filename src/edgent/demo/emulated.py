@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from edgent.latency import Profile
     from edgent.model import Model
 
-UNPLUG_DEADLINE = 0.090
-
 
 class DevicePace(Emulated):
     """The lab's pace; work that takes no time by the profile can overrun nothing, and is not counted."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgent.codec import is_image_codec
 from edgent.demo.values import HALF_A_POINT, Chosen, Setup
 from edgent.link import TransferModel
 from edgent.planning.candidates import Candidates
@@ -59,8 +58,8 @@ class Methods:
     def needed(self, bandwidth: float, deadline: float, round_trip: float) -> frozenset[str]:
         """The knobs without which the prediction for Edgent would be worse by more than half a point."""
         now = conditions(bandwidth, round_trip)
-        best = _promise(self.planners["edgent"].plan(now, Seconds(deadline)))
-        promised = {knob: _promise(p.plan(now, Seconds(deadline))) for knob, p in self.without.items()}
+        best = promise(self.planners["edgent"].plan(now, Seconds(deadline)))
+        promised = {knob: promise(p.plan(now, Seconds(deadline))) for knob, p in self.without.items()}
         return frozenset(knob for knob, without in promised.items() if best - without > HALF_A_POINT)
 
 
@@ -72,15 +71,13 @@ def chosen(plan: Plan, bandwidth: float) -> Chosen:
     return Chosen(setup=setup, accuracy=accuracy, predicted=plan.stages.total)
 
 
-def _promise(plan: Plan) -> float:
+def promise(plan: Plan) -> float:
+    """The accuracy in time that a plan predicts."""
     return (plan.accuracy or 0.0) if plan.meets_deadline else 0.0
 
 
 def _raw(candidates: Candidates) -> NDArray[np.bool_]:
-    """Candidates without any encoding: raw tensors, and the input's own bytes as they come."""
-    plain = [k for k, name in enumerate(candidates.codecs) if name == RAW or _own(name)]
-    return np.isin(candidates.codec, plain) & np.isin(candidates.download_codec, plain)
-
-
-def _own(codec: str) -> bool:
-    return is_image_codec(codec) and codec == "source"
+    """Candidates without any encoding: raw tensors both ways."""
+    raw = candidates.codecs.index(RAW)
+    plain: NDArray[np.bool_] = (candidates.codec == raw) & (candidates.download_codec == raw)
+    return plain

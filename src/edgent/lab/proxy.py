@@ -5,9 +5,7 @@ and down. A pipe reads from its source while its lane has room for it, so that a
 hands out goes to its sink at once. The owner's orders (`set`, `cut`, `restore`, `counts`, `stop`) come as JSON lines
 over a socket pair and are answered when they are in force; when the owner is gone, so is the proxy.
 
-Punctuality: timers of `select` are fine to some 50 µs where nothing else runs, so it sleeps until shortly before the
-next arrival and polls from there. Where segments follow each other faster than `QUANTUM` they are passed in groups,
-but the last one that is known of always in time.
+Where segments follow each other faster than `QUANTUM` they are passed in groups, but the last one known of in time.
 """
 
 from __future__ import annotations
@@ -17,25 +15,20 @@ import errno
 import fcntl
 import functools
 import json
-import select
-import selectors
 import socket
 import struct
 import sys
 import termios
-import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from edgent.lab.punctual import EVENT_READ, EVENT_WRITE, PunctualSelector, now
 from edgent.lab.shaping import SEGMENT_BYTES, Lane
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
 
 QUANTUM = 500e-6
-SPIN = 100e-6
 ROOM = 0.02  # a pipe's share of its lane, in seconds of the lane's rate: covers late wake-ups
 BUFFER_BYTES = 64 * 1024  # of the kernel, for each side of a connection
-
-Selected = list[tuple[selectors.SelectorKey, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,24 +93,25 @@ class Proxy:
     """See the module. `run` returns after the order to stop, or when the owner's end of `control` is closed."""
 
     def __init__(self, settings: LinkSettings, control: socket.socket) -> None:
-        now, delay = _now(), Seconds(settings.round_trip / 2)
+        start, delay = now(), Seconds(settings.round_trip / 2)
         self._target = settings.target
-        self._up: Lane[_Pipe] = Lane(rate=settings.uplink, delay=delay, burst=settings.burst, now=now)
-        self._down: Lane[_Pipe] = Lane(rate=settings.downlink, delay=delay, burst=settings.burst, now=now)
+        self._up: Lane[_Pipe] = Lane(rate=settings.uplink, delay=delay, burst=settings.burst, now=start)
+        self._down: Lane[_Pipe] = Lane(rate=settings.downlink, delay=delay, burst=settings.burst, now=start)
         self._pipes: dict[_Pipe, None] = {}  # in order of their making
-        self._selector = selectors.DefaultSelector()
+        self._selector = PunctualSelector()
         self._control, self._orders = control, b""
         self._cut_at: Seconds | None = None
         self._refusing = self._stopped = False
-        self._connections, self._worst = 0, 0.0
-        self._listener = _listening(settings.host, settings.port)
-        self._selector.register(control, selectors.EVENT_READ, self._obey)
-        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        self._connections = 0
+        self._bound = _bound((settings.host, settings.port))  # keeps the port while connections are refused
+        self._listener = self._listening()
+        self._selector.register(control, EVENT_READ, self._obey)
+        self._selector.register(self._listener, EVENT_READ, self._accept)
 
     def run(self) -> None:
         """Serves until told to stop."""
         try:
-            self._reply(port=self._listener.getsockname()[1])  # now it listens
+            self._reply(port=self._bound.getsockname()[1])
             while not self._stopped:
                 self._turn()
         finally:
@@ -125,18 +119,18 @@ class Proxy:
                 self._abort(pipe)
             self._selector.close()
             self._listener.close()
+            self._bound.close()
             self._control.close()
 
     # One turn of the loop.
 
     def _turn(self) -> None:
-        for key, mask in self._wait(self._wake_at()):
-            key.data(mask)
+        for ready, mask in self._selector.wait(self._wake_at()):
+            ready(mask)
         if self._cut_at is not None:
             return
-        now = _now()
         for lane in (self._up, self._down):
-            for pipe, data in lane.step(now):
+            for pipe, data in lane.step(now()):
                 self._arrive(pipe, data)
             if not any(pipe.more for pipe in self._pipes if pipe.lane is lane):
                 lane.rest()
@@ -144,23 +138,15 @@ class Proxy:
     def _wake_at(self) -> float:
         if self._cut_at is not None:
             return float("inf")
-        soon = _now() + QUANTUM
+        soon = now() + QUANTUM
         return min(max(lane.next_at(), min(soon, lane.last_at())) for lane in (self._up, self._down))
 
-    def _wait(self, until: float) -> Selected:
-        """Events, or nothing at `until`."""
-        while (left := until - _now()) > SPIN:
-            timeout = None if left == float("inf") else left - SPIN
-            if select.select([self._selector], [], [], timeout)[0]:
-                return self._selector.select(0)
-        while True:
-            events = self._selector.select(0)
-            late = _now() - until
-            if events or late >= 0:
-                self._worst = max(self._worst, late)
-                return events
-
     # Connections.
+
+    def _listening(self) -> socket.socket:
+        listener = _bound(self._bound.getsockname())
+        listener.listen()
+        return listener
 
     def _accept(self, _mask: int) -> None:
         if self._cut_at is not None:
@@ -186,9 +172,9 @@ class Proxy:
             end = reading.source
             wanted = 0
             if end.connected and self._room(reading) > 0:
-                wanted |= selectors.EVENT_READ
+                wanted |= EVENT_READ
             if not end.connected or writing.outbox:
-                wanted |= selectors.EVENT_WRITE
+                wanted |= EVENT_WRITE
             self._ask(reading, wanted)
 
     def _ask(self, reading: _Pipe, wanted: int) -> None:
@@ -208,14 +194,14 @@ class Proxy:
         end = pipe.source
         if pipe not in self._pipes or self._cut_at is not None:
             return  # another event of the same turn ended or stopped it
-        if mask & selectors.EVENT_WRITE and not end.connected:
+        if mask & EVENT_WRITE and not end.connected:
             end.connected = not end.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if not end.connected:
                 self._abort(pipe)
                 return
-        if mask & selectors.EVENT_READ:
+        if mask & EVENT_READ:
             self._read(pipe)
-        if mask & selectors.EVENT_WRITE:
+        if mask & EVENT_WRITE:
             self._flush(pipe.other)
         else:
             self._watch(pipe)
@@ -239,7 +225,7 @@ class Proxy:
         pipe.ended = not data
         pipe.more = len(data) == room and _unread(pipe.source.sock)
         pipe.waiting += len(data)
-        pipe.lane.offer(pipe, data, _now())
+        pipe.lane.offer(pipe, data, now())
 
     def _arrive(self, pipe: _Pipe, data: bytes) -> None:
         if pipe not in self._pipes:
@@ -295,10 +281,10 @@ class Proxy:
             self._control.sendall(json.dumps(answer).encode() + b"\n")
 
     def _do_set(self, uplink: float | None, downlink: float | None, round_trip: float | None) -> None:
-        now = _now() if self._cut_at is None else self._cut_at
+        at = now() if self._cut_at is None else self._cut_at
         delay = None if round_trip is None else Seconds(round_trip / 2)
-        self._up.change(rate=None if uplink is None else BitsPerSecond(uplink), delay=delay, now=now)
-        self._down.change(rate=None if downlink is None else BitsPerSecond(downlink), delay=delay, now=now)
+        self._up.change(rate=None if uplink is None else BitsPerSecond(uplink), delay=delay, now=at)
+        self._down.change(rate=None if downlink is None else BitsPerSecond(downlink), delay=delay, now=at)
         for pipe in self._pipes:
             if self._cut_at is None:
                 self._watch(pipe)
@@ -306,13 +292,13 @@ class Proxy:
 
     def _do_cut(self, refuse: bool) -> None:
         if self._cut_at is None:
-            self._cut_at = _now()
+            self._cut_at = now()
             self._selector.unregister(self._listener)
             for pipe in self._pipes:
                 self._ask(pipe, 0)
         if refuse and not self._refusing:
             self._refusing = True
-            self._listener.shutdown(socket.SHUT_RDWR)  # the port stays ours, connecting to it is refused
+            self._listener.close()
             for pipe in list(self._pipes):
                 self._abort(pipe)
         self._reply()
@@ -320,11 +306,11 @@ class Proxy:
     def _do_restore(self) -> None:
         if self._cut_at is not None:
             for lane in (self._up, self._down):
-                lane.shift(_now() - self._cut_at)
+                lane.shift(now() - self._cut_at)
             if self._refusing:
-                self._listener.listen()
+                self._listener = self._listening()
             self._cut_at, self._refusing = None, False
-            self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+            self._selector.register(self._listener, EVENT_READ, self._accept)
             for pipe in self._pipes:
                 self._watch(pipe)
         self._reply()
@@ -336,9 +322,8 @@ class Proxy:
             down_bytes=self._down.payload_bytes,
             down_wire_bytes=self._down.wire_bytes,
             connections=self._connections,
-            worst_lateness=self._worst,
+            worst_lateness=self._selector.worst_lateness(),
         )
-        self._worst = 0.0
         self._reply(**asdict(counts))
 
     def _do_stop(self) -> None:
@@ -346,16 +331,15 @@ class Proxy:
         self._reply()
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    listener = _prepared(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _bound(address: tuple[str, int]) -> socket.socket:
+    sock = _prepared(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
-        listener.listen()
+        sock.bind(address)
     except OSError:
-        listener.close()
+        sock.close()
         raise
-    return listener
+    return sock
 
 
 def _prepared(sock: socket.socket) -> socket.socket:
@@ -371,10 +355,6 @@ def _prepared(sock: socket.socket) -> socket.socket:
 
 def _unread(sock: socket.socket) -> bool:
     return fcntl.ioctl(sock, termios.FIONREAD, bytes(4)) != bytes(4)
-
-
-def _now() -> Seconds:
-    return Seconds(time.monotonic())
 
 
 def main(arguments: list[str]) -> int:

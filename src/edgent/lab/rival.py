@@ -1,8 +1,8 @@
 """The honest rival: what a user would do without Edgent. A coded picture to the edge, the whole branch there.
 
 A bare ONNX Runtime loop behind a plain TCP socket: no planner, no gRPC, no deadline, no way out when the link dies.
-Both directions carry messages of a little-endian 32-bit length and that many bytes: up the picture's file, down the
-scores as float32. An empty answer means that the bytes could not be read as a picture.
+Frames go up with the picture's file and come down with the scores as float32; an empty answer means that the bytes
+could not be read as a picture.
 
 As a process: `python -m edgent.lab.rival --model b-alexnet --port 0` prints {"address": ..., "port": ...} when ready.
 """
@@ -13,7 +13,6 @@ import argparse
 import json
 import socket
 import socketserver
-import struct
 import sys
 import threading
 from dataclasses import dataclass
@@ -26,14 +25,12 @@ from numpy.typing import NDArray
 
 from edgent.codec import decode_pixels, encode_image, fit, normalise
 from edgent.errors import EdgeError, EdgentError, InputError
+from edgent.lab.frames import LENGTH_BYTES, receive_frame, send_frame
 from edgent.latency import Profile
 from edgent.model import Model, Preprocessing, load
 from edgent.runtime.clock import Clock, MonotonicClock
 from edgent.runtime.pace import OwnPace, Pace
 from edgent.units import Seconds
-
-_LENGTH = struct.Struct("<I")
-_MAX_BYTES = 64 * 2**20
 
 
 def preprocessing_of(model: Model) -> Preprocessing:
@@ -119,7 +116,7 @@ class _Handler(socketserver.BaseRequestHandler):
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             while True:
-                _send(self.request, self._answer(_receive(self.request)))
+                send_frame(self.request, self._answer(receive_frame(self.request)))
         except (ConnectionError, InputError):
             return  # the client has gone, or speaks something else
 
@@ -206,7 +203,7 @@ class Rival:
         if not scores.size:
             raise InputError("the rival's server could not read the picture")
         return RivalAnswer(
-            scores=scores, encode=Seconds(encoded_at - started_at), total=total, bytes_up=len(coded) + _LENGTH.size
+            scores=scores, encode=Seconds(encoded_at - started_at), total=total, bytes_up=len(coded) + LENGTH_BYTES
         )
 
     def close(self) -> None:
@@ -236,33 +233,11 @@ class Rival:
             if self._socket is None:
                 self._socket = socket.create_connection(self._address, self._timeout)
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            _send(self._socket, message)
-            return _receive(self._socket)
+            send_frame(self._socket, message)
+            return receive_frame(self._socket)
         except OSError as error:
             self.close()
             raise EdgeError(f"the rival's server does not answer: {error}") from error
-
-
-def _send(sock: socket.socket, message: bytes) -> None:
-    sock.sendall(_LENGTH.pack(len(message)) + message)
-
-
-def _receive(sock: socket.socket) -> bytes:
-    (length,) = _LENGTH.unpack(_exactly(sock, _LENGTH.size))
-    if length > _MAX_BYTES:
-        raise InputError(f"found a message of {length} bytes, expected at most {_MAX_BYTES}")
-    return bytes(_exactly(sock, length))
-
-
-def _exactly(sock: socket.socket, length: int) -> bytearray:
-    data = bytearray(length)
-    view = memoryview(data)
-    while view:
-        received = sock.recv_into(view)
-        if not received:
-            raise ConnectionResetError("the other side ended the connection")
-        view = view[received:]
-    return data
 
 
 def main(arguments: list[str]) -> int:

@@ -138,12 +138,10 @@ class Lane(Generic[Channel]):
         self._resting = not self._waiting
 
     def next_at(self) -> Seconds:
-        """When the next segment arrives at the far end; infinity where nothing is under way."""
-        if self._flying:
-            return Seconds(self._flying[0][0])
-        if self._waiting:
-            return Seconds(self._bucket.ready_at(self._next_wire_bytes()) + self._delay)
-        return Seconds(math.inf)
+        """When to look next: a segment arrives, or leaves; infinity where nothing is under way."""
+        arrives_at = self._flying[0][0] if self._flying else math.inf
+        leaves_at = self._bucket.ready_at(self._next_wire_bytes()) if self._waiting else math.inf
+        return Seconds(min(arrives_at, leaves_at))
 
     def last_at(self) -> Seconds:
         """When everything offered so far will have arrived; infinity where nothing is under way."""

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgent.document import Node, parse, read_text, write_whole
 from edgent.errors import InputError
-from edgent.latency.document import Node, parse, read_text, write_whole
 from edgent.units import Seconds, format_duration
 
 SCHEMA = 1

@@ -5,7 +5,8 @@ it: n / (t + e) .. n / (t - e), open above where t <= e. A small message on a fa
 can neither inflate nor ruin the estimate; the same message on a slow link takes long and tells much.
 
 Each observation moves the estimate in two steps: into the interval if it lies outside (that much is certain), then
-towards n / t by the gain, weakened as the interval widens. Both in the logarithm: bandwidths differ by factors.
+towards n / t by the gain, which weakens as the interval widens and ends at t = 4 e: nearer to e, transfers that seem
+slow would be heard and those that seem quick would not. Both in the logarithm: bandwidths differ by factors.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 from edgent.errors import InputError
 from edgent.link.transfer import HEADER_FACTOR, REQUEST_BYTES
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds, format_bandwidth
+
+_TELLING = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -100,5 +103,5 @@ class BandwidthEstimator:
         if seconds <= self._error:
             return BitsPerSecond(max(self._estimate.bandwidth, low))
         inside = min(max(self._estimate.bandwidth, low), bits / (seconds - self._error))
-        gain = self._gain * (1 - self._error / seconds)
+        gain = self._gain * max(0.0, 1 - _TELLING * self._error / seconds)
         return BitsPerSecond(inside * (bits / seconds / inside) ** gain)

@@ -220,4 +220,3 @@ def _ancestors(graph: onnx.GraphProto, outputs: tuple[str, ...]) -> list[int]:
             wanted.update(subgraph_reads(node))
             found.append(index)
     return found[::-1]
-

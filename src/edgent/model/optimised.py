@@ -1,73 +1,136 @@
 """Which layers a node of an engine's optimised graph stands for.
 
 Engines fuse and replace nodes, but the tensors that survive keep their names. So a node that makes an original tensor
-stands for the layers between that tensor and the originals it reads. Nodes that make only new tensors (layout changes,
-casts, kernels in a layout of their own) are named by ONNX Runtime after the tensor they replace (`relu1_nchwc`), or
-else belong to whoever reads what they make.
+stands for the layers between that tensor and the originals it reads. Kernels in a layout of their own make new tensors;
+ONNX Runtime names them after the tensor they replace (`relu1_nchwc`) and may fuse an addition and an activation that
+follow without changing that name. Every other node that makes only new tensors (changes of layout, casts) belongs to
+whoever reads what it makes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
 
-from edgent.model.model import SHAPE_ONLY
-from edgent.model.values import Branch
+from edgent.model.model import Segment
+from edgent.model.values import Branch, Layer
 
 _SUFFIX = "_nchwc"
 
+# What a kernel may take over from the layers after it while it keeps its name.
+_TAKEN_OVER = {"Add", "Clip", "Dropout", "HardSigmoid", "Identity", "LeakyRelu", "Relu", "Sigmoid", "Sum", "Tanh"}
+
+
+def named(segment: Segment) -> Segment:
+    """The segment with each node called like the first tensor it makes: a unique name, which engines hand on."""
+    proto = onnx.ModelProto.FromString(segment.proto)
+    for node in proto.graph.node:
+        node.name = _first(node.output)
+    return replace(segment, proto=proto.SerializeToString())
+
 
 def node_layers(path: Path, branch: Branch) -> dict[str, tuple[int, ...]]:
-    """Layers of a branch by name of the optimised node that stands for them; each layer at most once.
+    """Layers of a branch by name of the optimised node that stands for them.
 
     Args:
         path: the optimised graph, as the engine wrote it.
-        branch: the branch it was made of.
+        branch: the branch whose whole segment, `named`, it was made of.
 
     Returns:
-        Node name to positions of layers; an empty tuple for a node that could be tied to none.
+        Node name to positions of layers, rising; empty for a node that could be tied to none. Several nodes may stand
+        for one layer. A layer that no node stands for is not run.
     """
     graph = onnx.load(path, load_external_data=False).graph
-    made_by = {name: position for position, layer in enumerate(branch.layers) for name in layer.outputs}
-    covered: set[int] = set()
-    found: dict[str, tuple[int, ...]] = {}
-    for node in graph.node:
-        # a shape-only node is a part of the layer that reads it, not the end of one
-        ends = [] if node.op_type in SHAPE_ONLY else [made_by[name] for name in _originals(node, made_by)]
-        new = tuple(sorted(set().union(*(_behind(branch, end, made_by, covered) for end in ends))))
-        covered.update(new)
-        found[node.name] = new
+    walk = _Walk(branch, graph)
+    found = {node.name: walk.visit(node) for node in graph.node}
     _give_to_readers(graph, found)
     return found
 
 
-def _originals(node: onnx.NodeProto, made_by: Mapping[str, int]) -> list[str]:
-    names = [name for name in node.output if name in made_by]
-    replaced = node.name.removesuffix(_SUFFIX)
-    return names or ([replaced] if replaced != node.name and replaced in made_by else [])
+class _Walk:
+    """Visits the optimised nodes in their order, and remembers what is accounted for."""
 
+    def __init__(self, branch: Branch, graph: onnx.GraphProto) -> None:
+        self.layers = branch.layers
+        self.made_by = {name: position for position, layer in enumerate(branch.layers) for name in layer.outputs}
+        self.originals = {tensor.name for tensor in branch.inputs} | self.made_by.keys()
+        self.end_of = {name: position for position, layer in enumerate(branch.layers) for name in _own(layer)}
+        self.claimed = {position for node in graph.node for position in self.ends(node)}
+        self.covered: set[int] = set()
+        self.stands_for: dict[str, set[str]] = {}  # a new tensor to the originals it replaces or is made of
 
-def _behind(branch: Branch, end: int, made_by: Mapping[str, int], covered: set[int]) -> set[int]:
-    """The layer at `end` and those before it that no earlier node stands for."""
-    stack, found = [end], set()
-    while stack:
-        position = stack.pop()
-        if position in covered or position in found:
-            continue
-        found.add(position)
-        stack += [made_by[name] for name in branch.layers[position].inputs if name in made_by]
-    return found
+    def ends(self, node: onnx.NodeProto) -> list[int]:
+        """The layers that end in this node; none for a part of a layer."""
+        names = [name for name in node.output if name in self.originals] or [node.name.removesuffix(_SUFFIX)]
+        return sorted({self.end_of[name] for name in names if name in self.end_of})
+
+    def visit(self, node: onnx.NodeProto) -> tuple[int, ...]:
+        """The layers it stands for; empty if that is for its readers to say."""
+        ends = self.ends(node)
+        reads = self._originals(node.input)
+        new = self._behind(ends, reads)
+        if ends and not any(name in self.made_by for name in node.output):
+            new |= self._taken_over(ends, reads)
+        self.covered |= new
+        made = {name for position in {*ends, *new} for name in self.layers[position].outputs}
+        for name in node.output:
+            self.stands_for[name] = {name} if name in self.originals else made or reads
+        return tuple(sorted(new)) or tuple(ends)  # a change of layout back: of the layer whose tensor it makes
+
+    def _originals(self, names: Iterable[str]) -> set[str]:
+        found: set[str] = set()
+        for name in names:
+            found |= self.stands_for.get(name, {name} if name in self.originals else set())
+        return found
+
+    def _behind(self, ends: list[int], reads: set[str]) -> set[int]:
+        """The layers at the ends, and those between them and what is read, that no earlier node stands for."""
+        stack, found = list(ends), set()
+        while stack:
+            position = stack.pop()
+            if position in self.covered or position in found or reads.intersection(_own(self.layers[position])):
+                continue
+            found.add(position)
+            stack += [self.made_by[name] for name in self.layers[position].inputs if name in self.made_by]
+        return found
+
+    def _taken_over(self, ends: list[int], reads: set[str]) -> set[int]:
+        """The layers after the ends that no node claims, and that need nothing else than this node has."""
+        available = reads.union(*(self.layers[position].outputs for position in ends))
+        fresh = available - reads
+        found = set()
+        for position in range(max(ends) + 1, len(self.layers)):
+            layer = self.layers[position]
+            free = position not in self.claimed and position not in self.covered and layer.op in _TAKEN_OVER
+            if free and fresh.intersection(layer.inputs) and available.issuperset(layer.inputs):
+                found.add(position)
+                fresh.update(layer.outputs)
+                available.update(layer.outputs)
+        return found
 
 
 def _give_to_readers(graph: onnx.GraphProto, found: dict[str, tuple[int, ...]]) -> None:
-    """Nodes tied to no layer take those of the first reader downstream, else of their producer."""
-    reader = {name: node.name for node in reversed(graph.node) for name in node.input}
+    """Nodes tied to no layer take those of the first reader downstream, else of their last producer."""
+    readers: dict[str, list[str]] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node.name)
     maker = {name: node.name for node in graph.node for name in node.output}
     for node in reversed(graph.node):
-        if not found[node.name]:
-            found[node.name] = next((found[reader[name]] for name in node.output if name in reader), ())
+        ways = (found[reader] for name in node.output for reader in readers.get(name, ()))
+        found[node.name] = found[node.name] or next(filter(None, ways), ())
     for node in graph.node:
-        if not found[node.name]:
-            found[node.name] = next((found[maker[name]] for name in node.input if name in maker), ())
+        ways = (found[maker[name]] for name in reversed(node.input) if name in maker)
+        found[node.name] = found[node.name] or next(filter(None, ways), ())
+
+
+def _own(layer: Layer) -> tuple[str, ...]:
+    """What the layer's own node makes; the shape-only nodes before it make one tensor each."""
+    return layer.outputs[len(layer.nodes) - 1 :]
+
+
+def _first(names: Iterable[str]) -> str:
+    return next(name for name in names if name)

@@ -126,7 +126,9 @@ def _array(tensor: onnx.TensorProto, source: Path) -> NDArray[np.generic]:
     try:
         return numpy_helper.to_array(tensor, str(source))
     except Exception as error:  # ValueError, or onnx's own kinds of validation errors
-        raise ModelError(f"weight {tensor.name!r} has no {tuple(tensor.dims)} numbers; export the model again") from error
+        raise ModelError(
+            f"weight {tensor.name!r} has no {tuple(tensor.dims)} numbers; export the model again"
+        ) from error
 
 
 def _stub(tensor: onnx.TensorProto, *, location: bool = True) -> onnx.TensorProto:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +102,7 @@ class Candidates:
         blocks = [block for branch in branches for block in _blocks(branch, codecs)]
         columns = {name: [block[name] for block in blocks] for name in _COLUMNS}
         kinds = {name: np.int32 if name in _WHOLE else np.float64 for name in _COLUMNS}
-        table = {name: np.concatenate([*parts, []]).astype(kinds[name]) for name, parts in columns.items()}
+        table: dict[str, Any] = {n: np.concatenate([*parts, []]).astype(kinds[n]) for n, parts in columns.items()}
         return cls(codecs=codecs, **table)
 
     def __len__(self) -> int:
@@ -176,9 +176,9 @@ class Candidates:
 
     def _in_direction(self, direction: Direction) -> NDArray[np.bool_]:
         if direction == "device-first":
-            return self.download_cut == self.layers
+            return np.equal(self.download_cut, self.layers)
         if direction == "edge-first":
-            return (self.upload_cut == 0) | (self.upload_cut == self.download_cut)
+            return np.equal(self.upload_cut, 0) | np.equal(self.upload_cut, self.download_cut)
         if direction == "any":
             return np.ones(len(self), dtype=np.bool_)
         raise InputError(f"direction {direction!r}: expected any, device-first or edge-first")

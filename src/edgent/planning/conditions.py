@@ -40,7 +40,7 @@ class Conditions:
             raise InputError(f"factors {self.device_factor!r}, {self.edge_factor!r}: expected positive, finite numbers")
 
     def latency(self, candidates: Candidates) -> NDArray[np.float64]:
-        """Seconds that each candidate takes, shape (m,). Monotone in every component of the demand, rounding included."""
+        """Seconds that each candidate takes, shape (m,). Monotone in each component of the demand."""
         device, edge, up, down, messages = candidates.demand
         remote = self.uplink.uplink(up) + self.queue + self.edge_factor * edge + self.downlink.downlink(down)
         latency: NDArray[np.float64] = self.device_factor * device + np.where(messages > 0, remote, 0.0)

@@ -87,7 +87,7 @@ class BranchCosts:
 
     @property
     def layers(self) -> int:
-        """n."""
+        """N."""
         return int(self.device.size)
 
     def _check(self, plane: Plane, what: str) -> None:

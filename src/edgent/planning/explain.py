@@ -60,5 +60,3 @@ def _reason(chosen: Plan, other: Plan) -> str:
     if other.stages.total > chosen.stages.total:
         return f"as accurate, {format_duration(other.stages.total - chosen.stages.total)} slower"
     return "as accurate and as fast, more bytes"
-
-

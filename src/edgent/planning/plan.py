@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+from edgent.document import Node
 from edgent.errors import InputError
-from edgent.latency.document import Node
 from edgent.units import Seconds
 
 RAW = "float32"

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgent.errors import InputError
+from edgent.link import TransferModel
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Plan
-from edgent.units import Seconds
+from edgent.units import BitsPerSecond, Seconds
+
+if TYPE_CHECKING:
+    from edgent.codec import Calibration
+    from edgent.latency import Profile
+    from edgent.model import Model
 
 TOLERANCE = 0.002
 """Accuracies this close count as equal: on 10,000 images they differ by less than chance."""
@@ -52,6 +59,39 @@ class Planner:
 
     def __repr__(self) -> str:
         return f"<Planner on a frontier of {self.candidates!r}>"
+
+
+def plan(
+    model: Model,
+    device: Profile,
+    edge: Profile,
+    *,
+    bandwidth: BitsPerSecond,
+    deadline: Seconds,
+    downlink: BitsPerSecond | None = None,
+    round_trip: Seconds = Seconds(0.0),
+    calibration: Calibration | None = None,
+) -> Plan:
+    """The plan for one model, two machines and one link: `edgent plan` as a function.
+
+    Args:
+        model: what is asked.
+        device: the device's profile of it.
+        edge: the edge's profile of it.
+        bandwidth: of the uplink.
+        deadline: from the input handed over to the answer.
+        downlink: bandwidth of the downlink; None: as the uplink.
+        round_trip: of the empty link.
+        calibration: sizes and accuracies of codecs; without one only raw tensors cross.
+
+    Raises:
+        InputError: a profile or calibration of another model.
+    """
+    conditions = Conditions(
+        uplink=TransferModel(bandwidth=bandwidth, round_trip=round_trip),
+        downlink=TransferModel(bandwidth=downlink or bandwidth, round_trip=round_trip),
+    )
+    return Planner(Candidates.build(model, device, edge, calibration)).plan(conditions, deadline)
 
 
 def choose(candidates: Candidates, latency: NDArray[np.float64], deadline: Seconds, tolerance: float) -> int:

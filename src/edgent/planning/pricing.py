@@ -40,11 +40,11 @@ def price(
     """Prices every branch of a model on two machines; see `Candidates.build`."""
     for found in (device, edge, calibration):
         if found is not None and found.digest != model.digest:
-            raise InputError(f"{found!r} is of version {found.digest[:12]}, the model is {model.version}: measure it again")
+            raise InputError(
+                f"{found!r} is of version {found.digest[:12]}, the model is {model.version}: measure it again"
+            )
     kind: SourceKind = source or ("array" if model.metadata.preprocessing is None else "image")
-    return tuple(
-        _Pricing(branch, device, edge, calibration, kind, source_bytes).costs() for branch in model.branches
-    )
+    return tuple(_Pricing(branch, device, edge, calibration, kind, source_bytes).costs() for branch in model.branches)
 
 
 @dataclass(frozen=True)
@@ -113,10 +113,11 @@ class _Pricing:
         n = len(self.branch.layers)
         sizes = np.full(n + 1, np.nan)
         accuracies = np.full(n + 1, np.nan)
-        for cut in range(n if self.calibration is not None else 0):
-            names = [tensor.name for tensor in self.branch.boundary(cut, n).up]
-            sizes[cut] = _or_nan(self.calibration.size(names, codec, float(raw[cut])))
-            accuracies[cut] = _or_nan(self.calibration.accuracy(self.branch.exit, names, codec))
+        if self.calibration is not None:
+            for cut in range(n):
+                names = [tensor.name for tensor in self.branch.boundary(cut, n).up]
+                sizes[cut] = _or_nan(self.calibration.size(names, codec, float(raw[cut])))
+                accuracies[cut] = _or_nan(self.calibration.accuracy(self.branch.exit, names, codec))
         return sizes, None if is_lossless(codec) else accuracies
 
     def _images(self) -> Iterator[Crossing]:

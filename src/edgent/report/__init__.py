@@ -24,8 +24,8 @@ p{margin:6px 0;max-width:84ch}.lead{color:#555}
 table{border-collapse:collapse;font-size:13px;margin:8px 0}
 th,td{padding:3px 9px;text-align:right;border-bottom:1px solid #eee}
 th{border-bottom:1px solid #999}th:first-child,td:first-child{text-align:left}
-td.best{font-weight:600}tr.faint td{color:#888}td.words{text-align:left}
-.plots{display:flex;flex-wrap:wrap;gap:8px}.wide{overflow-x:auto}
+td.best{font-weight:600}tr.faint td{color:#888}
+.plots{display:flex;flex-wrap:wrap;gap:8px}.plots>div{width:470px}.wide{overflow-x:auto}
 svg text{font:11px system-ui,sans-serif;fill:#444}svg text.title{font-weight:600;font-size:12px}
 svg .grid{stroke:#e6e6e6}svg .span{fill:#f6e3e0}
 .legend{font-size:12px;margin-left:56px}.legend span{margin-right:12px;white-space:nowrap}
@@ -114,12 +114,9 @@ def table(
     for number, row in enumerate(rows):
         strong = best[number] if number < len(best) else None
         cells = "".join(
-            f'<td{" class=best" if column == strong else ""}>{html.escape(cell)}</td>'
+            f"<td{' class=best' if column == strong else ''}>{html.escape(cell)}</td>"
             for column, cell in enumerate(row)
         )
         lines_.append(f"<tr{' class=faint' if number < len(faint) and faint[number] else ''}>{cells}</tr>")
     titles = "".join(f"<th>{html.escape(name)}</th>" for name in head)
-    return (
-        f'<div class="wide"><table><thead><tr>{titles}</tr></thead>'
-        f"<tbody>{''.join(lines_)}</tbody></table></div>"
-    )
+    return f'<div class="wide"><table><thead><tr>{titles}</tr></thead><tbody>{"".join(lines_)}</tbody></table></div>'

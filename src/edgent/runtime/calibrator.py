@@ -76,7 +76,7 @@ def evaluate(
     everything = np.arange(len(images.labels))
     plain = bench.accuracy(everything)
     steps.done()
-    found = []
+    found: list[CodecAccuracy] = []
     given = (bench.input,)
     for codec in lossy_images:
         found += _entries(bench.accuracy(everything, image_codec=codec), given, codec, len(everything))
@@ -109,7 +109,10 @@ def calibration_for(model: Model, file: Path | None = None) -> Calibration | Non
             )
         return found
     beside = SHIPPED if model.path.parent == SHIPPED else model.path.parent
-    for path in (beside / f"{model.name}.calibration.json", cache_folder() / "calibrations" / f"{model.digest[:32]}.json"):
+    for path in (
+        beside / f"{model.name}.calibration.json",
+        cache_folder() / "calibrations" / f"{model.digest[:32]}.json",
+    ):
         if path.is_file() and (found := Calibration.load(path)).digest == model.digest:
             return found
     return None

@@ -8,18 +8,17 @@ it saw. An edge that is lost is no error here but a state, with a reason; a refu
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgent.errors import EdgeError, EdgentError, RefusedError
 from edgent.runtime.clock import Clock
 from edgent.runtime.faults import BrokenError, BusyError, LateError, NotServedError, RejectedError
-from edgent.runtime.linkstate import PROBE_SIZES, LinkState, tells
+from edgent.runtime.linkstate import PROBE_SIZES, TELLING, LinkState, total
 from edgent.runtime.messages import EXTENSION
 from edgent.runtime.remote import RemoteEdge, Served, Timed
 from edgent.runtime.watch import Task, Watch
-from edgent.units import Seconds
 
 if TYPE_CHECKING:
     from edgent.codec import Calibration
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
 _CONNECT_TIMEOUT = 1.5
 _TIMEOUT = 10.0
+_SMALL_PROBES = 3
 _OF_ONE_REQUEST = (BusyError, BrokenError, RejectedError)
 
 
@@ -155,7 +155,7 @@ class Connection:
     def _heard(self, timed: Timed) -> None:
         with self._changed:
             self._late_bytes = 0
-            telling = tells(timed, self._link.round_trip)[0]
+            telling = timed.uplink - self._link.round_trip >= TELLING
             self._link.observe(timed)
             self._watch.heard(self._clock.now(), telling=telling)
 
@@ -290,17 +290,22 @@ class Connection:
             self._watch.checked(self._clock.now(), timed.uplink + timed.downlink)
 
     def _measure(self, *, first: bool) -> None:
-        """Probes of rising size until both directions have told something."""
-        small = up = down = self._remote.probe(0, 0, _TIMEOUT)
-        sizes = (0,) if self._link.told else PROBE_SIZES if first else (self._link.probe_size(),)
-        told_up = told_down = False
-        for size in sizes:
-            probed = self._remote.probe(0 if told_up else size, 0 if told_down else size, _TIMEOUT)
-            up, down = (up if told_up else probed), (down if told_down else probed)
-            enough = tells(probed, Seconds(small.uplink))
-            told_up, told_down = told_up or enough[0], told_down or enough[1]
-            if told_up and told_down:
-                break
+        """Empty probes for the round trip, then each direction by itself."""
+        small = min((self._remote.probe(0, 0, _TIMEOUT) for _ in range(_SMALL_PROBES)), key=total)
+        up = down = small
+        if not self._link.told:
+            sizes = PROBE_SIZES if first else (self._link.probe_size(),)
+            up = self._probe(lambda size: self._remote.probe(size, 0, _TIMEOUT), sizes, small)
+            down = self._probe(lambda size: self._remote.probe(0, size, _TIMEOUT), sizes, small)
         with self._changed:
             self._link.observe_probes(small, up, down)
             self._watch.heard(self._clock.now(), telling=True)
+
+    @staticmethod
+    def _probe(probe: Callable[[int], Timed], sizes: Sequence[int], small: Timed) -> Timed:
+        """Probes of rising size until one tells; that one twice, since only delays are ever added to the truth."""
+        for size in sizes:
+            found = probe(size)
+            if total(found) - total(small) >= TELLING:
+                break
+        return min(found, probe(size), key=total)

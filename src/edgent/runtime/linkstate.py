@@ -9,7 +9,7 @@ import math
 from collections import deque
 
 from edgent.link import BandwidthEstimator, TransferModel
-from edgent.link.transfer import HEADER_FACTOR, REQUEST_BYTES
+from edgent.link.transfer import HEADER_FACTOR
 from edgent.planning.conditions import Conditions
 from edgent.runtime.remote import Timed
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
@@ -20,8 +20,9 @@ _QUEUE_MEMORY = 2.0  # seconds for which the last queue seen is taken for the pr
 _ROUND_TRIPS = 16
 # What a small message takes on a fast link is how long its thread waited for a processor.
 _SMALL, _LONG = 1_000, 0.100
-_TIMING_ERROR = 0.005  # seconds: how late a thread wakes beside a full load
-_BODY_BYTES = 100  # frames and message around the tensors of an answer, its headers apart
+_PACKET = 1_400  # bytes of a body that travel with the headers before it
+_TIMING_ERROR = 0.008  # seconds: how late two threads wake beside a full load
+_CALL_BYTES = 120  # frames, headers and half-full packets of a call, around its message (counted on a shaped link)
 
 
 class LinkState:
@@ -48,7 +49,7 @@ class LinkState:
 
     def forget(self) -> None:
         """The link is a new one: what was measured before says nothing."""
-        self._up, self._down = _estimator(REQUEST_BYTES), _estimator(_BODY_BYTES)
+        self._up, self._down = _estimator(), _estimator()
         self._round_trips: deque[float] = deque(maxlen=_ROUND_TRIPS)
         self._observed_at = -math.inf
 
@@ -71,13 +72,13 @@ class LinkState:
         bytes around it, which on a slow link take longer than the way.
         """
         self.forget()
-        extra = (up.bytes_up - small.bytes_up) * HEADER_FACTOR * BITS_PER_BYTE
-        longer = up.uplink - small.uplink
-        rate = self._told_up if self._told_up is not None else extra / longer if extra > 0 and longer > 0 else math.inf
-        wire = (small.bytes_up + REQUEST_BYTES) * HEADER_FACTOR * BITS_PER_BYTE / rate
+        told = self._told_up
+        rate = told if told is not None else _rate(up.bytes_up - small.bytes_up, up.uplink - small.uplink)
+        wire = (small.bytes_up + _CALL_BYTES) * HEADER_FACTOR * BITS_PER_BYTE / rate
         self._round_trips.append(max(0.0, small.uplink - wire))
         self._up.observe(up.bytes_up, up.uplink - self.round_trip, up.body_at)
-        self._down.observe(len(down.body) or 1, down.downlink, down.body_at)
+        # The first packet of a body travels with the headers before it, so only the total is exact.
+        self._down.observe(max(len(down.body), 1), total(down) - total(small), down.body_at)
         self._observed_at = down.body_at
 
     def observe(self, timed: Timed) -> None:
@@ -86,8 +87,8 @@ class LinkState:
         self._queue, self._queue_at = timed.queue, at
         self._note_round_trip(timed)
         for estimator, size, seconds in (
-            (self._up, timed.bytes_up, timed.uplink - self.round_trip),
-            (self._down, len(timed.body), timed.downlink),
+            (self._up, timed.bytes_up, timed.uplink - self.round_trip - self._first_packet(timed)),
+            (self._down, len(timed.body) - _PACKET, timed.downlink),
         ):
             if size >= _SMALL or seconds >= _LONG:
                 estimator.observe(max(size, 1), seconds, at)
@@ -95,7 +96,7 @@ class LinkState:
 
     def observe_late(self, bytes_up: int, seconds: float, at: Seconds) -> None:
         """A request had not been answered after this long: the link is no faster than that, if it was the link."""
-        bits = (bytes_up + REQUEST_BYTES) * HEADER_FACTOR * BITS_PER_BYTE
+        bits = (bytes_up + _CALL_BYTES) * HEADER_FACTOR * BITS_PER_BYTE
         estimate = self._up.estimate
         if seconds > TELLING and estimate is not None and estimate.bandwidth > bits / seconds:
             self._up.observe(bytes_up, seconds, at)
@@ -125,6 +126,13 @@ class LinkState:
     def __repr__(self) -> str:
         return f"<LinkState up {self._up.estimate}, down {self._down.estimate}, round trip {self.round_trip:.4f} s>"
 
+    def _first_packet(self, timed: Timed) -> float:
+        """What the uplink seems to take longer because the headers shared their packet with the body's beginning."""
+        down = self._bandwidth(self._told_down, self._down)
+        if down is None or len(timed.body) <= _PACKET:
+            return 0.0
+        return _PACKET * HEADER_FACTOR * BITS_PER_BYTE / down
+
     @staticmethod
     def _bandwidth(told: BitsPerSecond | None, estimator: BandwidthEstimator) -> BitsPerSecond | None:
         if told is not None:
@@ -135,14 +143,19 @@ class LinkState:
         if timed.bytes_up > PROBE_SIZES[0] // 4:
             return
         up = self._bandwidth(self._told_up, self._up)
-        wire = 0.0 if up is None else (timed.bytes_up + REQUEST_BYTES) * HEADER_FACTOR * BITS_PER_BYTE / up
+        wire = 0.0 if up is None else (timed.bytes_up + _CALL_BYTES) * HEADER_FACTOR * BITS_PER_BYTE / up
         self._round_trips.append(max(0.0, timed.uplink - wire))
 
 
-def _estimator(message_bytes: int) -> BandwidthEstimator:
-    return BandwidthEstimator(header_factor=HEADER_FACTOR, message_bytes=message_bytes, timing_error=_TIMING_ERROR)
+def _estimator() -> BandwidthEstimator:
+    return BandwidthEstimator(header_factor=HEADER_FACTOR, message_bytes=_CALL_BYTES, timing_error=_TIMING_ERROR)
 
 
-def tells(timed: Timed, round_trip: Seconds) -> tuple[bool, bool]:
-    """Whether a probe took long enough to tell the bandwidth up, and down."""
-    return timed.uplink - round_trip >= TELLING, timed.downlink >= TELLING
+def total(timed: Timed) -> float:
+    """Seconds on the link, both ways."""
+    return timed.uplink + timed.downlink
+
+
+def _rate(size: int, seconds: float) -> float:
+    """Bits per second on the wire; infinite where the clock could not resolve it."""
+    return size * HEADER_FACTOR * BITS_PER_BYTE / seconds if size > 0 and seconds > 0 else math.inf

@@ -99,7 +99,7 @@ def profile(
 
 
 def book(events: Sequence[dict[str, Any]], layers: dict[str, tuple[int, ...]], costs: Sequence[LayerCost]) -> Booking:
-    """Books every node event exactly once: to the layers its node stands for, divided by their rough cost, or to nobody.
+    """Books every node event exactly once: to the layers its node stands for (by their rough cost), or to nobody.
 
     Args:
         events: of the engine's profiler; durations in microseconds.

@@ -116,7 +116,7 @@ def run_pieces(
 
 
 def relative_difference(found: Array, expected: Array) -> float:
-    """max |a - b| / max |b|; equal infinities and nans do not count, different ones are infinitely far."""
+    """Max |a - b| / max |b|; equal infinities and nans do not count, different ones are infinitely far."""
     if found.shape != expected.shape:
         return float("inf")
     a, b = (

@@ -48,7 +48,7 @@ _ERRORS: dict[grpc.StatusCode, type[EdgentError]] = {
 }
 
 # Overload is told to the caller, not to the log.
-_ORDINARY = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+_ORDINARY = (grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 _FOREVER = 1e9  # gRPC states a missing deadline as a huge one
 # HTTP/2's connection preface and an empty SETTINGS frame; a server answers with SETTINGS of its own: type 4.
@@ -261,6 +261,8 @@ def _refusing(path: str, context: grpc.ServicerContext) -> Iterator[None]:
     except EdgentError as error:
         code = next(code for kind, code in _CODES if isinstance(error, kind))
         details = str(error)
+    except grpc.RpcError:  # the caller went away while its headers were sent
+        code, details = grpc.StatusCode.CANCELLED, "the caller has gone"
     except Exception as error:
         code, details = grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}"
     level = logging.DEBUG if code in _ORDINARY else logging.ERROR

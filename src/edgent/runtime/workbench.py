@@ -118,8 +118,7 @@ class Workbench:
         started_at = self._clock.now()
         parcels = read_outputs(body, route.down)
         found = {parcel.tensor.name: _unpack(parcel, shape) for parcel, shape in parcels}
-        coded = [tensor for tensor in route.down if tensor.name not in route.answers]
-        self._hold(started_at, self._codec_time(route.configuration.download_codec, coded, "decode"))
+        self._hold(started_at, self._codec_time(route.configuration.download_codec, route.down, "decode"))
         return found
 
     def _parcel(self, codec: str, tensor: Tensor, material: Material) -> Parcel:
@@ -138,7 +137,7 @@ class Workbench:
         assert material.pixels is not None, "pixels are prepared before they are encoded"
         return encode_image(codec, material.pixels)
 
-    def _codec_time(self, codec: str, tensors: tuple[Tensor, ...] | list[Tensor], way: str) -> float:
+    def _codec_time(self, codec: str, tensors: tuple[Tensor, ...], way: str) -> float:
         """As the planner prices it: once for the crossing, by raw bytes."""
         if self._profile is None or not tensors or codec == "source":
             return 0.0

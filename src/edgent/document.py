@@ -1,7 +1,6 @@
 """JSON documents that are ours: strict to read, written whole or not at all.
 
 Strict means: exactly the known keys, each once; finite numbers only; whole numbers where counts are meant.
-Every refusal says where in the document, what was found and what was expected.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,7 +16,7 @@ from edgent.errors import InputError
 
 
 def parse(text: str) -> object:
-    """Reads JSON, refusing what JSON's standard lacks (NaN, Infinity) and keys given twice.
+    """Reads JSON, refusing what its standard lacks (NaN, Infinity) and keys given twice.
 
     Raises:
         InputError: what was found and what was expected.
@@ -51,18 +49,23 @@ def write_whole(path: Path, text: str) -> None:
     """Writes a file beside its final place and moves it there, so that no reader ever sees a part of it.
 
     Raises:
-        InputError: the folder is missing or cannot be written to; nothing was changed.
+        InputError: the folder is missing or cannot be written to, or something else than a file has that name;
+            nothing was changed.
     """
-    unfinished = path.parent / f".{path.name}.{os.getpid()}.unfinished"
+    target = path.resolve()  # a link stays, and leads to the new content
+    if target.exists() and not target.is_file():  # os.replace would put a file in place of a device like /dev/stdout
+        raise InputError(f"{path}: is there and no file; name another")
+    unfinished = target.parent / f".{target.name}.{os.getpid()}.unfinished"
     try:
         unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
+        unfinished.replace(target)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
         raise InputError(
             f"{path}: cannot be written ({error.strerror}); name a file in a folder that exists and is yours to write"
         ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()  # what a failed write left
 
 
 class Node:
@@ -70,7 +73,7 @@ class Node:
 
     Args:
         found: What the document holds there.
-        place: Its place, for messages: "profile.branches[2]".
+        place: Its place, for messages: "calibration.sizes[2]".
         keys: The keys that it has, no more and no fewer.
 
     Raises:
@@ -78,14 +81,14 @@ class Node:
     """
 
     def __init__(self, found: object, place: str, keys: tuple[str, ...]) -> None:
-        if not isinstance(found, Mapping):
+        if not isinstance(found, dict):
             _reject(place, found, "an object")
         unknown, missing = sorted(found.keys() - set(keys)), sorted(set(keys) - found.keys())
         if unknown:
-            raise InputError(f"{place}: found the unknown key {unknown[0]!r}, expected only {', '.join(keys)}")
+            raise InputError(f"{place}: found the unknown key {_short(unknown[0])}, expected only {', '.join(keys)}")
         if missing:
             raise InputError(f"{place}: found no key {missing[0]!r}, expected {', '.join(keys)}")
-        self.found: Mapping[str, object] = found
+        self.found: dict[str, object] = found
         self.place = place
 
     def number(self, key: str) -> float:
@@ -116,6 +119,13 @@ class Node:
         if not isinstance(found, str) or not (found or empty):
             _reject(self._at(key), found, "some text")
         return found
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of texts."""
+        found = [text for text in self._items(key) if isinstance(text, str)]
+        if len(found) < len(self._items(key)):
+            _reject(self._at(key), self.found[key], "a list of texts")
+        return tuple(found)
 
     def absent(self, key: str) -> bool:
         """Whether the value is null: not known, or not there."""
@@ -149,8 +159,15 @@ def _number(found: object, place: str) -> float:
 
 
 def _reject(place: str, found: object, expected: str) -> NoReturn:
-    text = "null" if found is None else repr(found)
-    raise InputError(f"{place}: found {text if len(text) <= 60 else text[:57] + '...'}, expected {expected}")
+    raise InputError(f"{place}: found {'null' if found is None else _short(found)}, expected {expected}")
+
+
+def _short(found: object) -> str:
+    try:
+        text = repr(found)
+    except ValueError:  # a number of more digits than Python prints
+        text = "a huge number"
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -160,6 +177,7 @@ def _refuse_constant(name: str) -> NoReturn:
 def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        twice = next(key for k, (key, _) in enumerate(pairs) if key in dict(pairs[:k]))
-        raise InputError(f"found the key {twice!r} twice, expected it once")
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise InputError(f"found the key {_short(twice)} twice, expected it once")
     return found

@@ -1,0 +1,194 @@
+"""The shaped link against the ideal link, and against the kernel's `tc tbf` where root allows.
+
+    python benchmarks/shaped_link.py [--json] [--seconds S]    times of single messages
+    python benchmarks/shaped_link.py --messages [--json]       bytes on the wire of a call of ours, beyond its tensors
+
+*Ideal* is (bytes + 66 for each segment) * 8 / rate: what a link does that saves nothing up while it is idle. tbf's
+bucket has a burst of one packet, which each message gets for nothing. Medians, messages one after the other, sender
+and receiver in processes of their own; the fixed part of a few tenths of a millisecond is the host's: four wake-ups.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import statistics
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.lab.link import ShapedLink
+from edgent.lab.shaping import wire_bytes
+from edgent.lab.stopwatch import listening, pushed
+from edgent.lab.tbf import FAR, TbfLink, obstacle
+from edgent.units import BitsPerSecond, format_bandwidth, format_bytes, format_duration, serialisation_time
+
+RATES = (50e3, 500e3, 1e6, 10e6, 100e6)
+SIZES = (600, 12_288, 100_000, 1_000_000)
+BURST = 1600
+CALLS = 10
+IMAGE_SIDES = (16, 32, 64, 96, 128, 192, 256)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """Seconds for one message of `bytes` at `rate`; tbf None where it could not be tried."""
+
+    rate_bps: float
+    bytes: int
+    repeats: int
+    ideal: float
+    proxy: float
+    proxy_worst: float
+    tbf: float | None
+
+
+def rows(seconds: float) -> Iterator[Row]:
+    """Times every rate and size, about `seconds` for each."""
+    with ExitStack() as stack:
+        near = stack.enter_context(listening())
+        link = stack.enter_context(ShapedLink(near, uplink=BitsPerSecond(1e6)))
+        link.set(downlink=BitsPerSecond(1e9))
+        kernel = stack.enter_context(TbfLink(rate=BitsPerSecond(1e6), burst=BURST)) if obstacle() is None else None
+        far = stack.enter_context(listening(host=FAR, prefix=kernel.far)) if kernel else ""
+        for rate in map(BitsPerSecond, RATES):
+            link.set(uplink=rate)
+            if kernel:
+                kernel.set(rate)
+            for size in SIZES:
+                ideal = serialisation_time(wire_bytes(size), rate)
+                if ideal > 10:
+                    continue
+                repeats = int(min(100, max(1, seconds / ideal)))
+                times = pushed(link.address, size, repeats=repeats)
+                tbf = pushed(far, size, repeats=repeats, prefix=kernel.near) if kernel else None
+                yield Row(
+                    rate_bps=rate,
+                    bytes=size,
+                    repeats=repeats,
+                    ideal=ideal,
+                    proxy=statistics.median(times),
+                    proxy_worst=max(times),
+                    tbf=statistics.median(tbf) if tbf else None,
+                )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extra:
+    """Wire bytes of one call in one direction, against the bytes of its tensors."""
+
+    tensor_bytes: int
+    wire_bytes: float
+
+
+def messages() -> dict[str, list[Extra]]:
+    """Calls of our edge through the link, on a warm connection: pictures of many sizes up, boundaries of many down."""
+    from edgent.model import load, segment_name
+    from edgent.runtime.edge import Edge
+    from edgent.runtime.remote import RemoteEdge
+    from edgent.runtime.tensors import Parcel
+    from edgent.runtime.wire import GrpcChannel
+
+    model = load("b-alexnet")
+    branch, image = model.branches[-1], model.inputs[0]
+    layers = len(branch.layers)
+    found: dict[str, list[Extra]] = {"up": [], "down": []}
+    with Edge(model, port=0) as edge, ShapedLink(edge.address, uplink=BitsPerSecond(1e9)) as link:
+        channel = GrpcChannel(link.address, max_message=8 << 20)
+        remote = RemoteEdge(channel)
+
+        def called(picture: bytes, cut: int) -> tuple[float, float]:
+            wanted = [(tensor.name, None) for tensor in branch.boundary(0, cut).down]
+            parcel = Parcel(tensor=image, codec="source", data=picture)
+            name = segment_name(model.name, branch.exit, 0, cut)
+            return _per_call(link, lambda: remote.infer(name, model.version, [parcel], wanted, budget=10.0))
+
+        for side in IMAGE_SIDES:
+            picture = _noise(side)
+            found["up"].append(Extra(tensor_bytes=len(picture), wire_bytes=called(picture, layers)[0]))
+        for cut in range(1, layers + 1):
+            size = sum(tensor.nbytes or 0 for tensor in branch.boundary(0, cut).down)
+            found["down"].append(Extra(tensor_bytes=size, wire_bytes=called(_noise(8), cut)[1]))
+        channel.close()
+    return found
+
+
+def _per_call(link: ShapedLink, call: Callable[[], object]) -> tuple[float, float]:
+    call()  # sessions, and the headers that HTTP/2 abbreviates from the second time on
+    before = link.counts()
+    for _ in range(CALLS):
+        call()
+    after = link.counts()
+    up, down = after.up_wire_bytes - before.up_wire_bytes, after.down_wire_bytes - before.down_wire_bytes
+    return up / CALLS, down / CALLS
+
+
+def _noise(side: int) -> bytes:
+    from PIL import Image
+
+    pixels = np.random.default_rng(side).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    target = io.BytesIO()
+    Image.fromarray(pixels).save(target, format="PNG", compress_level=0)
+    return target.getvalue()
+
+
+def fitted(extras: list[Extra]) -> dict[str, float]:
+    """wire = factor * (tensors + extra) with the factor of full segments: the median extra, and the line's worst error."""
+    from edgent.link.transfer import HEADER_FACTOR
+
+    tensors: NDArray[np.float64] = np.array([extra.tensor_bytes for extra in extras], dtype=np.float64)
+    wire: NDArray[np.float64] = np.array([extra.wire_bytes for extra in extras])
+    extra = wire / HEADER_FACTOR - tensors
+    line = HEADER_FACTOR * (tensors + np.median(extra))
+    return {
+        "extra_bytes": float(np.median(extra)),
+        "least": float(extra.min()),
+        "most": float(extra.max()),
+        "worst_error_bytes": float(np.abs(wire - line).max()),
+    }
+
+
+def _print_rows(found: list[Row]) -> None:
+    print(f"{'rate':>12} {'message':>8} {'ideal':>9} {'proxy':>9} {'error':>8} {'worst':>9} {'tbf':>9}   n")
+    for row in found:
+        error = f"{(row.proxy / row.ideal - 1) * 100:+.2f} %"
+        tbf = "-" if row.tbf is None else format_duration(row.tbf)
+        print(
+            f"{format_bandwidth(row.rate_bps):>12} {format_bytes(row.bytes):>8} {format_duration(row.ideal):>9} "
+            f"{format_duration(row.proxy):>9} {error:>8} {format_duration(row.proxy_worst):>9} {tbf:>9} {row.repeats:3d}"
+        )
+
+
+def main() -> int:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument("--seconds", type=float, default=2.0, help="for each rate and size")
+    parser.add_argument("--messages", action="store_true", help="count the bytes of calls instead")
+    options = parser.parse_args()
+    if options.messages:
+        counted = messages()
+        document = {way: {**fitted(extras), "calls": [asdict(e) for e in extras]} for way, extras in counted.items()}
+        if not options.json:
+            for way, extras in counted.items():
+                print(way, {key: round(value) for key, value in fitted(extras).items()})
+                for extra in extras:
+                    print(f"  {extra.tensor_bytes:8d} B of tensors, {extra.wire_bytes:9.1f} B on the wire")
+    else:
+        measured = list(rows(options.seconds))
+        document = {"tbf": obstacle() or "compared", "rows": [asdict(row) for row in measured]}
+        if not options.json:
+            print(f"tbf: {document['tbf']}")
+            _print_rows(measured)
+    if options.json:
+        print(json.dumps(document))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""The planner against brute force, the frontier against everything, the paper's algorithm against both."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from edgent.errors import InputError
+from edgent.link import TransferModel
+from edgent.planning import Candidates, Conditions, Configuration, Planner
+from edgent.planning.costs import BranchCosts
+from edgent.units import BitsPerSecond, Seconds
+from planning.strategies import branches
+
+CASES = 1000
+
+
+class Priced(NamedTuple):
+    configuration: Configuration
+    accuracy: float
+    latency: float
+    size: float
+
+
+def conditions(random: np.random.Generator) -> Conditions:
+    def direction() -> TransferModel:
+        bandwidth = BitsPerSecond(float(10 ** random.uniform(4.5, 8)))
+        return TransferModel(bandwidth=bandwidth, round_trip=Seconds(float(random.uniform(0, 0.05))))
+
+    return Conditions(
+        uplink=direction(),
+        downlink=direction(),
+        queue=Seconds(float(random.exponential(0.003))),
+        device_factor=float(random.uniform(0.5, 2)),
+        edge_factor=float(random.uniform(0.5, 2)),
+    )
+
+
+def everything(costs: tuple[BranchCosts, ...], now: Conditions) -> Iterator[Priced]:
+    """Every configuration, by loops and sums of its own."""
+    for branch in costs:
+        n = branch.layers
+        own = now.device_factor * (branch.prepare + sum(branch.device))
+        known = math.nan if branch.accuracy is None else branch.accuracy
+        yield Priced(Configuration(exit=branch.exit, upload_cut=n, download_cut=n), known, own, 0.0)
+        for u in range(n):
+            for d in range(u + 1, n + 1):
+                for up in branch.up:
+                    for down in branch.down:
+                        lossy = [c.accuracy[u, d] for c in (up, down) if c.accuracy is not None]
+                        if len(lossy) > 1 or any(map(math.isnan, lossy)):
+                            continue
+                        device = up.prepare[u, d] + sum(branch.device[:u]) + up.encode[u, d]
+                        device += down.decode[u, d] + sum(branch.device[d:])
+                        edge = up.decode[u, d] + sum(branch.edge[u:d]) + down.encode[u, d]
+                        link = now.uplink.uplink(float(up.size[u, d])) + now.downlink.downlink(float(down.size[u, d]))
+                        latency = now.device_factor * device + now.edge_factor * edge + now.queue + link
+                        plan = Configuration(
+                            exit=branch.exit, upload_cut=u, download_cut=d, codec=up.codec, download_codec=down.codec
+                        )
+                        yield Priced(plan, lossy[0] if lossy else known, latency, up.size[u, d] + down.size[u, d])
+
+
+def brute_force(all_priced: list[Priced], deadline: float, tolerance: float) -> Priced:
+    in_time = [one for one in all_priced if one.latency <= deadline]
+    if not in_time:
+        return min(all_priced, key=lambda one: (one.latency, one.size))
+    best = max(one.accuracy for one in in_time)
+    return min((one for one in in_time if one.accuracy >= best - tolerance), key=lambda one: (one.latency, one.size))
+
+
+def test_the_plan_equals_brute_force_on_random_cases() -> None:
+    for seed in range(CASES):
+        random = np.random.default_rng(seed)
+        costs, now = branches(random), conditions(random)
+        deadline = Seconds(float(10 ** random.uniform(-2.5, 0.5)))
+        expected = brute_force(list(everything(costs, now)), deadline, 0.002)
+        plan = Planner(Candidates.of(costs)).plan(now, deadline)
+        assert plan.configuration == expected.configuration, f"seed {seed}"
+        assert plan.stages.total == pytest.approx(expected.latency, rel=1e-9)
+        assert plan.accuracy == expected.accuracy
+        assert plan.meets_deadline == (expected.latency <= deadline)
+
+
+def test_unknown_accuracies_rank_by_exit_and_print_none() -> None:
+    random = np.random.default_rng(1)
+    costs = branches(random, known=False)
+    plan = Planner(Candidates.of(costs)).plan(conditions(random), Seconds(math.inf))
+    assert plan.configuration.exit == len(costs) - 1
+    assert plan.accuracy is None
+
+
+def test_no_candidate_outside_the_frontier_wins_under_any_conditions() -> None:
+    for seed in range(200):
+        random = np.random.default_rng(seed)
+        table = Candidates.of(branches(random))
+        planner = Planner(table)
+        for _ in range(5):
+            now, deadline = conditions(random), Seconds(float(10 ** random.uniform(-2.5, 0.5)))
+            latency = now.latency(table)
+            plan = planner.plan(now, deadline)
+            merit = table.merit[latency <= deadline].max(initial=-1)
+            if merit < 0:
+                assert plan.stages.total == pytest.approx(latency.min())
+            else:
+                pool = (latency <= deadline) & (table.merit >= merit - 0.002 - 1e-9)
+                assert plan.stages.total == pytest.approx(latency[pool].min())
+
+
+def test_more_bandwidth_never_raises_the_best_latency() -> None:
+    random = np.random.default_rng(3)
+    planner = Planner(Candidates.of(branches(random)))
+    best = math.inf
+    for bandwidth in np.geomspace(1e4, 1e9, 40):
+        link = TransferModel(bandwidth=BitsPerSecond(float(bandwidth)))
+        total = planner.plan(Conditions(uplink=link, downlink=link), Seconds(1e-9)).stages.total
+        assert total <= best
+        best = total
+
+
+def test_a_longer_deadline_never_lowers_accuracy_beyond_the_tolerance() -> None:
+    random = np.random.default_rng(4)
+    planner, now = Planner(Candidates.of(branches(random))), conditions(random)
+    plans = [planner.plan(now, Seconds(float(t))) for t in np.geomspace(1e-3, 10, 60)]
+    accuracies = [plan.accuracy or 0.0 for plan in plans if plan.meets_deadline]
+    assert all(later >= sooner - 0.002 for sooner, later in itertools.pairwise(accuracies))
+
+
+def test_directions_are_restrictions_of_the_same_table() -> None:
+    table = Candidates.of(branches(np.random.default_rng(5)))
+    assert (
+        table.restricted(direction="device-first").download_cut == table.restricted(direction="device-first").layers
+    ).all()
+    edge_first = table.restricted(direction="edge-first")
+    assert ((edge_first.upload_cut == 0) | (edge_first.upload_cut == edge_first.download_cut)).all()
+
+
+def test_the_same_cut_twice_is_only_the_device_alone() -> None:
+    table = Candidates.of(branches(np.random.default_rng(6)))
+    same = table.upload_cut == table.download_cut
+    assert (table.upload_cut[same] == table.layers[same]).all()
+
+
+@pytest.mark.parametrize("wanted", [{"exits": [9]}, {"codecs": ["uint8", "zip"]}, {"direction": "up"}])
+def test_a_restriction_to_what_is_not_there_is_refused(wanted: dict[str, object]) -> None:
+    with pytest.raises(InputError):
+        Candidates.of(branches(np.random.default_rng(7))).restricted(**wanted)
