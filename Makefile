@@ -25,16 +25,17 @@ fix: $(VENV)/.check
 docs: $(VENV)/.tests
 	$(BIN)/python -m pytest -q tests/test_docs.py
 
-# Every cut of every real topology of the onnx wheel, and its recorded tests.
-conformance: $(VENV)/.tests
+# Real topologies of the onnx wheel divided, its recorded tests, and a stock client of the protocol against our edge.
+conformance: $(VENV)/.tests .venv-stock/.installed
 	$(BIN)/python -m pytest -q tests/conformance
+	EDGENT_STOCK_PYTHON=$(abspath .venv-stock/bin/python) $(BIN)/python -m pytest -q tests/runtime/test_stock_client.py
 
 # Training, on a few images, in an environment of its own: PyTorch is large.
 train-smoke: .venv-train/.installed
 	.venv-train/bin/python -m pytest -q tests/training
 
 clean:
-	rm -rf $(VENV) .venv-train build dist
+	rm -rf $(VENV) .venv-train .venv-stock build dist
 
 # The built wheel is what is installed, and so what is tested.
 $(VENV)/bin/python:
@@ -53,6 +54,11 @@ $(VENV)/.tests: $(VENV)/.installed
 
 $(VENV)/.check: $(VENV)/.tests
 	$(BIN)/python -m pip install -q --disable-pip-version-check "mypy>=1.15" "ruff>=0.11" "import-linter>=2.3"
+	touch $@
+
+.venv-stock/.installed:
+	$(PYTHON) -m venv .venv-stock
+	.venv-stock/bin/python -m pip install -q --disable-pip-version-check "tritonclient[grpc]" numpy
 	touch $@
 
 .venv-train/.installed: $(VENV)/.installed

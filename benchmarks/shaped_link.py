@@ -54,7 +54,7 @@ def rows(seconds: float) -> Iterator[Row]:
         near = stack.enter_context(listening())
         link = stack.enter_context(ShapedLink(near, uplink=BitsPerSecond(1e6)))
         link.set(downlink=BitsPerSecond(1e9))
-        kernel = stack.enter_context(TbfLink(rate=BitsPerSecond(1e6), burst=BURST)) if obstacle() is None else None
+        kernel = None if obstacle() else stack.enter_context(TbfLink(rate=BitsPerSecond(1e6), burst=BURST))
         far = stack.enter_context(listening(host=FAR, prefix=kernel.far)) if kernel else ""
         for rate in map(BitsPerSecond, RATES):
             link.set(uplink=rate)
@@ -138,7 +138,7 @@ def _noise(side: int) -> bytes:
 
 
 def fitted(extras: list[Extra]) -> dict[str, float]:
-    """wire = factor * (tensors + extra) with the factor of full segments: the median extra, and the line's worst error."""
+    """The median of what `TransferModel` calls message bytes, and how far its line is off at the worst."""
     from edgent.link.transfer import HEADER_FACTOR
 
     tensors: NDArray[np.float64] = np.array([extra.tensor_bytes for extra in extras], dtype=np.float64)
@@ -157,11 +157,10 @@ def _print_rows(found: list[Row]) -> None:
     print(f"{'rate':>12} {'message':>8} {'ideal':>9} {'proxy':>9} {'error':>8} {'worst':>9} {'tbf':>9}   n")
     for row in found:
         error = f"{(row.proxy / row.ideal - 1) * 100:+.2f} %"
+        times = [format_duration(seconds) for seconds in (row.ideal, row.proxy, row.proxy_worst)]
         tbf = "-" if row.tbf is None else format_duration(row.tbf)
-        print(
-            f"{format_bandwidth(row.rate_bps):>12} {format_bytes(row.bytes):>8} {format_duration(row.ideal):>9} "
-            f"{format_duration(row.proxy):>9} {error:>8} {format_duration(row.proxy_worst):>9} {tbf:>9} {row.repeats:3d}"
-        )
+        what = f"{format_bandwidth(row.rate_bps):>12} {format_bytes(row.bytes):>8}"
+        print(f"{what} {times[0]:>9} {times[1]:>9} {error:>8} {times[2]:>9} {tbf:>9} {row.repeats:3d}")
 
 
 def main() -> int:
@@ -171,23 +170,29 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=2.0, help="for each rate and size")
     parser.add_argument("--messages", action="store_true", help="count the bytes of calls instead")
     options = parser.parse_args()
-    if options.messages:
-        counted = messages()
-        document = {way: {**fitted(extras), "calls": [asdict(e) for e in extras]} for way, extras in counted.items()}
-        if not options.json:
-            for way, extras in counted.items():
-                print(way, {key: round(value) for key, value in fitted(extras).items()})
-                for extra in extras:
-                    print(f"  {extra.tensor_bytes:8d} B of tensors, {extra.wire_bytes:9.1f} B on the wire")
-    else:
-        measured = list(rows(options.seconds))
-        document = {"tbf": obstacle() or "compared", "rows": [asdict(row) for row in measured]}
-        if not options.json:
-            print(f"tbf: {document['tbf']}")
-            _print_rows(measured)
+    document = _count_messages(options.json) if options.messages else _time_rows(options.seconds, options.json)
     if options.json:
         print(json.dumps(document))
     return 0
+
+
+def _time_rows(seconds: float, quiet: bool) -> dict[str, object]:
+    measured = list(rows(seconds))
+    reason = obstacle()
+    if not quiet:
+        print(f"tbf: {reason or f'burst of {BURST} bytes'}")
+        _print_rows(measured)
+    return {"tbf": reason, "rows": [asdict(row) for row in measured]}
+
+
+def _count_messages(quiet: bool) -> dict[str, object]:
+    counted = messages()
+    for way, extras in counted.items():
+        if not quiet:
+            print(way, {key: round(value) for key, value in fitted(extras).items()})
+            for extra in extras:
+                print(f"  {extra.tensor_bytes:8d} B of tensors, {extra.wire_bytes:9.1f} B on the wire")
+    return {way: {**fitted(extras), "calls": [asdict(extra) for extra in extras]} for way, extras in counted.items()}
 
 
 if __name__ == "__main__":

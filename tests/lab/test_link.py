@@ -194,10 +194,11 @@ def test_the_end_of_one_direction_arrives_after_its_bytes_and_the_other_stays_op
 
 
 def test_a_target_that_is_not_there_resets_the_connection() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        address = f"127.0.0.1:{gone.getsockname()[1]}"
-    with ShapedLink(address, uplink=FAST) as link, connect(link) as sock, pytest.raises(ConnectionError):
-        sock.recv(1)
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # and never listens
+        address = f"127.0.0.1:{deaf.getsockname()[1]}"
+        with ShapedLink(address, uplink=FAST) as link, connect(link) as sock, pytest.raises(ConnectionError):
+            sock.recv(1)
 
 
 def test_it_counts_payload_and_packet_headers(link: ShapedLink) -> None:

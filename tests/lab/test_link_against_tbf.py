@@ -1,4 +1,4 @@
-"""The shaped link against the kernel's. The only timing test: transfers of two seconds, so that noise is below 5 %."""
+"""The shaped link against the kernel's. The only timing test: the least disturbed of three transfers of a second."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ def _possible() -> None:
 
 @pytest.mark.parametrize("rate", [0.5e6, 1e6, 10e6])
 def test_pushed_bytes_take_as_long_as_through_tbf(rate: float) -> None:
-    size = int(rate * 2 / 8)
-    with TbfLink(rate=BitsPerSecond(rate)) as kernel, listening(host=FAR, prefix=kernel.far) as address:
-        (expected,) = pushed(address, size, prefix=kernel.near)
+    size = int(rate / 8)
+    # tbf loses rate where its timer is later than its burst lasts: 10 ms of it, or a packet.
+    kernel_link = TbfLink(rate=BitsPerSecond(rate), burst=max(1600, size // 100))
+    with kernel_link as kernel, listening(host=FAR, prefix=kernel.far) as address:
+        expected = pushed(address, size, repeats=3, prefix=kernel.near)
     with listening() as address, ShapedLink(address, uplink=BitsPerSecond(rate)) as link:
-        (found,) = pushed(link.address, size)
-    assert found == pytest.approx(expected, rel=0.05)
+        found = pushed(link.address, size, repeats=3)
+    assert min(found) == pytest.approx(min(expected), rel=0.05)  # the least disturbed of each

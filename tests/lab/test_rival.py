@@ -82,11 +82,12 @@ def test_what_is_no_picture_is_refused_and_the_connection_lives_on(
 
 
 def test_a_server_that_is_not_there_is_an_edge_error(model: Model, pixels: np.ndarray) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
-    client = Rival(f"127.0.0.1:{port}", codec="source", preprocessing=preprocessing_of(model))
-    with pytest.raises(EdgeError, match="does not answer"):
-        client.ask(encode_image("png", pixels[0]))
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # and never listens
+        address = f"127.0.0.1:{deaf.getsockname()[1]}"
+        client = Rival(address, codec="source", preprocessing=preprocessing_of(model))
+        with pytest.raises(EdgeError, match="does not answer"):
+            client.ask(encode_image("png", pixels[0]))
 
 
 def test_a_message_of_absurd_length_ends_the_connection(server: RivalServer) -> None:

@@ -37,7 +37,6 @@ class Bench:
         self._engine = Engine()
         self._device: Device | None = None
         self._rivals: dict[str, Rival] = {}
-        self._rival_at = ""
 
     def connect(self, edge: str, bandwidth: float, round_trip: float, warm: Sequence[Configuration]) -> None:
         """See `DeviceProcess.connect`; an empty address is no edge."""
@@ -69,11 +68,15 @@ class Bench:
                     found[index].append(self._once(setup, self._image(turn), patience[index]))
         return [_measured(runs) for runs in found]
 
+    def ready_stream(self, deadline: float) -> None:
+        """See `DeviceProcess.ready_stream`."""
+        assert self._device is not None
+        self._device.infer(self._image(0), deadline=Seconds(deadline))
+        self._device.wait_ready()
+
     def stream(self, seconds: float, period: float, deadline: float) -> tuple[Request, ...]:
         """See `DeviceProcess.begin_stream`."""
         assert self._device is not None
-        self._device.infer(self._image(0), deadline=Seconds(deadline))
-        self._device.wait_ready()  # the sessions of the plan for this deadline
         began, found = time.perf_counter(), []
         for turn in range(int(seconds / period)):
             time.sleep(max(0.0, began + turn * period - time.perf_counter()))
@@ -82,10 +85,12 @@ class Bench:
             found.append(_request(at, record))
         return tuple(found)
 
-    def meet_rival(self, address: str) -> None:
+    def meet_rival(self, address: str, codecs: Sequence[str]) -> None:
         """See `DeviceProcess.meet_rival`."""
         self._end_rivals()
-        self._rival_at = address
+        for codec in codecs:
+            self._rivals[codec] = rival(self._model, address, codec, self._host, self._pace)
+            self._rivals[codec].ask(self._image(0))  # connects, and warms both sides
 
     def overruns(self) -> tuple[int, int, float]:
         """See `DeviceProcess.overruns`."""
@@ -102,13 +107,6 @@ class Bench:
             each.close()
         self._rivals.clear()
 
-    def _ask_rival(self, codec: str, image: bytes) -> float:
-        if codec not in self._rivals:
-            made = rival(self._model, self._rival_at, codec, self._host, self._pace)
-            self._rivals[codec] = made
-            made.ask(image)  # connects, and warms both sides
-        return self._rivals[codec].ask(image).total
-
     def _image(self, turn: int) -> bytes:
         """The same for every setup, so that their latencies are of the same pictures."""
         return self._images[turn % len(self._images)]
@@ -116,7 +114,7 @@ class Bench:
     def _once(self, setup: Setup, image: bytes, patience: float) -> tuple[float, Stages | None]:
         configuration = setup.configuration
         if setup.bare:
-            return self._ask_rival(configuration.codec, image), None
+            return self._rivals[configuration.codec].ask(image).total, None
         assert self._device is not None
         record = self._device.infer(image, configuration=configuration, race=False, deadline=Seconds(patience)).record
         as_told = record.by == ("device" if configuration.device_only else "edge")

@@ -69,6 +69,7 @@ class Stage:
         plan = methods.choose(bandwidth, deadline, self._options.round_trip)[OURS]
         self._connect(bandwidth, [] if plan.setup.bandwidth is None else [plan.setup.configuration])
         seconds, cut_at, restored_at = 12.0, 4.0, 7.0
+        self.device.ready_stream(deadline)
         began = time.perf_counter()
         self.device.begin_stream(seconds, 0.15, deadline)
         for at, act in ((cut_at, self.link.cut), (restored_at, self.link.restore)):
@@ -117,8 +118,9 @@ class Stage:
     def _run_rival(self, bandwidth: float, deadlines: Sequence[float], share: float) -> dict[Setup, Measured]:
         """Every codec a few times, then those that are the best for some deadline as often as the others."""
         self._progress(f"the rival at {bandwidth / 1e6:g} Mbit/s", self._done, self._whole)
+        self.bare.set(uplink=FAST, downlink=FAST)
+        self.device.meet_rival(self.bare.address, tuple(self.rivals))
         self.bare.set(uplink=BitsPerSecond(bandwidth), downlink=BitsPerSecond(bandwidth))
-        self.device.meet_rival(self.bare.address)
         setups = [self.rival_setup(codec, bandwidth) for codec in self.rivals]
         limits = [10.0] * len(setups)
         pilots = dict(zip(setups, self.device.run(setups, [_PILOTS] * len(setups), limits), strict=True))

@@ -124,9 +124,13 @@ class DeviceProcess:
         found: list[Measured] = self._ask("run", tuple(setups), tuple(rounds), tuple(patience))
         return found
 
-    def meet_rival(self, address: str) -> None:
-        """Connects to the rival's server."""
-        self._ask("meet_rival", address)
+    def meet_rival(self, address: str, codecs: Sequence[str]) -> None:
+        """Connects to the rival's server, once for each codec."""
+        self._ask("meet_rival", address, tuple(codecs))
+
+    def ready_stream(self, deadline: float) -> None:
+        """Makes the sessions ready that `begin_stream` needs."""
+        self._ask("ready_stream", deadline)
 
     def begin_stream(self, seconds: float, period: float, deadline: float) -> None:
         """Begins to answer an image every `period`, planned freely, with the race on."""

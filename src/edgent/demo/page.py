@@ -194,7 +194,7 @@ def _unplugged(run: Unplugged) -> Section:
     plot = lines(
         series,
         Axis(label="time since the start, s", low=0.0),
-        Axis(label="latency, ms", low=0.0),
+        Axis(label="latency, ms", low=0.0, high=1.25e3 * max(run.deadline, max(r.total for r in run.requests))),
         spans=[Span(first=run.cut_at, last=run.restored_at, label="link cut")],
         width=900,
     )
@@ -230,7 +230,7 @@ def _other_device(result: DemoResult) -> Section:
         f"{beside.name}. Alone it takes {statistics.median(beside.totals) * 1e3:.1f} ms (live, median of "
         f"{len(beside.totals)}; the deadlines begin at {format_duration(min(deadlines))}). In "
         f"{beside.alone_suffices * 100:.0f} % of the cells no plan promises a better accuracy in time than the device "
-        "alone; where the table names the edge there, it is only faster."
+        "alone; a plan with the edge is only faster there."
     )
     head = ("deadline", *(format_bandwidth(b) for b in bandwidths))
     return Section(title=f"A faster device: {result.options.also}", parts=(paragraph(text), table(head, rows)))
