@@ -197,7 +197,7 @@ def test_a_target_that_is_not_there_resets_the_connection() -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))  # and never listens
         address = f"127.0.0.1:{deaf.getsockname()[1]}"
-        with ShapedLink(address, uplink=FAST) as link, connect(link) as sock, pytest.raises(ConnectionError):
+        with ShapedLink(address, uplink=FAST) as link, pytest.raises(ConnectionError), connect(link) as sock:
             sock.recv(1)
 
 

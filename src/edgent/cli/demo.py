@@ -17,6 +17,16 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Edge, shaped link and emulated device answer real images; a table, and a report that opens from disk."""
+    from edgent import report
+    from edgent.demo import DemoOptions, run_demo
+    from edgent.demo.console import live_progress, print_result
+
     show.check_output(output)
-    show.err.print(f"not there yet: {output} {unplug} {as_json}")
-    raise typer.Exit(1)
+    with live_progress(show.err) as progress:
+        result = run_demo(DemoOptions(unplug=unplug), progress=progress)
+    report.write(result, output)
+    if as_json:
+        show.document(result.to_json())
+    else:
+        print_result(result, show.out)
+        show.out.print(f"report: {output}")

@@ -14,15 +14,16 @@ from edgent.demo.values import OURS, Chosen, DemoOptions, Measured, Setup, Unplu
 from edgent.lab.link import ShapedLink
 from edgent.model import Model
 from edgent.planning.plan import Configuration
-from edgent.units import BitsPerSecond, Seconds
+from edgent.units import BitsPerSecond, Seconds, format_bandwidth
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and the whole."""
 
 FAST = BitsPerSecond(1e9)  # while connecting and warming, which nobody measures
 _UNPLUG_BANDWIDTH, _UNPLUG_DEADLINE = 5e6, 0.180
-_GROUP = 6  # setups run interleaved; a device keeps the sessions of eight
-_PILOTS = 3  # runs of each of the rival's codecs, to see which is worth more
+_GROUP = 8  # setups run interleaved; a device keeps the sessions of so many
+_PILOTS = 2  # runs of each of the rival's codecs, to see which is worth more
+_PATIENCE = 10.0  # seconds for an answer of the rival
 _MOST = 40  # runs of a setup
 _SLACK = 4.0  # an answer that takes this many times the predicted latency counts as none
 _RIVALS = ("source", "webp-lossless", "webp-95", "webp-90", "webp-80", "webp-50", "jpeg-95", "jpeg-90", "jpeg-75")
@@ -57,10 +58,10 @@ class Stage:
         self.device.connect("", 1.0, 0.0, ())
         found = self._run_groups(alone, predicted, share, "the device alone")
         for bandwidth in self._options.bandwidths:
-            setups = [setup for setup in predicted if setup.bandwidth == bandwidth]
-            found |= self._run_linked(setups, predicted, share, bandwidth)
             deadlines = [cell.deadline for cell in cells if cell.bandwidth == bandwidth]
-            found |= self._run_rival(bandwidth, deadlines, share)
+            rivals = self._pilot_rivals(bandwidth, deadlines)
+            setups = [setup for setup in predicted if setup.bandwidth == bandwidth]
+            found |= self._run_linked([*setups, *rivals], predicted | rivals, 2 * share, bandwidth)
         return found
 
     def unplug(self, methods: Methods) -> Unplugged:
@@ -68,7 +69,7 @@ class Stage:
         bandwidth, deadline = _UNPLUG_BANDWIDTH, _UNPLUG_DEADLINE
         plan = methods.choose(bandwidth, deadline, self._options.round_trip)[OURS]
         self._connect(bandwidth, [] if plan.setup.bandwidth is None else [plan.setup.configuration])
-        seconds, cut_at, restored_at = 12.0, 4.0, 7.0
+        seconds, cut_at, restored_at = 10.0, 3.5, 6.5
         self.device.ready_stream(deadline)
         began = time.perf_counter()
         self.device.begin_stream(seconds, 0.15, deadline)
@@ -91,23 +92,24 @@ class Stage:
         self.link.set(uplink=BitsPerSecond(bandwidth), downlink=BitsPerSecond(bandwidth))
 
     def _run_linked(
-        self, setups: Sequence[Setup], predicted: Mapping[Setup, float], share: float, bandwidth: float
+        self, setups: Sequence[Setup], expected: Mapping[Setup, float], share: float, bandwidth: float
     ) -> dict[Setup, Measured]:
+        """Runs of one link state, ours and the rival's interleaved."""
         found: dict[Setup, Measured] = {}
         for start in range(0, len(setups), _GROUP):
             group = setups[start : start + _GROUP]
-            self._connect(bandwidth, [setup.configuration for setup in group])
+            self._connect(bandwidth, [setup.configuration for setup in group if not setup.bare])
             part = share * len(group) / len(setups)
-            found |= self._run_groups(group, predicted, part, f"{bandwidth / 1e6:g} Mbit/s")
+            found |= self._run_groups(group, expected, part, format_bandwidth(bandwidth))
         return found
 
     def _run_groups(
-        self, setups: Sequence[Setup], predicted: Mapping[Setup, float], share: float, what: str
+        self, setups: Sequence[Setup], expected: Mapping[Setup, float], share: float, what: str
     ) -> dict[Setup, Measured]:
         if not setups:
             return {}
         self._progress(what, self._done, self._whole)
-        times = [predicted[setup] for setup in setups]
+        times = [expected[setup] for setup in setups]
         runs = repeats(times, share, self._options.samples)
         patience = [max(1.0, _SLACK * seconds) for seconds in times]
         found = dict(zip(setups, self.device.run(setups, runs, patience), strict=True))
@@ -115,20 +117,19 @@ class Stage:
         self._progress(what, self._done, self._whole)
         return found
 
-    def _run_rival(self, bandwidth: float, deadlines: Sequence[float], share: float) -> dict[Setup, Measured]:
-        """Every codec a few times, then those that are the best for some deadline as often as the others."""
-        self._progress(f"the rival at {bandwidth / 1e6:g} Mbit/s", self._done, self._whole)
+    def _pilot_rivals(self, bandwidth: float, deadlines: Sequence[float]) -> dict[Setup, float]:
+        """A few runs of each of the rival's codecs: those that are the best for some deadline, and what they take."""
+        self._progress(f"the rival at {format_bandwidth(bandwidth)}", self._done, self._whole)
         self.bare.set(uplink=FAST, downlink=FAST)
         self.device.meet_rival(self.bare.address, tuple(self.rivals))
         self.bare.set(uplink=BitsPerSecond(bandwidth), downlink=BitsPerSecond(bandwidth))
         setups = [self.rival_setup(codec, bandwidth) for codec in self.rivals]
-        limits = [10.0] * len(setups)
-        pilots = dict(zip(setups, self.device.run(setups, [_PILOTS] * len(setups), limits), strict=True))
-        best = list({self.best_rival(pilots, bandwidth, deadline).setup: None for deadline in deadlines})
-        times = [statistics.median(pilots[setup].totals) for setup in best]
-        runs = repeats(times, share / 2, self._options.samples)
+        runs = self.device.run(setups, [_PILOTS] * len(setups), [_PATIENCE] * len(setups))
+        pilots = dict(zip(setups, runs, strict=True))
+        best = [self.best_rival(pilots, bandwidth, deadline).setup for deadline in deadlines]
         self._done += 1
-        return dict(zip(best, self.device.run(best, runs, limits[: len(best)]), strict=True))
+        self._whole += len(set(best))
+        return {setup: statistics.median(pilots[setup].totals) for setup in best}
 
     def rival_setup(self, codec: str, bandwidth: float) -> Setup:
         """The rival with a codec: everything at the edge."""

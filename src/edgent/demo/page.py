@@ -194,7 +194,7 @@ def _unplugged(run: Unplugged) -> Section:
     plot = lines(
         series,
         Axis(label="time since the start, s", low=0.0),
-        Axis(label="latency, ms", low=0.0, high=1.25e3 * max(run.deadline, max(r.total for r in run.requests))),
+        Axis(label="latency, ms", low=0.0, high=1.25e3 * max(run.deadline, *(r.total for r in run.requests))),
         spans=[Span(first=run.cut_at, last=run.restored_at, label="link cut")],
         width=900,
     )

@@ -44,7 +44,7 @@ from edgent.units import BitsPerSecond, Seconds
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_PROFILE_SECONDS = 8.0
+_PROFILE_SECONDS = 6.0
 
 
 def run_demo(options: DemoOptions, *, progress: Progress) -> DemoResult:

@@ -50,8 +50,8 @@ class DemoOptions:
     bandwidths: tuple[float, ...] = BANDWIDTHS
     deadlines: tuple[float, ...] = DEADLINES
     round_trip: Seconds = ROUND_TRIP
-    samples: int = 12
-    live_seconds: float = 40.0
+    samples: int = 10
+    live_seconds: float = 36.0
 
     def __post_init__(self) -> None:
         if not self.bandwidths or not self.deadlines or self.samples < 1:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import onnxruntime
@@ -109,7 +110,7 @@ class Engine:
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(segment.weights))
         if profile:
             options.enable_profiling = True
-            options.profile_file_prefix = os.path.join(tempfile.gettempdir(), f"edgent-{os.getpid()}")
+            options.profile_file_prefix = os.path.join(tempfile.gettempdir(), f"edgent-{uuid4().hex}")
         if optimised is not None:
             options.optimized_model_filepath = str(optimised)
         try:

@@ -1,0 +1,101 @@
+"""Repeated timings of many things at once: a slow phase of the machine hits all of them alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.latency.profile import Timing
+
+Task = Callable[[], object]
+Progress = Callable[[int, int], None]
+"""Told how much is done, and of how much."""
+
+FEWEST_ROUNDS = 3
+
+_BURST = 0.004  # seconds that a timing lasts at least, so that the clock's and the call's own cost do not count
+_MOST_IN_BURST = 50
+_COLD_BELOW = 0.05  # seconds; what takes longer does not feel what ran before it in the caches
+
+
+def interleaved(
+    timed: Sequence[Task],
+    untimed: Sequence[Task] = (),
+    *,
+    rounds: int,
+    until: float,
+    progress: Progress | None = None,
+) -> list[NDArray[np.float64]]:
+    """Runs everything once in each round.
+
+    Args:
+        timed: what to time.
+        untimed: what to run as well, so that it meets the same phases of the machine.
+        rounds: how often; at least 3 times whatever the clock says.
+        until: reading of `time.perf_counter` after which no new round begins.
+        progress: called after each round.
+
+    Returns:
+        Seconds of each task, one number a round.
+    """
+    counts = [_burst_length(task) for task in timed]
+    times: list[list[float]] = [[] for _ in timed]
+    rounds = max(FEWEST_ROUNDS, rounds)
+    for done in range(rounds):
+        if done >= FEWEST_ROUNDS and time.perf_counter() > until:
+            break
+        for task, count, seconds in zip(timed, counts, times, strict=True):
+            seconds.append(_burst(task, count))
+        for task in untimed:
+            task()
+        if progress:
+            progress(done + 1, rounds)
+    if progress:
+        progress(rounds, rounds)
+    return [np.array(seconds) for seconds in times]
+
+
+def summary(seconds: NDArray[np.float64]) -> Timing:
+    """Median and spread of repeated timings."""
+    low, median, high = np.percentile(seconds, [25, 50, 75])
+    spread = float((high - low) / median) if median > 0 else 0.0
+    return Timing(median=float(median), spread=spread, samples=len(seconds))
+
+
+def line(sizes: NDArray[np.float64], seconds: NDArray[np.float64]) -> tuple[float, float]:
+    """Base and slope of the line closest to some timings, neither below zero; relative errors count alike.
+
+    Args:
+        sizes: shape (m,), positive.
+        seconds: shape (m,), positive.
+    """
+    goal = np.ones(len(sizes))
+    columns = np.stack([goal, sizes], axis=1) / seconds[:, None]
+    base, slope = np.linalg.lstsq(columns, goal, rcond=None)[0]
+    if base >= 0 and slope >= 0:
+        return float(base), float(slope)
+    # The best line is at a bound then: only a base, or only a slope.
+    alone = [float(column.sum() / (column @ column)) for column in columns.T]
+    misses = [float(np.sum((goal - value * column) ** 2)) for value, column in zip(alone, columns.T, strict=True)]
+    return (alone[0], 0.0) if misses[0] <= misses[1] else (0.0, alone[1])
+
+
+def _burst_length(task: Task) -> int:
+    task()
+    return max(1, min(_MOST_IN_BURST, int(_BURST / max(_mean(task, 1), 1e-9))))
+
+
+def _burst(task: Task, count: int) -> float:
+    """Mean time of a task, with what it needs in the caches."""
+    first = _mean(task, 1)
+    return first if first > _COLD_BELOW else _mean(task, count)
+
+
+def _mean(task: Task, count: int) -> float:
+    start = time.perf_counter()
+    for _ in range(count):
+        task()
+    return (time.perf_counter() - start) / count
