@@ -82,15 +82,19 @@ def _measure(model: Model, engine: Engine, budget: float) -> dict[str, Any]:
     medians = {f"median_{name}": median(getattr(head, name) for head in heads) for name in _ERRORS}
     whole = {f"exit_{branch.exit}_ms": branch.whole.median * 1e3 for branch in measured.branches}
     unassigned = max(branch.unassigned for branch in measured.branches)
-    return {"model": model.name, **whole, "unassigned": unassigned, **medians, "heads": [asdict(head) for head in heads]}
+    return {
+        "model": model.name,
+        **whole,
+        "unassigned": unassigned,
+        **medians,
+        "heads": [asdict(head) for head in heads],
+    }
 
 
 _ERRORS = ("error_ape", "share_ape", "noise_ape")
 
 
-def _heads(
-    model: Model, branch: Branch, measured: Profile, engine: Engine, feeds: Feeds, budget: float
-) -> list[Head]:
+def _heads(model: Model, branch: Branch, measured: Profile, engine: Engine, feeds: Feeds, budget: float) -> list[Head]:
     n = len(branch.layers)
     whole = measured.head(branch.exit, n)
     large = [cut for cut in range(1, n) if measured.head(branch.exit, cut) >= SMALLEST * whole]
@@ -102,7 +106,9 @@ def _heads(
         passes.append([float(np.median(seconds)) for seconds in times])
     first, second = passes
     return [
-        _compared(branch.exit, cut, measured.head(branch.exit, cut), whole, (first[k], second[k]), (first[-1], second[-1]))
+        _compared(
+            branch.exit, cut, measured.head(branch.exit, cut), whole, (first[k], second[k]), (first[-1], second[-1])
+        )
         for k, cut in enumerate(cuts)
     ]
 

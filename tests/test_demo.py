@@ -141,7 +141,8 @@ def test_edgent_is_worse_only_beyond_half_a_point_and_the_intervals():
         return Point(bandwidth=1e6, deadline=0.1, borderline=False, chosen=names, figures=made, needed=frozenset())
 
     assert point(figure(0.5, 0.4, 0.6), figure(0.9, 0.8, 0.95)).worse_than == ("rival",)
-    assert point(figure(0.5, 0.4, 0.6), figure(0.55, 0.45, 0.65)).worse_than == ()
+    within = point(figure(0.5, 0.4, 0.6), figure(0.55, 0.45, 0.65))
+    assert within.worse_than == () and within.lower_than == ("rival",)
     assert point(figure(0.5, 0.4999, 0.5001), figure(0.504, 0.503, 0.505)).worse_than == ()
 
 

@@ -14,7 +14,9 @@ HEAVY = ("torch", "ray", "scipy", "sklearn", "matplotlib", "starlette", "onnxrun
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "edgent", *arguments], capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "edgent", *arguments], capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 def test_the_public_names_are_sorted_and_there() -> None:

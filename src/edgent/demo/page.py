@@ -35,11 +35,12 @@ def verdict(result: DemoResult) -> str:
     """How Edgent compares, in a sentence."""
     counted = [point for point in result.points if not point.borderline]
     worse = [point for point in counted if point.worse_than]
+    lower = [point for point in counted if point.lower_than and not point.worse_than]
     border = len(result.points) - len(counted)
     return (
         f"In {len(counted) - len(worse)} of {len(counted)} cells Edgent is not worse than any other method, the rival "
-        f"included (by at most half a point, or within the interval); {border} of {len(result.points)} cells are "
-        "borderline (a median within 5 % of the deadline) and not counted."
+        f"included: by at most half a point, or within both intervals (as in {len(lower)} of them). {border} of "
+        f"{len(result.points)} cells are borderline (a median within 5 % of the deadline) and not counted."
     )
 
 

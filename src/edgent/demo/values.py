@@ -143,6 +143,12 @@ class Point:
             if theirs.accuracy_in_time > ours.accuracy_in_time + HALF_A_POINT and theirs.low > ours.high
         )
 
+    @property
+    def lower_than(self) -> tuple[str, ...]:
+        """The methods whose figure is more than half a point above Edgent's, be it by chance."""
+        ours = self.figures[OURS].accuracy_in_time
+        return tuple(name for name, each in self.figures.items() if each.accuracy_in_time > ours + HALF_A_POINT)
+
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
         return {

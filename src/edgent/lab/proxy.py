@@ -81,7 +81,7 @@ class _Pipe:
     source: _End
     sink: _End
     lane: Lane[_Pipe]
-    waiting: int = 0  # bytes in the lane
+    waiting: int = 0  # bytes in the lane, those that fly too
     more: bool = False  # the kernel holds more than there was room for
     ended: bool = False  # the source will send no more
     outbox: bytearray = field(default_factory=bytearray)  # arrived, but the sink takes no more
@@ -132,7 +132,7 @@ class Proxy:
         for lane in (self._up, self._down):
             for pipe, data in lane.step(now()):
                 self._arrive(pipe, data)
-            if not any(pipe.more for pipe in self._pipes if pipe.lane is lane):
+            if not any(pipe.more and not pipe.outbox for pipe in self._pipes if pipe.lane is lane):
                 lane.rest()
 
     def _wake_at(self) -> float:
@@ -209,8 +209,8 @@ class Proxy:
     def _room(self, pipe: _Pipe) -> int:
         if pipe.ended:
             return 0
-        limit = max(4 * SEGMENT_BYTES, int(pipe.lane.rate * ROOM / BITS_PER_BYTE))
-        return limit - pipe.waiting - len(pipe.outbox)
+        kept_busy = int(pipe.lane.rate * (ROOM + pipe.lane.delay) / BITS_PER_BYTE)
+        return max(4 * SEGMENT_BYTES, kept_busy) - pipe.waiting - len(pipe.outbox)
 
     def _read(self, pipe: _Pipe) -> None:
         room = self._room(pipe)

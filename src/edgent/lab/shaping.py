@@ -112,6 +112,11 @@ class Lane(Generic[Channel]):
         """Bits per second."""
         return self._bucket.rate
 
+    @property
+    def delay(self) -> Seconds:
+        """One way, in seconds."""
+        return self._delay
+
     def offer(self, channel: Channel, data: bytes, now: Seconds) -> None:
         """Bytes of a channel have arrived at the near end; no bytes are the end of that channel."""
         if self._resting:
