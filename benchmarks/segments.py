@@ -3,8 +3,8 @@
     python benchmarks/segments.py [MODEL ...] [--threads N] [--budget SECONDS] [--json]
 
 Each model is profiled. Then heads of every branch (those that take at least 5 % of it) are built and timed, all of them
-interleaved, twice. `error_ape` compares the prediction with the mean of both timings; `share_ape` does so after dividing
-both by the time of the whole branch in the same run, so that a machine that became slower meanwhile does not count;
+interleaved, twice. `error_ape` compares the prediction with the mean of both timings; `share_ape` does so after
+dividing both by the time of the whole branch in the same run, so that a machine that became slower meanwhile does not count;
 `noise_ape` compares the second timing with the first.
 """
 
@@ -141,7 +141,8 @@ def _head(model: Model, branch: Branch, cut: int, engine: Engine, feeds: Feeds) 
 
 def _row(result: dict[str, Any]) -> str:
     numbers = "  ".join(f"{name.removesuffix('_ape')} {result[f'median_{name}']:6.1%}" for name in _ERRORS)
-    return f"{result['model']:24} {len(result['heads']):3} heads, medians: {numbers}  unassigned {result['unassigned']:.1%}"
+    heads = f"{len(result['heads']):3} heads"
+    return f"{result['model']:24} {heads}, medians: {numbers}  unassigned {result['unassigned']:.1%}"
 
 
 if __name__ == "__main__":

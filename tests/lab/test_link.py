@@ -111,10 +111,12 @@ def test_no_byte_is_faster_than_the_link(echo: Echo) -> None:
 
 
 def test_a_long_way_does_not_lower_the_rate(echo: Echo) -> None:
-    with ShapedLink(echo.address, uplink=BitsPerSecond(4e6), downlink=FAST, round_trip=Seconds(0.4)) as link:
-        with connect(link) as sock:
-            ideal = wire_bytes(200_000) * 8 / 4e6 + 0.4
-            assert ideal <= answered(sock, bytes(200_000)) < 2 * ideal  # one window for each trip would take 7 s
+    with (
+        ShapedLink(echo.address, uplink=BitsPerSecond(4e6), downlink=FAST, round_trip=Seconds(0.4)) as link,
+        connect(link) as sock,
+    ):
+        ideal = wire_bytes(200_000) * 8 / 4e6 + 0.4
+        assert ideal <= answered(sock, bytes(200_000)) < 2 * ideal  # one window for each trip would take 7 s
 
 
 def test_two_connections_share_one_rate(echo: Echo) -> None:

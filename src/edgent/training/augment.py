@@ -22,8 +22,7 @@ def normalised(pixels: NDArray[np.uint8]) -> Tensor:
     """
     scale = np.float32(1 / 255) / np.array(STD, np.float32)
     shift = np.array(MEAN, np.float32) / np.array(STD, np.float32)
-    values: NDArray[np.float32] = pixels * scale - shift
-    return torch.from_numpy(values).permute(0, 3, 1, 2)
+    return torch.from_numpy(np.asarray(pixels * scale - shift, dtype=np.float32)).permute(0, 3, 1, 2)
 
 
 def in_order(pixels: NDArray[np.uint8], labels: NDArray[np.int64], batch: int) -> Iterator[tuple[Tensor, Tensor]]:
