@@ -2,10 +2,10 @@
 
     python benchmarks/segments.py [MODEL ...] [--threads N] [--budget SECONDS] [--json]
 
-Each model is profiled. Then heads of every branch (those that take at least 5 % of it) are built and timed, all of them
-interleaved, twice. `error_ape` compares the prediction with the mean of both timings; `share_ape` does so after
-dividing both by the time of the whole branch in the same run, so that a machine that became slower meanwhile does not count;
-`noise_ape` compares the second timing with the first.
+Each model is profiled. Then heads of every branch (those that take at least 5 % of it) are built and timed, all of
+them interleaved, twice. `error_ape` compares the prediction with the mean of both timings; `share_ape` does so after
+dividing both by the time of the whole branch in the same run, so that a machine that became slower meanwhile does not
+count; `noise_ape` compares the second timing with the first.
 """
 
 from __future__ import annotations

@@ -19,11 +19,10 @@ RIVAL = "rival"
 KNOBS = ("cut", "exit", "codec", "race")
 HALF_A_POINT = 0.005
 
-BANDWIDTHS = (50e3, 400e3, 5e6, 20e6)
-# A picture to the edge takes about 12, 15 and 65 ms at the upper three bandwidths and 160 to 450 ms at the lowest, the
-# default device by itself 120 to 140 ms: the deadlines lie between these, not on them.
-DEADLINES = (0.020, 0.040, 0.090, 0.180, 0.300, 0.600, 1.000)
-
+BANDWIDTHS = (50e3, 500e3, 5e6, 20e6)
+# A picture to the edge takes about 10, 15 and 60 ms at the upper three bandwidths and 110, 142, 170 ms and more at the
+# lowest; the default device by itself 95 to 103 ms (exit 0) or 120 to 140: the deadlines lie between these.
+DEADLINES = (0.020, 0.030, 0.085, 0.155, 0.300, 0.600, 1.000)
 ROUND_TRIP = Seconds(0.005)
 
 
