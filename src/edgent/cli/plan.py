@@ -22,6 +22,7 @@ from edgent.units import format_duration, parse_bandwidth, parse_delay, parse_du
 
 if TYPE_CHECKING:
     from edgent.planning import Plan
+    from edgent.planning.explain import Neighbour
 
 Bandwidth = Annotated[str, typer.Option(metavar="RATE", help="Of the uplink, as 400kbps.")]
 
@@ -62,17 +63,16 @@ def plan(
         downlink=TransferModel(bandwidth=down, round_trip=round_trip),
     )
     chosen = Planner(candidates).plan(conditions, within)
-    reasons = []
+    neighbours: tuple[Neighbour, ...] = ()
     if explain:
-        from edgent.planning.explain import explain as neighbours
+        from edgent.planning.explain import explain as neighbours_of
 
-        reasons = [str(neighbour) for neighbour in neighbours(candidates, conditions, within)]
+        neighbours = neighbours_of(candidates, conditions, within)
     if as_json:
-        show.document({"plan": chosen.document()} | ({"explain": reasons} if explain else {}))
+        show.document({"plan": chosen.document()} | ({"explain": list(map(str, neighbours))} if explain else {}))
     else:
         _print(chosen)
-        for reason in reasons:
-            show.out.print(f"  {reason}")
+        _print_neighbours(neighbours)
 
 
 def _print(chosen: Plan) -> None:
@@ -84,3 +84,16 @@ def _print(chosen: Plan) -> None:
     show.out.print(table)
     verdict = "in time" if chosen.meets_deadline else "no plan is in time; this is the fastest"
     show.out.print(f"accuracy {show.percent(chosen.accuracy)}, {verdict}")
+
+
+def _print_neighbours(neighbours: tuple[Neighbour, ...]) -> None:
+    if not neighbours:
+        return
+    show.out.print("\nThe best with another")
+    table = show.table("", "knob", "exit", "configuration", "accuracy", "total", "lost, being")
+    for other in neighbours:
+        plan = other.plan
+        total = format_duration(plan.stages.total)
+        exit, accuracy = str(plan.configuration.exit), show.percent(plan.accuracy)
+        table.add_row(other.knob.replace("_", " "), exit, other.configuration, accuracy, total, other.reason)
+    show.out.print(table)

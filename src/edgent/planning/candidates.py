@@ -243,7 +243,7 @@ def _crossing(
         "bytes_down": down.size[u, d],
         "messages": 2,
     }
-    return {name: np.broadcast_to(np.asarray(value, dtype=np.float64), u.shape) for name, value in column.items()}
+    return {name: np.full(u.shape, value, dtype=np.float64) for name, value in column.items()}
 
 
 def _known(wanted: Collection[T], known: Collection[T], what: str) -> list[T]:

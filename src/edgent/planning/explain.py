@@ -8,7 +8,7 @@ import numpy as np
 
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
-from edgent.planning.plan import Plan
+from edgent.planning.plan import RAW, Plan
 from edgent.planning.planner import TOLERANCE, choose, plan_of
 from edgent.units import Seconds, format_duration
 
@@ -17,20 +17,39 @@ _KNOBS = ("exit", "upload_cut", "download_cut", "codec", "download_codec")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbour:
-    """The best candidate that differs from the plan in one knob."""
+    """The best candidate in which one knob is turned.
+
+    Attributes:
+        knob: The knob: a field of `Configuration`.
+        plan: The candidate as a plan.
+        reason: Why it is not the plan, in a few words.
+    """
 
     knob: str
     plan: Plan
     reason: str
 
+    @property
+    def configuration(self) -> str:
+        """The configuration in a few words: "cuts 0..22/22, jpeg-95"."""
+        plan = self.plan.configuration
+        if plan.device_only:
+            return "device only"
+        codecs = plan.codec if plan.download_codec == RAW else f"{plan.codec} and {plan.download_codec}"
+        return f"cuts {plan.upload_cut}..{plan.download_cut}/{self.plan.layers}, {codecs}"
+
     def __str__(self) -> str:
-        return f"another {self.knob.replace('_', ' ')}: {self.plan!r}: {self.reason}"
+        exit, total = self.plan.configuration.exit, format_duration(self.plan.stages.total)
+        return f"another {self.knob.replace('_', ' ')}: exit {exit}, {self.configuration}, {total}: {self.reason}"
 
 
 def explain(
     candidates: Candidates, conditions: Conditions, deadline: Seconds, tolerance: float = TOLERANCE
 ) -> tuple[Neighbour, ...]:
-    """For each knob, the best candidate in which that knob (and what depends on it) is turned, and why it lost.
+    """For each knob, the best candidate in which it is turned, and why that lost.
+
+    Another exit may be divided and encoded in any way; another cut or codec is that of the same exit, where the other
+    knobs may follow. A knob that cannot be turned is left out.
 
     Args:
         candidates: all that were allowed.
@@ -39,24 +58,35 @@ def explain(
         tolerance: accuracies that differ by no more count as equal.
     """
     latency = conditions.latency(candidates)
-    best = choose(candidates, latency, deadline, tolerance)
-    chosen = plan_of(candidates, best, conditions, meets_deadline=bool(latency[best] <= deadline))
+
+    def best_of(rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> tuple[int, Plan]:
+        row = int(rows[choose(candidates.keep(rows), latency[rows], deadline, tolerance)])
+        return row, plan_of(candidates, row, conditions, meets_deadline=bool(latency[row] <= deadline))
+
+    best, chosen = best_of(np.arange(len(candidates)))
     found = []
     for knob in _KNOBS:
         column = getattr(candidates, knob)
-        rows = np.flatnonzero(column != column[best])
+        same = knob == "exit" or candidates.exit == candidates.exit[best]
+        rows = np.flatnonzero((column != column[best]) & same)
         if rows.size:
-            row = int(rows[choose(candidates.keep(rows), latency[rows], deadline, tolerance)])
-            other = plan_of(candidates, row, conditions, meets_deadline=bool(latency[row] <= deadline))
-            found.append(Neighbour(knob=knob, plan=other, reason=_reason(chosen, other)))
+            _, other = best_of(rows)
+            found.append(Neighbour(knob=knob, plan=other, reason=_reason(chosen, other, deadline, tolerance)))
     return tuple(found)
 
 
-def _reason(chosen: Plan, other: Plan) -> str:
+def _reason(chosen: Plan, other: Plan, deadline: Seconds, tolerance: float) -> str:
+    slower = other.stages.total - chosen.stages.total
     if chosen.meets_deadline and not other.meets_deadline:
-        return f"too late by {format_duration(other.stages.total - chosen.stages.total)} against the plan"
-    if chosen.accuracy is not None and other.accuracy is not None and other.accuracy < chosen.accuracy - TOLERANCE:
-        return f"{(chosen.accuracy - other.accuracy) * 100:.1f} points less accurate"
-    if other.stages.total > chosen.stages.total:
-        return f"as accurate, {format_duration(other.stages.total - chosen.stages.total)} slower"
-    return "as accurate and as fast, more bytes"
+        return f"{format_duration(other.stages.total - deadline)} past the deadline"
+    if chosen.meets_deadline and (worse := _worse(chosen, other, tolerance)):
+        return worse
+    alike = "as accurate" if chosen.meets_deadline else "late too"
+    return f"{alike}, {format_duration(slower)} slower" if slower > 0 else f"{alike}, as fast, more bytes"
+
+
+def _worse(chosen: Plan, other: Plan, tolerance: float) -> str:
+    if chosen.accuracy is None or other.accuracy is None:
+        return "an earlier exit" if other.configuration.exit < chosen.configuration.exit else ""
+    lacking = chosen.accuracy - other.accuracy
+    return f"{lacking * 100:.2g} points less accurate" if lacking > tolerance else ""

@@ -1,9 +1,12 @@
 """Which candidates can win at all.
 
 Latency rises with every component of the demand, whatever the conditions are. So a candidate is out for good as soon
-as another one of at least its merit takes no more of anything. What remains is the Pareto frontier (the *skyline* of
-Börzsönyi et al., ICDE 2001), found by their sort-filter: in an order in which nobody comes before the one that
-undercuts him, the first of those left is always on the frontier.
+as another one of at least its merit takes no more of anything. What remains is the Pareto frontier (the *maxima* of
+Kung, Luccio and Preparata, JACM 1975), found by their divide and conquer: in an order in which nobody comes before
+the one that undercuts him, the frontier of the first half is final, and thins out the second.
+
+It cannot be made smaller by taking close accuracies for equal. Within a tolerance x may equal y and y equal z, but x
+not z: whether x counts as good as y depends on what else is in time.
 """
 
 from __future__ import annotations
@@ -11,12 +14,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+Points = NDArray[np.float64]
+"""Shape (components, m); the less the better in each."""
+
+_PAIRS = 1 << 18  # so many comparisons of two points cost about what dividing them does
+_FEW = 256
+
 
 def frontier(merit: NDArray[np.float64], demand: NDArray[np.float64]) -> NDArray[np.intp]:
     """Finds the candidates that no other undercuts. Of equal ones the first stays.
 
-    Exact for any numbers: only ranks are compared. Time is that of a few sorts, plus the size of the frontier times
-    the (soon few) candidates left.
+    Exact for any numbers but nan: they are only compared.
 
     Args:
         merit: The more the better, shape (m,).
@@ -25,18 +33,68 @@ def frontier(merit: NDArray[np.float64], demand: NDArray[np.float64]) -> NDArray
     Returns:
         Positions on the frontier, rising.
     """
-    ranks = np.stack([_ranks(row) for row in (-merit, *demand)])  # (components + 1, m)
-    # The sum of ranks rises strictly from the undercutting to the undercut, and puts the strongest first.
-    left = np.argsort(ranks.sum(axis=0, dtype=np.int64), kind="stable")
-    ranks = ranks[:, left]
-    found = []
-    while left.size:
-        found.append(left[0])
-        not_undercut = (ranks < ranks[:, :1]).any(axis=0)  # better in something; false for the first itself
-        left, ranks = left[not_undercut], ranks[:, not_undercut]
-    return np.sort(np.array(found, dtype=np.intp))
+    points = np.stack([-merit, *demand])
+    order = np.lexsort(points[::-1])  # by merit, then by each component; equal points keep their order
+    points = points[:, order]
+    first_of_equals = np.ones(len(order), dtype=np.bool_)
+    first_of_equals[1:] = (points[:, 1:] != points[:, :-1]).any(axis=0)
+    left = np.flatnonzero(first_of_equals)
+    return np.sort(order[left[_frontier(points[:, left])]])
 
 
-def _ranks(row: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Position of each value among the distinct ones, so that equal values have equal ranks."""
-    return np.unique(row, return_inverse=True)[1].astype(np.int32)
+def _frontier(points: Points) -> NDArray[np.intp]:
+    """The frontier of distinct points in lexicographic order."""
+    m = points.shape[1]
+    if m <= _FEW:
+        undercut = _pairs(points, points)
+        np.fill_diagonal(undercut, False)  # a point does not undercut itself
+        return np.flatnonzero(~undercut.any(axis=0))
+    half = m // 2
+    first = _frontier(points[:, :half])
+    second = half + np.flatnonzero(~_undercut(points[:, first], points[:, half:]))
+    return np.concatenate([first, second[_frontier(points[:, second])]])
+
+
+def _undercut(above: Points, below: Points) -> NDArray[np.bool_]:
+    """Which of the points below some point above undercuts (or equals)."""
+    found = np.zeros(below.shape[1], dtype=np.bool_)
+    if not (above.shape[1] and below.shape[1]):
+        return found
+    able = np.flatnonzero((above <= below.max(axis=1)[:, None]).all(axis=0))
+    exposed = np.flatnonzero((below >= above.min(axis=1)[:, None]).all(axis=0))
+    if able.size and exposed.size:
+        found[exposed] = _divided(above[:, able], below[:, exposed])
+    return found
+
+
+def _divided(above: Points, below: Points) -> NDArray[np.bool_]:
+    open_components = above.max(axis=1) > below.min(axis=1)  # in the others, all above are better than all below
+    if not open_components.any():
+        return np.ones(below.shape[1], dtype=np.bool_)
+    above, below = above[open_components], below[open_components]
+    if above.shape[1] * below.shape[1] <= _PAIRS:
+        return np.logical_or.reduce(_pairs(above, below))
+    a, b = above[-1], below[-1]
+    middle = _middle(np.concatenate([a, b]))
+    low, high = a <= middle, b > middle
+    found = np.zeros(below.shape[1], dtype=np.bool_)
+    found[~high] = _undercut(above[:, low], below[:, ~high])
+    found[high] = _undercut(above[:-1, low], below[:-1, high])  # settled in this component
+    rest = np.flatnonzero(high & ~found)
+    found[rest] = _undercut(above[:, ~low], below[:, rest])
+    return found
+
+
+def _middle(values: NDArray[np.float64]) -> float:
+    """A value with some at or below it and some above it; they are not all equal."""
+    middle = float(np.partition(values, values.size // 2)[values.size // 2])
+    highest = float(values.max())
+    return middle if middle < highest else float(values[values < highest].max())
+
+
+def _pairs(above: Points, below: Points) -> NDArray[np.bool_]:
+    """Whether each point above takes no more of anything than each below: shape (above, below)."""
+    undercut: NDArray[np.bool_] = above[0][:, None] <= below[0]
+    for a, b in zip(above[1:], below[1:], strict=True):
+        undercut &= a[:, None] <= b
+    return undercut

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -78,12 +79,23 @@ class _Pricing:
     def _pixels(self) -> float:
         return self.device.decode_source.median + self.device.fit.median
 
+    @cached_property
+    def _raw(self) -> tuple[Plane, Plane]:
+        """Bytes that cross before any encoding, up and down."""
+        return self.branch.boundary_bytes()
+
+    @cached_property
+    def _crossing(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the tensors that cross at each cut but the last, where the edge finishes."""
+        n = len(self.branch.layers)
+        return tuple(tuple(tensor.name for tensor in self.branch.boundary(cut, n).up) for cut in range(n))
+
     def _timed(self, codec: str) -> bool:
         known = [{time.codec for time in profile.codecs} for profile in (self.device, self.edge)]
         return codec == RAW or all(codec in names for names in known)
 
     def _up(self, codec: str) -> Crossing:
-        up, _ = self.branch.boundary_bytes()
+        up, _ = self._raw
         measured = up == up[:, -1:]  # exactly what crosses the upload cut
         size, accuracy = self._measured(codec, up[:, -1])
         return Crossing(
@@ -96,7 +108,7 @@ class _Pricing:
         )
 
     def _down(self, codec: str) -> Crossing:
-        up, down = self.branch.boundary_bytes()
+        up, down = self._raw
         measured = down == up[:, -1][None, :]  # exactly what crosses the download cut
         measured[:, -1] = False  # answers return as they are
         size, accuracy = self._measured(codec, up[:, -1])
@@ -114,8 +126,7 @@ class _Pricing:
         sizes = np.full(n + 1, np.nan)
         accuracies = np.full(n + 1, np.nan)
         if self.calibration is not None:
-            for cut in range(n):
-                names = [tensor.name for tensor in self.branch.boundary(cut, n).up]
+            for cut, names in enumerate(self._crossing):
                 sizes[cut] = _or_nan(self.calibration.size(names, codec, float(raw[cut])))
                 accuracies[cut] = _or_nan(self.calibration.accuracy(self.branch.exit, names, codec))
         return sizes, None if is_lossless(codec) else accuracies
@@ -130,7 +141,7 @@ class _Pricing:
                 yield self._image(codec, self.calibration)
 
     def _image(self, codec: str, calibration: Calibration) -> Crossing:
-        up, _ = self.branch.boundary_bytes()
+        up, _ = self._raw
         given = self.branch.inputs[0]
         here = np.zeros(up.shape, dtype=np.bool_)
         here[0] = up[0] == float(given.nbytes or -1)

@@ -38,6 +38,7 @@ class Chooser:
         self._everything = everything
         self._frontier = allowed.frontier()
         self._rows = {self._frontier.configuration(row): row for row in range(len(self._frontier))}
+        self._own = [row for configuration, row in self._rows.items() if configuration.device_only]
 
     def plan(self, conditions: Conditions, deadline: Seconds) -> Plan:
         """The best plan under these conditions."""
@@ -45,8 +46,8 @@ class Chooser:
 
     def among(self, ready: Collection[Configuration], conditions: Conditions, deadline: Seconds) -> Plan:
         """The best plan of the ready configurations and those of the device alone."""
-        rows = [row for configuration, row in self._rows.items() if configuration.device_only or configuration in ready]
-        return _best(self._frontier.keep(np.array(rows, dtype=np.intp)), conditions, deadline)
+        rows = {self._rows[configuration] for configuration in ready if configuration in self._rows}
+        return _best(self._frontier.keep(np.array(sorted(rows.union(self._own)))), conditions, deadline)
 
     def price(self, configuration: Configuration, conditions: Conditions, deadline: Seconds) -> Plan | None:
         """A given configuration as a plan; None if it has no price (a codec without calibration, say)."""
