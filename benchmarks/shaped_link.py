@@ -1,4 +1,4 @@
-"""The shaped link against the ideal link, and against the kernel's `tc tbf` where root allows.
+"""The shaped link against the ideal link, and where root allows against the TUN link and the kernel's `tc tbf`.
 
     python benchmarks/shaped_link.py [--json] [--seconds S]    times of single messages
     python benchmarks/shaped_link.py --messages [--json]       bytes on the wire of a call of ours, beyond its tensors
@@ -23,9 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.lab.link import ShapedLink
+from edgent.lab.namespaces import FAR
 from edgent.lab.shaping import wire_bytes
 from edgent.lab.stopwatch import listening, pushed
-from edgent.lab.tbf import FAR, TbfLink, obstacle
+from edgent.lab.tbf import TbfLink, obstacle
+from edgent.lab.tun import TunLink
+from edgent.lab.tun import obstacle as tun_obstacle
 from edgent.units import BitsPerSecond, format_bandwidth, format_bytes, format_duration, serialisation_time
 
 RATES = (50e3, 500e3, 1e6, 10e6, 100e6)
@@ -37,7 +40,7 @@ IMAGE_SIDES = (16, 32, 64, 96, 128, 192, 256)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """Seconds for one message of `bytes` at `rate`; tbf None where it could not be tried."""
+    """Seconds for one message of `bytes` at `rate`; tbf and tun None where they could not be tried."""
 
     rate_bps: float
     bytes: int
@@ -45,6 +48,7 @@ class Row:
     ideal: float
     proxy: float
     proxy_worst: float
+    tun: float | None
     tbf: float | None
 
 
@@ -56,16 +60,21 @@ def rows(seconds: float) -> Iterator[Row]:
         link.set(downlink=BitsPerSecond(1e9))
         kernel = None if obstacle() else stack.enter_context(TbfLink(rate=BitsPerSecond(1e6), burst=BURST))
         far = stack.enter_context(listening(host=FAR, prefix=kernel.far)) if kernel else ""
+        tun = None if tun_obstacle() else stack.enter_context(TunLink(uplink=BitsPerSecond(1e6)))
+        beyond = stack.enter_context(listening(host=FAR, prefix=tun.far)) if tun else ""
         for rate in map(BitsPerSecond, RATES):
             link.set(uplink=rate)
             if kernel:
                 kernel.set(rate)
+            if tun:
+                tun.set(uplink=rate)
             for size in SIZES:
                 ideal = serialisation_time(wire_bytes(size), rate)
                 if ideal > 10:
                     continue
                 repeats = int(min(100, max(1, seconds / ideal)))
                 times = pushed(link.address, size, repeats=repeats)
+                packets = pushed(beyond, size, repeats=repeats, prefix=tun.near) if tun else None
                 tbf = pushed(far, size, repeats=repeats, prefix=kernel.near) if kernel else None
                 yield Row(
                     rate_bps=rate,
@@ -74,6 +83,7 @@ def rows(seconds: float) -> Iterator[Row]:
                     ideal=ideal,
                     proxy=statistics.median(times),
                     proxy_worst=max(times),
+                    tun=statistics.median(packets) if packets else None,
                     tbf=statistics.median(tbf) if tbf else None,
                 )
 
@@ -154,13 +164,13 @@ def fitted(extras: list[Extra]) -> dict[str, float]:
 
 
 def _print_rows(found: list[Row]) -> None:
-    print(f"{'rate':>12} {'message':>8} {'ideal':>9} {'proxy':>9} {'error':>8} {'worst':>9} {'tbf':>9}   n")
+    print(f"{'rate':>12} {'message':>8} {'ideal':>9} {'proxy':>9} {'error':>8} {'worst':>9} {'tun':>9} {'tbf':>9}   n")
     for row in found:
         error = f"{(row.proxy / row.ideal - 1) * 100:+.2f} %"
         times = [format_duration(seconds) for seconds in (row.ideal, row.proxy, row.proxy_worst)]
-        tbf = "-" if row.tbf is None else format_duration(row.tbf)
+        tun, tbf = ("-" if other is None else format_duration(other) for other in (row.tun, row.tbf))
         what = f"{format_bandwidth(row.rate_bps):>12} {format_bytes(row.bytes):>8}"
-        print(f"{what} {times[0]:>9} {times[1]:>9} {error:>8} {times[2]:>9} {tbf:>9} {row.repeats:3d}")
+        print(f"{what} {times[0]:>9} {times[1]:>9} {error:>8} {times[2]:>9} {tun:>9} {tbf:>9} {row.repeats:3d}")
 
 
 def main() -> int:
@@ -181,6 +191,7 @@ def _time_rows(seconds: float, quiet: bool) -> dict[str, object]:
     reason = obstacle()
     if not quiet:
         print(f"tbf: {reason or f'burst of {BURST} bytes'}")
+        print(f"tun: {tun_obstacle() or 'TCP from end to end'}")
         _print_rows(measured)
     return {"tbf": reason, "rows": [asdict(row) for row in measured]}
 

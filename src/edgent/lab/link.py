@@ -11,24 +11,17 @@ flow at once.
 
 from __future__ import annotations
 
-import contextlib
-import json
-import socket
-import subprocess
-import sys
-import threading
 from dataclasses import asdict
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, Self
 
 from edgent.errors import EdgentError, InputError
+from edgent.lab.control import Controlled
 from edgent.lab.proxy import LinkCounts, LinkSettings
 from edgent.lab.shaping import AT_ONCE, check_delay, check_rate
 from edgent.units import BitsPerSecond, Seconds, format_bandwidth, format_duration
 
 __all__ = ["LinkCounts", "ShapedLink"]
-
-_ANSWER_WITHIN = 30.0  # seconds, on a host that is busy
 
 
 class ShapedLink:
@@ -72,11 +65,8 @@ class ShapedLink:
             host=host,
             port=port,
         )
-        self._process: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
-        self._answers: TextIO | None = None
+        self._process: Controlled | None = None
         self._port = port
-        self._lock = threading.Lock()
 
     def start(self) -> Self:
         """Begins to listen.
@@ -84,18 +74,8 @@ class ShapedLink:
         Raises:
             EdgentError: the port is taken, or the process did not start.
         """
-        ours, theirs = socket.socketpair()
-        ours.settimeout(_ANSWER_WITHIN)
-        self._control, self._answers = ours, ours.makefile("r")
-        with theirs:
-            command = [sys.executable, "-m", "edgent.lab.proxy", str(theirs.fileno())]
-            # A session of its own: Ctrl-C is the owner's business, and the owner's end is noticed anyway.
-            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], start_new_session=True)
-        try:
-            self._port = self._exchange(asdict(self._settings))["port"]
-        except BaseException:
-            self.stop()
-            raise
+        self._process = Controlled("edgent.lab.proxy", asdict(self._settings))
+        self._port = self._process.started["port"]
         return self
 
     def __enter__(self) -> Self:
@@ -156,30 +136,13 @@ class ShapedLink:
 
     def stop(self) -> None:
         """Closes every connection and stops listening; may be called twice."""
-        if self._control is None or self._answers is None or self._process is None:
-            return
-        with contextlib.suppress(EdgentError):
-            self._order("stop")
-        self._answers.close()
-        self._control.close()  # which alone would stop it, too
-        self._control = self._answers = None
-        self._process.wait(_ANSWER_WITHIN)
+        if self._process is not None:
+            self._process.stop()
 
     def _order(self, what: str, **arguments: object) -> dict[str, Any]:
-        with self._lock:
-            return self._exchange({"do": what, **arguments})
-
-    def _exchange(self, document: dict[str, object]) -> dict[str, Any]:
-        if self._control is None or self._answers is None:
+        if self._process is None:
             raise EdgentError("the shaped link is not running: start it first")
-        try:
-            self._control.sendall(json.dumps(document).encode() + b"\n")
-            answer: dict[str, Any] = json.loads(self._answers.readline() or '{"failed": "it ended unexpectedly"}')
-        except OSError as error:
-            raise EdgentError(f"the shaped link does not answer: {error}") from error
-        if "failed" in answer:
-            raise EdgentError(f"the shaped link at {self.address}: {answer['failed']}")
-        return answer
+        return self._process.order(what, **arguments)
 
 
 def _parsed(target: str) -> tuple[str, int]:

@@ -14,14 +14,13 @@ import contextlib
 import errno
 import fcntl
 import functools
-import json
 import socket
 import struct
 import sys
 import termios
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
+from edgent.lab.control import Orders, first_order
 from edgent.lab.punctual import EVENT_READ, EVENT_WRITE, PunctualSelector, now
 from edgent.lab.shaping import SEGMENT_BYTES, Lane
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
@@ -99,20 +98,23 @@ class Proxy:
         self._down: Lane[_Pipe] = Lane(rate=settings.downlink, delay=delay, burst=settings.burst, now=start)
         self._pipes: dict[_Pipe, None] = {}  # in order of their making
         self._selector = PunctualSelector()
-        self._control, self._orders = control, b""
+        self._control = control
+        self._orders = Orders(
+            control, {"set": self._set, "cut": self._cut, "restore": self._restore, "counts": self._counts}
+        )
         self._cut_at: Seconds | None = None
-        self._refusing = self._stopped = False
+        self._refusing = False
         self._connections = 0
         self._bound = _bound((settings.host, settings.port))  # keeps the port while connections are refused
         self._listener = self._listening()
-        self._selector.register(control, EVENT_READ, self._obey)
+        self._selector.register(control, EVENT_READ, self._orders.obey)
         self._selector.register(self._listener, EVENT_READ, self._accept)
 
     def run(self) -> None:
         """Serves until told to stop."""
         try:
-            self._reply(port=self._bound.getsockname()[1])
-            while not self._stopped:
+            self._orders.answer({"port": self._bound.getsockname()[1]})
+            while not self._orders.ended:
                 self._turn()
         finally:
             for pipe in list(self._pipes):
@@ -268,19 +270,7 @@ class Proxy:
 
     # The owner's orders.
 
-    def _obey(self, _mask: int) -> None:
-        received = self._control.recv(65536)
-        self._stopped = not received
-        *lines, self._orders = (self._orders + received).split(b"\n")
-        for line in lines:
-            order: dict[str, Any] = json.loads(line)
-            getattr(self, "_do_" + order.pop("do"))(**order)
-
-    def _reply(self, **answer: object) -> None:
-        with contextlib.suppress(OSError):
-            self._control.sendall(json.dumps(answer).encode() + b"\n")
-
-    def _do_set(self, uplink: float | None, downlink: float | None, round_trip: float | None) -> None:
+    def _set(self, uplink: float | None, downlink: float | None, round_trip: float | None) -> None:
         at = now() if self._cut_at is None else self._cut_at
         delay = None if round_trip is None else Seconds(round_trip / 2)
         self._up.change(rate=None if uplink is None else BitsPerSecond(uplink), delay=delay, now=at)
@@ -288,9 +278,8 @@ class Proxy:
         for pipe in self._pipes:
             if self._cut_at is None:
                 self._watch(pipe)
-        self._reply()
 
-    def _do_cut(self, refuse: bool) -> None:
+    def _cut(self, refuse: bool) -> None:
         if self._cut_at is None:
             self._cut_at = now()
             self._selector.unregister(self._listener)
@@ -301,9 +290,8 @@ class Proxy:
             self._listener.close()
             for pipe in list(self._pipes):
                 self._abort(pipe)
-        self._reply()
 
-    def _do_restore(self) -> None:
+    def _restore(self) -> None:
         if self._cut_at is not None:
             for lane in (self._up, self._down):
                 lane.shift(now() - self._cut_at)
@@ -313,9 +301,8 @@ class Proxy:
             self._selector.register(self._listener, EVENT_READ, self._accept)
             for pipe in self._pipes:
                 self._watch(pipe)
-        self._reply()
 
-    def _do_counts(self) -> None:
+    def _counts(self) -> dict[str, object]:
         counts = LinkCounts(
             up_bytes=self._up.payload_bytes,
             up_wire_bytes=self._up.wire_bytes,
@@ -324,11 +311,7 @@ class Proxy:
             connections=self._connections,
             worst_lateness=self._selector.worst_lateness(),
         )
-        self._reply(**asdict(counts))
-
-    def _do_stop(self) -> None:
-        self._stopped = True
-        self._reply()
+        return asdict(counts)
 
 
 def _bound(address: tuple[str, int]) -> socket.socket:
@@ -360,13 +343,12 @@ def _unread(sock: socket.socket) -> bool:
 def main(arguments: list[str]) -> int:
     """`python -m edgent.lab.proxy FD`: the first line from the owner are the settings."""
     with socket.socket(fileno=int(arguments[0])) as control:
-        with control.makefile("r") as lines:
-            settings = json.loads(lines.readline())
+        settings = first_order(control)
         settings["target"] = tuple(settings["target"])
         try:
             proxy = Proxy(LinkSettings(**settings), control)
         except OSError as error:
-            control.sendall(json.dumps({"failed": str(error)}).encode() + b"\n")
+            Orders(control, {}).answer({"failed": str(error)})
             return 1
         proxy.run()
     return 0

@@ -29,7 +29,7 @@ class PunctualSelector:
         self._selector = selectors.DefaultSelector()
         self._worst = 0.0
 
-    def register(self, sock: socket.socket, events: int, callback: Callback) -> None:
+    def register(self, sock: socket.socket | int, events: int, callback: Callback) -> None:
         """Begins to watch a socket."""
         self._selector.register(sock, events, callback)
 

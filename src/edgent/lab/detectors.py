@@ -1,0 +1,162 @@
+"""Other detectors of change points, to be put beside ours; all are given the logarithm of the bandwidth.
+
+Page-Hinkley (Page 1954, Hinkley 1971), ADWIN (Bifet & Gavaldà, SDM 2007), CUSUM (Page 1954) as one can only have it
+where everything is known, and the offline optimum (Jackson et al. 2005, pruned as in PELT: Killick et al. 2012).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class PageHinkley:
+    """Alarms when samples have strayed from their mean since the last alarm, in sum and in either direction.
+
+    Args:
+        tolerated: Deviation of a sample that does not count.
+        threshold: Sum of the rest that raises the alarm.
+    """
+
+    def __init__(self, tolerated: float, threshold: float) -> None:
+        self._tolerated, self._threshold = tolerated, threshold
+        self._restart()
+
+    def _restart(self) -> None:
+        self._count, self._mean, self._up, self._down = 0, 0.0, 0.0, 0.0
+
+    def update(self, sample: float) -> bool:
+        """Whether a change is declared with this sample."""
+        self._count += 1
+        self._mean += (sample - self._mean) / self._count
+        self._up = max(0.0, self._up + sample - self._mean - self._tolerated)
+        self._down = max(0.0, self._down + self._mean - sample - self._tolerated)
+        alarm = max(self._up, self._down) > self._threshold
+        if alarm:
+            self._restart()
+        return alarm
+
+
+class Cusum:
+    """The log likelihood ratio of level +- step against the level, for Gaussian noise: told all that can be told.
+
+    Args:
+        levels: The true level at each sample; it is looked up at the beginning and at each alarm only.
+        step: Size of the changes.
+        deviation: Standard deviation of the noise.
+        threshold: Ratio that raises the alarm.
+    """
+
+    def __init__(self, levels: Sequence[float], step: float, deviation: float, threshold: float) -> None:
+        self._levels, self._step, self._threshold = levels, step, threshold
+        self._slope = step / deviation**2
+        self._at = -1
+        self._restart(levels[0])
+
+    def _restart(self, level: float) -> None:
+        self._level, self._up, self._down = level, 0.0, 0.0
+
+    def update(self, sample: float) -> bool:
+        """Whether a change is declared with this sample."""
+        self._at += 1
+        error = sample - self._level
+        self._up = max(0.0, self._up + self._slope * (error - self._step / 2))
+        self._down = max(0.0, self._down + self._slope * (-error - self._step / 2))
+        alarm = max(self._up, self._down) > self._threshold
+        if alarm:
+            self._restart(self._levels[self._at])
+        return alarm
+
+
+class Adwin:
+    """A window that drops its older part once both parts' means differ by more than chance; every cut, every sample.
+
+    Args:
+        confidence: The paper's delta.
+        unit: What counts as 1: the bound holds for samples within a unit interval.
+        buckets: Of each size, the paper's M.
+    """
+
+    def __init__(self, confidence: float, unit: float, buckets: int = 5) -> None:
+        self._confidence, self._unit, self._most = confidence, unit, buckets
+        self._rows: list[list[tuple[float, float]]] = [[]]  # row k: (sum, squared deviations) of 2^k samples, old first
+        self._offset = 0.0
+
+    def update(self, sample: float) -> bool:
+        """Whether a change is declared with this sample."""
+        if not any(self._rows):
+            self._offset = sample  # keeps the sums small
+        self._rows[0].append(((sample - self._offset) / self._unit, 0.0))
+        self._compress()
+        alarm = False
+        while self._cuts():
+            self._drop_oldest()
+            alarm = True
+        return alarm
+
+    def _compress(self) -> None:
+        for k, row in enumerate(self._rows):
+            if len(row) <= self._most:
+                break
+            (first, a), (second, b) = row[:2]
+            del row[:2]
+            if k + 1 == len(self._rows):
+                self._rows.append([])
+            self._rows[k + 1].append((first + second, a + b + (first - second) ** 2 / 2 ** (k + 1)))
+
+    def _drop_oldest(self) -> None:
+        while not self._rows[-1]:
+            self._rows.pop()
+        self._rows[-1].pop(0)
+
+    def _cuts(self) -> bool:
+        """Whether some cut divides the window into parts that differ."""
+        parts = [(float(2**k), *bucket) for k in reversed(range(len(self._rows))) for bucket in self._rows[k]]
+        n, total = sum(part[0] for part in parts), sum(part[1] for part in parts)
+        if n < 10:
+            return False
+        mean = total / n
+        variance = sum(part[2] + part[0] * (part[1] / part[0] - mean) ** 2 for part in parts) / n
+        log = math.log(2 * math.log(n) / self._confidence)
+        before, summed = 0.0, 0.0
+        for size, subtotal, _ in parts:
+            before, summed = before + size, summed + subtotal
+            if before < 5 or n - before < 5:
+                continue
+            inverse = 1 / before + 1 / (n - before)
+            bound = math.sqrt(2 * inverse * variance * log) + 2 / 3 * inverse * log
+            if abs(summed / before - (total - summed) / (n - before)) > bound:
+                return True
+        return False
+
+
+def optimal_partitioning(samples: NDArray[np.float64], deviation: float, penalty: float) -> list[int]:
+    """The segments of least squared deviation, each costing a penalty: what is possible for who sees it all.
+
+    Args:
+        samples: Shape (n,).
+        deviation: Standard deviation of the noise.
+        penalty: Of each segment, in units of the variance.
+
+    Returns:
+        First samples of the segments but the first, rising.
+    """
+    sums = np.concatenate([[0.0], np.cumsum(samples - samples[0])])
+    squares = np.concatenate([[0.0], np.cumsum((samples - samples[0]) ** 2)])
+    best = np.empty(samples.size + 1)
+    best[0] = -penalty
+    last = np.zeros(samples.size + 1, dtype=np.intp)
+    starts = np.zeros(1, dtype=np.intp)
+    for end in range(1, samples.size + 1):
+        fit = squares[end] - squares[starts] - (sums[end] - sums[starts]) ** 2 / (end - starts)
+        cost = best[starts] + fit / deviation**2
+        least = int(cost.argmin())
+        best[end], last[end] = cost[least] + penalty, starts[least]
+        starts = np.append(starts[cost <= best[end]], end)  # PELT: the others can never win again
+    found, at = [], samples.size
+    while (at := int(last[at])) > 0:
+        found.append(at)
+    return found[::-1]
