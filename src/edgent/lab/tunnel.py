@@ -51,8 +51,9 @@ class Tunnel:
             for way in ("up", "down")
         )
         self._ways = ((self._up, far), (self._down, near))
-        does = {"set": self._set, "cut": self._cut, "restore": self._restore, "counts": self._counts}
-        self._orders = Orders(control, does)
+        self._orders = Orders(
+            control, {"set": self._set, "cut": self._cut, "restore": self._restore, "counts": self._counts}
+        )
         self._selector = PunctualSelector()
         self._selector.register(control, EVENT_READ, self._orders.obey)
         for source, lane in ((near, self._up), (far, self._down)):
