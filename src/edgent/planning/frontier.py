@@ -48,7 +48,7 @@ def _frontier(points: Points) -> NDArray[np.intp]:
     if m <= _FEW:
         undercut = _pairs(points, points)
         np.fill_diagonal(undercut, False)  # a point does not undercut itself
-        return np.flatnonzero(~undercut.any(axis=0))
+        return np.flatnonzero(~_any_row(undercut))
     half = m // 2
     first = _frontier(points[:, :half])
     second = half + np.flatnonzero(~_undercut(points[:, first], points[:, half:]))
@@ -73,7 +73,7 @@ def _divided(above: Points, below: Points) -> NDArray[np.bool_]:
         return np.ones(below.shape[1], dtype=np.bool_)
     above, below = above[open_components], below[open_components]
     if above.shape[1] * below.shape[1] <= _PAIRS:
-        return np.logical_or.reduce(_pairs(above, below))
+        return _any_row(_pairs(above, below))
     a, b = above[-1], below[-1]
     middle = _middle(np.concatenate([a, b]))
     low, high = a <= middle, b > middle
@@ -98,3 +98,8 @@ def _pairs(above: Points, below: Points) -> NDArray[np.bool_]:
     for a, b in zip(above[1:], below[1:], strict=True):
         undercut &= a[:, None] <= b
     return undercut
+
+
+def _any_row(table: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = table.any(axis=0)
+    return found
