@@ -118,11 +118,11 @@ def _made_up(model: Model, random: np.random.Generator) -> Calibration:
         for cut in range(n):
             crossing = branch.boundary(cut, n).up
             names, raw = tuple(sorted(t.name for t in crossing)), float(sum(t.nbytes or 0 for t in crossing))
-            for codec in _RATIO:
-                size = raw * _RATIO[codec] * float(random.uniform(0.9, 1.1))
+            for codec, ratio in _RATIO.items():
+                size = raw * ratio * float(random.uniform(0.9, 1.1))
                 sizes[names, codec] = EncodedSize(tensors=names, codec=codec, mean_bytes=size, samples=1)
-            for codec in _LOSS:
-                accuracy = 0.7 + branch.exit / 100 - _LOSS[codec] * float(random.integers(0, 5)) / 5
+            for codec, loss in _LOSS.items():
+                accuracy = 0.7 + branch.exit / 100 - loss * float(random.integers(0, 5)) / 5
                 key = (branch.exit, names, codec)
                 accuracies[key] = CodecAccuracy(exit=key[0], tensors=names, codec=codec, accuracy=accuracy, samples=1)
     return Calibration(

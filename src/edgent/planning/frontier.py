@@ -101,5 +101,5 @@ def _pairs(above: Points, below: Points) -> NDArray[np.bool_]:
 
 
 def _any_row(table: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = table.any(axis=0)
+    found: NDArray[np.bool_] = np.logical_or.reduce(table)
     return found

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TOLERANCE = 0.002
 """Accuracies this close count as equal: on 10,000 images they differ by less than chance."""
 
-_DUST = 1e-9  # less than one image in any data set, more than what rounding does to a difference of fractions
+DUST = 1e-9  # less than one image in any data set, more than what rounding does to a difference of fractions
 
 
 class Planner:
@@ -104,7 +104,7 @@ def choose(candidates: Candidates, latency: NDArray[np.float64], deadline: Secon
         raise InputError(f"deadline {deadline!r}, tolerance {tolerance!r}: expected numbers, the tolerance 0 or more")
     merit = candidates.merit
     in_time = latency <= deadline
-    pool = in_time & (merit >= merit[in_time].max() - tolerance - _DUST) if in_time.any() else np.ones_like(in_time)
+    pool = in_time & (merit >= merit[in_time].max() - tolerance - DUST) if in_time.any() else np.ones_like(in_time)
     tied = np.flatnonzero(pool & (latency == latency[pool].min()))
     rest = candidates.keep(tied)
     demand = rest.demand

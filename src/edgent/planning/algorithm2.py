@@ -1,0 +1,139 @@
+"""Algorithm 2 of Edgent (Li et al., IEEE TWC 2020), to be read beside the paper: the configuration map, built offline.
+
+    for each bandwidth state s_1 .. s_n                                         `build_map`, its loop
+        for each strategy c_1 .. c_m
+            reward(c_j) = exp(accuracy) + throughput, if in time, else 0        `Reward.of`
+        keep the strategy of the highest reward for s_i                         `_winners`
+
+The paper builds a map for one deadline. Here each state keeps what wins at any deadline of a range. What a candidate
+is worth does not depend on the deadline, as long as it is in time; so with the candidates in order of latency, who
+wins changes only where the best worth so far rises, and all deadlines cost no more than one.
+
+Where nothing is in time all rewards are 0; then the fastest is kept. A state is its mean bandwidth, the same in both
+directions. What a spread around it costs, the paper's reward, made of mean latencies, cannot see;
+`edgent.planning.controller` can.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.errors import InputError
+from edgent.link import TransferModel
+from edgent.planning.conditions import Conditions
+from edgent.planning.configuration_map import ConfigurationMap, Machine, State, Step
+from edgent.planning.reward import LEXICOGRAPHIC, Reward
+from edgent.units import BitsPerSecond, Seconds
+
+if TYPE_CHECKING:
+    from edgent.latency import Profile
+    from edgent.planning.candidates import Candidates
+
+Floats = NDArray[np.float64]
+_AT_ONCE = Seconds(0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What a map is built for, the candidates apart.
+
+    Attributes:
+        bandwidths: Of the states, bits per second; in any order, each counts once.
+        deadlines: The least and the greatest of them make the range.
+        reward: What is maximised.
+        round_trip: Of the empty link.
+    """
+
+    bandwidths: Sequence[float]
+    deadlines: Sequence[Seconds]
+    reward: Reward = LEXICOGRAPHIC
+    round_trip: Seconds = _AT_ONCE
+
+    def __post_init__(self) -> None:
+        if not (self.bandwidths and self.deadlines):
+            raise InputError("expected one state and one deadline at least")
+        for bandwidth in self.bandwidths:
+            if not 0 < bandwidth < math.inf:
+                raise InputError(f"state {bandwidth!r}: expected a positive, finite number of bits per second")
+
+
+def build_map(candidates: Candidates, model: str, device: Profile, edge: Profile, recipe: Recipe) -> ConfigurationMap:
+    """Builds the map for some candidates.
+
+    Args:
+        candidates: What may be run, in any number: their frontier is taken.
+        model: The model's name.
+        device: The profile that the candidates were priced with.
+        edge: The same of the edge.
+        recipe: States, deadlines and reward.
+
+    Raises:
+        InputError: no candidate stays on the device, or a reward that needs accuracies which are not known.
+    """
+    alone = candidates.keep(np.equal(candidates.messages, 0))
+    if not len(alone):
+        raise InputError("no candidate stays on the device, where a link that carries nothing leaves every answer")
+    ordered = in_order_of_ties(candidates.frontier())
+    shortest, longest = Seconds(min(recipe.deadlines)), Seconds(max(recipe.deadlines))
+    nothing = (in_order_of_ties(alone), 0.0)
+    states = []
+    for table, bandwidth in (nothing, *((ordered, float(b)) for b in np.unique(recipe.bandwidths))):
+        link = TransferModel(bandwidth=BitsPerSecond(bandwidth or 1.0), round_trip=recipe.round_trip)
+        latency = Conditions(uplink=link, downlink=link).latency(table)
+        steps = _steps(table, latency, recipe.reward, shortest, longest)
+        states.append(State(bandwidth=BitsPerSecond(bandwidth), steps=steps))
+    return ConfigurationMap(
+        model=model,
+        digest=device.digest,
+        device=Machine.of(device),
+        edge=Machine.of(edge),
+        shortest=shortest,
+        longest=longest,
+        round_trip=recipe.round_trip,
+        reward=recipe.reward.name,
+        states=tuple(states),
+    )
+
+
+def grid(low: BitsPerSecond, high: BitsPerSecond, count: int) -> tuple[float, ...]:
+    """Bandwidths of a grid: each the same factor above the one before.
+
+    Raises:
+        InputError: no rising range of positive numbers, or fewer than 2 of them.
+    """
+    if not (0 < low < high < math.inf and count >= 2):
+        raise InputError(f"grid {low!r} .. {high!r} in {count}: expected two rising bandwidths and 2 states at least")
+    return tuple(np.geomspace(low, high, count).tolist())
+
+
+def in_order_of_ties(candidates: Candidates) -> Candidates:
+    """The candidates so sorted that of equally fast ones the first is the planner's choice."""
+    keys = (*candidates.demand[::-1], -candidates.merit, candidates.bytes_up + candidates.bytes_down)
+    return candidates.keep(np.lexsort(keys))  # the last key counts first
+
+
+def _steps(table: Candidates, latency: Floats, reward: Reward, shortest: Seconds, longest: Seconds) -> tuple[Step, ...]:
+    deadlines, rows = _winners(reward.of(table, latency), latency, reward.tolerance)
+    first = max(int(np.searchsorted(deadlines, shortest, side="right")) - 1, 0)  # the one in force at the shortest
+    later = range(first + 1, int(np.searchsorted(deadlines, longest, side="right")))
+    steps = [Step(deadline=shortest, configuration=table.configuration(int(rows[first])))]
+    for k in later:
+        configuration = table.configuration(int(rows[k]))
+        if configuration != steps[-1].configuration:
+            steps.append(Step(deadline=Seconds(float(deadlines[k])), configuration=configuration))
+    return tuple(steps)
+
+
+def _winners(worth: Floats, latency: Floats, tolerance: float) -> tuple[Floats, NDArray[np.intp]]:
+    """From which deadlines on which candidates win; the first one, the fastest, also wins below."""
+    order = np.argsort(latency, kind="stable")
+    best = np.maximum.accumulate(worth[order])
+    rises = np.flatnonzero(np.diff(best, prepend=-math.inf) > 0)
+    # In order of latency, the first whose worth suffices is where the best so far does.
+    return latency[order[rises]], order[np.searchsorted(best, best[rises] - tolerance)]

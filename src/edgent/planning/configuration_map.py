@@ -1,0 +1,285 @@
+"""The configuration map: bandwidth state -> configuration, built offline by Algorithm 2, kept as a JSON file.
+
+What the paper leaves open: an *unseen* bandwidth takes the configuration of the highest state below it, for what is
+in time on a slower link is in time here. A map always has the state 0, a link that carries nothing, where the device
+answers alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgent.document import Node, parse, read_text, write_whole
+from edgent.errors import InputError
+from edgent.planning.plan import Configuration
+from edgent.units import BitsPerSecond, Seconds, format_bandwidth, format_duration
+
+if TYPE_CHECKING:
+    from edgent.latency import Profile
+
+SCHEMA = 1
+
+_ADVICE = "; build it again: edgent map MODEL --device FILE --edge FILE --states FILE ... --deadline TIME -o FILE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What wins from a deadline on, until the next step."""
+
+    deadline: Seconds
+    configuration: Configuration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """A bandwidth state and what wins in it.
+
+    Attributes:
+        bandwidth: Mean, bits per second; 0: the link carries nothing.
+        steps: By rising deadline; the first begins at the least deadline of the map's range.
+    """
+
+    bandwidth: BitsPerSecond
+    steps: tuple[Step, ...]
+
+    def __post_init__(self) -> None:
+        if not (self.steps and 0 <= self.bandwidth < math.inf):
+            raise InputError(f"state {self.bandwidth!r}: expected a finite bandwidth, 0 or more, and a step at least")
+        _check_rising("deadlines", [step.deadline for step in self.steps])
+
+    def at(self, deadline: Seconds) -> Configuration:
+        """What wins at a deadline of the map's range."""
+        return self.steps[bisect_right(self.steps, deadline, key=_deadline) - 1].configuration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Whose profile a map was built with: enough to tell it from another."""
+
+    machine: str
+    engine: str
+    threads: int
+    emulated: str | None
+
+    @classmethod
+    def of(cls, profile: Profile) -> Machine:
+        """The machine of a profile."""
+        return cls(machine=profile.machine, engine=profile.engine, threads=profile.threads, emulated=profile.emulated)
+
+    def __str__(self) -> str:
+        name = self.machine if self.emulated is None else f"{self.emulated} (emulated on {self.machine})"
+        return f"{name}, {self.engine} x{self.threads}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ConfigurationMap:
+    """Bandwidth state -> configuration, for one model, two machines and a range of deadlines.
+
+    Attributes:
+        model: The model's name.
+        digest: The model's digest.
+        device: The device that it was built for.
+        edge: The edge.
+        shortest: The least deadline.
+        longest: The greatest.
+        round_trip: Of the empty link, taken for all states.
+        reward: Name of what was maximised.
+        states: By rising bandwidth; the first is 0.
+    """
+
+    model: str
+    digest: str
+    device: Machine
+    edge: Machine
+    shortest: Seconds
+    longest: Seconds
+    round_trip: Seconds
+    reward: str
+    states: tuple[State, ...]
+    _bandwidths: tuple[float, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.shortest <= self.longest < math.inf:
+            raise InputError(f"deadlines {self.shortest!r} .. {self.longest!r}: expected positive, finite, rising")
+        bandwidths = tuple(float(state.bandwidth) for state in self.states)
+        if not bandwidths or bandwidths[0] != 0:
+            raise InputError("states: expected the first to be of bandwidth 0, where the device is alone")
+        _check_rising("states' bandwidths", bandwidths)
+        for state in self.states:
+            if state.steps[0].deadline != self.shortest or state.steps[-1].deadline > self.longest:
+                raise InputError(
+                    f"state {format_bandwidth(state.bandwidth)}: expected steps from {self.shortest!r} s, "
+                    f"none beyond {self.longest!r} s"
+                )
+        object.__setattr__(self, "_bandwidths", bandwidths)
+
+    def state(self, bandwidth: float) -> State:
+        """The highest state not above a bandwidth.
+
+        Raises:
+            InputError: a bandwidth below 0, or nan.
+        """
+        if not bandwidth >= 0:
+            raise InputError(f"bandwidth {bandwidth!r}: expected 0 or more bits per second")
+        return self.states[bisect_right(self._bandwidths, bandwidth) - 1]
+
+    def look_up(self, bandwidth: float, deadline: Seconds) -> Configuration:
+        """What to run in the state of this bandwidth.
+
+        Raises:
+            InputError: a bandwidth below 0 or nan, or a deadline outside the range that the map was built for.
+        """
+        if not self.shortest <= deadline <= self.longest:
+            raise InputError(
+                f"deadline {format_duration(deadline)}: the map was built for {format_duration(self.shortest)} .. "
+                f"{format_duration(self.longest)}; build one with edgent map ... --deadline"
+            )
+        return self.state(bandwidth).at(deadline)
+
+    def check(self, digest: str, device: Profile, edge: Profile) -> None:
+        """Makes sure that the map is for this model and these machines.
+
+        Raises:
+            InputError: it is not.
+        """
+        if digest != self.digest:
+            raise InputError(f"{self!r} is of version {self.digest[:12]}, the model is {digest[:12]}: build it again")
+        for side, built, found in (("device", self.device, Machine.of(device)), ("edge", self.edge, Machine.of(edge))):
+            if built != found:
+                raise InputError(f"{self!r} was built for the {side} {built}, this one is {found}: build it again")
+
+    def to_json(self) -> str:
+        """The file's text; the same map always gives the same text."""
+        return json.dumps(_document(self), indent=1, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, source: str = "map") -> ConfigurationMap:
+        """Reads what `to_json` wrote; `source` names its origin in messages.
+
+        Raises:
+            InputError: one line with what was found, what was expected and what to do.
+        """
+        try:
+            return _read(parse(text))
+        except InputError as error:
+            raise InputError(f"{source}: {error}{_ADVICE}") from None
+
+    @classmethod
+    def load(cls, path: Path | str) -> ConfigurationMap:
+        """Reads a map's file.
+
+        Raises:
+            InputError: the file is missing, unreadable, damaged or of another schema.
+        """
+        try:
+            text = read_text(Path(path))
+        except InputError as error:
+            raise InputError(f"{path}: {error}, expected a configuration map{_ADVICE}") from None
+        return cls.from_json(text, str(path))
+
+    def save(self, path: Path | str) -> None:
+        """Writes a map's file, whole or not at all.
+
+        Raises:
+            InputError: the folder is missing, or cannot be written to.
+        """
+        write_whole(Path(path), self.to_json())
+
+    def __repr__(self) -> str:
+        last = format_bandwidth(self.states[-1].bandwidth)
+        within = f"{format_duration(self.shortest)} .. {format_duration(self.longest)}"
+        return f"<ConfigurationMap {self.model}: {len(self.states)} states up to {last}, {within}, {self.reward}>"
+
+
+def _deadline(step: Step) -> float:
+    return step.deadline
+
+
+def _check_rising(what: str, numbers: Sequence[float]) -> None:
+    if any(not a < b for a, b in pairwise(numbers)):
+        raise InputError(f"{what}: expected each once, in rising order")
+
+
+def _document(built: ConfigurationMap) -> dict[str, object]:
+    places: dict[Configuration, int] = {}
+    states = [
+        {"bandwidth": state.bandwidth, "steps": [_plain_step(step, places) for step in state.steps]}
+        for state in built.states
+    ]
+    head = {key: getattr(built, key) for key in _KEYS if key not in ("device", "edge", "states")}
+    machines = {"device": asdict(built.device), "edge": asdict(built.edge)}
+    return {
+        "schema": SCHEMA,
+        **head,
+        **machines,
+        "configurations": [asdict(known) for known in places],
+        "states": states,
+    }
+
+
+def _plain_step(step: Step, places: dict[Configuration, int]) -> dict[str, object]:
+    return {"deadline": step.deadline, "configuration": places.setdefault(step.configuration, len(places))}
+
+
+def _read(found: object) -> ConfigurationMap:
+    schema = found.get("schema") if isinstance(found, dict) else None
+    if isinstance(schema, bool) or schema != SCHEMA:
+        raise InputError(f"found schema {str(schema)[:20]}, expected a configuration map of schema {SCHEMA}")
+    node = Node(found, "map", ("schema", *_KEYS, "configurations"))
+    known = [_read_configuration(item) for item in node.nodes("configurations", _keys(Configuration))]
+    return ConfigurationMap(
+        model=node.text("model"),
+        digest=node.text("digest"),
+        device=_read_machine(node.node("device", _keys(Machine))),
+        edge=_read_machine(node.node("edge", _keys(Machine))),
+        shortest=Seconds(node.number("shortest")),
+        longest=Seconds(node.number("longest")),
+        round_trip=Seconds(node.number("round_trip")),
+        reward=node.text("reward"),
+        states=tuple(_read_state(item, known) for item in node.nodes("states", _keys(State))),
+    )
+
+
+def _read_machine(node: Node) -> Machine:
+    return Machine(
+        machine=node.text("machine"),
+        engine=node.text("engine"),
+        threads=node.whole("threads"),
+        emulated=None if node.absent("emulated") else node.text("emulated"),
+    )
+
+
+def _read_configuration(node: Node) -> Configuration:
+    return Configuration(
+        exit=node.whole("exit"),
+        upload_cut=node.whole("upload_cut"),
+        download_cut=node.whole("download_cut"),
+        codec=node.text("codec"),
+        download_codec=node.text("download_codec"),
+    )
+
+
+def _read_state(node: Node, known: Sequence[Configuration]) -> State:
+    steps = tuple(_read_step(item, known) for item in node.nodes("steps", _keys(Step)))
+    return State(bandwidth=BitsPerSecond(node.number("bandwidth")), steps=steps)
+
+
+def _read_step(node: Node, known: Sequence[Configuration]) -> Step:
+    place = node.whole("configuration")
+    if not 0 <= place < len(known):
+        raise InputError(f"{node.place}.configuration: found {place}, expected one of the {len(known)} configurations")
+    return Step(deadline=Seconds(node.number("deadline")), configuration=known[place])
+
+
+def _keys(cls: type) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(cls) if f.init)
+
+
+_KEYS = _keys(ConfigurationMap)
