@@ -72,7 +72,9 @@ class Cusum:
 
 
 class Adwin:
-    """A window that drops its older part once both parts' means differ by more than chance; every cut, every sample.
+    """A window whose parts' means may not differ by more than chance, wherever it is divided; every cut, every sample.
+
+    After an alarm it begins anew: the paper drops old samples one by one, and those left raise the same alarm again.
 
     Args:
         confidence: The paper's delta.
@@ -82,19 +84,21 @@ class Adwin:
 
     def __init__(self, confidence: float, unit: float, buckets: int = 5) -> None:
         self._confidence, self._unit, self._most = confidence, unit, buckets
+        self._restart()
+
+    def _restart(self) -> None:
         self._rows: list[list[tuple[float, float]]] = [[]]  # row k: (sum, squared deviations) of 2^k samples, old first
-        self._offset = 0.0
+        self._offset: float | None = None  # keeps the sums small
 
     def update(self, sample: float) -> bool:
         """Whether a change is declared with this sample."""
-        if not any(self._rows):
-            self._offset = sample  # keeps the sums small
+        if self._offset is None:
+            self._offset = sample
         self._rows[0].append(((sample - self._offset) / self._unit, 0.0))
         self._compress()
-        alarm = False
-        while self._cuts():
-            self._drop_oldest()
-            alarm = True
+        alarm = self._cuts()
+        if alarm:
+            self._restart()
         return alarm
 
     def _compress(self) -> None:
@@ -107,16 +111,11 @@ class Adwin:
                 self._rows.append([])
             self._rows[k + 1].append((first + second, a + b + (first - second) ** 2 / 2 ** (k + 1)))
 
-    def _drop_oldest(self) -> None:
-        while not self._rows[-1]:
-            self._rows.pop()
-        self._rows[-1].pop(0)
-
     def _cuts(self) -> bool:
         """Whether some cut divides the window into parts that differ."""
         parts = [(float(2**k), *bucket) for k in reversed(range(len(self._rows))) for bucket in self._rows[k]]
         n, total = sum(part[0] for part in parts), sum(part[1] for part in parts)
-        if n < 10:
+        if n < 2:
             return False
         mean = total / n
         variance = sum(part[2] + part[0] * (part[1] / part[0] - mean) ** 2 for part in parts) / n
@@ -124,8 +123,8 @@ class Adwin:
         before, summed = 0.0, 0.0
         for size, subtotal, _ in parts:
             before, summed = before + size, summed + subtotal
-            if before < 5 or n - before < 5:
-                continue
+            if before == n:
+                break
             inverse = 1 / before + 1 / (n - before)
             bound = math.sqrt(2 * inverse * variance * log) + 2 / 3 * inverse * log
             if abs(summed / before - (total - summed) / (n - before)) > bound:

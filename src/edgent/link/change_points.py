@@ -1,0 +1,229 @@
+"""Online Bayesian change-point detection on the logarithm of the bandwidth, to be read beside its paper.
+
+Adams & MacKay, "Bayesian Online Changepoint Detection", 2007 (arXiv 0710.3742). The *run length* r_t is the number of
+samples since the last change point. Its distribution given all samples is carried along, box by box of Algorithm 1:
+
+    predictive    pi_r = p(x_t | the r samples of the run)              Student-t, from a normal-inverse-gamma prior
+    growth        P(r_t = r + 1) ~ P(r_{t-1} = r) pi_r (1 - H)          the run goes on
+    change        P(r_t = 0)     ~ sum_r P(r_{t-1} = r) pi_r H          it ended with x_t; so this is H, always
+    statistics    kappa + 1, mean, alpha + 1/2, beta                    of each run, x_t taken in
+
+What differs from the paper, each marked in the code:
+
+1. Run lengths are counted to `cells`; the last cell means "or longer" and takes in the tail's mass, its statistics
+   those of the likelier of the two runs that meet there. So cost is bounded, and cutting raises no alarm.
+2. A new run's level is expected around the level before the change, within a factor or so, with heavy tails; a prior
+   fixed at one level misses changes far from it, and levels of links lie many octaves apart.
+3. A change is declared once P(the run began clearly after the change declared last) exceeds a threshold: the
+   probability of run length 0 never tells anything.
+4. One sample in 200 is an outlier and tells nothing of its run; and a sample more than three deviations off moves its
+   run's mean and spread as one of three would. So one bad sample is no change, and two alike are.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.errors import InputError
+from edgent.link.predictive import Predictive, student_t_nodes
+from edgent.units import BitsPerSecond, format_bandwidth
+
+Floats = NDArray[np.float64]
+
+HAZARD = 1 / 250
+CELLS = 128
+THRESHOLD = 0.8
+
+_SPREAD = 0.2  # of samples around their level, in the logarithm
+_CERTAINTY = 6.0  # alpha: how firmly that is believed; 2 alpha degrees of freedom
+_REACH = 1.0  # how far a new level lies from the old one, in the logarithm: within a factor of e, mostly
+_SLACK = 5  # samples by which the beginning of the run declared last may have been misjudged
+_OUTLIERS = 0.005  # share of samples that lie anywhere
+_ANYWHERE = 1 / math.log(1000)  # their density: any of ten octaves
+_FARTHEST = 3.0  # deviations that a sample counts for
+_NEGLIGIBLE = 1e-4  # runs less likely than this do not show in the predictive distribution
+
+
+class ChangePointDetector:
+    """Says when the level of the bandwidth has changed, and what it may be next; holds no clock.
+
+    Args:
+        hazard: H, the probability that a run ends with a sample.
+        threshold: How probable a change must be to be declared.
+        cells: Run lengths that are told apart.
+
+    Raises:
+        InputError: a probability that is none, or fewer than 8 cells.
+
+    >>> detector = ChangePointDetector()
+    >>> samples = [4.0e6, 4.4e6, 3.8e6, 4.1e6, 3.9e6, 4.0e6, 4.2e6, 2.0e6, 1.9e6, 2.1e6, 2.0e6]
+    >>> [at for at, sample in enumerate(samples) if detector.update(sample)]
+    [8]
+    >>> detector
+    <ChangePointDetector 2.013 Mbit/s for 4 samples>
+    """
+
+    def __init__(self, *, hazard: float = HAZARD, threshold: float = THRESHOLD, cells: int = CELLS) -> None:
+        if not (0 < hazard < 1 and 0 < threshold < 1 and cells >= 8):
+            raise InputError(
+                f"hazard {hazard!r}, threshold {threshold!r}, {cells!r} cells: expected two of 0..1 and 8 or more"
+            )
+        self._hazard = hazard
+        self._threshold = threshold
+        self._runs = _Runs(cells)
+        self._probability = np.zeros(cells)  # P(r_t = r | x_1 .. x_t), shape (cells,)
+        self._since = 0  # samples since the change declared last
+        self.change_detected = False
+
+    def update(self, bandwidth: float, *, steps: float = 1.0) -> bool:
+        """Takes in a sample; whether a change is declared now (also in `change_detected`).
+
+        Args:
+            bandwidth: Bits per second, positive: an outage is a transfer cut short, see `LinkForecast`.
+            steps: Samples' worth of time since the last one, 1 or more: in a gap the level may have changed unseen.
+
+        Raises:
+            InputError: the bandwidth is not positive and finite.
+        """
+        if not 0 < bandwidth < math.inf:
+            raise InputError(f"bandwidth sample {bandwidth!r}: expected a positive, finite number of bits per second")
+        sample = math.log(bandwidth)
+        if not self._since:
+            self._runs.begin(sample)
+            self._probability[0] = 1.0
+        if steps > 1:
+            self._probability = self._after(steps - 1)
+        density = self._runs.density(sample)  # predictive
+        kept = self._probability * density
+        kept *= (1 - self._hazard) / float(self._probability @ density)
+        tail = kept[-1]
+        self._runs.absorb(kept, longest=bool(tail > kept[-2]))  # statistics
+        self._probability[1:] = kept[:-1]  # growth
+        self._probability[0] = self._hazard  # change: the sum over all runs is 1
+        self._probability[-1] += tail  # Deviation 1
+        self._since += 1
+        self.change_detected = self._declares()
+        return self.change_detected
+
+    @property
+    def run_lengths(self) -> Floats:
+        """P(r = 0), P(r = 1), .. P(r = cells - 1 or more) after the last sample, shape (cells,)."""
+        return self._probability.copy()
+
+    @property
+    def run_length(self) -> int:
+        """The most probable number of samples since the last change; 0 before the first sample."""
+        return int(self._probability[1:].argmax()) + 1 if self._since else 0
+
+    @property
+    def level(self) -> BitsPerSecond | None:
+        """Mean bandwidth of the most probable run (the mean of the logarithm); None before the first sample."""
+        return BitsPerSecond(math.exp(self._runs.mean[self.run_length])) if self._since else None
+
+    def predictive(self, *, steps: float = 1.0) -> Predictive | None:
+        """The distribution of the next sample, that of every run weighted; None before the first sample.
+
+        Args:
+            steps: Samples' worth of time until then; in a longer gap a change is likelier.
+        """
+        if not self._since:
+            return None
+        probability = self._after(steps - 1) if steps > 1 else self._probability
+        likely = np.flatnonzero(probability > _NEGLIGIBLE)
+        return Predictive.of_mixture(self._runs.nodes(likely), probability[likely])
+
+    def _after(self, steps: float) -> Floats:
+        """The run lengths after `steps` that brought no sample: no run grew, but each may have ended."""
+        survival = (1 - self._hazard) ** steps
+        probability: Floats = self._probability * survival
+        probability[0] += 1 - survival
+        return probability
+
+    def _declares(self) -> bool:
+        """Deviation 3: whether the present run began clearly after the change declared last."""
+        latest = min(self._since - _SLACK, self._probability.size - 2)  # the last cell may be as old as anything
+        after = self._probability[1 : max(latest, 0) + 1]
+        if np.add.reduce(after) <= self._threshold:
+            return False
+        self._since = 1 + int(after.argmax())
+        return True
+
+    def __repr__(self) -> str:
+        level = self.level
+        seen = "no sample" if level is None else f"{format_bandwidth(level)} for {self.run_length} samples"
+        return f"<ChangePointDetector {seen}>"
+
+
+@functools.cache
+def _standard_nodes(cells: int) -> Floats:
+    return student_t_nodes(2 * _CERTAINTY + np.arange(cells, dtype=np.float64))
+
+
+class _Runs:
+    """The model: for each run length, what its samples say about level and spread (normal-inverse-gamma).
+
+    With r samples kappa and alpha depend on r alone, so that all that has to be carried is mean and beta.
+    """
+
+    def __init__(self, cells: int) -> None:
+        count = np.arange(cells, dtype=np.float64)
+        self._kappa = (_SPREAD / _REACH) ** 2 + count
+        self._alpha = _CERTAINTY + count / 2
+        self._beta_prior = _CERTAINTY * _SPREAD**2
+        self._gain = 1 / (self._kappa + 1)
+        self._half_weight = self._kappa / (2 * (self._kappa + 1))
+        self._exponent = self._alpha + 0.5
+        self._variance = (self._kappa + 1) / (self._alpha * self._kappa)  # of the next sample, in units of beta
+        self._farthest = _FARTHEST**2 * self._variance
+        gamma = np.array([math.lgamma(alpha + 0.5) - math.lgamma(alpha) for alpha in self._alpha])
+        self._constant = gamma - np.log(math.pi / self._half_weight) / 2 + math.log1p(-_OUTLIERS)
+        self._standard = _standard_nodes(cells)
+
+    def begin(self, level: float) -> None:
+        self.mean = np.full_like(self._kappa, level)
+        self._beta = np.full_like(self._kappa, self._beta_prior)
+        self._log_beta = np.log(self._beta)
+
+    def density(self, sample: float) -> Floats:
+        """pi_r for each run length, shape (cells,): Student-t with 2 alpha degrees of freedom, and the outliers."""
+        self._error = sample - self.mean
+        self._ratio = self._error * self._error / self._beta
+        self._growth = self._half_weight * self._ratio  # of beta
+        self._log_growth = np.log1p(self._growth)
+        log_density = self._constant - 0.5 * self._log_beta - self._exponent * self._log_growth
+        density: Floats = np.exp(log_density) + _OUTLIERS * _ANYWHERE  # Deviation 4
+        return density
+
+    def absorb(self, weights: Floats, *, longest: bool) -> None:
+        """Takes in the sample that `density` was asked for; all runs are one longer then.
+
+        Args:
+            weights: P(r_{t-1} | x_1 .. x_t) but for a factor, shape (cells,).
+            longest: Whether the run already in the last cell is likelier than the one that arrives there.
+        """
+        far, first = self._ratio > self._farthest, self._error[0]
+        if np.count_nonzero(far):  # Deviation 4
+            self._error = np.where(far, np.copysign(np.sqrt(self._farthest * self._beta), self._error), self._error)
+            self._growth = np.minimum(self._growth, self._half_weight * self._farthest)
+            self._log_growth = np.log1p(self._growth)
+            self._error[0] = first  # ... but a new run is wherever its first sample is
+        mean = self.mean + self._gain * self._error
+        beta = self._beta + self._beta * self._growth
+        log_beta = self._log_beta + self._log_growth
+        self.mean[1:], self._beta[1:], self._log_beta[1:] = mean[:-1], beta[:-1], log_beta[:-1]
+        self.mean[0] = weights @ mean / np.add.reduce(weights)  # Deviation 2: the prior of a new run
+        self._beta[0], self._log_beta[0] = self._beta_prior, math.log(self._beta_prior)
+        if longest:  # its count stays, so its beta is brought back to it; old samples fade
+            self.mean[-1] = mean[-1]
+            self._beta[-1] = beta[-1] * self._alpha[-1] / self._exponent[-1]
+            self._log_beta[-1] = math.log(self._beta[-1])
+
+    def nodes(self, cells: NDArray[np.intp]) -> Floats:
+        """Equally likely values of the next sample's logarithm in each of some runs, shape (runs, nodes)."""
+        scale = np.sqrt(self._beta[cells] * self._variance[cells])
+        nodes: Floats = self.mean[cells, None] + scale[:, None] * self._standard[cells]
+        return nodes
