@@ -15,7 +15,7 @@ from edgent.link.generator import steps
 from edgent.link.predictive import student_t_nodes
 from edgent.link.scoring import score
 
-ALPHA, SPREAD, REACH, OUTLIERS, FARTHEST = 6.0, 0.2, 1.0, 0.005, 3.0
+ALPHA, SPREAD, REACH, OUTLIERS, FARTHEST = 12.0, 0.2, 1.0, 0.0015, 3.0
 
 
 def log_density(x: float, mean: float, kappa: float, alpha: float, beta: float) -> float:

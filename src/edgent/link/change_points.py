@@ -16,7 +16,7 @@ What differs from the paper, each marked in the code:
    fixed at one level misses changes far from it, and levels of links lie many octaves apart.
 3. A change is declared once P(the run began clearly after the change declared last) exceeds a threshold: the
    probability of run length 0 never tells anything.
-4. One sample in 200 is an outlier and tells nothing of its run; and a sample more than three deviations off moves its
+4. One sample in some hundreds is an outlier and tells nothing of its run; and a sample more than three deviations off moves its
    run's mean and spread as one of three would. So one bad sample is no change, and two alike are.
 """
 
@@ -34,15 +34,15 @@ from edgent.units import BitsPerSecond, format_bandwidth
 
 Floats = NDArray[np.float64]
 
-HAZARD = 1 / 250
+HAZARD = 1 / 400
 CELLS = 128
 THRESHOLD = 0.8
 
 _SPREAD = 0.2  # of samples around their level, in the logarithm
-_CERTAINTY = 6.0  # alpha: how firmly that is believed; 2 alpha degrees of freedom
+_CERTAINTY = 12.0  # alpha: how firmly that is believed; 2 alpha degrees of freedom
 _REACH = 1.0  # how far a new level lies from the old one, in the logarithm: within a factor of e, mostly
 _SLACK = 5  # samples by which the beginning of the run declared last may have been misjudged
-_OUTLIERS = 0.005  # share of samples that lie anywhere
+_OUTLIERS = 0.0015  # share of samples that lie anywhere
 _ANYWHERE = 1 / math.log(1000)  # their density: any of ten octaves
 _FARTHEST = 3.0  # deviations that a sample counts for
 _NEGLIGIBLE = 1e-4  # runs less likely than this do not show in the predictive distribution
