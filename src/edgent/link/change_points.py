@@ -16,8 +16,8 @@ What differs from the paper, each marked in the code:
    fixed at one level misses changes far from it, and levels of links lie many octaves apart.
 3. A change is declared once P(the run began clearly after the change declared last) exceeds a threshold: the
    probability of run length 0 never tells anything.
-4. One sample in some hundreds is an outlier and tells nothing of its run; and a sample more than three deviations off moves its
-   run's mean and spread as one of three would. So one bad sample is no change, and two alike are.
+4. One sample in some hundreds is an outlier and tells nothing of its run; and a sample more than three deviations off
+   moves its run's mean and spread as one of three would. So one bad sample is no change, and two alike are.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.errors import InputError
+from edgent.link.traces import Trace
+from edgent.units import Seconds
 
 Floats = NDArray[np.float64]
 Noise = Literal["independent", "correlated", "heavy-tailed"]
@@ -94,3 +96,81 @@ def _noise(random: np.random.Generator, noise: Noise, size: int) -> Floats:
         for at in range(1, size):
             drawn[at] = _CORRELATION * drawn[at - 1] + math.sqrt(1 - _CORRELATION**2) * drawn[at]
     return drawn
+
+
+_PIECE = 0.5  # seconds for which a generated trace holds a bandwidth
+_HOLDS = 30.0  # seconds for which a regime holds, on average
+_LEVELS = 0.7  # how far apart levels lie, in the logarithm
+_JITTER = 0.1
+_OUTAGE_EVERY, _OUTAGE_LASTS = 300.0, 5.0  # seconds, on average
+_FADE_EVERY, _FADE_LASTS, _FADE_DEPTH = 60.0, 6.0, 0.8
+
+
+def generated(seed: int, *, seconds: float = 300.0, mean: float = 3e6) -> Trace:
+    """A synthetic trace: regimes that switch, fades that go to a fifth and come back, outages.
+
+    Args:
+        seed: Of everything random.
+        seconds: Its length, two pieces of half a second at least.
+        mean: Bits per second around which the levels of the regimes lie (the median of them).
+
+    Raises:
+        InputError: a length or bandwidth that cannot be.
+    """
+    if not (2 * _PIECE <= seconds < math.inf and 0 < mean < math.inf):
+        raise InputError(f"{seconds!r} s of {mean!r} bit/s: expected a second or more, and a positive bandwidth")
+    random = np.random.default_rng(seed)
+    pieces = int(seconds / _PIECE)
+    switched = np.cumsum(random.random(pieces) < _PIECE / _HOLDS)
+    level = random.normal(math.log(mean), _LEVELS, switched[-1] + 1)[switched]
+    bandwidths = np.exp(level + _JITTER * random.standard_normal(pieces)) * _fades(random, pieces)
+    bandwidths[_spans(random, pieces, _OUTAGE_EVERY, _OUTAGE_LASTS)] = 0.0
+    bandwidths[0] = max(bandwidths[0], mean * math.exp(-3 * _LEVELS))  # something always gets through
+    return Trace(
+        name=f"generated-{seed}",
+        starts=_PIECE * np.arange(pieces, dtype=np.float64),
+        bandwidths=bandwidths,
+        duration=Seconds(_PIECE * pieces),
+    )
+
+
+def varied(trace: Trace, seed: int, *, variation: float = 0.2, piece: float = 0.2) -> Trace:
+    """The trace with the short-term variation that samples of a second hide.
+
+    Args:
+        trace: What was recorded.
+        seed: Of the variation.
+        variation: Coefficient of variation; 0 leaves the trace as it is.
+        piece: Seconds for which a deviation holds.
+
+    Raises:
+        InputError: a variation or piece that cannot be.
+    """
+    if not (0 <= variation < math.inf and 0 < piece < math.inf):
+        raise InputError(f"variation {variation!r} in pieces of {piece!r} s: expected 0 or more, and a positive time")
+    if variation == 0:
+        return trace
+    starts = np.union1d(trace.starts, np.arange(0.0, trace.duration, piece))
+    deviation = math.sqrt(math.log1p(variation**2))
+    drawn = np.random.default_rng(seed).standard_normal(int(trace.duration / piece) + 2)
+    factors = np.exp(deviation * drawn - deviation**2 / 2)  # of mean 1
+    recorded = trace.bandwidths[np.searchsorted(trace.starts, starts, side="right") - 1]
+    held = factors[np.floor(starts / piece + 1e-9).astype(np.intp)]
+    return Trace(name=trace.name, starts=starts, bandwidths=recorded * held, duration=trace.duration)
+
+
+def _fades(random: np.random.Generator, pieces: int) -> Floats:
+    """1 outside fades, down to a fifth in the middle of each."""
+    depth = np.zeros(pieces)
+    at = np.arange(pieces) * _PIECE
+    for middle in at[random.random(pieces) < _PIECE / _FADE_EVERY]:
+        away = np.abs(at - middle) / (_FADE_LASTS / 2)
+        depth = np.maximum(depth, _FADE_DEPTH * np.maximum(0.0, 1 - away))
+    return 1 - depth
+
+
+def _spans(random: np.random.Generator, pieces: int, every: float, lasts: float) -> NDArray[np.bool_]:
+    inside = np.zeros(pieces, dtype=np.bool_)
+    for begin in np.flatnonzero(random.random(pieces) < _PIECE / every):
+        inside[begin : begin + max(1, int(random.exponential(lasts) / _PIECE))] = True
+    return inside

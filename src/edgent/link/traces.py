@@ -1,0 +1,305 @@
+"""Recorded links: bandwidth over time, out of the formats in which others publish it.
+
+========  ============================================================================================
+oboe      `ms kbit/s` twice for each video chunk, its begin and its end (Akhtar et al., SIGCOMM 2018)
+log       `epoch ms, ms since start, latitude, longitude, bytes, ms`: the Belgium 4G and Norway 3G logs
+sabre     JSON `[{"duration_ms": .., "bandwidth_kbps": ..}, ..]`, as Sabre ships both of them
+mahimahi  one millisecond on each line, in which one packet of 1500 bytes may pass
+csv       `time,bandwidth`: the header names the units, as `s,Mbit/s`; without one, seconds and bit/s
+========  ============================================================================================
+
+Oboe's traces are of video chunks, the logs of downloads; none of them has measured round trips.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.document import parse, read_text
+from edgent.errors import InputError
+from edgent.units import BITS_PER_BYTE, Seconds, format_bandwidth, format_duration, parse_bandwidth, parse_duration
+
+Floats = NDArray[np.float64]
+
+IMPLAUSIBLE = 200e6
+"""Bits per second: a median above is taken for a mix-up of units, and said so."""
+
+_LONG_OUTAGE = 600.0  # seconds
+_PACKET = 1500  # bytes, mahimahi's
+_BIN = 0.5  # seconds in which its packets are counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Trace:
+    """Bandwidth over time, constant from each start to the next; 0 is an outage. After the end the last value holds.
+
+    Attributes:
+        name: Where it is from.
+        starts: Seconds, rising from 0, shape (m,).
+        bandwidths: Bits per second, shape (m,).
+        duration: Seconds.
+    """
+
+    name: str
+    starts: Floats
+    bandwidths: Floats
+    duration: Seconds
+    _carried: Floats = field(init=False, repr=False)  # bits before each start, shape (m,)
+
+    def __post_init__(self) -> None:
+        if self.starts.size < 2 or self.starts.shape != self.bandwidths.shape:
+            raise InputError(f"{self.name}: found {self.starts.size} samples, expected 2 or more")
+        rising = self.starts[0] == 0 and np.all(np.diff(self.starts) > 0)
+        if not (rising and self.starts[-1] < self.duration < math.inf):
+            raise InputError(f"{self.name}: time runs backwards or stands still, expected rising times")
+        if not np.all(np.isfinite(self.bandwidths) & (self.bandwidths >= 0)):
+            raise InputError(f"{self.name}: expected finite bandwidths, 0 or more")
+        if not self.bandwidths.any():
+            raise InputError(f"{self.name}: nothing ever gets through, expected some bandwidth above 0")
+        bits = np.diff(self.starts) * self.bandwidths[:-1]
+        object.__setattr__(self, "_carried", np.concatenate([[0.0], np.cumsum(bits)]))
+
+    def at(self, time: float) -> float:
+        """The bandwidth at a time, bits per second."""
+        return float(self.bandwidths[self._piece(time)])
+
+    def arrival(self, begin: float, bits: float) -> float:
+        """When a transfer that begins then has carried its bits, the trace integrated meanwhile; inf if never."""
+        first = self._piece(begin)
+        goal = float(self._carried[first] + self.bandwidths[first] * (begin - self.starts[first])) + bits
+        last = max(int(np.searchsorted(self._carried, goal, side="left")) - 1, first)
+        left = goal - float(self._carried[last])
+        if left <= 0:
+            return max(begin, float(self.starts[last]))
+        rate = float(self.bandwidths[last])
+        return float(self.starts[last]) + left / rate if rate > 0 else math.inf
+
+    def scaled(self, factor: float) -> Trace:
+        """The same trace, `factor` times as fast.
+
+        Raises:
+            InputError: the factor is not positive and finite.
+        """
+        if not 0 < factor < math.inf:
+            raise InputError(f"scale {factor!r}: expected a positive, finite number")
+        return replace(self, bandwidths=self.bandwidths * factor)
+
+    @property
+    def mean(self) -> float:
+        """Bits per second, weighted by time."""
+        return float(self.bandwidths @ self._lengths) / self.duration
+
+    @property
+    def outage(self) -> Seconds:
+        """The longest time in which nothing gets through."""
+        longest = held = 0.0
+        for length, bandwidth in zip(self._lengths, self.bandwidths, strict=True):
+            held = 0.0 if bandwidth > 0 else held + float(length)
+            longest = max(longest, held)
+        return Seconds(longest)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What seems wrong with it, a line each; a trace that is doubted can be used all the same."""
+        found = []
+        order = np.argsort(self.bandwidths)
+        half = int(np.searchsorted(np.cumsum(self._lengths[order]), self.duration / 2))
+        median = float(self.bandwidths[order[min(half, order.size - 1)]])
+        if median > IMPLAUSIBLE:
+            found.append(
+                f"{self.name}: a median of {format_bandwidth(median)} is more than such links have: "
+                "are the units mixed up? --scale 0.001 makes kbit/s of bit/s"
+            )
+        if self.outage > _LONG_OUTAGE:
+            found.append(f"{self.name}: nothing gets through for {format_duration(self.outage)} on end")
+        return tuple(found)
+
+    def _piece(self, time: float) -> int:
+        return max(int(np.searchsorted(self.starts, time, side="right")) - 1, 0)
+
+    @property
+    def _lengths(self) -> Floats:
+        return np.diff(self.starts, append=self.duration)
+
+    def __repr__(self) -> str:
+        return f"<Trace {self.name}: {format_duration(self.duration)}, {format_bandwidth(self.mean)} on average>"
+
+
+def load_trace(path: Path | str) -> Trace:
+    """Reads a trace of any of the formats above; which one, its content tells.
+
+    Raises:
+        InputError: the file, the line where that is known, what was found and what was expected.
+    """
+    path = Path(path)
+    try:
+        return parse_trace(read_text(path), path.name)
+    except InputError as error:
+        message = str(error)
+        raise InputError(f"{path}: {message.removeprefix(f'{path.name}: ')}") from None
+
+
+def load_traces(paths: Sequence[Path]) -> tuple[Trace, ...]:
+    """Reads files, and all files of folders (in the order of their names, hidden ones left out).
+
+    Raises:
+        InputError: a file that is no trace, a folder without any file, or no path.
+    """
+    files: list[Path] = []
+    for path in paths:
+        inside = [path]
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
+        if not inside:
+            raise InputError(f"{path}: found an empty folder, expected traces")
+        files.extend(inside)
+    if not files:
+        raise InputError("found no trace, expected one or more files or folders")
+    return tuple(load_trace(path) for path in files)
+
+
+def parse_trace(text: str, name: str = "trace") -> Trace:
+    """Reads the text of a trace; see `load_trace`."""
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    if not lines:
+        raise InputError("found nothing, expected a trace")
+    first = lines[0][1]
+    if first.startswith("["):
+        return _of_sabre(parse(text), name)
+    if "," in first:
+        return _of_csv(lines, name)
+    reader = _BY_COLUMNS.get(len(first.split()))
+    if reader is None:
+        raise InputError(
+            f"line {lines[0][0]}: found {first[:40]!r}, expected 1 (mahimahi), 2 (oboe) or 6 columns (log), "
+            "CSV or Sabre's JSON"
+        )
+    return reader(_numbers(lines, len(first.split())), name)
+
+
+def _of_oboe(rows: Floats, name: str) -> Trace:
+    """Chunks hold their bandwidth; between two of them it is the mean of both, as if drawn as a line."""
+    _check_rising(rows[:, 0], standing=True)
+    begins, ends, bandwidths = rows[0::2, 0], rows[1::2, 0], rows[0::2, 1]
+    if rows.shape[0] % 2 or not np.array_equal(bandwidths, rows[1::2, 1]):
+        raise InputError(
+            "found two columns that are not Oboe's (each bandwidth twice, at a chunk's begin and end): "
+            "write others as CSV with a header like s,Mbit/s"
+        )
+    between = (bandwidths[:-1] + bandwidths[1:]) / 2
+    starts = np.stack([begins, ends], axis=1).ravel()
+    values = np.stack([bandwidths, np.append(between, bandwidths[-1])], axis=1).ravel()
+    lengths = np.diff(starts)
+    kept = np.append(lengths > 0, False)  # the last end begins nothing
+    return _trace(name, starts[kept] / 1e3, values[kept] * 1e3, ends[-1] / 1e3)
+
+
+def _of_log(rows: Floats, name: str) -> Trace:
+    """Each line is of the time before it: bytes received, and in how many milliseconds."""
+    size, lengths = rows[:, 4], rows[:, 5]
+    _check_rising(rows[:, 1], standing=True)
+    return _of_pieces(lengths / 1e3, size * BITS_PER_BYTE, name)
+
+
+def _of_sabre(found: object, name: str) -> Trace:
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise InputError('found other JSON, expected [{"duration_ms": .., "bandwidth_kbps": ..}, ..]')
+    lengths, bandwidths = (_column(found, key) for key in ("duration_ms", "bandwidth_kbps"))
+    if bandwidths.size and not np.all(bandwidths >= 0):
+        raise InputError(f"sample {int(np.argmin(bandwidths >= 0)) + 1}: found a negative bandwidth")
+    return _of_pieces(lengths / 1e3, lengths * bandwidths, name)
+
+
+def _column(items: list[dict[str, object]], key: str) -> Floats:
+    found = [item.get(key) for item in items]
+    for number, value in enumerate(found, start=1):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InputError(f"sample {number}: found {key} {value!r}, expected a number")
+    return np.array(found, dtype=np.float64)
+
+
+def _of_pieces(lengths: Floats, bits: Floats, name: str) -> Trace:
+    if not np.all(lengths >= 0):
+        raise InputError(f"sample {int(np.argmin(lengths >= 0)) + 1}: found a negative duration")
+    kept = lengths > 0
+    ends = np.cumsum(lengths[kept])
+    if not ends.size:
+        raise InputError("found no sample that lasts, expected 2 or more")
+    return _trace(name, np.concatenate([[0.0], ends[:-1]]), bits[kept] / lengths[kept], float(ends[-1]))
+
+
+def _of_mahimahi(rows: Floats, name: str) -> Trace:
+    """Packets that may pass, counted in half seconds."""
+    at = rows[:, 0] / 1e3
+    _check_rising(at, standing=True)
+    bins = int(at[-1] // _BIN) + 1
+    packets = np.bincount((at // _BIN).astype(np.intp), minlength=bins)
+    starts = _BIN * np.arange(bins, dtype=np.float64)
+    return _trace(name, starts, packets.astype(np.float64) * (_PACKET * BITS_PER_BYTE / _BIN), bins * _BIN)
+
+
+def _of_csv(lines: list[tuple[int, str]], name: str) -> Trace:
+    header = [cell.strip() for cell in lines[0][1].split(",")]
+    seconds, bits = 1.0, 1.0
+    if not _is_number(header[0]):
+        lines = lines[1:]
+        if len(header) != 2:
+            raise InputError(f"found the header {','.join(header)!r}, expected two columns like s,Mbit/s")
+        seconds, bits = parse_duration(f"1{_unit(header[0])}", "time of"), parse_bandwidth(f"1{_unit(header[1])}")
+    rows = _numbers([(number, line.replace(",", " ")) for number, line in lines], 2)
+    _check_rising(rows[:, 0], standing=False)
+    times = (rows[:, 0] - rows[:1, 0]) * seconds
+    if times.size < 2:
+        raise InputError(f"found {times.size} samples, expected 2 or more")
+    usual = float(np.median(np.diff(times)))  # how long the last sample holds nobody says
+    return _trace(name, times, rows[:, 1] * bits, float(times[-1]) + usual)
+
+
+def _unit(title: str) -> str:
+    """The unit that a column's title ends in: "s", "time_s", "bandwidth (Mbit/s)"."""
+    unit = re.split(r"[ _(\[]", title.rstrip(")]"))[-1].lower()
+    return "s" if unit in ("seconds", "sec") else unit
+
+
+def _trace(name: str, starts: Floats, bandwidths: Floats, duration: float) -> Trace:
+    if starts.size < 2:
+        raise InputError(f"found {starts.size} samples, expected 2 or more")
+    begin = float(starts[0])
+    return Trace(name=name, starts=starts - begin, bandwidths=bandwidths, duration=Seconds(duration - begin))
+
+
+def _numbers(lines: list[tuple[int, str]], columns: int) -> Floats:
+    rows = []
+    for number, line in lines:
+        cells = line.split()
+        if len(cells) != columns or not all(map(_is_number, cells)):
+            raise InputError(f"line {number}: found {line[:40]!r}, expected {columns} numbers")
+        row = [float(cell) for cell in cells]
+        if (columns == 2 and row[1] < 0) or (columns == 6 and row[4] < 0):
+            raise InputError(f"line {number}: found a negative bandwidth")
+        rows.append(row)
+    return np.array(rows, dtype=np.float64).reshape(-1, columns)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return math.isfinite(float(cell))
+    except ValueError:
+        return False
+
+
+def _check_rising(times: Floats, *, standing: bool) -> None:
+    for number, (before, after) in enumerate(pairwise(times.tolist()), start=2):
+        if after < before or (after == before and not standing):
+            raise InputError(f"sample {number}: found {after:g} after {before:g}, expected times that rise")
+
+
+_BY_COLUMNS: dict[int, Callable[[Floats, str], Trace]] = {1: _of_mahimahi, 2: _of_oboe, 6: _of_log}

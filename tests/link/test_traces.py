@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgent.errors import InputError
+from edgent.link.generator import generated, varied
+from edgent.link.traces import Trace, load_trace, load_traces, parse_trace
+from edgent.units import Seconds
+
+SHARED = Path("/work/shared/traces")
+OBOE = "15.0 3000\n474.0 3000\n514.0 1000\n905.0 1000\n1016.0 2000\n1911.0 2000\n"
+LOG = "1453121790686 0 51.03 3.72 125000 1000\n1453121791686 1000 51.03 3.72 250000 500\n"
+SABRE = (
+    '[{"duration_ms": 1000, "bandwidth_kbps": 1000, "lat": 2}, {"duration_ms": 500, "bandwidth_kbps": 4000}]'
+)
+
+
+def trace(bandwidths: list[float], each: float = 1.0) -> Trace:
+    starts = each * np.arange(len(bandwidths))
+    duration = Seconds(each * len(bandwidths))
+    return Trace(name="made", starts=starts, bandwidths=np.array(bandwidths, dtype=np.float64), duration=duration)
+
+
+def test_oboes_chunks_hold_and_gaps_lie_between() -> None:
+    found = parse_trace(OBOE)
+    assert found.duration == pytest.approx(1.896)
+    assert found.at(0.1) == 3e6
+    assert found.at(0.48) == 2e6  # the gap between 3 and 1 Mbit/s
+    assert found.at(0.6) == 1e6
+    assert found.at(99.0) == 2e6
+
+
+@pytest.mark.parametrize("text", [LOG, SABRE])
+def test_logs_and_sabre_tell_the_same(text: str) -> None:
+    found = parse_trace(text)
+    assert found.duration == pytest.approx(1.5)
+    assert (found.at(0.5), found.at(1.2)) == (1e6, 4e6)
+
+
+def test_mahimahi_counts_packets() -> None:
+    lines = [*range(0, 500, 10), *range(500, 1000, 5)]  # a packet each 10 ms, then each 5
+    found = parse_trace("\n".join(map(str, lines)))
+    assert found.at(0.2) == pytest.approx(1500 * 8 / 0.010)
+    assert found.at(0.7) == pytest.approx(1500 * 8 / 0.005)
+
+
+@pytest.mark.parametrize(
+    ("header", "rows"),
+    [
+        ("s,Mbit/s\n", "5,1\n6,2\n7,3\n"),
+        ("time_ms,bandwidth_kbps\n", "0,1000\n1000,2000\n2000,3000\n"),
+        ("time (s), bandwidth (bps)\n", "0,1e6\n1,2e6\n2,3e6\n"),
+        ("", "0,1000000\n1,2000000\n2,3000000\n"),
+    ],
+)
+def test_csv_names_its_units(header: str, rows: str) -> None:
+    found = parse_trace(header + rows)
+    assert [found.at(t) for t in (0.5, 1.5, 2.5)] == [1e6, 2e6, 3e6]
+    assert found.duration == 3.0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "found nothing"),
+        ("\n \n", "found nothing"),
+        ("s,Mbit/s\n", "found 0 samples"),
+        ("s,Mbit/s\n0,1\n", "found 1 samples"),
+        ('[{"duration_ms": 1000, "bandwidth_kbps": 5}]', "found 1 samples"),
+        ("s,Mbit/s\n0,1\n2,1\n1,1\n", "sample 3: found 1 after 2"),
+        ("0 1000\n400 1000\n300 900\n500 900\n", "found 300 after 400"),
+        ("s,Mbit/s\n0,1\n1,-2\n", "line 3: found a negative bandwidth"),
+        (
+            '[{"duration_ms": 9, "bandwidth_kbps": 5}, {"duration_ms": 9, "bandwidth_kbps": -5}]',
+            "sample 2: found a neg",
+        ),
+        ('[{"duration_ms": 9, "bandwidth_kbps": "fast"}]', "sample 1: found bandwidth_kbps 'fast'"),
+        ('[{"duration_ms": -9, "bandwidth_kbps": 5}, {"duration_ms": 9, "bandwidth_kbps": 5}]', "negative duration"),
+        ("s,Mbit/s\n0,1\n1,nan\n", "line 3: found '1 nan', expected 2 numbers"),
+        ("s,Mbit/s\n0,1\n1,fast\n", "line 3"),
+        ("s,Mbit/s\n0,1\n1,inf\n", "line 3"),
+        ("time,bandwidth\n0,1\n1,1\n", "'1time'"),
+        ("1 2 3\n", "expected 1 (mahimahi), 2 (oboe) or 6 columns"),
+        ("0 1000\n500 900\n", "not Oboe's"),
+        ("s,Mbit/s\n0,0\n1,0\n", "nothing ever gets through"),
+        ("[1, 2]", "found other JSON"),
+        ("[", "no complete JSON"),
+        ("100\n50\n", "found 0.05 after 0.1"),
+    ],
+)
+def test_bad_traces_are_refused_in_one_line(text: str, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "bad.txt"
+    file.write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_trace(file)
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(f"{file}: ") and "\n" not in str(caught.value)
+
+
+def test_missing_files_and_empty_folders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        load_trace(tmp_path / "none")
+    with pytest.raises(InputError, match="empty folder"):
+        load_traces([tmp_path])
+    with pytest.raises(InputError, match="found no trace"):
+        load_traces([])
+
+
+def test_folders_give_their_files_in_order(tmp_path: Path) -> None:
+    for name in ("b", "a", ".hidden"):
+        (tmp_path / name).write_text(OBOE)
+    assert [found.name for found in load_traces([tmp_path])] == ["a", "b"]
+
+
+def test_values_a_thousand_times_too_large_are_doubted() -> None:
+    plausible = trace([3e6, 5e6, 0.0])
+    assert plausible.doubts == ()
+    (doubt,) = plausible.scaled(1000).doubts
+    assert "units" in doubt and "\n" not in doubt
+
+
+def test_hours_of_outage_are_doubted_and_can_be_used() -> None:
+    found = trace([1e6, 0.0, 0.0, 1e6], each=3600.0)
+    assert found.outage == 7200
+    assert "nothing gets through" in found.doubts[0]
+    assert found.arrival(3500.0, 200e6) == pytest.approx(3 * 3600 + 100)
+
+
+def test_what_begins_in_an_outage_without_end_never_arrives() -> None:
+    assert trace([1e6, 0.0]).arrival(1.5, 1.0) == math.inf
+
+
+@given(
+    bandwidths=st.lists(st.sampled_from([0.0, 1e5, 1e6, 3e6]), min_size=2, max_size=12).filter(any),
+    begin=st.floats(0, 15),
+    bits=st.floats(1, 1e7),
+)
+def test_a_transfer_integrates_the_trace_while_it_lasts(bandwidths: list[float], begin: float, bits: float) -> None:
+    found = trace(bandwidths)
+    end = found.arrival(begin, bits)
+    times = np.linspace(begin, begin + 40, 40_001)
+    rates = np.array([found.at(time) for time in (times[:-1] + times[1:]) / 2])
+    carried = np.concatenate([[0.0], np.cumsum(rates * np.diff(times))])
+    if end == math.inf or end > begin + 39:
+        assert carried[-2000] <= bits * (1 + 1e-6)
+    else:
+        assert np.interp(end, times, carried) == pytest.approx(bits, abs=3.1e6 * 0.002)
+
+
+def test_scaling_is_explicit_and_must_be_possible() -> None:
+    assert trace([1e6, 3e6]).scaled(0.1).mean == pytest.approx(2e5)
+    for factor in (0.0, -1.0, math.inf, math.nan):
+        with pytest.raises(InputError, match="scale"):
+            trace([1e6, 3e6]).scaled(factor)
+
+
+def test_generated_traces_are_seeded_and_have_outages_fades_and_regimes() -> None:
+    assert generated(3).bandwidths.tolist() == generated(3).bandwidths.tolist()
+    several = [generated(seed, seconds=600) for seed in range(20)]
+    assert sum(found.outage > 0 for found in several) > 5
+    assert np.median([found.mean for found in several]) == pytest.approx(3e6, rel=0.4)
+    assert all(found.bandwidths.max() > 3 * np.quantile(found.bandwidths, 0.05) for found in several)
+
+
+def test_the_variation_has_its_coefficient_and_keeps_the_mean() -> None:
+    flat = trace([2e6] * 2000)
+    found = varied(flat, 7)
+    assert found.bandwidths.std() / found.bandwidths.mean() == pytest.approx(0.2, abs=0.01)
+    assert found.mean == pytest.approx(2e6, rel=0.01)
+    assert varied(flat, 7).bandwidths.tolist() == found.bandwidths.tolist()
+    assert varied(flat, 8).bandwidths.tolist() != found.bandwidths.tolist()
+    assert varied(flat, 7, variation=0.0) is flat
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the published traces are not here; they have no licence to be shipped")
+def test_the_published_traces_have_their_published_figures() -> None:
+    oboe, belgium = load_traces([SHARED / "oboe" / "traces"]), load_traces([SHARED / "belgium-4g" / "json"])
+    assert (len(oboe), len(belgium)) == (428, 40)
+    assert not any(found.doubts for found in (*oboe, *belgium))
+    assert sum(found.duration for found in belgium) == pytest.approx(5.0 * 3600, rel=0.01)
+    weighted = sum(found.mean * found.duration for found in belgium) / sum(found.duration for found in belgium)
+    assert weighted == pytest.approx(30.2e6, rel=0.01)
+    assert min(found.mean for found in oboe) > 0.3e6 and max(found.mean for found in oboe) < 6e6
+
+
+def test_a_trace_says_what_it_is() -> None:
+    assert repr(parse_trace(json.dumps(json.loads(SABRE)), "log")) == "<Trace log: 1.5 s, 2 Mbit/s on average>"
