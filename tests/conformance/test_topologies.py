@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conformance.seeded import TOPOLOGIES, with_seeded_weights
 from edgent.model import load
+from edgent.model.topologies import TOPOLOGIES, with_seeded_weights
 from edgent.runtime.engine import Engine
 from edgent.runtime.verify import random_feeds, relative_difference, run_pieces, verify
 

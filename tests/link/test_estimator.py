@@ -93,7 +93,7 @@ def test_whatever_is_observed_the_estimate_stays_positive_and_finite(observation
 def test_it_inverts_the_transfer_model() -> None:
     model = TransferModel(bandwidth=BitsPerSecond(400e3), round_trip=Seconds(0.02))
     estimator = BandwidthEstimator()
-    estimator.observe(3000, model.uplink(3000.0) - model.round_trip, at=0.0)
+    estimator.observe(3000, model.uplink(3000.0) - model.round_trip - model.call_time, at=0.0)
     assert estimated(estimator) == pytest.approx(400e3)
 
 

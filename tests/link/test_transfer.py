@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -47,6 +48,13 @@ def test_the_round_trip_is_booked_once_in_the_uplink(model: TransferModel, size:
     assert model.downlink(size) == flat.downlink(size)
 
 
+@given(model=models, size=sizes)
+def test_the_call_time_is_booked_once_in_the_uplink(model: TransferModel, size: float) -> None:
+    without = dataclasses.replace(model, call_time=Seconds(0.0))
+    assert model.uplink(size) == pytest.approx(without.uplink(size) + model.call_time)
+    assert model.downlink(size) == without.downlink(size)
+
+
 @given(model=models, values=st.lists(sizes, min_size=1, max_size=20))
 def test_arrays_give_what_their_elements_give(model: TransferModel, values: list[float]) -> None:
     array = np.array(values)
@@ -71,6 +79,8 @@ def test_a_large_message_costs_the_measured_headers() -> None:
         {"bandwidth": 1e6, "header_factor": 0.9},
         {"bandwidth": 1e6, "message_bytes": -1},
         {"bandwidth": 1e6, "reply_bytes": -1},
+        {"bandwidth": 1e6, "call_time": -0.001},
+        {"bandwidth": 1e6, "call_time": math.inf},
     ],
 )
 def test_a_link_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
@@ -80,4 +90,4 @@ def test_a_link_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
 
 def test_its_repr_names_what_it_assumes() -> None:
     model = TransferModel(bandwidth=BitsPerSecond(4e5), round_trip=Seconds(0.01), message_bytes=300, reply_bytes=200)
-    assert repr(model) == "<TransferModel 400 kbit/s + 10 ms, headers x 1.046, 300 B up and 200 B down a call>"
+    assert repr(model) == "<TransferModel 400 kbit/s + 10 ms, headers x 1.046, 300 B up, 200 B down and 2 ms a call>"

@@ -31,7 +31,7 @@ def test_one_bandwidth_told_is_that_of_both_directions():
 @given(st.floats(5e4, 2e7), st.floats(0, 0.2))
 def test_probes_find_bandwidth_and_round_trip_of_a_link_that_is_as_the_model_says(bandwidth, round_trip):
     """The oracle is the transfer model itself, run forwards."""
-    link = TransferModel(bandwidth=bandwidth, round_trip=round_trip, message_bytes=120, reply_bytes=120)
+    link = TransferModel(bandwidth=bandwidth, round_trip=round_trip, message_bytes=120, reply_bytes=120, call_time=0.0)
     state = LinkState()
     size = 1_000_000
     small = timed(link.uplink(3.0), sent=3)
@@ -45,7 +45,7 @@ def test_probes_find_bandwidth_and_round_trip_of_a_link_that_is_as_the_model_say
 
 
 def test_with_the_bandwidth_told_an_empty_probe_finds_the_round_trip():
-    link = TransferModel(bandwidth=1e5, round_trip=0.04, message_bytes=120)
+    link = TransferModel(bandwidth=1e5, round_trip=0.04, message_bytes=120, call_time=0.0)
     state = LinkState(bandwidth=1e5)
     probe = timed(link.uplink(3.0), sent=3)
     state.observe_probes(probe, probe, probe)
@@ -85,3 +85,60 @@ def test_the_last_queue_is_believed_for_a_while():
     state.observe(timed(0.1, sent=1000, queue=0.5, at=10.0))
     assert state.conditions(10.5).queue == 0.5
     assert state.conditions(60.0).queue == 0.0
+
+
+def called(link: TransferModel, size: int, extra: float, *, at: float = 1.0) -> Timed:
+    """A request of `size` bytes as the link says, and this much later."""
+    up, down = link.uplink(float(size)), link.downlink(40.0)
+    return timed(up + extra, down, sent=size, received=40, at=at)
+
+
+@given(st.floats(2e6, 1e8), st.floats(0, 0.2), st.floats(0, 0.007))
+def test_what_a_call_takes_beyond_a_told_link_is_measured(bandwidth, round_trip, extra):
+    link = TransferModel(bandwidth=bandwidth, round_trip=round_trip, message_bytes=120, reply_bytes=120, call_time=0.0)
+    state = LinkState(bandwidth=bandwidth, round_trip=round_trip)
+    for _ in range(5):
+        state.observe(called(link, 2_000, extra))
+    assert state.conditions(1.0).uplink.call_time == pytest.approx(extra, abs=1e-6)
+
+
+def test_an_empty_probe_tells_the_call_time_until_there_was_a_request():
+    link = TransferModel(bandwidth=1e7, round_trip=0.005, message_bytes=120, reply_bytes=120, call_time=0.0)
+    state = LinkState(bandwidth=1e7, round_trip=0.005)
+    probe = timed(link.uplink(3.0) + 0.003, sent=3)
+    state.observe_probes(probe, probe, probe)
+    assert state.call_time == pytest.approx(0.003, abs=1e-4)
+    state.observe(called(link, 2_000, 0.004))
+    assert state.call_time == pytest.approx(0.004, abs=1e-4)
+
+
+def test_one_late_call_changes_nothing():
+    link = TransferModel(bandwidth=1e7, message_bytes=120, reply_bytes=120, call_time=0.0)
+    state = LinkState(bandwidth=1e7, round_trip=0.0)
+    for extra in (0.003, 0.003, 0.0079, 0.003, 5.0):
+        state.observe(called(link, 2_000, extra))
+    assert state.call_time == pytest.approx(0.003, abs=1e-6)
+
+
+def test_a_link_that_became_slow_is_not_taken_for_slow_calls():
+    """The rate falls to a tenth: the estimate follows, and calls are as quick as before."""
+    before, after = (
+        TransferModel(bandwidth=rate, round_trip=0.01, message_bytes=120, reply_bytes=120, call_time=0.0)
+        for rate in (1e7, 1e6)
+    )
+    state = LinkState(downlink=1e7, round_trip=0.01)
+    for second in range(20):
+        state.observe(called(before, 60_000, 0.003, at=float(second)))
+    for second in range(20, 40):
+        state.observe(called(after, 60_000, 0.003, at=float(second)))
+    found = state.conditions(40.0).uplink
+    assert found.bandwidth == pytest.approx(1e6, rel=0.05)
+    assert found.call_time <= 0.0081
+
+
+def test_measuring_the_link_again_keeps_what_is_known_of_the_calls():
+    link = TransferModel(bandwidth=1e7, message_bytes=120, reply_bytes=120, call_time=0.0)
+    state = LinkState(bandwidth=1e7, round_trip=0.0)
+    state.observe(called(link, 2_000, 0.004))
+    state.forget()
+    assert state.call_time == pytest.approx(0.004, abs=1e-6)

@@ -9,6 +9,10 @@ The *message bytes* are what one call adds whatever its size: HTTP/2 frames and 
 the raw tensors, and the headers of the segments that are not full. `benchmarks/shaped_link.py --messages` counts them
 on a warm connection: for pictures of 0.9-200 kB up 153-187 bytes, for tensors of 0.04-131 kB down 157-259 (more than
 up, since headers and body of an answer are sent apart).
+
+A call also has a *fixed time*, whatever its size: threads that wake, protobuf, HTTP/2. It is the machines' and not the
+link's, and on a fast link it is most of what a small message takes; a device measures it (`runtime.linkstate`).
+`CALL_TIME` stands where nobody has: what `benchmarks/overhead.py` finds between a call of ours and a bare socket.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from edgent.units import BitsPerSecond, Seconds, format_bandwidth, format_durati
 HEADER_FACTOR = 1.046
 REQUEST_BYTES = 175
 REPLY_BYTES = 240
+CALL_TIME = Seconds(0.002)
 
 _AT_ONCE = Seconds(0.0)
 
@@ -43,6 +48,7 @@ class TransferModel:
         message_bytes: Bytes that a request adds to its tensors.
         reply_bytes: Bytes that an answer adds to its tensors. Its headers, sent ahead of the body, are in here: they
             use the downlink's bandwidth, although a stopwatch finds them in the uplink's time.
+        call_time: Seconds that a call takes whatever its size and the link, answer included.
     """
 
     bandwidth: BitsPerSecond
@@ -50,6 +56,7 @@ class TransferModel:
     header_factor: float = HEADER_FACTOR
     message_bytes: int = REQUEST_BYTES
     reply_bytes: int = REPLY_BYTES
+    call_time: Seconds = CALL_TIME
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.bandwidth) and self.bandwidth > 0):
@@ -60,9 +67,11 @@ class TransferModel:
             raise InputError(f"header factor {self.header_factor!r} is not 1 or more")
         if min(self.message_bytes, self.reply_bytes) < 0:
             raise InputError(f"message bytes {self.message_bytes}, {self.reply_bytes}: expected 0 or more")
+        if not (math.isfinite(self.call_time) and self.call_time >= 0):
+            raise InputError(f"call time {self.call_time!r} is not a finite number of seconds, 0 or more")
 
     def __repr__(self) -> str:
-        per_call = f"{self.message_bytes} B up and {self.reply_bytes} B down a call"
+        per_call = f"{self.message_bytes} B up, {self.reply_bytes} B down and {format_duration(self.call_time)} a call"
         return (
             f"<TransferModel {format_bandwidth(self.bandwidth)} + {format_duration(self.round_trip)}, "
             f"headers x {self.header_factor:g}, {per_call}>"
@@ -70,18 +79,19 @@ class TransferModel:
 
     @classmethod
     def paper(cls, bandwidth: BitsPerSecond) -> TransferModel:
-        """The paper's D / B: no headers, no round trip, no messages."""
-        return cls(bandwidth=bandwidth, header_factor=1.0, message_bytes=0, reply_bytes=0)
+        """The paper's D / B: no headers, no round trip, no messages, no fixed time."""
+        return cls(bandwidth=bandwidth, header_factor=1.0, message_bytes=0, reply_bytes=0, call_time=_AT_ONCE)
 
     def uplink(self, size: Sizes) -> Sizes:
         """Time from handing over a request of `size` bytes until an answer could begin, in seconds.
 
-        The round trip is booked here as a whole: the device sees the upload end when the answer's headers arrive.
+        Round trip and call time are booked here as a whole: the device sees the upload end when the answer's headers
+        arrive.
         """
-        return self._wire_time(size, self.message_bytes) + self.round_trip
+        return self._wire_time(size, self.message_bytes) + self.round_trip + self.call_time
 
     def downlink(self, size: Sizes) -> Sizes:
-        """Time that an answer of `size` bytes occupies the wire, in seconds; no round trip (see `uplink`)."""
+        """Time that an answer of `size` bytes occupies the wire, in seconds; nothing else (see `uplink`)."""
         return self._wire_time(size, self.reply_bytes)
 
     def _wire_time(self, size: Sizes, extra: int) -> Sizes:

@@ -1,15 +1,22 @@
 """What the device knows of link and queue: told by the user, or measured from its own transfers and probes.
 
 A pure state machine: transfers go in, `Conditions` come out.
+
+What a request takes beyond the round trip and its time on the wire is the *call time*: threads and gRPC on both sides.
+It is a few milliseconds, and on a fast link most of a small message. It is the median of the last requests, or that of
+the empty probe before there was one; only of exchanges that were short on the wire, where an error of the bandwidth is
+small, and never more than a timing error: what is later than that, the link or the queue has to explain. It belongs to
+the machines, so it outlives a measurement of the link.
 """
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections import deque
 
 from edgent.link import BandwidthEstimator, TransferModel
-from edgent.link.transfer import HEADER_FACTOR
+from edgent.link.transfer import CALL_TIME, HEADER_FACTOR
 from edgent.planning.conditions import Conditions
 from edgent.runtime.remote import Timed
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
@@ -20,8 +27,11 @@ _QUEUE_MEMORY = 2.0  # seconds for which the last queue seen is taken for the pr
 _ROUND_TRIPS = 16
 # What a small message takes on a fast link is how long its thread waited for a processor.
 _SMALL, _LONG = 1_000, 0.100
+_PROBE = 100  # bytes: what is shorter is no request
 _PACKET = 1_400  # bytes of a body that travel with the headers before it
 _TIMING_ERROR = 0.008  # seconds: how late two threads wake beside a full load
+_SHORT = 0.020  # seconds on the wire: where the bandwidth is 5 % off, the call time is 1 ms off
+_CALLS = 9
 _CALL_BYTES = 120  # frames, headers and half-full packets of a call, around its message (counted on a shaped link)
 
 
@@ -45,6 +55,8 @@ class LinkState:
         self._told_down = downlink if downlink is not None else bandwidth
         self._told_round_trip = round_trip
         self._queue, self._queue_at = 0.0, -math.inf
+        self._probed: Seconds | None = None
+        self._calls: deque[float] = deque(maxlen=_CALLS)
         self.forget()
 
     def forget(self) -> None:
@@ -65,6 +77,13 @@ class LinkState:
             return self._told_round_trip
         return Seconds(min(self._round_trips, default=0.0))
 
+    @property
+    def call_time(self) -> Seconds:
+        """What a call takes whatever its size; what is usual before one was seen."""
+        if self._calls:
+            return Seconds(statistics.median(self._calls))
+        return CALL_TIME if self._probed is None else self._probed
+
     def observe_probes(self, small: Timed, up: Timed, down: Timed) -> None:
         """Measured afresh: an empty message, and one in each direction that took its time.
 
@@ -75,8 +94,12 @@ class LinkState:
         told = self._told_up
         rate = told if told is not None else _rate(up.bytes_up - small.bytes_up, up.uplink - small.uplink)
         wire = (small.bytes_up + _CALL_BYTES) * HEADER_FACTOR * BITS_PER_BYTE / rate
-        self._round_trips.append(max(0.0, small.uplink - wire))
-        self._up.observe(up.bytes_up, up.uplink - self.round_trip, up.body_at)
+        empty = max(0.0, small.uplink - wire)
+        self._round_trips.append(empty)
+        beyond = max(0.0, empty - self.round_trip)
+        if 2 * wire <= _SHORT:
+            self._probed = Seconds(min(beyond, _TIMING_ERROR))
+        self._up.observe(up.bytes_up, up.uplink - self.round_trip - beyond, up.body_at)
         # The first packet of a body travels with the headers before it, so only the total is exact.
         self._down.observe(max(len(down.body), 1), total(down) - total(small), down.body_at)
         self._observed_at = down.body_at
@@ -86,8 +109,10 @@ class LinkState:
         at = timed.body_at
         self._queue, self._queue_at = timed.queue, at
         self._note_round_trip(timed)
+        if timed.bytes_up > _PROBE and (beyond := self._beyond(timed)) is not None:
+            self._calls.append(beyond)
         for estimator, size, seconds in (
-            (self._up, timed.bytes_up, timed.uplink - self.round_trip - self._first_packet(timed)),
+            (self._up, timed.bytes_up, timed.uplink - self.round_trip - self.call_time - self._first_packet(timed)),
             (self._down, len(timed.body) - _PACKET, timed.downlink),
         ):
             if size >= _SMALL or seconds >= _LONG:
@@ -112,8 +137,8 @@ class LinkState:
             return None
         queue = self._queue if now - self._queue_at < _QUEUE_MEMORY else 0.0
         return Conditions(
-            uplink=TransferModel(bandwidth=up, round_trip=self.round_trip),
-            downlink=TransferModel(bandwidth=down, round_trip=self.round_trip),
+            uplink=TransferModel(bandwidth=up, round_trip=self.round_trip, call_time=self.call_time),
+            downlink=TransferModel(bandwidth=down, round_trip=self.round_trip, call_time=self.call_time),
             queue=Seconds(queue),
         )
 
@@ -138,6 +163,16 @@ class LinkState:
         if told is not None:
             return told
         return None if estimator.estimate is None else estimator.estimate.bandwidth
+
+    def _beyond(self, timed: Timed) -> float | None:
+        """What an exchange took that neither the round trip nor its bytes explain; None where that is uncertain."""
+        up, down = self._bandwidth(self._told_up, self._up), self._bandwidth(self._told_down, self._down)
+        if up is None or down is None:
+            return None
+        bits = [(size + _CALL_BYTES) * HEADER_FACTOR * BITS_PER_BYTE for size in (timed.bytes_up, len(timed.body))]
+        wire = bits[0] / up + bits[1] / down
+        beyond = total(timed) - self.round_trip - wire
+        return max(0.0, beyond) if wire <= _SHORT and beyond <= _TIMING_ERROR else None
 
     def _note_round_trip(self, timed: Timed) -> None:
         if timed.bytes_up > PROBE_SIZES[0] // 4:

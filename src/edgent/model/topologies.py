@@ -1,4 +1,4 @@
-"""The topologies of the onnx wheel with weights that matter.
+"""The topologies inside the onnx wheel with weights that matter: real 224 x 224 networks for tests and benchmarks.
 
 Their own are `ConstantOfShape` nodes, so every input gives the same answer and any division would pass. Seeded random
 weights, scaled so that activations neither vanish nor explode, take their place.
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
@@ -40,7 +41,7 @@ def with_seeded_weights(path: Path, folder: Path, seed: int = 0) -> Path:
     return target
 
 
-def _draw(op: str, position: int, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
+def _draw(op: str, position: int, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float32]:
     if op == "BatchNormalization":
         low, high = [(), (0.5, 1.5), (-0.2, 0.2), (-0.2, 0.2), (0.5, 1.5)][position]
         return random.uniform(low, high, shape).astype(np.float32)
