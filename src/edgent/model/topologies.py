@@ -47,7 +47,8 @@ def _draw(op: str, position: int, shape: tuple[int, ...], random: np.random.Gene
         return random.uniform(low, high, shape).astype(np.float32)
     if op in ("Conv", "Gemm", "MatMul") and len(shape) > 1:
         fan = np.prod(shape[1:]) if op == "Conv" else max(shape)
-        return (random.standard_normal(shape) * np.sqrt(2 / fan)).astype(np.float32)
+        scaled: NDArray[np.float64] = random.standard_normal(shape) * np.sqrt(2 / fan)
+        return scaled.astype(np.float32)
     if op == "Mul":
         return random.uniform(0.5, 1.5, shape).astype(np.float32)
     return random.uniform(-0.1, 0.1, shape).astype(np.float32)
