@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from edgent.planning.costs import BranchCosts, Crossing
@@ -46,3 +48,8 @@ def branches(random: np.random.Generator, *, known: bool = True) -> tuple[Branch
         branch(random, exit, int(random.integers(1, 6)), float(random.uniform(0.3, 0.95)) if known else None)
         for exit in range(int(random.integers(1, 5)))
     )
+
+
+def on_a_slow_device(random: np.random.Generator) -> tuple[BranchCosts, ...]:
+    """Branches for which the edge is needed: the device takes ten times as long."""
+    return tuple(replace(made, device=made.device * 10) for made in branches(random))

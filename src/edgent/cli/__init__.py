@@ -7,6 +7,7 @@ import sys
 import typer
 
 from edgent.cli import demo, inspect, measure, plan, prepare, serve
+from edgent.cli.map import configuration_map
 from edgent.errors import EdgentError
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ for verb in (
     prepare.data,
 ):
     app.command()(verb)
+app.command("map")(configuration_map)
 
 
 def main() -> None:

@@ -79,9 +79,9 @@ def build_map(candidates: Candidates, model: str, device: Profile, edge: Profile
     alone = candidates.keep(np.equal(candidates.messages, 0))
     if not len(alone):
         raise InputError("no candidate stays on the device, where a link that carries nothing leaves every answer")
-    ordered = in_order_of_ties(candidates.frontier())
+    ordered = candidates.frontier().in_order_of_ties()
     shortest, longest = Seconds(min(recipe.deadlines)), Seconds(max(recipe.deadlines))
-    nothing = (in_order_of_ties(alone), 0.0)
+    nothing = (alone.in_order_of_ties(), 0.0)
     states = []
     for table, bandwidth in (nothing, *((ordered, float(b)) for b in np.unique(recipe.bandwidths))):
         link = TransferModel(bandwidth=BitsPerSecond(bandwidth or 1.0), round_trip=recipe.round_trip)
@@ -110,12 +110,6 @@ def grid(low: BitsPerSecond, high: BitsPerSecond, count: int) -> tuple[float, ..
     if not (0 < low < high < math.inf and count >= 2):
         raise InputError(f"grid {low!r} .. {high!r} in {count}: expected two rising bandwidths and 2 states at least")
     return tuple(np.geomspace(low, high, count).tolist())
-
-
-def in_order_of_ties(candidates: Candidates) -> Candidates:
-    """The candidates so sorted that of equally fast ones the first is the planner's choice."""
-    keys = (*candidates.demand[::-1], -candidates.merit, candidates.bytes_up + candidates.bytes_down)
-    return candidates.keep(np.lexsort(keys))  # the last key counts first
 
 
 def _steps(table: Candidates, latency: Floats, reward: Reward, shortest: Seconds, longest: Seconds) -> tuple[Step, ...]:

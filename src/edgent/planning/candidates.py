@@ -174,6 +174,19 @@ class Candidates:
         """The candidates that can be the plan under some conditions and some deadline."""
         return self.keep(frontier(self.merit, self.demand))
 
+    def order_of_ties(self) -> NDArray[np.intp]:
+        """Positions in an order in which the first of equally fast candidates is the best.
+
+        By bytes, then merit, then each component of the demand. That makes the choice on the frontier the choice among
+        all: whoever undercuts another also wins every tie against him.
+        """
+        keys = (*self.demand[::-1], -self.merit, self.bytes_up + self.bytes_down)
+        return np.lexsort(keys)  # the last key counts first
+
+    def in_order_of_ties(self) -> Candidates:
+        """The candidates in that order."""
+        return self.keep(self.order_of_ties())
+
     def _in_direction(self, direction: Direction) -> NDArray[np.bool_]:
         if direction == "device-first":
             return np.equal(self.download_cut, self.layers)

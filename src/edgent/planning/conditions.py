@@ -12,7 +12,7 @@ from edgent.errors import InputError
 from edgent.link import TransferModel
 from edgent.planning.candidates import Candidates
 from edgent.planning.plan import Stages
-from edgent.units import Seconds
+from edgent.units import BitsPerSecond, Seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,3 +59,8 @@ class Conditions:
             downlink=self.downlink.downlink(float(candidates.bytes_down[row])) if crosses else 0.0,
             suffix=self.device_factor * float(candidates.suffix[row]),
         )
+
+
+_NO_LINK = TransferModel(bandwidth=BitsPerSecond(1.0))
+ALONE = Conditions(uplink=_NO_LINK, downlink=_NO_LINK)
+"""For candidates that use no link."""

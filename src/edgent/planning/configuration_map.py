@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import string
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 from edgent.document import Node, parse, read_text, write_whole
 from edgent.errors import InputError
 from edgent.planning.plan import Configuration
+from edgent.planning.reward import find_reward
 from edgent.units import BitsPerSecond, Seconds, format_bandwidth, format_duration
 
 if TYPE_CHECKING:
@@ -106,6 +108,9 @@ class ConfigurationMap:
     _bandwidths: tuple[float, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        find_reward(self.reward)
+        if len(self.digest) != 64 or not set(self.digest) <= set(string.hexdigits):
+            raise InputError(f"digest: found {self.digest!r}, expected 64 hex digits")
         if not 0 < self.shortest <= self.longest < math.inf:
             raise InputError(f"deadlines {self.shortest!r} .. {self.longest!r}: expected positive, finite, rising")
         bandwidths = tuple(float(state.bandwidth) for state in self.states)
@@ -198,7 +203,7 @@ class ConfigurationMap:
         return f"<ConfigurationMap {self.model}: {len(self.states)} states up to {last}, {within}, {self.reward}>"
 
 
-def _deadline(step: Step) -> float:
+def _deadline(step: Step) -> Seconds:
     return step.deadline
 
 

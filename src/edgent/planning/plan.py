@@ -117,6 +117,7 @@ class Plan:
         bytes_up: Encoded bytes of what goes up, without headers; None in a plan that was read from a document.
         bytes_down: The same for what comes down.
         layers: Layers of the branch (n); None in a plan that was read from a document.
+        chance: Probability of being in time; None where the bandwidth was taken for certain.
     """
 
     configuration: Configuration
@@ -126,6 +127,7 @@ class Plan:
     bytes_up: float | None = None
     bytes_down: float | None = None
     layers: int | None = None
+    chance: float | None = None
 
     def document(self) -> dict[str, object]:
         """The plan as JSON has it: null where the accuracy is unknown, latencies in milliseconds."""

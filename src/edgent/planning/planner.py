@@ -95,24 +95,21 @@ def plan(
 
 
 def choose(candidates: Candidates, latency: NDArray[np.float64], deadline: Seconds, tolerance: float) -> int:
-    """The position of the best candidate, one at least, given the latency of each.
-
-    Candidates that tie in latency and bytes are told apart by merit, then by each component of the demand. That makes
-    the choice on the frontier the choice among all: whoever undercuts another also wins every tie against him.
-    """
+    """The position of the best candidate, one at least, given the latency of each."""
     if math.isnan(deadline) or not 0 <= tolerance < math.inf:
         raise InputError(f"deadline {deadline!r}, tolerance {tolerance!r}: expected numbers, the tolerance 0 or more")
     merit = candidates.merit
     in_time = latency <= deadline
     pool = in_time & (merit >= merit[in_time].max() - tolerance - DUST) if in_time.any() else np.ones_like(in_time)
     tied = np.flatnonzero(pool & (latency == latency[pool].min()))
-    rest = candidates.keep(tied)
-    demand = rest.demand
-    order = np.lexsort((*demand[::-1], -rest.merit, rest.bytes_up + rest.bytes_down))  # the last key counts first
-    return int(tied[order[0]])
+    if len(tied) == 1:
+        return int(tied[0])
+    return int(tied[candidates.keep(tied).order_of_ties()[0]])
 
 
-def plan_of(candidates: Candidates, row: int, conditions: Conditions, *, meets_deadline: bool) -> Plan:
+def plan_of(
+    candidates: Candidates, row: int, conditions: Conditions, *, meets_deadline: bool, chance: float | None = None
+) -> Plan:
     """One candidate as a plan, with its predicted stages."""
     accuracy = float(candidates.accuracy[row])
     return Plan(
@@ -123,4 +120,5 @@ def plan_of(candidates: Candidates, row: int, conditions: Conditions, *, meets_d
         bytes_up=float(candidates.bytes_up[row]),
         bytes_down=float(candidates.bytes_down[row]),
         layers=int(candidates.layers[row]),
+        chance=chance,
     )

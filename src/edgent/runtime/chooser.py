@@ -7,23 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgent.link import TransferModel
 from edgent.planning.candidates import Candidates, Direction
 from edgent.planning.conditions import Conditions
 from edgent.planning.costs import BranchCosts
 from edgent.planning.plan import RAW, Configuration, Plan
 from edgent.planning.planner import TOLERANCE, choose, plan_of
-from edgent.units import BitsPerSecond, Seconds
+from edgent.units import Seconds
 
 if TYPE_CHECKING:
     from edgent.codec import Calibration
     from edgent.latency import Profile
     from edgent.model import Model
     from edgent.planning.pricing import SourceKind
-
-_NO_LINK = TransferModel(bandwidth=BitsPerSecond(1.0))
-ALONE = Conditions(uplink=_NO_LINK, downlink=_NO_LINK)
-"""For candidates that use no link."""
 
 
 class Chooser:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Literal
 
 from edgent.codec.names import check_codec
 from edgent.errors import InputError
+from edgent.planning.conditions import ALONE
 from edgent.planning.plan import Configuration, Plan
-from edgent.runtime.chooser import ALONE, Chooser, alone, together
+from edgent.runtime.chooser import Chooser, alone, together
 from edgent.runtime.request import LocalBranch
 from edgent.runtime.warming import Warmer
 from edgent.units import Seconds

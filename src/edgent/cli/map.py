@@ -1,0 +1,105 @@
+"""`edgent map`: the configuration map, built offline."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgent.cli import show
+from edgent.cli.options import AsJson, CalibrationFile, Codecs, Direction, Exits, ModelName, parse_direction
+from edgent.errors import InputError
+from edgent.units import format_bandwidth, format_duration, parse_bandwidth, parse_delay, parse_duration
+
+if TYPE_CHECKING:
+    from edgent.planning.configuration_map import ConfigurationMap
+
+_ROWS = 20
+
+
+def configuration_map(
+    model: ModelName,
+    device: Annotated[Path, typer.Option(metavar="FILE", help="The device's profile of this model.")],
+    edge: Annotated[Path, typer.Option(metavar="FILE", help="The edge's profile of this model.")],
+    deadline: Annotated[str, typer.Option(metavar="T[,T...]", help="The range of deadlines, as 100ms,1s.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write.")],
+    states: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="TRACES", help="A state for each: files, folders (repeatable)."),
+    ] = None,
+    grid: Annotated[str, typer.Option(metavar="LOW,HIGH,N", help="N states at equal factors instead.")] = "",
+    scale: Annotated[float, typer.Option(help="Factor on the traces' bandwidths.")] = 1.0,
+    reward: Annotated[str, typer.Option(metavar="lexicographic|fraction|percent", help="What to maximise.")] = (
+        "lexicographic"
+    ),
+    rtt: Annotated[str, typer.Option(metavar="TIME", help="Round trip of the empty link.")] = "0ms",
+    calibration: CalibrationFile = None,
+    direction: Direction = "any",
+    exit: Exits = None,
+    codec: Codecs = None,
+    as_json: AsJson = False,
+) -> None:
+    """For every bandwidth state, what to run at any deadline of a range (Algorithm 2)."""
+    from edgent.latency import Profile
+    from edgent.model import load
+    from edgent.planning import Candidates
+    from edgent.planning.algorithm2 import Recipe, build_map
+    from edgent.planning.reward import find_reward
+    from edgent.runtime.calibrator import calibration_for
+
+    show.check_output(output)
+    recipe = Recipe(
+        bandwidths=_bandwidths(states or [], scale, grid),
+        deadlines=[parse_duration(text, "deadline") for text in deadline.split(",")],
+        reward=find_reward(reward),
+        round_trip=parse_delay(rtt),
+    )
+    way = parse_direction(direction)
+    loaded, on_device, on_edge = load(model), Profile.load(device), Profile.load(edge)
+    table = Candidates.build(loaded, on_device, on_edge, calibration_for(loaded, calibration))
+    table = table.restricted(direction=way, exits=exit or None, codecs=codec or None)  # type: ignore[arg-type]
+    built = build_map(table, loaded.name, on_device, on_edge, recipe)
+    built.save(output)
+    if as_json:
+        show.document(json.loads(built.to_json()))
+    else:
+        _print(built, output)
+
+
+def _bandwidths(traces: list[Path], scale: float, grid: str) -> tuple[float, ...]:
+    from edgent.link.traces import load_traces
+
+    if bool(traces) == bool(grid):
+        raise InputError("expected either --states with traces or --grid LOW,HIGH,N, as --grid 50kbps,10Mbps,64")
+    if grid:
+        return _grid(grid)
+    loaded = [trace.scaled(scale) for trace in load_traces(traces)]
+    for doubt in (doubt for trace in loaded for doubt in trace.doubts):
+        show.err.print(f"edgent: warning: {doubt}")
+    return tuple(trace.mean for trace in loaded)
+
+
+def _grid(text: str) -> tuple[float, ...]:
+    from edgent.planning.algorithm2 import grid
+
+    parts = text.split(",")
+    if len(parts) != 3 or not parts[2].strip().isdecimal() or int(parts[2]) > 100_000:
+        raise InputError(f"--grid {text!r}: expected LOW,HIGH,N with at most 100000 states, as 50kbps,10Mbps,64")
+    return grid(parse_bandwidth(parts[0], "grid"), parse_bandwidth(parts[1], "grid"), int(parts[2]))
+
+
+def _print(built: ConfigurationMap, output: Path) -> None:
+    show.out.print(f"{built!r}")
+    table = show.table("", "state", "from", "exit", "cuts", "codecs")
+    shown = range(0, len(built.states), max(1, len(built.states) // _ROWS))
+    for state in (built.states[k] for k in shown):
+        for place, step in enumerate(state.steps):
+            plan = step.configuration
+            name = format_bandwidth(state.bandwidth) if not place else ""
+            cuts = "device only" if plan.device_only else f"{plan.upload_cut}..{plan.download_cut}"
+            codecs = "-" if plan.device_only else f"{plan.codec}, {plan.download_codec}"
+            table.add_row(name, format_duration(step.deadline), str(plan.exit), cuts, codecs)
+    show.out.print(table)
+    show.out.print(f"{len(shown)} of {len(built.states)} states shown; all of them are in {output}")

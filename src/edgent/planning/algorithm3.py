@@ -1,0 +1,70 @@
+"""Algorithm 3 of Edgent (Li et al., IEEE TWC 2020), to be read beside the paper: the dynamic configurator.
+
+    at each new bandwidth sample B_t
+        s_t = D(B_1 .. B_t)                                 D: the change-point detector, a state is a mean bandwidth
+        if s_t != s_{t-1}: look the configuration up in the map for s_t
+        otherwise: keep it
+
+A state begins where the detector declares a change. Between two changes its mean moves a little with each sample;
+that is no new state, and nothing is looked up. Deviation: the first sample begins a state too, and during an outage
+(bandwidth 0, which no detector on the logarithm can take in) the state is the map's 0, ended by the next sample.
+
+What chooses better is `edgent.planning.controller`; this one is the reference, and a method of `edgent replay`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from edgent.planning.configuration_map import ConfigurationMap
+from edgent.planning.plan import Configuration
+from edgent.units import BitsPerSecond, Seconds
+
+
+class Detector(Protocol):
+    """D: says when the level of the bandwidth has changed, and what it is."""
+
+    def update(self, bandwidth: float) -> bool:
+        """Takes in a sample, bits per second; whether a change is declared now."""
+
+    @property
+    def level(self) -> BitsPerSecond | None:
+        """Mean bandwidth since the last change; None before the first sample."""
+
+
+class Algorithm3:
+    """The paper's controller: bandwidth samples go in, a new configuration or nothing comes out.
+
+    Args:
+        configurations: The map.
+        detector: D.
+        deadline: Of the requests.
+
+    Raises:
+        InputError: a deadline outside the map's range.
+    """
+
+    def __init__(self, configurations: ConfigurationMap, detector: Detector, deadline: Seconds) -> None:
+        self._map = configurations
+        self._detector = detector
+        self._deadline = deadline
+        self._in_state = False
+        self.configuration = configurations.look_up(0.0, deadline)
+
+    def observe(self, bandwidth: float) -> Configuration | None:
+        """Takes in a sample, bits per second (0: an outage); a new configuration, or None.
+
+        Raises:
+            InputError: a sample that is negative, infinite or nan.
+        """
+        changed = bandwidth != 0 and self._detector.update(bandwidth)  # s_t = D(B_1 .. B_t)
+        if self._in_state and not changed and bandwidth != 0:  # s_t = s_{t-1}
+            return None
+        self._in_state = bandwidth != 0
+        level = self._detector.level if self._in_state else BitsPerSecond(0.0)
+        found = self._map.look_up(level or 0.0, self._deadline)
+        before, self.configuration = self.configuration, found
+        return None if found == before else found
+
+    def __repr__(self) -> str:
+        return f"<Algorithm3 {self.configuration} of {self._map!r}, {self._detector!r}>"

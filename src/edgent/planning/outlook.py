@@ -1,0 +1,133 @@
+"""What is expected of the link: two distributions of the bandwidth, and the rest of the conditions as they are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.errors import InputError
+from edgent.link import Predictive
+from edgent.link.transfer import CALL_TIME
+from edgent.units import Seconds
+
+if TYPE_CHECKING:
+    from edgent.link.forecast import LinkForecast
+
+Floats = NDArray[np.float64]
+
+_AT_ONCE = Seconds(0.0)
+_ROUNDING = 1e-9  # weights add up to 1 only so far
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outlook:
+    """What is expected of the link, and the rest of the conditions as they are.
+
+    Attributes:
+        uplink: Distribution of its bandwidth.
+        downlink: Distribution of its bandwidth.
+        round_trip: Of the empty link.
+        call_time: What a call takes whatever its size and the link.
+        queue: Seconds that a request waits at the edge.
+        device_factor: How many times slower the device is now than when it was profiled.
+        edge_factor: The same for the edge.
+    """
+
+    uplink: Predictive
+    downlink: Predictive
+    round_trip: Seconds = _AT_ONCE
+    call_time: Seconds = CALL_TIME
+    queue: Seconds = _AT_ONCE
+    device_factor: float = 1.0
+    edge_factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not all(0 <= seconds < math.inf for seconds in (self.round_trip, self.call_time, self.queue)):
+            raise InputError(
+                f"round trip {self.round_trip!r}, call time {self.call_time!r}, queue {self.queue!r}: "
+                "expected finite numbers of seconds, 0 or more"
+            )
+        if not (0 < self.device_factor < math.inf and 0 < self.edge_factor < math.inf):
+            raise InputError(f"factors {self.device_factor!r}, {self.edge_factor!r}: expected positive, finite numbers")
+
+    def pairs(self) -> tuple[Floats, Floats, Floats]:
+        """Quantiles that move together: bandwidths up and down, and weights, each of shape (k,)."""
+        up, down = self.uplink, self.downlink
+        if np.array_equal(up.weights, down.weights):
+            return up.bandwidths, down.bandwidths, up.weights
+        ends = [np.minimum(np.cumsum(side.weights), 1.0) for side in (up, down)]
+        ends[0][-1] = ends[1][-1] = 1.0
+        borders = np.union1d(*ends)
+        weights = np.diff(borders, prepend=0.0)
+        here, there = (np.searchsorted(end, borders - weights / 2) for end in ends)
+        return up.bandwidths[here], down.bandwidths[there], weights
+
+    def median(self) -> tuple[float, float]:
+        """The bandwidths in the middle, up and down, bits per second."""
+        up, down, weights = self.pairs()
+        place = int(np.searchsorted(np.cumsum(weights), 0.5 - _ROUNDING))
+        return float(up[place]), float(down[place])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """A message that went over the link, or was given up.
+
+    Attributes:
+        direction: "up": from the device to the edge.
+        size: Bytes, without headers.
+        seconds: On the wire, the round trip taken off.
+        at: When it ended.
+        cut: Whether it was given up before it had arrived.
+    """
+
+    direction: Literal["up", "down"]
+    size: float
+    seconds: float
+    at: Seconds
+    cut: bool = False
+
+
+class LinkOutlook:
+    """Transfers and probes in both directions go in, outlooks come out; holds no clock.
+
+    Args:
+        uplink: Follows the uplink.
+        downlink: Follows the downlink; until it has seen a transfer, the uplink stands for both.
+
+    Attributes:
+        round_trip: Of the empty link; its owner keeps it up to date.
+        call_time: What a call takes whatever its size; likewise.
+        queue: Seconds that a request waits at the edge; likewise.
+    """
+
+    def __init__(self, uplink: LinkForecast, downlink: LinkForecast, *, round_trip: Seconds = _AT_ONCE) -> None:
+        self._uplink, self._downlink = uplink, downlink
+        self.round_trip, self.call_time, self.queue = round_trip, CALL_TIME, _AT_ONCE
+
+    def observe(self, event: Transfer) -> None:
+        """Takes in a transfer.
+
+        Raises:
+            InputError: numbers that no transfer has.
+        """
+        direction = self._uplink if event.direction == "up" else self._downlink
+        take = direction.observe_cut if event.cut else direction.observe
+        take(event.size, event.seconds, event.at)
+
+    def outlook(self, now: Seconds) -> Outlook | None:
+        """What is expected now; None in an outage of either direction, and before the first transfer."""
+        if self._uplink.outage or self._downlink.outage:
+            return None
+        up = self._uplink.predictive(now)
+        down = self._downlink.predictive(now) or up
+        if up is None or down is None:
+            return None
+        return Outlook(uplink=up, downlink=down, round_trip=self.round_trip, call_time=self.call_time, queue=self.queue)
+
+    def __repr__(self) -> str:
+        return f"<LinkOutlook up {self._uplink!r}, down {self._downlink!r}>"

@@ -1,0 +1,178 @@
+"""How each candidate is likely to fare when the bandwidth is not known but distributed.
+
+With fixed parts f, bits up u and bits down v, and the bandwidths of both directions given by k weighted quantiles,
+candidate i takes
+
+    T_i = f_i + u_i / B_up + v_i / B_down           one value for each quantile, shape (m, k), falling along it
+
+and is in time with the weight of the quantiles at which T_i <= deadline: its *chance* c_i. Between the last quantile
+that is too slow and the first that is not, the chance is interpolated. What the candidate is expected to give is
+
+    accuracy_i * c_i + accuracy of its local branch * (1 - c_i)                     (accuracy in time)
+
+where the local branch is the most accurate one that the device can still finish when it starts as soon as it has
+encoded what goes up: the race of `edgent.runtime.request`.
+
+Both directions share the air, so their bandwidths are taken to move together: the lowest tenth of one goes with the
+lowest tenth of the other. That gives the sum of both times its widest spread, and so the most cautious chance.
+
+Chance and expectation rise as any demand falls. So the frontier, with what the device does before the upload as one
+more component, is all that has to be looked at; and while deadline and factors stay as they are, device and edge
+seconds are one sum and the local branch is a number, and of that frontier a few dozen candidates remain.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.errors import InputError
+from edgent.link import TransferModel
+from edgent.planning.candidates import Candidates
+from edgent.planning.frontier import frontier
+from edgent.planning.outlook import Outlook
+from edgent.units import BitsPerSecond, Seconds
+
+Floats = NDArray[np.float64]
+
+_UNIT = TransferModel(
+    bandwidth=BitsPerSecond(1.0), call_time=Seconds(0.0)
+)  # its time for a message is the message's bits on the wire
+_AT_ONCE = Seconds(0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fares:
+    """How some candidates fare, one number for each; the others cannot be the best.
+
+    Attributes:
+        rows: Their positions in the table.
+        chance: Probability of being in time.
+        expected: Expected accuracy in time.
+        latency: Mean, seconds; infinite where the link carries nothing.
+    """
+
+    rows: NDArray[np.intp]
+    chance: Floats
+    expected: Floats
+    latency: Floats
+
+
+class Prospects:
+    """Candidates, and how they are likely to fare.
+
+    Args:
+        candidates: What may be run; their frontier is taken.
+        race: Whether the device starts a local branch when the edge may come too late.
+        margin: Seconds before the deadline at which a local branch must be done.
+
+    Raises:
+        InputError: no candidate stays on the device, or the margin is negative.
+    """
+
+    def __init__(self, candidates: Candidates, *, race: bool = True, margin: Seconds = _AT_ONCE) -> None:
+        if not (np.equal(candidates.messages, 0).any() and 0 <= margin < math.inf):
+            raise InputError("expected a candidate that stays on the device, and a margin of 0 seconds or more")
+        ahead = candidates.head + candidates.encode
+        demand = np.stack([*candidates.demand, ahead]) if race else candidates.demand
+        self.candidates = table = candidates.keep(frontier(candidates.merit, demand)).in_order_of_ties()
+        self._race, self._margin = race, margin
+        self._worth = _worth(table)
+        self._device, self._edge, up, down, messages = table.demand
+        self._remote = messages > 0
+        self._bits_up = np.where(self._remote, _UNIT.uplink(up), 0.0)
+        self._bits_down = np.where(self._remote, _UNIT.downlink(down), 0.0)
+        self._ahead = table.head + table.encode
+        alone = np.flatnonzero(~self._remote)
+        self._alone = alone[np.argsort(self._device[alone], kind="stable")]
+        self._situation: tuple[float, float, float] | None = None
+        self._field: _Field | None = None
+
+    def fares(self, outlook: Outlook | None, deadline: Seconds) -> Fares:
+        """How each candidate is likely to fare within a deadline; None: the link carries nothing."""
+        if outlook is None:
+            own = np.where(self._remote, math.inf, self._device)
+            chance = (own <= deadline).astype(np.float64)
+            return Fares(rows=np.arange(own.size), chance=chance, expected=chance * self._worth, latency=own)
+        field = self._looked_at(deadline, outlook.device_factor, outlook.edge_factor)
+        up, down, weights = outlook.pairs()
+        once = np.full_like(up, outlook.round_trip + outlook.call_time + outlook.queue)
+        latency = field.parts @ np.stack([np.ones_like(up), once, 1 / up, 1 / down])
+        chance = _chance(latency, deadline, weights)
+        expected = field.rescue + chance * (field.worth - field.rescue)
+        return Fares(rows=field.rows, chance=chance, expected=expected, latency=latency @ weights)
+
+    def _looked_at(self, deadline: Seconds, device_factor: float, edge_factor: float) -> _Field:
+        """Who can be best with these factors: all at first, a few dozen once the factors stay as they are."""
+        situation = (deadline, device_factor, edge_factor)
+        if self._field is None or situation != self._situation:
+            self._field = self._all(*situation)
+        elif not self._field.narrow:
+            self._field = self._field.narrowed()
+        self._situation = situation
+        return self._field
+
+    def _all(self, deadline: Seconds, device_factor: float, edge_factor: float) -> _Field:
+        fixed = device_factor * self._device + edge_factor * self._edge
+        return _Field(
+            rows=np.arange(len(self.candidates)),
+            parts=np.stack([fixed, self._remote, self._bits_up, self._bits_down], axis=1),
+            worth=self._worth,
+            rescue=self._rescue(deadline, device_factor),
+        )
+
+    def _rescue(self, deadline: Seconds, factor: float) -> Floats:
+        """What the local branch gives when the edge is late, shape (m,); 0 where none fits or is started."""
+        if not self._race:
+            return np.zeros(len(self.candidates))
+        takes = factor * self._device[self._alone]
+        best = np.concatenate([[0.0], np.maximum.accumulate(self._worth[self._alone])])
+        left = deadline - self._margin - factor * self._ahead
+        return np.where(self._remote, best[np.searchsorted(takes, left, side="right")], 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Field:
+    """Some candidates under fixed factors.
+
+    `parts` are seconds, messages, bits up and bits down, shape (m, 4); `narrow`: no other candidate can be best.
+    """
+
+    rows: NDArray[np.intp]
+    parts: Floats
+    worth: Floats
+    rescue: Floats
+    narrow: bool = False
+
+    def narrowed(self) -> _Field:
+        """Those that can be best."""
+        kept = frontier(self.worth, np.stack([*self.parts.T, -self.rescue]))
+        return _Field(
+            rows=self.rows[kept],
+            parts=self.parts[kept],
+            worth=self.worth[kept],
+            rescue=self.rescue[kept],
+            narrow=True,
+        )
+
+
+def _chance(latency: Floats, deadline: Seconds, weights: Floats) -> Floats:
+    """Probability of being in time, shape (m,), from latencies that fall along the quantiles, shape (m, k)."""
+    middles = np.cumsum(weights) - weights / 2  # where in the distribution each quantile lies
+    late = (latency > deadline).sum(axis=1)  # quantiles, from the lowest bandwidth on
+    chance = np.where(late == 0, 1.0, 0.0)
+    between = np.flatnonzero((late > 0) & (late < weights.size))
+    first = late[between]
+    slow, quick = latency[between, first - 1], latency[between, first]
+    below = middles[first - 1] + (middles[first] - middles[first - 1]) * (slow - deadline) / (slow - quick)
+    chance[between] = 1 - below
+    return chance
+
+
+def _worth(table: Candidates) -> Floats:
+    """Accuracies; where some are unknown, the exits' ranks as fractions of the last one's."""
+    merit = table.merit
+    return merit if not np.isnan(table.accuracy).any() else (merit + 1) / (merit.max() + 1)

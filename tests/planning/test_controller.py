@@ -1,0 +1,277 @@
+"""The controller against brute force: loops over candidates, quantiles and local branches."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+from edgent.errors import InputError
+from edgent.link import Predictive, TransferModel
+from edgent.link.forecast import LinkForecast
+from edgent.planning import Candidates, Conditions, Planner
+from edgent.planning.controller import Controller, Goal
+from edgent.planning.outlook import LinkOutlook, Outlook, Transfer
+from edgent.planning.prospects import Prospects
+from edgent.units import BitsPerSecond, Seconds
+from planning.strategies import on_a_slow_device
+
+NOTHING = Transfer(direction="up", size=1.0, seconds=1.0, at=Seconds(0.0))
+
+
+class Told:
+    """A forecast that says what it was told."""
+
+    def __init__(self, *outlooks: Outlook | None) -> None:
+        self.outlooks = list(outlooks)
+
+    def observe(self, event: Transfer) -> None:
+        self.outlooks.pop(0)
+
+    def outlook(self, now: Seconds) -> Outlook | None:
+        return self.outlooks[0]
+
+
+def spread(random: np.random.Generator, quantiles: int = 9) -> Predictive:
+    middle, octaves = random.uniform(5, 7.5), random.uniform(0, 0.6)
+    weights = random.dirichlet(np.ones(quantiles))
+    return Predictive(bandwidths=np.sort(10 ** (middle + octaves * random.normal(size=quantiles))), weights=weights)
+
+
+def outlook(random: np.random.Generator) -> Outlook:
+    up = spread(random)
+    down = Predictive(bandwidths=up.bandwidths * 2, weights=up.weights)
+    return Outlook(
+        uplink=up,
+        downlink=down,
+        round_trip=Seconds(float(random.uniform(0, 0.02))),
+        call_time=Seconds(0.001),
+        queue=Seconds(float(random.exponential(0.002))),
+        device_factor=float(random.uniform(0.5, 2)),
+        edge_factor=float(random.uniform(0.5, 2)),
+    )
+
+
+def sure(bandwidth: float) -> Outlook:
+    return Outlook(uplink=Predictive.certain(bandwidth), downlink=Predictive.certain(bandwidth))
+
+
+def latencies(table: Candidates, row: int, seen: Outlook) -> list[float]:
+    """Seconds at each quantile, by the transfer model."""
+    found = []
+    for up, down in zip(seen.uplink.bandwidths, seen.downlink.bandwidths, strict=True):
+        way = {"round_trip": seen.round_trip, "call_time": seen.call_time}
+        now = Conditions(
+            uplink=TransferModel(bandwidth=BitsPerSecond(float(up)), **way),
+            downlink=TransferModel(bandwidth=BitsPerSecond(float(down)), **way),
+            queue=seen.queue,
+            device_factor=seen.device_factor,
+            edge_factor=seen.edge_factor,
+        )
+        found.append(now.stages(table, row).total)
+    return found
+
+
+def chance(times: list[float], weights: np.ndarray, deadline: float) -> float:
+    """The distribution of the time, drawn as a line through its quantiles."""
+    if times[0] <= deadline or times[-1] > deadline:
+        return 1.0 if times[0] <= deadline else 0.0
+    middles = np.cumsum(weights) - weights / 2
+    return float(np.interp(deadline, times[::-1], (1 - middles)[::-1]))
+
+
+def rescue(table: Candidates, row: int, deadline: float, factor: float, margin: float) -> float:
+    """The best branch that the device can still finish, begun once everything to send is encoded."""
+    if not table.messages[row]:
+        return 0.0
+    begun = factor * (table.head[row] + table.encode[row])
+    own = [k for k in range(len(table)) if not table.messages[k]]
+    fit = [k for k in own if begun + factor * (table.prepare[k] + table.head[k]) <= deadline - margin]
+    return max((float(table.accuracy[k]) for k in fit), default=0.0)
+
+
+def by_loops(table: Candidates, seen: Outlook, deadline: float, *, race: bool, margin: float = 0.0) -> Any:
+    found = []
+    for row in range(len(table)):
+        times = latencies(table, row, seen)
+        likely = chance(times, seen.uplink.weights, deadline)
+        local = rescue(table, row, deadline, seen.device_factor, margin) if race else 0.0
+        expected = likely * float(table.accuracy[row]) + (1 - likely) * local
+        found.append((table.configuration(row), likely, expected, float(np.dot(times, seen.uplink.weights))))
+    return found
+
+
+@pytest.mark.parametrize("race", [True, False])
+def test_the_plan_is_the_fastest_of_the_highest_expected_accuracy_in_time(race: bool) -> None:
+    chances = []
+    for seed in range(120):
+        random = np.random.default_rng(seed)
+        table, seen = Candidates.of(on_a_slow_device(random)), outlook(random)
+        deadline, margin = float(10 ** random.uniform(-2, 0)), 0.002
+        every = by_loops(table, seen, deadline, race=race, margin=margin)
+        best = max(expected for _, _, expected, _ in every)
+        configuration, likely, _, _ = min(
+            (one for one in every if one[2] >= best - 0.002 - 1e-9), key=lambda one: one[3]
+        )
+        controller = Controller(table, Told(seen), Goal(deadline=Seconds(deadline)), race=race, margin=Seconds(margin))
+        for _ in range(2):  # the second decision looks at fewer candidates
+            controller.decide(Seconds(0.0))
+            assert controller.plan is not None
+            assert controller.plan.configuration == configuration, f"seed {seed}"
+            assert controller.plan.chance == pytest.approx(likely, abs=1e-9)
+        chances.append(likely)
+    assert sum(0 < likely < 1 for likely in chances) > 20
+
+
+def test_where_the_bandwidth_is_certain_the_plan_is_the_planner_s() -> None:
+    for seed in range(200):
+        random = np.random.default_rng(seed)
+        table, bandwidth = Candidates.of(on_a_slow_device(random)), float(10 ** random.uniform(4.5, 8))
+        deadline = Seconds(float(10 ** random.uniform(-2.5, 0.5)))
+        way = TransferModel(bandwidth=BitsPerSecond(bandwidth))
+        expected = Planner(table).plan(Conditions(uplink=way, downlink=way), deadline)
+        found = Controller(table, Told(sure(bandwidth)), Goal(deadline=deadline), race=False).decide(Seconds(0.0))
+        assert found is not None
+        assert found.configuration == expected.configuration, f"seed {seed}"
+        assert found.meets_deadline == expected.meets_deadline == (found.chance == 1)
+        assert found.stages == expected.stages
+
+
+def test_with_a_certainty_only_plans_that_are_so_certain_are_taken_where_there_are_any() -> None:
+    gambled = 0
+    for seed in range(120):
+        random = np.random.default_rng(seed)
+        table, seen = Candidates.of(on_a_slow_device(random)), outlook(random)
+        deadline = float(10 ** random.uniform(-2, 0))
+        every = by_loops(table, seen, deadline, race=False)
+        bold, careful = (
+            Controller(table, Told(seen), Goal(deadline=Seconds(deadline), certainty=q), race=False).decide(
+                Seconds(0.0)
+            )
+            for q in (None, 0.95)
+        )
+        assert bold is not None and careful is not None and bold.chance is not None and careful.chance is not None
+        if max(likely for _, likely, _, _ in every) >= 0.95:
+            assert careful.chance >= 0.95 - 1e-9
+            gambled += bold.chance < 0.95
+            sure_ones = [expected for _, likely, expected, _ in every if likely >= 0.95]
+            assert careful.chance * (careful.accuracy or 0) >= max(sure_ones) - 0.002 - 1e-6
+        else:
+            assert careful == bold
+    assert gambled > 5
+
+
+def test_a_link_that_carries_nothing_leaves_the_device_alone() -> None:
+    for seed in range(30):
+        table = Candidates.of(on_a_slow_device(np.random.default_rng(seed)))
+        deadline = Seconds(0.05)
+        plan = Controller(table, Told(None), Goal(deadline=deadline)).decide(Seconds(0.0))
+        own = table.keep(table.messages == 0)
+        way = TransferModel(bandwidth=BitsPerSecond(1.0))
+        expected = Planner(own).plan(Conditions(uplink=way, downlink=way), deadline)
+        assert plan is not None
+        assert (plan.configuration, plan.stages) == (expected.configuration, expected.stages)
+
+
+def test_only_a_new_plan_comes_out() -> None:
+    table = Candidates.of(on_a_slow_device(np.random.default_rng(16)))
+    far, near = sure(3e4), sure(1e9)
+    controller = Controller(table, Told(far, far, near, near, None), Goal(deadline=Seconds(0.2)))
+    first = controller.decide(Seconds(0.0))
+    assert first is not None and first is controller.plan
+    assert controller.observe(NOTHING, Seconds(1.0)) is None
+    second = controller.observe(NOTHING, Seconds(2.0))
+    assert second is not None and second.configuration != first.configuration
+    assert controller.observe(NOTHING, Seconds(3.0)) is None
+    third = controller.observe(NOTHING, Seconds(4.0))
+    assert third is not None and third.configuration.device_only
+
+
+def test_a_switch_that_gains_less_than_it_costs_is_not_made() -> None:
+    switched = {0.0: 0, 0.05: 0, 1.0: 0}
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        table = Candidates.of(on_a_slow_device(random))
+        seen = [outlook(random) for _ in range(8)]
+        deadline = Seconds(float(10 ** random.uniform(-1.5, -0.5)))
+        for cost in switched:
+            controller = Controller(table, Told(*seen), Goal(deadline=deadline, least_gain=cost))
+            controller.decide(Seconds(0.0))
+            found = [controller.observe(NOTHING, Seconds(float(k))) for k in range(1, len(seen))]
+            switched[cost] += sum(plan is not None for plan in found)
+    assert switched[0.0] > switched[0.05] > switched[1.0] == 0
+
+
+def test_directions_of_unlike_weights_move_together_quantile_by_quantile() -> None:
+    random = np.random.default_rng(5)
+    up, down = spread(random, 5), spread(random, 8)
+    one, other, weights = Outlook(uplink=up, downlink=down).pairs()
+    assert weights.sum() == pytest.approx(1)
+    assert (np.diff(one) >= 0).all() and (np.diff(other) >= 0).all()
+    for side, seen in ((up, one), (down, other)):
+        for bandwidth, weight in zip(side.bandwidths, side.weights, strict=True):
+            assert weights[seen == bandwidth].sum() == pytest.approx(weight)
+
+
+def test_more_bandwidth_never_lowers_a_chance() -> None:
+    random = np.random.default_rng(2)
+    prospects, seen = Prospects(Candidates.of(on_a_slow_device(random))), spread(random)
+    before = np.zeros(len(prospects.candidates))
+    for k, factor in enumerate(np.geomspace(0.1, 100, 15)):
+        way = Predictive(bandwidths=seen.bandwidths * factor, weights=seen.weights)
+        fares = prospects.fares(Outlook(uplink=way, downlink=way), Seconds(0.05))
+        now = np.full_like(before, -1.0)
+        now[fares.rows] = fares.chance
+        assert k == 0 or (now[fares.rows] >= before[fares.rows] - 1e-12).all()
+        before = np.maximum(before, now)
+
+
+def test_it_joins_the_forecasts_of_both_directions() -> None:
+    table = Candidates.of(on_a_slow_device(np.random.default_rng(16)))
+    forecast = LinkOutlook(LinkForecast(), LinkForecast(), round_trip=Seconds(0.002))
+    controller = Controller(table, forecast, Goal(deadline=Seconds(0.2)))
+    alone = controller.decide(Seconds(0.0))
+    assert alone is not None and alone.configuration.device_only  # nothing is known of the link
+    ways: tuple[Literal["up"], Literal["down"]] = ("up", "down")
+    fast = [Transfer(direction=way, size=1e6, seconds=0.01, at=Seconds(k)) for k in range(1, 6) for way in ways]
+    found = [controller.observe(event, event.at) for event in fast]
+    assert found[0] is not None and not found[0].configuration.device_only
+    cut = [Transfer(direction="up", size=1e6, seconds=1.0, at=Seconds(10.0 + k), cut=True) for k in range(3)]
+    assert [controller.observe(event, event.at) for event in cut][-1] is not None
+    assert controller.plan is not None and controller.plan.configuration.device_only
+
+
+def test_an_uncertainty_that_grows_with_time_alone_may_change_the_plan() -> None:
+    class Ageing:
+        def observe(self, event: Transfer) -> None:
+            raise AssertionError("nothing happened on the link")
+
+        def outlook(self, now: Seconds) -> Outlook:
+            octaves = np.linspace(-1, 1, 9) * now
+            way = Predictive(bandwidths=1e6 * 2**octaves, weights=np.full(9, 1 / 9))
+            return Outlook(uplink=way, downlink=way)
+
+    changes = 0
+    for seed in range(20):
+        controller = Controller(
+            Candidates.of(on_a_slow_device(np.random.default_rng(seed))), Ageing(), Goal(deadline=Seconds(0.05))
+        )
+        controller.decide(Seconds(0.0))
+        changes += any(controller.decide(Seconds(float(now))) is not None for now in range(1, 6))
+    assert changes > 3
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"deadline": 0.0}, {"deadline": math.nan}, {"certainty": 1.0}, {"certainty": 0.0}, {"least_gain": -0.1}]
+)
+def test_a_goal_that_is_none_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        Goal(**({"deadline": Seconds(0.1)} | wrong))
+
+
+def test_candidates_that_all_need_the_edge_are_refused() -> None:
+    table = Candidates.of(on_a_slow_device(np.random.default_rng(3)))
+    with pytest.raises(InputError, match="stays on the device"):
+        Controller(table.keep(table.messages > 0), Told(None), Goal(deadline=Seconds(0.1)))
