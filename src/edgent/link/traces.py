@@ -69,18 +69,24 @@ class Trace:
 
     def at(self, time: float) -> float:
         """The bandwidth at a time, bits per second."""
-        return float(self.bandwidths[self._piece(time)])
+        return float(self.bandwidths[self._pieces(np.array([time]))[0]])
 
     def arrival(self, begin: float, bits: float) -> float:
         """When a transfer that begins then has carried its bits, the trace integrated meanwhile; inf if never."""
-        first = self._piece(begin)
-        goal = float(self._carried[first] + self.bandwidths[first] * (begin - self.starts[first])) + bits
-        last = max(int(np.searchsorted(self._carried, goal, side="left")) - 1, first)
-        left = goal - float(self._carried[last])
-        if left <= 0:
-            return max(begin, float(self.starts[last]))
-        rate = float(self.bandwidths[last])
-        return float(self.starts[last]) + left / rate if rate > 0 else math.inf
+        return float(self.arrivals(np.array([begin]), np.array([bits]))[0])
+
+    def arrivals(self, begins: Floats, bits: Floats) -> Floats:
+        """`arrival` of many transfers, each alone on the link; infinite where one begins at infinity."""
+        first = self._pieces(begins)
+        lost = np.isinf(begins)
+        into = np.where(lost, 0.0, begins) - self.starts[first]
+        goal = self._carried[first] + self.bandwidths[first] * into + bits
+        last = np.maximum(np.searchsorted(self._carried, goal, side="left") - 1, first)
+        left = np.maximum(goal - self._carried[last], 0.0)
+        rate = self.bandwidths[last]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            end = self.starts[last] + np.where(left > 0, left / rate, 0.0)
+        return np.where(lost, np.inf, np.maximum(begins, end))
 
     def scaled(self, factor: float) -> Trace:
         """The same trace, `factor` times as fast.
@@ -122,8 +128,8 @@ class Trace:
             found.append(f"{self.name}: nothing gets through for {format_duration(self.outage)} on end")
         return tuple(found)
 
-    def _piece(self, time: float) -> int:
-        return max(int(np.searchsorted(self.starts, time, side="right")) - 1, 0)
+    def _pieces(self, times: Floats) -> NDArray[np.intp]:
+        return np.maximum(np.searchsorted(self.starts, times, side="right") - 1, 0)
 
     @property
     def _lengths(self) -> Floats:
