@@ -89,7 +89,7 @@ def rescue(table: Candidates, row: int, deadline: float, factor: float, margin: 
     begun = factor * (table.head[row] + table.encode[row])
     own = [k for k in range(len(table)) if not table.messages[k]]
     fit = [k for k in own if begun + factor * (table.prepare[k] + table.head[k]) <= deadline - margin]
-    return max((float(table.accuracy[k]) for k in fit), default=0.0)
+    return min(max((float(table.accuracy[k]) for k in fit), default=0.0), float(table.accuracy[row]))
 
 
 def by_loops(table: Candidates, seen: Outlook, deadline: float, *, race: bool, margin: float = 0.0) -> Any:

@@ -11,7 +11,8 @@ that is too slow and the first that is not, the chance is interpolated. What the
     accuracy_i * c_i + accuracy of its local branch * (1 - c_i)                     (accuracy in time)
 
 where the local branch is the most accurate one that the device can still finish when it starts as soon as it has
-encoded what goes up: the race of `edgent.runtime.request`.
+encoded what goes up: the race of `edgent.runtime.request`. It counts for no more than the candidate itself: who is
+less accurate than his own local branch has no business at the edge.
 
 Both directions share the air, so their bandwidths are taken to move together: the lowest tenth of one goes with the
 lowest tenth of the other. That gives the sum of both times its widest spread, and so the most cautious chance.
@@ -125,13 +126,14 @@ class Prospects:
         )
 
     def _rescue(self, deadline: Seconds, factor: float) -> Floats:
-        """What the local branch gives when the edge is late, shape (m,); 0 where none fits or is started."""
+        """What the local branch counts when the edge is late, shape (m,); 0 where none fits or is started."""
         if not self._race:
             return np.zeros(len(self.candidates))
         takes = factor * self._device[self._alone]
         best = np.concatenate([[0.0], np.maximum.accumulate(self._worth[self._alone])])
         left = deadline - self._margin - factor * self._ahead
-        return np.where(self._remote, best[np.searchsorted(takes, left, side="right")], 0.0)
+        local = best[np.searchsorted(takes, left, side="right")]
+        return np.where(self._remote, np.minimum(local, self._worth), 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
