@@ -69,6 +69,19 @@ def test_scaled_traces_have_scaled_states(given: list[str], tmp_path: Path) -> N
     assert [state.bandwidth for state in built.states] == pytest.approx([0, 5e5])
 
 
+def test_a_trace_whose_units_seem_mixed_up_is_warned_about(given: list[str], tmp_path: Path) -> None:
+    (tmp_path / "huge.csv").write_text("s,Mbit/s\n0,4000\n1,6000\n")
+    result = CliRunner().invoke(app, [*given, "--states", str(tmp_path / "huge.csv"), "--deadline", "100ms"])
+    assert result.exit_code == 0
+    assert "units" in result.output
+
+
+@pytest.mark.parametrize("scale", ["0", "-1", "nan"])
+def test_a_scale_that_is_none_is_refused(scale: str, given: list[str], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="scale"):
+        run(*given, "--states", str(tmp_path / "traces"), "--scale", scale, "--deadline", "100ms")
+
+
 def test_states_may_be_a_grid_and_the_table_shows_them(given: list[str], tmp_path: Path) -> None:
     shown = run(*given, "--grid", "100kbps,10Mbps,3", "--deadline", "100ms", "--reward", "fraction")
     assert all(text in shown for text in ("0 bit/s", "100 kbit/s", "1 Mbit/s", "10 Mbit/s", "fraction"))
@@ -89,6 +102,7 @@ def test_states_may_be_a_grid_and_the_table_shows_them(given: list[str], tmp_pat
         ["--grid", "1kbps,2kbps,3", "--deadline", "100"],
         ["--grid", "1kbps,2kbps,3", "--deadline", "100ms,"],
         ["--grid", "1kbps,2kbps,3", "--exit", "9"],
+        ["--grid", "1kbps,2kbps,3", "--scale", "2"],
         ["--states", "nowhere"],
     ],
     ids=" ".join,

@@ -73,6 +73,8 @@ def _bandwidths(traces: list[Path], scale: float, grid: str) -> tuple[float, ...
 
     if bool(traces) == bool(grid):
         raise InputError("expected either --states with traces or --grid LOW,HIGH,N, as --grid 50kbps,10Mbps,64")
+    if grid and scale != 1:
+        raise InputError(f"--scale {scale:g}: is for the traces of --states; scale the grid's bandwidths themselves")
     if grid:
         return _grid(grid)
     loaded = [trace.scaled(scale) for trace in load_traces(traces)]
