@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from edgent.cli import demo, inspect, measure, plan, prepare, serve
+from edgent.cli import demo, inspect, measure, plan, prepare, replay, serve
 from edgent.cli.map import configuration_map
 from edgent.errors import EdgentError
 
@@ -23,6 +23,7 @@ for verb in (
     measure.evaluate,
     measure.profile,
     plan.plan,
+    replay.replay,
     serve.serve,
     serve.run,
     prepare.train,

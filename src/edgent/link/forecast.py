@@ -41,6 +41,7 @@ class LinkForecast:
         timing_error: How far a measured time may be off, in seconds.
         header_factor: Bytes on the wire per byte observed, as in `TransferModel`.
         message_bytes: Bytes that a message has beyond those observed.
+        detector: Of change points; None: one as it comes.
 
     >>> forecast = LinkForecast(header_factor=1.0, message_bytes=0)
     >>> [forecast.observe(12_500, 0.1, at=Seconds(k)) for k in range(20)].count(True)
@@ -50,9 +51,14 @@ class LinkForecast:
     """
 
     def __init__(
-        self, *, timing_error: float = 0.002, header_factor: float = HEADER_FACTOR, message_bytes: int = REQUEST_BYTES
+        self,
+        *,
+        timing_error: float = 0.002,
+        header_factor: float = HEADER_FACTOR,
+        message_bytes: int = REQUEST_BYTES,
+        detector: ChangePointDetector | None = None,
     ) -> None:
-        self.detector = ChangePointDetector()
+        self.detector = detector or ChangePointDetector()
         self.samples = 0
         self._error, self._factor, self._extra = timing_error, header_factor, message_bytes
         self._at, self._gap = -math.inf, 0.0

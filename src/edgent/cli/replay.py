@@ -1,0 +1,101 @@
+"""`edgent replay`: the controller over traces in virtual time, beside baselines and oracles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgent.cli import show
+from edgent.cli.options import AsJson, CalibrationFile, Codecs, Deadline, Direction, Exits, parse_direction
+from edgent.units import format_duration, parse_duration
+
+if TYPE_CHECKING:
+    from edgent.latency import Profile
+    from edgent.link.traces import Trace
+    from edgent.replay import Report
+
+BACK_TO_BACK = "back-to-back"
+
+
+def replay(
+    traces: Annotated[list[Path], typer.Argument(metavar="TRACE ...", help="Files, or folders of them.")],
+    model: Annotated[str, typer.Option(metavar="MODEL", help="A shipped model's name, or an ONNX file.")],
+    device: Annotated[Path, typer.Option(metavar="FILE", help="The device's profile of this model.")],
+    edge: Annotated[Path, typer.Option(metavar="FILE", help="The edge's profile of this model.")],
+    deadline: Deadline,
+    device_slowdown: Annotated[float, typer.Option(metavar="X", help="Emulate a device X times slower.")] = 1.0,
+    scale: Annotated[float, typer.Option(metavar="S", help="Multiply the traces' bandwidths.")] = 1.0,
+    interval: Annotated[str, typer.Option(metavar="TIME", help=f"Between requests, as 2s; or {BACK_TO_BACK}.")] = "2s",
+    variation: Annotated[float, typer.Option(metavar="C", help="Coefficient of a variation within seconds.")] = 0.0,
+    calibration: CalibrationFile = None,
+    direction: Direction = "any",
+    exit: Exits = None,
+    codec: Codecs = None,
+    reward: Annotated[str, typer.Option(help="lexicographic, fraction or percent.")] = "lexicographic",
+    race: Annotated[bool, typer.Option("--race/--no-race", help="Local branches, for all methods or none.")] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Of all that is random.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """What each way to choose plans would have given on recorded links; seeded, the same each time."""
+    from edgent.latency import Profile
+    from edgent.link.traces import load_traces
+    from edgent.model import load
+    from edgent.planning import Candidates
+    from edgent.planning.reward import find_reward
+    from edgent.replay import Request
+    from edgent.replay import replay as run
+    from edgent.runtime.calibrator import calibration_for
+
+    within = parse_duration(deadline, "deadline")
+    every = None if interval == BACK_TO_BACK else parse_duration(interval, "interval")
+    way = parse_direction(direction)
+    loaded = load(model)
+    slow, quick = _slowed(Profile.load(device), device_slowdown), Profile.load(edge)
+    candidates = Candidates.build(loaded, slow, quick, calibration_for(loaded, calibration))
+    request = Request(
+        candidates=candidates.restricted(direction=way, exits=exit or None, codecs=codec or None),  # type: ignore[arg-type]
+        device=slow,
+        edge=quick,
+        deadline=within,
+        interval=every,
+        variation=variation,
+        seed=seed,
+        race=race,
+        reward=find_reward(reward),
+    )
+    links = tuple(trace.scaled(scale) for trace in load_traces(traces))
+    _doubt(links)
+    with show.progress("replaying") as progress:
+        report = run(request, links, done=lambda count: progress(count, len(links)))
+    if as_json:
+        show.document(report.document())
+    else:
+        _print(report)
+
+
+def _slowed(profile: Profile, factor: float) -> Profile:
+    return profile if factor == 1 else profile.scaled(factor, f"{factor:g} times slower")
+
+
+def _doubt(links: tuple[Trace, ...]) -> None:
+    for doubt in (line for link in links for line in link.doubts):
+        show.err.print(f"warning: {doubt}", soft_wrap=True, highlight=False)
+
+
+def _print(report: Report) -> None:
+    title = f"{len(report.per_trace)} traces, deadline {format_duration(report.deadline)}; fixed: {report.fixed}"
+    table = show.table(title, "method", "accuracy in time", "missed", "reward", "inferences/s", "switches")
+    for name, each in report.methods.items():
+        table.add_row(
+            name,
+            show.percent(each["accuracy_in_time"]),
+            show.percent(each["miss_rate"]),
+            f"{each['reward_mean']:.3f}",
+            f"{each['throughput_mean']:.1f}",
+            str(each["switches"]),
+        )
+    show.out.print(table)
+    gap = "the regime oracle is less than a point ahead" if report.gap_closed is None else f"{report.gap_closed:.0%}"
+    show.out.print(f"contested {report.contested:.0%}; gap closed: {gap} (best baseline: {report.best_baseline})")

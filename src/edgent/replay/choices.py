@@ -1,0 +1,169 @@
+"""What may be run within a deadline, as plain numbers, and how it fares when a trace is the link.
+
+A trace is one bandwidth for both directions. So a candidate takes a + b / B at a bandwidth B that lasts, with a the
+seconds of both machines and b the bits both ways; and it is in time where B >= b / (deadline - a), its *need*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.link import TransferModel
+from edgent.link.traces import Trace
+from edgent.planning.candidates import Candidates
+from edgent.planning.frontier import frontier
+from edgent.planning.planner import DUST, TOLERANCE
+from edgent.units import BitsPerSecond, Seconds
+
+Floats = NDArray[np.float64]
+
+LINK = TransferModel(bandwidth=BitsPerSecond(1.0))  # its headers and messages; at 1 bit/s the wire's time is its bits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Choices:
+    """The candidates that can be best within a deadline, one number for each in every array.
+
+    Attributes:
+        table: The candidates themselves.
+        deadline: From the request to its answer.
+        accuracy: Of the answer.
+        remote: Whether something crosses.
+        before: Device seconds until the upload begins.
+        between: Seconds from the upload's end to the download's begin: the call's own and the edge's.
+        after: Device seconds after the download.
+        bits_up: On the wire, headers included.
+        bits_down: The same.
+        rescue: Accuracy of the local branch that the device gives at the deadline when the edge is late; 0: none.
+        need: Bandwidth from which on it is in time, bits per second.
+    """
+
+    table: Candidates
+    deadline: Seconds
+    accuracy: Floats
+    remote: NDArray[np.bool_]
+    before: Floats
+    between: Floats
+    after: Floats
+    bits_up: Floats
+    bits_down: Floats
+    rescue: Floats
+    need: Floats
+
+    @classmethod
+    def of(cls, candidates: Candidates, deadline: Seconds, *, race: bool) -> Choices:
+        """The choices among some candidates; with a race, the device starts a local branch that still fits."""
+        every = cls._all(candidates.frontier(), deadline, race)
+        seconds, bits = every.before + every.between + every.after, every.bits_up + every.bits_down
+        kept = frontier(every.accuracy, np.stack([seconds, bits, -every.rescue]))
+        return cls._all(every.table.keep(kept), deadline, race)
+
+    @classmethod
+    def _all(cls, table: Candidates, deadline: Seconds, race: bool) -> Choices:
+        remote = table.messages > 0
+        ahead = table.head + table.encode
+        before, after = table.prepare + ahead, table.suffix
+        call = LINK.round_trip + LINK.call_time
+        between = np.where(remote, table.middle + call, 0.0)
+        bits_up = np.where(remote, LINK.uplink(table.bytes_up) - call, 0.0)
+        bits_down = np.where(remote, LINK.downlink(table.bytes_down), 0.0)
+        left = deadline - (before + between + after)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            need = np.where(left > 0, (bits_up + bits_down) / left, np.where(remote | (left < 0), np.inf, 0.0))
+        return cls(
+            table=table,
+            deadline=deadline,
+            accuracy=table.merit,
+            remote=remote,
+            before=before,
+            between=between,
+            after=after,
+            bits_up=bits_up,
+            bits_down=bits_down,
+            rescue=_rescue(table, deadline - ahead) if race else np.zeros(len(table)),
+            need=need,
+        )
+
+    def latency(self, bandwidth: float) -> Floats:
+        """Seconds that each takes at a bandwidth that lasts, shape (m,)."""
+        bits = self.bits_up + self.bits_down
+        travel = np.where(self.remote, bits / bandwidth if bandwidth > 0 else np.inf, 0.0)
+        latency: Floats = self.before + self.between + self.after + travel
+        return latency
+
+    def planned(self, bandwidth: float) -> int:
+        """The planner's choice for who is sure of the bandwidth: the fastest of the most accurate in time."""
+        latency = self.latency(bandwidth)
+        in_time = latency <= self.deadline
+        if not in_time.any():
+            return int(latency.argmin())
+        good = in_time & (self.accuracy >= self.accuracy[in_time].max() - TOLERANCE - DUST)
+        return int(np.where(good, latency, np.inf).argmin())
+
+    def best(self, chance: Floats, bandwidth: float) -> int:
+        """The highest expected accuracy in time, given each one's chance; of equals the fastest."""
+        expected = self.rescue + chance * (self.accuracy - self.rescue)
+        good = expected >= expected.max() - DUST
+        return int(np.where(good, np.minimum(self.latency(bandwidth), 1e9), np.inf).argmin())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outcomes:
+    """What happens to requests, for each choice; arrays of one shape, requests first.
+
+    Attributes:
+        sent_at: When the upload began.
+        uploaded_at: When it ended; infinite if never.
+        edge: Seconds from the request to the edge's answer, or the device's where nothing crosses.
+        in_time: Whether some answer came within the deadline.
+        accuracy: Of the answer in time, 0 where none was: the accuracy in time.
+        latency: Seconds to the answer that was given; infinite if none ever came.
+    """
+
+    sent_at: Floats
+    uploaded_at: Floats
+    edge: Floats
+    in_time: NDArray[np.bool_]
+    accuracy: Floats
+    latency: Floats
+
+
+def outcomes(choices: Choices, rows: NDArray[np.intp], trace: Trace, begins: Floats) -> Outcomes:
+    """What happens to requests that begin at some times: the trace is integrated while a transfer lasts.
+
+    Args:
+        choices: What may be run.
+        rows: Which of them, a shape that fits that of `begins`.
+        trace: The link, in both directions.
+        begins: When the requests come, seconds.
+    """
+    rows, begins = np.broadcast_arrays(rows, begins)
+    sent_at = begins + choices.before[rows]
+    uploaded_at = trace.arrivals(sent_at, choices.bits_up[rows])
+    downloaded_at = trace.arrivals(uploaded_at + choices.between[rows], choices.bits_down[rows])
+    edge = downloaded_at + choices.after[rows] - begins
+    met = edge <= choices.deadline + DUST
+    rescued = ~met & (choices.rescue[rows] > 0)
+    return Outcomes(
+        sent_at=sent_at,
+        uploaded_at=uploaded_at,
+        edge=edge,
+        in_time=met | rescued,
+        accuracy=np.where(met, choices.accuracy[rows], choices.rescue[rows]),
+        latency=np.where(rescued, choices.deadline, edge),
+    )
+
+
+def _rescue(table: Candidates, left: Floats) -> Floats:
+    """The most accurate branch that the device ends in the time left after head and encoding; 0 where none fits.
+
+    A choice that stays on the device and is late has none: nothing runs beside it.
+    """
+    alone = np.flatnonzero(table.messages == 0)
+    takes = (table.prepare + table.head)[alone]
+    fits = takes[None, :] <= left[:, None]
+    best = np.where(fits, table.merit[alone][None, :], 0.0).max(axis=1, initial=0.0)
+    return np.where(table.messages > 0, best, 0.0)

@@ -1,0 +1,130 @@
+"""The methods by name: baselines, the paper's, ours, and the oracles."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.link.change_points import ChangePointDetector
+from edgent.link.forecast import LinkForecast
+from edgent.link.traces import Trace
+from edgent.planning.algorithm3 import Algorithm3
+from edgent.planning.configuration_map import ConfigurationMap
+from edgent.planning.controller import Controller, Goal
+from edgent.planning.outlook import LinkOutlook, Transfer
+from edgent.replay.choices import LINK, Choices, outcomes
+from edgent.replay.predictors import Bandit, Method, PaperDynamic, ewma, harmonic_mean, last_sample, static
+
+ORACLES = ("clairvoyant", "regime")
+BASELINES = ("fixed", "static", "last-sample", "ewma", "harmonic-mean", "bandit", "paper-dynamic")
+OURS = ("edgent-no-change-points", "edgent")
+METHODS = (*ORACLES, *BASELINES, *OURS)
+
+_EXACT = 1e-9  # seconds: virtual time has no timing error
+_NEVER = 1e-300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class World:
+    """What the oracles know.
+
+    Attributes:
+        choices: What may be run.
+        trace: The link as it will be.
+        recorded: The link before short-term variation.
+        variation: Coefficient of that variation.
+    """
+
+    choices: Choices
+    trace: Trace
+    recorded: Trace
+    variation: float
+
+
+class Ours(Method):
+    """The product's controller, with the product's forecast."""
+
+    def __init__(self, choices: Choices, *, race: bool, change_points: bool = True) -> None:
+        uplink, downlink = (_forecast(change_points) for _ in range(2))
+        self._forecast = LinkOutlook(uplink, downlink, round_trip=LINK.call_time)
+        self._controller = Controller(choices.table, self._forecast, Goal(deadline=choices.deadline), race=race)
+        self._rows = {choices.table.configuration(row): row for row in range(choices.remote.size)}
+
+    def observe(self, event: Transfer) -> None:
+        """Takes in a transfer; the decision is made when a request comes."""
+        self._forecast.observe(event)
+
+    def choose(self, at: float) -> int:
+        """The controller's plan."""
+        self._controller.decide(at)  # type: ignore[arg-type]
+        assert self._controller.plan is not None
+        return self._rows[self._controller.plan.configuration]
+
+
+class Regime(Method):
+    """Knows the link's present distribution: the recorded value, and the law of the variation around it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._deviation = math.sqrt(math.log1p(world.variation**2))
+
+    def choose(self, at: float) -> int:
+        """The highest expected accuracy in time under that distribution."""
+        choices, bandwidth = self._world.choices, self._world.recorded.at(at)
+        return choices.best(_chances(choices, bandwidth, self._deviation), bandwidth)
+
+
+class Clairvoyant(Method):
+    """Knows the trace to come."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._rows = np.arange(world.choices.remote.size)
+
+    def choose(self, at: float) -> int:
+        """What turns out best; of equals the fastest."""
+        return foreseen(self._world, self._rows, at)
+
+
+def foreseen(world: World, rows: NDArray[np.intp], at: float) -> int:
+    """The choice that turns out best for a request at some time."""
+    found = outcomes(world.choices, rows, world.trace, np.array(at))
+    good = found.accuracy >= found.accuracy.max()
+    return int(np.where(good, np.minimum(found.edge, 1e9), np.inf).argmin())
+
+
+def method(name: str, world: World, states: ConfigurationMap, *, race: bool, fixed: int = 0) -> Method:
+    """The method of that name, as it begins a trace."""
+    choices = world.choices
+    simple = {"static": static, "last-sample": last_sample, "ewma": ewma, "harmonic-mean": harmonic_mean}
+    if name in simple:
+        return simple[name](choices)
+    if name == "bandit":
+        return Bandit(choices)
+    if name == "paper-dynamic":
+        return PaperDynamic(choices, Algorithm3(states, ChangePointDetector(), choices.deadline))
+    if name in OURS:
+        return Ours(choices, race=race, change_points=name == "edgent")
+    if name in ORACLES:
+        return Regime(world) if name == "regime" else Clairvoyant(world)
+    return Method(fixed)
+
+
+def _forecast(change_points: bool) -> LinkForecast:
+    """Without change points it is the same model of one run that never ends, and never forgets but by its last cell."""
+    if change_points:
+        return LinkForecast(timing_error=_EXACT)
+    return LinkForecast(timing_error=_EXACT, detector=ChangePointDetector(hazard=_NEVER))
+
+
+def _chances(choices: Choices, bandwidth: float, deviation: float) -> NDArray[np.float64]:
+    """P(B >= need) for a log-normal B of this mean."""
+    if bandwidth <= 0 or deviation == 0:
+        return (choices.need <= bandwidth).astype(np.float64)
+    normal = NormalDist(math.log(bandwidth) - deviation**2 / 2, deviation)
+    chances = [1 - normal.cdf(math.log(need)) if 0 < need < math.inf else float(need == 0) for need in choices.need]
+    return np.array(chances)

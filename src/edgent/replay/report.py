@@ -1,0 +1,210 @@
+"""Many traces: each on a core of its own, then one table."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import repeat
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgent.errors import InputError
+from edgent.link.traces import Trace
+from edgent.planning.algorithm2 import Recipe, build_map, grid
+from edgent.planning.candidates import Candidates
+from edgent.planning.reward import LEXICOGRAPHIC, Reward
+from edgent.replay.choices import Choices
+from edgent.replay.methods import BASELINES, METHODS
+from edgent.replay.trace import Job, Replayed, Sums, replayed
+from edgent.units import BitsPerSecond, Seconds, format_duration
+
+if TYPE_CHECKING:
+    from edgent.latency import Profile
+
+AHEAD = 0.01
+"""The regime oracle must be this far ahead of the best baseline for a gap to be spoken of."""
+
+_STATES = grid(BitsPerSecond(1e4), BitsPerSecond(2e8), 428)  # as many states as the paper's map has
+_TOO_FEW = 8  # requests below which starting processes takes longer than it saves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Request:
+    """What is asked of a replay.
+
+    Attributes:
+        candidates: What may be run.
+        device: The profile that they were priced with.
+        edge: The same of the edge.
+        deadline: Of each request.
+        interval: Seconds between requests; None: back to back.
+        variation: Coefficient of the short-term variation, 0: as recorded.
+        seed: Of all that is random.
+        race: Whether all methods have a local branch when the edge is late, or none has.
+        reward: What the mean reward is of.
+    """
+
+    candidates: Candidates
+    device: Profile
+    edge: Profile
+    deadline: Seconds
+    interval: float | None = 2.0
+    variation: float = 0.0
+    seed: int = 0
+    race: bool = True
+    reward: Reward = LEXICOGRAPHIC
+
+    def __post_init__(self) -> None:
+        if not 0 < self.deadline < math.inf:
+            raise InputError(f"deadline {self.deadline!r}: expected a positive, finite number of seconds")
+        if self.interval is not None and not 0.01 <= self.interval < math.inf:
+            raise InputError(f"interval {self.interval!r}: expected 10 ms or more")
+        if not 0 <= self.variation <= 2:
+            raise InputError(f"variation {self.variation!r}: expected a coefficient from 0 to 2")
+        if self.seed < 0:
+            raise InputError(f"seed {self.seed}: expected 0 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Report:
+    """What came out.
+
+    Attributes:
+        deadline: Of each request.
+        per_trace: Sums of every method, `fixed` included, for each trace.
+        contested: Share of requests at which the clairvoyant's answer beats the fixed plan's.
+        fixed: The fixed plan, printed.
+    """
+
+    deadline: Seconds
+    per_trace: tuple[dict[str, Sums], ...]
+    contested: float
+    fixed: str
+
+    def mean(self, method: str, what: str) -> float:
+        """A sum of one method, per request."""
+        requests = sum(sums[method].requests for sums in self.per_trace)
+        total: float = sum(getattr(sums[method], what) for sums in self.per_trace)
+        return total / requests
+
+    @property
+    def best_baseline(self) -> str:
+        """The baseline of the highest accuracy in time."""
+        return max(BASELINES, key=lambda name: self.mean(name, "accuracy"))
+
+    @property
+    def gap_closed(self) -> float | None:
+        """(ours - best baseline) / (regime oracle - best baseline); None where the latter is less than a point."""
+        base = self.mean(self.best_baseline, "accuracy")
+        gap = self.mean("regime", "accuracy") - base
+        return (self.mean("edgent", "accuracy") - base) / gap if gap >= AHEAD else None
+
+    def document(self) -> dict[str, object]:
+        """As JSON has it."""
+        return {
+            "deadline_ms": round(self.deadline * 1e3, 6),
+            "traces": len(self.per_trace),
+            "contested": self.contested,
+            "gap_closed": self.gap_closed,
+            "methods": self.methods,
+        }
+
+    @property
+    def methods(self) -> dict[str, dict[str, float]]:
+        """What each method has to show, by name."""
+        return {name: self._method(name) for name in METHODS}
+
+    def _method(self, name: str) -> dict[str, float]:
+        return {
+            "accuracy_in_time": self.mean(name, "accuracy"),
+            "miss_rate": self.mean(name, "missed"),
+            "reward_mean": self.mean(name, "reward"),
+            "throughput_mean": self.mean(name, "throughput"),
+            "switches": sum(sums[name].switches for sums in self.per_trace),
+        }
+
+    def __repr__(self) -> str:
+        return f"<Report {format_duration(self.deadline)}, {len(self.per_trace)} traces, gap closed {self.gap_closed}>"
+
+
+def replay(
+    request: Request,
+    traces: Sequence[Trace],
+    *,
+    processes: int | None = None,
+    done: Callable[[int], None] | None = None,
+) -> Report:
+    """Runs all methods over some traces; the same request gives the same report, to the bit.
+
+    Args:
+        request: What is asked.
+        traces: The links.
+        processes: How many run at a time; None: one on each core.
+        done: Told how many traces are done, after each.
+
+    Raises:
+        InputError: no trace.
+    """
+    if not traces:
+        raise InputError("found no trace, expected one or more")
+    job = _job(request)
+    found = []
+    for each in _all(job, traces, processes or os.cpu_count() or 1):
+        found.append(each)
+        if done is not None:
+            done(len(found))
+    return _report(request, job, found)
+
+
+def _job(request: Request) -> Job:
+    choices = Choices.of(request.candidates, request.deadline, race=request.race)
+    recipe = Recipe(bandwidths=_STATES, deadlines=[request.deadline], reward=request.reward)
+    return Job(
+        choices=choices,
+        states=build_map(choices.table, "", request.device, request.edge, recipe),
+        race=request.race,
+        interval=request.interval,
+        variation=request.variation,
+        seed=request.seed,
+        reward=request.reward,
+    )
+
+
+def _all(job: Job, traces: Sequence[Trace], processes: int) -> Iterator[Replayed]:
+    """In the traces' order, whoever is done first."""
+    if processes == 1 or len(traces) < _TOO_FEW:
+        yield from map(replayed, repeat(job), traces, range(len(traces)))
+        return
+    with ProcessPoolExecutor(
+        processes, mp_context=multiprocessing.get_context("spawn"), initializer=_begin, initargs=(job,)
+    ) as pool:
+        yield from pool.map(_replayed, traces, range(len(traces)), chunksize=4)
+
+
+_JOB: list[Job] = []  # of a process
+
+
+def _begin(job: Job) -> None:
+    _JOB[:] = [job]
+
+
+def _replayed(trace: Trace, number: int) -> Replayed:
+    return replayed(_JOB[0], trace, number)
+
+
+def _report(request: Request, job: Job, found: Sequence[Replayed]) -> Report:
+    totals = np.array([[sums.accuracy for sums in each.each] for each in found]).sum(axis=0)
+    requests = np.array([[sums.requests for sums in each.each] for each in found]).sum(axis=0)
+    best = int((totals / requests).argmax())
+    compared = sum(each.sums["clairvoyant"].requests for each in found)
+    return Report(
+        deadline=request.deadline,
+        per_trace=tuple({**each.sums, "fixed": each.each[best]} for each in found),
+        contested=float(sum(each.beaten[best] for each in found)) / compared,
+        fixed=repr(job.choices.table.configuration(best)),
+    )

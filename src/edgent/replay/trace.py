@@ -1,0 +1,265 @@
+"""One trace in virtual time: requests come, each method chooses, transfers integrate the trace, and are seen.
+
+A request does not wait for the one before: at the next request at the latest, and not before the deadline, a
+transfer that has not ended is given up. Where a method sends nothing, a probe follows the answer, as long as probes
+take no more than 2 % of the time; all methods probe alike. At the beginning each has seen one probe.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.link.generator import varied
+from edgent.link.traces import Trace
+from edgent.planning.configuration_map import ConfigurationMap
+from edgent.planning.outlook import Transfer
+from edgent.planning.reward import Reward
+from edgent.replay.choices import LINK, Choices, Outcomes, outcomes
+from edgent.replay.methods import METHODS, World, foreseen, method
+from edgent.replay.predictors import Method
+from edgent.units import Seconds
+
+Floats = NDArray[np.float64]
+
+PROBE = 2_000  # bytes
+_SHARE = 0.02  # of the time, that probes may take
+_PATIENCE = 1.0  # seconds after which a probe is given up
+_RETRY = 5.0  # seconds to the next one then; where nothing gets through, probes take nothing from the link
+_LONGEST = 10.0  # seconds that an answer is waited for, back to back
+_LEAST = 1e-6  # seconds, so that no time is 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Job:
+    """What all traces of a run have in common.
+
+    Attributes:
+        choices: What may be run.
+        states: The map of the paper's controller.
+        race: Whether a local branch answers when the edge is late.
+        interval: Seconds between requests; None: back to back.
+        variation: Coefficient of the short-term variation.
+        seed: Of that variation.
+        reward: What the mean reward is of.
+    """
+
+    choices: Choices
+    states: ConfigurationMap
+    race: bool
+    interval: float | None
+    variation: float
+    seed: int
+    reward: Reward
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sums:
+    """What one method has to show on one trace; sums over its requests."""
+
+    requests: int
+    accuracy: float
+    missed: int
+    reward: float
+    throughput: float
+    switches: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Replayed:
+    """One trace of a run.
+
+    Attributes:
+        name: Of the trace.
+        sums: Of each method but `fixed`, by name.
+        each: Sums of each choice, had it been the fixed one.
+        beaten: Requests, of the clairvoyant's, at which each choice gave less than the clairvoyant.
+    """
+
+    name: str
+    sums: dict[str, Sums]
+    each: tuple[Sums, ...]
+    beaten: Floats
+
+
+def replayed(job: Job, trace: Trace, number: int) -> Replayed:
+    """Runs every method over one trace; `number` is its place in the run, for the seed."""
+    seed = int(np.random.SeedSequence([job.seed, number]).generate_state(1)[0])
+    world = World(
+        choices=job.choices,
+        trace=varied(trace, seed, variation=job.variation),
+        recorded=trace,
+        variation=job.variation,
+    )
+    rows = np.arange(job.choices.remote.size)
+    begins, chosen = _foreseen_run(job, world, rows)
+    every = outcomes(job.choices, rows, world.trace, begins[:, None])
+    sums = {}
+    for name in METHODS:
+        if name not in ("fixed", "clairvoyant"):
+            who = method(name, world, job.states, race=job.race)
+            sums[name] = _Run(job, world, who, every).sums()
+    picked = _picked(every, chosen)
+    sums["clairvoyant"] = _summed(job, picked, chosen)
+    beaten = (every.accuracy < picked.accuracy[:, None]).sum(axis=0).astype(np.float64)
+    return Replayed(name=trace.name, sums=sums, each=_each(job, world, every), beaten=beaten)
+
+
+class _Run:
+    """One method on one trace; where requests come whatever is chosen, `every` outcome is known before."""
+
+    def __init__(self, job: Job, world: World, who: Method, every: Outcomes | None = None) -> None:
+        self._job, self._world, self._who = job, world, who
+        self._every = None if job.interval is None else every
+        self._pending: deque[Transfer] = deque()
+        self._probe_from = 0.0
+        self._probe(0.0, math.inf)
+        self._who.observe(replace(self._pending.popleft(), at=Seconds(0.0)))  # as if sent just before
+
+    def sums(self) -> Sums:
+        """Runs all requests."""
+        chosen: list[int] = []
+        found: list[_Single] = []
+        at, duration = 0.0, self._world.trace.duration
+        while at < duration:
+            self._see(at)
+            row = self._who.choose(at)
+            outcome = self._outcome(len(chosen), row, at)
+            at_next = _next(self._job, at, outcome.latency, len(chosen))
+            self._after(row, at, outcome, max(at_next, at + self._job.choices.deadline))
+            chosen.append(row)
+            found.append(outcome)
+            at = at_next
+        return _summed(self._job, _stacked(found), np.array(chosen))
+
+    def _outcome(self, number: int, row: int, at: float) -> _Single:
+        if self._every is None:
+            return _single(self._world, row, at)
+        return _Single(*(getattr(self._every, name)[number, row] for name in _Single.__slots__))
+
+    def _see(self, now: float) -> None:
+        while self._pending and self._pending[0].at <= now:
+            self._who.observe(self._pending.popleft())
+
+    def _after(self, row: int, at: float, outcome: _Single, patience: float) -> None:
+        choices = self._job.choices
+        if not choices.remote[row]:
+            self._probe(at + outcome.edge, patience)
+            return
+        size = float(choices.table.bytes_up[row])
+        self._send(size, outcome.sent_at, outcome.uploaded_at, patience)
+        own = float(choices.before[row] + choices.after[row])
+        self._who.learn(row, min(outcome.edge, patience - at) - own)
+
+    def _probe(self, at: float, until: float) -> None:
+        if at < self._probe_from:
+            return
+        until = min(until, at + _PATIENCE)
+        end = self._world.trace.arrival(at, LINK.uplink(PROBE) - LINK.call_time)
+        self._send(PROBE, at, end, until)
+        self._probe_from = end + (end - at) / _SHARE if end <= until else until + _RETRY
+
+    def _send(self, size: float, begin: float, end: float, until: float) -> None:
+        cut = end > until
+        ended = min(end, until)
+        seconds = max(ended - begin, _LEAST)
+        self._pending.append(Transfer(direction="up", size=size, seconds=seconds, at=Seconds(ended), cut=cut))
+
+
+@dataclass(frozen=True, slots=True)
+class _Single:
+    """`Outcomes` of one request."""
+
+    sent_at: float
+    uploaded_at: float
+    edge: float
+    in_time: bool
+    accuracy: float
+    latency: float
+
+
+def _single(world: World, row: int, at: float) -> _Single:
+    found = outcomes(world.choices, np.array([row]), world.trace, np.array([at]))
+    return _Single(
+        float(found.sent_at[0]),
+        float(found.uploaded_at[0]),
+        float(found.edge[0]),
+        bool(found.in_time[0]),
+        float(found.accuracy[0]),
+        float(found.latency[0]),
+    )
+
+
+def _next(job: Job, at: float, latency: float, number: int) -> float:
+    """When the request after the one of this number comes."""
+    return at + min(latency, _LONGEST) if job.interval is None else job.interval * (number + 1)
+
+
+def _stacked(found: list[_Single]) -> Outcomes:
+    columns = {name: np.array([getattr(each, name) for each in found]) for name in _Single.__slots__}
+    return Outcomes(**columns)
+
+
+def _foreseen_run(job: Job, world: World, rows: NDArray[np.intp]) -> tuple[Floats, NDArray[np.intp]]:
+    """When the clairvoyant's requests come, and what it chooses."""
+    if job.interval is not None:
+        begins = job.interval * np.arange(math.ceil(world.trace.duration / job.interval), dtype=np.float64)
+        every = outcomes(job.choices, rows, world.trace, begins[:, None])
+        good = every.accuracy >= every.accuracy.max(axis=1, keepdims=True)
+        return begins, np.where(good, np.minimum(every.edge, 1e9), np.inf).argmin(axis=1)
+    times: list[float] = []
+    chosen: list[int] = []
+    at = 0.0
+    while at < world.trace.duration:
+        row = foreseen(world, rows, at)
+        at_next = _next(job, at, _single(world, row, at).latency, len(chosen))
+        times.append(at)
+        chosen.append(row)
+        at = at_next
+    return np.array(times), np.array(chosen, dtype=np.intp)
+
+
+def _picked(every: Outcomes, chosen: NDArray[np.intp]) -> Outcomes:
+    def pick(column: NDArray[np.float64]) -> NDArray[np.float64]:
+        return column[np.arange(chosen.size), chosen]
+
+    return Outcomes(
+        sent_at=pick(every.sent_at),
+        uploaded_at=pick(every.uploaded_at),
+        edge=pick(every.edge),
+        in_time=every.in_time[np.arange(chosen.size), chosen],
+        accuracy=pick(every.accuracy),
+        latency=pick(every.latency),
+    )
+
+
+def _each(job: Job, world: World, every: Outcomes) -> tuple[Sums, ...]:
+    """What each choice would have shown as the fixed one."""
+    count = job.choices.remote.size
+    if job.interval is not None:
+        return tuple(
+            _summed(job, _picked(every, np.full(len(every.edge), row)), np.full(len(every.edge), row))
+            for row in range(count)
+        )
+    return tuple(_Run(job, world, Method(row)).sums() for row in range(count))
+
+
+def _summed(job: Job, found: Outcomes, chosen: NDArray[np.intp]) -> Sums:
+    rewards = [
+        job.reward.value(accuracy, latency if in_time else math.inf, job.choices.deadline + 1e-9)
+        for accuracy, latency, in_time in zip(
+            found.accuracy.tolist(), found.latency.tolist(), found.in_time.tolist(), strict=True
+        )
+    ]
+    return Sums(
+        requests=chosen.size,
+        accuracy=float(found.accuracy.sum()),
+        missed=int((~found.in_time).sum()),
+        reward=math.fsum(rewards),
+        throughput=float((1 / found.latency).sum()),
+        switches=int(np.count_nonzero(np.diff(chosen))),
+    )

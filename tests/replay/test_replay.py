@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgent.errors import InputError
+from edgent.link.generator import generated, varied
+from edgent.link.traces import Trace
+from edgent.planning.outlook import Transfer
+from edgent.replay import replay
+from edgent.replay.choices import Choices, outcomes
+from edgent.replay.methods import METHODS
+from edgent.replay.predictors import Bandit, ewma, harmonic_mean, last_sample, static
+from edgent.units import Seconds
+from replay.machines import candidates, request
+
+LINKS = tuple(generated(seed, seconds=60, mean=1.2e6) for seed in range(4))
+
+
+def flat(bandwidth: float, seconds: int = 40) -> Trace:
+    return Trace(
+        name="flat",
+        starts=np.arange(seconds, dtype=np.float64),
+        bandwidths=np.full(seconds, bandwidth),
+        duration=Seconds(float(seconds)),
+    )
+
+
+def choices(deadline: float = 0.080, race: bool = False) -> Choices:
+    return Choices.of(candidates(), Seconds(deadline), race=race)
+
+
+def test_the_same_request_gives_the_same_report_to_the_bit() -> None:
+    first, second = (replay(request(variation=0.2, seed=3), LINKS).document() for _ in range(2))
+    assert json.dumps(first) == json.dumps(second)
+    assert json.dumps(replay(request(variation=0.2, seed=4), LINKS).document()) != json.dumps(first)
+
+
+def test_several_processes_give_what_one_gives() -> None:
+    links = tuple(generated(seed, seconds=10) for seed in range(8))
+    alone, together = (replay(request(variation=0.2), links, processes=n).document() for n in (1, 2))
+    assert alone == together
+
+
+def test_the_document_has_exactly_the_promised_names() -> None:
+    document = replay(request(), LINKS[:1]).document()
+    assert list(document) == ["deadline_ms", "traces", "contested", "gap_closed", "methods"]
+    assert document["deadline_ms"] == 80.0 and document["traces"] == 1
+    assert set(document["methods"]) == {  # type: ignore[call-overload]
+        *("clairvoyant", "regime", "fixed", "static", "last-sample", "ewma", "harmonic-mean", "bandit"),
+        *("paper-dynamic", "edgent-no-change-points", "edgent"),
+    }
+    for each in document["methods"].values():  # type: ignore[attr-defined]
+        assert list(each) == ["accuracy_in_time", "miss_rate", "reward_mean", "throughput_mean", "switches"]
+
+
+@pytest.mark.parametrize("race", [True, False])
+@pytest.mark.parametrize("interval", [2.0, 0.5])
+def test_nobody_beats_the_clairvoyant(race: bool, interval: float) -> None:
+    report = replay(request(race=race, interval=interval, variation=0.2), LINKS)
+    best = report.mean("clairvoyant", "accuracy")
+    assert all(report.mean(name, "accuracy") <= best + 1e-12 for name in METHODS)
+
+
+def test_on_a_link_that_never_changes_everyone_who_plans_does_as_well_as_the_oracle() -> None:
+    report = replay(request(deadline=0.060), [flat(3e6)])
+    found = {name: report.mean(name, "accuracy") for name in METHODS}
+    best = found.pop("clairvoyant")
+    found.pop("bandit")  # it has to learn first
+    found.pop("paper-dynamic")  # its map has few states
+    assert found == pytest.approx(dict.fromkeys(found, best))
+    assert report.contested == 0
+
+
+def test_with_a_race_nobody_gives_less_and_a_late_edge_is_rescued() -> None:
+    without, racing = (replay(request(race=race, variation=0.2), LINKS) for race in (False, True))
+    for name in METHODS:
+        assert racing.mean(name, "accuracy") >= without.mean(name, "accuracy") - 1e-12
+    assert racing.mean("static", "missed") < without.mean("static", "missed")
+
+
+def test_back_to_back_faster_plans_answer_more() -> None:
+    report = replay(request(interval=None), [flat(20e6, 4)])
+    counted = {name: report.per_trace[0][name].requests for name in METHODS}
+    assert counted["clairvoyant"] > 4 / 0.080
+    assert report.mean("clairvoyant", "throughput") > 12
+
+
+def test_an_outage_of_the_whole_trace_but_its_end_is_survived() -> None:
+    dead = Trace(name="dead", starts=np.array([0.0, 3000.0]), bandwidths=np.array([0.0, 1e4]), duration=Seconds(3600.0))
+    report = replay(request(interval=20.0), [dead])
+    assert report.mean("edgent", "accuracy") == pytest.approx(0.7, abs=0.01)  # exit 1 on the device takes 70 ms
+
+
+def test_after_an_outage_the_link_is_found_again() -> None:
+    bandwidths = np.where((np.arange(120) > 30) & (np.arange(120) < 60), 0.0, 20e6)
+    broken = Trace(name="broken", starts=np.arange(120.0), bandwidths=bandwidths, duration=Seconds(120.0))
+    report = replay(request(interval=0.5), [broken])
+    assert report.mean("edgent", "accuracy") == pytest.approx(report.mean("clairvoyant", "accuracy"), abs=0.01)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1000), at=st.floats(0, 50), row=st.integers(0, 100))
+def test_an_outcome_is_what_the_trace_gives_piece_by_piece(seed: int, at: float, row: int) -> None:
+    every, trace = choices(), varied(LINKS[seed % 4], seed)
+    row %= every.remote.size
+    found = outcomes(every, np.array(row), trace, np.array(at))
+
+    def carried(begin: float, bits: float) -> float:
+        edges = [begin, *trace.starts[trace.starts > begin].tolist(), math.inf]
+        for start, end in itertools.pairwise(edges):
+            rate = trace.at(start)
+            if bits <= rate * (end - start):
+                return start + (bits / rate if bits else 0.0)
+            bits -= rate * (end - start)
+        return math.inf
+
+    uploaded = carried(at + every.before[row], every.bits_up[row])
+    ended = carried(uploaded + every.between[row], every.bits_down[row]) + every.after[row]
+    assert float(found.edge) == pytest.approx(ended - at, abs=1e-6)
+    assert bool(found.in_time) == (float(found.edge) <= 0.080 + 1e-9)
+
+
+@given(bandwidth=st.floats(1e4, 1e8))
+def test_the_need_of_a_choice_is_where_its_latency_meets_the_deadline(bandwidth: float) -> None:
+    every = choices()
+    in_time = every.latency(bandwidth) <= every.deadline
+    clear = np.abs(every.need - bandwidth) > 1e-6 * bandwidth
+    assert (in_time == (every.need <= bandwidth))[clear].all()
+
+
+def seen(bandwidth: float, at: float, cut: bool = False) -> Transfer:
+    bits = (2000 + 175) * 1.046 * 8
+    return Transfer(direction="up", size=2000, seconds=bits / bandwidth, at=Seconds(at), cut=cut)
+
+
+def test_predictors_predict_what_their_names_say() -> None:
+    every = choices()
+    after_two = 1e6 + 0.3 * (2e6 - 1e6)
+    makers = {
+        static: 1e6,
+        last_sample: 4e6,
+        ewma: after_two + 0.3 * (4e6 - after_two),
+        harmonic_mean: 3 / (1 + 0.5 + 0.25) * 1e6,
+    }
+    for maker, expected in makers.items():
+        predictor = maker(every)
+        for k, bandwidth in enumerate((1e6, 2e6, 4e6)):
+            predictor.observe(seen(bandwidth, float(k)))
+        assert predictor.choose(3.0) == every.planned(expected)
+        assert predictor._bandwidth == pytest.approx(expected)
+
+
+def test_a_transfer_cut_short_lowers_a_prediction_and_never_raises_it() -> None:
+    predictor = last_sample(choices())
+    predictor.observe(seen(1e6, 0.0))
+    predictor.observe(seen(4e6, 1.0, cut=True))
+    assert predictor._bandwidth == pytest.approx(1e6)
+    predictor.observe(seen(4e5, 2.0, cut=True))
+    assert predictor._bandwidth == pytest.approx(2e5)
+
+
+def test_the_bandit_learns_that_the_link_is_good() -> None:
+    every = choices(deadline=0.060)
+    bandit = Bandit(every)
+    for _ in range(60):
+        row = bandit.choose(0.0)
+        bandit.learn(row, float(every.latency(20e6)[row] - every.before[row] - every.after[row]))
+    assert bandit.choose(0.0) == every.planned(20e6)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"deadline": 0.0},
+        {"deadline": math.nan},
+        {"interval": 0.0},
+        {"interval": -1.0},
+        {"variation": -0.1},
+        {"seed": -1},
+    ],
+)
+def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="expected"):
+        request(**wrong)
+
+
+def test_no_trace_is_refused() -> None:
+    with pytest.raises(InputError, match="no trace"):
+        replay(request(), [])
