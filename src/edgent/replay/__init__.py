@@ -1,5 +1,5 @@
 """A controller over traces in virtual time, beside the baselines and the oracles."""
 
-from edgent.replay.report import Report, Request, replay
+from edgent.replay.report import Report, Request, replay, workers
 
-__all__ = ["Report", "Request", "replay"]
+__all__ = ["Report", "Request", "replay", "workers"]

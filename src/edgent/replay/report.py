@@ -6,7 +6,7 @@ import math
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
 from typing import TYPE_CHECKING
@@ -76,12 +76,14 @@ class Report:
 
     Attributes:
         deadline: Of each request.
+        names: Of the traces.
         per_trace: Sums of every method, `fixed` included, for each trace.
         contested: Share of requests at which the clairvoyant's answer beats the fixed plan's.
         fixed: The fixed plan, printed.
     """
 
     deadline: Seconds
+    names: tuple[str, ...]
     per_trace: tuple[dict[str, Sums], ...]
     contested: float
     fixed: str
@@ -137,6 +139,7 @@ def replay(
     traces: Sequence[Trace],
     *,
     processes: int | None = None,
+    pool: Executor | None = None,
     done: Callable[[int], None] | None = None,
 ) -> Report:
     """Runs all methods over some traces; the same request gives the same report, to the bit.
@@ -145,6 +148,7 @@ def replay(
         request: What is asked.
         traces: The links.
         processes: How many run at a time; None: one on each core.
+        pool: Processes that are there already, for who replays often; see `workers`.
         done: Told how many traces are done, after each.
 
     Raises:
@@ -154,7 +158,7 @@ def replay(
         raise InputError("found no trace, expected one or more")
     job = _job(request)
     found = []
-    for each in _all(job, traces, processes or os.cpu_count() or 1):
+    for each in _all(job, traces, processes or os.cpu_count() or 1, pool):
         found.append(each)
         if done is not None:
             done(len(found))
@@ -175,26 +179,21 @@ def _job(request: Request) -> Job:
     )
 
 
-def _all(job: Job, traces: Sequence[Trace], processes: int) -> Iterator[Replayed]:
+def workers(processes: int | None = None) -> Executor:
+    """Processes to replay in, one on each core unless told; a context manager."""
+    return ProcessPoolExecutor(processes or os.cpu_count(), mp_context=multiprocessing.get_context("spawn"))
+
+
+def _all(job: Job, traces: Sequence[Trace], processes: int, pool: Executor | None) -> Iterator[Replayed]:
     """In the traces' order, whoever is done first."""
-    if processes == 1 or len(traces) < _TOO_FEW:
+    if pool is not None:
+        share = max(1, len(traces) // (4 * processes))
+        yield from pool.map(replayed, repeat(job), traces, range(len(traces)), chunksize=share)
+    elif processes == 1 or len(traces) < _TOO_FEW:
         yield from map(replayed, repeat(job), traces, range(len(traces)))
-        return
-    with ProcessPoolExecutor(
-        processes, mp_context=multiprocessing.get_context("spawn"), initializer=_begin, initargs=(job,)
-    ) as pool:
-        yield from pool.map(_replayed, traces, range(len(traces)), chunksize=4)
-
-
-_JOB: list[Job] = []  # of a process
-
-
-def _begin(job: Job) -> None:
-    _JOB[:] = [job]
-
-
-def _replayed(trace: Trace, number: int) -> Replayed:
-    return replayed(_JOB[0], trace, number)
+    else:
+        with workers(processes) as own:
+            yield from _all(job, traces, processes, own)
 
 
 def _report(request: Request, job: Job, found: Sequence[Replayed]) -> Report:
@@ -204,6 +203,7 @@ def _report(request: Request, job: Job, found: Sequence[Replayed]) -> Report:
     compared = sum(each.sums["clairvoyant"].requests for each in found)
     return Report(
         deadline=request.deadline,
+        names=tuple(each.name for each in found),
         per_trace=tuple({**each.sums, "fixed": each.each[best]} for each in found),
         contested=float(sum(each.beaten[best] for each in found)) / compared,
         fixed=repr(job.choices.table.configuration(best)),

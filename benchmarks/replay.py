@@ -1,0 +1,337 @@
+"""Every method over recorded links: what ours closes of the gap between the best baseline and the regime oracle.
+
+    python benchmarks/replay.py TRACES [--quick] [--json] [--seed S]
+
+TRACES is a folder with `oboe/` (scaled by 1) and `belgium-4g/` (scaled by 1/10 and 1/3), both searched for traces;
+without one, synthetic traces take their place, and the output says so. Bandwidth as recorded and with a variation of
+coefficient 0.2 within the recorded samples. Deadlines are shares of what the last exit takes on the device alone, and
+the paper's 1000 ms. Requests come every 2 s on all traces, every 0.5 s on a seeded quarter, back to back on a seeded
+fiftieth (at the middle deadline: it is a check, and slow).
+
+The settings: B-AlexNet on the emulated paper-pi3-resident with float32 only, and with all codecs; ResNet-50 on the
+emulated pi-3b+, its layers profiled, its two early exits and all accuracies *assumed* (an exit is taken to cost nothing
+itself), its input a JPEG of an assumed 16 kB or raw. A *cell* is a setting, a deadline, a set of traces, a variation
+and an interval. Each cell is replayed without a race, and again with one where some local branch fits the deadline.
+
+The gap closed is pooled over the requests of all cells whose regime oracle is a point ahead of the best baseline; its
+interval is a bootstrap over traces. `worse` lists the cells where a baseline is more than half a point ahead of ours,
+beyond the interval (paired, over traces).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.errors import EdgentError
+from edgent.lab.emulation import emulated_profile, find_device
+from edgent.latency import Profile
+from edgent.link.generator import generated
+from edgent.link.traces import Trace, load_traces
+from edgent.model import load
+from edgent.model.topologies import LIGHT, with_seeded_weights
+from edgent.planning import Candidates
+from edgent.planning.costs import BranchCosts, Crossing
+from edgent.planning.pricing import price
+from edgent.replay import Report, Request, replay, workers
+from edgent.replay.choices import Choices
+from edgent.replay.methods import BASELINES
+from edgent.runtime.calibrator import calibration_for
+from edgent.runtime.engine import Engine
+from edgent.runtime.profiler import profile
+from edgent.units import Seconds
+
+SHARES = (0.4, 0.5, 0.6, 0.75, 0.9)
+PAPERS = Seconds(1.0)
+VARIATIONS = (0.0, 0.2)
+SCALES = {"belgium/10": 0.1, "belgium/3": 1 / 3}
+ASSUMED_EXITS = ((0.45, 0.66), (0.75, 0.72), (1.0, 0.761))  # share of the last exit's work, accuracy
+ASSUMED_JPEG, ASSUMED_ANSWER = 16_000, 4_000  # bytes
+HALF_A_POINT = 0.005
+AHEAD = 0.01
+DRAWS = 2000
+QUICK = 16  # traces of each set
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Setting:
+    """A model on two machines."""
+
+    name: str
+    candidates: Candidates
+    device: Profile
+    edge: Profile
+    assumed: bool = False
+
+    @property
+    def whole(self) -> float:
+        """Seconds of the last exit on the device alone."""
+        return self.device.branches[-1].whole.median
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Cell:
+    """What is replayed at once."""
+
+    setting: Setting
+    deadline: Seconds
+    traces: str
+    variation: float
+    interval: float | None
+    race: bool
+
+    def __str__(self) -> str:
+        every = "back to back" if self.interval is None else f"{self.interval:g} s"
+        race = "race" if self.race else "no race"
+        return f"{self.setting.name}, {self.deadline * 1e3:.0f} ms, {self.traces}, {self.variation:g}, {every}, {race}"
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Table:
+    """What came out of all cells."""
+
+    cells: list[tuple[Cell, Report]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def settings() -> tuple[Setting, ...]:
+    """B-AlexNet, float32 only and with all codecs, and a weighty network."""
+    model = load("b-alexnet")
+    here = profile(model, Engine(threads=1))
+    slow = emulated_profile(here, find_device("paper-pi3-resident"))
+    coded = Candidates.build(model, slow, here, calibration_for(model, None)).frontier()
+    raw = Candidates.build(model, slow, here, source="array").restricted(codecs=["float32"]).frontier()
+    return (
+        Setting(name="b-alexnet float32", candidates=raw, device=slow, edge=here),
+        Setting(name="b-alexnet coded", candidates=coded, device=slow, edge=here),
+        weighty(),
+    )
+
+
+def weighty() -> Setting:
+    """ResNet-50 with exits that are assumed, on the emulated pi-3b+."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = load(with_seeded_weights(LIGHT / "light_resnet50.onnx", Path(folder)))
+        here = profile(model, Engine(threads=1))
+    slow = emulated_profile(here, find_device("pi-3b+"))
+    (whole,) = price(model, slow, here, None, source="array")
+    work = np.cumsum(whole.device) / whole.device.sum()
+    branches = [
+        _exit(whole, exit, int(np.searchsorted(work, share)) + 1 if share < 1 else whole.layers, accuracy)
+        for exit, (share, accuracy) in enumerate(ASSUMED_EXITS)
+    ]
+    return Setting(
+        name="resnet50 assumed", candidates=Candidates.of(branches).frontier(), device=slow, edge=here, assumed=True
+    )
+
+
+def _exit(whole: BranchCosts, exit: int, layers: int, accuracy: float) -> BranchCosts:
+    """The first layers of a branch as a branch: what comes down from its end is the answer."""
+    raw = (next(each for each in way if each.codec == "float32") for way in (whole.up, whole.down))
+    size, back = (crossing.size[: layers + 1, : layers + 1].copy() for crossing in raw)
+    back[:, -1] = ASSUMED_ANSWER
+    nothing = np.zeros_like(size)
+    coded = np.full_like(size, np.nan)
+    coded[0] = ASSUMED_JPEG
+    up = [
+        Crossing(codec=codec, size=plane, encode=nothing, decode=nothing, prepare=nothing)
+        for codec, plane in (("float32", size), ("source", coded))
+    ]
+    return BranchCosts(
+        exit=exit,
+        accuracy=accuracy,
+        device=whole.device[:layers],
+        edge=whole.edge[:layers],
+        up=tuple(up),
+        down=(Crossing(codec="float32", size=back, encode=nothing, decode=nothing),),
+    )
+
+
+def links(folder: Path | None, seed: int, quick: bool) -> dict[str, tuple[Trace, ...]]:
+    """The sets of traces by name."""
+    if folder is None:
+        return {"generated": tuple(generated(seed + k, seconds=180) for k in range(QUICK if quick else 100))}
+    oboe = load_traces(_files(folder / "oboe"))
+    belgium = load_traces(_files(folder / "belgium-4g"))
+    if quick:
+        oboe, belgium = _some(oboe, QUICK, seed), _some(belgium, QUICK // 4, seed)
+    scaled = {name: tuple(trace.scaled(scale) for trace in belgium) for name, scale in SCALES.items()}
+    return {"oboe": oboe, **scaled}
+
+
+def cells(made: Sequence[Setting], names: Sequence[str]) -> Iterator[Cell]:
+    """All of them."""
+    for setting in made:
+        for deadline in (*(Seconds(share * setting.whole) for share in SHARES), PAPERS):
+            for race in (False, True):
+                rescued = Choices.of(setting.candidates, deadline, race=race).rescue.any()
+                if race and not rescued:
+                    continue  # the same as without
+                for name in names:
+                    for variation in VARIATIONS:
+                        intervals = (2.0, 0.5, None) if deadline == Seconds(0.6 * setting.whole) else (2.0, 0.5)
+                        for interval in intervals:
+                            yield Cell(
+                                setting=setting,
+                                deadline=deadline,
+                                traces=name,
+                                variation=variation,
+                                interval=interval,
+                                race=race,
+                            )
+
+
+def measured(made: Sequence[Setting], sets: dict[str, tuple[Trace, ...]], seed: int) -> Table:
+    """Replays every cell."""
+    table, begin = Table(), time.monotonic()
+    todo = list(cells(made, list(sets)))
+    with workers() as pool:
+        for number, cell in enumerate(todo, start=1):
+            table.cells.append((cell, _replayed(cell, sets[cell.traces], seed, pool)))
+            print(f"{number}/{len(todo)} {time.monotonic() - begin:.0f} s: {cell}", file=sys.stderr)
+    table.seconds = time.monotonic() - begin
+    return table
+
+
+def _replayed(cell: Cell, traces: tuple[Trace, ...], seed: int, pool: Executor) -> Report:
+    part = {2.0: traces, 0.5: _some(traces, -(-len(traces) // 4), seed)}
+    chosen = part.get(cell.interval or 0.0) or _some(traces, -(-len(traces) // 50), seed)
+    request = Request(
+        candidates=cell.setting.candidates,
+        device=cell.setting.device,
+        edge=cell.setting.edge,
+        deadline=cell.deadline,
+        interval=cell.interval,
+        variation=cell.variation,
+        seed=seed,
+        race=cell.race,
+    )
+    return replay(request, chosen, pool=pool)
+
+
+def gap(table: Table, seed: int, *, race: bool) -> dict[str, object]:
+    """The gap closed, pooled over the cells that have one, and its interval over traces."""
+    ahead = [report for cell, report in table.cells if cell.race == race and report.gap_closed is not None]
+    if not ahead:
+        return {"cells": 0, "gap_closed": None, "low": None, "high": None}
+    names = sorted({name for report in ahead for name in report.names})
+    parts = np.zeros((3, len(names)))  # ours, best baseline, oracle: a trace counts in all cells that it is in
+    for report in ahead:
+        rows = [names.index(name) for name in report.names]
+        parts[:, rows] += np.stack([_sums(report, name) for name in ("edgent", report.best_baseline, "regime")])
+    random = np.random.default_rng(seed)
+    drawn = [_ratio(parts[:, random.integers(0, len(names), len(names))]) for _ in range(DRAWS)]
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return {"cells": len(ahead), "gap_closed": _ratio(parts), "low": float(low), "high": float(high)}
+
+
+def worse(table: Table, seed: int) -> list[dict[str, object]]:
+    """Cells in which a baseline is more than half a point ahead of ours, beyond chance."""
+    found = []
+    random = np.random.default_rng(seed)
+    for cell, report in table.cells:
+        requests = np.array([sums["edgent"].requests for sums in report.per_trace], dtype=np.float64)
+        for name in BASELINES:
+            lost = report.mean(name, "accuracy") - report.mean("edgent", "accuracy")
+            if lost <= HALF_A_POINT:
+                continue
+            differences = _sums(report, name) - _sums(report, "edgent")
+            rows = random.integers(0, requests.size, (DRAWS, requests.size))
+            low = float(np.percentile(differences[rows].sum(axis=1) / requests[rows].sum(axis=1), 2.5))
+            found.append({"cell": str(cell), "baseline": name, "points": lost * 100, "certain": low > HALF_A_POINT})
+    return found
+
+
+def document(table: Table, sets: dict[str, tuple[Trace, ...]], seed: int) -> dict[str, object]:
+    """Everything, as JSON."""
+    return {
+        "traces": {name: len(traces) for name, traces in sets.items()},
+        "seconds": table.seconds,
+        "gap": {"no race": gap(table, seed, race=False), "race": gap(table, seed, race=True)},
+        "worse": worse(table, seed),
+        "cells": [
+            {
+                "setting": cell.setting.name,
+                "assumed_accuracies": cell.setting.assumed,
+                "traces_of": cell.traces,
+                "variation": cell.variation,
+                "interval": cell.interval,
+                "race": cell.race,
+                **report.document(),
+            }
+            for cell, report in table.cells
+        ],
+    }
+
+
+def _sums(report: Report, name: str) -> Floats:
+    return np.array([sums[name].accuracy for sums in report.per_trace])
+
+
+def _ratio(parts: Floats) -> float:
+    ours, base, oracle = parts.sum(axis=1)
+    return float((ours - base) / (oracle - base))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix in (".txt", ".json", ".csv", ".log"))
+
+
+def _some(traces: Sequence[Trace], count: int, seed: int) -> tuple[Trace, ...]:
+    rows = np.sort(np.random.default_rng(seed).permutation(len(traces))[:count])
+    return tuple(traces[row] for row in rows)
+
+
+def _print(table: Table, found: dict[str, object], seed: int) -> None:
+    names = ("clairvoyant", "regime", *BASELINES, "edgent-no-change-points", "edgent")
+    short = ("clair", "regime", "fixed", "static", "last", "ewma", "harm", "bandit", "paper", "no-cp", "edgent")
+    print("accuracy in time, per cent; gap closed where the regime oracle is a point ahead")
+    print(" " * 8 + " ".join(f"{name:>6}" for name in short) + "    gap  contested")
+    for cell, report in table.cells:
+        print(cell)
+        values = " ".join(f"{report.mean(name, 'accuracy') * 100:6.2f}" for name in names)
+        closed = "     -" if report.gap_closed is None else f"{report.gap_closed * 100:5.0f}%"
+        print(f"        {values} {closed} {report.contested * 100:6.0f} %")
+    for race in (False, True):
+        print(f"{'race' if race else 'no race'}: {gap(table, seed, race=race)}")
+    for line in worse(table, seed):
+        print(f"worse: {line}")
+    print(f"{table.seconds:.0f} s; traces: {found['traces']}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Replays and prints."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("traces", nargs="?", type=Path, help="a folder with oboe/ and belgium-4g/")
+    parser.add_argument("--quick", action="store_true", help=f"a seeded subset: {QUICK} traces of Oboe's")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    if options.seed < 0:
+        parser.error(f"--seed {options.seed}: expected 0 or more")
+    try:
+        sets = links(options.traces, options.seed, options.quick)
+        table = measured(settings(), sets, options.seed)
+    except EdgentError as error:
+        parser.error(str(error))
+    found = document(table, sets, options.seed)
+    if options.json:
+        print(json.dumps(found))
+    else:
+        _print(table, found, options.seed)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
