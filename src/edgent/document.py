@@ -99,6 +99,10 @@ class Node:
         """A list of finite numbers, 0 or more."""
         return tuple(_number(item, f"{self._at(key)}[{k}]") for k, item in enumerate(self._items(key)))
 
+    def reals(self, key: str) -> tuple[float, ...]:
+        """A list of finite numbers of either sign."""
+        return tuple(_real(item, f"{self._at(key)}[{k}]") for k, item in enumerate(self._items(key)))
+
     def whole(self, key: str) -> int:
         """A whole number."""
         found = self.found[key]
@@ -156,6 +160,12 @@ def _number(found: object, place: str) -> float:
         return float(found)
     except OverflowError:
         _reject(place, found, "a finite number, 0 or more")
+
+
+def _real(found: object, place: str) -> float:
+    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+        _reject(place, found, "a finite number")
+    return float(found)
 
 
 def _reject(place: str, found: object, expected: str) -> NoReturn:

@@ -14,17 +14,28 @@ from edgent.units import format_duration
 if TYPE_CHECKING:
     from edgent.codec import Calibration
     from edgent.latency import Profile
+    from edgent.latency.machinefile import MachineModel
     from edgent.model import Model
 
 
 def profile(
-    model: ModelName,
+    model: Annotated[str, typer.Argument(metavar="[MODEL]", help="A name or an ONNX file; none: the machine.")] = "",
     output: Output = None,
     threads: Threads = 1,
     source: Annotated[Path | None, typer.Option(metavar="IMAGE", help="A typical input, as it will come.")] = None,
+    budget: Annotated[str, typer.Option(metavar="TIME", help="For the sweep, when no model is given.")] = "60s",
+    compare: Annotated[
+        tuple[Path, Path] | None, typer.Option(metavar="A B", help="Two such files, side by side.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a model on this machine: layers, codecs, pre-processing."""
+    """Measure a model on this machine; without a model, sweep layers of all types and fit the latency model."""
+    if compare is not None:
+        _compare(*compare, as_json=as_json)
+        return
+    if not model:
+        _sweep(output, threads, budget, as_json=as_json)
+        return
     from edgent.model import load
     from edgent.runtime.engine import Engine
     from edgent.runtime.profiler import profile as measure
@@ -89,6 +100,61 @@ def read_input(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); expected an image file") from error
+
+
+def _sweep(output: Path | None, threads: int, budget: str, *, as_json: bool) -> None:
+    from edgent.runtime.engine import Engine
+    from edgent.runtime.machine import sweep_machine
+    from edgent.units import parse_duration
+
+    seconds = parse_duration(budget, "budget")
+    show.check_output(output)
+    unfinished = None if output is None else output.with_name(output.name + ".unfinished")
+    with show.progress("sweeping, seconds") as progress:
+        made = sweep_machine(Engine(threads=threads), budget=seconds, unfinished=unfinished, progress=progress)
+    if output is not None:
+        made.save(output)
+    if as_json:
+        show.document(_machine_document(made))
+        return
+    show.out.print(f"{made!r}\n")
+    found = made.fit.validation
+    table = show.table("Cross-validated", "what", "count", "median error", "within 10 %", "in their 90 % interval")
+    for name, judged in (("kernels", found.kernel), ("whole specimens", found.specimen)):
+        shares = (judged.median_ape, judged.within_10_percent, judged.coverage)
+        table.add_row(name, str(judged.count), *map(show.percent, shares))
+    show.out.print(table)
+    if output is None:
+        show.out.print("nothing was written: name a file with -o to plan with it")
+
+
+def _machine_document(made: MachineModel) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "machine": made.machine,
+        "engine": made.engine,
+        "threads": made.threads,
+        "options": dict(made.options),
+        "seconds": made.seconds,
+        "specimens": made.specimens,
+        "families": sorted(made.fit.families),
+        "validation": asdict(made.fit.validation),
+    }
+
+
+def _compare(a: Path, b: Path, *, as_json: bool) -> None:
+    from edgent.latency.compare import compared
+
+    found = compared(a, b)
+    if as_json:
+        show.document(found.document())
+        return
+    show.out.print(f"A: {found.names[0]}\nB: {found.names[1]}\n")
+    table = show.table(f"B takes {found.ratio:.2f} times as long as A", found.what, "A", "B", "B / A")
+    for row in found.rows:
+        table.add_row(row.name, format_duration(row.a), format_duration(row.b), f"{row.b / row.a:.2f}")
+    show.out.print(table)
 
 
 def _accuracies(accuracies: tuple[float, ...], calibration: Calibration) -> dict[str, Any]:

@@ -151,6 +151,7 @@ class Profile:
         fit: From any size of picture to the model's.
         normalise: From pixels to the input tensor.
         emulated: Name of the device that this profile was scaled to stand for, else None.
+        predicted: Whether a latency model predicted it, and nothing was measured.
     """
 
     model: str
@@ -164,6 +165,7 @@ class Profile:
     fit: Timing
     normalise: Timing
     emulated: str | None = None
+    predicted: bool = False
 
     def __post_init__(self) -> None:
         if len(self.digest) != 64 or not set(self.digest) <= set(string.hexdigits):
@@ -233,7 +235,10 @@ class Profile:
 
     def to_json(self) -> str:
         """The file's text; the same profile always gives the same text."""
-        return json.dumps({"schema": SCHEMA, **_plain(self)}, indent=1, allow_nan=False) + "\n"
+        content = {"schema": SCHEMA, **_plain(self)}
+        if not self.predicted:  # measured profiles read as they always did
+            del content["predicted"]
+        return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str, source: str = "profile") -> Profile:
@@ -271,14 +276,16 @@ class Profile:
     def __repr__(self) -> str:
         branches = ", ".join(f"exit {b.exit} {format_duration(b.whole.median)}" for b in self.branches)
         where = self.machine if self.emulated is None else f"{self.emulated}, emulated on {self.machine}"
-        return f"<Profile {self.model} {self.digest[:12]} on {where}, {self.engine} x{self.threads}: {branches}>"
+        what = "Predicted profile" if self.predicted else "Profile"
+        return f"<{what} {self.model} {self.digest[:12]} on {where}, {self.engine} x{self.threads}: {branches}>"
 
 
 def _read_profile(found: object) -> Profile:
     schema = found.get("schema") if isinstance(found, dict) else None
     if isinstance(schema, bool) or schema != SCHEMA:
         raise InputError(f"found schema {str(schema)[:20]}, expected a profile of schema {SCHEMA}")
-    node = Node(found, "profile", ("schema", *_keys(Profile)))
+    marked = isinstance(found, dict) and "predicted" in found
+    node = Node(found, "profile", ("schema", *(key for key in _keys(Profile) if marked or key != "predicted")))
     return Profile(
         model=node.text("model"),
         digest=node.text("digest"),
@@ -291,6 +298,7 @@ def _read_profile(found: object) -> Profile:
         fit=_read_timing(node, "fit"),
         normalise=_read_timing(node, "normalise"),
         emulated=None if node.absent("emulated") else node.text("emulated"),
+        predicted=marked and node.truth("predicted"),
     )
 
 

@@ -28,7 +28,7 @@ from edgent.runtime.verify import random_feeds
 
 _SIZES = 5  # boundaries of different sizes that codecs are timed on
 _LARGEST = 1e30  # random weights may overflow; a codec's time does not depend on it
-_CODED = tuple(codec for codec in IMAGE_CODECS if codec != "source")
+CODED = tuple(codec for codec in IMAGE_CODECS if codec != "source")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class Coding:
         self.tasks: list[Task] = []
         for codec in TENSOR_CODECS:
             for array in self.tensors:
-                self.tasks += _tensor_tasks(codec, array)
+                self.tasks += tensor_tasks(codec, array)
         self.images = source.form is not None
         if source.form is not None:
             self.tasks += _image_tasks(source, source.form)
@@ -89,7 +89,7 @@ class Coding:
         for codec in TENSOR_CODECS:
             medians = np.array([left.pop(0).median for _ in range(2 * len(sizes))]).reshape(-1, 2)
             codecs.append(_codec_time(codec, line(sizes, medians[:, 0]), line(sizes, medians[:, 1])))
-        for codec in _CODED if self.images else ():
+        for codec in CODED if self.images else ():
             encode, decode = left.pop(0).median, left.pop(0).median
             codecs.append(_codec_time(codec, (encode, 0.0), (decode, 0.0)))
         steps = left or [summary(np.zeros(1))] * 3
@@ -134,15 +134,16 @@ def _photo(size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pixels.transpose(1, 2, 0))
 
 
-def _tensor_tasks(codec: str, array: Array) -> list[Task]:
+def tensor_tasks(codec: str, array: Array) -> list[Task]:
+    """Encoding and decoding a tensor."""
     data, kind = encode_tensor(codec, array), str(array.dtype)
     return [lambda: encode_tensor(codec, array), lambda: decode_tensor(codec, data, array.shape, kind)]
 
 
 def _image_tasks(source: Source, form: Preprocessing) -> list[Task]:
     tasks: list[Task] = []
-    for codec in _CODED:
-        tasks += _coder_tasks(codec, source.fitted)
+    for codec in CODED:
+        tasks += coder_tasks(codec, source.fitted)
     return [
         *tasks,
         lambda: decode_pixels(source.data),
@@ -151,7 +152,8 @@ def _image_tasks(source: Source, form: Preprocessing) -> list[Task]:
     ]
 
 
-def _coder_tasks(codec: str, pixels: NDArray[np.uint8]) -> list[Task]:
+def coder_tasks(codec: str, pixels: NDArray[np.uint8]) -> list[Task]:
+    """Encoding and decoding an image."""
     data = encode_image(codec, pixels)
     return [lambda: encode_image(codec, pixels), lambda: decode_pixels(data)]
 

@@ -76,6 +76,16 @@ class Engine:
         self._sessions: OrderedDict[bytes, Session] = OrderedDict()
         self._lock = threading.Lock()
 
+    @property
+    def options(self) -> dict[str, str]:
+        """What sessions are made with: times hold for these options and no others."""
+        return {
+            "intra_op_num_threads": str(self.threads),
+            "inter_op_num_threads": "1",
+            "graph_optimization_level": "all",
+            "execution_provider": "CPUExecutionProvider",
+        }
+
     def session(self, model: Model, given: Sequence[str], asked: Sequence[str]) -> Session:
         """The session for the part of `model` that makes `asked` out of `given`, warmed.
 

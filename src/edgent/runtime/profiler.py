@@ -2,7 +2,7 @@
 
 Whole runs without a profiler tell how long a branch takes; the engine's own profiler tells how that divides among the
 layers. Every profiled event is booked exactly once: to the layers its node stands for, or to nobody. The layers are
-then scaled so that they add up to the whole, for a profiler slows small nodes down.
+then scaled so that they add up to the whole, after each node has given back what the profiler added to it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from __future__ import annotations
 import platform
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,37 +18,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgent.latency.booking import Booking, book, deflated
 from edgent.latency.profile import BranchProfile, Profile
 from edgent.model import Branch, Model
-from edgent.model.costs import LayerCost, layer_costs
+from edgent.model.costs import layer_costs
 from edgent.model.optimised import named, node_layers
 from edgent.runtime.coding import Coding, Source
 from edgent.runtime.engine import Engine, Feeds, Session
+from edgent.runtime.nodes import node_times
 from edgent.runtime.timing import Progress, Task, interleaved, summary
 
 _ROUNDS = 30
 _BURST = 3  # profiled runs in a row; the first meets cold caches and does not count
-_FLOPS, _BYTES = 4e10, 1e10  # a core's rough speed a second: it only divides the time of fused layers among them
-_DROPPED = {"Dropout", "Identity"}  # nothing is left of them once other layers are fused around them
-_KERNEL = "_kernel_time"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Booking:
-    """Where profiled time went.
-
-    Attributes:
-        layers: seconds of each layer of the branch, shape (n,).
-        unassigned: seconds of nodes that stand for no layer.
-    """
-
-    layers: NDArray[np.float64]
-    unassigned: float
-
-    @property
-    def total(self) -> float:
-        """All of it, in seconds."""
-        return float(self.layers.sum()) + self.unassigned
 
 
 def profile(
@@ -84,7 +63,8 @@ def profile(
         profiled = [stack.enter_context(_Profiled(model, branch, engine, given.feeds)) for branch in model.branches]
         runs = [one.run for one in profiled]
         times = interleaved([*wholes, *coding.tasks], runs, rounds=rounds, until=until, progress=progress)
-        bookings = [one.booking() for one in profiled]
+        wholes_seconds = [summary(seconds).median for seconds in times[: len(wholes)]]
+        bookings = [one.booking(whole) for one, whole in zip(profiled, wholes_seconds, strict=True)]
     coded = coding.times(times[len(wholes) :])
     return Profile(
         model=model.name,
@@ -98,45 +78,6 @@ def profile(
         fit=coded.fit,
         normalise=coded.normalise,
     )
-
-
-def node_times(events: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
-    """Seconds of each node of the graph, one for each run, in the order of the runs.
-
-    Args:
-        events: of the engine's profiler; it counts in microseconds. Nodes inside another (the body of a Loop or an If)
-            are part of its time, and do not count again.
-    """
-    nodes = [event for event in events if event.get("cat") == "Node" and event["name"].endswith(_KERNEL)]
-    nodes.sort(key=lambda event: (event["ts"], -event["dur"]))
-    found: dict[str, list[float]] = {}
-    outer_ends = -1
-    for event in nodes:
-        ends = event["ts"] + event["dur"]
-        if event["ts"] >= outer_ends or ends > outer_ends:
-            found.setdefault(event["name"].removesuffix(_KERNEL), []).append(event["dur"] / 1e6)
-            outer_ends = ends
-    return found
-
-
-def book(times: Mapping[str, float], layers: Mapping[str, tuple[int, ...]], costs: Sequence[LayerCost]) -> Booking:
-    """Books each node's time exactly once: to the layers it stands for, in proportion to their work, or to nobody.
-
-    Args:
-        times: seconds by name of the node.
-        layers: from `node_layers`.
-        costs: of the branch's layers.
-    """
-    work = np.array([_work(cost) for cost in costs])
-    booked, unassigned = np.zeros(len(costs)), 0.0
-    for name, seconds in times.items():
-        positions = list(layers.get(name, ()))
-        if not positions:
-            unassigned += seconds
-            continue
-        share = work[positions] if work[positions].any() else np.ones(len(positions))
-        booked[positions] += seconds * share / share.sum()
-    return Booking(layers=booked, unassigned=unassigned)
 
 
 class _Profiled:
@@ -164,10 +105,10 @@ class _Profiled:
         for _ in range(_BURST):
             self._session.run(self._feeds)
 
-    def booking(self) -> Booking:
-        """Books the median time of every node; ends the profiling."""
+    def booking(self, whole: float) -> Booking:
+        """Books the median time of every node, beside the seconds of the whole; ends the profiling."""
         times = {name: _steady(seconds) for name, seconds in node_times(self._events()).items()}
-        return book(times, self._layers, self._costs)
+        return book(deflated(times, whole), self._layers, self._costs)
 
     def _events(self) -> list[dict[str, Any]]:
         session, self._session = self._session, None
@@ -200,11 +141,3 @@ def _whole(model: Model, branch: Branch, engine: Engine, feeds: Feeds) -> Task:
 
 def _ends(branch: Branch) -> tuple[list[str], list[str]]:
     return [tensor.name for tensor in branch.inputs], [tensor.name for tensor in branch.outputs]
-
-
-def _work(cost: LayerCost) -> float:
-    """Roughly the seconds that a layer takes; 0 for one that does nothing."""
-    if cost.kind in _DROPPED:
-        return 0.0
-    moved = (cost.bytes_in or 0) + (cost.bytes_out or 0) + cost.bytes_weights
-    return (cost.flops or 0) / _FLOPS + moved / _BYTES

@@ -1,0 +1,184 @@
+"""The latency model of a machine: what a sweep taught about every family of kernels.
+
+It predicts branches that were never measured. Its spread has two sources: how far a kernel lies from those that were
+timed (the processes say), and what the machine itself does from run to run. Both are set by cross-validation, so that
+intervals hold as much as they promise.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgent.errors import InputError
+from edgent.latency.family import Family, Sample, fit_family, some
+from edgent.latency.gaussian import Array
+from edgent.latency.prediction import NINETY, BranchWork, Prediction
+from edgent.latency.regressions import FlopsLine, PaperRegression, fit_flops, fit_paper
+from edgent.latency.traits import Traits, footprint, traits
+
+_FOLDS = 5
+_UNKNOWN_SPREAD = 1.0  # of the logarithm: 90 % within a factor of five
+_DEAR = 0.9  # quantile of the known families
+_FEWEST = 20  # samples without which there is nothing to fit
+_FLOOR = 0.01  # no machine repeats itself more exactly
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """Predictions beside the truth, all as fractions.
+
+    Attributes:
+        median_ape: median absolute error.
+        within_10_percent: share of predictions that near.
+        coverage: share of truths inside their 90 % interval.
+        count: predictions.
+    """
+
+    median_ape: float
+    within_10_percent: float
+    coverage: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """What cross-validation found: specimens in five folds, each predicted by a fit to the others.
+
+    Attributes:
+        kernel: each kernel by itself.
+        specimen: each specimen as a whole.
+        alone: factor on the standard deviation of a kernel that makes its interval hold 90 %.
+        together: the same for a sum of kernels.
+    """
+
+    kernel: Judged
+    specimen: Judged
+    alone: float
+    together: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fit:
+    """What the samples of a sweep say.
+
+    Attributes:
+        families: by name.
+        validation: how far that can be trusted.
+        paper: the paper's regression on the same samples.
+        flops: the line on floating point operations.
+    """
+
+    families: Mapping[str, Family]
+    validation: Validation
+    paper: PaperRegression
+    flops: FlopsLine
+
+    def predict(self, work: BranchWork) -> Prediction:
+        """The times of a branch's layers."""
+        touched = footprint(work.kernels)
+        described = [traits(kernel, touched) for kernel in work.kernels]
+        seconds, covariance = predict_kernels(self.families, described)
+        unknown = tuple(sorted({kernel.family for kernel in described} - self.families.keys()))
+        return work.booked(seconds, covariance * self.validation.together**2, unknown)
+
+
+def fit(specimens: Sequence[Sequence[Sample]], *, seed: int = 0) -> Fit:
+    """Fits the latency model of a machine.
+
+    Args:
+        specimens: the samples of each specimen.
+        seed: of what is drawn by chance: which samples are kept where there are very many.
+
+    Raises:
+        InputError: hardly any samples.
+    """
+    samples = [sample for specimen in specimens for sample in specimen]
+    if len(samples) < _FEWEST:
+        raise InputError(
+            f"found {len(samples)} timed kernels, expected {_FEWEST} or more: give the sweep a longer budget"
+        )
+    families = _families(samples, np.random.default_rng(seed))
+    return Fit(
+        families=families,
+        validation=_validate(specimens, families),
+        paper=fit_paper(samples),
+        flops=fit_flops(samples),
+    )
+
+
+def predict_kernels(families: Mapping[str, Family], kernels: Sequence[Traits]) -> tuple[Array, Array]:
+    """Seconds of each kernel, shape (m,), and the covariance of their logarithms, shape (m, m)."""
+    seconds, covariance = np.zeros(len(kernels)), np.zeros((len(kernels),) * 2)
+    for name, positions in _by_family(kernel.family for kernel in kernels).items():
+        members = [kernels[position] for position in positions]
+        known = families.get(name)
+        found, spread = known.predict(members) if known else _guess(families.values(), members)
+        seconds[positions] = found
+        covariance[np.ix_(positions, positions)] = spread
+    return seconds, covariance
+
+
+def _guess(families: Iterable[Family], kernels: Sequence[Traits]) -> tuple[Array, Array]:
+    """For a family never met: its operations and bytes at the prices of the dearest tenth, and hardly sure of it."""
+    prices = np.stack([family.rates * np.exp(family.shift) for family in families])
+    work = np.array([kernel.work for kernel in kernels])
+    return np.quantile(work @ prices.T, _DEAR, axis=1), np.full((len(kernels),) * 2, _UNKNOWN_SPREAD**2)
+
+
+def _families(samples: Sequence[Sample], random: np.random.Generator) -> dict[str, Family]:
+    by_name = _by_family(sample.traits.family for sample in samples)
+    return {name: fit_family([samples[k] for k in by_name[name]], random) for name in sorted(by_name)}
+
+
+def _by_family(names: Iterable[str]) -> dict[str, list[int]]:
+    positions: dict[str, list[int]] = defaultdict(list)
+    for position, name in enumerate(names):
+        positions[name].append(position)
+    return positions
+
+
+def _validate(specimens: Sequence[Sequence[Sample]], families: Mapping[str, Family]) -> Validation:
+    """Leaves out every fifth specimen at a time; rates and length scales stay, for they are few."""
+    kernels: list[tuple[float, float]] = []  # error and spread of the logarithm
+    wholes: list[tuple[float, float]] = []
+    for fold in range(_FOLDS):
+        kept = [sample for k, specimen in enumerate(specimens) if k % _FOLDS != fold for sample in specimen]
+        fitted = _conditioned(families, kept)
+        for specimen in (specimen for specimen in specimens[fold::_FOLDS] if specimen):
+            seconds, covariance = predict_kernels(fitted, [sample.traits for sample in specimen])
+            truth = np.array([families[sample.traits.family].even([sample])[0] for sample in specimen])
+            share = seconds / seconds.sum()
+            kernels += zip(np.log(seconds / truth), np.sqrt(np.diag(covariance) + _FLOOR**2), strict=True)
+            wholes.append((np.log(seconds.sum() / truth.sum()), np.sqrt(share @ covariance @ share + _FLOOR**2)))
+    (alone, one_by_one), (together, summed) = _judged(kernels), _judged(wholes)
+    return Validation(kernel=one_by_one, specimen=summed, alone=alone, together=together)
+
+
+def _conditioned(families: Mapping[str, Family], samples: Sequence[Sample]) -> dict[str, Family]:
+    by_name = _by_family(sample.traits.family for sample in samples)
+    random = np.random.default_rng(0)
+    return {
+        name: family.conditioned(some([samples[k] for k in by_name.get(name, ())], random))
+        for name, family in families.items()
+    }
+
+
+def _judged(found: Sequence[tuple[float, float]]) -> tuple[float, Judged]:
+    """The factor on the spread with which 90 % lie within, learned on one half and judged on the other, both ways."""
+    errors, spreads = np.abs(np.array(found)).T
+    ratio = errors / spreads / NINETY
+    halves = ratio[::2], ratio[1::2]
+    learned_on = [float(np.quantile(half, 0.9)) for half in halves]
+    held = np.concatenate([halves[1] <= learned_on[0], halves[0] <= learned_on[1]])
+    ape = np.expm1(errors)
+    judged = Judged(
+        median_ape=float(np.median(ape)),
+        within_10_percent=float(np.mean(ape <= 0.1)),
+        coverage=float(held.mean()),
+        count=len(errors),
+    )
+    return float(np.quantile(ratio, 0.9)), judged

@@ -1,0 +1,95 @@
+"""What latency models have in common: the work of a branch goes in, the times of its layers come out, with spread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.latency.booking import booking_shares
+from edgent.latency.profile import BranchProfile
+from edgent.latency.whole import Expected
+from edgent.model.costs import LayerCost
+from edgent.model.kernels import Kernel
+from edgent.units import Seconds
+
+NINETY = 1.645  # standard deviations to either side that hold 90 % of a normal distribution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchWork:
+    """What running a branch, or a part of it, is made of.
+
+    Attributes:
+        exit: the branch's exit.
+        costs: of its layers.
+        kernels: what the engine runs, in its order.
+        layers: positions of the layers that each kernel stands for, by the kernel's name.
+    """
+
+    exit: int
+    costs: tuple[LayerCost, ...]
+    kernels: tuple[Kernel, ...]
+    layers: Mapping[str, tuple[int, ...]]
+
+    def booked(
+        self, seconds: NDArray[np.float64], covariance: NDArray[np.float64], unknown: tuple[str, ...] = ()
+    ) -> Prediction:
+        """What the kernels' times come to for the layers.
+
+        Args:
+            seconds: of each kernel, shape (m,).
+            covariance: of their logarithms, shape (m, m).
+            unknown: families of kernels that the model had not met.
+        """
+        shares = booking_shares([kernel.name for kernel in self.kernels], self.layers, self.costs)
+        homeless = shares.sum(axis=1) == 0
+        shares[homeless] = 1 / max(1, len(self.costs))  # what belongs to no layer is still waited for
+        spread = covariance * np.outer(seconds, seconds)
+        return Prediction(layers=seconds @ shares, covariance=shares.T @ spread @ shares, unknown=unknown)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prediction:
+    """The predicted times of a branch's layers.
+
+    Attributes:
+        layers: seconds of each layer, shape (n,), none negative.
+        covariance: of those seconds, shape (n, n).
+        unknown: kinds of work that the model had not met, for which it guessed.
+    """
+
+    layers: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    unknown: tuple[str, ...] = ()
+
+    def between(self, first: int, last: int) -> Expected:
+        """Time of the layers from cut `first` to cut `last`, with the interval that holds 90 % of measurements."""
+        seconds = float(self.layers[first:last].sum())
+        variance = max(0.0, float(self.covariance[first:last, first:last].sum()))
+        factor = float(np.exp(NINETY * np.sqrt(variance) / seconds)) if seconds > 0 else 1.0
+        return Expected(seconds=Seconds(seconds), low=Seconds(seconds / factor), high=Seconds(seconds * factor))
+
+
+class LatencyModel(Protocol):
+    """Predicts how long a branch's layers take on one machine."""
+
+    def predict(self, work: BranchWork) -> Prediction:
+        """The times of the layers."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """The latency model of a branch that was profiled: it predicts what was measured."""
+
+    profile: BranchProfile
+
+    def predict(self, work: BranchWork) -> Prediction:  # noqa: ARG002  a profile needs no second look at the graph
+        """The measured layers; the whole's spread is taken to be common to all of them."""
+        layers = np.array(self.profile.layers)
+        deviation = layers * (self.profile.whole.spread / 1.349)  # from an interquartile range
+        return Prediction(layers=layers, covariance=np.outer(deviation, deviation))

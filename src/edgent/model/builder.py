@@ -1,0 +1,187 @@
+"""Builds small ONNX graphs out of random numbers, keeping count of every shape on the way."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from edgent.model.model import Segment
+from edgent.model.values import Tensor
+
+Shape = tuple[int, ...]
+OPSET = 17
+_IR_VERSION = 8
+_POOL = np.random.default_rng(0).standard_normal(1 << 16).astype(np.float32)
+
+
+class Builder:
+    """A graph in the making; every layer is a method that takes and returns names of tensors.
+
+    The weights are one short list of random numbers over and over: they are timed, not believed.
+    """
+
+    def __init__(self) -> None:
+        self.shapes: dict[str, Shape] = {}
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+        self._inputs: list[str] = []
+
+    def input(self, shape: Shape) -> str:
+        """A tensor that is given."""
+        name = f"input{len(self._inputs)}"
+        self.shapes[name] = shape
+        self._inputs.append(name)
+        return name
+
+    def node(self, op: str, inputs: list[str], shape: Shape, **attributes: Any) -> str:
+        """Any node with one output of a known shape; it is called like its output."""
+        name = f"t{len(self._nodes)}"
+        self._nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
+        self.shapes[name] = shape
+        return name
+
+    def like(self, op: str, x: str, *more: str, **attributes: Any) -> str:
+        """A node whose output has the shape of its first input."""
+        return self.node(op, [x, *more], self.shapes[x], **attributes)
+
+    def constant(self, shape: Shape, scale: float = 1.0, shift: float = 0.0) -> str:
+        """Weights."""
+        numbers = np.resize(_POOL, math.prod(shape)) * np.float32(scale) + np.float32(shift)
+        return self._initialiser(TensorProto.FLOAT, shape, numbers.astype(np.float32).tobytes())
+
+    def integers(self, *numbers: int) -> str:
+        """A constant list of whole numbers: a shape, axes."""
+        return self._initialiser(TensorProto.INT64, (len(numbers),), np.array(numbers, np.int64).tobytes())
+
+    def segment(self, asked: list[str]) -> Segment:
+        """What an engine can run, with its weights inside."""
+        graph = helper.make_graph(
+            self._nodes, "specimen", [self._value(n) for n in self._inputs], [self._value(n) for n in asked]
+        )
+        graph.initializer.extend(self._constants)
+        proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=_IR_VERSION)
+        given, ends = ([self._tensor(name) for name in names] for names in (self._inputs, asked))
+        return Segment(given=tuple(given), asked=tuple(ends), proto=proto.SerializeToString(), weights=Path())
+
+    def _initialiser(self, kind: int, shape: Shape, raw: bytes) -> str:
+        name = f"w{len(self._constants)}"
+        self._constants.append(TensorProto(name=name, data_type=kind, dims=shape, raw_data=raw))
+        return name
+
+    def _value(self, name: str) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, self.shapes[name])
+
+    def _tensor(self, name: str) -> Tensor:
+        return Tensor(name=name, dtype="float32", shape=self.shapes[name])
+
+    # --- layers ---------------------------------------------------------------------------------------------------
+
+    def conv(
+        self, x: str, maps: int, side: int | tuple[int, int] = 3, *, stride: int = 1, groups: int = 1,
+        bias: bool = True, padded: bool = True,
+    ) -> str:  # fmt: skip
+        """A convolution; `padded` keeps the map's size at stride 1."""
+        batch, channels, *size = self.shapes[x]
+        kernel = (side, side) if isinstance(side, int) else side
+        pads = [k // 2 if padded else 0 for k in kernel]
+        out = [(length + 2 * pad - k) // stride + 1 for length, pad, k in zip(size, pads, kernel, strict=True)]
+        fan = channels // groups * math.prod(kernel)
+        inputs = [x, self.constant((maps, channels // groups, *kernel), scale=fan**-0.5)]
+        inputs += [self.constant((maps,), scale=0.1)] if bias else []
+        return self.node(
+            "Conv", inputs, (batch, maps, *out),
+            kernel_shape=kernel, strides=[stride, stride], pads=pads * 2, group=groups,
+        )  # fmt: skip
+
+    def norm(self, x: str) -> str:
+        """Batch normalisation."""
+        shape = (self.shapes[x][1],)
+        numbers = [self.constant(shape, 0.1, 1.0), self.constant(shape, 0.1), self.constant(shape, 0.1)]
+        return self.like("BatchNormalization", x, *numbers, self.constant(shape, 0.01, 1.0))
+
+    def activation(self, x: str, kind: str) -> str:
+        """An activation by name; composed ones become the nodes that exporters write."""
+        if kind == "Clip":
+            return self.like("Clip", x, self._scalar(0.0), self._scalar(6.0))
+        if kind == "Silu":
+            return self.like("Mul", x, self.like("Sigmoid", x))
+        if kind == "Gelu":
+            scaled = self.like("Div", x, self._scalar(math.sqrt(2.0)))
+            grown = self.like("Add", self.like("Erf", scaled), self._scalar(1.0))
+            return self.like("Mul", self.like("Mul", x, grown), self._scalar(0.5))
+        return self.like(kind, x)
+
+    def pool(self, kind: str, x: str, side: int, stride: int, *, padded: bool = True) -> str:
+        """MaxPool or AveragePool."""
+        batch, channels, *size = self.shapes[x]
+        pad = side // 2 if padded else 0
+        out = [(length + 2 * pad - side) // stride + 1 for length in size]
+        return self.node(
+            kind, [x], (batch, channels, *out),
+            kernel_shape=[side, side], strides=[stride, stride], pads=[pad] * 4,
+        )  # fmt: skip
+
+    def mean(self, x: str) -> str:
+        """Global average pooling."""
+        return self.node("GlobalAveragePool", [x], (*self.shapes[x][:2], 1, 1))
+
+    def concat(self, parts: list[str], axis: int = 1) -> str:
+        """Concatenation."""
+        shape = list(self.shapes[parts[0]])
+        shape[axis] = sum(self.shapes[part][axis] for part in parts)
+        return self.node("Concat", parts, tuple(shape), axis=axis)
+
+    def add(self, x: str, y: str) -> str:
+        """A sum of two tensors of one shape."""
+        return self.like("Add", x, y)
+
+    def reshape(self, x: str, *shape: int) -> str:
+        """Another shape of the same elements."""
+        return self.node("Reshape", [x, self.integers(*shape)], shape)
+
+    def transpose(self, x: str, *order: int) -> str:
+        """Axes in another order."""
+        return self.node("Transpose", [x], tuple(self.shapes[x][axis] for axis in order), perm=order)
+
+    def gemm(self, x: str, width: int) -> str:
+        """A fully connected layer on (batch, features)."""
+        rows, features = self.shapes[x]
+        weights = self.constant((width, features), scale=features**-0.5)
+        return self.node("Gemm", [x, weights, self.constant((width,), 0.1)], (rows, width), transB=1)
+
+    def linear(self, x: str, width: int) -> str:
+        """A fully connected layer on the last axis, as exporters write it for tokens."""
+        *lead, features = self.shapes[x]
+        weights = self.constant((features, width), scale=features**-0.5)
+        made = self.node("MatMul", [x, weights], (*lead, width))
+        return self.like("Add", made, self.constant((width,), 0.1))
+
+    def matmul(self, x: str, y: str) -> str:
+        """A product of two computed tensors."""
+        return self.node("MatMul", [x, y], (*self.shapes[x][:-1], self.shapes[y][-1]))
+
+    def scaled(self, x: str, factor: float) -> str:
+        """A product with one number."""
+        return self.like("Mul", x, self._scalar(factor))
+
+    def layer_norm(self, x: str) -> str:
+        """Layer normalisation over the last axis."""
+        width = (self.shapes[x][-1],)
+        return self.like("LayerNormalization", x, self.constant(width, 0.1, 1.0), self.constant(width, 0.1), axis=-1)
+
+    def resize(self, x: str, factor: int, mode: str) -> str:
+        """Upsampling by a whole factor."""
+        batch, channels, height, width = self.shapes[x]
+        name = self._initialiser(TensorProto.FLOAT, (4,), np.array([1, 1, factor, factor], np.float32).tobytes())
+        shape = (batch, channels, height * factor, width * factor)
+        return self.node(
+            "Resize", [x, "", name], shape, mode=mode, coordinate_transformation_mode="asymmetric", nearest_mode="floor"
+        )
+
+    def _scalar(self, number: float) -> str:
+        return self._initialiser(TensorProto.FLOAT, (), np.float32(number).tobytes())

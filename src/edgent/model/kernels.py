@@ -1,0 +1,93 @@
+"""The kernels that an engine makes of a graph: what it really runs, with the shapes they work on.
+
+Fusing and choosing layouts is the engine's own business, so it is asked: it writes down the graph it would run, which
+takes no timing. That file has no shapes; but nodes and tensors keep the names of what they replace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+Shape = tuple[int, ...]
+
+_REPLACED = ("_nchwc",)
+_FUSED = "fused "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernel:
+    """One node of the optimised graph.
+
+    Attributes:
+        name: the node's name.
+        op: its operator, with the domain before it unless that is ONNX's own: "nchwc.Conv".
+        inputs: shapes of the tensors that are computed.
+        weights: shapes of the constants.
+        output: shape of the first tensor made.
+        attributes: the whole-number ones, and the presence of an activation.
+    """
+
+    name: str
+    op: str
+    inputs: tuple[Shape, ...]
+    weights: tuple[Shape, ...]
+    output: Shape
+    attributes: Mapping[str, tuple[int, ...]]
+
+
+def kernels(path: Path, shapes: Mapping[str, Shape | None]) -> tuple[Kernel, ...]:
+    """The kernels of an optimised graph, in its order.
+
+    Args:
+        path: the file that the engine wrote.
+        shapes: of the tensors of the graph it was made of, whose nodes were called like their outputs (`named`).
+    """
+    graph = onnx.load(path, load_external_data=False).graph
+    constants = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    known = {name: shape for name, shape in shapes.items() if shape is not None}
+    found = []
+    for node in graph.node:
+        inputs = [name for name in node.input if name]
+        computed = tuple(known.get(name, ()) for name in inputs if name not in constants)
+        output = _output(node, known, computed)
+        known.update(dict.fromkeys(node.output, output) | {n: known[n] for n in node.output if n in known})
+        found.append(
+            Kernel(
+                name=node.name,
+                op=_operator(node),
+                inputs=computed,
+                weights=tuple(constants[name] for name in inputs if name in constants),
+                output=output,
+                attributes=dict(filter(None, map(_attribute, node.attribute))),
+            )
+        )
+    return tuple(found)
+
+
+def _output(node: onnx.NodeProto, known: Mapping[str, Shape], computed: tuple[Shape, ...]) -> Shape:
+    """The shape by the tensor's name, else by the node's, else that of what is read: a change of layout."""
+    for name in (*node.output, node.name.removeprefix(_FUSED), *(node.name.removesuffix(end) for end in _REPLACED)):
+        if name in known:
+            return known[name]
+    return max(computed, key=len, default=())
+
+
+def _operator(node: onnx.NodeProto) -> str:
+    domain = node.domain.rsplit(".", 1)[-1]
+    return node.op_type if domain in ("", "onnx", "ai", "microsoft") else f"{domain}.{node.op_type}"
+
+
+def _attribute(attribute: onnx.AttributeProto) -> tuple[str, tuple[int, ...]] | None:
+    match attribute.type:
+        case onnx.AttributeProto.INT:
+            return attribute.name, (attribute.i,)
+        case onnx.AttributeProto.INTS:
+            return attribute.name, tuple(attribute.ints)
+        case onnx.AttributeProto.STRING if attribute.name == "activation":
+            return attribute.name, (1,)
+        case _:
+            return None

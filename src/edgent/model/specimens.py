@@ -1,0 +1,314 @@
+"""Specimens: random networks made of the blocks that real ones are made of, to be timed in a sweep.
+
+A layer's time depends on its neighbours: what is fused into it, which layout its input has, what is still in the
+caches. So layers are timed in such company as they keep in real networks, with shapes drawn over the whole range.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgent.model.builder import Builder, Shape
+from edgent.model.model import Segment
+
+_SIDES = (4, 6, 7, 8, 10, 13, 14, 16, 20, 26, 27, 28, 32, 40, 52, 54, 55, 56, 64, 80, 112)  # maps that networks have
+_IMAGES = (32, 64, 96, 128, 160, 192, 224, 256, 299)
+
+_Random = np.random.Generator
+_Block = Callable[["_Draw", Builder, str], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Specimen:
+    """One random network.
+
+    Attributes:
+        segment: what an engine can run; it holds its weights.
+        shapes: of every tensor in it.
+        blocks: what it is made of.
+    """
+
+    segment: Segment
+    shapes: dict[str, Shape]
+    blocks: tuple[str, ...]
+
+
+def specimen(seed: int, most_flops: float = 1e9) -> Specimen:
+    """The random network of a number.
+
+    Args:
+        seed: the same number always gives the same network.
+        most_flops: roughly how much arithmetic it may hold.
+    """
+    draw = _Draw(np.random.default_rng(seed), most_flops)
+    made, blocks = Builder(), []
+    if draw.chance(0.15):
+        x, steps = draw.tokens(made), (*_TOKEN_BLOCKS, "linears")
+        table: dict[str, _Block] = _TOKEN_BLOCKS | {"linears": _linears}
+    else:
+        x, steps = draw.image(made), _IMAGE_STEPS
+        table = _IMAGE_BLOCKS
+    for _ in range(int(draw.random.integers(2, 6))):
+        name = draw.pick(*steps)
+        x = table[name](draw, made, x)
+        blocks.append(name)
+    if len(made.shapes[x]) == 4 and draw.chance(0.35):
+        x = _classifier(draw, made, x)
+        blocks.append("classifier")
+    return Specimen(segment=made.segment([x]), shapes=made.shapes, blocks=tuple(blocks))
+
+
+class _Draw:
+    """Random choices, in the ranges of real networks."""
+
+    def __init__(self, random: _Random, most_flops: float) -> None:
+        self.random = random
+        self.most_flops = most_flops
+        self.act = self.pick("Relu", "Relu", "Relu", "Clip", "Silu", "HardSwish", "LeakyRelu", "Sigmoid")
+
+    def chance(self, share: float) -> bool:
+        return bool(self.random.random() < share)
+
+    def pick(self, *choices: str) -> str:
+        return str(self.random.choice(choices))
+
+    def number(self, *choices: int) -> int:
+        return int(self.random.choice(choices))
+
+    def between(self, low: float, high: float) -> float:
+        """Log-uniform."""
+        return float(np.exp(self.random.uniform(np.log(low), np.log(high))))
+
+    def maps(self, low: float = 8, high: float = 1024) -> int:
+        """Channels: mostly multiples of 16 or 8, sometimes any multiple of 4 or any number."""
+        grain = self.number(16, 16, 16, 8, 8, 4, 1)
+        return max(grain, round(self.between(low, high) / grain) * grain)
+
+    def limited(self, maps: int, cost: float) -> int:
+        """Fewer maps where each costs so much that the layer would exceed its share."""
+        most = max(4, int(0.3 * self.most_flops / cost))
+        return maps if maps <= most else max(4, most // 4 * 4)
+
+    def image(self, made: Builder) -> str:
+        side = self.number(*_SIDES) if self.chance(0.6) else round(self.between(5, 130))
+        maps = self.maps(8, min(1200, 4e6 / side**2))
+        if self.chance(0.3):
+            return self.stem(made)
+        return made.input((1, maps, side, side))
+
+    def stem(self, made: Builder) -> str:
+        channels, kernel = self.number(1, 3, 3, 3), self.number(3, 3, 5, 7, 11)
+        stride = self.number(1, 2, 2, 4)
+        side = self.number(*_IMAGES) if self.chance(0.5) else round(self.between(28, 256))
+        side = min(side, 128) if stride == 1 else side
+        x = made.input((1, channels, side, side))
+        return _finish(self, made, made.conv(x, self.maps(8, 96), kernel, stride=stride, padded=self.chance(0.7)))
+
+    def tokens(self, made: Builder) -> str:
+        count, width = round(self.between(16, 400)), 64 * round(self.between(1, 14))
+        if count * width * width * 2 > self.most_flops / 10:
+            width = max(64, 64 * int(math.sqrt(self.most_flops / 20 / count) // 64))
+        return made.input((1, count, width))
+
+
+def _finish(draw: _Draw, made: Builder, x: str) -> str:
+    x = made.norm(x) if draw.chance(0.5) else x
+    return made.activation(x, draw.act) if draw.chance(0.85) else x
+
+
+def _convs(draw: _Draw, made: Builder, x: str) -> str:
+    for _ in range(draw.number(1, 2, 3)):
+        kernel = draw.number(1, 1, 3, 3, 3, 5, 7)
+        x = _conv(draw, made, x, draw.maps(), kernel)
+    return x
+
+
+def _conv(draw: _Draw, made: Builder, x: str, maps: int, kernel: int | tuple[int, int], stride: int = 0) -> str:
+    _, channels, height, width = made.shapes[x]
+    stride = stride or (2 if height > 6 and draw.chance(0.25) else 1)
+    area = kernel * kernel if isinstance(kernel, int) else math.prod(kernel)
+    maps = draw.limited(maps, 2 * channels * area * height * width / stride**2)
+    return _finish(draw, made, made.conv(x, maps, kernel, stride=stride, bias=draw.chance(0.6)))
+
+
+def _residual(draw: _Draw, made: Builder, x: str) -> str:
+    """Two or three convolutions around a sum, as ResNets have them."""
+    channels = made.shapes[x][1]
+    inner = max(4, channels // draw.number(1, 2, 4))
+    y = _conv(draw, made, x, inner, draw.number(1, 3), 1)
+    y = _conv(draw, made, y, inner, 3, 1) if draw.chance(0.6) else y
+    y = made.conv(y, channels, draw.number(1, 1, 3))
+    y = made.norm(y) if draw.chance(0.6) else y
+    x = made.conv(x, channels, 1) if draw.chance(0.2) else x
+    y = made.add(*((y, x) if draw.chance(0.5) else (x, y)))
+    return made.activation(y, draw.act) if draw.chance(0.7) else y
+
+
+def _separable(draw: _Draw, made: Builder, x: str) -> str:
+    """A depthwise convolution between two of one by one, perhaps inverted, perhaps with squeeze and excitation."""
+    _, channels, height, width = made.shapes[x]
+    wide = channels * draw.number(1, 3, 4, 6)
+    if wide * height * width > 4e6:
+        wide = channels
+    y = _conv(draw, made, x, wide, 1, 1) if draw.chance(0.8) else x
+    wide, stride = made.shapes[y][1], draw.number(1, 1, 2) if height > 6 else 1
+    y = made.conv(y, wide, draw.number(3, 3, 5, 7), stride=stride, groups=wide)
+    y = _finish(draw, made, y)
+    y = _excited(draw, made, y) if draw.chance(0.25) else y
+    keeps = stride == 1 and draw.chance(0.5)
+    y = made.conv(y, draw.limited(channels if keeps else draw.maps(), 2 * wide * height * width / stride**2), 1)
+    return made.add(y, x) if made.shapes[y] == made.shapes[x] else y
+
+
+def _excited(draw: _Draw, made: Builder, x: str) -> str:
+    channels = made.shapes[x][1]
+    y = made.activation(made.conv(made.mean(x), max(4, channels // draw.number(4, 8, 16)), 1), "Relu")
+    y = made.activation(made.conv(y, channels, 1), draw.pick("Sigmoid", "HardSigmoid"))
+    return made.like("Mul", x, y)
+
+
+def _inception(draw: _Draw, made: Builder, x: str) -> str:
+    """Parallel branches, concatenated."""
+    branches = [_conv(draw, made, x, draw.maps(8, 384), 1, 1)]
+    for _ in range(draw.number(1, 2, 3)):
+        y = _conv(draw, made, x, draw.maps(8, 256), 1, 1)
+        side = draw.number(1, 3, 3, 5)
+        kernels: list[int | tuple[int, int]] = [(1, 7), (7, 1)] if draw.chance(0.15) else [side]
+        for kernel in kernels:
+            y = _conv(draw, made, y, draw.maps(8, 384), kernel, 1)
+        branches.append(y)
+    if draw.chance(0.5):
+        y = made.pool(draw.pick("MaxPool", "AveragePool"), x, 3, 1)
+        branches.append(_conv(draw, made, y, draw.maps(8, 256), 1, 1))
+    return made.concat(branches)
+
+
+def _dense(draw: _Draw, made: Builder, x: str) -> str:
+    """Normalise, activate, convolve and concatenate, as DenseNets do."""
+    growth = draw.number(12, 24, 32, 48)
+    for _ in range(draw.number(1, 2, 3)):
+        y = made.activation(made.norm(x), "Relu")
+        y = _conv(draw, made, y, 4 * growth, 1, 1) if draw.chance(0.7) else y
+        x = made.concat([x, made.conv(y, growth, 3)])
+    return x
+
+
+def _unfused(draw: _Draw, made: Builder, x: str) -> str:
+    """Normalisation and scaling as nodes of their own, as old exporters write them."""
+    channels = made.shapes[x][1]
+    x = made.like("Mul", made.norm(x), made.constant((channels, 1, 1), 0.1, 1.0))
+    x = made.like("Add", x, made.constant((channels, 1, 1), 0.1))
+    return made.activation(x, draw.act)
+
+
+def _shuffled(draw: _Draw, made: Builder, x: str) -> str:
+    """Grouped convolutions with the channels shuffled between them."""
+    _, channels, height, width = made.shapes[x]
+    groups = draw.number(2, 3, 4, 8)
+    maps = groups * max(1, round(draw.maps(32, 480) / groups))
+    maps = groups * max(1, draw.limited(maps, 2 * channels / groups * height * width) // groups)
+    x = x if channels % groups == 0 else made.conv(x, maps, 1)
+    x = _finish(draw, made, made.conv(x, maps, 1, groups=groups))
+    batch, _, height, width = made.shapes[x]
+    x = made.reshape(x, batch, groups, maps // groups, height, width)
+    x = made.reshape(made.transpose(x, 0, 2, 1, 3, 4), batch, maps, height, width)
+    y = made.conv(x, maps, 3, groups=maps, stride=1)
+    y = made.conv(made.norm(y), maps, 1, groups=groups)
+    return made.activation(made.node("Sum", [y, x], made.shapes[y]), "Relu") if draw.chance(0.7) else y
+
+
+def _grouped(draw: _Draw, made: Builder, x: str) -> str:
+    """A grouped convolution of 3 by 3, as in AlexNet and ResNeXt."""
+    _, channels, height, width = made.shapes[x]
+    groups = draw.number(2, 2, 4, 8, 16, 32)
+    grain = groups * draw.number(4, 8, 16, 16)
+    maps = grain * max(1, round(draw.maps(64, 512) / grain))
+    x = x if channels % groups == 0 else _conv(draw, made, x, maps, 1, 1)
+    channels = made.shapes[x][1]
+    if channels % groups or channels * maps * 18 / groups * height * width > draw.most_flops:
+        return x
+    return _finish(draw, made, made.conv(x, maps, draw.number(3, 3, 5), groups=groups))
+
+
+def _pooled(draw: _Draw, made: Builder, x: str) -> str:
+    height = made.shapes[x][2]
+    side = draw.number(2, 3, 3)
+    stride = draw.number(1, 2, 2) if height > 6 else 1
+    return made.pool(draw.pick("MaxPool", "MaxPool", "AveragePool"), x, side, stride, padded=side == 3)
+
+
+def _local_norm(draw: _Draw, made: Builder, x: str) -> str:
+    return made.like("LRN", x, size=draw.number(3, 5, 5, 9), alpha=1e-4, beta=0.75, bias=1.0)
+
+
+def _upsampled(draw: _Draw, made: Builder, x: str) -> str:
+    """Up by two and joined with what is there, as U-Nets and detectors do."""
+    _, channels, height, width = made.shapes[x]
+    if channels * height * width * 4 > 2e6:
+        return x
+    y = made.resize(x, 2, draw.pick("nearest", "linear"))
+    return _conv(draw, made, y, draw.maps(8, 256), 3, 2)
+
+
+def _chained(draw: _Draw, made: Builder, x: str) -> str:
+    """Element-wise layers that nothing is fused with."""
+    y = made.activation(x, draw.pick("Relu", "Sigmoid", "Tanh", "HardSwish", "Clip", "LeakyRelu"))
+    if draw.chance(0.5):
+        y = made.like(draw.pick("Add", "Mul"), y, x)
+    return made.transpose(made.transpose(y, 0, 2, 3, 1), 0, 3, 1, 2) if draw.chance(0.2) else y
+
+
+def _classifier(draw: _Draw, made: Builder, x: str) -> str:
+    """From maps to classes."""
+    _, channels, height, width = made.shapes[x]
+    if channels * height * width > 30000 or draw.chance(0.6):
+        x = made.mean(x)
+    x = made.reshape(x, 1, math.prod(made.shapes[x]))
+    return _linears(draw, made, x)
+
+
+def _linears(draw: _Draw, made: Builder, x: str) -> str:
+    """Fully connected layers; their weights are read once, so they are limited by bytes."""
+    if len(made.shapes[x]) == 3:
+        return made.activation(made.linear(x, draw.maps(32, 1024)), draw.pick("Relu", "Gelu", "Tanh"))
+    for _ in range(draw.number(1, 1, 2)):
+        most = draw.most_flops / draw.number(15, 50, 100, 200) / made.shapes[x][1]
+        x = made.gemm(x, max(8, min(round(draw.between(10, 6000)), int(most))))
+        x = made.activation(x, "Relu") if draw.chance(0.6) else x
+    return made.like("Softmax", x, axis=-1) if draw.chance(0.6) else x
+
+
+def _attention(draw: _Draw, made: Builder, x: str) -> str:
+    """Self-attention with its normalisation and sum."""
+    _, count, width = made.shapes[x]
+    heads = draw.number(1, 2, 4, 8) if width % 64 == 0 else 1
+    y = made.layer_norm(x)
+    split = [made.reshape(made.linear(y, width), 1, count, heads, width // heads) for _ in range(3)]
+    query, value = (made.transpose(part, 0, 2, 1, 3) for part in (split[0], split[2]))
+    scores = made.scaled(made.matmul(query, made.transpose(split[1], 0, 2, 3, 1)), (width // heads) ** -0.5)
+    mixed = made.transpose(made.matmul(made.like("Softmax", scores, axis=-1), value), 0, 2, 1, 3)
+    return made.add(x, made.linear(made.reshape(mixed, 1, count, width), width))
+
+
+def _perceptron(draw: _Draw, made: Builder, x: str) -> str:
+    """A transformer's two linear layers with their normalisation and sum."""
+    width = made.shapes[x][2]
+    y = made.linear(made.layer_norm(x), width * draw.number(1, 2, 4))
+    return made.add(x, made.linear(made.activation(y, draw.pick("Gelu", "Gelu", "Relu")), width))
+
+
+_IMAGE_BLOCKS: dict[str, _Block] = {
+    "convs": _convs, "residual": _residual, "separable": _separable, "inception": _inception, "dense": _dense,
+    "unfused": _unfused, "shuffled": _shuffled, "grouped": _grouped, "pooled": _pooled, "local norm": _local_norm,
+    "upsampled": _upsampled, "chained": _chained,
+}  # fmt: skip
+_IMAGE_STEPS = (
+    *_IMAGE_BLOCKS,
+    *("convs", "residual", "separable", "inception") * 4,
+    *("dense", "shuffled", "grouped", "pooled") * 2,
+)  # fmt: skip
+_TOKEN_BLOCKS: dict[str, _Block] = {"attention": _attention, "perceptron": _perceptron}

@@ -1,0 +1,163 @@
+"""The sweep: what it times, that an interruption loses nothing, and that its file plans models never run."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from edgent.errors import InputError
+from edgent.latency.compare import compared
+from edgent.latency.machinefile import MachineModel
+from edgent.model import load
+from edgent.model.kernels import kernels
+from edgent.model.specimens import specimen
+from edgent.runtime.checkpoint import Checkpoint
+from edgent.runtime.engine import Engine
+from edgent.runtime.machine import load_profile, sweep_machine
+from edgent.runtime.profiler import profile
+from edgent.runtime.sweep import Bench, Timed, samples, sweep
+
+SMALL = 1e7
+
+
+@pytest.fixture(scope="module")
+def bench() -> Bench:
+    return Bench(Engine())
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("machine") / "machine.json"
+    sweep_machine(Engine(), budget=2.0).save(path)
+    return path
+
+
+def test_a_number_always_gives_the_same_specimen() -> None:
+    assert specimen(7).segment.proto == specimen(7).segment.proto
+    assert specimen(7).segment.proto != specimen(8).segment.proto
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_the_engine_makes_the_shapes_that_the_builder_counted(number: int, tmp_path: Path) -> None:
+    drawn = specimen(number, SMALL)
+    engine = Engine()
+    session = engine.build(drawn.segment, optimised=tmp_path / "optimised.onnx")
+    from edgent.runtime.engine import zeros
+
+    made = session.run(zeros(drawn.segment.given))
+    assert {name: array.shape for name, array in made.items()} == {
+        tensor.name: tensor.shape for tensor in drawn.segment.asked
+    }
+    assert all(kernel.output for kernel in kernels(tmp_path / "optimised.onnx", drawn.shapes))
+
+
+def test_the_kernels_of_a_specimen_add_up_to_its_run(bench: Bench) -> None:
+    timed = bench.time(3, SMALL)
+    assert len(timed.kernels) == len(timed.times) == len(timed.references) > 0
+    assert all(seconds > 0 for seconds in timed.times)
+
+
+def test_a_sweep_goes_on_where_it_was_interrupted(bench: Bench, tmp_path: Path) -> None:
+    checkpoint = Checkpoint(path=tmp_path / "unfinished", head="this machine")
+    checkpoint.read()
+    kept = itertools.count(1)
+
+    def keep(timed: Timed) -> None:
+        checkpoint.keep(timed)
+        if next(kept) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(bench, budget=60.0, keep=keep)
+    found = Checkpoint(path=tmp_path / "unfinished", head="this machine").read()
+    assert [timed.number for timed in found] == [0, 1, 2]
+    spent = sum(timed.seconds for timed in found)
+    more = sweep(bench, budget=spent + 1e-9, done=found)
+    assert more[:3] == found
+    assert [timed.number for timed in more] == [0, 1, 2, 3]
+
+
+def test_a_line_that_breaks_off_costs_one_specimen_and_no_more(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(path=tmp_path / "unfinished", head="this machine")
+    checkpoint.read()
+    for number in range(3):
+        checkpoint.keep(Timed(number=number, seconds=1.0, kernels=(), times=(), references=()))
+    text = checkpoint.path.read_text()
+    checkpoint.path.write_text(text[:-9])
+    assert [timed.number for timed in checkpoint.read()] == [0, 1]
+    checkpoint.keep(Timed(number=2, seconds=1.0, kernels=(), times=(), references=()))
+    assert [timed.number for timed in checkpoint.read()] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "text", ['{"schema": 1, "sweep": "another"}\n', '{"schema": 9, "sweep": "this machine"}\n', "\x00\x01\n", "[]\n"]
+)
+def test_what_is_no_sweep_of_this_machine_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "unfinished"
+    path.write_text(text)
+    with pytest.raises(InputError, match="remove it to begin anew"):
+        Checkpoint(path=path, head="this machine").read()
+
+
+def test_a_clock_that_jumps_leaves_no_sample_that_time_cannot_have() -> None:
+    """Readings that jump by an hour, both ways: such runs are left out, and the sweep ends."""
+    jumps = itertools.cycle([0.0] * 40 + [3600.0] + [0.0] * 40 + [-3600.0])
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 1e-3 + next(jumps)
+        return now[0]
+
+    timed = sweep(Bench(Engine(), clock), budget=0.5)
+    found = [sample for one in samples(timed) for sample in one]
+    assert all(0 < sample.seconds < 3600 and math.isfinite(sample.slowness) for sample in found)
+
+
+def test_a_latency_model_plans_a_model_that_was_never_run(machine: Path) -> None:
+    model = load("b-alexnet")
+    found, _ = load_profile(machine, model, Engine())
+    assert found.predicted
+    for branch in model.branches:
+        assert len(found.branch(branch.exit).layers) == len(branch.layers)
+        assert all(seconds >= 0 for seconds in found.branch(branch.exit).layers)
+    assert json.loads(found.to_json())["predicted"] is True
+    assert type(found).from_json(found.to_json()) == found
+
+
+def test_both_kinds_of_file_are_taken(machine: Path, tmp_path: Path) -> None:
+    model = load("b-alexnet")
+    measured = profile(model, Engine(), budget=0.0)
+    measured.save(tmp_path / "profile.json")
+    assert load_profile(tmp_path / "profile.json", model, Engine()) == (measured, ())
+    with pytest.raises(InputError, match="edgent profile"):
+        load_profile(tmp_path / "none.json", model, Engine())
+
+
+def test_a_machine_beside_itself_is_as_fast(machine: Path) -> None:
+    found = compared(machine, machine)
+    assert found.rows
+    assert found.ratio == pytest.approx(1.0)
+
+
+def test_a_machine_twice_as_slow_takes_twice_as_long(machine: Path, tmp_path: Path) -> None:
+    document = json.loads(machine.read_text())
+    for family in document["families"].values():
+        family["rates"] = [2 * rate for rate in family["rates"]]
+    (tmp_path / "slow.json").write_text(json.dumps(document))
+    assert compared(machine, tmp_path / "slow.json").ratio == pytest.approx(2.0, rel=1e-3)
+
+
+def test_a_profile_and_a_latency_model_are_not_compared(machine: Path, tmp_path: Path) -> None:
+    profile(load("b-alexnet"), Engine(), budget=0.0).save(tmp_path / "profile.json")
+    with pytest.raises(InputError, match="compare two of a kind"):
+        compared(machine, tmp_path / "profile.json")
+
+
+def test_the_file_says_with_which_options_it_was_timed(machine: Path) -> None:
+    found = MachineModel.load(machine)
+    assert found.options["intra_op_num_threads"] == "1"
+    assert found.seconds >= 2.0
