@@ -14,13 +14,14 @@ from edgent.units import format_duration, parse_duration
 if TYPE_CHECKING:
     from edgent.latency import Profile
     from edgent.link.traces import Trace
+    from edgent.planning import Candidates
     from edgent.replay import Report
 
 BACK_TO_BACK = "back-to-back"
 
 
 def replay(
-    traces: Annotated[list[Path], typer.Argument(metavar="TRACE ...", help="Files, or folders of them.")],
+    traces: Annotated[list[Path], typer.Argument(metavar="TRACE ...", help="Traces, folders, records of a run.")],
     model: Annotated[str, typer.Option(metavar="MODEL", help="A shipped model's name, or an ONNX file.")],
     device: Annotated[Path, typer.Option(metavar="FILE", help="The device's profile of this model.")],
     edge: Annotated[Path, typer.Option(metavar="FILE", help="The edge's profile of this model.")],
@@ -40,7 +41,6 @@ def replay(
 ) -> None:
     """What each way to choose plans would have given on recorded links; seeded, the same each time."""
     from edgent.latency import Profile
-    from edgent.link.traces import load_traces
     from edgent.model import load
     from edgent.planning import Candidates
     from edgent.planning.reward import find_reward
@@ -65,7 +65,7 @@ def replay(
         race=race,
         reward=find_reward(reward),
     )
-    links = tuple(trace.scaled(scale) for trace in load_traces(traces))
+    links = tuple(trace.scaled(scale) for trace in _links(traces, candidates))
     _doubt(links)
     with show.progress("replaying") as progress:
         report = run(request, links, done=lambda count: progress(count, len(links)))
@@ -77,6 +77,17 @@ def replay(
 
 def _slowed(profile: Profile, factor: float) -> Profile:
     return profile if factor == 1 else profile.scaled(factor, f"{factor:g} times slower")
+
+
+def _links(paths: list[Path], candidates: Candidates) -> tuple[Trace, ...]:
+    from edgent.link.traces import load_traces
+    from edgent.replay.records import is_records, load_records
+
+    return tuple(
+        link
+        for path in paths
+        for link in ((load_records(path, candidates),) if is_records(path) else load_traces([path]))
+    )
 
 
 def _doubt(links: tuple[Trace, ...]) -> None:
