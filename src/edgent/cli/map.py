@@ -10,6 +10,7 @@ import typer
 
 from edgent.cli import show
 from edgent.cli.options import AsJson, CalibrationFile, Codecs, Direction, Exits, ModelName, parse_direction
+from edgent.cli.profiles import read_profile
 from edgent.errors import InputError
 from edgent.units import format_bandwidth, format_duration, parse_bandwidth, parse_delay, parse_duration
 
@@ -42,7 +43,6 @@ def configuration_map(
     as_json: AsJson = False,
 ) -> None:
     """For every bandwidth state, what to run at any deadline of a range (Algorithm 2)."""
-    from edgent.latency import Profile
     from edgent.model import load
     from edgent.planning import Candidates
     from edgent.planning.algorithm2 import Recipe, build_map
@@ -57,7 +57,8 @@ def configuration_map(
         round_trip=parse_delay(rtt),
     )
     way = parse_direction(direction)
-    loaded, on_device, on_edge = load(model), Profile.load(device), Profile.load(edge)
+    loaded = load(model)
+    on_device, on_edge = read_profile(device, loaded), read_profile(edge, loaded)
     table = Candidates.build(loaded, on_device, on_edge, calibration_for(loaded, calibration))
     table = table.restricted(direction=way, exits=exit or None, codecs=codec or None)  # type: ignore[arg-type]
     built = build_map(table, loaded.name, on_device, on_edge, recipe)

@@ -18,6 +18,7 @@ from edgent.cli.options import (
     ModelName,
     parse_direction,
 )
+from edgent.cli.profiles import read_profile
 from edgent.units import format_duration, parse_bandwidth, parse_delay, parse_duration
 
 if TYPE_CHECKING:
@@ -29,8 +30,10 @@ Bandwidth = Annotated[str, typer.Option(metavar="RATE", help="Of the uplink, as 
 
 def plan(
     model: ModelName,
-    device: Annotated[Path, typer.Option(metavar="FILE", help="The device's profile of this model.")],
-    edge: Annotated[Path, typer.Option(metavar="FILE", help="The edge's profile of this model.")],
+    device: Annotated[
+        Path, typer.Option(metavar="FILE", help="The device's profile of this model, or its latency model.")
+    ],
+    edge: Annotated[Path, typer.Option(metavar="FILE", help="The edge's profile of this model, or its latency model.")],
     bandwidth: Bandwidth,
     deadline: Deadline,
     downlink: Annotated[str, typer.Option(metavar="RATE", help="Of the downlink; the bandwidth if not given.")] = "",
@@ -43,7 +46,6 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """The most accurate answer in time: which exit, what runs where, how the crossing tensors are encoded."""
-    from edgent.latency import Profile
     from edgent.link import TransferModel
     from edgent.model import load
     from edgent.planning import Candidates, Conditions, Planner
@@ -56,7 +58,7 @@ def plan(
     way = parse_direction(direction)
     loaded = load(model)
     measured = calibration_for(loaded, calibration)
-    candidates = Candidates.build(loaded, Profile.load(device), Profile.load(edge), measured)
+    candidates = Candidates.build(loaded, read_profile(device, loaded), read_profile(edge, loaded), measured)
     candidates = candidates.restricted(direction=way, exits=exit or None, codecs=codec or None)  # type: ignore[arg-type]
     conditions = Conditions(
         uplink=TransferModel(bandwidth=up, round_trip=round_trip),
