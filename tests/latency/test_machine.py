@@ -115,6 +115,7 @@ def machine_model(found: Fit) -> MachineModel:
         options={"graph_optimization_level": "all"},
         seconds=60.0,
         specimens=40,
+        reference=5e-4,
         fit=found,
         coding=Preparing(codecs=(codec,), steps=dict.fromkeys(STEPS, (1e-4, 1e-9))),
     )

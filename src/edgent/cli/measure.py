@@ -138,6 +138,7 @@ def _machine_document(made: MachineModel) -> dict[str, Any]:
         "options": dict(made.options),
         "seconds": made.seconds,
         "specimens": made.specimens,
+        "reference_ms": made.reference * 1e3,
         "families": sorted(made.fit.families),
         "validation": asdict(made.fit.validation),
     }

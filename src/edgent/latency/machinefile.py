@@ -23,7 +23,7 @@ SCHEMA = 1
 KIND = "latency model"
 
 _ADVICE = "; make it again: edgent profile -o FILE"
-_HEAD = ("schema", "kind", "machine", "engine", "threads", "options", "seconds", "specimens")
+_HEAD = ("schema", "kind", "machine", "engine", "threads", "options", "seconds", "specimens", "reference")
 _PARTS = ("validation", "families", "paper", "flops", "coding")
 _FAMILY = ("usual", "rates", "shift", "centre", "width", "follows", "spread", "process")
 _PROCESS = ("points", "values", "lengths", "amplitude", "noise")
@@ -61,6 +61,7 @@ class MachineModel:
         options: the session's other options, for with other options it is another engine.
         seconds: how long the sweep took.
         specimens: how many networks it timed.
+        reference: median seconds of the sweep's reference: predictions hold while the machine is as fast.
         fit: what it taught.
         coding: codecs and the preparing of images.
     """
@@ -71,6 +72,7 @@ class MachineModel:
     options: Mapping[str, str]
     seconds: float
     specimens: int
+    reference: float
     fit: Fit
     coding: Preparing
 
@@ -179,6 +181,7 @@ def _read(found: object) -> MachineModel:
         options={name: options.text(name) for options in [_open(node, "options")] for name in options.found},
         seconds=node.number("seconds"),
         specimens=node.whole("specimens"),
+        reference=node.number("reference"),
         fit=Fit(
             families=_read_families(_open(node, "families")),
             validation=_read_validation(node.node("validation", tuple(f.name for f in fields(Validation)))),

@@ -24,7 +24,7 @@ from edgent.model.optimised import named, node_layers
 from edgent.runtime.checkpoint import Checkpoint
 from edgent.runtime.coding import CODED, coder_tasks, tensor_tasks, typical_image
 from edgent.runtime.engine import Engine
-from edgent.runtime.sweep import Bench, samples, sweep
+from edgent.runtime.sweep import Bench, samples, sweep, usual_reference
 from edgent.runtime.timing import Progress, Task, interleaved, line
 
 _SIDES = (32, 224)  # images that codecs are timed on
@@ -64,6 +64,7 @@ def sweep_machine(
         options=engine.options,
         seconds=sum(one.seconds for one in timed),
         specimens=len(timed),
+        reference=usual_reference(timed),
         fit=fit_machine(samples(timed)),
         coding=_coding(),
     )

@@ -209,10 +209,15 @@ def sweep(
     return tuple(timed)
 
 
+def usual_reference(timed: Sequence[Timed]) -> float:
+    """Median seconds of the reference."""
+    references = [reference for one in timed for reference in one.references]
+    return median(references) if references else 1.0
+
+
 def samples(timed: Sequence[Timed]) -> list[list[Sample]]:
     """The samples of each specimen, with how slow the reference was beside its median over all of them."""
-    references = [reference for one in timed for reference in one.references]
-    usual = median(references) if references else 1.0
+    usual = usual_reference(timed)
     return [
         [
             Sample(kernel, seconds, math.log(reference / usual))
