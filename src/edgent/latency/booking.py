@@ -60,17 +60,16 @@ def booking_shares(
     return shares
 
 
-def deflated(times: Mapping[str, float], whole: float) -> dict[str, float]:
-    """Node times without what the profiler added, so that they come closer to those of the run without one.
+def deflated(times: Mapping[str, float], added: float) -> dict[str, float]:
+    """Node times without what the profiler added.
 
     A profiler takes about as long for a small node as for a large one (about 5 microseconds in ONNX Runtime), so
     each node gives up the same, but no more than nearly all it has.
 
     Args:
         times: seconds by name of the node, as profiled.
-        whole: seconds of the run without the profiler.
+        added: seconds that the profiler adds to each.
     """
-    added = max(0.0, sum(times.values()) - whole) / max(1, len(times))
     return {name: max(seconds - added, _LEAST_KEPT * seconds) for name, seconds in times.items()}
 
 

@@ -108,7 +108,8 @@ class _Profiled:
     def booking(self, whole: float) -> Booking:
         """Books the median time of every node, beside the seconds of the whole; ends the profiling."""
         times = {name: _steady(seconds) for name, seconds in node_times(self._events()).items()}
-        return book(deflated(times, whole), self._layers, self._costs)
+        added = max(0.0, sum(times.values()) - whole) / max(1, len(times))
+        return book(deflated(times, added), self._layers, self._costs)
 
     def _events(self) -> list[dict[str, Any]]:
         session, self._session = self._session, None

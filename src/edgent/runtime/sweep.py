@@ -37,6 +37,7 @@ _CACHES = 48_000_000  # bytes that are read to push a specimen's constants out o
 _MOSTLY_CONSTANTS = 4.0  # times its other tensors: only then does a cold run show the constants and nothing else
 _SMALLEST, _LARGEST = 1e7, 4e8  # floating point operations of a specimen
 _SHARE = 1 / 20_000  # of the budget, that a specimen's largest layers may take
+_TINY, _TINY_ROUNDS = 100, 20  # nodes, and runs of them, that show what the profiler adds
 _CREDIBLE = 100.0  # times the reference's median: what takes longer beside it was interrupted
 
 
@@ -73,7 +74,24 @@ class Bench:
         segment = made.segment([made.conv(made.input((1, 64, 28, 28)), 64, 3)])
         self._reference, self._reference_feeds = engine.build(segment), _feeds(segment.given)
         self._caches = np.zeros(_CACHES // 8)
+        self.added = self._added_by_profiler()
         self._flops = 2 * 64 * 64 * 9 * 28 * 28
+
+    def _added_by_profiler(self) -> float:
+        """Seconds that the profiler adds to each node: what it reports of tiny nodes beyond what they take."""
+        made = Builder()
+        x = made.input((1, 1))
+        for _ in range(_TINY):
+            x = made.activation(x, "Sigmoid")
+        segment = made.segment([x])
+        plain, profiled = self._engine.build(segment), self._engine.build(segment, profile=True)
+        feeds = _feeds(segment.given)
+        runs = []
+        for _ in range(_TINY_ROUNDS):
+            runs.append(self.timed(plain, feeds, 4)[0])
+            profiled.run(feeds)
+        reported = sum(map(median, node_times(profiled.end_profiling()).values()))
+        return max(0.0, reported - median(runs)) / _TINY
 
     def most_flops(self, budget: float) -> float:
         """How much arithmetic a specimen may hold, so that a budget is enough for many of them."""
@@ -150,6 +168,7 @@ class _Runs:
                 bench.empty_caches()
                 bench.timed(profiled, feeds)
                 self.kinds.append("cold")
+        self.added = bench.added
         self.nodes = node_times(profiled.end_profiling())
 
     def samples(self, found: Sequence[Kernel]) -> Iterator[Sample]:
@@ -172,7 +191,7 @@ class _Runs:
             for name, seconds in self.nodes.items()
             if len(seconds) == len(self.kinds)
         }
-        kept = deflated(times, whole)
+        kept = deflated(times, self.added)
         total = sum(kept.values())
         return {name: seconds * whole / total for name, seconds in kept.items()} if total > 0 else {}
 
