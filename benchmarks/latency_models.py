@@ -1,6 +1,6 @@
 """How well latency models predict models that were never measured, beside how well measuring again does.
 
-    python benchmarks/latency_models.py [--sweep-seconds 300] [--cuts 5] [--json]
+    python benchmarks/latency_models.py [--sweep-seconds 300] [--cuts 5] [--plot FILE.svg] [--json]
 
 A sweep of random networks fits the latency models; the nine topologies of the onnx wheel and EfficientNet-Lite0 (built
 here, with random weights) are the test. Nothing that has the shape of a layer of theirs is used for fitting. At some
@@ -32,11 +32,13 @@ from typing import Any
 import numpy as np
 import onnx
 
+from edgent.latency.family import Sample
 from edgent.latency.machine import Fit, fit
 from edgent.latency.prediction import BranchWork, LatencyModel, Measured
 from edgent.latency.traits import traits
 from edgent.model import Branch, Model, load
 from edgent.model.builder import Builder
+from edgent.report.plots import COLOURS, Axis, Line, lines
 from edgent.runtime.engine import Engine, Feeds, Session
 from edgent.runtime.machine import branch_work
 from edgent.runtime.profiler import profile
@@ -48,6 +50,7 @@ ROUNDS_FOR = 2.5  # seconds of timing for each model, twice
 PROFILE_FOR = 2.0
 BANDWIDTHS = (1e6, 2e6, 5e6, 10e6, 20e6, 50e6)
 EDGE_FACTOR = 1 / 8
+COSTS = (10.0, 30.0, 60.0, 120.0)  # seconds of the sweep after which its model is judged as well
 Ends = tuple[list[str], list[str]]
 
 
@@ -78,6 +81,7 @@ def main() -> int:
     parser.add_argument("--sweep-seconds", type=float, default=300.0)
     parser.add_argument("--cuts", type=int, default=5, help="single-tensor cuts of each model, by seeded choice")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="the sweep's cost against the error it reaches")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     if options.sweep_seconds <= 0 or options.cuts < 1 or options.threads < 1:
@@ -88,6 +92,8 @@ def main() -> int:
         for path in test_models(Path(folder)):
             run.add(load(path))
     result = run.judged()
+    if options.plot:
+        plot(result, options.plot)
     if options.json:
         json.dump(result, sys.stdout, indent=1)
         print()
@@ -180,9 +186,15 @@ class Run:
         machine = fit([specimen for specimen in found if specimen])
         truths = [Truth(case, usual) for case in self.cases]
         kept = sum(map(len, found))
+        cost = [
+            {"sweep_seconds": seconds, **self._after(seconds, found, truths)}
+            for seconds in COSTS
+            if seconds < self.sweep_seconds
+        ]
         return {
             **judge_all(machine, self.cases, truths),
             "plans": judge_plans(machine, self.cases, truths),
+            "cost": cost,
             "sweep": {
                 "seconds": sum(one.seconds for one in self.timed),
                 "fit_seconds": time.perf_counter() - begun,
@@ -195,6 +207,15 @@ class Run:
             },
             "engine": {"name": self.engine.name, **self.engine.options},
         }
+
+    def _after(self, seconds: float, found: Sequence[Sequence[Sample]], truths: Sequence[Truth]) -> dict[str, Any]:
+        """How well a model predicts that was fitted to the first seconds of the sweep."""
+        spent = np.cumsum([one.seconds for one in self.timed])
+        early = [specimen for specimen, at in zip(found, spent, strict=True) if specimen and at <= seconds]
+        machine = fit(early)
+        result = judge(self.cases, truths, lambda _: machine)
+        keys = ("median_ape", "worst_model_median_ape", "models_within_10_percent", "in_90_percent_interval")
+        return {key: result[key] for key in keys}
 
 
 def pieces(branch: Branch, most: int) -> Iterator[Piece]:
@@ -320,9 +341,26 @@ def show(result: dict[str, Any]) -> None:
     within = "models_within_10_percent"
     print(f"{within:26}" + "".join(f"{result[name][within]:13}" for name in names))
     print(f"ours, segments in their 90 % interval: {result['ours']['in_90_percent_interval']:.1%}")
+    for row in result["cost"]:
+        print(f"after {row['sweep_seconds']:3.0f} s of the sweep: {row['median_ape']:.1%}")
     for part in ("plans", "sweep", "engine"):
         numbers = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in result[part].items()}
         print(f"{part}:", "; ".join(f"{key} {value}" for key, value in numbers.items()))
+
+
+def plot(result: dict[str, Any], path: Path) -> None:
+    """The median error of segments over the seconds of the sweep."""
+    last = {"sweep_seconds": result["sweep"]["seconds"], **result["ours"]}
+    rows = [*result["cost"], last]
+    figures = (("median over all segments", "median_ape"), ("worst model", "worst_model_median_ape"))
+    series = [
+        Line(name=name, points=[(row["sweep_seconds"], 100 * row[key]) for row in rows], colour=colour)
+        for (name, key), colour in zip(figures, COLOURS[4:], strict=False)
+    ]
+    drawn = lines(series, Axis(label="sweep, s", log=True), Axis(label="median error, %", low=0.0))
+    alone = '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" font-size="12" '
+    drawn = drawn.replace("<svg ", alone, 1)
+    path.write_text(drawn[: drawn.index("</svg>") + 6] + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

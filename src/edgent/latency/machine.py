@@ -22,7 +22,7 @@ from edgent.latency.traits import Traits, footprint, traits
 
 _FOLDS = 5
 _UNKNOWN_SPREAD = 1.0  # of the logarithm: 90 % within a factor of five
-_DEAR = 0.9  # quantile of the known families
+_DEAR = 0.75  # quantile of the known families
 _FEWEST = 20  # samples without which there is nothing to fit
 _FLOOR = 0.01  # no machine repeats itself more exactly
 
@@ -123,7 +123,7 @@ def predict_kernels(families: Mapping[str, Family], kernels: Sequence[Traits]) -
 
 
 def _guess(families: Iterable[Family], kernels: Sequence[Traits]) -> tuple[Array, Array]:
-    """For a family never met: its operations and bytes at the prices of the dearest tenth, and hardly sure of it."""
+    """For a family never met: its operations and bytes at the prices of the dearest quarter, and hardly sure of it."""
     prices = np.stack([family.rates * np.exp(family.shift) for family in families])
     work = np.array([kernel.work for kernel in kernels])
     return np.quantile(work @ prices.T, _DEAR, axis=1), np.full((len(kernels),) * 2, _UNKNOWN_SPREAD**2)

@@ -46,17 +46,16 @@ def specimen(seed: int, most_flops: float = 1e9) -> Specimen:
     """
     draw = _Draw(np.random.default_rng(seed), most_flops)
     made, blocks = Builder(), []
-    if draw.chance(0.15):
-        x, steps = draw.tokens(made), (*_TOKEN_BLOCKS, "linears")
-        table: dict[str, _Block] = _TOKEN_BLOCKS | {"linears": _linears}
-    else:
-        x, steps = draw.image(made), _IMAGE_STEPS
-        table = _IMAGE_BLOCKS
+    of_tokens = seed % _TOKENS_EVERY == 0
+    x = draw.tokens(made) if of_tokens else draw.image(made)
+    table, steps = (_TOKEN_BLOCKS, tuple(_TOKEN_BLOCKS)) if of_tokens else (_IMAGE_BLOCKS, _IMAGE_STEPS)
+    names = list(table)
+    name = names[(seed // _TOKENS_EVERY if of_tokens else seed) % len(names)]  # the first go round, so that none lacks
     for _ in range(int(draw.random.integers(2, 6))):
-        name = draw.pick(*steps)
         x = table[name](draw, made, x)
         blocks.append(name)
-    if len(made.shapes[x]) == 4 and draw.chance(0.35):
+        name = draw.pick(*steps)
+    if len(made.shapes[x]) == 4 and draw.chance(0.4):
         x = _classifier(draw, made, x)
         blocks.append("classifier")
     return Specimen(segment=made.segment([x]), shapes=made.shapes, blocks=tuple(blocks))
@@ -311,4 +310,5 @@ _IMAGE_STEPS = (
     *("convs", "residual", "separable", "inception") * 4,
     *("dense", "shuffled", "grouped", "pooled") * 2,
 )  # fmt: skip
-_TOKEN_BLOCKS: dict[str, _Block] = {"attention": _attention, "perceptron": _perceptron}
+_TOKEN_BLOCKS: dict[str, _Block] = {"attention": _attention, "perceptron": _perceptron, "linears": _linears}
+_TOKENS_EVERY = 7  # one specimen in so many is a transformer
