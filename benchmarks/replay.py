@@ -11,7 +11,7 @@ fiftieth (at the middle deadline: it is a check, and slow).
 The settings: B-AlexNet on the emulated paper-pi3-resident with float32 only, and with all codecs; ResNet-50 on the
 emulated pi-3b+, its layers profiled, its two early exits and all accuracies *assumed* (an exit is taken to cost nothing
 itself), its input a JPEG of an assumed 16 kB or raw. A *cell* is a setting, a deadline, a set of traces, a variation
-and an interval. Each cell is replayed without a race, and again with one where some local branch fits the deadline.
+and an interval. Each cell is replayed without a race, and that of 2 s again with one where some local branch fits.
 
 The gap closed is pooled over the requests of all cells whose regime oracle is a point ahead of the best baseline; its
 interval is a bootstrap over traces. `worse` lists the cells where a baseline is more than half a point ahead of ours,
@@ -60,7 +60,7 @@ ASSUMED_JPEG, ASSUMED_ANSWER = 16_000, 4_000  # bytes
 HALF_A_POINT = 0.005
 AHEAD = 0.01
 DRAWS = 2000
-QUICK = 16  # traces of each set
+QUICK = 10  # traces of Oboe's
 Floats = NDArray[np.float64]
 
 
@@ -165,13 +165,13 @@ def links(folder: Path | None, seed: int, quick: bool) -> dict[str, tuple[Trace,
     oboe = load_traces(_files(folder / "oboe"))
     belgium = load_traces(_files(folder / "belgium-4g"))
     if quick:
-        oboe, belgium = _some(oboe, QUICK, seed), _some(belgium, QUICK // 4, seed)
+        oboe, belgium = _some(oboe, QUICK, seed), _some(belgium, QUICK // 2, seed)
     scaled = {name: tuple(trace.scaled(scale) for trace in belgium) for name, scale in SCALES.items()}
     return {"oboe": oboe, **scaled}
 
 
-def cells(made: Sequence[Setting], names: Sequence[str]) -> Iterator[Cell]:
-    """All of them."""
+def cells(made: Sequence[Setting], names: Sequence[str], quick: bool) -> Iterator[Cell]:
+    """All of them; if it has to be quick, those of 2 s."""
     for setting in made:
         for deadline in (*(Seconds(share * setting.whole) for share in SHARES), PAPERS):
             for race in (False, True):
@@ -180,7 +180,9 @@ def cells(made: Sequence[Setting], names: Sequence[str]) -> Iterator[Cell]:
                     continue  # the same as without
                 for name in names:
                     for variation in VARIATIONS:
-                        intervals = (2.0, 0.5, None) if deadline == Seconds(0.6 * setting.whole) else (2.0, 0.5)
+                        middle = deadline == Seconds(0.6 * setting.whole)
+                        more = () if race or quick else (0.5, None) if middle else (0.5,)
+                        intervals: tuple[float | None, ...] = (2.0, *more)
                         for interval in intervals:
                             yield Cell(
                                 setting=setting,
@@ -192,10 +194,10 @@ def cells(made: Sequence[Setting], names: Sequence[str]) -> Iterator[Cell]:
                             )
 
 
-def measured(made: Sequence[Setting], sets: dict[str, tuple[Trace, ...]], seed: int) -> Table:
+def measured(made: Sequence[Setting], sets: dict[str, tuple[Trace, ...]], seed: int, quick: bool) -> Table:
     """Replays every cell."""
     table, begin = Table(), time.monotonic()
-    todo = list(cells(made, list(sets)))
+    todo = list(cells(made, list(sets), quick))
     with workers() as pool:
         for number, cell in enumerate(todo, start=1):
             table.cells.append((cell, _replayed(cell, sets[cell.traces], seed, pool)))
@@ -314,7 +316,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Replays and prints."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("traces", nargs="?", type=Path, help="a folder with oboe/ and belgium-4g/")
-    parser.add_argument("--quick", action="store_true", help=f"a seeded subset: {QUICK} traces of Oboe's")
+    parser.add_argument("--quick", action="store_true", help=f"a seeded subset: {QUICK} of Oboe's traces, every 2 s")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
@@ -322,7 +324,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--seed {options.seed}: expected 0 or more")
     try:
         sets = links(options.traces, options.seed, options.quick)
-        table = measured(settings(), sets, options.seed)
+        table = measured(settings(), sets, options.seed, options.quick)
     except EdgentError as error:
         parser.error(str(error))
     found = document(table, sets, options.seed)

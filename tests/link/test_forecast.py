@@ -133,3 +133,31 @@ def test_time_rises_with_size_and_falls_with_bandwidth(size: float, more: float,
 
     assert time(size + more, low) >= time(size, low) * (1 - 1e-12)
     assert time(size, low * up) <= time(size, low) * (1 + 1e-12)
+
+
+def followed(samples: list[float]) -> tuple[LinkForecast, float]:
+    """A forecast asked before each sample, and how often less came than its lower twentieth."""
+    forecast, below = plain(), 0
+    for k, bandwidth in enumerate(samples):
+        predictive = forecast.predictive(Seconds(float(k)))
+        below += predictive is not None and bandwidth < predictive.quantile(0.05)
+        forecast.observe(20_000, 160_000 / bandwidth, at=Seconds(float(k)))
+    return forecast, below / len(samples)
+
+
+def test_it_learns_how_often_this_link_breaks_away() -> None:
+    random = np.random.default_rng(5)
+    broken = [2e6 * (0.05 if random.random() < 0.08 else math.exp(0.1 * random.standard_normal())) for _ in range(600)]
+    forecast, _ = followed(broken)
+    calm, _ = followed([2e6 * math.exp(0.1 * random.standard_normal()) for _ in range(600)])
+    lowered, steady_one = forecast.predictive(Seconds(600.0)), calm.predictive(Seconds(600.0))
+    assert lowered is not None and steady_one is not None
+    assert lowered.chance_above(1e6) == pytest.approx(0.92, abs=0.05)
+    assert steady_one.chance_above(1e6) > 0.98
+
+
+def test_what_it_claims_of_a_link_that_wanders_comes_true_as_often() -> None:
+    random = np.random.default_rng(6)
+    walk = np.exp(np.cumsum(0.25 * random.standard_normal(800)) * 0.3 + math.log(3e6))
+    _, below = followed(walk.tolist())
+    assert below == pytest.approx(0.05, abs=0.025)

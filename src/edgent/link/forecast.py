@@ -8,6 +8,9 @@ Transfers come in as they end, or as they are given up; out come the distributio
 - A transfer that was cut short tells only that the link was slower than so. It counts as the median of what was
   thought possible below that bound, or half of the bound where hardly anything was.
 - Where several in a row were cut short, nothing is known to get through: an *outage*, a state of its own.
+
+No model has the tails of a real link. So it is counted where in the distribution forecast each sample then fell, and
+the quantiles' weights are moved there, old counts fading: how often this link breaks away is learned from this link.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from numpy.typing import NDArray
 
 from edgent.errors import InputError
 from edgent.link.change_points import ChangePointDetector
-from edgent.link.predictive import Predictive
+from edgent.link.predictive import QUANTILES, Predictive
 from edgent.link.transfer import HEADER_FACTOR, REQUEST_BYTES
 from edgent.units import BITS_PER_BYTE, Seconds
 
@@ -32,6 +35,9 @@ _TELLING = 4  # timing errors that a transfer must last to tell a bandwidth with
 _OUTAGE = 3  # transfers in a row that were cut short
 _HARDLY = 0.01
 _GAP_GAIN = 0.1
+_BELIEF = 50.0  # samples that the model's own weights count for
+_FADING = 0.99
+_FAR, _FAR_WEIGHT = 4.0, 0.003  # beyond the outermost quantiles: a link that breaks away; the model's belief in that
 
 
 class LinkForecast:
@@ -63,6 +69,8 @@ class LinkForecast:
         self._error, self._factor, self._extra = timing_error, header_factor, message_bytes
         self._at, self._gap = -math.inf, 0.0
         self._cut_in_a_row = 0
+        self._forecast: Predictive | None = None  # the model's, as the next sample will be compared with it
+        self._seen: Floats = np.zeros(QUANTILES + 2)
 
     @property
     def outage(self) -> bool:
@@ -111,15 +119,34 @@ class LinkForecast:
 
     def predictive(self, now: Seconds) -> Predictive | None:
         """The bandwidth that a transfer now would find; None before the first one."""
-        return self.detector.predictive(steps=self._steps(now))
+        self._forecast = made = self.detector.predictive(steps=self._steps(now))
+        if made is None:
+            return None
+        inner = (1 - 2 * _FAR_WEIGHT) * made.weights
+        weights = _BELIEF * np.concatenate([[_FAR_WEIGHT], inner, [_FAR_WEIGHT]]) + self._seen
+        lowest, highest = made.bandwidths[0] / _FAR, made.bandwidths[-1] * _FAR
+        bandwidths = np.concatenate([[lowest], made.bandwidths, [highest]])
+        return Predictive(bandwidths=bandwidths, weights=weights / weights.sum())
 
     def _take(self, sample: float, at: Seconds) -> bool:
+        self._compare(sample)
         steps = self._steps(at)
         if math.isfinite(self._at):
             gap = at - self._at
             self._gap += (gap - self._gap) * (_GAP_GAIN if self._gap else 1.0)
         self._at, self.samples = at, self.samples + 1
         return self.detector.update(sample, steps=steps)
+
+    def _compare(self, sample: float) -> None:
+        """Counts where in the forecast the sample fell; only once for each forecast that somebody asked for."""
+        if self._forecast is None:
+            return
+        quantiles = self._forecast.bandwidths
+        beyond = math.sqrt(_FAR)
+        borders = [quantiles[0] / beyond, *(quantiles[1:] + quantiles[:-1]) / 2, quantiles[-1] * beyond]
+        self._seen *= _FADING
+        self._seen[np.searchsorted(borders, sample)] += 1
+        self._forecast = None
 
     def _steps(self, now: Seconds) -> float:
         """Time since the last sample, in usual gaps between samples."""

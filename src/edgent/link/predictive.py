@@ -17,6 +17,8 @@ _NODES = 32  # of each run
 _ANGLES = 1001
 # Borders of the quantiles of a mixture: close together where deadlines are missed, since .99 must be told from .95.
 _BORDERS = np.array([0, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07, *np.linspace(0.1, 0.94, 15), 0.97, 1])
+QUANTILES = _BORDERS.size - 1
+"""Values in a `Predictive` that was made of a mixture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)

@@ -26,10 +26,9 @@ from edgent.units import Seconds
 
 Floats = NDArray[np.float64]
 
-PROBE = 2_000  # bytes
+PROBE = 1_000  # bytes
 _SHARE = 0.02  # of the time, that probes may take
-_PATIENCE = 1.0  # seconds after which a probe is given up
-_RETRY = 5.0  # seconds to the next one then; where nothing gets through, probes take nothing from the link
+_PATIENCE = 0.1  # seconds after which a probe is given up, unless the deadline is shorter: it would tell nothing more
 _LONGEST = 10.0  # seconds that an answer is waited for, back to back
 _LEAST = 1e-6  # seconds, so that no time is 0
 
@@ -158,10 +157,10 @@ class _Run:
     def _probe(self, at: float, until: float) -> None:
         if at < self._probe_from:
             return
-        until = min(until, at + _PATIENCE)
+        until = min(until, at + min(_PATIENCE, self._job.choices.deadline))
         end = self._world.trace.arrival(at, LINK.uplink(PROBE) - LINK.call_time)
         self._send(PROBE, at, end, until)
-        self._probe_from = end + (end - at) / _SHARE if end <= until else until + _RETRY
+        self._probe_from = at + (min(end, until) - at) / _SHARE
 
     def _send(self, size: float, begin: float, end: float, until: float) -> None:
         cut = end > until
