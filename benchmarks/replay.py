@@ -15,7 +15,7 @@ and an interval. Each cell is replayed without a race, and that of 2 s again wit
 
 The gap closed is pooled over the requests of all cells whose regime oracle is a point ahead of the best baseline; its
 interval is a bootstrap over traces. `worse` lists the cells where a baseline is more than half a point ahead of ours,
-beyond the interval (paired, over traces).
+beyond the interval (paired, over traces). `calibration`: plans that claimed to be in time with about that probability.
 """
 
 from __future__ import annotations
@@ -255,6 +255,18 @@ def worse(table: Table, seed: int) -> list[dict[str, object]]:
     return found
 
 
+def calibration(table: Table) -> list[dict[str, float]]:
+    """Plans of ours that claimed about .90, .95 and .99, without a race: the mean claim, and how many were in time."""
+    claims = np.concatenate([report.claims for cell, report in table.cells if not cell.race])
+    found = []
+    for about, low, high in ((0.90, 0.875, 0.925), (0.95, 0.925, 0.97), (0.99, 0.98, 0.995)):
+        band = claims[(claims[:, 0] >= low) & (claims[:, 0] < high)]
+        if band.size:
+            claimed, came = band.mean(axis=0).tolist()
+            found.append({"about": about, "plans": len(band), "claimed": claimed, "in_time": came})
+    return found
+
+
 def document(table: Table, sets: dict[str, tuple[Trace, ...]], seed: int) -> dict[str, object]:
     """Everything, as JSON."""
     return {
@@ -262,6 +274,7 @@ def document(table: Table, sets: dict[str, tuple[Trace, ...]], seed: int) -> dic
         "seconds": table.seconds,
         "gap": {"no race": gap(table, seed, race=False), "race": gap(table, seed, race=True)},
         "worse": worse(table, seed),
+        "calibration": calibration(table),
         "cells": [
             {
                 "setting": cell.setting.name,
@@ -309,6 +322,8 @@ def _print(table: Table, found: dict[str, object], seed: int) -> None:
         print(f"{'race' if race else 'no race'}: {gap(table, seed, race=race)}")
     for line in worse(table, seed):
         print(f"worse: {line}")
+    for band in calibration(table):
+        print(f"calibration: {band}")
     print(f"{table.seconds:.0f} s; traces: {found['traces']}")
 
 

@@ -61,8 +61,10 @@ class Ours(Method):
     def choose(self, at: float) -> int:
         """The controller's plan."""
         self._controller.decide(at)  # type: ignore[arg-type]
-        assert self._controller.plan is not None
-        return self._rows[self._controller.plan.configuration]
+        plan = self._controller.plan
+        assert plan is not None
+        self.claim = plan.chance
+        return self._rows[plan.configuration]
 
 
 class Regime(Method):

@@ -23,6 +23,9 @@ class Method:
         row: What it always chooses.
     """
 
+    claim: float | None = None
+    """The chance of being in time that the last choice was made with, of who thinks in chances."""
+
     def __init__(self, row: int) -> None:
         self._row = row
 

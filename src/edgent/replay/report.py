@@ -12,6 +12,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgent.errors import InputError
 from edgent.link.traces import Trace
@@ -80,6 +81,7 @@ class Report:
         per_trace: Sums of every method, `fixed` included, for each trace.
         contested: Share of requests at which the clairvoyant's answer beats the fixed plan's.
         fixed: The fixed plan, printed.
+        claims: Chances that `edgent` claimed, and what came of them; see `Replayed`.
     """
 
     deadline: Seconds
@@ -87,6 +89,7 @@ class Report:
     per_trace: tuple[dict[str, Sums], ...]
     contested: float
     fixed: str
+    claims: NDArray[np.float64]
 
     def mean(self, method: str, what: str) -> float:
         """A sum of one method, per request."""
@@ -206,5 +209,6 @@ def _report(request: Request, job: Job, found: Sequence[Replayed]) -> Report:
         names=tuple(each.name for each in found),
         per_trace=tuple({**each.sums, "fixed": each.each[best]} for each in found),
         contested=float(sum(each.beaten[best] for each in found)) / compared,
+        claims=np.concatenate([each.claims for each in found]),
         fixed=repr(job.choices.table.configuration(best)),
     )

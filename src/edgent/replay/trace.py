@@ -77,12 +77,15 @@ class Replayed:
         sums: Of each method but `fixed`, by name.
         each: Sums of each choice, had it been the fixed one.
         beaten: Requests, of the clairvoyant's, at which each choice gave less than the clairvoyant.
+        claims: Of each plan of `edgent` that used the link: the chance that it claimed, and 1 where it was in time,
+            shape (n, 2).
     """
 
     name: str
     sums: dict[str, Sums]
     each: tuple[Sums, ...]
     beaten: Floats
+    claims: Floats
 
 
 def replayed(job: Job, trace: Trace, number: int) -> Replayed:
@@ -97,15 +100,18 @@ def replayed(job: Job, trace: Trace, number: int) -> Replayed:
     rows = np.arange(job.choices.remote.size)
     begins, chosen = _foreseen_run(job, world, rows)
     every = outcomes(job.choices, rows, world.trace, begins[:, None])
-    sums = {}
-    for name in METHODS:
-        if name not in ("fixed", "clairvoyant"):
-            who = method(name, world, job.states, race=job.race)
-            sums[name] = _Run(job, world, who, every).sums()
+    runs = {
+        name: _Run(job, world, method(name, world, job.states, race=job.race), every)
+        for name in METHODS
+        if name not in ("fixed", "clairvoyant")
+    }
+    sums = {name: run.sums() for name, run in runs.items()}
     picked = _picked(every, chosen)
     sums["clairvoyant"] = _summed(job, picked, chosen)
     beaten = (every.accuracy < picked.accuracy[:, None]).sum(axis=0).astype(np.float64)
-    return Replayed(name=trace.name, sums=sums, each=_each(job, world, every), beaten=beaten)
+    return Replayed(
+        name=trace.name, sums=sums, each=_each(job, world, every), beaten=beaten, claims=runs["edgent"].claims
+    )
 
 
 class _Run:
@@ -116,6 +122,7 @@ class _Run:
         self._every = None if job.interval is None else every
         self._pending: deque[Transfer] = deque()
         self._probe_from = 0.0
+        self._claims: list[tuple[float, bool]] = []
         self._probe(0.0, math.inf)
         self._who.observe(replace(self._pending.popleft(), at=Seconds(0.0)))  # as if sent just before
 
@@ -132,8 +139,15 @@ class _Run:
             self._after(row, at, outcome, max(at_next, at + self._job.choices.deadline))
             chosen.append(row)
             found.append(outcome)
+            if self._who.claim is not None and self._job.choices.remote[row]:
+                self._claims.append((self._who.claim, outcome.edge <= self._job.choices.deadline))
             at = at_next
         return _summed(self._job, _stacked(found), np.array(chosen))
+
+    @property
+    def claims(self) -> Floats:
+        """What was claimed, and what came of it; see `Replayed`."""
+        return np.array(self._claims, dtype=np.float64).reshape(-1, 2)
 
     def _outcome(self, number: int, row: int, at: float) -> _Single:
         if self._every is None:
