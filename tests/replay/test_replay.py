@@ -15,8 +15,10 @@ from edgent.link.traces import Trace
 from edgent.planning.outlook import Transfer
 from edgent.replay import replay
 from edgent.replay.choices import Choices, outcomes
-from edgent.replay.methods import METHODS
-from edgent.replay.predictors import Bandit, ewma, harmonic_mean, last_sample, static
+from edgent.replay.methods import METHODS, World
+from edgent.replay.predictors import Bandit, Method, ewma, harmonic_mean, last_sample, static
+from edgent.replay.report import _job
+from edgent.replay.trace import _Run
 from edgent.units import Seconds
 from replay.machines import candidates, request
 
@@ -194,3 +196,34 @@ def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
 def test_no_trace_is_refused() -> None:
     with pytest.raises(InputError, match="no trace"):
         replay(request(), [])
+
+
+class Alone(Method):
+    """Stays on the device and remembers what it saw."""
+
+    def __init__(self, row: int) -> None:
+        super().__init__(row)
+        self.events: list[Transfer] = []
+
+    def observe(self, event: Transfer) -> None:
+        self.events.append(event)
+
+
+@pytest.mark.parametrize("bandwidth", [2e4, 3e5, 5e6])
+def test_who_sends_nothing_probes_for_two_per_cent_of_the_time_at_most(bandwidth: float) -> None:
+    trace = flat(bandwidth, 400)
+    job = _job(request(interval=0.5))
+    world = World(choices=job.choices, trace=trace, recorded=trace, variation=0.0)
+    who = Alone(int(np.flatnonzero(~job.choices.remote)[0]))
+    _Run(job, world, who).sums()
+    assert len(who.events) > 3
+    assert sum(event.seconds for event in who.events) <= 0.02 * trace.duration + who.events[0].seconds
+    assert all(event.cut == (bandwidth < 1e5) for event in who.events)
+
+
+def test_what_ours_claims_is_reported_beside_what_came_of_it() -> None:
+    claims = replay(request(variation=0.2, race=False), LINKS).claims
+    assert claims.shape[1] == 2 and len(claims) > 20
+    assert ((claims >= 0) & (claims <= 1)).all()
+    sure = claims[claims[:, 0] > 0.9]
+    assert sure[:, 1].mean() == pytest.approx(sure[:, 0].mean(), abs=0.1)

@@ -35,7 +35,7 @@ _TELLING = 4  # timing errors that a transfer must last to tell a bandwidth with
 _OUTAGE = 3  # transfers in a row that were cut short
 _HARDLY = 0.01
 _GAP_GAIN = 0.1
-_BELIEF = 50.0  # samples that the model's own weights count for
+_BELIEF = 10.0  # samples that the model's own weights count for
 _FADING = 0.99
 _FAR, _FAR_WEIGHT = 4.0, 0.003  # beyond the outermost quantiles: a link that breaks away; the model's belief in that
 
