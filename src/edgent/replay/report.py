@@ -18,6 +18,7 @@ from edgent.errors import InputError
 from edgent.link.traces import Trace
 from edgent.planning.algorithm2 import Recipe, build_map, grid
 from edgent.planning.candidates import Candidates
+from edgent.planning.plan import RAW, Configuration
 from edgent.planning.reward import LEXICOGRAPHIC, Reward
 from edgent.replay.choices import Choices
 from edgent.replay.methods import BASELINES, METHODS
@@ -210,5 +211,11 @@ def _report(request: Request, job: Job, found: Sequence[Replayed]) -> Report:
         per_trace=tuple({**each.sums, "fixed": each.each[best]} for each in found),
         contested=float(sum(each.beaten[best] for each in found)) / compared,
         claims=np.concatenate([each.claims for each in found]),
-        fixed=repr(job.choices.table.configuration(best)),
+        fixed=_named(job.choices.table.configuration(best)),
     )
+
+
+def _named(plan: Configuration) -> str:
+    codecs = plan.codec if plan.download_codec == RAW else f"{plan.codec} and {plan.download_codec}"
+    where = "on the device" if plan.device_only else f"cuts {plan.upload_cut}..{plan.download_cut} {codecs}"
+    return f"exit {plan.exit} {where}"
