@@ -1,0 +1,252 @@
+"""Predictions for models never seen, written down before anybody timed them.
+
+    python benchmarks/blind.py predict --machine FILE -o PREDICTIONS     the machine's file: edgent profile -o FILE
+    python benchmarks/blind.py time PREDICTIONS [--seconds 60] [--json]
+
+`predict` builds a few networks that played no part in making the latency model, and predicts them and the halves of
+them; nothing is run. The file of predictions is committed, then `time` measures on the same machine: whole, head and
+tail of each network, interleaved, beside the reference of the sweep. Random weights: only times are believed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgent.errors import EdgentError
+from edgent.latency.machinefile import MachineModel
+from edgent.model import Model, load
+from edgent.model.builder import Builder
+from edgent.runtime.engine import Engine
+from edgent.runtime.machine import branch_work
+from edgent.runtime.sweep import Bench
+from edgent.runtime.verify import random_feeds
+
+
+def main() -> int:
+    """Runs the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    before = verbs.add_parser("predict")
+    before.add_argument("--machine", type=Path, required=True)
+    before.add_argument("-o", "--output", type=Path, required=True)
+    after = verbs.add_parser("time")
+    after.add_argument("predictions", type=Path)
+    after.add_argument("--seconds", type=float, default=60.0)
+    after.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    try:
+        if options.verb == "predict":
+            predict(options.machine, options.output)
+            return 0
+        result = compare(json.loads(options.predictions.read_text()), options.seconds)
+    except (EdgentError, OSError, ValueError) as error:
+        parser.error(str(error))
+    if options.json:
+        json.dump(result, sys.stdout, indent=1)
+        print()
+    else:
+        show(result)
+    return 0
+
+
+def predict(machine: Path, output: Path) -> None:
+    """Writes the predictions."""
+    known = MachineModel.load(machine)
+    engine, found = Engine(threads=known.threads), {}
+    for model, cut in models():
+        prediction = known.fit.predict(branch_work(model, model.branches[-1], engine))
+        n = len(model.branches[-1].layers)
+        parts = {"whole": (0, n), "head": (0, cut), "tail": (cut, n)}
+        expected = {name: prediction.between(*ends) for name, ends in parts.items()}
+        found[model.name] = {
+            name: {"ms": one.seconds * 1e3, "low_ms": one.low * 1e3, "high_ms": one.high * 1e3}
+            for name, one in expected.items()
+        }
+    head = {"machine": known.machine, "engine": known.engine, "options": dict(known.options)}
+    sweep = {"sweep_seconds": known.seconds, "specimens": known.specimens, "reference_ms": known.reference * 1e3}
+    output.write_text(json.dumps({**head, **sweep, "predictions": found}, indent=1) + "\n")
+
+
+def compare(written: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """Times the networks and judges the predictions."""
+    engine = Engine(threads=int(written["options"]["intra_op_num_threads"]), capacity=2)
+    bench, rows = Bench(engine), {}
+    for model, cut in models():
+        rows[model.name] = timed(model, cut, engine, bench, seconds / len(NETWORKS), written)
+        print(f"{model.name} timed", file=sys.stderr)
+    errors = [row[part]["ape"] for row in rows.values() for part in row]
+    inside = [row[part]["inside"] for row in rows.values() for part in row]
+    return {
+        "median_ape": float(np.median(errors)),
+        "models_within_10_percent": sum(row["whole"]["ape"] <= 0.1 for row in rows.values()),
+        "in_90_percent_interval": float(np.mean(inside)),
+        "models": rows,
+    }
+
+
+def timed(
+    model: Model, cut: int, engine: Engine, bench: Bench, seconds: float, written: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """One network's parts: as predicted and as timed, while the reference is as fast as it was in the sweep."""
+    branch = model.branches[-1]
+    given, asked = ([tensor.name for tensor in side] for side in (branch.inputs, branch.outputs))
+    crossing = [tensor.name for tensor in branch.boundary(cut, len(branch.layers)).up]
+    ends = {"whole": (given, asked), "head": (given, crossing), "tail": (crossing, asked)}
+    sessions = {name: engine.build(model.segment(*pair)) for name, pair in ends.items()}
+    feeds = {name: random_feeds(s.segment.given, np.random.default_rng(0)) for name, s in sessions.items()}
+    counts = {name: bench.burst(session, feeds[name]) for name, session in sessions.items()}
+    timings: dict[str, list[tuple[float, float]]] = {name: [] for name in ends}
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        for name, session in sessions.items():
+            session.run(feeds[name])
+            timings[name].append(bench.timed(session, feeds[name], counts[name]))
+    follows = slope(timings)
+    usual = math.log(written["reference_ms"] / 1e3)
+    return {name: judged(written["predictions"][model.name][name], timings[name], follows, usual) for name in ends}
+
+
+def slope(timings: dict[str, list[tuple[float, float]]]) -> float:
+    """How strongly a network's times follow the reference's."""
+    top = bottom = 0.0
+    for part in timings.values():
+        times, references = np.log(np.array(part)).T
+        references = references - references.mean()
+        top, bottom = top + float((times * references).sum()), bottom + float((references**2).sum())
+    return min(max(top / bottom if bottom > 0 else 0.0, 0.0), 1.3)
+
+
+def judged(
+    prediction: dict[str, float], timings: list[tuple[float, float]], follows: float, usual: float
+) -> dict[str, Any]:
+    """One part."""
+    truth = 1e3 * math.exp(float(np.median([math.log(t) - follows * (math.log(r) - usual) for t, r in timings])))
+    return {
+        "predicted_ms": prediction["ms"],
+        "measured_ms": truth,
+        "ape": abs(prediction["ms"] / truth - 1),
+        "inside": prediction["low_ms"] <= truth <= prediction["high_ms"],
+    }
+
+
+def show(result: dict[str, Any]) -> None:
+    """The table."""
+    print(f"{'network':20}{'part':8}{'predicted':>12}{'measured':>12}{'error':>9}  in its 90 % interval")
+    for name, row in result["models"].items():
+        for part, one in row.items():
+            times = f"{one['predicted_ms']:9.2f} ms{one['measured_ms']:9.2f} ms"
+            print(f"{name:20}{part:8}{times}{one['ape']:9.1%}  {'yes' if one['inside'] else 'no'}")
+    within = result["models_within_10_percent"]
+    print(f"median error {result['median_ape']:.1%}; {within} of {len(result['models'])} wholes within 10 %")
+
+
+def models() -> Iterator[tuple[Model, int]]:
+    """The networks, and the cut nearest to the middle of each that one tensor crosses."""
+    with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
+        for name, make in NETWORKS.items():
+            made = Builder()
+            path = Path(folder) / f"{name}.onnx"
+            path.write_bytes(made.segment([make(made)]).proto)
+            model = load(path)
+            branch = model.branches[-1]
+            n = len(branch.layers)
+            single = [k for k in range(1, n) if len(branch.boundary(k, n).up) == 1]
+            yield model, min(single, key=lambda k: abs(k - n / 2))
+
+
+def _normed(made: Builder, x: str, maps: int, side: int, stride: int = 1, groups: int = 1) -> str:
+    return made.norm(made.conv(x, maps, side, stride=stride, groups=groups, bias=False))
+
+
+def mobilenet_v3_small(made: Builder) -> str:
+    """Howard and others, Searching for MobileNetV3, 2019."""
+    x = made.activation(_normed(made, made.input((1, 3, 224, 224)), 16, 3, 2), "HardSwish")
+    stages = (
+        (3, 16, 16, True, "Relu", 2), (3, 72, 24, False, "Relu", 2), (3, 88, 24, False, "Relu", 1),
+        (5, 96, 40, True, "HardSwish", 2), (5, 240, 40, True, "HardSwish", 1), (5, 240, 40, True, "HardSwish", 1),
+        (5, 120, 48, True, "HardSwish", 1), (5, 144, 48, True, "HardSwish", 1), (5, 288, 96, True, "HardSwish", 2),
+        (5, 576, 96, True, "HardSwish", 1), (5, 576, 96, True, "HardSwish", 1),
+    )  # fmt: skip
+    for side, wide, maps, excited, act, stride in stages:
+        y = made.activation(_normed(made, x, wide, 1), act)
+        y = made.activation(_normed(made, y, wide, side, stride, wide), act)
+        if excited:
+            gate = made.activation(made.conv(made.mean(y), max(8, wide // 4), 1), "Relu")
+            y = made.like("Mul", y, made.activation(made.conv(gate, wide, 1), "HardSigmoid"))
+        y = _normed(made, y, maps, 1)
+        x = made.add(y, x) if made.shapes[y] == made.shapes[x] else y
+    x = made.mean(made.activation(_normed(made, x, 576, 1), "HardSwish"))
+    x = made.activation(made.gemm(made.reshape(x, 1, 576), 1024), "HardSwish")
+    return made.gemm(x, 1000)
+
+
+def shufflenet_v1(made: Builder) -> str:
+    """Zhang and others, ShuffleNet, 2017: three groups, other widths than in the onnx wheel."""
+    x = made.activation(_normed(made, made.input((1, 3, 224, 224)), 24, 3, 2), "Relu")
+    x, groups = made.pool("MaxPool", x, 3, 2), 3
+    for maps, repeats in ((240, 4), (480, 8), (960, 4)):
+        for number in range(repeats):
+            first = number == 0
+            out, inner = maps - made.shapes[x][1] if first else maps, maps // 4
+            y = made.activation(_normed(made, x, inner, 1, 1, 1 if made.shapes[x][1] == 24 else groups), "Relu")
+            batch, _, height, width = made.shapes[y]
+            y = made.transpose(made.reshape(y, batch, groups, inner // groups, height, width), 0, 2, 1, 3, 4)
+            y = made.reshape(y, batch, inner, height, width)
+            y = _normed(made, y, inner, 3, 2 if first else 1, inner)
+            y = _normed(made, y, out, 1, 1, groups)
+            y = made.concat([made.pool("AveragePool", x, 3, 2), y]) if first else made.add(y, x)
+            x = made.activation(y, "Relu")
+    return made.gemm(made.reshape(made.mean(x), 1, 960), 1000)
+
+
+def vit_small(made: Builder) -> str:
+    """Dosovitskiy and others, 2020: a small vision transformer, 6 layers of width 256, patches of 16."""
+    x = made.conv(made.input((1, 3, 224, 224)), 256, 16, stride=16, padded=False)
+    x = made.transpose(made.reshape(x, 1, 256, 196), 0, 2, 1)
+    for _ in range(6):
+        y = made.layer_norm(x)
+        query, key, value = (made.reshape(made.linear(y, 256), 1, 196, 4, 64) for _ in range(3))
+        query, key = made.transpose(query, 0, 2, 1, 3), made.transpose(key, 0, 2, 3, 1)
+        scores = made.like("Softmax", made.scaled(made.matmul(query, key), 0.125), axis=-1)
+        mixed = made.transpose(made.matmul(scores, made.transpose(value, 0, 2, 1, 3)), 0, 2, 1, 3)
+        x = made.add(x, made.linear(made.reshape(mixed, 1, 196, 256), 256))
+        x = made.add(x, made.linear(made.activation(made.linear(made.layer_norm(x), 1024), "Gelu"), 256))
+    return made.linear(made.layer_norm(x), 1000)
+
+
+def small_googlenet(made: Builder) -> str:
+    """A narrower GoogLeNet [Szegedy and others, 2014] for 160 x 160, with normalisation."""
+    x = made.activation(_normed(made, made.input((1, 3, 160, 160)), 40, 7, 2), "Relu")
+    x = made.activation(_normed(made, made.pool("MaxPool", x, 3, 2), 136, 3), "Relu")
+    x = made.pool("MaxPool", x, 3, 2)
+    for number, scale in enumerate((5, 6, 8, 8, 9, 10, 12, 14)):
+        branches = [made.activation(_normed(made, x, 8 * scale, 1), "Relu")]
+        for narrow, wide, side in ((12, 16, 3), (2, 4, 5)):
+            y = made.activation(_normed(made, x, narrow * scale, 1), "Relu")
+            branches.append(made.activation(_normed(made, y, wide * scale, side), "Relu"))
+        y = made.pool("MaxPool", x, 3, 1)
+        x = made.concat([*branches, made.activation(_normed(made, y, 4 * scale, 1), "Relu")])
+        x = made.pool("MaxPool", x, 3, 2) if number in (1, 5) else x
+    return made.gemm(made.reshape(made.mean(x), 1, made.shapes[x][1]), 1000)
+
+
+NETWORKS: dict[str, Callable[[Builder], str]] = {
+    "mobilenet_v3_small": mobilenet_v3_small,
+    "shufflenet_v1_g3": shufflenet_v1,
+    "vit_small": vit_small,
+    "small_googlenet": small_googlenet,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
