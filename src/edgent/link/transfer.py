@@ -14,6 +14,9 @@ A call also has a *fixed time*, whatever its size: threads that wake, protobuf, 
 link's, and on a fast link it is most of what a small message takes; a device measures it (`runtime.linkstate`).
 `CALL_TIME` stands where nobody has: a round figure below the 2.8 ms that `benchmarks/overhead.py` found between a call
 of ours and a bare socket at 100 Mbit/s.
+
+What the connection's history adds is slow start: with a finite *window*, a message waits for acknowledgements
+(`edgent.link.slow_start`).
 """
 
 from __future__ import annotations
@@ -26,7 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.errors import InputError
-from edgent.units import BitsPerSecond, Seconds, format_bandwidth, format_duration, serialisation_time
+from edgent.link.slow_start import UNLIMITED, stall
+from edgent.units import BitsPerSecond, Seconds, format_bandwidth, format_bytes, format_duration, serialisation_time
 
 HEADER_FACTOR = 1.046
 REQUEST_BYTES = 175
@@ -40,7 +44,7 @@ Sizes = TypeVar("Sizes", float, NDArray[np.float64])
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class TransferModel:
-    """Time for a message on a link, without what its history (idle time, loss) may add.
+    """Time for a message on a link that loses nothing.
 
     Attributes:
         bandwidth: Bits per second of the wire, headers included.
@@ -50,6 +54,7 @@ class TransferModel:
         reply_bytes: Bytes that an answer adds to its tensors. Its headers, sent ahead of the body, are in here: they
             use the downlink's bandwidth, although a stopwatch finds them in the uplink's time.
         call_time: Seconds that a call takes whatever its size and the link, answer included.
+        window: Bytes that may be under way before the first acknowledgement; infinite: no slow start.
     """
 
     bandwidth: BitsPerSecond
@@ -58,6 +63,7 @@ class TransferModel:
     message_bytes: int = REQUEST_BYTES
     reply_bytes: int = REPLY_BYTES
     call_time: Seconds = CALL_TIME
+    window: float = UNLIMITED
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.bandwidth) and self.bandwidth > 0):
@@ -70,12 +76,15 @@ class TransferModel:
             raise InputError(f"message bytes {self.message_bytes}, {self.reply_bytes}: expected 0 or more")
         if not (math.isfinite(self.call_time) and self.call_time >= 0):
             raise InputError(f"call time {self.call_time!r} is not a finite number of seconds, 0 or more")
+        if not self.window > 0:
+            raise InputError(f"window {self.window!r} is not a positive number of bytes")
 
     def __repr__(self) -> str:
         per_call = f"{self.message_bytes} B up, {self.reply_bytes} B down and {format_duration(self.call_time)} a call"
+        window = "" if self.window == UNLIMITED else f", window {format_bytes(self.window)}"
         return (
             f"<TransferModel {format_bandwidth(self.bandwidth)} + {format_duration(self.round_trip)}, "
-            f"headers x {self.header_factor:g}, {per_call}>"
+            f"headers x {self.header_factor:g}, {per_call}{window}>"
         )
 
     @classmethod
@@ -92,8 +101,11 @@ class TransferModel:
         return self._wire_time(size, self.message_bytes) + self.round_trip + self.call_time
 
     def downlink(self, size: Sizes) -> Sizes:
-        """Time that an answer of `size` bytes occupies the wire, in seconds; nothing else (see `uplink`)."""
+        """Time from an answer's first byte to its last, `size` bytes of tensors, in seconds (see `uplink`)."""
         return self._wire_time(size, self.reply_bytes)
 
     def _wire_time(self, size: Sizes, extra: int) -> Sizes:
-        return (size + extra) * (self.header_factor * serialisation_time(1, self.bandwidth))
+        byte_time = self.header_factor * serialisation_time(1, self.bandwidth)
+        message = size + extra
+        wire = message * byte_time
+        return wire if self.window == UNLIMITED else wire + stall(message, byte_time, self.window, self.round_trip)

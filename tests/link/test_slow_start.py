@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from edgent.errors import InputError
+from edgent.link import TransferModel
+from edgent.link.slow_start import INITIAL_WINDOW, SEGMENT_BYTES, UNLIMITED, CongestionWindow, stall, unstalled
+from edgent.units import BitsPerSecond, Seconds
+
+segments = st.integers(min_value=1, max_value=400)
+byte_times = st.floats(min_value=1e-8, max_value=1e-4)
+windows = st.integers(min_value=1, max_value=200)
+round_trips = st.floats(min_value=0, max_value=0.3)
+
+
+def sent_segment_by_segment(count: int, byte_time: float, window: int, round_trip: float) -> float:
+    """The oracle: a sender that adds a segment to its window for each acknowledged; when the last is at the far end."""
+    arrivals: list[float] = []
+    free_at, acknowledged = 0.0, 0
+    for index in range(count):
+        while index >= window + 2 * acknowledged:
+            free_at = max(free_at, arrivals[acknowledged] + round_trip)
+            acknowledged += 1
+        free_at += SEGMENT_BYTES * byte_time
+        arrivals.append(free_at)
+    return arrivals[-1]
+
+
+@given(count=segments, byte_time=byte_times, window=windows, round_trip=round_trips)
+def test_waiting_is_that_of_a_sender_simulated_segment_by_segment(
+    count: int, byte_time: float, window: int, round_trip: float
+) -> None:
+    size = float(count * SEGMENT_BYTES)
+    simulated = sent_segment_by_segment(count, byte_time, window, round_trip)
+    formula = size * byte_time + stall(size, byte_time, float(window * SEGMENT_BYTES), round_trip)
+    rounds = math.log2(count / window + 2) + 1
+    assert formula == pytest.approx(simulated, rel=1e-9, abs=rounds * SEGMENT_BYTES * byte_time)
+
+
+@given(
+    bandwidth=st.floats(1e5, 1e9),
+    factor=st.floats(1, 50),
+    size=st.floats(0, 1e6),
+    more=st.floats(0, 1e6),
+    window=st.floats(1e3, 1e6),
+    round_trip=round_trips,
+)
+def test_slow_start_keeps_the_model_monotone(
+    bandwidth: float, factor: float, size: float, more: float, window: float, round_trip: float
+) -> None:
+    slow = TransferModel(bandwidth=BitsPerSecond(bandwidth), round_trip=Seconds(round_trip), window=window)
+    fast = dataclasses.replace(slow, bandwidth=BitsPerSecond(bandwidth * factor))
+    wider = dataclasses.replace(slow, window=window * factor)
+    for way in ("uplink", "downlink"):
+        time = getattr(slow, way)(size)
+        assert getattr(slow, way)(size + more) >= time - 1e-12
+        assert getattr(fast, way)(size) <= time + 1e-12
+        assert getattr(wider, way)(size) <= time + 1e-12
+
+
+def test_without_a_window_nothing_waits() -> None:
+    plain = TransferModel(bandwidth=BitsPerSecond(2e7), round_trip=Seconds(0.04))
+    assert dataclasses.replace(plain, window=UNLIMITED).uplink(3e5) == plain.uplink(3e5)
+    assert dataclasses.replace(plain, window=14_480.0).uplink(3e5) > plain.uplink(3e5) + 0.06
+
+
+def test_arrays_wait_as_their_elements_do() -> None:
+    model = TransferModel(bandwidth=BitsPerSecond(2e7), round_trip=Seconds(0.04), window=14_480.0)
+    sizes = np.array([1e3, 1e4, 3e4, 6e4, 1e5, 3e5])
+    assert model.uplink(sizes) == pytest.approx([model.uplink(float(size)) for size in sizes])
+
+
+def test_a_window_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match="window"):
+        TransferModel(bandwidth=BitsPerSecond(1e6), window=0.0)
+
+
+@given(
+    size=st.floats(1e3, 1e6),
+    byte_time=st.floats(8e-8, 1e-5),
+    window=st.floats(1e4, 1e6),
+    round_trip=st.floats(0, 0.2),
+)
+def test_what_comes_after_the_last_wait_tells_the_bandwidth(
+    size: float, byte_time: float, window: float, round_trip: float
+) -> None:
+    seconds = size * byte_time + stall(size, byte_time, window, round_trip)
+    left, rest = unstalled(size, seconds, window, round_trip)
+    assume(rest > 1e-9)
+    assert rest / left == pytest.approx(byte_time, rel=1e-6)
+
+
+def test_a_time_too_short_for_slow_start_is_taken_as_it_is() -> None:
+    assert unstalled(1e5, 0.02, 14_480.0, 0.04) == (1e5, 0.02)
+
+
+RATE, ROUND_TRIP = 8 * 1.046 / 50e6, Seconds(0.04)
+
+
+def followed(times_with: float | None, *, messages: int = 8) -> CongestionWindow:
+    """A window that saw messages of 100 kB, 2 s apart, each as slow as the given window at its start makes it."""
+    window = CongestionWindow()
+    for index in range(messages):
+        began = Seconds(2.0 * index)
+        wait = stall(1e5, RATE, UNLIMITED if times_with is None else times_with, ROUND_TRIP)
+        seconds = 1e5 * RATE + wait
+        window.learn(1e5, seconds, RATE, began_at=began, round_trip=ROUND_TRIP)
+        window.sent(1e5, began, Seconds(began + seconds), ROUND_TRIP)
+    return window
+
+
+def test_ten_segments_are_found_where_the_kernel_begins_anew() -> None:
+    window = followed(INITIAL_WINDOW)
+    assert window.restarts
+    assert window.at(Seconds(100.0), ROUND_TRIP) == INITIAL_WINDOW
+
+
+def test_a_window_that_is_kept_is_found_within_a_few_messages() -> None:
+    window = followed(None, messages=3)
+    assert not window.restarts
+    assert window.at(Seconds(100.0), ROUND_TRIP) >= 1e5
+
+
+def test_messages_that_tell_nothing_leave_the_standard_in_force() -> None:
+    window = CongestionWindow()
+    for index in range(20):
+        window.learn(1e3, 0.5, RATE, began_at=Seconds(2.0 * index), round_trip=ROUND_TRIP)
+    assert window.restarts
+
+
+def test_the_window_shrinks_while_idle_and_never_below_ten_segments() -> None:
+    window = CongestionWindow()
+    window.sent(1e6, Seconds(0.0), Seconds(1.0), ROUND_TRIP)
+    found = [window.at(Seconds(1.0 + wait), ROUND_TRIP) for wait in (0.0, 0.3, 0.6, 1.0, 60.0)]
+    assert found == sorted(found, reverse=True)
+    assert found[0] > 1e6 and found[-1] == INITIAL_WINDOW
+
+
+def test_small_messages_do_not_widen_it() -> None:
+    window = CongestionWindow()
+    for index in range(50):
+        window.sent(1e3, Seconds(index * 0.05), Seconds(index * 0.05 + 0.04), ROUND_TRIP)
+    assert window.at(Seconds(2.5), ROUND_TRIP) == INITIAL_WINDOW
+
+
+def test_a_new_connection_begins_with_ten_segments() -> None:
+    window = CongestionWindow()
+    window.sent(1e6, Seconds(0.0), Seconds(1.0), ROUND_TRIP)
+    window.renew()
+    assert window.at(Seconds(1.0), ROUND_TRIP) == INITIAL_WINDOW
