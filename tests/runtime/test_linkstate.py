@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -142,3 +145,50 @@ def test_measuring_the_link_again_keeps_what_is_known_of_the_calls():
     state.observe(called(link, 2_000, 0.004))
     state.forget()
     assert state.call_time == pytest.approx(0.004, abs=1e-6)
+
+
+SLOW_START = TransferModel(
+    bandwidth=5e7, round_trip=0.04, message_bytes=120, reply_bytes=120, call_time=0.0, window=14_480.0
+)
+
+
+def rested(state: LinkState, size: int, *, extra: float = 0.0, count: int = 12, window: float = 14_480.0) -> LinkState:
+    """Requests two seconds apart, each as slow as TCP's slow start makes it from this window on."""
+    link = dataclasses.replace(SLOW_START, window=window)
+    for turn in range(count):
+        state.observe(called(link, size, extra, at=2.0 * (turn + 1)))
+    return state
+
+
+def test_waiting_for_acknowledgements_is_not_taken_for_a_slow_link():
+    state = LinkState(round_trip=0.04, downlink=5e7)
+    quick = dataclasses.replace(SLOW_START, window=math.inf)
+    state.observe(called(quick, 300_000, 0.0, at=0.5))
+    rested(state, 300_000)
+    assert state.conditions(30.0).uplink.bandwidth == pytest.approx(5e7, rel=0.1)
+
+
+def test_a_request_after_a_pause_is_planned_with_slow_start_and_the_next_without():
+    state = rested(LinkState(bandwidth=5e7, round_trip=0.04), 100_000)
+    at_once, rested_long = state.conditions(24.0).uplink, state.conditions(60.0).uplink
+    assert rested_long.uplink(100_000.0) == pytest.approx(SLOW_START.uplink(100_000.0), rel=0.02)
+    assert at_once.uplink(100_000.0) < 0.6 * rested_long.uplink(100_000.0)
+
+
+def test_a_link_without_slow_start_after_idling_is_found_out():
+    state = rested(LinkState(bandwidth=5e7, round_trip=0.04), 100_000, window=math.inf)
+    assert state.conditions(60.0).uplink.uplink(100_000.0) == pytest.approx(0.0575, rel=0.05)
+
+
+def test_waiting_for_acknowledgements_is_not_taken_for_slow_calls():
+    link = dataclasses.replace(SLOW_START, round_trip=0.006)
+    state = LinkState(bandwidth=5e7, round_trip=0.006)
+    for turn in range(5):
+        state.observe(called(link, 30_000, 0.001, at=2.0 * (turn + 1)))
+    assert state.call_time == pytest.approx(0.001, abs=2e-4)
+
+
+def test_a_new_connection_starts_slowly_again():
+    state = rested(LinkState(bandwidth=5e7, round_trip=0.04), 100_000)
+    state.reconnected()
+    assert state.conditions(24.0).uplink.window == 14_480.0

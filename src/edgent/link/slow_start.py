@@ -58,7 +58,7 @@ def stall(size: Sizes, byte_time: Sizes | float, window: float, round_trip: floa
         if not np.any(needs & (waits_here > 0)):
             break
         waits = waits + needs * np.maximum(0.0, waits_here)
-    return waits
+    return waits if isinstance(waits, np.ndarray) else float(waits)
 
 
 def unstalled(size: float, seconds: float, window: float, round_trip: float) -> tuple[float, float]:

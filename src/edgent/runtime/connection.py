@@ -208,6 +208,7 @@ class Connection:
             self._tried = True
             self._watch.connect_failed(self._clock.now())
             self._changed.notify_all()
+            self._link.reconnected()
         # A new one tries at once, and does not wait for what a dead connection still had to send.
         self._remote.channel.renew()
 
@@ -291,21 +292,27 @@ class Connection:
 
     def _measure(self, *, first: bool) -> None:
         """Empty probes for the round trip, then each direction by itself."""
-        small = min((self._remote.probe(0, 0, _TIMEOUT) for _ in range(_SMALL_PROBES)), key=total)
+        small = min((self._sounded(0, 0) for _ in range(_SMALL_PROBES)), key=total)
         up = down = small
         if not self._link.told:
             sizes = PROBE_SIZES if first else (self._link.probe_size(),)
-            up = self._probe(lambda size: self._remote.probe(size, 0, _TIMEOUT), sizes, small)
-            down = self._probe(lambda size: self._remote.probe(0, size, _TIMEOUT), sizes, small)
+            up = self._probe(lambda size: self._sounded(size, 0), sizes, small)
+            down = self._probe(lambda size: self._sounded(0, size), sizes, small)
         with self._changed:
             self._link.observe_probes(small, up, down)
             self._watch.heard(self._clock.now(), telling=True)
 
+    def _sounded(self, bytes_up: int, bytes_down: int) -> Timed:
+        timed = self._remote.probe(bytes_up, bytes_down, _TIMEOUT)
+        with self._changed:
+            self._link.probed(timed)
+        return timed
+
     @staticmethod
     def _probe(probe: Callable[[int], Timed], sizes: Sequence[int], small: Timed) -> Timed:
-        """Probes of rising size until one tells; that one twice, since only delays are ever added to the truth."""
+        """Probes of rising size until one tells; each twice, the first being what widens TCP's window."""
         for size in sizes:
-            found = probe(size)
+            found = min(probe(size), probe(size), key=total)
             if total(found) - total(small) >= TELLING:
                 break
-        return min(found, probe(size), key=total)
+        return found

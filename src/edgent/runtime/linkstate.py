@@ -7,6 +7,9 @@ It is a few milliseconds, and on a fast link most of a small message. It is the 
 the empty probe before there was one; only of exchanges that were short on the wire, where an error of the bandwidth is
 small, and never more than a timing error: what is later than that, the link or the queue has to explain. It belongs to
 the machines, so it outlives a measurement of the link.
+
+Each direction's congestion window is followed too: a request after a pause is planned with TCP's slow start, and only
+what came after the last wait for acknowledgements tells the bandwidth (`edgent.link.slow_start`).
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import statistics
 from collections import deque
 
 from edgent.link import BandwidthEstimator, TransferModel
+from edgent.link.slow_start import CongestionWindow, stall, unstalled
 from edgent.link.transfer import CALL_TIME, HEADER_FACTOR
 from edgent.planning.conditions import Conditions
 from edgent.runtime.remote import Timed
@@ -32,6 +36,7 @@ _PACKET = 1_400  # bytes of a body that travel with the headers before it
 _TIMING_ERROR = 0.008  # seconds: how late two threads wake beside a full load
 _SHORT = 0.020  # seconds on the wire: where the bandwidth is 5 % off, the call time is 1 ms off
 _CALLS = 9
+_EXPLAINED = 0.25  # share of its time by which a message that waited for acknowledgements may be off
 _CALL_BYTES = 120  # frames, headers and half-full packets of a call, around its message (counted on a shaped link)
 
 
@@ -57,6 +62,7 @@ class LinkState:
         self._queue, self._queue_at = 0.0, -math.inf
         self._probed: Seconds | None = None
         self._calls: deque[float] = deque(maxlen=_CALLS)
+        self._up_window, self._down_window = CongestionWindow(), CongestionWindow()
         self.forget()
 
     def forget(self) -> None:
@@ -104,6 +110,15 @@ class LinkState:
         self._down.observe(max(len(down.body), 1), total(down) - total(small), down.body_at)
         self._observed_at = down.body_at
 
+    def reconnected(self) -> None:
+        """The connection is a new one: its windows are the initial ones."""
+        self._up_window.renew()
+        self._down_window.renew()
+
+    def probed(self, timed: Timed) -> None:
+        """A probe has passed, that only `observe_probes` will look at."""
+        self._grow_windows(timed)
+
     def observe(self, timed: Timed) -> None:
         """A transfer has ended, of a probe or of a request."""
         at = timed.body_at
@@ -111,12 +126,14 @@ class LinkState:
         self._note_round_trip(timed)
         if timed.bytes_up > _PROBE and (beyond := self._beyond(timed)) is not None:
             self._calls.append(beyond)
-        for estimator, size, seconds in (
-            (self._up, timed.bytes_up, timed.uplink - self.round_trip - self.call_time - self._first_packet(timed)),
-            (self._down, len(timed.body) - _PACKET, timed.downlink),
+        up_seconds = timed.uplink - self.round_trip - self.call_time - self._first_packet(timed)
+        for told, estimator, window, size, seconds in (
+            (self._told_up, self._up, self._up_window, timed.bytes_up, up_seconds),
+            (self._told_down, self._down, self._down_window, len(timed.body) - _PACKET, timed.downlink),
         ):
             if size >= _SMALL or seconds >= _LONG:
-                estimator.observe(max(size, 1), seconds, at)
+                self._observe_way(self._bandwidth(told, estimator), estimator, window, max(size, 1), seconds, timed)
+        self._grow_windows(timed)
         self._observed_at = at
 
     def observe_late(self, bytes_up: int, seconds: float, at: Seconds) -> None:
@@ -136,11 +153,12 @@ class LinkState:
         if up is None or down is None:
             return None
         queue = self._queue if now - self._queue_at < _QUEUE_MEMORY else 0.0
-        return Conditions(
-            uplink=TransferModel(bandwidth=up, round_trip=self.round_trip, call_time=self.call_time),
-            downlink=TransferModel(bandwidth=down, round_trip=self.round_trip, call_time=self.call_time),
-            queue=Seconds(queue),
+        windows = [window.at(now, self.round_trip) for window in (self._up_window, self._down_window)]
+        uplink, downlink = (
+            TransferModel(bandwidth=bandwidth, round_trip=self.round_trip, call_time=self.call_time, window=window)
+            for bandwidth, window in zip((up, down), windows, strict=True)
         )
+        return Conditions(uplink=uplink, downlink=downlink, queue=Seconds(queue))
 
     def probe_size(self) -> int:
         """Bytes of a probe that takes about 50 ms by what is known; the smallest at first."""
@@ -150,6 +168,35 @@ class LinkState:
 
     def __repr__(self) -> str:
         return f"<LinkState up {self._up.estimate}, down {self._down.estimate}, round trip {self.round_trip:.4f} s>"
+
+    def _observe_way(
+        self,
+        bandwidth: BitsPerSecond | None,
+        estimator: BandwidthEstimator,
+        window: CongestionWindow,
+        size: int,
+        seconds: float,
+        timed: Timed,
+    ) -> None:
+        """One direction of a transfer: what idling does to its window, and its bandwidth.
+
+        How often a message waited depends on a window that is only guessed. So one that waited tells the bandwidth only
+        where what is known does not explain its time.
+        """
+        began_at = _began_at(timed)
+        if bandwidth is not None:
+            byte_time = _byte_time(bandwidth)
+            window.learn(size, seconds, byte_time, began_at=began_at, round_trip=self.round_trip)
+            waits = stall(size, byte_time, window.at(began_at, self.round_trip), self.round_trip)
+            expected = size * byte_time + waits + self.round_trip
+            if waits and abs(seconds + self.round_trip - expected) < _EXPLAINED * expected:
+                return
+        at_once = window.at(began_at, self.round_trip)
+        estimator.observe(*unstalled(size, seconds, at_once, self.round_trip), timed.body_at)
+
+    def _grow_windows(self, timed: Timed) -> None:
+        for window, size in ((self._up_window, timed.bytes_up), (self._down_window, len(timed.body))):
+            window.sent(size, _began_at(timed), timed.body_at, self.round_trip)
 
     def _first_packet(self, timed: Timed) -> float:
         """What the uplink seems to take longer because the headers shared their packet with the body's beginning."""
@@ -169,9 +216,15 @@ class LinkState:
         up, down = self._bandwidth(self._told_up, self._up), self._bandwidth(self._told_down, self._down)
         if up is None or down is None:
             return None
-        bits = [(size + _CALL_BYTES) * HEADER_FACTOR * BITS_PER_BYTE for size in (timed.bytes_up, len(timed.body))]
-        wire = bits[0] / up + bits[1] / down
-        beyond = total(timed) - self.round_trip - wire
+        wire = waits = 0.0
+        for bandwidth, window, size in (
+            (up, self._up_window, timed.bytes_up + _CALL_BYTES),
+            (down, self._down_window, len(timed.body) + _CALL_BYTES),
+        ):
+            at_once = window.at(_began_at(timed), self.round_trip)
+            wire += size * _byte_time(bandwidth)
+            waits += stall(size, _byte_time(bandwidth), at_once, self.round_trip)
+        beyond = total(timed) - self.round_trip - wire - waits
         return max(0.0, beyond) if wire <= _SHORT and beyond <= _TIMING_ERROR else None
 
     def _note_round_trip(self, timed: Timed) -> None:
@@ -184,6 +237,14 @@ class LinkState:
 
 def _estimator() -> BandwidthEstimator:
     return BandwidthEstimator(header_factor=HEADER_FACTOR, message_bytes=_CALL_BYTES, timing_error=_TIMING_ERROR)
+
+
+def _byte_time(bandwidth: BitsPerSecond) -> float:
+    return HEADER_FACTOR * BITS_PER_BYTE / bandwidth
+
+
+def _began_at(timed: Timed) -> Seconds:
+    return Seconds(timed.body_at - timed.downlink - timed.middle - timed.queue - timed.uplink)
 
 
 def total(timed: Timed) -> float:
