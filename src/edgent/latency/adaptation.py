@@ -1,0 +1,126 @@
+"""How many times slower a machine is now than when it was profiled: learned from what its work takes while it runs.
+
+A machine that is throttled, or shared, is slower by a factor that stays for a while and then jumps, or creeps. Each
+request brings one noisy look at it: the logarithm of the measured over the profiled time. `Drift` keeps the mean of the
+present *run* of looks, and a short memory of the last ones; a likelihood ratio test between both [1] tells when a new
+run has begun, and which of the last looks belong to it:
+
+    run: level m of n looks          last k looks: level a          noise: s, of one look
+
+    a new run of k looks, if  |a - m| sqrt(k n / (k + n)) / s  exceeds a threshold, for the k where it is largest
+
+So noise is averaged over a hundred requests, and a step is followed after a few. One look counts for at most three
+deviations: an outlier, even two in a row, is no change; three alike are. The noise is learned along, from the
+differences of neighbouring looks, which no step but its first feels.
+
+[1] D. Siegmund and E. S. Venkatraman, Using the generalized likelihood ratio statistic for sequential detection of a
+change-point, 1995.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import numpy as np
+
+_PROFILE_COUNTS = 20.0  # looks that the profile itself is worth, at factor 1
+_LONGEST = 60.0  # looks that a run remembers; older ones fade, so that what creeps is followed too
+_MEMORY = 32  # looks among which a new run is searched
+_THRESHOLD = 5.0  # deviations: one false alarm in some 50,000 requests
+_FARTHEST = 3.0  # deviations that a look counts for: 3 sqrt(2) is below the threshold, 3 sqrt(3) above
+_NOISE, _NOISE_COUNTS = 0.1, 20.0  # of one look, before any was taken; and how many looks that is worth
+_LEAST_NOISE = 0.02
+_TO_DEVIATION = math.sqrt(math.pi) / 2  # from the mean absolute difference of two normal variables
+_WIDEST_NOISE = 3.0  # noises: larger differences are steps or outliers and tell nothing of the noise
+_EXTREME = math.log(64.0)  # a look beyond this factor says as little about how far as about what happened
+_FORGOTTEN = 25  # requests without a look, from which on what is known fades
+_LEVEL_FADES, _COUNT_FADES = 0.98, 0.95  # with each of them: how sure the level is goes before the level itself
+_FIRM = 3.0  # looks from which on a run outweighs what lies far from it
+
+
+class Drift:
+    """One machine's present factor; holds no clock.
+
+    >>> drift = Drift()
+    >>> for measured in (0.010, 0.011, 0.010, 0.020, 0.021, 0.020, 0.020):
+    ...     drift.update(measured, profiled=0.010)
+    >>> drift
+    <Drift x2.02 of 4 looks>
+    """
+
+    def __init__(self) -> None:
+        self._level, self._count = 0.0, _PROFILE_COUNTS
+        self._last: deque[float] = deque(maxlen=_MEMORY)
+        self._noise, self._noise_count = _NOISE, _NOISE_COUNTS
+        self._gap = 0  # requests since the last look
+        self.change_detected = False
+
+    @property
+    def factor(self) -> float:
+        """How many times slower than profiled; 1 before the first look."""
+        return math.exp(self._level)
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of one look, as a share."""
+        return max(self._noise, _LEAST_NOISE)
+
+    def update(self, measured: float, profiled: float) -> None:
+        """Takes a look; whether the machine was found changed then stands in `change_detected`.
+
+        Args:
+            measured: seconds that some work took.
+            profiled: seconds that it takes by the profile, with no factor on it.
+
+        A time that is not positive and finite, as from a clock that jumped, is no look.
+        """
+        self.change_detected = False
+        if not (0 < measured < math.inf and 0 < profiled < math.inf):
+            return
+        look = min(max(math.log(measured) - math.log(profiled), -_EXTREME), _EXTREME)
+        self._gap = 0
+        self._learn_noise(look)
+        self._last.append(look)
+        began = self._new_run()
+        if began:
+            self.change_detected = True
+            looks = list(self._last)[-began:]
+            self._level, self._count = math.fsum(looks) / began, float(began)
+            self._last = deque(looks, maxlen=_MEMORY)
+            return
+        reach = _FARTHEST * self.noise if self._count >= _FIRM else math.inf
+        self._count = min(self._count + 1, _LONGEST)
+        self._level += min(max(look - self._level, -reach), reach) / self._count
+
+    def unseen(self) -> None:
+        """A request passed without a look. After many, what is known fades towards the profile.
+
+        So a machine that is avoided for its slowness is tried again.
+        """
+        self._gap += 1
+        if self._gap > _FORGOTTEN and self._level:
+            self._level *= _LEVEL_FADES
+            self._count = max(self._count * _COUNT_FADES, 1.0)
+            self._last.clear()
+
+    def _learn_noise(self, look: float) -> None:
+        if not self._last:
+            return
+        apart = min(abs(look - self._last[-1]), _WIDEST_NOISE * self.noise) * _TO_DEVIATION
+        self._noise_count = min(self._noise_count + 1, _LONGEST)
+        self._noise += (apart - self._noise) / self._noise_count
+
+    def _new_run(self) -> int:
+        """How many of the last looks are a new run; 0 if there is none."""
+        looks = np.array(self._last)[::-1] - self._level
+        reach = _FARTHEST * self.noise
+        sums = np.abs(np.cumsum(np.clip(looks, -reach, reach)))
+        k = np.arange(1, len(looks) + 1)
+        before = np.maximum(self._count - k + 1, 1.0)  # the run holds them already, but the newest
+        deviations = sums / k * np.sqrt(k * before / (k + before)) / self.noise
+        likeliest = int(deviations.argmax())
+        return likeliest + 1 if deviations[likeliest] > _THRESHOLD else 0
+
+    def __repr__(self) -> str:
+        return f"<Drift x{self.factor:.2f} of {self._count:.0f} looks>"
