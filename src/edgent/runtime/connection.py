@@ -8,16 +8,17 @@ it saw. An edge that is lost is no error here but a state, with a reason; a refu
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgent.errors import EdgeError, EdgentError, RefusedError
 from edgent.runtime.clock import Clock
 from edgent.runtime.faults import BrokenError, BusyError, LateError, NotServedError, RejectedError
-from edgent.runtime.linkstate import PROBE_SIZES, TELLING, LinkState, total
+from edgent.runtime.linkstate import PROBE_SIZES, TELLING, LinkState
 from edgent.runtime.messages import EXTENSION
 from edgent.runtime.remote import RemoteEdge, Served, Timed
+from edgent.runtime.sounding import sound
 from edgent.runtime.watch import Task, Watch
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 _CONNECT_TIMEOUT = 1.5
 _TIMEOUT = 10.0
-_SMALL_PROBES = 3
 _OF_ONE_REQUEST = (BusyError, BrokenError, RejectedError)
 
 
@@ -292,14 +292,10 @@ class Connection:
 
     def _measure(self, *, first: bool) -> None:
         """Empty probes for the round trip, then each direction by itself."""
-        small = min((self._sounded(0, 0) for _ in range(_SMALL_PROBES)), key=total)
-        up = down = small
-        if not self._link.told:
-            sizes = PROBE_SIZES if first else (self._link.probe_size(),)
-            up = self._probe(lambda size: self._sounded(size, 0), sizes, small)
-            down = self._probe(lambda size: self._sounded(0, size), sizes, small)
+        sizes = () if self._link.told else PROBE_SIZES if first else (self._link.probe_size(),)
+        found = sound(self._sounded, sizes)
         with self._changed:
-            self._link.observe_probes(small, up, down)
+            self._link.observe_probes(found.small, found.up, found.down)
             self._watch.heard(self._clock.now(), telling=True)
 
     def _sounded(self, bytes_up: int, bytes_down: int) -> Timed:
@@ -307,12 +303,3 @@ class Connection:
         with self._changed:
             self._link.probed(timed)
         return timed
-
-    @staticmethod
-    def _probe(probe: Callable[[int], Timed], sizes: Sequence[int], small: Timed) -> Timed:
-        """Probes of rising size until one tells; each twice, the first being what widens TCP's window."""
-        for size in sizes:
-            found = min(probe(size), probe(size), key=total)
-            if total(found) - total(small) >= TELLING:
-                break
-        return found

@@ -1,0 +1,156 @@
+"""What the device's transfer model predicts, against what then happens, on a link with real TCP (needs root).
+
+    python benchmarks/transfers.py [--json] [--repeats N] [--seed N]
+
+Our edge stands at the far end of the TUN link, a channel of ours at the near end, each a process. As a device does, the
+near end probes each link (a bandwidth and a round trip) once, and learns from every transfer after it; nothing is told
+to it. Each transfer is predicted before it is made, and that error counts. Cells are (round trip, idle time before,
+bandwidth, size); the transfers of a link are shuffled, so that a cell's come at other points of the connection's
+history. *Back to back* (idle 0) means straight after whatever came before. The first transfers of a link warm it up and
+are not judged. `plain` is the error of the same figures without slow start.
+
+The link is emulated, between network namespaces; TCP is the kernel's (CUBIC). About 6 minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import random
+import statistics
+import sys
+from collections import defaultdict
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edgent.errors import EdgentError
+from edgent.lab.namespaces import FAR
+from edgent.lab.speaker import Speaker
+from edgent.lab.tun import TunLink, obstacle
+from edgent.units import BitsPerSecond, Seconds
+
+ROUND_TRIPS = (0.005, 0.040)
+IDLES = (0.0, 1.0)
+RATES = (1e6, 5e6, 20e6, 50e6)
+SIZES = (1_000, 10_000, 30_000, 100_000, 300_000)
+WARM_UP = 6
+MEDIAN_TARGET, WORST_TARGET = 0.10, 0.20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """Medians over the transfers of a cell."""
+
+    round_trip_ms: float
+    idle_s: float
+    bandwidth_bps: float
+    bytes: int
+    transfers: int
+    measured_ms: float
+    predicted_ms: float
+    median_ape: float
+    plain_median_ape: float
+
+
+def cells(repeats: int, seed: int) -> list[Cell]:
+    """Every cell's transfers, link by link."""
+    draws = random.Random(seed)
+    found = []
+    with ExitStack() as stack:
+        link = stack.enter_context(TunLink(uplink=BitsPerSecond(RATES[-1])))
+        far = stack.enter_context(Speaker("edgent.lab.ends", "edge", FAR, prefix=link.far))
+        near = stack.enter_context(
+            Speaker("edgent.lab.ends", "near", far.first["address"], prefix=link.near, greets=False)
+        )
+        for round_trip, rate in itertools.product(ROUND_TRIPS, RATES):
+            link.set(uplink=BitsPerSecond(rate), downlink=BitsPerSecond(rate), round_trip=Seconds(round_trip))
+            timed = _of_link(near, repeats, draws)
+            found += [_cell(round_trip, idle, rate, size, timed[idle, size]) for idle in IDLES for size in SIZES]
+            print(f"{rate / 1e6:g} Mbit/s, {round_trip * 1e3:g} ms done", file=sys.stderr)
+    return found
+
+
+def _of_link(near: Speaker, repeats: int, draws: random.Random) -> dict[tuple[float, int], list[dict[str, float]]]:
+    near.ask(do="sound")
+    kinds = list(itertools.product(IDLES, SIZES))
+    for idle, size in draws.sample(kinds, WARM_UP):
+        near.ask(do="transfer", idle=idle, up=size, down=0)
+    order = kinds * repeats
+    draws.shuffle(order)
+    timed = defaultdict(list)
+    for idle, size in order:
+        timed[idle, size].append(near.ask(do="transfer", idle=idle, up=size, down=0))
+    return timed
+
+
+def _cell(round_trip: float, idle: float, rate: float, size: int, timed: list[dict[str, float]]) -> Cell:
+    def error(of: str) -> float:
+        return statistics.median(abs(one[of] / one["seconds"] - 1) for one in timed)
+
+    return Cell(
+        round_trip_ms=round_trip * 1e3,
+        idle_s=idle,
+        bandwidth_bps=rate,
+        bytes=size,
+        transfers=len(timed),
+        measured_ms=statistics.median(one["seconds"] for one in timed) * 1e3,
+        predicted_ms=statistics.median(one["predicted"] for one in timed) * 1e3,
+        median_ape=error("predicted"),
+        plain_median_ape=error("plain"),
+    )
+
+
+def judged(found: list[Cell]) -> dict[str, Any]:
+    """The document."""
+    return {
+        "median_ape": statistics.median(cell.median_ape for cell in found),
+        "worst_cell_median_ape": max(cell.median_ape for cell in found),
+        "plain_median_ape": statistics.median(cell.plain_median_ape for cell in found),
+        "plain_worst_cell_median_ape": max(cell.plain_median_ape for cell in found),
+        "cells": [asdict(cell) for cell in found],
+    }
+
+
+def _print(document: dict[str, Any]) -> None:
+    print(f"{'round trip':>10} {'idle':>5} {'rate':>9} {'size':>7} {'measured':>11} {'error':>7} {'plain':>7}   n")
+    for cell in document["cells"]:
+        print(
+            f"{cell['round_trip_ms']:7g} ms {cell['idle_s']:3g} s {cell['bandwidth_bps'] / 1e6:4g} Mb/s "
+            f"{cell['bytes'] / 1e3:4.0f} kB {cell['measured_ms']:8.1f} ms {cell['median_ape']:7.1%} "
+            f"{cell['plain_median_ape']:7.1%} {cell['transfers']:3d}"
+        )
+    for name, key in (("with slow start", ""), ("without", "plain_")):
+        middle, worst = document[f"{key}median_ape"], document[f"{key}worst_cell_median_ape"]
+        print(
+            f"{name}: median error {middle:.1%} (target {MEDIAN_TARGET:.0%}), "
+            f"worst cell {worst:.1%} (target {WORST_TARGET:.0%})"
+        )
+
+
+def main() -> int:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument("--repeats", type=int, default=5, help="transfers of each cell")
+    parser.add_argument("--seed", type=int, default=0, help="of their order")
+    options = parser.parse_args()
+    if options.repeats < 1:
+        parser.error(f"--repeats {options.repeats}: expected 1 or more")
+    if reason := obstacle():
+        print(f"not measured: {reason}", file=sys.stderr)
+        if options.json:
+            print(json.dumps({"median_ape": None, "worst_cell_median_ape": None, "cells": [], "skipped": reason}))
+        return 0
+    try:
+        document = judged(cells(options.repeats, options.seed))
+    except EdgentError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    print(json.dumps(document)) if options.json else _print(document)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The two ends of a link as processes: our edge, and one that times transfers to it as a device does.
+
+    python -m edgent.lab.ends edge HOST [MODEL]    prints {"address": ...}, then serves
+    python -m edgent.lab.ends near ADDRESS         an order a line on stdin, an answer a line on stdout
+
+Orders: {"do": "sound"} measures the link from scratch; {"do": "transfer", "idle": seconds, "up": bytes, "down": bytes}
+rests that long, predicts the transfer with all that was learned, and does it. {"do": "tell"} says what is known.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import replace
+from typing import Any
+
+from edgent.link.slow_start import UNLIMITED
+from edgent.model import load
+from edgent.runtime.clock import MonotonicClock
+from edgent.runtime.edge import Edge
+from edgent.runtime.linkstate import LinkState, total
+from edgent.runtime.remote import RemoteEdge
+from edgent.runtime.sounding import sound
+from edgent.runtime.wire import GrpcChannel
+from edgent.units import Seconds
+
+_MAX_MESSAGE = 8 << 20
+_TIMEOUT = 30.0
+
+
+class NearEnd:
+    """The device's side of a link, without a device: what it sends is bytes."""
+
+    def __init__(self, address: str) -> None:
+        self._clock = MonotonicClock()
+        self._remote = RemoteEdge(GrpcChannel(address, max_message=_MAX_MESSAGE, clock=self._clock))
+        self._link = LinkState()
+
+    def sound(self) -> dict[str, float]:
+        """The link is a new one: measures it."""
+
+        def probe(up: int, down: int) -> Any:
+            timed = self._remote.probe(up, down, _TIMEOUT)
+            self._link.probed(timed)
+            return timed
+
+        found = sound(probe)
+        self._link.observe_probes(found.small, found.up, found.down)
+        return self.tell()
+
+    def tell(self) -> dict[str, float]:
+        """What is known of the link."""
+        known = self._link.conditions(self._clock.now())
+        if known is None:
+            return {}
+        return {
+            "bandwidth": known.uplink.bandwidth,
+            "downlink": known.downlink.bandwidth,
+            "round_trip": known.uplink.round_trip,
+            "call_time": known.uplink.call_time,
+        }
+
+    def transfer(self, idle: float, up: int, down: int) -> dict[str, float]:
+        """A transfer after resting: its seconds, those predicted, and those that rate and round trip alone give."""
+        time.sleep(idle)
+        known = self._link.conditions(Seconds(self._clock.now()))
+        assert known is not None, "sound first"
+        ways = known.uplink, known.downlink
+        plain = [replace(way, window=UNLIMITED) for way in ways]
+        timed = self._remote.probe(up, down, _TIMEOUT)
+        self._link.observe(timed)
+        predicted = ways[0].uplink(float(up)) + ways[1].downlink(float(down))
+        without = plain[0].uplink(float(up)) + plain[1].downlink(float(down))
+        return {"seconds": total(timed), "predicted": predicted, "plain": without, "window": ways[0].window}
+
+
+def _serve(host: str, model: str = "b-alexnet") -> None:
+    with Edge(load(model), host=host, port=0) as edge:
+        _say({"address": edge.address})
+        sys.stdin.read()  # until the owner closes it
+
+
+def _obey(address: str) -> None:
+    end = NearEnd(address)
+    for line in sys.stdin:
+        order = json.loads(line)
+        _say(getattr(end, order.pop("do"))(**order))
+
+
+def _say(document: object) -> None:
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
+
+
+def main(arguments: list[str]) -> int:
+    """See the module."""
+    what, *rest = arguments
+    if what == "edge":
+        _serve(*rest)
+    else:
+        _obey(*rest)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
