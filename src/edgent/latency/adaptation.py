@@ -27,7 +27,7 @@ import numpy as np
 _PROFILE_COUNTS = 20.0  # looks that the profile itself is worth, at factor 1
 _LONGEST = 60.0  # looks that a run remembers; older ones fade, so that what creeps is followed too
 _MEMORY = 32  # looks among which a new run is searched
-_THRESHOLD = 5.0  # deviations: one false alarm in some 50,000 requests
+_THRESHOLD = 5.0  # deviations: noise alone hardly ever strays so far
 _FARTHEST = 3.0  # deviations that a look counts for: 3 sqrt(2) is below the threshold, 3 sqrt(3) above
 _NOISE, _NOISE_COUNTS = 0.1, 20.0  # of one look, before any was taken; and how many looks that is worth
 _LEAST_NOISE = 0.02
@@ -36,7 +36,7 @@ _WIDEST_NOISE = 3.0  # noises: larger differences are steps or outliers and tell
 _EXTREME = math.log(64.0)  # a look beyond this factor says as little about how far as about what happened
 _FORGOTTEN = 25  # requests without a look, from which on what is known fades
 _LEVEL_FADES, _COUNT_FADES = 0.98, 0.95  # with each of them: how sure the level is goes before the level itself
-_FIRM = 3.0  # looks from which on a run outweighs what lies far from it
+_FIRM = 3.0  # looks below which a run outweighs nothing, however far it lies
 
 
 class Drift:
@@ -89,9 +89,9 @@ class Drift:
             self._level, self._count = math.fsum(looks) / began, float(began)
             self._last = deque(looks, maxlen=_MEMORY)
             return
-        reach = _FARTHEST * self.noise if self._count >= _FIRM else math.inf
+        step = min(max(look - self._level, -self._reach), self._reach)
         self._count = min(self._count + 1, _LONGEST)
-        self._level += min(max(look - self._level, -reach), reach) / self._count
+        self._level += step / self._count
 
     def unseen(self) -> None:
         """A request passed without a look. After many, what is known fades towards the profile.
@@ -104,6 +104,11 @@ class Drift:
             self._count = max(self._count * _COUNT_FADES, 1.0)
             self._last.clear()
 
+    @property
+    def _reach(self) -> float:
+        """How far from the level a look may count."""
+        return _FARTHEST * self.noise if self._count >= _FIRM else math.inf
+
     def _learn_noise(self, look: float) -> None:
         if not self._last:
             return
@@ -114,8 +119,7 @@ class Drift:
     def _new_run(self) -> int:
         """How many of the last looks are a new run; 0 if there is none."""
         looks = np.array(self._last)[::-1] - self._level
-        reach = _FARTHEST * self.noise
-        sums = np.abs(np.cumsum(np.clip(looks, -reach, reach)))
+        sums = np.abs(np.cumsum(np.clip(looks, -self._reach, self._reach)))
         k = np.arange(1, len(looks) + 1)
         before = np.maximum(self._count - k + 1, 1.0)  # the run holds them already, but the newest
         deviations = sums / k * np.sqrt(k * before / (k + before)) / self.noise
