@@ -31,7 +31,6 @@ INITIAL_WINDOW = 10 * SEGMENT_BYTES  # RFC 6928
 UNLIMITED = math.inf
 
 _LEAST_TIMEOUT = 0.2  # seconds: Linux' floor of the part of the retransmission timeout that is not the round trip
-_QUEUED = 1.5  # round trips that are measured while a message of ours fills the queue, per one of the empty link
 _ROUNDS = 40  # doublings after which no window of this world is small
 _FADING, _PRIOR = 0.8, 0.1
 _TELLING = 0.010  # seconds: rules whose times differ by less cannot be told apart
@@ -115,6 +114,10 @@ class CongestionWindow:
         """Bytes that a message that begins now may have under way at once; infinite where nothing limits them."""
         return self._windows(now, round_trip)[self._rule]
 
+    def rested(self, now: Seconds, round_trip: Seconds) -> bool:
+        """Whether the window may have shrunk since the last message, so that `at` is no more than a guess."""
+        return now - self._last_at > _LEAST_TIMEOUT + round_trip
+
     def sent(self, size: float, began_at: Seconds, ended_at: Seconds, round_trip: Seconds) -> None:
         """A message has passed; the window grows only where it was what held the sender up."""
         window = min(self.at(began_at, round_trip), self._grown)
@@ -146,7 +149,7 @@ class CongestionWindow:
 
     def _windows(self, now: Seconds, round_trip: Seconds) -> tuple[float, ...]:
         """The window now by each rule."""
-        idle, timeout = max(0.0, now - self._last_at), _LEAST_TIMEOUT + _QUEUED * round_trip
+        idle, timeout = max(0.0, now - self._last_at), _LEAST_TIMEOUT + round_trip
         halved = self._grown / 2.0 ** min(idle // timeout, float(_ROUNDS))
         restarts = (INITIAL_WINDOW * factor for factor in (1.0, 2.0, 4.0))
         return (*(max(restart, halved) for restart in restarts), self._grown, UNLIMITED)

@@ -19,7 +19,7 @@ import statistics
 from collections import deque
 
 from edgent.link import BandwidthEstimator, TransferModel
-from edgent.link.slow_start import CongestionWindow, stall, unstalled
+from edgent.link.slow_start import INITIAL_WINDOW, UNLIMITED, CongestionWindow, stall, unstalled
 from edgent.link.transfer import CALL_TIME, HEADER_FACTOR
 from edgent.planning.conditions import Conditions
 from edgent.runtime.remote import Timed
@@ -180,18 +180,19 @@ class LinkState:
     ) -> None:
         """One direction of a transfer: what idling does to its window, and its bandwidth.
 
-        How often a message waited depends on a window that is only guessed. So one that waited tells the bandwidth only
-        where what is known does not explain its time.
+        How often a message waited after a pause is only guessed: from never to as often as a fresh connection's. So
+        where it may have waited, it tells the bandwidth only if no guess explains its time.
         """
         began_at = _began_at(timed)
+        at_once = window.at(began_at, self.round_trip)
         if bandwidth is not None:
             byte_time = _byte_time(bandwidth)
             window.learn(size, seconds, byte_time, began_at=began_at, round_trip=self.round_trip)
-            waits = stall(size, byte_time, window.at(began_at, self.round_trip), self.round_trip)
-            expected = size * byte_time + waits + self.round_trip
-            if waits and abs(seconds + self.round_trip - expected) < _EXPLAINED * expected:
+            guesses = (INITIAL_WINDOW, UNLIMITED) if window.rested(began_at, self.round_trip) else (at_once, at_once)
+            longest, least = (stall(size, byte_time, guess, self.round_trip) for guess in guesses)
+            plain, took = size * byte_time + self.round_trip, seconds + self.round_trip
+            if longest and (1 - _EXPLAINED) * (plain + least) < took < (1 + _EXPLAINED) * (plain + longest):
                 return
-        at_once = window.at(began_at, self.round_trip)
         estimator.observe(*unstalled(size, seconds, at_once, self.round_trip), timed.body_at)
 
     def _grow_windows(self, timed: Timed) -> None:
