@@ -14,17 +14,22 @@ from edgent.cli.options import AsJson
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE")] = Path("report.html"),
     unplug: Annotated[bool, typer.Option("--unplug", help="Cut the link half-way.")] = False,
+    picture: Annotated[Path | None, typer.Option("--picture", metavar="FILE", help="Its plots as one SVG.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Edge, shaped link and emulated device answer real images; a table, and a report that opens from disk."""
     from edgent import report
     from edgent.demo import DemoOptions, run_demo
     from edgent.demo.console import live_progress, print_result
+    from edgent.demo.picture import demo_picture
 
     show.check_output(output)
+    show.check_output(picture)
     with live_progress(show.err) as progress:
         result = run_demo(DemoOptions(unplug=unplug), progress=progress)
     report.write(result, output)
+    if picture is not None:
+        report.write_picture(demo_picture(result), picture)
     if as_json:
         show.document(result.to_json())
     else:

@@ -8,20 +8,24 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from edgent.codec import Calibration
-from edgent.demo.emulated import pace_of, profile_of, rival
 from edgent.demo.machines import DeviceSettings
-from edgent.demo.values import Measured, Request, Setup
+from edgent.demo.outage import Request
+from edgent.demo.values import Decision, Measured, Setup
 from edgent.errors import EdgentError
-from edgent.lab.rival import Rival
+from edgent.lab.emulation import Emulated, emulated_profile, find_device
+from edgent.lab.rival import Rival, encoding_seconds, preprocessing_of
 from edgent.latency import Profile
 from edgent.model import load
+from edgent.planning.conditions import ALONE, Conditions
 from edgent.planning.plan import Configuration, Stages
 from edgent.runtime.device import Device
 from edgent.runtime.engine import Engine
 from edgent.telemetry import Record
-from edgent.units import BitsPerSecond, Seconds
+from edgent.units import Seconds
 
 _WAITING = Seconds(1.0)  # deadline of a device that is only given configurations
+_CONNECTING = 20.0  # seconds; over a slow link the edge's profile takes its time
+_FIRST = 4  # requests from which a device learns what a call takes
 
 
 class Bench:
@@ -30,16 +34,17 @@ class Bench:
     def __init__(self, settings: DeviceSettings) -> None:
         self._model = load(settings.model)
         self._host = Profile.from_json(settings.host_profile)
-        self._profile = profile_of(self._host, settings.emulated)
-        self._pace = pace_of(self._host, settings.emulated)
+        emulated = find_device(settings.emulated)
+        self._profile = emulated_profile(self._host, emulated)
+        self._pace = Emulated(emulated.factor_on(self._host), emulated.name)
         self._calibration = Calibration.from_json(settings.calibration) if settings.calibration else None
         self._images = settings.images
         self._engine = Engine()
         self._device: Device | None = None
         self._rivals: dict[str, Rival] = {}
 
-    def connect(self, edge: str, bandwidth: float, round_trip: float, warm: Sequence[Configuration]) -> None:
-        """See `DeviceProcess.connect`; an empty address is no edge."""
+    def connect(self, edge: str, first: Configuration | None) -> Conditions:
+        """See `DeviceProcess.connect`."""
         if self._device is not None:
             self._device.close()
         self._device = Device(
@@ -49,24 +54,33 @@ class Bench:
             device_profile=self._profile,
             host_profile=self._host,
             calibration=self._calibration,
-            bandwidth=BitsPerSecond(bandwidth),
-            round_trip=Seconds(round_trip),
             engine=self._engine,
             pace=self._pace,
         )
-        if edge and not self._device.wait_ready(20.0):
+        if not edge:
+            return ALONE
+        if not self._device.wait_ready(_CONNECTING):
             raise EdgentError(f"no edge at {edge}")
-        for configuration in warm:
-            self._device.warm(configuration)
+        if first is not None:
+            self.run([Setup(configuration=first)], _FIRST, [_CONNECTING])
+        conditions = self._device.conditions
+        assert conditions is not None, "a connected edge was probed"
+        return conditions
 
-    def run(self, setups: Sequence[Setup], rounds: Sequence[int], patience: Sequence[float]) -> list[Measured]:
+    def run(self, setups: Sequence[Setup], rounds: int, patience: Sequence[float]) -> list[Measured]:
         """See `DeviceProcess.run`."""
         found: list[list[tuple[float, Stages | None]]] = [[] for _ in setups]
-        for turn in range(max(rounds)):
-            for index, setup in enumerate(setups):
-                if turn < rounds[index]:
-                    found[index].append(self._once(setup, self._image(turn), patience[index]))
+        for turn in range(rounds):
+            for setup, wait, runs in zip(setups, patience, found, strict=True):
+                runs.append(self._once(setup, self._image(turn), wait))
         return [_measured(runs) for runs in found]
+
+    def decide(self, deadlines: Sequence[float], warm: Sequence[Configuration]) -> list[Decision]:
+        """See `DeviceProcess.decide`."""
+        assert self._device is not None
+        for configuration in warm:
+            self._device.warm(configuration)
+        return [self._decision(turn, deadline) for turn, deadline in enumerate(deadlines)]
 
     def ready_stream(self, deadline: float) -> None:
         """See `DeviceProcess.ready_stream`."""
@@ -89,7 +103,13 @@ class Bench:
         """See `DeviceProcess.meet_rival`."""
         self._end_rivals()
         for codec in codecs:
-            self._rivals[codec] = rival(self._model, address, codec, self._host, self._pace)
+            self._rivals[codec] = Rival(
+                address,
+                codec=codec,
+                preprocessing=preprocessing_of(self._model),
+                pace=self._pace,
+                host_seconds=encoding_seconds(self._host, codec),
+            )
             self._rivals[codec].ask(self._image(0))  # connects, and warms both sides
 
     def overruns(self) -> tuple[int, int, float]:
@@ -110,6 +130,16 @@ class Bench:
     def _image(self, turn: int) -> bytes:
         """The same for every setup, so that their latencies are of the same pictures."""
         return self._images[turn % len(self._images)]
+
+    def _decision(self, turn: int, deadline: float) -> Decision:
+        assert self._device is not None
+        record = self._device.infer(self._image(turn), deadline=Seconds(deadline)).record
+        return Decision(
+            deadline=deadline,
+            configuration=None if record.plan is None else record.plan.configuration,
+            by=record.by,
+            deadline_met=record.deadline_met,
+        )
 
     def _once(self, setup: Setup, image: bytes, patience: float) -> tuple[float, Stages | None]:
         configuration = setup.configuration

@@ -2,59 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
-import numpy as np
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from edgent.codec import Calibration
-from edgent.demo import emulated
-from edgent.demo.live import Progress
 from edgent.demo.machines import DeviceProcess, DeviceSettings
-from edgent.demo.methods import Methods, conditions, promise
-from edgent.demo.values import OURS, Beside, DemoOptions, Setup
-from edgent.demo.words import chosen_in_words
+from edgent.demo.methods import Methods, promise
+from edgent.demo.values import OURS, DemoOptions, Setup
+from edgent.lab.emulation import EmulatedDevice, emulated_profile
 from edgent.latency import Profile
 from edgent.model import Model
 from edgent.planning.candidates import Candidates
-from edgent.planning.plan import Configuration
+from edgent.planning.conditions import Conditions
+from edgent.planning.plan import Configuration, Plan
 from edgent.planning.planner import TOLERANCE
 from edgent.units import Seconds
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """The second device: planned in every cell, its own answer measured.
+
+    Attributes:
+        name: of the device, in words.
+        alone_suffices: share of cells in which nothing promises a better accuracy in time than the device alone.
+        plans: of each cell, by bandwidth and deadline.
+        totals: live latencies of the last exit on the device alone.
+    """
+
+    name: str
+    alone_suffices: float
+    plans: Mapping[tuple[float, float], Plan]
+    totals: tuple[float, ...]
+
+
 def beside(
-    options: DemoOptions,
+    device: EmulatedDevice,
     model: Model,
     host: Profile,
     calibration: Calibration | None,
-    images: Sequence[bytes],
+    found: Mapping[float, Conditions],
+    options: DemoOptions,
     settings: DeviceSettings,
-    progress: Progress,
 ) -> Beside:
-    """The second device: plans for every cell, and its own answer live."""
-    progress(f"the device {options.also}", 0, 1)
-    profile = emulated.profile_of(host, options.also)
-    size = float(np.mean([len(image) for image in images]))
-    table = Candidates.build(model, profile, host, calibration, source="image", source_bytes=size)
+    """The second device.
+
+    Args:
+        device: the second one.
+        model: what is run.
+        host: this machine's profile, and so the edge's.
+        calibration: of the model.
+        found: the conditions that the first device measured, by bandwidth.
+        options: of the demo.
+        settings: of the first device's process.
+    """
+    table = Candidates.build(model, emulated_profile(host, device), host, calibration, source="image")
     planners = Methods.of(table).planners
-    cells = [(b, d) for b in options.bandwidths for d in options.deadlines]
-    now = {b: conditions(b, options.round_trip) for b in options.bandwidths}
-    plans = [planners[OURS].plan(now[b], Seconds(d)) for b, d in cells]
-    alone = [planners["device-only"].plan(now[b], Seconds(d)) for b, d in cells]
-    last = max(model.branches, key=lambda branch: branch.exit)
-    n = len(last.layers)
-    setup = Setup(configuration=Configuration(exit=last.exit, upload_cut=n, download_cut=n))
-    with DeviceProcess(replace(settings, emulated=options.also)) as device:
-        device.connect("", 1.0, 0.0, ())
-        (live,) = device.run([setup], [options.samples], [1.0])
-    progress(f"the device {options.also}", 1, 1)
+    cells = [(bandwidth, deadline) for bandwidth in options.bandwidths for deadline in options.deadlines]
+    plans = {cell: planners[OURS].plan(found[cell[0]], Seconds(cell[1])) for cell in cells}
+    alone = {cell: planners["device-only"].plan(found[cell[0]], Seconds(cell[1])) for cell in cells}
     return Beside(
-        name=emulated.describe(host, options.also),
-        alone_suffices=sum(promise(own) >= promise(plan) - TOLERANCE for own, plan in zip(alone, plans, strict=True))
-        / len(cells),
-        plans=tuple(
-            (b, d, chosen_in_words(plan.configuration), plan.stages.total, plan.meets_deadline)
-            for (b, d), plan in zip(cells, plans, strict=True)
-        ),
-        totals=live.totals,
+        name=f"{device}; here {device.factor_on(host):.3g} times slower than this machine's profile",
+        alone_suffices=sum(promise(alone[cell]) >= promise(plans[cell]) - TOLERANCE for cell in cells) / len(cells),
+        plans=plans,
+        totals=_alone(model, replace(settings, emulated=device.name), options.samples),
     )
+
+
+def _alone(model: Model, settings: DeviceSettings, samples: int) -> tuple[float, ...]:
+    """Live latencies of the last exit, all of it on the device."""
+    last = max(model.branches, key=lambda branch: branch.exit)
+    whole = len(last.layers)
+    setup = Setup(configuration=Configuration(exit=last.exit, upload_cut=whole, download_cut=whole))
+    with DeviceProcess(settings) as process:
+        process.connect("", None)
+        (live,) = process.run([setup], samples, [1.0])
+    return live.totals

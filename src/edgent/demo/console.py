@@ -10,10 +10,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from edgent.demo.live import Progress as Told
-from edgent.demo.page import knob_shares, unplugged_in_words, verdict
-from edgent.demo.values import METHODS, OURS, DemoResult, Figures
-from edgent.demo.words import chosen_in_words
+from edgent.demo.paired import HALF_A_POINT
+from edgent.demo.result import DemoResult, Point
+from edgent.demo.values import METHODS, OURS
+from edgent.demo.words import (
+    ahead_in_words,
+    chosen_in_words,
+    confirmation,
+    knobs,
+    other_device,
+    unplugged_in_words,
+    verdict,
+)
 from edgent.units import format_bandwidth, format_duration
+
+_SHORT = {"device-only": "device", "edge-only": "edge", "partitioning": "partit.", "right-sizing": "r.-size"}
 
 
 @contextmanager
@@ -27,37 +38,38 @@ def live_progress(console: Console) -> Iterator[Told]:
 
 def print_result(result: DemoResult, console: Console) -> None:
     """The tables and what they say."""
-    console.print(_cells(result))
-    console.print()
+    differing = [point for point in result.points if not _tied(point)]
+    tied = len(result.points) - len(differing)
+    console.print(_cells(differing))
+    console.print(f"In the other {tied} of {len(result.points)} cells all methods are equal (the report has them).\n")
     console.print(_overall(result))
-    console.print()
-    console.print(verdict(result))
-    knobs = ", ".join(f"{knob} {share * 100:.0f} %" for knob, share in knob_shares(result).items())
-    console.print(f"Share of the cells in which each knob was needed: {knobs}.")
-    if result.beside is not None:
-        share = result.beside.alone_suffices * 100
-        console.print(f"On {result.options.also} no plan beats the device alone in {share:.0f} % of the cells.")
-    if result.unplugged is not None:
-        console.print(f"Unplugged. {unplugged_in_words(result.unplugged)}")
-    console.print(
+    outage = "" if result.unplugged is None else f"Unplugged. {unplugged_in_words(result.unplugged)}"
+    emulated = (
         f"Emulated: the device ({result.options.device}; {result.host.overruns} of {result.host.pieces} pieces of "
         f"work overran) and the link. Accuracies: {result.data}. Took {result.seconds:.0f} s."
     )
+    sentences = (verdict(result), confirmation(result), knobs(result), other_device(result), outage, emulated)
+    console.print("\n" + "\n".join(filter(None, sentences)))
 
 
-def _cells(result: DemoResult) -> Table:
+def _tied(point: Point) -> bool:
+    values = [each.accuracy_in_time for each in point.figures.values()]
+    return max(values) - min(values) <= HALF_A_POINT
+
+
+def _cells(points: list[Point]) -> Table:
     table = _table("Accuracy in time, % (* borderline)")
     table.add_column("bandwidth")
     for name in ("deadline", *METHODS):
-        table.add_column(_short(name), justify="right", no_wrap=True)
+        table.add_column(_SHORT.get(name, name), justify="right", no_wrap=True)
     table.add_column("edgent runs", overflow="fold")
-    for point in result.points:
+    for point in points:
         best = max(each.accuracy_in_time for each in point.figures.values())
         mark = "*" if point.borderline else ""
         table.add_row(
-            format_bandwidth(point.bandwidth),
-            format_duration(point.deadline) + mark,
-            *(_value(point.figures[name], best) for name in METHODS),
+            format_bandwidth(point.cell.bandwidth),
+            format_duration(point.cell.deadline) + mark,
+            *(_value(point.figures[name].accuracy_in_time, best) for name in METHODS),
             chosen_in_words(point.chosen[OURS].setup.configuration),
         )
     return table
@@ -66,7 +78,7 @@ def _cells(result: DemoResult) -> Table:
 def _overall(result: DemoResult) -> Table:
     table = _table("All cells")
     table.add_column("method")
-    for title in ("accuracy in time", "95 % interval", "deadlines met", "p50", "p95"):
+    for title in ("accuracy in time", "95 % interval", "deadlines met", "p50", "p95", "edgent ahead by, points"):
         table.add_column(title, justify="right")
     for name, each in result.overall.items():
         table.add_row(
@@ -76,6 +88,7 @@ def _overall(result: DemoResult) -> Table:
             f"{each.deadlines_met * 100:.1f} %",
             format_duration(each.median),
             format_duration(each.high_latency),
+            ahead_in_words(result.compared.get(name)),
         )
     return table
 
@@ -84,12 +97,6 @@ def _table(title: str) -> Table:
     return Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", width=100)
 
 
-def _short(name: str) -> str:
-    return {"device-only": "device", "edge-only": "edge", "partitioning": "partit.", "right-sizing": "r.-size"}.get(
-        name, name
-    )
-
-
-def _value(figures: Figures, best: float) -> str:
-    text = f"{figures.accuracy_in_time * 100:.1f}"
-    return f"[bold]{text}[/bold]" if best > 0 and figures.accuracy_in_time >= best - 0.005 else text
+def _value(value: float, best: float) -> str:
+    text = f"{value * 100:.1f}"
+    return f"[bold]{text}[/bold]" if best > 0 and value >= best - HALF_A_POINT else text

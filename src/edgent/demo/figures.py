@@ -3,31 +3,89 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from edgent.demo.values import Chosen, Figures, Measured, Setup
+from edgent.demo.cells import BORDER
+from edgent.demo.paired import Draws, Floats, interval, outcomes
+from edgent.demo.values import Chosen, Measured
 
-BORDER = 0.05
 _Z = 1.959964  # 95 % of a normal distribution lie within
-_REPEATS = 500
 _GRID = np.linspace(0.005, 0.995, 100)
 
 
-def figures(chosen: Chosen, measured: Measured, deadline: float) -> Figures:
-    """A method's result in one cell: share in time x accuracy, with Wilson's interval of the share."""
-    totals = measured.totals
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """A method's result in a cell, or over all; shares as fractions, seconds.
+
+    Attributes:
+        deadlines_met: share of the requests in time.
+        accuracy_in_time: share of the requests right and in time.
+        low, high: 95 % interval of the accuracy in time.
+        median, high_latency: 50th and 95th percentile of the latency.
+    """
+
+    deadlines_met: float
+    accuracy_in_time: float
+    low: float
+    high: float
+    median: float
+    high_latency: float
+
+    def document(self) -> dict[str, float | None]:
+        """The four numbers of the JSON form."""
+        return {
+            "deadlines_met": known(self.deadlines_met),
+            "accuracy_in_time": known(self.accuracy_in_time),
+            "p50_ms": known(self.median * 1e3, 3),
+            "p95_ms": known(self.high_latency * 1e3, 3),
+        }
+
+
+def figures(chosen: Chosen, measured: Measured, deadline: float, requests: int) -> Figures:
+    """A method's result in one cell: share in time x accuracy, with Wilson's interval of the share.
+
+    Args:
+        chosen: what it ran.
+        measured: how that went.
+        deadline: seconds.
+        requests: how many of the runs count, so that all methods of a cell are judged by the same requests.
+    """
+    totals = measured.totals[:requests]
     met = sum(total <= deadline for total in totals)
     low, high = wilson(met, len(totals))
-    accuracy = chosen.accuracy
     return Figures(
         deadlines_met=met / len(totals),
-        accuracy_in_time=met / len(totals) * accuracy,
-        low=low * accuracy,
-        high=high * accuracy,
+        accuracy_in_time=float(outcomes(chosen, measured, deadline, requests).mean()),
+        low=low * chosen.accuracy,
+        high=high * chosen.accuracy,
         median=percentile(totals, 0.5),
         high_latency=percentile(totals, 0.95),
+    )
+
+
+def overall(
+    parts: Sequence[Floats], latencies: Sequence[Sequence[float]], met: float, draws: Sequence[Draws]
+) -> Figures:
+    """A method over all cells, each with the same weight; the interval is a bootstrap over the requests.
+
+    Args:
+        parts: outcomes in each cell.
+        latencies: in each cell.
+        met: share in time.
+        draws: of each cell's link state.
+    """
+    low, high = interval(np.mean([d.means(part) for d, part in zip(draws, parts, strict=True)], axis=0))
+    spread = np.concatenate([np.quantile(np.array(each), _GRID, method="higher") for each in latencies]).tolist()
+    return Figures(
+        deadlines_met=met,
+        accuracy_in_time=float(np.mean([part.mean() for part in parts])),
+        low=low,
+        high=high,
+        median=percentile(spread, 0.5),
+        high_latency=percentile(spread, 0.95),
     )
 
 
@@ -53,44 +111,6 @@ def is_borderline(medians: Sequence[float], deadline: float) -> bool:
     return any(abs(median - deadline) <= BORDER * deadline for median in medians)
 
 
-def overall(
-    cells: Sequence[tuple[float, Mapping[str, Chosen]]], measured: Mapping[Setup, Measured], name: str
-) -> Figures:
-    """A method over all cells, each with the same weight.
-
-    The interval is that of a bootstrap over the live runs; cells that share runs share their luck.
-
-    Args:
-        cells: deadline and choices of each.
-        measured: the live runs.
-        name: of the method.
-    """
-    deadlines = np.array([deadline for deadline, _ in cells])
-    picks = [choices[name] for _, choices in cells]
-    accuracies = np.array([pick.accuracy for pick in picks])
-    shares = _shares(deadlines, picks, measured)
-    drawn = np.array([_shares(deadlines, picks, measured, seed) @ accuracies for seed in range(_REPEATS)]) / len(cells)
-    latencies = np.concatenate([np.quantile(measured[p.setup].totals, _GRID, method="higher") for p in picks])
-    return Figures(
-        deadlines_met=float(shares.mean()),
-        accuracy_in_time=float((shares * accuracies).mean()),
-        low=float(np.quantile(drawn, 0.025)),
-        high=float(np.quantile(drawn, 0.975)),
-        median=percentile(latencies.tolist(), 0.5),
-        high_latency=percentile(latencies.tolist(), 0.95),
-    )
-
-
-def _shares(
-    deadlines: np.ndarray[tuple[int], np.dtype[np.float64]],
-    picks: Sequence[Chosen],
-    measured: Mapping[Setup, Measured],
-    seed: int | None = None,
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Share in time in each cell; with a seed, of runs drawn anew."""
-    runs = {pick.setup: np.array(measured[pick.setup].totals) for pick in picks}
-    if seed is not None:
-        rng = np.random.default_rng(seed)
-        runs = {setup: rng.choice(totals, totals.size) for setup, totals in runs.items()}
-    found = [float((runs[pick.setup] <= deadline).mean()) for deadline, pick in zip(deadlines, picks, strict=True)]
-    return np.array(found)
+def known(value: float, digits: int = 6) -> float | None:
+    """A number for JSON: null where it is unknown, or infinite since nobody answered."""
+    return round(value, digits) if math.isfinite(value) else None

@@ -4,38 +4,27 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from edgent.codec import Calibration, is_lossless
 from edgent.demo.machines import DeviceProcess
 from edgent.demo.methods import Methods
-from edgent.demo.values import OURS, Chosen, DemoOptions, Measured, Setup, Unplugged
+from edgent.demo.outage import Unplugged
+from edgent.demo.rivals import Rivals
+from edgent.demo.values import OURS, Cell, Decision, DemoOptions, Live, Measured, Setup
 from edgent.lab.link import ShapedLink
-from edgent.model import Model
-from edgent.planning.plan import Configuration
+from edgent.planning.conditions import Conditions
 from edgent.units import BitsPerSecond, Seconds, format_bandwidth
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and the whole."""
 
-FAST = BitsPerSecond(1e9)  # while connecting and warming, which nobody measures
+FAST = BitsPerSecond(1e9)  # while warming, which nobody measures
 _UNPLUG_BANDWIDTH, _UNPLUG_DEADLINE = 5e6, 0.180
-_GROUP = 8  # setups run interleaved; a device keeps the sessions of so many
-_PILOTS = 2  # runs of each of the rival's codecs, to see which is worth more
+_UNPLUG_SECONDS, _CUT_AT, _RESTORED_AT, _PERIOD = 8.0, 2.5, 5.5, 0.15
+_PILOTS = 2  # runs of each of the rival's codecs, to see which are worth more
 _PATIENCE = 10.0  # seconds for an answer of the rival
-_MOST = 40  # runs of a setup
+_MOST = 40  # requests of a link state
 _SLACK = 4.0  # an answer that takes this many times the predicted latency counts as none
-_RIVALS = ("source", "webp-lossless", "webp-95", "webp-90", "webp-80", "webp-50", "jpeg-95", "jpeg-90", "jpeg-75")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """A bandwidth, a deadline, and what each planned method would run there."""
-
-    bandwidth: float
-    deadline: float
-    chosen: Mapping[str, Chosen]
 
 
 class Stage:
@@ -45,125 +34,94 @@ class Stage:
     bare: ShapedLink
     device: DeviceProcess
 
-    def __init__(self, options: DemoOptions, model: Model, calibration: Calibration | None, progress: Progress) -> None:
-        self._options, self._progress = options, progress
-        self.rivals = rivals(model, calibration)
+    def __init__(self, options: DemoOptions, methods: Methods, rivals: Rivals, progress: Progress) -> None:
+        self._options, self._methods, self._rivals, self._progress = options, methods, rivals, progress
+        self._states = len(options.bandwidths) + 1
 
-    def run_all(self, cells: Sequence[Cell]) -> dict[Setup, Measured]:
-        """Runs every setup of every link state live."""
-        predicted = {c.setup: c.predicted for cell in cells for c in cell.chosen.values() if c.predicted is not None}
-        alone = [setup for setup in predicted if setup.bandwidth is None]
-        share = self._options.live_seconds / (2 * len(self._options.bandwidths) + 1)
-        self._done, self._whole = 0, len(predicted) + len(self._options.bandwidths)
-        self.device.connect("", 1.0, 0.0, ())
-        found = self._run_groups(alone, predicted, share, "the device alone")
-        for bandwidth in self._options.bandwidths:
-            deadlines = [cell.deadline for cell in cells if cell.bandwidth == bandwidth]
-            rivals = self._pilot_rivals(bandwidth, deadlines)
-            setups = [setup for setup in predicted if setup.bandwidth == bandwidth]
-            found |= self._run_linked([*setups, *rivals], predicted | rivals, 2 * share, bandwidth)
-        return found
+    def run_all(self) -> Live:
+        """Plans every cell on what the device measures, and runs what the methods chose."""
+        cells: list[Cell] = []
+        measured: dict[Setup, Measured] = {}
+        decisions: dict[tuple[float, float], Decision] = {}
+        for done, bandwidth in enumerate(self._options.bandwidths):
+            self._progress(format_bandwidth(bandwidth), done, self._states)
+            planned = self._plan(bandwidth)
+            measured |= self._run_linked(planned, bandwidth)
+            decisions |= {(bandwidth, made.deadline): made for made in self._decide(planned)}
+            cells += planned
+        self._progress("the device alone", self._states - 1, self._states)
+        most = max((len(each.totals) for each in measured.values()), default=self._options.samples)
+        measured |= self._run_alone(cells, most)
+        return Live(cells=tuple(cells), measured=measured, decisions=decisions)
 
-    def unplug(self, methods: Methods) -> Unplugged:
+    def unplug(self) -> Unplugged:
         """A run of requests, the link cut in the middle of it."""
-        bandwidth, deadline = _UNPLUG_BANDWIDTH, _UNPLUG_DEADLINE
-        plan = methods.choose(bandwidth, deadline, self._options.round_trip)[OURS]
-        self._connect(bandwidth, [] if plan.setup.bandwidth is None else [plan.setup.configuration])
-        seconds, cut_at, restored_at = 10.0, 3.5, 6.5
-        self.device.ready_stream(deadline)
+        self._connect(_UNPLUG_BANDWIDTH)
+        self.device.ready_stream(_UNPLUG_DEADLINE)
         began = time.perf_counter()
-        self.device.begin_stream(seconds, 0.15, deadline)
-        for at, act in ((cut_at, self.link.cut), (restored_at, self.link.restore)):
+        self.device.begin_stream(_UNPLUG_SECONDS, _PERIOD, _UNPLUG_DEADLINE)
+        for at, act in ((_CUT_AT, self.link.cut), (_RESTORED_AT, self.link.restore)):
             while (now := time.perf_counter() - began) < at:
-                self._progress("the link is cut half-way", int(now * 10), int(seconds * 10))
+                self._progress("the link is cut half-way", int(now * 10), int(_UNPLUG_SECONDS * 10))
                 time.sleep(min(0.1, at - now))
             act()
         return Unplugged(
-            bandwidth=BitsPerSecond(bandwidth),
-            deadline=Seconds(deadline),
-            cut_at=cut_at,
-            restored_at=restored_at,
+            bandwidth=BitsPerSecond(_UNPLUG_BANDWIDTH),
+            deadline=Seconds(_UNPLUG_DEADLINE),
+            cut_at=_CUT_AT,
+            restored_at=_RESTORED_AT,
             requests=self.device.end_stream(),
         )
 
-    def _connect(self, bandwidth: float, warm: Sequence[Configuration]) -> None:
-        self.link.set(uplink=FAST, downlink=FAST)
-        self.device.connect(self.link.address, bandwidth, self._options.round_trip, warm)
+    def _connect(self, bandwidth: float) -> Conditions:
+        """The device meets the edge over this very link, and measures it."""
         self.link.set(uplink=BitsPerSecond(bandwidth), downlink=BitsPerSecond(bandwidth))
+        first = self._rivals.configuration("source") if "source" in self._rivals.accuracies else None
+        return self.device.connect(self.link.address, first)
 
-    def _run_linked(
-        self, setups: Sequence[Setup], expected: Mapping[Setup, float], share: float, bandwidth: float
-    ) -> dict[Setup, Measured]:
-        """Runs of one link state, ours and the rival's interleaved."""
-        found: dict[Setup, Measured] = {}
-        for start in range(0, len(setups), _GROUP):
-            group = setups[start : start + _GROUP]
-            self._connect(bandwidth, [setup.configuration for setup in group if not setup.bare])
-            part = share * len(group) / len(setups)
-            found |= self._run_groups(group, expected, part, format_bandwidth(bandwidth))
-        return found
+    def _plan(self, bandwidth: float) -> list[Cell]:
+        conditions = self._connect(bandwidth)
+        return [self._methods.cell(bandwidth, deadline, conditions) for deadline in self._options.deadlines]
 
-    def _run_groups(
-        self, setups: Sequence[Setup], expected: Mapping[Setup, float], share: float, what: str
-    ) -> dict[Setup, Measured]:
-        if not setups:
-            return {}
-        self._progress(what, self._done, self._whole)
-        times = [expected[setup] for setup in setups]
-        runs = repeats(times, share, self._options.samples)
-        patience = [max(1.0, _SLACK * seconds) for seconds in times]
-        found = dict(zip(setups, self.device.run(setups, runs, patience), strict=True))
-        self._done += len(setups)
-        self._progress(what, self._done, self._whole)
-        return found
+    def _run_linked(self, cells: Sequence[Cell], bandwidth: float) -> dict[Setup, Measured]:
+        """Runs of one link state, ours and the rival's interleaved: each request goes through all of them."""
+        expected = {s: at for s, at in _predicted(cells).items() if s.bandwidth is not None} | self._pilot(bandwidth)
+        left = self._options.live_seconds - (_UNPLUG_SECONDS if self._options.unplug else 0.0)
+        return self._run(expected, repeats(expected.values(), left / self._states, self._options.samples))
 
-    def _pilot_rivals(self, bandwidth: float, deadlines: Sequence[float]) -> dict[Setup, float]:
+    def _run_alone(self, cells: Sequence[Cell], rounds: int) -> dict[Setup, Measured]:
+        """What needs no link, once for all link states."""
+        expected = {setup: at for setup, at in _predicted(cells).items() if setup.bandwidth is None}
+        self.device.connect("", None)
+        return self._run(expected, rounds)
+
+    def _run(self, expected: Mapping[Setup, float], rounds: int) -> dict[Setup, Measured]:
+        patience = [max(1.0, _SLACK * seconds) for seconds in expected.values()]
+        found = self.device.run(tuple(expected), rounds, patience)
+        return dict(zip(expected, found, strict=True))
+
+    def _pilot(self, bandwidth: float) -> dict[Setup, float]:
         """A few runs of each of the rival's codecs: those that are the best for some deadline, and what they take."""
-        self._progress(f"the rival at {format_bandwidth(bandwidth)}", self._done, self._whole)
         self.bare.set(uplink=FAST, downlink=FAST)
-        self.device.meet_rival(self.bare.address, tuple(self.rivals))
+        self.device.meet_rival(self.bare.address, tuple(self._rivals.accuracies))
         self.bare.set(uplink=BitsPerSecond(bandwidth), downlink=BitsPerSecond(bandwidth))
-        setups = [self.rival_setup(codec, bandwidth) for codec in self.rivals]
-        runs = self.device.run(setups, [_PILOTS] * len(setups), [_PATIENCE] * len(setups))
+        setups = tuple(self._rivals.setups(bandwidth).values())
+        runs = self.device.run(setups, _PILOTS, [_PATIENCE] * len(setups))
         pilots = dict(zip(setups, runs, strict=True))
-        best = [self.best_rival(pilots, bandwidth, deadline).setup for deadline in deadlines]
-        self._done += 1
-        self._whole += len(set(best))
+        best = [self._rivals.best(pilots, bandwidth, deadline).setup for deadline in self._options.deadlines]
         return {setup: statistics.median(pilots[setup].totals) for setup in best}
 
-    def rival_setup(self, codec: str, bandwidth: float) -> Setup:
-        """The rival with a codec: everything at the edge."""
-        exit_, layers, _ = self.rivals[codec]
-        whole = Configuration(exit=exit_, upload_cut=0, download_cut=layers, codec=codec)
-        return Setup(configuration=whole, bandwidth=BitsPerSecond(bandwidth), bare=True)
-
-    def best_rival(self, measured: Mapping[Setup, Measured], bandwidth: float, deadline: float) -> Chosen:
-        """The codec of the best accuracy in time by the rival's own latencies; among equals the fastest."""
-        found = []
-        for codec, (_, _, accuracy) in self.rivals.items():
-            setup = self.rival_setup(codec, bandwidth)
-            if setup in measured:
-                totals = measured[setup].totals
-                met = sum(total <= deadline for total in totals) / len(totals)
-                found.append((met * accuracy, -statistics.median(totals), setup, accuracy))
-        _, _, setup, accuracy = max(found, key=lambda each: each[:2])
-        return Chosen(setup=setup, accuracy=accuracy)
+    def _decide(self, cells: Sequence[Cell]) -> list[Decision]:
+        """The device's own decisions, the longest deadline first: a late request may still be on the link after."""
+        warm = dict.fromkeys(cell.chosen[OURS].setup.configuration for cell in cells)
+        return self.device.decide(sorted((cell.deadline for cell in cells), reverse=True), tuple(warm))
 
 
-def rivals(model: Model, calibration: Calibration | None) -> dict[str, tuple[int, int, float]]:
-    """The rival's image codecs whose accuracy is known: last exit, its layers, accuracy."""
-    last = max(model.branches, key=lambda branch: branch.exit)
-    (given,) = model.inputs
-    found = {}
-    for codec in _RIVALS:
-        known = None if calibration is None else calibration.accuracy(last.exit, (given.name,), codec)
-        accuracy = last.accuracy if is_lossless(codec) else known
-        if accuracy is not None:
-            found[codec] = (last.exit, len(last.layers), accuracy)
-    return found
+def repeats(times: Iterable[float], share: float, least: int) -> int:
+    """How often to run each setup, in about `share` seconds together, at least `least` times."""
+    return min(max(least, int(share / max(sum(times), 1e-4))), max(_MOST, least))
 
 
-def repeats(times: Sequence[float], share: float, least: int) -> list[int]:
-    """How often to run each, in about `share` seconds together, each at least `least` times."""
-    each = share / max(1, len(times))
-    return [min(max(least, int(each / max(seconds, 1e-4))), max(_MOST, least)) for seconds in times]
+def _predicted(cells: Sequence[Cell]) -> dict[Setup, float]:
+    found = (chosen for cell in cells for chosen in cell.chosen.values())
+    return {chosen.setup: chosen.predicted for chosen in found if chosen.predicted is not None}

@@ -15,8 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from edgent.demo.values import Measured, Request, Setup
+from edgent.demo.outage import Request
+from edgent.demo.values import Decision, Measured, Setup
 from edgent.errors import EdgentError
+from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Configuration
 
 _START = 60.0  # seconds, on a busy host
@@ -115,13 +117,27 @@ class DeviceProcess:
             self._process.join()
         self._pipe.close()
 
-    def connect(self, edge: str, bandwidth: float, round_trip: float, warm: Sequence[Configuration]) -> None:
-        """Connects to an edge over a link of told figures, and makes sessions ready on both sides."""
-        self._ask("connect", edge, bandwidth, round_trip, tuple(warm))
+    def connect(self, edge: str, first: Configuration | None) -> Conditions:
+        """Connects to an edge; an empty address is none.
 
-    def run(self, setups: Sequence[Setup], rounds: Sequence[int], patience: Sequence[float]) -> list[Measured]:
-        """Runs setups interleaved, each so many times; an answer later than the patience counts as none."""
-        found: list[Measured] = self._ask("run", tuple(setups), tuple(rounds), tuple(patience))
+        Args:
+            edge: its address.
+            first: what to run a few times, so that the device learns what a call takes; it is told nothing.
+
+        Returns:
+            Link and edge as the device has measured them.
+        """
+        conditions: Conditions = self._ask("connect", edge, first)
+        return conditions
+
+    def run(self, setups: Sequence[Setup], rounds: int, patience: Sequence[float]) -> list[Measured]:
+        """Runs setups interleaved, all equally often; an answer later than its patience counts as none."""
+        found: list[Measured] = self._ask("run", tuple(setups), rounds, tuple(patience))
+        return found
+
+    def decide(self, deadlines: Sequence[float], warm: Sequence[Configuration]) -> list[Decision]:
+        """Has the device itself plan and answer, one picture for each deadline, the race on; what to warm before."""
+        found: list[Decision] = self._ask("decide", tuple(deadlines), tuple(warm))
         return found
 
     def meet_rival(self, address: str, codecs: Sequence[str]) -> None:

@@ -6,21 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgent.demo.values import HALF_A_POINT, Chosen, Setup
-from edgent.link import TransferModel
+from edgent.demo.paired import HALF_A_POINT
+from edgent.demo.values import OURS, Cell, Chosen, Setup
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import RAW, Plan
 from edgent.planning.planner import Planner
 from edgent.units import BitsPerSecond, Seconds
 
-
-def conditions(bandwidth: float, round_trip: float) -> Conditions:
-    """A link with nobody else on it, and an idle edge."""
-    link = TransferModel(bandwidth=BitsPerSecond(bandwidth), round_trip=Seconds(round_trip))
-    return Conditions(uplink=link, downlink=link)
+KNOBS = {
+    "cut": "everything on the device, or everything at the edge",
+    "exit": "the last exit only",
+    "codec": "raw tensors, or the picture's file as it came",
+    "source": "no picture's file as it came: all that crosses is encoded here, or raw",
+}
+"""Each knob of a plan, and what is left without it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,26 +42,30 @@ class Methods:
             "edge-only": whole & last,
             "partitioning": last,
             "right-sizing": alone,
-            "edgent": np.ones_like(last),
+            OURS: np.ones_like(last),
         }
-        without = {"cut": alone | whole, "exit": last, "codec": alone | _raw(candidates)}
+        up, down = (np.array(candidates.codecs)[column] for column in (candidates.codec, candidates.download_codec))
+        as_it_came = up == "source"
+        plain = ((up == RAW) | as_it_came) & (down == RAW)
+        without = {"cut": alone | whole, "exit": last, "codec": plain, "source": ~as_it_came}
         return cls(
             planners={name: Planner(candidates.keep(rows)) for name, rows in allowed.items()},
             without={knob: Planner(candidates.keep(rows)) for knob, rows in without.items()},
         )
 
-    def choose(self, bandwidth: float, deadline: float, round_trip: float) -> dict[str, Chosen]:
-        """What each method runs in a cell."""
-        now = conditions(bandwidth, round_trip)
-        plans = {name: planner.plan(now, Seconds(deadline)) for name, planner in self.planners.items()}
-        return {name: chosen(plan, bandwidth) for name, plan in plans.items()}
-
-    def needed(self, bandwidth: float, deadline: float, round_trip: float) -> frozenset[str]:
-        """The knobs without which the prediction for Edgent would be worse by more than half a point."""
-        now = conditions(bandwidth, round_trip)
-        best = promise(self.planners["edgent"].plan(now, Seconds(deadline)))
-        promised = {knob: promise(p.plan(now, Seconds(deadline))) for knob, p in self.without.items()}
-        return frozenset(knob for knob, without in promised.items() if best - without > HALF_A_POINT)
+    def cell(self, bandwidth: float, deadline: float, conditions: Conditions) -> Cell:
+        """What each method runs under conditions, and the knobs that we need there."""
+        within = Seconds(deadline)
+        plans = {name: planner.plan(conditions, within) for name, planner in self.planners.items()}
+        best = promise(plans[OURS])
+        less = {knob: best - promise(planner.plan(conditions, within)) for knob, planner in self.without.items()}
+        return Cell(
+            bandwidth=bandwidth,
+            deadline=deadline,
+            conditions=conditions,
+            chosen={name: chosen(plan, bandwidth) for name, plan in plans.items()},
+            needed=frozenset(knob for knob, loss in less.items() if loss > HALF_A_POINT),
+        )
 
 
 def chosen(plan: Plan, bandwidth: float) -> Chosen:
@@ -74,10 +79,3 @@ def chosen(plan: Plan, bandwidth: float) -> Chosen:
 def promise(plan: Plan) -> float:
     """The accuracy in time that a plan predicts."""
     return (plan.accuracy or 0.0) if plan.meets_deadline else 0.0
-
-
-def _raw(candidates: Candidates) -> NDArray[np.bool_]:
-    """Candidates without any encoding: raw tensors both ways."""
-    raw = candidates.codecs.index(RAW)
-    plain: NDArray[np.bool_] = (candidates.codec == raw) & (candidates.download_codec == raw)
-    return plain

@@ -13,21 +13,35 @@ from pathlib import Path
 from typing import Protocol
 
 from edgent.errors import InputError
-from edgent.report.plots import COLOURS, Axis, Line, Span, bars, lines
+from edgent.report.plots import COLOURS, STYLE, Axis, Line, Span, bars, legend, lines, picture, plot
 
-__all__ = ["COLOURS", "Axis", "Line", "Page", "Section", "Span", "bars", "lines", "paragraph", "table", "write"]
+__all__ = [
+    "COLOURS",
+    "Axis",
+    "Line",
+    "Page",
+    "Section",
+    "Span",
+    "bars",
+    "legend",
+    "lines",
+    "paragraph",
+    "picture",
+    "plot",
+    "table",
+    "write",
+    "write_picture",
+]
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:980px;margin:28px auto;padding:0 16px}
 h1{font-size:26px;margin:0 0 4px}h2{font-size:19px;margin:32px 0 8px;border-bottom:1px solid #ddd}
 p{margin:6px 0;max-width:84ch}.lead{color:#555}
 table{border-collapse:collapse;font-size:13px;margin:8px 0}
-th,td{padding:3px 9px;text-align:right;border-bottom:1px solid #eee}
-th{border-bottom:1px solid #999}th:first-child,td:first-child{text-align:left}
-td.best{font-weight:600}tr.faint td{color:#888}
+th,td{padding:3px 7px;text-align:right;border-bottom:1px solid #eee}
+th{border-bottom:1px solid #999}th:first-child,td:first-child{text-align:left;white-space:nowrap}
+td.words{text-align:left}td.best{font-weight:600}tr.faint td{color:#888}
 .plots{display:flex;flex-wrap:wrap;gap:8px}.plots>div{width:470px}.wide{overflow-x:auto}
-svg text{font:11px system-ui,sans-serif;fill:#444}svg text.title{font-weight:600;font-size:12px}
-svg .grid{stroke:#e6e6e6}svg .span{fill:#f6e3e0}
 .legend{font-size:12px;margin-left:56px}.legend span{margin-right:12px;white-space:nowrap}
 .legend i{display:inline-block;width:11px;height:11px;border-radius:2px;margin-right:4px;vertical-align:-1px}
 code{background:#f4f4f4;padding:1px 4px;border-radius:3px}
@@ -59,7 +73,7 @@ class Page:
         return (
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
-            f"<title>{html.escape(self.title)}</title><style>{_STYLE}</style></head><body>\n"
+            f"<title>{html.escape(self.title)}</title><style>{_STYLE}{STYLE}</style></head><body>\n"
             f'<h1>{html.escape(self.title)}</h1><p class="lead">{html.escape(self.lead)}</p>\n{sections}\n'
             "</body></html>\n"
         )
@@ -79,10 +93,23 @@ def write(result: Reported, path: Path | str) -> None:
     Raises:
         InputError: the folder does not exist, or cannot be written to.
     """
+    _write(result.page().to_html(), path)
+
+
+def write_picture(svg: str, path: Path | str) -> None:
+    """Writes a picture, whole or not at all.
+
+    Raises:
+        InputError: the folder does not exist, or cannot be written to.
+    """
+    _write(svg, path)
+
+
+def _write(text: str, path: Path | str) -> None:
     target = Path(path)
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        unfinished.write_text(result.page().to_html(), encoding="utf-8")
+        unfinished.write_text(text, encoding="utf-8")
         unfinished.replace(target)
     except OSError as error:
         unfinished.unlink(missing_ok=True) if target.parent.is_dir() else None
@@ -101,21 +128,24 @@ def table(
     *,
     faint: Sequence[bool] = (),
     best: Sequence[int | None] = (),
+    words: Sequence[int] = (),
 ) -> str:
-    """A table; the first column is text.
+    """A table; the first column is text, the others are numbers.
 
     Args:
         head: names of the columns.
         rows: cells, as text.
         faint: rows to print in grey.
         best: for each row the column to print bold, or None.
+        words: further columns of text.
     """
     lines_ = []
     for number, row in enumerate(rows):
         strong = best[number] if number < len(best) else None
+        kinds = ("best" if n == strong else "words" if n in words else "" for n in range(len(row)))
         cells = "".join(
-            f"<td{' class=best' if column == strong else ''}>{html.escape(cell)}</td>"
-            for column, cell in enumerate(row)
+            f"<td{f' class={kind}' if kind else ''}>{html.escape(cell)}</td>"
+            for kind, cell in zip(kinds, row, strict=True)
         )
         lines_.append(f"<tr{' class=faint' if number < len(faint) and faint[number] else ''}>{cells}</tr>")
     titles = "".join(f"<th>{html.escape(name)}</th>" for name in head)

@@ -8,7 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 COLOURS = ("#8c8c8c", "#d98c1f", "#4b8f5c", "#8467b0", "#c0392b", "#2274a5")
+WIDTH, HEIGHT = 470, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 16, 14, 46
+_KEY = 34  # height of the names above a picture
+STYLE = """
+svg text{font:11px system-ui,sans-serif;fill:#444}svg text.title{font-weight:600;font-size:12px}
+svg .grid{stroke:#e6e6e6}svg .span{fill:#f6e3e0}
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +55,24 @@ def lines(
     *,
     title: str = "",
     spans: Sequence[Span] = (),
-    width: int = 470,
-    height: int = 300,
+    width: int = WIDTH,
+    height: int = HEIGHT,
 ) -> str:
-    """A plot of lines or points, with a legend under it.
+    """A plot of lines or points, with a legend under it; see `plot`."""
+    return plot(series, x, y, title=title, spans=spans, width=width, height=height) + legend(series)
+
+
+def plot(
+    series: Sequence[Line],
+    x: Axis,
+    y: Axis,
+    *,
+    title: str = "",
+    spans: Sequence[Span] = (),
+    width: int = WIDTH,
+    height: int = HEIGHT,
+) -> str:
+    """A plot of lines or points.
 
     Raises:
         ValueError: nothing to draw.
@@ -73,7 +93,7 @@ def lines(
     parts.append(f'<text {turned} text-anchor="middle">{html.escape(y.label)}</text>')
     if title:
         parts.append(f'<text class="title" x="{_LEFT}" y="14">{html.escape(title)}</text>')
-    return _svg(parts, width, height, title or f"{y.label} over {x.label}") + legend(series)
+    return _svg(parts, width, height, title or f"{y.label} over {x.label}")
 
 
 def bars(rows: Sequence[tuple[str, float, str]], axis: Axis, *, width: int = 470) -> str:
@@ -101,6 +121,28 @@ def legend(series: Sequence[Line]) -> str:
         f'<span><i style="background:{line.colour}"></i>{html.escape(line.name)}</span>' for line in series if line.name
     )
     return f'<div class="legend">{"".join(entries)}</div>'
+
+
+def picture(plots: Sequence[str], series: Sequence[Line], *, columns: int) -> str:
+    """Plots of the usual size side by side, the names of their lines above: an SVG that stands alone."""
+    width, height = WIDTH * columns, HEIGHT * math.ceil(len(plots) / columns) + _KEY
+    placed = "".join(
+        f'<g transform="translate({WIDTH * (index % columns)} {_KEY + HEIGHT * (index // columns)})">{each}</g>'
+        for index, each in enumerate(plots)
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
+        f'<style>{STYLE}</style><rect width="100%" height="100%" fill="#fff"/>{_key(series)}{placed}</svg>\n'
+    )
+
+
+def _key(series: Sequence[Line]) -> str:
+    step = 130
+    return "".join(
+        f'<rect x="{_LEFT + step * index}" y="10" width="11" height="11" fill="{line.colour}"/>'
+        f'<text x="{_LEFT + step * index + 16}" y="20">{html.escape(line.name)}</text>'
+        for index, line in enumerate(series)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,100 @@
+"""From what was planned and run to what came of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from edgent.demo.figures import Figures, figures, is_borderline, overall, percentile
+from edgent.demo.paired import Comparison, Draws, Floats, compare, outcomes
+from edgent.demo.result import Extra, Point
+from edgent.demo.rivals import Rivals
+from edgent.demo.values import METHODS, OURS, RIVAL, Cell, Chosen, Live, Measured, Setup
+
+_LATE = 0.995  # share in time below which the edge counts as late
+
+
+class Judge:
+    """Compares the methods on the same requests.
+
+    Args:
+        live: what was planned and seen.
+        rivals: what the rival may send.
+    """
+
+    def __init__(self, live: Live, rivals: Rivals) -> None:
+        self._live, self._rivals = live, rivals
+        bandwidths = dict.fromkeys(cell.bandwidth for cell in live.cells)
+        self._draws = {b: Draws.of(_requests(live.measured, b), seed) for seed, b in enumerate(bandwidths)}
+
+    def points(self) -> tuple[Point, ...]:
+        """Every cell."""
+        return tuple(self._point(cell) for cell in self._live.cells)
+
+    def overall(self, points: Sequence[Point]) -> dict[str, Figures]:
+        """Each method over all cells."""
+        draws = self._draws_of(points)
+        return {
+            name: overall(
+                self._outcomes(points, name),
+                [self._live.measured[p.chosen[name].setup].totals[: p.requests] for p in points],
+                float(np.mean([p.figures[name].deadlines_met for p in points])),
+                draws,
+            )
+            for name in METHODS
+        }
+
+    def compared(self, points: Sequence[Point]) -> dict[str, Comparison]:
+        """Edgent beside each other method over all cells."""
+        ours, draws = self._outcomes(points, OURS), self._draws_of(points)
+        return {name: compare(ours, self._outcomes(points, name), draws) for name in METHODS if name != OURS}
+
+    def _point(self, cell: Cell) -> Point:
+        draws, measured = self._draws[cell.bandwidth], self._live.measured
+        chosen = {**cell.chosen, RIVAL: self._rivals.best(measured, cell.bandwidth, cell.deadline)}
+        ran = {name: measured[chosen[name].setup] for name in METHODS}
+        worth = {name: outcomes(chosen[name], ran[name], cell.deadline, draws.requests) for name in METHODS}
+        made = {name: figures(chosen[name], ran[name], cell.deadline, draws.requests) for name in METHODS}
+        return Point(
+            cell=cell,
+            borderline=is_borderline([each.median for each in made.values()], cell.deadline),
+            requests=draws.requests,
+            chosen=chosen,
+            figures=made,
+            compared={name: compare([worth[OURS]], [worth[name]], [draws]) for name in METHODS if name != OURS},
+            race=_late_without_race(chosen[OURS], made[OURS], chosen["right-sizing"], cell.deadline),
+            decision=self._live.decisions.get((cell.bandwidth, cell.deadline)),
+        )
+
+    def _outcomes(self, points: Sequence[Point], name: str) -> list[Floats]:
+        return [
+            outcomes(p.chosen[name], self._live.measured[p.chosen[name].setup], p.cell.deadline, p.requests)
+            for p in points
+        ]
+
+    def _draws_of(self, points: Sequence[Point]) -> list[Draws]:
+        return [self._draws[point.cell.bandwidth] for point in points]
+
+
+def transport(measured: Mapping[Setup, Measured]) -> tuple[Extra, ...]:
+    """Where the same configuration ran over both: our median less the bare socket's."""
+    found = []
+    for setup, live in measured.items():
+        ours = replace(setup, bare=False)
+        if setup.bare and setup.bandwidth is not None and ours in measured:
+            seconds = percentile(measured[ours].totals, 0.5) - percentile(live.totals, 0.5)
+            found.append(Extra(bandwidth=setup.bandwidth, codec=setup.configuration.codec, seconds=seconds))
+    return tuple(found)
+
+
+def _requests(measured: Mapping[Setup, Measured], bandwidth: float) -> int:
+    """How many requests went through every setup of a link state, and through what needs no link."""
+    return min(len(runs.totals) for setup, runs in measured.items() if setup.bandwidth in (None, bandwidth))
+
+
+def _late_without_race(ours: Chosen, made: Figures, alone: Chosen, deadline: float) -> bool:
+    """Whether the edge was late where the device alone could have answered."""
+    alone_in_time = alone.predicted is not None and alone.predicted < deadline
+    return ours.setup.bandwidth is not None and made.deadlines_met < _LATE and alone_in_time

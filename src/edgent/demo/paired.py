@@ -1,0 +1,99 @@
+"""Two methods compared on the same requests: a paired bootstrap. Pure.
+
+The requests of a link state are drawn anew once, and the same draws serve every method: where two methods run the same,
+their difference is 0 in every draw, and luck with a request is luck for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.demo.values import Chosen, Measured
+
+Floats = NDArray[np.float64]
+
+HALF_A_POINT = 0.005
+_REPEATS = 2000
+_TAILS = (0.025, 0.975)
+_DUST = 1e-9  # what adding weights in another order leaves of a difference of 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """How far we are ahead of a method in accuracy in time, and the 95 % interval of that; nan where unknown."""
+
+    ahead: float
+    low: float
+    high: float
+
+    @property
+    def worse(self) -> bool:
+        """By more than half a point, and beyond the interval: in 97.5 % of the draws we are behind."""
+        return self.ahead < -HALF_A_POINT and self.high < 0
+
+    @property
+    def lower(self) -> bool:
+        """By more than half a point, be it by chance."""
+        return self.ahead < -HALF_A_POINT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Draws:
+    """The requests of a link state, drawn anew many times.
+
+    Attributes:
+        weights: how often each request was drawn, over their number; shape (repeats, requests).
+    """
+
+    weights: Floats
+
+    @classmethod
+    def of(cls, requests: int, seed: int) -> Draws:
+        """Draws of so many requests."""
+        drawn = np.random.default_rng(seed).multinomial(requests, np.full(requests, 1 / requests), _REPEATS)
+        return cls(weights=drawn / requests)
+
+    @property
+    def requests(self) -> int:
+        """How many there are."""
+        return int(self.weights.shape[1])
+
+    def means(self, outcomes: Floats) -> Floats:
+        """The mean outcome in each draw, shape (repeats,)."""
+        found: Floats = self.weights @ outcomes
+        return found
+
+
+def outcomes(chosen: Chosen, measured: Measured, deadline: float, requests: int) -> Floats:
+    """What each of the first requests is worth: the accuracy of what ran if it was in time, else nothing."""
+    in_time = np.array(measured.totals[:requests]) <= deadline
+    return np.where(in_time, chosen.accuracy, 0.0)
+
+
+def interval(drawn: Floats) -> tuple[float, float]:
+    """The 95 % interval of what was drawn."""
+    low, high = np.quantile(drawn, _TAILS)
+    return float(low), float(high)
+
+
+def compare(ours: Sequence[Floats], theirs: Sequence[Floats], draws: Sequence[Draws]) -> Comparison:
+    """Ours less theirs, averaged over cells of the same weight.
+
+    Args:
+        ours: the outcomes in each cell.
+        theirs: those of another method, request by request.
+        draws: of each cell's link state.
+    """
+    differences = [mine - other for mine, other in zip(ours, theirs, strict=True)]
+    ahead = float(np.mean([each.mean() for each in differences]))
+    drawn = np.mean([d.means(each) for d, each in zip(draws, differences, strict=True)], axis=0)
+    low, high = interval(drawn)
+    return Comparison(ahead=_clean(ahead), low=_clean(low), high=_clean(high))
+
+
+def _clean(value: float) -> float:
+    return 0.0 if abs(value) < _DUST else value

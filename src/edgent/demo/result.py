@@ -1,0 +1,190 @@
+"""What the demo found, as values and as JSON has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edgent.demo.beside import Beside
+from edgent.demo.cells import MOST_BORDERLINE
+from edgent.demo.figures import Figures, known, percentile
+from edgent.demo.methods import KNOBS
+from edgent.demo.outage import Unplugged
+from edgent.demo.paired import Comparison
+from edgent.demo.values import OURS, Cell, Chosen, Decision, DemoOptions, Measured, Setup
+from edgent.units import BitsPerSecond
+
+if TYPE_CHECKING:
+    from edgent.report import Page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One cell, with what came of it.
+
+    Attributes:
+        cell: what was planned.
+        borderline: whether some method's median lies within 5 % of the deadline.
+        requests: how many each method was judged by.
+        chosen: what each method ran, the rival included.
+        figures: how that went.
+        compared: Edgent beside each other method, request by request.
+        race: whether the edge was late, without the race, where the device alone could have answered.
+        decision: the device's own.
+    """
+
+    cell: Cell
+    borderline: bool
+    requests: int
+    chosen: Mapping[str, Chosen]
+    figures: Mapping[str, Figures]
+    compared: Mapping[str, Comparison]
+    race: bool = False
+    decision: Decision | None = None
+
+    @property
+    def worse_than(self) -> tuple[str, ...]:
+        """The methods that Edgent is worse than."""
+        return tuple(name for name, each in self.compared.items() if each.worse)
+
+    @property
+    def lower_than(self) -> tuple[str, ...]:
+        """The methods whose figure is more than half a point above Edgent's, be it by chance."""
+        return tuple(name for name, each in self.compared.items() if each.lower)
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the device itself decided what was planned here."""
+        return self.decision is not None and self.decision.configuration == self.chosen[OURS].setup.configuration
+
+    def document(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "bandwidth_bps": round(self.cell.bandwidth, 3),
+            "deadline_ms": round(self.cell.deadline * 1e3, 6),
+            "borderline": self.borderline,
+            "methods": {name: figures.document() for name, figures in self.figures.items()},
+            "requests": self.requests,
+            "compared": {name: self._verdict(each) for name, each in self.compared.items()},
+            "confirmed": self.confirmed,
+        }
+
+    def _verdict(self, compared: Comparison) -> dict[str, Any]:
+        verdict = "borderline" if self.borderline else "worse" if compared.worse else "not worse"
+        return {**_numbers(compared), "verdict": verdict}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What it ran on, and how well that stood in for a slower device.
+
+    Attributes:
+        machine: in words.
+        engine: what ran the graphs.
+        device: the emulated device in words.
+        pieces: pieces of work that were held to the device's pace.
+        overruns: those that took the host longer than the device should need.
+        worst_overrun: seconds.
+        commands: that repeat what is shown.
+    """
+
+    machine: str
+    engine: str
+    device: str
+    pieces: int
+    overruns: int
+    worst_overrun: float
+    commands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extra:
+    """What our transport takes longer than the bare socket with the same picture (medians), in seconds."""
+
+    bandwidth: BitsPerSecond
+    codec: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoResult:
+    """Everything the demo found.
+
+    Attributes:
+        options: what was asked.
+        model: its name.
+        digest: of the model.
+        data: what the accuracies were measured on.
+        host: what it ran on.
+        points: the cells.
+        overall: each method over all cells.
+        compared: Edgent beside each other method, over all cells.
+        measured: the live runs.
+        beside: the second device.
+        unplugged: the run with the cut link, if it was asked for.
+        transport: what our transport costs.
+        seconds: what all took.
+    """
+
+    options: DemoOptions
+    model: str
+    digest: str
+    data: str
+    host: Host
+    points: tuple[Point, ...]
+    overall: Mapping[str, Figures]
+    compared: Mapping[str, Comparison]
+    measured: Mapping[Setup, Measured]
+    beside: Beside | None = None
+    unplugged: Unplugged | None = None
+    transport: tuple[Extra, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def borderline(self) -> float:
+        """Share of the cells where chance decides."""
+        return sum(point.borderline for point in self.points) / len(self.points)
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether few enough cells are borderline for a comparison."""
+        return self.borderline <= MOST_BORDERLINE
+
+    @property
+    def knobs(self) -> dict[str, float]:
+        """In which share of the cells each knob was needed."""
+        shares = {knob: sum(knob in p.cell.needed for p in self.points) / len(self.points) for knob in KNOBS}
+        return shares | {"race": sum(p.race for p in self.points) / len(self.points)}
+
+    @property
+    def prediction_errors(self) -> tuple[float, ...]:
+        """Of each setup that a planner chose: |predicted - measured median| / measured median."""
+        found: dict[Setup, float] = {}
+        for chosen in (c for point in self.points for c in point.chosen.values()):
+            if chosen.predicted is not None and chosen.setup in self.measured:
+                median = percentile(self.measured[chosen.setup].totals, 0.5)
+                found[chosen.setup] = abs(chosen.predicted - median) / median
+        return tuple(found.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `edgent demo --json`."""
+        return {
+            "methods": {name: figures.document() for name, figures in self.overall.items()},
+            "points": [point.document() for point in self.points],
+            "compared": {name: _numbers(each) for name, each in self.compared.items()},
+            "borderline": known(self.borderline),
+            "is_evidence": self.is_evidence,
+            "knobs": {knob: known(share) for knob, share in self.knobs.items()},
+            "unplugged": None if self.unplugged is None else self.unplugged.document(),
+        }
+
+    def page(self) -> Page:
+        """The report."""
+        from edgent.demo.page import page
+
+        return page(self)
+
+
+def _numbers(compared: Comparison) -> dict[str, float | None]:
+    return {"ahead": known(compared.ahead), "low": known(compared.low), "high": known(compared.high)}

@@ -1,0 +1,71 @@
+"""The rival's choices: the best image codec to the edge, everything there."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edgent.codec import Calibration, is_lossless
+from edgent.demo.values import Chosen, Measured, Setup
+from edgent.model import Model
+from edgent.planning.plan import Configuration
+from edgent.units import BitsPerSecond
+
+_CODECS = ("source", "webp-lossless", "webp-95", "webp-90", "webp-80", "webp-50", "jpeg-95", "jpeg-90", "jpeg-75")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rivals:
+    """What the rival may send, and how accurate the last exit is behind each codec.
+
+    Attributes:
+        exit: the last.
+        layers: of its branch.
+        accuracies: by codec, those that were measured.
+    """
+
+    exit: int
+    layers: int
+    accuracies: Mapping[str, float]
+
+    @classmethod
+    def of(cls, model: Model, calibration: Calibration | None) -> Rivals:
+        """Those of a model."""
+        last = max(model.branches, key=lambda branch: branch.exit)
+        (given,) = model.inputs
+        found = {}
+        for codec in _CODECS:
+            known = None if calibration is None else calibration.accuracy(last.exit, (given.name,), codec)
+            accuracy = last.accuracy if is_lossless(codec) else known
+            if accuracy is not None:
+                found[codec] = accuracy
+        return cls(exit=last.exit, layers=len(last.layers), accuracies=found)
+
+    def setups(self, bandwidth: float) -> dict[str, Setup]:
+        """Each codec in a link state."""
+        link = BitsPerSecond(bandwidth)
+        return {c: Setup(configuration=self.configuration(c), bandwidth=link, bare=True) for c in self.accuracies}
+
+    def configuration(self, codec: str) -> Configuration:
+        """Everything at the edge, with a codec."""
+        return Configuration(exit=self.exit, upload_cut=0, download_cut=self.layers, codec=codec)
+
+    def best(self, measured: Mapping[Setup, Measured], bandwidth: float, deadline: float) -> Chosen:
+        """The codec of the best accuracy in time, in hindsight over its own latencies; among equals the fastest."""
+        setups = self.setups(bandwidth)
+        found = {
+            codec: (_share(measured[setup], deadline) * self.accuracies[codec], -_median(measured[setup]))
+            for codec, setup in setups.items()
+            if setup in measured
+        }
+        codec = max(found, key=lambda name: found[name])
+        return Chosen(setup=setups[codec], accuracy=self.accuracies[codec])
+
+
+def _share(measured: Measured, deadline: float) -> float:
+    return sum(total <= deadline for total in measured.totals) / len(measured.totals)
+
+
+def _median(measured: Measured) -> float:
+    return statistics.median(measured.totals)

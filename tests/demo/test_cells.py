@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from edgent.demo import DemoOptions
+from edgent.demo.cells import BANDWIDTHS, DEADLINES
+from edgent.errors import InputError
+
+
+def test_the_cells_span_what_they_must():
+    assert (BANDWIDTHS[0], BANDWIDTHS[-1]) == (50e3, 20e6)
+    assert (DEADLINES[0], DEADLINES[-1]) == (0.02, 1.0)
+    assert len(BANDWIDTHS) * len(DEADLINES) >= 12
+    assert sum(0.075 <= deadline <= 0.108 for deadline in DEADLINES) >= 3
+
+
+def test_bandwidths_have_equal_ratios_and_deadlines_rise():
+    ratios = [later / earlier for earlier, later in pairwise(BANDWIDTHS)]
+    assert ratios == pytest.approx([ratios[0]] * len(ratios))
+    assert list(DEADLINES) == sorted(set(DEADLINES))
+
+
+def test_a_demo_of_nothing_is_refused():
+    with pytest.raises(InputError):
+        DemoOptions(deadlines=())

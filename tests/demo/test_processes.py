@@ -1,0 +1,59 @@
+"""The demo with its real processes, in small: edge, rival, both links, device."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgent import report
+from edgent.demo import DemoOptions, run_demo
+
+
+@pytest.fixture(scope="module")
+def told():
+    return []
+
+
+@pytest.fixture(scope="module")
+def made(told):
+    options = DemoOptions(unplug=True, bandwidths=(5e6,), deadlines=(0.05, 0.5), samples=3, live_seconds=9.0)
+    return run_demo(options, progress=lambda *news: told.append(news))
+
+
+@pytest.mark.timeout(200)
+def test_every_method_is_run_live_and_a_wide_deadline_is_met(made, told):
+    assert len(made.points) == 2 and told
+    assert all(len(each.totals) >= 3 for each in made.measured.values())
+    wide = made.points[1]
+    assert all(each.deadlines_met == 1 for each in wide.figures.values())
+    assert all(0 < each.accuracy_in_time <= 1 for each in wide.figures.values())
+    assert wide.worse_than == ()
+    assert made.host.pieces > 0
+
+
+def test_what_is_planned_on_was_measured_through_the_link(made):
+    """The device is told nothing: the bandwidth it finds is that of the shaped link, not of the loopback behind it."""
+    bandwidth = made.points[0].cell.conditions.uplink.bandwidth
+    assert bandwidth != 5e6
+    assert 2.5e6 < bandwidth < 10e6
+
+
+def test_the_device_decides_by_itself(made):
+    for point in made.points:
+        assert point.decision is not None and point.decision.configuration is not None
+    assert made.points[1].decision.deadline_met
+
+
+def test_unplugged_the_device_answers_on_and_the_edge_comes_back(made):
+    run = made.unplugged
+    before, during, after = (run.phase(name) for name in ("before", "during", "after"))
+    assert any(request.by == "edge" for request in before)
+    assert during and all(request.by == "device" for request in during[1:])  # the first may have been under way
+    assert all(request.exit is not None for request in run.requests)
+    assert any(request.by == "edge" for request in after)
+    assert run.back_after is not None
+    assert made.to_json()["unplugged"]["answered_by_device"] >= len(during) - 1
+
+
+def test_the_report_of_a_real_run_is_written(made, tmp_path):
+    report.write(made, tmp_path / "report.html")
+    assert "<svg" in (tmp_path / "report.html").read_text()
