@@ -22,6 +22,7 @@ from edgent.errors import EdgeError, EdgentError, InputError
 from edgent.runtime.answer import Answer, label_of
 from edgent.runtime.clock import Clock, MonotonicClock
 from edgent.runtime.connection import Connection, EdgeFacts
+from edgent.runtime.drift import Drifts, Factors
 from edgent.runtime.inference import Inference, Outcome
 from edgent.runtime.limits import message_limit
 from edgent.runtime.linkstate import LinkState
@@ -111,6 +112,7 @@ class Device:
         self._clock = clock or MonotonicClock()
         self._bench = Workbench(model, engine or _engine(), self._host, pace or OwnPace(), self._clock)
         self._route = lru_cache(maxsize=256)(self._make_route)
+        self._drifts = Drifts()
         self._pool = ThreadPoolExecutor(32, thread_name_prefix="edgent-device")
         self._warmer = Warmer(self._make_ready)
         self._plans = Plans(
@@ -146,8 +148,8 @@ class Device:
 
     @property
     def conditions(self) -> Conditions | None:
-        """Link and queue as they seem now; None if unknown."""
-        return None if self._connection is None else self._connection.conditions()
+        """Link, queue and the machines' speed as they seem now; None if unknown."""
+        return None if self._connection is None else self._under(self._drifts.factors)
 
     def wait_ready(self, timeout: float = 10.0) -> bool:
         """Waits until the edge is connected and the sessions of the first plan are warm.
@@ -200,10 +202,13 @@ class Device:
         started_at = self._clock.now()
         material = Material(given, self.model)
         kind: Kind = "array" if material.source is None else "image"
-        choice = self._choose(kind, deadline, configuration)
+        factors = self._drifts.factors
+        choice = self._choose(kind, deadline, configuration, factors)
         self._raise_if_required(choice.why)
         inference = self._inference(choice, deadline, self._race if race is None else race, kind)
-        return self._answer(name, deadline, choice, inference.run(material, started_at))
+        answer = self._answer(name, deadline, choice, inference.run(material, started_at))
+        self._drifts.learn(answer.record, factors)
+        return answer
 
     def warm(self, configuration: Configuration) -> None:
         """Makes the sessions of a configuration on both sides, now.
@@ -234,15 +239,19 @@ class Device:
         edge = "no edge" if self._connection is None else self._connection.problem or "edge up"
         return f"<Device {self.model.name} {self.model.version}, {self.deadline * 1e3:g} ms: {edge}>"
 
-    def _choose(self, kind: Kind, deadline: Seconds, given: Configuration | None) -> Choice:
+    def _under(self, factors: Factors) -> Conditions | None:
+        conditions = None if self._connection is None else self._connection.conditions()
+        return None if conditions is None else factors.applied(conditions)
+
+    def _choose(self, kind: Kind, deadline: Seconds, given: Configuration | None, factors: Factors) -> Choice:
         connection = self._connection
-        conditions = connection.conditions() if connection is not None and connection.facts is not None else None
+        conditions = self._under(factors) if connection is not None and connection.facts is not None else None
         problem = connection.problem if connection is not None and conditions is None else ""
         if given is None:
-            return self._plans.choose(kind, deadline, conditions, problem)
+            return self._plans.choose(kind, deadline, conditions, problem, alone=factors.alone)
         if conditions is None and connection is None and not given.device_only:
             raise InputError(f"{given} needs an edge; this device has none")
-        return self._plans.given(given, kind, deadline, conditions, problem)
+        return self._plans.given(given, kind, deadline, conditions, problem, alone=factors.alone)
 
     def _inference(self, choice: Choice, deadline: Seconds, race: bool, kind: Kind) -> Inference:
         taken = self._route(choice.configuration, kind)
@@ -323,7 +332,7 @@ class Device:
         except EdgentError as error:
             _log.warning("cannot plan with this edge: %s", error)
             return
-        if (conditions := connection.conditions()) is not None:
+        if (conditions := self._under(self._drifts.factors)) is not None:
             self._plans.choose(self._plans.usual, self.deadline, conditions, "")
 
     def _raise_refusal(self) -> None:

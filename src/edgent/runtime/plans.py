@@ -101,7 +101,15 @@ class Plans:
             self._facts = facts
             self._together = {self.usual: self._make_together(self.usual, facts)}
 
-    def choose(self, kind: Kind, deadline: Seconds, conditions: Conditions | None, problem: str) -> Choice:
+    def choose(
+        self,
+        kind: Kind,
+        deadline: Seconds,
+        conditions: Conditions | None,
+        problem: str,
+        *,
+        alone: Conditions = ALONE,
+    ) -> Choice:
         """What to run now.
 
         Args:
@@ -109,16 +117,17 @@ class Plans:
             deadline: of the request.
             conditions: link and edge; None: the device is alone.
             problem: why it is.
+            alone: the device's speed, for when it is.
 
         Raises:
             InputError: there is no profile to plan with.
         """
         if conditions is None:
-            return self._stay(kind, deadline, problem)
+            return self._stay(kind, deadline, problem, alone)
         chooser = self._together.get(kind)
         if chooser is None:
             self._warmer.do(lambda: self._add(kind))
-            return self._stay(kind, deadline, "plans not ready yet")
+            return self._stay(kind, deadline, "plans not ready yet", alone)
         plan = chooser.plan(conditions, deadline)
         ready = self._warmer.ready
         if plan.configuration not in ready and not plan.configuration.device_only:
@@ -127,18 +136,25 @@ class Plans:
         return Choice(configuration=plan.configuration, plan=plan, why="")
 
     def given(
-        self, wanted: Configuration, kind: Kind, deadline: Seconds, conditions: Conditions | None, problem: str
+        self,
+        wanted: Configuration,
+        kind: Kind,
+        deadline: Seconds,
+        conditions: Conditions | None,
+        problem: str,
+        *,
+        alone: Conditions = ALONE,
     ) -> Choice:
         """A configuration that was given, priced; the device alone where it needs an edge and there is none."""
         if wanted.device_only:
             local = self._alone.get(kind)
-            return Choice(configuration=wanted, plan=local.price(wanted, ALONE, deadline) if local else None, why="")
+            return Choice(configuration=wanted, plan=local.price(wanted, alone, deadline) if local else None, why="")
         if conditions is not None:
             chooser = self._together.get(kind)
             plan = chooser.price(wanted, conditions, deadline) if chooser else None
             return Choice(configuration=wanted, plan=plan, why="")
         if self._alone:
-            return self._stay(kind, deadline, problem)
+            return self._stay(kind, deadline, problem, alone)
         n = len(self._model.branch(wanted.exit).layers)
         own = Configuration(exit=wanted.exit, upload_cut=n, download_cut=n)
         return Choice(configuration=own, plan=None, why=problem)
@@ -150,12 +166,12 @@ class Plans:
     def _kinds(self) -> tuple[Kind, ...]:
         return ("array",) if self.usual == "array" else ("image", "array")
 
-    def _stay(self, kind: Kind, deadline: Seconds, why: str) -> Choice:
+    def _stay(self, kind: Kind, deadline: Seconds, why: str, conditions: Conditions) -> Choice:
         if kind not in self._alone:
             raise InputError(
                 "a device without a profile cannot plan: measure one (edgent profile), or give a configuration"
             )
-        plan = self._alone[kind].plan(ALONE, deadline)
+        plan = self._alone[kind].plan(conditions, deadline)
         return Choice(configuration=plan.configuration, plan=plan, why=why)
 
     def _add(self, kind: Kind) -> None:
