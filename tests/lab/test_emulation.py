@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+import statistics
 import threading
 from dataclasses import dataclass, field
 
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgent.errors import InputError
-from edgent.lab.emulation import DEVICES, Emulated, EmulatedDevice, emulated_profile, find_device
+from edgent.lab.emulation import DEVICES, Emulated, EmulatedDevice, Throttle, emulated_profile, find_device
 from edgent.latency import Profile
 from edgent.latency.profile import BranchProfile, CodecTime, Timing
 from edgent.units import Seconds
@@ -147,7 +149,13 @@ def test_an_emulated_profile_is_not_emulated_again() -> None:
 
 
 def test_every_named_device_says_that_it_is_emulated_and_what_range_it_has() -> None:
-    assert [device.name for device in DEVICES] == ["paper-pi3-resident", "pi-3b+", "pi-4", "pi-5"]
+    assert [device.name for device in DEVICES] == [
+        "paper-pi3",
+        "paper-pi3-resident",
+        "pi-3b+",
+        "pi-4",
+        "pi-5",
+    ]
     for device in DEVICES:
         assert "(emulated)" in str(device) and "range" in str(device)
         if device.factor is not None:
@@ -166,3 +174,52 @@ def test_a_device_is_stated_by_a_factor_or_by_a_time() -> None:
     with pytest.raises(InputError, match="expected one of"):
         EmulatedDevice(name="x", description="", factor=1.0, whole=Seconds(1.0))
     assert EmulatedDevice(name="host", description="", factor=1.0).factor_on(profile()) == 1.0
+
+
+def test_on_the_papers_first_figure_the_device_alone_needs_more_than_two_seconds_and_its_edge_7_5_ms() -> None:
+    device = find_device("paper-pi3")
+    assert emulated_profile(profile(), device).branches[-1].whole.median > 2
+    assert device.edge_profile(profile()).branches[-1].whole.median == pytest.approx(0.0075)
+    assert find_device("pi-4").edge_profile(profile()) == profile()
+
+
+def held(pace: Emulated, time: VirtualTime, host: float, count: int) -> list[float]:
+    taken = []
+    for _ in range(count):
+        started_at = time.now()
+        pace.hold(started_at, host)
+        taken.append(time.time - started_at)
+    return taken
+
+
+def test_jitter_is_as_wide_as_told_around_the_promise_and_the_same_for_the_same_seed() -> None:
+    runs = []
+    for seed in (1, 1, 2):
+        time = VirtualTime()
+        pace = Emulated(10.0, "test", jitter=0.05, seed=seed, clock=time, sleep=time.sleep)
+        runs.append(held(pace, time, 0.01, 400))
+    logs = [math.log(seconds / 0.1) for seconds in runs[0]]
+    assert statistics.fmean(logs) == pytest.approx(0, abs=0.01)
+    assert statistics.pstdev(logs) == pytest.approx(0.05, rel=0.15)
+    assert runs[0] == pytest.approx(runs[1], abs=1e-4)
+    assert runs[0] != pytest.approx(runs[2], abs=1e-4)
+
+
+def test_a_hot_device_slows_down_after_so_much_computing_and_stays_so() -> None:
+    time = VirtualTime()
+    throttle = Throttle(after=Seconds(1.0), factor=1.5)
+    pace = Emulated(10.0, "test", throttle=throttle, clock=time, sleep=time.sleep)
+    taken = held(pace, time, 0.01, 20)
+    assert taken[:10] == pytest.approx([0.1] * 10, abs=1e-3)
+    assert taken[11:] == pytest.approx([0.15] * 9, abs=1e-3)
+
+
+@pytest.mark.parametrize("wrong", [{"after": Seconds(-1.0), "factor": 2.0}, {"after": Seconds(1.0), "factor": 0.0}])
+def test_throttling_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="throttling"):
+        Throttle(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_jitter_that_cannot_be_is_refused() -> None:
+    with pytest.raises(InputError, match="jitter"):
+        Emulated(1.0, "test", jitter=-0.1)
