@@ -1,0 +1,128 @@
+"""The device follows what its machines really take: from records, and with an emulated edge that slows down."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edgent.codec import encode_image
+from edgent.planning.plan import Configuration, Plan, Stages
+from edgent.runtime.device import Device
+from edgent.runtime.drift import Drifts, Factors
+from edgent.runtime.edge import Edge
+from edgent.runtime.engine import Engine
+from edgent.telemetry import Record
+from edgent.testing import FakeEngine, FakeLink, ManualClock
+
+EDGE_ONLY = Configuration(exit=4, upload_cut=0, download_cut=22)
+WITHIN = 20.0  # seconds: for what should take milliseconds
+PROFILED = Stages(prepare=0.001, head=0.004, encode=0.001, uplink=0.01, middle=0.003, downlink=0.001, suffix=0.004)
+
+
+class EmulatedEngine(FakeEngine):
+    """Computes nothing, and moves the edge's clock on by the seconds that its machine would take."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.clock, self.seconds = ManualClock(), seconds
+
+    def session(self, model, given, asked):
+        return _EmulatedSession(super().session(model, given, asked), self)
+
+
+class _EmulatedSession:
+    def __init__(self, session, engine: EmulatedEngine) -> None:
+        self._session, self._engine = session, engine
+
+    def run(self, feeds):
+        self._engine.clock.advance(self._engine.seconds)
+        return self._session.run(feeds)
+
+
+@pytest.fixture(scope="module")
+def image():
+    return encode_image("png", np.random.default_rng(3).integers(0, 256, (32, 32, 3), dtype=np.uint8))
+
+
+@pytest.fixture
+def live(model, fast):
+    """A device with real threads and codecs, and an edge of which only the computing is emulated."""
+    engine = EmulatedEngine(seconds=22e-4)
+    link = FakeLink(Edge(model, profiles=[fast], engine=engine, clock=engine.clock).service.methods())
+    made = Device(
+        model,
+        channel=link,
+        engine=Engine(),
+        deadline=0.13,
+        device_profile=fast.scaled(40, "a board"),
+        bandwidth=1e8,
+        round_trip=0.001,
+    )
+    assert made.wait_ready(WITHIN)
+    yield made, engine
+    made.close()
+
+
+def record(stages: Stages, planned: Stages, by="edge", configuration=EDGE_ONLY) -> Record:
+    plan = Plan(
+        configuration=configuration, accuracy=0.8, meets_deadline=True, stages=planned, bytes_up=1.0, bytes_down=1.0
+    )
+    return Record(input="", label=None, exit=4, by=by, deadline_met=True, total=stages.total, stages=stages, plan=plan)
+
+
+@pytest.mark.parametrize("factor", [1.3, 2.0])
+def test_after_the_edge_slows_down_requests_21_to_40_are_predicted_without_bias(live, image, factor) -> None:
+    device, engine = live
+    usual, noise = engine.seconds, np.random.default_rng(5)
+    found = []
+    for k in range(60):
+        engine.seconds = usual * (factor if k >= 20 else 1.0) * (1 + 0.05 * noise.standard_normal())
+        found.append(device.infer(image, configuration=EDGE_ONLY, deadline=10.0).record)
+    ratios = [one.plan.stages.middle / one.stages.middle for one in found]
+    assert {one.by for one in found} == {"edge"}
+    assert np.mean(ratios[:20]) == pytest.approx(1.0, abs=0.05)
+    assert ratios[20] < 0.9  # nobody can know yet
+    assert np.mean(ratios[40:]) == pytest.approx(1.0, abs=0.05)
+
+
+def test_an_edge_grown_too_slow_is_left_and_the_device_answers(live, image) -> None:
+    device, engine = live
+    assert device.infer(image).record.by == "edge"
+    engine.seconds *= 64
+    planned = [device.infer(image).record.plan for _ in range(8)]
+    assert not planned[0].configuration.device_only
+    assert planned[-1].configuration.device_only
+    assert planned[-1].meets_deadline
+    assert device.conditions.edge_factor > 30
+
+
+def test_each_machine_has_a_factor_of_its_own() -> None:
+    drifts = Drifts()
+    for _ in range(10):
+        drifts.learn(record(replace(PROFILED, middle=0.006), PROFILED), Factors())
+    assert drifts.factors.edge == pytest.approx(2.0, rel=0.01)
+    assert drifts.factors.device == pytest.approx(1.0, rel=0.01)
+
+
+def test_a_plan_made_with_a_factor_is_compared_without_it() -> None:
+    drifts = Drifts()
+    for _ in range(10):
+        drifts.learn(record(replace(PROFILED, middle=0.006), replace(PROFILED, middle=0.012)), Factors(edge=4.0))
+    assert drifts.factors.edge == pytest.approx(2.0, rel=0.01)
+
+
+def test_a_local_branch_that_answered_for_the_edge_is_not_taken_for_the_suffix() -> None:
+    drifts = Drifts()
+    for _ in range(10):
+        drifts.learn(record(replace(PROFILED, suffix=0.2, middle=0.0), PROFILED, by="device"), Factors())
+    assert drifts.factors == Factors()
+
+
+def test_work_too_short_to_tell_and_records_without_a_plan_teach_nothing() -> None:
+    drifts = Drifts()
+    for _ in range(10):
+        drifts.learn(record(replace(PROFILED, middle=0.001), replace(PROFILED, middle=1e-5)), Factors())
+        drifts.learn(replace(record(replace(PROFILED, middle=1.0), PROFILED), plan=None), Factors())
+    assert drifts.factors.edge == 1.0
