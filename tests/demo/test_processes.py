@@ -6,6 +6,8 @@ import pytest
 
 from edgent import report
 from edgent.demo import DemoOptions, run_demo
+from edgent.demo.machines import DeviceProcess, DeviceSettings
+from edgent.errors import EdgentError
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +34,14 @@ def test_every_method_is_run_live_and_a_wide_deadline_is_met(made, told):
 
 def test_what_is_planned_on_was_measured_through_the_link(made):
     """The device is told nothing: the bandwidth it finds is that of the shaped link, not of the loopback behind it."""
-    bandwidth = made.points[0].cell.conditions.uplink.bandwidth
-    assert bandwidth != 5e6
-    assert 2.5e6 < bandwidth < 10e6
+    conditions = made.points[0].cell.conditions
+    assert conditions.uplink.bandwidth != 5e6
+    assert 2.5e6 < conditions.uplink.bandwidth < 10e6
+
+
+def test_a_device_that_only_sent_and_decoded_is_not_taken_for_a_slow_one(made):
+    """What it had computed till then takes less than waking a thread does, and tells nothing of its speed."""
+    assert made.points[0].cell.conditions.device_factor == 1
 
 
 def test_the_device_decides_by_itself(made):
@@ -57,3 +64,9 @@ def test_unplugged_the_device_answers_on_and_the_edge_comes_back(made):
 def test_the_report_of_a_real_run_is_written(made, tmp_path):
     report.write(made, tmp_path / "report.html")
     assert "<svg" in (tmp_path / "report.html").read_text()
+
+
+def test_a_device_process_that_has_died_is_told_and_not_waited_for():
+    settings = DeviceSettings(model="b-alexnet", host_profile="{}", emulated="pi-5", calibration=None, images=())
+    with DeviceProcess(settings) as device, pytest.raises(EdgentError, match="ended unexpectedly"):
+        device.overruns()

@@ -163,15 +163,16 @@ class DeviceProcess:
         return counted
 
     def _ask(self, what: str, *arguments: object) -> Any:
-        self._pipe.send((what, arguments))
+        with suppress(OSError):  # it has ended: said below
+            self._pipe.send((what, arguments))
         return self._answer()
 
     def _answer(self) -> Any:
-        if not self._pipe.poll(_ANSWER):
-            raise EdgentError(f"the device process did not answer within {_ANSWER:g} s")
         try:
+            if not self._pipe.poll(_ANSWER):
+                raise EdgentError(f"the device process did not answer within {_ANSWER:g} s")
             problem, answer = self._pipe.recv()
-        except EOFError as error:
+        except (EOFError, OSError) as error:
             raise EdgentError("the device process ended unexpectedly") from error
         if problem:
             raise EdgentError(f"the device process: {problem}")

@@ -40,7 +40,7 @@ class DemoOptions:
     deadlines: tuple[float, ...] = DEADLINES
     round_trip: Seconds = Seconds(0.005)
     samples: int = 10
-    live_seconds: float = 60.0
+    live_seconds: float = 52.0
 
     def __post_init__(self) -> None:
         if not self.bandwidths or not self.deadlines or self.samples < 1:
