@@ -63,13 +63,12 @@ def main() -> int:
     if not path.is_file():
         parser.error(f"{path} is missing: name its folder with --data")
     try:
-        table = _read(path)
+        table = read(path, "raspi4_ms")
     except (OSError, KeyError, ValueError) as error:
         parser.error(f"{path} is not the table of {FILE}: {error}")
     results = {str(size): _drawn(table, size, draws, options.seed) for size, draws in DRAWS.items()}
     if options.json:
-        json.dump({size: _document(scores) for size, scores in results.items()} | {"floor": _floor(table)}, sys.stdout)
-        print()
+        print(json.dumps({size: _document(scores) for size, scores in results.items()}))
     else:
         _print(results, _floor(table))
     return 0
@@ -291,9 +290,10 @@ def _print(results: dict[str, dict[str, list[Score]]], floor: dict[str, float]) 
     )
 
 
-def _read(path: Path) -> Table:
+def read(path: Path, column: str) -> Table:
+    """The networks and what they take on one device."""
     with gzip.open(path, "rt", encoding="utf-8", newline="") as stream:
-        rows = [(cell(row["arch"]), float(row["raspi4_ms"])) for row in csv.DictReader(stream)]
+        rows = [(cell(row["arch"]), float(row[column])) for row in csv.DictReader(stream)]
     kept = [(found, ms / 1e3) for found, ms in rows if ms >= SHORTEST]
     networks = np.empty(len(kept), dtype=object)
     networks[:] = [network(found) for found, _ in kept]

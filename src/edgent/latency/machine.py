@@ -141,21 +141,37 @@ def _by_family(names: Iterable[str]) -> dict[str, list[int]]:
     return positions
 
 
-def _validate(specimens: Sequence[Sequence[Sample]], families: Mapping[str, Family]) -> Validation:
-    """Leaves out every fifth specimen at a time; rates and length scales stay, for they are few."""
+def judge(
+    specimens: Sequence[Sequence[Sample]], families: Mapping[str, Family], without: Sequence[Mapping[str, Family]]
+) -> Validation:
+    """Each specimen predicted by a fit that did not see it.
+
+    Args:
+        specimens: the samples of each; some may have none.
+        families: fitted to all; they say what a sample would have taken with the reference at its median.
+        without: for each specimen, the fit that did not see it.
+    """
     kernels: list[tuple[float, float]] = []  # error and spread of the logarithm
     wholes: list[tuple[float, float]] = []
-    for fold in range(_FOLDS):
-        kept = [sample for k, specimen in enumerate(specimens) if k % _FOLDS != fold for sample in specimen]
-        fitted = _conditioned(families, kept)
-        for specimen in (specimen for specimen in specimens[fold::_FOLDS] if specimen):
-            seconds, covariance = predict_kernels(fitted, [sample.traits for sample in specimen])
-            truth = np.array([families[sample.traits.family].even([sample])[0] for sample in specimen])
-            share = seconds / seconds.sum()
-            kernels += zip(np.log(seconds / truth), np.sqrt(np.diag(covariance) + _FLOOR**2), strict=True)
-            wholes.append((np.log(seconds.sum() / truth.sum()), np.sqrt(share @ covariance @ share + _FLOOR**2)))
+    for specimen, fitted in zip(specimens, without, strict=True):
+        if not specimen:
+            continue
+        seconds, covariance = predict_kernels(fitted, [sample.traits for sample in specimen])
+        truth = np.array([families[sample.traits.family].even([sample])[0] for sample in specimen])
+        share = seconds / seconds.sum()
+        kernels += zip(np.log(seconds / truth), np.sqrt(np.diag(covariance) + _FLOOR**2), strict=True)
+        wholes.append((np.log(seconds.sum() / truth.sum()), np.sqrt(share @ covariance @ share + _FLOOR**2)))
     (alone, one_by_one), (together, summed) = _judged(kernels), _judged(wholes)
     return Validation(kernel=one_by_one, specimen=summed, alone=alone, together=together)
+
+
+def _validate(specimens: Sequence[Sequence[Sample]], families: Mapping[str, Family]) -> Validation:
+    """Leaves out every fifth specimen at a time; rates and length scales stay, for they are few."""
+    fitted = []
+    for fold in range(_FOLDS):
+        kept = [sample for k, specimen in enumerate(specimens) if k % _FOLDS != fold for sample in specimen]
+        fitted.append(_conditioned(families, kept))
+    return judge(specimens, families, [fitted[k % _FOLDS] for k in range(len(specimens))])
 
 
 def _conditioned(families: Mapping[str, Family], samples: Sequence[Sample]) -> dict[str, Family]:

@@ -36,6 +36,7 @@ Array: TypeAlias = NDArray[np.float64]
 
 _SHRINKAGE = (1e-4, 1e-3, 1e-2, 1e-1)  # of a kind's rates towards the common ones; which one, cross-validation says
 _FOLDS = 5
+ENOUGH = 2 * _FOLDS  # models to fit one from
 _ITEM_BYTES = 4  # of a float32: layers are taken to compute in it
 _ROUNDS = 40  # of reweighting; the rates stand still after about 20
 _FINEST = 0.01  # no machine is timed more exactly than that
@@ -135,13 +136,7 @@ def fit_whole(models: Sequence[Sequence[LayerCost]], seconds: Sequence[float]) -
     Raises:
         InputError: fewer than ten models, not one time for each, a time that is not positive and finite, unknown costs.
     """
-    times = np.array(seconds, dtype=np.float64)
-    if len(models) != times.size or times.size < 2 * _FOLDS:
-        raise InputError(
-            f"found {len(models)} models with {times.size} times, expected {2 * _FOLDS} or more and a time for each"
-        )
-    if not np.all(np.isfinite(times) & (times > 0)):
-        raise InputError("a model's time is not a positive, finite number of seconds: time it again")
+    times = check_times(models, seconds, fewest=ENOUGH)
     kinds = sorted({cost.kind for costs in models for cost in costs})
     totals = np.stack([_totals(costs, kinds) for costs in models])
     errors = {shrinkage: _held_out(totals, times, shrinkage) for shrinkage in _SHRINKAGE}
@@ -157,6 +152,22 @@ def fit_whole(models: Sequence[Sequence[LayerCost]], seconds: Sequence[float]) -
         error=float(np.median(np.expm1(np.abs(errors[best])))),
         models=len(models),
     )
+
+
+def check_times(models: Sequence[Sequence[LayerCost]], seconds: Sequence[float], *, fewest: int) -> Array:
+    """The times of models.
+
+    Raises:
+        InputError: fewer models than that, not one time for each, a time that is not positive and finite.
+    """
+    times = np.array(seconds, dtype=np.float64)
+    if len(models) != times.size or times.size < fewest:
+        raise InputError(
+            f"found {len(models)} models with {times.size} times, expected {fewest} or more and a time for each"
+        )
+    if not np.all(np.isfinite(times) & (times > 0)):
+        raise InputError("a model's time is not a positive, finite number of seconds: time it again")
+    return times
 
 
 def work(cost: LayerCost) -> Work:
