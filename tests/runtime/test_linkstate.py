@@ -183,8 +183,8 @@ def test_a_link_without_slow_start_after_idling_is_found_out():
 def test_waiting_for_acknowledgements_is_not_taken_for_slow_calls():
     link = dataclasses.replace(SLOW_START, round_trip=0.006)
     state = LinkState(bandwidth=5e7, round_trip=0.006)
-    for turn in range(5):
-        state.observe(called(link, 30_000, 0.001, at=2.0 * (turn + 1)))
+    for turn in range(12):
+        state.observe(called(link, 30_000 if turn % 3 else 2_000, 0.001, at=2.0 * (turn + 1)))
     assert state.call_time == pytest.approx(0.001, abs=2e-4)
 
 

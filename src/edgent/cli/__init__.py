@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from edgent.cli import demo, inspect, measure, plan, prepare, replay, serve
+from edgent.cli import demo, doctor, inspect, measure, plan, prepare, replay, serve
 from edgent.cli.map import configuration_map
 from edgent.errors import EdgentError
 
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 for verb in (
     demo.demo,
+    doctor.doctor,
     inspect.inspect,
     measure.evaluate,
     measure.profile,

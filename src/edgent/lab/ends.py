@@ -15,11 +15,12 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from edgent.link import TransferModel
 from edgent.link.slow_start import UNLIMITED
 from edgent.model import load
 from edgent.runtime.clock import MonotonicClock
 from edgent.runtime.edge import Edge
-from edgent.runtime.linkstate import LinkState, total
+from edgent.runtime.linkstate import LinkState
 from edgent.runtime.remote import RemoteEdge
 from edgent.runtime.sounding import sound
 from edgent.runtime.wire import GrpcChannel
@@ -62,17 +63,16 @@ class NearEnd:
         }
 
     def transfer(self, idle: float, up: int, down: int) -> dict[str, float]:
-        """A transfer after resting: its seconds, those predicted, and those that rate and round trip alone give."""
+        """A transfer after resting, in the direction that has bytes: its seconds, predicted, and without slow start."""
         time.sleep(idle)
         known = self._link.conditions(Seconds(self._clock.now()))
         assert known is not None, "sound first"
-        ways = known.uplink, known.downlink
-        plain = [replace(way, window=UNLIMITED) for way in ways]
         timed = self._remote.probe(up, down, _TIMEOUT)
         self._link.observe(timed)
-        predicted = ways[0].uplink(float(up)) + ways[1].downlink(float(down))
-        without = plain[0].uplink(float(up)) + plain[1].downlink(float(down))
-        return {"seconds": total(timed), "predicted": predicted, "plain": without, "window": ways[0].window}
+        way, size, seconds = (known.downlink, down, timed.downlink) if down else (known.uplink, up, timed.uplink)
+        predict = TransferModel.downlink if down else TransferModel.uplink
+        predicted, plain = (predict(model, float(size)) for model in (way, replace(way, window=UNLIMITED)))
+        return {"seconds": seconds, "predicted": predicted, "plain": plain, "window": way.window}
 
 
 def _serve(host: str, model: str = "b-alexnet") -> None:

@@ -218,13 +218,16 @@ class LinkState:
         if up is None or down is None:
             return None
         wire = waits = 0.0
+        began_at = _began_at(timed)
         for bandwidth, window, size in (
             (up, self._up_window, timed.bytes_up + _CALL_BYTES),
             (down, self._down_window, len(timed.body) + _CALL_BYTES),
         ):
-            at_once = window.at(_began_at(timed), self.round_trip)
-            wire += size * _byte_time(bandwidth)
-            waits += stall(size, _byte_time(bandwidth), at_once, self.round_trip)
+            byte_time, at_once = _byte_time(bandwidth), window.at(began_at, self.round_trip)
+            if window.rested(began_at, self.round_trip) and size > INITIAL_WINDOW:
+                return None  # how often it waited is a guess
+            wire += size * byte_time
+            waits += stall(size, byte_time, at_once, self.round_trip)
         beyond = total(timed) - self.round_trip - wire - waits
         return max(0.0, beyond) if wire <= _SHORT and beyond <= _TIMING_ERROR else None
 

@@ -1,0 +1,108 @@
+"""`edgent doctor`: what this machine and the link to an edge have that costs time, and the command that mends it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edgent.cli import show
+from edgent.cli.options import AsJson
+from edgent.errors import InputError
+from edgent.units import format_bandwidth, format_bytes, format_duration
+
+if TYPE_CHECKING:
+    from edgent.runtime.checkup import Finding
+    from edgent.runtime.linkcheck import LinkCheck, PauseCost
+
+_NOT_FOUND = "not found"
+
+
+def doctor(
+    edge: Annotated[str, typer.Option(metavar="HOST:PORT", help="Measure the link to this edge, too.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """What this machine and link have; what costs time or is missing, and the command that mends it."""
+    from edgent.runtime.checkup import checkup
+
+    link = _link(edge) if edge else None
+    findings = [*checkup(), *(_of_pauses(link) if link else [])]
+    if as_json:
+        show.document({"edge": edge or None, "link": link and _document(link), "findings": list(map(asdict, findings))})
+        return
+    if link is not None:
+        _print_link(edge, link)
+    _print_findings(findings)
+
+
+def _link(edge: str) -> LinkCheck:
+    from edgent.runtime.clock import MonotonicClock
+    from edgent.runtime.linkcheck import check_link
+    from edgent.runtime.remote import RemoteEdge
+    from edgent.runtime.wire import GrpcChannel
+
+    host, _, port = edge.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise InputError(f"--edge {edge!r}: expected HOST:PORT, as 192.168.1.20:8001")
+    clock = MonotonicClock()
+    channel = GrpcChannel(edge, max_message=4 << 20, clock=clock)
+    try:
+        show.err.print("measuring the link, some 10 s")
+        return check_link(RemoteEdge(channel), clock, time.sleep)
+    finally:
+        channel.close()
+
+
+def _of_pauses(link: LinkCheck) -> list[Finding]:
+    """What pauses were measured to cost, as findings: each is mended on the machine that sends."""
+    return [_of_pause("uplink", "on this machine", link.up), _of_pause("downlink", "on the edge", link.down)]
+
+
+def _of_pause(way: str, where: str, pause: PauseCost) -> Finding:
+    from edgent.runtime.checkup import Finding
+
+    what = f"{format_bytes(pause.bytes)} after 1 s, {way}"
+    found = f"{format_duration(pause.after_pause)}, at once {format_duration(pause.at_once)}"
+    if not pause.cost:
+        return Finding(what=what, found=found)
+    costs = f"{format_duration(pause.cost)} after each pause: TCP's slow start after idling"
+    return Finding(
+        what=what, found=found, costs=costs, mend=f"{where}: sudo sysctl -w net.ipv4.tcp_slow_start_after_idle=0"
+    )
+
+
+def _document(link: LinkCheck) -> dict[str, Any]:
+    def pause(of: PauseCost) -> dict[str, float]:
+        return {
+            "bytes": of.bytes,
+            "after_pause_ms": of.after_pause * 1e3,
+            "at_once_ms": of.at_once * 1e3,
+            "costs_ms": of.cost * 1e3,
+        }
+
+    return {
+        "round_trip_ms": link.round_trip * 1e3,
+        "uplink_bps": link.uplink,
+        "downlink_bps": link.downlink,
+        "pause_up": pause(link.up),
+        "pause_down": pause(link.down),
+    }
+
+
+def _print_link(edge: str, link: LinkCheck) -> None:
+    show.out.print(
+        f"{edge}: round trip {format_duration(link.round_trip)}, {format_bandwidth(link.uplink)} up, "
+        f"{format_bandwidth(link.downlink)} down\n"
+    )
+
+
+def _print_findings(findings: list[Finding]) -> None:
+    for finding in findings:
+        show.out.print(f"{'!' if finding.costs else ' '} {finding.what}: {finding.found or _NOT_FOUND}")
+        if finding.costs:
+            show.out.print(f"    costs: {finding.costs}")
+            show.out.print(f"    mend:  {finding.mend}")
+    wrong = sum(bool(finding.costs) for finding in findings)
+    show.out.print(f"\n{wrong} of {len(findings)} cost time" if wrong else "\nnothing found that costs time")

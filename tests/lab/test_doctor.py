@@ -1,0 +1,110 @@
+"""`edgent doctor` over links that are known: what it measures is what was set."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from edgent.lab.link import ShapedLink
+from edgent.lab.namespaces import FAR
+from edgent.lab.speaker import Speaker
+from edgent.lab.tun import TunLink, obstacle
+from edgent.units import BitsPerSecond, Seconds
+
+
+def doctor(*arguments: str, prefix: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    command = [*prefix, sys.executable, "-m", "edgent", "doctor", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture(scope="module")
+def edge() -> Iterator[str]:
+    with Speaker("edgent.lab.ends", "edge", "127.0.0.1") as process:
+        yield process.first["address"]
+
+
+def measured(address: str, prefix: Sequence[str] = ()) -> dict[str, Any]:
+    done = doctor("--edge", address, "--json", prefix=prefix)
+    assert done.returncode == 0, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+@pytest.mark.parametrize("rate", [2e6, 2e7])
+def test_rates_and_round_trip_are_those_of_the_proxy_and_nothing_is_said_of_pauses(edge: str, rate: float) -> None:
+    settings = {"uplink": BitsPerSecond(rate), "downlink": BitsPerSecond(2 * rate), "round_trip": Seconds(0.04)}
+    with ShapedLink(edge, **settings) as link:
+        found = measured(link.address)["link"]
+    assert found["uplink_bps"] == pytest.approx(rate, rel=0.2)
+    assert found["downlink_bps"] == pytest.approx(2 * rate, rel=0.2)
+    assert 40 <= found["round_trip_ms"] < 60
+    assert found["pause_up"]["costs_ms"] == 0  # the proxy ends TCP on both sides
+
+
+@contextlib.contextmanager
+def far_edge(round_trip: float) -> Iterator[tuple[TunLink, str]]:
+    link = TunLink(uplink=BitsPerSecond(2e7), round_trip=Seconds(round_trip))
+    with link, Speaker("edgent.lab.ends", "edge", FAR, prefix=link.far) as process:
+        yield link, process.first["address"]
+
+
+@pytest.fixture
+def _root() -> None:
+    if reason := obstacle():
+        pytest.skip(reason)
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("_root")
+def test_what_slow_start_costs_after_a_pause_is_found_with_the_command_that_mends_it() -> None:
+    with far_edge(0.04) as (link, address):
+        document = measured(address, link.near)
+    assert document["link"]["round_trip_ms"] == pytest.approx(42, abs=6)
+    for way in ("pause_up", "pause_down"):
+        assert document["link"][way]["costs_ms"] > 40  # one round trip at least
+    mends = [one["mend"] for one in document["findings"] if "after 1 s" in one["what"]]
+    assert [mend.partition(":")[0] for mend in mends] == ["on this machine", "on the edge"]
+    assert all("tcp_slow_start_after_idle=0" in mend for mend in mends)
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("_root")
+def test_the_command_mends_it() -> None:
+    with far_edge(0.04) as (link, address):
+        mended = ["sysctl", "-w", "net.ipv4.tcp_slow_start_after_idle=0"]
+        for end in (link.near, link.far):
+            subprocess.run([*end, *mended], check=True, capture_output=True)
+        document = measured(address, link.near)
+    assert document["link"]["pause_up"]["costs_ms"] < 20
+    assert document["link"]["pause_down"]["costs_ms"] < 20
+
+
+def test_without_an_edge_only_this_machine_is_looked_at() -> None:
+    done = doctor("--json")
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["edge"], document["link"]) == (0, None, None)
+    assert "tcp_slow_start_after_idle" in [one["what"] for one in document["findings"]]
+
+
+@pytest.mark.parametrize("wrong", ["here", "host:", ":8001", "host:port", "host:0", "host:99999"])
+def test_an_address_that_is_none_is_one_line_and_exit_code_2(wrong: str) -> None:
+    done = doctor("--edge", wrong)
+    assert done.returncode == 2
+    assert "expected HOST:PORT" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_edge_that_is_not_there_is_one_line_and_exit_code_1() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, and nobody listens
+        done = doctor("--edge", f"127.0.0.1:{taken.getsockname()[1]}")
+    assert done.returncode == 1
+    assert "cannot be reached" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
