@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import onnx
+
 from edgent.errors import ModelError
 
 KEY = "edgent"
@@ -101,6 +103,18 @@ class Metadata:
             "preprocessing": None if pre is None else {name: getattr(pre, name) for name in pre.__slots__},
         }
         return json.dumps(document, sort_keys=True)
+
+
+def metadata_of(proto: onnx.ModelProto) -> Metadata:
+    """What a model file says of itself.
+
+    Raises:
+        ModelError: see `parse`.
+    """
+    for entry in proto.metadata_props:
+        if entry.key == KEY:
+            return parse(entry.value)
+    return Metadata()
 
 
 def parse(text: str) -> Metadata:

@@ -9,13 +9,17 @@ from pathlib import Path
 import onnx
 
 from edgent.errors import ModelError
+from edgent.model.bundle import join
 from edgent.model.fold import fold, subgraph_reads, tensor_of
-from edgent.model.metadata import KEY, ExitInfo, Metadata, parse
+from edgent.model.metadata import ExitInfo, Metadata, metadata_of
 from edgent.model.read import bind, read
 from edgent.model.values import Branch, Layer, Tensor, tensors_by_name
 from edgent.model.weights import Weights, digest
 
 SHIPPED = Path(__file__).parent / "shipped"
+
+BETWEEN = "+"
+"""Between the files of a bundle."""
 
 # They change a tensor's shape and nothing else, so each belongs to the layer that reads it.
 SHAPE_ONLY = {"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
@@ -115,23 +119,25 @@ def load(model: str | Path, *, dims: Mapping[str, int] | None = None) -> Model:
     """Opens a model by name or file.
 
     Args:
-        model: the name of a shipped model ("b-alexnet"), or the path of an ONNX file.
+        model: the name of a shipped model ("b-alexnet"), or the path of an ONNX file; several with "+" between them
+            are a bundle (see `edgent.model.bundle`), named after all of them.
         dims: numbers for free dimensions. A free leading dimension is the batch and becomes 1.
 
     Raises:
-        ModelError: see `read` and `bind` of `edgent.model.read`; also metadata that does not fit the graph.
+        ModelError: see `join`, and `read` and `bind` of `edgent.model.read`; also metadata that does not fit the graph.
     """
-    path = find(model)
-    proto = read(path)
+    paths = _files(model)
+    path = paths[0]
+    proto = read(path) if len(paths) == 1 else join([(each, read(each)) for each in paths])
     identity = digest(proto, path.parent)
     bound = bind(path, proto, dims or {})
-    metadata = _metadata(bound)
+    metadata = metadata_of(bound)
     weights = Weights(path.parent)
     values = fold(bound, weights)
     tensors = {name: tensor_of(value) for name, value in values.items()}
     inputs = tuple(tensors[value.name] for value in bound.graph.input)
     return Model(
-        name=path.stem,
+        name=BETWEEN.join(each.stem for each in paths),
         path=path,
         digest=identity,
         inputs=inputs,
@@ -144,19 +150,19 @@ def load(model: str | Path, *, dims: Mapping[str, int] | None = None) -> Model:
     )
 
 
+def _files(model: str | Path) -> list[Path]:
+    """The files of a MODEL argument; a file whose own name has a "+" is one file."""
+    if BETWEEN not in str(model) or Path(model).exists():
+        return [find(model)]
+    return [find(part) for part in str(model).split(BETWEEN)]
+
+
 def find(model: str | Path) -> Path:
     """The file behind a MODEL argument."""
     shipped = SHIPPED / f"{model}.onnx"
     if isinstance(model, str) and "/" not in model and not Path(model).exists() and shipped.is_file():
         return shipped
     return Path(model)
-
-
-def _metadata(proto: onnx.ModelProto) -> Metadata:
-    for entry in proto.metadata_props:
-        if entry.key == KEY:
-            return parse(entry.value)
-    return Metadata()
 
 
 def _branches(

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import onnx
+import pytest
+
+from edgent.errors import ModelError
+from edgent.model import SHIPPED, load
+from edgent.model.metadata import KEY
+from edgent.runtime.engine import Engine
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory):
+    """The shipped network again, every exit a little less accurate, its weights all halved."""
+    path = tmp_path_factory.mktemp("bundle") / "second.onnx"
+    proto = onnx.load(SHIPPED / "b-alexnet.onnx")
+    for tensor in proto.graph.initializer:
+        array = onnx.numpy_helper.to_array(tensor)
+        if array.dtype == np.float32:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(array / 2, tensor.name))
+    _change(proto, lambda exits: [entry | {"accuracy": entry["accuracy"] - 0.0001} for entry in exits])
+    onnx.save(proto, path)
+    return path
+
+
+def _change(proto, change):
+    (entry,) = proto.metadata_props
+    document = json.loads(entry.value)
+    document["exits"] = change(document["exits"])
+    entry.value = json.dumps(document)
+    assert entry.key == KEY
+
+
+def test_the_exits_of_all_files_are_numbered_by_accuracy(second):
+    bundle = load(f"b-alexnet+{second}")
+    accuracies = [branch.accuracy for branch in bundle.branches]
+    assert bundle.name == "b-alexnet+second"
+    assert len(accuracies) == 10
+    assert accuracies == sorted(accuracies)
+
+
+def test_each_exit_answers_as_in_its_own_file(second):
+    engine, given = Engine(), np.random.default_rng(1).standard_normal((1, 3, 32, 32)).astype(np.float32)
+    bundle = load(f"b-alexnet+{second}")
+    compared = 0
+    for file, prefix in (("b-alexnet", ""), (second, "second/")):
+        alone = load(file)
+        for branch in alone.branches:
+            name = branch.outputs[0].name
+            want = engine.session(alone, ["image"], [name]).run({"image": given})[name]
+            found = engine.session(bundle, ["image"], [prefix + name]).run({"image": given})[prefix + name]
+            np.testing.assert_allclose(found, want, rtol=1e-5, atol=1e-5)
+            compared += 1
+    assert compared == 10
+
+
+def test_a_bundle_is_another_model_than_its_files(second):
+    digests = {load(name).digest for name in ("b-alexnet", str(second), f"b-alexnet+{second}")}
+    assert len(digests) == 3
+
+
+def test_two_files_of_one_name_are_refused(tmp_path):
+    shutil.copy(SHIPPED / "b-alexnet.onnx", tmp_path)
+    with pytest.raises(ModelError, match="rename one"):
+        load(f"b-alexnet+{tmp_path / 'b-alexnet.onnx'}")
+
+
+def test_unknown_accuracies_are_refused(tmp_path):
+    proto = onnx.load(SHIPPED / "b-alexnet.onnx")
+    _change(proto, lambda exits: [entry | {"accuracy": None} for entry in exits])
+    onnx.save(proto, tmp_path / "unknown.onnx")
+    with pytest.raises(ModelError, match="accuracy of an exit is unknown"):
+        load(f"b-alexnet+{tmp_path / 'unknown.onnx'}")
+
+
+def test_accuracies_on_other_data_are_refused(tmp_path):
+    proto = onnx.load(SHIPPED / "b-alexnet.onnx")
+    _change(proto, lambda exits: [entry | {"data": "another set"} for entry in exits])
+    onnx.save(proto, tmp_path / "elsewhere.onnx")
+    with pytest.raises(ModelError, match="data behind the accuracies"):
+        load(f"b-alexnet+{tmp_path / 'elsewhere.onnx'}")
