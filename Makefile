@@ -37,10 +37,10 @@ train-smoke: .venv-train/.installed
 clean:
 	rm -rf $(VENV) .venv-train .venv-stock build dist
 
-# The built wheel is what is installed, and so what is tested.
+# The built wheel is what is installed, and so what is tested. (Dependency groups came with pip 25.1.)
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check build
+	$(BIN)/python -m pip install -q --disable-pip-version-check "pip>=25.1" build
 
 $(VENV)/.installed: $(VENV)/bin/python $(WHEEL_SOURCES)
 	rm -rf dist && $(BIN)/python -m build -q --wheel --outdir dist .
@@ -49,11 +49,11 @@ $(VENV)/.installed: $(VENV)/bin/python $(WHEEL_SOURCES)
 	touch $@
 
 $(VENV)/.tests: $(VENV)/.installed
-	$(BIN)/python -m pip install -q --disable-pip-version-check "pytest>=8" "pytest-timeout>=2.3" "hypothesis>=6.100"
+	$(BIN)/python -m pip install -q --disable-pip-version-check --group test
 	touch $@
 
 $(VENV)/.check: $(VENV)/.tests
-	$(BIN)/python -m pip install -q --disable-pip-version-check "mypy>=1.15" "ruff>=0.11" "import-linter>=2.3"
+	$(BIN)/python -m pip install -q --disable-pip-version-check --group check
 	touch $@
 
 .venv-stock/.installed:
@@ -63,6 +63,6 @@ $(VENV)/.check: $(VENV)/.tests
 
 .venv-train/.installed: $(VENV)/.installed
 	$(PYTHON) -m venv .venv-train
-	.venv-train/bin/python -m pip install -q --disable-pip-version-check torch==2.13.0
-	.venv-train/bin/python -m pip install -q --disable-pip-version-check dist/*.whl "pytest>=8" "pytest-timeout>=2.3" "hypothesis>=6.100"
+	.venv-train/bin/python -m pip install -q --disable-pip-version-check "pip>=25.1" torch==2.13.0
+	.venv-train/bin/python -m pip install -q --disable-pip-version-check dist/*.whl --group test
 	touch $@
