@@ -66,9 +66,10 @@ def _root() -> None:
 def test_what_slow_start_costs_after_a_pause_is_found_with_the_command_that_mends_it() -> None:
     with far_edge(0.04) as (link, address):
         document = measured(address, link.near)
-    assert document["link"]["round_trip_ms"] == pytest.approx(42, abs=6)
-    for way in ("pause_up", "pause_down"):
-        assert document["link"][way]["costs_ms"] > 40  # one round trip at least
+    found = document["link"]
+    assert 40 <= found["round_trip_ms"] < 60
+    for way in ("pause_up", "pause_down"):  # two round trips less what is sent meanwhile; half of one is beyond any noise
+        assert found[way]["costs_ms"] > found["round_trip_ms"] / 2
     mends = [one["mend"] for one in document["findings"] if "after 1 s" in one["what"]]
     assert [mend.partition(":")[0] for mend in mends] == ["on this machine", "on the edge"]
     assert all("tcp_slow_start_after_idle=0" in mend for mend in mends)
@@ -82,8 +83,9 @@ def test_the_command_mends_it() -> None:
         for end in (link.near, link.far):
             subprocess.run([*end, *mended], check=True, capture_output=True)
         document = measured(address, link.near)
-    assert document["link"]["pause_up"]["costs_ms"] < 20
-    assert document["link"]["pause_down"]["costs_ms"] < 20
+    found = document["link"]
+    for way in ("pause_up", "pause_down"):
+        assert found[way]["costs_ms"] < found["round_trip_ms"] / 2
 
 
 def test_without_an_edge_only_this_machine_is_looked_at() -> None:
