@@ -275,3 +275,41 @@ def test_candidates_that_all_need_the_edge_are_refused() -> None:
     table = Candidates.of(on_a_slow_device(np.random.default_rng(3)))
     with pytest.raises(InputError, match="stays on the device"):
         Controller(table.keep(table.messages > 0), Told(None), Goal(deadline=Seconds(0.1)))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_among_what_is_ready_it_is_a_controller_of_just_that(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    table, seen, goal = Candidates.of(on_a_slow_device(random)), outlook(random), Goal(deadline=Seconds(0.05))
+    controller = Controller(table, Told(seen), goal)
+    fit_to_win = Prospects(table).candidates
+    crossing = np.flatnonzero(fit_to_win.messages > 0)
+    rows = random.choice(crossing, size=min(4, crossing.size), replace=False)
+    kept = np.union1d(rows, np.flatnonzero(np.equal(fit_to_win.messages, 0)))
+    only = Controller(fit_to_win.keep(kept), Told(seen), goal)
+    only.decide(Seconds(0.0))
+    controller.decide(Seconds(0.0))
+    present = controller.plan
+    assert only.plan == controller.among([fit_to_win.configuration(row) for row in rows], Seconds(0.0))
+    assert controller.plan == present
+
+
+def test_nothing_ready_leaves_the_device_alone() -> None:
+    controller = Controller(
+        Candidates.of(on_a_slow_device(np.random.default_rng(3))), Told(sure(1e9)), Goal(deadline=Seconds(0.05))
+    )
+    assert controller.among((), Seconds(0.0)).configuration.device_only
+
+
+def test_what_it_is_told_of_an_unseen_link_is_certain_until_the_link_is_seen() -> None:
+    forecast = LinkOutlook(LinkForecast(), LinkForecast())
+    link = TransferModel(bandwidth=BitsPerSecond(3e6), round_trip=Seconds(0.01), call_time=Seconds(0.004))
+    told = Conditions(uplink=link, downlink=link, queue=Seconds(0.02), device_factor=1.5, edge_factor=2.0)
+    forecast.under(told)
+    seen = forecast.outlook(Seconds(0.0))
+    assert seen is not None and seen.median() == (3e6, 3e6)
+    assert (seen.round_trip, seen.call_time, seen.queue) == (0.01, 0.004, 0.02)
+    assert (seen.device_factor, seen.edge_factor) == (1.5, 2.0)
+    forecast.observe(Transfer(direction="up", size=1e6, seconds=1.0, at=Seconds(1.0)))
+    seen = forecast.outlook(Seconds(1.0))
+    assert seen is not None and seen.uplink.median > 7e6 and seen.downlink.median == 3e6

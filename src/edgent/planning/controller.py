@@ -9,7 +9,9 @@ forecast is certain, that is the plan of `edgent.planning.planner`. The paper's 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -19,7 +21,7 @@ from edgent.link import TransferModel
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import ALONE, Conditions
 from edgent.planning.outlook import Outlook, Transfer
-from edgent.planning.plan import Plan
+from edgent.planning.plan import Configuration, Plan
 from edgent.planning.planner import DUST, TOLERANCE, plan_of
 from edgent.planning.prospects import Fares, Prospects
 from edgent.units import BitsPerSecond, Seconds, format_duration
@@ -72,6 +74,9 @@ class Controller:
         race: Whether the device starts a local branch when the edge may come too late.
         margin: Seconds before the deadline at which a local branch must be done.
 
+    Attributes:
+        goal: May be replaced between decisions.
+
     Raises:
         InputError: no candidate stays on the device.
     """
@@ -85,9 +90,11 @@ class Controller:
         race: bool = True,
         margin: Seconds = _AT_ONCE,
     ) -> None:
-        self._prospects = Prospects(candidates, race=race, margin=margin)
+        self._race, self._margin = race, margin
+        self._prospects = self._of(candidates)
+        self._ready: tuple[frozenset[Configuration], Prospects] | None = None
         self._forecast = forecast
-        self._goal = goal
+        self.goal = goal
         self._row: int | None = None
         self._plan: Plan | None = None
 
@@ -103,39 +110,60 @@ class Controller:
 
     def decide(self, now: Seconds) -> Plan | None:
         """Looks at the time alone: what was seen of the link grows old. A new plan, or None."""
-        outlook = self._forecast.outlook(now)
-        fares = self._prospects.fares(outlook, self._goal.deadline)
-        place = self._choose(fares)
-        row = int(fares.rows[place])
-        changed = row != self._row
-        self._row = row
-        self._plan = self._priced(row, outlook, float(fares.chance[place]))
-        return self._plan if changed else None
+        before = self._row
+        self._row, self._plan = self._best(self._prospects, now, before)
+        return self._plan if self._row != before else None
 
-    def _choose(self, fares: Fares) -> int:
+    def among(self, ready: Collection[Configuration], now: Seconds) -> Plan:
+        """The best of some configurations and of those that stay on the device, while the present plan is not ready."""
+        key = frozenset(ready)
+        if self._ready is None or self._ready[0] != key:
+            rows = {self._rows[configuration] for configuration in key if configuration in self._rows}
+            self._ready = (key, self._of(self._prospects.candidates.keep(np.array(sorted(rows.union(self._own))))))
+        return self._best(self._ready[1], now, None)[1]
+
+    @cached_property
+    def _rows(self) -> dict[Configuration, int]:
+        table = self._prospects.candidates
+        return {table.configuration(row): row for row in range(len(table))}
+
+    @cached_property
+    def _own(self) -> list[int]:
+        return [row for configuration, row in self._rows.items() if configuration.device_only]
+
+    def _of(self, candidates: Candidates) -> Prospects:
+        return Prospects(candidates, race=self._race, margin=self._margin)
+
+    def _best(self, prospects: Prospects, now: Seconds, present: int | None) -> tuple[int, Plan]:
+        outlook = self._forecast.outlook(now)
+        fares = prospects.fares(outlook, self.goal.deadline)
+        place = self._choose(fares, present)
+        row = int(fares.rows[place])
+        return row, self._priced(prospects.candidates, row, outlook, float(fares.chance[place]))
+
+    def _choose(self, fares: Fares, present: int | None) -> int:
         """Place of the fastest of those whose expected accuracy in time is the highest, within the tolerance."""
-        goal, expected = self._goal, fares.expected
+        goal, expected = self.goal, fares.expected
         allowed = np.ones_like(expected, dtype=np.bool_)
         if goal.certainty is not None and (sure := fares.chance >= goal.certainty - _ROUNDING).any():
             allowed = sure
         best = expected[allowed].max()
-        if goal.least_gain and self._row is not None:
-            kept = np.flatnonzero(allowed & (fares.rows == self._row) & (best - expected < goal.least_gain))
+        if goal.least_gain and present is not None:
+            kept = np.flatnonzero(allowed & (fares.rows == present) & (best - expected < goal.least_gain))
             if kept.size:
                 return int(kept[0])
         good = np.flatnonzero(allowed & (expected >= best - TOLERANCE - DUST))
         return int(good[np.argmin(fares.latency[good])])
 
-    def _priced(self, row: int, outlook: Outlook | None, chance: float) -> Plan:
+    def _priced(self, table: Candidates, row: int, outlook: Outlook | None, chance: float) -> Plan:
         """One candidate as a plan, its stages predicted for the median bandwidth."""
         conditions = ALONE if outlook is None else _median_conditions(outlook)
-        table = self._prospects.candidates
         priced = plan_of(table, row, conditions, meets_deadline=True, chance=chance)
-        late = priced.stages.total > self._goal.deadline
+        late = priced.stages.total > self.goal.deadline
         return replace(priced, meets_deadline=False) if late else priced
 
     def __repr__(self) -> str:
-        return f"<Controller {format_duration(self._goal.deadline)} on {self._prospects.candidates!r}: {self._plan!r}>"
+        return f"<Controller {format_duration(self.goal.deadline)} on {self._prospects.candidates!r}: {self._plan!r}>"
 
 
 def _median_conditions(outlook: Outlook) -> Conditions:

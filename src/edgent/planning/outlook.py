@@ -16,6 +16,7 @@ from edgent.units import Seconds
 
 if TYPE_CHECKING:
     from edgent.link.forecast import LinkForecast
+    from edgent.planning.conditions import Conditions
 
 Floats = NDArray[np.float64]
 
@@ -103,11 +104,23 @@ class LinkOutlook:
         round_trip: Of the empty link; its owner keeps it up to date.
         call_time: What a call takes whatever its size; likewise.
         queue: Seconds that a request waits at the edge; likewise.
+        device_factor: How many times slower the device is now than when it was profiled; likewise.
+        edge_factor: The same for the edge; likewise.
     """
 
     def __init__(self, uplink: LinkForecast, downlink: LinkForecast, *, round_trip: Seconds = _AT_ONCE) -> None:
         self._uplink, self._downlink = uplink, downlink
         self.round_trip, self.call_time, self.queue = round_trip, CALL_TIME, _AT_ONCE
+        self.device_factor = self.edge_factor = 1.0
+        self._told: tuple[Predictive | None, Predictive | None] = (None, None)
+
+    def under(self, conditions: Conditions) -> None:
+        """Takes over what is not forecast; also the bandwidth of a direction in which nothing was seen, as certain."""
+        self.round_trip, self.call_time = conditions.uplink.round_trip, conditions.uplink.call_time
+        self.queue = conditions.queue
+        self.device_factor, self.edge_factor = conditions.device_factor, conditions.edge_factor
+        up, down = (Predictive.certain(link.bandwidth) for link in (conditions.uplink, conditions.downlink))
+        self._told = (up, down)
 
     def observe(self, event: Transfer) -> None:
         """Takes in a transfer.
@@ -123,11 +136,20 @@ class LinkOutlook:
         """What is expected now; None in an outage of either direction, and before the first transfer."""
         if self._uplink.outage or self._downlink.outage:
             return None
-        up = self._uplink.predictive(now)
-        down = self._downlink.predictive(now) or up
+        told_up, told_down = self._told
+        up = self._uplink.predictive(now) or told_up
+        down = self._downlink.predictive(now) or told_down or up
         if up is None or down is None:
             return None
-        return Outlook(uplink=up, downlink=down, round_trip=self.round_trip, call_time=self.call_time, queue=self.queue)
+        return Outlook(
+            uplink=up,
+            downlink=down,
+            round_trip=self.round_trip,
+            call_time=self.call_time,
+            queue=self.queue,
+            device_factor=self.device_factor,
+            edge_factor=self.edge_factor,
+        )
 
     def __repr__(self) -> str:
         return f"<LinkOutlook up {self._uplink!r}, down {self._downlink!r}>"
