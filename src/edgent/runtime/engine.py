@@ -1,4 +1,4 @@
-"""Segments, run by ONNX Runtime: the only file of the product that knows it."""
+"""Segments, run by ONNX Runtime: the only file of the product that knows it. OpenVINO stands beside it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from edgent.errors import EdgentError, ModelError
-from edgent.model import Model, Segment, Tensor
+from edgent.model import Branch, Model, Segment, Tensor
+from edgent.model.optimised import named, node_layers
+from edgent.runtime.nodes import node_times
 
 Array = NDArray[Any]
 Feeds = Mapping[str, Array]
@@ -44,7 +46,7 @@ class Session:
         try:
             return dict(zip(self._asked, self._session.run(self._asked, dict(feeds)), strict=True))
         except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
-            raise EdgentError(f"{self.segment!r} failed in ONNX Runtime: {_line(error)}") from error
+            raise EdgentError(f"{self.segment!r} failed in ONNX Runtime: {one_line(error)}") from error
 
     def warm(self) -> None:
         """One run on zeros, where all shapes are known: the first run allocates."""
@@ -52,12 +54,12 @@ class Session:
             with suppress(EdgentError):  # zeros make no sense to every graph: a shape may be an input
                 self.run(zeros(self.segment.given))
 
-    def end_profiling(self) -> list[dict[str, Any]]:
-        """The events of a session made with `profile`; the profile's file is removed."""
+    def end_profiling(self) -> dict[str, list[float]]:
+        """Seconds of each node of a session made with `profile`, one for each run, in the order of the runs."""
         file = Path(self._session.end_profiling())
-        events: list[dict[str, Any]] = json.loads(file.read_text())
+        events = json.loads(file.read_text())
         file.unlink()
-        return events
+        return node_times(events)
 
 
 class Engine:
@@ -126,8 +128,15 @@ class Engine:
         try:
             session = onnxruntime.InferenceSession(segment.proto, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
-            raise ModelError(f"{segment!r}: ONNX Runtime does not take it: {_line(error)}") from error
+            raise ModelError(f"{segment!r}: ONNX Runtime does not take it: {one_line(error)}") from error
         return Session(segment, session)
+
+    def profiled(self, model: Model, branch: Branch) -> tuple[Session, Mapping[str, tuple[int, ...]]]:
+        """A session of a whole branch made with `profile`, and the layers that each of its nodes stands for."""
+        segment = named(model.segment(*branch_ends(branch)))
+        with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
+            optimised = Path(folder) / "optimised.onnx"
+            return self.build(segment, profile=True, optimised=optimised), node_layers(optimised, branch)
 
     @staticmethod
     def _dims(model: Model) -> str:
@@ -139,6 +148,12 @@ def zeros(tensors: Sequence[Tensor]) -> dict[str, Array]:
     return {tensor.name: np.zeros(tensor.shape or (), dtype=tensor.dtype) for tensor in tensors}
 
 
-def _line(error: Exception) -> str:
+def branch_ends(branch: Branch) -> tuple[list[str], list[str]]:
+    """What a whole branch is given, and what is asked of it."""
+    return [tensor.name for tensor in branch.inputs], [tensor.name for tensor in branch.outputs]
+
+
+def one_line(error: Exception) -> str:
+    """What an engine says of its failure, shortened."""
     text = " ".join(str(error).split())
     return text if len(text) <= 200 else text[:197] + "..."

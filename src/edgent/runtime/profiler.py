@@ -8,12 +8,9 @@ then scaled so that they add up to the whole, after each node has given back wha
 from __future__ import annotations
 
 import platform
-import tempfile
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +19,8 @@ from edgent.latency.booking import Booking, book, deflated
 from edgent.latency.profile import BranchProfile, Profile
 from edgent.model import Branch, Model
 from edgent.model.costs import layer_costs
-from edgent.model.optimised import named, node_layers
 from edgent.runtime.coding import Coding, Source
-from edgent.runtime.engine import Engine, Feeds, Session
-from edgent.runtime.nodes import node_times
+from edgent.runtime.engine import Engine, Feeds, Session, branch_ends
 from edgent.runtime.timing import Progress, Task, interleaved, summary
 
 _ROUNDS = 30
@@ -84,20 +79,17 @@ class _Profiled:
     """A branch under the engine's profiler."""
 
     def __init__(self, model: Model, branch: Branch, engine: Engine, feeds: Feeds) -> None:
-        segment = named(model.segment(*_ends(branch)))
         self._costs = layer_costs(model, branch)
-        self._feeds = {tensor.name: feeds[tensor.name] for tensor in segment.given}
-        with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
-            optimised = Path(folder) / "optimised.onnx"
-            self._session: Session | None = engine.build(segment, profile=True, optimised=optimised)
-            self._layers = node_layers(optimised, branch)
+        self._feeds = {tensor.name: feeds[tensor.name] for tensor in branch.inputs}
+        session, self._layers = engine.profiled(model, branch)
+        self._session: Session | None = session
 
     def __enter__(self) -> _Profiled:
         self.run()  # the first burst warms up
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._events()  # so that the profiler's file goes away
+        self._node_times()  # so that the profiler's file goes away
 
     def run(self) -> None:
         """One burst."""
@@ -107,13 +99,13 @@ class _Profiled:
 
     def booking(self, whole: float) -> Booking:
         """Books the median time of every node, beside the seconds of the whole; ends the profiling."""
-        times = {name: _steady(seconds) for name, seconds in node_times(self._events()).items()}
+        times = {name: _steady(seconds) for name, seconds in self._node_times().items()}
         added = max(0.0, sum(times.values()) - whole) / max(1, len(times))
         return book(deflated(times, added), self._layers, self._costs)
 
-    def _events(self) -> list[dict[str, Any]]:
+    def _node_times(self) -> dict[str, list[float]]:
         session, self._session = self._session, None
-        return [] if session is None else session.end_profiling()
+        return {} if session is None else session.end_profiling()
 
 
 def _steady(seconds: list[float]) -> float:
@@ -135,10 +127,6 @@ def _branch_profile(branch: Branch, times: NDArray[np.float64], booking: Booking
 
 
 def _whole(model: Model, branch: Branch, engine: Engine, feeds: Feeds) -> Task:
-    session = engine.session(model, *_ends(branch))
+    session = engine.session(model, *branch_ends(branch))
     given = {tensor.name: feeds[tensor.name] for tensor in session.segment.given}
     return lambda: session.run(given)
-
-
-def _ends(branch: Branch) -> tuple[list[str], list[str]]:
-    return [tensor.name for tensor in branch.inputs], [tensor.name for tensor in branch.outputs]

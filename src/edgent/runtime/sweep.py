@@ -24,7 +24,6 @@ from edgent.model.builder import Builder
 from edgent.model.kernels import Kernel, kernels
 from edgent.model.specimens import Specimen, specimen
 from edgent.runtime.engine import Engine, Feeds, Session
-from edgent.runtime.nodes import node_times
 from edgent.runtime.timing import Progress
 
 Clock = Callable[[], float]
@@ -90,7 +89,7 @@ class Bench:
         for _ in range(_TINY_ROUNDS):
             runs.append(self.timed(plain, feeds, 4)[0])
             profiled.run(feeds)
-        reported = sum(map(median, node_times(profiled.end_profiling()).values()))
+        reported = sum(map(median, profiled.end_profiling().values()))
         return max(0.0, reported - median(runs)) / _TINY
 
     def most_flops(self, budget: float) -> float:
@@ -169,7 +168,7 @@ class _Runs:
                 bench.timed(profiled, feeds)
                 self.kinds.append("cold")
         self.added = bench.added
-        self.nodes = node_times(profiled.end_profiling())
+        self.nodes = profiled.end_profiling()
 
     def samples(self, found: Sequence[Kernel]) -> Iterator[Sample]:
         """The kernels' times, scaled to the runs without a profiler; the slowness is the reference's time here."""
