@@ -12,7 +12,19 @@ import typer
 
 from edgent.cli import show
 from edgent.cli.measure import read_input
-from edgent.cli.options import AsJson, CalibrationFile, Codecs, Deadline, Direction, Exits, Threads, parse_direction
+from edgent.cli.options import (
+    AsJson,
+    CalibrationFile,
+    Codecs,
+    Deadline,
+    Direction,
+    EngineName,
+    Exits,
+    Threads,
+    make_engine,
+    parse_direction,
+)
+from edgent.cli.profiles import notice_other_engine
 from edgent.errors import EdgentError, InputError
 from edgent.units import format_duration, parse_bandwidth, parse_delay, parse_duration
 
@@ -32,6 +44,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free one.")] = 8001,
     profile: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="This machine's profile.")] = None,
     threads: Threads = 1,
+    engine: EngineName = "onnxruntime",
     as_json: AsJson = False,
 ) -> None:
     """The edge: answers for its models over the Open Inference Protocol until it is stopped."""
@@ -39,17 +52,18 @@ def serve(
     from edgent.model import load
     from edgent.runtime.calibrator import calibration_for
     from edgent.runtime.edge import Edge
-    from edgent.runtime.engine import Engine
 
     loaded = [load(model) for model in models]
     given = {found.digest: found for found in map(Profile.load, profile or ())}
-    engine = Engine(threads=threads)
-    profiles = [given.get(model.digest) or own_profile(model, engine) for model in loaded]
+    runner = make_engine(engine, threads)
+    profiles = [given.get(model.digest) or own_profile(model, runner) for model in loaded]
+    for found in profiles:
+        notice_other_engine(found, runner)
     calibrations = [found for found in map(calibration_for, loaded) if found is not None]
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    edge = Edge(loaded, engine=engine, profiles=profiles, calibrations=calibrations, host=host, port=port)
+    edge = Edge(loaded, engine=runner, profiles=profiles, calibrations=calibrations, host=host, port=port)
     with edge:
         names = [{"name": model.name, "version": model.version, "digest": model.digest} for model in loaded]
         if as_json:
@@ -68,11 +82,15 @@ def run(
     bandwidth: Annotated[str, typer.Option(metavar="RATE", help="Of the uplink; measured if not given.")] = "",
     downlink: Annotated[str, typer.Option(metavar="RATE", help="Of the downlink.")] = "",
     rtt: Annotated[str, typer.Option(metavar="TIME", help="Round trip; measured if not given.")] = "",
+    environment: Annotated[
+        str, typer.Option(help="The link: static (as the last transfer found it) or dynamic (followed).")
+    ] = "dynamic",
     calibration: CalibrationFile = None,
     direction: Direction = "any",
     exit: Exits = None,
     codec: Codecs = None,
     threads: Threads = 1,
+    engine: EngineName = "onnxruntime",
     records: Annotated[Path | None, typer.Option(metavar="FILE", help="Append a JSON line per answer.")] = None,
     require_edge: Annotated[bool, typer.Option("--require-edge", help="Fail where the edge is lost.")] = False,
     as_json: AsJson = False,
@@ -81,24 +99,26 @@ def run(
     from edgent.latency import Profile
     from edgent.runtime.calibrator import calibration_for
     from edgent.runtime.device import Device
-    from edgent.runtime.engine import Engine
 
     within = parse_duration(deadline, "deadline")
     show.check_output(records)
     files = list(_files(inputs))
     loaded = _load(model, edge)
-    engine = Engine(threads=threads)
+    runner = make_engine(engine, threads)
+    here = Profile.load(profile) if profile else own_profile(loaded, runner)
+    notice_other_engine(here, runner)
     device = Device(
         loaded,
         edge=edge or None,
         deadline=within,
-        device_profile=Profile.load(profile) if profile else own_profile(loaded, engine),
+        device_profile=here,
         calibration=calibration_for(loaded, calibration),
         bandwidth=parse_bandwidth(bandwidth) if bandwidth else None,
         downlink=parse_bandwidth(downlink, "downlink") if downlink else None,
         round_trip=parse_delay(rtt) if rtt else None,
-        engine=engine,
+        engine=runner,
         require_edge=require_edge,
+        environment=environment,  # type: ignore[arg-type]
         direction=parse_direction(direction),  # type: ignore[arg-type]
         exits=exit or None,
         codecs=codec or None,

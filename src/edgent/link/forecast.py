@@ -3,7 +3,7 @@
 Transfers come in as they end, or as they are given up; out come the distribution of the bandwidth (by way of
 `ChangePointDetector`) and, for any size, that of the time. Three things keep it honest:
 
-- A transfer timed within its timing error tells only that the link is no slower than so; it is heard if it disproves
+- A transfer timed within its timing error tells only between which bounds the link is; it is heard if it disproves
   what is believed, and else left out. So small messages neither inflate nor ruin the forecast.
 - A transfer that was cut short tells only that the link was slower than so. It counts as the median of what was
   thought possible below that bound, or half of the bound where hardly anything was.
@@ -32,6 +32,7 @@ INITIAL_WINDOW = 14_600  # bytes: ten segments (RFC 6928)
 IDLE_RESTART = 0.2  # seconds: the least retransmission timeout, after which TCP's window is the initial one again
 
 _TELLING = 4  # timing errors that a transfer must last to tell a bandwidth within a quarter
+_LATE = 2  # timing errors by which a message may now and then be late, whatever the link
 _OUTAGE = 3  # transfers in a row that were cut short
 _HARDLY = 0.01
 _GAP_GAIN = 0.1
@@ -95,10 +96,12 @@ class LinkForecast:
         if seconds > _TELLING * self._error:
             return self._take(bits / seconds, at)
         at_least = bits / (max(seconds, 0.0) + self._error)
+        late = seconds - _LATE * self._error
+        at_most = bits / late if late > 0 else math.inf
         believed = self.detector.level
-        if believed is not None and believed >= at_least:
+        if believed is not None and at_least <= believed <= at_most:
             return False
-        return self._take(at_least, at)
+        return self._take(at_least if believed is None else min(max(believed, at_least), at_most), at)
 
     def observe_cut(self, size: float, seconds: float, at: Seconds) -> bool:
         """Takes in that `size` bytes had not arrived after `seconds`, when they were given up.

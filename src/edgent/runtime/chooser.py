@@ -1,122 +1,106 @@
-"""Plans for the device: the planner's, among all candidates or those whose sessions are ready."""
+"""Where the plan of a request is chosen: the seam at which the planner, our controller or another takes its place."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgent.planning.candidates import Candidates, Direction
+from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
-from edgent.planning.costs import BranchCosts
-from edgent.planning.plan import RAW, Configuration, Plan
+from edgent.planning.outlook import Transfer
+from edgent.planning.plan import Configuration, Plan
 from edgent.planning.planner import TOLERANCE, choose, plan_of
 from edgent.units import Seconds
 
-if TYPE_CHECKING:
-    from edgent.codec import Calibration
-    from edgent.latency import Profile
-    from edgent.model import Model
-    from edgent.planning.pricing import SourceKind
+Environment = Literal["static", "dynamic"]
+"""How the link is taken: as the last transfer found it, or as moving, by the controller."""
 
 
-class Chooser:
-    """Chooses among some candidates; immutable, so threads may share it.
+class Chooser(Protocol):
+    """Chooses the plan of each request of a device with an edge; thread-safe."""
 
-    Args:
-        everything: all candidates, to price a given configuration.
-        allowed: those a plan may be chosen from.
+    def observe(self, event: Transfer) -> None:
+        """A message went over the link, or was given up: a request's, an answer's, a probe's."""
+        ...
+
+    def choose(
+        self,
+        now: Seconds,
+        conditions: Conditions,
+        deadline: Seconds,
+        ready: Collection[Configuration] | None = None,
+    ) -> Plan:
+        """The plan of the next request.
+
+        Args:
+            now: On the clock of the events' times.
+            conditions: Link, queue and the machines' speed as they seem now.
+            deadline: Of the request.
+            ready: Choose among these and those of the device alone; None: among all.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a chooser is made for.
+
+    Attributes:
+        candidates: Those that a plan may be chosen from.
+        deadline: What requests usually have.
+        race: Whether the device starts a local branch when the edge is late.
+        margin: Seconds before the deadline at which that must be done.
     """
 
-    def __init__(self, everything: Candidates, allowed: Candidates) -> None:
-        self._everything = everything
-        self._frontier = allowed.frontier()
+    candidates: Candidates
+    deadline: Seconds
+    race: bool
+    margin: Seconds
+
+
+MakeChooser = Callable[[Scope], Chooser]
+
+
+class Static:
+    """The planner: the best plan under the conditions as they seem now; keeps nothing.
+
+    Args:
+        scope: What may be run.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self._frontier = scope.candidates.frontier()
         self._rows = {self._frontier.configuration(row): row for row in range(len(self._frontier))}
         self._own = [row for configuration, row in self._rows.items() if configuration.device_only]
 
-    def plan(self, conditions: Conditions, deadline: Seconds) -> Plan:
-        """The best plan under these conditions."""
-        return _best(self._frontier, conditions, deadline)
+    def observe(self, event: Transfer) -> None:
+        """The conditions say it all."""
 
-    def among(self, ready: Collection[Configuration], conditions: Conditions, deadline: Seconds) -> Plan:
-        """The best plan of the ready configurations and those of the device alone."""
-        rows = {self._rows[configuration] for configuration in ready if configuration in self._rows}
-        return _best(self._frontier.keep(np.array(sorted(rows.union(self._own)))), conditions, deadline)
-
-    def price(self, configuration: Configuration, conditions: Conditions, deadline: Seconds) -> Plan | None:
-        """A given configuration as a plan; None if it has no price (a codec without calibration, say)."""
-        table, wanted = self._everything, configuration
-        if {wanted.codec, wanted.download_codec} - set(table.codecs):
-            return None
-        rows = np.flatnonzero(
-            (table.exit == wanted.exit)
-            & (table.upload_cut == wanted.upload_cut)
-            & (table.download_cut == wanted.download_cut)
-            & (table.codec == table.codecs.index(wanted.codec))
-            & (table.download_codec == table.codecs.index(wanted.download_codec))
-        )
-        return _best(table.keep(rows), conditions, deadline) if rows.size else None
+    def choose(
+        self,
+        now: Seconds,  # noqa: ARG002 - whoever keeps nothing needs no clock
+        conditions: Conditions,
+        deadline: Seconds,
+        ready: Collection[Configuration] | None = None,
+    ) -> Plan:
+        """See `Chooser.choose`."""
+        table = self._frontier if ready is None else self._frontier.keep(self._among(ready))
+        return best(table, conditions, deadline)
 
     def __repr__(self) -> str:
-        return f"<Chooser on {self._frontier!r}>"
+        return f"<Static on {self._frontier!r}>"
+
+    def _among(self, ready: Collection[Configuration]) -> NDArray[np.intp]:
+        rows = {self._rows[configuration] for configuration in ready if configuration in self._rows}
+        return np.array(sorted(rows.union(self._own)))
 
 
-def alone(model: Model, device: Profile, *, preparing: float, exits: Collection[int] | None = None) -> Chooser:
-    """A chooser without an edge: each exit on the device.
-
-    Args:
-        model: the model.
-        device: its profile.
-        preparing: seconds from the input as it comes to the tensor.
-        exits: those that may answer; None: all.
-    """
-    costs = [
-        BranchCosts(
-            exit=branch.exit,
-            accuracy=branch.accuracy,
-            device=np.array(device.branch(branch.exit).layers),
-            edge=np.array(device.branch(branch.exit).layers),
-            prepare=preparing,
-        )
-        for branch in model.branches
-    ]
-    everything = Candidates.of(costs)
-    return Chooser(everything, everything.restricted(exits=exits))
-
-
-def together(  # noqa: PLR0913 - each is a restriction of its own
-    model: Model,
-    device: Profile,
-    edge: Profile,
-    calibration: Calibration | None,
-    *,
-    source: SourceKind,
-    direction: Direction = "any",
-    exits: Collection[int] | None = None,
-    codecs: Collection[str] | None = None,
-    segments: Collection[str] | None = None,
-) -> Chooser:
-    """A chooser for device and edge, restricted as told; `segments`: all that a foreign server has."""
-    everything = Candidates.build(model, device, edge, calibration, source=source)
-    if codecs is not None:
-        codecs = [name for name in codecs if name in everything.codecs]
-    allowed = everything.restricted(direction=direction, exits=exits, codecs=codecs)
-    if segments is not None:
-        allowed = allowed.keep(_has_segment(model.name, allowed, segments))
-    return Chooser(everything, allowed)
-
-
-def _has_segment(name: str, table: Candidates, segments: Collection[str]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    def has(plan: Configuration) -> bool:
-        raw = (plan.codec, plan.download_codec) == (RAW, RAW)
-        return raw and f"{name}.x{plan.exit}.u{plan.upload_cut}.d{plan.download_cut}" in segments
-
-    plans: Sequence[Configuration] = [table.configuration(row) for row in range(len(table))]
-    return np.array([plan.device_only or has(plan) for plan in plans])
-
-
-def _best(table: Candidates, conditions: Conditions, deadline: Seconds) -> Plan:
+def best(table: Candidates, conditions: Conditions, deadline: Seconds) -> Plan:
+    """The best of all candidates in a table, for who is sure of the conditions."""
     latency = conditions.latency(table)
     row = choose(table, latency, deadline, TOLERANCE)
     return plan_of(table, row, conditions, meets_deadline=bool(latency[row] <= deadline))

@@ -1,50 +1,35 @@
 """The device's connection to its edge: made, checked and mended in the background.
 
-At connect: does it list our extension, does it serve *this* model (name and digest), which profile has it, how fast is
-the link. Afterwards `Watch` says when to look again. Requests go through `ask`, which tells link state and watch what
+At connect: does it list our extension, is it the right one (`Meeting`), how fast is the link. Afterwards `Watch` says
+when to look again. Requests go through `ask`, which tells link state and watch what
 it saw. An edge that is lost is no error here but a state, with a reason; a refusal is kept, to be told.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from edgent.errors import EdgeError, EdgentError, RefusedError
+from edgent.link.slow_start import INITIAL_WINDOW
 from edgent.runtime.clock import Clock
-from edgent.runtime.faults import BrokenError, BusyError, LateError, NotServedError, RejectedError
+from edgent.runtime.faults import BrokenError, BusyError, LateError, RejectedError
 from edgent.runtime.linkstate import PROBE_SIZES, TELLING, LinkState
+from edgent.runtime.meeting import EdgeFacts, Meeting
 from edgent.runtime.messages import EXTENSION
-from edgent.runtime.remote import RemoteEdge, Served, Timed
+from edgent.runtime.remote import RemoteEdge, Timed
 from edgent.runtime.sounding import sound
 from edgent.runtime.watch import Task, Watch
 
 if TYPE_CHECKING:
-    from edgent.codec import Calibration
-    from edgent.latency import Profile
     from edgent.model import Model
     from edgent.planning.conditions import Conditions
+    from edgent.planning.outlook import Transfer
 
 _CONNECT_TIMEOUT = 1.5
 _TIMEOUT = 10.0
 _OF_ONE_REQUEST = (BusyError, BrokenError, RejectedError)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EdgeFacts:
-    """What is known of a connected edge.
-
-    Attributes:
-        profile: its machine's; None if it has none.
-        calibration: the one it offers, if any.
-        segments: towards a server without our extension, the segments that it has; None: any.
-    """
-
-    profile: Profile | None = None
-    calibration: Calibration | None = None
-    segments: frozenset[str] | None = None
 
 
 class Connection:
@@ -56,6 +41,7 @@ class Connection:
         link: is told every transfer.
         clock: must be that of the channel.
         on_up: called on the background thread when the edge is there, also again after an outage.
+        on_transfer: told every transfer that tells the link's bandwidth.
         wants_calibration: whether to fetch the edge's.
     """
 
@@ -67,14 +53,14 @@ class Connection:
         clock: Clock,
         *,
         on_up: Callable[[EdgeFacts], None],
+        on_transfer: Callable[[Transfer], None],
         wants_calibration: bool = False,
     ) -> None:
         self._remote, self._model, self._link, self._clock = remote, model, link, clock
-        self._on_up = on_up
-        self._wants_calibration = wants_calibration
+        self._on_up, self._on_transfer = on_up, on_transfer
+        self._meeting = Meeting(remote, model, wants_calibration=wants_calibration)
         self._watch = Watch(measures=not link.told)
         self._changed = threading.Condition()
-        self._fetched: dict[str, str] = {}
         self._facts: EdgeFacts | None = None
         self._was_up = False
         self._tried = False
@@ -154,21 +140,32 @@ class Connection:
 
     def _heard(self, timed: Timed) -> None:
         with self._changed:
-            self._late_bytes = 0
+            waited_behind, self._late_bytes = self._late_bytes, 0
             telling = timed.uplink - self._link.round_trip >= TELLING
-            self._link.observe(timed)
+            transfers: tuple[Transfer, ...] = ()
+            if waited_behind:
+                self._link.probed(timed)  # what was left of late requests went first, so its time tells nothing
+            else:
+                transfers = self._link.observe(timed)
             self._watch.heard(self._clock.now(), telling=telling)
+        self._report(transfers)
+
+    def _report(self, transfers: Iterable[Transfer]) -> None:
+        for transfer in transfers:
+            self._on_transfer(transfer)
 
     def _failed(self, error: EdgentError, bytes_up: int, seconds: float) -> None:
+        late: tuple[Transfer, ...] = ()
         with self._changed:
             now = self._clock.now()
             if isinstance(error, LateError):
                 self._late_bytes += bytes_up
-                self._link.observe_late(bytes_up, seconds, now)
+                late = self._link.observe_late(bytes_up, seconds, now)
                 self._watch.suspected()
             elif not isinstance(error, _OF_ONE_REQUEST):
                 self._down(error)
             self._changed.notify_all()
+        self._report(late)
 
     def _down(self, error: Exception) -> None:
         refused = isinstance(error, RefusedError)
@@ -198,7 +195,7 @@ class Connection:
         elif task is Task.CHECK:
             self._check()
         else:
-            self._measure(first=False)
+            self._refresh()
 
     def _give_up(self, error: EdgentError) -> None:
         with self._changed:
@@ -219,62 +216,17 @@ class Connection:
             if not self._was_up and (words := self._remote.channel.stranger(_CONNECT_TIMEOUT)):
                 raise RefusedError(f"{self._remote.channel!r} speaks another protocol: {words!r}") from None
             raise
-        facts = self._meet() if extended else self._meet_foreign()
+        facts = self._meeting.ours(_TIMEOUT) if extended else self._meeting.foreign(_TIMEOUT)
+        if not self._link.told and not extended:
+            raise RefusedError(f"{self._remote.channel!r} cannot measure the link: tell its bandwidth")
+        if extended and not (self._link.told and self._was_up):
+            self._measure(first=not self._was_up)
         self._on_up(facts)
         with self._changed:
             self._facts, self.refusal, self._was_up = facts, None, True
             self.problem = ""
             self._watch.connected(self._clock.now())
             self._changed.notify_all()
-
-    def _meet(self) -> EdgeFacts:
-        """An edge of ours: is it the right model, and what does its machine look like."""
-        served = {entry.name: entry for entry in self._remote.describe(_TIMEOUT)}
-        entry = served.get(self._model.name)
-        if entry is None:
-            raise NotServedError(f"the edge has no model {self._model.name!r}; it serves {', '.join(served)}")
-        if entry.digest != self._model.digest:
-            raise RefusedError(
-                f"the edge serves {entry.name} in version {entry.digest[:12]}, here it is {self._model.version}: "
-                "these are different models; give both sides the same file"
-            )
-        profile, calibration = self._fetch_documents(entry)
-        if not self._link.told or not self._was_up:
-            self._measure(first=not self._was_up)
-        return EdgeFacts(profile=profile, calibration=calibration)
-
-    def _fetch_documents(self, entry: Served) -> tuple[Profile | None, Calibration | None]:
-        from edgent.codec import Calibration  # a device without an edge needs neither
-        from edgent.latency import Profile
-
-        source = f"the edge's {entry.name}"
-        profile = self._document("profile", entry, entry.profile)
-        calibration = self._document("calibration", entry, entry.calibration if self._wants_calibration else "")
-        return (
-            Profile.from_json(profile, source) if profile else None,
-            Calibration.from_json(calibration, source) if calibration else None,
-        )
-
-    def _document(self, what: str, entry: Served, fingerprint: str) -> str | None:
-        if not fingerprint:
-            return None
-        if fingerprint not in self._fetched:
-            (data,) = self._remote.fetch(what, entry.name, entry.digest).values()
-            self._fetched[fingerprint] = data.decode()
-        return self._fetched[fingerprint]
-
-    def _meet_foreign(self) -> EdgeFacts:
-        """A server of the same protocol without our extension: it may have been given segments of this model."""
-        names = [f"{self._model.name}.x{b.exit}.u0.d{len(b.layers)}" for b in self._model.branches]
-        found = frozenset(name for name in names if self._remote.ready(name, _TIMEOUT))
-        if not found:
-            raise RefusedError(
-                f"{self._remote.channel!r} speaks the Open Inference Protocol but is no edge of Edgent, and has none "
-                f"of {', '.join(names)}: start `edgent serve` there, or give it these segments"
-            )
-        if not self._link.told:
-            raise RefusedError(f"{self._remote.channel!r} cannot measure the link: tell its bandwidth")
-        return EdgeFacts(segments=found)
 
     def _check(self) -> None:
         with self._changed:
@@ -290,13 +242,23 @@ class Connection:
         with self._changed:
             self._watch.checked(self._clock.now(), timed.uplink + timed.downlink)
 
+    def _refresh(self) -> None:
+        """The estimate is old: one message each way; where it is long, another one before it widens TCP's windows."""
+        began_at, size = self._clock.now(), self._link.probe_size()
+        if size > INITIAL_WINDOW:
+            self._sounded(size, size)
+        self._heard(self._remote.probe(size, size, _TIMEOUT))
+        with self._changed:
+            self._watch.measured(now := self._clock.now(), now - began_at)
+
     def _measure(self, *, first: bool) -> None:
         """Empty probes for the round trip, then each direction by itself."""
         sizes = () if self._link.told else PROBE_SIZES if first else (self._link.probe_size(),)
         found = sound(self._sounded, sizes)
         with self._changed:
-            self._link.observe_probes(found.small, found.up, found.down)
+            transfers = self._link.observe_probes(found.small, found.up, found.down)
             self._watch.heard(self._clock.now(), telling=True)
+        self._report(transfers)
 
     def _sounded(self, bytes_up: int, bytes_down: int) -> Timed:
         timed = self._remote.probe(bytes_up, bytes_down, _TIMEOUT)

@@ -3,36 +3,38 @@
     device = Device(load("b-alexnet"), edge="10.0.0.2:8001", deadline=Seconds(0.1), device_profile=profile)
     answer = device.infer(Path("cat.jpg").read_bytes())
 
-Per request: plan (the planner, for the link as it is now) -> head, encode, send -> race -> answer and record. Beside
-the requests, in the background: the connection (`Connection`) and the sessions of new plans (`Warmer`). Until those are
-ready the best plan whose sessions are answers, which may be the device alone.
+Per request: plan (the chooser, for the link as it is now) -> head, encode, send -> race -> answer and record. Beside
+the requests, in the background: the connection (`Connection`) and the sessions of new plans (`Sessions`). Until those
+are ready the best plan whose sessions are answers, which may be the device alone.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from edgent.errors import EdgeError, EdgentError, InputError
 from edgent.runtime.answer import Answer, label_of
+from edgent.runtime.chooser import Chooser, Environment, MakeChooser, Scope
 from edgent.runtime.clock import Clock, MonotonicClock
-from edgent.runtime.connection import Connection, EdgeFacts
+from edgent.runtime.connection import Connection
 from edgent.runtime.drift import Drifts, Factors
+from edgent.runtime.dynamic import chooser_of
 from edgent.runtime.inference import Inference, Outcome
 from edgent.runtime.limits import message_limit
 from edgent.runtime.linkstate import LinkState
+from edgent.runtime.offers import Restriction
 from edgent.runtime.pace import OwnPace, Pace
-from edgent.runtime.plans import Choice, Kind, Plans
+from edgent.runtime.plans import Choice, Plans
 from edgent.runtime.remote import RemoteEdge, Timed
 from edgent.runtime.request import PATIENCE, Request
-from edgent.runtime.routes import Route, route
+from edgent.runtime.routing import Kind, Routing
+from edgent.runtime.sessions import Sessions, name_of
 from edgent.runtime.transport import Channel
-from edgent.runtime.warming import Warmer
 from edgent.runtime.workbench import Input, Material, Workbench
 from edgent.telemetry import Record
 from edgent.units import BitsPerSecond, Seconds
@@ -41,14 +43,17 @@ if TYPE_CHECKING:
     from edgent.codec import Calibration
     from edgent.latency import Profile
     from edgent.model import Model
-    from edgent.planning.candidates import Direction
+    from edgent.planning.candidates import Candidates, Direction
     from edgent.planning.conditions import Conditions
+    from edgent.planning.outlook import Transfer
     from edgent.planning.plan import Configuration
     from edgent.runtime.engine import Engine
+    from edgent.runtime.meeting import EdgeFacts
 
 _log = logging.getLogger("edgent.device")
 
 _MARGIN_SHARE = 0.03
+_LAST_SAMPLE, _SMOOTH = 1.0, 0.5  # gains of the link's estimate
 _MARGIN_LEAST, _MARGIN_MOST = 0.002, 0.020  # seconds: a thread may wake 5 ms late beside a full load
 
 
@@ -73,12 +78,14 @@ class Device:
         require_edge: whether a lost edge is an error.
         race: whether the device starts a branch of its own when the edge is late.
         margin: kept free before the deadline; None: 3 %, within 2 .. 20 ms.
+        environment: "dynamic": plans are chosen by a controller that follows the link; "static": by the planner, for
+            what the last transfer found; or what makes a chooser of your own.
         direction: "any", "device-first" or "edge-first".
         exits: that may answer; None: all.
         codecs: that may be used; None: all.
 
     Raises:
-        InputError: a deadline that is none, a profile of another model, an unknown exit or codec.
+        InputError: a deadline that is none, a profile of another model, an unknown exit, codec or environment.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -101,6 +108,7 @@ class Device:
         require_edge: bool = False,
         race: bool = True,
         margin: Seconds | None = None,
+        environment: Environment | MakeChooser = "dynamic",
         direction: Direction = "any",
         exits: Collection[int] | None = None,
         codecs: Collection[str] | None = None,
@@ -108,36 +116,44 @@ class Device:
         _check_deadline(deadline)
         self.model, self.deadline = model, deadline
         self._race, self._required, self._margin = race, require_edge, margin
-        self._profile, self._host = device_profile, host_profile or device_profile
+        self._profile, host = device_profile, host_profile or device_profile
         self._clock = clock or MonotonicClock()
-        self._bench = Workbench(model, engine or _engine(), self._host, pace or OwnPace(), self._clock)
-        self._route = lru_cache(maxsize=256)(self._make_route)
+        self._routing = Routing(model, device_profile, host)
+        self._bench = Workbench(model, engine or _engine(), host, pace or OwnPace(), self._clock)
         self._drifts = Drifts()
         self._pool = ThreadPoolExecutor(32, thread_name_prefix="edgent-device")
-        self._warmer = Warmer(self._make_ready)
+        if channel is None and edge is not None:
+            channel = _grpc(edge, message_limit([model]), self._clock)
+        gain = _LAST_SAMPLE if environment == "static" else _SMOOTH
+        self._connection = (
+            None
+            if channel is None
+            else Connection(
+                RemoteEdge(channel),
+                model,
+                LinkState(bandwidth=bandwidth, downlink=downlink, round_trip=round_trip, gain=gain),
+                self._clock,
+                on_up=self._edge_up,
+                on_transfer=self._transferred,
+                wants_calibration=calibration is None,
+            )
+        )
+        self._sessions = Sessions(self._bench, self._routing, self._connection)
         self._plans = Plans(
             model,
             device=device_profile,
-            edge=edge_profile or self._host,
+            edge=edge_profile or host,
             calibration=calibration,
-            warmer=self._warmer,
-            direction=direction,
-            exits=exits,
-            codecs=codecs,
+            routing=self._routing,
+            warmer=self._sessions.warmer,
+            chooser=self._chooser(environment),
+            restriction=Restriction(
+                direction=direction,
+                exits=None if exits is None else frozenset(exits),
+                codecs=None if codecs is None else tuple(codecs),
+            ),
         )
-        self._connection: Connection | None = None
-        if channel is None and edge is not None:
-            channel = _grpc(edge, message_limit([model]), self._clock)
-        if channel is not None:
-            link = LinkState(bandwidth=bandwidth, downlink=downlink, round_trip=round_trip)
-            self._connection = Connection(
-                RemoteEdge(channel),
-                model,
-                link,
-                self._clock,
-                on_up=self._edge_up,
-                wants_calibration=calibration is None,
-            )
+        if self._connection is not None:
             self._connection.start()
         self._warm_alone()
 
@@ -166,7 +182,7 @@ class Device:
             return False
         until = self._clock.now() + timeout
         if self._connection.wait_settled(timeout):
-            return self._warmer.wait_idle(until - self._clock.now())
+            return self._sessions.warmer.wait_idle(until - self._clock.now())
         self._raise_refusal()
         self._raise_if_required(self._connection.problem)
         return False
@@ -198,7 +214,7 @@ class Device:
         deadline = self.deadline if deadline is None else deadline
         _check_deadline(deadline)
         if configuration is not None:
-            self._make_sure(configuration)
+            self._sessions.make_sure(configuration)
         started_at = self._clock.now()
         material = Material(given, self.model)
         kind: Kind = "array" if material.source is None else "image"
@@ -217,14 +233,13 @@ class Device:
             ModelError: no such exit or cuts.
             EdgeError, RefusedError: the edge cannot.
         """
-        self._make_ready(configuration)
-        self._warmer.made(configuration)
+        self._sessions.make(configuration)
 
     def close(self) -> None:
         """Ends the connection and all threads."""
         if self._connection is not None:
             self._connection.close()
-        self._warmer.close()
+        self._sessions.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def __enter__(self) -> Self:
@@ -248,22 +263,19 @@ class Device:
         conditions = self._under(factors) if connection is not None and connection.facts is not None else None
         problem = connection.problem if connection is not None and conditions is None else ""
         if given is None:
-            return self._plans.choose(kind, deadline, conditions, problem, alone=factors.alone)
+            return self._plans.choose(kind, self._clock.now(), deadline, conditions, problem, alone=factors.alone)
         if conditions is None and connection is None and not given.device_only:
             raise InputError(f"{given} needs an edge; this device has none")
         return self._plans.given(given, kind, deadline, conditions, problem, alone=factors.alone)
 
     def _inference(self, choice: Choice, deadline: Seconds, race: bool, kind: Kind) -> Inference:
-        taken = self._route(choice.configuration, kind)
-        margin = (
-            min(max(deadline * _MARGIN_SHARE, _MARGIN_LEAST), _MARGIN_MOST) if self._margin is None else self._margin
-        )
+        taken = self._routing.route(choice.configuration, kind)
         planned = 0.0 if choice.plan is None else choice.plan.stages.total
         request = Request(
             exit=choice.configuration.exit,
             uses_edge=not choice.configuration.device_only,
             deadline=deadline,
-            margin=Seconds(margin),
+            margin=self._margin_of(deadline),
             branches=self._plans.allowed(taken.branches),
             accuracy=None if choice.plan is None else choice.plan.accuracy,
             race=race,
@@ -273,7 +285,7 @@ class Device:
         return Inference(
             request=request,
             route=taken,
-            name=_segment(self.model, choice.configuration),
+            name=name_of(self.model.name, choice.configuration),
             version="" if foreign else self.model.version,
             bench=self._bench,
             ask=self._connection.ask if self._connection is not None else _nobody,
@@ -297,33 +309,15 @@ class Device:
         )
         return Answer(outputs=outcome.outputs, label=label, record=record)
 
-    def _make_route(self, configuration: Configuration, kind: Kind) -> Route:
-        preparing = self._plans.preparing(kind)
-        return route(self.model, configuration, device=self._profile, host=self._host, preparing=preparing)
-
-    def _make_ready(self, configuration: Configuration) -> None:
-        self._bench.warm(self._route(configuration, self._plans.usual))
-        if self._connection is not None and not configuration.device_only and not self._connection.foreign:
-            self._connection.prepare(_segment(self.model, configuration))
-
-    def _make_sure(self, configuration: Configuration) -> None:
-        if configuration in self._warmer.ready:
-            return
-        try:
-            self.warm(configuration)
-        except EdgeError:
-            self._bench.warm(self._route(configuration, self._plans.usual))
-
     def _warm_alone(self) -> None:
         """The one session that must be there before the first request: what the device would do by itself."""
-        if self._profile is None:
-            return
-        choice = self._plans.choose(self._plans.usual, self.deadline, None, "")
-        part = self._route(choice.configuration, self._plans.usual).locals[choice.configuration.exit]
-        self._bench.engine.session(self.model, part.given, part.asked)
+        if self._profile is not None:
+            usual = self._routing.usual
+            choice = self._plans.choose(usual, self._clock.now(), self.deadline, None, "")
+            self._sessions.make_alone(choice.configuration)
 
     def _edge_up(self, facts: EdgeFacts) -> None:
-        self._warmer.forget()
+        self._sessions.warmer.forget()
         connection = self._connection
         if connection is None or self._profile is None:
             return
@@ -333,7 +327,24 @@ class Device:
             _log.warning("cannot plan with this edge: %s", error)
             return
         if (conditions := self._under(self._drifts.factors)) is not None:
-            self._plans.choose(self._plans.usual, self.deadline, conditions, "")
+            self._plans.choose(self._routing.usual, self._clock.now(), self.deadline, conditions, "")
+
+    def _transferred(self, event: Transfer) -> None:
+        self._plans.observe(event)
+
+    def _margin_of(self, deadline: Seconds) -> Seconds:
+        if self._margin is not None:
+            return self._margin
+        return Seconds(min(max(deadline * _MARGIN_SHARE, _MARGIN_LEAST), _MARGIN_MOST))
+
+    def _chooser(self, environment: Environment | MakeChooser) -> Callable[[Candidates], Chooser]:
+        make = chooser_of(environment)
+
+        def made(candidates: Candidates) -> Chooser:
+            margin = self._margin_of(self.deadline)
+            return make(Scope(candidates=candidates, deadline=self.deadline, race=self._race, margin=margin))
+
+        return made
 
     def _raise_refusal(self) -> None:
         if self._connection is not None and self._connection.refusal is not None:
@@ -347,10 +358,6 @@ class Device:
 def _check_deadline(deadline: float) -> None:
     if not (math.isfinite(deadline) and deadline > 0):
         raise InputError(f"deadline {deadline!r} is not a positive, finite number of seconds")
-
-
-def _segment(model: Model, plan: Configuration) -> str:
-    return f"{model.name}.x{plan.exit}.u{plan.upload_cut}.d{plan.download_cut}"
 
 
 def _engine() -> Engine:

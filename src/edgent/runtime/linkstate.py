@@ -1,6 +1,7 @@
 """What the device knows of link and queue: told by the user, or measured from its own transfers and probes.
 
-A pure state machine: transfers go in, `Conditions` come out.
+A pure state machine: timed exchanges go in, `Conditions` come out, and each exchange as the transfers that tell the
+bandwidth, for whoever else wants to learn from them.
 
 What a request takes beyond the round trip and its time on the wire is the *call time*: threads and gRPC on both sides.
 It is a few milliseconds, and on a fast link most of a small message. It is the median of the last requests, or that of
@@ -17,11 +18,13 @@ from __future__ import annotations
 import math
 import statistics
 from collections import deque
+from typing import Literal
 
 from edgent.link import BandwidthEstimator, TransferModel
 from edgent.link.slow_start import INITIAL_WINDOW, UNLIMITED, CongestionWindow, stall, unstalled
 from edgent.link.transfer import CALL_TIME, HEADER_FACTOR
 from edgent.planning.conditions import Conditions
+from edgent.planning.outlook import Transfer
 from edgent.runtime.remote import Timed
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
 
@@ -32,12 +35,13 @@ _ROUND_TRIPS = 16
 # What a small message takes on a fast link is how long its thread waited for a processor.
 _SMALL, _LONG = 1_000, 0.100
 _PROBE = 100  # bytes: what is shorter is no request
+_PROBE_TIME = 0.05  # seconds: enough to tell the bandwidth
 _PACKET = 1_400  # bytes of a body that travel with the headers before it
-_TIMING_ERROR = 0.008  # seconds: how late two threads wake beside a full load
+TIMING_ERROR = 0.008  # seconds: how late two threads wake beside a full load
 _SHORT = 0.020  # seconds on the wire: where the bandwidth is 5 % off, the call time is 1 ms off
 _CALLS = 9
 _EXPLAINED = 0.25  # share of its time by which a message that waited for acknowledgements may be off
-_CALL_BYTES = 120  # frames, headers and half-full packets of a call, around its message (counted on a shaped link)
+CALL_BYTES = 120  # frames, headers and half-full packets of a call, around its message (counted on a shaped link)
 
 
 class LinkState:
@@ -47,6 +51,7 @@ class LinkState:
         bandwidth: uplink, told; None: measured.
         downlink: told; None: as `bandwidth` if that is told, else measured.
         round_trip: told; None: measured.
+        gain: of a new sample of the bandwidth; 1: the last one is believed, as far as it is not a timing error.
     """
 
     def __init__(
@@ -55,7 +60,9 @@ class LinkState:
         bandwidth: BitsPerSecond | None = None,
         downlink: BitsPerSecond | None = None,
         round_trip: Seconds | None = None,
+        gain: float = 0.5,
     ) -> None:
+        self._gain = gain
         self._told_up = bandwidth
         self._told_down = downlink if downlink is not None else bandwidth
         self._told_round_trip = round_trip
@@ -67,7 +74,7 @@ class LinkState:
 
     def forget(self) -> None:
         """The link is a new one: what was measured before says nothing."""
-        self._up, self._down = _estimator(), _estimator()
+        self._up, self._down = self._estimator(), self._estimator()
         self._round_trips: deque[float] = deque(maxlen=_ROUND_TRIPS)
         self._observed_at = -math.inf
 
@@ -90,7 +97,7 @@ class LinkState:
             return Seconds(statistics.median(self._calls))
         return CALL_TIME if self._probed is None else self._probed
 
-    def observe_probes(self, small: Timed, up: Timed, down: Timed) -> None:
+    def observe_probes(self, small: Timed, up: Timed, down: Timed) -> tuple[Transfer, ...]:
         """Measured afresh: an empty message, and one in each direction that took its time.
 
         A line through both gives the bandwidth and the round trip at once: the empty message alone has some hundred
@@ -99,16 +106,18 @@ class LinkState:
         self.forget()
         told = self._told_up
         rate = told if told is not None else _rate(up.bytes_up - small.bytes_up, up.uplink - small.uplink)
-        wire = (small.bytes_up + _CALL_BYTES) * HEADER_FACTOR * BITS_PER_BYTE / rate
+        wire = (small.bytes_up + CALL_BYTES) * HEADER_FACTOR * BITS_PER_BYTE / rate
         empty = max(0.0, small.uplink - wire)
         self._round_trips.append(empty)
         beyond = max(0.0, empty - self.round_trip)
         if 2 * wire <= _SHORT:
-            self._probed = Seconds(min(beyond, _TIMING_ERROR))
-        self._up.observe(up.bytes_up, up.uplink - self.round_trip - beyond, up.body_at)
-        # The first packet of a body travels with the headers before it, so only the total is exact.
-        self._down.observe(max(len(down.body), 1), total(down) - total(small), down.body_at)
+            self._probed = Seconds(min(beyond, TIMING_ERROR))
         self._observed_at = down.body_at
+        return _known(
+            self._heard("up", up.bytes_up, up.uplink - self.round_trip - beyond, up.body_at),
+            # The first packet of a body travels with the headers before it, so only the total is exact.
+            self._heard("down", max(len(down.body), 1), total(down) - total(small), down.body_at),
+        )
 
     def reconnected(self) -> None:
         """The connection is a new one: its windows are the initial ones."""
@@ -119,29 +128,33 @@ class LinkState:
         """A probe has passed, that only `observe_probes` will look at."""
         self._grow_windows(timed)
 
-    def observe(self, timed: Timed) -> None:
-        """A transfer has ended, of a probe or of a request."""
+    def observe(self, timed: Timed) -> tuple[Transfer, ...]:
+        """An exchange has ended, of a probe or of a request; what it tells of either direction."""
         at = timed.body_at
         self._queue, self._queue_at = timed.queue, at
         self._note_round_trip(timed)
         if timed.bytes_up > _PROBE and (beyond := self._beyond(timed)) is not None:
             self._calls.append(beyond)
         up_seconds = timed.uplink - self.round_trip - self.call_time - self._first_packet(timed)
-        for told, estimator, window, size, seconds in (
-            (self._told_up, self._up, self._up_window, timed.bytes_up, up_seconds),
-            (self._told_down, self._down, self._down_window, len(timed.body) - _PACKET, timed.downlink),
-        ):
-            if size >= _SMALL or seconds >= _LONG:
-                self._observe_way(self._bandwidth(told, estimator), estimator, window, max(size, 1), seconds, timed)
+        heard = _known(
+            self._observe_way("up", timed.bytes_up, up_seconds, timed),
+            self._observe_way("down", len(timed.body) - _PACKET, timed.downlink, timed),
+        )
         self._grow_windows(timed)
         self._observed_at = at
+        return heard
 
-    def observe_late(self, bytes_up: int, seconds: float, at: Seconds) -> None:
+    def observe_late(self, bytes_up: int, seconds: float, at: Seconds) -> tuple[Transfer, ...]:
         """A request had not been answered after this long: the link is no faster than that, if it was the link."""
-        bits = (bytes_up + _CALL_BYTES) * HEADER_FACTOR * BITS_PER_BYTE
+        bits = (bytes_up + CALL_BYTES) * HEADER_FACTOR * BITS_PER_BYTE
         estimate = self._up.estimate
-        if seconds > TELLING and estimate is not None and estimate.bandwidth > bits / seconds:
+        if seconds <= TELLING or bytes_up <= 0:
+            return ()
+        if estimate is not None and estimate.bandwidth > bits / seconds:
             self._up.observe(bytes_up, seconds, at)
+        on_wire = Seconds(max(seconds - self.round_trip - self.call_time, TIMING_ERROR))
+        told = self._told_up is not None
+        return () if told else (Transfer(direction="up", size=bytes_up, seconds=on_wire, at=at, cut=True),)
 
     def age(self, now: Seconds) -> float:
         """Seconds since something was observed; infinite at first."""
@@ -161,39 +174,51 @@ class LinkState:
         return Conditions(uplink=uplink, downlink=downlink, queue=Seconds(queue))
 
     def probe_size(self) -> int:
-        """Bytes of a probe that takes about 50 ms by what is known; the smallest at first."""
+        """Bytes of a probe that takes its time by what is known; the smallest at first."""
         estimate = self._up.estimate
-        wished = 0.0 if estimate is None else estimate.bandwidth / BITS_PER_BYTE * 0.05
+        wished = 0.0 if estimate is None else estimate.bandwidth / BITS_PER_BYTE * _PROBE_TIME
         return int(min(max(wished, PROBE_SIZES[0]), PROBE_SIZES[-1]))
 
     def __repr__(self) -> str:
         return f"<LinkState up {self._up.estimate}, down {self._down.estimate}, round trip {self.round_trip:.4f} s>"
 
+    def _estimator(self) -> BandwidthEstimator:
+        return BandwidthEstimator(
+            gain=self._gain, header_factor=HEADER_FACTOR, message_bytes=CALL_BYTES, timing_error=TIMING_ERROR
+        )
+
+    def _heard(self, direction: Literal["up", "down"], size: float, seconds: float, at: Seconds) -> Transfer | None:
+        """A message that tells the bandwidth; None where that was told."""
+        estimator, told = (self._up, self._told_up) if direction == "up" else (self._down, self._told_down)
+        estimator.observe(size, seconds, at)
+        return Transfer(direction=direction, size=size, seconds=seconds, at=at) if told is None else None
+
     def _observe_way(
-        self,
-        bandwidth: BitsPerSecond | None,
-        estimator: BandwidthEstimator,
-        window: CongestionWindow,
-        size: int,
-        seconds: float,
-        timed: Timed,
-    ) -> None:
+        self, direction: Literal["up", "down"], size: int, seconds: float, timed: Timed
+    ) -> Transfer | None:
         """One direction of a transfer: what idling does to its window, and its bandwidth.
 
         How often a message waited after a pause is only guessed: from never to as often as a fresh connection's. So
         where it may have waited, it tells the bandwidth only if no guess explains its time.
         """
-        began_at = _began_at(timed)
+        if size < _SMALL and seconds < _LONG:
+            return None
+        size, began_at = max(size, 1), _began_at(timed)
+        told, estimator, window = (
+            (self._told_up, self._up, self._up_window)
+            if direction == "up"
+            else (self._told_down, self._down, self._down_window)
+        )
         at_once = window.at(began_at, self.round_trip)
-        if bandwidth is not None:
+        if (bandwidth := self._bandwidth(told, estimator)) is not None:
             byte_time = _byte_time(bandwidth)
             window.learn(size, seconds, byte_time, began_at=began_at, round_trip=self.round_trip)
             guesses = (INITIAL_WINDOW, UNLIMITED) if window.rested(began_at, self.round_trip) else (at_once, at_once)
             longest, least = (stall(size, byte_time, guess, self.round_trip) for guess in guesses)
             plain, took = size * byte_time + self.round_trip, seconds + self.round_trip
             if longest and (1 - _EXPLAINED) * (plain + least) < took < (1 + _EXPLAINED) * (plain + longest):
-                return
-        estimator.observe(*unstalled(size, seconds, at_once, self.round_trip), timed.body_at)
+                return None
+        return self._heard(direction, *unstalled(size, seconds, at_once, self.round_trip), timed.body_at)
 
     def _grow_windows(self, timed: Timed) -> None:
         for window, size in ((self._up_window, timed.bytes_up), (self._down_window, len(timed.body))):
@@ -220,8 +245,8 @@ class LinkState:
         wire = waits = 0.0
         began_at = _began_at(timed)
         for bandwidth, window, size in (
-            (up, self._up_window, timed.bytes_up + _CALL_BYTES),
-            (down, self._down_window, len(timed.body) + _CALL_BYTES),
+            (up, self._up_window, timed.bytes_up + CALL_BYTES),
+            (down, self._down_window, len(timed.body) + CALL_BYTES),
         ):
             byte_time, at_once = _byte_time(bandwidth), window.at(began_at, self.round_trip)
             if window.rested(began_at, self.round_trip) and size > INITIAL_WINDOW:
@@ -229,18 +254,18 @@ class LinkState:
             wire += size * byte_time
             waits += stall(size, byte_time, at_once, self.round_trip)
         beyond = total(timed) - self.round_trip - wire - waits
-        return max(0.0, beyond) if wire <= _SHORT and beyond <= _TIMING_ERROR else None
+        return max(0.0, beyond) if wire <= _SHORT and beyond <= TIMING_ERROR else None
 
     def _note_round_trip(self, timed: Timed) -> None:
         if timed.bytes_up > PROBE_SIZES[0] // 4:
             return
         up = self._bandwidth(self._told_up, self._up)
-        wire = 0.0 if up is None else (timed.bytes_up + _CALL_BYTES) * HEADER_FACTOR * BITS_PER_BYTE / up
+        wire = 0.0 if up is None else (timed.bytes_up + CALL_BYTES) * HEADER_FACTOR * BITS_PER_BYTE / up
         self._round_trips.append(max(0.0, timed.uplink - wire))
 
 
-def _estimator() -> BandwidthEstimator:
-    return BandwidthEstimator(header_factor=HEADER_FACTOR, message_bytes=_CALL_BYTES, timing_error=_TIMING_ERROR)
+def _known(*transfers: Transfer | None) -> tuple[Transfer, ...]:
+    return tuple(transfer for transfer in transfers if transfer is not None)
 
 
 def _byte_time(bandwidth: BitsPerSecond) -> float:

@@ -7,16 +7,21 @@ the background, and the best ready one answers meanwhile: a switch is never paid
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from edgent.codec.names import check_codec
 from edgent.errors import InputError
 from edgent.planning.conditions import ALONE
+from edgent.planning.outlook import Transfer
 from edgent.planning.plan import Configuration, Plan
-from edgent.runtime.chooser import Chooser, alone, together
+from edgent.runtime.chooser import Chooser, best
+from edgent.runtime.offers import EVERYTHING, Offer, Restriction, alone, together
 from edgent.runtime.request import LocalBranch
+from edgent.runtime.routing import Kind, Routing
 from edgent.runtime.warming import Warmer
 from edgent.units import Seconds
 
@@ -24,14 +29,13 @@ if TYPE_CHECKING:
     from edgent.codec import Calibration
     from edgent.latency import Profile
     from edgent.model import Model
-    from edgent.planning.candidates import Direction
+    from edgent.planning.candidates import Candidates
     from edgent.planning.conditions import Conditions
-    from edgent.runtime.connection import EdgeFacts
+    from edgent.runtime.meeting import EdgeFacts
+
+_RECENT = 64  # transfers that a chooser made later is told
 
 _log = logging.getLogger("edgent.device")
-
-Kind = Literal["image", "array"]
-"""What a request brings: a coded image, or tensors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,14 @@ class Choice:
     why: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Together:
+    """What may be run with the edge, and what chooses among it."""
+
+    offer: Offer
+    chooser: Chooser
+
+
 class Plans:
     """Chooses configurations for one device; thread-safe.
 
@@ -51,8 +63,10 @@ class Plans:
         device: the device's profile; None: only given configurations.
         edge: the profile taken for an edge that has none.
         calibration: the device's own; None: the edge's.
+        routing: of this device.
         warmer: readies configurations.
-        direction, exits, codecs: see `Device`.
+        chooser: makes what chooses the plans while there is an edge.
+        restriction: of what may be run.
 
     Raises:
         InputError: a profile or calibration of another model, an unknown exit or codec.
@@ -65,45 +79,45 @@ class Plans:
         device: Profile | None,
         edge: Profile | None,
         calibration: Calibration | None,
+        routing: Routing,
         warmer: Warmer,
-        direction: Direction = "any",
-        exits: Collection[int] | None = None,
-        codecs: Collection[str] | None = None,
+        chooser: Callable[[Candidates], Chooser],
+        restriction: Restriction = EVERYTHING,
     ) -> None:
         self._model, self._device, self._edge, self._calibration = model, device, edge, calibration
-        self._warmer = warmer
-        self._direction: Direction = direction
-        self._exits = None if exits is None else frozenset(exits)
-        self._codecs = codecs
+        self._routing, self._warmer = routing, warmer
+        self._make_chooser = chooser
+        self._restriction = restriction
         self._check()
+        self._recent: deque[Transfer] = deque(maxlen=_RECENT)
+        self._lock = threading.Lock()
         self._facts: EdgeFacts | None = None
-        self._together: dict[Kind, Chooser] = {}
+        self._together: dict[Kind, _Together] = {}
         self._alone = {kind: self._make_alone(kind) for kind in self._kinds} if device else {}
-
-    @property
-    def usual(self) -> Kind:
-        """What requests bring, if the model can take it."""
-        return "array" if self._model.metadata.preprocessing is None else "image"
-
-    def preparing(self, kind: Kind) -> float:
-        """Seconds on the device from the input as it comes to the tensor."""
-        if kind == "array" or self._device is None:
-            return 0.0
-        return self._device.decode_source.median + self._device.fit.median + self._device.normalise.median
 
     def allowed(self, branches: Sequence[LocalBranch]) -> tuple[LocalBranch, ...]:
         """The branches that the device may answer with."""
-        return tuple(branch for branch in branches if self._exits is None or branch.exit in self._exits)
+        exits = self._restriction.exits
+        return tuple(branch for branch in branches if exits is None or branch.exit in exits)
 
     def edge_is(self, facts: EdgeFacts) -> None:
         """An edge was found: its candidates are priced, unless they are known."""
         if facts != self._facts:
             self._facts = facts
-            self._together = {self.usual: self._make_together(self.usual, facts)}
+            self._together = {}
+            self._add(self._routing.usual)
+
+    def observe(self, event: Transfer) -> None:
+        """A message went over the link, or was given up."""
+        with self._lock:
+            self._recent.append(event)
+            for known in self._together.values():
+                known.chooser.observe(event)
 
     def choose(
         self,
         kind: Kind,
+        now: Seconds,
         deadline: Seconds,
         conditions: Conditions | None,
         problem: str,
@@ -114,6 +128,7 @@ class Plans:
 
         Args:
             kind: what the request brings.
+            now: on the device's clock.
             deadline: of the request.
             conditions: link and edge; None: the device is alone.
             problem: why it is.
@@ -124,15 +139,15 @@ class Plans:
         """
         if conditions is None:
             return self._stay(kind, deadline, problem, alone)
-        chooser = self._together.get(kind)
-        if chooser is None:
+        known = self._together.get(kind)
+        if known is None:
             self._warmer.do(lambda: self._add(kind))
             return self._stay(kind, deadline, "plans not ready yet", alone)
-        plan = chooser.plan(conditions, deadline)
+        plan = known.chooser.choose(now, conditions, deadline)
         ready = self._warmer.ready
         if plan.configuration not in ready and not plan.configuration.device_only:
             self._warmer.want(plan.configuration)
-            plan = chooser.among(ready, conditions, deadline)
+            plan = known.chooser.choose(now, conditions, deadline, ready)
         return Choice(configuration=plan.configuration, plan=plan, why="")
 
     def given(
@@ -150,8 +165,8 @@ class Plans:
             local = self._alone.get(kind)
             return Choice(configuration=wanted, plan=local.price(wanted, alone, deadline) if local else None, why="")
         if conditions is not None:
-            chooser = self._together.get(kind)
-            plan = chooser.price(wanted, conditions, deadline) if chooser else None
+            known = self._together.get(kind)
+            plan = known.offer.price(wanted, conditions, deadline) if known else None
             return Choice(configuration=wanted, plan=plan, why="")
         if self._alone:
             return self._stay(kind, deadline, problem, alone)
@@ -164,40 +179,44 @@ class Plans:
 
     @property
     def _kinds(self) -> tuple[Kind, ...]:
-        return ("array",) if self.usual == "array" else ("image", "array")
+        return ("array",) if self._routing.usual == "array" else ("image", "array")
 
     def _stay(self, kind: Kind, deadline: Seconds, why: str, conditions: Conditions) -> Choice:
         if kind not in self._alone:
             raise InputError(
                 "a device without a profile cannot plan: measure one (edgent profile), or give a configuration"
             )
-        plan = self._alone[kind].plan(conditions, deadline)
+        plan = best(self._alone[kind].allowed, conditions, deadline)
         return Choice(configuration=plan.configuration, plan=plan, why=why)
 
     def _add(self, kind: Kind) -> None:
-        if self._facts is not None and kind not in self._together:
-            self._together = {**self._together, kind: self._make_together(kind, self._facts)}
+        if self._facts is None or kind in self._together:
+            return
+        made = self._make_together(kind, self._facts)
+        with self._lock:
+            for event in self._recent:
+                made.chooser.observe(event)
+            self._together = {**self._together, kind: made}
 
-    def _make_alone(self, kind: Kind) -> Chooser:
+    def _make_alone(self, kind: Kind) -> Offer:
         assert self._device is not None
-        return alone(self._model, self._device, preparing=self.preparing(kind), exits=self._exits)
+        return alone(self._model, self._device, preparing=self._routing.preparing(kind), exits=self._restriction.exits)
 
-    def _make_together(self, kind: Kind, facts: EdgeFacts) -> Chooser:
+    def _make_together(self, kind: Kind, facts: EdgeFacts) -> _Together:
         edge = facts.profile or self._edge
         assert self._device is not None and edge is not None, "a device without a profile does not plan"
         if facts.profile is None:
             _log.warning("the edge has no profile; it is taken to be as fast as %s", edge.machine)
-        return together(
+        offer = together(
             self._model,
             self._device,
             edge,
             self._calibration or facts.calibration,
             source=kind,
-            direction=self._direction,
-            exits=self._exits,
-            codecs=self._codecs,
+            restriction=self._restriction,
             segments=facts.segments,
         )
+        return _Together(offer=offer, chooser=self._make_chooser(offer.allowed))
 
     def _check(self) -> None:
         for found in (self._device, self._edge, self._calibration):
@@ -205,7 +224,7 @@ class Plans:
                 raise InputError(
                     f"{found!r} is of version {found.digest[:12]}, the model is {self._model.version}: measure it again"
                 )
-        for codec in self._codecs or ():
+        for codec in self._restriction.codecs or ():
             check_codec(codec)
-        for number in self._exits or ():
+        for number in self._restriction.exits or ():
             self._model.branch(number)

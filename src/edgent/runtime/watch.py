@@ -23,8 +23,9 @@ from edgent.units import Seconds
 
 RETRY = 0.4  # the edge is to be found within 2 s of its return, which includes making sessions
 IDLE = 2.0
-STALE = 5.0
+STALE = 2.5
 _SHARE = 0.05  # of the time may go into checks
+_MEASURE_SHARE = 0.02  # of the time, and so of the link, may go into measuring it
 
 
 class Task(enum.Enum):
@@ -50,7 +51,7 @@ class Watch:
         self._suspected = False
         self._heard_at = -math.inf
         self._measured_at = -math.inf
-        self._check_after = IDLE
+        self._check_after, self._measure_after = IDLE, STALE
 
     def next(self, at: Seconds) -> Task | Seconds:
         """What to do now, or until when there is nothing to do unless something happens."""
@@ -61,7 +62,7 @@ class Watch:
         if self._busy:
             return Seconds(at + IDLE)
         check_at = self._heard_at + self._check_after
-        measure_at = self._measured_at + STALE if self.measures else math.inf
+        measure_at = self._measured_at + self._measure_after if self.measures else math.inf
         if at >= measure_at:
             return Task.MEASURE
         return Task.CHECK if at >= check_at else Seconds(min(check_at, measure_at))
@@ -102,6 +103,11 @@ class Watch:
         """A check was answered."""
         self.heard(at)
         self._check_after = max(IDLE, took / _SHARE)
+
+    def measured(self, at: Seconds, took: float) -> None:
+        """The link was measured, for its own sake."""
+        self.heard(at, telling=True)
+        self._measure_after = max(STALE, took / _MEASURE_SHARE)
 
     def suspected(self) -> None:
         """An answer was late."""

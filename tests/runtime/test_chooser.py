@@ -1,0 +1,165 @@
+"""Who chooses plans: the planner, the controller and a stranger, without a device and inside one."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from edgent.errors import InputError
+from edgent.lab.link import ShapedLink
+from edgent.link import TransferModel
+from edgent.planning import Candidates, Conditions, Planner
+from edgent.planning.outlook import Transfer
+from edgent.runtime.calibrator import calibration_for
+from edgent.runtime.chooser import Scope, Static
+from edgent.runtime.clock import MonotonicClock
+from edgent.runtime.device import Device
+from edgent.runtime.dynamic import Dynamic, chooser_of
+from edgent.runtime.edge import Edge
+from edgent.runtime.linkstate import CALL_BYTES
+from edgent.testing import FakeEngine, FakeLink
+
+DEADLINE = 0.3
+WITHIN = 20.0
+
+
+@pytest.fixture(scope="module")
+def scope(model, slow, fast):
+    table = Candidates.build(model, slow, fast, calibration_for(model, None))
+    return Scope(candidates=table, deadline=DEADLINE, race=True, margin=0.009)
+
+
+def link(bandwidth: float) -> Conditions:
+    way = TransferModel(bandwidth=bandwidth, round_trip=0.005)
+    return Conditions(uplink=way, downlink=way)
+
+
+def crossed(bandwidth: float, at: float, *, direction="up", size=10_000, cut=False) -> Transfer:
+    seconds = (size + CALL_BYTES) * 1.046 * 8 / bandwidth
+    return Transfer(direction=direction, size=size, seconds=seconds, at=at, cut=cut)
+
+
+@pytest.mark.parametrize("bandwidth", [3e4, 1e6, 1e8])
+@pytest.mark.parametrize("make", [Static, Dynamic])
+def test_both_choose_as_the_planner_for_a_link_they_are_told(scope, bandwidth, make):
+    expected = Planner(scope.candidates).plan(link(bandwidth), DEADLINE)
+    assert make(scope).choose(0.0, link(bandwidth), DEADLINE).configuration == expected.configuration
+
+
+@pytest.mark.parametrize("make", [Static, Dynamic])
+def test_among_what_is_ready_both_take_nothing_else(scope, make):
+    chooser = make(scope)
+    wanted = chooser.choose(0.0, link(1e8), DEADLINE)
+    assert not wanted.configuration.device_only
+    assert chooser.choose(0.0, link(1e8), DEADLINE, ready=()).configuration.device_only
+    assert chooser.choose(0.0, link(1e8), DEADLINE, ready=[wanted.configuration]).configuration == wanted.configuration
+    assert chooser.choose(0.0, link(1e8), DEADLINE).configuration == wanted.configuration
+
+
+def test_the_controller_is_sure_of_less_on_a_link_that_varies(scope):
+    """At a mean bandwidth at which the planner's choice would just be in time, the controller sends less."""
+    steady, varying = Dynamic(scope), Dynamic(scope)
+    random = np.random.default_rng(0)
+    for turn in range(40):
+        steady.observe(crossed(4e5, float(turn)))
+        varying.observe(crossed(4e5 * random.lognormal(0, 0.6), float(turn)))
+    plans = [chooser.choose(40.0, link(4e5), DEADLINE) for chooser in (steady, varying)]
+    assert plans[0].chance > plans[1].chance
+    assert plans[0].bytes_up >= plans[1].bytes_up
+
+
+def test_after_transfers_that_were_all_given_up_the_device_stays_alone_until_one_gets_through(scope):
+    chooser = Dynamic(scope)
+    for turn in range(10):
+        chooser.observe(crossed(1e8, float(turn)))
+    assert not chooser.choose(10.0, link(1e8), DEADLINE).configuration.device_only
+    for turn in range(3):
+        chooser.observe(Transfer(direction="up", size=10_000, seconds=0.3, at=10.0 + turn, cut=True))
+    assert chooser.choose(13.0, link(1e8), DEADLINE).configuration.device_only
+    for turn in range(5):
+        chooser.observe(crossed(1e8, 14.0 + turn))
+    assert not chooser.choose(20.0, link(1e8), DEADLINE).configuration.device_only
+
+
+def test_a_deadline_of_one_request_is_that_requests_alone(scope):
+    chooser = Dynamic(scope)
+    usual = chooser.choose(0.0, link(1e6), DEADLINE)
+    assert not chooser.choose(0.0, link(1e6), 1e-3).meets_deadline
+    assert chooser.choose(0.0, link(1e6), DEADLINE) == usual
+
+
+def test_an_environment_that_is_none_is_refused(model, slow):
+    with pytest.raises(InputError, match="expected static or dynamic"):
+        chooser_of("windy")
+    with pytest.raises(InputError, match="windy"):
+        Device(model, deadline=1.0, device_profile=slow, environment="windy", engine=FakeEngine())
+
+
+def test_a_chooser_of_ones_own_is_told_the_transfers_and_asked_for_each_plan(model, slow, fast):
+    class Noted(Static):
+        def __init__(self, scope):
+            super().__init__(scope)
+            self.heard, self.asked = [], 0
+            made.append(self)
+
+        def observe(self, event):
+            self.heard.append(event)
+
+        def choose(self, now, conditions, deadline, ready=None):
+            self.asked += 1
+            return super().choose(now, conditions, deadline, ready)
+
+    made = []
+    channel = FakeLink(Edge(model, profiles=[fast]).service.methods())
+    picture = np.zeros((1, 3, 32, 32), "float32")
+    with Device(model, channel=channel, deadline=DEADLINE, device_profile=slow, environment=Noted) as device:
+        assert device.wait_ready(WITHIN)
+        (chooser,) = made
+        assert {event.direction for event in chooser.heard} == {"up", "down"}  # from when the link was first measured
+        before = chooser.asked
+        device.infer(picture, configuration=None)
+        until(lambda: len(made) == 2)  # arrays have candidates of their own
+        device.infer(picture)
+        assert made[-1].asked > 0
+        assert made[-1].heard[: len(chooser.heard)] == chooser.heard
+        assert chooser.asked == before
+
+
+class Held:
+    """A device that really is as slow as its profile says."""
+
+    def hold(self, started_at, host_seconds):
+        time.sleep(max(0.0, started_at + host_seconds - MonotonicClock().now()))
+
+
+def until(condition) -> bool:
+    give_up_at = time.monotonic() + WITHIN
+    while not condition() and time.monotonic() < give_up_at:
+        time.sleep(0.005)
+    return condition()
+
+
+def test_on_a_real_link_that_slows_down_and_recovers_the_plan_changes_and_no_request_pays_for_it(model, slow, fast):
+    """Loopback sockets behind a shaped link: 20 Mbit/s, then 60 kbit/s, then 20 again."""
+    quick, poor = 2e7, 6e4
+    picture = np.random.default_rng(1).normal(size=model.inputs[0].shape).astype("float32")
+    with (
+        Edge(model, port=0, profiles=[fast]) as edge,
+        ShapedLink(edge.address, uplink=quick, round_trip=0.004) as between,
+        Device(model, edge=between.address, deadline=DEADLINE, device_profile=slow, pace=Held()) as device,
+    ):
+        assert device.wait_ready(WITHIN)
+        records = []
+
+        def sends() -> float:
+            records.append(device.infer(picture).record)
+            return records[-1].plan.bytes_up
+
+        assert until(lambda: sends() > 2_000)
+        between.set(uplink=poor, downlink=poor)
+        assert until(lambda: sends() < 2_000)
+        between.set(uplink=quick, downlink=quick)
+        assert until(lambda: sends() > 2_000)
+        assert all(record.by == "device" or record.plan is not None for record in records)
