@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgent.errors import InputError
 
+if TYPE_CHECKING:
+    from edgent.runtime.engine import Engine
+
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model's name, or an ONNX file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write.")]
 Threads = Annotated[int, typer.Option(min=1, help="Compute threads of the engine.")]
+EngineName = Annotated[str, typer.Option("--engine", metavar="NAME", help="What runs models: onnxruntime or openvino.")]
 Dims = Annotated[list[str] | None, typer.Option("--dim", metavar="NAME=N", help="A number for a free dimension.")]
 CalibrationFile = Annotated[
     Path | None, typer.Option("--calibration", metavar="FILE", help="Sizes and accuracies of codecs on this model.")
@@ -48,3 +52,21 @@ def parse_direction(text: str) -> str:
     if text not in ("any", "device-first", "edge-first"):
         raise InputError(f"--direction {text!r}: expected any, device-first or edge-first")
     return text
+
+
+def make_engine(name: str, threads: int) -> Engine:
+    """The engine of a name.
+
+    Raises:
+        InputError: none of the two.
+        MissingExtraError: OpenVINO is not installed.
+    """
+    if name == "openvino":
+        from edgent.runtime.openvino import OpenVinoEngine
+
+        return OpenVinoEngine(threads=threads)
+    if name == "onnxruntime":
+        from edgent.runtime.engine import Engine
+
+        return Engine(threads=threads)
+    raise InputError(f"--engine {name!r}: expected onnxruntime or openvino")

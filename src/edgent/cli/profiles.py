@@ -10,6 +10,7 @@ from edgent.cli import show
 if TYPE_CHECKING:
     from edgent.latency import Profile
     from edgent.model import Model
+    from edgent.runtime.engine import Engine
 
 
 def read_profile(path: Path, model: Model) -> Profile:
@@ -28,3 +29,14 @@ def read_profile(path: Path, model: Model) -> Profile:
             soft_wrap=True,
         )
     return found
+
+
+def notice_other_engine(profile: Profile, engine: Engine) -> None:
+    """Says on stderr that a profile was not made with the engine that runs now: its times are not this engine's."""
+    made, now = f"{profile.engine} x{profile.threads}", f"{engine.name} x{engine.threads}"
+    if made != now:
+        show.err.print(
+            f"edgent: warning: the profile of {profile.model} is of {made}, but {now} runs it here; "
+            f"measure it: edgent profile MODEL --engine {engine.name.split()[0]} --threads {engine.threads}",
+            soft_wrap=True,
+        )

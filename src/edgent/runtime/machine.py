@@ -12,6 +12,7 @@ import numpy as np
 from edgent.codec import TENSOR_CODECS, decode_pixels, fit, normalise
 from edgent.document import read_text
 from edgent.errors import InputError
+from edgent.latency.carried import carried_over
 from edgent.latency.machine import Fit
 from edgent.latency.machine import fit as fit_machine
 from edgent.latency.machinefile import MachineModel, Preparing, is_machine_model
@@ -34,13 +35,19 @@ _QUARTILES = 1.349  # from a standard deviation to an interquartile range
 
 
 def sweep_machine(
-    engine: Engine, *, budget: float, unfinished: Path | None = None, progress: Progress | None = None
+    engine: Engine,
+    *,
+    budget: float,
+    like: MachineModel | None = None,
+    unfinished: Path | None = None,
+    progress: Progress | None = None,
 ) -> MachineModel:
     """Sweeps this machine and fits its latency model.
 
     Args:
         engine: runs the specimens.
         budget: seconds of timing.
+        like: the latency model of another machine; it is carried over, for which a handful of timings is enough.
         unfinished: where to keep what is timed until it is all done; a sweep that finds one there goes on from it.
         progress: called with the seconds spent and the budget.
 
@@ -65,7 +72,7 @@ def sweep_machine(
         seconds=sum(one.seconds for one in timed),
         specimens=len(timed),
         reference=usual_reference(timed),
-        fit=fit_machine(samples(timed)),
+        fit=carried_over(like.fit, samples(timed)) if like else fit_machine(samples(timed)),
         coding=_coding(),
     )
     if checkpoint:
