@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edgent.cli import show
-from edgent.cli.options import AsJson, ModelName, Output, Threads
+from edgent.cli.options import AsJson, ModelName, Output, Threads, make_engine
+from edgent.errors import InputError
 from edgent.units import format_duration
 
 if TYPE_CHECKING:
     from edgent.codec import Calibration
     from edgent.latency import Profile
+    from edgent.latency.compare import Compared
     from edgent.latency.machinefile import MachineModel
     from edgent.model import Model
+    from edgent.runtime.engine import Engine
 
 
 def profile(
     model: Annotated[str, typer.Argument(metavar="[MODEL]", help="A name or an ONNX file; none: the machine.")] = "",
     output: Output = None,
     threads: Threads = 1,
+    engine: Annotated[
+        str, typer.Option(metavar="NAME", help="onnxruntime, openvino, or both with a comma: the faster is told.")
+    ] = "onnxruntime",
     source: Annotated[Path | None, typer.Option(metavar="IMAGE", help="A typical input, as it will come.")] = None,
     budget: Annotated[str, typer.Option(metavar="TIME", help="For the sweep, when no model is given.")] = "60s",
+    like: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Another machine's latency model, carried over to this one.")
+    ] = None,
     compare: Annotated[
         tuple[Path, Path] | None, typer.Option(metavar="A B", help="Two such files, side by side.")
     ] = None,
@@ -34,25 +44,26 @@ def profile(
         _compare(*compare, as_json=as_json)
         return
     if not model:
-        _sweep(output, threads, budget, as_json=as_json)
+        _sweep(output, make_engine(engine, threads), budget, like, as_json=as_json)
         return
+    if like is not None:
+        raise InputError("--like carries a machine's latency model over: give no MODEL with it")
     from edgent.model import load
-    from edgent.runtime.engine import Engine
-    from edgent.runtime.profiler import profile as measure
 
     show.check_output(output)
     loaded = load(model)
     example = read_input(source) if source else None
-    with show.progress("profiling") as progress:
-        made = measure(loaded, Engine(threads=threads), source=example, progress=progress)
+    engines = [make_engine(name, threads) for name in dict.fromkeys(engine.split(","))]
+    made = [_measured(loaded, one, example) for one in engines]
+    if len(made) > 1:
+        _choose(loaded, made, output, as_json=as_json)
+        return
     if output is not None:
-        made.save(output)
+        made[0].save(output)
     if as_json:
-        import json
-
-        show.document(json.loads(made.to_json()))
+        show.document(json.loads(made[0].to_json()))
     else:
-        _print_profile(loaded, made)
+        _print_profile(loaded, made[0])
 
 
 def evaluate(
@@ -94,24 +105,52 @@ def read_input(path: Path) -> bytes:
     Raises:
         InputError: it cannot be read.
     """
-    from edgent.errors import InputError
-
     try:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); expected an image file") from error
 
 
-def _sweep(output: Path | None, threads: int, budget: str, *, as_json: bool) -> None:
-    from edgent.runtime.engine import Engine
+def _measured(model: Model, engine: Engine, example: bytes | None) -> Profile:
+    from edgent.runtime.profiler import profile as measure
+
+    with show.progress(f"profiling, {engine.name}") as progress:
+        return measure(model, engine, source=example, progress=progress)
+
+
+def _choose(model: Model, made: list[Profile], output: Path | None, *, as_json: bool) -> None:
+    """Two engines side by side; `b.json` is written as `b.onnxruntime.json` and `b.openvino.json`."""
+    from edgent.latency.compare import compared_profiles
+
+    files = {}
+    for one in made if output is not None else ():
+        assert output is not None
+        kind = one.engine.split()[0]
+        files[kind] = output.with_name(f"{output.stem}.{kind}{output.suffix}")
+        one.save(files[kind])
+    found = compared_profiles(*made)
+    faster = made[found.ratio < 1].engine.split()[0]
+    if as_json:
+        written = {kind: str(path) for kind, path in files.items()}
+        show.document({"model": model.name, "faster": faster, "files": written, **found.document()})
+        return
+    _print_compared(found)
+    show.out.print(f"\nfaster: {faster}")
+    for kind, path in files.items():
+        show.out.print(f"{kind}: {path}", soft_wrap=True)
+
+
+def _sweep(output: Path | None, engine: Engine, budget: str, like: Path | None, *, as_json: bool) -> None:
+    from edgent.latency.machinefile import MachineModel
     from edgent.runtime.machine import sweep_machine
     from edgent.units import parse_duration
 
+    other = MachineModel.load(like) if like else None
     seconds = parse_duration(budget, "budget")
     show.check_output(output)
     unfinished = None if output is None else output.with_name(output.name + ".unfinished")
     with show.progress("sweeping, seconds") as progress:
-        made = sweep_machine(Engine(threads=threads), budget=seconds, unfinished=unfinished, progress=progress)
+        made = sweep_machine(engine, budget=seconds, like=other, unfinished=unfinished, progress=progress)
     if output is not None:
         made.save(output)
     if as_json:
@@ -151,6 +190,10 @@ def _compare(a: Path, b: Path, *, as_json: bool) -> None:
     if as_json:
         show.document(found.document())
         return
+    _print_compared(found)
+
+
+def _print_compared(found: Compared) -> None:
     show.out.print(f"A: {found.names[0]}\nB: {found.names[1]}\n")
     table = show.table(f"B takes {found.ratio:.2f} times as long as A", found.what, "A", "B", "B / A")
     for row in found.rows:

@@ -81,6 +81,11 @@ def _profiles(a: Path, b: Path, text_a: str, text_b: str) -> Compared:
     left, right = Profile.from_json(text_a, str(a)), Profile.from_json(text_b, str(b))
     if left.digest != right.digest:
         raise InputError(f"{a} is of {left.model} {left.digest[:12]}, {b} of {right.model} {right.digest[:12]}")
+    return compared_profiles(left, right)
+
+
+def compared_profiles(left: Profile, right: Profile) -> Compared:
+    """Compares two profiles of one model by the whole of each exit that both have."""
     exits = sorted({one.exit for one in left.branches} & {one.exit for one in right.branches})
     rows = [(f"exit {n}", left.branch(n).whole.median, right.branch(n).whole.median) for n in exits]
     return Compared(names=(_name(left), _name(right)), what="exits", rows=_rows(rows))
