@@ -134,7 +134,8 @@ class Inference:
         codec = route.configuration.download_codec
         coded = None if codec == RAW else codec
         outputs = [(tensor.name, None if tensor.name in route.answers else coded) for tensor in route.down]
-        self._message = write_request(self.name, self.version, parcels, outputs)
+        named = outputs if any(codec for _, codec in outputs) else ()  # none named: all, raw
+        self._message = write_request(self.name, self.version, parcels, named)
         times.encoded = self.clock.now()
 
     def _act(self, actions: tuple[Action, ...], material: Material) -> float | None:
