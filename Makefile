@@ -25,9 +25,10 @@ fix: $(VENV)/.check
 docs: $(VENV)/.tests
 	$(BIN)/python -m pytest -q tests/test_docs.py
 
-# Real topologies of the onnx wheel divided, its recorded tests, and a stock client of the protocol against our edge.
-conformance: $(VENV)/.tests .venv-stock/.installed
+# Real topologies of the onnx wheel divided, its recorded tests, the second engine, and a stock client of the protocol.
+conformance: $(VENV)/.tests .venv-stock/.installed .venv-openvino/.installed
 	$(BIN)/python -m pytest -q tests/conformance
+	PYTHONPATH=.venv-openvino $(BIN)/python -m pytest -q tests/runtime/test_openvino.py
 	EDGENT_STOCK_PYTHON=$(abspath .venv-stock/bin/python) $(BIN)/python -m pytest -q tests/runtime/test_stock_client.py
 
 # Training, on a few images, in an environment of its own: PyTorch is large.
@@ -35,7 +36,7 @@ train-smoke: .venv-train/.installed
 	.venv-train/bin/python -m pytest -q tests/training
 
 clean:
-	rm -rf $(VENV) .venv-train .venv-stock build dist
+	rm -rf $(VENV) .venv-train .venv-stock .venv-openvino build dist
 
 # The built wheel is what is installed, and so what is tested. (Dependency groups came with pip 25.1.)
 $(VENV)/bin/python:
@@ -59,6 +60,11 @@ $(VENV)/.check: $(VENV)/.tests
 .venv-stock/.installed:
 	$(PYTHON) -m venv .venv-stock
 	.venv-stock/bin/python -m pip install -q --disable-pip-version-check "tritonclient[grpc]" numpy
+	touch $@
+
+# The extra beside the environment, so that `make test` stays without it.
+.venv-openvino/.installed: $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --target .venv-openvino openvino openvino-telemetry
 	touch $@
 
 .venv-train/.installed: $(VENV)/.installed
