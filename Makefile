@@ -28,7 +28,7 @@ docs: $(VENV)/.tests
 # Real topologies of the onnx wheel divided, its recorded tests, the second engine, and a stock client of the protocol.
 conformance: $(VENV)/.tests .venv-stock/.installed .venv-openvino/.installed
 	$(BIN)/python -m pytest -q tests/conformance
-	PYTHONPATH=.venv-openvino $(BIN)/python -m pytest -q tests/runtime/test_openvino.py
+	PYTHONPATH=$(abspath .venv-openvino) $(BIN)/python -m pytest -q tests/runtime/test_openvino.py
 	EDGENT_STOCK_PYTHON=$(abspath .venv-stock/bin/python) $(BIN)/python -m pytest -q tests/runtime/test_stock_client.py
 
 # Training, on a few images, in an environment of its own: PyTorch is large.
