@@ -148,7 +148,9 @@ def test_on_a_real_link_that_slows_down_and_recovers_the_plan_changes_and_no_req
     with (
         Edge(model, port=0, profiles=[fast]) as edge,
         ShapedLink(edge.address, uplink=quick, round_trip=0.004) as between,
-        Device(model, edge=between.address, deadline=DEADLINE, device_profile=slow, pace=Held()) as device,
+        Device(
+            model, edge=between.address, deadline=DEADLINE, device_profile=slow, pace=Held(), environment="dynamic"
+        ) as device,
     ):
         assert device.wait_ready(WITHIN)
         records = []

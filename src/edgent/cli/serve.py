@@ -84,7 +84,7 @@ def run(
     rtt: Annotated[str, typer.Option(metavar="TIME", help="Round trip; measured if not given.")] = "",
     environment: Annotated[
         str, typer.Option(help="The link: static (as the last transfer found it) or dynamic (followed).")
-    ] = "dynamic",
+    ] = "static",
     calibration: CalibrationFile = None,
     direction: Direction = "any",
     exit: Exits = None,

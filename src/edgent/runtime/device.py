@@ -78,8 +78,8 @@ class Device:
         require_edge: whether a lost edge is an error.
         race: whether the device starts a branch of its own when the edge is late.
         margin: kept free before the deadline; None: 3 %, within 2 .. 20 ms.
-        environment: "dynamic": plans are chosen by a controller that follows the link; "static": by the planner, for
-            what the last transfer found; or what makes a chooser of your own.
+        environment: "static": plans are chosen by the planner, for what the last transfer found; "dynamic": by a
+            controller that follows the link; or what makes a chooser of your own.
         direction: "any", "device-first" or "edge-first".
         exits: that may answer; None: all.
         codecs: that may be used; None: all.
@@ -108,7 +108,7 @@ class Device:
         require_edge: bool = False,
         race: bool = True,
         margin: Seconds | None = None,
-        environment: Environment | MakeChooser = "dynamic",
+        environment: Environment | MakeChooser = "static",
         direction: Direction = "any",
         exits: Collection[int] | None = None,
         codecs: Collection[str] | None = None,
