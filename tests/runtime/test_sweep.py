@@ -5,6 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -79,6 +82,31 @@ def test_a_sweep_goes_on_where_it_was_interrupted(bench: Bench, tmp_path: Path) 
     more = sweep(bench, budget=spent + 1e-9, done=found)
     assert more[:3] == found
     assert [timed.number for timed in more] == [0, 1, 2, 3]
+
+
+def test_a_sweep_that_is_killed_goes_on_and_loses_nothing(tmp_path: Path) -> None:
+    """A real process, ended by SIGKILL. What it had timed is more than the next run's budget, and is all taken over."""
+    output, unfinished = tmp_path / "machine.json", tmp_path / "machine.json.unfinished"
+    verb = [sys.executable, "-m", "edgent", "profile", "-o", str(output), "--budget"]
+    with subprocess.Popen([*verb, "60s"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and not (unfinished.exists() and unfinished.read_text().count("\n") > 20):
+            time.sleep(0.02)
+        process.kill()
+    text = unfinished.read_text()
+    kept = [json.loads(line)["seconds"] for line in text[: text.rindex("\n")].splitlines()[1:]]
+    done = subprocess.run([*verb, "100ms"], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not unfinished.exists()
+    found = MachineModel.load(output)
+    assert found.specimens == len(kept) >= 20
+    assert found.seconds == pytest.approx(sum(kept))
+
+
+def test_another_machines_model_is_carried_over_by_a_short_sweep(machine: Path, tmp_path: Path) -> None:
+    other = MachineModel.load(machine)
+    found = sweep_machine(Engine(), budget=1.0, like=other)
+    assert found.fit.families.keys() == other.fit.families.keys()
+    assert found.seconds < 2.0 + other.seconds
 
 
 def test_a_line_that_breaks_off_costs_one_specimen_and_no_more(tmp_path: Path) -> None:
