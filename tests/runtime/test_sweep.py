@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from edgent.cli.profiles import read_profile
 from edgent.errors import InputError
 from edgent.latency.compare import compared
 from edgent.latency.machinefile import MachineModel
@@ -154,6 +155,21 @@ def test_a_latency_model_plans_a_model_that_was_never_run(machine: Path) -> None
         assert all(seconds >= 0 for seconds in found.branch(branch.exit).layers)
     assert json.loads(found.to_json())["predicted"] is True
     assert type(found).from_json(found.to_json()) == found
+
+
+def test_kinds_of_work_never_timed_are_told_in_one_warning_and_widen_the_spread(
+    machine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = load("b-alexnet")
+    document = json.loads(machine.read_text())
+    dropped = [name for name in document["families"] if "onv" in name]
+    document["families"] = {k: v for k, v in document["families"].items() if k not in dropped}
+    (tmp_path / "poor.json").write_text(json.dumps(document))
+    known, poor = (read_profile(path, model) for path in (machine, tmp_path / "poor.json"))
+    warnings = [line for line in capsys.readouterr().err.splitlines() if "poor.json" in line]
+    assert len(warnings) == 1
+    assert "never timed" in warnings[0]
+    assert poor.branch(4).whole.spread > known.branch(4).whole.spread
 
 
 def test_both_kinds_of_file_are_taken(machine: Path, tmp_path: Path) -> None:
