@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 
 from edgent.codec import encode_image
-from edgent.demo.emulated import pace_of, profile_of
 from edgent.demo.machines import ServerProcess
 from edgent.errors import EdgentError
+from edgent.lab.emulation import Emulated, emulated_profile, find_device
 from edgent.lab.link import ShapedLink
 from edgent.model import SHIPPED, load
 from edgent.runtime.calibrator import calibration_for
@@ -82,6 +82,7 @@ def cells(repeats: int) -> list[Cell]:
     """Every cell of the emulated device."""
     model = load("b-alexnet")
     host = profile(model, Engine(), budget=BUDGET)
+    emulated = find_device(DEVICE)
     with np.load(SHIPPED / "cifar10-256.npz") as images:
         pictures = [encode_image("png", pixels) for pixels in images["pixels"][:repeats]]
     found = []
@@ -95,10 +96,10 @@ def cells(repeats: int) -> list[Cell]:
                         model,
                         edge=link.address,
                         deadline=Seconds(1.0),
-                        device_profile=profile_of(host, DEVICE),
+                        device_profile=emulated_profile(host, emulated),
                         host_profile=host,
                         calibration=calibration_for(model, None),
-                        pace=pace_of(host, DEVICE),
+                        pace=Emulated(emulated.factor_on(host), DEVICE),
                     ) as device,
                 ):
                     if not device.wait_ready(30.0):
