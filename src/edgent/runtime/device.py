@@ -277,7 +277,6 @@ class Device:
             deadline=deadline,
             margin=self._margin_of(deadline),
             branches=self._plans.allowed(taken.branches),
-            accuracy=None if choice.plan is None else choice.plan.accuracy,
             race=race,
             patience=Seconds(max(PATIENCE, 3 * planned)),
         )

@@ -9,13 +9,12 @@ The plan says which part the edge computes; the *race* makes sure that somebody 
                                |
                                `-- local branch done:
                                        edge pending, before deadline - margin ---------> wait for the edge ...
-                                       ... until deadline - margin, or if it cannot be
-                                           more accurate, or when it fails ------------> Deliver "device"
+                                       ... until deadline - margin, or when it fails --> Deliver "device"
 
 Rules, in this order:
 
 1. The edge's answer wins whenever it comes before something was delivered.
-2. At `deadline - margin` the most accurate answer at hand is delivered; later the first one that comes.
+2. At `deadline - margin` the answer at hand is delivered; later the first one that comes.
 3. The local branch that starts is the most accurate one that still ends by `deadline - margin`. If none does, the
    fastest one starts, at the edge's failure or at `deadline - margin`, so that nobody waits for a dead edge for ever.
 4. A plan of the device alone is the same machine without an edge: its branch starts when the request does.
@@ -55,9 +54,13 @@ class LocalBranch:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send the boundary to the edge, which may take this long to answer: the remaining budget."""
+    """Send the boundary to the edge, which may take this long to answer: the remaining budget.
+
+    `binding`: while the budget lasts nothing but the edge can end the request, so its own thread may wait for that.
+    """
 
     budget: Seconds
+    binding: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,6 @@ class Request:
         deadline: from input handed over to answer.
         margin: kept free before the deadline for handing the answer over.
         branches: what the device could answer with by itself; at least one.
-        accuracy: of the plan's answer.
         race: whether a local branch may start while the edge still computes.
         patience: how long the edge may take where no local branch could answer in time anyway.
     """
@@ -108,7 +110,6 @@ class Request:
         deadline: Seconds,
         margin: Seconds,
         branches: Sequence[LocalBranch],
-        accuracy: float | None = None,
         race: bool = True,
         patience: Seconds = PATIENCE,
     ) -> None:
@@ -118,7 +119,6 @@ class Request:
         self.deadline = deadline
         self.margin = margin
         self.branches = tuple(branches)
-        self.accuracy = accuracy
         self.race = race
         self.patience = patience
         self.delivered: Deliver | None = None
@@ -140,7 +140,7 @@ class Request:
         if not self._edge_pending:
             return ()
         self._start_local_at = self._latest_start(at) if self.race else math.inf
-        return (Send(self._budget(at)),)
+        return (self._send(at),)
 
     def sent(self, at: Seconds) -> tuple[Action, ...]:
         """The boundary is on its way."""
@@ -174,11 +174,11 @@ class Request:
         """Time has passed."""
         if self.delivered is not None:
             return ()
-        if self._at_hand is not None and (at >= self._give_at or not self._edge_could_be_better):
+        if self._at_hand is not None and (at >= self._give_at or not self._edge_pending):
             return self._deliver("device", self._at_hand, self._why)
         if self._edge_pending and self._local is None and at >= self._start_local_at:
             self._why = LATE
-            return (*self._start_local(self._best_at(at).exit), *self._wait())
+            return self._start_local(self._best_at(at).exit)
         return self._wait()
 
     def __repr__(self) -> str:
@@ -195,19 +195,12 @@ class Request:
     def _give_at(self) -> float:
         return self._started_at + self.deadline - self.margin
 
-    @property
-    def _edge_could_be_better(self) -> bool:
-        if not self._edge_pending:
-            return False
-        local = next(each for each in self.branches if each.exit == self._at_hand)
-        return self.accuracy is None or local.accuracy is None or self.accuracy > local.accuracy
-
     def _wait(self) -> tuple[Action, ...]:
         if not self._edge_pending:
             return ()
         until = self._start_local_at if self._local is None else self._give_at
-        waits = math.isfinite(until) and (self._local is None or self._at_hand is not None)
-        return (WaitUntil(Seconds(until)),) if waits else ()
+        computes = self._local is not None and self._at_hand is None
+        return (WaitUntil(Seconds(until)),) if math.isfinite(until) and not computes else ()
 
     def _latest_start(self, at: float) -> float:
         fitting = self._fitting(at, grace=0.0)
@@ -221,9 +214,11 @@ class Request:
     def _fitting(self, at: float, grace: float) -> list[LocalBranch]:
         return [each for each in self.branches if at + each.seconds <= self._give_at + grace + 1e-9]
 
-    def _budget(self, at: float) -> Seconds:
+    def _send(self, at: float) -> Send:
+        if self.race and self._fitting(at, grace=0.0):
+            return Send(Seconds(max(0.0, self._give_at - at)), binding=True)
         left = self._started_at + self.deadline - at
-        return Seconds(left if self.race and self._fitting(at, grace=0.0) else max(left, self.patience))
+        return Send(Seconds(max(left, self.patience)), binding=not self.race)
 
     def _start_local(self, exit: int) -> tuple[Action, ...]:
         self._local = exit
