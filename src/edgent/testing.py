@@ -98,7 +98,7 @@ class _FakeCall:
     def time_remaining(self) -> Seconds | None:
         return Seconds(self.timeout)
 
-    def send_headers(self, headers: Headers) -> None:
+    def set_headers(self, headers: Headers) -> None:
         self.headers = dict(headers)
         self.headers_at = MonotonicClock().now()
 

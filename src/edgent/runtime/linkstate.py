@@ -26,6 +26,7 @@ from edgent.link.transfer import CALL_TIME, HEADER_FACTOR
 from edgent.planning.conditions import Conditions
 from edgent.planning.outlook import Transfer
 from edgent.runtime.remote import Timed
+from edgent.runtime.transport import PACKET
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
 
 PROBE_SIZES = (2_000, 16_000, 128_000, 1_000_000)
@@ -36,7 +37,6 @@ _ROUND_TRIPS = 16
 _SMALL, _LONG = 1_000, 0.100
 _PROBE = 100  # bytes: what is shorter is no request
 _PROBE_TIME = 0.05  # seconds: enough to tell the bandwidth
-_PACKET = 1_400  # bytes of a body that travel with the headers before it
 TIMING_ERROR = 0.008  # seconds: how late two threads wake beside a full load
 _SHORT = 0.020  # seconds on the wire: where the bandwidth is 5 % off, the call time is 1 ms off
 _CALLS = 9
@@ -138,7 +138,7 @@ class LinkState:
         up_seconds = timed.uplink - self.round_trip - self.call_time - self._first_packet(timed)
         heard = _known(
             self._observe_way("up", timed.bytes_up, up_seconds, timed),
-            self._observe_way("down", len(timed.body) - _PACKET, timed.downlink, timed),
+            self._observe_way("down", len(timed.body) - PACKET, timed.downlink, timed),
         )
         self._grow_windows(timed)
         self._observed_at = at
@@ -227,9 +227,9 @@ class LinkState:
     def _first_packet(self, timed: Timed) -> float:
         """What the uplink seems to take longer because the headers shared their packet with the body's beginning."""
         down = self._bandwidth(self._told_down, self._down)
-        if down is None or len(timed.body) <= _PACKET:
+        if down is None:
             return 0.0
-        return _PACKET * HEADER_FACTOR * BITS_PER_BYTE / down
+        return min(len(timed.body), PACKET) * HEADER_FACTOR * BITS_PER_BYTE / down
 
     @staticmethod
     def _bandwidth(told: BitsPerSecond | None, estimator: BandwidthEstimator) -> BitsPerSecond | None:

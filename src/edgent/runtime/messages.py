@@ -135,4 +135,4 @@ PREPARE = "/edgent.v1.Edge/Prepare"
 
 EXTENSION = "edgent"
 CODEC = "edgent_codec"  # the parameter of a tensor that does not travel raw
-QUEUE_US, MIDDLE_US = "edgent-queue-us", "edgent-middle-us"  # headers of an answer
+TIMES_US = "edgent-us"  # header of an answer: microseconds in the queue, and of the middle

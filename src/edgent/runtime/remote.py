@@ -32,10 +32,10 @@ class Timed:
 
     Attributes:
         body: of the answer.
-        uplink: seconds from sending until the headers came, the edge's own time taken off.
+        uplink: seconds from sending until the first packet of the answer came, the edge's own time taken off.
         queue: seconds in the edge's queue, by the edge's clock.
         middle: seconds of decoding, computing and encoding there, by the edge's clock.
-        downlink: seconds from the headers to the whole body.
+        downlink: seconds from that packet to the whole body; 0 for an answer of one packet.
         body_at: when that was.
         bytes_up: of the request's message.
     """
@@ -117,7 +117,7 @@ class RemoteEdge:
 
 
 def _timed(reply: Reply, bytes_up: int) -> Timed:
-    queue, middle = _seconds(reply, m.QUEUE_US), _seconds(reply, m.MIDDLE_US)
+    queue, middle = _edge_times(reply)
     return Timed(
         body=reply.body,
         uplink=max(0.0, reply.headers_at - reply.sent_at - queue - middle),
@@ -129,9 +129,12 @@ def _timed(reply: Reply, bytes_up: int) -> Timed:
     )
 
 
-def _seconds(reply: Reply, key: str) -> float:
-    text = reply.headers.get(key, "0")
-    return int(text) * 1e-6 if text.isascii() and text.isdigit() else 0.0
+def _edge_times(reply: Reply) -> tuple[float, float]:
+    """Seconds in the queue and of the middle; none where the edge did not say."""
+    words = reply.headers.get(m.TIMES_US, "").split()
+    if len(words) != 2 or not all(word.isascii() and word.isdigit() for word in words):
+        return 0.0, 0.0
+    return int(words[0]) * 1e-6, int(words[1]) * 1e-6
 
 
 def _read(kind: Any, reply: Reply) -> Any:

@@ -77,7 +77,7 @@ class Service:
             started_at = self.clock.now()
             answer = compute(job, self.engine)
             middle = self.clock.now() - started_at
-        call.send_headers(_times(waited, middle))
+        call.set_headers(_times(waited, middle))
         return answer
 
     def _expected(self, target: Target) -> float:
@@ -141,7 +141,7 @@ class Service:
         if not 0 <= wanted <= self.max_message // 2:
             raise InputError(f"a probe of {wanted} bytes; expected 0..{self.max_message // 2}")
         answer = bytes(m.ProbeResponse(load=bytes(wanted)).SerializeToString())
-        call.send_headers(_times(0.0, self.clock.now() - arrived_at))
+        call.set_headers(_times(0.0, self.clock.now() - arrived_at))
         return answer
 
     def _fetch(self, message: bytes, _: Call) -> Iterator[bytes]:
@@ -193,7 +193,7 @@ def _constant(response: Any) -> Any:
 
 
 def _times(queue: float, middle: float) -> dict[str, str]:
-    return {m.QUEUE_US: str(round(queue * 1e6)), m.MIDDLE_US: str(round(middle * 1e6))}
+    return {m.TIMES_US: f"{queue * 1e6:.0f} {middle * 1e6:.0f}"}
 
 
 def _fingerprint(text: str | None) -> str:

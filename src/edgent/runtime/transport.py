@@ -14,6 +14,9 @@ from edgent.units import Seconds
 
 Headers = Mapping[str, str]
 
+PACKET = 1_350
+"""Bytes of an answer that fit into one packet with its headers."""
+
 
 class Call(Protocol):
     """One call, as the edge sees it."""
@@ -22,8 +25,8 @@ class Call(Protocol):
         """What is left of the caller's budget; None if the caller named none."""
         ...
 
-    def send_headers(self, headers: Headers) -> None:
-        """Sends the headers now, before the body."""
+    def set_headers(self, headers: Headers) -> None:
+        """Gives the answer these headers: sent ahead of a long body, within the one packet of a short one."""
         ...
 
 
