@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
@@ -44,6 +44,9 @@ class Candidates:
         bytes_up: Encoded bytes.
         bytes_down: Encoded bytes.
         messages: 2 where something crosses (a request and its answer), else 0.
+        merit: What makes a candidate the better answer: its accuracy, or its exit's number where one is not known.
+        demand: What each candidate takes of each resource, shape (5, m). The rows: device seconds, edge seconds, bytes
+            up, bytes down, messages.
     """
 
     codecs: tuple[str, ...]
@@ -62,6 +65,16 @@ class Candidates:
     bytes_up: Floats
     bytes_down: Floats
     messages: Whole
+    merit: Floats = field(init=False)
+    demand: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Both are asked for at each decision, so they are made once.
+        unknown = bool(np.isnan(self.accuracy).any())
+        object.__setattr__(self, "merit", self.exit.astype(np.float64) if unknown else self.accuracy)
+        device = self.prepare + self.head + self.encode + self.suffix
+        demand = np.stack([device, self.middle, self.bytes_up, self.bytes_down, self.messages])
+        object.__setattr__(self, "demand", demand)
 
     @classmethod
     def build(
@@ -112,20 +125,6 @@ class Candidates:
         exits = ", ".join(str(number) for number in np.unique(self.exit))
         used = sorted({self.codecs[k] for k in np.union1d(self.codec, self.download_codec)})
         return f"<Candidates {len(self)}: exits {exits or 'none'}; codecs {', '.join(used) or 'none'}>"
-
-    @property
-    def merit(self) -> Floats:
-        """What makes a candidate the better answer: its accuracy, or its exit's number where one is not known."""
-        return self.exit.astype(np.float64) if np.isnan(self.accuracy).any() else self.accuracy
-
-    @property
-    def demand(self) -> Floats:
-        """What each candidate takes of each resource, shape (5, m).
-
-        The rows: device seconds, edge seconds, bytes up, bytes down, messages.
-        """
-        device = self.prepare + self.head + self.encode + self.suffix
-        return np.stack([device, self.middle, self.bytes_up, self.bytes_down, self.messages])
 
     def configuration(self, row: int) -> Configuration:
         """The configuration of one candidate."""
@@ -197,7 +196,7 @@ class Candidates:
         raise InputError(f"direction {direction!r}: expected any, device-first or edge-first")
 
 
-_COLUMNS = tuple(f.name for f in fields(Candidates) if f.name != "codecs")
+_COLUMNS = tuple(f.name for f in fields(Candidates) if f.init and f.name != "codecs")
 _WHOLE = ("exit", "layers", "upload_cut", "download_cut", "codec", "download_codec", "messages")
 
 
