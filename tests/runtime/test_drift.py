@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from edgent.codec import encode_image
+from edgent.link import TransferModel
+from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Configuration, Plan, Stages
 from edgent.runtime.device import Device
 from edgent.runtime.drift import Drifts, Factors
@@ -15,7 +17,10 @@ from edgent.runtime.edge import Edge
 from edgent.runtime.engine import Engine
 from edgent.telemetry import Record
 from edgent.testing import FakeEngine, FakeLink, ManualClock
+from edgent.units import BitsPerSecond
 
+LINK = TransferModel(bandwidth=BitsPerSecond(1e7))
+CONDITIONS = Conditions(uplink=LINK, downlink=LINK)
 EDGE_ONLY = Configuration(exit=4, upload_cut=0, download_cut=22)
 WITHIN = 20.0  # seconds: for what should take milliseconds
 PROFILED = Stages(prepare=0.001, head=0.004, encode=0.001, uplink=0.01, middle=0.003, downlink=0.001, suffix=0.004)
@@ -126,3 +131,22 @@ def test_work_too_short_to_tell_and_records_without_a_plan_teach_nothing() -> No
         drifts.learn(record(replace(PROFILED, middle=0.001), replace(PROFILED, middle=1e-5)), Factors())
         drifts.learn(replace(record(replace(PROFILED, middle=1.0), PROFILED), plan=None), Factors())
     assert drifts.factors.edge == 1.0
+
+
+def test_what_the_device_takes_around_a_short_plan_is_planned_as_part_of_the_call():
+    drifts = Drifts()
+    short = replace(PROFILED, head=0.0, suffix=0.001)
+    for _ in range(9):
+        drifts.learn(record(replace(short, prepare=0.0015, suffix=0.002), short), Factors())
+    assert drifts.factors.handling == pytest.approx(0.0015)
+    before, after = (factors.applied(CONDITIONS) for factors in (Factors(), drifts.factors))
+    assert after.uplink.uplink(1e4) - before.uplink.uplink(1e4) == pytest.approx(0.0015)
+    assert after.device_factor == 1.0
+
+
+def test_long_work_tells_the_devices_speed_and_no_handling():
+    drifts = Drifts()
+    for _ in range(9):
+        drifts.learn(record(replace(PROFILED, head=0.008), PROFILED), Factors())
+    assert drifts.factors.handling == 0.0
+    assert drifts.factors.device > 1.2

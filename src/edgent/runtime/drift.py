@@ -1,30 +1,42 @@
-"""How fast device and edge are beside their profiles: learned from the stages of each record, for the next plan."""
+"""How fast device and edge are beside their profiles: learned from the stages of each record, for the next plan.
+
+Long work tells how many times slower than profiled a machine is. Where the device has hardly any to do, what it takes
+beyond its plan is no matter of speed: choosing the plan, reading the answer, taking in what the call told of the link.
+That is the *handling*, a millisecond or so a request, which is planned as part of the call time.
+"""
 
 from __future__ import annotations
 
+import statistics
 import threading
+from collections import deque
 from dataclasses import dataclass, field, replace
 
 from edgent.latency.adaptation import Drift
 from edgent.planning.conditions import ALONE, Conditions
 from edgent.planning.plan import Stages
 from edgent.telemetry import Record
+from edgent.units import Seconds
 
-# Seconds: shorter work measures something else. On the device that is waking threads, 1 ms and more where only an
-# answer is decoded; the edge times its work within one thread.
+# Seconds: shorter work measures something else. On the device that is the handling; the edge times its work within
+# one thread.
 _TELLING_ON_DEVICE, _TELLING_ON_EDGE = 5e-3, 2e-4
+_HANDLINGS = 9  # the last ones, of which the median counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factors:
-    """How many times slower than profiled the machines are taken to be."""
+    """How many times slower than profiled the machines are taken to be, and seconds of handling around a call."""
 
     device: float = 1.0
     edge: float = 1.0
+    handling: float = 0.0
 
     def applied(self, conditions: Conditions) -> Conditions:
         """The conditions with these factors."""
-        return replace(conditions, device_factor=self.device, edge_factor=self.edge)
+        call_time = Seconds(conditions.uplink.call_time + self.handling)
+        uplink = replace(conditions.uplink, call_time=call_time)
+        return replace(conditions, uplink=uplink, device_factor=self.device, edge_factor=self.edge)
 
     @property
     def alone(self) -> Conditions:
@@ -38,13 +50,15 @@ class Drifts:
 
     _device: Drift = field(default_factory=Drift)
     _edge: Drift = field(default_factory=Drift)
+    _handlings: deque[float] = field(default_factory=lambda: deque(maxlen=_HANDLINGS))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def factors(self) -> Factors:
         """As they are believed now."""
         with self._lock:
-            return Factors(device=self._device.factor, edge=self._edge.factor)
+            handling = statistics.median(self._handlings) if self._handlings else 0.0
+            return Factors(device=self._device.factor, edge=self._edge.factor, handling=handling)
 
     def learn(self, record: Record, planned_with: Factors) -> None:
         """Compares a record's stages with its plan's.
@@ -58,8 +72,10 @@ class Drifts:
         found, planned = record.stages, record.plan.stages
         answered = record.by == "edge" or record.plan.configuration.device_only
         with self._lock:
-            profiled = _on_device(planned, answered) / planned_with.device
-            self._look(self._device, _on_device(found, answered), profiled, _TELLING_ON_DEVICE)
+            expected, took = _on_device(planned, answered), _on_device(found, answered)
+            self._look(self._device, took, expected / planned_with.device, _TELLING_ON_DEVICE)
+            if record.by == "edge" and expected < _TELLING_ON_DEVICE:
+                self._handlings.append(max(0.0, took - expected))
             profiled = _on_edge(planned, record) / planned_with.edge
             self._look(self._edge, _on_edge(found, record), profiled, _TELLING_ON_EDGE)
 
