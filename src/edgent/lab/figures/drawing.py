@@ -80,6 +80,7 @@ def _panel(axes: Any, panel: Panel) -> None:
             _bars(axes, mark, colour, base)
             base = [under + height for under, height in zip(base, mark.heights, strict=True)]
     if panel.categories:
+        axes.set_ylim(0, 1.05 * max(base))
         many = len(panel.categories) > 6
         axes.set_xticks(range(len(panel.categories)), panel.categories, rotation=60 if many else 0, fontsize=7)
     _axis(axes, "x", panel.x)
