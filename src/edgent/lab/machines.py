@@ -1,4 +1,4 @@
-"""The machines of the demo: server processes, and a device process that stands in for a slow board."""
+"""Machines as processes: servers, and a device that stands in for a slow board."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Literal, Self
 
-from edgent.demo.outage import Request
-from edgent.demo.values import Decision, Measured, Setup
+import numpy as np
+from numpy.typing import NDArray
+
 from edgent.errors import EdgentError
+from edgent.lab.emulation import EmulatedDevice
+from edgent.lab.runs import Decision, Measured, Request, Setup
+from edgent.planning.candidates import Direction
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Configuration
 
@@ -45,13 +49,22 @@ class ServerProcess:
         return cls("-m", "edgent", "serve", model, "--port", "0", "--json", "--profile", str(profile))
 
     @classmethod
+    def slow_edge(cls, model: str, profile: Path) -> Self:
+        """An edge that computes at the pace of a profile."""
+        return cls("-m", "edgent.lab.ends", "edge", "127.0.0.1", model, str(profile))
+
+    @classmethod
     def rival(cls, model: str) -> Self:
         """The rival's bare loop."""
         return cls("-m", "edgent.lab.rival", "--model", model)
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, *self._arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, *self._arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         assert self._process.stdout is not None and self._process.stderr is not None
         impatience = threading.Timer(_START, self._process.kill)
@@ -76,20 +89,36 @@ class ServerProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        for stream in (self._process.stdout, self._process.stderr):
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceSettings:
-    """What a device process needs; files, so that little has to be pickled."""
+    """What a device process needs; files, so that little has to be pickled.
+
+    Attributes:
+        model: shipped name or file.
+        host_profile: of this machine, as JSON.
+        emulated: what it stands for.
+        calibration: of the model, as JSON.
+        inputs: asked in turn: files of pictures, or tensors.
+        direction: which cuts its own plans may have.
+        codecs: that its own plans may use; None: all.
+        environment: how its own plans follow the link.
+        race: whether it starts a local branch where the edge is late.
+    """
 
     model: str
     host_profile: str
-    emulated: str
+    emulated: EmulatedDevice
     calibration: str | None
-    images: tuple[bytes, ...]
+    inputs: tuple[bytes | NDArray[np.float32], ...]
+    direction: Direction = "any"
+    codecs: tuple[str, ...] | None = None
+    environment: Literal["static", "dynamic", "paper-dynamic"] = "static"
+    race: bool = True
 
 
 class DeviceProcess:
@@ -132,7 +161,8 @@ class DeviceProcess:
 
     def run(self, setups: Sequence[Setup], rounds: int, patience: Sequence[float]) -> list[Measured]:
         """Runs setups interleaved, all equally often; an answer later than its patience counts as none."""
-        found: list[Measured] = self._ask("run", tuple(setups), rounds, tuple(patience))
+        within = _ANSWER + rounds * sum(patience)
+        found: list[Measured] = self._ask("run", tuple(setups), rounds, tuple(patience), within=within)
         return found
 
     def decide(self, deadlines: Sequence[float], warm: Sequence[Configuration]) -> list[Decision]:
@@ -162,15 +192,15 @@ class DeviceProcess:
         counted: tuple[int, int, float] = self._ask("overruns")
         return counted
 
-    def _ask(self, what: str, *arguments: object) -> Any:
+    def _ask(self, what: str, *arguments: object, within: float = _ANSWER) -> Any:
         with suppress(OSError):  # it has ended: said below
             self._pipe.send((what, arguments))
-        return self._answer()
+        return self._answer(within)
 
-    def _answer(self) -> Any:
+    def _answer(self, within: float = _ANSWER) -> Any:
         try:
-            if not self._pipe.poll(_ANSWER):
-                raise EdgentError(f"the device process did not answer within {_ANSWER:g} s")
+            if not self._pipe.poll(within):
+                raise EdgentError(f"the device process did not answer within {within:g} s")
             problem, answer = self._pipe.recv()
         except (EOFError, OSError) as error:
             raise EdgentError("the device process ended unexpectedly") from error
@@ -180,7 +210,7 @@ class DeviceProcess:
 
 
 def _device(pipe: Connection, settings: DeviceSettings) -> None:
-    from edgent.demo.bench import Bench  # the device's side, in its own process only
+    from edgent.lab.bench import Bench  # the device's side, in its own process only
 
     bench = Bench(settings)
     try:
