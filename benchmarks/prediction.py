@@ -2,10 +2,16 @@
 
     python benchmarks/prediction.py [--json] [--repeats N]
 
-A real edge process, and a real device that measures the link itself and plans freely. The link is emulated, and so is
-the device, paper-pi3-resident: it is right by construction in its own parts, so what is judged is the link, the calls
-and the edge. A cell counts with the median of its runs. *Kept* is the share of runs in time, among those whose plan
-promised to be with 10 % of the deadline to spare. A second line leaves out the cells that the device answers alone.
+A real edge process, and a real device that measures the link itself. The link is emulated. Two settings, apart:
+
+- *emulated*: B-AlexNet on paper-pi3-resident, planned freely. That device is right by construction in its own parts, so
+  what is judged is the link, the calls and the edge.
+- *factor 1*: SqueezeNet's topology for 224 x 224 pictures (seeded weights, raw tensors), this machine as both. A device
+  as fast as its edge plans to stay alone, so beside that the divisions of `benchmarks/overhead.py` and the edge alone
+  are given to it.
+
+A cell counts with the median of its runs. *Kept* is the share of runs in time, among those whose plan promised to be
+with 10 % of the deadline to spare. *Crossing* leaves out what the device answers alone.
 """
 
 from __future__ import annotations
@@ -15,24 +21,31 @@ import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgent.codec import encode_image
 from edgent.errors import EdgentError
 from edgent.lab.emulation import Emulated, emulated_profile, find_device
 from edgent.lab.link import ShapedLink
 from edgent.lab.machines import ServerProcess
-from edgent.model import SHIPPED, load
+from edgent.latency import Profile
+from edgent.model import SHIPPED, Model, load
+from edgent.model.topologies import LIGHT, with_seeded_weights
+from edgent.planning.plan import Configuration
 from edgent.runtime.calibrator import calibration_for
 from edgent.runtime.device import Device
 from edgent.runtime.engine import Engine
 from edgent.runtime.profiler import profile
+from edgent.runtime.verify import random_feeds
 from edgent.units import BitsPerSecond, Seconds
+from overhead import divisions
 
 DEVICE = "paper-pi3-resident"
 RATES = (200e3, 1e6, 5e6, 20e6, 100e6)
@@ -40,15 +53,22 @@ DEADLINES = (0.03, 0.06, 0.1, 0.2)
 ROUND_TRIP = Seconds(0.005)
 SPARE = 0.9
 BUDGET = 8.0  # seconds of profiling
+TOPOLOGY = "light_squeezenet.onnx"
+GIVEN_RATES = (5e6, 20e6, 100e6)
+FREE_DEADLINES = (0.01, 0.03, 0.1)
 _WARM = 3  # runs that do not count: sessions become ready, the device sees what a call takes
+_PATIENCE = Seconds(30.0)
+
+Input = bytes | NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One bandwidth and deadline; milliseconds are medians of its runs."""
+    """One bandwidth and deadline; milliseconds are medians of its runs. A given configuration has no deadline."""
 
     bandwidth_bps: float
-    deadline_ms: float
+    deadline_ms: float | None
+    configuration: str
     crosses: bool
     predicted_ms: float
     measured_ms: float
@@ -57,56 +77,86 @@ class Cell:
     kept: int
 
 
-def cell(device: Device, pictures: Sequence[bytes], bandwidth: float, deadline: float) -> Cell:
-    """Runs one cell."""
-    for picture in pictures[:_WARM]:
-        device.infer(picture, deadline=Seconds(deadline), race=False)
+def cell(
+    device: Device,
+    inputs: Sequence[Input],
+    bandwidth: float,
+    deadline: Seconds | None,
+    configuration: Configuration | None = None,
+) -> Cell:
+    """Runs one cell: a deadline to plan for, or a configuration."""
+    asked = deadline or _PATIENCE
+    for one in inputs[:_WARM]:
+        device.infer(one, deadline=asked, configuration=configuration, race=False)
         device.wait_ready()
-    records = [device.infer(picture, deadline=Seconds(deadline), race=False).record for picture in pictures]
-    pairs = [(record.plan.stages.total, record.total) for record in records if record.plan is not None]
-    promised = [total for planned, total in pairs if planned <= SPARE * deadline]
+    runs = [device.infer(one, deadline=asked, configuration=configuration, race=False).record for one in inputs]
+    pairs = [(record.plan.stages.total, record.total) for record in runs if record.plan is not None]
+    promised = [total for planned, total in pairs if deadline and planned <= SPARE * deadline]
     predicted, total = (statistics.median(values) for values in zip(*pairs, strict=True))
+    ran = runs[-1].plan
     return Cell(
         bandwidth_bps=bandwidth,
-        deadline_ms=deadline * 1e3,
-        crosses=records[-1].by == "edge",
+        deadline_ms=deadline and deadline * 1e3,
+        configuration=repr(ran).partition(":")[0].lstrip("<"),
+        crosses=runs[-1].by == "edge",
         predicted_ms=predicted * 1e3,
         measured_ms=total * 1e3,
         ape=statistics.median(abs(planned / taken - 1) for planned, taken in pairs),
         promised=len(promised),
-        kept=sum(taken <= deadline for taken in promised),
+        kept=sum(taken <= asked for taken in promised),
     )
 
 
-def cells(repeats: int) -> list[Cell]:
+def emulated(repeats: int) -> list[Cell]:
     """Every cell of the emulated device."""
     model = load("b-alexnet")
     host = profile(model, Engine(), budget=BUDGET)
-    emulated = find_device(DEVICE)
+    board = find_device(DEVICE)
     with np.load(SHIPPED / "cifar10-256.npz") as images:
         pictures = [encode_image("png", pixels) for pixels in images["pixels"][:repeats]]
     found = []
-    with tempfile.TemporaryDirectory() as folder:
-        (file := Path(folder) / "host.json").write_text(host.to_json())
-        with ServerProcess.edge("b-alexnet", file) as edge:
-            for rate in map(BitsPerSecond, RATES):
-                with (
-                    ShapedLink(edge.address, uplink=rate, round_trip=ROUND_TRIP) as link,
-                    Device(
-                        model,
-                        edge=link.address,
-                        deadline=Seconds(1.0),
-                        device_profile=emulated_profile(host, emulated),
-                        host_profile=host,
-                        calibration=calibration_for(model, None),
-                        pace=Emulated(emulated.factor_on(host), DEVICE),
-                    ) as device,
-                ):
-                    if not device.wait_ready(30.0):
-                        raise EdgentError("the edge process was not reached")
-                    found += [cell(device, pictures, rate, deadline) for deadline in DEADLINES]
-                print(f"{rate / 1e6:g} Mbit/s done", file=sys.stderr)
+    for rate in map(BitsPerSecond, RATES):
+        with _device(
+            model,
+            host,
+            rate,
+            device_profile=emulated_profile(host, board),
+            calibration=calibration_for(model, None),
+            pace=Emulated(board.factor_on(host), DEVICE),
+        ) as device:
+            found += [cell(device, pictures, rate, Seconds(deadline)) for deadline in DEADLINES]
+        print(f"{rate / 1e6:g} Mbit/s done", file=sys.stderr)
     return found
+
+
+def factor_one(repeats: int) -> list[Cell]:
+    """Every cell of this machine as its own device and edge."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        model = load(with_seeded_weights(LIGHT / TOPOLOGY, Path(folder)))
+        host, branch = profile(model, Engine(), budget=BUDGET), model.branches[-1]
+        feeds = [next(iter(random_feeds(model.inputs, np.random.default_rng(n)).values())) for n in range(repeats)]
+        pairs = [(0, len(branch.layers)), *divisions(branch)]
+        given = [Configuration(exit=branch.exit, upload_cut=up, download_cut=down) for up, down in pairs]
+        for rate in map(BitsPerSecond, GIVEN_RATES):
+            with _device(model, host, rate, device_profile=host) as device:
+                found += [cell(device, feeds, rate, Seconds(deadline)) for deadline in FREE_DEADLINES]
+                found += [cell(device, feeds, rate, None, configuration) for configuration in given]
+            print(f"factor 1, {rate / 1e6:g} Mbit/s done", file=sys.stderr)
+    return found
+
+
+@contextmanager
+def _device(model: Model, host: Profile, rate: BitsPerSecond, **device: Any) -> Iterator[Device]:
+    """A device, and an edge process behind a shaped link."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        (file := Path(folder) / "host.json").write_text(host.to_json())
+        edge = stack.enter_context(ServerProcess.edge(str(model.path), file))
+        link = stack.enter_context(ShapedLink(edge.address, uplink=rate, round_trip=ROUND_TRIP))
+        made = stack.enter_context(Device(model, edge=link.address, deadline=Seconds(1.0), host_profile=host, **device))
+        if not made.wait_ready(30.0):
+            raise EdgentError("the edge process was not reached")
+        yield made
 
 
 def summary(found: Sequence[Cell]) -> dict[str, float | int | None]:
@@ -121,27 +171,29 @@ def summary(found: Sequence[Cell]) -> dict[str, float | int | None]:
     }
 
 
-def _document(found: Sequence[Cell]) -> dict[str, Any]:
-    crossing = [one for one in found if one.crosses]
+def _document(repeats: int) -> dict[str, Any]:
     return {
-        "device": f"{DEVICE} (emulated: right by construction in its own parts)",
-        "all": summary(found),
-        "crossing": summary(crossing),
-        "cells": [asdict(one) for one in found],
+        name: {
+            "all": summary(found),
+            "crossing": summary([one for one in found if one.crosses]),
+            "cells": [asdict(one) for one in found],
+        }
+        for name, found in (("emulated", emulated(repeats)), ("factor_1", factor_one(repeats)))
     }
 
 
 def _print(document: Mapping[str, Any]) -> None:
-    print(document["device"])
-    print(f"{'rate':>10} {'deadline':>9} {'by':>7} {'predicted':>10} {'measured':>10} {'error':>7} {'kept':>8}")
-    for one in document["cells"]:
-        print(
-            f"{one['bandwidth_bps'] / 1e6:5g} Mb/s {one['deadline_ms']:6.0f} ms "
-            f"{'edge' if one['crosses'] else 'device':>7} {one['predicted_ms']:7.1f} ms {one['measured_ms']:7.1f} ms "
-            f"{one['ape']:7.1%} {one['kept']:4d}/{one['promised']}"
-        )
-    for name in ("all", "crossing"):
-        print(name, document[name])
+    for name, setting in document.items():
+        print(f"{name}\n{'rate':>10} {'deadline':>9} {'predicted':>10} {'measured':>10} {'error':>7} {'kept':>8}  plan")
+        for one in setting["cells"]:
+            deadline = f"{one['deadline_ms']:6.0f} ms" if one["deadline_ms"] else "given"
+            print(
+                f"{one['bandwidth_bps'] / 1e6:5g} Mb/s {deadline:>9} {one['predicted_ms']:7.1f} ms "
+                f"{one['measured_ms']:7.1f} ms {one['ape']:7.1%} {one['kept']:4d}/{one['promised']:<3d}  "
+                f"{one['configuration']}"
+            )
+        for part in ("all", "crossing"):
+            print(part, setting[part])
 
 
 def main() -> int:
@@ -153,7 +205,7 @@ def main() -> int:
     if not _WARM <= options.repeats <= 256:
         parser.error(f"--repeats {options.repeats}: expected {_WARM}..256")
     try:
-        document = _document(cells(options.repeats))
+        document = _document(options.repeats)
     except EdgentError as error:
         print(error, file=sys.stderr)
         return error.exit_code
