@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import edgent
@@ -55,6 +57,7 @@ assert not found, found
         (["run", "b-alexnet", "nothing.png", "--deadline", "100ms"], "nothing.png"),
         (["run", "b-alexnet", __file__, "--deadline", "100"], "unit"),
         (["run", "b-alexnet", __file__, "--deadline", "0ms"], "positive"),
+        (["run", "b-alexnet", __file__, "--deadline", "1s", "--edge", "nowhere"], "HOST:PORT"),
         (["data", "imagenet", "."], "cifar10"),
         (["serve", "nothing"], "no such file"),
     ],
@@ -81,3 +84,12 @@ def test_an_image_that_is_no_image_is_bad_input(tmp_path: Path) -> None:
     done = command("run", "b-alexnet", str(file), "--deadline", "1s")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+    assert "cat.png" in done.stderr
+
+
+def test_what_was_answered_before_a_bad_file_is_not_lost(tmp_path: Path) -> None:
+    (bad := tmp_path / "cat.png").write_text("not a cat")
+    np.save(good := tmp_path / "zeros.npy", np.zeros((1, 3, 32, 32), dtype=np.float32))
+    done = command("run", "b-alexnet", str(good), str(bad), "--deadline", "10s", "--json")
+    assert done.returncode == 2
+    assert [answer["input"] for answer in json.loads(done.stdout)["answers"]] == [str(good)]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from edgent.latency import Profile
     from edgent.model import Model
     from edgent.runtime.answer import Answer
+    from edgent.runtime.device import Device
     from edgent.runtime.engine import Engine
 
 _IMAGES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
@@ -126,9 +127,13 @@ def run(
     with device:
         if not device.wait_ready() and edge:
             show.err.print(f"edgent: warning: no edge at {edge}; the device answers by itself")
-        answers = [_answer(device.infer(_read(file), name=str(file)), records, as_json) for file in files]
-    if as_json:
-        show.document({"answers": answers})
+        answers: list[dict[str, Any]] = []
+        try:
+            for file in files:
+                answers.append(_answer(_infer(device, file), records, as_json))
+        finally:  # what was answered before a bad file is not lost
+            if as_json and answers:
+                show.document({"answers": answers})
 
 
 def own_profile(model: Model, engine: Engine) -> Profile:
@@ -184,6 +189,14 @@ def _read(file: Path) -> Any:
         return found if file.suffix.lower() == ".npy" else {name: found[name] for name in found.files}
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{file}: no NumPy file ({error}); expected an array saved with numpy.save") from error
+
+
+def _infer(device: Device, file: Path) -> Answer:
+    given = _read(file)
+    try:
+        return device.infer(given, name=str(file))
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
 
 
 def _answer(answer: Answer, records: Path | None, as_json: bool) -> dict[str, Any]:

@@ -89,9 +89,15 @@ class GrpcChannel:
         target: "HOST:PORT".
         max_message: bytes of the largest message either way.
         clock: takes the times of replies.
+
+    Raises:
+        InputError: `target` is no address.
     """
 
     def __init__(self, target: str, *, max_message: int, clock: Clock | None = None) -> None:
+        host, _, port = target.rpartition(":")
+        if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
+            raise InputError(f"edge {target!r}: expected HOST:PORT, for example 192.0.2.7:8001")
         self.target = target
         self.max_message = max_message
         self._clock = clock or MonotonicClock()
