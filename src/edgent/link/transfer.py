@@ -7,8 +7,8 @@ A message of n bytes occupies the wire for
 The *header factor* is what Ethernet, IP and TCP (with timestamps) add to full segments: 1514 / 1448.
 The *message bytes* are what one call adds whatever its size: HTTP/2 frames and headers, the protobuf message around
 the raw tensors, and the headers of the segments that are not full. `benchmarks/shaped_link.py --messages` counts them
-on a warm connection: for pictures of 0.9-200 kB up 153-187 bytes, for tensors of 0.04-131 kB down 157-259 (more than
-up, since headers and body of an answer are sent apart).
+on a warm connection: for pictures of 0.9-200 kB up 118-200 bytes, for tensors of 0.04-131 kB down 88-197 (167 for an
+answer of one packet).
 
 A call also has a *fixed time*, whatever its size: threads that wake, protobuf, HTTP/2. It is the machines' and not the
 link's, and on a fast link it is most of what a small message takes; a device measures it (`runtime.linkstate`).
@@ -34,7 +34,7 @@ from edgent.units import BitsPerSecond, Seconds, format_bandwidth, format_bytes,
 
 HEADER_FACTOR = 1.046
 REQUEST_BYTES = 175
-REPLY_BYTES = 240
+REPLY_BYTES = 165
 CALL_TIME = Seconds(0.002)
 
 _AT_ONCE = Seconds(0.0)
@@ -51,8 +51,8 @@ class TransferModel:
         round_trip: Seconds that a request and its answer need on an empty link, both ways together.
         header_factor: Bytes on the wire per byte of full segments.
         message_bytes: Bytes that a request adds to its tensors.
-        reply_bytes: Bytes that an answer adds to its tensors. Its headers, sent ahead of the body, are in here: they
-            use the downlink's bandwidth, although a stopwatch finds them in the uplink's time.
+        reply_bytes: Bytes that an answer adds to its tensors. Its first packet is in here: it uses the downlink's
+            bandwidth, although a stopwatch finds it in the uplink's time.
         call_time: Seconds that a call takes whatever its size and the link, answer included.
         window: Bytes that may be under way before the first acknowledgement; infinite: no slow start.
     """
