@@ -13,6 +13,7 @@ from edgent.demo.outage import Request
 from edgent.demo.values import Decision, Measured, Setup
 from edgent.errors import EdgentError
 from edgent.lab.emulation import Emulated, emulated_profile, find_device
+from edgent.lab.hidden import hidden_device
 from edgent.lab.rival import Rival, encoding_seconds, preprocessing_of
 from edgent.latency import Profile
 from edgent.model import load
@@ -33,10 +34,13 @@ class Bench:
 
     def __init__(self, settings: DeviceSettings) -> None:
         self._model = load(settings.model)
-        self._host = Profile.from_json(settings.host_profile)
-        emulated = find_device(settings.emulated)
-        self._profile = emulated_profile(self._host, emulated)
-        self._pace = Emulated(emulated.factor_on(self._host), emulated.name)
+        host, emulated = Profile.from_json(settings.host_profile), find_device(settings.emulated)
+        if settings.hidden is None:
+            self._profile, self._table = emulated_profile(host, emulated), host
+            self._pace = Emulated(emulated.factor_on(host), emulated.name)
+        else:
+            device = hidden_device(host, self._model, emulated, seed=settings.hidden)
+            self._profile, self._table, self._pace = device.profile, device.table, device.pace()
         self._calibration = Calibration.from_json(settings.calibration) if settings.calibration else None
         self._images = settings.images
         self._engine = Engine()
@@ -52,7 +56,7 @@ class Bench:
             edge=edge or None,
             deadline=_WAITING,
             device_profile=self._profile,
-            host_profile=self._host,
+            host_profile=self._table,
             calibration=self._calibration,
             engine=self._engine,
             pace=self._pace,
@@ -108,7 +112,7 @@ class Bench:
                 codec=codec,
                 preprocessing=preprocessing_of(self._model),
                 pace=self._pace,
-                host_seconds=encoding_seconds(self._host, codec),
+                host_seconds=encoding_seconds(self._table, codec),
             )
             self._rivals[codec].ask(self._image(0))  # connects, and warms both sides
 

@@ -83,13 +83,23 @@ class ServerProcess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceSettings:
-    """What a device process needs; files, so that little has to be pickled."""
+    """What a device process needs; files, so that little has to be pickled.
+
+    Attributes:
+        model: names or files.
+        host_profile: of this machine, as JSON.
+        emulated: name of the device.
+        calibration: of the model, as JSON.
+        images: coded pictures.
+        hidden: seed of its layers' hidden factors; None: one factor for all.
+    """
 
     model: str
     host_profile: str
     emulated: str
     calibration: str | None
     images: tuple[bytes, ...]
+    hidden: int | None = None
 
 
 class DeviceProcess:
