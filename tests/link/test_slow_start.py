@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from edgent.errors import InputError
 from edgent.link import TransferModel
-from edgent.link.slow_start import INITIAL_WINDOW, SEGMENT_BYTES, UNLIMITED, CongestionWindow, stall, unstalled
+from edgent.link.slow_start import (
+    INITIAL_WINDOW,
+    SEGMENT_BYTES,
+    UNLIMITED,
+    CongestionWindow,
+    last_round_trip,
+    stall,
+    unstalled,
+)
 from edgent.units import BitsPerSecond, Seconds
 
 segments = st.integers(min_value=1, max_value=400)
@@ -41,6 +49,29 @@ def test_waiting_is_that_of_a_sender_simulated_segment_by_segment(
     formula = size * byte_time + stall(size, byte_time, float(window * SEGMENT_BYTES), round_trip)
     rounds = math.log2(count / window + 2) + 1
     assert formula == pytest.approx(simulated, rel=1e-9, abs=rounds * SEGMENT_BYTES * byte_time)
+
+
+def round_trip_of_the_last(count: int, byte_time: float, window: int, round_trip: float) -> float:
+    """The oracle: the same sender, and when it let its last segment go."""
+    arrivals: list[float] = []
+    acknowledged, let_go_at, wire_free_at = 0, 0.0, 0.0
+    for index in range(count):
+        while index >= window + 2 * acknowledged:
+            let_go_at = max(let_go_at, arrivals[acknowledged] + round_trip)
+            acknowledged += 1
+        wire_free_at = max(wire_free_at, let_go_at) + SEGMENT_BYTES * byte_time
+        arrivals.append(wire_free_at)
+    return arrivals[-1] + round_trip - let_go_at
+
+
+@given(count=segments, byte_time=byte_times, window=windows, round_trip=round_trips)
+def test_the_last_byte_waits_as_in_a_sender_simulated_segment_by_segment(
+    count: int, byte_time: float, window: int, round_trip: float
+) -> None:
+    found = last_round_trip(float(count * SEGMENT_BYTES), byte_time, float(window * SEGMENT_BYTES), round_trip)
+    simulated = round_trip_of_the_last(count, byte_time, window, round_trip)
+    rounds = math.log2(count / window + 2) + 2
+    assert found == pytest.approx(simulated, rel=1e-9, abs=2 * rounds * SEGMENT_BYTES * byte_time)
 
 
 @given(
@@ -140,6 +171,17 @@ def test_the_window_shrinks_while_idle_and_never_below_ten_segments() -> None:
     found = [window.at(Seconds(1.0 + wait), ROUND_TRIP) for wait in (0.0, 0.3, 0.6, 1.0, 60.0)]
     assert found == sorted(found, reverse=True)
     assert found[0] > 1e6 and found[-1] == INITIAL_WINDOW
+
+
+def test_a_queue_of_its_own_lengthens_the_timeout_so_less_is_lost_while_idle() -> None:
+    slow, fast = (8 * 1.046 / rate for rate in (20e6, 200e6))
+    left = []
+    for byte_time in (slow, fast):
+        window = CongestionWindow()
+        for began in (0.0, 0.2):
+            window.sent(3e5, Seconds(began), Seconds(began + 0.19), ROUND_TRIP, byte_time)
+        left.append(window.at(Seconds(1.39), ROUND_TRIP))
+    assert left[0] == pytest.approx(2 * left[1])
 
 
 def test_small_messages_do_not_widen_it() -> None:

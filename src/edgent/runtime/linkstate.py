@@ -221,8 +221,12 @@ class LinkState:
         return self._heard(direction, *unstalled(size, seconds, at_once, self.round_trip), timed.body_at)
 
     def _grow_windows(self, timed: Timed) -> None:
-        for window, size in ((self._up_window, timed.bytes_up), (self._down_window, len(timed.body))):
-            window.sent(size, _began_at(timed), timed.body_at, self.round_trip)
+        for window, size, bandwidth in (
+            (self._up_window, timed.bytes_up, self._bandwidth(self._told_up, self._up)),
+            (self._down_window, len(timed.body), self._bandwidth(self._told_down, self._down)),
+        ):
+            byte_time = 0.0 if bandwidth is None else _byte_time(bandwidth)
+            window.sent(size, _began_at(timed), timed.body_at, self.round_trip, byte_time)
 
     def _first_packet(self, timed: Timed) -> float:
         """What the uplink seems to take longer because the headers shared their packet with the body's beginning."""
