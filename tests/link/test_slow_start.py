@@ -10,15 +10,7 @@ from hypothesis import strategies as st
 
 from edgent.errors import InputError
 from edgent.link import TransferModel
-from edgent.link.slow_start import (
-    INITIAL_WINDOW,
-    SEGMENT_BYTES,
-    UNLIMITED,
-    CongestionWindow,
-    last_round_trip,
-    stall,
-    unstalled,
-)
+from edgent.link.slow_start import INITIAL_WINDOW, SEGMENT_BYTES, UNLIMITED, CongestionWindow, stall, unstalled
 from edgent.units import BitsPerSecond, Seconds
 
 segments = st.integers(min_value=1, max_value=400)
@@ -49,29 +41,6 @@ def test_waiting_is_that_of_a_sender_simulated_segment_by_segment(
     formula = size * byte_time + stall(size, byte_time, float(window * SEGMENT_BYTES), round_trip)
     rounds = math.log2(count / window + 2) + 1
     assert formula == pytest.approx(simulated, rel=1e-9, abs=rounds * SEGMENT_BYTES * byte_time)
-
-
-def round_trip_of_the_last(count: int, byte_time: float, window: int, round_trip: float) -> float:
-    """The oracle: the same sender, and when it let its last segment go."""
-    arrivals: list[float] = []
-    acknowledged, let_go_at, wire_free_at = 0, 0.0, 0.0
-    for index in range(count):
-        while index >= window + 2 * acknowledged:
-            let_go_at = max(let_go_at, arrivals[acknowledged] + round_trip)
-            acknowledged += 1
-        wire_free_at = max(wire_free_at, let_go_at) + SEGMENT_BYTES * byte_time
-        arrivals.append(wire_free_at)
-    return arrivals[-1] + round_trip - let_go_at
-
-
-@given(count=segments, byte_time=byte_times, window=windows, round_trip=round_trips)
-def test_the_last_byte_waits_as_in_a_sender_simulated_segment_by_segment(
-    count: int, byte_time: float, window: int, round_trip: float
-) -> None:
-    found = last_round_trip(float(count * SEGMENT_BYTES), byte_time, float(window * SEGMENT_BYTES), round_trip)
-    simulated = round_trip_of_the_last(count, byte_time, window, round_trip)
-    rounds = math.log2(count / window + 2) + 2
-    assert found == pytest.approx(simulated, rel=1e-9, abs=2 * rounds * SEGMENT_BYTES * byte_time)
 
 
 @given(
@@ -173,15 +142,23 @@ def test_the_window_shrinks_while_idle_and_never_below_ten_segments() -> None:
     assert found[0] > 1e6 and found[-1] == INITIAL_WINDOW
 
 
-def test_a_queue_of_its_own_lengthens_the_timeout_so_less_is_lost_while_idle() -> None:
-    slow, fast = (8 * 1.046 / rate for rate in (20e6, 200e6))
-    left = []
-    for byte_time in (slow, fast):
-        window = CongestionWindow()
-        for began in (0.0, 0.2):
-            window.sent(3e5, Seconds(began), Seconds(began + 0.19), ROUND_TRIP, byte_time)
-        left.append(window.at(Seconds(1.39), ROUND_TRIP))
-    assert left[0] == pytest.approx(2 * left[1])
+def test_a_message_widens_the_window_up_to_twice_itself() -> None:
+    window, found = CongestionWindow(), []
+    for index in range(3):
+        window.sent(3e5, Seconds(index * 0.2), Seconds(index * 0.2 + 0.19), ROUND_TRIP)
+        found.append(window.at(Seconds(index * 0.2 + 0.19), ROUND_TRIP))
+    assert found == [INITIAL_WINDOW + 3e5, 6e5, 6e5]
+
+
+def test_after_a_rest_the_window_is_a_guess_until_messages_have_widened_it() -> None:
+    window = CongestionWindow()
+    assert window.bounds(Seconds(0.0), ROUND_TRIP) == (INITIAL_WINDOW, INITIAL_WINDOW)
+    window.sent(3e5, Seconds(0.0), Seconds(0.2), ROUND_TRIP)
+    window.sent(1e3, Seconds(0.5), Seconds(0.54), ROUND_TRIP)  # one timeout later
+    assert window.bounds(Seconds(0.6), ROUND_TRIP) == (INITIAL_WINDOW, UNLIMITED)
+    for began in (0.6, 0.8):
+        window.sent(3e5, Seconds(began), Seconds(began + 0.19), ROUND_TRIP)
+    assert window.bounds(Seconds(1.0), ROUND_TRIP) == (6e5, 6e5)
 
 
 def test_small_messages_do_not_widen_it() -> None:

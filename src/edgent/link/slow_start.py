@@ -14,10 +14,6 @@ bandwidth and rises in the size, and how to read the bandwidth off a time (`unst
 After idling for a retransmission timeout the window is halved, after another one again, down to where it began
 (RFC 2861; Linux: `tcp_slow_start_after_idle`). Measured on the TUN link at 50 Mbit/s and 40 ms, after 1 s: 30, 60 and
 100 kB took 85, 125 and 132 ms where rate and round trip alone give 45, 50 and 57; (1) gives 83, 123 and 129.
-
-That timeout is 0.2 s (Linux' least) beyond the *smoothed* round trip (an eighth of each acknowledgement's, RFC 6298),
-which has the wire's queue in it: the last byte of a message that went out at once waits for all before it. So after
-300 kB at 20 Mbit/s and 40 ms a second holds two or three timeouts and not four, and the next 30 kB do not wait.
 """
 
 from __future__ import annotations
@@ -35,8 +31,6 @@ INITIAL_WINDOW = 10 * SEGMENT_BYTES  # RFC 6928
 UNLIMITED = math.inf
 
 _LEAST_TIMEOUT = 0.2  # seconds: Linux' floor of the part of the retransmission timeout that is not the round trip
-_SMOOTHING = 7 / 8  # what an acknowledgement leaves of the smoothed round trip (RFC 6298)
-_PER_ACKNOWLEDGEMENT = 2 * SEGMENT_BYTES
 _ROUNDS = 40  # doublings after which no window of this world is small
 _FADING, _PRIOR = 0.8, 0.1
 _TELLING = 0.010  # seconds: rules whose times differ by less cannot be told apart
@@ -64,22 +58,6 @@ def stall(size: Sizes, byte_time: Sizes | float, window: float, round_trip: floa
             break
         waits = waits + needs * np.maximum(0.0, waits_here)
     return waits if isinstance(waits, np.ndarray) else float(waits)
-
-
-def last_round_trip(size: float, byte_time: float, window: float, round_trip: float) -> float:
-    """Seconds from a message's last byte sent to its acknowledgement: the round trip, and the queue before it.
-
-    Each byte acknowledged lets two go, so the last one leaves when the first (size - window) / 2 are acknowledged.
-
-    Args:
-        size: Bytes of the message.
-        byte_time: Seconds that one of them occupies the wire.
-        window: Bytes that may be under way at the beginning.
-        round_trip: Of the empty link.
-    """
-    freed = max(0.0, (size - window) / 2)
-    since = (size - freed) * byte_time + stall(size, byte_time, window, round_trip)
-    return since - stall(freed, byte_time, window, round_trip) if freed else round_trip + since
 
 
 def unstalled(size: float, seconds: float, window: float, round_trip: float) -> tuple[float, float]:
@@ -125,7 +103,8 @@ class CongestionWindow:
 
     def renew(self) -> None:
         """The connection is a new one; the machines are the same."""
-        self._grown, self._last_at, self._queued = float(INITIAL_WINDOW), math.inf, 0.0
+        self._grown = self._surely = float(INITIAL_WINDOW)
+        self._last_at = math.inf
 
     @property
     def restarts(self) -> bool:
@@ -136,27 +115,21 @@ class CongestionWindow:
         """Bytes that a message that begins now may have under way at once; infinite where nothing limits them."""
         return self._windows(now, round_trip)[self._rule]
 
-    def rested(self, now: Seconds, round_trip: Seconds) -> bool:
-        """Whether the window may have shrunk since the last message, so that `at` is no more than a guess."""
-        return now - self._last_at > self._timeout(round_trip)
+    def bounds(self, now: Seconds, round_trip: Seconds) -> tuple[float, float]:
+        """The least and the most bytes that a message that begins now may have under way at once.
 
-    def sent(
-        self, size: float, began_at: Seconds, ended_at: Seconds, round_trip: Seconds, byte_time: float = 0.0
-    ) -> None:
-        """A message has passed; the window grows only as long as it is less than twice what is under way.
-
-        Args:
-            size: Bytes of the message.
-            began_at: When its first byte was sent.
-            ended_at: When it was over.
-            round_trip: Of the empty link.
-            byte_time: Seconds that a byte occupies the wire; 0 where nobody knows.
+        The same where nothing has rested since the connection was made; else what idling left is a guess, until
+        messages have widened the window beyond doubt.
         """
+        guess = self.at(now, round_trip)
+        least = min(guess, INITIAL_WINDOW if self._rested(now, round_trip) else self._surely)
+        return least, guess if least == guess and not self._rested(now, round_trip) else UNLIMITED
+
+    def sent(self, size: float, began_at: Seconds, ended_at: Seconds, round_trip: Seconds) -> None:
+        """A message has passed; the window grows only as long as it is less than twice what is under way."""
+        least, _ = self.bounds(began_at, round_trip)
         window = min(self.at(began_at, round_trip), self._grown)
-        kept = _SMOOTHING ** max(1.0, size / _PER_ACKNOWLEDGEMENT)
-        queued = last_round_trip(size, byte_time, window, round_trip) - round_trip
-        self._queued = kept * self._queued + (1 - kept) * max(0.0, queued)
-        self._grown = max(window, min(window + size, 2 * size))
+        self._surely, self._grown = (max(w, min(w + size, 2 * size)) for w in (min(least, window), window))
         self._last_at = ended_at
 
     def learn(self, size: float, seconds: float, byte_time: float, *, began_at: Seconds, round_trip: Seconds) -> None:
@@ -182,16 +155,20 @@ class CongestionWindow:
     def _rule(self) -> int:
         return self._errors.index(min(self._errors))
 
-    def _timeout(self, round_trip: float) -> float:
-        """Seconds of the sender's retransmission timeout."""
-        return _LEAST_TIMEOUT + round_trip + self._queued
+    def _rested(self, now: Seconds, round_trip: Seconds) -> bool:
+        return now - self._last_at > _timeout(round_trip)
 
     def _windows(self, now: Seconds, round_trip: Seconds) -> tuple[float, ...]:
         """The window now by each rule."""
         idle = max(0.0, now - self._last_at)
-        halved = self._grown / 2.0 ** min(idle // self._timeout(round_trip), float(_ROUNDS))
+        halved = self._grown / 2.0 ** min(idle // _timeout(round_trip), float(_ROUNDS))
         restarts = (INITIAL_WINDOW * factor for factor in (1.0, 2.0, 4.0))
         return (*(max(restart, halved) for restart in restarts), self._grown, UNLIMITED)
 
     def __repr__(self) -> str:
         return f"<CongestionWindow {self._grown:.0f} B, {'begins anew' if self.restarts else 'kept'} after idling>"
+
+
+def _timeout(round_trip: float) -> float:
+    """Seconds of the sender's retransmission timeout."""
+    return _LEAST_TIMEOUT + round_trip
