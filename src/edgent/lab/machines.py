@@ -99,7 +99,7 @@ class DeviceSettings:
     """What a device process needs; files, so that little has to be pickled.
 
     Attributes:
-        model: shipped name or file.
+        model: names or files.
         host_profile: of this machine, as JSON.
         emulated: what it stands for.
         calibration: of the model, as JSON.
@@ -108,6 +108,7 @@ class DeviceSettings:
         codecs: that its own plans may use; None: all.
         environment: how its own plans follow the link.
         race: whether it starts a local branch where the edge is late.
+        hidden: seed of its layers' hidden factors; None: one factor for all.
     """
 
     model: str
@@ -119,6 +120,7 @@ class DeviceSettings:
     codecs: tuple[str, ...] | None = None
     environment: Literal["static", "dynamic", "paper-dynamic"] = "static"
     race: bool = True
+    hidden: int | None = None
 
 
 class DeviceProcess:
