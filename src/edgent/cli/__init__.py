@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from edgent.cli import demo, doctor, inspect, measure, plan, prepare, replay, serve
+from edgent.cli import demo, doctor, inspect, measure, plan, prepare, replay, reproduce, serve
 from edgent.cli.map import configuration_map
 from edgent.errors import EdgentError
 
@@ -29,6 +29,7 @@ for verb in (
     serve.run,
     prepare.train,
     prepare.data,
+    reproduce.reproduce,
 ):
     app.command()(verb)
 app.command("map")(configuration_map)

@@ -20,12 +20,12 @@ def demo(
     """Edge, shaped link and emulated device answer real images; a table, and a report that opens from disk."""
     from edgent import report
     from edgent.demo import DemoOptions, run_demo
-    from edgent.demo.console import live_progress, print_result
+    from edgent.demo.console import print_result
     from edgent.demo.picture import demo_picture
 
     show.check_output(output)
     show.check_output(picture)
-    with live_progress(show.err) as progress:
+    with show.live_progress() as progress:
         result = run_demo(DemoOptions(unplug=unplug), progress=progress)
     report.write(result, output)
     if picture is not None:

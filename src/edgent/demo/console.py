@@ -1,15 +1,10 @@
-"""The demo on a terminal: live progress, and tables of at most 100 columns."""
+"""The demo on a terminal: tables of at most 100 columns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from edgent.demo.live import Progress as Told
 from edgent.demo.paired import HALF_A_POINT
 from edgent.demo.result import DemoResult, Point
 from edgent.demo.values import METHODS, OURS
@@ -25,15 +20,6 @@ from edgent.demo.words import (
 from edgent.units import format_bandwidth, format_duration
 
 _SHORT = {"device-only": "device", "edge-only": "edge", "partitioning": "partit.", "right-sizing": "r.-size"}
-
-
-@contextmanager
-def live_progress(console: Console) -> Iterator[Told]:
-    """A progress display; yields what `run_demo` tells."""
-    columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as shown:
-        task = shown.add_task("starting", total=None)
-        yield lambda what, done, whole: shown.update(task, description=what, completed=done, total=whole)
 
 
 def print_result(result: DemoResult, console: Console) -> None:

@@ -1,0 +1,25 @@
+"""All figures, in the paper's order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgent.errors import InputError
+from edgent.lab.figures import f2
+from edgent.lab.figures.figure import Figure
+
+FIGURES: tuple[Figure, ...] = (f2.FIGURE,)
+
+
+def find_figures(ids: Sequence[str]) -> tuple[Figure, ...]:
+    """The figures of some ids, each once, in the order of the catalogue; all of them where none is named.
+
+    Raises:
+        InputError: there is no such figure.
+    """
+    known = {figure.id.lower(): figure for figure in FIGURES}
+    for name in ids:
+        if name.lower() not in known:
+            raise InputError(f"no figure is called {name!r}: expected {', '.join(figure.id for figure in FIGURES)}")
+    wanted = {name.lower() for name in ids}
+    return tuple(figure for name, figure in known.items() if not ids or name in wanted)

@@ -1,0 +1,125 @@
+"""Panels to PNG and SVG files, with matplotlib: the only file that knows it."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edgent.errors import InputError, MissingExtraError
+from edgent.lab.figures.plots import Axis, Bars, Line, Mark, Panel
+
+_COLOURS = ("#2274a5", "#c0392b", "#4b8f5c", "#d98c1f", "#8467b0", "#8c8c8c", "#1b9e9e", "#a05a2c")
+_ACROSS, _WIDTH, _HEIGHT = 2, 5.4, 3.7  # panels in a row; inches of each
+_STYLE: Any = {
+    "svg.hashsalt": "edgent",  # the same plot is the same file
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+}
+
+
+def check_drawing() -> None:
+    """Whether plots can be drawn here, before hours are spent on them.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("drawing figures", "lab") from None
+
+
+def draw(title: str, panels: Sequence[Panel], stem: Path) -> tuple[Path, ...]:
+    """Draws panels as one picture.
+
+    Args:
+        title: Over all panels.
+        panels: At least one.
+        stem: The files' path, their ending apart.
+
+    Returns:
+        The SVG and the PNG file.
+
+    Raises:
+        InputError: they cannot be written.
+        MissingExtraError: matplotlib is not installed.
+    """
+    check_drawing()
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    across = min(_ACROSS, len(panels))
+    down = math.ceil(len(panels) / across)
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(across * _WIDTH, down * _HEIGHT + 0.4), layout="constrained")
+        figure.suptitle(title)
+        for panel, axes in zip(panels, figure.subplots(down, across, squeeze=False).flat, strict=False):
+            _panel(axes, panel)
+        for axes in figure.axes[len(panels) :]:
+            axes.remove()
+        return tuple(_saved(figure, stem.with_name(f"{stem.name}.{ending}")) for ending in ("svg", "png"))
+
+
+def _panel(axes: Any, panel: Panel) -> None:
+    axes.set_title(panel.title, fontsize=9)
+    base = [0.0] * len(panel.categories)
+    for mark, colour in zip(panel.marks, _colours(panel.marks), strict=True):
+        if isinstance(mark, Line):
+            _line(axes, mark, colour)
+        else:
+            _bars(axes, mark, colour, base)
+            base = [under + height for under, height in zip(base, mark.heights, strict=True)]
+    if panel.categories:
+        many = len(panel.categories) > 6
+        axes.set_xticks(range(len(panel.categories)), panel.categories, rotation=60 if many else 0, fontsize=7)
+    _axis(axes, "x", panel.x)
+    _axis(axes, "y", panel.y)
+    if len(panel.marks) > 1:
+        axes.legend()
+
+
+def _line(axes: Any, line: Line, colour: str) -> None:
+    how: dict[str, Any] = {"label": line.name, "color": colour, "linestyle": "--" if line.dashed else "-"}
+    if line.form == "points":
+        axes.plot(line.x, line.y, "o", markersize=4, label=line.name, color=colour)
+    elif line.form == "step":
+        axes.step(line.x, line.y, where="post", **how)
+    else:
+        axes.plot(line.x, line.y, marker="o" if len(line.x) <= 20 else None, markersize=3, **how)
+    if line.low:
+        axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.15, linewidth=0)
+
+
+def _bars(axes: Any, bars: Bars, colour: str, base: Sequence[float]) -> None:
+    axes.bar(range(len(bars.heights)), bars.heights, bottom=base, label=bars.name, color=colour, width=0.7)
+
+
+def _axis(axes: Any, way: str, axis: Axis) -> None:
+    getattr(axes, f"set_{way}label")(axis.label)
+    if axis.log:
+        getattr(axes, f"set_{way}scale")("log")
+
+
+def _colours(marks: Sequence[Mark]) -> list[str]:
+    return [_COLOURS[number % len(_COLOURS)] for number in range(len(marks))]
+
+
+def _saved(figure: Any, path: Path) -> Path:
+    ending = path.suffix[1:]
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=ending, dpi=110, metadata={"Date": None} if ending == "svg" else None)
+    try:
+        path.write_bytes(drawn.getvalue())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); name another folder") from None
+    return path

@@ -1,0 +1,58 @@
+"""A plot as a value: panels with marks, so that figures need no plotting library to be computed and tested."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """An axis: what it shows with its unit, and whether its steps multiply."""
+
+    label: str
+    log: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A named line, staircase or cloud of points; `low` and `high` bound an interval where given."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+    form: Literal["line", "step", "points"] = "line"
+    dashed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bars:
+    """A named height for each of the panel's categories; several are stacked in their order."""
+
+    name: str
+    heights: Sequence[float]
+
+
+Mark = Line | Bars
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """One pair of axes.
+
+    Attributes:
+        title: What it shows.
+        x: The horizontal axis.
+        y: The vertical axis.
+        marks: What is drawn; all bars are stacked.
+        categories: Names under the bars.
+    """
+
+    title: str
+    x: Axis
+    y: Axis
+    marks: Sequence[Mark]
+    categories: Sequence[str] = ()
