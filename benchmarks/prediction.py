@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 
 from edgent.codec import encode_image
-from edgent.demo.machines import ServerProcess
 from edgent.errors import EdgentError
 from edgent.lab.emulation import Emulated, emulated_profile, find_device
 from edgent.lab.link import ShapedLink
+from edgent.lab.servers import ServerProcess
 from edgent.model import SHIPPED, load
 from edgent.runtime.calibrator import calibration_for
 from edgent.runtime.device import Device

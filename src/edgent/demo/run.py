@@ -18,7 +18,7 @@ import numpy as np
 from edgent.demo.beside import beside
 from edgent.demo.judge import Judge, transport
 from edgent.demo.live import FAST, Progress, Stage
-from edgent.demo.machines import DeviceProcess, DeviceSettings, ServerProcess
+from edgent.demo.machines import DeviceProcess, DeviceSettings
 from edgent.demo.methods import Methods
 from edgent.demo.outage import Unplugged
 from edgent.demo.result import DemoResult, Host
@@ -26,6 +26,7 @@ from edgent.demo.rivals import Rivals
 from edgent.demo.values import DemoOptions, Live
 from edgent.lab.emulation import EmulatedDevice, emulated_profile, find_device
 from edgent.lab.link import ShapedLink
+from edgent.lab.servers import ServerProcess
 from edgent.latency import Profile
 from edgent.model import Model, load
 from edgent.planning.candidates import Candidates
