@@ -10,7 +10,7 @@ import numpy as np
 from edgent.demo.values import OURS, Cell, Chosen, Setup
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
-from edgent.planning.knobs import Kinds, Necessity, costs, is_needed
+from edgent.planning.knobs import NEEDED, Kinds, Necessity, costs
 from edgent.planning.outlook import Outlook
 from edgent.planning.plan import Plan
 from edgent.planning.planner import Planner
@@ -43,7 +43,7 @@ class Methods:
             deadline=deadline,
             conditions=conditions,
             chosen={name: chosen(plan, bandwidth) for name, plan in plans.items()},
-            needed=frozenset(knob for knob, each in cost.items() if is_needed(each)),
+            needed=frozenset(knob for knob, each in cost.items() if each >= NEEDED),
         )
 
 

@@ -38,8 +38,8 @@ KNOBS: Mapping[str, str] = {
 }
 """Each knob of a plan, and what is left without it."""
 
-NEEDED = 0.01
-"""A knob is needed where leaving it out costs this much accuracy in time."""
+NEEDED = 0.01 - DUST
+"""A knob is needed where leaving it out costs this much accuracy in time: a point, rounding apart."""
 
 Mask = NDArray[np.bool_]
 
@@ -139,11 +139,6 @@ class Necessity:
 def costs(best: Best, without: Mapping[str, Best]) -> dict[str, float]:
     """What leaving out each knob costs, as a fraction of accuracy in time."""
     return {knob: max(0.0, best.expected - other.expected) for knob, other in without.items()}
-
-
-def is_needed(cost: float) -> bool:
-    """Whether a knob that costs so much is needed."""
-    return cost >= NEEDED - DUST
 
 
 def _best(prospects: Prospects, outlook: Outlook | None, deadline: Seconds) -> Best:
