@@ -29,8 +29,8 @@ import numpy as np
 from edgent.codec import encode_image
 from edgent.errors import EdgentError
 from edgent.lab.link import ShapedLink
+from edgent.lab.machines import ServerProcess
 from edgent.lab.rival import Rival, preprocessing_of
-from edgent.lab.servers import ServerProcess
 from edgent.model import SHIPPED, Branch, Model, load
 from edgent.model.topologies import LIGHT, with_seeded_weights
 from edgent.planning.plan import Configuration

@@ -26,7 +26,7 @@ from edgent.codec import encode_image
 from edgent.errors import EdgentError
 from edgent.lab.emulation import Emulated, emulated_profile, find_device
 from edgent.lab.link import ShapedLink
-from edgent.lab.servers import ServerProcess
+from edgent.lab.machines import ServerProcess
 from edgent.model import SHIPPED, load
 from edgent.runtime.calibrator import calibration_for
 from edgent.runtime.device import Device

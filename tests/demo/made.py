@@ -6,10 +6,11 @@ import numpy as np
 
 from edgent.demo import METHODS, DemoOptions, DemoResult
 from edgent.demo.judge import Judge
-from edgent.demo.outage import Request, Unplugged
+from edgent.demo.outage import Unplugged
 from edgent.demo.result import Host
 from edgent.demo.rivals import Rivals
-from edgent.demo.values import Cell, Chosen, Decision, Live, Measured, Setup
+from edgent.demo.values import Cell, Chosen, Live
+from edgent.lab.runs import Decision, Measured, Request, Setup
 from edgent.link import TransferModel
 from edgent.planning.conditions import Conditions
 from edgent.planning.costs import BranchCosts, Crossing

@@ -6,8 +6,9 @@ import pytest
 
 from edgent import report
 from edgent.demo import DemoOptions, run_demo
-from edgent.demo.machines import DeviceProcess, DeviceSettings
 from edgent.errors import EdgentError
+from edgent.lab.emulation import find_device
+from edgent.lab.machines import DeviceProcess, DeviceSettings
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,8 @@ def test_the_report_of_a_real_run_is_written(made, tmp_path):
 
 
 def test_a_device_process_that_has_died_is_told_and_not_waited_for():
-    settings = DeviceSettings(model="b-alexnet", host_profile="{}", emulated="pi-5", calibration=None, images=())
+    settings = DeviceSettings(
+        model="b-alexnet", host_profile="{}", emulated=find_device("pi-5"), calibration=None, inputs=()
+    )
     with DeviceProcess(settings) as device, pytest.raises(EdgentError, match="ended unexpectedly"):
         device.overruns()

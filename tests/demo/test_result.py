@@ -14,8 +14,8 @@ from edgent.codec import decode_pixels
 from edgent.demo.console import print_result
 from edgent.demo.picture import demo_picture
 from edgent.demo.run import test_images as shipped_images
-from edgent.demo.values import Decision, Measured
 from edgent.demo.words import confirmation, verdict
+from edgent.lab.runs import Decision, Measured
 
 KEYS = {"deadlines_met", "accuracy_in_time", "p50_ms", "p95_ms"}
 NAMES = ["device-only", "edge-only", "partitioning", "right-sizing", "edgent", "rival"]

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from edgent.codec import Calibration
-from edgent.demo.machines import DeviceProcess, DeviceSettings
 from edgent.demo.methods import planners, promise
-from edgent.demo.values import OURS, DemoOptions, Setup
+from edgent.demo.values import OURS, DemoOptions
 from edgent.lab.emulation import EmulatedDevice, emulated_profile
+from edgent.lab.machines import DeviceProcess, DeviceSettings
+from edgent.lab.runs import Setup
 from edgent.latency import Profile
 from edgent.model import Model
 from edgent.planning.candidates import Candidates
@@ -65,7 +66,7 @@ def beside(
         name=f"{device}; here {device.factor_on(host):.3g} times slower than this machine's profile",
         alone_suffices=sum(promise(alone[cell]) >= promise(plans[cell]) - TOLERANCE for cell in cells) / len(cells),
         plans=plans,
-        totals=_alone(model, replace(settings, emulated=device.name), options.samples),
+        totals=_alone(model, replace(settings, emulated=device), options.samples),
     )
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from edgent.demo.cells import BORDER
 from edgent.demo.paired import Draws, Floats, interval, outcomes
-from edgent.demo.values import Chosen, Measured
+from edgent.demo.values import Chosen
+from edgent.lab.runs import Measured
 
 _Z = 1.959964  # 95 % of a normal distribution lie within
 _GRID = np.linspace(0.005, 0.995, 100)

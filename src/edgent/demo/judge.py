@@ -11,7 +11,8 @@ from edgent.demo.figures import Figures, figures, is_borderline, overall, percen
 from edgent.demo.paired import Comparison, Draws, Floats, compare, outcomes
 from edgent.demo.result import Extra, Point
 from edgent.demo.rivals import Rivals
-from edgent.demo.values import METHODS, OURS, RIVAL, Cell, Chosen, Live, Measured, Setup
+from edgent.demo.values import METHODS, OURS, RIVAL, Cell, Chosen, Live
+from edgent.lab.runs import Measured, Setup
 
 _LATE = 0.995  # share in time below which the edge counts as late
 

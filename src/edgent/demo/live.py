@@ -6,12 +6,13 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from edgent.demo.machines import DeviceProcess
 from edgent.demo.methods import Methods
 from edgent.demo.outage import Unplugged
 from edgent.demo.rivals import Rivals
-from edgent.demo.values import OURS, Cell, Decision, DemoOptions, Live, Measured, Setup
+from edgent.demo.values import OURS, Cell, DemoOptions, Live
 from edgent.lab.link import ShapedLink
+from edgent.lab.machines import DeviceProcess
+from edgent.lab.runs import Decision, Measured, Setup
 from edgent.planning.conditions import Conditions
 from edgent.units import BitsPerSecond, Seconds, format_bandwidth
 

@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgent.lab.runs import Request
 from edgent.units import BitsPerSecond, Seconds
 
 PHASES = ("before", "during", "after")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One request of the run; `at` is seconds after its start."""
-
-    at: float
-    total: float
-    by: str
-    exit: int | None
-    deadline_met: bool
-    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

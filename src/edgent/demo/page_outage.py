@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from edgent.demo.figures import percentile
-from edgent.demo.outage import PHASES, Request, Unplugged
+from edgent.demo.outage import PHASES, Unplugged
 from edgent.demo.words import unplugged_in_words
+from edgent.lab.runs import Request
 from edgent.report import COLOURS, Axis, Line, Section, Span, lines, paragraph, table
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgent.demo.values import Chosen, Measured
+from edgent.demo.values import Chosen
+from edgent.lab.runs import Measured
 
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,8 @@ from edgent.demo.figures import Figures, known, percentile
 from edgent.demo.methods import PLANNED
 from edgent.demo.outage import Unplugged
 from edgent.demo.paired import Comparison
-from edgent.demo.values import OURS, Cell, Chosen, Decision, DemoOptions, Measured, Setup
+from edgent.demo.values import OURS, Cell, Chosen, DemoOptions
+from edgent.lab.runs import Decision, Measured, Setup
 from edgent.planning.knobs import RACE
 from edgent.units import BitsPerSecond
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edgent.codec import Calibration, is_lossless
-from edgent.demo.values import Chosen, Measured, Setup
+from edgent.demo.values import Chosen
+from edgent.lab.runs import Measured, Setup
 from edgent.model import Model
 from edgent.planning.plan import Configuration
 from edgent.units import BitsPerSecond

@@ -18,7 +18,6 @@ import numpy as np
 from edgent.demo.beside import beside
 from edgent.demo.judge import Judge, transport
 from edgent.demo.live import FAST, Progress, Stage
-from edgent.demo.machines import DeviceProcess, DeviceSettings
 from edgent.demo.methods import Methods
 from edgent.demo.outage import Unplugged
 from edgent.demo.result import DemoResult, Host
@@ -26,7 +25,7 @@ from edgent.demo.rivals import Rivals
 from edgent.demo.values import DemoOptions, Live
 from edgent.lab.emulation import EmulatedDevice, emulated_profile, find_device
 from edgent.lab.link import ShapedLink
-from edgent.lab.servers import ServerProcess
+from edgent.lab.machines import DeviceProcess, DeviceSettings, ServerProcess
 from edgent.latency import Profile
 from edgent.model import Model, load
 from edgent.planning.candidates import Candidates
@@ -61,9 +60,9 @@ def run_demo(options: DemoOptions, *, progress: Progress) -> DemoResult:
     settings = DeviceSettings(
         model=options.model,
         host_profile=host.to_json(),
-        emulated=options.device,
+        emulated=device,
         calibration=None if calibration is None else calibration.to_json(),
-        images=images,
+        inputs=images,
     )
     stage = Stage(options, Methods.of(table, Kinds.of(model)), rivals, progress)
     live, unplugged, overruns = _play(stage, options, host, settings)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from edgent.demo.cells import BANDWIDTHS, DEADLINES
 from edgent.errors import InputError
+from edgent.lab.runs import Decision, Measured, Setup
 from edgent.planning.conditions import Conditions
-from edgent.planning.plan import Configuration, Stages
-from edgent.units import BitsPerSecond, Seconds
+from edgent.units import Seconds
 
 METHODS = ("device-only", "edge-only", "partitioning", "right-sizing", "edgent", "rival")
 OURS = "edgent"
@@ -48,18 +48,6 @@ class DemoOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
-    """What is run live: a configuration in a link state; the rival is `bare`.
-
-    What uses no link has no link state, so it is measured once for all.
-    """
-
-    configuration: Configuration
-    bandwidth: BitsPerSecond | None = None
-    bare: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
     """What a method does in a cell.
 
@@ -91,37 +79,6 @@ class Cell:
     conditions: Conditions
     chosen: Mapping[str, Chosen]
     needed: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """Live runs of one setup.
-
-    Attributes:
-        totals: latency of each request, seconds; infinite where nobody answered. The same request has the same
-            picture in every setup.
-        stages: medians; None for the rival.
-    """
-
-    totals: tuple[float, ...]
-    stages: Stages | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """What the device decided by itself when it was given a deadline only, and whether it kept it.
-
-    Attributes:
-        deadline: seconds.
-        configuration: its plan's; None if it had none.
-        by: who answered.
-        deadline_met: whether in time.
-    """
-
-    deadline: float
-    configuration: Configuration | None
-    by: str
-    deadline_met: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

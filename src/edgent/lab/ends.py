@@ -1,7 +1,9 @@
 """The two ends of a link as processes: our edge, and one that times transfers to it as a device does.
 
-    python -m edgent.lab.ends edge HOST [MODEL]    prints {"address": ...}, then serves
-    python -m edgent.lab.ends near ADDRESS         an order a line on stdin, an answer a line on stdout
+    python -m edgent.lab.ends edge HOST [MODEL [PROFILE]]    prints {"address": ...}, then serves until stdin ends
+    python -m edgent.lab.ends near ADDRESS                   an order a line on stdin, an answer a line on stdout
+
+With a profile the edge computes at its pace: that of an emulated, slower machine.
 
 Orders: {"do": "sound"} measures the link from scratch; {"do": "transfer", "idle": seconds, "up": bytes, "down": bytes}
 rests that long, predicts the transfer with all that was learned, and does it. {"do": "tell"} says what is known.
@@ -15,6 +17,8 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from edgent.lab.emulation import Emulated
+from edgent.latency import Profile
 from edgent.link import TransferModel
 from edgent.link.slow_start import UNLIMITED
 from edgent.model import load
@@ -75,8 +79,10 @@ class NearEnd:
         return {"seconds": seconds, "predicted": predicted, "plain": plain, "window": way.window}
 
 
-def _serve(host: str, model: str = "b-alexnet") -> None:
-    with Edge(load(model), host=host, port=0) as edge:
+def _serve(host: str, model: str = "b-alexnet", profile: str = "") -> None:
+    profiles = [Profile.load(profile)] if profile else []
+    pace = Emulated(1.0, profiles[0].emulated or profiles[0].machine) if profiles else None
+    with Edge(load(model), host=host, port=0, profiles=profiles, pace=pace) as edge:
         _say({"address": edge.address})
         sys.stdin.read()  # until the owner closes it
 

@@ -96,6 +96,7 @@ class Best:
         chance: That its own answer is in time.
         expected: Accuracy in time.
         latency: Seconds in the mean; infinite where the link carries nothing.
+        rescue: Accuracy of the local branch that answers where the edge is late; 0: none.
     """
 
     configuration: Configuration
@@ -103,6 +104,7 @@ class Best:
     chance: float
     expected: float
     latency: float
+    rescue: float
 
 
 class Necessity:
@@ -151,6 +153,7 @@ def _best(prospects: Prospects, outlook: Outlook | None, deadline: Seconds) -> B
         chance=float(fares.chance[place]),
         expected=float(fares.expected[place]),
         latency=float(fares.latency[place]),
+        rescue=float(fares.rescue[place]),
     )
 
 

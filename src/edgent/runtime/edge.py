@@ -13,6 +13,7 @@ from edgent.model import Model
 from edgent.runtime.clock import Clock, MonotonicClock
 from edgent.runtime.engine import Engine
 from edgent.runtime.limits import message_limit
+from edgent.runtime.pace import OwnPace, Pace
 from edgent.runtime.queue import EdgeQueue, Order
 from edgent.runtime.service import Service
 from edgent.runtime.turnstile import Turnstile
@@ -35,6 +36,7 @@ class Edge:
         bound: requests that may wait; the next one is turned away.
         order: who comes first, "fifo" or "deadline".
         clock: times queue and middle.
+        pace: holds what its profile says of a segment to the time of a slower machine.
 
     Raises:
         InputError: no model, or two of one name.
@@ -53,6 +55,7 @@ class Edge:
         bound: int = 32,
         order: Order = "fifo",
         clock: Clock | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.models = (models,) if isinstance(models, Model) else tuple(models)
         by_name = {model.name: model for model in self.models}
@@ -71,6 +74,7 @@ class Edge:
             max_message=message_limit(self.models),
             profiles={profile.digest: profile for profile in profiles},
             calibrations={calibration.digest: calibration for calibration in calibrations},
+            pace=pace or OwnPace(),
         )
 
     @property

@@ -21,6 +21,7 @@ from edgent.runtime import messages as m
 from edgent.runtime.clock import Clock
 from edgent.runtime.engine import Engine
 from edgent.runtime.faults import NotServedError
+from edgent.runtime.pace import OwnPace, Pace
 from edgent.runtime.serving import Target, compute, read_job, resolve
 from edgent.runtime.tensors import datatype, parse
 from edgent.runtime.transport import Call, Methods, Streaming, Unary
@@ -41,6 +42,7 @@ class Service:
         max_message: the largest load of a probe.
         profiles: of this machine, by digest.
         calibrations: by digest.
+        pace: holds the work to that of a slower machine.
     """
 
     models: Mapping[str, Model]
@@ -50,6 +52,7 @@ class Service:
     max_message: int
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    pace: Pace = field(default_factory=OwnPace)
 
     def methods(self) -> Methods:
         """The table of methods, by path."""
@@ -73,9 +76,11 @@ class Service:
     def _infer(self, message: bytes, call: Call) -> bytes:
         job = read_job(self.models, message)
         budget = call.time_remaining()
-        with self.turnstile.turn(budget=budget, seconds=self._expected(job.target)) as waited:
+        expected = self._expected(job.target)
+        with self.turnstile.turn(budget=budget, seconds=expected) as waited:
             started_at = self.clock.now()
             answer = compute(job, self.engine)
+            self.pace.hold(started_at, expected)
             middle = self.clock.now() - started_at
         call.send_headers(_times(waited, middle))
         return answer

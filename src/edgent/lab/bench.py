@@ -8,18 +8,20 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from edgent.codec import Calibration
-from edgent.demo.machines import DeviceSettings
-from edgent.demo.outage import Request
-from edgent.demo.values import Decision, Measured, Setup
 from edgent.errors import EdgentError
-from edgent.lab.emulation import Emulated, emulated_profile, find_device
+from edgent.lab.emulation import Emulated, emulated_profile
+from edgent.lab.machines import DeviceSettings
+from edgent.lab.paper import paper_dynamic
 from edgent.lab.rival import Rival, encoding_seconds, preprocessing_of
+from edgent.lab.runs import Decision, Measured, Request, Setup
 from edgent.latency import Profile
 from edgent.model import load
 from edgent.planning.conditions import ALONE, Conditions
 from edgent.planning.plan import Configuration, Stages
+from edgent.runtime.chooser import Environment, MakeChooser
 from edgent.runtime.device import Device
 from edgent.runtime.engine import Engine
+from edgent.runtime.workbench import Input
 from edgent.telemetry import Record
 from edgent.units import Seconds
 
@@ -29,16 +31,16 @@ _FIRST = 4  # requests from which a device learns what a call takes
 
 
 class Bench:
-    """The device's side of the demo."""
+    """The device's side: it does what a `DeviceProcess` orders."""
 
     def __init__(self, settings: DeviceSettings) -> None:
         self._model = load(settings.model)
         self._host = Profile.from_json(settings.host_profile)
-        emulated = find_device(settings.emulated)
+        emulated = settings.emulated
         self._profile = emulated_profile(self._host, emulated)
         self._pace = Emulated(emulated.factor_on(self._host), emulated.name)
         self._calibration = Calibration.from_json(settings.calibration) if settings.calibration else None
-        self._images = settings.images
+        self._settings = settings
         self._engine = Engine()
         self._device: Device | None = None
         self._rivals: dict[str, Rival] = {}
@@ -56,6 +58,10 @@ class Bench:
             calibration=self._calibration,
             engine=self._engine,
             pace=self._pace,
+            race=self._settings.race,
+            environment=self._environment(),
+            direction=self._settings.direction,
+            codecs=self._settings.codecs,
         )
         if not edge:
             return ALONE
@@ -72,7 +78,7 @@ class Bench:
         found: list[list[tuple[float, Stages | None]]] = [[] for _ in setups]
         for turn in range(rounds):
             for setup, wait, runs in zip(setups, patience, found, strict=True):
-                runs.append(self._once(setup, self._image(turn), wait))
+                runs.append(self._once(setup, turn, wait))
         return [_measured(runs) for runs in found]
 
     def decide(self, deadlines: Sequence[float], warm: Sequence[Configuration]) -> list[Decision]:
@@ -85,7 +91,7 @@ class Bench:
     def ready_stream(self, deadline: float) -> None:
         """See `DeviceProcess.ready_stream`."""
         assert self._device is not None
-        self._device.infer(self._image(0), deadline=Seconds(deadline))
+        self._device.infer(self._input(0), deadline=Seconds(deadline))
         self._device.wait_ready()
 
     def stream(self, seconds: float, period: float, deadline: float) -> tuple[Request, ...]:
@@ -95,7 +101,7 @@ class Bench:
         for turn in range(int(seconds / period)):
             time.sleep(max(0.0, began + turn * period - time.perf_counter()))
             at = time.perf_counter() - began
-            record = self._device.infer(self._image(turn), deadline=Seconds(deadline)).record
+            record = self._device.infer(self._input(turn), deadline=Seconds(deadline)).record
             found.append(_request(at, record))
         return tuple(found)
 
@@ -110,7 +116,7 @@ class Bench:
                 pace=self._pace,
                 host_seconds=encoding_seconds(self._host, codec),
             )
-            self._rivals[codec].ask(self._image(0))  # connects, and warms both sides
+            self._rivals[codec].ask(self._picture(0))  # connects, and warms both sides
 
     def overruns(self) -> tuple[int, int, float]:
         """See `DeviceProcess.overruns`."""
@@ -127,13 +133,22 @@ class Bench:
             each.close()
         self._rivals.clear()
 
-    def _image(self, turn: int) -> bytes:
-        """The same for every setup, so that their latencies are of the same pictures."""
-        return self._images[turn % len(self._images)]
+    def _environment(self) -> Environment | MakeChooser:
+        named = self._settings.environment
+        return paper_dynamic(self._profile) if named == "paper-dynamic" else named
+
+    def _input(self, turn: int) -> Input:
+        """The same for every setup, so that their latencies are of the same inputs."""
+        return self._settings.inputs[turn % len(self._settings.inputs)]
+
+    def _picture(self, turn: int) -> bytes:
+        found = self._input(turn)
+        assert isinstance(found, bytes), "the rival sends files of pictures"
+        return found
 
     def _decision(self, turn: int, deadline: float) -> Decision:
         assert self._device is not None
-        record = self._device.infer(self._image(turn), deadline=Seconds(deadline)).record
+        record = self._device.infer(self._input(turn), deadline=Seconds(deadline)).record
         return Decision(
             deadline=deadline,
             configuration=None if record.plan is None else record.plan.configuration,
@@ -141,12 +156,14 @@ class Bench:
             deadline_met=record.deadline_met,
         )
 
-    def _once(self, setup: Setup, image: bytes, patience: float) -> tuple[float, Stages | None]:
+    def _once(self, setup: Setup, turn: int, patience: float) -> tuple[float, Stages | None]:
         configuration = setup.configuration
         if setup.bare:
-            return self._rivals[configuration.codec].ask(image).total, None
+            return self._rivals[configuration.codec].ask(self._picture(turn)).total, None
         assert self._device is not None
-        record = self._device.infer(image, configuration=configuration, race=False, deadline=Seconds(patience)).record
+        within = Seconds(patience)
+        asked = self._device.infer(self._input(turn), configuration=configuration, race=False, deadline=within)
+        record = asked.record
         as_told = record.by == ("device" if configuration.device_only else "edge")
         return (record.total if as_told else float("inf")), record.stages
 
@@ -165,4 +182,5 @@ def _request(at: float, record: Record) -> Request:
         exit=record.exit,
         deadline_met=record.deadline_met,
         why=record.why,
+        configuration=None if record.plan is None else record.plan.configuration,
     )
