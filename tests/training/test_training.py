@@ -42,7 +42,7 @@ def test_our_response_normalisation_is_pytorchs() -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_smoke_run_is_logged_and_its_export_answers_as_the_network_does(tmp_path: Path) -> None:
-    network, _ = train(Recipe.smoke(), images(), tmp_path, seed=0, resume=False, progress=quiet)
+    network, _ = train(Recipe().smoke(), images(), tmp_path, seed=0, resume=False, progress=quiet)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert lines[-1]["epoch"] == 0
     assert len(lines[-1]["held_back_accuracy"]) == 5

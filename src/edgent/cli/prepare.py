@@ -29,7 +29,7 @@ def data(
 
 
 def train(
-    name: Annotated[str, typer.Argument(metavar="NETWORK", help="b-alexnet")],
+    name: Annotated[str, typer.Argument(metavar="NETWORK", help="b-alexnet or b-alexnet-narrow")],
     images: Annotated[Path, typer.Option("--data", metavar="DIR", help="CIFAR-10, from `edgent data cifar10`.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Model, log and checkpoint.")],
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
@@ -40,13 +40,13 @@ def train(
     """Train a multi-exit network from scratch and export it to one ONNX file (extra `train`)."""
     from dataclasses import replace
 
-    from edgent.training import Recipe, train_b_alexnet
+    from edgent.training import RECIPES, train_b_alexnet
 
-    if name != "b-alexnet":
-        raise InputError(f"no network {name!r}: expected b-alexnet")
-    recipe = Recipe.smoke() if smoke else Recipe()
+    if name not in RECIPES:
+        raise InputError(f"no network {name!r}: expected one of {', '.join(RECIPES)}")
+    recipe = RECIPES[name].smoke() if smoke else RECIPES[name]
     recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
-    path = train_b_alexnet(recipe, images, output, answers=_answers, seed=seed, resume=resume, console=show.err)
+    path = train_b_alexnet(name, recipe, images, output, answers=_answers, seed=seed, resume=resume, console=show.err)
     show.out.print(f"{path}: try `edgent inspect {path}`")
 
 

@@ -6,14 +6,12 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edgent.codec import Calibration, is_lossless
+from edgent.codec import IMAGE_CODECS, Calibration, is_lossless
 from edgent.demo.values import Chosen
 from edgent.lab.runs import Measured, Setup
 from edgent.model import Model
 from edgent.planning.plan import Configuration
 from edgent.units import BitsPerSecond
-
-_CODECS = ("source", "webp-lossless", "webp-95", "webp-90", "webp-80", "webp-50", "jpeg-95", "jpeg-90", "jpeg-75")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +34,7 @@ class Rivals:
         last = max(model.branches, key=lambda branch: branch.exit)
         (given,) = model.inputs
         found = {}
-        for codec in _CODECS:
+        for codec in IMAGE_CODECS:
             known = None if calibration is None else calibration.accuracy(last.exit, (given.name,), codec)
             accuracy = last.accuracy if is_lossless(codec) else known
             if accuracy is not None:

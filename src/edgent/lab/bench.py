@@ -10,6 +10,7 @@ from dataclasses import fields
 from edgent.codec import Calibration
 from edgent.errors import EdgentError
 from edgent.lab.emulation import Emulated, emulated_profile
+from edgent.lab.hidden import hidden_device
 from edgent.lab.machines import DeviceSettings
 from edgent.lab.paper import paper_dynamic
 from edgent.lab.rival import Rival, encoding_seconds, preprocessing_of
@@ -35,10 +36,13 @@ class Bench:
 
     def __init__(self, settings: DeviceSettings) -> None:
         self._model = load(settings.model)
-        self._host = Profile.from_json(settings.host_profile)
-        emulated = settings.emulated
-        self._profile = emulated_profile(self._host, emulated)
-        self._pace = Emulated(emulated.factor_on(self._host), emulated.name)
+        host, emulated = Profile.from_json(settings.host_profile), settings.emulated
+        if settings.hidden is None:
+            self._profile, self._table = emulated_profile(host, emulated), host
+            self._pace = Emulated(emulated.factor_on(host), emulated.name)
+        else:
+            device = hidden_device(host, self._model, emulated, seed=settings.hidden)
+            self._profile, self._table, self._pace = device.profile, device.table, device.pace()
         self._calibration = Calibration.from_json(settings.calibration) if settings.calibration else None
         self._settings = settings
         self._engine = Engine()
@@ -54,7 +58,7 @@ class Bench:
             edge=edge or None,
             deadline=_WAITING,
             device_profile=self._profile,
-            host_profile=self._host,
+            host_profile=self._table,
             calibration=self._calibration,
             engine=self._engine,
             pace=self._pace,
@@ -114,7 +118,7 @@ class Bench:
                 codec=codec,
                 preprocessing=preprocessing_of(self._model),
                 pace=self._pace,
-                host_seconds=encoding_seconds(self._host, codec),
+                host_seconds=encoding_seconds(self._table, codec),
             )
             self._rivals[codec].ask(self._picture(0))  # connects, and warms both sides
 

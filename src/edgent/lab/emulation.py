@@ -36,11 +36,11 @@ class EmulatedDevice:
         name: What profiles and reports call it.
         description: What it stands for, where its figure is from, and what range that has.
         factor: How many times slower than the profiled machine.
-        whole: Seconds that the last exit's whole branch takes on it.
+        whole: Seconds that its slowest whole branch takes on it: the last exit's, and in a bundle the largest file's.
         low: The least factor measured for it, by network; None where that is unknown.
         high: The largest.
         spread: Standard deviation of the factor's logarithm between networks; where it is unknown, that of the boards.
-        edge: Seconds that the last exit's whole branch takes on the edge that belongs to it, if one does.
+        edge: Seconds that this branch takes on the edge that belongs to it, if one does.
     """
 
     name: str
@@ -62,16 +62,20 @@ class EmulatedDevice:
         if self.factor is not None:
             return self.factor
         assert self.whole is not None
-        return self.whole / profile.branches[-1].whole.median
+        return self.whole / _slowest(profile)
 
     def edge_profile(self, profile: Profile) -> Profile:
         """The profile of the edge that belongs to it, out of that of this machine; that itself where none does."""
         if self.edge is None:
             return profile
-        return profile.scaled(self.edge / profile.branches[-1].whole.median, f"the edge of {self.name}")
+        return profile.scaled(self.edge / _slowest(profile), f"the edge of {self.name}")
 
     def __str__(self) -> str:
         return f"{self.name} (emulated): {self.description}"
+
+
+def _slowest(profile: Profile) -> float:
+    return max(branch.whole.median for branch in profile.branches)
 
 
 _NCNN = (

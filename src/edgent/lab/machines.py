@@ -108,6 +108,7 @@ class DeviceSettings:
         codecs: that its own plans may use; None: all.
         environment: how its own plans follow the link.
         race: whether it starts a local branch where the edge is late.
+        hidden: seed of hidden factors, one for each layer type; None: none.
     """
 
     model: str
@@ -119,6 +120,7 @@ class DeviceSettings:
     codecs: tuple[str, ...] | None = None
     environment: Literal["static", "dynamic", "paper-dynamic"] = "static"
     race: bool = True
+    hidden: int | None = None
 
 
 class DeviceProcess:

@@ -33,12 +33,17 @@ def join(files: Sequence[tuple[Path, onnx.ModelProto]]) -> onnx.ModelProto:
     metadata = [_known(first_path, first)]
     for path, proto in others:
         _check_alike(first_path, first, path, proto)
-        prefix = f"{path.stem}/"
+        prefix = prefix_of(path)
         metadata.append(_behind(_known(path, proto), prefix))
         _append(joined, proto, prefix, inputs)
     del joined.metadata_props[:]
     joined.metadata_props.add(key=KEY, value=_together(metadata).to_json())
     return joined
+
+
+def prefix_of(path: Path) -> str:
+    """What stands before the names of a bundle's file, but for the first file and the inputs that all share."""
+    return f"{path.stem}/"
 
 
 def _append(joined: onnx.ModelProto, proto: onnx.ModelProto, prefix: str, inputs: Collection[str]) -> None:

@@ -45,7 +45,8 @@ class Model:
 
     Attributes:
         name: what the wire calls it: the file's name without its ending.
-        path: the file.
+        path: the file; of a bundle, the first.
+        members: the files; a bundle has several.
         digest: SHA-256 over graph and weights, 64 hex digits; the metadata does not count.
         inputs: the tensors of one request, every dimension a number.
         branches: one per exit, earliest first.
@@ -54,6 +55,7 @@ class Model:
 
     name: str
     path: Path
+    members: tuple[Path, ...]
     digest: str
     inputs: tuple[Tensor, ...]
     branches: tuple[Branch, ...]
@@ -144,6 +146,7 @@ def load(model: str | Path, *, dims: Mapping[str, int] | None = None) -> Model:
     return Model(
         name=BETWEEN.join(each.stem for each in paths),
         path=path,
+        members=tuple(paths),
         digest=identity,
         inputs=inputs,
         branches=_branches(bound.graph, tensors, metadata, inputs),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,7 +22,8 @@ from edgent.codec import (
     is_lossless,
 )
 from edgent.errors import InputError
-from edgent.model import SHIPPED, Model
+from edgent.model import SHIPPED, Model, load
+from edgent.model.bundle import prefix_of
 from edgent.model.weights import cache_folder
 from edgent.runtime.engine import Engine
 from edgent.runtime.scoring import Bench, Crossing, Right, Rows
@@ -87,6 +89,8 @@ def evaluate(
 def calibration_for(model: Model, file: Path | None = None) -> Calibration | None:
     """The calibration of a model: the file named, else the one beside the model, else the one kept by digest.
 
+    A bundle without one has that of its members together, where each has one.
+
     Raises:
         InputError: the named file is of another model, or is no calibration.
     """
@@ -102,7 +106,7 @@ def calibration_for(model: Model, file: Path | None = None) -> Calibration | Non
     for path in (beside / f"{model.name}.calibration.json", _kept(model.digest)):
         if path.is_file() and (found := Calibration.load(path)).digest == model.digest:
             return found
-    return None
+    return None if len(model.members) == 1 else _of_members(model)
 
 
 def keep(calibration: Calibration) -> Path:
@@ -121,13 +125,60 @@ def _kept(digest: str) -> Path:
     return cache_folder() / "calibrations" / f"{digest[:32]}.json"
 
 
+def _of_members(bundle: Model) -> Calibration | None:
+    """What was measured of a bundle's files, under their exits' numbers and tensors' names in the bundle."""
+    sizes: dict[tuple[Crossing, str], EncodedSize] = {}
+    accuracies: list[CodecAccuracy] = []
+    data = ""
+    for path in bundle.members:
+        member = load(path)
+        found = calibration_for(member)
+        if found is None:
+            return None
+        inside = _Inside(bundle, member, "" if path == bundle.path else prefix_of(path))
+        data = data or found.data
+        for size in found.sizes:
+            tensors = inside.tensors(size.tensors)
+            sizes.setdefault((tensors, size.codec), replace(size, tensors=tensors))  # the input is of them all
+        accuracies += [
+            replace(e, exit=inside.exit(e.exit), tensors=inside.tensors(e.tensors)) for e in found.accuracies
+        ]
+    return Calibration(
+        model=bundle.name,
+        digest=bundle.digest,
+        data=data,
+        sizes=tuple(sizes.values()),
+        accuracies=tuple(accuracies),
+    )
+
+
+class _Inside(NamedTuple):
+    """What a member's exits and tensors are called in its bundle."""
+
+    bundle: Model
+    member: Model
+    prefix: str
+
+    def exit(self, number: int) -> int:
+        name = self.prefix + self.member.branch(number).name
+        return next(branch.exit for branch in self.bundle.branches if branch.name == name)
+
+    def tensors(self, names: Crossing) -> Crossing:
+        shared = {tensor.name for tensor in self.bundle.inputs}
+        return tuple(sorted(name if name in shared else self.prefix + name for name in names))
+
+
 class _Evaluator:
     def __init__(self, bench: Bench, codecs: Sequence[str], sample: NDArray[np.intp]) -> None:
         self.bench = bench
         self.for_sizes = sample[:SIZES_ON]
         self.sample: Rows = np.sort(sample)
         self.given: Crossing = (bench.input,)
-        self.crossings = {names: exits for names, exits in bench.crossings().items() if names != self.given}
+        self.crossings = {
+            names: exits
+            for names, exits in bench.crossings().items()
+            if names != self.given and any(bench.is_coded(name) for name in names)
+        }
         self.image_codecs = [codec for codec in codecs if is_image_codec(codec)]
         self.tensor_codecs = [codec for codec in codecs if not is_image_codec(codec)]
         bases = dict.fromkeys(base_codec(codec) for codec in self.tensor_codecs)

@@ -95,6 +95,10 @@ class Bench:
                     exits.append(branch.exit)
         return found
 
+    def is_coded(self, tensor: str) -> bool:
+        """Whether codecs change what crosses: whole numbers travel as they are."""
+        return (self.single.tensors[tensor].dtype or "").startswith("float")
+
     def score(self, codec: str | None = None) -> Scored:
         """Whether each exit is right about all images, undivided, when the input crosses by a codec or as it is."""
         rows = np.arange(len(self))

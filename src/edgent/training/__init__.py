@@ -11,7 +11,7 @@ except ImportError as error:
     raise MissingExtraError("training", "train") from error
 
 from edgent.training.export import Accuracy, export, measure
-from edgent.training.recipe import Recipe
+from edgent.training.recipe import RECIPES, Recipe
 from edgent.training.trainer import train_b_alexnet
 
-__all__ = ["Accuracy", "Recipe", "export", "measure", "train_b_alexnet"]
+__all__ = ["RECIPES", "Accuracy", "Recipe", "export", "measure", "train_b_alexnet"]

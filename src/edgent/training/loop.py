@@ -87,7 +87,13 @@ def train(
     """
     learning, held_back = _divided(recipe, images)
     torch.manual_seed(seed)
-    network = BAlexNet(recipe.exit_widths, recipe.dropout, len(images.class_names))
+    network = BAlexNet(
+        trunk=recipe.trunk_widths,
+        hidden=recipe.hidden_widths,
+        exits=recipe.exit_widths,
+        dropout=recipe.dropout,
+        classes=len(images.class_names),
+    )
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(
         network.parameters(),

@@ -23,10 +23,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["EXIT_AFTER", "LRN_ALPHA", "LRN_BETA", "LRN_BIAS", "LRN_SIZE", "BAlexNet", "Folding", "local_response_norm"]
+__all__ = [
+    "EXIT_AFTER",
+    "HIDDEN",
+    "LRN_ALPHA",
+    "LRN_BETA",
+    "LRN_BIAS",
+    "LRN_SIZE",
+    "TRUNK",
+    "BAlexNet",
+    "Folding",
+    "local_response_norm",
+]
 
 EXIT_AFTER = (5, 9, 12, 13)
 """The trunk layers (counted from 1) whose outputs the side branches read."""
+
+TRUNK, HIDDEN = (32, 64, 96, 96, 64), (256, 128)
+"""The paper's widths: channels of the five convolutions, values of the two hidden linear layers."""
 
 LRN_SIZE, LRN_ALPHA, LRN_BETA, LRN_BIAS = 3, 5e-5, 0.75, 1.0
 """BranchyNet's local response normalisation."""
@@ -113,20 +127,32 @@ class BAlexNet(nn.Module):
     """The trunk with its four side branches.
 
     Args:
-        widths: output channels of the convolution of each side branch, earliest first.
-        dropout: share of the values dropped behind the trunk's two hidden linear layers.
+        trunk: output channels of the trunk's convolutions; the paper's are `TRUNK`.
+        hidden: values that its two hidden linear layers give; the paper's are `HIDDEN`.
+        exits: output channels of the convolution of each side branch, earliest first.
+        dropout: share of the values dropped behind the hidden linear layers.
         classes: number of classes.
     """
 
-    def __init__(self, widths: tuple[int, int, int, int], dropout: float = 0.0, classes: int = 10) -> None:
+    def __init__(
+        self,
+        *,
+        trunk: tuple[int, int, int, int, int] = TRUNK,
+        hidden: tuple[int, int] = HIDDEN,
+        exits: tuple[int, int, int, int],
+        dropout: float = 0.0,
+        classes: int = 10,
+    ) -> None:
         super().__init__()
-        self.conv1, self.conv2 = _conv(3, 32, 5), _conv(32, 64, 5)
-        self.conv3, self.conv4, self.conv5 = _conv(64, 96, 3), _conv(96, 96, 3), _conv(96, 64, 3)
-        self.fc6, self.fc7, self.fc8 = _linear(1024, 256), _linear(256, 128), nn.Linear(128, classes)
+        a, b, c, d, e = trunk
+        self.conv1, self.conv2 = _conv(3, a, 5), _conv(a, b, 5)
+        self.conv3, self.conv4, self.conv5 = _conv(b, c, 3), _conv(c, d, 3), _conv(d, e, 3)
+        self.fc6, self.fc7 = _linear(16 * e, hidden[0]), _linear(*hidden)
+        self.fc8 = nn.Linear(hidden[1], classes)
         self.dropout = dropout
-        channels, sides = (64, 96, 96, 64), (8, 4, 4, 4)
+        channels, sides = (b, c, d, e), (8, 4, 4, 4)
         self.exits = nn.ModuleList(
-            SideBranch(*numbers, classes) for numbers in zip(channels, widths, sides, strict=True)
+            SideBranch(*numbers, classes) for numbers in zip(channels, exits, sides, strict=True)
         )
 
     def _norm(self, x: Tensor) -> Tensor:

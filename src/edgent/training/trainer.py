@@ -1,4 +1,4 @@
-"""The whole job of ``edgent train b-alexnet``: data, training, export, one look at the test images."""
+"""The whole job of ``edgent train``: data, training, export, one look at the test images."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -12,12 +12,11 @@ from edgent.training.export import Run, export, measure
 from edgent.training.loop import train
 from edgent.training.recipe import Recipe
 
-__all__ = ["MODEL_FILE", "train_b_alexnet"]
-
-MODEL_FILE = "b-alexnet.onnx"
+__all__ = ["train_b_alexnet"]
 
 
 def train_b_alexnet(
+    name: str,
     recipe: Recipe,
     data: Path,
     output: Path,
@@ -32,6 +31,7 @@ def train_b_alexnet(
     Ctrl-C may come at any time: the last whole epoch is kept, and ``resume`` goes on from there.
 
     Args:
+        name: of the file, without its ending.
         recipe: how.
         data: folder of CIFAR-10's binary files.
         output: folder for the model, the log and the checkpoint.
@@ -49,7 +49,7 @@ def train_b_alexnet(
     images, test = load_cifar10(data, "train"), load_cifar10(data, "test")
     with _bar(console or Console(stderr=True)) as progress:
         network, _ = train(recipe, images, output, seed=seed, resume=resume, progress=progress)
-    path = output / MODEL_FILE
+    path = output / f"{name}.onnx"
     export(network, images.class_names, path)
     # the test images are looked at once, in what users will run; every choice before was made on held-back ones
     accuracy = measure(answers(path), test, "CIFAR-10 test")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,9 +56,9 @@ def share_of(maps: Sequence[Mapped], knob: str) -> Share | None:
     having = [one for one in maps if knob in one.usual.costs]
     if not having:
         return None
-    usual = _pooled(having, knob, lambda one: one.usual)
-    fast, slow = (_pooled(having, knob, lambda one, k=k: one.ends[k] if one.ends else one.usual) for k in (0, 1))
-    return Share(usual=usual, low=min(usual, fast, slow), high=max(usual, fast, slow))
+    ends = [one.ends or (one.usual, one.usual) for one in having]
+    shares = [_pooled(of, knob) for of in ([one.usual for one in having], *map(list, zip(*ends, strict=True)))]
+    return Share(usual=shares[0], low=min(shares), high=max(shares))
 
 
 def summary(maps: Sequence[Mapped], inputs: Sequence[str]) -> Table:
@@ -131,8 +131,8 @@ def _picture(maps: Iterable[Mapped], knob: str, device: str, axes: Axes) -> Pane
     )
 
 
-def _pooled(maps: Sequence[Mapped], knob: str, which: Callable[[Mapped], CostMap]) -> float:
-    return float(np.mean([which(one).costs[knob] >= NEEDED for one in maps]))
+def _pooled(maps: Sequence[CostMap], knob: str) -> float:
+    return float(np.mean([one.costs[knob] >= NEEDED for one in maps]))
 
 
 def _text(share: Share | None) -> Value:
