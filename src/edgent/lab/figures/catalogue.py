@@ -1,4 +1,4 @@
-"""All figures, in the paper's order."""
+"""All figures: the paper's in its order, then the necessity maps."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from edgent.errors import InputError
 from edgent.lab.figures import f2
 from edgent.lab.figures.figure import Figure
+from edgent.lab.necessity import shipped, sized
 
-FIGURES: tuple[Figure, ...] = (f2.FIGURE,)
+FIGURES: tuple[Figure, ...] = (f2.FIGURE, shipped.FIGURE, sized.FIGURE)
 
 
 def find_figures(ids: Sequence[str]) -> tuple[Figure, ...]:

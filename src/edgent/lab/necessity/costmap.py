@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgent.lab.necessity.grid import Axes
 from edgent.link import TransferModel
 from edgent.planning.conditions import Conditions
-from edgent.planning.knobs import NEEDED, Necessity, costs
+from edgent.planning.knobs import Necessity, costs
 from edgent.planning.outlook import Outlook
 from edgent.units import BitsPerSecond, Seconds
 
@@ -30,9 +32,17 @@ class CostMap:
     costs: Mapping[str, Plane]
     best: Plane
 
-    def share(self, knob: str) -> float | None:
-        """In which share of the cells a knob is needed; None where there is no such knob to turn."""
-        return float((self.costs[knob] >= NEEDED).mean()) if knob in self.costs else None
+    def document(self) -> dict[str, Any]:
+        """As JSON has it, to a thousandth of a point."""
+        costs = {knob: plane.round(5).tolist() for knob, plane in self.costs.items()}
+        return {"costs": costs, "best": self.best.round(5).tolist()}
+
+    @classmethod
+    def from_document(cls, found: Mapping[str, Any]) -> CostMap:
+        """Reads what `document` gave."""
+        return cls(
+            costs={knob: np.array(plane) for knob, plane in found["costs"].items()}, best=np.array(found["best"])
+        )
 
 
 def cost_map(
@@ -71,3 +81,21 @@ def seen(link: TransferModel, bandwidth: BitsPerSecond, variation: float, device
     """What the regime oracle knows of a cell's link."""
     there = replace(link, bandwidth=bandwidth)
     return Outlook.around(Conditions(uplink=there, downlink=there, device_factor=device_factor), variation)
+
+
+def cost_maps(
+    necessity: Necessity, axes: Axes, link: TransferModel, variation: float, factors: Sequence[float]
+) -> list[CostMap]:
+    """The maps of a device as fast as it usually is, and as its range says.
+
+    Args:
+        necessity: The best with and without each knob.
+        axes: Bandwidths and deadlines.
+        link: All of the link but its bandwidth.
+        variation: Coefficient of variation of the bandwidth.
+        factors: How many times slower the device is than the candidates say.
+    """
+    return [
+        cost_map(necessity, axes.bandwidths, axes.deadlines, link, variation=variation, device_factor=factor)
+        for factor in factors
+    ]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import product
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from edgent.document import Node, parse, read_text
 from edgent.errors import InputError
@@ -20,7 +20,13 @@ from edgent.units import BitsPerSecond, Seconds
 SCHEMA = 1
 
 Given = Literal["file", "tensor", "kept"]
-"""The input: an image file as it came, a tensor that no image codec fits, or a file that may not leave the device."""
+"""What the input is; see `INPUTS`."""
+
+INPUTS: Mapping[Given, str] = {
+    "file": "an image file, which may be sent as it came",
+    "tensor": "a tensor, which no image codec fits",
+    "kept": "an image file, which may not leave the device, however it is encoded",
+}
 
 _AXES = ("bandwidths_bps", "deadlines_ms", "devices", "inputs", "variations", "round_trip_ms", "networks")
 _ASSUMED = ("exits", "answer_bytes", "images", "tensors", "int8", "smaller", "bigger")
@@ -74,8 +80,8 @@ class Axes:
                 raise InputError(f"grid: {name}: found {len(values)} entries, expected one at least and none twice")
         if min(*self.bandwidths, *self.deadlines) <= 0:
             raise InputError("grid: found a bandwidth or deadline of 0, expected positive ones")
-        if unknown := [given for given in self.inputs if given not in get_args(Given)]:
-            raise InputError(f"grid: the input {unknown[0]!r} is none of {', '.join(get_args(Given))}")
+        if unknown := [given for given in self.inputs if given not in INPUTS]:
+            raise InputError(f"grid: the input {unknown[0]!r} is none of {', '.join(INPUTS)}")
         for name in self.devices:
             find_device(name)
 

@@ -7,22 +7,23 @@ map reads it off the predicted ones. Where the race has a say, requests are run 
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from edgent.codec import Calibration, decode_pixels, fit, normalise
+from edgent.codec import Calibration, decode_pixels, encode_image, fit, normalise
 from edgent.errors import EdgentError
+from edgent.lab.emulation import Emulated
 from edgent.lab.hidden import HiddenDevice
 from edgent.lab.link import ShapedLink
 from edgent.lab.necessity.grid import Cell, Given
-from edgent.latency import Profile
-from edgent.link import Predictive, TransferModel
-from edgent.model import Model
+from edgent.link import Predictive
+from edgent.model import SHIPPED, Model
 from edgent.planning.knobs import RACE, Best
 from edgent.planning.plan import Configuration
 from edgent.planning.prospects import chances
@@ -34,7 +35,7 @@ FAST = BitsPerSecond(1e9)
 BORDER = 0.05
 """A cell is borderline where a configuration's median lies within this share of the deadline: there chance decides."""
 
-_PATIENCE = Seconds(6.0)  # longer than any deadline of a grid
+_PATIENCE = Seconds(6.0)  # longer than any deadline of a grid; what an answer counts that somebody else gave
 _CONNECTING = 20.0  # seconds
 _DRAINED = 1.5  # of the mean latency: longer than the slowest quantile takes
 _CALLS = 20  # after which a device knows what a call takes
@@ -74,35 +75,36 @@ class Seen:
         return {"best": self.best, "without": dict(self.without), "borderline": self.borderline}
 
 
-@dataclass(slots=True, kw_only=True)
 class Bench:
     """A device, its link, and what it runs.
 
     Args:
         device: Connected to the edge by the link.
         link: Between them.
-        model: What is run.
         images: Coded ones.
         requests: Of each configuration and link state.
-        accuracies: Of each exit, undivided.
+        pace: Of the device.
     """
 
-    device: Device
-    link: ShapedLink
-    model: Model
-    images: Sequence[bytes]
-    requests: int
-    _totals: dict[tuple[Configuration, Given, float, float], list[float]] = field(default_factory=dict)
+    def __init__(
+        self, device: Device, link: ShapedLink, images: Sequence[bytes], requests: int, pace: Emulated
+    ) -> None:
+        self._device, self._link, self._images, self._requests = device, link, images, requests
+        self._pace = pace
+        self._totals: dict[tuple[Configuration, Given, float, float], list[float]] = {}
 
-    def call_time(self, first: Configuration) -> TransferModel:
-        """The link but for its bandwidth, as the device finds it after some calls of a configuration."""
-        self.link.set(uplink=FAST, downlink=FAST)
+    def call_time(self, first: Configuration) -> float:
+        """Seconds that a call takes whatever its size and the link, after some calls of a configuration."""
+        self._link.set(uplink=FAST, downlink=FAST)
         for turn in range(_CALLS):
             self._once(first, "file", turn, _PATIENCE, race=False)
-        conditions = self.device.conditions
-        if conditions is None:
-            raise EdgentError("the edge process was not reached")
-        return conditions.uplink
+        conditions = self._device.conditions
+        assert conditions is not None, "a connected edge was probed"
+        return float(conditions.uplink.call_time)
+
+    def overruns(self) -> tuple[int, int, float]:
+        """Pieces of work held to the pace, those that came too late for it, and the worst of them in seconds."""
+        return self._pace.holds, self._pace.overruns, float(self._pace.worst_overrun)
 
     def run(self, asked: Asked) -> Seen:
         """Runs one cell."""
@@ -119,7 +121,7 @@ class Bench:
 
     def _accuracy_in_time(self, cell: Cell, choice: Best, *, race: bool) -> float:
         latencies = np.sort(self._latencies(cell, choice.configuration))[None, ::-1]
-        weights = np.full(self.requests, 1 / self.requests)
+        weights = np.full(self._requests, 1 / self._requests)
         chance = float(chances(latencies, cell.deadline, weights)[0])
         if race and choice.rescue > 0 and chance < 1:
             return self._raced(cell, choice)
@@ -130,7 +132,7 @@ class Bench:
         link = (0.0, 0.0) if configuration.device_only else (cell.variation, cell.bandwidth)
         key = (configuration, cell.given, *link)
         if key not in self._totals:
-            self.device.warm(configuration)
+            self._device.warm(configuration)
             self._totals[key] = [
                 self._at(cell, rate, configuration, turn, _PATIENCE, race=False)[0]
                 for turn, rate in enumerate(self._rates(cell))
@@ -142,7 +144,7 @@ class Bench:
         found = []
         for turn, rate in enumerate(self._rates(cell)):
             total, by, exit = self._at(cell, rate, choice.configuration, turn, cell.deadline, race=True)
-            accuracy = choice.accuracy if by == "edge" else self.model.branch(exit or 0).accuracy or 0.0
+            accuracy = choice.accuracy if by == "edge" else self._device.model.branch(exit or 0).accuracy or 0.0
             found.append(accuracy if total <= cell.deadline else 0.0)
             if by != "edge":
                 time.sleep(min(_DRAINED * choice.latency, _PATIENCE))  # what was sent is still on the link
@@ -150,48 +152,53 @@ class Bench:
 
     def _rates(self, cell: Cell) -> list[BitsPerSecond]:
         law = Predictive.log_normal(cell.bandwidth, cell.variation)
-        return [BitsPerSecond(law.quantile((turn + 0.5) / self.requests)) for turn in range(self.requests)]
+        return [BitsPerSecond(law.quantile((turn + 0.5) / self._requests)) for turn in range(self._requests)]
 
     def _at(
         self, cell: Cell, rate: BitsPerSecond, configuration: Configuration, turn: int, within: Seconds, *, race: bool
     ) -> tuple[float, str, int | None]:
-        self.link.set(uplink=rate, downlink=rate)
+        self._link.set(uplink=rate, downlink=rate)
         return self._once(configuration, cell.given, turn, within, race=race)
 
     def _once(
         self, configuration: Configuration, given: Given, turn: int, within: Seconds, *, race: bool
     ) -> tuple[float, str, int | None]:
-        image = self.images[turn % len(self.images)]
-        value = _tensor(self.model, image) if given == "tensor" else image
-        record = self.device.infer(value, configuration=configuration, race=race, deadline=within).record
+        image = self._images[turn % len(self._images)]
+        value = _tensor(self._device.model, image) if given == "tensor" else image
+        record = self._device.infer(value, configuration=configuration, race=race, deadline=within).record
         as_told = race or record.by == ("device" if configuration.device_only else "edge")
-        return (float(record.total) if as_told else float("inf")), record.by, record.exit
+        return float(record.total if as_told else _PATIENCE), record.by, record.exit
 
 
-def connected(
-    model: Model, hidden: HiddenDevice, host: Profile, calibration: Calibration | None, link: ShapedLink
-) -> tuple[Device, Any]:
-    """A device at the pace of an emulated board, connected; and the pace, which counts overruns.
+@contextlib.contextmanager
+def bench(
+    model: Model, hidden: HiddenDevice, calibration: Calibration | None, link: ShapedLink, requests: int
+) -> Iterator[Bench]:
+    """A device at the pace of an emulated board, connected over the link.
 
     Raises:
         EdgentError: the edge was not reached.
     """
     pace = hidden.pace()
-    device = Device(
+    link.set(uplink=FAST, downlink=FAST)
+    with Device(
         model,
         edge=link.address,
         deadline=Seconds(1.0),
         device_profile=hidden.profile,
         host_profile=hidden.table,
-        edge_profile=host,
         calibration=calibration,
         engine=Engine(threads=1),
         pace=pace,
-    )
-    if not device.wait_ready(_CONNECTING):
-        device.close()
-        raise EdgentError("the edge process was not reached")
-    return device, pace
+    ) as device:
+        if not device.wait_ready(_CONNECTING):
+            raise EdgentError("the edge process was not reached")
+        yield Bench(device, link, _images(requests), requests, pace)
+
+
+def _images(count: int) -> tuple[bytes, ...]:
+    with np.load(SHIPPED / "cifar10-256.npz") as shipped:
+        return tuple(encode_image("png", pixels) for pixels in shipped["pixels"][:count])
 
 
 def _tensor(model: Model, image: bytes) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from edgent.lab.figures.figure import Column, Table, Value
 from edgent.lab.figures.plots import Axis, Panel, Tiles
 from edgent.lab.necessity.costmap import CostMap
-from edgent.lab.necessity.grid import Axes
+from edgent.lab.necessity.grid import INPUTS, Axes
 from edgent.planning.knobs import KNOBS, NEEDED
 
 
@@ -66,11 +66,10 @@ def summary(maps: Sequence[Mapped], inputs: Sequence[str]) -> Table:
     columns = (
         Column(key="knob", title="knob"),
         *(Column(key=given, title=f"{given}, % of the cells") for given in inputs),
-        Column(key="without", title="left without it"),
     )
     rows = tuple(
-        (knob, *(_text(share_of([one for one in maps if one.given == given], knob)) for given in inputs), left)
-        for knob, left in KNOBS.items()
+        (knob, *(_text(share_of([one for one in maps if one.given == given], knob)) for given in inputs))
+        for knob in KNOBS
     )
     return Table(title="Needed in which share of the cells (within the devices' ranges)", columns=columns, rows=rows)
 
@@ -133,6 +132,12 @@ def _picture(maps: Iterable[Mapped], knob: str, device: str, axes: Axes) -> Pane
 
 def _pooled(maps: Sequence[CostMap], knob: str) -> float:
     return float(np.mean([one.costs[knob] >= NEEDED for one in maps]))
+
+
+def meanings() -> str:
+    """What is left without each knob, and what the inputs are."""
+    left = "; ".join(f"{knob}: {words}" for knob, words in KNOBS.items())
+    return f"Left without {left}. Inputs: {'; '.join(f'{name}: {words}' for name, words in INPUTS.items())}."
 
 
 def _text(share: Share | None) -> Value:
