@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from edgent.codec import Calibration
@@ -18,7 +19,7 @@ from edgent.lab.link import ShapedLink
 from edgent.lab.machines import ServerProcess
 from edgent.lab.necessity.check import Checked, agreement, differences, listed, overruns
 from edgent.lab.necessity.costmap import cost_maps, seen
-from edgent.lab.necessity.grid import Axes, Cell, Given, Grid, load_grid
+from edgent.lab.necessity.grid import Cell, Given, Grid, load_grid
 from edgent.lab.necessity.live import FAST, Asked, Seen, bench
 from edgent.lab.necessity.public import without_input
 from edgent.lab.necessity.report import Mapped, by, every, meanings, pictures, summary
@@ -84,20 +85,22 @@ def run(lab: Lab) -> Result:
     shipped = Shipped.of(lab, checked_grid(lab))
     grid, axes = shipped.grid, shipped.grid.shipped
     asked = grid.shipped.some(grid.live_share, lab.seed)
+    bests = {
+        (hidden.device.name, given): shipped.necessity(hidden, given)
+        for hidden in shipped.devices
+        for given in axes.inputs
+    }
     with _laboratory(shipped) as link:
         call = Seconds(lab.parts.part("necessity-call", shipped.stamp, lambda: _call_time(shipped, link)))
         ideal = TransferModel(bandwidth=BitsPerSecond(1.0), round_trip=axes.round_trip, call_time=call)
-        maps: list[Mapped] = []
-        checked: list[Checked] = []
-        overran: list[str] = []
-        for number, hidden in enumerate(shipped.devices):
-            lab.progress(hidden.device.name, number, len(shipped.devices))
-            own = [cell for cell in asked if cell.device == hidden.device.name]
-            bests = {given: shipped.necessity(hidden, given) for given in axes.inputs}
-            maps += _mapped(shipped.model.name, hidden, bests, axes, ideal)
-            found, late = _live(lab, shipped, hidden, [_asked(cell, bests[cell.given], ideal) for cell in own], link)
-            checked += found
-            overran.append(late)
+        asked = [_asked(cell, bests[cell.device, cell.given], ideal) for cell in axes.some(grid.live_share, lab.seed)]
+        lived = [_live(lab, shipped, hidden, asked, link) for hidden in shipped.devices]
+    checked = [one for found, _ in lived for one in found]
+    maps = [
+        one
+        for number, hidden in enumerate(shipped.devices)
+        for one in _mapped(lab, shipped, hidden, bests, ideal, number)
+    ]
     left_out = f" Not in this package, so left out: {', '.join(shipped.missing)}." if shipped.missing else ""
     return Result(
         orderings=(),
@@ -114,7 +117,7 @@ def run(lab: Lab) -> Result:
             f"Grid {grid.digest[:12]}, {shipped.model.name}.{left_out}",
             f"{EDGE} A quantised network is as fast beside its float32 one on an emulated device as on this machine.",
             *map(str, shipped.devices),
-            *overran,
+            *(late for _, late in lived),
         ),
         across=len(axes.devices),
         details=(every(maps), listed(checked)),
@@ -159,19 +162,25 @@ def _call_time(shipped: Shipped, link: ShapedLink) -> float:
 
 
 def _mapped(
-    network: str, hidden: HiddenDevice, bests: dict[Given, Necessity], axes: Axes, link: TransferModel
+    lab: Lab,
+    shipped: Shipped,
+    hidden: HiddenDevice,
+    bests: Mapping[tuple[str, Given], Necessity],
+    link: TransferModel,
+    number: int,
 ) -> Iterator[Mapped]:
-    for given, necessity in bests.items():
-        for variation in axes.variations:
-            usual, *ends = cost_maps(necessity, axes, link, variation, (1.0, *ends_of(hidden.device)))
-            yield Mapped(
-                network=network,
-                device=hidden.device.name,
-                given=given,
-                variation=variation,
-                usual=usual,
-                ends=tuple(ends),
-            )
+    axes, name = shipped.grid.shipped, hidden.device.name
+    lab.progress(f"the map of {name}", number, len(shipped.devices))
+    for given, variation in product(axes.inputs, axes.variations):
+        usual, *ends = cost_maps(bests[name, given], axes, link, variation, (1.0, *ends_of(hidden.device)))
+        yield Mapped(
+            network=shipped.model.name,
+            device=name,
+            given=given,
+            variation=variation,
+            usual=usual,
+            ends=tuple(ends),
+        )
 
 
 def _asked(cell: Cell, necessity: Necessity, link: TransferModel) -> Asked:
@@ -182,9 +191,10 @@ def _asked(cell: Cell, necessity: Necessity, link: TransferModel) -> Asked:
 
 
 def _live(
-    lab: Lab, shipped: Shipped, hidden: HiddenDevice, asked: list[Asked], link: ShapedLink
+    lab: Lab, shipped: Shipped, hidden: HiddenDevice, some: list[Asked], link: ShapedLink
 ) -> tuple[list[Checked], str]:
     """A device's cells; they are one part."""
+    asked = [one for one in some if one.cell.device == hidden.device.name]
 
     def measured() -> dict[str, object]:
         found = []
