@@ -84,7 +84,6 @@ def run(lab: Lab) -> Result:
     """Measures this machine, computes the map, and runs some of its cells live."""
     shipped = Shipped.of(lab, checked_grid(lab))
     grid, axes = shipped.grid, shipped.grid.shipped
-    asked = grid.shipped.some(grid.live_share, lab.seed)
     bests = {
         (hidden.device.name, given): shipped.necessity(hidden, given)
         for hidden in shipped.devices
