@@ -124,7 +124,7 @@ def summary(found: Sequence[Cell]) -> dict[str, float | int | None]:
 def _document(found: Sequence[Cell]) -> dict[str, Any]:
     crossing = [one for one in found if one.crosses]
     return {
-        "device": f"{DEVICE} (emulated: right by construction in its own parts)",
+        "device": f"{find_device(DEVICE)}; right by construction in its own parts",
         "all": summary(found),
         "crossing": summary(crossing),
         "cells": [asdict(one) for one in found],
