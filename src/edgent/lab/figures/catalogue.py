@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgent.errors import InputError
-from edgent.lab.figures import f1, f2, f8a, f8b, f8c, f9
+from edgent.lab.figures import f1, f2, f8a, f8b, f8c, f9, f10, f11
 from edgent.lab.figures.figure import Figure
 
-FIGURES: tuple[Figure, ...] = (f1.FIGURE, f2.FIGURE, f8a.FIGURE, f8b.FIGURE, f8c.FIGURE, f9.FIGURE)
+FIGURES: tuple[Figure, ...] = tuple(module.FIGURE for module in (f1, f2, f8a, f8b, f8c, f9, f10, f11))
 
 
 def find_figures(ids: Sequence[str]) -> tuple[Figure, ...]:

@@ -199,7 +199,7 @@ def _why(answered: Mapping[int, Sequence[str]], only_edgent: Sequence[int]) -> s
     if answered[100]:
         return "what fits in 100 ms, on the device or as a coded picture over the link, fits at every other deadline"
     if not only_edgent:
-        return "the input takes longer than 200 ms to send, and no exit is done on the device by then; then all fit at once"
+        return "within 200 ms neither is the input sent nor any exit done on the device; then all fit at once"
     return f"only right-sizing answers at {', '.join(map(str, only_edgent))} ms"
 
 
