@@ -24,7 +24,7 @@ from edgent.replay import Report, Request, replay
 from edgent.units import Seconds
 
 FRACTION_MAP = "dynamic, reward as printed"
-"""Algorithm 3 with a map by exp(accuracy) + throughput, the accuracy a fraction; "dynamic" has it by the prose's order."""
+"""Algorithm 3, its map by exp(accuracy) + throughput with a fraction for accuracy; "dynamic": by the prose's order."""
 
 LIVE: dict[str, Environment] = {"static": "static", "dynamic": "paper-dynamic", "ours": "dynamic"}
 """The configurators by the names that the figure has for them; on a live device."""
@@ -193,8 +193,8 @@ def _why(static: Curve, dynamic: Curve) -> str:
     if static.plans and dynamic.plans:
         same = np.mean([one == other for one, other in zip(static.plans, dynamic.plans, strict=False)])
         return (
-            f"both plan the same for {same:.0%} of the requests: with the bandwidth measured at every request little is "
-            f"left for change points to find; accuracy in time {points:+.1f} points from the static one's"
+            f"both plan the same for {same:.0%} of the requests: with the bandwidth measured at every request, little "
+            f"is left for change points to find; accuracy in time {points:+.1f} points from the static one's"
         )
     return (
         f"both want the most accurate plan in time, which is mostly the same one; a state's mean lags behind the last "

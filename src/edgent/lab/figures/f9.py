@@ -29,6 +29,7 @@ DEADLINES = tuple(number / 10 for number in range(1, 11))
 OURS, ORACLE = "two cuts", "plan oracle"
 _ROUNDS = 10
 _LONGEST = 1.2 * DEADLINES[-1]  # predicted: what is slower is no answer to any of these deadlines
+_CLEARLY = 0.8
 _BORDER, _POINT, _HALF = 0.05, 0.01, 0.005
 _FULL = ("device-only", "edge-only", "partition-only")  # who has the last exit only
 _MISSED = -0.05  # where the paper's plot has a negative accuracy
@@ -130,11 +131,16 @@ def _planners(table: Candidates, *, edge_first: bool) -> dict[str, Planner]:
 
 
 def worth_trying(table: Candidates, conditions: Conditions) -> list[Configuration]:
-    """The fastest of each exit and codec, with and without the edge, that is no slower than any deadline here."""
-    latency = conditions.latency(table)
+    """The fastest of each exit and codec, with and without the edge, that may be the best at some deadline here.
+
+    Left out is what no deadline leaves time for, and what another as accurate undercuts by a fifth of its time: so far
+    off is no prediction.
+    """
+    latency, accuracy = conditions.latency(table), table.accuracy
     best: dict[tuple[int, ...], int] = {}
     for row in np.argsort(latency, kind="stable"):
-        if latency[row] <= _LONGEST:
+        beaten = (accuracy >= accuracy[row]) & (latency < _CLEARLY * latency[row])
+        if latency[row] <= _LONGEST and not beaten.any():
             kind = (int(table.exit[row]), int(table.codec[row]), int(table.messages[row]))
             best.setdefault(kind, int(row))
     return [table.configuration(row) for row in best.values()]
