@@ -15,6 +15,7 @@ _COLOURS = ("#2274a5", "#c0392b", "#4b8f5c", "#d98c1f", "#8467b0", "#8c8c8c", "#
 _ACROSS, _WIDTH, _HEIGHT = 2, 5.4, 3.7  # panels in a row; inches of each
 _SMALL_WIDTH, _SMALL_HEIGHT = 2.3, 1.9  # of each where more are asked for in a row
 _TILES = "YlOrRd"
+_THIN, _THICKER = 1.3, 0.6  # points: an earlier line stays visible under a later one
 _STYLE: Any = {
     "svg.hashsalt": "edgent",  # the same plot is the same file
     "svg.fonttype": "none",
@@ -78,15 +79,16 @@ def draw(title: str, panels: Sequence[Panel], stem: Path, across: int = _ACROSS)
 def _panel(axes: Any, panel: Panel) -> None:
     axes.set_title(panel.title, fontsize=9)
     base = [0.0] * len(panel.categories)
-    for mark, colour in zip(panel.marks, _colours(panel.marks), strict=True):
+    for number, (mark, colour) in enumerate(zip(panel.marks, _colours(panel.marks), strict=True)):
         if isinstance(mark, Line):
-            _line(axes, mark, colour)
+            _line(axes, mark, colour, _THIN + _THICKER * (len(panel.marks) - 1 - number))
         elif isinstance(mark, Tiles):
             _tiles(axes, mark, panel.categories)
         else:
             _bars(axes, mark, colour, base)
             base = [under + height for under, height in zip(base, mark.heights, strict=True)]
-    if panel.categories and not any(isinstance(mark, Tiles) for mark in panel.marks):
+    if any(isinstance(mark, Bars) for mark in panel.marks):
+        axes.set_ylim(0, 1.05 * max(base))
         many = len(panel.categories) > 6
         axes.set_xticks(range(len(panel.categories)), panel.categories, rotation=60 if many else 0, fontsize=7)
     _axis(axes, "x", panel.x)
@@ -95,10 +97,15 @@ def _panel(axes: Any, panel: Panel) -> None:
         axes.legend()
 
 
-def _line(axes: Any, line: Line, colour: str) -> None:
-    how: dict[str, Any] = {"label": line.name, "color": colour, "linestyle": "--" if line.dashed else "-"}
+def _line(axes: Any, line: Line, colour: str, width: float) -> None:
+    how: dict[str, Any] = {
+        "linewidth": width,
+        "label": line.name,
+        "color": colour,
+        "linestyle": "--" if line.dashed else "-",
+    }
     if line.form == "points":
-        axes.plot(line.x, line.y, "o", markersize=4, label=line.name, color=colour)
+        axes.plot(line.x, line.y, "o", markersize=2, label=line.name, color=colour)
     elif line.form == "step":
         axes.step(line.x, line.y, where="post", **how)
     else:

@@ -2,72 +2,102 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
-from edgent.lab.emulation import emulated_profile, find_device
+from edgent.lab.figures.choosing import chains
 from edgent.lab.figures.figure import Column, Figure, Lab, Ordering, Result, Table
-from edgent.lab.figures.machines import host_profile
+from edgent.lab.figures.machines import Setting, at_the_speed_of, setting
 from edgent.lab.figures.plots import Axis, Bars, Panel
-from edgent.latency import Profile
-from edgent.model import Model, load
+from edgent.lab.figures.wide import wide_trunk
+from edgent.model import load
 
-_DEVICE = "paper-pi3"
 _UNEVEN = 5.0  # the largest over the median: below it nobody would call the bars very uneven
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One layer: its place and operator, its seconds on the device, its output's bytes."""
+
+    name: str
+    seconds: float
+    size: float
 
 
 def run(lab: Lab) -> Result:
     """Profiles this machine, and scales that to the device."""
-    model = load("b-alexnet")
-    device = find_device(_DEVICE)
-    return result(model, emulated_profile(host_profile(lab, model), device), str(device))
+    narrow, resident = setting(lab, "paper-pi3"), setting(lab, "paper-pi3-resident")
+    with tempfile.TemporaryDirectory(prefix="edgent-wide-") as folder:
+        wide = at_the_speed_of(resident, lab, load(wide_trunk(Path(folder))))
+        shown = {each.name: layers_of(each) for each in (narrow, wide)}
+    return result(shown, (str(narrow.device), f"{wide.name}: {wide.device}"))
 
 
-def result(model: Model, profile: Profile, device: str) -> Result:
-    """The figure, from a device's profile of the last exit's branch."""
-    branch = model.branches[-1]
-    up, _ = branch.boundary_bytes()  # between a cut and the end: what the layer before it has made
-    names = [layer.name for layer in branch.layers]
-    seconds = profile.branch(branch.exit).layers
-    sizes = [*(float(size) for size in up[1:-1, -1]), sum(float(t.nbytes or 0) for t in branch.outputs)]
-    rows = tuple(
-        (name, layer.op, 1e3 * time, size)
-        for name, layer, time, size in zip(names, branch.layers, seconds, sizes, strict=True)
+def layers_of(chosen: Setting) -> list[Layer]:
+    """The layers of the last exit's branch."""
+    chain = chains(chosen.model, chosen.profile, chosen.edge)[-1]
+    branch = chosen.model.branches[-1]
+    rows = zip(branch.layers, chain.device, chain.output_sizes, strict=True)
+    return [
+        Layer(name=f"{number} {layer.op}", seconds=seconds, size=size)
+        for number, (layer, seconds, size) in enumerate(rows, start=1)
+    ]
+
+
+def result(shown: Mapping[str, Sequence[Layer]], notes: tuple[str, ...]) -> Result:
+    """The figure, from the layers in each setting."""
+    return Result(
+        orderings=tuple(_ordering(name, layers) for name, layers in shown.items()),
+        tables=tuple(_table(name, layers) for name, layers in shown.items()),
+        panels=tuple(panel for name, layers in shown.items() for panel in _panels(name, layers)),
+        notes=notes,
     )
+
+
+def _ordering(name: str, layers: Sequence[Layer]) -> Ordering:
+    columns = [each.seconds for each in layers], [each.size for each in layers]
+    times, sizes = (max(values) / max(median(values), 1e-12) for values in columns)
+    return Ordering(
+        reported="layers' times and the sizes of their outputs are both very uneven",
+        ours=f"{name}: the largest is {times:.0f} times the median time, and {sizes:.0f} times the median size",
+        reproduced=min(times, sizes) >= _UNEVEN,
+        why="convolutions and normalisation compute, pooling shrinks, fully connected layers end in a few numbers",
+    )
+
+
+def _table(name: str, layers: Sequence[Layer]) -> Table:
     columns = (
         Column(key="layer", title="layer"),
-        Column(key="op", title="operator"),
         Column(key="device_ms", title="on the device", show=lambda ms: f"{ms:.1f} ms"),
         Column(key="output_bytes", title="output", show=lambda size: f"{size:.0f} B"),
     )
-    return Result(
-        orderings=(_ordering(seconds, sizes),),
-        tables=(Table(title=f"{model.name}, its {len(names)} layers", columns=columns, rows=rows),),
-        panels=(
-            _bars("Time on the device", "time, ms", names, [1e3 * time for time in seconds]),
-            _bars("Output of the layer", "size, kB", names, [size / 1e3 for size in sizes]),
+    rows = tuple((each.name, 1e3 * each.seconds, each.size) for each in layers)
+    return Table(title=f"{name}, the last exit's branch", columns=columns, rows=rows)
+
+
+def _panels(name: str, layers: Sequence[Layer]) -> tuple[Panel, Panel]:
+    names = [each.name for each in layers]
+    times, sizes = [1e3 * each.seconds for each in layers], [each.size / 1e3 for each in layers]
+    x = Axis(label="layer")
+    return (
+        Panel(
+            title=f"{name}: time",
+            x=x,
+            y=Axis(label="time, ms"),
+            marks=(Bars(name="time", heights=times),),
+            categories=names,
         ),
-        notes=(device,),
+        Panel(
+            title=f"{name}: output",
+            x=x,
+            y=Axis(label="size, kB"),
+            marks=(Bars(name="output", heights=sizes),),
+            categories=names,
+        ),
     )
 
 
-def _ordering(seconds: tuple[float, ...], sizes: list[float]) -> Ordering:
-    uneven = [max(values) / max(median(values), 1e-12) for values in (seconds, sizes)]
-    return Ordering(
-        reported="layers' times and the sizes of their outputs are both very uneven",
-        ours=f"the largest is {uneven[0]:.0f} times the median time, and {uneven[1]:.0f} times the median size",
-        reproduced=min(uneven) >= _UNEVEN,
-        why="convolutions compute, pooling shrinks, fully connected layers end in a few numbers",
-    )
-
-
-def _bars(title: str, label: str, names: list[str], heights: list[float]) -> Panel:
-    return Panel(
-        title=title,
-        x=Axis(label="layer"),
-        y=Axis(label=label),
-        marks=(Bars(name=title, heights=heights),),
-        categories=names,
-    )
-
-
-FIGURE = Figure(id="F2", title="time of each layer on the device and size of its output", minutes=0.2, run=run)
+FIGURE = Figure(id="F2", title="time of each layer on the device, size of its output", minutes=1, run=run)

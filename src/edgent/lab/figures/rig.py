@@ -1,0 +1,133 @@
+"""Edge, link and device as processes, for as long as a figure needs them; they start when something is to be run."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from edgent.lab.figures.machines import Setting
+from edgent.lab.link import ShapedLink
+from edgent.lab.machines import DeviceProcess, DeviceSettings, ServerProcess
+from edgent.lab.runs import Measured, Request, Setup
+from edgent.link.traces import Trace
+from edgent.planning.candidates import Direction
+from edgent.planning.conditions import Conditions
+from edgent.planning.plan import Configuration
+from edgent.units import BitsPerSecond, Seconds
+
+ROUND_TRIP = Seconds(0.005)
+"""Of every link of the figures; the paper states none."""
+
+_FAST = BitsPerSecond(1e9)
+_PATIENCE = 15.0  # seconds; who has not answered by then never does
+_LEAST = BitsPerSecond(1e3)  # an outage of a trace: next to nothing passes
+_OFTEN = 0.1  # seconds between looks at a trace
+
+
+class Rig:
+    """What a setting needs to run; a context manager.
+
+    Args:
+        setting: What.
+        environment: How the device's own plans follow the link.
+        direction: Which cuts they may have.
+        race: Whether the device starts a local branch where the edge is late.
+    """
+
+    def __init__(
+        self,
+        setting: Setting,
+        *,
+        environment: Literal["static", "dynamic", "paper-dynamic"] = "static",
+        direction: Direction = "any",
+        race: bool = False,
+    ) -> None:
+        self.setting = setting
+        self._environment, self._direction, self._race = environment, direction, race
+        self._stack = contextlib.ExitStack()
+        self._pieces = self._late = 0
+        self._link: ShapedLink | None = None
+        self._device: DeviceProcess | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def at(self, bandwidth: float) -> Conditions:
+        """Sets the link and meets the edge over it: link and edge as the device then measures them."""
+        link, device = self._started()
+        rate = BitsPerSecond(bandwidth)
+        link.set(uplink=rate, downlink=rate)
+        return device.connect(link.address, None)
+
+    def alone(self) -> None:
+        """The device without an edge."""
+        self._started()[1].connect("", None)
+
+    def run(self, configurations: Sequence[Configuration], rounds: int) -> list[Measured]:
+        """Runs configurations in turn, all equally often."""
+        setups = [Setup(configuration=each) for each in configurations]
+        return self._started()[1].run(setups, rounds, [_PATIENCE] * len(setups))
+
+    def follow(self, trace: Trace, period: float, deadline: float) -> tuple[Request, ...]:
+        """A request every `period` seconds, planned by the device itself, while the link follows a trace."""
+        link, device = self._started()
+        self.at(max(trace.at(0.0), _LEAST))
+        device.ready_stream(deadline)
+        device.begin_stream(trace.duration, period, deadline)
+        began = time.perf_counter()
+        while (now := time.perf_counter() - began) < trace.duration:
+            rate = BitsPerSecond(max(trace.at(now), _LEAST))
+            link.set(uplink=rate, downlink=rate)
+            time.sleep(_OFTEN)
+        return device.end_stream()
+
+    def overruns(self) -> tuple[int, int]:
+        """Pieces of the device's work so far, and how many of them this machine finished too late."""
+        pieces, overran, _ = self._started()[1].overruns()
+        return pieces, overran
+
+    def count(self, pieces: int, late: int) -> None:
+        """Takes in what some runs showed of that, now or in a part that was kept."""
+        self._pieces, self._late = self._pieces + pieces, self._late + late
+
+    def __str__(self) -> str:
+        overran = f"{self._late} of {self._pieces} pieces of its work came later than its pace"
+        return f"{self.setting.model.name} on {self.setting.device}; {overran}"
+
+    def _started(self) -> tuple[ShapedLink, DeviceProcess]:
+        if self._link is None or self._device is None:
+            folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="edgent-figure-")))
+            edge = self._stack.enter_context(self._edge(folder / "edge.json"))
+            self._link = self._stack.enter_context(ShapedLink(edge.address, uplink=_FAST, round_trip=ROUND_TRIP))
+            self._device = self._stack.enter_context(DeviceProcess(self._settings()))
+        return self._link, self._device
+
+    def _edge(self, profile: Path) -> ServerProcess:
+        setting = self.setting
+        setting.edge.save(profile)
+        serve = ServerProcess.edge if setting.device.edge is None else ServerProcess.slow_edge
+        return serve(str(setting.model.path), profile)
+
+    def _settings(self) -> DeviceSettings:
+        setting, calibration = self.setting, self.setting.calibration
+        return DeviceSettings(
+            model=str(setting.model.path),
+            host_profile=setting.host.to_json(),
+            emulated=setting.device,
+            calibration=None if calibration is None else calibration.to_json(),
+            inputs=setting.inputs,
+            direction=self._direction,
+            codecs=None if setting.coded else ("float32",),
+            environment=self._environment,
+            race=self._race,
+        )
