@@ -20,6 +20,7 @@ from edgent.lab.figures.plots import Axis, Line, Panel
 from edgent.lab.figures.rig import Rig
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
+from edgent.planning.oracles import plan_oracle
 from edgent.planning.plan import Configuration
 from edgent.planning.planner import Planner
 from edgent.units import Seconds
@@ -156,7 +157,9 @@ def cell(
     setting: str, deadline: float, chosen: Mapping[str, Configuration | None], tried: Mapping[Configuration, Tried]
 ) -> Cell:
     """What every method is worth at a deadline, from what was run."""
-    best = max(tried.values(), key=lambda each: each.in_time(deadline))
+    every = list(tried.values())
+    accuracy, totals = np.array([each.accuracy for each in every]), np.array([each.totals for each in every])
+    best = every[plan_oracle(accuracy, totals, Seconds(deadline))]
     values = {name: 0.0 if plan is None else tried[plan].in_time(deadline) for name, plan in chosen.items()}
     return Cell(
         setting=setting,
