@@ -38,7 +38,7 @@ def test_a_plan_that_was_no_loss_live_is_not_needed_either():
 
 def test_borderline_cells_are_counted_apart():
     table = agreement([checked((0.9, 0.9, 0.5)), checked((0.9, 0.8, 0.9), borderline=True)])
-    assert "2 cells, 1 of them borderline" in table.title
+    assert "2 cells; 1 borderline" in table.title
     assert table.rows == (("cut", 1, 0, 0, 1.0), ("exit", 1, 1, 1, 1.0))
 
 

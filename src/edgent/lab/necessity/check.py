@@ -51,7 +51,7 @@ def agreement(checked: Sequence[Checked]) -> Table:
         if own:
             computed, live = (sum(getattr(one, how)[knob] >= NEEDED for one in own) for how in ("computed", "live"))
             rows.append((knob, len(own), computed, live, float(np.mean([one.agrees(knob) for one in own]))))
-    title = f"Run live: {len(checked)} cells, {len(checked) - len(counted)} of them borderline and not counted"
+    title = f"Run live: {len(checked)} cells; {len(checked) - len(counted)} borderline, not counted"
     return Table(title=title, columns=columns, rows=tuple(rows))
 
 
