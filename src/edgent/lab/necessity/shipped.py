@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -94,12 +94,18 @@ def run(lab: Lab) -> Result:
         ideal = TransferModel(bandwidth=BitsPerSecond(1.0), round_trip=axes.round_trip, call_time=call)
         asked = [_asked(cell, bests[cell.device, cell.given], ideal) for cell in axes.some(grid.live_share, lab.seed)]
         lived = [_live(lab, shipped, hidden, asked, link) for hidden in shipped.devices]
-    checked = [one for found, _ in lived for one in found]
     maps = [
         one
         for number, hidden in enumerate(shipped.devices)
         for one in _mapped(lab, shipped, hidden, bests, ideal, number)
     ]
+    checked = [one for found, _ in lived for one in found]
+    return result(shipped, maps, checked, tuple(overran for _, overran in lived))
+
+
+def result(shipped: Shipped, maps: Sequence[Mapped], checked: Sequence[Checked], overran: tuple[str, ...]) -> Result:
+    """The figure."""
+    axes = shipped.grid.shipped
     left_out = f" Not in this package, so left out: {', '.join(shipped.missing)}." if shipped.missing else ""
     return Result(
         orderings=(),
@@ -113,10 +119,10 @@ def run(lab: Lab) -> Result:
         panels=pictures(maps, axes),
         notes=(
             meanings(),
-            f"Grid {grid.digest[:12]}, {shipped.model.name}.{left_out}",
+            f"Grid {shipped.grid.digest[:12]}, {shipped.model.name}.{left_out}",
             f"{EDGE} A quantised network is as fast beside its float32 one on an emulated device as on this machine.",
             *map(str, shipped.devices),
-            *(late for _, late in lived),
+            *overran,
         ),
         across=len(axes.devices),
         details=(every(maps), listed(checked)),
