@@ -79,7 +79,7 @@ def _measure(model: Model, states: list[float], samples: int, random: np.random.
     times = [_seconds(lambda: build_map(table, model.name, device, edge, recipe)) for _ in range(BUILDS)]
     return {
         "model": model.name,
-        "device": f"{DEVICE} (emulated)",
+        "device": str(find_device(DEVICE)),
         "candidates": len(table),
         "states": len(built.states),
         "steps": sum(len(state.steps) for state in built.states),

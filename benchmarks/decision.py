@@ -60,7 +60,7 @@ def main() -> int:
     except EdgentError as error:
         parser.error(str(error))
     if options.json:
-        json.dump({"device": f"{DEVICE} (emulated)", "models": results}, sys.stdout, indent=1)
+        json.dump({"device": str(find_device(DEVICE)), "models": results}, sys.stdout, indent=1)
         print()
     else:
         _print(results)
@@ -156,6 +156,7 @@ def _summary(samples: list[float]) -> dict[str, float]:
 
 
 def _print(results: list[dict[str, Any]]) -> None:
+    print(find_device(DEVICE))
     print(f"{'model':22} {'candidates':>10} {'frontier':>8}   {'table':>16} {'frontier':>16} {'decision':>16}")
     for row in results:
         times = (f"{t['median']:7.2f} ms ±{t['spread']:4.0%}" for t in (row[f"{k}_ms"] for k in _TIMES))

@@ -174,17 +174,22 @@ def summary(found: Sequence[Cell]) -> dict[str, float | int | None]:
 def _document(repeats: int) -> dict[str, Any]:
     return {
         name: {
+            "device": device,
             "all": summary(found),
             "crossing": summary([one for one in found if one.crosses]),
             "cells": [asdict(one) for one in found],
         }
-        for name, found in (("emulated", emulated(repeats)), ("factor_1", factor_one(repeats)))
+        for name, device, found in (
+            ("emulated", f"{find_device(DEVICE)}; right by construction in its own parts", emulated(repeats)),
+            ("factor_1", "this machine itself", factor_one(repeats)),
+        )
     }
 
 
 def _print(document: Mapping[str, Any]) -> None:
     for name, setting in document.items():
-        print(f"{name}\n{'rate':>10} {'deadline':>9} {'predicted':>10} {'measured':>10} {'error':>7} {'kept':>8}  plan")
+        print(f"{name}: {setting['device']}")
+        print(f"{'rate':>10} {'deadline':>9} {'predicted':>10} {'measured':>10} {'error':>7} {'kept':>8}  plan")
         for one in setting["cells"]:
             deadline = f"{one['deadline_ms']:6.0f} ms" if one["deadline_ms"] else "given"
             print(

@@ -5,9 +5,11 @@ from edgent.demo import METHODS
 from edgent.demo.live import repeats
 from edgent.demo.methods import Methods
 from edgent.planning.candidates import Candidates
+from edgent.planning.knobs import Kinds
 
-OF_TWO = Methods.of(Candidates.of([branch(0, [0.05], 0.7), branch(1, [0.05, 0.05], 0.9)]))
-WITH_FILES = Methods.of(Candidates.of([branch(1, [0.05, 0.05], 0.9, source=500.0)]))
+KINDS = Kinds(last=frozenset({1}))
+OF_TWO = Methods.of(Candidates.of([branch(0, [0.05], 0.7), branch(1, [0.05, 0.05], 0.9)]), KINDS)
+WITH_FILES = Methods.of(Candidates.of([branch(1, [0.05, 0.05], 0.9, source=500.0)]), KINDS)
 
 
 def cell(methods, bandwidth, deadline):

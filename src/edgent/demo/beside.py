@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from edgent.codec import Calibration
-from edgent.demo.methods import Methods, promise
+from edgent.demo.methods import planners, promise
 from edgent.demo.values import OURS, DemoOptions
 from edgent.lab.emulation import EmulatedDevice, emulated_profile
 from edgent.lab.machines import DeviceProcess, DeviceSettings
@@ -58,10 +58,10 @@ def beside(
         settings: of the first device's process.
     """
     table = Candidates.build(model, emulated_profile(host, device), host, calibration, source="image")
-    planners = Methods.of(table).planners
+    methods = planners(table)
     cells = [(bandwidth, deadline) for bandwidth in options.bandwidths for deadline in options.deadlines]
-    plans = {cell: planners[OURS].plan(found[cell[0]], Seconds(cell[1])) for cell in cells}
-    alone = {cell: planners["device-only"].plan(found[cell[0]], Seconds(cell[1])) for cell in cells}
+    plans = {cell: methods[OURS].plan(found[cell[0]], Seconds(cell[1])) for cell in cells}
+    alone = {cell: methods["device-only"].plan(found[cell[0]], Seconds(cell[1])) for cell in cells}
     return Beside(
         name=f"{device}; here {device.factor_on(host):.3g} times slower than this machine's profile",
         alone_suffices=sum(promise(alone[cell]) >= promise(plans[cell]) - TOLERANCE for cell in cells) / len(cells),

@@ -31,8 +31,8 @@ def print_result(result: DemoResult, console: Console) -> None:
     console.print(_overall(result))
     outage = "" if result.unplugged is None else f"Unplugged. {unplugged_in_words(result.unplugged)}"
     emulated = (
-        f"Emulated: the device ({result.options.device}; {result.host.overruns} of {result.host.pieces} pieces of "
-        f"work overran) and the link. Accuracies: {result.data}. Took {result.seconds:.0f} s."
+        f"Emulated: the link, and the device, {result.host.device}. {result.host.overruns} of {result.host.pieces} "
+        f"pieces of work overran. Accuracies: {result.data}. Took {result.seconds:.0f} s."
     )
     sentences = (verdict(result), confirmation(result), knobs(result), other_device(result), outage, emulated)
     console.print("\n" + "\n".join(filter(None, sentences)))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from edgent.demo.cells import RULE
-from edgent.demo.methods import KNOBS
 from edgent.demo.paired import HALF_A_POINT
 from edgent.demo.result import DemoResult, Point
 from edgent.demo.values import METHODS, OURS, RIVAL
 from edgent.demo.words import ahead_in_words, cell_in_words, chosen_in_words, confirmation, verdict
+from edgent.planning.knobs import KNOBS
 from edgent.report import COLOURS, Axis, Line, Section, bars, legend, paragraph, plot, table
 from edgent.units import format_bandwidth
 
@@ -149,11 +149,10 @@ def _among_best(point: Point) -> bool:
 
 def where_needed(result: DemoResult) -> Section:
     """In which share of the cells each knob was needed."""
-    left = KNOBS | {"race": "the edge's answer is waited for"}
-    rows = [(knob, f"{share * 100:.0f}", left[knob], _where(result, knob)) for knob, share in result.knobs.items()]
+    rows = [(knob, f"{share * 100:.0f}", KNOBS[knob], _where(result, knob)) for knob, share in result.knobs.items()]
     text = (
-        "A knob is needed in a cell when the best plan without it promises an accuracy in time lower by more than "
-        "half a point. The file as it came is no work of ours, so it has a row of its own beside the codecs. The race "
+        "A knob is needed in a cell when the best plan without it promises an accuracy in time lower by a "
+        "point or more. The file as it came is no work of ours, so it has a row of its own beside the codecs. The race "
         "counts where the edge was late in the live runs (made with the race off) and the device alone would have "
         "answered in time; its use is an outage (edgent demo --unplug)."
     )

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from edgent.demo.beside import Beside
 from edgent.demo.cells import MOST_BORDERLINE
 from edgent.demo.figures import Figures, known, percentile
-from edgent.demo.methods import KNOBS
+from edgent.demo.methods import PLANNED
 from edgent.demo.outage import Unplugged
 from edgent.demo.paired import Comparison
 from edgent.demo.values import OURS, Cell, Chosen, DemoOptions
 from edgent.lab.runs import Decision, Measured, Setup
+from edgent.planning.knobs import RACE
 from edgent.units import BitsPerSecond
 
 if TYPE_CHECKING:
@@ -155,8 +156,8 @@ class DemoResult:
     @property
     def knobs(self) -> dict[str, float]:
         """In which share of the cells each knob was needed."""
-        shares = {knob: sum(knob in p.cell.needed for p in self.points) / len(self.points) for knob in KNOBS}
-        return shares | {"race": sum(p.race for p in self.points) / len(self.points)}
+        shares = {knob: sum(knob in p.cell.needed for p in self.points) / len(self.points) for knob in PLANNED}
+        return shares | {RACE: sum(p.race for p in self.points) / len(self.points)}
 
     @property
     def prediction_errors(self) -> tuple[float, ...]:

@@ -29,6 +29,7 @@ from edgent.lab.machines import DeviceProcess, DeviceSettings, ServerProcess
 from edgent.latency import Profile
 from edgent.model import Model, load
 from edgent.planning.candidates import Candidates
+from edgent.planning.knobs import Kinds
 from edgent.runtime.calibrator import calibration_for
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def run_demo(options: DemoOptions, *, progress: Progress) -> DemoResult:
         calibration=None if calibration is None else calibration.to_json(),
         inputs=images,
     )
-    stage = Stage(options, Methods.of(table), rivals, progress)
+    stage = Stage(options, Methods.of(table, Kinds.of(model)), rivals, progress)
     live, unplugged, overruns = _play(stage, options, host, settings)
     progress(f"the device {also.name}", 0, 1)
     found = {cell.bandwidth: cell.conditions for cell in live.cells}

@@ -71,7 +71,7 @@ class Cell:
         deadline: seconds.
         conditions: link and edge as the device measured them; what was planned on.
         chosen: what each planned method would run.
-        needed: the knobs without which Edgent would promise less, by more than half a point.
+        needed: the knobs without which Edgent would promise less, by a point or more.
     """
 
     bandwidth: float

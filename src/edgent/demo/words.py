@@ -69,7 +69,7 @@ def other_device(result: DemoResult) -> str:
     if result.beside is None:
         return ""
     share = result.beside.alone_suffices * 100
-    return f"On {result.options.also} no plan promises more than the device alone in {share:.0f} % of the cells."
+    return f"No plan promises more than the device alone in {share:.0f} % of the cells on {result.beside.name}."
 
 
 def unplugged_in_words(run: Unplugged) -> str:

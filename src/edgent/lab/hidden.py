@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from edgent.lab.emulation import Emulated, EmulatedDevice, Throttle, emulated_profile
 from edgent.latency.profile import BranchProfile, CodecTime, Profile, Timing
+from edgent.units import format_duration
 
 if TYPE_CHECKING:
     from edgent.model import Branch, Model
@@ -59,7 +60,8 @@ class HiddenDevice:
     def __str__(self) -> str:
         return (
             f"{self.device}; each layer type perturbed by a hidden factor (seed {self.seed}, log-normal, "
-            f"spread {self.device.spread:g}), jitter {self.jitter:.1%}"
+            f"spread {self.device.spread:g}), jitter {self.jitter:.1%}: with these its slowest whole branch takes "
+            f"{format_duration(max(branch.whole.median for branch in self.table.branches))}"
         )
 
 

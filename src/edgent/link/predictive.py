@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,21 @@ class Predictive:
     def certain(cls, bandwidth: float) -> Predictive:
         """The distribution of who is sure."""
         return cls(bandwidths=np.array([bandwidth], dtype=np.float64), weights=np.ones(1))
+
+    @classmethod
+    def log_normal(cls, mean: float, variation: float) -> Predictive:
+        """The quantiles of a log-normal distribution.
+
+        Args:
+            mean: Bits per second.
+            variation: Its coefficient of variation; 0: certain.
+        """
+        if variation == 0:
+            return cls.certain(mean)
+        square = math.log1p(variation**2)
+        normal = NormalDist(math.log(mean) - square / 2, math.sqrt(square))
+        middles = (_BORDERS[1:] + _BORDERS[:-1]) / 2
+        return cls(bandwidths=np.exp([normal.inv_cdf(each) for each in middles]), weights=np.diff(_BORDERS))
 
     @classmethod
     def of_mixture(cls, nodes: Floats, weights: Floats) -> Predictive:

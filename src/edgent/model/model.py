@@ -84,6 +84,11 @@ class Model:
             raise ModelError(f"{self.name} has no exit {exit}: expected 0..{len(self.branches) - 1}")
         return self.branches[exit]
 
+    def file_of(self, branch: Branch) -> str:
+        """Which file of a bundle a branch is from: the name before those of its exits, "" for the first file."""
+        file, _, exit = branch.name.partition("/")
+        return file if exit and file in self.name.split(BETWEEN)[1:] else ""
+
     def segment(self, given: Iterable[str], asked: Iterable[str]) -> Segment:
         """The part of the graph that makes `asked` out of `given`, and nothing else.
 

@@ -55,6 +55,25 @@ class Outlook:
         if not (0 < self.device_factor < math.inf and 0 < self.edge_factor < math.inf):
             raise InputError(f"factors {self.device_factor!r}, {self.edge_factor!r}: expected positive, finite numbers")
 
+    @classmethod
+    def around(cls, conditions: Conditions, variation: float = 0.0) -> Outlook:
+        """The conditions as they are, their bandwidths log-normal around what is stated.
+
+        Args:
+            conditions: Mean bandwidths, and the rest.
+            variation: Coefficient of variation of both bandwidths; 0: they are certain.
+        """
+        up, down = conditions.uplink, conditions.downlink
+        return cls(
+            uplink=Predictive.log_normal(up.bandwidth, variation),
+            downlink=Predictive.log_normal(down.bandwidth, variation),
+            round_trip=up.round_trip,
+            call_time=up.call_time,
+            queue=conditions.queue,
+            device_factor=conditions.device_factor,
+            edge_factor=conditions.edge_factor,
+        )
+
     def pairs(self) -> tuple[Floats, Floats, Floats]:
         """Quantiles that move together: bandwidths up and down, and weights, each of shape (k,)."""
         up, down = self.uplink, self.downlink

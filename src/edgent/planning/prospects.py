@@ -54,12 +54,14 @@ class Fares:
         chance: Probability of being in time.
         expected: Expected accuracy in time.
         latency: Mean, seconds; infinite where the link carries nothing.
+        rescue: What the local branch counts when the edge is late; 0 where none fits or is started.
     """
 
     rows: NDArray[np.intp]
     chance: Floats
     expected: Floats
     latency: Floats
+    rescue: Floats
 
 
 class Prospects:
@@ -97,14 +99,16 @@ class Prospects:
         if outlook is None:
             own = np.where(self._remote, math.inf, self._device)
             chance = (own <= deadline).astype(np.float64)
-            return Fares(rows=np.arange(own.size), chance=chance, expected=chance * self._worth, latency=own)
+            expected, rescue = chance * self._worth, np.zeros(own.size)
+            return Fares(rows=np.arange(own.size), chance=chance, expected=expected, latency=own, rescue=rescue)
         field = self._looked_at(deadline, outlook.device_factor, outlook.edge_factor)
         up, down, weights = outlook.pairs()
         once = np.full_like(up, outlook.round_trip + outlook.call_time + outlook.queue)
         latency = field.parts @ np.stack([np.ones_like(up), once, 1 / up, 1 / down])
-        chance = _chance(latency, deadline, weights)
+        chance = chances(latency, deadline, weights)
         expected = field.rescue + chance * (field.worth - field.rescue)
-        return Fares(rows=field.rows, chance=chance, expected=expected, latency=latency @ weights)
+        mean = latency @ weights
+        return Fares(rows=field.rows, chance=chance, expected=expected, latency=mean, rescue=field.rescue)
 
     def _looked_at(self, deadline: Seconds, device_factor: float, edge_factor: float) -> _Field:
         """Who can be best with these factors: all at first, a few dozen once the factors stay as they are."""
@@ -161,7 +165,7 @@ class _Field:
         )
 
 
-def _chance(latency: Floats, deadline: Seconds, weights: Floats) -> Floats:
+def chances(latency: Floats, deadline: Seconds, weights: Floats) -> Floats:
     """Probability of being in time, shape (m,), from latencies that fall along the quantiles, shape (m, k)."""
     middles = np.cumsum(weights) - weights / 2  # where in the distribution each quantile lies
     late = (latency > deadline).sum(axis=1)  # quantiles, from the lowest bandwidth on

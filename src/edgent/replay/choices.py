@@ -15,6 +15,7 @@ from edgent.link import TransferModel
 from edgent.link.traces import Trace
 from edgent.planning.candidates import Candidates
 from edgent.planning.frontier import frontier
+from edgent.planning.oracles import best_in_time
 from edgent.planning.planner import DUST, TOLERANCE
 from edgent.units import BitsPerSecond, Seconds
 
@@ -106,8 +107,7 @@ class Choices:
     def best(self, chance: Floats, bandwidth: float) -> int:
         """The highest expected accuracy in time, given each one's chance; of equals the fastest."""
         expected = self.rescue + chance * (self.accuracy - self.rescue)
-        good = expected >= expected.max() - DUST
-        return int(np.where(good, np.minimum(self.latency(bandwidth), 1e9), np.inf).argmin())
+        return int(best_in_time(expected, self.latency(bandwidth)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

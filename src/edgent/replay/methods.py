@@ -15,11 +15,12 @@ from edgent.link.traces import Trace
 from edgent.planning.algorithm3 import Algorithm3
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.controller import Controller, Goal
+from edgent.planning.oracles import CLAIRVOYANT, REGIME, best_in_time
 from edgent.planning.outlook import LinkOutlook, Transfer
 from edgent.replay.choices import LINK, Choices, outcomes
 from edgent.replay.predictors import Bandit, Method, PaperDynamic, ewma, harmonic_mean, last_sample, static
 
-ORACLES = ("clairvoyant", "regime")
+ORACLES = (CLAIRVOYANT, REGIME)
 BASELINES = ("fixed", "static", "last-sample", "ewma", "harmonic-mean", "bandit", "paper-dynamic")
 OURS = ("edgent-no-change-points", "edgent")
 METHODS = (*ORACLES, *BASELINES, *OURS)
@@ -95,8 +96,7 @@ class Clairvoyant(Method):
 def foreseen(world: World, rows: NDArray[np.intp], at: float) -> int:
     """The choice that turns out best for a request at some time."""
     found = outcomes(world.choices, rows, world.trace, np.array(at))
-    good = found.accuracy >= found.accuracy.max()
-    return int(np.where(good, np.minimum(found.edge, 1e9), np.inf).argmin())
+    return int(best_in_time(found.accuracy, found.edge))
 
 
 def method(name: str, world: World, states: ConfigurationMap, *, race: bool, fixed: int = 0) -> Method:
@@ -112,7 +112,7 @@ def method(name: str, world: World, states: ConfigurationMap, *, race: bool, fix
     if name in OURS:
         return Ours(choices, race=race, change_points=name == "edgent")
     if name in ORACLES:
-        return Regime(world) if name == "regime" else Clairvoyant(world)
+        return Regime(world) if name == REGIME else Clairvoyant(world)
     return Method(fixed)
 
 

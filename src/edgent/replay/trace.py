@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edgent.link.generator import varied
 from edgent.link.traces import Trace
 from edgent.planning.configuration_map import ConfigurationMap
+from edgent.planning.oracles import CLAIRVOYANT, best_in_time
 from edgent.planning.outlook import Transfer
 from edgent.planning.reward import Reward
 from edgent.replay.choices import LINK, Choices, Outcomes, outcomes
@@ -103,11 +104,11 @@ def replayed(job: Job, trace: Trace, number: int) -> Replayed:
     runs = {
         name: _Run(job, world, method(name, world, job.states, race=job.race), every)
         for name in METHODS
-        if name not in ("fixed", "clairvoyant")
+        if name not in ("fixed", CLAIRVOYANT)
     }
     sums = {name: run.sums() for name, run in runs.items()}
     picked = _picked(every, chosen)
-    sums["clairvoyant"] = _summed(job, picked, chosen)
+    sums[CLAIRVOYANT] = _summed(job, picked, chosen)
     beaten = (every.accuracy < picked.accuracy[:, None]).sum(axis=0).astype(np.float64)
     return Replayed(
         name=trace.name, sums=sums, each=_each(job, world, every), beaten=beaten, claims=runs["edgent"].claims
@@ -222,8 +223,7 @@ def _foreseen_run(job: Job, world: World, rows: NDArray[np.intp]) -> tuple[Float
     if job.interval is not None:
         begins = job.interval * np.arange(math.ceil(world.trace.duration / job.interval), dtype=np.float64)
         every = outcomes(job.choices, rows, world.trace, begins[:, None])
-        good = every.accuracy >= every.accuracy.max(axis=1, keepdims=True)
-        return begins, np.where(good, np.minimum(every.edge, 1e9), np.inf).argmin(axis=1)
+        return begins, best_in_time(every.accuracy, every.edge)
     times: list[float] = []
     chosen: list[int] = []
     at = 0.0

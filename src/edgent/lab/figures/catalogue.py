@@ -1,14 +1,16 @@
-"""All figures, in the paper's order."""
+"""All figures: the paper's in its order, then the necessity maps."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from edgent.errors import InputError
-from edgent.lab.figures import f1, f2, f8a, f8b, f8c, f9
+from edgent.lab.figures import f1, f2, f8a, f8b, f8c, f9, f10, f11
 from edgent.lab.figures.figure import Figure
+from edgent.lab.necessity import shipped, sized
 
-FIGURES: tuple[Figure, ...] = (f1.FIGURE, f2.FIGURE, f8a.FIGURE, f8b.FIGURE, f8c.FIGURE, f9.FIGURE)
+_MODULES = (f1, f2, f8a, f8b, f8c, f9, f10, f11, shipped, sized)
+FIGURES: tuple[Figure, ...] = tuple(module.FIGURE for module in _MODULES)
 
 
 def find_figures(ids: Sequence[str]) -> tuple[Figure, ...]:

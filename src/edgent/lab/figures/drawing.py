@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from edgent.errors import InputError, MissingExtraError
-from edgent.lab.figures.plots import Axis, Bars, Line, Mark, Panel
+from edgent.lab.figures.plots import Axis, Bars, Line, Mark, Panel, Tiles
 
 _COLOURS = ("#2274a5", "#c0392b", "#4b8f5c", "#d98c1f", "#8467b0", "#8c8c8c", "#1b9e9e", "#a05a2c")
 _ACROSS, _WIDTH, _HEIGHT = 2, 5.4, 3.7  # panels in a row; inches of each
+_SMALL_WIDTH, _SMALL_HEIGHT = 2.3, 1.9  # of each where more are asked for in a row
+_TILES = "YlOrRd"
+_THIN, _THICKER = 1.3, 0.6  # points: an earlier line stays visible under a later one
 _STYLE: Any = {
     "svg.hashsalt": "edgent",  # the same plot is the same file
     "svg.fonttype": "none",
@@ -39,13 +42,14 @@ def check_drawing() -> None:
         raise MissingExtraError("drawing figures", "lab") from None
 
 
-def draw(title: str, panels: Sequence[Panel], stem: Path) -> tuple[Path, ...]:
+def draw(title: str, panels: Sequence[Panel], stem: Path, across: int = _ACROSS) -> tuple[Path, ...]:
     """Draws panels as one picture.
 
     Args:
         title: Over all panels.
         panels: At least one.
         stem: The files' path, their ending apart.
+        across: Panels in a row.
 
     Returns:
         The SVG and the PNG file.
@@ -58,28 +62,32 @@ def draw(title: str, panels: Sequence[Panel], stem: Path) -> tuple[Path, ...]:
     import matplotlib
     from matplotlib.figure import Figure
 
-    across = min(_ACROSS, len(panels))
+    width, height = (_WIDTH, _HEIGHT) if across <= _ACROSS else (_SMALL_WIDTH, _SMALL_HEIGHT)
+    across = min(across, len(panels))
     down = math.ceil(len(panels) / across)
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(across * _WIDTH, down * _HEIGHT + 0.4), layout="constrained")
+        figure = Figure(figsize=(across * width, down * height + 0.4), layout="constrained")
         figure.suptitle(title)
         for panel, axes in zip(panels, figure.subplots(down, across, squeeze=False).flat, strict=False):
             _panel(axes, panel)
         for axes in figure.axes[len(panels) :]:
             axes.remove()
+        _scale(figure, panels)
         return tuple(_saved(figure, stem.with_name(f"{stem.name}.{ending}")) for ending in ("svg", "png"))
 
 
 def _panel(axes: Any, panel: Panel) -> None:
     axes.set_title(panel.title, fontsize=9)
     base = [0.0] * len(panel.categories)
-    for mark, colour in zip(panel.marks, _colours(panel.marks), strict=True):
+    for number, (mark, colour) in enumerate(zip(panel.marks, _colours(panel.marks), strict=True)):
         if isinstance(mark, Line):
-            _line(axes, mark, colour)
+            _line(axes, mark, colour, _THIN + _THICKER * (len(panel.marks) - 1 - number))
+        elif isinstance(mark, Tiles):
+            _tiles(axes, mark, panel.categories)
         else:
             _bars(axes, mark, colour, base)
             base = [under + height for under, height in zip(base, mark.heights, strict=True)]
-    if panel.categories:
+    if any(isinstance(mark, Bars) for mark in panel.marks):
         axes.set_ylim(0, 1.05 * max(base))
         many = len(panel.categories) > 6
         axes.set_xticks(range(len(panel.categories)), panel.categories, rotation=60 if many else 0, fontsize=7)
@@ -89,10 +97,15 @@ def _panel(axes: Any, panel: Panel) -> None:
         axes.legend()
 
 
-def _line(axes: Any, line: Line, colour: str) -> None:
-    how: dict[str, Any] = {"label": line.name, "color": colour, "linestyle": "--" if line.dashed else "-"}
+def _line(axes: Any, line: Line, colour: str, width: float) -> None:
+    how: dict[str, Any] = {
+        "linewidth": width,
+        "label": line.name,
+        "color": colour,
+        "linestyle": "--" if line.dashed else "-",
+    }
     if line.form == "points":
-        axes.plot(line.x, line.y, "o", markersize=4, label=line.name, color=colour)
+        axes.plot(line.x, line.y, "o", markersize=2, label=line.name, color=colour)
     elif line.form == "step":
         axes.step(line.x, line.y, where="post", **how)
     else:
@@ -103,6 +116,23 @@ def _line(axes: Any, line: Line, colour: str) -> None:
 
 def _bars(axes: Any, bars: Bars, colour: str, base: Sequence[float]) -> None:
     axes.bar(range(len(bars.heights)), bars.heights, bottom=base, label=bars.name, color=colour, width=0.7)
+
+
+def _tiles(axes: Any, tiles: Tiles, categories: Sequence[str]) -> None:
+    axes.imshow(tiles.values, origin="lower", aspect="auto", cmap=_TILES, vmin=0, vmax=tiles.most)
+    axes.grid(visible=False)
+    for way, names in (("x", categories), ("y", tiles.rows)):
+        shown = range(0, len(names), 3)
+        getattr(axes, f"set_{way}ticks")(shown, [names[place] for place in shown], fontsize=7)
+
+
+def _scale(figure: Any, panels: Sequence[Panel]) -> None:
+    """The scale of the colours, once for all tiles."""
+    for axes, panel in zip(figure.axes, panels, strict=False):
+        for mark in panel.marks:
+            if isinstance(mark, Tiles):
+                figure.colorbar(axes.images[0], ax=figure.axes[: len(panels)], label=mark.name, shrink=0.4)
+                return
 
 
 def _axis(axes: Any, way: str, axis: Axis) -> None:

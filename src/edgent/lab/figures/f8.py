@@ -29,6 +29,7 @@ BANDWIDTHS = (50e3, 100e3, 150e3, 200e3, 250e3, 300e3, 400e3, 500e3, 750e3, 1e6,
 DEADLINE = 1.0
 OURS = "two cuts"
 _ROUNDS = 3
+_FAR = 0.5  # share by which a prediction must be off to be what decides
 _NONE = -1  # where there is no plan, on the plot
 
 Choose = Callable[[Conditions, float], Choice]
@@ -136,9 +137,18 @@ def _codec(plan: Configuration) -> str | None:
 
 def panels(points: Sequence[Point], x: Axis, at: Callable[[Point], float]) -> tuple[Panel, ...]:
     """Exit and partition over the bandwidth or the deadline."""
+    return tuple(
+        panel
+        for kind in ("float32", "all codecs")
+        for panel in _two_panels(kind, [point for point in points if point.setting.endswith(kind)], x, at)
+    )
+
+
+def _two_panels(kind: str, points: Sequence[Point], x: Axis, at: Callable[[Point], float]) -> tuple[Panel, ...]:
     by_method: dict[str, list[Point]] = {}
     for point in points:
-        by_method.setdefault(f"{point.setting}: {point.method}", []).append(point)
+        device = point.setting.removesuffix(f", {kind}")
+        by_method.setdefault(f"{device}: {point.method}", []).append(point)
 
     def lines(value: Callable[[Choice], int | None]) -> tuple[Line, ...]:
         return tuple(
@@ -147,14 +157,28 @@ def panels(points: Sequence[Point], x: Axis, at: Callable[[Point], float]) -> tu
         )
 
     return (
-        Panel(title="exit", x=x, y=Axis(label="exit (0 = earliest; -1: no plan is in time)"), marks=lines(_exit)),
-        Panel(title="partition", x=x, y=Axis(label="layers on the edge (-1: no plan)"), marks=lines(_on_edge)),
+        Panel(
+            title=f"{kind}: exit", x=x, y=Axis(label="exit (0 = earliest; -1: no plan is in time)"), marks=lines(_exit)
+        ),
+        Panel(title=f"{kind}: partition", x=x, y=Axis(label="layers on the edge (-1: no plan)"), marks=lines(_on_edge)),
     )
 
 
 def interior(points: Sequence[Point]) -> int:
     """How many choices leave work to both machines."""
     return sum(point.choice.on_edge not in (None, 0, point.choice.layers) for point in points)
+
+
+def mispredicted(points: Sequence[Point], setting: str, method: str) -> Point | None:
+    """The point of a method whose prediction is the furthest from what was measured, if by more than a half."""
+
+    def error(point: Point) -> float:
+        assert point.latency is not None and point.choice.predicted is not None
+        return abs(point.choice.predicted / point.latency - 1)
+
+    run = [p for p in points if (p.setting, p.method) == (setting, method) and p.latency is not None]
+    worst = max(run, key=error, default=None)
+    return worst if worst is not None and error(worst) > _FAR else None
 
 
 def exits(points: Sequence[Point], setting: str, method: str) -> list[int]:

@@ -96,18 +96,22 @@ class Result:
         tables: The numbers.
         panels: The plot, panel by panel.
         notes: How it was made: what was emulated, with its range of error; overruns; what was left out.
+        across: Panels in a row of the plot.
+        details: Tables too long to be printed, in JSON only.
     """
 
     orderings: tuple[Ordering, ...]
     tables: tuple[Table, ...]
     panels: tuple[Panel, ...]
     notes: tuple[str, ...] = ()
+    across: int = 2
+    details: tuple[Table, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """The result as JSON has it, the plot apart."""
         return {
             "orderings": [asdict(ordering) for ordering in self.orderings],
-            "tables": [table.document() for table in self.tables],
+            "tables": [table.document() for table in (*self.tables, *self.details)],
             "notes": list(self.notes),
         }
 

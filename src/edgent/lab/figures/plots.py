@@ -36,7 +36,24 @@ class Bars:
     heights: Sequence[float]
 
 
-Mark = Line | Bars
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tiles:
+    """A number for each of the panel's categories and rows, as a colour from 0 to `most`.
+
+    Attributes:
+        name: What the numbers are, with the unit.
+        rows: Names beside the rows, from below.
+        values: The numbers, row by row.
+        most: What has the darkest colour.
+    """
+
+    name: str
+    rows: Sequence[str]
+    values: Sequence[Sequence[float]]
+    most: float
+
+
+Mark = Line | Bars | Tiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +65,7 @@ class Panel:
         x: The horizontal axis.
         y: The vertical axis.
         marks: What is drawn; all bars are stacked.
-        categories: Names under the bars.
+        categories: Names under the bars or tiles.
     """
 
     title: str

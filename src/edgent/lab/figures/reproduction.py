@@ -75,7 +75,7 @@ def reproduce(
         parts = Parts(folder / "parts", {"seed": seed})
         told = _telling(progress, figure)
         result = figure.run(Lab(parts=parts, seed=seed, traces=traces, progress=told))
-        drawn = draw(f"{figure.id}: {figure.title}", result.panels, folder / figure.id)
+        drawn = draw(f"{figure.id}: {figure.title}", result.panels, folder / figure.id, result.across)
         numbers = folder / f"{figure.id}.json"
         done = Reproduced(
             figure=figure,

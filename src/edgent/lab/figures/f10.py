@@ -1,0 +1,145 @@
+"""F10: a device on a moving link: bandwidth, throughput, exit and partition over time, live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from edgent.lab.figures.figure import Column, Figure, Lab, Ordering, Result, Table
+from edgent.lab.figures.links import bus_link
+from edgent.lab.figures.machines import setting
+from edgent.lab.figures.plots import Axis, Line, Panel
+from edgent.lab.figures.streams import Course, stream, throughputs
+from edgent.lab.runs import Request
+from edgent.link.traces import Trace
+
+SECONDS = 90.0
+PAPERS_DEADLINE, TODAYS_DEADLINE = 1.0, 0.1
+_FOLLOWS = 0.7  # correlation of bandwidth and throughput from which one follows the other
+_STAYS = 0.95  # share of the requests
+
+
+def run(lab: Lab) -> Result:
+    """Lets the paper's configurator follow the link in its setting, and ours in today's."""
+    links = bus_link(lab, SECONDS)
+    (trace,) = links.traces
+    papers, today = setting(lab, "paper-pi3"), setting(lab, "paper-pi3-resident", coded=True)
+    courses = {
+        f"{papers.name}, Algorithm 3, 1000 ms": Course(
+            setting=papers, environment="paper-dynamic", deadline=PAPERS_DEADLINE, trace=trace
+        ),
+        f"{today.name}, ours, 100 ms": Course(
+            setting=today, environment="dynamic", deadline=TODAYS_DEADLINE, trace=trace
+        ),
+    }
+    found = {name: stream(lab, course) for name, course in courses.items()}
+    return result(found, trace, (f"Link: {links.words}.", str(papers.device), str(today.device)))
+
+
+def result(found: Mapping[str, Sequence[Request]], trace: Trace, notes: tuple[str, ...]) -> Result:
+    """The figure, from the requests of each stream."""
+    return Result(
+        orderings=tuple(ordering for name, requests in found.items() for ordering in _orderings(name, requests, trace)),
+        tables=(_table(found, trace),),
+        panels=(_link(trace), *(_throughput(found),), *(_plans(name, requests) for name, requests in found.items())),
+        notes=notes,
+    )
+
+
+def follows(requests: Sequence[Request], trace: Trace) -> float:
+    """Correlation of bandwidth and throughput, both in logarithms, at the requests that were answered by the edge."""
+    sent = [request for request in requests if request.by == "edge" and trace.at(request.at) > 0]
+    if len(sent) < 3:
+        return 0.0
+    rates = np.log([trace.at(request.at) for request in sent])
+    return float(np.corrcoef(rates, np.log(throughputs(sent)))[0, 1])
+
+
+def _orderings(name: str, requests: Sequence[Request], trace: Trace) -> tuple[Ordering, Ordering]:
+    correlation = follows(requests, trace)
+    last = sum(each.configuration is not None and each.configuration.exit == 4 for each in requests) / len(requests)
+    exits = sorted({each.configuration.exit for each in requests if each.configuration is not None})
+    return (
+        Ordering(
+            reported="the throughput follows the bandwidth",
+            ours=f"{name}: correlation {correlation:.2f} of their logarithms",
+            reproduced=correlation >= _FOLLOWS,
+            why=(
+                "the input's transfer is nearly all of the latency"
+                if correlation >= _FOLLOWS
+                else "what is sent is small, so that much of the latency is no transfer; or the device answers itself"
+            ),
+        ),
+        Ordering(
+            reported="the exit stays the last one",
+            ours=f"{name}: the last exit in {last:.0%} of the requests; exits {', '.join(map(str, exits))}",
+            reproduced=last >= _STAYS,
+            why=(
+                "wherever the input gets through in time, all of the network does at the edge"
+                if last >= _STAYS
+                else "the link fades, and then an earlier exit or the device is what is left in time"
+            ),
+        ),
+    )
+
+
+def _table(found: Mapping[str, Sequence[Request]], trace: Trace) -> Table:
+    columns = (
+        Column(key="device", title="device"),
+        Column(key="requests", title="requests"),
+        Column(key="in_time", title="in time", show=_percent),
+        Column(key="by_edge", title="by the edge", show=_percent),
+        Column(key="throughput_median", title="inferences/s, median", show=lambda value: f"{value:.1f}"),
+        Column(key="correlation", title="follows the link", show=lambda value: f"{value:.2f}"),
+        Column(key="plans", title="plans"),
+    )
+    rows = tuple(
+        (
+            name,
+            len(requests),
+            sum(each.deadline_met for each in requests) / len(requests),
+            sum(each.by == "edge" for each in requests) / len(requests),
+            float(np.median(throughputs(requests))),
+            follows(requests, trace),
+            len({each.configuration for each in requests}),
+        )
+        for name, requests in found.items()
+    )
+    return Table(title="On the moving link", columns=columns, rows=rows)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}"
+
+
+_TIME = Axis(label="time, s")
+
+
+def _link(trace: Trace) -> Panel:
+    line = Line(name="bandwidth", x=trace.starts.tolist(), y=(trace.bandwidths / 1e6).tolist(), form="step")
+    return Panel(title="the link", x=_TIME, y=Axis(label="bandwidth, Mbit/s"), marks=(line,))
+
+
+def _throughput(found: Mapping[str, Sequence[Request]]) -> Panel:
+    lines = [
+        Line(name=name, x=[each.at for each in requests], y=throughputs(requests), form="points")
+        for name, requests in found.items()
+    ]
+    return Panel(title="throughput", x=_TIME, y=Axis(label="inferences/s", log=True), marks=lines)
+
+
+def _plans(name: str, requests: Sequence[Request]) -> Panel:
+    planned = [(each.at, each.configuration) for each in requests if each.configuration is not None]
+    at = [when for when, _ in planned]
+    exits = Line(name="exit", x=at, y=[plan.exit for _, plan in planned], form="step")
+    layers = [plan.download_cut - plan.upload_cut for _, plan in planned]
+    return Panel(
+        title=name,
+        x=_TIME,
+        y=Axis(label="exit; layers on the edge"),
+        marks=(exits, Line(name="layers on the edge", x=at, y=layers, form="step")),
+    )
+
+
+FIGURE = Figure(id="F10", title="a device on a moving link, over time", minutes=4, run=run)

@@ -1,0 +1,80 @@
+"""A device that follows a moving link, as a part of a reproduction: every request of a stream."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from edgent.lab.figures.figure import Lab
+from edgent.lab.figures.links import digest
+from edgent.lab.figures.machines import Setting
+from edgent.lab.figures.rig import ROUND_TRIP, Rig
+from edgent.lab.runs import Request
+from edgent.link.traces import Trace
+from edgent.planning.candidates import Direction
+from edgent.planning.plan import Configuration
+
+Environment = Literal["static", "dynamic", "paper-dynamic"]
+
+_PERIOD = 0.25  # seconds between requests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """What a device is to follow.
+
+    Attributes:
+        setting: The device.
+        environment: How it follows the link.
+        deadline: Seconds.
+        trace: The link.
+    """
+
+    setting: Setting
+    environment: Environment
+    deadline: float
+    trace: Trace
+
+
+def stream(lab: Lab, course: Course) -> tuple[Request, ...]:
+    """Every request of a device that follows a link live; float32 crosses in the paper's direction only.
+
+    No local branches are started beside the edge: the paper has none.
+    """
+    setting, trace = course.setting, course.trace
+
+    def run() -> list[dict[str, Any]]:
+        lab.progress(f"{setting.name}: {course.environment}, {trace.duration:.0f} s", 0, 1)
+        direction: Direction = "any" if setting.coded else "edge-first"
+        with Rig(setting, environment=course.environment, direction=direction) as rig:
+            return list(map(_document, rig.follow(trace, _PERIOD, course.deadline)))
+
+    depends = {
+        **setting.document(),
+        "environment": course.environment,
+        "deadline": course.deadline,
+        "period": _PERIOD,
+        "round_trip": ROUND_TRIP,
+        "trace": digest([trace]),
+    }
+    return tuple(map(_request, lab.parts.part("stream", depends, run)))
+
+
+def throughputs(requests: Sequence[Request]) -> list[float]:
+    """Inferences per second of each request, one after the other: 1 / latency."""
+    return [1 / request.total for request in requests]
+
+
+def _document(request: Request) -> dict[str, Any]:
+    return asdict(request) | {"total": request.total if request.total < math.inf else None}
+
+
+def _request(document: dict[str, Any]) -> Request:
+    plan, total = document["configuration"], document["total"]
+    known = {
+        "total": math.inf if total is None else total,
+        "configuration": None if plan is None else Configuration(**plan),
+    }
+    return Request(**document | known)

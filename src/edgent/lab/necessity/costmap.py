@@ -1,0 +1,101 @@
+"""The map of one model on one device: what leaving out each knob costs in every cell. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.lab.necessity.grid import Axes
+from edgent.link import TransferModel
+from edgent.planning.conditions import Conditions
+from edgent.planning.knobs import Necessity, costs
+from edgent.planning.outlook import Outlook
+from edgent.units import BitsPerSecond, Seconds
+
+Plane = NDArray[np.float64]
+"""A number for each bandwidth and deadline: shape (bandwidths, deadlines)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CostMap:
+    """What was computed.
+
+    Attributes:
+        costs: By knob, of those that can be turned: what leaving it out costs, as a fraction of accuracy in time.
+        best: Accuracy in time with every knob.
+    """
+
+    costs: Mapping[str, Plane]
+    best: Plane
+
+    def document(self) -> dict[str, Any]:
+        """As JSON has it, to a thousandth of a point."""
+        costs = {knob: plane.round(5).tolist() for knob, plane in self.costs.items()}
+        return {"costs": costs, "best": self.best.round(5).tolist()}
+
+    @classmethod
+    def from_document(cls, found: Mapping[str, Any]) -> CostMap:
+        """Reads what `document` gave."""
+        return cls(
+            costs={knob: np.array(plane) for knob, plane in found["costs"].items()}, best=np.array(found["best"])
+        )
+
+
+def cost_map(
+    necessity: Necessity,
+    bandwidths: Sequence[BitsPerSecond],
+    deadlines: Sequence[Seconds],
+    link: TransferModel,
+    *,
+    variation: float,
+    device_factor: float = 1.0,
+) -> CostMap:
+    """Computes a map.
+
+    Args:
+        necessity: The best with and without each knob.
+        bandwidths: Means, both directions.
+        deadlines: Seconds.
+        link: All of the link but its bandwidth.
+        variation: Coefficient of variation of the bandwidth.
+        device_factor: How many times slower the device is than the candidates say.
+    """
+    shape = (len(bandwidths), len(deadlines))
+    found = {knob: np.zeros(shape) for knob in necessity.knobs}
+    best = np.zeros(shape)
+    for d, deadline in enumerate(deadlines):
+        for b, bandwidth in enumerate(bandwidths):
+            outlook = seen(link, bandwidth, variation, device_factor)
+            with_all = necessity.best(outlook, deadline)
+            best[b, d] = with_all.expected
+            for knob, cost in costs(with_all, necessity.without(outlook, deadline)).items():
+                found[knob][b, d] = cost
+    return CostMap(costs=found, best=best)
+
+
+def seen(link: TransferModel, bandwidth: BitsPerSecond, variation: float, device_factor: float = 1.0) -> Outlook:
+    """What the regime oracle knows of a cell's link."""
+    there = replace(link, bandwidth=bandwidth)
+    return Outlook.around(Conditions(uplink=there, downlink=there, device_factor=device_factor), variation)
+
+
+def cost_maps(
+    necessity: Necessity, axes: Axes, link: TransferModel, variation: float, factors: Sequence[float]
+) -> list[CostMap]:
+    """The maps of a device as fast as it usually is, and as its range says.
+
+    Args:
+        necessity: The best with and without each knob.
+        axes: Bandwidths and deadlines.
+        link: All of the link but its bandwidth.
+        variation: Coefficient of variation of the bandwidth.
+        factors: How many times slower the device is than the candidates say.
+    """
+    return [
+        cost_map(necessity, axes.bandwidths, axes.deadlines, link, variation=variation, device_factor=factor)
+        for factor in factors
+    ]

@@ -1,0 +1,227 @@
+"""Some cells of the map run live: an edge process, the shaped link, a device held to an emulated board's pace.
+
+Every configuration that is the best of such a cell, with or without a knob, is run at quantiles of the link's law, the
+same for all, so that no two differ by luck with the link. Its chance of being in time is read off the latencies as the
+map reads it off the predicted ones. Where the race has a say, requests are run with it at the cell's own deadline.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgent.codec import Calibration, decode_pixels, encode_image, fit, normalise
+from edgent.errors import EdgeError, EdgentError
+from edgent.lab.emulation import Emulated
+from edgent.lab.hidden import HiddenDevice
+from edgent.lab.link import ShapedLink
+from edgent.lab.necessity.grid import Cell, Given
+from edgent.link import Predictive
+from edgent.model import SHIPPED, Model
+from edgent.planning.knobs import RACE, Best
+from edgent.planning.plan import Configuration
+from edgent.planning.prospects import chances
+from edgent.runtime.device import Device
+from edgent.runtime.engine import Engine
+from edgent.units import BitsPerSecond, Seconds
+
+FAST = BitsPerSecond(1e9)
+BORDER = 0.05
+"""A cell is borderline where a configuration's median lies within this share of the deadline: there chance decides."""
+
+_PATIENCE = Seconds(6.0)  # longer than any deadline of a grid; what an answer counts that somebody else gave
+_CONNECTING = 20.0  # seconds
+_DRAINED = 1.5  # of the mean latency: longer than the slowest quantile takes
+_TRIES = 3
+_CALLS = 20  # after which a device knows what a call takes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A cell to be run: what the map says of it.
+
+    Attributes:
+        cell: Which one.
+        best: With every knob.
+        without: Without each.
+    """
+
+    cell: Cell
+    best: Best
+    without: Mapping[str, Best]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What came of it.
+
+    Attributes:
+        best: Accuracy in time with every knob.
+        without: Without each.
+        borderline: Whether some configuration's median is too close to the deadline.
+    """
+
+    best: float
+    without: Mapping[str, float]
+    borderline: bool
+
+    def document(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {"best": self.best, "without": dict(self.without), "borderline": self.borderline}
+
+
+class Bench:
+    """A device, its link, and what it runs.
+
+    Args:
+        device: Connected to the edge by the link.
+        link: Between them.
+        images: Coded ones.
+        requests: Of each configuration and link state.
+        pace: Of the device.
+    """
+
+    def __init__(
+        self, device: Device, link: ShapedLink, images: Sequence[bytes], requests: int, pace: Emulated
+    ) -> None:
+        self._device, self._link, self._images, self._requests = device, link, images, requests
+        self._pace = pace
+        self._totals: dict[tuple[Configuration, Given, float, float], list[float]] = {}
+
+    def call_time(self, first: Configuration) -> float:
+        """Seconds that a call takes whatever its size and the link, after some calls of a configuration."""
+        self._link.set(uplink=FAST, downlink=FAST)
+        for turn in range(_CALLS):
+            self._once(first, "file", turn, _PATIENCE, race=False)
+        conditions = self._device.conditions
+        assert conditions is not None, "a connected edge was probed"
+        return float(conditions.uplink.call_time)
+
+    def overruns(self) -> tuple[int, int, float]:
+        """Pieces of work held to the pace, those that came too late for it, and the worst of them in seconds."""
+        return self._pace.holds, self._pace.overruns, float(self._pace.worst_overrun)
+
+    def run(self, asked: Asked) -> Seen:
+        """Runs one cell."""
+        cell = asked.cell
+        every = {RACE: asked.best, **asked.without}
+        medians = [statistics.median(self._latencies(cell, each.configuration)) for each in every.values()]
+        return Seen(
+            best=self._accuracy_in_time(cell, asked.best, race=True),
+            without={
+                knob: self._accuracy_in_time(cell, each, race=knob != RACE) for knob, each in asked.without.items()
+            },
+            borderline=any(abs(median - cell.deadline) <= BORDER * cell.deadline for median in medians),
+        )
+
+    def _accuracy_in_time(self, cell: Cell, choice: Best, *, race: bool) -> float:
+        latencies = np.sort(self._latencies(cell, choice.configuration))[None, ::-1]
+        weights = np.full(self._requests, 1 / self._requests)
+        chance = float(chances(latencies, cell.deadline, weights)[0])
+        if race and choice.rescue > 0 and chance < 1:
+            return self._raced(cell, choice)
+        return chance * choice.accuracy
+
+    def _latencies(self, cell: Cell, configuration: Configuration) -> list[float]:
+        """One for each quantile of the link's law; what uses no link has no link state."""
+        link = (0.0, 0.0) if configuration.device_only else (cell.variation, cell.bandwidth)
+        key = (configuration, cell.given, *link)
+        if key not in self._totals:
+            self._ready(configuration)
+            self._totals[key] = [
+                self._at(cell, rate, configuration, turn, _PATIENCE, race=False)[0]
+                for turn, rate in enumerate(self._rates(cell))
+            ]
+        return self._totals[key]
+
+    def _raced(self, cell: Cell, choice: Best) -> float:
+        """The accuracy in time of requests whose local branch is started in time for the deadline."""
+        found = []
+        for turn, rate in enumerate(self._rates(cell)):
+            total, by, exit = self._at(cell, rate, choice.configuration, turn, cell.deadline, race=True)
+            accuracy = choice.accuracy if by == "edge" else self._device.model.branch(exit or 0).accuracy or 0.0
+            found.append(accuracy if total <= cell.deadline else 0.0)
+            if by != "edge":
+                time.sleep(min(_DRAINED * choice.latency, _PATIENCE))  # what was sent is still on the link
+        return statistics.fmean(found)
+
+    def _rates(self, cell: Cell) -> list[BitsPerSecond]:
+        law = Predictive.log_normal(cell.bandwidth, cell.variation)
+        return [BitsPerSecond(law.quantile((turn + 0.5) / self._requests)) for turn in range(self._requests)]
+
+    def _ready(self, configuration: Configuration) -> None:
+        """Makes the sessions, over a link that does not hold that up; a connection just lost comes back.
+
+        Raises:
+            EdgentError: it does not.
+        """
+        self._link.set(uplink=FAST, downlink=FAST)
+        for _ in range(_TRIES):
+            with contextlib.suppress(EdgeError):
+                self._device.warm(configuration)
+                return
+            self._device.wait_ready(_CONNECTING)
+        self._device.warm(configuration)
+
+    def _at(
+        self, cell: Cell, rate: BitsPerSecond, configuration: Configuration, turn: int, within: Seconds, *, race: bool
+    ) -> tuple[float, str, int | None]:
+        for _ in range(_TRIES):
+            self._link.set(uplink=rate, downlink=rate)
+            found = self._once(configuration, cell.given, turn, within, race=race)
+            if found[0] < within or race:
+                break
+            self._ready(configuration)  # lost, or never so late: the map has no such latency
+        return found
+
+    def _once(
+        self, configuration: Configuration, given: Given, turn: int, within: Seconds, *, race: bool
+    ) -> tuple[float, str, int | None]:
+        image = self._images[turn % len(self._images)]
+        value = _tensor(self._device.model, image) if given == "tensor" else image
+        record = self._device.infer(value, configuration=configuration, race=race, deadline=within).record
+        as_told = race or record.by == ("device" if configuration.device_only else "edge")
+        return float(record.total if as_told else _PATIENCE), record.by, record.exit
+
+
+@contextlib.contextmanager
+def bench(
+    model: Model, hidden: HiddenDevice, calibration: Calibration | None, link: ShapedLink, requests: int
+) -> Iterator[Bench]:
+    """A device at the pace of an emulated board, connected over the link.
+
+    Raises:
+        EdgentError: the edge was not reached.
+    """
+    pace = hidden.pace()
+    link.set(uplink=FAST, downlink=FAST)
+    with Device(
+        model,
+        edge=link.address,
+        deadline=Seconds(1.0),
+        device_profile=hidden.profile,
+        host_profile=hidden.table,
+        calibration=calibration,
+        engine=Engine(threads=1),
+        pace=pace,
+    ) as device:
+        if not device.wait_ready(_CONNECTING):
+            raise EdgentError("the edge process was not reached")
+        yield Bench(device, link, _images(requests), requests, pace)
+
+
+def _images(count: int) -> tuple[bytes, ...]:
+    with np.load(SHIPPED / "cifar10-256.npz") as shipped:
+        return tuple(encode_image("png", pixels) for pixels in shipped["pixels"][:count])
+
+
+def _tensor(model: Model, image: bytes) -> Any:
+    form = model.metadata.preprocessing
+    assert form is not None, "shipped networks take images"
+    return normalise(fit(decode_pixels(image), form), form)

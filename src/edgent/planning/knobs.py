@@ -1,0 +1,161 @@
+"""The knobs: what a plan can turn, and what leaving one out costs.
+
+A knob is *needed* in a cell (a link, a deadline, two machines, a model) when the best accuracy in time without it is at
+least a point lower. Both bests are those of the regime oracle (`edgent.planning.oracles`): it knows the distribution of
+the link, and takes the highest expected accuracy in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.planning.candidates import Candidates
+from edgent.planning.oracles import best_in_time
+from edgent.planning.plan import RAW, Configuration
+from edgent.planning.planner import DUST
+from edgent.planning.prospects import Prospects
+from edgent.units import Seconds
+
+if TYPE_CHECKING:
+    from edgent.model import Branch, Model
+    from edgent.planning.outlook import Outlook
+
+RACE = "race"
+
+KNOBS: Mapping[str, str] = {
+    "cut": "everything on the device, or everything at the edge",
+    "exit": "the last exit of each network only",
+    "codec": "raw tensors, or the picture's file as it came",
+    "source": "no picture's file as it came: all that crosses is encoded here, or raw",
+    "int8": "no quantised network",
+    "networks": "no smaller or bigger network beside the first",
+    RACE: "the edge's answer is waited for",
+}
+"""Each knob of a plan, and what is left without it."""
+
+NEEDED = 0.01 - DUST
+"""A knob is needed where leaving it out costs this much accuracy in time: a point, rounding apart."""
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kinds:
+    """What the exits of a bundle are.
+
+    Attributes:
+        last: The last exit of each network.
+        quantised: Exits of networks that compute in int8.
+        others: Exits of networks beside the first, the quantised ones apart.
+    """
+
+    last: frozenset[int]
+    quantised: frozenset[int] = frozenset()
+    others: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, model: Model) -> Kinds:
+        """Those of a model, or of a bundle."""
+        own: dict[str, set[int]] = {}
+        for branch in model.branches:
+            own.setdefault(model.file_of(branch), set()).add(branch.exit)
+        quantised = frozenset(branch.exit for branch in model.branches if _is_quantised(branch))
+        beside = frozenset(exit for file, exits in own.items() if file for exit in exits)
+        last = frozenset(max(exits) for exits in own.values())
+        return cls(last=last, quantised=quantised, others=beside - quantised)
+
+
+def left_without(candidates: Candidates, kinds: Kinds) -> dict[str, Mask]:
+    """Which candidates remain without each knob, the race apart."""
+    alone = candidates.upload_cut == candidates.download_cut
+    whole = (candidates.upload_cut == 0) & (candidates.download_cut == candidates.layers)
+    up, down = (np.array(candidates.codecs)[column] for column in (candidates.codec, candidates.download_codec))
+    as_it_came = up == "source"
+    return {
+        "cut": alone | whole,
+        "exit": np.isin(candidates.exit, list(kinds.last)),
+        "codec": ((up == RAW) | as_it_came) & (down == RAW),
+        "source": ~as_it_came,
+        "int8": ~np.isin(candidates.exit, list(kinds.quantised)),
+        "networks": ~np.isin(candidates.exit, list(kinds.others)),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Best:
+    """The regime oracle's choice.
+
+    Attributes:
+        configuration: What it runs.
+        accuracy: Of that configuration.
+        chance: That its own answer is in time.
+        expected: Accuracy in time.
+        latency: Seconds in the mean; infinite where the link carries nothing.
+        rescue: Accuracy of the local branch that answers where the edge is late; 0: none.
+    """
+
+    configuration: Configuration
+    accuracy: float
+    chance: float
+    expected: float
+    latency: float
+    rescue: float
+
+
+class Necessity:
+    """The best of some candidates, with every knob and without each.
+
+    Args:
+        candidates: What may be run; all rivals are in it.
+        kinds: What its exits are.
+
+    Raises:
+        InputError: no candidate stays on the device.
+    """
+
+    def __init__(self, candidates: Candidates, kinds: Kinds) -> None:
+        self._all = Prospects(candidates)
+        remain = {knob: rows for knob, rows in left_without(candidates, kinds).items() if not rows.all()}
+        self._without = {knob: Prospects(candidates.keep(rows)) for knob, rows in remain.items()}
+        self._without[RACE] = Prospects(candidates, race=False)
+
+    @property
+    def knobs(self) -> tuple[str, ...]:
+        """Those that can be turned here at all."""
+        return tuple(knob for knob in KNOBS if knob in self._without)
+
+    def best(self, outlook: Outlook | None, deadline: Seconds) -> Best:
+        """With every knob."""
+        return _best(self._all, outlook, deadline)
+
+    def without(self, outlook: Outlook | None, deadline: Seconds) -> dict[str, Best]:
+        """Without each knob that can be turned."""
+        return {knob: _best(self._without[knob], outlook, deadline) for knob in self.knobs}
+
+
+def costs(best: Best, without: Mapping[str, Best]) -> dict[str, float]:
+    """What leaving out each knob costs, as a fraction of accuracy in time."""
+    return {knob: max(0.0, best.expected - other.expected) for knob, other in without.items()}
+
+
+def _best(prospects: Prospects, outlook: Outlook | None, deadline: Seconds) -> Best:
+    fares = prospects.fares(outlook, deadline)
+    place = int(best_in_time(fares.expected, fares.latency))
+    row = int(fares.rows[place])
+    return Best(
+        configuration=prospects.candidates.configuration(row),
+        accuracy=float(prospects.candidates.merit[row]),
+        chance=float(fares.chance[place]),
+        expected=float(fares.expected[place]),
+        latency=float(fares.latency[place]),
+        rescue=float(fares.rescue[place]),
+    )
+
+
+def _is_quantised(branch: Branch) -> bool:
+    return any("Quantize" in layer.op or "QLinear" in layer.op or "Integer" in layer.op for layer in branch.layers)
