@@ -50,4 +50,4 @@ def test_a_device_keeps_its_factor_whatever_a_predictor_says_of_this_machine():
 def test_float32_settings_are_asked_tensors_and_the_others_pictures():
     setting = made.setting()
     assert all(tensor.shape == (1, 3, 32, 32) and tensor.dtype == np.float32 for tensor in setting.inputs)
-    assert set(setting.candidates.codecs[k] for k in np.unique(setting.candidates.codec)) == {"float32"}
+    assert {setting.candidates.codecs[k] for k in np.unique(setting.candidates.codec)} == {"float32"}
