@@ -104,7 +104,7 @@ def timed(
     ends = {"whole": (given, asked), "head": (given, crossing), "tail": (crossing, asked)}
     sessions = {name: engine.build(model.segment(*pair)) for name, pair in ends.items()}
     feeds = {name: random_feeds(s.segment.given, np.random.default_rng(0)) for name, s in sessions.items()}
-    counts = {name: bench.burst(session, feeds[name]) for name, session in sessions.items()}
+    counts = {name: bench.burst(session, feeds[name])[0] for name, session in sessions.items()}
     timings: dict[str, list[tuple[float, float]]] = {name: [] for name in ends}
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:

@@ -1,19 +1,19 @@
 """How well latency models predict models that were never measured, beside how well measuring again does.
 
-    python benchmarks/latency_models.py [--sweep-seconds 300] [--cuts 5] [--plot FILE.svg] [--json]
+    python benchmarks/latency_models.py [--sweep-seconds 300] [--cuts N] [--plot FILE.svg] [--json]
 
 A sweep of random networks fits the latency models; the nine topologies of the onnx wheel and EfficientNet-Lite0 (built
-here, with random weights) are the test. Nothing that has the shape of a layer of theirs is used for fitting. At some
-single-tensor cuts of each, drawn by a fixed seed, head and tail are built and timed twice, with a part of the sweep
-between both times, so that fit, truth and re-measurement meet the same phases of the machine; segments below 5 % of
-the whole do not count. Each timing has a small convolution beside it: how a model's times follow it is fitted to its
-own timings, and the truth is what it takes while that reference is at the median of the sweep.
+here, with random weights) are the test. Nothing that has the shape of a layer of theirs is used for fitting. At every
+cut that one tensor crosses (`--cuts`: at so many of each model) head and tail are built and timed twice, with a part
+of the sweep between both times, so that fit, truth and re-measurement meet the same phases of the machine; segments
+below 5 % of the whole do not count. Each timing has a small convolution beside it: how a model's times follow it is
+fitted to its own timings, and the truth is what it takes while that reference is at the median of the sweep.
 
 `ours`, `paper` (its variables, least squares, clamped), `flops` (a line on floating point operations) and `measured`
 (a profile of the very model, made between both timings, scaled to the whole) are judged on both timings together;
-`noise` is the first against the second. Plans: over bandwidth x model, the fastest device-first plan by predicted times
-and an emulated edge, eight times as fast in everything, against the fastest by measured times; both cost what was
-measured.
+`noise` is the first against the second. Plans: over bandwidth x deadline x model (B-AlexNet with its five exits is one
+more), what the planner chooses by our predictions against what it chooses by measured profiles; both cost what was
+measured. The edge is this machine, the device an emulated one, 13 times slower in everything.
 """
 
 from __future__ import annotations
@@ -24,62 +24,49 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import onnx
 
 from edgent.latency.family import Sample
 from edgent.latency.machine import Fit, fit
-from edgent.latency.prediction import BranchWork, LatencyModel, Measured
+from edgent.latency.prediction import LatencyModel, Measured
+from edgent.latency.profile import BranchProfile, Profile
 from edgent.latency.traits import traits
-from edgent.model import Branch, Model, load
-from edgent.model.builder import Builder
+from edgent.link import TransferModel
+from edgent.model import Model, load
+from edgent.planning import Candidates, Conditions
+from edgent.planning.planner import TOLERANCE, choose
 from edgent.report.plots import COLOURS, Axis, Line, lines
+from edgent.runtime.calibrator import calibration_for
 from edgent.runtime.engine import Engine, Feeds, Session
 from edgent.runtime.machine import branch_work
 from edgent.runtime.profiler import profile
 from edgent.runtime.sweep import Bench, Timed, samples, sweep
 from edgent.runtime.verify import random_feeds
+from edgent.units import BitsPerSecond, Seconds
+from unseen import Case, Piece, pieces, test_models
 
 SMALLEST = 0.05  # of the whole
-ROUNDS_FOR = 2.5  # seconds of timing for each model, twice
+ROUNDS_FOR = 3.0  # seconds of timing for each model, twice
+LONG = 0.1  # seconds; what takes longer is timed half as often, and does not feel what ran before it in the caches
 PROFILE_FOR = 2.0
-BANDWIDTHS = (1e6, 2e6, 5e6, 10e6, 20e6, 50e6)
-EDGE_FACTOR = 1 / 8
+EVERY = 1_000_000  # more cuts than any model has
+BANDWIDTHS = (1e6, 2e6, 5e6, 10e6, 20e6, 50e6, 100e6)
+DEADLINES = (0.1, 0.3, 1.0)  # of what the device takes alone
+ROUND_TRIP = 5e-3
+DEVICE_FACTOR = 13.0
 COSTS = (10.0, 30.0, 60.0, 120.0)  # seconds of the sweep after which its model is judged as well
-Ends = tuple[list[str], list[str]]
-
-
-@dataclass
-class Piece:
-    """A segment of a test model: the layers between two cuts, and its timings beside the reference's."""
-
-    first: int
-    last: int
-    ends: Ends
-    passes: tuple[list[tuple[float, float]], list[tuple[float, float]]] = field(default_factory=lambda: ([], []))
-
-
-@dataclass
-class Case:
-    """A test model."""
-
-    name: str
-    work: BranchWork
-    pieces: list[Piece]
-    crossing: list[float]
-    measured: Measured | None = None
 
 
 def main() -> int:
     """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sweep-seconds", type=float, default=300.0)
-    parser.add_argument("--cuts", type=int, default=5, help="single-tensor cuts of each model, by seeded choice")
+    parser.add_argument("--cuts", type=int, default=EVERY, help="of each model; default: all that one tensor crosses")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="the sweep's cost against the error it reaches")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
@@ -91,7 +78,7 @@ def main() -> int:
         run = Run(engine, options.sweep_seconds, options.cuts)
         for path in test_models(Path(folder)):
             run.add(load(path))
-    result = run.judged()
+        result = run.judged()
     if options.plot:
         plot(result, options.plot)
     if options.json:
@@ -102,32 +89,12 @@ def main() -> int:
     return 0
 
 
-def test_models(folder: Path) -> list[Path]:
-    """The topologies of the onnx wheel, and EfficientNet-Lite0."""
-    light = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
-    lite = folder / "efficientnet_lite0.onnx"
-    lite.write_bytes(efficientnet_lite0())
-    return [*sorted(light.glob("light_*.onnx")), lite]
+class Cell(NamedTuple):
+    """One decision: the same plan as by measured times? Late where that one is in time? How much slower, a share."""
 
-
-def efficientnet_lite0() -> bytes:
-    """EfficientNet-Lite0 with random weights [Tan and Le 2019; lite: ReLU6, no squeeze-and-excitation]."""
-    made = Builder()
-
-    def normed(x: str, maps: int, side: int, stride: int = 1, groups: int = 1) -> str:
-        return made.norm(made.conv(x, maps, side, stride=stride, groups=groups, bias=False))
-
-    x = made.activation(normed(made.input((1, 3, 224, 224)), 32, 3, 2), "Clip")
-    stages = ((1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 3), (6, 5, 1, 112, 3))
-    for widening, side, first_stride, maps, repeats in (*stages, (6, 5, 2, 192, 4), (6, 3, 1, 320, 1)):
-        for number in range(repeats):
-            channels, stride = made.shapes[x][1], first_stride if number == 0 else 1
-            y = made.activation(normed(x, channels * widening, 1), "Clip") if widening > 1 else x
-            y = made.activation(normed(y, channels * widening, side, stride, channels * widening), "Clip")
-            y = normed(y, maps, 1)
-            x = made.add(y, x) if made.shapes[y] == made.shapes[x] else y
-    x = made.mean(made.activation(normed(x, 1280, 1), "Clip"))
-    return made.segment([made.gemm(made.reshape(x, 1, 1280), 1000)]).proto
+    same: bool
+    late: bool
+    extra: float
 
 
 class Run:
@@ -136,45 +103,52 @@ class Run:
     def __init__(self, engine: Engine, sweep_seconds: float, cuts: int) -> None:
         self.engine, self.bench, self.cuts = engine, Bench(engine), cuts
         self.sweep_seconds, self.models = sweep_seconds, 10
+        self.exits = load("b-alexnet")
+        self.exits_measured = profile(self.exits, engine, budget=2 * PROFILE_FOR)
         self.timed: tuple[Timed, ...] = ()
         self.cases: list[Case] = []
 
     def add(self, model: Model) -> None:
         """One test model."""
         branch = model.branches[-1]
-        case = Case(
-            name=model.name,
-            work=branch_work(model, branch, self.engine),
-            pieces=list(pieces(branch, self.cuts)),
-            crossing=crossing_bytes(branch),
-        )
-        feeds = random_feeds(model.inputs, np.random.default_rng(0))
-        sessions = [self.engine.build(model.segment(*piece.ends)) for piece in case.pieces]
-        given = [self._feeds(session, feeds) for session in sessions]
-        self._pass(case, sessions, given, 0)
-        done = len(self.cases) + 1
-        share = self.sweep_seconds * done / self.models
-        self.timed = sweep(self.bench, budget=share, done=self.timed)
-        case.measured = Measured(profile=profile(model, self.engine, budget=PROFILE_FOR).branches[-1])
-        self._pass(case, sessions, given, 1)
+        work = branch_work(model, branch, self.engine)
+        case = Case(model=model, work=work, pieces=list(pieces(branch, self.cuts)))
+        timed = 0
+        for group in case.groups():
+            timed += len(group)
+            self._time(case, group, timed / len(case.pieces))
         self.cases.append(case)
         counts = f"{len(case.pieces)} segments, {len(self.timed)} specimens"
-        print(f"{done}/{self.models} {case.name}: {counts}", file=sys.stderr)
+        print(f"{len(self.cases)}/{self.models} {case.name}: {counts}", file=sys.stderr)
+
+    def _time(self, case: Case, group: Sequence[Piece], share: float) -> None:
+        """Some pieces, what is due of the sweep, the model's profile, and the pieces again."""
+        known = random_feeds(case.model.inputs, np.random.default_rng(0))
+        sessions = [self.engine.build(case.model.segment(*piece.ends)) for piece in group]
+        given = [self._feeds(session, known) for session in sessions]
+        seconds = ROUNDS_FOR * len(group) / len(case.pieces)
+        self._pass(group, sessions, given, 0, seconds)
+        budget = self.sweep_seconds * (len(self.cases) + share) / self.models
+        self.timed = sweep(self.bench, budget=budget, done=self.timed)
+        if case.measured is None:
+            case.measured = profile(case.model, self.engine, budget=PROFILE_FOR)
+        self._pass(group, sessions, given, 1, seconds)
 
     def _feeds(self, session: Session, known: Feeds) -> Feeds:
         drawn = random_feeds(session.segment.given, np.random.default_rng(1))
         return {name: known.get(name, array) for name, array in drawn.items()}
 
-    def _pass(self, case: Case, sessions: Sequence[Session], given: Sequence[Feeds], which: int) -> None:
-        counts = []
-        for session, feeds in zip(sessions, given, strict=True):
-            session.run(feeds)
-            counts.append(self.bench.burst(session, feeds))
-        until, rounds = time.perf_counter() + ROUNDS_FOR, 0
-        while rounds < 4 or time.perf_counter() < until:
-            for piece, session, feeds, count in zip(case.pieces, sessions, given, counts, strict=True):
-                session.run(feeds)
-                piece.passes[which].append(self.bench.timed(session, feeds, count))
+    def _pass(
+        self, group: Sequence[Piece], sessions: Sequence[Session], given: Sequence[Feeds], which: int, seconds: float
+    ) -> None:
+        bursts = [self.bench.burst(session, feeds) for session, feeds in zip(sessions, given, strict=True)]
+        until, rounds = time.perf_counter() + seconds, 0
+        while rounds < 2 or time.perf_counter() < until:
+            for piece, session, feeds, (count, taken) in zip(group, sessions, given, bursts, strict=True):
+                if taken < LONG:
+                    session.run(feeds)
+                if taken < LONG or rounds % 2 == 0:
+                    piece.passes[which].append(self.bench.timed(session, feeds, count))
             rounds += 1
 
     def judged(self) -> dict[str, Any]:
@@ -193,7 +167,7 @@ class Run:
         ]
         return {
             **judge_all(machine, self.cases, truths),
-            "plans": judge_plans(machine, self.cases, truths),
+            "plans": self._plans(machine, truths),
             "cost": cost,
             "sweep": {
                 "seconds": sum(one.seconds for one in self.timed),
@@ -208,6 +182,14 @@ class Run:
             "engine": {"name": self.engine.name, **self.engine.options},
         }
 
+    def _plans(self, machine: Fit, truths: Sequence[Truth]) -> dict[str, Any]:
+        cells = planned(machine, self.exits, self.exits_measured, self.engine)
+        for case, truth in zip(self.cases, truths, strict=True):
+            assert case.measured is not None
+            scale = truth.both[0] / case.measured.branches[-1].whole.median
+            cells += planned(machine, case.model, case.measured.scaled(scale, "this machine"), self.engine)
+        return plans_summary(cells)
+
     def _after(self, seconds: float, found: Sequence[Sequence[Sample]], truths: Sequence[Truth]) -> dict[str, Any]:
         """How well a model predicts that was fitted to the first seconds of the sweep."""
         spent = np.cumsum([one.seconds for one in self.timed])
@@ -216,24 +198,6 @@ class Run:
         result = judge(self.cases, truths, lambda _: machine)
         keys = ("median_ape", "worst_model_median_ape", "models_within_10_percent", "in_90_percent_interval")
         return {key: result[key] for key in keys}
-
-
-def pieces(branch: Branch, most: int) -> Iterator[Piece]:
-    """The whole, and head and tail at some of the cuts that one tensor crosses."""
-    n = len(branch.layers)
-    given, asked = ([tensor.name for tensor in side] for side in (branch.inputs, branch.outputs))
-    yield Piece(0, n, (given, asked))
-    crossings = {k: [tensor.name for tensor in branch.boundary(k, n).up] for k in range(1, n)}
-    cuts = [k for k, names in crossings.items() if len(names) == 1 and names != given]
-    for k in sorted(np.random.default_rng(7).choice(cuts, min(most, len(cuts)), replace=False).tolist()):
-        yield Piece(0, k, (given, crossings[k]))
-        yield Piece(k, n, (crossings[k], asked))
-
-
-def crossing_bytes(branch: Branch) -> list[float]:
-    """Bytes that cross each cut of a device-first plan."""
-    n = len(branch.layers)
-    return [float(sum(tensor.nbytes or 0 for tensor in branch.boundary(k, n).up)) for k in range(n + 1)]
 
 
 class Truth:
@@ -262,11 +226,11 @@ class Truth:
 
 def judge_all(machine: Fit, cases: Sequence[Case], truths: Sequence[Truth]) -> dict[str, Any]:
     """Every latency model on every test model."""
-    models: dict[str, Callable[[Case], LatencyModel | None]] = {
+    models: dict[str, Callable[[Case], LatencyModel]] = {
         "ours": lambda _: machine,
         "paper": lambda _: machine.paper,
         "flops": lambda _: machine.flops,
-        "measured": lambda case: case.measured,
+        "measured": measured,
     }
     result: dict[str, Any] = {name: judge(cases, truths, of) for name, of in models.items()}
     again = [np.abs(truth.second / truth.first - 1) for truth in truths]
@@ -275,12 +239,17 @@ def judge_all(machine: Fit, cases: Sequence[Case], truths: Sequence[Truth]) -> d
     return result
 
 
-def judge(cases: Sequence[Case], truths: Sequence[Truth], of: Callable[[Case], LatencyModel | None]) -> dict[str, Any]:
+def measured(case: Case) -> Measured:
+    """The latency model of a case that its own profile is."""
+    assert case.measured is not None
+    return Measured(profile=case.measured.branches[-1])
+
+
+def judge(cases: Sequence[Case], truths: Sequence[Truth], of: Callable[[Case], LatencyModel]) -> dict[str, Any]:
     """One latency model."""
     errors, wholes, inside = [], [], []
     for case, truth in zip(cases, truths, strict=True):
         model = of(case)
-        assert model is not None
         prediction = model.predict(case.work)
         if isinstance(model, Measured):  # profiled at another moment: its shares count, as in segments.py
             scale = truth.both[0] / prediction.layers.sum()
@@ -307,26 +276,43 @@ def summary(errors: Sequence[np.ndarray], wholes: Sequence[float], cases: Sequen
     }
 
 
-def judge_plans(machine: Fit, cases: Sequence[Case], truths: Sequence[Truth]) -> dict[str, Any]:
-    """What plans from predicted times cost more than plans from measured ones, both paid in measured time."""
-    extra: list[float] = []
-    for case, truth in zip(cases, truths, strict=True):
-        assert case.measured is not None
-        measured = np.array(case.measured.profile.layers)
-        measured *= truth.both[0] / measured.sum()
-        predicted = machine.predict(case.work).layers
-        for bandwidth in BANDWIDTHS:
-            really, expected = (_totals(layers, case.crossing, bandwidth) for layers in (measured, predicted))
-            extra.append(float(really[expected.argmin()] / really.min() - 1))
-    return {"mean_extra_latency": float(np.mean(extra)), "worst_extra_latency": max(extra), "cells": len(extra)}
+def plans_summary(cells: Sequence[Cell]) -> dict[str, Any]:
+    """What plans by predicted times cost more than plans by measured ones, both paid in measured time."""
+    same, late, extra = (np.array(column) for column in zip(*cells, strict=True))
+    return {
+        "mean_extra_latency": float(extra.mean()),
+        "worst_extra_latency": float(extra.max()),
+        "same_plan": float(same.mean()),
+        "late_where_measured_is_in_time": float(late.mean()),
+        "cells": len(cells),
+    }
 
 
-def _totals(layers: np.ndarray, crossing: Sequence[float], bandwidth: float) -> np.ndarray:
-    """Latency of every device-first plan: head here, the crossing tensors up, the rest on the faster edge."""
-    head = np.concatenate([[0.0], np.cumsum(layers)])
-    up = np.array(crossing) * 8 / bandwidth
-    up[-1] = 0.0
-    return head + up + (head[-1] - head) * EDGE_FACTOR
+def planned(machine: Fit, model: Model, measured: Profile, engine: Engine) -> list[Cell]:
+    """A decision for each bandwidth and deadline."""
+    guessed = replace(measured, branches=tuple(_guessed(machine, model, b, engine) for b in measured.branches))
+    calibration = calibration_for(model, None)
+    real, ours = (
+        Candidates.build(model, edge.scaled(DEVICE_FACTOR, "device"), edge, calibration) for edge in (measured, guessed)
+    )
+    alone = DEVICE_FACTOR * measured.branches[-1].whole.median
+    cells = []
+    for bandwidth in BANDWIDTHS:
+        link = TransferModel(bandwidth=BitsPerSecond(bandwidth), round_trip=Seconds(ROUND_TRIP))
+        conditions = Conditions(uplink=link, downlink=link)
+        costs, expected = conditions.latency(real), conditions.latency(ours)
+        for share in DEADLINES:
+            by = Seconds(share * alone)
+            best, taken = choose(real, costs, by, TOLERANCE), choose(ours, expected, by, TOLERANCE)
+            late = bool(costs[best] <= by < costs[taken])
+            cells.append(Cell(best == taken, late, float(costs[taken] / costs[best] - 1)))
+    return cells
+
+
+def _guessed(machine: Fit, model: Model, branch: BranchProfile, engine: Engine) -> BranchProfile:
+    layers = machine.predict(branch_work(model, model.branch(branch.exit), engine)).layers
+    whole = replace(branch.whole, median=float(layers.sum()))
+    return replace(branch, layers=tuple(layers.tolist()), whole=whole)
 
 
 def show(result: dict[str, Any]) -> None:

@@ -84,14 +84,14 @@ def test_the_process_agrees_with_the_conditional_of_a_joint_normal_distribution(
     distance = np.sqrt((((every[:, None] - every[None]) / np.array([0.7, 1.9])) ** 2).sum(axis=2))
     joint = 1.3**2 * (1 + 5**0.5 * distance + 5 / 3 * distance**2) * np.exp(-(5**0.5) * distance)
     noisy = np.linalg.inv(joint[:12, :12] + 0.2**2 * np.eye(12))
-    mean, covariance = GaussianProcess(seen, values, scales).predict(new)
+    mean, covariance = GaussianProcess(seen, values, np.ones(12), scales).predict(new)
     assert mean == pytest.approx(joint[12:, :12] @ noisy @ values, rel=1e-4)
     assert covariance == pytest.approx(joint[12:, 12:] - joint[12:, :12] @ noisy @ joint[:12, 12:], abs=1e-4)
 
 
 def test_learned_scales_tell_a_direction_that_matters_from_one_that_does_not() -> None:
     points = np.random.default_rng(4).standard_normal((120, 2))
-    scales = learned(points, np.sin(2 * points[:, 0]))
+    scales = learned(points, np.sin(2 * points[:, 0]), np.ones(120))
     assert scales.lengths[0] < scales.lengths[1]
 
 
@@ -141,6 +141,9 @@ BAD = {
     "no families": lambda text: _changed(text, lambda d: d.update(families={})),
     "too few points": lambda text: _changed(text, lambda d: d["families"]["conv"]["process"]["values"].pop()),
     "a type of its own": lambda text: _changed(text, lambda d: d.update(flops=[1, 2])),
+    "a negative variance": lambda text: _changed(
+        text, lambda d: d["families"]["conv"]["process"].update(coarse=[-1.0])
+    ),
     "points of words": lambda text: _changed(text, lambda d: d["families"]["conv"]["process"].update(points="none")),
     "an endless amplitude": lambda text: _changed(
         text, lambda d: d["families"]["conv"]["process"].update(amplitude=[1e9])

@@ -24,6 +24,7 @@ from edgent.latency.traits import WORK, Traits
 _MOST = 900  # kernels kept for each family: time and size of the file grow with them
 _LEARNING = 160  # kernels that the length scales are learned on
 _FEWEST = 8  # kernels below which no efficiency is learned
+_COARSE = 1e-5  # seconds of a kernel at which what the timer and the profiler blur is as much as all other noise
 _LEAST_CALL = 2e-7  # seconds: nothing is free
 _FURTHEST = 1.5  # a kernel off the roofline by more than this factor (in the logarithm) was disturbed
 _NARROWEST = 0.3  # spread of a size, in the logarithm, below which it says little
@@ -83,7 +84,8 @@ class Family:
         kernels = [sample.traits for sample in samples]
         values = np.log(self.even(samples) / (np.array([k.work for k in kernels]) @ self.rates)) - self.shift
         values = np.clip(values, -_FURTHEST, _FURTHEST)
-        return replace(self, process=GaussianProcess(self._points(kernels), values, self.process.scales))
+        process = GaussianProcess(self._points(kernels), values, _coarse(samples), self.process.scales)
+        return replace(self, process=process)
 
     def _points(self, kernels: Sequence[Traits]) -> Array:
         return (np.array([kernel.form for kernel in kernels]) - self.centre) / self.width
@@ -102,7 +104,7 @@ def fit_family(samples: Sequence[Sample], random: np.random.Generator) -> Family
     values = np.clip(off - shift, -_FURTHEST, _FURTHEST)
     process, follows = None, _FOLLOWS
     if len(samples) >= _FEWEST:
-        process, follows = _efficiency((form - centre) / width, values, slowness, random)
+        process, follows = _efficiency((form - centre) / width, values, _coarse(samples), slowness, random)
     spread = max(_LEAST_SPREAD, float(values.std()))
     return Family(
         usual=np.median(work, axis=0),
@@ -117,10 +119,20 @@ def fit_family(samples: Sequence[Sample], random: np.random.Generator) -> Family
 
 
 def some(samples: Sequence[Sample], random: np.random.Generator) -> Sequence[Sample]:
-    """As many samples as a process can hold."""
-    if len(samples) <= _MOST:
-        return samples
-    return [samples[k] for k in sorted(random.choice(len(samples), _MOST, replace=False))]
+    """As many samples as a process can hold, rather those that were timed exactly."""
+    return [samples[k] for k in _drawn(_coarse(samples), _MOST, random)]
+
+
+def _drawn(coarse: Array, most: int, random: np.random.Generator) -> Sequence[int]:
+    if len(coarse) <= most:
+        return range(len(coarse))
+    share = coarse**-0.5
+    return sorted(random.choice(len(coarse), most, replace=False, p=share / share.sum()).tolist())
+
+
+def _coarse(samples: Sequence[Sample]) -> Array:
+    """Factors on the variance of the noise."""
+    return 1 + (_COARSE / _columns(samples)[0]) ** 2
 
 
 def _columns(samples: Sequence[Sample]) -> tuple[Array, Array]:
@@ -137,16 +149,16 @@ def _rates(work: Array, seconds: Array) -> Array:
 
 
 def _efficiency(
-    points: Array, values: Array, slowness: Array, random: np.random.Generator
+    points: Array, values: Array, coarse: Array, slowness: Array, random: np.random.Generator
 ) -> tuple[GaussianProcess, float]:
     """The process at the reference's median, and how the family follows the reference: in turn, given the other."""
     follows, prior = _FOLLOWS, _FOLLOWS_SPREAD**-2
-    part = random.permutation(len(points))[:_LEARNING]
-    scales = learned(points[part], (values - follows * slowness)[part])
+    part = _drawn(coarse, _LEARNING, random)
+    scales = learned(points[part], (values - follows * slowness)[part], coarse[part])
     for _ in range(2):
-        process = GaussianProcess(points, values - follows * slowness, scales)
+        process = GaussianProcess(points, values - follows * slowness, coarse, scales)
         weighed = process.weigh(np.stack([slowness, values], axis=1))
         follows = float((slowness @ weighed[:, 1] + prior * _FOLLOWS) / (slowness @ weighed[:, 0] + prior))
         follows = min(max(follows, 0.0), 1.0)
-        scales = learned(points[part], (values - follows * slowness)[part])
-    return GaussianProcess(points, values - follows * slowness, scales), follows
+        scales = learned(points[part], (values - follows * slowness)[part], coarse[part])
+    return GaussianProcess(points, values - follows * slowness, coarse, scales), follows

@@ -35,25 +35,26 @@ class GaussianProcess:
     Args:
         points: shape (m, d), standardised.
         values: shape (m,).
+        coarse: factors on the variance of the noise of each value, shape (m,).
         scales: from `learned`.
     """
 
-    def __init__(self, points: Array, values: Array, scales: Scales) -> None:
-        self.points, self.values, self.scales = points, values, scales
+    def __init__(self, points: Array, values: Array, coarse: Array, scales: Scales) -> None:
+        self.points, self.values, self.coarse, self.scales = points, values, coarse, scales
         covariance = self._covariance(points, points)
-        covariance[np.diag_indices(len(points))] += np.exp(2 * scales.noise) + _JITTER
-        self._root = np.linalg.cholesky(covariance)
+        covariance[np.diag_indices(len(points))] += np.exp(2 * scales.noise) * coarse + _JITTER
+        self._whiten = np.linalg.inv(np.linalg.cholesky(covariance))  # once: every prediction needs it
         self._weights = self.weigh(values)
 
     def weigh(self, values: Array) -> Array:
         """The inverse of the covariance (with noise) times columns of values, shape (m,) or (m, k)."""
-        solved: Array = np.linalg.solve(self._root.T, np.linalg.solve(self._root, values))
-        return solved
+        weighed: Array = self._whiten.T @ (self._whiten @ values)
+        return weighed
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """Means and covariance (without noise) at shape (k, d)."""
         cross = self._covariance(points, self.points)
-        half = np.linalg.solve(self._root, cross.T)
+        half = self._whiten @ cross.T
         return cross @ self._weights, self._covariance(points, points) - half.T @ half
 
     def _covariance(self, left: Array, right: Array) -> Array:
@@ -62,15 +63,15 @@ class GaussianProcess:
         return covariance
 
 
-def learned(points: Array, values: Array) -> Scales:
-    """The scales of highest posterior density, by Adam on the exact gradient."""
+def learned(points: Array, values: Array, coarse: Array) -> Scales:
+    """The scales of highest posterior density, by Adam on the exact gradient; arguments as of the process."""
     d = points.shape[1]
     spread = np.log(max(float(values.std()), 1e-2))
     start = np.concatenate([np.full(d, _PRIOR_LENGTH), [spread, min(_PRIOR_NOISE, spread)]])
     theta, first, second = start.copy(), np.zeros(d + 2), np.zeros(d + 2)
     squares = (points[:, None, :] - points[None, :, :]) ** 2
     for step in range(1, _STEPS + 1):
-        slope = _slope(theta, squares, values) - (theta - start) / np.array([1.0] * d + [1.0, 1.0]) ** 2
+        slope = _slope(theta, squares, values, coarse) - (theta - start) / np.array([1.0] * d + [1.0, 1.0]) ** 2
         first = 0.9 * first + 0.1 * slope
         second = 0.99 * second + 0.01 * slope**2
         theta += _RATE * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.99**step)) + 1e-9)
@@ -79,20 +80,20 @@ def learned(points: Array, values: Array) -> Scales:
     return Scales(lengths=theta[:d], amplitude=float(theta[d]), noise=float(theta[d + 1]))
 
 
-def _slope(theta: Array, squares: Array, values: Array) -> Array:
+def _slope(theta: Array, squares: Array, values: Array, coarse: Array) -> Array:
     """Gradient of the log marginal likelihood (Rasmussen and Williams, equation 5.9)."""
     d = squares.shape[2]
     inverse = np.exp(-2 * theta[:d])
     distance = np.sqrt(squares @ inverse + 1e-12)
     power, noise = np.exp(2 * theta[d]), np.exp(2 * theta[d + 1])
     covariance = power * _matern(distance)
-    full = covariance + (noise + _JITTER) * np.eye(len(values))
+    full = covariance + np.diag(noise * coarse + _JITTER)
     precision = np.linalg.inv(full)
     weights = precision @ values
     outer = np.outer(weights, weights) - precision
     shared = outer * power * (5 / 3) * (1 + _ROOT5 * distance) * np.exp(-_ROOT5 * distance)
     lengths = 0.5 * inverse * np.einsum("ij,ijk->k", shared, squares)
-    return np.concatenate([lengths, [np.sum(outer * covariance), noise * np.trace(outer)]])
+    return np.concatenate([lengths, [np.sum(outer * covariance), noise * (coarse @ np.diag(outer))]])
 
 
 def _matern(distance: Array) -> Array:

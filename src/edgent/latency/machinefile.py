@@ -26,7 +26,7 @@ _ADVICE = "; make it again: edgent profile -o FILE"
 _HEAD = ("schema", "kind", "machine", "engine", "threads", "options", "seconds", "specimens", "reference")
 _PARTS = ("validation", "families", "paper", "flops", "coding")
 _FAMILY = ("usual", "rates", "shift", "centre", "width", "follows", "spread", "process")
-_PROCESS = ("points", "values", "lengths", "amplitude", "noise")
+_PROCESS = ("points", "values", "coarse", "lengths", "amplitude", "noise")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +155,7 @@ def _family_document(family: Family) -> dict[str, Any]:
         else {
             "points": [_rounded(point) for point in process.points],
             "values": _rounded(process.values),
+            "coarse": _rounded(process.coarse),
             "lengths": _rounded(process.scales.lengths),
             "amplitude": [process.scales.amplitude],
             "noise": [process.scales.noise],
@@ -230,16 +231,19 @@ def _read_process(node: Node, d: int) -> GaussianProcess:
     found = node.found["points"]
     rows: list[object] = found if isinstance(found, list) else []
     count = len(rows)
-    values, lengths = _array(node, "values"), _array(node, "lengths")
-    if not count or len(values) != count or len(lengths) != d:
-        raise InputError(f"{node.place}: found {count} points and {len(values)} values, expected as many of each")
+    values, coarse, lengths = _array(node, "values"), np.array(node.numbers("coarse")), _array(node, "lengths")
+    if not count or not len(values) == len(coarse) == count or len(lengths) != d:
+        raise InputError(
+            f"{node.place}: found {count} points, {len(values)} values and {len(coarse)} factors on their noise, "
+            "expected as many of each"
+        )
     flat = Node({str(k): row for k, row in enumerate(rows)}, f"{node.place}.points", tuple(map(str, range(count))))
     points = [flat.reals(str(k)) for k in range(count)]
     if any(len(point) != d for point in points):
         raise InputError(f"{node.place}.points: found a point that has not {d} numbers")
     scales = Scales(lengths=lengths, amplitude=_one(node, "amplitude"), noise=_one(node, "noise"))
     try:
-        return GaussianProcess(np.array(points), values, scales)
+        return GaussianProcess(np.array(points), values, coarse, scales)
     except np.linalg.LinAlgError:
         raise InputError(f"{node.place}: found points and scales that make no covariance") from None
 

@@ -6,15 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgent.model.kernels import Kernel
+from edgent.model.kernels import VIEWS, Kernel
 
 _FLOAT = 4
-_CACHED = 1e5  # bytes: fewer are always at hand
+_CACHED, FORGOTTEN = 1e5, 4.8e7  # bytes: so few are always at hand; after so many nothing is any more
 _CONVOLUTIONS = {"Conv", "FusedConv", "nchwc.Conv"}
 _PRODUCTS = {"Gemm", "FusedGemm", "MatMul", "FusedMatMul"}
-_VIEWS = {"Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}  # one family: they move nothing
 _MOST_FIRST = 4  # channels of an image; a convolution reads so few in another layout than the rest
 
+_Age = tuple[float, float]  # logarithms: of its constants, of its inputs
 WORK = ("call", "flops", "bytes in", "bytes out", "bytes of weights")
 
 
@@ -37,12 +37,13 @@ class Traits:
     @property
     def shape(self) -> tuple[object, ...]:
         """What two kernels have in common that are the same layer, wherever it stands."""
-        return (self.family, self.work, self.form[:-1])
+        return (self.family, self.work, self.form[:-2])
 
 
 def footprint(kernels: Sequence[Kernel]) -> float:
-    """Bytes of the constants of a graph."""
-    return _FLOAT * float(sum(math.prod(shape) for kernel in kernels for shape in kernel.weights))
+    """Bytes of the constants of a graph, and of all that a run of it makes."""
+    shapes = (shape for kernel in kernels for shape in (*kernel.weights, kernel.output))
+    return _FLOAT * float(sum(map(math.prod, shapes)))
 
 
 def traits(kernel: Kernel, touched: float) -> Traits:
@@ -50,18 +51,18 @@ def traits(kernel: Kernel, touched: float) -> Traits:
 
     Args:
         kernel: from the engine's optimised graph.
-        touched: bytes of constants that are read from one run of this kernel to its next: whether its own are still
+        touched: bytes that are read and made from one run of this kernel to its next: whether its constants are still
             in the caches depends on it.
     """
-    touched = math.log(touched + _CACHED) if kernel.weights else 0.0
+    age = (_aged(touched) if kernel.weights else 0.0, _aged(_FLOAT * kernel.distance) if kernel.inputs else 0.0)
     if kernel.op in _CONVOLUTIONS and kernel.weights and len(kernel.weights[0]) == 4 and len(kernel.output) == 4:
-        return _convolution(kernel, touched)
+        return _convolution(kernel, age)
     if kernel.op in _PRODUCTS and kernel.inputs and kernel.output:
-        return _product(kernel, touched)
-    return _other(kernel, touched)
+        return _product(kernel, age)
+    return _other(kernel, age)
 
 
-def _convolution(kernel: Kernel, touched: float) -> Traits:
+def _convolution(kernel: Kernel, age: _Age) -> Traits:
     maps, depth, height, width = kernel.weights[0]
     groups = _first(kernel, "group")
     rows, columns = kernel.output[2:]
@@ -72,22 +73,22 @@ def _convolution(kernel: Kernel, touched: float) -> Traits:
     form = (
         _log(depth), _log(maps / groups), _log(groups), _log(rows), _log(columns), _log(height * width),
         abs(_log(height / width)), _log(_first(kernel, "strides")), float(fused),
-        float("activation" in kernel.attributes), _filled(maps, 64), _filled(maps, 16), _filled(columns, 6), touched,
+        float("activation" in kernel.attributes), _filled(maps, 64), _filled(maps, 16), _filled(columns, 6), *age,
     )  # fmt: skip
     kind = _convolution_kind(maps, depth, groups, height * width)
     paper = (float(depth * groups), float(maps), math.sqrt(height * width), float(_first(kernel, "strides")))
-    return Traits(family=f"{kernel.op} {kind}", work=work, form=form, convolution=paper)
+    return Traits(family=f"{_unfused(kernel)} {kind}", work=work, form=form, convolution=paper)
 
 
 def _convolution_kind(maps: int, depth: int, groups: int, area: int) -> str:
     if groups > 1:
-        return "depthwise" if depth == 1 and groups == maps else "grouped"
+        return "depthwise" if depth == 1 and groups == maps else "grouped" if area > 1 else "grouped 1x1"
     if depth <= _MOST_FIRST:
         return "of an image"
     return "1x1" if area == 1 else "dense"
 
 
-def _product(kernel: Kernel, touched: float) -> Traits:
+def _product(kernel: Kernel, age: _Age) -> Traits:
     left = (*kernel.inputs, *kernel.weights)[0]
     inner = left[-2 if _first(kernel, "transA", 0) else -1] if len(left) > 1 else left[0]
     wide = kernel.output[-1]
@@ -96,14 +97,14 @@ def _product(kernel: Kernel, touched: float) -> Traits:
     by_constants = bool(kernel.weights) and len(kernel.weights[0]) > 1
     if by_constants:  # one product, however many rows the tokens come in
         rows, many = rows * many, 1
-    kind = "by constants" if by_constants else "of tensors"
+    kind = ("of a row" if rows == 1 else "by constants") if by_constants else "of tensors"
     work = _work(kernel, 2.0 * math.prod(kernel.output) * inner, _FLOAT * math.prod(kernel.output))
     activated = float("activation" in kernel.attributes)
-    form = (_log(rows), _log(wide), _log(inner), _log(many), activated, touched)
-    return Traits(family=f"{kernel.op.removeprefix('Fused')} {kind}", work=work, form=form)
+    form = (_log(rows), _log(wide), _log(inner), _log(many), activated, *age)
+    return Traits(family=f"{_unfused(kernel)} {kind}", work=work, form=form)
 
 
-def _other(kernel: Kernel, touched: float) -> Traits:
+def _other(kernel: Kernel, age: _Age) -> Traits:
     area = math.prod(kernel.attributes.get("kernel_shape", (1,)))
     reach = _first(kernel, "size")
     sizes = [math.prod(shape) for shape in (*kernel.inputs, *kernel.weights)] or [1]
@@ -113,9 +114,18 @@ def _other(kernel: Kernel, touched: float) -> Traits:
         _log(max(sizes)), _log(made), _log(kernel.output[-1] if kernel.output else 1), _log(_inner(kernel)),
         _log(kernel.output[1] if len(kernel.output) == 4 else 1),
         _log(max(sizes) / max(1, min(sizes))), float(len(kernel.inputs)), _log(area * reach),
-        _log(_first(kernel, "strides")), touched,
+        _log(_first(kernel, "strides")), *age,
     )  # fmt: skip
-    return Traits(family="view" if kernel.op in _VIEWS else kernel.op, work=work, form=form)
+    return Traits(family="view" if kernel.op in VIEWS else kernel.op, work=work, form=form)
+
+
+def _unfused(kernel: Kernel) -> str:
+    """An activation is no other implementation, but a part of the form."""
+    return kernel.op.removeprefix("Fused")
+
+
+def _aged(passed: float) -> float:
+    return math.log(min(passed, FORGOTTEN) + _CACHED)
 
 
 def _inner(kernel: Kernel) -> int:

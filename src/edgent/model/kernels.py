@@ -6,14 +6,16 @@ takes no timing. That file has no shapes; but nodes and tensors keep the names o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
 
 Shape = tuple[int, ...]
 
+VIEWS = {"Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}  # they move nothing
 _REPLACED = ("_nchwc",)
 _FUSED = "fused "
 
@@ -28,6 +30,8 @@ class Kernel:
         inputs: shapes of the tensors that are computed.
         weights: shapes of the constants.
         output: shape of the first tensor made.
+        distance: numbers that were made, or read as constants, since the oldest of its inputs was made; for an input of
+            the graph, those of a whole run. What lies long ago is in no cache any more.
         attributes: the whole-number ones, and the presence of an activation.
     """
 
@@ -36,6 +40,7 @@ class Kernel:
     inputs: tuple[Shape, ...]
     weights: tuple[Shape, ...]
     output: Shape
+    distance: float
     attributes: Mapping[str, tuple[int, ...]]
 
 
@@ -49,10 +54,13 @@ def kernels(path: Path, shapes: Mapping[str, Shape | None]) -> tuple[Kernel, ...
     graph = onnx.load(path, load_external_data=False).graph
     constants = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     known = {name: shape for name, shape in shapes.items() if shape is not None}
+    stream = _Stream()
     found = []
     for node in graph.node:
         inputs = [name for name in node.input if name]
-        computed = tuple(known.get(name, ()) for name in inputs if name not in constants)
+        read = [name for name in inputs if name not in constants]
+        computed = tuple(known.get(name, ()) for name in read)
+        weights = tuple(constants[name] for name in inputs if name in constants)
         output = _output(node, known, computed)
         known.update(dict.fromkeys(node.output, output) | {n: known[n] for n in node.output if n in known})
         found.append(
@@ -60,12 +68,33 @@ def kernels(path: Path, shapes: Mapping[str, Shape | None]) -> tuple[Kernel, ...
                 name=node.name,
                 op=_operator(node),
                 inputs=computed,
-                weights=tuple(constants[name] for name in inputs if name in constants),
+                weights=weights,
                 output=output,
+                distance=stream.since(read),
                 attributes=dict(filter(None, map(_attribute, node.attribute))),
             )
         )
-    return tuple(found)
+        stream.add(node, read, sum(map(math.prod, weights)) + math.prod(output))
+    return tuple(replace(kernel, distance=min(kernel.distance, stream.passed)) for kernel in found)
+
+
+class _Stream:
+    """The numbers that pass through the caches during a run, and where in that stream each tensor was made."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+        self._made_at: dict[str, float] = {}
+
+    def since(self, names: Sequence[str]) -> float:
+        """How many passed since the oldest of some tensors was made; what is given is older than the run."""
+        return max((self.passed - self._made_at.get(name, -math.inf) for name in names), default=0.0)
+
+    def add(self, node: onnx.NodeProto, read: Sequence[str], numbers: int) -> None:
+        """A node has run. A view is as old as what it shows, and moves nothing."""
+        view = node.op_type in VIEWS and read
+        made_at = self._made_at.get(read[0], -math.inf) if view else self.passed
+        self._made_at |= dict.fromkeys(node.output, made_at)
+        self.passed += 0 if view else numbers
 
 
 def _output(node: onnx.NodeProto, known: Mapping[str, Shape], computed: tuple[Shape, ...]) -> Shape:

@@ -309,6 +309,7 @@ _IMAGE_STEPS = (
     *_IMAGE_BLOCKS,
     *("convs", "residual", "separable", "inception") * 4,
     *("dense", "shuffled", "grouped", "pooled") * 2,
+    *("shuffled",) * 3,  # groups, counts and maps make many kinds of them
 )  # fmt: skip
 _TOKEN_BLOCKS: dict[str, _Block] = {"attention": _attention, "perceptron": _perceptron, "linears": _linears}
 _TOKENS_EVERY = 7  # one specimen in so many is a transformer

@@ -64,6 +64,7 @@ def sweep_machine(
         keep=checkpoint.keep if checkpoint else lambda _: None,
         progress=progress,
     )
+    coding = _coding()  # before the fit, so that all timings meet the same phase of the machine
     made = MachineModel(
         machine=machine_name(),
         engine=engine.name,
@@ -73,7 +74,7 @@ def sweep_machine(
         specimens=len(timed),
         reference=usual_reference(timed),
         fit=carried_over(like.fit, samples(timed)) if like else fit_machine(samples(timed)),
-        coding=_coding(),
+        coding=coding,
     )
     if checkpoint:
         checkpoint.remove()

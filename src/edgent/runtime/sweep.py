@@ -19,7 +19,7 @@ import numpy as np
 
 from edgent.latency.booking import deflated
 from edgent.latency.family import Sample
-from edgent.latency.traits import Traits, footprint, traits
+from edgent.latency.traits import FORGOTTEN, Traits, footprint, traits
 from edgent.model.builder import Builder
 from edgent.model.kernels import Kernel, kernels
 from edgent.model.specimens import Specimen, specimen
@@ -32,7 +32,6 @@ _ROUNDS = 5
 _COLD_ROUNDS = 2
 _BURST = 0.0015  # seconds that a timing lasts at least
 _MOST_IN_BURST = 20
-_CACHES = 48_000_000  # bytes that are read to push a specimen's constants out of the caches
 _MOSTLY_CONSTANTS = 4.0  # times its other tensors: only then does a cold run show the constants and nothing else
 _SMALLEST, _LARGEST = 1e7, 4e8  # floating point operations of a specimen
 _SHARE = 1 / 20_000  # of the budget, that a specimen's largest layers may take
@@ -72,7 +71,7 @@ class Bench:
         made = Builder()
         segment = made.segment([made.conv(made.input((1, 64, 28, 28)), 64, 3)])
         self._reference, self._reference_feeds = engine.build(segment), _feeds(segment.given)
-        self._caches = np.zeros(_CACHES // 8)
+        self._caches = np.zeros(int(FORGOTTEN) // 8)
         self.added = self._added_by_profiler()
         self._flops = 2 * 64 * 64 * 9 * 28 * 28
 
@@ -127,12 +126,12 @@ class Bench:
         seconds = (self._clock() - begun) / count
         return seconds, (before + self._reference_time()) / 2
 
-    def burst(self, session: Session, feeds: Feeds) -> int:
-        """How many runs one timing needs."""
+    def burst(self, session: Session, feeds: Feeds) -> tuple[int, float]:
+        """How many runs one timing needs, and the seconds of a first one."""
         begun = self._clock()
         session.run(feeds)
         taken = max(self._clock() - begun, 1e-9)
-        return max(1, min(_MOST_IN_BURST, int(_BURST / taken)))
+        return max(1, min(_MOST_IN_BURST, int(_BURST / taken))), taken
 
     def empty_caches(self) -> None:
         """Pushes everything else out of the caches."""
@@ -154,7 +153,7 @@ class _Runs:
         self.kinds = ["first"]
         plain.run(feeds)
         profiled.run(feeds)
-        count = bench.burst(plain, feeds)
+        count, _ = bench.burst(plain, feeds)
         for number in range(_ROUNDS):
             plain.run(feeds)
             self.warm.append(bench.timed(plain, feeds, count))
@@ -172,8 +171,7 @@ class _Runs:
 
     def samples(self, found: Sequence[Kernel]) -> Iterator[Sample]:
         """The kernels' times, scaled to the runs without a profiler; the slowness is the reference's time here."""
-        constants = footprint(found)
-        for kind, timings, touched in (("warm", self.warm, constants), ("cold", self.cold, constants + _CACHES)):
+        for kind, timings, touched in (("warm", self.warm, footprint(found)), ("cold", self.cold, FORGOTTEN)):
             credible = [(seconds, reference) for seconds, reference in timings if seconds > 0 and reference > 0]
             if not credible:
                 continue

@@ -1,0 +1,48 @@
+"""What an engine's graph says of its kernels: how long ago their inputs were made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+from onnx import TensorProto, helper
+
+from edgent.model.kernels import Kernel, kernels
+
+
+def distances(nodes: list[onnx.NodeProto], folder: Path) -> dict[str, float]:
+    """Of a graph on tensors of ten numbers each, with a constant of a hundred."""
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [10])],
+        [helper.make_tensor_value_info("end", TensorProto.FLOAT, [10])],
+        initializer=[helper.make_tensor("w", TensorProto.FLOAT, [100], [0.0] * 100)],
+    )
+    onnx.save(helper.make_model(graph), folder / "small.onnx")
+    names = [name for node in nodes for name in (*node.input, *node.output) if name != "w"]
+    found: tuple[Kernel, ...] = kernels(folder / "small.onnx", dict.fromkeys(names, (10,)))
+    return {kernel.name: kernel.distance for kernel in found}
+
+
+def node(op: str, reads: list[str], makes: str) -> onnx.NodeProto:
+    return helper.make_node(op, reads, [makes], name=makes)
+
+
+def test_an_input_lies_as_far_back_as_what_was_made_and_read_since(tmp_path: Path) -> None:
+    found = distances(
+        [node("Relu", ["x"], "a"), node("Foo", ["a", "w"], "b"), node("Add", ["b", "a"], "end")], tmp_path
+    )
+    assert found["b"] == 10  # just made
+    assert found["end"] == 10 + 110  # the skip is older: itself, and the constant and the tensor made meanwhile
+
+
+def test_what_is_given_was_last_at_hand_a_whole_run_ago(tmp_path: Path) -> None:
+    found = distances([node("Foo", ["x", "w"], "a"), node("Add", ["a", "x"], "end")], tmp_path)
+    assert found["a"] == found["end"] == 110 + 10
+
+
+def test_a_view_is_as_old_as_what_it_shows(tmp_path: Path) -> None:
+    nodes = [node("Relu", ["x"], "a"), node("Foo", ["a", "w"], "b"), node("Flatten", ["a"], "c")]
+    found = distances([*nodes, node("Relu", ["c"], "end")], tmp_path)
+    assert found["end"] == 10 + 110
