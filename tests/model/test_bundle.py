@@ -9,6 +9,7 @@ import pytest
 
 from edgent.errors import ModelError
 from edgent.model import SHIPPED, load
+from edgent.model.costs import layer_costs
 from edgent.model.metadata import KEY
 from edgent.runtime.engine import Engine
 
@@ -83,3 +84,15 @@ def test_accuracies_on_other_data_are_refused(tmp_path):
     onnx.save(proto, tmp_path / "elsewhere.onnx")
     with pytest.raises(ModelError, match="data behind the accuracies"):
         load(f"b-alexnet+{tmp_path / 'elsewhere.onnx'}")
+
+
+def multiplying(model, branch):
+    """Operations of its convolutions and linear layers."""
+    kinds = ("Conv", "QLinearConv", "Gemm")
+    return sum(cost.flops for cost in layer_costs(model, branch) if cost.kind in kinds)
+
+
+def test_a_quantised_network_does_as_many_operations_as_the_one_it_stands_for():
+    plain, quantised = load("b-alexnet"), load("b-alexnet-int8")
+    for ours, theirs in zip(quantised.branches, plain.branches, strict=True):
+        assert multiplying(quantised, ours) == multiplying(plain, theirs)

@@ -21,7 +21,7 @@ class LayerCost:
 
     Attributes:
         kind: the ONNX operator, or "Depthwise" for a convolution with one channel per group.
-        flops: floating point operations; a multiply-add counts two.
+        flops: arithmetic operations, be they of floats or integers; a multiply-add counts two.
         bytes_in: bytes of the tensors read, without weights.
         bytes_out: bytes of the tensors made.
         bytes_weights: bytes of the constants read.
@@ -96,6 +96,10 @@ def _conv(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
     return 2.0 * math.prod(output) * math.prod(inputs[1][1:])
 
 
+def _quantised_conv(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
+    return 2.0 * math.prod(output) * math.prod(inputs[3][1:])  # the weight stands behind the input, its scale and zero
+
+
 def _conv_transpose(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
     return 2.0 * math.prod(inputs[0]) * math.prod(inputs[1][1:])
 
@@ -123,9 +127,13 @@ def _lrn(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
 
 _FLOPS: dict[str, Callable[[onnx.NodeProto, list[Shape], Shape], float]] = {
     "Conv": _conv,
+    "ConvInteger": _conv,
+    "QLinearConv": _quantised_conv,
     "ConvTranspose": _conv_transpose,
     "Gemm": _gemm,
     "MatMul": _matmul,
+    "MatMulInteger": _matmul,
+    "QLinearMatMul": _matmul,
     "MaxPool": _pool,
     "AveragePool": _pool,
     "GlobalAveragePool": _global_pool,
