@@ -63,7 +63,7 @@ from edgent.runtime.engine import Engine
 from edgent.runtime.profiler import profile
 from edgent.units import BitsPerSecond, Seconds, format_bandwidth, format_duration
 
-NETWORK, INT8 = "b-alexnet", "b-alexnet-int8"
+NETWORK, INT8, SMALL = "b-alexnet", "b-alexnet-int8", "b-alexnet-narrow"
 DEVICE = "paper-pi3-resident"
 # The demo's bandwidths but the slowest; deadlines of ISO 3's preferred numbers R10 from the demo's least one.
 RATES = BANDWIDTHS[1:]
@@ -149,6 +149,7 @@ class Methods:
             OURS: np.ones_like(alone),
             "int8": alone & (table.exit == last[f"{INT8}/exit4"]),
             "device": alone & (table.exit == trained),
+            "small": alone & (table.exit == last[f"{SMALL}/exit4"]),
         }
         by_regression = (regressed(model, each) for each in (device, edge))
         theirs = Candidates.build(model, *by_regression, calibration, source="image").restricted(
@@ -317,7 +318,7 @@ def main() -> int:
     cells: list[Cell] = []
     try:
         with ExitStack() as stack:
-            lab = Lab(stack, f"{NETWORK}+{INT8}", options.seed)
+            lab = Lab(stack, f"{NETWORK}+{INT8}+{SMALL}", options.seed)
             for rate in RATES:
                 cells += lab.cells(rate, options.rounds)
                 print(f"{format_bandwidth(BitsPerSecond(rate))} done", file=sys.stderr)

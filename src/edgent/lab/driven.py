@@ -1,6 +1,6 @@
 """A link that follows a trace as time passes: the proxy and the TUN link alike, by their own orders.
 
-with ShapedLink(edge.address, uplink=BitsPerSecond(1e6)) as link, Driven(link, load("oboe/trace_1.txt")):
+with ShapedLink(edge.address, uplink=BitsPerSecond(1e6)) as link, Driven(link, load_trace("trace.csv")):
     ...
 """
 
