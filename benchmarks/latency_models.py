@@ -158,6 +158,7 @@ class Run:
         found = [[s for s in specimen if s.traits.shape not in tested] for specimen in samples(self.timed)]
         begun = time.perf_counter()
         machine = fit([specimen for specimen in found if specimen])
+        fitting = time.perf_counter() - begun
         truths = [Truth(case, usual) for case in self.cases]
         kept = sum(map(len, found))
         cost = [
@@ -171,7 +172,7 @@ class Run:
             "cost": cost,
             "sweep": {
                 "seconds": sum(one.seconds for one in self.timed),
-                "fit_seconds": time.perf_counter() - begun,
+                "fit_seconds": fitting,
                 "specimens": len(self.timed),
                 "kernels": kept,
                 "left_out": sum(map(len, samples(self.timed))) - kept,
