@@ -4,9 +4,11 @@ import pytest
 
 from edgent.lab.figures import f8, f8a, f8b, f8c
 from edgent.lab.figures.choosing import NOTHING, Choice
+from edgent.lab.figures.figure import Table
 from lab.figures import made
 
 SETTING = "paper-pi3, float32"
+NO_CUTS = Table(title="none", columns=(), rows=())
 
 
 def points(exits, *, method="edge-first", deadlines=None, predicted=0.5, latency=0.5):
@@ -39,14 +41,22 @@ def points(exits, *, method="edge-first", deadlines=None, predicted=0.5, latency
     ],
 )
 def test_f8a_wants_a_plan_everywhere_and_exits_that_rise_to_the_last(exits, reproduced):
-    (ordering,) = f8a.result(points(exits), [1.0, 1.3], ()).orderings
+    (ordering,) = f8a.result(points(exits), [1.0, 1.3], NO_CUTS, ()).orderings
     assert ordering.reproduced is reproduced
 
 
 def test_f8a_says_where_only_a_wrong_prediction_makes_the_ordering():
-    (ordering,) = f8a.result(points((0, 4), predicted=0.7, latency=0.1), [], ()).orderings
+    (ordering,) = f8a.result(points((0, 4), predicted=0.7, latency=0.1), [], NO_CUTS, ()).orderings
     assert ordering.reproduced
     assert "700 ms where 100" in ordering.why
+
+
+def test_no_inner_cut_of_the_edge_first_direction_is_ever_the_best_where_the_edge_is_faster():
+    edge_first, device_first = f8a.best_cuts(made.setting())
+    assert edge_first[:4] == (SETTING, "edge-first", edge_first[2], 0)
+    assert edge_first[2] > 0
+    assert edge_first[4] > 0  # the device where the link is slow, the edge where it is fast
+    assert sum(edge_first[2:]) == sum(device_first[2:])
 
 
 def test_f8a_computes_which_devices_would_show_it():
@@ -68,8 +78,8 @@ def test_f8c_wants_exits_that_rise_within_the_paper_s_deadlines(exits, deadlines
 
 
 def test_what_has_no_plan_is_a_dash_in_the_table_and_minus_one_in_the_plot():
-    result = f8a.result(points((None, 4)), [], ())
-    assert result.tables[0].texts()[0][4:] == ["-"] * 6
+    result = f8a.result(points((None, 4)), [], NO_CUTS, ())
+    assert result.tables[1].texts()[0][4:] == ["-"] * 6
     (exits, *_) = (panel.marks[0].y for panel in result.panels if panel.title == "float32: exit")
     assert list(exits) == [-1, 4]
 
