@@ -180,7 +180,7 @@ def test_only_a_new_plan_comes_out() -> None:
     far, near = sure(3e4), sure(1e9)
     controller = Controller(table, Told(far, far, near, near, None), Goal(deadline=Seconds(0.2)))
     first = controller.decide(Seconds(0.0))
-    assert first is not None and first is controller.plan
+    assert first is not None and first == controller.plan
     assert controller.observe(NOTHING, Seconds(1.0)) is None
     second = controller.observe(NOTHING, Seconds(2.0))
     assert second is not None and second.configuration != first.configuration
@@ -228,10 +228,46 @@ def test_more_bandwidth_never_lowers_a_chance() -> None:
         before = np.maximum(before, now)
 
 
+def test_directions_that_are_alike_fare_as_two_that_happen_to_be_equal() -> None:
+    random = np.random.default_rng(7)
+    for _ in range(20):
+        table, up = Candidates.of(on_a_slow_device(random)), spread(random)
+        down = Predictive(bandwidths=up.bandwidths.copy(), weights=up.weights.copy())
+        one, two = Outlook(uplink=up, downlink=up), Outlook(uplink=up, downlink=down)
+        for deadline in (0.02, 0.05, 0.2):
+            prospects = Prospects(table)
+            alike, apart = (Prospects(table).fares(each, Seconds(deadline)) for each in (one, two))
+            assert alike.chance == pytest.approx(apart.chance, abs=1e-9)
+            assert alike.latency == pytest.approx(apart.latency)
+            informed = [prospects.informed(each, Seconds(deadline)) for each in (one, two)]
+            assert informed[0] == pytest.approx(informed[1])
+
+
+def test_who_looks_at_the_link_first_never_expects_less() -> None:
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        prospects, seen = Prospects(Candidates.of(on_a_slow_device(random))), outlook(random)
+        best = prospects.fares(seen, Seconds(0.05)).expected.max()
+        assert prospects.informed(seen, Seconds(0.05)) >= best - 0.15  # chances are interpolated, looks are not
+
+
+def test_a_link_that_is_certain_needs_no_look_and_one_that_may_be_either_does() -> None:
+    table = Candidates.of(on_a_slow_device(np.random.default_rng(3)))
+    either = Predictive(bandwidths=np.array([1e4, 1e9]), weights=np.array([0.5, 0.5]))
+    known, unknown = (
+        Controller(table, Told(each), Goal(deadline=Seconds(0.05)), race=False)
+        for each in (sure(1e9), Outlook(uplink=either, downlink=either))
+    )
+    assert known.unconfirmed  # before the first decision
+    known.decide(Seconds(0.0))
+    unknown.decide(Seconds(0.0))
+    assert not known.unconfirmed and unknown.unconfirmed
+
+
 def test_it_joins_the_forecasts_of_both_directions() -> None:
     table = Candidates.of(on_a_slow_device(np.random.default_rng(16)))
     forecast = LinkOutlook(LinkForecast(), LinkForecast(), round_trip=Seconds(0.002))
-    controller = Controller(table, forecast, Goal(deadline=Seconds(0.2)))
+    controller = Controller(table, forecast, Goal(deadline=Seconds(0.25)), race=False)
     alone = controller.decide(Seconds(0.0))
     assert alone is not None and alone.configuration.device_only  # nothing is known of the link
     ways: tuple[Literal["up"], Literal["down"]] = ("up", "down")
@@ -239,7 +275,7 @@ def test_it_joins_the_forecasts_of_both_directions() -> None:
     found = [controller.observe(event, event.at) for event in fast]
     assert found[0] is not None and not found[0].configuration.device_only
     cut = [Transfer(direction="up", size=1e6, seconds=1.0, at=Seconds(10.0 + k), cut=True) for k in range(3)]
-    assert [controller.observe(event, event.at) for event in cut][-1] is not None
+    assert [controller.observe(event, event.at) is not None for event in cut] == [True, False, False]
     assert controller.plan is not None and controller.plan.configuration.device_only
 
 

@@ -18,7 +18,7 @@ from edgent.replay.choices import Choices, outcomes
 from edgent.replay.methods import METHODS, World
 from edgent.replay.predictors import Bandit, Method, ewma, harmonic_mean, last_sample, static
 from edgent.replay.report import _job
-from edgent.replay.trace import _Run
+from edgent.replay.trace import PROBE, _Run
 from edgent.units import Seconds
 from replay.machines import candidates, request
 
@@ -218,7 +218,32 @@ def test_who_sends_nothing_probes_for_two_per_cent_of_the_time_at_most(bandwidth
     _Run(job, world, who).sums()
     assert len(who.events) > 3
     assert sum(event.seconds for event in who.events) <= 0.02 * trace.duration + who.events[0].seconds
-    assert all(event.cut == (bandwidth < 1e5) for event in who.events)
+    assert all(event.cut == (bandwidth < job.choices.useful / 2) for event in who.events[1:])
+
+
+class Wavering(Alone):
+    """Runs what crosses, and says between requests that it would not."""
+
+    def __init__(self, row: int, between: int) -> None:
+        super().__init__(row)
+        self._between = between
+
+    def plan(self, chosen: int, at: float) -> int:
+        return self._between
+
+
+def test_probes_are_sent_only_while_the_plan_sends_nothing_and_just_before_the_next_request() -> None:
+    trace, job = flat(5e6, 60), _job(request(interval=2.0))
+    world = World(choices=job.choices, trace=trace, recorded=trace, variation=0.0)
+    crossing, alone = (int(np.flatnonzero(job.choices.remote == remote)[0]) for remote in (True, False))
+    probes = {}
+    for between in (crossing, alone):
+        who = Wavering(crossing, between)
+        _Run(job, world, who).sums()
+        probes[between] = [event for event in who.events[1:] if event.size == PROBE]
+    assert not probes[crossing]
+    assert len(probes[alone]) > 25
+    assert all(2.0 - event.at % 2.0 < 0.02 for event in probes[alone])
 
 
 def test_what_ours_claims_is_reported_beside_what_came_of_it() -> None:

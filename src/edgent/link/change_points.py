@@ -45,7 +45,7 @@ _SLACK = 5  # samples by which the beginning of the run declared last may have b
 _OUTLIERS = 0.0015  # share of samples that lie anywhere
 _ANYWHERE = 1 / math.log(1000)  # their density: any of ten octaves
 _FARTHEST = 3.0  # deviations that a sample counts for
-_NEGLIGIBLE = 1e-4  # runs less likely than this do not show in the predictive distribution
+_NEGLIGIBLE = 5e-3  # runs less likely than this do not show in the predictive distribution
 
 
 class ChangePointDetector:
@@ -99,7 +99,7 @@ class ChangePointDetector:
             self._probability = self._after(steps - 1)
         density = self._runs.density(sample)  # predictive
         kept = self._probability * density
-        kept *= (1 - self._hazard) / float(self._probability @ density)
+        kept *= (1 - self._hazard) / float(np.add.reduce(kept))
         tail = kept[-1]
         self._runs.absorb(kept, longest=bool(tail > kept[-2]))  # statistics
         self._probability[1:] = kept[:-1]  # growth
@@ -108,6 +108,18 @@ class ChangePointDetector:
         self._since += 1
         self.change_detected = self._declares()
         return self.change_detected
+
+    def density(self, bandwidth: float, *, steps: float = 1.0) -> float:
+        """How probable a sample is next: the density of its logarithm; 0 before the first sample.
+
+        Args:
+            bandwidth: Bits per second, positive.
+            steps: As in `update`.
+        """
+        if not self._since:
+            return 0.0
+        probability = self._after(steps - 1) if steps > 1 else self._probability
+        return float(probability @ self._runs.density(math.log(bandwidth)))
 
     @property
     def run_lengths(self) -> Floats:
@@ -130,11 +142,17 @@ class ChangePointDetector:
         Args:
             steps: Samples' worth of time until then; in a longer gap a change is likelier.
         """
-        if not self._since:
-            return None
+        return Predictive.of_mixture(*self.components(steps=steps)) if self._since else None
+
+    def components(self, *, steps: float = 1.0) -> tuple[Floats, Floats]:
+        """What that distribution is a mixture of: one for each likely run, see `Predictive.of_mixture`.
+
+        Returns:
+            Nodes, shape (runs, nodes), and weights of the runs, shape (runs,).
+        """
         probability = self._after(steps - 1) if steps > 1 else self._probability
-        likely = np.flatnonzero(probability > _NEGLIGIBLE)
-        return Predictive.of_mixture(self._runs.nodes(likely), probability[likely])
+        likely = (probability > _NEGLIGIBLE).nonzero()[0]
+        return self._runs.nodes(likely), probability[likely]
 
     def _after(self, steps: float) -> Floats:
         """The run lengths after `steps` that brought no sample: no run grew, but each may have ended."""

@@ -1,16 +1,23 @@
 """What the next transfer of one direction will take, learned from those before it.
 
-Transfers come in as they end, or as they are given up; out come the distribution of the bandwidth (by way of
-`ChangePointDetector`) and, for any size, that of the time. Three things keep it honest:
+Transfers come in as they end, or as they are given up; out comes the distribution of the bandwidth. It is a mixture:
+
+- an *outage*, in which nothing gets through (`Outages`);
+- else the link is as it was last seen (`Persistence`), the likelier the shorter ago that is;
+- else it is anything that the run allows, or the next one (`ChangePointDetector`).
+
+Three things keep it honest:
 
 - A transfer timed within its timing error tells only between which bounds the link is; it is heard if it disproves
   what is believed, and else left out. So small messages neither inflate nor ruin the forecast.
-- A transfer that was cut short tells only that the link was slower than so. It counts as the median of what was
-  thought possible below that bound, or half of the bound where hardly anything was.
-- Where several in a row were cut short, nothing is known to get through: an *outage*, a state of its own.
+- A transfer that was cut short tells only that the link was slower than so. Where that was to be expected it is nothing
+  new; where it was hardly possible an outage has begun; between both it counts as the median of what was thought
+  possible below that bound.
+- A sample that only repeats the one before tells nothing new of the run, however often it is taken.
 
 No model has the tails of a real link. So it is counted where in the distribution forecast each sample then fell, and
-the quantiles' weights are moved there, old counts fading: how often this link breaks away is learned from this link.
+the quantiles' weights are moved there, old counts fading: how often this link breaks away is learned from this link;
+separately where the link probably persists, and where not.
 """
 
 from __future__ import annotations
@@ -22,23 +29,22 @@ from numpy.typing import NDArray
 
 from edgent.errors import InputError
 from edgent.link.change_points import ChangePointDetector
-from edgent.link.predictive import QUANTILES, Predictive
+from edgent.link.outages import Outages
+from edgent.link.persistence import Persistence
+from edgent.link.predictive import NOTHING, SHARES, Predictive, mixture_quantiles
 from edgent.link.transfer import HEADER_FACTOR, REQUEST_BYTES
-from edgent.units import BITS_PER_BYTE, Seconds
+from edgent.units import BITS_PER_BYTE, Seconds, format_bandwidth
 
 Floats = NDArray[np.float64]
 
-INITIAL_WINDOW = 14_600  # bytes: ten segments (RFC 6928)
-IDLE_RESTART = 0.2  # seconds: the least retransmission timeout, after which TCP's window is the initial one again
-
 _TELLING = 4  # timing errors that a transfer must last to tell a bandwidth within a quarter
 _LATE = 2  # timing errors by which a message may now and then be late, whatever the link
-_OUTAGE = 3  # transfers in a row that were cut short
-_HARDLY = 0.01
+_HARDLY, _LIKELY = 0.01, 0.5
 _GAP_GAIN = 0.1
 _BELIEF = 10.0  # samples that the model's own weights count for
 _FADING = 0.99
 _FAR, _FAR_WEIGHT = 4.0, 0.003  # beyond the outermost quantiles: a link that breaks away; the model's belief in that
+_MODEL: Floats = _BELIEF * np.concatenate([[_FAR_WEIGHT], (1 - 2 * _FAR_WEIGHT) * SHARES, [_FAR_WEIGHT]])
 
 
 class LinkForecast:
@@ -54,7 +60,7 @@ class LinkForecast:
     >>> [forecast.observe(12_500, 0.1, at=Seconds(k)) for k in range(20)].count(True)
     0
     >>> forecast
-    <LinkForecast 999.8 kbit/s, 80 % within 819.9 kbit/s .. 1.226 Mbit/s, from 20 samples>
+    <LinkForecast 1000 kbit/s, from 20 samples>
     """
 
     def __init__(
@@ -68,15 +74,20 @@ class LinkForecast:
         self.detector = detector or ChangePointDetector()
         self.samples = 0
         self._error, self._factor, self._extra = timing_error, header_factor, message_bytes
-        self._at, self._gap = -math.inf, 0.0
-        self._cut_in_a_row = 0
-        self._forecast: Predictive | None = None  # the model's, as the next sample will be compared with it
-        self._seen: Floats = np.zeros(QUANTILES + 2)
+        self._outages, self._persistence = Outages(), Persistence()
+        self._at = self._drawn_at = -math.inf  # of the last sample, and of the last that told something of its run
+        self._gap = 0.0  # usual time between the latter
+        self._compared: tuple[Floats, Floats] | None = None  # quantiles that the next sample falls among, their counts
+        self._seen = np.zeros((2, _MODEL.size))  # where the link was likely drawn anew, and where it persisted
 
     @property
     def outage(self) -> bool:
-        """Whether the last few transfers were all cut short."""
-        return self._cut_in_a_row >= _OUTAGE
+        """Whether nothing got through last."""
+        return self._outages.now
+
+    def dead(self, now: Seconds) -> bool:
+        """Whether nothing gets through, more likely than not: after an outage begins, tries are ever further apart."""
+        return self._outages.chance(now) > _LIKELY
 
     def age(self, now: Seconds) -> Seconds:
         """Seconds since the last transfer; infinite at first."""
@@ -92,7 +103,7 @@ class LinkForecast:
             InputError: numbers that no transfer has.
         """
         bits = self._bits(size, seconds)
-        self._cut_in_a_row = 0
+        self._outages.passed(at)
         if seconds > _TELLING * self._error:
             return self._take(bits / seconds, at)
         at_least = bits / (max(seconds, 0.0) + self._error)
@@ -112,48 +123,79 @@ class LinkForecast:
         Raises:
             InputError: numbers that no transfer has.
         """
-        below = self._bits(size, seconds) / max(seconds, self._error)
-        self._cut_in_a_row += 1
-        predictive = self.predictive(at)
-        possible = 0.0 if predictive is None else 1 - predictive.chance_above(below)
-        if predictive is None or possible < _HARDLY:
-            return self._take(below / 2, at)
-        return self._take(predictive.quantile(possible / 2), at)
+        seconds = max(seconds, self._error)
+        below = self._bits(size, seconds) / seconds
+        if self._outages.now or not self.samples:
+            self._outages.failed(at - seconds, at)
+            return False
+        bandwidths, weights = self._made(at)
+        made = Predictive(bandwidths=bandwidths, weights=weights)
+        possible = 1 - made.chance_above(below)
+        if possible < _HARDLY:
+            self._compare(below / _FAR)
+            self._outages.failed(at - seconds, at)
+            return False
+        self._outages.passed(at)
+        if possible > _LIKELY:
+            self._at = at  # it is as slow as it was thought to be
+            return False
+        return self._take(made.quantile(possible / 2), at)
 
     def predictive(self, now: Seconds) -> Predictive | None:
         """The bandwidth that a transfer now would find; None before the first one."""
-        self._forecast = made = self.detector.predictive(steps=self._steps(now))
-        if made is None:
+        if not self.samples:
             return None
-        inner = (1 - 2 * _FAR_WEIGHT) * made.weights
-        weights = _BELIEF * np.concatenate([[_FAR_WEIGHT], inner, [_FAR_WEIGHT]]) + self._seen
-        lowest, highest = made.bandwidths[0] / _FAR, made.bandwidths[-1] * _FAR
-        bandwidths = np.concatenate([[lowest], made.bandwidths, [highest]])
-        return Predictive(bandwidths=bandwidths, weights=weights / weights.sum())
+        bandwidths, weights = self._made(now)
+        nothing = self._outages.chance(now)
+        return Predictive(
+            bandwidths=np.concatenate([[NOTHING], bandwidths]),
+            weights=np.concatenate([[nothing], (1 - nothing) * weights]),
+        )
+
+    def _made(self, now: Seconds) -> tuple[Floats, Floats]:
+        """What it would find if anything gets through: bandwidths and their weights."""
+        nodes, weights = self.detector.components(steps=self._steps(now))
+        persists = self._persistence.chance(now - self._at)
+        weights *= (1 - persists) / np.add.reduce(weights)
+        inner = mixture_quantiles(
+            np.concatenate([nodes, self._persistence.nodes()[None, :]]), np.concatenate([weights, [persists]])
+        )
+        counts = self._seen[int(persists > _LIKELY)]
+        self._compared = inner, counts
+        moved = _MODEL + counts
+        moved /= np.add.reduce(moved)
+        return np.concatenate([[max(NOTHING, inner[0] / _FAR)], inner, [inner[-1] * _FAR]]), moved
 
     def _take(self, sample: float, at: Seconds) -> bool:
         self._compare(sample)
         steps = self._steps(at)
-        if math.isfinite(self._at):
-            gap = at - self._at
-            self._gap += (gap - self._gap) * (_GAP_GAIN if self._gap else 1.0)
+        anew = self.detector.density(sample, steps=steps)
+        age = max(0.0, at - self._at) if self.samples else 0.0
+        held = self._persistence.observe(math.log(sample), age, anew)
         self._at, self.samples = at, self.samples + 1
+        if held > _LIKELY and at - self._drawn_at < 1 / self._persistence.rate:
+            return False
+        if math.isfinite(self._drawn_at):
+            gap = at - self._drawn_at
+            self._gap += (gap - self._gap) * (_GAP_GAIN if self._gap else 1.0)
+        self._drawn_at = at
         return self.detector.update(sample, steps=steps)
 
     def _compare(self, sample: float) -> None:
         """Counts where in the forecast the sample fell; only once for each forecast that somebody asked for."""
-        if self._forecast is None:
+        if self._compared is None:
             return
-        quantiles = self._forecast.bandwidths
+        (quantiles, counts), self._compared = self._compared, None
         beyond = math.sqrt(_FAR)
-        borders = [quantiles[0] / beyond, *(quantiles[1:] + quantiles[:-1]) / 2, quantiles[-1] * beyond]
-        self._seen *= _FADING
-        self._seen[np.searchsorted(borders, sample)] += 1
-        self._forecast = None
+        borders = np.concatenate(
+            [[quantiles[0] / beyond], (quantiles[1:] + quantiles[:-1]) / 2, [quantiles[-1] * beyond]]
+        )
+        counts *= _FADING
+        counts[borders.searchsorted(sample)] += 1
 
     def _steps(self, now: Seconds) -> float:
-        """Time since the last sample, in usual gaps between samples."""
-        return max(1.0, (now - self._at) / self._gap) if self._gap > 0 else 1.0
+        """Time since the last sample that told something of its run, in usual gaps between such."""
+        return max(1.0, (now - self._drawn_at) / self._gap) if self._gap > 0 else 1.0
 
     def _bits(self, size: float, seconds: float) -> float:
         if not (0 < size < math.inf and math.isfinite(seconds)):
@@ -161,31 +203,6 @@ class LinkForecast:
         return (size + self._extra) * self._factor * BITS_PER_BYTE
 
     def __repr__(self) -> str:
-        known = "nothing known" if not self.samples else repr(self.detector.predictive())[12:-1]
+        level = self.detector.level
+        known = "nothing known" if level is None else format_bandwidth(level)
         return f"<LinkForecast {known}, from {self.samples} samples{', an outage' if self.outage else ''}>"
-
-
-def transfer_times(bandwidths: Floats, size: float, *, round_trip: Seconds, idle: Seconds, rounds: int = 12) -> Floats:
-    """Seconds for a message of `size` bytes on the wire at each of some bandwidths, TCP's slow start included.
-
-    After an idle time TCP begins with its initial window and doubles it each round trip, waiting for the rest of the
-    round whenever the window is empty before the acknowledgement is back. Monotone: falling in the bandwidth, rising in
-    size and round trip. Weighted with a `Predictive`'s weights, this is the distribution of the time.
-
-    Args:
-        bandwidths: Bits per second, any shape.
-        size: Bytes, headers included.
-        round_trip: Of the empty link.
-        idle: Time since the connection carried something.
-        rounds: After so many doublings no window of this world is small.
-    """
-    serial = size * BITS_PER_BYTE / bandwidths
-    if idle < max(IDLE_RESTART, round_trip) or not round_trip:
-        return serial + round_trip
-    waits = np.zeros_like(serial)
-    for k in range(rounds):
-        sent = INITIAL_WINDOW * (2.0 ** (k + 1) - 1)
-        if sent >= size:
-            break
-        waits += np.maximum(0.0, round_trip - INITIAL_WINDOW * 2.0**k * BITS_PER_BYTE / bandwidths)
-    return serial + round_trip + waits

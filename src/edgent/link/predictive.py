@@ -14,12 +14,15 @@ from edgent.units import format_bandwidth
 
 Floats = NDArray[np.float64]
 
-_NODES = 32  # of each run
+NOTHING = 1.0
+"""Bits per second that an outage counts as."""
+
 _ANGLES = 1001
 # Borders of the quantiles of a mixture: close together where deadlines are missed, since .99 must be told from .95.
 _BORDERS = np.array([0, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07, *np.linspace(0.1, 0.94, 15), 0.97, 1])
-QUANTILES = _BORDERS.size - 1
-"""Values in a `Predictive` that was made of a mixture."""
+_LEVELS = (_BORDERS[1:] + _BORDERS[:-1]) / 2
+SHARES = np.diff(_BORDERS)
+"""Weights of the values in a `Predictive` that was made of a mixture, and of the nodes of each of its components."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -35,11 +38,13 @@ class Predictive:
     weights: Floats
 
     def __post_init__(self) -> None:
-        rising = bool(np.all(np.diff(self.bandwidths) >= 0)) and bool(np.all(self.bandwidths > 0))
-        if self.bandwidths.shape != self.weights.shape or not self.bandwidths.size or not rising:
+        bandwidths, weights = self.bandwidths, self.weights
+        fitting = bandwidths.shape == weights.shape and bandwidths.size and bandwidths[0] > 0
+        if not (fitting and (bandwidths[1:] >= bandwidths[:-1]).all()):
             raise InputError("expected as many weights as bandwidths, one at least, these positive and rising")
-        if not (np.all(self.weights >= 0) and math.isclose(float(self.weights.sum()), 1, rel_tol=1e-9)):
-            raise InputError(f"weights: found a sum of {self.weights.sum()!r}, expected 1 and none below 0")
+        total = float(np.add.reduce(weights))
+        if not (weights.min() >= 0 and math.isclose(total, 1, rel_tol=1e-9)):
+            raise InputError(f"weights: found a sum of {total!r}, expected 1 and none below 0")
 
     @classmethod
     def certain(cls, bandwidth: float) -> Predictive:
@@ -66,15 +71,10 @@ class Predictive:
         """The quantiles of a mixture.
 
         Args:
-            nodes: Equally likely logarithms of the bandwidth in each component, shape (components, nodes).
+            nodes: Logarithms of the bandwidth in each component, of the weights `SHARES`, shape (components, nodes).
             weights: Of the components, shape (components,); any sum.
         """
-        order = np.argsort(nodes, axis=None)
-        share = np.repeat(weights / (weights.sum() * nodes.shape[1]), nodes.shape[1])[order]
-        middle = np.cumsum(share) - share / 2
-        wanted = (_BORDERS[1:] + _BORDERS[:-1]) / 2
-        quantiles = np.interp(wanted, middle, nodes.ravel()[order])
-        return cls(bandwidths=np.exp(quantiles), weights=np.diff(_BORDERS))
+        return cls(bandwidths=mixture_quantiles(nodes, weights), weights=SHARES)
 
     @property
     def median(self) -> float:
@@ -90,21 +90,37 @@ class Predictive:
         """The probability of more than this, 0..1."""
         return float(self.weights[self.bandwidths > bandwidth].sum())
 
+    def chances_above(self, bandwidths: Floats) -> Floats:
+        """The probability of at least each of some bandwidths; between two values it falls with 1 / bandwidth."""
+        middle = self.weights.cumsum() - self.weights / 2
+        slowness = -1 / np.maximum(bandwidths, 1e-300)
+        chances: Floats = 1 - np.interp(slowness, -1 / self.bandwidths, middle, left=0.0, right=1.0)
+        return chances
+
     def __repr__(self) -> str:
         low, high = format_bandwidth(self.quantile(0.1)), format_bandwidth(self.quantile(0.9))
         return f"<Predictive {format_bandwidth(self.median)}, 80 % within {low} .. {high}>"
 
 
+def mixture_quantiles(nodes: Floats, weights: Floats) -> Floats:
+    """The bandwidths of `Predictive.of_mixture`, shape (nodes,)."""
+    flat = nodes.ravel()
+    order = flat.argsort()
+    share = (weights[:, None] * SHARES).ravel()[order]
+    ends = share.cumsum()
+    quantiles: Floats = np.exp(np.interp(_LEVELS * ends[-1], ends - share / 2, flat[order]))
+    return quantiles
+
+
 def student_t_nodes(degrees: Floats) -> Floats:
-    """Equally likely values of Student's t for each of some degrees of freedom, shape (degrees, 32).
+    """Values of Student's t, of the weights `SHARES`, for each of some degrees of freedom, shape (degrees, nodes).
 
     With x = sqrt(nu) tan(a) the density of the angle a is proportional to cos(a)^(nu - 1), which is easily integrated:
-    no special functions. The values are the quantiles of (k + 1/2) / 32.
+    no special functions. Each value is the quantile in the middle of its share.
     """
     root = np.sqrt(degrees)[:, None]
     angles = np.arctan(30 / root) * np.linspace(-1, 1, _ANGLES)  # beyond 30 deviations nothing shows
     density = np.cos(angles) ** (root**2 - 1)
     below = (np.cumsum(density, axis=1) - density / 2) / density.sum(axis=1, keepdims=True)
-    wanted = (np.arange(_NODES) + 0.5) / _NODES
-    found: Floats = np.array([np.interp(wanted, *row) for row in zip(below, angles, strict=True)])
+    found: Floats = np.array([np.interp(_LEVELS, *row) for row in zip(below, angles, strict=True)])
     return root * np.tan(found)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -53,6 +54,7 @@ class Trace:
     bandwidths: Floats
     duration: Seconds
     _carried: Floats = field(init=False, repr=False)  # bits before each start, shape (m,)
+    _lists: tuple[list[float], list[float], list[float]] = field(init=False, repr=False)  # starts, bandwidths, carried
 
     def __post_init__(self) -> None:
         if self.starts.size < 2 or self.starts.shape != self.bandwidths.shape:
@@ -66,14 +68,26 @@ class Trace:
             raise InputError(f"{self.name}: nothing ever gets through, expected some bandwidth above 0")
         bits = np.diff(self.starts) * self.bandwidths[:-1]
         object.__setattr__(self, "_carried", np.concatenate([[0.0], np.cumsum(bits)]))
+        # What is asked one by one is found sooner in lists.
+        object.__setattr__(self, "_lists", (self.starts.tolist(), self.bandwidths.tolist(), self._carried.tolist()))
 
     def at(self, time: float) -> float:
         """The bandwidth at a time, bits per second."""
-        return float(self.bandwidths[self._pieces(np.array([time]))[0]])
+        starts, bandwidths, _ = self._lists
+        return bandwidths[max(bisect_right(starts, time) - 1, 0)]
 
     def arrival(self, begin: float, bits: float) -> float:
         """When a transfer that begins then has carried its bits, the trace integrated meanwhile; inf if never."""
-        return float(self.arrivals(np.array([begin]), np.array([bits]))[0])
+        if begin == math.inf:
+            return math.inf
+        starts, bandwidths, carried = self._lists
+        first = max(bisect_right(starts, begin) - 1, 0)
+        goal = carried[first] + bandwidths[first] * (begin - starts[first]) + bits
+        last = max(bisect_left(carried, goal) - 1, first)
+        left = max(goal - carried[last], 0.0)
+        if left > 0 and not bandwidths[last]:
+            return math.inf
+        return max(begin, starts[last] + (left / bandwidths[last] if left else 0.0))
 
     def arrivals(self, begins: Floats, bits: Floats) -> Floats:
         """`arrival` of many transfers, each alone on the link; infinite where one begins at infinity."""

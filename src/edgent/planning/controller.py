@@ -26,6 +26,9 @@ from edgent.planning.planner import DUST, TOLERANCE, plan_of
 from edgent.planning.prospects import Fares, Prospects
 from edgent.units import BitsPerSecond, Seconds, format_duration
 
+WORTH_A_LOOK = 0.001
+"""Accuracy in time for which a probe is sent: a tenth of a point."""
+
 _AT_ONCE = Seconds(0.0)
 _ROUNDING = 1e-9  # weights add up to 1 only so far
 
@@ -37,7 +40,7 @@ class Forecast(Protocol):
         """Takes in what happened on the link: a transfer or a probe that ended, or was given up."""
 
     def outlook(self, now: Seconds) -> Outlook | None:
-        """What is expected now; None where the link carries nothing, or nothing is known of it."""
+        """What is expected now; None where nothing is known of the link."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,13 +98,22 @@ class Controller:
         self._ready: tuple[frozenset[Configuration], Prospects] | None = None
         self._forecast = forecast
         self.goal = goal
-        self._row: int | None = None
-        self._plan: Plan | None = None
+        self._decision: _Decision | None = None
 
     @property
     def plan(self) -> Plan | None:
         """The present plan; None before the first decision."""
-        return self._plan
+        return None if self._decision is None else self._priced(self._decision)
+
+    @property
+    def configuration(self) -> Configuration | None:
+        """What the present plan runs; None before the first decision."""
+        return None if self._decision is None else self._decision.configuration
+
+    @property
+    def chance(self) -> float | None:
+        """The present plan's probability of being in time; None before the first decision."""
+        return None if self._decision is None else self._decision.chance
 
     def observe(self, event: Transfer, now: Seconds) -> Plan | None:
         """Takes in what happened on the link; a new plan, or None where the present one stays."""
@@ -110,9 +122,20 @@ class Controller:
 
     def decide(self, now: Seconds) -> Plan | None:
         """Looks at the time alone: what was seen of the link grows old. A new plan, or None."""
-        before = self._row
-        self._row, self._plan = self._best(self._prospects, now, before)
-        return self._plan if self._row != before else None
+        before = self._decision
+        self._decision = made = self._best(self._prospects, now, None if before is None else before.row)
+        return self._priced(made) if before is None or made.row != before.row else None
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether the link's state matters: who had looked at it at the last decision would expect clearly more.
+
+        Until somebody has, the plan is that of the device alone, which is when the link may be probed.
+        """
+        made = self._decision
+        if made is None or made.outlook is None:
+            return True
+        return self._prospects.informed(made.outlook, self.goal.deadline) > made.expected + WORTH_A_LOOK
 
     def among(self, ready: Collection[Configuration], now: Seconds) -> Plan:
         """The best of some configurations and of those that stay on the device, while the present plan is not ready."""
@@ -120,7 +143,7 @@ class Controller:
         if self._ready is None or self._ready[0] != key:
             rows = {self._rows[configuration] for configuration in key if configuration in self._rows}
             self._ready = (key, self._of(self._prospects.candidates.keep(np.array(sorted(rows.union(self._own))))))
-        return self._best(self._ready[1], now, None)[1]
+        return self._priced(self._best(self._ready[1], now, None))
 
     @cached_property
     def _rows(self) -> dict[Configuration, int]:
@@ -134,36 +157,61 @@ class Controller:
     def _of(self, candidates: Candidates) -> Prospects:
         return Prospects(candidates, race=self._race, margin=self._margin)
 
-    def _best(self, prospects: Prospects, now: Seconds, present: int | None) -> tuple[int, Plan]:
+    def _best(self, prospects: Prospects, now: Seconds, present: int | None) -> _Decision:
         outlook = self._forecast.outlook(now)
         fares = prospects.fares(outlook, self.goal.deadline)
         place = self._choose(fares, present)
-        row = int(fares.rows[place])
-        return row, self._priced(prospects.candidates, row, outlook, float(fares.chance[place]))
+        return _Decision(
+            table=prospects.candidates,
+            row=int(fares.rows[place]),
+            outlook=outlook,
+            chance=float(fares.chance[place]),
+            expected=float(fares.expected[place]),
+        )
 
     def _choose(self, fares: Fares, present: int | None) -> int:
-        """Place of the fastest of those whose expected accuracy in time is the highest, within the tolerance."""
-        goal, expected = self.goal, fares.expected
-        allowed = np.ones_like(expected, dtype=np.bool_)
-        if goal.certainty is not None and (sure := fares.chance >= goal.certainty - _ROUNDING).any():
-            allowed = sure
-        best = expected[allowed].max()
+        """Place of the highest expected accuracy in time; of those as good and as likely in time the fastest.
+
+        Accuracies within the tolerance count as equal. A chance is no measured accuracy: whoever is likelier in time
+        is better, however little.
+        """
+        goal, expected, chance = self.goal, fares.expected, fares.chance
+        if goal.certainty is not None and (sure := chance >= goal.certainty - _ROUNDING).any():
+            expected = np.where(sure, expected, -1.0)
+        first = int(expected.argmax())
+        best = expected[first]
         if goal.least_gain and present is not None:
-            kept = np.flatnonzero(allowed & (fares.rows == present) & (best - expected < goal.least_gain))
+            kept = np.flatnonzero((fares.rows == present) & (best - expected < goal.least_gain))
             if kept.size:
                 return int(kept[0])
-        good = np.flatnonzero(allowed & (expected >= best - TOLERANCE - DUST))
-        return int(good[np.argmin(fares.latency[good])])
+        equal = (expected >= best - TOLERANCE - DUST) & (chance >= chance[first] - _ROUNDING)
+        good = (equal | (expected >= best - DUST)).nonzero()[0]
+        return int(good[fares.latency[good].argmin()])
 
-    def _priced(self, table: Candidates, row: int, outlook: Outlook | None, chance: float) -> Plan:
-        """One candidate as a plan, its stages predicted for the median bandwidth."""
-        conditions = ALONE if outlook is None else _median_conditions(outlook)
-        priced = plan_of(table, row, conditions, meets_deadline=True, chance=chance)
+    def _priced(self, decision: _Decision) -> Plan:
+        """As a plan, its stages predicted for the median bandwidth."""
+        conditions = ALONE if decision.outlook is None else _median_conditions(decision.outlook)
+        priced = plan_of(decision.table, decision.row, conditions, meets_deadline=True, chance=decision.chance)
         late = priced.stages.total > self.goal.deadline
         return replace(priced, meets_deadline=False) if late else priced
 
     def __repr__(self) -> str:
-        return f"<Controller {format_duration(self.goal.deadline)} on {self._prospects.candidates!r}: {self._plan!r}>"
+        return f"<Controller {format_duration(self.goal.deadline)} on {self._prospects.candidates!r}: {self.plan!r}>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Decision:
+    """A candidate chosen, and what was expected of the link."""
+
+    table: Candidates
+    row: int
+    outlook: Outlook | None
+    chance: float
+    expected: float
+
+    @property
+    def configuration(self) -> Configuration:
+        return self.table.configuration(self.row)
 
 
 def _median_conditions(outlook: Outlook) -> Conditions:

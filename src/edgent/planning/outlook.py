@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgent.errors import InputError
 from edgent.link import Predictive
+from edgent.link.predictive import NOTHING
 from edgent.link.transfer import CALL_TIME
 from edgent.units import Seconds
 
@@ -74,10 +75,20 @@ class Outlook:
             edge_factor=conditions.edge_factor,
         )
 
+    @property
+    def alike(self) -> bool:
+        """Whether one distribution stands for both directions."""
+        return self.uplink is self.downlink
+
+    @property
+    def once(self) -> float:
+        """Seconds that a call takes whatever its size and the bandwidth."""
+        return self.round_trip + self.call_time + self.queue
+
     def pairs(self) -> tuple[Floats, Floats, Floats]:
         """Quantiles that move together: bandwidths up and down, and weights, each of shape (k,)."""
         up, down = self.uplink, self.downlink
-        if np.array_equal(up.weights, down.weights):
+        if self.alike or np.array_equal(up.weights, down.weights):
             return up.bandwidths, down.bandwidths, up.weights
         ends = [np.minimum(np.cumsum(side.weights), 1.0) for side in (up, down)]
         ends[0][-1] = ends[1][-1] = 1.0
@@ -87,9 +98,10 @@ class Outlook:
         return up.bandwidths[here], down.bandwidths[there], weights
 
     def median(self) -> tuple[float, float]:
-        """The bandwidths in the middle, up and down, bits per second."""
+        """The bandwidths in the middle, up and down, bits per second; of those at which something gets through."""
         up, down, weights = self.pairs()
-        place = int(np.searchsorted(np.cumsum(weights), 0.5 - _ROUNDING))
+        reached = np.cumsum(np.where(np.minimum(up, down) > NOTHING, weights, 0.0))
+        place = int(np.searchsorted(reached, reached[-1] * (0.5 - _ROUNDING)))
         return float(up[place]), float(down[place])
 
 
@@ -152,9 +164,7 @@ class LinkOutlook:
         take(event.size, event.seconds, event.at)
 
     def outlook(self, now: Seconds) -> Outlook | None:
-        """What is expected now; None in an outage of either direction, and before the first transfer."""
-        if self._uplink.outage or self._downlink.outage:
-            return None
+        """What is expected now; None before the first transfer."""
         told_up, told_down = self._told
         up = self._uplink.predictive(now) or told_up
         down = self._downlink.predictive(now) or told_down or up

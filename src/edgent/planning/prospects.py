@@ -43,6 +43,7 @@ _UNIT = TransferModel(
     bandwidth=BitsPerSecond(1.0), call_time=Seconds(0.0)
 )  # its time for a message is the message's bits on the wire
 _AT_ONCE = Seconds(0.0)
+_INSTANT = 1e-12  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -102,13 +103,31 @@ class Prospects:
             expected, rescue = chance * self._worth, np.zeros(own.size)
             return Fares(rows=np.arange(own.size), chance=chance, expected=expected, latency=own, rescue=rescue)
         field = self._looked_at(deadline, outlook.device_factor, outlook.edge_factor)
-        up, down, weights = outlook.pairs()
-        once = np.full_like(up, outlook.round_trip + outlook.call_time + outlook.queue)
-        latency = field.parts @ np.stack([np.ones_like(up), once, 1 / up, 1 / down])
-        chance = chances(latency, deadline, weights)
+        chance, latency = self._in_time(field, outlook, deadline)
         expected = field.rescue + chance * (field.worth - field.rescue)
-        mean = latency @ weights
-        return Fares(rows=field.rows, chance=chance, expected=expected, latency=mean, rescue=field.rescue)
+        return Fares(rows=field.rows, chance=chance, expected=expected, latency=latency, rescue=field.rescue)
+
+    def informed(self, outlook: Outlook, deadline: Seconds) -> float:
+        """Expected accuracy in time of who looks at the link first and then takes what is best."""
+        field = self._looked_at(deadline, outlook.device_factor, outlook.edge_factor)
+        if outlook.alike:
+            in_time = _need(field, outlook, deadline)[:, None] <= outlook.uplink.bandwidths
+        else:
+            in_time = _latencies(field, outlook) <= deadline
+        given = np.where(in_time, field.worth[:, None], field.rescue[:, None])
+        return float(given.max(axis=0) @ outlook.pairs()[2])
+
+    def _in_time(self, field: _Field, outlook: Outlook, deadline: Seconds) -> tuple[Floats, Floats]:
+        """Each one's chance and mean latency.
+
+        Where both directions are expected to be alike, whoever is in time at one bandwidth is so at all above.
+        """
+        if not outlook.alike:
+            latency, weights = _latencies(field, outlook), outlook.pairs()[2]
+            return chances(latency, deadline, weights), latency @ weights
+        expected, need = outlook.uplink, _need(field, outlook, deadline)
+        slowness = float(expected.weights @ (1 / expected.bandwidths))
+        return expected.chances_above(need), field.fixed(outlook) + field.bits * slowness
 
     def _looked_at(self, deadline: Seconds, device_factor: float, edge_factor: float) -> _Field:
         """Who can be best with these factors: all at first, a few dozen once the factors stay as they are."""
@@ -125,6 +144,7 @@ class Prospects:
         return _Field(
             rows=np.arange(len(self.candidates)),
             parts=np.stack([fixed, self._remote, self._bits_up, self._bits_down], axis=1),
+            bits=self._bits_up + self._bits_down,
             worth=self._worth,
             rescue=self._rescue(deadline, device_factor),
         )
@@ -144,14 +164,21 @@ class Prospects:
 class _Field:
     """Some candidates under fixed factors.
 
-    `parts` are seconds, messages, bits up and bits down, shape (m, 4); `narrow`: no other candidate can be best.
+    `parts` are seconds, messages, bits up and bits down, shape (m, 4), `bits` those of both ways together; `narrow`: no
+    other candidate can be best.
     """
 
     rows: NDArray[np.intp]
     parts: Floats
+    bits: Floats
     worth: Floats
     rescue: Floats
     narrow: bool = False
+
+    def fixed(self, outlook: Outlook) -> Floats:
+        """Seconds that do not depend on the bandwidth."""
+        seconds: Floats = self.parts[:, 0] + self.parts[:, 1] * outlook.once
+        return seconds
 
     def narrowed(self) -> _Field:
         """Those that can be best."""
@@ -159,10 +186,23 @@ class _Field:
         return _Field(
             rows=self.rows[kept],
             parts=self.parts[kept],
+            bits=self.bits[kept],
             worth=self.worth[kept],
             rescue=self.rescue[kept],
             narrow=True,
         )
+
+
+def _need(field: _Field, outlook: Outlook, deadline: Seconds) -> Floats:
+    """The bandwidth of both directions from which on each is in time; infinite: never."""
+    left = deadline - field.fixed(outlook)
+    return np.where(left >= 0, field.bits / np.maximum(left, _INSTANT), math.inf)
+
+
+def _latencies(field: _Field, outlook: Outlook) -> Floats:
+    """What each takes at each quantile of the bandwidths, shape (m, k)."""
+    up, down, _ = outlook.pairs()
+    return field.parts @ np.stack([np.ones_like(up), np.full_like(up, outlook.once), 1 / up, 1 / down])
 
 
 def chances(latency: Floats, deadline: Seconds, weights: Floats) -> Floats:

@@ -19,6 +19,7 @@ from edgent.planning.oracles import CLAIRVOYANT, REGIME, best_in_time
 from edgent.planning.outlook import LinkOutlook, Transfer
 from edgent.replay.choices import LINK, Choices, outcomes
 from edgent.replay.predictors import Bandit, Method, PaperDynamic, ewma, harmonic_mean, last_sample, static
+from edgent.units import Seconds
 
 ORACLES = (CLAIRVOYANT, REGIME)
 BASELINES = ("fixed", "static", "last-sample", "ewma", "harmonic-mean", "bandit", "paper-dynamic")
@@ -54,18 +55,27 @@ class Ours(Method):
         self._forecast = LinkOutlook(uplink, downlink, round_trip=LINK.call_time)
         self._controller = Controller(choices.table, self._forecast, Goal(deadline=choices.deadline), race=race)
         self._rows = {choices.table.configuration(row): row for row in range(choices.remote.size)}
+        self._alone = int(np.flatnonzero(~choices.remote)[0])
+        self._decided_at = -1.0
 
     def observe(self, event: Transfer) -> None:
         """Takes in a transfer; the decision is made when a request comes."""
         self._forecast.observe(event)
+        self._decided_at = -1.0
 
     def choose(self, at: float) -> int:
         """The controller's plan."""
-        self._controller.decide(at)  # type: ignore[arg-type]
-        plan = self._controller.plan
-        assert plan is not None
-        self.claim = plan.chance
-        return self._rows[plan.configuration]
+        if at != self._decided_at:
+            self._controller.decide(Seconds(at))
+            self._decided_at = at
+        self.claim, configuration = self._controller.chance, self._controller.configuration
+        assert configuration is not None, "it has just decided"
+        return self._rows[configuration]
+
+    def plan(self, chosen: int, at: float) -> int:  # noqa: ARG002 - the controller knows it
+        """What was seen of the link grows old: where a look at it would be worth it, nothing is sent before that."""
+        row = self.choose(at)
+        return self._alone if self._controller.unconfirmed else row
 
 
 class Regime(Method):

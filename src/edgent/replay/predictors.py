@@ -39,6 +39,10 @@ class Method:
         """The choice for a request that comes now."""
         return self._row
 
+    def plan(self, chosen: int, at: float) -> int:  # noqa: ARG002
+        """What would run now, were there a request; what was chosen last, for who learns nothing from probes."""
+        return chosen
+
 
 def sample(event: Transfer) -> float:
     """The bandwidth that a transfer tells, bits per second; half of its bound where it was cut short."""
@@ -72,6 +76,10 @@ class Predictor(Method):
         if self._planned is None:
             self._planned = self._choices.planned(self._bandwidth or _PRESUMED)
         return self._planned
+
+    def plan(self, chosen: int, at: float) -> int:  # noqa: ARG002
+        """The same between requests."""
+        return self.choose(at)
 
 
 def static(choices: Choices) -> Predictor:
@@ -114,6 +122,10 @@ class PaperDynamic(Method):
     def choose(self, at: float) -> int:  # noqa: ARG002 - who has no clock needs none
         """What the map says for the state."""
         return self._rows[self._algorithm.configuration]
+
+    def plan(self, chosen: int, at: float) -> int:  # noqa: ARG002
+        """The same between requests."""
+        return self.choose(at)
 
 
 class Bandit(Method):

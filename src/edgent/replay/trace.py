@@ -1,8 +1,9 @@
 """One trace in virtual time: requests come, each method chooses, transfers integrate the trace, and are seen.
 
 A request does not wait for the one before: at the next request at the latest, and not before the deadline, a
-transfer that has not ended is given up. Where a method sends nothing, a probe follows the answer, as long as probes
-take no more than 2 % of the time; all methods probe alike. At the beginning each has seen one probe.
+transfer that has not ended is given up. While the plan sends nothing and something that is sent could be better,
+probes are sent, which take no more than 2 % of the time; the plan is looked at between requests too, for what was seen
+of the link grows old. All methods probe alike. At the beginning each has seen one probe.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ Floats = NDArray[np.float64]
 
 PROBE = 1_000  # bytes
 _SHARE = 0.02  # of the time, that probes may take
-_PATIENCE = 0.1  # seconds after which a probe is given up, unless the deadline is shorter: it would tell nothing more
+_PATIENCE = 0.04  # seconds after which a probe is given up; sooner where the link is then too slow to be of use
 _LONGEST = 10.0  # seconds that an answer is waited for, back to back
 _LEAST = 1e-6  # seconds, so that no time is 0
 
@@ -101,8 +102,9 @@ def replayed(job: Job, trace: Trace, number: int) -> Replayed:
     rows = np.arange(job.choices.remote.size)
     begins, chosen = _foreseen_run(job, world, rows)
     every = outcomes(job.choices, rows, world.trace, begins[:, None])
+    known = None if job.interval is None else _singles(every)
     runs = {
-        name: _Run(job, world, method(name, world, job.states, race=job.race), every)
+        name: _Run(job, world, method(name, world, job.states, race=job.race), known)
         for name in METHODS
         if name not in ("fixed", CLAIRVOYANT)
     }
@@ -118,30 +120,35 @@ def replayed(job: Job, trace: Trace, number: int) -> Replayed:
 class _Run:
     """One method on one trace; where requests come whatever is chosen, `every` outcome is known before."""
 
-    def __init__(self, job: Job, world: World, who: Method, every: Outcomes | None = None) -> None:
-        self._job, self._world, self._who = job, world, who
-        self._every = None if job.interval is None else every
+    def __init__(self, job: Job, world: World, who: Method, every: list[list[_Single]] | None = None) -> None:
+        self._job, self._world, self._who, self._every = job, world, who, every
         self._pending: deque[Transfer] = deque()
-        self._probe_from = 0.0
+        self._remote = job.choices.remote.tolist()
+        self._probe_bits = LINK.uplink(PROBE) - LINK.call_time
+        self._patience = min(_PATIENCE, 2 * self._probe_bits / job.choices.useful)
+        self._probes = self._patience > 0  # else nothing that is sent is ever better
         self._claims: list[tuple[float, bool]] = []
-        self._probe(0.0, math.inf)
+        self._probe(0.0, math.inf, math.inf)
         self._who.observe(replace(self._pending.popleft(), at=Seconds(0.0)))  # as if sent just before
+        self._probe_from = 0.0
 
     def sums(self) -> Sums:
         """Runs all requests."""
         chosen: list[int] = []
         found: list[_Single] = []
-        at, duration = 0.0, self._world.trace.duration
+        at, duration, deadline = 0.0, self._world.trace.duration, self._job.choices.deadline
         while at < duration:
             self._see(at)
             row = self._who.choose(at)
             outcome = self._outcome(len(chosen), row, at)
             at_next = _next(self._job, at, outcome.latency, len(chosen))
-            self._after(row, at, outcome, max(at_next, at + self._job.choices.deadline))
             chosen.append(row)
             found.append(outcome)
-            if self._who.claim is not None and self._job.choices.remote[row]:
-                self._claims.append((self._who.claim, outcome.edge <= self._job.choices.deadline))
+            if self._who.claim is not None and self._remote[row]:
+                self._claims.append((self._who.claim, outcome.edge <= deadline))
+            self._after(row, at, outcome, max(at_next, at + deadline))
+            if self._probes:
+                self._idle(row, at + outcome.edge if self._remote[row] else at, at_next)
             at = at_next
         return _summed(self._job, _stacked(found), np.array(chosen))
 
@@ -151,9 +158,7 @@ class _Run:
         return np.array(self._claims, dtype=np.float64).reshape(-1, 2)
 
     def _outcome(self, number: int, row: int, at: float) -> _Single:
-        if self._every is None:
-            return _single(self._world, row, at)
-        return _Single(*(getattr(self._every, name)[number, row] for name in _Single.__slots__))
+        return _single(self._world, row, at) if self._every is None else self._every[number][row]
 
     def _see(self, now: float) -> None:
         while self._pending and self._pending[0].at <= now:
@@ -161,27 +166,35 @@ class _Run:
 
     def _after(self, row: int, at: float, outcome: _Single, patience: float) -> None:
         choices = self._job.choices
-        if not choices.remote[row]:
-            self._probe(at + outcome.edge, patience)
-            return
-        size = float(choices.table.bytes_up[row])
-        self._send(size, outcome.sent_at, outcome.uploaded_at, patience)
-        own = float(choices.before[row] + choices.after[row])
-        self._who.learn(row, min(outcome.edge, patience - at) - own)
+        if self._remote[row]:
+            self._send(float(choices.table.bytes_up[row]), outcome.sent_at, outcome.uploaded_at, patience)
+            own = float(choices.before[row] + choices.after[row])
+            self._who.learn(row, min(outcome.edge, patience - at) - own)
 
-    def _probe(self, at: float, until: float) -> None:
-        if at < self._probe_from:
-            return
-        until = min(until, at + min(_PATIENCE, self._job.choices.deadline))
-        end = self._world.trace.arrival(at, LINK.uplink(PROBE) - LINK.call_time)
-        self._send(PROBE, at, end, until)
-        self._probe_from = at + (min(end, until) - at) / _SHARE
+    def _idle(self, row: int, at: float, until: float) -> None:
+        """Until the next request: probes, as late as they can still tell something, if the plan would send nothing."""
+        rhythm = self._job.interval is not None
+        while True:
+            due = until - self._lead if rhythm else at
+            at = max(at, due, self._probe_from, self._pending[-1].at if self._pending else 0.0)
+            if at >= until:
+                return
+            self._see(at)
+            if self._remote[self._who.plan(row, until)]:
+                return
+            self._probe(at, until, self._patience)
+
+    def _probe(self, at: float, until: float, patience: float) -> None:
+        end = self._world.trace.arrival(at, self._probe_bits)
+        self._send(PROBE, at, end, min(until, at + patience))
+        self._probe_from = at + (self._pending[-1].seconds + LINK.call_time) / _SHARE
 
     def _send(self, size: float, begin: float, end: float, until: float) -> None:
-        cut = end > until
         ended = min(end, until)
         seconds = max(ended - begin, _LEAST)
-        self._pending.append(Transfer(direction="up", size=size, seconds=seconds, at=Seconds(ended), cut=cut))
+        self._pending.append(Transfer(direction="up", size=size, seconds=seconds, at=Seconds(ended), cut=end > until))
+        wire = self._patience if end > until else 2 * seconds * self._probe_bits / (LINK.uplink(size) - LINK.call_time)
+        self._lead = min(self._patience, wire) + LINK.call_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +219,12 @@ def _single(world: World, row: int, at: float) -> _Single:
         float(found.accuracy[0]),
         float(found.latency[0]),
     )
+
+
+def _singles(every: Outcomes) -> list[list[_Single]]:
+    """By request and choice."""
+    columns = [getattr(every, name).tolist() for name in _Single.__slots__]
+    return [[_Single(*each) for each in zip(*rows, strict=True)] for rows in zip(*columns, strict=True)]
 
 
 def _next(job: Job, at: float, latency: float, number: int) -> float:

@@ -51,9 +51,9 @@ class Dynamic:
         deadline: Seconds,
         ready: Collection[Configuration] | None = None,
     ) -> Plan:
-        """See `Chooser.choose`; in an outage the device stays alone."""
+        """See `Chooser.choose`; while an outage is likelier than none, nobody waits for the edge."""
         with self._lock:
-            if self._uplink.outage or self._downlink.outage:
+            if self._uplink.dead(now) or self._downlink.dead(now):
                 return best(self._alone, conditions, deadline)
             self._outlook.under(conditions)
             if deadline != self._controller.goal.deadline:
