@@ -40,7 +40,7 @@ train-smoke: .venv-train/.installed
 	.venv-train/bin/python -m pytest -q tests/training
 
 clean:
-	rm -rf $(VENV) .venv-train .venv-stock .venv-openvino build dist
+	rm -rf .venv .venv-* build dist
 
 # The built wheel is what is installed, and so what is tested. (Dependency groups came with pip 25.1.)
 $(VENV)/bin/python:

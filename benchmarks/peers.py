@@ -121,6 +121,8 @@ def edgent(bench: Bench, stack: ExitStack) -> list[Row]:
     host.save(file)
     link = _linked(stack, stack.enter_context(ServerProcess.edge(MODEL, file)).address)
     device = stack.enter_context(Device(bench.model, edge=link.address, deadline=PATIENCE, device_profile=host))
+    if not device.wait_ready(PATIENCE):
+        raise EdgentError("the edge process was not reached")
     layers = len(bench.model.branches[-1].layers)
     coded = Configuration(exit=bench.model.branches[-1].exit, upload_cut=0, download_cut=layers, codec="source")
 
@@ -157,7 +159,10 @@ def litserve(bench: Bench, stack: ExitStack) -> list[Row]:
         body = head + picture + f"\r\n--{_BOUNDARY}--\r\n".encode()
         kind = {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
         connection.request("POST", "/predict", body, kind)
-        return int(json.loads(connection.getresponse().read())["label"])
+        found = json.loads(connection.getresponse().read())
+        if "label" not in found:
+            raise EdgentError(f"LitServe answers {json.dumps(found)[:120]}")
+        return int(found["label"])
 
     return bench.rows("litserve", link, lambda: bench.timed(answer))
 

@@ -8,7 +8,6 @@ Decoding, normalising and ONNX Runtime as the bare loop does them.
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import litserve
 import numpy as np
@@ -19,7 +18,7 @@ MEAN, STD = np.float32((0.4914, 0.4822, 0.4465)), np.float32((0.2470, 0.2435, 0.
 
 
 class Classifier(litserve.LitAPI):
-    """One branch, undivided."""
+    """One branch, undivided; without annotations where LitServe would take them for schemas."""
 
     def __init__(self, model: str, output: str) -> None:
         super().__init__()
@@ -31,16 +30,16 @@ class Classifier(litserve.LitAPI):
         options.intra_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(self._model, options, providers=["CPUExecutionProvider"])
 
-    def decode_request(self, request: Any) -> Any:
+    def decode_request(self, request):
         """A picture's file to the network's input."""
         pixels = np.asarray(Image.open(request["picture"].file).convert("RGB"), np.float32) / 255
         return np.ascontiguousarray(((pixels - MEAN) / STD).transpose(2, 0, 1)[None])
 
-    def predict(self, x: Any) -> Any:
+    def predict(self, x):
         """The scores."""
         return self._session.run([self._output], {"image": x})[0]
 
-    def encode_response(self, output: Any) -> dict[str, int]:
+    def encode_response(self, output):
         """The class of the highest one."""
         return {"label": int(np.argmax(output))}
 
