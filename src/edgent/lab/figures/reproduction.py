@@ -82,7 +82,7 @@ def reproduce(
             result=result,
             files=(numbers, *drawn),
             seconds=time.perf_counter() - began,
-            kept=parts.found,
+            kept=parts.kept,
             made=parts.made,
         )
         write_whole(numbers, json.dumps(done.document(), indent=1, allow_nan=False) + "\n")
