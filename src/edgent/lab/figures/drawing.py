@@ -113,8 +113,15 @@ def _bars(axes: Any, bars: Bars, colour: str, base: Sequence[float]) -> None:
 
 def _axis(axes: Any, way: str, axis: Axis) -> None:
     getattr(axes, f"set_{way}label")(axis.label)
+    ticks = getattr(axes, f"{way}axis")
     if axis.log:
+        from matplotlib.ticker import FuncFormatter, NullFormatter
+
         getattr(axes, f"set_{way}scale")("log")
+        ticks.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ticks.set_minor_formatter(NullFormatter())
+    if axis.whole:
+        ticks.get_major_locator().set_params(integer=True)
 
 
 def _colours(marks: Sequence[Mark]) -> list[str]:

@@ -137,7 +137,7 @@ def _plans(name: str, requests: Sequence[Request]) -> Panel:
     return Panel(
         title=name,
         x=_TIME,
-        y=Axis(label="exit; layers on the edge"),
+        y=Axis(label="exit; layers on the edge", whole=True),
         marks=(exits, Line(name="layers on the edge", x=at, y=layers, form="step")),
     )
 
