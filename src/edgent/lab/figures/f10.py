@@ -110,7 +110,7 @@ def _table(found: Mapping[str, Sequence[Request]], trace: Trace) -> Table:
 
 
 def _percent(share: float) -> str:
-    return f"{share:.0%}"
+    return f"{share:.1%}"
 
 
 _TIME = Axis(label="time, s")
