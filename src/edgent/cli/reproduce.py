@@ -31,9 +31,11 @@ def reproduce(
 ) -> None:
     """The paper's figures beside what it reports: tables, JSON, SVG and PNG; goes on where it was interrupted."""
     from edgent.lab.figures.catalogue import find_figures
+    from edgent.lab.figures.reproduction import make_ready
     from edgent.lab.figures.reproduction import reproduce as run
 
     wanted = find_figures(figures or [])
+    make_ready(output, traces)
     minutes = math.ceil(sum(figure.minutes for figure in wanted))
     show.err.print(f"{', '.join(figure.id for figure in wanted)}: {minutes} min at most where nothing is kept")
     documents = []

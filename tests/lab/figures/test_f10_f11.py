@@ -80,7 +80,7 @@ def test_a_replay_is_kept_as_a_part(tmp_path):
     given = (made.setting("paper-pi3"), 1.0, (LINK, LINK.scaled(2.0)))
     first = f11._replayed(lab, *given)
     assert f11._replayed(lab, *given) == first
-    assert lab.parts.found == 1
+    assert lab.parts.made == 1
     assert {each.method for each in first} == {"static", "dynamic", f11.FRACTION_MAP, "ours", "regime oracle"}
     assert all(len(each.throughput) == 2 for each in first)
 

@@ -26,6 +26,11 @@ def test_a_figure_becomes_json_svg_and_png(tmp_path):
     assert (tmp_path / "out" / "F0.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_what_never_ended_is_null_in_json(tmp_path):
+    run([figure(lambda lab: result(float("inf")))], tmp_path)
+    assert json.loads((tmp_path / "F0.json").read_text())["tables"][0]["rows"][0]["latency_ms"] is None
+
+
 def test_the_same_result_is_the_same_picture(tmp_path):
     run([figure()], tmp_path / "a")
     run([figure()], tmp_path / "b")

@@ -137,8 +137,16 @@ def _scale(figure: Any, panels: Sequence[Panel]) -> None:
 
 def _axis(axes: Any, way: str, axis: Axis) -> None:
     getattr(axes, f"set_{way}label")(axis.label)
+    ticks = getattr(axes, f"{way}axis")
     if axis.log:
+        from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
         getattr(axes, f"set_{way}scale")("log")
+        ticks.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ticks.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ticks.set_minor_formatter(NullFormatter())
+    if axis.whole:
+        ticks.get_major_locator().set_params(integer=True)
 
 
 def _colours(marks: Sequence[Mark]) -> list[str]:

@@ -110,7 +110,7 @@ def _table(found: Mapping[str, Sequence[Request]], trace: Trace) -> Table:
 
 
 def _percent(share: float) -> str:
-    return f"{share:.0%}"
+    return f"{share:.1%}"
 
 
 _TIME = Axis(label="time, s")
@@ -137,7 +137,7 @@ def _plans(name: str, requests: Sequence[Request]) -> Panel:
     return Panel(
         title=name,
         x=_TIME,
-        y=Axis(label="exit; layers on the edge"),
+        y=Axis(label="exit; layers on the edge", whole=True),
         marks=(exits, Line(name="layers on the edge", x=at, y=layers, form="step")),
     )
 

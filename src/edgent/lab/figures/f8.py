@@ -158,7 +158,7 @@ def _two_panels(kind: str, points: Sequence[Point], x: Axis, at: Callable[[Point
 
     return (
         Panel(
-            title=f"{kind}: exit", x=x, y=Axis(label="exit (0 = earliest; -1: no plan is in time)"), marks=lines(_exit)
+            title=f"{kind}: exit", x=x, y=Axis(label="exit (0 = earliest; -1: no plan)", whole=True), marks=lines(_exit)
         ),
         Panel(title=f"{kind}: partition", x=x, y=Axis(label="layers on the edge (-1: no plan)"), marks=lines(_on_edge)),
     )

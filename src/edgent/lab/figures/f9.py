@@ -33,6 +33,15 @@ _LONGEST = 1.2 * DEADLINES[-1]  # predicted: what is slower is no answer to any 
 _CLEARLY = 0.8
 _BORDER, _POINT, _HALF = 0.05, 0.01, 0.005
 _FULL = ("device-only", "edge-only", "partition-only")  # who has the last exit only
+_SHORT = {
+    "device-only": "device",
+    "edge-only": "edge",
+    "partition-only": "partition",
+    "right-sizing": "right-size",
+    "edgent, edge-first": "edge-1st",
+    "edgent, device-first": "device-1st",
+    ORACLE: "oracle",
+}
 _MISSED = -0.05  # where the paper's plot has a negative accuracy
 
 
@@ -241,22 +250,25 @@ def _table(name: str, cells: Sequence[Cell]) -> Table:
     methods = list(cells[0].values)
     columns = (
         Column(key="deadline_ms", title="deadline", show=lambda ms: f"{ms:g} ms"),
-        *(Column(key=method, title=method, show=lambda value: f"{100 * value:.1f}") for method in methods),
-        Column(key="borderline", title="borderline", show=lambda value: "*" if value else ""),
-        Column(key="plan", title="two cuts runs"),
+        *(
+            Column(key=method, title=_SHORT.get(method, method), show=lambda value: f"{100 * value:.1f}")
+            for method in methods
+        ),
+        Column(key="borderline", title="", show=lambda value: "*" if value else ""),
+        Column(key="plan", title="two cuts: plan"),
     )
     rows = tuple(
         (1e3 * each.deadline, *(each.values[method] for method in methods), each.borderline, _words(each.chosen[OURS]))
         for each in cells
     )
-    return Table(title=f"{name}: accuracy in time, %", columns=columns, rows=rows)
+    return Table(title=f"{name}: accuracy in time, % (* borderline)", columns=columns, rows=rows)
 
 
 def _words(plan: Configuration | None) -> str | None:
     if plan is None:
         return None
     where = "alone" if plan.device_only else f"{plan.upload_cut}..{plan.download_cut} {plan.codec}"
-    return f"exit {plan.exit} {where}"
+    return f"{plan.exit} {where}"
 
 
 def _panel(name: str, cells: Sequence[Cell]) -> Panel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -65,9 +66,10 @@ class Table:
         ]
 
     def document(self) -> dict[str, Any]:
-        """The table as JSON has it: an object for each row."""
+        """The table as JSON has it: an object for each row; what never ended is not known there."""
         keys = [column.key for column in self.columns]
-        return {"title": self.title, "rows": [dict(zip(keys, row, strict=True)) for row in self.rows]}
+        rows = [[None if value == math.inf else value for value in row] for row in self.rows]
+        return {"title": self.title, "rows": [dict(zip(keys, row, strict=True)) for row in rows]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,18 @@ class Parts:
     def __init__(self, folder: Path, depends: Mapping[str, object]) -> None:
         self._folder = folder
         self._depends = dict(depends)
-        self.found = self.made = 0
+        self._kept: set[Path] = set()
+        self._made: set[Path] = set()
+
+    @property
+    def kept(self) -> int:
+        """Parts that an earlier reproduction had finished."""
+        return len(self._kept)
+
+    @property
+    def made(self) -> int:
+        """Parts that were made now."""
+        return len(self._made)
 
     def part(self, name: str, depends: Mapping[str, object], make: Callable[[], Any]) -> Any:
         """A part's document: the one kept, or a new one, which is kept.
@@ -40,12 +51,13 @@ class Parts:
         path = self._folder / f"{name}-{_digest(wanted)}.json"
         kept = _read(path)
         if kept is not None and kept.get("depends") == wanted:
-            self.found += 1
+            if path not in self._made:
+                self._kept.add(path)
             return kept["part"]
         content = {"depends": wanted, "part": make()}
         text = json.dumps(content, allow_nan=False)
         self._keep(path, text)
-        self.made += 1
+        self._made.add(path)
         return json.loads(text)["part"]
 
     def _keep(self, path: Path, text: str) -> None:

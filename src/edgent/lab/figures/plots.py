@@ -9,10 +9,11 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """An axis: what it shows with its unit, and whether its steps multiply."""
+    """An axis: what it shows with its unit; whether its steps multiply; whether only whole numbers mean anything."""
 
     label: str
     log: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

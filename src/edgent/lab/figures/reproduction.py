@@ -62,14 +62,10 @@ def reproduce(
         progress: Told what happens.
 
     Raises:
-        InputError: a folder that is none, or cannot be written to.
-        MissingExtraError: matplotlib is not installed.
+        InputError, MissingExtraError: see `make_ready`.
         EdgentError: a process of the laboratory failed.
     """
-    check_drawing()
-    if traces is not None and not traces.is_dir():
-        raise InputError(f"{traces}: is no folder, expected one of traces")
-    _make(folder)
+    make_ready(folder, traces)
     for figure in figures:
         began = time.perf_counter()
         parts = Parts(folder / "parts", {"seed": seed})
@@ -82,14 +78,23 @@ def reproduce(
             result=result,
             files=(numbers, *drawn),
             seconds=time.perf_counter() - began,
-            kept=parts.found,
+            kept=parts.kept,
             made=parts.made,
         )
         write_whole(numbers, json.dumps(done.document(), indent=1, allow_nan=False) + "\n")
         yield done
 
 
-def _make(folder: Path) -> None:
+def make_ready(folder: Path, traces: Path | None) -> None:
+    """Makes the folder, and sees that all is there before hours are spent.
+
+    Raises:
+        InputError: a folder that is none, or cannot be written to.
+        MissingExtraError: matplotlib is not installed.
+    """
+    check_drawing()
+    if traces is not None and not traces.is_dir():
+        raise InputError(f"{traces}: is no folder; name one of traces, or none to have them generated")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
