@@ -1,9 +1,17 @@
-"""A made-up figure."""
+"""Made-up figures, settings and links."""
 
 from __future__ import annotations
 
-from edgent.lab.figures.figure import Column, Figure, Ordering, Result, Table
+from edgent.lab.emulation import find_device
+from edgent.lab.figures.figure import Column, Figure, Lab, Ordering, Result, Table
+from edgent.lab.figures.machines import Setting
+from edgent.lab.figures.parts import Parts
 from edgent.lab.figures.plots import Axis, Bars, Line, Panel
+from edgent.latency.profile import BranchProfile, Profile, Timing
+from edgent.link import TransferModel
+from edgent.model import load
+from edgent.planning.conditions import Conditions
+from edgent.planning.plan import Configuration
 
 AXIS = Axis(label="time, ms")
 PANELS = (
@@ -33,3 +41,38 @@ def result(value=1.5):
 
 def figure(run=lambda lab: result()):
     return Figure(id="F0", title="made up", minutes=0.1, run=run)
+
+
+def timing(seconds):
+    return Timing(median=seconds, spread=0.0, samples=1)
+
+
+def host(model, layer=1e-4):
+    """A profile of this machine in which every layer takes as long as any other."""
+    branches = [
+        BranchProfile(exit=b.exit, whole=timing(layer * len(b.layers)), layers=(layer,) * len(b.layers), unassigned=0.0)
+        for b in model.branches
+    ]
+    return Profile(
+        model=model.name, digest=model.digest, machine="made up", engine="none", threads=1, branches=tuple(branches),
+        codecs=(), decode_source=timing(0.0), fit=timing(0.0), normalise=timing(0.0),
+    )  # fmt: skip
+
+
+def setting(device="paper-pi3", layer=1e-4):
+    model = load("b-alexnet")
+    return Setting(name=f"{device}, float32", model=model, device=find_device(device), host=host(model, layer))
+
+
+def conditions(bandwidth, round_trip=0.005):
+    link = TransferModel(bandwidth=bandwidth, round_trip=round_trip)
+    return Conditions(uplink=link, downlink=link)
+
+
+def lab(folder, **changes):
+    made = {"parts": Parts(folder / "parts", {}), "seed": 0, "traces": None, "progress": lambda *told: None}
+    return Lab(**made | changes)
+
+
+def plan(exit=4, up=0, down=22, codec="float32"):
+    return Configuration(exit=exit, upload_cut=up, download_cut=down, codec=codec)

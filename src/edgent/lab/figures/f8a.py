@@ -18,11 +18,22 @@ from edgent.lab.figures.f8 import (
     panels,
     table,
 )
-from edgent.lab.figures.figure import Figure, Lab, Ordering, Result
+from edgent.lab.figures.figure import Column, Figure, Lab, Ordering, Result, Table, Value
 from edgent.lab.figures.machines import Setting, setting
 from edgent.lab.figures.plots import Axis
 from edgent.lab.figures.rig import Rig
+from edgent.planning.algorithm1 import device_first_latencies, edge_first_latencies
+from edgent.units import BitsPerSecond
 
+_GRID = tuple(float(rate) for rate in np.geomspace(10e3, 100e6, 41))  # likewise, of links
+_BEST_CUTS = f"Where the best cut lies, over 5 exits and {len(_GRID)} bandwidths of 10 kbit/s to 100 Mbit/s, computed"
+_CUT_COLUMNS = (
+    Column(key="setting", title="setting"),
+    Column(key="direction", title="direction"),
+    Column(key="device_only", title="device alone"),
+    Column(key="inner", title="inner cut"),
+    Column(key="edge_only", title="edge alone"),
+)
 _WHOLES = tuple(float(seconds) for seconds in np.geomspace(0.1, 10, 161))  # of devices that are only computed
 
 
@@ -36,7 +47,8 @@ def run(lab: Lab) -> Result:
         with Rig(each) as rig:
             points += chosen_and_run(lab, rig, [(bandwidth, DEADLINE) for bandwidth in BANDWIDTHS])
             notes.append(str(rig))
-    return result(points, showing(papers[0]), tuple(notes))
+    table = Table(title=_BEST_CUTS, columns=_CUT_COLUMNS, rows=tuple(row for each in papers for row in best_cuts(each)))
+    return result(points, showing(papers[0]), table, tuple(notes))
 
 
 def showing(setting: Setting) -> list[float]:
@@ -52,18 +64,38 @@ def showing(setting: Setting) -> list[float]:
     return found
 
 
+def best_cuts(setting: Setting) -> list[tuple[Value, ...]]:
+    """Where the best cut of a branch lies in either direction, over exits and bandwidths; computed.
+
+    Where the edge is faster on every layer, an inner cut of the edge-first direction never beats the edge alone: giving
+    the suffix back to the edge takes away time and a transfer.
+    """
+    branches = chains(setting.model, setting.profile, setting.edge)
+    rows: list[tuple[Value, ...]] = []
+    for name, latencies in (("edge-first", edge_first_latencies), ("device-first", device_first_latencies)):
+        counts = [0, 0, 0]
+        for branch in branches:
+            for bandwidth in _GRID:
+                by_point = latencies(branch, BitsPerSecond(bandwidth))
+                best = min(range(len(by_point)), key=by_point.__getitem__)
+                counts[1 if 0 < best < len(by_point) - 1 else 0 if best == 0 else 2] += 1
+        ends = counts if name == "edge-first" else counts[::-1]  # the first point is the device's, or the edge's
+        rows.append((setting.name, name, *ends))
+    return rows
+
+
 def rises(chosen: Sequence[int | None]) -> bool:
     """Whether a plan was found everywhere, and the exit rises with the bandwidth from an inner one to the last."""
     known = [-1 if exit is None else exit for exit in chosen]
     return known == sorted(known) and 0 <= known[0] < known[-1] == 4
 
 
-def result(points: Sequence[Point], shown_by: Sequence[float], notes: tuple[str, ...]) -> Result:
-    """The figure, from the points and from the devices that would show the paper's ordering."""
+def result(points: Sequence[Point], shown_by: Sequence[float], best: Table, notes: tuple[str, ...]) -> Result:
+    """The figure, from the points, the devices that would show the paper's ordering, and where the best cuts lie."""
     settings = dict.fromkeys((point.setting, point.method) for point in points)
     return Result(
         orderings=tuple(_ordering(points, setting, method, shown_by) for setting, method in settings),
-        tables=(table("Deadline 1000 ms", points),),
+        tables=(best, table("Deadline 1000 ms", points)),
         panels=panels(points, Axis(label="bandwidth, kbit/s", log=True), lambda point: point.bandwidth / 1e3),
         notes=(f"{interior(points)} of {len(points)} choices leave work to both machines", *notes),
     )

@@ -1,0 +1,35 @@
+"""One device, edge and link as real processes, in small."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgent.lab.figures.live import live_runs, measured_conditions
+from edgent.lab.figures.rig import Rig
+from lab.figures import made
+
+
+@pytest.fixture(scope="module")
+def setting():
+    return made.setting("paper-pi3-resident", layer=1e-3)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    return made.lab(tmp_path_factory.mktemp("parts"))
+
+
+def test_runs_are_held_to_both_machines_pace_and_kept(setting, lab):
+    with Rig(setting) as rig:
+        alone = live_runs(lab, rig, None, [made.plan(up=22)], 2)[made.plan(up=22)]
+        assert all(0.109 < total < 0.3 for total in alone.totals)
+        sent = live_runs(lab, rig, 5e6, [made.plan()], 2)[made.plan()]
+        assert sent.stages.middle >= 0.0074  # the edge of the paper's device
+        assert sent.stages.link > 98304 / 5e6
+        found = measured_conditions(lab, rig, 5e6)
+        assert 2.5e6 < found.uplink.bandwidth < 10e6
+    with Rig(setting) as unused:
+        assert live_runs(lab, unused, 5e6, [made.plan()], 2)[made.plan()] == sent
+        assert measured_conditions(lab, unused, 5e6) == found
+        assert unused._device is None  # nothing was started for what is kept
+        assert "pieces of its work" in str(unused)
