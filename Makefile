@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WHEEL_SOURCES := pyproject.toml README.md LICENSE $(shell find src -type f -not -path '*/__pycache__/*')
 
-.PHONY: demo test check fix docs conformance train-smoke clean
+.PHONY: demo test check fix docs conformance rivals train-smoke clean
 
 demo: $(VENV)/.installed
 	$(BIN)/edgent demo
@@ -30,6 +30,10 @@ conformance: $(VENV)/.tests .venv-stock/.installed .venv-openvino/.installed
 	$(BIN)/python -m pytest -q tests/conformance
 	PYTHONPATH=$(abspath .venv-openvino) $(BIN)/python -m pytest -q tests/runtime/test_openvino.py
 	EDGENT_STOCK_PYTHON=$(abspath .venv-stock/bin/python) $(BIN)/python -m pytest -q tests/runtime/test_stock_client.py
+
+# Edgent beside what a user would do instead: fails where it is worse in a cell. Timings: on a machine with nothing else to do.
+rivals: $(VENV)/.installed
+	$(BIN)/python benchmarks/rivals.py
 
 # Training, on a few images, in an environment of its own: PyTorch is large.
 train-smoke: .venv-train/.installed

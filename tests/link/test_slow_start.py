@@ -142,6 +142,25 @@ def test_the_window_shrinks_while_idle_and_never_below_ten_segments() -> None:
     assert found[0] > 1e6 and found[-1] == INITIAL_WINDOW
 
 
+def test_a_message_widens_the_window_up_to_twice_itself() -> None:
+    window, found = CongestionWindow(), []
+    for index in range(3):
+        window.sent(3e5, Seconds(index * 0.2), Seconds(index * 0.2 + 0.19), ROUND_TRIP)
+        found.append(window.at(Seconds(index * 0.2 + 0.19), ROUND_TRIP))
+    assert found == [INITIAL_WINDOW + 3e5, 6e5, 6e5]
+
+
+def test_after_a_rest_the_window_is_a_guess_until_messages_have_widened_it() -> None:
+    window = CongestionWindow()
+    assert window.bounds(Seconds(0.0), ROUND_TRIP) == (INITIAL_WINDOW, INITIAL_WINDOW)
+    window.sent(3e5, Seconds(0.0), Seconds(0.2), ROUND_TRIP)
+    window.sent(1e3, Seconds(0.5), Seconds(0.54), ROUND_TRIP)  # one timeout later
+    assert window.bounds(Seconds(0.6), ROUND_TRIP) == (INITIAL_WINDOW, UNLIMITED)
+    for began in (0.6, 0.8):
+        window.sent(3e5, Seconds(began), Seconds(began + 0.19), ROUND_TRIP)
+    assert window.bounds(Seconds(1.0), ROUND_TRIP) == (6e5, 6e5)
+
+
 def test_small_messages_do_not_widen_it() -> None:
     window = CongestionWindow()
     for index in range(50):

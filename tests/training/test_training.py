@@ -14,7 +14,7 @@ from edgent.runtime.engine import Engine
 
 torch = pytest.importorskip("torch", reason="needs the extra: pip install edgent[train]")
 
-from edgent.training import Recipe, export  # noqa: E402 - only where PyTorch is
+from edgent.training import RECIPES, Recipe, export  # noqa: E402 - only where PyTorch is
 from edgent.training.loop import train  # noqa: E402
 from edgent.training.network import local_response_norm  # noqa: E402
 
@@ -38,6 +38,13 @@ def test_our_response_normalisation_is_pytorchs() -> None:
     x = torch.randn(2, 8, 5, 5) * 30
     expected = torch.nn.functional.local_response_norm(x, 3, alpha=5e-5, beta=0.75, k=1.0)
     assert torch.allclose(local_response_norm(x), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_narrow_recipe_halves_every_width_and_nothing_else() -> None:
+    whole, narrow = (RECIPES[name].as_json() for name in ("b-alexnet", "b-alexnet-narrow"))
+    differing = {name for name in whole if whole[name] != narrow[name]}
+    assert differing == {"trunk_widths", "hidden_widths", "exit_widths"}
+    assert all(narrow[name] == [width // 2 for width in whole[name]] for name in differing)
 
 
 @pytest.mark.filterwarnings("ignore")

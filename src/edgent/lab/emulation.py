@@ -208,6 +208,11 @@ class Emulated:
         """By how much at the most."""
         return Seconds(self._worst)
 
+    @property
+    def computed(self) -> Seconds:
+        """What all of them together take on the slow device."""
+        return Seconds(self._computed)
+
     def hold(self, started_at: Seconds, host_seconds: float) -> None:
         """Returns at `started_at` + factor * `host_seconds`, or at once if that is over: an overrun.
 

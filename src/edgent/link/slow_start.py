@@ -103,7 +103,8 @@ class CongestionWindow:
 
     def renew(self) -> None:
         """The connection is a new one; the machines are the same."""
-        self._grown, self._last_at = float(INITIAL_WINDOW), math.inf
+        self._grown = self._surely = float(INITIAL_WINDOW)
+        self._last_at = math.inf
 
     @property
     def restarts(self) -> bool:
@@ -114,14 +115,21 @@ class CongestionWindow:
         """Bytes that a message that begins now may have under way at once; infinite where nothing limits them."""
         return self._windows(now, round_trip)[self._rule]
 
-    def rested(self, now: Seconds, round_trip: Seconds) -> bool:
-        """Whether the window may have shrunk since the last message, so that `at` is no more than a guess."""
-        return now - self._last_at > _LEAST_TIMEOUT + round_trip
+    def bounds(self, now: Seconds, round_trip: Seconds) -> tuple[float, float]:
+        """The least and the most bytes that a message that begins now may have under way at once.
+
+        The same where nothing has rested since the connection was made; else what idling left is a guess, until
+        messages have widened the window beyond doubt.
+        """
+        guess = self.at(now, round_trip)
+        least = min(guess, INITIAL_WINDOW if self._rested(now, round_trip) else self._surely)
+        return least, guess if least == guess and not self._rested(now, round_trip) else UNLIMITED
 
     def sent(self, size: float, began_at: Seconds, ended_at: Seconds, round_trip: Seconds) -> None:
-        """A message has passed; the window grows only where it was what held the sender up."""
+        """A message has passed; the window grows only as long as it is less than twice what is under way."""
+        least, _ = self.bounds(began_at, round_trip)
         window = min(self.at(began_at, round_trip), self._grown)
-        self._grown = max(window, INITIAL_WINDOW + size) if 2 * size > window else window
+        self._surely, self._grown = (max(w, min(w + size, 2 * size)) for w in (min(least, window), window))
         self._last_at = ended_at
 
     def learn(self, size: float, seconds: float, byte_time: float, *, began_at: Seconds, round_trip: Seconds) -> None:
@@ -147,12 +155,20 @@ class CongestionWindow:
     def _rule(self) -> int:
         return self._errors.index(min(self._errors))
 
+    def _rested(self, now: Seconds, round_trip: Seconds) -> bool:
+        return now - self._last_at > _timeout(round_trip)
+
     def _windows(self, now: Seconds, round_trip: Seconds) -> tuple[float, ...]:
         """The window now by each rule."""
-        idle, timeout = max(0.0, now - self._last_at), _LEAST_TIMEOUT + round_trip
-        halved = self._grown / 2.0 ** min(idle // timeout, float(_ROUNDS))
+        idle = max(0.0, now - self._last_at)
+        halved = self._grown / 2.0 ** min(idle // _timeout(round_trip), float(_ROUNDS))
         restarts = (INITIAL_WINDOW * factor for factor in (1.0, 2.0, 4.0))
         return (*(max(restart, halved) for restart in restarts), self._grown, UNLIMITED)
 
     def __repr__(self) -> str:
         return f"<CongestionWindow {self._grown:.0f} B, {'begins anew' if self.restarts else 'kept'} after idling>"
+
+
+def _timeout(round_trip: float) -> float:
+    """Seconds of the sender's retransmission timeout."""
+    return _LEAST_TIMEOUT + round_trip

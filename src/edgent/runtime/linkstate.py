@@ -21,7 +21,7 @@ from collections import deque
 from typing import Literal
 
 from edgent.link import BandwidthEstimator, TransferModel
-from edgent.link.slow_start import INITIAL_WINDOW, UNLIMITED, CongestionWindow, stall, unstalled
+from edgent.link.slow_start import CongestionWindow, stall, unstalled
 from edgent.link.transfer import CALL_TIME, HEADER_FACTOR
 from edgent.planning.conditions import Conditions
 from edgent.planning.outlook import Transfer
@@ -213,8 +213,8 @@ class LinkState:
         if (bandwidth := self._bandwidth(told, estimator)) is not None:
             byte_time = _byte_time(bandwidth)
             window.learn(size, seconds, byte_time, began_at=began_at, round_trip=self.round_trip)
-            guesses = (INITIAL_WINDOW, UNLIMITED) if window.rested(began_at, self.round_trip) else (at_once, at_once)
-            longest, least = (stall(size, byte_time, guess, self.round_trip) for guess in guesses)
+            bounds = window.bounds(began_at, self.round_trip)
+            longest, least = (stall(size, byte_time, bound, self.round_trip) for bound in bounds)
             plain, took = size * byte_time + self.round_trip, seconds + self.round_trip
             if longest and (1 - _EXPLAINED) * (plain + least) < took < (1 + _EXPLAINED) * (plain + longest):
                 return None
@@ -248,11 +248,11 @@ class LinkState:
             (up, self._up_window, timed.bytes_up + CALL_BYTES),
             (down, self._down_window, len(timed.body) + CALL_BYTES),
         ):
-            byte_time, at_once = _byte_time(bandwidth), window.at(began_at, self.round_trip)
-            if window.rested(began_at, self.round_trip) and size > INITIAL_WINDOW:
+            byte_time, (least, most) = _byte_time(bandwidth), window.bounds(began_at, self.round_trip)
+            if least < min(size, most):
                 return None  # how often it waited is a guess
             wire += size * byte_time
-            waits += stall(size, byte_time, at_once, self.round_trip)
+            waits += stall(size, byte_time, least, self.round_trip)
         beyond = total(timed) - self.round_trip - wire - waits
         return max(0.0, beyond) if wire <= _SHORT and beyond <= TIMING_ERROR else None
 

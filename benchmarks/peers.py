@@ -1,0 +1,264 @@
+"""What others' software takes for the same answer over the same emulated link: a row each.
+
+    python benchmarks/peers.py [--json] [--repeats N]
+
+A CIFAR-10 picture's file in, the label of b-alexnet's last exit out; server and client processes of this machine, none
+of them slowed (others' software cannot be held to an emulated pace), one compute thread each, connections kept.
+
+    edgent             the picture as it came, everything on the edge, over gRPC
+    bare loop          the same over a plain TCP socket
+    litserve           ONNX Runtime behind LitServe's HTTP, the picture as it came
+    axonmesh frame     the same network in torch: a JPEG of quality 85, all of it on the server
+    axonmesh features  cut behind the first pooling, int8, compressed
+
+LitServe and axonmesh live in environments of their own, which this benchmark makes (about 1 GB with torch). One that
+cannot be installed gives a row that says so. `agree` is the share of labels that are the undivided network's. About 2
+minutes once they are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from edgent.demo.machines import ServerProcess
+from onnx import numpy_helper
+
+from edgent.demo.run import test_images
+from edgent.errors import EdgentError
+from edgent.lab.link import ShapedLink
+from edgent.lab.rival import Classifier, Rival, preprocessing_of
+from edgent.model import load
+from edgent.planning.plan import Configuration
+from edgent.runtime.device import Device
+from edgent.runtime.engine import Engine
+from edgent.runtime.profiler import profile
+from edgent.units import BitsPerSecond, Seconds
+from environments import python
+
+HERE = Path(__file__).resolve().parent
+MODEL = "b-alexnet"
+RATES = (1e6, 20e6)
+ROUND_TRIP = Seconds(0.005)
+CUT = 3  # axonmesh's last layer on the client: normalisation, convolution, ReLU, pooling
+FAST = BitsPerSecond(1e9)
+PATIENCE = Seconds(30.0)
+_START = 90.0  # seconds; torch takes its time
+_WARM = 2
+_BOUNDARY = "edgent-picture"
+
+Answer = Callable[[bytes], int]
+"""A picture's file to a label's number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One way to the answer at one rate; `problem` where there was none."""
+
+    software: str
+    bandwidth_bps: float
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    agree: float | None = None
+    problem: str = ""
+
+
+class Bench:
+    """Pictures, their right labels by the undivided network, and a folder."""
+
+    def __init__(self, folder: Path, repeats: int) -> None:
+        self.model, self.folder = load(MODEL), folder
+        self.pictures = test_images()[:repeats]
+        whole = Classifier(self.model)
+        self.labels = [int(whole(picture).argmax()) for picture in self.pictures]
+
+    def rows(self, software: str, link: ShapedLink, answers: Callable[[], tuple[list[float], list[int]]]) -> list[Row]:
+        """Every rate over a link."""
+        found = []
+        for rate in RATES:
+            link.set(uplink=BitsPerSecond(rate), downlink=BitsPerSecond(rate))
+            seconds, labels = answers()
+            found.append(
+                Row(
+                    software=software,
+                    bandwidth_bps=rate,
+                    p50_ms=statistics.median(seconds) * 1e3,
+                    p95_ms=float(np.quantile(seconds, 0.95)) * 1e3,
+                    agree=statistics.fmean(a == b for a, b in zip(labels, self.labels, strict=True)),
+                )
+            )
+        return found
+
+    def timed(self, answer: Answer) -> tuple[list[float], list[int]]:
+        """Seconds and label of each picture, after some that warm up."""
+        for picture in self.pictures[:_WARM]:
+            answer(picture)
+        seconds, labels = [], []
+        for picture in self.pictures:
+            began = time.perf_counter()
+            labels.append(answer(picture))
+            seconds.append(time.perf_counter() - began)
+        return seconds, labels
+
+
+def edgent(bench: Bench, stack: ExitStack) -> list[Row]:
+    """Our own edge and device."""
+    host, file = profile(bench.model, Engine(), source=bench.pictures[0], budget=4.0), bench.folder / "host.json"
+    host.save(file)
+    link = _linked(stack, stack.enter_context(ServerProcess.edge(MODEL, file)).address)
+    device = stack.enter_context(Device(bench.model, edge=link.address, deadline=PATIENCE, device_profile=host))
+    layers = len(bench.model.branches[-1].layers)
+    coded = Configuration(exit=bench.model.branches[-1].exit, upload_cut=0, download_cut=layers, codec="source")
+
+    def answer(picture: bytes) -> int:
+        found = device.infer(picture, configuration=coded, race=False)
+        if found.record.by != "edge":
+            raise EdgentError(f"the edge did not answer: {found.record.why}")
+        return bench.model.metadata.labels.index(found.label or "")
+
+    return bench.rows("edgent", link, lambda: bench.timed(answer))
+
+
+def bare_loop(bench: Bench, stack: ExitStack) -> list[Row]:
+    """The lab's rival."""
+    link = _linked(stack, stack.enter_context(ServerProcess.rival(MODEL)).address)
+    rival = Rival(link.address, codec="source", preprocessing=preprocessing_of(bench.model))
+    stack.enter_context(rival)
+    return bench.rows("bare loop", link, lambda: bench.timed(lambda picture: int(rival.ask(picture).scores.argmax())))
+
+
+def litserve(bench: Bench, stack: ExitStack) -> list[Row]:
+    """What PyPI has as litserve."""
+    interpreter = python("litserve", "litserve", "onnxruntime", "pillow", "python-multipart")
+    port, output = _free_port(), bench.model.branches[-1].outputs[0].name
+    command = [interpreter, HERE / "peers_litserve.py", bench.model.path, output, str(port)]
+    stack.enter_context(_process(command, bench.folder / "litserve.log"))
+    _wait(port, bench.folder / "litserve.log")
+    link = _linked(stack, f"127.0.0.1:{port}")
+    connection = http.client.HTTPConnection(link.address, timeout=PATIENCE)
+    stack.callback(connection.close)
+
+    def answer(picture: bytes) -> int:
+        head = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="picture"; filename="p"\r\n\r\n'.encode()
+        body = head + picture + f"\r\n--{_BOUNDARY}--\r\n".encode()
+        kind = {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
+        connection.request("POST", "/predict", body, kind)
+        return int(json.loads(connection.getresponse().read())["label"])
+
+    return bench.rows("litserve", link, lambda: bench.timed(answer))
+
+
+def axonmesh(bench: Bench, stack: ExitStack) -> list[Row]:
+    """What PyPI has as axonmesh; without ultralytics, which only its detectors need."""
+    needs = ("torch==2.13.0", "numpy", "opencv-python-headless", "psutil", "tqdm")
+    interpreter = python("axonmesh", *needs, alone=("axonmesh",))
+    weights = bench.folder / "weights.npz"
+    np.savez(weights, **{t.name: numpy_helper.to_array(t) for t in onnx.load(bench.model.path).graph.initializer})
+    files = [bench.folder / f"{number}.png" for number in range(len(bench.pictures))]
+    for file, picture in zip(files, bench.pictures, strict=True):
+        file.write_bytes(picture)
+    script = [interpreter, HERE / "peers_axonmesh.py"]
+    server = _process([*script, "serve", weights, str(CUT)], bench.folder / "axonmesh.log")
+    process = stack.enter_context(server)
+    link = _linked(stack, json.loads(process.stdout.readline() or '{"address": ""}')["address"])
+
+    def asked(mode: str) -> Callable[[], tuple[list[float], list[int]]]:
+        def ask() -> tuple[list[float], list[int]]:
+            command = [*script, "ask", weights, str(CUT), link.address, mode, *files]
+            done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise EdgentError(f"axonmesh's client failed: {(done.stderr.strip() or 'no word').splitlines()[-1]}")
+            found = json.loads(done.stdout)
+            return found["seconds"], found["labels"]
+
+        return ask
+
+    return [row for mode in ("frame", "features") for row in bench.rows(f"axonmesh {mode}", link, asked(mode))]
+
+
+def _linked(stack: ExitStack, target: str) -> ShapedLink:
+    return stack.enter_context(ShapedLink(target, uplink=FAST, round_trip=ROUND_TRIP))
+
+
+@contextmanager
+def _process(command: Sequence[object], log: Path) -> Iterator[Any]:
+    with log.open("w") as errors, subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=errors, text=True
+    ) as process:  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _wait(port: int, log: Path) -> None:
+    until = time.monotonic() + _START
+    while time.monotonic() < until:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1.0).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise EdgentError(f"no server within {_START:g} s: {(log.read_text().strip() or 'no word').splitlines()[-1]}")
+
+
+def rows(repeats: int) -> Iterator[Row]:
+    """Every row; software that is not to be had says why."""
+    with tempfile.TemporaryDirectory(prefix="edgent-peers-") as folder:
+        bench = Bench(Path(folder), repeats)
+        for measured in (bare_loop, edgent, litserve, axonmesh):
+            try:
+                with ExitStack() as stack:
+                    yield from measured(bench, stack)
+            except EdgentError as error:
+                yield from (
+                    Row(software=measured.__name__.replace("_", " "), bandwidth_bps=rate, problem=str(error))
+                    for rate in RATES
+                )
+
+
+def _print(row: Row) -> None:
+    values = row.problem or f"p50 {row.p50_ms:7.1f} ms  p95 {row.p95_ms:7.1f} ms  agree {row.agree:6.1%}"
+    print(f"{row.software:18} {row.bandwidth_bps / 1e6:4g} Mbit/s  {values}")
+
+
+def main() -> int:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument("--repeats", type=int, default=60, help="pictures at each rate")
+    options = parser.parse_args()
+    if not _WARM <= options.repeats <= 256:
+        parser.error(f"--repeats {options.repeats}: expected {_WARM}..256")
+    found = []
+    for row in rows(options.repeats):
+        found.append(row)
+        if not options.json:
+            _print(row)
+    if options.json:
+        print(json.dumps({"rows": [asdict(row) for row in found]}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

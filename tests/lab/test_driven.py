@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgent.errors import EdgentError
+from edgent.lab.driven import Change, Driven, changes
+from edgent.link.traces import Trace
+
+
+def trace(*bandwidths, step=0.001):
+    return Trace(
+        name="made",
+        starts=np.arange(len(bandwidths)) * step,
+        bandwidths=np.array(bandwidths, dtype=float),
+        duration=len(bandwidths) * step,
+    )
+
+
+class Link:
+    """Remembers its orders."""
+
+    def __init__(self):
+        self.orders = []
+
+    def set(self, *, uplink, downlink):
+        self.orders.append((uplink, downlink))
+
+    def cut(self):
+        self.orders.append("cut")
+
+    def restore(self):
+        self.orders.append("restore")
+
+
+def test_only_changes_are_told():
+    found = list(changes(trace(1e6, 1e6, 0.0, 2e6, step=1.0)))
+    assert found == [Change(at=0.0, bandwidth=1e6), Change(at=2.0, bandwidth=0.0), Change(at=3.0, bandwidth=2e6)]
+
+
+def test_a_link_follows_a_trace_and_an_outage_is_a_cut_that_ends():
+    link = Link()
+    with Driven(link, trace(1e6, 0.0, 0.0, 2e6, 3e6)) as driven:
+        driven._thread.join(5.0)
+    assert link.orders == [(1e6, 1e6), "cut", (2e6, 2e6), "restore", (3e6, 3e6)]
+
+
+def test_leaving_ends_it_whatever_the_trace_still_has():
+    link = Link()
+    with Driven(link, trace(1e6, 2e6, step=1000.0)):
+        pass
+    assert link.orders in ([], [(1e6, 1e6)])
+
+
+def test_an_outage_ends_with_leaving():
+    link = Link()
+    with Driven(link, trace(1e6, 0.0)) as driven:
+        driven._thread.join(5.0)
+    assert link.orders == [(1e6, 1e6), "cut", "restore"]
+
+
+def test_a_link_that_fails_is_told_when_leaving():
+    class Broken(Link):
+        def set(self, *, uplink, downlink):
+            raise EdgentError("the link is not running")
+
+    with pytest.raises(EdgentError, match="not running"), Driven(Broken(), trace(1e6, 2e6)) as driven:
+        driven._thread.join(5.0)
