@@ -35,6 +35,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from edgent.demo.machines import ServerProcess
 from onnx import numpy_helper
 
 from edgent.demo.run import test_images

@@ -9,7 +9,7 @@ from pathlib import Path
 import onnx
 
 from edgent.errors import ModelError
-from edgent.model.bundle import join
+from edgent.model.bundle import join, prefix_of
 from edgent.model.fold import fold, subgraph_reads, tensor_of
 from edgent.model.metadata import ExitInfo, Metadata, metadata_of
 from edgent.model.read import bind, read
@@ -84,10 +84,9 @@ class Model:
             raise ModelError(f"{self.name} has no exit {exit}: expected 0..{len(self.branches) - 1}")
         return self.branches[exit]
 
-    def file_of(self, branch: Branch) -> str:
-        """Which file of a bundle a branch is from: the name before those of its exits, "" for the first file."""
-        file, _, exit = branch.name.partition("/")
-        return file if exit and file in self.name.split(BETWEEN)[1:] else ""
+    def member_of(self, branch: Branch) -> Path:
+        """Which file of a bundle a branch is from."""
+        return next((path for path in self.members[1:] if branch.name.startswith(prefix_of(path))), self.path)
 
     def segment(self, given: Iterable[str], asked: Iterable[str]) -> Segment:
         """The part of the graph that makes `asked` out of `given`, and nothing else.

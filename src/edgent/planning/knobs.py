@@ -22,6 +22,8 @@ from edgent.planning.prospects import Prospects
 from edgent.units import Seconds
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from edgent.model import Branch, Model
     from edgent.planning.outlook import Outlook
 
@@ -61,11 +63,11 @@ class Kinds:
     @classmethod
     def of(cls, model: Model) -> Kinds:
         """Those of a model, or of a bundle."""
-        own: dict[str, set[int]] = {}
+        own: dict[Path, set[int]] = {}
         for branch in model.branches:
-            own.setdefault(model.file_of(branch), set()).add(branch.exit)
+            own.setdefault(model.member_of(branch), set()).add(branch.exit)
         quantised = frozenset(branch.exit for branch in model.branches if _is_quantised(branch))
-        beside = frozenset(exit for file, exits in own.items() if file for exit in exits)
+        beside = frozenset(exit for file, exits in own.items() if file != model.path for exit in exits)
         last = frozenset(max(exits) for exits in own.values())
         return cls(last=last, quantised=quantised, others=beside - quantised)
 

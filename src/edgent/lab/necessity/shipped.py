@@ -70,7 +70,7 @@ class Shipped:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Networks of the grid that do not ship."""
+        """Networks of the grid that do not ship, or not with their calibration."""
         return tuple(name for name in self.grid.shipped.networks if not _ships(name))
 
     def necessity(self, hidden: HiddenDevice, given: Given) -> Necessity:
@@ -106,7 +106,11 @@ def run(lab: Lab) -> Result:
 def result(shipped: Shipped, maps: Sequence[Mapped], checked: Sequence[Checked], overran: tuple[str, ...]) -> Result:
     """The figure."""
     axes = shipped.grid.shipped
-    left_out = f" Not in this package, so left out: {', '.join(shipped.missing)}." if shipped.missing else ""
+    left_out = (
+        f" Not in this package, or not calibrated, so left out: {', '.join(shipped.missing)}."
+        if shipped.missing
+        else ""
+    )
     return Result(
         orderings=(),
         tables=(
@@ -215,7 +219,8 @@ def _live(
 
 
 def _ships(name: str) -> bool:
-    return (SHIPPED / f"{name}.onnx").is_file()
+    """With what its codecs make of it: a bundle has no calibration where a member has none."""
+    return all((SHIPPED / f"{name}.{ending}").is_file() for ending in ("onnx", "calibration.json"))
 
 
 FIGURE = Figure(
