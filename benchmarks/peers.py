@@ -35,7 +35,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-from edgent.demo.machines import ServerProcess
 from onnx import numpy_helper
 
 from edgent.demo.run import test_images

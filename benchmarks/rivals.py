@@ -36,7 +36,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from edgent.demo.machines import DeviceProcess, DeviceSettings, ServerProcess
 
 from edgent.codec import IMAGE_CODECS
 from edgent.demo.cells import BANDWIDTHS, MOST_BORDERLINE
