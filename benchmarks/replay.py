@@ -1,6 +1,6 @@
 """Every method over recorded links: what ours closes of the gap between the best baseline and the regime oracle.
 
-    python benchmarks/replay.py TRACES [--quick] [--json] [--seed S]
+    python benchmarks/replay.py TRACES [--quick] [--json] [--seed S] [--keep FILE]
 
 TRACES is a folder with `oboe/` (scaled by 1) and `belgium-4g/` (scaled by 1/10 and 1/3), both searched for traces;
 without one, synthetic traces take their place, and the output says so. Bandwidth as recorded and with a variation of
@@ -13,6 +13,9 @@ emulated pi-3b+, its layers profiled, its two early exits and all accuracies *as
 itself), its input a JPEG of an assumed 16 kB or raw. A *cell* is a setting, a deadline, a set of traces, a variation
 and an interval. Each cell is replayed without a race, and that of 2 s again with one where some local branch fits.
 
+With `--keep`, profiles and cells are written to a file as they are done, and a run that was stopped goes on there. The
+time told is the sum over the cells, whenever they were run.
+
 The gap closed is pooled over the requests of all cells whose regime oracle is a point ahead of the best baseline; its
 interval is a bootstrap over traces. `worse` lists the cells where a baseline is more than half a point ahead of ours,
 beyond the interval (paired, over traces). `calibration`: plans that claimed to be in time with about that probability.
@@ -22,18 +25,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import pickle
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgent.errors import EdgentError
+from edgent.errors import EdgentError, InputError
 from edgent.lab.emulation import emulated_profile, find_device
 from edgent.latency import Profile
 from edgent.link.generator import generated
@@ -103,6 +110,50 @@ class Table:
 
     cells: list[tuple[Cell, Report]] = field(default_factory=list)
     seconds: float = 0.0
+
+
+class Kept:
+    """Settings and cells that are done, in a file that outlives the run (a pickle after another); None: nowhere."""
+
+    def __init__(self, file: Path | None, run: tuple[object, ...]) -> None:
+        self._file = file
+        self._cells: dict[str, tuple[Report, float]] = {}
+        found = _pickles(file) if file is not None and file.exists() else []
+        if not found:
+            found = [(run, [{each.name: getattr(made, each.name) for each in fields(made)} for made in settings()])]
+            self._add(found[0])
+        (kept, plain), *done = found
+        if kept != run:
+            raise InputError(f"{file}: found a run of {kept}, expected {run}; take another file")
+        self.settings = tuple(Setting(**each) for each in plain)  # cells belong to profiles
+        self._cells.update(done)
+
+    def cell(self, cell: Cell, run: Callable[[], Report]) -> tuple[Report, float]:
+        """A report and the seconds it took, now or earlier."""
+        if str(cell) not in self._cells:
+            begin = time.monotonic()
+            self._cells[str(cell)] = run(), time.monotonic() - begin
+            self._add((str(cell), self._cells[str(cell)]))
+        return self._cells[str(cell)]
+
+    def _add(self, item: object) -> None:
+        if self._file is not None:
+            with self._file.open("ab") as file:
+                pickle.dump(item, file)
+
+
+def _pickles(path: Path) -> list[Any]:
+    """All that are whole; what a killed run left behind them is cut off."""
+    found, end = [], 0
+    with path.open("rb") as file:
+        while True:
+            try:
+                found.append(pickle.load(file))
+            except (EOFError, pickle.UnpicklingError):
+                break
+            end = file.tell()
+    os.truncate(path, end)
+    return found
 
 
 def settings() -> tuple[Setting, ...]:
@@ -183,26 +234,21 @@ def cells(made: Sequence[Setting], names: Sequence[str], quick: bool) -> Iterato
                         middle = deadline == Seconds(0.6 * setting.whole)
                         more = () if race or quick else (0.5, None) if middle else (0.5,)
                         intervals: tuple[float | None, ...] = (2.0, *more)
+                        where = {"setting": setting, "deadline": deadline, "traces": name, "variation": variation}
                         for interval in intervals:
-                            yield Cell(
-                                setting=setting,
-                                deadline=deadline,
-                                traces=name,
-                                variation=variation,
-                                interval=interval,
-                                race=race,
-                            )
+                            yield Cell(**where, interval=interval, race=race)
 
 
-def measured(made: Sequence[Setting], sets: dict[str, tuple[Trace, ...]], seed: int, quick: bool) -> Table:
-    """Replays every cell."""
-    table, begin = Table(), time.monotonic()
-    todo = list(cells(made, list(sets), quick))
+def measured(kept: Kept, sets: dict[str, tuple[Trace, ...]], seed: int, quick: bool) -> Table:
+    """Replays every cell that is not kept."""
+    table = Table()
+    todo = list(cells(kept.settings, list(sets), quick))
     with workers() as pool:
         for number, cell in enumerate(todo, start=1):
-            table.cells.append((cell, _replayed(cell, sets[cell.traces], seed, pool)))
-            print(f"{number}/{len(todo)} {time.monotonic() - begin:.0f} s: {cell}", file=sys.stderr)
-    table.seconds = time.monotonic() - begin
+            report, seconds = kept.cell(cell, partial(_replayed, cell, sets[cell.traces], seed, pool))
+            table.cells.append((cell, report))
+            table.seconds += seconds
+            print(f"{number}/{len(todo)} {table.seconds:.0f} s: {cell}", file=sys.stderr)
     return table
 
 
@@ -308,7 +354,7 @@ def _some(traces: Sequence[Trace], count: int, seed: int) -> tuple[Trace, ...]:
     return tuple(traces[row] for row in rows)
 
 
-def _print(table: Table, found: dict[str, object], seed: int) -> None:
+def _print(table: Table, sets: dict[str, tuple[Trace, ...]], seed: int) -> None:
     names = ("clairvoyant", "regime", *BASELINES, "edgent-no-change-points", "edgent")
     short = ("clair", "regime", "fixed", "static", "last", "ewma", "harm", "bandit", "paper", "no-cp", "edgent")
     print("accuracy in time, per cent; gap closed where the regime oracle is a point ahead")
@@ -320,11 +366,10 @@ def _print(table: Table, found: dict[str, object], seed: int) -> None:
         print(f"        {values} {closed} {report.contested * 100:6.0f} %")
     for race in (False, True):
         print(f"{'race' if race else 'no race'}: {gap(table, seed, race=race)}")
-    for line in worse(table, seed):
-        print(f"worse: {line}")
-    for band in calibration(table):
-        print(f"calibration: {band}")
-    print(f"{table.seconds:.0f} s; traces: {found['traces']}")
+    for title, lines in (("worse", worse(table, seed)), ("calibration", calibration(table))):
+        for line in lines:
+            print(f"{title}: {line}")
+    print(f"{table.seconds:.0f} s; traces: { ({name: len(traces) for name, traces in sets.items()}) }")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -334,19 +379,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help=f"a seeded subset: {QUICK} of Oboe's traces, every 2 s")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="go on where an earlier run was stopped")
     options = parser.parse_args(arguments)
     if options.seed < 0:
         parser.error(f"--seed {options.seed}: expected 0 or more")
     try:
         sets = links(options.traces, options.seed, options.quick)
-        table = measured(settings(), sets, options.seed, options.quick)
+        kept = Kept(options.keep, (options.seed, options.quick, {name: len(each) for name, each in sets.items()}))
+        table = measured(kept, sets, options.seed, options.quick)
     except EdgentError as error:
         parser.error(str(error))
-    found = document(table, sets, options.seed)
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps(document(table, sets, options.seed)))
     else:
-        _print(table, found, options.seed)
+        _print(table, sets, options.seed)
     return 0
 
 

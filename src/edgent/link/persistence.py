@@ -52,7 +52,8 @@ class Persistence:
     def nodes(self) -> Floats:
         """Values of the bandwidth's logarithm if it persists, as `ChangePointDetector.nodes`."""
         assert self._last is not None
-        return self._last + self.spread * _NODES
+        nodes: Floats = self._last + self.spread * _NODES
+        return nodes
 
     def observe(self, sample: float, age: float, anew: float) -> float:
         """Takes in a sample, and learns.

@@ -202,7 +202,8 @@ def _need(field: _Field, outlook: Outlook, deadline: Seconds) -> Floats:
 def _latencies(field: _Field, outlook: Outlook) -> Floats:
     """What each takes at each quantile of the bandwidths, shape (m, k)."""
     up, down, _ = outlook.pairs()
-    return field.parts @ np.stack([np.ones_like(up), np.full_like(up, outlook.once), 1 / up, 1 / down])
+    latency: Floats = field.parts @ np.stack([np.ones_like(up), np.full_like(up, outlook.once), 1 / up, 1 / down])
+    return latency
 
 
 def chances(latency: Floats, deadline: Seconds, weights: Floats) -> Floats:
