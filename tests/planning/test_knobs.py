@@ -84,7 +84,7 @@ def test_a_knob_costs_what_brute_force_over_all_candidates_says(variation):
             most = max(worth(candidates, row, deadline, 1e6, variation, True) for row in range(len(candidates)))
             for knob, cost in found.items():
                 rows = [row for row in range(len(candidates)) if not uses(candidates, row, knob)]
-                kept = candidates.keep(np.array(rows))  # who does without a knob does without it in the local branch too
+                kept = candidates.keep(np.array(rows))  # its local branch does without the knob too
                 left = [worth(kept, row, deadline, 1e6, variation, knob != RACE) for row in range(len(kept))]
                 expected = most - max(left)
                 assert cost == pytest.approx(expected, abs=1e-9 if variation == 0 else 0.02), (seed, deadline, knob)
