@@ -93,6 +93,11 @@ def test_an_outage_begins_when_what_should_have_got_through_did_not_and_ends_wit
     assert below(forecast, 1e6, 40.0) < 0.1  # the run is the one before
 
 
+def test_who_asks_just_before_the_last_transfer_ended_is_told_the_same() -> None:
+    forecast = steady(2e6)
+    assert median(forecast, 28.9) == pytest.approx(median(forecast, 29.0))
+
+
 def test_after_an_outage_began_tries_are_ever_further_apart() -> None:
     forecast, at, tries = steady(2e6), 31.0, []
     for _ in range(8):

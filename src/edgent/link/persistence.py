@@ -47,7 +47,7 @@ class Persistence:
 
     def chance(self, age: float) -> float:
         """The probability that it is still what was seen this long ago; 0 before anything was seen."""
-        return math.exp(-self.rate * age) if self._last is not None else 0.0
+        return math.exp(-self.rate * max(0.0, age)) if self._last is not None else 0.0
 
     def nodes(self) -> Floats:
         """Values of the bandwidth's logarithm if it persists, as `ChangePointDetector.nodes`."""
