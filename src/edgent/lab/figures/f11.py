@@ -36,7 +36,7 @@ TODAYS_DEADLINES = (0.05, 0.1, 0.15, 0.2, 0.3)
 _INTERVAL = Seconds(2.0)  # between the requests of a replay
 _AHEAD = 0.02  # by which one must be ahead of the other not to count as equal
 _AT = 0.6  # of the distribution: where the paper reads its curves
-_STEPS = 100  # of a drawn distribution
+_STEPS = 40  # of a drawn distribution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
