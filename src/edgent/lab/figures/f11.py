@@ -134,9 +134,8 @@ def _replayed(lab: Lab, chosen: Setting, deadline: float, traces: Sequence[Trace
     )
     depends = {**chosen.document(), "deadline": deadline, "interval": _INTERVAL, "traces": digest(traces)}
     part = lab.parts.part("replay", depends, run)
-    return [
-        Curve(setting=chosen.name, method=name, deadline=deadline, live=False, **shown) for name, shown in part.items()
-    ]
+    names = dict.fromkeys((*LIVE, *part))  # the same order, and so the same colours, as live
+    return [Curve(setting=chosen.name, method=name, deadline=deadline, live=False, **part[name]) for name in names]
 
 
 def _shown(report: Report, method: str) -> dict[str, Any]:
