@@ -34,18 +34,20 @@ class PaperDynamic:
     """
 
     def __init__(self, scope: Scope, device: Profile) -> None:
-        table = scope.candidates
-        recipe = Recipe(bandwidths=STATES, deadlines=[scope.deadline])
-        states = build_map(table, device.model, device, device, recipe)  # what a map says of its edge is read by nobody
-        self._algorithm = Algorithm3(states, ChangePointDetector(), scope.deadline)
-        self._table = table
-        self._rows = {table.configuration(row): row for row in range(len(table))}
-        self._own = np.flatnonzero(table.messages == 0)
+        self._table, self._device = scope.candidates, device
+        self._rows = {self._table.configuration(row): row for row in range(len(self._table))}
+        self._own = np.flatnonzero(self._table.messages == 0)
+        self._detector = ChangePointDetector()
         self._lock = threading.Lock()
+        self._deadline, self._algorithm = scope.deadline, self._built_for(scope.deadline)
 
     def observe(self, event: Transfer) -> None:
-        """See `Chooser.observe`; a state is of the uplink."""
-        if event.direction == "up":
+        """See `Chooser.observe`; a state is of the uplink.
+
+        The round trip is taken off a transfer's time, and that is only an estimate: what then seems to have taken no
+        time tells no bandwidth.
+        """
+        if event.direction == "up" and event.seconds > 0:
             with self._lock:
                 self._algorithm.observe(sample(event))
 
@@ -57,13 +59,23 @@ class PaperDynamic:
         ready: Collection[Configuration] | None = None,
     ) -> Plan:
         """See `Chooser.choose`: what the map says, or where that is not ready the best of what is."""
-        wanted = self._algorithm.configuration
+        with self._lock:
+            if deadline != self._deadline:
+                self._deadline, self._algorithm = deadline, self._built_for(deadline)
+            wanted = self._algorithm.configuration
         if ready is None or wanted in ready:
             rows = np.array([self._rows[wanted]])
         else:
             others = [self._rows[configuration] for configuration in ready if configuration in self._rows]
             rows = np.union1d(self._own, np.array(others, dtype=np.intp))
         return best(self._table.keep(rows), conditions, deadline)
+
+    def _built_for(self, deadline: Seconds) -> Algorithm3:
+        """The algorithm with a map for a deadline; it looks its first state up at the next sample."""
+        recipe = Recipe(bandwidths=STATES, deadlines=[deadline])
+        device = self._device
+        states = build_map(self._table, device.model, device, device, recipe)  # what it says of its edge nobody reads
+        return Algorithm3(states, self._detector, deadline)
 
     def __repr__(self) -> str:
         return f"<PaperDynamic: {self._algorithm!r}>"

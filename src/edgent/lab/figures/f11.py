@@ -36,7 +36,7 @@ TODAYS_DEADLINES = (0.05, 0.1, 0.15, 0.2, 0.3)
 _INTERVAL = Seconds(2.0)  # between the requests of a replay
 _AHEAD = 0.02  # by which one must be ahead of the other not to count as equal
 _AT = 0.6  # of the distribution: where the paper reads its curves
-_STEPS = 100  # of a drawn distribution
+_STEPS = 40  # of a drawn distribution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,9 +134,8 @@ def _replayed(lab: Lab, chosen: Setting, deadline: float, traces: Sequence[Trace
     )
     depends = {**chosen.document(), "deadline": deadline, "interval": _INTERVAL, "traces": digest(traces)}
     part = lab.parts.part("replay", depends, run)
-    return [
-        Curve(setting=chosen.name, method=name, deadline=deadline, live=False, **shown) for name, shown in part.items()
-    ]
+    names = dict.fromkeys((*LIVE, *part))  # the same order, and so the same colours, as live
+    return [Curve(setting=chosen.name, method=name, deadline=deadline, live=False, **part[name]) for name in names]
 
 
 def _shown(report: Report, method: str) -> dict[str, Any]:
