@@ -2,7 +2,7 @@
 
 A knob is *needed* in a cell (a link, a deadline, two machines, a model) when the best accuracy in time without it is at
 least a point lower. Both bests are those of the regime oracle (`edgent.planning.oracles`): it knows the distribution of
-the link, and takes the highest expected accuracy in time.
+the link, and takes the highest expected accuracy in time. Without a knob the local branch has none of it either.
 """
 
 from __future__ import annotations
