@@ -13,7 +13,7 @@ def test_the_cells_span_what_they_must():
     assert (BANDWIDTHS[0], BANDWIDTHS[-1]) == (50e3, 20e6)
     assert (DEADLINES[0], DEADLINES[-1]) == (0.02, 1.0)
     assert len(BANDWIDTHS) * len(DEADLINES) >= 12
-    assert sum(0.075 <= deadline <= 0.108 for deadline in DEADLINES) >= 3
+    assert any(0.085 <= deadline <= 0.105 for deadline in DEADLINES), "none that only an early exit meets on the device"
 
 
 def test_bandwidths_have_equal_ratios_and_deadlines_rise():
