@@ -344,7 +344,7 @@ def plot(result: dict[str, Any], path: Path) -> None:
         Line(name=name, points=[(row["sweep_seconds"], 100 * row[key]) for row in rows], colour=colour)
         for (name, key), colour in zip(figures, COLOURS[4:], strict=False)
     ]
-    drawn = lines(series, Axis(label="sweep, s", log=True), Axis(label="median error, %", low=0.0))
+    drawn = lines(series, Axis(label="sweep, s", log=True), Axis(label="median error, %", log=True))
     alone = '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" font-size="12" '
     drawn = drawn.replace("<svg ", alone, 1)
     path.write_text(drawn[: drawn.index("</svg>") + 6] + "\n", encoding="utf-8")
