@@ -40,7 +40,8 @@ from edgent.link import TransferModel
 from edgent.model import Model, load
 from edgent.planning import Candidates, Conditions
 from edgent.planning.planner import TOLERANCE, choose
-from edgent.report.plots import COLOURS, Axis, Line, lines
+from edgent.report.plots import COLOURS, Axis, Line, picture
+from edgent.report.plots import plot as curves
 from edgent.runtime.calibrator import calibration_for
 from edgent.runtime.engine import Engine, Feeds, Session
 from edgent.runtime.machine import branch_work
@@ -339,15 +340,13 @@ def plot(result: dict[str, Any], path: Path) -> None:
     """The median error of segments over the seconds of the sweep."""
     last = {"sweep_seconds": result["sweep"]["seconds"], **result["ours"]}
     rows = [*result["cost"], last]
-    figures = (("median over all segments", "median_ape"), ("worst model", "worst_model_median_ape"))
+    figures = (("all segments", "median_ape"), ("worst model", "worst_model_median_ape"))
     series = [
         Line(name=name, points=[(row["sweep_seconds"], 100 * row[key]) for row in rows], colour=colour)
         for (name, key), colour in zip(figures, COLOURS[4:], strict=False)
     ]
-    drawn = lines(series, Axis(label="sweep, s", log=True), Axis(label="median error, %", low=0.0))
-    alone = '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" font-size="12" '
-    drawn = drawn.replace("<svg ", alone, 1)
-    path.write_text(drawn[: drawn.index("</svg>") + 6] + "\n", encoding="utf-8")
+    drawn = curves(series, Axis(label="sweep, s", log=True), Axis(label="median error, %", log=True))
+    path.write_text(picture([drawn], series, columns=1), encoding="utf-8")
 
 
 if __name__ == "__main__":
