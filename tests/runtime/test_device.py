@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from edgent.runtime import messages as m
 from edgent.runtime.device import Device
 from edgent.runtime.edge import Edge
 from edgent.runtime.engine import Engine
+from edgent.runtime.watch import STALE
 from edgent.testing import FakeEngine, FakeLink
 
 EDGE_ONLY = Configuration(exit=4, upload_cut=0, download_cut=22, codec="source")
@@ -157,6 +159,21 @@ def test_after_a_loss_the_device_answers_by_itself_and_is_back_when_the_edge_is(
     assert not device.connected
     link.mend()
     assert until(lambda: device.infer(image).record.by == "edge")
+
+
+def test_a_link_that_went_silent_while_it_was_measured_is_measured_again_when_it_is_back(made, fast, link, image):
+    device = made(device_profile=fast, bandwidth=None, round_trip=None)
+    device.wait_ready(WITHIN)
+    device.warm(EDGE_ONLY)
+    link.hold(m.PROBE, m.MODEL_INFER)
+    probes = link.calls.count(m.PROBE)
+    assert until(lambda: link.calls.count(m.PROBE) > probes)
+    assert device.infer(image, configuration=EDGE_ONLY).record.why == "edge late"
+    assert device.conditions.uplink.bandwidth < 1e6
+    link.release()
+    released_at = time.monotonic()
+    assert until(lambda: device.conditions.uplink.bandwidth > 1e6)
+    assert time.monotonic() - released_at < STALE, "it waited until the next measurement was due"
 
 
 def test_a_switch_of_plans_is_never_paid_by_a_request(model, made, link, image):

@@ -138,17 +138,19 @@ class Connection:
     def __repr__(self) -> str:
         return f"<Connection over {self._remote.channel!r}: {'up' if self._facts else self.problem}>"
 
-    def _heard(self, timed: Timed) -> None:
+    def _heard(self, timed: Timed) -> bool:
+        """Takes an exchange in; whether its time was its own: what is left of late requests goes before the next."""
         with self._changed:
             waited_behind, self._late_bytes = self._late_bytes, 0
-            telling = timed.uplink - self._link.round_trip >= TELLING
             transfers: tuple[Transfer, ...] = ()
             if waited_behind:
-                self._link.probed(timed)  # what was left of late requests went first, so its time tells nothing
+                self._link.probed(timed)
             else:
                 transfers = self._link.observe(timed)
+            telling = not waited_behind and timed.uplink - self._link.round_trip >= TELLING
             self._watch.heard(self._clock.now(), telling=telling)
         self._report(transfers)
+        return not waited_behind
 
     def _report(self, transfers: Iterable[Transfer]) -> None:
         for transfer in transfers:
@@ -247,7 +249,8 @@ class Connection:
         began_at, size = self._clock.now(), self._link.probe_size()
         if size > INITIAL_WINDOW:
             self._sounded(size, size)
-        self._heard(self._remote.probe(size, size, _TIMEOUT))
+        if not self._heard(self._remote.probe(size, size, _TIMEOUT)):
+            return  # and measure again at once
         with self._changed:
             self._watch.measured(now := self._clock.now(), now - began_at)
 
