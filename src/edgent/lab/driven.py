@@ -96,7 +96,7 @@ class Driven:
             self._problem = problem
 
     def _apply(self, bandwidth: BitsPerSecond) -> None:
-        if bandwidth == 0:
+        if bandwidth <= 0:
             self._link.cut()
             self._out = True
             return
