@@ -21,6 +21,8 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import os
+import signal
 import socket
 import statistics
 import subprocess
@@ -202,12 +204,12 @@ def _linked(stack: ExitStack, target: str) -> ShapedLink:
 @contextmanager
 def _process(command: Sequence[object], log: Path) -> Iterator[Any]:
     with log.open("w") as errors, subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.PIPE, stderr=errors, text=True
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
     ) as process:  # fmt: skip
         try:
             yield process
         finally:
-            process.terminate()
+            os.killpg(process.pid, signal.SIGKILL)  # LitServe's workers outlive it otherwise
 
 
 def _free_port() -> int:

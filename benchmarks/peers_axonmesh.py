@@ -75,7 +75,7 @@ def ask(client: axonmesh.EdgeClient, mode: str, files: list[str]) -> dict[str, A
         began = time.perf_counter()
         (found,), _ = send(cv2.imdecode(picture, cv2.IMREAD_COLOR))
         seconds.append(time.perf_counter() - began)
-        labels.append(found.cls)
+        labels.append(found.cls_id)
     return {"seconds": seconds[2:], "labels": labels[2:]}
 
 

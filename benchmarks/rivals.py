@@ -19,7 +19,7 @@ test images. A cell is borderline where a compared method's median lies within 5
 is half a point and half the paired 95 % interval, 5 points at most.
 
 Fails (1) where Edgent is behind `codec` or `int8` by more than the margin, where one of those is best and Edgent's plan
-is another, or where more than a quarter of the cells are borderline. About 3 minutes.
+is another, or where more than a quarter of the cells are borderline. About 5 minutes.
 """
 
 from __future__ import annotations
@@ -310,7 +310,7 @@ def main() -> int:
     """Measures, prints, judges."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    parser.add_argument("--rounds", type=int, default=20, help="requests through each configuration of a link state")
+    parser.add_argument("--rounds", type=int, default=30, help="requests through each configuration of a link state")
     parser.add_argument("--seed", type=int, default=0, help="of the device's hidden factors")
     options = parser.parse_args()
     if options.rounds < 10:
