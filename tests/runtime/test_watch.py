@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from edgent.runtime.watch import IDLE, RETRY, STALE, Task, Watch
+import pytest
+
+from edgent.runtime.watch import IDLE, RARELY, RETRY, STALE, Task, Watch
 
 
 def connected(*, measures=True) -> Watch:
@@ -76,3 +78,20 @@ def test_checks_that_take_long_are_made_rarely():
     watch = connected(measures=False)
     watch.checked(12.0, 0.5)
     assert watch.next(12.0 + IDLE) == 22.0
+
+
+def test_while_requests_are_answered_the_link_is_measured_rarely_and_soon_after_they_end():
+    watch = connected()
+    measured_at = []
+    for tenth in range(int(10 * 3 * RARELY)):
+        at = 10.0 + tenth / 10
+        watch.heard(at)
+        if at < 10.0 + 1.5 * RARELY:
+            watch.answered(at)
+        if watch.next(at) is Task.MEASURE:
+            measured_at.append(at)
+            watch.measured(at, 0.0)
+    busy = [at for at in measured_at if at < 10.0 + 1.5 * RARELY]
+    assert busy == [pytest.approx(10.0 + RARELY)]
+    assert measured_at[1] == pytest.approx(10.0 + 1.5 * RARELY + STALE, abs=0.2)
+    assert len(measured_at) > 10

@@ -125,6 +125,8 @@ class Connection:
             with self._changed:
                 self._watch.ended()
         self._heard(timed)
+        with self._changed:
+            self._watch.answered(self._clock.now())
         return timed
 
     def prepare(self, name: str) -> None:

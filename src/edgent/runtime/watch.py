@@ -12,6 +12,9 @@
 
 Requests themselves notice a dead edge soonest; this is for the time between them. A check costs some hundred bytes,
 which on a slow link are worth waiting for: the time between checks grows with what the last one took.
+
+A measurement occupies the link for a tenth of a second, and a request that comes meanwhile waits behind it. While
+requests are answered their own times tell whether the plan holds, so then the link is measured rarely.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from edgent.units import Seconds
 RETRY = 0.4  # the edge is to be found within 2 s of its return, which includes making sessions
 IDLE = 2.0
 STALE = 2.5
+RARELY = 30.0
 _SHARE = 0.05  # of the time may go into checks
 _MEASURE_SHARE = 0.02  # of the time, and so of the link, may go into measuring it
 
@@ -50,7 +54,7 @@ class Watch:
         self._retry_at = -math.inf
         self._suspected = False
         self._heard_at = -math.inf
-        self._measured_at = -math.inf
+        self._measured_at = self._answered_at = -math.inf
         self._check_after, self._measure_after = IDLE, STALE
 
     def next(self, at: Seconds) -> Task | Seconds:
@@ -62,7 +66,7 @@ class Watch:
         if self._busy:
             return Seconds(at + IDLE)
         check_at = self._heard_at + self._check_after
-        measure_at = self._measured_at + self._measure_after if self.measures else math.inf
+        measure_at = self._measure_at if self.measures else math.inf
         if at >= measure_at:
             return Task.MEASURE
         return Task.CHECK if at >= check_at else Seconds(min(check_at, measure_at))
@@ -99,6 +103,10 @@ class Watch:
         if telling:
             self._measured_at = at
 
+    def answered(self, at: Seconds) -> None:
+        """The edge has answered a request."""
+        self._answered_at = at
+
     def checked(self, at: Seconds, took: float) -> None:
         """A check was answered."""
         self.heard(at)
@@ -112,6 +120,11 @@ class Watch:
     def suspected(self) -> None:
         """An answer was late."""
         self._suspected = True
+
+    @property
+    def _measure_at(self) -> float:
+        spared = min(self._answered_at + STALE, self._measured_at + RARELY)
+        return max(self._measured_at + self._measure_after, spared)
 
     def __repr__(self) -> str:
         return f"<Watch {'up' if self.up else 'down'}, {self._busy} under way>"
