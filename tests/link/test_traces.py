@@ -14,7 +14,7 @@ from edgent.link.generator import generated, varied
 from edgent.link.traces import Trace, load_trace, load_traces, parse_trace
 from edgent.units import Seconds
 
-SHARED = Path("/work/shared/traces")
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "traces"  # beside the repository
 OBOE = "15.0 3000\n474.0 3000\n514.0 1000\n905.0 1000\n1016.0 2000\n1911.0 2000\n"
 LOG = "1453121790686 0 51.03 3.72 125000 1000\n1453121791686 1000 51.03 3.72 250000 500\n"
 SABRE = '[{"duration_ms": 1000, "bandwidth_kbps": 1000, "lat": 2}, {"duration_ms": 500, "bandwidth_kbps": 4000}]'
