@@ -15,7 +15,7 @@ from edgent.link.traces import Trace
 from edgent.planning.outlook import Transfer
 from edgent.replay import replay
 from edgent.replay.choices import Choices, outcomes
-from edgent.replay.methods import METHODS, World
+from edgent.replay.methods import METHODS, Ours, World
 from edgent.replay.predictors import Bandit, Method, ewma, harmonic_mean, last_sample, static
 from edgent.replay.report import _job
 from edgent.replay.trace import PROBE, _Run
@@ -252,3 +252,13 @@ def test_what_ours_claims_is_reported_beside_what_came_of_it() -> None:
     assert ((claims >= 0) & (claims <= 1)).all()
     sure = claims[claims[:, 0] > 0.9]
     assert sure[:, 1].mean() == pytest.approx(sure[:, 0].mean(), abs=0.1)
+
+
+def test_ours_predicts_what_a_request_takes_on_a_link_that_never_changes() -> None:
+    job, trace = _job(request(interval=0.5, race=False)), flat(2e6, 60)
+    world = World(choices=job.choices, trace=trace, recorded=trace, variation=0.0)
+    who = Ours(job.choices, race=False)
+    _Run(job, world, who).sums()
+    plan = who._controller.plan
+    assert plan is not None and plan.configuration == job.choices.table.configuration(who.choose(60.0))
+    assert plan.stages.total == pytest.approx(job.choices.latency(2e6)[who.choose(60.0)], abs=5e-4)

@@ -17,7 +17,7 @@ from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.controller import Controller, Goal
 from edgent.planning.oracles import CLAIRVOYANT, REGIME, best_in_time
 from edgent.planning.outlook import LinkOutlook, Transfer
-from edgent.replay.choices import LINK, Choices, outcomes
+from edgent.replay.choices import Choices, outcomes
 from edgent.replay.predictors import Bandit, Method, PaperDynamic, ewma, harmonic_mean, last_sample, static
 from edgent.units import Seconds
 
@@ -52,7 +52,7 @@ class Ours(Method):
 
     def __init__(self, choices: Choices, *, race: bool, change_points: bool = True) -> None:
         uplink, downlink = (_forecast(change_points) for _ in range(2))
-        self._forecast = LinkOutlook(uplink, downlink, round_trip=LINK.call_time)
+        self._forecast = LinkOutlook(uplink, downlink)
         self._controller = Controller(choices.table, self._forecast, Goal(deadline=choices.deadline), race=race)
         self._rows = {choices.table.configuration(row): row for row in range(choices.remote.size)}
         self._alone = int(np.flatnonzero(~choices.remote)[0])
