@@ -18,7 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,8 +43,7 @@ from edgent.units import BitsPerSecond, Seconds, serialisation_time
 TOPOLOGY = "light_squeezenet.onnx"
 RATES = (1e6, 10e6, 100e6)
 TARGETS = {1e6: 1.10, 10e6: 1.10, 100e6: 1.25}
-LEAST, MOST = 100e3, 1e6
-CROSSING = (LEAST, 300e3, MOST)
+CROSSING = (100e3, 300e3, 1e6)
 ROUND_TRIP = Seconds(0.005)
 BUDGET = 4.0  # seconds of profiling, so that the edge need not do it
 PATIENCE = Seconds(60.0)
@@ -73,7 +72,10 @@ class Divided:
         branch = model.branches[-1]
         self.configuration = Configuration(exit=branch.exit, upload_cut=up, download_cut=down)
         boundary = branch.boundary(up, down)
-        self.bytes = sum(tensor.nbytes or 0 for tensor in (*boundary.up, *boundary.down))
+        self.bytes_up, self.bytes_down = (
+            sum(tensor.nbytes or 0 for tensor in tensors) for tensors in (boundary.up, boundary.down)
+        )
+        self.bytes = self.bytes_up + self.bytes_down
         self.feeds = random_feeds(model.inputs, np.random.default_rng(0))
         self._sent = [tensor.name for tensor in boundary.up]
         self._returned = [tensor.name for tensor in boundary.down]
@@ -96,12 +98,12 @@ class Divided:
         return time.perf_counter() - began
 
 
-def divisions(branch: Branch) -> list[tuple[int, int]]:
-    """The cuts, head and suffix not empty, at which what crosses is nearest to the wanted bytes."""
+def divisions(branch: Branch, crossing: Sequence[float] = CROSSING) -> list[tuple[int, int]]:
+    """The cuts, head and suffix not empty, at which what crosses is nearest to some bytes, within their range."""
     up, down = branch.boundary_bytes()
-    n = len(branch.layers)
-    pairs = [(u, d) for u in range(1, n - 1) for d in range(u + 1, n) if LEAST <= up[u, d] + down[u, d] <= MOST]
-    return [min(pairs, key=lambda pair: abs(np.log((up[pair] + down[pair]) / wanted))) for wanted in CROSSING]
+    n, least, most = len(branch.layers), min(crossing), max(crossing)
+    pairs = [(u, d) for u in range(1, n - 1) for d in range(u + 1, n) if least <= up[u, d] + down[u, d] <= most]
+    return [min(pairs, key=lambda pair: abs(np.log((up[pair] + down[pair]) / wanted))) for wanted in crossing]
 
 
 def rows(model: Model, link: ShapedLink, device: Device, repeats: int) -> list[Row]:
@@ -112,7 +114,7 @@ def rows(model: Model, link: ShapedLink, device: Device, repeats: int) -> list[R
     for rate in RATES:
         link.set(uplink=BitsPerSecond(1e9), downlink=BitsPerSecond(1e9))
         for one in each:
-            _run(device, one)
+            run_once(device, one)
         link.set(uplink=BitsPerSecond(rate), downlink=BitsPerSecond(rate))
         totals: list[list[float]] = [[] for _ in each]
         alone: list[list[float]] = [[] for _ in each]
@@ -120,13 +122,14 @@ def rows(model: Model, link: ShapedLink, device: Device, repeats: int) -> list[R
             for index, one in enumerate(each):
                 if turn < max(3, 12 * rate / (8 * one.bytes)):
                     alone[index].append(one.alone())
-                    totals[index].append(_run(device, one))
+                    totals[index].append(run_once(device, one))
         found += [_row(rate, *of) for of in zip(each, totals, alone, strict=True)]
         print(f"{rate / 1e6:g} Mbit/s done", file=sys.stderr)
     return found
 
 
-def _run(device: Device, one: Divided) -> float:
+def run_once(device: Device, one: Divided) -> float:
+    """Seconds of a co-inference."""
     feeds = next(iter(one.feeds.values()))
     record = device.infer(feeds, configuration=one.configuration, deadline=PATIENCE, race=False).record
     if record.by != "edge":
@@ -166,7 +169,7 @@ def small(model: Model, repeats: int, profile_file: Path) -> dict[str, Mapping[s
         bare = stack.enter_context(ShapedLink(server.address, uplink=BitsPerSecond(1e9), round_trip=ROUND_TRIP))
         rival = stack.enter_context(Rival(bare.address, codec="source", preprocessing=preprocessing_of(model)))
         tasks: list[Callable[[], float]] = [
-            lambda: _run(device, whole),
+            lambda: run_once(device, whole),
             whole.alone,
             lambda: device.infer(picture, configuration=coded, deadline=PATIENCE, race=False).record.total,
             lambda: rival.ask(picture).total,

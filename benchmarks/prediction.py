@@ -115,6 +115,7 @@ def emulated(repeats: int) -> list[Cell]:
     with np.load(SHIPPED / "cifar10-256.npz") as images:
         pictures = [encode_image("png", pixels) for pixels in images["pixels"][:repeats]]
     found = []
+    pace = Emulated(board.factor_on(host), DEVICE)
     for rate in map(BitsPerSecond, RATES):
         with _device(
             model,
@@ -122,10 +123,11 @@ def emulated(repeats: int) -> list[Cell]:
             rate,
             device_profile=emulated_profile(host, board),
             calibration=calibration_for(model, None),
-            pace=Emulated(board.factor_on(host), DEVICE),
+            pace=pace,
         ) as device:
             found += [cell(device, pictures, rate, Seconds(deadline)) for deadline in DEADLINES]
         print(f"{rate / 1e6:g} Mbit/s done", file=sys.stderr)
+    print(f"emulated: {pace.account}", file=sys.stderr)
     return found
 
 

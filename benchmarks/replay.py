@@ -66,6 +66,7 @@ ASSUMED_EXITS = ((0.45, 0.66), (0.75, 0.72), (1.0, 0.761))  # share of the last 
 ASSUMED_JPEG, ASSUMED_ANSWER = 16_000, 4_000  # bytes
 HALF_A_POINT = 0.005
 AHEAD = 0.01
+DEVICE, BOARD = "paper-pi3-resident", "pi-3b+"
 DRAWS = 2000
 QUICK = 10  # traces of Oboe's
 Floats = NDArray[np.float64]
@@ -160,7 +161,7 @@ def settings() -> tuple[Setting, ...]:
     """B-AlexNet, float32 only and with all codecs, and a weighty network."""
     model = load("b-alexnet")
     here = profile(model, Engine(threads=1))
-    slow = emulated_profile(here, find_device("paper-pi3-resident"))
+    slow = emulated_profile(here, find_device(DEVICE))
     coded = Candidates.build(model, slow, here, calibration_for(model, None)).frontier()
     raw = Candidates.build(model, slow, here, source="array").restricted(codecs=["float32"]).frontier()
     return (
@@ -175,7 +176,7 @@ def weighty() -> Setting:
     with tempfile.TemporaryDirectory() as folder:
         model = load(with_seeded_weights(LIGHT / "light_resnet50.onnx", Path(folder)))
         here = profile(model, Engine(threads=1))
-    slow = emulated_profile(here, find_device("pi-3b+"))
+    slow = emulated_profile(here, find_device(BOARD))
     (whole,) = price(model, slow, here, None, source="array")
     work = np.cumsum(whole.device) / whole.device.sum()
     branches = [
@@ -393,6 +394,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(document(table, sets, options.seed)))
     else:
         _print(table, sets, options.seed)
+    for name in (DEVICE, BOARD):
+        print(find_device(name), file=sys.stderr)
     return 0
 
 

@@ -161,6 +161,10 @@ class FakeLink:
         assert not isinstance(handler, Unary), f"{method} answers with one message"
         yield from handler.answer(message, _FakeCall(timeout))
 
+    def window(self) -> float | None:
+        """See `Channel.window`: there is no TCP here."""
+        return None
+
     def stranger(self, timeout: float) -> str | None:
         """See `Channel.stranger`: an edge is no stranger."""
         del timeout

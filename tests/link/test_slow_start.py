@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from edgent.errors import InputError
 from edgent.link import TransferModel
-from edgent.link.slow_start import INITIAL_WINDOW, SEGMENT_BYTES, UNLIMITED, CongestionWindow, stall, unstalled
+from edgent.link.slow_start import (
+    INITIAL_WINDOW,
+    SEGMENT_BYTES,
+    UNLIMITED,
+    CongestionWindow,
+    left_by_idling,
+    stall,
+    unstalled,
+)
 from edgent.units import BitsPerSecond, Seconds
 
 segments = st.integers(min_value=1, max_value=400)
@@ -148,6 +156,44 @@ def test_a_message_widens_the_window_up_to_twice_itself() -> None:
         window.sent(3e5, Seconds(index * 0.2), Seconds(index * 0.2 + 0.19), ROUND_TRIP)
         found.append(window.at(Seconds(index * 0.2 + 0.19), ROUND_TRIP))
     assert found == [INITIAL_WINDOW + 3e5, 6e5, 6e5]
+
+
+def linux_restart(segments: int, idle_ms: int, timeout_ms: int) -> int:
+    """The oracle: what `tcp_cwnd_restart` does, in whole segments and ticks."""
+    restart, left = min(10, segments), idle_ms
+    if idle_ms <= timeout_ms:
+        return segments
+    left -= timeout_ms
+    while left > 0 and segments > restart:
+        segments >>= 1
+        left -= timeout_ms
+    return max(segments, restart)
+
+
+@given(segments=st.integers(1, 5000), idle=st.integers(0, 20_000), timeout=st.integers(200, 2000))
+def test_idling_leaves_what_the_kernel_leaves(segments: int, idle: int, timeout: int) -> None:
+    assume(idle % timeout)  # on the tick they may differ by one halving
+    found = left_by_idling(segments * 1448.0, INITIAL_WINDOW, idle / 1e3, timeout / 1e3)
+    assert linux_restart(segments, idle, timeout) <= found / 1448 < linux_restart(segments, idle, timeout) + 1
+
+
+def test_the_senders_own_word_replaces_what_was_followed_from_outside() -> None:
+    window = CongestionWindow()
+    window.sent(3e5, Seconds(0.0), Seconds(0.2), ROUND_TRIP)
+    window.seen(50_000.0, Seconds(5.0))
+    assert window.at(Seconds(5.0), ROUND_TRIP) == 50_000.0
+    assert window.bounds(Seconds(5.0), ROUND_TRIP) == (50_000.0, 50_000.0)
+
+
+def test_what_something_near_by_acknowledges_never_waits_whatever_the_sender_says() -> None:
+    window = CongestionWindow()
+    for index in range(4):
+        began = Seconds(2.0 * index)
+        window.seen(INITIAL_WINDOW, began)
+        window.learn(1e5, 1e5 * RATE, RATE, began_at=began, round_trip=ROUND_TRIP)
+        window.sent(1e5, began, Seconds(began + 1e5 * RATE), ROUND_TRIP)
+    window.seen(INITIAL_WINDOW, Seconds(10.0))
+    assert stall(1e5, RATE, window.at(Seconds(10.0), ROUND_TRIP), ROUND_TRIP) == 0
 
 
 def test_after_a_rest_the_window_is_a_guess_until_messages_have_widened_it() -> None:

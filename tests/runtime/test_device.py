@@ -176,6 +176,14 @@ def test_a_link_that_went_silent_while_it_was_measured_is_measured_again_when_it
     assert time.monotonic() - released_at < STALE, "it waited until the next measurement was due"
 
 
+def test_requests_are_planned_with_what_the_senders_tcp_may_have_under_way(made, link, monkeypatch):
+    monkeypatch.setattr(link, "window", lambda: 43_440.0)
+    device = made()
+    assert device.wait_ready(WITHIN)
+    assert device.conditions.uplink.window == 43_440.0
+    assert device.conditions.downlink.window != 43_440.0
+
+
 def test_a_switch_of_plans_is_never_paid_by_a_request(model, made, link, image):
     device = made()
     link.hold(m.PREPARE)

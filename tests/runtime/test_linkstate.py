@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgent.link import TransferModel
+from edgent.link.transfer import CALL_TIME
 from edgent.runtime.linkstate import LinkState
 from edgent.runtime.remote import Timed
 
@@ -186,6 +187,22 @@ def test_waiting_for_acknowledgements_is_not_taken_for_slow_calls():
     for turn in range(12):
         state.observe(called(link, 30_000 if turn % 3 else 2_000, 0.001, at=2.0 * (turn + 1)))
     assert state.call_time == pytest.approx(0.001, abs=2e-4)
+
+
+def test_a_request_is_planned_with_the_window_that_the_kernel_tells():
+    state = rested(LinkState(bandwidth=5e7, round_trip=0.04), 100_000)
+    state.rested(72_400.0, 60.0)
+    assert state.conditions(60.0).uplink.window == 72_400.0
+    state.rested(None, 61.0)
+    assert state.conditions(61.0).uplink.window < 72_400.0  # followed from there on
+
+
+def test_with_the_kernels_word_the_first_message_after_a_rest_tells_the_bandwidth():
+    state = LinkState(round_trip=0.04, downlink=5e7)
+    for turn in range(6):
+        exchange = called(SLOW_START, 300_000, CALL_TIME, at=2.0 * (turn + 1))
+        state.observe(dataclasses.replace(exchange, window=SLOW_START.window))
+    assert state.conditions(30.0).uplink.bandwidth == pytest.approx(5e7, rel=0.05)
 
 
 def test_a_new_connection_starts_slowly_again():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgent.cli import show
+from edgent.cli.emulated import Emulate, HiddenSeed, stand_in
 from edgent.cli.options import AsJson, ModelName, Output, Threads, make_engine
 from edgent.errors import InputError
 from edgent.units import format_duration
@@ -37,6 +38,8 @@ def profile(
     compare: Annotated[
         tuple[Path, Path] | None, typer.Option(metavar="A B", help="Two such files, side by side.")
     ] = None,
+    emulate: Emulate = "",
+    hidden_seed: HiddenSeed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Measure a model on this machine; without a model, sweep layers of all types and fit the latency model."""
@@ -44,6 +47,8 @@ def profile(
         _compare(*compare, as_json=as_json)
         return
     if not model:
+        if emulate:
+            raise InputError("--emulate: expected a MODEL, what profiling it on that device finds")
         _sweep(output, make_engine(engine, threads), budget, like, as_json=as_json)
         return
     if like is not None:
@@ -55,6 +60,8 @@ def profile(
     example = read_input(source) if source else None
     engines = [make_engine(name, threads) for name in dict.fromkeys(engine.split(","))]
     made = [_measured(loaded, one, example) for one in engines]
+    if emulate:
+        made = [stand_in(emulate, loaded, here, hidden_seed).profile for here in made]
     if len(made) > 1:
         _choose(loaded, made, output, as_json=as_json)
         return

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgent.cli import show
+from edgent.cli.emulated import Emulate, HiddenSeed, ThrottleStep, parse_throttle, stand_in
 from edgent.cli.measure import read_input
 from edgent.cli.options import (
     AsJson,
@@ -94,6 +95,9 @@ def run(
     engine: EngineName = "onnxruntime",
     records: Annotated[Path | None, typer.Option(metavar="FILE", help="Append a JSON line per answer.")] = None,
     require_edge: Annotated[bool, typer.Option("--require-edge", help="Fail where the edge is lost.")] = False,
+    emulate: Emulate = "",
+    hidden_seed: HiddenSeed = 0,
+    throttle: ThrottleStep = "",
     as_json: AsJson = False,
 ) -> None:
     """The device: answers each input within the deadline, with the edge when that is better."""
@@ -101,18 +105,24 @@ def run(
     from edgent.runtime.calibrator import calibration_for
     from edgent.runtime.device import Device
 
-    within = parse_duration(deadline, "deadline")
+    within, step = parse_duration(deadline, "deadline"), parse_throttle(throttle)
+    if step and not emulate:
+        raise InputError("--throttle slows an emulated device down: name one with --emulate")
     show.check_output(records)
     files = list(_files(inputs))
     loaded = _load(model, edge)
     runner = make_engine(engine, threads)
     here = Profile.load(profile) if profile else own_profile(loaded, runner)
     notice_other_engine(here, runner)
+    board = stand_in(emulate, loaded, here, hidden_seed) if emulate else None
+    pace = board.pace(step) if board else None
     device = Device(
         loaded,
         edge=edge or None,
         deadline=within,
-        device_profile=here,
+        device_profile=board.profile if board else here,
+        host_profile=board.table if board else None,
+        pace=pace,
         calibration=calibration_for(loaded, calibration),
         bandwidth=parse_bandwidth(bandwidth) if bandwidth else None,
         downlink=parse_bandwidth(downlink, "downlink") if downlink else None,
@@ -134,6 +144,8 @@ def run(
         finally:  # what was answered before a bad file is not lost
             if as_json and answers:
                 show.document({"answers": answers})
+            if pace:
+                show.err.print(f"emulated: {pace.account}", soft_wrap=True)
 
 
 def own_profile(model: Model, engine: Engine) -> Profile:

@@ -154,6 +154,12 @@ class Throttle:
             raise InputError(f"throttling by {self.factor!r} after {self.after!r} s: expected positive, finite numbers")
 
 
+def accounted(pieces: int, overran: int, worst: float) -> str:
+    """How well a machine stood in for a slower one, in words; `worst` in seconds."""
+    by = f", by {format_duration(worst)} at most" if overran else ""
+    return f"of {pieces} pieces of work this machine finished {overran} later than the device would have{by}"
+
+
 class Emulated:
     """The pace of a slow device (see `edgent.runtime.pace.Pace`); thread-safe.
 
@@ -212,6 +218,11 @@ class Emulated:
     def computed(self) -> Seconds:
         """What all of them together take on the slow device."""
         return Seconds(self._computed)
+
+    @property
+    def account(self) -> str:
+        """How well this machine stood in for the device, in words."""
+        return accounted(self._holds, self._overruns, self._worst)
 
     def hold(self, started_at: Seconds, host_seconds: float) -> None:
         """Returns at `started_at` + factor * `host_seconds`, or at once if that is over: an overrun.

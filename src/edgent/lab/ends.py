@@ -28,7 +28,6 @@ from edgent.runtime.linkstate import LinkState
 from edgent.runtime.remote import RemoteEdge
 from edgent.runtime.sounding import sound
 from edgent.runtime.wire import GrpcChannel
-from edgent.units import Seconds
 
 _MAX_MESSAGE = 8 << 20
 _TIMEOUT = 30.0
@@ -69,7 +68,8 @@ class NearEnd:
     def transfer(self, idle: float, up: int, down: int) -> dict[str, float]:
         """A transfer after resting, in the direction that has bytes: its seconds, predicted, and without slow start."""
         time.sleep(idle)
-        known = self._link.conditions(Seconds(self._clock.now()))
+        self._link.rested(self._remote.channel.window(), now := self._clock.now())
+        known = self._link.conditions(now)
         assert known is not None, "sound first"
         timed = self._remote.probe(up, down, _TIMEOUT)
         self._link.observe(timed)

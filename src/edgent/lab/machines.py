@@ -34,19 +34,21 @@ class ServerProcess:
 
     Args:
         arguments: of Python.
+        prefix: what its command line begins with, such as `TunLink.far`.
 
     Raises:
         EdgentError: it did not start.
     """
 
-    def __init__(self, *arguments: str) -> None:
-        self._arguments = arguments
+    def __init__(self, *arguments: str, prefix: Sequence[str] = ()) -> None:
+        self._arguments, self._prefix = arguments, prefix
         self.address = ""
 
     @classmethod
-    def edge(cls, model: str, profile: Path) -> Self:
+    def edge(cls, model: str, profile: Path, *, host: str = "127.0.0.1", prefix: Sequence[str] = ()) -> Self:
         """`edgent serve`; with this machine's profile, so that it is not measured twice."""
-        return cls("-m", "edgent", "serve", model, "--port", "0", "--json", "--profile", str(profile))
+        listening = ("--host", host, "--port", "0", "--json")
+        return cls("-m", "edgent", "serve", model, *listening, "--profile", str(profile), prefix=prefix)
 
     @classmethod
     def slow_edge(cls, model: str, profile: Path) -> Self:
@@ -60,7 +62,7 @@ class ServerProcess:
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, *self._arguments],
+            [*self._prefix, sys.executable, *self._arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import secrets
 import shutil
 import subprocess
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from edgent.errors import EdgentError
 
 NEAR, FAR, SUBNET = "10.201.77.1", "10.201.77.2", "10.201.77.0/30"
+
+_NAMES = "/run/netns"  # where `ip netns` keeps them
+_NETWORK = 0x40000000  # CLONE_NEWNET
 
 
 class Namespaces:
@@ -45,6 +50,17 @@ class Namespaces:
     def far(self) -> list[str]:
         """The same for the far end, whose address is `FAR`."""
         return ["ip", "netns", "exec", self.far_name]
+
+    def enter_near(self) -> None:
+        """From now on the calling thread is at the near end, and so is every thread that it starts.
+
+        Raises:
+            OSError: the kernel refuses.
+        """
+        libc = ctypes.CDLL(None, use_errno=True)
+        with Path(_NAMES, self.near_name).open() as namespace:
+            if libc.setns(namespace.fileno(), _NETWORK):  # `os.setns` came with Python 3.12
+                raise OSError(ctypes.get_errno(), "setns")
 
     def connect(self, near_device: str, far_device: str) -> None:
         """Gives both ends' devices, which are in their namespaces already, their addresses."""

@@ -4,6 +4,10 @@ Two processes, so that neither holds up the other, and so that each can run in a
 
     python -m edgent.lab.stopwatch listen [HOST]         prints {"address": ...}, then serves
     python -m edgent.lab.stopwatch push ADDRESS SIZE N   prints {"seconds": [...]}, one for each of N messages
+
+`Exchange` times bytes there and back through a bare socket, in its caller's process:
+
+    python -m edgent.lab.stopwatch answer [HOST]         prints {"address": ...}, then serves
 """
 
 from __future__ import annotations
@@ -15,19 +19,22 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Self
 
 from edgent.errors import EdgentError
 from edgent.lab.frames import LENGTH_BYTES, receive_frame, send_frame
 
 _INSTANT = struct.Struct("<d")
+_WISH = struct.Struct("<I")
 _PAUSE = 0.02  # between messages, so that none waits for the one before
 
 
 @contextlib.contextmanager
-def listening(*, host: str = "127.0.0.1", prefix: Sequence[str] = ()) -> Iterator[str]:
-    """A process that receives, started by `prefix` (such as `ip netns exec NAME`); gives its address."""
-    command = [*prefix, sys.executable, "-m", __name__, "listen", host]
+def listening(what: str = "listen", *, host: str = "127.0.0.1", prefix: Sequence[str] = ()) -> Iterator[str]:
+    """A process that does `what`, started by `prefix` (such as `ip netns exec NAME`); gives its address."""
+    command = [*prefix, sys.executable, "-m", __name__, what, host]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:
@@ -50,7 +57,44 @@ def pushed(address: str, size: int, *, repeats: int = 1, prefix: Sequence[str] =
     return seconds
 
 
-def _listen(host: str) -> None:
+class Exchange:
+    """A bare socket to a process that answers with as many bytes as it is asked for; a context manager.
+
+    Args:
+        address: Of `python -m edgent.lab.stopwatch answer`.
+    """
+
+    def __init__(self, address: str) -> None:
+        host, _, port = address.rpartition(":")
+        self._socket = socket.create_connection((host, int(port)))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._socket.close()
+
+    def ask(self, up: int, down: int) -> float:
+        """Seconds of so many bytes there and so many back; eight more, at least, are lengths and the wish."""
+        message = _WISH.pack(down) + bytes(max(0, up - _WISH.size))
+        started_at = time.perf_counter()
+        send_frame(self._socket, message)
+        receive_frame(self._socket)
+        return time.perf_counter() - started_at
+
+
+def _at_once(_: bytes) -> bytes:
+    return _INSTANT.pack(time.monotonic())
+
+
+def _as_wished(message: bytes) -> bytes:
+    return bytes(_WISH.unpack_from(message)[0])
+
+
+def _serve(answer: Callable[[bytes], bytes], host: str = "127.0.0.1") -> None:
     with socket.create_server((host, 0)) as server:
         port = server.getsockname()[1]
         sys.stdout.write(json.dumps({"address": f"{host}:{port}"}) + "\n")
@@ -60,8 +104,10 @@ def _listen(host: str) -> None:
             with connection, contextlib.suppress(ConnectionError):
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 while True:
-                    receive_frame(connection)
-                    send_frame(connection, _INSTANT.pack(time.monotonic()))
+                    send_frame(connection, answer(receive_frame(connection)))
+
+
+_ANSWERS = {"listen": _at_once, "answer": _as_wished}
 
 
 def _push(address: str, size: int, repeats: int) -> list[float]:
@@ -80,10 +126,11 @@ def _push(address: str, size: int, repeats: int) -> list[float]:
 
 def main(arguments: list[str]) -> int:
     """See the module."""
-    if arguments[0] == "listen":
-        _listen(*arguments[1:])
+    what, *rest = arguments
+    if what in _ANSWERS:
+        _serve(_ANSWERS[what], *rest)
     else:
-        address, size, repeats = arguments[1:]
+        address, size, repeats = rest
         sys.stdout.write(json.dumps({"seconds": _push(address, int(size), int(repeats))}) + "\n")
     return 0
 

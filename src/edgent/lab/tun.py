@@ -80,6 +80,7 @@ class TunLink:
         self._seed = seed
         self._namespaces = Namespaces()
         self.near, self.far = self._namespaces.near, self._namespaces.far
+        self.enter_near = self._namespaces.enter_near
         self._process: Controlled | None = None
 
     def __enter__(self) -> Self:

@@ -13,7 +13,9 @@ bandwidth and rises in the size, and how to read the bandwidth off a time (`unst
 
 After idling for a retransmission timeout the window is halved, after another one again, down to where it began
 (RFC 2861; Linux: `tcp_slow_start_after_idle`). Measured on the TUN link at 50 Mbit/s and 40 ms, after 1 s: 30, 60 and
-100 kB took 85, 125 and 132 ms where rate and round trip alone give 45, 50 and 57; (1) gives 83, 123 and 129.
+100 kB took 85, 125 and 132 ms where rate and round trip alone give 45, 50 and 57; (1) gives 83, 123 and 129. What is
+left depends on all that went before: the sender's kernel knows it (`edgent.runtime.sendwindow`); for the direction in
+which the other end sends it is followed from outside.
 """
 
 from __future__ import annotations
@@ -80,6 +82,19 @@ def unstalled(size: float, seconds: float, window: float, round_trip: float) -> 
     return best if best[1] > 0 else (size, seconds)
 
 
+def left_by_idling(window: float, restart: float, idle: float, timeout: float) -> float:
+    """Bytes that are left of a window: halved for each timeout (RFC 2861), as far as a fresh connection's.
+
+    Args:
+        window: Bytes, when something was last sent.
+        restart: Bytes that a fresh connection begins with.
+        idle: Seconds since something was last sent.
+        timeout: Seconds of the sender's retransmission timeout.
+    """
+    halved: float = window / 2.0 ** min(idle // timeout, float(_ROUNDS))
+    return max(min(window, restart), halved)
+
+
 class CongestionWindow:
     """The window of one direction of a connection, followed from outside; holds no clock.
 
@@ -125,6 +140,11 @@ class CongestionWindow:
         least = min(guess, INITIAL_WINDOW if self._rested(now, round_trip) else self._surely)
         return least, guess if least == guess and not self._rested(now, round_trip) else UNLIMITED
 
+    def seen(self, window: float, at: Seconds) -> None:
+        """The sender's own word: bytes that a message which begins at `at` may have under way at once."""
+        self._grown = self._surely = window
+        self._last_at = at
+
     def sent(self, size: float, began_at: Seconds, ended_at: Seconds, round_trip: Seconds) -> None:
         """A message has passed; the window grows only as long as it is less than twice what is under way."""
         least, _ = self.bounds(began_at, round_trip)
@@ -161,9 +181,10 @@ class CongestionWindow:
     def _windows(self, now: Seconds, round_trip: Seconds) -> tuple[float, ...]:
         """The window now by each rule."""
         idle = max(0.0, now - self._last_at)
-        halved = self._grown / 2.0 ** min(idle // _timeout(round_trip), float(_ROUNDS))
+        timeout = _timeout(round_trip)
         restarts = (INITIAL_WINDOW * factor for factor in (1.0, 2.0, 4.0))
-        return (*(max(restart, halved) for restart in restarts), self._grown, UNLIMITED)
+        rested = (left_by_idling(self._grown, restart, idle, timeout) for restart in restarts)
+        return (*rested, self._grown, UNLIMITED)
 
     def __repr__(self) -> str:
         return f"<CongestionWindow {self._grown:.0f} B, {'begins anew' if self.restarts else 'kept'} after idling>"

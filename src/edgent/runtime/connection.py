@@ -96,8 +96,10 @@ class Connection:
 
     def conditions(self) -> Conditions | None:
         """Link and queue as they seem now; None if unknown."""
+        window = self._remote.channel.window()
         with self._changed:
-            return self._link.conditions(self._clock.now())
+            self._link.rested(window, now := self._clock.now())
+            return self._link.conditions(now)
 
     def wait_settled(self, timeout: float) -> bool:
         """Waits for the outcome of the first attempt, or until connected; whether it is connected."""

@@ -9,8 +9,9 @@ the empty probe before there was one; only of exchanges that were short on the w
 small, and never more than a timing error: what is later than that, the link or the queue has to explain. It belongs to
 the machines, so it outlives a measurement of the link.
 
-Each direction's congestion window is followed too: a request after a pause is planned with TCP's slow start, and only
-what came after the last wait for acknowledgements tells the bandwidth (`edgent.link.slow_start`).
+Each direction's congestion window is followed too, upwards by the kernel's word where there is one: a request after a
+pause is planned with TCP's slow start, and only what came after the last wait for acknowledgements tells the bandwidth
+(`edgent.link.slow_start`).
 """
 
 from __future__ import annotations
@@ -124,13 +125,20 @@ class LinkState:
         self._up_window.renew()
         self._down_window.renew()
 
+    def rested(self, window: float | None, at: Seconds) -> None:
+        """A message upward would begin `at`: the bytes that it may have under way at once; None: unknown."""
+        if window is not None:
+            self._up_window.seen(window, at)
+
     def probed(self, timed: Timed) -> None:
         """A probe has passed, that only `observe_probes` will look at."""
+        self.rested(timed.window, _began_at(timed))
         self._grow_windows(timed)
 
     def observe(self, timed: Timed) -> tuple[Transfer, ...]:
         """An exchange has ended, of a probe or of a request; what it tells of either direction."""
         at = timed.body_at
+        self.rested(timed.window, _began_at(timed))
         self._queue, self._queue_at = timed.queue, at
         self._note_round_trip(timed)
         if timed.bytes_up > _PROBE and (beyond := self._beyond(timed)) is not None:

@@ -38,6 +38,7 @@ class Timed:
         downlink: seconds from that packet to the whole body; 0 for an answer of one packet.
         body_at: when that was.
         bytes_up: of the request's message.
+        window: bytes of it that could be under way at once at its beginning; None: unknown.
     """
 
     body: bytes
@@ -47,6 +48,7 @@ class Timed:
     downlink: float
     body_at: Seconds
     bytes_up: int
+    window: float | None = None
 
 
 class RemoteEdge:
@@ -126,6 +128,7 @@ def _timed(reply: Reply, bytes_up: int) -> Timed:
         downlink=max(0.0, reply.body_at - reply.headers_at),
         body_at=reply.body_at,
         bytes_up=bytes_up,
+        window=reply.window,
     )
 
 

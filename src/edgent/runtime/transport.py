@@ -49,13 +49,14 @@ Methods = Mapping[str, Unary | Streaming]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """One answer, and when its parts came, on the caller's clock."""
+    """One answer, and when its parts came, on the caller's clock; `window` is `Channel.window` of before."""
 
     body: bytes
     headers: Headers
     sent_at: Seconds
     headers_at: Seconds
     body_at: Seconds
+    window: float | None = None
 
     def __repr__(self) -> str:
         there, back = self.headers_at - self.sent_at, self.body_at - self.headers_at
@@ -74,6 +75,10 @@ class Channel(Protocol):
 
     def stream(self, method: str, message: bytes, timeout: float) -> Iterator[bytes]:
         """Calls a method that answers with a stream."""
+        ...
+
+    def window(self) -> float | None:
+        """Bytes that a message sent now may have under way at once, by the word of this side's TCP; None: unknown."""
         ...
 
     def stranger(self, timeout: float) -> str | None:

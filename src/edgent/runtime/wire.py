@@ -23,6 +23,7 @@ import grpc
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.runtime.clock import Clock, MonotonicClock
 from edgent.runtime.faults import BrokenError, BusyError, LateError, NotServedError, RejectedError
+from edgent.runtime.sendwindow import SendWindow
 from edgent.runtime.transport import PACKET, Headers, Methods, Reply, Streaming, Unary
 from edgent.units import Seconds
 
@@ -101,11 +102,12 @@ class GrpcChannel:
         self.target = target
         self.max_message = max_message
         self._clock = clock or MonotonicClock()
+        self._send_window = SendWindow(host, int(port))
         self._channel = self._open()
 
     def call(self, method: str, message: bytes, timeout: float) -> Reply:
         """See `Channel.call`."""
-        sent_at = self._clock.now()
+        window, sent_at = self._send_window.read(), self._clock.now()
         answers = self._start(method, message, timeout)
         with self._mapped(answers):
             ahead = answers.initial_metadata()
@@ -116,13 +118,17 @@ class GrpcChannel:
                 raise BrokenError(f"{self.target} ended {method} without an answer")
             next(answers, None)  # the status, which came with the body
             headers = {str(key): str(value) for key, value in (*ahead, *answers.trailing_metadata())}
-        return Reply(body=body, headers=headers, sent_at=sent_at, headers_at=headers_at, body_at=body_at)
+        return Reply(body=body, headers=headers, sent_at=sent_at, headers_at=headers_at, body_at=body_at, window=window)
 
     def stream(self, method: str, message: bytes, timeout: float) -> Iterator[bytes]:
         """See `Channel.stream`."""
         answers = self._start(method, message, timeout)
         with self._mapped(answers):
             yield from answers
+
+    def window(self) -> float | None:
+        """See `Channel.window`."""
+        return self._send_window.read()
 
     def stranger(self, timeout: float) -> str | None:
         """See `Channel.stranger`: says HTTP/2's greeting and looks whether the answer is HTTP/2."""

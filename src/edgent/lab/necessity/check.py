@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgent.lab.emulation import accounted
 from edgent.lab.figures.figure import Column, Table
 from edgent.lab.necessity.live import Asked, Seen
 from edgent.planning.knobs import KNOBS, NEEDED, costs
-from edgent.units import format_duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +83,7 @@ def listed(checked: Sequence[Checked]) -> Table:
 
 def overruns(device: str, pieces: int, overran: int, worst: float) -> str:
     """How well this machine stood in for a device."""
-    by = f", by {format_duration(worst)} at most" if overran else ""
-    return f"{device}: of {pieces} pieces of work this machine finished {overran} later than the device would have{by}."
+    return f"{device}: {accounted(pieces, overran, worst)}."
 
 
 def _cells(title: str, found: Sequence[tuple[Checked, str]]) -> Table:

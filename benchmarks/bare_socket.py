@@ -1,0 +1,197 @@
+"""A co-inference beside the same bytes through a bare TCP socket and its computing alone, on a link with real TCP.
+
+    python benchmarks/bare_socket.py [--json] [--repeats N]
+
+A real device and a real edge process stand at the two ends of the TUN link (needs root), and beside them a bare socket:
+no gRPC, no threads, no planner. In turns the device runs a division of a network, the bare socket carries that
+division's tensors up and down as so many bytes, and head, codec, middle and suffix run alone. *Ratio* is the
+co-inference over the sum of the other two, of medians; for less than 100 kB the difference is given in milliseconds.
+The large divisions are of a topology of the onnx wheel for 224 x 224 pictures (seeded weights), the small ones of
+B-AlexNet; raw tensors, head and suffix never empty. The link is emulated, TCP is the kernel's (CUBIC) in both.
+About 5 minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgent.errors import EdgentError
+from edgent.lab.machines import ServerProcess
+from edgent.lab.namespaces import FAR
+from edgent.lab.stopwatch import Exchange, listening
+from edgent.lab.tun import TunLink, obstacle
+from edgent.model import Model, load
+from edgent.model.topologies import LIGHT, with_seeded_weights
+from edgent.runtime.device import Device
+from edgent.runtime.engine import Engine
+from edgent.runtime.profiler import profile
+from edgent.units import BitsPerSecond, Seconds
+from overhead import BUDGET, CROSSING, PATIENCE, TOPOLOGY, Divided, divisions, run_once
+
+ROUND_TRIPS = (0.005, 0.040)
+RATES = (2e6, 10e6, 50e6)
+SMALL = (2e3, 5e3, 20e3, 50e3)
+TARGET, FROM_BYTES = 1.10, 100e3
+_FAST = BitsPerSecond(50e6)
+_SHARE = 12.0  # seconds that the repetitions of one division may take on the wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """Medians of one division on one link, in milliseconds."""
+
+    model: str
+    round_trip_ms: float
+    bandwidth_bps: float
+    bytes_up: int
+    bytes_down: int
+    runs: int
+    total_ms: float
+    socket_ms: float
+    computing_ms: float
+    difference_ms: float
+    ratio: float
+
+
+class Contest:
+    """A division, run by the device, and its parts alone."""
+
+    def __init__(self, name: str, one: Divided, device: Device, socket: Exchange) -> None:
+        self._name, self._one, self._device, self._socket = name, one, device, socket
+
+    def turn(self) -> tuple[float, float, float]:
+        """Seconds of the co-inference, of the bare socket and of computing."""
+        one = self._one
+        return run_once(self._device, one), self._socket.ask(one.bytes_up, one.bytes_down), one.alone()
+
+    def runs(self, rate: float, repeats: int) -> int:
+        """How often, so that slow links do not take for ever."""
+        return max(3, min(repeats, int(_SHARE * rate / (8 * 2 * self._one.bytes))))
+
+    def row(self, round_trip: float, rate: float, turns: Sequence[tuple[float, float, float]]) -> Row:
+        """What came of it."""
+        total, socket, computing = (statistics.median(of) for of in zip(*turns, strict=True))
+        return Row(
+            model=self._name,
+            round_trip_ms=round_trip * 1e3,
+            bandwidth_bps=rate,
+            bytes_up=self._one.bytes_up,
+            bytes_down=self._one.bytes_down,
+            runs=len(turns),
+            total_ms=total * 1e3,
+            socket_ms=socket * 1e3,
+            computing_ms=computing * 1e3,
+            difference_ms=(total - socket - computing) * 1e3,
+            ratio=total / (socket + computing),
+        )
+
+
+def rows(repeats: int) -> list[Row]:
+    """Every division on every link."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgent-bare-")))
+        models = [load(with_seeded_weights(LIGHT / TOPOLOGY, folder)), load("b-alexnet")]
+        link = stack.enter_context(TunLink(uplink=_FAST))
+        address = stack.enter_context(listening("answer", host=FAR, prefix=link.far))
+        edges = [(model, *_edge(stack, link, model, folder)) for model in models]
+        link.enter_near()
+        socket = stack.enter_context(Exchange(address))
+        contests = []
+        for (model, edge, measured), crossing in zip(edges, (CROSSING, SMALL), strict=True):
+            device = Device(model, edge=edge.address, deadline=PATIENCE, device_profile=measured, bandwidth=_FAST)
+            stack.enter_context(device)
+            if not device.wait_ready(30.0):
+                raise EdgentError("the edge process was not reached")
+            engine = Engine()
+            for pair in divisions(model.branches[-1], crossing):
+                contests.append(Contest(model.name, Divided(model, engine, *pair), device, socket))
+        return [
+            row
+            for round_trip in ROUND_TRIPS
+            for rate in RATES
+            for row in _on(link, round_trip, rate, contests, repeats)
+        ]
+
+
+def _edge(stack: ExitStack, link: TunLink, model: Model, folder: Path) -> tuple[ServerProcess, Any]:
+    measured, file = profile(model, Engine(), budget=BUDGET), folder / f"{model.name}.json"
+    measured.save(file)
+    edge = ServerProcess.edge(str(model.path), file, host=FAR, prefix=link.far)
+    return stack.enter_context(edge), measured
+
+
+def _on(link: TunLink, round_trip: float, rate: float, contests: Sequence[Contest], repeats: int) -> list[Row]:
+    for contest in contests:
+        contest.turn()
+    link.set(uplink=BitsPerSecond(rate), downlink=BitsPerSecond(rate), round_trip=Seconds(round_trip))
+    turns: list[list[tuple[float, float, float]]] = [[] for _ in contests]
+    for number in range(repeats):
+        for contest, found in zip(contests, turns, strict=True):
+            if number < contest.runs(rate, repeats):
+                found.append(contest.turn())
+    print(f"{rate / 1e6:g} Mbit/s, {round_trip * 1e3:g} ms done", file=sys.stderr)
+    return [contest.row(round_trip, rate, found) for contest, found in zip(contests, turns, strict=True)]
+
+
+def judged(found: Sequence[Row]) -> dict[str, Any]:
+    """The document."""
+    large = [row.ratio for row in found if row.bytes_up + row.bytes_down >= FROM_BYTES]
+    small = [row.difference_ms for row in found if row.bytes_up + row.bytes_down < FROM_BYTES]
+    return {
+        "worst_ratio": max(large),
+        "median_ratio": statistics.median(large),
+        "worst_difference_ms": max(small),
+        "median_difference_ms": statistics.median(small),
+        "rows": [asdict(row) for row in found],
+    }
+
+
+def _print(document: Mapping[str, Any]) -> None:
+    print("  link                  up      down       total =    socket + computing + difference   ratio   n")
+    for row in document["rows"]:
+        print(
+            f"{row['round_trip_ms']:3g} ms {row['bandwidth_bps'] / 1e6:3g} Mb/s "
+            f"{row['bytes_up'] / 1e3:6.1f} kB {row['bytes_down'] / 1e3:6.1f} kB {row['total_ms']:8.1f} ms "
+            f"{row['socket_ms']:8.1f} ms {row['computing_ms']:6.1f} ms {row['difference_ms']:+8.1f} ms "
+            f"{row['ratio']:8.3f} {row['runs']:3d}"
+        )
+    print(
+        f"from 100 kB: ratio {document['median_ratio']:.3f} in the median, {document['worst_ratio']:.3f} at worst "
+        f"(target {TARGET})\nbelow: {document['median_difference_ms']:+.1f} ms in the median, "
+        f"{document['worst_difference_ms']:+.1f} ms at worst"
+    )
+
+
+def main() -> int:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument("--repeats", type=int, default=15, help="runs of each division on each link, at most")
+    options = parser.parse_args()
+    if options.repeats < 3:
+        parser.error(f"--repeats {options.repeats}: expected 3 or more")
+    if reason := obstacle():
+        print(f"not measured: {reason}", file=sys.stderr)
+        if options.json:
+            print(json.dumps({"worst_ratio": None, "rows": [], "skipped": reason}))
+        return 0
+    try:
+        document = judged(rows(options.repeats))
+    except EdgentError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    print(json.dumps(document)) if options.json else _print(document)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
