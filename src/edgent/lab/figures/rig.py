@@ -26,7 +26,7 @@ ROUND_TRIP = Seconds(0.005)
 
 _FAST = BitsPerSecond(1e9)
 _PATIENCE = 15.0  # seconds; who has not answered by then never does
-_LEAST = BitsPerSecond(1e3)  # a link that begins with an outage: the edge is met all the same
+_LEAST = BitsPerSecond(1e5)  # where a link begins slower, the edge is met all the same
 
 
 class Rig:
