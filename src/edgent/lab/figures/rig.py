@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from edgent.lab.driven import Driven
 from edgent.lab.figures.machines import Setting
 from edgent.lab.link import ShapedLink
 from edgent.lab.machines import DeviceProcess, DeviceSettings, ServerProcess
@@ -25,8 +26,7 @@ ROUND_TRIP = Seconds(0.005)
 
 _FAST = BitsPerSecond(1e9)
 _PATIENCE = 15.0  # seconds; who has not answered by then never does
-_LEAST = BitsPerSecond(1e3)  # an outage of a trace: next to nothing passes
-_OFTEN = 0.1  # seconds between looks at a trace
+_LEAST = BitsPerSecond(1e5)  # where a link begins slower, the edge is met all the same
 
 
 class Rig:
@@ -37,6 +37,7 @@ class Rig:
         environment: How the device's own plans follow the link.
         direction: Which cuts they may have.
         race: Whether the device starts a local branch where the edge is late.
+        round_trip: Of the link.
     """
 
     def __init__(
@@ -46,8 +47,10 @@ class Rig:
         environment: Literal["static", "dynamic", "paper-dynamic"] = "static",
         direction: Direction = "any",
         race: bool = False,
+        round_trip: Seconds = ROUND_TRIP,
     ) -> None:
         self.setting = setting
+        self._round_trip = round_trip
         self._environment, self._direction, self._race = environment, direction, race
         self._stack = contextlib.ExitStack()
         self._pieces = self._late = 0
@@ -84,11 +87,8 @@ class Rig:
         self.at(max(trace.at(0.0), _LEAST))
         device.ready_stream(deadline)
         device.begin_stream(trace.duration, period, deadline)
-        began = time.perf_counter()
-        while (now := time.perf_counter() - began) < trace.duration:
-            rate = BitsPerSecond(max(trace.at(now), _LEAST))
-            link.set(uplink=rate, downlink=rate)
-            time.sleep(_OFTEN)
+        with Driven(link, trace):
+            time.sleep(trace.duration)
         return device.end_stream()
 
     def overruns(self) -> tuple[int, int]:
@@ -108,7 +108,7 @@ class Rig:
         if self._link is None or self._device is None:
             folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="edgent-figure-")))
             edge = self._stack.enter_context(self._edge(folder / "edge.json"))
-            self._link = self._stack.enter_context(ShapedLink(edge.address, uplink=_FAST, round_trip=ROUND_TRIP))
+            self._link = self._stack.enter_context(ShapedLink(edge.address, uplink=_FAST, round_trip=self._round_trip))
             self._device = self._stack.enter_context(DeviceProcess(self._settings()))
         return self._link, self._device
 

@@ -1,0 +1,196 @@
+"""A live device on a link that follows a trace, against the replay of that trace by the same controller.
+
+    python benchmarks/live_against_replay.py [TRACES] [--count N] [--seconds S] [--keep DIR] [--json] [--seed S]
+
+Live: edge, link and device are processes of this machine; the device is an emulated paper-pi3-resident with the
+controller of `--environment dynamic`, and a request comes every 0.25 s. The link adds no round trip, for the traces
+know none. Replayed: the method `edgent`, from the same profiles, the same race. TRACES is a folder with `oboe/` and
+`belgium-4g/` (scaled by 1/10); of either a seeded half of the links is drawn, and their first seconds are taken.
+Without one generated links take their place.
+
+Throughput is the mean of 1 / latency over all requests, as in `edgent replay`. What is kept in a folder is not run
+again, so that a long run can be made in several.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgent.errors import EdgentError
+from edgent.lab.figures.figure import Lab
+from edgent.lab.figures.links import excerpt
+from edgent.lab.figures.machines import Setting, setting
+from edgent.lab.figures.parts import Parts
+from edgent.lab.figures.streams import PERIOD, Course, stream, throughputs
+from edgent.link.generator import generated
+from edgent.link.traces import Trace, load_traces
+from edgent.replay import Request, replay
+from edgent.units import Seconds
+
+DEVICE = "paper-pi3-resident"
+BELGIUM = 0.1  # the logs' scale
+NEAR, WITHIN = 0.10, 0.02  # of the throughput, of the miss rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Which codecs may be used, and how long an answer may take."""
+
+    coded: bool
+    deadline: Seconds
+
+
+CASES = (Case(coded=True, deadline=Seconds(0.050)), Case(coded=False, deadline=Seconds(0.100)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A case on a link, live and replayed: shares 0..1, inferences per second."""
+
+    setting: str
+    deadline_ms: float
+    trace: str
+    requests: int
+    live_throughput: float
+    replay_throughput: float
+    live_miss_rate: float
+    replay_miss_rate: float
+
+    def __str__(self) -> str:
+        shares = f"{self.live_miss_rate:8.1%} {self.replay_miss_rate:8.1%}"
+        name = f"{self.setting.removeprefix(f'{DEVICE}, ')}, {self.deadline_ms:g} ms, {self.trace}"
+        return f"{name:52} {self.requests:5} {self.live_throughput:7.1f} {self.replay_throughput:7.1f} {shares}"
+
+
+def links(folder: Path | None, count: int, seconds: float, seed: int) -> tuple[Trace, ...]:
+    """The links that are followed."""
+    if folder is None:
+        return tuple(generated(seed + number, seconds=seconds) for number in range(count))
+    oboe = _drawn(load_traces(sorted((folder / "oboe").rglob("*.txt"))), count // 2, seed)
+    belgium = _drawn(load_traces(sorted((folder / "belgium-4g").rglob("*.json"))), count - count // 2, seed)
+    return tuple(excerpt(trace, seconds) for trace in (*oboe, *(trace.scaled(BELGIUM) for trace in belgium)))
+
+
+def compared(lab: Lab, case: Case, trace: Trace) -> Compared:
+    """Runs a case on a link both ways."""
+    chosen = setting(lab, DEVICE, coded=case.coded)
+    live = stream(
+        lab,
+        Course(
+            setting=chosen,
+            environment="dynamic",
+            deadline=case.deadline,
+            trace=trace,
+            race=True,
+            round_trip=Seconds(0.0),
+        ),
+    )
+    report = replay(_request(chosen, case), [trace], processes=1)
+    return Compared(
+        setting=chosen.name,
+        deadline_ms=case.deadline * 1e3,
+        trace=trace.name,
+        requests=len(live),
+        live_throughput=float(np.mean(throughputs(live))),
+        replay_throughput=report.mean("edgent", "throughput"),
+        live_miss_rate=float(np.mean([not each.deadline_met for each in live])),
+        replay_miss_rate=report.mean("edgent", "missed"),
+    )
+
+
+def _request(chosen: Setting, case: Case) -> Request:
+    table = chosen.candidates
+    return Request(
+        candidates=table if chosen.coded else table.restricted(direction="edge-first"),
+        device=chosen.profile,
+        edge=chosen.edge,
+        deadline=case.deadline,
+        interval=PERIOD,
+        race=True,
+    )
+
+
+def pooled(found: Sequence[Compared]) -> Compared:
+    """All requests of one setting together."""
+    weights = [each.requests for each in found]
+
+    def mean(values: Sequence[float]) -> float:
+        return float(np.average(values, weights=weights))
+
+    return Compared(
+        setting=found[0].setting,
+        deadline_ms=found[0].deadline_ms,
+        trace="all",
+        requests=sum(weights),
+        live_throughput=mean([each.live_throughput for each in found]),
+        replay_throughput=mean([each.replay_throughput for each in found]),
+        live_miss_rate=mean([each.live_miss_rate for each in found]),
+        replay_miss_rate=mean([each.replay_miss_rate for each in found]),
+    )
+
+
+def agrees(one: Compared) -> bool:
+    """Whether both say nearly the same."""
+    near = abs(one.replay_throughput / one.live_throughput - 1) <= NEAR
+    return near and abs(one.replay_miss_rate - one.live_miss_rate) <= WITHIN
+
+
+def _drawn(traces: Sequence[Trace], count: int, seed: int) -> list[Trace]:
+    rows = np.random.default_rng(seed).permutation(len(traces))[:count]
+    return [traces[row] for row in sorted(rows)]
+
+
+def _told(what: str, done: int, whole: int) -> None:
+    if not done:
+        print(what, file=sys.stderr)
+
+
+def _print(found: Sequence[Compared], alls: Sequence[Compared]) -> None:
+    print(f"{'emulated ' + DEVICE:52} {'':5} {'inferences/s':^15} {'missed':^17}")
+    print(f"{'':52} {'':5} {'live':>7} {'replay':>7} {'live':>8} {'replay':>8}")
+    for each in (*found, *alls):
+        print(each)
+    for each in alls:
+        words = "within" if agrees(each) else "NOT within"
+        print(f"{each.setting}, {each.deadline_ms:g} ms: {words} {NEAR:.0%} of throughput and {WITHIN:.0%} missed")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("traces", nargs="?", type=Path, help="a folder with oboe/ and belgium-4g/")
+    parser.add_argument("--count", type=int, default=4, help="of links")
+    parser.add_argument("--seconds", type=float, default=35.0, help="of each link")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="go on where an earlier run was stopped")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    options = parser.parse_args(arguments)
+    if options.seed < 0 or options.count < 1:
+        parser.error(f"--seed {options.seed}, --count {options.count}: expected 0 or more, and 1 or more")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            parts = Parts(options.keep or Path(folder), {"seed": options.seed})
+            lab = Lab(parts=parts, seed=options.seed, traces=options.traces, progress=_told)
+            traces = links(options.traces, options.count, options.seconds, options.seed)
+            by_case = [[compared(lab, case, trace) for trace in traces] for case in CASES]
+    except EdgentError as error:
+        parser.error(str(error))
+    alls = [pooled(each) for each in by_case]
+    found = [each for one in by_case for each in one]
+    if options.json:
+        print(json.dumps({"links": [asdict(each) for each in found], "all": [asdict(each) for each in alls]}))
+    else:
+        _print(found, alls)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
