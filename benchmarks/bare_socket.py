@@ -4,7 +4,8 @@
 
 A real device and a real edge process stand at the two ends of the TUN link (needs root), and beside them a bare socket:
 no gRPC, no threads, no planner. In turns the device runs a division of a network, the bare socket carries that
-division's tensors up and down as so many bytes, and head, codec, middle and suffix run alone. *Ratio* is the
+division's tensors up and down as so many bytes, and head, codec, middle and suffix run alone. So both connections have
+the same past: TCP's window is what that made of it. *Ratio* is the
 co-inference over the sum of the other two, of medians; for less than 100 kB the difference is given in milliseconds.
 The large divisions are of a topology of the onnx wheel for 224 x 224 pictures (seeded weights), the small ones of
 B-AlexNet; raw tensors, head and suffix never empty. The link is emulated, TCP is the kernel's (CUBIC) in both.
@@ -99,40 +100,42 @@ def rows(repeats: int) -> list[Row]:
     """Every division on every link."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgent-bare-")))
-        models = [load(with_seeded_weights(LIGHT / TOPOLOGY, folder)), load("b-alexnet")]
+        large, small = load(with_seeded_weights(LIGHT / TOPOLOGY, folder)), load("b-alexnet")
         link = stack.enter_context(TunLink(uplink=_FAST))
-        address = stack.enter_context(listening("answer", host=FAR, prefix=link.far))
-        edges = [(model, *_edge(stack, link, model, folder)) for model in models]
         link.enter_near()
-        socket = stack.enter_context(Exchange(address))
-        contests = []
-        for (model, edge, measured), crossing in zip(edges, (CROSSING, SMALL), strict=True):
-            device = Device(model, edge=edge.address, deadline=PATIENCE, device_profile=measured, bandwidth=_FAST)
-            stack.enter_context(device)
-            if not device.wait_ready(30.0):
-                raise EdgentError("the edge process was not reached")
-            engine = Engine()
-            for pair in divisions(model.branches[-1], crossing):
-                contests.append(Contest(model.name, Divided(model, engine, *pair), device, socket))
+        groups = [
+            _contests(stack, link, model, crossing, folder) for model, crossing in ((large, CROSSING), (small, SMALL))
+        ]
         return [
             row
             for round_trip in ROUND_TRIPS
             for rate in RATES
-            for row in _on(link, round_trip, rate, contests, repeats)
+            for group in groups
+            for row in _on(link, round_trip, rate, group, repeats)
         ]
 
 
-def _edge(stack: ExitStack, link: TunLink, model: Model, folder: Path) -> tuple[ServerProcess, Any]:
-    measured, file = profile(model, Engine(), budget=BUDGET), folder / f"{model.name}.json"
+def _contests(stack: ExitStack, link: TunLink, model: Model, crossing: Sequence[float], folder: Path) -> list[Contest]:
+    """A model's divisions: one device for all of them, and one bare socket."""
+    measured, file, engine = profile(model, Engine(), budget=BUDGET), folder / f"{model.name}.json", Engine()
     measured.save(file)
-    edge = ServerProcess.edge(str(model.path), file, host=FAR, prefix=link.far)
-    return stack.enter_context(edge), measured
+    edge = stack.enter_context(ServerProcess.edge(str(model.path), file, host=FAR, prefix=link.far))
+    device = stack.enter_context(
+        Device(model, edge=edge.address, deadline=PATIENCE, device_profile=measured, bandwidth=_FAST)
+    )
+    if not device.wait_ready(30.0):
+        raise EdgentError("the edge process was not reached")
+    socket = stack.enter_context(Exchange(stack.enter_context(listening("answer", host=FAR, prefix=link.far))))
+    pairs = divisions(model.branches[-1], crossing)
+    return [Contest(model.name, Divided(model, engine, *pair), device, socket) for pair in pairs]
 
 
 def _on(link: TunLink, round_trip: float, rate: float, contests: Sequence[Contest], repeats: int) -> list[Row]:
+    """One link's rows: device and socket take turns, so that each rests while the other works."""
+    link.set(uplink=_FAST, downlink=_FAST, round_trip=Seconds(round_trip))
     for contest in contests:
         contest.turn()
-    link.set(uplink=BitsPerSecond(rate), downlink=BitsPerSecond(rate), round_trip=Seconds(round_trip))
+    link.set(uplink=BitsPerSecond(rate), downlink=BitsPerSecond(rate))
     turns: list[list[tuple[float, float, float]]] = [[] for _ in contests]
     for number in range(repeats):
         for contest, found in zip(contests, turns, strict=True):
@@ -180,7 +183,7 @@ def main() -> int:
     if options.repeats < 3:
         parser.error(f"--repeats {options.repeats}: expected 3 or more")
     if reason := obstacle():
-        print(f"not measured: {reason}", file=sys.stderr)
+        print(f"not measured: {reason}; over the proxy: python benchmarks/overhead.py", file=sys.stderr)
         if options.json:
             print(json.dumps({"worst_ratio": None, "rows": [], "skipped": reason}))
         return 0

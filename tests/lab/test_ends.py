@@ -1,30 +1,50 @@
-"""The two ends of the TUN link: what the device's transfer model knows there of its own TCP."""
+"""The two ends of a link: what the device's transfer model knows there of its own TCP."""
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from edgent.lab.namespaces import FAR
-from edgent.lab.speaker import Speaker
-from edgent.lab.tun import TunLink, obstacle
+from edgent.lab import between, tun
+from edgent.lab.between import linked_ends
+from edgent.lab.link import ShapedLink
+from edgent.lab.tun import obstacle
 from edgent.link.slow_start import INITIAL_WINDOW
 from edgent.units import BitsPerSecond, Seconds
 
-pytestmark = pytest.mark.root
 
-
+@pytest.mark.root
 def test_a_transfer_after_a_pause_is_predicted_with_the_window_that_idling_left() -> None:
     if reason := obstacle():
         pytest.skip(reason)
-    link = TunLink(uplink=BitsPerSecond(20e6), round_trip=Seconds(0.04))
-    with link, Speaker("edgent.lab.ends", "edge", FAR, prefix=link.far) as far:
-        address = far.first["address"]
-        with Speaker("edgent.lab.ends", "near", address, prefix=link.near, greets=False) as near:
-            near.ask(do="sound")
-            for _ in range(2):
-                near.ask(do="transfer", idle=0.0, up=300_000, down=0)
-            at_once = near.ask(do="transfer", idle=0.0, up=100_000, down=0)
-            rested = near.ask(do="transfer", idle=1.0, up=100_000, down=0)
-    assert at_once["window"] > 100_000 > rested["window"] >= INITIAL_WINDOW
-    assert rested["predicted"] > at_once["predicted"]
+    with linked_ends(BitsPerSecond(20e6)) as (link, near):
+        link.set(round_trip=Seconds(0.04))
+        near.ask(do="sound")
+        for _ in range(2):
+            near.ask(do="transfer", idle=0.0, up=300_000, down=0)
+        at_once = near.ask(do="transfer", idle=0.0, up=100_000, down=0)
+        rested = near.ask(do="transfer", idle=1.0, up=100_000, down=0)
+    assert at_once["window"] > rested["window"] >= INITIAL_WINDOW
     assert rested["predicted"] == pytest.approx(rested["seconds"], rel=0.25)
+
+
+def test_where_no_tun_link_can_be_the_proxy_serves_and_that_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(between, "obstacle", lambda: "needs root, for network namespaces")
+    with linked_ends(BitsPerSecond(20e6)) as (link, near):
+        link.set(round_trip=Seconds(0.04))
+        assert isinstance(link, ShapedLink)
+        assert near.ask(do="sound")["round_trip"] == pytest.approx(0.042, abs=0.02)
+        rested = near.ask(do="transfer", idle=0.5, up=100_000, down=0)
+    assert rested["predicted"] == pytest.approx(rested["plain"])  # what is near by acknowledges at once
+    said = capsys.readouterr().err
+    assert said.count("the proxy serves") == 1 and "needs root" in said
+
+
+def test_a_kernel_without_tun_devices_is_told_from_a_missing_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    monkeypatch.setattr(tun, "_TUN", "/dev/net/no-such-device")
+    assert obstacle() == "/dev/net/no-such-device: not there; modprobe tun, or a kernel that has it"

@@ -17,6 +17,7 @@ import os
 import secrets
 import struct
 from dataclasses import asdict, replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -40,10 +41,12 @@ def obstacle() -> str | None:
     """Why this cannot be done here; None where it can."""
     if reason := lacking("ip"):
         return reason
+    if not Path(_TUN).exists():
+        return f"{_TUN}: not there; modprobe tun, or a kernel that has it"
     try:
         with TunLink(uplink=BitsPerSecond(1e6)):
             return None
-    except (OSError, EdgentError) as error:  # a container without the right, a kernel without TUN
+    except (OSError, EdgentError) as error:  # a container without the right
         return f"{_TUN}: {error}"
 
 
