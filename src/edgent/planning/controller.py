@@ -184,7 +184,7 @@ class Controller:
             near = (best - expected < goal.least_gain).nonzero()[0].tolist()
             kept = [place for place in near if table.configuration(fares.rows[place]) == present]
             if kept:
-                return kept[0]
+                return int(kept[0])
         equal = (expected >= best - TOLERANCE - DUST) & (chance >= chance[first] - _ROUNDING)
         good = (equal | (expected >= best - DUST)).nonzero()[0]
         return int(good[fares.latency[good].argmin()])
