@@ -31,6 +31,7 @@ from edgent.link.scoring import Score, area, score
 QUIET = 0.2  # false alarms per 1,000 samples that the parameters are set for
 TUNING_SEED, JUDGED_SEED = 1000, 2000
 TUNING_CHANGES = 150
+LEAST_THRESHOLD = 0.01
 Run = Callable[[float], bool]
 Make = Callable[[Steps, float, float], Run]
 """What a detector does with a sample, given the stream (for who is told), the step and a parameter."""
@@ -61,9 +62,10 @@ class Result(Score):
     microseconds_per_sample: float
 
 
-def _ours(stream: Steps, step: float, threshold: float) -> Run:
+def _ours(stream: Steps, step: float, parameter: float) -> Run:
     del stream, step
-    detector = ChangePointDetector(threshold=threshold)
+    quiet = parameter < LEAST_THRESHOLD
+    detector = ChangePointDetector(hazard=parameter) if quiet else ChangePointDetector(threshold=parameter)
     return lambda sample: detector.update(math.exp(sample))
 
 
@@ -80,7 +82,8 @@ def _cusum(stream: Steps, step: float, threshold: float) -> Run:
 
 
 SENSITIVITIES: dict[str, tuple[float, ...]] = {
-    "edgent": (0.02, 0.04, 0.07, 0.1, 0.15, 0.25, 0.4, 0.5, 0.6, 0.7, 0.85, 0.9, 0.95, 0.98, 0.995),
+    # Of ours: thresholds at the library's hazard, then hazards at the library's threshold.
+    "edgent": (0.03, 0.07, 0.12, 0.2, 0.3, 0.45, 0.6, 0.7, 0.9, 1e-3, 1e-4, 1e-5, 1e-7, 1e-8, 1e-10),
     "cusum": (1.5, 2, 3, 4, 4.5, 5, 5.5, 6, 6.5, 7, 8, 10, 12, 15, 20),
     "page-hinkley": (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.9, 1.2, 1.8, 3, 6),
     "adwin": (1e-9, 1e-6, 1e-4, 1e-3, 1e-2, 0.1, 0.5),

@@ -5,8 +5,9 @@
 Each model is profiled for a few seconds; the device is the emulated pi-3b+, the edge this machine. Without models:
 b-alexnet with its own calibration, and resnet50 of the onnx wheel. A model without accuracies and calibration gets
 made-up ones for every exit, cut and tensor codec, so that there is as much to choose among as there can be: right for
-timing, and for nothing else. Decisions are made under random conditions and deadlines; `spread` is the interquartile
-range over the median.
+timing, and for nothing else. Decisions are made under random conditions and deadlines. `controller`: those of a live
+device in the dynamic environment, on a link that varies around levels that change, both machines' speeds drifting by
+some per cent from request to request. `spread` is the interquartile range over the median.
 """
 
 from __future__ import annotations
@@ -29,14 +30,18 @@ from edgent.lab.emulation import emulated_profile, find_device
 from edgent.link import TransferModel
 from edgent.model import Model, load
 from edgent.planning import Candidates, Conditions, Planner
+from edgent.planning.outlook import Transfer
 from edgent.planning.pricing import price
 from edgent.runtime.calibrator import calibration_for
+from edgent.runtime.chooser import Scope
+from edgent.runtime.dynamic import Dynamic
 from edgent.runtime.engine import Engine
 from edgent.runtime.profiler import profile
-from edgent.units import BitsPerSecond, Seconds
+from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
 
 LARGER = "resnet50"
 DEVICE = "pi-3b+"
+DEADLINE = Seconds(0.1)
 BUILDS = 7
 BUDGET = 5.0  # seconds of profiling
 _RATIO = {"float32+zstd": 0.8, "float16+zstd": 0.4, "uint8+zstd": 0.12}  # of the raw size, give or take a tenth
@@ -96,6 +101,7 @@ def _measure(model: Model, decisions: int, seed: int) -> dict[str, Any]:
         found.append(_milliseconds(table.frontier))
     asked = [(_conditions(random), Seconds(float(10 ** random.uniform(-2, 0.5)))) for _ in range(decisions)]
     chosen = [_milliseconds(lambda now=now, by=by: planner.plan(now, by)) for now, by in asked]
+    followed = _followed(table, decisions, random)
     return {
         "model": model.name,
         "calibration": "measured" if measured else "made up",
@@ -106,7 +112,29 @@ def _measure(model: Model, decisions: int, seed: int) -> dict[str, Any]:
         "table_ms": _summary(made),
         "frontier_ms": _summary(found),
         "decision_ms": _summary(chosen) | {"p99": float(np.percentile(chosen, 99))},
+        "controller_ms": _summary(followed) | {"p99": float(np.percentile(followed, 99))},
     }
+
+
+def _followed(table: Candidates, decisions: int, random: np.random.Generator) -> list[float]:
+    """Milliseconds of each decision, a request every half second; what it sends tells the bandwidth."""
+    chooser = Dynamic(Scope(candidates=table, deadline=DEADLINE, race=True, margin=Seconds(0.003)))
+    level, took = 0.0, []
+    for k in range(decisions):
+        if k % 50 == 0:
+            level = float(10 ** random.uniform(5, 7.5))
+        drifted = replace(_conditions(random), device_factor=_factor(random), edge_factor=_factor(random))
+        now = Seconds(0.5 * k)
+        took.append(_milliseconds(lambda now=now, seen=drifted: chooser.choose(now, seen, DEADLINE)))
+        bandwidth = level * float(np.exp(0.2 * random.normal()))
+        for direction, size in (("up", 6_000), ("down", 1_000)):
+            seconds = size * BITS_PER_BYTE / bandwidth
+            chooser.observe(Transfer(direction=direction, size=size, seconds=seconds, at=Seconds(now + 0.3)))
+    return took
+
+
+def _factor(random: np.random.Generator) -> float:
+    return float(np.exp(0.03 * random.normal()))
 
 
 def _made_up(model: Model, random: np.random.Generator) -> Calibration:
@@ -157,13 +185,13 @@ def _summary(samples: list[float]) -> dict[str, float]:
 
 def _print(results: list[dict[str, Any]]) -> None:
     print(find_device(DEVICE))
-    print(f"{'model':22} {'candidates':>10} {'frontier':>8}   {'table':>16} {'frontier':>16} {'decision':>16}")
+    print(f"{'model':14} {'candidates':>10} {'frontier':>8}  {''.join(f'{name:>16}' for name in _TIMES)}")
     for row in results:
-        times = (f"{t['median']:7.2f} ms ±{t['spread']:4.0%}" for t in (row[f"{k}_ms"] for k in _TIMES))
-        print(f"{row['model'][:22]:22} {row['candidates']:10} {row['frontier']:8}   {' '.join(times)}")
+        times = (f"{t['median']:8.2f} ms ±{t['spread']:3.0%}" for t in (row[f"{k}_ms"] for k in _TIMES))
+        print(f"{row['model'][:14]:14} {row['candidates']:10} {row['frontier']:8}  {''.join(times)}")
 
 
-_TIMES = ("table", "frontier", "decision")
+_TIMES = ("table", "frontier", "decision", "controller")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -49,8 +49,8 @@ def outlook(random: np.random.Generator) -> Outlook:
         round_trip=Seconds(float(random.uniform(0, 0.02))),
         call_time=Seconds(0.001),
         queue=Seconds(float(random.exponential(0.002))),
-        device_factor=float(random.uniform(0.5, 2)),
-        edge_factor=float(random.uniform(0.5, 2)),
+        device_factor=float(2 ** random.uniform(-2, 2)),  # so that they drift apart by more than the usual, too
+        edge_factor=float(2 ** random.uniform(-2, 2)),
     )
 
 

@@ -173,6 +173,20 @@ class Candidates:
         """The candidates that can be the plan under some conditions and some deadline."""
         return self.keep(frontier(self.merit, self.demand))
 
+    def frontier_within(self, drift: float) -> Candidates:
+        """Those that can be the plan, raced or not, as long as the machines' speeds do not drift far apart.
+
+        With D and E a candidate's seconds on device and edge and f and g the factors of the machines, the conditions
+        see f D + g E. Whoever undercuts another at both ends of a range of f / g does so for all ratios between: few
+        are left of those that trade a little of D for a little of E.
+
+        Args:
+            drift: f / g lies in 1 / drift .. drift.
+        """
+        device, edge, *rest = self.demand
+        ends = (device + drift * edge, drift * device + edge)
+        return self.keep(frontier(self.merit, np.stack([*ends, *rest, self.head + self.encode])))
+
     def order_of_ties(self) -> NDArray[np.intp]:
         """Positions in an order in which the first of equally fast candidates is the best.
 

@@ -29,6 +29,7 @@ from edgent.units import BitsPerSecond, Seconds, format_duration
 WORTH_A_LOOK = 0.001
 """Accuracy in time for which a probe is sent: a tenth of a point."""
 
+_DRIFT = 4.0  # factor by which the machines may drift apart before all candidates are looked at, not a few dozen
 _AT_ONCE = Seconds(0.0)
 _ROUNDING = 1e-9  # weights add up to 1 only so far
 
@@ -93,9 +94,9 @@ class Controller:
         race: bool = True,
         margin: Seconds = _AT_ONCE,
     ) -> None:
-        self._race, self._margin = race, margin
-        self._prospects = self._of(candidates)
-        self._ready: tuple[frozenset[Configuration], Prospects] | None = None
+        self._candidates, self._race, self._margin = candidates, race, margin
+        self._usual = self._of(candidates.frontier_within(_DRIFT))
+        self._ready: tuple[frozenset[Configuration], Prospects, Prospects] | None = None
         self._forecast = forecast
         self.goal = goal
         self._decision: _Decision | None = None
@@ -122,9 +123,9 @@ class Controller:
 
     def decide(self, now: Seconds) -> Plan | None:
         """Looks at the time alone: what was seen of the link grows old. A new plan, or None."""
-        before = self._decision
-        self._decision = made = self._best(self._prospects, now, None if before is None else before.row)
-        return self._priced(made) if before is None or made.row != before.row else None
+        before, outlook = self._decision, self._forecast.outlook(now)
+        self._decision = made = self._best(self._prospects(outlook), outlook, before)
+        return self._priced(made) if before is None or made.configuration != before.configuration else None
 
     @property
     def unconfirmed(self) -> bool:
@@ -135,41 +136,40 @@ class Controller:
         made = self._decision
         if made is None or made.outlook is None:
             return True
-        return self._prospects.informed(made.outlook, self.goal.deadline) > made.expected + WORTH_A_LOOK
+        informed = self._prospects(made.outlook).informed(made.outlook, self.goal.deadline)
+        return informed > made.expected + WORTH_A_LOOK
 
     def among(self, ready: Collection[Configuration], now: Seconds) -> Plan:
         """The best of some configurations and of those that stay on the device, while the present plan is not ready."""
-        key = frozenset(ready)
-        if self._ready is None or self._ready[0] != key:
-            rows = {self._rows[configuration] for configuration in key if configuration in self._rows}
-            self._ready = (key, self._of(self._prospects.candidates.keep(np.array(sorted(rows.union(self._own))))))
-        return self._priced(self._best(self._ready[1], now, None))
+        outlook = self._forecast.outlook(now)
+        prospects, key = self._prospects(outlook), frozenset(ready)
+        if self._ready is None or self._ready[:2] != (key, prospects):
+            self._ready = key, prospects, self._of(_kept(prospects.candidates, key))
+        return self._priced(self._best(self._ready[2], outlook, None))
+
+    def _prospects(self, outlook: Outlook | None) -> Prospects:
+        drift = 1.0 if outlook is None else outlook.device_factor / outlook.edge_factor
+        return self._usual if 1 / _DRIFT <= drift <= _DRIFT else self._all
 
     @cached_property
-    def _rows(self) -> dict[Configuration, int]:
-        table = self._prospects.candidates
-        return {table.configuration(row): row for row in range(len(table))}
-
-    @cached_property
-    def _own(self) -> list[int]:
-        return [row for configuration, row in self._rows.items() if configuration.device_only]
+    def _all(self) -> Prospects:
+        return self._of(self._candidates)
 
     def _of(self, candidates: Candidates) -> Prospects:
         return Prospects(candidates, race=self._race, margin=self._margin)
 
-    def _best(self, prospects: Prospects, now: Seconds, present: int | None) -> _Decision:
-        outlook = self._forecast.outlook(now)
-        fares = prospects.fares(outlook, self.goal.deadline)
-        place = self._choose(fares, present)
+    def _best(self, prospects: Prospects, outlook: Outlook | None, before: _Decision | None) -> _Decision:
+        fares, table = prospects.fares(outlook, self.goal.deadline), prospects.candidates
+        place = self._choose(table, fares, None if before is None else before.configuration)
         return _Decision(
-            table=prospects.candidates,
+            table=table,
             row=int(fares.rows[place]),
             outlook=outlook,
             chance=float(fares.chance[place]),
             expected=float(fares.expected[place]),
         )
 
-    def _choose(self, fares: Fares, present: int | None) -> int:
+    def _choose(self, table: Candidates, fares: Fares, present: Configuration | None) -> int:
         """Place of the highest expected accuracy in time; of those as good and as likely in time the fastest.
 
         Accuracies within the tolerance count as equal. A chance is no measured accuracy: whoever is likelier in time
@@ -181,8 +181,9 @@ class Controller:
         first = int(expected.argmax())
         best = expected[first]
         if goal.least_gain and present is not None:
-            kept = np.flatnonzero((fares.rows == present) & (best - expected < goal.least_gain))
-            if kept.size:
+            near = (best - expected < goal.least_gain).nonzero()[0].tolist()
+            kept = [place for place in near if table.configuration(fares.rows[place]) == present]
+            if kept:
                 return int(kept[0])
         equal = (expected >= best - TOLERANCE - DUST) & (chance >= chance[first] - _ROUNDING)
         good = (equal | (expected >= best - DUST)).nonzero()[0]
@@ -196,7 +197,7 @@ class Controller:
         return replace(priced, meets_deadline=False) if late else priced
 
     def __repr__(self) -> str:
-        return f"<Controller {format_duration(self.goal.deadline)} on {self._prospects.candidates!r}: {self.plan!r}>"
+        return f"<Controller {format_duration(self.goal.deadline)} on {self._usual.candidates!r}: {self.plan!r}>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -212,6 +213,12 @@ class _Decision:
     @property
     def configuration(self) -> Configuration:
         return self.table.configuration(self.row)
+
+
+def _kept(table: Candidates, ready: frozenset[Configuration]) -> Candidates:
+    """Those that are ready, and those that stay on the device."""
+    rows = [row for row in range(len(table)) if not table.messages[row] or table.configuration(row) in ready]
+    return table.keep(np.array(rows))
 
 
 def _median_conditions(outlook: Outlook) -> Conditions:
