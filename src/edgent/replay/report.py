@@ -32,6 +32,8 @@ AHEAD = 0.01
 """The regime oracle must be this far ahead of the best baseline for a gap to be spoken of."""
 
 _STATES = grid(BitsPerSecond(1e4), BitsPerSecond(2e8), 428)  # as many states as the paper's map has
+_MOST = 200_000  # requests on a trace; their outcomes are all held at once
+_OFTEN = 0.01  # seconds between requests, back to back
 _TOO_FEW = 8  # requests below which starting processes takes longer than it saves
 
 
@@ -156,10 +158,16 @@ def replay(
         done: Told how many traces are done, after each.
 
     Raises:
-        InputError: no trace.
+        InputError: no trace, or one too long.
     """
     if not traces:
         raise InputError("found no trace, expected one or more")
+    for trace in traces:
+        if trace.duration > _MOST * (request.interval or _OFTEN):
+            raise InputError(
+                f"{trace.name}: lasts {format_duration(trace.duration)}, expected at most {_MOST} requests: "
+                "cut it, or let them come less often"
+            )
     job = _job(request)
     found = []
     for each in _all(job, traces, processes or os.cpu_count() or 1, pool):
