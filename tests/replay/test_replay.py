@@ -186,6 +186,8 @@ def test_the_bandit_learns_that_the_link_is_good() -> None:
         {"interval": -1.0},
         {"variation": -0.1},
         {"seed": -1},
+        {"call_time": -0.001},
+        {"call_time": math.inf},
     ],
 )
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
@@ -269,3 +271,12 @@ def test_ours_predicts_what_a_request_takes_on_a_link_that_never_changes() -> No
     plan = who._controller.plan
     assert plan is not None and plan.configuration == job.choices.table.configuration(who.choose(60.0))
     assert plan.stages.total == pytest.approx(job.choices.latency(2e6)[who.choose(60.0)], abs=5e-4)
+
+
+def test_what_a_call_takes_is_the_users_to_tell() -> None:
+    usual, slow = (Choices.of(candidates(), Seconds(0.1), race=False, call_time=Seconds(t)) for t in (0.002, 0.012))
+    crossing = usual.remote & (usual.bits_up > 0)
+    same = [slow.table.configuration(row) == usual.table.configuration(row) for row in range(len(slow.table))]
+    assert all(same) and crossing.any()
+    later = slow.latency(2e6) - usual.latency(2e6)
+    assert later == pytest.approx(np.where(usual.remote, 0.010, 0.0))

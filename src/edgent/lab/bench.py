@@ -122,6 +122,11 @@ class Bench:
             )
             self._rivals[codec].ask(self._picture(0))  # connects, and warms both sides
 
+    def conditions(self) -> Conditions:
+        """See `DeviceProcess.conditions`."""
+        found = None if self._device is None else self._device.conditions
+        return ALONE if found is None else found
+
     def overruns(self) -> tuple[int, int, float]:
         """See `DeviceProcess.overruns`."""
         return self._pace.holds, self._pace.overruns, self._pace.worst_overrun

@@ -189,6 +189,11 @@ class DeviceProcess:
         requests: tuple[Request, ...] = self._answer()
         return requests
 
+    def conditions(self) -> Conditions:
+        """Link and edge as the device now takes them to be."""
+        found: Conditions = self._ask("conditions")
+        return found
+
     def overruns(self) -> tuple[int, int, float]:
         """Pieces of work held to the pace, those that came too late for it, and the worst of them in seconds."""
         counted: tuple[int, int, float] = self._ask("overruns")

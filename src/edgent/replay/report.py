@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edgent.errors import InputError
 from edgent.link.traces import Trace
+from edgent.link.transfer import CALL_TIME
 from edgent.planning.algorithm2 import Recipe, build_map, grid
 from edgent.planning.candidates import Candidates
 from edgent.planning.plan import RAW, Configuration
@@ -51,6 +52,7 @@ class Request:
         seed: Of all that is random.
         race: Whether all methods have a local branch when the edge is late, or none has.
         reward: What the mean reward is of.
+        call_time: What a call takes whatever its size and the link, seconds.
     """
 
     candidates: Candidates
@@ -62,6 +64,7 @@ class Request:
     seed: int = 0
     race: bool = True
     reward: Reward = LEXICOGRAPHIC
+    call_time: Seconds = CALL_TIME
 
     def __post_init__(self) -> None:
         if not 0 < self.deadline < math.inf:
@@ -72,6 +75,8 @@ class Request:
             raise InputError(f"variation {self.variation!r}: expected a coefficient from 0 to 2")
         if self.seed < 0:
             raise InputError(f"seed {self.seed}: expected 0 or more")
+        if not 0 <= self.call_time < math.inf:
+            raise InputError(f"call time {self.call_time!r}: expected 0 seconds or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -178,7 +183,7 @@ def replay(
 
 
 def _job(request: Request) -> Job:
-    choices = Choices.of(request.candidates, request.deadline, race=request.race)
+    choices = Choices.of(request.candidates, request.deadline, race=request.race, call_time=request.call_time)
     recipe = Recipe(bandwidths=_STATES, deadlines=[request.deadline], reward=request.reward)
     return Job(
         choices=choices,

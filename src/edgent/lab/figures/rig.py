@@ -91,6 +91,10 @@ class Rig:
             time.sleep(trace.duration)
         return device.end_stream()
 
+    def conditions(self) -> Conditions:
+        """Link and edge as the device now takes them to be."""
+        return self._started()[1].conditions()
+
     def overruns(self) -> tuple[int, int]:
         """Pieces of the device's work so far, and how many of them this machine finished too late."""
         pieces, overran, _ = self._started()[1].overruns()
