@@ -203,7 +203,7 @@ def test_no_trace_is_refused() -> None:
 @pytest.mark.parametrize("interval", [2.0, None])
 def test_a_trace_of_years_is_refused(interval: float | None) -> None:
     forever = Trace(name="years", starts=np.array([0.0, 1e9]), bandwidths=np.array([1e6, 1e6]), duration=Seconds(2e9))
-    with pytest.raises(InputError, match="years: lasts .* s, expected at most 200000 requests"):
+    with pytest.raises(InputError, match=r"years: lasts .* s, expected at most 200000 requests"):
         replay(request(interval=interval), [forever])
 
 
