@@ -121,8 +121,14 @@ def _live(lab: Lab, chosen: Setting, case: Case, trace: Trace) -> dict[str, Any]
 
     def run() -> dict[str, Any]:
         lab.progress(f"live: {chosen.name}, {trace.name}", 0, 1)
-        direction = _direction(chosen)
-        with Rig(chosen, environment="dynamic", direction=direction, race=True, round_trip=Seconds(0.0)) as rig:
+        with Rig(
+            chosen,
+            environment="dynamic",
+            direction=_direction(chosen),
+            race=True,
+            round_trip=Seconds(0.0),
+            deadline=case.deadline,
+        ) as rig:
             found = rig.follow(trace, PERIOD, case.deadline)
             return {
                 "totals": [each.total if math.isfinite(each.total) else None for each in found],
