@@ -4,7 +4,8 @@
 
 Live: edge, link and device are processes of this machine; the device is an emulated paper-pi3-resident with the
 controller of `--environment dynamic`, and a request comes every 0.25 s. The link adds no round trip, for the traces
-know none. Replayed: the method `edgent`, from the same profiles, the same race. TRACES is a folder with `oboe/` and
+know none. Replayed: the method `edgent`, from the same profiles, the same race, and a call takes what the live device
+found it to take by itself. TRACES is a folder with `oboe/` and
 `belgium-4g/` (scaled by 1/10); of either a seeded half of the links is drawn, and their first seconds are taken.
 Without one generated links take their place.
 
@@ -16,26 +17,30 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from edgent.errors import EdgentError
 from edgent.lab.figures.figure import Lab
-from edgent.lab.figures.links import excerpt
+from edgent.lab.figures.links import digest, excerpt
 from edgent.lab.figures.machines import Setting, setting
 from edgent.lab.figures.parts import Parts
-from edgent.lab.figures.streams import PERIOD, Course, stream, throughputs
+from edgent.lab.figures.rig import Rig
 from edgent.link.generator import generated
 from edgent.link.traces import Trace, load_traces
+from edgent.planning.candidates import Direction
 from edgent.replay import Request, replay
 from edgent.units import Seconds
 
 DEVICE = "paper-pi3-resident"
+PERIOD = Seconds(0.25)  # between requests
 BELGIUM = 0.1  # the logs' scale
 NEAR, WITHIN = 0.10, 0.02  # of the throughput, of the miss rate
 
@@ -59,15 +64,17 @@ class Compared:
     deadline_ms: float
     trace: str
     requests: int
+    call_ms: float
     live_throughput: float
     replay_throughput: float
     live_miss_rate: float
     replay_miss_rate: float
 
     def __str__(self) -> str:
-        shares = f"{self.live_miss_rate:8.1%} {self.replay_miss_rate:8.1%}"
         name = f"{self.setting.removeprefix(f'{DEVICE}, ')}, {self.deadline_ms:g} ms, {self.trace}"
-        return f"{name:52} {self.requests:5} {self.live_throughput:7.1f} {self.replay_throughput:7.1f} {shares}"
+        throughputs = f"{self.live_throughput:7.1f} {self.replay_throughput:7.1f}"
+        missed = f"{self.live_miss_rate:8.1%} {self.replay_miss_rate:8.1%}"
+        return f"{name:46} {self.requests:5} {self.call_ms:7.1f} {throughputs} {missed}"
 
 
 def links(folder: Path | None, count: int, seconds: float, seed: int) -> tuple[Trace, ...]:
@@ -76,46 +83,79 @@ def links(folder: Path | None, count: int, seconds: float, seed: int) -> tuple[T
         return tuple(generated(seed + number, seconds=seconds) for number in range(count))
     oboe = _drawn(load_traces(sorted((folder / "oboe").rglob("*.txt"))), count // 2, seed)
     belgium = _drawn(load_traces(sorted((folder / "belgium-4g").rglob("*.json"))), count - count // 2, seed)
-    return tuple(excerpt(trace, seconds) for trace in (*oboe, *(trace.scaled(BELGIUM) for trace in belgium)))
+    return tuple(excerpt(_awake(trace), seconds) for trace in (*oboe, *(trace.scaled(BELGIUM) for trace in belgium)))
+
+
+def _awake(trace: Trace) -> Trace:
+    """From where something first gets through: before that no device has an edge."""
+    first = int(np.flatnonzero(trace.bandwidths)[0])
+    begin = float(trace.starts[first])
+    return replace(
+        trace,
+        starts=trace.starts[first:] - begin,
+        bandwidths=trace.bandwidths[first:],
+        duration=Seconds(trace.duration - begin),
+    )
 
 
 def compared(lab: Lab, case: Case, trace: Trace) -> Compared:
     """Runs a case on a link both ways."""
     chosen = setting(lab, DEVICE, coded=case.coded)
-    live = stream(
-        lab,
-        Course(
-            setting=chosen,
-            environment="dynamic",
-            deadline=case.deadline,
-            trace=trace,
-            race=True,
-            round_trip=Seconds(0.0),
-        ),
-    )
-    report = replay(_request(chosen, case), [trace], processes=1)
+    live = _live(lab, chosen, case, trace)
+    report = replay(_request(chosen, case, live["call_time"]), [trace], processes=1)
     return Compared(
         setting=chosen.name,
         deadline_ms=case.deadline * 1e3,
         trace=trace.name,
-        requests=len(live),
-        live_throughput=float(np.mean(throughputs(live))),
+        requests=len(live["totals"]),
+        call_ms=live["call_time"] * 1e3,
+        live_throughput=float(np.mean([1 / total if total else 0.0 for total in live["totals"]])),
         replay_throughput=report.mean("edgent", "throughput"),
-        live_miss_rate=float(np.mean([not each.deadline_met for each in live])),
+        live_miss_rate=1 - float(np.mean(live["met"])),
         replay_miss_rate=report.mean("edgent", "missed"),
     )
 
 
-def _request(chosen: Setting, case: Case) -> Request:
-    table = chosen.candidates
+def _live(lab: Lab, chosen: Setting, case: Case, trace: Trace) -> dict[str, Any]:
+    """Latencies (None: no answer), whether in time, and what the device found a call to take at the end."""
+
+    def run() -> dict[str, Any]:
+        lab.progress(f"live: {chosen.name}, {trace.name}", 0, 1)
+        with Rig(
+            chosen,
+            environment="dynamic",
+            direction=_direction(chosen),
+            race=True,
+            round_trip=Seconds(0.0),
+            deadline=case.deadline,
+        ) as rig:
+            found = rig.follow(trace, PERIOD, case.deadline)
+            return {
+                "totals": [each.total if math.isfinite(each.total) else None for each in found],
+                "met": [each.deadline_met for each in found],
+                "call_time": rig.conditions().uplink.call_time,
+            }
+
+    depends = {**chosen.document(), "deadline": case.deadline, "period": PERIOD, "trace": digest([trace])}
+    live: dict[str, Any] = lab.parts.part("live", depends, run)
+    return live
+
+
+def _request(chosen: Setting, case: Case, call_time: float) -> Request:
     return Request(
-        candidates=table if chosen.coded else table.restricted(direction="edge-first"),
+        candidates=chosen.candidates.restricted(direction=_direction(chosen)),
         device=chosen.profile,
         edge=chosen.edge,
         deadline=case.deadline,
         interval=PERIOD,
         race=True,
+        call_time=Seconds(call_time),
     )
+
+
+def _direction(chosen: Setting) -> Direction:
+    """Both ways where codecs make crossings small; as in the figures."""
+    return "any" if chosen.coded else "edge-first"
 
 
 def pooled(found: Sequence[Compared]) -> Compared:
@@ -130,6 +170,7 @@ def pooled(found: Sequence[Compared]) -> Compared:
         deadline_ms=found[0].deadline_ms,
         trace="all",
         requests=sum(weights),
+        call_ms=mean([each.call_ms for each in found]),
         live_throughput=mean([each.live_throughput for each in found]),
         replay_throughput=mean([each.replay_throughput for each in found]),
         live_miss_rate=mean([each.live_miss_rate for each in found]),
@@ -154,8 +195,8 @@ def _told(what: str, done: int, whole: int) -> None:
 
 
 def _print(found: Sequence[Compared], alls: Sequence[Compared]) -> None:
-    print(f"{'emulated ' + DEVICE:52} {'':5} {'inferences/s':^15} {'missed':^17}")
-    print(f"{'':52} {'':5} {'live':>7} {'replay':>7} {'live':>8} {'replay':>8}")
+    print(f"{'emulated ' + DEVICE:46} {'':5} {'a call':>7} {'inferences/s':^15} {'missed':^17}")
+    print(f"{'':46} {'':5} {'ms':>7} {'live':>7} {'replay':>7} {'live':>8} {'replay':>8}")
     for each in (*found, *alls):
         print(each)
     for each in alls:

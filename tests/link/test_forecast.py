@@ -9,6 +9,7 @@ import pytest
 import edgent.link.forecast
 from edgent.errors import InputError
 from edgent.link.forecast import LinkForecast
+from edgent.link.predictive import NOTHING
 from edgent.units import Seconds
 
 
@@ -116,6 +117,14 @@ def test_a_link_thought_to_be_slow_is_not_thought_slower_each_time_a_transfer_is
     for k in range(10):
         forecast.observe_cut(20_000, 0.1, at=Seconds(32.0 + k))  # slower than 1.6 Mbit/s
     assert median(forecast, 42.0) == pytest.approx(before, rel=0.5)
+
+
+def test_a_link_on_which_next_to_nothing_passes_is_an_outage_in_all_but_name() -> None:
+    forecast = plain()
+    for k in range(5):
+        forecast.observe(1_000, 1e9, at=Seconds(1e9 * (k + 1)))
+    told = forecast.predictive(Seconds(6e9))
+    assert told is not None and (told.bandwidths >= NOTHING).all()
 
 
 def test_what_was_just_seen_is_surer_than_what_was_seen_a_while_ago() -> None:

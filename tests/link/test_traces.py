@@ -84,13 +84,16 @@ def test_csv_names_its_units(header: str, rows: str) -> None:
         ("s,Mbit/s\n0,1\n1,nan\n", "line 3: found '1 nan', expected 2 numbers"),
         ("s,Mbit/s\n0,1\n1,fast\n", "line 3"),
         ("s,Mbit/s\n0,1\n1,inf\n", "line 3"),
-        ("time,bandwidth\n0,1\n1,1\n", "'1time'"),
+        ("time,bandwidth\n0,1\n1,1\n", "found a column 'time', expected its unit"),
+        ("s,bandwidth\n0,1\n1,1\n", "found a column 'bandwidth', expected its unit"),
         ("1 2 3\n", "expected 1 (mahimahi), 2 (oboe) or 6 columns"),
         ("0 1000\n500 900\n", "not Oboe's"),
         ("s,Mbit/s\n0,0\n1,0\n", "nothing ever gets through"),
         ("[1, 2]", "found other JSON"),
         ("[", "no complete JSON"),
         ("100\n50\n", "found 0.05 after 0.1"),
+        ("-5\n3\n", "found times -5 .. 3, expected milliseconds"),
+        ("0\n1453121790686\n", "expected milliseconds from the trace's begin"),
     ],
 )
 def test_bad_traces_are_refused_in_one_line(text: str, message: str, tmp_path: Path) -> None:

@@ -186,6 +186,8 @@ def test_the_bandit_learns_that_the_link_is_good() -> None:
         {"interval": -1.0},
         {"variation": -0.1},
         {"seed": -1},
+        {"call_time": -0.001},
+        {"call_time": math.inf},
     ],
 )
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
@@ -196,6 +198,13 @@ def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
 def test_no_trace_is_refused() -> None:
     with pytest.raises(InputError, match="no trace"):
         replay(request(), [])
+
+
+@pytest.mark.parametrize("interval", [2.0, None])
+def test_a_trace_of_years_is_refused(interval: float | None) -> None:
+    forever = Trace(name="years", starts=np.array([0.0, 1e9]), bandwidths=np.array([1e6, 1e6]), duration=Seconds(2e9))
+    with pytest.raises(InputError, match=r"years: lasts .* s, expected at most 200000 requests"):
+        replay(request(interval=interval), [forever])
 
 
 class Alone(Method):
@@ -262,3 +271,12 @@ def test_ours_predicts_what_a_request_takes_on_a_link_that_never_changes() -> No
     plan = who._controller.plan
     assert plan is not None and plan.configuration == job.choices.table.configuration(who.choose(60.0))
     assert plan.stages.total == pytest.approx(job.choices.latency(2e6)[who.choose(60.0)], abs=5e-4)
+
+
+def test_what_a_call_takes_is_the_users_to_tell() -> None:
+    usual, slow = (Choices.of(candidates(), Seconds(0.1), race=False, call_time=Seconds(t)) for t in (0.002, 0.012))
+    crossing = usual.remote & (usual.bits_up > 0)
+    same = [slow.table.configuration(row) == usual.table.configuration(row) for row in range(len(slow.table))]
+    assert all(same) and crossing.any()
+    later = slow.latency(2e6) - usual.latency(2e6)
+    assert later == pytest.approx(np.where(usual.remote, 0.010, 0.0))

@@ -79,8 +79,7 @@ def _bandwidths(traces: list[Path], scale: float, grid: str) -> tuple[float, ...
     if grid:
         return _grid(grid)
     loaded = [trace.scaled(scale) for trace in load_traces(traces)]
-    for doubt in (doubt for trace in loaded for doubt in trace.doubts):
-        show.err.print(f"edgent: warning: {doubt}")
+    show.warn(*(doubt for trace in loaded for doubt in trace.doubts))
     return tuple(trace.mean for trace in loaded)
 
 

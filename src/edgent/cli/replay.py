@@ -66,7 +66,7 @@ def replay(
         reward=find_reward(reward),
     )
     links = tuple(trace.scaled(scale) for trace in _links(traces, candidates))
-    _doubt(links)
+    show.warn(*(doubt for link in links for doubt in link.doubts))
     with show.progress("replaying") as progress:
         report = run(request, links, done=lambda count: progress(count, len(links)))
     if as_json:
@@ -88,11 +88,6 @@ def _links(paths: list[Path], candidates: Candidates) -> tuple[Trace, ...]:
         for path in paths
         for link in ((load_records(path, candidates),) if is_records(path) else load_traces([path]))
     )
-
-
-def _doubt(links: tuple[Trace, ...]) -> None:
-    for doubt in (line for link in links for line in link.doubts):
-        show.err.print(f"warning: {doubt}", soft_wrap=True, highlight=False)
 
 
 def _print(report: Report) -> None:

@@ -66,6 +66,12 @@ def percent(value: float | None) -> str:
     return "-" if value is None or math.isnan(value) else f"{value * 100:.1f} %"
 
 
+def warn(*lines: str) -> None:
+    """What seems wrong, but may be as it is."""
+    for line in lines:
+        err.print(f"edgent: warning: {line}", soft_wrap=True)
+
+
 def check_output(path: Path | None) -> None:
     """Refuses an output file before the work is done for it.
 

@@ -26,7 +26,6 @@ from edgent.runtime.workbench import Input
 from edgent.telemetry import Record
 from edgent.units import Seconds
 
-_WAITING = Seconds(1.0)  # deadline of a device that is only given configurations
 _CONNECTING = 20.0  # seconds; over a slow link the edge's profile takes its time
 _FIRST = 4  # requests from which a device learns what a call takes
 
@@ -56,7 +55,7 @@ class Bench:
         self._device = Device(
             self._model,
             edge=edge or None,
-            deadline=_WAITING,
+            deadline=Seconds(self._settings.deadline),
             device_profile=self._profile,
             host_profile=self._table,
             calibration=self._calibration,
@@ -121,6 +120,11 @@ class Bench:
                 host_seconds=encoding_seconds(self._table, codec),
             )
             self._rivals[codec].ask(self._picture(0))  # connects, and warms both sides
+
+    def conditions(self) -> Conditions:
+        """See `DeviceProcess.conditions`."""
+        found = None if self._device is None else self._device.conditions
+        return ALONE if found is None else found
 
     def overruns(self) -> tuple[int, int, float]:
         """See `DeviceProcess.overruns`."""

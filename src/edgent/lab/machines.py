@@ -110,6 +110,7 @@ class DeviceSettings:
         codecs: that its own plans may use; None: all.
         environment: how its own plans follow the link.
         race: whether it starts a local branch where the edge is late.
+        deadline: that its requests usually have, seconds; its own plans keep the margin of this one.
         hidden: seed of its layers' hidden factors; None: one factor for all.
     """
 
@@ -122,6 +123,7 @@ class DeviceSettings:
     codecs: tuple[str, ...] | None = None
     environment: Literal["static", "dynamic", "paper-dynamic"] = "static"
     race: bool = True
+    deadline: float = 1.0
     hidden: int | None = None
 
 
@@ -190,6 +192,11 @@ class DeviceProcess:
         """Waits for the end of what `begin_stream` began."""
         requests: tuple[Request, ...] = self._answer()
         return requests
+
+    def conditions(self) -> Conditions:
+        """Link and edge as the device now takes them to be."""
+        found: Conditions = self._ask("conditions")
+        return found
 
     def overruns(self) -> tuple[int, int, float]:
         """Pieces of work held to the pace, those that came too late for it, and the worst of them in seconds."""

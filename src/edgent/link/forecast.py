@@ -157,9 +157,8 @@ class LinkForecast:
         nodes, weights = self.detector.components(steps=self._steps(now))
         persists = self._persistence.chance(now - self._at)
         weights *= (1 - persists) / np.add.reduce(weights)
-        inner = mixture_quantiles(
-            np.concatenate([nodes, self._persistence.nodes()[None, :]]), np.concatenate([weights, [persists]])
-        )
+        mixed = np.concatenate([nodes, self._persistence.nodes()[None, :]]), np.concatenate([weights, [persists]])
+        inner = np.maximum(mixture_quantiles(*mixed), NOTHING)
         counts = self._seen[int(persists > _LIKELY)]
         self._compared = inner, counts
         moved = _MODEL + counts

@@ -36,6 +36,7 @@ IMPLAUSIBLE = 200e6
 _LONG_OUTAGE = 600.0  # seconds
 _PACKET = 1500  # bytes, mahimahi's
 _BIN = 0.5  # seconds in which its packets are counted
+_LONGEST = 30 * 86400.0  # seconds that mahimahi's may last: what is longer counts from another beginning than its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -260,6 +261,8 @@ def _of_mahimahi(rows: Floats, name: str) -> Trace:
     """Packets that may pass, counted in half seconds."""
     at = rows[:, 0] / 1e3
     _check_rising(at, standing=True)
+    if not 0 <= at[0] <= at[-1] <= _LONGEST:
+        raise InputError(f"found times {rows[0, 0]:g} .. {rows[-1, 0]:g}, expected milliseconds from the trace's begin")
     bins = int(at[-1] // _BIN) + 1
     packets = np.bincount((at // _BIN).astype(np.intp), minlength=bins)
     starts = _BIN * np.arange(bins, dtype=np.float64)
@@ -273,7 +276,7 @@ def _of_csv(lines: list[tuple[int, str]], name: str) -> Trace:
         lines = lines[1:]
         if len(header) != 2:
             raise InputError(f"found the header {','.join(header)!r}, expected two columns like s,Mbit/s")
-        seconds, bits = parse_duration(f"1{_unit(header[0])}", "time of"), parse_bandwidth(f"1{_unit(header[1])}")
+        seconds, bits = _worth(header[0], parse_duration), _worth(header[1], parse_bandwidth)
     rows = _numbers([(number, line.replace(",", " ")) for number, line in lines], 2)
     _check_rising(rows[:, 0], standing=False)
     times = (rows[:, 0] - rows[:1, 0]) * seconds
@@ -283,10 +286,13 @@ def _of_csv(lines: list[tuple[int, str]], name: str) -> Trace:
     return _trace(name, times, rows[:, 1] * bits, float(times[-1]) + usual)
 
 
-def _unit(title: str) -> str:
-    """The unit that a column's title ends in: "s", "time_s", "bandwidth (Mbit/s)"."""
+def _worth(title: str, parse: Callable[[str], float]) -> float:
+    """One of the unit that a column's title ends in: "s", "time_s", "bandwidth (Mbit/s)"."""
     unit = re.split(r"[ _(\[]", title.rstrip(")]"))[-1].lower()
-    return "s" if unit in ("seconds", "sec") else unit
+    try:
+        return parse("1s" if unit in ("seconds", "sec") else f"1{unit}")
+    except InputError:
+        raise InputError(f"found a column {title!r}, expected its unit at the end, as in s,Mbit/s") from None
 
 
 def _trace(name: str, starts: Floats, bandwidths: Floats, duration: float) -> Trace:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgent.link import TransferModel
 from edgent.link.traces import Trace
+from edgent.link.transfer import CALL_TIME
 from edgent.planning.candidates import Candidates
 from edgent.planning.frontier import frontier
 from edgent.planning.oracles import best_in_time
@@ -21,7 +22,8 @@ from edgent.units import BitsPerSecond, Seconds
 
 Floats = NDArray[np.float64]
 
-LINK = TransferModel(bandwidth=BitsPerSecond(1.0))  # its headers and messages; at 1 bit/s the wire's time is its bits
+LINK = TransferModel(bandwidth=BitsPerSecond(1.0), call_time=Seconds(0.0))
+"""Its headers and messages; at 1 bit/s the wire's time is its bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,6 +40,7 @@ class Choices:
         after: Device seconds after the download.
         bits_up: On the wire, headers included.
         bits_down: The same.
+        call_time: What a call takes whatever its size and the link, seconds; in `between`.
         rescue: Accuracy of the local branch that the device gives at the deadline when the edge is late; 0: none.
         need: Bandwidth from which on it is in time, bits per second.
     """
@@ -51,25 +54,25 @@ class Choices:
     after: Floats
     bits_up: Floats
     bits_down: Floats
+    call_time: Seconds
     rescue: Floats
     need: Floats
 
     @classmethod
-    def of(cls, candidates: Candidates, deadline: Seconds, *, race: bool) -> Choices:
+    def of(cls, candidates: Candidates, deadline: Seconds, *, race: bool, call_time: Seconds = CALL_TIME) -> Choices:
         """The choices among some candidates; with a race, the device starts a local branch that still fits."""
-        every = cls._all(candidates.frontier(), deadline, race)
+        every = cls._all(candidates.frontier(), deadline, race, call_time)
         seconds, bits = every.before + every.between + every.after, every.bits_up + every.bits_down
         kept = frontier(every.accuracy, np.stack([seconds, bits, -every.rescue]))
-        return cls._all(every.table.keep(kept), deadline, race)
+        return cls._all(every.table.keep(kept), deadline, race, call_time)
 
     @classmethod
-    def _all(cls, table: Candidates, deadline: Seconds, race: bool) -> Choices:
+    def _all(cls, table: Candidates, deadline: Seconds, race: bool, call_time: Seconds) -> Choices:
         remote = table.messages > 0
         ahead = table.head + table.encode
         before, after = table.prepare + ahead, table.suffix
-        call = LINK.round_trip + LINK.call_time
-        between = np.where(remote, table.middle + call, 0.0)
-        bits_up = np.where(remote, LINK.uplink(table.bytes_up) - call, 0.0)
+        between = np.where(remote, table.middle + call_time, 0.0)
+        bits_up = np.where(remote, LINK.uplink(table.bytes_up), 0.0)
         bits_down = np.where(remote, LINK.downlink(table.bytes_down), 0.0)
         left = deadline - (before + between + after)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -84,6 +87,7 @@ class Choices:
             after=after,
             bits_up=bits_up,
             bits_down=bits_down,
+            call_time=call_time,
             rescue=_rescue(table, deadline - ahead) if race else np.zeros(len(table)),
             need=need,
         )

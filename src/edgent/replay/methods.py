@@ -53,6 +53,7 @@ class Ours(Method):
     def __init__(self, choices: Choices, *, race: bool, change_points: bool = True) -> None:
         uplink, downlink = (_forecast(change_points) for _ in range(2))
         self._forecast = LinkOutlook(uplink, downlink)
+        self._forecast.call_time = choices.call_time
         self._controller = Controller(choices.table, self._forecast, Goal(deadline=choices.deadline), race=race)
         self._rows = {choices.table.configuration(row): row for row in range(choices.remote.size)}
         self._alone = int(np.flatnonzero(~choices.remote)[0])

@@ -46,7 +46,7 @@ class Method:
 
 def sample(event: Transfer) -> float:
     """The bandwidth that a transfer tells, bits per second; half of its bound where it was cut short."""
-    rate = (LINK.uplink(event.size) - LINK.call_time) / event.seconds
+    rate = LINK.uplink(event.size) / event.seconds
     return rate / 2 if event.cut else rate
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from edgent.errors import InputError
 from edgent.link.traces import Trace
+from edgent.link.transfer import CALL_TIME
 from edgent.planning.candidates import Candidates
 from edgent.replay.choices import LINK
 from edgent.telemetry import Record, read_records
@@ -48,10 +49,10 @@ def trace_of(records: Iterable[Record], candidates: Candidates, name: str) -> Tr
     starts, bandwidths, now = [], [], 0.0
     for record in records:
         sent = sizes.get(record.plan.configuration) if record.plan is not None and record.by == "edge" else None
-        seconds = record.stages.uplink - LINK.call_time
+        seconds = record.stages.uplink - CALL_TIME
         if sent is not None and seconds > 0 and record.total > 0:
             starts.append(now)
-            bandwidths.append((LINK.uplink(sent) - LINK.call_time) / seconds)
+            bandwidths.append(LINK.uplink(sent) / seconds)
         now += record.total
     if len(starts) < 2:
         raise InputError(f"{name}: found {len(starts)} records that tell a bandwidth, expected 2 or more of this model")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edgent.errors import InputError
 from edgent.link.traces import Trace
+from edgent.link.transfer import CALL_TIME
 from edgent.planning.algorithm2 import Recipe, build_map, grid
 from edgent.planning.candidates import Candidates
 from edgent.planning.plan import RAW, Configuration
@@ -32,6 +33,8 @@ AHEAD = 0.01
 """The regime oracle must be this far ahead of the best baseline for a gap to be spoken of."""
 
 _STATES = grid(BitsPerSecond(1e4), BitsPerSecond(2e8), 428)  # as many states as the paper's map has
+_MOST = 200_000  # requests on a trace; their outcomes are all held at once
+_OFTEN = 0.01  # seconds between requests, back to back
 _TOO_FEW = 8  # requests below which starting processes takes longer than it saves
 
 
@@ -49,6 +52,7 @@ class Request:
         seed: Of all that is random.
         race: Whether all methods have a local branch when the edge is late, or none has.
         reward: What the mean reward is of.
+        call_time: What a call takes whatever its size and the link, seconds.
     """
 
     candidates: Candidates
@@ -60,6 +64,7 @@ class Request:
     seed: int = 0
     race: bool = True
     reward: Reward = LEXICOGRAPHIC
+    call_time: Seconds = CALL_TIME
 
     def __post_init__(self) -> None:
         if not 0 < self.deadline < math.inf:
@@ -70,6 +75,8 @@ class Request:
             raise InputError(f"variation {self.variation!r}: expected a coefficient from 0 to 2")
         if self.seed < 0:
             raise InputError(f"seed {self.seed}: expected 0 or more")
+        if not 0 <= self.call_time < math.inf:
+            raise InputError(f"call time {self.call_time!r}: expected 0 seconds or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -156,10 +163,16 @@ def replay(
         done: Told how many traces are done, after each.
 
     Raises:
-        InputError: no trace.
+        InputError: no trace, or one too long.
     """
     if not traces:
         raise InputError("found no trace, expected one or more")
+    for trace in traces:
+        if trace.duration > _MOST * (request.interval or _OFTEN):
+            raise InputError(
+                f"{trace.name}: lasts {format_duration(trace.duration)}, expected at most {_MOST} requests: "
+                "cut it, or let them come less often"
+            )
     job = _job(request)
     found = []
     for each in _all(job, traces, processes or os.cpu_count() or 1, pool):
@@ -170,7 +183,7 @@ def replay(
 
 
 def _job(request: Request) -> Job:
-    choices = Choices.of(request.candidates, request.deadline, race=request.race)
+    choices = Choices.of(request.candidates, request.deadline, race=request.race, call_time=request.call_time)
     recipe = Recipe(bandwidths=_STATES, deadlines=[request.deadline], reward=request.reward)
     return Job(
         choices=choices,

@@ -124,7 +124,8 @@ class _Run:
         self._job, self._world, self._who, self._every = job, world, who, every
         self._pending: deque[Transfer] = deque()
         self._remote = job.choices.remote.tolist()
-        self._probe_bits = LINK.uplink(PROBE) - LINK.call_time
+        self._call_time = job.choices.call_time
+        self._probe_bits = LINK.uplink(PROBE)
         self._patience = min(_PATIENCE, 2 * self._probe_bits / job.choices.useful)
         self._probes = self._patience > 0  # else nothing that is sent is ever better
         self._claims: list[tuple[float, bool]] = []
@@ -187,14 +188,14 @@ class _Run:
     def _probe(self, at: float, until: float, patience: float) -> None:
         end = self._world.trace.arrival(at, self._probe_bits)
         self._send(PROBE, at, end, min(until, at + patience))
-        self._probe_from = at + (self._pending[-1].seconds + LINK.call_time) / _SHARE
+        self._probe_from = at + (self._pending[-1].seconds + self._call_time) / _SHARE
 
     def _send(self, size: float, begin: float, end: float, until: float) -> None:
         ended = min(end, until)
         seconds = max(ended - begin, _LEAST)
         self._pending.append(Transfer(direction="up", size=size, seconds=seconds, at=Seconds(ended), cut=end > until))
-        wire = self._patience if end > until else 2 * seconds * self._probe_bits / (LINK.uplink(size) - LINK.call_time)
-        self._lead = min(self._patience, wire) + LINK.call_time
+        wire = self._patience if end > until else 2 * seconds * self._probe_bits / LINK.uplink(size)
+        self._lead = min(self._patience, wire) + self._call_time
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class Rig:
         direction: Which cuts they may have.
         race: Whether the device starts a local branch where the edge is late.
         round_trip: Of the link.
+        deadline: That requests usually have, seconds; see `DeviceSettings`.
     """
 
     def __init__(
@@ -48,9 +49,10 @@ class Rig:
         direction: Direction = "any",
         race: bool = False,
         round_trip: Seconds = ROUND_TRIP,
+        deadline: float = 1.0,
     ) -> None:
         self.setting = setting
-        self._round_trip = round_trip
+        self._round_trip, self._deadline = round_trip, deadline
         self._environment, self._direction, self._race = environment, direction, race
         self._stack = contextlib.ExitStack()
         self._pieces = self._late = 0
@@ -91,6 +93,10 @@ class Rig:
             time.sleep(trace.duration)
         return device.end_stream()
 
+    def conditions(self) -> Conditions:
+        """Link and edge as the device now takes them to be."""
+        return self._started()[1].conditions()
+
     def overruns(self) -> tuple[int, int]:
         """Pieces of the device's work so far, and how many of them this machine finished too late."""
         pieces, overran, _ = self._started()[1].overruns()
@@ -130,4 +136,5 @@ class Rig:
             codecs=None if setting.coded else ("float32",),
             environment=self._environment,
             race=self._race,
+            deadline=self._deadline,
         )

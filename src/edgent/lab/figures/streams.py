@@ -15,12 +15,10 @@ from edgent.lab.runs import Request
 from edgent.link.traces import Trace
 from edgent.planning.candidates import Direction
 from edgent.planning.plan import Configuration
-from edgent.units import Seconds
 
 Environment = Literal["static", "dynamic", "paper-dynamic"]
 
-PERIOD = Seconds(0.25)
-"""Between requests."""
+_PERIOD = 0.25  # seconds between requests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,41 +30,33 @@ class Course:
         environment: How it follows the link.
         deadline: Seconds.
         trace: The link.
-        race: Whether local branches are started beside the edge; the paper has none.
-        round_trip: Of the link.
     """
 
     setting: Setting
     environment: Environment
     deadline: float
     trace: Trace
-    race: bool = False
-    round_trip: Seconds = ROUND_TRIP
 
 
 def stream(lab: Lab, course: Course) -> tuple[Request, ...]:
-    """Every request of a device that follows a link live; float32 crosses in the paper's direction only."""
+    """Every request of a device that follows a link live; float32 crosses in the paper's direction only.
+
+    No local branches are started beside the edge: the paper has none.
+    """
     setting, trace = course.setting, course.trace
 
     def run() -> list[dict[str, Any]]:
         lab.progress(f"{setting.name}: {course.environment}, {trace.duration:.0f} s", 0, 1)
         direction: Direction = "any" if setting.coded else "edge-first"
-        with Rig(
-            setting,
-            environment=course.environment,
-            direction=direction,
-            race=course.race,
-            round_trip=course.round_trip,
-        ) as rig:
-            return list(map(_document, rig.follow(trace, PERIOD, course.deadline)))
+        with Rig(setting, environment=course.environment, direction=direction) as rig:
+            return list(map(_document, rig.follow(trace, _PERIOD, course.deadline)))
 
     depends = {
         **setting.document(),
         "environment": course.environment,
         "deadline": course.deadline,
-        "period": PERIOD,
-        "round_trip": course.round_trip,
-        "race": course.race,
+        "period": _PERIOD,
+        "round_trip": ROUND_TRIP,
         "trace": digest([trace]),
     }
     return tuple(map(_request, lab.parts.part("stream", depends, run)))
