@@ -12,6 +12,7 @@ from edgent.lab.link import ShapedLink
 from edgent.link import TransferModel
 from edgent.planning import Candidates, Conditions, Planner
 from edgent.planning.outlook import Transfer
+from edgent.runtime import watch
 from edgent.runtime.calibrator import calibration_for
 from edgent.runtime.chooser import Scope, Static
 from edgent.runtime.clock import MonotonicClock
@@ -19,6 +20,7 @@ from edgent.runtime.device import Device
 from edgent.runtime.dynamic import Dynamic, chooser_of
 from edgent.runtime.edge import Edge
 from edgent.runtime.linkstate import CALL_BYTES
+from edgent.runtime.messages import PROBE
 from edgent.testing import FakeEngine, FakeLink
 
 DEADLINE = 0.3
@@ -81,6 +83,42 @@ def test_after_transfers_that_were_all_given_up_the_device_stays_alone_until_one
     for turn in range(5):
         chooser.observe(crossed(1e8, 14.0 + turn))
     assert not chooser.choose(20.0, link(1e8), DEADLINE).configuration.device_only
+
+
+def test_who_goes_by_the_last_transfer_always_wants_a_look(scope):
+    assert Static(scope).wants_look(0.0, link(1e6), DEADLINE)
+
+
+def test_the_controller_wants_a_look_once_its_knowledge_is_old_and_only_where_the_link_matters(scope):
+    chooser = Dynamic(scope)
+    random = np.random.default_rng(0)
+    for turn in range(60):
+        for direction in ("up", "down"):
+            chooser.observe(crossed(2e6 * random.lognormal(0, 1.0), 3.0 * turn, direction=direction))
+    seen_at = 3.0 * 59
+    assert not chooser.wants_look(seen_at, link(2e6), DEADLINE)
+    assert chooser.wants_look(seen_at + 30.0, link(2e6), 0.02)
+    patient = 3600.0
+    assert chooser.choose(seen_at + 30.0, link(2e6), patient).configuration.device_only
+    assert not chooser.wants_look(seen_at + 30.0, link(2e6), patient)
+
+
+@pytest.mark.parametrize(("wanted", "probes"), [(True, True), (False, False)])
+def test_an_idle_link_is_measured_if_the_chooser_wants_a_look(model, slow, fast, monkeypatch, wanted, probes):
+    class Asked(Static):
+        def wants_look(self, now, conditions, deadline):
+            asked.append(now)
+            return wanted
+
+    for name in ("STALE", "ASK"):
+        monkeypatch.setattr(watch, name, 0.05)
+    asked = []
+    channel = FakeLink(Edge(model, profiles=[fast]).service.methods())
+    with Device(model, channel=channel, deadline=DEADLINE, device_profile=slow, environment=Asked) as device:
+        assert device.wait_ready(WITHIN)
+        before = channel.calls.count(PROBE)
+        assert until(lambda: len(asked) >= 3)
+        assert (channel.calls.count(PROBE) > before) is probes
 
 
 def test_a_deadline_of_one_request_is_that_requests_alone(scope):

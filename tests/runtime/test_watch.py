@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgent.runtime.watch import IDLE, RARELY, RETRY, STALE, Task, Watch
+from edgent.runtime.watch import ASK, IDLE, RARELY, RETRY, STALE, Task, Watch
 
 
 def connected(*, measures=True) -> Watch:
@@ -65,6 +65,14 @@ def test_a_connection_in_use_is_left_alone():
 def test_an_old_estimate_is_measured_again_unless_the_bandwidth_was_told():
     assert connected().next(10.0 + STALE) is Task.MEASURE
     assert connected(measures=False).next(10.0 + STALE) is Task.CHECK
+
+
+def test_where_nobody_plans_by_it_the_link_is_not_measured_and_that_is_asked_again_soon():
+    watch = connected()
+    watch.heard(10.0 + STALE)
+    watch.declined(10.0 + STALE)
+    assert watch.next(10.0 + STALE) == pytest.approx(10.0 + STALE + ASK)
+    assert watch.next(10.0 + STALE + ASK) is Task.MEASURE
 
 
 def test_answers_that_tell_the_bandwidth_spare_the_measuring():

@@ -70,6 +70,10 @@ class PaperDynamic:
             rows = np.union1d(self._own, np.array(others, dtype=np.intp))
         return best(self._table.keep(rows), conditions, deadline)
 
+    def wants_look(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> bool:  # noqa: ARG002 - see below
+        """Always: a map is looked up for whatever was seen last."""
+        return True
+
     def _built_for(self, deadline: Seconds) -> Algorithm3:
         """The algorithm with a map for a deadline; it looks its first state up at the next sample."""
         recipe = Recipe(bandwidths=STATES, deadlines=[deadline])

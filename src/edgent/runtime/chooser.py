@@ -44,6 +44,16 @@ class Chooser(Protocol):
         """
         ...
 
+    def wants_look(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> bool:
+        """Whether the next plan may depend on what a measurement of the link would find now.
+
+        Args:
+            now: As in `choose`.
+            conditions: Likewise.
+            deadline: What requests usually have.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
@@ -90,6 +100,10 @@ class Static:
         """See `Chooser.choose`."""
         table = self._frontier if ready is None else self._frontier.keep(self._among(ready))
         return best(table, conditions, deadline)
+
+    def wants_look(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> bool:  # noqa: ARG002 - see below
+        """Always: whoever goes by the last transfer alone wants that to be a recent one."""
+        return True
 
     def __repr__(self) -> str:
         return f"<Static on {self._frontier!r}>"

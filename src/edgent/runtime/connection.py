@@ -42,6 +42,7 @@ class Connection:
         clock: must be that of the channel.
         on_up: called on the background thread when the edge is there, also again after an outage.
         on_transfer: told every transfer that tells the link's bandwidth.
+        worth_measuring: asked before an idle link is measured: whether somebody would plan by what is found.
         wants_calibration: whether to fetch the edge's.
     """
 
@@ -54,10 +55,11 @@ class Connection:
         *,
         on_up: Callable[[EdgeFacts], None],
         on_transfer: Callable[[Transfer], None],
+        worth_measuring: Callable[[], bool],
         wants_calibration: bool = False,
     ) -> None:
         self._remote, self._model, self._link, self._clock = remote, model, link, clock
-        self._on_up, self._on_transfer = on_up, on_transfer
+        self._on_up, self._on_transfer, self._worth_measuring = on_up, on_transfer, worth_measuring
         self._meeting = Meeting(remote, model, wants_calibration=wants_calibration)
         self._watch = Watch(measures=not link.told)
         self._changed = threading.Condition()
@@ -200,8 +202,11 @@ class Connection:
             self._connect()
         elif task is Task.CHECK:
             self._check()
-        else:
+        elif self._worth_measuring():
             self._refresh()
+        else:
+            with self._changed:
+                self._watch.declined(self._clock.now())
 
     def _give_up(self, error: EdgentError) -> None:
         with self._changed:

@@ -55,15 +55,25 @@ class Dynamic:
         with self._lock:
             if self._uplink.dead(now) or self._downlink.dead(now):
                 return best(self._alone, conditions, deadline)
-            self._outlook.under(conditions)
-            if deadline != self._controller.goal.deadline:
-                self._controller.goal = replace(self._controller.goal, deadline=deadline)
+            self._under(conditions, deadline)
             if ready is not None:
                 return self._controller.among(ready, now)
             self._controller.decide(now)
             plan = self._controller.plan
             assert plan is not None, "it has just decided"
             return plan
+
+    def wants_look(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> bool:
+        """See `Chooser.wants_look`: whoever had looked would expect clearly more, as before a probe in a replay."""
+        with self._lock:
+            self._under(conditions, deadline)
+            self._controller.decide(now)
+            return self._controller.unconfirmed
+
+    def _under(self, conditions: Conditions, deadline: Seconds) -> None:
+        self._outlook.under(conditions)
+        if deadline != self._controller.goal.deadline:
+            self._controller.goal = replace(self._controller.goal, deadline=deadline)
 
     def __repr__(self) -> str:
         return f"<Dynamic: {self._controller!r}>"

@@ -150,6 +150,11 @@ class Plans:
             plan = known.chooser.choose(now, conditions, deadline, ready)
         return Choice(configuration=plan.configuration, plan=plan, why="")
 
+    def want_look(self, now: Seconds, deadline: Seconds, conditions: Conditions | None) -> bool:
+        """Whether a plan may depend on what a measurement of the link would find now; yes where that is not known."""
+        known = [each.chooser for each in self._together.values()]
+        return conditions is None or not known or any(each.wants_look(now, conditions, deadline) for each in known)
+
     def given(
         self,
         wanted: Configuration,

@@ -7,8 +7,8 @@
      |  ^                  |
      |  | failed           |-- something was late ----------------> Check now
      |  |                  |-- idle and nothing heard ------------> Check
-     `--+ Connect          `-- idle and the estimate is old ------> Measure
-       (again after RETRY)
+     `--+ Connect          `-- idle and the estimate is old ------> Measure, if somebody would plan
+       (again after RETRY)                                              by it; else asked again after ASK
 
 Requests themselves notice a dead edge soonest; this is for the time between them. A check costs some hundred bytes,
 which on a slow link are worth waiting for: the time between checks grows with what the last one took.
@@ -28,6 +28,7 @@ RETRY = 0.4  # the edge is to be found within 2 s of its return, which includes 
 IDLE = 2.0
 STALE = 2.5
 RARELY = 30.0
+ASK = 1.0
 _SHARE = 0.05  # of the time may go into checks
 _MEASURE_SHARE = 0.02  # of the time, and so of the link, may go into measuring it
 
@@ -54,7 +55,7 @@ class Watch:
         self._retry_at = -math.inf
         self._suspected = False
         self._heard_at = -math.inf
-        self._measured_at = self._answered_at = -math.inf
+        self._measured_at = self._answered_at = self._ask_at = -math.inf
         self._check_after, self._measure_after = IDLE, STALE
 
     def next(self, at: Seconds) -> Task | Seconds:
@@ -117,6 +118,10 @@ class Watch:
         self.heard(at, telling=True)
         self._measure_after = max(STALE, took / _MEASURE_SHARE)
 
+    def declined(self, at: Seconds) -> None:
+        """Nobody would plan otherwise for a measurement now."""
+        self._ask_at = at + ASK
+
     def suspected(self) -> None:
         """An answer was late."""
         self._suspected = True
@@ -124,7 +129,7 @@ class Watch:
     @property
     def _measure_at(self) -> float:
         spared = min(self._answered_at + STALE, self._measured_at + RARELY)
-        return max(self._measured_at + self._measure_after, spared)
+        return max(self._measured_at + self._measure_after, spared, self._ask_at)
 
     def __repr__(self) -> str:
         return f"<Watch {'up' if self.up else 'down'}, {self._busy} under way>"
