@@ -13,7 +13,8 @@ from edgent.errors import EdgeError, RefusedError
 from edgent.runtime import messages as m
 from edgent.runtime.device import Device
 from edgent.runtime.edge import Edge
-from edgent.runtime.wire import GrpcChannel
+from edgent.runtime.transport import Unary
+from edgent.runtime.wire import GrpcChannel, GrpcServer
 
 MAX = 1 << 20
 WITHIN = 20.0
@@ -150,3 +151,16 @@ def test_a_renewed_channel_does_not_wait_for_what_the_old_one_waits_for(edge):
         channel.renew()
         assert channel.call(m.SERVER_LIVE, b"", 5.0).body
         channel.close()
+
+
+def test_grpc_is_asked_to_end_a_call_before_its_time_is_over_since_it_ends_late():
+    method = "/edgent.test/Remaining"
+    answers = {method: Unary(answer=lambda message, call: repr(float(call.time_remaining())).encode())}
+    served = GrpcServer(answers, host="127.0.0.1", port=0, max_message=MAX, threads=1)
+    served.start()
+    channel = GrpcChannel(served.address, max_message=MAX)
+    try:
+        assert 4.0 < float(channel.call(method, b"", 5.0).body) <= 4.998
+    finally:
+        channel.close()
+        served.stop()
