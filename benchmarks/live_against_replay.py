@@ -5,9 +5,9 @@
 Live: edge, link and device are processes of this machine; the device is an emulated paper-pi3-resident with the
 controller of `--environment dynamic`, and a request comes every 0.25 s. The link adds no round trip, for the traces
 know none. Replayed: the method `edgent`, from the same profiles, the same race, and a call takes what the live device
-found it to take by itself. TRACES is a folder with `oboe/` and
-`belgium-4g/` (scaled by 1/10); of either a seeded half of the links is drawn, and their first seconds are taken.
-Without one generated links take their place.
+found it to take by itself. TRACES is a folder with `oboe/` and `belgium-4g/` (scaled by 1/10); half of the links are
+drawn from either, seeded, and their first seconds are taken, from where something gets through. Without a folder
+generated links take their place.
 
 Throughput is the mean of 1 / latency over all requests, as in `edgent replay`. What is kept in a folder is not run
 again, so that a long run can be made in several.

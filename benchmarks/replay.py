@@ -244,7 +244,7 @@ def cells(made: Sequence[Setting], names: Sequence[str], quick: bool) -> Iterato
 def measured(kept: Kept, sets: dict[str, tuple[Trace, ...]], seed: int, quick: bool) -> Table:
     """Replays every cell that is not kept."""
     table = Table()
-    todo = sorted(cells(kept.settings, list(sets), quick), key=_order)
+    todo = sorted(cells(kept.settings, list(sets), quick), key=lambda cell: _order(cell, len(sets[cell.traces])))
     with workers() as pool:
         for number, cell in enumerate(todo, start=1):
             report, seconds = kept.cell(cell, partial(_replayed, cell, sets[cell.traces], seed, pool))
@@ -254,9 +254,9 @@ def measured(kept: Kept, sets: dict[str, tuple[Trace, ...]], seed: int, quick: b
     return table
 
 
-def _order(cell: Cell) -> tuple[bool, bool, bool]:
-    """What tells most comes first, for a run may be stopped."""
-    return cell.interval is None, cell.interval != _EVERY, cell.race
+def _order(cell: Cell, traces: int) -> tuple[bool, bool, int, bool]:
+    """What tells most in little time comes first, for a run may be stopped."""
+    return cell.interval is None, cell.interval != _EVERY, traces, cell.race
 
 
 def _replayed(cell: Cell, traces: tuple[Trace, ...], seed: int, pool: Executor) -> Report:
