@@ -1,5 +1,7 @@
 import io
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 
@@ -235,3 +237,11 @@ def test_a_damaged_picture_gives_pixels_or_a_codec_error(form, damage):
         assert pixels.dtype == np.uint8
         assert pixels.ndim == 3
         assert pixels.shape[2] == 3
+
+
+def test_once_loaded_no_picture_has_to_wait_for_its_format() -> None:
+    program = (
+        "from edgent.codec import load_formats; from PIL import Image; load_formats()\n"
+        "assert {'PNG', 'JPEG', 'WEBP'} <= Image.SAVE.keys() & Image.OPEN.keys()"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

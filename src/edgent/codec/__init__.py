@@ -1,7 +1,7 @@
 """How small: tensors and pictures to bytes and back, and what that costs in bytes and accuracy."""
 
 from edgent.codec.calibration import Calibration, CodecAccuracy, EncodedSize
-from edgent.codec.image import MAX_PIXELS, decode_pixels, encode_image
+from edgent.codec.image import MAX_PIXELS, decode_pixels, encode_image, load_formats
 from edgent.codec.names import (
     IMAGE_CODECS,
     TENSOR_CODECS,
@@ -32,6 +32,7 @@ __all__ = [
     "fit",
     "is_image_codec",
     "is_lossless",
+    "load_formats",
     "normalise",
     "round_trip",
 ]

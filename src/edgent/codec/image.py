@@ -104,6 +104,13 @@ def encode_image(codec: str, pixels: NDArray[np.uint8]) -> bytes:
     return target.getvalue()
 
 
+def load_formats() -> None:
+    """Has Pillow load its readers and writers; left to the first picture, that takes it tens of milliseconds."""
+    blank = np.zeros((8, 8, 3), np.uint8)
+    for codec in ("png", "webp-lossless", "jpeg-90"):
+        decode_pixels(encode_image(codec, blank))
+
+
 def _save_options(codec: str) -> dict[str, Any]:
     if codec == "png":
         return {"format": "PNG", "compress_level": 1}

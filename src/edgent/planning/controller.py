@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -94,8 +93,9 @@ class Controller:
         race: bool = True,
         margin: Seconds = _AT_ONCE,
     ) -> None:
-        self._candidates, self._race, self._margin = candidates, race, margin
-        self._usual = self._of(candidates.frontier_within(_DRIFT))
+        self._race, self._margin = race, margin
+        self._all = self._of(candidates)
+        self._usual = self._of(self._all.candidates.frontier_within(_DRIFT))
         self._ready: tuple[frozenset[Configuration], Prospects, Prospects] | None = None
         self._forecast = forecast
         self.goal = goal
@@ -150,10 +150,6 @@ class Controller:
     def _prospects(self, outlook: Outlook | None) -> Prospects:
         drift = 1.0 if outlook is None else outlook.device_factor / outlook.edge_factor
         return self._usual if 1 / _DRIFT <= drift <= _DRIFT else self._all
-
-    @cached_property
-    def _all(self) -> Prospects:
-        return self._of(self._candidates)
 
     def _of(self, candidates: Candidates) -> Prospects:
         return Prospects(candidates, race=self._race, margin=self._margin)

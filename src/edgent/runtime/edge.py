@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from edgent.codec import Calibration
+from edgent.codec import Calibration, load_formats
 from edgent.errors import EdgeError, InputError
 from edgent.latency import Profile
 from edgent.model import Model
@@ -94,6 +94,8 @@ class Edge:
         Raises:
             EdgeError: the port is taken, or the host is no address of this machine.
         """
+        if any(model.metadata.preprocessing for model in self.models):
+            load_formats()
         self._server = GrpcServer(
             self.service.methods(),
             host=self._host,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgent.codec import decode_pixels, decode_tensor, encode_image, encode_tensor, fit, normalise
+from edgent.codec import decode_pixels, decode_tensor, encode_image, encode_tensor, fit, load_formats, normalise
 from edgent.codec.names import is_image_codec
 from edgent.errors import InputError
 from edgent.runtime.clock import Clock
@@ -58,10 +58,12 @@ class Workbench:
         self._clock = clock
 
     def warm(self, route: Route) -> None:
-        """Makes the sessions of a route."""
+        """Makes the sessions of a route, and has the codecs of pictures loaded."""
         for part in route.parts:
             if any(name not in part.given for name in part.asked):
                 self.engine.session(self.model, part.given, part.asked)
+        if self.model.metadata.preprocessing is not None:
+            load_formats()
 
     def prepare(self, material: Material, *, tensor: bool, pixels: bool) -> None:
         """Decodes, fits and normalises an image as far as wanted and not yet done.
