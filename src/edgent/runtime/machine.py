@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,9 @@ from edgent.codec import TENSOR_CODECS, decode_pixels, fit, normalise
 from edgent.document import read_text
 from edgent.errors import InputError
 from edgent.latency.carried import carried_over
-from edgent.latency.machine import Fit
 from edgent.latency.machine import fit as fit_machine
 from edgent.latency.machinefile import MachineModel, Preparing, is_machine_model
-from edgent.latency.prediction import NINETY, BranchWork, LatencyModel, Prediction
+from edgent.latency.prediction import NINETY, BranchWork, Prediction
 from edgent.latency.profile import BranchProfile, CodecTime, Profile, Timing
 from edgent.model import Branch, Model, Preprocessing
 from edgent.model.costs import layer_costs
@@ -227,6 +225,3 @@ def _steps() -> list[Task]:
             lambda pixels=pixels, form=form: normalise(pixels, form),  # type: ignore[misc]
         ]
     return tasks
-
-
-__all__: Sequence[str] = ("Fit", "LatencyModel", "branch_work", "load_profile", "predicted_profile", "sweep_machine")

@@ -23,9 +23,11 @@ from edgent.latency.family import References, Sample
 from edgent.latency.traits import FORGOTTEN, Traits, footprint, traits
 from edgent.model.builder import Builder
 from edgent.model.kernels import Kernel, kernels
-from edgent.model.specimens import Specimen, specimen
+from edgent.model.specimens import specimen
+from edgent.model.values import Tensor
 from edgent.runtime.engine import Engine, Feeds, Session
 from edgent.runtime.timing import Progress, Task
+from edgent.runtime.verify import random_feeds
 
 Clock = Callable[[], float]
 
@@ -284,10 +286,5 @@ def _mostly_constants(kernel: Kernel) -> bool:
     return constants > _MOSTLY_CONSTANTS * others
 
 
-def _feeds(given: Sequence[object]) -> Feeds:
-    from edgent.runtime.verify import random_feeds
-
-    return random_feeds(given, np.random.default_rng(0))  # type: ignore[arg-type]
-
-
-__all__ = ["Bench", "Specimen", "Timed", "samples", "sweep"]
+def _feeds(given: Sequence[Tensor]) -> Feeds:
+    return random_feeds(given, np.random.default_rng(0))
