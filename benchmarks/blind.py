@@ -5,14 +5,13 @@
 
 `predict` builds a few networks that played no part in making the latency model, and predicts them and the halves of
 them; nothing is run. The file of predictions is committed, then `time` measures on the same machine: whole, head and
-tail of each network, interleaved, beside the reference of the sweep. Random weights: only times are believed.
+tail of each network, interleaved, beside the references of the sweep. Random weights: only times are believed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from edgent.errors import EdgentError
+from edgent.latency.family import References
 from edgent.latency.machinefile import MachineModel
 from edgent.model import Model, load
 from edgent.model.builder import Builder
@@ -30,6 +30,7 @@ from edgent.runtime.engine import Engine
 from edgent.runtime.machine import branch_work
 from edgent.runtime.sweep import Bench
 from edgent.runtime.verify import random_feeds
+from unseen import Timings, followed, usual_time
 
 
 def main() -> int:
@@ -73,7 +74,11 @@ def predict(machine: Path, output: Path) -> None:
             for name, one in expected.items()
         }
     head = {"machine": known.machine, "engine": known.engine, "options": dict(known.options)}
-    sweep = {"sweep_seconds": known.seconds, "specimens": known.specimens, "reference_ms": known.reference * 1e3}
+    sweep = {
+        "sweep_seconds": known.seconds,
+        "specimens": known.specimens,
+        "references_ms": [s * 1e3 for s in known.references],
+    }
     output.write_text(json.dumps({**head, **sweep, "predictions": found}, indent=1) + "\n")
 
 
@@ -97,7 +102,7 @@ def compare(written: dict[str, Any], seconds: float) -> dict[str, Any]:
 def timed(
     model: Model, cut: int, engine: Engine, bench: Bench, seconds: float, written: dict[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    """One network's parts: as predicted and as timed, while the reference is as fast as it was in the sweep."""
+    """One network's parts: as predicted and as timed, while the references are as fast as in the sweep."""
     branch = model.branches[-1]
     given, asked = ([tensor.name for tensor in side] for side in (branch.inputs, branch.outputs))
     crossing = [tensor.name for tensor in branch.boundary(cut, len(branch.layers)).up]
@@ -105,37 +110,24 @@ def timed(
     sessions = {name: engine.build(model.segment(*pair)) for name, pair in ends.items()}
     feeds = {name: random_feeds(s.segment.given, np.random.default_rng(0)) for name, s in sessions.items()}
     counts = {name: bench.burst(session, feeds[name])[0] for name, session in sessions.items()}
-    timings: dict[str, list[tuple[float, float]]] = {name: [] for name in ends}
+    timings: dict[str, Timings] = {name: [] for name in ends}
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
         for name, session in sessions.items():
-            session.run(feeds[name])
             timings[name].append(bench.timed(session, feeds[name], counts[name]))
-    follows = slope(timings)
-    usual = math.log(written["reference_ms"] / 1e3)
-    return {name: judged(written["predictions"][model.name][name], timings[name], follows, usual) for name in ends}
+    follows = followed(list(timings.values()))
+    usual = References(*(ms / 1e3 for ms in written["references_ms"]))
+    expected = written["predictions"][model.name]
+    return {name: judged(expected[name], 1e3 * usual_time(timings[name], follows, usual)) for name in ends}
 
 
-def slope(timings: dict[str, list[tuple[float, float]]]) -> float:
-    """How strongly a network's times follow the reference's."""
-    top = bottom = 0.0
-    for part in timings.values():
-        times, references = np.log(np.array(part)).T
-        references = references - references.mean()
-        top, bottom = top + float((times * references).sum()), bottom + float((references**2).sum())
-    return min(max(top / bottom if bottom > 0 else 0.0, 0.0), 1.3)
-
-
-def judged(
-    prediction: dict[str, float], timings: list[tuple[float, float]], follows: float, usual: float
-) -> dict[str, Any]:
-    """One part."""
-    truth = 1e3 * math.exp(float(np.median([math.log(t) - follows * (math.log(r) - usual) for t, r in timings])))
+def judged(prediction: dict[str, float], measured: float) -> dict[str, Any]:
+    """One part; milliseconds."""
     return {
         "predicted_ms": prediction["ms"],
-        "measured_ms": truth,
-        "ape": abs(prediction["ms"] / truth - 1),
-        "inside": prediction["low_ms"] <= truth <= prediction["high_ms"],
+        "measured_ms": measured,
+        "ape": abs(prediction["ms"] / measured - 1),
+        "inside": prediction["low_ms"] <= measured <= prediction["high_ms"],
     }
 
 

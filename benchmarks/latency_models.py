@@ -6,8 +6,8 @@ A sweep of random networks fits the latency models; the nine topologies of the o
 here, with random weights) are the test. Nothing that has the shape of a layer of theirs is used for fitting. At every
 cut that one tensor crosses (`--cuts`: at so many of each model) head and tail are built and timed twice, with a part
 of the sweep between both times, so that fit, truth and re-measurement meet the same phases of the machine; segments
-below 5 % of the whole do not count. Each timing has a small convolution beside it: how a model's times follow it is
-fitted to its own timings, and the truth is what it takes while that reference is at the median of the sweep.
+below 5 % of the whole do not count. Each timing has a small convolution and a copy beside it: how a model's times
+follow them is fitted to its own timings, and the truth is what it takes while both are at their medians of the sweep.
 
 `ours`, `paper` (its variables, least squares, clamped), `flops` (a line on floating point operations) and `measured`
 (a profile of the very model, made between both timings, scaled to the whole) are judged on both timings together;
@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 import tempfile
 import time
@@ -31,7 +30,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgent.latency.family import Sample
+from edgent.latency.family import References, Sample
 from edgent.latency.machine import Fit, fit
 from edgent.latency.prediction import LatencyModel, Measured
 from edgent.latency.profile import BranchProfile, Profile
@@ -46,10 +45,10 @@ from edgent.runtime.calibrator import calibration_for
 from edgent.runtime.engine import Engine, Feeds, Session
 from edgent.runtime.machine import branch_work
 from edgent.runtime.profiler import profile
-from edgent.runtime.sweep import Bench, Timed, samples, sweep
+from edgent.runtime.sweep import Bench, Timed, samples, sweep, usual_references
 from edgent.runtime.verify import random_feeds
 from edgent.units import BitsPerSecond, Seconds
-from unseen import Case, Piece, pieces, test_models
+from unseen import Case, Piece, Timings, followed, pieces, test_models, usual_time
 
 SMALLEST = 0.05  # of the whole
 ROUNDS_FOR = 3.0  # seconds of timing for each model, twice
@@ -146,15 +145,14 @@ class Run:
         until, rounds = time.perf_counter() + seconds, 0
         while rounds < 2 or time.perf_counter() < until:
             for piece, session, feeds, (count, taken) in zip(group, sessions, given, bursts, strict=True):
-                if taken < LONG:
-                    session.run(feeds)
                 if taken < LONG or rounds % 2 == 0:
-                    piece.passes[which].append(self.bench.timed(session, feeds, count))
+                    prepare = None if taken < LONG else _nothing
+                    piece.passes[which].append(self.bench.timed(session, feeds, count, prepare=prepare))
             rounds += 1
 
     def judged(self) -> dict[str, Any]:
         """The whole result."""
-        usual = float(np.log(np.median([reference for one in self.timed for reference in one.references])))
+        usual = usual_references(self.timed)
         tested = {traits(kernel, 0.0).shape for case in self.cases for kernel in case.work.kernels}
         found = [[s for s in specimen if s.traits.shape not in tested] for specimen in samples(self.timed)]
         begun = time.perf_counter()
@@ -202,28 +200,24 @@ class Run:
         return {key: result[key] for key in keys}
 
 
-class Truth:
-    """What a model's segments take while the reference is at its median."""
+def _nothing() -> None:
+    """No run goes before those of what takes long: it does not feel it."""
 
-    def __init__(self, case: Case, usual: float) -> None:
-        self.usual = usual
-        rises = [self._deviations(piece) for piece in case.pieces]
-        top, bottom = (sum(pair[k] for pair in rises) for k in (0, 1))
-        self.follows = min(max(top / bottom if bottom > 0 else 0.0, 0.0), 1.3)
-        self.first, self.second, self.both = (
-            np.array([self._median(of(piece)) for piece in case.pieces])
-            for of in (lambda p: p.passes[0], lambda p: p.passes[1], lambda p: p.passes[0] + p.passes[1])
-        )
+
+class Truth:
+    """What a model's segments take while the references are at their medians."""
+
+    def __init__(self, case: Case, usual: References) -> None:
+        both = [piece.passes[0] + piece.passes[1] for piece in case.pieces]
+        follows = followed(both)
+
+        def medians(parts: Sequence[Timings]) -> np.ndarray:
+            return np.array([usual_time(part, follows, usual) for part in parts])
+
+        self.first, self.second = (medians([piece.passes[which] for piece in case.pieces]) for which in (0, 1))
+        self.both = medians(both)
         self.counts = self.both > SMALLEST * self.both[0]
         self.counts[0] = False
-
-    def _deviations(self, piece: Piece) -> tuple[float, float]:
-        times, references = np.log(np.array(piece.passes[0] + piece.passes[1])).T
-        references = references - references.mean()
-        return float(((times - times.mean()) * references).sum()), float((references**2).sum())
-
-    def _median(self, timings: Sequence[tuple[float, float]]) -> float:
-        return math.exp(float(np.median([math.log(t) - self.follows * (math.log(r) - self.usual) for t, r in timings])))
 
 
 def judge_all(machine: Fit, cases: Sequence[Case], truths: Sequence[Truth]) -> dict[str, Any]:

@@ -1,32 +1,42 @@
-"""The models that latency models are judged on, and the segments at all places where one tensor crosses.
+"""The models that latency models are judged on, the segments at all places where one tensor crosses, and their truth.
 
 No layer of theirs may be used for fitting.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import onnx
+from numpy.typing import NDArray
 
+from edgent.latency.family import References
+from edgent.latency.nonnegative import non_negative_least_squares
 from edgent.latency.prediction import BranchWork
 from edgent.latency.profile import Profile
 from edgent.model import Branch, Model
 from edgent.model.builder import Builder
+from edgent.runtime.sweep import slowness
 
+Timings = list[tuple[float, References]]
+"""Seconds of something, each beside those of the sweep's references."""
+
+_MOST_FOLLOWED = 1.3
 _TOGETHER = 1e9  # bytes of weights of segments that are held at once; engines keep a second copy of many
 
 
 @dataclass
 class Piece:
-    """A segment of a model: the layers between two cuts, and its timings beside the reference's."""
+    """A segment of a model: the layers between two cuts, and its timings."""
 
     first: int
     last: int
     ends: tuple[list[str], list[str]]
-    passes: tuple[list[tuple[float, float]], list[tuple[float, float]]] = field(default_factory=lambda: ([], []))
+    passes: tuple[Timings, Timings] = field(default_factory=lambda: ([], []))
 
 
 @dataclass
@@ -71,6 +81,18 @@ def pieces(branch: Branch, most: int) -> Iterator[Piece]:
 def _spread(cuts: Sequence[int], most: int) -> list[int]:
     count = min(most, len(cuts))
     return [cuts[(2 * k + 1) * len(cuts) // (2 * count)] for k in range(count)]
+
+
+def followed(parts: Sequence[Timings]) -> NDArray[np.float64]:
+    """How strongly the times of a model's parts follow those of the references: shape (2,)."""
+    logs = [np.log([(seconds, *references) for seconds, references in part]) for part in parts]
+    rows = np.concatenate([part - part.mean(axis=0) for part in logs])
+    return np.minimum(non_negative_least_squares(rows[:, 1:], rows[:, 0]), _MOST_FOLLOWED)
+
+
+def usual_time(timings: Timings, follows: NDArray[np.float64], usual: References) -> float:
+    """Median seconds, had the references been as usual."""
+    return math.exp(float(np.median([math.log(t) - follows @ slowness(now, usual) for t, now in timings])))
 
 
 def test_models(folder: Path) -> list[Path]:

@@ -11,7 +11,7 @@ import pytest
 from edgent.errors import InputError
 from edgent.latency import WholeLatency, fit_whole
 from edgent.latency.carried import carried_over, carried_over_whole
-from edgent.latency.family import Sample
+from edgent.latency.family import References, Sample
 from edgent.latency.machine import Fit, fit, predict_kernels
 from edgent.latency.traits import Traits
 from edgent.model.costs import LayerCost
@@ -38,7 +38,7 @@ def specimens(count: int, seed: int, *, other: bool, families: tuple[str, ...] =
         kernels = [kernel(random, family) for family in families for _ in range(2)]
         factors = [(FACTORS.get(one.family, 7.0) if other else 1.0) * law(one) for one in kernels]
         noise = np.exp(0.02 * random.standard_normal(len(kernels)))
-        made.append([Sample(*parts, 0.0) for parts in zip(kernels, factors * noise, strict=True)])
+        made.append([Sample(*parts, References(0.0, 0.0)) for parts in zip(kernels, factors * noise, strict=True)])
     return made
 
 

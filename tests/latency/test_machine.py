@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgent.errors import InputError
-from edgent.latency.family import Sample, fit_family
+from edgent.latency.family import References, Sample, fit_family
 from edgent.latency.gaussian import GaussianProcess, Scales, learned
 from edgent.latency.machine import Fit, fit, predict_kernels
 from edgent.latency.machinefile import STEPS, MachineModel, Preparing, is_machine_model
@@ -34,8 +34,15 @@ def timed(count: int, seed: int = 0, family: str = "conv") -> list[Sample]:
     random = np.random.default_rng(seed)
     found = []
     for _ in range(count):
-        kernel, slowness = drawn(random, family), float(random.choice([-0.2, 0.0, 0.3]))
-        found.append(Sample(kernel, law(kernel) * math.exp(0.5 * slowness + 0.02 * random.standard_normal()), slowness))
+        kernel, slowness = drawn(random, family), References(*random.choice([-0.2, 0.0, 0.3], size=2))
+        found.append(
+            Sample(
+                kernel,
+                law(kernel)
+                * math.exp(0.5 * slowness.arithmetic + 0.2 * slowness.memory + 0.02 * random.standard_normal()),
+                slowness,
+            )
+        )
     return found
 
 
@@ -50,7 +57,7 @@ def test_a_family_predicts_kernels_it_never_saw() -> None:
     unseen = [drawn(np.random.default_rng(seed)) for seed in range(1000, 1100)]
     errors = family.predict(unseen)[0] / [law(kernel) for kernel in unseen] - 1
     assert np.median(np.abs(errors)) < 0.03
-    assert family.follows == pytest.approx(0.5, abs=0.15)  # a machine slower for a while is told from slow kernels
+    assert family.follows == pytest.approx([0.5, 0.2], abs=0.15)  # a slow machine is told from slow kernels
 
 
 def test_no_time_is_ever_negative_however_small_the_kernel(learned_fit: Fit) -> None:
@@ -115,7 +122,7 @@ def machine_model(found: Fit) -> MachineModel:
         options={"graph_optimization_level": "all"},
         seconds=60.0,
         specimens=40,
-        reference=5e-4,
+        references=References(arithmetic=5e-4, memory=3e-5),
         fit=found,
         coding=Preparing(codecs=(codec,), steps=dict.fromkeys(STEPS, (1e-4, 1e-9))),
     )
@@ -133,7 +140,7 @@ def test_a_file_predicts_as_the_model_that_it_was_made_of(learned_fit: Fit) -> N
 
 BAD = {
     "NaN": lambda text: text.replace('"seconds": 60.0', '"seconds": NaN'),
-    "another schema": lambda text: text.replace('"schema": 1', '"schema": 2', 1),
+    "another schema": lambda text: text.replace('"schema": 2', '"schema": 1', 1),
     "truncated": lambda text: text[: len(text) // 2],
     "empty": lambda _: "",
     "a negative price": lambda text: _changed(text, lambda d: d["families"]["conv"].update(rates=[-1.0] * 5)),
@@ -160,6 +167,12 @@ def test_a_damaged_file_ends_in_one_line(learned_fit: Fit, damage: object) -> No
     assert str(error.value).startswith("machine.json: ")
     assert "\n" not in str(error.value)
     assert "edgent profile -o FILE" in str(error.value)
+
+
+def test_a_fit_on_other_properties_than_kernels_have_now_is_refused(learned_fit: Fit) -> None:
+    stranger = Traits(family="conv", work=(1.0,) * 5, form=(1.0,) * 7)
+    with pytest.raises(InputError, match="make the latency model again"):
+        predict_kernels(learned_fit.families, [stranger])
 
 
 def test_too_few_timings_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""What an engine's graph says of its kernels: how long ago their inputs were made."""
+"""What an engine's graph says of its kernels: how long ago their inputs were made, and their memory was touched."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from onnx import TensorProto, helper
 from edgent.model.kernels import Kernel, kernels
 
 
-def distances(nodes: list[onnx.NodeProto], folder: Path) -> dict[str, float]:
-    """Of a graph on tensors of ten numbers each, with a constant of a hundred."""
+def small(nodes: list[onnx.NodeProto], folder: Path) -> dict[str, Kernel]:
+    """The kernels of a graph on tensors of ten numbers each, with a constant of a hundred."""
     graph = helper.make_graph(
         nodes,
         "small",
@@ -22,7 +22,15 @@ def distances(nodes: list[onnx.NodeProto], folder: Path) -> dict[str, float]:
     onnx.save(helper.make_model(graph), folder / "small.onnx")
     names = [name for node in nodes for name in (*node.input, *node.output) if name != "w"]
     found: tuple[Kernel, ...] = kernels(folder / "small.onnx", dict.fromkeys(names, (10,)))
-    return {kernel.name: kernel.distance for kernel in found}
+    return {kernel.name: kernel for kernel in found}
+
+
+def distances(nodes: list[onnx.NodeProto], folder: Path) -> dict[str, float]:
+    return {name: kernel.distance for name, kernel in small(nodes, folder).items()}
+
+
+def untouched(nodes: list[onnx.NodeProto], folder: Path) -> dict[str, float]:
+    return {name: kernel.untouched for name, kernel in small(nodes, folder).items()}
 
 
 def node(op: str, reads: list[str], makes: str) -> onnx.NodeProto:
@@ -46,3 +54,28 @@ def test_a_view_is_as_old_as_what_it_shows(tmp_path: Path) -> None:
     nodes = [node("Relu", ["x"], "a"), node("Foo", ["a", "w"], "b"), node("Flatten", ["a"], "c")]
     found = distances([*nodes, node("Relu", ["c"], "end")], tmp_path)
     assert found["end"] == 10 + 110
+
+
+def test_memory_that_a_run_first_comes_to_was_touched_a_whole_run_ago(tmp_path: Path) -> None:
+    found = untouched([node("Foo", ["x"], "a"), node("Foo", ["a"], "b"), node("Foo", ["b"], "end")], tmp_path)
+    assert found == {"a": 30, "b": 30, "end": 30}  # the end is handed out: it lies in memory of its own
+
+
+def test_memory_that_was_given_back_is_taken_again(tmp_path: Path) -> None:
+    chain = [node("Foo", [reads], makes) for reads, makes in ("xa", "ab", "bc", "cd")]
+    found = untouched([*chain, node("Foo", ["d"], "end")], tmp_path)
+    assert found["c"] == 0  # where a was, which b has just read
+    assert found["d"] == 0
+
+
+def test_an_element_wise_kernel_writes_over_what_nobody_else_needs(tmp_path: Path) -> None:
+    alone = untouched([node("Foo", ["x"], "a"), node("Relu", ["a"], "b"), node("Foo", ["b"], "end")], tmp_path)
+    assert alone["b"] == 0
+    skipped = [node("Foo", ["x"], "a"), node("Relu", ["a"], "b"), node("Foo", ["b", "a"], "end")]
+    assert untouched(skipped, tmp_path)["b"] == 30
+
+
+def test_memory_under_a_view_is_kept_as_long_as_the_view_is_read(tmp_path: Path) -> None:
+    nodes = [node("Foo", ["x"], "a"), node("Flatten", ["a"], "v"), node("Foo", ["x", "w"], "b")]
+    found = untouched([*nodes, node("Foo", ["b"], "c"), node("Foo", ["v", "c"], "end")], tmp_path)
+    assert found["c"] == 10 + 110 + 10 + 10

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -103,6 +105,43 @@ def test_a_sweep_that_is_killed_goes_on_and_loses_nothing(tmp_path: Path) -> Non
     assert found.seconds == pytest.approx(sum(kept))
 
 
+def test_a_sweep_that_is_interrupted_says_so_in_a_line_and_leaves_nothing_but_what_it_timed(tmp_path: Path) -> None:
+    output, unfinished = tmp_path / "machine.json", tmp_path / "machine.json.unfinished"
+    verb = [sys.executable, "-m", "edgent", "profile", "-o", str(output), "--budget", "60s"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(verb, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment) as process:
+        while process.poll() is None and not (unfinished.exists() and unfinished.read_text().count("\n") > 2):
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in said.decode()
+    assert "Traceback" not in said.decode()
+    assert [path.name for path in tmp_path.iterdir()] == [unfinished.name]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["-o", "none/machine.json"], "does not exist"),
+        (["-o", "."], "is a folder"),
+        (["--budget", "soon"], "budget"),
+        (["--budget", "-5s"], "budget"),
+        (["--budget", "nan s"], "budget"),
+        (["--engine", "abacus"], "expected onnxruntime or openvino"),
+        (["--like", "none.json"], "cannot be read"),
+        (["--compare", "none.json", "none.json"], "cannot be read"),
+    ],
+)
+def test_what_a_sweep_cannot_do_is_told_in_one_line_before_it_begins(arguments: list[str], told: str) -> None:
+    verb = [sys.executable, "-m", "edgent", "profile", *arguments]
+    done = subprocess.run(verb, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stdout == ""
+
+
 def test_another_machines_model_is_carried_over_by_a_short_sweep(machine: Path, tmp_path: Path) -> None:
     other = MachineModel.load(machine)
     found = sweep_machine(Engine(), budget=1.0, like=other)
@@ -123,7 +162,7 @@ def test_a_line_that_breaks_off_costs_one_specimen_and_no_more(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "text", ['{"schema": 1, "sweep": "another"}\n', '{"schema": 9, "sweep": "this machine"}\n', "\x00\x01\n", "[]\n"]
+    "text", ['{"schema": 2, "sweep": "another"}\n', '{"schema": 9, "sweep": "this machine"}\n', "\x00\x01\n", "[]\n"]
 )
 def test_what_is_no_sweep_of_this_machine_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "unfinished"
@@ -143,7 +182,7 @@ def test_a_clock_that_jumps_leaves_no_sample_that_time_cannot_have() -> None:
 
     timed = sweep(Bench(Engine(), clock), budget=0.5)
     found = [sample for one in samples(timed) for sample in one]
-    assert all(0 < sample.seconds < 3600 and math.isfinite(sample.slowness) for sample in found)
+    assert all(0 < sample.seconds < 3600 and all(map(math.isfinite, sample.slowness)) for sample in found)
 
 
 def test_a_latency_model_plans_a_model_that_was_never_run(machine: Path) -> None:

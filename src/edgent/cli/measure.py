@@ -158,8 +158,9 @@ def _sweep(output: Path | None, engine: Engine, budget: str, like: Path | None, 
     unfinished = None if output is None else output.with_name(output.name + ".unfinished")
     with show.progress("sweeping, seconds") as progress:
         made = sweep_machine(engine, budget=seconds, like=other, unfinished=unfinished, progress=progress)
-    if output is not None:
+    if output is not None and unfinished is not None:
         made.save(output)
+        unfinished.unlink(missing_ok=True)
     if as_json:
         show.document(_machine_document(made))
         return
@@ -184,7 +185,7 @@ def _machine_document(made: MachineModel) -> dict[str, Any]:
         "options": dict(made.options),
         "seconds": made.seconds,
         "specimens": made.specimens,
-        "reference_ms": made.reference * 1e3,
+        "references_ms": {name: seconds * 1e3 for name, seconds in made.references._asdict().items()},
         "families": sorted(made.fit.families),
         "validation": asdict(made.fit.validation),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -76,10 +77,16 @@ def check_output(path: Path | None) -> None:
     """Refuses an output file before the work is done for it.
 
     Raises:
-        InputError: its folder does not exist.
+        InputError: its folder does not exist or is not to be written to, or it is a folder itself.
     """
-    if path is not None and not path.absolute().parent.is_dir():
+    if path is None:
+        return
+    if not path.absolute().parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file in it")
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise InputError(f"{path}: the folder {path.parent} is not yours to write to; name another")
 
 
 def _nulls(content: Any) -> Any:

@@ -25,12 +25,13 @@ from collections import deque
 import numpy as np
 
 _PROFILE_COUNTS = 20.0  # looks that the profile itself is worth, at factor 1
-_LONGEST = 60.0  # looks that a run remembers; older ones fade, so that what creeps is followed too
+_LONGEST = 80.0  # looks that a run remembers; older ones fade, so that what creeps is followed too
 _MEMORY = 32  # looks among which a new run is searched
 _THRESHOLD = 5.0  # deviations: noise alone hardly ever strays so far
 _FARTHEST = 3.0  # deviations that a look counts for: 3 sqrt(2) is below the threshold, 3 sqrt(3) above
 _NOISE, _NOISE_COUNTS = 0.1, 20.0  # of one look, before any was taken; and how many looks that is worth
 _LEAST_NOISE = 0.02
+_NOISE_LASTS = 200.0  # looks: one believed to be a quarter too small lets noise alone look like a change
 _TO_DEVIATION = math.sqrt(math.pi) / 2  # from the mean absolute difference of two normal variables
 _WIDEST_NOISE = 3.0  # noises: larger differences are steps or outliers and tell nothing of the noise
 _EXTREME = math.log(64.0)  # a look beyond this factor says as little about how far as about what happened
@@ -113,7 +114,7 @@ class Drift:
         if not self._last:
             return
         apart = min(abs(look - self._last[-1]), _WIDEST_NOISE * self.noise) * _TO_DEVIATION
-        self._noise_count = min(self._noise_count + 1, _LONGEST)
+        self._noise_count = min(self._noise_count + 1, _NOISE_LASTS)
         self._noise += (apart - self._noise) / self._noise_count
 
     def _new_run(self) -> int:

@@ -5,8 +5,9 @@ that depends on the form of the work: how many channels, how large a map, which 
 Gaussian process over the logarithms of the sizes, so a time is never negative, and its spread grows where no kernel
 like it was seen.
 
-A machine is not always equally fast: a neighbour on the same core slows arithmetic more than memory. So each sample
-comes with how slow a reference was just then, and how strongly the family follows it is fitted along.
+A machine is not always equally fast: a neighbour on the same core slows arithmetic, one that fills the shared caches
+slows memory, and either alone. So each sample comes with how slow two references were just then, and how strongly the
+family follows each is fitted along.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edgent.errors import InputError
 from edgent.latency.gaussian import Array, GaussianProcess, learned
 from edgent.latency.nonnegative import non_negative_least_squares
 from edgent.latency.traits import WORK, Traits
@@ -28,16 +30,26 @@ _COARSE = 1e-5  # seconds of a kernel at which what the timer and the profiler b
 _LEAST_CALL = 2e-7  # seconds: nothing is free
 _FURTHEST = 1.5  # a kernel off the roofline by more than this factor (in the logarithm) was disturbed
 _NARROWEST = 0.3  # spread of a size, in the logarithm, below which it says little
-_FOLLOWS, _FOLLOWS_SPREAD = 0.6, 0.5  # prior of how strongly a family follows the reference
+_FOLLOWS, _FOLLOWS_SPREAD = np.array([0.6, 0.2]), 0.4  # prior of how strongly a family follows the references
 _LEAST_SPREAD = 0.3  # of a family that too few kernels were seen of
 
 
+class References(NamedTuple):
+    """Two pieces of work timed beside a sample: a small convolution, and a copy that no inner cache holds.
+
+    Seconds; or, where it says how slow the machine was, the logarithms of these over their medians.
+    """
+
+    arithmetic: float
+    memory: float
+
+
 class Sample(NamedTuple):
-    """A kernel that was timed: seconds, and the logarithm of how slow the reference was beside its median."""
+    """A kernel that was timed: seconds, and how slow the references were beside their medians (logarithms)."""
 
     traits: Traits
     seconds: float
-    slowness: float
+    slowness: References
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,10 +61,10 @@ class Family:
         rates: seconds per unit of each kind of work, shape (5,).
         shift: the median logarithm of the efficiency.
         centre, width: what sizes are standardised with, shape (d,).
-        follows: 1 where times rise as the reference's do, 0 where they do not.
+        follows: for each reference 1 where times rise as its do, 0 where they do not, shape (2,).
         spread: standard deviation of the logarithm where there is no process.
-        process: the rest of the logarithm of the efficiency, while the reference is at its median; None for too few
-            kernels.
+        process: the rest of the logarithm of the efficiency, while the references are at their medians; None for too
+            few kernels.
     """
 
     usual: Array
@@ -60,7 +72,7 @@ class Family:
     shift: float
     centre: Array
     width: Array
-    follows: float
+    follows: Array
     spread: float
     process: GaussianProcess | None
 
@@ -73,9 +85,10 @@ class Family:
         return line * np.exp(mean), covariance
 
     def even(self, samples: Sequence[Sample]) -> Array:
-        """Seconds of each sample, had the reference been at its median."""
+        """Seconds of each sample, had the references been at their medians."""
         seconds, slowness = _columns(samples)
-        return seconds * np.exp(-self.follows * slowness)
+        evened: Array = seconds * np.exp(-slowness @ self.follows)
+        return evened
 
     def conditioned(self, samples: Sequence[Sample]) -> Family:
         """The same family, knowing these samples and no others."""
@@ -88,7 +101,13 @@ class Family:
         return replace(self, process=process)
 
     def _points(self, kernels: Sequence[Traits]) -> Array:
-        return (np.array([kernel.form for kernel in kernels]) - self.centre) / self.width
+        form = np.array([kernel.form for kernel in kernels])
+        if form.shape[1] != len(self.centre):
+            raise InputError(
+                f"family {kernels[0].family!r}: found a fit on {len(self.centre)} properties of a kernel, expected "
+                f"{form.shape[1]}; make the latency model again: edgent profile -o FILE"
+            )
+        return (form - self.centre) / self.width
 
 
 def fit_family(samples: Sequence[Sample], random: np.random.Generator) -> Family:
@@ -136,6 +155,7 @@ def _coarse(samples: Sequence[Sample]) -> Array:
 
 
 def _columns(samples: Sequence[Sample]) -> tuple[Array, Array]:
+    """Seconds, shape (m,), and how slow the references were, shape (m, 2)."""
     return np.array([sample.seconds for sample in samples]), np.array([sample.slowness for sample in samples])
 
 
@@ -150,15 +170,15 @@ def _rates(work: Array, seconds: Array) -> Array:
 
 def _efficiency(
     points: Array, values: Array, coarse: Array, slowness: Array, random: np.random.Generator
-) -> tuple[GaussianProcess, float]:
-    """The process at the reference's median, and how the family follows the reference: in turn, given the other."""
-    follows, prior = _FOLLOWS, _FOLLOWS_SPREAD**-2
+) -> tuple[GaussianProcess, Array]:
+    """The process at the references' medians, and how the family follows them: in turn, given the other."""
+    follows, prior = _FOLLOWS, np.eye(2) * _FOLLOWS_SPREAD**-2
     part = _drawn(coarse, _LEARNING, random)
-    scales = learned(points[part], (values - follows * slowness)[part], coarse[part])
+    scales = learned(points[part], (values - slowness @ follows)[part], coarse[part])
     for _ in range(2):
-        process = GaussianProcess(points, values - follows * slowness, coarse, scales)
-        weighed = process.weigh(np.stack([slowness, values], axis=1))
-        follows = float((slowness @ weighed[:, 1] + prior * _FOLLOWS) / (slowness @ weighed[:, 0] + prior))
-        follows = min(max(follows, 0.0), 1.0)
-        scales = learned(points[part], (values - follows * slowness)[part], coarse[part])
-    return GaussianProcess(points, values - follows * slowness, coarse, scales), follows
+        process = GaussianProcess(points, values - slowness @ follows, coarse, scales)
+        weighed = process.weigh(np.column_stack([slowness, values]))
+        found = np.linalg.solve(slowness.T @ weighed[:, :2] + prior, slowness.T @ weighed[:, 2] + prior @ _FOLLOWS)
+        follows = np.clip(found, 0.0, 1.0)
+        scales = learned(points[part], (values - slowness @ follows)[part], coarse[part])
+    return GaussianProcess(points, values - slowness @ follows, coarse, scales), follows

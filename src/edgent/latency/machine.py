@@ -148,7 +148,8 @@ def judge(
 
     Args:
         specimens: the samples of each; some may have none.
-        families: fitted to all; they say what a sample would have taken with the reference at its median.
+        families: fitted to all; they say what a sample would have taken with the references at
+            their medians.
         without: for each specimen, the fit that did not see it.
     """
     kernels: list[tuple[float, float]] = []  # error and spread of the logarithm

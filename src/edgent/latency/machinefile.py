@@ -1,4 +1,4 @@
-"""The file of a machine's latency model: JSON of schema 1, strict to read, never pickled."""
+"""The file of a machine's latency model: JSON of schema 2, strict to read, never pickled."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 
 from edgent.document import Document, Node, keys_of
 from edgent.errors import InputError
-from edgent.latency.family import Family
+from edgent.latency.family import Family, References
 from edgent.latency.gaussian import Array, GaussianProcess, Scales
 from edgent.latency.machine import Fit, Judged, Validation
 from edgent.latency.profile import CodecTime, Timing
 from edgent.latency.regressions import FlopsLine, PaperRegression
 from edgent.latency.traits import WORK
 
-_HEAD = ("schema", "kind", "machine", "engine", "threads", "options", "seconds", "specimens", "reference")
+_HEAD = ("schema", "kind", "machine", "engine", "threads", "options", "seconds", "specimens", "references")
 _PARTS = ("validation", "families", "paper", "flops", "coding")
 _FAMILY = ("usual", "rates", "shift", "centre", "width", "follows", "spread", "process")
 _PROCESS = ("points", "values", "coarse", "lengths", "amplitude", "noise")
@@ -56,11 +56,12 @@ class MachineModel(Document):
         options: the session's other options, for with other options it is another engine.
         seconds: how long the sweep took.
         specimens: how many networks it timed.
-        reference: median seconds of the sweep's reference: predictions hold while the machine is as fast.
+        references: median seconds of the sweep's references: predictions hold while the machine is as fast.
         fit: what it taught.
         coding: codecs and the preparing of images.
     """
 
+    SCHEMA = 2
     KIND = "latency model"
     AGAIN = "make it again: edgent profile -o FILE"
 
@@ -70,7 +71,7 @@ class MachineModel(Document):
     options: Mapping[str, str]
     seconds: float
     specimens: int
-    reference: float
+    references: References
     fit: Fit
     coding: Preparing
 
@@ -112,7 +113,7 @@ class MachineModel(Document):
             options={name: options.text(name) for options in [_open(node, "options")] for name in options.found},
             seconds=node.number("seconds"),
             specimens=node.whole("specimens"),
-            reference=node.number("reference"),
+            references=References(*_pair(node, "references")),
             fit=Fit(
                 families=_read_families(_open(node, "families")),
                 validation=_read_validation(node.node("validation", keys_of(Validation))),
@@ -136,7 +137,7 @@ def _family_document(family: Family) -> dict[str, Any]:
         "shift": [family.shift],
         "centre": _rounded(family.centre),
         "width": _rounded(family.width),
-        "follows": family.follows,
+        "follows": _rounded(family.follows),
         "spread": family.spread,
         "process": None
         if process is None
@@ -183,7 +184,7 @@ def _read_family(node: Node) -> Family:
         shift=_one(node, "shift"),
         centre=centre,
         width=width,
-        follows=node.number("follows"),
+        follows=np.array(_pair(node, "follows")),
         spread=node.number("spread"),
         process=None if node.absent("process") else _read_process(node.node("process", _PROCESS), len(centre)),
     )
@@ -215,6 +216,13 @@ def _one(node: Node, key: str) -> float:
     if len(numbers) != 1 or abs(numbers[0]) > 50:
         raise InputError(f"{node.place}.{key}: found {len(numbers)} numbers, expected the one logarithm")
     return numbers[0]
+
+
+def _pair(node: Node, key: str) -> tuple[float, float]:
+    numbers = node.numbers(key)
+    if len(numbers) != 2:
+        raise InputError(f"{node.place}.{key}: found {len(numbers)} numbers, expected one for each reference")
+    return numbers[0], numbers[1]
 
 
 def _array(node: Node, key: str) -> Array:

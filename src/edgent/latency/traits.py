@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgent.model.kernels import VIEWS, Kernel
+from edgent.model.kernels import Kernel
+from edgent.model.memory import VIEWS
 
 _FLOAT = 4
 _CACHED, FORGOTTEN = 1e5, 4.8e7  # bytes: so few are always at hand; after so many nothing is any more
@@ -14,7 +15,8 @@ _CONVOLUTIONS = {"Conv", "FusedConv", "nchwc.Conv"}
 _PRODUCTS = {"Gemm", "FusedGemm", "MatMul", "FusedMatMul"}
 _MOST_FIRST = 4  # channels of an image; a convolution reads so few in another layout than the rest
 
-_Age = tuple[float, float]  # logarithms: of its constants, of its inputs
+_Age = tuple[float, float, float]  # logarithms: of its constants, of its inputs, of the memory it writes to
+_AGES = 3
 WORK = ("call", "flops", "bytes in", "bytes out", "bytes of weights")
 
 
@@ -37,7 +39,7 @@ class Traits:
     @property
     def shape(self) -> tuple[object, ...]:
         """What two kernels have in common that are the same layer, wherever it stands."""
-        return (self.family, self.work, self.form[:-2])
+        return (self.family, self.work, self.form[:-_AGES])
 
 
 def footprint(kernels: Sequence[Kernel]) -> float:
@@ -54,7 +56,11 @@ def traits(kernel: Kernel, touched: float) -> Traits:
         touched: bytes that are read and made from one run of this kernel to its next: whether its constants are still
             in the caches depends on it.
     """
-    age = (_aged(touched) if kernel.weights else 0.0, _aged(_FLOAT * kernel.distance) if kernel.inputs else 0.0)
+    age = (
+        _aged(touched) if kernel.weights else 0.0,
+        _aged(_FLOAT * kernel.distance) if kernel.inputs else 0.0,
+        _aged(_FLOAT * kernel.untouched),
+    )
     if kernel.op in _CONVOLUTIONS and kernel.weights and len(kernel.weights[0]) == 4 and len(kernel.output) == 4:
         return _convolution(kernel, age)
     if kernel.op in _PRODUCTS and kernel.inputs and kernel.output:
@@ -73,7 +79,7 @@ def _convolution(kernel: Kernel, age: _Age) -> Traits:
     form = (
         _log(depth), _log(maps / groups), _log(groups), _log(rows), _log(columns), _log(height * width),
         abs(_log(height / width)), _log(_first(kernel, "strides")), float(fused),
-        float("activation" in kernel.attributes), _filled(maps, 64), _filled(maps, 16), _filled(columns, 6), *age,
+        *_activated(kernel), _filled(maps, 64), _filled(maps, 16), _filled(columns, 6), *age,
     )  # fmt: skip
     kind = _convolution_kind(maps, depth, groups, height * width)
     paper = (float(depth * groups), float(maps), math.sqrt(height * width), float(_first(kernel, "strides")))
@@ -99,8 +105,7 @@ def _product(kernel: Kernel, age: _Age) -> Traits:
         rows, many = rows * many, 1
     kind = ("of a row" if rows == 1 else "by constants") if by_constants else "of tensors"
     work = _work(kernel, 2.0 * math.prod(kernel.output) * inner, _FLOAT * math.prod(kernel.output))
-    activated = float("activation" in kernel.attributes)
-    form = (_log(rows), _log(wide), _log(inner), _log(many), activated, *age)
+    form = (_log(rows), _log(wide), _log(inner), _log(many), *_activated(kernel), *age)
     return Traits(family=f"{_unfused(kernel)} {kind}", work=work, form=form)
 
 
@@ -122,6 +127,12 @@ def _other(kernel: Kernel, age: _Age) -> Traits:
 def _unfused(kernel: Kernel) -> str:
     """An activation is no other implementation, but a part of the form."""
     return kernel.op.removeprefix("Fused")
+
+
+def _activated(kernel: Kernel) -> tuple[float, float]:
+    """Whether an activation is fused in; and whether it takes long itself, as exponentials do and a Relu does not."""
+    kind = _first(kernel, "activation", 0)
+    return float(kind > 0), float(kind > 1)
 
 
 def _aged(passed: float) -> float:

@@ -148,6 +148,11 @@ class Builder:
         """Axes in another order."""
         return self.node("Transpose", [x], tuple(self.shapes[x][axis] for axis in order), perm=order)
 
+    def corner(self, x: str) -> str:
+        """The first number of a tensor: all of it is computed, and next to nothing handed over."""
+        zeros, ones = ([number] * len(self.shapes[x]) for number in (0, 1))
+        return self.node("Slice", [x, self.integers(*zeros), self.integers(*ones)], tuple(ones))
+
     def gemm(self, x: str, width: int) -> str:
         """A fully connected layer on (batch, features)."""
         rows, features = self.shapes[x]

@@ -13,11 +13,14 @@ from pathlib import Path
 
 import onnx
 
+from edgent.model.memory import VIEWS, Memory
+
 Shape = tuple[int, ...]
 
-VIEWS = {"Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}  # they move nothing
 _REPLACED = ("_nchwc",)
 _FUSED = "fused "
+_EXPONENTIAL = {b"Sigmoid", b"Tanh"}
+_CHANNEL_BLOCK = 16  # with AVX-512; 8 with AVX2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +35,8 @@ class Kernel:
         output: shape of the first tensor made.
         distance: numbers that were made, or read as constants, since the oldest of its inputs was made; for an input of
             the graph, those of a whole run. What lies long ago is in no cache any more.
-        attributes: the whole-number ones, and the presence of an activation.
+        untouched: the same since the memory that it writes to was last touched.
+        attributes: the whole-number ones; and of a fused activation 1, or 2 where it computes exponentials.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Kernel:
     weights: tuple[Shape, ...]
     output: Shape
     distance: float
+    untouched: float
     attributes: Mapping[str, tuple[int, ...]]
 
 
@@ -54,7 +59,7 @@ def kernels(path: Path, shapes: Mapping[str, Shape | None]) -> tuple[Kernel, ...
     graph = onnx.load(path, load_external_data=False).graph
     constants = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     known = {name: shape for name, shape in shapes.items() if shape is not None}
-    stream = _Stream()
+    stream, memory = _Stream(), Memory(graph)
     found = []
     for node in graph.node:
         inputs = [name for name in node.input if name]
@@ -71,11 +76,16 @@ def kernels(path: Path, shapes: Mapping[str, Shape | None]) -> tuple[Kernel, ...
                 weights=weights,
                 output=output,
                 distance=stream.since(read),
+                untouched=stream.passed - memory.written_at(node, read, _numbers(node, output)),
                 attributes=dict(filter(None, map(_attribute, node.attribute))),
             )
         )
         stream.add(node, read, sum(map(math.prod, weights)) + math.prod(output))
-    return tuple(replace(kernel, distance=min(kernel.distance, stream.passed)) for kernel in found)
+        memory.passed(node, read, stream.passed)
+    return tuple(
+        replace(one, distance=min(one.distance, stream.passed), untouched=min(one.untouched, stream.passed))
+        for one in found
+    )
 
 
 class _Stream:
@@ -105,6 +115,13 @@ def _output(node: onnx.NodeProto, known: Mapping[str, Shape], computed: tuple[Sh
     return max(computed, key=len, default=())
 
 
+def _numbers(node: onnx.NodeProto, output: Shape) -> int:
+    """How many the output takes in memory: the engine's own layout has its channels in whole blocks."""
+    if "nchwc" in node.domain and node.op_type != "ReorderOutput" and len(output) == 4:
+        return math.prod((output[0], -(-output[1] // _CHANNEL_BLOCK) * _CHANNEL_BLOCK, *output[2:]))
+    return math.prod(output)
+
+
 def _operator(node: onnx.NodeProto) -> str:
     domain = node.domain.rsplit(".", 1)[-1]
     return node.op_type if domain in ("", "onnx", "ai", "microsoft") else f"{domain}.{node.op_type}"
@@ -117,6 +134,6 @@ def _attribute(attribute: onnx.AttributeProto) -> tuple[str, tuple[int, ...]] | 
         case onnx.AttributeProto.INTS:
             return attribute.name, tuple(attribute.ints)
         case onnx.AttributeProto.STRING if attribute.name == "activation":
-            return attribute.name, (1,)
+            return attribute.name, (2 if attribute.s in _EXPONENTIAL else 1,)
         case _:
             return None

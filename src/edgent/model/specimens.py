@@ -58,7 +58,7 @@ def specimen(seed: int, most_flops: float = 1e9) -> Specimen:
     if len(made.shapes[x]) == 4 and draw.chance(0.4):
         x = _classifier(draw, made, x)
         blocks.append("classifier")
-    return Specimen(segment=made.segment([x]), shapes=made.shapes, blocks=tuple(blocks))
+    return Specimen(segment=made.segment([made.corner(x)]), shapes=made.shapes, blocks=tuple(blocks))
 
 
 class _Draw:

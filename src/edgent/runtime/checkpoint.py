@@ -8,10 +8,11 @@ from pathlib import Path
 
 from edgent.document import Node, parse
 from edgent.errors import InputError
+from edgent.latency.family import References
 from edgent.latency.traits import WORK, Traits
 from edgent.runtime.sweep import Timed
 
-_SCHEMA = 1
+_SCHEMA = 2
 _KERNEL = ("family", "work", "form", "convolution")
 
 
@@ -53,14 +54,10 @@ class Checkpoint:
     def keep(self, timed: Timed) -> None:
         """Writes one more specimen."""
         kernels: list[list[object]] = [
-            [kernel.family, kernel.work, kernel.form, kernel.convolution or [], seconds, reference]
-            for kernel, seconds, reference in zip(timed.kernels, timed.times, timed.references, strict=True)
+            [kernel.family, kernel.work, kernel.form, kernel.convolution or [], seconds, references]
+            for kernel, seconds, references in zip(timed.kernels, timed.times, timed.references, strict=True)
         ]
         self._append(json.dumps({"number": timed.number, "seconds": timed.seconds, "kernels": kernels}))
-
-    def remove(self) -> None:
-        """The sweep is finished."""
-        self.path.unlink(missing_ok=True)
 
     def _append(self, line: str) -> None:
         try:
@@ -86,17 +83,17 @@ def _timed(line: str) -> Timed:
         seconds=node.number("seconds"),
         kernels=tuple(kernel for kernel, _, _ in read),
         times=tuple(seconds for _, seconds, _ in read),
-        references=tuple(reference for _, _, reference in read),
+        references=tuple(references for _, _, references in read),
     )
 
 
-def _kernel(row: object) -> tuple[Traits, float, float]:
-    keys = (*_KERNEL, "seconds", "reference")
+def _kernel(row: object) -> tuple[Traits, float, References]:
+    keys = (*_KERNEL, "seconds", "references")
     if not isinstance(row, list) or len(row) != len(keys):
         raise InputError(f"specimen.kernels: expected {', '.join(keys)} of each")
     node = Node(dict(zip(keys, row, strict=True)), "kernel", keys)
-    work, convolution = node.numbers("work"), node.numbers("convolution")
-    if len(work) != len(WORK) or len(convolution) not in (0, 4):
+    work, convolution, references = (node.numbers(key) for key in ("work", "convolution", "references"))
+    if len(work) != len(WORK) or len(convolution) not in (0, 4) or len(references) != 2:
         raise InputError("kernel: found numbers that do not fit together")
     kernel = Traits(
         family=node.text("family"),
@@ -104,7 +101,7 @@ def _kernel(row: object) -> tuple[Traits, float, float]:
         form=node.reals("form"),
         convolution=None if not convolution else (convolution[0], convolution[1], convolution[2], convolution[3]),
     )
-    return kernel, node.number("seconds"), node.number("reference")
+    return kernel, node.number("seconds"), References(*references)
 
 
 assert {field.name for field in fields(Traits)} == set(_KERNEL)

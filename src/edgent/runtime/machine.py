@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,9 @@ from edgent.codec import TENSOR_CODECS, decode_pixels, fit, normalise
 from edgent.document import read_text
 from edgent.errors import InputError
 from edgent.latency.carried import carried_over
-from edgent.latency.machine import Fit
 from edgent.latency.machine import fit as fit_machine
 from edgent.latency.machinefile import MachineModel, Preparing, is_machine_model
-from edgent.latency.prediction import NINETY, BranchWork, LatencyModel, Prediction
+from edgent.latency.prediction import NINETY, BranchWork, Prediction
 from edgent.latency.profile import BranchProfile, CodecTime, Profile, Timing
 from edgent.model import Branch, Model, Preprocessing
 from edgent.model.costs import layer_costs
@@ -25,7 +23,7 @@ from edgent.model.optimised import named, node_layers
 from edgent.runtime.checkpoint import Checkpoint
 from edgent.runtime.coding import CODED, coder_tasks, tensor_tasks, typical_image
 from edgent.runtime.engine import Engine
-from edgent.runtime.sweep import Bench, samples, sweep, usual_reference
+from edgent.runtime.sweep import Bench, samples, sweep, usual_references
 from edgent.runtime.timing import Progress, Task, interleaved, line
 
 _SIDES = (32, 224)  # images that codecs are timed on
@@ -48,7 +46,8 @@ def sweep_machine(
         engine: runs the specimens.
         budget: seconds of timing.
         like: the latency model of another machine; it is carried over, for which a handful of timings is enough.
-        unfinished: where to keep what is timed until it is all done; a sweep that finds one there goes on from it.
+        unfinished: where to keep what is timed; a sweep that finds it there goes on from it. It is the caller's to
+            remove, once the latency model is safe.
         progress: called with the seconds spent and the budget.
 
     Raises:
@@ -65,20 +64,17 @@ def sweep_machine(
         progress=progress,
     )
     coding = _coding()  # before the fit, so that all timings meet the same phase of the machine
-    made = MachineModel(
+    return MachineModel(
         machine=machine_name(),
         engine=engine.name,
         threads=engine.threads,
         options=engine.options,
         seconds=sum(one.seconds for one in timed),
         specimens=len(timed),
-        reference=usual_reference(timed),
+        references=usual_references(timed),
         fit=carried_over(like.fit, samples(timed)) if like else fit_machine(samples(timed)),
         coding=coding,
     )
-    if checkpoint:
-        checkpoint.remove()
-    return made
 
 
 def machine_name() -> str:
@@ -229,6 +225,3 @@ def _steps() -> list[Task]:
             lambda pixels=pixels, form=form: normalise(pixels, form),  # type: ignore[misc]
         ]
     return tasks
-
-
-__all__: Sequence[str] = ("Fit", "LatencyModel", "branch_work", "load_profile", "predicted_profile", "sweep_machine")

@@ -2,7 +2,8 @@
 
 Each specimen is run without a profiler, which tells how long it takes, and with one, which tells how that divides among
 its kernels; warm, and with its constants out of the caches, as those of a large model are. A machine is not always
-equally fast, so a small convolution is timed beside every run: the fit is told how slow it was just then.
+equally fast, in arithmetic or in memory, so a small convolution and a copy are timed beside every run: the fit is told
+how slow they were just then.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from statistics import median
 import numpy as np
 
 from edgent.latency.booking import deflated
-from edgent.latency.family import Sample
+from edgent.latency.family import References, Sample
 from edgent.latency.traits import FORGOTTEN, Traits, footprint, traits
 from edgent.model.builder import Builder
 from edgent.model.kernels import Kernel, kernels
-from edgent.model.specimens import Specimen, specimen
+from edgent.model.specimens import specimen
+from edgent.model.values import Tensor
 from edgent.runtime.engine import Engine, Feeds, Session
-from edgent.runtime.timing import Progress
+from edgent.runtime.timing import Progress, Task
+from edgent.runtime.verify import random_feeds
 
 Clock = Callable[[], float]
 
@@ -36,7 +39,8 @@ _MOSTLY_CONSTANTS = 4.0  # times its other tensors: only then does a cold run sh
 _SMALLEST, _LARGEST = 1e7, 4e8  # floating point operations of a specimen
 _SHARE = 1 / 20_000  # of the budget, that a specimen's largest layers may take
 _TINY, _TINY_ROUNDS = 100, 20  # nodes, and runs of them, that show what the profiler adds
-_CREDIBLE = 100.0  # times the reference's median: what takes longer beside it was interrupted
+_COPIED = 800_000  # bytes that the reference for memory copies: with their copy more than the caches of a core hold
+_CREDIBLE = 100.0  # times a reference's median: what takes longer beside it was interrupted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +52,14 @@ class Timed:
         seconds: what timing it took.
         kernels: what was timed, warm or cold.
         times: seconds of each.
-        references: seconds of the reference meanwhile.
+        references: what the references took meanwhile.
     """
 
     number: int
     seconds: float
     kernels: tuple[Traits, ...]
     times: tuple[float, ...]
-    references: tuple[float, ...]
+    references: tuple[References, ...]
 
 
 class Bench:
@@ -70,8 +74,10 @@ class Bench:
         self._engine, self._clock = engine, clock
         made = Builder()
         segment = made.segment([made.conv(made.input((1, 64, 28, 28)), 64, 3)])
-        self._reference, self._reference_feeds = engine.build(segment), _feeds(segment.given)
-        self._caches = np.zeros(int(FORGOTTEN) // 8)
+        self._convolution, self._convolution_feeds = engine.build(segment), _feeds(segment.given)
+        # Ones: pages of zeros that nobody has written to are all one page, and that stays in the cache.
+        self._source, self._copy = (np.ones(_COPIED // 8) for _ in range(2))
+        self._caches = np.ones(int(FORGOTTEN) // 8)
         self.added = self._added_by_profiler()
         self._flops = 2 * 64 * 64 * 9 * 28 * 28
 
@@ -85,15 +91,18 @@ class Bench:
         plain, profiled = self._engine.build(segment), self._engine.build(segment, profile=True)
         feeds = _feeds(segment.given)
         runs = []
-        for _ in range(_TINY_ROUNDS):
-            runs.append(self.timed(plain, feeds, 4)[0])
-            profiled.run(feeds)
-        reported = sum(map(median, profiled.end_profiling().values()))
+        try:
+            for _ in range(_TINY_ROUNDS):
+                runs.append(self.timed(plain, feeds, 4)[0])
+                profiled.run(feeds)
+        finally:
+            nodes = profiled.end_profiling()
+        reported = sum(map(median, nodes.values()))
         return max(0.0, reported - median(runs)) / _TINY
 
     def most_flops(self, budget: float) -> float:
         """How much arithmetic a specimen may hold, so that a budget is enough for many of them."""
-        speed = self._flops / max(1e-9, min(self._reference_time() for _ in range(5)))
+        speed = self._flops / max(1e-9, min(self.references().arithmetic for _ in range(5)))
         return min(max(_SMALLEST, speed * budget * _SHARE * math.sqrt(60 / budget) * 2), _LARGEST)
 
     def time(self, number: int, most_flops: float) -> Timed:
@@ -117,14 +126,29 @@ class Bench:
             references=tuple(sample.slowness for sample in samples),
         )
 
-    def timed(self, session: Session, feeds: Feeds, count: int = 1) -> tuple[float, float]:
-        """Mean seconds of a run, and of the reference around it."""
-        before = self._reference_time()
+    def timed(
+        self, session: Session, feeds: Feeds, count: int = 1, *, prepare: Task | None = None
+    ) -> tuple[float, References]:
+        """Mean seconds of a run, and of the references around it.
+
+        Args:
+            session: what to run.
+            feeds: with what.
+            count: how often.
+            prepare: done just before; None: a run that does not count, for the references push a small network out of
+                the caches, and one that runs over and over is there.
+        """
+        before = self.references()
+        if prepare is None:
+            session.run(feeds)
+        else:
+            prepare()
         begun = self._clock()
         for _ in range(count):
             session.run(feeds)
         seconds = (self._clock() - begun) / count
-        return seconds, (before + self._reference_time()) / 2
+        after = self.references()
+        return seconds, References(*((a + b) / 2 for a, b in zip(before, after, strict=True)))
 
     def burst(self, session: Session, feeds: Feeds) -> tuple[int, float]:
         """How many runs one timing needs, and the seconds of a first one."""
@@ -137,57 +161,64 @@ class Bench:
         """Pushes everything else out of the caches."""
         self._caches.sum()
 
-    def _reference_time(self) -> float:
-        self._reference.run(self._reference_feeds)
+    def references(self) -> References:
+        """What the references take now."""
+        memory = self._second_time(lambda: np.copyto(self._copy, self._source))
+        arithmetic = self._second_time(lambda: self._convolution.run(self._convolution_feeds))
+        return References(arithmetic=arithmetic, memory=memory)
+
+    def _second_time(self, work: Task) -> float:
+        work()
         begun = self._clock()
-        self._reference.run(self._reference_feeds)
+        work()
         return self._clock() - begun
 
 
 class _Runs:
-    """All runs of one specimen, without and with a profiler by turns."""
+    """All runs of one specimen, without and with a profiler by turns, both in bursts of as many."""
 
     def __init__(self, bench: Bench, plain: Session, profiled: Session, feeds: Feeds) -> None:
-        self.warm: list[tuple[float, float]] = []
-        self.cold: list[tuple[float, float]] = []
-        self.kinds = ["first"]
+        self.warm: list[tuple[float, References]] = []
+        self.cold: list[tuple[float, References]] = []
+        self.bursts = [("first", 1)]  # of the profiled session: what they are, and how many runs
+        self.added = bench.added
+        try:
+            self._time(bench, plain, profiled, feeds)
+        finally:  # an interruption leaves no file of the profiler behind
+            self.nodes = profiled.end_profiling()
+
+    def _time(self, bench: Bench, plain: Session, profiled: Session, feeds: Feeds) -> None:
         plain.run(feeds)
         profiled.run(feeds)
         count, _ = bench.burst(plain, feeds)
         for number in range(_ROUNDS):
-            plain.run(feeds)
             self.warm.append(bench.timed(plain, feeds, count))
-            profiled.run(feeds)
-            bench.timed(profiled, feeds)
-            self.kinds += ["again", "warm"]
+            bench.timed(profiled, feeds, count)
+            self.bursts += [("again", 1), ("warm", count)]
             if number < _COLD_ROUNDS:
-                bench.empty_caches()
-                self.cold.append(bench.timed(plain, feeds))
-                bench.empty_caches()
-                bench.timed(profiled, feeds)
-                self.kinds.append("cold")
-        self.added = bench.added
-        self.nodes = profiled.end_profiling()
+                self.cold.append(bench.timed(plain, feeds, prepare=bench.empty_caches))
+                bench.timed(profiled, feeds, prepare=bench.empty_caches)
+                self.bursts.append(("cold", 1))
 
     def samples(self, found: Sequence[Kernel]) -> Iterator[Sample]:
-        """The kernels' times, scaled to the runs without a profiler; the slowness is the reference's time here."""
+        """The kernels' times, scaled to the runs without a profiler; the slowness is the references' time here."""
         for kind, timings, touched in (("warm", self.warm, footprint(found)), ("cold", self.cold, FORGOTTEN)):
-            credible = [(seconds, reference) for seconds, reference in timings if seconds > 0 and reference > 0]
+            credible = [(seconds, *references) for seconds, references in timings if min(seconds, *references) > 0]
             if not credible:
                 continue
-            whole, reference = (median(column) for column in zip(*credible, strict=True))
+            whole, *references = (median(column) for column in zip(*credible, strict=True))
             times = self._scaled(kind, whole)
             for kernel in found:
                 if times.get(kernel.name, 0.0) > 0 and (kind == "warm" or _mostly_constants(kernel)):
-                    yield Sample(traits(kernel, touched), times[kernel.name], reference)
+                    yield Sample(traits(kernel, touched), times[kernel.name], References(*references))
 
     def _scaled(self, kind: str, whole: float) -> dict[str, float]:
-        chosen = [position for position, this in enumerate(self.kinds) if this == kind]
-        times = {
-            name: median(seconds[position] for position in chosen)
-            for name, seconds in self.nodes.items()
-            if len(seconds) == len(self.kinds)
-        }
+        ends = np.cumsum([count for _, count in self.bursts])
+        times = {}
+        for name, seconds in self.nodes.items():
+            if len(seconds) == ends[-1]:
+                pieces = zip(self.bursts, np.split(np.array(seconds), ends[:-1]), strict=True)
+                times[name] = float(np.median([piece.mean() for (this, _), piece in pieces if this == kind]))
         kept = deflated(times, self.added)
         total = sum(kept.values())
         return {name: seconds * whole / total for name, seconds in kept.items()} if total > 0 else {}
@@ -225,23 +256,28 @@ def sweep(
     return tuple(timed)
 
 
-def usual_reference(timed: Sequence[Timed]) -> float:
-    """Median seconds of the reference."""
-    references = [reference for one in timed for reference in one.references]
-    return median(references) if references else 1.0
+def usual_references(timed: Sequence[Timed]) -> References:
+    """Median seconds of the references."""
+    found = [references for one in timed for references in one.references]
+    return References(*map(median, zip(*found, strict=True))) if found else References(1.0, 1.0)
 
 
 def samples(timed: Sequence[Timed]) -> list[list[Sample]]:
-    """The samples of each specimen, with how slow the reference was beside its median over all of them."""
-    usual = usual_reference(timed)
+    """The samples of each specimen, with how slow the references were beside their medians over all of them."""
+    usual = usual_references(timed)
     return [
         [
-            Sample(kernel, seconds, math.log(reference / usual))
-            for kernel, seconds, reference in zip(one.kernels, one.times, one.references, strict=True)
-            if reference < _CREDIBLE * usual
+            Sample(kernel, seconds, slowness(references, usual))
+            for kernel, seconds, references in zip(one.kernels, one.times, one.references, strict=True)
+            if all(now < _CREDIBLE * then for now, then in zip(references, usual, strict=True))
         ]
         for one in timed
     ]
+
+
+def slowness(references: References, usual: References) -> References:
+    """Logarithms of what the references took, over what they usually take."""
+    return References(*(math.log(now / then) for now, then in zip(references, usual, strict=True)))
 
 
 def _mostly_constants(kernel: Kernel) -> bool:
@@ -250,10 +286,5 @@ def _mostly_constants(kernel: Kernel) -> bool:
     return constants > _MOSTLY_CONSTANTS * others
 
 
-def _feeds(given: Sequence[object]) -> Feeds:
-    from edgent.runtime.verify import random_feeds
-
-    return random_feeds(given, np.random.default_rng(0))  # type: ignore[arg-type]
-
-
-__all__ = ["Bench", "Specimen", "Timed", "samples", "sweep"]
+def _feeds(given: Sequence[Tensor]) -> Feeds:
+    return random_feeds(given, np.random.default_rng(0))
