@@ -41,7 +41,9 @@ def measured(address: str, prefix: Sequence[str] = ()) -> dict[str, Any]:
 def test_rates_and_round_trip_are_those_of_the_proxy_and_nothing_is_said_of_pauses(edge: str, rate: float) -> None:
     settings = {"uplink": BitsPerSecond(rate), "downlink": BitsPerSecond(2 * rate), "round_trip": Seconds(0.04)}
     with ShapedLink(edge, **settings) as link:
-        found = measured(link.address)["link"]
+        document = measured(link.address)
+    assert [(each["answered"], each["queue_ms"]) for each in document["served"]] == [(0, None)]
+    found = document["link"]
     assert found["uplink_bps"] == pytest.approx(rate, rel=0.2)
     assert found["downlink_bps"] == pytest.approx(2 * rate, rel=0.2)
     assert 40 <= found["round_trip_ms"] < 60

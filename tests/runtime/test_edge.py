@@ -219,6 +219,23 @@ def test_a_probe_carries_what_it_was_told_to(channel):
         RemoteEdge(channel).probe(0, 1 << 40, 20.0)
 
 
+def test_an_edge_reports_what_each_model_has_answered_and_how_long_that_took(model, picture):
+    with Edge(model, port=0) as edge:
+        channel = GrpcChannel(edge.address, max_message=1 << 20)
+        remote = RemoteEdge(channel)
+        (before,) = remote.report(20.0)
+        parcel = raw_parcel(model.inputs[0], picture)
+        name = segment_name(model.name, 0, 0, len(model.branches[0].layers))
+        answers = [remote.infer(name, model.version, [parcel], [], budget=20.0) for _ in range(3)]
+        with pytest.raises(RefusedError):
+            remote.infer(name, "0" * 12, [parcel], [], budget=20.0)
+        (after,) = remote.report(20.0)
+        channel.close()
+    assert (before.answered, before.middle) == (0, 0.0)
+    assert (after.name, after.answered, after.turned_away) == (model.name, 3, 0)
+    assert after.middle == pytest.approx(sum(answer.middle for answer in answers), abs=1e-5)
+
+
 def test_a_request_whose_budget_ran_out_in_the_queue_is_not_computed(model, picture):
     class Stuck(Engine):
         free, entered, runs = threading.Event(), threading.Event(), 0
@@ -241,8 +258,10 @@ def test_a_request_whose_budget_ran_out_in_the_queue_is_not_computed(model, pict
         engine.free.set()
         first.join()
         channel.call(m.MODEL_INFER, request, 20.0)
+        (report,) = RemoteEdge(channel).report(20.0)
         channel.close()
     assert engine.runs == 2
+    assert (report.name, report.answered, report.turned_away) == (model.name, 2, 1)
 
 
 def test_a_taken_port_is_said_to_be_taken(edge, model):

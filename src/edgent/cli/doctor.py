@@ -16,8 +16,10 @@ from edgent.units import format_bandwidth, format_bytes, format_duration
 if TYPE_CHECKING:
     from edgent.runtime.checkup import Finding
     from edgent.runtime.linkcheck import LinkCheck, PauseCost
+    from edgent.runtime.tally import Account
 
 _NOT_FOUND = "not found"
+_TIMEOUT = 10.0
 
 
 def doctor(
@@ -27,17 +29,26 @@ def doctor(
     """What this machine and link have; what costs time or is missing, and the command that mends it."""
     from edgent.runtime.checkup import checkup
 
-    link = _link(edge) if edge else None
+    link, served = _asked(edge) if edge else (None, ())
     findings = [*checkup(), *(_of_pauses(link) if link else [])]
     if as_json:
-        show.document({"edge": edge or None, "link": link and _document(link), "findings": list(map(asdict, findings))})
+        show.document(
+            {
+                "edge": edge or None,
+                "link": link and _document(link),
+                "served": [_averages(each) for each in served],
+                "findings": list(map(asdict, findings)),
+            }
+        )
         return
     if link is not None:
         _print_link(edge, link)
+        _print_served(served)
     _print_findings(findings)
 
 
-def _link(edge: str) -> LinkCheck:
+def _asked(edge: str) -> tuple[LinkCheck, tuple[Account, ...]]:
+    """What the link is like, and what the edge says it has served."""
     from edgent.runtime.clock import MonotonicClock
     from edgent.runtime.linkcheck import check_link
     from edgent.runtime.remote import RemoteEdge
@@ -50,7 +61,8 @@ def _link(edge: str) -> LinkCheck:
     channel = GrpcChannel(edge, max_message=4 << 20, clock=clock)
     try:
         show.err.print("measuring the link, some 10 s")
-        return check_link(RemoteEdge(channel), clock, time.sleep)
+        remote = RemoteEdge(channel)
+        return check_link(remote, clock, time.sleep), remote.report(_TIMEOUT)
     finally:
         channel.close()
 
@@ -96,6 +108,24 @@ def _print_link(edge: str, link: LinkCheck) -> None:
         f"{edge}: round trip {format_duration(link.round_trip)}, {format_bandwidth(link.uplink)} up, "
         f"{format_bandwidth(link.downlink)} down\n"
     )
+
+
+def _averages(account: Account) -> dict[str, Any]:
+    times = {"queue_ms": account.queue, "middle_ms": account.middle}
+    return {
+        "model": account.name,
+        "answered": account.answered,
+        "turned_away": account.turned_away,
+        **{name: seconds / account.answered * 1e3 if account.answered else None for name, seconds in times.items()},
+    }
+
+
+def _print_served(served: tuple[Account, ...]) -> None:
+    for each in served:
+        queue, middle = (format_duration(seconds / max(each.answered, 1)) for seconds in (each.queue, each.middle))
+        times = f", on average {queue} in the queue and {middle} of work" if each.answered else ""
+        show.out.print(f"{each.name}: {each.answered} answered, {each.turned_away} turned away{times}")
+    show.out.print()
 
 
 def _print_findings(findings: list[Finding]) -> None:

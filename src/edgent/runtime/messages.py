@@ -101,6 +101,15 @@ _EDGENT = {
     "ProbeResponse": ("bytes load = 1",),
     "PrepareRequest": ("string name = 1", "string version = 2"),
     "PrepareResponse": ("double seconds = 1",),
+    "ReportRequest": (),
+    "ReportResponse": ("repeated Account accounts = 1",),
+    "Account": (
+        "string name = 1",
+        "int64 answered = 2",
+        "int64 turned_away = 3",
+        "double queue = 4",  # seconds, of all that were answered
+        "double middle = 5",
+    ),
 }
 
 
@@ -120,6 +129,7 @@ DescribeRequest, DescribeResponse = _edgent["DescribeRequest"], _edgent["Describ
 FetchRequest, Chunk = _edgent["FetchRequest"], _edgent["Chunk"]
 ProbeRequest, ProbeResponse = _edgent["ProbeRequest"], _edgent["ProbeResponse"]
 PrepareRequest, PrepareResponse = _edgent["PrepareRequest"], _edgent["PrepareResponse"]
+ReportRequest, ReportResponse = _edgent["ReportRequest"], _edgent["ReportResponse"]
 
 SERVER_LIVE = "/inference.GRPCInferenceService/ServerLive"
 SERVER_READY = "/inference.GRPCInferenceService/ServerReady"
@@ -132,6 +142,7 @@ DESCRIBE = "/edgent.v1.Edge/Describe"
 FETCH = "/edgent.v1.Edge/Fetch"
 PROBE = "/edgent.v1.Edge/Probe"
 PREPARE = "/edgent.v1.Edge/Prepare"
+REPORT = "/edgent.v1.Edge/Report"
 
 EXTENSION = "edgent"
 CODEC = "edgent_codec"  # the parameter of a tensor that does not travel raw

@@ -9,6 +9,7 @@ from typing import Any
 from edgent.errors import InputError
 from edgent.runtime import messages as m
 from edgent.runtime.faults import BrokenError
+from edgent.runtime.tally import Account
 from edgent.runtime.tensors import Parcel, parse, write_request
 from edgent.runtime.transport import Channel, Reply
 from edgent.units import Seconds
@@ -71,6 +72,20 @@ class RemoteEdge:
         return tuple(
             Served(name=entry.name, digest=entry.digest, profile=entry.profile, calibration=entry.calibration)
             for entry in response.models
+        )
+
+    def report(self, timeout: float) -> tuple[Account, ...]:
+        """What it has served since it began."""
+        response = _read(m.ReportResponse, self.channel.call(m.REPORT, b"", timeout))
+        return tuple(
+            Account(
+                name=each.name,
+                answered=each.answered,
+                turned_away=each.turned_away,
+                queue=each.queue,
+                middle=each.middle,
+            )
+            for each in response.accounts
         )
 
     def ready(self, name: str, timeout: float) -> bool:

@@ -2,14 +2,15 @@
 
 Each inference goes: checked (nothing is computed for a bad one) -> queue -> decode, run, encode -> headers with the
 times -> body. What else a device needs is beside it: which models in which version; model, profile and calibration
-files; sessions made ahead of their first request; messages of any size to measure the link with.
+files; sessions made ahead of their first request; messages of any size to measure the link with; and what it has
+served so far.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import Any
 
@@ -20,9 +21,10 @@ from edgent.model import Model
 from edgent.runtime import messages as m
 from edgent.runtime.clock import Clock
 from edgent.runtime.engine import Engine
-from edgent.runtime.faults import NotServedError
+from edgent.runtime.faults import BusyError, LateError, NotServedError
 from edgent.runtime.pace import OwnPace, Pace
 from edgent.runtime.serving import Target, compute, read_job, resolve
+from edgent.runtime.tally import Tally
 from edgent.runtime.tensors import datatype, parse
 from edgent.runtime.transport import Call, Methods, Streaming, Unary
 from edgent.runtime.turnstile import Turnstile
@@ -43,6 +45,7 @@ class Service:
         profiles: of this machine, by digest.
         calibrations: by digest.
         pace: holds the work to that of a slower machine.
+        tally: what was served so far.
     """
 
     models: Mapping[str, Model]
@@ -53,6 +56,10 @@ class Service:
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     pace: Pace = field(default_factory=OwnPace)
+    tally: Tally = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tally", Tally(self.models))
 
     def methods(self) -> Methods:
         """The table of methods, by path."""
@@ -67,6 +74,7 @@ class Service:
             m.DESCRIBE: Unary(answer=self._describe),
             m.PREPARE: Unary(answer=self._prepare),
             m.PROBE: Unary(answer=self._probe),
+            m.REPORT: Unary(answer=self._report),
             m.FETCH: Streaming(answer=self._fetch),
         }
 
@@ -76,12 +84,17 @@ class Service:
     def _infer(self, message: bytes, call: Call) -> bytes:
         job = read_job(self.models, message)
         budget = call.time_remaining()
-        expected = self._expected(job.target)
-        with self.turnstile.turn(budget=budget, seconds=expected) as waited:
-            started_at = self.clock.now()
-            answer = compute(job, self.engine)
-            self.pace.hold(started_at, expected)
-            middle = self.clock.now() - started_at
+        expected, name = self._expected(job.target), job.target.model.name
+        try:
+            with self.turnstile.turn(budget=budget, seconds=expected) as waited:
+                started_at = self.clock.now()
+                answer = compute(job, self.engine)
+                self.pace.hold(started_at, expected)
+                middle = self.clock.now() - started_at
+        except (BusyError, LateError):
+            self.tally.turned_away(name)
+            raise
+        self.tally.answered(name, waited, middle)
         call.set_headers(_times(waited, middle))
         return answer
 
@@ -148,6 +161,13 @@ class Service:
         answer = bytes(m.ProbeResponse(load=bytes(wanted)).SerializeToString())
         call.set_headers(_times(0.0, self.clock.now() - arrived_at))
         return answer
+
+    def _report(self, message: bytes, _: Call) -> bytes:
+        parse(m.ReportRequest, message)
+        response = m.ReportResponse()
+        for account in self.tally.accounts:
+            response.accounts.add(**asdict(account))
+        return bytes(response.SerializeToString())
 
     def _fetch(self, message: bytes, _: Call) -> Iterator[bytes]:
         request = parse(m.FetchRequest, message)

@@ -1,0 +1,61 @@
+"""What an edge has served since it began, by model: what it reports when a device or its operator asks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Of one model; times are sums in seconds, those of answered requests.
+
+    Attributes:
+        name: the model's.
+        answered: requests.
+        turned_away: requests that found the queue full, or whose time ran out in it.
+        queue: spent waiting.
+        middle: spent decoding, computing and encoding.
+    """
+
+    name: str
+    answered: int = 0
+    turned_away: int = 0
+    queue: float = 0.0
+    middle: float = 0.0
+
+
+class Tally:
+    """Keeps the accounts; thread-safe.
+
+    Args:
+        names: of the models.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._lock = threading.Lock()
+        self._accounts = {name: Account(name=name) for name in names}
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """As they stand."""
+        with self._lock:
+            return tuple(self._accounts.values())
+
+    def answered(self, name: str, queue: float, middle: float) -> None:
+        """A request was answered."""
+        with self._lock:
+            old = self._accounts[name]
+            self._accounts[name] = replace(
+                old, answered=old.answered + 1, queue=old.queue + queue, middle=old.middle + middle
+            )
+
+    def turned_away(self, name: str) -> None:
+        """A request was not computed."""
+        with self._lock:
+            old = self._accounts[name]
+            self._accounts[name] = replace(old, turned_away=old.turned_away + 1)
+
+    def __repr__(self) -> str:
+        return f"<Tally {', '.join(f'{each.name}: {each.answered}' for each in self.accounts)}>"
