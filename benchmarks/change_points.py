@@ -24,7 +24,7 @@ from itertools import product
 import numpy as np
 
 from edgent.lab.detectors import Adwin, Cusum, PageHinkley, optimal_partitioning
-from edgent.link.change_points import ChangePointDetector
+from edgent.link.change_points import THRESHOLD, ChangePointDetector
 from edgent.link.generator import Noise, Steps, steps
 from edgent.link.scoring import Score, area, score
 
@@ -61,14 +61,9 @@ class Result(Score):
     microseconds_per_sample: float
 
 
-def _ours(stream: Steps, step: float, parameter: float) -> Run:
+def _ours(stream: Steps, step: float, threshold: float) -> Run:
     del stream, step
-    if not parameter:
-        detector = ChangePointDetector()
-    else:
-        detector = (
-            ChangePointDetector(threshold=parameter) if parameter > 0.01 else ChangePointDetector(hazard=parameter)
-        )
+    detector = ChangePointDetector(threshold=threshold)
     return lambda sample: detector.update(math.exp(sample))
 
 
@@ -85,8 +80,7 @@ def _cusum(stream: Steps, step: float, threshold: float) -> Run:
 
 
 SENSITIVITIES: dict[str, tuple[float, ...]] = {
-    # Of ours: thresholds at the library's hazard, then hazards at the library's threshold.
-    "edgent": (0.1, 0.2, 0.35, 0.5, 0.6, 0.7, 0.75, 1e-3, 3e-4, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10),
+    "edgent": (0.02, 0.04, 0.07, 0.1, 0.15, 0.25, 0.4, 0.5, 0.6, 0.7, 0.85, 0.9, 0.95, 0.98, 0.995),
     "cusum": (1.5, 2, 3, 4, 4.5, 5, 5.5, 6, 6.5, 7, 8, 10, 12, 15, 20),
     "page-hinkley": (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.9, 1.2, 1.8, 3, 6),
     "adwin": (1e-9, 1e-6, 1e-4, 1e-3, 1e-2, 0.1, 0.5),
@@ -144,7 +138,7 @@ def tuned_penalty() -> float:
 
 def results(changes: int, progress: Callable[[str], None]) -> dict[str, dict[str, Result]]:
     """Every detector on every setting: by name and setting."""
-    chosen: dict[str, tuple[Make, float]] = {"edgent": (_ours, 0.0)}
+    chosen: dict[str, tuple[Make, float]] = {"edgent": (_ours, THRESHOLD)}
     for name in ("cusum", "page-hinkley", "adwin"):
         progress(f"setting the parameters of {name}")
         chosen[name] = tuned(name)

@@ -5,7 +5,8 @@
 A CIFAR-10 picture's file in, the label of b-alexnet's last exit out; server and client processes of this machine, none
 of them slowed (others' software cannot be held to an emulated pace), one compute thread each, connections kept.
 
-    edgent             the picture as it came, everything on the edge, over gRPC
+    edgent source      the picture as it came, everything on the edge, over gRPC
+    edgent jpeg-90     the same with a JPEG of quality 90, encoded on the device
     bare loop          the same over a plain TCP socket
     litserve           ONNX Runtime behind LitServe's HTTP, the picture as it came
     axonmesh frame     the same network in torch: a JPEG of quality 85, all of it on the server
@@ -66,6 +67,9 @@ _BOUNDARY = "edgent-picture"
 Answer = Callable[[bytes], int]
 """A picture's file to a label's number."""
 
+Answers = Callable[[], tuple[list[float], list[int]]]
+"""Seconds and label of every picture."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -88,7 +92,7 @@ class Bench:
         whole = Classifier(self.model)
         self.labels = [int(whole(picture).argmax()) for picture in self.pictures]
 
-    def rows(self, software: str, link: ShapedLink, answers: Callable[[], tuple[list[float], list[int]]]) -> list[Row]:
+    def rows(self, software: str, link: ShapedLink, answers: Answers) -> list[Row]:
         """Every rate over a link."""
         found = []
         for rate in RATES:
@@ -126,15 +130,20 @@ def edgent(bench: Bench, stack: ExitStack) -> list[Row]:
     if not device.wait_ready(PATIENCE):
         raise EdgentError("the edge process was not reached")
     layers = len(bench.model.branches[-1].layers)
-    coded = Configuration(exit=bench.model.branches[-1].exit, upload_cut=0, download_cut=layers, codec="source")
+    exit = bench.model.branches[-1].exit
 
-    def answer(picture: bytes) -> int:
-        found = device.infer(picture, configuration=coded, race=False)
-        if found.record.by != "edge":
-            raise EdgentError(f"the edge did not answer: {found.record.why}")
-        return bench.model.metadata.labels.index(found.label or "")
+    def asked(codec: str) -> Answers:
+        whole = Configuration(exit=exit, upload_cut=0, download_cut=layers, codec=codec)
 
-    return bench.rows("edgent", link, lambda: bench.timed(answer))
+        def answer(picture: bytes) -> int:
+            found = device.infer(picture, configuration=whole, race=False)
+            if found.record.by != "edge":
+                raise EdgentError(f"the edge did not answer: {found.record.why}")
+            return bench.model.metadata.labels.index(found.label or "")
+
+        return lambda: bench.timed(answer)
+
+    return [row for codec in ("source", "jpeg-90") for row in bench.rows(f"edgent {codec}", link, asked(codec))]
 
 
 def bare_loop(bench: Bench, stack: ExitStack) -> list[Row]:
@@ -183,7 +192,7 @@ def axonmesh(bench: Bench, stack: ExitStack) -> list[Row]:
     process = stack.enter_context(server)
     link = _linked(stack, json.loads(process.stdout.readline() or '{"address": ""}')["address"])
 
-    def asked(mode: str) -> Callable[[], tuple[list[float], list[int]]]:
+    def asked(mode: str) -> Answers:
         def ask() -> tuple[list[float], list[int]]:
             command = [*script, "ask", weights, str(CUT), link.address, mode, *files]
             done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)

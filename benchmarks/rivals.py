@@ -57,7 +57,7 @@ from edgent.model import Model, load
 from edgent.model.costs import layer_costs
 from edgent.planning.candidates import Candidates
 from edgent.planning.plan import RAW
-from edgent.planning.planner import Planner
+from edgent.planning.planner import ROOM, Planner
 from edgent.runtime.calibrator import calibration_for
 from edgent.runtime.engine import Engine
 from edgent.runtime.profiler import profile
@@ -234,7 +234,8 @@ class Lab:
         conditions = self.device.connect(link.address, self.methods.bare.configuration(_FIRST))
         return {
             deadline: {
-                name: chosen(planner.plan(conditions, Seconds(deadline)), rate) for name, planner in planners.items()
+                name: chosen(planner.plan(conditions, Seconds(deadline), room=ROOM), rate)
+                for name, planner in planners.items()
             }
             for deadline in DEADLINES
         }

@@ -9,8 +9,10 @@ import contextlib
 import json
 import math
 import os
+from abc import ABC, abstractmethod
+from dataclasses import fields
 from pathlib import Path
-from typing import NoReturn
+from typing import ClassVar, NoReturn, Self
 
 from edgent.errors import InputError
 
@@ -66,6 +68,72 @@ def write_whole(path: Path, text: str) -> None:
     finally:
         with contextlib.suppress(OSError):
             unfinished.unlink()  # what a failed write left
+
+
+def keys_of(cls: type) -> tuple[str, ...]:
+    """The names of the fields that a value is made from: its keys in a document."""
+    return tuple(f.name for f in fields(cls) if f.init)
+
+
+class Document(ABC):
+    """A value that has a file of its own, with the number of its schema in it.
+
+    Attributes:
+        SCHEMA: The only one that is read.
+        KIND: What it is called in messages.
+        AGAIN: What to do where a file is no good.
+    """
+
+    __slots__ = ()
+    SCHEMA: ClassVar[int] = 1
+    KIND: ClassVar[str]
+    AGAIN: ClassVar[str]
+
+    @abstractmethod
+    def to_json(self) -> str:
+        """The file's text; the same value always gives the same text."""
+
+    @classmethod
+    @abstractmethod
+    def _read(cls, found: object) -> Self:
+        """The value, from a document of the right schema."""
+
+    @classmethod
+    def from_json(cls, text: str, source: str = "") -> Self:
+        """Reads what `to_json` wrote; `source` names its origin in messages.
+
+        Raises:
+            InputError: one line with what was found, what was expected and what to do.
+        """
+        try:
+            found = parse(text)
+            schema = found.get("schema") if isinstance(found, dict) else None
+            if isinstance(schema, bool) or schema != cls.SCHEMA:
+                raise InputError(f"found schema {str(schema)[:20]}, expected a {cls.KIND} of schema {cls.SCHEMA}")
+            return cls._read(found)
+        except InputError as error:
+            raise InputError(f"{source or cls.KIND}: {error}; {cls.AGAIN}") from None
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Reads a file.
+
+        Raises:
+            InputError: it is missing, unreadable, damaged or of another schema.
+        """
+        try:
+            text = read_text(Path(path))
+        except InputError as error:
+            raise InputError(f"{path}: {error}, expected a {cls.KIND}; {cls.AGAIN}") from None
+        return cls.from_json(text, str(path))
+
+    def save(self, path: Path | str) -> None:
+        """Writes a file, whole or not at all.
+
+        Raises:
+            InputError: the folder is missing, or cannot be written to.
+        """
+        write_whole(Path(path), self.to_json())
 
 
 class Node:

@@ -128,7 +128,11 @@ def read_records(path: Path) -> Iterator[Record]:
     Raises:
         InputError: it cannot be read, or a line is no record; the line is named.
     """
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    try:
+        text = read_text(path)
+    except InputError as error:
+        raise InputError(f"{path}: {error}, expected lines that edgent run --records FILE wrote") from None
+    for number, line in enumerate(text.splitlines(), start=1):
         if line.strip():
             try:
                 yield Record.from_json(line)

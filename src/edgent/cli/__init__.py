@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from edgent.cli import demo, doctor, inspect, measure, plan, prepare, replay, reproduce, serve
+from edgent.cli import demo, doctor, inspect, measure, plan, prepare, replay, report, reproduce, serve
 from edgent.cli.map import configuration_map
 from edgent.errors import EdgentError
 
@@ -30,6 +30,7 @@ for verb in (
     prepare.train,
     prepare.data,
     reproduce.reproduce,
+    report.report,
 ):
     app.command()(verb)
 app.command("map")(configuration_map)

@@ -10,17 +10,13 @@ import json
 import math
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
 from edgent.codec.names import base_codec, check_codec, is_lossless
-from edgent.document import Node, parse, read_text, write_whole
+from edgent.document import Document, Node, keys_of
 from edgent.errors import InputError
 
-SCHEMA = 1
-
-_ADVICE = "; measure it again: edgent evaluate MODEL --data DIR -o FILE"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 # Of float32 tensors: bytes out per raw byte, and bytes more for each tensor.
@@ -83,7 +79,7 @@ class CodecAccuracy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
+class Calibration(Document):
     """What was measured of a model's codecs on data.
 
     Attributes:
@@ -93,6 +89,9 @@ class Calibration:
         sizes: Encoded sizes; kept sorted.
         accuracies: Accuracies behind lossy codecs; kept sorted.
     """
+
+    KIND = "calibration"
+    AGAIN = "measure it again: edgent evaluate MODEL --data DIR -o FILE"
 
     model: str
     digest: str
@@ -154,64 +153,28 @@ class Calibration:
 
     def to_json(self) -> str:
         """The file's text, one entry a line; the same calibration always gives the same text."""
-        head = {"schema": SCHEMA, "model": self.model, "digest": self.digest, "data": self.data}
+        head = {"schema": self.SCHEMA, "model": self.model, "digest": self.digest, "data": self.data}
         lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
         lines.append(_listed("sizes", self.sizes))
         lines.append(_listed("accuracies", self.accuracies))
         return "{\n" + ",\n".join(lines) + "\n}\n"
 
     @classmethod
-    def from_json(cls, text: str, source: str = "calibration") -> Calibration:
-        """Reads what `to_json` wrote; `source` names its origin in messages.
-
-        Raises:
-            InputError: one line with what was found, what was expected and what to do.
-        """
-        try:
-            return _read_calibration(parse(text))
-        except InputError as error:
-            raise InputError(f"{source}: {error}{_ADVICE}") from None
-
-    @classmethod
-    def load(cls, path: Path | str) -> Calibration:
-        """Reads a calibration file.
-
-        Raises:
-            InputError: the file is missing, unreadable, damaged or of another schema.
-        """
-        try:
-            text = read_text(Path(path))
-        except InputError as error:
-            raise InputError(f"{path}: {error}, expected a calibration{_ADVICE}") from None
-        return cls.from_json(text, str(path))
-
-    def save(self, path: Path | str) -> None:
-        """Writes a calibration file, whole or not at all.
-
-        Raises:
-            InputError: the folder is missing, or cannot be written to.
-        """
-        write_whole(Path(path), self.to_json())
+    def _read(cls, found: object) -> Calibration:
+        node = Node(found, cls.KIND, ("schema", *keys_of(cls)))
+        return cls(
+            model=node.text("model"),
+            digest=node.text("digest"),
+            data=node.text("data"),
+            sizes=tuple(_read_size(entry) for entry in node.nodes("sizes", keys_of(EncodedSize))),
+            accuracies=tuple(_read_accuracy(entry) for entry in node.nodes("accuracies", keys_of(CodecAccuracy))),
+        )
 
     def __repr__(self) -> str:
         return (
             f"<Calibration {self.model} {self.digest[:12]} on {self.data}: "
             f"{len(self.sizes)} sizes, {len(self.accuracies)} accuracies>"
         )
-
-
-def _read_calibration(found: object) -> Calibration:
-    schema = found.get("schema") if isinstance(found, dict) else None
-    if isinstance(schema, bool) or schema != SCHEMA:
-        raise InputError(f"found schema {str(schema)[:20]}, expected a calibration of schema {SCHEMA}")
-    node = Node(found, "calibration", ("schema", *_keys(Calibration)))
-    return Calibration(
-        model=node.text("model"),
-        digest=node.text("digest"),
-        data=node.text("data"),
-        sizes=tuple(_read_size(entry) for entry in node.nodes("sizes", _keys(EncodedSize))),
-        accuracies=tuple(_read_accuracy(entry) for entry in node.nodes("accuracies", _keys(CodecAccuracy))),
-    )
 
 
 def _read_size(node: Node) -> EncodedSize:
@@ -232,10 +195,6 @@ def _read_accuracy(node: Node) -> CodecAccuracy:
 def _listed(key: str, entries: Sequence[_Entry]) -> str:
     lines = ",\n".join(f"  {json.dumps(asdict(entry), sort_keys=True, allow_nan=False)}" for entry in entries)
     return f' "{key}": [\n{lines}\n ]' if entries else f' "{key}": []'
-
-
-def _keys(cls: type[_Entry | Calibration]) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(cls) if f.init)
 
 
 def _check_crossing(tensors: tuple[str, ...], codec: str, samples: int) -> None:

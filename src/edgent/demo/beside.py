@@ -16,7 +16,7 @@ from edgent.model import Model
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Configuration, Plan
-from edgent.planning.planner import TOLERANCE
+from edgent.planning.planner import ROOM, TOLERANCE
 from edgent.units import Seconds
 
 
@@ -60,8 +60,8 @@ def beside(
     table = Candidates.build(model, emulated_profile(host, device), host, calibration, source="image")
     methods = planners(table)
     cells = [(bandwidth, deadline) for bandwidth in options.bandwidths for deadline in options.deadlines]
-    plans = {cell: methods[OURS].plan(found[cell[0]], Seconds(cell[1])) for cell in cells}
-    alone = {cell: methods["device-only"].plan(found[cell[0]], Seconds(cell[1])) for cell in cells}
+    plans = {cell: methods[OURS].plan(found[cell[0]], Seconds(cell[1]), room=ROOM) for cell in cells}
+    alone = {cell: methods["device-only"].plan(found[cell[0]], Seconds(cell[1]), room=ROOM) for cell in cells}
     return Beside(
         name=f"{device}; here {device.factor_on(host):.3g} times slower than this machine's profile",
         alone_suffices=sum(promise(alone[cell]) >= promise(plans[cell]) - TOLERANCE for cell in cells) / len(cells),

@@ -14,7 +14,7 @@ from edgent.planning.conditions import Conditions
 from edgent.planning.knobs import NEEDED, Kinds, Necessity, costs
 from edgent.planning.outlook import Outlook
 from edgent.planning.plan import Plan
-from edgent.planning.planner import Planner
+from edgent.planning.planner import ROOM, Planner
 from edgent.units import BitsPerSecond, Seconds
 
 PLANNED = ("cut", "exit", "codec", "source")
@@ -36,7 +36,7 @@ class Methods:
     def cell(self, bandwidth: float, deadline: float, conditions: Conditions) -> Cell:
         """What each method runs under conditions, and the knobs that we need there."""
         within = Seconds(deadline)
-        plans = {name: planner.plan(conditions, within) for name, planner in self.planners.items()}
+        plans = {name: planner.plan(conditions, within, room=ROOM) for name, planner in self.planners.items()}
         link = Outlook.around(conditions)
         cost = costs(self.necessity.best(link, within), self.necessity.without(link, within))
         return Cell(

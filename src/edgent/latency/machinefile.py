@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from edgent.document import Node, parse, read_text, write_whole
+from edgent.document import Document, Node, keys_of
 from edgent.errors import InputError
 from edgent.latency.family import Family, References
 from edgent.latency.gaussian import Array, GaussianProcess, Scales
@@ -19,10 +18,6 @@ from edgent.latency.profile import CodecTime, Timing
 from edgent.latency.regressions import FlopsLine, PaperRegression
 from edgent.latency.traits import WORK
 
-SCHEMA = 2
-KIND = "latency model"
-
-_ADVICE = "; make it again: edgent profile -o FILE"
 _HEAD = ("schema", "kind", "machine", "engine", "threads", "options", "seconds", "specimens", "references")
 _PARTS = ("validation", "families", "paper", "flops", "coding")
 _FAMILY = ("usual", "rates", "shift", "centre", "width", "follows", "spread", "process")
@@ -51,7 +46,7 @@ STEPS = ("decode_source", "fit", "normalise")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class MachineModel:
+class MachineModel(Document):
     """The latency model of one machine, as it is kept.
 
     Attributes:
@@ -65,6 +60,10 @@ class MachineModel:
         fit: what it taught.
         coding: codecs and the preparing of images.
     """
+
+    SCHEMA = 2
+    KIND = "latency model"
+    AGAIN = "make it again: edgent profile -o FILE"
 
     machine: str
     engine: str
@@ -86,8 +85,8 @@ class MachineModel:
     def to_json(self) -> str:
         """The file's text."""
         document = {
-            "schema": SCHEMA,
-            "kind": KIND,
+            "schema": self.SCHEMA,
+            "kind": self.KIND,
             **{name: getattr(self, name) for name in _HEAD[2:]},
             "options": dict(self.options),
             "validation": asdict(self.fit.validation),
@@ -102,42 +101,32 @@ class MachineModel:
         return json.dumps(document, allow_nan=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str, source: str = "latency model") -> MachineModel:
-        """Reads what `to_json` wrote; `source` names its origin in messages.
-
-        Raises:
-            InputError: one line with what was found, what was expected and what to do.
-        """
-        try:
-            return _read(parse(text))
-        except InputError as error:
-            raise InputError(f"{source}: {error}{_ADVICE}") from None
-
-    @classmethod
-    def load(cls, path: Path | str) -> MachineModel:
-        """Reads a file.
-
-        Raises:
-            InputError: the file is missing, unreadable, damaged or of another schema.
-        """
-        try:
-            text = read_text(Path(path))
-        except InputError as error:
-            raise InputError(f"{path}: {error}, expected a latency model{_ADVICE}") from None
-        return cls.from_json(text, str(path))
-
-    def save(self, path: Path | str) -> None:
-        """Writes a file, whole or not at all.
-
-        Raises:
-            InputError: the folder is missing, or cannot be written to.
-        """
-        write_whole(Path(path), self.to_json())
+    def _read(cls, found: object) -> MachineModel:
+        node = Node(found, cls.KIND, (*_HEAD, *_PARTS))
+        if node.text("kind") != cls.KIND:
+            raise InputError(f"kind: found {node.text('kind')[:40]!r}, expected {cls.KIND!r}")
+        flops = node.node("flops", keys_of(FlopsLine))
+        return cls(
+            machine=node.text("machine"),
+            engine=node.text("engine"),
+            threads=node.whole("threads"),
+            options={name: options.text(name) for options in [_open(node, "options")] for name in options.found},
+            seconds=node.number("seconds"),
+            specimens=node.whole("specimens"),
+            references=References(*_pair(node, "references")),
+            fit=Fit(
+                families=_read_families(_open(node, "families")),
+                validation=_read_validation(node.node("validation", keys_of(Validation))),
+                paper=PaperRegression(lines=_read_lines(_open(node, "paper"))),
+                flops=FlopsLine(per_call=_signed(flops, "per_call"), per_flop=_signed(flops, "per_flop")),
+            ),
+            coding=_read_coding(node.node("coding", ("codecs", "steps"))),
+        )
 
 
 def is_machine_model(text: str) -> bool:
     """Whether a file claims to be one of these, and not a profile of one model."""
-    return f'"kind": "{KIND}"' in text[:200]
+    return f'"kind": "{MachineModel.KIND}"' in text[:200]
 
 
 def _family_document(family: Family) -> dict[str, Any]:
@@ -165,32 +154,6 @@ def _family_document(family: Family) -> dict[str, Any]:
 
 def _rounded(numbers: Array) -> list[float]:
     return [float(f"{number:.7g}") for number in numbers]
-
-
-def _read(found: object) -> MachineModel:
-    schema = found.get("schema") if isinstance(found, dict) else None
-    if isinstance(schema, bool) or schema != SCHEMA:
-        raise InputError(f"found schema {str(schema)[:20]}, expected a latency model of schema {SCHEMA}")
-    node = Node(found, "latency model", (*_HEAD, *_PARTS))
-    if node.text("kind") != KIND:
-        raise InputError(f"kind: found {node.text('kind')[:40]!r}, expected {KIND!r}")
-    flops = node.node("flops", tuple(field.name for field in fields(FlopsLine)))
-    return MachineModel(
-        machine=node.text("machine"),
-        engine=node.text("engine"),
-        threads=node.whole("threads"),
-        options={name: options.text(name) for options in [_open(node, "options")] for name in options.found},
-        seconds=node.number("seconds"),
-        specimens=node.whole("specimens"),
-        references=References(*_pair(node, "references")),
-        fit=Fit(
-            families=_read_families(_open(node, "families")),
-            validation=_read_validation(node.node("validation", tuple(f.name for f in fields(Validation)))),
-            paper=PaperRegression(lines=_read_lines(_open(node, "paper"))),
-            flops=FlopsLine(per_call=_signed(flops, "per_call"), per_flop=_signed(flops, "per_flop")),
-        ),
-        coding=_read_coding(node.node("coding", ("codecs", "steps"))),
-    )
 
 
 def _open(node: Node, key: str) -> Node:
@@ -267,7 +230,7 @@ def _array(node: Node, key: str) -> Array:
 
 
 def _read_validation(node: Node) -> Validation:
-    judged = {key: node.node(key, tuple(field.name for field in fields(Judged))) for key in ("kernel", "specimen")}
+    judged = {key: node.node(key, keys_of(Judged)) for key in ("kernel", "specimen")}
     shares = ("median_ape", "within_10_percent", "coverage")
     made = {
         key: Judged(count=one.whole("count"), **{share: one.number(share) for share in shares})
@@ -284,7 +247,7 @@ def _read_lines(node: Node) -> dict[str, tuple[float, ...]]:
 
 
 def _read_coding(node: Node) -> Preparing:
-    keys = tuple(field.name for field in fields(CodecTime))
+    keys = keys_of(CodecTime)
     codecs = tuple(
         CodecTime(codec=one.text("codec"), **{key: one.number(key) for key in keys if key != "codec"})
         for one in node.nodes("codecs", keys)

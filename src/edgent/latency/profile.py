@@ -12,17 +12,13 @@ import math
 import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any
 
-from edgent.document import Node, parse, read_text, write_whole
+from edgent.document import Document, Node, keys_of
 from edgent.errors import InputError
 from edgent.units import Seconds, format_duration
 
-SCHEMA = 1
-
-_ADVICE = "; measure it again: edgent profile MODEL -o FILE"
 _SUM_TOLERANCE = 1e-6  # relative: layers are scaled to the whole run, so they differ from it only by rounding
 
 
@@ -136,7 +132,7 @@ class BranchProfile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class Profile(Document):
     """What one machine was measured to need for one model.
 
     Attributes:
@@ -153,6 +149,9 @@ class Profile:
         emulated: Name of the device that this profile was scaled to stand for, else None.
         predicted: Whether a latency model predicted it, and nothing was measured.
     """
+
+    KIND = "profile"
+    AGAIN = "measure it again: edgent profile MODEL -o FILE"
 
     model: str
     digest: str
@@ -235,71 +234,35 @@ class Profile:
 
     def to_json(self) -> str:
         """The file's text; the same profile always gives the same text."""
-        content = {"schema": SCHEMA, **_plain(self)}
+        content = {"schema": self.SCHEMA, **_plain(self)}
         if not self.predicted:  # measured profiles read as they always did
             del content["predicted"]
         return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str, source: str = "profile") -> Profile:
-        """Reads what `to_json` wrote; `source` names its origin in messages.
-
-        Raises:
-            InputError: one line with what was found, what was expected and what to do.
-        """
-        try:
-            return _read_profile(parse(text))
-        except InputError as error:
-            raise InputError(f"{source}: {error}{_ADVICE}") from None
-
-    @classmethod
-    def load(cls, path: Path | str) -> Profile:
-        """Reads a profile file.
-
-        Raises:
-            InputError: the file is missing, unreadable, damaged or of another schema.
-        """
-        try:
-            text = read_text(Path(path))
-        except InputError as error:
-            raise InputError(f"{path}: {error}, expected a profile{_ADVICE}") from None
-        return cls.from_json(text, str(path))
-
-    def save(self, path: Path | str) -> None:
-        """Writes a profile file, whole or not at all.
-
-        Raises:
-            InputError: the folder is missing, or cannot be written to.
-        """
-        write_whole(Path(path), self.to_json())
+    def _read(cls, found: object) -> Profile:
+        marked = isinstance(found, dict) and "predicted" in found
+        node = Node(found, cls.KIND, ("schema", *(key for key in keys_of(cls) if marked or key != "predicted")))
+        return cls(
+            model=node.text("model"),
+            digest=node.text("digest"),
+            machine=node.text("machine"),
+            engine=node.text("engine"),
+            threads=node.whole("threads"),
+            branches=tuple(_read_branch(branch) for branch in node.nodes("branches", keys_of(BranchProfile))),
+            codecs=tuple(_read_codec(codec) for codec in node.nodes("codecs", keys_of(CodecTime))),
+            decode_source=_read_timing(node, "decode_source"),
+            fit=_read_timing(node, "fit"),
+            normalise=_read_timing(node, "normalise"),
+            emulated=None if node.absent("emulated") else node.text("emulated"),
+            predicted=marked and node.truth("predicted"),
+        )
 
     def __repr__(self) -> str:
         branches = ", ".join(f"exit {b.exit} {format_duration(b.whole.median)}" for b in self.branches)
         where = self.machine if self.emulated is None else f"{self.emulated}, emulated on {self.machine}"
         what = "Predicted profile" if self.predicted else "Profile"
         return f"<{what} {self.model} {self.digest[:12]} on {where}, {self.engine} x{self.threads}: {branches}>"
-
-
-def _read_profile(found: object) -> Profile:
-    schema = found.get("schema") if isinstance(found, dict) else None
-    if isinstance(schema, bool) or schema != SCHEMA:
-        raise InputError(f"found schema {str(schema)[:20]}, expected a profile of schema {SCHEMA}")
-    marked = isinstance(found, dict) and "predicted" in found
-    node = Node(found, "profile", ("schema", *(key for key in _keys(Profile) if marked or key != "predicted")))
-    return Profile(
-        model=node.text("model"),
-        digest=node.text("digest"),
-        machine=node.text("machine"),
-        engine=node.text("engine"),
-        threads=node.whole("threads"),
-        branches=tuple(_read_branch(branch) for branch in node.nodes("branches", _keys(BranchProfile))),
-        codecs=tuple(_read_codec(codec) for codec in node.nodes("codecs", _keys(CodecTime))),
-        decode_source=_read_timing(node, "decode_source"),
-        fit=_read_timing(node, "fit"),
-        normalise=_read_timing(node, "normalise"),
-        emulated=None if node.absent("emulated") else node.text("emulated"),
-        predicted=marked and node.truth("predicted"),
-    )
 
 
 def _read_branch(node: Node) -> BranchProfile:
@@ -312,24 +275,20 @@ def _read_branch(node: Node) -> BranchProfile:
 
 
 def _read_codec(node: Node) -> CodecTime:
-    times = {key: node.number(key) for key in _keys(CodecTime) if key != "codec"}
+    times = {key: node.number(key) for key in keys_of(CodecTime) if key != "codec"}
     return CodecTime(codec=node.text("codec"), **times)
 
 
 def _read_timing(parent: Node, key: str) -> Timing:
-    node = parent.node(key, _keys(Timing))
+    node = parent.node(key, keys_of(Timing))
     return Timing(median=node.number("median"), spread=node.number("spread"), samples=node.whole("samples"))
-
-
-def _keys(cls: type) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(cls) if f.init)
 
 
 def _plain(value: object) -> Any:
     """The value as JSON has it: objects and lists, in the order of the fields."""
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    return {key: _plain(getattr(value, key)) for key in _keys(type(value))} if is_dataclass(value) else value
+    return {key: _plain(getattr(value, key)) for key in keys_of(type(value))} if is_dataclass(value) else value
 
 
 def _check_finite(**numbers: float) -> None:

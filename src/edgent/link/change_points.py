@@ -6,7 +6,7 @@ samples since the last change point. Its distribution given all samples is carri
     predictive    pi_r = p(x_t | the r samples of the run)              Student-t, from a normal-inverse-gamma prior
     growth        P(r_t = r + 1) ~ P(r_{t-1} = r) pi_r (1 - H)          the run goes on
     change        P(r_t = 0)     ~ sum_r P(r_{t-1} = r) pi_r H          it ended with x_t; so this is H, always
-    statistics    kappa + 1, mean, alpha + 1/2, beta                    of each run, x_t taken in
+    statistics    kappa, mean, alpha + 1/2, beta                        of each run, x_t taken in
 
 What differs from the paper, each marked in the code:
 
@@ -14,21 +14,26 @@ What differs from the paper, each marked in the code:
    those of the likelier of the two runs that meet there. So cost is bounded, and cutting raises no alarm.
 2. A new run's level is expected around the level before the change, within a factor or so, with heavy tails; a prior
    fixed at one level misses changes far from it, and levels of links lie many octaves apart.
-3. A change is declared once P(the run began clearly after the change declared last) exceeds a threshold: the
+3. A change is declared once P(the run began after the sample that declared the last one) exceeds a threshold: the
    probability of run length 0 never tells anything.
 4. One sample in some hundreds is an outlier and tells nothing of its run; and a sample more than three deviations off
    moves its run's mean and spread as one of three would. So one bad sample is no change, and two alike are.
+5. Samples are correlated: with rho their correlation (`Correlation`) a sample of a run is expected at
+   mean + rho (x_{t-1} - mean), and what it tells of the mean is (x_t - rho x_{t-1}) / (1 - rho), of precision
+   (1 - rho)^2. Taken for independent, each wave of such noise would look like a small change.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgent.errors import InputError
+from edgent.link.correlation import Correlation
 from edgent.link.predictive import Predictive, student_t_nodes
 from edgent.units import BitsPerSecond, format_bandwidth
 
@@ -38,13 +43,14 @@ HAZARD = 1 / 400
 CELLS = 128
 THRESHOLD = 0.8
 
-_SPREAD = 0.2  # of samples around their level, in the logarithm
+_SPREAD = 0.2  # of what is new in a sample, in the logarithm
 _CERTAINTY = 12.0  # alpha: how firmly that is believed; 2 alpha degrees of freedom
 _REACH = 1.0  # how far a new level lies from the old one, in the logarithm: within a factor of e, mostly
-_SLACK = 5  # samples by which the beginning of the run declared last may have been misjudged
+_KAPPA, _BETA = (_SPREAD / _REACH) ** 2, _CERTAINTY * _SPREAD**2  # of a new run
 _OUTLIERS = 0.0015  # share of samples that lie anywhere
 _ANYWHERE = 1 / math.log(1000)  # their density: any of ten octaves
 _FARTHEST = 3.0  # deviations that a sample counts for
+_GAP = 2.0  # steps from which on two samples are no neighbours
 _NEGLIGIBLE = 5e-3  # runs less likely than this do not show in the predictive distribution
 
 
@@ -64,7 +70,7 @@ class ChangePointDetector:
     >>> [at for at, sample in enumerate(samples) if detector.update(sample)]
     [8]
     >>> detector
-    <ChangePointDetector 2.013 Mbit/s for 4 samples>
+    <ChangePointDetector 2.014 Mbit/s for 4 samples>
     """
 
     def __init__(self, *, hazard: float = HAZARD, threshold: float = THRESHOLD, cells: int = CELLS) -> None:
@@ -75,8 +81,9 @@ class ChangePointDetector:
         self._hazard = hazard
         self._threshold = threshold
         self._runs = _Runs(cells)
+        self._correlation = Correlation(_SPREAD)
         self._probability = np.zeros(cells)  # P(r_t = r | x_1 .. x_t), shape (cells,)
-        self._since = 0  # samples since the change declared last
+        self._since = -1  # samples since the last that declared a change, or since the first; -1: there was none
         self.change_detected = False
 
     def update(self, bandwidth: float, *, steps: float = 1.0) -> bool:
@@ -92,19 +99,22 @@ class ChangePointDetector:
         if not 0 < bandwidth < math.inf:
             raise InputError(f"bandwidth sample {bandwidth!r}: expected a positive, finite number of bits per second")
         sample = math.log(bandwidth)
-        if not self._since:
+        if self._since < 0:
             self._runs.begin(sample)
             self._probability[0] = 1.0
         if steps > 1:
             self._probability = self._after(steps - 1)
-        density = self._runs.density(sample)  # predictive
+        difference = sample - self._runs.previous
+        noise = self._noise(steps)
+        density = self._runs.density(sample, noise)  # predictive
         kept = self._probability * density
         kept *= (1 - self._hazard) / float(np.add.reduce(kept))
         tail = kept[-1]
-        self._runs.absorb(kept, longest=bool(tail > kept[-2]))  # statistics
+        self._runs.absorb(sample, noise, kept, longest=bool(tail > kept[-2]))  # statistics
         self._probability[1:] = kept[:-1]  # growth
         self._probability[0] = self._hazard  # change: the sum over all runs is 1
         self._probability[-1] += tail  # Deviation 1
+        self._learn(difference, steps)
         self._since += 1
         self.change_detected = self._declares()
         return self.change_detected
@@ -116,10 +126,10 @@ class ChangePointDetector:
             bandwidth: Bits per second, positive.
             steps: As in `update`.
         """
-        if not self._since:
+        if self._since < 0:
             return 0.0
         probability = self._after(steps - 1) if steps > 1 else self._probability
-        return float(probability @ self._runs.density(math.log(bandwidth)))
+        return float(probability @ self._runs.density(math.log(bandwidth), self._noise(steps)))
 
     @property
     def run_lengths(self) -> Floats:
@@ -129,12 +139,12 @@ class ChangePointDetector:
     @property
     def run_length(self) -> int:
         """The most probable number of samples since the last change; 0 before the first sample."""
-        return int(self._probability[1:].argmax()) + 1 if self._since else 0
+        return int(self._probability[1:].argmax()) + 1 if self._since >= 0 else 0
 
     @property
     def level(self) -> BitsPerSecond | None:
         """Mean bandwidth of the most probable run (the mean of the logarithm); None before the first sample."""
-        return BitsPerSecond(math.exp(self._runs.mean[self.run_length])) if self._since else None
+        return BitsPerSecond(math.exp(self._runs.mean[self.run_length])) if self._since >= 0 else None
 
     def predictive(self, *, steps: float = 1.0) -> Predictive | None:
         """The distribution of the next sample, that of every run weighted; None before the first sample.
@@ -142,7 +152,7 @@ class ChangePointDetector:
         Args:
             steps: Samples' worth of time until then; in a longer gap a change is likelier.
         """
-        return Predictive.of_mixture(*self.components(steps=steps)) if self._since else None
+        return Predictive.of_mixture(*self.components(steps=steps)) if self._since >= 0 else None
 
     def components(self, *, steps: float = 1.0) -> tuple[Floats, Floats]:
         """What that distribution is a mixture of: one for each likely run, see `Predictive.of_mixture`.
@@ -152,7 +162,7 @@ class ChangePointDetector:
         """
         probability = self._after(steps - 1) if steps > 1 else self._probability
         likely = (probability > _NEGLIGIBLE).nonzero()[0]
-        return self._runs.nodes(likely), probability[likely]
+        return self._runs.nodes(likely, self._noise(steps)), probability[likely]
 
     def _after(self, steps: float) -> Floats:
         """The run lengths after `steps` that brought no sample: no run grew, but each may have ended."""
@@ -161,19 +171,48 @@ class ChangePointDetector:
         probability[0] += 1 - survival
         return probability
 
+    def _noise(self, steps: float) -> _Noise:
+        return _Noise.over(self._correlation.coefficient, max(1.0, steps))
+
+    def _learn(self, difference: float, steps: float) -> None:
+        if self._since < 0 or steps >= _GAP:
+            self._correlation.interrupt()
+        else:
+            self._correlation.observe(difference, steady=1.0 - float(np.add.reduce(self._probability[:3])))
+
     def _declares(self) -> bool:
-        """Deviation 3: whether the present run began clearly after the change declared last."""
-        latest = min(self._since - _SLACK, self._probability.size - 2)  # the last cell may be as old as anything
-        after = self._probability[1 : max(latest, 0) + 1]
-        if np.add.reduce(after) <= self._threshold:
+        """Deviation 3: whether the present run began after the last sample that declared a change."""
+        latest = min(self._since, self._probability.size - 2)  # the last cell may be as old as anything
+        if np.add.reduce(self._probability[1 : latest + 1]) <= self._threshold:
             return False
-        self._since = 1 + int(after.argmax())
+        self._since = 0
         return True
 
     def __repr__(self) -> str:
         level = self.level
         seen = "no sample" if level is None else f"{format_bandwidth(level)} for {self.run_length} samples"
         return f"<ChangePointDetector {seen}>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Noise:
+    """How a sample deviates from its level, with variances in units of that of what is new in a sample (Deviation 5).
+
+    Attributes:
+        carried: What it keeps of the last sample's deviation: rho, or its power after a gap.
+        fresh: Variance of the rest.
+        whole: Variance of the deviation where there was no last sample, as at the beginning of a run.
+    """
+
+    carried: float
+    fresh: float
+    whole: float
+
+    @classmethod
+    def over(cls, correlation: float, steps: float) -> _Noise:
+        """That of a sample so many steps after the last one."""
+        carried, whole = correlation**steps, 1 / (1 - correlation**2)
+        return cls(carried=carried, fresh=(1 - carried**2) * whole, whole=whole)
 
 
 @functools.cache
@@ -184,64 +223,73 @@ def _standard_nodes(cells: int) -> Floats:
 class _Runs:
     """The model: for each run length, what its samples say about level and spread (normal-inverse-gamma).
 
-    With r samples kappa and alpha depend on r alone, so that all that has to be carried is mean and beta.
+    With r samples alpha depends on r alone, so that mean, kappa and beta have to be carried, each of shape (cells,).
+
+    Attributes:
+        previous: The last sample.
     """
 
     def __init__(self, cells: int) -> None:
-        count = np.arange(cells, dtype=np.float64)
-        self._kappa = (_SPREAD / _REACH) ** 2 + count
-        self._alpha = _CERTAINTY + count / 2
-        self._beta_prior = _CERTAINTY * _SPREAD**2
-        self._gain = 1 / (self._kappa + 1)
-        self._half_weight = self._kappa / (2 * (self._kappa + 1))
-        self._exponent = self._alpha + 0.5
-        self._variance = (self._kappa + 1) / (self._alpha * self._kappa)  # of the next sample, in units of beta
-        self._farthest = _FARTHEST**2 * self._variance
+        self._alpha = _CERTAINTY + np.arange(cells, dtype=np.float64) / 2
+        self._exponent = -(self._alpha + 0.5)
+        self._most_growth = _FARTHEST**2 / (2 * self._alpha)
         gamma = np.array([math.lgamma(alpha + 0.5) - math.lgamma(alpha) for alpha in self._alpha])
-        self._constant = gamma - np.log(math.pi / self._half_weight) / 2 + math.log1p(-_OUTLIERS)
+        self._constant = (1 - _OUTLIERS) / math.sqrt(2 * math.pi) * np.exp(gamma)
         self._standard = _standard_nodes(cells)
 
     def begin(self, level: float) -> None:
-        self.mean = np.full_like(self._kappa, level)
-        self._beta = np.full_like(self._kappa, self._beta_prior)
-        self._log_beta = np.log(self._beta)
+        self.previous = level
+        self.mean, self._kappa, self._beta = (np.full_like(self._alpha, each) for each in (level, _KAPPA, _BETA))
 
-    def density(self, sample: float) -> Floats:
+    def density(self, sample: float, noise: _Noise) -> Floats:
         """pi_r for each run length, shape (cells,): Student-t with 2 alpha degrees of freedom, and the outliers."""
-        self._error = sample - self.mean
-        self._ratio = self._error * self._error / self._beta
-        self._growth = self._half_weight * self._ratio  # of beta
-        self._log_growth = np.log1p(self._growth)
-        log_density = self._constant - 0.5 * self._log_beta - self._exponent * self._log_growth
-        density: Floats = np.exp(log_density) + _OUTLIERS * _ANYWHERE  # Deviation 4
+        expected, variance = self._expected(noise)
+        self._error = sample - expected
+        scale = variance * self._beta
+        self._growth = self._error * self._error / (2 * scale)  # of beta
+        density: Floats = self._constant / np.sqrt(scale) * np.exp(self._exponent * np.log1p(self._growth))
+        density += _OUTLIERS * _ANYWHERE  # Deviation 4
         return density
 
-    def absorb(self, weights: Floats, *, longest: bool) -> None:
-        """Takes in the sample that `density` was asked for; all runs are one longer then.
+    def absorb(self, sample: float, noise: _Noise, weights: Floats, *, longest: bool) -> None:
+        """Takes in the sample that `density` was last asked for; all runs are one longer then.
 
         Args:
+            sample: As given there.
+            noise: Likewise.
             weights: P(r_{t-1} | x_1 .. x_t) but for a factor, shape (cells,).
             longest: Whether the run already in the last cell is likelier than the one that arrives there.
         """
-        far, first = self._ratio > self._farthest, self._error[0]
-        if np.count_nonzero(far):  # Deviation 4
-            self._error = np.where(far, np.copysign(np.sqrt(self._farthest * self._beta), self._error), self._error)
-            self._growth = np.minimum(self._growth, self._half_weight * self._farthest)
-            self._log_growth = np.log1p(self._growth)
-            self._error[0] = first  # ... but a new run is wherever its first sample is
-        mean = self.mean + self._gain * self._error
-        beta = self._beta + self._beta * self._growth
-        log_beta = self._log_beta + self._log_growth
-        self.mean[1:], self._beta[1:], self._log_beta[1:] = mean[:-1], beta[:-1], log_beta[:-1]
+        error, growth = self._error, self._growth
+        if (growth > self._most_growth).any():  # Deviation 4
+            growth = np.minimum(growth, self._most_growth)
+            error = error * np.sqrt(growth / np.maximum(self._growth, growth))
+            error[0] = self._error[0]  # ... but a new run is wherever its first sample is
+        own = 1 - noise.carried
+        kappa = self._kappa + own * own / noise.fresh
+        kappa[0] = _KAPPA + 1 / noise.whole
+        step = own / noise.fresh * error / kappa
+        step[0] = error[0] / (noise.whole * kappa[0])
+        mean, beta = self.mean + step, self._beta + self._beta * growth
+        self.mean[1:], self._kappa[1:], self._beta[1:] = mean[:-1], kappa[:-1], beta[:-1]
         self.mean[0] = weights @ mean / np.add.reduce(weights)  # Deviation 2: the prior of a new run
-        self._beta[0], self._log_beta[0] = self._beta_prior, math.log(self._beta_prior)
-        if longest:  # its count stays, so its beta is brought back to it; old samples fade
-            self.mean[-1] = mean[-1]
-            self._beta[-1] = beta[-1] * self._alpha[-1] / self._exponent[-1]
-            self._log_beta[-1] = math.log(self._beta[-1])
+        self._kappa[0], self._beta[0] = _KAPPA, _BETA
+        if longest:  # its count stays, so what its samples told is brought back to it; old ones fade
+            fading = self._alpha[-1] / (self._alpha[-1] + 0.5)
+            self.mean[-1], self._kappa[-1], self._beta[-1] = mean[-1], fading * kappa[-1], fading * beta[-1]
+        self.previous = sample
 
-    def nodes(self, cells: NDArray[np.intp]) -> Floats:
+    def nodes(self, cells: NDArray[np.intp], noise: _Noise) -> Floats:
         """Equally likely values of the next sample's logarithm in each of some runs, shape (runs, nodes)."""
-        scale = np.sqrt(self._beta[cells] * self._variance[cells])
-        nodes: Floats = self.mean[cells, None] + scale[:, None] * self._standard[cells]
+        expected, variance = self._expected(noise)
+        scale = np.sqrt((self._beta * variance / self._alpha)[cells])
+        nodes: Floats = expected[cells, None] + scale[:, None] * self._standard[cells]
         return nodes
+
+    def _expected(self, noise: _Noise) -> tuple[Floats, Floats]:
+        """Where each run expects the next sample, and its variance in units of beta / alpha; Deviation 5."""
+        own = 1 - noise.carried
+        expected = noise.carried * self.previous + own * self.mean
+        variance = own * own / self._kappa + noise.fresh
+        expected[0], variance[0] = self.mean[0], 1 / _KAPPA + noise.whole  # a new run has no last sample
+        return expected, variance

@@ -12,12 +12,11 @@ import math
 import string
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgent.document import Node, parse, read_text, write_whole
+from edgent.document import Document, Node, keys_of
 from edgent.errors import InputError
 from edgent.planning.plan import Configuration
 from edgent.planning.reward import find_reward
@@ -25,10 +24,6 @@ from edgent.units import BitsPerSecond, Seconds, format_bandwidth, format_durati
 
 if TYPE_CHECKING:
     from edgent.latency import Profile
-
-SCHEMA = 1
-
-_ADVICE = "; build it again: edgent map MODEL --device FILE --edge FILE --states FILE ... --deadline TIME -o FILE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +76,7 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class ConfigurationMap:
+class ConfigurationMap(Document):
     """Bandwidth state -> configuration, for one model, two machines and a range of deadlines.
 
     Attributes:
@@ -95,6 +90,9 @@ class ConfigurationMap:
         reward: Name of what was maximised.
         states: By rising bandwidth; the first is 0.
     """
+
+    KIND = "configuration map"
+    AGAIN = "build it again: edgent map MODEL --device FILE --edge FILE --states FILE ... --deadline TIME -o FILE"
 
     model: str
     digest: str
@@ -165,37 +163,20 @@ class ConfigurationMap:
         return json.dumps(_document(self), indent=1, allow_nan=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str, source: str = "map") -> ConfigurationMap:
-        """Reads what `to_json` wrote; `source` names its origin in messages.
-
-        Raises:
-            InputError: one line with what was found, what was expected and what to do.
-        """
-        try:
-            return _read(parse(text))
-        except InputError as error:
-            raise InputError(f"{source}: {error}{_ADVICE}") from None
-
-    @classmethod
-    def load(cls, path: Path | str) -> ConfigurationMap:
-        """Reads a map's file.
-
-        Raises:
-            InputError: the file is missing, unreadable, damaged or of another schema.
-        """
-        try:
-            text = read_text(Path(path))
-        except InputError as error:
-            raise InputError(f"{path}: {error}, expected a configuration map{_ADVICE}") from None
-        return cls.from_json(text, str(path))
-
-    def save(self, path: Path | str) -> None:
-        """Writes a map's file, whole or not at all.
-
-        Raises:
-            InputError: the folder is missing, or cannot be written to.
-        """
-        write_whole(Path(path), self.to_json())
+    def _read(cls, found: object) -> ConfigurationMap:
+        node = Node(found, "map", ("schema", *_KEYS, "configurations"))
+        known = [_read_configuration(item) for item in node.nodes("configurations", keys_of(Configuration))]
+        return cls(
+            model=node.text("model"),
+            digest=node.text("digest"),
+            device=_read_machine(node.node("device", keys_of(Machine))),
+            edge=_read_machine(node.node("edge", keys_of(Machine))),
+            shortest=Seconds(node.number("shortest")),
+            longest=Seconds(node.number("longest")),
+            round_trip=Seconds(node.number("round_trip")),
+            reward=node.text("reward"),
+            states=tuple(_read_state(item, known) for item in node.nodes("states", keys_of(State))),
+        )
 
     def __repr__(self) -> str:
         last = format_bandwidth(self.states[-1].bandwidth)
@@ -221,7 +202,7 @@ def _document(built: ConfigurationMap) -> dict[str, object]:
     head = {key: getattr(built, key) for key in _KEYS if key not in ("device", "edge", "states")}
     machines = {"device": asdict(built.device), "edge": asdict(built.edge)}
     return {
-        "schema": SCHEMA,
+        "schema": built.SCHEMA,
         **head,
         **machines,
         "configurations": [asdict(known) for known in places],
@@ -231,25 +212,6 @@ def _document(built: ConfigurationMap) -> dict[str, object]:
 
 def _plain_step(step: Step, places: dict[Configuration, int]) -> dict[str, object]:
     return {"deadline": step.deadline, "configuration": places.setdefault(step.configuration, len(places))}
-
-
-def _read(found: object) -> ConfigurationMap:
-    schema = found.get("schema") if isinstance(found, dict) else None
-    if isinstance(schema, bool) or schema != SCHEMA:
-        raise InputError(f"found schema {str(schema)[:20]}, expected a configuration map of schema {SCHEMA}")
-    node = Node(found, "map", ("schema", *_KEYS, "configurations"))
-    known = [_read_configuration(item) for item in node.nodes("configurations", _keys(Configuration))]
-    return ConfigurationMap(
-        model=node.text("model"),
-        digest=node.text("digest"),
-        device=_read_machine(node.node("device", _keys(Machine))),
-        edge=_read_machine(node.node("edge", _keys(Machine))),
-        shortest=Seconds(node.number("shortest")),
-        longest=Seconds(node.number("longest")),
-        round_trip=Seconds(node.number("round_trip")),
-        reward=node.text("reward"),
-        states=tuple(_read_state(item, known) for item in node.nodes("states", _keys(State))),
-    )
 
 
 def _read_machine(node: Node) -> Machine:
@@ -272,7 +234,7 @@ def _read_configuration(node: Node) -> Configuration:
 
 
 def _read_state(node: Node, known: Sequence[Configuration]) -> State:
-    steps = tuple(_read_step(item, known) for item in node.nodes("steps", _keys(Step)))
+    steps = tuple(_read_step(item, known) for item in node.nodes("steps", keys_of(Step)))
     return State(bandwidth=BitsPerSecond(node.number("bandwidth")), steps=steps)
 
 
@@ -283,8 +245,4 @@ def _read_step(node: Node, known: Sequence[Configuration]) -> Step:
     return Step(deadline=Seconds(node.number("deadline")), configuration=known[place])
 
 
-def _keys(cls: type) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(cls) if f.init)
-
-
-_KEYS = _keys(ConfigurationMap)
+_KEYS = keys_of(ConfigurationMap)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 TOLERANCE = 0.002
 """Accuracies this close count as equal: on 10,000 images they differ by less than chance."""
 
+ROOM = 0.03
+"""Share of a deadline that the plans of a running device keep free: predictions are off by some per cent."""
+
 DUST = 1e-9  # less than one image in any data set, more than what rounding does to a difference of fractions
 
 
@@ -40,7 +43,7 @@ class Planner:
             raise InputError("no candidate is left to plan with: allow more exits, codecs or directions")
         self.candidates = candidates.frontier()
 
-    def plan(self, conditions: Conditions, deadline: Seconds, tolerance: float = TOLERANCE) -> Plan:
+    def plan(self, conditions: Conditions, deadline: Seconds, tolerance: float = TOLERANCE, room: float = 0.0) -> Plan:
         """The most accurate plan in time; among equally accurate ones the fastest, then that of the fewest bytes.
 
         No plan in time is an answer too: the fastest of all, with `meets_deadline` false.
@@ -49,12 +52,13 @@ class Planner:
             conditions: Link, queue and machines as they are now.
             deadline: From the input handed over to the answer; may be infinite.
             tolerance: Accuracies that differ by no more count as equal.
+            room: See `choose`.
 
         Raises:
             InputError: deadline or tolerance is not a number, or the tolerance negative.
         """
         latency = conditions.latency(self.candidates)
-        row = choose(self.candidates, latency, deadline, tolerance)
+        row = choose(self.candidates, latency, deadline, tolerance, room)
         return plan_of(self.candidates, row, conditions, meets_deadline=bool(latency[row] <= deadline))
 
     def __repr__(self) -> str:
@@ -94,12 +98,27 @@ def plan(
     return Planner(Candidates.build(model, device, edge, calibration)).plan(conditions, deadline)
 
 
-def choose(candidates: Candidates, latency: NDArray[np.float64], deadline: Seconds, tolerance: float) -> int:
-    """The position of the best candidate, one at least, given the latency of each."""
+def choose(
+    candidates: Candidates, latency: NDArray[np.float64], deadline: Seconds, tolerance: float, room: float = 0.0
+) -> int:
+    """The position of the best candidate, given the latency of each.
+
+    Args:
+        candidates: One at least.
+        latency: Seconds of each.
+        deadline: For all of them; may be infinite.
+        tolerance: Accuracies that differ by no more count as equal.
+        room: Share of the deadline that is kept free where any candidate leaves it free.
+
+    Raises:
+        InputError: deadline or tolerance is not a number, or the tolerance negative.
+    """
     if math.isnan(deadline) or not 0 <= tolerance < math.inf:
         raise InputError(f"deadline {deadline!r}, tolerance {tolerance!r}: expected numbers, the tolerance 0 or more")
     merit = candidates.merit
-    in_time = latency <= deadline
+    in_time = latency <= deadline * (1 - room)
+    if not in_time.any():
+        in_time = latency <= deadline
     pool = in_time & (merit >= merit[in_time].max() - tolerance - DUST) if in_time.any() else np.ones_like(in_time)
     tied = np.flatnonzero(pool & (latency == latency[pool].min()))
     if len(tied) == 1:

@@ -13,7 +13,7 @@ from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.outlook import Transfer
 from edgent.planning.plan import Configuration, Plan
-from edgent.planning.planner import TOLERANCE, choose, plan_of
+from edgent.planning.planner import ROOM, TOLERANCE, choose, plan_of
 from edgent.units import Seconds
 
 Environment = Literal["static", "dynamic"]
@@ -100,7 +100,7 @@ class Static:
 
 
 def best(table: Candidates, conditions: Conditions, deadline: Seconds) -> Plan:
-    """The best of all candidates in a table, for who is sure of the conditions."""
+    """The best of all candidates in a table, for who is sure of the conditions to within some per cent."""
     latency = conditions.latency(table)
-    row = choose(table, latency, deadline, TOLERANCE)
+    row = choose(table, latency, deadline, TOLERANCE, ROOM)
     return plan_of(table, row, conditions, meets_deadline=bool(latency[row] <= deadline))

@@ -99,7 +99,7 @@ def host_profile(lab: Lab, model: Model) -> Profile:
 
 def swept_machine(lab: Lab) -> MachineModel:
     """This machine's latency model, ours and the paper's regressions, from a short sweep; made once likewise."""
-    from edgent.latency.machinefile import SCHEMA, MachineModel
+    from edgent.latency.machinefile import MachineModel
 
     def measured() -> str:
         from edgent.runtime.engine import Engine
@@ -110,7 +110,7 @@ def swept_machine(lab: Lab) -> MachineModel:
 
         return sweep_machine(Engine(threads=1), budget=_SWEEP, progress=told).to_json()
 
-    return MachineModel.from_json(lab.parts.part("sweep", {"budget": _SWEEP, "schema": SCHEMA}, measured))
+    return MachineModel.from_json(lab.parts.part("sweep", {"budget": _SWEEP, "schema": MachineModel.SCHEMA}, measured))
 
 
 def branch_works(model: Model) -> tuple[BranchWork, ...]:

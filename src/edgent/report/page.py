@@ -1,0 +1,119 @@
+"""A page of headings, paragraphs, tables and plots, as one HTML file."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from edgent.document import write_whole
+from edgent.report.plots import STYLE
+
+_STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:980px;margin:28px auto;padding:0 16px}
+h1{font-size:26px;margin:0 0 4px}h2{font-size:19px;margin:32px 0 8px;border-bottom:1px solid #ddd}
+p{margin:6px 0;max-width:84ch}.lead{color:#555}
+table{border-collapse:collapse;font-size:13px;margin:8px 0}
+th,td{padding:3px 7px;text-align:right;border-bottom:1px solid #eee}
+th{border-bottom:1px solid #999}th:first-child,td:first-child{text-align:left;white-space:nowrap}
+td.words{text-align:left}td.best{font-weight:600}tr.faint td{color:#888}
+.plots{display:flex;flex-wrap:wrap;gap:8px}.plots>div{width:470px}.wide{overflow-x:auto}
+.legend{font-size:12px;margin-left:56px}.legend span{margin-right:12px;white-space:nowrap}
+.legend i{display:inline-block;width:11px;height:11px;border-radius:2px;margin-right:4px;vertical-align:-1px}
+code{background:#f4f4f4;padding:1px 4px;border-radius:3px}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A heading and what follows, as HTML made by this module's functions."""
+
+    title: str
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A report: title, one sentence under it, sections."""
+
+    title: str
+    lead: str
+    sections: tuple[Section, ...]
+
+    def to_html(self) -> str:
+        """The whole file."""
+        sections = "\n".join(
+            f"<section><h2>{html.escape(section.title)}</h2>\n{''.join(section.parts)}</section>"
+            for section in self.sections
+        )
+        return (
+            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
+            f"<title>{html.escape(self.title)}</title><style>{_STYLE}{STYLE}</style></head><body>\n"
+            f'<h1>{html.escape(self.title)}</h1><p class="lead">{html.escape(self.lead)}</p>\n{sections}\n'
+            "</body></html>\n"
+        )
+
+
+class Reported(Protocol):
+    """A result that can be reported."""
+
+    def page(self) -> Page:
+        """What the report shows."""
+        ...
+
+
+def write(result: Reported, path: Path | str) -> None:
+    """Writes the report of a result, whole or not at all.
+
+    Raises:
+        InputError: the folder does not exist, or cannot be written to.
+    """
+    write_whole(Path(path), result.page().to_html())
+
+
+def write_picture(svg: str, path: Path | str) -> None:
+    """Writes a picture, whole or not at all.
+
+    Raises:
+        InputError: the folder does not exist, or cannot be written to.
+    """
+    write_whole(Path(path), svg)
+
+
+def paragraph(text: str, *, code: Sequence[str] = ()) -> str:
+    """A paragraph; lines of code after it."""
+    lines_ = "".join(f"<br><code>{html.escape(line)}</code>" for line in code)
+    return f"<p>{html.escape(text)}{lines_}</p>"
+
+
+def table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    faint: Sequence[bool] = (),
+    best: Sequence[int | None] = (),
+    words: Sequence[int] = (),
+) -> str:
+    """A table; the first column is text, the others are numbers.
+
+    Args:
+        head: names of the columns.
+        rows: cells, as text.
+        faint: rows to print in grey.
+        best: for each row the column to print bold, or None.
+        words: further columns of text.
+    """
+    lines_ = []
+    for number, row in enumerate(rows):
+        strong = best[number] if number < len(best) else None
+        kinds = ("best" if n == strong else "words" if n in words else "" for n in range(len(row)))
+        cells = "".join(
+            f"<td{f' class={kind}' if kind else ''}>{html.escape(cell)}</td>"
+            for kind, cell in zip(kinds, row, strict=True)
+        )
+        lines_.append(f"<tr{' class=faint' if number < len(faint) and faint[number] else ''}>{cells}</tr>")
+    titles = "".join(f"<th>{html.escape(name)}</th>" for name in head)
+    return f'<div class="wide"><table><thead><tr>{titles}</tr></thead><tbody>{"".join(lines_)}</tbody></table></div>'
