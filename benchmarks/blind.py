@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from edgent.errors import EdgentError
+from edgent.errors import EdgentError, InputError
 from edgent.latency.family import References
 from edgent.latency.machinefile import MachineModel
 from edgent.model import Model, load
@@ -84,6 +84,10 @@ def predict(machine: Path, output: Path) -> None:
 
 def compare(written: dict[str, Any], seconds: float) -> dict[str, Any]:
     """Times the networks and judges the predictions."""
+    if "references_ms" not in written:
+        raise InputError(
+            "found predictions without the times of both references, expected those that `predict` writes now"
+        )
     engine = Engine(threads=int(written["options"]["intra_op_num_threads"]), capacity=2)
     bench, rows = Bench(engine), {}
     for model, cut in models():

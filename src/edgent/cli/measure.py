@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from edgent.model import Model
     from edgent.runtime.engine import Engine
 
+_INTERRUPTED = 130  # as shells count it
+
 
 def profile(
     model: Annotated[str, typer.Argument(metavar="[MODEL]", help="A name or an ONNX file; none: the machine.")] = "",
@@ -156,8 +158,13 @@ def _sweep(output: Path | None, engine: Engine, budget: str, like: Path | None, 
     seconds = parse_duration(budget, "budget")
     show.check_output(output)
     unfinished = None if output is None else output.with_name(output.name + ".unfinished")
-    with show.progress("sweeping, seconds") as progress:
-        made = sweep_machine(engine, budget=seconds, like=other, unfinished=unfinished, progress=progress)
+    try:
+        with show.progress("sweeping, seconds") as progress:
+            made = sweep_machine(engine, budget=seconds, like=other, unfinished=unfinished, progress=progress)
+    except KeyboardInterrupt:
+        kept = "nothing is kept without -o FILE" if unfinished is None else f"{unfinished} is kept: the same goes on"
+        show.err.print(f"edgent: interrupted; {kept}", soft_wrap=True)
+        raise typer.Exit(_INTERRUPTED) from None
     if output is not None and unfinished is not None:
         made.save(output)
         unfinished.unlink(missing_ok=True)
