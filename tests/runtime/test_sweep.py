@@ -117,8 +117,8 @@ def test_a_sweep_that_is_interrupted_says_so_in_a_line_and_leaves_nothing_but_wh
     assert process.returncode == 130
     assert "interrupted" in said.decode()
     assert "Traceback" not in said.decode()
-    left = [path.name for path in tmp_path.iterdir() if path.name != ".ses"]  # onnxruntime's own, of some of its runs
-    assert left == [unfinished.name]
+    assert unfinished.exists()
+    assert not list(tmp_path.glob("edgent-*"))  # what the engine writes while it is profiled
 
 
 @pytest.mark.parametrize(
