@@ -164,83 +164,69 @@ def _normed(made: Builder, x: str, maps: int, side: int, stride: int = 1, groups
     return made.norm(made.conv(x, maps, side, stride=stride, groups=groups, bias=False))
 
 
-def mobilenet_v3_small(made: Builder) -> str:
-    """Howard and others, Searching for MobileNetV3, 2019."""
-    x = made.activation(_normed(made, made.input((1, 3, 224, 224)), 16, 3, 2), "HardSwish")
-    stages = (
-        (3, 16, 16, True, "Relu", 2), (3, 72, 24, False, "Relu", 2), (3, 88, 24, False, "Relu", 1),
-        (5, 96, 40, True, "HardSwish", 2), (5, 240, 40, True, "HardSwish", 1), (5, 240, 40, True, "HardSwish", 1),
-        (5, 120, 48, True, "HardSwish", 1), (5, 144, 48, True, "HardSwish", 1), (5, 288, 96, True, "HardSwish", 2),
-        (5, 576, 96, True, "HardSwish", 1), (5, 576, 96, True, "HardSwish", 1),
-    )  # fmt: skip
-    for side, wide, maps, excited, act, stride in stages:
-        y = made.activation(_normed(made, x, wide, 1), act)
-        y = made.activation(_normed(made, y, wide, side, stride, wide), act)
-        if excited:
-            gate = made.activation(made.conv(made.mean(y), max(8, wide // 4), 1), "Relu")
-            y = made.like("Mul", y, made.activation(made.conv(gate, wide, 1), "HardSigmoid"))
-        y = _normed(made, y, maps, 1)
-        x = made.add(y, x) if made.shapes[y] == made.shapes[x] else y
-    x = made.mean(made.activation(_normed(made, x, 576, 1), "HardSwish"))
-    x = made.activation(made.gemm(made.reshape(x, 1, 576), 1024), "HardSwish")
-    return made.gemm(x, 1000)
+def mobilenet_v1(made: Builder) -> str:
+    """Howard and others, MobileNets, 2017: three quarters as wide, for 192 x 192."""
+    x = made.activation(_normed(made, made.input((1, 3, 192, 192)), 24, 3, 2), "Relu")
+    stages = ((48, 1), (96, 2), (96, 1), (192, 2), (192, 1), (384, 2), *(((384, 1),) * 5), (768, 2), (768, 1))
+    for maps, stride in stages:
+        x = made.activation(_normed(made, x, made.shapes[x][1], 3, stride, made.shapes[x][1]), "Relu")
+        x = made.activation(_normed(made, x, maps, 1), "Relu")
+    return made.gemm(made.reshape(made.mean(x), 1, made.shapes[x][1]), 1000)
 
 
-def shufflenet_v1(made: Builder) -> str:
-    """Zhang and others, ShuffleNet, 2017: three groups, other widths than in the onnx wheel."""
-    x = made.activation(_normed(made, made.input((1, 3, 224, 224)), 24, 3, 2), "Relu")
-    x, groups = made.pool("MaxPool", x, 3, 2), 3
-    for maps, repeats in ((240, 4), (480, 8), (960, 4)):
-        for number in range(repeats):
-            first = number == 0
-            out, inner = maps - made.shapes[x][1] if first else maps, maps // 4
-            y = made.activation(_normed(made, x, inner, 1, 1, 1 if made.shapes[x][1] == 24 else groups), "Relu")
-            batch, _, height, width = made.shapes[y]
-            y = made.transpose(made.reshape(y, batch, groups, inner // groups, height, width), 0, 2, 1, 3, 4)
-            y = made.reshape(y, batch, inner, height, width)
-            y = _normed(made, y, inner, 3, 2 if first else 1, inner)
-            y = _normed(made, y, out, 1, 1, groups)
-            y = made.concat([made.pool("AveragePool", x, 3, 2), y]) if first else made.add(y, x)
-            x = made.activation(y, "Relu")
-    return made.gemm(made.reshape(made.mean(x), 1, 960), 1000)
+def resnext_small(made: Builder) -> str:
+    """Xie and others, Aggregated residual transformations, 2017: 16 groups, 8 blocks, for 160 x 160."""
+    x = made.activation(_normed(made, made.input((1, 3, 160, 160)), 48, 7, 2), "Relu")
+    x = made.pool("MaxPool", x, 3, 2)
+    for stage, inner in enumerate((64, 128, 256, 512)):
+        for number in range(2):
+            stride = 2 if number == 0 < stage else 1
+            y = made.activation(_normed(made, x, inner, 1), "Relu")
+            y = made.activation(_normed(made, y, inner, 3, stride, 16), "Relu")
+            y = _normed(made, y, 2 * inner, 1)
+            if made.shapes[x] != made.shapes[y]:
+                x = _normed(made, x, 2 * inner, 1, stride)
+            x = made.activation(made.add(y, x), "Relu")
+    return made.gemm(made.reshape(made.mean(x), 1, made.shapes[x][1]), 1000)
 
 
-def vit_small(made: Builder) -> str:
-    """Dosovitskiy and others, 2020: a small vision transformer, 6 layers of width 256, patches of 16."""
+def mixer_small(made: Builder) -> str:
+    """Tolstikhin and others, MLP-Mixer, 2021: 6 layers of width 256, patches of 16."""
     x = made.conv(made.input((1, 3, 224, 224)), 256, 16, stride=16, padded=False)
     x = made.transpose(made.reshape(x, 1, 256, 196), 0, 2, 1)
     for _ in range(6):
-        y = made.layer_norm(x)
-        query, key, value = (made.reshape(made.linear(y, 256), 1, 196, 4, 64) for _ in range(3))
-        query, key = made.transpose(query, 0, 2, 1, 3), made.transpose(key, 0, 2, 3, 1)
-        scores = made.like("Softmax", made.scaled(made.matmul(query, key), 0.125), axis=-1)
-        mixed = made.transpose(made.matmul(scores, made.transpose(value, 0, 2, 1, 3)), 0, 2, 1, 3)
-        x = made.add(x, made.linear(made.reshape(mixed, 1, 196, 256), 256))
+        y = made.transpose(made.layer_norm(x), 0, 2, 1)
+        y = made.linear(made.activation(made.linear(y, 128), "Gelu"), 196)
+        x = made.add(x, made.transpose(y, 0, 2, 1))
         x = made.add(x, made.linear(made.activation(made.linear(made.layer_norm(x), 1024), "Gelu"), 256))
     return made.linear(made.layer_norm(x), 1000)
 
 
-def small_googlenet(made: Builder) -> str:
-    """A narrower GoogLeNet [Szegedy and others, 2014] for 160 x 160, with normalisation."""
-    x = made.activation(_normed(made, made.input((1, 3, 160, 160)), 40, 7, 2), "Relu")
-    x = made.activation(_normed(made, made.pool("MaxPool", x, 3, 2), 136, 3), "Relu")
-    x = made.pool("MaxPool", x, 3, 2)
-    for number, scale in enumerate((5, 6, 8, 8, 9, 10, 12, 14)):
-        branches = [made.activation(_normed(made, x, 8 * scale, 1), "Relu")]
-        for narrow, wide, side in ((12, 16, 3), (2, 4, 5)):
-            y = made.activation(_normed(made, x, narrow * scale, 1), "Relu")
-            branches.append(made.activation(_normed(made, y, wide * scale, side), "Relu"))
-        y = made.pool("MaxPool", x, 3, 1)
-        x = made.concat([*branches, made.activation(_normed(made, y, 4 * scale, 1), "Relu")])
-        x = made.pool("MaxPool", x, 3, 2) if number in (1, 5) else x
-    return made.gemm(made.reshape(made.mean(x), 1, made.shapes[x][1]), 1000)
+def ghost_small(made: Builder) -> str:
+    """Han and others, GhostNet, 2020: half the maps of each 1 x 1 convolution are depthwise ones of the others."""
+
+    def ghosts(x: str, maps: int, act: str) -> str:
+        own = _normed(made, x, maps // 2, 1)
+        own = made.activation(own, act) if act else own
+        cheap = _normed(made, own, maps // 2, 3, 1, maps // 2)
+        return made.concat([own, made.activation(cheap, act) if act else cheap])
+
+    x = made.activation(_normed(made, made.input((1, 3, 224, 224)), 16, 3, 2), "Relu")
+    for side, wide, maps, stride in ((3, 48, 24, 2), (3, 72, 24, 1), (5, 72, 40, 2), (3, 240, 80, 2), (3, 184, 80, 1),
+                                     (3, 480, 112, 1), (5, 672, 160, 2), (5, 960, 160, 1)):  # fmt: skip
+        y = ghosts(x, wide, "Relu")
+        y = _normed(made, y, wide, side, stride, wide) if stride > 1 else y
+        y = ghosts(y, maps, "")
+        x = made.add(y, x) if made.shapes[y] == made.shapes[x] else y
+    x = made.mean(made.activation(_normed(made, x, 960, 1), "Relu"))
+    return made.gemm(made.reshape(x, 1, 960), 1000)
 
 
 NETWORKS: dict[str, Callable[[Builder], str]] = {
-    "mobilenet_v3_small": mobilenet_v3_small,
-    "shufflenet_v1_g3": shufflenet_v1,
-    "vit_small": vit_small,
-    "small_googlenet": small_googlenet,
+    "mobilenet_v1_192": mobilenet_v1,
+    "resnext_small": resnext_small,
+    "mixer_small": mixer_small,
+    "ghost_small": ghost_small,
 }
 
 
