@@ -10,6 +10,8 @@ from edgent.cli import demo, doctor, inspect, measure, plan, prepare, replay, re
 from edgent.cli.map import configuration_map
 from edgent.errors import EdgentError
 
+_INTERRUPTED = 130  # as shells count it
+
 app = typer.Typer(
     help="DNN inference shared by a weak device and a nearby edge server, within a deadline.",
     no_args_is_help=True,
@@ -42,8 +44,10 @@ def main() -> None:
         app()
     except EdgentError as error:
         _end(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _end("interrupted", 130)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:  # typer's, and it says nothing
+            _end("interrupted", _INTERRUPTED)
+        raise
     except BrokenPipeError:
         sys.exit(1)
 

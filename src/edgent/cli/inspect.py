@@ -132,7 +132,9 @@ def _costs(model: Model) -> list[tuple[Branch, float | None, bool]]:
 def _dominates(model: Model, relative: list[float | None], other: int, one: int) -> bool:
     a, b = model.branches[other].accuracy, model.branches[one].accuracy
     x, y = relative[other], relative[one]
-    return None not in (a, b, x, y) and a >= b and x <= y and (a > b or x < y)  # type: ignore[operator]
+    if a is None or b is None or x is None or y is None:
+        return False
+    return a >= b and x <= y and (a > b or x < y)
 
 
 def _tables(model: Model) -> None:

@@ -60,7 +60,7 @@ def configuration_map(
     loaded = load(model)
     on_device, on_edge = read_profile(device, loaded), read_profile(edge, loaded)
     table = Candidates.build(loaded, on_device, on_edge, calibration_for(loaded, calibration))
-    table = table.restricted(direction=way, exits=exit or None, codecs=codec or None)  # type: ignore[arg-type]
+    table = table.restricted(direction=way, exits=exit or None, codecs=codec or None)
     built = build_map(table, loaded.name, on_device, on_edge, recipe)
     built.save(output)
     if as_json:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from edgent.model import Model
     from edgent.runtime.engine import Engine
 
-_INTERRUPTED = 130  # as shells count it
-
 
 def profile(
     model: Annotated[str, typer.Argument(metavar="[MODEL]", help="A name or an ONNX file; none: the machine.")] = "",
@@ -163,9 +161,9 @@ def _sweep(output: Path | None, engine: Engine, budget: str, like: Path | None, 
             made = sweep_machine(engine, budget=seconds, like=other, unfinished=unfinished, progress=progress)
     except KeyboardInterrupt:
         kept = "nothing is kept without -o FILE" if unfinished is None else f"{unfinished} is kept: the same goes on"
-        show.err.print(f"edgent: interrupted; {kept}", soft_wrap=True)
-        raise typer.Exit(_INTERRUPTED) from None
-    if output is not None and unfinished is not None:
+        show.err.print(f"edgent: {kept}", soft_wrap=True)
+        raise
+    if output and unfinished:
         made.save(output)
         unfinished.unlink(missing_ok=True)
     if as_json:

@@ -11,6 +11,7 @@ import typer
 from edgent.errors import InputError
 
 if TYPE_CHECKING:
+    from edgent.planning import candidates
     from edgent.runtime.engine import Engine
 
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model's name, or an ONNX file.")]
@@ -24,6 +25,7 @@ CalibrationFile = Annotated[
 ]
 Deadline = Annotated[str, typer.Option(metavar="TIME", help="From input to answer, as 100ms.")]
 Direction = Annotated[str, typer.Option(metavar="any|device-first|edge-first", help="Which cuts to allow.")]
+_DIRECTIONS: tuple[candidates.Direction, ...] = ("any", "device-first", "edge-first")
 Exits = Annotated[list[int] | None, typer.Option("--exit", metavar="N", help="Allow this exit only (repeatable).")]
 Codecs = Annotated[list[str] | None, typer.Option("--codec", metavar="NAME", help="Allow this codec (repeatable).")]
 
@@ -43,15 +45,16 @@ def parse_dims(texts: Sequence[str] | None) -> dict[str, int]:
     return dims
 
 
-def parse_direction(text: str) -> str:
+def parse_direction(text: str) -> candidates.Direction:
     """Checks a direction.
 
     Raises:
         InputError: none of the three.
     """
-    if text not in ("any", "device-first", "edge-first"):
-        raise InputError(f"--direction {text!r}: expected any, device-first or edge-first")
-    return text
+    for known in _DIRECTIONS:
+        if text == known:
+            return known
+    raise InputError(f"--direction {text!r}: expected any, device-first or edge-first")
 
 
 def make_engine(name: str, threads: int) -> Engine:

@@ -59,7 +59,7 @@ def plan(
     loaded = load(model)
     measured = calibration_for(loaded, calibration)
     candidates = Candidates.build(loaded, read_profile(device, loaded), read_profile(edge, loaded), measured)
-    candidates = candidates.restricted(direction=way, exits=exit or None, codecs=codec or None)  # type: ignore[arg-type]
+    candidates = candidates.restricted(direction=way, exits=exit or None, codecs=codec or None)
     conditions = Conditions(
         uplink=TransferModel(bandwidth=up, round_trip=round_trip),
         downlink=TransferModel(bandwidth=down, round_trip=round_trip),

@@ -55,7 +55,7 @@ def replay(
     slow, quick = _slowed(Profile.load(device), device_slowdown), Profile.load(edge)
     candidates = Candidates.build(loaded, slow, quick, calibration_for(loaded, calibration))
     request = Request(
-        candidates=candidates.restricted(direction=way, exits=exit or None, codecs=codec or None),  # type: ignore[arg-type]
+        candidates=candidates.restricted(direction=way, exits=exit or None, codecs=codec or None),
         device=slow,
         edge=quick,
         deadline=within,

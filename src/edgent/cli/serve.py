@@ -129,8 +129,8 @@ def run(
         round_trip=parse_delay(rtt) if rtt else None,
         engine=runner,
         require_edge=require_edge,
-        environment=environment,  # type: ignore[arg-type]
-        direction=parse_direction(direction),  # type: ignore[arg-type]
+        environment=environment,  # type: ignore[arg-type]  # the device refuses any other
+        direction=parse_direction(direction),
         exits=exit or None,
         codecs=codec or None,
     )

@@ -88,7 +88,7 @@ class Measured:
 
     profile: BranchProfile
 
-    def predict(self, work: BranchWork) -> Prediction:  # noqa: ARG002  a profile needs no second look at the graph
+    def predict(self, work: BranchWork) -> Prediction:  # noqa: ARG002 - a profile needs no second look at the graph
         """The measured layers; the whole's spread is taken to be common to all of them."""
         layers = np.array(self.profile.layers)
         deviation = layers * (self.profile.whole.spread / 1.349)  # from an interquartile range

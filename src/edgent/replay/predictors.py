@@ -39,7 +39,7 @@ class Method:
         """The choice for a request that comes now."""
         return self._row
 
-    def plan(self, chosen: int, at: float) -> int:  # noqa: ARG002
+    def plan(self, chosen: int, at: float) -> int:  # noqa: ARG002 - nothing changes between requests
         """What would run now, were there a request; what was chosen last, for who learns nothing from probes."""
         return chosen
 
@@ -77,7 +77,7 @@ class Predictor(Method):
             self._planned = self._choices.planned(self._bandwidth or _PRESUMED)
         return self._planned
 
-    def plan(self, chosen: int, at: float) -> int:  # noqa: ARG002
+    def plan(self, chosen: int, at: float) -> int:  # noqa: ARG002 - nothing changes between requests
         """The same between requests."""
         return self.choose(at)
 
@@ -123,7 +123,7 @@ class PaperDynamic(Method):
         """What the map says for the state."""
         return self._rows[self._algorithm.configuration]
 
-    def plan(self, chosen: int, at: float) -> int:  # noqa: ARG002
+    def plan(self, chosen: int, at: float) -> int:  # noqa: ARG002 - nothing changes between requests
         """The same between requests."""
         return self.choose(at)
 

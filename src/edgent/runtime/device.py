@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from edgent.errors import EdgeError, EdgentError, InputError
+from edgent.planning.planner import ROOM
 from edgent.runtime.answer import Answer, label_of
 from edgent.runtime.chooser import Chooser, Environment, MakeChooser, Scope
 from edgent.runtime.clock import Clock, MonotonicClock
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("edgent.device")
 
-_MARGIN_SHARE = 0.03
 _LAST_SAMPLE, _SMOOTH = 1.0, 0.5  # gains of the link's estimate
 _MARGIN_LEAST, _MARGIN_MOST = 0.002, 0.020  # seconds: a thread may wake 5 ms late beside a full load
 
@@ -338,7 +338,7 @@ class Device:
     def _margin_of(self, deadline: Seconds) -> Seconds:
         if self._margin is not None:
             return self._margin
-        return Seconds(min(max(deadline * _MARGIN_SHARE, _MARGIN_LEAST), _MARGIN_MOST))
+        return Seconds(min(max(deadline * ROOM, _MARGIN_LEAST), _MARGIN_MOST))
 
     def _chooser(self, environment: Environment | MakeChooser) -> Callable[[Candidates], Chooser]:
         make = chooser_of(environment)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,8 @@ def check_drawing() -> None:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise MissingExtraError("drawing figures", "lab") from None
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError("drawing figures", "lab")
 
 
 def draw(title: str, panels: Sequence[Panel], stem: Path, across: int = _ACROSS) -> tuple[Path, ...]:
