@@ -12,6 +12,7 @@ from edgent.demo.words import (
     ahead_in_words,
     chosen_in_words,
     confirmation,
+    emulated_in_words,
     knobs,
     other_device,
     unplugged_in_words,
@@ -30,10 +31,7 @@ def print_result(result: DemoResult, console: Console) -> None:
     console.print(f"In the other {tied} of {len(result.points)} cells all methods are equal (the report has them).\n")
     console.print(_overall(result))
     outage = "" if result.unplugged is None else f"Unplugged. {unplugged_in_words(result.unplugged)}"
-    emulated = (
-        f"Emulated: the link, and the device, {result.host.device}. {result.host.overruns} of {result.host.pieces} "
-        f"pieces of work overran. Accuracies: {result.data}. Took {result.seconds:.0f} s."
-    )
+    emulated = f"{emulated_in_words(result)} Accuracies: {result.data}. Took {result.seconds:.0f} s."
     sentences = (verdict(result), confirmation(result), knobs(result), other_device(result), outage, emulated)
     console.print("\n" + "\n".join(filter(None, sentences)))
 

@@ -72,6 +72,15 @@ def other_device(result: DemoResult) -> str:
     return f"No plan promises more than the device alone in {share:.0f} % of the cells on {result.beside.name}."
 
 
+def emulated_in_words(result: DemoResult) -> str:
+    """What the device is, what its planner knows of it, and how well this machine stood in for it."""
+    return (
+        f"Emulated: the link, and the device, {result.host.device}. Its planner never sees these factors: it knows the "
+        "device by what profiling through the emulation finds, of everything the median of some jittered runs, and by "
+        f"its records. Overruns: {result.host.account}."
+    )
+
+
 def unplugged_in_words(run: Unplugged) -> str:
     """What happened while the link was cut."""
     back = run.back_after
