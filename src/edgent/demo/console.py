@@ -60,15 +60,15 @@ def _cells(points: list[Point]) -> Table:
 
 
 def _overall(result: DemoResult) -> Table:
-    table = _table("All cells")
+    table = _table("Accuracy in time over all cells, % (95 % intervals)")
     table.add_column("method")
-    for title in ("accuracy in time", "95 % interval", "deadlines met", "p50", "p95", "edgent ahead by, points"):
-        table.add_column(title, justify="right")
+    for title in ("all cells", "interval", "deadlines met", "p50", "p95", "edgent ahead by, points"):
+        table.add_column(title, justify="right", no_wrap=True)
     for name, each in result.overall.items():
         table.add_row(
             name,
-            f"{each.accuracy_in_time * 100:.1f} %",
-            f"{each.low * 100:.1f} .. {each.high * 100:.1f} %",
+            f"{each.accuracy_in_time * 100:.1f}",
+            f"{each.low * 100:.1f} .. {each.high * 100:.1f}",
             f"{each.deadlines_met * 100:.1f} %",
             format_duration(each.median),
             format_duration(each.high_latency),

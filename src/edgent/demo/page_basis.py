@@ -42,8 +42,8 @@ def trust(result: DemoResult) -> Section:
     off = (
         f"Prediction: over {len(errors)} live configurations the planned latency was off by "
         f"{statistics.median(errors) * 100:.1f} % in the median and {max(errors) * 100:.1f} % at the most. The "
-        "planner had the device's profile, not the factors that perturb it; a part takes the sum of its layers there, on "
-        "a real board only about that."
+        "planner had the device's profile, not the factors that perturb it; a part takes the sum of its layers there, "
+        "on a real board only about that."
         if errors
         else "Nothing was predicted."
     )
