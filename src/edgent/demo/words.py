@@ -45,7 +45,7 @@ def ahead_in_words(compared: Comparison | None) -> str:
     if compared is None:
         return ""
     ahead, low, high = (value * 100 for value in (compared.ahead, compared.low, compared.high))
-    return f"{ahead:+.1f} ({low:+.1f} .. {high:+.1f})"
+    return f"{ahead:+z.1f} ({low:+z.1f} .. {high:+z.1f})"
 
 
 def confirmation(result: DemoResult) -> str:
