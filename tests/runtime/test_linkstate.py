@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgent.link import TransferModel
+from edgent.link.forecast import LinkForecast
 from edgent.link.transfer import CALL_TIME
-from edgent.runtime.linkstate import LinkState
+from edgent.runtime.linkstate import CALL_BYTES, TIMING_ERROR, LinkState
 from edgent.runtime.remote import Timed
 
 
@@ -71,6 +72,26 @@ def test_a_short_answer_that_had_to_wait_for_a_processor_does_not_slow_the_link(
     before = state.conditions(1.0).downlink.bandwidth
     state.observe(timed(0.001, 0.010, sent=3_000, received=40))
     assert state.conditions(1.0).downlink.bandwidth == before
+
+
+def test_a_short_answer_tells_that_something_gets_through_and_nothing_else():
+    state = LinkState()
+    fast = timed(0.01, 0.08, sent=100_000, received=1_000_000)
+    state.observe_probes(timed(0.001, sent=3), fast, fast)
+    (up, down) = state.observe(timed(0.030, 0.015, sent=300, received=40, at=2.0))
+    assert (up.direction, up.size, up.seconds) == ("up", 300, 0.0)
+    assert (down.direction, down.seconds, down.at) == ("down", 0.0, 2.0)
+
+
+def test_answers_of_few_bytes_keep_the_downlink_known():
+    """Else it would be forgotten between probes, and a device left alone for fear of an outage."""
+    state, downlink = LinkState(), LinkForecast(timing_error=TIMING_ERROR, message_bytes=CALL_BYTES)
+    probe = timed(0.1, 0.1, sent=50_000, received=50_000, at=0.0)
+    answers = [timed(0.005, sent=2_500, received=40, at=float(second)) for second in range(1, 120)]
+    heard = [state.observe_probes(timed(0.0, sent=3), probe, probe), *map(state.observe, answers)]
+    for event in (event for events in heard for event in events if event.direction == "down"):
+        downlink.observe(event.size, event.seconds, event.at)
+    assert downlink.predictive(120.0).chance_above(1e5) > 0.99
 
 
 def test_a_request_that_never_came_back_lowers_the_estimate_and_never_raises_it():

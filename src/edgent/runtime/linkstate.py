@@ -210,7 +210,7 @@ class LinkState:
         where it may have waited, it tells the bandwidth only if no guess explains its time.
         """
         if size < _SMALL and seconds < _LONG:
-            return None
+            return self._passed(direction, size, timed.body_at)
         size, began_at = max(size, 1), _began_at(timed)
         told, estimator, window = (
             (self._told_up, self._up, self._up_window)
@@ -227,6 +227,11 @@ class LinkState:
             if longest and (1 - _EXPLAINED) * (plain + least) < took < (1 + _EXPLAINED) * (plain + longest):
                 return None
         return self._heard(direction, *unstalled(size, seconds, at_once, self.round_trip), timed.body_at)
+
+    def _passed(self, direction: Literal["up", "down"], size: int, at: Seconds) -> Transfer | None:
+        """A message too small for its time to be the link's: all it tells is that something gets through."""
+        told = self._told_up if direction == "up" else self._told_down
+        return Transfer(direction=direction, size=max(size, 1), seconds=0.0, at=at) if told is None else None
 
     def _grow_windows(self, timed: Timed) -> None:
         for window, size in ((self._up_window, timed.bytes_up), (self._down_window, len(timed.body))):
