@@ -20,7 +20,7 @@ from edgent.runtime.meeting import EdgeFacts, Meeting
 from edgent.runtime.messages import EXTENSION
 from edgent.runtime.remote import RemoteEdge, Timed
 from edgent.runtime.sounding import sound
-from edgent.runtime.watch import Task, Watch
+from edgent.runtime.watch import LEAD, Task, Watch
 
 if TYPE_CHECKING:
     from edgent.model import Model
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _CONNECT_TIMEOUT = 1.5
 _TIMEOUT = 10.0
+_LOOKS_END = 0.9  # share of the time that is left before the request
 _OF_ONE_REQUEST = (BusyError, BrokenError, RejectedError)
 
 
@@ -109,6 +110,11 @@ class Connection:
             self._changed.wait_for(lambda: self._closed or self._facts or self._tried, timeout)
             return self._facts is not None
 
+    def requested(self, at: Seconds) -> None:
+        """A request has come to the device, whoever will answer it."""
+        with self._changed:
+            self._watch.requested(at)
+
     def ask(self, message: bytes, budget: float) -> Timed:
         """Sends a ModelInferRequest.
 
@@ -144,8 +150,11 @@ class Connection:
     def __repr__(self) -> str:
         return f"<Connection over {self._remote.channel!r}: {'up' if self._facts else self.problem}>"
 
-    def _heard(self, timed: Timed) -> bool:
-        """Takes an exchange in; whether its time was its own: what is left of late requests goes before the next."""
+    def _heard(self, timed: Timed, *, look: bool = False) -> bool:
+        """Takes an exchange in; whether its time was its own: what is left of late requests goes before the next.
+
+        A look, one way only, does not spare the measuring of both.
+        """
         with self._changed:
             waited_behind, self._late_bytes = self._late_bytes, 0
             transfers: tuple[Transfer, ...] = ()
@@ -153,7 +162,7 @@ class Connection:
                 self._link.probed(timed)
             else:
                 transfers = self._link.observe(timed)
-            telling = not waited_behind and timed.uplink - self._link.round_trip >= TELLING
+            telling = not look and not waited_behind and timed.uplink - self._link.round_trip >= TELLING
             self._watch.heard(self._clock.now(), telling=telling)
         self._report(transfers)
         return not waited_behind
@@ -203,7 +212,7 @@ class Connection:
         elif task is Task.CHECK:
             self._check()
         elif self._worth_measuring():
-            self._refresh()
+            self._look() if task is Task.LOOK else self._refresh()
         else:
             with self._changed:
                 self._watch.declined(self._clock.now())
@@ -262,6 +271,16 @@ class Connection:
             return  # and measure again at once
         with self._changed:
             self._watch.measured(now := self._clock.now(), now - began_at)
+
+    def _look(self) -> None:
+        """A request is expected: one message up that ends before it, or is given up."""
+        began_at, size = self._clock.now(), self._link.look_size()
+        try:
+            self._heard(self._remote.probe(size, 0, _LOOKS_END * LEAD), look=True)
+        except LateError as error:
+            self._failed(error, size, self._clock.now() - began_at)
+        with self._changed:
+            self._watch.looked(now := self._clock.now(), now - began_at)
 
     def _measure(self, *, first: bool) -> None:
         """Empty probes for the round trip, then each direction by itself."""

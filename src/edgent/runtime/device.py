@@ -220,6 +220,8 @@ class Device:
         if configuration is not None:
             self._sessions.make_sure(configuration)
         started_at = self._clock.now()
+        if self._connection is not None:
+            self._connection.requested(started_at)
         material = Material(given, self.model)
         kind: Kind = "array" if material.source is None else "image"
         factors = self._drifts.factors

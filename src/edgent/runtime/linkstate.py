@@ -38,6 +38,7 @@ _ROUND_TRIPS = 16
 _SMALL, _LONG = 1_000, 0.100
 _PROBE = 100  # bytes: what is shorter is no request
 _PROBE_TIME = 0.05  # seconds: enough to tell the bandwidth
+_LOOK_TIME = 0.034  # seconds: four timing errors, from where a transfer tells a forecast the bandwidth
 TIMING_ERROR = 0.008  # seconds: how late two threads wake beside a full load
 _SHORT = 0.020  # seconds on the wire: where the bandwidth is 5 % off, the call time is 1 ms off
 _CALLS = 9
@@ -183,8 +184,15 @@ class LinkState:
 
     def probe_size(self) -> int:
         """Bytes of a probe that takes its time by what is known; the smallest at first."""
+        return self._size_of(_PROBE_TIME)
+
+    def look_size(self) -> int:
+        """Bytes of a message up that takes just long enough to tell the bandwidth, by what is known."""
+        return self._size_of(_LOOK_TIME)
+
+    def _size_of(self, seconds: float) -> int:
         estimate = self._up.estimate
-        wished = 0.0 if estimate is None else estimate.bandwidth / BITS_PER_BYTE * _PROBE_TIME
+        wished = 0.0 if estimate is None else estimate.bandwidth / BITS_PER_BYTE * seconds
         return int(min(max(wished, PROBE_SIZES[0]), PROBE_SIZES[-1]))
 
     def __repr__(self) -> str:
