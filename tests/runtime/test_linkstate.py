@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgent.link import TransferModel
+from edgent.link.slow_start import Window
 from edgent.link.transfer import CALL_TIME
 from edgent.runtime.linkstate import LinkState
 from edgent.runtime.remote import Timed
@@ -191,7 +192,7 @@ def test_waiting_for_acknowledgements_is_not_taken_for_slow_calls():
 
 def test_a_request_is_planned_with_the_window_that_the_kernel_tells():
     state = rested(LinkState(bandwidth=5e7, round_trip=0.04), 100_000)
-    state.rested(72_400.0, 60.0)
+    state.rested(Window(size=72_400.0), 60.0)
     assert state.conditions(60.0).uplink.window == 72_400.0
     state.rested(None, 61.0)
     assert state.conditions(61.0).uplink.window < 72_400.0  # followed from there on
@@ -201,7 +202,7 @@ def test_with_the_kernels_word_the_first_message_after_a_rest_tells_the_bandwidt
     state = LinkState(round_trip=0.04, downlink=5e7)
     for turn in range(6):
         exchange = called(SLOW_START, 300_000, CALL_TIME, at=2.0 * (turn + 1))
-        state.observe(dataclasses.replace(exchange, window=SLOW_START.window))
+        state.observe(dataclasses.replace(exchange, window=Window(size=SLOW_START.window)))
     assert state.conditions(30.0).uplink.bandwidth == pytest.approx(5e7, rel=0.05)
 
 
@@ -209,3 +210,53 @@ def test_a_new_connection_starts_slowly_again():
     state = rested(LinkState(bandwidth=5e7, round_trip=0.04), 100_000)
     state.reconnected()
     assert state.conditions(24.0).uplink.window == 14_480.0
+
+
+def answered(size: int, window: float, *, at: float, told: bool = True, silence: float = math.inf) -> Timed:
+    """An answer that took what the model says of this window, with the edge's word on it, and what TCP here says."""
+    link = dataclasses.replace(SLOW_START, window=window)
+    return dataclasses.replace(
+        timed(link.uplink(0.0), link.downlink(float(size)), received=size, at=at),
+        edge_window=Window(size=window, threshold=60_000.0) if told else None,
+        window=Window(size=14_480.0, silence=silence),
+    )
+
+
+def test_an_answer_is_planned_with_what_the_edge_said_of_its_window_and_what_came_after():
+    state = LinkState(bandwidth=5e7, round_trip=0.04)
+    state.observe(answered(100_000, 30_000.0, at=2.0))
+    assert state.conditions(2.0).downlink.window == 60_000.0  # by what the answer added, up to the threshold
+    assert state.conditions(2.1).downlink.window == 60_000.0
+    assert state.conditions(2.3).downlink.window == 30_000.0
+    assert state.conditions(60.0).downlink.window == 14_480.0
+    assert state.conditions(60.0).uplink.window == 14_480.0
+
+
+def test_what_tcp_here_heard_of_the_edge_meanwhile_ends_its_rest():
+    state = LinkState(bandwidth=5e7, round_trip=0.04)
+    state.observe(answered(100_000, 30_000.0, at=2.0))
+    state.rested(Window(size=14_480.0, silence=0.1), 2.3)
+    assert state.conditions(2.3).downlink.window == 60_000.0
+
+
+def test_an_edge_that_says_nothing_is_followed_from_outside():
+    told, silent = (LinkState(bandwidth=5e7, round_trip=0.04) for _ in range(2))
+    for state in (told, silent):
+        state.observe(answered(100_000, 14_480.0, at=2.0, told=state is told))
+    assert silent.conditions(2.0).downlink.window == 114_480.0
+    assert told.conditions(2.0).downlink.window == 60_000.0
+
+
+def test_with_the_edges_word_the_first_answer_after_a_rest_tells_the_bandwidth():
+    state = LinkState(round_trip=0.04)
+    state.observe(called(dataclasses.replace(SLOW_START, window=math.inf), 300_000, 0.0, at=0.5))
+    for turn in range(6):
+        state.observe(answered(300_000, 14_480.0, at=2.0 * (turn + 1)))
+    assert state.conditions(30.0).downlink.bandwidth == pytest.approx(5e7, rel=0.05)
+
+
+def test_a_renewed_connection_is_planned_with_a_fresh_window_whatever_the_edge_said():
+    state = LinkState(bandwidth=5e7, round_trip=0.04)
+    state.observe(answered(100_000, 30_000.0, at=2.0))
+    state.reconnected()
+    assert state.conditions(2.0).downlink.window == 14_480.0
