@@ -74,6 +74,12 @@ def test_a_short_answer_that_had_to_wait_for_a_processor_does_not_slow_the_link(
     assert state.conditions(1.0).downlink.bandwidth == before
 
 
+def test_all_bytes_of_a_long_answer_tell_the_bandwidth_since_its_headers_come_before():
+    link, state = TransferModel(bandwidth=1e6, reply_bytes=120), LinkState(round_trip=0.0)
+    state.observe(timed(0.5, link.downlink(10_000.0), sent=50_000, received=10_000))
+    assert state._down.estimate.bandwidth == pytest.approx(1e6, rel=0.001)
+
+
 def test_a_request_that_never_came_back_lowers_the_estimate_and_never_raises_it():
     state = LinkState()
     state.observe(timed(0.02, sent=25_000))
@@ -204,6 +210,19 @@ def test_with_the_kernels_word_the_first_message_after_a_rest_tells_the_bandwidt
         exchange = called(SLOW_START, 300_000, CALL_TIME, at=2.0 * (turn + 1))
         state.observe(dataclasses.replace(exchange, window=Window(size=SLOW_START.window)))
     assert state.conditions(30.0).uplink.bandwidth == pytest.approx(5e7, rel=0.05)
+
+
+@pytest.mark.parametrize("late", [0.015, 0.020, 0.025, 0.030])
+def test_after_a_late_message_a_longer_one_tells_that_the_link_is_faster_even_if_it_waited(late):
+    """A third as fast and no waiting takes as long as waiting; but here it is known how often it waited."""
+    state = LinkState(round_trip=0.04, downlink=5e7)
+    quick = dataclasses.replace(SLOW_START, window=math.inf)
+    state.observe(called(quick, 300_000, CALL_TIME, at=0.5))
+    state.observe(called(quick, 30_000, CALL_TIME + late, at=0.8))
+    assert state.conditions(1.0).uplink.bandwidth < 2.1e7
+    exchange = called(SLOW_START, 300_000, CALL_TIME, at=2.0)
+    state.observe(dataclasses.replace(exchange, window=Window(size=SLOW_START.window)))
+    assert state.conditions(30.0).uplink.bandwidth > 3e7  # what the last of it surely had, timed to 8 ms
 
 
 def test_a_new_connection_starts_slowly_again():

@@ -212,7 +212,9 @@ class LinkState:
         """One direction of a transfer: what idling does to its window, and its bandwidth.
 
         How often a message waited after a pause is only guessed: from never to as often as a fresh connection's. So
-        where it may have waited, it tells the bandwidth only if no guess explains its time.
+        where it may have waited, it tells the bandwidth only if no guess explains its time. Where the sender said how
+        often, a link that is surely faster than believed is told all the same: without waiting, half as fast a link
+        takes as long.
         """
         if size < _SMALL and seconds < _LONG:
             return None
@@ -222,16 +224,17 @@ class LinkState:
             if direction == "up"
             else (self._told_down, self._down, self._down_window, self._answered_at(timed), SEGMENT_BYTES)
         )
-        at_once = window.at(began_at, self.round_trip)
+        telling = unstalled(size, seconds, window.at(began_at, self.round_trip), self.round_trip, ahead)
         if (bandwidth := self._bandwidth(told, estimator)) is not None:
             byte_time = _byte_time(bandwidth)
             window.learn(size, seconds, byte_time, began_at=began_at, round_trip=self.round_trip)
             bounds = window.bounds(began_at, self.round_trip)
             longest, least = (stall(size, byte_time, bound, self.round_trip, ahead) for bound in bounds)
             plain, took = size * byte_time + self.round_trip, seconds + self.round_trip
-            if longest and (1 - _EXPLAINED) * (plain + least) < took < (1 + _EXPLAINED) * (plain + longest):
+            explained = longest and (1 - _EXPLAINED) * (plain + least) < took < (1 + _EXPLAINED) * (plain + longest)
+            if explained and not (bounds[0] == bounds[1] and _at_least(*telling) > bandwidth):
                 return None
-        return self._heard(direction, *unstalled(size, seconds, at_once, self.round_trip, ahead), timed.body_at)
+        return self._heard(direction, *telling, timed.body_at)
 
     def _begun(self, timed: Timed) -> None:
         """What either end's TCP says of an exchange at its beginning."""
@@ -311,6 +314,11 @@ def total(timed: Timed) -> float:
     return timed.uplink + timed.downlink
 
 
-def _rate(size: int, seconds: float) -> float:
+def _at_least(size: float, seconds: float) -> float:
+    """Bits per second that a link surely has on which this many bytes of a message took so long."""
+    return _rate(size + CALL_BYTES, seconds + TIMING_ERROR)
+
+
+def _rate(size: float, seconds: float) -> float:
     """Bits per second on the wire; infinite where the clock could not resolve it."""
     return size * HEADER_FACTOR * BITS_PER_BYTE / seconds if size > 0 and seconds > 0 else math.inf
