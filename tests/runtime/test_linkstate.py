@@ -225,6 +225,15 @@ def test_after_a_late_message_a_longer_one_tells_that_the_link_is_faster_even_if
     assert state.conditions(30.0).uplink.bandwidth > 3e7  # what the last of it surely had, timed to 8 ms
 
 
+@pytest.mark.parametrize("off", [0.93, 1.07])
+def test_a_message_that_ends_near_the_end_of_a_round_says_nothing_by_one_wait_more_or_less(off):
+    state = LinkState(round_trip=0.04, downlink=5e7)
+    state.observe(called(dataclasses.replace(SLOW_START, window=math.inf), 300_000, CALL_TIME, at=0.5))
+    exchange = called(dataclasses.replace(SLOW_START, window=33_000.0 * off), 97_000, CALL_TIME, at=2.0)
+    state.observe(dataclasses.replace(exchange, window=Window(size=33_000.0)))
+    assert state.conditions(3.0).uplink.bandwidth == pytest.approx(5e7, rel=0.01)
+
+
 def test_a_new_connection_starts_slowly_again():
     state = rested(LinkState(bandwidth=5e7, round_trip=0.04), 100_000)
     state.reconnected()

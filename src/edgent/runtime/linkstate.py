@@ -43,6 +43,7 @@ TIMING_ERROR = 0.008  # seconds: how late two threads wake beside a full load
 _SHORT = 0.020  # seconds on the wire: where the bandwidth is 5 % off, the call time is 1 ms off
 _CALLS = 9
 _EXPLAINED = 0.25  # share of its time by which a message that waited for acknowledgements may be off
+_ROUNDING = 0.1  # share by which a window may seem wider or narrower where a message ends near the end of a round
 CALL_BYTES = 120  # frames, headers and half-full packets of a call, around its message (counted on a shaped link)
 
 
@@ -229,9 +230,10 @@ class LinkState:
             byte_time = _byte_time(bandwidth)
             window.learn(size, seconds, byte_time, began_at=began_at, round_trip=self.round_trip)
             bounds = window.bounds(began_at, self.round_trip)
-            longest, least = (stall(size, byte_time, bound, self.round_trip, ahead) for bound in bounds)
+            least, most = bounds[0] * (1 - _ROUNDING), bounds[1] * (1 + _ROUNDING)
+            longest, shortest = (stall(size, byte_time, bound, self.round_trip, ahead) for bound in (least, most))
             plain, took = size * byte_time + self.round_trip, seconds + self.round_trip
-            explained = longest and (1 - _EXPLAINED) * (plain + least) < took < (1 + _EXPLAINED) * (plain + longest)
+            explained = longest and (1 - _EXPLAINED) * (plain + shortest) < took < (1 + _EXPLAINED) * (plain + longest)
             if explained and not (bounds[0] == bounds[1] and _at_least(*telling) > bandwidth):
                 return None
         return self._heard(direction, *telling, timed.body_at)
