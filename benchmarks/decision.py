@@ -118,7 +118,7 @@ def _measure(model: Model, decisions: int, seed: int) -> dict[str, Any]:
 
 def _followed(table: Candidates, decisions: int, random: np.random.Generator) -> list[float]:
     """Milliseconds of each decision, a request every half second; what it sends tells the bandwidth."""
-    chooser = Dynamic(Scope(candidates=table, deadline=DEADLINE, race=True, margin=Seconds(0.003)))
+    chooser = Dynamic(Scope(candidates=table, deadline=DEADLINE, race=True, margin=lambda _: Seconds(0.003)))
     level, took = 0.0, []
     for k in range(decisions):
         if k % 50 == 0:

@@ -50,7 +50,7 @@ class Chooser(Protocol):
         Args:
             now: As in `choose`.
             conditions: Likewise.
-            deadline: What requests usually have.
+            deadline: That the last request had.
         """
         ...
 
@@ -63,13 +63,13 @@ class Scope:
         candidates: Those that a plan may be chosen from.
         deadline: What requests usually have.
         race: Whether the device starts a local branch when the edge is late.
-        margin: Seconds before the deadline at which that must be done.
+        margin: Seconds before a deadline at which that must be done.
     """
 
     candidates: Candidates
     deadline: Seconds
     race: bool
-    margin: Seconds
+    margin: Callable[[Seconds], Seconds]
 
 
 MakeChooser = Callable[[Scope], Chooser]

@@ -115,6 +115,7 @@ class Device:
     ) -> None:
         _check_deadline(deadline)
         self.model, self.deadline = model, deadline
+        self._latest_deadline = deadline  # of a request
         self._race, self._required, self._margin = race, require_edge, margin
         self._profile, host = device_profile, host_profile or device_profile
         self._clock = clock or MonotonicClock()
@@ -214,6 +215,7 @@ class Device:
         self._raise_refusal()
         deadline = self.deadline if deadline is None else deadline
         _check_deadline(deadline)
+        self._latest_deadline = deadline
         if configuration is not None:
             self._sessions.make_sure(configuration)
         started_at = self._clock.now()
@@ -333,7 +335,7 @@ class Device:
         self._plans.observe(event)
 
     def _worth_measuring(self) -> bool:
-        return self._plans.want_look(self._clock.now(), self.deadline, self.conditions)
+        return self._plans.want_look(self._clock.now(), self._latest_deadline, self.conditions)
 
     def _margin_of(self, deadline: Seconds) -> Seconds:
         if self._margin is not None:
@@ -344,8 +346,7 @@ class Device:
         make = chooser_of(environment)
 
         def made(candidates: Candidates) -> Chooser:
-            margin = self._margin_of(self.deadline)
-            return make(Scope(candidates=candidates, deadline=self.deadline, race=self._race, margin=margin))
+            return make(Scope(candidates=candidates, deadline=self.deadline, race=self._race, margin=self._margin_of))
 
         return made
 
