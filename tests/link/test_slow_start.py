@@ -260,6 +260,13 @@ def test_resting_halves_it_as_often_as_the_senders_patience_ends(patience: float
     assert told(patience).at(Seconds(0.55), ROUND_TRIP) == left
 
 
+def test_resting_leaves_what_the_sender_says_of_a_way_with_long_packets() -> None:
+    window = CongestionWindow()
+    window.seen(Window(size=400_000.0, least=89_480.0), Seconds(0.0))
+    assert window.at(Seconds(100.0), ROUND_TRIP) == 89_480.0
+    assert window.bounds(Seconds(100.0), ROUND_TRIP) == (89_480.0, UNLIMITED)
+
+
 def test_what_comes_from_the_sender_between_ends_a_rest_and_begins_another() -> None:
     window = told()
     window.heard(Seconds(0.4), ROUND_TRIP)

@@ -124,12 +124,14 @@ class Window:
         threshold: Bytes up to which every byte acknowledged adds itself to that; beyond, it hardly grows.
         patience: Seconds of idling beyond the smoothed round trip that halve it, as the retransmission timeout has
             them; infinite: idling leaves it as it is.
+        least: Bytes below which idling does not bring it.
         silence: Seconds since the sender itself was last sent something.
     """
 
     size: float
     threshold: float = UNLIMITED
     patience: float = _LEAST_PATIENCE
+    least: float = INITIAL_WINDOW
     silence: float = math.inf
 
 
@@ -159,6 +161,7 @@ class CongestionWindow:
         self._grown = self._surely = float(INITIAL_WINDOW)
         self._threshold = UNLIMITED
         self._told_patience: float | None = None
+        self._least = float(INITIAL_WINDOW)
         self._queued = 0.0
         self._last_at = math.inf
 
@@ -178,19 +181,19 @@ class CongestionWindow:
         messages have widened the window beyond doubt.
         """
         guess = self.at(now, round_trip)
-        least = min(guess, INITIAL_WINDOW if self._rested(now, round_trip) else self._surely)
+        least = min(guess, self._least if self._rested(now, round_trip) else self._surely)
         return least, guess if least == guess and not self._rested(now, round_trip) else UNLIMITED
 
     def seen(self, window: Window, at: Seconds) -> None:
         """The sender's own word about a message that begins at `at`."""
         self._grown = self._surely = window.size
-        self._threshold, self._told_patience = window.threshold, window.patience
+        self._threshold, self._told_patience, self._least = window.threshold, window.patience, window.least
         self._last_at = at
 
     def heard(self, at: Seconds, round_trip: Seconds) -> None:
         """Something came from the sender, be it no message: what resting took until then is gone, and a rest begins."""
         if self._told_patience is not None and at > self._last_at:
-            left = left_by_idling(self._grown, INITIAL_WINDOW, at - self._last_at, self._timeout(round_trip))
+            left = left_by_idling(self._grown, self._least, at - self._last_at, self._timeout(round_trip))
             self._grown, self._surely, self._last_at = left, min(left, self._surely), at
 
     def sent(
@@ -243,7 +246,7 @@ class CongestionWindow:
         """The window now by each rule."""
         idle = max(0.0, now - self._last_at)
         timeout = self._timeout(round_trip)
-        restarts = (INITIAL_WINDOW * factor for factor in (1.0, 2.0, 4.0))
+        restarts = (self._least * factor for factor in (1.0, 2.0, 4.0))
         rested = (left_by_idling(self._grown, restart, idle, timeout) for restart in restarts)
         return (*rested, self._grown, UNLIMITED)
 

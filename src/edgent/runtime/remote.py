@@ -160,10 +160,15 @@ def _edge_times(reply: Reply) -> tuple[float, float]:
 
 def _edge_window(reply: Reply) -> Window | None:
     words = _numbers(reply, m.WINDOW)
-    if len(words) != 3 or not words[0]:
+    if len(words) != 4 or not (words[0] and words[3]):
         return None
-    size, threshold, patience = words
-    return Window(size=float(size), threshold=threshold or math.inf, patience=patience * 1e-6 or math.inf)
+    size, threshold, patience, least = words
+    return Window(
+        size=float(size),
+        threshold=threshold or math.inf,
+        patience=patience * 1e-6 or math.inf,
+        least=float(least),
+    )
 
 
 def _numbers(reply: Reply, header: str) -> list[int]:

@@ -100,11 +100,12 @@ def _window(connection: socket.socket) -> Window | None:
     state, timeout, segment, idle, silence, round_trip, threshold, segments = _INFO.unpack(info)
     if state != _ESTABLISHED:
         return None
-    keeps, window = _keeps(connection), float(segments * segment)
+    keeps, window, least = _keeps(connection), float(segments * segment), float(_INITIAL_SEGMENTS * segment)
     return Window(
-        size=window if keeps else left_by_idling(window, _INITIAL_SEGMENTS * segment, idle / 1e3, timeout / 1e6),
+        size=window if keeps else left_by_idling(window, least, idle / 1e3, timeout / 1e6),
         threshold=UNLIMITED if threshold >= _NO_THRESHOLD else float(threshold * segment),
         patience=math.inf if keeps else (timeout - round_trip) / 1e6,
+        least=least,
         silence=silence / 1e3,
     )
 

@@ -223,7 +223,7 @@ def _headers(queue: float, middle: float, answer: bytes, call: Call) -> dict[str
     if len(answer) <= PACKET or (window := call.window()) is None:
         return times  # no window is less than a packet
     threshold, patience = (value if math.isfinite(value) else 0 for value in (window.threshold, window.patience * 1e6))
-    return {**times, m.WINDOW: f"{window.size:.0f} {threshold:.0f} {patience:.0f}"}
+    return {**times, m.WINDOW: f"{window.size:.0f} {threshold:.0f} {patience:.0f} {window.least:.0f}"}
 
 
 def _fingerprint(text: str | None) -> str:
