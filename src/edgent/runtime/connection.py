@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from edgent.model import Model
     from edgent.planning.conditions import Conditions
     from edgent.planning.outlook import Transfer
+    from edgent.units import Seconds
 
 _CONNECT_TIMEOUT = 1.5
 _TIMEOUT = 10.0
