@@ -20,8 +20,8 @@ from edgent.runtime.clock import MonotonicClock
 from edgent.runtime.device import Device
 from edgent.runtime.dynamic import Dynamic, chooser_of
 from edgent.runtime.edge import Edge
-from edgent.runtime.linkstate import CALL_BYTES
 from edgent.runtime.messages import PROBE
+from edgent.runtime.way import CALL_BYTES
 from edgent.testing import FakeEngine, FakeLink
 
 DEADLINE = 0.3

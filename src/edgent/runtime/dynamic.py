@@ -14,7 +14,7 @@ from edgent.planning.controller import Controller, Goal
 from edgent.planning.outlook import LinkOutlook, Transfer
 from edgent.planning.plan import Configuration, Plan
 from edgent.runtime.chooser import Environment, MakeChooser, Scope, Static, best
-from edgent.runtime.linkstate import CALL_BYTES, TIMING_ERROR
+from edgent.runtime.way import CALL_BYTES, TIMING_ERROR
 from edgent.units import Seconds
 
 
