@@ -101,7 +101,8 @@ def _measure(model: Model, decisions: int, seed: int) -> dict[str, Any]:
         found.append(_milliseconds(table.frontier))
     asked = [(_conditions(random), Seconds(float(10 ** random.uniform(-2, 0.5)))) for _ in range(decisions)]
     chosen = [_milliseconds(lambda now=now, by=by: planner.plan(now, by)) for now, by in asked]
-    followed = _followed(table, decisions, random)
+    scope = Scope(candidates=table, device=device, edge=edge, deadline=DEADLINE, race=True, margin=Seconds(0.003))
+    followed = _followed(scope, decisions, random)
     return {
         "model": model.name,
         "calibration": "measured" if measured else "made up",
@@ -116,9 +117,9 @@ def _measure(model: Model, decisions: int, seed: int) -> dict[str, Any]:
     }
 
 
-def _followed(table: Candidates, decisions: int, random: np.random.Generator) -> list[float]:
+def _followed(scope: Scope, decisions: int, random: np.random.Generator) -> list[float]:
     """Milliseconds of each decision, a request every half second; what it sends tells the bandwidth."""
-    chooser = Dynamic(Scope(candidates=table, deadline=DEADLINE, race=True, margin=Seconds(0.003)))
+    chooser = Dynamic(scope)
     level, took = 0.0, []
     for k in range(decisions):
         if k % 50 == 0:

@@ -139,24 +139,43 @@ class ConfigurationMap(Document):
         Raises:
             InputError: a bandwidth below 0 or nan, or a deadline outside the range that the map was built for.
         """
-        if not self.shortest <= deadline <= self.longest:
-            raise InputError(
-                f"deadline {format_duration(deadline)}: the map was built for {format_duration(self.shortest)} .. "
-                f"{format_duration(self.longest)}; build one with edgent map ... --deadline"
-            )
+        self.check_deadline(deadline)
         return self.state(bandwidth).at(deadline)
 
-    def check(self, digest: str, device: Profile, edge: Profile) -> None:
-        """Makes sure that the map is for this model and these machines.
+    @property
+    def configurations(self) -> frozenset[Configuration]:
+        """All that it may ask for."""
+        return frozenset(step.configuration for state in self.states for step in state.steps)
+
+    def check(self, device: Profile, edge: Profile | None = None) -> None:
+        """Makes sure that the map is for a model and its machines.
+
+        Args:
+            device: The device's profile of the model.
+            edge: The edge's; None: not known yet.
+
+        Raises:
+            InputError: the map is for others.
+        """
+        if device.digest != self.digest:
+            raise InputError(
+                f"{self!r} is of version {self.digest[:12]}, the model is {device.digest[:12]}; {self.AGAIN}"
+            )
+        for side, built, profile in (("device", self.device, device), ("edge", self.edge, edge)):
+            if profile is not None and built != (found := Machine.of(profile)):
+                raise InputError(f"{self!r} was built for the {side} {built}, this one is {found}; {self.AGAIN}")
+
+    def check_deadline(self, deadline: Seconds) -> None:
+        """Makes sure that a deadline is of the map's range.
 
         Raises:
             InputError: it is not.
         """
-        if digest != self.digest:
-            raise InputError(f"{self!r} is of version {self.digest[:12]}, the model is {digest[:12]}: build it again")
-        for side, built, found in (("device", self.device, Machine.of(device)), ("edge", self.edge, Machine.of(edge))):
-            if built != found:
-                raise InputError(f"{self!r} was built for the {side} {built}, this one is {found}: build it again")
+        if not self.shortest <= deadline <= self.longest:
+            raise InputError(
+                f"deadline {format_duration(deadline)}: the map was built for {format_duration(self.shortest)} .. "
+                f"{format_duration(self.longest)}; take one of these, or {self.AGAIN}"
+            )
 
     def to_json(self) -> str:
         """The file's text; the same map always gives the same text."""

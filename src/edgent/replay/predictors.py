@@ -45,9 +45,8 @@ class Method:
 
 
 def sample(event: Transfer) -> float:
-    """The bandwidth that a transfer tells, bits per second; half of its bound where it was cut short."""
-    rate = LINK.uplink(event.size) / event.seconds
-    return rate / 2 if event.cut else rate
+    """The bandwidth that a transfer tells, bits per second."""
+    return event.bandwidth(LINK.uplink(event.size))
 
 
 class Predictor(Method):

@@ -65,7 +65,7 @@ class Plans:
         calibration: the device's own; None: the edge's.
         routing: of this device.
         warmer: readies configurations.
-        chooser: makes what chooses the plans while there is an edge.
+        chooser: makes what chooses the plans while there is an edge, of what may be run and the edge's profile.
         restriction: of what may be run.
 
     Raises:
@@ -81,7 +81,7 @@ class Plans:
         calibration: Calibration | None,
         routing: Routing,
         warmer: Warmer,
-        chooser: Callable[[Candidates], Chooser],
+        chooser: Callable[[Candidates, Profile], Chooser],
         restriction: Restriction = EVERYTHING,
     ) -> None:
         self._model, self._device, self._edge, self._calibration = model, device, edge, calibration
@@ -221,7 +221,7 @@ class Plans:
             restriction=self._restriction,
             segments=facts.segments,
         )
-        return _Together(offer=offer, chooser=self._make_chooser(offer.allowed))
+        return _Together(offer=offer, chooser=self._make_chooser(offer.allowed, edge))
 
     def _check(self) -> None:
         for found in (self._device, self._edge, self._calibration):
