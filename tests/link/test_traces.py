@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edgent.errors import InputError
 from edgent.link.generator import generated, varied
-from edgent.link.traces import Trace, load_trace, load_traces, parse_trace
+from edgent.link.traces import Trace, TraceFiles, load_trace, load_traces, parse_trace, trace_files
 from edgent.units import Seconds
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "traces"  # beside the repository
@@ -108,16 +108,25 @@ def test_bad_traces_are_refused_in_one_line(text: str, message: str, tmp_path: P
 def test_missing_files_and_empty_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         load_trace(tmp_path / "none")
-    with pytest.raises(InputError, match="empty folder"):
+    with pytest.raises(InputError, match="found no trace in this folder"):
         load_traces([tmp_path])
     with pytest.raises(InputError, match="found no trace"):
         load_traces([])
 
 
-def test_folders_give_their_files_in_order(tmp_path: Path) -> None:
-    for name in ("b", "a", ".hidden"):
+def test_folders_give_what_ends_like_a_trace_in_order_and_count_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / ".git").mkdir()
+    for name in ("b.txt", "a.CSV", "deeper/c.log", ".hidden.txt", ".git/d.txt", "README.md", "deeper/LICENSE"):
         (tmp_path / name).write_text(OBOE)
-    assert [found.name for found in load_traces([tmp_path])] == ["a", "b"]
+    assert [found.name for found in load_traces([tmp_path])] == ["a.CSV", "b.txt", "c.log"]
+    assert trace_files([tmp_path]).ignored == 2
+
+
+def test_a_file_that_is_named_is_read_whatever_its_name(tmp_path: Path) -> None:
+    (file := tmp_path / "README").write_text(OBOE)
+    assert trace_files([file, file]) == TraceFiles(files=(file, file), ignored=0)
+    assert [found.name for found in load_traces([file])] == ["README"]
 
 
 def test_values_a_thousand_times_too_large_are_doubted() -> None:

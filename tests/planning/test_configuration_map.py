@@ -166,14 +166,17 @@ def test_a_bandwidth_that_is_none_is_refused(bandwidth: float) -> None:
 
 def test_a_map_is_for_its_model_and_its_machines() -> None:
     found = small()
-    found.check(DEVICE, EDGE)
-    found.check(DEVICE)
+    deadline = Seconds(0.1)
+    found.check(deadline, DEVICE, EDGE)
+    found.check(deadline, DEVICE)
     with pytest.raises(InputError, match="build it again"):
-        found.check(profile("board", digest="0b" * 32), EDGE)
+        found.check(deadline, profile("board", digest="0b" * 32), EDGE)
     with pytest.raises(InputError, match="device board"):
-        found.check(profile("phone"), EDGE)
+        found.check(deadline, profile("phone"), EDGE)
     with pytest.raises(InputError, match="edge box"):
-        found.check(DEVICE, EDGE.scaled(2.0, "slow-box"))
+        found.check(deadline, DEVICE, EDGE.scaled(2.0, "slow-box"))
+    with pytest.raises(InputError, match=r"10 ms \.\. 500 ms"):
+        found.check(Seconds(0.6), DEVICE, EDGE)
 
 
 def test_a_file_holds_the_same_map(tmp_path: Path) -> None:

@@ -33,6 +33,9 @@ Floats = NDArray[np.float64]
 IMPLAUSIBLE = 200e6
 """Bits per second: a median above is taken for a mix-up of units, and said so."""
 
+ENDINGS = (".csv", ".down", ".json", ".log", ".trace", ".txt", ".up")
+"""Of the names by which traces are published: what else lies in a folder is no trace."""
+
 _LONG_OUTAGE = 600.0  # seconds
 _PACKET = 1500  # bytes, mahimahi's
 _BIN = 0.5  # seconds in which its packets are counted
@@ -168,23 +171,47 @@ def load_trace(path: Path | str) -> Trace:
         raise InputError(f"{path}: {message.removeprefix(f'{path.name}: ')}") from None
 
 
-def load_traces(paths: Sequence[Path]) -> tuple[Trace, ...]:
-    """Reads files, and all files of folders (in the order of their names, hidden ones left out).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceFiles:
+    """Files to read, and how many others lay beside them in folders."""
+
+    files: tuple[Path, ...]
+    ignored: int
+
+
+def trace_files(paths: Sequence[Path]) -> TraceFiles:
+    """Looks for traces: every file that is named, and in folders and theirs those that end like one, in order.
 
     Raises:
-        InputError: a file that is no trace, a folder without any file, or no path.
+        InputError: a folder without any, or no path.
     """
     files: list[Path] = []
+    ignored = 0
     for path in paths:
-        inside = [path]
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
-        if not inside:
-            raise InputError(f"{path}: found an empty folder, expected traces")
-        files.extend(inside)
+        inside = _inside(path) if path.is_dir() else [path]
+        found = [file for file in inside if file.suffix.lower() in ENDINGS] if path.is_dir() else inside
+        if not found:
+            raise InputError(f"{path}: found no trace in this folder, expected files that end in {', '.join(ENDINGS)}")
+        files.extend(found)
+        ignored += len(inside) - len(found)
     if not files:
         raise InputError("found no trace, expected one or more files or folders")
-    return tuple(load_trace(path) for path in files)
+    return TraceFiles(files=tuple(files), ignored=ignored)
+
+
+def _inside(folder: Path) -> list[Path]:
+    """All files in a folder and its folders, hidden ones left out."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+
+
+def load_traces(paths: Sequence[Path]) -> tuple[Trace, ...]:
+    """Reads the traces that `trace_files` finds.
+
+    Raises:
+        InputError: a file that is no trace, a folder without any, or no path.
+    """
+    return tuple(map(load_trace, trace_files(paths).files))
 
 
 def parse_trace(text: str, name: str = "trace") -> Trace:

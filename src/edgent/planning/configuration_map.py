@@ -139,7 +139,7 @@ class ConfigurationMap(Document):
         Raises:
             InputError: a bandwidth below 0 or nan, or a deadline outside the range that the map was built for.
         """
-        self.check_deadline(deadline)
+        self._check_deadline(deadline)
         return self.state(bandwidth).at(deadline)
 
     @property
@@ -147,16 +147,18 @@ class ConfigurationMap(Document):
         """All that it may ask for."""
         return frozenset(step.configuration for state in self.states for step in state.steps)
 
-    def check(self, device: Profile, edge: Profile | None = None) -> None:
-        """Makes sure that the map is for a model and its machines.
+    def check(self, deadline: Seconds, device: Profile, edge: Profile | None = None) -> None:
+        """Makes sure that the map is for these requests.
 
         Args:
+            deadline: That they usually have.
             device: The device's profile of the model.
             edge: The edge's; None: not known yet.
 
         Raises:
-            InputError: the map is for others.
+            InputError: it is for another model, device or edge, or for other deadlines.
         """
+        self._check_deadline(deadline)
         if device.digest != self.digest:
             raise InputError(
                 f"{self!r} is of version {self.digest[:12]}, the model is {device.digest[:12]}; {self.AGAIN}"
@@ -164,18 +166,6 @@ class ConfigurationMap(Document):
         for side, built, profile in (("device", self.device, device), ("edge", self.edge, edge)):
             if profile is not None and built != (found := Machine.of(profile)):
                 raise InputError(f"{self!r} was built for the {side} {built}, this one is {found}; {self.AGAIN}")
-
-    def check_deadline(self, deadline: Seconds) -> None:
-        """Makes sure that a deadline is of the map's range.
-
-        Raises:
-            InputError: it is not.
-        """
-        if not self.shortest <= deadline <= self.longest:
-            raise InputError(
-                f"deadline {format_duration(deadline)}: the map was built for {format_duration(self.shortest)} .. "
-                f"{format_duration(self.longest)}; take one of these, or {self.AGAIN}"
-            )
 
     def to_json(self) -> str:
         """The file's text; the same map always gives the same text."""
@@ -196,6 +186,13 @@ class ConfigurationMap(Document):
             reward=node.text("reward"),
             states=tuple(_read_state(item, known) for item in node.nodes("states", keys_of(State))),
         )
+
+    def _check_deadline(self, deadline: Seconds) -> None:
+        if not self.shortest <= deadline <= self.longest:
+            raise InputError(
+                f"deadline {format_duration(deadline)}: the map was built for {format_duration(self.shortest)} .. "
+                f"{format_duration(self.longest)}; take one of these, or {self.AGAIN}"
+            )
 
     def __repr__(self) -> str:
         last = format_bandwidth(self.states[-1].bandwidth)

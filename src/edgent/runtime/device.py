@@ -117,8 +117,8 @@ class Device:
         codecs: Collection[str] | None = None,
     ) -> None:
         _check_deadline(deadline)
-        if isinstance(environment, ConfigurationMap):
-            _check_map(environment, deadline, device_profile)
+        if isinstance(environment, ConfigurationMap) and device_profile is not None:
+            environment.check(deadline, device_profile)
         self.model, self.deadline = model, deadline
         self._race, self._required, self._margin = race, require_edge, margin
         self._profile, host = device_profile, host_profile or device_profile
@@ -378,12 +378,6 @@ class Device:
 def _check_deadline(deadline: float) -> None:
     if not (math.isfinite(deadline) and deadline > 0):
         raise InputError(f"deadline {deadline!r} is not a positive, finite number of seconds")
-
-
-def _check_map(states: ConfigurationMap, deadline: Seconds, device: Profile | None) -> None:
-    states.check_deadline(deadline)
-    if device is not None:
-        states.check(device)
 
 
 def _engine() -> Engine:

@@ -36,13 +36,12 @@ class Mapped:
         scope: What may be run.
 
     Raises:
-        InputError: the map lacks the usual deadline.
-        RefusedError: it was built for another edge, another device or another model.
+        RefusedError: the map was built for another edge, device, model or range of deadlines.
     """
 
     def __init__(self, states: ConfigurationMap, scope: Scope) -> None:
         try:
-            states.check(scope.device, scope.edge)
+            states.check(scope.deadline, scope.device, scope.edge)
         except InputError as error:
             raise RefusedError(str(error)) from None
         self._table = scope.candidates
