@@ -109,3 +109,7 @@ class TransferModel:
         message = size + extra
         wire = message * byte_time
         return wire if self.window == UNLIMITED else wire + stall(message, byte_time, self.window, self.round_trip)
+
+
+WIRE = TransferModel(bandwidth=BitsPerSecond(1.0), call_time=_AT_ONCE)
+"""At 1 bit/s, and nothing else to wait for: the time of a message is its bits on the wire."""

@@ -174,7 +174,7 @@ class ConfigurationMap(Document):
     @classmethod
     def _read(cls, found: object) -> ConfigurationMap:
         node = Node(found, "map", ("schema", *_KEYS, "configurations"))
-        known = [_read_configuration(item) for item in node.nodes("configurations", keys_of(Configuration))]
+        known = list(map(Configuration.from_node, node.nodes("configurations", keys_of(Configuration))))
         return cls(
             model=node.text("model"),
             digest=node.text("digest"),
@@ -236,16 +236,6 @@ def _read_machine(node: Node) -> Machine:
         engine=node.text("engine"),
         threads=node.whole("threads"),
         emulated=None if node.absent("emulated") else node.text("emulated"),
-    )
-
-
-def _read_configuration(node: Node) -> Configuration:
-    return Configuration(
-        exit=node.whole("exit"),
-        upload_cut=node.whole("upload_cut"),
-        download_cut=node.whole("download_cut"),
-        codec=node.text("codec"),
-        download_codec=node.text("download_codec"),
     )
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from edgent.link.transfer import WIRE
 from edgent.planning.algorithm3 import Algorithm3
 from edgent.planning.outlook import Transfer
-from edgent.replay.choices import LINK, Choices
+from edgent.replay.choices import Choices
 
 _EWMA_GAIN = 0.3
 _HARMONIC = 5
@@ -46,7 +47,7 @@ class Method:
 
 def sample(event: Transfer) -> float:
     """The bandwidth that a transfer tells, bits per second."""
-    return event.bandwidth(LINK.uplink(event.size))
+    return event.bandwidth(WIRE.uplink(event.size))
 
 
 class Predictor(Method):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 
 from edgent.errors import InputError, RefusedError
-from edgent.link import TransferModel
 from edgent.link.change_points import ChangePointDetector
+from edgent.link.transfer import WIRE
 from edgent.planning.algorithm3 import Algorithm3
 from edgent.planning.conditions import Conditions
 from edgent.planning.configuration_map import ConfigurationMap
@@ -18,10 +19,9 @@ from edgent.planning.outlook import Transfer
 from edgent.planning.plan import Configuration, Plan
 from edgent.runtime.chooser import Scope, Static, best
 from edgent.runtime.linkstate import CALL_BYTES
-from edgent.units import BitsPerSecond, Seconds
+from edgent.units import Seconds
 
-_WIRE = TransferModel(bandwidth=BitsPerSecond(1.0), message_bytes=CALL_BYTES, call_time=Seconds(0.0))
-"""At 1 bit/s the wire's time is a message's bits."""
+_WIRE = replace(WIRE, message_bytes=CALL_BYTES)
 
 _log = logging.getLogger("edgent.device")
 
