@@ -127,7 +127,6 @@ def _live(lab: Lab, chosen: Setting, case: Case, trace: Trace) -> dict[str, Any]
             direction=_direction(chosen),
             race=True,
             round_trip=Seconds(0.0),
-            deadline=case.deadline,
         ) as rig:
             found = rig.follow(trace, PERIOD, case.deadline)
             return {

@@ -20,7 +20,7 @@ def chooser():
         edge=setting.edge,
         deadline=PAPERS_DEADLINE,
         race=False,
-        margin=0.0,
+        margin=lambda _: 0.0,
     )
     return paper_dynamic(scope)
 

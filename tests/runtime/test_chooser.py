@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ WITHIN = 20.0
 @pytest.fixture(scope="module")
 def scope(model, slow, fast):
     table = Candidates.build(model, slow, fast, calibration_for(model, None))
-    return Scope(candidates=table, device=slow, edge=fast, deadline=DEADLINE, race=True, margin=0.009)
+    return Scope(candidates=table, device=slow, edge=fast, deadline=DEADLINE, race=True, margin=lambda _: 0.009)
 
 
 def link(bandwidth: float) -> Conditions:
@@ -119,6 +120,33 @@ def test_an_idle_link_is_measured_if_the_chooser_wants_a_look(model, slow, fast,
         before, turns = channel.calls.count(PROBE), len(asked)
         assert until(lambda: len(asked) >= turns + 3)
         assert until(lambda: channel.calls.count(PROBE) > before) if wanted else channel.calls.count(PROBE) == before
+
+
+def test_a_look_is_asked_for_by_the_deadline_that_requests_have(model, slow, fast, monkeypatch):
+    """Not by the device's: with that much time nobody may need the edge at all."""
+
+    class Asked(Static):
+        def wants_look(self, now, conditions, deadline):
+            asked.append(deadline)
+            return False
+
+    for name, seconds in {"STALE": 0.05, "ASK": 0.05, "IDLE": 60.0}.items():
+        monkeypatch.setattr(watch, name, seconds)
+    asked = []
+    channel = FakeLink(Edge(model, profiles=[fast]).service.methods())
+    with Device(model, channel=channel, deadline=3600.0, device_profile=slow, environment=Asked) as device:
+        assert device.wait_ready(WITHIN)
+        device.infer(np.zeros(model.inputs[0].shape, np.float32), deadline=DEADLINE)
+        asked.clear()
+        assert until(lambda: asked)
+    assert set(asked) == {DEADLINE}
+
+
+def test_the_margin_of_a_local_branch_is_that_of_the_requests_deadline(scope):
+    margins = []
+    chooser = Dynamic(replace(scope, margin=lambda deadline: margins.append(deadline) or 0.03 * deadline))
+    chooser.choose(0.0, link(1e6), 0.04)
+    assert margins == [DEADLINE, 0.04]
 
 
 def test_a_deadline_of_one_request_is_that_requests_alone(scope):

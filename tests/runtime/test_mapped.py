@@ -55,7 +55,7 @@ def photo():
 
 
 def scope(table, slow, fast, deadline=DEADLINE):
-    return Scope(candidates=table, device=slow, edge=fast, deadline=deadline, race=True, margin=0.009)
+    return Scope(candidates=table, device=slow, edge=fast, deadline=deadline, race=True, margin=lambda _: 0.009)
 
 
 def link(bandwidth: float) -> Conditions:

@@ -110,7 +110,6 @@ class DeviceSettings:
         codecs: that its own plans may use; None: all.
         environment: how its own plans follow the link.
         race: whether it starts a local branch where the edge is late.
-        deadline: that its requests usually have, seconds; its own plans keep the margin of this one.
         hidden: seed of its layers' hidden factors; None: one factor for all.
     """
 
@@ -123,7 +122,6 @@ class DeviceSettings:
     codecs: tuple[str, ...] | None = None
     environment: Literal["static", "dynamic", "paper-dynamic"] = "static"
     race: bool = True
-    deadline: float = 1.0
     hidden: int | None = None
 
 

@@ -29,7 +29,6 @@ WORTH_A_LOOK = 0.001
 """Accuracy in time for which a probe is sent: a tenth of a point."""
 
 _DRIFT = 4.0  # factor by which the machines may drift apart before all candidates are looked at, not a few dozen
-_AT_ONCE = Seconds(0.0)
 _ROUNDING = 1e-9  # weights add up to 1 only so far
 
 
@@ -49,19 +48,22 @@ class Goal:
 
     Attributes:
         deadline: From the input handed over to the answer.
+        margin: Seconds before it at which a local branch must be done.
         certainty: Only plans in time with at least this probability are taken, where there are any; None: all.
         least_gain: Expected accuracy in time by which a new plan must be ahead of the present one: what a switch
             costs, spread over the requests that a plan serves. 0 where sessions are made beside the requests.
     """
 
     deadline: Seconds
+    margin: Seconds = Seconds(0.0)
     certainty: float | None = None
     least_gain: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (self.deadline > 0 and 0 <= self.least_gain < math.inf):
+        if not (0 < self.deadline < math.inf and 0 <= self.margin < math.inf and 0 <= self.least_gain < math.inf):
             raise InputError(
-                f"deadline {self.deadline!r}, least gain {self.least_gain!r}: expected a positive one, and 0 or more"
+                f"deadline {self.deadline!r}, margin {self.margin!r}, least gain {self.least_gain!r}: expected a "
+                "positive, finite deadline, and 0 or more"
             )
         if self.certainty is not None and not 0 < self.certainty < 1:
             raise InputError(f"certainty {self.certainty!r} is not between 0 and 1")
@@ -75,7 +77,6 @@ class Controller:
         forecast: What the link will do.
         goal: Deadline, certainty and what a switch costs.
         race: Whether the device starts a local branch when the edge may come too late.
-        margin: Seconds before the deadline at which a local branch must be done.
 
     Attributes:
         goal: May be replaced between decisions.
@@ -84,16 +85,8 @@ class Controller:
         InputError: no candidate stays on the device.
     """
 
-    def __init__(
-        self,
-        candidates: Candidates,
-        forecast: Forecast,
-        goal: Goal,
-        *,
-        race: bool = True,
-        margin: Seconds = _AT_ONCE,
-    ) -> None:
-        self._race, self._margin = race, margin
+    def __init__(self, candidates: Candidates, forecast: Forecast, goal: Goal, *, race: bool = True) -> None:
+        self._race = race
         self._all = self._of(candidates)
         self._usual = self._of(self._all.candidates.frontier_within(_DRIFT))
         self._ready: tuple[frozenset[Configuration], Prospects, Prospects] | None = None
@@ -136,7 +129,7 @@ class Controller:
         made = self._decision
         if made is None or made.outlook is None:
             return True
-        informed = self._prospects(made.outlook).informed(made.outlook, self.goal.deadline)
+        informed = self._prospects(made.outlook).informed(made.outlook, self.goal.deadline, self.goal.margin)
         return informed > made.expected + WORTH_A_LOOK
 
     def among(self, ready: Collection[Configuration], now: Seconds) -> Plan:
@@ -152,10 +145,11 @@ class Controller:
         return self._usual if 1 / _DRIFT <= drift <= _DRIFT else self._all
 
     def _of(self, candidates: Candidates) -> Prospects:
-        return Prospects(candidates, race=self._race, margin=self._margin)
+        return Prospects(candidates, race=self._race)
 
     def _best(self, prospects: Prospects, outlook: Outlook | None, before: _Decision | None) -> _Decision:
-        fares, table = prospects.fares(outlook, self.goal.deadline), prospects.candidates
+        table = prospects.candidates
+        fares = prospects.fares(outlook, self.goal.deadline, self.goal.margin)
         place = self._choose(table, fares, None if before is None else before.configuration)
         return _Decision(
             table=table,

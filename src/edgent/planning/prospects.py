@@ -14,6 +14,9 @@ where the local branch is the most accurate one that the device can still finish
 encoded what goes up: the race of `edgent.runtime.request`. It counts for no more than the candidate itself: who is
 less accurate than his own local branch has no business at the edge.
 
+Among candidates that are expected to give the same, the mean latency decides. It counts an outage as a deadline's wait
+and not as the time that the bytes would take, or the fewest bytes would always be the fastest.
+
 Both directions share the air, so their bandwidths are taken to move together: the lowest tenth of one goes with the
 lowest tenth of the other. That gives the sum of both times its widest spread, and so the most cautious chance.
 
@@ -32,6 +35,7 @@ from numpy.typing import NDArray
 
 from edgent.errors import InputError
 from edgent.link import TransferModel
+from edgent.link.predictive import NOTHING
 from edgent.planning.candidates import Candidates
 from edgent.planning.frontier import frontier
 from edgent.planning.outlook import Outlook
@@ -54,7 +58,7 @@ class Fares:
         rows: Their positions in the table.
         chance: Probability of being in time.
         expected: Expected accuracy in time.
-        latency: Mean, seconds; infinite where the link carries nothing.
+        latency: Mean, seconds, an outage counting as a deadline; infinite where the link carries nothing.
         rescue: What the local branch counts when the edge is late; 0 where none fits or is started.
     """
 
@@ -71,19 +75,18 @@ class Prospects:
     Args:
         candidates: What may be run; their frontier is taken.
         race: Whether the device starts a local branch when the edge may come too late.
-        margin: Seconds before the deadline at which a local branch must be done.
 
     Raises:
-        InputError: no candidate stays on the device, or the margin is negative.
+        InputError: no candidate stays on the device.
     """
 
-    def __init__(self, candidates: Candidates, *, race: bool = True, margin: Seconds = _AT_ONCE) -> None:
-        if not (np.equal(candidates.messages, 0).any() and 0 <= margin < math.inf):
-            raise InputError("expected a candidate that stays on the device, and a margin of 0 seconds or more")
+    def __init__(self, candidates: Candidates, *, race: bool = True) -> None:
+        if not np.equal(candidates.messages, 0).any():
+            raise InputError("expected a candidate that stays on the device")
         ahead = candidates.head + candidates.encode
         demand = np.stack([*candidates.demand, ahead]) if race else candidates.demand
         self.candidates = table = candidates.keep(frontier(candidates.merit, demand)).in_order_of_ties()
-        self._race, self._margin = race, margin
+        self._race = race
         self._worth = _worth(table)
         self._device, self._edge, up, down, messages = table.demand
         self._remote = messages > 0
@@ -92,24 +95,35 @@ class Prospects:
         self._ahead = table.head + table.encode
         alone = np.flatnonzero(~self._remote)
         self._alone = alone[np.argsort(self._device[alone], kind="stable")]
-        self._situation: tuple[float, float, float] | None = None
+        self._situation: tuple[float, ...] | None = None
         self._field: _Field | None = None
 
-    def fares(self, outlook: Outlook | None, deadline: Seconds) -> Fares:
-        """How each candidate is likely to fare within a deadline; None: the link carries nothing."""
+    def fares(self, outlook: Outlook | None, deadline: Seconds, margin: Seconds = _AT_ONCE) -> Fares:
+        """How each candidate is likely to fare.
+
+        Args:
+            outlook: What is expected of the link; None: it carries nothing.
+            deadline: From the input handed over to the answer.
+            margin: Seconds before it at which a local branch must be done.
+        """
         if outlook is None:
             own = np.where(self._remote, math.inf, self._device)
             chance = (own <= deadline).astype(np.float64)
             expected, rescue = chance * self._worth, np.zeros(own.size)
             return Fares(rows=np.arange(own.size), chance=chance, expected=expected, latency=own, rescue=rescue)
-        field = self._looked_at(deadline, outlook.device_factor, outlook.edge_factor)
-        chance, latency = self._in_time(field, outlook, deadline)
-        expected = field.rescue + chance * (field.worth - field.rescue)
-        return Fares(rows=field.rows, chance=chance, expected=expected, latency=latency, rescue=field.rescue)
+        field = self._looked_at(outlook, deadline, margin)
+        chance = _chances(field, outlook, deadline)
+        return Fares(
+            rows=field.rows,
+            chance=chance,
+            expected=field.rescue + chance * (field.worth - field.rescue),
+            latency=_mean_latency(field, outlook, deadline),
+            rescue=field.rescue,
+        )
 
-    def informed(self, outlook: Outlook, deadline: Seconds) -> float:
+    def informed(self, outlook: Outlook, deadline: Seconds, margin: Seconds = _AT_ONCE) -> float:
         """Expected accuracy in time of who looks at the link first and then takes what is best."""
-        field = self._looked_at(deadline, outlook.device_factor, outlook.edge_factor)
+        field = self._looked_at(outlook, deadline, margin)
         if outlook.alike:
             in_time = _need(field, outlook, deadline)[:, None] <= outlook.uplink.bandwidths
         else:
@@ -117,21 +131,10 @@ class Prospects:
         given = np.where(in_time, field.worth[:, None], field.rescue[:, None])
         return float(given.max(axis=0) @ outlook.pairs()[2])
 
-    def _in_time(self, field: _Field, outlook: Outlook, deadline: Seconds) -> tuple[Floats, Floats]:
-        """Each one's chance and mean latency.
-
-        Where both directions are expected to be alike, whoever is in time at one bandwidth is so at all above.
-        """
-        if not outlook.alike:
-            latency, weights = _latencies(field, outlook), outlook.pairs()[2]
-            return chances(latency, deadline, weights), latency @ weights
-        expected, need = outlook.uplink, _need(field, outlook, deadline)
-        slowness = float(expected.weights @ (1 / expected.bandwidths))
-        return expected.chances_above(need), field.fixed(outlook) + field.bits * slowness
-
-    def _looked_at(self, deadline: Seconds, device_factor: float, edge_factor: float) -> _Field:
+    def _looked_at(self, outlook: Outlook, deadline: Seconds, margin: Seconds) -> _Field:
         """Who can be best with these factors: all at first, a few dozen once the factors stay as they are."""
-        situation = (deadline, device_factor, edge_factor)
+        by, factor = deadline - margin, outlook.device_factor
+        situation = (by, factor, outlook.edge_factor)
         if self._field is None or situation != self._situation:
             self._field = self._all(*situation)
         elif not self._field.narrow:
@@ -139,23 +142,23 @@ class Prospects:
         self._situation = situation
         return self._field
 
-    def _all(self, deadline: Seconds, device_factor: float, edge_factor: float) -> _Field:
+    def _all(self, by: float, device_factor: float, edge_factor: float) -> _Field:
         fixed = device_factor * self._device + edge_factor * self._edge
         return _Field(
             rows=np.arange(len(self.candidates)),
             parts=np.stack([fixed, self._remote, self._bits_up, self._bits_down], axis=1),
             bits=self._bits_up + self._bits_down,
             worth=self._worth,
-            rescue=self._rescue(deadline, device_factor),
+            rescue=self._rescue(by, device_factor),
         )
 
-    def _rescue(self, deadline: Seconds, factor: float) -> Floats:
-        """What the local branch counts when the edge is late, shape (m,); 0 where none fits or is started."""
+    def _rescue(self, by: float, factor: float) -> Floats:
+        """What a local branch that is done by then counts, shape (m,); 0 where none fits or is started."""
         if not self._race:
             return np.zeros(len(self.candidates))
         takes = factor * self._device[self._alone]
         best = np.concatenate([[0.0], np.maximum.accumulate(self._worth[self._alone])])
-        left = deadline - self._margin - factor * self._ahead
+        left = by - factor * self._ahead
         local = best[np.searchsorted(takes, left, side="right")]
         return np.where(self._remote, np.minimum(local, self._worth), 0.0)
 
@@ -191,6 +194,25 @@ class _Field:
             rescue=self.rescue[kept],
             narrow=True,
         )
+
+
+def _chances(field: _Field, outlook: Outlook, deadline: Seconds) -> Floats:
+    """Probability of being in time.
+
+    Where both directions are expected to be alike, whoever is in time at one bandwidth is so at all above.
+    """
+    if outlook.alike:
+        return outlook.uplink.chances_above(_need(field, outlook, deadline))
+    return chances(_latencies(field, outlook), deadline, outlook.pairs()[2])
+
+
+def _mean_latency(field: _Field, outlook: Outlook, deadline: Seconds) -> Floats:
+    """Seconds, over the bandwidths at which something gets through; an outage adds a deadline."""
+    up, down, weights = outlook.pairs()
+    passing = np.where(np.minimum(up, down) > NOTHING, weights, 0.0)
+    outage = 1.0 - float(passing.sum())
+    latency: Floats = field.parts @ [1.0, outlook.once + outage * deadline, passing @ (1 / up), passing @ (1 / down)]
+    return latency
 
 
 def _need(field: _Field, outlook: Outlook, deadline: Seconds) -> Floats:

@@ -53,7 +53,7 @@ class Chooser(Protocol):
         Args:
             now: As in `choose`.
             conditions: Likewise.
-            deadline: What requests usually have.
+            deadline: That the last request had.
         """
         ...
 
@@ -68,7 +68,7 @@ class Scope:
         edge: The same of the edge.
         deadline: What requests usually have.
         race: Whether the device starts a local branch when the edge is late.
-        margin: Seconds before the deadline at which that must be done.
+        margin: Seconds before a deadline at which that must be done.
     """
 
     candidates: Candidates
@@ -76,7 +76,7 @@ class Scope:
     edge: Profile
     deadline: Seconds
     race: bool
-    margin: Seconds
+    margin: Callable[[Seconds], Seconds]
 
 
 MakeChooser = Callable[[Scope], Chooser]

@@ -120,6 +120,7 @@ class Device:
         if isinstance(environment, ConfigurationMap) and device_profile is not None:
             environment.check(deadline, device_profile)
         self.model, self.deadline = model, deadline
+        self._latest_deadline = deadline  # of a request
         self._race, self._required, self._margin = race, require_edge, margin
         self._profile, host = device_profile, host_profile or device_profile
         self._clock = clock or MonotonicClock()
@@ -219,6 +220,7 @@ class Device:
         self._raise_refusal()
         deadline = self.deadline if deadline is None else deadline
         _check_deadline(deadline)
+        self._latest_deadline = deadline
         if configuration is not None:
             self._sessions.make_sure(configuration)
         started_at = self._clock.now()
@@ -340,7 +342,7 @@ class Device:
         self._plans.observe(event)
 
     def _worth_measuring(self) -> bool:
-        return self._plans.want_look(self._clock.now(), self.deadline, self.conditions)
+        return self._plans.want_look(self._clock.now(), self._latest_deadline, self.conditions)
 
     def _margin_of(self, deadline: Seconds) -> Seconds:
         if self._margin is not None:
@@ -360,7 +362,7 @@ class Device:
                 edge=edge,
                 deadline=self.deadline,
                 race=self._race,
-                margin=self._margin_of(self.deadline),
+                margin=self._margin_of,
             )
             return make(scope)
 

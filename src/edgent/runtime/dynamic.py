@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -37,8 +36,9 @@ class Dynamic:
             LinkForecast(timing_error=TIMING_ERROR, message_bytes=CALL_BYTES) for _ in range(2)
         )
         self._outlook = LinkOutlook(self._uplink, self._downlink)
-        goal = Goal(deadline=scope.deadline)
-        self._controller = Controller(scope.candidates, self._outlook, goal, race=scope.race, margin=scope.margin)
+        self._margin = scope.margin
+        goal = self._goal(scope.deadline)
+        self._controller = Controller(scope.candidates, self._outlook, goal, race=scope.race)
         self._alone = scope.candidates.keep(np.equal(scope.candidates.messages, 0))
         self._lock = threading.Lock()
 
@@ -76,7 +76,10 @@ class Dynamic:
     def _under(self, conditions: Conditions, deadline: Seconds) -> None:
         self._outlook.under(conditions)
         if deadline != self._controller.goal.deadline:
-            self._controller.goal = replace(self._controller.goal, deadline=deadline)
+            self._controller.goal = self._goal(deadline)
+
+    def _goal(self, deadline: Seconds) -> Goal:
+        return Goal(deadline=deadline, margin=self._margin(deadline))
 
     def __repr__(self) -> str:
         return f"<Dynamic: {self._controller!r}>"

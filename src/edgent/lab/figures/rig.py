@@ -38,7 +38,6 @@ class Rig:
         direction: Which cuts they may have.
         race: Whether the device starts a local branch where the edge is late.
         round_trip: Of the link.
-        deadline: That requests usually have, seconds; see `DeviceSettings`.
     """
 
     def __init__(
@@ -49,10 +48,9 @@ class Rig:
         direction: Direction = "any",
         race: bool = False,
         round_trip: Seconds = ROUND_TRIP,
-        deadline: float = 1.0,
     ) -> None:
         self.setting = setting
-        self._round_trip, self._deadline = round_trip, deadline
+        self._round_trip = round_trip
         self._environment, self._direction, self._race = environment, direction, race
         self._stack = contextlib.ExitStack()
         self._pieces = self._late = 0
@@ -136,5 +134,4 @@ class Rig:
             codecs=None if setting.coded else ("float32",),
             environment=self._environment,
             race=self._race,
-            deadline=self._deadline,
         )
