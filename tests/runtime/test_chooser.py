@@ -196,8 +196,8 @@ def test_a_chooser_of_ones_own_is_told_the_transfers_and_asked_for_each_plan(mod
 class Held:
     """A device that really is as slow as its profile says."""
 
-    def hold(self, started_at, host_seconds):
-        time.sleep(max(0.0, started_at + host_seconds - MonotonicClock().now()))
+    def hold(self, started_at, seconds):
+        time.sleep(max(0.0, started_at + seconds - MonotonicClock().now()))
 
 
 def until(condition) -> bool:

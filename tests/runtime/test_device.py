@@ -328,8 +328,8 @@ def test_everything_the_device_computes_is_held_to_its_pace(model, made, slow, i
     held = []
 
     class Noted:
-        def hold(self, started_at, host_seconds):
-            held.append(host_seconds)
+        def hold(self, started_at, seconds):
+            held.append(seconds)
 
     device = made(deadline=10.0, pace=Noted())
     device.wait_ready(WITHIN)

@@ -86,7 +86,7 @@ def test_a_device_without_its_edge_answers_and_finds_it_within_two_seconds_of_it
 
     image = encode_image("png", np.zeros((32, 32, 3), np.uint8))
     port = free_port()
-    pace = Emulated(1.0, "slow")  # else it learns how fast this machine is, and prefers itself
+    pace = Emulated("slow")  # else it learns how fast this machine is, and prefers itself
     with Device(model, edge=f"127.0.0.1:{port}", deadline=0.3, device_profile=slow, bandwidth=1e8, pace=pace) as device:
         assert not device.wait_ready(0.5)
         assert device.infer(image).record.why == "edge not there"

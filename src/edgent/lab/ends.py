@@ -81,7 +81,7 @@ class NearEnd:
 
 def _serve(host: str, model: str = "b-alexnet", profile: str = "") -> None:
     profiles = [Profile.load(profile)] if profile else []
-    pace = Emulated(1.0, profiles[0].emulated or profiles[0].machine) if profiles else None
+    pace = Emulated(profiles[0].emulated or profiles[0].machine) if profiles else None
     with Edge(load(model), host=host, port=0, profiles=profiles, pace=pace) as edge:
         _say({"address": edge.address})
         sys.stdin.read()  # until the owner closes it

@@ -73,7 +73,8 @@ class Device:
         round_trip: told; None: measured.
         engine: runs segments; by default one of one thread.
         pace: holds the device's work to that of a slower machine.
-        host_profile: of the machine that stands in for a slower device; None: `device_profile`.
+        host_profile: what `pace` holds the device's work to, where another machine stands in for it; None:
+            `device_profile`.
         clock: times everything.
         channel: to the edge, in place of gRPC to `edge`.
         require_edge: whether a lost edge is an error.
