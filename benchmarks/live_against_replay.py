@@ -81,8 +81,8 @@ def links(folder: Path | None, count: int, seconds: float, seed: int) -> tuple[T
     """The links that are followed."""
     if folder is None:
         return tuple(generated(seed + number, seconds=seconds) for number in range(count))
-    oboe = _drawn(load_traces(sorted((folder / "oboe").rglob("*.txt"))), count // 2, seed)
-    belgium = _drawn(load_traces(sorted((folder / "belgium-4g").rglob("*.json"))), count - count // 2, seed)
+    oboe = _drawn(load_traces([folder / "oboe"]), count // 2, seed)
+    belgium = _drawn(load_traces([folder / "belgium-4g"]), count - count // 2, seed)
     return tuple(excerpt(_awake(trace), seconds) for trace in (*oboe, *(trace.scaled(BELGIUM) for trace in belgium)))
 
 

@@ -31,7 +31,7 @@ WITHIN = 20.0
 @pytest.fixture(scope="module")
 def scope(model, slow, fast):
     table = Candidates.build(model, slow, fast, calibration_for(model, None))
-    return Scope(candidates=table, deadline=DEADLINE, race=True, margin=lambda _: 0.009)
+    return Scope(candidates=table, device=slow, edge=fast, deadline=DEADLINE, race=True, margin=lambda _: 0.009)
 
 
 def link(bandwidth: float) -> Conditions:

@@ -136,7 +136,7 @@ class Bench:
 
     def _environment(self) -> Environment | MakeChooser:
         named = self._settings.environment
-        return paper_dynamic(self._board.profile) if named == "paper-dynamic" else named
+        return paper_dynamic if named == "paper-dynamic" else named
 
     def _input(self, turn: int) -> Input:
         """The same for every setup, so that their latencies are of the same inputs."""

@@ -111,3 +111,7 @@ class TransferModel:
         if self.window == UNLIMITED:
             return wire
         return wire + stall(message, byte_time, self.window, self.round_trip, ahead)
+
+
+WIRE = TransferModel(bandwidth=BitsPerSecond(1.0), call_time=_AT_ONCE)
+"""At 1 bit/s, and nothing else to wait for: the time of a message is its bits on the wire."""

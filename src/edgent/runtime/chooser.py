@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from edgent.planning.outlook import Transfer
 from edgent.planning.plan import Configuration, Plan
 from edgent.planning.planner import ROOM, TOLERANCE, choose, plan_of
 from edgent.units import Seconds
+
+if TYPE_CHECKING:
+    from edgent.latency import Profile
 
 Environment = Literal["static", "dynamic"]
 """How the link is taken: as the last transfer found it, or as moving, by the controller."""
@@ -61,12 +64,16 @@ class Scope:
 
     Attributes:
         candidates: Those that a plan may be chosen from.
+        device: The profile that they were priced with.
+        edge: The same of the edge.
         deadline: What requests usually have.
         race: Whether the device starts a local branch when the edge is late.
         margin: Seconds before a deadline at which that must be done.
     """
 
     candidates: Candidates
+    device: Profile
+    edge: Profile
     deadline: Seconds
     race: bool
     margin: Callable[[Seconds], Seconds]

@@ -17,7 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from edgent.errors import EdgeError, EdgentError, InputError
+from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
+from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.planner import ROOM
 from edgent.runtime.answer import Answer, label_of
 from edgent.runtime.chooser import Chooser, Environment, MakeChooser, Scope
@@ -80,13 +81,15 @@ class Device:
         race: whether the device starts a branch of its own when the edge is late.
         margin: kept free before the deadline; None: 3 %, within 2 .. 20 ms.
         environment: "static": plans are chosen by the planner, for what the last transfer found; "dynamic": by a
-            controller that follows the link; or what makes a chooser of your own.
+            controller that follows the link; a configuration map: they are looked up in it by the paper's Algorithm 3;
+            or what makes a chooser of your own.
         direction: "any", "device-first" or "edge-first".
         exits: that may answer; None: all.
         codecs: that may be used; None: all.
 
     Raises:
-        InputError: a deadline that is none, a profile of another model, an unknown exit, codec or environment.
+        InputError: a deadline that is none, a profile of another model, an unknown exit, codec or environment, a map
+            for another model, device or deadline.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -109,12 +112,14 @@ class Device:
         require_edge: bool = False,
         race: bool = True,
         margin: Seconds | None = None,
-        environment: Environment | MakeChooser = "static",
+        environment: Environment | ConfigurationMap | MakeChooser = "static",
         direction: Direction = "any",
         exits: Collection[int] | None = None,
         codecs: Collection[str] | None = None,
     ) -> None:
         _check_deadline(deadline)
+        if isinstance(environment, ConfigurationMap) and device_profile is not None:
+            environment.check(deadline, device_profile)
         self.model, self.deadline = model, deadline
         self._latest_deadline = deadline  # of a request
         self._race, self._required, self._margin = race, require_edge, margin
@@ -328,6 +333,8 @@ class Device:
             return
         try:
             self._plans.edge_is(facts)
+        except RefusedError:
+            raise
         except EdgentError as error:
             _log.warning("cannot plan with this edge: %s", error)
             return
@@ -345,11 +352,22 @@ class Device:
             return self._margin
         return Seconds(min(max(deadline * ROOM, _MARGIN_LEAST), _MARGIN_MOST))
 
-    def _chooser(self, environment: Environment | MakeChooser) -> Callable[[Candidates], Chooser]:
+    def _chooser(
+        self, environment: Environment | ConfigurationMap | MakeChooser
+    ) -> Callable[[Candidates, Profile], Chooser]:
         make = chooser_of(environment)
 
-        def made(candidates: Candidates) -> Chooser:
-            return make(Scope(candidates=candidates, deadline=self.deadline, race=self._race, margin=self._margin_of))
+        def made(candidates: Candidates, edge: Profile) -> Chooser:
+            assert self._profile is not None, "a device without a profile does not plan"
+            scope = Scope(
+                candidates=candidates,
+                device=self._profile,
+                edge=edge,
+                deadline=self.deadline,
+                race=self._race,
+                margin=self._margin_of,
+            )
+            return make(scope)
 
         return made
 

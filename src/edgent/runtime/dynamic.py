@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection
+from functools import partial
 
 import numpy as np
 
 from edgent.errors import InputError
 from edgent.link.forecast import LinkForecast
 from edgent.planning.conditions import Conditions
+from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.controller import Controller, Goal
 from edgent.planning.outlook import LinkOutlook, Transfer
 from edgent.planning.plan import Configuration, Plan
 from edgent.runtime.chooser import Environment, MakeChooser, Scope, Static, best
+from edgent.runtime.mapped import Mapped
 from edgent.runtime.way import CALL_BYTES, TIMING_ERROR
 from edgent.units import Seconds
 
@@ -82,13 +85,15 @@ class Dynamic:
         return f"<Dynamic: {self._controller!r}>"
 
 
-def chooser_of(environment: Environment | MakeChooser) -> MakeChooser:
-    """What makes the chooser of an environment, or what was given.
+def chooser_of(environment: Environment | ConfigurationMap | MakeChooser) -> MakeChooser:
+    """What makes the chooser of an environment or for a map, or what was given.
 
     Raises:
         InputError: there is no such environment.
     """
     named: dict[str, MakeChooser] = {"static": Static, "dynamic": Dynamic}
+    if isinstance(environment, ConfigurationMap):
+        return partial(Mapped, environment)
     if not isinstance(environment, str):
         return environment
     if environment not in named:

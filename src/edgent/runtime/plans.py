@@ -18,6 +18,7 @@ from edgent.errors import InputError
 from edgent.planning.conditions import ALONE
 from edgent.planning.outlook import Transfer
 from edgent.planning.plan import Configuration, Plan
+from edgent.planning.pricing import check_versions
 from edgent.runtime.chooser import Chooser, best
 from edgent.runtime.offers import EVERYTHING, Offer, Restriction, alone, together
 from edgent.runtime.request import LocalBranch
@@ -65,7 +66,7 @@ class Plans:
         calibration: the device's own; None: the edge's.
         routing: of this device.
         warmer: readies configurations.
-        chooser: makes what chooses the plans while there is an edge.
+        chooser: makes what chooses the plans while there is an edge, of what may be run and the edge's profile.
         restriction: of what may be run.
 
     Raises:
@@ -81,7 +82,7 @@ class Plans:
         calibration: Calibration | None,
         routing: Routing,
         warmer: Warmer,
-        chooser: Callable[[Candidates], Chooser],
+        chooser: Callable[[Candidates, Profile], Chooser],
         restriction: Restriction = EVERYTHING,
     ) -> None:
         self._model, self._device, self._edge, self._calibration = model, device, edge, calibration
@@ -221,14 +222,10 @@ class Plans:
             restriction=self._restriction,
             segments=facts.segments,
         )
-        return _Together(offer=offer, chooser=self._make_chooser(offer.allowed))
+        return _Together(offer=offer, chooser=self._make_chooser(offer.allowed, edge))
 
     def _check(self) -> None:
-        for found in (self._device, self._edge, self._calibration):
-            if found is not None and found.digest != self._model.digest:
-                raise InputError(
-                    f"{found!r} is of version {found.digest[:12]}, the model is {self._model.version}: measure it again"
-                )
+        check_versions(self._model, self._device, self._edge, self._calibration)
         for codec in self._restriction.codecs or ():
             check_codec(codec)
         for number in self._restriction.exits or ():
