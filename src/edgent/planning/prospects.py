@@ -39,6 +39,7 @@ from edgent.link.predictive import NOTHING
 from edgent.planning.candidates import Candidates
 from edgent.planning.frontier import frontier
 from edgent.planning.outlook import Outlook
+from edgent.planning.planner import TOLERANCE
 from edgent.units import BitsPerSecond, Seconds
 
 Floats = NDArray[np.float64]
@@ -130,6 +131,13 @@ class Prospects:
             in_time = _latencies(field, outlook) <= deadline
         given = np.where(in_time, field.worth[:, None], field.rescue[:, None])
         return float(given.max(axis=0) @ outlook.pairs()[2])
+
+    def decisive(self, outlook: Outlook, deadline: Seconds, margin: Seconds = _AT_ONCE) -> BitsPerSecond:
+        """The bandwidth from which on the most accurate that can be in time over the link is so; infinite: none can."""
+        field = self._looked_at(outlook, deadline, margin)
+        need = np.where(field.parts[:, 1] > 0, _need(field, outlook, deadline), math.inf)
+        best = field.worth[need < math.inf].max(initial=-math.inf)
+        return BitsPerSecond(need[field.worth >= best - TOLERANCE].min(initial=math.inf))
 
     def _looked_at(self, outlook: Outlook, deadline: Seconds, margin: Seconds) -> _Field:
         """Who can be best with these factors: all at first, a few dozen once the factors stay as they are."""

@@ -20,17 +20,17 @@ from edgent.runtime.meeting import EdgeFacts, Meeting
 from edgent.runtime.messages import EXTENSION
 from edgent.runtime.remote import RemoteEdge, Timed
 from edgent.runtime.sounding import sound
-from edgent.runtime.watch import LEAD, Task, Watch
+from edgent.runtime.watch import Task, Watch
 
 if TYPE_CHECKING:
     from edgent.model import Model
     from edgent.planning.conditions import Conditions
     from edgent.planning.outlook import Transfer
-    from edgent.units import Seconds
+    from edgent.units import BitsPerSecond, Seconds
 
 _CONNECT_TIMEOUT = 1.5
 _TIMEOUT = 10.0
-_LOOKS_END = 0.9  # share of the time that is left before the request
+_PATIENCE = 0.06  # seconds for a look: the link is then far slower than what decides
 _OF_ONE_REQUEST = (BusyError, BrokenError, RejectedError)
 
 
@@ -44,7 +44,7 @@ class Connection:
         clock: must be that of the channel.
         on_up: called on the background thread when the edge is there, also again after an outage.
         on_transfer: told every transfer that tells the link's bandwidth.
-        worth_measuring: asked before an idle link is measured: whether somebody would plan by what is found.
+        decisive: asked before an idle link is looked at: the bandwidth that a plan depends on; None: on none.
         wants_calibration: whether to fetch the edge's.
     """
 
@@ -57,11 +57,11 @@ class Connection:
         *,
         on_up: Callable[[EdgeFacts], None],
         on_transfer: Callable[[Transfer], None],
-        worth_measuring: Callable[[], bool],
+        decisive: Callable[[], BitsPerSecond | None],
         wants_calibration: bool = False,
     ) -> None:
         self._remote, self._model, self._link, self._clock = remote, model, link, clock
-        self._on_up, self._on_transfer, self._worth_measuring = on_up, on_transfer, worth_measuring
+        self._on_up, self._on_transfer, self._decisive = on_up, on_transfer, decisive
         self._meeting = Meeting(remote, model, wants_calibration=wants_calibration)
         self._watch = Watch(measures=not link.told)
         self._changed = threading.Condition()
@@ -212,8 +212,8 @@ class Connection:
             self._connect()
         elif task is Task.CHECK:
             self._check()
-        elif self._worth_measuring():
-            self._look() if task is Task.LOOK else self._refresh()
+        elif (decisive := self._decisive()) is not None:
+            self._look(decisive) if task is Task.LOOK else self._refresh()
         else:
             with self._changed:
                 self._watch.declined(self._clock.now())
@@ -273,11 +273,11 @@ class Connection:
         with self._changed:
             self._watch.measured(now := self._clock.now(), now - began_at)
 
-    def _look(self) -> None:
-        """A request is expected: one message up that ends before it, or is given up."""
-        began_at, size = self._clock.now(), self._link.look_size()
+    def _look(self, decisive: BitsPerSecond) -> None:
+        """A request is expected: one message up that ends well before it, or is given up."""
+        began_at, size = self._clock.now(), self._link.look_size(decisive)
         try:
-            self._heard(self._remote.probe(size, 0, _LOOKS_END * LEAD), look=True)
+            self._heard(self._remote.probe(size, 0, _PATIENCE), look=True)
         except LateError as error:
             self._failed(error, size, self._clock.now() - began_at)
         with self._changed:

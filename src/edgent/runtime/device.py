@@ -142,7 +142,7 @@ class Device:
                 self._clock,
                 on_up=self._edge_up,
                 on_transfer=self._transferred,
-                worth_measuring=self._worth_measuring,
+                decisive=self._decisive,
                 wants_calibration=calibration is None,
             )
         )
@@ -344,8 +344,8 @@ class Device:
     def _transferred(self, event: Transfer) -> None:
         self._plans.observe(event)
 
-    def _worth_measuring(self) -> bool:
-        return self._plans.want_look(self._clock.now(), self._latest_deadline, self.conditions)
+    def _decisive(self) -> BitsPerSecond | None:
+        return self._plans.decisive(self._clock.now(), self._latest_deadline, self.conditions)
 
     def _margin_of(self, deadline: Seconds) -> Seconds:
         if self._margin is not None:

@@ -18,7 +18,7 @@ from edgent.planning.plan import Configuration, Plan
 from edgent.runtime.chooser import Environment, MakeChooser, Scope, Static, best
 from edgent.runtime.mapped import Mapped
 from edgent.runtime.way import CALL_BYTES, TIMING_ERROR
-from edgent.units import Seconds
+from edgent.units import BitsPerSecond, Seconds
 
 
 class Dynamic:
@@ -66,12 +66,12 @@ class Dynamic:
             assert plan is not None, "it has just decided"
             return plan
 
-    def wants_look(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> bool:
-        """See `Chooser.wants_look`: whoever had looked would expect clearly more, as before a probe in a replay."""
+    def decisive(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> BitsPerSecond | None:
+        """See `Chooser.decisive`: a look is wanted where a replay would probe."""
         with self._lock:
             self._under(conditions, deadline)
             self._controller.decide(now)
-            return self._controller.unconfirmed
+            return self._controller.decisive if self._controller.unconfirmed else None
 
     def _under(self, conditions: Conditions, deadline: Seconds) -> None:
         self._outlook.under(conditions)

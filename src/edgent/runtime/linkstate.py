@@ -27,7 +27,7 @@ from edgent.planning.conditions import Conditions
 from edgent.planning.outlook import Transfer
 from edgent.runtime.remote import Timed
 from edgent.runtime.transport import PACKET
-from edgent.runtime.way import CALL_BYTES, TIMING_ERROR, Way, rate, wire_bits
+from edgent.runtime.way import CALL_BYTES, SMALL, TIMING_ERROR, Way, rate, wire_bits
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
 
 PROBE_SIZES = (2_000, 16_000, 128_000, 1_000_000)
@@ -181,16 +181,13 @@ class LinkState:
 
     def probe_size(self) -> int:
         """Bytes of a probe that takes its time by what is known; the smallest at first."""
-        return self._size_of(_PROBE_TIME)
-
-    def look_size(self) -> int:
-        """Bytes of a message up that takes just long enough to tell the bandwidth, by what is known."""
-        return self._size_of(_LOOK_TIME)
-
-    def _size_of(self, seconds: float) -> int:
         estimate = self._up.estimate
-        wished = 0.0 if estimate is None else estimate.bandwidth / BITS_PER_BYTE * seconds
+        wished = 0.0 if estimate is None else estimate.bandwidth / BITS_PER_BYTE * _PROBE_TIME
         return int(min(max(wished, PROBE_SIZES[0]), PROBE_SIZES[-1]))
+
+    def look_size(self, decisive: BitsPerSecond) -> int:
+        """Bytes of a message up that takes long enough to tell the bandwidth if that is below what decides."""
+        return int(min(max(decisive / BITS_PER_BYTE * _LOOK_TIME, SMALL), self.probe_size()))
 
     def __repr__(self) -> str:
         return f"<LinkState up {self._up.estimate}, down {self._down.estimate}, round trip {self.round_trip:.4f} s>"

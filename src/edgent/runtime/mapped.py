@@ -18,8 +18,8 @@ from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.outlook import Transfer
 from edgent.planning.plan import Configuration, Plan
 from edgent.runtime.chooser import Scope, Static, best
-from edgent.runtime.linkstate import CALL_BYTES
-from edgent.units import Seconds
+from edgent.runtime.way import CALL_BYTES
+from edgent.units import BitsPerSecond, Seconds
 
 _WIRE = replace(WIRE, message_bytes=CALL_BYTES)
 
@@ -86,9 +86,9 @@ class Mapped:
             return self._otherwise.choose(now, conditions, deadline, ready)
         return best(self._table.keep(np.array([self._rows[wanted]])), conditions, deadline)
 
-    def wants_look(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> bool:  # noqa: ARG002 - see below
-        """Always: a map is looked up for whatever was seen last."""
-        return True
+    def decisive(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> BitsPerSecond:  # noqa: ARG002 - below
+        """Whatever it was: a map is looked up for what was seen last."""
+        return conditions.uplink.bandwidth
 
     def __repr__(self) -> str:
         return f"<Mapped: {self._algorithm!r}>"

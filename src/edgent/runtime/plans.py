@@ -7,6 +7,7 @@ the background, and the best ready one answers meanwhile: a switch is never paid
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from edgent.runtime.offers import EVERYTHING, Offer, Restriction, alone, togethe
 from edgent.runtime.request import LocalBranch
 from edgent.runtime.routing import Kind, Routing
 from edgent.runtime.warming import Warmer
-from edgent.units import Seconds
+from edgent.units import BitsPerSecond, Seconds
 
 if TYPE_CHECKING:
     from edgent.codec import Calibration
@@ -151,10 +152,13 @@ class Plans:
             plan = known.chooser.choose(now, conditions, deadline, ready)
         return Choice(configuration=plan.configuration, plan=plan, why="")
 
-    def want_look(self, now: Seconds, deadline: Seconds, conditions: Conditions | None) -> bool:
-        """Whether a plan may depend on what a measurement of the link would find now; yes where that is not known."""
+    def decisive(self, now: Seconds, deadline: Seconds, conditions: Conditions | None) -> BitsPerSecond | None:
+        """The bandwidth that a plan depends on; None: on none, infinite: on who knows which."""
         known = [each.chooser for each in self._together.values()]
-        return conditions is None or not known or any(each.wants_look(now, conditions, deadline) for each in known)
+        if conditions is None or not known:
+            return BitsPerSecond(math.inf)
+        wanted = [each.decisive(now, conditions, deadline) for each in known]
+        return max((one for one in wanted if one is not None), default=None)
 
     def given(
         self,

@@ -31,6 +31,7 @@ IDLE = 2.0
 STALE = 2.5
 RARELY = 30.0
 ASK = 1.0
+BUSY = 0.1
 LEAD = 0.1  # seconds before a request at which a look begins
 _SHARE = 0.05  # of the time may go into checks
 _MEASURE_SHARE = 0.02  # of the time, and so of the link, may go into measuring it
@@ -70,7 +71,7 @@ class Watch:
         if self._suspected:
             return Task.CHECK
         if self._busy:
-            return Seconds(at + IDLE)
+            return Seconds(at + BUSY)
         check_at = self._heard_at + self._check_after
         look_at, measure_at = (self._look_at(at), self._measure_at) if self.measures else (math.inf, math.inf)
         if at >= look_at:

@@ -22,8 +22,8 @@ from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
 TIMING_ERROR = 0.008  # seconds: how late two threads wake beside a full load
 CALL_BYTES = 120  # frames, headers and half-full packets of a call, around its message (counted on a shaped link)
 
-# What a small message takes on a fast link is how long its thread waited for a processor.
-_SMALL, _LONG = 1_000, 0.100
+SMALL, _LONG = 1_000, 0.100
+"""Bytes below which a message, unless it takes that many seconds, tells how long its thread waited for a processor."""
 _EXPLAINED = 0.25  # share of its time by which a message that waited for acknowledgements may be off
 _ROUNDING = 0.1  # share by which a window may seem wider or narrower where a message ends near the end of a round
 
@@ -102,7 +102,7 @@ class Way:
         Returns:
             What it tells of the link; None: nothing.
         """
-        if size < _SMALL and seconds < _LONG:
+        if size < SMALL and seconds < _LONG:
             return self._transfer(max(size, 1), 0.0, at)  # its time is not the link's, but it got through
         size = max(size, 1)
         telling = unstalled(size, seconds, self.window.at(began_at, round_trip), round_trip, self._ahead)
