@@ -85,10 +85,10 @@ class Compared:
 
     def __str__(self) -> str:
         name = f"{_words(self)}, {self.trace}"
-        throughputs = f"{self.live_throughput:7.1f} {self.replay_throughput:7.1f}"
-        missed = f"{self.live_miss_rate:8.1%} {self.replay_miss_rate:8.1%}"
-        accuracy = f"{self.live_accuracy:7.1%} {self.replay_accuracy:7.1%}"
-        return f"{name:45} {self.requests:4} {self.call_ms:4.1f} {throughputs} {missed} {accuracy}"
+        throughputs = f"{self.live_throughput:6.1f} {self.replay_throughput:6.1f}"
+        missed = f"{self.live_miss_rate:6.1%} {self.replay_miss_rate:6.1%}"
+        accuracy = f"{self.live_accuracy:6.1%} {self.replay_accuracy:6.1%}"
+        return f"{name:42} {self.requests:4} {self.call_ms:4.1f} {throughputs} {missed} {accuracy}"
 
 
 def _words(one: Compared) -> str:
@@ -222,8 +222,8 @@ def _told(what: str, done: int, whole: int) -> None:
 
 
 def _print(found: Sequence[Compared], alls: Sequence[Compared]) -> None:
-    print(f"{'emulated ' + DEVICE:45} {'':4} {'call':>4} {'inferences/s':^15} {'missed':^17} {'in time':^15}")
-    print(f"{'':45} {'':4} {'ms':>4} {'live':>7} {'replay':>7} {'live':>8} {'replay':>8} {'live':>7} {'replay':>7}")
+    print(f"{'emulated ' + DEVICE:42} {'':4} {'call':>4} {'inferences/s':^13} {'missed':^13} {'in time':^13}")
+    print(f"{'':42} {'':4} {'ms':>4} {'live':>6} {'replay':>6} {'live':>6} {'replay':>6} {'live':>6} {'replay':>6}")
     for each in (*found, *alls):
         print(each)
     for each in alls:
