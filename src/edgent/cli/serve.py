@@ -155,12 +155,16 @@ def run(
 
 
 def own_profile(model: Model, engine: Engine) -> Profile:
-    """This machine's profile of a model: measured once, then kept by digest, engine and threads."""
+    """This machine's profile of a model: measured once, then kept by digest, engine, threads and our version.
+
+    Another version may time other codecs.
+    """
+    from edgent import __version__
     from edgent.latency import Profile
     from edgent.model.weights import cache_folder
     from edgent.runtime.profiler import profile as measure
 
-    name = f"{model.digest[:32]}-{engine.name.replace(' ', '-')}-{engine.threads}.json"
+    name = f"{model.digest[:32]}-{engine.name.replace(' ', '-')}-{engine.threads}-{__version__}.json"
     kept = cache_folder() / "profiles" / name
     if kept.is_file():
         try:

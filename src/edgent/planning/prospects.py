@@ -34,8 +34,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.errors import InputError
-from edgent.link import TransferModel
 from edgent.link.predictive import NOTHING
+from edgent.link.transfer import WIRE
 from edgent.planning.candidates import Candidates
 from edgent.planning.frontier import frontier
 from edgent.planning.outlook import Outlook
@@ -44,9 +44,6 @@ from edgent.units import BitsPerSecond, Seconds
 
 Floats = NDArray[np.float64]
 
-_UNIT = TransferModel(
-    bandwidth=BitsPerSecond(1.0), call_time=Seconds(0.0)
-)  # its time for a message is the message's bits on the wire
 _AT_ONCE = Seconds(0.0)
 _INSTANT = 1e-12  # seconds
 
@@ -91,8 +88,8 @@ class Prospects:
         self._worth = _worth(table)
         self._device, self._edge, up, down, messages = table.demand
         self._remote = messages > 0
-        self._bits_up = np.where(self._remote, _UNIT.uplink(up), 0.0)
-        self._bits_down = np.where(self._remote, _UNIT.downlink(down), 0.0)
+        self._bits_up = np.where(self._remote, WIRE.uplink(up), 0.0)
+        self._bits_down = np.where(self._remote, WIRE.downlink(down), 0.0)
         self._ahead = table.head + table.encode
         alone = np.flatnonzero(~self._remote)
         self._alone = alone[np.argsort(self._device[alone], kind="stable")]
