@@ -9,9 +9,10 @@ the empty probe before there was one; only of exchanges that were short on the w
 small, and never more than a timing error: what is later than that, the link or the queue has to explain. It belongs to
 the machines, so it outlives a measurement of the link.
 
-Each direction's congestion window is followed too, upwards by the kernel's word where there is one: a request after a
-pause is planned with TCP's slow start, and only what came after the last wait for acknowledgements tells the bandwidth
-(`edgent.link.slow_start`).
+Each direction's congestion window is followed too, by the word of the sender's kernel where there is one: upwards from
+request to request, downwards from what the edge says with an answer. A request after a pause is planned with TCP's slow
+start, and only what came after the last wait for acknowledgements tells the bandwidth (`edgent.link.slow_start`). Times
+of the downward window are those of arrivals here, so an answer to what is sent now would begin a round trip from now.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from collections import deque
 from typing import Literal
 
 from edgent.link import BandwidthEstimator, TransferModel
-from edgent.link.slow_start import CongestionWindow, stall, unstalled
+from edgent.link.slow_start import SEGMENT_BYTES, CongestionWindow, Window, stall, unstalled
 from edgent.link.transfer import CALL_TIME, HEADER_FACTOR
 from edgent.planning.conditions import Conditions
 from edgent.planning.outlook import Transfer
@@ -42,6 +43,7 @@ TIMING_ERROR = 0.008  # seconds: how late two threads wake beside a full load
 _SHORT = 0.020  # seconds on the wire: where the bandwidth is 5 % off, the call time is 1 ms off
 _CALLS = 9
 _EXPLAINED = 0.25  # share of its time by which a message that waited for acknowledgements may be off
+_ROUNDING = 0.1  # share by which a window may seem wider or narrower where a message ends near the end of a round
 CALL_BYTES = 120  # frames, headers and half-full packets of a call, around its message (counted on a shaped link)
 
 
@@ -116,7 +118,7 @@ class LinkState:
         self._observed_at = down.body_at
         return _known(
             self._heard("up", up.bytes_up, up.uplink - self.round_trip - beyond, up.body_at),
-            # The first packet of a body travels with the headers before it, so only the total is exact.
+            # The first packet of a body may travel with the headers before it, so only the total is exact.
             self._heard("down", max(len(down.body), 1), total(down) - total(small), down.body_at),
         )
 
@@ -125,28 +127,29 @@ class LinkState:
         self._up_window.renew()
         self._down_window.renew()
 
-    def rested(self, window: float | None, at: Seconds) -> None:
-        """A message upward would begin `at`: the bytes that it may have under way at once; None: unknown."""
+    def rested(self, window: Window | None, at: Seconds) -> None:
+        """A message upward would begin `at`: what TCP here says of it; None: unknown."""
         if window is not None:
             self._up_window.seen(window, at)
+            self._down_window.heard(Seconds(at - window.silence), self.round_trip)
 
     def probed(self, timed: Timed) -> None:
         """A probe has passed, that only `observe_probes` will look at."""
-        self.rested(timed.window, _began_at(timed))
+        self._begun(timed)
         self._grow_windows(timed)
 
     def observe(self, timed: Timed) -> tuple[Transfer, ...]:
         """An exchange has ended, of a probe or of a request; what it tells of either direction."""
         at = timed.body_at
-        self.rested(timed.window, _began_at(timed))
+        self._begun(timed)
         self._queue, self._queue_at = timed.queue, at
         self._note_round_trip(timed)
         if timed.bytes_up > _PROBE and (beyond := self._beyond(timed)) is not None:
             self._calls.append(beyond)
-        up_seconds = timed.uplink - self.round_trip - self.call_time - self._first_packet(timed)
+        up_seconds = timed.uplink - self.round_trip - self.call_time - self._in_one_packet(timed)
         heard = _known(
             self._observe_way("up", timed.bytes_up, up_seconds, timed),
-            self._observe_way("down", len(timed.body) - PACKET, timed.downlink, timed),
+            self._observe_way("down", _behind_headers(timed), timed.downlink, timed),
         )
         self._grow_windows(timed)
         self._observed_at = at
@@ -174,7 +177,10 @@ class LinkState:
         if up is None or down is None:
             return None
         queue = self._queue if now - self._queue_at < _QUEUE_MEMORY else 0.0
-        windows = [window.at(now, self.round_trip) for window in (self._up_window, self._down_window)]
+        windows = (
+            self._up_window.at(now, self.round_trip),
+            self._down_window.at(Seconds(now + self.round_trip), self.round_trip),
+        )
         uplink, downlink = (
             TransferModel(bandwidth=bandwidth, round_trip=self.round_trip, call_time=self.call_time, window=window)
             for bandwidth, window in zip((up, down), windows, strict=True)
@@ -207,37 +213,54 @@ class LinkState:
         """One direction of a transfer: what idling does to its window, and its bandwidth.
 
         How often a message waited after a pause is only guessed: from never to as often as a fresh connection's. So
-        where it may have waited, it tells the bandwidth only if no guess explains its time.
+        where it may have waited, it tells the bandwidth only if no guess explains its time. Where the sender said how
+        often, a link that is surely faster than believed is told all the same: without waiting, half as fast a link
+        takes as long.
         """
         if size < _SMALL and seconds < _LONG:
             return None
-        size, began_at = max(size, 1), _began_at(timed)
-        told, estimator, window = (
-            (self._told_up, self._up, self._up_window)
+        size = max(size, 1)
+        told, estimator, window, began_at, ahead = (
+            (self._told_up, self._up, self._up_window, _began_at(timed), 0)
             if direction == "up"
-            else (self._told_down, self._down, self._down_window)
+            else (self._told_down, self._down, self._down_window, self._answered_at(timed), SEGMENT_BYTES)
         )
-        at_once = window.at(began_at, self.round_trip)
+        telling = unstalled(size, seconds, window.at(began_at, self.round_trip), self.round_trip, ahead)
         if (bandwidth := self._bandwidth(told, estimator)) is not None:
             byte_time = _byte_time(bandwidth)
             window.learn(size, seconds, byte_time, began_at=began_at, round_trip=self.round_trip)
             bounds = window.bounds(began_at, self.round_trip)
-            longest, least = (stall(size, byte_time, bound, self.round_trip) for bound in bounds)
+            least, most = bounds[0] * (1 - _ROUNDING), bounds[1] * (1 + _ROUNDING)
+            longest, shortest = (stall(size, byte_time, bound, self.round_trip, ahead) for bound in (least, most))
             plain, took = size * byte_time + self.round_trip, seconds + self.round_trip
-            if longest and (1 - _EXPLAINED) * (plain + least) < took < (1 + _EXPLAINED) * (plain + longest):
+            explained = longest and (1 - _EXPLAINED) * (plain + shortest) < took < (1 + _EXPLAINED) * (plain + longest)
+            if explained and not (bounds[0] == bounds[1] and _at_least(*telling) > bandwidth):
                 return None
-        return self._heard(direction, *unstalled(size, seconds, at_once, self.round_trip), timed.body_at)
+        return self._heard(direction, *telling, timed.body_at)
+
+    def _begun(self, timed: Timed) -> None:
+        """What either end's TCP says of an exchange at its beginning."""
+        self.rested(timed.window, _began_at(timed))
+        if timed.edge_window is not None:
+            self._down_window.seen(timed.edge_window, self._answered_at(timed))
 
     def _grow_windows(self, timed: Timed) -> None:
-        for window, size in ((self._up_window, timed.bytes_up), (self._down_window, len(timed.body))):
-            window.sent(size, _began_at(timed), timed.body_at, self.round_trip)
+        up, down = self._bandwidth(self._told_up, self._up), self._bandwidth(self._told_down, self._down)
+        for window, size, began_at, bandwidth in (
+            (self._up_window, timed.bytes_up, _began_at(timed), up),
+            (self._down_window, len(timed.body), self._answered_at(timed), down),
+        ):
+            byte_time = 0.0 if bandwidth is None else _byte_time(bandwidth)
+            window.sent(size, began_at, timed.body_at, self.round_trip, byte_time)
 
-    def _first_packet(self, timed: Timed) -> float:
-        """What the uplink seems to take longer because the headers shared their packet with the body's beginning."""
+    def _answered_at(self, timed: Timed) -> Seconds:
+        """When the answer would have begun to come, had nothing been sent or computed before it."""
+        return Seconds(_began_at(timed) + self.round_trip)
+
+    def _in_one_packet(self, timed: Timed) -> float:
+        """What the uplink seems to take longer because a short answer shares the packet of its headers."""
         down = self._bandwidth(self._told_down, self._down)
-        if down is None:
-            return 0.0
-        return min(len(timed.body), PACKET) * HEADER_FACTOR * BITS_PER_BYTE / down
+        return 0.0 if down is None else (len(timed.body) - _behind_headers(timed)) * _byte_time(down)
 
     @staticmethod
     def _bandwidth(told: BitsPerSecond | None, estimator: BandwidthEstimator) -> BitsPerSecond | None:
@@ -251,16 +274,15 @@ class LinkState:
         if up is None or down is None:
             return None
         wire = waits = 0.0
-        began_at = _began_at(timed)
-        for bandwidth, window, size in (
-            (up, self._up_window, timed.bytes_up + CALL_BYTES),
-            (down, self._down_window, len(timed.body) + CALL_BYTES),
+        for bandwidth, window, size, began_at, ahead in (
+            (up, self._up_window, timed.bytes_up + CALL_BYTES, _began_at(timed), 0),
+            (down, self._down_window, len(timed.body) + CALL_BYTES, self._answered_at(timed), SEGMENT_BYTES),
         ):
             byte_time, (least, most) = _byte_time(bandwidth), window.bounds(began_at, self.round_trip)
             if least < min(size, most):
                 return None  # how often it waited is a guess
             wire += size * byte_time
-            waits += stall(size, byte_time, least, self.round_trip)
+            waits += stall(size, byte_time, least, self.round_trip, ahead)
         beyond = total(timed) - self.round_trip - wire - waits
         return max(0.0, beyond) if wire <= _SHORT and beyond <= TIMING_ERROR else None
 
@@ -276,6 +298,11 @@ def _known(*transfers: Transfer | None) -> tuple[Transfer, ...]:
     return tuple(transfer for transfer in transfers if transfer is not None)
 
 
+def _behind_headers(timed: Timed) -> int:
+    """Bytes of an answer that come after its headers; those of a long one mostly have a packet of their own."""
+    return len(timed.body) if len(timed.body) > PACKET else 0
+
+
 def _byte_time(bandwidth: BitsPerSecond) -> float:
     return HEADER_FACTOR * BITS_PER_BYTE / bandwidth
 
@@ -289,6 +316,11 @@ def total(timed: Timed) -> float:
     return timed.uplink + timed.downlink
 
 
-def _rate(size: int, seconds: float) -> float:
+def _at_least(size: float, seconds: float) -> float:
+    """Bits per second that a link surely has on which this many bytes of a message took so long."""
+    return _rate(size + CALL_BYTES, seconds + TIMING_ERROR)
+
+
+def _rate(size: float, seconds: float) -> float:
     """Bits per second on the wire; infinite where the clock could not resolve it."""
     return size * HEADER_FACTOR * BITS_PER_BYTE / seconds if size > 0 and seconds > 0 else math.inf
