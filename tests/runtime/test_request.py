@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgent.runtime.request import LATE, Deliver, LocalBranch, Request, Send, StartLocal, WaitUntil
+from edgent.runtime.schedule import Schedule
 from edgent.units import Seconds
 
 DEADLINE, MARGIN = 0.100, 0.004
@@ -37,6 +38,8 @@ def request(branches, *, uses_edge=True, exit=9, race=True, deadline=DEADLINE, m
         deadline=Seconds(deadline),
         margin=Seconds(margin),
         branches=branches,
+        schedule=Schedule(),
+        call=lambda: None,
         race=race,
     )
 
@@ -77,9 +80,8 @@ def play(made: Request, *, head=0.0, edge: tuple[str, float] | None = None, slow
                 assert math.isnan(played.at), "delivered twice"
                 played.delivered, played.at = action, now
 
-    act(0.0, made.started(Seconds(0.0)))
-    if made.uses_edge:
-        at(head, "head_done")
+    made.started(Seconds(0.0))
+    at(head, "head_done")
     while events:
         now, _, name, args = heapq.heappop(events)
         act(now, getattr(made, name)(Seconds(now), *args))

@@ -11,6 +11,7 @@ wherever such a device is used. `edgent.lab.hidden` makes devices of it whose la
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -24,6 +25,7 @@ from edgent.units import Seconds, format_duration
 
 _DOZE = 1e-3  # a sleep ends up to this much late where something else runs
 _SPIN = 50e-6  # and this much where nothing does
+_SLICE = 3e-3  # seconds: a kernel's time slice, so that shorter work does not wait for longer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +198,7 @@ class Emulated:
         self._jitter, self._random = jitter, random.Random(seed)
         self._throttle = throttle
         self._computed = 0.0
+        self._free_at = -math.inf
         self._holds = self._overruns = 0
         self._worst = 0.0
 
@@ -227,14 +230,18 @@ class Emulated:
     def hold(self, started_at: Seconds, host_seconds: float) -> None:
         """Returns at `started_at` + factor * `host_seconds`, or at once if that is over: an overrun.
 
-        Jitter and throttling come on top.
+        Jitter and throttling come on top. The device computes one thing at a time: work that begins while other work
+        still runs ends no earlier than that does, and its own time later. What is shorter than a time slice goes
+        between, and delays what begins later.
 
         Work that takes no time by the profile is free on the emulated device too, and not counted.
         """
         if host_seconds <= 0:
             return
         with self._lock:
-            until = started_at + self._takes(host_seconds)
+            takes = self._takes(host_seconds)
+            until = (started_at if takes < _SLICE else max(started_at, self._free_at)) + takes
+            self._free_at = max(started_at, self._free_at) + takes
             late = self._clock.now() - until
             self._holds += 1
             self._overruns += late > 0

@@ -12,8 +12,11 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -34,6 +37,7 @@ from edgent.runtime.plans import Choice, Plans
 from edgent.runtime.remote import RemoteEdge, Timed
 from edgent.runtime.request import PATIENCE, Request
 from edgent.runtime.routing import Kind, Routing
+from edgent.runtime.schedule import Schedule
 from edgent.runtime.sessions import Sessions, name_of
 from edgent.runtime.transport import Channel
 from edgent.runtime.workbench import Input, Material, Workbench
@@ -122,6 +126,7 @@ class Device:
         self._routing = Routing(model, device_profile, host)
         self._bench = Workbench(model, engine or _engine(), host, pace or OwnPace(), self._clock)
         self._drifts = Drifts()
+        self._schedule, self._turns = Schedule(_slots(self._bench.engine, pace)), threading.Lock()
         self._pool = ThreadPoolExecutor(32, thread_name_prefix="edgent-device")
         if channel is None and edge is not None:
             channel = _grpc(edge, message_limit([model]), self._clock)
@@ -167,7 +172,7 @@ class Device:
     @property
     def conditions(self) -> Conditions | None:
         """Link, queue and the machines' speed as they seem now; None if unknown."""
-        return None if self._connection is None else self._under(self._drifts.factors)
+        return None if self._connection is None else self._under(self._factors)
 
     def wait_ready(self, timeout: float = 10.0) -> bool:
         """Waits until the edge is connected and the sessions of the first plan are warm.
@@ -221,7 +226,7 @@ class Device:
         started_at = self._clock.now()
         material = Material(given, self.model)
         kind: Kind = "array" if material.source is None else "image"
-        factors = self._drifts.factors
+        factors = self._factors
         choice = self._choose(kind, deadline, configuration, factors)
         self._raise_if_required(choice.why)
         inference = self._inference(choice, deadline, self._race if race is None else race, kind)
@@ -257,6 +262,12 @@ class Device:
         edge = "no edge" if self._connection is None else self._connection.problem or "edge up"
         return f"<Device {self.model.name} {self.model.version}, {self.deadline * 1e3:g} ms: {edge}>"
 
+    @property
+    def _factors(self) -> Factors:
+        with self._turns:
+            backlog = self._schedule.backlog(self._clock.now())
+        return replace(self._drifts.factors, backlog=backlog)
+
     def _under(self, factors: Factors) -> Conditions | None:
         conditions = None if self._connection is None else self._connection.conditions()
         return None if conditions is None else factors.applied(conditions)
@@ -273,13 +284,17 @@ class Device:
 
     def _inference(self, choice: Choice, deadline: Seconds, race: bool, kind: Kind) -> Inference:
         taken = self._routing.route(choice.configuration, kind)
+        own = [branch for branch in taken.branches if branch.exit == choice.configuration.exit]
         planned = 0.0 if choice.plan is None else choice.plan.stages.total
+        changed = threading.Condition(self._turns)
         request = Request(
             exit=choice.configuration.exit,
             uses_edge=not choice.configuration.device_only,
             deadline=deadline,
             margin=self._margin_of(deadline),
-            branches=self._plans.allowed(taken.branches),
+            branches=own if choice.configuration.device_only else self._plans.allowed(taken.branches),
+            schedule=self._schedule,
+            call=changed.notify_all,
             race=race,
             patience=Seconds(max(PATIENCE, 3 * planned)),
         )
@@ -293,6 +308,7 @@ class Device:
             ask=self._connection.ask if self._connection is not None else _nobody,
             clock=self._clock,
             pool=self._pool,
+            changed=changed,
         )
 
     def _answer(self, name: str, deadline: Seconds, choice: Choice, outcome: Outcome) -> Answer:
@@ -328,7 +344,7 @@ class Device:
         except EdgentError as error:
             _log.warning("cannot plan with this edge: %s", error)
             return
-        if (conditions := self._under(self._drifts.factors)) is not None:
+        if (conditions := self._under(self._factors)) is not None:
             self._plans.choose(self._routing.usual, self._clock.now(), self.deadline, conditions, "")
 
     def _transferred(self, event: Transfer) -> None:
@@ -362,6 +378,14 @@ class Device:
 def _check_deadline(deadline: float) -> None:
     if not (math.isfinite(deadline) and deadline > 0):
         raise InputError(f"deadline {deadline!r} is not a positive, finite number of seconds")
+
+
+def _slots(engine: Engine, pace: Pace | None) -> int:
+    """Branches that the device computes at once: two, on one thread and core each, take as long as one.
+
+    A device that is emulated has one core.
+    """
+    return 1 if pace is not None else max(1, (os.cpu_count() or 1) // engine.threads)
 
 
 def _engine() -> Engine:

@@ -8,6 +8,7 @@ branch when the edge is late; without a race there is none.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import ChainMap
 from collections.abc import Callable
@@ -49,6 +50,7 @@ class _Times:
     head_done: float = 0.0
     encoded: float = 0.0
     local_started: float = 0.0
+    local_prepared: float = 0.0
     local_done: float = 0.0
 
 
@@ -65,6 +67,8 @@ class Inference:
         ask: reaches the edge.
         clock: times everything.
         pool: runs what must not block the caller.
+        changed: told when the request has changed; its lock is that of all requests of the device, which share a
+            schedule.
     """
 
     request: Request
@@ -75,7 +79,7 @@ class Inference:
     ask: Ask
     clock: Clock
     pool: Executor
-    _changed: threading.Condition = field(default_factory=threading.Condition)
+    changed: threading.Condition
     _times: _Times = field(default_factory=_Times)
     _outputs: dict[str, dict[str, Array]] = field(default_factory=dict)
     _timed: Timed | None = None
@@ -90,14 +94,11 @@ class Inference:
             EdgentError: the device's own engine failed.
         """
         self._times.started = started_at
-        actions = self.request.started(started_at)
+        self.request.started(started_at)
         if self.request.uses_edge:
             self._prepare(material)
-            actions = self.request.head_done(self.clock.now())
-        else:
-            self.bench.prepare(material, tensor=True, pixels=False)
-            self._times.prepared = self._times.head_done = self._times.encoded = self.clock.now()
-        self._do(actions, material)
+        self._times.encoded = self.clock.now()
+        self._do(self._tell(self.request.head_done), material)
         return self._outcome(self._delivered())
 
     def _prepare(self, material: Material) -> None:
@@ -113,17 +114,21 @@ class Inference:
         outputs = [(tensor.name, None if tensor.name in route.answers else coded) for tensor in route.down]
         named = outputs if any(codec for _, codec in outputs) else ()  # none named: all, raw
         self._message = write_request(self.name, self.version, parcels, named)
-        times.encoded = self.clock.now()
 
     def _do(self, actions: tuple[Action, ...], material: Material) -> None:
         """Does what the request says, in this thread, until it says no more."""
-        for action in actions:
-            if isinstance(action, Send):
-                self._send(action, material)
-            elif isinstance(action, StartLocal):
-                self._do(self._run_local(action.exit, material), material)
-            elif isinstance(action, WaitUntil):
-                self._do(self._wait_until(action.at), material)
+        while actions:
+            (action,) = actions
+            actions = self._done(action, material)
+
+    def _done(self, action: Action, material: Material) -> tuple[Action, ...]:
+        if isinstance(action, StartLocal):
+            return self._run_local(action.exit, material)
+        if isinstance(action, WaitUntil):
+            return self._wait()
+        if isinstance(action, Send):
+            self._send(action, material)
+        return ()
 
     def _send(self, send: Send, material: Material) -> None:
         if waiting := self._tell(self.request.sent):
@@ -147,21 +152,33 @@ class Inference:
         self._tell(self.request.edge_answered)
 
     def _run_local(self, exit: int, material: Material) -> tuple[Action, ...]:
-        self._times.local_started = self.clock.now()
-        self._outputs["device"] = self.bench.run_local(self.route, exit, material)
-        self._times.local_done = self.clock.now()
+        times = self._times
+        times.local_started = self.clock.now()
+        try:
+            if not self.request.uses_edge:
+                self.bench.prepare(material, tensor=True, pixels=False)
+            times.local_prepared = self.clock.now()
+            self._outputs["device"] = self.bench.run_local(self.route, exit, material)
+        except BaseException:
+            self._tell(self.request.local_failed)
+            raise
+        times.local_done = self.clock.now()
         return self._tell(lambda at: self.request.local_done(at, exit))
 
-    def _wait_until(self, at: float) -> tuple[Action, ...]:
-        with self._changed:
-            self._changed.wait_for(lambda: not self.request.edge_pending, max(0.0, at - self.clock.now()))
-        return self._tell(self.request.tick)
+    def _wait(self) -> tuple[Action, ...]:
+        """Waits until the request says something else."""
+        with self.changed:
+            while (actions := self.request.tick(now := self.clock.now())) and isinstance(actions[0], WaitUntil):
+                left = actions[0].at - now
+                self.changed.wait(max(0.0, left) if math.isfinite(left) else None)
+            self.changed.notify_all()
+            return actions
 
     def _tell(self, event: Callable[[Seconds], tuple[Action, ...]]) -> tuple[Action, ...]:
         """Tells the request what happened, now."""
-        with self._changed:
+        with self.changed:
             actions = event(self.clock.now())
-            self._changed.notify_all()
+            self.changed.notify_all()
             return actions
 
     def _carry(self, work: Callable[[Any, Material], None], what: Any, material: Material) -> None:
@@ -169,13 +186,13 @@ class Inference:
         try:
             work(what, material)
         except BaseException as error:
-            with self._changed:
+            with self.changed:
                 self._error = error
-                self._changed.notify_all()
+                self.changed.notify_all()
 
     def _delivered(self) -> Deliver:
-        with self._changed:
-            self._changed.wait_for(lambda: self.request.delivered or self._error)
+        with self.changed:
+            self.changed.wait_for(lambda: self.request.delivered or self._error)
             if self.request.delivered is None:
                 assert self._error is not None, "nothing else ends the wait"
                 raise self._error
@@ -205,15 +222,16 @@ class Inference:
     def _device_stages(self, now: float) -> Stages:
         """Waiting for an edge that did not answer is booked as uplink, the branch as suffix (alone: as head)."""
         times = self._times
-        computing = times.local_done - times.local_started
-        waiting = now - times.encoded - computing
+        waited = times.local_started - times.encoded
         if not self.request.uses_edge:
-            return Stages(prepare=times.prepared - times.started, head=computing + waiting)
+            prepare = times.encoded - times.started + times.local_prepared - times.local_started
+            return Stages(prepare=prepare, queue=waited, head=now - times.local_prepared)
+        computing = times.local_done - times.local_started
         return Stages(
             prepare=times.prepared - times.started,
             head=times.head_done - times.prepared,
             encode=times.encoded - times.head_done,
-            uplink=max(0.0, waiting),
+            uplink=max(0.0, now - times.encoded - computing),
             suffix=computing,
         )
 

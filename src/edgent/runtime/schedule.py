@@ -1,0 +1,165 @@
+"""When the device starts the local branches of several requests, so that all are in time: pure.
+
+A weak device computes one branch at a time, and each request would start its own as late as it can. So a request
+reserves a *turn*: how long its branch takes, and when that must be done. Turns lie as late as they may, those due last
+the latest, and where two would overlap the earlier one moves forward::
+
+    A alone                                    [ branch A ]| due
+    A, and B a little later        [ branch A ][ branch B ]   | due
+
+That is earliest deadline first, read backwards: on one slot no other order keeps turns that this one does not [1]. A
+turn that is dropped, because the edge has answered, gives its time back.
+
+A turn is *wanted* once its latest moment has come, or the edge has failed. It begins when a slot is free, unless it
+would hold up one that is due before it. So who is due first waits for nothing but a slot.
+
+[1] J. R. Jackson, Scheduling a production line to minimize maximum tardiness, UCLA, 1955.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from edgent.units import Seconds
+
+_ROUNDING = 1e-9
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Turn:
+    """A request's turn on the device.
+
+    Attributes:
+        seconds: how long its branch takes.
+        least: how long the fastest branch takes that would do.
+        due: when that must be done; infinite where it will be late anyway.
+        call: called when it must begin earlier than it was told, or may begin after all.
+        latest: when it must begin.
+        wanted: whether it waits for nothing but the device.
+    """
+
+    seconds: float
+    least: float
+    due: float
+    call: Callable[[], None]
+    latest: float = math.inf
+    wanted: bool = False
+
+
+class Schedule:
+    """The turns of one device.
+
+    Args:
+        slots: branches that it computes at once without slowing any down.
+    """
+
+    def __init__(self, slots: int = 1) -> None:
+        self.slots = slots
+        self._waiting: list[Turn] = []  # by due
+        self._running: dict[Turn, float] = {}  # until when
+
+    def reserve(self, at: float, choice: Sequence[float], due: float, call: Callable[[], None]) -> Turn | None:
+        """A turn with which all are in time, or None.
+
+        Args:
+            at: the time now.
+            choice: seconds of the branches that would do, the best first: the first that fits is reserved, or the
+                shortest where others must hurry as well.
+            due: when it must be done.
+            call: see `Turn`.
+        """
+        for seconds in choice:
+            turn = Turn(seconds=seconds, least=min(choice), due=due, call=call)
+            if self._feasible([(each.due, each.seconds) for each in self._with(turn)], self._free(at)):
+                return self._book(turn)
+        turn = Turn(seconds=min(choice), least=min(choice), due=due, call=call)
+        hurried = [(each.due, each.least) for each in self._with(turn)]
+        return self._book(turn) if self._feasible(hurried, self._free(at)) else None
+
+    def reserve_late(self, seconds: float, call: Callable[[], None]) -> Turn:
+        """A turn for what cannot be in time: it begins when that holds up nobody."""
+        return self._book(Turn(seconds=seconds, least=seconds, due=math.inf, call=call))
+
+    def begin(self, turn: Turn, at: float, choice: Sequence[float], grace: float) -> float | None:
+        """The first of these times that leaves all others in time, but for a grace; else the shortest.
+
+        None: the turn must wait until it is called.
+        """
+        free = self._free(at)
+        others = [(each.due + grace, each.seconds) for each in self._waiting if each is not turn]
+        roomy = (each for each in choice if self._feasible(others, _after(free, at + each)))
+        seconds = next(roomy, min(choice))
+        before = [(each.due, each.seconds) for each in self._waiting[: self._waiting.index(turn)]]
+        if len(self._running) == self.slots or not self._feasible(before, _after(free, at + seconds)):
+            turn.wanted = True
+            return None
+        self._waiting.remove(turn)
+        self._running[turn] = at + seconds
+        self._move()
+        return seconds
+
+    def drop(self, turn: Turn) -> None:
+        """A turn is over, or needed no more."""
+        if self._running.pop(turn, None) is None:
+            self._waiting.remove(turn)
+        self._move()
+        for each in self._waiting:
+            if each.wanted:
+                each.call()
+
+    def backlog(self, at: float) -> Seconds:
+        """How long a turn wanted now would wait for those that run or are wanted."""
+        free = self._free(at)
+        for each in self._waiting:
+            if each.wanted:
+                free = _after(free, min(free) + each.seconds)
+        return Seconds(min(free) - at)
+
+    def __repr__(self) -> str:
+        return f"<Schedule {len(self._running)}/{self.slots} running, {len(self._waiting)} waiting>"
+
+    def _with(self, turn: Turn) -> list[Turn]:
+        return sorted((*self._waiting, turn), key=_due)
+
+    def _book(self, turn: Turn) -> Turn:
+        self._waiting = self._with(turn)
+        self._move()
+        return turn
+
+    def _move(self) -> None:
+        """Each turn gets its latest moment; who was told a later one is called."""
+        latest, _ = self._backwards([(each.due, each.seconds) for each in self._waiting])
+        for turn, moment in zip(self._waiting, latest, strict=True):
+            told, turn.latest = turn.latest, moment
+            if moment < told < math.inf:
+                turn.call()
+
+    def _free(self, at: float) -> list[float]:
+        """From when on each slot is free."""
+        busy = [max(at, until) for until in self._running.values()]
+        return busy + [at] * (self.slots - len(busy))
+
+    def _feasible(self, work: Sequence[tuple[float, float]], free: Iterable[float]) -> bool:
+        _, begins = self._backwards(work)
+        return all(begin >= at - _ROUNDING for begin, at in zip(sorted(begins), sorted(free), strict=True))
+
+    def _backwards(self, work: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+        """When each piece (due, seconds), given by due, must begin; and when each slot must."""
+        begins = [math.inf] * self.slots
+        latest = []
+        for due, seconds in reversed(work):
+            slot = begins.index(max(begins))
+            begins[slot] = min(due, begins[slot]) - seconds
+            latest.append(begins[slot])
+        return latest[::-1], begins
+
+
+def _due(turn: Turn) -> float:
+    return turn.due
+
+
+def _after(free: Sequence[float], until: float) -> list[float]:
+    """The slots when the one that is free first is busy until then."""
+    return [*sorted(free)[1:], until]
