@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgent.runtime.request import LATE, Deliver, LocalBranch, Request, Send, StartLocal, WaitUntil
+from edgent.runtime.request import LATE, Deliver, LocalBranch, Request, Send, StartHead, StartLocal, WaitUntil
 from edgent.runtime.schedule import Schedule
 from edgent.units import Seconds
 
@@ -60,7 +60,9 @@ def play(made: Request, *, head=0.0, edge: tuple[str, float] | None = None, slow
     def act(now, actions):
         for action in actions:
             played.log.append((now, action))
-            if isinstance(action, Send):
+            if isinstance(action, StartHead):
+                at(now + head, "head_done")
+            elif isinstance(action, Send):
                 played.budget = action.budget
                 kind, after = edge or ("fails", math.inf)
                 if after >= action.budget:
@@ -81,7 +83,7 @@ def play(made: Request, *, head=0.0, edge: tuple[str, float] | None = None, slow
                 played.delivered, played.at = action, now
 
     made.started(Seconds(0.0))
-    at(head, "head_done")
+    act(0.0, made.planned(Seconds(0.0)))
     while events:
         now, _, name, args = heapq.heappop(events)
         act(now, getattr(made, name)(Seconds(now), *args))

@@ -20,12 +20,12 @@ from dataclasses import dataclass
 
 from edgent.errors import InputError
 from edgent.latency import Profile
+from edgent.planning.conditions import SLICE
 from edgent.runtime.clock import Clock, MonotonicClock
 from edgent.units import Seconds, format_duration
 
 _DOZE = 1e-3  # a sleep ends up to this much late where something else runs
 _SPIN = 50e-6  # and this much where nothing does
-_SLICE = 3e-3  # seconds: a kernel's time slice, so that shorter work does not wait for longer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +240,7 @@ class Emulated:
             return
         with self._lock:
             takes = self._takes(host_seconds)
-            until = (started_at if takes < _SLICE else max(started_at, self._free_at)) + takes
+            until = (started_at if takes < SLICE else max(started_at, self._free_at)) + takes
             self._free_at = max(started_at, self._free_at) + takes
             late = self._clock.now() - until
             self._holds += 1

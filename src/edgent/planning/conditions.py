@@ -14,6 +14,9 @@ from edgent.planning.candidates import Candidates
 from edgent.planning.plan import Stages
 from edgent.units import BitsPerSecond, Seconds
 
+SLICE = Seconds(3e-3)
+"""A kernel's time slice: shorter work does not wait until longer work is done."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
@@ -25,7 +28,7 @@ class Conditions:
         queue: Seconds that a request waits at the edge.
         device_factor: How many times slower the device is now than when it was profiled.
         edge_factor: The same for the edge.
-        backlog: Seconds that a branch of the device alone waits for those of other requests.
+        backlog: Seconds that work on the device waits for that of other requests, unless it is shorter than a `SLICE`.
     """
 
     uplink: TransferModel
@@ -46,18 +49,19 @@ class Conditions:
         """Seconds that each candidate takes, shape (m,). Monotone in each component of the demand."""
         device, edge, up, down, messages = candidates.demand
         remote = self.uplink.uplink(up) + self.queue + self.edge_factor * edge + self.downlink.downlink(down)
-        latency: NDArray[np.float64] = self.device_factor * device + np.where(messages > 0, remote, self.backlog)
-        return latency
+        latency: NDArray[np.float64] = self.device_factor * device + np.where(messages > 0, remote, 0.0)
+        return latency + self.backlog * (self.device_factor * device > SLICE) if self.backlog else latency
 
     def stages(self, candidates: Candidates, row: int) -> Stages:
         """Where the time of one candidate goes."""
         crosses = bool(candidates.messages[row])
+        waits = self.device_factor * float(candidates.demand[0, row]) > SLICE
         return Stages(
             prepare=self.device_factor * float(candidates.prepare[row]),
             head=self.device_factor * float(candidates.head[row]),
             encode=self.device_factor * float(candidates.encode[row]),
             uplink=self.uplink.uplink(float(candidates.bytes_up[row])) if crosses else 0.0,
-            queue=self.queue if crosses else self.backlog,
+            queue=(self.queue if crosses else 0.0) + (self.backlog if waits else 0.0),
             middle=self.edge_factor * float(candidates.middle[row]),
             downlink=self.downlink.downlink(float(candidates.bytes_down[row])) if crosses else 0.0,
             suffix=self.device_factor * float(candidates.suffix[row]),

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from edgent.errors import EdgeError, EdgentError, InputError
+from edgent.planning.plan import Stages
 from edgent.planning.planner import ROOM
 from edgent.runtime.answer import Answer, label_of
 from edgent.runtime.chooser import Chooser, Environment, MakeChooser, Scope
@@ -32,7 +32,7 @@ from edgent.runtime.inference import Inference, Outcome
 from edgent.runtime.limits import message_limit
 from edgent.runtime.linkstate import LinkState
 from edgent.runtime.offers import Restriction
-from edgent.runtime.pace import OwnPace, Pace
+from edgent.runtime.pace import OwnPace, Pace, slots
 from edgent.runtime.plans import Choice, Plans
 from edgent.runtime.remote import RemoteEdge, Timed
 from edgent.runtime.request import PATIENCE, Request
@@ -126,7 +126,7 @@ class Device:
         self._routing = Routing(model, device_profile, host)
         self._bench = Workbench(model, engine or _engine(), host, pace or OwnPace(), self._clock)
         self._drifts = Drifts()
-        self._schedule, self._turns = Schedule(_slots(self._bench.engine, pace)), threading.Lock()
+        self._schedule, self._turns = Schedule(slots(pace, self._bench.engine.threads)), threading.Lock()
         self._pool = ThreadPoolExecutor(32, thread_name_prefix="edgent-device")
         if channel is None and edge is not None:
             channel = _grpc(edge, message_limit([model]), self._clock)
@@ -229,7 +229,8 @@ class Device:
         factors = self._factors
         choice = self._choose(kind, deadline, configuration, factors)
         self._raise_if_required(choice.why)
-        inference = self._inference(choice, deadline, self._race if race is None else race, kind)
+        race = self._race if race is None else race
+        inference = self._inference(choice, deadline, race, kind, exactly=configuration is not None)
         answer = self._answer(name, deadline, choice, inference.run(material, started_at))
         self._drifts.learn(answer.record, factors)
         return answer
@@ -282,21 +283,21 @@ class Device:
             raise InputError(f"{given} needs an edge; this device has none")
         return self._plans.given(given, kind, deadline, conditions, problem, alone=factors.alone)
 
-    def _inference(self, choice: Choice, deadline: Seconds, race: bool, kind: Kind) -> Inference:
+    def _inference(self, choice: Choice, deadline: Seconds, race: bool, kind: Kind, *, exactly: bool) -> Inference:
         taken = self._routing.route(choice.configuration, kind)
-        own = [branch for branch in taken.branches if branch.exit == choice.configuration.exit]
-        planned = 0.0 if choice.plan is None else choice.plan.stages.total
+        planned = Stages() if choice.plan is None else choice.plan.stages
         changed = threading.Condition(self._turns)
         request = Request(
             exit=choice.configuration.exit,
             uses_edge=not choice.configuration.device_only,
             deadline=deadline,
             margin=self._margin_of(deadline),
-            branches=own if choice.configuration.device_only else self._plans.allowed(taken.branches),
+            branches=self._plans.allowed(taken.branches, choice.configuration, exactly=exactly),
             schedule=self._schedule,
             call=changed.notify_all,
+            head=Seconds(planned.prepare + planned.head + planned.encode),
             race=race,
-            patience=Seconds(max(PATIENCE, 3 * planned)),
+            patience=Seconds(max(PATIENCE, 3 * planned.total)),
         )
         foreign = self._connection is not None and self._connection.foreign
         return Inference(
@@ -378,14 +379,6 @@ class Device:
 def _check_deadline(deadline: float) -> None:
     if not (math.isfinite(deadline) and deadline > 0):
         raise InputError(f"deadline {deadline!r} is not a positive, finite number of seconds")
-
-
-def _slots(engine: Engine, pace: Pace | None) -> int:
-    """Branches that the device computes at once: two, on one thread and core each, take as long as one.
-
-    A device that is emulated has one core.
-    """
-    return 1 if pace is not None else max(1, (os.cpu_count() or 1) // engine.threads)
 
 
 def _engine() -> Engine:

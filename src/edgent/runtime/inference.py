@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 import threading
 from collections import ChainMap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgent.errors import EdgeError, EdgentError, RefusedError
@@ -21,9 +22,9 @@ from edgent.planning.plan import Stages
 from edgent.runtime.clock import Clock
 from edgent.runtime.faults import BrokenError, BusyError, LateError
 from edgent.runtime.remote import Timed
-from edgent.runtime.request import LATE, Action, Deliver, Request, Send, StartLocal, WaitUntil
+from edgent.runtime.request import LATE, Action, Deliver, Request, Send, StartHead, StartLocal, WaitUntil
 from edgent.runtime.routes import Route
-from edgent.runtime.tensors import RAW, Array, write_request
+from edgent.runtime.tensors import RAW, Array, Parcel, write_request
 from edgent.runtime.workbench import Material, Workbench
 from edgent.units import Seconds
 
@@ -46,11 +47,12 @@ class _Times:
     """Moments on the device's clock."""
 
     started: float = 0.0
+    planned: float = 0.0
+    begun: float = 0.0
     prepared: float = 0.0
     head_done: float = 0.0
     encoded: float = 0.0
     local_started: float = 0.0
-    local_prepared: float = 0.0
     local_done: float = 0.0
 
 
@@ -95,25 +97,9 @@ class Inference:
         """
         self._times.started = started_at
         self.request.started(started_at)
-        if self.request.uses_edge:
-            self._prepare(material)
-        self._times.encoded = self.clock.now()
-        self._do(self._tell(self.request.head_done), material)
+        self._times.planned = self.clock.now()
+        self._do(self._tell(self.request.planned), material)
         return self._outcome(self._delivered())
-
-    def _prepare(self, material: Material) -> None:
-        """Everything before the upload."""
-        route, bench, times = self.route, self.bench, self._times
-        bench.prepare(material, tensor=route.wants_tensor, pixels=route.wants_pixels)
-        times.prepared = self.clock.now()
-        material.tensors.update(bench.run(route.head, material.tensors))
-        times.head_done = self.clock.now()
-        parcels = bench.encode(route, material)
-        codec = route.configuration.download_codec
-        coded = None if codec == RAW else codec
-        outputs = [(tensor.name, None if tensor.name in route.answers else coded) for tensor in route.down]
-        named = outputs if any(codec for _, codec in outputs) else ()  # none named: all, raw
-        self._message = write_request(self.name, self.version, parcels, named)
 
     def _do(self, actions: tuple[Action, ...], material: Material) -> None:
         """Does what the request says, in this thread, until it says no more."""
@@ -122,6 +108,8 @@ class Inference:
             actions = self._done(action, material)
 
     def _done(self, action: Action, material: Material) -> tuple[Action, ...]:
+        if isinstance(action, StartHead):
+            return self._run_head(material)
         if isinstance(action, StartLocal):
             return self._run_local(action.exit, material)
         if isinstance(action, WaitUntil):
@@ -129,6 +117,28 @@ class Inference:
         if isinstance(action, Send):
             self._send(action, material)
         return ()
+
+    def _run_head(self, material: Material) -> tuple[Action, ...]:
+        route, bench, times = self.route, self.bench, self._times
+        with self._failing():
+            self._prepare(material, tensor=route.wants_tensor, pixels=route.wants_pixels)
+            material.tensors.update(bench.run(route.head, material.tensors))
+            times.head_done = self.clock.now()
+            self._message = self._write(bench.encode(route, material))
+        times.encoded = self.clock.now()
+        return self._tell(self.request.head_done)
+
+    def _prepare(self, material: Material, *, tensor: bool, pixels: bool) -> None:
+        self._times.begun = self.clock.now()
+        self.bench.prepare(material, tensor=tensor, pixels=pixels)
+        self._times.prepared = self.clock.now()
+
+    def _write(self, parcels: list[Parcel]) -> bytes:
+        codec = self.route.configuration.download_codec
+        coded = None if codec == RAW else codec
+        outputs = [(tensor.name, None if tensor.name in self.route.answers else coded) for tensor in self.route.down]
+        named = outputs if any(codec for _, codec in outputs) else ()  # none named: all, raw
+        return write_request(self.name, self.version, parcels, named)
 
     def _send(self, send: Send, material: Material) -> None:
         if waiting := self._tell(self.request.sent):
@@ -154,16 +164,21 @@ class Inference:
     def _run_local(self, exit: int, material: Material) -> tuple[Action, ...]:
         times = self._times
         times.local_started = self.clock.now()
-        try:
+        with self._failing():
             if not self.request.uses_edge:
-                self.bench.prepare(material, tensor=True, pixels=False)
-            times.local_prepared = self.clock.now()
+                self._prepare(material, tensor=True, pixels=False)
             self._outputs["device"] = self.bench.run_local(self.route, exit, material)
-        except BaseException:
-            self._tell(self.request.local_failed)
-            raise
         times.local_done = self.clock.now()
         return self._tell(lambda at: self.request.local_done(at, exit))
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Tells the request if the device cannot do something."""
+        try:
+            yield
+        except BaseException:
+            self._tell(self.request.device_failed)
+            raise
 
     def _wait(self) -> tuple[Action, ...]:
         """Waits until the request says something else."""
@@ -208,12 +223,10 @@ class Inference:
         times, timed = self._times, self._timed
         assert timed is not None, "an answer of the edge was timed"
         known = timed.queue + timed.middle + timed.downlink
-        return Stages(
-            prepare=times.prepared - times.started,
-            head=times.head_done - times.prepared,
-            encode=times.encoded - times.head_done,
+        return replace(
+            self._begun,
+            queue=self._begun.queue + timed.queue,
             uplink=max(0.0, timed.body_at - times.encoded - known),
-            queue=timed.queue,
             middle=timed.middle,
             downlink=timed.downlink,
             suffix=now - timed.body_at,
@@ -222,17 +235,21 @@ class Inference:
     def _device_stages(self, now: float) -> Stages:
         """Waiting for an edge that did not answer is booked as uplink, the branch as suffix (alone: as head)."""
         times = self._times
-        waited = times.local_started - times.encoded
         if not self.request.uses_edge:
-            prepare = times.encoded - times.started + times.local_prepared - times.local_started
-            return Stages(prepare=prepare, queue=waited, head=now - times.local_prepared)
+            times.head_done = times.encoded = now
+            return self._begun
         computing = times.local_done - times.local_started
+        return replace(self._begun, uplink=max(0.0, now - times.encoded - computing), suffix=computing)
+
+    @property
+    def _begun(self) -> Stages:
+        """What came before the upload; waiting for the device's other requests is booked as queue."""
+        times = self._times
         return Stages(
-            prepare=times.prepared - times.started,
+            queue=times.begun - times.planned,
+            prepare=times.planned - times.started + times.prepared - times.begun,
             head=times.head_done - times.prepared,
             encode=times.encoded - times.head_done,
-            uplink=max(0.0, now - times.encoded - computing),
-            suffix=computing,
         )
 
 

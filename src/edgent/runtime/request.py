@@ -2,7 +2,7 @@
 
 The plan says which part the edge computes; the *race* makes sure that somebody answers::
 
-    started ---> (head) ---> Send ---------- edge answered ----------------------------> Deliver "edge"
+    started -> StartHead --> Send ---------- edge answered ----------------------------> Deliver "edge"
                                |
                                |-- no answer by  deadline - margin - local branch -----> StartLocal
                                |-- edge failed -------------------- (at once) ---------> StartLocal
@@ -18,8 +18,8 @@ Rules, in this order:
 3. The local branch that starts is the most accurate one that still ends by `deadline - margin`. If none does, the
    fastest one starts, at the edge's failure or at `deadline - margin`, so that nobody waits for a dead edge for ever.
 4. A plan of the device alone is the same machine without an edge: its branch starts when the request does.
-5. Several requests share the device: each takes its *turn* (`edgent.runtime.schedule`). So the local branch may have to
-   start earlier, be a faster one, or wait until the device is free.
+5. Several requests share the device: heads and local branches take *turns* (`edgent.runtime.schedule`). So a local
+   branch may have to start earlier, be a faster one, or wait until the device is free. Short work waits for nobody.
 
 Events carry the time; each returns the action to take now, if there is one. No clock, no threads.
 """
@@ -31,6 +31,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from edgent.planning.conditions import SLICE
 from edgent.runtime.schedule import Schedule, Turn
 from edgent.units import Seconds
 
@@ -53,6 +54,11 @@ class LocalBranch:
     exit: int
     seconds: Seconds
     accuracy: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartHead:
+    """Do what is to be done before the upload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,7 @@ class WaitUntil:
     at: Seconds
 
 
-Action = Send | StartLocal | Deliver | WaitUntil
+Action = StartHead | Send | StartLocal | Deliver | WaitUntil
 
 
 class Request:
@@ -103,6 +109,7 @@ class Request:
         branches: what the device may answer with by itself; at least one.
         schedule: the turns on the device, shared with its other requests.
         call: called by the schedule when there is something to do earlier than was said: then `tick`.
+        head: what the device is expected to need before the upload.
         race: whether a local branch may start while the edge still computes.
         patience: how long the edge may take where no local branch could answer in time anyway.
     """
@@ -117,6 +124,7 @@ class Request:
         branches: Sequence[LocalBranch],
         schedule: Schedule,
         call: Callable[[], None],
+        head: Seconds = Seconds(0.0),
         race: bool = True,
         patience: Seconds = PATIENCE,
     ) -> None:
@@ -127,6 +135,7 @@ class Request:
         self.margin = margin
         self.branches = tuple(branches)
         self._fastest = min(branches, key=lambda each: each.seconds)
+        self.head = head
         self.race = race
         self.patience = patience
         self.delivered: Deliver | None = None
@@ -134,6 +143,7 @@ class Request:
         self._call = call
         self._turn: Turn | None = None
         self._started_at = 0.0
+        self._head_started = False
         self._edge_pending = False
         self._why = ""
         self._local: int | None = None
@@ -144,10 +154,13 @@ class Request:
         self._started_at = at
         self._edge_pending = self.uses_edge
 
+    def planned(self, at: Seconds) -> tuple[Action, ...]:
+        """It is known what is to be computed, and it can start."""
+        return self._start_head(at) if self.uses_edge else self._start_local(at)
+
     def head_done(self, at: Seconds) -> tuple[Action, ...]:
-        """The boundary is encoded and can be sent; or there is none, and the local branch can start."""
-        if not self._edge_pending:
-            return self._start_local(at)
+        """The boundary is encoded and can be sent."""
+        self._leave()
         if self.race:
             self._reserve(at)
         return (self._send(at),)
@@ -183,8 +196,8 @@ class Request:
         self._leave()
         return self.tick(at)
 
-    def local_failed(self, at: Seconds) -> tuple[Action, ...]:
-        """The device's own engine failed: that ends the request, and its turn."""
+    def device_failed(self, at: Seconds) -> tuple[Action, ...]:
+        """What was started on the device cannot be done: that ends the request, and its turn."""
         del at  # it has failed whenever that is
         self._leave()
         return ()
@@ -195,6 +208,8 @@ class Request:
             return ()
         if self._at_hand is not None and (at >= self._give_at or not self._edge_pending):
             return self._deliver("device", self._at_hand, self._why)
+        if self.uses_edge and not self._head_started:
+            return self._start_head(at)
         if self._local is None and at >= self._start_at:
             self._why = LATE if self._edge_pending else self._why
             return self._start_local(at)
@@ -229,6 +244,18 @@ class Request:
         until = self._start_at if self._local is None else self._give_at
         computes = self._local is not None and self._at_hand is None
         return (WaitUntil(Seconds(until)),) if math.isfinite(until) and not computes else ()
+
+    def _start_head(self, at: float) -> tuple[Action, ...]:
+        """The head starts, or waits for its turn."""
+        if self.head > SLICE:
+            if self._turn is None:
+                self._turn = self._schedule.reserve(at, [self.head], self._give_at, self._call)
+            if self._turn is None:
+                self._turn = self._schedule.reserve_late(self.head, self._call)
+            if self._schedule.begin(self._turn, at, [self.head], self.margin / 2) is None:
+                return (WaitUntil(Seconds(math.inf)),)
+        self._head_started = True
+        return (StartHead(),)
 
     def _reserve(self, at: float) -> None:
         choice = [each.seconds for each in self._fitting(at, grace=0.0)]
