@@ -13,6 +13,7 @@ from edgent.errors import InputError
 from edgent.lab.emulation import DEVICES, Emulated, EmulatedDevice, Throttle, emulated_profile, find_device
 from edgent.latency import Profile
 from edgent.latency.profile import BranchProfile, CodecTime, Timing
+from edgent.runtime.clock import MonotonicClock
 from edgent.units import Seconds
 
 seconds = st.floats(min_value=0, max_value=10)
@@ -82,6 +83,41 @@ def test_a_host_slower_than_the_promise_is_counted_as_an_overrun() -> None:
     assert (pace.holds, pace.overruns) == (2, 1)
     assert pace.worst_overrun == pytest.approx(0.030, abs=1e-3)
     assert "1 of 2 overran, by 30 ms at most" in repr(pace)
+
+
+def test_the_device_computes_one_thing_at_a_time() -> None:
+    time = VirtualTime()
+    pace = emulated(10.0, time)
+    pace.hold(Seconds(0.0), 0.003)
+    assert time.time == pytest.approx(0.030, abs=1e-4)
+    pace.hold(Seconds(0.010), 0.002)  # began while the other one ran
+    assert time.time == pytest.approx(0.050, abs=1e-4)
+    pace.hold(Seconds(0.060), 0.002)  # began when nothing did
+    assert time.time == pytest.approx(0.080, abs=1e-4)
+
+
+def test_work_shorter_than_a_time_slice_goes_between_and_delays_what_begins_later() -> None:
+    time = VirtualTime()
+    pace = emulated(1.0, time)
+    pace.hold(Seconds(0.0), 0.030)
+    pace.hold(Seconds(0.010), 0.002)
+    assert time.time == pytest.approx(0.030, abs=1e-4)
+    pace.hold(Seconds(0.020), 0.010)
+    assert time.time == pytest.approx(0.042, abs=1e-4)
+
+
+def test_threads_that_compute_at_once_end_one_after_another() -> None:
+    pace, ends = Emulated(1.0, "test"), []
+    clock = MonotonicClock()
+    began_at = clock.now()
+    threads = [
+        threading.Thread(target=lambda: (pace.hold(began_at, 0.010), ends.append(clock.now()))) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(end - began_at >= 0.010 * turn for turn, end in enumerate(sorted(ends), start=1))
 
 
 def test_work_that_takes_no_time_by_the_profile_is_not_counted() -> None:

@@ -143,7 +143,7 @@ class Request:
         self._call = call
         self._turn: Turn | None = None
         self._started_at = 0.0
-        self._head_started = False
+        self._head_started = self._sent = False
         self._edge_pending = False
         self._why = ""
         self._local: int | None = None
@@ -160,6 +160,7 @@ class Request:
 
     def head_done(self, at: Seconds) -> tuple[Action, ...]:
         """The boundary is encoded and can be sent."""
+        self._sent = True
         self._leave()
         if self.race:
             self._reserve(at)
@@ -208,8 +209,8 @@ class Request:
             return ()
         if self._at_hand is not None and (at >= self._give_at or not self._edge_pending):
             return self._deliver("device", self._at_hand, self._why)
-        if self.uses_edge and not self._head_started:
-            return self._start_head(at)
+        if self.uses_edge and not self._sent:
+            return () if self._head_started else self._start_head(at)
         if self._local is None and at >= self._start_at:
             self._why = LATE if self._edge_pending else self._why
             return self._start_local(at)
