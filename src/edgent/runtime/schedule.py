@@ -110,10 +110,17 @@ class Schedule:
                 each.call()
 
     def backlog(self, at: float) -> Seconds:
-        """How long a turn wanted now would wait for those that run or are wanted."""
+        """How long a turn wanted now would wait: for what runs and is wanted, and for all others if it held them up."""
+        ahead = [each for each in self._waiting if math.isfinite(each.due)]
         free = self._free(at)
-        for each in self._waiting:
+        for each in ahead:
             if each.wanted:
+                free = _after(free, min(free) + each.seconds)
+        others = [each for each in ahead if not each.wanted]
+        shortest = min((each.least for each in others), default=0.0)
+        work = [(each.due, each.seconds) for each in others]
+        if not self._feasible(work, _after(free, min(free) + shortest)):
+            for each in others:
                 free = _after(free, min(free) + each.seconds)
         return Seconds(min(free) - at)
 
