@@ -49,10 +49,10 @@ def test_a_turn_is_given_if_and_only_if_some_order_keeps_all(work):
 def test_turns_lie_as_late_as_any_order_allows_and_do_not_overlap(work):
     schedule = Schedule()
     found = [schedule.reserve(-1000.0, [seconds], due, nobody) for seconds, due in work]
-    assert min(turn.latest for turn in found) == latest_begin(work)
-    found.sort(key=lambda turn: turn.latest)
+    assert min(turn.begin_at for turn in found) == latest_begin(work)
+    found.sort(key=lambda turn: turn.begin_at)
     for turn, after in itertools.pairwise(found):
-        assert turn.latest + turn.seconds <= min(turn.due, after.latest)
+        assert turn.begin_at + turn.seconds <= min(turn.due, after.begin_at)
 
 
 @settings(max_examples=200)
@@ -61,8 +61,8 @@ def test_no_more_turns_overlap_than_there_are_slots(work, slots):
     schedule = Schedule(slots)
     found = [turn for seconds, due in work if (turn := schedule.reserve(0.0, [seconds], due, nobody))]
     for moment in range(31):
-        assert sum(turn.latest <= moment < turn.latest + turn.seconds for turn in found) <= slots
-    assert all(0 <= turn.latest <= turn.due - turn.seconds for turn in found)
+        assert sum(turn.begin_at <= moment < turn.begin_at + turn.seconds for turn in found) <= slots
+    assert all(0 <= turn.begin_at <= turn.due - turn.seconds for turn in found)
 
 
 @settings(max_examples=200)
@@ -73,7 +73,7 @@ def test_a_dropped_turn_leaves_nothing_behind(work, dropped):
     gone = min(dropped, len(work) - 1)
     schedule.drop(found.pop(gone))
     fresh = [other.reserve(-1000.0, [seconds], due, nobody) for seconds, due in work[:gone] + work[gone + 1 :]]
-    assert sorted(turn.latest for turn in found) == sorted(turn.latest for turn in fresh)
+    assert sorted(turn.begin_at for turn in found) == sorted(turn.begin_at for turn in fresh)
 
 
 def test_the_first_turn_is_called_when_a_second_one_moves_it_forward():
@@ -81,7 +81,7 @@ def test_the_first_turn_is_called_when_a_second_one_moves_it_forward():
     schedule = Schedule()
     first = schedule.reserve(0.0, [30.0], 97.0, lambda: calls.append("first"))
     schedule.reserve(5.0, [30.0], 102.0, lambda: calls.append("second"))
-    assert first.latest == 42.0
+    assert first.begin_at == 42.0
     assert calls == ["first"]
 
 
@@ -112,9 +112,12 @@ class Played:
         self.events: list = []
         self.delivered: dict[int, tuple[float, str]] = {}
         self.promised: dict[int, float] = {}
+        self.begun: dict[int, float] = {}
         self.computing = self.most = 0
 
-    def add(self, number, at, branches, *, edge=("silent", 0.0), deadline=100.0, head=0.0, alone=False) -> None:
+    def add(
+        self, number, at, branches, *, edge=("silent", 0.0), deadline=100.0, head=0.0, expected=math.inf, alone=False
+    ):
         made = Request(
             exit=len(branches) - 1,
             uses_edge=not alone,
@@ -124,6 +127,7 @@ class Played:
             schedule=self.schedule,
             call=lambda: self.later(self.now, number, made, made.tick),
             head=Seconds(head),
+            expected=Seconds(expected),
         )
 
         def start(moment):
@@ -148,7 +152,7 @@ class Played:
         elif isinstance(action, Send):
             self.send(number, made, action)
         elif isinstance(action, StartLocal):
-            took = made.branches[action.exit].seconds
+            took, self.begun[number] = made.branches[action.exit].seconds, self.now
             self.compute(number, made, took, lambda at: made.local_done(at, action.exit))
         elif isinstance(action, WaitUntil) and math.isfinite(action.at):
             self.later(action.at, number, made, made.tick)
@@ -198,6 +202,17 @@ def test_a_local_branch_starts_no_earlier_than_by_itself_once_the_other_edge_has
     assert played.most == 0
 
 
+def test_an_idle_device_begins_with_an_overdue_request_where_another_one_waits_but_not_for_one_alone():
+    alone, together = Played(), Played()
+    alone.add(0, 0.0, [30.0], expected=10.0)
+    together.add(0, 0.0, [30.0], expected=10.0)
+    together.add(1, 40.0, [30.0], expected=10.0)
+    alone.run()
+    together.run()
+    assert alone.begun == {0: 67.0}
+    assert together.begun == {0: 40.0, 1: 70.0}
+
+
 def test_requests_of_a_device_alone_wait_for_each_other():
     played = Played()
     for number in range(3):
@@ -233,6 +248,7 @@ requests = st.lists(
             "edge": st.tuples(st.sampled_from(["answers", "fails", "silent"]), st.integers(1, 150)),
             "deadline": st.integers(20, 150),
             "head": st.sampled_from([0.0, 0.0, 10.0]),
+            "expected": st.sampled_from([math.inf, 5.0, 20.0]),
             "alone": st.booleans(),
         }
     ),

@@ -286,6 +286,7 @@ class Device:
     def _inference(self, choice: Choice, deadline: Seconds, race: bool, kind: Kind, *, exactly: bool) -> Inference:
         taken = self._routing.route(choice.configuration, kind)
         planned = Stages() if choice.plan is None else choice.plan.stages
+        before = planned.prepare + planned.head + planned.encode
         changed = threading.Condition(self._turns)
         request = Request(
             exit=choice.configuration.exit,
@@ -295,7 +296,8 @@ class Device:
             branches=self._plans.allowed(taken.branches, choice.configuration, exactly=exactly),
             schedule=self._schedule,
             call=changed.notify_all,
-            head=Seconds(planned.prepare + planned.head + planned.encode),
+            head=Seconds(before),
+            expected=Seconds(math.inf if choice.plan is None else planned.total - before),
             race=race,
             patience=Seconds(max(PATIENCE, 3 * planned.total)),
         )

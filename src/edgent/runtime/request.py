@@ -39,6 +39,7 @@ By = Literal["edge", "device"]
 
 LATE = "edge late"
 PATIENCE = Seconds(10.0)
+_OVERDUE = 2.0  # times as long as expected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +111,7 @@ class Request:
         schedule: the turns on the device, shared with its other requests.
         call: called by the schedule when there is something to do earlier than was said: then `tick`.
         head: what the device is expected to need before the upload.
+        expected: what the edge is expected to need from then on, the link included; infinite if unknown.
         race: whether a local branch may start while the edge still computes.
         patience: how long the edge may take where no local branch could answer in time anyway.
     """
@@ -125,6 +127,7 @@ class Request:
         schedule: Schedule,
         call: Callable[[], None],
         head: Seconds = Seconds(0.0),
+        expected: Seconds = Seconds(math.inf),
         race: bool = True,
         patience: Seconds = PATIENCE,
     ) -> None:
@@ -135,7 +138,7 @@ class Request:
         self.margin = margin
         self.branches = tuple(branches)
         self._fastest = min(branches, key=lambda each: each.seconds)
-        self.head = head
+        self.head, self.expected = head, expected
         self.race = race
         self.patience = patience
         self.delivered: Deliver | None = None
@@ -163,7 +166,7 @@ class Request:
         self._sent = True
         self._leave()
         if self.race:
-            self._reserve(at)
+            self._reserve(at, at + _OVERDUE * self.expected)
         return (self._send(at),)
 
     def sent(self, at: Seconds) -> tuple[Action, ...]:
@@ -233,11 +236,11 @@ class Request:
     @property
     def _start_at(self) -> float:
         """When the local branch is wanted."""
-        if not self._edge_pending:
+        if not self._edge_pending or (self._turn is not None and self._turn.wanted):
             return -math.inf
         if not self.race:
             return math.inf
-        return self._give_at if self._turn is None else self._turn.latest
+        return self._give_at if self._turn is None else self._turn.begin_at
 
     def _wait(self) -> tuple[Action, ...]:
         if not self._edge_pending:
@@ -258,9 +261,10 @@ class Request:
         self._head_started = True
         return (StartHead(),)
 
-    def _reserve(self, at: float) -> None:
+    def _reserve(self, at: float, overdue_at: float = math.inf) -> None:
         choice = [each.seconds for each in self._fitting(at, grace=0.0)]
-        self._turn = self._schedule.reserve(at, choice, self._give_at, self._call) if choice else None
+        if choice:
+            self._turn = self._schedule.reserve(at, choice, self._give_at, self._call, overdue_at)
 
     def _start_local(self, at: float) -> tuple[Action, ...]:
         """The local branch starts, or waits for its turn."""

@@ -10,8 +10,9 @@ the latest, and where two would overlap the earlier one moves forward::
 That is earliest deadline first, read backwards: on one slot no other order keeps turns that this one does not [1]. A
 turn that is dropped, because the edge has answered, gives its time back.
 
-A turn is *wanted* once its latest moment has come, or the edge has failed. It begins when a slot is free, unless it
-would hold up one that is due before it. So who is due first waits for nothing but a slot.
+A turn is *wanted* once its moment has come, or the edge has failed. It begins when a slot is free, unless it would hold
+up one that is due before it. So who is due first waits for nothing but a slot. Where others wait too, the moment comes
+as soon as the edge is *overdue*: a device that idles while turns pile up has no time left for those still to come.
 
 [1] J. R. Jackson, Scheduling a production line to minimize maximum tardiness, UCLA, 1955.
 """
@@ -36,7 +37,8 @@ class Turn:
         least: how long the fastest branch takes that would do.
         due: when that must be done; infinite where it will be late anyway.
         call: called when it must begin earlier than it was told, or may begin after all.
-        latest: when it must begin.
+        overdue_at: from when on the edge is later than it was expected.
+        begin_at: when it is to begin.
         wanted: whether it waits for nothing but the device.
     """
 
@@ -44,7 +46,8 @@ class Turn:
     least: float
     due: float
     call: Callable[[], None]
-    latest: float = math.inf
+    overdue_at: float = math.inf
+    begin_at: float = math.inf
     wanted: bool = False
 
 
@@ -60,7 +63,14 @@ class Schedule:
         self._waiting: list[Turn] = []  # by due
         self._running: dict[Turn, float] = {}  # until when
 
-    def reserve(self, at: float, choice: Sequence[float], due: float, call: Callable[[], None]) -> Turn | None:
+    def reserve(
+        self,
+        at: float,
+        choice: Sequence[float],
+        due: float,
+        call: Callable[[], None],
+        overdue_at: float = math.inf,
+    ) -> Turn | None:
         """A turn with which all are in time, or None.
 
         Args:
@@ -69,14 +79,15 @@ class Schedule:
                 shortest where others must hurry as well.
             due: when it must be done.
             call: see `Turn`.
+            overdue_at: see `Turn`.
         """
+        least, free = min(choice), self._free(at)
         for seconds in choice:
-            turn = Turn(seconds=seconds, least=min(choice), due=due, call=call)
-            if self._feasible([(each.due, each.seconds) for each in self._with(turn)], self._free(at)):
+            turn = Turn(seconds=seconds, least=least, due=due, call=call, overdue_at=overdue_at)
+            if self._feasible(self._with(turn), free):
                 return self._book(turn)
-        turn = Turn(seconds=min(choice), least=min(choice), due=due, call=call)
-        hurried = [(each.due, each.least) for each in self._with(turn)]
-        return self._book(turn) if self._feasible(hurried, self._free(at)) else None
+        turn = Turn(seconds=least, least=least, due=due, call=call, overdue_at=overdue_at)
+        return self._book(turn) if self._feasible(self._with(turn), free, hurried=True) else None
 
     def reserve_late(self, seconds: float, call: Callable[[], None]) -> Turn:
         """A turn for what cannot be in time: it begins when that holds up nobody."""
@@ -87,15 +98,14 @@ class Schedule:
 
         None: the turn must wait until it is called.
         """
-        free = self._free(at)
-        others = [(each.due + grace, each.seconds) for each in self._waiting if each is not turn]
-        roomy = (each for each in choice if self._feasible(others, _after(free, at + each)))
+        free, place = self._free(at), self._waiting.index(turn)
+        others = self._waiting[:place] + self._waiting[place + 1 :]
+        roomy = (each for each in choice if self._feasible(others, _after(free, at + each), grace))
         seconds = next(roomy, min(choice))
-        before = [(each.due, each.seconds) for each in self._waiting[: self._waiting.index(turn)]]
-        if len(self._running) == self.slots or not self._feasible(before, _after(free, at + seconds)):
+        if len(self._running) == self.slots or not self._feasible(others[:place], _after(free, at + seconds)):
             turn.wanted = True
             return None
-        self._waiting.remove(turn)
+        self._waiting = others
         self._running[turn] = at + seconds
         self._move()
         return seconds
@@ -112,16 +122,11 @@ class Schedule:
     def backlog(self, at: float) -> Seconds:
         """How long a turn wanted now would wait: for what runs and is wanted, and for all others if it held them up."""
         ahead = [each for each in self._waiting if math.isfinite(each.due)]
-        free = self._free(at)
-        for each in ahead:
-            if each.wanted:
-                free = _after(free, min(free) + each.seconds)
         others = [each for each in ahead if not each.wanted]
+        free = _one_after_another([each for each in ahead if each.wanted], self._free(at))
         shortest = min((each.least for each in others), default=0.0)
-        work = [(each.due, each.seconds) for each in others]
-        if not self._feasible(work, _after(free, min(free) + shortest)):
-            for each in others:
-                free = _after(free, min(free) + each.seconds)
+        if not self._feasible(others, _after(free, min(free) + shortest)):
+            free = _one_after_another(others, free)
         return Seconds(min(free) - at)
 
     def __repr__(self) -> str:
@@ -136,11 +141,12 @@ class Schedule:
         return turn
 
     def _move(self) -> None:
-        """Each turn gets its latest moment; who was told a later one is called."""
+        """Each turn gets its moment; who was told a later one is called."""
+        crowded = len(self._waiting) + len(self._running) > self.slots
         latest, _ = self._backwards([(each.due, each.seconds) for each in self._waiting])
         for turn, moment in zip(self._waiting, latest, strict=True):
-            told, turn.latest = turn.latest, moment
-            if moment < told < math.inf:
+            told, turn.begin_at = turn.begin_at, min(moment, turn.overdue_at) if crowded else moment
+            if turn.begin_at < told < math.inf:
                 turn.call()
 
     def _free(self, at: float) -> list[float]:
@@ -148,7 +154,11 @@ class Schedule:
         busy = [max(at, until) for until in self._running.values()]
         return busy + [at] * (self.slots - len(busy))
 
-    def _feasible(self, work: Sequence[tuple[float, float]], free: Iterable[float]) -> bool:
+    def _feasible(
+        self, turns: Iterable[Turn], free: Iterable[float], grace: float = 0.0, *, hurried: bool = False
+    ) -> bool:
+        """Whether these turns, by due, can be in time on slots that are free from then on."""
+        work = [(each.due + grace, each.least if hurried else each.seconds) for each in turns]
         _, begins = self._backwards(work)
         return all(begin >= at - _ROUNDING for begin, at in zip(sorted(begins), sorted(free), strict=True))
 
@@ -170,3 +180,10 @@ def _due(turn: Turn) -> float:
 def _after(free: Sequence[float], until: float) -> list[float]:
     """The slots when the one that is free first is busy until then."""
     return [*sorted(free)[1:], until]
+
+
+def _one_after_another(turns: Iterable[Turn], free: list[float]) -> list[float]:
+    """The slots when these turns have been computed as well."""
+    for each in turns:
+        free = _after(free, min(free) + each.seconds)
+    return free
