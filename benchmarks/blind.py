@@ -89,10 +89,12 @@ def compare(written: dict[str, Any], seconds: float) -> dict[str, Any]:
             "found predictions without the times of both references, expected those that `predict` writes now"
         )
     engine = Engine(threads=int(written["options"]["intra_op_num_threads"]), capacity=2)
-    bench, rows = Bench(engine), {}
-    for model, cut in models():
-        rows[model.name] = timed(model, cut, engine, bench, seconds / len(NETWORKS), written)
-        print(f"{model.name} timed", file=sys.stderr)
+    rows = {}
+    with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
+        bench = Bench(engine, Path(folder))
+        for model, cut in models():
+            rows[model.name] = timed(model, cut, engine, bench, seconds / len(NETWORKS), written)
+            print(f"{model.name} timed", file=sys.stderr)
     errors = [row[part]["ape"] for row in rows.values() for part in row]
     inside = [row[part]["inside"] for row in rows.values() for part in row]
     return {

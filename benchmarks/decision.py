@@ -41,7 +41,7 @@ from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
 
 LARGER = "resnet50"
 DEVICE = "pi-3b+"
-DEADLINE = Seconds(0.1)
+DEADLINE, MARGIN = Seconds(0.1), Seconds(0.003)
 BUILDS = 7
 BUDGET = 5.0  # seconds of profiling
 _RATIO = {"float32+zstd": 0.8, "float16+zstd": 0.4, "uint8+zstd": 0.12}  # of the raw size, give or take a tenth
@@ -101,7 +101,10 @@ def _measure(model: Model, decisions: int, seed: int) -> dict[str, Any]:
         found.append(_milliseconds(table.frontier))
     asked = [(_conditions(random), Seconds(float(10 ** random.uniform(-2, 0.5)))) for _ in range(decisions)]
     chosen = [_milliseconds(lambda now=now, by=by: planner.plan(now, by)) for now, by in asked]
-    followed = _followed(table, decisions, random)
+    scope = Scope(
+        candidates=table, device=device, edge=edge, deadline=DEADLINE, race=True, margin=lambda _: Seconds(0.003)
+    )
+    followed = _followed(scope, decisions, random)
     return {
         "model": model.name,
         "calibration": "measured" if measured else "made up",
@@ -116,9 +119,9 @@ def _measure(model: Model, decisions: int, seed: int) -> dict[str, Any]:
     }
 
 
-def _followed(table: Candidates, decisions: int, random: np.random.Generator) -> list[float]:
+def _followed(scope: Scope, decisions: int, random: np.random.Generator) -> list[float]:
     """Milliseconds of each decision, a request every half second; what it sends tells the bandwidth."""
-    chooser = Dynamic(Scope(candidates=table, deadline=DEADLINE, race=True, margin=lambda _: Seconds(0.003)))
+    chooser = Dynamic(scope)
     level, took = 0.0, []
     for k in range(decisions):
         if k % 50 == 0:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import venv
+from contextlib import ExitStack
 from pathlib import Path
 
 from edgent.errors import EdgentError
 
 _ROOT = Path(__file__).resolve().parent.parent
 _PATIENCE = 600.0  # seconds; PyTorch is large
+_PIP = ("-m", "pip", "install", "-q", "--disable-pip-version-check")
 
 
 def folder(name: str, *requirements: str) -> Path:
@@ -22,7 +23,7 @@ def folder(name: str, *requirements: str) -> Path:
     """
     path = _ROOT / f".venv-{name}"
     if not path.is_dir():
-        _install(path, [sys.executable, "-m", "pip", "install", "--no-deps", "--target", str(path), *requirements])
+        _make(path, [sys.executable, *_PIP, "--no-deps", "--target", str(path), *requirements])
     return path
 
 
@@ -35,20 +36,27 @@ def python(name: str, *requirements: str, alone: tuple[str, ...] = ()) -> Path:
     path = _ROOT / f".venv-{name}"
     interpreter = path / "bin" / "python"
     if not path.is_dir():
-        venv.create(path, with_pip=True)
-        _install(path, [str(interpreter), "-m", "pip", "install", *requirements])
-        if alone:
-            _install(path, [str(interpreter), "-m", "pip", "install", "--no-deps", *alone])
+        installed = [str(interpreter), *_PIP]
+        more = [[*installed, "--no-deps", *alone]] if alone else []
+        _make(path, [sys.executable, "-m", "venv", str(path)], [*installed, *requirements], *more)
     return interpreter
 
 
-def _install(path: Path, command: list[str]) -> None:
-    quiet = [*command[:4], "-q", "--disable-pip-version-check", *command[4:]]
+def _make(path: Path, *commands: list[str]) -> None:
+    """Runs what makes a folder; where that does not come to its end, be it interrupted, nothing is left of it."""
+    with ExitStack() as undo:
+        undo.callback(shutil.rmtree, path, ignore_errors=True)
+        for command in commands:
+            if problem := _problem(command):
+                raise EdgentError(f"{path.name} cannot be installed: {problem}")
+        undo.pop_all()
+
+
+def _problem(command: list[str]) -> str:
+    """What a command ends with where it fails; else nothing."""
     try:
-        done = subprocess.run(quiet, capture_output=True, text=True, check=False, timeout=_PATIENCE)
-        problem = done.stderr.strip().splitlines()[-1:] if done.returncode else []
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE)
     except subprocess.TimeoutExpired:
-        problem = [f"not done within {_PATIENCE:g} s"]
-    if problem:
-        shutil.rmtree(path, ignore_errors=True)
-        raise EdgentError(f"{path.name} cannot be installed: {problem[0]}")
+        return f"not done within {_PATIENCE:g} s"
+    words = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()
+    return words[-1] if done.returncode else ""

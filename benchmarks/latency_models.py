@@ -75,7 +75,7 @@ def main() -> int:
         parser.error("--sweep-seconds, --cuts and --threads are positive")
     engine = Engine(threads=options.threads, capacity=4)
     with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
-        run = Run(engine, options.sweep_seconds, options.cuts)
+        run = Run(engine, Path(folder), options.sweep_seconds, options.cuts)
         for path in test_models(Path(folder)):
             run.add(load(path))
         result = run.judged()
@@ -100,8 +100,8 @@ class Cell(NamedTuple):
 class Run:
     """The interleaved run: for each model its timings, a part of the sweep, its profile, its timings again."""
 
-    def __init__(self, engine: Engine, sweep_seconds: float, cuts: int) -> None:
-        self.engine, self.bench, self.cuts = engine, Bench(engine), cuts
+    def __init__(self, engine: Engine, folder: Path, sweep_seconds: float, cuts: int) -> None:
+        self.engine, self.bench, self.cuts = engine, Bench(engine, folder), cuts
         self.sweep_seconds, self.models = sweep_seconds, 10
         self.exits = load("b-alexnet")
         self.exits_measured = profile(self.exits, engine, budget=2 * PROFILE_FOR)

@@ -1,13 +1,15 @@
 """A live device on a link that follows a trace, against the replay of that trace by the same controller.
 
-    python benchmarks/live_against_replay.py [TRACES] [--count N] [--seconds S] [--keep DIR] [--json] [--seed S]
+    python benchmarks/live_against_replay.py [TRACES] [--count N] [--keep DIR] [--json] [--seed S]
 
 Live: edge, link and device are processes of this machine; the device is an emulated paper-pi3-resident with the
-controller of `--environment dynamic`, and a request comes every 0.25 s. The link adds no round trip, for the traces
-know none. Replayed: the method `edgent`, from the same profiles, the same race, and a call takes what the live device
-found it to take by itself. TRACES is a folder with `oboe/` and `belgium-4g/` (scaled by 1/10); half of the links are
-drawn from either, seeded, and their first seconds are taken, from where something gets through. Without a folder
-generated links take their place.
+controller of `--environment dynamic`. The link adds no round trip, for the traces know none. Replayed: the method
+`edgent`, from the same profiles, the same race, and a call takes what the live device found it to take by itself.
+TRACES is a folder with `oboe/` and `belgium-4g/` (scaled by 1/10); half of the links are drawn from either, seeded, and
+their first seconds are taken, from where something gets through. Without a folder generated links take their place.
+
+Two cases have a race and a request every 0.25 s. The third has no race and a request every 2 s: there the plan depends
+on what is seen of the link just before a request, by a replay's probe or by a live device that expects the request.
 
 Throughput is the mean of 1 / latency over all requests, as in `edgent replay`. What is kept in a folder is not run
 again, so that a long run can be made in several.
@@ -33,6 +35,7 @@ from edgent.lab.figures.links import digest, excerpt
 from edgent.lab.figures.machines import Setting, setting
 from edgent.lab.figures.parts import Parts
 from edgent.lab.figures.rig import Rig
+from edgent.lab.figures.streams import accuracies
 from edgent.link.generator import generated
 from edgent.link.traces import Trace, load_traces
 from edgent.planning.candidates import Direction
@@ -40,20 +43,26 @@ from edgent.replay import Request, replay
 from edgent.units import Seconds
 
 DEVICE = "paper-pi3-resident"
-PERIOD = Seconds(0.25)  # between requests
 BELGIUM = 0.1  # the logs' scale
 NEAR, WITHIN = 0.10, 0.02  # of the throughput, of the miss rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """Which codecs may be used, and how long an answer may take."""
+    """Which codecs may be used, how long an answer may take, how often requests come, and how much of each link."""
 
     coded: bool
     deadline: Seconds
+    race: bool = True
+    period: Seconds = Seconds(0.25)
+    seconds: float = 35.0
 
 
-CASES = (Case(coded=True, deadline=Seconds(0.050)), Case(coded=False, deadline=Seconds(0.100)))
+CASES = (
+    Case(coded=True, deadline=Seconds(0.050)),
+    Case(coded=False, deadline=Seconds(0.100)),
+    Case(coded=False, deadline=Seconds(0.100), race=False, period=Seconds(2.0), seconds=120.0),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +71,8 @@ class Compared:
 
     setting: str
     deadline_ms: float
+    race: bool
+    period: float
     trace: str
     requests: int
     call_ms: float
@@ -69,21 +80,29 @@ class Compared:
     replay_throughput: float
     live_miss_rate: float
     replay_miss_rate: float
+    live_accuracy: float
+    replay_accuracy: float
 
     def __str__(self) -> str:
-        name = f"{self.setting.removeprefix(f'{DEVICE}, ')}, {self.deadline_ms:g} ms, {self.trace}"
-        throughputs = f"{self.live_throughput:7.1f} {self.replay_throughput:7.1f}"
-        missed = f"{self.live_miss_rate:8.1%} {self.replay_miss_rate:8.1%}"
-        return f"{name:46} {self.requests:5} {self.call_ms:7.1f} {throughputs} {missed}"
+        name = f"{_words(self)}, {self.trace}"
+        throughputs = f"{self.live_throughput:6.1f} {self.replay_throughput:6.1f}"
+        missed = f"{self.live_miss_rate:6.1%} {self.replay_miss_rate:6.1%}"
+        accuracy = f"{self.live_accuracy:6.1%} {self.replay_accuracy:6.1%}"
+        return f"{name:42} {self.requests:4} {self.call_ms:4.1f} {throughputs} {missed} {accuracy}"
 
 
-def links(folder: Path | None, count: int, seconds: float, seed: int) -> tuple[Trace, ...]:
+def _words(one: Compared) -> str:
+    codecs, race = one.setting.removeprefix(f"{DEVICE}, "), "" if one.race else ", no race"
+    return f"{codecs}, {one.deadline_ms:g} ms{race}"
+
+
+def links(folder: Path | None, count: int, seed: int) -> tuple[Trace, ...]:
     """The links that are followed."""
     if folder is None:
-        return tuple(generated(seed + number, seconds=seconds) for number in range(count))
-    oboe = _drawn(load_traces(sorted((folder / "oboe").rglob("*.txt"))), count // 2, seed)
-    belgium = _drawn(load_traces(sorted((folder / "belgium-4g").rglob("*.json"))), count - count // 2, seed)
-    return tuple(excerpt(_awake(trace), seconds) for trace in (*oboe, *(trace.scaled(BELGIUM) for trace in belgium)))
+        return tuple(generated(seed + number, seconds=180.0) for number in range(count))
+    oboe = _drawn(load_traces([folder / "oboe"]), count // 2, seed)
+    belgium = _drawn(load_traces([folder / "belgium-4g"]), count - count // 2, seed)
+    return tuple(map(_awake, (*oboe, *(trace.scaled(BELGIUM) for trace in belgium))))
 
 
 def _awake(trace: Trace) -> Trace:
@@ -100,12 +119,14 @@ def _awake(trace: Trace) -> Trace:
 
 def compared(lab: Lab, case: Case, trace: Trace) -> Compared:
     """Runs a case on a link both ways."""
-    chosen = setting(lab, DEVICE, coded=case.coded)
+    chosen, trace = setting(lab, DEVICE, coded=case.coded), excerpt(trace, case.seconds)
     live = _live(lab, chosen, case, trace)
     report = replay(_request(chosen, case, live["call_time"]), [trace], processes=1)
     return Compared(
         setting=chosen.name,
         deadline_ms=case.deadline * 1e3,
+        race=case.race,
+        period=case.period,
         trace=trace.name,
         requests=len(live["totals"]),
         call_ms=live["call_time"] * 1e3,
@@ -113,11 +134,13 @@ def compared(lab: Lab, case: Case, trace: Trace) -> Compared:
         replay_throughput=report.mean("edgent", "throughput"),
         live_miss_rate=1 - float(np.mean(live["met"])),
         replay_miss_rate=report.mean("edgent", "missed"),
+        live_accuracy=float(np.mean(np.multiply(live["accuracies"], live["met"]))),
+        replay_accuracy=report.mean("edgent", "accuracy"),
     )
 
 
 def _live(lab: Lab, chosen: Setting, case: Case, trace: Trace) -> dict[str, Any]:
-    """Latencies (None: no answer), whether in time, and what the device found a call to take at the end."""
+    """Latencies (None: no answer), accuracies, whether in time, and what the device found a call to take at the end."""
 
     def run() -> dict[str, Any]:
         lab.progress(f"live: {chosen.name}, {trace.name}", 0, 1)
@@ -125,17 +148,18 @@ def _live(lab: Lab, chosen: Setting, case: Case, trace: Trace) -> dict[str, Any]
             chosen,
             environment="dynamic",
             direction=_direction(chosen),
-            race=True,
+            race=case.race,
             round_trip=Seconds(0.0),
         ) as rig:
-            found = rig.follow(trace, PERIOD, case.deadline)
+            found = rig.follow(trace, case.period, case.deadline)
             return {
                 "totals": [each.total if math.isfinite(each.total) else None for each in found],
+                "accuracies": accuracies(chosen, found),
                 "met": [each.deadline_met for each in found],
                 "call_time": rig.conditions().uplink.call_time,
             }
 
-    depends = {**chosen.document(), "deadline": case.deadline, "period": PERIOD, "trace": digest([trace])}
+    depends = {**chosen.document(), "case": asdict(case), "trace": digest([trace])}
     live: dict[str, Any] = lab.parts.part("live", depends, run)
     return live
 
@@ -146,8 +170,8 @@ def _request(chosen: Setting, case: Case, call_time: float) -> Request:
         device=chosen.profile,
         edge=chosen.edge,
         deadline=case.deadline,
-        interval=PERIOD,
-        race=True,
+        interval=case.period,
+        race=case.race,
         call_time=Seconds(call_time),
     )
 
@@ -167,6 +191,8 @@ def pooled(found: Sequence[Compared]) -> Compared:
     return Compared(
         setting=found[0].setting,
         deadline_ms=found[0].deadline_ms,
+        race=found[0].race,
+        period=found[0].period,
         trace="all",
         requests=sum(weights),
         call_ms=mean([each.call_ms for each in found]),
@@ -174,6 +200,8 @@ def pooled(found: Sequence[Compared]) -> Compared:
         replay_throughput=mean([each.replay_throughput for each in found]),
         live_miss_rate=mean([each.live_miss_rate for each in found]),
         replay_miss_rate=mean([each.replay_miss_rate for each in found]),
+        live_accuracy=mean([each.live_accuracy for each in found]),
+        replay_accuracy=mean([each.replay_accuracy for each in found]),
     )
 
 
@@ -194,13 +222,13 @@ def _told(what: str, done: int, whole: int) -> None:
 
 
 def _print(found: Sequence[Compared], alls: Sequence[Compared]) -> None:
-    print(f"{'emulated ' + DEVICE:46} {'':5} {'a call':>7} {'inferences/s':^15} {'missed':^17}")
-    print(f"{'':46} {'':5} {'ms':>7} {'live':>7} {'replay':>7} {'live':>8} {'replay':>8}")
+    print(f"{'emulated ' + DEVICE:42} {'':4} {'call':>4} {'inferences/s':^13} {'missed':^13} {'in time':^13}")
+    print(f"{'':42} {'':4} {'ms':>4} {'live':>6} {'replay':>6} {'live':>6} {'replay':>6} {'live':>6} {'replay':>6}")
     for each in (*found, *alls):
         print(each)
     for each in alls:
         words = "within" if agrees(each) else "NOT within"
-        print(f"{each.setting}, {each.deadline_ms:g} ms: {words} {NEAR:.0%} of throughput and {WITHIN:.0%} missed")
+        print(f"{_words(each)}: {words} {NEAR:.0%} of throughput and {WITHIN:.0%} missed")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -208,7 +236,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("traces", nargs="?", type=Path, help="a folder with oboe/ and belgium-4g/")
     parser.add_argument("--count", type=int, default=4, help="of links")
-    parser.add_argument("--seconds", type=float, default=35.0, help="of each link")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, metavar="DIR", help="go on where an earlier run was stopped")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
@@ -219,7 +246,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory() as folder:
             parts = Parts(options.keep or Path(folder), {"seed": options.seed})
             lab = Lab(parts=parts, seed=options.seed, traces=options.traces, progress=_told)
-            traces = links(options.traces, options.count, options.seconds, options.seed)
+            traces = links(options.traces, options.count, options.seed)
             by_case = [[compared(lab, case, trace) for trace in traces] for case in CASES]
     except EdgentError as error:
         parser.error(str(error))

@@ -30,7 +30,7 @@ from typing import Any
 
 from edgent.demo.run import test_images
 from edgent.errors import EdgentError
-from edgent.lab.emulation import Emulated, accounted, find_device
+from edgent.lab.emulation import Account, Emulated, find_device
 from edgent.lab.hidden import hidden_device
 from edgent.lab.link import ShapedLink
 from edgent.lab.machines import ServerProcess
@@ -208,9 +208,9 @@ class Lab:
             met_at_p99=found["99.00"] <= load.deadline,
             local_fits=self.local <= load.deadline,
             device_ms=(pace.computed - warm) / len(subject.totals) * 1e3,
-            pieces=pace.holds,
-            overran=pace.overruns,
-            worst_overrun_ms=pace.worst_overrun * 1e3,
+            pieces=pace.account.pieces,
+            overran=pace.account.overran,
+            worst_overrun_ms=pace.account.worst * 1e3,
         )
 
     def _device(self, pace: Emulated, load: Load) -> Device:
@@ -297,8 +297,8 @@ def main() -> int:
     except EdgentError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    pieces, overran = sum(row.pieces for row in found), sum(row.overran for row in found)
-    print(f"emulated: {accounted(pieces, overran, max(row.worst_overrun_ms for row in found) / 1e3)}", file=sys.stderr)
+    each = (Account(pieces=row.pieces, overran=row.overran, worst=row.worst_overrun_ms / 1e3) for row in found)
+    print(f"emulated: {sum(each, Account())}", file=sys.stderr)
     if options.json:
         print(json.dumps({"device": f"{DEVICE} (emulated)", "rows": [asdict(row) for row in found]}))
     return 0

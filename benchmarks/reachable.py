@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--ages {options.ages!r}: expected seconds, as 2,0.5,0.02")
     try:
         folders = {cell.traces: options.traces / cell.traces for cell in CELLS}
-        links = {name: load_traces(sorted(folder.rglob("*.json"))) for name, folder in folders.items()}
+        links = {name: load_traces([folder]) for name, folder in folders.items()}
     except EdgentError as error:
         parser.error(str(error))
     found = [measured(cell, links[cell.traces], age) for cell in CELLS for age in ages]

@@ -215,8 +215,7 @@ def links(folder: Path | None, seed: int, quick: bool) -> dict[str, tuple[Trace,
     """The sets of traces by name."""
     if folder is None:
         return {"generated": tuple(generated(seed + k, seconds=180) for k in range(QUICK if quick else 100))}
-    oboe = load_traces(_files(folder / "oboe"))
-    belgium = load_traces(_files(folder / "belgium-4g"))
+    oboe, belgium = (load_traces([folder / name]) for name in ("oboe", "belgium-4g"))
     if quick:
         oboe, belgium = _some(oboe, QUICK, seed), _some(belgium, QUICK // 2, seed)
     scaled = {name: tuple(trace.scaled(scale) for trace in belgium) for name, scale in SCALES.items()}
@@ -350,10 +349,6 @@ def _sums(report: Report, name: str) -> Floats:
 def _ratio(parts: Floats) -> float:
     ours, base, oracle = parts.sum(axis=1)
     return float((ours - base) / (oracle - base))
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix in (".txt", ".json", ".csv", ".log"))
 
 
 def _some(traces: Sequence[Trace], count: int, seed: int) -> tuple[Trace, ...]:

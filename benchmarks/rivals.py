@@ -46,7 +46,7 @@ from edgent.demo.rivals import Rivals
 from edgent.demo.run import test_images
 from edgent.demo.values import Chosen
 from edgent.errors import EdgentError
-from edgent.lab.emulation import accounted, find_device
+from edgent.lab.emulation import find_device
 from edgent.lab.hidden import hidden_device
 from edgent.lab.link import ShapedLink
 from edgent.lab.machines import DeviceProcess, DeviceSettings, ServerProcess
@@ -211,11 +211,9 @@ class Lab:
         assert calibration is not None, "both ship"
         settings = DeviceSettings(
             model=name,
-            host_profile=host.to_json(),
-            emulated=find_device(DEVICE),
+            board=device,
             calibration=calibration.to_json(),
             inputs=pictures,
-            hidden=seed,
         )
         self.device = stack.enter_context(DeviceProcess(settings))
 
@@ -323,7 +321,7 @@ def main() -> int:
             for rate in RATES:
                 cells += lab.cells(rate, options.rounds)
                 print(f"{format_bandwidth(BitsPerSecond(rate))} done", file=sys.stderr)
-            print(f"emulated: {accounted(*lab.device.overruns())}", file=sys.stderr)
+            print(f"emulated: {lab.device.account()}", file=sys.stderr)
     except EdgentError as error:
         print(error, file=sys.stderr)
         return error.exit_code

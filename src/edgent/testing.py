@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
+from edgent.link.slow_start import Window
 from edgent.runtime.clock import MonotonicClock
 from edgent.runtime.faults import BrokenError, LateError
 from edgent.runtime.transport import Headers, Methods, Reply, Unary
@@ -98,6 +99,9 @@ class _FakeCall:
     def time_remaining(self) -> Seconds | None:
         return Seconds(self.timeout)
 
+    def window(self) -> Window | None:
+        return None
+
     def set_headers(self, headers: Headers) -> None:
         self.headers = dict(headers)
         self.headers_at = MonotonicClock().now()
@@ -161,7 +165,7 @@ class FakeLink:
         assert not isinstance(handler, Unary), f"{method} answers with one message"
         yield from handler.answer(message, _FakeCall(timeout))
 
-    def window(self) -> float | None:
+    def window(self) -> Window | None:
         """See `Channel.window`: there is no TCP here."""
         return None
 

@@ -25,6 +25,8 @@ def one(benchmark):
     return benchmark.Compared(
         setting="paper-pi3-resident, float32",
         deadline_ms=100.0,
+        race=False,
+        period=2.0,
         trace="made",
         requests=100,
         call_ms=2.0,
@@ -32,6 +34,8 @@ def one(benchmark):
         replay_throughput=21.0,
         live_miss_rate=0.01,
         replay_miss_rate=0.0,
+        live_accuracy=0.87,
+        replay_accuracy=0.88,
     )
 
 
@@ -39,14 +43,14 @@ def test_a_link_begins_where_something_gets_through(benchmark, tmp_path):
     for folder, name in (("oboe", "a.txt"), ("belgium-4g", "b.json")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / name).write_text("s,Mbit/s\n0,0\n1,0\n2,4\n3,5\n4,6\n")
-    oboe, belgium = benchmark.links(tmp_path, 2, 2.0, 0)
-    assert (oboe.at(0.0), oboe.at(1.5), oboe.duration) == (4e6, 5e6, 2.0)
+    oboe, belgium = benchmark.links(tmp_path, 2, 0)
+    assert (oboe.at(0.0), oboe.at(1.5), oboe.duration) == (4e6, 5e6, 3.0)
     assert belgium.at(0.0) == pytest.approx(4e5)
 
 
 def test_without_a_folder_links_are_generated(benchmark):
-    first, second = benchmark.links(None, 2, 10.0, 3)
-    assert first.name == "generated-3" and second.name == "generated-4" and first.duration == 10.0
+    first, second = benchmark.links(None, 2, 3)
+    assert first.name == "generated-3" and second.name == "generated-4" and first.duration == 180.0
 
 
 def test_every_request_counts_the_same(benchmark, one):

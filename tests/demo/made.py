@@ -10,6 +10,7 @@ from edgent.demo.outage import Unplugged
 from edgent.demo.result import Host
 from edgent.demo.rivals import Rivals
 from edgent.demo.values import Cell, Chosen, Live
+from edgent.lab.emulation import Account
 from edgent.lab.runs import Decision, Measured, Request, Setup
 from edgent.link import TransferModel
 from edgent.planning.conditions import Conditions
@@ -71,7 +72,7 @@ def result(*cells, runs=None, **changes):
         "model": "b",
         "digest": "0" * 64,
         "data": "CIFAR-10 test",
-        "host": Host(machine="m", engine="e", device="slow", pieces=10, overruns=1, worst_overrun=0.001),
+        "host": Host(machine="m", engine="e", device="slow", account=Account(pieces=10, overran=1, worst=0.001)),
         "points": points,
         "overall": judge.overall(points),
         "compared": judge.compared(points),

@@ -8,7 +8,10 @@ from edgent import report
 from edgent.demo import DemoOptions, run_demo
 from edgent.errors import EdgentError
 from edgent.lab.emulation import find_device
+from edgent.lab.hidden import hidden_device
 from edgent.lab.machines import DeviceProcess, DeviceSettings
+from edgent.model import load
+from lab.figures.made import host
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +33,14 @@ def test_every_method_is_run_live_and_a_wide_deadline_is_met(made, told):
     assert all(each.deadlines_met == 1 for each in wide.figures.values())
     assert all(0 < each.accuracy_in_time <= 1 for each in wide.figures.values())
     assert wide.worse_than == ()
-    assert made.host.pieces > 0
+    assert made.host.account.pieces > 0 and made.beside.account.pieces > 0
+
+
+def test_both_devices_have_hidden_factors_and_the_planner_has_what_profiling_found(made):
+    assert "hidden factor (seed 0" in made.host.device and "hidden factor (seed 0" in made.beside.name
+    alone = made.points[1].chosen["device-only"]
+    totals = made.measured[alone.setup].totals
+    assert min(totals) > 0.95 * alone.predicted  # the jitter's standard deviation is 0.01, the profile's 0.002
 
 
 def test_what_is_planned_on_was_measured_through_the_link(made):
@@ -68,8 +78,8 @@ def test_the_report_of_a_real_run_is_written(made, tmp_path):
 
 
 def test_a_device_process_that_has_died_is_told_and_not_waited_for():
-    settings = DeviceSettings(
-        model="b-alexnet", host_profile="{}", emulated=find_device("pi-5"), calibration=None, inputs=()
-    )
+    model = load("b-alexnet")
+    board = hidden_device(host(model), model, find_device("pi-5"), seed=0)
+    settings = DeviceSettings(model="no such model", board=board, calibration=None, inputs=())
     with DeviceProcess(settings) as device, pytest.raises(EdgentError, match="ended unexpectedly"):
-        device.overruns()
+        device.account()

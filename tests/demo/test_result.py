@@ -91,9 +91,19 @@ def test_an_outage_has_three_phases_and_the_return_is_timed():
 def test_the_report_says_what_is_emulated_and_shows_plots(tmp_path):
     report.write(result(), tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
-    for words in ("Emulated device", "Emulated link", "Overruns: 1 of 10", "Unplugged", "knob", "Cells: five"):
+    for words in ("Emulated: the link, and the device", "Emulated link", "Unplugged", "knob", "Cells: five"):
         assert words in text
+    assert "never sees these factors" in text and "Overruns: of 10 pieces of work" in text
     assert text.count("<svg") >= 3
+
+
+def test_the_host_that_stands_in_is_called_to_account_wherever_the_result_is_read():
+    written = io.StringIO()
+    print_result(result(), Console(file=written, width=100))
+    text = " ".join(written.getvalue().split())
+    assert "of 10 pieces of work this machine finished 1 later than the device would have, by 1 ms at most" in text
+    assert "Its planner never sees these factors" in text
+    assert strict(result())["emulated"] == {"device": "slow", "pieces": 10, "overran": 1, "worst_overrun_ms": 1.0}
 
 
 def test_the_picture_stands_alone(tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgent.errors import InputError
-from edgent.lab.emulation import DEVICES, Emulated, EmulatedDevice, Throttle, emulated_profile, find_device
+from edgent.lab.emulation import DEVICES, Account, Emulated, EmulatedDevice, Throttle, emulated_profile, find_device
 from edgent.latency import Profile
 from edgent.latency.profile import BranchProfile, CodecTime, Timing
 from edgent.runtime.clock import MonotonicClock
@@ -37,68 +37,72 @@ class VirtualTime:
         self.time += duration + (self.oversleep if duration else 0)
 
 
-def emulated(factor: float, time: VirtualTime) -> Emulated:
-    return Emulated(factor, "test", clock=time, sleep=time.sleep)
+def emulated(time: VirtualTime) -> Emulated:
+    return Emulated("test", clock=time, sleep=time.sleep)
 
 
-@given(factor=st.floats(min_value=0.1, max_value=200), host=seconds, took=seconds)
-def test_work_returns_no_earlier_than_factor_times_the_profiled_time_and_no_later_than_needed(
-    factor: float, host: float, took: float
-) -> None:
+@given(stated=seconds, took=seconds)
+def test_work_returns_no_earlier_than_the_table_says_and_no_later_than_needed(stated: float, took: float) -> None:
     time = VirtualTime()
     started_at = time.now()
     time.time += took
     finished = time.time
-    emulated(factor, time).hold(started_at, host)
-    promised = started_at + factor * host
+    emulated(time).hold(started_at, stated)
+    promised = started_at + stated
     assert time.time >= promised
     assert time.time <= max(promised, finished) + 1e-4
 
 
-def test_the_time_that_the_work_took_now_is_not_multiplied() -> None:
+def test_the_time_that_the_work_took_now_does_not_count() -> None:
     ends = []
     for took in (0.001, 0.002, 0.009):
         time = VirtualTime()
         started_at = time.now()
         time.time += took
-        emulated(10.0, time).hold(started_at, 0.001)
+        emulated(time).hold(started_at, 0.010)
         ends.append(time.time)
     assert max(ends) - min(ends) < 1e-4
 
 
 def test_a_sleep_that_ends_late_does_not_make_the_work_late() -> None:
     time = VirtualTime(oversleep=0.0005)
-    emulated(1.0, time).hold(Seconds(0.0), 0.1)
+    emulated(time).hold(Seconds(0.0), 0.1)
     assert time.time == pytest.approx(0.1, abs=6e-4)
 
 
 def test_a_host_slower_than_the_promise_is_counted_as_an_overrun() -> None:
     time = VirtualTime()
-    pace = emulated(2.0, time)
-    pace.hold(time.now(), 0.010)
-    assert (pace.holds, pace.overruns) == (1, 0)
+    pace = emulated(time)
+    pace.hold(time.now(), 0.020)
+    assert pace.account == Account(pieces=1)
     started_at = time.now()
     time.time += 0.050
-    pace.hold(started_at, 0.010)
-    assert (pace.holds, pace.overruns) == (2, 1)
-    assert pace.worst_overrun == pytest.approx(0.030, abs=1e-3)
-    assert "1 of 2 overran, by 30 ms at most" in repr(pace)
+    pace.hold(started_at, 0.020)
+    assert (pace.account.pieces, pace.account.overran) == (2, 1)
+    assert pace.account.worst == pytest.approx(0.030, abs=1e-3)
+    assert "of 2 pieces of work this machine finished 1 later than the device would have, by 30 ms" in repr(pace)
+
+
+def test_accounts_of_several_runs_add_up_and_the_worst_stays() -> None:
+    both = Account(pieces=3, overran=1, worst=0.002) + Account(pieces=4, overran=2, worst=0.001)
+    assert both == Account(pieces=7, overran=3, worst=0.002)
+    assert str(Account(pieces=100)).endswith("finished 0 later than the device would have")
 
 
 def test_the_device_computes_one_thing_at_a_time() -> None:
     time = VirtualTime()
-    pace = emulated(10.0, time)
-    pace.hold(Seconds(0.0), 0.003)
+    pace = emulated(time)
+    pace.hold(Seconds(0.0), 0.030)
     assert time.time == pytest.approx(0.030, abs=1e-4)
-    pace.hold(Seconds(0.010), 0.002)  # began while the other one ran
+    pace.hold(Seconds(0.010), 0.020)  # began while the other one ran
     assert time.time == pytest.approx(0.050, abs=1e-4)
-    pace.hold(Seconds(0.060), 0.002)  # began when nothing did
+    pace.hold(Seconds(0.060), 0.020)  # began when nothing did
     assert time.time == pytest.approx(0.080, abs=1e-4)
 
 
 def test_work_shorter_than_a_time_slice_goes_between_and_delays_what_begins_later() -> None:
     time = VirtualTime()
-    pace = emulated(1.0, time)
+    pace = emulated(time)
     pace.hold(Seconds(0.0), 0.030)
     pace.hold(Seconds(0.010), 0.002)
     assert time.time == pytest.approx(0.030, abs=1e-4)
@@ -107,7 +111,7 @@ def test_work_shorter_than_a_time_slice_goes_between_and_delays_what_begins_late
 
 
 def test_threads_that_compute_at_once_end_one_after_another() -> None:
-    pace, ends = Emulated(1.0, "test"), []
+    pace, ends = Emulated("test"), []
     clock = MonotonicClock()
     began_at = clock.now()
     threads = [
@@ -122,25 +126,19 @@ def test_threads_that_compute_at_once_end_one_after_another() -> None:
 
 def test_work_that_takes_no_time_by_the_profile_is_not_counted() -> None:
     time = VirtualTime()
-    pace = emulated(2.0, time)
+    pace = emulated(time)
     pace.hold(time.now(), 0.0)
-    assert (pace.holds, pace.overruns, time.slept) == (0, 0, [])
+    assert (pace.account, time.slept) == (Account(), [])
 
 
 def test_threads_lose_no_count() -> None:
-    pace = Emulated(1e-9, "test")
-    threads = [threading.Thread(target=lambda: [pace.hold(Seconds(0.0), 1.0) for _ in range(200)]) for _ in range(4)]
+    pace = Emulated("test")
+    threads = [threading.Thread(target=lambda: [pace.hold(Seconds(0.0), 1e-9) for _ in range(200)]) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert pace.holds == 800
-
-
-@pytest.mark.parametrize("factor", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_factor_that_cannot_be_is_refused(factor: float) -> None:
-    with pytest.raises(InputError, match="factor"):
-        Emulated(factor, "test")
+    assert pace.account.pieces == 800
 
 
 def profile() -> Profile:
@@ -219,11 +217,11 @@ def test_on_the_papers_first_figure_the_device_alone_needs_more_than_two_seconds
     assert find_device("pi-4").edge_profile(profile()) == profile()
 
 
-def held(pace: Emulated, time: VirtualTime, host: float, count: int) -> list[float]:
+def held(pace: Emulated, time: VirtualTime, stated: float, count: int) -> list[float]:
     taken = []
     for _ in range(count):
         started_at = time.now()
-        pace.hold(started_at, host)
+        pace.hold(started_at, stated)
         taken.append(time.time - started_at)
     return taken
 
@@ -232,8 +230,8 @@ def test_jitter_is_as_wide_as_told_around_the_promise_and_the_same_for_the_same_
     runs = []
     for seed in (1, 1, 2):
         time = VirtualTime()
-        pace = Emulated(10.0, "test", jitter=0.05, seed=seed, clock=time, sleep=time.sleep)
-        runs.append(held(pace, time, 0.01, 400))
+        pace = Emulated("test", jitter=0.05, seed=seed, clock=time, sleep=time.sleep)
+        runs.append(held(pace, time, 0.1, 400))
     logs = [math.log(seconds / 0.1) for seconds in runs[0]]
     assert statistics.fmean(logs) == pytest.approx(0, abs=0.01)
     assert statistics.pstdev(logs) == pytest.approx(0.05, rel=0.15)
@@ -244,8 +242,8 @@ def test_jitter_is_as_wide_as_told_around_the_promise_and_the_same_for_the_same_
 def test_a_hot_device_slows_down_after_so_much_computing_and_stays_so() -> None:
     time = VirtualTime()
     throttle = Throttle(after=Seconds(1.0), factor=1.5)
-    pace = Emulated(10.0, "test", throttle=throttle, clock=time, sleep=time.sleep)
-    taken = held(pace, time, 0.01, 20)
+    pace = Emulated("test", throttle=throttle, clock=time, sleep=time.sleep)
+    taken = held(pace, time, 0.1, 20)
     assert taken[:10] == pytest.approx([0.1] * 10, abs=1e-3)
     assert taken[11:] == pytest.approx([0.15] * 9, abs=1e-3)
 
@@ -258,4 +256,4 @@ def test_throttling_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
 
 def test_a_jitter_that_cannot_be_is_refused() -> None:
     with pytest.raises(InputError, match="jitter"):
-        Emulated(1.0, "test", jitter=-0.1)
+        Emulated("test", jitter=-0.1)

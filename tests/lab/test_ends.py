@@ -15,16 +15,18 @@ from edgent.units import BitsPerSecond, Seconds
 
 
 @pytest.mark.root
-def test_a_transfer_after_a_pause_is_predicted_with_the_window_that_idling_left() -> None:
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_a_transfer_after_a_pause_is_predicted_with_the_window_that_idling_left(way: str) -> None:
     if reason := obstacle():
         pytest.skip(reason)
     with linked_ends(BitsPerSecond(20e6)) as (link, near):
         link.set(round_trip=Seconds(0.04))
         near.ask(do="sound")
         for _ in range(2):
-            near.ask(do="transfer", idle=0.0, up=300_000, down=0)
-        at_once = near.ask(do="transfer", idle=0.0, up=100_000, down=0)
-        rested = near.ask(do="transfer", idle=1.0, up=100_000, down=0)
+            near.ask(do="transfer", idle=0.0, **{"up": 0, "down": 0, way: 300_000})
+        at_once, rested = (
+            near.ask(do="transfer", idle=idle, **{"up": 0, "down": 0, way: 100_000}) for idle in (0.0, 1.0)
+        )
     assert at_once["window"] > rested["window"] >= INITIAL_WINDOW
     assert rested["predicted"] == pytest.approx(rested["seconds"], rel=0.25)
 

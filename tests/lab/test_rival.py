@@ -63,10 +63,10 @@ def test_encoding_is_held_to_the_devices_pace(server: RivalServer, model: Model,
     held = []
 
     class Noting:
-        def hold(self, started_at: Seconds, host_seconds: float) -> None:
-            held.append(host_seconds)
+        def hold(self, started_at: Seconds, seconds: float) -> None:
+            held.append(seconds)
 
-    with rival(server, model, "webp-80", pace=Noting(), host_seconds=0.123) as client:
+    with rival(server, model, "webp-80", pace=Noting(), seconds=0.123) as client:
         answer = client.ask(encode_image("png", pixels[0]))
     assert held == [0.123]
     assert 0 <= answer.encode <= answer.total

@@ -69,6 +69,16 @@ def test_a_small_message_that_was_quick_disproves_a_slow_link() -> None:
     assert median(forecast, 35.0) > 1e6
 
 
+def test_a_small_message_that_was_quick_confirms_the_link_for_as_long_as_it_persists() -> None:
+    forecast = plain()
+    for k in range(40):
+        forecast.observe(20_000, 20_000 * 8 / (2e6 * math.exp(0.5 * (-1) ** k)), at=Seconds(3.0 * k))
+    before = below(forecast, 1e6, 127.0)
+    forecast.observe(1_000, 0.004, at=Seconds(127.0))  # 1.3 Mbit/s at least
+    assert below(forecast, 1e6, 127.0) < before / 5
+    assert below(forecast, 1e6, 127.0) < below(forecast, 1e6, 129.0) < below(forecast, 1e6, 140.0)
+
+
 def test_a_transfer_cut_short_lowers_the_forecast_below_its_bound() -> None:
     forecast = steady(2e6)
     forecast.observe_cut(20_000, 0.8, at=Seconds(31.0))  # slower than 200 kbit/s

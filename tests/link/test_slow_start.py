@@ -15,6 +15,7 @@ from edgent.link.slow_start import (
     SEGMENT_BYTES,
     UNLIMITED,
     CongestionWindow,
+    Window,
     left_by_idling,
     stall,
     unstalled,
@@ -27,17 +28,33 @@ windows = st.integers(min_value=1, max_value=200)
 round_trips = st.floats(min_value=0, max_value=0.3)
 
 
-def sent_segment_by_segment(count: int, byte_time: float, window: int, round_trip: float) -> float:
-    """The oracle: a sender that adds a segment to its window for each acknowledged; when the last is at the far end."""
+def sent_segment_by_segment(
+    count: int, byte_time: float, window: int, round_trip: float, *, headers: bool = False
+) -> float:
+    """The oracle: a sender that adds a segment to its window for each acknowledged; when the last is at the far end.
+
+    With headers an empty segment goes ahead.
+    """
     arrivals: list[float] = []
     free_at, acknowledged = 0.0, 0
-    for index in range(count):
+    for index in range(count + headers):
         while index >= window + 2 * acknowledged:
             free_at = max(free_at, arrivals[acknowledged] + round_trip)
             acknowledged += 1
-        free_at += SEGMENT_BYTES * byte_time
+        free_at += 0.0 if headers and not index else SEGMENT_BYTES * byte_time
         arrivals.append(free_at)
     return arrivals[-1]
+
+
+@given(count=segments, byte_time=byte_times, window=st.integers(2, 200), round_trip=round_trips)
+def test_headers_that_go_ahead_take_a_segment_of_the_window(
+    count: int, byte_time: float, window: int, round_trip: float
+) -> None:
+    size = float(count * SEGMENT_BYTES)
+    simulated = sent_segment_by_segment(count, byte_time, window, round_trip, headers=True)
+    waits = stall(size, byte_time, float(window * SEGMENT_BYTES), round_trip, SEGMENT_BYTES)
+    rounds = math.log2(count / window + 2) + 1
+    assert size * byte_time + waits == pytest.approx(simulated, rel=1e-9, abs=rounds * SEGMENT_BYTES * byte_time)
 
 
 @given(count=segments, byte_time=byte_times, window=windows, round_trip=round_trips)
@@ -94,12 +111,13 @@ def test_a_window_that_is_none_is_refused() -> None:
     byte_time=st.floats(8e-8, 1e-5),
     window=st.floats(1e4, 1e6),
     round_trip=st.floats(0, 0.2),
+    ahead=st.sampled_from([0, SEGMENT_BYTES]),
 )
 def test_what_comes_after_the_last_wait_tells_the_bandwidth(
-    size: float, byte_time: float, window: float, round_trip: float
+    size: float, byte_time: float, window: float, round_trip: float, ahead: int
 ) -> None:
-    seconds = size * byte_time + stall(size, byte_time, window, round_trip)
-    left, rest = unstalled(size, seconds, window, round_trip)
+    seconds = size * byte_time + stall(size, byte_time, window, round_trip, ahead)
+    left, rest = unstalled(size, seconds, window, round_trip, ahead)
     assume(rest > 1e-9)
     assert rest / left == pytest.approx(byte_time, rel=1e-6)
 
@@ -180,7 +198,7 @@ def test_idling_leaves_what_the_kernel_leaves(segments: int, idle: int, timeout:
 def test_the_senders_own_word_replaces_what_was_followed_from_outside() -> None:
     window = CongestionWindow()
     window.sent(3e5, Seconds(0.0), Seconds(0.2), ROUND_TRIP)
-    window.seen(50_000.0, Seconds(5.0))
+    window.seen(Window(size=50_000.0), Seconds(5.0))
     assert window.at(Seconds(5.0), ROUND_TRIP) == 50_000.0
     assert window.bounds(Seconds(5.0), ROUND_TRIP) == (50_000.0, 50_000.0)
 
@@ -189,10 +207,10 @@ def test_what_something_near_by_acknowledges_never_waits_whatever_the_sender_say
     window = CongestionWindow()
     for index in range(4):
         began = Seconds(2.0 * index)
-        window.seen(INITIAL_WINDOW, began)
+        window.seen(Window(size=INITIAL_WINDOW), began)
         window.learn(1e5, 1e5 * RATE, RATE, began_at=began, round_trip=ROUND_TRIP)
         window.sent(1e5, began, Seconds(began + 1e5 * RATE), ROUND_TRIP)
-    window.seen(INITIAL_WINDOW, Seconds(10.0))
+    window.seen(Window(size=INITIAL_WINDOW), Seconds(10.0))
     assert stall(1e5, RATE, window.at(Seconds(10.0), ROUND_TRIP), ROUND_TRIP) == 0
 
 
@@ -219,3 +237,77 @@ def test_a_new_connection_begins_with_ten_segments() -> None:
     window.sent(1e6, Seconds(0.0), Seconds(1.0), ROUND_TRIP)
     window.renew()
     assert window.at(Seconds(1.0), ROUND_TRIP) == INITIAL_WINDOW
+
+
+def told(patience: float = 0.2, *, size: float = 200_000.0, threshold: float = UNLIMITED) -> CongestionWindow:
+    """A window of which its sender has said this, at 0 s."""
+    window = CongestionWindow()
+    window.seen(Window(size=size, threshold=threshold, patience=patience), Seconds(0.0))
+    return window
+
+
+def test_a_message_widens_the_window_no_further_than_the_senders_threshold() -> None:
+    window = told(size=20_000.0, threshold=50_000.0)
+    window.sent(3e5, Seconds(0.0), Seconds(0.2), ROUND_TRIP)
+    assert window.at(Seconds(0.2), ROUND_TRIP) == 50_000.0
+    window = told(size=80_000.0, threshold=50_000.0)
+    window.sent(3e5, Seconds(0.0), Seconds(0.2), ROUND_TRIP)
+    assert window.at(Seconds(0.2), ROUND_TRIP) == 80_000.0
+
+
+@pytest.mark.parametrize(("patience", "left"), [(0.2, 50_000.0), (0.5, 100_000.0), (math.inf, 200_000.0)])
+def test_resting_halves_it_as_often_as_the_senders_patience_ends(patience: float, left: float) -> None:
+    assert told(patience).at(Seconds(0.55), ROUND_TRIP) == left
+
+
+def test_resting_leaves_what_the_sender_says_of_a_way_with_long_packets() -> None:
+    window = CongestionWindow()
+    window.seen(Window(size=400_000.0, least=89_480.0), Seconds(0.0))
+    assert window.at(Seconds(100.0), ROUND_TRIP) == 89_480.0
+    assert window.bounds(Seconds(100.0), ROUND_TRIP) == (89_480.0, UNLIMITED)
+
+
+def test_what_comes_from_the_sender_between_ends_a_rest_and_begins_another() -> None:
+    window = told()
+    window.heard(Seconds(0.4), ROUND_TRIP)
+    window.heard(Seconds(0.4), ROUND_TRIP)
+    window.heard(Seconds(0.1), ROUND_TRIP)  # older
+    assert window.at(Seconds(0.8), ROUND_TRIP) == 50_000.0  # 0.4 s twice; 0.8 s at once would leave 25,000
+
+
+def test_where_the_sender_says_nothing_what_comes_between_changes_nothing() -> None:
+    window, same = CongestionWindow(), CongestionWindow()
+    for each in (window, same):
+        each.sent(3e5, Seconds(0.0), Seconds(0.2), ROUND_TRIP)
+    window.heard(Seconds(0.9), ROUND_TRIP)
+    assert window.at(Seconds(1.0), ROUND_TRIP) == same.at(Seconds(1.0), ROUND_TRIP)
+
+
+@given(sizes=st.lists(st.integers(1, 200), min_size=1, max_size=5), byte_time=st.floats(1e-7, 2e-6))
+def test_bytes_that_queued_lengthen_the_senders_patience(sizes: list[int], byte_time: float) -> None:
+    """The oracle: RFC 6298's mean over the round trips, one for each two segments, each longer than the one before."""
+    window, smoothed = told(size=1e6), 0.0
+    for acknowledgements in sizes:
+        for turn in range(1, acknowledgements + 1):
+            smoothed += (turn * 2 * SEGMENT_BYTES * byte_time - smoothed) / 8
+        size = acknowledgements * 2.0 * SEGMENT_BYTES
+        window.sent(size, Seconds(0.0), Seconds(0.0), ROUND_TRIP, byte_time)
+    timeout, full = 0.24 + smoothed, window.at(Seconds(0.0), ROUND_TRIP)
+    assert window.at(Seconds(timeout * 0.99), ROUND_TRIP) == full
+    assert window.at(Seconds(timeout * 1.01), ROUND_TRIP) == full / 2
+
+
+def test_only_the_last_round_of_a_message_queues() -> None:
+    window = told(size=INITIAL_WINDOW)
+    window.sent(3 * INITIAL_WINDOW + SEGMENT_BYTES, Seconds(0.0), Seconds(0.2), ROUND_TRIP, 1e-5)
+    assert window.at(Seconds(0.2 + 0.25), ROUND_TRIP) < window.at(Seconds(0.2 + 0.23), ROUND_TRIP)
+
+
+def test_who_is_told_learns_only_whether_the_window_is_in_the_way_at_all() -> None:
+    """A window kept while resting would explain these times, but the sender says that it is not."""
+    window = told()
+    for index in range(8):
+        began = Seconds(2.0 * index)
+        window.learn(1e5, 1e5 * RATE + stall(1e5, RATE, 6e4, ROUND_TRIP), RATE, began_at=began, round_trip=ROUND_TRIP)
+        window.sent(1e5, began, Seconds(began + 0.1), ROUND_TRIP)
+    assert window.at(Seconds(100.0), ROUND_TRIP) == INITIAL_WINDOW

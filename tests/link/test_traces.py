@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edgent.errors import InputError
 from edgent.link.generator import generated, varied
-from edgent.link.traces import Trace, load_trace, load_traces, parse_trace
+from edgent.link.traces import Trace, TraceFiles, load_trace, load_traces, parse_trace, trace_files
 from edgent.units import Seconds
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "traces"  # beside the repository
@@ -56,6 +56,7 @@ def test_mahimahi_counts_packets() -> None:
         ("time_ms,bandwidth_kbps\n", "0,1000\n1000,2000\n2000,3000\n"),
         ("time (s), bandwidth (bps)\n", "0,1e6\n1,2e6\n2,3e6\n"),
         ("", "0,1000000\n1,2000000\n2,3000000\n"),
+        ("\ufeffs,Mbit/s\n", "0,1\n1,2\n2,3\n"),  # as spreadsheets write it
     ],
 )
 def test_csv_names_its_units(header: str, rows: str) -> None:
@@ -84,9 +85,16 @@ def test_csv_names_its_units(header: str, rows: str) -> None:
         ("s,Mbit/s\n0,1\n1,nan\n", "line 3: found '1 nan', expected 2 numbers"),
         ("s,Mbit/s\n0,1\n1,fast\n", "line 3"),
         ("s,Mbit/s\n0,1\n1,inf\n", "line 3"),
+        ("s,Mbit/s\n0,1\n1,1e300\n2,1\n", "line 3: found '1 1e300', expected 2 numbers within 1e-30 .. 1e+30"),
+        ("s,Mbit/s\n0,1\n1e308,1\n", "line 3: found '1e308 1'"),
+        ("s,Mbit/s\n0,1\n1,1e-320\n", "line 3: found '1 1e-320'"),
+        (f'[{{"duration_ms": 9, "bandwidth_kbps": 1{"0" * 400}}}]', "sample 1: found bandwidth_kbps 1000"),
+        ('[{"duration_ms": 9, "bandwidth_kbps": 1e999}]', "sample 1: found bandwidth_kbps inf"),
+        ('{"input": "cat.jpg"}\n{"input": "dog.jpg"}\n', "records are for edgent replay"),
+        ("s;Mbit/s\n0;1\n1;1\n", "found 's;Mbit/s', expected numbers in 1 (mahimahi)"),
         ("time,bandwidth\n0,1\n1,1\n", "found a column 'time', expected its unit"),
         ("s,bandwidth\n0,1\n1,1\n", "found a column 'bandwidth', expected its unit"),
-        ("1 2 3\n", "expected 1 (mahimahi), 2 (oboe) or 6 columns"),
+        ("1 2 3\n", "expected numbers in 1 (mahimahi), 2 (oboe) or 6"),
         ("0 1000\n500 900\n", "not Oboe's"),
         ("s,Mbit/s\n0,0\n1,0\n", "nothing ever gets through"),
         ("[1, 2]", "found other JSON"),
@@ -108,23 +116,33 @@ def test_bad_traces_are_refused_in_one_line(text: str, message: str, tmp_path: P
 def test_missing_files_and_empty_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         load_trace(tmp_path / "none")
-    with pytest.raises(InputError, match="empty folder"):
+    with pytest.raises(InputError, match="found no trace in this folder"):
         load_traces([tmp_path])
     with pytest.raises(InputError, match="found no trace"):
         load_traces([])
 
 
-def test_folders_give_their_files_in_order(tmp_path: Path) -> None:
-    for name in ("b", "a", ".hidden"):
+def test_folders_give_what_ends_like_a_trace_in_order_and_count_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / ".git").mkdir()
+    for name in ("b.txt", "a.CSV", "deeper/c.log", ".hidden.txt", ".git/d.txt", "README.md", "deeper/LICENSE"):
         (tmp_path / name).write_text(OBOE)
-    assert [found.name for found in load_traces([tmp_path])] == ["a", "b"]
+    assert [found.name for found in load_traces([tmp_path])] == ["a.CSV", "b.txt", "c.log"]
+    assert trace_files([tmp_path]).ignored == 2
 
 
-def test_values_a_thousand_times_too_large_are_doubted() -> None:
+def test_a_file_that_is_named_is_read_whatever_its_name(tmp_path: Path) -> None:
+    (file := tmp_path / "README").write_text(OBOE)
+    assert trace_files([file, file]) == TraceFiles(files=(file, file), ignored=0)
+    assert [found.name for found in load_traces([file])] == ["README"]
+
+
+@pytest.mark.parametrize("factor", [1000, 0.001])
+def test_values_a_thousand_times_too_large_or_too_small_are_doubted(factor: float) -> None:
     plausible = trace([3e6, 5e6, 0.0])
     assert plausible.doubts == ()
-    (doubt,) = plausible.scaled(1000).doubts
-    assert "units" in doubt and "\n" not in doubt
+    (doubt,) = plausible.scaled(factor).doubts
+    assert f"--scale {1 / factor:g} " in doubt and "\n" not in doubt
 
 
 def test_hours_of_outage_are_doubted_and_can_be_used() -> None:

@@ -48,6 +48,17 @@ def test_a_new_state_is_looked_up_and_within_a_state_nothing_changes() -> None:
     assert controller.configuration == of[3e4]
 
 
+def test_in_the_present_state_another_deadline_has_a_plan_of_its_own() -> None:
+    wide = made(on_a_slow_device(np.random.default_rng(16)), STATES, [0.02, 2.0])
+    controller = Algorithm3(wide, Scripted(), DEADLINE)
+    controller.observe(3e6)
+    for deadline in map(Seconds, (0.02, 0.2, 2.0)):
+        assert controller.at(deadline) == wide.look_up(3e6, deadline)
+    assert controller.at(Seconds(0.02)) != controller.at(Seconds(2.0))
+    with pytest.raises(InputError, match=r"20 ms \.\. 2 s"):
+        controller.at(Seconds(3.0))
+
+
 def test_an_outage_is_a_state_that_the_next_sample_ends() -> None:
     controller = Algorithm3(MAP, Scripted(), DEADLINE)
     before = controller.observe(3e7)

@@ -17,7 +17,7 @@ from edgent.planning.algorithm2 import Recipe, build_map, grid
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.reward import FRACTION, LEXICOGRAPHIC, PERCENT, REWARDS, Reward, find_reward
 from edgent.units import BitsPerSecond, Seconds
-from planning.profiles import DIGEST, profile
+from planning.profiles import profile
 from planning.strategies import branches
 from planning.test_planner import Priced, brute_force, everything
 
@@ -166,13 +166,17 @@ def test_a_bandwidth_that_is_none_is_refused(bandwidth: float) -> None:
 
 def test_a_map_is_for_its_model_and_its_machines() -> None:
     found = small()
-    found.check(DIGEST, DEVICE, EDGE)
+    deadline = Seconds(0.1)
+    found.check(deadline, DEVICE, EDGE)
+    found.check(deadline, DEVICE)
     with pytest.raises(InputError, match="build it again"):
-        found.check("0b" * 32, DEVICE, EDGE)
+        found.check(deadline, profile("board", digest="0b" * 32), EDGE)
     with pytest.raises(InputError, match="device board"):
-        found.check(DIGEST, profile("phone"), EDGE)
+        found.check(deadline, profile("phone"), EDGE)
     with pytest.raises(InputError, match="edge box"):
-        found.check(DIGEST, DEVICE, EDGE.scaled(2.0, "slow-box"))
+        found.check(deadline, DEVICE, EDGE.scaled(2.0, "slow-box"))
+    with pytest.raises(InputError, match=r"10 ms \.\. 500 ms"):
+        found.check(Seconds(0.6), DEVICE, EDGE)
 
 
 def test_a_file_holds_the_same_map(tmp_path: Path) -> None:

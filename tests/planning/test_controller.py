@@ -256,6 +256,28 @@ def test_directions_that_are_alike_fare_as_two_that_happen_to_be_equal() -> None
             assert informed[0] == pytest.approx(informed[1])
 
 
+def test_the_decisive_bandwidth_is_where_the_most_accurate_over_the_link_begins_to_be_in_time() -> None:
+    finite = 0
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        table, seen = Candidates.of(on_a_slow_device(random)), outlook(random)
+        deadline = Seconds(float(10 ** random.uniform(-2, 0)))
+        decisive = Prospects(table).decisive(seen, deadline)
+        best = []
+        for bandwidth in (1e15, decisive * 1.001, decisive * 0.999):
+            way = Predictive.certain(min(bandwidth, 1e15))
+            there = replace(seen, uplink=way, downlink=way)
+            rows = [row for row in range(len(table)) if table.messages[row]]
+            in_time = [row for row in rows if latencies(table, row, there)[0] <= deadline]
+            best.append(max((float(table.accuracy[row]) for row in in_time), default=0.0))
+        if decisive < math.inf:
+            finite += 1
+            assert best[1] >= best[0] - 0.002 - 1e-9 > best[2]
+        else:
+            assert best[0] == 0.0
+    assert finite > 10
+
+
 def test_who_looks_at_the_link_first_never_expects_less() -> None:
     for seed in range(20):
         random = np.random.default_rng(seed)

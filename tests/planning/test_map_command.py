@@ -63,6 +63,15 @@ def test_it_writes_a_state_for_each_trace_and_the_one_without_a_link(given: list
     assert printed == json.loads((tmp_path / "map.json").read_text())
 
 
+def test_what_lies_among_traces_and_is_none_is_counted_and_not_read(given: list[str], tmp_path: Path) -> None:
+    (tmp_path / "traces" / "README.md").write_text("two links")
+    result = CliRunner().invoke(app, [*given, "--states", str(tmp_path / "traces"), "--deadline", "100ms"])
+    assert result.exit_code == 0
+    assert len(ConfigurationMap.load(tmp_path / "map.json").states) == 3
+    (line,) = result.stderr.splitlines()
+    assert "files ignored: 1;" in line and ".csv" in line
+
+
 def test_scaled_traces_have_scaled_states(given: list[str], tmp_path: Path) -> None:
     run(*given, "--states", str(tmp_path / "traces" / "fast.csv"), "--scale", "0.1", "--deadline", "100ms")
     built = ConfigurationMap.load(tmp_path / "map.json")

@@ -75,6 +75,15 @@ def test_a_trace_in_the_wrong_units_is_warned_about(link: Path, machines: tuple[
     assert "warning" in found.stderr and "units mixed up" in found.stderr
 
 
+def test_a_folder_is_read_for_its_traces_and_the_rest_counted_in_a_line(
+    link: Path, machines: tuple[Path, Path]
+) -> None:
+    (link.parent / "README.md").write_text("the link was slow today")
+    found = CliRunner().invoke(app, command(link.parent, machines, "--json"))
+    assert found.exit_code == 0 and json.loads(found.stdout)["traces"] == 1
+    assert found.stderr.startswith("edgent: files ignored: 1;") and len(found.stderr.strip().splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     "more",
     [

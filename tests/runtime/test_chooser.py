@@ -20,8 +20,8 @@ from edgent.runtime.clock import MonotonicClock
 from edgent.runtime.device import Device
 from edgent.runtime.dynamic import Dynamic, chooser_of
 from edgent.runtime.edge import Edge
-from edgent.runtime.linkstate import CALL_BYTES
 from edgent.runtime.messages import PROBE
+from edgent.runtime.way import CALL_BYTES
 from edgent.testing import FakeEngine, FakeLink
 
 DEADLINE = 0.3
@@ -31,7 +31,7 @@ WITHIN = 20.0
 @pytest.fixture(scope="module")
 def scope(model, slow, fast):
     table = Candidates.build(model, slow, fast, calibration_for(model, None))
-    return Scope(candidates=table, deadline=DEADLINE, race=True, margin=lambda _: 0.009)
+    return Scope(candidates=table, device=slow, edge=fast, deadline=DEADLINE, race=True, margin=lambda _: 0.009)
 
 
 def link(bandwidth: float) -> Conditions:
@@ -87,7 +87,7 @@ def test_after_transfers_that_were_all_given_up_the_device_stays_alone_until_one
 
 
 def test_who_goes_by_the_last_transfer_always_wants_a_look(scope):
-    assert Static(scope).wants_look(0.0, link(1e6), DEADLINE)
+    assert Static(scope).decisive(0.0, link(1e6), DEADLINE) == 1e6
 
 
 def test_the_controller_wants_a_look_once_its_knowledge_is_old_and_only_where_the_link_matters(scope):
@@ -97,17 +97,17 @@ def test_the_controller_wants_a_look_once_its_knowledge_is_old_and_only_where_th
         for direction in ("up", "down"):
             chooser.observe(crossed(2e6 * random.lognormal(0, 1.0), 3.0 * turn, direction=direction))
     seen_at = 3.0 * 59
-    assert not chooser.wants_look(seen_at, link(2e6), DEADLINE)
-    assert chooser.wants_look(seen_at + 30.0, link(2e6), 0.02)
+    assert chooser.decisive(seen_at, link(2e6), DEADLINE) is None
+    assert 0 < chooser.decisive(seen_at + 30.0, link(2e6), 0.02) < 1e9
     patient = 3600.0
     assert chooser.choose(seen_at + 30.0, link(2e6), patient).configuration.device_only
-    assert not chooser.wants_look(seen_at + 30.0, link(2e6), patient)
+    assert chooser.decisive(seen_at + 30.0, link(2e6), patient) is None
 
 
-@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize("wanted", [1e6, None])
 def test_an_idle_link_is_measured_if_the_chooser_wants_a_look(model, slow, fast, monkeypatch, wanted):
     class Asked(Static):
-        def wants_look(self, now, conditions, deadline):
+        def decisive(self, now, conditions, deadline):
             asked.append(now)
             return wanted
 
@@ -122,13 +122,39 @@ def test_an_idle_link_is_measured_if_the_chooser_wants_a_look(model, slow, fast,
         assert until(lambda: channel.calls.count(PROBE) > before) if wanted else channel.calls.count(PROBE) == before
 
 
+def test_before_a_request_that_is_expected_one_message_up_tells_whether_the_link_is_fast_enough(
+    model, slow, fast, monkeypatch
+):
+    class Asked(Static):
+        def decisive(self, now, conditions, deadline):
+            return 1e6
+
+    class Probed(FakeLink):
+        def call(self, method, message, timeout):
+            if method == PROBE:
+                probes.append((timeout, len(message)))
+            return super().call(method, message, timeout)
+
+    monkeypatch.setattr(watch, "STALE", 60.0)
+    probes = []
+    channel = Probed(Edge(model, profiles=[fast]).service.methods())
+    with Device(model, channel=channel, deadline=DEADLINE, device_profile=slow, environment=Asked) as device:
+        assert device.wait_ready(WITHIN)
+        probes.clear()
+        for _ in range(8):
+            device.infer(np.zeros(model.inputs[0].shape, np.float32))
+            time.sleep(0.4)
+    looks = [size for timeout, size in probes if timeout < 0.1]
+    assert 0 < len(looks) <= 5
+    assert all(3_000 < size < 6_000 for size in looks)  # 34 ms at 1 Mbit/s
+
+
 def test_a_look_is_asked_for_by_the_deadline_that_requests_have(model, slow, fast, monkeypatch):
     """Not by the device's: with that much time nobody may need the edge at all."""
 
     class Asked(Static):
-        def wants_look(self, now, conditions, deadline):
+        def decisive(self, now, conditions, deadline):
             asked.append(deadline)
-            return False
 
     for name, seconds in {"STALE": 0.05, "ASK": 0.05, "IDLE": 60.0}.items():
         monkeypatch.setattr(watch, name, seconds)
@@ -196,8 +222,8 @@ def test_a_chooser_of_ones_own_is_told_the_transfers_and_asked_for_each_plan(mod
 class Held:
     """A device that really is as slow as its profile says."""
 
-    def hold(self, started_at, host_seconds):
-        time.sleep(max(0.0, started_at + host_seconds - MonotonicClock().now()))
+    def hold(self, started_at, seconds):
+        time.sleep(max(0.0, started_at + seconds - MonotonicClock().now()))
 
 
 def until(condition) -> bool:

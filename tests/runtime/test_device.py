@@ -10,6 +10,7 @@ import pytest
 
 from edgent.codec import decode_pixels, encode_image, normalise
 from edgent.errors import EdgeError, InputError, RefusedError
+from edgent.link.slow_start import Window
 from edgent.model import load
 from edgent.planning.plan import STAGES, Configuration
 from edgent.runtime import messages as m
@@ -177,7 +178,7 @@ def test_a_link_that_went_silent_while_it_was_measured_is_measured_again_when_it
 
 
 def test_requests_are_planned_with_what_the_senders_tcp_may_have_under_way(made, link, monkeypatch):
-    monkeypatch.setattr(link, "window", lambda: 43_440.0)
+    monkeypatch.setattr(link, "window", lambda: Window(size=43_440.0))
     device = made()
     assert device.wait_ready(WITHIN)
     assert device.conditions.uplink.window == 43_440.0
@@ -328,8 +329,8 @@ def test_everything_the_device_computes_is_held_to_its_pace(model, made, slow, i
     held = []
 
     class Noted:
-        def hold(self, started_at, host_seconds):
-            held.append(host_seconds)
+        def hold(self, started_at, seconds):
+            held.append(seconds)
 
     device = made(deadline=10.0, pace=Noted())
     device.wait_ready(WITHIN)

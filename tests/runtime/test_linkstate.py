@@ -8,9 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgent.link import TransferModel
+from edgent.link.forecast import LinkForecast
+from edgent.link.slow_start import Window
 from edgent.link.transfer import CALL_TIME
 from edgent.runtime.linkstate import LinkState
 from edgent.runtime.remote import Timed
+from edgent.runtime.way import CALL_BYTES, TIMING_ERROR
 
 
 def timed(up: float, down: float = 0.0, *, sent=0, received=0, queue=0.0, at=1.0) -> Timed:
@@ -71,6 +74,32 @@ def test_a_short_answer_that_had_to_wait_for_a_processor_does_not_slow_the_link(
     before = state.conditions(1.0).downlink.bandwidth
     state.observe(timed(0.001, 0.010, sent=3_000, received=40))
     assert state.conditions(1.0).downlink.bandwidth == before
+
+
+def test_a_short_answer_tells_that_something_gets_through_and_nothing_else():
+    state = LinkState()
+    fast = timed(0.01, 0.08, sent=100_000, received=1_000_000)
+    state.observe_probes(timed(0.001, sent=3), fast, fast)
+    (up, down) = state.observe(timed(0.030, 0.015, sent=300, received=40, at=2.0))
+    assert (up.direction, up.size, up.seconds) == ("up", 300, 0.0)
+    assert (down.direction, down.seconds, down.at) == ("down", 0.0, 2.0)
+
+
+def test_answers_of_few_bytes_keep_the_downlink_known():
+    """Else it would be forgotten between probes, and a device left alone for fear of an outage."""
+    state, downlink = LinkState(), LinkForecast(timing_error=TIMING_ERROR, message_bytes=CALL_BYTES)
+    probe = timed(0.1, 0.1, sent=50_000, received=50_000, at=0.0)
+    answers = [timed(0.005, sent=2_500, received=40, at=float(second)) for second in range(1, 120)]
+    heard = [state.observe_probes(timed(0.0, sent=3), probe, probe), *map(state.observe, answers)]
+    for event in (event for events in heard for event in events if event.direction == "down"):
+        downlink.observe(event.size, event.seconds, event.at)
+    assert downlink.predictive(120.0).chance_above(1e5) > 0.99
+
+
+def test_all_bytes_of_a_long_answer_tell_the_bandwidth_since_its_headers_come_before():
+    link, state = TransferModel(bandwidth=1e6, reply_bytes=120), LinkState(round_trip=0.0)
+    state.observe(timed(0.5, link.downlink(10_000.0), sent=50_000, received=10_000))
+    assert state._down.estimate.bandwidth == pytest.approx(1e6, rel=0.001)
 
 
 def test_a_request_that_never_came_back_lowers_the_estimate_and_never_raises_it():
@@ -191,7 +220,7 @@ def test_waiting_for_acknowledgements_is_not_taken_for_slow_calls():
 
 def test_a_request_is_planned_with_the_window_that_the_kernel_tells():
     state = rested(LinkState(bandwidth=5e7, round_trip=0.04), 100_000)
-    state.rested(72_400.0, 60.0)
+    state.rested(Window(size=72_400.0), 60.0)
     assert state.conditions(60.0).uplink.window == 72_400.0
     state.rested(None, 61.0)
     assert state.conditions(61.0).uplink.window < 72_400.0  # followed from there on
@@ -201,11 +230,83 @@ def test_with_the_kernels_word_the_first_message_after_a_rest_tells_the_bandwidt
     state = LinkState(round_trip=0.04, downlink=5e7)
     for turn in range(6):
         exchange = called(SLOW_START, 300_000, CALL_TIME, at=2.0 * (turn + 1))
-        state.observe(dataclasses.replace(exchange, window=SLOW_START.window))
+        state.observe(dataclasses.replace(exchange, window=Window(size=SLOW_START.window)))
     assert state.conditions(30.0).uplink.bandwidth == pytest.approx(5e7, rel=0.05)
+
+
+@pytest.mark.parametrize("late", [0.015, 0.020, 0.025, 0.030])
+def test_after_a_late_message_a_longer_one_tells_that_the_link_is_faster_even_if_it_waited(late):
+    """A third as fast and no waiting takes as long as waiting; but here it is known how often it waited."""
+    state = LinkState(round_trip=0.04, downlink=5e7)
+    quick = dataclasses.replace(SLOW_START, window=math.inf)
+    state.observe(called(quick, 300_000, CALL_TIME, at=0.5))
+    state.observe(called(quick, 30_000, CALL_TIME + late, at=0.8))
+    assert state.conditions(1.0).uplink.bandwidth < 2.1e7
+    exchange = called(SLOW_START, 300_000, CALL_TIME, at=2.0)
+    state.observe(dataclasses.replace(exchange, window=Window(size=SLOW_START.window)))
+    assert state.conditions(30.0).uplink.bandwidth > 3e7  # what the last of it surely had, timed to 8 ms
+
+
+@pytest.mark.parametrize("off", [0.93, 1.07])
+def test_a_message_that_ends_near_the_end_of_a_round_says_nothing_by_one_wait_more_or_less(off):
+    state = LinkState(round_trip=0.04, downlink=5e7)
+    state.observe(called(dataclasses.replace(SLOW_START, window=math.inf), 300_000, CALL_TIME, at=0.5))
+    exchange = called(dataclasses.replace(SLOW_START, window=33_000.0 * off), 97_000, CALL_TIME, at=2.0)
+    state.observe(dataclasses.replace(exchange, window=Window(size=33_000.0)))
+    assert state.conditions(3.0).uplink.bandwidth == pytest.approx(5e7, rel=0.01)
 
 
 def test_a_new_connection_starts_slowly_again():
     state = rested(LinkState(bandwidth=5e7, round_trip=0.04), 100_000)
     state.reconnected()
     assert state.conditions(24.0).uplink.window == 14_480.0
+
+
+def answered(size: int, window: float, *, at: float, told: bool = True, silence: float = math.inf) -> Timed:
+    """An answer that took what the model says of this window, with the edge's word on it, and what TCP here says."""
+    link = dataclasses.replace(SLOW_START, window=window)
+    return dataclasses.replace(
+        timed(link.uplink(0.0), link.downlink(float(size)), received=size, at=at),
+        edge_window=Window(size=window, threshold=60_000.0) if told else None,
+        window=Window(size=14_480.0, silence=silence),
+    )
+
+
+def test_an_answer_is_planned_with_what_the_edge_said_of_its_window_and_what_came_after():
+    state = LinkState(bandwidth=5e7, round_trip=0.04)
+    state.observe(answered(100_000, 30_000.0, at=2.0))
+    assert state.conditions(2.0).downlink.window == 60_000.0  # by what the answer added, up to the threshold
+    assert state.conditions(2.1).downlink.window == 60_000.0
+    assert state.conditions(2.3).downlink.window == 30_000.0
+    assert state.conditions(60.0).downlink.window == 14_480.0
+    assert state.conditions(60.0).uplink.window == 14_480.0
+
+
+def test_what_tcp_here_heard_of_the_edge_meanwhile_ends_its_rest():
+    state = LinkState(bandwidth=5e7, round_trip=0.04)
+    state.observe(answered(100_000, 30_000.0, at=2.0))
+    state.rested(Window(size=14_480.0, silence=0.1), 2.3)
+    assert state.conditions(2.3).downlink.window == 60_000.0
+
+
+def test_an_edge_that_says_nothing_is_followed_from_outside():
+    told, silent = (LinkState(bandwidth=5e7, round_trip=0.04) for _ in range(2))
+    for state in (told, silent):
+        state.observe(answered(100_000, 14_480.0, at=2.0, told=state is told))
+    assert silent.conditions(2.0).downlink.window == 114_480.0
+    assert told.conditions(2.0).downlink.window == 60_000.0
+
+
+def test_with_the_edges_word_the_first_answer_after_a_rest_tells_the_bandwidth():
+    state = LinkState(round_trip=0.04)
+    state.observe(called(dataclasses.replace(SLOW_START, window=math.inf), 300_000, 0.0, at=0.5))
+    for turn in range(6):
+        state.observe(answered(300_000, 14_480.0, at=2.0 * (turn + 1)))
+    assert state.conditions(30.0).downlink.bandwidth == pytest.approx(5e7, rel=0.05)
+
+
+def test_a_renewed_connection_is_planned_with_a_fresh_window_whatever_the_edge_said():
+    state = LinkState(bandwidth=5e7, round_trip=0.04)
+    state.observe(answered(100_000, 30_000.0, at=2.0))
+    state.reconnected()
+    assert state.conditions(2.0).downlink.window == 14_480.0

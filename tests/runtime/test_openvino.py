@@ -87,9 +87,9 @@ def test_its_profile_books_every_layer_and_names_the_engine() -> None:
 
 
 @installed
-def test_no_latency_model_is_fitted_on_it() -> None:
+def test_no_latency_model_is_fitted_on_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="onnxruntime"):
-        Bench(OpenVinoEngine()).time(0, 1e7)
+        Bench(OpenVinoEngine(), tmp_path).time(0, 1e7)
 
 
 @installed

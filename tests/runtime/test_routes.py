@@ -12,7 +12,7 @@ from edgent.runtime.workbench import Workbench
 
 
 class Impatient:
-    def hold(self, started_at, host_seconds):
+    def hold(self, started_at, seconds):
         """Nothing is held."""
 
 

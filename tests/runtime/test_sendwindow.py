@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import socket
 import sys
 
 import pytest
 
+from edgent.link.slow_start import UNLIMITED, Window
+from edgent.runtime import messages as m
+from edgent.runtime import sendwindow, wire
 from edgent.runtime.edge import Edge
 from edgent.runtime.remote import RemoteEdge
 from edgent.runtime.sendwindow import SendWindow
+from edgent.runtime.transport import Unary
 from edgent.runtime.wire import GrpcChannel
+from edgent.testing import FakeLink
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says so")
 
@@ -21,6 +28,12 @@ def listener():
         yield made
 
 
+def found(host: str, port: int) -> SendWindow:
+    window = SendWindow(host, port)
+    window.look()
+    return window
+
+
 def initial(connection: socket.socket) -> float:
     return 10.0 * connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
 
@@ -29,52 +42,87 @@ def initial(connection: socket.socket) -> float:
 def test_a_fresh_connection_may_send_ten_segments(listener, host):
     port = listener.getsockname()[1]
     with socket.create_connection(("127.0.0.1", port)) as connection:
-        assert SendWindow(host, port).read() == initial(connection)
+        assert found(host, port).read().size == initial(connection)
 
 
 def test_over_ipv6_too():
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
         port = listener.getsockname()[1]
         with socket.create_connection(("::1", port)) as connection:
-            assert SendWindow("[::1]", port).read() == initial(connection)
+            assert found("[::1]", port).read().size == initial(connection)
 
 
 def test_a_window_that_was_used_is_wider(listener):
     with socket.create_connection(listener.getsockname()) as connection:
-        before = SendWindow(*listener.getsockname()).read()
+        before = found(*listener.getsockname()).read()
         peer, _ = listener.accept()
         with peer:
             for _ in range(40):
                 connection.sendall(bytes(1 << 16))
                 assert peer.recv(1 << 16, socket.MSG_WAITALL)
-            assert SendWindow(*listener.getsockname()).read() > before
+            assert found(*listener.getsockname()).read().size > before.size
 
 
 def test_without_a_connection_nothing_is_known(listener):
-    assert SendWindow(*listener.getsockname()).read() is None
-    assert SendWindow("no-such-host.invalid", 1).read() is None
+    assert found(*listener.getsockname()).read() is None
+    assert found("no-such-host.invalid", 1).read() is None
 
 
 def test_of_two_connections_to_one_peer_nobody_can_tell_which_is_meant(listener):
-    window = SendWindow(*listener.getsockname())
     with socket.create_connection(listener.getsockname()):
         with socket.create_connection(listener.getsockname()):
+            window = found(*listener.getsockname())
             assert window.read() is None
+        assert window.read() is None  # nor which of them has ended
+        window.look()
         assert window.read() is not None
 
 
 def test_a_connection_that_ended_tells_nothing_and_the_next_one_is_found(listener):
-    window = SendWindow(*listener.getsockname())
     with socket.create_connection(listener.getsockname()):
+        window = found(*listener.getsockname())
         assert window.read() is not None
     assert window.read() is None
     with socket.create_connection(listener.getsockname()):
+        assert window.read() is None
+        window.look()
         assert window.read() is not None
 
 
+def files_searched(monkeypatch) -> list[int]:
+    """A list that grows with each search through the open files."""
+    searched, files = [], sendwindow._open_files
+    monkeypatch.setattr(sendwindow, "_open_files", lambda: searched.append(1) or files())
+    return searched
+
+
+@pytest.mark.parametrize("connections", [0, 1, 2])
+def test_the_open_files_are_searched_once_whatever_is_found(listener, monkeypatch, connections):
+    searched = files_searched(monkeypatch)
+    with contextlib.ExitStack() as stack:
+        for _ in range(connections):
+            stack.enter_context(socket.create_connection(listener.getsockname()))
+        window = SendWindow(*listener.getsockname())
+        for _ in range(10):
+            window.look()
+            window.read()
+        assert len(searched) == 1
+        window.forget()
+        window.look()
+        assert len(searched) == 2
+
+
+def test_where_the_platform_tells_nothing_nothing_is_searched(listener, monkeypatch):
+    searched = files_searched(monkeypatch)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with socket.create_connection(listener.getsockname()):
+        assert found(*listener.getsockname()).read() is None
+    assert not searched
+
+
 def test_looking_neither_closes_a_file_nor_makes_it_non_blocking(listener):
-    window = SendWindow(*listener.getsockname())
     with socket.create_connection(listener.getsockname()) as connection:
+        window = found(*listener.getsockname())
         socket.setdefaulttimeout(5.0)
         try:
             assert window.read() is None
@@ -90,7 +138,51 @@ def test_the_connection_that_grpc_made_is_found(model, fast):
         try:
             assert channel.window() is None  # it connects at the first call
             RemoteEdge(channel).probe(0, 0, 10.0)
-            assert channel.window() > 10_000
-            assert RemoteEdge(channel).probe(10, 0, 10.0).window > 10_000
+            assert channel.window().size > 10_000
+            assert RemoteEdge(channel).probe(10, 0, 10.0).window.size > 10_000
         finally:
             channel.close()
+
+
+def test_an_edge_says_its_window_with_an_answer_of_more_than_a_packet(edge, channel):
+    remote = RemoteEdge(channel)
+    assert remote.probe(0, 100, 10.0).edge_window is None
+    told = remote.probe(0, 100_000, 10.0).edge_window
+    assert told.size >= told.least > 10_000
+    assert told.patience >= 0.2 and told.silence == math.inf
+
+
+def test_of_two_callers_each_is_told_of_its_own_connection(edge, channel):
+    other = GrpcChannel(edge.address, max_message=edge.service.max_message)
+    try:
+        for _ in range(20):
+            RemoteEdge(channel).probe(0, 400_000, 10.0)
+        used, fresh = (RemoteEdge(each).probe(0, 100_000, 10.0).edge_window for each in (channel, other))
+        assert used.size > fresh.size
+    finally:
+        other.close()
+
+
+def test_a_caller_of_no_known_kind_is_told_nothing():
+    assert wire._send_window("unix:/run/edge.sock").read() is None
+    assert repr(wire._send_window("ipv6:%5B::1%5D:40312")) == "<SendWindow to ::1:40312>"
+
+
+@pytest.mark.parametrize("word", ["", "many", "1 2 3", "1 2 3 4 5", "-1 0 0 1", "0 0 200000 1", "1 0 0 0", "1e4 0 0 1"])
+def test_an_edge_whose_word_nobody_understands_has_said_nothing(word):
+    def answer(_message, call):
+        call.set_headers({m.TIMES_US: "1 2", m.WINDOW: word})
+        return b""
+
+    timed = RemoteEdge(FakeLink({m.PROBE: Unary(answer=answer)})).probe(0, 0, 1.0)
+    assert timed.edge_window is None
+    assert (timed.queue, timed.middle) == (1e-6, 2e-6)
+
+
+def test_nought_stands_for_no_threshold_and_for_a_window_that_is_kept():
+    def answer(_message, call):
+        call.set_headers({m.WINDOW: "43440 0 0 14480"})
+        return b""
+
+    timed = RemoteEdge(FakeLink({m.PROBE: Unary(answer=answer)})).probe(0, 0, 1.0)
+    assert timed.edge_window == Window(size=43_440.0, threshold=UNLIMITED, patience=math.inf, least=14_480.0)

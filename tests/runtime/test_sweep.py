@@ -31,8 +31,8 @@ SMALL = 1e7
 
 
 @pytest.fixture(scope="module")
-def bench() -> Bench:
-    return Bench(Engine())
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return Bench(Engine(), tmp_path_factory.mktemp("bench"))
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +67,11 @@ def test_the_kernels_of_a_specimen_add_up_to_its_run(bench: Bench) -> None:
     assert all(seconds > 0 for seconds in timed.times)
 
 
+def test_a_bench_leaves_its_folder_empty(tmp_path: Path) -> None:
+    Bench(Engine(), tmp_path).time(3, SMALL)
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_sweep_goes_on_where_it_was_interrupted(bench: Bench, tmp_path: Path) -> None:
     checkpoint = Checkpoint(path=tmp_path / "unfinished", head="this machine")
     checkpoint.read()
@@ -91,7 +96,10 @@ def test_a_sweep_that_is_killed_goes_on_and_loses_nothing(tmp_path: Path) -> Non
     """A real process, ended by SIGKILL. What it had timed is more than the next run's budget, and is all taken over."""
     output, unfinished = tmp_path / "machine.json", tmp_path / "machine.json.unfinished"
     verb = [sys.executable, "-m", "edgent", "profile", "-o", str(output), "--budget"]
-    with subprocess.Popen([*verb, "60s"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}  # what a killed process leaves goes with the test's folder
+    with subprocess.Popen(
+        [*verb, "60s"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+    ) as process:
         while process.poll() is None and not (unfinished.exists() and unfinished.read_text().count("\n") > 20):
             time.sleep(0.02)
         process.kill()
@@ -105,7 +113,9 @@ def test_a_sweep_that_is_killed_goes_on_and_loses_nothing(tmp_path: Path) -> Non
     assert found.seconds == pytest.approx(sum(kept))
 
 
-def test_a_sweep_that_is_interrupted_says_so_in_a_line_and_keeps_what_it_timed(tmp_path: Path) -> None:
+def test_a_sweep_that_is_interrupted_says_so_in_a_line_and_leaves_what_it_timed_and_nothing_else(
+    tmp_path: Path,
+) -> None:
     output, unfinished = tmp_path / "machine.json", tmp_path / "machine.json.unfinished"
     heeded = ("env", "--default-signal=INT")  # what runs in the background of a script ignores it
     verb = [*heeded, sys.executable, "-m", "edgent", "profile", "-o", str(output), "--budget", "60s"]
@@ -119,6 +129,8 @@ def test_a_sweep_that_is_interrupted_says_so_in_a_line_and_keeps_what_it_timed(t
     assert "interrupted" in said.decode()
     assert "Traceback" not in said.decode()
     assert unfinished.read_text().count("\n") > 2
+    left = [path for path in tmp_path.iterdir() if path.name != ".ses"]  # ONNX Runtime's, of every process
+    assert left == [unfinished]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +184,7 @@ def test_what_is_no_sweep_of_this_machine_is_refused(text: str, tmp_path: Path) 
         Checkpoint(path=path, head="this machine").read()
 
 
-def test_a_clock_that_jumps_leaves_no_sample_that_time_cannot_have() -> None:
+def test_a_clock_that_jumps_leaves_no_sample_that_time_cannot_have(tmp_path: Path) -> None:
     """Readings that jump by an hour, both ways: such runs are left out, and the sweep ends."""
     jumps = itertools.cycle([0.0] * 40 + [3600.0] + [0.0] * 40 + [-3600.0])
     now = [0.0]
@@ -181,7 +193,7 @@ def test_a_clock_that_jumps_leaves_no_sample_that_time_cannot_have() -> None:
         now[0] += 1e-3 + next(jumps)
         return now[0]
 
-    timed = sweep(Bench(Engine(), clock), budget=0.5)
+    timed = sweep(Bench(Engine(), tmp_path, clock), budget=0.5)
     found = [sample for one in samples(timed) for sample in one]
     assert all(0 < sample.seconds < 3600 and all(map(math.isfinite, sample.slowness)) for sample in found)
 

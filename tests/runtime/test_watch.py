@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from edgent.runtime.watch import ASK, IDLE, RARELY, RETRY, STALE, Task, Watch
+from edgent.runtime.watch import ASK, IDLE, LEAD, RARELY, RETRY, STALE, Task, Watch
 
 
 def connected(*, measures=True) -> Watch:
@@ -103,3 +104,70 @@ def test_while_requests_are_answered_the_link_is_measured_rarely_and_soon_after_
     assert busy == [pytest.approx(10.0 + RARELY)]
     assert measured_at[1] == pytest.approx(10.0 + 1.5 * RARELY + STALE, abs=0.2)
     assert len(measured_at) > 10
+
+
+def rhythmic(*, period: float = 2.0, requests: int = 5) -> Watch:
+    """The last request came at 20 s, and nothing else happened since."""
+    watch = connected()
+    for turn in range(requests):
+        watch.requested(20.0 - period * (requests - 1 - turn))
+    watch.heard(20.0, telling=True)
+    return watch
+
+
+def test_just_before_a_request_that_is_expected_the_link_is_looked_at():
+    watch = rhythmic()
+    assert watch.next(21.0) == pytest.approx(22.0 - LEAD)
+    assert watch.next(22.0 - LEAD) is Task.LOOK
+
+
+def test_who_wakes_too_late_for_a_look_waits_for_the_next_request():
+    watch = rhythmic()
+    watch.heard(21.99)
+    assert watch.next(21.99) == pytest.approx(24.0 - LEAD, abs=IDLE)
+    watch.heard(24.0 - LEAD)
+    assert watch.next(24.0 - LEAD) is Task.LOOK
+
+
+def test_looks_take_no_more_than_their_share_of_the_time():
+    watch, looks = rhythmic(), []
+    for tenth in range(200, 1200):
+        at = tenth / 10
+        watch.heard(at)
+        if tenth % 20 == 0:
+            watch.requested(at)
+        if watch.next(at) is Task.LOOK:
+            looks.append(at)
+            watch.looked(at, 0.1)
+    assert 10 < len(looks) <= 100 * 0.02 / 0.1 + 1
+
+
+def test_a_look_that_nobody_would_plan_by_is_offered_before_the_next_request_again():
+    watch = rhythmic()
+    watch.declined(22.0 - LEAD)
+    watch.requested(22.0)
+    watch.heard(22.0)
+    assert watch.next(22.0) == pytest.approx(24.0 - LEAD, abs=IDLE)
+
+
+def test_requests_in_quick_succession_leave_no_time_for_looks():
+    watch = rhythmic(period=0.15)
+    watch.heard(20.0)
+    assert watch.next(20.0) == 20.0 + IDLE
+
+
+def test_looks_one_way_do_not_spare_the_rare_measuring_of_both():
+    watch = rhythmic()
+    measured = []
+    for tenth in range(200, 1000):
+        at = tenth / 10
+        watch.heard(at)
+        if tenth % 20 == 0:
+            watch.requested(at)
+        if (task := watch.next(at)) is Task.LOOK:
+            watch.looked(at, 0.04)
+        elif task is Task.MEASURE:
+            measured.append(at)
+            watch.measured(at, 0.1)
+    assert np.diff(measured) == pytest.approx(RARELY, abs=0.2)
+    assert len(measured) == 3

@@ -86,7 +86,7 @@ def test_a_device_without_its_edge_answers_and_finds_it_within_two_seconds_of_it
 
     image = encode_image("png", np.zeros((32, 32, 3), np.uint8))
     port = free_port()
-    pace = Emulated(1.0, "slow")  # else it learns how fast this machine is, and prefers itself
+    pace = Emulated("slow")  # else it learns how fast this machine is, and prefers itself
     with Device(model, edge=f"127.0.0.1:{port}", deadline=0.3, device_profile=slow, bandwidth=1e8, pace=pace) as device:
         assert not device.wait_ready(0.5)
         assert device.infer(image).record.why == "edge not there"
@@ -162,7 +162,8 @@ def test_grpc_is_asked_to_end_a_call_before_its_time_is_over_since_it_ends_late(
     served.start()
     channel = GrpcChannel(served.address, max_message=MAX)
     try:
-        assert 4.0 < float(channel.call(method, b"", 5.0).body) < 4.9992  # to the next millisecond
+        # From a second on gRPC tells the time that is left no nearer than in steps of 10 ms.
+        assert 0 < float(channel.call(method, b"", 0.9).body) < 0.899
     finally:
         channel.close()
         served.stop()

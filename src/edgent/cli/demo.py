@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from edgent.cli import show
+from edgent.cli.emulated import HiddenSeed
 from edgent.cli.options import AsJson
 
 
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE")] = Path("report.html"),
     unplug: Annotated[bool, typer.Option("--unplug", help="Cut the link half-way.")] = False,
+    hidden_seed: HiddenSeed = 0,
     picture: Annotated[Path | None, typer.Option("--picture", metavar="FILE", help="Its plots as one SVG.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -26,7 +28,7 @@ def demo(
     show.check_output(output)
     show.check_output(picture)
     with show.live_progress() as progress:
-        result = run_demo(DemoOptions(unplug=unplug), progress=progress)
+        result = run_demo(DemoOptions(unplug=unplug, hidden_seed=hidden_seed), progress=progress)
     report.write(result, output)
     if picture is not None:
         report.write_picture(demo_picture(result), picture)

@@ -11,6 +11,7 @@ import typer
 from edgent.cli import show
 from edgent.cli.options import AsJson, CalibrationFile, Codecs, Direction, Exits, ModelName, parse_direction
 from edgent.cli.profiles import read_profile
+from edgent.cli.traces import read_traces
 from edgent.errors import InputError
 from edgent.units import format_bandwidth, format_duration, parse_bandwidth, parse_delay, parse_duration
 
@@ -70,17 +71,13 @@ def configuration_map(
 
 
 def _bandwidths(traces: list[Path], scale: float, grid: str) -> tuple[float, ...]:
-    from edgent.link.traces import load_traces
-
     if bool(traces) == bool(grid):
         raise InputError("expected either --states with traces or --grid LOW,HIGH,N, as --grid 50kbps,10Mbps,64")
     if grid and scale != 1:
         raise InputError(f"--scale {scale:g}: is for the traces of --states; scale the grid's bandwidths themselves")
     if grid:
         return _grid(grid)
-    loaded = [trace.scaled(scale) for trace in load_traces(traces)]
-    show.warn(*(doubt for trace in loaded for doubt in trace.doubts))
-    return tuple(trace.mean for trace in loaded)
+    return tuple(trace.mean for trace in read_traces(traces, scale))
 
 
 def _grid(text: str) -> tuple[float, ...]:

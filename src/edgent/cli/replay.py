@@ -9,6 +9,7 @@ import typer
 
 from edgent.cli import show
 from edgent.cli.options import AsJson, CalibrationFile, Codecs, Deadline, Direction, Exits, parse_direction
+from edgent.cli.traces import read_traces
 from edgent.units import format_duration, parse_duration
 
 if TYPE_CHECKING:
@@ -65,8 +66,7 @@ def replay(
         race=race,
         reward=find_reward(reward),
     )
-    links = tuple(trace.scaled(scale) for trace in _links(traces, candidates))
-    show.warn(*(doubt for link in links for doubt in link.doubts))
+    links = read_traces(traces, scale, lambda file: _link(file, candidates))
     with show.progress("replaying") as progress:
         report = run(request, links, done=lambda count: progress(count, len(links)))
     if as_json:
@@ -79,15 +79,11 @@ def _slowed(profile: Profile, factor: float) -> Profile:
     return profile if factor == 1 else profile.scaled(factor, f"{factor:g} times slower")
 
 
-def _links(paths: list[Path], candidates: Candidates) -> tuple[Trace, ...]:
-    from edgent.link.traces import load_traces
+def _link(file: Path, candidates: Candidates) -> Trace:
+    from edgent.link.traces import load_trace
     from edgent.replay.records import is_records, load_records
 
-    return tuple(
-        link
-        for path in paths
-        for link in ((load_records(path, candidates),) if is_records(path) else load_traces([path]))
-    )
+    return load_records(file, candidates) if is_records(file) else load_trace(file)
 
 
 def _print(report: Report) -> None:

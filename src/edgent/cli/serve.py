@@ -32,7 +32,9 @@ from edgent.units import format_duration, parse_bandwidth, parse_delay, parse_du
 if TYPE_CHECKING:
     from edgent.latency import Profile
     from edgent.model import Model
+    from edgent.planning.configuration_map import ConfigurationMap
     from edgent.runtime.answer import Answer
+    from edgent.runtime.chooser import Environment
     from edgent.runtime.device import Device
     from edgent.runtime.engine import Engine
 
@@ -87,6 +89,9 @@ def run(
     environment: Annotated[
         str, typer.Option(help="The link: static (as the last transfer found it) or dynamic (followed).")
     ] = "static",
+    states: Annotated[
+        Path | None, typer.Option("--map", metavar="FILE", help="Follow it with a map of `edgent map` (Algorithm 3).")
+    ] = None,
     calibration: CalibrationFile = None,
     direction: Direction = "any",
     exit: Exits = None,
@@ -109,6 +114,7 @@ def run(
     if step and not emulate:
         raise InputError("--throttle slows an emulated device down: name one with --emulate")
     show.check_output(records)
+    plans_by = _environment(environment, states, edge)
     files = list(_files(inputs))
     loaded = _load(model, edge)
     runner = make_engine(engine, threads)
@@ -129,7 +135,7 @@ def run(
         round_trip=parse_delay(rtt) if rtt else None,
         engine=runner,
         require_edge=require_edge,
-        environment=environment,  # type: ignore[arg-type]  # the device refuses any other
+        environment=plans_by,
         direction=parse_direction(direction),
         exits=exit or None,
         codecs=codec or None,
@@ -149,12 +155,16 @@ def run(
 
 
 def own_profile(model: Model, engine: Engine) -> Profile:
-    """This machine's profile of a model: measured once, then kept by digest, engine and threads."""
+    """This machine's profile of a model: measured once, then kept by digest, engine, threads and our version.
+
+    Another version may time other codecs.
+    """
+    from edgent import __version__
     from edgent.latency import Profile
     from edgent.model.weights import cache_folder
     from edgent.runtime.profiler import profile as measure
 
-    name = f"{model.digest[:32]}-{engine.name.replace(' ', '-')}-{engine.threads}.json"
+    name = f"{model.digest[:32]}-{engine.name.replace(' ', '-')}-{engine.threads}-{__version__}.json"
     kept = cache_folder() / "profiles" / name
     if kept.is_file():
         try:
@@ -166,6 +176,16 @@ def own_profile(model: Model, engine: Engine) -> Profile:
     kept.parent.mkdir(parents=True, exist_ok=True)
     made.save(kept)
     return made
+
+
+def _environment(name: str, states: Path | None, edge: str) -> Environment | ConfigurationMap:
+    if states is None:
+        return name  # type: ignore[return-value]  # the device refuses any other
+    from edgent.planning.configuration_map import ConfigurationMap
+
+    if name != "dynamic" or not edge:
+        raise InputError(f"--map {states}: is for an edge on a moving link: add --edge and --environment dynamic")
+    return ConfigurationMap.load(states)
 
 
 def _load(model: str, edge: str) -> Model:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from edgent.codec import Calibration
 from edgent.demo.methods import planners, promise
 from edgent.demo.values import OURS, DemoOptions
-from edgent.lab.emulation import EmulatedDevice, emulated_profile
+from edgent.lab.emulation import Account
+from edgent.lab.hidden import HiddenDevice
 from edgent.lab.machines import DeviceProcess, DeviceSettings
 from edgent.lab.runs import Setup
 from edgent.latency import Profile
@@ -29,16 +30,18 @@ class Beside:
         alone_suffices: share of cells in which nothing promises a better accuracy in time than the device alone.
         plans: of each cell, by bandwidth and deadline.
         totals: live latencies of the last exit on the device alone.
+        account: how well this machine stood in for it.
     """
 
     name: str
     alone_suffices: float
     plans: Mapping[tuple[float, float], Plan]
     totals: tuple[float, ...]
+    account: Account
 
 
 def beside(
-    device: EmulatedDevice,
+    board: HiddenDevice,
     model: Model,
     host: Profile,
     calibration: Calibration | None,
@@ -49,7 +52,7 @@ def beside(
     """The second device.
 
     Args:
-        device: the second one.
+        board: the second one.
         model: what is run.
         host: this machine's profile, and so the edge's.
         calibration: of the model.
@@ -57,25 +60,27 @@ def beside(
         options: of the demo.
         settings: of the first device's process.
     """
-    table = Candidates.build(model, emulated_profile(host, device), host, calibration, source="image")
+    table = Candidates.build(model, board.profile, host, calibration, source="image")
     methods = planners(table)
     cells = [(bandwidth, deadline) for bandwidth in options.bandwidths for deadline in options.deadlines]
     plans = {cell: methods[OURS].plan(found[cell[0]], Seconds(cell[1]), room=ROOM) for cell in cells}
     alone = {cell: methods["device-only"].plan(found[cell[0]], Seconds(cell[1]), room=ROOM) for cell in cells}
+    totals, account = _alone(model, replace(settings, board=board), options.samples)
     return Beside(
-        name=f"{device}; here {device.factor_on(host):.3g} times slower than this machine's profile",
+        name=str(board),
         alone_suffices=sum(promise(alone[cell]) >= promise(plans[cell]) - TOLERANCE for cell in cells) / len(cells),
         plans=plans,
-        totals=_alone(model, replace(settings, emulated=device), options.samples),
+        totals=totals,
+        account=account,
     )
 
 
-def _alone(model: Model, settings: DeviceSettings, samples: int) -> tuple[float, ...]:
-    """Live latencies of the last exit, all of it on the device."""
+def _alone(model: Model, settings: DeviceSettings, samples: int) -> tuple[tuple[float, ...], Account]:
+    """Live latencies of the last exit, all of it on the device, and how well its pace was kept."""
     last = max(model.branches, key=lambda branch: branch.exit)
     whole = len(last.layers)
     setup = Setup(configuration=Configuration(exit=last.exit, upload_cut=whole, download_cut=whole))
     with DeviceProcess(settings) as process:
         process.connect("", None)
         (live,) = process.run([setup], samples, [1.0])
-    return live.totals
+        return live.totals, process.account()

@@ -8,7 +8,8 @@ DEADLINES = tuple(ms / 1e3 for ms in (20, 25, 40, 63, 100, 160, 250, 400, 630, 1
 RULE = (
     "Cells: five bandwidths of equal ratios from 50 kbit/s to 20 Mbit/s, each with 20 ms and every second of ISO 3's "
     "preferred numbers R10 from 25 ms to 1 s: the half between which the exits lie of a device whose whole network "
-    "takes 110 ms. With the other half, and 90, 100 and 112 ms, a third of the cells were borderline."
+    "takes 110 ms. With the other half, and 90, 100 and 112 ms, a third of the cells were borderline. The device's "
+    "hidden factors move its exits, perhaps onto a deadline: those cells are borderline too."
 )
 
 BORDER = 0.05

@@ -12,6 +12,7 @@ from edgent.demo.words import (
     ahead_in_words,
     chosen_in_words,
     confirmation,
+    emulated_in_words,
     knobs,
     other_device,
     unplugged_in_words,
@@ -30,10 +31,7 @@ def print_result(result: DemoResult, console: Console) -> None:
     console.print(f"In the other {tied} of {len(result.points)} cells all methods are equal (the report has them).\n")
     console.print(_overall(result))
     outage = "" if result.unplugged is None else f"Unplugged. {unplugged_in_words(result.unplugged)}"
-    emulated = (
-        f"Emulated: the link, and the device, {result.host.device}. {result.host.overruns} of {result.host.pieces} "
-        f"pieces of work overran. Accuracies: {result.data}. Took {result.seconds:.0f} s."
-    )
+    emulated = f"{emulated_in_words(result)} Accuracies: {result.data}. Took {result.seconds:.0f} s."
     sentences = (verdict(result), confirmation(result), knobs(result), other_device(result), outage, emulated)
     console.print("\n" + "\n".join(filter(None, sentences)))
 
@@ -62,15 +60,15 @@ def _cells(points: list[Point]) -> Table:
 
 
 def _overall(result: DemoResult) -> Table:
-    table = _table("All cells")
+    table = _table("Accuracy in time over all cells, % (95 % intervals)")
     table.add_column("method")
-    for title in ("accuracy in time", "95 % interval", "deadlines met", "p50", "p95", "edgent ahead by, points"):
-        table.add_column(title, justify="right")
+    for title in ("all cells", "interval", "deadlines met", "p50", "p95", "edgent ahead by, points"):
+        table.add_column(title, justify="right", no_wrap=True)
     for name, each in result.overall.items():
         table.add_row(
             name,
-            f"{each.accuracy_in_time * 100:.1f} %",
-            f"{each.low * 100:.1f} .. {each.high * 100:.1f} %",
+            f"{each.accuracy_in_time * 100:.1f}",
+            f"{each.low * 100:.1f} .. {each.high * 100:.1f}",
             f"{each.deadlines_met * 100:.1f} %",
             format_duration(each.median),
             format_duration(each.high_latency),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 from edgent.demo.result import DemoResult
-from edgent.demo.words import chosen_in_words
+from edgent.demo.words import chosen_in_words, emulated_in_words
 from edgent.planning.plan import Plan
 from edgent.report import Section, paragraph, table
 from edgent.units import format_bandwidth, format_duration
@@ -25,7 +25,7 @@ def other_device_section(result: DemoResult) -> Section:
         f"{beside.name}. Alone it takes {statistics.median(beside.totals) * 1e3:.1f} ms (live, median of "
         f"{len(beside.totals)}; the deadlines begin at {format_duration(min(options.deadlines))}). In "
         f"{beside.alone_suffices * 100:.0f} % of the cells no plan promises a better accuracy in time than the device "
-        "alone; a plan with the edge is only faster there."
+        f"alone; a plan with the edge is only faster there. Overruns: {beside.account}."
     )
     head = ("deadline", *(format_bandwidth(b) for b in options.bandwidths))
     return Section(title=title, parts=(paragraph(text), table(head, rows)))
@@ -41,8 +41,9 @@ def trust(result: DemoResult) -> Section:
     errors = result.prediction_errors
     off = (
         f"Prediction: over {len(errors)} live configurations the planned latency was off by "
-        f"{statistics.median(errors) * 100:.1f} % in the median and {max(errors) * 100:.1f} % at the most (right by "
-        "construction in the emulated device's own parts)."
+        f"{statistics.median(errors) * 100:.1f} % in the median and {max(errors) * 100:.1f} % at the most. The "
+        "planner had the device's profile, not the factors that perturb it; a part takes the sum of its layers there, "
+        "on a real board only about that."
         if errors
         else "Nothing was predicted."
     )
@@ -61,11 +62,10 @@ def emulation(result: DemoResult) -> Section:
     words = (
         "Real: the network and its measured accuracy, the images, the edge process, the device process, gRPC and TCP "
         "between them, every inference.",
-        f"Emulated device: {host.device}. Everything it computes (image decoding, codecs, layers) returns no earlier "
-        "than that factor times what this machine's profile says. One constant factor does not make a real board: "
+        emulated_in_words(result),
+        "Everything it computes (image decoding, codecs, layers) returns no earlier than this machine's profiled time "
+        "x the board's factor x the hidden one of that layer type, codec or step x jitter. That makes no real board: "
         "between networks the true factor differs by two and more.",
-        f"Overruns: {host.overruns} of {host.pieces} pieces of work took the host longer than the emulated device "
-        f"should need, by {host.worst_overrun * 1e3:.1f} ms at the most.",
         "Emulated link: a proxy in user space, the same rate in both directions, packet headers counted, "
         f"{format_duration(result.options.round_trip)} round trip. It ends TCP on both sides, so slow start after "
         "idling, loss and retransmission do not show. The device is told neither bandwidth nor round trip: it measures "

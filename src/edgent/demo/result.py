@@ -13,6 +13,7 @@ from edgent.demo.methods import PLANNED
 from edgent.demo.outage import Unplugged
 from edgent.demo.paired import Comparison
 from edgent.demo.values import OURS, Cell, Chosen, DemoOptions
+from edgent.lab.emulation import Account
 from edgent.lab.runs import Decision, Measured, Setup
 from edgent.planning.knobs import RACE
 from edgent.units import BitsPerSecond
@@ -85,18 +86,14 @@ class Host:
         machine: in words.
         engine: what ran the graphs.
         device: the emulated device in words.
-        pieces: pieces of work that were held to the device's pace.
-        overruns: those that took the host longer than the device should need.
-        worst_overrun: seconds.
+        account: how well this machine kept its pace.
         commands: that repeat what is shown.
     """
 
     machine: str
     engine: str
     device: str
-    pieces: int
-    overruns: int
-    worst_overrun: float
+    account: Account
     commands: tuple[str, ...] = ()
 
 
@@ -179,7 +176,13 @@ class DemoResult:
             "is_evidence": self.is_evidence,
             "knobs": {knob: known(share) for knob, share in self.knobs.items()},
             "unplugged": None if self.unplugged is None else self.unplugged.document(),
+            "emulated": {"device": self.host.device, **self._overruns()},
         }
+
+    def _overruns(self) -> dict[str, float | None]:
+        account = self.host.account
+        worst = known(account.worst * 1e3, 3)
+        return {"pieces": account.pieces, "overran": account.overran, "worst_overrun_ms": worst}
 
     def page(self) -> Page:
         """The report."""

@@ -23,7 +23,8 @@ from edgent.demo.outage import Unplugged
 from edgent.demo.result import DemoResult, Host
 from edgent.demo.rivals import Rivals
 from edgent.demo.values import DemoOptions, Live
-from edgent.lab.emulation import EmulatedDevice, emulated_profile, find_device
+from edgent.lab.emulation import Account, find_device
+from edgent.lab.hidden import HiddenDevice, hidden_device
 from edgent.lab.link import ShapedLink
 from edgent.lab.machines import DeviceProcess, DeviceSettings, ServerProcess
 from edgent.latency import Profile
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PROFILE_SECONDS = 6.0
-
-Overruns = tuple[int, int, float]
 
 
 def run_demo(options: DemoOptions, *, progress: Progress) -> DemoResult:
@@ -53,20 +52,20 @@ def run_demo(options: DemoOptions, *, progress: Progress) -> DemoResult:
     """
     began = time.perf_counter()
     model, images = load(options.model), test_images()
-    device, also = find_device(options.device), find_device(options.also)
+    named = find_device(options.device), find_device(options.also)
     host, calibration = _profile(model, images[0], progress), calibration_for(model)
-    table = Candidates.build(model, emulated_profile(host, device), host, calibration, source="image")
+    board, also = (hidden_device(host, model, device, seed=options.hidden_seed) for device in named)
+    table = Candidates.build(model, board.profile, host, calibration, source="image")
     rivals = Rivals.of(model, calibration)
     settings = DeviceSettings(
         model=options.model,
-        host_profile=host.to_json(),
-        emulated=device,
+        board=board,
         calibration=None if calibration is None else calibration.to_json(),
         inputs=images,
     )
     stage = Stage(options, Methods.of(table, Kinds.of(model)), rivals, progress)
-    live, unplugged, overruns = _play(stage, options, host, settings)
-    progress(f"the device {also.name}", 0, 1)
+    live, unplugged, account = _play(stage, options, host, settings)
+    progress(f"the device {options.also}", 0, 1)
     found = {cell.bandwidth: cell.conditions for cell in live.cells}
     second = beside(also, model, host, calibration, found, options, settings)
     judge = Judge(live, rivals)
@@ -76,7 +75,7 @@ def run_demo(options: DemoOptions, *, progress: Progress) -> DemoResult:
         model=model.name,
         digest=model.digest,
         data=calibration.data if calibration is not None else "unknown",
-        host=_host(host, device, overruns, options),
+        host=_host(host, board, account, options),
         points=points,
         overall=judge.overall(points),
         compared=judge.compared(points),
@@ -101,7 +100,7 @@ def test_images() -> tuple[bytes, ...]:
 
 def _play(
     stage: Stage, options: DemoOptions, host: Profile, settings: DeviceSettings
-) -> tuple[Live, Unplugged | None, Overruns]:
+) -> tuple[Live, Unplugged | None, Account]:
     """Edge, rival, links and device are there; everything live happens here."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgent-demo-")))
@@ -113,7 +112,7 @@ def _play(
         stage.device = stack.enter_context(DeviceProcess(settings))
         live = stage.run_all()
         unplugged = stage.unplug() if options.unplug else None
-        return live, unplugged, stage.device.overruns()
+        return live, unplugged, stage.device.account()
 
 
 def _profile(model: Model, image: bytes, progress: Progress) -> Profile:
@@ -126,17 +125,16 @@ def _profile(model: Model, image: bytes, progress: Progress) -> Profile:
     return profile(model, Engine(threads=1), source=image, budget=_PROFILE_SECONDS, progress=told)
 
 
-def _host(host: Profile, device: EmulatedDevice, overruns: Overruns, options: DemoOptions) -> Host:
-    pieces, overran, worst = overruns
+def _host(host: Profile, board: HiddenDevice, account: Account, options: DemoOptions) -> Host:
+    seed = f" --hidden-seed {options.hidden_seed}"
     return Host(
         machine=host.machine,
         engine=f"{host.engine}, {host.threads} thread",
-        device=f"{device}; here {device.factor_on(host):.3g} times slower than this machine's profile",
-        pieces=pieces,
-        overruns=overran,
-        worst_overrun=worst,
+        device=str(board),
+        account=account,
         commands=(
-            f"edgent demo{' --unplug' if options.unplug else ''} --output report.html",
+            f"edgent demo{' --unplug' if options.unplug else ''}{seed} --output report.html",
+            f"edgent profile {options.model} --emulate {options.device}{seed} -o device.json",
             f"edgent profile {options.model} -o host.json",
             f"edgent serve {options.model} --profile host.json",
         ),

@@ -25,6 +25,7 @@ class DemoOptions:
         unplug: cut the link half-way through a run of requests as well.
         device: the emulated device.
         also: a second one, reported beside it.
+        hidden_seed: of both devices' hidden factors.
         bandwidths: bits per second, both directions; each is a link state.
         deadlines: seconds.
         round_trip: of the link.
@@ -36,6 +37,7 @@ class DemoOptions:
     unplug: bool = False
     device: str = "paper-pi3-resident"
     also: str = "pi-3b+"
+    hidden_seed: int = 0
     bandwidths: tuple[float, ...] = BANDWIDTHS
     deadlines: tuple[float, ...] = DEADLINES
     round_trip: Seconds = Seconds(0.005)

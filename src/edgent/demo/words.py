@@ -45,7 +45,7 @@ def ahead_in_words(compared: Comparison | None) -> str:
     if compared is None:
         return ""
     ahead, low, high = (value * 100 for value in (compared.ahead, compared.low, compared.high))
-    return f"{ahead:+.1f} ({low:+.1f} .. {high:+.1f})"
+    return f"{ahead:+z.1f} ({low:+z.1f} .. {high:+z.1f})"
 
 
 def confirmation(result: DemoResult) -> str:
@@ -70,6 +70,15 @@ def other_device(result: DemoResult) -> str:
         return ""
     share = result.beside.alone_suffices * 100
     return f"No plan promises more than the device alone in {share:.0f} % of the cells on {result.beside.name}."
+
+
+def emulated_in_words(result: DemoResult) -> str:
+    """What the device is, what its planner knows of it, and how well this machine stood in for it."""
+    return (
+        f"Emulated: the link, and the device, {result.host.device}. Its planner never sees these factors: it knows the "
+        "device by what profiling through the emulation finds, of everything the median of some jittered runs, and by "
+        f"its records. Overruns: {result.host.account}."
+    )
 
 
 def unplugged_in_words(run: Unplugged) -> str:

@@ -9,13 +9,11 @@ from dataclasses import fields
 
 from edgent.codec import Calibration
 from edgent.errors import EdgentError
-from edgent.lab.emulation import Emulated, emulated_profile
-from edgent.lab.hidden import hidden_device
+from edgent.lab.emulation import Account
 from edgent.lab.machines import DeviceSettings
 from edgent.lab.paper import paper_dynamic
 from edgent.lab.rival import Rival, encoding_seconds, preprocessing_of
 from edgent.lab.runs import Decision, Measured, Request, Setup
-from edgent.latency import Profile
 from edgent.model import load
 from edgent.planning.conditions import ALONE, Conditions
 from edgent.planning.plan import Configuration, Stages
@@ -36,13 +34,7 @@ class Bench:
 
     def __init__(self, settings: DeviceSettings) -> None:
         self._model = load(settings.model)
-        host, emulated = Profile.from_json(settings.host_profile), settings.emulated
-        if settings.hidden is None:
-            self._profile, self._table = emulated_profile(host, emulated), host
-            self._pace = Emulated(emulated.factor_on(host), emulated.name)
-        else:
-            device = hidden_device(host, self._model, emulated, seed=settings.hidden)
-            self._profile, self._table, self._pace = device.profile, device.table, device.pace()
+        self._board, self._pace = settings.board, settings.board.pace()
         self._calibration = Calibration.from_json(settings.calibration) if settings.calibration else None
         self._settings = settings
         self._engine = Engine()
@@ -57,8 +49,8 @@ class Bench:
             self._model,
             edge=edge or None,
             deadline=_USUAL,
-            device_profile=self._profile,
-            host_profile=self._table,
+            device_profile=self._board.profile,
+            host_profile=self._board.table,
             calibration=self._calibration,
             engine=self._engine,
             pace=self._pace,
@@ -118,7 +110,7 @@ class Bench:
                 codec=codec,
                 preprocessing=preprocessing_of(self._model),
                 pace=self._pace,
-                host_seconds=encoding_seconds(self._table, codec),
+                seconds=encoding_seconds(self._board.table, codec),
             )
             self._rivals[codec].ask(self._picture(0))  # connects, and warms both sides
 
@@ -127,9 +119,9 @@ class Bench:
         found = None if self._device is None else self._device.conditions
         return ALONE if found is None else found
 
-    def overruns(self) -> tuple[int, int, float]:
-        """See `DeviceProcess.overruns`."""
-        return self._pace.holds, self._pace.overruns, self._pace.worst_overrun
+    def account(self) -> Account:
+        """See `DeviceProcess.account`."""
+        return self._pace.account
 
     def close(self) -> None:
         """Ends everything."""
@@ -144,7 +136,7 @@ class Bench:
 
     def _environment(self) -> Environment | MakeChooser:
         named = self._settings.environment
-        return paper_dynamic(self._profile) if named == "paper-dynamic" else named
+        return paper_dynamic if named == "paper-dynamic" else named
 
     def _input(self, turn: int) -> Input:
         """The same for every setup, so that their latencies are of the same inputs."""

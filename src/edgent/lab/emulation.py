@@ -1,9 +1,8 @@
-"""Slow devices, emulated: work returns no earlier than a factor times what this machine's profile says it takes.
+"""Slow devices, emulated: work returns no earlier than a table says it takes on them.
 
-The factor multiplies the *profiled* time, a table made before, never the time that the work took now: a host's own
-speed wanders by 1.1-1.9 times, and a factor of 100 would make that the device's. So the emulated device is as steady
-as a table can be, and right by construction in its own parts: what it shows is the link, the edge and the plan. Where
-the host needed longer than promised, that is an *overrun*; they are counted, to be printed.
+The table is this machine's *profile*, made before, times factors; never the time that the work took now is multiplied:
+a host's own speed wanders by 1.1-1.9 times, and a factor of 100 would make that the device's. Where the host needed
+longer than promised, that is an *overrun*; they are counted, to be printed.
 
 One constant factor does not make a real board: what is known of its range stands beside it, and is to be printed
 wherever such a device is used. `edgent.lab.hidden` makes devices of it whose layers differ, as a board's do.
@@ -156,17 +155,37 @@ class Throttle:
             raise InputError(f"throttling by {self.factor!r} after {self.after!r} s: expected positive, finite numbers")
 
 
-def accounted(pieces: int, overran: int, worst: float) -> str:
-    """How well a machine stood in for a slower one, in words; `worst` in seconds."""
-    by = f", by {format_duration(worst)} at most" if overran else ""
-    return f"of {pieces} pieces of work this machine finished {overran} later than the device would have{by}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """How well a machine stood in for a slower one.
+
+    Attributes:
+        pieces: Of work that were held to its pace.
+        overran: How many of them this machine finished later than the slow one would have.
+        worst: Seconds by which at the most.
+    """
+
+    pieces: int = 0
+    overran: int = 0
+    worst: float = 0.0
+
+    def __add__(self, other: Account) -> Account:
+        return Account(
+            pieces=self.pieces + other.pieces,
+            overran=self.overran + other.overran,
+            worst=max(self.worst, other.worst),
+        )
+
+    def __str__(self) -> str:
+        by = f", by {format_duration(self.worst)} at most" if self.overran else ""
+        late = f"this machine finished {self.overran} later than the device would have{by}"
+        return f"of {self.pieces} pieces of work {late}"
 
 
 class Emulated:
     """The pace of a slow device (see `edgent.runtime.pace.Pace`); thread-safe.
 
     Args:
-        factor: How many times slower than this machine's profile; see `EmulatedDevice.factor_on`.
         name: Of the device, for reports.
         jitter: Standard deviation of the logarithm of each piece's time.
         throttle: When and by how much it slows down; None: it does not.
@@ -177,7 +196,6 @@ class Emulated:
 
     def __init__(
         self,
-        factor: float,
         name: str,
         *,
         jitter: float = 0.0,
@@ -186,11 +204,8 @@ class Emulated:
         clock: Clock | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        if not 0 < factor < float("inf"):
-            raise InputError(f"factor {factor!r} is not a positive, finite number")
         if not 0 <= jitter < float("inf"):
             raise InputError(f"jitter {jitter!r} is not a finite number, 0 or more")
-        self.factor = factor
         self.name = name
         self._clock = clock or MonotonicClock()
         self._sleep = sleep
@@ -199,23 +214,7 @@ class Emulated:
         self._throttle = throttle
         self._computed = 0.0
         self._free_at = -math.inf
-        self._holds = self._overruns = 0
-        self._worst = 0.0
-
-    @property
-    def holds(self) -> int:
-        """Pieces of work so far."""
-        return self._holds
-
-    @property
-    def overruns(self) -> int:
-        """How many of them this machine finished later than the slow device would have."""
-        return self._overruns
-
-    @property
-    def worst_overrun(self) -> Seconds:
-        """By how much at the most."""
-        return Seconds(self._worst)
+        self._account = Account()
 
     @property
     def computed(self) -> Seconds:
@@ -223,33 +222,30 @@ class Emulated:
         return Seconds(self._computed)
 
     @property
-    def account(self) -> str:
-        """How well this machine stood in for the device, in words."""
-        return accounted(self._holds, self._overruns, self._worst)
+    def account(self) -> Account:
+        """How well this machine stood in for the device so far."""
+        return self._account
 
-    def hold(self, started_at: Seconds, host_seconds: float) -> None:
-        """Returns at `started_at` + factor * `host_seconds`, or at once if that is over: an overrun.
+    def hold(self, started_at: Seconds, seconds: float) -> None:
+        """Returns `seconds` after `started_at`, or at once if that is over: an overrun.
 
         Jitter and throttling come on top. The device computes one thing at a time: work that begins while other work
         still runs ends no earlier than that does, and its own time later. What is shorter than a time slice goes
         between, and delays what begins later.
 
-        Work that takes no time by the profile is free on the emulated device too, and not counted.
+        Work that takes no time by the table is free on the emulated device too, and not counted.
         """
-        if host_seconds <= 0:
+        if seconds <= 0:
             return
         with self._lock:
-            takes = self._takes(host_seconds)
+            takes = self._takes(seconds)
             until = (started_at if takes < SLICE else max(started_at, self._free_at)) + takes
             self._free_at = max(started_at, self._free_at) + takes
             late = self._clock.now() - until
-            self._holds += 1
-            self._overruns += late > 0
-            self._worst = max(self._worst, late)
+            self._account += Account(pieces=1, overran=int(late > 0), worst=max(0.0, late))
         self._wait(until)
 
-    def _takes(self, host_seconds: float) -> float:
-        seconds = self.factor * host_seconds
+    def _takes(self, seconds: float) -> float:
         if self._jitter:
             seconds *= self._random.lognormvariate(0.0, self._jitter)
         if self._throttle is not None and self._computed >= self._throttle.after:
@@ -267,6 +263,4 @@ class Emulated:
                 self._sleep(0)  # lets other threads run
 
     def __repr__(self) -> str:
-        overruns = f"{self._overruns} of {self._holds} overran"
-        worst = f", by {format_duration(self._worst)} at most" if self._overruns else ""
-        return f"<Emulated {self.name}, {self.factor:.3g} times slower: {overruns}{worst}>"
+        return f"<Emulated {self.name}: {self._account}>"

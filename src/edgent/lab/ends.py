@@ -19,12 +19,11 @@ from typing import Any
 
 from edgent.lab.emulation import Emulated
 from edgent.latency import Profile
-from edgent.link import TransferModel
 from edgent.link.slow_start import UNLIMITED
 from edgent.model import load
 from edgent.runtime.clock import MonotonicClock
 from edgent.runtime.edge import Edge
-from edgent.runtime.linkstate import LinkState
+from edgent.runtime.linkstate import LinkState, total
 from edgent.runtime.remote import RemoteEdge
 from edgent.runtime.sounding import sound
 from edgent.runtime.wire import GrpcChannel
@@ -66,22 +65,27 @@ class NearEnd:
         }
 
     def transfer(self, idle: float, up: int, down: int) -> dict[str, float]:
-        """A transfer after resting, in the direction that has bytes: its seconds, predicted, and without slow start."""
+        """A transfer after resting, in the direction that has bytes: its seconds, predicted, and without slow start.
+
+        Downwards that is the whole exchange, with the call that asks for the bytes; the edge's own time is in neither.
+        """
         time.sleep(idle)
         self._link.rested(self._remote.channel.window(), now := self._clock.now())
         known = self._link.conditions(now)
         assert known is not None, "sound first"
         timed = self._remote.probe(up, down, _TIMEOUT)
         self._link.observe(timed)
-        way, size, seconds = (known.downlink, down, timed.downlink) if down else (known.uplink, up, timed.uplink)
-        predict = TransferModel.downlink if down else TransferModel.uplink
-        predicted, plain = (predict(model, float(size)) for model in (way, replace(way, window=UNLIMITED)))
+        seconds, way = (total(timed), known.downlink) if down else (timed.uplink, known.uplink)
+        predicted, plain = (
+            known.uplink.uplink(0.0) + model.downlink(float(down)) if down else model.uplink(float(up))
+            for model in (way, replace(way, window=UNLIMITED))
+        )
         return {"seconds": seconds, "predicted": predicted, "plain": plain, "window": way.window}
 
 
 def _serve(host: str, model: str = "b-alexnet", profile: str = "") -> None:
     profiles = [Profile.load(profile)] if profile else []
-    pace = Emulated(1.0, profiles[0].emulated or profiles[0].machine) if profiles else None
+    pace = Emulated(profiles[0].emulated or profiles[0].machine) if profiles else None
     with Edge(load(model), host=host, port=0, profiles=profiles, pace=pace) as edge:
         _say({"address": edge.address})
         sys.stdin.read()  # until the owner closes it

@@ -1,6 +1,7 @@
 """Emulated devices that do not leak their table: each layer type is faster or slower than the board's usual factor.
 
-A device emulated by one factor is the planner's own table times a number: predictions about it cannot fail. So here a
+The one way to make an emulated device that runs: the demo, the benchmarks and `--emulate` all make it here. One that is
+emulated by one factor is the planner's own table times a number: predictions about it cannot fail. So here a
 *hidden* factor for each layer type, each codec and each step of image preparation, drawn once from a seed, perturbs the
 table that the pace follows. The planner never sees that table. It gets what a profiler on the device would have found,
 medians of jittered times, and whatever its records tell it.
@@ -55,7 +56,7 @@ class HiddenDevice:
     def pace(self, throttle: Throttle | None = None) -> Emulated:
         """Its pace, for work stated by `table`."""
         name = f"{self.device.name}, hidden factors of seed {self.seed}"
-        return Emulated(1.0, name, jitter=self.jitter, throttle=throttle, seed=self.seed)
+        return Emulated(name, jitter=self.jitter, throttle=throttle, seed=self.seed)
 
     def __str__(self) -> str:
         return (

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.errors import EdgentError
-from edgent.lab.emulation import EmulatedDevice
+from edgent.lab.emulation import Account
+from edgent.lab.hidden import HiddenDevice
 from edgent.lab.runs import Decision, Measured, Request, Setup
 from edgent.planning.candidates import Direction
 from edgent.planning.conditions import Conditions
@@ -98,31 +99,27 @@ class ServerProcess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceSettings:
-    """What a device process needs; files, so that little has to be pickled.
+    """What a device process needs.
 
     Attributes:
         model: names or files.
-        host_profile: of this machine, as JSON.
-        emulated: what it stands for.
+        board: what it stands for.
         calibration: of the model, as JSON.
         inputs: asked in turn: files of pictures, or tensors.
         direction: which cuts its own plans may have.
         codecs: that its own plans may use; None: all.
         environment: how its own plans follow the link.
         race: whether it starts a local branch where the edge is late.
-        hidden: seed of its layers' hidden factors; None: one factor for all.
     """
 
     model: str
-    host_profile: str
-    emulated: EmulatedDevice
+    board: HiddenDevice
     calibration: str | None
     inputs: tuple[bytes | NDArray[np.float32], ...]
     direction: Direction = "any"
     codecs: tuple[str, ...] | None = None
     environment: Literal["static", "dynamic", "paper-dynamic"] = "static"
     race: bool = True
-    hidden: int | None = None
 
 
 class DeviceProcess:
@@ -196,9 +193,9 @@ class DeviceProcess:
         found: Conditions = self._ask("conditions")
         return found
 
-    def overruns(self) -> tuple[int, int, float]:
-        """Pieces of work held to the pace, those that came too late for it, and the worst of them in seconds."""
-        counted: tuple[int, int, float] = self._ask("overruns")
+    def account(self) -> Account:
+        """How well this machine stood in for the device so far."""
+        counted: Account = self._ask("account")
         return counted
 
     def _ask(self, what: str, *arguments: object, within: float = _ANSWER) -> Any:

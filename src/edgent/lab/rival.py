@@ -159,7 +159,7 @@ class Rival:
         codec: Image codec; "source" sends the picture's own bytes.
         preprocessing: Of the model: what is encoded has the model's size.
         pace: The device's, so that encoding is as slow as everything on it.
-        host_seconds: What encoding takes on this machine by its profile: see `encoding_seconds`.
+        seconds: What encoding takes by the device's table: see `encoding_seconds`.
         timeout: Seconds to wait for an answer.
         clock: The device's own.
     """
@@ -171,7 +171,7 @@ class Rival:
         codec: str,
         preprocessing: Preprocessing,
         pace: Pace | None = None,
-        host_seconds: float = 0.0,
+        seconds: float = 0.0,
         timeout: float = 30.0,
         clock: Clock | None = None,
     ) -> None:
@@ -182,7 +182,7 @@ class Rival:
         self._codec = codec
         self._preprocessing = preprocessing
         self._pace = pace or OwnPace()
-        self._host_seconds = host_seconds
+        self._seconds = seconds
         self._timeout = timeout
         self._clock = clock or MonotonicClock()
         self._socket: socket.socket | None = None
@@ -196,7 +196,7 @@ class Rival:
         """
         started_at = self._clock.now()
         coded = self._encoded(picture)
-        self._pace.hold(started_at, self._host_seconds)
+        self._pace.hold(started_at, self._seconds)
         encoded_at = self._clock.now()
         scores = np.frombuffer(self._exchange(coded), dtype=np.float32)
         total = Seconds(self._clock.now() - started_at)

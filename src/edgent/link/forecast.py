@@ -9,7 +9,8 @@ Transfers come in as they end, or as they are given up; out comes the distributi
 Three things keep it honest:
 
 - A transfer timed within its timing error tells only between which bounds the link is; it is heard if it disproves
-  what is believed, and else left out. So small messages neither inflate nor ruin the forecast.
+  what is believed, and else left out. So small messages neither inflate nor ruin the forecast. But nothing arrives
+  early: as surely as the link persists, it is no slower than the lower bound.
 - A transfer that was cut short tells only that the link was slower than so. Where that was to be expected it is nothing
   new; where it was hardly possible an outage has begun; between both it counts as the median of what was thought
   possible below that bound.
@@ -40,6 +41,7 @@ Floats = NDArray[np.float64]
 _TELLING = 4  # timing errors that a transfer must last to tell a bandwidth within a quarter
 _LATE = 2  # timing errors by which a message may now and then be late, whatever the link
 _HARDLY, _LIKELY = 0.01, 0.5
+_TIMED = 0.99  # how sure a clock is
 _GAP_GAIN = 0.1
 _BELIEF = 10.0  # samples that the model's own weights count for
 _FADING = 0.99
@@ -76,6 +78,7 @@ class LinkForecast:
         self._error, self._factor, self._extra = timing_error, header_factor, message_bytes
         self._outages, self._persistence = Outages(), Persistence()
         self._at = self._drawn_at = -math.inf  # of the last sample, and of the last that told something of its run
+        self._floor, self._floor_at = 0.0, -math.inf  # what the link was no slower than, and when
         self._gap = 0.0  # usual time between the latter
         self._compared: tuple[Floats, Floats] | None = None  # quantiles that the next sample falls among, their counts
         self._seen = np.zeros((2, _MODEL.size))  # where the link was likely drawn anew, and where it persisted
@@ -107,6 +110,7 @@ class LinkForecast:
         if seconds > _TELLING * self._error:
             return self._take(bits / seconds, at)
         at_least = bits / (max(seconds, 0.0) + self._error)
+        self._floor, self._floor_at = at_least, at
         late = seconds - _LATE * self._error
         at_most = bits / late if late > 0 else math.inf
         believed = self.detector.level
@@ -161,9 +165,13 @@ class LinkForecast:
         inner = np.maximum(mixture_quantiles(*mixed), NOTHING)
         counts = self._seen[int(persists > _LIKELY)]
         self._compared = inner, counts
-        moved = _MODEL + counts
-        moved /= np.add.reduce(moved)
-        return np.concatenate([[max(NOTHING, inner[0] / _FAR)], inner, [inner[-1] * _FAR]]), moved
+        bandwidths = np.concatenate([[max(NOTHING, inner[0] / _FAR)], inner, [inner[-1] * _FAR]])
+        weights = (_MODEL + counts) * np.where(bandwidths < self._floor, self._fallen(now), 1.0)
+        return bandwidths, weights / np.add.reduce(weights)
+
+    def _fallen(self, now: Seconds) -> float:
+        """The chance that a link which was no slower than the floor may be so by now."""
+        return 1 - _TIMED * self._persistence.chance(now - self._floor_at)
 
     def _take(self, sample: float, at: Seconds) -> bool:
         self._compare(sample)

@@ -58,7 +58,12 @@ class Predictive:
         Args:
             mean: Bits per second.
             variation: Its coefficient of variation; 0: certain.
+
+        Raises:
+            InputError: a mean that is not positive and finite.
         """
+        if not 0 < mean < math.inf:
+            raise InputError(f"bandwidth {mean!r}: expected a positive, finite number of bits per second")
         if variation == 0:
             return cls.certain(mean)
         square = math.log1p(variation**2)

@@ -14,13 +14,14 @@ bandwidth and rises in the size, and how to read the bandwidth off a time (`unst
 After idling for a retransmission timeout the window is halved, after another one again, down to where it began
 (RFC 2861; Linux: `tcp_slow_start_after_idle`). Measured on the TUN link at 50 Mbit/s and 40 ms, after 1 s: 30, 60 and
 100 kB took 85, 125 and 132 ms where rate and round trip alone give 45, 50 and 57; (1) gives 83, 123 and 129. What is
-left depends on all that went before: the sender's kernel knows it (`edgent.runtime.sendwindow`); for the direction in
-which the other end sends it is followed from outside.
+left depends on all that went before: the sender's kernel knows it (`edgent.runtime.sendwindow`). The other end tells
+with an answer what its window was when that began; from there on, and where nobody tells, it is followed from outside.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -32,7 +33,8 @@ SEGMENT_BYTES = 1448  # of payload: Ethernet's 1500, less IPv4, TCP and its time
 INITIAL_WINDOW = 10 * SEGMENT_BYTES  # RFC 6928
 UNLIMITED = math.inf
 
-_LEAST_TIMEOUT = 0.2  # seconds: Linux' floor of the part of the retransmission timeout that is not the round trip
+_LEAST_PATIENCE = 0.2  # seconds: Linux' floor of the part of the retransmission timeout that is not the round trip
+_KEPT = 7 / 8  # of the smoothed round trip, with each acknowledgement (RFC 6298)
 _ROUNDS = 40  # doublings after which no window of this world is small
 _FADING, _PRIOR = 0.8, 0.1
 _TELLING = 0.010  # seconds: rules whose times differ by less cannot be told apart
@@ -42,7 +44,7 @@ Floats = NDArray[np.float64]
 Sizes = TypeVar("Sizes", float, Floats)
 
 
-def stall(size: Sizes, byte_time: Sizes | float, window: float, round_trip: float) -> Sizes:
+def stall(size: Sizes, byte_time: Sizes | float, window: float, round_trip: float, ahead: float = 0.0) -> Sizes:
     """Seconds for which the wire waits for acknowledgements: the sum in (1).
 
     Args:
@@ -50,19 +52,20 @@ def stall(size: Sizes, byte_time: Sizes | float, window: float, round_trip: floa
         byte_time: Seconds that one of them occupies the wire, headers included; fits the shape of `size`.
         window: Bytes that may be under way at the beginning; infinite: the wire never waits.
         round_trip: Of the empty link.
+        ahead: Bytes of that window which are not the message's, and occupy no wire.
     """
     waits = 0.0 * (size * byte_time)
     for j in range(_ROUNDS):
         doubled = window * 2.0**j
-        needs = size > 2 * doubled - window
-        waits_here = round_trip - doubled * byte_time
+        needs = size + ahead > 2 * doubled - window
+        waits_here = round_trip - (doubled if j else window - ahead) * byte_time
         if not np.any(needs & (waits_here > 0)):
             break
         waits = waits + needs * np.maximum(0.0, waits_here)
     return waits if isinstance(waits, np.ndarray) else float(waits)
 
 
-def unstalled(size: float, seconds: float, window: float, round_trip: float) -> tuple[float, float]:
+def unstalled(size: float, seconds: float, window: float, round_trip: float, ahead: float = 0.0) -> tuple[float, float]:
     """The bytes and seconds of a message after its last wait: what tells the bandwidth.
 
     Args:
@@ -70,16 +73,33 @@ def unstalled(size: float, seconds: float, window: float, round_trip: float) -> 
         seconds: That it took beyond the round trip.
         window: Bytes that could be under way at its beginning.
         round_trip: Of the empty link.
+        ahead: As for `stall`.
 
     Returns:
         Bytes and seconds; those given where slow start would have taken longer than all of the time.
     """
     rounds = 0
-    while rounds < _ROUNDS and size > (2.0 ** (rounds + 1) - 1) * window:
+    while rounds < _ROUNDS and size + ahead > (2.0 ** (rounds + 1) - 1) * window:
         rounds += 1
-    parts = [(size - (2.0**m - 1) * window if m else size, seconds - m * round_trip) for m in range(rounds + 1)]
+    parts = [(size + ahead - (2.0**m - 1) * window if m else size, seconds - m * round_trip) for m in range(rounds + 1)]
     best = min(parts, key=lambda part: part[1] / part[0])
     return best if best[1] > 0 else (size, seconds)
+
+
+def _last_round(size: float, window: float) -> float:
+    """Bytes of a message that go out in its last round."""
+    carried = 0.0
+    while size - carried > window:
+        carried, window = carried + window, 2 * window
+    return size - carried
+
+
+def _smoothed(queued: float, size: float, byte_time: float) -> float:
+    """What of the sender's smoothed round trip is queueing, after this many bytes of which each waited for the last."""
+    acknowledgements = max(1.0, size / (2 * SEGMENT_BYTES))
+    faded = math.pow(_KEPT, acknowledgements)
+    longer = size * byte_time / acknowledgements  # each round trip than the one before
+    return queued * faded + longer * (acknowledgements - (1 - faded) * _KEPT / (1 - _KEPT))
 
 
 def left_by_idling(window: float, restart: float, idle: float, timeout: float) -> float:
@@ -93,6 +113,26 @@ def left_by_idling(window: float, restart: float, idle: float, timeout: float) -
     """
     halved: float = window / 2.0 ** min(idle // timeout, float(_ROUNDS))
     return max(min(window, restart), halved)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A sender's own word, about a message that it would begin now.
+
+    Attributes:
+        size: Bytes that it may have under way at once.
+        threshold: Bytes up to which every byte acknowledged adds itself to that; beyond, it hardly grows.
+        patience: Seconds of idling beyond the smoothed round trip that halve it, as the retransmission timeout has
+            them; infinite: idling leaves it as it is.
+        least: Bytes below which idling does not bring it.
+        silence: Seconds since the sender itself was last sent something.
+    """
+
+    size: float
+    threshold: float = UNLIMITED
+    patience: float = _LEAST_PATIENCE
+    least: float = INITIAL_WINDOW
+    silence: float = math.inf
 
 
 class CongestionWindow:
@@ -119,6 +159,10 @@ class CongestionWindow:
     def renew(self) -> None:
         """The connection is a new one; the machines are the same."""
         self._grown = self._surely = float(INITIAL_WINDOW)
+        self._threshold = UNLIMITED
+        self._told_patience: float | None = None
+        self._least = float(INITIAL_WINDOW)
+        self._queued = 0.0
         self._last_at = math.inf
 
     @property
@@ -137,19 +181,33 @@ class CongestionWindow:
         messages have widened the window beyond doubt.
         """
         guess = self.at(now, round_trip)
-        least = min(guess, INITIAL_WINDOW if self._rested(now, round_trip) else self._surely)
+        least = min(guess, self._least if self._rested(now, round_trip) else self._surely)
         return least, guess if least == guess and not self._rested(now, round_trip) else UNLIMITED
 
-    def seen(self, window: float, at: Seconds) -> None:
-        """The sender's own word: bytes that a message which begins at `at` may have under way at once."""
-        self._grown = self._surely = window
+    def seen(self, window: Window, at: Seconds) -> None:
+        """The sender's own word about a message that begins at `at`."""
+        self._grown = self._surely = window.size
+        self._threshold, self._told_patience, self._least = window.threshold, window.patience, window.least
         self._last_at = at
 
-    def sent(self, size: float, began_at: Seconds, ended_at: Seconds, round_trip: Seconds) -> None:
-        """A message has passed; the window grows only as long as it is less than twice what is under way."""
+    def heard(self, at: Seconds, round_trip: Seconds) -> None:
+        """Something came from the sender, be it no message: what resting took until then is gone, and a rest begins."""
+        if self._told_patience is not None and at > self._last_at:
+            left = left_by_idling(self._grown, self._least, at - self._last_at, self._timeout(round_trip))
+            self._grown, self._surely, self._last_at = left, min(left, self._surely), at
+
+    def sent(
+        self, size: float, began_at: Seconds, ended_at: Seconds, round_trip: Seconds, byte_time: float = 0.0
+    ) -> None:
+        """A message has passed; the window grows only as long as it is less than twice what is under way.
+
+        What went out at once and had to queue, `byte_time` seconds a byte, the sender takes for a longer round trip.
+        """
+        self._queued = _smoothed(self._queued, _last_round(size, self.at(began_at, round_trip)), byte_time)
         least, _ = self.bounds(began_at, round_trip)
         window = min(self.at(began_at, round_trip), self._grown)
-        self._surely, self._grown = (max(w, min(w + size, 2 * size)) for w in (min(least, window), window))
+        most = min(2 * size, self._threshold)
+        self._surely, self._grown = (max(w, min(w + size, most)) for w in (min(least, window), window))
         self._last_at = ended_at
 
     def learn(self, size: float, seconds: float, byte_time: float, *, began_at: Seconds, round_trip: Seconds) -> None:
@@ -173,23 +231,24 @@ class CongestionWindow:
 
     @property
     def _rule(self) -> int:
-        return self._errors.index(min(self._errors))
+        told = self._told_patience is not None  # then only whether the window is in the way at all is left to learn
+        return min((0, len(self._errors) - 1) if told else range(len(self._errors)), key=self._errors.__getitem__)
 
     def _rested(self, now: Seconds, round_trip: Seconds) -> bool:
-        return now - self._last_at > _timeout(round_trip)
+        return now - self._last_at > self._timeout(round_trip)
+
+    def _timeout(self, round_trip: Seconds) -> float:
+        """Seconds of the sender's retransmission timeout."""
+        patience = _LEAST_PATIENCE if self._told_patience is None else self._told_patience
+        return patience + round_trip + self._queued
 
     def _windows(self, now: Seconds, round_trip: Seconds) -> tuple[float, ...]:
         """The window now by each rule."""
         idle = max(0.0, now - self._last_at)
-        timeout = _timeout(round_trip)
-        restarts = (INITIAL_WINDOW * factor for factor in (1.0, 2.0, 4.0))
+        timeout = self._timeout(round_trip)
+        restarts = (self._least * factor for factor in (1.0, 2.0, 4.0))
         rested = (left_by_idling(self._grown, restart, idle, timeout) for restart in restarts)
         return (*rested, self._grown, UNLIMITED)
 
     def __repr__(self) -> str:
         return f"<CongestionWindow {self._grown:.0f} B, {'begins anew' if self.restarts else 'kept'} after idling>"
-
-
-def _timeout(round_trip: float) -> float:
-    """Seconds of the sender's retransmission timeout."""
-    return _LEAST_TIMEOUT + round_trip

@@ -30,12 +30,17 @@ from edgent.units import BITS_PER_BYTE, Seconds, format_bandwidth, format_durati
 
 Floats = NDArray[np.float64]
 
-IMPLAUSIBLE = 200e6
-"""Bits per second: a median above is taken for a mix-up of units, and said so."""
+PLAUSIBLE = (10e3, 200e6)
+"""Bits per second: a median that is not between is taken for a mix-up of units, and said so."""
+
+ENDINGS = (".csv", ".down", ".json", ".log", ".trace", ".txt", ".up")
+"""Of the names by which traces are published: what else lies in a folder is no trace."""
 
 _LONG_OUTAGE = 600.0  # seconds
 _PACKET = 1500  # bytes, mahimahi's
 _BIN = 0.5  # seconds in which its packets are counted
+_LEAST, _MOST = 1e-30, 1e30  # in any unit what was measured lies between; products of such numbers are finite
+_RANGE = f"within {_LEAST:g} .. {_MOST:g}"
 _LONGEST = 30 * 86400.0  # seconds that mahimahi's may last: what is longer counts from another beginning than its own
 
 
@@ -131,17 +136,23 @@ class Trace:
     def doubts(self) -> tuple[str, ...]:
         """What seems wrong with it, a line each; a trace that is doubted can be used all the same."""
         found = []
-        order = np.argsort(self.bandwidths)
-        half = int(np.searchsorted(np.cumsum(self._lengths[order]), self.duration / 2))
-        median = float(self.bandwidths[order[min(half, order.size - 1)]])
-        if median > IMPLAUSIBLE:
+        (low, high), median = PLAUSIBLE, self._median
+        if median > high or 0 < median < low:
+            how, scale, one, other = ("more", 0.001, "k", "M") if median > high else ("less", 1000, "M", "k")
             found.append(
-                f"{self.name}: a median of {format_bandwidth(median)} is more than such links have: "
-                "are the units mixed up? --scale 0.001 makes kbit/s of bit/s"
+                f"{self.name}: a median of {format_bandwidth(median)} is {how} than such links have: "
+                f"are the units mixed up? --scale {scale:g} makes {one}bit/s of {other}bit/s"
             )
         if self.outage > _LONG_OUTAGE:
             found.append(f"{self.name}: nothing gets through for {format_duration(self.outage)} on end")
         return tuple(found)
+
+    @property
+    def _median(self) -> float:
+        """Bits per second, weighted by time."""
+        order = np.argsort(self.bandwidths)
+        half = int(np.searchsorted(np.cumsum(self._lengths[order]), self.duration / 2))
+        return float(self.bandwidths[order[min(half, order.size - 1)]])
 
     def _pieces(self, times: Floats) -> NDArray[np.intp]:
         return np.maximum(np.searchsorted(self.starts, times, side="right") - 1, 0)
@@ -168,42 +179,70 @@ def load_trace(path: Path | str) -> Trace:
         raise InputError(f"{path}: {message.removeprefix(f'{path.name}: ')}") from None
 
 
-def load_traces(paths: Sequence[Path]) -> tuple[Trace, ...]:
-    """Reads files, and all files of folders (in the order of their names, hidden ones left out).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceFiles:
+    """Files to read, and how many others lay beside them in folders."""
+
+    files: tuple[Path, ...]
+    ignored: int
+
+
+def trace_files(paths: Sequence[Path]) -> TraceFiles:
+    """Looks for traces: every file that is named, and in folders and theirs those that end like one, in order.
 
     Raises:
-        InputError: a file that is no trace, a folder without any file, or no path.
+        InputError: a folder without any, or no path.
     """
     files: list[Path] = []
+    ignored = 0
     for path in paths:
-        inside = [path]
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
-        if not inside:
-            raise InputError(f"{path}: found an empty folder, expected traces")
-        files.extend(inside)
+        inside = _inside(path) if path.is_dir() else [path]
+        found = [file for file in inside if file.suffix.lower() in ENDINGS] if path.is_dir() else inside
+        if not found:
+            raise InputError(f"{path}: found no trace in this folder, expected files that end in {', '.join(ENDINGS)}")
+        files.extend(found)
+        ignored += len(inside) - len(found)
     if not files:
         raise InputError("found no trace, expected one or more files or folders")
-    return tuple(load_trace(path) for path in files)
+    return TraceFiles(files=tuple(files), ignored=ignored)
+
+
+def _inside(folder: Path) -> list[Path]:
+    """All files in a folder and its folders, hidden ones left out."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+
+
+def load_traces(paths: Sequence[Path]) -> tuple[Trace, ...]:
+    """Reads the traces that `trace_files` finds.
+
+    Raises:
+        InputError: a file that is no trace, a folder without any, or no path.
+    """
+    return tuple(map(load_trace, trace_files(paths).files))
 
 
 def parse_trace(text: str, name: str = "trace") -> Trace:
     """Reads the text of a trace; see `load_trace`."""
+    text = text.removeprefix("\ufeff")  # spreadsheets begin a file with it
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
     if not lines:
         raise InputError("found nothing, expected a trace")
     first = lines[0][1]
     if first.startswith("["):
         return _of_sabre(parse(text), name)
+    if first.startswith("{"):
+        raise InputError("found JSON objects, expected Sabre's list of them; a run's records are for edgent replay")
     if "," in first:
         return _of_csv(lines, name)
-    reader = _BY_COLUMNS.get(len(first.split()))
+    cells = first.split()
+    reader = _BY_COLUMNS.get(len(cells)) if all(map(_is_number, cells)) else None
     if reader is None:
         raise InputError(
-            f"line {lines[0][0]}: found {first[:40]!r}, expected 1 (mahimahi), 2 (oboe) or 6 columns (log), "
+            f"line {lines[0][0]}: found {first[:40]!r}, expected numbers in 1 (mahimahi), 2 (oboe) or 6 columns (log), "
             "CSV or Sabre's JSON"
         )
-    return reader(_numbers(lines, len(first.split())), name)
+    return reader(_numbers(lines, len(cells)), name)
 
 
 def _of_oboe(rows: Floats, name: str) -> Trace:
@@ -242,8 +281,8 @@ def _of_sabre(found: object, name: str) -> Trace:
 def _column(items: list[dict[str, object]], key: str) -> Floats:
     found = [item.get(key) for item in items]
     for number, value in enumerate(found, start=1):
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise InputError(f"sample {number}: found {key} {value!r}, expected a number")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_sane(value):
+            raise InputError(f"sample {number}: found {key} {repr(value)[:20]}, expected a number {_RANGE}")
     return np.array(found, dtype=np.float64)
 
 
@@ -307,7 +346,7 @@ def _numbers(lines: list[tuple[int, str]], columns: int) -> Floats:
     for number, line in lines:
         cells = line.split()
         if len(cells) != columns or not all(map(_is_number, cells)):
-            raise InputError(f"line {number}: found {line[:40]!r}, expected {columns} numbers")
+            raise InputError(f"line {number}: found {line[:40]!r}, expected {columns} numbers {_RANGE}")
         row = [float(cell) for cell in cells]
         if (columns == 2 and row[1] < 0) or (columns == 6 and row[4] < 0):
             raise InputError(f"line {number}: found a negative bandwidth")
@@ -317,9 +356,13 @@ def _numbers(lines: list[tuple[int, str]], columns: int) -> Floats:
 
 def _is_number(cell: str) -> bool:
     try:
-        return math.isfinite(float(cell))
+        return _is_sane(float(cell))
     except ValueError:
         return False
+
+
+def _is_sane(value: float) -> bool:
+    return value == 0 or _LEAST < abs(value) < _MOST
 
 
 def _check_rising(times: Floats, *, standing: bool) -> None:

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.errors import InputError
-from edgent.link.slow_start import UNLIMITED, stall
+from edgent.link.slow_start import SEGMENT_BYTES, UNLIMITED, stall
 from edgent.units import BitsPerSecond, Seconds, format_bandwidth, format_bytes, format_duration, serialisation_time
 
 HEADER_FACTOR = 1.046
@@ -98,14 +98,20 @@ class TransferModel:
         Round trip and call time are booked here as a whole: the device sees the upload end when the answer's headers
         arrive.
         """
-        return self._wire_time(size, self.message_bytes) + self.round_trip + self.call_time
+        return self._wire_time(size, self.message_bytes, ahead=0) + self.round_trip + self.call_time
 
     def downlink(self, size: Sizes) -> Sizes:
         """Time from an answer's first byte to its last, `size` bytes of tensors, in seconds (see `uplink`)."""
-        return self._wire_time(size, self.reply_bytes)
+        return self._wire_time(size, self.reply_bytes, ahead=SEGMENT_BYTES)  # the headers, in a segment of their own
 
-    def _wire_time(self, size: Sizes, extra: int) -> Sizes:
+    def _wire_time(self, size: Sizes, extra: int, *, ahead: int) -> Sizes:
         byte_time = self.header_factor * serialisation_time(1, self.bandwidth)
         message = size + extra
         wire = message * byte_time
-        return wire if self.window == UNLIMITED else wire + stall(message, byte_time, self.window, self.round_trip)
+        if self.window == UNLIMITED:
+            return wire
+        return wire + stall(message, byte_time, self.window, self.round_trip, ahead)
+
+
+WIRE = TransferModel(bandwidth=BitsPerSecond(1.0), call_time=_AT_ONCE)
+"""At 1 bit/s, and nothing else to wait for: the time of a message is its bits on the wire."""

@@ -62,6 +62,16 @@ class Recipe:
             if not 0 < bandwidth < math.inf:
                 raise InputError(f"state {bandwidth!r}: expected a positive, finite number of bits per second")
 
+    @property
+    def shortest(self) -> Seconds:
+        """The least deadline."""
+        return Seconds(min(self.deadlines))
+
+    @property
+    def longest(self) -> Seconds:
+        """The greatest."""
+        return Seconds(max(self.deadlines))
+
 
 def build_map(candidates: Candidates, model: str, device: Profile, edge: Profile, recipe: Recipe) -> ConfigurationMap:
     """Builds the map for some candidates.
@@ -80,24 +90,17 @@ def build_map(candidates: Candidates, model: str, device: Profile, edge: Profile
     if not len(alone):
         raise InputError("no candidate stays on the device, where a link that carries nothing leaves every answer")
     ordered = candidates.frontier().in_order_of_ties()
-    shortest, longest = Seconds(min(recipe.deadlines)), Seconds(max(recipe.deadlines))
-    nothing = (alone.in_order_of_ties(), 0.0)
-    states = []
-    for table, bandwidth in (nothing, *((ordered, float(b)) for b in np.unique(recipe.bandwidths))):
-        link = TransferModel(bandwidth=BitsPerSecond(bandwidth or 1.0), round_trip=recipe.round_trip)
-        latency = Conditions(uplink=link, downlink=link).latency(table)
-        steps = _steps(table, latency, recipe.reward, shortest, longest)
-        states.append(State(bandwidth=BitsPerSecond(bandwidth), steps=steps))
+    without_link = _state(alone.in_order_of_ties(), BitsPerSecond(0.0), recipe)
     return ConfigurationMap(
         model=model,
         digest=device.digest,
         device=Machine.of(device),
         edge=Machine.of(edge),
-        shortest=shortest,
-        longest=longest,
+        shortest=recipe.shortest,
+        longest=recipe.longest,
         round_trip=recipe.round_trip,
         reward=recipe.reward.name,
-        states=tuple(states),
+        states=(without_link, *(_state(ordered, b, recipe) for b in np.unique(recipe.bandwidths).tolist())),
     )
 
 
@@ -112,11 +115,19 @@ def grid(low: BitsPerSecond, high: BitsPerSecond, count: int) -> tuple[float, ..
     return tuple(np.geomspace(low, high, count).tolist())
 
 
-def _steps(table: Candidates, latency: Floats, reward: Reward, shortest: Seconds, longest: Seconds) -> tuple[Step, ...]:
+def _state(table: Candidates, bandwidth: BitsPerSecond, recipe: Recipe) -> State:
+    """What wins of some candidates; of those that use no link at a bandwidth of 0."""
+    link = TransferModel(bandwidth=bandwidth or BitsPerSecond(1.0), round_trip=recipe.round_trip)
+    latency = Conditions(uplink=link, downlink=link).latency(table)
+    return State(bandwidth=bandwidth, steps=_steps(table, latency, recipe))
+
+
+def _steps(table: Candidates, latency: Floats, recipe: Recipe) -> tuple[Step, ...]:
+    reward = recipe.reward
     deadlines, rows = _winners(reward.of(table, latency), latency, reward.tolerance)
-    first = max(int(np.searchsorted(deadlines, shortest, side="right")) - 1, 0)  # the one in force at the shortest
-    later = range(first + 1, int(np.searchsorted(deadlines, longest, side="right")))
-    steps = [Step(deadline=shortest, configuration=table.configuration(int(rows[first])))]
+    first = max(int(np.searchsorted(deadlines, recipe.shortest, side="right")) - 1, 0)  # in force at the shortest
+    later = range(first + 1, int(np.searchsorted(deadlines, recipe.longest, side="right")))
+    steps = [Step(deadline=recipe.shortest, configuration=table.configuration(int(rows[first])))]
     for k in later:
         configuration = table.configuration(int(rows[k]))
         if configuration != steps[-1].configuration:

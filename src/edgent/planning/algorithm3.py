@@ -49,7 +49,8 @@ class Algorithm3:
         self._detector = detector
         self._deadline = deadline
         self._in_state = False
-        self.configuration = configurations.look_up(0.0, deadline)
+        self._mean = 0.0  # of the state, bits per second
+        self.configuration = self.at(deadline)
 
     def observe(self, bandwidth: float) -> Configuration | None:
         """Takes in a sample, bits per second (0: an outage); a new configuration, or None.
@@ -61,10 +62,17 @@ class Algorithm3:
         if self._in_state and not changed and bandwidth != 0:  # s_t = s_{t-1}
             return None
         self._in_state = bandwidth != 0
-        level = self._detector.level if self._in_state else BitsPerSecond(0.0)
-        found = self._map.look_up(level or 0.0, self._deadline)
-        before, self.configuration = self.configuration, found
-        return None if found == before else found
+        self._mean = self._detector.level or 0.0 if self._in_state else 0.0
+        before, self.configuration = self.configuration, self.at(self._deadline)
+        return None if self.configuration == before else self.configuration
+
+    def at(self, deadline: Seconds) -> Configuration:
+        """What the map has in the present state for a deadline of its own.
+
+        Raises:
+            InputError: it is outside the map's range.
+        """
+        return self._map.look_up(self._mean, deadline)
 
     def __repr__(self) -> str:
         return f"<Algorithm3 {self.configuration} of {self._map!r}, {self._detector!r}>"

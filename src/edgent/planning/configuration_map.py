@@ -139,24 +139,33 @@ class ConfigurationMap(Document):
         Raises:
             InputError: a bandwidth below 0 or nan, or a deadline outside the range that the map was built for.
         """
-        if not self.shortest <= deadline <= self.longest:
-            raise InputError(
-                f"deadline {format_duration(deadline)}: the map was built for {format_duration(self.shortest)} .. "
-                f"{format_duration(self.longest)}; build one with edgent map ... --deadline"
-            )
+        self._check_deadline(deadline)
         return self.state(bandwidth).at(deadline)
 
-    def check(self, digest: str, device: Profile, edge: Profile) -> None:
-        """Makes sure that the map is for this model and these machines.
+    @property
+    def configurations(self) -> frozenset[Configuration]:
+        """All that it may ask for."""
+        return frozenset(step.configuration for state in self.states for step in state.steps)
+
+    def check(self, deadline: Seconds, device: Profile, edge: Profile | None = None) -> None:
+        """Makes sure that the map is for these requests.
+
+        Args:
+            deadline: That they usually have.
+            device: The device's profile of the model.
+            edge: The edge's; None: not known yet.
 
         Raises:
-            InputError: it is not.
+            InputError: it is for another model, device or edge, or for other deadlines.
         """
-        if digest != self.digest:
-            raise InputError(f"{self!r} is of version {self.digest[:12]}, the model is {digest[:12]}: build it again")
-        for side, built, found in (("device", self.device, Machine.of(device)), ("edge", self.edge, Machine.of(edge))):
-            if built != found:
-                raise InputError(f"{self!r} was built for the {side} {built}, this one is {found}: build it again")
+        self._check_deadline(deadline)
+        if device.digest != self.digest:
+            raise InputError(
+                f"{self!r} is of version {self.digest[:12]}, the model is {device.digest[:12]}; {self.AGAIN}"
+            )
+        for side, built, profile in (("device", self.device, device), ("edge", self.edge, edge)):
+            if profile is not None and built != (found := Machine.of(profile)):
+                raise InputError(f"{self!r} was built for the {side} {built}, this one is {found}; {self.AGAIN}")
 
     def to_json(self) -> str:
         """The file's text; the same map always gives the same text."""
@@ -165,7 +174,7 @@ class ConfigurationMap(Document):
     @classmethod
     def _read(cls, found: object) -> ConfigurationMap:
         node = Node(found, "map", ("schema", *_KEYS, "configurations"))
-        known = [_read_configuration(item) for item in node.nodes("configurations", keys_of(Configuration))]
+        known = list(map(Configuration.from_node, node.nodes("configurations", keys_of(Configuration))))
         return cls(
             model=node.text("model"),
             digest=node.text("digest"),
@@ -177,6 +186,13 @@ class ConfigurationMap(Document):
             reward=node.text("reward"),
             states=tuple(_read_state(item, known) for item in node.nodes("states", keys_of(State))),
         )
+
+    def _check_deadline(self, deadline: Seconds) -> None:
+        if not self.shortest <= deadline <= self.longest:
+            raise InputError(
+                f"deadline {format_duration(deadline)}: the map was built for {format_duration(self.shortest)} .. "
+                f"{format_duration(self.longest)}; take one of these, or {self.AGAIN}"
+            )
 
     def __repr__(self) -> str:
         last = format_bandwidth(self.states[-1].bandwidth)
@@ -220,16 +236,6 @@ def _read_machine(node: Node) -> Machine:
         engine=node.text("engine"),
         threads=node.whole("threads"),
         emulated=None if node.absent("emulated") else node.text("emulated"),
-    )
-
-
-def _read_configuration(node: Node) -> Configuration:
-    return Configuration(
-        exit=node.whole("exit"),
-        upload_cut=node.whole("upload_cut"),
-        download_cut=node.whole("download_cut"),
-        codec=node.text("codec"),
-        download_codec=node.text("download_codec"),
     )
 
 

@@ -132,6 +132,14 @@ class Controller:
         informed = self._prospects(made.outlook).informed(made.outlook, self.goal.deadline, self.goal.margin)
         return informed > made.expected + WORTH_A_LOOK
 
+    @property
+    def decisive(self) -> BitsPerSecond:
+        """The bandwidth from which on the most accurate plan over the link is in time; infinite: none ever is."""
+        made = self._decision
+        if made is None or made.outlook is None:
+            return BitsPerSecond(math.inf)
+        return self._prospects(made.outlook).decisive(made.outlook, self.goal.deadline, self.goal.margin)
+
     def among(self, ready: Collection[Configuration], now: Seconds) -> Plan:
         """The best of some configurations and of those that stay on the device, while the present plan is not ready."""
         outlook = self._forecast.outlook(now)

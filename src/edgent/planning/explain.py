@@ -8,7 +8,7 @@ import numpy as np
 
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
-from edgent.planning.plan import RAW, Plan
+from edgent.planning.plan import Plan
 from edgent.planning.planner import TOLERANCE, choose, plan_of
 from edgent.units import Seconds, format_duration
 
@@ -35,8 +35,7 @@ class Neighbour:
         plan = self.plan.configuration
         if plan.device_only:
             return "device only"
-        codecs = plan.codec if plan.download_codec == RAW else f"{plan.codec} and {plan.download_codec}"
-        return f"cuts {plan.upload_cut}..{plan.download_cut}/{self.plan.layers}, {codecs}"
+        return f"cuts {plan.upload_cut}..{plan.download_cut}/{self.plan.layers}, {plan.codecs}"
 
     def __str__(self) -> str:
         exit, total = self.plan.configuration.exit, format_duration(self.plan.stages.total)

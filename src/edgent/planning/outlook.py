@@ -123,6 +123,11 @@ class Transfer:
     at: Seconds
     cut: bool = False
 
+    def bandwidth(self, bits: float) -> float:
+        """What it tells if it had `bits` on the wire, bits per second; half of its bound where it was cut short."""
+        rate = bits / self.seconds
+        return rate / 2 if self.cut else rate
+
 
 class LinkOutlook:
     """Transfers and probes in both directions go in, outlooks come out; holds no clock.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 from edgent.document import Node
 from edgent.errors import InputError
@@ -41,6 +41,26 @@ class Configuration:
         """Whether the device does everything itself: nothing lies between the two cuts."""
         return self.upload_cut == self.download_cut
 
+    @property
+    def codecs(self) -> str:
+        """Its codecs in words: "webp-90", or "uint8 and float16" where what comes down is encoded too."""
+        return self.codec if self.download_codec == RAW else f"{self.codec} and {self.download_codec}"
+
+    @classmethod
+    def from_node(cls, node: Node) -> Configuration:
+        """Reads its fields, whatever else is beside them.
+
+        Raises:
+            InputError: values that no configuration has.
+        """
+        return cls(
+            exit=node.whole("exit"),
+            upload_cut=node.whole("upload_cut"),
+            download_cut=node.whole("download_cut"),
+            codec=node.text("codec"),
+            download_codec=node.text("download_codec"),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stages:
@@ -71,6 +91,11 @@ class Stages:
             seconds = getattr(self, stage)
             if not 0 <= seconds < math.inf:
                 raise InputError(f"stage {stage}: found {seconds!r} s, expected a finite number, 0 or more")
+
+    @property
+    def ahead(self) -> Seconds:
+        """Time on the device before the upload."""
+        return Seconds(self.prepare + self.head + self.encode)
 
     @property
     def device(self) -> Seconds:
@@ -131,16 +156,11 @@ class Plan:
 
     def document(self) -> dict[str, object]:
         """The plan as JSON has it: null where the accuracy is unknown, latencies in milliseconds."""
-        plan, total = self.configuration, milliseconds(self.stages.total)
         return {
-            "exit": plan.exit,
-            "upload_cut": plan.upload_cut,
-            "download_cut": plan.download_cut,
-            "codec": plan.codec,
-            "download_codec": plan.download_codec,
+            **asdict(self.configuration),
             "accuracy": self.accuracy,
             "meets_deadline": self.meets_deadline,
-            "latency_ms": {**self.stages.document(), "total": total},
+            "latency_ms": {**self.stages.document(), "total": milliseconds(self.stages.total)},
         }
 
     @classmethod
@@ -151,13 +171,7 @@ class Plan:
             InputError: values that no plan has.
         """
         return cls(
-            configuration=Configuration(
-                exit=node.whole("exit"),
-                upload_cut=node.whole("upload_cut"),
-                download_cut=node.whole("download_cut"),
-                codec=node.text("codec"),
-                download_codec=node.text("download_codec"),
-            ),
+            configuration=Configuration.from_node(node),
             accuracy=None if node.absent("accuracy") else node.number("accuracy"),
             meets_deadline=node.truth("meets_deadline"),
             stages=Stages.from_node(node.node("latency_ms", (*STAGES, "total"))),
@@ -166,10 +180,9 @@ class Plan:
     def __repr__(self) -> str:
         plan, stages = self.configuration, self.stages
         layers = "" if self.layers is None else f"/{self.layers}"
-        codecs = plan.codec if plan.download_codec == RAW else f"{plan.codec} and {plan.download_codec}"
         parts = " + ".join(f"{seconds * 1e3:.1f}" for seconds in (stages.device, stages.link, stages.edge))
         return (
-            f"<Plan exit {plan.exit} cuts {plan.upload_cut}..{plan.download_cut}{layers} {codecs}: "
+            f"<Plan exit {plan.exit} cuts {plan.upload_cut}..{plan.download_cut}{layers} {plan.codecs}: "
             f"{parts} = {stages.total * 1e3:.1f} ms{'' if self.meets_deadline else ', too late'}>"
         )
 

@@ -39,13 +39,22 @@ def price(
     source_bytes: float | None = None,
 ) -> tuple[BranchCosts, ...]:
     """Prices every branch of a model on two machines; see `Candidates.build`."""
-    for found in (device, edge, calibration):
+    check_versions(model, device, edge, calibration)
+    kind: SourceKind = source or ("array" if model.metadata.preprocessing is None else "image")
+    return tuple(_Pricing(branch, device, edge, calibration, kind, source_bytes).costs() for branch in model.branches)
+
+
+def check_versions(model: Model, *measured: Profile | Calibration | None) -> None:
+    """Makes sure that what was measured is of a model.
+
+    Raises:
+        InputError: it is of another one, or of another version of it.
+    """
+    for found in measured:
         if found is not None and found.digest != model.digest:
             raise InputError(
                 f"{found!r} is of version {found.digest[:12]}, the model is {model.version}: measure it again"
             )
-    kind: SourceKind = source or ("array" if model.metadata.preprocessing is None else "image")
-    return tuple(_Pricing(branch, device, edge, calibration, kind, source_bytes).costs() for branch in model.branches)
 
 
 @dataclass(frozen=True)

@@ -34,18 +34,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.errors import InputError
-from edgent.link import TransferModel
 from edgent.link.predictive import NOTHING
+from edgent.link.transfer import WIRE
 from edgent.planning.candidates import Candidates
 from edgent.planning.frontier import frontier
 from edgent.planning.outlook import Outlook
+from edgent.planning.planner import TOLERANCE
 from edgent.units import BitsPerSecond, Seconds
 
 Floats = NDArray[np.float64]
 
-_UNIT = TransferModel(
-    bandwidth=BitsPerSecond(1.0), call_time=Seconds(0.0)
-)  # its time for a message is the message's bits on the wire
 _AT_ONCE = Seconds(0.0)
 _INSTANT = 1e-12  # seconds
 
@@ -90,8 +88,8 @@ class Prospects:
         self._worth = _worth(table)
         self._device, self._edge, up, down, messages = table.demand
         self._remote = messages > 0
-        self._bits_up = np.where(self._remote, _UNIT.uplink(up), 0.0)
-        self._bits_down = np.where(self._remote, _UNIT.downlink(down), 0.0)
+        self._bits_up = np.where(self._remote, WIRE.uplink(up), 0.0)
+        self._bits_down = np.where(self._remote, WIRE.downlink(down), 0.0)
         self._ahead = table.head + table.encode
         alone = np.flatnonzero(~self._remote)
         self._alone = alone[np.argsort(self._device[alone], kind="stable")]
@@ -130,6 +128,13 @@ class Prospects:
             in_time = _latencies(field, outlook) <= deadline
         given = np.where(in_time, field.worth[:, None], field.rescue[:, None])
         return float(given.max(axis=0) @ outlook.pairs()[2])
+
+    def decisive(self, outlook: Outlook, deadline: Seconds, margin: Seconds = _AT_ONCE) -> BitsPerSecond:
+        """The bandwidth from which on the most accurate that can be in time over the link is so; infinite: none can."""
+        field = self._looked_at(outlook, deadline, margin)
+        need = np.where(field.parts[:, 1] > 0, _need(field, outlook, deadline), math.inf)
+        best = field.worth[need < math.inf].max(initial=-math.inf)
+        return BitsPerSecond(need[field.worth >= best - TOLERANCE].min(initial=math.inf))
 
     def _looked_at(self, outlook: Outlook, deadline: Seconds, margin: Seconds) -> _Field:
         """Who can be best with these factors: all at first, a few dozen once the factors stay as they are."""

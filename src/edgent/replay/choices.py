@@ -11,19 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgent.link import TransferModel
 from edgent.link.traces import Trace
-from edgent.link.transfer import CALL_TIME
+from edgent.link.transfer import CALL_TIME, WIRE
 from edgent.planning.candidates import Candidates
 from edgent.planning.frontier import frontier
 from edgent.planning.oracles import best_in_time
-from edgent.planning.planner import DUST, TOLERANCE
-from edgent.units import BitsPerSecond, Seconds
+from edgent.planning.planner import DUST, TOLERANCE, choose
+from edgent.units import Seconds
 
 Floats = NDArray[np.float64]
-
-LINK = TransferModel(bandwidth=BitsPerSecond(1.0), call_time=Seconds(0.0))
-"""Its headers and messages; at 1 bit/s the wire's time is its bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -72,8 +68,8 @@ class Choices:
         ahead = table.head + table.encode
         before, after = table.prepare + ahead, table.suffix
         between = np.where(remote, table.middle + call_time, 0.0)
-        bits_up = np.where(remote, LINK.uplink(table.bytes_up), 0.0)
-        bits_down = np.where(remote, LINK.downlink(table.bytes_down), 0.0)
+        bits_up = np.where(remote, WIRE.uplink(table.bytes_up), 0.0)
+        bits_down = np.where(remote, WIRE.downlink(table.bytes_down), 0.0)
         left = deadline - (before + between + after)
         with np.errstate(divide="ignore", invalid="ignore"):
             need = np.where(left > 0, (bits_up + bits_down) / left, np.where(remote | (left < 0), np.inf, 0.0))
@@ -107,13 +103,8 @@ class Choices:
         return float(self.need[self.remote & (self.accuracy > own + DUST)].min(initial=np.inf))
 
     def planned(self, bandwidth: float) -> int:
-        """The planner's choice for who is sure of the bandwidth: the fastest of the most accurate in time."""
-        latency = self.latency(bandwidth)
-        in_time = latency <= self.deadline
-        if not in_time.any():
-            return int(latency.argmin())
-        good = in_time & (self.accuracy >= self.accuracy[in_time].max() - TOLERANCE - DUST)
-        return int(np.where(good, latency, np.inf).argmin())
+        """The planner's choice for who is sure of the bandwidth."""
+        return choose(self.table, self.latency(bandwidth), self.deadline, TOLERANCE)
 
     def best(self, chance: Floats, bandwidth: float) -> int:
         """The highest expected accuracy in time, given each one's chance; of equals the fastest."""

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from edgent.link.transfer import WIRE
 from edgent.planning.algorithm3 import Algorithm3
 from edgent.planning.outlook import Transfer
-from edgent.replay.choices import LINK, Choices
+from edgent.replay.choices import Choices
 
 _EWMA_GAIN = 0.3
 _HARMONIC = 5
@@ -45,9 +46,8 @@ class Method:
 
 
 def sample(event: Transfer) -> float:
-    """The bandwidth that a transfer tells, bits per second; half of its bound where it was cut short."""
-    rate = LINK.uplink(event.size) / event.seconds
-    return rate / 2 if event.cut else rate
+    """The bandwidth that a transfer tells, bits per second."""
+    return event.bandwidth(WIRE.uplink(event.size))
 
 
 class Predictor(Method):

@@ -14,9 +14,8 @@ import numpy as np
 
 from edgent.errors import InputError
 from edgent.link.traces import Trace
-from edgent.link.transfer import CALL_TIME
+from edgent.link.transfer import CALL_TIME, WIRE
 from edgent.planning.candidates import Candidates
-from edgent.replay.choices import LINK
 from edgent.telemetry import Record, read_records
 from edgent.units import Seconds
 
@@ -52,7 +51,7 @@ def trace_of(records: Iterable[Record], candidates: Candidates, name: str) -> Tr
         seconds = record.stages.uplink - CALL_TIME
         if sent is not None and seconds > 0 and record.total > 0:
             starts.append(now)
-            bandwidths.append(LINK.uplink(sent) / seconds)
+            bandwidths.append(WIRE.uplink(sent) / seconds)
         now += record.total
     if len(starts) < 2:
         raise InputError(f"{name}: found {len(starts)} records that tell a bandwidth, expected 2 or more of this model")

@@ -19,7 +19,8 @@ from edgent.link.traces import Trace
 from edgent.link.transfer import CALL_TIME
 from edgent.planning.algorithm2 import Recipe, build_map, grid
 from edgent.planning.candidates import Candidates
-from edgent.planning.plan import RAW, Configuration
+from edgent.planning.oracles import CLAIRVOYANT, REGIME
+from edgent.planning.plan import Configuration
 from edgent.planning.reward import LEXICOGRAPHIC, Reward
 from edgent.replay.choices import Choices
 from edgent.replay.methods import BASELINES, METHODS
@@ -114,7 +115,7 @@ class Report:
     def gap_closed(self) -> float | None:
         """(ours - best baseline) / (regime oracle - best baseline); None where the latter is less than a point."""
         base = self.mean(self.best_baseline, "accuracy")
-        gap = self.mean("regime", "accuracy") - base
+        gap = self.mean(REGIME, "accuracy") - base
         return (self.mean("edgent", "accuracy") - base) / gap if gap >= AHEAD else None
 
     def document(self) -> dict[str, object]:
@@ -217,7 +218,7 @@ def _report(request: Request, job: Job, found: Sequence[Replayed]) -> Report:
     totals = np.array([[sums.accuracy for sums in each.each] for each in found]).sum(axis=0)
     requests = np.array([[sums.requests for sums in each.each] for each in found]).sum(axis=0)
     best = int((totals / requests).argmax())
-    compared = sum(each.sums["clairvoyant"].requests for each in found)
+    compared = sum(each.sums[CLAIRVOYANT].requests for each in found)
     return Report(
         deadline=request.deadline,
         names=tuple(each.name for each in found),
@@ -229,6 +230,5 @@ def _report(request: Request, job: Job, found: Sequence[Replayed]) -> Report:
 
 
 def _named(plan: Configuration) -> str:
-    codecs = plan.codec if plan.download_codec == RAW else f"{plan.codec} and {plan.download_codec}"
-    where = "on the device" if plan.device_only else f"cuts {plan.upload_cut}..{plan.download_cut} {codecs}"
+    where = "on the device" if plan.device_only else f"cuts {plan.upload_cut}..{plan.download_cut} {plan.codecs}"
     return f"exit {plan.exit} {where}"

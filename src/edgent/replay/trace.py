@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from edgent.link.generator import varied
 from edgent.link.traces import Trace
+from edgent.link.transfer import WIRE
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.oracles import CLAIRVOYANT, best_in_time
 from edgent.planning.outlook import Transfer
+from edgent.planning.planner import DUST
 from edgent.planning.reward import Reward
-from edgent.replay.choices import LINK, Choices, Outcomes, outcomes
+from edgent.replay.choices import Choices, Outcomes, outcomes
 from edgent.replay.methods import METHODS, World, foreseen, method
 from edgent.replay.predictors import Method
 from edgent.units import Seconds
@@ -125,7 +127,7 @@ class _Run:
         self._pending: deque[Transfer] = deque()
         self._remote = job.choices.remote.tolist()
         self._call_time = job.choices.call_time
-        self._probe_bits = LINK.uplink(PROBE)
+        self._probe_bits = WIRE.uplink(PROBE)
         self._patience = min(_PATIENCE, 2 * self._probe_bits / job.choices.useful)
         self._probes = self._patience > 0  # else nothing that is sent is ever better
         self._claims: list[tuple[float, bool]] = []
@@ -194,7 +196,7 @@ class _Run:
         ended = min(end, until)
         seconds = max(ended - begin, _LEAST)
         self._pending.append(Transfer(direction="up", size=size, seconds=seconds, at=Seconds(ended), cut=end > until))
-        wire = self._patience if end > until else 2 * seconds * self._probe_bits / LINK.uplink(size)
+        wire = self._patience if end > until else 2 * seconds * self._probe_bits / WIRE.uplink(size)
         self._lead = min(self._patience, wire) + self._call_time
 
 
@@ -211,15 +213,7 @@ class _Single:
 
 
 def _single(world: World, row: int, at: float) -> _Single:
-    found = outcomes(world.choices, np.array([row]), world.trace, np.array([at]))
-    return _Single(
-        float(found.sent_at[0]),
-        float(found.uploaded_at[0]),
-        float(found.edge[0]),
-        bool(found.in_time[0]),
-        float(found.accuracy[0]),
-        float(found.latency[0]),
-    )
+    return _singles(outcomes(world.choices, np.array([[row]]), world.trace, np.array([[at]])))[0][0]
 
 
 def _singles(every: Outcomes) -> list[list[_Single]]:
@@ -257,17 +251,8 @@ def _foreseen_run(job: Job, world: World, rows: NDArray[np.intp]) -> tuple[Float
 
 
 def _picked(every: Outcomes, chosen: NDArray[np.intp]) -> Outcomes:
-    def pick(column: NDArray[np.float64]) -> NDArray[np.float64]:
-        return column[np.arange(chosen.size), chosen]
-
-    return Outcomes(
-        sent_at=pick(every.sent_at),
-        uploaded_at=pick(every.uploaded_at),
-        edge=pick(every.edge),
-        in_time=every.in_time[np.arange(chosen.size), chosen],
-        accuracy=pick(every.accuracy),
-        latency=pick(every.latency),
-    )
+    requests = np.arange(chosen.size)
+    return Outcomes(**{name: getattr(every, name)[requests, chosen] for name in _Single.__slots__})
 
 
 def _each(job: Job, world: World, every: Outcomes) -> tuple[Sums, ...]:
@@ -283,7 +268,7 @@ def _each(job: Job, world: World, every: Outcomes) -> tuple[Sums, ...]:
 
 def _summed(job: Job, found: Outcomes, chosen: NDArray[np.intp]) -> Sums:
     rewards = [
-        job.reward.value(accuracy, latency if in_time else math.inf, job.choices.deadline + 1e-9)
+        job.reward.value(accuracy, latency if in_time else math.inf, job.choices.deadline + DUST)
         for accuracy, latency, in_time in zip(
             found.accuracy.tolist(), found.latency.tolist(), found.in_time.tolist(), strict=True
         )

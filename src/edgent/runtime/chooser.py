@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,10 @@ from edgent.planning.conditions import Conditions
 from edgent.planning.outlook import Transfer
 from edgent.planning.plan import Configuration, Plan
 from edgent.planning.planner import ROOM, TOLERANCE, choose, plan_of
-from edgent.units import Seconds
+from edgent.units import BitsPerSecond, Seconds
+
+if TYPE_CHECKING:
+    from edgent.latency import Profile
 
 Environment = Literal["static", "dynamic"]
 """How the link is taken: as the last transfer found it, or as moving, by the controller."""
@@ -44,8 +47,8 @@ class Chooser(Protocol):
         """
         ...
 
-    def wants_look(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> bool:
-        """Whether the next plan may depend on what a measurement of the link would find now.
+    def decisive(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> BitsPerSecond | None:
+        """The bandwidth that the next plan depends on; None where nobody would plan otherwise for a look at the link.
 
         Args:
             now: As in `choose`.
@@ -61,12 +64,16 @@ class Scope:
 
     Attributes:
         candidates: Those that a plan may be chosen from.
+        device: The profile that they were priced with.
+        edge: The same of the edge.
         deadline: What requests usually have.
         race: Whether the device starts a local branch when the edge is late.
         margin: Seconds before a deadline at which that must be done.
     """
 
     candidates: Candidates
+    device: Profile
+    edge: Profile
     deadline: Seconds
     race: bool
     margin: Callable[[Seconds], Seconds]
@@ -101,9 +108,9 @@ class Static:
         table = self._frontier if ready is None else self._frontier.keep(self._among(ready))
         return best(table, conditions, deadline)
 
-    def wants_look(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> bool:  # noqa: ARG002 - see below
-        """Always: whoever goes by the last transfer alone wants that to be a recent one."""
-        return True
+    def decisive(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> BitsPerSecond:  # noqa: ARG002 - below
+        """Whatever it was: whoever goes by the last transfer alone wants that to be a recent one."""
+        return conditions.uplink.bandwidth
 
     def __repr__(self) -> str:
         return f"<Static on {self._frontier!r}>"

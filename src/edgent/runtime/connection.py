@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from edgent.model import Model
     from edgent.planning.conditions import Conditions
     from edgent.planning.outlook import Transfer
+    from edgent.units import BitsPerSecond, Seconds
 
 _CONNECT_TIMEOUT = 1.5
 _TIMEOUT = 10.0
+_PATIENCE = 0.06  # seconds for a look: the link is then far slower than what decides
 _OF_ONE_REQUEST = (BusyError, BrokenError, RejectedError)
 
 
@@ -42,7 +44,7 @@ class Connection:
         clock: must be that of the channel.
         on_up: called on the background thread when the edge is there, also again after an outage.
         on_transfer: told every transfer that tells the link's bandwidth.
-        worth_measuring: asked before an idle link is measured: whether somebody would plan by what is found.
+        decisive: asked before an idle link is looked at: the bandwidth that a plan depends on; None: on none.
         wants_calibration: whether to fetch the edge's.
     """
 
@@ -55,11 +57,11 @@ class Connection:
         *,
         on_up: Callable[[EdgeFacts], None],
         on_transfer: Callable[[Transfer], None],
-        worth_measuring: Callable[[], bool],
+        decisive: Callable[[], BitsPerSecond | None],
         wants_calibration: bool = False,
     ) -> None:
         self._remote, self._model, self._link, self._clock = remote, model, link, clock
-        self._on_up, self._on_transfer, self._worth_measuring = on_up, on_transfer, worth_measuring
+        self._on_up, self._on_transfer, self._decisive = on_up, on_transfer, decisive
         self._meeting = Meeting(remote, model, wants_calibration=wants_calibration)
         self._watch = Watch(measures=not link.told)
         self._changed = threading.Condition()
@@ -109,6 +111,11 @@ class Connection:
             self._changed.wait_for(lambda: self._closed or self._facts or self._tried, timeout)
             return self._facts is not None
 
+    def requested(self, at: Seconds) -> None:
+        """A request has come to the device, whoever will answer it."""
+        with self._changed:
+            self._watch.requested(at)
+
     def ask(self, message: bytes, budget: float) -> Timed:
         """Sends a ModelInferRequest.
 
@@ -144,8 +151,11 @@ class Connection:
     def __repr__(self) -> str:
         return f"<Connection over {self._remote.channel!r}: {'up' if self._facts else self.problem}>"
 
-    def _heard(self, timed: Timed) -> bool:
-        """Takes an exchange in; whether its time was its own: what is left of late requests goes before the next."""
+    def _heard(self, timed: Timed, *, look: bool = False) -> bool:
+        """Takes an exchange in; whether its time was its own: what is left of late requests goes before the next.
+
+        A look, one way only, does not spare the measuring of both.
+        """
         with self._changed:
             waited_behind, self._late_bytes = self._late_bytes, 0
             transfers: tuple[Transfer, ...] = ()
@@ -153,7 +163,7 @@ class Connection:
                 self._link.probed(timed)
             else:
                 transfers = self._link.observe(timed)
-            telling = not waited_behind and timed.uplink - self._link.round_trip >= TELLING
+            telling = not look and not waited_behind and timed.uplink - self._link.round_trip >= TELLING
             self._watch.heard(self._clock.now(), telling=telling)
         self._report(transfers)
         return not waited_behind
@@ -202,8 +212,8 @@ class Connection:
             self._connect()
         elif task is Task.CHECK:
             self._check()
-        elif self._worth_measuring():
-            self._refresh()
+        elif (decisive := self._decisive()) is not None:
+            self._look(decisive) if task is Task.LOOK else self._refresh()
         else:
             with self._changed:
                 self._watch.declined(self._clock.now())
@@ -262,6 +272,16 @@ class Connection:
             return  # and measure again at once
         with self._changed:
             self._watch.measured(now := self._clock.now(), now - began_at)
+
+    def _look(self, decisive: BitsPerSecond) -> None:
+        """A request is expected: one message up that ends well before it, or is given up."""
+        began_at, size = self._clock.now(), self._link.look_size(decisive)
+        try:
+            self._heard(self._remote.probe(size, 0, _PATIENCE), look=True)
+        except LateError as error:
+            self._failed(error, size, self._clock.now() - began_at)
+        with self._changed:
+            self._watch.looked(now := self._clock.now(), now - began_at)
 
     def _measure(self, *, first: bool) -> None:
         """Empty probes for the round trip, then each direction by itself."""

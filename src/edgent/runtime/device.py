@@ -19,16 +19,17 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from edgent.errors import EdgeError, EdgentError, InputError
+from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
+from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.plan import Stages
 from edgent.planning.planner import ROOM
-from edgent.runtime.answer import Answer, label_of
+from edgent.runtime.answer import Answer, answer_of
 from edgent.runtime.chooser import Chooser, Environment, MakeChooser, Scope
 from edgent.runtime.clock import Clock, MonotonicClock
 from edgent.runtime.connection import Connection
 from edgent.runtime.drift import Drifts, Factors
 from edgent.runtime.dynamic import chooser_of
-from edgent.runtime.inference import Inference, Outcome
+from edgent.runtime.inference import Inference
 from edgent.runtime.limits import message_limit
 from edgent.runtime.linkstate import LinkState
 from edgent.runtime.offers import Restriction
@@ -41,7 +42,6 @@ from edgent.runtime.schedule import Schedule
 from edgent.runtime.sessions import Sessions, name_of
 from edgent.runtime.transport import Channel
 from edgent.runtime.workbench import Input, Material, Workbench
-from edgent.telemetry import Record
 from edgent.units import BitsPerSecond, Seconds
 
 if TYPE_CHECKING:
@@ -76,20 +76,23 @@ class Device:
         round_trip: told; None: measured.
         engine: runs segments; by default one of one thread.
         pace: holds the device's work to that of a slower machine.
-        host_profile: of the machine that stands in for a slower device; None: `device_profile`.
+        host_profile: what `pace` holds the device's work to, where another machine stands in for it; None:
+            `device_profile`.
         clock: times everything.
         channel: to the edge, in place of gRPC to `edge`.
         require_edge: whether a lost edge is an error.
         race: whether the device starts a branch of its own when the edge is late.
         margin: kept free before the deadline; None: 3 %, within 2 .. 20 ms.
         environment: "static": plans are chosen by the planner, for what the last transfer found; "dynamic": by a
-            controller that follows the link; or what makes a chooser of your own.
+            controller that follows the link; a configuration map: they are looked up in it by the paper's Algorithm 3;
+            or what makes a chooser of your own.
         direction: "any", "device-first" or "edge-first".
         exits: that may answer; None: all.
         codecs: that may be used; None: all.
 
     Raises:
-        InputError: a deadline that is none, a profile of another model, an unknown exit, codec or environment.
+        InputError: a deadline that is none, a profile of another model, an unknown exit, codec or environment, a map
+            for another model, device or deadline.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -112,12 +115,14 @@ class Device:
         require_edge: bool = False,
         race: bool = True,
         margin: Seconds | None = None,
-        environment: Environment | MakeChooser = "static",
+        environment: Environment | ConfigurationMap | MakeChooser = "static",
         direction: Direction = "any",
         exits: Collection[int] | None = None,
         codecs: Collection[str] | None = None,
     ) -> None:
         _check_deadline(deadline)
+        if isinstance(environment, ConfigurationMap) and device_profile is not None:
+            environment.check(deadline, device_profile)
         self.model, self.deadline = model, deadline
         self._latest_deadline = deadline  # of a request
         self._race, self._required, self._margin = race, require_edge, margin
@@ -141,7 +146,7 @@ class Device:
                 self._clock,
                 on_up=self._edge_up,
                 on_transfer=self._transferred,
-                worth_measuring=self._worth_measuring,
+                decisive=self._decisive,
                 wants_calibration=calibration is None,
             )
         )
@@ -224,14 +229,16 @@ class Device:
         if configuration is not None:
             self._sessions.make_sure(configuration)
         started_at = self._clock.now()
+        if self._connection is not None:
+            self._connection.requested(started_at)
         material = Material(given, self.model)
         kind: Kind = "array" if material.source is None else "image"
         factors = self._factors
         choice = self._choose(kind, deadline, configuration, factors)
         self._raise_if_required(choice.why)
-        race = self._race if race is None else race
-        inference = self._inference(choice, deadline, race, kind, exactly=configuration is not None)
-        answer = self._answer(name, deadline, choice, inference.run(material, started_at))
+        inference = self._inference(choice, deadline, race, kind, configuration is not None)
+        outcome = inference.run(material, started_at)
+        answer = answer_of(choice, outcome, self.model.metadata.labels, name=name, deadline=deadline)
         self._drifts.learn(answer.record, factors)
         return answer
 
@@ -283,11 +290,9 @@ class Device:
             raise InputError(f"{given} needs an edge; this device has none")
         return self._plans.given(given, kind, deadline, conditions, problem, alone=factors.alone)
 
-    def _inference(self, choice: Choice, deadline: Seconds, race: bool, kind: Kind, *, exactly: bool) -> Inference:
-        taken = self._routing.route(choice.configuration, kind)
+    def _inference(self, choice: Choice, deadline: Seconds, race: bool | None, kind: Kind, exactly: bool) -> Inference:
+        taken, changed = self._routing.route(choice.configuration, kind), threading.Condition(self._turns)
         planned = Stages() if choice.plan is None else choice.plan.stages
-        before = planned.prepare + planned.head + planned.encode
-        changed = threading.Condition(self._turns)
         request = Request(
             exit=choice.configuration.exit,
             uses_edge=not choice.configuration.device_only,
@@ -296,9 +301,9 @@ class Device:
             branches=self._plans.allowed(taken.branches, choice.configuration, exactly=exactly),
             schedule=self._schedule,
             call=changed.notify_all,
-            head=Seconds(before),
-            expected=Seconds(math.inf if choice.plan is None else planned.total - before),
-            race=race,
+            head=planned.ahead,
+            expected=Seconds(math.inf if choice.plan is None else planned.total - planned.ahead),
+            race=self._race if race is None else race,
             patience=Seconds(max(PATIENCE, 3 * planned.total)),
         )
         foreign = self._connection is not None and self._connection.foreign
@@ -314,22 +319,6 @@ class Device:
             changed=changed,
         )
 
-    def _answer(self, name: str, deadline: Seconds, choice: Choice, outcome: Outcome) -> Answer:
-        label = label_of(outcome.outputs, self.model.metadata.labels)
-        delivered = outcome.delivered
-        record = Record(
-            input=name,
-            label=label,
-            exit=delivered.exit,
-            by=delivered.by,
-            deadline_met=outcome.total <= deadline,
-            total=outcome.total,
-            stages=outcome.stages,
-            plan=choice.plan,
-            why=delivered.why or choice.why,
-        )
-        return Answer(outputs=outcome.outputs, label=label, record=record)
-
     def _warm_alone(self) -> None:
         """The one session that must be there before the first request: what the device would do by itself."""
         if self._profile is not None:
@@ -339,11 +328,12 @@ class Device:
 
     def _edge_up(self, facts: EdgeFacts) -> None:
         self._sessions.warmer.forget()
-        connection = self._connection
-        if connection is None or self._profile is None:
+        if self._connection is None or self._profile is None:
             return
         try:
             self._plans.edge_is(facts)
+        except RefusedError:
+            raise
         except EdgentError as error:
             _log.warning("cannot plan with this edge: %s", error)
             return
@@ -353,19 +343,30 @@ class Device:
     def _transferred(self, event: Transfer) -> None:
         self._plans.observe(event)
 
-    def _worth_measuring(self) -> bool:
-        return self._plans.want_look(self._clock.now(), self._latest_deadline, self.conditions)
+    def _decisive(self) -> BitsPerSecond | None:
+        return self._plans.decisive(self._clock.now(), self._latest_deadline, self.conditions)
 
     def _margin_of(self, deadline: Seconds) -> Seconds:
         if self._margin is not None:
             return self._margin
         return Seconds(min(max(deadline * ROOM, _MARGIN_LEAST), _MARGIN_MOST))
 
-    def _chooser(self, environment: Environment | MakeChooser) -> Callable[[Candidates], Chooser]:
+    def _chooser(
+        self, environment: Environment | ConfigurationMap | MakeChooser
+    ) -> Callable[[Candidates, Profile], Chooser]:
         make = chooser_of(environment)
 
-        def made(candidates: Candidates) -> Chooser:
-            return make(Scope(candidates=candidates, deadline=self.deadline, race=self._race, margin=self._margin_of))
+        def made(candidates: Candidates, edge: Profile) -> Chooser:
+            assert self._profile is not None, "a device without a profile does not plan"
+            scope = Scope(
+                candidates=candidates,
+                device=self._profile,
+                edge=edge,
+                deadline=self.deadline,
+                race=self._race,
+                margin=self._margin_of,
+            )
+            return make(scope)
 
         return made
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection
+from functools import partial
 
 import numpy as np
 
 from edgent.errors import InputError
 from edgent.link.forecast import LinkForecast
 from edgent.planning.conditions import Conditions
+from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.controller import Controller, Goal
 from edgent.planning.outlook import LinkOutlook, Transfer
 from edgent.planning.plan import Configuration, Plan
 from edgent.runtime.chooser import Environment, MakeChooser, Scope, Static, best
-from edgent.runtime.linkstate import CALL_BYTES, TIMING_ERROR
-from edgent.units import Seconds
+from edgent.runtime.mapped import Mapped
+from edgent.runtime.way import CALL_BYTES, TIMING_ERROR
+from edgent.units import BitsPerSecond, Seconds
 
 
 class Dynamic:
@@ -63,12 +66,12 @@ class Dynamic:
             assert plan is not None, "it has just decided"
             return plan
 
-    def wants_look(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> bool:
-        """See `Chooser.wants_look`: whoever had looked would expect clearly more, as before a probe in a replay."""
+    def decisive(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> BitsPerSecond | None:
+        """See `Chooser.decisive`: a look is wanted where a replay would probe."""
         with self._lock:
             self._under(conditions, deadline)
             self._controller.decide(now)
-            return self._controller.unconfirmed
+            return self._controller.decisive if self._controller.unconfirmed else None
 
     def _under(self, conditions: Conditions, deadline: Seconds) -> None:
         self._outlook.under(conditions)
@@ -82,13 +85,15 @@ class Dynamic:
         return f"<Dynamic: {self._controller!r}>"
 
 
-def chooser_of(environment: Environment | MakeChooser) -> MakeChooser:
-    """What makes the chooser of an environment, or what was given.
+def chooser_of(environment: Environment | ConfigurationMap | MakeChooser) -> MakeChooser:
+    """What makes the chooser of an environment or for a map, or what was given.
 
     Raises:
         InputError: there is no such environment.
     """
     named: dict[str, MakeChooser] = {"static": Static, "dynamic": Dynamic}
+    if isinstance(environment, ConfigurationMap):
+        return partial(Mapped, environment)
     if not isinstance(environment, str):
         return environment
     if environment not in named:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -55,7 +53,7 @@ class Session:
                 self.run(zeros(self.segment.given))
 
     def end_profiling(self) -> dict[str, list[float]]:
-        """Seconds of each node of a session made with `profile`, one for each run, in the order of the runs."""
+        """Seconds of each node of a session built with `profile`, one for each run, in the order of the runs."""
         file = Path(self._session.end_profiling())
         events = json.loads(file.read_text())
         file.unlink()
@@ -107,12 +105,13 @@ class Engine:
                 self._sessions.popitem(last=False)
         return session
 
-    def build(self, segment: Segment, *, profile: bool = False, optimised: Path | None = None) -> Session:
+    def build(self, segment: Segment, *, profile: Path | None = None, optimised: Path | None = None) -> Session:
         """A session of its own, not kept.
 
         Args:
             segment: what to run.
-            profile: record an event per node, for `Session.end_profiling`.
+            profile: record an event per node, for `Session.end_profiling`, in a file in this folder: it is there as
+                soon as the session is, and whoever is interrupted leaves it.
             optimised: where to write the graph that the engine really runs.
         """
         options = onnxruntime.SessionOptions()
@@ -120,9 +119,9 @@ class Engine:
         options.inter_op_num_threads = 1
         options.log_severity_level = _FATAL
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(segment.weights))
-        if profile:
+        if profile is not None:
             options.enable_profiling = True
-            options.profile_file_prefix = os.path.join(tempfile.gettempdir(), f"edgent-{uuid4().hex}")
+            options.profile_file_prefix = str(profile / uuid4().hex)
         if optimised is not None:
             options.optimized_model_filepath = str(optimised)
         try:
@@ -131,12 +130,11 @@ class Engine:
             raise ModelError(f"{segment!r}: ONNX Runtime does not take it: {one_line(error)}") from error
         return Session(segment, session)
 
-    def profiled(self, model: Model, branch: Branch) -> tuple[Session, Mapping[str, tuple[int, ...]]]:
-        """A session of a whole branch made with `profile`, and the layers that each of its nodes stands for."""
-        segment = named(model.segment(*branch_ends(branch)))
-        with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
-            optimised = Path(folder) / "optimised.onnx"
-            return self.build(segment, profile=True, optimised=optimised), node_layers(optimised, branch)
+    def profiled(self, model: Model, branch: Branch, folder: Path) -> tuple[Session, Mapping[str, tuple[int, ...]]]:
+        """A session of a whole branch built with `profile`, and the layers that each of its nodes stands for."""
+        optimised = folder / "optimised.onnx"
+        session = self.build(named(model.segment(*branch_ends(branch))), profile=folder, optimised=optimised)
+        return session, node_layers(optimised, branch)
 
     @staticmethod
     def _dims(model: Model) -> str:

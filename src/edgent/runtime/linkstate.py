@@ -9,9 +9,9 @@ the empty probe before there was one; only of exchanges that were short on the w
 small, and never more than a timing error: what is later than that, the link or the queue has to explain. It belongs to
 the machines, so it outlives a measurement of the link.
 
-Each direction's congestion window is followed too, upwards by the kernel's word where there is one: a request after a
-pause is planned with TCP's slow start, and only what came after the last wait for acknowledgements tells the bandwidth
-(`edgent.link.slow_start`).
+Each direction is a `Way`. Its congestion window is known by the word of the sender's kernel where there is one: upwards
+from request to request, downwards from what the edge says with an answer. Times of the downward window are those of
+arrivals here, so an answer to what is sent now would begin a round trip from now.
 """
 
 from __future__ import annotations
@@ -19,30 +19,26 @@ from __future__ import annotations
 import math
 import statistics
 from collections import deque
-from typing import Literal
 
-from edgent.link import BandwidthEstimator, TransferModel
-from edgent.link.slow_start import CongestionWindow, stall, unstalled
-from edgent.link.transfer import CALL_TIME, HEADER_FACTOR
+from edgent.link import TransferModel
+from edgent.link.slow_start import SEGMENT_BYTES, Window
+from edgent.link.transfer import CALL_TIME
 from edgent.planning.conditions import Conditions
 from edgent.planning.outlook import Transfer
 from edgent.runtime.remote import Timed
 from edgent.runtime.transport import PACKET
+from edgent.runtime.way import CALL_BYTES, SMALL, TIMING_ERROR, Way, rate, wire_bits
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
 
 PROBE_SIZES = (2_000, 16_000, 128_000, 1_000_000)
 TELLING = 0.020  # a transfer this much longer than the round trip tells the bandwidth within a tenth
 _QUEUE_MEMORY = 2.0  # seconds for which the last queue seen is taken for the present one
 _ROUND_TRIPS = 16
-# What a small message takes on a fast link is how long its thread waited for a processor.
-_SMALL, _LONG = 1_000, 0.100
 _PROBE = 100  # bytes: what is shorter is no request
 _PROBE_TIME = 0.05  # seconds: enough to tell the bandwidth
-TIMING_ERROR = 0.008  # seconds: how late two threads wake beside a full load
+_LOOK_TIME = 0.034  # seconds: four timing errors, from where a transfer tells a forecast the bandwidth
 _SHORT = 0.020  # seconds on the wire: where the bandwidth is 5 % off, the call time is 1 ms off
 _CALLS = 9
-_EXPLAINED = 0.25  # share of its time by which a message that waited for acknowledgements may be off
-CALL_BYTES = 120  # frames, headers and half-full packets of a call, around its message (counted on a shaped link)
 
 
 class LinkState:
@@ -63,26 +59,26 @@ class LinkState:
         round_trip: Seconds | None = None,
         gain: float = 0.5,
     ) -> None:
-        self._gain = gain
-        self._told_up = bandwidth
-        self._told_down = downlink if downlink is not None else bandwidth
+        told_down = downlink if downlink is not None else bandwidth
+        self._up = Way("up", told=bandwidth, gain=gain)
+        self._down = Way("down", told=told_down, gain=gain, ahead=SEGMENT_BYTES)
         self._told_round_trip = round_trip
         self._queue, self._queue_at = 0.0, -math.inf
         self._probed: Seconds | None = None
         self._calls: deque[float] = deque(maxlen=_CALLS)
-        self._up_window, self._down_window = CongestionWindow(), CongestionWindow()
         self.forget()
 
     def forget(self) -> None:
         """The link is a new one: what was measured before says nothing."""
-        self._up, self._down = self._estimator(), self._estimator()
+        self._up.forget()
+        self._down.forget()
         self._round_trips: deque[float] = deque(maxlen=_ROUND_TRIPS)
         self._observed_at = -math.inf
 
     @property
     def told(self) -> bool:
         """Whether nothing about the bandwidth needs measuring."""
-        return self._told_up is not None
+        return self._up.told
 
     @property
     def round_trip(self) -> Seconds:
@@ -105,9 +101,9 @@ class LinkState:
         bytes around it, which on a slow link take longer than the way.
         """
         self.forget()
-        told = self._told_up
-        rate = told if told is not None else _rate(up.bytes_up - small.bytes_up, up.uplink - small.uplink)
-        wire = (small.bytes_up + CALL_BYTES) * HEADER_FACTOR * BITS_PER_BYTE / rate
+        told = self._up.bandwidth  # all that is left
+        seen = told if told is not None else rate(up.bytes_up - small.bytes_up, up.uplink - small.uplink)
+        wire = wire_bits(small.bytes_up + CALL_BYTES) / seen
         empty = max(0.0, small.uplink - wire)
         self._round_trips.append(empty)
         beyond = max(0.0, empty - self.round_trip)
@@ -115,38 +111,41 @@ class LinkState:
             self._probed = Seconds(min(beyond, TIMING_ERROR))
         self._observed_at = down.body_at
         return _known(
-            self._heard("up", up.bytes_up, up.uplink - self.round_trip - beyond, up.body_at),
-            # The first packet of a body travels with the headers before it, so only the total is exact.
-            self._heard("down", max(len(down.body), 1), total(down) - total(small), down.body_at),
+            self._up.heard(up.bytes_up, up.uplink - self.round_trip - beyond, up.body_at),
+            # The first packet of a body may travel with the headers before it, so only the total is exact.
+            self._down.heard(max(len(down.body), 1), total(down) - total(small), down.body_at),
         )
 
     def reconnected(self) -> None:
         """The connection is a new one: its windows are the initial ones."""
-        self._up_window.renew()
-        self._down_window.renew()
+        self._up.window.renew()
+        self._down.window.renew()
 
-    def rested(self, window: float | None, at: Seconds) -> None:
-        """A message upward would begin `at`: the bytes that it may have under way at once; None: unknown."""
+    def rested(self, window: Window | None, at: Seconds) -> None:
+        """A message upward would begin `at`: what TCP here says of it; None: unknown."""
         if window is not None:
-            self._up_window.seen(window, at)
+            self._up.window.seen(window, at)
+            self._down.window.heard(Seconds(at - window.silence), self.round_trip)
 
     def probed(self, timed: Timed) -> None:
         """A probe has passed, that only `observe_probes` will look at."""
-        self.rested(timed.window, _began_at(timed))
+        self._begun(timed)
         self._grow_windows(timed)
 
     def observe(self, timed: Timed) -> tuple[Transfer, ...]:
         """An exchange has ended, of a probe or of a request; what it tells of either direction."""
         at = timed.body_at
-        self.rested(timed.window, _began_at(timed))
+        self._begun(timed)
         self._queue, self._queue_at = timed.queue, at
         self._note_round_trip(timed)
         if timed.bytes_up > _PROBE and (beyond := self._beyond(timed)) is not None:
             self._calls.append(beyond)
-        up_seconds = timed.uplink - self.round_trip - self.call_time - self._first_packet(timed)
+        up_seconds = timed.uplink - self.round_trip - self.call_time - self._in_one_packet(timed)
+        trip = self.round_trip
+        began, answered = _began_at(timed), self._answered_at(timed)
         heard = _known(
-            self._observe_way("up", timed.bytes_up, up_seconds, timed),
-            self._observe_way("down", len(timed.body) - PACKET, timed.downlink, timed),
+            self._up.observe(timed.bytes_up, up_seconds, began_at=began, at=at, round_trip=trip),
+            self._down.observe(_behind_headers(timed), timed.downlink, began_at=answered, at=at, round_trip=trip),
         )
         self._grow_windows(timed)
         self._observed_at = at
@@ -154,15 +153,11 @@ class LinkState:
 
     def observe_late(self, bytes_up: int, seconds: float, at: Seconds) -> tuple[Transfer, ...]:
         """A request had not been answered after this long: the link is no faster than that, if it was the link."""
-        bits = (bytes_up + CALL_BYTES) * HEADER_FACTOR * BITS_PER_BYTE
-        estimate = self._up.estimate
         if seconds <= TELLING or bytes_up <= 0:
             return ()
-        if estimate is not None and estimate.bandwidth > bits / seconds:
-            self._up.observe(bytes_up, seconds, at)
+        self._up.late(bytes_up, seconds, at)
         on_wire = Seconds(max(seconds - self.round_trip - self.call_time, TIMING_ERROR))
-        told = self._told_up is not None
-        return () if told else (Transfer(direction="up", size=bytes_up, seconds=on_wire, at=at, cut=True),)
+        return () if self._up.told else (Transfer(direction="up", size=bytes_up, seconds=on_wire, at=at, cut=True),)
 
     def age(self, now: Seconds) -> float:
         """Seconds since something was observed; infinite at first."""
@@ -170,11 +165,14 @@ class LinkState:
 
     def conditions(self, now: Seconds) -> Conditions | None:
         """Link and queue as they seem now; None before anything is known of the bandwidth."""
-        up, down = self._bandwidth(self._told_up, self._up), self._bandwidth(self._told_down, self._down)
+        up, down = self._up.bandwidth, self._down.bandwidth
         if up is None or down is None:
             return None
         queue = self._queue if now - self._queue_at < _QUEUE_MEMORY else 0.0
-        windows = [window.at(now, self.round_trip) for window in (self._up_window, self._down_window)]
+        windows = (
+            self._up.window.at(now, self.round_trip),
+            self._down.window.at(Seconds(now + self.round_trip), self.round_trip),
+        )
         uplink, downlink = (
             TransferModel(bandwidth=bandwidth, round_trip=self.round_trip, call_time=self.call_time, window=window)
             for bandwidth, window in zip((up, down), windows, strict=True)
@@ -187,88 +185,48 @@ class LinkState:
         wished = 0.0 if estimate is None else estimate.bandwidth / BITS_PER_BYTE * _PROBE_TIME
         return int(min(max(wished, PROBE_SIZES[0]), PROBE_SIZES[-1]))
 
+    def look_size(self, decisive: BitsPerSecond) -> int:
+        """Bytes of a message up that takes long enough to tell the bandwidth if that is below what decides."""
+        return int(min(max(decisive / BITS_PER_BYTE * _LOOK_TIME, SMALL), self.probe_size()))
+
     def __repr__(self) -> str:
         return f"<LinkState up {self._up.estimate}, down {self._down.estimate}, round trip {self.round_trip:.4f} s>"
 
-    def _estimator(self) -> BandwidthEstimator:
-        return BandwidthEstimator(
-            gain=self._gain, header_factor=HEADER_FACTOR, message_bytes=CALL_BYTES, timing_error=TIMING_ERROR
-        )
-
-    def _heard(self, direction: Literal["up", "down"], size: float, seconds: float, at: Seconds) -> Transfer | None:
-        """A message that tells the bandwidth; None where that was told."""
-        estimator, told = (self._up, self._told_up) if direction == "up" else (self._down, self._told_down)
-        estimator.observe(size, seconds, at)
-        return Transfer(direction=direction, size=size, seconds=seconds, at=at) if told is None else None
-
-    def _observe_way(
-        self, direction: Literal["up", "down"], size: int, seconds: float, timed: Timed
-    ) -> Transfer | None:
-        """One direction of a transfer: what idling does to its window, and its bandwidth.
-
-        How often a message waited after a pause is only guessed: from never to as often as a fresh connection's. So
-        where it may have waited, it tells the bandwidth only if no guess explains its time.
-        """
-        if size < _SMALL and seconds < _LONG:
-            return None
-        size, began_at = max(size, 1), _began_at(timed)
-        told, estimator, window = (
-            (self._told_up, self._up, self._up_window)
-            if direction == "up"
-            else (self._told_down, self._down, self._down_window)
-        )
-        at_once = window.at(began_at, self.round_trip)
-        if (bandwidth := self._bandwidth(told, estimator)) is not None:
-            byte_time = _byte_time(bandwidth)
-            window.learn(size, seconds, byte_time, began_at=began_at, round_trip=self.round_trip)
-            bounds = window.bounds(began_at, self.round_trip)
-            longest, least = (stall(size, byte_time, bound, self.round_trip) for bound in bounds)
-            plain, took = size * byte_time + self.round_trip, seconds + self.round_trip
-            if longest and (1 - _EXPLAINED) * (plain + least) < took < (1 + _EXPLAINED) * (plain + longest):
-                return None
-        return self._heard(direction, *unstalled(size, seconds, at_once, self.round_trip), timed.body_at)
+    def _begun(self, timed: Timed) -> None:
+        """What either end's TCP says of an exchange at its beginning."""
+        self.rested(timed.window, _began_at(timed))
+        if timed.edge_window is not None:
+            self._down.window.seen(timed.edge_window, self._answered_at(timed))
 
     def _grow_windows(self, timed: Timed) -> None:
-        for window, size in ((self._up_window, timed.bytes_up), (self._down_window, len(timed.body))):
-            window.sent(size, _began_at(timed), timed.body_at, self.round_trip)
+        self._up.sent(timed.bytes_up, _began_at(timed), timed.body_at, self.round_trip)
+        self._down.sent(len(timed.body), self._answered_at(timed), timed.body_at, self.round_trip)
 
-    def _first_packet(self, timed: Timed) -> float:
-        """What the uplink seems to take longer because the headers shared their packet with the body's beginning."""
-        down = self._bandwidth(self._told_down, self._down)
-        if down is None:
-            return 0.0
-        return min(len(timed.body), PACKET) * HEADER_FACTOR * BITS_PER_BYTE / down
+    def _answered_at(self, timed: Timed) -> Seconds:
+        """When the answer would have begun to come, had nothing been sent or computed before it."""
+        return Seconds(_began_at(timed) + self.round_trip)
 
-    @staticmethod
-    def _bandwidth(told: BitsPerSecond | None, estimator: BandwidthEstimator) -> BitsPerSecond | None:
-        if told is not None:
-            return told
-        return None if estimator.estimate is None else estimator.estimate.bandwidth
+    def _in_one_packet(self, timed: Timed) -> float:
+        """What the uplink seems to take longer because a short answer shares the packet of its headers."""
+        return (len(timed.body) - _behind_headers(timed)) * self._down.byte_time
 
     def _beyond(self, timed: Timed) -> float | None:
         """What an exchange took that neither the round trip nor its bytes explain; None where that is uncertain."""
-        up, down = self._bandwidth(self._told_up, self._up), self._bandwidth(self._told_down, self._down)
-        if up is None or down is None:
+        if self._up.bandwidth is None or self._down.bandwidth is None:
             return None
-        wire = waits = 0.0
-        began_at = _began_at(timed)
-        for bandwidth, window, size in (
-            (up, self._up_window, timed.bytes_up + CALL_BYTES),
-            (down, self._down_window, len(timed.body) + CALL_BYTES),
-        ):
-            byte_time, (least, most) = _byte_time(bandwidth), window.bounds(began_at, self.round_trip)
-            if least < min(size, most):
-                return None  # how often it waited is a guess
-            wire += size * byte_time
-            waits += stall(size, byte_time, least, self.round_trip)
-        beyond = total(timed) - self.round_trip - wire - waits
+        up, down = timed.bytes_up + CALL_BYTES, len(timed.body) + CALL_BYTES
+        waits_up = self._up.waits(up, _began_at(timed), self.round_trip)
+        waits_down = self._down.waits(down, self._answered_at(timed), self.round_trip)
+        if waits_up is None or waits_down is None:
+            return None
+        wire = up * self._up.byte_time + down * self._down.byte_time
+        beyond = total(timed) - self.round_trip - wire - waits_up - waits_down
         return max(0.0, beyond) if wire <= _SHORT and beyond <= TIMING_ERROR else None
 
     def _note_round_trip(self, timed: Timed) -> None:
         if timed.bytes_up > PROBE_SIZES[0] // 4:
             return
-        up = self._bandwidth(self._told_up, self._up)
-        wire = 0.0 if up is None else (timed.bytes_up + CALL_BYTES) * HEADER_FACTOR * BITS_PER_BYTE / up
+        wire = (timed.bytes_up + CALL_BYTES) * self._up.byte_time
         self._round_trips.append(max(0.0, timed.uplink - wire))
 
 
@@ -276,8 +234,9 @@ def _known(*transfers: Transfer | None) -> tuple[Transfer, ...]:
     return tuple(transfer for transfer in transfers if transfer is not None)
 
 
-def _byte_time(bandwidth: BitsPerSecond) -> float:
-    return HEADER_FACTOR * BITS_PER_BYTE / bandwidth
+def _behind_headers(timed: Timed) -> int:
+    """Bytes of an answer that come after its headers; those of a long one mostly have a packet of their own."""
+    return len(timed.body) if len(timed.body) > PACKET else 0
 
 
 def _began_at(timed: Timed) -> Seconds:
@@ -287,8 +246,3 @@ def _began_at(timed: Timed) -> Seconds:
 def total(timed: Timed) -> float:
     """Seconds on the link, both ways."""
     return timed.uplink + timed.downlink
-
-
-def _rate(size: int, seconds: float) -> float:
-    """Bits per second on the wire; infinite where the clock could not resolve it."""
-    return size * HEADER_FACTOR * BITS_PER_BYTE / seconds if size > 0 and seconds > 0 else math.inf

@@ -56,13 +56,14 @@ def sweep_machine(
     checkpoint = None
     if unfinished is not None:
         checkpoint = Checkpoint(path=unfinished, head=f"{machine_name()}, {engine.name} x{engine.threads}")
-    timed = sweep(
-        Bench(engine),
-        budget=budget,
-        done=checkpoint.read() if checkpoint else (),
-        keep=checkpoint.keep if checkpoint else lambda _: None,
-        progress=progress,
-    )
+    with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
+        timed = sweep(
+            Bench(engine, Path(folder)),
+            budget=budget,
+            done=checkpoint.read() if checkpoint else (),
+            keep=checkpoint.keep if checkpoint else lambda _: None,
+            progress=progress,
+        )
     coding = _coding()  # before the fit, so that all timings meet the same phase of the machine
     return MachineModel(
         machine=machine_name(),

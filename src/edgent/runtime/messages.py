@@ -147,3 +147,7 @@ REPORT = "/edgent.v1.Edge/Report"
 EXTENSION = "edgent"
 CODEC = "edgent_codec"  # the parameter of a tensor that does not travel raw
 TIMES_US = "edgent-us"  # header of an answer: microseconds in the queue, and of the middle
+# Header of an answer of more than a packet, what the edge's TCP makes of it: bytes under way at once, bytes up to which
+# that doubles (0: no end), microseconds of a pause beyond the round trip that halve it (0: none does), and bytes that
+# pauses leave.
+WINDOW = "edgent-window"

@@ -134,8 +134,8 @@ class OpenVinoEngine(Engine):
             "ENABLE_CPU_PINNING": "NO",  # two processes would be pinned to the same core
         }
 
-    def build(self, segment: Segment, *, profile: bool = False, optimised: Path | None = None) -> OpenVinoSession:
-        """A session of its own, not kept.
+    def build(self, segment: Segment, *, profile: Path | None = None, optimised: Path | None = None) -> OpenVinoSession:
+        """A session of its own, not kept; OpenVINO's profiler needs no file.
 
         Raises:
             InputError: the graph that is really run was asked for, and OpenVINO writes none.
@@ -143,15 +143,16 @@ class OpenVinoEngine(Engine):
         """
         if optimised is not None:
             raise InputError("OpenVINO shows no graph of what it runs, which a latency model needs: use onnxruntime")
+        profiled = profile is not None
         try:
-            compiled = self._core.compile_model(self._read(segment), "CPU", {**self.options, "PERF_COUNT": profile})
+            compiled = self._core.compile_model(self._read(segment), "CPU", {**self.options, "PERF_COUNT": profiled})
         except Exception as error:  # as above
             raise ModelError(f"{segment!r}: OpenVINO does not take it: {one_line(error)}") from error
-        return (ProfiledSession if profile else OpenVinoSession)(segment, compiled)
+        return (ProfiledSession if profiled else OpenVinoSession)(segment, compiled)
 
-    def profiled(self, model: Model, branch: Branch) -> tuple[Session, Mapping[str, tuple[int, ...]]]:
-        """A session of a whole branch made with `profile`, and the layers that each of its nodes stands for."""
-        session = self.build(named(model.segment(*branch_ends(branch))), profile=True)
+    def profiled(self, model: Model, branch: Branch, folder: Path) -> tuple[Session, Mapping[str, tuple[int, ...]]]:
+        """A session of a whole branch built with `profile`, and the layers that each of its nodes stands for."""
+        session = self.build(named(model.segment(*branch_ends(branch))), profile=folder)
         assert isinstance(session, ProfiledSession)
         return session, ran_layers(session.kernels(), branch)
 

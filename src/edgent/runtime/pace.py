@@ -11,13 +11,13 @@ from edgent.units import Seconds
 class Pace(Protocol):
     """Called after every piece of work of the device: image decoding, codecs, segments."""
 
-    def hold(self, started_at: Seconds, host_seconds: float) -> None:
-        """Returns no earlier than a stand-in for a slower device would.
+    def hold(self, started_at: Seconds, seconds: float) -> None:
+        """Returns no earlier than a slower device would.
 
         Args:
             started_at: when the work began, on the device's clock.
-            host_seconds: what the work takes on this machine by its *profile*: a table made before, so that the
-                host's own wandering speed is not multiplied.
+            seconds: what the work takes by a *table* made before (see `Device`'s `host_profile`), so that the host's
+                own wandering speed is not that of the device.
         """
         ...
 
@@ -25,7 +25,7 @@ class Pace(Protocol):
 class OwnPace:
     """A real device: work takes the time it takes."""
 
-    def hold(self, started_at: Seconds, host_seconds: float) -> None:
+    def hold(self, started_at: Seconds, seconds: float) -> None:
         """Returns at once."""
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ the background, and the best ready one answers meanwhile: a switch is never paid
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,12 +19,13 @@ from edgent.errors import InputError
 from edgent.planning.conditions import ALONE
 from edgent.planning.outlook import Transfer
 from edgent.planning.plan import Configuration, Plan
+from edgent.planning.pricing import check_versions
 from edgent.runtime.chooser import Chooser, best
 from edgent.runtime.offers import EVERYTHING, Offer, Restriction, alone, together
 from edgent.runtime.request import LocalBranch
 from edgent.runtime.routing import Kind, Routing
 from edgent.runtime.warming import Warmer
-from edgent.units import Seconds
+from edgent.units import BitsPerSecond, Seconds
 
 if TYPE_CHECKING:
     from edgent.codec import Calibration
@@ -65,7 +67,7 @@ class Plans:
         calibration: the device's own; None: the edge's.
         routing: of this device.
         warmer: readies configurations.
-        chooser: makes what chooses the plans while there is an edge.
+        chooser: makes what chooses the plans while there is an edge, of what may be run and the edge's profile.
         restriction: of what may be run.
 
     Raises:
@@ -81,7 +83,7 @@ class Plans:
         calibration: Calibration | None,
         routing: Routing,
         warmer: Warmer,
-        chooser: Callable[[Candidates], Chooser],
+        chooser: Callable[[Candidates, Profile], Chooser],
         restriction: Restriction = EVERYTHING,
     ) -> None:
         self._model, self._device, self._edge, self._calibration = model, device, edge, calibration
@@ -159,10 +161,13 @@ class Plans:
             plan = known.chooser.choose(now, conditions, deadline, ready)
         return Choice(configuration=plan.configuration, plan=plan, why="")
 
-    def want_look(self, now: Seconds, deadline: Seconds, conditions: Conditions | None) -> bool:
-        """Whether a plan may depend on what a measurement of the link would find now; yes where that is not known."""
+    def decisive(self, now: Seconds, deadline: Seconds, conditions: Conditions | None) -> BitsPerSecond | None:
+        """The bandwidth that a plan depends on; None: on none, infinite: on who knows which."""
         known = [each.chooser for each in self._together.values()]
-        return conditions is None or not known or any(each.wants_look(now, conditions, deadline) for each in known)
+        if conditions is None or not known:
+            return BitsPerSecond(math.inf)
+        wanted = [each.decisive(now, conditions, deadline) for each in known]
+        return max((one for one in wanted if one is not None), default=None)
 
     def given(
         self,
@@ -230,14 +235,10 @@ class Plans:
             restriction=self._restriction,
             segments=facts.segments,
         )
-        return _Together(offer=offer, chooser=self._make_chooser(offer.allowed))
+        return _Together(offer=offer, chooser=self._make_chooser(offer.allowed, edge))
 
     def _check(self) -> None:
-        for found in (self._device, self._edge, self._calibration):
-            if found is not None and found.digest != self._model.digest:
-                raise InputError(
-                    f"{found!r} is of version {found.digest[:12]}, the model is {self._model.version}: measure it again"
-                )
+        check_versions(self._model, self._device, self._edge, self._calibration)
         for codec in self._restriction.codecs or ():
             check_codec(codec)
         for number in self._restriction.exits or ():

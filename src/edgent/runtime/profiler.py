@@ -8,9 +8,9 @@ then scaled so that they add up to the whole, after each node has given back wha
 from __future__ import annotations
 
 import platform
+import tempfile
 import time
-from contextlib import ExitStack
-from types import TracebackType
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from edgent.latency.profile import BranchProfile, Profile
 from edgent.model import Branch, Model
 from edgent.model.costs import layer_costs
 from edgent.runtime.coding import Coding, Source
-from edgent.runtime.engine import Engine, Feeds, Session, branch_ends
+from edgent.runtime.engine import Engine, Feeds, branch_ends
 from edgent.runtime.timing import Progress, Task, interleaved, summary
 
 _ROUNDS = 30
@@ -54,8 +54,8 @@ def profile(
     given = Source(model, source)
     coding = Coding(model, engine, given)
     wholes = [_whole(model, branch, engine, given.feeds) for branch in model.branches]
-    with ExitStack() as stack:
-        profiled = [stack.enter_context(_Profiled(model, branch, engine, given.feeds)) for branch in model.branches]
+    with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
+        profiled = [_Profiled(model, branch, engine, given.feeds, Path(folder)) for branch in model.branches]
         runs = [one.run for one in profiled]
         times = interleaved([*wholes, *coding.tasks], runs, rounds=rounds, until=until, progress=progress)
         wholes_seconds = [summary(seconds).median for seconds in times[: len(wholes)]]
@@ -76,36 +76,24 @@ def profile(
 
 
 class _Profiled:
-    """A branch under the engine's profiler."""
+    """A branch under the engine's profiler, whose files are in a folder."""
 
-    def __init__(self, model: Model, branch: Branch, engine: Engine, feeds: Feeds) -> None:
+    def __init__(self, model: Model, branch: Branch, engine: Engine, feeds: Feeds, folder: Path) -> None:
         self._costs = layer_costs(model, branch)
         self._feeds = {tensor.name: feeds[tensor.name] for tensor in branch.inputs}
-        session, self._layers = engine.profiled(model, branch)
-        self._session: Session | None = session
-
-    def __enter__(self) -> _Profiled:
+        self._session, self._layers = engine.profiled(model, branch, folder)
         self.run()  # the first burst warms up
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._node_times()  # so that the profiler's file goes away
 
     def run(self) -> None:
         """One burst."""
-        assert self._session is not None
         for _ in range(_BURST):
             self._session.run(self._feeds)
 
     def booking(self, whole: float) -> Booking:
         """Books the median time of every node, beside the seconds of the whole; ends the profiling."""
-        times = {name: _steady(seconds) for name, seconds in self._node_times().items()}
+        times = {name: _steady(seconds) for name, seconds in self._session.end_profiling().items()}
         added = max(0.0, sum(times.values()) - whole) / max(1, len(times))
         return book(deflated(times, added), self._layers, self._costs)
-
-    def _node_times(self) -> dict[str, list[float]]:
-        session, self._session = self._session, None
-        return {} if session is None else session.end_profiling()
 
 
 def _steady(seconds: list[float]) -> float:

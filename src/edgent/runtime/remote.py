@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from edgent.errors import InputError
+from edgent.link.slow_start import Window
 from edgent.runtime import messages as m
 from edgent.runtime.faults import BrokenError
 from edgent.runtime.tally import Account
@@ -39,7 +41,8 @@ class Timed:
         downlink: seconds from that packet to the whole body; 0 for an answer of one packet.
         body_at: when that was.
         bytes_up: of the request's message.
-        window: bytes of it that could be under way at once at its beginning; None: unknown.
+        window: what could be under way of it when it began; None: unknown.
+        edge_window: the same of the answer; None: the edge did not say.
     """
 
     body: bytes
@@ -49,7 +52,8 @@ class Timed:
     downlink: float
     body_at: Seconds
     bytes_up: int
-    window: float | None = None
+    window: Window | None = None
+    edge_window: Window | None = None
 
 
 class RemoteEdge:
@@ -144,15 +148,33 @@ def _timed(reply: Reply, bytes_up: int) -> Timed:
         body_at=reply.body_at,
         bytes_up=bytes_up,
         window=reply.window,
+        edge_window=_edge_window(reply),
     )
 
 
 def _edge_times(reply: Reply) -> tuple[float, float]:
     """Seconds in the queue and of the middle; none where the edge did not say."""
-    words = reply.headers.get(m.TIMES_US, "").split()
-    if len(words) != 2 or not all(word.isascii() and word.isdigit() for word in words):
-        return 0.0, 0.0
-    return int(words[0]) * 1e-6, int(words[1]) * 1e-6
+    words = _numbers(reply, m.TIMES_US)
+    return (words[0] * 1e-6, words[1] * 1e-6) if len(words) == 2 else (0.0, 0.0)
+
+
+def _edge_window(reply: Reply) -> Window | None:
+    words = _numbers(reply, m.WINDOW)
+    if len(words) != 4 or not (words[0] and words[3]):
+        return None
+    size, threshold, patience, least = words
+    return Window(
+        size=float(size),
+        threshold=threshold or math.inf,
+        patience=patience * 1e-6 or math.inf,
+        least=float(least),
+    )
+
+
+def _numbers(reply: Reply, header: str) -> list[int]:
+    """The numbers that a header consists of; none where it is not there, or says something else."""
+    words = reply.headers.get(header, "").split()
+    return [int(word) for word in words] if all(word.isascii() and word.isdigit() for word in words) else []
 
 
 def _read(kind: Any, reply: Reply) -> Any:

@@ -9,6 +9,7 @@ served so far.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
@@ -26,7 +27,7 @@ from edgent.runtime.pace import OwnPace, Pace
 from edgent.runtime.serving import Target, compute, read_job, resolve
 from edgent.runtime.tally import Tally
 from edgent.runtime.tensors import datatype, parse
-from edgent.runtime.transport import Call, Methods, Streaming, Unary
+from edgent.runtime.transport import PACKET, Call, Methods, Streaming, Unary
 from edgent.runtime.turnstile import Turnstile
 
 _CHUNK = 256 << 10
@@ -95,7 +96,7 @@ class Service:
             self.tally.turned_away(name)
             raise
         self.tally.answered(name, waited, middle)
-        call.set_headers(_times(waited, middle))
+        call.set_headers(_headers(waited, middle, answer, call))
         return answer
 
     def _expected(self, target: Target) -> float:
@@ -159,7 +160,7 @@ class Service:
         if not 0 <= wanted <= self.max_message // 2:
             raise InputError(f"a probe of {wanted} bytes; expected 0..{self.max_message // 2}")
         answer = bytes(m.ProbeResponse(load=bytes(wanted)).SerializeToString())
-        call.set_headers(_times(0.0, self.clock.now() - arrived_at))
+        call.set_headers(_headers(0.0, self.clock.now() - arrived_at, answer, call))
         return answer
 
     def _report(self, message: bytes, _: Call) -> bytes:
@@ -217,8 +218,12 @@ def _constant(response: Any) -> Any:
     return lambda _message, _call: body
 
 
-def _times(queue: float, middle: float) -> dict[str, str]:
-    return {m.TIMES_US: f"{queue * 1e6:.0f} {middle * 1e6:.0f}"}
+def _headers(queue: float, middle: float, answer: bytes, call: Call) -> dict[str, str]:
+    times = {m.TIMES_US: f"{queue * 1e6:.0f} {middle * 1e6:.0f}"}
+    if len(answer) <= PACKET or (window := call.window()) is None:
+        return times  # no window is less than a packet
+    threshold, patience = (value if math.isfinite(value) else 0 for value in (window.threshold, window.patience * 1e6))
+    return {**times, m.WINDOW: f"{window.size:.0f} {threshold:.0f} {patience:.0f} {window.least:.0f}"}
 
 
 def _fingerprint(text: str | None) -> str:

@@ -9,7 +9,6 @@ how slow they were just then.
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -67,11 +66,12 @@ class Bench:
 
     Args:
         engine: runs them.
+        folder: for the engine's files; empty again where nothing was interrupted.
         clock: seconds, never going back; one that does is not believed.
     """
 
-    def __init__(self, engine: Engine, clock: Clock = time.perf_counter) -> None:
-        self._engine, self._clock = engine, clock
+    def __init__(self, engine: Engine, folder: Path, clock: Clock = time.perf_counter) -> None:
+        self._engine, self._folder, self._clock = engine, folder, clock
         made = Builder()
         segment = made.segment([made.conv(made.input((1, 64, 28, 28)), 64, 3)])
         self._convolution, self._convolution_feeds = engine.build(segment), _feeds(segment.given)
@@ -88,16 +88,13 @@ class Bench:
         for _ in range(_TINY):
             x = made.activation(x, "Sigmoid")
         segment = made.segment([x])
-        plain, profiled = self._engine.build(segment), self._engine.build(segment, profile=True)
+        plain, profiled = self._engine.build(segment), self._engine.build(segment, profile=self._folder)
         feeds = _feeds(segment.given)
         runs = []
-        try:
-            for _ in range(_TINY_ROUNDS):
-                runs.append(self.timed(plain, feeds, 4)[0])
-                profiled.run(feeds)
-        finally:
-            nodes = profiled.end_profiling()
-        reported = sum(map(median, nodes.values()))
+        for _ in range(_TINY_ROUNDS):
+            runs.append(self.timed(plain, feeds, 4)[0])
+            profiled.run(feeds)
+        reported = sum(map(median, profiled.end_profiling().values()))
         return max(0.0, reported - median(runs)) / _TINY
 
     def most_flops(self, budget: float) -> float:
@@ -111,10 +108,10 @@ class Bench:
         drawn = specimen(number, most_flops)
         feeds = _feeds(drawn.segment.given)
         plain = self._engine.build(drawn.segment)
-        with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
-            optimised = Path(folder) / "optimised.onnx"
-            profiled = self._engine.build(drawn.segment, profile=True, optimised=optimised)
-            found = kernels(optimised, drawn.shapes)
+        optimised = self._folder / "optimised.onnx"
+        profiled = self._engine.build(drawn.segment, profile=self._folder, optimised=optimised)
+        found = kernels(optimised, drawn.shapes)
+        optimised.unlink()
         runs = _Runs(self, plain, profiled, feeds)
         samples = [*runs.samples(found)]
         taken = max(0.0, self._clock() - begun)
@@ -182,10 +179,8 @@ class _Runs:
         self.cold: list[tuple[float, References]] = []
         self.bursts = [("first", 1)]  # of the profiled session: what they are, and how many runs
         self.added = bench.added
-        try:
-            self._time(bench, plain, profiled, feeds)
-        finally:  # an interruption leaves no file of the profiler behind
-            self.nodes = profiled.end_profiling()
+        self._time(bench, plain, profiled, feeds)
+        self.nodes = profiled.end_profiling()
 
     def _time(self, bench: Bench, plain: Session, profiled: Session, feeds: Feeds) -> None:
         plain.run(feeds)

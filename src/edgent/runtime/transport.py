@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from edgent.link.slow_start import Window
 from edgent.units import Seconds
 
 Headers = Mapping[str, str]
@@ -23,6 +24,10 @@ class Call(Protocol):
 
     def time_remaining(self) -> Seconds | None:
         """What is left of the caller's budget; None if the caller named none."""
+        ...
+
+    def window(self) -> Window | None:
+        """What an answer that begins now may have under way, by the word of this side's TCP; None: unknown."""
         ...
 
     def set_headers(self, headers: Headers) -> None:
@@ -56,7 +61,7 @@ class Reply:
     sent_at: Seconds
     headers_at: Seconds
     body_at: Seconds
-    window: float | None = None
+    window: Window | None = None
 
     def __repr__(self) -> str:
         there, back = self.headers_at - self.sent_at, self.body_at - self.headers_at
@@ -77,8 +82,8 @@ class Channel(Protocol):
         """Calls a method that answers with a stream."""
         ...
 
-    def window(self) -> float | None:
-        """Bytes that a message sent now may have under way at once, by the word of this side's TCP; None: unknown."""
+    def window(self) -> Window | None:
+        """What a message sent now may have under way, by the word of this side's TCP; None: unknown."""
         ...
 
     def stranger(self, timeout: float) -> str | None:

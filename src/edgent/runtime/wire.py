@@ -9,9 +9,11 @@ to be told apart; its headers go behind it (as HTTP/2 trailers), which saves a p
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import socket
+import urllib.parse
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from typing import Any
@@ -21,6 +23,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own log goes to stderr, a
 import grpc
 
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
+from edgent.link.slow_start import Window
 from edgent.runtime.clock import Clock, MonotonicClock
 from edgent.runtime.faults import BrokenError, BusyError, LateError, NotServedError, RejectedError
 from edgent.runtime.sendwindow import SendWindow
@@ -54,6 +57,7 @@ _ORDINARY = (grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.
 
 # Seconds: gRPC ends a call 1.7 to 3.5 ms after its deadline, and whoever waits for that hands over a late answer.
 _ENDS_LATE = 0.0025
+_CALLERS = 256  # connections whose sockets are remembered
 _FOREVER = 1e9  # gRPC states a missing deadline as a huge one
 # HTTP/2's connection preface and an empty SETTINGS frame; a server answers with SETTINGS of its own: type 4.
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
@@ -119,6 +123,7 @@ class GrpcChannel:
             if body is None:
                 raise BrokenError(f"{self.target} ended {method} without an answer")
             next(answers, None)  # the status, which came with the body
+            self._send_window.look()
             headers = {str(key): str(value) for key, value in (*ahead, *answers.trailing_metadata())}
         return Reply(body=body, headers=headers, sent_at=sent_at, headers_at=headers_at, body_at=body_at, window=window)
 
@@ -128,7 +133,7 @@ class GrpcChannel:
         with self._mapped(answers):
             yield from answers
 
-    def window(self) -> float | None:
+    def window(self) -> Window | None:
         """See `Channel.window`."""
         return self._send_window.read()
 
@@ -149,6 +154,7 @@ class GrpcChannel:
         """See `Channel.renew`."""
         old, self._channel = self._channel, self._open()
         old.close()
+        self._send_window.forget()
 
     def close(self) -> None:
         """See `Channel.close`."""
@@ -184,6 +190,13 @@ class GrpcChannel:
         return kind(details or code.name)
 
 
+@functools.lru_cache(_CALLERS)
+def _send_window(peer: str) -> SendWindow:
+    """Towards a caller, by gRPC's name for it: "ipv4:192.0.2.7:40312", "ipv6:%5B::1%5D:40312"."""
+    host, _, port = urllib.parse.unquote(peer).partition(":")[2].rpartition(":")
+    return SendWindow(host, int(port) if port.isdigit() else 0)
+
+
 class _GrpcCall:
     """A call as the edge sees it, over gRPC's context."""
 
@@ -194,6 +207,11 @@ class _GrpcCall:
     def time_remaining(self) -> Seconds | None:
         left = self._context.time_remaining()
         return None if left is None or left > _FOREVER else Seconds(left)
+
+    def window(self) -> Window | None:
+        to_caller = _send_window(self._context.peer())
+        to_caller.look()
+        return to_caller.read()
 
     def set_headers(self, headers: Headers) -> None:
         self._headers = tuple(headers.items())

@@ -40,7 +40,7 @@ def test_runs_are_held_to_both_machines_pace_and_kept(setting, lab):
 
 def test_a_device_follows_a_link_and_tells_what_it_found(setting):
     steady = Trace(name="steady", starts=np.array([0.0, 0.6]), bandwidths=np.array([6e6, 8e6]), duration=Seconds(1.2))
-    with Rig(setting, environment="dynamic", race=True, round_trip=Seconds(0.0), deadline=0.15) as rig:
+    with Rig(setting, environment="dynamic", race=True, round_trip=Seconds(0.0)) as rig:
         requests = rig.follow(steady, 0.3, 0.15)
         assert [request.at for request in requests] == pytest.approx([0.0, 0.3, 0.6, 0.9], abs=0.15)
         assert all(request.configuration is not None for request in requests)

@@ -40,6 +40,14 @@ def test_another_model_on_the_same_device_is_slowed_down_by_the_same_factor(wide
     assert found.edge == found.host
 
 
+def test_a_figures_device_runs_at_one_factor_without_jitter_and_its_planner_knows_it():
+    setting = made.setting("paper-pi3")
+    table, planned = setting.board.table.branches[-1], setting.profile.branches[-1]
+    assert table.layers == pytest.approx(planned.layers) and table.whole.median == pytest.approx(2.2)
+    assert setting.board.profile.branches[-1].layers == pytest.approx(table.layers)
+    assert setting.board.jitter == 0
+
+
 def test_a_device_keeps_its_factor_whatever_a_predictor_says_of_this_machine():
     setting = made.setting("paper-pi3")
     device, edge = both_machines(setting, made.host(setting.model, layer=3e-4))

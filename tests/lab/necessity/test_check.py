@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgent.lab.necessity.check import Checked, agreement, differences, listed, overruns
+from edgent.lab.necessity.check import Checked, agreement, differences, listed
 from edgent.lab.necessity.grid import Cell
 from edgent.lab.necessity.live import Asked, Seen
 from edgent.planning.knobs import Best
@@ -58,8 +58,3 @@ def test_without_a_countable_cell_there_is_nothing_to_compare():
 def test_what_was_seen_comes_back_from_json_as_it_was():
     seen = checked((0.9, 0.8, 0.5)).seen
     assert Seen(**seen.document()) == seen
-
-
-def test_overruns_are_told_with_the_worst():
-    assert overruns("pi-4", 100, 0, 0.0).endswith("finished 0 later than the device would have.")
-    assert "by 2.5 ms at most" in overruns("pi-4", 100, 3, 0.0025)

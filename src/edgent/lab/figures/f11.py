@@ -16,7 +16,7 @@ from edgent.lab.figures.figure import Column, Figure, Lab, Ordering, Result, Tab
 from edgent.lab.figures.links import bus_link, digest, many_links
 from edgent.lab.figures.machines import Setting, setting
 from edgent.lab.figures.plots import Axis, Line, Panel
-from edgent.lab.figures.streams import Course, Environment, stream
+from edgent.lab.figures.streams import Course, Environment, accuracies, stream
 from edgent.link.traces import Trace
 from edgent.planning.plan import Configuration
 from edgent.planning.reward import FRACTION, LEXICOGRAPHIC
@@ -81,20 +81,11 @@ def run(lab: Lab) -> Result:
 
 
 def _live(lab: Lab, chosen: Setting, deadline: float, trace: Trace) -> list[Curve]:
-    table = chosen.candidates
-    accuracy = {table.configuration(row): float(table.accuracy[row]) for row in range(len(table))}
-    exits = {branch.exit: branch.accuracy or 0.0 for branch in chosen.model.branches}
     curves = []
     for name, environment in LIVE.items():
         course = Course(setting=chosen, environment=environment, deadline=deadline, trace=trace)
         requests = stream(lab, course)
-        right = [
-            accuracy[each.configuration]
-            if each.configuration is not None and not each.why
-            else exits.get(-1 if each.exit is None else each.exit, 0.0)
-            for each in requests
-        ]
-        pairs = list(zip(right, (each.total for each in requests), strict=True))
+        pairs = list(zip(accuracies(chosen, requests), (each.total for each in requests), strict=True))
         curves.append(
             Curve(
                 setting=chosen.name,

@@ -5,20 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
-from edgent.errors import InputError
 from edgent.lab.figures.figure import Lab
 from edgent.link.generator import generated
-from edgent.link.traces import Trace, load_traces
+from edgent.link.traces import Trace, load_traces, trace_files
 from edgent.units import Seconds
 
 HIGHEST = 10e6
 """Bits per second: the paper's traces reach from 0 to here."""
 
-_ENDINGS = (".txt", ".json", ".csv", ".log")
 _BUS, _BELGIUM = "bus", "report_"  # in the names of the Belgium logs
 _MOST, _GENERATED, _SECONDS = 30, 20, 180.0
 
@@ -33,11 +30,11 @@ class Links:
 
 def bus_link(lab: Lab, seconds: float) -> Links:
     """The beginning of a bus log, scaled so that its highest bandwidth is 10 Mbit/s; a generated link without one."""
-    files = [] if lab.traces is None else _files(lab.traces, _BUS)
-    if not files:
+    logs = [] if lab.traces is None else [file for file in trace_files([lab.traces]).files if _BUS in file.name]
+    if not logs:
         whole = generated(lab.seed, seconds=seconds)
         return Links(traces=(_to_highest(whole),), words=f"{_generated(lab)}, scaled to 0..10 Mbit/s")
-    (whole,) = load_traces(files[:1])
+    (whole,) = load_traces(logs[:1])
     begin = excerpt(whole, seconds)
     return Links(traces=(_to_highest(begin),), words=f"the first {seconds:g} s of {whole.name}, scaled to 0..10 Mbit/s")
 
@@ -47,9 +44,7 @@ def many_links(lab: Lab) -> Links:
     if lab.traces is None:
         made = tuple(generated(lab.seed + number, seconds=_SECONDS) for number in range(_GENERATED))
         return Links(traces=made, words=f"{_GENERATED} links, {_generated(lab)}")
-    files = _files(lab.traces, "")
-    if not files:
-        raise InputError(f"{lab.traces}: found no trace in this folder, expected some ({', '.join(_ENDINGS)})")
+    files = trace_files([lab.traces]).files
     belgium = [_to_highest(trace) for trace in load_traces([f for f in files if _BELGIUM in f.name] or files[:1])]
     others = [file for file in files if _BELGIUM not in file.name]
     drawn = sorted(np.random.default_rng(lab.seed).permutation(len(others))[:_MOST])
@@ -77,10 +72,6 @@ def digest(traces: Sequence[Trace]) -> str:
     for trace in traces:
         made.update(trace.starts.tobytes() + trace.bandwidths.tobytes())
     return made.hexdigest()[:16]
-
-
-def _files(folder: Path, part: str) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix in _ENDINGS and part in path.name)
 
 
 def _to_highest(trace: Trace) -> Trace:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edgent.codec import Calibration, encode_image
 from edgent.lab.emulation import EmulatedDevice, emulated_profile, find_device
 from edgent.lab.figures.figure import Lab
+from edgent.lab.hidden import HiddenDevice, hidden_device
 from edgent.latency import Profile
 from edgent.model import SHIPPED, Model, load
 from edgent.planning.candidates import Candidates
@@ -48,6 +49,11 @@ class Setting:
     def profile(self) -> Profile:
         """The device's."""
         return emulated_profile(self.host, self.device)
+
+    @property
+    def board(self) -> HiddenDevice:
+        """What runs: as steady as its profile, one factor for all its layers, as the paper's table has them."""
+        return hidden_device(self.host, self.model, replace(self.device, spread=0.0), seed=0, jitter=0.0)
 
     @property
     def edge(self) -> Profile:

@@ -97,8 +97,8 @@ class Rig:
 
     def overruns(self) -> tuple[int, int]:
         """Pieces of the device's work so far, and how many of them this machine finished too late."""
-        pieces, overran, _ = self._started()[1].overruns()
-        return pieces, overran
+        account = self._started()[1].account()
+        return account.pieces, account.overran
 
     def count(self, pieces: int, late: int) -> None:
         """Takes in what some runs showed of that, now or in a part that was kept."""
@@ -126,8 +126,7 @@ class Rig:
         setting, calibration = self.setting, self.setting.calibration
         return DeviceSettings(
             model=str(setting.model.path),
-            host_profile=setting.host.to_json(),
-            emulated=setting.device,
+            board=setting.board,
             calibration=None if calibration is None else calibration.to_json(),
             inputs=setting.inputs,
             direction=self._direction,

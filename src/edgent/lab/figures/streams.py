@@ -62,6 +62,19 @@ def stream(lab: Lab, course: Course) -> tuple[Request, ...]:
     return tuple(map(_request, lab.parts.part("stream", depends, run)))
 
 
+def accuracies(setting: Setting, requests: Sequence[Request]) -> list[float]:
+    """The accuracy of each answer, in time or not: of its configuration, or of the branch that answered instead."""
+    table = setting.candidates
+    planned = {table.configuration(row): float(table.accuracy[row]) for row in range(len(table))}
+    exits = {branch.exit: branch.accuracy or 0.0 for branch in setting.model.branches}
+    return [
+        planned[each.configuration]
+        if each.configuration is not None and not each.why
+        else exits.get(-1 if each.exit is None else each.exit, 0.0)
+        for each in requests
+    ]
+
+
 def throughputs(requests: Sequence[Request]) -> list[float]:
     """Inferences per second of each request, one after the other: 1 / latency."""
     return [1 / request.total for request in requests]

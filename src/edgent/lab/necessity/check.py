@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgent.lab.emulation import accounted
 from edgent.lab.figures.figure import Column, Table
 from edgent.lab.necessity.live import Asked, Seen
 from edgent.planning.knobs import KNOBS, NEEDED, costs
@@ -79,11 +78,6 @@ def differences(checked: Sequence[Checked]) -> tuple[Table, ...]:
 def listed(checked: Sequence[Checked]) -> Table:
     """Every cell, for JSON."""
     return _cells("every cell that was run live", [(one, knob) for one in checked for knob in one.asked.without])
-
-
-def overruns(device: str, pieces: int, overran: int, worst: float) -> str:
-    """How well this machine stood in for a device."""
-    return f"{device}: {accounted(pieces, overran, worst)}."
 
 
 def _cells(title: str, found: Sequence[tuple[Checked, str]]) -> Table:

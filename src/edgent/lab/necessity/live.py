@@ -18,7 +18,7 @@ import numpy as np
 
 from edgent.codec import Calibration, decode_pixels, encode_image, fit, normalise
 from edgent.errors import EdgeError, EdgentError
-from edgent.lab.emulation import Emulated
+from edgent.lab.emulation import Account, Emulated
 from edgent.lab.hidden import HiddenDevice
 from edgent.lab.link import ShapedLink
 from edgent.lab.necessity.grid import Cell, Given
@@ -103,9 +103,10 @@ class Bench:
         assert conditions is not None, "a connected edge was probed"
         return float(conditions.uplink.call_time)
 
-    def overruns(self) -> tuple[int, int, float]:
-        """Pieces of work held to the pace, those that came too late for it, and the worst of them in seconds."""
-        return self._pace.holds, self._pace.overruns, float(self._pace.worst_overrun)
+    @property
+    def account(self) -> Account:
+        """How well this machine stood in for the device so far."""
+        return self._pace.account
 
     def run(self, asked: Asked) -> Seen:
         """Runs one cell."""

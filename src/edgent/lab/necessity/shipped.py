@@ -6,18 +6,18 @@ import contextlib
 import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import product
 from pathlib import Path
 
 from edgent.codec import Calibration
-from edgent.lab.emulation import EmulatedDevice, find_device
+from edgent.lab.emulation import Account, EmulatedDevice, find_device
 from edgent.lab.figures.figure import Figure, Lab, Result
 from edgent.lab.figures.machines import host_profile
 from edgent.lab.hidden import HiddenDevice, hidden_device
 from edgent.lab.link import ShapedLink
 from edgent.lab.machines import ServerProcess
-from edgent.lab.necessity.check import Checked, agreement, differences, listed, overruns
+from edgent.lab.necessity.check import Checked, agreement, differences, listed
 from edgent.lab.necessity.costmap import cost_maps, seen
 from edgent.lab.necessity.grid import Cell, Given, Grid, load_grid
 from edgent.lab.necessity.live import FAST, Asked, Seen, bench
@@ -211,11 +211,12 @@ def _live(
             for number, one in enumerate(asked):
                 lab.progress(f"{hidden.device.name}, live", number, len(asked))
                 found.append(live.run(one).document())
-            return {"cells": found, "overruns": live.overruns()}
+            return {"cells": found, "overruns": astuple(live.account)}
 
     kept = lab.parts.part(f"necessity-{hidden.device.name}", shipped.stamp, measured)
     checked = [Checked(asked=one, seen=Seen(**cell)) for one, cell in zip(asked, kept["cells"], strict=True)]
-    return checked, overruns(hidden.device.name, *kept["overruns"])
+    pieces, overran, worst = kept["overruns"]
+    return checked, f"{hidden.device.name}: {Account(pieces=pieces, overran=overran, worst=worst)}."
 
 
 def _ships(name: str) -> bool:
