@@ -110,6 +110,13 @@ def test_the_best_local_branch_that_fits_is_the_most_accurate_not_the_fastest():
     assert play(made).delivered.exit == 1
 
 
+def test_of_about_equally_accurate_local_branches_the_fastest_starts():
+    made = request([branch(0, 0.01, 0.5), branch(1, 0.02, 0.799), branch(2, 0.06, 0.8)])
+    played = play(made)
+    assert played.delivered.exit == 1
+    assert played.local_started_at == pytest.approx(DEADLINE - MARGIN - 0.02)
+
+
 def test_without_accuracies_the_later_exit_is_the_better_one():
     made = request([branch(0, 0.01), branch(1, 0.06), branch(2, 0.2)])
     assert play(made).delivered.exit == 1

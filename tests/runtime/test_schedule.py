@@ -85,6 +85,14 @@ def test_the_first_turn_is_called_when_a_second_one_moves_it_forward():
     assert calls == ["first"]
 
 
+def test_a_turn_that_another_one_follows_begins_earlier_by_the_handover_but_is_refused_no_sooner():
+    schedule = Schedule(handover=2.0)
+    first = schedule.reserve(0.0, [40.0], 97.0, nobody)
+    assert first.begin_at == 57.0
+    second = schedule.reserve(0.0, [57.0], 97.0, nobody)
+    assert (first.begin_at, second.begin_at) == (-2.0, 40.0)
+
+
 def test_where_the_best_branch_no_longer_fits_a_faster_one_is_reserved():
     schedule = Schedule()
     running = schedule.reserve(0.0, [60.0], 97.0, nobody)

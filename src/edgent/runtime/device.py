@@ -123,15 +123,15 @@ class Device:
         _check_deadline(deadline)
         if isinstance(environment, ConfigurationMap) and device_profile is not None:
             environment.check(deadline, device_profile)
-        self.model, self.deadline = model, deadline
-        self._latest_deadline = deadline  # of a request
+        self.model, self.deadline, self._latest_deadline = model, deadline, deadline  # the latest: of a request
         self._race, self._required, self._margin = race, require_edge, margin
         self._profile, host = device_profile, host_profile or device_profile
         self._clock = clock or MonotonicClock()
         self._routing = Routing(model, device_profile, host)
         self._bench = Workbench(model, engine or _engine(), host, pace or OwnPace(), self._clock)
         self._drifts = Drifts()
-        self._schedule, self._turns = Schedule(slots(pace, self._bench.engine.threads)), threading.Lock()
+        self._schedule = Schedule(slots(pace, self._bench.engine.threads), _MARGIN_LEAST)
+        self._turns = threading.Lock()
         self._pool = ThreadPoolExecutor(32, thread_name_prefix="edgent-device")
         if channel is None and edge is not None:
             channel = _grpc(edge, message_limit([model]), self._clock)

@@ -15,8 +15,9 @@ Rules, in this order:
 
 1. The edge's answer wins whenever it comes before something was delivered.
 2. At `deadline - margin` the answer at hand is delivered; later the first one that comes.
-3. The local branch that starts is the most accurate one that still ends by `deadline - margin`. If none does, the
-   fastest one starts, at the edge's failure or at `deadline - margin`, so that nobody waits for a dead edge for ever.
+3. The local branch that starts is the best one that still ends by `deadline - margin`: the most accurate, and among
+   about equally accurate ones the fastest. If none does, the fastest of all starts, at the edge's failure or at
+   `deadline - margin`, so that nobody waits for a dead edge for ever.
 4. A plan of the device alone is the same machine without an edge: its branch starts when the request does.
 5. Several requests share the device: heads and local branches take *turns* (`edgent.runtime.schedule`). So a local
    branch may have to start earlier, be a faster one, or wait until the device is free. Short work waits for nobody.
@@ -32,6 +33,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgent.planning.conditions import SLICE
+from edgent.planning.planner import DUST, TOLERANCE
 from edgent.runtime.schedule import Schedule, Turn
 from edgent.units import Seconds
 
@@ -289,9 +291,18 @@ class Request:
             self._turn = None
 
     def _fitting(self, at: float, grace: float) -> list[LocalBranch]:
-        """The branches that are done in time if they start now, the best first."""
-        within = self._give_at + grace + 1e-9
-        return sorted((each for each in self.branches if at + each.seconds <= within), key=_worth, reverse=True)
+        """The branches to choose among that are done in time if they start now, the best first, each faster than that.
+
+        As everywhere, the fastest of about equally accurate ones is the best.
+        """
+        left = [each for each in self.branches if at + each.seconds <= self._give_at + grace + 1e-9]
+        choice: list[LocalBranch] = []
+        while left:
+            most = max(_merit(each) for each in left)
+            equal = (each for each in left if _merit(each) >= most - TOLERANCE - DUST)
+            choice.append(min(equal, key=lambda each: (each.seconds, -_merit(each))))
+            left = [each for each in left if each.seconds < choice[-1].seconds]
+        return choice
 
     def _send(self, at: float) -> Send:
         if self._turn is not None:
@@ -306,5 +317,5 @@ class Request:
         return (self.delivered,)
 
 
-def _worth(branch: LocalBranch) -> tuple[float, float]:
-    return (branch.exit if branch.accuracy is None else branch.accuracy, -branch.seconds)
+def _merit(branch: LocalBranch) -> float:
+    return branch.exit if branch.accuracy is None else branch.accuracy

@@ -56,10 +56,11 @@ class Schedule:
 
     Args:
         slots: branches that it computes at once without slowing any down.
+        handover: seconds by which a turn begins early where another one follows it: some take longer than expected.
     """
 
-    def __init__(self, slots: int = 1) -> None:
-        self.slots = slots
+    def __init__(self, slots: int = 1, handover: float = 0.0) -> None:
+        self.slots, self.handover = slots, handover
         self._waiting: list[Turn] = []  # by due
         self._running: dict[Turn, float] = {}  # until when
 
@@ -143,7 +144,7 @@ class Schedule:
     def _move(self) -> None:
         """Each turn gets its moment; who was told a later one is called."""
         crowded = len(self._waiting) + len(self._running) > self.slots
-        latest, _ = self._backwards([(each.due, each.seconds) for each in self._waiting])
+        latest, _ = self._backwards([(each.due, each.seconds) for each in self._waiting], self.handover)
         for turn, moment in zip(self._waiting, latest, strict=True):
             told, turn.begin_at = turn.begin_at, min(moment, turn.overdue_at) if crowded else moment
             if turn.begin_at < told < math.inf:
@@ -162,13 +163,13 @@ class Schedule:
         _, begins = self._backwards(work)
         return all(begin >= at - _ROUNDING for begin, at in zip(sorted(begins), sorted(free), strict=True))
 
-    def _backwards(self, work: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    def _backwards(self, work: Sequence[tuple[float, float]], handover: float = 0.0) -> tuple[list[float], list[float]]:
         """When each piece (due, seconds), given by due, must begin; and when each slot must."""
         begins = [math.inf] * self.slots
         latest = []
         for due, seconds in reversed(work):
             slot = begins.index(max(begins))
-            begins[slot] = min(due, begins[slot]) - seconds
+            begins[slot] = min(due, begins[slot] - handover) - seconds
             latest.append(begins[slot])
         return latest[::-1], begins
 
