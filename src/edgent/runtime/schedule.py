@@ -116,9 +116,6 @@ class Schedule:
         if self._running.pop(turn, None) is None:
             self._waiting.remove(turn)
         self._move()
-        for each in self._waiting:
-            if each.wanted:
-                each.call()
 
     def backlog(self, at: float) -> Seconds:
         """How long a turn wanted now would wait: for what runs and is wanted, and for all others if it held them up."""
@@ -142,12 +139,12 @@ class Schedule:
         return turn
 
     def _move(self) -> None:
-        """Each turn gets its moment; who was told a later one is called."""
-        crowded = len(self._waiting) + len(self._running) > self.slots
+        """Each turn gets its moment; who was told a later one is called, and who waits for a slot that is free."""
+        crowded, free = len(self._waiting) + len(self._running) > self.slots, len(self._running) < self.slots
         latest, _ = self._backwards([(each.due, each.seconds) for each in self._waiting], self.handover)
         for turn, moment in zip(self._waiting, latest, strict=True):
             told, turn.begin_at = turn.begin_at, min(moment, turn.overdue_at) if crowded else moment
-            if turn.begin_at < told < math.inf:
+            if turn.begin_at < told < math.inf or (turn.wanted and free):
                 turn.call()
 
     def _free(self, at: float) -> list[float]:
