@@ -4,8 +4,8 @@
 
 LoadGen (PyPI `mlcommons-loadgen`, which this benchmark installs into a folder of its own) issues pictures to a real
 device that plans over the bundle of b-alexnet and b-alexnet-int8, an edge process behind the shaped link. The device is
-emulated, each layer type perturbed by a hidden factor. It answers one picture at a time; in Server, with Poisson
-arrivals, the time that one waits for its turn counts, and is taken off its deadline.
+emulated, each layer type perturbed by a hidden factor; it computes one thing at a time. In Server, with Poisson
+arrivals, up to eight pictures are in its hands at once; the time that another one waits is taken off its deadline.
 
 Each runs on a steady link, and on one that stops every byte for 0.2 s of every second, with the race and without:
 *deadlines met at the 99th percentile* wherever the fastest local answer fits, and what the race costs in device time
@@ -48,6 +48,7 @@ SERVER_RATE, SERVER_DEADLINE, QUERIES_PER_SECOND = 5e6, 0.100, (10.0, 30.0)
 ROUND_TRIP = Seconds(0.005)
 PERIOD, CUT = 1.0, 0.2  # seconds: of every PERIOD the disturbed link stops for CUT
 BUDGET = 8.0  # seconds of profiling
+WORKERS = {"SingleStream": 1, "Server": 8}
 _WARM = 12
 _LEAST_DEADLINE = 0.001
 
@@ -76,12 +77,12 @@ class Row:
 
 
 class Subject:
-    """The device as LoadGen's system under test: one worker answers in the order of arrival."""
+    """The device as LoadGen's system under test: workers take the queries in the order of arrival."""
 
-    def __init__(self, loadgen: Any, device: Device, pictures: Sequence[bytes], deadline: float) -> None:
+    def __init__(self, loadgen: Any, device: Device, pictures: Sequence[bytes], deadline: float, workers: int) -> None:
         self._loadgen, self._device, self._pictures, self._deadline = loadgen, device, pictures, deadline
         self._waiting: queue.SimpleQueue[tuple[Any, float] | None] = queue.SimpleQueue()
-        self._worker = threading.Thread(target=self._work)
+        self._workers = [threading.Thread(target=self._work) for _ in range(workers)]
         self.totals: list[float] = []
 
     def issue(self, samples: Sequence[Any]) -> None:
@@ -90,12 +91,15 @@ class Subject:
             self._waiting.put(((sample.id, sample.index), time.perf_counter()))
 
     def __enter__(self) -> Subject:
-        self._worker.start()
+        for worker in self._workers:
+            worker.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._waiting.put(None)
-        self._worker.join()
+        for _ in self._workers:
+            self._waiting.put(None)
+        for worker in self._workers:
+            worker.join()
 
     def _work(self) -> None:
         while (taken := self._waiting.get()) is not None:
@@ -184,7 +188,7 @@ class Lab:
                 device.infer(picture)
                 device.wait_ready()
             warm = pace.computed
-            subject = Subject(self._loadgen, device, self._pictures, load.deadline)
+            subject = Subject(self._loadgen, device, self._pictures, load.deadline, WORKERS[load.scenario])
             made = settings(self._loadgen, load, queries)
             with self._disturbed() if load.disturbed else nullcontext():
                 found = run(self._loadgen, subject, len(self._pictures), made)

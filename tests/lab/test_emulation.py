@@ -13,6 +13,7 @@ from edgent.errors import InputError
 from edgent.lab.emulation import DEVICES, Account, Emulated, EmulatedDevice, Throttle, emulated_profile, find_device
 from edgent.latency import Profile
 from edgent.latency.profile import BranchProfile, CodecTime, Timing
+from edgent.runtime.clock import MonotonicClock
 from edgent.units import Seconds
 
 seconds = st.floats(min_value=0, max_value=10)
@@ -86,6 +87,41 @@ def test_accounts_of_several_runs_add_up_and_the_worst_stays() -> None:
     both = Account(pieces=3, overran=1, worst=0.002) + Account(pieces=4, overran=2, worst=0.001)
     assert both == Account(pieces=7, overran=3, worst=0.002)
     assert str(Account(pieces=100)).endswith("finished 0 later than the device would have")
+
+
+def test_the_device_computes_one_thing_at_a_time() -> None:
+    time = VirtualTime()
+    pace = emulated(time)
+    pace.hold(Seconds(0.0), 0.030)
+    assert time.time == pytest.approx(0.030, abs=1e-4)
+    pace.hold(Seconds(0.010), 0.020)  # began while the other one ran
+    assert time.time == pytest.approx(0.050, abs=1e-4)
+    pace.hold(Seconds(0.060), 0.020)  # began when nothing did
+    assert time.time == pytest.approx(0.080, abs=1e-4)
+
+
+def test_work_shorter_than_a_time_slice_goes_between_and_delays_what_begins_later() -> None:
+    time = VirtualTime()
+    pace = emulated(time)
+    pace.hold(Seconds(0.0), 0.030)
+    pace.hold(Seconds(0.010), 0.002)
+    assert time.time == pytest.approx(0.030, abs=1e-4)
+    pace.hold(Seconds(0.020), 0.010)
+    assert time.time == pytest.approx(0.042, abs=1e-4)
+
+
+def test_threads_that_compute_at_once_end_one_after_another() -> None:
+    pace, ends = Emulated("test"), []
+    clock = MonotonicClock()
+    began_at = clock.now()
+    threads = [
+        threading.Thread(target=lambda: (pace.hold(began_at, 0.010), ends.append(clock.now()))) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(end - began_at >= 0.010 * turn for turn, end in enumerate(sorted(ends), start=1))
 
 
 def test_work_that_takes_no_time_by_the_profile_is_not_counted() -> None:

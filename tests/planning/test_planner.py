@@ -38,14 +38,21 @@ def conditions(random: np.random.Generator) -> Conditions:
         queue=Seconds(float(random.exponential(0.003))),
         device_factor=float(random.uniform(0.5, 2)),
         edge_factor=float(random.uniform(0.5, 2)),
+        backlog=Seconds(max(0.0, float(random.normal(0.0, 0.05)))),
     )
+
+
+def waiting(now: Conditions, device: float) -> float:
+    """For other work on the device, which only short work need not do."""
+    return now.backlog if now.device_factor * device > 0.003 else 0.0
 
 
 def everything(costs: tuple[BranchCosts, ...], now: Conditions) -> Iterator[Priced]:
     """Every configuration, by loops and sums of its own."""
     for branch in costs:
         n = branch.layers
-        own = now.device_factor * (branch.prepare + sum(branch.device))
+        alone = branch.prepare + sum(branch.device)
+        own = now.device_factor * alone + waiting(now, alone)
         known = math.nan if branch.accuracy is None else branch.accuracy
         yield Priced(Configuration(exit=branch.exit, upload_cut=n, download_cut=n), known, own, 0.0)
         for u in range(n):
@@ -60,6 +67,7 @@ def everything(costs: tuple[BranchCosts, ...], now: Conditions) -> Iterator[Pric
                         edge = up.decode[u, d] + sum(branch.edge[u:d]) + down.encode[u, d]
                         link = now.uplink.uplink(float(up.size[u, d])) + now.downlink.downlink(float(down.size[u, d]))
                         latency = now.device_factor * device + now.edge_factor * edge + now.queue + link
+                        latency += waiting(now, device)
                         plan = Configuration(
                             exit=branch.exit, upload_cut=u, download_cut=d, codec=up.codec, download_codec=down.codec
                         )

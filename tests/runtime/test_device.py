@@ -337,3 +337,48 @@ def test_everything_the_device_computes_is_held_to_its_pace(model, made, slow, i
     held.clear()
     device.infer(image, configuration=Configuration(exit=4, upload_cut=4, download_cut=10), race=False)
     assert sum(held) == pytest.approx(3e-4 + (4 + 12) * 0.022)
+
+
+def test_local_branches_of_several_requests_run_one_after_another_on_an_emulated_device(model, made, slow, image):
+    class Busy:
+        computing, most = 0, 0
+
+        def hold(self, started_at, host_seconds):
+            self.computing += 1
+            self.most = max(self.most, self.computing)
+            time.sleep(0.01)
+            self.computing -= 1
+
+    pace = Busy()
+    device = made(channel=None, pace=pace, deadline=10.0)
+    records = []
+    threads = [threading.Thread(target=lambda: records.append(device.infer(image).record)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert pace.most == 1
+    assert sum(record.stages.queue > 0.01 for record in records) == 3
+    assert all(sums_up(record) for record in records)
+
+
+def test_the_next_request_is_planned_for_a_device_that_is_busy(model, made, slow, image):
+    class Held:
+        def __init__(self):
+            self.begun, self.go_on = threading.Event(), threading.Event()
+
+        def hold(self, started_at, host_seconds):
+            self.begun.set()
+            self.go_on.wait(WITHIN)
+
+    pace = Held()
+    device = made(pace=pace, deadline=60.0)
+    device.wait_ready(WITHIN)
+    alone = Configuration(exit=4, upload_cut=22, download_cut=22)
+    first = threading.Thread(target=lambda: device.infer(image, configuration=alone))
+    first.start()
+    assert pace.begun.wait(WITHIN)
+    assert 0 < device.conditions.backlog <= 0.5
+    pace.go_on.set()
+    first.join()
+    assert device.conditions.backlog == 0

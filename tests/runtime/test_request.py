@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgent.runtime.request import LATE, Deliver, LocalBranch, Request, Send, StartLocal, WaitUntil
+from edgent.runtime.request import LATE, Deliver, LocalBranch, Request, Send, StartHead, StartLocal, WaitUntil
+from edgent.runtime.schedule import Schedule
 from edgent.units import Seconds
 
 DEADLINE, MARGIN = 0.100, 0.004
@@ -37,6 +38,8 @@ def request(branches, *, uses_edge=True, exit=9, race=True, deadline=DEADLINE, m
         deadline=Seconds(deadline),
         margin=Seconds(margin),
         branches=branches,
+        schedule=Schedule(),
+        call=lambda: None,
         race=race,
     )
 
@@ -57,7 +60,9 @@ def play(made: Request, *, head=0.0, edge: tuple[str, float] | None = None, slow
     def act(now, actions):
         for action in actions:
             played.log.append((now, action))
-            if isinstance(action, Send):
+            if isinstance(action, StartHead):
+                at(now + head, "head_done")
+            elif isinstance(action, Send):
                 played.budget = action.budget
                 kind, after = edge or ("fails", math.inf)
                 if after >= action.budget:
@@ -77,9 +82,8 @@ def play(made: Request, *, head=0.0, edge: tuple[str, float] | None = None, slow
                 assert math.isnan(played.at), "delivered twice"
                 played.delivered, played.at = action, now
 
-    act(0.0, made.started(Seconds(0.0)))
-    if made.uses_edge:
-        at(head, "head_done")
+    made.started(Seconds(0.0))
+    act(0.0, made.planned(Seconds(0.0)))
     while events:
         now, _, name, args = heapq.heappop(events)
         act(now, getattr(made, name)(Seconds(now), *args))
@@ -104,6 +108,13 @@ def test_the_local_branch_starts_at_the_deadline_less_its_time_less_the_margin()
 def test_the_best_local_branch_that_fits_is_the_most_accurate_not_the_fastest():
     made = request([branch(0, 0.01, 0.5), branch(1, 0.06, 0.8), branch(2, 0.2, 0.9)])
     assert play(made).delivered.exit == 1
+
+
+def test_of_about_equally_accurate_local_branches_the_fastest_starts():
+    made = request([branch(0, 0.01, 0.5), branch(1, 0.02, 0.799), branch(2, 0.06, 0.8)])
+    played = play(made)
+    assert played.delivered.exit == 1
+    assert played.local_started_at == pytest.approx(DEADLINE - MARGIN - 0.02)
 
 
 def test_without_accuracies_the_later_exit_is_the_better_one():

@@ -10,6 +10,7 @@ wherever such a device is used. `edgent.lab.hidden` makes devices of it whose la
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 
 from edgent.errors import InputError
 from edgent.latency import Profile
+from edgent.planning.conditions import SLICE
 from edgent.runtime.clock import Clock, MonotonicClock
 from edgent.units import Seconds, format_duration
 
@@ -211,6 +213,7 @@ class Emulated:
         self._jitter, self._random = jitter, random.Random(seed)
         self._throttle = throttle
         self._computed = 0.0
+        self._free_at = -math.inf
         self._account = Account()
 
     @property
@@ -226,14 +229,18 @@ class Emulated:
     def hold(self, started_at: Seconds, seconds: float) -> None:
         """Returns `seconds` after `started_at`, or at once if that is over: an overrun.
 
-        Jitter and throttling come on top.
+        Jitter and throttling come on top. The device computes one thing at a time: work that begins while other work
+        still runs ends no earlier than that does, and its own time later. What is shorter than a time slice goes
+        between, and delays what begins later.
 
         Work that takes no time by the table is free on the emulated device too, and not counted.
         """
         if seconds <= 0:
             return
         with self._lock:
-            until = started_at + self._takes(seconds)
+            takes = self._takes(seconds)
+            until = (started_at if takes < SLICE else max(started_at, self._free_at)) + takes
+            self._free_at = max(started_at, self._free_at) + takes
             late = self._clock.now() - until
             self._account += Account(pieces=1, overran=int(late > 0), worst=max(0.0, late))
         self._wait(until)

@@ -93,6 +93,11 @@ class Stages:
                 raise InputError(f"stage {stage}: found {seconds!r} s, expected a finite number, 0 or more")
 
     @property
+    def ahead(self) -> Seconds:
+        """Time on the device before the upload."""
+        return Seconds(self.prepare + self.head + self.encode)
+
+    @property
     def device(self) -> Seconds:
         """Time on the device."""
         return Seconds(self.prepare + self.head + self.encode + self.suffix)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgent.telemetry import Record
+from edgent.units import Seconds
+
+if TYPE_CHECKING:
+    from edgent.runtime.inference import Outcome
+    from edgent.runtime.plans import Choice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -36,7 +41,32 @@ class Answer:
         return f"<Answer {self.label!r} by the {made.by}, exit {made.exit}, in {made.total * 1e3:.1f} ms>"
 
 
-def label_of(outputs: dict[str, NDArray[Any]], labels: Sequence[str]) -> str | None:
+def answer_of(choice: Choice, outcome: Outcome, labels: Sequence[str], *, name: str, deadline: Seconds) -> Answer:
+    """An inference's outcome beside what it was to be.
+
+    Args:
+        choice: what was planned.
+        outcome: what came of it.
+        labels: of the model's classes.
+        name: of the input.
+        deadline: that it had.
+    """
+    label = _label(outcome.outputs, labels)
+    record = Record(
+        input=name,
+        label=label,
+        exit=outcome.delivered.exit,
+        by=outcome.delivered.by,
+        deadline_met=outcome.total <= deadline,
+        total=outcome.total,
+        stages=outcome.stages,
+        plan=choice.plan,
+        why=outcome.delivered.why or choice.why,
+    )
+    return Answer(outputs=outcome.outputs, label=label, record=record)
+
+
+def _label(outputs: dict[str, NDArray[Any]], labels: Sequence[str]) -> str | None:
     """The class of the highest score; None where the first output is no score per class."""
     scores = next(iter(outputs.values())).ravel()
     return labels[int(np.argmax(scores))] if labels and scores.size == len(labels) else None

@@ -12,33 +12,36 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.planning.configuration_map import ConfigurationMap
+from edgent.planning.plan import Stages
 from edgent.planning.planner import ROOM
-from edgent.runtime.answer import Answer, label_of
+from edgent.runtime.answer import Answer, answer_of
 from edgent.runtime.chooser import Chooser, Environment, MakeChooser, Scope
 from edgent.runtime.clock import Clock, MonotonicClock
 from edgent.runtime.connection import Connection
 from edgent.runtime.drift import Drifts, Factors
 from edgent.runtime.dynamic import chooser_of
-from edgent.runtime.inference import Inference, Outcome
+from edgent.runtime.inference import Inference
 from edgent.runtime.limits import message_limit
 from edgent.runtime.linkstate import LinkState
 from edgent.runtime.offers import Restriction
-from edgent.runtime.pace import OwnPace, Pace
+from edgent.runtime.pace import OwnPace, Pace, slots
 from edgent.runtime.plans import Choice, Plans
 from edgent.runtime.remote import RemoteEdge, Timed
 from edgent.runtime.request import PATIENCE, Request
 from edgent.runtime.routing import Kind, Routing
+from edgent.runtime.schedule import Schedule
 from edgent.runtime.sessions import Sessions, name_of
 from edgent.runtime.transport import Channel
 from edgent.runtime.workbench import Input, Material, Workbench
-from edgent.telemetry import Record
 from edgent.units import BitsPerSecond, Seconds
 
 if TYPE_CHECKING:
@@ -120,14 +123,15 @@ class Device:
         _check_deadline(deadline)
         if isinstance(environment, ConfigurationMap) and device_profile is not None:
             environment.check(deadline, device_profile)
-        self.model, self.deadline = model, deadline
-        self._latest_deadline = deadline  # of a request
+        self.model, self.deadline, self._latest_deadline = model, deadline, deadline  # the latest: of a request
         self._race, self._required, self._margin = race, require_edge, margin
         self._profile, host = device_profile, host_profile or device_profile
         self._clock = clock or MonotonicClock()
         self._routing = Routing(model, device_profile, host)
         self._bench = Workbench(model, engine or _engine(), host, pace or OwnPace(), self._clock)
         self._drifts = Drifts()
+        self._schedule = Schedule(slots(pace, self._bench.engine.threads), _MARGIN_LEAST)
+        self._turns = threading.Lock()
         self._pool = ThreadPoolExecutor(32, thread_name_prefix="edgent-device")
         if channel is None and edge is not None:
             channel = _grpc(edge, message_limit([model]), self._clock)
@@ -173,7 +177,7 @@ class Device:
     @property
     def conditions(self) -> Conditions | None:
         """Link, queue and the machines' speed as they seem now; None if unknown."""
-        return None if self._connection is None else self._under(self._drifts.factors)
+        return None if self._connection is None else self._under(self._factors)
 
     def wait_ready(self, timeout: float = 10.0) -> bool:
         """Waits until the edge is connected and the sessions of the first plan are warm.
@@ -229,11 +233,12 @@ class Device:
             self._connection.requested(started_at)
         material = Material(given, self.model)
         kind: Kind = "array" if material.source is None else "image"
-        factors = self._drifts.factors
+        factors = self._factors
         choice = self._choose(kind, deadline, configuration, factors)
         self._raise_if_required(choice.why)
-        inference = self._inference(choice, deadline, self._race if race is None else race, kind)
-        answer = self._answer(name, deadline, choice, inference.run(material, started_at))
+        inference = self._inference(choice, deadline, race, kind, configuration is not None)
+        outcome = inference.run(material, started_at)
+        answer = answer_of(choice, outcome, self.model.metadata.labels, name=name, deadline=deadline)
         self._drifts.learn(answer.record, factors)
         return answer
 
@@ -265,6 +270,12 @@ class Device:
         edge = "no edge" if self._connection is None else self._connection.problem or "edge up"
         return f"<Device {self.model.name} {self.model.version}, {self.deadline * 1e3:g} ms: {edge}>"
 
+    @property
+    def _factors(self) -> Factors:
+        with self._turns:
+            backlog = self._schedule.backlog(self._clock.now())
+        return replace(self._drifts.factors, backlog=backlog)
+
     def _under(self, factors: Factors) -> Conditions | None:
         conditions = None if self._connection is None else self._connection.conditions()
         return None if conditions is None else factors.applied(conditions)
@@ -279,17 +290,21 @@ class Device:
             raise InputError(f"{given} needs an edge; this device has none")
         return self._plans.given(given, kind, deadline, conditions, problem, alone=factors.alone)
 
-    def _inference(self, choice: Choice, deadline: Seconds, race: bool, kind: Kind) -> Inference:
-        taken = self._routing.route(choice.configuration, kind)
-        planned = 0.0 if choice.plan is None else choice.plan.stages.total
+    def _inference(self, choice: Choice, deadline: Seconds, race: bool | None, kind: Kind, exactly: bool) -> Inference:
+        taken, changed = self._routing.route(choice.configuration, kind), threading.Condition(self._turns)
+        planned = Stages() if choice.plan is None else choice.plan.stages
         request = Request(
             exit=choice.configuration.exit,
             uses_edge=not choice.configuration.device_only,
             deadline=deadline,
             margin=self._margin_of(deadline),
-            branches=self._plans.allowed(taken.branches),
-            race=race,
-            patience=Seconds(max(PATIENCE, 3 * planned)),
+            branches=self._plans.allowed(taken.branches, choice.configuration, exactly=exactly),
+            schedule=self._schedule,
+            call=changed.notify_all,
+            head=planned.ahead,
+            expected=Seconds(math.inf if choice.plan is None else planned.total - planned.ahead),
+            race=self._race if race is None else race,
+            patience=Seconds(max(PATIENCE, 3 * planned.total)),
         )
         foreign = self._connection is not None and self._connection.foreign
         return Inference(
@@ -301,23 +316,8 @@ class Device:
             ask=self._connection.ask if self._connection is not None else _nobody,
             clock=self._clock,
             pool=self._pool,
+            changed=changed,
         )
-
-    def _answer(self, name: str, deadline: Seconds, choice: Choice, outcome: Outcome) -> Answer:
-        label = label_of(outcome.outputs, self.model.metadata.labels)
-        delivered = outcome.delivered
-        record = Record(
-            input=name,
-            label=label,
-            exit=delivered.exit,
-            by=delivered.by,
-            deadline_met=outcome.total <= deadline,
-            total=outcome.total,
-            stages=outcome.stages,
-            plan=choice.plan,
-            why=delivered.why or choice.why,
-        )
-        return Answer(outputs=outcome.outputs, label=label, record=record)
 
     def _warm_alone(self) -> None:
         """The one session that must be there before the first request: what the device would do by itself."""
@@ -328,8 +328,7 @@ class Device:
 
     def _edge_up(self, facts: EdgeFacts) -> None:
         self._sessions.warmer.forget()
-        connection = self._connection
-        if connection is None or self._profile is None:
+        if self._connection is None or self._profile is None:
             return
         try:
             self._plans.edge_is(facts)
@@ -338,7 +337,7 @@ class Device:
         except EdgentError as error:
             _log.warning("cannot plan with this edge: %s", error)
             return
-        if (conditions := self._under(self._drifts.factors)) is not None:
+        if (conditions := self._under(self._factors)) is not None:
             self._plans.choose(self._routing.usual, self._clock.now(), self.deadline, conditions, "")
 
     def _transferred(self, event: Transfer) -> None:

@@ -26,17 +26,23 @@ _HANDLINGS = 9  # the last ones, of which the median counts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factors:
-    """How many times slower than profiled the machines are taken to be, and seconds of handling around a call."""
+    """How many times slower than profiled the machines are taken to be, and seconds of handling around a call.
+
+    `backlog`: seconds that a branch of the device alone waits for those of other requests.
+    """
 
     device: float = 1.0
     edge: float = 1.0
     handling: float = 0.0
+    backlog: Seconds = Seconds(0.0)
 
     def applied(self, conditions: Conditions) -> Conditions:
         """The conditions with these factors."""
         call_time = Seconds(conditions.uplink.call_time + self.handling)
         uplink = replace(conditions.uplink, call_time=call_time)
-        return replace(conditions, uplink=uplink, device_factor=self.device, edge_factor=self.edge)
+        return replace(
+            conditions, uplink=uplink, device_factor=self.device, edge_factor=self.edge, backlog=self.backlog
+        )
 
     @property
     def alone(self) -> Conditions:

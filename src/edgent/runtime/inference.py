@@ -8,11 +8,13 @@ branch when the edge is late; without a race there is none.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import ChainMap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgent.errors import EdgeError, EdgentError, RefusedError
@@ -20,9 +22,9 @@ from edgent.planning.plan import Stages
 from edgent.runtime.clock import Clock
 from edgent.runtime.faults import BrokenError, BusyError, LateError
 from edgent.runtime.remote import Timed
-from edgent.runtime.request import LATE, Action, Deliver, Request, Send, StartLocal, WaitUntil
+from edgent.runtime.request import LATE, Action, Deliver, Request, Send, StartHead, StartLocal, WaitUntil
 from edgent.runtime.routes import Route
-from edgent.runtime.tensors import RAW, Array, write_request
+from edgent.runtime.tensors import RAW, Array, Parcel, write_request
 from edgent.runtime.workbench import Material, Workbench
 from edgent.units import Seconds
 
@@ -45,6 +47,8 @@ class _Times:
     """Moments on the device's clock."""
 
     started: float = 0.0
+    planned: float = 0.0
+    begun: float = 0.0
     prepared: float = 0.0
     head_done: float = 0.0
     encoded: float = 0.0
@@ -65,6 +69,8 @@ class Inference:
         ask: reaches the edge.
         clock: times everything.
         pool: runs what must not block the caller.
+        changed: told when the request has changed; its lock is that of all requests of the device, which share a
+            schedule.
     """
 
     request: Request
@@ -75,7 +81,7 @@ class Inference:
     ask: Ask
     clock: Clock
     pool: Executor
-    _changed: threading.Condition = field(default_factory=threading.Condition)
+    changed: threading.Condition
     _times: _Times = field(default_factory=_Times)
     _outputs: dict[str, dict[str, Array]] = field(default_factory=dict)
     _timed: Timed | None = None
@@ -90,40 +96,49 @@ class Inference:
             EdgentError: the device's own engine failed.
         """
         self._times.started = started_at
-        actions = self.request.started(started_at)
-        if self.request.uses_edge:
-            self._prepare(material)
-            actions = self.request.head_done(self.clock.now())
-        else:
-            self.bench.prepare(material, tensor=True, pixels=False)
-            self._times.prepared = self._times.head_done = self._times.encoded = self.clock.now()
-        self._do(actions, material)
+        self.request.started(started_at)
+        self._times.planned = self.clock.now()
+        self._do(self._tell(self.request.planned), material)
         return self._outcome(self._delivered())
-
-    def _prepare(self, material: Material) -> None:
-        """Everything before the upload."""
-        route, bench, times = self.route, self.bench, self._times
-        bench.prepare(material, tensor=route.wants_tensor, pixels=route.wants_pixels)
-        times.prepared = self.clock.now()
-        material.tensors.update(bench.run(route.head, material.tensors))
-        times.head_done = self.clock.now()
-        parcels = bench.encode(route, material)
-        codec = route.configuration.download_codec
-        coded = None if codec == RAW else codec
-        outputs = [(tensor.name, None if tensor.name in route.answers else coded) for tensor in route.down]
-        named = outputs if any(codec for _, codec in outputs) else ()  # none named: all, raw
-        self._message = write_request(self.name, self.version, parcels, named)
-        times.encoded = self.clock.now()
 
     def _do(self, actions: tuple[Action, ...], material: Material) -> None:
         """Does what the request says, in this thread, until it says no more."""
-        for action in actions:
-            if isinstance(action, Send):
-                self._send(action, material)
-            elif isinstance(action, StartLocal):
-                self._do(self._run_local(action.exit, material), material)
-            elif isinstance(action, WaitUntil):
-                self._do(self._wait_until(action.at), material)
+        while actions:
+            (action,) = actions
+            actions = self._done(action, material)
+
+    def _done(self, action: Action, material: Material) -> tuple[Action, ...]:
+        if isinstance(action, StartHead):
+            return self._run_head(material)
+        if isinstance(action, StartLocal):
+            return self._run_local(action.exit, material)
+        if isinstance(action, WaitUntil):
+            return self._wait()
+        if isinstance(action, Send):
+            self._send(action, material)
+        return ()
+
+    def _run_head(self, material: Material) -> tuple[Action, ...]:
+        route, bench, times = self.route, self.bench, self._times
+        with self._failing():
+            self._prepare(material, tensor=route.wants_tensor, pixels=route.wants_pixels)
+            material.tensors.update(bench.run(route.head, material.tensors))
+            times.head_done = self.clock.now()
+            self._message = self._write(bench.encode(route, material))
+        times.encoded = self.clock.now()
+        return self._tell(self.request.head_done)
+
+    def _prepare(self, material: Material, *, tensor: bool, pixels: bool) -> None:
+        self._times.begun = self.clock.now()
+        self.bench.prepare(material, tensor=tensor, pixels=pixels)
+        self._times.prepared = self.clock.now()
+
+    def _write(self, parcels: list[Parcel]) -> bytes:
+        codec = self.route.configuration.download_codec
+        coded = None if codec == RAW else codec
+        outputs = [(tensor.name, None if tensor.name in self.route.answers else coded) for tensor in self.route.down]
+        named = outputs if any(codec for _, codec in outputs) else ()  # none named: all, raw
+        return write_request(self.name, self.version, parcels, named)
 
     def _send(self, send: Send, material: Material) -> None:
         if waiting := self._tell(self.request.sent):
@@ -147,21 +162,38 @@ class Inference:
         self._tell(self.request.edge_answered)
 
     def _run_local(self, exit: int, material: Material) -> tuple[Action, ...]:
-        self._times.local_started = self.clock.now()
-        self._outputs["device"] = self.bench.run_local(self.route, exit, material)
-        self._times.local_done = self.clock.now()
+        times = self._times
+        times.local_started = self.clock.now()
+        with self._failing():
+            if not self.request.uses_edge:
+                self._prepare(material, tensor=True, pixels=False)
+            self._outputs["device"] = self.bench.run_local(self.route, exit, material)
+        times.local_done = self.clock.now()
         return self._tell(lambda at: self.request.local_done(at, exit))
 
-    def _wait_until(self, at: float) -> tuple[Action, ...]:
-        with self._changed:
-            self._changed.wait_for(lambda: not self.request.edge_pending, max(0.0, at - self.clock.now()))
-        return self._tell(self.request.tick)
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Tells the request if the device cannot do something."""
+        try:
+            yield
+        except BaseException:
+            self._tell(self.request.device_failed)
+            raise
+
+    def _wait(self) -> tuple[Action, ...]:
+        """Waits until the request says something else."""
+        with self.changed:
+            while (actions := self.request.tick(now := self.clock.now())) and isinstance(actions[0], WaitUntil):
+                left = actions[0].at - now
+                self.changed.wait(max(0.0, left) if math.isfinite(left) else None)
+            self.changed.notify_all()
+            return actions
 
     def _tell(self, event: Callable[[Seconds], tuple[Action, ...]]) -> tuple[Action, ...]:
         """Tells the request what happened, now."""
-        with self._changed:
+        with self.changed:
             actions = event(self.clock.now())
-            self._changed.notify_all()
+            self.changed.notify_all()
             return actions
 
     def _carry(self, work: Callable[[Any, Material], None], what: Any, material: Material) -> None:
@@ -169,13 +201,13 @@ class Inference:
         try:
             work(what, material)
         except BaseException as error:
-            with self._changed:
+            with self.changed:
                 self._error = error
-                self._changed.notify_all()
+                self.changed.notify_all()
 
     def _delivered(self) -> Deliver:
-        with self._changed:
-            self._changed.wait_for(lambda: self.request.delivered or self._error)
+        with self.changed:
+            self.changed.wait_for(lambda: self.request.delivered or self._error)
             if self.request.delivered is None:
                 assert self._error is not None, "nothing else ends the wait"
                 raise self._error
@@ -191,12 +223,10 @@ class Inference:
         times, timed = self._times, self._timed
         assert timed is not None, "an answer of the edge was timed"
         known = timed.queue + timed.middle + timed.downlink
-        return Stages(
-            prepare=times.prepared - times.started,
-            head=times.head_done - times.prepared,
-            encode=times.encoded - times.head_done,
+        return replace(
+            self._begun,
+            queue=self._begun.queue + timed.queue,
             uplink=max(0.0, timed.body_at - times.encoded - known),
-            queue=timed.queue,
             middle=timed.middle,
             downlink=timed.downlink,
             suffix=now - timed.body_at,
@@ -205,16 +235,21 @@ class Inference:
     def _device_stages(self, now: float) -> Stages:
         """Waiting for an edge that did not answer is booked as uplink, the branch as suffix (alone: as head)."""
         times = self._times
-        computing = times.local_done - times.local_started
-        waiting = now - times.encoded - computing
         if not self.request.uses_edge:
-            return Stages(prepare=times.prepared - times.started, head=computing + waiting)
+            times.head_done = times.encoded = now
+            return self._begun
+        computing = times.local_done - times.local_started
+        return replace(self._begun, uplink=max(0.0, now - times.encoded - computing), suffix=computing)
+
+    @property
+    def _begun(self) -> Stages:
+        """What came before the upload; waiting for the device's other requests is booked as queue."""
+        times = self._times
         return Stages(
-            prepare=times.prepared - times.started,
+            queue=times.begun - times.planned,
+            prepare=times.planned - times.started + times.prepared - times.begun,
             head=times.head_done - times.prepared,
             encode=times.encoded - times.head_done,
-            uplink=max(0.0, waiting),
-            suffix=computing,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Protocol
 
 from edgent.units import Seconds
@@ -29,3 +30,12 @@ class OwnPace:
 
     def __repr__(self) -> str:
         return "<OwnPace>"
+
+
+def slots(pace: Pace | None, threads: int) -> int:
+    """How many branches the device computes at once, each on so many threads.
+
+    As many as there are cores for: two at once on two cores, one thread each, take as long as one alone (0.84 and
+    0.83 ms). A machine that stands in for a slower one stands in for one core of it.
+    """
+    return 1 if pace is not None else max(1, (os.cpu_count() or 1) // threads)

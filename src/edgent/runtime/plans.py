@@ -97,10 +97,19 @@ class Plans:
         self._together: dict[Kind, _Together] = {}
         self._alone = {kind: self._make_alone(kind) for kind in self._kinds} if device else {}
 
-    def allowed(self, branches: Sequence[LocalBranch]) -> tuple[LocalBranch, ...]:
-        """The branches that the device may answer with."""
+    def allowed(
+        self, branches: Sequence[LocalBranch], configuration: Configuration, *, exactly: bool
+    ) -> tuple[LocalBranch, ...]:
+        """The branches that the device may answer with.
+
+        Alone that is the one of the configuration, or where others keep it waiting a faster one, unless `exactly`.
+        """
         exits = self._restriction.exits
-        return tuple(branch for branch in branches if exits is None or branch.exit in exits)
+        may = [branch for branch in branches if exits is None or branch.exit in exits]
+        if not configuration.device_only:
+            return tuple(may)
+        (own,) = (branch for branch in branches if branch.exit == configuration.exit)
+        return (own, *(branch for branch in may if branch.seconds < own.seconds and not exactly))
 
     def edge_is(self, facts: EdgeFacts) -> None:
         """An edge was found: its candidates are priced, unless they are known."""

@@ -1,0 +1,187 @@
+"""When the device starts the local branches of several requests, so that all are in time: pure.
+
+A weak device computes one branch at a time, and each request would start its own as late as it can. So a request
+reserves a *turn*: how long its branch takes, and when that must be done. Turns lie as late as they may, those due last
+the latest, and where two would overlap the earlier one moves forward::
+
+    A alone                                    [ branch A ]| due
+    A, and B a little later        [ branch A ][ branch B ]   | due
+
+That is earliest deadline first, read backwards: on one slot no other order keeps turns that this one does not [1]. A
+turn that is dropped, because the edge has answered, gives its time back.
+
+A turn is *wanted* once its moment has come, or the edge has failed. It begins when a slot is free, unless it would hold
+up one that is due before it. So who is due first waits for nothing but a slot. Where others wait too, the moment comes
+as soon as the edge is *overdue*: a device that idles while turns pile up has no time left for those still to come.
+
+[1] J. R. Jackson, Scheduling a production line to minimize maximum tardiness, UCLA, 1955.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from edgent.units import Seconds
+
+_ROUNDING = 1e-9
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Turn:
+    """A request's turn on the device.
+
+    Attributes:
+        seconds: how long its branch takes.
+        least: how long the fastest branch takes that would do.
+        due: when that must be done; infinite where it will be late anyway.
+        call: called when it must begin earlier than it was told, or may begin after all.
+        overdue_at: from when on the edge is later than it was expected.
+        begin_at: when it is to begin.
+        wanted: whether it waits for nothing but the device.
+    """
+
+    seconds: float
+    least: float
+    due: float
+    call: Callable[[], None]
+    overdue_at: float = math.inf
+    begin_at: float = math.inf
+    wanted: bool = False
+
+
+class Schedule:
+    """The turns of one device.
+
+    Args:
+        slots: branches that it computes at once without slowing any down.
+        handover: seconds by which a turn begins early where another one follows it: some take longer than expected.
+    """
+
+    def __init__(self, slots: int = 1, handover: float = 0.0) -> None:
+        self.slots, self.handover = slots, handover
+        self._waiting: list[Turn] = []  # by due
+        self._running: dict[Turn, float] = {}  # until when
+
+    def reserve(
+        self,
+        at: float,
+        choice: Sequence[float],
+        due: float,
+        call: Callable[[], None],
+        overdue_at: float = math.inf,
+    ) -> Turn | None:
+        """A turn with which all are in time, or None.
+
+        Args:
+            at: the time now.
+            choice: seconds of the branches that would do, the best first: the first that fits is reserved, or the
+                shortest where others must hurry as well.
+            due: when it must be done.
+            call: see `Turn`.
+            overdue_at: see `Turn`.
+        """
+        least, free = min(choice), self._free(at)
+        for seconds in choice:
+            turn = Turn(seconds=seconds, least=least, due=due, call=call, overdue_at=overdue_at)
+            if self._feasible(self._with(turn), free):
+                return self._book(turn)
+        turn = Turn(seconds=least, least=least, due=due, call=call, overdue_at=overdue_at)
+        return self._book(turn) if self._feasible(self._with(turn), free, hurried=True) else None
+
+    def reserve_late(self, seconds: float, call: Callable[[], None]) -> Turn:
+        """A turn for what cannot be in time: it begins when that holds up nobody."""
+        return self._book(Turn(seconds=seconds, least=seconds, due=math.inf, call=call))
+
+    def begin(self, turn: Turn, at: float, choice: Sequence[float], grace: float) -> float | None:
+        """The first of these times that leaves all others in time, but for a grace; else the shortest.
+
+        None: the turn must wait until it is called.
+        """
+        free, place = self._free(at), self._waiting.index(turn)
+        others = self._waiting[:place] + self._waiting[place + 1 :]
+        roomy = (each for each in choice if self._feasible(others, _after(free, at + each), grace))
+        seconds = next(roomy, min(choice))
+        if len(self._running) == self.slots or not self._feasible(others[:place], _after(free, at + seconds)):
+            turn.wanted = True
+            return None
+        self._waiting = others
+        self._running[turn] = at + seconds
+        self._move()
+        return seconds
+
+    def drop(self, turn: Turn) -> None:
+        """A turn is over, or needed no more."""
+        if self._running.pop(turn, None) is None:
+            self._waiting.remove(turn)
+        self._move()
+
+    def backlog(self, at: float) -> Seconds:
+        """How long a turn wanted now would wait: for what runs and is wanted, and for all others if it held them up."""
+        ahead = [each for each in self._waiting if math.isfinite(each.due)]
+        others = [each for each in ahead if not each.wanted]
+        free = _one_after_another([each for each in ahead if each.wanted], self._free(at))
+        shortest = min((each.least for each in others), default=0.0)
+        if not self._feasible(others, _after(free, min(free) + shortest)):
+            free = _one_after_another(others, free)
+        return Seconds(min(free) - at)
+
+    def __repr__(self) -> str:
+        return f"<Schedule {len(self._running)}/{self.slots} running, {len(self._waiting)} waiting>"
+
+    def _with(self, turn: Turn) -> list[Turn]:
+        return sorted((*self._waiting, turn), key=_due)
+
+    def _book(self, turn: Turn) -> Turn:
+        self._waiting = self._with(turn)
+        self._move()
+        return turn
+
+    def _move(self) -> None:
+        """Each turn gets its moment; who was told a later one is called, and who waits for a slot that is free."""
+        crowded, free = len(self._waiting) + len(self._running) > self.slots, len(self._running) < self.slots
+        latest, _ = self._backwards([(each.due, each.seconds) for each in self._waiting], self.handover)
+        for turn, moment in zip(self._waiting, latest, strict=True):
+            told, turn.begin_at = turn.begin_at, min(moment, turn.overdue_at) if crowded else moment
+            if turn.begin_at < told < math.inf or (turn.wanted and free):
+                turn.call()
+
+    def _free(self, at: float) -> list[float]:
+        """From when on each slot is free."""
+        busy = [max(at, until) for until in self._running.values()]
+        return busy + [at] * (self.slots - len(busy))
+
+    def _feasible(
+        self, turns: Iterable[Turn], free: Iterable[float], grace: float = 0.0, *, hurried: bool = False
+    ) -> bool:
+        """Whether these turns, by due, can be in time on slots that are free from then on."""
+        work = [(each.due + grace, each.least if hurried else each.seconds) for each in turns]
+        _, begins = self._backwards(work)
+        return all(begin >= at - _ROUNDING for begin, at in zip(sorted(begins), sorted(free), strict=True))
+
+    def _backwards(self, work: Sequence[tuple[float, float]], handover: float = 0.0) -> tuple[list[float], list[float]]:
+        """When each piece (due, seconds), given by due, must begin; and when each slot must."""
+        begins = [math.inf] * self.slots
+        latest = []
+        for due, seconds in reversed(work):
+            slot = begins.index(max(begins))
+            begins[slot] = min(due, begins[slot] - handover) - seconds
+            latest.append(begins[slot])
+        return latest[::-1], begins
+
+
+def _due(turn: Turn) -> float:
+    return turn.due
+
+
+def _after(free: Sequence[float], until: float) -> list[float]:
+    """The slots when the one that is free first is busy until then."""
+    return [*sorted(free)[1:], until]
+
+
+def _one_after_another(turns: Iterable[Turn], free: list[float]) -> list[float]:
+    """The slots when these turns have been computed as well."""
+    for each in turns:
+        free = _after(free, min(free) + each.seconds)
+    return free
