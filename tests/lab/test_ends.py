@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import statistics
 
 import pytest
 
@@ -24,11 +25,12 @@ def test_a_transfer_after_a_pause_is_predicted_with_the_window_that_idling_left(
         near.ask(do="sound")
         for _ in range(2):
             near.ask(do="transfer", idle=0.0, **{"up": 0, "down": 0, way: 300_000})
-        at_once, rested = (
-            near.ask(do="transfer", idle=idle, **{"up": 0, "down": 0, way: 100_000}) for idle in (0.0, 1.0)
+        at_once, *rested = (
+            near.ask(do="transfer", idle=idle, **{"up": 0, "down": 0, way: 100_000}) for idle in (0.0, *[0.8] * 5)
         )
-    assert at_once["window"] > rested["window"] >= INITIAL_WINDOW
-    assert rested["predicted"] == pytest.approx(rested["seconds"], rel=0.25)
+    assert at_once["window"] > rested[0]["window"] >= INITIAL_WINDOW
+    ratios = [each["predicted"] / each["seconds"] for each in rested]  # one of them may be late for other reasons
+    assert statistics.median(ratios) == pytest.approx(1.0, abs=0.25)
 
 
 def test_where_no_tun_link_can_be_the_proxy_serves_and_that_is_said_once(
