@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from edgent.errors import InputError, MissingExtraError
-from edgent.lab.figures.plots import Axis, Bars, Line, Mark, Panel, Tiles
+from edgent.lab.figures.plots import Axis, Bars, Line, Panel, Tiles
 
 _COLOURS = ("#2274a5", "#c0392b", "#4b8f5c", "#d98c1f", "#8467b0", "#8c8c8c", "#1b9e9e", "#a05a2c")
 _ACROSS, _WIDTH, _HEIGHT = 2, 5.4, 3.7  # panels in a row; inches of each
@@ -64,21 +65,23 @@ def draw(title: str, panels: Sequence[Panel], stem: Path, across: int = _ACROSS)
     width, height = (_WIDTH, _HEIGHT) if across <= _ACROSS else (_SMALL_WIDTH, _SMALL_HEIGHT)
     across = min(across, len(panels))
     down = math.ceil(len(panels) / across)
+    colours = _colours(panels)
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(across * width, down * height + 0.4), layout="constrained")
         figure.suptitle(title)
         for panel, axes in zip(panels, figure.subplots(down, across, squeeze=False).flat, strict=False):
-            _panel(axes, panel)
+            _panel(axes, panel, colours)
         for axes in figure.axes[len(panels) :]:
             axes.remove()
         _scale(figure, panels)
         return tuple(_saved(figure, stem.with_name(f"{stem.name}.{ending}")) for ending in ("svg", "png"))
 
 
-def _panel(axes: Any, panel: Panel) -> None:
+def _panel(axes: Any, panel: Panel, colours: Mapping[str, str]) -> None:
     axes.set_title(panel.title, fontsize=9)
     base = [0.0] * len(panel.categories)
-    for number, (mark, colour) in enumerate(zip(panel.marks, _colours(panel.marks), strict=True)):
+    for number, mark in enumerate(panel.marks):
+        colour = colours[mark.name]
         if isinstance(mark, Line):
             _line(axes, mark, colour, _THIN + _THICKER * (len(panel.marks) - 1 - number))
         elif isinstance(mark, Tiles):
@@ -148,8 +151,15 @@ def _axis(axes: Any, way: str, axis: Axis) -> None:
         ticks.get_major_locator().set_params(integer=True)
 
 
-def _colours(marks: Sequence[Mark]) -> list[str]:
-    return [_COLOURS[number % len(_COLOURS)] for number in range(len(marks))]
+def _colours(panels: Sequence[Panel]) -> dict[str, str]:
+    """Each name's, the same in all panels; within one panel different ones, as long as there are enough."""
+    found: dict[str, str] = {}
+    for panel in panels:
+        names = [mark.name for mark in panel.marks]
+        taken = {found[name] for name in names if name in found}
+        free = cycle([colour for colour in _COLOURS if colour not in taken] or _COLOURS)
+        found |= {name: next(free) for name in names if name not in found}
+    return found
 
 
 def _saved(figure: Any, path: Path) -> Path:
