@@ -87,7 +87,9 @@ def _link(file: Path, candidates: Candidates) -> Trace:
 
 
 def _print(report: Report) -> None:
-    title = f"{len(report.per_trace)} traces, deadline {format_duration(report.deadline)}; fixed: {report.fixed}"
+    count = len(report.per_trace)
+    traces = f"{count} trace{'' if count == 1 else 's'}"
+    title = f"{traces}, deadline {format_duration(report.deadline)}; fixed: {report.fixed}"
     table = show.table(title, "method", "accuracy in time", "missed", "reward", "inferences/s", "switches")
     for name, each in report.methods.items():
         table.add_row(
