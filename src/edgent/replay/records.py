@@ -17,7 +17,7 @@ from edgent.link.traces import Trace
 from edgent.link.transfer import CALL_TIME, WIRE
 from edgent.planning.candidates import Candidates
 from edgent.telemetry import Record, read_records
-from edgent.units import Seconds
+from edgent.units import Seconds, format_duration
 
 
 def is_records(path: Path) -> bool:
@@ -54,7 +54,10 @@ def trace_of(records: Iterable[Record], candidates: Candidates, name: str) -> Tr
             bandwidths.append(WIRE.uplink(sent) / seconds)
         now += record.total
     if len(starts) < 2:
-        raise InputError(f"{name}: found {len(starts)} records that tell a bandwidth, expected 2 or more of this model")
+        raise InputError(
+            f"{name}: found {len(starts)} records that tell a bandwidth, expected 2 or more of this model; one does whose"
+            f" answer the edge gave after an upload of over {format_duration(CALL_TIME)}: on a fast link none may"
+        )
     begins = np.array(starts) - starts[0]
     return Trace(
         name=name, starts=begins, bandwidths=np.array(bandwidths, dtype=np.float64), duration=Seconds(now - starts[0])
