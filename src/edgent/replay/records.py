@@ -55,8 +55,8 @@ def trace_of(records: Iterable[Record], candidates: Candidates, name: str) -> Tr
         now += record.total
     if len(starts) < 2:
         raise InputError(
-            f"{name}: found {len(starts)} records that tell a bandwidth, expected 2 or more of this model; one does whose"
-            f" answer the edge gave after an upload of over {format_duration(CALL_TIME)}: on a fast link none may"
+            f"{name}: found {len(starts)} records that tell a bandwidth, expected 2 or more of this model; one does "
+            f"whose answer the edge gave after an upload of over {format_duration(CALL_TIME)}: on a fast link none may"
         )
     begins = np.array(starts) - starts[0]
     return Trace(
