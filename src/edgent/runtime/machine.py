@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -221,8 +222,8 @@ def _steps() -> list[Task]:
         data = typical_image((side, side))
         pixels = decode_pixels(data)
         tasks += [
-            lambda data=data: decode_pixels(data),  # type: ignore[misc]
-            lambda pixels=pixels, form=form: fit(pixels, form),  # type: ignore[misc]
-            lambda pixels=pixels, form=form: normalise(pixels, form),  # type: ignore[misc]
+            partial(decode_pixels, data),
+            partial(fit, pixels, form),
+            partial(normalise, pixels, form),
         ]
     return tasks

@@ -200,10 +200,11 @@ def _named_in(kernel: Ran, made_by: Mapping[str, int]) -> set[int]:
     """OpenVINO appends to the name of a node that it divides: `conv1/WithoutBiases`."""
     found = set()
     for name in kernel.stands_for:
-        while name not in made_by and "/" in name:
-            name = name.rpartition("/")[0]  # noqa: PLW2901
-        if name in made_by:
-            found.add(made_by[name])
+        node = name
+        while node not in made_by and "/" in node:
+            node = node.rpartition("/")[0]
+        if node in made_by:
+            found.add(made_by[node])
     return found
 
 
