@@ -1,8 +1,8 @@
-"""Every test has a cache folder of its own, so that none reads what another wrote; and a clock of its own, not ours."""
+"""No test reads what another one wrote, and none but those listed in README.md needs real time."""
 
 from __future__ import annotations
 
-import functools
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +10,27 @@ import pytest
 
 import real_time
 from edgent.runtime.clock import MonotonicClock
-from edgent.units import Seconds
+from edgent.runtime.device import Device
+from edgent.runtime.edge import Edge
+from edgent.units import parse_duration
+from slowed import slowed
 
 real_time.watch()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """A slow machine, put on."""
+    parser.addoption("--engine-delay", metavar="TIME", help="delays every run that a Device or an Edge makes: 20ms")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _engine_delay(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Where the option is given, Devices and Edges of this process compute on a slow engine."""
+    with pytest.MonkeyPatch.context() as patch:
+        if told := request.config.getoption("--engine-delay"):
+            for kind in (Device, Edge):
+                patch.setattr(kind, "__init__", slowed(kind.__init__, parse_duration(told, "--engine-delay")))
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,24 +44,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_real_time(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A test that is not listed reads no real clock, sleeps never and starts nothing outside of its process."""
-    now = MonotonicClock.now
-
-    @functools.wraps(now)
-    def noting(clock: MonotonicClock) -> Seconds:
-        real_time.noted.append("read the machine's clock")
-        return now(clock)
-
+    """A test that is not listed reads no real clock, never sleeps, and starts nothing outside of this process."""
     if request.node.get_closest_marker("real_time") is not None:
         yield
         return
-    monkeypatch.setattr(MonotonicClock, "now", noting)
+    monkeypatch.setattr(MonotonicClock, "now", real_time.noting("read the machine's clock", MonotonicClock.now))
+    monkeypatch.setattr(time, "sleep", real_time.noting("slept", time.sleep))
     real_time.noted.clear()
     yield
-    assert not real_time.noted, (
-        f"found that this test {', '.join(sorted(set(real_time.noted)))}: give it a ManualClock (edgent.testing), "
-        "or list it in tests/README.md with the reason"
-    )
+    if done := sorted(set(real_time.noted)):
+        pytest.fail(
+            f"this test {', '.join(done)}: give it a ManualClock (edgent.testing), or list it in tests/README.md "
+            "with the reason",
+            pytrace=False,
+        )
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
+PATIENCE = 60.0  # seconds: only ever waited for when something is broken
 _ROW = re.compile(r"^\| `([^`]+)` \| (.+) \|$", re.MULTILINE)
 _EVENTS = {
-    "time.sleep": "slept",
     "subprocess.Popen": "started a process",
     "socket.bind": "listened on a socket",
     "socket.connect": "connected a socket",
@@ -25,16 +29,30 @@ def listed() -> dict[str, str]:
 
 
 def reason(node: str, rows: dict[str, str]) -> str | None:
-    """Why this test, by its pytest id under `tests/`, needs real time; None: it does not."""
+    """Why this test, FILE::TEST under `tests/`, needs real time; None: it does not."""
     test = node.partition("[")[0]
     return rows.get(test) or rows.get(test.partition("::")[0])
 
 
-def _note(event: str, _arguments: tuple[object, ...]) -> None:
-    if event in _EVENTS:
-        noted.append(_EVENTS[event])
+def noting(what: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, each call of which is noted."""
+
+    @functools.wraps(function)
+    def noted_call(*arguments: Any) -> Any:
+        noted.append(what)
+        return function(*arguments)
+
+    return noted_call
 
 
 def watch() -> None:
-    """From now on; there is no end to it."""
-    sys.addaudithook(_note)
+    """Notes processes and sockets from now on; there is no end to it."""
+    sys.addaudithook(lambda event, _: noted.append(_EVENTS[event]) if event in _EVENTS else None)
+
+
+def until(condition: Callable[[], Any]) -> bool:
+    """For a listed test: waits in real time until something has happened; whether it has."""
+    give_up_at = time.monotonic() + PATIENCE
+    while not (found := condition()) and time.monotonic() < give_up_at:
+        time.sleep(0.005)
+    return bool(found)
