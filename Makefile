@@ -4,13 +4,25 @@ VENV := .venv
 BIN := $(VENV)/bin
 WHEEL_SOURCES := pyproject.toml README.md LICENSE $(shell find src -type f -not -path '*/__pycache__/*')
 
-.PHONY: demo test check fix docs conformance rivals train-smoke clean
+# What drives Devices, Edges and their links; the rest of the suite runs none.
+DRIVEN := tests/runtime tests/lab tests/demo tests/test_front_door.py tests/test_real_time.py
+
+.PHONY: demo test delays delay-busy check fix docs conformance rivals train-smoke clean
 
 demo: $(VENV)/.installed
 	$(BIN)/edgent demo
 
 test: $(VENV)/.tests
 	$(BIN)/python -m pytest -q --ignore=tests/training --ignore=tests/conformance
+
+# The same on slower machines: each run of an engine is delayed; and beside processes that keep every core busy.
+delays: delay-4ms delay-20ms delay-80ms delay-busy
+
+delay-busy: $(VENV)/.tests
+	$(BIN)/python tests/beside_load.py $(BIN)/python -m pytest -q $(DRIVEN)
+
+delay-%: $(VENV)/.tests
+	$(BIN)/python -m pytest -q --engine-delay $* $(DRIVEN)
 
 check: $(VENV)/.check
 	$(BIN)/ruff check .

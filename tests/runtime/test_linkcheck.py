@@ -20,8 +20,8 @@ def test_rates_and_round_trip_are_those_of_the_link_and_nothing_is_said_of_pause
     link.bandwidth, link.round_trip = rate, round_trip
     found = check_link(RemoteEdge(link), clock)
     wire = 1.046  # for the headers of packets, which this link has not
-    assert found.uplink == pytest.approx(rate * wire, rel=0.05)
-    assert found.downlink == pytest.approx(rate * wire, rel=0.05)
+    assert found.uplink == pytest.approx(rate * wire, rel=0.07)
+    assert found.downlink == pytest.approx(rate * wire, rel=0.07)
     assert found.round_trip == pytest.approx(round_trip, abs=0.001)
     assert (found.up.cost, found.down.cost) == (0.0, 0.0)
 
@@ -37,10 +37,8 @@ def test_what_a_pause_costs_is_found_if_it_is_more_than_times_vary_by(link, cloc
             if began_at - self.rested_at >= PAUSE:
                 clock.sleep(drowsy)
             self.rested_at = clock.now()
-            moved = {
-                name: getattr(reply, name) + (self.rested_at - reply.body_at) for name in ("headers_at", "body_at")
-            }
-            return replace(reply, **moved)
+            late = self.rested_at - reply.body_at
+            return replace(reply, headers_at=reply.headers_at + late, body_at=self.rested_at)
 
     sleepy = Link(link.methods, clock=clock, bandwidth=2e7, round_trip=0.01)
     found = check_link(RemoteEdge(sleepy), clock)
