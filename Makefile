@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 WHEEL_SOURCES := pyproject.toml README.md LICENSE $(shell find src -type f -not -path '*/__pycache__/*')
 
-# What drives Devices, Edges and their links; the rest of the suite runs none.
-DRIVEN := tests/runtime tests/lab tests/demo tests/test_front_door.py tests/test_real_time.py
+# What drives Devices and Edges in its own process; and what does so in others.
+DRIVEN := tests/runtime tests/lab/test_hidden.py tests/lab/test_emulate_option.py tests/test_real_time.py
+STARTED := tests/lab/test_doctor.py tests/lab/test_rival.py tests/lab/figures/test_live.py tests/demo tests/test_front_door.py
 
 .PHONY: demo test delays delay-busy check fix docs conformance rivals train-smoke clean
 
@@ -19,7 +20,7 @@ test: $(VENV)/.tests
 delays: delay-4ms delay-20ms delay-80ms delay-busy
 
 delay-busy: $(VENV)/.tests
-	$(BIN)/python tests/beside_load.py $(BIN)/python -m pytest -q $(DRIVEN)
+	$(BIN)/python tests/beside_load.py $(BIN)/python -m pytest -q $(DRIVEN) $(STARTED)
 
 delay-%: $(VENV)/.tests
 	$(BIN)/python -m pytest -q --engine-delay $* $(DRIVEN)

@@ -20,16 +20,17 @@ real_time.watch()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """A slow machine, put on."""
-    parser.addoption("--engine-delay", metavar="TIME", help="delays every run that a Device or an Edge makes: 20ms")
+    told = "delays every run that a Device or an Edge makes: 20ms"
+    parser.addoption("--engine-delay", metavar="TIME", type=parse_duration, help=told)
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _engine_delay(request: pytest.FixtureRequest) -> Iterator[None]:
     """Where the option is given, Devices and Edges of this process compute on a slow engine."""
     with pytest.MonkeyPatch.context() as patch:
-        if told := request.config.getoption("--engine-delay"):
+        if seconds := request.config.getoption("--engine-delay"):
             for kind in (Device, Edge):
-                patch.setattr(kind, "__init__", slowed(kind.__init__, parse_duration(told, "--engine-delay")))
+                patch.setattr(kind, "__init__", slowed(kind.__init__, seconds))
         yield
 
 

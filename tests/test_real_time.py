@@ -7,11 +7,17 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 import real_time
 from beside_load import busy
+from edgent.model import load
+from edgent.planning.plan import Configuration
 from edgent.runtime.clock import MonotonicClock
+from edgent.runtime.device import Device
+from edgent.runtime.edge import Edge
+from edgent.testing import FakeEngine, FakeLink, ManualClock
 from real_time import HERE, listed, reason, until
 from slowed import Slowed, slowed
 
@@ -106,6 +112,22 @@ def test_who_is_given_an_engine_or_none_gets_a_slow_one():
     given, none = Edge("m", engine=own, port=2), Edge("m")
     assert (given.model, given.port, given.engine.session().arguments) == ("m", 2, ())
     assert isinstance(given.engine, Slowed) and isinstance(none.engine, Slowed)
+
+
+def test_a_device_and_an_edge_are_as_slow_as_the_option_says(pytestconfig):
+    """Without the option that is no test; `make delays` has it."""
+    model, clock = load("b-alexnet"), ManualClock()
+    whole = Configuration(exit=4, upload_cut=0, download_cut=22)
+    halves = Configuration(exit=4, upload_cut=4, download_cut=22)
+    picture = np.zeros(model.inputs[0].shape, np.float32)
+    link = FakeLink(Edge(model, engine=FakeEngine(), clock=clock).service.methods(), clock=clock)
+    with Device(model, channel=link, clock=clock, deadline=10.0, bandwidth=1e8, engine=FakeEngine()) as device:
+        device.wait_ready()
+        for configuration, runs in ((whole, 1), (halves, 2)):
+            device.warm(configuration)
+            began_at = time.perf_counter()
+            assert device.infer(picture, configuration=configuration, race=False).record.by == "edge"
+            assert time.perf_counter() - began_at >= runs * (pytestconfig.getoption("--engine-delay") or 0.0)
 
 
 def test_busy_processes_end_with_their_owner_and_by_themselves():

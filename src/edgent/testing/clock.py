@@ -50,7 +50,7 @@ class ManualClock:
 
     def sleep(self, seconds: float) -> None:
         """See `Clock.sleep`; takes a microsecond at least."""
-        self.wait(_Wait(), max(seconds, _TICK))
+        self._wait(_Wait(), max(seconds, _TICK))
 
     def condition(self, lock: threading.Lock | None = None) -> threading.Condition:
         """See `Clock.condition`."""
@@ -65,16 +65,16 @@ class ManualClock:
         del threads
         return _Pool(self, name)
 
-    def enter(self) -> None:
+    def _enter(self) -> None:
         """The present thread takes part from now on; it has the turn."""
         self._parties.add(threading.get_ident())
 
-    def leave(self) -> None:
+    def _leave(self) -> None:
         """The present thread takes part no longer, and gives the turn away."""
         self._parties.remove(threading.get_ident())
         self._hand_on()
 
-    def wait(self, wait: _Wait, timeout: float | None) -> bool:
+    def _wait(self, wait: _Wait, timeout: float | None) -> bool:
         """Lets others run until the wait is ended; whether by something else than the time.
 
         Raises:
@@ -90,7 +90,7 @@ class ManualClock:
         assert not wait.stuck, "all threads wait, for something that no thread is left to do"
         return wait.notified
 
-    def end(self, wait: _Wait, *, notified: bool) -> None:
+    def _end(self, wait: _Wait, *, notified: bool) -> None:
         """Ends a wait: its thread has a turn after those that are ready already."""
         if not wait.over:
             wait.over, wait.notified = True, notified
@@ -105,12 +105,12 @@ class ManualClock:
         if not self._timers:
             assert self._makers_wait is not None, "who made the clock waits, or nobody would be stuck"
             self._makers_wait.stuck = True
-            self.end(self._makers_wait, notified=False)
+            self._end(self._makers_wait, notified=False)
             return
         at, _, wait = heapq.heappop(self._timers)
         if not wait.over:
             self._at = max(self._at, at)
-            self.end(wait, notified=False)
+            self._end(wait, notified=False)
 
     def __repr__(self) -> str:
         return f"<ManualClock at {self._at:g} s>"
@@ -135,9 +135,10 @@ class _Condition(threading.Condition):
         self._waits.append(wait)
         self.release()
         try:
-            return self._clock.wait(wait, timeout)
+            return self._clock._wait(wait, timeout)
         finally:
             self.acquire()
+            self._waits = [other for other in self._waits if other is not wait]
 
     def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
         until = math.inf if timeout is None else self._clock.now() + timeout
@@ -146,10 +147,8 @@ class _Condition(threading.Condition):
         return found
 
     def notify(self, n: int = 1) -> None:
-        waits = [wait for wait in self._waits if not wait.over]
-        for wait in waits[:n]:
-            self._clock.end(wait, notified=True)
-        self._waits = waits[n:]
+        for wait in [wait for wait in self._waits if not wait.over][:n]:
+            self._clock._end(wait, notified=True)
 
     def notify_all(self) -> None:
         self.notify(len(self._waits))
@@ -163,18 +162,18 @@ class _Thread(threading.Thread):
 
     def start(self) -> None:
         super().start()
-        self._clock.end(self._beginning, notified=True)
+        self._clock._end(self._beginning, notified=True)
 
     def run(self) -> None:
         self._beginning.turn.acquire()
-        self._clock.enter()
+        self._clock._enter()
         try:
             super().run()
         finally:
             with self._changed:
                 self._ended = True
                 self._changed.notify_all()
-            self._clock.leave()
+            self._clock._leave()
 
     def join(self, timeout: float | None = None) -> None:
         with self._changed:
