@@ -21,7 +21,7 @@ from edgent.units import BitsPerSecond, Seconds
 
 def doctor(*arguments: str, prefix: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     command = [*prefix, sys.executable, "-m", "edgent", "doctor", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
 
 
 @pytest.fixture(scope="module")

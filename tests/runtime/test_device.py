@@ -142,7 +142,9 @@ def test_after_a_loss_the_device_answers_by_itself_and_is_back_when_the_edge_is(
     device.wait_ready(WITHIN)
     link.cut()
     assert until(lambda: device.infer(image).record.why == "edge lost")
+    clock.sleep(10.1)
     assert not device.connected
+    assert device.infer(image).record.why == "edge lost"
     link.mend()
     mended_at = clock.now()
     assert until(lambda: device.infer(image).record.by == "edge")
