@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 WHEEL_SOURCES := pyproject.toml README.md LICENSE $(shell find src -type f -not -path '*/__pycache__/*')
 
 # What drives Devices and Edges in its own process; and what does so in others.
-DRIVEN := tests/runtime tests/lab/test_hidden.py tests/lab/test_emulate_option.py tests/test_real_time.py
+DRIVEN := tests/runtime --ignore=tests/runtime/test_sweep.py tests/lab/test_hidden.py tests/lab/test_emulate_option.py \
+  tests/test_real_time.py
 STARTED := tests/lab/test_doctor.py tests/lab/test_rival.py tests/lab/figures/test_live.py tests/demo tests/test_front_door.py
 
 .PHONY: demo test delays delay-busy check fix docs conformance rivals train-smoke clean

@@ -42,14 +42,15 @@ def link_of(kind: str, rate: float, round_trip: float) -> Iterator[tuple[ShapedL
 
 
 @pytest.mark.parametrize("round_trip", [0.0, 0.02])
-@pytest.mark.parametrize("rate", [0.5e6, 1e6, 10e6])
-def test_neither_is_faster_than_its_rate_and_both_take_about_as_long(rate: float, round_trip: float) -> None:
-    found, size = {}, int(rate / 80)  # a tenth of a second
-    for kind in LINKS:
+@pytest.mark.parametrize("kind", LINKS)
+def test_neither_is_faster_than_its_rate_and_a_lower_one_takes_longer(kind: str, round_trip: float) -> None:
+    """How near both come to an ideal link, `benchmarks/shaped_link.py` tells."""
+    found, size = [], 20_000
+    for rate in (10e6, 1e6, 0.2e6):
         with link_of(kind, rate, round_trip) as (_, push):
-            found[kind] = push(size)
-    assert all(seconds >= size * 8 / rate for seconds in found.values())
-    assert 0.5 < found["tun"] / found["proxy"] < 2
+            found.append(push(size))
+        assert found[-1] >= size * 8 / rate
+    assert found == sorted(found)
 
 
 @pytest.mark.parametrize("kind", LINKS)
