@@ -32,7 +32,7 @@ def scope(model, slow, fast):
     return Scope(candidates=table, device=slow, edge=fast, deadline=DEADLINE, race=True, margin=lambda _: 0.009)
 
 
-def link(bandwidth: float) -> Conditions:
+def conditions(bandwidth: float) -> Conditions:
     way = TransferModel(bandwidth=bandwidth, round_trip=0.005)
     return Conditions(uplink=way, downlink=way)
 
@@ -45,18 +45,21 @@ def crossed(bandwidth: float, at: float, *, direction="up", size=10_000, cut=Fal
 @pytest.mark.parametrize("bandwidth", [3e4, 1e6, 1e8])
 @pytest.mark.parametrize("make", [Static, Dynamic])
 def test_both_choose_as_the_planner_for_a_link_they_are_told(scope, bandwidth, make):
-    expected = Planner(scope.candidates).plan(link(bandwidth), DEADLINE)
-    assert make(scope).choose(0.0, link(bandwidth), DEADLINE).configuration == expected.configuration
+    expected = Planner(scope.candidates).plan(conditions(bandwidth), DEADLINE)
+    assert make(scope).choose(0.0, conditions(bandwidth), DEADLINE).configuration == expected.configuration
 
 
 @pytest.mark.parametrize("make", [Static, Dynamic])
 def test_among_what_is_ready_both_take_nothing_else(scope, make):
     chooser = make(scope)
-    wanted = chooser.choose(0.0, link(1e8), DEADLINE)
+    wanted = chooser.choose(0.0, conditions(1e8), DEADLINE)
     assert not wanted.configuration.device_only
-    assert chooser.choose(0.0, link(1e8), DEADLINE, ready=()).configuration.device_only
-    assert chooser.choose(0.0, link(1e8), DEADLINE, ready=[wanted.configuration]).configuration == wanted.configuration
-    assert chooser.choose(0.0, link(1e8), DEADLINE).configuration == wanted.configuration
+    assert chooser.choose(0.0, conditions(1e8), DEADLINE, ready=()).configuration.device_only
+    assert (
+        chooser.choose(0.0, conditions(1e8), DEADLINE, ready=[wanted.configuration]).configuration
+        == wanted.configuration
+    )
+    assert chooser.choose(0.0, conditions(1e8), DEADLINE).configuration == wanted.configuration
 
 
 def test_the_controller_is_sure_of_less_on_a_link_that_varies(scope):
@@ -66,7 +69,7 @@ def test_the_controller_is_sure_of_less_on_a_link_that_varies(scope):
     for turn in range(40):
         steady.observe(crossed(4e5, float(turn)))
         varying.observe(crossed(4e5 * random.lognormal(0, 0.6), float(turn)))
-    plans = [chooser.choose(40.0, link(4e5), DEADLINE) for chooser in (steady, varying)]
+    plans = [chooser.choose(40.0, conditions(4e5), DEADLINE) for chooser in (steady, varying)]
     assert plans[0].chance > plans[1].chance
     assert plans[0].bytes_up >= plans[1].bytes_up
 
@@ -75,17 +78,17 @@ def test_after_transfers_that_were_all_given_up_the_device_stays_alone_until_one
     chooser = Dynamic(scope)
     for turn in range(10):
         chooser.observe(crossed(1e8, float(turn)))
-    assert not chooser.choose(10.0, link(1e8), DEADLINE).configuration.device_only
+    assert not chooser.choose(10.0, conditions(1e8), DEADLINE).configuration.device_only
     for turn in range(3):
         chooser.observe(Transfer(direction="up", size=10_000, seconds=0.3, at=10.0 + turn, cut=True))
-    assert chooser.choose(13.0, link(1e8), DEADLINE).configuration.device_only
+    assert chooser.choose(13.0, conditions(1e8), DEADLINE).configuration.device_only
     for turn in range(5):
         chooser.observe(crossed(1e8, 14.0 + turn))
-    assert not chooser.choose(20.0, link(1e8), DEADLINE).configuration.device_only
+    assert not chooser.choose(20.0, conditions(1e8), DEADLINE).configuration.device_only
 
 
 def test_who_goes_by_the_last_transfer_always_wants_a_look(scope):
-    assert Static(scope).decisive(0.0, link(1e6), DEADLINE) == 1e6
+    assert Static(scope).decisive(0.0, conditions(1e6), DEADLINE) == 1e6
 
 
 def test_the_controller_wants_a_look_once_its_knowledge_is_old_and_only_where_the_link_matters(scope):
@@ -95,11 +98,11 @@ def test_the_controller_wants_a_look_once_its_knowledge_is_old_and_only_where_th
         for direction in ("up", "down"):
             chooser.observe(crossed(2e6 * random.lognormal(0, 1.0), 3.0 * turn, direction=direction))
     seen_at = 3.0 * 59
-    assert chooser.decisive(seen_at, link(2e6), DEADLINE) is None
-    assert 0 < chooser.decisive(seen_at + 30.0, link(2e6), 0.02) < 1e9
+    assert chooser.decisive(seen_at, conditions(2e6), DEADLINE) is None
+    assert 0 < chooser.decisive(seen_at + 30.0, conditions(2e6), 0.02) < 1e9
     patient = 3600.0
-    assert chooser.choose(seen_at + 30.0, link(2e6), patient).configuration.device_only
-    assert chooser.decisive(seen_at + 30.0, link(2e6), patient) is None
+    assert chooser.choose(seen_at + 30.0, conditions(2e6), patient).configuration.device_only
+    assert chooser.decisive(seen_at + 30.0, conditions(2e6), patient) is None
 
 
 @pytest.mark.parametrize("wanted", [1e6, None])
@@ -161,15 +164,15 @@ def test_a_look_is_asked_for_by_the_deadline_that_requests_have(model, made, clo
 def test_the_margin_of_a_local_branch_is_that_of_the_requests_deadline(scope):
     margins = []
     chooser = Dynamic(replace(scope, margin=lambda deadline: margins.append(deadline) or 0.03 * deadline))
-    chooser.choose(0.0, link(1e6), 0.04)
+    chooser.choose(0.0, conditions(1e6), 0.04)
     assert margins == [DEADLINE, 0.04]
 
 
 def test_a_deadline_of_one_request_is_that_requests_alone(scope):
     chooser = Dynamic(scope)
-    usual = chooser.choose(0.0, link(1e6), DEADLINE)
-    assert not chooser.choose(0.0, link(1e6), 1e-3).meets_deadline
-    assert chooser.choose(0.0, link(1e6), DEADLINE) == usual
+    usual = chooser.choose(0.0, conditions(1e6), DEADLINE)
+    assert not chooser.choose(0.0, conditions(1e6), 1e-3).meets_deadline
+    assert chooser.choose(0.0, conditions(1e6), DEADLINE) == usual
 
 
 def test_an_environment_that_is_none_is_refused(model, slow):
