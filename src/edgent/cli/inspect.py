@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgent.cli import show
+from edgent.cli.memory import limited_memory
 from edgent.cli.options import AsJson, Dims, ModelName, parse_dims
 from edgent.errors import InputError
 from edgent.units import format_bytes
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _ROWS = 60
 
 
+@limited_memory()
 def inspect(
     model: ModelName,
     verify: Annotated[str, typer.Option(metavar="N|all", help="Check N cuts of each exit, or all.")] = "",
@@ -28,7 +30,7 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Layers, exits, cuts and bytes of a model; --verify proves that splitting it is exact."""
-    from edgent.model import load
+    from edgent.runtime.opening import load
 
     most = _most(verify)
     loaded = load(model, dims=parse_dims(dim))

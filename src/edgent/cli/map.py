@@ -44,7 +44,7 @@ def configuration_map(
     as_json: AsJson = False,
 ) -> None:
     """For every bandwidth state, what to run at any deadline of a range (Algorithm 2)."""
-    from edgent.model import load
+    from edgent.runtime.opening import load
     from edgent.planning import Candidates
     from edgent.planning.algorithm2 import Recipe, build_map
     from edgent.planning.reward import find_reward

@@ -47,7 +47,7 @@ def plan(
 ) -> None:
     """The most accurate answer in time: which exit, what runs where, how the crossing tensors are encoded."""
     from edgent.link import TransferModel
-    from edgent.model import load
+    from edgent.runtime.opening import load
     from edgent.planning import Candidates, Conditions, Planner
     from edgent.runtime.calibrator import calibration_for
 

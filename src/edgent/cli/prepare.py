@@ -52,7 +52,7 @@ def train(
 
 def _answers(path: Path) -> Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]:
     """The exported file in the product's own engine."""
-    from edgent.model import load
+    from edgent.runtime.opening import load
     from edgent.runtime.engine import Engine
 
     engine = Engine(threads=2)

@@ -42,7 +42,7 @@ def replay(
 ) -> None:
     """What each way to choose plans would have given on recorded links; seeded, the same each time."""
     from edgent.latency import Profile
-    from edgent.model import load
+    from edgent.runtime.opening import load
     from edgent.planning import Candidates
     from edgent.planning.reward import find_reward
     from edgent.replay import Request

@@ -10,6 +10,8 @@ import onnx
 from onnx import checker
 
 from edgent.errors import ModelError
+from edgent.model.bounds import check_functions
+from edgent.model.formats import check_file
 
 _FIRST_OPSET = 6
 
@@ -23,6 +25,7 @@ def read(path: Path) -> onnx.ModelProto:
     """
     proto = _parse(path)
     _check_opset(path, proto)
+    check_functions(proto)
     _check_external_data(path, proto)
     _check_operators(path, proto)
     return proto
@@ -64,8 +67,7 @@ def is_external(tensor: onnx.TensorProto) -> bool:
 
 
 def _parse(path: Path) -> onnx.ModelProto:
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file; expected an ONNX file or the name of a shipped model")
+    check_file(path)
     try:
         proto = onnx.load(path, load_external_data=False)
     except Exception as error:  # protobuf's errors differ between its implementations

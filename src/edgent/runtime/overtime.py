@@ -1,0 +1,62 @@
+"""Runs that never end are ended: a graph may loop for ever on what it is given, and no shape tells."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+MOST_RUN_SECONDS = 60.0
+"""Of one run of a segment. An engine looks up between two nodes only, so a single slow node is not cut short."""
+
+
+class Run(Protocol):
+    """What an engine is told about one run; it ends the run when `terminate` is set."""
+
+    terminate: bool
+
+
+class Overtime:
+    """Watches the runs under way. One thread watches them all, so that a run pays a microsecond or two.
+
+    Args:
+        limit: seconds that a run may take.
+        looks: how often the thread looks in that time.
+    """
+
+    def __init__(self, limit: float = MOST_RUN_SECONDS, looks: int = 4) -> None:
+        self.limit = limit
+        self._pause = limit / looks
+        self._runs: dict[int, tuple[float, Run]] = {}
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    @contextmanager
+    def watch(self, run: Run) -> Iterator[None]:
+        """Ends the run when it has taken too long."""
+        if self._thread is None:
+            self._start()
+        self._runs[id(run)] = time.monotonic(), run
+        try:
+            yield
+        finally:
+            del self._runs[id(run)]
+
+    def look(self, now: float) -> None:
+        """Ends what has run too long by now."""
+        for started_at, run in list(self._runs.values()):
+            if now - started_at > self.limit:
+                run.terminate = True
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="edgent-overtime", daemon=True)
+                self._thread.start()
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(self._pause)
+            self.look(time.monotonic())
