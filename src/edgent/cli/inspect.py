@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from edgent.runtime.verify import Verification
 
 _ROWS = 60
+_NAMES = 100  # of the tensors that cross a cut: in a wide graph of n nodes all of them would be n^2
 
 
 @limited_memory()
@@ -94,12 +96,10 @@ def _tensor(tensor: Any) -> dict[str, Any]:
 
 
 def _cuts(branch: Branch) -> list[dict[str, Any]]:
-    n = len(branch.layers)
-    crossing = [branch.boundary(cut, n).up for cut in range(n + 1)]
-    up, _ = branch.boundary_bytes()
+    up, _ = branch.cut_bytes()
     return [
-        {"cut": cut, "tensors": [tensor.name for tensor in tensors], "bytes": float(up[cut, n])}
-        for cut, tensors in enumerate(crossing)
+        {"cut": cut, "tensors": list(islice(crossing, _NAMES)), "crossing": len(crossing), "bytes": float(up[cut])}
+        for cut, crossing in enumerate(branch.uploads())
     ]
 
 
