@@ -32,7 +32,7 @@ def _formats() -> Iterator[Hostile]:
         "html": b"<!DOCTYPE html><html><body>404 Not Found</body></html>",
         "json": b'{"layers": []}',
         "zip": lambda: _zip({"model.onnx": honest().SerializeToString()}),
-        "zip-bomb": lambda: _zip({f"{i}.onnx": b"\0" * 2**24 for i in range(8)}),
+        "zip-bomb": lambda: _zip({f"{i}.onnx": b"\0" * 2**22 for i in range(8)}),
         "pytorch": lambda: _zip({"archive/data.pkl": pickle.dumps({}), "archive/version": b"3\n"}),
         "pickle": pickle.dumps({"a": list(range(100))}, protocol=2),
         "ort": b"\x18\0\0\0ORTM" + b"\0" * 64,

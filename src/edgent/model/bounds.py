@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 
 import onnx
 
@@ -20,7 +21,7 @@ MOST_NODES = 200_000
 _Key = tuple[str, str, str]
 
 
-def check_functions(proto: onnx.ModelProto) -> None:
+def check_functions(path: Path, proto: onnx.ModelProto) -> None:
     """Counts what the functions of a file become, without putting them in place: forty can become 2^40 nodes.
 
     Raises:
@@ -28,10 +29,10 @@ def check_functions(proto: onnx.ModelProto) -> None:
     """
     bodies = {(f.domain, f.name, f.overload): f.node for f in proto.functions}
     sizes: dict[_Key, int] = {}
-    for key in _callees_first(bodies):
+    for key in _callees_first(path, bodies):
         sizes[key] = _size(bodies[key], sizes)
     if (total := _size(proto.graph.node, sizes)) > MOST_NODES:
-        raise ModelError(f"the functions of this model make {total:,} nodes, more than {MOST_NODES:,}; refused")
+        raise ModelError(f"{path}: its functions make {total:,} nodes, more than {MOST_NODES:,}; refused")
 
 
 def check_sizes(tensors: Iterable[Tensor]) -> None:
@@ -67,11 +68,11 @@ def _callee(node: onnx.NodeProto) -> _Key:
     return node.domain, node.op_type, node.overload
 
 
-def _callees_first(bodies: Mapping[_Key, Iterable[onnx.NodeProto]]) -> Iterator[_Key]:
+def _callees_first(path: Path, bodies: Mapping[_Key, Iterable[onnx.NodeProto]]) -> Iterator[_Key]:
     """Every function after all that it calls."""
     calls = {key: {_callee(node) for node in all_nodes(body)} & bodies.keys() for key, body in bodies.items()}
     try:
         yield from TopologicalSorter(calls).static_order()
     except CycleError as error:
         name = error.args[1][0][1]
-        raise ModelError(f"function {name!r} of this model calls itself, or is called by one that does; refused") from error
+        raise ModelError(f"{path}: function {name!r} calls itself, by way of others perhaps; refused") from error

@@ -25,7 +25,8 @@ def read(path: Path) -> onnx.ModelProto:
     """
     proto = _parse(path)
     _check_opset(path, proto)
-    check_functions(proto)
+    check_functions(path, proto)
+    _check_types(path, proto)
     _check_external_data(path, proto)
     _check_operators(path, proto)
     return proto
@@ -85,6 +86,16 @@ def _check_opset(path: Path, proto: onnx.ModelProto) -> None:
                 f"{path}: opset {entry.version} is not supported, expected {_FIRST_OPSET}..{newest}; "
                 "convert the model with onnx.version_converter, or install a newer onnx"
             )
+
+
+def _check_types(path: Path, proto: onnx.ModelProto) -> None:
+    """A type that is a number nobody knows passes the checker, and nothing else."""
+    graph = proto.graph
+    types = [(tensor.name, tensor.data_type) for tensor in all_tensors(proto)]
+    types += [(v.name, v.type.tensor_type.elem_type) for v in (*graph.input, *graph.output, *graph.value_info)]
+    for name, number in types:
+        if number not in onnx.TensorProto.DataType.values():
+            raise ModelError(f"{path}: tensor {name!r} has type {number}, which ONNX does not know; export it again")
 
 
 def _check_external_data(path: Path, proto: onnx.ModelProto) -> None:

@@ -1,0 +1,82 @@
+"""Runs that take too long are ended, and no others."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto
+
+from edgent.errors import EdgentError
+from edgent.model import load
+from edgent.runtime import engine
+from edgent.runtime.engine import Engine, branch_ends
+from edgent.runtime.overtime import Overtime
+from hostile.protos import body, model, node, value
+
+
+@dataclass
+class _Run:
+    terminate: bool = False
+
+
+def test_a_run_over_the_limit_is_ended() -> None:
+    watcher, run = Overtime(limit=60), _Run()
+    with watcher.watch(run):
+        watcher.look(time.monotonic() + 61)
+    assert run.terminate
+
+
+def test_a_run_within_the_limit_goes_on() -> None:
+    watcher, run = Overtime(limit=60), _Run()
+    with watcher.watch(run):
+        watcher.look(time.monotonic() + 30)
+    assert not run.terminate
+
+
+def test_a_run_that_is_over_is_left_alone() -> None:
+    watcher, run = Overtime(limit=60), _Run()
+    with watcher.watch(run):
+        pass
+    watcher.look(time.monotonic() + 61)
+    assert not run.terminate
+
+
+def test_a_run_that_failed_is_left_alone() -> None:
+    watcher, run = Overtime(limit=60), _Run()
+    with pytest.raises(ZeroDivisionError), watcher.watch(run):
+        raise ZeroDivisionError
+    watcher.look(time.monotonic() + 61)
+    assert not run.terminate
+
+
+def test_each_of_many_runs_has_its_own_time() -> None:
+    watcher, first, second = Overtime(limit=60), _Run(), _Run()
+    with watcher.watch(first):
+        began_at = time.monotonic()
+        with watcher.watch(second):
+            watcher._runs[id(second)] = began_at + 50, second
+            watcher.look(began_at + 61)
+    assert (first.terminate, second.terminate) == (True, False)
+
+
+def test_a_loop_that_an_input_makes_endless_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_OVERTIME", Overtime(limit=0.2))
+    count, go = value("i", [], TensorProto.INT64), value("go", [], TensorProto.BOOL)
+    step = body(
+        [node("Identity", "go", "on"), node("Sin", "v", "w")],
+        [count, go, value("v", None)],
+        [value("on", [], TensorProto.BOOL), value("w", None)],
+    )
+    trips = value("m", [1], TensorProto.INT64)
+    file = tmp_path / "loop.onnx"
+    file.write_bytes(model([node("Loop", "m - x", body=step)], inputs=[value("x"), trips]).SerializeToString())
+    loaded = load(file)
+    session = Engine().session(loaded, *branch_ends(loaded.branches[0]))
+    x = np.ones((1, 8), np.float32)
+    with pytest.raises(EdgentError, match="ran for more than"):
+        session.run({"x": x, "m": np.array([2**62])})
+    assert session.run({"x": x, "m": np.array([1])})["y"] == pytest.approx(np.sin(x))
