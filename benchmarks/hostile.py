@@ -26,8 +26,8 @@ from typing import IO
 import numpy as np
 import onnx.shape_inference  # noqa: F401 - imported before the children are forked
 
+import edgent.runtime.device
 import edgent.runtime.edge
-import edgent.runtime.device  # noqa: F401
 import edgent.runtime.profiler  # noqa: F401
 from edgent import cli
 
@@ -54,6 +54,7 @@ class Ending:
 
     @property
     def good(self) -> bool:
+        """Whether it ended as it should."""
         return self.end in ("done", "one line, 1", "one line, 2")
 
 
@@ -74,11 +75,20 @@ def opened(case: Hostile, file: Path, verb: str, command: list[str], timeout: fl
         end, status, memory = _waited(_started(command, out, err), out, verb, started_at + timeout)
         seconds = time.monotonic() - started_at
         err.seek(0)
-        lines = [line for line in err.read(1 << 20).splitlines() if line.strip() and not line.startswith("edgent: warning")]
+        lines = [
+            line for line in err.read(1 << 20).splitlines() if line.strip() and not line.startswith("edgent: warning")
+        ]
     if not end:
         end = _judged(status, lines)
-    return Ending(kind=case.kind, name=case.name, verb=verb, memory=memory, seconds=seconds, end=end,
-                  line=lines[-1][:300] if lines else "")  # fmt: skip
+    return Ending(
+        kind=case.kind,
+        name=case.name,
+        verb=verb,
+        memory=memory,
+        seconds=seconds,
+        end=end,
+        line=lines[-1][:300] if lines else "",
+    )
 
 
 def _started(command: list[str], out: IO[str], err: IO[str]) -> int:
@@ -151,8 +161,8 @@ def measured(cases: list[Hostile], timeout: float, verbs: list[str]) -> list[End
 
 def _tell(ending: Ending) -> None:
     mark = " " if ending.good else "!"
-    print(f"{mark} {ending.name:40} {ending.verb:8} {ending.memory:6.0f} MB {ending.seconds:6.1f} s  {ending.end}  {ending.line}",
-          file=sys.stderr, flush=True)  # fmt: skip
+    cost = f"{ending.memory:6.0f} MB {ending.seconds:6.1f} s"
+    print(f"{mark} {ending.name:40} {ending.verb:8} {cost}  {ending.end}  {ending.line}", file=sys.stderr, flush=True)
 
 
 def table(endings: list[Ending]) -> str:
@@ -173,6 +183,7 @@ def table(endings: list[Ending]) -> str:
 
 
 def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kind", action="append", help="only this kind (repeatable)")
     parser.add_argument("--name", action="append", help="only files whose name contains this (repeatable)")

@@ -53,7 +53,9 @@ def _structure(data: bytes) -> list[int]:
     marks = [data.find(part) for part in (b"MatMul", b"Relu", b"Softmax", b"edgent", b"labels")]
     start = data.find(proto.graph.node[0].SerializeToString())
     weights = data.find(proto.graph.initializer[0].raw_data)
-    return sorted({1, 2, 3, start, start + 1, *marks, *(mark + 3 for mark in marks), weights, weights + 7, len(data) - 1})
+    return sorted(
+        {1, 2, 3, start, start + 1, *marks, *(mark + 3 for mark in marks), weights, weights + 7, len(data) - 1}
+    )
 
 
 def _flipped() -> Iterator[Hostile]:
@@ -116,10 +118,16 @@ def _graphs() -> Iterator[Hostile]:
         "axis-far-away": model([node("Softmax", "x", axis=2**62)]),
         "too-many-reads": model([node("Relu", "x x x x")]),
         "input-without-type": changed(lambda m: m.graph.input[0].ClearField("type")),
-        "input-is-a-sequence": model([node("SequenceLength", "x")], inputs=[helper.make_tensor_sequence_value_info("x", 1, None)], outputs=[value("y", [], TensorProto.INT64)]),
+        "input-is-a-sequence": model(
+            [node("SequenceLength", "x")],
+            inputs=[helper.make_tensor_sequence_value_info("x", 1, None)],
+            outputs=[value("y", [], TensorProto.INT64)],
+        ),
         "type-99": changed(lambda m: setattr(m.graph.input[0].type.tensor_type, "elem_type", 99)),
-        "loop-body-without-inputs": model([node("Loop", "m -", body=graph([relu], inputs=[]))], [whole("m", 3, scalar=True)]),
-    }  # fmt: skip
+        "loop-body-without-inputs": model(
+            [node("Loop", "m -", body=graph([relu], inputs=[]))], [whole("m", 3, scalar=True)]
+        ),
+    }
     for name, proto in files.items():
         yield hostile("graph makes no sense", name, proto)
 
@@ -149,9 +157,20 @@ def _names() -> Iterator[Hostile]:
         yield hostile("odd names", f"bad-utf8-{name}", data.replace(old, new))
     relu = graph([node("Relu", "xx")], inputs=[value("xx")]).SerializeToString()
     yield hostile("odd names", "bad-utf8-input", in_file(relu.replace(b"xx", b"\xc3\x28")))
-    for name, text in (("nul", "a\0b"), ("newline", "a\nb"), ("escape", "\x1b[2J\x1b]0;x\x07"), ("megabyte", _MEGABYTE),
-                       ("dots", "../../etc/passwd"), ("markup", "[red]x[/red][/]"), ("spaces", "a b\u202ec")):  # fmt: skip
-        yield hostile("odd names", f"{name}-in-input", model([node("Relu", "").__class__(op_type="Relu", input=[text], output=["y"])], inputs=[value(text)]))
+    for name, text in (
+        ("nul", "a\0b"),
+        ("newline", "a\nb"),
+        ("escape", "\x1b[2J\x1b]0;x\x07"),
+        ("megabyte", _MEGABYTE),
+        ("dots", "../../etc/passwd"),
+        ("markup", "[red]x[/red][/]"),
+        ("spaces", "a b\u202ec"),
+    ):
+        yield hostile(
+            "odd names",
+            f"{name}-in-input",
+            model([node("Relu", "").__class__(op_type="Relu", input=[text], output=["y"])], inputs=[value(text)]),
+        )
         yield hostile("odd names", f"{name}-in-output", model([_relu("x", text)], outputs=[value(text)]))
         yield hostile("odd names", f"{name}-unknown", model([_relu(text, "y")]))
     yield hostile("odd names", "megabyte-operator", model([node(_MEGABYTE, "x")]))
@@ -165,9 +184,15 @@ def _relu(read: str, made: str) -> object:
 
 def _dimensions() -> Iterator[Hostile]:
     for name, shape in (
-        ("minus-five", [1, -5]), ("2-to-62", [1, 2**62]), ("overflow", [2**32, 2**32]), ("overflow-to-few", [2**33, 2**31, 8]),
-        ("thousand-axes", [1] * 1000), ("zero", [0, 8]), ("terabytes", [1, 2**40]), ("min", [1, -(2**63)]),
-    ):  # fmt: skip
+        ("minus-five", [1, -5]),
+        ("2-to-62", [1, 2**62]),
+        ("overflow", [2**32, 2**32]),
+        ("overflow-to-few", [2**33, 2**31, 8]),
+        ("thousand-axes", [1] * 1000),
+        ("zero", [0, 8]),
+        ("terabytes", [1, 2**40]),
+        ("min", [1, -(2**63)]),
+    ):
         yield hostile("dims", f"input-{name}", model([node("Relu", "x")], inputs=[value("x", shape)]))
         yield hostile("dims", f"output-{name}", model([node("Relu", "x")], outputs=[value("y", shape)]))
         tensor = TensorProto(name="c", data_type=1, dims=shape, raw_data=b"1234")
@@ -201,12 +226,19 @@ def _initialisers() -> Iterator[Hostile]:
     }
     for name, made in tensors.items():
         yield hostile("initialisers", f"constant-{name}", model([node("Add", "x c")], [made]))
-        yield hostile("initialisers", f"attribute-{name}", model([node("Constant", "", "c", value=made), node("Add", "x c")]))
+        yield hostile(
+            "initialisers", f"attribute-{name}", model([node("Constant", "", "c", value=made), node("Add", "x c")])
+        )
     yield from _sparse()
 
 
 def _sparse() -> Iterator[Hostile]:
-    for name, dims, indices in (("outside", [8], [9]), ("negative", [8], [-1]), ("terabytes", [2**40], [1]), ("overflow", [2**32, 2**32], [1])):
+    for name, dims, indices in (
+        ("outside", [8], [9]),
+        ("negative", [8], [-1]),
+        ("terabytes", [2**40], [1]),
+        ("overflow", [2**32, 2**32], [1]),
+    ):
         proto = model([node("Add", "x c")])
         sparse = proto.graph.sparse_initializer.add(dims=dims)
         sparse.values.CopyFrom(real("c", 1.0))
@@ -216,9 +248,15 @@ def _sparse() -> Iterator[Hostile]:
 
 def _opsets() -> Iterator[Hostile]:
     for name, entries in (
-        ("absent", []), ("huge", [("", 2**62)]), ("negative", [("", -3)]), ("zero", [("", 0)]), ("twice", [("", 11), ("", 20)]),
-        ("two-names", [("", 20), ("ai.onnx", 9)]), ("only-foreign", [("com.example", 1)]), ("old", [("", 1)]),
-    ):  # fmt: skip
+        ("absent", []),
+        ("huge", [("", 2**62)]),
+        ("negative", [("", -3)]),
+        ("zero", [("", 0)]),
+        ("twice", [("", 11), ("", 20)]),
+        ("two-names", [("", 20), ("ai.onnx", 9)]),
+        ("only-foreign", [("com.example", 1)]),
+        ("old", [("", 1)]),
+    ):
         proto = honest()
         del proto.opset_import[:]
         proto.opset_import.extend(helper.make_opsetid(*entry) for entry in entries)
@@ -240,12 +278,26 @@ def _zeros() -> Iterator[Hostile]:
         "pads-2-to-62": model([node("MaxPool", "x", kernel_shape=[2, 2], pads=[2**62] * 4)], **image),
         "block-zero": model([node("DepthToSpace", "x", blocksize=0)], **image),
         "transposed-stride-zero": model([node("ConvTranspose", "x w", strides=[0, 0])], [weight], **image),
-        "slice-step-zero": model([node("Slice", "x a b c d")], [whole(n, k) for n, k in zip("abcd", (0, 5, 1, 0), strict=True)]),
-        "range-delta-zero": model([node("Range", "a b c", "r"), node("Cast", "r", to=1)], [whole(n, k, scalar=True) for n, k in zip("abc", (0, 5, 0), strict=True)]),
-        "integer-division": model([node("Div", "a b", "c"), node("Cast", "c", "d", to=1), node("Add", "x d")], [whole("a", 5), whole("b", 0)]),
-        "integer-division-at-run-time": model([node("Cast", "x", "i", to=7), node("Sub", "i i", "z"), node("Div", "i z", "c"), node("Cast", "c", to=1)]),
-        "integer-modulo": model([node("Mod", "a b", "c"), node("Cast", "c", "d", to=1), node("Add", "x d")], [whole("a", 5), whole("b", 0)]),
-        "least-by-minus-one": model([node("Div", "a b", "c"), node("Cast", "c", "d", to=1), node("Add", "x d")], [whole("a", -(2**63)), whole("b", -1)]),
+        "slice-step-zero": model(
+            [node("Slice", "x a b c d")], [whole(n, k) for n, k in zip("abcd", (0, 5, 1, 0), strict=True)]
+        ),
+        "range-delta-zero": model(
+            [node("Range", "a b c", "r"), node("Cast", "r", to=1)],
+            [whole(n, k, scalar=True) for n, k in zip("abc", (0, 5, 0), strict=True)],
+        ),
+        "integer-division": model(
+            [node("Div", "a b", "c"), node("Cast", "c", "d", to=1), node("Add", "x d")], [whole("a", 5), whole("b", 0)]
+        ),
+        "integer-division-at-run-time": model(
+            [node("Cast", "x", "i", to=7), node("Sub", "i i", "z"), node("Div", "i z", "c"), node("Cast", "c", to=1)]
+        ),
+        "integer-modulo": model(
+            [node("Mod", "a b", "c"), node("Cast", "c", "d", to=1), node("Add", "x d")], [whole("a", 5), whole("b", 0)]
+        ),
+        "least-by-minus-one": model(
+            [node("Div", "a b", "c"), node("Cast", "c", "d", to=1), node("Add", "x d")],
+            [whole("a", -(2**63)), whole("b", -1)],
+        ),
         "split-in-zero": model([node("Split", "x", axis=1, num_outputs=0)]),
         "gather-outside": model([node("Gather", "x i", axis=1)], [whole("i", 2**40)]),
         "reshape-two-unknown": model([node("Reshape", "x s")], [whole("s", -1, -1)]),
@@ -255,6 +307,6 @@ def _zeros() -> Iterator[Hostile]:
         "one-hot-negative": model([node("OneHot", "i d v")], [whole("i", 1), whole("d", -4), real("v", 0, 1)]),
         "top-k-negative": model([node("TopK", "x k", "y z")], [whole("k", -5)]),
         "einsum-nonsense": model([node("Einsum", "x x", equation="ij,jk->zzzz,,->")]),
-    }  # fmt: skip
+    }
     for name, proto in files.items():
         yield hostile("division by zero and the like", name, proto)

@@ -41,8 +41,13 @@ def _functions() -> Iterator[Hostile]:
     for name, functions in files.items():
         yield hostile("functions", f"function-{name}", model([node("f0", "x", domain="f")], functions=functions))
     in_body = body([node("f0", "x", "z", domain="f")], [], [value("z", None)])
-    yield hostile("functions", "laughs-in-a-body", lambda: model(
-        [node("If", "c", then_branch=in_body, else_branch=in_body)], [_truth()], functions=_laughs(40).functions))  # fmt: skip
+    yield hostile(
+        "functions",
+        "laughs-in-a-body",
+        lambda: model(
+            [node("If", "c", then_branch=in_body, else_branch=in_body)], [_truth()], functions=_laughs(40).functions
+        ),
+    )
 
 
 def _truth() -> TensorProto:
@@ -80,25 +85,48 @@ _MAKERS: dict[str, tuple[list[NodeProto], tuple[int, ...]]] = {
     "constant-of-shape": ([node("ConstantOfShape", "n", "b")], (2**17, 2**17)),
     "expand": ([node("Expand", "one n", "b")], (2**17, 2**17)),
     "tile": ([node("Tile", "one n", "b")], (2**34,)),
-    "range": ([node("ReduceMax", "n", "k", keepdims=0), node("Range", "nought k unit", "r"), node("Cast", "r", "b", to=1)], (2**33,)),
+    "range": (
+        [node("ReduceMax", "n", "k", keepdims=0), node("Range", "nought k unit", "r"), node("Cast", "r", "b", to=1)],
+        (2**33,),
+    ),
     "pad": ([node("Pad", "one n", "b")], (2**33, 2**32)),
     "one-hot": ([node("OneHot", "zeros n values", "b")], (2**30,)),
     "resize": ([node("Resize", "image - - n", "b")], (1, 1, 2**17, 2**17)),
     "terabytes": ([node("ConstantOfShape", "n", "b")], (2**20, 2**20)),
     "overflow": ([node("ConstantOfShape", "n", "b")], (2**32, 2**32)),
-    "just-below-2-gib": ([node("ConstantOfShape", "n", "b")] + [node("Exp", "b", f"e{i}") for i in range(8)] + [node("Sum", " ".join(f"e{i}" for i in range(8)), "bb")], (2**14, 2**15 - 8)),
-}  # fmt: skip
+    "just-below-2-gib": (
+        [node("ConstantOfShape", "n", "b")]
+        + [node("Exp", "b", f"e{i}") for i in range(8)]
+        + [node("Sum", " ".join(f"e{i}" for i in range(8)), "bb")],
+        (2**14, 2**15 - 8),
+    ),
+}
 
 
 def _sizes() -> Iterator[Hostile]:
     """Each as a constant, as the same number computed from the input, and by a number that only real inputs have."""
     helpers = [
-        real("one", 1), helper.make_tensor("image", 1, [1, 1, 1, 1], [1]), whole("nought", 0, scalar=True), real("values", 0, 1),
-        whole("unit", 1, scalar=True), whole("zeros", *[0] * 64),
-    ]  # fmt: skip
-    at_run_time = [node("Cast", "x", "i", to=_INT64), node("Sub", "i i", "z"), node("ReduceSum", "z", "s", keepdims=0), node("Add", "s n0", "n")]
-    if_asked = [node("Ceil", "x", "up"), node("Abs", "up", "a"), node("ReduceMax", "a", "big", keepdims=0), node("Clip", "big - limit", "t"),
-                node("Cast", "t", "s", to=_INT64), node("Mul", "s n0", "n")]  # fmt: skip
+        real("one", 1),
+        helper.make_tensor("image", 1, [1, 1, 1, 1], [1]),
+        whole("nought", 0, scalar=True),
+        real("values", 0, 1),
+        whole("unit", 1, scalar=True),
+        whole("zeros", *[0] * 64),
+    ]
+    at_run_time = [
+        node("Cast", "x", "i", to=_INT64),
+        node("Sub", "i i", "z"),
+        node("ReduceSum", "z", "s", keepdims=0),
+        node("Add", "s n0", "n"),
+    ]
+    if_asked = [
+        node("Ceil", "x", "up"),
+        node("Abs", "up", "a"),
+        node("ReduceMax", "a", "big", keepdims=0),
+        node("Clip", "big - limit", "t"),
+        node("Cast", "t", "s", to=_INT64),
+        node("Mul", "s n0", "n"),
+    ]
     for name, (nodes, numbers) in _MAKERS.items():
         last = nodes[-1].output[0]
         end = [node("ReduceMax", last, "m", keepdims=0), node("Add", "x m")]
@@ -123,9 +151,14 @@ def _sizes() -> Iterator[Hostile]:
         "input-of-terabytes": model([node("Relu", "x")], inputs=[value("x", [2**20, 2**20])]),
         "input-of-9-gigabytes": model([node("ReduceMax", "x")], inputs=[value("x", [9, 2**28])]),
         "hundred-of-a-gigabyte": model(
-            [node("Expand", "x n", "a"), *(node("Exp", "a", f"e{i}") for i in range(100)), node("Sum", " ".join(f"e{i}" for i in range(100)))],
-            [whole("n", 2**25, 8)]),
-    }  # fmt: skip
+            [
+                node("Expand", "x n", "a"),
+                *(node("Exp", "a", f"e{i}") for i in range(100)),
+                node("Sum", " ".join(f"e{i}" for i in range(100))),
+            ],
+            [whole("n", 2**25, 8)],
+        ),
+    }
     for name, proto in files.items():
         yield hostile("sizes, constant", f"activation-{name}", proto)
 
@@ -160,10 +193,17 @@ def _loops() -> Iterator[Hostile]:
     inner = body([on, node("Loop", "m - v", "w", body=step)], [count, go, value("v", None)], [keep, value("w", None)])
     gathered = body([on, node("Identity", "x", "w")], [count, go], [keep, value("w", None)])
     sequence = helper.make_tensor_sequence_value_info
-    grows = body([on, node("SequenceInsert", "v x", "w")], [count, go, sequence("v", 1, None)], [keep, sequence("w", 1, None)])
+    grows = body(
+        [on, node("SequenceInsert", "v x", "w")], [count, go, sequence("v", 1, None)], [keep, sequence("w", 1, None)]
+    )
     endless, true = whole("m", _ENDLESS, scalar=True), _truth()
     number = [value("y", [], _INT64)]
-    read_count = [node("Cast", "x", "xi", to=_INT64), node("ReduceSum", "xi", "xs", keepdims=0), node("Sub", "xs xs", "z"), node("Add", "z m0", "m")]
+    read_count = [
+        node("Cast", "x", "xi", to=_INT64),
+        node("ReduceSum", "xi", "xs", keepdims=0),
+        node("Sub", "xs xs", "z"),
+        node("Add", "z m0", "m"),
+    ]
     later = whole("m0", _ENDLESS, scalar=True)
     files = {
         "trips": model([node("Loop", "m - x", body=step)], [endless]),
@@ -172,13 +212,24 @@ def _loops() -> Iterator[Hostile]:
         "nested": model([node("Loop", "m - x", body=inner)], [whole("m", 10**6, scalar=True)]),
         "doubles": model([node("Loop", "m - x", body=twice)], [whole("m", 45, scalar=True)]),
         "of-constants": model([node("Loop", "m - k", "z", body=step), node("Add", "x z")], [endless, real("k", 1)]),
-        "doubles-constants": model([node("Loop", "m - k", "z", body=twice), node("ReduceMax", "z", "zz"), node("Add", "x zz")], [whole("m", 45, scalar=True), real("k", 1)]),
+        "doubles-constants": model(
+            [node("Loop", "m - k", "z", body=twice), node("ReduceMax", "z", "zz"), node("Add", "x zz")],
+            [whole("m", 45, scalar=True), real("k", 1)],
+        ),
         "gathers": model([node("Loop", "m -", body=gathered)], [endless]),
-        "inserts": model([node("SequenceEmpty", "", "e"), node("Loop", "m - e", "s", body=grows), node("SequenceLength", "s")], [endless], outputs=number),
-    }  # fmt: skip
+        "inserts": model(
+            [node("SequenceEmpty", "", "e"), node("Loop", "m - e", "s", body=grows), node("SequenceLength", "s")],
+            [endless],
+            outputs=number,
+        ),
+    }
     for name, proto in files.items():
         yield hostile("loops", f"loop-{name}", proto)
-    turn = body([node("Sin", "s", "t"), node("Identity", "e", "o")], [value("s", None), value("e", None)], [value("t", None), value("o", None)])
+    turn = body(
+        [node("Sin", "s", "t"), node("Identity", "e", "o")],
+        [value("s", None), value("e", None)],
+        [value("t", None), value("o", None)],
+    )
     scan = [node("Expand", "x n", "long"), node("Scan", "x long", "z y", body=turn, num_scan_inputs=1)]
     for name, length in (("1e9", 10**9), ("1e7", 10**7)):
         yield hostile("loops", f"scan-{name}", model(scan, [whole("n", length, 8)]))
@@ -198,16 +249,37 @@ def _slow() -> Iterator[Hostile]:
     files = {
         "matmul-of-constants": model([*square, node("MatMul", "a a", "b"), *end], side),
         "conv-of-constants": model([*square, *conv, *end], [*kernel, image]),
-        "matmul-at-run-time": model([node("ReduceMax", "x", "s", keepdims=0), node("Expand", "s n", "a"), node("MatMul", "a a", "b"), *end], side),
-        "conv-at-run-time": model([node("ReduceMax", "x", "s", keepdims=0), node("Expand", "s n", "a"), *conv, *end], [*kernel, image]),
-        "matmuls-in-a-row": model([node("ReduceMax", "x", "s", keepdims=0), node("Expand", "s n", "a"), *chain, *last], [whole("n", 4000, 4000)]),
+        "matmul-at-run-time": model(
+            [node("ReduceMax", "x", "s", keepdims=0), node("Expand", "s n", "a"), node("MatMul", "a a", "b"), *end],
+            side,
+        ),
+        "conv-at-run-time": model(
+            [node("ReduceMax", "x", "s", keepdims=0), node("Expand", "s n", "a"), *conv, *end], [*kernel, image]
+        ),
+        "matmuls-in-a-row": model(
+            [node("ReduceMax", "x", "s", keepdims=0), node("Expand", "s n", "a"), *chain, *last],
+            [whole("n", 4000, 4000)],
+        ),
         "pool": model([node("AveragePool", "x", **window)], inputs=wide),
         "max-pool": model([node("MaxPool", "x", **window)], inputs=wide),
-        "sort": model([node("Expand", "x n", "a"), node("TopK", "a k", "b c", axis=0), *end], [whole("n", 10**7, 8), whole("k", 10**7)]),
+        "sort": model(
+            [node("Expand", "x n", "a"), node("TopK", "a k", "b c", axis=0), *end],
+            [whole("n", 10**7, 8), whole("k", 10**7)],
+        ),
         "lrn": model([node("LRN", "x", size=2001)], inputs=[value("x", [1, 4000, 64, 64])]),
-        "einsum": model([node("ReduceMax", "x", "s", keepdims=0), node("Expand", "s n", "a"), node("Einsum", "a a a", "b", equation="ij,jk,kl->il"), *end], [whole("n", 8000, 8000)]),
-        "cast-of-cast": model([node("Sin", "x" if i == 0 else f"t{i}", f"t{i + 1}") for i in range(20_000)] + [node("Relu", "t20000")]),
-    }  # fmt: skip
+        "einsum": model(
+            [
+                node("ReduceMax", "x", "s", keepdims=0),
+                node("Expand", "s n", "a"),
+                node("Einsum", "a a a", "b", equation="ij,jk,kl->il"),
+                *end,
+            ],
+            [whole("n", 8000, 8000)],
+        ),
+        "cast-of-cast": model(
+            [node("Sin", "x" if i == 0 else f"t{i}", f"t{i + 1}") for i in range(20_000)] + [node("Relu", "t20000")]
+        ),
+    }
     for name, proto in files.items():
         yield hostile("slow", f"slow-{name}", proto)
 
@@ -243,14 +315,32 @@ def _counts() -> Iterator[Hostile]:
         "million-initialisers": lambda: in_file(b"\x2a\x00" * 10**6),
         "million-value-infos": lambda: in_file(b"\x6a\x00" * 10**6),
         "hundred-thousand-properties": lambda: relu + field(14, field(1, b"k") + field(2, b"v")) * 10**5,
-        "hundred-thousand-outputs": lambda: model([node("Relu", "x", f"y{i}") for i in range(10**5)], outputs=[value(f"y{i}") for i in range(10**5)]),
-        "hundred-thousand-inputs": lambda: model([node("Sum", " ".join(f"x{i}" for i in range(10**5)))], inputs=[value(f"x{i}") for i in range(10**5)]),
+        "hundred-thousand-outputs": lambda: model(
+            [node("Relu", "x", f"y{i}") for i in range(10**5)], outputs=[value(f"y{i}") for i in range(10**5)]
+        ),
+        "hundred-thousand-inputs": lambda: model(
+            [node("Sum", " ".join(f"x{i}" for i in range(10**5)))], inputs=[value(f"x{i}") for i in range(10**5)]
+        ),
         "hundred-thousand-reads": lambda: model([node("Concat", " ".join(["x"] * 10**5), axis=0)]),
-        "hundred-thousand-attributes": lambda: changed(lambda m: m.graph.node[3].attribute.extend(helper.make_attribute(f"a{i}", i) for i in range(10**5))),
-        "every-one-reads-all": lambda: model([node("Concat", " ".join(f"t{j}" for j in range(i)) or "x", f"t{i}", axis=1) for i in range(1, 1500)] + [node("Relu", "t1499")]),
-        "hundred-thousand-nodes": lambda: model([node("Relu", f"t{i}" if i else "x", f"t{i + 1}") for i in range(10**5)] + [node("Relu", "t100000")]),
-        "million-external-entries": lambda: model([node("Add", "x c")], [TensorProto(name="c", data_type=1, dims=[8], data_location=1, external_data=[{"key": "k", "value": "v"}] * 10**6)]),
-    }  # fmt: skip
+        "hundred-thousand-attributes": lambda: changed(
+            lambda m: m.graph.node[3].attribute.extend(helper.make_attribute(f"a{i}", i) for i in range(10**5))
+        ),
+        "every-one-reads-all": lambda: model(
+            [node("Concat", " ".join(f"t{j}" for j in range(i)) or "x", f"t{i}", axis=1) for i in range(1, 1500)]
+            + [node("Relu", "t1499")]
+        ),
+        "hundred-thousand-nodes": lambda: model(
+            [node("Relu", f"t{i}" if i else "x", f"t{i + 1}") for i in range(10**5)] + [node("Relu", "t100000")]
+        ),
+        "million-external-entries": lambda: model(
+            [node("Add", "x c")],
+            [
+                TensorProto(
+                    name="c", data_type=1, dims=[8], data_location=1, external_data=[{"key": "k", "value": "v"}] * 10**6
+                )
+            ],
+        ),
+    }
     for name, build in files.items():
         yield hostile("counts", name, build)
 

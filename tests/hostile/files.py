@@ -131,10 +131,14 @@ def _external() -> Iterator[Hostile]:
         "unaligned": {"location": "w.bin", "offset": "3", "length": "32"},
     }
     for name, entry in entries.items():
-        yield Hostile(kind="external data", name=f"external-{name}", write=_with_weight(f"external-{name}", entry, beside))
+        yield Hostile(
+            kind="external data", name=f"external-{name}", write=_with_weight(f"external-{name}", entry, beside)
+        )
     overlap = _with_weight("external-overlap", {"location": "w.bin", "offset": "0", "length": "64"}, beside, count=1000)
     yield Hostile(kind="external data", name="external-overlap", write=overlap)
-    sparse = _with_weight("external-sparse", {"location": "sparse"}, lambda f: _sparse(f / "sparse", 2**33), dims=(2**28, 8))
+    sparse = _with_weight(
+        "external-sparse", {"location": "sparse"}, lambda f: _sparse(f / "sparse", 2**33), dims=(2**28, 8)
+    )
     yield Hostile(kind="external data", name="external-sparse", write=sparse)
 
 

@@ -47,7 +47,9 @@ def node(op: str, reads: str, makes: str = "y", **attributes: object) -> NodePro
     return helper.make_node(op, *names, **attributes)
 
 
-def value(name: str, shape: Sequence[int | str] | None = (1, WIDTH), kind: int = TensorProto.FLOAT) -> onnx.ValueInfoProto:
+def value(
+    name: str, shape: Sequence[int | str] | None = (1, WIDTH), kind: int = TensorProto.FLOAT
+) -> onnx.ValueInfoProto:
     """A tensor of a graph."""
     return helper.make_tensor_value_info(name, kind, shape)
 
@@ -90,8 +92,12 @@ def model(
     return helper.make_model(made, opset_imports=imports, ir_version=9, functions=list(functions))
 
 
-def body(nodes: Sequence[NodeProto], inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto],
-         constants: Sequence[TensorProto] = ()) -> GraphProto:  # fmt: skip
+def body(
+    nodes: Sequence[NodeProto],
+    inputs: Sequence[onnx.ValueInfoProto],
+    outputs: Sequence[onnx.ValueInfoProto],
+    constants: Sequence[TensorProto] = (),
+) -> GraphProto:
     """The body of an If, a Loop or a Scan."""
     return helper.make_graph(list(nodes), "body", list(inputs), list(outputs), list(constants))
 
@@ -139,7 +145,10 @@ def nested_ifs(depth: int) -> bytes:
     """If in If in If, written from the inside out, for no library writes more than a hundred levels."""
     inside = graph([node("Identity", "x")], inputs=[]).SerializeToString()
     for _ in range(depth):
-        then, other = (field(5, field(1, name) + field(6, inside if name == b"then_branch" else _leaf()) + _GRAPH) for name in (b"then_branch", b"else_branch"))
+        then, other = (
+            field(5, field(1, name) + field(6, inside if name == b"then_branch" else _leaf()) + _GRAPH)
+            for name in (b"then_branch", b"else_branch")
+        )
         inside = field(1, field(1, b"c") + field(2, b"y") + field(4, b"If") + then + other) + _ends(x=False)
     return in_file(inside + field(5, _truth().SerializeToString()) + field(11, value("x").SerializeToString()))
 
@@ -152,7 +161,11 @@ def _leaf() -> bytes:
 
 
 def _ends(*, x: bool) -> bytes:
-    return field(2, b"g") + field(12, value("y", None).SerializeToString()) + (field(11, value("x").SerializeToString()) if x else b"")
+    return (
+        field(2, b"g")
+        + field(12, value("y", None).SerializeToString())
+        + (field(11, value("x").SerializeToString()) if x else b"")
+    )
 
 
 def _truth() -> TensorProto:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,18 @@ from hostile import Hostile, corpus
 from hostile.protos import model, node, value
 
 _CORPUS = corpus()
-_BROKEN = ("truncated", "bits flipped", "nested bodies", "graph makes no sense", "wrong wire types", "odd names", "dims",
-           "initialisers", "opsets", "other formats")  # fmt: skip
+_BROKEN = (
+    "truncated",
+    "bits flipped",
+    "nested bodies",
+    "graph makes no sense",
+    "wrong wire types",
+    "odd names",
+    "dims",
+    "initialisers",
+    "opsets",
+    "other formats",
+)
 
 
 def test_the_corpus_is_large_and_every_name_in_it_is_one_file() -> None:
@@ -108,7 +119,7 @@ def test_functions_are_counted_as_the_inliner_makes_them(calls: int, monkeypatch
 
 def _calling(name: str, callee: str, calls: int) -> FunctionProto:
     ends = ["x", *(f"a{i}" for i in range(calls - 1)), "y"]
-    nodes = [node(callee or "Relu", a, b, domain="f" if callee else "") for a, b in zip(ends, ends[1:], strict=False)]
+    nodes = [node(callee or "Relu", a, b, domain="f" if callee else "") for a, b in pairwise(ends)]
     imports = [helper.make_opsetid("", 20), helper.make_opsetid("f", 1)]
     return helper.make_function("f", name, ["x"], ["y"], nodes, imports)
 
@@ -137,7 +148,7 @@ def test_a_tensor_of_two_gibibytes_is_the_largest(numbers: int, fits: bool) -> N
     if fits:
         check_sizes([tensor])
     else:
-        with pytest.raises(ModelError, match=f"'t' of shape .* takes 2.15 GB"):
+        with pytest.raises(ModelError, match=r"'t' of shape .* takes 2.15 GB"):
             check_sizes([tensor])
 
 
@@ -145,6 +156,12 @@ def test_a_size_that_overflows_is_not_small() -> None:
     for shape in ((2**32, 2**32), (2**33, 2**31, 8), (2**62, 4)):
         with pytest.raises(ModelError, match="more than"):
             check_sizes([Tensor(name="t", dtype="float32", shape=shape)])
+
+
+@pytest.mark.parametrize("name", ["sparse-terabytes", "sparse-overflow"])
+def test_a_sparse_constant_is_as_large_as_it_becomes(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ModelError, match="sparse constant 'c' has"):
+        read(next(case for case in _CORPUS if case.name == name).write(tmp_path))
 
 
 def test_a_negative_size_is_refused() -> None:
@@ -158,7 +175,9 @@ def test_sizes_that_nobody_knows_are_no_matter() -> None:
 
 @pytest.mark.parametrize("where", ["input", "output", "constant", "attribute"])
 def test_a_type_that_onnx_does_not_know_is_refused_by_its_number(model_file: Path, where: str) -> None:
-    constant = TensorProto(name="c", data_type=99 if where in ("constant", "attribute") else 1, dims=[1], raw_data=b"\0" * 4)
+    constant = TensorProto(
+        name="c", data_type=99 if where in ("constant", "attribute") else 1, dims=[1], raw_data=b"\0" * 4
+    )
     held = {"attribute": ([node("Constant", "", "c", value=constant)], [])}.get(where, ([], [constant]))
     proto = model(
         [*held[0], node("Add", "x c")],

@@ -99,7 +99,7 @@ def test_nothing_is_imported_from_the_folder_where_one_stands(tmp_path: Path, mo
     assert load("model.onnx").branches
 
 
-@pytest.mark.parametrize("name", ["reads-nothing-known", "raw-short", "stride-zero", "flipped-3"])
+@pytest.mark.parametrize("name", ["reads-nothing-known", "raw-short", "flipped-3"])
 def test_a_broken_file_is_refused_in_the_words_of_whoever_reads_it(tmp_path: Path, name: str) -> None:
     file = next(case for case in corpus() if case.name.endswith(name)).write(tmp_path)
     with pytest.raises(ModelError) as plainly:
@@ -112,7 +112,11 @@ def test_a_broken_file_is_refused_in_the_words_of_whoever_reads_it(tmp_path: Pat
 def test_a_file_that_fails_on_made_up_inputs_is_opened(tmp_path: Path) -> None:
     """Zeros and random numbers make no sense to every graph: here an input says which row to take."""
     index = value("i", [1], TensorProto.INT64)
-    one = model([node("Sub", "i hundred", "j"), node("Gather", "x j", axis=1)], [whole("hundred", 100)], inputs=[value("x"), index])
+    one = model(
+        [node("Sub", "i hundred", "j"), node("Gather", "x j", axis=1)],
+        [whole("hundred", 100)],
+        inputs=[value("x"), index],
+    )
     (tmp_path / "gather.onnx").write_bytes(one.SerializeToString())
     opened = load(tmp_path / "gather.onnx")
     with pytest.raises(EdgentError, match="failed in ONNX Runtime"):
@@ -124,7 +128,8 @@ def test_a_file_that_fails_on_made_up_inputs_is_opened(tmp_path: Path) -> None:
     [
         ("expand-run-time", "it takes more than 1.07 GB of memory"),
         ("expand-data", "it takes more than 1.07 GB of memory"),
-        ("concat-input", "it takes more than 1.07 GB of memory"),
+        ("concat-input", "tensor 't27' of shape .* more than 2.15 GB"),
+        ("concat-shapes", "refused"),
         ("activation-outer-matmul", "takes 68.7 GB, more than 2.15 GB"),
         ("slow-pool", "it takes more than 2 seconds"),
         ("loop-trips", "it takes more than 2 seconds"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -18,6 +19,8 @@ MOST_TENSOR_BYTES = 2**31
 MOST_NODES = 200_000
 """In a graph whose functions have been put in the places where they are called."""
 
+_WIDEST = 8  # bytes of a number
+
 _Key = tuple[str, str, str]
 
 
@@ -27,12 +30,25 @@ def check_functions(path: Path, proto: onnx.ModelProto) -> None:
     Raises:
         ModelError: too many nodes, or a function that calls itself.
     """
+    if not proto.functions:
+        return
     bodies = {(f.domain, f.name, f.overload): f.node for f in proto.functions}
     sizes: dict[_Key, int] = {}
     for key in _callees_first(path, bodies):
         sizes[key] = _size(bodies[key], sizes)
     if (total := _size(proto.graph.node, sizes)) > MOST_NODES:
         raise ModelError(f"{path}: its functions make {total:,} nodes, more than {MOST_NODES:,}; refused")
+
+
+def check_sparse(path: Path, proto: onnx.ModelProto) -> None:
+    """Looks at what sparse constants become when they are written out: eight bytes can stand for terabytes.
+
+    Raises:
+        ModelError: one larger than `MOST_TENSOR_BYTES`.
+    """
+    for tensor in proto.graph.sparse_initializer:
+        if math.prod(map(abs, tensor.dims)) * _WIDEST > MOST_TENSOR_BYTES:
+            raise ModelError(f"{path}: sparse constant {tensor.values.name!r} has {list(tensor.dims)} numbers; refused")
 
 
 def check_sizes(tensors: Iterable[Tensor]) -> None:

@@ -10,7 +10,7 @@ import onnx
 from onnx import checker
 
 from edgent.errors import ModelError
-from edgent.model.bounds import check_functions
+from edgent.model.bounds import check_functions, check_sparse
 from edgent.model.formats import check_file
 
 _FIRST_OPSET = 6
@@ -26,6 +26,7 @@ def read(path: Path) -> onnx.ModelProto:
     proto = _parse(path)
     _check_opset(path, proto)
     check_functions(path, proto)
+    check_sparse(path, proto)
     _check_types(path, proto)
     _check_external_data(path, proto)
     _check_operators(path, proto)

@@ -116,7 +116,12 @@ def _tried(model: str | Path, dims: Mapping[str, int], limits: Limits) -> list[A
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-P", "-m", "edgent.runtime.trial", asked]  # -P: nothing is imported from where we stand
     child = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=False,
     )
     said = child.stdout.decode().splitlines() or ["starting"]
     if child.returncode:

@@ -24,7 +24,9 @@ from edgent.runtime.engine import Engine, Feeds, branch_ends
 from edgent.runtime.timing import Progress, Task, interleaved, summary
 
 _ROUNDS = 30
-_MOST_EVENTS = 300_000  # that are recorded, an event per node and run: reading a million takes a minute, and more are lost
+_MOST_EVENTS = (
+    300_000  # that are recorded, an event per node and run: reading a million takes a minute, and more are lost
+)
 _BURST = 3  # profiled runs in a row; the first meets cold caches and does not count
 
 

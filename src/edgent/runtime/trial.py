@@ -25,7 +25,7 @@ from edgent.runtime.opening import OUT_OF_MEMORY, Limits, stamp
 from edgent.runtime.verify import random_feeds
 
 _BUSY = 5  # a busy machine is slow, and who waits does not compute: so many times the computing time may pass
-_NO_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate", "MemoryError")
+_NO_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate", "alloc failed", "MemoryError")
 
 
 def main() -> None:
@@ -53,7 +53,10 @@ def _verdict(name: str, dims: Mapping[str, int], limits: Limits) -> dict[str, An
     except (MemoryError, OSError):
         raise
     except Exception as error:  # whatever a damaged file makes of a library
-        return {"error": f"{name} cannot be read as a model ({type(error).__name__}: {one_line(error)}); export it again", "exit_code": 2}
+        return {
+            "error": f"{name} cannot be read as a model ({type(error).__name__}: {one_line(error)}); export it again",
+            "exit_code": 2,
+        }
     _run(model)
     return {"beside": [[str(file), *stamp(file)] for file in beside]}
 
