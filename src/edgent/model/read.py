@@ -14,6 +14,7 @@ from edgent.model.bounds import check_functions, check_sparse
 from edgent.model.formats import check_file
 
 _FIRST_OPSET = 6
+_TYPES = frozenset(onnx.TensorProto.DataType.values())
 
 
 def read(path: Path) -> onnx.ModelProto:
@@ -95,7 +96,7 @@ def _check_types(path: Path, proto: onnx.ModelProto) -> None:
     types = [(tensor.name, tensor.data_type) for tensor in all_tensors(proto)]
     types += [(v.name, v.type.tensor_type.elem_type) for v in (*graph.input, *graph.output, *graph.value_info)]
     for name, number in types:
-        if number not in onnx.TensorProto.DataType.values():
+        if number not in _TYPES:
             raise ModelError(f"{path}: tensor {name!r} has type {number}, which ONNX does not know; export it again")
 
 

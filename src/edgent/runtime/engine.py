@@ -44,13 +44,14 @@ class Session:
             EdgentError: the engine failed.
         """
         options = onnxruntime.RunOptions()  # a new one for each run: once terminated, it stays so
-        options.log_severity_level = _FATAL
+        _OVERTIME.begin(options)
         try:
-            with _OVERTIME.watch(options):
-                return dict(zip(self._asked, self._session.run(self._asked, dict(feeds), options), strict=True))
+            return dict(zip(self._asked, self._session.run(self._asked, dict(feeds), options), strict=True))
         except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
             why = f"it ran for more than {_OVERTIME.limit:.0f} s" if options.terminate else one_line(error)
             raise EdgentError(f"{self.segment!r} failed in ONNX Runtime: {why}") from error
+        finally:
+            _OVERTIME.end(options)
 
     def warm(self) -> None:
         """One run on zeros, where all shapes are known: the first run allocates."""

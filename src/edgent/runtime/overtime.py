@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Protocol
 
 MOST_RUN_SECONDS = 60.0
@@ -19,33 +18,37 @@ class Run(Protocol):
 
 
 class Overtime:
-    """Watches the runs under way. One thread watches them all, so that a run pays a microsecond or two.
+    """Watches the runs under way. One thread watches them all, so that a run pays a microsecond.
 
     Args:
         limit: seconds that a run may take.
         looks: how often the thread looks in that time.
+        now: the time.
     """
 
-    def __init__(self, limit: float = MOST_RUN_SECONDS, looks: int = 4) -> None:
+    def __init__(
+        self, limit: float = MOST_RUN_SECONDS, looks: int = 4, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self.limit = limit
+        self._now = now
         self._pause = limit / looks
         self._runs: dict[int, tuple[float, Run]] = {}
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
-    @contextmanager
-    def watch(self, run: Run) -> Iterator[None]:
-        """Ends the run when it has taken too long."""
+    def begin(self, run: Run) -> None:
+        """A run begins: it will be ended when it has taken too long."""
         if self._thread is None:
             self._start()
-        self._runs[id(run)] = time.monotonic(), run
-        try:
-            yield
-        finally:
-            del self._runs[id(run)]
+        self._runs[id(run)] = self._now(), run
 
-    def look(self, now: float) -> None:
+    def end(self, run: Run) -> None:
+        """It has come to its end."""
+        del self._runs[id(run)]
+
+    def look(self) -> None:
         """Ends what has run too long by now."""
+        now = self._now()
         for started_at, run in list(self._runs.values()):
             if now - started_at > self.limit:
                 run.terminate = True
@@ -59,4 +62,4 @@ class Overtime:
     def _watch(self) -> None:
         while True:
             time.sleep(self._pause)
-            self.look(time.monotonic())
+            self.look()
