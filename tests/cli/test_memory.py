@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgent import cli
 from edgent.cli.memory import LEAST, limited_memory
 from hostile import corpus
 
@@ -45,6 +46,19 @@ def test_a_lower_limit_of_the_users_own_stands() -> None:
             assert _limit() == own
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def test_a_command_that_gets_no_memory_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def greedy() -> None:
+        _asks_for_everything()
+
+    monkeypatch.setattr(cli, "app", greedy)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("edgent: there is no more memory")
 
 
 @limited_memory()

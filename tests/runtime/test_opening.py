@@ -43,7 +43,7 @@ def test_an_honest_file_is_tried_once(model_file: Path, monkeypatch: pytest.Monk
     load(saved(residual(), model_file))
     _forbid_trials(monkeypatch)
     assert load(model_file).branches
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(EdgentError, match="to try it"):
         load(saved(residual(channels=4), model_file))
 
 
@@ -56,7 +56,7 @@ def test_the_same_file_under_another_name_is_not_tried_again(model_file: Path, m
 def test_other_dimensions_are_tried_anew(model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load(saved(residual(batch="n"), model_file))
     _forbid_trials(monkeypatch)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(EdgentError, match="to try it"):
         load(model_file, dims={"n": 2})
 
 
@@ -71,7 +71,7 @@ def test_weights_beside_the_file_that_change_are_tried_anew(model_file: Path, mo
     weights = model_file.with_name("w.bin")
     os.utime(weights, ns=(1, 1))
     _forbid_trials(monkeypatch)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(EdgentError, match="to try it"):
         load(model_file)
 
 
@@ -81,7 +81,7 @@ def test_a_damaged_note_is_not_believed(model_file: Path, monkeypatch: pytest.Mo
     (note,) = (cache_folder() / "tried").iterdir()
     note.write_text(content)
     _forbid_trials(monkeypatch)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(EdgentError, match="to try it"):
         load(model_file)
 
 

@@ -23,7 +23,7 @@ class _Run:
 
 
 class _Time:
-    """A clock that is put forward by hand; its watcher's own thread looks once a minute of real time, at nothing new."""
+    """A clock that is put forward by hand; the watcher's own thread looks after a minute of real time."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -45,6 +45,10 @@ def main() -> None:
         app()
     except EdgentError as error:
         _end(str(error), error.exit_code)
+    except MemoryError:
+        _end(
+            "there is no more memory, or none that a command may take; close other programs, or take a smaller model", 1
+        )
     except SystemExit as end:
         if end.code == _INTERRUPTED:  # typer's, and it says nothing
             _end("interrupted", _INTERRUPTED)

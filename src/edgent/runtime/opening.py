@@ -112,25 +112,34 @@ def stamp(path: Path) -> list[int]:
 
 def _tried(model: str | Path, dims: Mapping[str, int], limits: Limits) -> list[Any]:
     """The files of weights that were read, each with its stamp."""
-    asked = json.dumps({"model": str(model), "dims": dict(dims), "limits": asdict(limits)})
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-P", "-m", "edgent.runtime.trial", asked]  # -P: nothing is imported from where we stand
-    child = subprocess.run(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        check=False,
-    )
-    said = child.stdout.decode().splitlines() or ["starting"]
-    if child.returncode:
-        raise ModelError(f"{model}: {_why(-child.returncode, said[-1], limits)}; refused")
-    verdict = json.loads(said[-1])
+    code, said = _run({"model": str(model), "dims": dict(dims), "limits": asdict(limits)})
+    if code:
+        raise ModelError(f"{model}: {_why(-code, said, limits)}; refused")
+    verdict = json.loads(said)
     if "error" in verdict:
         raise (ModelError if verdict["exit_code"] == ModelError.exit_code else EdgentError)(verdict["error"])
     beside: list[Any] = verdict["beside"]
     return beside
+
+
+def _run(asked: Mapping[str, Any]) -> tuple[int, str]:
+    """The trial's exit code, and the last that it said."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "edgent.runtime.trial",
+        json.dumps(asked),
+    ]  # -P: no import from where we stand
+    nothing = subprocess.DEVNULL
+    try:
+        child = subprocess.run(
+            command, env=environment, stdin=nothing, stdout=subprocess.PIPE, stderr=nothing, check=False
+        )
+    except OSError as error:
+        raise EdgentError(f"{asked['model']}: no process could be started to try it in ({error})") from error
+    return child.returncode, (child.stdout.decode().splitlines() or ["starting"])[-1]
 
 
 def _why(number: int, doing: str, limits: Limits) -> str:
