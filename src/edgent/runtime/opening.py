@@ -38,14 +38,14 @@ class Limits:
     Attributes:
         memory: bytes.
         memory_factor: bytes more for each byte of the files.
-        seconds: of computing.
+        seconds: of computing, for each of reading, loading and running.
         seconds_per_gigabyte: of computing, more for each 1e9 bytes of the files.
     """
 
     memory: int = 4 << 30
     memory_factor: int = 4
-    seconds: int = 60
-    seconds_per_gigabyte: int = 60
+    seconds: int = 30
+    seconds_per_gigabyte: int = 30
 
     def memory_of(self, size: int) -> int:
         """Bytes for files of `size` bytes."""

@@ -9,6 +9,7 @@ import json
 import resource
 import signal
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -50,13 +51,16 @@ def _verdict(name: str, dims: Mapping[str, int], limits: Limits) -> dict[str, An
     except EdgentError as error:
         _refuse_without_memory(error)
         return {"error": str(error), "exit_code": error.exit_code}
-    except (MemoryError, OSError):
+    except MemoryError:
         raise
+    except OSError as error:
+        return {"error": f"{name}: {one_line(error)}", "exit_code": EdgentError.exit_code}
     except Exception as error:  # whatever a damaged file makes of a library
         return {
             "error": f"{name} cannot be read as a model ({type(error).__name__}: {one_line(error)}); export it again",
             "exit_code": 2,
         }
+    _limit(limits, [*paths, *beside])
     _run(model)
     return {"beside": [[str(file), *stamp(file)] for file in beside]}
 
@@ -67,12 +71,12 @@ def _files_of_weights(path: Path, proto: onnx.ModelProto) -> set[Path]:
 
 
 def _limit(limits: Limits, paths: Iterable[Path]) -> None:
-    """Holds this process to the limits for these files; they count with what they take on the disk."""
+    """Holds the next step to the limits for these files; they count with what they take on the disk."""
     size = sum(path.stat().st_blocks * 512 for path in paths)
-    seconds, memory = limits.seconds_of(size), limits.memory_of(size)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_DATA, (memory, resource.RLIM_INFINITY))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_of(size), resource.RLIM_INFINITY))
+    seconds = limits.seconds_of(size)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + seconds, resource.RLIM_INFINITY))
     signal.alarm(seconds * _BUSY)
 
 
