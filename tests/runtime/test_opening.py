@@ -132,6 +132,7 @@ def test_a_file_that_fails_on_made_up_inputs_is_opened(tmp_path: Path) -> None:
         ("concat-shapes", "refused"),
         ("activation-outer-matmul", "takes 68.7 GB, more than 2.15 GB"),
         ("slow-pool", "it takes more than 2 seconds"),
+        ("text-doubling", "it takes more than 1.07 GB of memory"),
         ("loop-trips", "it takes more than 2 seconds"),
         ("laughs-40", "its functions make 1,099,511,627,776 nodes"),
         ("function-call-each-other", "calls itself"),

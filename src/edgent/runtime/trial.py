@@ -97,7 +97,9 @@ def _run(model: Model) -> None:
 def _inputs(tensors: tuple[Tensor, ...]) -> Iterator[Feeds]:
     if all(tensor.nbytes is not None for tensor in tensors):
         yield zeros(tensors)
-        yield random_feeds(tensors, np.random.default_rng(0))
+    if all(tensor.dtype is not None and tensor.shape is not None for tensor in tensors):
+        text = {t.name: np.full(t.shape or (), "text", dtype=object) for t in tensors if t.dtype == "string"}
+        yield text | random_feeds([t for t in tensors if t.name not in text], np.random.default_rng(0))
 
 
 def _refuse_without_memory(error: BaseException | None) -> None:
