@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from edgent.errors import EdgentError
 from edgent.model import load
 from edgent.runtime import engine
 from edgent.runtime.engine import Engine, branch_ends
-from edgent.runtime.overtime import Overtime
+from edgent.runtime.overtime import Overtime, OvertimeError
 from hostile.protos import body, model, node, value
 
 
@@ -78,6 +77,6 @@ def test_a_loop_that_an_input_makes_endless_is_ended(tmp_path: Path, monkeypatch
     loaded = load(file)
     session = Engine().session(loaded, *branch_ends(loaded.branches[0]))
     x = np.ones((1, 8), np.float32)
-    with pytest.raises(EdgentError, match="ran for more than"):
+    with pytest.raises(OvertimeError, match="ran for more than"):
         session.run({"x": x, "m": np.array([2**62])})
     assert session.run({"x": x, "m": np.array([1])})["y"] == pytest.approx(np.sin(x))

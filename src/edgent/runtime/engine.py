@@ -19,7 +19,7 @@ from edgent.errors import EdgentError, ModelError
 from edgent.model import Branch, Model, Segment, Tensor
 from edgent.model.optimised import named, node_layers
 from edgent.runtime.nodes import node_times
-from edgent.runtime.overtime import Overtime
+from edgent.runtime.overtime import Overtime, OvertimeError
 
 Array = NDArray[Any]
 Feeds = Mapping[str, Array]
@@ -48,8 +48,9 @@ class Session:
         try:
             return dict(zip(self._asked, self._session.run(self._asked, dict(feeds), options), strict=True))
         except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
-            why = f"it ran for more than {_OVERTIME.limit:.0f} s" if options.terminate else one_line(error)
-            raise EdgentError(f"{self.segment!r} failed in ONNX Runtime: {why}") from error
+            if options.terminate:
+                raise OvertimeError(f"{self.segment!r} ran for more than {_OVERTIME.limit:.0f} s; ended") from error
+            raise EdgentError(f"{self.segment!r} failed in ONNX Runtime: {one_line(error)}") from error
         finally:
             _OVERTIME.end(options)
 

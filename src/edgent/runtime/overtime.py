@@ -7,8 +7,14 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from edgent.errors import EdgentError
+
 MOST_RUN_SECONDS = 60.0
 """Of one run of a segment. An engine looks up between two nodes only, so a single slow node is not cut short."""
+
+
+class OvertimeError(EdgentError):
+    """A run took too long, and was ended."""
 
 
 class Run(Protocol):

@@ -23,6 +23,7 @@ from edgent.model.model import files
 from edgent.model.read import all_tensors, is_external, read
 from edgent.runtime.engine import Engine, Feeds, branch_ends, one_line, zeros
 from edgent.runtime.opening import OUT_OF_MEMORY, Limits, stamp
+from edgent.runtime.overtime import OvertimeError
 from edgent.runtime.verify import random_feeds
 
 _BUSY = 5  # a busy machine is slow, and who waits does not compute: so many times the computing time may pass
@@ -86,10 +87,12 @@ def _run(model: Model) -> None:
     for branch in model.branches:
         try:
             _say("making a session of")
-            session = engine.session(model, *branch_ends(branch))
+            session = engine.build(model.segment(*branch_ends(branch)))
             _say("running")
             for feeds in _inputs(session.segment.given):
                 session.run(feeds)
+        except OvertimeError:
+            signal.raise_signal(signal.SIGALRM)
         except EdgentError as error:
             _refuse_without_memory(error)
 
