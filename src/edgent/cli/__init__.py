@@ -10,6 +10,7 @@ from edgent.cli import demo, doctor, inspect, measure, plan, prepare, replay, re
 from edgent.cli.map import configuration_map
 from edgent.errors import EdgentError
 
+_MOST_OF_A_LINE = 1000  # characters
 _INTERRUPTED = 130  # as shells count it
 
 app = typer.Typer(
@@ -44,6 +45,10 @@ def main() -> None:
         app()
     except EdgentError as error:
         _end(str(error), error.exit_code)
+    except MemoryError:
+        _end(
+            "there is no more memory, or none that a command may take; close other programs, or take a smaller model", 1
+        )
     except SystemExit as end:
         if end.code == _INTERRUPTED:  # typer's, and it says nothing
             _end("interrupted", _INTERRUPTED)
@@ -52,6 +57,12 @@ def main() -> None:
         sys.exit(1)
 
 
+def _one_line(message: str) -> str:
+    """What a terminal can show: a file's own names may be a megabyte long, or hold escape sequences."""
+    line = "".join(character if character.isprintable() else " " for character in message[:_MOST_OF_A_LINE])
+    return " ".join(line.split()) + ("..." if len(message) > _MOST_OF_A_LINE else "")
+
+
 def _end(message: str, code: int) -> None:
-    sys.stderr.write(f"edgent: {' '.join(message.split())}\n")
+    sys.stderr.write(f"edgent: {_one_line(message)}\n")
     sys.exit(code)

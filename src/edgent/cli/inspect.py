@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edgent.cli import show
+from edgent.cli.memory import limited_memory
 from edgent.cli.options import AsJson, Dims, ModelName, parse_dims
 from edgent.errors import InputError
 from edgent.units import format_bytes
@@ -18,8 +20,10 @@ if TYPE_CHECKING:
     from edgent.runtime.verify import Verification
 
 _ROWS = 60
+_NAMES = 100  # of the tensors that cross a cut: in a wide graph of n nodes all of them would be n^2
 
 
+@limited_memory()
 def inspect(
     model: ModelName,
     verify: Annotated[str, typer.Option(metavar="N|all", help="Check N cuts of each exit, or all.")] = "",
@@ -28,7 +32,7 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Layers, exits, cuts and bytes of a model; --verify proves that splitting it is exact."""
-    from edgent.model import load
+    from edgent.runtime.opening import load
 
     most = _most(verify)
     loaded = load(model, dims=parse_dims(dim))
@@ -92,12 +96,10 @@ def _tensor(tensor: Any) -> dict[str, Any]:
 
 
 def _cuts(branch: Branch) -> list[dict[str, Any]]:
-    n = len(branch.layers)
-    crossing = [branch.boundary(cut, n).up for cut in range(n + 1)]
-    up, _ = branch.boundary_bytes()
+    up, _ = branch.cut_bytes()
     return [
-        {"cut": cut, "tensors": [tensor.name for tensor in tensors], "bytes": float(up[cut, n])}
-        for cut, tensors in enumerate(crossing)
+        {"cut": cut, "tensors": list(islice(crossing, _NAMES)), "crossing": len(crossing), "bytes": float(up[cut])}
+        for cut, crossing in enumerate(branch.uploads())
     ]
 
 

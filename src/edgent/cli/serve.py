@@ -13,6 +13,7 @@ import typer
 from edgent.cli import show
 from edgent.cli.emulated import Emulate, HiddenSeed, ThrottleStep, parse_throttle, stand_in
 from edgent.cli.measure import read_input
+from edgent.cli.memory import limited_memory
 from edgent.cli.options import (
     AsJson,
     CalibrationFile,
@@ -53,21 +54,22 @@ def serve(
 ) -> None:
     """The edge: answers for its models over the Open Inference Protocol until it is stopped."""
     from edgent.latency import Profile
-    from edgent.model import load
     from edgent.runtime.calibrator import calibration_for
     from edgent.runtime.edge import Edge
+    from edgent.runtime.opening import load
 
-    loaded = [load(model) for model in models]
-    given = {found.digest: found for found in map(Profile.load, profile or ())}
-    runner = make_engine(engine, threads)
-    profiles = [given.get(model.digest) or own_profile(model, runner) for model in loaded]
-    for found in profiles:
-        notice_other_engine(found, runner)
-    calibrations = [found for found in map(calibration_for, loaded) if found is not None]
+    with limited_memory():
+        loaded = [load(model) for model in models]
+        given = {found.digest: found for found in map(Profile.load, profile or ())}
+        runner = make_engine(engine, threads)
+        profiles = [given.get(model.digest) or own_profile(model, runner) for model in loaded]
+        for found in profiles:
+            notice_other_engine(found, runner)
+        calibrations = [found for found in map(calibration_for, loaded) if found is not None]
+        edge = Edge(loaded, engine=runner, profiles=profiles, calibrations=calibrations, host=host, port=port)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    edge = Edge(loaded, engine=runner, profiles=profiles, calibrations=calibrations, host=host, port=port)
     with edge:
         names = [{"name": model.name, "version": model.version, "digest": model.digest} for model in loaded]
         if as_json:
@@ -77,6 +79,7 @@ def serve(
         stop.wait()
 
 
+@limited_memory()
 def run(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A name (the edge's file if none is here) or file.")],
     inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Images, .npy, .npz, or folders of them.")],
@@ -189,7 +192,8 @@ def _environment(name: str, states: Path | None, edge: str) -> Environment | Con
 
 
 def _load(model: str, edge: str) -> Model:
-    from edgent.model import find, load
+    from edgent.model import find
+    from edgent.runtime.opening import load
 
     if edge and not find(model).exists() and "/" not in model and not model.endswith(".onnx"):
         from edgent.runtime.fetch import fetch_model

@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 
 from edgent.errors import ModelError
+from edgent.model.bounds import check_sizes
 from edgent.model.bundle import join, prefix_of
 from edgent.model.fold import fold, subgraph_reads, tensor_of
 from edgent.model.metadata import ExitInfo, Metadata, metadata_of
@@ -132,7 +133,7 @@ def load(model: str | Path, *, dims: Mapping[str, int] | None = None) -> Model:
     Raises:
         ModelError: see `join`, and `read` and `bind` of `edgent.model.read`; also metadata that does not fit the graph.
     """
-    paths = _files(model)
+    paths = files(model)
     path = paths[0]
     proto = read(path) if len(paths) == 1 else join([(each, read(each)) for each in paths])
     identity = digest(proto, path.parent)
@@ -141,6 +142,7 @@ def load(model: str | Path, *, dims: Mapping[str, int] | None = None) -> Model:
     weights = Weights(path.parent)
     values = fold(bound, weights)
     tensors = {name: tensor_of(value) for name, value in values.items()}
+    check_sizes(tensors.values())
     inputs = tuple(tensors[value.name] for value in bound.graph.input)
     return Model(
         name=BETWEEN.join(each.stem for each in paths),
@@ -157,7 +159,7 @@ def load(model: str | Path, *, dims: Mapping[str, int] | None = None) -> Model:
     )
 
 
-def _files(model: str | Path) -> list[Path]:
+def files(model: str | Path) -> list[Path]:
     """The files of a MODEL argument; a file whose own name has a "+" is one file."""
     if BETWEEN not in str(model) or Path(model).exists():
         return [find(model)]

@@ -10,8 +10,11 @@ import onnx
 from onnx import checker
 
 from edgent.errors import ModelError
+from edgent.model.bounds import check_functions, check_sparse
+from edgent.model.formats import check_file
 
 _FIRST_OPSET = 6
+_TYPES = frozenset(onnx.TensorProto.DataType.values())
 
 
 def read(path: Path) -> onnx.ModelProto:
@@ -23,6 +26,9 @@ def read(path: Path) -> onnx.ModelProto:
     """
     proto = _parse(path)
     _check_opset(path, proto)
+    check_functions(path, proto)
+    check_sparse(path, proto)
+    _check_types(path, proto)
     _check_external_data(path, proto)
     _check_operators(path, proto)
     return proto
@@ -64,8 +70,7 @@ def is_external(tensor: onnx.TensorProto) -> bool:
 
 
 def _parse(path: Path) -> onnx.ModelProto:
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file; expected an ONNX file or the name of a shipped model")
+    check_file(path)
     try:
         proto = onnx.load(path, load_external_data=False)
     except Exception as error:  # protobuf's errors differ between its implementations
@@ -83,6 +88,16 @@ def _check_opset(path: Path, proto: onnx.ModelProto) -> None:
                 f"{path}: opset {entry.version} is not supported, expected {_FIRST_OPSET}..{newest}; "
                 "convert the model with onnx.version_converter, or install a newer onnx"
             )
+
+
+def _check_types(path: Path, proto: onnx.ModelProto) -> None:
+    """A type that is a number nobody knows passes the checker, and nothing else."""
+    graph = proto.graph
+    types = [(tensor.name, tensor.data_type) for tensor in all_tensors(proto)]
+    types += [(v.name, v.type.tensor_type.elem_type) for v in (*graph.input, *graph.output, *graph.value_info)]
+    for name, number in types:
+        if number not in _TYPES:
+            raise ModelError(f"{path}: tensor {name!r} has type {number}, which ONNX does not know; export it again")
 
 
 def _check_external_data(path: Path, proto: onnx.ModelProto) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -29,7 +30,7 @@ class Tensor:
         if self.dtype is None or self.shape is None:
             return None
         size = _ITEM_SIZES[self.dtype] if self.dtype in _ITEM_SIZES else np.dtype(self.dtype).itemsize
-        return None if size is None else int(np.prod(self.shape, dtype=np.int64)) * size
+        return None if size is None else math.prod(self.shape) * size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +136,37 @@ class Branch:
             _add_rectangle(plane, 0, use.made - 1, use.made, min(use.read[-1] - 1, n), amount)
         return _integrate(up, unknown_up), _integrate(down, unknown_down)
 
+    def cut_bytes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Raw bytes at each cut 0 .. n: up where the edge does all that follows, and down where it did all before.
+
+        nan where the size of a tensor that crosses is unknown. The largest boundaries of their direction at each cut:
+        `boundary_bytes()[0][:, n]` and `boundary_bytes()[1][0]`, in linear time.
+        """
+        n = len(self.layers)
+        up, down = _Line(n), _Line(n)
+        for use in self.uses:
+            up.add(use.made, max((position for position in use.read if position <= n), default=0), use.tensor.nbytes)
+            if use.made:
+                down.add(use.made, use.read[-1], use.tensor.nbytes)
+        return up.sums(), down.sums()
+
+    def uploads(self) -> Iterator[Mapping[str, Tensor]]:
+        """What crosses each cut 0 .. n where the edge does all that follows: one mapping, changed from cut to cut."""
+        n = len(self.layers)
+        ending: dict[int, list[str]] = {}
+        made: dict[int, list[Tensor]] = {}
+        for use in self.uses:
+            last = max((position for position in use.read if position <= n), default=use.made)
+            if last > use.made:
+                made.setdefault(use.made, []).append(use.tensor)
+                ending.setdefault(last, []).append(use.tensor.name)
+        crossing: dict[str, Tensor] = {}
+        for cut in range(n + 1):
+            for name in ending.get(cut, ()):
+                del crossing[name]
+            crossing.update((tensor.name, tensor) for tensor in made.get(cut, ()))
+            yield crossing
+
     def _check(self, upload_cut: int, download_cut: int) -> None:
         n = len(self.layers)
         if not 0 <= upload_cut <= download_cut <= n:
@@ -184,6 +216,24 @@ def tensors_by_name(names: Iterable[str], known: dict[str, Tensor], what: str) -
     if missing:
         raise ModelError(f"{what}: the model has no tensor {missing[0]!r}")
     return found
+
+
+class _Line:
+    """Sums over the cuts 0 .. n, of what crosses from one cut up to another."""
+
+    def __init__(self, n: int) -> None:
+        self._steps, self._unknown = np.zeros(n + 2), np.zeros(n + 2)
+
+    def add(self, start: int, stop: int, amount: int | None) -> None:
+        """Adds an amount, or one that is unknown, to the cuts start .. stop - 1."""
+        if start < stop:
+            line, step = (self._unknown, 1.0) if amount is None else (self._steps, float(amount))
+            line[start] += step
+            line[stop] -= step
+
+    def sums(self) -> NDArray[np.float64]:
+        """The sum at each cut, nan where a part of it is unknown."""
+        return np.where(self._unknown.cumsum() > 0.5, np.nan, self._steps.cumsum())[:-1]
 
 
 def _add_rectangle(plane: NDArray[np.float64], u0: int, u1: int, d0: int, d1: int, amount: float) -> None:

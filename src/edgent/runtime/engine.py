@@ -19,10 +19,12 @@ from edgent.errors import EdgentError, ModelError
 from edgent.model import Branch, Model, Segment, Tensor
 from edgent.model.optimised import named, node_layers
 from edgent.runtime.nodes import node_times
+from edgent.runtime.overtime import Overtime, OvertimeError
 
 Array = NDArray[Any]
 Feeds = Mapping[str, Array]
 
+_OVERTIME = Overtime()
 _FATAL = 4  # ONNX Runtime's log severity: its errors are raised, so they need not be printed as well
 
 
@@ -41,10 +43,16 @@ class Session:
             InputError: a tensor is missing, or its type or shape is not what the segment takes.
             EdgentError: the engine failed.
         """
+        options = onnxruntime.RunOptions()  # a new one for each run: once terminated, it stays so
+        _OVERTIME.begin(options)
         try:
-            return dict(zip(self._asked, self._session.run(self._asked, dict(feeds)), strict=True))
+            return dict(zip(self._asked, self._session.run(self._asked, dict(feeds), options), strict=True))
         except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
+            if options.terminate:
+                raise OvertimeError(f"{self.segment!r} ran for more than {_OVERTIME.limit:.0f} s; ended") from error
             raise EdgentError(f"{self.segment!r} failed in ONNX Runtime: {one_line(error)}") from error
+        finally:
+            _OVERTIME.end(options)
 
     def warm(self) -> None:
         """One run on zeros, where all shapes are known: the first run allocates."""

@@ -24,5 +24,5 @@ def message_limit(models: Sequence[Model]) -> int:
 
 def _largest(model: Model) -> float:
     answers = {tensor.name: tensor.nbytes or 0 for branch in model.branches for tensor in branch.outputs}
-    planes = [plane for branch in model.branches for plane in branch.boundary_bytes()]
-    return max(float(sum(answers.values())), *(float(np.nan_to_num(plane, nan=0.0).max()) for plane in planes))
+    lines = [line for branch in model.branches for line in branch.cut_bytes()]
+    return max(float(sum(answers.values())), *(float(np.nan_to_num(line, nan=0.0).max()) for line in lines))

@@ -24,6 +24,9 @@ from edgent.runtime.engine import Engine, Feeds, branch_ends
 from edgent.runtime.timing import Progress, Task, interleaved, summary
 
 _ROUNDS = 30
+_MOST_EVENTS = (
+    300_000  # that are recorded, an event per node and run: reading a million takes a minute, and more are lost
+)
 _BURST = 3  # profiled runs in a row; the first meets cold caches and does not count
 
 
@@ -57,6 +60,7 @@ def profile(
     with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
         profiled = [_Profiled(model, branch, engine, given.feeds, Path(folder)) for branch in model.branches]
         runs = [one.run for one in profiled]
+        rounds = min(rounds, _MOST_EVENTS // (_BURST * max(1, len(model.proto.graph.node))))
         times = interleaved([*wholes, *coding.tasks], runs, rounds=rounds, until=until, progress=progress)
         wholes_seconds = [summary(seconds).median for seconds in times[: len(wholes)]]
         bookings = [one.booking(whole) for one, whole in zip(profiled, wholes_seconds, strict=True)]

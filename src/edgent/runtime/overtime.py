@@ -1,0 +1,71 @@
+"""Runs that never end are ended: a graph may loop for ever on what it is given, and no shape tells."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from edgent.errors import EdgentError
+
+MOST_RUN_SECONDS = 60.0
+"""Of one run of a segment. An engine looks up between two nodes only, so a single slow node is not cut short."""
+
+
+class OvertimeError(EdgentError):
+    """A run took too long, and was ended."""
+
+
+class Run(Protocol):
+    """What an engine is told about one run; it ends the run when `terminate` is set."""
+
+    terminate: bool
+
+
+class Overtime:
+    """Watches the runs under way. One thread watches them all, so that a run pays a microsecond.
+
+    Args:
+        limit: seconds that a run may take.
+        looks: how often the thread looks in that time.
+        now: the time.
+    """
+
+    def __init__(
+        self, limit: float = MOST_RUN_SECONDS, looks: int = 4, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.limit = limit
+        self._now = now
+        self._pause = limit / looks
+        self._runs: dict[int, tuple[float, Run]] = {}
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    def begin(self, run: Run) -> None:
+        """A run begins: it will be ended when it has taken too long."""
+        if self._thread is None:
+            self._start()
+        self._runs[id(run)] = self._now(), run
+
+    def end(self, run: Run) -> None:
+        """It has come to its end."""
+        del self._runs[id(run)]
+
+    def look(self) -> None:
+        """Ends what has run too long by now."""
+        now = self._now()
+        for started_at, run in list(self._runs.values()):
+            if now - started_at > self.limit:
+                run.terminate = True
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="edgent-overtime", daemon=True)
+                self._thread.start()
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(self._pause)
+            self.look()
