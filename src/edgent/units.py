@@ -26,6 +26,8 @@ _BANDWIDTHS = {
     "gbps": 1e9,
 }
 _NUMBER_AND_UNIT = re.compile(r"\s*([^\s]*?[\d.])\s*([a-zµ][a-zµ/]*)\s*", re.IGNORECASE)
+_BYTES = re.compile(r"([kKmMgGtT]?)(i?)(?:B|[bB]ytes?|BYTES?)(?:/s|/S|ps|PS|/sec)?")  # a B that is no "bit" is a byte
+_PREFIXES = "kmgt"
 
 
 def serialisation_time(size: float, bandwidth: BitsPerSecond) -> Seconds:
@@ -55,8 +57,9 @@ def parse_bandwidth(text: str, what: str = "bandwidth") -> BitsPerSecond:
     """Reads "400kbps", "5 Mbit/s": bits, never bytes, per second.
 
     Raises:
-        InputError: no number, no unit, or not positive and finite.
+        InputError: no number, no unit, one of bytes, or not positive and finite.
     """
+    _refuse_bytes(text, what)
     return BitsPerSecond(_parse(text, what, _BANDWIDTHS, "5Mbit/s"))
 
 
@@ -83,17 +86,35 @@ def format_bytes(size: float) -> str:
     return f"{size:.0f} B"
 
 
+def _refuse_bytes(text: str, what: str) -> None:
+    """Says what a rate in bytes is in bits: "MBps" is eight times what "Mbps" is."""
+    match = _NUMBER_AND_UNIT.fullmatch(text)
+    unit = _BYTES.fullmatch(match[2]) if match else None
+    if match is None or unit is None:
+        return
+    prefix, binary = unit.groups()
+    scale = (1024 if binary else 1000) ** (_PREFIXES.index(prefix.lower()) + 1 if prefix else 0)
+    bits = format_bandwidth(scale * BITS_PER_BYTE)
+    raise InputError(f"{what} {_short(text)} is in bytes: 1 {match[2]} is {bits}; write it in bits, like 5Mbit/s")
+
+
 def _parse(text: str, what: str, scales: dict[str, float], example: str, *, zero: bool = False) -> float:
     match = _NUMBER_AND_UNIT.fullmatch(text)
-    scale = scales.get(match[2].lower()) if match else None
+    scale = scales.get(match[2].lower().replace("\u03bc", "\u00b5")) if match else None  # Greek mu, and the micro sign
     if match is None or scale is None:
-        raise InputError(f"{what} {text!r} is not a number with a unit: write it like {example} ({', '.join(scales)})")
+        raise InputError(
+            f"{what} {_short(text)} is not a number with a unit: write it like {example} ({', '.join(scales)})"
+        )
     try:
         value = float(match[1]) * scale
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
         raise InputError(
-            f"{what} {text!r} is not a {'' if zero else 'positive, '}finite number: write it like {example}"
+            f"{what} {_short(text)} is not a {'' if zero else 'positive, '}finite number: write it like {example}"
         )
     return value
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:37] + "...")

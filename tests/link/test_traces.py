@@ -80,8 +80,6 @@ def test_a_mahimahi_trace_lasts_until_its_last_line_and_carries_a_packet_a_line(
 @pytest.mark.parametrize(
     "text", ["0", "0\n0\n", "1.5\n1\n", "# of a phone\n1\n2\n", "1\n2 # packets\n", "1e400", "1\n\n-"]
 )
-    "text", ["0", "0\n0\n", "1.5\n1\n", "# of a phone\n1\n2\n", "1\n2 # packets\n", "1e400", "1\n\n-"]
-)
 def test_what_is_no_mahimahi_trace_is_refused(text: str) -> None:
     with pytest.raises(InputError):
         parse_trace(text)

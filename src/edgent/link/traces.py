@@ -205,11 +205,13 @@ def _of_csv(lines: list[tuple[int, str]], name: str) -> Trace:
 
 def _worth(title: str, parse: Callable[[str], float]) -> float:
     """One of the unit that a column's title ends in: "s", "time_s", "bandwidth (Mbit/s)"."""
-    unit = re.split(r"[ _(\[]", title.rstrip(")]"))[-1].lower()
+    unit = re.split(r"[ _(\[]", title.rstrip(")]"))[-1]
     try:
-        return parse("1s" if unit in ("seconds", "sec") else f"1{unit}")
-    except InputError:
-        raise InputError(f"found a column {title!r}, expected its unit at the end, as in s,Mbit/s") from None
+        return parse("1s" if unit.lower() in ("seconds", "sec") else f"1{unit}")
+    except InputError as error:
+        raise InputError(
+            f"found a column {title[:40]!r}, expected its unit at the end, as in s,Mbit/s ({error})"
+        ) from None
 
 
 def _trace(name: str, starts: Floats, bandwidths: Floats, duration: float) -> Trace:
