@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edgent.address import Address
 from edgent.cli import show
 from edgent.cli.emulated import Emulate, HiddenSeed, ThrottleStep, parse_throttle, stand_in
 from edgent.cli.measure import read_input
@@ -111,6 +112,8 @@ def run(
     from edgent.runtime.device import Device
 
     within, step = parse_duration(deadline, "deadline"), parse_throttle(throttle)
+    if edge:
+        Address.parse(edge, "--edge")  # before the work is done for it
     if step and not emulate:
         raise InputError("--throttle slows an emulated device down: name one with --emulate")
     show.check_output(records)

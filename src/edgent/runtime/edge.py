@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from edgent.address import Address
 from edgent.codec import Calibration, load_formats
 from edgent.errors import EdgeError, InputError
 from edgent.latency import Profile
@@ -30,7 +31,8 @@ class Edge:
         engine: runs the segments; by default one of one thread.
         profiles: of this machine, for devices to fetch; found by digest.
         calibrations: of the models, for devices to fetch; found by digest.
-        host: address to listen on. The protocol knows no passwords: listen where you trust everybody.
+        host: name or IP address to listen on, "::" on all of this machine. The protocol knows no passwords: listen
+            where you trust everybody.
         port: 0 picks a free one; see `address`.
         slots: requests computed at once.
         bound: requests that may wait; the next one is turned away.
@@ -39,7 +41,7 @@ class Edge:
         pace: holds what its profile says of a segment to the time of a slower machine.
 
     Raises:
-        InputError: no model, or two of one name.
+        InputError: no model, two of one name, or no such host or port.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -63,7 +65,7 @@ class Edge:
             found = ", ".join(model.name for model in self.models) or "none"
             raise InputError(f"an edge serves one model or more, each under a name of its own; found {found}")
         clock = clock or MonotonicClock()
-        self._host, self._port = host, port
+        self._listens = Address(host=host, port=port)
         self._threads = slots + bound + _SPARE_THREADS
         self._server: GrpcServer | None = None
         self.service = Service(
@@ -98,8 +100,8 @@ class Edge:
             load_formats()
         self._server = GrpcServer(
             self.service.methods(),
-            host=self._host,
-            port=self._port,
+            host=self._listens.host,
+            port=self._listens.port,
             max_message=self.service.max_message,
             threads=self._threads,
         )
