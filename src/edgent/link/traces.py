@@ -21,8 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edgent.document import parse, read_text
+from edgent.document import parse
 from edgent.errors import InputError
+from edgent.files import read_text
 from edgent.link.trace import Floats, Trace
 from edgent.units import BITS_PER_BYTE, Seconds, parse_bandwidth, parse_duration
 

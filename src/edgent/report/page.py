@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from edgent.document import write_whole
+from edgent.files import write_whole
 from edgent.report.plots import STYLE
 
 _STYLE = """
