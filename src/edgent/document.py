@@ -134,13 +134,17 @@ class Node:
         """A finite number, 0 or more."""
         return _number(self.found[key], self._at(key))
 
+    def real(self, key: str) -> float:
+        """A finite number of either sign."""
+        return _real(self.found[key], self._at(key))
+
     def numbers(self, key: str) -> tuple[float, ...]:
         """A list of finite numbers, 0 or more."""
-        return tuple(_number(item, f"{self._at(key)}[{k}]") for k, item in enumerate(self._items(key)))
+        return tuple(_number(item, f"{self._at(key)}[{k}]") for k, item in enumerate(self.items(key)))
 
     def reals(self, key: str) -> tuple[float, ...]:
         """A list of finite numbers of either sign."""
-        return tuple(_real(item, f"{self._at(key)}[{k}]") for k, item in enumerate(self._items(key)))
+        return tuple(_real(item, f"{self._at(key)}[{k}]") for k, item in enumerate(self.items(key)))
 
     def whole(self, key: str) -> int:
         """A whole number of at most 64 bits."""
@@ -165,8 +169,8 @@ class Node:
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of texts."""
-        found = [text for text in self._items(key) if isinstance(text, str)]
-        if len(found) < len(self._items(key)):
+        found = [text for text in self.items(key) if isinstance(text, str)]
+        if len(found) < len(self.items(key)):
             _reject(self._at(key), self.found[key], "a list of texts")
         return tuple(found)
 
@@ -180,9 +184,10 @@ class Node:
 
     def nodes(self, key: str, keys: tuple[str, ...]) -> list[Node]:
         """The list of objects under a key."""
-        return [Node(item, f"{self._at(key)}[{k}]", keys) for k, item in enumerate(self._items(key))]
+        return [Node(item, f"{self._at(key)}[{k}]", keys) for k, item in enumerate(self.items(key))]
 
-    def _items(self, key: str) -> list[object]:
+    def items(self, key: str) -> list[object]:
+        """A list of anything."""
         found = self.found[key]
         if not isinstance(found, list):
             _reject(self._at(key), found, "a list")
