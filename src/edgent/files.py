@@ -18,6 +18,20 @@ _SHORT_NAME = 40  # characters of a name, so that an unfinished file's is not to
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file of that name; not where its name is too long, or its folder closed."""
+    with contextlib.suppress(OSError):
+        return path.is_file()
+    return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder of that name; not where its name is too long, or its folder closed."""
+    with contextlib.suppress(OSError):
+        return path.is_dir()
+    return False
+
+
 def read_bytes(path: Path, most: int = MOST) -> bytes:
     """Reads a file, and no more of it than may be; also of one that never ends.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
 
-from edgent.cli import demo, doctor, inspect, measure, plan, prepare, replay, report, reproduce, serve
+from edgent.cli import demo, doctor, inspect, measure, plan, prepare, replay, report, reproduce, serve, show, streams
 from edgent.cli.map import configuration_map
 from edgent.errors import EdgentError
 
@@ -40,6 +41,20 @@ app.command("map")(configuration_map)
 
 def main() -> None:
     """Entry point: 0 done, 1 failed, 2 bad usage or input."""
+    streams.prepare()
+    try:
+        _run()
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read has seen enough
+        streams.abandon_output()
+        sys.exit(1)
+    except OSError as error:
+        streams.abandon_output()
+        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else "the output: "
+        _end(f"{where}{error.strerror or error}; make room, or name another place", 1)
+
+
+def _run() -> None:
     try:
         app()
     except EdgentError as error:
@@ -47,11 +62,10 @@ def main() -> None:
     except SystemExit as end:
         if end.code == _INTERRUPTED:  # typer's, and it says nothing
             _end("interrupted", _INTERRUPTED)
+        sys.stdout.flush()
         raise
-    except BrokenPipeError:
-        sys.exit(1)
 
 
 def _end(message: str, code: int) -> None:
-    sys.stderr.write(f"edgent: {' '.join(message.split())}\n")
+    sys.stderr.write(f"edgent: {show.one_line(' '.join(message.split()))}\n")
     sys.exit(code)

@@ -10,6 +10,7 @@ import typer
 
 from edgent.cli import show
 from edgent.cli.emulated import Emulate, HiddenSeed, stand_in
+from edgent.cli.inputs import read_picture
 from edgent.cli.options import AsJson, ModelName, Output, Threads, make_engine
 from edgent.errors import InputError
 from edgent.units import format_duration
@@ -57,7 +58,7 @@ def profile(
 
     show.check_output(output)
     loaded = load(model)
-    example = read_input(source) if source else None
+    example = read_picture(source) if source else None
     engines = [make_engine(name, threads) for name in dict.fromkeys(engine.split(","))]
     made = [_measured(loaded, one, example) for one in engines]
     if emulate:
@@ -104,18 +105,6 @@ def evaluate(
         for codec, accuracy in row["input_codecs"].items():
             table.add_row("", codec, show.percent(accuracy))
     show.out.print(table)
-
-
-def read_input(path: Path) -> bytes:
-    """The bytes of an input file.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected an image file") from error
 
 
 def _measured(model: Model, engine: Engine, example: bytes | None) -> Profile:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +12,7 @@ import typer
 from edgent.address import Address
 from edgent.cli import show
 from edgent.cli.emulated import Emulate, HiddenSeed, ThrottleStep, parse_throttle, stand_in
-from edgent.cli.measure import read_input
+from edgent.cli.inputs import input_files, read_input, readable
 from edgent.cli.options import (
     AsJson,
     CalibrationFile,
@@ -27,7 +26,7 @@ from edgent.cli.options import (
     parse_direction,
 )
 from edgent.cli.profiles import notice_other_engine
-from edgent.errors import EdgentError, InputError
+from edgent.errors import EdgentError, InputError, RefusedError
 from edgent.units import format_duration, parse_bandwidth, parse_delay, parse_duration
 
 if TYPE_CHECKING:
@@ -38,9 +37,6 @@ if TYPE_CHECKING:
     from edgent.runtime.chooser import Environment
     from edgent.runtime.device import Device
     from edgent.runtime.engine import Engine
-
-_IMAGES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
-_ARRAYS = {".npy", ".npz"}
 
 
 def serve(
@@ -118,7 +114,7 @@ def run(
         raise InputError("--throttle slows an emulated device down: name one with --emulate")
     show.check_output(records)
     plans_by = _environment(environment, states, edge)
-    files = list(_files(inputs))
+    files = input_files(inputs)
     loaded = _load(model, edge)
     runner = make_engine(engine, threads)
     here = Profile.load(profile) if profile else own_profile(loaded, runner)
@@ -146,13 +142,9 @@ def run(
     with device:
         if not device.wait_ready() and edge:
             show.err.print(f"edgent: warning: no edge at {edge}; the device answers by itself")
-        answers: list[dict[str, Any]] = []
         try:
-            for file in files:
-                answers.append(_answer(_infer(device, file), records, as_json))
-        finally:  # what was answered before a bad file is not lost
-            if as_json and answers:
-                show.document({"answers": answers})
+            _answers(device, files, records, as_json)
+        finally:
             if pace:
                 show.err.print(f"emulated: {pace.account}", soft_wrap=True)
 
@@ -176,8 +168,11 @@ def own_profile(model: Model, engine: Engine) -> Profile:
             kept.unlink()
     with show.progress(f"profiling {model.name} once") as progress:
         made = measure(model, engine, progress=progress)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    made.save(kept)
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        made.save(kept)
+    except (OSError, EdgentError) as error:
+        show.warn(f"the profile is measured anew each time, for it cannot be kept: {error}")
     return made
 
 
@@ -201,35 +196,43 @@ def _load(model: str, edge: str) -> Model:
     return load(model)
 
 
-def _files(inputs: list[Path]) -> Iterator[Path]:
-    for path in inputs:
-        if path.is_dir():
-            found = sorted(file for file in path.iterdir() if file.suffix.lower() in _IMAGES | _ARRAYS)
-            if not found:
-                raise InputError(f"{path}: no images and no .npy or .npz files in this folder")
-            yield from found
-        elif path.is_file():
-            yield path
-        else:
-            raise InputError(f"{path}: no such file or folder")
+def _answers(device: Device, files: list[Path], records: Path | None, as_json: bool) -> None:
+    """An answer for every input that can be used; the others are named, and the next one is answered.
 
-
-def _read(file: Path) -> Any:
-    if file.suffix.lower() not in _ARRAYS:
-        return read_input(file)
-    import numpy as np
-
+    Raises:
+        InputError: none can be used.
+        EdgentError: some cannot; it comes when all others are answered.
+    """
+    answers: list[dict[str, Any]] = []
+    refusals: list[InputError] = []
     try:
-        found = np.load(file, allow_pickle=False)
-        return found if file.suffix.lower() == ".npy" else {name: found[name] for name in found.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{file}: no NumPy file ({error}); expected an array saved with numpy.save") from error
+        for file in files:
+            try:
+                answer = _infer(device, file)
+            except RefusedError:  # not the input's fault
+                raise
+            except InputError as error:
+                refusals.append(error)
+                if len(files) > 1:
+                    show.complain(str(error))
+            else:
+                answers.append(_answer(answer, records, as_json))
+    finally:  # what was answered is not lost
+        if as_json and answers:
+            show.document({"answers": answers})
+    if len(files) == 1 and refusals:
+        raise refusals[0]
+    if refusals:
+        kind = EdgentError if answers else InputError
+        raise kind(f"{len(refusals)} of {len(files)} inputs could not be used; the lines above name them")
 
 
 def _infer(device: Device, file: Path) -> Answer:
-    given = _read(file)
+    given = read_input(file, device.model)
     try:
-        return device.infer(given, name=str(file))
+        return device.infer(given, name=readable(file))
+    except RefusedError:
+        raise
     except InputError as error:
         raise InputError(f"{file}: {error}") from error
 
@@ -237,17 +240,18 @@ def _infer(device: Device, file: Path) -> Answer:
 def _answer(answer: Answer, records: Path | None, as_json: bool) -> dict[str, Any]:
     import json
 
-    line = answer.record.to_json()
+    from edgent.telemetry import write_records
+
+    made = answer.record
     if records is not None:
-        with records.open("a") as stream:
-            stream.write(line + "\n")
+        write_records(records, [made])
     if not as_json:
-        made = answer.record
         late = "" if made.deadline_met else ", late"
         note = f" ({made.why})" if made.why else ""
+        label = show.one_line(made.label) if made.label else answer.scores[:4]
         show.out.print(
-            f"{made.input}: {made.label or answer.scores[:4]}, exit {made.exit} by the {made.by}, "
+            f"{show.one_line(made.input)}: {label}, exit {made.exit} by the {made.by}, "
             f"{format_duration(made.total)}{late}{note}"
         )
-    document: dict[str, Any] = json.loads(line)
+    document: dict[str, Any] = json.loads(made.to_json())
     return document
