@@ -7,9 +7,10 @@ import sys
 
 import typer
 
-from edgent.cli import demo, doctor, inspect, measure, plan, prepare, replay, report, reproduce, serve, show, streams
+from edgent.cli import demo, doctor, inspect, measure, plan, prepare, replay, report, reproduce, serve, streams
 from edgent.cli.map import configuration_map
 from edgent.errors import EdgentError
+from edgent.text import one_line
 
 _INTERRUPTED = 130  # as shells count it
 
@@ -67,5 +68,5 @@ def _run() -> None:
 
 
 def _end(message: str, code: int) -> None:
-    sys.stderr.write(f"edgent: {show.one_line(' '.join(message.split()))}\n")
+    sys.stderr.write(f"edgent: {one_line(' '.join(message.split()))}\n")
     sys.exit(code)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,11 +55,6 @@ def read_picture(file: Path) -> bytes:
         return read_bytes(file, _LARGEST_PICTURE)
     except InputError as error:
         raise InputError(f"{file}: {error}; expected an image file") from None
-
-
-def readable(path: Path) -> str:
-    """A path as text that can be written down; bytes in it that are no text are spelled as such."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _files(path: Path) -> list[Path]:

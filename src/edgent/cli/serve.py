@@ -12,7 +12,7 @@ import typer
 from edgent.address import Address
 from edgent.cli import show
 from edgent.cli.emulated import Emulate, HiddenSeed, ThrottleStep, parse_throttle, stand_in
-from edgent.cli.inputs import input_files, read_input, readable
+from edgent.cli.inputs import input_files, read_input
 from edgent.cli.options import (
     AsJson,
     CalibrationFile,
@@ -27,6 +27,7 @@ from edgent.cli.options import (
 )
 from edgent.cli.profiles import notice_other_engine
 from edgent.errors import EdgentError, InputError, RefusedError
+from edgent.text import one_line, readable
 from edgent.units import format_duration, parse_bandwidth, parse_delay, parse_duration
 
 if TYPE_CHECKING:
@@ -248,10 +249,11 @@ def _answer(answer: Answer, records: Path | None, as_json: bool) -> dict[str, An
     if not as_json:
         late = "" if made.deadline_met else ", late"
         note = f" ({made.why})" if made.why else ""
-        label = show.one_line(made.label) if made.label else answer.scores[:4]
+        label = one_line(made.label) if made.label else answer.scores[:4]
         show.out.print(
-            f"{show.one_line(made.input)}: {label}, exit {made.exit} by the {made.by}, "
-            f"{format_duration(made.total)}{late}{note}"
+            f"{one_line(made.input)}: {label}, exit {made.exit} by the {made.by}, "
+            f"{format_duration(made.total)}{late}{note}",
+            soft_wrap=True,
         )
     document: dict[str, Any] = json.loads(made.to_json())
     return document

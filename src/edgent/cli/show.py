@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,13 +25,10 @@ from rich.text import Text
 
 from edgent.errors import InputError
 from edgent.files import is_folder
+from edgent.text import harmless, one_line
 
 WIDTH = 100
 _LONGEST_NAME = 255  # bytes, where files are kept
-
-# What would move the cursor, colour the terminal, turn the text around, or cannot be written at all: labels and names
-# of files come from anybody.
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class _Plain(Console):
@@ -44,16 +40,6 @@ class _Plain(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         """See rich: every string that is printed, alone or in a table, comes by here."""
         return super().render_str(harmless(text), **options)
-
-
-def harmless(text: str) -> str:
-    """A text with its control characters spelled out, but for ends of lines and tabulators."""
-    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
-
-
-def one_line(text: str) -> str:
-    """A text that came from outside, as a part of a line."""
-    return harmless(text.replace("\n", "\\n").replace("\t", "\\t"))
 
 
 out = _Plain(width=None if sys.stdout and sys.stdout.isatty() else WIDTH)

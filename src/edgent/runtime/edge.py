@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -10,7 +10,7 @@ from edgent.address import Address
 from edgent.codec import Calibration, load_formats
 from edgent.errors import EdgeError, InputError
 from edgent.latency import Profile
-from edgent.model import Model
+from edgent.model import Model, parse_segment_name
 from edgent.runtime.clock import Clock, MonotonicClock
 from edgent.runtime.engine import Engine
 from edgent.runtime.limits import message_limit
@@ -41,7 +41,7 @@ class Edge:
         pace: holds what its profile says of a segment to the time of a slower machine.
 
     Raises:
-        InputError: no model, two of one name, or no such host or port.
+        InputError: no model, two of one name, one named like a segment of another, or no such host or port.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -64,6 +64,7 @@ class Edge:
         if not self.models or len(by_name) < len(self.models):
             found = ", ".join(model.name for model in self.models) or "none"
             raise InputError(f"an edge serves one model or more, each under a name of its own; found {found}")
+        _check_names(by_name)
         clock = clock or MonotonicClock()
         self._listens = Address(host=host, port=port)
         self._threads = slots + bound + _SPARE_THREADS
@@ -125,3 +126,12 @@ class Edge:
     def __repr__(self) -> str:
         where = f"on {self._server.address}" if self._server else "not started"
         return f"<Edge {where}: {', '.join(f'{model.name} {model.version}' for model in self.models)}>"
+
+
+def _check_names(names: Collection[str]) -> None:
+    for name in names:
+        part = parse_segment_name(name)
+        if part is not None and part.model in names:
+            raise InputError(
+                f"the model {name!r} has the name of a segment of {part.model!r}, which is served, too: rename its file"
+            )
