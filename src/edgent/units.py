@@ -14,6 +14,10 @@ BitsPerSecond = NewType("BitsPerSecond", float)
 
 BITS_PER_BYTE = 8
 
+_LEAST = 1e-9  # seconds, or bits per second: what is less divides into infinity
+_LONGEST = 1e7  # seconds, 115 days: what waits for longer overflows a clock somewhere
+_WIDEST = 1e15  # bits per second
+
 _DURATIONS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}
 _BANDWIDTHS = {
     "bit/s": 1.0,
@@ -41,7 +45,7 @@ def parse_duration(text: str, what: str = "duration") -> Seconds:
     Raises:
         InputError: no number, no unit, or not positive and finite.
     """
-    return Seconds(_parse(text, what, _DURATIONS, "100ms"))
+    return Seconds(_parse(text, what, _DURATIONS, _LONGEST, "100ms"))
 
 
 def parse_delay(text: str, what: str = "round trip") -> Seconds:
@@ -50,7 +54,7 @@ def parse_delay(text: str, what: str = "round trip") -> Seconds:
     Raises:
         InputError: no number, no unit, negative or not finite.
     """
-    return Seconds(_parse(text, what, _DURATIONS, "20ms", zero=True))
+    return Seconds(_parse(text, what, _DURATIONS, _LONGEST, "20ms", zero=True))
 
 
 def parse_bandwidth(text: str, what: str = "bandwidth") -> BitsPerSecond:
@@ -60,7 +64,7 @@ def parse_bandwidth(text: str, what: str = "bandwidth") -> BitsPerSecond:
         InputError: no number, no unit, one of bytes, or not positive and finite.
     """
     _refuse_bytes(text, what)
-    return BitsPerSecond(_parse(text, what, _BANDWIDTHS, "5Mbit/s"))
+    return BitsPerSecond(_parse(text, what, _BANDWIDTHS, _WIDEST, "5Mbit/s"))
 
 
 def format_duration(seconds: float) -> str:
@@ -98,7 +102,7 @@ def _refuse_bytes(text: str, what: str) -> None:
     raise InputError(f"{what} {_short(text)} is in bytes: 1 {match[2]} is {bits}; write it in bits, like 5Mbit/s")
 
 
-def _parse(text: str, what: str, scales: dict[str, float], example: str, *, zero: bool = False) -> float:
+def _parse(text: str, what: str, scales: dict[str, float], most: float, example: str, *, zero: bool = False) -> float:
     match = _NUMBER_AND_UNIT.fullmatch(text)
     scale = scales.get(match[2].lower().replace("\u03bc", "\u00b5")) if match else None  # Greek mu, and the micro sign
     if match is None or scale is None:
@@ -109,9 +113,10 @@ def _parse(text: str, what: str, scales: dict[str, float], example: str, *, zero
         value = float(match[1]) * scale
     except ValueError:
         value = math.nan
-    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+    if not (_LEAST <= value <= most or (zero and value == 0)):
         raise InputError(
-            f"{what} {_short(text)} is not a {'' if zero else 'positive, '}finite number: write it like {example}"
+            f"{what} {_short(text)} is not {'0 or ' if zero else ''}a number within {_LEAST:g} .. {most:g} "
+            f"{next(unit for unit in scales if scales[unit] == 1)}: write it like {example}"
         )
     return value
 

@@ -79,7 +79,7 @@ def evaluate(
     data: Annotated[Path, typer.Option(metavar="DIR", help="CIFAR-10, from `edgent data cifar10`.")],
     output: Output = None,
     sample: Annotated[int, typer.Option(min=1, help="Images for lossy crossings at inner cuts.")] = 2000,
-    threads: Annotated[int, typer.Option(min=1, help="Compute threads of the engine.")] = 2,
+    threads: Threads = 2,
     as_json: AsJson = False,
 ) -> None:
     """Accuracy of each exit and lossy codec, and encoded sizes: the model's calibration."""
