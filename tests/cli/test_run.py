@@ -9,8 +9,11 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
+
+from graphs import residual
 
 RUN = ("run", "b-alexnet", "--deadline", "5s")
 
@@ -140,10 +143,12 @@ def test_a_path_that_is_not_there_is_refused_before_any_answer(path, folder, edg
     assert ended.code == 2 and ended.out == "" and "\x1b" not in ended.err and len(ended.complaints) == 1
 
 
-def test_a_profile_that_cannot_be_kept_is_measured_and_used(folder, tmp_path, edgent, monkeypatch) -> None:
+def test_a_profile_that_cannot_be_kept_is_measured_and_used(model_file, tmp_path, edgent, monkeypatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "cache" / "edgent").mkdir(parents=True)
     (tmp_path / "cache" / "edgent" / "profiles").touch()  # a file where the folder of profiles would be
-    ended = edgent(*RUN, folder)
-    assert ended.code == 0 and len(ended.out.splitlines()) == 2
+    onnx.save(residual(), model_file)
+    np.save(tmp_path / "x.npy", np.zeros((1, 3, 8, 8), np.float32))
+    ended = edgent("run", model_file, tmp_path / "x.npy", "--deadline", "5s")
+    assert ended.code == 0 and len(ended.out.splitlines()) == 1
     assert len(ended.complaints) == 1 and "cannot be kept" in ended.err

@@ -55,6 +55,12 @@ def test_an_encoding_without_the_characters_spells_them() -> None:
     assert ended.returncode == 2 and rb"\xb5s" in ended.stderr
 
 
+def test_the_engine_says_nothing_of_its_own_where_there_is_no_cache() -> None:
+    command = [sys.executable, "-c", "import edgent.runtime.engine"]
+    environment = {**os.environ, "XDG_CACHE_HOME": os.devnull}
+    assert subprocess.run(command, check=True, capture_output=True, env=environment, timeout=120).stderr == b""
+
+
 @needs_full
 def test_standard_error_forgives_every_write() -> None:
     with FULL.open("wb", buffering=0) as full:

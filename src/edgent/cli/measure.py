@@ -13,7 +13,7 @@ from edgent.cli.emulated import Emulate, HiddenSeed, stand_in
 from edgent.cli.inputs import read_picture
 from edgent.cli.options import AsJson, ModelName, Output, Threads, make_engine
 from edgent.errors import InputError
-from edgent.units import format_duration
+from edgent.units import Seconds, format_duration, parse_duration
 
 if TYPE_CHECKING:
     from edgent.codec import Calibration
@@ -44,13 +44,14 @@ def profile(
     as_json: AsJson = False,
 ) -> None:
     """Measure a model on this machine; without a model, sweep layers of all types and fit the latency model."""
+    seconds = parse_duration(budget, "budget")
     if compare is not None:
         _compare(*compare, as_json=as_json)
         return
     if not model:
         if emulate:
             raise InputError("--emulate: expected a MODEL, what profiling it on that device finds")
-        _sweep(output, make_engine(engine, threads), budget, like, as_json=as_json)
+        _sweep(output, make_engine(engine, threads), seconds, like, as_json=as_json)
         return
     if like is not None:
         raise InputError("--like carries a machine's latency model over: give no MODEL with it")
@@ -136,18 +137,16 @@ def _choose(model: Model, made: list[Profile], output: Path | None, *, as_json: 
         show.out.print(f"{kind}: {path}", soft_wrap=True)
 
 
-def _sweep(output: Path | None, engine: Engine, budget: str, like: Path | None, *, as_json: bool) -> None:
+def _sweep(output: Path | None, engine: Engine, budget: Seconds, like: Path | None, *, as_json: bool) -> None:
     from edgent.latency.machinefile import MachineModel
     from edgent.runtime.machine import sweep_machine
-    from edgent.units import parse_duration
 
     other = MachineModel.load(like) if like else None
-    seconds = parse_duration(budget, "budget")
     show.check_output(output)
     unfinished = None if output is None else output.with_name(output.name + ".unfinished")
     try:
         with show.progress("sweeping, seconds") as progress:
-            made = sweep_machine(engine, budget=seconds, like=other, unfinished=unfinished, progress=progress)
+            made = sweep_machine(engine, budget=budget, like=other, unfinished=unfinished, progress=progress)
     except KeyboardInterrupt:
         kept = "nothing is kept without -o FILE" if unfinished is None else f"{unfinished} is kept: the same goes on"
         show.err.print(f"edgent: {kept}", soft_wrap=True)

@@ -55,6 +55,7 @@ def serve(
     from edgent.runtime.calibrator import calibration_for
     from edgent.runtime.edge import Edge
 
+    Address(host=host, port=port)  # refused before the work is done for it
     loaded = [load(model) for model in models]
     given = {found.digest: found for found in map(Profile.load, profile or ())}
     runner = make_engine(engine, threads)
@@ -110,7 +111,7 @@ def run(
 
     within, step = parse_duration(deadline, "deadline"), parse_throttle(throttle)
     if edge:
-        Address.parse(edge, "--edge")  # before the work is done for it
+        Address.parse(edge, "--edge")  # refused before the work is done for it
     if step and not emulate:
         raise InputError("--throttle slows an emulated device down: name one with --emulate")
     show.check_output(records)
