@@ -115,7 +115,7 @@ def _parse(text: str, what: str, scales: dict[str, float], most: float, example:
         value = math.nan
     if not (_LEAST <= value <= most or (zero and value == 0)):
         raise InputError(
-            f"{what} {_short(text)} is not {'0 or ' if zero else ''}a number within {_LEAST:g} .. {most:g} "
+            f"{what} {_short(text)} is not {'0 or ' if zero else ''}a positive number within {_LEAST:g} .. {most:g} "
             f"{next(unit for unit in scales if scales[unit] == 1)}: write it like {example}"
         )
     return value

@@ -76,6 +76,12 @@ def test_a_bad_input_alone_is_bad_input(kind, folder, pixels, edgent) -> None:
     assert len(ended.complaints) == 1 and str(bad) in ended.err
 
 
+def test_a_bad_input_that_was_named_is_bad_input_and_the_others_are_answered(folder, edgent) -> None:
+    (folder / "b.png").touch()
+    ended = edgent(*RUN, folder / "b.png", folder / "z.png")
+    assert ended.code == 2 and len(ended.out.splitlines()) == 1 and len(ended.complaints) == 2
+
+
 def test_where_no_input_can_be_used_that_is_bad_input(tmp_path, edgent) -> None:
     (tmp_path / "a.png").touch()
     (tmp_path / "b.png").touch()

@@ -145,7 +145,7 @@ def run(
         if not device.wait_ready() and edge:
             show.err.print(f"edgent: warning: no edge at {edge}; the device answers by itself")
         try:
-            _answers(device, files, records, as_json)
+            _answers(device, inputs, files, records, as_json)
         finally:
             if pace:
                 show.err.print(f"emulated: {pace.account}", soft_wrap=True)
@@ -198,15 +198,15 @@ def _load(model: str, edge: str) -> Model:
     return load(model)
 
 
-def _answers(device: Device, files: list[Path], records: Path | None, as_json: bool) -> None:
+def _answers(device: Device, named: list[Path], files: list[Path], records: Path | None, as_json: bool) -> None:
     """An answer for every input that can be used; the others are named, and the next one is answered.
 
     Raises:
-        InputError: none can be used.
-        EdgentError: some cannot; it comes when all others are answered.
+        InputError: none can be used, or one cannot that was named; it comes when all others are answered.
+        EdgentError: some cannot that were found in folders.
     """
     answers: list[dict[str, Any]] = []
-    refusals: list[InputError] = []
+    refusals: dict[Path, InputError] = {}
     try:
         for file in files:
             try:
@@ -214,7 +214,7 @@ def _answers(device: Device, files: list[Path], records: Path | None, as_json: b
             except RefusedError:  # not the input's fault
                 raise
             except InputError as error:
-                refusals.append(error)
+                refusals[file] = error
                 if len(files) > 1:
                     show.complain(str(error))
             else:
@@ -223,9 +223,9 @@ def _answers(device: Device, files: list[Path], records: Path | None, as_json: b
         if as_json and answers:
             show.document({"answers": answers})
     if len(files) == 1 and refusals:
-        raise refusals[0]
+        raise refusals[files[0]]
     if refusals:
-        kind = EdgentError if answers else InputError
+        kind = EdgentError if answers and refusals.keys().isdisjoint(named) else InputError
         raise kind(f"{len(refusals)} of {len(files)} inputs could not be used; the lines above name them")
 
 
