@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from edgent.errors import InputError
 from edgent.link.traces import parse_trace
-from edgent.units import format_bandwidth, parse_bandwidth, parse_delay, parse_duration
+from edgent.units import format_bandwidth, parse_bandwidth, parse_count, parse_delay, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -81,3 +81,9 @@ def test_a_table_of_bytes_is_not_read_as_one_of_bits(unit: str) -> None:
 
 def test_a_hint_can_be_read_back() -> None:
     assert parse_bandwidth(format_bandwidth(8e6)) == 8e6
+
+
+def test_a_count_is_a_whole_number_within_bounds() -> None:
+    assert [parse_count(text, 100) for text in ("1", "007", "100")] == [1, 7, 100]
+    for text in ("0", "101", "-1", "+1", "1.0", "1_0", " 1", "", "a", "\u0663", "\u00b2", "9" * 5000):
+        assert parse_count(text, 100) is None

@@ -32,6 +32,7 @@ _BANDWIDTHS = {
 _NUMBER_AND_UNIT = re.compile(r"\s*([^\s]*?[\d.])\s*([a-zµ][a-zµ/]*)\s*", re.IGNORECASE)
 _BYTES = re.compile(r"([kKmMgGtT]?)(i?)(?:B|[bB]ytes?|BYTES?)(?:/s|/S|ps|PS|/sec)?")  # a B that is no "bit" is a byte
 _PREFIXES = "kmgt"
+_COUNT = re.compile(r"[0-9]{1,18}")
 
 
 def serialisation_time(size: float, bandwidth: BitsPerSecond) -> Seconds:
@@ -65,6 +66,12 @@ def parse_bandwidth(text: str, what: str = "bandwidth") -> BitsPerSecond:
     """
     _refuse_bytes(text, what)
     return BitsPerSecond(_parse(text, what, _BANDWIDTHS, _WIDEST, "5Mbit/s"))
+
+
+def parse_count(text: str, most: int = 10**9) -> int | None:
+    """Reads a whole number from 1 to `most`; None where it is none."""
+    count = int(text) if _COUNT.fullmatch(text) else 0  # `int` of other digits, or of thousands, fails
+    return count if 1 <= count <= most else None
 
 
 def format_duration(seconds: float) -> str:

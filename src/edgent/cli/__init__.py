@@ -49,6 +49,8 @@ def main() -> None:
     except BrokenPipeError:  # whoever read has seen enough
         streams.abandon_output()
         sys.exit(1)
+    except MemoryError:
+        _end("there is not enough memory for that", 1)
     except OSError as error:
         streams.abandon_output()
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else "the output: "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgent.errors import InputError
+from edgent.units import parse_count
 
 if TYPE_CHECKING:
     from edgent.planning import candidates
@@ -41,9 +42,10 @@ def parse_dims(texts: Sequence[str] | None) -> dict[str, int]:
     dims = {}
     for text in texts or ():
         name, _, number = text.partition("=")
-        if not name or not number.isdigit() or int(number) < 1:
-            raise InputError(f"--dim {text!r}: expected NAME=N with a positive number, as batch=1")
-        dims[name] = int(number)
+        size = parse_count(number)
+        if not name or size is None:
+            raise InputError(f"--dim {text[:80]!r}: expected NAME=N with a positive number, as batch=1")
+        dims[name] = size
     return dims
 
 

@@ -28,7 +28,7 @@ from edgent.cli.options import (
 from edgent.cli.profiles import notice_other_engine
 from edgent.errors import EdgentError, InputError, RefusedError
 from edgent.text import one_line, readable
-from edgent.units import format_duration, parse_bandwidth, parse_delay, parse_duration
+from edgent.units import BitsPerSecond, format_duration, parse_bandwidth, parse_delay, parse_duration
 
 if TYPE_CHECKING:
     from edgent.latency import Profile
@@ -110,6 +110,8 @@ def run(
     from edgent.runtime.device import Device
 
     within, step = parse_duration(deadline, "deadline"), parse_throttle(throttle)
+    up, down = _rate(bandwidth, "bandwidth"), _rate(downlink, "downlink")
+    delay, allowed = parse_delay(rtt) if rtt else None, parse_direction(direction)
     if edge:
         Address.parse(edge, "--edge")  # refused before the work is done for it
     if step and not emulate:
@@ -131,13 +133,13 @@ def run(
         host_profile=board.table if board else None,
         pace=pace,
         calibration=calibration_for(loaded, calibration),
-        bandwidth=parse_bandwidth(bandwidth) if bandwidth else None,
-        downlink=parse_bandwidth(downlink, "downlink") if downlink else None,
-        round_trip=parse_delay(rtt) if rtt else None,
+        bandwidth=up,
+        downlink=down,
+        round_trip=delay,
         engine=runner,
         require_edge=require_edge,
         environment=plans_by,
-        direction=parse_direction(direction),
+        direction=allowed,
         exits=exit or None,
         codecs=codec or None,
     )
@@ -176,6 +178,10 @@ def own_profile(model: Model, engine: Engine) -> Profile:
     except (OSError, EdgentError) as error:
         show.warn(f"the profile is measured anew each time, for it cannot be kept: {error}")
     return made
+
+
+def _rate(text: str, what: str) -> BitsPerSecond | None:
+    return parse_bandwidth(text, what) if text else None
 
 
 def _environment(name: str, states: Path | None, edge: str) -> Environment | ConfigurationMap:
