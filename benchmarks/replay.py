@@ -44,7 +44,8 @@ from edgent.errors import EdgentError, InputError
 from edgent.lab.emulation import emulated_profile, find_device
 from edgent.latency import Profile
 from edgent.link.generator import generated
-from edgent.link.traces import Trace, load_traces
+from edgent.link.trace import Trace
+from edgent.link.traces import load_traces
 from edgent.model import load
 from edgent.model.topologies import LIGHT, with_seeded_weights
 from edgent.planning import Candidates

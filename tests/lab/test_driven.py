@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import islice
+
 import numpy as np
 import pytest
 
 from edgent.errors import EdgentError
 from edgent.lab.driven import Change, Driven, changes
-from edgent.link.traces import Trace
+from edgent.link.trace import Trace
 from edgent.testing import ManualClock
 
 
@@ -51,6 +54,20 @@ def link(clock):
 def test_only_changes_are_told():
     found = list(changes(trace(1e6, 1e6, 0.0, 2e6, step=1.0)))
     assert found == [Change(at=0.0, bandwidth=1e6), Change(at=2.0, bandwidth=0.0), Change(at=3.0, bandwidth=2e6)]
+
+
+def test_a_looping_trace_begins_again():
+    looping = replace(trace(1e6, 2e6, 2e6, step=1.0), loops=True)
+    assert [(change.at, change.bandwidth) for change in islice(changes(looping), 4)] == [
+        (0.0, 1e6),
+        (1.0, 2e6),
+        (3.0, 1e6),
+        (4.0, 2e6),
+    ]
+
+
+def test_a_looping_trace_of_one_bandwidth_is_told_once():
+    assert len(list(changes(replace(trace(1e6, 1e6), loops=True)))) == 1
 
 
 def test_a_link_follows_a_trace_in_time_and_an_outage_is_a_cut_that_ends(link, clock):

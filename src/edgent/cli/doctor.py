@@ -9,7 +9,6 @@ import typer
 
 from edgent.cli import show
 from edgent.cli.options import AsJson
-from edgent.errors import InputError
 from edgent.units import format_bandwidth, format_bytes, format_duration
 
 if TYPE_CHECKING:
@@ -53,9 +52,6 @@ def _asked(edge: str) -> tuple[LinkCheck, tuple[Account, ...]]:
     from edgent.runtime.remote import RemoteEdge
     from edgent.runtime.wire import GrpcChannel
 
-    host, _, port = edge.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise InputError(f"--edge {edge!r}: expected HOST:PORT, as 192.168.1.20:8001")
     clock = MonotonicClock()
     channel = GrpcChannel(edge, max_message=4 << 20, clock=clock)
     try:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from types import TracebackType
 from typing import Protocol, Self
 
-from edgent.link.traces import Trace
+import numpy as np
+
+from edgent.link.trace import Trace
 from edgent.runtime.clock import Clock, MonotonicClock
 from edgent.units import BitsPerSecond, Seconds
 
@@ -41,18 +44,20 @@ class Change:
 
 
 def changes(trace: Trace) -> Iterator[Change]:
-    """Where a trace changes, and to what."""
+    """Where a trace changes, and to what; without end where it loops."""
     before = None
-    for at, bandwidth in zip(trace.starts.tolist(), trace.bandwidths.tolist(), strict=True):
-        if bandwidth != before:
-            yield Change(at=Seconds(at), bandwidth=BitsPerSecond(bandwidth))
-        before = bandwidth
+    moves = bool(np.ptp(trace.bandwidths))
+    for lap in count() if trace.loops and moves else (0,):
+        for start, bandwidth in zip(trace.starts.tolist(), trace.bandwidths.tolist(), strict=True):
+            if bandwidth != before:
+                yield Change(at=Seconds(lap * trace.duration + start), bandwidth=BitsPerSecond(bandwidth))
+            before = bandwidth
 
 
 class Driven:
     """Makes a link follow a trace, in a thread of its own, from entering to leaving.
 
-    After the trace's end its last value holds; an outage ends with leaving.
+    After the trace's end its last value holds, or it begins again if it loops; an outage ends with leaving.
 
     Args:
         link: Both directions get the trace's bandwidth.

@@ -16,6 +16,7 @@ from edgent.model.metadata import ExitInfo, Metadata, metadata_of
 from edgent.model.read import bind, read
 from edgent.model.values import Branch, Layer, Tensor, tensors_by_name
 from edgent.model.weights import Weights, digest
+from edgent.text import readable
 
 SHIPPED = Path(__file__).parent / "shipped"
 
@@ -145,7 +146,7 @@ def load(model: str | Path, *, dims: Mapping[str, int] | None = None) -> Model:
     check_sizes(tensors.values())
     inputs = tuple(tensors[value.name] for value in bound.graph.input)
     return Model(
-        name=BETWEEN.join(each.stem for each in paths),
+        name=readable(BETWEEN.join(each.stem for each in paths)),
         path=path,
         members=tuple(paths),
         digest=identity,

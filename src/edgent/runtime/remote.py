@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from edgent.runtime.tensors import Parcel, parse, write_request
 from edgent.runtime.transport import Channel, Reply
 from edgent.units import Seconds
 
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _FETCH_TIMEOUT = 600.0  # a large model over a slow link
 
 
@@ -174,7 +176,7 @@ def _edge_window(reply: Reply) -> Window | None:
 def _numbers(reply: Reply, header: str) -> list[int]:
     """The numbers that a header consists of; none where it is not there, or says something else."""
     words = reply.headers.get(header, "").split()
-    return [int(word) for word in words] if all(word.isascii() and word.isdigit() for word in words) else []
+    return [int(word) for word in words] if all(map(_NUMBER.fullmatch, words)) else []
 
 
 def _read(kind: Any, reply: Reply) -> Any:

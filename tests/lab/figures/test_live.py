@@ -9,7 +9,7 @@ import pytest
 
 from edgent.lab.figures.live import live_runs, measured_conditions
 from edgent.lab.figures.rig import Rig
-from edgent.link.traces import Trace
+from edgent.link.trace import Trace
 from edgent.units import Seconds
 from lab.figures import made
 
