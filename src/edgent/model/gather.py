@@ -1,0 +1,135 @@
+"""Constants of every kind become initialisers of the main graph, so that all else knows one kind only.
+
+A file may keep a constant as an initialiser, as a Constant node (of seven attributes), sparse, or inside the body of an
+If, Loop or Scan, and the bytes of each in another file. Afterwards:
+
+- a Constant node of the main graph is an initialiser of its output's name, and a sparse constant has its zeros;
+- a large constant of a body is an initialiser of the main graph, which the body reads through an Identity (so its own
+  names stay, even where one is the body's output);
+- bytes in other files are left for large initialisers of the main graph alone; all others have theirs inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import onnx
+from onnx import helper
+
+from edgent.model.constants import bodies, dense, inline, is_small, of_graph
+from edgent.model.external import is_external
+
+_TYPED = {
+    "value_float": onnx.TensorProto.FLOAT,
+    "value_floats": onnx.TensorProto.FLOAT,
+    "value_int": onnx.TensorProto.INT64,
+    "value_ints": onnx.TensorProto.INT64,
+    "value_string": onnx.TensorProto.STRING,
+    "value_strings": onnx.TensorProto.STRING,
+}
+
+
+def gather(graph: onnx.GraphProto, source: Path) -> None:
+    """Changes a graph in place, as above.
+
+    Args:
+        graph: the main graph of a checked model without functions.
+        source: the folder of its file.
+
+    Raises:
+        ModelError: a constant whose bytes do not fit its shape, or a sparse one that is too large.
+    """
+    _take_sparse(graph, source)
+    _take_constant_nodes(graph, source)
+    names = _fresh_names(graph)
+    for node in graph.node:
+        for body in bodies(node):
+            _lift(body, graph, source, names)
+    large = {tensor.name for tensor in graph.initializer if is_external(tensor) and not is_small(tensor)}
+    for tensor in of_graph(graph):
+        if is_external(tensor) and tensor.name not in large:
+            tensor.CopyFrom(inline(tensor, source))
+
+
+def _take_sparse(graph: onnx.GraphProto, source: Path) -> None:
+    graph.initializer.extend(dense(sparse, source) for sparse in graph.sparse_initializer)
+    del graph.sparse_initializer[:]
+
+
+def _take_constant_nodes(graph: onnx.GraphProto, source: Path) -> None:
+    others = []
+    for node in graph.node:
+        if _is_constant(node):
+            graph.initializer.append(_tensor(node, source))
+        else:
+            others.append(node)
+    if len(others) < len(graph.node):
+        del graph.node[:]
+        graph.node.extend(others)
+
+
+def _lift(body: onnx.GraphProto, main: onnx.GraphProto, source: Path, names: Iterator[str]) -> None:
+    """Moves the large constants of a body, and of the bodies in it, to the main graph."""
+    _take_sparse(body, source)
+    for node in body.node:
+        for inner in bodies(node):
+            _lift(inner, main, source, names)
+    small = [tensor for tensor in body.initializer if is_small(tensor)]
+    large = [tensor for tensor in body.initializer if not is_small(tensor)]
+    nodes = [_handed(tensor, main, names) for tensor in large]
+    for node in body.node:
+        tensor = _tensor(node, source) if _is_constant(node) else None
+        nodes.append(node if tensor is None or is_small(tensor) else _handed(tensor, main, names))
+    if large or any(_is_constant(node) for node in body.node):
+        del body.initializer[:], body.node[:]
+        body.initializer.extend(small)
+        body.node.extend(nodes)
+
+
+def _handed(tensor: onnx.TensorProto, main: onnx.GraphProto, names: Iterator[str]) -> onnx.NodeProto:
+    """Puts a constant into the main graph under a new name; the node that gives it its own name in the body."""
+    lifted = main.initializer.add()
+    lifted.CopyFrom(tensor)
+    lifted.name = next(names)
+    return helper.make_node("Identity", [lifted.name], [tensor.name])
+
+
+def _is_constant(node: onnx.NodeProto) -> bool:
+    return node.op_type == "Constant" and node.domain in ("", "ai.onnx")
+
+
+def _tensor(node: onnx.NodeProto, source: Path) -> onnx.TensorProto:
+    """The value of a Constant node, under the name of its output."""
+    (attribute,) = node.attribute
+    value = helper.get_attribute_value(attribute)
+    tensor = onnx.TensorProto()
+    if attribute.name == "value":
+        tensor.CopyFrom(value)
+    elif attribute.name == "sparse_value":
+        tensor.CopyFrom(dense(value, source))
+    else:
+        plural = attribute.name.endswith("s")
+        values = list(value) if plural else [value]
+        tensor.CopyFrom(helper.make_tensor("", _TYPED[attribute.name], [len(values)] if plural else [], values))
+    tensor.name = node.output[0]
+    return tensor
+
+
+def _fresh_names(graph: onnx.GraphProto) -> Iterator[str]:
+    """Names that nothing in a graph or in its bodies has."""
+    taken: set[str] | None = None
+    for number in count():
+        taken = taken if taken is not None else set(_names(graph))
+        if (name := f"constant/{number}") not in taken:
+            yield name
+
+
+def _names(graph: onnx.GraphProto) -> Iterator[str]:
+    for value in (*graph.input, *graph.output, *graph.initializer):
+        yield value.name
+    for node in graph.node:
+        yield from (*node.input, *node.output)
+        for body in bodies(node):
+            yield from _names(body)
