@@ -88,6 +88,14 @@ def room_for(kind: str) -> Path:
             return folder
 
 
+def bound() -> int:
+    """Bytes that all entries together may take."""
+    folder = cache_folder()
+    while not folder.exists():
+        folder = folder.parent
+    return min(MOST_BYTES, shutil.disk_usage(folder).total // _SHARE)
+
+
 def cache_folder() -> Path:
     """Where all of this lies.
 
@@ -156,8 +164,7 @@ def _write(path: Path, write: Callable[[Path], None]) -> None:
         shutil.rmtree(draft, ignore_errors=True)
     del in_use
     with suppress(OSError):  # another process tidies up at the same time
-        root = cache_folder()
-        trim(root, min(MOST_BYTES, shutil.disk_usage(root).total // _SHARE), time.time())
+        trim(cache_folder(), bound(), time.time())
 
 
 def _move(draft: Path, path: Path) -> None:

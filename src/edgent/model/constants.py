@@ -1,8 +1,8 @@
 """A constant's bytes as engines lay them out, whatever its type and wherever the file keeps it.
 
-A file holds numbers in one of six fields (one of raw bytes, five of numbers that are wider than the type), or in another
-file. The bytes are the same: little-endian, and types of 4 and 2 bits share bytes, the first number in the lowest bits.
-They are taken from the fields directly, since NumPy has no form of its own for half of the types.
+A file holds numbers in one of six fields (one of raw bytes, five of numbers that may be wider than the type), or in
+another file. The bytes are the same: little-endian, and types of 4 and 2 bits share bytes, the first number in the
+lowest bits. They are taken from the fields directly, since NumPy has no form of its own for half of the types.
 
 Text has no such bytes. Here each text stands behind its length, so that equal texts give equal bytes; it can lie in no
 other file, so it stays in the graph.
@@ -36,7 +36,7 @@ class _Form(NamedTuple):
 _KINDS = onnx.TensorProto
 _BYTES = _Form(8, "int32_data", "u1")
 _TWO_BYTES = _Form(16, "int32_data", "<u2")
-_FORMS = {
+_FORMS: dict[int, _Form] = {
     _KINDS.FLOAT: _Form(32, "float_data", "<f4"),
     _KINDS.DOUBLE: _Form(64, "double_data", "<f8"),
     _KINDS.COMPLEX64: _Form(64, "float_data", "<f4"),
@@ -72,7 +72,7 @@ def nbytes(tensor: onnx.TensorProto) -> int:
             f"constant {tensor.name!r} of type {tensor.data_type} and shape {tuple(tensor.dims)} has no bytes; "
             "expected numbers of a type of ONNX, and dimensions of 0 or more"
         )
-    return -(-math.prod(tensor.dims) * form.bits // 8)
+    return -(-math.prod(map(int, tensor.dims)) * form.bits // 8)
 
 
 def is_text(tensor: onnx.TensorProto) -> bool:

@@ -9,8 +9,8 @@ It covers all that changes an answer, and nothing else:
     exits        the outputs of each, in their order (of a bundle: that of all its files)
     preparation  from a picture to the input, every default written out
 
-Not in it are labels, accuracies, names of exits and nodes, documentation, producers, and what the file says of shapes in
-between: any of these may change without changing an answer.
+Not in it are labels, accuracies, names of exits and nodes, documentation, producers, and what the file says of shapes
+in between: any of these may change without changing an answer.
 
 It is the SHA-256 of a *canonical form*: lists and strings, written as JSON with sorted keys. A constant stands in it as
 the SHA-256 of its bytes (`edgent.model.constants`), so it does not matter whether these lie inside, in another file, or

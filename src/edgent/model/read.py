@@ -30,6 +30,15 @@ def read(path: Path) -> onnx.ModelProto:
     return proto
 
 
+def weight_files(path: Path) -> tuple[str, ...]:
+    """The other files that a model's file names for its weights, whether or not they are there.
+
+    Raises:
+        ModelError: no ONNX file, or one that does not say where they are.
+    """
+    return external.locations(all_tensors(_parse(path)))
+
+
 def bind(path: Path, proto: onnx.ModelProto, dims: Mapping[str, int]) -> onnx.ModelProto:
     """A model with a number for every dimension of its inputs, and without functions.
 
@@ -83,7 +92,7 @@ def _check_operators(path: Path, proto: onnx.ModelProto) -> None:
 def _without_weights(proto: onnx.ModelProto) -> onnx.ModelProto:
     """What the checker shall see: weights as inputs (it would read or copy them all), and a shape on every output.
 
-    Those that bodies and attributes keep in other files were checked above, and are seen as if they were inside.
+    Those that bodies and attributes keep in other files were checked above, and are seen as if they were empty.
     """
     bare = onnx.ModelProto()
     bare.CopyFrom(proto)
@@ -95,9 +104,7 @@ def _without_weights(proto: onnx.ModelProto) -> onnx.ModelProto:
             bare.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, dims))
     del bare.graph.initializer[:], bare.graph.sparse_initializer[:]
     for tensor in filter(external.is_external, all_tensors(bare)):
-        tensor.ClearField("data_location")
-        tensor.ClearField("external_data")
-        tensor.raw_data = bytes(1)
+        tensor.CopyFrom(onnx.TensorProto(name=tensor.name, dims=[0], data_type=tensor.data_type, raw_data=b""))
     for value in (*bare.graph.input, *bare.graph.output):
         if value.type.HasField("tensor_type"):
             value.type.tensor_type.shape.SetInParent()

@@ -51,6 +51,14 @@ class Weights:
                 self.tensors[tensor.name] = onnx.TensorProto.FromString(tensor.SerializeToString())
                 graph.initializer[index].CopyFrom(_stub(tensor))
 
+    def put(self, name: str, array: NDArray[np.generic]) -> onnx.TensorProto:
+        """Takes a constant that was computed; returns it as the graph shall hold it."""
+        tensor = numpy_helper.from_array(array, name)
+        if is_small(tensor):
+            return tensor
+        self.tensors[name] = tensor
+        return _stub(tensor)
+
     def array(self, tensor: onnx.TensorProto) -> NDArray[np.generic]:
         """The numbers of a constant of the graph, wherever they are."""
         whole = self.tensors.get(tensor.name, tensor)
