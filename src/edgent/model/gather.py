@@ -4,14 +4,14 @@ A file may keep a constant as an initialiser, as a Constant node (of seven attri
 If, Loop or Scan, and the bytes of each in another file. Afterwards:
 
 - a Constant node of the main graph is an initialiser of its output's name, and a sparse constant has its zeros;
-- a large constant of a body is an initialiser of the main graph, which the body reads through an Identity (so its own
-  names stay, even where one is the body's output);
+- a large constant of a body is an initialiser of the main graph under a name that nothing else has: in a body it may
+  have hidden another value of its name;
 - bytes in other files are left for large initialisers of the main graph alone; all others have theirs inside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
 
@@ -76,24 +76,49 @@ def _lift(body: onnx.GraphProto, main: onnx.GraphProto, source: Path, names: Ite
     for node in body.node:
         for inner in bodies(node):
             _lift(inner, main, source, names)
-    small = [tensor for tensor in body.initializer if is_small(tensor)]
     large = [tensor for tensor in body.initializer if not is_small(tensor)]
-    nodes = [_handed(tensor, main, names) for tensor in large]
+    nodes = []
     for node in body.node:
         tensor = _tensor(node, source) if _is_constant(node) else None
-        nodes.append(node if tensor is None or is_small(tensor) else _handed(tensor, main, names))
-    if large or any(_is_constant(node) for node in body.node):
-        del body.initializer[:], body.node[:]
-        body.initializer.extend(small)
-        body.node.extend(nodes)
+        if tensor is None or is_small(tensor):
+            nodes.append(node)
+        else:
+            large.append(tensor)
+    if large:
+        _hand_over(body, nodes, large, main, names)
 
 
-def _handed(tensor: onnx.TensorProto, main: onnx.GraphProto, names: Iterator[str]) -> onnx.NodeProto:
-    """Puts a constant into the main graph under a new name; the node that gives it its own name in the body."""
-    lifted = main.initializer.add()
-    lifted.CopyFrom(tensor)
-    lifted.name = next(names)
-    return helper.make_node("Identity", [lifted.name], [tensor.name])
+def _hand_over(
+    body: onnx.GraphProto,
+    nodes: list[onnx.NodeProto],
+    large: list[onnx.TensorProto],
+    main: onnx.GraphProto,
+    names: Iterator[str],
+) -> None:
+    """Leaves a body these nodes, which read these constants of the main graph from now on."""
+    fresh = dict(zip((tensor.name for tensor in large), names, strict=False))
+    for tensor in large:
+        main.initializer.add().CopyFrom(tensor)
+        main.initializer[-1].name = fresh[tensor.name]
+    small = [tensor for tensor in body.initializer if tensor.name not in fresh]
+    del body.initializer[:], body.node[:]
+    body.initializer.extend(small)
+    body.node.extend(nodes)
+    _rename(body, fresh)
+    for output in body.output:
+        if output.name in fresh:  # an engine takes no value from outside for a body's answer as it is
+            handed, output.name = fresh[output.name], next(names)
+            body.node.append(helper.make_node("Identity", [handed], [output.name]))
+
+
+def _rename(body: onnx.GraphProto, fresh: Mapping[str, str]) -> None:
+    """Lets a body, and those in it that have nothing else of that name, read values under other names."""
+    for node in body.node:
+        node.input[:] = [fresh.get(name, name) for name in node.input]
+        for inner in bodies(node):
+            own = {value.name for value in (*inner.input, *inner.initializer)}
+            own.update(name for one in inner.node for name in one.output)
+            _rename(inner, {name: other for name, other in fresh.items() if name not in own})
 
 
 def _is_constant(node: onnx.NodeProto) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it reports to its makers, and prints where it cannot
 
 import numpy as np
 import onnxruntime
