@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _TIMEOUT = 10.0
 _MAX_MESSAGE = 4 << 20
-_LONGEST_NAME = 200  # characters; the cache appends some, and a file system takes 255
+_LONGEST_NAME = 200  # bytes; the cache appends some, and a file system takes 255
 
 _in_use: dict[Path, cache.Entry] = {}
 """The fetched models of this process: whoever loaded one may read its weights again at any time."""
@@ -62,12 +62,16 @@ def _digest(remote: RemoteEdge, edge: str, name: str) -> str:
     served = {entry.name: entry for entry in remote.describe(_TIMEOUT)}
     if name not in served:
         raise NotServedError(f"the edge {edge} has no model {name!r}; it serves {', '.join(served) or 'none'}")
-    if Path(name).name != name or len(name) > _LONGEST_NAME:
+    if not _is_file_name(name):
         raise RefusedError(f"the edge {edge} calls a model {name[:80]!r}, which is no name of a file; rename it there")
     digest = served[name].digest
     if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
         raise RefusedError(f"the edge {edge} names the digest {digest[:80]!r} for {name}: it is no edge of Edgent")
     return digest
+
+
+def _is_file_name(name: str) -> bool:
+    return name not in ("", ".", "..") and not {"/", "\0"} & set(name) and len(name.encode()) <= _LONGEST_NAME
 
 
 class _Fetch:
@@ -105,7 +109,7 @@ class _Fetch:
         self._check(folder / self.file)
 
     def _main(self, folder: Path, name: str) -> Path:
-        if Path(name).name != name:
+        if not _is_file_name(name):
             raise RefusedError(f"the edge sent a file named {name[:80]!r}, which is outside its folder")
         return folder / self.file
 
