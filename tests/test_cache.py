@@ -56,6 +56,13 @@ def test_it_is_looked_at_once_a_process(empty_cache: Path) -> None:
     assert holds(cache.entry("weights", "name", refused, refused).path)
 
 
+def test_an_engines_hidden_files_and_empty_folders_are_no_change(empty_cache: Path) -> None:
+    path = entry().path
+    (path / ".segment-1.onnx").write_bytes(b"")
+    (path / "folder").mkdir()
+    assert holds(cache.entry("weights", "name", refused, refused).path)
+
+
 @pytest.mark.parametrize("damage", [bytes(len(TEXT)), TEXT[:-1], TEXT + b"!", b""])
 def test_a_damaged_file_is_written_anew(damage: bytes, empty_cache: Path) -> None:
     path = entry().path

@@ -148,6 +148,7 @@ def _is_right(path: Path, is_right: Callable[[Path], bool]) -> bool:
 
 
 def _signature(path: Path) -> _Signature:
+    """The files of an entry; what begins with a dot is an engine's own, for a moment."""
     files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
     stats = [(file.relative_to(path).as_posix(), file.stat()) for file in files]
     return tuple((name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in stats)

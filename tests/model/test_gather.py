@@ -167,6 +167,22 @@ def test_new_names_are_nobodys() -> None:
     assert [tensor.name for tensor in graph.initializer] == [taken[1], "constant/4", "constant/5"]
 
 
+def test_an_attribute_is_brought_in_though_a_large_constant_has_its_name(tmp_path: Path) -> None:
+    own = helper.make_node("Own", ["x", "w"], ["y"], domain="ours", table=matrix("w", 1))
+    proto = model([own], [matrix("w", 2)])
+    onnx.save(
+        proto,
+        tmp_path / "m.onnx",
+        save_as_external_data=True,
+        location="w.bin",
+        size_threshold=0,
+        convert_attribute=True,
+    )
+    graph = gathered(onnx.load(tmp_path / "m.onnx", load_external_data=False), tmp_path)
+    assert is_external(graph.initializer[0])
+    np.testing.assert_array_equal(numpy_helper.to_array(graph.node[0].attribute[0].t), numbers(SIDE, SIDE, seed=1))
+
+
 def test_a_body_without_large_constants_stays_as_it_is() -> None:
     small = numpy_helper.from_array(np.zeros(SMALL // 4, np.float32), "w")
     constant = node("Constant", [], "k", value=numpy_helper.from_array(np.float32(1), ""))

@@ -151,7 +151,7 @@ def all_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
     """Every constant of a model: of the main graph, of bodies and of functions; of a sparse one values and places."""
     yield from of_graph(model.graph)
     for function in model.functions:
-        yield from _of_nodes(function.node)
+        yield from of_nodes(function.node)
 
 
 def of_graph(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
@@ -159,7 +159,7 @@ def of_graph(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
     yield from graph.initializer
     for sparse in graph.sparse_initializer:
         yield from (sparse.values, sparse.indices)
-    yield from _of_nodes(graph.node)
+    yield from of_nodes(graph.node)
 
 
 def bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
@@ -185,7 +185,8 @@ def sparse_of(attribute: onnx.AttributeProto) -> list[onnx.SparseTensorProto]:
     return [attribute.sparse_tensor] if one else list(attribute.sparse_tensors)
 
 
-def _of_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
+def of_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
+    """Every constant in the attributes and bodies of nodes."""
     for node in nodes:
         for attribute in node.attribute:
             if attribute.type not in HOLDERS:

@@ -18,7 +18,7 @@ from pathlib import Path
 import onnx
 from onnx import helper
 
-from edgent.model.constants import bodies, dense, inline, is_small, of_graph
+from edgent.model.constants import bodies, dense, inline, is_small, of_nodes
 from edgent.model.external import is_external
 
 _TYPED = {
@@ -47,9 +47,8 @@ def gather(graph: onnx.GraphProto, source: Path) -> None:
     for node in graph.node:
         for body in bodies(node):
             _lift(body, graph, source, names)
-    large = {tensor.name for tensor in graph.initializer if is_external(tensor) and not is_small(tensor)}
-    for tensor in of_graph(graph):
-        if is_external(tensor) and tensor.name not in large:
+    for tensor in (*filter(is_small, graph.initializer), *of_nodes(graph.node)):
+        if is_external(tensor):
             tensor.CopyFrom(inline(tensor, source))
 
 
