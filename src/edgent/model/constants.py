@@ -66,13 +66,13 @@ def nbytes(tensor: onnx.TensorProto) -> int:
     Raises:
         ModelError: a type that no engine lays out, or a negative dimension.
     """
-    form = _FORMS.get(tensor.data_type)
-    if form is None or min(tensor.dims, default=0) < 0:
+    form, dims = _FORMS.get(tensor.data_type), list(tensor.dims)
+    if form is None or any(dim < 0 for dim in dims):
         raise ModelError(
-            f"constant {tensor.name!r} of type {tensor.data_type} and shape {tuple(tensor.dims)} has no bytes; "
+            f"constant {tensor.name!r} of type {tensor.data_type} and shape {tuple(dims)} has no bytes; "
             "expected numbers of a type of ONNX, and dimensions of 0 or more"
         )
-    return -(-math.prod(map(int, tensor.dims)) * form.bits // 8)
+    return -(-math.prod(dims) * form.bits // 8)
 
 
 def is_text(tensor: onnx.TensorProto) -> bool:
