@@ -74,7 +74,6 @@ def test_a_symbolic_batch_becomes_one_or_what_is_asked(model_file: Path) -> None
     saved(residual(batch="batch"), model_file)
     assert load(model_file).inputs[0].shape == (1, 3, 8, 8)
     assert load(model_file, dims={"batch": 5}).branches[0].outputs[0].shape == (5, 8, 8, 8)
-    assert load(model_file).digest == load(model_file, dims={"batch": 5}).digest
 
 
 def test_shape_computations_are_folded_away(model_file: Path) -> None:

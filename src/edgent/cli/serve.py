@@ -162,8 +162,8 @@ def own_profile(model: Model, engine: Engine) -> Profile:
     Another version may time other codecs.
     """
     from edgent import __version__
+    from edgent.cache import cache_folder, room_for
     from edgent.latency import Profile
-    from edgent.model.weights import cache_folder
     from edgent.runtime.profiler import profile as measure
 
     name = f"{model.digest[:32]}-{engine.name.replace(' ', '-')}-{engine.threads}-{__version__}.json"
@@ -173,13 +173,10 @@ def own_profile(model: Model, engine: Engine) -> Profile:
             return Profile.load(kept)
         except EdgentError:
             kept.unlink()
+    room_for("profiles")  # before the work is done for it
     with show.progress(f"profiling {model.name} once") as progress:
         made = measure(model, engine, progress=progress)
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        made.save(kept)
-    except (OSError, EdgentError) as error:
-        show.warn(f"the profile is measured anew each time, for it cannot be kept: {error}")
+    made.save(kept)
     return made
 
 
@@ -204,7 +201,7 @@ def _load(model: str, edge: str) -> Model:
     if edge and not find(model).exists() and "/" not in model and not model.endswith(".onnx"):
         from edgent.runtime.fetch import fetch_model
 
-        return load(fetch_model(edge, model))
+        return fetch_model(edge, model)
     return load(model)
 
 

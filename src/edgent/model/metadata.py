@@ -65,6 +65,18 @@ class Preprocessing:
             return (1, self.channels, *self.size)
         return (1, *self.size, self.channels)
 
+    def canonical(self) -> dict[str, Any]:
+        """All of it in one form: every default written out, every factor a float, and no zero below zero."""
+        return {
+            "size": list(self.size),
+            "resize": self.resize,
+            "color": self.color,
+            "layout": self.layout,
+            "scale": float(self.scale),
+            "mean": [float(value) + 0.0 for value in self.mean],
+            "std": [float(value) for value in self.std],
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitInfo:
@@ -102,7 +114,7 @@ class Metadata:
             "version": VERSION,
             "exits": exits,
             "labels": list(self.labels),
-            "preprocessing": None if pre is None else {name: getattr(pre, name) for name in pre.__slots__},
+            "preprocessing": None if pre is None else pre.canonical(),
         }
         return json.dumps(document, sort_keys=True)
 

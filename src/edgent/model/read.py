@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
 from onnx import checker
 
 from edgent.errors import ModelError
+from edgent.model import external
 from edgent.model.bounds import check_functions, check_sparse
+from edgent.model.constants import all_tensors, nbytes
 from edgent.model.formats import check_file
 
 _FIRST_OPSET = 6
@@ -29,9 +30,19 @@ def read(path: Path) -> onnx.ModelProto:
     check_functions(path, proto)
     check_sparse(path, proto)
     _check_types(path, proto)
-    _check_external_data(path, proto)
+    outside = [tensor for tensor in all_tensors(proto) if external.is_external(tensor)]
+    external.check(path, [(tensor, nbytes(tensor)) for tensor in outside])
     _check_operators(path, proto)
     return proto
+
+
+def weight_files(path: Path) -> tuple[str, ...]:
+    """The other files that a model's file names for its weights, whether or not they are there.
+
+    Raises:
+        ModelError: no ONNX file, or one that does not say where they are.
+    """
+    return external.locations(all_tensors(_parse(path)))
 
 
 def bind(path: Path, proto: onnx.ModelProto, dims: Mapping[str, int]) -> onnx.ModelProto:
@@ -53,20 +64,6 @@ def bind(path: Path, proto: onnx.ModelProto, dims: Mapping[str, int]) -> onnx.Mo
     proto.ir_version = max(proto.ir_version, 4)  # the first in which an initialiser need not be an input too
     _bind_dimensions(path, proto.graph, dims)
     return proto
-
-
-def all_tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    """Every weight and constant of the main graph."""
-    yield from proto.graph.initializer
-    for node in proto.graph.node:
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.TENSOR:
-                yield attribute.t
-
-
-def is_external(tensor: onnx.TensorProto) -> bool:
-    """Whether the numbers lie in another file."""
-    return bool(tensor.data_location == onnx.TensorProto.EXTERNAL)
 
 
 def _parse(path: Path) -> onnx.ModelProto:
@@ -100,27 +97,6 @@ def _check_types(path: Path, proto: onnx.ModelProto) -> None:
             raise ModelError(f"{path}: tensor {name!r} has type {number}, which ONNX does not know; export it again")
 
 
-def _check_external_data(path: Path, proto: onnx.ModelProto) -> None:
-    folder = path.parent.resolve()
-    for tensor in all_tensors(proto):
-        if not is_external(tensor):
-            continue
-        entries = {entry.key: entry.value for entry in tensor.external_data}
-        location = entries.get("location", "")
-        file = folder / location
-        if not location or Path(location).is_absolute() or not file.resolve().is_relative_to(folder):
-            raise ModelError(
-                f"{path}: weight {tensor.name!r} points outside the model's folder ({location!r}); refused"
-            )
-        if not file.is_file():
-            raise ModelError(f"{path}: external data {location!r} is missing; put it beside the model")
-        if os.stat(file).st_nlink > 1:
-            raise ModelError(f"{path}: external data {location!r} is a hard link, which may leave the folder; copy it")
-        end = int(entries.get("offset") or 0) + int(entries.get("length") or 0)
-        if end > file.stat().st_size:
-            raise ModelError(f"{path}: external data {location!r} ends before weight {tensor.name!r}; copy it again")
-
-
 def _check_operators(path: Path, proto: onnx.ModelProto) -> None:
     try:
         checker.check_model(_without_weights(proto))
@@ -129,15 +105,21 @@ def _check_operators(path: Path, proto: onnx.ModelProto) -> None:
 
 
 def _without_weights(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """What the checker shall see: weights as inputs (it would read or copy them all), and a shape on every output."""
+    """What the checker shall see: weights as inputs (it would read or copy them all), and a shape on every output.
+
+    Those that bodies and attributes keep in other files were checked above, and are seen as if they were empty.
+    """
     bare = onnx.ModelProto()
     bare.CopyFrom(proto)
     bare.ir_version = max(bare.ir_version, 4)
     known = {value.name for value in bare.graph.input}
-    for tensor in bare.graph.initializer:
+    sparse = [(entry.values, entry.dims) for entry in bare.graph.sparse_initializer]
+    for tensor, dims in (*((tensor, tensor.dims) for tensor in bare.graph.initializer), *sparse):
         if tensor.name not in known:
-            bare.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
-    del bare.graph.initializer[:]
+            bare.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, dims))
+    del bare.graph.initializer[:], bare.graph.sparse_initializer[:]
+    for tensor in filter(external.is_external, all_tensors(bare)):
+        tensor.CopyFrom(onnx.TensorProto(name=tensor.name, dims=[0], data_type=tensor.data_type, raw_data=b""))
     for value in (*bare.graph.input, *bare.graph.output):
         if value.type.HasField("tensor_type"):
             value.type.tensor_type.shape.SetInParent()
@@ -146,6 +128,7 @@ def _without_weights(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 def _drop_initialisers_from_inputs(graph: onnx.GraphProto) -> None:
     constant = {tensor.name for tensor in graph.initializer}
+    constant |= {sparse.values.name for sparse in graph.sparse_initializer}
     inputs = [value for value in graph.input if value.name not in constant]
     del graph.input[:]
     graph.input.extend(inputs)
