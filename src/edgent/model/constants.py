@@ -72,7 +72,8 @@ def nbytes(tensor: onnx.TensorProto) -> int:
             f"constant {tensor.name!r} of type {tensor.data_type} and shape {tuple(dims)} has no bytes; "
             "expected numbers of a type of ONNX, and dimensions of 0 or more"
         )
-    return -(-math.prod(dims) * form.bits // 8)
+    bits: int = math.prod(dims) * form.bits
+    return -(-bits // 8)
 
 
 def is_text(tensor: onnx.TensorProto) -> bool:

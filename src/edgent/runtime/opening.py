@@ -20,11 +20,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from edgent.cache import cache_folder
 from edgent.errors import EdgentError, ModelError
 from edgent.model import SHIPPED, Model
 from edgent.model import model as models
 from edgent.model.formats import check_file
-from edgent.model.weights import cache_folder
 from edgent.units import format_bytes
 
 OUT_OF_MEMORY = -3

@@ -19,9 +19,9 @@ import onnx
 
 from edgent.errors import EdgentError
 from edgent.model import Model, Tensor, load
-from edgent.model.model import files
 from edgent.model.constants import all_tensors
 from edgent.model.external import is_external
+from edgent.model.model import files
 from edgent.model.read import read
 from edgent.runtime.engine import Engine, Feeds, branch_ends, one_line, zeros
 from edgent.runtime.opening import OUT_OF_MEMORY, Limits, stamp
