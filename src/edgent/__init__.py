@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edgent.codec import Calibration
     from edgent.latency import Profile
-    from edgent.model import Model, load
+    from edgent.model import Model
     from edgent.planning import Configuration, Plan
     from edgent.planning.planner import plan
     from edgent.runtime.answer import Answer
     from edgent.runtime.device import Device
     from edgent.runtime.edge import Edge
+    from edgent.runtime.loading import load
     from edgent.telemetry import Record
 
 __version__ = "0.1.0"
@@ -49,7 +50,7 @@ _HOMES = {
     "Plan": "edgent.planning",
     "Profile": "edgent.latency",
     "Record": "edgent.telemetry",
-    "load": "edgent.model",
+    "load": "edgent.runtime.loading",
     "plan": "edgent.planning.planner",
 }
 

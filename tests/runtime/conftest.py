@@ -5,8 +5,9 @@ import pytest
 
 from edgent.codec import IMAGE_CODECS, TENSOR_CODECS
 from edgent.latency.profile import BranchProfile, CodecTime, Profile, Timing
-from edgent.model import Model, load
+from edgent.model import Model
 from edgent.runtime.edge import Edge
+from edgent.runtime.loading import load
 from edgent.runtime.wire import GrpcChannel
 
 

@@ -11,12 +11,12 @@ import pytest
 from edgent.codec import decode_pixels, encode_image, normalise
 from edgent.errors import EdgeError, InputError, RefusedError
 from edgent.link.slow_start import Window
-from edgent.model import load
 from edgent.planning.plan import STAGES, Configuration
 from edgent.runtime import messages as m
 from edgent.runtime.device import Device
 from edgent.runtime.edge import Edge
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.watch import STALE
 from edgent.testing import FakeEngine, FakeLink
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from edgent.errors import RefusedError
-from edgent.model import load
 from edgent.runtime import messages as m
 from edgent.runtime.edge import Edge
 from edgent.runtime.faults import NotServedError
 from edgent.runtime.fetch import fetch_model
+from edgent.runtime.loading import load
 from edgent.runtime.transport import Streaming
 from edgent.testing import FakeLink
 

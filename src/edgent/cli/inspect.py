@@ -28,7 +28,7 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Layers, exits, cuts and bytes of a model; --verify proves that splitting it is exact."""
-    from edgent.model import load
+    from edgent.runtime.loading import load
 
     most = _most(verify)
     loaded = load(model, dims=parse_dims(dim))

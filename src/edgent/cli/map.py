@@ -44,11 +44,11 @@ def configuration_map(
     as_json: AsJson = False,
 ) -> None:
     """For every bandwidth state, what to run at any deadline of a range (Algorithm 2)."""
-    from edgent.model import load
     from edgent.planning import Candidates
     from edgent.planning.algorithm2 import Recipe, build_map
     from edgent.planning.reward import find_reward
     from edgent.runtime.calibrator import calibration_for
+    from edgent.runtime.loading import load
 
     show.check_output(output)
     recipe = Recipe(

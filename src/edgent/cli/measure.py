@@ -53,7 +53,7 @@ def profile(
         return
     if like is not None:
         raise InputError("--like carries a machine's latency model over: give no MODEL with it")
-    from edgent.model import load
+    from edgent.runtime.loading import load
 
     show.check_output(output)
     loaded = load(model)

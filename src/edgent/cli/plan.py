@@ -47,9 +47,9 @@ def plan(
 ) -> None:
     """The most accurate answer in time: which exit, what runs where, how the crossing tensors are encoded."""
     from edgent.link import TransferModel
-    from edgent.model import load
     from edgent.planning import Candidates, Conditions, Planner
     from edgent.runtime.calibrator import calibration_for
+    from edgent.runtime.loading import load
 
     up = parse_bandwidth(bandwidth)
     down = parse_bandwidth(downlink, "downlink") if downlink else up

@@ -52,8 +52,8 @@ def train(
 
 def _answers(path: Path) -> Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]:
     """The exported file in the product's own engine."""
-    from edgent.model import load
     from edgent.runtime.engine import Engine
+    from edgent.runtime.loading import load
 
     engine = Engine(threads=2)
 

@@ -42,12 +42,12 @@ def replay(
 ) -> None:
     """What each way to choose plans would have given on recorded links; seeded, the same each time."""
     from edgent.latency import Profile
-    from edgent.model import load
     from edgent.planning import Candidates
     from edgent.planning.reward import find_reward
     from edgent.replay import Request
     from edgent.replay import replay as run
     from edgent.runtime.calibrator import calibration_for
+    from edgent.runtime.loading import load
 
     within = parse_duration(deadline, "deadline")
     every = None if interval == BACK_TO_BACK else parse_duration(interval, "interval")

@@ -53,9 +53,9 @@ def serve(
 ) -> None:
     """The edge: answers for its models over the Open Inference Protocol until it is stopped."""
     from edgent.latency import Profile
-    from edgent.model import load
     from edgent.runtime.calibrator import calibration_for
     from edgent.runtime.edge import Edge
+    from edgent.runtime.loading import load
 
     loaded = [load(model) for model in models]
     given = {found.digest: found for found in map(Profile.load, profile or ())}
@@ -189,7 +189,8 @@ def _environment(name: str, states: Path | None, edge: str) -> Environment | Con
 
 
 def _load(model: str, edge: str) -> Model:
-    from edgent.model import find, load
+    from edgent.model import find
+    from edgent.runtime.loading import load
 
     if edge and not find(model).exists() and "/" not in model and not model.endswith(".onnx"):
         from edgent.runtime.fetch import fetch_model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,7 +30,7 @@ class Tensor:
         if self.dtype is None or self.shape is None:
             return None
         size = _ITEM_SIZES[self.dtype] if self.dtype in _ITEM_SIZES else np.dtype(self.dtype).itemsize
-        return None if size is None else int(np.prod(self.shape, dtype=np.int64)) * size
+        return None if size is None else math.prod(self.shape) * size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,14 @@ class Weights:
                 self.tensors[tensor.name] = onnx.TensorProto.FromString(tensor.SerializeToString())
                 graph.initializer[index].CopyFrom(_stub(tensor))
 
+    def put(self, name: str, array: NDArray[np.generic]) -> onnx.TensorProto:
+        """Takes a constant that was computed; returns it as the graph shall hold it."""
+        tensor = numpy_helper.from_array(array, name)
+        if tensor.ByteSize() <= _INLINE:
+            return tensor
+        self.tensors[name] = tensor
+        return _stub(tensor)
+
     def array(self, tensor: onnx.TensorProto) -> NDArray[np.generic]:
         """The numbers of a constant of the graph, wherever they are."""
         return _array(self.tensors.get(tensor.name, tensor), self.source)

@@ -23,6 +23,16 @@ from edgent.runtime.nodes import node_times
 Array = NDArray[Any]
 Feeds = Mapping[str, Array]
 
+# The engine's names for types that numpy calls otherwise.
+_DTYPES = {
+    "float": "float32",
+    "double": "float64",
+    "float8e4m3fn": "float8_e4m3fn",
+    "float8e4m3fnuz": "float8_e4m3fnuz",
+    "float8e5m2": "float8_e5m2",
+    "float8e5m2fnuz": "float8_e5m2fnuz",
+}
+
 _FATAL = 4  # ONNX Runtime's log severity: its errors are raised, so they need not be printed as well
 
 
@@ -139,6 +149,49 @@ class Engine:
     @staticmethod
     def _dims(model: Model) -> str:
         return " ".join(str(tensor.shape) for tensor in model.inputs)
+
+
+def compute(graph: bytes, feeds: Feeds) -> dict[str, Array]:
+    """The outputs of a graph without optimisations: each node by its own kernel, on one thread.
+
+    Raises:
+        EdgentError: the engine does not take the graph, or fails.
+    """
+    session = _plain(graph)
+    names = [output.name for output in session.get_outputs()]
+    try:
+        return dict(zip(names, session.run(names, dict(feeds)), strict=True))
+    except Exception as error:  # as above
+        raise EdgentError(f"ONNX Runtime failed: {one_line(error)}") from error
+
+
+def describe(graph: bytes) -> dict[str, Tensor]:
+    """Type and shape of each output of a graph, as the engine infers them.
+
+    Raises:
+        EdgentError: the engine does not take the graph.
+    """
+    return {output.name: _tensor(output) for output in _plain(graph).get_outputs()}
+
+
+def _plain(graph: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.enable_cpu_mem_arena = False  # it would keep what it gives back
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = _FATAL
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # as above
+        raise EdgentError(f"ONNX Runtime does not take the graph: {one_line(error)}") from error
+
+
+def _tensor(output: Any) -> Tensor:
+    """What the engine says of an output: "tensor(float)" and a shape in which a name or None is unknown."""
+    kind = output.type.removeprefix("tensor(").removesuffix(")")
+    dtype = _DTYPES.get(kind, kind) if output.type.startswith("tensor(") else None
+    known = dtype is not None and all(isinstance(size, int) and size >= 0 for size in output.shape)
+    return Tensor(name=output.name, dtype=dtype, shape=tuple(output.shape) if known else None)
 
 
 def zeros(tensors: Sequence[Tensor]) -> dict[str, Array]:

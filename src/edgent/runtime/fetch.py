@@ -56,7 +56,7 @@ def _fetch(remote: RemoteEdge, edge: str, name: str, cache: Path) -> Path:
 
 def _keep(files: dict[str, bytes], digest: str, folder: Path) -> None:
     """Writes all files, looks whether they are the model, and only then puts them in place."""
-    from edgent.model import load  # onnx, only when a model is read
+    from edgent.runtime.loading import load  # onnx, only when a model is read
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".fetching-"))

@@ -20,8 +20,9 @@ from edgent.codec import (
     round_trip,
 )
 from edgent.errors import InputError, ModelError
-from edgent.model import Model, Preprocessing, load
+from edgent.model import Model, Preprocessing
 from edgent.runtime.engine import Array, Engine
+from edgent.runtime.loading import load
 
 if TYPE_CHECKING:
     from edgent.datasets import Images
