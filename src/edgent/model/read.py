@@ -167,8 +167,8 @@ def _check_numbers(path: Path, names: Sequence[str], dims: Mapping[str, int]) ->
         if name not in names:
             known = ", ".join(dict.fromkeys(names)) or "none"
             raise ModelError(f"{path}: no input has a free dimension {name!r}; those that can have a number: {known}")
-        if number < 1:
-            raise ModelError(f"{path}: dimension {name!r} is {number}, expected a positive number")
+        if number < 0:
+            raise ModelError(f"{path}: dimension {name!r} cannot be {number}; give it the size that the inputs have")
 
 
 def _line(error: Exception) -> str:

@@ -6,6 +6,7 @@ the model refuses the piece, or forgets the shapes that follow.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -19,6 +20,10 @@ from edgent.model.values import Tensor
 
 STANDARD = {"", "ai.onnx"}
 """The two names of ONNX's own domain."""
+
+_FOLLOWED = {"Add", "Cast", "Concat", "Gather", "Mul", "Size", "Slice", "Squeeze", "Sub", "Unsqueeze"}
+_MOST_FOLLOWED = 2**18  # numbers; they take some 20 MB
+_MOST_RANK = 64
 
 
 class Interpreter(Protocol):
@@ -104,7 +109,8 @@ def subgraph_reads(node: onnx.NodeProto) -> list[str]:
 
 def _inferred(proto: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
     try:
-        graph = shape_inference.infer_shapes(_without_body_shapes(proto), data_prop=True).graph
+        bare = _without_body_shapes(proto)
+        graph = shape_inference.infer_shapes(bare, data_prop=_are_few(proto.graph)).graph
     except Exception as error:
         raise ModelError(f"the shapes in this model contradict each other: {str(error).strip()[:160]}") from error
     values = {value.name: value for value in (*graph.output, *graph.value_info, *graph.input)}
@@ -113,6 +119,23 @@ def _inferred(proto: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
             if name:
                 values.setdefault(name, onnx.ValueInfoProto(name=name))
     return values
+
+
+def _are_few(graph: onnx.GraphProto) -> bool:
+    """Whether inference may follow the numbers of shapes through the graph: it holds each, and Concat doubles them."""
+    counts = {t.name: math.prod(t.dims) for t in graph.initializer if t.data_location != onnx.TensorProto.EXTERNAL}
+    total = 0
+    for node in all_nodes(graph):
+        if node.op_type in ("Constant", "Shape"):
+            count = node.ByteSize() + _MOST_RANK
+        elif node.op_type in _FOLLOWED:
+            read = [counts.get(name, 0) for name in node.input]
+            count = sum(read) if node.op_type == "Concat" else max(read, default=0)
+        else:
+            continue
+        counts.update(dict.fromkeys(node.output, count))
+        total += count
+    return total <= _MOST_FOLLOWED
 
 
 def _without_body_shapes(proto: onnx.ModelProto) -> onnx.ModelProto:

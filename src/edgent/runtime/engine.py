@@ -187,10 +187,13 @@ def _plain(graph: bytes) -> onnxruntime.InferenceSession:
 
 
 def _tensor(output: Any) -> Tensor:
-    """What the engine says of an output: "tensor(float)" and a shape in which a name or None is unknown."""
+    """What the engine says of an output: "tensor(float)" and a shape in which a name or None is unknown.
+
+    An empty shape is a number's, or nobody knows even how many dimensions there are: the engine does not tell which.
+    """
     kind = output.type.removeprefix("tensor(").removesuffix(")")
     dtype = _DTYPES.get(kind, kind) if output.type.startswith("tensor(") else None
-    known = dtype is not None and all(isinstance(size, int) and size >= 0 for size in output.shape)
+    known = dtype is not None and output.shape and all(isinstance(size, int) and size >= 0 for size in output.shape)
     return Tensor(name=output.name, dtype=dtype, shape=tuple(output.shape) if known else None)
 
 
