@@ -62,9 +62,9 @@ def fold(proto: onnx.ModelProto, weights: Weights, interpreter: Interpreter) -> 
     """
     forget_declarations(proto.graph)
     _take_constants(proto.graph)
+    weights.take(proto.graph)
     _drop_unused(proto.graph)
     own = {tensor.name: _size(tensor) for tensor in proto.graph.initializer}
-    weights.take(proto.graph)
     values = infer(proto, interpreter)
     for _ in range(_PASSES):
         constants = _Constants(proto, weights, values)
@@ -86,10 +86,8 @@ class _Constants:
     """
 
     def __init__(self, proto: onnx.ModelProto, weights: Weights, values: Mapping[str, onnx.ValueInfoProto]) -> None:
-        self.proto, self.weights = proto, weights
+        self.proto, self.weights, self.values = proto, weights, values
         self.initialisers = {tensor.name: tensor for tensor in proto.graph.initializer}
-        self.tensors = {name: tensor_of(value) for name, value in values.items()}
-        self.tensors |= {name: _tensor(initialiser) for name, initialiser in self.initialisers.items()}
         self.answers = {value.name for value in proto.graph.output}
         self.versions = {entry.domain: entry.version for entry in proto.opset_import}
         self.arrays: dict[str, Array] = {}
@@ -106,7 +104,10 @@ class _Constants:
 
     def wanted(self) -> list[str]:
         """What the nodes that stay read of the others, whose numbers take their place."""
-        gone = self.arrays.keys() | {name for node, _ in self.nodes if not self._stays(node) for name in node.output}
+        computed = [node for node, _ in self.nodes if not self._stays(node)]
+        gone = self.arrays.keys() | {name for node in computed for name in node.output if name}
+        if not gone:
+            return []
         staying = (node for node in self.proto.graph.node if gone.isdisjoint(node.output))
         wanted = gone.intersection(name for node in staying for name in subgraph_reads(node))
         return [name for node in self.proto.graph.node for name in node.output if name in wanted]
@@ -118,28 +119,27 @@ class _Constants:
             Whether anything changed. What the engine refuses stays: it will say so itself when it gets the model.
         """
         made = {**self.arrays, **self._computed(interpreter)}
+        if not made:
+            return False
         graph = self.proto.graph
-        kept = [node for node in graph.node if made.keys().isdisjoint(node.output)]
-        changed = len(kept) < len(graph.node)
-        del graph.node[:]
-        graph.node.extend(kept)
+        _keep_nodes(graph, [node for node in graph.node if made.keys().isdisjoint(node.output)])
         for name in list(made):
             graph.initializer.append(self.weights.put(name, made.pop(name)))
         _drop_unused(graph)
-        return changed
+        return True
 
     def _shape_asked(self, node: onnx.NodeProto) -> Array | None:
         """What a Shape or Size node makes, where the shape is known."""
         is_answer = not self.answers.isdisjoint(node.output)
         if node.op_type not in ("Shape", "Size") or node.domain not in STANDARD or is_answer:
             return None
-        tensor = self.tensors.get(node.input[0])
-        if tensor is None or tensor.shape is None:
+        shape = self._tensor(node.input[0]).shape
+        if shape is None:
             return None
         if node.op_type == "Size":
-            return np.array(math.prod(tensor.shape), dtype=np.int64)
+            return np.array(math.prod(shape), dtype=np.int64)
         limits = {attribute.name: attribute.i for attribute in node.attribute}
-        return np.array(tensor.shape[limits.get("start") : limits.get("end")], dtype=np.int64)
+        return np.array(shape[limits.get("start") : limits.get("end")], dtype=np.int64)
 
     def _cost(self, node: onnx.NodeProto) -> Cost | None:
         """What it costs to compute a node, whose inputs are constant; None where it is not to be computed."""
@@ -148,13 +148,18 @@ class _Constants:
             return None
         if not _is_deterministic(node.op_type, version):
             return None
-        read, made = ([self.tensors[name] for name in side if name] for side in (node.input, node.output))
+        read, made = ([self._tensor(name) for name in side if name] for side in (node.input, node.output))
         return None if _rounds(node, [*read, *made]) else cost_of(node, read, made)
+
+    def _tensor(self, name: str) -> Tensor:
+        if name in self.initialisers:
+            return _tensor(self.initialisers[name])
+        return tensor_of(self.values[name]) if name in self.values else Tensor(name=name, dtype=None, shape=None)
 
     def _stays(self, node: onnx.NodeProto) -> bool:
         """Whether a node is computed only for those behind it, and stays itself: an answer is made by a node."""
         names = [name for name in node.output if name]
-        return any(name in self.answers or self.tensors[name].dtype not in _HANDED_OUT for name in names)
+        return any(name in self.answers or self._tensor(name).dtype not in _HANDED_OUT for name in names)
 
     def _computed(self, interpreter: Interpreter) -> dict[str, Array]:
         names = [name for name in self.wanted() if name not in self.arrays]
@@ -180,7 +185,7 @@ class _Constants:
                 graph.initializer.append(numpy_helper.from_array(self.arrays[name], name))
             elif name not in self.weights.tensors:
                 graph.initializer.append(self.initialisers[name])
-            elif self.tensors[name].dtype in _HANDED_OUT:
+            elif self._tensor(name).dtype in _HANDED_OUT:
                 tensor = self.initialisers[name]
                 graph.input.append(onnx.helper.make_tensor_value_info(name, tensor.data_type, tensor.dims))
                 feeds[name] = self.weights.array(tensor)
@@ -200,8 +205,7 @@ def _take_constants(graph: onnx.GraphProto) -> None:
             kept.append(node)
         else:
             graph.initializer.append(tensor)
-    del graph.node[:]
-    graph.node.extend(kept)
+    _keep_nodes(graph, kept)
 
 
 def _constant(node: onnx.NodeProto) -> onnx.TensorProto | None:
@@ -260,8 +264,14 @@ def _drop_unused(graph: onnx.GraphProto) -> None:
         if wanted.intersection(node.output):
             wanted.update(subgraph_reads(node))
             kept.append(node)
-    del graph.node[:]
-    graph.node.extend(reversed(kept))
+    _keep_nodes(graph, kept[::-1])
     weights = [tensor for tensor in graph.initializer if tensor.name in wanted]
-    del graph.initializer[:]
-    graph.initializer.extend(weights)
+    if len(weights) < len(graph.initializer):
+        del graph.initializer[:]
+        graph.initializer.extend(weights)
+
+
+def _keep_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
+    if len(nodes) < len(graph.node):  # a node with a body is costly to copy
+        del graph.node[:]
+        graph.node.extend(nodes)

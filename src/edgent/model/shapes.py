@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -73,6 +74,7 @@ def tensor_of(value: onnx.ValueInfoProto) -> Tensor:
     return Tensor(name=value.name, dtype=dtype_name(kind.elem_type), shape=shape)
 
 
+@cache
 def dtype_name(elem_type: int) -> str:
     """Numpy's name for a type of ONNX."""
     if elem_type == onnx.TensorProto.STRING:
@@ -83,9 +85,10 @@ def dtype_name(elem_type: int) -> str:
 def bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
     """The graphs inside a node: those of If, Loop and Scan."""
     for attribute in node.attribute:
-        if attribute.HasField("g"):
+        if attribute.type == onnx.AttributeProto.GRAPH:
             yield attribute.g
-        yield from attribute.graphs
+        elif attribute.type == onnx.AttributeProto.GRAPHS:
+            yield from attribute.graphs
 
 
 def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
