@@ -19,6 +19,7 @@ from edgent.errors import EdgentError, ModelError
 from edgent.model import Branch, Model, Segment, Tensor
 from edgent.model.optimised import named, node_layers
 from edgent.runtime.nodes import node_times
+from edgent.runtime.tensors import in_native_order
 
 Array = NDArray[Any]
 Feeds = Mapping[str, Array]
@@ -51,8 +52,9 @@ class Session:
             InputError: a tensor is missing, or its type or shape is not what the segment takes.
             EdgentError: the engine failed.
         """
+        native = {name: in_native_order(array) for name, array in feeds.items()}
         try:
-            return dict(zip(self._asked, self._session.run(self._asked, dict(feeds)), strict=True))
+            return dict(zip(self._asked, self._session.run(self._asked, native), strict=True))
         except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
             raise EdgentError(f"{self.segment!r} failed in ONNX Runtime: {one_line(error)}") from error
 
@@ -178,6 +180,7 @@ def _plain(graph: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.enable_cpu_mem_arena = False  # it would keep what it gives back
+    options.add_session_config_entry("session.disable_prepacking", "1")  # kernels that fold do not; it rounds otherwise
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = _FATAL
     try:
