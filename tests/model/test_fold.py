@@ -221,6 +221,13 @@ def test_operators_of_other_domains_are_not_computed(model_file: Path) -> None:
     assert same(whole(path, X), plain(path, X))
 
 
+def test_the_standard_domain_by_its_long_name(model_file: Path) -> None:
+    g = Graph()
+    proto = ends_in(g, g.node("Neg", g.constant(floats(3))))
+    proto.opset_import[0].domain = "ai.onnx"
+    assert operators(saved(proto, model_file)) == ["Identity", "Relu"]
+
+
 SHAPES: dict[str, Make] = {
     "all": lambda g: g.node("Shape", "x"),
     "from the second": lambda g: g.node("Shape", "x", start=1),

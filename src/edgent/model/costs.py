@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import onnx
 
-from edgent.model.shapes import STANDARD
 from edgent.model.values import Branch, Layer
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ class _Reader:
 
 def flops(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
     """Arithmetic operations of a node, by the shapes of what it reads and of its first output."""
-    count = _FLOPS.get(node.op_type) if node.domain in STANDARD else None
+    count = _FLOPS.get(node.op_type) if not node.domain else None
     if count is not None:
         return count(node, inputs, output)
     return float(math.prod(output)) if node.op_type not in MOVES_ONLY else 0.0
@@ -169,7 +168,7 @@ MOVES_ONLY = {
 
 def _paper_variables(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> tuple[float, ...]:
     """The independent variables of the paper's regressions, one tuple per layer type."""
-    match node.op_type if node.domain in STANDARD else "":
+    match node.op_type if not node.domain else "":
         case "Conv":
             stride = _attribute(node, "strides", [1])[0]
             filters, maps, side = inputs[1][0], inputs[0][1], inputs[1][-1]
@@ -183,7 +182,7 @@ def _paper_variables(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -
 
 
 def _is_depthwise(node: onnx.NodeProto, inputs: list[Shape | None]) -> bool:
-    if node.op_type != "Conv" or node.domain not in STANDARD or not inputs or not inputs[0]:
+    if node.op_type != "Conv" or node.domain or not inputs or not inputs[0]:
         return False
     groups = _attribute(node, "group", 1)
     return bool(groups > 1 and inputs[0][1:2] == (groups,))

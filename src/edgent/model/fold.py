@@ -20,7 +20,6 @@ from edgent.errors import EdgentError
 from edgent.model.budget import MOST_BYTES, Cost, check, cost_of
 from edgent.model.costs import MOVES_ONLY
 from edgent.model.shapes import (
-    STANDARD,
     Interpreter,
     bodies,
     dtype_name,
@@ -89,7 +88,7 @@ class _Constants:
         self.proto, self.weights, self.values = proto, weights, values
         self.initialisers = {tensor.name: tensor for tensor in proto.graph.initializer}
         self.answers = {value.name for value in proto.graph.output}
-        self.versions = {entry.domain: entry.version for entry in proto.opset_import}
+        self.opset = max((entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")), default=0)
         self.arrays: dict[str, Array] = {}
         self.nodes: list[tuple[onnx.NodeProto, Cost]] = []
         known = {"", *self.initialisers}
@@ -131,7 +130,7 @@ class _Constants:
     def _shape_asked(self, node: onnx.NodeProto) -> Array | None:
         """What a Shape or Size node makes, where the shape is known."""
         is_answer = not self.answers.isdisjoint(node.output)
-        if node.op_type not in ("Shape", "Size") or node.domain not in STANDARD or is_answer:
+        if node.op_type not in ("Shape", "Size") or node.domain or is_answer:
             return None
         shape = self._tensor(node.input[0]).shape
         if shape is None:
@@ -143,10 +142,9 @@ class _Constants:
 
     def _cost(self, node: onnx.NodeProto) -> Cost | None:
         """What it costs to compute a node, whose inputs are constant; None where it is not to be computed."""
-        version = self.versions.get("", self.versions.get("ai.onnx", 1))
-        if node.domain not in STANDARD or node.op_type in _KEEP or _trains(node) or any(True for _ in bodies(node)):
+        if node.domain or node.op_type in _KEEP or _trains(node) or any(True for _ in bodies(node)):
             return None
-        if not _is_deterministic(node.op_type, version):
+        if not _is_deterministic(node.op_type, self.opset):
             return None
         read, made = ([self._tensor(name) for name in side if name] for side in (node.input, node.output))
         return None if _rounds(node, [*read, *made]) else cost_of(node, read, made)
@@ -199,7 +197,7 @@ def _take_constants(graph: onnx.GraphProto) -> None:
     answers = {value.name for value in graph.output}
     kept = []
     for node in graph.node:
-        is_constant = node.op_type == "Constant" and node.domain in STANDARD and node.output[0] not in answers
+        is_constant = node.op_type == "Constant" and not node.domain and node.output[0] not in answers
         tensor = _constant(node) if is_constant else None
         if tensor is None:
             kept.append(node)

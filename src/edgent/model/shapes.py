@@ -19,9 +19,6 @@ from onnx import shape_inference
 from edgent.errors import EdgentError, ModelError
 from edgent.model.values import Tensor
 
-STANDARD = {"", "ai.onnx"}
-"""The two names of ONNX's own domain."""
-
 _FOLLOWED = {"Add", "Cast", "Concat", "Gather", "Mul", "Size", "Slice", "Squeeze", "Sub", "Unsqueeze"}
 _MOST_FOLLOWED = 2**18  # numbers; they take some 20 MB
 _MOST_RANK = 64
@@ -38,10 +35,11 @@ class Interpreter(Protocol):
 
 
 def forget_declarations(graph: onnx.GraphProto) -> None:
-    """Drops what a file says of its intermediate values and of its outputs."""
-    del graph.value_info[:]
+    """Drops what a file says of its outputs, and of intermediate values, also in bodies."""
     for value in graph.output:
         value.ClearField("type")
+    for each in (graph, *_all_bodies(graph)):
+        del each.value_info[:]
 
 
 def infer(proto: onnx.ModelProto, interpreter: Interpreter) -> dict[str, onnx.ValueInfoProto]:
@@ -57,7 +55,7 @@ def infer(proto: onnx.ModelProto, interpreter: Interpreter) -> dict[str, onnx.Va
     values = _inferred(proto)
     asked = {value.name for value in proto.graph.value_info}
     unknown = [name for name in values if name not in asked and tensor_of(values[name]).shape is None]
-    if unknown and any(node.domain not in STANDARD for node in all_nodes(proto.graph)):
+    if unknown and any(node.domain for node in all_nodes(proto.graph)):
         proto.graph.value_info.extend(_described(proto, unknown, interpreter))
         values = _inferred(proto)
     return values
@@ -110,6 +108,10 @@ def subgraph_reads(node: onnx.NodeProto) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def _all_bodies(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    return (body for node in all_nodes(graph) for body in bodies(node))
+
+
 def _inferred(proto: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
     try:
         bare = _without_body_shapes(proto)
@@ -142,13 +144,12 @@ def _are_few(graph: onnx.GraphProto) -> bool:
 
 
 def _without_body_shapes(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy for inference, where there are bodies: to run them, an engine may need what they declare."""
-    if not any(True for node in proto.graph.node for _ in bodies(node)):
+    """A copy for inference, where there are bodies: to run them, an engine needs the shapes that Scan declares."""
+    if not any(True for _ in _all_bodies(proto.graph)):
         return proto
     bare = onnx.ModelProto()
     bare.CopyFrom(proto)
-    for body in (body for node in all_nodes(bare.graph) for body in bodies(node)):
-        del body.value_info[:]
+    for body in _all_bodies(bare.graph):
         for value in (*body.input, *body.output):
             if value.type.HasField("tensor_type"):
                 value.type.tensor_type.ClearField("shape")
