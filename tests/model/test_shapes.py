@@ -141,7 +141,7 @@ def test_the_engine_is_asked_for_what_is_unknown_and_gets_no_large_numbers(model
     says = Says(Tensor(name="fusedmatmul0", dtype="float32", shape=(1, 3, 8, 800)))
     model = told(saved(foreign(numbers=800), model_file), says)
     (asked,) = says.asked
-    assert sorted(output.name for output in asked.output) == ["fusedmatmul0", "relu4", "reshape3"]
+    assert sorted(output.name for output in asked.output) == ["fusedmatmul0", "relu4", "reshape3", "shape1"]
     assert [(value.name, len(value.type.tensor_type.shape.dim)) for value in asked.input] == [("x", 4), ("w0", 2)]
     assert [tensor.name for tensor in asked.initializer] == ["w1"]
     assert model.tensors["fusedmatmul0"].shape == (1, 3, 8, 800)
