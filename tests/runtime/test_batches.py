@@ -35,5 +35,5 @@ def renamed(folder: Path, batch: str | int | None) -> Path:
 def test_how_many_images_a_run_takes(batch: str | int | None, images: int, tmp_path: Path) -> None:
     path = renamed(tmp_path, batch)
     labels = load(path).metadata.labels
-    pictures = Images(np.zeros((2, 32, 32, 3), np.uint8), np.zeros(2, np.int64), labels)
+    pictures = Images(pixels=np.zeros((2, 32, 32, 3), np.uint8), labels=np.zeros(2, np.int64), class_names=labels)
     assert Bench(path, Engine(), pictures).batch == images
