@@ -57,7 +57,7 @@ from edgent.lab.machines import DeviceProcess, DeviceSettings, ServerProcess
 from edgent.lab.runs import Measured, Setup
 from edgent.latency import Profile
 from edgent.latency.profile import BranchProfile
-from edgent.model import Model, load
+from edgent.model import Model
 from edgent.model.costs import layer_costs
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
@@ -65,6 +65,7 @@ from edgent.planning.plan import RAW
 from edgent.planning.planner import ROOM, Planner
 from edgent.runtime.calibrator import calibration_for
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.profiler import profile
 from edgent.units import BitsPerSecond, Seconds, format_bandwidth, format_duration
 

@@ -32,7 +32,7 @@ def test_a_device_imports_nothing_heavy() -> None:
 import sys
 import numpy as np
 import edgent
-from edgent.model import load
+from edgent.runtime.loading import load
 from edgent.runtime.device import Device
 from edgent.planning import Configuration
 with Device(load("b-alexnet"), deadline=1.0) as device:

@@ -10,7 +10,7 @@ from edgent.errors import EdgentError
 from edgent.lab.emulation import find_device
 from edgent.lab.hidden import hidden_device
 from edgent.lab.machines import DeviceProcess, DeviceSettings
-from edgent.model import load
+from edgent.runtime.loading import load
 from lab.figures.made import host
 
 

@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 from edgent.cli import app
 from edgent.errors import InputError
 from edgent.latency import Profile
-from edgent.model import load
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.profiler import profile
 
 

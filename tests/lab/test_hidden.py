@@ -11,8 +11,9 @@ from edgent.lab.emulation import emulated_profile, find_device
 from edgent.lab.hidden import HiddenDevice, hidden_device, hidden_table, profiled
 from edgent.latency import Profile
 from edgent.latency.profile import BranchProfile, CodecTime, Timing
-from edgent.model import Model, load
+from edgent.model import Model
 from edgent.runtime.device import Device
+from edgent.runtime.loading import load
 from edgent.runtime.verify import random_feeds
 from edgent.testing import ManualClock
 from edgent.units import Seconds, format_duration

@@ -13,8 +13,9 @@ import pytest
 from edgent.codec import encode_image, normalise
 from edgent.errors import EdgeError, InputError
 from edgent.lab.rival import Classifier, Rival, RivalServer, preprocessing_of
-from edgent.model import Model, load
+from edgent.model import Model
 from edgent.model.model import SHIPPED
+from edgent.runtime.loading import load
 from edgent.units import Seconds
 
 

@@ -10,8 +10,8 @@ import pytest
 from onnx import helper
 
 from edgent.errors import ModelError
-from edgent.model import load
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from graphs import Graph, residual, saved
 
 

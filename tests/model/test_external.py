@@ -13,10 +13,10 @@ from onnx import TensorProto
 
 from constant_kinds import a_constant_node, a_loop, bodies_of_an_if, sparse_by_coordinates
 from edgent.errors import InputError, ModelError
-from edgent.model import load
 from edgent.model.constants import all_tensors
 from edgent.model.external import locations
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.verify import random_feeds
 from graphs import residual, saved
 

@@ -17,8 +17,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from constant_kinds import KINDS, SIDE, body, matrix, node, numbers, sparse_matrix, value
 from constant_kinds import model as graph_of
-from edgent.model import Model, load
+from edgent.model import Model
 from edgent.model.metadata import KEY
+from edgent.runtime.loading import load
 from graphs import residual, saved
 
 Change = Callable[[onnx.ModelProto], object]

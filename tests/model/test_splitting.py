@@ -10,8 +10,8 @@ import onnxruntime
 import pytest
 from onnx import helper
 
-from edgent.model import load
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.verify import random_feeds, relative_difference, run_pieces, verify
 from graphs import GRAPHS, residual, saved, several
 

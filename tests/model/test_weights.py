@@ -14,9 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 from constant_kinds import SIDE, matrix, node, numbers
 from constant_kinds import model as graph_of
 from edgent.errors import InputError, ModelError
-from edgent.model import Model, load
+from edgent.model import Model
 from edgent.model.weights import FILE, Weights
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from graphs import residual, saved
 
 

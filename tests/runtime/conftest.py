@@ -5,9 +5,10 @@ import pytest
 
 from edgent.codec import IMAGE_CODECS, TENSOR_CODECS
 from edgent.latency.profile import BranchProfile, CodecTime, Profile, Timing
-from edgent.model import Model, load
+from edgent.model import Model
 from edgent.runtime.device import Device
 from edgent.runtime.edge import Edge
+from edgent.runtime.loading import load
 from edgent.runtime.wire import GrpcChannel
 from edgent.testing import FakeLink, ManualClock
 

@@ -9,13 +9,13 @@ from edgent.codec import decode_pixels, encode_image, normalise
 from edgent.errors import EdgeError, InputError, RefusedError
 from edgent.lab.emulation import Emulated
 from edgent.link.slow_start import Window
-from edgent.model import load
 from edgent.planning.plan import STAGES, Configuration
 from edgent.planning.planner import ROOM
 from edgent.runtime import messages as m
 from edgent.runtime.device import Device
 from edgent.runtime.edge import Edge
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.watch import RETRY, STALE
 from edgent.testing import FakeEngine
 

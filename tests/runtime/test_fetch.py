@@ -12,12 +12,13 @@ import pytest
 
 from constant_kinds import bodies_of_an_if
 from edgent.errors import EdgeError, RefusedError
-from edgent.model import Model, load
+from edgent.model import Model
 from edgent.runtime import messages as m
 from edgent.runtime.edge import Edge
 from edgent.runtime.engine import Engine
 from edgent.runtime.faults import NotServedError
 from edgent.runtime.fetch import fetch_model
+from edgent.runtime.loading import load
 from edgent.runtime.transport import Streaming
 from edgent.testing import FakeLink
 from graphs import dense, residual, saved

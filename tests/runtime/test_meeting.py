@@ -10,10 +10,11 @@ import onnx
 import pytest
 
 from edgent.errors import RefusedError
-from edgent.model import Model, load
+from edgent.model import Model
 from edgent.model.metadata import KEY
 from edgent.runtime import messages as m
 from edgent.runtime.edge import Edge
+from edgent.runtime.loading import load
 from edgent.runtime.meeting import Meeting
 from edgent.runtime.remote import RemoteEdge
 from edgent.runtime.transport import Streaming

@@ -18,11 +18,11 @@ from edgent.cli.profiles import read_profile
 from edgent.errors import InputError
 from edgent.latency.compare import compared
 from edgent.latency.machinefile import MachineModel
-from edgent.model import load
 from edgent.model.kernels import kernels
 from edgent.model.specimens import specimen
 from edgent.runtime.checkpoint import Checkpoint
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.machine import load_profile, sweep_machine
 from edgent.runtime.profiler import profile
 from edgent.runtime.sweep import Bench, Timed, samples, sweep

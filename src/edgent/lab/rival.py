@@ -28,8 +28,9 @@ from edgent.codec import decode_pixels, encode_image, fit, normalise
 from edgent.errors import EdgeError, EdgentError, InputError
 from edgent.lab.frames import LENGTH_BYTES, receive_frame, send_frame
 from edgent.latency import Profile
-from edgent.model import Model, Preprocessing, load
+from edgent.model import Model, Preprocessing
 from edgent.runtime.clock import Clock, MonotonicClock
+from edgent.runtime.loading import load
 from edgent.runtime.pace import OwnPace, Pace
 from edgent.units import Seconds
 

@@ -13,10 +13,11 @@ from edgent.model import external, identity
 from edgent.model.bounds import check_sizes
 from edgent.model.bundle import join, prefix_of
 from edgent.model.constants import all_tensors
-from edgent.model.fold import fold, subgraph_reads, tensor_of
+from edgent.model.fold import fold
 from edgent.model.gather import gather
 from edgent.model.metadata import ExitInfo, Metadata, metadata_of
 from edgent.model.read import bind, read
+from edgent.model.shapes import Interpreter, subgraph_reads, tensor_of
 from edgent.model.values import Branch, Layer, Tensor, tensors_by_name
 from edgent.model.weights import Weights
 from edgent.text import readable
@@ -57,6 +58,7 @@ class Model:
         inputs: the tensors of one request, every dimension a number.
         branches: one per exit, earliest first.
         metadata: what the file says of its exits, labels and pre-processing.
+        dims: the number of every dimension that is free in the file, by name (see `bind` of `edgent.model.read`).
     """
 
     name: str
@@ -67,6 +69,7 @@ class Model:
     inputs: tuple[Tensor, ...]
     branches: tuple[Branch, ...]
     metadata: Metadata
+    dims: Mapping[str, int] = field(hash=False)
     proto: onnx.ModelProto = field(hash=False, compare=False)
     tensors: Mapping[str, Tensor] = field(hash=False, compare=False)
     values: Mapping[str, onnx.ValueInfoProto] = field(hash=False, compare=False)
@@ -127,12 +130,13 @@ class Model:
         return nodes[::-1], constants
 
 
-def load(model: str | Path, *, dims: Mapping[str, int] | None = None) -> Model:
-    """Opens a model by name or file.
+def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int] | None = None) -> Model:
+    """Opens a model by name or file; `edgent.load` does it with the product's own engine.
 
     Args:
         model: the name of a shipped model ("b-alexnet"), or the path of an ONNX file; several with "+" between them
             are a bundle (see `edgent.model.bundle`), named after all of them.
+        interpreter: the engine: computes constants, and knows types and shapes that ONNX does not.
         dims: numbers for free dimensions. A free leading dimension is the batch and becomes 1.
 
     Raises:
@@ -144,12 +148,12 @@ def load(model: str | Path, *, dims: Mapping[str, int] | None = None) -> Model:
     source, beside = path.parent.absolute(), external.locations(all_tensors(proto))
     weights = Weights(source, identity.hashes(proto.graph.initializer, source))
     contents = identity.contents(proto, weights.hashes, source)
-    bound = bind(path, proto, dims or {})
+    bound, numbers = bind(path, proto, dims or {})
     metadata = metadata_of(bound)
     exits = _exits(bound.graph, metadata)
     digest = identity.digest(contents, bound.graph.input, [entry.outputs for entry in exits], metadata.preprocessing)
     gather(bound.graph, source)
-    values = fold(bound, weights)
+    values = fold(bound, weights, interpreter)
     tensors = {name: tensor_of(value) for name, value in values.items()}
     check_sizes(tensors.values())
     inputs = tuple(tensors[value.name] for value in bound.graph.input)
@@ -162,6 +166,7 @@ def load(model: str | Path, *, dims: Mapping[str, int] | None = None) -> Model:
         inputs=inputs,
         branches=_branches(bound.graph, tensors, exits, inputs),
         metadata=metadata,
+        dims=numbers,
         proto=bound,
         tensors=tensors,
         values=values,

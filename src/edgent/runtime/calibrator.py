@@ -23,9 +23,10 @@ from edgent.codec import (
     is_lossless,
 )
 from edgent.errors import InputError
-from edgent.model import SHIPPED, Model, load
+from edgent.model import SHIPPED, Model
 from edgent.model.bundle import prefix_of
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.scoring import Bench, Crossing, Right, Rows
 from edgent.runtime.timing import Progress
 
