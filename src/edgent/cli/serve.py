@@ -119,9 +119,10 @@ def run(
     show.check_output(records)
     plans_by = _environment(environment, states, edge)
     files = input_files(inputs)
+    measured = Profile.load(profile) if profile else None
     loaded = _load(model, edge)
     runner = make_engine(engine, threads)
-    here = Profile.load(profile) if profile else own_profile(loaded, runner)
+    here = measured or own_profile(loaded, runner)
     notice_other_engine(here, runner)
     board = stand_in(emulate, loaded, here, hidden_seed) if emulate else None
     pace = board.pace(step) if board else None
