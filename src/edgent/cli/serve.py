@@ -121,6 +121,7 @@ def run(
     files = input_files(inputs)
     measured = Profile.load(profile) if profile else None
     loaded = _load(model, edge)
+    sizes = calibration_for(loaded, calibration)
     runner = make_engine(engine, threads)
     here = measured or own_profile(loaded, runner)
     notice_other_engine(here, runner)
@@ -133,7 +134,7 @@ def run(
         device_profile=board.profile if board else here,
         host_profile=board.table if board else None,
         pace=pace,
-        calibration=calibration_for(loaded, calibration),
+        calibration=sizes,
         bandwidth=up,
         downlink=down,
         round_trip=delay,
