@@ -122,9 +122,11 @@ def run(
     show.check_output(records)
     plans_by = _environment(environment, states, edge)
     files = input_files(inputs)
+    measured = Profile.load(profile) if profile else None
     loaded = _load(model, edge)
+    sizes = calibration_for(loaded, calibration)
     runner = make_engine(engine, threads)
-    here = Profile.load(profile) if profile else own_profile(loaded, runner)
+    here = measured or own_profile(loaded, runner)
     notice_other_engine(here, runner)
     board = stand_in(emulate, loaded, here, hidden_seed) if emulate else None
     pace = board.pace(step) if board else None
@@ -135,7 +137,7 @@ def run(
         device_profile=board.profile if board else here,
         host_profile=board.table if board else None,
         pace=pace,
-        calibration=calibration_for(loaded, calibration),
+        calibration=sizes,
         bandwidth=up,
         downlink=down,
         round_trip=delay,
