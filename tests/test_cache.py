@@ -211,6 +211,28 @@ def test_the_bound_is_a_tenth_of_the_disk_or_four_gigabytes(empty_cache: Path) -
     assert not empty_cache.exists()
 
 
+def test_on_a_small_disk_the_bound_is_a_tenth_of_it(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = os.statvfs(empty_cache.parent.parent)
+    monkeypatch.setattr(cache, "MOST_BYTES", 1 << 62)
+    assert cache.bound() == disk.f_blocks * disk.f_frsize // 10
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_the_folder_after(
+    empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[str, bool]] = []
+    really = os.fsync
+
+    def fsync(handle: int) -> None:
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        synced.append((path.name, (empty_cache / "weights" / "name" / "file").exists()))
+        really(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    entry()
+    assert synced == [("file", False), ("name", True), ("weights", True)]
+
+
 def test_what_lay_unused_longest_goes_first(empty_cache: Path) -> None:
     for name, used_at, kind in (("b", 200.0, "weights"), ("a", 100.0, "models"), ("c", 300.0, "models")):
         filled(name, 1000, used_at, kind)

@@ -170,13 +170,21 @@ def test_a_sparse_constant_has_its_values_at_its_places_and_zeros_elsewhere(data
 @pytest.mark.parametrize(
     ("places", "dims"),
     [
-        ([0, 6], [2, 3]), ([-1, 0], [2, 3]), ([0], [2, 3]), ([0, 1, 2], [2, 3]), ([[0, 0], [0, 3]], [2, 3]),
+        ([0, 6], [2, 3]), ([-1, 0], [2, 3]), ([0, 2**62], [2, 3]), (0, [2, 3]), ([[[0]], [[1]]], [2, 3]),
+        ([0], [2, 3]), ([0, 1, 2], [2, 3]), ([[0, 0], [0, 3]], [2, 3]),
         ([[0, 0], [2, 0]], [2, 3]), ([[0, 0], [0, -1]], [2, 3]), ([[0], [1]], [2, 3]), ([[0, 0, 0], [0, 0, 1]], [2, 3]),
     ],
 )  # fmt: skip
 def test_places_outside_are_refused(places: object, dims: list[int]) -> None:
     with pytest.raises(ModelError, match=r"'s' has values outside its shape \(2, 3\)"):
         dense(_sparse(np.ones(2, np.float32), places, dims), NOWHERE)
+
+
+def test_places_of_another_type_are_refused() -> None:
+    sparse = _sparse(np.ones(2, np.float32), [0, 1], [2, 3])
+    sparse.indices.CopyFrom(numpy_helper.from_array(np.array([0, 1], np.int32), "places"))
+    with pytest.raises(ModelError, match="another type than int64"):
+        dense(sparse, NOWHERE)
 
 
 def test_the_last_place_is_inside() -> None:

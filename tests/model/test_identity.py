@@ -15,7 +15,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from constant_kinds import KINDS, SIDE, body, matrix, node, numbers, sparse_matrix, value
+from constant_kinds import KINDS, SIDE, body, matrix, node, sparse_matrix, value
 from constant_kinds import model as graph_of
 from edgent.model import Model
 from edgent.model.metadata import KEY
@@ -393,31 +393,3 @@ def test_shipped_calibrations_are_of_the_shipped_models() -> None:
     for name in ("b-alexnet", "b-alexnet-int8", "b-alexnet-narrow"):
         found = calibration_for(load(name))
         assert found is not None and found.digest == load(name).digest
-
-
-def test_two_bindings_of_one_file_answer_for_themselves(model_file: Path) -> None:
-    """A folded constant depends on both dimensions and has as many bytes in either binding."""
-    import onnxruntime
-
-    from edgent.runtime.engine import Engine
-
-    nodes = [
-        node("Shape", ["x"], "shape"),
-        node("Gather", ["shape", "zero"], "height"),
-        node("Range", ["zero", "height", "one"], "rows"),
-        node("Unsqueeze", ["rows", "last"], "column"),
-        node("Expand", ["column", "shape"], "grid"),
-        node("Cast", ["grid"], "floats", to=TensorProto.FLOAT),
-        node("Add", ["x", "floats"], "y"),
-    ]
-    constants = [numpy_helper.from_array(np.array(n), name) for name, n in (("zero", 0), ("one", 1), ("last", [1]))]
-    graph = helper.make_graph(
-        nodes, "g", [value("x", shape=["height", "width"])], [value("y", shape=["height", "width"])], constants
-    )
-    saved(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), model_file)
-    plain = onnxruntime.InferenceSession(str(model_file))
-    for height, width in ((20, 30), (30, 20), (20, 30), (60, 10)):
-        x = numbers(height, width)
-        model = load(model_file, dims={"height": height, "width": width})
-        (found,) = Engine().session(model, ["x"], ["y"]).run({"x": x}).values()
-        np.testing.assert_array_equal(found, plain.run(None, {"x": x})[0])

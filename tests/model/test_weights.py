@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from constant_kinds import SIDE, matrix, node, numbers
+from constant_kinds import SIDE, matrix, node, numbers, value
 from constant_kinds import model as graph_of
 from edgent.errors import InputError, ModelError
 from edgent.model import Model
@@ -211,3 +212,27 @@ def test_a_session_answers_though_its_file_is_gone(model: Model) -> None:
     x = np.ones((1, SIDE), np.float32)
     np.testing.assert_allclose(session.run({"x": x})["y"], right(x), rtol=1e-4)
     assert answer(model).shape == (1, SIDE) and file.is_file()
+
+
+def test_two_bindings_of_one_file_answer_for_themselves(model_file: Path) -> None:
+    """A folded constant depends on both dimensions and has as many bytes in either binding."""
+    nodes = [
+        node("Shape", ["x"], "shape"),
+        node("Gather", ["shape", "zero"], "height"),
+        node("Range", ["zero", "height", "one"], "rows"),
+        node("Unsqueeze", ["rows", "last"], "column"),
+        node("Expand", ["column", "shape"], "grid"),
+        node("Cast", ["grid"], "floats", to=TensorProto.FLOAT),
+        node("Add", ["x", "floats"], "y"),
+    ]
+    constants = [numpy_helper.from_array(np.array(n), name) for name, n in (("zero", 0), ("one", 1), ("last", [1]))]
+    graph = helper.make_graph(
+        nodes, "g", [value("x", shape=["height", "width"])], [value("y", shape=["height", "width"])], constants
+    )
+    saved(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), model_file)
+    plain = onnxruntime.InferenceSession(str(model_file))
+    for height, width in ((20, 30), (30, 20), (20, 30), (60, 10)):
+        x = numbers(height, width)
+        model = load(model_file, dims={"height": height, "width": width})
+        (found,) = Engine().session(model, ["x"], ["y"]).run({"x": x}).values()
+        np.testing.assert_array_equal(found, plain.run(None, {"x": x})[0])

@@ -98,6 +98,20 @@ def test_files_of_weights_come_with_it(served, empty_cache):
     assert fetched.digest == served.digest and scores(fetched) == scores(served)
 
 
+def test_several_files_of_one_deep_folder_come_with_it(tmp_path, empty_cache):
+    path = tmp_path / "net.onnx"
+    onnx.save(residual(), path, save_as_external_data=True, location="w.bin", size_threshold=0)
+    proto = onnx.load(path, load_external_data=False)
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    for tensor, name in zip(proto.graph.initializer, ("a/b/one", "a/b/two", "a/three"), strict=False):
+        shutil.copy(tmp_path / "w.bin", tmp_path / name)
+        next(e for e in tensor.external_data if e.key == "location").value = name
+    path.write_bytes(proto.SerializeToString())
+    served = load(path)
+    fetched = fetch_model("edge", "net", channel=FakeLink(Edge(served).service.methods()))
+    assert fetched.digest == served.digest and len(kept(empty_cache)) == 5
+
+
 def test_so_do_those_of_bodies(tmp_path, empty_cache):
     path = tmp_path / "net.onnx"
     onnx.save(

@@ -66,7 +66,8 @@ def nbytes(tensor: onnx.TensorProto) -> int:
     Raises:
         ModelError: a type that no engine lays out, or a negative dimension.
     """
-    form, dims = _FORMS.get(tensor.data_type), list(tensor.dims)
+    form = _FORMS.get(tensor.data_type)
+    dims: list[int] = list(tensor.dims)
     if form is None or any(dim < 0 for dim in dims):
         raise ModelError(
             f"constant {tensor.name!r} of type {tensor.data_type} and shape {tuple(dims)} has no bytes; "
@@ -138,7 +139,7 @@ def dense(sparse: onnx.SparseTensorProto, source: Path, most: int = 2**31) -> on
         )
     values = np.frombuffer(b"".join(pieces(sparse.values, source)), np.uint8).reshape(-1, item)
     places = _positions(sparse, source)
-    if places.shape != values.shape[:1] or not ((places >= 0) & (places * item < size)).all():
+    if places.shape != values.shape[:1] or not ((places >= 0) & (places < size // item)).all():
         raise ModelError(
             f"sparse constant {made.name!r} has values outside its shape {tuple(made.dims)}; export it again"
         )
@@ -212,6 +213,10 @@ def _numbers(tensor: onnx.TensorProto) -> bytes:
 
 def _positions(sparse: onnx.SparseTensorProto, source: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
     """Where in the flat whole each value stands; -1 for a place outside the shape."""
+    if sparse.indices.data_type != onnx.TensorProto.INT64:
+        raise ModelError(
+            f"sparse constant {sparse.values.name!r} has places of another type than int64; export it again"
+        )
     places = np.frombuffer(b"".join(pieces(sparse.indices, source)), "<i8").reshape(tuple(sparse.indices.dims))
     if places.ndim != 2:
         return places.astype(np.int64)
