@@ -131,6 +131,33 @@ def test_a_constant_is_what_the_engine_makes_of_it(name: str, model_file: Path) 
     assert same(whole(path, X), plain(path, X))
 
 
+KINDS = [
+    "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", KINDS)
+@pytest.mark.parametrize("rows", [3, 3000])
+def test_constants_of_every_type_that_an_array_holds(dtype: str, rows: int, model_file: Path) -> None:
+    g = Graph()
+    array = np.abs(20 * floats(rows, 2)).astype(dtype)
+    path = saved(ends_in(g, g.node("Transpose", g.constant(array))), model_file)
+    assert operators(path) == ["Identity", "Relu"]
+    assert same(whole(path, X), plain(path, X))
+    assert plain(path, X)[0].tobytes() == array.T.tobytes()
+
+
+def test_short_floats_are_not_computed_with(model_file: Path) -> None:
+    """Plain ONNX Runtime has no kernel for it either: whoever runs it rounds in a way of his own."""
+    g = Graph()
+    g.weights.append(helper.make_tensor("short", TensorProto.BFLOAT16, [4], floats(4)))
+    g.node("Cast", g.node("Mul", "short", "short"), to=TensorProto.FLOAT)
+    recorder = Recorder()
+    model = files.load(saved(ends_in(g, g.nodes[-1].output[0]), model_file), interpreter=recorder)
+    assert not recorder.computed
+    assert [node.op_type for node in model.proto.graph.node] == ["Mul", "Cast", "Identity", "Relu"]
+
+
 def random_like(name: str) -> Make:
     return lambda g: g.node(name, g.node("ConstantOfShape", g.constant(np.array([1, 3, 8, 8]))), dtype=1)
 

@@ -41,7 +41,6 @@ _HANDED_OUT = {
     "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
 }  # fmt: skip
 
-
 _HALF = {"float16", "bfloat16"}
 
 
