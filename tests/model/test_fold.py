@@ -230,12 +230,25 @@ def test_what_stays_a_node(name: str, model_file: Path) -> None:
     assert same(whole(path, X), plain(path, X))
 
 
-@pytest.mark.parametrize(("opset", "outputs", "options"), [(17, 3, {"training_mode": 1}), (9, 5, {})])
-def test_a_normalisation_that_learns_is_not_computed(opset: int, outputs: int, options: dict, model_file: Path) -> None:
+@pytest.mark.parametrize(
+    ("opset", "outputs", "options", "is_computed"),
+    [
+        (17, 3, {"training_mode": 1}, False),
+        (17, 1, {"training_mode": 1}, False),
+        (9, 5, {}, False),
+        (9, 1, {}, True),
+        (17, 1, {"training_mode": 0}, True),
+    ],
+)
+def test_a_normalisation_that_learns_is_not_computed(
+    opset: int, outputs: int, options: dict[str, int], is_computed: bool, model_file: Path
+) -> None:
     g = Graph(opset=opset)
     numbers = [floats(2, 3, 4), *(floats(3) for _ in range(3)), np.ones(3, np.float32)]
-    proto = ends_in(g, op("BatchNormalization", *numbers, outputs=outputs, **options)(g))
-    assert "BatchNormalization" in operators(saved(proto, model_file))
+    proto = ends_in(g, op("BatchNormalization", *numbers, outputs=outputs, **options)(g), TensorProto.FLOAT)
+    recorder = Recorder()
+    files.load(saved(proto, model_file), interpreter=recorder)
+    assert bool(recorder.computed) == is_computed
 
 
 def test_operators_of_other_domains_are_not_computed(model_file: Path) -> None:
