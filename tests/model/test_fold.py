@@ -314,7 +314,7 @@ def test_a_shape_that_is_an_answer_is_made_by_a_node(name: str, model_file: Path
     assert same(whole(path, X), plain(path, X))
 
 
-def test_shapes_that_follow_from_shapes_vanish_at_any_depth(model_file: Path) -> None:
+def test_shapes_that_follow_from_shapes_vanish(model_file: Path) -> None:
     g = Graph()
     x = "x"
     for _ in range(6):

@@ -34,7 +34,7 @@ from edgent.model.weights import Weights
 Array = NDArray[np.generic]
 
 _KEEP = {"DequantizeLinear", "QuantizeLinear"}  # a quantised weight is stored small on purpose
-_PASSES = 16  # inference and folding feed each other; real exports settle after two or three
+_PASSES = 8  # inference and folding feed each other; real exports settle after two or three
 
 # The types that an array can hold. The engine computes with others too, but cannot hand them out.
 _HANDED_OUT = {
