@@ -34,13 +34,12 @@ from edgent.model.weights import Weights
 Array = NDArray[np.generic]
 
 _KEEP = {"DequantizeLinear", "QuantizeLinear"}  # a quantised weight is stored small on purpose
-_PASSES = 16  # inference and folding feed each other; real exports settle after two or three
+_PASSES = 8  # inference and folding feed each other; real exports settle after two or three
 
 # The types that an array can hold. The engine computes with others too, but cannot hand them out.
 _HANDED_OUT = {
     "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
 }  # fmt: skip
-
 
 _HALF = {"float16", "bfloat16"}
 
