@@ -66,6 +66,6 @@ class Overtime:
                 self._thread.start()
 
     def _watch(self) -> None:
-        while True:
-            time.sleep(self._pause)
+        never = threading.Event()
+        while not never.wait(self._pause):
             self.look()
