@@ -30,10 +30,11 @@ from edgent.lab.machines import ServerProcess
 from edgent.lab.namespaces import FAR
 from edgent.lab.stopwatch import Exchange, listening
 from edgent.lab.tun import TunLink, obstacle
-from edgent.model import Model, load
+from edgent.model import Model
 from edgent.model.topologies import LIGHT, with_seeded_weights
 from edgent.runtime.device import Device
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.profiler import profile
 from edgent.units import BitsPerSecond, Seconds
 from overhead import BUDGET, CROSSING, PATIENCE, TOPOLOGY, Divided, divisions, run_once

@@ -24,9 +24,10 @@ import numpy as np
 from edgent.errors import EdgentError, InputError
 from edgent.latency.family import References
 from edgent.latency.machinefile import MachineModel
-from edgent.model import Model, load
+from edgent.model import Model
 from edgent.model.builder import Builder
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.machine import branch_work
 from edgent.runtime.sweep import Bench
 from edgent.runtime.verify import random_feeds

@@ -28,7 +28,7 @@ from edgent.codec.calibration import CodecAccuracy, EncodedSize
 from edgent.errors import EdgentError
 from edgent.lab.emulation import emulated_profile, find_device
 from edgent.link import TransferModel
-from edgent.model import Model, load
+from edgent.model import Model
 from edgent.planning import Candidates, Conditions, Planner
 from edgent.planning.outlook import Transfer
 from edgent.planning.pricing import price
@@ -36,6 +36,7 @@ from edgent.runtime.calibrator import calibration_for
 from edgent.runtime.chooser import Scope
 from edgent.runtime.dynamic import Dynamic
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.profiler import profile
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
 

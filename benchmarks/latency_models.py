@@ -36,13 +36,14 @@ from edgent.latency.prediction import LatencyModel, Measured
 from edgent.latency.profile import BranchProfile, Profile
 from edgent.latency.traits import traits
 from edgent.link import TransferModel
-from edgent.model import Model, load
+from edgent.model import Model
 from edgent.planning import Candidates, Conditions
 from edgent.planning.planner import TOLERANCE, choose
 from edgent.report.plots import COLOURS, Axis, Line, picture
 from edgent.report.plots import plot as curves
 from edgent.runtime.calibrator import calibration_for
 from edgent.runtime.engine import Engine, Feeds, Session
+from edgent.runtime.loading import load
 from edgent.runtime.machine import branch_work
 from edgent.runtime.profiler import profile
 from edgent.runtime.sweep import Bench, Timed, samples, sweep, usual_references

@@ -37,7 +37,8 @@ from edgent.lab.figures.parts import Parts
 from edgent.lab.figures.rig import Rig
 from edgent.lab.figures.streams import accuracies
 from edgent.link.generator import generated
-from edgent.link.traces import Trace, load_traces
+from edgent.link.trace import Trace
+from edgent.link.traces import load_traces
 from edgent.planning.candidates import Direction
 from edgent.replay import Request, replay
 from edgent.units import Seconds

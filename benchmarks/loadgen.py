@@ -34,10 +34,10 @@ from edgent.lab.emulation import Account, Emulated, find_device
 from edgent.lab.hidden import hidden_device
 from edgent.lab.link import ShapedLink
 from edgent.lab.machines import ServerProcess
-from edgent.model import load as load_model
 from edgent.runtime.calibrator import calibration_for
 from edgent.runtime.device import Device
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load as load_model
 from edgent.runtime.profiler import profile
 from edgent.units import BitsPerSecond, Seconds
 from environments import folder

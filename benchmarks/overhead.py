@@ -31,11 +31,12 @@ from edgent.errors import EdgentError
 from edgent.lab.link import ShapedLink
 from edgent.lab.machines import ServerProcess
 from edgent.lab.rival import Rival, preprocessing_of
-from edgent.model import SHIPPED, Branch, Model, load
+from edgent.model import SHIPPED, Branch, Model
 from edgent.model.topologies import LIGHT, with_seeded_weights
 from edgent.planning.plan import Configuration
 from edgent.runtime.device import Device
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.profiler import profile
 from edgent.runtime.verify import random_feeds
 from edgent.units import BitsPerSecond, Seconds, serialisation_time

@@ -45,10 +45,10 @@ from edgent.errors import EdgentError
 from edgent.lab.link import ShapedLink
 from edgent.lab.machines import ServerProcess
 from edgent.lab.rival import Classifier, Rival, preprocessing_of
-from edgent.model import load
 from edgent.planning.plan import Configuration
 from edgent.runtime.device import Device
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.profiler import profile
 from edgent.units import BitsPerSecond, Seconds
 from environments import python

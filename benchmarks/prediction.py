@@ -37,12 +37,13 @@ from edgent.lab.hidden import HiddenDevice, hidden_device
 from edgent.lab.link import ShapedLink
 from edgent.lab.machines import ServerProcess
 from edgent.latency import Profile
-from edgent.model import SHIPPED, Model, load
+from edgent.model import SHIPPED, Model
 from edgent.model.topologies import LIGHT, with_seeded_weights
 from edgent.planning.plan import Configuration
 from edgent.runtime.calibrator import calibration_for
 from edgent.runtime.device import Device
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.profiler import profile
 from edgent.runtime.verify import random_feeds
 from edgent.units import BitsPerSecond, Seconds

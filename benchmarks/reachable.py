@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.errors import EdgentError
-from edgent.link.traces import Trace, load_traces
+from edgent.link.trace import Trace
+from edgent.link.traces import load_traces
 
 AGES = (2.0, 0.5, 0.02)
 INTERVAL, FIRST, LOOKS = 2.0, 20.0, 8  # seconds between requests, of the first one, moments known

@@ -44,8 +44,8 @@ from edgent.errors import EdgentError, InputError
 from edgent.lab.emulation import emulated_profile, find_device
 from edgent.latency import Profile
 from edgent.link.generator import generated
-from edgent.link.traces import Trace, load_traces
-from edgent.model import load
+from edgent.link.trace import Trace
+from edgent.link.traces import load_traces
 from edgent.model.topologies import LIGHT, with_seeded_weights
 from edgent.planning import Candidates
 from edgent.planning.costs import BranchCosts, Crossing
@@ -55,6 +55,7 @@ from edgent.replay.choices import Choices
 from edgent.replay.methods import BASELINES
 from edgent.runtime.calibrator import calibration_for
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.profiler import profile
 from edgent.units import Seconds
 

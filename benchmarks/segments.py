@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 
 from edgent.latency import Profile
-from edgent.model import Branch, Model, load
+from edgent.model import Branch, Model
 from edgent.runtime.coding import Source
 from edgent.runtime.engine import Engine, Feeds
+from edgent.runtime.loading import load
 from edgent.runtime.profiler import profile
 from edgent.runtime.timing import Task, interleaved
 

@@ -98,8 +98,9 @@ class Extra:
 
 def messages() -> dict[str, list[Extra]]:
     """Calls of our edge through the link, on a warm connection: pictures of many sizes up, boundaries of many down."""
-    from edgent.model import load, segment_name
+    from edgent.model import segment_name
     from edgent.runtime.edge import Edge
+    from edgent.runtime.loading import load
     from edgent.runtime.remote import RemoteEdge
     from edgent.runtime.tensors import Parcel
     from edgent.runtime.wire import GrpcChannel

@@ -20,7 +20,7 @@ BLOCKS = [
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_python_block_runs(block: str) -> None:
-    done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -37,7 +37,7 @@ def test_every_verb_and_option_in_the_docs_exists() -> None:
             verb = line.split()[0]
             if verb not in helps:
                 shown = [sys.executable, "-m", "edgent", verb, "--help"]
-                done = subprocess.run(shown, capture_output=True, text=True, timeout=60, check=False)
+                done = subprocess.run(shown, capture_output=True, text=True, timeout=200, check=False)
                 if done.returncode:
                     continue  # a word after the name in running text
                 helps[verb] = done.stdout

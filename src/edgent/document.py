@@ -1,73 +1,44 @@
 """JSON documents that are ours: strict to read, written whole or not at all.
 
-Strict means: exactly the known keys, each once; finite numbers only; whole numbers where counts are meant.
+Strict means: exactly the known keys, each once; finite numbers only; whole numbers where counts are meant; no half of a
+character.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import os
+import re
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import ClassVar, NoReturn, Self
 
 from edgent.errors import InputError
+from edgent.files import read_text, write_whole
+
+_MOST_WHOLE = 1 << 63
+_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")  # what may be one: JSON spells characters as UTF-16 does
 
 
 def parse(text: str) -> object:
-    """Reads JSON, refusing what its standard lacks (NaN, Infinity) and keys given twice.
+    """Reads JSON, refusing what its standard lacks (NaN, Infinity), keys given twice and halves of characters.
 
     Raises:
         InputError: what was found and what was expected.
     """
     try:
-        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
+        found = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
     except json.JSONDecodeError as error:
         raise InputError(f"found no complete JSON (line {error.lineno}: {error.msg})") from None
     except InputError:
         raise
     except (ValueError, RecursionError):  # a number of thousands of digits; brackets a thousand deep
         raise InputError("found JSON beyond all reason") from None
-
-
-def read_text(path: Path) -> str:
-    """Reads a text file.
-
-    Raises:
-        InputError: it is missing, unreadable or no text.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise InputError("found no text") from None
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file beside its final place and moves it there, so that no reader ever sees a part of it.
-
-    Raises:
-        InputError: the folder is missing or cannot be written to, or something else than a file has that name;
-            nothing was changed.
-    """
-    target = path.resolve()  # a link stays, and leads to the new content
-    if target.exists() and not target.is_file():  # os.replace would put a file in place of a device like /dev/stdout
-        raise InputError(f"{path}: is there and no file; name another")
-    unfinished = target.parent / f".{target.name}.{os.getpid()}.unfinished"
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(target)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror}); name a file in a folder that exists and is yours to write"
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()  # what a failed write left
+    if _HALF_CHARACTER.search(text):
+        _check_characters(found)
+    return found
 
 
 def keys_of(cls: type) -> tuple[str, ...]:
@@ -163,18 +134,22 @@ class Node:
         """A finite number, 0 or more."""
         return _number(self.found[key], self._at(key))
 
+    def real(self, key: str) -> float:
+        """A finite number of either sign."""
+        return _real(self.found[key], self._at(key))
+
     def numbers(self, key: str) -> tuple[float, ...]:
         """A list of finite numbers, 0 or more."""
-        return tuple(_number(item, f"{self._at(key)}[{k}]") for k, item in enumerate(self._items(key)))
+        return tuple(_number(item, f"{self._at(key)}[{k}]") for k, item in enumerate(self.items(key)))
 
     def reals(self, key: str) -> tuple[float, ...]:
         """A list of finite numbers of either sign."""
-        return tuple(_real(item, f"{self._at(key)}[{k}]") for k, item in enumerate(self._items(key)))
+        return tuple(_real(item, f"{self._at(key)}[{k}]") for k, item in enumerate(self.items(key)))
 
     def whole(self, key: str) -> int:
-        """A whole number."""
+        """A whole number of at most 64 bits."""
         found = self.found[key]
-        if isinstance(found, bool) or not isinstance(found, int):
+        if isinstance(found, bool) or not isinstance(found, int) or not -_MOST_WHOLE <= found < _MOST_WHOLE:
             _reject(self._at(key), found, "a whole number")
         return found
 
@@ -194,8 +169,8 @@ class Node:
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of texts."""
-        found = [text for text in self._items(key) if isinstance(text, str)]
-        if len(found) < len(self._items(key)):
+        found = [text for text in self.items(key) if isinstance(text, str)]
+        if len(found) < len(self.items(key)):
             _reject(self._at(key), self.found[key], "a list of texts")
         return tuple(found)
 
@@ -209,9 +184,10 @@ class Node:
 
     def nodes(self, key: str, keys: tuple[str, ...]) -> list[Node]:
         """The list of objects under a key."""
-        return [Node(item, f"{self._at(key)}[{k}]", keys) for k, item in enumerate(self._items(key))]
+        return [Node(item, f"{self._at(key)}[{k}]", keys) for k, item in enumerate(self.items(key))]
 
-    def _items(self, key: str) -> list[object]:
+    def items(self, key: str) -> list[object]:
+        """A list of anything."""
         found = self.found[key]
         if not isinstance(found, list):
             _reject(self._at(key), found, "a list")
@@ -222,18 +198,26 @@ class Node:
 
 
 def _number(found: object, place: str) -> float:
-    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < math.inf:
+    number = _finite(found)
+    if number is None or number < 0:
         _reject(place, found, "a finite number, 0 or more")
-    try:
-        return float(found)
-    except OverflowError:
-        _reject(place, found, "a finite number, 0 or more")
+    return number
 
 
 def _real(found: object, place: str) -> float:
-    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+    number = _finite(found)
+    if number is None:
         _reject(place, found, "a finite number")
-    return float(found)
+    return number
+
+
+def _finite(found: object) -> float | None:
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return None
+    try:
+        return float(found) if math.isfinite(found) else None
+    except OverflowError:  # a whole number beyond all floats
+        return None
 
 
 def _reject(place: str, found: object, expected: str) -> NoReturn:
@@ -245,6 +229,8 @@ def _short(found: object) -> str:
         text = repr(found)
     except ValueError:  # a number of more digits than Python prints
         text = "a huge number"
+    except RecursionError:
+        text = "brackets in brackets"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -255,7 +241,17 @@ def _refuse_constant(name: str) -> NoReturn:
 def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise InputError(f"found the key {_short(twice)} twice, expected it once")
+        raise InputError(f"found the key {_short(_first_twice(key for key, _ in pairs))} twice, expected it once")
     return found
+
+
+def _first_twice(keys: Iterable[str]) -> str:
+    seen: set[str] = set()
+    return next(key for key in keys if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+
+
+def _check_characters(found: object) -> None:
+    try:
+        json.dumps(found, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError("found half of a character (\\ud800 to \\udfff alone), expected whole ones") from None

@@ -10,8 +10,9 @@ from typing import Literal
 
 import numpy as np
 
-from edgent.document import Node, parse, read_text
+from edgent.document import Node, parse
 from edgent.errors import InputError
+from edgent.files import append, read_lines
 from edgent.planning.plan import PLAN_KEYS, STAGES, Plan, Stages, milliseconds
 from edgent.units import Seconds
 
@@ -108,18 +109,13 @@ def summarise(records: Sequence[Record]) -> Summary:
 
 
 def write_records(path: Path, records: Iterable[Record]) -> None:
-    """Appends one line per record.
+    """Appends one line per record, all of them or none.
 
     Raises:
         InputError: the file cannot be written.
+        EdgentError: the disk is full.
     """
-    try:
-        with path.open("a", encoding="utf-8") as stream:
-            stream.writelines(record.to_json() + "\n" for record in records)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror}); name a file in a folder that exists"
-        ) from error
+    append(path, "".join(record.to_json() + "\n" for record in records))
 
 
 def read_records(path: Path) -> Iterator[Record]:
@@ -128,13 +124,16 @@ def read_records(path: Path) -> Iterator[Record]:
     Raises:
         InputError: it cannot be read, or a line is no record; the line is named.
     """
-    try:
-        text = read_text(path)
-    except InputError as error:
-        raise InputError(f"{path}: {error}, expected lines that edgent run --records FILE wrote") from None
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(_lines(path), start=1):
         if line.strip():
             try:
                 yield Record.from_json(line)
             except InputError as error:
                 raise InputError(f"{path}, line {number}: {error}") from error
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        yield from read_lines(path)
+    except InputError as error:
+        raise InputError(f"{path}: {error}, expected lines that edgent run --records FILE wrote") from None

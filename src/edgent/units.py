@@ -14,6 +14,10 @@ BitsPerSecond = NewType("BitsPerSecond", float)
 
 BITS_PER_BYTE = 8
 
+_LEAST = 1e-9  # seconds, or bits per second: what is less divides into infinity
+_LONGEST = 1e7  # seconds, 115 days: what waits for longer overflows a clock somewhere
+_WIDEST = 1e15  # bits per second
+
 _DURATIONS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}
 _BANDWIDTHS = {
     "bit/s": 1.0,
@@ -26,6 +30,9 @@ _BANDWIDTHS = {
     "gbps": 1e9,
 }
 _NUMBER_AND_UNIT = re.compile(r"\s*([^\s]*?[\d.])\s*([a-zµ][a-zµ/]*)\s*", re.IGNORECASE)
+_BYTES = re.compile(r"([kKmMgGtT]?)(i?)(?:B|[bB]ytes?|BYTES?)(?:/s|/S|ps|PS|/sec)?")  # a B that is no "bit" is a byte
+_PREFIXES = "kmgt"
+_COUNT = re.compile(r"[0-9]{1,18}")
 
 
 def serialisation_time(size: float, bandwidth: BitsPerSecond) -> Seconds:
@@ -39,7 +46,7 @@ def parse_duration(text: str, what: str = "duration") -> Seconds:
     Raises:
         InputError: no number, no unit, or not positive and finite.
     """
-    return Seconds(_parse(text, what, _DURATIONS, "100ms"))
+    return Seconds(_parse(text, what, _DURATIONS, _LONGEST, "100ms"))
 
 
 def parse_delay(text: str, what: str = "round trip") -> Seconds:
@@ -48,16 +55,23 @@ def parse_delay(text: str, what: str = "round trip") -> Seconds:
     Raises:
         InputError: no number, no unit, negative or not finite.
     """
-    return Seconds(_parse(text, what, _DURATIONS, "20ms", zero=True))
+    return Seconds(_parse(text, what, _DURATIONS, _LONGEST, "20ms", zero=True))
 
 
 def parse_bandwidth(text: str, what: str = "bandwidth") -> BitsPerSecond:
     """Reads "400kbps", "5 Mbit/s": bits, never bytes, per second.
 
     Raises:
-        InputError: no number, no unit, or not positive and finite.
+        InputError: no number, no unit, one of bytes, or not positive and finite.
     """
-    return BitsPerSecond(_parse(text, what, _BANDWIDTHS, "5Mbit/s"))
+    _refuse_bytes(text, what)
+    return BitsPerSecond(_parse(text, what, _BANDWIDTHS, _WIDEST, "5Mbit/s"))
+
+
+def parse_count(text: str, most: int = 10**9) -> int | None:
+    """Reads a whole number from 1 to `most`; None where it is none."""
+    count = int(text) if _COUNT.fullmatch(text) else 0  # `int` of other digits, or of thousands, fails
+    return count if 1 <= count <= most else None
 
 
 def format_duration(seconds: float) -> str:
@@ -83,17 +97,36 @@ def format_bytes(size: float) -> str:
     return f"{size:.0f} B"
 
 
-def _parse(text: str, what: str, scales: dict[str, float], example: str, *, zero: bool = False) -> float:
+def _refuse_bytes(text: str, what: str) -> None:
+    """Says what a rate in bytes is in bits: "MBps" is eight times what "Mbps" is."""
     match = _NUMBER_AND_UNIT.fullmatch(text)
-    scale = scales.get(match[2].lower()) if match else None
+    unit = _BYTES.fullmatch(match[2]) if match else None
+    if match is None or unit is None:
+        return
+    prefix, binary = unit.groups()
+    scale = (1024 if binary else 1000) ** (_PREFIXES.index(prefix.lower()) + 1 if prefix else 0)
+    bits = format_bandwidth(scale * BITS_PER_BYTE)
+    raise InputError(f"{what} {_short(text)} is in bytes: 1 {match[2]} is {bits}; write it in bits, like 5Mbit/s")
+
+
+def _parse(text: str, what: str, scales: dict[str, float], most: float, example: str, *, zero: bool = False) -> float:
+    match = _NUMBER_AND_UNIT.fullmatch(text)
+    scale = scales.get(match[2].lower().replace("\u03bc", "\u00b5")) if match else None  # Greek mu, and the micro sign
     if match is None or scale is None:
-        raise InputError(f"{what} {text!r} is not a number with a unit: write it like {example} ({', '.join(scales)})")
+        raise InputError(
+            f"{what} {_short(text)} is not a number with a unit: write it like {example} ({', '.join(scales)})"
+        )
     try:
         value = float(match[1]) * scale
     except ValueError:
         value = math.nan
-    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+    if not (_LEAST <= value <= most or (zero and value == 0)):
         raise InputError(
-            f"{what} {text!r} is not a {'' if zero else 'positive, '}finite number: write it like {example}"
+            f"{what} {_short(text)} is not {'0 or ' if zero else ''}a positive number within {_LEAST:g} .. {most:g} "
+            f"{next(unit for unit in scales if scales[unit] == 1)}: write it like {example}"
         )
     return value
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:37] + "...")

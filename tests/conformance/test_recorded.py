@@ -11,8 +11,8 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from edgent.model import load
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.verify import relative_difference, run_pieces
 
 DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"

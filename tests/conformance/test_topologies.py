@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgent.model import load
 from edgent.model.topologies import TOPOLOGIES, with_seeded_weights
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.verify import random_feeds, relative_difference, run_pieces, verify
 
 MOST_CUTS = 12  # per topology here; `edgent inspect FILE --verify all` takes every one

@@ -8,9 +8,10 @@ from onnx import helper, numpy_helper
 from edgent.codec import fit, normalise
 from edgent.errors import InputError
 from edgent.lab.int8 import quantised, rewritten
-from edgent.model import SHIPPED, load
+from edgent.model import SHIPPED
 from edgent.model.topologies import LIGHT, with_seeded_weights
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from edgent.errors import InputError
 from edgent.link.generator import generated, varied
-from edgent.link.traces import Trace, TraceFiles, load_trace, load_traces, parse_trace, trace_files
+from edgent.link.trace import Trace
+from edgent.link.traces import TraceFiles, load_trace, load_traces, parse_trace, trace_files
 from edgent.units import Seconds
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "traces"  # beside the repository
@@ -43,10 +45,77 @@ def test_logs_and_sabre_tell_the_same(text: str) -> None:
 
 
 def test_mahimahi_counts_packets() -> None:
-    lines = [*range(0, 500, 10), *range(500, 1000, 5)]  # a packet each 10 ms, then each 5
+    lines = [*range(10, 501, 10), *range(505, 1001, 5)]  # a packet each 10 ms, then each 5
     found = parse_trace("\n".join(map(str, lines)))
     assert found.at(0.2) == pytest.approx(1500 * 8 / 0.010)
     assert found.at(0.7) == pytest.approx(1500 * 8 / 0.005)
+
+
+@pytest.mark.parametrize(
+    ("lines", "duration", "mean"),
+    [
+        (range(1, 1001), 1.0, 12e6),  # a packet of 12,000 bits each millisecond
+        (range(1, 5001), 5.0, 12e6),
+        (range(1, 60_001), 60.0, 12e6),
+        (range(100, 1001, 100), 1.0, 0.12e6),
+        (range(1, 1338), 1.337, 12e6),  # ends inside a half second
+        (range(1, 1003), 1.002, 12e6),  # just begun one
+        (range(1, 13), 0.012, 12e6),
+        ([1], 0.001, 12e6),
+        ([7, 7, 7], 0.007, 3 * 12e3 / 0.007),
+        ([0, 500, 1000, 1400], 1.4, 4 * 12e3 / 1.4),
+        ([59_999, 60_000], 60.0, 2 * 12e3 / 60),  # an hour-glass: all at the end
+    ],
+)
+def test_a_mahimahi_trace_lasts_until_its_last_line_and_carries_a_packet_a_line(
+    lines: list[int], duration: float, mean: float
+) -> None:
+    found = parse_trace("\r\n".join(map(str, lines)))
+    assert found.duration == pytest.approx(duration)
+    assert found.mean == pytest.approx(mean)
+    if mean == 12e6:
+        assert found.bandwidths == pytest.approx([12e6] * found.bandwidths.size)
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "0\n0\n", "1.5\n1\n", "# of a phone\n1\n2\n", "1\n2 # packets\n", "1e400", "1\n\n-"]
+)
+def test_what_is_no_mahimahi_trace_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        parse_trace(text)
+
+
+@given(
+    lines=st.lists(st.integers(0, 4000), min_size=1, max_size=40).filter(any).map(sorted),
+    begin=st.integers(0, 20_000).map(lambda ms: ms / 1e3),
+    packets=st.integers(1, 200),
+)
+def test_a_mahimahi_trace_begins_again_after_its_last_line(lines: list[int], begin: float, packets: int) -> None:
+    found = parse_trace("\n".join(map(str, lines)))
+    again = 20 + math.ceil(20_000 / lines[-1]) + 200 // len(lines)  # laps until every such transfer is over
+    unrolled = Trace(
+        name="unrolled",
+        starts=np.concatenate([found.starts + lap * found.duration for lap in range(again)]),
+        bandwidths=np.tile(found.bandwidths, again),
+        duration=Seconds(again * found.duration),
+    )
+    bits = packets * 12e3 - 1  # not just at an end, where an outage may begin
+    assert found.arrival(begin, bits) == pytest.approx(unrolled.arrival(begin, bits), rel=1e-6)
+    several = found.arrivals(np.array([[begin], [math.inf]]), np.array([bits, 2 * bits]))
+    assert several[0, 0] == found.arrival(begin, bits) and np.isinf(several[1]).all()
+    middle = found.starts + np.diff(found.starts, append=found.duration) / 2
+    assert [found.at(time + 3 * found.duration) for time in middle] == found.bandwidths.tolist()
+
+
+def test_an_outage_at_the_end_of_a_loop_goes_on_at_its_beginning() -> None:
+    assert trace([0.0, 1e6, 0.0]).outage == 1.0
+    assert replace(trace([0.0, 1e6, 0.0]), loops=True).outage == 2.0
+
+
+def test_what_is_made_of_a_looping_trace_loops() -> None:
+    found = parse_trace("1")
+    assert found.scaled(2.0).loops and varied(found, 7).loops
+    assert not parse_trace(OBOE).loops
 
 
 @pytest.mark.parametrize(

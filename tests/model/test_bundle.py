@@ -8,10 +8,11 @@ import onnx
 import pytest
 
 from edgent.errors import ModelError
-from edgent.model import SHIPPED, load
+from edgent.model import SHIPPED
 from edgent.model.costs import layer_costs
 from edgent.model.metadata import KEY
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 
 
 @pytest.fixture(scope="module")

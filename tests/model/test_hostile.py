@@ -11,11 +11,11 @@ import pytest
 from onnx import FunctionProto, TensorProto, helper, inliner
 
 from edgent.errors import ModelError
-from edgent.model import load
 from edgent.model.bounds import MOST_TENSOR_BYTES, check_functions, check_sizes
 from edgent.model.formats import MOST_FILE_BYTES, check_file
 from edgent.model.read import read
 from edgent.model.values import Tensor
+from edgent.runtime.loading import load
 from graphs import residual, saved
 from hostile import Hostile, corpus
 from hostile.protos import model, node, value

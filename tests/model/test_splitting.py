@@ -10,8 +10,8 @@ import onnxruntime
 import pytest
 from onnx import helper
 
-from edgent.model import load
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.verify import random_feeds, relative_difference, run_pieces, verify
 from graphs import GRAPHS, residual, saved, several
 
@@ -74,7 +74,6 @@ def test_a_symbolic_batch_becomes_one_or_what_is_asked(model_file: Path) -> None
     saved(residual(batch="batch"), model_file)
     assert load(model_file).inputs[0].shape == (1, 3, 8, 8)
     assert load(model_file, dims={"batch": 5}).branches[0].outputs[0].shape == (5, 8, 8, 8)
-    assert load(model_file).digest == load(model_file, dims={"batch": 5}).digest
 
 
 def test_shape_computations_are_folded_away(model_file: Path) -> None:

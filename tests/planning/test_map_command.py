@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from edgent.cli import app
 from edgent.errors import InputError
 from edgent.latency.profile import BranchProfile, Timing
-from edgent.model import load
 from edgent.planning.configuration_map import ConfigurationMap
+from edgent.runtime.loading import load
 from edgent.units import Seconds
 from planning.profiles import profile
 

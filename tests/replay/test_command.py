@@ -10,7 +10,7 @@ from edgent.cli import app
 from edgent.errors import InputError
 from edgent.latency import Profile
 from edgent.latency.profile import BranchProfile, Timing
-from edgent.model import load
+from edgent.runtime.loading import load
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edgent.errors import InputError
 from edgent.link.generator import generated, varied
-from edgent.link.traces import Trace
+from edgent.link.trace import Trace
 from edgent.planning.outlook import Transfer
 from edgent.replay import replay
 from edgent.replay.choices import Choices, outcomes

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from edgent.model import load
 from edgent.model.costs import layer_costs
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.profiler import book, profile
 
 

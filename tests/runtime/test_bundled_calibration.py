@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from edgent.model import load
 from edgent.runtime.calibrator import calibration_for
+from edgent.runtime.loading import load
 
 BUNDLE = "b-alexnet+b-alexnet-int8"
 

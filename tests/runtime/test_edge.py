@@ -205,10 +205,34 @@ def test_health_is_that_of_grpc(channel):
 
 
 def test_the_model_can_be_fetched_as_it_is(model, channel):
-    files = RemoteEdge(channel).fetch("model", model.name, model.digest)
-    assert files == {"b-alexnet.onnx": model.path.read_bytes()}
+    pieces = list(RemoteEdge(channel).fetch("model", model.name, model.digest))
+    assert {file for file, _ in pieces} == {"b-alexnet.onnx"}
+    assert b"".join(data for _, data in pieces) == model.path.read_bytes()
+    assert max(len(data) for _, data in pieces) <= 1 << 18
     with pytest.raises(NotServedError, match="profile"):
-        RemoteEdge(channel).fetch("profile", model.name)
+        RemoteEdge(channel).document("profile", model.name, "")
+
+
+def test_another_digest_is_refused_naming_both_at_every_method(model, channel):
+    other = "0" * 64
+    for version in (other[:12], other, model.digest[:13], model.digest[:11], model.digest.upper()):
+        with pytest.raises(RefusedError, match=rf"in version {model.version}, asked for was {version[:12]}:"):
+            list(RemoteEdge(channel).fetch("model", model.name, version))
+        with pytest.raises(RefusedError, match=rf"{model.version}.*{version[:12]}"):
+            RemoteEdge(channel).infer(model.name, version, [], [], budget=20.0)
+        with pytest.raises(RefusedError, match=rf"{model.version}.*{version[:12]}"):
+            RemoteEdge(channel).prepare("b-alexnet.x0.u0.d1", version, 20.0)
+
+
+def test_a_digest_that_begins_as_the_models_does_is_another(model, channel):
+    digest = model.version + "0" * 52
+    with pytest.raises(RefusedError, match="different models"):
+        list(RemoteEdge(channel).fetch("model", model.name, digest))
+
+
+def test_the_version_the_digest_and_nothing_are_accepted(model, channel):
+    for version in ("", model.version, model.digest):
+        assert next(RemoteEdge(channel).fetch("model", model.name, version))[0] == "b-alexnet.onnx"
 
 
 def test_a_probe_carries_what_it_was_told_to(channel):

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from edgent.errors import EdgentError, InputError
-from edgent.model import load
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.openvino import OpenVinoEngine, Ran, ran_layers
 from edgent.runtime.profiler import profile
 from edgent.runtime.sweep import Bench

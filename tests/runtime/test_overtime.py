@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from edgent.model import load
 from edgent.runtime import engine
 from edgent.runtime.engine import Engine, branch_ends
+from edgent.runtime.loading import load
 from edgent.runtime.overtime import Overtime, OvertimeError
 from hostile.protos import body, model, node, value
 

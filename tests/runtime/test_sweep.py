@@ -18,11 +18,11 @@ from edgent.cli.profiles import read_profile
 from edgent.errors import InputError
 from edgent.latency.compare import compared
 from edgent.latency.machinefile import MachineModel
-from edgent.model import load
 from edgent.model.kernels import kernels
 from edgent.model.specimens import specimen
 from edgent.runtime.checkpoint import Checkpoint
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.machine import load_profile, sweep_machine
 from edgent.runtime.profiler import profile
 from edgent.runtime.sweep import Bench, Timed, samples, sweep
@@ -105,7 +105,7 @@ def test_a_sweep_that_is_killed_goes_on_and_loses_nothing(tmp_path: Path) -> Non
         process.kill()
     text = unfinished.read_text()
     kept = [json.loads(line)["seconds"] for line in text[: text.rindex("\n")].splitlines()[1:]]
-    done = subprocess.run([*verb, "100ms"], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([*verb, "100ms"], capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
     assert not unfinished.exists()
     found = MachineModel.load(output)
@@ -148,7 +148,7 @@ def test_a_sweep_that_is_interrupted_says_so_in_a_line_and_leaves_what_it_timed_
 )
 def test_what_a_sweep_cannot_do_is_told_in_one_line_before_it_begins(arguments: list[str], told: str) -> None:
     verb = [sys.executable, "-m", "edgent", "profile", *arguments]
-    done = subprocess.run(verb, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(verb, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 2
     assert told in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

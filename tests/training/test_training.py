@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from edgent.datasets import Images
-from edgent.model import load
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 
 torch = pytest.importorskip("torch", reason="needs the extra: pip install edgent[train]")
 

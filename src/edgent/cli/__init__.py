@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
 
-from edgent.cli import demo, doctor, inspect, measure, plan, prepare, replay, report, reproduce, serve
+from edgent.cli import demo, doctor, inspect, measure, plan, prepare, replay, report, reproduce, serve, streams
 from edgent.cli.map import configuration_map
 from edgent.errors import EdgentError
+from edgent.text import one_line
 
-_MOST_OF_A_LINE = 1000  # characters
+_MOST_OF_A_LINE = 1000  # characters: a file's own names may be a megabyte long
 _INTERRUPTED = 130  # as shells count it
 
 app = typer.Typer(
@@ -41,6 +43,22 @@ app.command("map")(configuration_map)
 
 def main() -> None:
     """Entry point: 0 done, 1 failed, 2 bad usage or input."""
+    streams.prepare()
+    try:
+        _run()
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read has seen enough
+        streams.abandon_output()
+        sys.exit(1)
+    except MemoryError:
+        _end("there is not enough memory for that", 1)
+    except OSError as error:
+        streams.abandon_output()
+        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else "the output: "
+        _end(f"{where}{error.strerror or error}; make room, or name another place", 1)
+
+
+def _run() -> None:
     try:
         app()
     except EdgentError as error:
@@ -52,17 +70,11 @@ def main() -> None:
     except SystemExit as end:
         if end.code == _INTERRUPTED:  # typer's, and it says nothing
             _end("interrupted", _INTERRUPTED)
+        sys.stdout.flush()
         raise
-    except BrokenPipeError:
-        sys.exit(1)
-
-
-def _one_line(message: str) -> str:
-    """What a terminal can show: a file's own names may be a megabyte long, or hold escape sequences."""
-    line = "".join(character if character.isprintable() else " " for character in message[:_MOST_OF_A_LINE])
-    return " ".join(line.split()) + ("..." if len(message) > _MOST_OF_A_LINE else "")
 
 
 def _end(message: str, code: int) -> None:
-    sys.stderr.write(f"edgent: {_one_line(message)}\n")
+    shown = message if len(message) <= _MOST_OF_A_LINE else f"{message[:_MOST_OF_A_LINE]}..."
+    sys.stderr.write(f"edgent: {one_line(' '.join(shown.split()))}\n")
     sys.exit(code)

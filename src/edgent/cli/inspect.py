@@ -13,7 +13,7 @@ from edgent.cli import show
 from edgent.cli.memory import limited_memory
 from edgent.cli.options import AsJson, Dims, ModelName, parse_dims
 from edgent.errors import InputError
-from edgent.units import format_bytes
+from edgent.units import format_bytes, parse_count
 
 if TYPE_CHECKING:
     from edgent.model import Branch, Model
@@ -47,9 +47,10 @@ def inspect(
 def _most(verify: str) -> int | None:
     if verify in ("", "all"):
         return None
-    if not verify.isdigit() or int(verify) < 1:
-        raise InputError(f"--verify {verify!r}: expected a positive number of cuts, or all")
-    return int(verify)
+    most = parse_count(verify)
+    if most is None:
+        raise InputError(f"--verify {verify[:40]!r}: expected a positive number of cuts, or all")
+    return most
 
 
 def _verify(model: Model, most: int | None, seed: int, as_json: bool) -> None:

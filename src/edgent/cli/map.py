@@ -13,7 +13,7 @@ from edgent.cli.options import AsJson, CalibrationFile, Codecs, Direction, Exits
 from edgent.cli.profiles import read_profile
 from edgent.cli.traces import read_traces
 from edgent.errors import InputError
-from edgent.units import format_bandwidth, format_duration, parse_bandwidth, parse_delay, parse_duration
+from edgent.units import format_bandwidth, format_duration, parse_bandwidth, parse_count, parse_delay, parse_duration
 
 if TYPE_CHECKING:
     from edgent.planning.configuration_map import ConfigurationMap
@@ -84,9 +84,10 @@ def _grid(text: str) -> tuple[float, ...]:
     from edgent.planning.algorithm2 import grid
 
     parts = text.split(",")
-    if len(parts) != 3 or not parts[2].strip().isdecimal() or int(parts[2]) > 100_000:
-        raise InputError(f"--grid {text!r}: expected LOW,HIGH,N with at most 100000 states, as 50kbps,10Mbps,64")
-    return grid(parse_bandwidth(parts[0], "grid"), parse_bandwidth(parts[1], "grid"), int(parts[2]))
+    count = parse_count(parts[-1].strip(), 100_000)
+    if len(parts) != 3 or count is None:
+        raise InputError(f"--grid {text[:80]!r}: expected LOW,HIGH,N with at most 100000 states, as 50kbps,10Mbps,64")
+    return grid(parse_bandwidth(parts[0], "grid"), parse_bandwidth(parts[1], "grid"), count)
 
 
 def _print(built: ConfigurationMap, output: Path) -> None:

@@ -10,9 +10,10 @@ import typer
 
 from edgent.cli import show
 from edgent.cli.emulated import Emulate, HiddenSeed, stand_in
+from edgent.cli.inputs import read_picture
 from edgent.cli.options import AsJson, ModelName, Output, Threads, make_engine
 from edgent.errors import InputError
-from edgent.units import format_duration
+from edgent.units import Seconds, format_duration, parse_duration
 
 if TYPE_CHECKING:
     from edgent.codec import Calibration
@@ -43,13 +44,14 @@ def profile(
     as_json: AsJson = False,
 ) -> None:
     """Measure a model on this machine; without a model, sweep layers of all types and fit the latency model."""
+    seconds = parse_duration(budget, "budget")
     if compare is not None:
         _compare(*compare, as_json=as_json)
         return
     if not model:
         if emulate:
             raise InputError("--emulate: expected a MODEL, what profiling it on that device finds")
-        _sweep(output, make_engine(engine, threads), budget, like, as_json=as_json)
+        _sweep(output, make_engine(engine, threads), seconds, like, as_json=as_json)
         return
     if like is not None:
         raise InputError("--like carries a machine's latency model over: give no MODEL with it")
@@ -57,7 +59,7 @@ def profile(
 
     show.check_output(output)
     loaded = load(model)
-    example = read_input(source) if source else None
+    example = read_picture(source) if source else None
     engines = [make_engine(name, threads) for name in dict.fromkeys(engine.split(","))]
     made = [_measured(loaded, one, example) for one in engines]
     if emulate:
@@ -78,7 +80,7 @@ def evaluate(
     data: Annotated[Path, typer.Option(metavar="DIR", help="CIFAR-10, from `edgent data cifar10`.")],
     output: Output = None,
     sample: Annotated[int, typer.Option(min=1, help="Images for lossy crossings at inner cuts.")] = 2000,
-    threads: Annotated[int, typer.Option(min=1, help="Compute threads of the engine.")] = 2,
+    threads: Threads = 2,
     as_json: AsJson = False,
 ) -> None:
     """Accuracy of each exit and lossy codec, and encoded sizes: the model's calibration."""
@@ -104,18 +106,6 @@ def evaluate(
         for codec, accuracy in row["input_codecs"].items():
             table.add_row("", codec, show.percent(accuracy))
     show.out.print(table)
-
-
-def read_input(path: Path) -> bytes:
-    """The bytes of an input file.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected an image file") from error
 
 
 def _measured(model: Model, engine: Engine, example: bytes | None) -> Profile:
@@ -147,18 +137,16 @@ def _choose(model: Model, made: list[Profile], output: Path | None, *, as_json: 
         show.out.print(f"{kind}: {path}", soft_wrap=True)
 
 
-def _sweep(output: Path | None, engine: Engine, budget: str, like: Path | None, *, as_json: bool) -> None:
+def _sweep(output: Path | None, engine: Engine, budget: Seconds, like: Path | None, *, as_json: bool) -> None:
     from edgent.latency.machinefile import MachineModel
     from edgent.runtime.machine import sweep_machine
-    from edgent.units import parse_duration
 
     other = MachineModel.load(like) if like else None
-    seconds = parse_duration(budget, "budget")
     show.check_output(output)
     unfinished = None if output is None else output.with_name(output.name + ".unfinished")
     try:
         with show.progress("sweeping, seconds") as progress:
-            made = sweep_machine(engine, budget=seconds, like=other, unfinished=unfinished, progress=progress)
+            made = sweep_machine(engine, budget=budget, like=other, unfinished=unfinished, progress=progress)
     except KeyboardInterrupt:
         kept = "nothing is kept without -o FILE" if unfinished is None else f"{unfinished} is kept: the same goes on"
         show.err.print(f"edgent: {kept}", soft_wrap=True)

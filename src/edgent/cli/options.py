@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgent.errors import InputError
+from edgent.units import parse_count
 
 if TYPE_CHECKING:
     from edgent.planning import candidates
     from edgent.runtime.engine import Engine
 
+MOST_THREADS = 1024  # an engine would try to start any number
+
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model's name, or an ONNX file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write.")]
-Threads = Annotated[int, typer.Option(min=1, help="Compute threads of the engine.")]
+Threads = Annotated[int, typer.Option(min=1, max=MOST_THREADS, help="Compute threads of the engine.")]
 EngineName = Annotated[str, typer.Option("--engine", metavar="NAME", help="What runs models: onnxruntime or openvino.")]
 Dims = Annotated[list[str] | None, typer.Option("--dim", metavar="NAME=N", help="A number for a free dimension.")]
 CalibrationFile = Annotated[
@@ -39,9 +42,10 @@ def parse_dims(texts: Sequence[str] | None) -> dict[str, int]:
     dims = {}
     for text in texts or ():
         name, _, number = text.partition("=")
-        if not name or not number.isdigit() or int(number) < 1:
-            raise InputError(f"--dim {text!r}: expected NAME=N with a positive number, as batch=1")
-        dims[name] = int(number)
+        size = parse_count(number)
+        if not name or size is None:
+            raise InputError(f"--dim {text[:80]!r}: expected NAME=N with a positive number, as batch=1")
+        dims[name] = size
     return dims
 
 

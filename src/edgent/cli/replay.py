@@ -14,7 +14,7 @@ from edgent.units import format_duration, parse_duration
 
 if TYPE_CHECKING:
     from edgent.latency import Profile
-    from edgent.link.traces import Trace
+    from edgent.link.trace import Trace
     from edgent.planning import Candidates
     from edgent.replay import Report
 

@@ -10,6 +10,7 @@ import typer
 from edgent.cli import show
 from edgent.cli.options import AsJson
 from edgent.errors import InputError
+from edgent.text import readable
 
 
 def report(
@@ -28,7 +29,7 @@ def report(
     found = tuple(read_records(records))
     if not found:
         raise InputError(f"{records}: found no records, expected lines that edgent run --records FILE wrote")
-    made = RecordsReport(source=records.name, records=found)
+    made = RecordsReport(source=readable(records.name), records=found)
     write(made, output)
     if as_json:
         show.document({**made.document(), "report": str(output)})
@@ -38,4 +39,4 @@ def report(
         met = show.percent(each["deadlines_met"])
         table.add_row(name, f"{each['count']:g}", met, f"{each['p50_ms']:.1f}", f"{each['p95_ms']:.1f}")
     show.out.print(table)
-    show.out.print(f"The report: {output}")
+    show.out.print(f"The report: {output}", soft_wrap=True)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edgent.address import Address
 from edgent.cli import show
 from edgent.cli.emulated import Emulate, HiddenSeed, ThrottleStep, parse_throttle, stand_in
-from edgent.cli.measure import read_input
+from edgent.cli.inputs import input_files, read_input
 from edgent.cli.memory import limited_memory
 from edgent.cli.options import (
     AsJson,
@@ -27,8 +27,9 @@ from edgent.cli.options import (
     parse_direction,
 )
 from edgent.cli.profiles import notice_other_engine
-from edgent.errors import EdgentError, InputError
-from edgent.units import format_duration, parse_bandwidth, parse_delay, parse_duration
+from edgent.errors import EdgentError, InputError, RefusedError
+from edgent.text import one_line, readable
+from edgent.units import BitsPerSecond, format_duration, parse_bandwidth, parse_delay, parse_duration
 
 if TYPE_CHECKING:
     from edgent.latency import Profile
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
     from edgent.runtime.chooser import Environment
     from edgent.runtime.device import Device
     from edgent.runtime.engine import Engine
-
-_IMAGES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
-_ARRAYS = {".npy", ".npz"}
 
 
 def serve(
@@ -58,6 +56,7 @@ def serve(
     from edgent.runtime.edge import Edge
     from edgent.runtime.opening import load
 
+    Address(host=host, port=port)  # refused before the work is done for it
     with limited_memory():
         loaded = [load(model) for model in models]
         given = {found.digest: found for found in map(Profile.load, profile or ())}
@@ -114,11 +113,15 @@ def run(
     from edgent.runtime.device import Device
 
     within, step = parse_duration(deadline, "deadline"), parse_throttle(throttle)
+    up, down = _rate(bandwidth, "bandwidth"), _rate(downlink, "downlink")
+    delay, allowed = parse_delay(rtt) if rtt else None, parse_direction(direction)
+    if edge:
+        Address.parse(edge, "--edge")  # refused before the work is done for it
     if step and not emulate:
         raise InputError("--throttle slows an emulated device down: name one with --emulate")
     show.check_output(records)
     plans_by = _environment(environment, states, edge)
-    files = list(_files(inputs))
+    files = input_files(inputs)
     loaded = _load(model, edge)
     runner = make_engine(engine, threads)
     here = Profile.load(profile) if profile else own_profile(loaded, runner)
@@ -133,26 +136,22 @@ def run(
         host_profile=board.table if board else None,
         pace=pace,
         calibration=calibration_for(loaded, calibration),
-        bandwidth=parse_bandwidth(bandwidth) if bandwidth else None,
-        downlink=parse_bandwidth(downlink, "downlink") if downlink else None,
-        round_trip=parse_delay(rtt) if rtt else None,
+        bandwidth=up,
+        downlink=down,
+        round_trip=delay,
         engine=runner,
         require_edge=require_edge,
         environment=plans_by,
-        direction=parse_direction(direction),
+        direction=allowed,
         exits=exit or None,
         codecs=codec or None,
     )
     with device:
         if not device.wait_ready() and edge:
             show.err.print(f"edgent: warning: no edge at {edge}; the device answers by itself")
-        answers: list[dict[str, Any]] = []
         try:
-            for file in files:
-                answers.append(_answer(_infer(device, file), records, as_json))
-        finally:  # what was answered before a bad file is not lost
-            if as_json and answers:
-                show.document({"answers": answers})
+            _answers(device, inputs, files, records, as_json)
+        finally:
             if pace:
                 show.err.print(f"emulated: {pace.account}", soft_wrap=True)
 
@@ -163,8 +162,8 @@ def own_profile(model: Model, engine: Engine) -> Profile:
     Another version may time other codecs.
     """
     from edgent import __version__
+    from edgent.cache import cache_folder, room_for
     from edgent.latency import Profile
-    from edgent.model.weights import cache_folder
     from edgent.runtime.profiler import profile as measure
 
     name = f"{model.digest[:32]}-{engine.name.replace(' ', '-')}-{engine.threads}-{__version__}.json"
@@ -174,11 +173,15 @@ def own_profile(model: Model, engine: Engine) -> Profile:
             return Profile.load(kept)
         except EdgentError:
             kept.unlink()
+    room_for("profiles")  # before the work is done for it
     with show.progress(f"profiling {model.name} once") as progress:
         made = measure(model, engine, progress=progress)
-    kept.parent.mkdir(parents=True, exist_ok=True)
     made.save(kept)
     return made
+
+
+def _rate(text: str, what: str) -> BitsPerSecond | None:
+    return parse_bandwidth(text, what) if text else None
 
 
 def _environment(name: str, states: Path | None, edge: str) -> Environment | ConfigurationMap:
@@ -198,39 +201,47 @@ def _load(model: str, edge: str) -> Model:
     if edge and not find(model).exists() and "/" not in model and not model.endswith(".onnx"):
         from edgent.runtime.fetch import fetch_model
 
-        return load(fetch_model(edge, model))
+        return fetch_model(edge, model)
     return load(model)
 
 
-def _files(inputs: list[Path]) -> Iterator[Path]:
-    for path in inputs:
-        if path.is_dir():
-            found = sorted(file for file in path.iterdir() if file.suffix.lower() in _IMAGES | _ARRAYS)
-            if not found:
-                raise InputError(f"{path}: no images and no .npy or .npz files in this folder")
-            yield from found
-        elif path.is_file():
-            yield path
-        else:
-            raise InputError(f"{path}: no such file or folder")
+def _answers(device: Device, named: list[Path], files: list[Path], records: Path | None, as_json: bool) -> None:
+    """An answer for every input that can be used; the others are named, and the next one is answered.
 
-
-def _read(file: Path) -> Any:
-    if file.suffix.lower() not in _ARRAYS:
-        return read_input(file)
-    import numpy as np
-
+    Raises:
+        InputError: none can be used, or one cannot that was named; it comes when all others are answered.
+        EdgentError: some cannot that were found in folders.
+    """
+    answers: list[dict[str, Any]] = []
+    refusals: dict[Path, InputError] = {}
     try:
-        found = np.load(file, allow_pickle=False)
-        return found if file.suffix.lower() == ".npy" else {name: found[name] for name in found.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{file}: no NumPy file ({error}); expected an array saved with numpy.save") from error
+        for file in files:
+            try:
+                answer = _infer(device, file)
+            except RefusedError:  # not the input's fault
+                raise
+            except InputError as error:
+                refusals[file] = error
+                if len(files) > 1:
+                    show.complain(str(error))
+            else:
+                answers.append(_answer(answer, records, as_json))
+    finally:  # what was answered is not lost
+        if as_json and answers:
+            show.document({"answers": answers})
+    if len(files) == 1 and refusals:
+        raise refusals[files[0]]
+    if refusals:
+        kind = EdgentError if answers and refusals.keys().isdisjoint(named) else InputError
+        raise kind(f"{len(refusals)} of {len(files)} inputs could not be used; the lines above name them")
 
 
 def _infer(device: Device, file: Path) -> Answer:
-    given = _read(file)
+    given = read_input(file, device.model)
     try:
-        return device.infer(given, name=str(file))
+        return device.infer(given, name=readable(file))
+    except RefusedError:
+        raise
     except InputError as error:
         raise InputError(f"{file}: {error}") from error
 
@@ -238,17 +249,19 @@ def _infer(device: Device, file: Path) -> Answer:
 def _answer(answer: Answer, records: Path | None, as_json: bool) -> dict[str, Any]:
     import json
 
-    line = answer.record.to_json()
+    from edgent.telemetry import write_records
+
+    made = answer.record
     if records is not None:
-        with records.open("a") as stream:
-            stream.write(line + "\n")
+        write_records(records, [made])
     if not as_json:
-        made = answer.record
         late = "" if made.deadline_met else ", late"
         note = f" ({made.why})" if made.why else ""
+        label = one_line(made.label) if made.label else answer.scores[:4]
         show.out.print(
-            f"{made.input}: {made.label or answer.scores[:4]}, exit {made.exit} by the {made.by}, "
-            f"{format_duration(made.total)}{late}{note}"
+            f"{one_line(made.input)}: {label}, exit {made.exit} by the {made.by}, "
+            f"{format_duration(made.total)}{late}{note}",
+            soft_wrap=True,
         )
-    document: dict[str, Any] = json.loads(line)
+    document: dict[str, Any] = json.loads(made.to_json())
     return document

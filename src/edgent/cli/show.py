@@ -21,13 +21,29 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from edgent.errors import InputError
+from edgent.files import is_folder
+from edgent.text import harmless, one_line
 
 WIDTH = 100
+_LONGEST_NAME = 255  # bytes, where files are kept
 
-out = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
-err = Console(stderr=True, highlight=False)
+
+class _Plain(Console):
+    """Prints text as it is: no markup, no emoji codes, and no control characters."""
+
+    def __init__(self, *, width: int | None = None, stderr: bool = False) -> None:
+        super().__init__(width=width, stderr=stderr, highlight=False, markup=False, emoji=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """See rich: every string that is printed, alone or in a table, comes by here."""
+        return super().render_str(harmless(text), **options)
+
+
+out = _Plain(width=None if sys.stdout and sys.stdout.isatty() else WIDTH)
+err = _Plain(stderr=True)
 
 
 def document(content: Any) -> None:
@@ -47,19 +63,25 @@ def table(title: str, *columns: str) -> Table:
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on stderr; yields what to call with the work done and the whole."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    words = TextColumn("{task.description}", markup=False)
+    columns = (words, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(one_line(what), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager
 def live_progress() -> Iterator[Callable[[str, int, int], None]]:
     """The same for work of several kinds; yields what to call with the present one, the work done and the whole."""
-    columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:<28}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=err, transient=True) as shown:
         task = shown.add_task("starting", total=None)
-        yield lambda what, done, whole: shown.update(task, description=what, completed=done, total=whole)
+        yield lambda what, done, whole: shown.update(task, description=one_line(what), completed=done, total=whole)
 
 
 def percent(value: float | None) -> str:
@@ -70,7 +92,12 @@ def percent(value: float | None) -> str:
 def warn(*lines: str) -> None:
     """What seems wrong, but may be as it is."""
     for line in lines:
-        err.print(f"edgent: warning: {line}", soft_wrap=True)
+        complain(f"warning: {line}")
+
+
+def complain(message: str) -> None:
+    """A line on stderr."""
+    err.print(f"edgent: {one_line(' '.join(message.split()))}", soft_wrap=True)
 
 
 def check_output(path: Path | None) -> None:
@@ -81,12 +108,15 @@ def check_output(path: Path | None) -> None:
     """
     if path is None:
         return
-    if not path.absolute().parent.is_dir():
+    folder = path.absolute().parent
+    if not is_folder(folder):
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
-    if path.is_dir():
+    if is_folder(path):
         raise InputError(f"{path}: is a folder; name a file in it")
-    if not os.access(path.absolute().parent, os.W_OK):
+    if not os.access(folder, os.W_OK):
         raise InputError(f"{path}: the folder {path.parent} is not yours to write to; name another")
+    if len(os.fsencode(path.name)) > _LONGEST_NAME:
+        raise InputError(f"{path.name[:40]}...: is too long a name; name another")
 
 
 def _nulls(content: Any) -> Any:

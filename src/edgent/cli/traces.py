@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edgent.cli import show
 
 if TYPE_CHECKING:
-    from edgent.link.traces import Trace
+    from edgent.link.trace import Trace
 
 
 def read_traces(paths: Sequence[Path], scale: float, load: Callable[[Path], Trace] | None = None) -> tuple[Trace, ...]:

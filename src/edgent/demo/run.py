@@ -28,10 +28,11 @@ from edgent.lab.hidden import HiddenDevice, hidden_device
 from edgent.lab.link import ShapedLink
 from edgent.lab.machines import DeviceProcess, DeviceSettings, ServerProcess
 from edgent.latency import Profile
-from edgent.model import Model, load
+from edgent.model import Model
 from edgent.planning.candidates import Candidates
 from edgent.planning.knobs import Kinds
 from edgent.runtime.calibrator import calibration_for
+from edgent.runtime.loading import load
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,12 +14,12 @@ from edgent.lab.machines import DeviceSettings
 from edgent.lab.paper import paper_dynamic
 from edgent.lab.rival import Rival, encoding_seconds, preprocessing_of
 from edgent.lab.runs import Decision, Measured, Request, Setup
-from edgent.model import load
 from edgent.planning.conditions import ALONE, Conditions
 from edgent.planning.plan import Configuration, Stages
 from edgent.runtime.chooser import Environment, MakeChooser
 from edgent.runtime.device import Device
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.workbench import Input
 from edgent.telemetry import Record
 from edgent.units import Seconds

@@ -20,10 +20,10 @@ from typing import Any
 from edgent.lab.emulation import Emulated
 from edgent.latency import Profile
 from edgent.link.slow_start import UNLIMITED
-from edgent.model import load
 from edgent.runtime.clock import MonotonicClock
 from edgent.runtime.edge import Edge
 from edgent.runtime.linkstate import LinkState, total
+from edgent.runtime.loading import load
 from edgent.runtime.remote import RemoteEdge
 from edgent.runtime.sounding import sound
 from edgent.runtime.wire import GrpcChannel

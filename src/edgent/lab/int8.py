@@ -34,10 +34,11 @@ from onnx import helper, numpy_helper, shape_inference
 from edgent.codec import fit, normalise
 from edgent.datasets import Images, load_cifar10
 from edgent.errors import EdgentError, InputError
-from edgent.model import ExitInfo, Model, load
+from edgent.model import ExitInfo, Model
 from edgent.model.metadata import KEY, Metadata
 from edgent.runtime.calibrator import evaluate
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 
 CALIBRATING = 1000
 """Training images whose activations give the ranges: the last ones, which b-alexnet was not trained on."""

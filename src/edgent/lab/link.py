@@ -15,7 +15,8 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self
 
-from edgent.errors import EdgentError, InputError
+from edgent.address import Address
+from edgent.errors import EdgentError
 from edgent.lab.control import Controlled
 from edgent.lab.proxy import LinkCounts, LinkSettings
 from edgent.lab.shaping import AT_ONCE, check_delay, check_rate
@@ -56,8 +57,9 @@ class ShapedLink:
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
+        towards = Address.parse(target, "target host:port")
         self._settings = LinkSettings(
-            target=_parsed(target),
+            target=(towards.host, towards.port),
             uplink=check_rate(uplink),
             downlink=check_rate(uplink if downlink is None else downlink),
             round_trip=check_delay(round_trip),
@@ -143,10 +145,3 @@ class ShapedLink:
         if self._process is None:
             raise EdgentError("the shaped link is not running: start it first")
         return self._process.order(what, **arguments)
-
-
-def _parsed(target: str) -> tuple[str, int]:
-    host, _, port = target.rpartition(":")
-    if not host or not port.isdigit():
-        raise InputError(f"target {target!r} is not host:port, like 127.0.0.1:8001")
-    return host, int(port)

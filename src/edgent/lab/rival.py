@@ -23,12 +23,14 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from edgent.address import Address
 from edgent.codec import decode_pixels, encode_image, fit, normalise
 from edgent.errors import EdgeError, EdgentError, InputError
 from edgent.lab.frames import LENGTH_BYTES, receive_frame, send_frame
 from edgent.latency import Profile
-from edgent.model import Model, Preprocessing, load
+from edgent.model import Model, Preprocessing
 from edgent.runtime.clock import Clock, MonotonicClock
+from edgent.runtime.loading import load
 from edgent.runtime.pace import OwnPace, Pace
 from edgent.units import Seconds
 
@@ -175,10 +177,7 @@ class Rival:
         timeout: float = 30.0,
         clock: Clock | None = None,
     ) -> None:
-        host, _, port = address.rpartition(":")
-        if not host or not port.isdigit():
-            raise InputError(f"address {address!r} is not host:port, like 127.0.0.1:8001")
-        self._address = host, int(port)
+        self._address = Address.parse(address, "rival")
         self._codec = codec
         self._preprocessing = preprocessing
         self._pace = pace or OwnPace()
@@ -221,7 +220,7 @@ class Rival:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Rival {self._codec} to {self._address[0]}:{self._address[1]}>"
+        return f"<Rival {self._codec} to {self._address}>"
 
     def _encoded(self, picture: bytes) -> bytes:
         if self._codec == "source":
@@ -231,7 +230,7 @@ class Rival:
     def _exchange(self, message: bytes) -> bytes:
         try:
             if self._socket is None:
-                self._socket = socket.create_connection(self._address, self._timeout)
+                self._socket = socket.create_connection((self._address.host, self._address.port), self._timeout)
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             send_frame(self._socket, message)
             return receive_frame(self._socket)

@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import geometric_mean
 from typing import Any
 
-from edgent.document import read_text
 from edgent.errors import InputError
+from edgent.files import read_text
 from edgent.latency.machinefile import MachineModel, is_machine_model
 from edgent.latency.profile import Profile
 from edgent.latency.traits import Traits

@@ -7,14 +7,14 @@ hard: levels that hold for a while and then change, fades, and outages.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgent.errors import InputError
-from edgent.link.traces import Trace
+from edgent.link.trace import Trace
 from edgent.units import Seconds
 
 Floats = NDArray[np.float64]
@@ -156,7 +156,7 @@ def varied(trace: Trace, seed: int, *, variation: float = 0.2, piece: float = 0.
     factors = np.exp(deviation * drawn - deviation**2 / 2)  # of mean 1
     recorded = trace.bandwidths[np.searchsorted(trace.starts, starts, side="right") - 1]
     held = factors[np.floor(starts / piece + 1e-9).astype(np.intp)]
-    return Trace(name=trace.name, starts=starts, bandwidths=recorded * held, duration=trace.duration)
+    return replace(trace, starts=starts, bandwidths=recorded * held)
 
 
 def _fades(random: np.random.Generator, pieces: int) -> Floats:

@@ -4,7 +4,7 @@
 oboe      `ms kbit/s` twice for each video chunk, its begin and its end (Akhtar et al., SIGCOMM 2018)
 log       `epoch ms, ms since start, latitude, longitude, bytes, ms`: the Belgium 4G and Norway 3G logs
 sabre     JSON `[{"duration_ms": .., "bandwidth_kbps": ..}, ..]`, as Sabre ships both of them
-mahimahi  one millisecond on each line, in which one packet of 1500 bytes may pass
+mahimahi  one millisecond on each line, in which one packet of 1500 bytes may pass; after the last it begins again
 csv       `time,bandwidth`: the header names the units, as `s,Mbit/s`; without one, seconds and bit/s
 ========  ============================================================================================
 
@@ -13,156 +13,28 @@ Oboe's traces are of video chunks, the logs of downloads; none of them has measu
 
 from __future__ import annotations
 
-import math
 import re
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgent.document import parse, read_text
+from edgent.document import parse
 from edgent.errors import InputError
-from edgent.units import BITS_PER_BYTE, Seconds, format_bandwidth, format_duration, parse_bandwidth, parse_duration
-
-Floats = NDArray[np.float64]
-
-PLAUSIBLE = (10e3, 200e6)
-"""Bits per second: a median that is not between is taken for a mix-up of units, and said so."""
+from edgent.files import read_text
+from edgent.link.trace import Floats, Trace
+from edgent.units import BITS_PER_BYTE, Seconds, parse_bandwidth, parse_duration
 
 ENDINGS = (".csv", ".down", ".json", ".log", ".trace", ".txt", ".up")
 """Of the names by which traces are published: what else lies in a folder is no trace."""
 
-_LONG_OUTAGE = 600.0  # seconds
 _PACKET = 1500  # bytes, mahimahi's
 _BIN = 0.5  # seconds in which its packets are counted
 _LEAST, _MOST = 1e-30, 1e30  # in any unit what was measured lies between; products of such numbers are finite
 _RANGE = f"within {_LEAST:g} .. {_MOST:g}"
 _LONGEST = 30 * 86400.0  # seconds that mahimahi's may last: what is longer counts from another beginning than its own
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class Trace:
-    """Bandwidth over time, constant from each start to the next; 0 is an outage. After the end the last value holds.
-
-    Attributes:
-        name: Where it is from.
-        starts: Seconds, rising from 0, shape (m,).
-        bandwidths: Bits per second, shape (m,).
-        duration: Seconds.
-    """
-
-    name: str
-    starts: Floats
-    bandwidths: Floats
-    duration: Seconds
-    _carried: Floats = field(init=False, repr=False)  # bits before each start, shape (m,)
-    _lists: tuple[list[float], list[float], list[float]] = field(init=False, repr=False)  # starts, bandwidths, carried
-
-    def __post_init__(self) -> None:
-        if self.starts.size < 2 or self.starts.shape != self.bandwidths.shape:
-            raise InputError(f"{self.name}: found {self.starts.size} samples, expected 2 or more")
-        rising = self.starts[0] == 0 and np.all(np.diff(self.starts) > 0)
-        if not (rising and self.starts[-1] < self.duration < math.inf):
-            raise InputError(f"{self.name}: time runs backwards or stands still, expected rising times")
-        if not np.all(np.isfinite(self.bandwidths) & (self.bandwidths >= 0)):
-            raise InputError(f"{self.name}: expected finite bandwidths, 0 or more")
-        if not self.bandwidths.any():
-            raise InputError(f"{self.name}: nothing ever gets through, expected some bandwidth above 0")
-        bits = np.diff(self.starts) * self.bandwidths[:-1]
-        object.__setattr__(self, "_carried", np.concatenate([[0.0], np.cumsum(bits)]))
-        # What is asked one by one is found sooner in lists.
-        object.__setattr__(self, "_lists", (self.starts.tolist(), self.bandwidths.tolist(), self._carried.tolist()))
-
-    def at(self, time: float) -> float:
-        """The bandwidth at a time, bits per second."""
-        starts, bandwidths, _ = self._lists
-        return bandwidths[max(bisect_right(starts, time) - 1, 0)]
-
-    def arrival(self, begin: float, bits: float) -> float:
-        """When a transfer that begins then has carried its bits, the trace integrated meanwhile; inf if never."""
-        if begin == math.inf:
-            return math.inf
-        starts, bandwidths, carried = self._lists
-        first = max(bisect_right(starts, begin) - 1, 0)
-        goal = carried[first] + bandwidths[first] * (begin - starts[first]) + bits
-        last = max(bisect_left(carried, goal) - 1, first)
-        left = max(goal - carried[last], 0.0)
-        if left > 0 and not bandwidths[last]:
-            return math.inf
-        return max(begin, starts[last] + (left / bandwidths[last] if left else 0.0))
-
-    def arrivals(self, begins: Floats, bits: Floats) -> Floats:
-        """`arrival` of many transfers, each alone on the link; infinite where one begins at infinity."""
-        first = self._pieces(begins)
-        lost = np.isinf(begins)
-        into = np.where(lost, 0.0, begins) - self.starts[first]
-        goal = self._carried[first] + self.bandwidths[first] * into + bits
-        last = np.maximum(np.searchsorted(self._carried, goal, side="left") - 1, first)
-        left = np.maximum(goal - self._carried[last], 0.0)
-        rate = self.bandwidths[last]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            end = self.starts[last] + np.where(left > 0, left / rate, 0.0)
-        return np.where(lost, np.inf, np.maximum(begins, end))
-
-    def scaled(self, factor: float) -> Trace:
-        """The same trace, `factor` times as fast.
-
-        Raises:
-            InputError: the factor is not positive and finite.
-        """
-        if not 0 < factor < math.inf:
-            raise InputError(f"scale {factor!r}: expected a positive, finite number")
-        return replace(self, bandwidths=self.bandwidths * factor)
-
-    @property
-    def mean(self) -> float:
-        """Bits per second, weighted by time."""
-        return float(self.bandwidths @ self._lengths) / self.duration
-
-    @property
-    def outage(self) -> Seconds:
-        """The longest time in which nothing gets through."""
-        longest = held = 0.0
-        for length, bandwidth in zip(self._lengths, self.bandwidths, strict=True):
-            held = 0.0 if bandwidth > 0 else held + float(length)
-            longest = max(longest, held)
-        return Seconds(longest)
-
-    @property
-    def doubts(self) -> tuple[str, ...]:
-        """What seems wrong with it, a line each; a trace that is doubted can be used all the same."""
-        found = []
-        (low, high), median = PLAUSIBLE, self._median
-        if median > high or 0 < median < low:
-            how, scale, one, other = ("more", 0.001, "k", "M") if median > high else ("less", 1000, "M", "k")
-            found.append(
-                f"{self.name}: a median of {format_bandwidth(median)} is {how} than such links have: "
-                f"are the units mixed up? --scale {scale:g} makes {one}bit/s of {other}bit/s"
-            )
-        if self.outage > _LONG_OUTAGE:
-            found.append(f"{self.name}: nothing gets through for {format_duration(self.outage)} on end")
-        return tuple(found)
-
-    @property
-    def _median(self) -> float:
-        """Bits per second, weighted by time."""
-        order = np.argsort(self.bandwidths)
-        half = int(np.searchsorted(np.cumsum(self._lengths[order]), self.duration / 2))
-        return float(self.bandwidths[order[min(half, order.size - 1)]])
-
-    def _pieces(self, times: Floats) -> NDArray[np.intp]:
-        return np.maximum(np.searchsorted(self.starts, times, side="right") - 1, 0)
-
-    @property
-    def _lengths(self) -> Floats:
-        return np.diff(self.starts, append=self.duration)
-
-    def __repr__(self) -> str:
-        return f"<Trace {self.name}: {format_duration(self.duration)}, {format_bandwidth(self.mean)} on average>"
 
 
 def load_trace(path: Path | str) -> Trace:
@@ -297,15 +169,22 @@ def _of_pieces(lengths: Floats, bits: Floats, name: str) -> Trace:
 
 
 def _of_mahimahi(rows: Floats, name: str) -> Trace:
-    """Packets that may pass, counted in half seconds."""
+    """Packets that may pass, counted in half seconds; what is left of one at the end is counted with the one before.
+
+    A packet of the millisecond t passes by t: the half second (0, 500] has those of the lines 1 to 500.
+    """
     at = rows[:, 0] / 1e3
     _check_rising(at, standing=True)
-    if not 0 <= at[0] <= at[-1] <= _LONGEST:
+    duration = float(at[-1])
+    if not 0 <= at[0] <= duration <= _LONGEST:
         raise InputError(f"found times {rows[0, 0]:g} .. {rows[-1, 0]:g}, expected milliseconds from the trace's begin")
-    bins = int(at[-1] // _BIN) + 1
-    packets = np.bincount((at // _BIN).astype(np.intp), minlength=bins)
+    if not duration:
+        raise InputError("found no time but 0, expected the trace's length in milliseconds on its last line")
+    bins = max(round(duration / _BIN), 1)
+    packets = np.bincount(np.clip(np.ceil(at / _BIN).astype(np.intp) - 1, 0, bins - 1), minlength=bins)
     starts = _BIN * np.arange(bins, dtype=np.float64)
-    return _trace(name, starts, packets.astype(np.float64) * (_PACKET * BITS_PER_BYTE / _BIN), bins * _BIN)
+    bandwidths = packets * (_PACKET * BITS_PER_BYTE) / np.diff(starts, append=duration)
+    return Trace(name=name, starts=starts, bandwidths=bandwidths, duration=Seconds(duration), loops=True)
 
 
 def _of_csv(lines: list[tuple[int, str]], name: str) -> Trace:
@@ -327,11 +206,13 @@ def _of_csv(lines: list[tuple[int, str]], name: str) -> Trace:
 
 def _worth(title: str, parse: Callable[[str], float]) -> float:
     """One of the unit that a column's title ends in: "s", "time_s", "bandwidth (Mbit/s)"."""
-    unit = re.split(r"[ _(\[]", title.rstrip(")]"))[-1].lower()
+    unit = re.split(r"[ _(\[]", title.rstrip(")]"))[-1]
     try:
-        return parse("1s" if unit in ("seconds", "sec") else f"1{unit}")
-    except InputError:
-        raise InputError(f"found a column {title!r}, expected its unit at the end, as in s,Mbit/s") from None
+        return parse("1s" if unit.lower() in ("seconds", "sec") else f"1{unit}")
+    except InputError as error:
+        raise InputError(
+            f"found a column {title[:40]!r}, expected its unit at the end, as in s,Mbit/s ({error})"
+        ) from None
 
 
 def _trace(name: str, starts: Floats, bandwidths: Floats, duration: float) -> Trace:

@@ -2,6 +2,7 @@
 
 from edgent.model.metadata import ExitInfo, Metadata, Preprocessing
 from edgent.model.model import SHIPPED, Model, Segment, find, load
+from edgent.model.shapes import Interpreter
 from edgent.model.values import Boundary, Branch, Layer, SegmentName, Tensor, parse_segment_name, segment_name
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "Boundary",
     "Branch",
     "ExitInfo",
+    "Interpreter",
     "Layer",
     "Metadata",
     "Model",

@@ -14,8 +14,9 @@ from pathlib import Path
 import onnx
 
 from edgent.errors import ModelError
+from edgent.model.constants import all_tensors
+from edgent.model.external import is_external
 from edgent.model.metadata import KEY, ExitInfo, Metadata, metadata_of
-from edgent.model.read import all_tensors, is_external
 
 
 def join(files: Sequence[tuple[Path, onnx.ModelProto]]) -> onnx.ModelProto:
@@ -50,7 +51,7 @@ def _append(joined: onnx.ModelProto, proto: onnx.ModelProto, prefix: str, inputs
     graph = onnx.GraphProto()
     graph.CopyFrom(proto.graph)
     _rename(graph, prefix, inputs)
-    for part in ("node", "initializer", "output", "value_info"):
+    for part in ("node", "initializer", "sparse_initializer", "output", "value_info"):
         getattr(joined.graph, part).extend(getattr(graph, part))
     known = {entry.domain for entry in joined.opset_import}
     joined.opset_import.extend(entry for entry in proto.opset_import if entry.domain not in known)
@@ -68,7 +69,8 @@ def _rename(graph: onnx.GraphProto, prefix: str, kept: Collection[str]) -> None:
         for attribute in node.attribute:
             for body in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
                 _rename(body, prefix, kept)
-    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+    sparse = [entry.values for entry in graph.sparse_initializer]
+    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer, *sparse):
         value.name = renamed(value.name)
 
 
@@ -114,6 +116,7 @@ def _check_alike(first_path: Path, first: onnx.ModelProto, path: Path, proto: on
 
 def _inputs(proto: onnx.ModelProto) -> list[tuple[str, bytes]]:
     constants = {tensor.name for tensor in proto.graph.initializer}
+    constants |= {sparse.values.name for sparse in proto.graph.sparse_initializer}
     return [(v.name, v.type.SerializeToString()) for v in proto.graph.input if v.name not in constants]
 
 

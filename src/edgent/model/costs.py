@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import onnx
 
-from edgent.model.model import Model
 from edgent.model.values import Branch, Layer
+
+if TYPE_CHECKING:
+    from edgent.model.model import Model
 
 Shape = tuple[int, ...]
 
@@ -55,16 +57,15 @@ def _layer_cost(model: Model, layer: Layer, constants: dict[str, onnx.TensorProt
     inputs = [read.shape(name) for name in node.input if name]
     outputs = [read.shape(name) for name in node.output if name]
     known_in = [shape for shape in inputs if shape is not None]
-    known = len(known_in) == len(inputs) and None not in outputs
-    flops = _flops(node, known_in, outputs[0] or ()) if known and outputs else None
+    known = bool(outputs) and len(known_in) == len(inputs) and None not in outputs
     weights = {name for index in layer.nodes for name in model.proto.graph.node[index].input if name in constants}
     return LayerCost(
         kind="Depthwise" if _is_depthwise(node, inputs) else node.op_type,
-        flops=flops,
+        flops=flops(node, known_in, outputs[0] or ()) if known else None,
         bytes_in=_total([model.tensors[name].nbytes for name in layer.inputs]),
         bytes_out=_total([model.tensors[name].nbytes for name in node.output if name]),
         bytes_weights=sum(read.constant_bytes(name) for name in weights),
-        paper=_paper_variables(node, known_in, outputs[0] or ()) if known and outputs else (),
+        paper=_paper_variables(node, known_in, outputs[0] or ()) if known else (),
     )
 
 
@@ -85,11 +86,12 @@ class _Reader:
         return int(math.prod(tensor.dims)) * item
 
 
-def _flops(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
-    count = _FLOPS.get(node.op_type)
+def flops(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
+    """Arithmetic operations of a node, by the shapes of what it reads and of its first output."""
+    count = _FLOPS.get(node.op_type) if not node.domain else None
     if count is not None:
         return count(node, inputs, output)
-    return float(math.prod(output)) if node.op_type not in _MOVES_ONLY else 0.0
+    return float(math.prod(output)) if node.op_type not in MOVES_ONLY else 0.0
 
 
 def _conv(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
@@ -125,6 +127,20 @@ def _lrn(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
     return float(math.prod(output) * (2 * _attribute(node, "size", 1) + 3))
 
 
+def _einsum(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
+    """One multiply-add for each combination of all its letters; what an ellipsis stands for counts in each term."""
+    terms = _attribute(node, "equation", b"").decode().replace(" ", "").partition("->")[0].split(",")
+    sizes = {letter: size for term, shape in zip(terms, inputs, strict=False) for letter, size in _letters(term, shape)}
+    return 2.0 * math.prod(sizes.values())
+
+
+def _letters(term: str, shape: Shape) -> list[tuple[str, int]]:
+    before, dots, after = term.partition("...")
+    middle = len(shape) - len(before) - len(after)
+    names = [*before, *(f"{dots}{axis - middle}" for axis in range(middle)), *after]
+    return list(zip(names, shape, strict=False))
+
+
 _FLOPS: dict[str, Callable[[onnx.NodeProto, list[Shape], Shape], float]] = {
     "Conv": _conv,
     "ConvInteger": _conv,
@@ -140,9 +156,11 @@ _FLOPS: dict[str, Callable[[onnx.NodeProto, list[Shape], Shape], float]] = {
     "GlobalMaxPool": _global_pool,
     "ReduceMean": _global_pool,
     "LRN": _lrn,
+    "LpPool": _pool,
+    "Einsum": _einsum,
 }
 
-_MOVES_ONLY = {
+MOVES_ONLY = {
     "Cast", "Concat", "Dropout", "Expand", "Flatten", "Gather", "Identity", "Pad", "Reshape", "Slice", "Split",
     "Squeeze", "Tile", "Transpose", "Unsqueeze",
 }  # fmt: skip
@@ -150,7 +168,7 @@ _MOVES_ONLY = {
 
 def _paper_variables(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> tuple[float, ...]:
     """The independent variables of the paper's regressions, one tuple per layer type."""
-    match node.op_type:
+    match node.op_type if not node.domain else "":
         case "Conv":
             stride = _attribute(node, "strides", [1])[0]
             filters, maps, side = inputs[1][0], inputs[0][1], inputs[1][-1]
@@ -164,10 +182,10 @@ def _paper_variables(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -
 
 
 def _is_depthwise(node: onnx.NodeProto, inputs: list[Shape | None]) -> bool:
-    if node.op_type != "Conv" or not inputs or inputs[0] is None:
+    if node.op_type != "Conv" or node.domain or not inputs or not inputs[0]:
         return False
     groups = _attribute(node, "group", 1)
-    return bool(groups > 1 and groups == inputs[0][1])
+    return bool(groups > 1 and inputs[0][1:2] == (groups,))
 
 
 def _attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:

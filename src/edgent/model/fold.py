@@ -1,4 +1,4 @@
-"""Constants out of the graph: what can be computed without any input is computed once.
+"""Constants out of the graph: what needs no input is computed once, by the engine that runs the rest.
 
 Shapes are known once every free dimension has a number, so `Shape` of a tensor is a constant too, and with it the
 chains of Gather, Concat and Cast that exporters hang on it.
@@ -7,161 +7,219 @@ chains of Gather, Concat and Cast that exporters hang on it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper, shape_inference
+from onnx import numpy_helper
 
-from edgent.errors import ModelError
+from edgent.errors import EdgentError
+from edgent.model.budget import MOST_BYTES, Cost, check, cost_of
+from edgent.model.costs import MOVES_ONLY
+from edgent.model.shapes import (
+    Interpreter,
+    bodies,
+    dtype_name,
+    forget_declarations,
+    infer,
+    subgraph_reads,
+    tensor_of,
+)
 from edgent.model.values import Tensor
 from edgent.model.weights import Weights
 
 Array = NDArray[np.generic]
 
-# A quantised weight is stored small on purpose; random numbers differ at each run.
-_KEEP = {"DequantizeLinear", "QuantizeLinear", "RandomNormal", "RandomUniform", "Bernoulli", "Multinomial"}
-_MOST_BYTES = 2**31  # a file of 100 bytes can ask for any amount (ConstantOfShape)
-_PASSES = 4  # inference and folding feed each other; real exports settle after two
+_KEEP = {"DequantizeLinear", "QuantizeLinear"}  # a quantised weight is stored small on purpose
+_PASSES = 16  # inference and folding feed each other; real exports settle after two or three
+
+# The types that an array can hold. The engine computes with others too, but cannot hand them out.
+_HANDED_OUT = {
+    "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+}  # fmt: skip
 
 
-def fold(proto: onnx.ModelProto, weights: Weights) -> dict[str, onnx.ValueInfoProto]:
+_HALF = {"float16", "bfloat16"}
+
+
+def fold(proto: onnx.ModelProto, weights: Weights, interpreter: Interpreter) -> dict[str, onnx.ValueInfoProto]:
     """Folds constants until nothing changes, drops what no output needs; changes the model in place.
 
     Args:
         proto: a checked model whose inputs have no free dimensions.
         weights: takes the large constants, old and new.
+        interpreter: computes them, and knows the shapes that ONNX does not.
 
     Returns:
-        Type and shape of every value by name, as far as inference knows them.
+        Type and shape of every value by name, as far as they can be known.
 
     Raises:
-        ModelError: shapes that contradict each other, or constants of more than 2 GiB.
+        ModelError: shapes that contradict each other, or constants beyond the bounds of `edgent.model.budget`.
     """
-    for _ in range(_PASSES):
-        weights.take(proto.graph)
-        values = _infer(proto)
-        if not _Pass(proto, weights, values).run():
-            break
+    forget_declarations(proto.graph)
+    weights.take(proto.graph)
     _drop_unused(proto.graph)
+    own = {tensor.name: _size(tensor) for tensor in proto.graph.initializer}
+    values = infer(proto, interpreter)
+    for _ in range(_PASSES):
+        constants = _Constants(proto, weights, values)
+        held = sum(_size(tensor) for tensor in proto.graph.initializer if tensor.name not in own)
+        check(constants.nodes, constants.wanted(), held=held, most=MOST_BYTES + 2 * sum(own.values()))
+        if not constants.replace(interpreter):
+            break
+        values = infer(proto, interpreter)
     weights.keep(tensor.name for tensor in proto.graph.initializer)
     return values
 
 
-def tensor_of(value: onnx.ValueInfoProto) -> Tensor:
-    """What a value is, as a tensor; dtype None where it is something else (a sequence, say)."""
-    kind = value.type.tensor_type
-    if not value.type.HasField("tensor_type") or not kind.elem_type:
-        return Tensor(name=value.name, dtype=None, shape=None)
-    shape = None
-    if kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim):
-        shape = tuple(int(dim.dim_value) for dim in kind.shape.dim)
-    return Tensor(name=value.name, dtype=_dtype_name(kind.elem_type), shape=shape)
+class _Constants:
+    """What is constant in a graph: found first, computed then.
 
-
-def subgraph_reads(node: onnx.NodeProto) -> list[str]:
-    """Tensors that a node reads: its inputs, and what the bodies of If, Loop and Scan take from around them."""
-    names = [name for name in node.input if name]
-    for attribute in node.attribute:
-        for body in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-            inside = {value.name for value in body.input} | {tensor.name for tensor in body.initializer}
-            inside |= {name for inner in body.node for name in inner.output}
-            read = [name for inner in body.node for name in subgraph_reads(inner)]
-            names += [name for name in (*read, *(value.name for value in body.output)) if name not in inside]
-    return list(dict.fromkeys(names))
-
-
-def _infer(proto: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
-    try:
-        graph = shape_inference.infer_shapes(proto, data_prop=True).graph
-    except Exception as error:
-        raise ModelError(f"the shapes in this model contradict each other: {str(error).strip()[:160]}") from error
-    values = {value.name: value for value in (*graph.value_info, *graph.input, *graph.output)}
-    for node in graph.node:
-        for name in node.output:
-            if name:
-                values.setdefault(name, onnx.ValueInfoProto(name=name))
-    return values
-
-
-def _dtype_name(elem_type: int) -> str:
-    if elem_type == onnx.TensorProto.STRING:
-        return "string"
-    return str(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(elem_type)).name)
-
-
-class _Pass:
-    """One walk over the nodes: each is computed, or kept."""
+    Attributes:
+        arrays: the shapes that nodes ask for, by the name of the output.
+        nodes: what can be computed, with its cost, in the graph's order.
+    """
 
     def __init__(self, proto: onnx.ModelProto, weights: Weights, values: Mapping[str, onnx.ValueInfoProto]) -> None:
-        self.proto = proto
-        self.weights = weights
-        self.values = values
-        self.constants = {tensor.name: tensor for tensor in proto.graph.initializer}
-        self.made: dict[str, Array] = {}
-
-    def run(self) -> bool:
-        """Whether anything was folded."""
-        graph = self.proto.graph
-        answers = {value.name for value in graph.output}
-        kept = []
-        for node in graph.node:
-            made = None if answers.intersection(node.output) or node.op_type in _KEEP else self.evaluate(node)
-            if made is None:
-                kept.append(node)
+        self.proto, self.weights, self.values = proto, weights, values
+        self.initialisers = {tensor.name: tensor for tensor in proto.graph.initializer}
+        self.answers = {value.name for value in proto.graph.output}
+        self.opset = max((entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+        self.arrays: dict[str, Array] = {}
+        self.nodes: list[tuple[onnx.NodeProto, Cost]] = []
+        known = {"", *self.initialisers}
+        for node in proto.graph.node:
+            if (shape := self._shape_asked(node)) is not None:
+                self.arrays[node.output[0]] = shape
+            elif known.issuperset(node.input) and (cost := self._cost(node)) is not None:
+                self.nodes.append((node, cost))
             else:
-                self.made.update(made)
-                _refuse_above_limit(sum(array.nbytes for array in self.made.values()))
-        if not self.made:
+                continue
+            known.update(node.output)
+
+    def wanted(self) -> list[str]:
+        """What the nodes that stay read of the others, whose numbers take their place."""
+        computed = [node for node, _ in self.nodes if not self._stays(node)]
+        gone = self.arrays.keys() | {name for node in computed for name in node.output if name}
+        if not gone:
+            return []
+        staying = (node for node in self.proto.graph.node if gone.isdisjoint(node.output))
+        wanted = gone.intersection(name for node in staying for name in subgraph_reads(node))
+        return [name for node in self.proto.graph.node for name in node.output if name in wanted]
+
+    def replace(self, interpreter: Interpreter) -> bool:
+        """Puts numbers in the place of nodes.
+
+        Returns:
+            Whether anything changed. What the engine refuses stays: it will say so itself when it gets the model.
+        """
+        made = {**self.arrays, **self._computed(interpreter)}
+        if not made:
             return False
-        del graph.node[:]
-        graph.node.extend(kept)
-        graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in self.made.items())
+        graph = self.proto.graph
+        _keep_nodes(graph, [node for node in graph.node if made.keys().isdisjoint(node.output)])
+        for name in list(made):
+            graph.initializer.append(self.weights.put(name, made.pop(name)))
+        _drop_unused(graph)
         return True
 
-    def evaluate(self, node: onnx.NodeProto) -> dict[str, Array] | None:
-        """The node's outputs, or None where they depend on an input."""
-        if node.op_type == "Shape" and not node.attribute and node.input[0] in self.values:
-            shape = tensor_of(self.values[node.input[0]]).shape
-            if shape is not None:
-                return {node.output[0]: np.array(shape, dtype=np.int64)}
-        reads = [name for name in node.input if name]
-        if reads != subgraph_reads(node) or not all(name in self.constants or name in self.made for name in reads):
+    def _shape_asked(self, node: onnx.NodeProto) -> Array | None:
+        """What a Shape or Size node makes, where the shape is known."""
+        is_answer = not self.answers.isdisjoint(node.output)
+        if node.op_type not in ("Shape", "Size") or node.domain or is_answer:
             return None
-        feeds = {name: self.value(name) for name in reads}
-        if node.op_type == "ConstantOfShape":
-            _refuse_above_limit(math.prod(map(int, feeds[reads[0]])) * 4)
-        return _run(node, feeds, self.proto)
+        shape = self._tensor(node.input[0]).shape
+        if shape is None:
+            return None
+        if node.op_type == "Size":
+            return np.array(math.prod(shape), dtype=np.int64)
+        limits = {attribute.name: attribute.i for attribute in node.attribute}
+        return np.array(shape[limits.get("start") : limits.get("end")], dtype=np.int64)
 
-    def value(self, name: str) -> Array:
-        """The numbers of a constant, old or new."""
-        return self.made[name] if name in self.made else self.weights.array(self.constants[name])
+    def _cost(self, node: onnx.NodeProto) -> Cost | None:
+        """What it costs to compute a node, whose inputs are constant; None where it is not to be computed."""
+        if node.domain or node.op_type in _KEEP or _trains(node) or any(True for _ in bodies(node)):
+            return None
+        if not _is_deterministic(node.op_type, self.opset):
+            return None
+        read, made = ([self._tensor(name) for name in side if name] for side in (node.input, node.output))
+        return None if _rounds(node, [*read, *made]) else cost_of(node, read, made)
+
+    def _tensor(self, name: str) -> Tensor:
+        if name in self.initialisers:
+            return _tensor(self.initialisers[name])
+        return tensor_of(self.values[name]) if name in self.values else Tensor(name=name, dtype=None, shape=None)
+
+    def _stays(self, node: onnx.NodeProto) -> bool:
+        """Whether a node is computed only for those behind it, and stays itself: an answer is made by a node."""
+        names = [name for name in node.output if name]
+        return any(name in self.answers or self._tensor(name).dtype not in _HANDED_OUT for name in names)
+
+    def _computed(self, interpreter: Interpreter) -> dict[str, Array]:
+        names = [name for name in self.wanted() if name not in self.arrays]
+        if not names:
+            return {}
+        proto = onnx.ModelProto(ir_version=self.proto.ir_version, opset_import=self.proto.opset_import)
+        proto.graph.name = "constants"
+        proto.graph.node.extend(node for node, _ in self.nodes)
+        proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+        _drop_unused(proto.graph)
+        feeds = self._supply(proto.graph)
+        try:
+            return interpreter.compute(proto, feeds)
+        except EdgentError:
+            return {}
+
+    def _supply(self, graph: onnx.GraphProto) -> dict[str, Array]:
+        """Gives a graph the constants that it reads: the large ones are fed, so that none is copied."""
+        made = {name for node in graph.node for name in node.output}
+        feeds: dict[str, Array] = {}
+        for name in sorted({name for node in graph.node for name in node.input if name} - made):
+            if name in self.arrays:
+                graph.initializer.append(numpy_helper.from_array(self.arrays[name], name))
+            elif name not in self.weights.tensors:
+                graph.initializer.append(self.initialisers[name])
+            elif self._tensor(name).dtype in _HANDED_OUT:
+                tensor = self.initialisers[name]
+                graph.input.append(onnx.helper.make_tensor_value_info(name, tensor.data_type, tensor.dims))
+                feeds[name] = self.weights.array(tensor)
+            else:
+                graph.initializer.append(numpy_helper.from_array(self.weights.array(self.initialisers[name]), name))
+        return feeds
 
 
-def _refuse_above_limit(size: int) -> None:
-    if size > _MOST_BYTES:
-        raise ModelError(f"the constants of this model take {size:,} bytes, more than {_MOST_BYTES:,}; refused")
-
-
-def _run(node: onnx.NodeProto, feeds: dict[str, Array], proto: onnx.ModelProto) -> dict[str, Array] | None:
-    from onnx.reference import ReferenceEvaluator  # slow to import, and most models fold nothing
-
-    names = [name for name in node.output if name]
-    inputs = [
-        onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
-        for name, array in feeds.items()
-    ]
-    outputs = [onnx.helper.make_empty_tensor_value_info(name) for name in names]
-    graph = onnx.helper.make_graph([node], "constant", inputs, outputs)
-    model = onnx.helper.make_model(graph, opset_imports=list(proto.opset_import), ir_version=proto.ir_version)
+@cache
+def _is_deterministic(op: str, version: int) -> bool:
+    """Whether a node of ONNX's own domain makes the same at each run; no if nobody knows the operator."""
     try:
-        arrays = ReferenceEvaluator(model).run(None, feeds)
-    except Exception:  # an operator the reference does not know stays a node of the graph
-        return None
-    if not all(isinstance(array, np.ndarray) for array in arrays):
-        return None
-    return dict(zip(names, arrays, strict=True))
+        schema: Any = onnx.defs.get_schema(op, version, "")  # its type stub lacks what is asked of it
+    except onnx.defs.SchemaError:
+        return False
+    return bool(schema.node_determinism != onnx.defs.OpSchema.NodeDeterminism.NonDeterministic)
+
+
+def _trains(node: onnx.NodeProto) -> bool:
+    """Whether it is a normalisation that learns: by its mode, or before there was one by its further outputs."""
+    mode = any(attribute.name == "training_mode" and attribute.i for attribute in node.attribute)
+    return node.op_type == "BatchNormalization" and (mode or len(node.output) > 1)
+
+
+def _rounds(node: onnx.NodeProto, tensors: Iterable[Tensor]) -> bool:
+    """Whether it computes in half precision: an engine rounds such numbers less often where it has the whole chain."""
+    return node.op_type not in MOVES_ONLY and any(tensor.dtype in _HALF for tensor in tensors)
+
+
+def _tensor(initialiser: onnx.TensorProto) -> Tensor:
+    return Tensor(
+        name=initialiser.name, dtype=dtype_name(initialiser.data_type), shape=tuple(map(int, initialiser.dims))
+    )
+
+
+def _size(initialiser: onnx.TensorProto) -> int:
+    return _tensor(initialiser).nbytes or 0
 
 
 def _drop_unused(graph: onnx.GraphProto) -> None:
@@ -171,8 +229,14 @@ def _drop_unused(graph: onnx.GraphProto) -> None:
         if wanted.intersection(node.output):
             wanted.update(subgraph_reads(node))
             kept.append(node)
-    del graph.node[:]
-    graph.node.extend(reversed(kept))
+    _keep_nodes(graph, kept[::-1])
     weights = [tensor for tensor in graph.initializer if tensor.name in wanted]
-    del graph.initializer[:]
-    graph.initializer.extend(weights)
+    if len(weights) < len(graph.initializer):
+        del graph.initializer[:]
+        graph.initializer.extend(weights)
+
+
+def _keep_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
+    if len(nodes) < len(graph.node):  # a node with a body is costly to copy
+        del graph.node[:]
+        graph.node.extend(nodes)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import onnx
 
-from edgent.errors import ModelError
+from edgent.document import Node
+from edgent.document import parse as read_json
+from edgent.errors import InputError, ModelError
 
 KEY = "edgent"
 VERSION = 1
+_LONGEST_SIDE = 1 << 14  # pixels, of what a network takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,18 @@ class Preprocessing:
             return (1, self.channels, *self.size)
         return (1, *self.size, self.channels)
 
+    def canonical(self) -> dict[str, Any]:
+        """All of it in one form: every default written out, every factor a float, and no zero below zero."""
+        return {
+            "size": list(self.size),
+            "resize": self.resize,
+            "color": self.color,
+            "layout": self.layout,
+            "scale": float(self.scale),
+            "mean": [float(value) + 0.0 for value in self.mean],
+            "std": [float(value) for value in self.std],
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitInfo:
@@ -100,7 +115,7 @@ class Metadata:
             "version": VERSION,
             "exits": exits,
             "labels": list(self.labels),
-            "preprocessing": None if pre is None else {name: getattr(pre, name) for name in pre.__slots__},
+            "preprocessing": None if pre is None else pre.canonical(),
         }
         return json.dumps(document, sort_keys=True)
 
@@ -124,50 +139,51 @@ def parse(text: str) -> Metadata:
         ModelError: not JSON, another version, unknown keys or values out of range.
     """
     try:
-        document = json.loads(text)
-        _expect_keys(document, {"version", "exits", "labels", "preprocessing"}, "metadata")
-        if document.get("version") != VERSION:
-            raise ModelError(f"metadata: version {document.get('version')!r}, expected {VERSION}")
+        node = _node(read_json(text), "metadata", {"version": 1, "exits": [], "labels": None, "preprocessing": None})
+        if node.whole("version") != VERSION:
+            raise InputError(f"metadata.version: found {node.whole('version')}, expected {VERSION}")
         return Metadata(
-            exits=tuple(_exit(entry) for entry in document.get("exits", ())),
-            labels=tuple(str(label) for label in document.get("labels") or ()),
-            preprocessing=_preprocessing(document.get("preprocessing")),
+            exits=tuple(map(_exit, node.items("exits"))),
+            labels=() if node.absent("labels") else node.texts("labels"),
+            preprocessing=None if node.absent("preprocessing") else _preprocessing(node.found["preprocessing"]),
         )
-    except ModelError:
-        raise
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise ModelError(f"metadata under the key {KEY!r} is not what it should be: {error}") from error
+    except InputError as error:
+        raise ModelError(f"metadata under the key {KEY!r}: {error}") from None
 
 
-def _exit(entry: dict[str, Any]) -> ExitInfo:
-    _expect_keys(entry, {"name", "outputs", "accuracy", "samples", "data"}, "exit")
+def _node(found: object, place: str, defaults: dict[str, object], needed: tuple[str, ...] = ()) -> Node:
+    """An object some of whose keys may be left out."""
+    complete = {**defaults, **found} if isinstance(found, dict) else found
+    return Node(complete, place, (*needed, *defaults))
+
+
+def _as_json(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _exit(found: object) -> ExitInfo:
+    node = _node(found, "exit", {"accuracy": None, "samples": None, "data": None}, ("name", "outputs"))
     return ExitInfo(
-        name=str(entry["name"]),
-        outputs=tuple(entry["outputs"]),
-        accuracy=entry.get("accuracy"),
-        samples=entry.get("samples"),
-        data=entry.get("data"),
+        name=node.text("name", empty=True),
+        outputs=node.texts("outputs"),
+        accuracy=None if node.absent("accuracy") else node.number("accuracy"),
+        samples=None if node.absent("samples") else node.whole("samples"),
+        data=None if node.absent("data") else node.text("data", empty=True),
     )
 
 
-def _preprocessing(entry: dict[str, Any] | None) -> Preprocessing | None:
-    if entry is None:
-        return None
-    _expect_keys(entry, set(Preprocessing.__slots__), "pre-processing")
-    height, width = entry["size"]
+def _preprocessing(found: object) -> Preprocessing:
+    defaults = {f.name: _as_json(f.default) for f in fields(Preprocessing) if f.name != "size"}
+    node = _node(found, "pre-processing", defaults, ("size",))
+    size = node.reals("size")
+    if len(size) != 2 or not all(1 <= side <= _LONGEST_SIDE and side.is_integer() for side in size):
+        raise InputError(f"pre-processing.size: found {list(size)}, expected height and width, whole numbers of pixels")
     return Preprocessing(
-        size=(int(height), int(width)),
-        resize=entry.get("resize", "stretch"),
-        color=entry.get("color", "RGB"),
-        layout=entry.get("layout", "NCHW"),
-        scale=float(entry.get("scale", 1 / 255)),
-        mean=tuple(float(v) for v in entry.get("mean", (0.0, 0.0, 0.0))),
-        std=tuple(float(v) for v in entry.get("std", (1.0, 1.0, 1.0))),
+        size=(int(size[0]), int(size[1])),
+        resize=node.text("resize"),
+        color=node.text("color"),
+        layout=node.text("layout"),
+        scale=node.real("scale"),
+        mean=node.reals("mean"),
+        std=node.reals("std"),
     )
-
-
-def _expect_keys(entry: Any, known: set[str], what: str) -> None:
-    if not isinstance(entry, dict):
-        raise ModelError(f"{what}: found {type(entry).__name__}, expected an object")
-    if unknown := sorted(set(entry) - known):
-        raise ModelError(f"{what}: unknown keys {', '.join(unknown)}; known are {', '.join(sorted(known))}")

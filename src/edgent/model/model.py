@@ -9,13 +9,18 @@ from pathlib import Path
 import onnx
 
 from edgent.errors import ModelError
+from edgent.model import external, identity
 from edgent.model.bounds import check_sizes
 from edgent.model.bundle import join, prefix_of
-from edgent.model.fold import fold, subgraph_reads, tensor_of
+from edgent.model.constants import all_tensors
+from edgent.model.fold import fold
+from edgent.model.gather import gather
 from edgent.model.metadata import ExitInfo, Metadata, metadata_of
 from edgent.model.read import bind, read
+from edgent.model.shapes import Interpreter, subgraph_reads, tensor_of
 from edgent.model.values import Branch, Layer, Tensor, tensors_by_name
-from edgent.model.weights import Weights, digest
+from edgent.model.weights import Weights
+from edgent.text import readable
 
 SHIPPED = Path(__file__).parent / "shipped"
 
@@ -48,19 +53,23 @@ class Model:
         name: what the wire calls it: the file's name without its ending.
         path: the file; of a bundle, the first.
         members: the files; a bundle has several.
-        digest: SHA-256 over graph and weights, 64 hex digits; the metadata does not count.
+        files: the other files that hold weights, by their paths from the folder of `path`.
+        digest: of all that changes an answer, 64 hex digits (see `edgent.model.identity`).
         inputs: the tensors of one request, every dimension a number.
         branches: one per exit, earliest first.
         metadata: what the file says of its exits, labels and pre-processing.
+        dims: the number of every dimension that is free in the file, by name (see `bind` of `edgent.model.read`).
     """
 
     name: str
     path: Path
     members: tuple[Path, ...]
+    files: tuple[str, ...]
     digest: str
     inputs: tuple[Tensor, ...]
     branches: tuple[Branch, ...]
     metadata: Metadata
+    dims: Mapping[str, int] = field(hash=False)
     proto: onnx.ModelProto = field(hash=False, compare=False)
     tensors: Mapping[str, Tensor] = field(hash=False, compare=False)
     values: Mapping[str, onnx.ValueInfoProto] = field(hash=False, compare=False)
@@ -104,8 +113,7 @@ class Model:
         proto.graph.initializer.extend(map(self.weights.reference, constants))
         proto.graph.input.extend(self.values[tensor.name] for tensor in start)
         proto.graph.output.extend(self.values[tensor.name] for tensor in end)
-        folder = self.weights.folder(self.digest)
-        return Segment(given=start, asked=end, proto=proto.SerializeToString(), weights=folder)
+        return Segment(given=start, asked=end, proto=proto.SerializeToString(), weights=self.weights.folder())
 
     def _slice(self, given: set[str], asked: list[str]) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
         wanted = {name for name in asked if name not in given}
@@ -122,12 +130,13 @@ class Model:
         return nodes[::-1], constants
 
 
-def load(model: str | Path, *, dims: Mapping[str, int] | None = None) -> Model:
-    """Opens a model by name or file.
+def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int] | None = None) -> Model:
+    """Opens a model by name or file; `edgent.load` does it with the product's own engine.
 
     Args:
         model: the name of a shipped model ("b-alexnet"), or the path of an ONNX file; several with "+" between them
             are a bundle (see `edgent.model.bundle`), named after all of them.
+        interpreter: the engine: computes constants, and knows types and shapes that ONNX does not.
         dims: numbers for free dimensions. A free leading dimension is the batch and becomes 1.
 
     Raises:
@@ -136,22 +145,28 @@ def load(model: str | Path, *, dims: Mapping[str, int] | None = None) -> Model:
     paths = files(model)
     path = paths[0]
     proto = read(path) if len(paths) == 1 else join([(each, read(each)) for each in paths])
-    identity = digest(proto, path.parent)
-    bound = bind(path, proto, dims or {})
+    source, beside = path.parent.absolute(), external.locations(all_tensors(proto))
+    weights = Weights(source, identity.hashes(proto.graph.initializer, source))
+    contents = identity.contents(proto, weights.hashes, source)
+    bound, numbers = bind(path, proto, dims or {})
     metadata = metadata_of(bound)
-    weights = Weights(path.parent)
-    values = fold(bound, weights)
+    exits = _exits(bound.graph, metadata)
+    digest = identity.digest(contents, bound.graph.input, [entry.outputs for entry in exits], metadata.preprocessing)
+    gather(bound.graph, source)
+    values = fold(bound, weights, interpreter)
     tensors = {name: tensor_of(value) for name, value in values.items()}
     check_sizes(tensors.values())
     inputs = tuple(tensors[value.name] for value in bound.graph.input)
     return Model(
-        name=BETWEEN.join(each.stem for each in paths),
+        name=readable(BETWEEN.join(each.stem for each in paths)),
         path=path,
         members=tuple(paths),
-        digest=identity,
+        files=beside,
+        digest=digest,
         inputs=inputs,
-        branches=_branches(bound.graph, tensors, metadata, inputs),
+        branches=_branches(bound.graph, tensors, exits, inputs),
         metadata=metadata,
+        dims=numbers,
         proto=bound,
         tensors=tensors,
         values=values,
@@ -174,10 +189,14 @@ def find(model: str | Path) -> Path:
     return Path(model)
 
 
+def _exits(graph: onnx.GraphProto, metadata: Metadata) -> tuple[ExitInfo, ...]:
+    """Those that the file names; without any, all outputs together are one."""
+    return metadata.exits or (ExitInfo(name="output", outputs=tuple(value.name for value in graph.output)),)
+
+
 def _branches(
-    graph: onnx.GraphProto, tensors: dict[str, Tensor], metadata: Metadata, inputs: tuple[Tensor, ...]
+    graph: onnx.GraphProto, tensors: dict[str, Tensor], exits: tuple[ExitInfo, ...], inputs: tuple[Tensor, ...]
 ) -> tuple[Branch, ...]:
-    exits = metadata.exits or (ExitInfo(name="output", outputs=tuple(value.name for value in graph.output)),)
     constants = {tensor.name for tensor in graph.initializer}
     answers = {value.name for value in graph.output}
     branches = []

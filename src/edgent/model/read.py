@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import onnx
 from onnx import checker
 
 from edgent.errors import ModelError
+from edgent.model import external
 from edgent.model.bounds import check_functions, check_sparse
+from edgent.model.constants import all_tensors, nbytes
 from edgent.model.formats import check_file
 
 _FIRST_OPSET = 6
 _TYPES = frozenset(onnx.TensorProto.DataType.values())
+
+BATCH = "batch"
+"""What a leading free dimension without a name is called."""
 
 
 def read(path: Path) -> onnx.ModelProto:
@@ -29,21 +33,35 @@ def read(path: Path) -> onnx.ModelProto:
     check_functions(path, proto)
     check_sparse(path, proto)
     _check_types(path, proto)
-    _check_external_data(path, proto)
+    outside = [tensor for tensor in all_tensors(proto) if external.is_external(tensor)]
+    external.check(path, [(tensor, nbytes(tensor)) for tensor in outside])
     _check_operators(path, proto)
     return proto
 
 
-def bind(path: Path, proto: onnx.ModelProto, dims: Mapping[str, int]) -> onnx.ModelProto:
+def weight_files(path: Path) -> tuple[str, ...]:
+    """The other files that a model's file names for its weights, whether or not they are there.
+
+    Raises:
+        ModelError: no ONNX file, or one that does not say where they are.
+    """
+    return external.locations(all_tensors(_parse(path)))
+
+
+def bind(path: Path, proto: onnx.ModelProto, dims: Mapping[str, int]) -> tuple[onnx.ModelProto, dict[str, int]]:
     """A model with a number for every dimension of its inputs, and without functions.
 
     Args:
         path: for messages.
         proto: what `read` returned.
-        dims: numbers for named free dimensions. A free leading dimension of an input is the batch: 1 unless named.
+        dims: numbers for free dimensions, which have a name or are written as -1. The name of one without a name is
+            `BATCH` if it leads, else its input and axis, as "image.2". A leading one is the batch: 1 unless given.
+
+    Returns:
+        The model, and the number of every free dimension by name.
 
     Raises:
-        ModelError: a free dimension without a number.
+        ModelError: a free dimension without a number, or a number for one that no input has.
     """
     if proto.functions:
         from onnx import inliner  # rarely needed, and it costs every start
@@ -51,22 +69,7 @@ def bind(path: Path, proto: onnx.ModelProto, dims: Mapping[str, int]) -> onnx.Mo
         proto = inliner.inline_local_functions(proto)
     _drop_initialisers_from_inputs(proto.graph)
     proto.ir_version = max(proto.ir_version, 4)  # the first in which an initialiser need not be an input too
-    _bind_dimensions(path, proto.graph, dims)
-    return proto
-
-
-def all_tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    """Every weight and constant of the main graph."""
-    yield from proto.graph.initializer
-    for node in proto.graph.node:
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.TENSOR:
-                yield attribute.t
-
-
-def is_external(tensor: onnx.TensorProto) -> bool:
-    """Whether the numbers lie in another file."""
-    return bool(tensor.data_location == onnx.TensorProto.EXTERNAL)
+    return proto, _bind_dimensions(path, proto.graph, dims)
 
 
 def _parse(path: Path) -> onnx.ModelProto:
@@ -100,27 +103,6 @@ def _check_types(path: Path, proto: onnx.ModelProto) -> None:
             raise ModelError(f"{path}: tensor {name!r} has type {number}, which ONNX does not know; export it again")
 
 
-def _check_external_data(path: Path, proto: onnx.ModelProto) -> None:
-    folder = path.parent.resolve()
-    for tensor in all_tensors(proto):
-        if not is_external(tensor):
-            continue
-        entries = {entry.key: entry.value for entry in tensor.external_data}
-        location = entries.get("location", "")
-        file = folder / location
-        if not location or Path(location).is_absolute() or not file.resolve().is_relative_to(folder):
-            raise ModelError(
-                f"{path}: weight {tensor.name!r} points outside the model's folder ({location!r}); refused"
-            )
-        if not file.is_file():
-            raise ModelError(f"{path}: external data {location!r} is missing; put it beside the model")
-        if os.stat(file).st_nlink > 1:
-            raise ModelError(f"{path}: external data {location!r} is a hard link, which may leave the folder; copy it")
-        end = int(entries.get("offset") or 0) + int(entries.get("length") or 0)
-        if end > file.stat().st_size:
-            raise ModelError(f"{path}: external data {location!r} ends before weight {tensor.name!r}; copy it again")
-
-
 def _check_operators(path: Path, proto: onnx.ModelProto) -> None:
     try:
         checker.check_model(_without_weights(proto))
@@ -129,15 +111,21 @@ def _check_operators(path: Path, proto: onnx.ModelProto) -> None:
 
 
 def _without_weights(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """What the checker shall see: weights as inputs (it would read or copy them all), and a shape on every output."""
+    """What the checker shall see: weights as inputs (it would read or copy them all), and a shape on every output.
+
+    Those that bodies and attributes keep in other files were checked above, and are seen as if they were empty.
+    """
     bare = onnx.ModelProto()
     bare.CopyFrom(proto)
     bare.ir_version = max(bare.ir_version, 4)
     known = {value.name for value in bare.graph.input}
-    for tensor in bare.graph.initializer:
+    sparse = [(entry.values, entry.dims) for entry in bare.graph.sparse_initializer]
+    for tensor, dims in (*((tensor, tensor.dims) for tensor in bare.graph.initializer), *sparse):
         if tensor.name not in known:
-            bare.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
-    del bare.graph.initializer[:]
+            bare.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, dims))
+    del bare.graph.initializer[:], bare.graph.sparse_initializer[:]
+    for tensor in filter(external.is_external, all_tensors(bare)):
+        tensor.CopyFrom(onnx.TensorProto(name=tensor.name, dims=[0], data_type=tensor.data_type, raw_data=b""))
     for value in (*bare.graph.input, *bare.graph.output):
         if value.type.HasField("tensor_type"):
             value.type.tensor_type.shape.SetInParent()
@@ -146,34 +134,39 @@ def _without_weights(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 def _drop_initialisers_from_inputs(graph: onnx.GraphProto) -> None:
     constant = {tensor.name for tensor in graph.initializer}
+    constant |= {sparse.values.name for sparse in graph.sparse_initializer}
     inputs = [value for value in graph.input if value.name not in constant]
     del graph.input[:]
     graph.input.extend(inputs)
 
 
-def _bind_dimensions(path: Path, graph: onnx.GraphProto, dims: Mapping[str, int]) -> None:
-    numbers = dict(dims)
-    for value in graph.input:
-        _bind_batch(value, numbers)
-    for value in (*graph.input, *graph.output, *graph.value_info):
-        for axis, dim in enumerate(value.type.tensor_type.shape.dim):
-            if dim.dim_param in numbers:
-                dim.dim_value = numbers[dim.dim_param]
-            elif value in graph.input and not dim.HasField("dim_value"):
-                raise ModelError(
-                    f"{path}: dimension {axis} of input {value.name!r} is free"
-                    f" ({dim.dim_param or 'without a name'}); give it a number: --dim {dim.dim_param or 'NAME'}=128"
-                )
+def _bind_dimensions(path: Path, graph: onnx.GraphProto, dims: Mapping[str, int]) -> dict[str, int]:
+    free = [
+        (value, axis, dim)
+        for value in graph.input
+        for axis, dim in enumerate(value.type.tensor_type.shape.dim)
+        if not dim.HasField("dim_value") or dim.dim_value < 0  # engines take -1 for a free one
+    ]
+    names = [dim.dim_param or (BATCH if axis == 0 else f"{value.name}.{axis}") for value, axis, dim in free]
+    _check_numbers(path, names, dims)
+    numbers = {name: 1 for name, (_, axis, _) in zip(names, free, strict=True) if axis == 0} | dict(dims)
+    for name, (value, axis, dim) in zip(names, free, strict=True):
+        if name not in numbers:
+            raise ModelError(
+                f"{path}: dimension {axis} of input {value.name!r} is free ({dim.dim_param or 'without a name'}); "
+                f"give it a number: --dim {name}=128"
+            )
+        dim.dim_value = numbers[name]
+    return numbers
 
 
-def _bind_batch(value: onnx.ValueInfoProto, numbers: dict[str, int]) -> None:
-    if not value.type.tensor_type.shape.dim:
-        return
-    leading = value.type.tensor_type.shape.dim[0]
-    if leading.dim_param:
-        numbers.setdefault(leading.dim_param, 1)
-    elif leading.dim_value < 1 and not leading.HasField("dim_value"):
-        leading.dim_value = numbers.get("batch", 1)
+def _check_numbers(path: Path, names: Sequence[str], dims: Mapping[str, int]) -> None:
+    for name, number in dims.items():
+        if name not in names:
+            known = ", ".join(dict.fromkeys(names)) or "none"
+            raise ModelError(f"{path}: no input has a free dimension {name!r}; those that can have a number: {known}")
+        if number < 0:
+            raise ModelError(f"{path}: dimension {name!r} cannot be {number}; give it the size that the inputs have")
 
 
 def _line(error: Exception) -> str:

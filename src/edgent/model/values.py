@@ -97,7 +97,8 @@ class Branch:
                 made[name] = position
                 read[name] = []
         for tensor in self.outputs:
-            read[tensor.name].append(len(self.layers) + 1)
+            if tensor.name in read:  # else it is a constant, which both sides have
+                read[tensor.name].append(len(self.layers) + 1)
         return tuple(_Use(self.tensors[name], made[name], tuple(at)) for name, at in read.items() if at)
 
     def boundary(self, upload_cut: int, download_cut: int) -> Boundary:

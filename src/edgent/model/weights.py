@@ -1,25 +1,31 @@
-"""One copy of the weights on disk, shared by every segment of a model."""
+"""One copy of the weights on disk, shared by every segment of a model.
+
+The file is named by what it holds: its folder's name is the hash of the hashes of its constants. So two bindings of one
+file, two versions of ours or of the engine that fold differently, or two models at once, can never answer with each
+other's weights, and those of equal weights share one file.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from edgent import cache
 from edgent.errors import ModelError
-from edgent.model.read import is_external
+from edgent.model.constants import inline, is_small, nbytes, pieces
+from edgent.model.external import is_external
+from edgent.model.identity import content_hash
 
 FILE = "weights.bin"
 _ALIGN = 4096  # so that an engine may map the file instead of copying it
-_INLINE = 1024  # smaller tensors stay in the graph: shape inference wants to read them
 
 
 @dataclass(slots=True)
@@ -28,120 +34,112 @@ class Weights:
 
     Attributes:
         source: folder of the model file, for weights that already lie in files of their own.
+        hashes: SHA-256 of the bytes of constants, by name, as far as they are known.
         tensors: name to tensor, in a fixed order.
     """
 
     source: Path
+    hashes: dict[str, bytes] = field(default_factory=dict)
     tensors: dict[str, onnx.TensorProto] = field(default_factory=dict)
     _places: dict[str, tuple[int, int]] | None = None
+    _entry: cache.Entry | None = None
 
     def take(self, graph: onnx.GraphProto) -> None:
         """Moves the large constants out of a graph; what stays behind has the shape and no numbers."""
         for index, tensor in enumerate(graph.initializer):
-            if (is_external(tensor) or tensor.ByteSize() > _INLINE) and tensor.name not in self.tensors:
+            if tensor.name not in self.tensors and not is_small(tensor):
                 self.tensors[tensor.name] = onnx.TensorProto.FromString(tensor.SerializeToString())
                 graph.initializer[index].CopyFrom(_stub(tensor))
 
+    def put(self, name: str, array: NDArray[np.generic]) -> onnx.TensorProto:
+        """Takes a constant that was computed; returns it as the graph shall hold it."""
+        tensor = numpy_helper.from_array(array, name)
+        if is_small(tensor):
+            return tensor
+        self.tensors[name] = tensor
+        return _stub(tensor)
+
     def array(self, tensor: onnx.TensorProto) -> NDArray[np.generic]:
         """The numbers of a constant of the graph, wherever they are."""
-        return _array(self.tensors.get(tensor.name, tensor), self.source)
+        whole = self.tensors.get(tensor.name, tensor)
+        try:
+            return numpy_helper.to_array(inline(whole, self.source) if is_external(whole) else whole)
+        except ModelError:
+            raise
+        except Exception as error:  # ValueError, or onnx's own kinds of validation errors
+            raise ModelError(
+                f"weight {tensor.name!r} has no {tuple(tensor.dims)} numbers; export the model again"
+            ) from error
 
     def keep(self, names: Iterable[str]) -> None:
         """Forgets all weights but these."""
         wanted = set(names)
         self.tensors = {name: tensor for name, tensor in self.tensors.items() if name in wanted}
 
-    def folder(self, digest: str) -> Path:
-        """The folder that holds the one weights file of the model, written at the first call.
+    def folder(self) -> Path:
+        """The folder of the one weights file of the model, in use from now on for as long as this object lives.
 
-        The file is complete or absent: it appears under its name only when whole.
+        Returns:
+            The folder; `Path()` for a model whose graph holds all.
+
+        Raises:
+            InputError: the cache cannot be written.
         """
-        folder = cache_folder() / "weights" / digest[:32]
-        file = folder / FILE
-        size = self._size()
-        if not file.is_file() or file.stat().st_size != size:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._write(file)
-        return folder
+        if not self.tensors:
+            return Path()
+        self._entry = cache.entry("weights", self._name(), self._is_right, self._write)
+        return self._entry.path
 
     def reference(self, tensor: onnx.TensorProto) -> onnx.TensorProto:
         """The constant as a segment's file names it: by place in the weights file, or itself where it is small."""
         if tensor.name not in self.tensors:
             return tensor
         offset, length = self._layout()[tensor.name]
-        made = _stub(tensor)
+        reference = _stub(tensor)
         for key, value in (("location", FILE), ("offset", str(offset)), ("length", str(length))):
-            made.external_data.add(key=key, value=value)
-        return made
+            reference.external_data.add(key=key, value=value)
+        return reference
+
+    def _name(self) -> str:
+        for name, tensor in self.tensors.items():
+            if name not in self.hashes:
+                self.hashes[name] = content_hash(tensor, self.source)
+        return hashlib.sha256(b"".join(self.hashes[name] for name in self.tensors)).hexdigest()[:32]
 
     def _layout(self) -> dict[str, tuple[int, int]]:
         if self._places is None:
             places, offset = {}, 0
             for name, tensor in self.tensors.items():
-                length = _nbytes(tensor)
+                length = nbytes(tensor)
                 places[name] = (offset, length)
                 offset += -(-length // _ALIGN) * _ALIGN
             self._places = places
         return self._places
 
-    def _size(self) -> int:
-        return max((offset + length for offset, length in self._layout().values()), default=0)
+    def _placed(self) -> Iterator[tuple[int, Iterator[bytes]]]:
+        for name, (offset, _) in self._layout().items():
+            yield offset, pieces(self.tensors[name], self.source)
 
-    def _write(self, file: Path) -> None:
-        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".weights-")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                for name, (offset, _) in self._layout().items():
-                    stream.seek(offset)
-                    stream.write(_raw(self.array(self.tensors[name])))
-            os.replace(temporary, file)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+    def _is_right(self, folder: Path) -> bool:
+        file = folder / FILE
+        if not file.is_file():
+            return False
+        with file.open("rb") as stream:
+            return all(_holds(stream, offset, data) for offset, data in self._placed())
 
-
-def digest(proto: onnx.ModelProto, source: Path) -> str:
-    """SHA-256 over graph and weights, not the metadata: the same wherever and however the weights are stored."""
-    bare = onnx.ModelProto()
-    bare.CopyFrom(proto)
-    for name in ("metadata_props", "doc_string", "producer_name", "producer_version", "domain", "model_version"):
-        bare.ClearField(name)
-    bare.graph.ClearField("doc_string")
-    bare.graph.ClearField("value_info")
-    total = hashlib.sha256()
-    for index, tensor in enumerate(proto.graph.initializer):
-        total.update(_raw(_array(tensor, source)))
-        bare.graph.initializer[index].CopyFrom(_stub(tensor, location=False))
-    total.update(bare.SerializeToString(deterministic=True))
-    return total.hexdigest()
+    def _write(self, folder: Path) -> None:
+        with (folder / FILE).open("wb") as stream:
+            for offset, data in self._placed():
+                stream.seek(offset)
+                stream.writelines(data)
 
 
-def cache_folder() -> Path:
-    """Where files that can be made again are kept (XDG_CACHE_HOME, else ~/.cache)."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "edgent"
+def _holds(stream: BinaryIO, offset: int, data: Iterable[bytes]) -> bool:
+    stream.seek(offset)
+    return all(stream.read(len(piece)) == piece for piece in data)
 
 
-def _array(tensor: onnx.TensorProto, source: Path) -> NDArray[np.generic]:
-    try:
-        return numpy_helper.to_array(tensor, str(source))
-    except Exception as error:  # ValueError, or onnx's own kinds of validation errors
-        raise ModelError(
-            f"weight {tensor.name!r} has no {tuple(tensor.dims)} numbers; export the model again"
-        ) from error
-
-
-def _stub(tensor: onnx.TensorProto, *, location: bool = True) -> onnx.TensorProto:
-    made = onnx.TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type)
-    if location:
-        made.data_location = onnx.TensorProto.EXTERNAL
-    return made
-
-
-def _raw(array: NDArray[np.generic]) -> bytes:
-    return np.ascontiguousarray(array).tobytes()
-
-
-def _nbytes(tensor: onnx.TensorProto) -> int:
-    item = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-    return int(np.prod(tensor.dims, dtype=np.int64)) * int(item)
+def _stub(tensor: onnx.TensorProto) -> onnx.TensorProto:
+    stub = onnx.TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type)
+    stub.data_location = onnx.TensorProto.EXTERNAL
+    return stub

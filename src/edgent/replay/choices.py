@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgent.link.traces import Trace
+from edgent.link.trace import Trace
 from edgent.link.transfer import CALL_TIME, WIRE
 from edgent.planning.candidates import Candidates
 from edgent.planning.frontier import frontier

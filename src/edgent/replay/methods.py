@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgent.link.change_points import ChangePointDetector
 from edgent.link.forecast import LinkForecast
-from edgent.link.traces import Trace
+from edgent.link.trace import Trace
 from edgent.planning.algorithm3 import Algorithm3
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.controller import Controller, Goal

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from edgent.errors import InputError
-from edgent.link.traces import Trace
+from edgent.link.trace import Trace
 from edgent.link.transfer import CALL_TIME, WIRE
 from edgent.planning.candidates import Candidates
 from edgent.telemetry import Record, read_records

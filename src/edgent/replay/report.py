@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.errors import InputError
-from edgent.link.traces import Trace
+from edgent.link.trace import Trace
 from edgent.link.transfer import CALL_TIME
 from edgent.planning.algorithm2 import Recipe, build_map, grid
 from edgent.planning.candidates import Candidates

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.link.generator import varied
-from edgent.link.traces import Trace
+from edgent.link.trace import Trace
 from edgent.link.transfer import WIRE
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.oracles import CLAIRVOYANT, best_in_time

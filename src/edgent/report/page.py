@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from edgent.document import write_whole
+from edgent.files import write_whole
 from edgent.report.plots import STYLE
+from edgent.text import escaped
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:980px;margin:28px auto;padding:0 16px}
@@ -45,14 +45,14 @@ class Page:
     def to_html(self) -> str:
         """The whole file."""
         sections = "\n".join(
-            f"<section><h2>{html.escape(section.title)}</h2>\n{''.join(section.parts)}</section>"
+            f"<section><h2>{escaped(section.title)}</h2>\n{''.join(section.parts)}</section>"
             for section in self.sections
         )
         return (
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
-            f"<title>{html.escape(self.title)}</title><style>{_STYLE}{STYLE}</style></head><body>\n"
-            f'<h1>{html.escape(self.title)}</h1><p class="lead">{html.escape(self.lead)}</p>\n{sections}\n'
+            f"<title>{escaped(self.title)}</title><style>{_STYLE}{STYLE}</style></head><body>\n"
+            f'<h1>{escaped(self.title)}</h1><p class="lead">{escaped(self.lead)}</p>\n{sections}\n'
             "</body></html>\n"
         )
 
@@ -85,8 +85,8 @@ def write_picture(svg: str, path: Path | str) -> None:
 
 def paragraph(text: str, *, code: Sequence[str] = ()) -> str:
     """A paragraph; lines of code after it."""
-    lines_ = "".join(f"<br><code>{html.escape(line)}</code>" for line in code)
-    return f"<p>{html.escape(text)}{lines_}</p>"
+    lines_ = "".join(f"<br><code>{escaped(line)}</code>" for line in code)
+    return f"<p>{escaped(text)}{lines_}</p>"
 
 
 def table(
@@ -111,9 +111,8 @@ def table(
         strong = best[number] if number < len(best) else None
         kinds = ("best" if n == strong else "words" if n in words else "" for n in range(len(row)))
         cells = "".join(
-            f"<td{f' class={kind}' if kind else ''}>{html.escape(cell)}</td>"
-            for kind, cell in zip(kinds, row, strict=True)
+            f"<td{f' class={kind}' if kind else ''}>{escaped(cell)}</td>" for kind, cell in zip(kinds, row, strict=True)
         )
         lines_.append(f"<tr{' class=faint' if number < len(faint) and faint[number] else ''}>{cells}</tr>")
-    titles = "".join(f"<th>{html.escape(name)}</th>" for name in head)
+    titles = "".join(f"<th>{escaped(name)}</th>" for name in head)
     return f'<div class="wide"><table><thead><tr>{titles}</tr></thead><tbody>{"".join(lines_)}</tbody></table></div>'

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from edgent.text import escaped
 
 COLOURS = ("#8c8c8c", "#d98c1f", "#4b8f5c", "#8467b0", "#c0392b", "#2274a5")
 WIDTH, HEIGHT = 470, 300
@@ -88,11 +89,11 @@ def plot(
     parts += [_tick_y(tick, upwards, width) for tick in upwards.ticks()]
     parts += [_line(line, across, upwards) for line in series]
     middle = (_LEFT + width - _RIGHT) / 2
-    parts.append(f'<text x="{middle}" y="{height - 8}" text-anchor="middle">{html.escape(x.label)}</text>')
+    parts.append(f'<text x="{middle}" y="{height - 8}" text-anchor="middle">{escaped(x.label)}</text>')
     turned = f'transform="translate(14 {(height - _BOTTOM + _TOP) / 2}) rotate(-90)"'
-    parts.append(f'<text {turned} text-anchor="middle">{html.escape(y.label)}</text>')
+    parts.append(f'<text {turned} text-anchor="middle">{escaped(y.label)}</text>')
     if title:
-        parts.append(f'<text class="title" x="{_LEFT}" y="14">{html.escape(title)}</text>')
+        parts.append(f'<text class="title" x="{_LEFT}" y="14">{escaped(title)}</text>')
     return _svg(parts, width, height, title or f"{y.label} over {x.label}")
 
 
@@ -104,21 +105,19 @@ def bars(rows: Sequence[tuple[str, float, str]], axis: Axis, *, width: int = 470
     parts = []
     for index, (name, value, colour) in enumerate(rows):
         top = 6 + 24 * index
-        parts.append(f'<text x="{start - 8}" y="{top + 13}" text-anchor="end">{html.escape(name)}</text>')
+        parts.append(f'<text x="{start - 8}" y="{top + 13}" text-anchor="end">{escaped(name)}</text>')
         parts.append(
             f'<rect x="{start}" y="{top}" width="{max(0.0, value / high) * room:.1f}" height="17" fill="{colour}"/>'
         )
         parts.append(f'<text x="{start + value / high * room + 6:.1f}" y="{top + 13}">{value:.1f}</text>')
-    parts.append(
-        f'<text x="{start + room / 2}" y="{height - 14}" text-anchor="middle">{html.escape(axis.label)}</text>'
-    )
+    parts.append(f'<text x="{start + room / 2}" y="{height - 14}" text-anchor="middle">{escaped(axis.label)}</text>')
     return _svg(parts, width, height, axis.label)
 
 
 def legend(series: Sequence[Line]) -> str:
     """The names of the lines beside their colours."""
     entries = (
-        f'<span><i style="background:{line.colour}"></i>{html.escape(line.name)}</span>' for line in series if line.name
+        f'<span><i style="background:{line.colour}"></i>{escaped(line.name)}</span>' for line in series if line.name
     )
     return f'<div class="legend">{"".join(entries)}</div>'
 
@@ -140,7 +139,7 @@ def _key(series: Sequence[Line]) -> str:
     step = 130
     return "".join(
         f'<rect x="{_LEFT + step * index}" y="10" width="11" height="11" fill="{line.colour}"/>'
-        f'<text x="{_LEFT + step * index + 16}" y="20">{html.escape(line.name)}</text>'
+        f'<text x="{_LEFT + step * index + 16}" y="20">{escaped(line.name)}</text>'
         for index, line in enumerate(series)
     )
 
@@ -206,7 +205,7 @@ def _span(span: Span, scale: _Scale, height: int) -> str:
     first, last = scale.at(span.first), scale.at(span.last)
     return (
         f'<rect class="span" x="{first:.1f}" y="{_TOP}" width="{last - first:.1f}" height="{height - _BOTTOM - _TOP}"/>'
-        f'<text x="{(first + last) / 2:.1f}" y="{_TOP + 12}" text-anchor="middle">{html.escape(span.label)}</text>'
+        f'<text x="{(first + last) / 2:.1f}" y="{_TOP + 12}" text-anchor="middle">{escaped(span.label)}</text>'
     )
 
 
@@ -230,5 +229,5 @@ def _line(line: Line, across: _Scale, upwards: _Scale) -> str:
 def _svg(parts: Sequence[str], width: int, height: int, label: str) -> str:
     return (
         f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
-        f'aria-label="{html.escape(label, quote=True)}">{"".join(parts)}</svg>'
+        f'aria-label="{escaped(label)}">{"".join(parts)}</svg>'
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edgent import cache
 from edgent.codec import (
     IMAGE_CODECS,
     TENSOR_CODECS,
@@ -22,10 +23,10 @@ from edgent.codec import (
     is_lossless,
 )
 from edgent.errors import InputError
-from edgent.model import SHIPPED, Model, load
+from edgent.model import SHIPPED, Model
 from edgent.model.bundle import prefix_of
-from edgent.model.weights import cache_folder
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.scoring import Bench, Crossing, Right, Rows
 from edgent.runtime.timing import Progress
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 SIZES_ON = 200
 """Images on which the sizes of encoded tensors are measured."""
+
+_KIND = "calibrations"  # in the cache
 
 
 class Evaluation(NamedTuple):
@@ -115,14 +118,14 @@ def keep(calibration: Calibration) -> Path:
     Returns:
         The file.
     """
+    cache.room_for(_KIND)
     path = _kept(calibration.digest)
-    path.parent.mkdir(parents=True, exist_ok=True)
     calibration.save(path)
     return path
 
 
 def _kept(digest: str) -> Path:
-    return cache_folder() / "calibrations" / f"{digest[:32]}.json"
+    return cache.cache_folder() / _KIND / f"{digest[:32]}.json"
 
 
 def _of_members(bundle: Model) -> Calibration | None:

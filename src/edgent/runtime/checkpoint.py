@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgent.document import Node, parse
 from edgent.errors import InputError
+from edgent.files import append, read_text
 from edgent.latency.family import References
 from edgent.latency.traits import WORK, Traits
 from edgent.runtime.sweep import Timed
@@ -38,9 +39,9 @@ class Checkpoint:
             self._append(json.dumps({"schema": _SCHEMA, "sweep": self.head}))
             return ()
         try:
-            text = self.path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            raise InputError(f"{self.path}: is no readable sweep; remove it to begin anew") from None
+            text = read_text(self.path)
+        except InputError as error:
+            raise InputError(f"{self.path}: {error}, expected an unfinished sweep; remove it to begin anew") from None
         whole = text[: text.rfind("\n") + 1]
         if whole != text:
             self.path.write_text(whole, encoding="utf-8")
@@ -60,11 +61,7 @@ class Checkpoint:
         self._append(json.dumps({"number": timed.number, "seconds": timed.seconds, "kernels": kernels}))
 
     def _append(self, line: str) -> None:
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be written ({error.strerror}); name another output") from None
+        append(self.path, line + "\n")
 
     def _check(self, line: str) -> None:
         node = Node(parse(line), "sweep", ("schema", "sweep"))

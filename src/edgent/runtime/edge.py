@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Self
 
+from edgent.address import Address
 from edgent.codec import Calibration, load_formats
 from edgent.errors import EdgeError, InputError
 from edgent.latency import Profile
-from edgent.model import Model
+from edgent.model import Model, parse_segment_name
 from edgent.runtime.clock import Clock, MonotonicClock
 from edgent.runtime.engine import Engine
 from edgent.runtime.limits import message_limit
@@ -30,16 +31,17 @@ class Edge:
         engine: runs the segments; by default one of one thread.
         profiles: of this machine, for devices to fetch; found by digest.
         calibrations: of the models, for devices to fetch; found by digest.
-        host: address to listen on. The protocol knows no passwords: listen where you trust everybody.
+        host: name or IP address to listen on, "::" on all of this machine. The protocol knows no passwords: listen
+            where you trust everybody.
         port: 0 picks a free one; see `address`.
         slots: requests computed at once.
         bound: requests that may wait; the next one is turned away.
         order: who comes first, "fifo" or "deadline".
-        clock: times queue and middle.
+        clock: times queue and middle, and requests wait by it.
         pace: holds what its profile says of a segment to the time of a slower machine.
 
     Raises:
-        InputError: no model, or two of one name.
+        InputError: no model, two of one name, one named like a segment of another, or no such host or port.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -62,8 +64,9 @@ class Edge:
         if not self.models or len(by_name) < len(self.models):
             found = ", ".join(model.name for model in self.models) or "none"
             raise InputError(f"an edge serves one model or more, each under a name of its own; found {found}")
+        _check_names(by_name)
         clock = clock or MonotonicClock()
-        self._host, self._port = host, port
+        self._listens = Address(host=host, port=port)
         self._threads = slots + bound + _SPARE_THREADS
         self._server: GrpcServer | None = None
         self.service = Service(
@@ -98,8 +101,8 @@ class Edge:
             load_formats()
         self._server = GrpcServer(
             self.service.methods(),
-            host=self._host,
-            port=self._port,
+            host=self._listens.host,
+            port=self._listens.port,
             max_message=self.service.max_message,
             threads=self._threads,
         )
@@ -123,3 +126,12 @@ class Edge:
     def __repr__(self) -> str:
         where = f"on {self._server.address}" if self._server else "not started"
         return f"<Edge {where}: {', '.join(f'{model.name} {model.version}' for model in self.models)}>"
+
+
+def _check_names(names: Collection[str]) -> None:
+    for name in names:
+        part = parse_segment_name(name)
+        if part is not None and part.model in names:
+            raise InputError(
+                f"the model {name!r} has the name of a segment of {part.model!r}, which is served, too: rename its file"
+            )

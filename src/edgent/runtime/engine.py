@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+# Or it keeps an identifier of this machine in the user's cache, and says so on stderr where it cannot.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import numpy as np
 import onnxruntime
@@ -20,11 +24,23 @@ from edgent.model import Branch, Model, Segment, Tensor
 from edgent.model.optimised import named, node_layers
 from edgent.runtime.nodes import node_times
 from edgent.runtime.overtime import Overtime, OvertimeError
+from edgent.runtime.tensors import in_native_order
 
 Array = NDArray[Any]
 Feeds = Mapping[str, Array]
 
 _OVERTIME = Overtime()
+
+# The engine's names for types that numpy calls otherwise.
+_DTYPES = {
+    "float": "float32",
+    "double": "float64",
+    "float8e4m3fn": "float8_e4m3fn",
+    "float8e4m3fnuz": "float8_e4m3fnuz",
+    "float8e5m2": "float8_e5m2",
+    "float8e5m2fnuz": "float8_e5m2fnuz",
+}
+
 _FATAL = 4  # ONNX Runtime's log severity: its errors are raised, so they need not be printed as well
 
 
@@ -43,10 +59,11 @@ class Session:
             InputError: a tensor is missing, or its type or shape is not what the segment takes.
             EdgentError: the engine failed.
         """
+        native = {name: in_native_order(array) for name, array in feeds.items()}
         options = onnxruntime.RunOptions()  # a new one for each run: once terminated, it stays so
         _OVERTIME.begin(options)
         try:
-            return dict(zip(self._asked, self._session.run(self._asked, dict(feeds), options), strict=True))
+            return dict(zip(self._asked, self._session.run(self._asked, native, options), strict=True))
         except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
             if options.terminate:
                 raise OvertimeError(f"{self.segment!r} ran for more than {_OVERTIME.limit:.0f} s; ended") from error
@@ -147,6 +164,53 @@ class Engine:
     @staticmethod
     def _dims(model: Model) -> str:
         return " ".join(str(tensor.shape) for tensor in model.inputs)
+
+
+def compute(graph: bytes, feeds: Feeds) -> dict[str, Array]:
+    """The outputs of a graph without optimisations: each node by its own kernel, on one thread.
+
+    Raises:
+        EdgentError: the engine does not take the graph, or fails.
+    """
+    session = _plain(graph)
+    names = [output.name for output in session.get_outputs()]
+    try:
+        return dict(zip(names, session.run(names, dict(feeds)), strict=True))
+    except Exception as error:  # as above
+        raise EdgentError(f"ONNX Runtime failed: {one_line(error)}") from error
+
+
+def describe(graph: bytes) -> dict[str, Tensor]:
+    """Type and shape of each output of a graph, as the engine infers them.
+
+    Raises:
+        EdgentError: the engine does not take the graph.
+    """
+    return {output.name: _tensor(output) for output in _plain(graph).get_outputs()}
+
+
+def _plain(graph: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.enable_cpu_mem_arena = False  # it would keep what it gives back
+    options.add_session_config_entry("session.disable_prepacking", "1")  # kernels that fold do not; it rounds otherwise
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = _FATAL
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # as above
+        raise EdgentError(f"ONNX Runtime does not take the graph: {one_line(error)}") from error
+
+
+def _tensor(output: Any) -> Tensor:
+    """What the engine says of an output: "tensor(float)" and a shape in which a name or None is unknown.
+
+    An empty shape is a number's, or nobody knows even how many dimensions there are: the engine does not tell which.
+    """
+    kind = output.type.removeprefix("tensor(").removesuffix(")")
+    dtype = _DTYPES.get(kind, kind) if output.type.startswith("tensor(") else None
+    known = dtype is not None and output.shape and all(isinstance(size, int) and size >= 0 for size in output.shape)
+    return Tensor(name=output.name, dtype=dtype, shape=tuple(output.shape) if known else None)
 
 
 def zeros(tensors: Sequence[Tensor]) -> dict[str, Array]:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from edgent.codec import TENSOR_CODECS, decode_pixels, fit, normalise
-from edgent.document import read_text
 from edgent.errors import InputError
+from edgent.files import read_text
 from edgent.latency.carried import carried_over
 from edgent.latency.machine import fit as fit_machine
 from edgent.latency.machinefile import MachineModel, Preparing, is_machine_model

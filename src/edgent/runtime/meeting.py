@@ -58,7 +58,7 @@ class Meeting:
         if entry.digest != self._model.digest:
             raise RefusedError(
                 f"the edge serves {entry.name} in version {entry.digest[:12]}, here it is {self._model.version}: "
-                "these are different models; give both sides the same file"
+                "these are different models; give both sides the same file and the same dimensions"
             )
         return self._facts(entry)
 
@@ -97,6 +97,5 @@ class Meeting:
         if not fingerprint:
             return None
         if fingerprint not in self._fetched:
-            (data,) = self._remote.fetch(what, entry.name, entry.digest).values()
-            self._fetched[fingerprint] = data.decode()
+            self._fetched[fingerprint] = self._remote.document(what, entry.name, entry.digest)
         return self._fetched[fingerprint]

@@ -20,11 +20,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from edgent.cache import cache_folder
 from edgent.errors import EdgentError, ModelError
 from edgent.model import SHIPPED, Model
 from edgent.model import model as models
 from edgent.model.formats import check_file
-from edgent.model.weights import cache_folder
+from edgent.runtime import loading
 from edgent.units import format_bytes
 
 OUT_OF_MEMORY = -3
@@ -66,10 +67,10 @@ def load(model: str | Path, *, dims: Mapping[str, int] | None = None, limits: Li
         limits: what the trial may cost.
 
     Raises:
-        ModelError: see `edgent.model.load`; also a file that cannot be opened and run once within the limits.
+        ModelError: see `edgent.runtime.loading.load`; also a file that cannot be opened and run once within the limits.
     """
     _try(model, dims or {}, limits or Limits())
-    return models.load(model, dims=dims)
+    return loading.load(model, dims=dims)
 
 
 def _try(model: str | Path, dims: Mapping[str, int], limits: Limits) -> None:

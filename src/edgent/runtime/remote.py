@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgent.errors import InputError
+from edgent.errors import InputError, RefusedError
 from edgent.link.slow_start import Window
 from edgent.runtime import messages as m
 from edgent.runtime.faults import BrokenError
@@ -16,7 +17,9 @@ from edgent.runtime.tensors import Parcel, parse, write_request
 from edgent.runtime.transport import Channel, Reply
 from edgent.units import Seconds
 
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _FETCH_TIMEOUT = 600.0  # a large model over a slow link
+_MOST_DOCUMENT = 64 << 20  # bytes; the largest of ours have a few hundred thousand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,14 +127,31 @@ class RemoteEdge:
         """Sends a ModelInferRequest made before."""
         return _timed(self.channel.call(m.MODEL_INFER, message, budget), len(message))
 
-    def fetch(self, what: str, name: str, digest: str = "") -> dict[str, bytes]:
-        """The files of a model (what: "model"), or its "profile" or "calibration"; the first is the main one."""
+    def fetch(self, what: str, name: str, digest: str) -> Generator[tuple[str, bytes]]:
+        """The files of a model (what: "model"), or its "profile" or "calibration": pieces, each with its file's name.
+
+        The main file comes first, and each file whole before the next.
+        """
         message = m.FetchRequest(what=what, name=name, digest=digest).SerializeToString()
-        files: dict[str, bytearray] = {}
         for body in self.channel.stream(m.FETCH, message, _FETCH_TIMEOUT):
             chunk = parse(m.Chunk, body)
-            files.setdefault(chunk.file, bytearray()).extend(chunk.data)
-        return {file: bytes(data) for file, data in files.items()}
+            yield chunk.file, chunk.data
+
+    def document(self, what: str, name: str, digest: str) -> str:
+        """The text of a "profile" or "calibration".
+
+        Raises:
+            RefusedError: it is no text, or too long to be one of them.
+        """
+        data = bytearray()
+        for _, piece in self.fetch(what, name, digest):
+            data += piece
+            if len(data) > _MOST_DOCUMENT:
+                raise RefusedError(f"the edge's {what} of {name} has more than {_MOST_DOCUMENT:,} bytes: it is none")
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            raise RefusedError(f"the edge's {what} of {name} is no text: expected JSON") from error
 
     def __repr__(self) -> str:
         return f"<RemoteEdge over {self.channel!r}>"
@@ -174,7 +194,7 @@ def _edge_window(reply: Reply) -> Window | None:
 def _numbers(reply: Reply, header: str) -> list[int]:
     """The numbers that a header consists of; none where it is not there, or says something else."""
     words = reply.headers.get(header, "").split()
-    return [int(word) for word in words] if all(word.isascii() and word.isdigit() for word in words) else []
+    return [int(word) for word in words] if all(map(_NUMBER.fullmatch, words)) else []
 
 
 def _read(kind: Any, reply: Reply) -> Any:

@@ -20,8 +20,10 @@ from edgent.codec import (
     round_trip,
 )
 from edgent.errors import InputError, ModelError
-from edgent.model import Model, Preprocessing, load
+from edgent.model import Model, Preprocessing
+from edgent.model.read import BATCH
 from edgent.runtime.engine import Array, Engine
+from edgent.runtime.loading import load
 
 if TYPE_CHECKING:
     from edgent.datasets import Images
@@ -35,7 +37,7 @@ Crossing = tuple[str, ...]
 _BATCH = 100
 _BATCH_BYTES = 2**27  # of activations kept at a time
 _GROUP = 12  # crossings whose sessions are held together
-_BATCH_NAMES = ("batch", "batch_size", "N", "n", "s0", "None", "unk__0")  # what exporters call a free leading dimension
+_BATCH_NAMES = {BATCH, "batch_size", "N", "n", "s0", "None", "unk__0"}  # what exporters call a free leading dimension
 
 
 class Scored(NamedTuple):
@@ -216,7 +218,7 @@ def _batched(model: str | Path, single: Model) -> tuple[Model, int]:
     taken = sum(tensor.nbytes or 0 for tensor in crossing.values())
     batch = max(1, min(_BATCH, _BATCH_BYTES // max(1, taken)))
     try:
-        many = load(model, dims=dict.fromkeys(_BATCH_NAMES, batch))
+        many = load(model, dims=dict.fromkeys(_BATCH_NAMES & single.dims.keys(), batch))
     except ModelError:  # shapes that hold for one image only
         return single, 1
     for name, one in crossing.items():

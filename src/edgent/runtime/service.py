@@ -13,10 +13,11 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
-from typing import Any
+from io import BytesIO
+from typing import Any, BinaryIO
 
 from edgent.codec import Calibration
-from edgent.errors import InputError
+from edgent.errors import EdgentError, InputError
 from edgent.latency import Profile
 from edgent.model import Model
 from edgent.runtime import messages as m
@@ -172,21 +173,21 @@ class Service:
 
     def _fetch(self, message: bytes, _: Call) -> Iterator[bytes]:
         request = parse(m.FetchRequest, message)
-        model = resolve(self.models, request.name, request.digest[:12]).model
-        for file, data in self._files(model, request.what):
-            for start in range(0, max(len(data), 1), _CHUNK):
-                yield bytes(m.Chunk(file=file, data=data[start : start + _CHUNK]).SerializeToString())
+        model = resolve(self.models, request.name, request.digest).model
+        for file, stream in self._files(model, request.what):
+            with stream:
+                yield bytes(m.Chunk(file=file).SerializeToString())  # an empty file is one too
+                while data := stream.read(_CHUNK):
+                    yield bytes(m.Chunk(file=file, data=data).SerializeToString())
 
-    def _files(self, model: Model, what: str) -> Iterator[tuple[str, bytes]]:
+    def _files(self, model: Model, what: str) -> Iterator[tuple[str, BinaryIO]]:
         if what == "model":
-            yield model.path.name, model.path.read_bytes()
-            for name in _weight_files(model):
-                yield name, (model.path.parent / name).read_bytes()
+            yield from _model_files(model)
             return
         text = self._document(model, what)
         if text is None:
             raise NotServedError(f"no {what} of {model.name} here; start the edge with one")
-        yield f"{what}.json", text.encode()
+        yield f"{what}.json", BytesIO(text.encode())
 
     def _document(self, model: Model, what: str) -> str | None:
         if what == "profile":
@@ -230,7 +231,15 @@ def _fingerprint(text: str | None) -> str:
     return hashlib.sha256(text.encode()).hexdigest() if text else ""
 
 
-def _weight_files(model: Model) -> list[str]:
-    """Names of the files beside the model's that hold weights of it."""
-    entries = (entry for tensor in model.weights.tensors.values() for entry in tensor.external_data)
-    return sorted({entry.value for entry in entries if entry.key == "location"})
+def _model_files(model: Model) -> Iterator[tuple[str, BinaryIO]]:
+    """The file of a model, and those that hold weights of it; the device checks that they are what was loaded here."""
+    if len(model.members) > 1:
+        raise NotServedError(f"{model.name} is a bundle, which cannot be fetched; copy its files, or serve each alone")
+    for name in (model.path.name, *model.files):
+        try:
+            stream = (model.path.parent / name).open("rb")
+        except OSError as error:
+            raise EdgentError(
+                f"{name} of {model.name} is no longer there ({error.strerror}); restart the edge"
+            ) from error
+        yield name, stream

@@ -50,18 +50,23 @@ class Job:
 def resolve(models: Mapping[str, Model], name: str, version: str) -> Target:
     """The part that a model name on the wire stands for.
 
+    Args:
+        models: those served, by name.
+        name: of a model or of a segment.
+        version: what the caller takes it for: its version, its whole digest, or nothing.
+
     Raises:
         NotServedError: no such model, exit or cuts here.
-        RefusedError: another version of the model is served.
+        RefusedError: another version of the model is served: another file, or other dimensions of the same.
     """
     part = None if name in models else parse_segment_name(name)
     model = models.get(part.model if part else name)
     if model is None:
         raise NotServedError(f"no model {name!r} here; served: {', '.join(models)}, and their segments MODEL.xE.uU.dD")
-    if version not in ("", model.version):
+    if version not in ("", model.version, model.digest):
         raise RefusedError(
-            f"{model.name} is served in version {model.version}, asked for was {version}: "
-            "these are different models; give both sides the same file"
+            f"{model.name} is served in version {model.version}, asked for was {version[:12]}: these are different "
+            "models; give both sides the same file and the same dimensions"
         )
     if part is None:
         answers = {tensor.name: tensor for branch in model.branches for tensor in branch.outputs}

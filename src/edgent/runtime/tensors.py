@@ -100,6 +100,12 @@ def check_array(tensor: Tensor, array: Array) -> None:
         raise InputError(f"tensor {tensor.name!r} has shape {list(array.shape)}, expected {list(tensor.shape)}")
 
 
+def in_native_order(array: Array) -> Array:
+    """The same numbers in this machine's byte order: engines take the bytes as they lie, and so does the wire."""
+    swapped = isinstance(array, np.ndarray) and not array.dtype.isnative
+    return array.astype(array.dtype.newbyteorder("=")) if swapped else array
+
+
 def write_request(
     name: str, version: str, inputs: Sequence[Parcel], outputs: Sequence[tuple[str, str | None]]
 ) -> bytes:

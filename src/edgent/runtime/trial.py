@@ -18,10 +18,13 @@ import numpy as np
 import onnx
 
 from edgent.errors import EdgentError
-from edgent.model import Model, Tensor, load
+from edgent.model import Model, Tensor
+from edgent.model.constants import all_tensors
+from edgent.model.external import is_external
 from edgent.model.model import files
-from edgent.model.read import all_tensors, is_external, read
+from edgent.model.read import read
 from edgent.runtime.engine import Engine, Feeds, branch_ends, one_line, zeros
+from edgent.runtime.loading import load
 from edgent.runtime.opening import OUT_OF_MEMORY, Limits, stamp
 from edgent.runtime.overtime import OvertimeError
 from edgent.runtime.verify import random_feeds

@@ -106,7 +106,7 @@ def run_pieces(
     boundary = branch.boundary(upload_cut, download_cut)
     up, down = ([tensor.name for tensor in side] for side in boundary)
     kept = _read_later(branch, download_cut)
-    values = dict(feeds)
+    values = {**feeds, **_constant_answers(model, branch, engine)}
     for start, stop, handed in ((0, upload_cut, [*up, *kept]), (download_cut, len(branch.layers), [])):
         if start == download_cut and upload_cut < download_cut:
             sent = {name: values[name] for name in up}
@@ -153,6 +153,13 @@ def _piece(
     needed = {name for layer in layers for name in layer.inputs} - made
     given = [name for name in values if name in needed]
     return engine.session(model, given, asked).run({name: values[name] for name in given})
+
+
+def _constant_answers(model: Model, branch: Branch, engine: Engine) -> dict[str, Array]:
+    """The answers that no layer makes: each side has them."""
+    made = {use.tensor.name for use in branch.uses}
+    asked = [tensor.name for tensor in branch.outputs if tensor.name not in made]
+    return engine.session(model, [], asked).run({}) if asked else {}
 
 
 def _read_later(branch: Branch, download_cut: int) -> list[str]:

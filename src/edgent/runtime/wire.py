@@ -16,12 +16,14 @@ import socket
 import urllib.parse
 from collections.abc import Callable, Iterator
 from concurrent import futures
+from dataclasses import replace
 from typing import Any
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own log goes to stderr, among our lines
 
 import grpc
 
+from edgent.address import Address
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.link.slow_start import Window
 from edgent.runtime.clock import Clock, MonotonicClock
@@ -102,13 +104,11 @@ class GrpcChannel:
     """
 
     def __init__(self, target: str, *, max_message: int, clock: Clock | None = None) -> None:
-        host, _, port = target.rpartition(":")
-        if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
-            raise InputError(f"edge {target!r}: expected HOST:PORT, for example 192.0.2.7:8001")
-        self.target = target
+        address = Address.parse(target)
+        self.target = str(address)
         self.max_message = max_message
         self._clock = clock or MonotonicClock()
-        self._send_window = SendWindow(host, int(port))
+        self._send_window = SendWindow(address.host, address.port)
         self._channel = self._open()
 
     def call(self, method: str, message: bytes, timeout: float) -> Reply:
@@ -139,9 +139,9 @@ class GrpcChannel:
 
     def stranger(self, timeout: float) -> str | None:
         """See `Channel.stranger`: says HTTP/2's greeting and looks whether the answer is HTTP/2."""
-        host, _, port = self.target.rpartition(":")
+        address = Address.parse(self.target)
         try:
-            with socket.create_connection((host.strip("[]"), int(port)), timeout) as peer:
+            with socket.create_connection((address.host, address.port), timeout) as peer:
                 peer.settimeout(timeout)
                 peer.sendall(_GREETING)
                 answer = peer.recv(64)
@@ -164,7 +164,9 @@ class GrpcChannel:
         return f"<GrpcChannel to {self.target}>"
 
     def _open(self) -> grpc.Channel:
-        return grpc.insecure_channel(self.target, options=(*_CHANNEL_OPTIONS, *_limits(self.max_message)))
+        # Without its scheme gRPC would take some names for one: "unix:80" for a socket in the file system.
+        target = "dns:///" + self.target.replace("%", "%25")
+        return grpc.insecure_channel(target, options=(*_CHANNEL_OPTIONS, *_limits(self.max_message)))
 
     def _start(self, method: str, message: bytes, timeout: float) -> Any:
         try:
@@ -228,26 +230,28 @@ class GrpcServer:
 
     Args:
         methods: by path.
-        host: address to listen on.
+        host: name or IP address to listen on.
         port: 0 picks a free one.
         max_message: bytes of the largest message either way.
         threads: calls served at once, waiting ones included.
 
     Raises:
+        InputError: no such host or port.
         EdgeError: the port is taken, or the address is not this machine's.
     """
 
     def __init__(self, methods: Methods, *, host: str, port: int, max_message: int, threads: int) -> None:
+        address = Address(host=host, port=port)
         pool = futures.ThreadPoolExecutor(threads, thread_name_prefix="edgent-edge")
         self._server = grpc.server(pool, options=(*_SERVER_OPTIONS, *_limits(max_message)))
         self._server.add_generic_rpc_handlers((_Handlers(methods),))
         try:
-            self.port = self._server.add_insecure_port(f"{host}:{port}")
+            self.port = self._server.add_insecure_port(str(address))
         except RuntimeError:
             self.port = 0
         if self.port == 0:
-            raise EdgeError(f"cannot listen on {host}:{port}: it is taken, or no address of this machine")
-        self.address = f"{host}:{self.port}"
+            raise EdgeError(f"cannot listen on {address}: it is taken, or no address of this machine")
+        self.address = str(replace(address, port=self.port))
 
     def start(self) -> None:
         """Begins to serve."""

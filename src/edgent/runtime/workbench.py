@@ -13,7 +13,7 @@ from edgent.errors import InputError
 from edgent.runtime.clock import Clock
 from edgent.runtime.pace import Pace
 from edgent.runtime.routes import Part, Route
-from edgent.runtime.tensors import RAW, Array, Parcel, check_array, raw_array, raw_parcel, read_outputs
+from edgent.runtime.tensors import RAW, Array, Parcel, check_array, in_native_order, raw_array, raw_parcel, read_outputs
 
 if TYPE_CHECKING:
     from edgent.latency import Profile
@@ -180,4 +180,4 @@ def _arrays(given: Input, model: Model) -> dict[str, Array]:
         if not isinstance(given[name], np.ndarray):
             raise InputError(f"input {name!r} is {type(given[name]).__name__}, expected a numpy array")
         check_array(tensor, given[name])
-    return dict(given)
+    return {name: in_native_order(array) for name, array in given.items()}

@@ -9,9 +9,9 @@ from edgent.lab.figures.parts import Parts
 from edgent.lab.figures.plots import Axis, Bars, Line, Panel
 from edgent.latency.profile import BranchProfile, Profile, Timing
 from edgent.link import TransferModel
-from edgent.model import load
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Configuration
+from edgent.runtime.loading import load
 
 AXIS = Axis(label="time, ms")
 PANELS = (

@@ -6,8 +6,8 @@ import pytest
 from edgent.lab.figures.choosing import both_machines
 from edgent.lab.figures.machines import at_the_speed_of
 from edgent.lab.figures.wide import wide_trunk
-from edgent.model import load
 from edgent.runtime.engine import Engine, branch_ends
+from edgent.runtime.loading import load
 from lab.figures import made
 
 

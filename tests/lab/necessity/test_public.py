@@ -7,11 +7,11 @@ from edgent.errors import InputError
 from edgent.lab.necessity.grid import load_grid
 from edgent.lab.necessity.networks import PUBLISHED, network
 from edgent.lab.necessity.public import at_cuts, early_exit, public_candidates, single_cuts, undivided, without_input
-from edgent.model import load
 from edgent.model.costs import layer_costs
 from edgent.planning.candidates import Candidates
 from edgent.planning.costs import BranchCosts, Crossing
 from edgent.planning.knobs import left_without
+from edgent.runtime.loading import load
 
 ASSUMED = load_grid().assumed
 

@@ -15,8 +15,8 @@ from edgent.lab.figures.plots import Axis, Bars, Panel
 from edgent.lab.figures.rig import Rig
 from edgent.lab.figures.wide import wide_trunk
 from edgent.lab.runs import Measured
-from edgent.model import load
 from edgent.planning.plan import Configuration
+from edgent.runtime.loading import load
 from edgent.units import format_bandwidth
 
 BANDWIDTHS = (1e6, 500e3, 250e3, 100e3, 50e3)

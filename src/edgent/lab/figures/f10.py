@@ -12,7 +12,7 @@ from edgent.lab.figures.machines import setting
 from edgent.lab.figures.plots import Axis, Line, Panel
 from edgent.lab.figures.streams import Course, stream, throughputs
 from edgent.lab.runs import Request
-from edgent.link.traces import Trace
+from edgent.link.trace import Trace
 
 SECONDS = 90.0
 PAPERS_DEADLINE, TODAYS_DEADLINE = 1.0, 0.1

@@ -17,7 +17,7 @@ from edgent.lab.figures.links import bus_link, digest, many_links
 from edgent.lab.figures.machines import Setting, setting
 from edgent.lab.figures.plots import Axis, Line, Panel
 from edgent.lab.figures.streams import Course, Environment, accuracies, stream
-from edgent.link.traces import Trace
+from edgent.link.trace import Trace
 from edgent.planning.plan import Configuration
 from edgent.planning.reward import FRACTION, LEXICOGRAPHIC
 from edgent.replay import Report, Request, replay

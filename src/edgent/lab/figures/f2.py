@@ -13,7 +13,7 @@ from edgent.lab.figures.figure import Column, Figure, Lab, Ordering, Result, Tab
 from edgent.lab.figures.machines import Setting, at_the_speed_of, setting
 from edgent.lab.figures.plots import Axis, Bars, Panel
 from edgent.lab.figures.wide import wide_trunk
-from edgent.model import load
+from edgent.runtime.loading import load
 
 _UNEVEN = 5.0  # the largest over the median: below it nobody would call the bars very uneven
 

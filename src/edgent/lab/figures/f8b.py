@@ -18,8 +18,8 @@ from edgent.lab.figures.rig import Rig
 from edgent.lab.figures.wide import wide_trunk
 from edgent.latency import Profile
 from edgent.latency.prediction import LatencyModel
-from edgent.model import load
 from edgent.planning.candidates import Candidates
+from edgent.runtime.loading import load
 
 PREDICTORS = ("paper's regressions", "our latency model", "measured profile")
 _METHOD = "edge-first"

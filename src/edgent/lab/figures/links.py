@@ -10,7 +10,8 @@ import numpy as np
 
 from edgent.lab.figures.figure import Lab
 from edgent.link.generator import generated
-from edgent.link.traces import Trace, load_traces, trace_files
+from edgent.link.trace import Trace
+from edgent.link.traces import load_traces, trace_files
 from edgent.units import Seconds
 
 HIGHEST = 10e6

@@ -13,10 +13,11 @@ from edgent.lab.emulation import EmulatedDevice, emulated_profile, find_device
 from edgent.lab.figures.figure import Lab
 from edgent.lab.hidden import HiddenDevice, hidden_device
 from edgent.latency import Profile
-from edgent.model import SHIPPED, Model, load
+from edgent.model import SHIPPED, Model
 from edgent.planning.candidates import Candidates
 from edgent.planning.pricing import SourceKind
 from edgent.runtime.calibrator import calibration_for
+from edgent.runtime.loading import load
 
 if TYPE_CHECKING:
     from edgent.latency.machinefile import MachineModel

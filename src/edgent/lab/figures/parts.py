@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgent.document import parse, read_text, write_whole
+from edgent.document import parse
 from edgent.errors import InputError
+from edgent.files import read_text, write_whole
 
 
 class Parts:

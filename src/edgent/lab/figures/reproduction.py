@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgent.document import write_whole
 from edgent.errors import InputError
+from edgent.files import write_whole
 from edgent.lab.figures.drawing import check_drawing, draw
 from edgent.lab.figures.figure import Figure, Lab, Progress, Result
 from edgent.lab.figures.parts import Parts

@@ -15,7 +15,7 @@ from edgent.lab.figures.machines import Setting
 from edgent.lab.link import ShapedLink
 from edgent.lab.machines import DeviceProcess, DeviceSettings, ServerProcess
 from edgent.lab.runs import Measured, Request, Setup
-from edgent.link.traces import Trace
+from edgent.link.trace import Trace
 from edgent.planning.candidates import Direction
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Configuration

@@ -12,7 +12,7 @@ from edgent.lab.figures.links import digest
 from edgent.lab.figures.machines import Setting
 from edgent.lab.figures.rig import ROUND_TRIP, Rig
 from edgent.lab.runs import Request
-from edgent.link.traces import Trace
+from edgent.link.trace import Trace
 from edgent.planning.candidates import Direction
 from edgent.planning.plan import Configuration
 

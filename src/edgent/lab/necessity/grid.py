@@ -12,8 +12,9 @@ from itertools import product
 from pathlib import Path
 from typing import Literal
 
-from edgent.document import Node, parse, read_text
+from edgent.document import Node, parse
 from edgent.errors import InputError
+from edgent.files import read_text
 from edgent.lab.emulation import find_device
 from edgent.units import BitsPerSecond, Seconds
 

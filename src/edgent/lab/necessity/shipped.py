@@ -25,13 +25,14 @@ from edgent.lab.necessity.public import without_input
 from edgent.lab.necessity.report import Mapped, by, every, meanings, pictures, summary
 from edgent.latency import Profile
 from edgent.link import TransferModel
-from edgent.model import SHIPPED, Model, load
+from edgent.model import SHIPPED, Model
 from edgent.model.model import BETWEEN
 from edgent.planning.candidates import Candidates
 from edgent.planning.knobs import Kinds, Necessity
 from edgent.planning.plan import Configuration
 from edgent.planning.pricing import SourceKind
 from edgent.runtime.calibrator import calibration_for
+from edgent.runtime.loading import load
 from edgent.units import BitsPerSecond, Seconds
 
 EDGE = "The edge is this machine, one thread, whatever the device."

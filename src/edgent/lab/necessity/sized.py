@@ -21,10 +21,10 @@ from edgent.lab.necessity.public import priced, public_candidates
 from edgent.lab.necessity.report import Mapped, by, every, meanings, pictures, summary
 from edgent.lab.necessity.shipped import EDGE, checked_grid, ends_of
 from edgent.link import TransferModel
-from edgent.model import load
 from edgent.planning.costs import BranchCosts
 from edgent.planning.knobs import Necessity
 from edgent.replay import workers
+from edgent.runtime.loading import load
 from edgent.units import BitsPerSecond
 
 ASSUMED = (

@@ -1,0 +1,132 @@
+"""Files that users name: read within bounds, written whole or not at all, and one line where that cannot be."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgent.errors import EdgentError, InputError
+from edgent.units import format_bytes
+
+MOST = 64 << 20  # bytes of a file that is read at once; its values may take thirty times that
+_LONGEST_LINE = 1 << 20  # bytes; a record has some 700
+_SHORT_NAME = 40  # characters of a name, so that an unfinished file's is not too long where the file's is not
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file of that name; not where its name is too long, or its folder closed."""
+    with contextlib.suppress(OSError):
+        return path.is_file()
+    return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder of that name; not where its name is too long, or its folder closed."""
+    with contextlib.suppress(OSError):
+        return path.is_dir()
+    return False
+
+
+def read_bytes(path: Path, most: int = MOST) -> bytes:
+    """Reads a file, and no more of it than may be; also of one that never ends.
+
+    Raises:
+        InputError: it is missing, unreadable or larger.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})") from None
+    if len(content) > most:
+        raise InputError(f"found more than {format_bytes(most)}")
+    return content
+
+
+def read_text(path: Path) -> str:
+    """Reads a text file.
+
+    Raises:
+        InputError: it is missing, unreadable, too large or no text.
+    """
+    try:
+        return read_bytes(path).decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError:
+        raise InputError("found no text") from None
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Reads a text file of any length, a line at a time, each without its end.
+
+    Raises:
+        InputError: it is missing, unreadable or no text, or a line is too long.
+    """
+    try:
+        with path.open("rb") as file:
+            while line := file.readline(_LONGEST_LINE + 1):
+                if len(line) > _LONGEST_LINE:
+                    raise InputError(f"found a line of more than {format_bytes(_LONGEST_LINE)}")
+                yield line.decode("utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InputError("found no text") from None
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file beside its final place and moves it there, so that no reader ever sees a part of it.
+
+    Raises:
+        InputError: the folder is missing or cannot be written to, or something else than a file has that name;
+            nothing was changed.
+        EdgentError: the disk is full; nothing was changed.
+    """
+    with _writing(path):
+        target = path.resolve()  # a link stays, and leads to the new content
+        if target.exists() and not target.is_file():  # os.replace would put a file in place of one like /dev/stdout
+            raise InputError(f"{path}: is there and no file; name another")
+        unfinished = target.parent / f".{target.name[:_SHORT_NAME]}.{os.getpid()}.unfinished"
+        try:
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(target)
+        finally:
+            with contextlib.suppress(OSError):
+                unfinished.unlink()  # what a failed write left
+
+
+def append(path: Path, text: str) -> None:
+    """Writes at the end of a file, all of the text or nothing; what stands there stays.
+
+    Raises:
+        InputError: the folder is missing, or the file cannot be written to.
+        EdgentError: the disk is full.
+    """
+    with _writing(path), path.open("ab", buffering=0) as file:
+        before = os.fstat(file.fileno())
+        content = memoryview(text.encode("utf-8"))
+        try:
+            while content:
+                content = content[file.write(content) :]
+        except OSError:
+            if stat.S_ISREG(before.st_mode):
+                file.truncate(before.st_size)
+            raise
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Says in one line what the operating system has against writing there."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
+        reason = getattr(error, "strerror", None) or "links lead nowhere"
+        if getattr(error, "errno", None) in _FULL:
+            raise EdgentError(f"{path}: cannot be written ({reason}); make room, or name a file elsewhere") from None
+        raise InputError(
+            f"{path}: cannot be written ({reason}); name a file in a folder that exists and is yours to write"
+        ) from None

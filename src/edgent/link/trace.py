@@ -1,0 +1,169 @@
+"""Bandwidth over time: what a recorded, made or generated link carries, and when a transfer on it ends."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.errors import InputError
+from edgent.units import Seconds, format_bandwidth, format_duration
+
+Floats = NDArray[np.float64]
+
+PLAUSIBLE = (10e3, 200e6)
+"""Bits per second: a median that is not between is taken for a mix-up of units, and said so."""
+
+_LONG_OUTAGE = 600.0  # seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Trace:
+    """Bandwidth over time, constant from each start to the next; 0 is an outage.
+
+    Attributes:
+        name: Where it is from.
+        starts: Seconds, rising from 0, shape (m,).
+        bandwidths: Bits per second, shape (m,).
+        duration: Seconds.
+        loops: Whether it begins again after its end; else the last value holds.
+    """
+
+    name: str
+    starts: Floats
+    bandwidths: Floats
+    duration: Seconds
+    loops: bool = False
+    _carried: Floats = field(init=False, repr=False)  # bits before each start, shape (m,)
+    _all: float = field(init=False, repr=False)  # bits from the beginning to the end
+    _lists: tuple[list[float], list[float], list[float]] = field(init=False, repr=False)  # starts, bandwidths, carried
+
+    def __post_init__(self) -> None:
+        if not self.starts.size or self.starts.shape != self.bandwidths.shape:
+            raise InputError(
+                f"{self.name}: found {self.starts.size} starts and {self.bandwidths.size} bandwidths, "
+                "expected 1 or more, and as many of both"
+            )
+        rising = self.starts[0] == 0 and np.all(np.diff(self.starts) > 0)
+        if not (rising and self.starts[-1] < self.duration < math.inf):
+            raise InputError(f"{self.name}: time runs backwards or stands still, expected rising times")
+        if not np.all(np.isfinite(self.bandwidths) & (self.bandwidths >= 0)):
+            raise InputError(f"{self.name}: expected finite bandwidths, 0 or more")
+        if not self.bandwidths.any():
+            raise InputError(f"{self.name}: nothing ever gets through, expected some bandwidth above 0")
+        carried = np.concatenate([[0.0], np.cumsum(self._lengths * self.bandwidths)])
+        object.__setattr__(self, "_carried", carried[:-1])
+        object.__setattr__(self, "_all", float(carried[-1]))
+        # What is asked one by one is found sooner in lists.
+        object.__setattr__(self, "_lists", (self.starts.tolist(), self.bandwidths.tolist(), self._carried.tolist()))
+
+    def at(self, time: float) -> float:
+        """The bandwidth at a time, bits per second."""
+        starts, bandwidths, _ = self._lists
+        if self.loops:
+            time %= self.duration
+        return bandwidths[max(bisect_right(starts, time) - 1, 0)]
+
+    def arrival(self, begin: float, bits: float) -> float:
+        """When a transfer that begins then has carried its bits, the trace integrated meanwhile; inf if never."""
+        if begin == math.inf:
+            return math.inf
+        if self.loops:
+            return float(self.arrivals(np.array([begin]), np.array([bits]))[0])
+        starts, bandwidths, carried = self._lists
+        first = max(bisect_right(starts, begin) - 1, 0)
+        goal = carried[first] + bandwidths[first] * (begin - starts[first]) + bits
+        last = max(bisect_left(carried, goal) - 1, first)
+        left = max(goal - carried[last], 0.0)
+        if left > 0 and not bandwidths[last]:
+            return math.inf
+        return max(begin, starts[last] + (left / bandwidths[last] if left else 0.0))
+
+    def arrivals(self, begins: Floats, bits: Floats) -> Floats:
+        """`arrival` of many transfers, each alone on the link; infinite where one begins at infinity."""
+        lost = np.isinf(begins)
+        begins = np.where(lost, 0.0, begins)
+        if not self.loops:
+            return np.where(lost, np.inf, self._ends(begins, bits))
+        before = np.floor(begins / self.duration) * self.duration
+        goal = self._carried_by(begins - before) + bits
+        whole = np.maximum(np.ceil(goal / self._all) - 1, 0.0)  # loops that end while it is under way
+        within = np.where(whole > 0, 0.0, begins - before)
+        last = self._ends(within, np.where(whole > 0, goal - whole * self._all, bits))
+        return np.where(lost, np.inf, np.maximum(begins, before + whole * self.duration + last))
+
+    def _ends(self, begins: Floats, bits: Floats) -> Floats:
+        """When transfers that begin in the trace end, in it or after its end; infinite if never."""
+        first = self._pieces(begins)
+        goal = self._carried_by(begins) + bits
+        last = np.maximum(np.searchsorted(self._carried, goal, side="left") - 1, first)
+        left = np.maximum(goal - self._carried[last], 0.0)
+        rate = self.bandwidths[last]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            end = self.starts[last] + np.where(left > 0, left / rate, 0.0)
+        return np.maximum(begins, end)
+
+    def _carried_by(self, times: Floats) -> Floats:
+        """Bits from the beginning to some times in the trace."""
+        piece = self._pieces(times)
+        return self._carried[piece] + self.bandwidths[piece] * (times - self.starts[piece])
+
+    def scaled(self, factor: float) -> Trace:
+        """The same trace, `factor` times as fast.
+
+        Raises:
+            InputError: the factor is not positive and finite.
+        """
+        if not 0 < factor < math.inf:
+            raise InputError(f"scale {factor!r}: expected a positive, finite number")
+        return replace(self, bandwidths=self.bandwidths * factor)
+
+    @property
+    def mean(self) -> float:
+        """Bits per second, weighted by time."""
+        return float(self.bandwidths @ self._lengths) / self.duration
+
+    @property
+    def outage(self) -> Seconds:
+        """The longest time in which nothing gets through."""
+        longest = held = 0.0
+        rounds = 2 if self.loops else 1  # an outage at the end goes on at the beginning
+        for length, bandwidth in [*zip(self._lengths, self.bandwidths, strict=True)] * rounds:
+            held = 0.0 if bandwidth > 0 else held + float(length)
+            longest = max(longest, held)
+        return Seconds(longest)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What seems wrong with it, a line each; a trace that is doubted can be used all the same."""
+        found = []
+        (low, high), median = PLAUSIBLE, self._median
+        if median > high or 0 < median < low:
+            how, scale, one, other = ("more", 0.001, "k", "M") if median > high else ("less", 1000, "M", "k")
+            found.append(
+                f"{self.name}: a median of {format_bandwidth(median)} is {how} than such links have: "
+                f"are the units mixed up? --scale {scale:g} makes {one}bit/s of {other}bit/s"
+            )
+        if self.outage > _LONG_OUTAGE:
+            found.append(f"{self.name}: nothing gets through for {format_duration(self.outage)} on end")
+        return tuple(found)
+
+    @property
+    def _median(self) -> float:
+        """Bits per second, weighted by time."""
+        order = np.argsort(self.bandwidths)
+        half = int(np.searchsorted(np.cumsum(self._lengths[order]), self.duration / 2))
+        return float(self.bandwidths[order[min(half, order.size - 1)]])
+
+    def _pieces(self, times: Floats) -> NDArray[np.intp]:
+        return np.maximum(np.searchsorted(self.starts, times, side="right") - 1, 0)
+
+    @property
+    def _lengths(self) -> Floats:
+        return np.diff(self.starts, append=self.duration)
+
+    def __repr__(self) -> str:
+        return f"<Trace {self.name}: {format_duration(self.duration)}, {format_bandwidth(self.mean)} on average>"

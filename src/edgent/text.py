@@ -1,0 +1,30 @@
+"""Text from outside, made harmless: labels, and names of files, models and tensors, come from anybody."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+
+# What would move the cursor, colour the terminal, turn the text around, or cannot be written at all.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def harmless(text: str) -> str:
+    """A text with its control characters spelled out, but for ends of lines and tabulators."""
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def one_line(text: str) -> str:
+    """A text that came from outside, as a part of a line."""
+    return harmless(text.replace("\n", "\\n").replace("\t", "\\t"))
+
+
+def escaped(text: str) -> str:
+    """A text for a page: what would be markup there is spelled out, too."""
+    return html.escape(harmless(text))
+
+
+def readable(path: str | os.PathLike[str]) -> str:
+    """A path as text that can be written down; bytes in it that are no text are spelled as such."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgent.cli import show
+from edgent.errors import InputError
+
+HOSTILE = "[bold]x[/] [/red] :smile: \x1b[31m\u202eabc\ud800"
+SPELLED = r"[bold]x[/] [/red] :smile: \x1b[31m\u202eabc\ud800"
+
+
+def test_text_is_printed_as_it_is_and_moves_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    show.out.print(HOSTILE, soft_wrap=True)
+    table = show.table(HOSTILE, "a", HOSTILE)
+    table.add_row(HOSTILE, "1")
+    show.out.print(table)
+    printed = capsys.readouterr().out
+    assert printed.count(SPELLED) == 4 and "\x1b" not in printed and "\u202e" not in printed
+
+
+def test_complaints_are_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    show.complain(f"{HOSTILE}\nmore")
+    show.warn("one\n two")
+    assert capsys.readouterr().err == f"edgent: {SPELLED} more\nedgent: warning: one two\n"
+
+
+def test_a_bar_may_have_any_words() -> None:
+    with show.progress(HOSTILE) as progress:
+        progress(1, 2)
+    with show.live_progress() as live:
+        live(HOSTILE, 1, 2)
+
+
+def test_documents_say_exactly_what_text_was(capsys: pytest.CaptureFixture[str]) -> None:
+    show.document({"label": HOSTILE})
+    printed = capsys.readouterr().out
+    assert json.loads(printed) == {"label": HOSTILE} and printed.isascii()
+
+
+def test_an_output_that_cannot_be_is_refused_before_the_work(tmp_path: Path) -> None:
+    (file := tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "none" / "a", file / "a", tmp_path / ("n" * 300), tmp_path / ("n" * 300) / "a"):
+        with pytest.raises(InputError):
+            show.check_output(path)
+    show.check_output(file)
+    show.check_output(None)

@@ -1,0 +1,54 @@
+"""Arrays of the other byte order hold the same numbers: what comes out is the same, alone or over the edge."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+
+from edgent.runtime.engine import Engine
+from edgent.runtime.tensors import in_native_order
+from edgent.runtime.workbench import Material
+
+
+def swapped(array: np.ndarray) -> np.ndarray:
+    return array.astype(array.dtype.newbyteorder("S"))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64", "int32", "uint16", "uint8", "bool"])
+def test_the_same_numbers_in_this_machines_order(dtype: str) -> None:
+    array = np.arange(6).astype(dtype)
+    found = in_native_order(swapped(array))
+    assert found.tobytes() == array.tobytes()
+    assert found.dtype.isnative
+
+
+def test_what_is_in_order_is_not_copied() -> None:
+    array = np.arange(6.0)
+    assert in_native_order(array) is array
+
+
+def test_a_list_of_arrays_is_passed_on() -> None:
+    sequence = [np.arange(3.0)]
+    assert in_native_order(sequence) is sequence
+
+
+@pytest.mark.parametrize("form", ["array", "mapping", "npz"])
+def test_an_input_is_taken_in_either_order(model, picture, form: str) -> None:
+    given = swapped(picture)
+    if form == "mapping":
+        given = {"image": given}
+    elif form == "npz":
+        file = io.BytesIO()
+        np.savez(file, image=given)
+        file.seek(0)
+        given = dict(np.load(file))
+    (tensor,) = Material(given, model).tensors.values()
+    assert tensor.tobytes() == picture.tobytes()
+
+
+def test_the_engine_answers_alike(model, picture) -> None:
+    session = Engine().session(model, ["image"], ["exit4"])
+    right, found = (session.run({"image": array})["exit4"] for array in (picture, swapped(picture)))
+    assert right.tobytes() == found.tobytes()

@@ -1,0 +1,62 @@
+"""At connect an edge must have the very model of the device, and a refusal names both versions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from edgent.errors import RefusedError
+from edgent.model import Model
+from edgent.model.metadata import KEY
+from edgent.runtime import messages as m
+from edgent.runtime.edge import Edge
+from edgent.runtime.loading import load
+from edgent.runtime.meeting import Meeting
+from edgent.runtime.remote import RemoteEdge
+from edgent.runtime.transport import Streaming
+from edgent.testing import FakeLink
+from graphs import residual, saved
+
+
+def net(folder: Path, *, mean: float = 0.0, labels: tuple[str, ...] = (), nudge: float = 0.0, **dims: int) -> Model:
+    proto = residual(batch="batch")
+    weight = onnx.numpy_helper.to_array(proto.graph.initializer[0]) + np.float32(nudge)
+    proto.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(weight, proto.graph.initializer[0].name))
+    document = {"version": 1, "labels": labels, "preprocessing": {"size": [8, 8], "mean": [mean] * 3}}
+    proto.metadata_props.add(key=KEY, value=json.dumps(document))
+    folder.mkdir()
+    return load(saved(proto, folder / "net.onnx"), dims=dims)
+
+
+def meeting(device: Model, edge: Model) -> Meeting:
+    return Meeting(RemoteEdge(FakeLink(Edge(edge).service.methods())), device, wants_calibration=False)
+
+
+@pytest.mark.parametrize("other", [{"mean": 0.5}, {"nudge": 0.01}, {"batch": 2}])
+def test_a_model_that_answers_otherwise_is_refused_naming_both(other: dict[str, float], tmp_path: Path) -> None:
+    ours, theirs = net(tmp_path / "a"), net(tmp_path / "b", **other)
+    with pytest.raises(RefusedError, match=rf"serves net in version {theirs.version}, here it is {ours.version}: "):
+        meeting(ours, theirs).ours(1.0)
+    with pytest.raises(
+        RefusedError, match=rf"net is served in version {theirs.version}, asked for was {ours.version}: "
+    ):
+        RemoteEdge(FakeLink(Edge(theirs).service.methods())).prepare("net", ours.version, 1.0)
+
+
+def test_one_that_answers_the_same_is_met(tmp_path: Path) -> None:
+    ours, theirs = net(tmp_path / "a"), net(tmp_path / "b", labels=("cat", "dog"))
+    assert meeting(ours, theirs).ours(1.0).profile is None
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe", bytes(1 << 20) * 65])
+def test_a_document_that_is_none_is_refused_while_it_comes(data: bytes, tmp_path: Path) -> None:
+    link = FakeLink(Edge(net(tmp_path / "a")).service.methods())
+    chunk = m.Chunk(file="profile.json", data=data[: 1 << 20]).SerializeToString()
+    chunks = [chunk] * max(1, len(data) >> 20)
+    link.mend({**link.methods, m.FETCH: Streaming(answer=lambda message, call: iter(chunks))})
+    with pytest.raises(RefusedError, match=r"is no text|more than 67,108,864 bytes"):
+        RemoteEdge(link).document("profile", "net", "")
