@@ -11,9 +11,9 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
+from edgent.cache import cache_folder
 from edgent.errors import EdgentError, ModelError
 from edgent.runtime import loading
-from edgent.cache import cache_folder
 from edgent.runtime.engine import Engine
 from edgent.runtime.opening import Limits, load
 from graphs import residual, saved
