@@ -147,7 +147,7 @@ def test_a_greedy_file_is_refused_within_the_limits(tmp_path: Path, name: str, w
 
 @pytest.mark.parametrize("name", ["external-nul", "external-offset-digits", "metadata-deep", "constant-type-99"])
 def test_what_makes_a_library_stumble_is_a_model_error(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ModelError, match="export|metadata|folder|missing"):
+    with pytest.raises(ModelError):
         load(_HOSTILE[name].write(tmp_path), limits=_SMALL)
 
 
