@@ -190,7 +190,11 @@ def _loops() -> Iterator[Hostile]:
     on, keep = node("Identity", "go", "on"), value("on", [], _BOOL)
     step = body([on, node("Sin", "v", "w")], [count, go, value("v", None)], [keep, value("w", None)])
     twice = body([on, node("Concat", "v v", "w", axis=0)], [count, go, value("v", None)], [keep, value("w", None)])
-    inner = body([on, node("Loop", "m - v", "w", body=step)], [count, go, value("v", None)], [keep, value("w", None)])
+    inner = body(
+        [node("Identity", "go1", "on1"), node("Loop", "m - v1", "w1", body=step)],
+        [value("i1", [], _INT64), value("go1", [], _BOOL), value("v1", None)],
+        [value("on1", [], _BOOL), value("w1", None)],
+    )
     gathered = body([on, node("Identity", "x", "w")], [count, go], [keep, value("w", None)])
     sequence = helper.make_tensor_sequence_value_info
     grows = body(

@@ -30,6 +30,7 @@ def read(path: Path) -> onnx.ModelProto:
     """
     proto = _parse(path)
     _check_opset(path, proto)
+    _check_names(path, proto.graph)
     check_functions(path, proto)
     check_sparse(path, proto)
     _check_types(path, proto)
@@ -91,6 +92,15 @@ def _check_opset(path: Path, proto: onnx.ModelProto) -> None:
                 f"{path}: opset {entry.version} is not supported, expected {_FIRST_OPSET}..{newest}; "
                 "convert the model with onnx.version_converter, or install a newer onnx"
             )
+
+
+def _check_names(path: Path, graph: onnx.GraphProto) -> None:
+    """Protobuf hands out a name that is no UTF-8 as bytes, where everybody else expects text."""
+    names = [value.name for value in (*graph.input, *graph.output, *graph.initializer, *graph.value_info)]
+    names += [name for node in graph.node for name in (*node.input, *node.output, node.name, node.op_type, node.domain)]
+    for name in names:
+        if not isinstance(name, str):
+            raise ModelError(f"{path}: the name {name!r} is no UTF-8 text; export the model again")
 
 
 def _check_types(path: Path, proto: onnx.ModelProto) -> None:
