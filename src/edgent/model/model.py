@@ -12,6 +12,7 @@ from edgent.errors import ModelError
 from edgent.model.bundle import join, prefix_of
 from edgent.model.fold import fold, subgraph_reads, tensor_of
 from edgent.model.metadata import ExitInfo, Metadata, metadata_of
+from edgent.model.quantised import constants_of, fused_tensors
 from edgent.model.read import bind, read
 from edgent.model.values import Branch, Layer, Tensor, tensors_by_name
 from edgent.model.weights import Weights, digest
@@ -176,7 +177,7 @@ def _branches(
     graph: onnx.GraphProto, tensors: dict[str, Tensor], metadata: Metadata, inputs: tuple[Tensor, ...]
 ) -> tuple[Branch, ...]:
     exits = metadata.exits or (ExitInfo(name="output", outputs=tuple(value.name for value in graph.output)),)
-    constants = {tensor.name for tensor in graph.initializer}
+    constants, fused = constants_of(graph), fused_tensors(graph, tensors)
     answers = {value.name for value in graph.output}
     branches = []
     for number, entry in enumerate(exits):
@@ -190,13 +191,17 @@ def _branches(
             outputs=tuple(tensors[name] for name in entry.outputs),
             accuracy=entry.accuracy,
             tensors=tensors,
+            fused=fused,
         )
         branches.append(branch)
     return tuple(branches)
 
 
 def _layers(graph: onnx.GraphProto, outputs: tuple[str, ...], constants: set[str]) -> tuple[Layer, ...]:
-    """The layers of one branch in the file's order; each shape-only node joins the first layer that reads it."""
+    """The layers of one branch in the file's order.
+
+    Each shape-only node, and each that makes a constant, joins the first layer that reads it.
+    """
     indices = _ancestors(graph, outputs)
     reader: dict[str, int] = {}
     for index in reversed(indices):
@@ -205,7 +210,8 @@ def _layers(graph: onnx.GraphProto, outputs: tuple[str, ...], constants: set[str
     home: dict[int, int] = {}
     for index in reversed(indices):
         node = graph.node[index]
-        next_reader = reader.get(node.output[0]) if node.op_type in SHAPE_ONLY else None
+        joins = node.op_type in SHAPE_ONLY or node.output[0] in constants
+        next_reader = reader.get(node.output[0]) if joins else None
         home[index] = index if next_reader is None else home[next_reader]
         members.setdefault(home[index], []).append(index)
     return tuple(_layer(graph, tuple(sorted(members[index])), constants) for index in sorted(members))
@@ -213,7 +219,7 @@ def _layers(graph: onnx.GraphProto, outputs: tuple[str, ...], constants: set[str
 
 def _layer(graph: onnx.GraphProto, nodes: tuple[int, ...], constants: set[str]) -> Layer:
     own = graph.node[nodes[-1]]
-    made = [name for index in nodes for name in graph.node[index].output if name]
+    made = [name for index in nodes for name in graph.node[index].output if name and name not in constants]
     reads = dict.fromkeys(name for index in nodes for name in subgraph_reads(graph.node[index]))
     return Layer(
         name=own.name or made[-1],
@@ -221,6 +227,7 @@ def _layer(graph: onnx.GraphProto, nodes: tuple[int, ...], constants: set[str]) 
         nodes=nodes,
         inputs=tuple(name for name in reads if name not in constants and name not in made),
         outputs=tuple(made),
+        own=tuple(name for name in own.output if name),
     )
 
 

@@ -1,0 +1,120 @@
+"""Which tensors of a quantised network no cut may cross, if the pieces shall answer as the whole does.
+
+An engine turns `DequantizeLinear -> operator -> QuantizeLinear` into one kernel that computes in whole numbers. Divided
+between the two, both halves compute in floating numbers, and round otherwise: 0.035 relative, and other labels. So what
+may cross is the quantised tensor itself, which is exact and a quarter of the bytes. What may not is *fused*::
+
+    q1 -> DequantizeLinear -> a -> Conv -> b -> Relu -> c -> QuantizeLinear -> q2
+    ^^ may cross              `----- fused: between the two -----'              ^^ may cross
+
+and besides that
+
+- what comes out of `DequantizeLinear`, also behind operators that only move values: the engine dequantises as late as
+  it can, so a kernel may begin behind them even where no `QuantizeLinear` follows;
+- `q1` and `q2` where nothing but such operators lies between them and they differ in scale or zero point: the engine
+  makes one pair of the two, with a scale of its own.
+
+A floating tensor that only leads to a `QuantizeLinear`, or comes out of a kernel for good, may cross as any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from onnx import GraphProto, NodeProto, TensorProto, numpy_helper
+
+from edgent.model.fold import subgraph_reads
+from edgent.model.values import Tensor
+
+_QUANTISE, _DEQUANTISE = "QuantizeLinear", "DequantizeLinear"
+
+# The engine moves a pair past these, or drops them before a `QuantizeLinear` that clips as they do.
+_MOVING = {
+    "Clip", "DepthToSpace", "Expand", "Flatten", "Identity", "MaxPool", "Relu", "Reshape", "Slice", "SpaceToDepth",
+    "Squeeze", "Transpose", "Unsqueeze",
+}  # fmt: skip
+
+# What stands between a stored weight and its operator.
+_OF_WEIGHTS = {_QUANTISE, _DEQUANTISE, "Cast", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
+
+
+def constants_of(graph: GraphProto) -> set[str]:
+    """Names of the constants, and of what is made of them alone: a quantised weight is stored small on purpose.
+
+    They belong to both sides of a cut. An answer is none of them, wherever it comes from.
+    """
+    constants = {tensor.name for tensor in graph.initializer}
+    answers = {value.name for value in graph.output}
+    for node in graph.node:
+        if node.op_type in _OF_WEIGHTS and constants.issuperset(filter(None, node.input)):
+            constants.update(name for name in node.output if name not in answers)
+    return constants
+
+
+def fused_tensors(graph: GraphProto, tensors: Mapping[str, Tensor]) -> frozenset[str]:
+    """Names of the tensors that a division must not cut through.
+
+    Args:
+        graph: a folded graph.
+        tensors: by name; one of unknown type counts as a floating one.
+    """
+    if not any(node.op_type == _DEQUANTISE for node in graph.node):
+        return frozenset()
+    constants = constants_of(graph)
+    nodes = [node for node in graph.node if not constants.issuperset(node.output)]
+    behind, ahead = _behind(nodes, tensors), _ahead(nodes)
+    return frozenset((behind & ahead) | _moved(nodes, {tensor.name: tensor for tensor in graph.initializer})) - constants
+
+
+def _behind(nodes: list[NodeProto], tensors: Mapping[str, Tensor]) -> set[str]:
+    """The floating tensors behind a `DequantizeLinear`."""
+    behind: set[str] = set()
+    for node in nodes:
+        if node.op_type == _DEQUANTISE or (
+            node.op_type != _QUANTISE and not behind.isdisjoint(subgraph_reads(node))
+        ):
+            behind.update(name for name in node.output if _is_floating(tensors.get(name)))
+    return behind
+
+
+def _ahead(nodes: list[NodeProto]) -> set[str]:
+    """The tensors ahead of a `QuantizeLinear`."""
+    ahead: set[str] = set()
+    for node in reversed(nodes):
+        if node.op_type == _QUANTISE:
+            ahead.add(node.input[0])
+        elif node.op_type != _DEQUANTISE and not ahead.isdisjoint(node.output):
+            ahead.update(subgraph_reads(node))
+    return ahead
+
+
+def _moved(nodes: list[NodeProto], constants: Mapping[str, TensorProto]) -> set[str]:
+    """Dequantised tensors, as they are or moved; and the quantised ones of which the engine makes one."""
+    source: dict[str, NodeProto] = {}  # by tensor: the `DequantizeLinear` that its values come from
+    fused: set[str] = set()
+    for node in nodes:
+        if node.op_type == _DEQUANTISE:
+            source[node.output[0]] = node
+        elif node.input and (first := source.get(node.input[0])) is not None:
+            if node.op_type in _MOVING:
+                source[node.output[0]] = first
+            elif node.op_type == _QUANTISE and _scale(first, constants) != _scale(node, constants):
+                fused.update((first.input[0], node.output[0]))
+    return fused.union(source)
+
+
+def _scale(node: NodeProto, constants: Mapping[str, TensorProto]) -> list[object]:
+    """Scale and zero point, to be compared: by value where they are stored in the graph."""
+    return [_value(name, constants.get(name)) for name in node.input[1:]]
+
+
+def _value(name: str, constant: TensorProto | None) -> object:
+    if constant is None or constant.data_location == TensorProto.EXTERNAL:
+        return name
+    array = np.asarray(numpy_helper.to_array(constant))
+    return array.dtype.name, array.shape, array.tobytes()
+
+
+def _is_floating(tensor: Tensor | None) -> bool:
+    return tensor is None or tensor.dtype is None or "float" in tensor.dtype
