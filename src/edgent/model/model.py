@@ -12,7 +12,7 @@ from edgent.errors import ModelError
 from edgent.model.bundle import join, prefix_of
 from edgent.model.fold import fold, subgraph_reads, tensor_of
 from edgent.model.metadata import ExitInfo, Metadata, metadata_of
-from edgent.model.quantised import constants_of, fused_tensors
+from edgent.model.quantised import constants_of, fused_tensors, with_whole_pairs
 from edgent.model.read import bind, read
 from edgent.model.values import Branch, Layer, Tensor, tensors_by_name
 from edgent.model.weights import Weights, digest
@@ -115,11 +115,13 @@ class Model:
                 nodes.append(node)
                 wanted.difference_update(node.output)
                 wanted.update(name for name in subgraph_reads(node) if name not in given)
-        constants = [tensor for tensor in self.proto.graph.initializer if tensor.name in wanted]
+        nodes = with_whole_pairs(nodes[::-1], self.proto.graph, self.tensors, given, asked)
+        read = wanted.union(*(node.input for node in nodes))
+        constants = [tensor for tensor in self.proto.graph.initializer if tensor.name in read]
         missing = wanted - {tensor.name for tensor in constants}
         if missing:
             raise ModelError(f"{', '.join(asked)} cannot be made without {sorted(missing)[0]!r}: give it as well")
-        return nodes[::-1], constants
+        return nodes, constants
 
 
 def load(model: str | Path, *, dims: Mapping[str, int] | None = None) -> Model:

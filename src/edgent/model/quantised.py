@@ -19,10 +19,10 @@ A floating tensor that only leads to a `QuantizeLinear`, or comes out of a kerne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
-from onnx import GraphProto, NodeProto, TensorProto, numpy_helper
+from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 from edgent.model.fold import subgraph_reads
 from edgent.model.values import Tensor
@@ -118,3 +118,76 @@ def _value(name: str, constant: TensorProto | None) -> object:
 
 def _is_floating(tensor: Tensor | None) -> bool:
     return tensor is None or tensor.dtype is None or "float" in tensor.dtype
+
+
+def with_whole_pairs(
+    nodes: list[NodeProto], graph: GraphProto, tensors: Mapping[str, Tensor], given: set[str], asked: Collection[str]
+) -> list[NodeProto]:
+    """The nodes of a part, with a whole pair at each end that is a quantised tensor of int8.
+
+    Where an engine computes int8 as uint8, it changes a `QuantizeLinear` and the `DequantizeLinear` behind it together.
+    A part that holds but one of the two would stay with int8 there, and there is no kernel from one to the other. So a
+    part that is given such a tensor computes the floating one and quantises that, and one that is asked for it computes
+    it from the dequantised one. No value changes.
+    """
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    before, after = [], []
+    for node in graph.node:
+        name, inner = node.output[0], f"{node.output[0]}/paired"
+        if name not in given.union(asked) or not _is_pair_of_int8(node, graph, tensors, stored):
+            continue
+        nodes = [_renamed(one, name, inner) for one in nodes]
+        if name in given:
+            before += _dequantised(node, name, f"{inner}/floating")
+            before.append(_renamed(_renamed(node, node.input[0], f"{inner}/floating"), name, inner))
+        else:
+            after += _quantised(node, inner, name)
+    return [*before, *nodes, *after]
+
+
+def _is_pair_of_int8(
+    node: NodeProto, graph: GraphProto, tensors: Mapping[str, Tensor], stored: Mapping[str, TensorProto]
+) -> bool:
+    """Whether a node quantises to int8, by one stored number, and only what dequantises reads that."""
+    if node.op_type != _QUANTISE or tensors[node.output[0]].dtype != "int8" or not stored.keys() >= set(node.input[1:]):
+        return False
+    scale = stored[node.input[1]]
+    readers = {reader.op_type for reader in graph.node if node.output[0] in reader.input}
+    return scale.data_type == TensorProto.FLOAT and np.prod(scale.dims) == 1 and readers == {_DEQUANTISE}
+
+
+def _dequantised(node: NodeProto, name: str, made: str) -> list[NodeProto]:
+    """What `DequantizeLinear` makes, without it: behind it the engine would leave out the `QuantizeLinear`."""
+    scale, *zero = node.input[1:]
+    nodes = [helper.make_node("Cast", [name], [f"{made}/cast"], to=TensorProto.FLOAT)]
+    if zero:
+        nodes.append(helper.make_node("Cast", zero, [f"{made}/zero"], to=TensorProto.FLOAT))
+        nodes.append(helper.make_node("Sub", [f"{made}/cast", f"{made}/zero"], [f"{made}/from zero"]))
+    return [*nodes, helper.make_node("Mul", [nodes[-1].output[0], scale], [made])]
+
+
+def _quantised(node: NodeProto, name: str, made: str) -> list[NodeProto]:
+    """What `QuantizeLinear` makes of a tensor that was quantised alike, without it."""
+    scale, *zero = node.input[1:]
+    half = numpy_helper.from_array(np.array(0.5, dtype=np.float32))
+    nodes = [
+        helper.make_node("Constant", [], [f"{made}/half"], value=half),
+        helper.make_node(_DEQUANTISE, [name, *node.input[1:]], [f"{made}/floating"], domain=node.domain),
+        helper.make_node("Div", [f"{made}/floating", scale], [f"{made}/steps"]),
+        helper.make_node("Add", [f"{made}/steps", f"{made}/half"], [f"{made}/above"]),
+        helper.make_node("Floor", [f"{made}/above"], [f"{made}/from zero"]),
+    ]
+    if zero:
+        nodes.append(helper.make_node("Cast", zero, [f"{made}/zero"], to=TensorProto.FLOAT))
+        nodes.append(helper.make_node("Add", [f"{made}/from zero", f"{made}/zero"], [f"{made}/whole"]))
+    return [*nodes, helper.make_node("Cast", [nodes[-1].output[0]], [made], to=TensorProto.INT8)]
+
+
+def _renamed(node: NodeProto, name: str, now: str) -> NodeProto:
+    if name not in (*node.input, *node.output):
+        return node
+    renamed = NodeProto()
+    renamed.CopyFrom(node)
+    for names in (renamed.input, renamed.output):
+        names[:] = [now if each == name else each for each in names]
+    return renamed
