@@ -80,10 +80,10 @@ def route(
         preparing: seconds on the device from the input as it comes to the tensor.
 
     Raises:
-        ModelError: no such exit or cuts.
+        ModelError: no such exit or cuts, or cuts that device and edge cannot share the branch at.
     """
     branch = model.branch(configuration.exit)
-    up, down = branch.boundary(configuration.upload_cut, configuration.download_cut)
+    up, down = branch.sent(configuration.upload_cut, configuration.download_cut)
     inputs = [tensor.name for tensor in model.inputs]
     answers = tuple(tensor.name for tensor in branch.outputs)
     crossing = {tensor.name for tensor in down}

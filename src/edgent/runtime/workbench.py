@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgent.codec import decode_pixels, decode_tensor, encode_image, encode_tensor, fit, load_formats, normalise
+from edgent.codec import decode_pixels, encode_image, fit, load_formats, normalise
 from edgent.codec.names import is_image_codec
 from edgent.errors import InputError
 from edgent.runtime.clock import Clock
 from edgent.runtime.pace import Pace
 from edgent.runtime.routes import Part, Route
-from edgent.runtime.tensors import RAW, Array, Parcel, check_array, raw_array, raw_parcel, read_outputs
+from edgent.runtime.tensors import RAW, Array, Parcel, array_of, checked, parcel_of, read_outputs
 
 if TYPE_CHECKING:
     from edgent.latency import Profile
@@ -118,18 +118,14 @@ class Workbench:
             InputError: the answer is not what was asked for.
         """
         started_at = self._clock.now()
-        parcels = read_outputs(body, route.down)
-        found = {parcel.tensor.name: _unpack(parcel, shape) for parcel, shape in parcels}
+        found = {parcel.tensor.name: array_of(parcel) for parcel in read_outputs(body, route.down)}
         self._hold(started_at, self._codec_time(route.configuration.download_codec, route.down, "decode"))
         return found
 
     def _parcel(self, codec: str, tensor: Tensor, material: Material) -> Parcel:
         if is_image_codec(codec):
-            return Parcel(tensor=tensor, codec=codec, data=self._image(codec, material))
-        array = material.tensors[tensor.name]
-        if codec == RAW or array.dtype.kind != "f":
-            return raw_parcel(tensor, array)
-        return Parcel(tensor=tensor, codec=codec, data=encode_tensor(codec, array))
+            return Parcel(tensor=tensor, codec=codec, shape=tensor.shape or (), data=self._image(codec, material))
+        return parcel_of(tensor, None if codec == RAW else codec, material.tensors[tensor.name])
 
     def _image(self, codec: str, material: Material) -> bytes:
         if material.source is None:
@@ -159,12 +155,6 @@ class Workbench:
         return found
 
 
-def _unpack(parcel: Parcel, shape: tuple[int, ...]) -> Array:
-    if parcel.codec is None:
-        return raw_array(parcel, shape)
-    return decode_tensor(parcel.codec, parcel.data, shape, parcel.tensor.dtype or "")
-
-
 def _arrays(given: Input, model: Model) -> dict[str, Array]:
     if isinstance(given, np.ndarray):
         if len(model.inputs) != 1:
@@ -179,5 +169,4 @@ def _arrays(given: Input, model: Model) -> dict[str, Array]:
     for name, tensor in wanted.items():
         if not isinstance(given[name], np.ndarray):
             raise InputError(f"input {name!r} is {type(given[name]).__name__}, expected a numpy array")
-        check_array(tensor, given[name])
-    return dict(given)
+    return {name: checked(tensor, given[name]) for name, tensor in wanted.items()}
