@@ -55,7 +55,9 @@ def test_head_middle_and_suffix_together_are_the_whole(model, picture, whole, ch
 
 def test_a_coded_boundary_is_decoded_and_the_answer_coded_as_asked(model, picture, whole, channel):
     (up, down) = model.branch(4).boundary(0, 10)
-    parcel = Parcel(tensor=up[0], codec="float16+zstd", shape=picture.shape, data=encode_tensor("float16+zstd", picture))
+    parcel = Parcel(
+        tensor=up[0], codec="float16+zstd", shape=picture.shape, data=encode_tensor("float16+zstd", picture)
+    )
     name = segment_name(model.name, 4, 0, 10)
     reply = channel.call(m.MODEL_INFER, write_request(name, "", [parcel], [(down[0].name, "uint8")]), 20.0)
     (answer,) = read_outputs(reply.body, down)

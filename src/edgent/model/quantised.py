@@ -64,16 +64,16 @@ def fused_tensors(graph: GraphProto, tensors: Mapping[str, Tensor]) -> frozenset
     constants = constants_of(graph)
     nodes = [node for node in graph.node if not constants.issuperset(node.output)]
     behind, ahead = _behind(nodes, tensors), _ahead(nodes)
-    return frozenset((behind & ahead) | _moved(nodes, {tensor.name: tensor for tensor in graph.initializer})) - constants
+    return (
+        frozenset((behind & ahead) | _moved(nodes, {tensor.name: tensor for tensor in graph.initializer})) - constants
+    )
 
 
 def _behind(nodes: list[NodeProto], tensors: Mapping[str, Tensor]) -> set[str]:
     """The floating tensors behind a `DequantizeLinear`."""
     behind: set[str] = set()
     for node in nodes:
-        if node.op_type == _DEQUANTISE or (
-            node.op_type != _QUANTISE and not behind.isdisjoint(subgraph_reads(node))
-        ):
+        if node.op_type == _DEQUANTISE or (node.op_type != _QUANTISE and not behind.isdisjoint(subgraph_reads(node))):
             behind.update(name for name in node.output if _is_floating(tensors.get(name)))
     return behind
 
@@ -148,12 +148,21 @@ def with_whole_pairs(
 def _is_pair_of_int8(
     node: NodeProto, graph: GraphProto, tensors: Mapping[str, Tensor], stored: Mapping[str, TensorProto]
 ) -> bool:
-    """Whether a node quantises to int8, by one stored number, and only what dequantises reads that."""
+    """Whether a node quantises to int8, by one stored number, for a single `DequantizeLinear` with a single reader.
+
+    Where there are several, the engine leaves int8 as it is.
+    """
     if node.op_type != _QUANTISE or tensors[node.output[0]].dtype != "int8" or not stored.keys() >= set(node.input[1:]):
         return False
-    scale = stored[node.input[1]]
-    readers = {reader.op_type for reader in graph.node if node.output[0] in reader.input}
-    return scale.data_type == TensorProto.FLOAT and np.prod(scale.dims) == 1 and readers == {_DEQUANTISE}
+    scale, readers = stored[node.input[1]], _readers(node.output[0], graph)
+    if scale.data_type != TensorProto.FLOAT or np.prod(scale.dims) != 1:
+        return False
+    return [one.op_type for one in readers] == [_DEQUANTISE] and len(_readers(readers[0].output[0], graph)) == 1
+
+
+def _readers(name: str, graph: GraphProto) -> list[NodeProto]:
+    """The nodes that read a tensor, each as often as it does; a graph that answers with it counts as none."""
+    return [node for node in graph.node for read in node.input if read == name]
 
 
 def _dequantised(node: NodeProto, name: str, made: str) -> list[NodeProto]:

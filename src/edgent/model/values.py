@@ -15,10 +15,10 @@ from edgent.errors import ModelError
 _ITEM_SIZES = {"bfloat16": 2, "string": None}
 
 # What the Open Inference Protocol has a type for, text as its BYTES.
-_TRAVELLING = frozenset(
-    ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-    + ("float16", "float32", "float64", "string")
-)
+_TRAVELLING = {
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
+    "string",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

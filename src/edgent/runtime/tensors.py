@@ -1,8 +1,8 @@
 """Tensors in the protocol's messages: raw, typed, or encoded by one of our codecs.
 
-A raw tensor has its own datatype and the shape that it really has; text is BYTES (`edgent.runtime.text`). An encoded one
-has datatype BYTES, shape [1], the parameter `edgent_codec` and as content one element of BYTES, the payload. Its real
-type and shape are those of the segment, which both sides know; where they do not, it crosses raw.
+A raw tensor has its own datatype and the shape that it really has; text is BYTES (`edgent.runtime.text`). An encoded
+one has datatype BYTES, shape [1], the parameter `edgent_codec` and as content one element of BYTES, the payload. Its
+real type and shape are those of the segment, which both sides know; where they do not, it crosses raw.
 """
 
 from __future__ import annotations

@@ -65,6 +65,12 @@ class Workbench:
         if self.model.metadata.preprocessing is not None:
             load_formats()
 
+    def check(self, route: Route, material: Material) -> None:
+        """Raises InputError where a route needs an image and the input is none."""
+        codec = route.configuration.codec
+        if is_image_codec(codec) and material.source is None:
+            raise InputError(f"codec {codec} needs an image, but the input is a tensor")
+
     def prepare(self, material: Material, *, tensor: bool, pixels: bool) -> None:
         """Decodes, fits and normalises an image as far as wanted and not yet done.
 
@@ -128,9 +134,7 @@ class Workbench:
         return parcel_of(tensor, None if codec == RAW else codec, material.tensors[tensor.name])
 
     def _image(self, codec: str, material: Material) -> bytes:
-        if material.source is None:
-            raise InputError(f"codec {codec} needs an image, but the input is a tensor")
-        if codec == "source":
+        if codec == "source" and material.source is not None:
             return material.source
         assert material.pixels is not None, "pixels are prepared before they are encoded"
         return encode_image(codec, material.pixels)
@@ -166,7 +170,7 @@ def _arrays(given: Input, model: Model) -> dict[str, Array]:
     wanted = {tensor.name: tensor for tensor in model.inputs}
     if set(given) != set(wanted):
         raise InputError(f"found the inputs {', '.join(given) or 'none'}; {model.name} takes {', '.join(wanted)}")
-    for name, tensor in wanted.items():
-        if not isinstance(given[name], np.ndarray):
-            raise InputError(f"input {name!r} is {type(given[name]).__name__}, expected a numpy array")
+    for name, array in given.items():
+        if not isinstance(array, np.ndarray):
+            raise InputError(f"input {name!r} is {type(array).__name__}, expected a numpy array")
     return {name: checked(tensor, given[name]) for name, tensor in wanted.items()}
