@@ -11,6 +11,7 @@ and besides that
 
 - what comes out of `DequantizeLinear`, also behind operators that only move values: the engine dequantises as late as
   it can, so a kernel may begin behind them even where no `QuantizeLinear` follows;
+- what a `Relu` or `Clip` hands to a `QuantizeLinear`, which takes its place;
 - `q1` and `q2` where nothing but such operators lies between them and they differ in scale or zero point: the engine
   makes one pair of the two, with a scale of its own.
 
@@ -29,11 +30,13 @@ from edgent.model.values import Tensor
 
 _QUANTISE, _DEQUANTISE = "QuantizeLinear", "DequantizeLinear"
 
-# The engine moves a pair past these, or drops them before a `QuantizeLinear` that clips as they do.
+# The engine moves a pair past these.
 _MOVING = {
     "Clip", "DepthToSpace", "Expand", "Flatten", "Identity", "MaxPool", "Relu", "Reshape", "Slice", "SpaceToDepth",
     "Squeeze", "Transpose", "Unsqueeze",
 }  # fmt: skip
+
+_CLIPPING = {"Clip", "Relu"}
 
 # What stands between a stored weight and its operator.
 _OF_WEIGHTS = {_QUANTISE, _DEQUANTISE, "Cast", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
@@ -90,10 +93,13 @@ def _ahead(nodes: list[NodeProto]) -> set[str]:
 
 
 def _moved(nodes: list[NodeProto], constants: Mapping[str, TensorProto]) -> set[str]:
-    """Dequantised tensors, as they are or moved; and the quantised ones of which the engine makes one."""
+    """Dequantised tensors, as they are or moved; clipped ones that are quantised; and pairs that become one."""
     source: dict[str, NodeProto] = {}  # by tensor: the `DequantizeLinear` that its values come from
     fused: set[str] = set()
+    clipped = {node.output[0] for node in nodes if node.op_type in _CLIPPING}
     for node in nodes:
+        if node.op_type == _QUANTISE:
+            fused.update(clipped.intersection(node.input[:1]))
         if node.op_type == _DEQUANTISE:
             source[node.output[0]] = node
         elif node.input and (first := source.get(node.input[0])) is not None:

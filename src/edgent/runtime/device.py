@@ -145,7 +145,7 @@ class Device:
                 LinkState(bandwidth=bandwidth, downlink=downlink, round_trip=round_trip, gain=gain),
                 self._clock,
                 on_up=self._edge_up,
-                on_transfer=lambda event: self._plans.observe(event),
+                on_transfer=lambda event: self._plans.observe(event),  # noqa: PLW0108 - the plans are made below
                 decisive=self._decisive,
                 wants_calibration=calibration is None,
             )

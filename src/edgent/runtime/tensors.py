@@ -211,7 +211,7 @@ def parse(message: Any, body: bytes) -> Any:
 
 def _bytes_of(tensor: Tensor, array: Array) -> bytes:
     if tensor.dtype == "string":
-        return write_text(tensor.name, array)
+        return write_text(array)
     return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
@@ -285,7 +285,7 @@ def _typed(entry: Any, tensor: Tensor) -> bytes:
     field = _TYPED.get(entry.datatype)
     if field is None:
         raise InputError(f"tensor {tensor.name!r} of datatype {entry.datatype} must come as raw contents")
-    values = getattr(entry.contents, field)
+    values = list(getattr(entry.contents, field))  # of Python's numbers: numpy would cut off those of an array
     try:
         return np.array(values, dtype=np.dtype(tensor.dtype).newbyteorder("<")).tobytes()
     except (OverflowError, ValueError) as error:

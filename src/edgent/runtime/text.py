@@ -26,21 +26,14 @@ def text_array(name: str, array: Array) -> Array:
     """The text of an array, in its shape, as objects that are `str`.
 
     Raises:
-        InputError: an element is neither `str` nor bytes of UTF-8.
+        InputError: an element is no text, or none that UTF-8 can write.
     """
     return _shaped([_text(name, element) for element in array.ravel().tolist()], array.shape)
 
 
-def write_text(name: str, array: Array) -> bytes:
-    """The bytes that cross.
-
-    Raises:
-        InputError: an element that UTF-8 cannot write.
-    """
-    try:
-        return write_elements(element.encode() for element in array.ravel().tolist())
-    except UnicodeEncodeError as error:
-        raise InputError(f"tensor {name!r} has text that UTF-8 cannot write: {error.reason}") from None
+def write_text(array: Array) -> bytes:
+    """The bytes of what `text_array` made."""
+    return write_elements(element.encode() for element in array.ravel().tolist())
 
 
 def write_elements(elements: Iterable[bytes]) -> bytes:
@@ -77,13 +70,12 @@ def read_text(name: str, data: bytes, shape: Sequence[int]) -> Array:
 
 
 def _text(name: str, element: object) -> str:
-    if isinstance(element, str):
-        return str(element)
-    if not isinstance(element, bytes):
+    if not isinstance(element, str | bytes):
         raise InputError(f"tensor {name!r} has an element of type {type(element).__name__}, expected text")
     try:
-        return element.decode()
-    except UnicodeDecodeError:
+        written = element if isinstance(element, bytes) else element.encode()
+        return written.decode()
+    except UnicodeError:
         raise InputError(f"tensor {name!r} has an element that is no UTF-8: {element[:20]!r}") from None
 
 
