@@ -1,4 +1,4 @@
-"""What can travel is a property of a cut: tensors of every kind, between a device and an edge; plain ONNX Runtime is right."""
+"""Tensors of every kind between a device and an edge: what can travel does, and answers as plain ONNX Runtime does."""
 
 from __future__ import annotations
 
@@ -254,8 +254,8 @@ def test_a_shape_that_depends_on_the_data_travels_with_the_data_also_where_nothi
     path = make(tmp_path)
     model = load(path)
     device, lengths = joined(model), set()
-    for x in (X, NOTHING, np.zeros_like(X)):
-        x = x.reshape(1, 1, 8)[..., :6] if make is kinds.boxes else x
+    for array in (X, NOTHING, np.zeros_like(X)):
+        x = array.reshape(1, 1, 8)[..., :6] if make is kinds.boxes else array
         right = kinds.plain(path, {"x": x})["y"]
         lengths.add(right.shape[0])
         for pair in pairs(model):
