@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.link.slow_start import Window
 from edgent.runtime.clock import MonotonicClock
-from edgent.runtime.faults import BrokenError, LateError
+from edgent.runtime.faults import BrokenError, LateError, RejectedError
 from edgent.runtime.transport import Headers, Methods, Reply, Unary
 from edgent.units import Seconds
 
@@ -206,6 +206,6 @@ def _guarded(answer: Any) -> bytes:
     except (RefusedError, EdgeError):
         raise
     except InputError as error:
-        raise RefusedError(str(error)) from error
+        raise RejectedError(str(error)) from error
     except EdgentError as error:
         raise BrokenError(str(error)) from error

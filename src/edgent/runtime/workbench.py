@@ -103,9 +103,11 @@ class Workbench:
         return answers
 
     def run_local(self, route: Route, exit: int, material: Material) -> dict[str, Array]:
-        """The device's own answer at an exit, from what the head left."""
-        part = route.locals[exit]
+        """The device's own answer at an exit, from what the head left, or where it left nothing from the input."""
         inputs = {tensor.name for tensor in self.model.inputs}
+        part = route.locals[exit]
+        if not inputs.union(material.tensors).issuperset(part.given):
+            part = route.alone[exit]
         self.prepare(material, tensor=any(name in inputs for name in part.given), pixels=False)
         return self.run(part, material.tensors)
 
