@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 from pathlib import Path
 
-import kinds
 import numpy as np
 import pytest
 from onnx import TensorProto as T
 from onnx import helper as h
 
+import kinds
 from edgent.errors import EdgentError, InputError, ModelError
 from edgent.model import load
 from edgent.planning.plan import Configuration
@@ -60,7 +61,7 @@ def path(tmp_path_factory) -> Path:
     """A pooling that makes 128 kB into 2 kB, and five products: the device pools, and the edge does the rest."""
     nodes = [h.make_node("AveragePool", ["x"], ["p"], kernel_shape=[8, 8], strides=[8, 8])]
     names = ["p", *(f"t{k}" for k in range(4)), "y"]
-    nodes += [h.make_node("MatMul", [a, "w"], [b]) for a, b in zip(names, names[1:], strict=False)]
+    nodes += [h.make_node("MatMul", [a, "w"], [b]) for a, b in pairwise(names)]
     weight = kinds.constant("w", np.random.default_rng(1).standard_normal((8, 8)).astype(np.float32))
     ends = [kinds.tensor("x", T.FLOAT, X.shape)], [kinds.tensor("y", T.FLOAT, [1, 8, 8, 8])]
     return kinds.saved(tmp_path_factory.mktemp("plans"), nodes, *ends, [weight], name="pooling")
@@ -143,7 +144,7 @@ def test_the_stages_of_a_failed_plan_sum_up(joined):
 def test_a_plan_at_which_the_edges_engine_fails_is_answered_by_the_device_and_another_is_chosen(joined, path, race):
     device, _ = joined(edge=Failing(runs=["y"]), direction="device-first", race=race)
     first = device.infer(X)
-    assert (first.record.by, first.record.why) == ("device", "edge failed")
+    assert (first.record.by, first.record.why) == ("device", "edge failed: the kernel failed")
     assert right(path, first)
     chosen = [configuration(answer) for answer in asked_again(device, 24)]
     with_edge = [one for one in chosen if not one.device_only]
@@ -164,7 +165,7 @@ def test_a_plan_that_the_edge_rejects_is_not_chosen_again(joined, path):
 
     link.mend({**link.methods, m.MODEL_INFER: type(answer)(answer=pedantic)})
     first, *later = [device.infer(X), *asked_again(device)]
-    assert (first.record.by, first.record.why) == ("device", "edge refused")
+    assert (first.record.by, first.record.why) == ("device", "edge refused: this edge does not like it")
     assert right(path, first)
     assert device.connected
     assert len(refusals) == 1

@@ -310,5 +310,7 @@ def _why(error: EdgentError) -> str:
     if isinstance(error, BusyError):
         return "edge busy"
     if isinstance(error, RefusedError):
-        return "edge refused"
-    return "edge lost" if isinstance(error, EdgeError) and not isinstance(error, BrokenError) else "edge failed"
+        return f"edge refused: {error}"
+    return (
+        "edge lost" if isinstance(error, EdgeError) and not isinstance(error, BrokenError) else f"edge failed: {error}"
+    )
