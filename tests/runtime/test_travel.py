@@ -13,12 +13,16 @@ from onnx import helper as h
 import kinds
 from edgent.errors import InputError, ModelError, RefusedError
 from edgent.model import load
+from edgent.planning.candidates import Candidates
+from edgent.planning.costs import BranchCosts
 from edgent.planning.plan import Configuration
 from edgent.runtime import messages as m
 from edgent.runtime.device import Device
 from edgent.runtime.edge import Edge
 from edgent.runtime.tensors import datatype
 from edgent.testing import FakeLink
+
+from .conftest import make_profile
 
 X = np.float32([[-1, 0.25, 3, 0.75], [0.5, -2, 0, 1]])
 NOTHING = -np.abs(X)
@@ -294,3 +298,19 @@ def test_all_of_it_over_a_real_connection(make, tmp_path):
         for pair in pairs(model):
             if model.branches[0].divisible[pair]:
                 assert same(ask(device, x, *pair).outputs["y"], right)
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float8 quantised", "sequence"])
+def test_the_planner_is_offered_the_cuts_that_can_be_used_and_whose_sizes_are_known_and_no_other(name, tmp_path):
+    model = load(STUCK[name][0](tmp_path))
+    table = Candidates.build(model, make_profile(model), make_profile(model))
+    found = {(table.configuration(row).upload_cut, table.configuration(row).download_cut) for row in range(len(table))}
+    branch, n = model.branches[0], len(model.branches[0].layers)
+    sized = {p for p in pairs(model) if all(t.nbytes is not None for side in branch.boundary(*p) for t in side)}
+    assert found == {p for p in sized if not branch.obstacle(*p)} | {(n, n)}
+
+
+def test_costs_for_another_number_of_layers_are_refused(tmp_path):
+    layers = np.ones(3)
+    with pytest.raises(InputError, match=r"divisible has shape \(3, 3\), expected \(4, 4\)"):
+        BranchCosts(exit=0, accuracy=None, device=layers, edge=layers, divisible=np.ones((3, 3), dtype=np.bool_))
