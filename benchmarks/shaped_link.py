@@ -115,7 +115,7 @@ def messages() -> dict[str, list[Extra]]:
 
         def called(picture: bytes, cut: int) -> tuple[float, float]:
             wanted = [(tensor.name, None) for tensor in branch.boundary(0, cut).down]
-            parcel = Parcel(tensor=image, codec="source", data=picture)
+            parcel = Parcel(tensor=image, codec="source", shape=image.shape or (), data=picture)
             name = segment_name(model.name, branch.exit, 0, cut)
             return _per_call(link, lambda: remote.infer(name, model.version, [parcel], wanted, budget=10.0))
 

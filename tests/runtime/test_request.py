@@ -212,6 +212,57 @@ games = {
 }
 
 
+def started(branches, head: float) -> Request:
+    """A request whose plan begins with so much work for the device; it is at that."""
+    made = request(branches)
+    made.head = Seconds(head)
+    made.started(Seconds(0.0))
+    assert made.planned(Seconds(0.0)) == (StartHead(),)
+    return made
+
+
+def test_a_head_that_fails_leaves_its_turn_to_the_local_branch_at_once():
+    made = started([branch(0, 0.02)], head=0.05)
+    assert made.edge_failed(Seconds(0.01), "plan failed: no kernel") == (StartLocal(0),)
+    assert made.local_done(Seconds(0.03), 0) == (Deliver("device", 0, "plan failed: no kernel"),)
+
+
+def test_a_local_branch_after_a_failed_head_waits_for_its_turn_like_any_other():
+    schedule, called = Schedule(), []
+    other = schedule.reserve_late(Seconds(0.04), lambda: None)
+    made = request([branch(0, 0.03)])
+    made._schedule, made._call = schedule, lambda: called.append(1)
+    made.started(Seconds(0.0))
+    assert made.planned(Seconds(0.0)) == (StartHead(),)
+    assert schedule.begin(other, 0.0, [0.04], 0.0) is not None
+    (waits,) = made.edge_failed(Seconds(0.01), "plan failed")
+    assert isinstance(waits, WaitUntil)
+    assert made.tick(Seconds(0.02)) == (WaitUntil(Seconds(math.inf)),)
+    schedule.drop(other)
+    assert made.tick(Seconds(0.04)) == (StartLocal(0),)
+    assert made.local_done(Seconds(0.07), 0) == (Deliver("device", 0, "plan failed"),)
+
+
+def test_a_failed_head_is_not_started_again():
+    made = started([branch(0, 0.02)], head=0.05)
+    made.edge_failed(Seconds(0.01), "plan failed")
+    assert made.tick(Seconds(0.015)) == ()
+    assert made.edge_answered(Seconds(0.016)) == ()
+    assert made.edge_failed(Seconds(0.017), "again") == ()
+    assert made.local_done(Seconds(0.03), 0) == (Deliver("device", 0, "plan failed"),)
+
+
+def test_a_suffix_that_fails_while_a_local_answer_is_at_hand_gives_that_one():
+    made = request([branch(0, 0.05)])
+    made.started(Seconds(0.0))
+    made.planned(Seconds(0.0))
+    made.head_done(Seconds(0.0))
+    made.sent(Seconds(0.0))
+    assert made.tick(Seconds(0.046)) == (StartLocal(0),)
+    made.local_done(Seconds(0.06), 0)
+    assert made.edge_failed(Seconds(0.07), "plan failed") == (Deliver("device", 0, "plan failed"),)
+
+
 @settings(max_examples=300)
 @given(**games)
 def test_exactly_one_answer_is_given_and_at_most_one_branch_started(branches, edge, head, slowness, race):

@@ -15,7 +15,7 @@ from edgent.planning.plan import Configuration
 from edgent.runtime import messages as m
 from edgent.runtime.device import Device
 from edgent.runtime.edge import Edge
-from edgent.runtime.faults import BusyError, LateError
+from edgent.runtime.faults import LateError, RejectedError
 from edgent.runtime.transport import Unary
 from edgent.runtime.wire import GrpcChannel, GrpcServer
 from real_time import until
@@ -101,7 +101,7 @@ def test_a_device_without_its_edge_answers_and_finds_it_when_it_starts_and_start
 
 
 def test_a_message_larger_than_agreed_is_refused_and_not_taken_for_a_dead_edge(channel):
-    with pytest.raises(BusyError):
+    with pytest.raises(RejectedError, match=r"more than the [\d,]+ of a message"):
         channel.call(m.PROBE, m.ProbeRequest(load=bytes(channel.max_message)).SerializeToString(), WITHIN)
     channel.call(m.SERVER_LIVE, b"", WITHIN)
 

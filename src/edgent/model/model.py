@@ -16,6 +16,7 @@ from edgent.model.constants import all_tensors
 from edgent.model.fold import fold
 from edgent.model.gather import gather
 from edgent.model.metadata import ExitInfo, Metadata, metadata_of
+from edgent.model.quantised import constants_of, fused_tensors, with_whole_pairs
 from edgent.model.read import bind, read
 from edgent.model.shapes import Interpreter, subgraph_reads, tensor_of
 from edgent.model.values import Branch, Layer, Tensor, tensors_by_name
@@ -123,11 +124,13 @@ class Model:
                 nodes.append(node)
                 wanted.difference_update(node.output)
                 wanted.update(name for name in subgraph_reads(node) if name not in given)
-        constants = [tensor for tensor in self.proto.graph.initializer if tensor.name in wanted]
+        nodes = with_whole_pairs(nodes[::-1], self.proto.graph, self.tensors, given, asked)
+        read = wanted.union(*(node.input for node in nodes))
+        constants = [tensor for tensor in self.proto.graph.initializer if tensor.name in read]
         missing = wanted - {tensor.name for tensor in constants}
         if missing:
             raise ModelError(f"{', '.join(asked)} cannot be made without {sorted(missing)[0]!r}: give it as well")
-        return nodes[::-1], constants
+        return nodes, constants
 
 
 def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int] | None = None) -> Model:
@@ -197,7 +200,7 @@ def _exits(graph: onnx.GraphProto, metadata: Metadata) -> tuple[ExitInfo, ...]:
 def _branches(
     graph: onnx.GraphProto, tensors: dict[str, Tensor], exits: tuple[ExitInfo, ...], inputs: tuple[Tensor, ...]
 ) -> tuple[Branch, ...]:
-    constants = {tensor.name for tensor in graph.initializer}
+    constants, fused = constants_of(graph), fused_tensors(graph, tensors)
     answers = {value.name for value in graph.output}
     branches = []
     for number, entry in enumerate(exits):
@@ -211,13 +214,17 @@ def _branches(
             outputs=tuple(tensors[name] for name in entry.outputs),
             accuracy=entry.accuracy,
             tensors=tensors,
+            fused=fused,
         )
         branches.append(branch)
     return tuple(branches)
 
 
 def _layers(graph: onnx.GraphProto, outputs: tuple[str, ...], constants: set[str]) -> tuple[Layer, ...]:
-    """The layers of one branch in the file's order; each shape-only node joins the first layer that reads it."""
+    """The layers of one branch in the file's order.
+
+    Each shape-only node, and each that makes a constant, joins the first layer that reads it.
+    """
     indices = _ancestors(graph, outputs)
     reader: dict[str, int] = {}
     for index in reversed(indices):
@@ -226,7 +233,8 @@ def _layers(graph: onnx.GraphProto, outputs: tuple[str, ...], constants: set[str
     home: dict[int, int] = {}
     for index in reversed(indices):
         node = graph.node[index]
-        next_reader = reader.get(node.output[0]) if node.op_type in SHAPE_ONLY else None
+        joins = node.op_type in SHAPE_ONLY or node.output[0] in constants
+        next_reader = reader.get(node.output[0]) if joins else None
         home[index] = index if next_reader is None else home[next_reader]
         members.setdefault(home[index], []).append(index)
     return tuple(_layer(graph, tuple(sorted(members[index])), constants) for index in sorted(members))
@@ -234,7 +242,7 @@ def _layers(graph: onnx.GraphProto, outputs: tuple[str, ...], constants: set[str
 
 def _layer(graph: onnx.GraphProto, nodes: tuple[int, ...], constants: set[str]) -> Layer:
     own = graph.node[nodes[-1]]
-    made = [name for index in nodes for name in graph.node[index].output if name]
+    made = [name for index in nodes for name in graph.node[index].output if name and name not in constants]
     reads = dict.fromkeys(name for index in nodes for name in subgraph_reads(graph.node[index]))
     return Layer(
         name=own.name or made[-1],
@@ -242,6 +250,7 @@ def _layer(graph: onnx.GraphProto, nodes: tuple[int, ...], constants: set[str]) 
         nodes=nodes,
         inputs=tuple(name for name in reads if name not in constants and name not in made),
         outputs=tuple(made),
+        own=tuple(name for name in own.output if name),
     )
 
 

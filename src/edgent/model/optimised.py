@@ -16,7 +16,7 @@ from pathlib import Path
 import onnx
 
 from edgent.model.model import Segment
-from edgent.model.values import Branch, Layer
+from edgent.model.values import Branch
 
 _SUFFIX = "_nchwc"
 
@@ -57,7 +57,7 @@ class _Walk:
         self.layers = branch.layers
         self.made_by = {name: position for position, layer in enumerate(branch.layers) for name in layer.outputs}
         self.originals = {tensor.name for tensor in branch.inputs} | self.made_by.keys()
-        self.end_of = {name: position for position, layer in enumerate(branch.layers) for name in _own(layer)}
+        self.end_of = {name: position for position, layer in enumerate(branch.layers) for name in layer.own}
         self.claimed = {position for node in graph.node for position in self.ends(node)}
         self.covered: set[int] = set()
         self.stands_for: dict[str, set[str]] = {}  # a new tensor to the originals it replaces or is made of
@@ -91,7 +91,7 @@ class _Walk:
         stack, found = list(ends), set()
         while stack:
             position = stack.pop()
-            if position in self.covered or position in found or reads.intersection(_own(self.layers[position])):
+            if position in self.covered or position in found or reads.intersection(self.layers[position].own):
                 continue
             found.add(position)
             stack += [self.made_by[name] for name in self.layers[position].inputs if name in self.made_by]
@@ -125,11 +125,6 @@ def _give_to_readers(graph: onnx.GraphProto, found: dict[str, tuple[int, ...]]) 
     for node in graph.node:
         ways = (found[maker[name]] for name in reversed(node.input) if name in maker)
         found[node.name] = found[node.name] or next(filter(None, ways), ())
-
-
-def _own(layer: Layer) -> tuple[str, ...]:
-    """What the layer's own node makes; the shape-only nodes before it make one tensor each."""
-    return layer.outputs[len(layer.nodes) - 1 :]
 
 
 def _first(names: Iterable[str]) -> str:

@@ -15,6 +15,12 @@ from edgent.errors import ModelError
 
 _ITEM_SIZES = {"bfloat16": 2, "string": None}
 
+# What the Open Inference Protocol has a type for, text as its BYTES.
+_TRAVELLING = {
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
+    "string",
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
@@ -32,17 +38,23 @@ class Tensor:
         size = _ITEM_SIZES[self.dtype] if self.dtype in _ITEM_SIZES else np.dtype(self.dtype).itemsize
         return None if size is None else math.prod(self.shape) * size
 
+    @property
+    def travels(self) -> bool:
+        """Whether it can be sent: bfloat16, float8, int4, sequences, maps, optional and sparse values cannot."""
+        return self.dtype in _TRAVELLING
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """One node, with the shape-only nodes that feed it.
+    """One node, with the shape-only nodes that feed it, and those that make its constants.
 
     Attributes:
         name: the node's name, or its first output where it has none.
         op: the node's ONNX operator.
         nodes: positions of the nodes in the folded graph, in its order; the last one is the layer's own.
         inputs: tensors read from outside the layer, without constants.
-        outputs: tensors made.
+        outputs: tensors made, without constants.
+        own: those of them that the layer's own node makes.
     """
 
     name: str
@@ -50,6 +62,7 @@ class Layer:
     nodes: tuple[int, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    own: tuple[str, ...]
 
 
 class Boundary(NamedTuple):
@@ -70,7 +83,8 @@ class Branch:
     """The graph from the inputs to one exit, in one stated order: that of the file.
 
     A cut k has the first k layers before it, k = 0 .. n. Two cuts 0 <= upload <= download <= n divide the branch
-    into head (device), middle (edge) and suffix (device).
+    into head (device), middle (edge) and suffix (device). Whether they may is `divisible`, or for one pair `obstacle`:
+    what one part hands to another must be able to travel, and must not be *fused* (see `edgent.model.quantised`).
     """
 
     exit: int
@@ -80,6 +94,7 @@ class Branch:
     outputs: tuple[Tensor, ...]
     accuracy: float | None = None
     tensors: dict[str, Tensor] = field(hash=False, compare=False)
+    fused: frozenset[str] = field(default=frozenset(), hash=False, compare=False)
 
     def __repr__(self) -> str:
         accuracy = "unknown" if self.accuracy is None else f"{self.accuracy:.2%}"
@@ -116,6 +131,52 @@ class Branch:
             elif use.made <= download_cut < use.read[-1]:
                 down.append(use.tensor)
         return Boundary(tuple(up), tuple(down))
+
+    @cached_property
+    def divisible(self) -> NDArray[np.bool_]:
+        """Whether device and edge can share the branch: shape (n + 1, n + 1), indexed [upload, download].
+
+        True on the diagonal, where nothing runs on the edge; nothing is said below it.
+        """
+        n = len(self.layers)
+        clean = np.ones(n + 1, dtype=np.bool_)
+        for use in self.uses:
+            if self._problem(use.tensor):
+                clean[use.made : self._last_reader(use)] = False
+        plane = clean[:, None] & clean
+        for use in self.uses:
+            if not use.tensor.travels and use.read[-1] > n:  # an answer, which only the suffix or the head can make
+                plane[: use.made, use.made :] = False
+        np.fill_diagonal(plane, True)
+        return plane
+
+    def obstacle(self, upload_cut: int, download_cut: int) -> str:
+        """Why device and edge cannot share the branch at these cuts, in one line; empty if they can.
+
+        Raises:
+            ModelError: as `boundary`.
+        """
+        self._check(upload_cut, download_cut)
+        if upload_cut == download_cut:
+            return ""
+        for use in self.uses:
+            crossed = any(use.made <= cut < self._last_reader(use) for cut in (upload_cut, download_cut))
+            answer = use.read[-1] > len(self.layers) and upload_cut < use.made <= download_cut
+            problem = self._problem(use.tensor)
+            if problem and (crossed or (answer and not use.tensor.travels)):
+                cuts = f"cuts {upload_cut}..{download_cut} of exit {self.exit}"
+                return f"{cuts} cannot be used: tensor {use.tensor.name!r} {problem}; choose others"
+        return ""
+
+    def sent(self, upload_cut: int, download_cut: int) -> Boundary:
+        """The boundary, of cuts that device and edge can share the branch at.
+
+        Raises:
+            ModelError: they cannot; or as `boundary`.
+        """
+        if obstacle := self.obstacle(upload_cut, download_cut):
+            raise ModelError(obstacle)
+        return self.boundary(upload_cut, download_cut)
 
     def boundary_bytes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Raw bytes up and down for every pair of cuts: two arrays (n + 1, n + 1), indexed [upload, download].
@@ -167,6 +228,16 @@ class Branch:
                 del crossing[name]
             crossing.update((tensor.name, tensor) for tensor in made.get(cut, ()))
             yield crossing
+
+    def _problem(self, tensor: Tensor) -> str:
+        """Why no part can hand a tensor to another; empty if it can."""
+        if not tensor.travels:
+            return f"of type {tensor.dtype or 'sequence, map, optional, sparse or unknown'} cannot travel"
+        return "lies inside a quantised operator, which divided answers otherwise" if tensor.name in self.fused else ""
+
+    def _last_reader(self, use: _Use) -> int:
+        """The last layer that reads a tensor; 0 if none does."""
+        return max((position for position in use.read if position <= len(self.layers)), default=0)
 
     def _check(self, upload_cut: int, download_cut: int) -> None:
         n = len(self.layers)

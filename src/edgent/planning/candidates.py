@@ -247,6 +247,8 @@ def _crossing(
     branch: BranchCosts, up: Crossing, down: Crossing, accuracy: Plane, codecs: tuple[str, ...]
 ) -> dict[str, Floats]:
     offered = np.triu(up.offered & down.offered, k=1)
+    if branch.divisible is not None:
+        offered &= branch.divisible
     if up.accuracy is not None or down.accuracy is not None:
         offered &= ~np.isnan(accuracy)
     u, d = np.nonzero(offered)

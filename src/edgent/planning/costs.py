@@ -62,6 +62,7 @@ class BranchCosts:
         down: The codecs downwards.
         pairs: Accuracies of two lossy crossings, by (codec up, codec down), nan where not measured; a pair that is
             not in here is not offered.
+        divisible: Pairs of cuts that the branch can be shared at; None: all.
     """
 
     exit: int
@@ -72,6 +73,7 @@ class BranchCosts:
     up: tuple[Crossing, ...] = ()
     down: tuple[Crossing, ...] = ()
     pairs: Mapping[tuple[str, str], Plane] = field(default_factory=dict)
+    divisible: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if self.device.shape != self.edge.shape:
@@ -84,13 +86,15 @@ class BranchCosts:
                 self._check(plane, f"{crossing.codec}: {name}")
         for codecs, plane in self.pairs.items():
             self._check(plane, " and ".join(codecs))
+        if self.divisible is not None:
+            self._check(self.divisible, "divisible")
 
     @property
     def layers(self) -> int:
         """N."""
         return int(self.device.size)
 
-    def _check(self, plane: Plane, what: str) -> None:
+    def _check(self, plane: Plane | NDArray[np.bool_], what: str) -> None:
         expected = (self.layers + 1, self.layers + 1)
         if plane.shape != expected:
             raise InputError(f"exit {self.exit}: {what} has shape {plane.shape}, expected {expected}")

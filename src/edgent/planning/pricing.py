@@ -77,6 +77,7 @@ class _Pricing:
             prepare=self._full_prepare,
             up=(*map(self._up, tensors), *self._images()),
             down=tuple(map(self._down, tensors)),
+            divisible=self.branch.divisible,
         )
 
     @property

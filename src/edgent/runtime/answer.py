@@ -22,7 +22,7 @@ class Answer:
     """An answer and its record.
 
     Attributes:
-        outputs: the exit's tensors by name.
+        outputs: the exit's tensors by name; a sequence or a map is as the engine gives it, a list.
         label: the class of the highest score, where the model names its classes.
         record: what happened.
     """
@@ -68,5 +68,7 @@ def answer_of(choice: Choice, outcome: Outcome, labels: Sequence[str], *, name: 
 
 def _label(outputs: dict[str, NDArray[Any]], labels: Sequence[str]) -> str | None:
     """The class of the highest score; None where the first output is no score per class."""
-    scores = next(iter(outputs.values())).ravel()
-    return labels[int(np.argmax(scores))] if labels and scores.size == len(labels) else None
+    first = next(iter(outputs.values()))
+    if not isinstance(first, np.ndarray) or first.dtype.kind not in "fiu":
+        return None  # a sequence, a map or text
+    return labels[int(np.argmax(first))] if labels and first.size == len(labels) else None

@@ -15,6 +15,7 @@ import math
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from edgent.model import Model
     from edgent.planning.candidates import Candidates, Direction
     from edgent.planning.conditions import Conditions
-    from edgent.planning.outlook import Transfer
     from edgent.planning.plan import Configuration
     from edgent.runtime.engine import Engine
     from edgent.runtime.meeting import EdgeFacts
@@ -144,7 +144,7 @@ class Device:
                 LinkState(bandwidth=bandwidth, downlink=downlink, round_trip=round_trip, gain=gain),
                 self._clock,
                 on_up=self._edge_up,
-                on_transfer=self._transferred,
+                on_transfer=lambda event: self._plans.observe(event),  # noqa: PLW0108 - the plans are made below
                 decisive=self._decisive,
                 wants_calibration=calibration is None,
             )
@@ -238,7 +238,8 @@ class Device:
         inference = self._inference(choice, deadline, race, kind, configuration is not None)
         outcome = inference.run(material, started_at)
         answer = answer_of(choice, outcome, self.model.metadata.labels, name=name, deadline=deadline)
-        self._drifts.learn(answer.record, factors)
+        if not outcome.failed:
+            self._drifts.learn(answer.record, factors)
         return answer
 
     def warm(self, configuration: Configuration) -> None:
@@ -315,6 +316,7 @@ class Device:
             ask=self._connection.ask if self._connection is not None else _nobody,
             clock=self._clock,
             pool=self._pool,
+            failed=partial(self._plans.failed, choice.configuration),
             changed=changed,
         )
 
@@ -338,9 +340,6 @@ class Device:
             return
         if (conditions := self._under(self._factors)) is not None:
             self._plans.choose(self._routing.usual, self._clock.now(), self.deadline, conditions, "")
-
-    def _transferred(self, event: Transfer) -> None:
-        self._plans.observe(event)
 
     def _decisive(self) -> BitsPerSecond | None:
         return self._plans.decisive(self._clock.now(), self._latest_deadline, self.conditions)

@@ -20,7 +20,7 @@ from typing import Any
 from edgent.errors import EdgeError, EdgentError, RefusedError
 from edgent.planning.plan import Stages
 from edgent.runtime.clock import Clock
-from edgent.runtime.faults import BrokenError, BusyError, LateError
+from edgent.runtime.faults import BrokenError, BusyError, LateError, RejectedError
 from edgent.runtime.remote import Timed
 from edgent.runtime.request import LATE, Action, Deliver, Request, Send, StartHead, StartLocal, WaitUntil
 from edgent.runtime.routes import Route
@@ -34,12 +34,13 @@ Ask = Callable[[bytes, float], Timed]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """An answer, and how it came about."""
+    """An answer, and how it came about; `failed`: not as planned, since the plan cannot be carried out."""
 
     outputs: dict[str, Array]
     delivered: Deliver
     stages: Stages
     total: Seconds
+    failed: bool
 
 
 @dataclass(slots=True)
@@ -69,6 +70,7 @@ class Inference:
         ask: reaches the edge.
         clock: times everything.
         pool: runs what must not block the caller.
+        failed: told the error of a plan that cannot be carried out where the device by itself could answer.
         changed: told when the request has changed; its lock is that of all requests of the device, which share a
             schedule.
     """
@@ -81,12 +83,14 @@ class Inference:
     ask: Ask
     clock: Clock
     pool: Executor
+    failed: Callable[[EdgentError], None]
     changed: threading.Condition
     _times: _Times = field(default_factory=_Times)
     _outputs: dict[str, dict[str, Array]] = field(default_factory=dict)
     _timed: Timed | None = None
     _message: bytes = b""
     _error: BaseException | None = None
+    _failure: EdgentError | None = None
 
     def run(self, material: Material, started_at: Seconds) -> Outcome:
         """Answers.
@@ -119,14 +123,23 @@ class Inference:
         return ()
 
     def _run_head(self, material: Material) -> tuple[Action, ...]:
-        route, bench, times = self.route, self.bench, self._times
+        route, times = self.route, self._times
         with self._failing():
+            self.bench.check(route, material)
             self._prepare(material, tensor=route.wants_tensor, pixels=route.wants_pixels)
-            material.tensors.update(bench.run(route.head, material.tensors))
-            times.head_done = self.clock.now()
-            self._message = self._write(bench.encode(route, material))
+            try:
+                self._message = self._boundary(material)
+            except EdgentError as error:
+                times.head_done = times.encoded = self.clock.now()
+                return self._plan_failed(error)
         times.encoded = self.clock.now()
         return self._tell(self.request.head_done)
+
+    def _boundary(self, material: Material) -> bytes:
+        """The request's message: what the head makes, encoded."""
+        material.tensors.update(self.bench.run(self.route.head, material.tensors))
+        self._times.head_done = self.clock.now()
+        return self._write(self.bench.encode(self.route, material))
 
     def _prepare(self, material: Material, *, tensor: bool, pixels: bool) -> None:
         self._times.begun = self.clock.now()
@@ -153,13 +166,37 @@ class Inference:
             timed = self.ask(self._message, budget)
             tensors = self.bench.decode(self.route, timed.body)
         except EdgentError as error:
-            why = _why(error)
-            self._do(self._tell(lambda at: self.request.edge_failed(at, why)), material)
+            self._do(self._edge_failed(error), material)
             return
-        outputs = {name: tensors[name] for name in self.route.answers if name in tensors}
-        outputs |= self.bench.run(self.route.suffix, ChainMap(tensors, material.tensors))
+        try:
+            outputs = {name: tensors[name] for name in self.route.answers if name in tensors}
+            outputs |= self.bench.run(self.route.suffix, ChainMap(tensors, material.tensors))
+        except EdgentError as error:
+            self._do(self._plan_failed(error), material)
+            return
         self._outputs["edge"], self._timed = outputs, timed
         self._tell(self.request.edge_answered)
+
+    def _edge_failed(self, error: EdgentError) -> tuple[Action, ...]:
+        """The edge gave no answer, for a reason of the link, or of what it was asked for."""
+        if _is_of_plan(error):
+            self._failure = error
+        return self._go_on_alone(_why(error))
+
+    def _plan_failed(self, error: EdgentError) -> tuple[Action, ...]:
+        """The device cannot do its own part of the plan."""
+        self._failure = error
+        return self._go_on_alone(f"plan failed: {error}")
+
+    def _go_on_alone(self, why: str) -> tuple[Action, ...]:
+        actions = self._tell(lambda at: self.request.edge_failed(at, why))
+        self._blame()
+        return actions
+
+    def _blame(self) -> None:
+        """Tells of a plan that failed, unless the device by itself fails as well: that is the input's fault."""
+        if self._failure is not None and "device" in self._outputs:
+            self.failed(self._failure)
 
     def _run_local(self, exit: int, material: Material) -> tuple[Action, ...]:
         times = self._times
@@ -169,6 +206,7 @@ class Inference:
                 self._prepare(material, tensor=True, pixels=False)
             self._outputs["device"] = self.bench.run_local(self.route, exit, material)
         times.local_done = self.clock.now()
+        self._blame()
         return self._tell(lambda at: self.request.local_done(at, exit))
 
     @contextmanager
@@ -217,7 +255,13 @@ class Inference:
         now = self.clock.now()
         stages = self._edge_stages(now) if delivered.by == "edge" else self._device_stages(now)
         total = Seconds(now - self._times.started)
-        return Outcome(outputs=self._outputs[delivered.by], delivered=delivered, stages=stages, total=total)
+        return Outcome(
+            outputs=self._outputs[delivered.by],
+            delivered=delivered,
+            stages=stages,
+            total=total,
+            failed=self._failure is not None,
+        )
 
     def _edge_stages(self, now: float) -> Stages:
         times, timed = self._times, self._timed
@@ -253,11 +297,20 @@ class Inference:
         )
 
 
+def _is_of_plan(error: EdgentError) -> bool:
+    """Whether an edge would fail again if it were asked the same, or gave what is no answer to it."""
+    if isinstance(error, EdgeError):
+        return isinstance(error, BrokenError)
+    return isinstance(error, RejectedError) or not isinstance(error, RefusedError)
+
+
 def _why(error: EdgentError) -> str:
     if isinstance(error, LateError):
         return LATE
     if isinstance(error, BusyError):
         return "edge busy"
     if isinstance(error, RefusedError):
-        return "edge refused"
-    return "edge lost" if isinstance(error, EdgeError) and not isinstance(error, BrokenError) else "edge failed"
+        return f"edge refused: {error}"
+    return (
+        "edge lost" if isinstance(error, EdgeError) and not isinstance(error, BrokenError) else f"edge failed: {error}"
+    )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgent.planning.candidates import Candidates, Direction
 from edgent.planning.conditions import Conditions
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from edgent.latency import Profile
     from edgent.model import Model
     from edgent.planning.pricing import SourceKind
+
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,17 +58,15 @@ class Offer:
 
     def price(self, wanted: Configuration, conditions: Conditions, deadline: Seconds) -> Plan | None:
         """A given configuration as a plan; None if it has no price (a codec without calibration, say)."""
-        table = self.everything
-        if {wanted.codec, wanted.download_codec} - set(table.codecs):
-            return None
-        rows = np.flatnonzero(
-            (table.exit == wanted.exit)
-            & (table.upload_cut == wanted.upload_cut)
-            & (table.download_cut == wanted.download_cut)
-            & (table.codec == table.codecs.index(wanted.codec))
-            & (table.download_codec == table.codecs.index(wanted.download_codec))
-        )
-        return best(table.keep(rows), conditions, deadline) if rows.size else None
+        rows = _rows(self.everything, wanted)
+        return best(self.everything.keep(rows), conditions, deadline) if rows.any() else None
+
+    def without(self, failed: Collection[Configuration]) -> Offer:
+        """The offer without the configurations that have turned out to fail."""
+        keep = np.ones(len(self.allowed), dtype=np.bool_)
+        for configuration in failed:
+            keep &= ~_rows(self.allowed, configuration)
+        return replace(self, allowed=self.allowed.keep(keep))
 
 
 def alone(model: Model, device: Profile, *, preparing: float, exits: Collection[int] | None = None) -> Offer:
@@ -111,7 +113,21 @@ def together(
     return Offer(everything=everything, allowed=allowed)
 
 
-def _has_segment(name: str, table: Candidates, segments: Collection[str]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _rows(table: Candidates, wanted: Configuration) -> Mask:
+    """Where a configuration stands in a table; nowhere, if it has no price (a codec without calibration, say)."""
+    if {wanted.codec, wanted.download_codec} - set(table.codecs):
+        return np.zeros(len(table), dtype=np.bool_)
+    rows: Mask = (
+        (table.exit == wanted.exit)
+        & (table.upload_cut == wanted.upload_cut)
+        & (table.download_cut == wanted.download_cut)
+        & (table.codec == table.codecs.index(wanted.codec))
+        & (table.download_codec == table.codecs.index(wanted.download_codec))
+    )
+    return rows
+
+
+def _has_segment(name: str, table: Candidates, segments: Collection[str]) -> Mask:
     def has(plan: Configuration) -> bool:
         raw = (plan.codec, plan.download_codec) == (RAW, RAW)
         return raw and f"{name}.x{plan.exit}.u{plan.upload_cut}.d{plan.download_cut}" in segments

@@ -17,7 +17,7 @@ from edgent.errors import EdgentError, InputError, MissingExtraError, ModelError
 from edgent.model import Branch, Model, Segment
 from edgent.model.optimised import named
 from edgent.runtime.engine import Array, Engine, Feeds, Session, branch_ends, one_line
-from edgent.runtime.tensors import check_array
+from edgent.runtime.tensors import checked
 
 _COLD_RUNS = 3  # they warm up, and do not count in a profile
 
@@ -53,7 +53,7 @@ class OpenVinoSession(Session):
         if feeds.keys() != wanted.keys():
             raise EdgentError(f"{self.segment!r}: found the tensors {sorted(feeds)}, expected {sorted(wanted)}")
         for name, tensor in wanted.items():
-            check_array(tensor, feeds[name])
+            checked(tensor, feeds[name])
 
     def _request(self) -> Any:
         try:

@@ -11,11 +11,11 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgent.codec.names import check_codec
-from edgent.errors import InputError
+from edgent.errors import EdgentError, InputError
 from edgent.planning.conditions import ALONE
 from edgent.planning.outlook import Transfer
 from edgent.planning.plan import Configuration, Plan
@@ -51,10 +51,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Together:
-    """What may be run with the edge, and what chooses among it."""
+    """What may be run with the edge, what chooses among it, and what has failed and is (soon) not among it."""
 
     offer: Offer
     chooser: Chooser
+    failed: frozenset[Configuration]
 
 
 class Plans:
@@ -154,12 +155,20 @@ class Plans:
         if known is None:
             self._warmer.do(lambda: self._add(kind))
             return self._stay(kind, deadline, "plans not ready yet", alone)
+        if known.failed != (failed := self._warmer.failed):
+            self._leave_out(kind, known, failed)
         plan = known.chooser.choose(now, conditions, deadline)
         ready = self._warmer.ready
         if plan.configuration not in ready and not plan.configuration.device_only:
             self._warmer.want(plan.configuration)
             plan = known.chooser.choose(now, conditions, deadline, ready)
         return Choice(configuration=plan.configuration, plan=plan, why="")
+
+    def failed(self, configuration: Configuration, error: EdgentError) -> None:
+        """A configuration could not be carried out: it is not chosen again for this edge."""
+        if configuration not in self._warmer.failed:
+            _log.warning("%s is not chosen again: %s", configuration, error)
+        self._warmer.give_up(configuration)
 
     def decisive(self, now: Seconds, deadline: Seconds, conditions: Conditions | None) -> BitsPerSecond | None:
         """The bandwidth that a plan depends on; None: on none, infinite: on who knows which."""
@@ -209,9 +218,19 @@ class Plans:
         return Choice(configuration=plan.configuration, plan=plan, why=why)
 
     def _add(self, kind: Kind) -> None:
-        if self._facts is None or kind in self._together:
+        if kind not in self._together:
+            self._put(kind, self._warmer.failed)
+
+    def _leave_out(self, kind: Kind, known: _Together, failed: frozenset[Configuration]) -> None:
+        """Has a chooser made for what is left; until then the present one chooses, among what is ready."""
+        with self._lock:
+            self._together = {**self._together, kind: replace(known, failed=failed)}
+        self._warmer.do(lambda: self._put(kind, failed))
+
+    def _put(self, kind: Kind, failed: frozenset[Configuration]) -> None:
+        if self._facts is None:
             return
-        made = self._make_together(kind, self._facts)
+        made = self._make_together(kind, self._facts, failed)
         with self._lock:
             for event in self._recent:
                 made.chooser.observe(event)
@@ -221,7 +240,7 @@ class Plans:
         assert self._device is not None
         return alone(self._model, self._device, preparing=self._routing.preparing(kind), exits=self._restriction.exits)
 
-    def _make_together(self, kind: Kind, facts: EdgeFacts) -> _Together:
+    def _make_together(self, kind: Kind, facts: EdgeFacts, failed: frozenset[Configuration]) -> _Together:
         edge = facts.profile or self._edge
         assert self._device is not None and edge is not None, "a device without a profile does not plan"
         if facts.profile is None:
@@ -234,8 +253,8 @@ class Plans:
             source=kind,
             restriction=self._restriction,
             segments=facts.segments,
-        )
-        return _Together(offer=offer, chooser=self._make_chooser(offer.allowed, edge))
+        ).without(failed)
+        return _Together(offer=offer, chooser=self._make_chooser(offer.allowed, edge), failed=failed)
 
     def _check(self) -> None:
         check_versions(self._model, self._device, self._edge, self._calibration)

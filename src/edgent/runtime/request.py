@@ -5,7 +5,7 @@ The plan says which part the edge computes; the *race* makes sure that somebody 
     started -> StartHead --> Send ---------- edge answered ----------------------------> Deliver "edge"
                                |
                                |-- no answer by  deadline - margin - local branch -----> StartLocal
-                               |-- edge failed -------------------- (at once) ---------> StartLocal
+                               |-- edge or plan failed ------------ (at once) ---------> StartLocal
                                |
                                `-- local branch done:
                                        edge pending, before deadline - margin ---------> wait for the edge ...
@@ -186,11 +186,13 @@ class Request:
         return self._deliver("edge", self.exit, "")
 
     def edge_failed(self, at: Seconds, why: str) -> tuple[Action, ...]:
-        """No answer will come from the edge."""
+        """No answer will come by way of the edge: it failed, or the device its own part of the plan."""
         if not self._edge_pending:
             return ()
         self._edge_pending = False
         self._why = why
+        if not self._sent:
+            self._leave()  # the head's turn is over
         if self._at_hand is not None:
             return self._deliver("device", self._at_hand, why)
         return () if self._local is not None else self._start_local(at)
@@ -214,7 +216,7 @@ class Request:
             return ()
         if self._at_hand is not None and (at >= self._give_at or not self._edge_pending):
             return self._deliver("device", self._at_hand, self._why)
-        if self.uses_edge and not self._sent:
+        if self._edge_pending and not self._sent:
             return () if self._head_started else self._start_head(at)
         if self._local is None and at >= self._start_at:
             self._why = LATE if self._edge_pending else self._why

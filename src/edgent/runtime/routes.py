@@ -40,6 +40,7 @@ class Route:
         suffix: after the download.
         answers: names of the exit's outputs.
         locals: by exit, what the device would do alone with what the head left.
+        alone: by exit, what it would do with the input only, where the head failed.
         branches: the same for the request: times include preparing the input where the head did not need it.
         wants_tensor: whether head or encoding read the input as a tensor.
         wants_pixels: whether encoding reads its pixels.
@@ -52,6 +53,7 @@ class Route:
     suffix: Part
     answers: tuple[str, ...]
     locals: dict[int, Part]
+    alone: dict[int, Part]
     branches: tuple[LocalBranch, ...]
     wants_tensor: bool
     wants_pixels: bool
@@ -80,10 +82,10 @@ def route(
         preparing: seconds on the device from the input as it comes to the tensor.
 
     Raises:
-        ModelError: no such exit or cuts.
+        ModelError: no such exit or cuts, or cuts that device and edge cannot share the branch at.
     """
     branch = model.branch(configuration.exit)
-    up, down = branch.boundary(configuration.upload_cut, configuration.download_cut)
+    up, down = branch.sent(configuration.upload_cut, configuration.download_cut)
     inputs = [tensor.name for tensor in model.inputs]
     answers = tuple(tensor.name for tensor in branch.outputs)
     crossing = {tensor.name for tensor in down}
@@ -96,9 +98,9 @@ def route(
         kept = dict.fromkeys(name for name in (*(t.name for t in up), *suffix.given) if name in before)
         head = _part(branch, tuple(kept), set(inputs), host)
     at_hand = {*head.asked, *inputs}
-    alone = {b.exit: [tensor.name for tensor in b.outputs] for b in model.branches}
-    locals_ = {b.exit: _part(b, alone[b.exit], at_hand, host) for b in model.branches}
-    timed = {b.exit: _part(b, alone[b.exit], at_hand, device) for b in model.branches}
+    ends = {b.exit: [tensor.name for tensor in b.outputs] for b in model.branches}
+    locals_ = {b.exit: _part(b, ends[b.exit], at_hand, host) for b in model.branches}
+    timed = {b.exit: _part(b, ends[b.exit], at_hand, device) for b in model.branches}
     image = not configuration.device_only and is_image_codec(configuration.codec)
     reads_input = any(name in inputs for name in (*head.given, *suffix.given)) or any(t.name in inputs for t in up)
     wants_tensor = reads_input and not (image and configuration.upload_cut == 0 and not suffix.given)
@@ -111,6 +113,7 @@ def route(
         suffix=suffix,
         answers=answers,
         locals=locals_,
+        alone={b.exit: _part(b, ends[b.exit], set(inputs), host) for b in model.branches},
         branches=tuple(_local(b, timed[b.exit], inputs, unprepared) for b in model.branches),
         wants_tensor=wants_tensor,
         wants_pixels=image and configuration.codec != "source",

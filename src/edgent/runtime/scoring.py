@@ -86,11 +86,11 @@ class Bench:
         return len(self.images.labels)
 
     def crossings(self) -> dict[Crossing, list[int]]:
-        """What crosses at each inner cut, in the order of the cuts, with the exits for which it does."""
+        """What crosses at each inner cut that can be used, in their order, with the exits for which it does."""
         found: dict[Crossing, list[int]] = {}
         for branch in self.single.branches:
             n = len(branch.layers)
-            for cut in range(1, n):
+            for cut in (k for k in range(1, n) if branch.divisible[k, n] or branch.divisible[0, k]):
                 names = tuple(sorted(tensor.name for tensor in branch.boundary(cut, n).up))
                 exits = found.setdefault(names, [])
                 if branch.exit not in exits:

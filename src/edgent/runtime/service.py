@@ -24,6 +24,7 @@ from edgent.runtime import messages as m
 from edgent.runtime.clock import Clock
 from edgent.runtime.engine import Engine
 from edgent.runtime.faults import BusyError, LateError, NotServedError
+from edgent.runtime.limits import check_fits
 from edgent.runtime.pace import OwnPace, Pace
 from edgent.runtime.serving import Target, compute, read_job, resolve
 from edgent.runtime.tally import Tally
@@ -43,7 +44,7 @@ class Service:
         engine: runs the segments.
         turnstile: where inferences queue.
         clock: times queue and middle.
-        max_message: the largest load of a probe.
+        max_message: bytes of the largest message; of a probe's load, half of that.
         profiles: of this machine, by digest.
         calibrations: by digest.
         pace: holds the work to that of a slower machine.
@@ -96,6 +97,7 @@ class Service:
         except (BusyError, LateError):
             self.tally.turned_away(name)
             raise
+        check_fits(answer, self.max_message, "the answer")
         self.tally.answered(name, waited, middle)
         call.set_headers(_headers(waited, middle, answer, call))
         return answer

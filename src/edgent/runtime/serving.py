@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edgent.codec import decode_pixels, decode_tensor, encode_tensor, fit, is_image_codec, normalise
+from edgent.codec import decode_pixels, fit, is_image_codec, normalise
 from edgent.errors import InputError, ModelError, RefusedError
 from edgent.model import Model, SegmentName, Tensor, parse_segment_name
 from edgent.runtime.engine import Engine
 from edgent.runtime.faults import NotServedError
 from edgent.runtime.messages import CODEC, ModelInferRequest
-from edgent.runtime.tensors import Array, Parcel, parse, raw_array, raw_parcel, read_inputs, write_response
+from edgent.runtime.tensors import Array, Parcel, array_of, parcel_of, parse, read_inputs, write_response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -43,7 +43,7 @@ class Job:
 
     target: Target
     request: str
-    inputs: tuple[tuple[Parcel, tuple[int, ...]], ...]
+    inputs: tuple[Parcel, ...]
     outputs: tuple[tuple[Tensor, str | None], ...]
 
 
@@ -69,15 +69,24 @@ def resolve(models: Mapping[str, Model], name: str, version: str) -> Target:
             "models; give both sides the same file and the same dimensions"
         )
     if part is None:
-        answers = {tensor.name: tensor for branch in model.branches for tensor in branch.outputs}
-        return Target(name=name, model=model, part=None, given=model.inputs, offered=tuple(answers.values()))
+        return _whole(model, name)
     try:
-        boundary = model.branch(part.exit).boundary(part.upload_cut, part.download_cut)
+        boundary = model.branch(part.exit).sent(part.upload_cut, part.download_cut)
     except ModelError as error:
         raise NotServedError(f"{name}: {error}") from error
     if not boundary.down:
         raise NotServedError(f"{name}: nothing lies between these cuts")
     return Target(name=name, model=model, part=part, given=boundary.up, offered=boundary.down)
+
+
+def _whole(model: Model, name: str) -> Target:
+    """A whole model: all its answers that can travel."""
+    if stuck := [tensor for tensor in model.inputs if not tensor.travels]:
+        raise NotServedError(f"{name}: input {stuck[0].name!r} of type {stuck[0].dtype} cannot travel")
+    answers = {tensor.name: tensor for branch in model.branches for tensor in branch.outputs if tensor.travels}
+    if not answers:
+        raise NotServedError(f"{name}: none of its answers can travel")
+    return Target(name=name, model=model, part=None, given=model.inputs, offered=tuple(answers.values()))
 
 
 def read_job(models: Mapping[str, Model], message: bytes) -> Job:
@@ -90,7 +99,7 @@ def read_job(models: Mapping[str, Model], message: bytes) -> Job:
     request = parse(ModelInferRequest, message)
     target = resolve(models, request.model_name, request.model_version)
     inputs = tuple(read_inputs(request, target.given))
-    for parcel, _ in inputs:
+    for parcel in inputs:
         if parcel.codec and is_image_codec(parcel.codec):
             _check_takes_image(target, parcel)
     return Job(target=target, request=request.id, inputs=inputs, outputs=_wanted(request, target))
@@ -104,11 +113,11 @@ def compute(job: Job, engine: Engine) -> bytes:
         EdgentError: the engine failed.
     """
     model = job.target.model
-    feeds = {parcel.tensor.name: _decode(parcel, shape, model) for parcel, shape in job.inputs}
+    feeds = {parcel.tensor.name: _decode(parcel, model) for parcel in job.inputs}
     asked = [tensor.name for tensor, _ in job.outputs]
     session = engine.session(model, [tensor.name for tensor in job.target.given], asked)
     answers = session.run(feeds)
-    outputs = [_encode(tensor, codec, answers[tensor.name]) for tensor, codec in job.outputs]
+    outputs = [parcel_of(tensor, codec, answers[tensor.name]) for tensor, codec in job.outputs]
     whole = job.target.part is None  # who asked for a segment knows its name; on a slow link it costs milliseconds
     name, version = (job.target.name, model.version) if whole else ("", "")
     return write_response(name, version, job.request, outputs)
@@ -138,18 +147,8 @@ def _check_takes_image(target: Target, parcel: Parcel) -> None:
         )
 
 
-def _decode(parcel: Parcel, shape: tuple[int, ...], model: Model) -> Array:
-    if parcel.codec is None:
-        return raw_array(parcel, shape)
+def _decode(parcel: Parcel, model: Model) -> Array:
     preprocessing = model.metadata.preprocessing
-    if preprocessing and is_image_codec(parcel.codec):
+    if parcel.codec and preprocessing and is_image_codec(parcel.codec):
         return normalise(fit(decode_pixels(parcel.data), preprocessing), preprocessing)
-    if parcel.tensor.shape is None:
-        raise InputError(f"tensor {parcel.tensor.name!r} has no known shape: send it raw")
-    return decode_tensor(parcel.codec, parcel.data, shape, parcel.tensor.dtype or "")
-
-
-def _encode(tensor: Tensor, codec: str | None, array: Array) -> tuple[Parcel, tuple[int, ...]]:
-    if codec is None or array.dtype.kind != "f":
-        return raw_parcel(tensor, array), array.shape
-    return Parcel(tensor=tensor, codec=codec, data=encode_tensor(codec, array)), array.shape
+    return array_of(parcel)

@@ -1,12 +1,13 @@
 """Tensors in the protocol's messages: raw, typed, or encoded by one of our codecs.
 
-A raw tensor has its own datatype and shape. An encoded one has datatype BYTES, shape [1], the parameter `edgent_codec`
-and as content one element of BYTES: four bytes of length, little-endian, then the payload. Its real type and shape are
-those of the segment, which both sides know.
+A raw tensor has its own datatype and the shape that it really has; text is BYTES (`edgent.runtime.text`). An encoded
+one has datatype BYTES, shape [1], the parameter `edgent_codec` and as content one element of BYTES, the payload. Its
+real type and shape are those of the segment, which both sides know; where they do not, it crosses raw.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgent.codec import decode_tensor, encode_tensor
 from edgent.errors import InputError
 from edgent.runtime.messages import CODEC, ModelInferRequest, ModelInferResponse
+from edgent.runtime.text import KINDS, read_elements, read_text, text_array, write_elements, write_text
 
 if TYPE_CHECKING:
     from edgent.model import Tensor
@@ -37,6 +40,7 @@ _DATATYPES = {
     "float16": "FP16",
     "float32": "FP32",
     "float64": "FP64",
+    "string": "BYTES",
 }
 _TYPED = {
     "BOOL": "bool_contents",
@@ -55,10 +59,11 @@ _TYPED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Parcel:
-    """A tensor on its way: what it is, how it is encoded (None: raw), and its bytes."""
+    """A tensor on its way: what it is, how it is encoded (None: raw), the shape it has, and its bytes."""
 
     tensor: Tensor
     codec: str | None
+    shape: tuple[int, ...]
     data: bytes
 
     def __repr__(self) -> str:
@@ -77,27 +82,71 @@ def datatype(tensor: Tensor) -> str:
     return found
 
 
+def parcel_of(tensor: Tensor, codec: str | None, array: Array) -> Parcel:
+    """An array, encoded where that has a meaning: numbers are, of a shape that the other side knows.
+
+    Raises:
+        InputError: its type or shape is not the tensor's, or the codec cannot carry its values.
+    """
+    if codec is None or array.dtype.kind != "f" or tensor.shape is None:
+        return raw_parcel(tensor, array)
+    array = checked(tensor, array)
+    return Parcel(tensor=tensor, codec=codec, shape=array.shape, data=encode_tensor(codec, array))
+
+
+def array_of(parcel: Parcel) -> Array:
+    """The array of a parcel, raw or encoded by a tensor codec; perhaps read-only.
+
+    Raises:
+        InputError: its bytes are not what the codec, or such a tensor, has.
+    """
+    if parcel.codec is None:
+        return raw_array(parcel)
+    if parcel.tensor.shape is None:
+        raise InputError(f"tensor {parcel.tensor.name!r} has no known shape: send it raw")
+    return decode_tensor(parcel.codec, parcel.data, parcel.shape, parcel.tensor.dtype or "")
+
+
 def raw_parcel(tensor: Tensor, array: Array) -> Parcel:
     """An array as it is.
 
     Raises:
         InputError: its type or shape is not the tensor's.
     """
-    check_array(tensor, array)
-    return Parcel(tensor=tensor, codec=None, data=np.ascontiguousarray(array).tobytes())
+    array = checked(tensor, array)
+    return Parcel(tensor=tensor, codec=None, shape=array.shape, data=_bytes_of(tensor, array))
 
 
-def raw_array(parcel: Parcel, shape: Sequence[int]) -> Array:
-    """The array of a raw parcel (read-only)."""
-    return np.frombuffer(parcel.data, dtype=np.dtype(parcel.tensor.dtype or "")).reshape(tuple(shape))
+def raw_array(parcel: Parcel) -> Array:
+    """The array of a raw parcel (read-only, where it is no text).
+
+    Raises:
+        InputError: no array has such a shape, or text that is none.
+    """
+    try:
+        if parcel.tensor.dtype == "string":
+            return read_text(parcel.tensor.name, parcel.data, parcel.shape)
+        array: Array = np.ndarray(parcel.shape, np.dtype(parcel.tensor.dtype or "").newbyteorder("<"), parcel.data)
+    except InputError:
+        raise
+    except ValueError as error:  # as of a size above numpy's, beside one of 0
+        raise InputError(f"tensor {parcel.tensor.name!r} has shape {list(parcel.shape)}: {error}") from None
+    return array.view(np.uint8) != 0 if array.dtype.kind == "b" else array  # a byte of 2 would be a broken boolean
 
 
-def check_array(tensor: Tensor, array: Array) -> None:
-    """Raises InputError where type or shape is not what the model takes."""
-    if array.dtype.name != tensor.dtype:
-        raise InputError(f"tensor {tensor.name!r} has type {array.dtype.name}, expected {tensor.dtype}")
+def checked(tensor: Tensor, array: Array) -> Array:
+    """The array as an engine takes it: in this machine's byte order, text as objects that are `str`.
+
+    Raises:
+        InputError: its type or shape is not what the model takes.
+    """
     if tensor.shape is not None and array.shape != tensor.shape:
         raise InputError(f"tensor {tensor.name!r} has shape {list(array.shape)}, expected {list(tensor.shape)}")
+    if tensor.dtype == "string" and array.dtype.kind in KINDS:
+        return text_array(tensor.name, array)
+    if array.dtype.name != tensor.dtype:
+        raise InputError(f"tensor {tensor.name!r} has type {array.dtype.name}, expected {tensor.dtype}")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def in_native_order(array: Array) -> Array:
@@ -119,7 +168,7 @@ def write_request(
     """
     request = ModelInferRequest(model_name=name, model_version=version)
     for parcel in inputs:
-        _add(request.inputs.add(), request.raw_input_contents, parcel, parcel.tensor.shape or ())
+        _add(request.inputs.add(), request.raw_input_contents, parcel)
     for wanted, codec in outputs:
         output = request.outputs.add(name=wanted)
         if codec:
@@ -127,16 +176,16 @@ def write_request(
     return bytes(request.SerializeToString())
 
 
-def write_response(name: str, version: str, request: str, outputs: Sequence[tuple[Parcel, Sequence[int]]]) -> bytes:
-    """A ModelInferResponse; each output comes with the shape it really has."""
+def write_response(name: str, version: str, request: str, outputs: Sequence[Parcel]) -> bytes:
+    """A ModelInferResponse."""
     response = ModelInferResponse(model_name=name, model_version=version, id=request)
-    for parcel, shape in outputs:
-        _add(response.outputs.add(), response.raw_output_contents, parcel, shape)
+    for parcel in outputs:
+        _add(response.outputs.add(), response.raw_output_contents, parcel)
     return bytes(response.SerializeToString())
 
 
-def read_inputs(request: Any, expected: Sequence[Tensor]) -> list[tuple[Parcel, tuple[int, ...]]]:
-    """The inputs of a ModelInferRequest, in the expected order, each with its shape.
+def read_inputs(request: Any, expected: Sequence[Tensor]) -> list[Parcel]:
+    """The inputs of a ModelInferRequest, in the expected order.
 
     Raises:
         InputError: a tensor is missing, unknown or twice; its type, shape or size is not what is expected.
@@ -144,8 +193,8 @@ def read_inputs(request: Any, expected: Sequence[Tensor]) -> list[tuple[Parcel, 
     return _read(request.inputs, request.raw_input_contents, expected)
 
 
-def read_outputs(body: bytes, expected: Sequence[Tensor]) -> list[tuple[Parcel, tuple[int, ...]]]:
-    """The outputs of a ModelInferResponse, in the expected order, each with its shape.
+def read_outputs(body: bytes, expected: Sequence[Tensor]) -> list[Parcel]:
+    """The outputs of a ModelInferResponse, in the expected order.
 
     Raises:
         InputError: as `read_inputs`; also a message that is no ModelInferResponse.
@@ -166,20 +215,26 @@ def parse(message: Any, body: bytes) -> Any:
         raise InputError(f"{len(body)} bytes are not a {message.DESCRIPTOR.name}: {error}") from error
 
 
-def _add(entry: Any, contents: Any, parcel: Parcel, shape: Sequence[int]) -> None:
+def _bytes_of(tensor: Tensor, array: Array) -> bytes:
+    if tensor.dtype == "string":
+        return write_text(array)
+    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def _add(entry: Any, contents: Any, parcel: Parcel) -> None:
     entry.name = parcel.tensor.name
     if parcel.codec is None:
         entry.datatype = datatype(parcel.tensor)
-        entry.shape.extend(shape)
+        entry.shape.extend(parcel.shape)
         contents.append(parcel.data)
         return
     entry.datatype = "BYTES"
     entry.shape.append(1)
     entry.parameters[CODEC].string_param = parcel.codec
-    contents.append(len(parcel.data).to_bytes(4, "little") + parcel.data)
+    contents.append(write_elements([parcel.data]))
 
 
-def _read(entries: Any, contents: Any, expected: Sequence[Tensor]) -> list[tuple[Parcel, tuple[int, ...]]]:
+def _read(entries: Any, contents: Any, expected: Sequence[Tensor]) -> list[Parcel]:
     names = [entry.name for entry in entries]
     wanted = [tensor.name for tensor in expected]
     if sorted(names) != sorted(wanted):
@@ -194,10 +249,10 @@ def _read(entries: Any, contents: Any, expected: Sequence[Tensor]) -> list[tuple
     return found
 
 
-def _read_one(entry: Any, raw: bytes | None, tensor: Tensor) -> tuple[Parcel, tuple[int, ...]]:
+def _read_one(entry: Any, raw: bytes | None, tensor: Tensor) -> Parcel:
     codec = entry.parameters[CODEC].string_param if CODEC in entry.parameters else None
     if codec:
-        return Parcel(tensor=tensor, codec=codec, data=_payload(entry, raw, tensor)), tensor.shape or ()
+        return Parcel(tensor=tensor, codec=codec, shape=tensor.shape or (), data=_payload(entry, raw, tensor))
     if entry.datatype != datatype(tensor):
         raise InputError(f"tensor {tensor.name!r} has datatype {entry.datatype!r}, expected {datatype(tensor)}")
     shape = tuple(entry.shape)
@@ -205,10 +260,17 @@ def _read_one(entry: Any, raw: bytes | None, tensor: Tensor) -> tuple[Parcel, tu
         expected = "sizes of 0 or more" if tensor.shape is None else list(tensor.shape)
         raise InputError(f"tensor {tensor.name!r} has shape {list(shape)}, expected {expected}")
     data = raw if raw is not None else _typed(entry, tensor)
-    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(tensor.dtype or "").itemsize
-    if len(data) != size:
+    _check_size(tensor, shape, data)
+    return Parcel(tensor=tensor, codec=None, shape=shape, data=data)
+
+
+def _check_size(tensor: Tensor, shape: Sequence[int], data: bytes) -> None:
+    count = math.prod(shape)
+    if tensor.dtype == "string":
+        if (stated := len(read_elements(tensor.name, data))) != count:
+            raise InputError(f"tensor {tensor.name!r} has {stated} elements of text, expected {count}")
+    elif len(data) != (size := count * np.dtype(tensor.dtype or "").itemsize):
         raise InputError(f"tensor {tensor.name!r} has {len(data)} bytes, expected {size}")
-    return Parcel(tensor=tensor, codec=None, data=data), shape
 
 
 def _payload(entry: Any, raw: bytes | None, tensor: Tensor) -> bytes:
@@ -217,23 +279,20 @@ def _payload(entry: Any, raw: bytes | None, tensor: Tensor) -> bytes:
             f"encoded tensor {tensor.name!r} has datatype {entry.datatype!r} and shape {list(entry.shape)}, "
             "expected BYTES and [1]"
         )
-    if raw is None:
-        elements = entry.contents.bytes_contents
-        if len(elements) != 1:
-            raise InputError(f"encoded tensor {tensor.name!r} has {len(elements)} elements, expected 1")
-        return bytes(elements[0])
-    stated = int.from_bytes(raw[:4], "little")
-    if len(raw) < 4 or stated != len(raw) - 4:
-        raise InputError(f"encoded tensor {tensor.name!r} states {stated} bytes, but {len(raw) - 4} follow")
-    return raw[4:]
+    elements = list(entry.contents.bytes_contents) if raw is None else read_elements(tensor.name, raw)
+    if len(elements) != 1:
+        raise InputError(f"encoded tensor {tensor.name!r} has {len(elements)} elements, expected 1")
+    return bytes(elements[0])
 
 
 def _typed(entry: Any, tensor: Tensor) -> bytes:
+    if tensor.dtype == "string":
+        return write_elements(entry.contents.bytes_contents)
     field = _TYPED.get(entry.datatype)
     if field is None:
         raise InputError(f"tensor {tensor.name!r} of datatype {entry.datatype} must come as raw contents")
-    values = getattr(entry.contents, field)
+    values = list(getattr(entry.contents, field))  # of Python's numbers: numpy would cut off those of an array
     try:
-        return np.array(values, dtype=tensor.dtype).tobytes()
+        return np.array(values, dtype=np.dtype(tensor.dtype).newbyteorder("<")).tobytes()
     except (OverflowError, ValueError) as error:
         raise InputError(f"tensor {tensor.name!r}: {error}") from error

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 
 from edgent.errors import EdgentError
 from edgent.planning.plan import Configuration
 from edgent.runtime.clock import Clock
+
+_log = logging.getLogger("edgent.device")
 
 _KEPT = 8  # configurations; more would push each other's sessions out of the engine's cache
 
@@ -16,8 +19,8 @@ class Warmer:
     """A background thread that readies what was asked for last.
 
     Args:
-        ready: makes everything a configuration needs on both sides; one for which it raises EdgentError is not tried
-            again before `forget`.
+        ready: makes everything a configuration needs on both sides; one for which it raises EdgentError has *failed*,
+            as one has that could not be carried out: it is not readied again before `forget`.
         clock: makes the thread, and what it waits on.
     """
 
@@ -36,7 +39,18 @@ class Warmer:
     def ready(self) -> frozenset[Configuration]:
         """The configurations that can be run at once."""
         with self._changed:
-            return frozenset(self._ready)
+            return frozenset(self._ready.keys() - self._failed)
+
+    @property
+    def failed(self) -> frozenset[Configuration]:
+        """The configurations that cannot be run with this edge."""
+        with self._changed:
+            return frozenset(self._failed)
+
+    def give_up(self, configuration: Configuration) -> None:
+        """A configuration could not be carried out."""
+        with self._changed:
+            self._failed.add(configuration)
 
     def want(self, configuration: Configuration) -> None:
         """Asks for a configuration; without effect on one that is ready or already asked for."""
@@ -94,10 +108,10 @@ class Warmer:
                 self._working = True
             try:
                 self._carry_out(job)
-            except EdgentError:
+            except EdgentError as error:
                 if isinstance(job, Configuration):
-                    with self._changed:
-                        self._failed.add(job)
+                    _log.info("%s cannot be readied: %s", job, error)
+                    self.give_up(job)
 
     def _carry_out(self, job: Configuration | Callable[[], None]) -> None:
         if not isinstance(job, Configuration):

@@ -28,6 +28,7 @@ from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.link.slow_start import Window
 from edgent.runtime.clock import Clock, MonotonicClock
 from edgent.runtime.faults import BrokenError, BusyError, LateError, NotServedError, RejectedError
+from edgent.runtime.limits import check_fits
 from edgent.runtime.sendwindow import SendWindow
 from edgent.runtime.transport import PACKET, Headers, Methods, Reply, Streaming, Unary
 from edgent.units import Seconds
@@ -113,6 +114,7 @@ class GrpcChannel:
 
     def call(self, method: str, message: bytes, timeout: float) -> Reply:
         """See `Channel.call`."""
+        check_fits(message, self.max_message, "what is to be sent")
         window, sent_at = self._send_window.read(), self._clock.now()
         answers = self._start(method, message, timeout)
         with self._mapped(answers):

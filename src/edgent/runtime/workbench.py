@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgent.codec import decode_pixels, decode_tensor, encode_image, encode_tensor, fit, load_formats, normalise
+from edgent.codec import decode_pixels, encode_image, fit, load_formats, normalise
 from edgent.codec.names import is_image_codec
 from edgent.errors import InputError
 from edgent.runtime.clock import Clock
 from edgent.runtime.pace import Pace
 from edgent.runtime.routes import Part, Route
-from edgent.runtime.tensors import RAW, Array, Parcel, check_array, in_native_order, raw_array, raw_parcel, read_outputs
+from edgent.runtime.tensors import RAW, Array, Parcel, array_of, checked, parcel_of, read_outputs
 
 if TYPE_CHECKING:
     from edgent.latency import Profile
@@ -65,6 +65,12 @@ class Workbench:
         if self.model.metadata.preprocessing is not None:
             load_formats()
 
+    def check(self, route: Route, material: Material) -> None:
+        """Raises InputError where a route needs an image and the input is none."""
+        codec = route.configuration.codec
+        if is_image_codec(codec) and material.source is None:
+            raise InputError(f"codec {codec} needs an image, but the input is a tensor")
+
     def prepare(self, material: Material, *, tensor: bool, pixels: bool) -> None:
         """Decodes, fits and normalises an image as far as wanted and not yet done.
 
@@ -97,9 +103,11 @@ class Workbench:
         return answers
 
     def run_local(self, route: Route, exit: int, material: Material) -> dict[str, Array]:
-        """The device's own answer at an exit, from what the head left."""
-        part = route.locals[exit]
+        """The device's own answer at an exit, from what the head left, or where it left nothing from the input."""
         inputs = {tensor.name for tensor in self.model.inputs}
+        part = route.locals[exit]
+        if not inputs.union(material.tensors).issuperset(part.given):
+            part = route.alone[exit]
         self.prepare(material, tensor=any(name in inputs for name in part.given), pixels=False)
         return self.run(part, material.tensors)
 
@@ -118,23 +126,17 @@ class Workbench:
             InputError: the answer is not what was asked for.
         """
         started_at = self._clock.now()
-        parcels = read_outputs(body, route.down)
-        found = {parcel.tensor.name: _unpack(parcel, shape) for parcel, shape in parcels}
+        found = {parcel.tensor.name: array_of(parcel) for parcel in read_outputs(body, route.down)}
         self._hold(started_at, self._codec_time(route.configuration.download_codec, route.down, "decode"))
         return found
 
     def _parcel(self, codec: str, tensor: Tensor, material: Material) -> Parcel:
         if is_image_codec(codec):
-            return Parcel(tensor=tensor, codec=codec, data=self._image(codec, material))
-        array = material.tensors[tensor.name]
-        if codec == RAW or array.dtype.kind != "f":
-            return raw_parcel(tensor, array)
-        return Parcel(tensor=tensor, codec=codec, data=encode_tensor(codec, array))
+            return Parcel(tensor=tensor, codec=codec, shape=tensor.shape or (), data=self._image(codec, material))
+        return parcel_of(tensor, None if codec == RAW else codec, material.tensors[tensor.name])
 
     def _image(self, codec: str, material: Material) -> bytes:
-        if material.source is None:
-            raise InputError(f"codec {codec} needs an image, but the input is a tensor")
-        if codec == "source":
+        if codec == "source" and material.source is not None:
             return material.source
         assert material.pixels is not None, "pixels are prepared before they are encoded"
         return encode_image(codec, material.pixels)
@@ -159,12 +161,6 @@ class Workbench:
         return found
 
 
-def _unpack(parcel: Parcel, shape: tuple[int, ...]) -> Array:
-    if parcel.codec is None:
-        return raw_array(parcel, shape)
-    return decode_tensor(parcel.codec, parcel.data, shape, parcel.tensor.dtype or "")
-
-
 def _arrays(given: Input, model: Model) -> dict[str, Array]:
     if isinstance(given, np.ndarray):
         if len(model.inputs) != 1:
@@ -176,8 +172,7 @@ def _arrays(given: Input, model: Model) -> dict[str, Array]:
     wanted = {tensor.name: tensor for tensor in model.inputs}
     if set(given) != set(wanted):
         raise InputError(f"found the inputs {', '.join(given) or 'none'}; {model.name} takes {', '.join(wanted)}")
-    for name, tensor in wanted.items():
-        if not isinstance(given[name], np.ndarray):
-            raise InputError(f"input {name!r} is {type(given[name]).__name__}, expected a numpy array")
-        check_array(tensor, given[name])
-    return {name: in_native_order(array) for name, array in given.items()}
+    for name, array in given.items():
+        if not isinstance(array, np.ndarray):
+            raise InputError(f"input {name!r} is {type(array).__name__}, expected a numpy array")
+    return {name: checked(tensor, given[name]) for name, tensor in wanted.items()}

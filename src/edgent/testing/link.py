@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.link.slow_start import Window
 from edgent.runtime.clock import Clock, MonotonicClock
-from edgent.runtime.faults import BrokenError, LateError
+from edgent.runtime.faults import BrokenError, LateError, RejectedError
 from edgent.runtime.transport import Headers, Methods, Reply, Streaming, Unary
 from edgent.units import BitsPerSecond, Seconds, serialisation_time
 
@@ -186,6 +186,6 @@ def _guarded(answer: Callable[[], bytes]) -> bytes:
     except (RefusedError, EdgeError):
         raise
     except InputError as error:
-        raise RefusedError(str(error)) from error
+        raise RejectedError(str(error)) from error
     except EdgentError as error:
         raise BrokenError(str(error)) from error
