@@ -10,8 +10,8 @@ import onnxruntime
 import pytest
 
 from edgent.errors import ModelError
-from edgent.model import load
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from graphs import Graph, saved
 
 

@@ -13,13 +13,13 @@ from onnx import helper as h
 
 import kinds
 from edgent.errors import EdgentError, InputError, ModelError
-from edgent.model import load
 from edgent.planning.plan import Configuration
 from edgent.runtime import messages as m
 from edgent.runtime.device import Device
 from edgent.runtime.drift import Drifts
 from edgent.runtime.edge import Edge
 from edgent.runtime.engine import Engine
+from edgent.runtime.loading import load
 from edgent.runtime.warming import Warmer
 from edgent.testing import FakeLink
 

@@ -9,12 +9,12 @@ import pytest
 
 import kinds
 from edgent.errors import RefusedError
-from edgent.model import load
 from edgent.planning.plan import Configuration
 from edgent.runtime.device import Device
 from edgent.runtime.edge import Edge
 from edgent.runtime.faults import RejectedError
 from edgent.runtime.limits import check_fits, message_limit
+from edgent.runtime.loading import load
 from edgent.testing import FakeLink
 
 MIB = 1 << 20

@@ -6,8 +6,8 @@ import onnx
 import pytest
 
 from edgent.errors import InputError
-from edgent.model import load
 from edgent.runtime.edge import Edge
+from edgent.runtime.loading import load
 from graphs import residual
 
 

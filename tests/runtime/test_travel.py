@@ -12,13 +12,13 @@ from onnx import helper as h
 
 import kinds
 from edgent.errors import InputError, ModelError, RefusedError
-from edgent.model import load
 from edgent.planning.candidates import Candidates
 from edgent.planning.costs import BranchCosts
 from edgent.planning.plan import Configuration
 from edgent.runtime import messages as m
 from edgent.runtime.device import Device
 from edgent.runtime.edge import Edge
+from edgent.runtime.loading import load
 from edgent.runtime.tensors import datatype
 from edgent.testing import FakeLink
 
