@@ -10,7 +10,9 @@ import pytest
 from edgent.model import load
 from edgent.model.topologies import TOPOLOGIES, with_seeded_weights
 from edgent.runtime.engine import Engine
-from edgent.runtime.verify import random_feeds, relative_difference, run_pieces, verify
+from edgent.runtime.feeds import random_feeds
+from edgent.runtime.original import relative_difference
+from edgent.runtime.verify import run_pieces, verify
 
 MOST_CUTS = 12  # per topology here; `edgent inspect FILE --verify all` takes every one
 NOISY_CUTS = 5

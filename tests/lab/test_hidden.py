@@ -15,7 +15,7 @@ from edgent.latency.profile import BranchProfile, CodecTime, Timing
 from edgent.model import Model, load
 from edgent.runtime.device import Device
 from edgent.runtime.engine import Engine
-from edgent.runtime.verify import random_feeds
+from edgent.runtime.feeds import random_feeds
 from edgent.units import Seconds, format_duration
 
 PI_4 = find_device("pi-4")

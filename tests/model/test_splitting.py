@@ -12,7 +12,9 @@ from onnx import helper
 
 from edgent.model import load
 from edgent.runtime.engine import Engine
-from edgent.runtime.verify import random_feeds, relative_difference, run_pieces, verify
+from edgent.runtime.feeds import random_feeds
+from edgent.runtime.original import relative_difference
+from edgent.runtime.verify import run_pieces, verify
 from graphs import GRAPHS, residual, saved, several
 
 
