@@ -29,9 +29,7 @@ def inspect(
     verify: Annotated[str, typer.Option(metavar="N|all", help="Check N cuts of each exit, or all.")] = "",
     source: Annotated[
         list[Path] | None,
-        typer.Option(
-            metavar="FILE", help="Verify on this input: .npz, .npy or a picture (repeatable)."
-        ),
+        typer.Option(metavar="FILE", help="Verify on this input: .npz, .npy or a picture (repeatable)."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the random input and of the draw.")] = 0,
     dim: Dims = None,

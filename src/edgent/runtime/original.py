@@ -40,9 +40,12 @@ _LEAST_SHARE = 1e-30  # of a softmax: below it a logarithm tells only of roundin
 
 
 class Difference(NamedTuple):
-    """Distances of two answers, relative to the largest value of the right one: of the worst element, and the median.
+    """Distances of two answers.
 
-    Of whole numbers, truth values and text, both are the share of elements that differ.
+    Attributes:
+        largest: of the worst element, relative to the largest value of the right answer.
+        typical: the median over the elements, each relative to itself: scores beside pixels count as much.
+            Of whole numbers, truth values and text, both are the share of elements that differ.
     """
 
     largest: float
@@ -246,8 +249,8 @@ def _of_arrays(value: Array, right: Array, *, shares: bool = False) -> Differenc
         return NONE
     if scale == 0 or not np.isfinite(apart).all():
         return Difference(math.inf, math.inf)
-    moving = apart[(a != 0) | (b != 0)]
-    return Difference(float(apart.max() / scale), float(np.median(moving) / scale))
+    own = np.maximum(np.abs(a), np.abs(b))
+    return Difference(float(apart.max() / scale), float(np.median(apart[own > 0] / own[own > 0])))
 
 
 def _wide(array: Array, *, shares: bool) -> Array:
