@@ -23,7 +23,6 @@ PICTURES = 8  # that random weights are settled on
 PATCHES = 8  # of a random picture, along either side
 SPREAD = 1.0  # of a class's scores before the sigmoid: a trained network's vary from place to place
 CALIBRATING = 16  # pictures that quantisation looks at
-GIGABYTE = 2**30
 
 
 def random_pictures(shape: tuple[int, ...], random: np.random.Generator) -> Any:
@@ -214,12 +213,12 @@ def _block(graph: _Graph, x: str, block: int, width: int, heads: int) -> str:
     return graph.node("Add", [x, graph.node("MatMul", [graph.node("Relu", [wide]), graph.weight(4 * width, width)])])
 
 
-def external_2gb(file: Path) -> None:
+def external_2gb(file: Path, gigabyte: int = 2**30) -> None:
     """A table of 1.5 GB and two dense layers of a quarter each, in one file of external data beside the graph."""
     graph = _Graph()
-    width, inner = 2048, 32768
+    width, inner = 2048, gigabyte // 2**15
     token = graph.give("token", [1, 4], whole=True)
-    table = graph.stored(file, 3 * GIGABYTE // 2 // (4 * width), width)
+    table = graph.stored(file, 3 * gigabyte // 2 // (4 * width), width)
     x = graph.node("Gather", [table, token], ["embedded"])
     x = graph.normalised(x, width)
     x = graph.node("Relu", [graph.node("MatMul", [x, graph.stored(file, width, inner)])])

@@ -7,6 +7,7 @@ right comes from the original file.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ KINDS = ("weight", "swapped", "constants")
 OFF = 1.01  # a weight's factor
 MULTIPLYING = {"Conv", "ConvTranspose", "Gemm", "LSTM", "MatMul"}
 COMMUTATIVE = {"Add", "Mul", "Max", "Min", "Sum", "Mean"}
+STORED = 2048  # bytes from which a constant surely lies in the folder, not in the graph
 TRIES = 200  # divisions looked at for one whose boundary has two tensors of one form
 _KEPT = 4  # sessions
 
@@ -66,7 +68,7 @@ def planted(bench: Bench, kind: str, random: np.random.Generator, folder: Path) 
         return _judged(
             bench, kind, f"{one} and {other}", branch, cuts, bench.model, _Swapping(branch, cuts, one, other)
         )
-    weights = _weights(bench.model, branch, bench.path)
+    weights = _weights(bench.model, branch, bench.path, STORED if kind == "constants" else 0)
     if not weights:
         return None
     cuts = _division(branch, random)
@@ -151,14 +153,15 @@ def _exchangeable(layers: Sequence[Layer], one: str, other: str) -> bool:
     return all(layer.op in COMMUTATIVE and {one, other} <= set(layer.inputs) for layer in readers)
 
 
-def _weights(model: Model, branch: Branch, path: Path) -> list[str]:
-    """Names of a file's matrices and kernels that a branch multiplies by."""
+def _weights(model: Model, branch: Branch, path: Path, least: int) -> list[str]:
+    """Names of a file's matrices and kernels that a branch multiplies by, of that many bytes at least."""
     nodes = [model.proto.graph.node[at] for layer in branch.layers for at in layer.nodes]
     read = {name for node in nodes if node.op_type in MULTIPLYING for name in node.input}
     return [
         tensor.name
         for tensor in onnx.load(path, load_external_data=False).graph.initializer
         if tensor.name in read and len(tensor.dims) > 1 and tensor.data_type == TensorProto.FLOAT
+        if 4 * math.prod(tensor.dims) >= least
     ]
 
 

@@ -92,12 +92,14 @@ class Expected:
         return difference(value, self.value, shares=self.shares)
 
     def has_same_choice(self, value: Any) -> bool:
-        """Whether the largest element, from which labels are read, is still the largest, but for the tolerance."""
-        return all(
-            _largest_stays(leaf, right, self.tolerance.largest)
-            for leaf, right in zip(_leaves(value), _leaves(self.value), strict=False)
-            if _is_number(right)
-        )
+        """Whether a reader would choose the same: whole numbers and text are equal, the largest score is the largest.
+
+        What the engine's own noise turns does not count.
+        """
+        pairs = list(zip(_leaves(value), _leaves(self.value), strict=False))
+        if not all(_is_number(right) for _, right in pairs):
+            return self.difference(value).within(self.tolerance)
+        return all(_largest_stays(leaf, right, self.tolerance.largest) for leaf, right in pairs)
 
 
 class Comparison:
