@@ -17,7 +17,7 @@ from edgent.errors import EdgentError, InputError
 from edgent.model import Model, load
 from edgent.runtime.engine import Engine, Original
 from edgent.runtime.feeds import prepared, random_feeds
-from edgent.runtime.original import FLOOR, NONE, Comparison, Difference, difference, expected_answers
+from edgent.runtime.original import FLOOR, NONE, Comparison, Difference, Expected, difference, expected_answers
 from edgent.runtime.verify import Divisions, run_pieces, verify
 from graphs import GRAPHS, Graph, attention, residual, saved
 
@@ -353,13 +353,47 @@ def test_whole_numbers_are_excused_by_noise_only(model_file: Path) -> None:
     assert repr(name) in comparison.check(0, {name: other})[1] and not comparison.answers_equal
 
 
-def test_a_label_may_change_only_between_scores_within_the_tolerance(model_file: Path) -> None:
-    model = load(saved(residual(), model_file))
-    inputs = [random_feeds(model.inputs, np.random.default_rng(0))]
-    [(_, one)] = expected_answers(model, inputs)[0].items()
-    first, second = np.argsort(one.value.ravel())[::-1][:2]
-    swapped = one.value.copy()
-    swapped.flat[second] = one.value.flat[first] * np.float32(1 + 1e-6)
-    close = replace(one, value=np.where(one.value == one.value.flat[second], one.value.max(), one.value))
-    assert not one.has_same_choice(swapped)
-    assert close.has_same_choice(swapped)
+def test_a_label_may_change_only_between_scores_within_the_tolerance() -> None:
+    def right(second: float) -> Expected:
+        return Expected(value=np.array([1.0, second, 0.5]), shares=False, noise=NONE, drawn=False)
+
+    other = np.array([0.99, 1.0, 0.5])
+    assert right(1 - FLOOR.largest / 2).has_same_choice(other)
+    assert not right(1 - FLOOR.largest * 2).has_same_choice(other)
+
+
+def test_where_noise_turns_an_order_the_median_still_finds_a_fault() -> None:
+    value = np.linspace(1, 2, 100)
+    noise = Difference(largest=0.5, typical=1e-6)
+    comparison = Comparison([{"boxes": Expected(value=value, shares=False, noise=noise, drawn=False)}])
+    turned = np.concatenate([value[:10][::-1], value[10:]])
+    assert comparison.check(0, {"boxes": turned})[1] == ""
+    assert "typically" in comparison.check(0, {"boxes": value * 1.01})[1]
+
+
+def test_one_wrong_element_among_many_is_found() -> None:
+    value = np.linspace(1, 2, 100)
+    comparison = Comparison([{"scores": Expected(value=value, shares=False, noise=NONE, drawn=False)}])
+    other = value.copy()
+    other[7] += 10 * FLOOR.largest
+    assert "'scores' differs" in comparison.check(0, {"scores": other})[1]
+
+
+def test_a_fault_that_only_one_input_shows_is_found(model_file: Path, tmp_path: Path) -> None:
+    g = Graph()
+    proto = g.model(g.node("Relu", g.node("Mul", "x", g.constant(np.full((1, 3, 1, 1), 2, np.float32), "factor"))))
+    saved(proto, model_file)
+    model = mistaken(model_file, saved(with_weights(proto, lambda array: array * 2), tmp_path / "off.onnx"))
+    shows, hides = ({"x": np.full(model.inputs[0].shape, value, np.float32)} for value in (1.0, -1.0))
+    assert verify(model, Engine(), inputs=[hides]).failed == ()
+    for inputs in ([shows, hides], [hides, shows]):
+        assert len({failure.cut for failure in verify(model, Engine(), inputs=inputs).failed}) == 3
+
+
+def test_a_mask_or_a_count_among_the_inputs_is_not_moved(model_file: Path) -> None:
+    g = Graph()
+    same = g.node("Cast", g.node("Equal", "x", g.constant(np.float32(3.0))), to=TensorProto.FLOAT)
+    model = load(saved(g.model(same), model_file))
+    inputs = [{"x": np.full(model.inputs[0].shape, 3.0, np.float32)}]
+    [one] = expected_answers(model, inputs)[0].values()
+    assert one.value.all() and one.noise == NONE
