@@ -119,6 +119,7 @@ def _built(name: str, environment: str, draw: Draw = random_feeds, *, large: boo
 
 
 _RAPIDOCR = "rapidocr==3.10.0"
+_SILERO = "silero-vad==6.2.3"
 _SIDES = {"DynamicDimension.1": 160, "DynamicDimension.2": 160}
 
 MODELS: tuple[Entry, ...] = (
@@ -136,11 +137,12 @@ MODELS: tuple[Entry, ...] = (
         source=Source(wheel=(_RAPIDOCR, "rapidocr/models/PP-OCRv6_rec_small.onnx")),
         dims={"DynamicDimension.1": 160},
     ),
-    Entry(
-        name="silero-vad",
-        source=Source(wheel=("silero-vad==6.2.3", "silero_vad/data/silero_vad_op18_ifless.onnx")),
-        dims={"sequence": 576},
-        draw=voice,
+    *(
+        Entry(name=name, source=Source(wheel=(_SILERO, f"silero_vad/data/{file}")), dims={"sequence": 576}, draw=voice)
+        for name, file in (
+            ("silero-vad", "silero_vad_op18_ifless.onnx"),  # one branch for each rate, inside an If
+            ("silero-vad-16k", "silero_vad_16k_op15.onnx"),
+        )
     ),
     Entry(
         name="magika",
