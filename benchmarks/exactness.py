@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
+import os
 import sys
 import tempfile
 import time
@@ -223,11 +225,18 @@ def _broken(why: str, seconds: float) -> Row:
 
 def document(rows: Mapping[str, Row], seen: Sequence[Fault], unavailable: Mapping[str, str]) -> dict[str, Any]:
     """The JSON document."""
-    missed = [asdict(fault) for fault in seen if not fault.found]
+    missed = [_finite(asdict(fault)) for fault in seen if not fault.found]
     return {
-        "models": {name: asdict(row) for name, row in rows.items()},
+        "models": {name: _finite(asdict(row)) for name, row in rows.items()},
         "unavailable": dict(unavailable),
         "planted": {"faults": len(seen), "found": len(seen) - len(missed), "missed": missed},
+    }
+
+
+def _finite(content: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON knows no infinity: an answer of another form is infinitely far, and its distance null."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in content.items()
     }
 
 
@@ -284,7 +293,7 @@ def _print(found: Mapping[str, Any]) -> None:
     for name, row in found["models"].items():
         print(
             f"{name:24} {row['cuts']:5} {row['verified']:5} {row['live']:5} {row['failed']:6} "
-            f"{row['max_relative_difference']:8.1e} {row['tolerance']:8.1e} "
+            f"{_short(row['max_relative_difference'])} {_short(row['tolerance'])} "
             f"{'yes' if row['answers_equal'] else 'no':>5} {row['seconds']:5.0f}"
         )
         if row["why"]:
@@ -293,7 +302,13 @@ def _print(found: Mapping[str, Any]) -> None:
         print(f"{name:24} could not be had: {why}")
     print(f"{found['planted']['faults']} faults planted, {found['planted']['found']} found")
     for fault in found["planted"]["missed"]:
-        print(f"    missed in {fault['model']}: {fault['kind']} {fault['where']}, difference {fault['difference']:.1e}")
+        print(
+            f"    missed in {fault['model']}: {fault['kind']} {fault['where']}, difference {_short(fault['difference'])}"
+        )
+
+
+def _short(value: float | None) -> str:
+    return f"{'inf' if value is None else f'{value:.1e}':>8}"
 
 
 def main() -> int:
@@ -313,8 +328,12 @@ def main() -> int:
         show.check_output(options.output)
     except ValueError as error:
         parser.error(str(error))
-    found = measured(entries, options.models.absolute(), options.cuts, plant=not options.no_faults)
-    text = json.dumps(found, indent=2, allow_nan=False, default=str)
+    folder = options.models.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".cache-") as cache:
+        os.environ["XDG_CACHE_HOME"] = cache  # of this process and its workers: gigabytes, of use to nobody else
+        found = measured(entries, folder, options.cuts, plant=not options.no_faults)
+    text = json.dumps(found, indent=2, allow_nan=False)
     if options.output:
         options.output.write_text(text + "\n")
     if options.json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -141,6 +142,11 @@ def test_the_document_has_the_keys_that_are_asked_for(exactness):
     wanted = {"cuts", "verified", "failed", "max_relative_difference", "answers_equal"}
     assert wanted <= set(document["models"]["net"]) and {"faults", "found"} <= set(document["planted"])
     assert document["unavailable"] == {"gone": "nobody has it"}
+
+
+def test_an_infinite_difference_is_null_in_json(exactness):
+    document = exactness.document({"net": row(exactness, max_relative_difference=float("inf"))}, [], {})
+    assert json.loads(json.dumps(document, allow_nan=False))["models"]["net"]["max_relative_difference"] is None
 
 
 @pytest.mark.parametrize(("kind", "graph"), [("weight", attention), ("swapped", attention), ("constants", residual)])
