@@ -302,9 +302,8 @@ def _print(found: Mapping[str, Any]) -> None:
         print(f"{name:24} could not be had: {why}")
     print(f"{found['planted']['faults']} faults planted, {found['planted']['found']} found")
     for fault in found["planted"]["missed"]:
-        print(
-            f"    missed in {fault['model']}: {fault['kind']} {fault['where']}, difference {_short(fault['difference'])}"
-        )
+        where = f"{fault['kind']} {fault['where']}, difference {_short(fault['difference']).strip()}"
+        print(f"    missed in {fault['model']}: {where}")
 
 
 def _short(value: float | None) -> str:
