@@ -27,10 +27,10 @@ from edgent.latency.machinefile import MachineModel
 from edgent.model import Model
 from edgent.model.builder import Builder
 from edgent.runtime.engine import Engine
+from edgent.runtime.feeds import random_feeds
 from edgent.runtime.loading import load
 from edgent.runtime.machine import branch_work
 from edgent.runtime.sweep import Bench
-from edgent.runtime.verify import random_feeds
 from unseen import Timings, followed, usual_time
 
 

@@ -43,11 +43,11 @@ from edgent.report.plots import COLOURS, Axis, Line, picture
 from edgent.report.plots import plot as curves
 from edgent.runtime.calibrator import calibration_for
 from edgent.runtime.engine import Engine, Feeds, Session
+from edgent.runtime.feeds import random_feeds
 from edgent.runtime.loading import load
 from edgent.runtime.machine import branch_work
 from edgent.runtime.profiler import profile
 from edgent.runtime.sweep import Bench, Timed, samples, sweep, usual_references
-from edgent.runtime.verify import random_feeds
 from edgent.units import BitsPerSecond, Seconds
 from unseen import Case, Piece, Timings, followed, pieces, test_models, usual_time
 

@@ -36,9 +36,9 @@ from edgent.model.topologies import LIGHT, with_seeded_weights
 from edgent.planning.plan import Configuration
 from edgent.runtime.device import Device
 from edgent.runtime.engine import Engine
+from edgent.runtime.feeds import random_feeds
 from edgent.runtime.loading import load
 from edgent.runtime.profiler import profile
-from edgent.runtime.verify import random_feeds
 from edgent.units import BitsPerSecond, Seconds, serialisation_time
 
 TOPOLOGY = "light_squeezenet.onnx"

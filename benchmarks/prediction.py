@@ -43,9 +43,9 @@ from edgent.planning.plan import Configuration
 from edgent.runtime.calibrator import calibration_for
 from edgent.runtime.device import Device
 from edgent.runtime.engine import Engine
+from edgent.runtime.feeds import random_feeds
 from edgent.runtime.loading import load
 from edgent.runtime.profiler import profile
-from edgent.runtime.verify import random_feeds
 from edgent.units import BitsPerSecond, Seconds
 from overhead import divisions
 

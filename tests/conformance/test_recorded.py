@@ -13,7 +13,8 @@ from onnx import numpy_helper
 
 from edgent.runtime.engine import Engine
 from edgent.runtime.loading import load
-from edgent.runtime.verify import relative_difference, run_pieces
+from edgent.runtime.original import relative_difference
+from edgent.runtime.verify import run_pieces
 
 DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"
 CASES = sorted(

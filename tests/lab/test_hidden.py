@@ -13,8 +13,8 @@ from edgent.latency import Profile
 from edgent.latency.profile import BranchProfile, CodecTime, Timing
 from edgent.model import Model
 from edgent.runtime.device import Device
+from edgent.runtime.feeds import random_feeds
 from edgent.runtime.loading import load
-from edgent.runtime.verify import random_feeds
 from edgent.testing import ManualClock
 from edgent.units import Seconds, format_duration
 

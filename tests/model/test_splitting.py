@@ -11,8 +11,10 @@ import pytest
 from onnx import helper
 
 from edgent.runtime.engine import Engine
+from edgent.runtime.feeds import random_feeds
 from edgent.runtime.loading import load
-from edgent.runtime.verify import random_feeds, relative_difference, run_pieces, verify
+from edgent.runtime.original import relative_difference
+from edgent.runtime.verify import run_pieces, verify
 from graphs import GRAPHS, residual, saved, several
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import asdict
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edgent.cli import show
+from edgent.cli.inputs import input_files, read_input
 from edgent.cli.memory import limited_memory
 from edgent.cli.options import AsJson, Dims, ModelName, parse_dims
 from edgent.errors import InputError
@@ -17,6 +20,7 @@ from edgent.units import format_bytes, parse_count
 
 if TYPE_CHECKING:
     from edgent.model import Branch, Model
+    from edgent.runtime.engine import Feeds
     from edgent.runtime.verify import Verification
 
 _ROWS = 60
@@ -27,6 +31,10 @@ _NAMES = 100  # of the tensors that cross a cut: in a wide graph of n nodes all 
 def inspect(
     model: ModelName,
     verify: Annotated[str, typer.Option(metavar="N|all", help="Check N cuts of each exit, or all.")] = "",
+    source: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Verify on this input: .npz, .npy or a picture (repeatable)."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the random input and of the draw.")] = 0,
     dim: Dims = None,
     as_json: AsJson = False,
@@ -35,9 +43,11 @@ def inspect(
     from edgent.runtime.opening import load
 
     most = _most(verify)
+    if source and not verify:
+        raise InputError("--source: is what --verify runs the model on; add --verify all")
     loaded = load(model, dims=parse_dims(dim))
     if verify:
-        _verify(loaded, most, seed, as_json)
+        _verify(loaded, most, source or [], seed, as_json)
     elif as_json:
         show.document(_document(loaded))
     else:
@@ -53,29 +63,49 @@ def _most(verify: str) -> int | None:
     return most
 
 
-def _verify(model: Model, most: int | None, seed: int, as_json: bool) -> None:
+def _verify(model: Model, most: int | None, source: list[Path], seed: int, as_json: bool) -> None:
     from edgent.runtime.engine import Engine
     from edgent.runtime.verify import verify
 
+    inputs = [_feeds(model, file) for file in input_files(source)]
     with show.progress("cuts") as progress:
-        found = verify(model, Engine(capacity=16), most=most, seed=seed, progress=progress)
-    counts = asdict(found) | {"failed": [asdict(failure) for failure in found.failed]}
+        result = verify(model, Engine(capacity=6), most=most, seed=seed, inputs=inputs, progress=progress)
     if as_json:
-        show.document({"path": str(model.path), "digest": model.digest, "exits": len(model.branches), **counts})
+        show.document({"path": str(model.path), "digest": model.digest, "exits": len(model.branches), **asdict(result)})
     else:
-        _print_verification(model, found)
-    if found.failed:
+        _print_verification(model, result)
+    if result.failed:
         raise typer.Exit(1)
 
 
-def _print_verification(model: Model, found: Verification) -> None:
+def _feeds(model: Model, file: Path) -> Feeds:
+    from edgent.runtime.feeds import prepared
+
+    try:
+        return prepared(model, read_input(file, model))
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
+
+
+def _print_verification(model: Model, result: Verification) -> None:
+    differing = {(failure.exit, failure.cut) for failure in result.failed}
+    show.out.print(f"{model.name}: {_counted(result.verified, 'cut')} verified, {len(differing)} differ")
     show.out.print(
-        f"{model.name}: {found.layers} layers, {len(model.branches)} exits, {found.cuts} cuts; "
-        f"{found.verified} verified, largest relative difference {found.max_relative_difference:.2g}, "
-        f"{len(found.failed)} failed"
+        f"{_counted(result.layers, 'layer')}, {_counted(len(model.branches), 'exit')}, {_counted(result.cuts, 'cut')}; "
+        f"largest relative difference from the original file {result.max_relative_difference:.2g} "
+        f"(tolerance {result.tolerance:.2g}) on {_counted(result.inputs, 'input')}",
+        soft_wrap=True,
     )
-    for failure in found.failed[:_ROWS]:
+    for why, number in Counter(refused.why for refused in result.not_offered).items():
+        show.out.print(f"{_counted(number, 'cut')} {'is' if number == 1 else 'are'} not offered: {why}")
+    if result.drawn:
+        show.out.print(f"answers drawn anew at each run, not compared: {', '.join(result.drawn)}")
+    for failure in result.failed[:_ROWS]:
         show.out.print(f"  exit {failure.exit} cuts {failure.upload_cut}..{failure.download_cut}: {failure.why}")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _document(model: Model) -> dict[str, Any]:

@@ -72,6 +72,13 @@ class Boundary(NamedTuple):
     down: tuple[Tensor, ...]
 
 
+class Obstruction(NamedTuple):
+    """A tensor that cannot be handed from one part to another, and why: "of type int4 cannot travel"."""
+
+    tensor: Tensor
+    problem: str
+
+
 class _Use(NamedTuple):
     tensor: Tensor
     made: int  # layers after which the tensor exists; 0 for inputs
@@ -156,17 +163,28 @@ class Branch:
         Raises:
             ModelError: as `boundary`.
         """
+        obstruction = self.obstruction(upload_cut, download_cut)
+        if obstruction is None:
+            return ""
+        cuts = f"cuts {upload_cut}..{download_cut} of exit {self.exit}"
+        return f"{cuts} cannot be used: tensor {obstruction.tensor.name!r} {obstruction.problem}; choose others"
+
+    def obstruction(self, upload_cut: int, download_cut: int) -> Obstruction | None:
+        """The first tensor that keeps device and edge from sharing the branch at these cuts; None: they can.
+
+        Raises:
+            ModelError: as `boundary`.
+        """
         self._check(upload_cut, download_cut)
         if upload_cut == download_cut:
-            return ""
+            return None
         for use in self.uses:
             crossed = any(use.made <= cut < self._last_reader(use) for cut in (upload_cut, download_cut))
             answer = use.read[-1] > len(self.layers) and upload_cut < use.made <= download_cut
             problem = self._problem(use.tensor)
             if problem and (crossed or (answer and not use.tensor.travels)):
-                cuts = f"cuts {upload_cut}..{download_cut} of exit {self.exit}"
-                return f"{cuts} cannot be used: tensor {use.tensor.name!r} {problem}; choose others"
-        return ""
+                return Obstruction(use.tensor, problem)
+        return None
 
     def sent(self, upload_cut: int, download_cut: int) -> Boundary:
         """The boundary, of cuts that device and edge can share the branch at.

@@ -23,8 +23,8 @@ from edgent.errors import InputError
 from edgent.latency.profile import CodecTime, Timing
 from edgent.model import SHIPPED, Model, Preprocessing
 from edgent.runtime.engine import Array, Engine, Feeds
+from edgent.runtime.feeds import random_feeds
 from edgent.runtime.timing import Task, line, summary
-from edgent.runtime.verify import random_feeds
 
 _SIZES = 5  # boundaries of different sizes that codecs are timed on
 _LARGEST = 1e30  # random weights may overflow; a codec's time does not depend on it

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 # Or it keeps an identifier of this machine in the user's cache, and says so on stderr where it cannot.
@@ -41,6 +41,15 @@ _DTYPES = {
     "float8e5m2fnuz": "float8_e5m2fnuz",
 }
 
+Level = Literal["none", "basic", "extended", "all"]
+"""How far ONNX Runtime optimises a graph: `all` is its default, and what segments run with."""
+
+_LEVELS = {
+    "none": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
 _FATAL = 4  # ONNX Runtime's log severity: its errors are raised, so they need not be printed as well
 
 
@@ -83,6 +92,42 @@ class Session:
         events = json.loads(file.read_text())
         file.unlink()
         return node_times(events)
+
+
+class Original:
+    """A model file as it stands: undivided, with nothing of it folded or bound by us. What it answers is right.
+
+    Args:
+        path: the file; the engine finds its external data itself.
+        level: how far the engine optimises it.
+        threads: compute threads.
+
+    Raises:
+        ModelError: the engine does not take the file.
+    """
+
+    def __init__(self, path: Path, *, level: Level = "all", threads: int = 1) -> None:
+        self.path = path
+        options = _options(threads)
+        options.graph_optimization_level = _LEVELS[level]
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
+            raise ModelError(f"{path}: ONNX Runtime does not take it: {one_line(error)}") from error
+        self._given = {value.name for value in self._session.get_inputs()}
+        self._asked = [value.name for value in self._session.get_outputs()]
+
+    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        """All that the file answers; what it does not take is left out.
+
+        Raises:
+            EdgentError: the engine failed.
+        """
+        taken = {name: array for name, array in feeds.items() if name in self._given}
+        try:
+            return dict(zip(self._asked, self._session.run(self._asked, taken), strict=True))
+        except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
+            raise EdgentError(f"{self.path} failed in ONNX Runtime: {one_line(error)}") from error
 
 
 class Engine:
@@ -139,10 +184,7 @@ class Engine:
                 soon as the session is, and whoever is interrupted leaves it.
             optimised: where to write the graph that the engine really runs.
         """
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _FATAL
+        options = _options(self.threads)
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(segment.weights))
         if profile is not None:
             options.enable_profiling = True
@@ -211,6 +253,14 @@ def _tensor(output: Any) -> Tensor:
     dtype = _DTYPES.get(kind, kind) if output.type.startswith("tensor(") else None
     known = dtype is not None and output.shape and all(isinstance(size, int) and size >= 0 for size in output.shape)
     return Tensor(name=output.name, dtype=dtype, shape=tuple(output.shape) if known else None)
+
+
+def _options(threads: int) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _FATAL
+    return options
 
 
 def zeros(tensors: Sequence[Tensor]) -> dict[str, Array]:

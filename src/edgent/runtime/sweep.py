@@ -25,8 +25,8 @@ from edgent.model.kernels import Kernel, kernels
 from edgent.model.specimens import specimen
 from edgent.model.values import Tensor
 from edgent.runtime.engine import Engine, Feeds, Session
+from edgent.runtime.feeds import random_feeds
 from edgent.runtime.timing import Progress, Task
-from edgent.runtime.verify import random_feeds
 
 Clock = Callable[[], float]
 

@@ -24,10 +24,10 @@ from edgent.model.external import is_external
 from edgent.model.model import files
 from edgent.model.read import read
 from edgent.runtime.engine import Engine, Feeds, branch_ends, one_line, zeros
+from edgent.runtime.feeds import random_feeds
 from edgent.runtime.loading import load
 from edgent.runtime.opening import OUT_OF_MEMORY, Limits, stamp
 from edgent.runtime.overtime import OvertimeError
-from edgent.runtime.verify import random_feeds
 
 _BUSY = 5  # a busy machine is slow, and who waits does not compute: so many times the computing time may pass
 _NO_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate", "alloc failed", "MemoryError")

@@ -1,28 +1,50 @@
-"""Is splitting exact? The pieces of a branch, chained, against the undivided branch."""
+"""Is splitting exact? The pieces of a branch, chained, against the original file, undivided."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from edgent.errors import EdgentError
-from edgent.model import Branch, Model, Tensor
+from edgent.errors import EdgentError, InputError, ModelError
+from edgent.model import Branch, Model
 from edgent.runtime.engine import Array, Engine, Feeds
+from edgent.runtime.feeds import random_feeds
+from edgent.runtime.original import Comparison, expected_answers
 
-TOLERANCE = 1e-4
-_SOFTMAX = {"Softmax", "LogSoftmax"}
+INPUTS = 2
+"""Random inputs, where none are given."""
+_LARGEST = (100, 2, 1)  # whole numbers are drawn below the first of these with which the engine runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A division whose answer differs from the whole's, or that could not be run."""
+    """A division whose answer differs from the original's, or that could not be run.
+
+    Attributes:
+        exit: of the branch.
+        cut: the cut that was checked.
+        upload_cut: where the division's head ends.
+        download_cut: where its suffix begins.
+        difference: the largest relative one; None where nothing came out.
+        why: in words.
+    """
 
     exit: int
+    cut: int
     upload_cut: int
     download_cut: int
     difference: float | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotOffered:
+    """A cut at which no division is offered, for something crosses that cannot travel."""
+
+    exit: int
+    cut: int
     why: str
 
 
@@ -33,16 +55,62 @@ class Verification:
     Attributes:
         layers: layers of all branches, each counted once.
         cuts: cuts of all branches.
-        verified: cuts at which the pieces were run, device first, edge first and divided twice.
+        verified: cuts at which the pieces were run: device first, edge first and divided twice.
+        not_offered: cuts at which nothing was run.
         max_relative_difference: the largest difference seen, as a fraction.
-        failed: divisions that differ by more than `TOLERANCE`, or do not run.
+        tolerance: what passes for the answer on which it was seen.
+        answers_equal: whether whole numbers, text and the place of the largest element are the original's, but for
+            what the engine's noise turns.
+        drawn: answers that the file draws anew at each run; they were not compared.
+        inputs: how many inputs each division was run on.
+        failed: divisions that differ by more than the tolerance, or do not run.
     """
 
     layers: int
     cuts: int
     verified: int
+    not_offered: tuple[NotOffered, ...]
     max_relative_difference: float
+    tolerance: float
+    answers_equal: bool
+    drawn: tuple[str, ...]
+    inputs: int
     failed: tuple[Failure, ...]
+
+
+class Divisions:
+    """The divisions of a branch that are offered: those at which nothing crosses that cannot travel.
+
+    Args:
+        branch: which.
+
+    Attributes:
+        cuts: at which the branch can be divided device first or edge first.
+        refused: the other cuts.
+    """
+
+    def __init__(self, branch: Branch) -> None:
+        self.branch = branch
+        n = len(branch.layers)
+        whys = {cut: self._why(cut, n) and self._why(0, cut) for cut in range(n + 1)}
+        self.cuts = [cut for cut, why in whys.items() if not why]
+        self.refused = [NotOffered(exit=branch.exit, cut=cut, why=why) for cut, why in whys.items() if why]
+
+    def draw(self, most: int | None, generator: np.random.Generator) -> list[int]:
+        """That many of the cuts, or all."""
+        if most is None or most >= len(self.cuts):
+            return self.cuts
+        return [int(cut) for cut in np.sort(generator.choice(self.cuts, size=most, replace=False))]
+
+    def at(self, cut: int, generator: np.random.Generator) -> list[tuple[int, int]]:
+        """Upload and download cut of a division device first, edge first, and with a second cut after this one."""
+        n = len(self.branch.layers)
+        second = int(generator.integers(cut, n + 1))
+        return [pair for pair in ((cut, n), (0, cut), (cut, second)) if not self._why(*pair)]
+
+    def _why(self, upload: int, download: int) -> str:
+        obstruction = self.branch.obstruction(upload, download)
+        return "" if obstruction is None else f"a tensor {obstruction.problem}"
 
 
 def verify(
@@ -51,45 +119,60 @@ def verify(
     *,
     most: int | None = None,
     seed: int = 0,
-    feeds: Feeds | None = None,
-    tolerance: float = TOLERANCE,
+    inputs: Sequence[Feeds] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Verification:
     """Runs cuts of every exit in three ways: device first, edge first, and divided twice.
 
     Args:
         model: the model.
-        engine: runs whole and pieces.
+        engine: runs the pieces; the original runs in ONNX Runtime, whatever this is.
         most: how many cuts to draw per exit; None takes all.
-        seed: of the inputs, of the draw, and of each second cut.
-        feeds: inputs to use in place of random ones.
-        tolerance: the largest relative difference that passes.
+        seed: of random inputs, of the draw, and of each second cut.
+        inputs: to run it on; by default random ones.
         progress: called with the cuts done and their number.
 
     Returns:
         Counts, the largest difference, and each failure by its cuts.
+
+    Raises:
+        InputError: no random input that the model runs on was found.
+        EdgentError: the original does not run.
     """
     generator = np.random.default_rng(seed)
-    given = random_feeds(model.inputs, generator) if feeds is None else feeds
-    drawn = [(branch, _draw(branch, most, generator)) for branch in model.branches]
-    total = sum(len(cuts) for _, cuts in drawn)
-    worst, failed, done = 0.0, [], 0
-    for branch, cuts in drawn:
-        whole = run_pieces(model, branch, engine, given, 0, 0)
-        for cut in cuts:
-            for upload, download in _divisions(cut, len(branch.layers), generator):
-                difference, why = _check(model, branch, engine, given, whole, upload, download)
-                worst = max(worst, difference or 0.0)
-                if why or difference is None or not difference <= tolerance:
-                    failed.append(_failure(branch, upload, download, difference, why))
-            done += 1
-            if progress:
-                progress(done, total)
+    if inputs:
+        comparison = Comparison(expected_answers(model, inputs, threads=engine.threads))
+    else:
+        inputs, comparison = _drawn(model, generator, engine.threads)
+    branches = [Divisions(branch) for branch in model.branches]
+    drawn = [(branch, cut) for branch in branches for cut in branch.draw(most, generator)]
+    failed: list[Failure] = []
+    for done, (divisions, cut) in enumerate(drawn, start=1):
+        for upload, download in divisions.at(cut, generator):
+            difference, why = _check(model, divisions.branch, engine, inputs, comparison, (upload, download))
+            if why:
+                failed.append(
+                    Failure(
+                        exit=divisions.branch.exit,
+                        cut=cut,
+                        upload_cut=upload,
+                        download_cut=download,
+                        difference=difference,
+                        why=why,
+                    )
+                )
+        if progress:
+            progress(done, len(drawn))
     return Verification(
         layers=len({layer.outputs for branch in model.branches for layer in branch.layers}),
         cuts=sum(len(branch.layers) + 1 for branch in model.branches),
-        verified=done,
-        max_relative_difference=worst,
+        verified=len(drawn),
+        not_offered=tuple(refused for branch in branches for refused in branch.refused),
+        max_relative_difference=max(comparison.largest, 0.0),
+        tolerance=comparison.tolerance,
+        answers_equal=comparison.answers_equal,
+        drawn=comparison.drawn,
+        inputs=len(inputs),
         failed=tuple(failed),
     )
 
@@ -100,46 +183,51 @@ def run_pieces(
     """Head, middle and suffix one after the other, only the boundaries handed on; every piece a session of its own.
 
     Returns:
-        The branch's answers; where an answer is a final softmax, also what goes into it.
+        The branch's answers.
     """
-    watched = [tensor.name for tensor in branch.outputs] + list(_before_softmax(branch).values())
-    boundary = branch.boundary(upload_cut, download_cut)
-    up, down = ([tensor.name for tensor in side] for side in boundary)
+    answers = [tensor.name for tensor in branch.outputs]
+    up, down = ([tensor.name for tensor in side] for side in branch.boundary(upload_cut, download_cut))
     kept = _read_later(branch, download_cut)
     values = {**feeds, **_constant_answers(model, branch, engine)}
     for start, stop, handed in ((0, upload_cut, [*up, *kept]), (download_cut, len(branch.layers), [])):
         if start == download_cut and upload_cut < download_cut:
             sent = {name: values[name] for name in up}
-            values.update(_piece(model, branch, engine, sent, upload_cut, download_cut, [*down, *watched]))
-        values.update(_piece(model, branch, engine, values, start, stop, [*handed, *watched]))
-    return {name: values[name] for name in dict.fromkeys(watched)}
+            values.update(_piece(model, branch, engine, sent, upload_cut, download_cut, [*down, *answers]))
+        values.update(_piece(model, branch, engine, values, start, stop, [*handed, *answers]))
+    return {name: values[name] for name in answers}
 
 
-def relative_difference(found: Array, expected: Array) -> float:
-    """Max |a - b| / max |b|; equal infinities and nans do not count, different ones are infinitely far."""
-    if found.shape != expected.shape:
-        return float("inf")
-    a, b = (
-        np.asarray(array, dtype=np.complex128 if np.iscomplexobj(array) else np.float64) for array in (found, expected)
-    )
-    same = (a == b) | (np.isnan(a) & np.isnan(b))
-    if same.all():
-        return 0.0
-    scale = np.abs(b[np.isfinite(b)]).max(initial=0.0)
-    difference = np.abs(a[~same] - b[~same]).max()
-    return float(difference / scale) if scale > 0 and np.isfinite(difference) else float("inf")
+def _drawn(model: Model, generator: np.random.Generator, threads: int) -> tuple[list[Feeds], Comparison]:
+    """Random inputs on which the model runs: a whole number may be an index, or a length."""
+    why = ""
+    for largest in _LARGEST:
+        inputs: list[Feeds] = [random_feeds(model.inputs, generator, largest=largest) for _ in range(INPUTS)]
+        try:
+            return inputs, Comparison(expected_answers(model, inputs, threads=threads))
+        except ModelError:
+            raise
+        except EdgentError as error:
+            why = str(error)
+    raise InputError(f"{why}; that was on random input: give it real ones, --source FILE (.npz, .npy or a picture)")
 
 
-def random_feeds(tensors: Sequence[Tensor], generator: np.random.Generator) -> dict[str, Array]:
-    """Random inputs: normal numbers, small whole numbers, or truth values, as the types ask."""
-    feeds: dict[str, Array] = {}
-    for tensor in tensors:
-        dtype = np.dtype(tensor.dtype or "float32")
-        if dtype.kind == "f":
-            feeds[tensor.name] = generator.standard_normal(tensor.shape or ()).astype(dtype)
-        else:
-            feeds[tensor.name] = generator.integers(0, 2, tensor.shape or ()).astype(dtype)
-    return feeds
+def _check(
+    model: Model,
+    branch: Branch,
+    engine: Engine,
+    inputs: Sequence[Feeds],
+    comparison: Comparison,
+    cuts: tuple[int, int],
+) -> tuple[float | None, str]:
+    """The largest difference over the inputs, and why the division fails, if it does."""
+    worst, why = 0.0, ""
+    for at, feeds in enumerate(inputs):
+        try:
+            difference, reason = comparison.check(at, run_pieces(model, branch, engine, feeds, *cuts))
+        except EdgentError as error:
+            return None, str(error)
+        worst, why = max(worst, difference.largest), why or reason
+    return worst, why
 
 
 def _piece(
@@ -164,44 +252,3 @@ def _constant_answers(model: Model, branch: Branch, engine: Engine) -> dict[str,
 
 def _read_later(branch: Branch, download_cut: int) -> list[str]:
     return list(dict.fromkeys(name for layer in branch.layers[download_cut:] for name in layer.inputs))
-
-
-def _before_softmax(branch: Branch) -> dict[str, str]:
-    """The answers that are a softmax of something made before: a softmax hides differences."""
-    answers = {tensor.name for tensor in branch.outputs}
-    made = {name for layer in branch.layers for name in layer.outputs}
-    return {
-        layer.outputs[-1]: layer.inputs[0]
-        for layer in branch.layers
-        if layer.op in _SOFTMAX and layer.outputs[-1] in answers and layer.inputs and layer.inputs[0] in made
-    }
-
-
-def _draw(branch: Branch, most: int | None, generator: np.random.Generator) -> list[int]:
-    cuts = np.arange(len(branch.layers) + 1)
-    if most is not None and most < len(cuts):
-        cuts = np.sort(generator.choice(cuts, size=most, replace=False))
-    return [int(cut) for cut in cuts]
-
-
-def _divisions(cut: int, layers: int, generator: np.random.Generator) -> Iterator[tuple[int, int]]:
-    yield cut, layers
-    yield 0, cut
-    yield cut, int(generator.integers(cut, layers + 1))
-
-
-def _check(
-    model: Model, branch: Branch, engine: Engine, feeds: Feeds, whole: Feeds, upload: int, download: int
-) -> tuple[float | None, str]:
-    try:
-        answers = run_pieces(model, branch, engine, feeds, upload, download)
-    except EdgentError as error:
-        return None, str(error)
-    hidden = _before_softmax(branch)
-    names = dict.fromkeys(hidden.get(tensor.name, tensor.name) for tensor in branch.outputs)
-    return max((relative_difference(answers[name], whole[name]) for name in names), default=0.0), ""
-
-
-def _failure(branch: Branch, upload: int, download: int, difference: float | None, why: str) -> Failure:
-    reason = why or "the answer differs from the undivided branch"
-    return Failure(exit=branch.exit, upload_cut=upload, download_cut=download, difference=difference, why=reason)
