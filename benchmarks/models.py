@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgent.cache import cache_folder
 from edgent.model import SHIPPED, Tensor
-from edgent.model.weights import cache_folder
 from edgent.runtime.feeds import random_feeds
 from model_builders import random_pictures
 

@@ -18,8 +18,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
-from edgent.model import Branch, Layer, Model, load
+from edgent.model import Branch, Layer, Model
 from edgent.runtime.engine import Engine, Feeds, Session
+from edgent.runtime.loading import load
 from edgent.runtime.original import Comparison
 from edgent.runtime.verify import Divisions, run_pieces
 

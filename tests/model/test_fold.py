@@ -429,11 +429,11 @@ def test_a_constant_node_is_an_initialiser_without_any_computing(name: str, mode
     assert same(whole(path, X), plain(path, X))
 
 
-def test_a_constant_node_that_is_an_answer_stays(model_file: Path) -> None:
+def test_a_constant_node_that_is_an_answer_needs_no_layer(model_file: Path) -> None:
     g = Graph()
     answer = g.node("Constant", value_floats=[1.0, 2.0])
     path = saved(g.model(g.node("Relu", "x"), answer), model_file)
-    assert operators(path) == ["Constant", "Relu"]
+    assert operators(path) == ["Relu"]
     assert same(whole(path, X), plain(path, X))
 
 

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from edgent import model as files
-from edgent.errors import EdgentError
+from edgent.errors import EdgentError, ModelError
 from edgent.model import Model, Tensor
 from edgent.model.costs import branch_flops, layer_costs
 from edgent.runtime.engine import Engine
@@ -176,15 +176,14 @@ def test_what_is_no_tensor_to_the_engine_is_none(model_file: Path) -> None:
     assert model.tensors["fusedmatmul0"].dtype is None
 
 
-def test_a_shape_beyond_all_numbers_is_unknown(model_file: Path) -> None:
-    """Inference overflows: the last has a negative size."""
+def test_a_shape_beyond_all_numbers_is_refused_where_it_first_is_too_large(model_file: Path) -> None:
+    """Inference overflows further on: the last has a negative size."""
     g = Graph()
     x = g.node("Flatten", "x", axis=0)
     for _ in range(70):
         x = g.node("Concat", x, x, axis=1)
-    model = load(saved(g.model(g.node("Relu", x)), model_file))
-    assert model.branches[0].outputs[0].shape is None
-    assert branch_flops(model, model.branches[0]) is None
+    with pytest.raises(ModelError, match=r"takes [\d.]+ GB, more than 2.15 GB"):
+        load(saved(g.model(g.node("Relu", x)), model_file))
 
 
 COSTLY: dict[str, onnx.NodeProto] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from edgent.errors import EdgentError, InputError, ModelError
 from edgent.planning.plan import Configuration
 from edgent.runtime import messages as m
 from edgent.runtime.device import Device
-from edgent.runtime.drift import Drifts
 from edgent.runtime.edge import Edge
 from edgent.runtime.engine import Engine
 from edgent.runtime.loading import load
@@ -44,13 +42,6 @@ class Failing(Engine):
         return _FailingSession() if self.runs.intersection(asked) else session
 
 
-class Still(Drifts):
-    """Never learns how fast this machine really is."""
-
-    def learn(self, record, planned_with):
-        pass
-
-
 class _FailingSession:
     def run(self, feeds):
         raise EdgentError("the kernel failed")
@@ -73,26 +64,20 @@ def net(path):
 
 
 @pytest.fixture
-def joined(net):
+def joined(net, clock):
     devices = []
 
     def join(*, device=None, edge=None, **settings):
-        link = FakeLink(Edge(net, engine=edge, profiles=[make_profile(net)]).service.methods())
+        served = Edge(net, engine=edge, profiles=[make_profile(net)], clock=clock)
+        link = FakeLink(served.service.methods(), clock=clock)
         told = {"bandwidth": 2e7, "round_trip": 1e-3, "deadline": 30.0, "device_profile": make_profile(net, layer=0.02)}
-        devices.append(Device(net, channel=link, engine=device, **(told | settings)))
-        devices[-1]._drifts = Still()
+        devices.append(Device(net, channel=link, engine=device, clock=clock, **(told | settings)))
         assert devices[-1].wait_ready(WITHIN)
         return devices[-1], link
 
     yield join
     for device in devices:
         device.close()
-
-
-def until(condition):
-    """Waits for something that happens on another thread."""
-    waited = threading.Event()
-    return any(condition() or waited.wait(0.01) for _ in range(int(WITHIN / 0.01)))
 
 
 def right(path, answer):
@@ -224,7 +209,7 @@ def test_a_lost_link_is_no_fault_of_the_plan(joined):
     assert configuration(answer) == configuration(late)
 
 
-def test_another_edge_is_asked_again(joined):
+def test_another_edge_is_asked_again(joined, until):
     device, link = joined(device=(engine := Failing(runs=["p"])))
     first = device.infer(X)
     assert configuration(asked_again(device, 3)[-1]) != configuration(first)
@@ -255,14 +240,14 @@ def test_a_given_plan_that_failed_may_be_given_again(joined):
     assert device.infer(X, configuration=given).record.by == "edge"
 
 
-def test_the_warmer_keeps_failures_apart_from_what_is_ready():
+def test_the_warmer_keeps_failures_apart_from_what_is_ready(clock):
     ready, broken = (Configuration(exit=0, upload_cut=k, download_cut=9) for k in (1, 2))
 
     def make(configuration):
         if configuration == broken:
             raise ModelError("no kernel")
 
-    warmer = Warmer(make)
+    warmer = Warmer(make, clock)
     try:
         for one in (ready, broken):
             warmer.want(one)

@@ -43,12 +43,12 @@ def test_what_fits_exactly_fits():
         check_fits(bytes(11), 10, "it")
 
 
-def test_an_answer_that_is_larger_than_a_message_is_refused_and_the_device_answers(tmp_path):
+def test_an_answer_that_is_larger_than_a_message_is_refused_and_the_device_answers(tmp_path, clock):
     path = kinds.compress(tmp_path)
     model = load(path)
-    service = replace(Edge(model).service, max_message=20)
-    link, n = FakeLink(service.methods()), len(model.branches[0].layers)
-    with Device(model, channel=link, deadline=60.0, bandwidth=1e9, round_trip=1e-3) as device:
+    service = replace(Edge(model, clock=clock).service, max_message=20)
+    link, n = FakeLink(service.methods(), clock=clock), len(model.branches[0].layers)
+    with Device(model, channel=link, deadline=60.0, bandwidth=1e9, round_trip=1e-3, clock=clock) as device:
         assert device.wait_ready(60.0)
         given = Configuration(exit=0, upload_cut=0, download_cut=n)
         answer = device.infer(X, configuration=given, race=False)

@@ -18,7 +18,7 @@ from edgent.runtime.loading import load
 from edgent.runtime.meeting import Meeting
 from edgent.runtime.remote import RemoteEdge
 from edgent.runtime.transport import Streaming
-from edgent.testing import FakeLink
+from edgent.testing import FakeLink, ManualClock
 from graphs import residual, saved
 
 
@@ -32,8 +32,13 @@ def net(folder: Path, *, mean: float = 0.0, labels: tuple[str, ...] = (), nudge:
     return load(saved(proto, folder / "net.onnx"), dims=dims)
 
 
+def link_to(edge: Model) -> FakeLink:
+    clock = ManualClock()
+    return FakeLink(Edge(edge, clock=clock).service.methods(), clock=clock)
+
+
 def meeting(device: Model, edge: Model) -> Meeting:
-    return Meeting(RemoteEdge(FakeLink(Edge(edge).service.methods())), device, wants_calibration=False)
+    return Meeting(RemoteEdge(link_to(edge)), device, wants_calibration=False)
 
 
 @pytest.mark.parametrize("other", [{"mean": 0.5}, {"nudge": 0.01}, {"batch": 2}])
@@ -44,7 +49,7 @@ def test_a_model_that_answers_otherwise_is_refused_naming_both(other: dict[str, 
     with pytest.raises(
         RefusedError, match=rf"net is served in version {theirs.version}, asked for was {ours.version}: "
     ):
-        RemoteEdge(FakeLink(Edge(theirs).service.methods())).prepare("net", ours.version, 1.0)
+        RemoteEdge(link_to(theirs)).prepare("net", ours.version, 1.0)
 
 
 def test_one_that_answers_the_same_is_met(tmp_path: Path) -> None:
@@ -54,7 +59,7 @@ def test_one_that_answers_the_same_is_met(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"\xff\xfe", bytes(1 << 20) * 65])
 def test_a_document_that_is_none_is_refused_while_it_comes(data: bytes, tmp_path: Path) -> None:
-    link = FakeLink(Edge(net(tmp_path / "a")).service.methods())
+    link = link_to(net(tmp_path / "a"))
     chunk = m.Chunk(file="profile.json", data=data[: 1 << 20]).SerializeToString()
     chunks = [chunk] * max(1, len(data) >> 20)
     link.mend({**link.methods, m.FETCH: Streaming(answer=lambda message, call: iter(chunks))})

@@ -64,13 +64,14 @@ def stuck(request, tmp_path):
 
 
 @pytest.fixture
-def joined():
+def joined(clock):
     """Makes a device of a model, with an edge behind a link in this process."""
     devices = []
 
     def join(model, **settings):
-        link = FakeLink(Edge(model).service.methods())
-        devices.append(Device(model, channel=link, deadline=60.0, bandwidth=1e9, round_trip=1e-3, **settings))
+        link = FakeLink(Edge(model, clock=clock).service.methods(), clock=clock)
+        told = {"deadline": 60.0, "bandwidth": 1e9, "round_trip": 1e-3, "clock": clock}
+        devices.append(Device(model, channel=link, **told, **settings))
         assert devices[-1].wait_ready(60.0)
         return devices[-1]
 
@@ -93,7 +94,9 @@ def same(found, right):
     return found.dtype == right.dtype and found.shape == right.shape and np.array_equal(found, right)
 
 
-def test_a_cut_where_something_crosses_that_cannot_travel_is_refused_by_both_sides_and_never_offered(stuck, joined):
+def test_a_cut_where_something_crosses_that_cannot_travel_is_refused_by_both_sides_and_never_offered(
+    stuck, joined, clock
+):
     model, word = stuck
     branch = model.branches[0]
     position = next(k for k, layer in enumerate(branch.layers, 1) if "m" in layer.outputs)
@@ -108,11 +111,11 @@ def test_a_cut_where_something_crosses_that_cannot_travel_is_refused_by_both_sid
             with pytest.raises(ModelError) as caught:
                 ask(device, X, upload, download)
             assert str(caught.value) == obstacle
-    edge = Edge(model).service.methods()
+    edge = Edge(model, clock=clock).service.methods()
     for upload, download in refused:
         message = m.ModelInferRequest(model_name=f"{model.name}.x0.u{upload}.d{download}")
         with pytest.raises(RefusedError) as caught:
-            FakeLink(edge).call(m.MODEL_INFER, message.SerializeToString(), 10.0)
+            FakeLink(edge, clock=clock).call(m.MODEL_INFER, message.SerializeToString(), 10.0)
         assert branch.obstacle(upload, download) in str(caught.value)
     assert refused
 
@@ -172,9 +175,9 @@ def test_a_classifier_with_maps_runs_whole_and_with_its_maps_made_by_the_suffix(
     assert not model.branches[0].divisible[0, 2]
 
 
-def test_a_stock_client_gets_the_answers_that_can_travel_and_is_told_of_no_other(tmp_path):
+def test_a_stock_client_gets_the_answers_that_can_travel_and_is_told_of_no_other(tmp_path, clock):
     model = load(kinds.maps(tmp_path))
-    link = FakeLink(Edge(model).service.methods())
+    link = FakeLink(Edge(model, clock=clock).service.methods(), clock=clock)
     told = m.ModelMetadataResponse.FromString(
         link.call(m.MODEL_METADATA, m.ModelMetadataRequest(name=model.name).SerializeToString(), 10.0).body
     )
@@ -191,14 +194,14 @@ def test_a_stock_client_gets_the_answers_that_can_travel_and_is_told_of_no_other
 @pytest.mark.parametrize(
     ("make", "word"), [(kinds.sequence_answer, "none of its answers"), (None, "input 'x' of type bfloat16")]
 )
-def test_a_whole_model_that_nothing_can_be_sent_to_or_from_is_not_served(tmp_path, make, word):
+def test_a_whole_model_that_nothing_can_be_sent_to_or_from_is_not_served(tmp_path, make, word, clock):
     if make is None:
         nodes = [h.make_node("Cast", ["x"], ["y"], to=T.FLOAT)]
         ends = [kinds.tensor("x", T.BFLOAT16, [2])], [kinds.tensor("y", T.FLOAT, [2])]
         path = kinds.saved(tmp_path, nodes, *ends, name="given")
     else:
         path = make(tmp_path)
-    link = FakeLink(Edge(load(path)).service.methods())
+    link = FakeLink(Edge(load(path), clock=clock).service.methods(), clock=clock)
     with pytest.raises(RefusedError, match=word):
         link.call(m.MODEL_INFER, m.ModelInferRequest(model_name=path.stem).SerializeToString(), 10.0)
 
