@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -66,14 +66,20 @@ def test_a_rate_changed_while_running_holds_for_the_next_push(kind: str) -> None
 
 @pytest.mark.parametrize("kind", LINKS)
 def test_nothing_passes_a_cut_link_and_everything_after_it(kind: str) -> None:
-    with link_of(kind, 8e6, 0.0) as (link, push):
-        push(1000)
+    size = 1000
+    with ThreadPoolExecutor(1) as pool, link_of(kind, 8e6, 0.0) as (link, push):
         link.cut()
-        passed = link.counts().down_wire_bytes
-        time.sleep(0.3)
-        assert link.counts().down_wire_bytes == passed
+        before = link.counts()
+        waiting = pool.submit(push, size)
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=1.0)
+        during = link.counts()
+        assert (during.up_wire_bytes, during.down_wire_bytes) == (before.up_wire_bytes, before.down_wire_bytes)
         link.restore()
-        assert push(1000) > 0
+        waiting.result(timeout=60.0)
+        after = link.counts()
+        assert after.up_wire_bytes - during.up_wire_bytes >= 3 * size  # pushed three times
+        assert after.down_wire_bytes > during.down_wire_bytes
 
 
 def test_lost_packets_are_sent_again_by_the_kernel() -> None:
