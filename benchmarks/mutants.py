@@ -4,9 +4,9 @@
 
 The faults (mutants) are mutmut's: an operator turned round, a number one off, an argument left out, and so on; also in
 properties and in constants, which mutmut itself leaves alone. Those tried are a seeded sample, drawn from each file in
-proportion to their number; FILE limits it to files whose path ends so ("queue.py"). A mutant is *killed* if a test fails
-or takes several times as long as usual (a timeout), and *survives* otherwise. Property tests draw the same examples at
-each run, so a verdict does not depend on luck. `--survivors` prints what was changed and not noticed.
+proportion to their number; FILE limits it to files whose path ends so ("queue.py"). A mutant is *killed* if a
+test fails or takes several times as long as usual (a timeout), and *survives* otherwise. Property tests draw the same
+examples at each run, so a verdict does not depend on luck. `--survivors` prints what was changed and not noticed.
 
 No file is changed: the mutated source is given to the import system of a process that runs pytest and ends.
 
@@ -28,7 +28,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -40,7 +40,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 OVERALL, EACH = 0.90, 0.80
 LEAST = 15  # mutants of a file, so that its share means something
-PATIENCE = 4  # times as long as without a fault, before the tests count as hanging
+PATIENCE = 5  # times as long as without a fault, before the tests count as hanging
 MEMORY = 4 * 2**30  # bytes of one run
 
 # What is mutated (below src/edgent), and the tests (below tests) that must notice: the quickest first.
@@ -132,7 +132,7 @@ class _Mutated(SourceFileLoader):
         super().__init__(name, path)
         self._text = source
 
-    def get_code(self, fullname: str) -> CodeType:
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 - there is one
         return compile(self._text, self.path, "exec", dont_inherit=True)
 
 
@@ -143,7 +143,7 @@ class _Finder:
         self._mutant = mutant
         self._module = ".".join(("edgent", *Path(mutant.file).with_suffix("").parts)).removesuffix(".__init__")
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+    def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
         if name != self._module:
             return None
         file = str(_path(self._mutant.file))
@@ -156,7 +156,7 @@ def run_tests(mutant: Mutant, folder: str) -> None:
     from hypothesis import HealthCheck, Phase, settings
 
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
-    with open(os.devnull, "w") as nowhere:
+    with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
     os.environ["PYTHONPATH"] = str(ROOT / "src")
@@ -164,7 +164,12 @@ def run_tests(mutant: Mutant, folder: str) -> None:
     sys.meta_path.insert(0, _Finder(mutant))  # type: ignore[arg-type]
     phases = (Phase.explicit, Phase.generate)  # a failure is enough: it need not be made small
     settings.register_profile(
-        "mutants", phases=phases, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+        "mutants",
+        phases=phases,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
     )
     settings.load_profile("mutants")
     os.chdir(ROOT)
@@ -194,17 +199,13 @@ def timed(file: str) -> float:
     return time.monotonic() - started_at
 
 
-def judged(mutants: Sequence[Mutant], workers: int) -> list[str]:
-    """The verdict on each."""
-    patience = {file: 5.0 + PATIENCE * timed(file) for file in dict.fromkeys(each.file for each in mutants)}
-    done = 0
+def judged(mutants: Sequence[Mutant], workers: int, told: Callable[[Mutant, str], None]) -> list[str]:
+    """The verdict on each; `told` of each as soon as it is there."""
+    patience = {file: 10.0 + PATIENCE * timed(file) for file in dict.fromkeys(each.file for each in mutants)}
 
     def judge(mutant: Mutant) -> str:
-        nonlocal done
         outcome = verdict(mutant, patience[mutant.file])
-        done += 1
-        if sys.stderr.isatty():
-            print(f"\r{done}/{len(mutants)}", end="", file=sys.stderr)
+        told(mutant, outcome)
         return outcome
 
     with ThreadPoolExecutor(workers) as pool:
@@ -271,9 +272,12 @@ def main() -> int:
     """Runs the benchmark."""
     options = _options()
     drawn = sample({file: mutants_of(file) for file in options.files}, options.sample, options.seed)
-    found = report(drawn, judged(drawn, options.workers))
-    if options.survivors:
-        print(*found["survivors"], sep="\n")
+
+    def told(mutant: Mutant, outcome: str) -> None:
+        if options.survivors and outcome == "survived":
+            print(mutant.diff, flush=True)
+
+    found = report(drawn, judged(drawn, options.workers, told))
     print(table(found))
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))
