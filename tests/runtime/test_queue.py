@@ -113,7 +113,7 @@ def test_the_predicted_wait_is_what_is_left_of_those_ahead():
 
 
 def test_a_queue_without_slots_is_a_mistake():
-    with pytest.raises(ValueError, match="^a queue needs at least one slot and a bound of 0 or more, not 0 and 32$"):
+    with pytest.raises(ValueError, match=r"^a queue needs at least one slot and a bound of 0 or more, not 0 and 32$"):
         EdgeQueue(slots=0)
     with pytest.raises(ValueError, match="a bound of 0 or more, not 1 and -1"):
         EdgeQueue(bound=-1)
