@@ -233,7 +233,7 @@ def test_a_chooser_of_ones_own_is_told_the_transfers_and_asked_for_each_plan(mod
 
 
 def test_no_request_pays_for_a_switch_of_plans(model, slow, fast):
-    """Neither side makes a session in a thread that a request waits for; here the edge's work is done in its caller's."""
+    """Neither side makes a session in a thread that a request waits for; the edge works in its caller's thread here."""
 
     class Noting(FakeEngine):
         def session(self, model, given, asked):
