@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WHEEL_SOURCES := pyproject.toml README.md LICENSE $(shell find src -type f -not -path '*/__pycache__/*')
 
-.PHONY: demo test check fix docs conformance rivals train-smoke clean
+.PHONY: demo test check fix docs conformance rivals mutants train-smoke clean
 
 demo: $(VENV)/.installed
 	$(BIN)/edgent demo
@@ -34,6 +34,11 @@ conformance: $(VENV)/.tests .venv-stock/.installed .venv-openvino/.installed
 # Edgent beside what a user would do instead: fails where it is worse in a cell. Timings: on a machine with nothing else to do.
 rivals: $(VENV)/.installed
 	$(BIN)/python benchmarks/rivals.py
+
+# Faults planted in what decides, one at a time: the tests must notice. About ten minutes on two cores with nothing else to do.
+mutants: .venv-mutants/.installed
+	.venv-mutants/bin/python -m pytest -q tests/benchmarks/test_mutants.py
+	.venv-mutants/bin/python benchmarks/mutants.py --json build/mutants.json
 
 # Training, on a few images, in an environment of its own: PyTorch is large.
 train-smoke: .venv-train/.installed
@@ -69,6 +74,12 @@ $(VENV)/.check: $(VENV)/.tests
 # The extra beside the environment, so that `make test` stays without it.
 .venv-openvino/.installed: $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --target .venv-openvino openvino openvino-telemetry
+	touch $@
+
+.venv-mutants/.installed: $(VENV)/.installed
+	$(PYTHON) -m venv .venv-mutants
+	.venv-mutants/bin/python -m pip install -q --disable-pip-version-check "pip>=25.1"
+	.venv-mutants/bin/python -m pip install -q --disable-pip-version-check dist/*.whl --group test --group mutants
 	touch $@
 
 .venv-train/.installed: $(VENV)/.installed

@@ -92,7 +92,7 @@ def mutants_of(file: str) -> list[Mutant]:
 
     visitor = Everywhere(mutation_operators, IgnoredCode(set(), set(), set()))
     tree = cst.MetadataWrapper(cst.parse_module(_source(file))).visit(visitor)
-    faults = [each for each in visitor.mutations if not _as_false(each.original_node)]
+    faults = [each for each in visitor.mutations if not _as_good(each.original_node, each.mutated_node)]
     sources = (deep_replace(tree, each.original_node, each.mutated_node).code for each in faults)
     return [Mutant(file=file, source=source) for source in dict.fromkeys(sources)]
 
@@ -104,14 +104,20 @@ def _only_for_readers(node: Any) -> bool:
     alias = m.Name(value=m.MatchRegex("_?[A-Z][A-Za-z]*[a-z][A-Za-z]*"))
     assigned = m.Assign(targets=[m.AssignTarget(target=alias)]) | m.AnnAssign(target=alias)
     enumeration = m.ClassDef(bases=[m.Arg(value=m.Attribute(attr=m.Name("Enum")))])
-    return m.matches(node, assigned | enumeration | m.Call(func=m.Name("cast")))
+    invariant = m.Arg(keyword=m.Name("strict"))  # of a zip: what it would raise is our own fault
+    return m.matches(node, assigned | enumeration | invariant | m.Call(func=m.Name("cast")))
 
 
-def _as_false(node: Any) -> bool:
-    """`flag = False`: that mutmut makes `None` of it changes nothing; that it makes `True` of it is another mutant."""
+def _as_good(before: Any, after: Any) -> bool:
+    """`flag = False` made `None`, which is as false (`True` is another mutant); or a zip's `strict` taken back."""
     import libcst.matchers as m
 
-    return m.matches(node, m.Assign(value=m.Name("False")) | m.AnnAssign(value=m.Name("False")))
+    if m.matches(before, m.Call(func=m.Name("zip"))):
+        strict = m.Arg(keyword=m.Name("strict"))
+        return [a for a in before.args if not m.matches(a, strict)] == [
+            a for a in after.args if not m.matches(a, strict)
+        ]
+    return m.matches(before, m.Assign(value=m.Name("False")) | m.AnnAssign(value=m.Name("False")))
 
 
 def sample(population: dict[str, list[Mutant]], size: int, seed: int) -> list[Mutant]:
@@ -280,6 +286,7 @@ def main() -> int:
     found = report(drawn, judged(drawn, options.workers, told))
     print(table(found))
     if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(found, indent=1))
     return 0 if found["enough"] else 1
 
