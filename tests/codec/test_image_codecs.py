@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import Image
+from PIL import Image, ImageOps
 
-from edgent.codec import IMAGE_CODECS, CodecError, decode_pixels, encode_image, is_lossless
+from edgent.codec import IMAGE_CODECS, MAX_PIXELS, CodecError, decode_pixels, encode_image, is_lossless
 
 ENCODERS = tuple(codec for codec in IMAGE_CODECS if codec != "source")
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "PPM")
@@ -70,6 +70,21 @@ def test_a_lower_quality_takes_fewer_bytes(name):
 
 def test_lossless_webp_of_a_picture_is_lossless_webp():
     assert encode_image("webp-lossless", scene())[12:16] == b"VP8L"
+
+
+@pytest.mark.parametrize(
+    ("codec", "form", "options"),
+    [
+        ("png", "PNG", {"compress_level": 1}),
+        ("webp-lossless", "WEBP", {"lossless": True, "method": 0, "quality": 0}),
+        ("webp-80", "WEBP", {"quality": 80, "method": 2}),
+        ("webp-1", "WEBP", {"quality": 1, "method": 2}),
+        ("jpeg-75", "JPEG", {"quality": 75, "optimize": True}),
+        ("jpeg-100", "JPEG", {"quality": 100, "optimize": True}),
+    ],
+)
+def test_each_codec_encodes_as_is_written_down(codec, form, options):
+    assert encode_image(codec, scene()) == saved(scene(), form, **options)
 
 
 @pytest.mark.parametrize("codec", ["source", "float32", "uint8+zstd"])
@@ -194,6 +209,65 @@ def test_a_picture_cut_short_is_refused(form):
     for size in (20, len(data) // 2):
         with pytest.raises(CodecError, match=r"^found"):
             decode_pixels(data[:size])
+
+
+def test_a_picture_may_have_as_many_pixels_as_8192_by_8192_unless_told_otherwise():
+    assert MAX_PIXELS == 8192 * 8192
+    with pytest.raises(
+        CodecError, match=r"^found a picture of 8193 x 8192, expected at most 67108864 pixels in all: make"
+    ):
+        decode_pixels(png_that_claims(8193, 8192))
+
+
+def test_what_pillow_itself_takes_for_a_bomb_is_refused_in_the_same_words(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    for side in (12, 100):  # above the bound Pillow warns, above twice that it refuses
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(CodecError, match=r"^found a picture of more than 5 pixels: make it smaller$"):
+                decode_pixels(saved(np.zeros((side, side, 3), np.uint8)), max_pixels=5)
+
+
+def test_what_is_wrong_with_a_damaged_picture_is_told_in_part_and_in_one_line(monkeypatch):
+    def fails(picture, in_place):
+        raise broken
+
+    monkeypatch.setattr(ImageOps, "exif_transpose", fails)
+    for broken, words in (  # noqa: B007 - it is raised above
+        (ValueError("broken\n  in " + "x" * 200), "broken in " + "x" * 70),
+        (EOFError(), "EOFError"),
+        (struct.error("short"), "short"),
+    ):
+        with pytest.raises(CodecError) as refusal:
+            decode_pixels(saved(scene()))
+        assert str(refusal.value) == f"found a damaged picture ({words})"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        OSError,
+        ValueError,
+        TypeError,
+        SyntaxError,
+        IndexError,
+        ZeroDivisionError,
+        AttributeError,
+        RuntimeError,
+        EOFError,
+        MemoryError,
+        UserWarning,
+        struct.error,
+        zlib.error,
+    ],
+)
+def test_whatever_pillow_s_readers_let_through_is_a_damaged_picture(damage, monkeypatch):
+    def fails(picture, in_place):
+        raise damage("so")
+
+    monkeypatch.setattr(ImageOps, "exif_transpose", fails)
+    with pytest.raises(CodecError, match=r"^found a damaged picture \(so\)$"):
+        decode_pixels(saved(scene()))
 
 
 def test_more_pixels_than_allowed_are_refused_and_as_many_are_not():
