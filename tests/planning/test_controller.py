@@ -375,26 +375,28 @@ def test_a_goal_that_is_none_is_told_by_its_numbers(wrong: dict[str, Any], messa
         Goal(**({"deadline": Seconds(0.1)} | wrong))
 
 
-def two(*, remote: float = 0.9, local: float = 0.5) -> Candidates:
-    """The device alone in 10 ms at exit 0; at exit 1, where it would take a second, the edge, for 10 kB."""
+def at_the_edge(exit: int, accuracy: float, *, device: float, edge: float) -> BranchCosts:
+    """A branch of one layer, for 10 kB; by itself the device would take a second."""
     plane = np.full((2, 2), 10_000.0)
-    up = Crossing(codec="float32", size=plane, encode=0 * plane, decode=0 * plane, prepare=0 * plane)
-    down = replace(up, size=0 * plane)
+    up = Crossing(codec="float32", size=plane, encode=0 * plane, decode=0 * plane, prepare=np.full((2, 2), device))
+    return BranchCosts(
+        exit=exit,
+        accuracy=accuracy,
+        device=np.array([1.0]),
+        edge=np.array([edge]),
+        prepare=0.0,
+        up=(up,),
+        down=(replace(up, size=0 * plane, prepare=0 * plane),),
+    )
 
-    def branch(exit: int, accuracy: float, device: float, *ways: tuple[Crossing, ...]) -> BranchCosts:
-        none: tuple[Crossing, ...] = ()
-        above, below = ways or (none, none)
-        return BranchCosts(
-            exit=exit,
-            accuracy=accuracy,
-            device=np.array([device]),
-            edge=np.array([0.001]),
-            prepare=0.0,
-            up=above,
-            down=below,
-        )
 
-    return Candidates.of([branch(0, local, 0.01), branch(1, remote, 1.0, (up,), (down,))])
+def by_itself(exit: int, accuracy: float) -> BranchCosts:
+    return BranchCosts(exit=exit, accuracy=accuracy, device=np.array([0.01]), edge=np.array([0.01]), prepare=0.0)
+
+
+def two(*, local: float = 0.5) -> Candidates:
+    """The device alone in 10 ms, or the edge with an accuracy of 0.9."""
+    return Candidates.of([by_itself(0, local), at_the_edge(1, 0.9, device=0.0, edge=0.001)])
 
 
 def either(slow: float, *, slow_share: float, fast: float = 1e8) -> Outlook:
@@ -456,6 +458,21 @@ def test_a_plan_is_kept_where_a_better_one_gains_less_than_it_costs_and_left_whe
         alone = controller.decide(Seconds(0.0))
         assert alone is not None and alone.configuration.device_only
         assert (controller.observe(SENT, Seconds(1.0)) is not None) == switches
+
+
+@pytest.mark.parametrize(("edge_factor", "exit"), [(1.0, 1), (3.9, 1), (10.0, 2), (0.1, 1)])
+def test_machines_that_drift_far_apart_may_make_another_plan_the_best(edge_factor: float, exit: int) -> None:
+    """2 ms and 9 ms, or 40 ms and 1 ms: the second is the faster one where the edge is 4.75 times as slow, or more."""
+    table = Candidates.of(
+        [
+            by_itself(0, 0.5),
+            at_the_edge(1, 0.9, device=0.002, edge=0.009),
+            at_the_edge(2, 0.9, device=0.040, edge=0.001),
+        ]
+    )
+    seen = replace(sure(1e9), edge_factor=edge_factor)
+    plan = Controller(table, Told(seen), Goal(deadline=Seconds(0.2))).decide(Seconds(0.0))
+    assert plan is not None and plan.configuration.exit == exit
 
 
 def test_only_what_is_certain_enough_is_taken_where_anything_is() -> None:
