@@ -4,13 +4,27 @@ VENV := .venv
 BIN := $(VENV)/bin
 WHEEL_SOURCES := pyproject.toml README.md LICENSE $(shell find src -type f -not -path '*/__pycache__/*')
 
-.PHONY: demo test check fix docs conformance rivals mutants train-smoke clean
+# What drives Devices and Edges in its own process; and what does so in others.
+DRIVEN := tests/runtime --ignore=tests/runtime/test_sweep.py tests/lab/test_hidden.py tests/lab/test_emulate_option.py \
+  tests/test_real_time.py
+STARTED := tests/lab/test_doctor.py tests/lab/test_rival.py tests/lab/figures/test_live.py tests/demo tests/test_front_door.py
+
+.PHONY: demo test delays delay-busy check fix docs conformance rivals mutants train-smoke clean
 
 demo: $(VENV)/.installed
 	$(BIN)/edgent demo
 
 test: $(VENV)/.tests
 	$(BIN)/python -m pytest -q --ignore=tests/training --ignore=tests/conformance
+
+# The same on slower machines: each run of an engine is delayed; and beside processes that keep every core busy.
+delays: delay-4ms delay-20ms delay-80ms delay-busy
+
+delay-busy: $(VENV)/.tests
+	$(BIN)/python tests/beside_load.py $(BIN)/python -m pytest -q $(DRIVEN) $(STARTED)
+
+delay-%: $(VENV)/.tests
+	$(BIN)/python -m pytest -q --engine-delay $* $(DRIVEN)
 
 check: $(VENV)/.check
 	$(BIN)/ruff check .

@@ -1,10 +1,64 @@
-"""Every test has a cache folder of its own, so that none reads what another wrote."""
+"""No test reads what another one wrote, and none but those listed in README.md needs real time."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import real_time
+from edgent.runtime.clock import MonotonicClock
+from edgent.runtime.device import Device
+from edgent.runtime.edge import Edge
+from edgent.units import parse_duration
+from slowed import slowed
+
+real_time.watch()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """A slow machine, put on."""
+    told = "delays every run that a Device or an Edge makes: 20ms"
+    parser.addoption("--engine-delay", metavar="TIME", type=parse_duration, help=told)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _engine_delay(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Where the option is given, Devices and Edges of this process compute on a slow engine."""
+    with pytest.MonkeyPatch.context() as patch:
+        if seconds := request.config.getoption("--engine-delay"):
+            for kind in (Device, Edge):
+                patch.setattr(kind, "__init__", slowed(kind.__init__, seconds))
+        yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests that are listed as needing real time."""
+    rows = real_time.listed()
+    for item in items:
+        node = f"{item.path.relative_to(real_time.HERE).as_posix()}::{item.nodeid.partition('::')[2]}"
+        if real_time.reason(node, rows):
+            item.add_marker(pytest.mark.real_time)
+
+
+@pytest.fixture(autouse=True)
+def _no_real_time(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A test that is not listed reads no real clock, never sleeps, and starts nothing outside of this process."""
+    if request.node.get_closest_marker("real_time") is not None:
+        yield
+        return
+    monkeypatch.setattr(MonotonicClock, "now", real_time.noting("read the machine's clock", MonotonicClock.now))
+    monkeypatch.setattr(time, "sleep", real_time.noting("slept", time.sleep))
+    real_time.noted.clear()
+    yield
+    if done := sorted(set(real_time.noted)):
+        pytest.fail(
+            f"this test {', '.join(done)}: give it a ManualClock (edgent.testing), or list it in tests/README.md "
+            "with the reason",
+            pytrace=False,
+        )
 
 
 @pytest.fixture(autouse=True, scope="session")

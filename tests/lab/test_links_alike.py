@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import sys
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -14,6 +13,7 @@ from edgent.lab.namespaces import FAR
 from edgent.lab.stopwatch import listening, pushed
 from edgent.lab.tun import TunLink, obstacle
 from edgent.units import BitsPerSecond, Seconds
+from real_time import PATIENCE
 
 pytestmark = pytest.mark.root
 
@@ -42,44 +42,45 @@ def link_of(kind: str, rate: float, round_trip: float) -> Iterator[tuple[ShapedL
 
 
 @pytest.mark.parametrize("round_trip", [0.0, 0.02])
-@pytest.mark.parametrize("rate", [0.5e6, 1e6, 10e6])
-def test_both_take_as_long_for_a_tenth_of_a_second_of_bytes(
-    rate: float, round_trip: float, capsys: pytest.CaptureFixture[str]
-) -> None:
-    found = {}
-    for kind in LINKS:
+@pytest.mark.parametrize("kind", LINKS)
+def test_neither_is_faster_than_its_rate_and_a_lower_one_takes_longer(kind: str, round_trip: float) -> None:
+    """How near both come to an ideal link, `benchmarks/shaped_link.py` tells."""
+    found, size = [], 20_000
+    for rate in (10e6, 1e6, 0.2e6):
         with link_of(kind, rate, round_trip) as (_, push):
-            found[kind] = push(int(rate / 80))
-    ratio = found["tun"] / found["proxy"]
-    with capsys.disabled():
-        sys.stdout.write(f"\n{rate / 1e6:g} Mbit/s, {round_trip * 1e3:g} ms: TUN / proxy = {ratio:.3f}")
-    assert ratio == pytest.approx(1, abs=0.08)
+            found.append(push(size))
+        assert found[-1] >= size * 8 / rate
+    assert found == sorted(found)
 
 
 @pytest.mark.parametrize("kind", LINKS)
 def test_a_rate_changed_while_running_holds_for_the_next_push(kind: str) -> None:
     with link_of(kind, 8e6, 0.0) as (link, push):
         before = push(50_000)
-        link.set(uplink=BitsPerSecond(2e6))
-        assert push(50_000) > 3 * before
+        link.set(uplink=BitsPerSecond(0.8e6))
+        assert push(50_000) > 2 * before
+
+
+def wire_bytes_of(link: ShapedLink | TunLink) -> tuple[int, int]:
+    counts = link.counts()
+    return counts.up_wire_bytes, counts.down_wire_bytes
 
 
 @pytest.mark.parametrize("kind", LINKS)
 def test_nothing_passes_a_cut_link_and_everything_after_it(kind: str) -> None:
-    size = 1000
-    with ThreadPoolExecutor(1) as pool, link_of(kind, 8e6, 0.0) as (link, push):
+    with link_of(kind, 8e6, 0.0) as (link, push):
+        push(1000)
         link.cut()
-        before = link.counts()
-        waiting = pool.submit(push, size)
-        with pytest.raises(TimeoutError):
-            waiting.result(timeout=1.0)
-        during = link.counts()
-        assert (during.up_wire_bytes, during.down_wire_bytes) == (before.up_wire_bytes, before.down_wire_bytes)
+        passed = wire_bytes_of(link)
+        pushing = threading.Thread(target=push, args=(1000,))
+        pushing.start()
+        pushing.join(1.0)
+        assert pushing.is_alive()
+        assert wire_bytes_of(link) == passed
         link.restore()
-        waiting.result(timeout=60.0)
-        after = link.counts()
-        assert after.up_wire_bytes - during.up_wire_bytes >= 3 * size  # pushed three times
-        assert after.down_wire_bytes > during.down_wire_bytes
+        pushing.join(PATIENCE)
+        assert not pushing.is_alive()
+        assert wire_bytes_of(link)[0] > passed[0] + 3 * 1000
 
 
 def test_lost_packets_are_sent_again_by_the_kernel() -> None:

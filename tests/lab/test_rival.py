@@ -111,6 +111,6 @@ def test_as_a_process_it_says_where_it_listens_in_one_json_line(model: Model, pi
 
 def test_as_a_process_it_fails_in_one_line() -> None:
     command = [sys.executable, "-m", "edgent.lab.rival", "--model", "b-alexnet", "--exit", "9"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1 and "no exit 9" in done.stderr

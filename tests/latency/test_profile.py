@@ -67,7 +67,7 @@ def test_a_command_that_meets_one_ends_with_code_2(name: str, verb: tuple[str, .
     (tmp_path / "bad.json").write_text(DAMAGED[name])
     files = [str(tmp_path / "bad.json")] * (2 if "--compare" in verb else 1)
     done = subprocess.run(
-        [sys.executable, "-m", "edgent", *verb, *files], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "edgent", *verb, *files], capture_output=True, text=True, timeout=200, check=False
     )
     assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, 1, "")
 

@@ -6,8 +6,10 @@ import pytest
 from edgent.codec import IMAGE_CODECS, TENSOR_CODECS
 from edgent.latency.profile import BranchProfile, CodecTime, Profile, Timing
 from edgent.model import Model, load
+from edgent.runtime.device import Device
 from edgent.runtime.edge import Edge
 from edgent.runtime.wire import GrpcChannel
+from edgent.testing import FakeLink, ManualClock
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +20,46 @@ def model() -> Model:
 @pytest.fixture(scope="session")
 def picture(model) -> np.ndarray:
     return np.random.default_rng(0).normal(size=model.inputs[0].shape).astype("float32")
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Of a test's device, edge and link, so that none of them needs real time."""
+    return ManualClock()
+
+
+@pytest.fixture
+def until(clock):
+    """Lets time pass until something has happened on another thread; whether it has, within a minute."""
+
+    def passes(condition) -> bool:
+        give_up_at = clock.now() + 60.0
+        while not (found := condition()) and clock.now() < give_up_at:
+            clock.sleep(0.005)
+        return bool(found)
+
+    return passes
+
+
+@pytest.fixture
+def link(model, fast, clock):
+    """To an edge inside this process."""
+    return FakeLink(Edge(model, profiles=[fast], clock=clock).service.methods(), clock=clock)
+
+
+@pytest.fixture
+def made(model, slow, link, clock):
+    """Devices, closed at the end of the test."""
+    devices = []
+
+    def make(**settings):
+        given = {"channel": link, "deadline": 0.3, "device_profile": slow, "clock": clock}
+        devices.append(Device(model, **(given | settings)))
+        return devices[-1]
+
+    yield make
+    for device in devices:
+        device.close()
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from edgent.runtime.device import Device
 from edgent.runtime.edge import Edge
 from edgent.runtime.tensors import ModelInferRequest, ModelInferResponse, parse
 from edgent.runtime.transport import Unary
-from edgent.testing import FakeLink
 
 EDGE_ONLY = Configuration(exit=4, upload_cut=0, download_cut=22, codec="source")
 IMAGE = encode_image("png", np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
@@ -20,18 +19,17 @@ ANSWER = 40
 CALLS = 20
 
 
-def test_messages_say_nothing_that_the_other_side_knows(model, slow, fast):
-    methods = dict(Edge(model, profiles=[fast]).service.methods())
-    answer, seen = methods[m.MODEL_INFER].answer, []
+def test_messages_say_nothing_that_the_other_side_knows(made, link):
+    answer, seen = link.methods[m.MODEL_INFER].answer, []
 
     def noted(message, call):
         seen.append((message, body := answer(message, call)))
         return body
 
-    methods[m.MODEL_INFER] = Unary(answer=noted)
-    with Device(model, channel=FakeLink(methods), deadline=10.0, device_profile=slow, bandwidth=1e8) as device:
-        assert device.wait_ready(20.0)
-        device.infer(IMAGE, configuration=EDGE_ONLY, race=False)
+    link.methods = {**link.methods, m.MODEL_INFER: Unary(answer=noted)}
+    device = made(deadline=10.0, bandwidth=1e8)
+    assert device.wait_ready(20.0)
+    device.infer(IMAGE, configuration=EDGE_ONLY, race=False)
     ((request, response),) = seen
     assert len(request) - len(IMAGE) <= 100
     assert len(response) - ANSWER <= 30

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -11,23 +10,23 @@ import pytest
 
 from edgent.codec import is_image_codec
 from edgent.errors import InputError
-from edgent.lab.link import ShapedLink
+from edgent.lab.emulation import Emulated
 from edgent.link import TransferModel
 from edgent.planning import Candidates, Conditions, Planner
 from edgent.planning.outlook import Transfer
-from edgent.runtime import watch
 from edgent.runtime.calibrator import calibration_for
 from edgent.runtime.chooser import Scope, Static, best
-from edgent.runtime.clock import MonotonicClock
 from edgent.runtime.device import Device
 from edgent.runtime.dynamic import Dynamic, chooser_of
 from edgent.runtime.edge import Edge
 from edgent.runtime.messages import PROBE
+from edgent.runtime.transport import Unary
+from edgent.runtime.watch import ASK, LEAD, STALE
 from edgent.runtime.way import CALL_BYTES
 from edgent.testing import FakeEngine, FakeLink
 
 DEADLINE = 0.3
-WITHIN = 20.0
+WITHIN = 20.0  # seconds of the test's clock
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def scope(model, slow, fast):
     return Scope(candidates=table, device=slow, edge=fast, deadline=DEADLINE, race=True, margin=lambda _: 0.009)
 
 
-def link(bandwidth: float) -> Conditions:
+def conditions(bandwidth: float) -> Conditions:
     way = TransferModel(bandwidth=bandwidth, round_trip=0.005)
     return Conditions(uplink=way, downlink=way)
 
@@ -49,18 +48,21 @@ def crossed(bandwidth: float, at: float, *, direction="up", size=10_000, cut=Fal
 @pytest.mark.parametrize("bandwidth", [3e4, 1e6, 1e8])
 @pytest.mark.parametrize("make", [Static, Dynamic])
 def test_both_choose_as_the_planner_for_a_link_they_are_told(scope, bandwidth, make):
-    expected = Planner(scope.candidates).plan(link(bandwidth), DEADLINE)
-    assert make(scope).choose(0.0, link(bandwidth), DEADLINE).configuration == expected.configuration
+    expected = Planner(scope.candidates).plan(conditions(bandwidth), DEADLINE)
+    assert make(scope).choose(0.0, conditions(bandwidth), DEADLINE).configuration == expected.configuration
 
 
 @pytest.mark.parametrize("make", [Static, Dynamic])
 def test_among_what_is_ready_both_take_nothing_else(scope, make):
     chooser = make(scope)
-    wanted = chooser.choose(0.0, link(1e8), DEADLINE)
+    wanted = chooser.choose(0.0, conditions(1e8), DEADLINE)
     assert not wanted.configuration.device_only
-    assert chooser.choose(0.0, link(1e8), DEADLINE, ready=()).configuration.device_only
-    assert chooser.choose(0.0, link(1e8), DEADLINE, ready=[wanted.configuration]).configuration == wanted.configuration
-    assert chooser.choose(0.0, link(1e8), DEADLINE).configuration == wanted.configuration
+    assert chooser.choose(0.0, conditions(1e8), DEADLINE, ready=()).configuration.device_only
+    assert (
+        chooser.choose(0.0, conditions(1e8), DEADLINE, ready=[wanted.configuration]).configuration
+        == wanted.configuration
+    )
+    assert chooser.choose(0.0, conditions(1e8), DEADLINE).configuration == wanted.configuration
 
 
 def test_the_controller_is_sure_of_less_on_a_link_that_varies(scope):
@@ -70,7 +72,7 @@ def test_the_controller_is_sure_of_less_on_a_link_that_varies(scope):
     for turn in range(40):
         steady.observe(crossed(4e5, float(turn)))
         varying.observe(crossed(4e5 * random.lognormal(0, 0.6), float(turn)))
-    plans = [chooser.choose(40.0, link(4e5), DEADLINE) for chooser in (steady, varying)]
+    plans = [chooser.choose(40.0, conditions(4e5), DEADLINE) for chooser in (steady, varying)]
     assert plans[0].chance > plans[1].chance
     assert plans[0].bytes_up >= plans[1].bytes_up
 
@@ -79,17 +81,17 @@ def test_after_transfers_that_were_all_given_up_the_device_stays_alone_until_one
     chooser = Dynamic(scope)
     for turn in range(10):
         chooser.observe(crossed(1e8, float(turn)))
-    assert not chooser.choose(10.0, link(1e8), DEADLINE).configuration.device_only
+    assert not chooser.choose(10.0, conditions(1e8), DEADLINE).configuration.device_only
     for turn in range(3):
         chooser.observe(Transfer(direction="up", size=10_000, seconds=0.3, at=10.0 + turn, cut=True))
-    assert chooser.choose(13.0, link(1e8), DEADLINE).configuration.device_only
+    assert chooser.choose(13.0, conditions(1e8), DEADLINE).configuration.device_only
     for turn in range(5):
         chooser.observe(crossed(1e8, 14.0 + turn))
-    assert not chooser.choose(20.0, link(1e8), DEADLINE).configuration.device_only
+    assert not chooser.choose(20.0, conditions(1e8), DEADLINE).configuration.device_only
 
 
 def test_who_goes_by_the_last_transfer_always_wants_a_look(scope):
-    assert Static(scope).decisive(0.0, link(1e6), DEADLINE) == 1e6
+    assert Static(scope).decisive(0.0, conditions(1e6), DEADLINE) == 1e6
 
 
 def test_the_controller_wants_a_look_once_its_knowledge_is_old_and_only_where_the_link_matters(scope):
@@ -99,89 +101,81 @@ def test_the_controller_wants_a_look_once_its_knowledge_is_old_and_only_where_th
         for direction in ("up", "down"):
             chooser.observe(crossed(2e6 * random.lognormal(0, 1.0), 3.0 * turn, direction=direction))
     seen_at = 3.0 * 59
-    assert chooser.decisive(seen_at, link(2e6), DEADLINE) is None
-    assert 0 < chooser.decisive(seen_at + 30.0, link(2e6), 0.02) < 1e9
+    assert chooser.decisive(seen_at, conditions(2e6), DEADLINE) is None
+    assert 0 < chooser.decisive(seen_at + 30.0, conditions(2e6), 0.02) < 1e9
     patient = 3600.0
-    assert chooser.choose(seen_at + 30.0, link(2e6), patient).configuration.device_only
-    assert chooser.decisive(seen_at + 30.0, link(2e6), patient) is None
+    assert chooser.choose(seen_at + 30.0, conditions(2e6), patient).configuration.device_only
+    assert chooser.decisive(seen_at + 30.0, conditions(2e6), patient) is None
 
 
 @pytest.mark.parametrize("wanted", [1e6, None])
-def test_an_idle_link_is_measured_if_the_chooser_wants_a_look(model, slow, fast, monkeypatch, wanted):
+def test_an_idle_link_is_measured_if_the_chooser_wants_a_look(made, link, clock, wanted):
     class Asked(Static):
         def decisive(self, now, conditions, deadline):
             asked.append(now)
             return wanted
 
-    for name, seconds in {"STALE": 0.05, "ASK": 0.05, "IDLE": 60.0}.items():
-        monkeypatch.setattr(watch, name, seconds)
-    asked = []
-    channel = FakeLink(Edge(model, profiles=[fast]).service.methods())
-    with Device(model, channel=channel, deadline=DEADLINE, device_profile=slow, environment=Asked) as device:
-        assert device.wait_ready(WITHIN)
-        before, turns = channel.calls.count(PROBE), len(asked)
-        assert until(lambda: len(asked) >= turns + 3)
-        assert until(lambda: channel.calls.count(PROBE) > before) if wanted else channel.calls.count(PROBE) == before
+    asked, probes = [], probes_of(link)
+    link.bandwidth = 1e7
+    assert made(environment=Asked).wait_ready(WITHIN)
+    probes.clear()
+    clock.sleep(30.0)
+    measured = [size for size, _ in probes if size > 1_000]
+    if wanted is None:
+        assert not measured
+        assert len(asked) == pytest.approx((30.0 - STALE) / ASK, abs=1)
+    else:
+        assert 30.0 / STALE / 3 < len(measured) <= 30.0 / STALE * 3
 
 
 def test_before_a_request_that_is_expected_one_message_up_tells_whether_the_link_is_fast_enough(
-    model, slow, fast, monkeypatch
+    model, made, link, clock
 ):
     class Asked(Static):
         def decisive(self, now, conditions, deadline):
             return 1e6
 
-    class Probed(FakeLink):
-        def call(self, method, message, timeout):
-            if method == PROBE:
-                probes.append((timeout, len(message)))
-            return super().call(method, message, timeout)
-
-    monkeypatch.setattr(watch, "STALE", 60.0)
-    probes = []
-    channel = Probed(Edge(model, profiles=[fast]).service.methods())
-    with Device(model, channel=channel, deadline=DEADLINE, device_profile=slow, environment=Asked) as device:
-        assert device.wait_ready(WITHIN)
-        probes.clear()
-        for _ in range(8):
-            device.infer(np.zeros(model.inputs[0].shape, np.float32))
-            time.sleep(0.4)
-    looks = [size for timeout, size in probes if timeout < 0.1]
-    assert 0 < len(looks) <= 5
-    assert all(3_000 < size < 6_000 for size in looks)  # 34 ms at 1 Mbit/s
+    link.bandwidth = 1e7
+    device, period = made(environment=Asked), 0.4
+    assert device.wait_ready(WITHIN)
+    probes, requests = probes_of(link), []
+    for _ in range(8):
+        requests.append(clock.now())
+        device.infer(np.zeros(model.inputs[0].shape, np.float32))
+        clock.sleep(requests[-1] + period - clock.now())
+    looks = [(size, at) for size, at in probes if 3_000 < size < 6_000]  # 34 ms at 1 Mbit/s
+    assert 3 <= len(looks) <= 5  # three periods alike tell that one is expected
+    assert all(min(abs(request - LEAD - at) for request in requests) < 0.01 for _, at in looks[:-1])
 
 
-def test_a_look_is_asked_for_by_the_deadline_that_requests_have(model, slow, fast, monkeypatch):
+def test_a_look_is_asked_for_by_the_deadline_that_requests_have(model, made, clock):
     """Not by the device's: with that much time nobody may need the edge at all."""
 
     class Asked(Static):
         def decisive(self, now, conditions, deadline):
             asked.append(deadline)
 
-    for name, seconds in {"STALE": 0.05, "ASK": 0.05, "IDLE": 60.0}.items():
-        monkeypatch.setattr(watch, name, seconds)
     asked = []
-    channel = FakeLink(Edge(model, profiles=[fast]).service.methods())
-    with Device(model, channel=channel, deadline=3600.0, device_profile=slow, environment=Asked) as device:
-        assert device.wait_ready(WITHIN)
-        device.infer(np.zeros(model.inputs[0].shape, np.float32), deadline=DEADLINE)
-        asked.clear()
-        assert until(lambda: asked)
-    assert set(asked) == {DEADLINE}
+    device = made(deadline=3600.0, environment=Asked)
+    assert device.wait_ready(WITHIN)
+    device.infer(np.zeros(model.inputs[0].shape, np.float32), deadline=DEADLINE)
+    asked.clear()
+    clock.sleep(60.0)
+    assert asked and set(asked) == {DEADLINE}
 
 
 def test_the_margin_of_a_local_branch_is_that_of_the_requests_deadline(scope):
     margins = []
     chooser = Dynamic(replace(scope, margin=lambda deadline: margins.append(deadline) or 0.03 * deadline))
-    chooser.choose(0.0, link(1e6), 0.04)
+    chooser.choose(0.0, conditions(1e6), 0.04)
     assert margins == [DEADLINE, 0.04]
 
 
 def test_a_deadline_of_one_request_is_that_requests_alone(scope):
     chooser = Dynamic(scope)
-    usual = chooser.choose(0.0, link(1e6), DEADLINE)
-    assert not chooser.choose(0.0, link(1e6), 1e-3).meets_deadline
-    assert chooser.choose(0.0, link(1e6), DEADLINE) == usual
+    usual = chooser.choose(0.0, conditions(1e6), DEADLINE)
+    assert not chooser.choose(0.0, conditions(1e6), 1e-3).meets_deadline
+    assert chooser.choose(0.0, conditions(1e6), DEADLINE) == usual
 
 
 def test_an_environment_that_is_none_is_refused(model, slow):
@@ -191,13 +185,13 @@ def test_an_environment_that_is_none_is_refused(model, slow):
         Device(model, deadline=1.0, device_profile=slow, environment="windy", engine=FakeEngine())
 
 
-def test_a_chooser_of_ones_own_is_told_the_transfers_and_asked_for_each_plan(model, slow, fast):
+def test_a_chooser_of_ones_own_is_told_the_transfers_and_asked_for_each_plan(model, made, link, until):
     class Noted(Static):
         def __init__(self, scope):
             super().__init__(scope)
             self.heard, self.asked = [], 0
             self.codecs = {scope.candidates.configuration(row).codec for row in range(len(scope.candidates))}
-            made.append(self)
+            choosers.append(self)
 
         def observe(self, event):
             self.heard.append(event)
@@ -206,33 +200,26 @@ def test_a_chooser_of_ones_own_is_told_the_transfers_and_asked_for_each_plan(mod
             self.asked += 1
             return super().choose(now, conditions, deadline, ready)
 
-    made = []
-    channel = FakeLink(Edge(model, profiles=[fast]).service.methods())
+    choosers = []
+    link.bandwidth = 1e7
     picture = np.zeros((1, 3, 32, 32), "float32")
-    with Device(
-        model,
-        channel=channel,
-        deadline=DEADLINE,
-        device_profile=slow,
-        calibration=calibration_for(model, None),
-        environment=Noted,
-    ) as device:
-        assert device.wait_ready(WITHIN)
-        (chooser,) = made
-        assert {event.direction for event in chooser.heard} == {"up", "down"}  # from when the link was first measured
-        before = chooser.asked
-        device.infer(picture, configuration=None)
-        assert until(lambda: len(made) == 2)  # arrays have candidates of their own
-        assert until(lambda: device.infer(picture).record.why == "")  # it was told all, and chooses
-        assert made[-1].asked > 0
-        assert {event.direction for event in made[-1].heard} == {"up", "down"}
-        assert made[-1].heard[: len(chooser.heard)] == chooser.heard
-        assert chooser.asked == before
-        assert "source" in chooser.codecs and "float32" in made[-1].codecs
-        assert not any(is_image_codec(codec) for codec in made[-1].codecs)  # nobody has their picture
+    device = made(environment=Noted, calibration=calibration_for(model, None))
+    assert device.wait_ready(WITHIN)
+    (chooser,) = choosers
+    assert {event.direction for event in chooser.heard} == {"up", "down"}  # from when the link was first measured
+    before = chooser.asked
+    device.infer(picture, configuration=None)
+    assert until(lambda: len(choosers) == 2), "arrays have candidates of their own"
+    assert until(lambda: device.infer(picture).record.why == ""), "it was told all, and chooses"
+    assert choosers[-1].asked > 0
+    assert {event.direction for event in choosers[-1].heard} == {"up", "down"}
+    assert choosers[-1].heard[: len(chooser.heard)] == chooser.heard
+    assert chooser.asked == before
+    assert "source" in chooser.codecs and "float32" in choosers[-1].codecs
+    assert not any(is_image_codec(codec) for codec in choosers[-1].codecs), "nobody has an array's picture"
 
 
-def test_no_request_pays_for_a_switch_of_plans(model, slow, fast):
+def test_no_request_pays_for_a_switch_of_plans(model, slow, fast, clock, made, until):
     """Neither side makes a session in a thread that a request waits for; the edge works in its caller's thread here."""
 
     class Noting(FakeEngine):
@@ -250,51 +237,48 @@ def test_no_request_pays_for_a_switch_of_plans(model, slow, fast):
     table = Candidates.build(model, slow, fast, calibration_for(model, None))
     switched = table.keep((table.exit == 2) & (table.upload_cut == 4) & (table.download_cut == 9))
     makers, wanted = [], []
-    channel = FakeLink(Edge(model, profiles=[fast], engine=Noting()).service.methods())
-    with Device(
-        model, channel=channel, deadline=DEADLINE, device_profile=slow, engine=Noting(), environment=Switching
-    ) as device:
-        assert device.wait_ready(WITHIN)
-        makers.clear()
-        wanted.append(True)
-        picture = np.zeros(model.inputs[0].shape, np.float32)
-        assert until(lambda: device.infer(picture).record.plan.configuration.upload_cut == 4)
+    edge = Edge(model, profiles=[fast], engine=Noting(), clock=clock)
+    device = made(channel=FakeLink(edge.service.methods(), clock=clock), engine=Noting(), environment=Switching)
+    assert device.wait_ready(WITHIN)
+    makers.clear()
+    wanted.append(True)
+    picture = np.zeros(model.inputs[0].shape, np.float32)
+    assert until(lambda: device.infer(picture).record.plan.configuration.upload_cut == 4)
     assert len(makers) >= 3  # head, middle and suffix
     assert set(makers) == {"edgent-warm"}
 
 
-class Held:
-    """A device that really is as slow as its profile says."""
+def probes_of(link):
+    """Notes the bytes up, and the time, of each probe from now on."""
+    probes, answer = [], link.methods[PROBE].answer
 
-    def hold(self, started_at, seconds):
-        time.sleep(max(0.0, started_at + seconds - MonotonicClock().now()))
+    def noted(message, call):
+        probes.append((len(message), call.began_at))
+        return answer(message, call)
 
-
-def until(condition) -> bool:
-    give_up_at = time.monotonic() + WITHIN
-    while not condition() and time.monotonic() < give_up_at:
-        time.sleep(0.005)
-    return condition()
+    link.methods = {**link.methods, PROBE: Unary(answer=noted)}
+    return probes
 
 
-def test_on_a_real_link_that_slows_down_and_recovers_the_plan_changes(model, slow, fast):
-    """Loopback sockets behind a shaped link: 20 Mbit/s, then 60 kbit/s, then 20 again."""
+def test_on_a_link_that_slows_down_and_recovers_the_plan_changes_and_no_request_is_late(
+    model, made, link, clock, until
+):
+    """20 Mbit/s, then 60 kbit/s, then 20 again."""
     quick, poor = 2e7, 6e4
     picture = np.random.default_rng(1).normal(size=model.inputs[0].shape).astype("float32")
-    with (
-        Edge(model, port=0, profiles=[fast]) as edge,
-        ShapedLink(edge.address, uplink=quick, round_trip=0.004) as between,
-        Device(
-            model, edge=between.address, deadline=DEADLINE, device_profile=slow, pace=Held(), environment="dynamic"
-        ) as device,
-    ):
-        assert device.wait_ready(WITHIN)
+    link.bandwidth, link.round_trip = quick, 0.004
+    device = made(pace=Emulated("slow", clock=clock), environment="dynamic")
+    assert device.wait_ready(WITHIN)
+    records = []
 
-        def sends() -> float:
-            return device.infer(picture).record.plan.bytes_up
+    def sends() -> float:
+        records.append(device.infer(picture).record)
+        return records[-1].plan.bytes_up
 
-        assert until(lambda: sends() > 2_000)
-        between.set(uplink=poor, downlink=poor)
-        assert until(lambda: sends() < 2_000)
-        between.set(uplink=quick, downlink=quick)
-        assert until(lambda: sends() > 2_000)
+    assert until(lambda: sends() > 2_000)
+    link.bandwidth = poor
+    assert until(lambda: sends() < 2_000)
+    link.bandwidth = quick
+    assert until(lambda: sends() > 2_000)
+    assert all(record.deadline_met for record in records)
+    assert records[-1].by == "edge"

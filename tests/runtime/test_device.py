@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-import time
-
 import numpy as np
 import pytest
 
 from edgent.codec import decode_pixels, encode_image, normalise
 from edgent.errors import EdgeError, InputError, RefusedError
+from edgent.lab.emulation import Emulated
 from edgent.link.slow_start import Window
 from edgent.model import load
 from edgent.planning.plan import STAGES, Configuration
@@ -17,11 +15,11 @@ from edgent.runtime import messages as m
 from edgent.runtime.device import Device
 from edgent.runtime.edge import Edge
 from edgent.runtime.engine import Engine
-from edgent.runtime.watch import STALE
-from edgent.testing import FakeEngine, FakeLink
+from edgent.runtime.watch import RETRY, STALE
+from edgent.testing import FakeEngine
 
 EDGE_ONLY = Configuration(exit=4, upload_cut=0, download_cut=22, codec="source")
-WITHIN = 20.0  # seconds: for what should take milliseconds
+WITHIN = 20.0  # seconds of the test's clock: for what should take milliseconds
 
 
 @pytest.fixture(scope="module")
@@ -31,23 +29,9 @@ def image():
 
 
 @pytest.fixture
-def link(model, fast):
-    return FakeLink(Edge(model, profiles=[fast]).service.methods())
-
-
-@pytest.fixture
-def made(model, slow, link):
-    """Devices are closed at the end of the test."""
-    devices = []
-
-    def make(**settings):
-        given = {"channel": link, "deadline": 0.3, "device_profile": slow, "bandwidth": 1e8, "round_trip": 0.001}
-        devices.append(Device(model, **(given | settings)))
-        return devices[-1]
-
-    yield make
-    for device in devices:
-        device.close()
+def made(made):
+    """Devices that are told what the link is like."""
+    return lambda **settings: made(**({"bandwidth": 1e8, "round_trip": 0.001} | settings))
 
 
 def whole(model, image, exit=4):
@@ -61,17 +45,16 @@ def close(found, expected):
 
 
 def sums_up(record):
-    return abs(sum(getattr(record.stages, stage) for stage in STAGES) - record.total) < 0.001
+    return sum(getattr(record.stages, stage) for stage in STAGES) == pytest.approx(record.total, abs=1e-9)
 
 
-def until(condition):
-    """Waits for something that happens on another thread."""
-    done = threading.Event()
-    for _ in range(int(WITHIN / 0.005)):
-        if condition():
-            return True
-        done.wait(0.005)
-    return False
+def at_once(clock, *targets):
+    """Has threads do these things, and waits for them."""
+    threads = [clock.thread(target, "test") for target in targets]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def test_a_slow_device_lets_the_edge_answer(model, made, image):
@@ -108,14 +91,16 @@ def test_a_fast_device_answers_alone(model, made, fast, image):
         Configuration(exit=4, upload_cut=4, download_cut=22, codec="float32+zstd"),
     ],
 )
-def test_a_given_configuration_is_run_exactly_and_its_stages_sum_up(model, made, image, configuration):
-    device = made(deadline=10.0)
+def test_a_given_configuration_is_run_exactly_and_its_stages_sum_up(model, made, link, clock, image, configuration):
+    link.bandwidth, link.round_trip = 1e6, 0.004
+    device = made(deadline=10.0, pace=Emulated("slow", clock=clock))
     device.wait_ready(WITHIN)
     record = (answer := device.infer(image, configuration=configuration, race=False)).record
     assert close(answer.scores, whole(model, image, configuration.exit))
     assert record.exit == configuration.exit
     assert record.by == ("device" if configuration.device_only else "edge")
     assert sums_up(record)
+    assert record.stages.head == pytest.approx(0.022 * configuration.upload_cut, abs=1e-5)
 
 
 def test_tensors_are_answered_as_images_are(model, made, image):
@@ -141,28 +126,35 @@ def test_a_late_edge_is_overtaken_by_the_device_within_the_deadline(model, made,
     assert close(answer.scores, whole(model, image, record.exit))
 
 
-def test_an_edge_lost_during_a_request_is_replaced_at_once_and_recorded(model, made, link, image):
+def test_an_edge_lost_during_a_request_is_replaced_at_once_and_recorded(made, link, clock, image):
     device = made(deadline=10.0)
     device.wait_ready(WITHIN)
     link.hold(m.MODEL_INFER)
-    threading.Timer(0.05, link.cut).start()
+    clock.thread(lambda: (clock.sleep(0.05), link.cut()), "cutter").start()
     record = device.infer(image, configuration=EDGE_ONLY).record
     assert (record.by, record.why) == ("device", "edge lost")
-    assert record.total < 5
+    assert record.total == pytest.approx(0.05)
     assert sums_up(record)
 
 
-def test_after_a_loss_the_device_answers_by_itself_and_is_back_when_the_edge_is(model, made, link, image):
+def test_after_a_loss_the_device_answers_by_itself_and_is_back_when_the_edge_is(made, link, clock, until, image):
     device = made()
     device.wait_ready(WITHIN)
     link.cut()
     assert until(lambda: device.infer(image).record.why == "edge lost")
+    clock.sleep(10.1)
     assert not device.connected
+    assert device.infer(image).record.why == "edge lost"
     link.mend()
+    mended_at = clock.now()
     assert until(lambda: device.infer(image).record.by == "edge")
+    assert clock.now() <= mended_at + RETRY + 0.01
 
 
-def test_a_link_that_went_silent_while_it_was_measured_is_measured_again_when_it_is_back(made, fast, link, image):
+def test_a_link_that_went_silent_while_it_was_measured_is_measured_again_when_it_is_back(
+    made, fast, link, clock, until, image
+):
+    link.bandwidth = 1e8
     device = made(device_profile=fast, bandwidth=None, round_trip=None)
     device.wait_ready(WITHIN)
     device.warm(EDGE_ONLY)
@@ -172,9 +164,9 @@ def test_a_link_that_went_silent_while_it_was_measured_is_measured_again_when_it
     assert device.infer(image, configuration=EDGE_ONLY).record.why == "edge late"
     assert device.conditions.uplink.bandwidth < 1e6
     link.release()
-    released_at = time.monotonic()
+    released_at = clock.now()
     assert until(lambda: device.conditions.uplink.bandwidth > 1e6)
-    assert time.monotonic() - released_at < STALE, "it waited until the next measurement was due"
+    assert clock.now() - released_at < STALE, "it waited until the next measurement was due"
 
 
 def test_requests_are_planned_with_what_the_senders_tcp_may_have_under_way(made, link, monkeypatch):
@@ -185,7 +177,7 @@ def test_requests_are_planned_with_what_the_senders_tcp_may_have_under_way(made,
     assert device.conditions.downlink.window != 43_440.0
 
 
-def test_a_switch_of_plans_is_never_paid_by_a_request(model, made, link, image):
+def test_a_switch_of_plans_is_never_paid_by_a_request(made, link, until, image):
     device = made()
     link.hold(m.PREPARE)
     assert until(lambda: device.connected)
@@ -201,7 +193,7 @@ def test_before_the_edge_is_connected_the_device_answers_and_says_so(model, made
     assert made().infer(image).record.why == "edge not connected yet"
 
 
-def test_two_models_of_one_name_are_refused_by_digest_and_never_answered(model, made, link, image, tmp_path):
+def test_two_models_of_one_name_are_refused_by_digest_and_never_answered(model, made, link, clock, image, tmp_path):
     import onnx
 
     other = onnx.load(model.path)
@@ -211,7 +203,7 @@ def test_two_models_of_one_name_are_refused_by_digest_and_never_answered(model, 
     onnx.save(other, tmp_path / model.path.name)
     another = load(tmp_path / model.path.name)
     assert another.name == model.name
-    link.mend(Edge(another).service.methods())
+    link.mend(Edge(another, clock=clock).service.methods())
     device = made()
     with pytest.raises(RefusedError, match=f"{another.version}.*{model.version}"):
         device.wait_ready(WITHIN)
@@ -220,19 +212,21 @@ def test_two_models_of_one_name_are_refused_by_digest_and_never_answered(model, 
     assert m.MODEL_INFER not in link.calls
 
 
-def test_an_edge_without_the_model_is_refused_naming_what_it_has(model, made, link, tmp_path):
+def test_an_edge_without_the_model_is_refused_naming_what_it_has(model, made, link, clock, tmp_path):
     (tmp_path / "other.onnx").write_bytes(model.path.read_bytes())
-    link.mend(Edge(load(tmp_path / "other.onnx")).service.methods())
+    link.mend(Edge(load(tmp_path / "other.onnx"), clock=clock).service.methods())
     with pytest.raises(RefusedError, match=r"no model 'b-alexnet'.*other"):
         made().wait_ready(WITHIN)
 
 
-def test_an_edge_that_comes_back_with_another_model_does_not_answer_for_the_old_one(model, made, link, image, tmp_path):
+def test_an_edge_that_comes_back_with_another_model_does_not_answer_for_the_old_one(
+    model, made, link, clock, until, image, tmp_path
+):
     device = made()
     device.wait_ready(WITHIN)
     (tmp_path / "other.onnx").write_bytes(model.path.read_bytes())
     link.cut()
-    link.mend(Edge(load(tmp_path / "other.onnx")).service.methods())
+    link.mend(Edge(load(tmp_path / "other.onnx"), clock=clock).service.methods())
     assert until(lambda: device.infer(image).record.why.startswith("edge refused"))
     assert device.infer(image).record.by == "device"
 
@@ -274,22 +268,18 @@ def test_a_required_edge_that_is_not_there_is_an_error(made, link, image):
         device.infer(image)
 
 
-def test_a_device_without_an_edge_answers(model, slow, image):
-    with Device(model, deadline=0.3, device_profile=slow) as device:
-        record = device.infer(image).record
-        assert (record.by, record.why) == ("device", "")
-        assert not device.wait_ready(WITHIN)
+def test_a_device_without_an_edge_answers(made, image):
+    device = made(channel=None)
+    record = device.infer(image).record
+    assert (record.by, record.why) == ("device", "")
+    assert not device.wait_ready(WITHIN)
 
 
-def test_many_threads_may_ask_at_once(model, made, image):
+def test_many_threads_may_ask_at_once(made, clock, image):
     device = made(deadline=10.0)
     device.wait_ready(WITHIN)
     answers = []
-    threads = [threading.Thread(target=lambda: answers.append(device.infer(image))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(clock, *[lambda: answers.append(device.infer(image))] * 8)
     assert len(answers) == 8
     assert all(np.array_equal(answer.scores, answers[0].scores) for answer in answers)
 
@@ -304,12 +294,9 @@ def test_many_threads_may_ask_at_once(model, made, image):
         ("cat.jpg", "not str"),
     ],
 )
-def test_what_is_no_input_of_the_model_is_said_to_be_none(model, slow, given, words):
-    with (
-        Device(model, deadline=0.3, device_profile=slow, engine=FakeEngine()) as device,
-        pytest.raises(InputError, match=words),
-    ):
-        device.infer(given)
+def test_what_is_no_input_of_the_model_is_said_to_be_none(made, given, words):
+    with pytest.raises(InputError, match=words):
+        made(channel=None, engine=FakeEngine()).infer(given)
 
 
 @pytest.mark.parametrize("deadline", [0.0, -1.0, float("nan"), float("inf")])
@@ -339,46 +326,34 @@ def test_everything_the_device_computes_is_held_to_its_pace(model, made, slow, i
     assert sum(held) == pytest.approx(3e-4 + (4 + 12) * 0.022)
 
 
-def test_local_branches_of_several_requests_run_one_after_another_on_an_emulated_device(model, made, slow, image):
+def test_local_branches_of_several_requests_run_one_after_another_on_an_emulated_device(made, clock, image):
     class Busy:
         computing, most = 0, 0
 
         def hold(self, started_at, host_seconds):
             self.computing += 1
             self.most = max(self.most, self.computing)
-            time.sleep(0.01)
+            clock.sleep(host_seconds)
             self.computing -= 1
 
     pace = Busy()
     device = made(channel=None, pace=pace, deadline=10.0)
     records = []
-    threads = [threading.Thread(target=lambda: records.append(device.infer(image).record)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(clock, *[lambda: records.append(device.infer(image).record)] * 4)
     assert pace.most == 1
-    assert sum(record.stages.queue > 0.01 for record in records) == 3
+    whole = records[0].total
+    assert whole > 0.1
+    assert sorted(record.stages.queue for record in records) == pytest.approx([0.0, whole, 2 * whole, 3 * whole])
     assert all(sums_up(record) for record in records)
 
 
-def test_the_next_request_is_planned_for_a_device_that_is_busy(model, made, slow, image):
-    class Held:
-        def __init__(self):
-            self.begun, self.go_on = threading.Event(), threading.Event()
-
-        def hold(self, started_at, host_seconds):
-            self.begun.set()
-            self.go_on.wait(WITHIN)
-
-    pace = Held()
-    device = made(pace=pace, deadline=60.0)
+def test_the_next_request_is_planned_for_a_device_that_is_busy(made, clock, image):
+    device = made(pace=Emulated("slow", clock=clock), deadline=60.0)
     device.wait_ready(WITHIN)
     alone = Configuration(exit=4, upload_cut=22, download_cut=22)
-    first = threading.Thread(target=lambda: device.infer(image, configuration=alone))
+    first = clock.thread(lambda: device.infer(image, configuration=alone), "first")
     first.start()
-    assert pace.begun.wait(WITHIN)
-    assert 0 < device.conditions.backlog <= 0.5
-    pace.go_on.set()
+    clock.sleep(0.1)
+    assert device.conditions.backlog == pytest.approx(22 * 0.022 + 3e-4 - 0.1, abs=1e-5)
     first.join()
     assert device.conditions.backlog == 0

@@ -5,16 +5,9 @@ import pytest
 from edgent.errors import RefusedError
 from edgent.model import load
 from edgent.runtime import messages as m
-from edgent.runtime.edge import Edge
 from edgent.runtime.faults import NotServedError
 from edgent.runtime.fetch import fetch_model
 from edgent.runtime.transport import Streaming
-from edgent.testing import FakeLink
-
-
-@pytest.fixture
-def link(model):
-    return FakeLink(Edge(model).service.methods())
 
 
 def test_a_fetched_model_is_the_edges_and_is_fetched_once(model, link, tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +23,6 @@ from edgent.runtime.chooser import Scope, Static
 from edgent.runtime.device import Device
 from edgent.runtime.edge import Edge
 from edgent.runtime.mapped import Mapped
-from edgent.testing import FakeLink
 
 DEADLINE = 0.3
 ALONE = Configuration(exit=4, upload_cut=22, download_cut=22)
@@ -125,14 +123,14 @@ def test_a_map_for_another_edge_device_or_model_is_refused(states, table, slow, 
             Mapped(states, replace(scope(table, slow, fast), **change))
 
 
-def test_a_device_follows_its_map(model, slow, fast, states, photo, caplog):
-    methods = Edge(model, profiles=[fast], calibrations=[calibration_for(model, None)]).service.methods()
-    channel = FakeLink(methods)
-    with Device(model, channel=channel, deadline=DEADLINE, device_profile=slow, environment=states) as device:
-        assert device.wait_ready(WITHIN)
-        assert device.infer(photo).record.plan.configuration in states.configurations
-        with pytest.raises(InputError, match="the map was built for"):
-            device.infer(photo, deadline=60.0)
+def test_a_device_follows_its_map(model, made, fast, link, clock, states, photo, caplog):
+    link.mend(Edge(model, profiles=[fast], calibrations=[calibration_for(model, None)], clock=clock).service.methods())
+    link.bandwidth = 2e7
+    device = made(environment=states)
+    assert device.wait_ready(WITHIN)
+    assert device.infer(photo).record.plan.configuration in states.configurations
+    with pytest.raises(InputError, match="the map was built for"):
+        device.infer(photo, deadline=60.0)
     assert not caplog.records
 
 
@@ -146,23 +144,19 @@ def test_a_device_refuses_at_once_what_it_can_tell_by_itself(model, slow, states
 
 
 def test_a_device_refuses_an_edge_that_the_map_was_not_built_for_until_the_right_one_is_there(
-    model, slow, fast, states, picture
+    model, made, fast, link, clock, until, states, picture
 ):
-    right, wrong = (
-        Edge(model, profiles=[profile]).service.methods() for profile in (fast, replace(fast, machine="another"))
-    )
-    channel = FakeLink(wrong)
-    with Device(model, channel=channel, deadline=DEADLINE, device_profile=slow, environment=states) as device:
-        with pytest.raises(RefusedError, match="for the edge made up, fake x1, this one is another"):
-            device.wait_ready(WITHIN)
-        with pytest.raises(RefusedError, match="edgent map"):
-            device.infer(picture)
-        channel.mend(right)
-        give_up_at = time.monotonic() + WITHIN
-        while not device.connected and time.monotonic() < give_up_at:
-            time.sleep(0.005)
-        assert device.wait_ready(WITHIN)
-        assert device.infer(picture).record.plan is not None
+    right = link.methods
+    link.mend(Edge(model, profiles=[replace(fast, machine="another")], clock=clock).service.methods())
+    device = made(environment=states)
+    with pytest.raises(RefusedError, match="for the edge made up, fake x1, this one is another"):
+        device.wait_ready(WITHIN)
+    with pytest.raises(RefusedError, match="edgent map"):
+        device.infer(picture)
+    link.mend(right)
+    assert until(lambda: device.connected)
+    assert device.wait_ready(WITHIN)
+    assert device.infer(picture).record.plan is not None
 
 
 @pytest.fixture

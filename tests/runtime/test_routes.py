@@ -9,6 +9,7 @@ from edgent.planning.plan import Configuration
 from edgent.runtime.engine import Engine
 from edgent.runtime.routes import route
 from edgent.runtime.workbench import Workbench
+from edgent.testing import ManualClock
 
 
 class Impatient:
@@ -18,9 +19,7 @@ class Impatient:
 
 @pytest.fixture(scope="module")
 def bench(model):
-    from edgent.runtime.clock import MonotonicClock
-
-    return Workbench(model, Engine(capacity=1000), None, Impatient(), MonotonicClock())
+    return Workbench(model, Engine(capacity=1000), None, Impatient(), ManualClock())
 
 
 def whole(bench, model, branch, picture):

@@ -169,20 +169,20 @@ def test_a_caller_of_no_known_kind_is_told_nothing():
 
 
 @pytest.mark.parametrize("word", ["", "many", "1 2 3", "1 2 3 4 5", "-1 0 0 1", "0 0 200000 1", "1 0 0 0", "1e4 0 0 1"])
-def test_an_edge_whose_word_nobody_understands_has_said_nothing(word):
+def test_an_edge_whose_word_nobody_understands_has_said_nothing(clock, word):
     def answer(_message, call):
         call.set_headers({m.TIMES_US: "1 2", m.WINDOW: word})
         return b""
 
-    timed = RemoteEdge(FakeLink({m.PROBE: Unary(answer=answer)})).probe(0, 0, 1.0)
+    timed = RemoteEdge(FakeLink({m.PROBE: Unary(answer=answer)}, clock=clock)).probe(0, 0, 1.0)
     assert timed.edge_window is None
     assert (timed.queue, timed.middle) == (1e-6, 2e-6)
 
 
-def test_nought_stands_for_no_threshold_and_for_a_window_that_is_kept():
+def test_nought_stands_for_no_threshold_and_for_a_window_that_is_kept(clock):
     def answer(_message, call):
         call.set_headers({m.WINDOW: "43440 0 0 14480"})
         return b""
 
-    timed = RemoteEdge(FakeLink({m.PROBE: Unary(answer=answer)})).probe(0, 0, 1.0)
+    timed = RemoteEdge(FakeLink({m.PROBE: Unary(answer=answer)}, clock=clock)).probe(0, 0, 1.0)
     assert timed.edge_window == Window(size=43_440.0, threshold=UNLIMITED, patience=math.inf, least=14_480.0)

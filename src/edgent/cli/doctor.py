@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,7 +61,7 @@ def _asked(edge: str) -> tuple[LinkCheck, tuple[Account, ...]]:
     try:
         show.err.print("measuring the link, some 10 s")
         remote = RemoteEdge(channel)
-        return check_link(remote, clock, time.sleep), remote.report(_TIMEOUT)
+        return check_link(remote, clock), remote.report(_TIMEOUT)
     finally:
         channel.close()
 

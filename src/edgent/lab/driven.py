@@ -6,7 +6,6 @@ with ShapedLink(edge.address, uplink=BitsPerSecond(1e6)) as link, Driven(link, l
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
@@ -58,13 +57,13 @@ class Driven:
     Args:
         link: Both directions get the trace's bandwidth.
         trace: What it follows; an outage cuts the link.
-        clock: Tells the time that has passed.
+        clock: Tells the time that has passed, and makes the thread.
     """
 
     def __init__(self, link: Link, trace: Trace, *, clock: Clock | None = None) -> None:
         self._link, self._trace, self._clock = link, trace, clock or MonotonicClock()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="edgent-driven-link")
+        self._changed, self._over = self._clock.condition(), False
+        self._thread = self._clock.thread(self._follow, "edgent-driven-link")
         self._problem: Exception | None = None
         self._out = False
 
@@ -76,7 +75,9 @@ class Driven:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over.set()
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
         self._thread.join()
         if self._out:
             self._link.restore()
@@ -89,11 +90,15 @@ class Driven:
     def _follow(self) -> None:
         try:
             for change in changes(self._trace):
-                if self._over.wait(max(0.0, self._began_at + change.at - self._clock.now())):
+                if self._over_by(self._began_at + change.at):
                     return
                 self._apply(change.bandwidth)
         except Exception as problem:  # the link's owner hears of it when it leaves
             self._problem = problem
+
+    def _over_by(self, at: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._over, at - self._clock.now())
 
     def _apply(self, bandwidth: BitsPerSecond) -> None:
         if bandwidth <= 0:

@@ -13,8 +13,6 @@ from __future__ import annotations
 import math
 import random
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgent.errors import InputError
@@ -191,7 +189,6 @@ class Emulated:
         throttle: When and by how much it slows down; None: it does not.
         seed: Of the jitter.
         clock: The device's own.
-        sleep: How to wait, in seconds.
     """
 
     def __init__(
@@ -202,13 +199,11 @@ class Emulated:
         throttle: Throttle | None = None,
         seed: int = 0,
         clock: Clock | None = None,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         if not 0 <= jitter < float("inf"):
             raise InputError(f"jitter {jitter!r} is not a finite number, 0 or more")
         self.name = name
         self._clock = clock or MonotonicClock()
-        self._sleep = sleep
         self._lock = threading.Lock()
         self._jitter, self._random = jitter, random.Random(seed)
         self._throttle = throttle
@@ -256,11 +251,11 @@ class Emulated:
     def _wait(self, until: float) -> None:
         while (left := until - self._clock.now()) > 0:
             if left > _DOZE:
-                self._sleep(left - _DOZE)
+                self._clock.sleep(left - _DOZE)
             elif left > _SPIN:
-                self._sleep(left / 2)
+                self._clock.sleep(left / 2)
             else:
-                self._sleep(0)  # lets other threads run
+                self._clock.sleep(0)  # lets other threads run
 
     def __repr__(self) -> str:
         return f"<Emulated {self.name}: {self._account}>"

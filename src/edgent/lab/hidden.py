@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from edgent.lab.emulation import Emulated, EmulatedDevice, Throttle, emulated_profile
 from edgent.latency.profile import BranchProfile, CodecTime, Profile, Timing
+from edgent.runtime.clock import Clock
 from edgent.units import format_duration
 
 if TYPE_CHECKING:
@@ -53,10 +54,10 @@ class HiddenDevice:
     profile: Profile
     jitter: float
 
-    def pace(self, throttle: Throttle | None = None) -> Emulated:
+    def pace(self, throttle: Throttle | None = None, clock: Clock | None = None) -> Emulated:
         """Its pace, for work stated by `table`."""
         name = f"{self.device.name}, hidden factors of seed {self.seed}"
-        return Emulated(name, jitter=self.jitter, throttle=throttle, seed=self.seed)
+        return Emulated(name, jitter=self.jitter, throttle=throttle, seed=self.seed, clock=clock)
 
     def __str__(self) -> str:
         return (

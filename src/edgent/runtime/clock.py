@@ -1,8 +1,16 @@
-"""Where the runtime takes the time from."""
+"""Where the runtime takes the time from, and how its threads wait.
+
+Whoever waits for another thread or for a moment does so on a condition that a clock made, in a thread that it made. On
+the machine's own clock these are the plain ones of `threading`. A test's clock (`edgent.testing.ManualClock`) knows by
+them when all threads wait, and only then lets time pass.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Protocol
 
 from edgent.units import Seconds
@@ -15,6 +23,22 @@ class Clock(Protocol):
         """The time, in seconds."""
         ...
 
+    def sleep(self, seconds: float) -> None:
+        """Returns when so much time has passed; lets other threads run in any case."""
+        ...
+
+    def condition(self, lock: threading.Lock | None = None) -> threading.Condition:
+        """A condition whose waits end by this clock; conditions of one lock are woken apart."""
+        ...
+
+    def thread(self, target: Callable[[], object], name: str) -> threading.Thread:
+        """A daemon thread, not started yet."""
+        ...
+
+    def pool(self, threads: int, name: str) -> Executor:
+        """Threads for what must not block the caller."""
+        ...
+
 
 class MonotonicClock:
     """The machine's own monotonic clock."""
@@ -22,6 +46,22 @@ class MonotonicClock:
     def now(self) -> Seconds:
         """Seconds since some fixed moment."""
         return Seconds(time.perf_counter())
+
+    def sleep(self, seconds: float) -> None:
+        """See `Clock.sleep`."""
+        time.sleep(seconds)
+
+    def condition(self, lock: threading.Lock | None = None) -> threading.Condition:
+        """See `Clock.condition`."""
+        return threading.Condition(lock)
+
+    def thread(self, target: Callable[[], object], name: str) -> threading.Thread:
+        """See `Clock.thread`."""
+        return threading.Thread(target=target, name=name, daemon=True)
+
+    def pool(self, threads: int, name: str) -> Executor:
+        """See `Clock.pool`."""
+        return ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     def __repr__(self) -> str:
         return "<MonotonicClock>"

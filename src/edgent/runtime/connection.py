@@ -7,7 +7,6 @@ it saw. An edge that is lost is no error here but a state, with a reason; a refu
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -41,7 +40,7 @@ class Connection:
         remote: the edge's methods.
         model: what the device runs, and the edge must serve.
         link: is told every transfer.
-        clock: must be that of the channel.
+        clock: must be that of the channel; what is waited for here is waited for by it.
         on_up: called on the background thread when the edge is there, also again after an outage.
         on_transfer: told every transfer that tells the link's bandwidth.
         decisive: asked before an idle link is looked at: the bandwidth that a plan depends on; None: on none.
@@ -64,7 +63,7 @@ class Connection:
         self._on_up, self._on_transfer, self._decisive = on_up, on_transfer, decisive
         self._meeting = Meeting(remote, model, wants_calibration=wants_calibration)
         self._watch = Watch(measures=not link.told)
-        self._changed = threading.Condition()
+        self._changed = clock.condition()
         self._facts: EdgeFacts | None = None
         self._was_up = False
         self._tried = False
@@ -72,7 +71,7 @@ class Connection:
         self._late_bytes = 0
         self.refusal: RefusedError | None = None
         self.problem = "edge not connected yet"
-        self._thread = threading.Thread(target=self._run, name="edgent-watch", daemon=True)
+        self._thread = clock.thread(self._run, "edgent-watch")
 
     def start(self) -> None:
         """Begins to connect, in the background."""

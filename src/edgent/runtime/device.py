@@ -14,7 +14,6 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -78,7 +77,7 @@ class Device:
         pace: holds the device's work to that of a slower machine.
         host_profile: what `pace` holds the device's work to, where another machine stands in for it; None:
             `device_profile`.
-        clock: times everything.
+        clock: times everything, and whatever waits here waits by it.
         channel: to the edge, in place of gRPC to `edge`.
         require_edge: whether a lost edge is an error.
         race: whether the device starts a branch of its own when the edge is late.
@@ -132,7 +131,7 @@ class Device:
         self._drifts = Drifts()
         self._schedule = Schedule(slots(pace, self._bench.engine.threads), _MARGIN_LEAST)
         self._turns = threading.Lock()
-        self._pool = ThreadPoolExecutor(32, thread_name_prefix="edgent-device")
+        self._pool = self._clock.pool(32, "edgent-device")
         if channel is None and edge is not None:
             channel = _grpc(edge, message_limit([model]), self._clock)
         gain = _LAST_SAMPLE if environment == "static" else _SMOOTH
@@ -150,7 +149,7 @@ class Device:
                 wants_calibration=calibration is None,
             )
         )
-        self._sessions = Sessions(self._bench, self._routing, self._connection)
+        self._sessions = Sessions(self._bench, self._routing, self._connection, self._clock)
         self._plans = Plans(
             model,
             device=device_profile,
@@ -291,7 +290,7 @@ class Device:
         return self._plans.given(given, kind, deadline, conditions, problem, alone=factors.alone)
 
     def _inference(self, choice: Choice, deadline: Seconds, race: bool | None, kind: Kind, exactly: bool) -> Inference:
-        taken, changed = self._routing.route(choice.configuration, kind), threading.Condition(self._turns)
+        taken, changed = self._routing.route(choice.configuration, kind), self._clock.condition(self._turns)
         planned = Stages() if choice.plan is None else choice.plan.stages
         request = Request(
             exit=choice.configuration.exit,

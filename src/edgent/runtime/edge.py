@@ -35,7 +35,7 @@ class Edge:
         slots: requests computed at once.
         bound: requests that may wait; the next one is turned away.
         order: who comes first, "fifo" or "deadline".
-        clock: times queue and middle.
+        clock: times queue and middle, and requests wait by it.
         pace: holds what its profile says of a segment to the time of a slower machine.
 
     Raises:

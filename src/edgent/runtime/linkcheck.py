@@ -64,7 +64,7 @@ class LinkCheck:
     down: PauseCost
 
 
-def check_link(remote: RemoteEdge, clock: Clock, sleep: Callable[[float], None]) -> LinkCheck:
+def check_link(remote: RemoteEdge, clock: Clock) -> LinkCheck:
     """Measures the link to an edge; takes some ten seconds.
 
     Raises:
@@ -82,16 +82,16 @@ def check_link(remote: RemoteEdge, clock: Clock, sleep: Callable[[float], None])
         round_trip=known.uplink.round_trip,
         uplink=known.uplink.bandwidth,
         downlink=known.downlink.bandwidth,
-        up=_pause_cost(lambda size: remote.probe(size, 0, _TIMEOUT), known.uplink.bandwidth, sleep),
-        down=_pause_cost(lambda size: remote.probe(0, size, _TIMEOUT), known.downlink.bandwidth, sleep),
+        up=_pause_cost(lambda size: remote.probe(size, 0, _TIMEOUT), known.uplink.bandwidth, clock),
+        down=_pause_cost(lambda size: remote.probe(0, size, _TIMEOUT), known.downlink.bandwidth, clock),
     )
 
 
-def _pause_cost(probe: Callable[[int], Timed], bandwidth: BitsPerSecond, sleep: Callable[[float], None]) -> PauseCost:
+def _pause_cost(probe: Callable[[int], Timed], bandwidth: BitsPerSecond, clock: Clock) -> PauseCost:
     size = int(min(_WINDOWS * INITIAL_WINDOW, _LONGEST * bandwidth / BITS_PER_BYTE))
     rested, at_once = [], []
     for _ in range(_PAIRS):
-        sleep(PAUSE)
+        clock.sleep(PAUSE)
         rested.append(total(probe(size)))
         probe(size)  # widens the window to what the next one needs
         at_once.append(total(probe(size)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from edgent.errors import EdgeError
 from edgent.model.values import segment_name
 from edgent.planning.plan import Configuration
+from edgent.runtime.clock import Clock
 from edgent.runtime.routing import Routing
 from edgent.runtime.warming import Warmer
 from edgent.runtime.workbench import Workbench
@@ -22,14 +23,15 @@ class Sessions:
         bench: makes the device's sessions.
         routing: says which those are.
         connection: to the edge that makes the others; None: there is none.
+        clock: the device's.
 
     Attributes:
         warmer: does it in the background.
     """
 
-    def __init__(self, bench: Workbench, routing: Routing, connection: Connection | None) -> None:
+    def __init__(self, bench: Workbench, routing: Routing, connection: Connection | None, clock: Clock) -> None:
         self._bench, self._routing, self._connection = bench, routing, connection
-        self.warmer = Warmer(self._make)
+        self.warmer = Warmer(self._make, clock)
 
     def make(self, configuration: Configuration) -> None:
         """Readies one on both sides, now.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import threading
 from collections.abc import Iterator
 
 from edgent.runtime.clock import Clock
@@ -18,13 +17,13 @@ class Turnstile:
 
     Args:
         queue: decides who and when; not to be touched by anyone else.
-        clock: the time that the queue is told.
+        clock: the time that the queue is told, and by which threads wait.
     """
 
     def __init__(self, queue: EdgeQueue, clock: Clock) -> None:
         self._queue = queue
         self._clock = clock
-        self._changed = threading.Condition()
+        self._changed = clock.condition()
         self._ids = itertools.count()
         self._decided: dict[int, Decision] = {}
 

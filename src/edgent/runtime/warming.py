@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
 from edgent.errors import EdgentError
 from edgent.planning.plan import Configuration
+from edgent.runtime.clock import Clock
 
 _KEPT = 8  # configurations; more would push each other's sessions out of the engine's cache
 
@@ -18,17 +18,18 @@ class Warmer:
     Args:
         ready: makes everything a configuration needs on both sides; one for which it raises EdgentError is not tried
             again before `forget`.
+        clock: makes the thread, and what it waits on.
     """
 
-    def __init__(self, ready: Callable[[Configuration], None]) -> None:
+    def __init__(self, ready: Callable[[Configuration], None], clock: Clock) -> None:
         self._make = ready
         self._ready: OrderedDict[Configuration, None] = OrderedDict()
         self._failed: set[Configuration] = set()
         self._jobs: list[Configuration | Callable[[], None]] = []
         self._working = False
         self._closed = False
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="edgent-warm", daemon=True)
+        self._changed = clock.condition()
+        self._thread = clock.thread(self._run, "edgent-warm")
         self._thread.start()
 
     @property

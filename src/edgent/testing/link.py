@@ -1,0 +1,169 @@
+"""A link to an edge inside the same process."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
+from edgent.link.slow_start import Window
+from edgent.runtime.clock import Clock, MonotonicClock
+from edgent.runtime.faults import BrokenError, LateError
+from edgent.runtime.transport import Headers, Methods, Reply, Streaming, Unary
+from edgent.units import BitsPerSecond, Seconds, serialisation_time
+
+
+class FakeLink:
+    """A channel to an edge in the same process: it can be slow, cut, and made to hold messages back.
+
+    Args:
+        methods: the edge's; see `Edge.service`.
+        clock: that of the device and of the edge; None: the machine's.
+        bandwidth: of each direction, bits a second; every message has it for itself. May be set anew at any time.
+        round_trip: seconds; likewise.
+
+    Attributes:
+        calls: the methods that were called, in order.
+    """
+
+    def __init__(
+        self,
+        methods: Methods,
+        *,
+        clock: Clock | None = None,
+        bandwidth: BitsPerSecond = BitsPerSecond(math.inf),
+        round_trip: Seconds = Seconds(0.0),
+    ) -> None:
+        self.methods = methods
+        self.bandwidth, self.round_trip = bandwidth, round_trip
+        self.calls: list[str] = []
+        self._clock = clock or MonotonicClock()
+        self._there = True
+        self._changed = self._clock.condition()
+        self._held: frozenset[str] = frozenset()
+
+    def cut(self) -> None:
+        """From now on every call fails, also those under way."""
+        with self._changed:
+            self._there = False
+            self._changed.notify_all()
+
+    def mend(self, methods: Methods | None = None) -> None:
+        """The edge is back, or another one is there."""
+        with self._changed:
+            self._there = True
+            self.methods = methods or self.methods
+            self._changed.notify_all()
+
+    def hold(self, *methods: str) -> None:
+        """Messages of these methods do not arrive until `release`; a caller's timeout runs."""
+        with self._changed:
+            self._held = frozenset(methods)
+
+    def release(self) -> None:
+        """What was held back arrives."""
+        with self._changed:
+            self._held = frozenset()
+            self._changed.notify_all()
+
+    def call(self, method: str, message: bytes, timeout: float) -> Reply:
+        """See `Channel.call`."""
+        self.calls.append(method)
+        call = _FakeCall(self._clock, timeout)
+        self._cross(method, self.round_trip / 2 + self._takes(message), call)
+        handler = self._handler(method)
+        assert isinstance(handler, Unary), f"{method} answers with a stream"
+        body = _guarded(lambda: handler.answer(message, call))
+        self._cross(method, self.round_trip / 2, call)
+        headers_at = self._clock.now()
+        self._cross(method, self._takes(body), call)
+        return Reply(
+            body=body,
+            headers=call.headers,
+            sent_at=call.began_at,
+            headers_at=headers_at,
+            body_at=self._clock.now(),
+        )
+
+    def stream(self, method: str, message: bytes, timeout: float) -> Iterator[bytes]:
+        """See `Channel.stream`."""
+        self.calls.append(method)
+        call = _FakeCall(self._clock, timeout)
+        self._cross(method, self.round_trip / 2 + self._takes(message), call)
+        handler = self._handler(method)
+        assert not isinstance(handler, Unary), f"{method} answers with one message"
+        for part in handler.answer(message, call):
+            self._cross(method, self._takes(part), call)
+            yield part
+
+    def window(self) -> Window | None:
+        """See `Channel.window`: there is no TCP here."""
+        return None
+
+    def stranger(self, timeout: float) -> str | None:
+        """See `Channel.stranger`: an edge is no stranger."""
+        del timeout
+        return None
+
+    def renew(self) -> None:
+        """See `Channel.renew`."""
+
+    def close(self) -> None:
+        """See `Channel.close`."""
+        self.cut()
+
+    def __repr__(self) -> str:
+        return f"<FakeLink, {'up' if self._there else 'cut'}>"
+
+    def _takes(self, message: bytes) -> Seconds:
+        return serialisation_time(len(message), self.bandwidth)
+
+    def _cross(self, method: str, seconds: float, call: _FakeCall) -> None:
+        """Something of this call goes over the link, and takes so long."""
+        with self._changed:
+            self._changed.wait_for(lambda: not (self._there and method in self._held), call.left)
+            late = method in self._held or seconds > call.left
+            self._changed.wait_for(lambda: not self._there, min(seconds, call.left))
+            if not self._there:
+                raise EdgeError("the link is cut")
+            if late:
+                raise LateError(f"no answer within {call.timeout} s")
+
+    def _handler(self, method: str) -> Unary | Streaming:
+        if method not in self.methods:
+            raise RefusedError(f"{method} is not spoken here")
+        return self.methods[method]
+
+
+class _FakeCall:
+    """One call, as the edge sees it."""
+
+    def __init__(self, clock: Clock, timeout: float) -> None:
+        self._clock, self.timeout = clock, timeout
+        self.began_at = clock.now()
+        self.headers: dict[str, str] = {}
+
+    @property
+    def left(self) -> float:
+        return self.began_at + self.timeout - self._clock.now()
+
+    def time_remaining(self) -> Seconds | None:
+        return Seconds(self.left)
+
+    def window(self) -> Window | None:
+        return None
+
+    def set_headers(self, headers: Headers) -> None:
+        self.headers = dict(headers)
+
+
+def _guarded(answer: Callable[[], bytes]) -> bytes:
+    """As gRPC would carry it: what is no refusal is a failure of the edge."""
+    try:
+        return bytes(answer())
+    except (RefusedError, EdgeError):
+        raise
+    except InputError as error:
+        raise RefusedError(str(error)) from error
+    except EdgentError as error:
+        raise BrokenError(str(error)) from error

@@ -1,0 +1,58 @@
+"""Which tests need real time: those that `tests/README.md` lists. What any other does with it is noted here."""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+PATIENCE = 60.0  # seconds: only ever waited for when something is broken
+_ROW = re.compile(r"^\| `([^`]+)` \| (.+) \|$", re.MULTILINE)
+_EVENTS = {
+    "subprocess.Popen": "started a process",
+    "socket.bind": "listened on a socket",
+    "socket.connect": "connected a socket",
+}
+
+noted: list[str] = []
+"""What was done that takes real time, since this was last cleared."""
+
+
+def listed() -> dict[str, str]:
+    """The rows of the table: a file, or FILE::TEST, and the reason."""
+    return dict(_ROW.findall((HERE / "README.md").read_text()))
+
+
+def reason(node: str, rows: dict[str, str]) -> str | None:
+    """Why this test, FILE::TEST under `tests/`, needs real time; None: it does not."""
+    test = node.partition("[")[0]
+    return rows.get(test) or rows.get(test.partition("::")[0])
+
+
+def noting(what: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, each call of which is noted."""
+
+    @functools.wraps(function)
+    def noted_call(*arguments: Any) -> Any:
+        noted.append(what)
+        return function(*arguments)
+
+    return noted_call
+
+
+def watch() -> None:
+    """Notes processes and sockets from now on; there is no end to it."""
+    sys.addaudithook(lambda event, _: noted.append(_EVENTS[event]) if event in _EVENTS else None)
+
+
+def until(condition: Callable[[], Any]) -> bool:
+    """For a listed test: waits in real time until something has happened; whether it has."""
+    give_up_at = time.monotonic() + PATIENCE
+    while not (found := condition()) and time.monotonic() < give_up_at:
+        time.sleep(0.005)
+    return bool(found)
