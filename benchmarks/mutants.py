@@ -4,9 +4,12 @@
 
 The faults (mutants) are mutmut's: an operator turned round, a number one off, an argument left out, and so on; also in
 properties and in constants, which mutmut itself leaves alone. Those tried are a seeded sample, drawn from each file in
-proportion to their number; FILE limits it to files whose path ends so ("queue.py"). A mutant is *killed* if a
-test fails or takes several times as long as usual (a timeout), and *survives* otherwise. Property tests draw the same
+proportion to their number; FILE limits it to files whose path ends so ("queue.py"). A mutant is *killed* if a test
+fails or takes several times as long as usual (a timeout), and *survives* otherwise. Property tests draw the same
 examples at each run, so a verdict does not depend on luck. `--survivors` prints what was changed and not noticed.
+
+Left out are faults that are none: in annotations and other words for readers, `None` in place of `False`, and a `zip`
+that is no longer strict.
 
 No file is changed: the mutated source is given to the import system of a process that runs pytest and ends.
 
@@ -92,8 +95,8 @@ def mutants_of(file: str) -> list[Mutant]:
 
     visitor = Everywhere(mutation_operators, IgnoredCode(set(), set(), set()))
     tree = cst.MetadataWrapper(cst.parse_module(_source(file))).visit(visitor)
-    faults = [each for each in visitor.mutations if not _as_good(each.original_node, each.mutated_node)]
-    sources = (deep_replace(tree, each.original_node, each.mutated_node).code for each in faults)
+    pairs = ((mutation.original_node, mutation.mutated_node) for mutation in visitor.mutations)
+    sources = (deep_replace(tree, before, after).code for before, after in pairs if not _as_good(before, after))
     return [Mutant(file=file, source=source) for source in dict.fromkeys(sources)]
 
 
@@ -114,9 +117,8 @@ def _as_good(before: Any, after: Any) -> bool:
 
     if m.matches(before, m.Call(func=m.Name("zip"))):
         strict = m.Arg(keyword=m.Name("strict"))
-        return [a for a in before.args if not m.matches(a, strict)] == [
-            a for a in after.args if not m.matches(a, strict)
-        ]
+        zipped = [[arg for arg in call.args if not m.matches(arg, strict)] for call in (before, after)]
+        return zipped[0] == zipped[1]
     return m.matches(before, m.Assign(value=m.Name("False")) | m.AnnAssign(value=m.Name("False")))
 
 
@@ -168,10 +170,9 @@ def run_tests(mutant: Mutant, folder: str) -> None:
     os.environ["PYTHONPATH"] = str(ROOT / "src")
     sys.path.insert(0, str(ROOT / "src"))
     sys.meta_path.insert(0, _Finder(mutant))  # type: ignore[arg-type]
-    phases = (Phase.explicit, Phase.generate)  # a failure is enough: it need not be made small
     settings.register_profile(
         "mutants",
-        phases=phases,
+        phases=(Phase.explicit, Phase.generate),  # a failure is enough: it need not be made small
         derandomize=True,
         database=None,
         deadline=None,
@@ -205,13 +206,13 @@ def timed(file: str) -> float:
     return time.monotonic() - started_at
 
 
-def judged(mutants: Sequence[Mutant], workers: int, told: Callable[[Mutant, str], None]) -> list[str]:
-    """The verdict on each; `told` of each as soon as it is there."""
-    patience = {file: 10.0 + PATIENCE * timed(file) for file in dict.fromkeys(each.file for each in mutants)}
+def judged(mutants: Sequence[Mutant], workers: int, when_judged: Callable[[Mutant, str], None]) -> list[str]:
+    """The verdict on each, also handed to `when_judged` as soon as it is there."""
+    patience = {file: 10.0 + PATIENCE * timed(file) for file in dict.fromkeys(mutant.file for mutant in mutants)}
 
     def judge(mutant: Mutant) -> str:
         outcome = verdict(mutant, patience[mutant.file])
-        told(mutant, outcome)
+        when_judged(mutant, outcome)
         return outcome
 
     with ThreadPoolExecutor(workers) as pool:
@@ -229,7 +230,7 @@ def report(mutants: Sequence[Mutant], verdicts: Sequence[str]) -> dict[str, Any]
     return {
         "files": files,
         "all": over_all,
-        "enough": over_all["share"] >= OVERALL and all(each["share"] >= EACH for each in files.values()),
+        "enough": over_all["share"] >= OVERALL and all(counts["share"] >= EACH for counts in files.values()),
         "survivors": [mutant.diff for mutant, outcome in pairs if outcome == "survived"],
     }
 
@@ -241,13 +242,13 @@ def _counts(verdicts: Sequence[str]) -> dict[str, float]:
     return {"mutants": len(verdicts), **kinds, "share": round(share, 4)}
 
 
-def table(found: dict[str, Any]) -> str:
+def table(summary: dict[str, Any]) -> str:
     """The report for people."""
-    rows = [*found["files"].items(), ("all", found["all"])]
+    rows = [*summary["files"].items(), ("all", summary["all"])]
     lines = [f"{'':24}{'mutants':>9}{'killed':>9}{'survived':>10}{'timeouts':>10}{'noticed':>10}"]
-    for name, each in rows:
-        counts = f"{each['mutants']:9}{each['killed']:9}{each['survived']:10}{each['timeout']:10}"
-        lines.append(f"{name:24}{counts}{100 * each['share']:9.1f}%")
+    for name, counts in rows:
+        numbers = f"{counts['mutants']:9}{counts['killed']:9}{counts['survived']:10}{counts['timeout']:10}"
+        lines.append(f"{name:24}{numbers}{100 * counts['share']:9.1f}%")
     return "\n".join(lines)
 
 
@@ -279,16 +280,16 @@ def main() -> int:
     options = _options()
     drawn = sample({file: mutants_of(file) for file in options.files}, options.sample, options.seed)
 
-    def told(mutant: Mutant, outcome: str) -> None:
+    def show(mutant: Mutant, outcome: str) -> None:
         if options.survivors and outcome == "survived":
             print(mutant.diff, flush=True)
 
-    found = report(drawn, judged(drawn, options.workers, told))
-    print(table(found))
+    summary = report(drawn, judged(drawn, options.workers, show))
+    print(table(summary))
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(found, indent=1))
-    return 0 if found["enough"] else 1
+        options.json.write_text(json.dumps(summary, indent=1))
+    return 0 if summary["enough"] else 1
 
 
 _CONTEXT = multiprocessing.get_context("forkserver")

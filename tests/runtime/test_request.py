@@ -180,6 +180,7 @@ def test_only_where_nothing_of_the_devices_ends_it_the_budget_binds():
 
     until = DEADLINE - MARGIN - 0.03
     assert sent() == Send(budget=pytest.approx(until), binding=True)  # the local branch is sure to be in time
+    assert sent(seconds=until).binding and not sent(seconds=until + 1e-6).binding  # just in time is in time
     assert sent(seconds=0.5) == Send(budget=10.0, binding=False)  # it may still win
     assert sent(race=False) == Send(budget=10.0, binding=True)
     assert sent(race=False, deadline=60.0) == Send(budget=pytest.approx(59.97), binding=True)

@@ -106,8 +106,9 @@ def test_others_hurry_for_one_that_would_not_fit_otherwise():
     schedule = Schedule()
     first = schedule.reserve(0.0, [60.0, 20.0], 97.0, nobody)
     second = schedule.reserve(0.0, [60.0, 20.0], 97.0, nobody)
-    third = schedule.reserve(0.0, [60.0, 20.0], 97.0, nobody)
+    third = schedule.reserve(0.0, [60.0, 20.0], 97.0, nobody, overdue_at=5.0)
     assert (first.seconds, second.seconds, third.seconds) == (60.0, 20.0, 20.0)
+    assert third.begin_at == 5.0  # its edge may be overdue as well
     assert schedule.begin(first, 0.0, [60.0, 20.0], 0.0) == 20.0
 
 
