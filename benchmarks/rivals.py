@@ -275,10 +275,6 @@ class Lab:
         )
         self.device = stack.enter_context(DeviceProcess(settings))
 
-    def cells(self, rate: float, rounds: int) -> list[Cell]:
-        """The cells of a link state, planned on what the device measures of it, and run."""
-        return decided(self.measured, self._state(rate), self.methods.bare, rounds)
-
     def measured(self, state: State, rounds: int) -> State:
         """The state with so many requests more, through every setup."""
         self._connect(self.cloud, state.bandwidth)
@@ -286,7 +282,7 @@ class Lab:
         self._connect(self.near, state.bandwidth)
         return state.with_requests(self._run(state.setups, rounds), cloud)
 
-    def _state(self, rate: float) -> State:
+    def state(self, rate: float) -> State:
         """What each method runs, planned on what the device measures of the link."""
         far = self._plans(self.cloud, {"cloud": self.methods.cloud}, rate)
         plans = self._plans(self.near, self.methods.near, rate)
@@ -383,7 +379,7 @@ def main() -> int:
         with ExitStack() as stack:
             lab = Lab(stack, f"{NETWORK}+{INT8}+{SMALL}", options.seed)
             for rate in RATES:
-                cells += lab.cells(rate, options.rounds)
+                cells += decided(lab.measured, lab.state(rate), lab.methods.bare, options.rounds)
                 print(f"{format_bandwidth(BitsPerSecond(rate))} done", file=sys.stderr)
             print(f"emulated: {lab.device.account()}", file=sys.stderr)
     except EdgentError as error:

@@ -49,7 +49,7 @@ def test_both_devices_have_hidden_factors_and_the_planner_has_what_profiling_fou
 def test_what_is_planned_on_was_measured_through_the_link(made):
     """The bandwidth is that of the shaped link, not of the loopback behind it."""
     conditions = made.points[0].cell.conditions
-    assert 1e6 < conditions.uplink.bandwidth < 25e6
+    assert 0 < conditions.uplink.bandwidth < 25e6  # a busy machine makes it less, and nothing makes it much more
 
 
 def test_a_device_that_only_sent_and_decoded_is_not_taken_for_a_slow_one(made):

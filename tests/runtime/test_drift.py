@@ -97,6 +97,14 @@ def test_an_edge_grown_too_slow_is_left_and_the_device_answers(live, image) -> N
     assert device.conditions.edge_factor > 30
 
 
+def test_an_edge_that_never_answers_in_time_costs_no_deadline(live, image) -> None:
+    device, engine = live
+    engine.seconds *= 64  # 141 ms
+    records = [device.infer(image).record for _ in range(8)]
+    assert {(record.by, record.why) for record in records} == {("device", "edge late")}
+    assert all(record.deadline_met for record in records)
+
+
 def test_each_machine_has_a_factor_of_its_own() -> None:
     drifts = Drifts()
     for _ in range(10):

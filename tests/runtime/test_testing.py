@@ -191,6 +191,18 @@ def test_a_held_answer_is_late_by_the_callers_own_timeout_and_comes_when_release
     assert reply.body and reply.body_at - reply.sent_at == 3.0
 
 
+def test_an_edge_that_computes_too_long_is_late_at_the_callers_own_timeout(clock):
+    slow = Unary(answer=lambda _, call: clock.sleep(DAY) or b"late")
+    link = FakeLink({m.SERVER_LIVE: slow}, clock=clock)
+    with pytest.raises(LateError):
+        link.call(m.SERVER_LIVE, b"", 3.0)
+    assert clock.now() == 3.0
+    started(clock, lambda: (clock.sleep(1.0), link.cut()))
+    with pytest.raises(EdgeError, match="cut"):
+        link.call(m.SERVER_LIVE, b"", DAY)
+    assert clock.now() == 4.0
+
+
 def test_a_cut_ends_the_call_under_way_at_once(link, clock):
     link.hold(m.SERVER_LIVE)
     started(clock, lambda: (clock.sleep(3.0), link.cut()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.link.slow_start import Window
@@ -73,7 +74,7 @@ class FakeLink:
         self._cross(method, self.round_trip / 2 + self._takes(message), call)
         handler = self._handler(method)
         assert isinstance(handler, Unary), f"{method} answers with a stream"
-        body = _guarded(lambda: handler.answer(message, call))
+        body = self._answered(lambda: handler.answer(message, call), call)
         self._cross(method, self.round_trip / 2, call)
         headers_at = self._clock.now()
         self._cross(method, self._takes(body), call)
@@ -128,6 +129,27 @@ class FakeLink:
                 raise EdgeError("the link is cut")
             if late:
                 raise LateError(f"no answer within {call.timeout} s")
+
+    def _answered(self, answer: Callable[[], bytes], call: _FakeCall) -> bytes:
+        """What the edge answers, in a thread of its own: who called waits no longer than it said."""
+        outcome: Future[bytes] = Future()
+
+        def work() -> None:
+            try:
+                outcome.set_result(_guarded(answer))
+            except BaseException as error:
+                outcome.set_exception(error)
+            with self._changed:
+                self._changed.notify_all()
+
+        self._clock.thread(work, "edgent-fake-edge").start()
+        with self._changed:
+            self._changed.wait_for(lambda: outcome.done() or not self._there, call.left)
+            if not self._there:
+                raise EdgeError("the link is cut")
+        if not outcome.done():
+            raise LateError(f"no answer within {call.timeout} s")
+        return outcome.result()
 
     def _handler(self, method: str) -> Unary | Streaming:
         if method not in self.methods:
