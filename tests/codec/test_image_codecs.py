@@ -207,6 +207,12 @@ def test_what_is_no_picture_is_refused_in_one_line(data):
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("form", ["TIFF", "TGA", "PCX", "SGI", "ICO"])
+def test_a_format_that_is_not_accepted_is_no_picture_though_pillow_knows_it(form):
+    with pytest.raises(CodecError, match="bytes that are no picture"):
+        decode_pixels(saved(scene(), form))
+
+
 def test_floating_point_pixels_are_refused():
     with pytest.raises(CodecError, match="floating-point"):
         decode_pixels(b"Pf\n1 1\n-1.0\n" + struct.pack("<f", 0.5))
