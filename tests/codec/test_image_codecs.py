@@ -186,6 +186,11 @@ def test_sixteen_bits_of_grey_become_eight():
         assert decoded.tolist() == [[[v, v, v] for v in (0, 0, 1, 128, 255)]]
 
 
+def test_a_grey_above_what_a_file_says_is_its_most_is_white():
+    assert decode_pixels(b"P5 2 1 300\n" + struct.pack(">HH", 65535, 150)).tolist() == [[[255] * 3, [128] * 3]]
+    assert decode_pixels(b"P2 2 1 300\n300 0\n").tolist() == [[[255] * 3, [0] * 3]]
+
+
 def test_of_an_animation_the_first_frame_is_taken():
     first, second = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "blue")
     for form in ("GIF", "WEBP"):
@@ -200,6 +205,12 @@ def test_what_is_no_picture_is_refused_in_one_line(data):
     ) as refusal:
         decode_pixels(data)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("form", ["TIFF", "TGA", "PCX", "SGI", "ICO"])
+def test_a_format_that_is_not_accepted_is_no_picture_though_pillow_knows_it(form):
+    with pytest.raises(CodecError, match="bytes that are no picture"):
+        decode_pixels(saved(scene(), form))
 
 
 def test_floating_point_pixels_are_refused():

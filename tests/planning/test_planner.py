@@ -273,6 +273,9 @@ def test_the_function_plans_for_a_model_two_machines_and_a_link() -> None:
     alike = plan(model, device, edge, bandwidth=BitsPerSecond(8e6), deadline=Seconds(0.1))
     there = TransferModel(bandwidth=BitsPerSecond(8e6))
     assert alike.stages.uplink == pytest.approx(there.uplink(alike.bytes_up))
+    assert found.stages.uplink + found.stages.downlink == pytest.approx(
+        8 * 1.046 * (found.bytes_up + 175) / 8e6 + 8 * 1.046 * (found.bytes_down + 165) / 2e6 + 0.01 + 0.002, rel=0.02
+    )
     assert alike.stages.downlink == pytest.approx(there.downlink(alike.bytes_down))
     slow = plan(model, device, edge, bandwidth=BitsPerSecond(1e4), deadline=Seconds(0.03))
     assert slow.configuration.device_only and not slow.meets_deadline
