@@ -524,7 +524,10 @@ def test_among_what_is_ready_it_is_a_controller_of_just_that(seed: int) -> None:
     only.decide(Seconds(0.0))
     controller.decide(Seconds(0.0))
     present = controller.plan
-    assert only.plan == controller.among([fit_to_win.configuration(row) for row in rows], Seconds(0.0))
+    ready = [fit_to_win.configuration(row) for row in rows]
+    for _ in range(2):  # what was ready the last time has no say
+        assert only.plan == controller.among(ready, Seconds(0.0)) == controller.among(ready, Seconds(0.0))
+        assert controller.among((), Seconds(0.0)).configuration.device_only
     assert controller.plan == present
 
 
