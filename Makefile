@@ -9,7 +9,7 @@ DRIVEN := tests/runtime --ignore=tests/runtime/test_sweep.py tests/lab/test_hidd
   tests/test_real_time.py
 STARTED := tests/lab/test_doctor.py tests/lab/test_rival.py tests/lab/figures/test_live.py tests/demo tests/test_front_door.py
 
-.PHONY: demo test delays delay-busy check fix docs conformance rivals train-smoke clean
+.PHONY: demo test delays delay-busy check fix docs conformance rivals mutants train-smoke clean
 
 demo: $(VENV)/.installed
 	$(BIN)/edgent demo
@@ -49,6 +49,11 @@ conformance: $(VENV)/.tests .venv-stock/.installed .venv-openvino/.installed
 rivals: $(VENV)/.installed
 	$(BIN)/python benchmarks/rivals.py
 
+# Faults planted in what decides, one at a time: the tests must notice. About ten minutes on two cores with nothing else to do.
+mutants: .venv-mutants/.installed
+	.venv-mutants/bin/python -m pytest -q tests/benchmarks/test_mutants.py
+	.venv-mutants/bin/python benchmarks/mutants.py --json build/mutants.json
+
 # Training, on a few images, in an environment of its own: PyTorch is large.
 train-smoke: .venv-train/.installed
 	.venv-train/bin/python -m pytest -q tests/training
@@ -83,6 +88,12 @@ $(VENV)/.check: $(VENV)/.tests
 # The extra beside the environment, so that `make test` stays without it.
 .venv-openvino/.installed: $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --target .venv-openvino openvino openvino-telemetry
+	touch $@
+
+.venv-mutants/.installed: $(VENV)/.installed
+	$(PYTHON) -m venv .venv-mutants
+	.venv-mutants/bin/python -m pip install -q --disable-pip-version-check "pip>=25.1"
+	.venv-mutants/bin/python -m pip install -q --disable-pip-version-check dist/*.whl --group test --group mutants
 	touch $@
 
 .venv-train/.installed: $(VENV)/.installed

@@ -71,6 +71,62 @@ def test_a_calibration_survives_its_file_exactly(value):
     assert json.loads(text)["schema"] == 1
 
 
+def test_its_file_is_written_one_entry_a_line_with_sorted_keys():
+    value = Calibration(model="m", digest=DIGEST, data="d", sizes=(size(),), accuracies=(accuracy(),))
+    assert (
+        value.to_json()
+        == f"""{{
+ "schema": 1,
+ "model": "m",
+ "digest": "{DIGEST}",
+ "data": "d",
+ "sizes": [
+  {{"codec": "uint8+zstd", "mean_bytes": 812.25, "samples": 500, "tensors": ["conv1"]}}
+ ],
+ "accuracies": [
+  {{"accuracy": 0.841, "codec": "uint8", "exit": 4, "samples": 500, "tensors": ["conv1"]}}
+ ]
+}}
+"""
+    )
+    first, second = size(), size(tensors=("a",))
+    lines = Calibration(model="m", digest=DIGEST, data="d", sizes=(first, second)).to_json().splitlines()
+    assert lines[5:] == [
+        ' "sizes": [',
+        '  {"codec": "uint8+zstd", "mean_bytes": 812.25, "samples": 500, "tensors": ["a"]},',
+        '  {"codec": "uint8+zstd", "mean_bytes": 812.25, "samples": 500, "tensors": ["conv1"]}',
+        " ],",
+        ' "accuracies": []',
+        "}",
+    ]
+
+
+def test_what_is_found_is_told_in_part_where_it_is_long():
+    name = "n" * 200
+    long = {
+        f"digest: found '{80 * 'x'}', expected 64 lower-case hex digits": lambda: Calibration(
+            model="m", digest="x" * 200, data="d"
+        ),
+        f"tensors: found ['{58 * 'n'}, expected names, sorted, each once": lambda: size(tensors=(name, name)),
+        f"sizes: found 'uint8+zstd' of '{60 * 'n'}' twice, expected once": lambda: calibration(
+            sizes=[size(tensors=(name,)), size(tensors=(name,), samples=2)]
+        ),
+        "accuracies: found 'uint8' of 'a, b' twice, expected once": lambda: calibration(
+            accuracies=[accuracy(tensors=("a", "b")), accuracy(tensors=("a", "b"), accuracy=0.5)]
+        ),
+    }
+    for message, make in long.items():
+        with pytest.raises(InputError) as refusal:
+            make()
+        assert str(refusal.value) == message
+
+
+@pytest.mark.parametrize("bound", [0, 1, 0.0, 1.0])
+def test_the_bounds_themselves_are_right(bound):
+    assert accuracy(accuracy=bound, exit=0, samples=1).accuracy == bound
+    assert size(mean_bytes=bound, samples=1).mean_bytes == bound
+
+
 @given(calibrations, st.randoms())
 def test_the_order_of_entries_does_not_matter(value, random):
     sizes, accuracies = list(value.sizes), list(value.accuracies)

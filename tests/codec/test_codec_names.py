@@ -12,6 +12,7 @@ from edgent.codec import (
     is_image_codec,
     is_lossless,
 )
+from edgent.codec.names import check_tensor_codec, lossy_image
 from edgent.errors import InputError
 
 UNKNOWN = [
@@ -36,6 +37,32 @@ def test_an_unknown_codec_is_refused_in_one_line_that_names_the_known_ones(codec
     assert isinstance(refusal.value, CodecError)
     assert "\n" not in str(refusal.value)
     assert all(known in str(refusal.value) for known in TENSOR_CODECS)
+
+
+def test_an_unknown_codec_is_told_in_part_where_its_name_is_long():
+    with pytest.raises(CodecError) as refusal:
+        check_codec("x" * 1000)
+    assert str(refusal.value) == (
+        f"found the codec '{60 * 'x'}', expected one of float32, float16, uint8, float32+zstd, float16+zstd, "
+        "uint8+zstd, source, png, webp-lossless, or webp-Q, jpeg-Q with a quality Q of 1..100"
+    )
+
+
+def test_a_codec_of_pictures_is_no_codec_of_tensors():
+    with pytest.raises(
+        CodecError, match=r"^the codec 'png' carries pictures, no tensors: use one of float32, float16, "
+    ):
+        check_tensor_codec("png")
+    for codec in TENSOR_CODECS:
+        check_tensor_codec(codec)
+
+
+@pytest.mark.parametrize(
+    ("codec", "parts"),
+    [("webp-1", ("webp", 1)), ("jpeg-90", ("jpeg", 90)), ("jpeg-100", ("jpeg", 100)), ("png", None), ("uint8", None)],
+)
+def test_a_lossy_image_codec_is_taken_apart(codec, parts):
+    assert lossy_image(codec) == parts
 
 
 @pytest.mark.parametrize("question", [is_image_codec, is_lossless, base_codec])

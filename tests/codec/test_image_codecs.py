@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import Image
+from PIL import Image, ImageOps
 
-from edgent.codec import IMAGE_CODECS, CodecError, decode_pixels, encode_image, is_lossless
+from edgent.codec import IMAGE_CODECS, MAX_PIXELS, CodecError, decode_pixels, encode_image, is_lossless, load_formats
 
 ENCODERS = tuple(codec for codec in IMAGE_CODECS if codec != "source")
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "PPM")
@@ -70,6 +70,23 @@ def test_a_lower_quality_takes_fewer_bytes(name):
 
 def test_lossless_webp_of_a_picture_is_lossless_webp():
     assert encode_image("webp-lossless", scene())[12:16] == b"VP8L"
+
+
+@pytest.mark.parametrize(
+    ("codec", "form", "options"),
+    [
+        ("png", "PNG", {"compress_level": 1}),
+        ("webp-lossless", "WEBP", {"lossless": True, "method": 0, "quality": 0}),
+        ("webp-80", "WEBP", {"quality": 80, "method": 2}),
+        ("webp-1", "WEBP", {"quality": 1, "method": 2}),
+        ("jpeg-75", "JPEG", {"quality": 75, "optimize": True}),
+        ("jpeg-100", "JPEG", {"quality": 100, "optimize": True}),
+    ],
+)
+def test_each_codec_encodes_as_is_written_down(codec, form, options):
+    noisy = scene() // 2 + np.random.default_rng(0).integers(0, 99, scene().shape, dtype=np.uint8)
+    for picture in (scene(), noisy):
+        assert encode_image(codec, picture) == saved(picture, form, **options)
 
 
 @pytest.mark.parametrize("codec", ["source", "float32", "uint8+zstd"])
@@ -164,7 +181,14 @@ def test_a_cmyk_jpeg_becomes_rgb():
 def test_sixteen_bits_of_grey_become_eight():
     grey = np.array([[0, 255, 256, 32768, 65535]], np.uint16)
     for data in (saved(grey), b"P5 5 1 65535\n" + grey.astype(">u2").tobytes()):
-        assert decode_pixels(data).tolist() == [[[v, v, v] for v in (0, 0, 1, 128, 255)]]
+        decoded = decode_pixels(data)
+        assert decoded.dtype == np.uint8
+        assert decoded.tolist() == [[[v, v, v] for v in (0, 0, 1, 128, 255)]]
+
+
+def test_a_grey_above_what_a_file_says_is_its_most_is_white():
+    assert decode_pixels(b"P5 2 1 300\n" + struct.pack(">HH", 65535, 150)).tolist() == [[[255] * 3, [128] * 3]]
+    assert decode_pixels(b"P2 2 1 300\n300 0\n").tolist() == [[[255] * 3, [0] * 3]]
 
 
 def test_of_an_animation_the_first_frame_is_taken():
@@ -183,6 +207,12 @@ def test_what_is_no_picture_is_refused_in_one_line(data):
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("form", ["TIFF", "TGA", "PCX", "SGI", "ICO"])
+def test_a_format_that_is_not_accepted_is_no_picture_though_pillow_knows_it(form):
+    with pytest.raises(CodecError, match="bytes that are no picture"):
+        decode_pixels(saved(scene(), form))
+
+
 def test_floating_point_pixels_are_refused():
     with pytest.raises(CodecError, match="floating-point"):
         decode_pixels(b"Pf\n1 1\n-1.0\n" + struct.pack("<f", 0.5))
@@ -194,6 +224,65 @@ def test_a_picture_cut_short_is_refused(form):
     for size in (20, len(data) // 2):
         with pytest.raises(CodecError, match=r"^found"):
             decode_pixels(data[:size])
+
+
+def test_a_picture_may_have_as_many_pixels_as_8192_by_8192_unless_told_otherwise():
+    assert MAX_PIXELS == 8192 * 8192
+    with pytest.raises(
+        CodecError, match=r"^found a picture of 8193 x 8192, expected at most 67108864 pixels in all: make"
+    ):
+        decode_pixels(png_that_claims(8193, 8192))
+
+
+def test_what_pillow_itself_takes_for_a_bomb_is_refused_in_the_same_words(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    for side in (12, 100):  # above the bound Pillow warns, above twice that it refuses
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(CodecError, match=r"^found a picture of more than 5 pixels: make it smaller$"):
+                decode_pixels(saved(np.zeros((side, side, 3), np.uint8)), max_pixels=5)
+
+
+def test_what_is_wrong_with_a_damaged_picture_is_told_in_part_and_in_one_line(monkeypatch):
+    def fails(picture, in_place):
+        raise broken
+
+    monkeypatch.setattr(ImageOps, "exif_transpose", fails)
+    for broken, words in (  # noqa: B007 - it is raised above
+        (ValueError("broken\n  in " + "x" * 200), "broken in " + "x" * 70),
+        (EOFError(), "EOFError"),
+        (struct.error("short"), "short"),
+    ):
+        with pytest.raises(CodecError) as refusal:
+            decode_pixels(saved(scene()))
+        assert str(refusal.value) == f"found a damaged picture ({words})"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        OSError,
+        ValueError,
+        TypeError,
+        SyntaxError,
+        IndexError,
+        ZeroDivisionError,
+        AttributeError,
+        RuntimeError,
+        EOFError,
+        MemoryError,
+        UserWarning,
+        struct.error,
+        zlib.error,
+    ],
+)
+def test_whatever_pillow_s_readers_let_through_is_a_damaged_picture(damage, monkeypatch):
+    def fails(picture, in_place):
+        raise damage("so")
+
+    monkeypatch.setattr(ImageOps, "exif_transpose", fails)
+    with pytest.raises(CodecError, match=r"^found a damaged picture \(so\)$"):
+        decode_pixels(saved(scene()))
 
 
 def test_more_pixels_than_allowed_are_refused_and_as_many_are_not():
@@ -240,6 +329,7 @@ def test_a_damaged_picture_gives_pixels_or_a_codec_error(form, damage):
 
 
 def test_once_loaded_no_picture_has_to_wait_for_its_format() -> None:
+    load_formats()
     program = (
         "from edgent.codec import load_formats; from PIL import Image; load_formats()\n"
         "assert {'PNG', 'JPEG', 'WEBP'} <= Image.SAVE.keys() & Image.OPEN.keys()"

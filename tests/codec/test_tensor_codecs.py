@@ -1,4 +1,5 @@
 import contextlib
+import math
 import struct
 import sys
 import tracemalloc
@@ -200,12 +201,116 @@ def test_a_zstd_bomb_takes_no_more_memory_than_the_tensor_needs():
         tracemalloc.stop()
 
 
-def test_a_zstd_frame_that_asks_for_a_huge_window_is_refused():
-    options = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.compression_level: 1}
+def stream_of(window_log):
+    """4096 zeros, without their size in the header, for who remembers so much of what came before."""
+    options = {zstd.CompressionParameter.window_log: window_log, zstd.CompressionParameter.compression_level: 1}
     compressor = zstd.ZstdCompressor(options=options)
-    stream = compressor.compress(bytes(4096), compressor.FLUSH_BLOCK) + compressor.flush()  # no size in its header
-    with pytest.raises(CodecError, match="found no zstd data"):
-        decode_tensor("float32+zstd", stream, (1024,), "float32")
+    return compressor.compress(bytes(4096), compressor.FLUSH_BLOCK) + compressor.flush()
+
+
+@pytest.mark.parametrize("window_log", [24, 27])
+def test_a_zstd_frame_that_asks_for_a_huge_window_is_refused(window_log):
+    with pytest.raises(CodecError, match=r"^found no zstd data \(.+\)$"):
+        decode_tensor("float32+zstd", stream_of(window_log), (1024,), "float32")
+
+
+def test_a_zstd_frame_may_ask_for_a_window_of_8_mib():
+    assert not decode_tensor("float32+zstd", stream_of(23), (1024,), "float32").any()
+
+
+def test_compression_is_zstd_s_own_of_the_payload_at_level_1():
+    array = np.random.default_rng(0).integers(0, 50, 5000).astype(np.float32)
+    for base in ("float32", "float16", "uint8"):
+        assert encode_tensor(f"{base}+zstd", array) == zstd.compress(encode_tensor(base, array), level=1)
+
+
+@pytest.mark.parametrize("more", [1, 2, 1000])
+def test_one_byte_more_than_the_tensor_has_is_too_much_also_when_compressed(more):
+    with pytest.raises(CodecError, match=r"^found zstd data of more than the expected 8 bytes$"):
+        decode_tensor("float32+zstd", zstd.compress(bytes(8 + more)), (2,), "float32")
+
+
+def test_damage_at_the_end_of_compressed_data_is_told_apart():
+    frame = encode_tensor("float32+zstd", np.ones(8, np.float32))
+    with pytest.raises(CodecError, match=r"^found zstd data that is cut short$"):
+        decode_tensor("float32+zstd", frame[:-1], (8,), "float32")
+    with pytest.raises(CodecError, match=r"^found zstd data that is followed by more$"):
+        decode_tensor("float32+zstd", frame + b"0", (8,), "float32")
+
+
+def test_uint8_carries_magnitudes_up_to_a_quarter_of_float32_s_largest_and_none_above():
+    largest = np.float32(np.finfo(np.float32).max / 4)
+    for array in (np.array([-largest, largest]), np.array([0, largest]), np.array([-largest, 0])):
+        arrived = there_and_back("uint8", array.astype(np.float32))
+        assert np.allclose(arrived, array, rtol=0.01)
+        with pytest.raises(
+            CodecError, match=r"^found NaN, infinity or a magnitude above 8e37, which uint8 cannot carry"
+        ):
+            encode_tensor("uint8", (array * np.float32(1.0001)).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "lowest", "step", "fits"),
+    [
+        ("float16", 65519.0, 0.0, True),
+        ("float16", 65520.0, 0.0, False),
+        ("float16", -65519.0, 0.0, True),
+        ("float16", 0.0, 65518.0 / 255, True),
+        ("float16", 0.0, 65530.0 / 255, False),
+        ("float32", 1.7e38, 0.0, True),
+        ("float32", 1.71e38, 0.0, False),
+        ("float64", -1.71e38, 0.0, False),
+        ("float64", 0.0, -1e-9, False),
+        ("float32", 0.0, math.nan, False),
+        ("float32", math.nan, 0.0, False),
+    ],
+)
+def test_a_range_that_came_must_fit_the_type(dtype, lowest, step, fits):
+    payload = struct.pack("<ff", lowest, step) + bytes([0, 255])
+    if fits:
+        assert np.isfinite(decode_tensor("uint8", payload, (2,), dtype)).all()
+    else:
+        with pytest.raises(
+            CodecError, match=rf"^found a range from .* in steps of .*, expected one that {dtype} holds$"
+        ):
+            decode_tensor("uint8", payload, (2,), dtype)
+
+
+def test_a_range_too_small_for_steps_is_sent_as_its_lower_end():
+    tiny = float(np.finfo(np.float32).tiny)
+    for span, step in ((255 * tiny, tiny), (254 * tiny, 0.0)):
+        payload = encode_tensor("uint8", np.array([0, span], np.float32))
+        assert struct.unpack_from("<ff", payload) == (0.0, step)
+        assert payload[8:] == bytes([0, 255 if step else 0])
+
+
+def test_an_empty_tensor_has_an_empty_range():
+    assert encode_tensor("uint8", np.zeros(0, np.float32)) == bytes(8)
+
+
+def test_a_type_that_is_none_is_named_with_what_would_be_one():
+    with pytest.raises(
+        CodecError, match=r"^found the tensor type 'bfloat17', expected one of numpy's: float32, int64,"
+    ):
+        decode_tensor("float32", b"", (1,), "bfloat17")
+    with pytest.raises(CodecError, match=r"^found a tensor of type datetime64: only booleans and numbers can cross$"):
+        encode_tensor("float32", np.zeros(2, "M8"))
+
+
+@pytest.mark.skipif(np.dtype("longdouble").itemsize <= 8, reason="numpy has no longer floats here")
+def test_longer_floats_than_doubles_do_not_cross_and_complex_doubles_do():
+    with pytest.raises(CodecError, match="only booleans and numbers"):
+        encode_tensor("float32", np.zeros(2, "longdouble"))
+    with pytest.raises(CodecError, match="only booleans and numbers"):
+        encode_tensor("float32", np.zeros(2, "clongdouble"))
+    pair = np.array([1 + 2j, 3 - 4j])
+    assert same_bits(there_and_back("uint8+zstd", pair), pair)
+
+
+def test_a_batch_of_a_codec_that_loses_nothing_is_itself():
+    batch = np.ones((2, 3), np.float32)
+    assert round_trip("float32", batch) is batch and round_trip("float32+zstd", batch) is batch
+    assert round_trip("float16", batch) is not batch
 
 
 def test_a_second_zstd_frame_is_refused():

@@ -32,7 +32,7 @@ def test_what_uses_no_link_has_no_link_state_so_that_its_runs_are_shared():
     slow = cell(OF_TWO, 1e4, 0.2).chosen["device-only"]
     fast = cell(OF_TWO, 1e8, 0.2).chosen["edgent"]
     assert slow.setup.bandwidth is None
-    assert fast.setup.configuration.device_only or fast.setup.bandwidth == 1e8
+    assert not fast.setup.configuration.device_only and fast.setup.bandwidth == 1e8
 
 
 def test_edgent_never_promises_less_than_another_method():

@@ -9,8 +9,11 @@ from edgent.demo import DemoOptions, run_demo
 from edgent.errors import EdgentError
 from edgent.lab.emulation import find_device
 from edgent.lab.hidden import hidden_device
+from edgent.lab.link import ShapedLink
 from edgent.lab.machines import DeviceProcess, DeviceSettings
+from edgent.runtime.edge import Edge
 from edgent.runtime.loading import load
+from edgent.units import BitsPerSecond
 from lab.figures.made import host
 
 
@@ -44,7 +47,7 @@ def test_both_devices_have_hidden_factors_and_the_planner_has_what_profiling_fou
 
 
 def test_what_is_planned_on_was_measured_through_the_link(made):
-    """The device is told nothing: the bandwidth it finds is that of the shaped link, not of the loopback behind it."""
+    """The bandwidth is that of the shaped link, not of the loopback behind it."""
     conditions = made.points[0].cell.conditions
     assert 0 < conditions.uplink.bandwidth < 25e6  # a busy machine makes it less, and nothing makes it much more
 
@@ -74,6 +77,18 @@ def test_unplugged_the_device_answers_on_and_the_edge_comes_back(made):
 def test_the_report_of_a_real_run_is_written(made, tmp_path):
     report.write(made, tmp_path / "report.html")
     assert "<svg" in (tmp_path / "report.html").read_text()
+
+
+def test_a_device_process_is_told_nothing_of_the_link_and_finds_each_state_of_it():
+    model = load("b-alexnet")
+    board = hidden_device(host(model), model, find_device("pi-5"), seed=0)
+    settings = DeviceSettings(model=model.name, board=board, calibration=None, inputs=())
+    with Edge(model, port=0, profiles=[host(model)]) as edge, DeviceProcess(settings) as device:
+        for rate in (10e6, 0.4e6):  # apart by more than what is found may be off on a busy machine
+            with ShapedLink(edge.address, uplink=BitsPerSecond(rate)) as link:
+                found = device.connect(link.address, None)
+            assert rate / 5 < found.uplink.bandwidth < 5 * rate
+            assert rate / 5 < found.downlink.bandwidth < 5 * rate
 
 
 def test_a_device_process_that_has_died_is_told_and_not_waited_for():

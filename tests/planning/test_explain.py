@@ -72,6 +72,8 @@ def test_without_accuracies_the_earlier_exit_lost() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_a_neighbour_in_words_names_its_knob_and_its_configuration(seed: int) -> None:
     random = np.random.default_rng(seed)
-    for neighbour in explain(Candidates.of(branches(random)), conditions(random), Seconds(0.1)):
+    neighbours = explain(Candidates.of(branches(random)), conditions(random), Seconds(0.1))
+    assert neighbours
+    for neighbour in neighbours:
         assert neighbour.knob.replace("_", " ") in str(neighbour)
         assert f"exit {neighbour.plan.configuration.exit}" in str(neighbour)

@@ -44,6 +44,36 @@ def test_it_equals_its_definition_on_many_points_at_its_own_grain() -> None:
     assert frontier(merit, demand).tolist() == by_definition(merit, demand)
 
 
+def test_dividing_spares_nearly_all_comparisons_and_takes_no_table_of_more_than_2_to_the_18(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[int] = []
+
+    def counted(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+        compared.append(above.shape[1] * below.shape[1])
+        return pairs(above, below)
+
+    pairs = module._pairs
+    monkeypatch.setattr(module, "_pairs", counted)
+    m = 16_000
+    frontier(*some(np.random.default_rng(1), m))
+    assert sum(compared) < 0.008 * m**2
+    assert max(compared) <= 2**18
+
+
+@pytest.mark.parametrize("components", [1, 2, 5])
+def test_a_long_frontier_is_found_as_by_definition(components: int) -> None:
+    """Random numbers, of which few are equal and in five components many undercut nobody."""
+    random = np.random.default_rng(components)
+    merit, demand = random.random(1500), random.random((components, 1500))
+    assert frontier(merit, demand).tolist() == by_definition(merit, demand)
+
+
+def test_one_point_is_its_own_frontier_and_none_has_none() -> None:
+    assert frontier(np.array([0.5]), np.array([[1.0]])).tolist() == [0]
+    assert frontier(np.array([]), np.zeros((2, 0))).tolist() == []
+
+
 def test_points_that_undercut_nobody_all_stay() -> None:
     rising = np.arange(2000.0)
     assert len(frontier(rising, rising[None, :])) == 2000

@@ -5,16 +5,22 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
+from edgent.codec import Calibration, CodecAccuracy
 from edgent.errors import InputError
+from edgent.latency.profile import CodecTime
 from edgent.link import TransferModel
+from edgent.runtime.loading import load
 from edgent.planning import Candidates, Conditions, Configuration, Planner
 from edgent.planning.costs import BranchCosts
+from edgent.planning.planner import choose, plan, plan_of
 from edgent.units import BitsPerSecond, Seconds
+from lab.figures.made import host
 from planning.strategies import branches
 
 CASES = 1000
@@ -154,6 +160,145 @@ def test_a_longer_deadline_never_lowers_accuracy_beyond_the_tolerance() -> None:
     plans = [planner.plan(now, Seconds(float(t))) for t in np.geomspace(1e-3, 10, 60)]
     accuracies = [plan.accuracy or 0.0 for plan in plans if plan.meets_deadline]
     assert all(later >= sooner - 0.002 for sooner, later in itertools.pairwise(accuracies))
+
+
+def alone(*latencies: float, accuracies: tuple[float | None, ...]) -> Candidates:
+    """Candidates of the device alone, one for each exit."""
+    return Candidates.of(
+        [
+            BranchCosts(exit=exit, accuracy=known, device=np.array([seconds]), edge=np.array([seconds]), prepare=0.0)
+            for exit, (seconds, known) in enumerate(zip(latencies, accuracies, strict=True))
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("deadline", "tolerance", "room", "exit"),
+    [
+        (0.3, 0.0, 0.0, 2),  # to the very end of the deadline
+        (0.2999, 0.0, 0.0, 1),
+        (0.3, 0.002, 0.0, 1),  # 0.798 counts as 0.8
+        (0.3, 0.0019, 0.0, 2),
+        (0.4, 0.0, 0.25, 2),
+        (0.4, 0.0, 0.26, 1),  # a quarter and a bit is kept free
+        (0.1, 0.0, 0.5, 0),  # unless nothing leaves that free
+        (0.05, 0.0, 0.0, 0),  # nothing is in time: the fastest
+        (math.inf, 0.0, 0.0, 2),
+    ],
+)
+def test_the_most_accurate_in_time_is_chosen_and_of_equal_ones_the_fastest(
+    deadline: float, tolerance: float, room: float, exit: int
+) -> None:
+    table = alone(0.1, 0.2, 0.3, accuracies=(0.5, 0.798, 0.8))
+    latency = np.array([0.1, 0.2, 0.3])
+    assert choose(table, latency, Seconds(deadline), tolerance, room) == exit
+    plan = Planner(table).plan(free(), Seconds(deadline), tolerance, room)
+    assert (plan.configuration.exit, plan.meets_deadline) == (exit, plan.stages.total <= deadline)
+
+
+def free(bandwidth: float = 1e6) -> Conditions:
+    link = TransferModel(bandwidth=BitsPerSecond(bandwidth))
+    return Conditions(uplink=link, downlink=link)
+
+
+def test_within_the_tolerance_is_the_planner_s_own_unless_another_is_given() -> None:
+    planner = Planner(alone(0.1, 0.2, accuracies=(0.798, 0.8)))
+    assert planner.plan(free(), Seconds(1.0)).configuration.exit == 0
+    assert planner.plan(free(), Seconds(1.0), 0.001).configuration.exit == 1
+    tight = Planner(alone(0.1, 0.2, accuracies=(0.797, 0.8)))
+    assert tight.plan(free(), Seconds(0.2)).configuration.exit == 1  # and no part of the deadline is kept free
+
+
+def test_of_candidates_as_fast_the_more_accurate_is_chosen_though_both_are_good_enough() -> None:
+    table = alone(0.1, 0.1, accuracies=(0.799, 0.8))
+    assert choose(table, np.array([0.1, 0.1]), Seconds(1.0), 0.002) == 1
+    assert choose(table, np.array([0.1, 0.1]), Seconds(0.01), 0.002) == 1
+
+
+@pytest.mark.parametrize(
+    ("deadline", "tolerance"), [(math.nan, 0.0), (1.0, -0.001), (1.0, math.inf), (1.0, math.nan), (math.nan, math.nan)]
+)
+def test_what_is_no_deadline_or_tolerance_is_refused(deadline: float, tolerance: float) -> None:
+    with pytest.raises(InputError, match=f"^deadline {deadline}, tolerance {tolerance}: expected numbers, the toler"):
+        Planner(alone(0.1, accuracies=(0.5,))).plan(free(), Seconds(deadline), tolerance)
+
+
+def test_without_candidates_there_is_no_planner() -> None:
+    table = alone(0.1, accuracies=(0.5,))
+    with pytest.raises(
+        InputError, match=r"^no candidate is left to plan with: allow more exits, codecs or directions$"
+    ):
+        Planner(table.keep(np.array([], dtype=int)))
+
+
+def test_its_repr_says_what_it_plans_with() -> None:
+    table = alone(0.1, 0.2, accuracies=(0.5, 0.4))
+    assert repr(Planner(table)) == f"<Planner on a frontier of {table.keep(np.array([0]))!r}>"
+
+
+def test_a_plan_says_what_its_candidate_demands() -> None:
+    random = np.random.default_rng(8)
+    table, now = Candidates.of(branches(random)), conditions(random)
+    for row in random.choice(len(table), 20):
+        plan = plan_of(table, int(row), now, meets_deadline=True, chance=0.25)
+        own = table.configuration(row)
+        assert (plan.configuration, plan.accuracy, plan.layers) == (own, table.accuracy[row], table.layers[row])
+        assert (plan.bytes_up, plan.bytes_down) == (table.bytes_up[row], table.bytes_down[row])
+        assert (plan.meets_deadline, plan.chance) == (True, 0.25)
+        assert plan.stages.total == pytest.approx(now.latency(table)[row])
+        assert not plan_of(table, int(row), now, meets_deadline=False).meets_deadline
+    assert plan_of(table, 0, now, meets_deadline=True).chance is None
+
+
+def test_the_function_plans_for_a_model_two_machines_and_a_link() -> None:
+    """Times by arithmetic: raw tensors, a device of 5 ms a layer, an edge that takes no time worth speaking of."""
+    model = load("b-alexnet")
+    device, edge = host(model, 0.005), host(model, 1e-9)
+    known = {"uplink": TransferModel(bandwidth=BitsPerSecond(8e6), round_trip=Seconds(0.01))}
+    known["downlink"] = replace(known["uplink"], bandwidth=BitsPerSecond(2e6))
+    found = plan(
+        model,
+        device,
+        edge,
+        bandwidth=BitsPerSecond(8e6),
+        downlink=BitsPerSecond(2e6),
+        round_trip=Seconds(0.01),
+        deadline=Seconds(0.1),
+    )
+    assert (found.configuration.upload_cut, found.configuration.codec) == (0, "float32")
+    assert found.bytes_up == 4 * 3 * 32 * 32
+    assert found.stages.uplink == pytest.approx(known["uplink"].uplink(found.bytes_up))
+    assert found.stages.downlink == pytest.approx(known["downlink"].downlink(found.bytes_down))
+    assert found.meets_deadline
+    alike = plan(model, device, edge, bandwidth=BitsPerSecond(8e6), deadline=Seconds(0.1))
+    there = TransferModel(bandwidth=BitsPerSecond(8e6))
+    assert alike.stages.uplink == pytest.approx(there.uplink(alike.bytes_up))
+    assert found.stages.uplink + found.stages.downlink == pytest.approx(
+        8 * 1.046 * (found.bytes_up + 175) / 8e6 + 8 * 1.046 * (found.bytes_down + 165) / 2e6 + 0.01 + 0.002, rel=0.02
+    )
+    assert alike.stages.downlink == pytest.approx(there.downlink(alike.bytes_down))
+    slow = plan(model, device, edge, bandwidth=BitsPerSecond(1e4), deadline=Seconds(0.03))
+    assert slow.configuration.device_only and not slow.meets_deadline
+
+
+def test_the_function_offers_a_codec_only_with_a_calibration() -> None:
+    model = load("b-alexnet")
+    ends = host(model, 0.05), host(model, 1e-9)
+    link = {"bandwidth": BitsPerSecond(2e5), "deadline": Seconds(1.0)}
+    assert str(plan(model, *ends, **link).configuration) == str(Configuration(exit=4, upload_cut=0, download_cut=22))
+    coded = (CodecTime(codec="uint8", encode_base=0.0, encode_per_byte=0.0, decode_base=0.0, decode_per_byte=0.0),)
+    ends = replace(ends[0], codecs=coded), replace(ends[1], codecs=coded)
+    tensors, exit = (model.inputs[0].name,), len(model.branches) - 1
+    accuracy = model.branch(exit).accuracy
+    known = Calibration(
+        model=model.name,
+        digest=model.digest,
+        data="made up",
+        accuracies=(CodecAccuracy(exit=exit, tensors=tensors, codec="uint8", accuracy=accuracy, samples=100),),
+    )
+    assert plan(model, *ends, **link, calibration=known).configuration.codec == "uint8"
+    with pytest.raises(InputError):
+        plan(model, *ends, **link, calibration=replace(known, digest="0b" * 32))
 
 
 def test_directions_are_restrictions_of_the_same_table() -> None:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from edgent.codec import is_image_codec
 from edgent.errors import InputError
 from edgent.lab.emulation import Emulated
 from edgent.link import TransferModel
 from edgent.planning import Candidates, Conditions, Planner
 from edgent.planning.outlook import Transfer
 from edgent.runtime.calibrator import calibration_for
-from edgent.runtime.chooser import Scope, Static
+from edgent.runtime.chooser import Scope, Static, best
 from edgent.runtime.device import Device
 from edgent.runtime.dynamic import Dynamic, chooser_of
-from edgent.runtime.messages import PROBE
+from edgent.runtime.edge import Edge
+from edgent.runtime.messages import MODEL_INFER, PROBE
 from edgent.runtime.transport import Unary
 from edgent.runtime.watch import ASK, LEAD, STALE
 from edgent.runtime.way import CALL_BYTES
-from edgent.testing import FakeEngine
+from edgent.testing import FakeEngine, FakeLink
 
 DEADLINE = 0.3
 WITHIN = 20.0  # seconds of the test's clock
@@ -182,11 +185,12 @@ def test_an_environment_that_is_none_is_refused(model, slow):
         Device(model, deadline=1.0, device_profile=slow, environment="windy", engine=FakeEngine())
 
 
-def test_a_chooser_of_ones_own_is_told_the_transfers_and_asked_for_each_plan(made, link, until):
+def test_a_chooser_of_ones_own_is_told_the_transfers_and_asked_for_each_plan(model, made, link, until):
     class Noted(Static):
         def __init__(self, scope):
             super().__init__(scope)
             self.heard, self.asked = [], 0
+            self.codecs = {scope.candidates.configuration(row).codec for row in range(len(scope.candidates))}
             choosers.append(self)
 
         def observe(self, event):
@@ -199,17 +203,58 @@ def test_a_chooser_of_ones_own_is_told_the_transfers_and_asked_for_each_plan(mad
     choosers = []
     link.bandwidth = 1e7
     picture = np.zeros((1, 3, 32, 32), "float32")
-    device = made(environment=Noted)
+    device = made(environment=Noted, calibration=calibration_for(model, None))
     assert device.wait_ready(WITHIN)
     (chooser,) = choosers
     assert {event.direction for event in chooser.heard} == {"up", "down"}  # from when the link was first measured
     before = chooser.asked
     device.infer(picture, configuration=None)
     assert until(lambda: len(choosers) == 2), "arrays have candidates of their own"
-    device.infer(picture)
+    assert until(lambda: device.infer(picture).record.why == ""), "it was told all, and chooses"
     assert choosers[-1].asked > 0
+    assert {event.direction for event in choosers[-1].heard} == {"up", "down"}
     assert choosers[-1].heard[: len(chooser.heard)] == chooser.heard
     assert chooser.asked == before
+    assert "source" in chooser.codecs and "float32" in choosers[-1].codecs
+    assert not any(is_image_codec(codec) for codec in choosers[-1].codecs), "nobody has an array's picture"
+
+
+def test_no_request_pays_for_a_switch_of_plans(model, slow, fast, clock, made, until):
+    """Neither side makes a session where a request waits for it: not in its thread, and not while the edge infers."""
+    inferring, makers, wanted = threading.local(), [], []
+
+    class Noting(FakeEngine):
+        def session(self, model, given, asked):
+            if (tuple(given), tuple(asked)) not in self.built:
+                makers.append("a request" if hasattr(inferring, "now") else threading.current_thread().name)
+            return super().session(model, given, asked)
+
+    def infer(message, call):
+        inferring.now = True
+        body = answer(message, call)
+        del inferring.now
+        return body
+
+    class Switching(Static):
+        def choose(self, now, conditions, deadline, ready=None):
+            if wanted and ready is None:
+                return best(switched, conditions, deadline)
+            return super().choose(now, conditions, deadline, ready)
+
+    table = Candidates.build(model, slow, fast, calibration_for(model, None))
+    switched = table.keep((table.exit == 2) & (table.upload_cut == 4) & (table.download_cut == 9))
+    methods = Edge(model, profiles=[fast], engine=Noting(), clock=clock).service.methods()
+    answer = methods[MODEL_INFER].answer
+    link = FakeLink({**methods, MODEL_INFER: Unary(answer=infer)}, clock=clock)
+    device = made(channel=link, engine=Noting(), environment=Switching)
+    assert device.wait_ready(WITHIN)
+    makers.clear()
+    wanted.append(True)
+    picture = np.zeros(model.inputs[0].shape, np.float32)
+    assert until(lambda: device.infer(picture).record.plan.configuration.upload_cut == 4)
+    assert len(makers) >= 3  # head, middle and suffix
+    assert not {"a request", threading.main_thread().name} & set(makers)
+    assert not any(name.startswith("edgent-device") for name in makers)
 
 
 def probes_of(link):
@@ -224,7 +269,7 @@ def probes_of(link):
     return probes
 
 
-def test_on_a_link_that_slows_down_and_recovers_the_plan_changes_and_no_request_pays_for_it(
+def test_on_a_link_that_slows_down_and_recovers_the_plan_changes_and_no_request_is_late(
     model, made, link, clock, until
 ):
     """20 Mbit/s, then 60 kbit/s, then 20 again."""

@@ -72,6 +72,36 @@ def test_a_caller_who_left_is_not_started():
     assert queue.done(1, at(1.0)) == ()
 
 
+def test_one_that_expires_is_dropped_at_whatever_happens_next():
+    def waiting(expiring: int) -> EdgeQueue:
+        queue = EdgeQueue()
+        queue.arrive(1, at(0.0))
+        queue.arrive(2, at(0.0))
+        queue.arrive(expiring, at(0.0), budget=at(0.5))
+        return queue
+
+    assert waiting(3).tick(at(0.4)) == ()
+    assert waiting(3).tick(at(0.5)) == (Drop(3),)
+    assert waiting(3).leave(2, at(0.6)) == (Drop(3),)
+    assert waiting(3).done(1, at(0.6)) == (Drop(3), Start(2, at(0.6)))
+    assert waiting(3).arrive(4, at(0.6)) == (Drop(3),)
+
+
+def test_32_requests_may_wait_unless_another_bound_is_set():
+    queue = EdgeQueue()
+    assert repr(queue) == "<EdgeQueue 0/1 running, 0/32 waiting, fifo>"
+    decisions = [queue.arrive(number, at(0.0)) for number in range(34)]
+    assert decisions == [(Start(0, at(0.0)),), *[()] * 32, (Reject(33),)]
+    assert repr(queue) == "<EdgeQueue 1/1 running, 32/32 waiting, fifo>"
+
+
+def test_a_request_of_which_nothing_is_known_is_expected_to_take_no_time():
+    queue = EdgeQueue()
+    queue.arrive(1, at(0.0))
+    queue.arrive(2, at(0.0))
+    assert queue.predicted_wait(at(0.0)) == 0.0
+
+
 def test_the_predicted_wait_is_what_is_left_of_those_ahead():
     queue = EdgeQueue(slots=2)
     queue.arrive(1, at(0.0), seconds=1.0)
@@ -83,8 +113,10 @@ def test_the_predicted_wait_is_what_is_left_of_those_ahead():
 
 
 def test_a_queue_without_slots_is_a_mistake():
-    with pytest.raises(ValueError, match="at least one slot"):
+    with pytest.raises(ValueError, match=r"^a queue needs at least one slot and a bound of 0 or more, not 0 and 32$"):
         EdgeQueue(slots=0)
+    with pytest.raises(ValueError, match="a bound of 0 or more, not 1 and -1"):
+        EdgeQueue(bound=-1)
 
 
 arrivals = st.lists(

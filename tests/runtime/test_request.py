@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgent.planning.conditions import SLICE
+from edgent.planning.planner import TOLERANCE
 from edgent.runtime.request import LATE, Deliver, LocalBranch, Request, Send, StartHead, StartLocal, WaitUntil
 from edgent.runtime.schedule import Schedule
 from edgent.units import Seconds
@@ -31,16 +33,19 @@ def branch(exit: int, seconds: float, accuracy: float | None = None) -> LocalBra
     return LocalBranch(exit=exit, seconds=Seconds(seconds), accuracy=accuracy)
 
 
-def request(branches, *, uses_edge=True, exit=9, race=True, deadline=DEADLINE, margin=MARGIN) -> Request:
+def request(
+    branches, *, uses_edge=True, exit=9, race=True, deadline=DEADLINE, margin=MARGIN, schedule=None, **settings
+) -> Request:
     return Request(
         exit=exit,
         uses_edge=uses_edge,
         deadline=Seconds(deadline),
         margin=Seconds(margin),
         branches=branches,
-        schedule=Schedule(),
+        schedule=schedule or Schedule(),
         call=lambda: None,
         race=race,
+        **settings,
     )
 
 
@@ -111,7 +116,8 @@ def test_the_best_local_branch_that_fits_is_the_most_accurate_not_the_fastest():
 
 
 def test_of_about_equally_accurate_local_branches_the_fastest_starts():
-    made = request([branch(0, 0.01, 0.5), branch(1, 0.02, 0.799), branch(2, 0.06, 0.8)])
+    made = request([branch(0, 0.01, 0.5), branch(1, 0.02, 0.798), branch(2, 0.06, 0.8)])
+    assert math.isclose(0.8 - 0.798, TOLERANCE)  # just about
     played = play(made)
     assert played.delivered.exit == 1
     assert played.local_started_at == pytest.approx(DEADLINE - MARGIN - 0.02)
@@ -132,6 +138,97 @@ def test_a_local_answer_waits_for_a_better_one_until_the_margin():
     played = play(request([branch(0, 0.05, 0.7)]), slowness=0.5)
     assert played.at == pytest.approx(DEADLINE - MARGIN)
     assert played.delivered == Deliver("device", 0, LATE)
+
+
+def test_of_equally_fast_local_branches_the_more_accurate_one_starts():
+    assert play(request([branch(0, 0.02, 0.799), branch(1, 0.02, 0.8)])).delivered.exit == 1
+    assert play(request([branch(0, 0.02, 0.8), branch(1, 0.02, 0.799)])).delivered.exit == 0
+
+
+def test_its_repr_says_how_far_it_is():
+    made = request([branch(0, 0.05)])
+    made.started(Seconds(0.0))
+    assert made.edge_pending
+    assert repr(made) == "<Request exit 9: edge pending, local None, at hand None, not delivered>"
+    made.planned(Seconds(0.0))
+    made.head_done(Seconds(0.01))
+    assert made.tick(Seconds(0.046)) == (StartLocal(0),)
+    made.local_done(Seconds(0.09), 0)
+    assert repr(made) == "<Request exit 9: edge pending, local 0, at hand 0, not delivered>"
+    made.edge_failed(Seconds(0.091), "edge lost")
+    assert not made.edge_pending
+    over = "Deliver(by='device', exit=0, why='edge lost')"
+    assert repr(made) == f"<Request exit 9: edge not pending, local 0, at hand 0, {over}>"
+
+
+def test_a_branch_that_was_not_started_cannot_be_done_and_a_device_has_one_at_least():
+    made = request([branch(0, 0.05)])
+    made.started(Seconds(0.0))
+    with pytest.raises(AssertionError, match="branch 0 was not started"):
+        made.local_done(Seconds(0.0), 0)
+    with pytest.raises(AssertionError, match="can always run some branch"):
+        request([])
+
+
+def test_only_where_nothing_of_the_devices_ends_it_the_budget_binds():
+    def sent(**settings) -> Send:
+        made = request([branch(0, settings.pop("seconds", 0.02))], **settings)
+        made.started(Seconds(1.0))
+        made.planned(Seconds(1.0))
+        (send,) = made.head_done(Seconds(1.03))
+        return send
+
+    until = DEADLINE - MARGIN - 0.03
+    assert sent() == Send(budget=pytest.approx(until), binding=True)  # the local branch is sure to be in time
+    assert sent(seconds=until).binding and not sent(seconds=until + 1e-6).binding  # just in time is in time
+    assert sent(seconds=0.5) == Send(budget=10.0, binding=False)  # it may still win
+    assert sent(race=False) == Send(budget=10.0, binding=True)
+    assert sent(race=False, deadline=60.0) == Send(budget=pytest.approx(59.97), binding=True)
+
+
+def test_where_a_local_branch_computes_the_clock_is_not_watched_and_where_it_is_done_it_is():
+    made = request([branch(0, 0.05)])
+    made.started(Seconds(0.0))
+    made.planned(Seconds(0.0))
+    made.head_done(Seconds(0.0))
+    assert made.sent(Seconds(0.0)) == (WaitUntil(pytest.approx(0.046)),)
+    assert made.tick(Seconds(0.046)) == (StartLocal(0),)
+    assert made.tick(Seconds(0.05)) == ()
+    assert made.local_done(Seconds(0.08), 0) == (WaitUntil(pytest.approx(0.096)),)
+    assert made.tick(Seconds(0.09)) == (WaitUntil(pytest.approx(0.096)),)
+    assert made.tick(Seconds(0.0961)) == (Deliver("device", 0, LATE),)
+
+
+def test_a_failed_device_gives_its_turn_back():
+    schedule = Schedule()
+    made = request([branch(0, 0.05)], uses_edge=False, exit=0, schedule=schedule)
+    made.started(Seconds(0.0))
+    assert made.planned(Seconds(0.0)) == (StartLocal(0),)
+    assert schedule.backlog(0.0) == 0.05
+    assert made.device_failed(Seconds(0.01)) == ()
+    assert schedule.backlog(0.01) == 0.0
+
+
+def head(seconds, schedule, **settings) -> Request:
+    made = request([branch(0, 0.02)], head=Seconds(seconds), schedule=schedule, **settings)
+    made.started(Seconds(0.0))
+    return made
+
+
+def test_a_head_takes_its_turn_on_the_device_unless_it_is_short():
+    schedule = Schedule()
+    first, second, short = head(0.03, schedule), head(0.03, schedule), head(SLICE, schedule)
+    assert first.planned(Seconds(0.0)) == (StartHead(),)
+    assert second.planned(Seconds(0.0)) == (WaitUntil(math.inf),)
+    assert second.tick(Seconds(0.01)) == (WaitUntil(math.inf),)
+    assert short.planned(Seconds(0.0)) == (StartHead(),)
+    first.head_done(Seconds(0.03))
+    assert second.tick(Seconds(0.03)) == (StartHead(),)
+    assert second.tick(Seconds(0.04)) == ()  # it is under way
+
+
+def test_a_head_that_will_be_late_starts_all_the_same():
+    assert head(5.0, Schedule()).planned(Seconds(0.0)) == (StartHead(),)
 
 
 def test_a_lost_edge_starts_the_local_branch_at_once():

@@ -106,9 +106,69 @@ def test_others_hurry_for_one_that_would_not_fit_otherwise():
     schedule = Schedule()
     first = schedule.reserve(0.0, [60.0, 20.0], 97.0, nobody)
     second = schedule.reserve(0.0, [60.0, 20.0], 97.0, nobody)
-    third = schedule.reserve(0.0, [60.0, 20.0], 97.0, nobody)
+    third = schedule.reserve(0.0, [60.0, 20.0], 97.0, nobody, overdue_at=5.0)
     assert (first.seconds, second.seconds, third.seconds) == (60.0, 20.0, 20.0)
+    assert third.begin_at == 5.0  # its edge may be overdue as well
     assert schedule.begin(first, 0.0, [60.0, 20.0], 0.0) == 20.0
+
+
+def test_of_the_branches_that_would_do_the_first_is_begun_that_makes_no_other_late_by_more_than_the_grace():
+    for at, grace, begun in ((7.0, 0.0, 30.0), (8.0, 0.0, 10.0), (8.0, 2.0, 30.0), (9.5, 2.0, 10.0)):
+        schedule = Schedule()
+        turn = schedule.reserve(0.0, [30.0, 10.0], 50.0, nobody)
+        schedule.reserve(0.0, [60.0], 97.0, nobody)
+        assert schedule.begin(turn, at, [30.0, 10.0], grace) == begun
+
+
+def running(until: float, slots: int = 1) -> Schedule:
+    """A schedule with one turn that runs."""
+    schedule = Schedule(slots)
+    assert schedule.begin(schedule.reserve(0.0, [until], 1000.0, nobody), 0.0, [until], 0.0) == until
+    return schedule
+
+
+def test_who_comes_now_waits_for_what_runs_on_the_slot_that_is_free_first():
+    schedule = running(20.0, slots=2)
+    assert schedule.backlog(5.0) == 0.0
+    schedule.begin(schedule.reserve(5.0, [40.0], 1000.0, nobody), 5.0, [40.0], 0.0)
+    assert schedule.backlog(5.0) == 15.0
+    assert schedule.backlog(25.0) == 0.0
+
+
+@pytest.mark.parametrize(("due", "waits"), [(80.0, 15.0), (79.0, 45.0)])
+def test_who_comes_now_waits_for_one_that_he_would_make_late_and_for_no_other(due, waits):
+    """What runs ends at 20; a branch of 30 would end at 50, and then the other one's 30 must still fit."""
+    schedule = running(20.0)
+    schedule.reserve(0.0, [30.0], due, nobody)
+    assert schedule.backlog(5.0) == waits
+
+
+def test_who_comes_now_waits_for_all_that_are_wanted_and_for_none_that_will_be_late_anyway():
+    schedule = running(20.0)
+    wanted = schedule.reserve(0.0, [30.0], 500.0, nobody)
+    assert schedule.begin(wanted, 5.0, [30.0], 0.0) is None  # the only slot is taken
+    assert schedule.backlog(5.0) == 45.0
+    schedule.reserve_late(70.0, nobody)
+    assert schedule.backlog(5.0) == 45.0
+    another = schedule.reserve(0.0, [10.0], 500.0, nobody)
+    assert schedule.backlog(5.0) == 45.0
+    assert schedule.begin(another, 5.0, [10.0], 0.0) is None
+    assert schedule.backlog(5.0) == 55.0
+
+
+def test_who_waits_for_a_slot_is_called_when_one_is_free():
+    calls = []
+    schedule = Schedule()
+    first, second = (schedule.reserve(0.0, [10.0], due, lambda due=due: calls.append(due)) for due in (50.0, 60.0))
+    assert schedule.begin(first, 0.0, [10.0], 0.0) == 10.0
+    assert schedule.begin(second, 1.0, [10.0], 0.0) is None
+    assert repr(schedule) == "<Schedule 1/1 running, 1 waiting>"
+    calls.clear()
+    schedule.drop(first)
+    assert calls == [60.0]
+    assert schedule.begin(second, 10.0, [10.0], 0.0) == 10.0
+    schedule.drop(second)
+    assert repr(schedule) == "<Schedule 0/1 running, 0 waiting>"
 
 
 class Played:

@@ -63,6 +63,43 @@ def test_a_connection_in_use_is_left_alone():
     assert watch.next(10.0 + 2 * STALE) is Task.MEASURE
 
 
+def test_it_is_left_alone_until_the_last_of_several_requests_has_ended():
+    watch = connected()
+    watch.began()
+    watch.began()
+    watch.ended()
+    assert watch.next(15.0) == pytest.approx(15.1)  # asked again in a tenth of a second
+    watch.ended()
+    assert watch.next(15.1) is Task.MEASURE
+
+
+def test_an_edge_that_came_back_is_not_suspected_of_what_the_lost_connection_did():
+    watch = connected()
+    watch.suspected()
+    watch.lost(11.0)
+    watch.connected(12.0)
+    assert watch.next(12.0) == 14.0
+
+
+def test_how_long_is_waited_in_seconds():
+    """An edge that is back is found within half a second; what is looked at costs little of an idle link."""
+    watch = Watch(measures=True)
+    watch.connect_failed(100.0)
+    assert watch.next(100.0) == pytest.approx(100.4)
+    watch.connected(100.0)
+    assert watch.next(100.0) == 102.0  # checked
+    watch.heard(102.0)
+    assert watch.next(102.0) == 102.5  # measured
+    watch.declined(102.5)
+    watch.heard(102.5)
+    assert watch.next(102.5) == 103.5  # asked again whether it matters
+    watch.measured(103.5, 0.0)
+    for second in range(103, 134):
+        watch.heard(float(second))
+        watch.answered(float(second))
+    assert watch.next(133.0) == 133.5  # measured though all requests are answered
+
+
 def test_an_old_estimate_is_measured_again_unless_the_bandwidth_was_told():
     assert connected().next(10.0 + STALE) is Task.MEASURE
     assert connected(measures=False).next(10.0 + STALE) is Task.CHECK
@@ -129,6 +166,13 @@ def test_who_wakes_too_late_for_a_look_waits_for_the_next_request():
     assert watch.next(24.0 - LEAD) is Task.LOOK
 
 
+def test_who_wakes_late_by_less_than_half_the_lead_still_looks():
+    for late, looks in ((0.4, True), (0.6, False)):
+        watch, at = rhythmic(), 22.0 - LEAD + late * LEAD
+        watch.heard(at)
+        assert (watch.next(at) is Task.LOOK) == looks
+
+
 def test_looks_take_no_more_than_their_share_of_the_time():
     watch, looks = rhythmic(), []
     for tenth in range(200, 1200):
@@ -145,6 +189,8 @@ def test_looks_take_no_more_than_their_share_of_the_time():
 def test_a_look_that_nobody_would_plan_by_is_offered_before_the_next_request_again():
     watch = rhythmic()
     watch.declined(22.0 - LEAD)
+    watch.heard(22.0 - LEAD)
+    assert watch.next(22.0 - LEAD) == pytest.approx(24.0 - LEAD)  # and not at once
     watch.requested(22.0)
     watch.heard(22.0)
     assert watch.next(22.0) == pytest.approx(24.0 - LEAD)
@@ -154,6 +200,11 @@ def test_requests_in_quick_succession_leave_no_time_for_looks():
     watch = rhythmic(period=0.15)
     watch.heard(20.0)
     assert watch.next(20.0) == 20.0 + IDLE
+
+
+def test_requests_a_quarter_of_a_second_apart_leave_time_for_looks():
+    watch = rhythmic(period=0.25)
+    assert watch.next(20.0) == pytest.approx(20.25 - LEAD)
 
 
 def test_looks_one_way_do_not_spare_the_rare_measuring_of_both():
@@ -171,3 +222,11 @@ def test_looks_one_way_do_not_spare_the_rare_measuring_of_both():
             watch.measured(at, 0.1)
     assert np.diff(measured) == pytest.approx(RARELY, abs=0.2)
     assert len(measured) == 3
+
+
+def test_its_repr_says_what_it_is():
+    watch = Watch(measures=True)
+    assert repr(watch) == "<Watch down, 0 under way>"
+    watch.connected(0.0)
+    watch.began()
+    assert repr(watch) == "<Watch up, 1 under way>"

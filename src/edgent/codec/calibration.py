@@ -98,8 +98,8 @@ class Calibration(Document):
     data: str
     sizes: tuple[EncodedSize, ...] = ()
     accuracies: tuple[CodecAccuracy, ...] = ()
-    _sizes: dict[tuple[frozenset[str], str], float] = field(init=False, repr=False, compare=False)
-    _accuracies: dict[tuple[int, frozenset[str], str], float] = field(init=False, repr=False, compare=False)
+    _sizes: dict[tuple[frozenset[str], str], float] = field(init=False, compare=False)
+    _accuracies: dict[tuple[int, frozenset[str], str], float] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         if not _DIGEST.fullmatch(self.digest):

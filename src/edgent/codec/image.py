@@ -139,7 +139,7 @@ def _upright_rgb(picture: Image) -> NDArray[np.uint8]:
     if picture.mode == "F":
         raise CodecError("found a picture of floating-point values, expected 8 or 16 bits a channel")
     if picture.mode.startswith("I"):  # 16 bits of grey
-        grey = (np.asarray(picture).clip(0, 65535) >> 8).astype(np.uint8)
+        grey = (np.asarray(picture) >> 8).astype(np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2)
     picture.info.pop("transparency", None)  # dropped like any other; Pillow would warn about some forms of it
     return np.asarray(picture.convert("RGB"))

@@ -84,9 +84,9 @@ def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArra
         (height, width), (rows, columns) = pixels.shape[:2], preprocessing.size
         raise CodecError(f"found pixels of {width} x {height}, expected the model's {columns} x {rows}: fit them first")
     channels = _channels(pixels, preprocessing.color)
-    std = np.asarray(preprocessing.std, dtype=np.float64)
+    std = np.asarray(preprocessing.std)
     gain = preprocessing.scale / std
-    offset = -np.asarray(preprocessing.mean, dtype=np.float64) / std
+    offset = -np.asarray(preprocessing.mean) / std
     if preprocessing.layout == "NCHW":
         planes = np.ascontiguousarray(channels.transpose(2, 0, 1))
         return _affine(planes, gain[:, None, None], offset[:, None, None])[None]

@@ -114,8 +114,7 @@ class EdgeQueue:
 
     def predicted_wait(self, at: Seconds) -> Seconds:
         """How long a request that comes now would wait, if every other takes the time expected of it."""
-        free_at = sorted(max(end, at) for end in self._running.values())[-self.slots :]
-        free_at = [at] * (self.slots - len(free_at)) + free_at
+        free_at = [max(end, at) for end in self._running.values()] + [at] * (self.slots - len(self._running))
         for each in self._waiting:
             free_at.sort()
             free_at[0] += each.seconds
@@ -141,5 +140,5 @@ class EdgeQueue:
         self._waiting = [each for each in self._waiting if each.expires_at > at]
         return tuple(Drop(each.request) for each in expired)
 
-    def _rank(self, each: _Waiting) -> tuple[float, float]:
-        return (each.expires_at if self.order == "deadline" else 0.0, each.arrived_at)
+    def _rank(self, each: _Waiting) -> tuple[float, ...]:
+        return (each.expires_at, each.arrived_at) if self.order == "deadline" else (each.arrived_at,)

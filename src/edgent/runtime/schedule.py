@@ -122,8 +122,7 @@ class Schedule:
         ahead = [each for each in self._waiting if math.isfinite(each.due)]
         others = [each for each in ahead if not each.wanted]
         free = _one_after_another([each for each in ahead if each.wanted], self._free(at))
-        shortest = min((each.least for each in others), default=0.0)
-        if not self._feasible(others, _after(free, min(free) + shortest)):
+        if others and not self._feasible(others, _after(free, min(free) + min(each.least for each in others))):
             free = _one_after_another(others, free)
         return Seconds(min(free) - at)
 

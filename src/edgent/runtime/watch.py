@@ -57,10 +57,9 @@ class Watch:
         self.measures = measures
         self.up = False
         self._busy = 0
-        self._retry_at = -math.inf
         self._suspected = False
-        self._heard_at = -math.inf
-        self._measured_at = self._answered_at = self._ask_at = self._look_from = -math.inf
+        self._heard_at = self._measured_at = self._answered_at = -math.inf
+        self._retry_at = self._ask_at = self._look_from = -math.inf
         self._check_after, self._measure_after = IDLE, STALE
         self._rhythm = Rhythm()
 

@@ -64,4 +64,4 @@ def test_traces_that_are_no_folder_are_bad_input(tmp_path):
 def test_a_plot_of_one_panel_is_drawn(tmp_path):
     one = replace(result(), panels=result().panels[:1])
     (done,) = run([figure(lambda lab: one)], tmp_path)
-    assert all(path.is_file() for path in done.files)
+    assert done.files and all(path.is_file() for path in done.files)
