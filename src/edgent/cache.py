@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from edgent.errors import EdgentError, InputError
+from edgent.errors import CacheError, EdgentError
 
 MOST_BYTES = 4_000_000_000
 _SHARE = 10  # of the disk: a tenth
@@ -107,7 +107,7 @@ def cache_folder() -> Path:
     try:
         return Path.home() / ".cache" / "edgent"
     except RuntimeError as error:
-        raise InputError("this user has no home folder; name a folder for caches with XDG_CACHE_HOME") from error
+        raise CacheError("this user has no home folder; name a folder for caches with XDG_CACHE_HOME") from error
 
 
 def trim(root: Path, most: int, now: float) -> None:
@@ -209,7 +209,7 @@ def _explained(path: Path) -> Iterator[None]:
     except EdgentError:
         raise
     except OSError as error:
-        raise InputError(
+        raise CacheError(
             f"the cache folder {path} cannot be used ({error.strerror}): free it for writing, or name another one with "
             "XDG_CACHE_HOME"
         ) from error

@@ -5,6 +5,7 @@
     EdgentError                      the command failed                       exit code 1
      ├─ InputError (ValueError)      what was given cannot be used            exit code 2
      │   ├─ ModelError               a model file, or a name inside it
+     │   ├─ CacheError               the folder of what is kept cannot be used
      │   └─ RefusedError             the edge understood and said no: another model, version or protocol
      ├─ EdgeError (ConnectionError)  the edge is not there, or broke off
      └─ MissingExtraError (ImportError)  an optional part is not installed
@@ -28,6 +29,10 @@ class InputError(EdgentError, ValueError):
 
 class ModelError(InputError):
     """A model file, or something named inside it, cannot be used."""
+
+
+class CacheError(InputError):
+    """The folder in which files are kept cannot be written, or is full."""
 
 
 class RefusedError(InputError):

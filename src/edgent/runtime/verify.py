@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgent.errors import EdgentError, InputError, ModelError
+from edgent.errors import CacheError, EdgentError, InputError, ModelError
 from edgent.model import Branch, Model
 from edgent.runtime.engine import Array, Engine, Feeds
 from edgent.runtime.feeds import random_feeds
@@ -224,6 +224,8 @@ def _check(
     for at, feeds in enumerate(inputs):
         try:
             difference, reason = comparison.check(at, run_pieces(model, branch, engine, feeds, *cuts))
+        except CacheError:
+            raise
         except EdgentError as error:
             return None, str(error)
         worst, why = max(worst, difference.largest), why or reason

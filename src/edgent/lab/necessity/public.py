@@ -46,7 +46,9 @@ def at_cuts(costs: BranchCosts, cuts: Sequence[int]) -> BranchCosts:
         parts: dict[str, Any] = {name: plane[here] for name, plane in one.planes.items()}
         return replace(one, **parts)
 
-    return replace(costs, device=device, edge=edge, up=tuple(map(taken, costs.up)), down=tuple(map(taken, costs.down)))
+    divisible = None if costs.divisible is None else costs.divisible[here]
+    up, down = (tuple(map(taken, side)) for side in (costs.up, costs.down))
+    return replace(costs, device=device, edge=edge, up=up, down=down, divisible=divisible)
 
 
 def early_exit(costs: BranchCosts, exit: int, share: float, accuracy: float, answer: float) -> BranchCosts:
