@@ -235,6 +235,13 @@ def test_truth_values_that_are_no_bit_become_one():
     assert raw_array(read(tensor, "BOOL", [3], raw=b"\x00\x01\x02")).view(np.uint8).tolist() == [0, 1, 1]
 
 
+@pytest.mark.parametrize("dtype", ["bool", "int64", "float32", "float16"])
+def test_a_number_without_dimensions_stays_an_array(dtype):
+    tensor = Tensor(name="t", dtype=dtype, shape=())
+    array = raw_array(raw_parcel(tensor, np.array(1, dtype)))
+    assert isinstance(array, np.ndarray) and (array.shape, array.dtype) == ((), np.dtype(dtype)) and array == 1
+
+
 def test_byte_order_and_strides_of_the_sender_do_not_show():
     array = np.arange(6, dtype=">f4").reshape(3, 2).T
     assert np.array_equal(there(MATRIX, array), array.astype("<f4"))

@@ -156,7 +156,7 @@ def expected_answers(model: Model, inputs: Sequence[Feeds], *, threads: int = 1)
     """
     nodes = model.proto.graph.node
     softmax = {name for node in nodes if node.op_type == "Softmax" for name in node.output}
-    quantised = any(node.op_type == "QuantizeLinear" for node in nodes)
+    quantised = any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in nodes)
     answers: list[dict[str, Expected]] = [{} for _ in inputs]
     for path in model.members:
         prefix = "" if path == model.path else prefix_of(path)

@@ -131,7 +131,9 @@ def raw_array(parcel: Parcel) -> Array:
         raise
     except ValueError as error:  # as of a size above numpy's, beside one of 0
         raise InputError(f"tensor {parcel.tensor.name!r} has shape {list(parcel.shape)}: {error}") from None
-    return array.view(np.uint8) != 0 if array.dtype.kind == "b" else array  # a byte of 2 would be a broken boolean
+    if array.dtype.kind != "b":
+        return array
+    return np.not_equal(array.view(np.uint8), 0, out=np.empty(array.shape, np.bool_))  # 2 would be a broken boolean
 
 
 def checked(tensor: Tensor, array: Array) -> Array:
