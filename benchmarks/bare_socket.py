@@ -25,17 +25,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from edgent.device.device import Device
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
-from edgent.lab.machines import ServerProcess
-from edgent.lab.namespaces import FAR
-from edgent.lab.stopwatch import Exchange, listening
-from edgent.lab.tun import TunLink, obstacle
+from edgent.lab.links.namespaces import FAR
+from edgent.lab.links.stopwatch import Exchange, listening
+from edgent.lab.links.tun import TunLink, obstacle
+from edgent.lab.processes.machines import ServerProcess
 from edgent.model import Model
 from edgent.model.topologies import LIGHT, with_seeded_weights
-from edgent.runtime.device import Device
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
-from edgent.runtime.profiler import profile
+from edgent.profiling.model_profiler import profile
 from edgent.units import BitsPerSecond, Seconds
 from overhead import BUDGET, CROSSING, PATIENCE, TOPOLOGY, Divided, divisions, run_once
 

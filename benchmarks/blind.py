@@ -21,16 +21,16 @@ from typing import Any
 
 import numpy as np
 
+from edgent.engine.feeds import random_feeds
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError, InputError
 from edgent.latency.family import References
-from edgent.latency.machinefile import MachineModel
+from edgent.latency.latency_model_file import MachineModel
 from edgent.model import Model
 from edgent.model.builder import Builder
-from edgent.runtime.engine import Engine
-from edgent.runtime.feeds import random_feeds
-from edgent.runtime.loading import load
-from edgent.runtime.machine import branch_work
-from edgent.runtime.sweep import Bench
+from edgent.profiling.latency_model import branch_work
+from edgent.profiling.sweep import Bench
 from unseen import Timings, followed, usual_time
 
 

@@ -23,7 +23,7 @@ from itertools import product
 
 import numpy as np
 
-from edgent.lab.detectors import Adwin, Cusum, PageHinkley, optimal_partitioning
+from edgent.lab.rivals.detectors import Adwin, Cusum, PageHinkley, optimal_partitioning
 from edgent.link.change_points import THRESHOLD, ChangePointDetector
 from edgent.link.generator import Noise, Steps, steps
 from edgent.link.scoring import Score, area, score

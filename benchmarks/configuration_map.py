@@ -24,19 +24,19 @@ from typing import Any
 
 import numpy as np
 
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
-from edgent.lab.emulation import emulated_profile, find_device
+from edgent.evaluation.evaluate import calibration_for
+from edgent.lab.boards.emulation import emulated_profile, find_device
 from edgent.link.forecast import LinkForecast
 from edgent.link.traces import load_traces
 from edgent.model import Model
 from edgent.planning import Candidates, Controller, Goal
-from edgent.planning.algorithm2 import Recipe, build_map, grid
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.outlook import LinkOutlook, Transfer
-from edgent.runtime.calibrator import calibration_for
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
-from edgent.runtime.profiler import profile
+from edgent.planning.paper.algorithm2 import Recipe, build_map, grid
+from edgent.profiling.model_profiler import profile
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
 
 DEVICE = "paper-pi3-resident"

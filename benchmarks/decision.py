@@ -25,19 +25,19 @@ import numpy as np
 
 from edgent.codec import Calibration
 from edgent.codec.calibration import CodecAccuracy, EncodedSize
+from edgent.device.choosers.chooser import Scope
+from edgent.device.choosers.dynamic import Dynamic
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
-from edgent.lab.emulation import emulated_profile, find_device
+from edgent.evaluation.evaluate import calibration_for
+from edgent.lab.boards.emulation import emulated_profile, find_device
 from edgent.link import TransferModel
 from edgent.model import Model
 from edgent.planning import Candidates, Conditions, Planner
 from edgent.planning.outlook import Transfer
 from edgent.planning.pricing import price
-from edgent.runtime.calibrator import calibration_for
-from edgent.runtime.chooser import Scope
-from edgent.runtime.dynamic import Dynamic
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
-from edgent.runtime.profiler import profile
+from edgent.profiling.model_profiler import profile
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
 
 LARGER = "resnet50"

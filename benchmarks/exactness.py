@@ -6,7 +6,7 @@ What is right is the original file in plain ONNX Runtime, undivided. Every cut o
 `--cuts`) is run alone, device first, edge first and with a second cut after it, piece by piece; and one of these, in
 turn, live: a device and an edge over loopback gRPC. The models are those of `models.py`, made at first use; one that
 cannot be had is said and left out. Then faults are planted (`planted.py`), of which nearly all must be found.
-A difference passes within what the engine differs from itself: see `edgent.runtime.original`.
+A difference passes within what the engine differs from itself: see `edgent.evaluation.original`.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from typing import Any
 
 import numpy as np
 
-from edgent.cli import show
+from edgent.cli.terminal import show
+from edgent.device.device import Device
+from edgent.edge.edge import Edge
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine, Feeds
 from edgent.errors import EdgentError
+from edgent.evaluation.original import Comparison, expected_answers
+from edgent.evaluation.verify import Divisions, run_pieces
 from edgent.model import Model
 from edgent.planning.plan import Configuration
-from edgent.runtime.device import Device
-from edgent.runtime.edge import Edge
-from edgent.runtime.engine import Engine, Feeds
-from edgent.runtime.loading import load
-from edgent.runtime.original import Comparison, expected_answers
-from edgent.runtime.verify import Divisions, run_pieces
 from edgent.units import Seconds
 from models import Entry, UnavailableError, by_name, default_folder, prepared, remove
 from planted import KINDS, Bench, Fault, planted

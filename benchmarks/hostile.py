@@ -26,9 +26,9 @@ from typing import IO
 import numpy as np
 import onnx.shape_inference  # noqa: F401 - imported before the children are forked
 
-import edgent.runtime.device
-import edgent.runtime.edge
-import edgent.runtime.profiler  # noqa: F401
+import edgent.device.device
+import edgent.edge.edge
+import edgent.profiling.model_profiler  # noqa: F401
 from edgent import cli
 
 TESTS = Path(__file__).parent.parent / "tests"

@@ -30,8 +30,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from edgent.engine.feeds import random_feeds
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine, Feeds, Session
+from edgent.evaluation.evaluate import calibration_for
 from edgent.latency.family import References, Sample
-from edgent.latency.machine import Fit, fit
+from edgent.latency.latency_model import Fit, fit
 from edgent.latency.prediction import LatencyModel, Measured
 from edgent.latency.profile import BranchProfile, Profile
 from edgent.latency.traits import traits
@@ -39,15 +43,11 @@ from edgent.link import TransferModel
 from edgent.model import Model
 from edgent.planning import Candidates, Conditions
 from edgent.planning.planner import TOLERANCE, choose
+from edgent.profiling.latency_model import branch_work
+from edgent.profiling.model_profiler import profile
+from edgent.profiling.sweep import Bench, Timed, samples, sweep, usual_references
 from edgent.report.plots import COLOURS, Axis, Line, picture
 from edgent.report.plots import plot as curves
-from edgent.runtime.calibrator import calibration_for
-from edgent.runtime.engine import Engine, Feeds, Session
-from edgent.runtime.feeds import random_feeds
-from edgent.runtime.loading import load
-from edgent.runtime.machine import branch_work
-from edgent.runtime.profiler import profile
-from edgent.runtime.sweep import Bench, Timed, samples, sweep, usual_references
 from edgent.units import BitsPerSecond, Seconds
 from unseen import Case, Piece, Timings, followed, pieces, test_models, usual_time
 

@@ -30,12 +30,12 @@ from typing import Any
 import numpy as np
 
 from edgent.errors import EdgentError
-from edgent.lab.figures.figure import Lab
 from edgent.lab.figures.links import digest, excerpt
 from edgent.lab.figures.machines import Setting, setting
-from edgent.lab.figures.parts import Parts
 from edgent.lab.figures.rig import Rig
 from edgent.lab.figures.streams import accuracies
+from edgent.lab.reproduction.figure import Lab
+from edgent.lab.reproduction.parts import Parts
 from edgent.link.generator import generated
 from edgent.link.trace import Trace
 from edgent.link.traces import load_traces

@@ -29,16 +29,16 @@ from pathlib import Path
 from typing import Any
 
 from edgent.demo.run import test_images
+from edgent.device.device import Device
+from edgent.engine.loading import load as load_model
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
-from edgent.lab.emulation import Account, Emulated, find_device
-from edgent.lab.hidden import hidden_device
-from edgent.lab.link import ShapedLink
-from edgent.lab.machines import ServerProcess
-from edgent.runtime.calibrator import calibration_for
-from edgent.runtime.device import Device
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load as load_model
-from edgent.runtime.profiler import profile
+from edgent.evaluation.evaluate import calibration_for
+from edgent.lab.boards.emulation import Account, Emulated, find_device
+from edgent.lab.boards.hidden import hidden_device
+from edgent.lab.links.link import ShapedLink
+from edgent.lab.processes.machines import ServerProcess
+from edgent.profiling.model_profiler import profile
 from edgent.units import BitsPerSecond, Seconds
 from environments import folder
 

@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.cache import cache_folder
+from edgent.engine.feeds import random_feeds
 from edgent.model import SHIPPED, Tensor
-from edgent.runtime.feeds import random_feeds
 from model_builders import random_pictures
 
 HERE = Path(__file__).resolve().parent

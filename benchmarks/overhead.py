@@ -27,18 +27,18 @@ from typing import Any
 import numpy as np
 
 from edgent.codec import encode_image
+from edgent.device.device import Device
+from edgent.engine.feeds import random_feeds
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
-from edgent.lab.link import ShapedLink
-from edgent.lab.machines import ServerProcess
-from edgent.lab.rival import Rival, preprocessing_of
+from edgent.lab.links.link import ShapedLink
+from edgent.lab.processes.machines import ServerProcess
+from edgent.lab.rivals.rival import Rival, preprocessing_of
 from edgent.model import SHIPPED, Branch, Model
 from edgent.model.topologies import LIGHT, with_seeded_weights
 from edgent.planning.plan import Configuration
-from edgent.runtime.device import Device
-from edgent.runtime.engine import Engine
-from edgent.runtime.feeds import random_feeds
-from edgent.runtime.loading import load
-from edgent.runtime.profiler import profile
+from edgent.profiling.model_profiler import profile
 from edgent.units import BitsPerSecond, Seconds, serialisation_time
 
 TOPOLOGY = "light_squeezenet.onnx"

@@ -41,15 +41,15 @@ import onnx
 from onnx import numpy_helper
 
 from edgent.demo.run import test_images
+from edgent.device.device import Device
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
-from edgent.lab.link import ShapedLink
-from edgent.lab.machines import ServerProcess
-from edgent.lab.rival import Classifier, Rival, preprocessing_of
+from edgent.lab.links.link import ShapedLink
+from edgent.lab.processes.machines import ServerProcess
+from edgent.lab.rivals.rival import Classifier, Rival, preprocessing_of
 from edgent.planning.plan import Configuration
-from edgent.runtime.device import Device
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
-from edgent.runtime.profiler import profile
+from edgent.profiling.model_profiler import profile
 from edgent.units import BitsPerSecond, Seconds
 from environments import python
 

@@ -18,11 +18,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine, Feeds, Session
+from edgent.evaluation.original import Comparison
+from edgent.evaluation.verify import Divisions, run_pieces
 from edgent.model import Branch, Layer, Model
-from edgent.runtime.engine import Engine, Feeds, Session
-from edgent.runtime.loading import load
-from edgent.runtime.original import Comparison
-from edgent.runtime.verify import Divisions, run_pieces
 
 KINDS = ("weight", "swapped", "constants")
 OFF = 1.01  # a weight's factor

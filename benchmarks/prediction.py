@@ -31,21 +31,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.codec import encode_image
+from edgent.device.device import Device
+from edgent.engine.feeds import random_feeds
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
-from edgent.lab.emulation import find_device
-from edgent.lab.hidden import HiddenDevice, hidden_device
-from edgent.lab.link import ShapedLink
-from edgent.lab.machines import ServerProcess
+from edgent.evaluation.evaluate import calibration_for
+from edgent.lab.boards.emulation import find_device
+from edgent.lab.boards.hidden import HiddenDevice, hidden_device
+from edgent.lab.links.link import ShapedLink
+from edgent.lab.processes.machines import ServerProcess
 from edgent.latency import Profile
 from edgent.model import SHIPPED, Model
 from edgent.model.topologies import LIGHT, with_seeded_weights
 from edgent.planning.plan import Configuration
-from edgent.runtime.calibrator import calibration_for
-from edgent.runtime.device import Device
-from edgent.runtime.engine import Engine
-from edgent.runtime.feeds import random_feeds
-from edgent.runtime.loading import load
-from edgent.runtime.profiler import profile
+from edgent.profiling.model_profiler import profile
 from edgent.units import BitsPerSecond, Seconds
 from overhead import divisions
 

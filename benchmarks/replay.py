@@ -40,8 +40,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError, InputError
-from edgent.lab.emulation import emulated_profile, find_device
+from edgent.evaluation.evaluate import calibration_for
+from edgent.lab.boards.emulation import emulated_profile, find_device
 from edgent.latency import Profile
 from edgent.link.generator import generated
 from edgent.link.trace import Trace
@@ -50,13 +53,10 @@ from edgent.model.topologies import LIGHT, with_seeded_weights
 from edgent.planning import Candidates
 from edgent.planning.costs import BranchCosts, Crossing
 from edgent.planning.pricing import price
+from edgent.profiling.model_profiler import profile
 from edgent.replay import Report, Request, replay, workers
 from edgent.replay.choices import Choices
 from edgent.replay.methods import BASELINES
-from edgent.runtime.calibrator import calibration_for
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
-from edgent.runtime.profiler import profile
 from edgent.units import Seconds
 
 SHARES = (0.4, 0.5, 0.6, 0.75, 0.9)

@@ -49,12 +49,15 @@ from edgent.demo.paired import HALF_A_POINT, Draws, compare, outcomes
 from edgent.demo.rivals import Rivals
 from edgent.demo.run import test_images
 from edgent.demo.values import Chosen
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
-from edgent.lab.emulation import find_device
-from edgent.lab.hidden import hidden_device
-from edgent.lab.link import ShapedLink
-from edgent.lab.machines import DeviceProcess, DeviceSettings, ServerProcess
-from edgent.lab.runs import Measured, Setup
+from edgent.evaluation.evaluate import calibration_for
+from edgent.lab.boards.emulation import find_device
+from edgent.lab.boards.hidden import hidden_device
+from edgent.lab.links.link import ShapedLink
+from edgent.lab.processes.machines import DeviceProcess, DeviceSettings, ServerProcess
+from edgent.lab.processes.runs import Measured, Setup
 from edgent.latency import Profile
 from edgent.latency.profile import BranchProfile
 from edgent.model import Model
@@ -63,10 +66,7 @@ from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import RAW
 from edgent.planning.planner import ROOM, Planner
-from edgent.runtime.calibrator import calibration_for
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
-from edgent.runtime.profiler import profile
+from edgent.profiling.model_profiler import profile
 from edgent.units import BitsPerSecond, Seconds, format_bandwidth, format_duration
 
 NETWORK, INT8, SMALL = "b-alexnet", "b-alexnet-int8", "b-alexnet-narrow"

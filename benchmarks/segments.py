@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine, Feeds
 from edgent.latency import Profile
 from edgent.model import Branch, Model
-from edgent.runtime.coding import Source
-from edgent.runtime.engine import Engine, Feeds
-from edgent.runtime.loading import load
-from edgent.runtime.profiler import profile
-from edgent.runtime.timing import Task, interleaved
+from edgent.profiling.codec_timing import Source
+from edgent.profiling.model_profiler import profile
+from edgent.profiling.timing import Task, interleaved
 
 TOPOLOGIES = ("squeezenet", "shufflenet", "resnet50", "inception_v1", "densenet121")
 CUTS = 6  # heads of each branch

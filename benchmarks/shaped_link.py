@@ -22,13 +22,13 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgent.lab.link import ShapedLink
-from edgent.lab.namespaces import FAR
-from edgent.lab.shaping import wire_bytes
-from edgent.lab.stopwatch import listening, pushed
-from edgent.lab.tbf import TbfLink, obstacle
-from edgent.lab.tun import TunLink
-from edgent.lab.tun import obstacle as tun_obstacle
+from edgent.lab.links.link import ShapedLink
+from edgent.lab.links.namespaces import FAR
+from edgent.lab.links.shaping import wire_bytes
+from edgent.lab.links.stopwatch import listening, pushed
+from edgent.lab.links.tbf import TbfLink, obstacle
+from edgent.lab.links.tun import TunLink
+from edgent.lab.links.tun import obstacle as tun_obstacle
 from edgent.units import BitsPerSecond, format_bandwidth, format_bytes, format_duration, serialisation_time
 
 RATES = (50e3, 500e3, 1e6, 10e6, 100e6)
@@ -98,12 +98,12 @@ class Extra:
 
 def messages() -> dict[str, list[Extra]]:
     """Calls of our edge through the link, on a warm connection: pictures of many sizes up, boundaries of many down."""
+    from edgent.edge.edge import Edge
+    from edgent.engine.loading import load
     from edgent.model import segment_name
-    from edgent.runtime.edge import Edge
-    from edgent.runtime.loading import load
-    from edgent.runtime.remote import RemoteEdge
-    from edgent.runtime.tensors import Parcel
-    from edgent.runtime.wire import GrpcChannel
+    from edgent.wire.edge_client import RemoteEdge
+    from edgent.wire.grpc_transport import GrpcChannel
+    from edgent.wire.tensors import Parcel
 
     model = load("b-alexnet")
     branch, image = model.branches[-1], model.inputs[0]

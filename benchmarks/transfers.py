@@ -27,8 +27,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgent.errors import EdgentError
-from edgent.lab.between import linked_ends
-from edgent.lab.speaker import Speaker
+from edgent.lab.links.between import linked_ends
+from edgent.lab.processes.speaker import Speaker
 from edgent.units import BitsPerSecond, Seconds
 
 DIRECTIONS = ("up", "down")

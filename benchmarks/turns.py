@@ -25,8 +25,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from edgent.runtime.request import Action, Deliver, LocalBranch, Request, Send, StartHead, StartLocal, WaitUntil
-from edgent.runtime.schedule import Schedule
+from edgent.device.request import Action, Deliver, LocalBranch, Request, Send, StartHead, StartLocal, WaitUntil
+from edgent.device.schedule import Schedule
 from edgent.units import Seconds
 
 DEADLINE, MARGIN = Seconds(0.100), Seconds(0.003)

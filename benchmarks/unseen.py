@@ -20,7 +20,7 @@ from edgent.latency.prediction import BranchWork
 from edgent.latency.profile import Profile
 from edgent.model import Branch, Model
 from edgent.model.builder import Builder
-from edgent.runtime.sweep import slowness
+from edgent.profiling.sweep import slowness
 
 Timings = list[tuple[float, References]]
 """Seconds of something, each beside those of the sweep's references."""

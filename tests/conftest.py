@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import real_time
-from edgent.runtime.clock import MonotonicClock
-from edgent.runtime.device import Device
-from edgent.runtime.edge import Edge
+from edgent.clock import MonotonicClock
+from edgent.device.device import Device
+from edgent.edge.edge import Edge
 from edgent.units import parse_duration
 from slowed import slowed
 

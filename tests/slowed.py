@@ -31,7 +31,7 @@ class Slowed:
 
 def slowed(make: Callable[..., None], seconds: float) -> Callable[..., None]:
     """The constructor of a Device or an Edge, which then gets a slow engine in place of its own."""
-    from edgent.runtime.engine import Engine
+    from edgent.engine.onnxruntime import Engine
 
     @functools.wraps(make)
     def made(self: Any, *arguments: Any, engine: Any = None, **named: Any) -> None:

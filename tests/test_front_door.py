@@ -32,8 +32,8 @@ def test_a_device_imports_nothing_heavy() -> None:
 import sys
 import numpy as np
 import edgent
-from edgent.runtime.loading import load
-from edgent.runtime.device import Device
+from edgent.engine.loading import load
+from edgent.device.device import Device
 from edgent.planning import Configuration
 with Device(load("b-alexnet"), deadline=1.0) as device:
     wanted = Configuration(exit=4, upload_cut=22, download_cut=22)

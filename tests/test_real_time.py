@@ -12,11 +12,11 @@ import pytest
 
 import real_time
 from beside_load import busy
+from edgent.clock import MonotonicClock
+from edgent.device.device import Device
+from edgent.edge.edge import Edge
+from edgent.engine.loading import load
 from edgent.planning.plan import Configuration
-from edgent.runtime.clock import MonotonicClock
-from edgent.runtime.device import Device
-from edgent.runtime.edge import Edge
-from edgent.runtime.loading import load
 from edgent.testing import FakeEngine, FakeLink, ManualClock
 from real_time import HERE, listed, reason, until
 from slowed import Slowed, slowed

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.model import Model
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
 
 
 def plain(path: Path, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:

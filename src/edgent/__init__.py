@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgent.codec import Calibration
+    from edgent.device.answer import Answer
+    from edgent.device.device import Device
+    from edgent.edge.edge import Edge
+    from edgent.engine.opening import load
     from edgent.latency import Profile
     from edgent.model import Model
     from edgent.planning import Configuration, Plan
     from edgent.planning.planner import plan
-    from edgent.runtime.answer import Answer
-    from edgent.runtime.device import Device
-    from edgent.runtime.edge import Edge
-    from edgent.runtime.opening import load
     from edgent.telemetry import Record
 
 __version__ = "0.1.0"
@@ -41,16 +41,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Answer": "edgent.runtime.answer",
+    "Answer": "edgent.device.answer",
     "Calibration": "edgent.codec",
     "Configuration": "edgent.planning",
-    "Device": "edgent.runtime.device",
-    "Edge": "edgent.runtime.edge",
+    "Device": "edgent.device.device",
+    "Edge": "edgent.edge.edge",
     "Model": "edgent.model",
     "Plan": "edgent.planning",
     "Profile": "edgent.latency",
     "Record": "edgent.telemetry",
-    "load": "edgent.runtime.opening",
+    "load": "edgent.engine.opening",
     "plan": "edgent.planning.planner",
 }
 

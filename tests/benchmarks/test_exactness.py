@@ -11,12 +11,12 @@ import numpy as np
 import onnx
 import pytest
 
+from edgent.engine.feeds import random_feeds
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
+from edgent.evaluation.original import Comparison, expected_answers
+from edgent.evaluation.verify import Divisions
 from edgent.model import Model
-from edgent.runtime.engine import Engine
-from edgent.runtime.feeds import random_feeds
-from edgent.runtime.loading import load
-from edgent.runtime.original import Comparison, expected_answers
-from edgent.runtime.verify import Divisions
 from graphs import Graph, attention, residual, saved, several
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgent import cli
-from edgent.cli.memory import LEAST, limited_memory
+from edgent.cli.terminal.memory import LEAST, limited_memory
 from hostile import corpus
 
 _HOSTILE = {case.name: case for case in corpus()}

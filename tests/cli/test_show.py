@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edgent.cli import show
+from edgent.cli.terminal import show
 from edgent.errors import InputError
 
 HOSTILE = "[bold]x[/] [/red] :smile: \x1b[31m\u202eabc\ud800"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgent.cli.streams import _Forgiving
+from edgent.cli.terminal.streams import _Forgiving
 
 FULL = Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
@@ -56,7 +56,7 @@ def test_an_encoding_without_the_characters_spells_them() -> None:
 
 
 def test_the_engine_says_nothing_of_its_own_where_there_is_no_cache() -> None:
-    command = [sys.executable, "-c", "import edgent.runtime.engine"]
+    command = [sys.executable, "-c", "import edgent.engine.onnxruntime"]
     environment = {**os.environ, "XDG_CACHE_HOME": os.devnull}
     assert subprocess.run(command, check=True, capture_output=True, env=environment, timeout=120).stderr == b""
 

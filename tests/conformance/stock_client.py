@@ -68,7 +68,7 @@ def check_refusals(client, image) -> None:
 def check_messages(src: str) -> int:
     """Every field that we know has the stock client's name, number, type and label; and both read each other."""
     sys.path.insert(0, src)
-    from edgent.runtime import messages
+    from edgent.wire import messages
 
     names = [name for name in vars(messages) if name.endswith(("Request", "Response")) and hasattr(service_pb2, name)]
     for name in names:

@@ -11,8 +11,8 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from edgent.engine.loading import load
 from edgent.errors import EdgentError
-from edgent.runtime.loading import load
 from whole import plain, same, whole
 
 _PARTS = 24  # the cases are made at once, so a test takes many of them

@@ -11,10 +11,10 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
-from edgent.runtime.original import relative_difference
-from edgent.runtime.verify import run_pieces
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
+from edgent.evaluation.original import relative_difference
+from edgent.evaluation.verify import run_pieces
 
 DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"
 CASES = sorted(

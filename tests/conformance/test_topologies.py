@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgent.engine.feeds import random_feeds
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
+from edgent.evaluation.original import relative_difference
+from edgent.evaluation.verify import verify
 from edgent.model.topologies import TOPOLOGIES, with_seeded_weights
-from edgent.runtime.engine import Engine
-from edgent.runtime.feeds import random_feeds
-from edgent.runtime.loading import load
-from edgent.runtime.original import relative_difference
-from edgent.runtime.verify import verify
 
 MOST_CUTS = 12  # per topology here; `edgent inspect FILE --verify all` takes every one
 NOISY_CUTS = 5

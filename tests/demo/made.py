@@ -10,8 +10,8 @@ from edgent.demo.outage import Unplugged
 from edgent.demo.result import Host
 from edgent.demo.rivals import Rivals
 from edgent.demo.values import Cell, Chosen, Live
-from edgent.lab.emulation import Account
-from edgent.lab.runs import Decision, Measured, Request, Setup
+from edgent.lab.boards.emulation import Account
+from edgent.lab.processes.runs import Decision, Measured, Request, Setup
 from edgent.link import TransferModel
 from edgent.planning.conditions import Conditions
 from edgent.planning.costs import BranchCosts, Crossing

@@ -6,13 +6,13 @@ import pytest
 
 from edgent import report
 from edgent.demo import DemoOptions, run_demo
+from edgent.edge.edge import Edge
+from edgent.engine.loading import load
 from edgent.errors import EdgentError
-from edgent.lab.emulation import find_device
-from edgent.lab.hidden import hidden_device
-from edgent.lab.link import ShapedLink
-from edgent.lab.machines import DeviceProcess, DeviceSettings
-from edgent.runtime.edge import Edge
-from edgent.runtime.loading import load
+from edgent.lab.boards.emulation import find_device
+from edgent.lab.boards.hidden import hidden_device
+from edgent.lab.links.link import ShapedLink
+from edgent.lab.processes.machines import DeviceProcess, DeviceSettings
 from edgent.units import BitsPerSecond
 from lab.figures.made import host
 

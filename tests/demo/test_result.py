@@ -12,10 +12,10 @@ from demo.made import LAST, RIVALS, cell, measured, request, result, unplugged
 from edgent import report
 from edgent.codec import decode_pixels
 from edgent.demo.console import print_result
-from edgent.demo.picture import demo_picture
+from edgent.demo.page.picture import demo_picture
 from edgent.demo.run import test_images as shipped_images
 from edgent.demo.words import confirmation, verdict
-from edgent.lab.runs import Decision, Measured
+from edgent.lab.processes.runs import Decision, Measured
 
 KEYS = {"deadlines_met", "accuracy_in_time", "p50_ms", "p95_ms"}
 NAMES = ["device-only", "edge-only", "partitioning", "right-sizing", "edgent", "rival"]

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from edgent.lab.detectors import Adwin, Cusum, PageHinkley, optimal_partitioning
+from edgent.lab.rivals.detectors import Adwin, Cusum, PageHinkley, optimal_partitioning
 from edgent.link.generator import steps
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgent.errors import EdgentError
-from edgent.lab.driven import Change, Driven, changes
+from edgent.lab.links.driven import Change, Driven, changes
 from edgent.link.trace import Trace
 from edgent.testing import ManualClock
 

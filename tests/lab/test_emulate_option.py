@@ -10,11 +10,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from edgent.cli import app
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import InputError
 from edgent.latency import Profile
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
-from edgent.runtime.profiler import profile
+from edgent.profiling.model_profiler import profile
 
 
 def edgent(*arguments: str) -> Result:

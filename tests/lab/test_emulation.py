@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgent.errors import InputError
-from edgent.lab.emulation import DEVICES, Account, Emulated, EmulatedDevice, Throttle, emulated_profile, find_device
+from edgent.lab.boards.emulation import (
+    DEVICES,
+    Account,
+    Emulated,
+    EmulatedDevice,
+    Throttle,
+    emulated_profile,
+    find_device,
+)
 from edgent.latency import Profile
 from edgent.latency.profile import BranchProfile, CodecTime, Timing
 from edgent.testing import ManualClock

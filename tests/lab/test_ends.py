@@ -6,10 +6,10 @@ import os
 
 import pytest
 
-from edgent.lab import between, tun
-from edgent.lab.between import linked_ends
-from edgent.lab.link import ShapedLink
-from edgent.lab.tun import obstacle
+from edgent.lab.links import between, tun
+from edgent.lab.links.between import linked_ends
+from edgent.lab.links.link import ShapedLink
+from edgent.lab.links.tun import obstacle
 from edgent.link.slow_start import INITIAL_WINDOW
 from edgent.units import BitsPerSecond, Seconds
 

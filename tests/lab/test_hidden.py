@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from edgent.device.device import Device
+from edgent.engine.feeds import random_feeds
+from edgent.engine.loading import load
 from edgent.errors import InputError
-from edgent.lab.emulation import emulated_profile, find_device
-from edgent.lab.hidden import HiddenDevice, hidden_device, hidden_table, profiled
+from edgent.lab.boards.emulation import emulated_profile, find_device
+from edgent.lab.boards.hidden import HiddenDevice, hidden_device, hidden_table, profiled
 from edgent.latency import Profile
 from edgent.latency.profile import BranchProfile, CodecTime, Timing
 from edgent.model import Model
-from edgent.runtime.device import Device
-from edgent.runtime.feeds import random_feeds
-from edgent.runtime.loading import load
 from edgent.testing import ManualClock
 from edgent.units import Seconds, format_duration
 

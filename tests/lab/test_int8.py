@@ -6,12 +6,12 @@ import pytest
 from onnx import helper, numpy_helper
 
 from edgent.codec import fit, normalise
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import InputError
-from edgent.lab.int8 import quantised, rewritten
 from edgent.model import SHIPPED
 from edgent.model.topologies import LIGHT, with_seeded_weights
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
+from edgent.training.int8 import quantised, rewritten
 
 
 @pytest.fixture(scope="module")

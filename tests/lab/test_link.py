@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from edgent.errors import EdgentError, InputError
-from edgent.lab.link import ShapedLink
-from edgent.lab.shaping import wire_bytes
+from edgent.lab.links.link import ShapedLink
+from edgent.lab.links.shaping import wire_bytes
 from edgent.units import BitsPerSecond, Seconds
 
 FAST = BitsPerSecond(1e9)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from edgent.lab.link import ShapedLink
-from edgent.lab.namespaces import FAR
-from edgent.lab.stopwatch import listening, pushed
-from edgent.lab.tbf import TbfLink, obstacle
+from edgent.lab.links.link import ShapedLink
+from edgent.lab.links.namespaces import FAR
+from edgent.lab.links.stopwatch import listening, pushed
+from edgent.lab.links.tbf import TbfLink, obstacle
 from edgent.units import BitsPerSecond
 
 pytestmark = pytest.mark.root

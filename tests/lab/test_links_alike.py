@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from edgent.lab.link import ShapedLink
-from edgent.lab.namespaces import FAR
-from edgent.lab.stopwatch import listening, pushed
-from edgent.lab.tun import TunLink, obstacle
+from edgent.lab.links.link import ShapedLink
+from edgent.lab.links.namespaces import FAR
+from edgent.lab.links.stopwatch import listening, pushed
+from edgent.lab.links.tun import TunLink, obstacle
 from edgent.units import BitsPerSecond, Seconds
 from real_time import PATIENCE
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgent.errors import InputError
-from edgent.lab.packets import ETHERNET_BYTES, PacketLane, PacketPath
+from edgent.lab.links.packets import ETHERNET_BYTES, PacketLane, PacketPath
 from edgent.units import BitsPerSecond, Seconds
 
 rates = st.floats(min_value=1e4, max_value=1e9).map(BitsPerSecond)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from edgent.device.choosers.chooser import Scope
 from edgent.lab.figures.f10 import PAPERS_DEADLINE, TODAYS_DEADLINE
-from edgent.lab.paper import paper_dynamic
+from edgent.lab.rivals.paper import paper_dynamic
 from edgent.planning.outlook import Transfer
-from edgent.runtime.chooser import Scope
 from lab.figures import made
 
 

@@ -11,11 +11,11 @@ import onnxruntime
 import pytest
 
 from edgent.codec import encode_image, normalise
+from edgent.engine.loading import load
 from edgent.errors import EdgeError, InputError
-from edgent.lab.rival import Classifier, Rival, RivalServer, preprocessing_of
+from edgent.lab.rivals.rival import Classifier, Rival, RivalServer, preprocessing_of
 from edgent.model import Model
 from edgent.model.model import SHIPPED
-from edgent.runtime.loading import load
 from edgent.units import Seconds
 
 
@@ -99,7 +99,7 @@ def test_a_message_of_absurd_length_ends_the_connection(server: RivalServer) -> 
 
 
 def test_as_a_process_it_says_where_it_listens_in_one_json_line(model: Model, pixels: np.ndarray) -> None:
-    command = [sys.executable, "-m", "edgent.lab.rival", "--model", "b-alexnet", "--exit", "0"]
+    command = [sys.executable, "-m", "edgent.lab.rivals.rival", "--model", "b-alexnet", "--exit", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:
@@ -111,7 +111,7 @@ def test_as_a_process_it_says_where_it_listens_in_one_json_line(model: Model, pi
 
 
 def test_as_a_process_it_fails_in_one_line() -> None:
-    command = [sys.executable, "-m", "edgent.lab.rival", "--model", "b-alexnet", "--exit", "9"]
+    command = [sys.executable, "-m", "edgent.lab.rivals.rival", "--model", "b-alexnet", "--exit", "9"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1 and "no exit 9" in done.stderr

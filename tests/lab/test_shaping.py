@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgent.errors import InputError
-from edgent.lab.shaping import CATCH_UP, HEADER_BYTES, SEGMENT_BYTES, Lane, TokenBucket, wire_bytes
+from edgent.lab.links.shaping import CATCH_UP, HEADER_BYTES, SEGMENT_BYTES, Lane, TokenBucket, wire_bytes
 from edgent.units import BitsPerSecond, Seconds
 
 PACKET = SEGMENT_BYTES + HEADER_BYTES

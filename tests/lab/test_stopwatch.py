@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from edgent.lab.link import ShapedLink
-from edgent.lab.shaping import wire_bytes
-from edgent.lab.stopwatch import Exchange, listening
+from edgent.lab.links.link import ShapedLink
+from edgent.lab.links.shaping import wire_bytes
+from edgent.lab.links.stopwatch import Exchange, listening
 from edgent.units import BitsPerSecond
 
 

@@ -12,7 +12,7 @@ from edgent.errors import InputError
 from edgent.latency import WholeLatency, fit_whole
 from edgent.latency.carried import carried_over, carried_over_whole
 from edgent.latency.family import References, Sample
-from edgent.latency.machine import Fit, fit, predict_kernels
+from edgent.latency.latency_model import Fit, fit, predict_kernels
 from edgent.latency.traits import Traits
 from edgent.model.costs import LayerCost
 

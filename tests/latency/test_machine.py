@@ -11,8 +11,8 @@ import pytest
 from edgent.errors import InputError
 from edgent.latency.family import References, Sample, fit_family
 from edgent.latency.gaussian import GaussianProcess, Scales, learned
-from edgent.latency.machine import Fit, fit, predict_kernels
-from edgent.latency.machinefile import STEPS, MachineModel, Preparing, is_machine_model
+from edgent.latency.latency_model import Fit, fit, predict_kernels
+from edgent.latency.latency_model_file import STEPS, MachineModel, Preparing, is_machine_model
 from edgent.latency.profile import CodecTime
 from edgent.latency.regressions import fit_flops, fit_paper
 from edgent.latency.traits import Traits

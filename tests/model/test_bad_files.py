@@ -9,9 +9,9 @@ import onnx
 import pytest
 from onnx import helper
 
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import ModelError
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
 from graphs import Graph, residual, saved
 
 

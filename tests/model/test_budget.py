@@ -14,10 +14,10 @@ import pytest
 from onnx import TensorProto, helper
 
 from edgent import model as files
+from edgent.engine.loading import load
 from edgent.errors import ModelError
 from edgent.model import Tensor
 from edgent.model.budget import MOST_BYTES, MOST_OPERATIONS, Cost, check, cost_of
-from edgent.runtime.loading import load
 from graphs import Graph, saved
 
 Make = Callable[[Graph], str]
@@ -167,7 +167,7 @@ class Untouched:
     """An interpreter that fails the test when it is asked for anything large."""
 
     def compute(self, proto: onnx.ModelProto, feeds: Mapping[str, Any]) -> dict[str, Any]:
-        from edgent.runtime.engine import compute
+        from edgent.engine.onnxruntime import compute
 
         arrays = compute(proto.SerializeToString(), feeds)
         assert sum(array.nbytes for array in arrays.values()) < 1000
@@ -325,7 +325,7 @@ def test_inference_does_not_follow_numbers_that_double(name: str, model_file: Pa
     path = saved(g.model(g.node("Add", "x", g.node("ReduceMax", asked, keepdims=0))), model_file)
     code = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))\n"
-        "from edgent.errors import ModelError\nfrom edgent.runtime.loading import load\n"
+        "from edgent.errors import ModelError\nfrom edgent.engine.loading import load\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "try: load(sys.argv[1])\nexcept ModelError: pass\n"
         "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)"

@@ -7,12 +7,12 @@ import numpy as np
 import onnx
 import pytest
 
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import ModelError
 from edgent.model import SHIPPED
 from edgent.model.costs import layer_costs
 from edgent.model.metadata import KEY
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ import onnxruntime
 import pytest
 
 from constant_kinds import KINDS, SIDE, bodies_of_an_if
+from edgent.device.division import route
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.model import Model
 from edgent.planning.plan import Configuration
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
-from edgent.runtime.routes import route
 from graphs import saved
 
 Feeds = dict[str, Any]

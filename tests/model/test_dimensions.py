@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 import pytest
 
+from edgent.engine.loading import load
 from edgent.errors import ModelError
 from edgent.model import Model
-from edgent.runtime.loading import load
 from graphs import Graph, residual, saved
 from whole import plain, same, whole
 

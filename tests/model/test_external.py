@@ -12,12 +12,12 @@ import pytest
 from onnx import TensorProto
 
 from constant_kinds import a_constant_node, a_loop, bodies_of_an_if, sparse_by_coordinates
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import InputError, ModelError
-from edgent.model.constants import all_tensors
-from edgent.model.external import locations
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
-from edgent.runtime.verify import random_feeds
+from edgent.evaluation.verify import random_feeds
+from edgent.model.files.constants import all_tensors
+from edgent.model.files.external import locations
 from graphs import residual, saved
 
 

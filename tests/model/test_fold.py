@@ -12,10 +12,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgent import model as files
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
 from edgent.model import Tensor
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
 from graphs import Graph, saved
 from whole import plain, same, whole
 

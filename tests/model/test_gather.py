@@ -23,9 +23,9 @@ from constant_kinds import (
     sparse_by_positions,
     sparse_in_a_body,
 )
-from edgent.model.constants import SMALL, bodies, is_small, of_graph
-from edgent.model.external import is_external
-from edgent.model.gather import gather
+from edgent.model.files.constants import SMALL, bodies, is_small, of_graph
+from edgent.model.files.external import is_external
+from edgent.model.files.gather import gather
 
 
 def gathered(proto: onnx.ModelProto, source: Path = Path("/nowhere")) -> onnx.GraphProto:

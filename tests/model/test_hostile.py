@@ -10,12 +10,12 @@ import onnx
 import pytest
 from onnx import FunctionProto, TensorProto, helper, inliner
 
+from edgent.engine.loading import load
 from edgent.errors import ModelError
-from edgent.model.bounds import MOST_TENSOR_BYTES, check_functions, check_sizes
-from edgent.model.formats import MOST_FILE_BYTES, check_file
-from edgent.model.read import read
+from edgent.model.files.bounds import MOST_TENSOR_BYTES, check_functions, check_sizes
+from edgent.model.files.formats import MOST_FILE_BYTES, check_file
+from edgent.model.files.read import read
 from edgent.model.values import Tensor
-from edgent.runtime.loading import load
 from graphs import residual, saved
 from hostile import Hostile, corpus
 from hostile.protos import model, node, value
@@ -110,9 +110,9 @@ def test_functions_are_counted_as_the_inliner_makes_them(calls: int, monkeypatch
     functions = [_calling(f"f{i}", f"f{i + 1}" if i < 3 else "", calls) for i in range(4)]
     proto = model([node("f0", "x", domain="f")], functions=functions)
     nodes = len(inliner.inline_local_functions(proto).graph.node)
-    monkeypatch.setattr("edgent.model.bounds.MOST_NODES", nodes)
+    monkeypatch.setattr("edgent.model.files.bounds.MOST_NODES", nodes)
     check_functions(Path("model.onnx"), proto)
-    monkeypatch.setattr("edgent.model.bounds.MOST_NODES", nodes - 1)
+    monkeypatch.setattr("edgent.model.files.bounds.MOST_NODES", nodes - 1)
     with pytest.raises(ModelError, match=f"make {nodes:,} nodes"):
         check_functions(Path("model.onnx"), proto)
 

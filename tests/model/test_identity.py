@@ -17,9 +17,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from constant_kinds import KINDS, SIDE, body, matrix, node, sparse_matrix, value
 from constant_kinds import model as graph_of
+from edgent.engine.loading import load
 from edgent.model import Model
 from edgent.model.metadata import KEY
-from edgent.runtime.loading import load
 from graphs import residual, saved
 
 Change = Callable[[onnx.ModelProto], object]
@@ -288,7 +288,7 @@ def test_another_value_of_any_kind_of_constant_is_another_model(kind: str, tmp_p
 
 def _other_constant(proto: onnx.ModelProto) -> bool:
     """Changes the first value of the first constant that has any."""
-    from edgent.model.constants import all_tensors
+    from edgent.model.files.constants import all_tensors
 
     for tensor in all_tensors(proto):
         for field in ("string_data", "float_data", "int32_data", "int64_data"):
@@ -388,7 +388,7 @@ def test_a_bundle_has_the_digest_of_what_its_files_hold(tmp_path: Path) -> None:
 
 
 def test_shipped_calibrations_are_of_the_shipped_models() -> None:
-    from edgent.runtime.calibrator import calibration_for
+    from edgent.evaluation.evaluate import calibration_for
 
     for name in ("b-alexnet", "b-alexnet-int8", "b-alexnet-narrow"):
         found = calibration_for(load(name))

@@ -12,12 +12,12 @@ import pytest
 from onnx import TensorProto, helper
 
 from edgent import model as files
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError, ModelError
+from edgent.evaluation.verify import run_pieces
 from edgent.model import Model, Tensor
 from edgent.model.costs import branch_flops, layer_costs
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
-from edgent.runtime.verify import run_pieces
 from graphs import Graph, residual, saved
 from whole import plain, run, same
 

@@ -10,11 +10,11 @@ import onnxruntime
 import pytest
 from onnx import helper
 
-from edgent.runtime.engine import Engine
-from edgent.runtime.feeds import random_feeds
-from edgent.runtime.loading import load
-from edgent.runtime.original import relative_difference
-from edgent.runtime.verify import run_pieces, verify
+from edgent.engine.feeds import random_feeds
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
+from edgent.evaluation.original import relative_difference
+from edgent.evaluation.verify import run_pieces, verify
 from graphs import GRAPHS, residual, saved, several
 
 

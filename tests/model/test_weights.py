@@ -14,11 +14,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from constant_kinds import SIDE, matrix, node, numbers, value
 from constant_kinds import model as graph_of
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import InputError, ModelError
 from edgent.model import Model
-from edgent.model.weights import FILE, Weights
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
+from edgent.model.files.weights import FILE, Weights
 from graphs import residual, saved
 
 
@@ -80,7 +80,7 @@ def test_a_file_that_was_spoilt_before_this_process_is_written_anew(spoil: str, 
         file.write_bytes(kept)
     program = f"""
 import numpy as np, edgent
-from edgent.runtime.engine import Engine
+from edgent.engine.onnxruntime import Engine
 model = edgent.load({str(model_file)!r})
 print(Engine().session(model, ["x"], ["y"]).run({{"x": np.ones((1, {SIDE}), np.float32)}})["y"].tobytes().hex())
 """

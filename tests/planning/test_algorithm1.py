@@ -9,8 +9,8 @@ import pytest
 
 from edgent.link import TransferModel
 from edgent.planning import Candidates, Conditions, Planner
-from edgent.planning.algorithm1 import ChainBranch, algorithm1, edge_first_latencies
 from edgent.planning.costs import BranchCosts, Crossing
+from edgent.planning.paper.algorithm1 import ChainBranch, algorithm1, edge_first_latencies
 from edgent.units import BitsPerSecond, Seconds
 
 

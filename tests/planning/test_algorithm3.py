@@ -9,7 +9,7 @@ import pytest
 
 from edgent.errors import InputError
 from edgent.link import ChangePointDetector
-from edgent.planning.algorithm3 import Algorithm3
+from edgent.planning.paper.algorithm3 import Algorithm3
 from edgent.units import BitsPerSecond, Seconds
 from planning.strategies import on_a_slow_device
 from planning.test_configuration_map import made

@@ -13,8 +13,8 @@ import pytest
 from edgent.errors import InputError
 from edgent.link import TransferModel
 from edgent.planning import Candidates, Conditions, Configuration, Planner
-from edgent.planning.algorithm2 import Recipe, build_map, grid
 from edgent.planning.configuration_map import ConfigurationMap
+from edgent.planning.paper.algorithm2 import Recipe, build_map, grid
 from edgent.planning.reward import FRACTION, LEXICOGRAPHIC, PERCENT, REWARDS, Reward, find_reward
 from edgent.units import BitsPerSecond, Seconds
 from planning.profiles import profile

@@ -6,12 +6,12 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
+from edgent.engine.loading import load
 from edgent.link import TransferModel
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.knobs import KNOBS, NEEDED, RACE, Kinds, Necessity, costs, left_without
 from edgent.planning.outlook import Outlook
-from edgent.runtime.loading import load
 from planning.strategies import branches, on_a_slow_device
 
 KINDS = Kinds(last=frozenset({1, 3}), quantised=frozenset({1}), others=frozenset({2}))

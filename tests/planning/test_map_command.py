@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from edgent.cli import app
+from edgent.engine.loading import load
 from edgent.errors import InputError
 from edgent.latency.profile import BranchProfile, Timing
 from edgent.planning.configuration_map import ConfigurationMap
-from edgent.runtime.loading import load
 from edgent.units import Seconds
 from planning.profiles import profile
 

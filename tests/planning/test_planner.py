@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from edgent.codec import Calibration, CodecAccuracy
+from edgent.engine.loading import load
 from edgent.errors import InputError
 from edgent.latency.profile import CodecTime
 from edgent.link import TransferModel
 from edgent.planning import Candidates, Conditions, Configuration, Planner
 from edgent.planning.costs import BranchCosts
 from edgent.planning.planner import choose, plan, plan_of
-from edgent.runtime.loading import load
 from edgent.units import BitsPerSecond, Seconds
 from lab.figures.made import host
 from planning.strategies import branches

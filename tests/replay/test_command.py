@@ -7,10 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from edgent.cli import app
+from edgent.engine.loading import load
 from edgent.errors import InputError
 from edgent.latency import Profile
 from edgent.latency.profile import BranchProfile, Timing
-from edgent.runtime.loading import load
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from edgent.codec import IMAGE_CODECS, TENSOR_CODECS
+from edgent.device.device import Device
+from edgent.edge.edge import Edge
+from edgent.engine.loading import load
 from edgent.latency.profile import BranchProfile, CodecTime, Profile, Timing
 from edgent.model import Model
-from edgent.runtime.device import Device
-from edgent.runtime.edge import Edge
-from edgent.runtime.loading import load
-from edgent.runtime.wire import GrpcChannel
 from edgent.testing import FakeLink, ManualClock
+from edgent.wire.grpc_transport import GrpcChannel
 
 
 @pytest.fixture(scope="session")

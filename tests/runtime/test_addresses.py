@@ -7,12 +7,12 @@ import socket
 import pytest
 
 from edgent.address import Address
+from edgent.device.device import Device
+from edgent.edge.edge import Edge
 from edgent.errors import EdgeError, InputError
-from edgent.runtime import messages as m
-from edgent.runtime.device import Device
-from edgent.runtime.edge import Edge
-from edgent.runtime.fetch import fetch_model
-from edgent.runtime.wire import GrpcChannel
+from edgent.wire import messages as m
+from edgent.wire.fetch_model import fetch_model
+from edgent.wire.grpc_transport import GrpcChannel
 
 NO_EDGES = ("http://127.0.0.1:8001", "dns:///localhost:8001", "unix:/run/edge", "::1:8001", "host name:80", "localhost")
 

@@ -8,11 +8,11 @@ import numpy as np
 import onnx
 import pytest
 
-from edgent.datasets import Images
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
+from edgent.evaluation.datasets import Images
+from edgent.evaluation.scoring import Bench
 from edgent.model import SHIPPED
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
-from edgent.runtime.scoring import Bench
 
 
 def renamed(folder: Path, batch: str | int | None) -> Path:

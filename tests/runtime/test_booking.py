@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.model.costs import layer_costs
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
-from edgent.runtime.profiler import book, profile
+from edgent.profiling.model_profiler import book, profile
 
 
 def test_every_node_is_booked_once() -> None:

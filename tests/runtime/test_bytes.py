@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from edgent.codec import encode_image
-from edgent.lab.link import ShapedLink
+from edgent.device.device import Device
+from edgent.edge.edge import Edge
+from edgent.lab.links.link import ShapedLink
 from edgent.planning.plan import Configuration
-from edgent.runtime import messages as m
-from edgent.runtime.device import Device
-from edgent.runtime.edge import Edge
-from edgent.runtime.tensors import ModelInferRequest, ModelInferResponse, parse
-from edgent.runtime.transport import Unary
+from edgent.wire import messages as m
+from edgent.wire.tensors import ModelInferRequest, ModelInferResponse, parse
+from edgent.wire.transport import Unary
 
 EDGE_ONLY = Configuration(exit=4, upload_cut=0, download_cut=22, codec="source")
 IMAGE = encode_image("png", np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edgent.runtime.checkup import Finding, Run, checkup, output_of
+from edgent.doctor.machine import Finding, Run, checkup, output_of
 
 
 def put(root: Path, path: str, text: str) -> None:

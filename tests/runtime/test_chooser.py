@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 
 from edgent.codec import is_image_codec
+from edgent.device.choosers.chooser import Scope, Static, best
+from edgent.device.choosers.dynamic import Dynamic, chooser_of
+from edgent.device.connection.link_direction import CALL_BYTES
+from edgent.device.connection.upkeep import ASK, LEAD, STALE
+from edgent.device.device import Device
+from edgent.edge.edge import Edge
 from edgent.errors import InputError
-from edgent.lab.emulation import Emulated
+from edgent.evaluation.evaluate import calibration_for
+from edgent.lab.boards.emulation import Emulated
 from edgent.link import TransferModel
 from edgent.planning import Candidates, Conditions, Planner
 from edgent.planning.outlook import Transfer
-from edgent.runtime.calibrator import calibration_for
-from edgent.runtime.chooser import Scope, Static, best
-from edgent.runtime.device import Device
-from edgent.runtime.dynamic import Dynamic, chooser_of
-from edgent.runtime.edge import Edge
-from edgent.runtime.messages import MODEL_INFER, PROBE
-from edgent.runtime.transport import Unary
-from edgent.runtime.watch import ASK, LEAD, STALE
-from edgent.runtime.way import CALL_BYTES
 from edgent.testing import FakeEngine, FakeLink
+from edgent.wire.messages import MODEL_INFER, PROBE
+from edgent.wire.transport import Unary
 
 DEADLINE = 0.3
 WITHIN = 20.0  # seconds of the test's clock

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from edgent.codec import decode_pixels, encode_image, normalise
+from edgent.device.connection.upkeep import RETRY, STALE
+from edgent.device.device import Device
+from edgent.edge.edge import Edge
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgeError, InputError, RefusedError
-from edgent.lab.emulation import Emulated
+from edgent.lab.boards.emulation import Emulated
 from edgent.link.slow_start import Window
 from edgent.planning.plan import STAGES, Configuration
 from edgent.planning.planner import ROOM
-from edgent.runtime import messages as m
-from edgent.runtime.device import Device
-from edgent.runtime.edge import Edge
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
-from edgent.runtime.watch import RETRY, STALE
 from edgent.testing import FakeEngine
+from edgent.wire import messages as m
 
 EDGE_ONLY = Configuration(exit=4, upload_cut=0, download_cut=22, codec="source")
 WITHIN = 20.0  # seconds of the test's clock: for what should take milliseconds

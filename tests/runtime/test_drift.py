@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from edgent.codec import encode_image
-from edgent.lab.emulation import Emulated
+from edgent.device.drift import Drifts, Factors
+from edgent.edge.edge import Edge
+from edgent.lab.boards.emulation import Emulated
 from edgent.link import TransferModel
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Configuration, Plan, Stages
-from edgent.runtime.drift import Drifts, Factors
-from edgent.runtime.edge import Edge
 from edgent.telemetry import Record
 from edgent.testing import FakeEngine, ManualClock
 from edgent.units import BitsPerSecond

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from edgent.codec import encode_image, encode_tensor, normalise
+from edgent.edge.edge import Edge
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgeError, InputError, RefusedError
 from edgent.model import segment_name
-from edgent.runtime import messages as m
-from edgent.runtime.edge import Edge
-from edgent.runtime.engine import Engine
-from edgent.runtime.faults import LateError, NotServedError
-from edgent.runtime.remote import RemoteEdge
-from edgent.runtime.tensors import Parcel, raw_array, raw_parcel, read_outputs, write_request
-from edgent.runtime.wire import GrpcChannel
+from edgent.wire import messages as m
+from edgent.wire.edge_client import RemoteEdge
+from edgent.wire.errors import LateError, NotServedError
+from edgent.wire.grpc_transport import GrpcChannel
+from edgent.wire.tensors import Parcel, raw_array, raw_parcel, read_outputs, write_request
 
 
 @pytest.fixture(scope="module")

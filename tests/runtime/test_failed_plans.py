@@ -11,15 +11,15 @@ from onnx import TensorProto as T
 from onnx import helper as h
 
 import kinds
+from edgent.device.device import Device
+from edgent.device.warm_sessions import Warmer
+from edgent.edge.edge import Edge
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError, InputError, ModelError
 from edgent.planning.plan import Configuration
-from edgent.runtime import messages as m
-from edgent.runtime.device import Device
-from edgent.runtime.edge import Edge
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
-from edgent.runtime.warming import Warmer
 from edgent.testing import FakeLink
+from edgent.wire import messages as m
 
 from .conftest import make_profile
 

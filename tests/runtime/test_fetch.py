@@ -11,16 +11,16 @@ import onnx
 import pytest
 
 from constant_kinds import bodies_of_an_if
+from edgent.edge.edge import Edge
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgeError, RefusedError
 from edgent.model import Model
-from edgent.runtime import messages as m
-from edgent.runtime.edge import Edge
-from edgent.runtime.engine import Engine
-from edgent.runtime.faults import NotServedError
-from edgent.runtime.fetch import fetch_model
-from edgent.runtime.loading import load
-from edgent.runtime.transport import Streaming
 from edgent.testing import FakeLink
+from edgent.wire import messages as m
+from edgent.wire.errors import NotServedError
+from edgent.wire.fetch_model import fetch_model
+from edgent.wire.transport import Streaming
 from graphs import dense, residual, saved
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 import kinds
+from edgent.device.device import Device
+from edgent.edge.edge import Edge
+from edgent.engine.loading import load
 from edgent.errors import RefusedError
 from edgent.planning.plan import Configuration
-from edgent.runtime.device import Device
-from edgent.runtime.edge import Edge
-from edgent.runtime.faults import RejectedError
-from edgent.runtime.limits import check_fits, message_limit
-from edgent.runtime.loading import load
 from edgent.testing import FakeLink
+from edgent.wire.errors import RejectedError
+from edgent.wire.message_limit import check_fits, message_limit
 
 MIB = 1 << 20
 X = np.float32([[-1, 0.25, 3, 0.75], [0.5, -2, 0, 1]])

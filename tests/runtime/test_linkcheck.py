@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from edgent.doctor.link import PAUSE, check_link
 from edgent.errors import RefusedError
-from edgent.runtime import messages as m
-from edgent.runtime.linkcheck import PAUSE, check_link
-from edgent.runtime.remote import RemoteEdge
-from edgent.runtime.transport import Unary
 from edgent.testing import FakeLink
+from edgent.wire import messages as m
+from edgent.wire.edge_client import RemoteEdge
+from edgent.wire.transport import Unary
 
 
 @pytest.mark.parametrize("round_trip", [0.0, 0.04])

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgent.device.connection.link_direction import CALL_BYTES, TIMING_ERROR
+from edgent.device.connection.link_state import LinkState
 from edgent.link import TransferModel
 from edgent.link.forecast import LinkForecast
 from edgent.link.slow_start import Window
 from edgent.link.transfer import CALL_TIME
-from edgent.runtime.linkstate import LinkState
-from edgent.runtime.remote import Timed
-from edgent.runtime.way import CALL_BYTES, TIMING_ERROR
+from edgent.wire.edge_client import Timed
 
 
 def timed(up: float, down: float = 0.0, *, sent=0, received=0, queue=0.0, at=1.0) -> Timed:

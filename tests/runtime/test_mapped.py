@@ -13,16 +13,16 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from edgent.cli import app
+from edgent.device.choosers.chooser import Scope, Static
+from edgent.device.choosers.mapped import Mapped
+from edgent.device.device import Device
+from edgent.edge.edge import Edge
 from edgent.errors import InputError, RefusedError
+from edgent.evaluation.evaluate import calibration_for
 from edgent.link import TransferModel
 from edgent.planning import Candidates, Conditions, Configuration
-from edgent.planning.algorithm2 import Recipe, build_map, grid
 from edgent.planning.outlook import Transfer
-from edgent.runtime.calibrator import calibration_for
-from edgent.runtime.chooser import Scope, Static
-from edgent.runtime.device import Device
-from edgent.runtime.edge import Edge
-from edgent.runtime.mapped import Mapped
+from edgent.planning.paper.algorithm2 import Recipe, build_map, grid
 
 DEADLINE = 0.3
 ALONE = Configuration(exit=4, upload_cut=22, download_cut=22)

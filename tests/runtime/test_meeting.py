@@ -9,16 +9,16 @@ import numpy as np
 import onnx
 import pytest
 
+from edgent.device.connection.handshake import Meeting
+from edgent.edge.edge import Edge
+from edgent.engine.loading import load
 from edgent.errors import RefusedError
 from edgent.model import Model
 from edgent.model.metadata import KEY
-from edgent.runtime import messages as m
-from edgent.runtime.edge import Edge
-from edgent.runtime.loading import load
-from edgent.runtime.meeting import Meeting
-from edgent.runtime.remote import RemoteEdge
-from edgent.runtime.transport import Streaming
 from edgent.testing import FakeLink, ManualClock
+from edgent.wire import messages as m
+from edgent.wire.edge_client import RemoteEdge
+from edgent.wire.transport import Streaming
 from graphs import residual, saved
 
 

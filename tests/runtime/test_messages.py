@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgent.runtime import messages as m
+from edgent.wire import messages as m
 
 
 def field(number: int, payload: bytes) -> bytes:
@@ -73,7 +73,7 @@ def test_the_same_names_may_be_registered_by_somebody_else():
     """Building them again in another private pool does not clash; tritonclient's live in the default one."""
     from google.protobuf import descriptor_pool
 
-    from edgent.runtime.descriptors import build
+    from edgent.wire.protobuf import build
 
     assert build("inference", {"ServerLiveRequest": ()})["ServerLiveRequest"] is not m.ServerLiveRequest
     try:

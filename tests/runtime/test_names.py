@@ -5,9 +5,9 @@ from __future__ import annotations
 import onnx
 import pytest
 
+from edgent.edge.edge import Edge
+from edgent.engine.loading import load
 from edgent.errors import InputError
-from edgent.runtime.edge import Edge
-from edgent.runtime.loading import load
 from graphs import residual
 
 

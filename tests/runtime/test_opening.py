@@ -12,10 +12,10 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from edgent.cache import cache_folder
+from edgent.engine import loading
+from edgent.engine.onnxruntime import Engine
+from edgent.engine.opening import Limits, load
 from edgent.errors import EdgentError, ModelError
-from edgent.runtime import loading
-from edgent.runtime.engine import Engine
-from edgent.runtime.opening import Limits, load
 from graphs import residual, saved
 from hostile import corpus
 from hostile.protos import model, node, value, whole

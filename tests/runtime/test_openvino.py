@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
+from edgent.engine.openvino import OpenVinoEngine, Ran, ran_layers
 from edgent.errors import EdgentError, InputError
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
-from edgent.runtime.openvino import OpenVinoEngine, Ran, ran_layers
-from edgent.runtime.profiler import profile
-from edgent.runtime.sweep import Bench
-from edgent.runtime.verify import verify
+from edgent.evaluation.verify import verify
+from edgent.profiling.model_profiler import profile
+from edgent.profiling.sweep import Bench
 
 installed = pytest.mark.skipif(
     importlib.util.find_spec("openvino") is None, reason="the extra openvino is not installed; make conformance has it"

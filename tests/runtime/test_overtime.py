@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from edgent.runtime import engine
-from edgent.runtime.engine import Engine, branch_ends
-from edgent.runtime.loading import load
-from edgent.runtime.overtime import Overtime, OvertimeError
+from edgent.engine import onnxruntime as engine
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine, branch_ends
+from edgent.engine.overtime import Overtime, OvertimeError
 from hostile.protos import body, model, node, value
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgent.runtime.queue import Drop, EdgeQueue, Reject, Start
+from edgent.edge.queue import Drop, EdgeQueue, Reject, Start
 from edgent.units import Seconds
 
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from edgent.runtime import messages as m
-from edgent.runtime.remote import RemoteEdge
-from edgent.runtime.transport import Reply
+from edgent.wire import messages as m
+from edgent.wire.edge_client import RemoteEdge
+from edgent.wire.transport import Reply
 
 
 class Edge:

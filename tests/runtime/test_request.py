@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgent.device.request import LATE, Deliver, LocalBranch, Request, Send, StartHead, StartLocal, WaitUntil
+from edgent.device.schedule import Schedule
 from edgent.planning.conditions import SLICE
 from edgent.planning.planner import TOLERANCE
-from edgent.runtime.request import LATE, Deliver, LocalBranch, Request, Send, StartHead, StartLocal, WaitUntil
-from edgent.runtime.schedule import Schedule
 from edgent.units import Seconds
 
 DEADLINE, MARGIN = 0.100, 0.004

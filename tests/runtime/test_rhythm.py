@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-import edgent.runtime.rhythm
-from edgent.runtime.rhythm import Rhythm
+import edgent.device.connection.arrivals
+from edgent.device.connection.arrivals import Rhythm
 
 
 def after(*times: float) -> Rhythm:
@@ -18,7 +18,7 @@ def after(*times: float) -> Rhythm:
 
 
 def test_its_example_holds() -> None:
-    assert doctest.testmod(edgent.runtime.rhythm).failed == 0
+    assert doctest.testmod(edgent.device.connection.arrivals).failed == 0
 
 
 def test_two_gaps_alike_may_be_chance() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgent.device.compute import Workbench
+from edgent.device.division import route
+from edgent.engine.onnxruntime import Engine
 from edgent.planning.plan import Configuration
-from edgent.runtime.engine import Engine
-from edgent.runtime.routes import route
-from edgent.runtime.workbench import Workbench
 from edgent.testing import ManualClock
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgent.device.request import Deliver, LocalBranch, Request, Send, StartHead, StartLocal, WaitUntil
+from edgent.device.schedule import Schedule
 from edgent.planning.conditions import SLICE
-from edgent.runtime.request import Deliver, LocalBranch, Request, Send, StartHead, StartLocal, WaitUntil
-from edgent.runtime.schedule import Schedule
 from edgent.units import Seconds
 
 MARGIN = 3.0  # milliseconds, as all times here

@@ -9,15 +9,16 @@ import sys
 
 import pytest
 
+from edgent.edge.edge import Edge
 from edgent.link.slow_start import UNLIMITED, Window
-from edgent.runtime import messages as m
-from edgent.runtime import sendwindow, wire
-from edgent.runtime.edge import Edge
-from edgent.runtime.remote import RemoteEdge
-from edgent.runtime.sendwindow import SendWindow
-from edgent.runtime.transport import Unary
-from edgent.runtime.wire import GrpcChannel
 from edgent.testing import FakeLink
+from edgent.wire import grpc_transport as wire
+from edgent.wire import messages as m
+from edgent.wire import tcp_info as sendwindow
+from edgent.wire.edge_client import RemoteEdge
+from edgent.wire.grpc_transport import GrpcChannel
+from edgent.wire.tcp_info import SendWindow
+from edgent.wire.transport import Unary
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says so")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import edgent
-from edgent.runtime.engine import Engine
+from edgent.engine.onnxruntime import Engine
 
 SCRIPT = Path(__file__).parents[1] / "conformance" / "stock_client.py"
 

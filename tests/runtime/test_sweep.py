@@ -14,18 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from edgent.cli.profiles import read_profile
+from edgent.cli.arguments.profiles import read_profile
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import InputError
 from edgent.latency.compare import compared
-from edgent.latency.machinefile import MachineModel
+from edgent.latency.latency_model_file import MachineModel
 from edgent.model.kernels import kernels
 from edgent.model.specimens import specimen
-from edgent.runtime.checkpoint import Checkpoint
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
-from edgent.runtime.machine import load_profile, sweep_machine
-from edgent.runtime.profiler import profile
-from edgent.runtime.sweep import Bench, Timed, samples, sweep
+from edgent.profiling.latency_model import load_profile, sweep_machine
+from edgent.profiling.model_profiler import profile
+from edgent.profiling.sweep import Bench, Timed, samples, sweep
+from edgent.profiling.sweep_file import Checkpoint
 
 SMALL = 1e7
 
@@ -52,7 +52,7 @@ def test_the_engine_makes_the_shapes_that_the_builder_counted(number: int, tmp_p
     drawn = specimen(number, SMALL)
     engine = Engine()
     session = engine.build(drawn.segment, optimised=tmp_path / "optimised.onnx")
-    from edgent.runtime.engine import zeros
+    from edgent.engine.onnxruntime import zeros
 
     made = session.run(zeros(drawn.segment.given))
     assert {name: array.shape for name, array in made.items()} == {

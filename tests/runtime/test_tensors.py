@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from edgent.codec import encode_tensor
 from edgent.errors import InputError
 from edgent.model.values import Tensor
-from edgent.runtime import messages as m
-from edgent.runtime.tensors import (
+from edgent.wire import messages as m
+from edgent.wire.tensors import (
     Parcel,
     array_of,
     checked,

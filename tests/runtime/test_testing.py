@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 import edgent.testing.clock
+from edgent.clock import MonotonicClock
+from edgent.edge.edge import Edge
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgeError, InputError, RefusedError
-from edgent.runtime import messages as m
-from edgent.runtime.clock import MonotonicClock
-from edgent.runtime.edge import Edge
-from edgent.runtime.engine import Engine
-from edgent.runtime.faults import LateError
-from edgent.runtime.remote import RemoteEdge
-from edgent.runtime.transport import Unary
 from edgent.testing import FakeEngine, FakeLink, ManualClock
+from edgent.wire import messages as m
+from edgent.wire.edge_client import RemoteEdge
+from edgent.wire.errors import LateError
+from edgent.wire.transport import Unary
 
 DAY = 86_400.0
 

@@ -11,16 +11,16 @@ from onnx import TensorProto as T
 from onnx import helper as h
 
 import kinds
+from edgent.device.device import Device
+from edgent.edge.edge import Edge
+from edgent.engine.loading import load
 from edgent.errors import InputError, ModelError, RefusedError
 from edgent.planning.candidates import Candidates
 from edgent.planning.costs import BranchCosts
 from edgent.planning.plan import Configuration
-from edgent.runtime import messages as m
-from edgent.runtime.device import Device
-from edgent.runtime.edge import Edge
-from edgent.runtime.loading import load
-from edgent.runtime.tensors import datatype
 from edgent.testing import FakeLink
+from edgent.wire import messages as m
+from edgent.wire.tensors import datatype
 
 from .conftest import make_profile
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from edgent.runtime.faults import BusyError, LateError
-from edgent.runtime.queue import EdgeQueue
-from edgent.runtime.turnstile import Turnstile
+from edgent.edge.queue import EdgeQueue
+from edgent.edge.queue_threads import Turnstile
+from edgent.wire.errors import BusyError, LateError
 
 
 @pytest.fixture

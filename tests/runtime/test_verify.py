@@ -13,13 +13,13 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from edgent.engine.feeds import prepared, random_feeds
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine, Original
 from edgent.errors import EdgentError, InputError
+from edgent.evaluation.original import FLOOR, NONE, Comparison, Difference, Expected, difference, expected_answers
+from edgent.evaluation.verify import Divisions, run_pieces, verify
 from edgent.model import Model
-from edgent.runtime.engine import Engine, Original
-from edgent.runtime.feeds import prepared, random_feeds
-from edgent.runtime.loading import load
-from edgent.runtime.original import FLOOR, NONE, Comparison, Difference, Expected, difference, expected_answers
-from edgent.runtime.verify import Divisions, run_pieces, verify
 from graphs import GRAPHS, Graph, attention, residual, saved
 
 CANCELLED = 1e4  # added and taken away again: what is left keeps the rounding of the large number

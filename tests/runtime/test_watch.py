@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgent.runtime.watch import ASK, IDLE, LEAD, RARELY, RETRY, STALE, Task, Watch
+from edgent.device.connection.upkeep import ASK, IDLE, LEAD, RARELY, RETRY, STALE, Task, Watch
 
 
 def connected(*, measures=True) -> Watch:

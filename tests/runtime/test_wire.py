@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from edgent.codec import encode_image
+from edgent.device.device import Device
+from edgent.edge.edge import Edge
 from edgent.errors import EdgeError, RefusedError
 from edgent.planning.plan import Configuration
-from edgent.runtime import messages as m
-from edgent.runtime.device import Device
-from edgent.runtime.edge import Edge
-from edgent.runtime.faults import LateError, RejectedError
-from edgent.runtime.transport import Unary
-from edgent.runtime.wire import GrpcChannel, GrpcServer
+from edgent.wire import messages as m
+from edgent.wire.errors import LateError, RejectedError
+from edgent.wire.grpc_transport import GrpcChannel, GrpcServer
+from edgent.wire.transport import Unary
 from real_time import until
 
 MAX = 1 << 20

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgent.datasets import Images
-from edgent.runtime.engine import Engine
-from edgent.runtime.loading import load
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine
+from edgent.evaluation.datasets import Images
 
 torch = pytest.importorskip("torch", reason="needs the extra: pip install edgent[train]")
 

@@ -7,8 +7,9 @@ import sys
 
 import typer
 
-from edgent.cli import demo, doctor, inspect, measure, plan, prepare, replay, report, reproduce, serve, streams
+from edgent.cli import demo, doctor, inspect, measure, plan, prepare, replay, report, reproduce, serve
 from edgent.cli.map import configuration_map
+from edgent.cli.terminal import streams
 from edgent.errors import EdgentError
 from edgent.text import one_line
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from edgent.cli import show
-from edgent.cli.emulated import HiddenSeed
-from edgent.cli.options import AsJson
+from edgent.cli.arguments.emulated import HiddenSeed
+from edgent.cli.arguments.options import AsJson
+from edgent.cli.terminal import show
 
 
 def demo(
@@ -23,7 +23,7 @@ def demo(
     from edgent import report
     from edgent.demo import DemoOptions, run_demo
     from edgent.demo.console import print_result
-    from edgent.demo.picture import demo_picture
+    from edgent.demo.page.picture import demo_picture
 
     show.check_output(output)
     show.check_output(picture)

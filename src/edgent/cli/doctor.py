@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgent.cli import show
-from edgent.cli.options import AsJson
+from edgent.cli.arguments.options import AsJson
+from edgent.cli.terminal import show
 from edgent.units import format_bandwidth, format_bytes, format_duration
 
 if TYPE_CHECKING:
-    from edgent.runtime.checkup import Finding
-    from edgent.runtime.linkcheck import LinkCheck, PauseCost
-    from edgent.runtime.tally import Account
+    from edgent.doctor.link import LinkCheck, PauseCost
+    from edgent.doctor.machine import Finding
+    from edgent.edge.counters import Account
 
 _NOT_FOUND = "not found"
 _TIMEOUT = 10.0
@@ -25,7 +25,7 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """What this machine and link have; what costs time or is missing, and the command that mends it."""
-    from edgent.runtime.checkup import checkup
+    from edgent.doctor.machine import checkup
 
     link, served = _asked(edge) if edge else (None, ())
     findings = [*checkup(), *(_of_pauses(link) if link else [])]
@@ -47,10 +47,10 @@ def doctor(
 
 def _asked(edge: str) -> tuple[LinkCheck, tuple[Account, ...]]:
     """What the link is like, and what the edge says it has served."""
-    from edgent.runtime.clock import MonotonicClock
-    from edgent.runtime.linkcheck import check_link
-    from edgent.runtime.remote import RemoteEdge
-    from edgent.runtime.wire import GrpcChannel
+    from edgent.clock import MonotonicClock
+    from edgent.doctor.link import check_link
+    from edgent.wire.edge_client import RemoteEdge
+    from edgent.wire.grpc_transport import GrpcChannel
 
     clock = MonotonicClock()
     channel = GrpcChannel(edge, max_message=4 << 20, clock=clock)
@@ -68,7 +68,7 @@ def _of_pauses(link: LinkCheck) -> list[Finding]:
 
 
 def _of_pause(way: str, where: str, pause: PauseCost) -> Finding:
-    from edgent.runtime.checkup import Finding
+    from edgent.doctor.machine import Finding
 
     what = f"{format_bytes(pause.bytes)} after 1 s, {way}"
     found = f"{format_duration(pause.after_pause)}, at once {format_duration(pause.at_once)}"

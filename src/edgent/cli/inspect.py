@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgent.cli import show
-from edgent.cli.inputs import input_files, read_input
-from edgent.cli.memory import limited_memory
-from edgent.cli.options import AsJson, Dims, ModelName, parse_dims
+from edgent.cli.arguments.inputs import input_files, read_input
+from edgent.cli.arguments.options import AsJson, Dims, ModelName, parse_dims
+from edgent.cli.terminal import show
+from edgent.cli.terminal.memory import limited_memory
 from edgent.errors import InputError
 from edgent.units import format_bytes, parse_count
 
 if TYPE_CHECKING:
+    from edgent.engine.onnxruntime import Feeds
+    from edgent.evaluation.verify import Verification
     from edgent.model import Branch, Model
-    from edgent.runtime.engine import Feeds
-    from edgent.runtime.verify import Verification
 
 _ROWS = 60
 _NAMES = 100  # of the tensors that cross a cut: in a wide graph of n nodes all of them would be n^2
@@ -40,7 +40,7 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Layers, exits, cuts and bytes of a model; --verify proves that splitting it is exact."""
-    from edgent.runtime.opening import load
+    from edgent.engine.opening import load
 
     most = _most(verify)
     if source and not verify:
@@ -64,8 +64,8 @@ def _most(verify: str) -> int | None:
 
 
 def _verify(model: Model, most: int | None, source: list[Path], seed: int, as_json: bool) -> None:
-    from edgent.runtime.engine import Engine
-    from edgent.runtime.verify import verify
+    from edgent.engine.onnxruntime import Engine
+    from edgent.evaluation.verify import verify
 
     inputs = [_feeds(model, file) for file in input_files(source)]
     with show.progress("cuts") as progress:
@@ -79,7 +79,7 @@ def _verify(model: Model, most: int | None, source: list[Path], seed: int, as_js
 
 
 def _feeds(model: Model, file: Path) -> Feeds:
-    from edgent.runtime.feeds import prepared
+    from edgent.engine.feeds import prepared
 
     try:
         return prepared(model, read_input(file, model))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgent.cli import show
-from edgent.cli.options import AsJson, CalibrationFile, Codecs, Direction, Exits, ModelName, parse_direction
-from edgent.cli.profiles import read_profile
-from edgent.cli.traces import read_traces
+from edgent.cli.arguments.options import AsJson, CalibrationFile, Codecs, Direction, Exits, ModelName, parse_direction
+from edgent.cli.arguments.profiles import read_profile
+from edgent.cli.arguments.traces import read_traces
+from edgent.cli.terminal import show
 from edgent.errors import InputError
 from edgent.units import format_bandwidth, format_duration, parse_bandwidth, parse_count, parse_delay, parse_duration
 
@@ -44,11 +44,11 @@ def configuration_map(
     as_json: AsJson = False,
 ) -> None:
     """For every bandwidth state, what to run at any deadline of a range (Algorithm 2)."""
+    from edgent.engine.opening import load
+    from edgent.evaluation.evaluate import calibration_for
     from edgent.planning import Candidates
-    from edgent.planning.algorithm2 import Recipe, build_map
+    from edgent.planning.paper.algorithm2 import Recipe, build_map
     from edgent.planning.reward import find_reward
-    from edgent.runtime.calibrator import calibration_for
-    from edgent.runtime.opening import load
 
     show.check_output(output)
     recipe = Recipe(
@@ -81,7 +81,7 @@ def _bandwidths(traces: list[Path], scale: float, grid: str) -> tuple[float, ...
 
 
 def _grid(text: str) -> tuple[float, ...]:
-    from edgent.planning.algorithm2 import grid
+    from edgent.planning.paper.algorithm2 import grid
 
     parts = text.split(",")
     count = parse_count(parts[-1].strip(), 100_000)

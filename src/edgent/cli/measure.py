@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgent.cli import show
-from edgent.cli.emulated import Emulate, HiddenSeed, stand_in
-from edgent.cli.inputs import read_picture
-from edgent.cli.options import AsJson, ModelName, Output, Threads, make_engine
+from edgent.cli.arguments.emulated import Emulate, HiddenSeed, stand_in
+from edgent.cli.arguments.inputs import read_picture
+from edgent.cli.arguments.options import AsJson, ModelName, Output, Threads, make_engine
+from edgent.cli.terminal import show
 from edgent.errors import InputError
 from edgent.units import Seconds, format_duration, parse_duration
 
 if TYPE_CHECKING:
     from edgent.codec import Calibration
+    from edgent.engine.onnxruntime import Engine
     from edgent.latency import Profile
     from edgent.latency.compare import Compared
-    from edgent.latency.machinefile import MachineModel
+    from edgent.latency.latency_model_file import MachineModel
     from edgent.model import Model
-    from edgent.runtime.engine import Engine
 
 
 def profile(
@@ -55,7 +55,7 @@ def profile(
         return
     if like is not None:
         raise InputError("--like carries a machine's latency model over: give no MODEL with it")
-    from edgent.runtime.opening import load
+    from edgent.engine.opening import load
 
     show.check_output(output)
     loaded = load(model)
@@ -84,9 +84,9 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Accuracy of each exit and lossy codec, and encoded sizes: the model's calibration."""
-    from edgent.datasets import load_cifar10
-    from edgent.runtime.calibrator import evaluate as measure
-    from edgent.runtime.engine import Engine
+    from edgent.engine.onnxruntime import Engine
+    from edgent.evaluation.datasets import load_cifar10
+    from edgent.evaluation.evaluate import evaluate as measure
 
     show.check_output(output)
     images = load_cifar10(data, "test")
@@ -109,7 +109,7 @@ def evaluate(
 
 
 def _measured(model: Model, engine: Engine, example: bytes | None) -> Profile:
-    from edgent.runtime.profiler import profile as measure
+    from edgent.profiling.model_profiler import profile as measure
 
     with show.progress(f"profiling, {engine.name}") as progress:
         return measure(model, engine, source=example, progress=progress)
@@ -138,8 +138,8 @@ def _choose(model: Model, made: list[Profile], output: Path | None, *, as_json: 
 
 
 def _sweep(output: Path | None, engine: Engine, budget: Seconds, like: Path | None, *, as_json: bool) -> None:
-    from edgent.latency.machinefile import MachineModel
-    from edgent.runtime.machine import sweep_machine
+    from edgent.latency.latency_model_file import MachineModel
+    from edgent.profiling.latency_model import sweep_machine
 
     other = MachineModel.load(like) if like else None
     show.check_output(output)

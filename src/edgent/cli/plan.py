@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgent.cli import show
-from edgent.cli.options import (
+from edgent.cli.arguments.options import (
     AsJson,
     CalibrationFile,
     Codecs,
@@ -18,7 +17,8 @@ from edgent.cli.options import (
     ModelName,
     parse_direction,
 )
-from edgent.cli.profiles import read_profile
+from edgent.cli.arguments.profiles import read_profile
+from edgent.cli.terminal import show
 from edgent.units import format_duration, parse_bandwidth, parse_delay, parse_duration
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """The most accurate answer in time: which exit, what runs where, how the crossing tensors are encoded."""
+    from edgent.engine.opening import load
+    from edgent.evaluation.evaluate import calibration_for
     from edgent.link import TransferModel
     from edgent.planning import Candidates, Conditions, Planner
-    from edgent.runtime.calibrator import calibration_for
-    from edgent.runtime.opening import load
 
     up = parse_bandwidth(bandwidth)
     down = parse_bandwidth(downlink, "downlink") if downlink else up

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from edgent.cli import show
+from edgent.cli.terminal import show
 from edgent.errors import InputError
 
 
@@ -20,7 +20,7 @@ def data(
     archive: Annotated[Path | None, typer.Option(metavar="FILE", help="The official binary archive.")] = None,
 ) -> None:
     """Get a public data set; every file's digest is checked, and what is there already is kept."""
-    from edgent.datasets import fetch_cifar10
+    from edgent.evaluation.datasets import fetch_cifar10
 
     if name != "cifar10":
         raise InputError(f"no data set {name!r}: expected cifar10")
@@ -52,8 +52,8 @@ def train(
 
 def _answers(path: Path) -> Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]:
     """The exported file in the product's own engine."""
-    from edgent.runtime.engine import Engine
-    from edgent.runtime.opening import load
+    from edgent.engine.onnxruntime import Engine
+    from edgent.engine.opening import load
 
     engine = Engine(threads=2)
 

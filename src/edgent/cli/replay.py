@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgent.cli import show
-from edgent.cli.options import AsJson, CalibrationFile, Codecs, Deadline, Direction, Exits, parse_direction
-from edgent.cli.traces import read_traces
+from edgent.cli.arguments.options import AsJson, CalibrationFile, Codecs, Deadline, Direction, Exits, parse_direction
+from edgent.cli.arguments.traces import read_traces
+from edgent.cli.terminal import show
 from edgent.units import format_duration, parse_duration
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """What each way to choose plans would have given on recorded links; seeded, the same each time."""
+    from edgent.engine.opening import load
+    from edgent.evaluation.evaluate import calibration_for
     from edgent.latency import Profile
     from edgent.planning import Candidates
     from edgent.planning.reward import find_reward
     from edgent.replay import Request
     from edgent.replay import replay as run
-    from edgent.runtime.calibrator import calibration_for
-    from edgent.runtime.opening import load
 
     within = parse_duration(deadline, "deadline")
     every = None if interval == BACK_TO_BACK else parse_duration(interval, "interval")

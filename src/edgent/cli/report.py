@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from edgent.cli import show
-from edgent.cli.options import AsJson
+from edgent.cli.arguments.options import AsJson
+from edgent.cli.terminal import show
 from edgent.errors import InputError
 from edgent.text import readable
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgent.cli import show
-from edgent.cli.options import AsJson
+from edgent.cli.arguments.options import AsJson
+from edgent.cli.terminal import show
 from edgent.units import format_duration
 
 if TYPE_CHECKING:
-    from edgent.lab.figures.figure import Ordering, Table
-    from edgent.lab.figures.reproduction import Reproduced
+    from edgent.lab.reproduction.figure import Ordering, Table
+    from edgent.lab.reproduction.reproduction import Reproduced
 
 Folder = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write; parts done are kept there.")
@@ -30,9 +30,9 @@ def reproduce(
     as_json: AsJson = False,
 ) -> None:
     """The paper's figures beside what it reports: tables, JSON, SVG and PNG; goes on where it was interrupted."""
-    from edgent.lab.figures.catalogue import find_figures
-    from edgent.lab.figures.reproduction import make_ready
-    from edgent.lab.figures.reproduction import reproduce as run
+    from edgent.lab.catalogue import find_figures
+    from edgent.lab.reproduction.reproduction import make_ready
+    from edgent.lab.reproduction.reproduction import reproduce as run
 
     wanted = find_figures(figures or [])
     make_ready(output, traces)

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgent.address import Address
-from edgent.cli import show
-from edgent.cli.emulated import Emulate, HiddenSeed, ThrottleStep, parse_throttle, stand_in
-from edgent.cli.inputs import input_files, read_input
-from edgent.cli.memory import limited_memory
-from edgent.cli.options import (
+from edgent.cli.arguments.emulated import Emulate, HiddenSeed, ThrottleStep, parse_throttle, stand_in
+from edgent.cli.arguments.inputs import input_files, read_input
+from edgent.cli.arguments.options import (
     AsJson,
     CalibrationFile,
     Codecs,
@@ -26,19 +24,21 @@ from edgent.cli.options import (
     make_engine,
     parse_direction,
 )
-from edgent.cli.profiles import notice_other_engine
+from edgent.cli.arguments.profiles import notice_other_engine
+from edgent.cli.terminal import show
+from edgent.cli.terminal.memory import limited_memory
 from edgent.errors import EdgentError, InputError, RefusedError
 from edgent.text import one_line, readable
 from edgent.units import BitsPerSecond, format_duration, parse_bandwidth, parse_delay, parse_duration
 
 if TYPE_CHECKING:
+    from edgent.device.answer import Answer
+    from edgent.device.choosers.chooser import Environment
+    from edgent.device.device import Device
+    from edgent.engine.onnxruntime import Engine
     from edgent.latency import Profile
     from edgent.model import Model
     from edgent.planning.configuration_map import ConfigurationMap
-    from edgent.runtime.answer import Answer
-    from edgent.runtime.chooser import Environment
-    from edgent.runtime.device import Device
-    from edgent.runtime.engine import Engine
 
 
 def serve(
@@ -51,10 +51,10 @@ def serve(
     as_json: AsJson = False,
 ) -> None:
     """The edge: answers for its models over the Open Inference Protocol until it is stopped."""
+    from edgent.edge.edge import Edge
+    from edgent.engine.opening import load
+    from edgent.evaluation.evaluate import calibration_for
     from edgent.latency import Profile
-    from edgent.runtime.calibrator import calibration_for
-    from edgent.runtime.edge import Edge
-    from edgent.runtime.opening import load
 
     Address(host=host, port=port)  # refused before the work is done for it
     with limited_memory():
@@ -108,9 +108,9 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """The device: answers each input within the deadline, with the edge when that is better."""
+    from edgent.device.device import Device
+    from edgent.evaluation.evaluate import calibration_for
     from edgent.latency import Profile
-    from edgent.runtime.calibrator import calibration_for
-    from edgent.runtime.device import Device
 
     within, step = parse_duration(deadline, "deadline"), parse_throttle(throttle)
     up, down = _rate(bandwidth, "bandwidth"), _rate(downlink, "downlink")
@@ -166,7 +166,7 @@ def own_profile(model: Model, engine: Engine) -> Profile:
     from edgent import __version__
     from edgent.cache import cache_folder, room_for
     from edgent.latency import Profile
-    from edgent.runtime.profiler import profile as measure
+    from edgent.profiling.model_profiler import profile as measure
 
     name = f"{model.digest[:32]}-{engine.name.replace(' ', '-')}-{engine.threads}-{__version__}.json"
     kept = cache_folder() / "profiles" / name
@@ -197,11 +197,11 @@ def _environment(name: str, states: Path | None, edge: str) -> Environment | Con
 
 
 def _load(model: str, edge: str) -> Model:
+    from edgent.engine.opening import load
     from edgent.model import find
-    from edgent.runtime.opening import load
 
     if edge and not find(model).exists() and "/" not in model and not model.endswith(".onnx"):
-        from edgent.runtime.fetch import fetch_model
+        from edgent.wire.fetch_model import fetch_model
 
         return fetch_model(edge, model)
     return load(model)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from edgent.codec import Calibration
 from edgent.demo.methods import planners, promise
 from edgent.demo.values import OURS, DemoOptions
-from edgent.lab.emulation import Account
-from edgent.lab.hidden import HiddenDevice
-from edgent.lab.machines import DeviceProcess, DeviceSettings
-from edgent.lab.runs import Setup
+from edgent.lab.boards.emulation import Account
+from edgent.lab.boards.hidden import HiddenDevice
+from edgent.lab.processes.machines import DeviceProcess, DeviceSettings
+from edgent.lab.processes.runs import Setup
 from edgent.latency import Profile
 from edgent.model import Model
 from edgent.planning.candidates import Candidates

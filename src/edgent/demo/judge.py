@@ -12,7 +12,7 @@ from edgent.demo.paired import Comparison, Draws, Floats, compare, outcomes
 from edgent.demo.result import Extra, Point
 from edgent.demo.rivals import Rivals
 from edgent.demo.values import METHODS, OURS, RIVAL, Cell, Chosen, Live
-from edgent.lab.runs import Measured, Setup
+from edgent.lab.processes.runs import Measured, Setup
 
 _LATE = 0.995  # share in time below which the edge counts as late
 

@@ -10,9 +10,9 @@ from edgent.demo.methods import Methods
 from edgent.demo.outage import Unplugged
 from edgent.demo.rivals import Rivals
 from edgent.demo.values import OURS, Cell, DemoOptions, Live
-from edgent.lab.link import ShapedLink
-from edgent.lab.machines import DeviceProcess
-from edgent.lab.runs import Decision, Measured, Setup
+from edgent.lab.links.link import ShapedLink
+from edgent.lab.processes.machines import DeviceProcess
+from edgent.lab.processes.runs import Decision, Measured, Setup
 from edgent.planning.conditions import Conditions
 from edgent.units import BitsPerSecond, Seconds, format_bandwidth
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgent.lab.runs import Request
+from edgent.lab.processes.runs import Request
 from edgent.units import BitsPerSecond, Seconds
 
 PHASES = ("before", "during", "after")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.demo.values import Chosen
-from edgent.lab.runs import Measured
+from edgent.lab.processes.runs import Measured
 
 Floats = NDArray[np.float64]
 

@@ -13,8 +13,8 @@ from edgent.demo.methods import PLANNED
 from edgent.demo.outage import Unplugged
 from edgent.demo.paired import Comparison
 from edgent.demo.values import OURS, Cell, Chosen, DemoOptions
-from edgent.lab.emulation import Account
-from edgent.lab.runs import Decision, Measured, Setup
+from edgent.lab.boards.emulation import Account
+from edgent.lab.processes.runs import Decision, Measured, Setup
 from edgent.planning.knobs import RACE
 from edgent.units import BitsPerSecond
 
@@ -186,7 +186,7 @@ class DemoResult:
 
     def page(self) -> Page:
         """The report."""
-        from edgent.demo.page import page
+        from edgent.demo.page.page import page
 
         return page(self)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from edgent.codec import IMAGE_CODECS, Calibration, is_lossless
 from edgent.demo.values import Chosen
-from edgent.lab.runs import Measured, Setup
+from edgent.lab.processes.runs import Measured, Setup
 from edgent.model import Model
 from edgent.planning.plan import Configuration
 from edgent.units import BitsPerSecond

@@ -23,16 +23,16 @@ from edgent.demo.outage import Unplugged
 from edgent.demo.result import DemoResult, Host
 from edgent.demo.rivals import Rivals
 from edgent.demo.values import DemoOptions, Live
-from edgent.lab.emulation import Account, find_device
-from edgent.lab.hidden import HiddenDevice, hidden_device
-from edgent.lab.link import ShapedLink
-from edgent.lab.machines import DeviceProcess, DeviceSettings, ServerProcess
+from edgent.engine.loading import load
+from edgent.evaluation.evaluate import calibration_for
+from edgent.lab.boards.emulation import Account, find_device
+from edgent.lab.boards.hidden import HiddenDevice, hidden_device
+from edgent.lab.links.link import ShapedLink
+from edgent.lab.processes.machines import DeviceProcess, DeviceSettings, ServerProcess
 from edgent.latency import Profile
 from edgent.model import Model
 from edgent.planning.candidates import Candidates
 from edgent.planning.knobs import Kinds
-from edgent.runtime.calibrator import calibration_for
-from edgent.runtime.loading import load
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,8 +117,8 @@ def _play(
 
 
 def _profile(model: Model, image: bytes, progress: Progress) -> Profile:
-    from edgent.runtime.engine import Engine
-    from edgent.runtime.profiler import profile
+    from edgent.engine.onnxruntime import Engine
+    from edgent.profiling.model_profiler import profile
 
     def told(done: int, whole: int) -> None:
         progress("profiling this machine", done, whole)

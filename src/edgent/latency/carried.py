@@ -26,7 +26,7 @@ import numpy as np
 from edgent.errors import InputError
 from edgent.latency.family import Family, Sample
 from edgent.latency.gaussian import Array
-from edgent.latency.machine import Fit, judge
+from edgent.latency.latency_model import Fit, judge
 from edgent.latency.nonnegative import non_negative_least_squares
 from edgent.latency.regressions import FlopsLine, PaperRegression
 from edgent.latency.whole import ENOUGH, Rates, WholeLatency, check_times, fit_whole

@@ -10,7 +10,7 @@ from typing import Any
 
 from edgent.errors import InputError
 from edgent.files import read_text
-from edgent.latency.machinefile import MachineModel, is_machine_model
+from edgent.latency.latency_model_file import MachineModel, is_machine_model
 from edgent.latency.profile import Profile
 from edgent.latency.traits import Traits
 

@@ -14,7 +14,7 @@ bandwidth and rises in the size, and how to read the bandwidth off a time (`unst
 After idling for a retransmission timeout the window is halved, after another one again, down to where it began
 (RFC 2861; Linux: `tcp_slow_start_after_idle`). Measured on the TUN link at 50 Mbit/s and 40 ms, after 1 s: 30, 60 and
 100 kB took 85, 125 and 132 ms where rate and round trip alone give 45, 50 and 57; (1) gives 83, 123 and 129. What is
-left depends on all that went before: the sender's kernel knows it (`edgent.runtime.sendwindow`). The other end tells
+left depends on all that went before: the sender's kernel knows it (`edgent.wire.tcp_info`). The other end tells
 with an answer what its window was when that began; from there on, and where nobody tells, it is followed from outside.
 """
 

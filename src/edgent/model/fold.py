@@ -19,6 +19,7 @@ from onnx import numpy_helper
 from edgent.errors import EdgentError
 from edgent.model.budget import MOST_BYTES, Cost, check, cost_of
 from edgent.model.costs import MOVES_ONLY
+from edgent.model.files.weights import Weights
 from edgent.model.shapes import (
     Interpreter,
     bodies,
@@ -29,7 +30,6 @@ from edgent.model.shapes import (
     tensor_of,
 )
 from edgent.model.values import Tensor
-from edgent.model.weights import Weights
 
 Array = NDArray[np.generic]
 

@@ -9,18 +9,18 @@ from pathlib import Path
 import onnx
 
 from edgent.errors import ModelError
-from edgent.model import external, identity
-from edgent.model.bounds import check_sizes
-from edgent.model.bundle import join, prefix_of
-from edgent.model.constants import all_tensors
+from edgent.model.files import external, identity
+from edgent.model.files.bounds import check_sizes
+from edgent.model.files.bundle import join, prefix_of
+from edgent.model.files.constants import all_tensors
+from edgent.model.files.gather import gather
+from edgent.model.files.read import bind, read
+from edgent.model.files.weights import Weights
 from edgent.model.fold import fold
-from edgent.model.gather import gather
 from edgent.model.metadata import ExitInfo, Metadata, metadata_of
 from edgent.model.quantised import constants_of, fused_tensors, with_whole_pairs
-from edgent.model.read import bind, read
 from edgent.model.shapes import Interpreter, subgraph_reads, tensor_of
 from edgent.model.values import Branch, Layer, Tensor, tensors_by_name
-from edgent.model.weights import Weights
 from edgent.text import readable
 
 SHIPPED = Path(__file__).parent / "shipped"
@@ -55,11 +55,11 @@ class Model:
         path: the file; of a bundle, the first.
         members: the files; a bundle has several.
         files: the other files that hold weights, by their paths from the folder of `path`.
-        digest: of all that changes an answer, 64 hex digits (see `edgent.model.identity`).
+        digest: of all that changes an answer, 64 hex digits (see `edgent.model.files.identity`).
         inputs: the tensors of one request, every dimension a number.
         branches: one per exit, earliest first.
         metadata: what the file says of its exits, labels and pre-processing.
-        dims: the number of every dimension that is free in the file, by name (see `bind` of `edgent.model.read`).
+        dims: the number of every dimension that is free in the file, by name (see `bind` of `edgent.model.files.read`).
     """
 
     name: str
@@ -138,12 +138,12 @@ def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int]
 
     Args:
         model: the name of a shipped model ("b-alexnet"), or the path of an ONNX file; several with "+" between them
-            are a bundle (see `edgent.model.bundle`), named after all of them.
+            are a bundle (see `edgent.model.files.bundle`), named after all of them.
         interpreter: the engine: computes constants, and knows types and shapes that ONNX does not.
         dims: numbers for free dimensions. A free leading dimension is the batch and becomes 1.
 
     Raises:
-        ModelError: see `join`, and `read` and `bind` of `edgent.model.read`; also metadata that does not fit the graph.
+        ModelError: see `join`, and `read` and `bind` of `edgent.model.files.read`; also metadata that does not fit the graph.
     """
     paths = files(model)
     path = paths[0]

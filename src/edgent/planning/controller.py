@@ -3,7 +3,7 @@
 It keeps no history of its own. What the link will do is asked of a *forecast*, which has taken in the same transfers;
 the plan is the candidate of the highest expected accuracy in time (see `edgent.planning.prospects`). Where the
 forecast is certain, that is the plan of `edgent.planning.planner`. The paper's controller is in
-`edgent.planning.algorithm3`.
+`edgent.planning.paper.algorithm3`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ that is too slow and the first that is not, the chance is interpolated. What the
     accuracy_i * c_i + accuracy of its local branch * (1 - c_i)                     (accuracy in time)
 
 where the local branch is the most accurate one that the device can still finish when it starts as soon as it has
-encoded what goes up: the race of `edgent.runtime.request`. It counts for no more than the candidate itself: who is
+encoded what goes up: the race of `edgent.device.request`. It counts for no more than the candidate itself: who is
 less accurate than his own local branch has no business at the edge.
 
 Among candidates that are expected to give the same, the mean latency decides. It counts an outage as a deadline's wait

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from edgent.link.transfer import WIRE
-from edgent.planning.algorithm3 import Algorithm3
 from edgent.planning.outlook import Transfer
+from edgent.planning.paper.algorithm3 import Algorithm3
 from edgent.replay.choices import Choices
 
 _EWMA_GAIN = 0.3

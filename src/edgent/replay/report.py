@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from edgent.errors import InputError
 from edgent.link.trace import Trace
 from edgent.link.transfer import CALL_TIME
-from edgent.planning.algorithm2 import Recipe, build_map, grid
 from edgent.planning.candidates import Candidates
 from edgent.planning.oracles import CLAIRVOYANT, REGIME
+from edgent.planning.paper.algorithm2 import Recipe, build_map, grid
 from edgent.planning.plan import Configuration
 from edgent.planning.reward import LEXICOGRAPHIC, Reward
 from edgent.replay.choices import Choices

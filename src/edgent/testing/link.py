@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
+from edgent.clock import Clock, MonotonicClock
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.link.slow_start import Window
-from edgent.runtime.clock import Clock, MonotonicClock
-from edgent.runtime.faults import BrokenError, LateError, RejectedError
-from edgent.runtime.transport import Headers, Methods, Reply, Streaming, Unary
 from edgent.units import BitsPerSecond, Seconds, serialisation_time
+from edgent.wire.errors import BrokenError, LateError, RejectedError
+from edgent.wire.transport import Headers, Methods, Reply, Streaming, Unary
 
 
 class FakeLink:

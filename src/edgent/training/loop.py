@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edgent.datasets import Images
 from edgent.errors import InputError
+from edgent.evaluation.datasets import Images
 from edgent.training.augment import augmented, in_order
 from edgent.training.network import BAlexNet
 from edgent.training.recipe import Recipe

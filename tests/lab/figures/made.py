@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from edgent.lab.emulation import find_device
-from edgent.lab.figures.figure import Column, Figure, Lab, Ordering, Result, Table
+from edgent.engine.loading import load
+from edgent.lab.boards.emulation import find_device
 from edgent.lab.figures.machines import Setting
-from edgent.lab.figures.parts import Parts
-from edgent.lab.figures.plots import Axis, Bars, Line, Panel
+from edgent.lab.reproduction.figure import Column, Figure, Lab, Ordering, Result, Table
+from edgent.lab.reproduction.parts import Parts
+from edgent.lab.reproduction.plots import Axis, Bars, Line, Panel
 from edgent.latency.profile import BranchProfile, Profile, Timing
 from edgent.link import TransferModel
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Configuration
-from edgent.runtime.loading import load
 
 AXIS = Axis(label="time, ms")
 PANELS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgent.lab.figures.choosing import NOTHING, chains, configuration_of, our_choice, paper_choice, price
-from edgent.planning.algorithm1 import Partition
+from edgent.planning.paper.algorithm1 import Partition
 from edgent.planning.planner import Planner
 from lab.figures import made
 

@@ -5,8 +5,8 @@ from typer.testing import CliRunner
 
 from edgent.cli import app
 from edgent.errors import InputError, MissingExtraError
-from edgent.lab.figures import drawing
-from edgent.lab.figures.catalogue import FIGURES, find_figures
+from edgent.lab.catalogue import FIGURES, find_figures
+from edgent.lab.reproduction import drawing
 
 USAGE = {"--output", "--traces", "--seed", "--json"}
 

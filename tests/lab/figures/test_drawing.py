@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from edgent.lab.figures.drawing import _colours
-from edgent.lab.figures.plots import Axis, Line, Panel
+from edgent.lab.reproduction.drawing import _colours
+from edgent.lab.reproduction.plots import Axis, Line, Panel
 
 
 def panel(*names: str) -> Panel:

@@ -7,7 +7,7 @@ import pytest
 
 from edgent.errors import InputError
 from edgent.lab.figures import f10, f11, links, streams
-from edgent.lab.runs import Request
+from edgent.lab.processes.runs import Request
 from edgent.link.trace import Trace
 from lab.figures import made
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edgent.lab.figures import f1, f2
-from edgent.lab.runs import Measured
+from edgent.lab.processes.runs import Measured
 from edgent.planning.plan import Stages
 from lab.figures import made
 

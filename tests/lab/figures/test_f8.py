@@ -4,7 +4,7 @@ import pytest
 
 from edgent.lab.figures import f8, f8a, f8b, f8c
 from edgent.lab.figures.choosing import NOTHING, Choice
-from edgent.lab.figures.figure import Table
+from edgent.lab.reproduction.figure import Table
 from lab.figures import made
 
 SETTING = "paper-pi3, float32"

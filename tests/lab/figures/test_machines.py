@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine, branch_ends
 from edgent.lab.figures.choosing import both_machines
 from edgent.lab.figures.machines import at_the_speed_of
 from edgent.lab.figures.wide import wide_trunk
-from edgent.runtime.engine import Engine, branch_ends
-from edgent.runtime.loading import load
 from lab.figures import made
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edgent.errors import InputError
-from edgent.lab.figures.parts import Parts
+from edgent.lab.reproduction.parts import Parts
 
 
 def counting():

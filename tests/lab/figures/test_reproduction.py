@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("matplotlib")
 
 from edgent.errors import InputError
-from edgent.lab.figures.reproduction import reproduce
+from edgent.lab.reproduction.reproduction import reproduce
 from lab.figures.made import figure, result
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from edgent.errors import InputError
-from edgent.lab.figures.reproduction import reproduce
 from edgent.lab.necessity import shipped, sized
 from edgent.lab.necessity.grid import load_grid
+from edgent.lab.reproduction.reproduction import reproduce
 from lab.necessity.made import small
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgent.engine.loading import load
 from edgent.errors import InputError
 from edgent.lab.necessity.grid import load_grid
 from edgent.lab.necessity.networks import PUBLISHED, network
@@ -11,7 +12,6 @@ from edgent.model.costs import layer_costs
 from edgent.planning.candidates import Candidates
 from edgent.planning.costs import BranchCosts, Crossing
 from edgent.planning.knobs import left_without
-from edgent.runtime.loading import load
 
 ASSUMED = load_grid().assumed
 

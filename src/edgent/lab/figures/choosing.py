@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from edgent.device.choosers.candidate_sets import Offer
 from edgent.lab.figures.machines import Setting
 from edgent.latency import Profile
 from edgent.latency.prediction import BranchWork, LatencyModel
 from edgent.latency.profile import BranchProfile, Timing
 from edgent.model import Branch, Model
-from edgent.planning.algorithm1 import ChainBranch, Partition, algorithm1
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
+from edgent.planning.paper.algorithm1 import ChainBranch, Partition, algorithm1
 from edgent.planning.plan import Configuration
 from edgent.planning.planner import Planner
-from edgent.runtime.offers import Offer
 from edgent.units import BitsPerSecond, Seconds
 
 ALGORITHM_1 = {"edge-first": False, "device-first": True}
@@ -92,7 +92,7 @@ def our_choice(planner: Planner, conditions: Conditions, deadline: float) -> Cho
 
 
 def configuration_of(found: Partition, layers: int, *, device_first: bool) -> Configuration:
-    """A partition point as two cuts; see `edgent.planning.algorithm1` for what it means in either direction."""
+    """A partition point as two cuts; see `edgent.planning.paper.algorithm1` for what it means in either direction."""
     n, first = layers, found.point - 1  # layers that run on who begins
     upload, download = (first, n) if device_first else (0, first)
     if upload == download:  # the device does everything

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from edgent.lab.figures.figure import Column, Figure, Lab, Ordering, Result, Table
+from edgent.engine.loading import load
 from edgent.lab.figures.live import live_runs
 from edgent.lab.figures.machines import Setting, at_the_speed_of, setting
-from edgent.lab.figures.plots import Axis, Bars, Panel
 from edgent.lab.figures.rig import Rig
 from edgent.lab.figures.wide import wide_trunk
-from edgent.lab.runs import Measured
+from edgent.lab.processes.runs import Measured
+from edgent.lab.reproduction.figure import Column, Figure, Lab, Ordering, Result, Table
+from edgent.lab.reproduction.plots import Axis, Bars, Panel
 from edgent.planning.plan import Configuration
-from edgent.runtime.loading import load
 from edgent.units import format_bandwidth
 
 BANDWIDTHS = (1e6, 500e3, 250e3, 100e3, 50e3)

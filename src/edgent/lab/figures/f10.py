@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from edgent.lab.figures.figure import Column, Figure, Lab, Ordering, Result, Table
 from edgent.lab.figures.links import bus_link
 from edgent.lab.figures.machines import setting
-from edgent.lab.figures.plots import Axis, Line, Panel
 from edgent.lab.figures.streams import Course, stream, throughputs
-from edgent.lab.runs import Request
+from edgent.lab.processes.runs import Request
+from edgent.lab.reproduction.figure import Column, Figure, Lab, Ordering, Result, Table
+from edgent.lab.reproduction.plots import Axis, Line, Panel
 from edgent.link.trace import Trace
 
 SECONDS = 90.0

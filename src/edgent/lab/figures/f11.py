@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from edgent.lab.figures.f10 import PAPERS_DEADLINE, SECONDS, TODAYS_DEADLINE
-from edgent.lab.figures.figure import Column, Figure, Lab, Ordering, Result, Table
 from edgent.lab.figures.links import bus_link, digest, many_links
 from edgent.lab.figures.machines import Setting, setting
-from edgent.lab.figures.plots import Axis, Line, Panel
 from edgent.lab.figures.streams import Course, Environment, accuracies, stream
+from edgent.lab.reproduction.figure import Column, Figure, Lab, Ordering, Result, Table
+from edgent.lab.reproduction.plots import Axis, Line, Panel
 from edgent.link.trace import Trace
 from edgent.planning.plan import Configuration
 from edgent.planning.reward import FRACTION, LEXICOGRAPHIC

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from edgent.engine.loading import load
 from edgent.lab.figures.choosing import chains
-from edgent.lab.figures.figure import Column, Figure, Lab, Ordering, Result, Table
 from edgent.lab.figures.machines import Setting, at_the_speed_of, setting
-from edgent.lab.figures.plots import Axis, Bars, Panel
 from edgent.lab.figures.wide import wide_trunk
-from edgent.runtime.loading import load
+from edgent.lab.reproduction.figure import Column, Figure, Lab, Ordering, Result, Table
+from edgent.lab.reproduction.plots import Axis, Bars, Panel
 
 _UNEVEN = 5.0  # the largest over the median: below it nobody would call the bars very uneven
 

@@ -15,12 +15,12 @@ from edgent.lab.figures.choosing import (
     paper_choice,
     predicted_host,
 )
-from edgent.lab.figures.figure import Column, Lab, Table
 from edgent.lab.figures.live import live_runs, measured_conditions
 from edgent.lab.figures.machines import Setting, branch_works, swept_machine
-from edgent.lab.figures.plots import Axis, Line, Panel
 from edgent.lab.figures.rig import Rig
-from edgent.lab.runs import Measured
+from edgent.lab.processes.runs import Measured
+from edgent.lab.reproduction.figure import Column, Lab, Table
+from edgent.lab.reproduction.plots import Axis, Line, Panel
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Configuration
 from edgent.planning.planner import Planner

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from edgent.engine.loading import load
 from edgent.lab.figures.choosing import both_machines, predicted_host, price
 from edgent.lab.figures.f8 import BANDWIDTHS, DEADLINE, Point, chosen_and_run
-from edgent.lab.figures.figure import Column, Figure, Lab, Ordering, Result, Table, Value
 from edgent.lab.figures.live import measured_conditions
 from edgent.lab.figures.machines import Setting, at_the_speed_of, branch_works, setting, swept_machine
-from edgent.lab.figures.plots import Axis, Line, Panel
 from edgent.lab.figures.rig import Rig
 from edgent.lab.figures.wide import wide_trunk
+from edgent.lab.reproduction.figure import Column, Figure, Lab, Ordering, Result, Table, Value
+from edgent.lab.reproduction.plots import Axis, Line, Panel
 from edgent.latency import Profile
 from edgent.latency.prediction import LatencyModel
 from edgent.planning.candidates import Candidates
-from edgent.runtime.loading import load
 
 PREDICTORS = ("paper's regressions", "our latency model", "measured profile")
 _METHOD = "edge-first"

@@ -13,11 +13,11 @@ from statistics import median
 import numpy as np
 
 from edgent.lab.figures.choosing import ALGORITHM_1, both_machines, chains, paper_choice, predicted_host
-from edgent.lab.figures.figure import Column, Figure, Lab, Ordering, Result, Table, Value
 from edgent.lab.figures.live import live_runs, measured_conditions
 from edgent.lab.figures.machines import Setting, branch_works, setting, swept_machine
-from edgent.lab.figures.plots import Axis, Line, Panel
 from edgent.lab.figures.rig import Rig
+from edgent.lab.reproduction.figure import Column, Figure, Lab, Ordering, Result, Table, Value
+from edgent.lab.reproduction.plots import Axis, Line, Panel
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.oracles import plan_oracle

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgent.lab.figures.figure import Lab
+from edgent.lab.reproduction.figure import Lab
 from edgent.link.generator import generated
 from edgent.link.trace import Trace
 from edgent.link.traces import load_traces, trace_files

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from edgent.lab.figures.figure import Lab
 from edgent.lab.figures.rig import ROUND_TRIP, Rig
-from edgent.lab.runs import Measured
+from edgent.lab.processes.runs import Measured
+from edgent.lab.reproduction.figure import Lab
 from edgent.link import TransferModel
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Configuration, Stages

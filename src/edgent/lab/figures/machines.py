@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.codec import Calibration, encode_image
-from edgent.lab.emulation import EmulatedDevice, emulated_profile, find_device
-from edgent.lab.figures.figure import Lab
-from edgent.lab.hidden import HiddenDevice, hidden_device
+from edgent.engine.loading import load
+from edgent.evaluation.evaluate import calibration_for
+from edgent.lab.boards.emulation import EmulatedDevice, emulated_profile, find_device
+from edgent.lab.boards.hidden import HiddenDevice, hidden_device
+from edgent.lab.reproduction.figure import Lab
 from edgent.latency import Profile
 from edgent.model import SHIPPED, Model
 from edgent.planning.candidates import Candidates
 from edgent.planning.pricing import SourceKind
-from edgent.runtime.calibrator import calibration_for
-from edgent.runtime.loading import load
 
 if TYPE_CHECKING:
-    from edgent.latency.machinefile import MachineModel
+    from edgent.latency.latency_model_file import MachineModel
     from edgent.latency.prediction import BranchWork
 
 _BUDGET = 6.0  # seconds of profiling
@@ -93,8 +93,8 @@ def host_profile(lab: Lab, model: Model) -> Profile:
     """What this machine needs for a model, one thread; measured once for a reproduction."""
 
     def measured() -> str:
-        from edgent.runtime.engine import Engine
-        from edgent.runtime.profiler import profile
+        from edgent.engine.onnxruntime import Engine
+        from edgent.profiling.model_profiler import profile
 
         def told(done: int, whole: int) -> None:
             lab.progress(f"profiling {model.name}", done, whole)
@@ -106,11 +106,11 @@ def host_profile(lab: Lab, model: Model) -> Profile:
 
 def swept_machine(lab: Lab) -> MachineModel:
     """This machine's latency model, ours and the paper's regressions, from a short sweep; made once likewise."""
-    from edgent.latency.machinefile import MachineModel
+    from edgent.latency.latency_model_file import MachineModel
 
     def measured() -> str:
-        from edgent.runtime.engine import Engine
-        from edgent.runtime.machine import sweep_machine
+        from edgent.engine.onnxruntime import Engine
+        from edgent.profiling.latency_model import sweep_machine
 
         def told(done: int, whole: int) -> None:
             lab.progress("sweeping, seconds", done, whole)
@@ -122,8 +122,8 @@ def swept_machine(lab: Lab) -> MachineModel:
 
 def branch_works(model: Model) -> tuple[BranchWork, ...]:
     """What running each branch is made of, for latency models."""
-    from edgent.runtime.engine import Engine
-    from edgent.runtime.machine import branch_work
+    from edgent.engine.onnxruntime import Engine
+    from edgent.profiling.latency_model import branch_work
 
     engine = Engine(threads=1)
     return tuple(branch_work(model, branch, engine) for branch in model.branches)

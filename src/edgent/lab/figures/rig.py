@@ -10,11 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from edgent.lab.driven import Driven
 from edgent.lab.figures.machines import Setting
-from edgent.lab.link import ShapedLink
-from edgent.lab.machines import DeviceProcess, DeviceSettings, ServerProcess
-from edgent.lab.runs import Measured, Request, Setup
+from edgent.lab.links.driven import Driven
+from edgent.lab.links.link import ShapedLink
+from edgent.lab.processes.machines import DeviceProcess, DeviceSettings, ServerProcess
+from edgent.lab.processes.runs import Measured, Request, Setup
 from edgent.link.trace import Trace
 from edgent.planning.candidates import Direction
 from edgent.planning.conditions import Conditions

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from edgent.lab.figures.figure import Lab
 from edgent.lab.figures.links import digest
 from edgent.lab.figures.machines import Setting
 from edgent.lab.figures.rig import ROUND_TRIP, Rig
-from edgent.lab.runs import Request
+from edgent.lab.processes.runs import Request
+from edgent.lab.reproduction.figure import Lab
 from edgent.link.trace import Trace
 from edgent.planning.candidates import Direction
 from edgent.planning.plan import Configuration

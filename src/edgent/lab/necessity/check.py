@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgent.lab.figures.figure import Column, Table
 from edgent.lab.necessity.live import Asked, Seen
+from edgent.lab.reproduction.figure import Column, Table
 from edgent.planning.knobs import KNOBS, NEEDED, costs
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 from edgent.document import Node, parse
 from edgent.errors import InputError
 from edgent.files import read_text
-from edgent.lab.emulation import find_device
+from edgent.lab.boards.emulation import find_device
 from edgent.units import BitsPerSecond, Seconds
 
 SCHEMA = 1

@@ -17,18 +17,18 @@ from typing import Any
 import numpy as np
 
 from edgent.codec import Calibration, decode_pixels, encode_image, fit, normalise
+from edgent.device.device import Device
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgeError, EdgentError
-from edgent.lab.emulation import Account, Emulated
-from edgent.lab.hidden import HiddenDevice
-from edgent.lab.link import ShapedLink
+from edgent.lab.boards.emulation import Account, Emulated
+from edgent.lab.boards.hidden import HiddenDevice
+from edgent.lab.links.link import ShapedLink
 from edgent.lab.necessity.grid import Cell, Given
 from edgent.link import Predictive
 from edgent.model import SHIPPED, Model
 from edgent.planning.knobs import RACE, Best
 from edgent.planning.plan import Configuration
 from edgent.planning.prospects import chances
-from edgent.runtime.device import Device
-from edgent.runtime.engine import Engine
 from edgent.units import BitsPerSecond, Seconds
 
 FAST = BitsPerSecond(1e9)

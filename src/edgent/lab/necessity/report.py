@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgent.lab.figures.figure import Column, Table, Value
-from edgent.lab.figures.plots import Axis, Panel, Tiles
 from edgent.lab.necessity.costmap import CostMap
 from edgent.lab.necessity.grid import INPUTS, Axes
+from edgent.lab.reproduction.figure import Column, Table, Value
+from edgent.lab.reproduction.plots import Axis, Panel, Tiles
 from edgent.planning.knobs import KNOBS, NEEDED
 
 

@@ -11,18 +11,20 @@ from itertools import product
 from pathlib import Path
 
 from edgent.codec import Calibration
-from edgent.lab.emulation import Account, EmulatedDevice, find_device
-from edgent.lab.figures.figure import Figure, Lab, Result
+from edgent.engine.loading import load
+from edgent.evaluation.evaluate import calibration_for
+from edgent.lab.boards.emulation import Account, EmulatedDevice, find_device
+from edgent.lab.boards.hidden import HiddenDevice, hidden_device
 from edgent.lab.figures.machines import host_profile
-from edgent.lab.hidden import HiddenDevice, hidden_device
-from edgent.lab.link import ShapedLink
-from edgent.lab.machines import ServerProcess
+from edgent.lab.links.link import ShapedLink
 from edgent.lab.necessity.check import Checked, agreement, differences, listed
 from edgent.lab.necessity.costmap import cost_maps, seen
 from edgent.lab.necessity.grid import Cell, Given, Grid, load_grid
 from edgent.lab.necessity.live import FAST, Asked, Seen, bench
 from edgent.lab.necessity.public import without_input
 from edgent.lab.necessity.report import Mapped, by, every, meanings, pictures, summary
+from edgent.lab.processes.machines import ServerProcess
+from edgent.lab.reproduction.figure import Figure, Lab, Result
 from edgent.latency import Profile
 from edgent.link import TransferModel
 from edgent.model import SHIPPED, Model
@@ -31,8 +33,6 @@ from edgent.planning.candidates import Candidates
 from edgent.planning.knobs import Kinds, Necessity
 from edgent.planning.plan import Configuration
 from edgent.planning.pricing import SourceKind
-from edgent.runtime.calibrator import calibration_for
-from edgent.runtime.loading import load
 from edgent.units import BitsPerSecond, Seconds
 
 EDGE = "The edge is this machine, one thread, whatever the device."

@@ -11,8 +11,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from edgent.lab.emulation import find_device
-from edgent.lab.figures.figure import Figure, Lab, Result
+from edgent.engine.loading import load
+from edgent.lab.boards.emulation import find_device
 from edgent.lab.figures.machines import host_profile
 from edgent.lab.necessity.costmap import CostMap, cost_maps
 from edgent.lab.necessity.grid import Assumed, Axes, Given, Grid
@@ -20,11 +20,11 @@ from edgent.lab.necessity.networks import network
 from edgent.lab.necessity.public import priced, public_candidates
 from edgent.lab.necessity.report import Mapped, by, every, meanings, pictures, summary
 from edgent.lab.necessity.shipped import EDGE, checked_grid, ends_of
+from edgent.lab.reproduction.figure import Figure, Lab, Result
 from edgent.link import TransferModel
 from edgent.planning.costs import BranchCosts
 from edgent.planning.knobs import Necessity
 from edgent.replay import workers
-from edgent.runtime.loading import load
 from edgent.units import BitsPerSecond
 
 ASSUMED = (

@@ -1,0 +1,1 @@
+"""What commands are told: options, inputs, devices, profiles and traces."""

@@ -1,0 +1,79 @@
+"""Arguments and options that several commands share, each spelled once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgent.errors import InputError
+from edgent.units import parse_count
+
+if TYPE_CHECKING:
+    from edgent.engine.onnxruntime import Engine
+    from edgent.planning import candidates
+
+MOST_THREADS = 1024  # an engine would try to start any number
+
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model's name, or an ONNX file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write.")]
+Threads = Annotated[int, typer.Option(min=1, max=MOST_THREADS, help="Compute threads of the engine.")]
+EngineName = Annotated[str, typer.Option("--engine", metavar="NAME", help="What runs models: onnxruntime or openvino.")]
+Dims = Annotated[list[str] | None, typer.Option("--dim", metavar="NAME=N", help="A number for a free dimension.")]
+CalibrationFile = Annotated[
+    Path | None, typer.Option("--calibration", metavar="FILE", help="Sizes and accuracies of codecs on this model.")
+]
+Deadline = Annotated[str, typer.Option(metavar="TIME", help="From input to answer, as 100ms.")]
+Direction = Annotated[str, typer.Option(metavar="any|device-first|edge-first", help="Which cuts to allow.")]
+_DIRECTIONS: tuple[candidates.Direction, ...] = ("any", "device-first", "edge-first")
+Exits = Annotated[list[int] | None, typer.Option("--exit", metavar="N", help="Allow this exit only (repeatable).")]
+Codecs = Annotated[list[str] | None, typer.Option("--codec", metavar="NAME", help="Allow this codec (repeatable).")]
+
+
+def parse_dims(texts: Sequence[str] | None) -> dict[str, int]:
+    """Reads NAME=N pairs.
+
+    Raises:
+        InputError: not of that form, or not a positive number.
+    """
+    dims = {}
+    for text in texts or ():
+        name, _, number = text.partition("=")
+        size = parse_count(number)
+        if not name or size is None:
+            raise InputError(f"--dim {text[:80]!r}: expected NAME=N with a positive number, as batch=1")
+        dims[name] = size
+    return dims
+
+
+def parse_direction(text: str) -> candidates.Direction:
+    """Checks a direction.
+
+    Raises:
+        InputError: none of the three.
+    """
+    for known in _DIRECTIONS:
+        if text == known:
+            return known
+    raise InputError(f"--direction {text!r}: expected any, device-first or edge-first")
+
+
+def make_engine(name: str, threads: int) -> Engine:
+    """The engine of a name.
+
+    Raises:
+        InputError: none of the two.
+        MissingExtraError: OpenVINO is not installed.
+    """
+    if name == "openvino":
+        from edgent.engine.openvino import OpenVinoEngine
+
+        return OpenVinoEngine(threads=threads)
+    if name == "onnxruntime":
+        from edgent.engine.onnxruntime import Engine
+
+        return Engine(threads=threads)
+    raise InputError(f"--engine {name!r}: expected onnxruntime or openvino")

@@ -1,0 +1,42 @@
+"""A profile for a verb that plans: measured, or predicted by a machine's latency model; either kind of file will do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgent.cli.terminal import show
+
+if TYPE_CHECKING:
+    from edgent.engine.onnxruntime import Engine
+    from edgent.latency import Profile
+    from edgent.model import Model
+
+
+def read_profile(path: Path, model: Model) -> Profile:
+    """The profile of a model in a file, or as the latency model in it predicts; says on stderr what it guessed.
+
+    Raises:
+        InputError: neither kind of file, or a damaged one.
+    """
+    from edgent.engine.onnxruntime import Engine
+    from edgent.profiling.latency_model import load_profile
+
+    found, guessed = load_profile(path, model, Engine())
+    if guessed:
+        show.err.print(
+            f"{path}: never timed {', '.join(guessed)}; their times are guesses, within a factor of five",
+            soft_wrap=True,
+        )
+    return found
+
+
+def notice_other_engine(profile: Profile, engine: Engine) -> None:
+    """Says on stderr that a profile was not made with the engine that runs now: its times are not this engine's."""
+    made, now = f"{profile.engine} x{profile.threads}", f"{engine.name} x{engine.threads}"
+    if made != now:
+        show.err.print(
+            f"edgent: warning: the profile of {profile.model} is of {made}, but {now} runs it here; "
+            f"measure it: edgent profile MODEL --engine {engine.name.split()[0]} --threads {engine.threads}",
+            soft_wrap=True,
+        )

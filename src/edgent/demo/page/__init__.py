@@ -1,0 +1,1 @@
+"""The demo's report, as one page that opens from disk."""

@@ -1,0 +1,33 @@
+"""What the demo's report shows."""
+
+from __future__ import annotations
+
+from edgent.demo.page.basis import emulation, other_device_section, trust
+from edgent.demo.page.cells import cells, choices, overall, where_needed
+from edgent.demo.page.outage import unplugged
+from edgent.demo.result import DemoResult
+from edgent.demo.values import METHODS
+from edgent.report import Page
+
+
+def page(result: DemoResult) -> Page:
+    """The report of a demo."""
+    runs = sum(len(each.totals) for each in result.measured.values())
+    outage = () if result.unplugged is None else (unplugged(result.unplugged),)
+    return Page(
+        title="Edgent: device and edge, within a deadline",
+        lead=(
+            f"{result.model} on real images, {len(result.points)} cells of bandwidth x deadline, {len(METHODS)} "
+            f"methods, {runs} live inferences, {result.seconds:.0f} s in all. Device and link are emulated."
+        ),
+        sections=(
+            overall(result),
+            cells(result),
+            choices(result),
+            where_needed(result),
+            *outage,
+            other_device_section(result),
+            trust(result),
+            emulation(result),
+        ),
+    )

@@ -1,0 +1,136 @@
+"""What may be run: all candidates of a device, alone or with an edge, and those that a plan may be chosen from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.device.choosers.chooser import best
+from edgent.planning.candidates import Candidates, Direction
+from edgent.planning.conditions import Conditions
+from edgent.planning.costs import BranchCosts
+from edgent.planning.plan import RAW, Configuration, Plan
+from edgent.units import Seconds
+
+if TYPE_CHECKING:
+    from edgent.codec import Calibration
+    from edgent.latency import Profile
+    from edgent.model import Model
+    from edgent.planning.pricing import SourceKind
+
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restriction:
+    """What a plan may be chosen from.
+
+    Attributes:
+        direction: "any", "device-first" or "edge-first".
+        exits: that may answer; None: all.
+        codecs: that may be used; None: all.
+    """
+
+    direction: Direction = "any"
+    exits: frozenset[int] | None = None
+    codecs: tuple[str, ...] | None = None
+
+
+EVERYTHING = Restriction()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Offer:
+    """Candidates.
+
+    Attributes:
+        everything: all of them, to price a given configuration.
+        allowed: those a plan may be chosen from.
+    """
+
+    everything: Candidates
+    allowed: Candidates
+
+    def price(self, wanted: Configuration, conditions: Conditions, deadline: Seconds) -> Plan | None:
+        """A given configuration as a plan; None if it has no price (a codec without calibration, say)."""
+        rows = _rows(self.everything, wanted)
+        return best(self.everything.keep(rows), conditions, deadline) if rows.any() else None
+
+    def without(self, failed: Collection[Configuration]) -> Offer:
+        """The offer without the configurations that have turned out to fail."""
+        keep = np.ones(len(self.allowed), dtype=np.bool_)
+        for configuration in failed:
+            keep &= ~_rows(self.allowed, configuration)
+        return replace(self, allowed=self.allowed.keep(keep))
+
+
+def alone(model: Model, device: Profile, *, preparing: float, exits: Collection[int] | None = None) -> Offer:
+    """An offer without an edge: each exit on the device.
+
+    Args:
+        model: the model.
+        device: its profile.
+        preparing: seconds from the input as it comes to the tensor.
+        exits: those that may answer; None: all.
+    """
+    costs = [
+        BranchCosts(
+            exit=branch.exit,
+            accuracy=branch.accuracy,
+            device=np.array(device.branch(branch.exit).layers),
+            edge=np.array(device.branch(branch.exit).layers),
+            prepare=preparing,
+        )
+        for branch in model.branches
+    ]
+    everything = Candidates.of(costs)
+    return Offer(everything=everything, allowed=everything.restricted(exits=exits))
+
+
+def together(
+    model: Model,
+    device: Profile,
+    edge: Profile,
+    calibration: Calibration | None,
+    *,
+    source: SourceKind,
+    restriction: Restriction = EVERYTHING,
+    segments: Collection[str] | None = None,
+) -> Offer:
+    """An offer of device and edge, restricted as told; `segments`: all that a foreign server has."""
+    everything = Candidates.build(model, device, edge, calibration, source=source)
+    codecs = restriction.codecs
+    if codecs is not None:
+        codecs = tuple(name for name in codecs if name in everything.codecs)
+    allowed = everything.restricted(direction=restriction.direction, exits=restriction.exits, codecs=codecs)
+    if segments is not None:
+        allowed = allowed.keep(_has_segment(model.name, allowed, segments))
+    return Offer(everything=everything, allowed=allowed)
+
+
+def _rows(table: Candidates, wanted: Configuration) -> Mask:
+    """Where a configuration stands in a table; nowhere, if it has no price (a codec without calibration, say)."""
+    if {wanted.codec, wanted.download_codec} - set(table.codecs):
+        return np.zeros(len(table), dtype=np.bool_)
+    rows: Mask = (
+        (table.exit == wanted.exit)
+        & (table.upload_cut == wanted.upload_cut)
+        & (table.download_cut == wanted.download_cut)
+        & (table.codec == table.codecs.index(wanted.codec))
+        & (table.download_codec == table.codecs.index(wanted.download_codec))
+    )
+    return rows
+
+
+def _has_segment(name: str, table: Candidates, segments: Collection[str]) -> Mask:
+    def has(plan: Configuration) -> bool:
+        raw = (plan.codec, plan.download_codec) == (RAW, RAW)
+        return raw and f"{name}.x{plan.exit}.u{plan.upload_cut}.d{plan.download_cut}" in segments
+
+    plans: Sequence[Configuration] = [table.configuration(row) for row in range(len(table))]
+    return np.array([plan.device_only or has(plan) for plan in plans])

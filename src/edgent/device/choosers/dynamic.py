@@ -1,0 +1,101 @@
+"""The chooser of a moving link: `edgent.planning.controller`, the same that a replay drives, on a live device."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+from functools import partial
+
+import numpy as np
+
+from edgent.device.choosers.chooser import Environment, MakeChooser, Scope, Static, best
+from edgent.device.choosers.mapped import Mapped
+from edgent.device.connection.link_direction import CALL_BYTES, TIMING_ERROR
+from edgent.errors import InputError
+from edgent.link.forecast import LinkForecast
+from edgent.planning.conditions import Conditions
+from edgent.planning.configuration_map import ConfigurationMap
+from edgent.planning.controller import Controller, Goal
+from edgent.planning.outlook import LinkOutlook, Transfer
+from edgent.planning.plan import Configuration, Plan
+from edgent.units import BitsPerSecond, Seconds
+
+
+class Dynamic:
+    """Follows the link with the controller, whose forecast learns from every transfer.
+
+    What is no matter of the link's bandwidth (round trip, queue, the machines' speed) it takes from the conditions;
+    so does it the bandwidth of a direction that was told, for no transfer is reported of that.
+
+    Args:
+        scope: What may be run.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self._uplink, self._downlink = (
+            LinkForecast(timing_error=TIMING_ERROR, message_bytes=CALL_BYTES) for _ in range(2)
+        )
+        self._outlook = LinkOutlook(self._uplink, self._downlink)
+        self._margin = scope.margin
+        goal = self._goal(scope.deadline)
+        self._controller = Controller(scope.candidates, self._outlook, goal, race=scope.race)
+        self._alone = scope.candidates.keep(np.equal(scope.candidates.messages, 0))
+        self._lock = threading.Lock()
+
+    def observe(self, event: Transfer) -> None:
+        """See `Chooser.observe`."""
+        with self._lock:
+            self._outlook.observe(event)
+
+    def choose(
+        self,
+        now: Seconds,
+        conditions: Conditions,
+        deadline: Seconds,
+        ready: Collection[Configuration] | None = None,
+    ) -> Plan:
+        """See `Chooser.choose`; while an outage is likelier than none, nobody waits for the edge."""
+        with self._lock:
+            if self._uplink.dead(now) or self._downlink.dead(now):
+                return best(self._alone, conditions, deadline)
+            self._under(conditions, deadline)
+            if ready is not None:
+                return self._controller.among(ready, now)
+            self._controller.decide(now)
+            plan = self._controller.plan
+            assert plan is not None, "it has just decided"
+            return plan
+
+    def decisive(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> BitsPerSecond | None:
+        """See `Chooser.decisive`: a look is wanted where a replay would probe."""
+        with self._lock:
+            self._under(conditions, deadline)
+            self._controller.decide(now)
+            return self._controller.decisive if self._controller.unconfirmed else None
+
+    def _under(self, conditions: Conditions, deadline: Seconds) -> None:
+        self._outlook.under(conditions)
+        if deadline != self._controller.goal.deadline:
+            self._controller.goal = self._goal(deadline)
+
+    def _goal(self, deadline: Seconds) -> Goal:
+        return Goal(deadline=deadline, margin=self._margin(deadline))
+
+    def __repr__(self) -> str:
+        return f"<Dynamic: {self._controller!r}>"
+
+
+def chooser_of(environment: Environment | ConfigurationMap | MakeChooser) -> MakeChooser:
+    """What makes the chooser of an environment or for a map, or what was given.
+
+    Raises:
+        InputError: there is no such environment.
+    """
+    named: dict[str, MakeChooser] = {"static": Static, "dynamic": Dynamic}
+    if isinstance(environment, ConfigurationMap):
+        return partial(Mapped, environment)
+    if not isinstance(environment, str):
+        return environment
+    if environment not in named:
+        raise InputError(f"environment {environment!r}: expected static or dynamic")
+    return named[environment]

@@ -1,0 +1,178 @@
+"""Everything the device computes: preparing inputs, codecs and segments, each held to the device's pace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgent.clock import Clock
+from edgent.codec import decode_pixels, encode_image, fit, load_formats, normalise
+from edgent.codec.names import is_image_codec
+from edgent.device.division import Part, Route
+from edgent.engine.pace import Pace
+from edgent.errors import InputError
+from edgent.wire.tensors import RAW, Array, Parcel, array_of, checked, parcel_of, read_outputs
+
+if TYPE_CHECKING:
+    from edgent.engine.onnxruntime import Engine
+    from edgent.latency import Profile
+    from edgent.model import Model, Preprocessing, Tensor
+
+Input = bytes | Array | Mapping[str, Array]
+
+
+class Material:
+    """One input, in the forms that were needed so far: bytes, pixels, tensors; and what the head left."""
+
+    def __init__(self, given: Input, model: Model) -> None:
+        self.source = bytes(given) if isinstance(given, bytes | bytearray | memoryview) else None
+        self.pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] | None = None
+        self.tensors: dict[str, Array] = {}
+        if self.source is None:
+            self.tensors.update(_arrays(given, model))
+        elif model.metadata.preprocessing is None:
+            raise InputError(
+                f"{model.name} does not say how to prepare an image (metadata key 'edgent'): "
+                "give it tensors (.npy, .npz)"
+            )
+
+
+class Workbench:
+    """The device's own work.
+
+    Args:
+        model: what is run.
+        engine: runs it.
+        profile: of this machine, the *host*; None: nothing is held to a pace.
+        pace: called after each piece of work with its start and its profiled time.
+        clock: the time.
+    """
+
+    def __init__(self, model: Model, engine: Engine, profile: Profile | None, pace: Pace, clock: Clock) -> None:
+        self.model = model
+        self.engine = engine
+        self._profile = profile
+        self._pace = pace
+        self._clock = clock
+
+    def warm(self, route: Route) -> None:
+        """Makes the sessions of a route, and has the codecs of pictures loaded."""
+        for part in route.parts:
+            if any(name not in part.given for name in part.asked):
+                self.engine.session(self.model, part.given, part.asked)
+        if self.model.metadata.preprocessing is not None:
+            load_formats()
+
+    def check(self, route: Route, material: Material) -> None:
+        """Raises InputError where a route needs an image and the input is none."""
+        codec = route.configuration.codec
+        if is_image_codec(codec) and material.source is None:
+            raise InputError(f"codec {codec} needs an image, but the input is a tensor")
+
+    def prepare(self, material: Material, *, tensor: bool, pixels: bool) -> None:
+        """Decodes, fits and normalises an image as far as wanted and not yet done.
+
+        Raises:
+            InputError: no image.
+        """
+        if material.source is None or not (tensor or pixels):
+            return
+        preprocessing = self._preprocessing
+        if material.pixels is None:
+            started_at = self._clock.now()
+            material.pixels = fit(decode_pixels(material.source), preprocessing)
+            self._hold(
+                started_at, self._profile.decode_source.median + self._profile.fit.median if self._profile else 0
+            )
+        name = self.model.inputs[0].name
+        if tensor and name not in material.tensors:
+            started_at = self._clock.now()
+            material.tensors[name] = normalise(material.pixels, preprocessing)
+            self._hold(started_at, self._profile.normalise.median if self._profile else 0)
+
+    def run(self, part: Part, tensors: Mapping[str, Array]) -> dict[str, Array]:
+        """Runs a part; asked tensors that were given are passed on."""
+        answers = {name: tensors[name] for name in part.asked if name in part.given}
+        if len(answers) < len(part.asked):
+            started_at = self._clock.now()
+            session = self.engine.session(self.model, part.given, part.asked)
+            answers |= session.run({name: tensors[name] for name in part.given})
+            self._hold(started_at, part.seconds)
+        return answers
+
+    def run_local(self, route: Route, exit: int, material: Material) -> dict[str, Array]:
+        """The device's own answer at an exit, from what the head left, or where it left nothing from the input."""
+        inputs = {tensor.name for tensor in self.model.inputs}
+        part = route.locals[exit]
+        if not inputs.union(material.tensors).issuperset(part.given):
+            part = route.alone[exit]
+        self.prepare(material, tensor=any(name in inputs for name in part.given), pixels=False)
+        return self.run(part, material.tensors)
+
+    def encode(self, route: Route, material: Material) -> list[Parcel]:
+        """What goes up, encoded."""
+        codec = route.configuration.codec
+        started_at = self._clock.now()
+        parcels = [self._parcel(codec, tensor, material) for tensor in route.up]
+        self._hold(started_at, self._codec_time(codec, route.up, "encode"))
+        return parcels
+
+    def decode(self, route: Route, body: bytes) -> dict[str, Array]:
+        """What came down.
+
+        Raises:
+            InputError: the answer is not what was asked for.
+        """
+        started_at = self._clock.now()
+        found = {parcel.tensor.name: array_of(parcel) for parcel in read_outputs(body, route.down)}
+        self._hold(started_at, self._codec_time(route.configuration.download_codec, route.down, "decode"))
+        return found
+
+    def _parcel(self, codec: str, tensor: Tensor, material: Material) -> Parcel:
+        if is_image_codec(codec):
+            return Parcel(tensor=tensor, codec=codec, shape=tensor.shape or (), data=self._image(codec, material))
+        return parcel_of(tensor, None if codec == RAW else codec, material.tensors[tensor.name])
+
+    def _image(self, codec: str, material: Material) -> bytes:
+        if codec == "source" and material.source is not None:
+            return material.source
+        assert material.pixels is not None, "pixels are prepared before they are encoded"
+        return encode_image(codec, material.pixels)
+
+    def _codec_time(self, codec: str, tensors: tuple[Tensor, ...], way: str) -> float:
+        """As the planner prices it: once for the crossing, by raw bytes."""
+        if self._profile is None or not tensors or codec == "source":
+            return 0.0
+        times = next((each for each in self._profile.codecs if each.codec == codec), None)
+        if times is None:
+            return 0.0
+        raw = sum(tensor.nbytes or 0 for tensor in tensors)
+        return times.encode(raw) if way == "encode" else times.decode(raw)
+
+    def _hold(self, started_at: float, seconds: float) -> None:
+        self._pace.hold(started_at, seconds)  # type: ignore[arg-type]
+
+    @property
+    def _preprocessing(self) -> Preprocessing:
+        found = self.model.metadata.preprocessing
+        assert found is not None, "checked when the input came"
+        return found
+
+
+def _arrays(given: Input, model: Model) -> dict[str, Array]:
+    if isinstance(given, np.ndarray):
+        if len(model.inputs) != 1:
+            names = ", ".join(tensor.name for tensor in model.inputs)
+            raise InputError(f"{model.name} takes {len(model.inputs)} inputs: give a mapping with {names}")
+        given = {model.inputs[0].name: given}
+    if not isinstance(given, Mapping):
+        raise InputError(f"an input is the bytes of an image, an array or a mapping, not {type(given).__name__}")
+    wanted = {tensor.name: tensor for tensor in model.inputs}
+    if set(given) != set(wanted):
+        raise InputError(f"found the inputs {', '.join(given) or 'none'}; {model.name} takes {', '.join(wanted)}")
+    for name, array in given.items():
+        if not isinstance(array, np.ndarray):
+            raise InputError(f"input {name!r} is {type(array).__name__}, expected a numpy array")
+    return {name: checked(tensor, given[name]) for name, tensor in wanted.items()}

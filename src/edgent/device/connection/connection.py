@@ -1,0 +1,298 @@
+"""The device's connection to its edge: made, checked and mended in the background.
+
+At connect: does it list our extension, is it the right one (`Meeting`), how fast is the link. Afterwards `Watch` says
+when to look again. Requests go through `ask`, which tells link state and watch what
+it saw. An edge that is lost is no error here but a state, with a reason; a refusal is kept, to be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from edgent.clock import Clock
+from edgent.device.connection.handshake import EdgeFacts, Meeting
+from edgent.device.connection.link_state import PROBE_SIZES, TELLING, LinkState
+from edgent.device.connection.probing import sound
+from edgent.device.connection.upkeep import Task, Watch
+from edgent.errors import EdgeError, EdgentError, RefusedError
+from edgent.link.slow_start import INITIAL_WINDOW
+from edgent.wire.edge_client import RemoteEdge, Timed
+from edgent.wire.errors import BrokenError, BusyError, LateError, RejectedError
+from edgent.wire.messages import EXTENSION
+
+if TYPE_CHECKING:
+    from edgent.model import Model
+    from edgent.planning.conditions import Conditions
+    from edgent.planning.outlook import Transfer
+    from edgent.units import BitsPerSecond, Seconds
+
+_CONNECT_TIMEOUT = 1.5
+_TIMEOUT = 10.0
+_PATIENCE = 0.06  # seconds for a look: the link is then far slower than what decides
+_OF_ONE_REQUEST = (BusyError, BrokenError, RejectedError)
+
+
+class Connection:
+    """A connection that mends itself; thread-safe.
+
+    Args:
+        remote: the edge's methods.
+        model: what the device runs, and the edge must serve.
+        link: is told every transfer.
+        clock: must be that of the channel; what is waited for here is waited for by it.
+        on_up: called on the background thread when the edge is there, also again after an outage.
+        on_transfer: told every transfer that tells the link's bandwidth.
+        decisive: asked before an idle link is looked at: the bandwidth that a plan depends on; None: on none.
+        wants_calibration: whether to fetch the edge's.
+    """
+
+    def __init__(
+        self,
+        remote: RemoteEdge,
+        model: Model,
+        link: LinkState,
+        clock: Clock,
+        *,
+        on_up: Callable[[EdgeFacts], None],
+        on_transfer: Callable[[Transfer], None],
+        decisive: Callable[[], BitsPerSecond | None],
+        wants_calibration: bool = False,
+    ) -> None:
+        self._remote, self._model, self._link, self._clock = remote, model, link, clock
+        self._on_up, self._on_transfer, self._decisive = on_up, on_transfer, decisive
+        self._meeting = Meeting(remote, model, wants_calibration=wants_calibration)
+        self._watch = Watch(measures=not link.told)
+        self._changed = clock.condition()
+        self._facts: EdgeFacts | None = None
+        self._was_up = False
+        self._tried = False
+        self._closed = False
+        self._late_bytes = 0
+        self.refusal: RefusedError | None = None
+        self.problem = "edge not connected yet"
+        self._thread = clock.thread(self._run, "edgent-watch")
+
+    def start(self) -> None:
+        """Begins to connect, in the background."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends it."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._remote.channel.close()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._remote.channel.close()  # the thread may just have renewed it
+
+    @property
+    def facts(self) -> EdgeFacts | None:
+        """What is known of the edge while it is connected, else None."""
+        return self._facts
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the edge is a server without our extension."""
+        return self._facts is not None and self._facts.segments is not None
+
+    def conditions(self) -> Conditions | None:
+        """Link and queue as they seem now; None if unknown."""
+        window = self._remote.channel.window()
+        with self._changed:
+            self._link.rested(window, now := self._clock.now())
+            return self._link.conditions(now)
+
+    def wait_settled(self, timeout: float) -> bool:
+        """Waits for the outcome of the first attempt, or until connected; whether it is connected."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._facts or self._tried, timeout)
+            return self._facts is not None
+
+    def requested(self, at: Seconds) -> None:
+        """A request has come to the device, whoever will answer it."""
+        with self._changed:
+            self._watch.requested(at)
+
+    def ask(self, message: bytes, budget: float) -> Timed:
+        """Sends a ModelInferRequest.
+
+        Raises:
+            LateError, BusyError, BrokenError, RejectedError: of this request only.
+            EdgeError: the edge is lost.
+            RefusedError: it is no longer the right one.
+        """
+        started_at = self._clock.now()
+        with self._changed:
+            self._watch.began()
+        try:
+            timed = self._remote.send(message, budget)
+        except EdgentError as error:
+            self._failed(error, len(message), self._clock.now() - started_at)
+            raise
+        finally:
+            with self._changed:
+                self._watch.ended()
+        self._heard(timed)
+        with self._changed:
+            self._watch.answered(self._clock.now())
+        return timed
+
+    def prepare(self, name: str) -> None:
+        """Has the edge make a segment's sessions; raises as `ask`."""
+        try:
+            self._remote.prepare(name, self._model.version, _TIMEOUT)
+        except EdgentError as error:
+            self._failed(error, 0, 0.0)
+            raise
+
+    def __repr__(self) -> str:
+        return f"<Connection over {self._remote.channel!r}: {'up' if self._facts else self.problem}>"
+
+    def _heard(self, timed: Timed, *, look: bool = False) -> bool:
+        """Takes an exchange in; whether its time was its own: what is left of late requests goes before the next.
+
+        A look, one way only, does not spare the measuring of both.
+        """
+        with self._changed:
+            waited_behind, self._late_bytes = self._late_bytes, 0
+            transfers: tuple[Transfer, ...] = ()
+            if waited_behind:
+                self._link.probed(timed)
+            else:
+                transfers = self._link.observe(timed)
+            telling = not look and not waited_behind and timed.uplink - self._link.round_trip >= TELLING
+            self._watch.heard(self._clock.now(), telling=telling)
+        self._report(transfers)
+        return not waited_behind
+
+    def _report(self, transfers: Iterable[Transfer]) -> None:
+        for transfer in transfers:
+            self._on_transfer(transfer)
+
+    def _failed(self, error: EdgentError, bytes_up: int, seconds: float) -> None:
+        late: tuple[Transfer, ...] = ()
+        with self._changed:
+            now = self._clock.now()
+            if isinstance(error, LateError):
+                self._late_bytes += bytes_up
+                late = self._link.observe_late(bytes_up, seconds, now)
+                self._watch.suspected()
+            elif not isinstance(error, _OF_ONE_REQUEST):
+                self._down(error)
+            self._changed.notify_all()
+        self._report(late)
+
+    def _down(self, error: Exception) -> None:
+        refused = isinstance(error, RefusedError)
+        self.problem = f"edge refused: {error}" if refused else "edge lost" if self._was_up else "edge not there"
+        if isinstance(error, RefusedError) and not self._was_up:
+            self.refusal = error
+        self._facts = None
+        self._watch.lost(self._clock.now())
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                task = self._watch.next(self._clock.now())
+                while not self._closed and not isinstance(task, Task):
+                    self._changed.wait(max(0.0, task - self._clock.now()))
+                    task = self._watch.next(self._clock.now())
+                if self._closed:
+                    return
+            try:
+                self._do(task)
+            except EdgentError as error:
+                self._give_up(error)
+
+    def _do(self, task: Task | float) -> None:
+        if task is Task.CONNECT:
+            self._connect()
+        elif task is Task.CHECK:
+            self._check()
+        elif (decisive := self._decisive()) is not None:
+            self._look(decisive) if task is Task.LOOK else self._refresh()
+        else:
+            with self._changed:
+                self._watch.declined(self._clock.now())
+
+    def _give_up(self, error: EdgentError) -> None:
+        with self._changed:
+            if self._closed:
+                return
+            self._down(error)
+            self._tried = True
+            self._watch.connect_failed(self._clock.now())
+            self._changed.notify_all()
+            self._link.reconnected()
+        # A new one tries at once, and does not wait for what a dead connection still had to send.
+        self._remote.channel.renew()
+
+    def _connect(self) -> None:
+        try:
+            extended = EXTENSION in self._remote.extensions(_CONNECT_TIMEOUT)
+        except EdgeError:
+            if not self._was_up and (words := self._remote.channel.stranger(_CONNECT_TIMEOUT)):
+                raise RefusedError(f"{self._remote.channel!r} speaks another protocol: {words!r}") from None
+            raise
+        facts = self._meeting.ours(_TIMEOUT) if extended else self._meeting.foreign(_TIMEOUT)
+        if not self._link.told and not extended:
+            raise RefusedError(f"{self._remote.channel!r} cannot measure the link: tell its bandwidth")
+        if extended and not (self._link.told and self._was_up):
+            self._measure(first=not self._was_up)
+        self._on_up(facts)
+        with self._changed:
+            self._facts, self.refusal, self._was_up = facts, None, True
+            self.problem = ""
+            self._watch.connected(self._clock.now())
+            self._changed.notify_all()
+
+    def _check(self) -> None:
+        with self._changed:
+            conditions = self._link.conditions(self._clock.now())
+            leftover = 0.0 if conditions is None else conditions.uplink.uplink(float(self._late_bytes))
+        if self.foreign:
+            self._remote.extensions(_CONNECT_TIMEOUT + leftover)
+            with self._changed:
+                self._watch.checked(self._clock.now(), 0.0)
+            return
+        timed = self._remote.probe(0, 0, min(_CONNECT_TIMEOUT + leftover, _TIMEOUT))
+        self._heard(timed)
+        with self._changed:
+            self._watch.checked(self._clock.now(), timed.uplink + timed.downlink)
+
+    def _refresh(self) -> None:
+        """The estimate is old: one message each way; where it is long, another one before it widens TCP's windows."""
+        began_at, size = self._clock.now(), self._link.probe_size()
+        if size > INITIAL_WINDOW:
+            self._sounded(size, size)
+        if not self._heard(self._remote.probe(size, size, _TIMEOUT)):
+            return  # and measure again at once
+        with self._changed:
+            self._watch.measured(now := self._clock.now(), now - began_at)
+
+    def _look(self, decisive: BitsPerSecond) -> None:
+        """A request is expected: one message up that ends well before it, or is given up."""
+        began_at, size = self._clock.now(), self._link.look_size(decisive)
+        try:
+            self._heard(self._remote.probe(size, 0, _PATIENCE), look=True)
+        except LateError as error:
+            self._failed(error, size, self._clock.now() - began_at)
+        with self._changed:
+            self._watch.looked(now := self._clock.now(), now - began_at)
+
+    def _measure(self, *, first: bool) -> None:
+        """Empty probes for the round trip, then each direction by itself."""
+        sizes = () if self._link.told else PROBE_SIZES if first else (self._link.probe_size(),)
+        found = sound(self._sounded, sizes)
+        with self._changed:
+            transfers = self._link.observe_probes(found.small, found.up, found.down)
+            self._watch.heard(self._clock.now(), telling=True)
+        self._report(transfers)
+
+    def _sounded(self, bytes_up: int, bytes_down: int) -> Timed:
+        timed = self._remote.probe(bytes_up, bytes_down, _TIMEOUT)
+        with self._changed:
+            self._link.probed(timed)
+        return timed

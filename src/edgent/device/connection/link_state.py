@@ -1,0 +1,248 @@
+"""What the device knows of link and queue: told by the user, or measured from its own transfers and probes.
+
+A pure state machine: timed exchanges go in, `Conditions` come out, and each exchange as the transfers that tell the
+bandwidth, for whoever else wants to learn from them.
+
+What a request takes beyond the round trip and its time on the wire is the *call time*: threads and gRPC on both sides.
+It is a few milliseconds, and on a fast link most of a small message. It is the median of the last requests, or that of
+the empty probe before there was one; only of exchanges that were short on the wire, where an error of the bandwidth is
+small, and never more than a timing error: what is later than that, the link or the queue has to explain. It belongs to
+the machines, so it outlives a measurement of the link.
+
+Each direction is a `Way`. Its congestion window is known by the word of the sender's kernel where there is one: upwards
+from request to request, downwards from what the edge says with an answer. Times of the downward window are those of
+arrivals here, so an answer to what is sent now would begin a round trip from now.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import deque
+
+from edgent.device.connection.link_direction import CALL_BYTES, SMALL, TIMING_ERROR, Way, rate, wire_bits
+from edgent.link import TransferModel
+from edgent.link.slow_start import SEGMENT_BYTES, Window
+from edgent.link.transfer import CALL_TIME
+from edgent.planning.conditions import Conditions
+from edgent.planning.outlook import Transfer
+from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
+from edgent.wire.edge_client import Timed
+from edgent.wire.transport import PACKET
+
+PROBE_SIZES = (2_000, 16_000, 128_000, 1_000_000)
+TELLING = 0.020  # a transfer this much longer than the round trip tells the bandwidth within a tenth
+_QUEUE_MEMORY = 2.0  # seconds for which the last queue seen is taken for the present one
+_ROUND_TRIPS = 16
+_PROBE = 100  # bytes: what is shorter is no request
+_PROBE_TIME = 0.05  # seconds: enough to tell the bandwidth
+_LOOK_TIME = 0.034  # seconds: four timing errors, from where a transfer tells a forecast the bandwidth
+_SHORT = 0.020  # seconds on the wire: where the bandwidth is 5 % off, the call time is 1 ms off
+_CALLS = 9
+
+
+class LinkState:
+    """Estimates of both directions, the round trip and the edge's queue.
+
+    Args:
+        bandwidth: uplink, told; None: measured.
+        downlink: told; None: as `bandwidth` if that is told, else measured.
+        round_trip: told; None: measured.
+        gain: of a new sample of the bandwidth; 1: the last one is believed, as far as it is not a timing error.
+    """
+
+    def __init__(
+        self,
+        *,
+        bandwidth: BitsPerSecond | None = None,
+        downlink: BitsPerSecond | None = None,
+        round_trip: Seconds | None = None,
+        gain: float = 0.5,
+    ) -> None:
+        told_down = downlink if downlink is not None else bandwidth
+        self._up = Way("up", told=bandwidth, gain=gain)
+        self._down = Way("down", told=told_down, gain=gain, ahead=SEGMENT_BYTES)
+        self._told_round_trip = round_trip
+        self._queue, self._queue_at = 0.0, -math.inf
+        self._probed: Seconds | None = None
+        self._calls: deque[float] = deque(maxlen=_CALLS)
+        self.forget()
+
+    def forget(self) -> None:
+        """The link is a new one: what was measured before says nothing."""
+        self._up.forget()
+        self._down.forget()
+        self._round_trips: deque[float] = deque(maxlen=_ROUND_TRIPS)
+        self._observed_at = -math.inf
+
+    @property
+    def told(self) -> bool:
+        """Whether nothing about the bandwidth needs measuring."""
+        return self._up.told
+
+    @property
+    def round_trip(self) -> Seconds:
+        """The least seen lately: what an empty link needs."""
+        if self._told_round_trip is not None:
+            return self._told_round_trip
+        return Seconds(min(self._round_trips, default=0.0))
+
+    @property
+    def call_time(self) -> Seconds:
+        """What a call takes whatever its size; what is usual before one was seen."""
+        if self._calls:
+            return Seconds(statistics.median(self._calls))
+        return CALL_TIME if self._probed is None else self._probed
+
+    def observe_probes(self, small: Timed, up: Timed, down: Timed) -> tuple[Transfer, ...]:
+        """Measured afresh: an empty message, and one in each direction that took its time.
+
+        A line through both gives the bandwidth and the round trip at once: the empty message alone has some hundred
+        bytes around it, which on a slow link take longer than the way.
+        """
+        self.forget()
+        told = self._up.bandwidth  # all that is left
+        seen = told if told is not None else rate(up.bytes_up - small.bytes_up, up.uplink - small.uplink)
+        wire = wire_bits(small.bytes_up + CALL_BYTES) / seen
+        empty = max(0.0, small.uplink - wire)
+        self._round_trips.append(empty)
+        beyond = max(0.0, empty - self.round_trip)
+        if 2 * wire <= _SHORT:
+            self._probed = Seconds(min(beyond, TIMING_ERROR))
+        self._observed_at = down.body_at
+        return _known(
+            self._up.heard(up.bytes_up, up.uplink - self.round_trip - beyond, up.body_at),
+            # The first packet of a body may travel with the headers before it, so only the total is exact.
+            self._down.heard(max(len(down.body), 1), total(down) - total(small), down.body_at),
+        )
+
+    def reconnected(self) -> None:
+        """The connection is a new one: its windows are the initial ones."""
+        self._up.window.renew()
+        self._down.window.renew()
+
+    def rested(self, window: Window | None, at: Seconds) -> None:
+        """A message upward would begin `at`: what TCP here says of it; None: unknown."""
+        if window is not None:
+            self._up.window.seen(window, at)
+            self._down.window.heard(Seconds(at - window.silence), self.round_trip)
+
+    def probed(self, timed: Timed) -> None:
+        """A probe has passed, that only `observe_probes` will look at."""
+        self._begun(timed)
+        self._grow_windows(timed)
+
+    def observe(self, timed: Timed) -> tuple[Transfer, ...]:
+        """An exchange has ended, of a probe or of a request; what it tells of either direction."""
+        at = timed.body_at
+        self._begun(timed)
+        self._queue, self._queue_at = timed.queue, at
+        self._note_round_trip(timed)
+        if timed.bytes_up > _PROBE and (beyond := self._beyond(timed)) is not None:
+            self._calls.append(beyond)
+        up_seconds = timed.uplink - self.round_trip - self.call_time - self._in_one_packet(timed)
+        trip = self.round_trip
+        began, answered = _began_at(timed), self._answered_at(timed)
+        heard = _known(
+            self._up.observe(timed.bytes_up, up_seconds, began_at=began, at=at, round_trip=trip),
+            self._down.observe(_behind_headers(timed), timed.downlink, began_at=answered, at=at, round_trip=trip),
+        )
+        self._grow_windows(timed)
+        self._observed_at = at
+        return heard
+
+    def observe_late(self, bytes_up: int, seconds: float, at: Seconds) -> tuple[Transfer, ...]:
+        """A request had not been answered after this long: the link is no faster than that, if it was the link."""
+        if seconds <= TELLING or bytes_up <= 0:
+            return ()
+        self._up.late(bytes_up, seconds, at)
+        on_wire = Seconds(max(seconds - self.round_trip - self.call_time, TIMING_ERROR))
+        return () if self._up.told else (Transfer(direction="up", size=bytes_up, seconds=on_wire, at=at, cut=True),)
+
+    def age(self, now: Seconds) -> float:
+        """Seconds since something was observed; infinite at first."""
+        return now - self._observed_at
+
+    def conditions(self, now: Seconds) -> Conditions | None:
+        """Link and queue as they seem now; None before anything is known of the bandwidth."""
+        up, down = self._up.bandwidth, self._down.bandwidth
+        if up is None or down is None:
+            return None
+        queue = self._queue if now - self._queue_at < _QUEUE_MEMORY else 0.0
+        windows = (
+            self._up.window.at(now, self.round_trip),
+            self._down.window.at(Seconds(now + self.round_trip), self.round_trip),
+        )
+        uplink, downlink = (
+            TransferModel(bandwidth=bandwidth, round_trip=self.round_trip, call_time=self.call_time, window=window)
+            for bandwidth, window in zip((up, down), windows, strict=True)
+        )
+        return Conditions(uplink=uplink, downlink=downlink, queue=Seconds(queue))
+
+    def probe_size(self) -> int:
+        """Bytes of a probe that takes its time by what is known; the smallest at first."""
+        estimate = self._up.estimate
+        wished = 0.0 if estimate is None else estimate.bandwidth / BITS_PER_BYTE * _PROBE_TIME
+        return int(min(max(wished, PROBE_SIZES[0]), PROBE_SIZES[-1]))
+
+    def look_size(self, decisive: BitsPerSecond) -> int:
+        """Bytes of a message up that takes long enough to tell the bandwidth if that is below what decides."""
+        return int(min(max(decisive / BITS_PER_BYTE * _LOOK_TIME, SMALL), self.probe_size()))
+
+    def __repr__(self) -> str:
+        return f"<LinkState up {self._up.estimate}, down {self._down.estimate}, round trip {self.round_trip:.4f} s>"
+
+    def _begun(self, timed: Timed) -> None:
+        """What either end's TCP says of an exchange at its beginning."""
+        self.rested(timed.window, _began_at(timed))
+        if timed.edge_window is not None:
+            self._down.window.seen(timed.edge_window, self._answered_at(timed))
+
+    def _grow_windows(self, timed: Timed) -> None:
+        self._up.sent(timed.bytes_up, _began_at(timed), timed.body_at, self.round_trip)
+        self._down.sent(len(timed.body), self._answered_at(timed), timed.body_at, self.round_trip)
+
+    def _answered_at(self, timed: Timed) -> Seconds:
+        """When the answer would have begun to come, had nothing been sent or computed before it."""
+        return Seconds(_began_at(timed) + self.round_trip)
+
+    def _in_one_packet(self, timed: Timed) -> float:
+        """What the uplink seems to take longer because a short answer shares the packet of its headers."""
+        return (len(timed.body) - _behind_headers(timed)) * self._down.byte_time
+
+    def _beyond(self, timed: Timed) -> float | None:
+        """What an exchange took that neither the round trip nor its bytes explain; None where that is uncertain."""
+        if self._up.bandwidth is None or self._down.bandwidth is None:
+            return None
+        up, down = timed.bytes_up + CALL_BYTES, len(timed.body) + CALL_BYTES
+        waits_up = self._up.waits(up, _began_at(timed), self.round_trip)
+        waits_down = self._down.waits(down, self._answered_at(timed), self.round_trip)
+        if waits_up is None or waits_down is None:
+            return None
+        wire = up * self._up.byte_time + down * self._down.byte_time
+        beyond = total(timed) - self.round_trip - wire - waits_up - waits_down
+        return max(0.0, beyond) if wire <= _SHORT and beyond <= TIMING_ERROR else None
+
+    def _note_round_trip(self, timed: Timed) -> None:
+        if timed.bytes_up > PROBE_SIZES[0] // 4:
+            return
+        wire = (timed.bytes_up + CALL_BYTES) * self._up.byte_time
+        self._round_trips.append(max(0.0, timed.uplink - wire))
+
+
+def _known(*transfers: Transfer | None) -> tuple[Transfer, ...]:
+    return tuple(transfer for transfer in transfers if transfer is not None)
+
+
+def _behind_headers(timed: Timed) -> int:
+    """Bytes of an answer that come after its headers; those of a long one mostly have a packet of their own."""
+    return len(timed.body) if len(timed.body) > PACKET else 0
+
+
+def _began_at(timed: Timed) -> Seconds:
+    return Seconds(timed.body_at - timed.downlink - timed.middle - timed.queue - timed.uplink)
+
+
+def total(timed: Timed) -> float:
+    """Seconds on the link, both ways."""
+    return timed.uplink + timed.downlink

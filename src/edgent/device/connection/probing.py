@@ -1,0 +1,45 @@
+"""Measuring a link from scratch: empty probes for the round trip, then each direction by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from edgent.device.connection.link_state import PROBE_SIZES, TELLING, total
+from edgent.wire.edge_client import Timed
+
+_SMALL_PROBES = 3
+
+Probe = Callable[[int, int], Timed]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Soundings:
+    """An empty exchange, and one in each direction that took its time; the empty one where that was not asked for."""
+
+    small: Timed
+    up: Timed
+    down: Timed
+
+
+def sound(probe: Probe, sizes: Sequence[int] = PROBE_SIZES) -> Soundings:
+    """Probes with bytes up and down.
+
+    Args:
+        probe: sends and gets that many bytes.
+        sizes: tried in turn until one takes long enough; none: only the empty probes.
+    """
+    small = min((probe(0, 0) for _ in range(_SMALL_PROBES)), key=total)
+    up = _telling(lambda size: probe(size, 0), sizes, small)
+    down = _telling(lambda size: probe(0, size), sizes, small)
+    return Soundings(small=small, up=up, down=down)
+
+
+def _telling(probe: Callable[[int], Timed], sizes: Sequence[int], small: Timed) -> Timed:
+    """Each size twice: delays are only ever added to the truth, and the first one widens TCP's window."""
+    found = small
+    for size in sizes:
+        found = min(probe(size), probe(size), key=total)
+        if total(found) - total(small) >= TELLING:
+            break
+    return found

@@ -1,0 +1,158 @@
+"""When to look after the connection to the edge: a pure state machine.
+
+::
+
+            connected                          lost, or a check failed
+    down ---------------> up ------------------------------------------> down
+     |  ^                  |
+     |  | failed           |-- something was late ----------------> Check now
+     |  |                  |-- idle and nothing heard ------------> Check
+     `--+ Connect          |-- a request is expected -------------> Look   | if somebody would plan by it;
+       (again after RETRY) `-- idle and the estimate is old ------> Measure | else asked again after ASK
+
+Requests themselves notice a dead edge soonest; this is for the time between them. A check costs some hundred bytes,
+which on a slow link are worth waiting for: the time between checks grows with what the last one took.
+
+A measurement occupies the link for a tenth of a second, and a request that comes meanwhile waits behind it. While
+requests are answered their own times tell whether the plan holds, so then the link is measured rarely. Where requests
+come regularly that is known beforehand: a look, one message up, is over just before the next one.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+
+from edgent.device.connection.arrivals import Rhythm
+from edgent.units import Seconds
+
+RETRY = 0.4  # the edge is to be found within 2 s of its return, which includes making sessions
+IDLE = 2.0
+STALE = 2.5
+RARELY = 30.0
+ASK = 1.0
+BUSY = 0.1
+LEAD = 0.1  # seconds before a request at which a look begins
+_SHARE = 0.05  # of the time may go into checks
+_MEASURE_SHARE = 0.02  # of the time, and so of the link, may go into measuring it
+
+
+class Task(enum.Enum):
+    """What to do next."""
+
+    CONNECT = "connect"
+    CHECK = "check"
+    LOOK = "look"
+    MEASURE = "measure"
+
+
+class Watch:
+    """Keeps track of one connection.
+
+    Args:
+        measures: whether the bandwidth is to be kept fresh.
+    """
+
+    def __init__(self, *, measures: bool) -> None:
+        self.measures = measures
+        self.up = False
+        self._busy = 0
+        self._suspected = False
+        self._heard_at = self._measured_at = self._answered_at = -math.inf
+        self._retry_at = self._ask_at = self._look_from = -math.inf
+        self._check_after, self._measure_after = IDLE, STALE
+        self._rhythm = Rhythm()
+
+    def next(self, at: Seconds) -> Task | Seconds:
+        """What to do now, or until when there is nothing to do unless something happens."""
+        if not self.up:
+            return Task.CONNECT if at >= self._retry_at else Seconds(self._retry_at)
+        if self._suspected:
+            return Task.CHECK
+        if self._busy:
+            return Seconds(at + BUSY)
+        check_at = self._heard_at + self._check_after
+        look_at, measure_at = (self._look_at(at), self._measure_at) if self.measures else (math.inf, math.inf)
+        if at >= look_at:
+            return Task.LOOK
+        if at >= measure_at:
+            return Task.MEASURE
+        return Task.CHECK if at >= check_at else Seconds(min(check_at, look_at, measure_at))
+
+    def connected(self, at: Seconds) -> None:
+        """The edge is there, and the right one."""
+        self.up = True
+        self._suspected = False
+        self._heard_at = self._measured_at = at
+
+    def lost(self, at: Seconds) -> None:
+        """The connection broke: try at once whether it comes back."""
+        if self.up:
+            self.up = False
+            self._retry_at = at
+
+    def connect_failed(self, at: Seconds) -> None:
+        """Nobody there, or not the right one."""
+        self.up = False
+        self._retry_at = at + RETRY
+
+    def requested(self, at: Seconds) -> None:
+        """A request has come, whoever will answer it."""
+        self._rhythm.came(at)
+
+    def began(self) -> None:
+        """The edge is asked."""
+        self._busy += 1
+
+    def ended(self) -> None:
+        """The edge is no longer asked."""
+        self._busy -= 1
+
+    def heard(self, at: Seconds, *, telling: bool = False) -> None:
+        """The edge has answered something; `telling` if its size told the bandwidth."""
+        self._heard_at = at
+        self._suspected = False
+        if telling:
+            self._measured_at = at
+
+    def answered(self, at: Seconds) -> None:
+        """The edge has answered a request."""
+        self._answered_at = at
+
+    def checked(self, at: Seconds, took: float) -> None:
+        """A check was answered."""
+        self.heard(at)
+        self._check_after = max(IDLE, took / _SHARE)
+
+    def measured(self, at: Seconds, took: float) -> None:
+        """The link was measured, for its own sake."""
+        self.heard(at, telling=True)
+        self._measure_after = max(STALE, took / _MEASURE_SHARE)
+
+    def looked(self, at: Seconds, took: float) -> None:
+        """The link was looked at, or that was given up."""
+        self._look_from = at + took / _MEASURE_SHARE
+
+    def declined(self, at: Seconds) -> None:
+        """Nobody would plan otherwise for a measurement now."""
+        self._ask_at = at + ASK
+
+    def suspected(self) -> None:
+        """An answer was late."""
+        self._suspected = True
+
+    def _look_at(self, at: Seconds) -> float:
+        """Before the next request that still leaves the time for it."""
+        if self._rhythm.period < 2 * LEAD:
+            return math.inf
+        begin = max(self._look_from, self._ask_at, at - LEAD / 2)
+        return self._rhythm.next(Seconds(begin + LEAD)) - LEAD
+
+    @property
+    def _measure_at(self) -> float:
+        rarely, idle = self._measured_at + RARELY, self._answered_at + STALE
+        spared = rarely if self._rhythm.period < math.inf else min(idle, rarely)
+        return max(self._measured_at + self._measure_after, spared, self._ask_at)
+
+    def __repr__(self) -> str:
+        return f"<Watch {'up' if self.up else 'down'}, {self._busy} under way>"

@@ -1,0 +1,153 @@
+"""What each side computes under a configuration: which layers, out of which tensors, into which.
+
+Pure: names and profiled seconds, derived from the branch and its two cuts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgent.codec.names import is_image_codec
+from edgent.device.request import LocalBranch
+from edgent.planning.plan import Configuration
+from edgent.units import Seconds
+
+if TYPE_CHECKING:
+    from edgent.latency import Profile
+    from edgent.model import Branch, Model, Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A piece of work for the device: tensors given, tensors asked, and its profiled time."""
+
+    given: tuple[str, ...]
+    asked: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A configuration, taken apart.
+
+    Attributes:
+        configuration: which.
+        head: before the upload; asked are the tensors that go up and those that the suffix reads.
+        up: what crosses up.
+        down: what crosses down, answers made in the middle among it.
+        suffix: after the download.
+        answers: names of the exit's outputs.
+        locals: by exit, what the device would do alone with what the head left.
+        alone: by exit, what it would do with the input only, where the head failed.
+        branches: the same for the request: times include preparing the input where the head did not need it.
+        wants_tensor: whether head or encoding read the input as a tensor.
+        wants_pixels: whether encoding reads its pixels.
+    """
+
+    configuration: Configuration
+    head: Part
+    up: tuple[Tensor, ...]
+    down: tuple[Tensor, ...]
+    suffix: Part
+    answers: tuple[str, ...]
+    locals: dict[int, Part]
+    alone: dict[int, Part]
+    branches: tuple[LocalBranch, ...]
+    wants_tensor: bool
+    wants_pixels: bool
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Everything that the device may have to run."""
+        return tuple(part for part in (self.head, self.suffix, *self.locals.values()) if part.asked)
+
+
+def route(
+    model: Model,
+    configuration: Configuration,
+    *,
+    device: Profile | None = None,
+    host: Profile | None = None,
+    preparing: float = 0.0,
+) -> Route:
+    """Takes a configuration apart.
+
+    Args:
+        model: the model.
+        configuration: which cuts and codecs.
+        device: its profile, for what the local branches take; without one they count as instant.
+        host: the profile of the machine that computes, for the parts; without one they count as instant.
+        preparing: seconds on the device from the input as it comes to the tensor.
+
+    Raises:
+        ModelError: no such exit or cuts, or cuts that device and edge cannot share the branch at.
+    """
+    branch = model.branch(configuration.exit)
+    up, down = branch.sent(configuration.upload_cut, configuration.download_cut)
+    inputs = [tensor.name for tensor in model.inputs]
+    answers = tuple(tensor.name for tensor in branch.outputs)
+    crossing = {tensor.name for tensor in down}
+    before = {name for layer in branch.layers[: configuration.upload_cut] for name in layer.outputs}
+    if configuration.device_only:
+        head, suffix = _nothing(), _nothing()
+    else:
+        # What the suffix reads of the head's tensors never travels: the head keeps it.
+        suffix = _part(branch, [a for a in answers if a not in crossing], crossing | before | set(inputs), host)
+        kept = dict.fromkeys(name for name in (*(t.name for t in up), *suffix.given) if name in before)
+        head = _part(branch, tuple(kept), set(inputs), host)
+    at_hand = {*head.asked, *inputs}
+    ends = {b.exit: [tensor.name for tensor in b.outputs] for b in model.branches}
+    locals_ = {b.exit: _part(b, ends[b.exit], at_hand, host) for b in model.branches}
+    timed = {b.exit: _part(b, ends[b.exit], at_hand, device) for b in model.branches}
+    image = not configuration.device_only and is_image_codec(configuration.codec)
+    reads_input = any(name in inputs for name in (*head.given, *suffix.given)) or any(t.name in inputs for t in up)
+    wants_tensor = reads_input and not (image and configuration.upload_cut == 0 and not suffix.given)
+    unprepared = 0.0 if wants_tensor else preparing
+    return Route(
+        configuration=configuration,
+        head=head,
+        up=up,
+        down=down,
+        suffix=suffix,
+        answers=answers,
+        locals=locals_,
+        alone={b.exit: _part(b, ends[b.exit], set(inputs), host) for b in model.branches},
+        branches=tuple(_local(b, timed[b.exit], inputs, unprepared) for b in model.branches),
+        wants_tensor=wants_tensor,
+        wants_pixels=image and configuration.codec != "source",
+    )
+
+
+def _nothing() -> Part:
+    return Part(given=(), asked=(), seconds=0.0)
+
+
+def _part(branch: Branch, asked: Sequence[str], available: Collection[str], profile: Profile | None) -> Part:
+    """The layers of a branch that make `asked` out of what is available."""
+    wanted = {name for name in asked if name not in available}
+    used = dict.fromkeys(name for name in asked if name in available)
+    layers = []
+    for index in range(len(branch.layers) - 1, -1, -1):
+        layer = branch.layers[index]
+        if wanted.isdisjoint(layer.outputs):
+            continue
+        layers.append(index)
+        wanted.difference_update(layer.outputs)
+        wanted.update(name for name in layer.inputs if name not in available)
+        used.update(dict.fromkeys(name for name in layer.inputs if name in available))
+    return Part(given=tuple(used), asked=tuple(asked), seconds=_seconds(branch, layers, profile))
+
+
+def _seconds(branch: Branch, layers: Iterable[int], profile: Profile | None) -> float:
+    if profile is None:
+        return 0.0
+    times = profile.branch(branch.exit).layers
+    return sum(times[index] for index in layers)
+
+
+def _local(branch: Branch, part: Part, inputs: Sequence[str], unprepared: float) -> LocalBranch:
+    needs_input = any(name in inputs for name in part.given)
+    seconds = part.seconds + (unprepared if needs_input else 0.0)
+    return LocalBranch(exit=branch.exit, seconds=Seconds(seconds), accuracy=branch.accuracy)

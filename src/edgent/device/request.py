@@ -1,0 +1,323 @@
+"""One inference, as a pure state machine: what was sent, what is awaited, when the local branch must start.
+
+The plan says which part the edge computes; the *race* makes sure that somebody answers::
+
+    started -> StartHead --> Send ---------- edge answered ----------------------------> Deliver "edge"
+                               |
+                               |-- no answer by  deadline - margin - local branch -----> StartLocal
+                               |-- edge or plan failed ------------ (at once) ---------> StartLocal
+                               |
+                               `-- local branch done:
+                                       edge pending, before deadline - margin ---------> wait for the edge ...
+                                       ... until deadline - margin, or when it fails --> Deliver "device"
+
+Rules, in this order:
+
+1. The edge's answer wins whenever it comes before something was delivered.
+2. At `deadline - margin` the answer at hand is delivered; later the first one that comes.
+3. The local branch that starts is the best one that still ends by `deadline - margin`: the most accurate, and among
+   about equally accurate ones the fastest. If none does, the fastest of all starts, at the edge's failure or at
+   `deadline - margin`, so that nobody waits for a dead edge for ever.
+4. A plan of the device alone is the same machine without an edge: its branch starts when the request does.
+5. Several requests share the device: heads and local branches take *turns* (`edgent.device.schedule`). So a local
+   branch may have to start earlier, be a faster one, or wait until the device is free. Short work waits for nobody.
+
+Events carry the time; each returns the action to take now, if there is one. No clock, no threads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from edgent.device.schedule import Schedule, Turn
+from edgent.planning.conditions import SLICE
+from edgent.planning.planner import DUST, TOLERANCE
+from edgent.units import Seconds
+
+By = Literal["edge", "device"]
+
+LATE = "edge late"
+PATIENCE = Seconds(10.0)
+_OVERDUE = 2.0  # times as long as expected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalBranch:
+    """A branch that the device could run alone from where the head left off.
+
+    Attributes:
+        exit: which one.
+        seconds: how long it is expected to take.
+        accuracy: of its answer; None if unknown (exits then rank by their order).
+    """
+
+    exit: int
+    seconds: Seconds
+    accuracy: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartHead:
+    """Do what is to be done before the upload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send the boundary to the edge, which may take this long to answer: the remaining budget.
+
+    `binding`: while the budget lasts nothing but the edge can end the request, so its own thread may wait for that.
+    """
+
+    budget: Seconds
+    binding: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StartLocal:
+    """Run this branch on the device."""
+
+    exit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Give this answer; the request is over. `why` says why it is not the plan's, empty if it is."""
+
+    by: By
+    exit: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitUntil:
+    """Nothing to do before this moment (it may be infinite), unless something happens: then `tick`."""
+
+    at: Seconds
+
+
+Action = StartHead | Send | StartLocal | Deliver | WaitUntil
+
+
+class Request:
+    """One inference in progress.
+
+    Args:
+        exit: the exit of the plan.
+        uses_edge: whether the plan has a part for the edge.
+        deadline: from input handed over to answer.
+        margin: kept free before the deadline for handing the answer over.
+        branches: what the device may answer with by itself; at least one.
+        schedule: the turns on the device, shared with its other requests.
+        call: called by the schedule when there is something to do earlier than was said: then `tick`.
+        head: what the device is expected to need before the upload.
+        expected: what the edge is expected to need from then on, the link included; infinite if unknown.
+        race: whether a local branch may start while the edge still computes.
+        patience: how long the edge may take where no local branch could answer in time anyway.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
+        self,
+        *,
+        exit: int,
+        uses_edge: bool,
+        deadline: Seconds,
+        margin: Seconds,
+        branches: Sequence[LocalBranch],
+        schedule: Schedule,
+        call: Callable[[], None],
+        head: Seconds = Seconds(0.0),
+        expected: Seconds = Seconds(math.inf),
+        race: bool = True,
+        patience: Seconds = PATIENCE,
+    ) -> None:
+        assert branches, "a device can always run some branch by itself"
+        self.exit = exit
+        self.uses_edge = uses_edge
+        self.deadline = deadline
+        self.margin = margin
+        self.branches = tuple(branches)
+        self._fastest = min(branches, key=lambda each: each.seconds)
+        self.head, self.expected = head, expected
+        self.race = race
+        self.patience = patience
+        self.delivered: Deliver | None = None
+        self._schedule = schedule
+        self._call = call
+        self._turn: Turn | None = None
+        self._started_at = 0.0
+        self._head_started = self._sent = False
+        self._edge_pending = False
+        self._why = ""
+        self._local: int | None = None
+        self._at_hand: int | None = None
+
+    def started(self, at: Seconds) -> None:
+        """The input was handed over."""
+        self._started_at = at
+        self._edge_pending = self.uses_edge
+
+    def planned(self, at: Seconds) -> tuple[Action, ...]:
+        """It is known what is to be computed, and it can start."""
+        return self._start_head(at) if self.uses_edge else self._start_local(at)
+
+    def head_done(self, at: Seconds) -> tuple[Action, ...]:
+        """The boundary is encoded and can be sent."""
+        self._sent = True
+        self._leave()
+        if self.race:
+            self._reserve(at, at + _OVERDUE * self.expected)
+        return (self._send(at),)
+
+    def sent(self, at: Seconds) -> tuple[Action, ...]:
+        """The boundary is on its way."""
+        return self.tick(at)
+
+    def edge_answered(self, at: Seconds) -> tuple[Action, ...]:
+        """The edge's answer, with the suffix computed, is at hand."""
+        del at  # rule 1 holds at any time
+        if not self._edge_pending:
+            return ()
+        self._edge_pending = False
+        if self._local is None:
+            self._leave()
+        return self._deliver("edge", self.exit, "")
+
+    def edge_failed(self, at: Seconds, why: str) -> tuple[Action, ...]:
+        """No answer will come by way of the edge: it failed, or the device its own part of the plan."""
+        if not self._edge_pending:
+            return ()
+        self._edge_pending = False
+        self._why = why
+        if not self._sent:
+            self._leave()  # the head's turn is over
+        if self._at_hand is not None:
+            return self._deliver("device", self._at_hand, why)
+        return () if self._local is not None else self._start_local(at)
+
+    def local_done(self, at: Seconds, exit: int) -> tuple[Action, ...]:
+        """The local branch has answered."""
+        assert exit == self._local, f"branch {exit} was not started"
+        self._at_hand = exit
+        self._leave()
+        return self.tick(at)
+
+    def device_failed(self, at: Seconds) -> tuple[Action, ...]:
+        """What was started on the device cannot be done: that ends the request, and its turn."""
+        del at  # it has failed whenever that is
+        self._leave()
+        return ()
+
+    def tick(self, at: Seconds) -> tuple[Action, ...]:
+        """Time has passed."""
+        if self.delivered is not None:
+            return ()
+        if self._at_hand is not None and (at >= self._give_at or not self._edge_pending):
+            return self._deliver("device", self._at_hand, self._why)
+        if self._edge_pending and not self._sent:
+            return () if self._head_started else self._start_head(at)
+        if self._local is None and at >= self._start_at:
+            self._why = LATE if self._edge_pending else self._why
+            return self._start_local(at)
+        return self._wait()
+
+    def __repr__(self) -> str:
+        edge = "pending" if self._edge_pending else "not pending"
+        local = f"local {self._local}, at hand {self._at_hand}"
+        return f"<Request exit {self.exit}: edge {edge}, {local}, {self.delivered or 'not delivered'}>"
+
+    @property
+    def edge_pending(self) -> bool:
+        """Whether the edge may still answer."""
+        return self._edge_pending
+
+    @property
+    def _give_at(self) -> float:
+        return self._started_at + self.deadline - self.margin
+
+    @property
+    def _start_at(self) -> float:
+        """When the local branch is wanted."""
+        if not self._edge_pending or (self._turn is not None and self._turn.wanted):
+            return -math.inf
+        if not self.race:
+            return math.inf
+        return self._give_at if self._turn is None else self._turn.begin_at
+
+    def _wait(self) -> tuple[Action, ...]:
+        if not self._edge_pending:
+            return ()
+        until = self._start_at if self._local is None else self._give_at
+        computes = self._local is not None and self._at_hand is None
+        return (WaitUntil(Seconds(until)),) if math.isfinite(until) and not computes else ()
+
+    def _start_head(self, at: float) -> tuple[Action, ...]:
+        """The head starts, or waits for its turn."""
+        if self.head > SLICE:
+            if self._turn is None:
+                self._turn = self._schedule.reserve(at, [self.head], self._give_at, self._call)
+            if self._turn is None:
+                self._turn = self._schedule.reserve_late(self.head, self._call)
+            if self._schedule.begin(self._turn, at, [self.head], self.margin / 2) is None:
+                return (WaitUntil(Seconds(math.inf)),)
+        self._head_started = True
+        return (StartHead(),)
+
+    def _reserve(self, at: float, overdue_at: float = math.inf) -> None:
+        choice = [each.seconds for each in self._fitting(at, grace=0.0)]
+        if choice:
+            self._turn = self._schedule.reserve(at, choice, self._give_at, self._call, overdue_at)
+
+    def _start_local(self, at: float) -> tuple[Action, ...]:
+        """The local branch starts, or waits for its turn."""
+        # Half the margin is for this thread having woken late: a branch started on time must not be lost to that.
+        grace = self.margin / 2
+        if self._turn is None:
+            self._reserve(at)
+        choice = self._fitting(at, grace)
+        if self._turn is None or not (choice or math.isinf(self._turn.due)):
+            self._leave()
+            self._turn = self._schedule.reserve_late(self._fastest.seconds, self._call)
+        choice = choice or [self._fastest]
+        seconds = self._schedule.begin(self._turn, at, [each.seconds for each in choice], grace)
+        if seconds is None:
+            return (WaitUntil(Seconds(math.inf)),)
+        self._local = next(each.exit for each in choice if each.seconds == seconds)
+        return (StartLocal(self._local),)
+
+    def _leave(self) -> None:
+        if self._turn is not None:
+            self._schedule.drop(self._turn)
+            self._turn = None
+
+    def _fitting(self, at: float, grace: float) -> list[LocalBranch]:
+        """The branches to choose among that are done in time if they start now, the best first, each faster than that.
+
+        As everywhere, the fastest of about equally accurate ones is the best.
+        """
+        left = [each for each in self.branches if at + each.seconds <= self._give_at + grace + 1e-9]
+        choice: list[LocalBranch] = []
+        while left:
+            most = max(_merit(each) for each in left)
+            equal = (each for each in left if _merit(each) >= most - TOLERANCE - DUST)
+            choice.append(min(equal, key=lambda each: (each.seconds, -_merit(each))))
+            left = [each for each in left if each.seconds < choice[-1].seconds]
+        return choice
+
+    def _send(self, at: float) -> Send:
+        if self._turn is not None:
+            return Send(Seconds(max(0.0, self._give_at - at)), binding=True)
+        left = self._started_at + self.deadline - at
+        return Send(Seconds(max(left, self.patience)), binding=not self.race)
+
+    def _deliver(self, by: By, exit: int, why: str) -> tuple[Action, ...]:
+        if self.delivered is not None:
+            return ()
+        self.delivered = Deliver(by, exit, why)
+        return (self.delivered,)
+
+
+def _merit(branch: LocalBranch) -> float:
+    return branch.exit if branch.accuracy is None else branch.accuracy

@@ -1,0 +1,121 @@
+"""Sessions made and warmed beside the requests, so that none of them pays for a switch of plans."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+
+from edgent.clock import Clock
+from edgent.errors import EdgentError
+from edgent.planning.plan import Configuration
+
+_log = logging.getLogger("edgent.device")
+
+_KEPT = 8  # configurations; more would push each other's sessions out of the engine's cache
+
+
+class Warmer:
+    """A background thread that readies what was asked for last.
+
+    Args:
+        ready: makes everything a configuration needs on both sides; one for which it raises EdgentError has *failed*,
+            as one has that could not be carried out: it is not readied again before `forget`.
+        clock: makes the thread, and what it waits on.
+    """
+
+    def __init__(self, ready: Callable[[Configuration], None], clock: Clock) -> None:
+        self._make = ready
+        self._ready: OrderedDict[Configuration, None] = OrderedDict()
+        self._failed: set[Configuration] = set()
+        self._jobs: list[Configuration | Callable[[], None]] = []
+        self._working = False
+        self._closed = False
+        self._changed = clock.condition()
+        self._thread = clock.thread(self._run, "edgent-warm")
+        self._thread.start()
+
+    @property
+    def ready(self) -> frozenset[Configuration]:
+        """The configurations that can be run at once."""
+        with self._changed:
+            return frozenset(self._ready.keys() - self._failed)
+
+    @property
+    def failed(self) -> frozenset[Configuration]:
+        """The configurations that cannot be run with this edge."""
+        with self._changed:
+            return frozenset(self._failed)
+
+    def give_up(self, configuration: Configuration) -> None:
+        """A configuration could not be carried out."""
+        with self._changed:
+            self._failed.add(configuration)
+
+    def want(self, configuration: Configuration) -> None:
+        """Asks for a configuration; without effect on one that is ready or already asked for."""
+        with self._changed:
+            if configuration in self._ready:
+                self._ready.move_to_end(configuration)
+            elif configuration not in self._failed and configuration not in self._jobs:
+                self._jobs = [job for job in self._jobs if not isinstance(job, Configuration)]
+                self._jobs.append(configuration)
+                self._changed.notify_all()
+
+    def made(self, configuration: Configuration) -> None:
+        """A configuration was readied, here or elsewhere."""
+        with self._changed:
+            self._ready[configuration] = None
+            while len(self._ready) > _KEPT:
+                self._ready.popitem(last=False)
+
+    def do(self, job: Callable[[], None]) -> None:
+        """Has something else done in the background."""
+        with self._changed:
+            self._jobs.append(job)
+            self._changed.notify_all()
+
+    def forget(self) -> None:
+        """Another edge, or the same one started again: what it had ready is gone."""
+        with self._changed:
+            self._ready.clear()
+            self._failed.clear()
+
+    def wait_idle(self, timeout: float) -> bool:
+        """Waits until nothing is asked for any more."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._closed or not (self._jobs or self._working), timeout)
+
+    def close(self) -> None:
+        """Ends the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def __repr__(self) -> str:
+        return f"<Warmer: {len(self._ready)} ready, {len(self._jobs)} asked for>"
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._working = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._closed or self._jobs)
+                if self._closed:
+                    return
+                job = self._jobs.pop(0)
+                self._working = True
+            try:
+                self._carry_out(job)
+            except EdgentError as error:
+                if isinstance(job, Configuration):
+                    _log.info("%s cannot be readied: %s", job, error)
+                    self.give_up(job)
+
+    def _carry_out(self, job: Configuration | Callable[[], None]) -> None:
+        if not isinstance(job, Configuration):
+            job()
+            return
+        self._make(job)
+        self.made(job)

@@ -1,0 +1,1 @@
+"""The edge: admits, queues and computes what devices ask for."""

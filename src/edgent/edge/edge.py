@@ -1,0 +1,137 @@
+"""The edge: answers inferences for its models, whole or between two cuts, over the Open Inference Protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from types import TracebackType
+from typing import Self
+
+from edgent.address import Address
+from edgent.clock import Clock, MonotonicClock
+from edgent.codec import Calibration, load_formats
+from edgent.edge.queue import EdgeQueue, Order
+from edgent.edge.queue_threads import Turnstile
+from edgent.edge.service import Service
+from edgent.engine.onnxruntime import Engine
+from edgent.engine.pace import OwnPace, Pace
+from edgent.errors import EdgeError, InputError
+from edgent.latency import Profile
+from edgent.model import Model, parse_segment_name
+from edgent.wire.grpc_transport import GrpcServer
+from edgent.wire.message_limit import message_limit
+
+_SPARE_THREADS = 8  # for everything but inferences, while the queue is full
+
+
+class Edge:
+    """Serves models; a context manager that starts and stops.
+
+    Args:
+        models: what to serve; their names must differ.
+        engine: runs the segments; by default one of one thread.
+        profiles: of this machine, for devices to fetch; found by digest.
+        calibrations: of the models, for devices to fetch; found by digest.
+        host: name or IP address to listen on, "::" on all of this machine. The protocol knows no passwords: listen
+            where you trust everybody.
+        port: 0 picks a free one; see `address`.
+        slots: requests computed at once.
+        bound: requests that may wait; the next one is turned away.
+        order: who comes first, "fifo" or "deadline".
+        clock: times queue and middle, and requests wait by it.
+        pace: holds what its profile says of a segment to the time of a slower machine.
+
+    Raises:
+        InputError: no model, two of one name, one named like a segment of another, or no such host or port.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
+        self,
+        models: Model | Sequence[Model],
+        *,
+        engine: Engine | None = None,
+        profiles: Sequence[Profile] = (),
+        calibrations: Sequence[Calibration] = (),
+        host: str = "127.0.0.1",
+        port: int = 8001,
+        slots: int = 1,
+        bound: int = 32,
+        order: Order = "fifo",
+        clock: Clock | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        self.models = (models,) if isinstance(models, Model) else tuple(models)
+        by_name = {model.name: model for model in self.models}
+        if not self.models or len(by_name) < len(self.models):
+            found = ", ".join(model.name for model in self.models) or "none"
+            raise InputError(f"an edge serves one model or more, each under a name of its own; found {found}")
+        _check_names(by_name)
+        clock = clock or MonotonicClock()
+        self._listens = Address(host=host, port=port)
+        self._threads = slots + bound + _SPARE_THREADS
+        self._server: GrpcServer | None = None
+        self.service = Service(
+            models=by_name,
+            engine=engine or Engine(),
+            turnstile=Turnstile(EdgeQueue(slots=slots, bound=bound, order=order), clock),
+            clock=clock,
+            max_message=message_limit(self.models),
+            profiles={profile.digest: profile for profile in profiles},
+            calibrations={calibration.digest: calibration for calibration in calibrations},
+            pace=pace or OwnPace(),
+        )
+
+    @property
+    def address(self) -> str:
+        """Where a started edge listens: "HOST:PORT".
+
+        Raises:
+            EdgeError: it is not started.
+        """
+        if self._server is None:
+            raise EdgeError("this edge is not started, so it has no address")
+        return self._server.address
+
+    def start(self) -> Self:
+        """Begins to serve.
+
+        Raises:
+            EdgeError: the port is taken, or the host is no address of this machine.
+        """
+        if any(model.metadata.preprocessing for model in self.models):
+            load_formats()
+        self._server = GrpcServer(
+            self.service.methods(),
+            host=self._listens.host,
+            port=self._listens.port,
+            max_message=self.service.max_message,
+            threads=self._threads,
+        )
+        self._server.start()
+        return self
+
+    def stop(self, grace: float = 0.0) -> None:
+        """Ends serving; calls under way get `grace` seconds."""
+        if self._server is not None:
+            self._server.stop(grace)
+            self._server = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        where = f"on {self._server.address}" if self._server else "not started"
+        return f"<Edge {where}: {', '.join(f'{model.name} {model.version}' for model in self.models)}>"
+
+
+def _check_names(names: Collection[str]) -> None:
+    for name in names:
+        part = parse_segment_name(name)
+        if part is not None and part.model in names:
+            raise InputError(
+                f"the model {name!r} has the name of a segment of {part.model!r}, which is served, too: rename its file"
+            )

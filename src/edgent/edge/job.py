@@ -1,0 +1,154 @@
+"""What an edge serves: names on the wire to parts of models, and one request from its message to its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edgent.codec import decode_pixels, fit, is_image_codec, normalise
+from edgent.engine.onnxruntime import Engine
+from edgent.errors import InputError, ModelError, RefusedError
+from edgent.model import Model, SegmentName, Tensor, parse_segment_name
+from edgent.wire.errors import NotServedError
+from edgent.wire.messages import CODEC, ModelInferRequest
+from edgent.wire.tensors import Array, Parcel, array_of, parcel_of, parse, read_inputs, write_response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Target:
+    """What a name stands for: a whole model, or the middle between two cuts of a branch.
+
+    Attributes:
+        name: as it came.
+        model: of which it is a part.
+        part: exit and cuts; None for the whole model.
+        given: the tensors it takes.
+        offered: the tensors it can make.
+    """
+
+    name: str
+    model: Model
+    part: SegmentName | None
+    given: tuple[Tensor, ...]
+    offered: tuple[Tensor, ...]
+
+    def __repr__(self) -> str:
+        return f"<Target {self.name!r} of {self.model.version}>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A checked request: what came, and what is wanted back with which codec (None: raw)."""
+
+    target: Target
+    request: str
+    inputs: tuple[Parcel, ...]
+    outputs: tuple[tuple[Tensor, str | None], ...]
+
+
+def resolve(models: Mapping[str, Model], name: str, version: str) -> Target:
+    """The part that a model name on the wire stands for.
+
+    Args:
+        models: those served, by name.
+        name: of a model or of a segment.
+        version: what the caller takes it for: its version, its whole digest, or nothing.
+
+    Raises:
+        NotServedError: no such model, exit or cuts here.
+        RefusedError: another version of the model is served: another file, or other dimensions of the same.
+    """
+    part = None if name in models else parse_segment_name(name)
+    model = models.get(part.model if part else name)
+    if model is None:
+        raise NotServedError(f"no model {name!r} here; served: {', '.join(models)}, and their segments MODEL.xE.uU.dD")
+    if version not in ("", model.version, model.digest):
+        raise RefusedError(
+            f"{model.name} is served in version {model.version}, asked for was {version[:12]}: these are different "
+            "models; give both sides the same file and the same dimensions"
+        )
+    if part is None:
+        return _whole(model, name)
+    try:
+        boundary = model.branch(part.exit).sent(part.upload_cut, part.download_cut)
+    except ModelError as error:
+        raise NotServedError(f"{name}: {error}") from error
+    if not boundary.down:
+        raise NotServedError(f"{name}: nothing lies between these cuts")
+    return Target(name=name, model=model, part=part, given=boundary.up, offered=boundary.down)
+
+
+def _whole(model: Model, name: str) -> Target:
+    """A whole model: all its answers that can travel."""
+    if stuck := [tensor for tensor in model.inputs if not tensor.travels]:
+        raise NotServedError(f"{name}: input {stuck[0].name!r} of type {stuck[0].dtype} cannot travel")
+    answers = {tensor.name: tensor for branch in model.branches for tensor in branch.outputs if tensor.travels}
+    if not answers:
+        raise NotServedError(f"{name}: none of its answers can travel")
+    return Target(name=name, model=model, part=None, given=model.inputs, offered=tuple(answers.values()))
+
+
+def read_job(models: Mapping[str, Model], message: bytes) -> Job:
+    """Checks a ModelInferRequest against the models, before anything is computed.
+
+    Raises:
+        InputError: tensors that do not fit, an unknown output or codec.
+        NotServedError, RefusedError: see `resolve`.
+    """
+    request = parse(ModelInferRequest, message)
+    target = resolve(models, request.model_name, request.model_version)
+    inputs = tuple(read_inputs(request, target.given))
+    for parcel in inputs:
+        if parcel.codec and is_image_codec(parcel.codec):
+            _check_takes_image(target, parcel)
+    return Job(target=target, request=request.id, inputs=inputs, outputs=_wanted(request, target))
+
+
+def compute(job: Job, engine: Engine) -> bytes:
+    """Decodes, runs and encodes; a ModelInferResponse.
+
+    Raises:
+        InputError: a payload that its codec did not make.
+        EdgentError: the engine failed.
+    """
+    model = job.target.model
+    feeds = {parcel.tensor.name: _decode(parcel, model) for parcel in job.inputs}
+    asked = [tensor.name for tensor, _ in job.outputs]
+    session = engine.session(model, [tensor.name for tensor in job.target.given], asked)
+    answers = session.run(feeds)
+    outputs = [parcel_of(tensor, codec, answers[tensor.name]) for tensor, codec in job.outputs]
+    whole = job.target.part is None  # who asked for a segment knows its name; on a slow link it costs milliseconds
+    name, version = (job.target.name, model.version) if whole else ("", "")
+    return write_response(name, version, job.request, outputs)
+
+
+def _wanted(request: Any, target: Target) -> tuple[tuple[Tensor, str | None], ...]:
+    if not request.outputs:
+        return tuple((tensor, None) for tensor in target.offered)
+    codecs = {}
+    for output in request.outputs:
+        codec = output.parameters[CODEC].string_param if CODEC in output.parameters else None
+        if codec and is_image_codec(codec):
+            raise InputError(f"output {output.name!r}: codec {codec} is for images on the way up")
+        codecs[output.name] = codec or None
+    known = {tensor.name for tensor in target.offered}
+    if unknown := sorted(set(codecs) - known):
+        raise InputError(f"{target.name} makes no output {unknown[0]!r}; expected {', '.join(sorted(known))}")
+    return tuple((tensor, codecs[tensor.name]) for tensor in target.offered if tensor.name in codecs)
+
+
+def _check_takes_image(target: Target, parcel: Parcel) -> None:
+    inputs = [tensor.name for tensor in target.model.inputs]
+    if parcel.tensor.name not in inputs or target.model.metadata.preprocessing is None:
+        raise InputError(
+            f"tensor {parcel.tensor.name!r} cannot come as {parcel.codec}: only an input of a model whose metadata "
+            "says how to prepare an image can"
+        )
+
+
+def _decode(parcel: Parcel, model: Model) -> Array:
+    preprocessing = model.metadata.preprocessing
+    if parcel.codec and preprocessing and is_image_codec(parcel.codec):
+        return normalise(fit(decode_pixels(parcel.data), preprocessing), preprocessing)
+    return array_of(parcel)

@@ -1,0 +1,1 @@
+"""Who runs a segment: ONNX Runtime, or OpenVINO."""

@@ -1,0 +1,279 @@
+"""Segments, run by ONNX Runtime: the only file of the product that knows it. OpenVINO stands beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+from uuid import uuid4
+
+# Or it keeps an identifier of this machine in the user's cache, and says so on stderr where it cannot.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from edgent.engine.onnxruntime_events import node_times
+from edgent.engine.overtime import Overtime, OvertimeError
+from edgent.errors import EdgentError, ModelError
+from edgent.model import Branch, Model, Segment, Tensor
+from edgent.model.optimised import named, node_layers
+from edgent.wire.tensors import in_native_order
+
+Array = NDArray[Any]
+Feeds = Mapping[str, Array]
+
+_OVERTIME = Overtime()
+
+# The engine's names for types that numpy calls otherwise.
+_DTYPES = {
+    "float": "float32",
+    "double": "float64",
+    "float8e4m3fn": "float8_e4m3fn",
+    "float8e4m3fnuz": "float8_e4m3fnuz",
+    "float8e5m2": "float8_e5m2",
+    "float8e5m2fnuz": "float8_e5m2fnuz",
+}
+
+Level = Literal["none", "basic", "extended", "all"]
+"""How far ONNX Runtime optimises a graph: `all` is its default, and what segments run with."""
+
+_LEVELS = {
+    "none": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
+_FATAL = 4  # ONNX Runtime's log severity: its errors are raised, so they need not be printed as well
+
+
+class Session:
+    """A segment made ready; `run` may be called from several threads."""
+
+    def __init__(self, segment: Segment, session: onnxruntime.InferenceSession) -> None:
+        self.segment = segment
+        self._session = session
+        self._asked = [tensor.name for tensor in segment.asked]
+
+    def run(self, feeds: Feeds) -> dict[str, Array]:
+        """The asked tensors.
+
+        Raises:
+            InputError: a tensor is missing, or its type or shape is not what the segment takes.
+            EdgentError: the engine failed.
+        """
+        native = {name: in_native_order(array) for name, array in feeds.items()}
+        options = onnxruntime.RunOptions()  # a new one for each run: once terminated, it stays so
+        _OVERTIME.begin(options)
+        try:
+            return dict(zip(self._asked, self._session.run(self._asked, native, options), strict=True))
+        except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
+            if options.terminate:
+                raise OvertimeError(f"{self.segment!r} ran for more than {_OVERTIME.limit:.0f} s; ended") from error
+            raise EdgentError(f"{self.segment!r} failed in ONNX Runtime: {one_line(error)}") from error
+        finally:
+            _OVERTIME.end(options)
+
+    def warm(self) -> None:
+        """One run on zeros, where all shapes are known: the first run allocates."""
+        if all(tensor.nbytes is not None for tensor in self.segment.given):
+            with suppress(EdgentError):  # zeros make no sense to every graph: a shape may be an input
+                self.run(zeros(self.segment.given))
+
+    def end_profiling(self) -> dict[str, list[float]]:
+        """Seconds of each node of a session built with `profile`, one for each run, in the order of the runs."""
+        file = Path(self._session.end_profiling())
+        events = json.loads(file.read_text())
+        file.unlink()
+        return node_times(events)
+
+
+class Original:
+    """A model file as it stands: undivided, with nothing of it folded or bound by us. What it answers is right.
+
+    Args:
+        path: the file; the engine finds its external data itself.
+        level: how far the engine optimises it.
+        threads: compute threads.
+
+    Raises:
+        ModelError: the engine does not take the file.
+    """
+
+    def __init__(self, path: Path, *, level: Level = "all", threads: int = 1) -> None:
+        self.path = path
+        options = _options(threads)
+        options.graph_optimization_level = _LEVELS[level]
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
+            raise ModelError(f"{path}: ONNX Runtime does not take it: {one_line(error)}") from error
+        self._given = {value.name for value in self._session.get_inputs()}
+        self._asked = [value.name for value in self._session.get_outputs()]
+
+    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        """All that the file answers; what it does not take is left out.
+
+        Raises:
+            EdgentError: the engine failed.
+        """
+        taken = {name: array for name, array in feeds.items() if name in self._given}
+        try:
+            return dict(zip(self._asked, self._session.run(self._asked, taken), strict=True))
+        except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
+            raise EdgentError(f"{self.path} failed in ONNX Runtime: {one_line(error)}") from error
+
+
+class Engine:
+    """Makes sessions, and keeps the last ones used.
+
+    Args:
+        threads: compute threads of each session.
+        capacity: sessions kept; the least recently used goes first.
+    """
+
+    name = f"onnxruntime {onnxruntime.__version__}"
+
+    def __init__(self, *, threads: int = 1, capacity: int = 64) -> None:
+        self.threads = threads
+        self.capacity = capacity
+        self._sessions: OrderedDict[bytes, Session] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What sessions are made with: times hold for these options and no others."""
+        return {
+            "intra_op_num_threads": str(self.threads),
+            "inter_op_num_threads": "1",
+            "graph_optimization_level": "all",
+            "execution_provider": "CPUExecutionProvider",
+        }
+
+    def session(self, model: Model, given: Sequence[str], asked: Sequence[str]) -> Session:
+        """The session for the part of `model` that makes `asked` out of `given`, warmed.
+
+        Raises:
+            ModelError: the part cannot be made, or the engine does not take it.
+        """
+        key = f"{model.digest} {self._dims(model)} {tuple(given)} {tuple(asked)}".encode()
+        with self._lock:
+            if (found := self._sessions.get(key)) is not None:
+                self._sessions.move_to_end(key)
+                return found
+        session = self.build(model.segment(given, asked))
+        session.warm()
+        with self._lock:
+            self._sessions[key] = session
+            while len(self._sessions) > self.capacity:
+                self._sessions.popitem(last=False)
+        return session
+
+    def build(self, segment: Segment, *, profile: Path | None = None, optimised: Path | None = None) -> Session:
+        """A session of its own, not kept.
+
+        Args:
+            segment: what to run.
+            profile: record an event per node, for `Session.end_profiling`, in a file in this folder: it is there as
+                soon as the session is, and whoever is interrupted leaves it.
+            optimised: where to write the graph that the engine really runs.
+        """
+        options = _options(self.threads)
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(segment.weights))
+        if profile is not None:
+            options.enable_profiling = True
+            options.profile_file_prefix = str(profile / uuid4().hex)
+        if optimised is not None:
+            options.optimized_model_filepath = str(optimised)
+        try:
+            session = onnxruntime.InferenceSession(segment.proto, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
+            raise ModelError(f"{segment!r}: ONNX Runtime does not take it: {one_line(error)}") from error
+        return Session(segment, session)
+
+    def profiled(self, model: Model, branch: Branch, folder: Path) -> tuple[Session, Mapping[str, tuple[int, ...]]]:
+        """A session of a whole branch built with `profile`, and the layers that each of its nodes stands for."""
+        optimised = folder / "optimised.onnx"
+        session = self.build(named(model.segment(*branch_ends(branch))), profile=folder, optimised=optimised)
+        return session, node_layers(optimised, branch)
+
+    @staticmethod
+    def _dims(model: Model) -> str:
+        return " ".join(str(tensor.shape) for tensor in model.inputs)
+
+
+def compute(graph: bytes, feeds: Feeds) -> dict[str, Array]:
+    """The outputs of a graph without optimisations: each node by its own kernel, on one thread.
+
+    Raises:
+        EdgentError: the engine does not take the graph, or fails.
+    """
+    session = _plain(graph)
+    names = [output.name for output in session.get_outputs()]
+    try:
+        return dict(zip(names, session.run(names, dict(feeds)), strict=True))
+    except Exception as error:  # as above
+        raise EdgentError(f"ONNX Runtime failed: {one_line(error)}") from error
+
+
+def describe(graph: bytes) -> dict[str, Tensor]:
+    """Type and shape of each output of a graph, as the engine infers them.
+
+    Raises:
+        EdgentError: the engine does not take the graph.
+    """
+    return {output.name: _tensor(output) for output in _plain(graph).get_outputs()}
+
+
+def _plain(graph: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.enable_cpu_mem_arena = False  # it would keep what it gives back
+    options.add_session_config_entry("session.disable_prepacking", "1")  # kernels that fold do not; it rounds otherwise
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = _FATAL
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # as above
+        raise EdgentError(f"ONNX Runtime does not take the graph: {one_line(error)}") from error
+
+
+def _tensor(output: Any) -> Tensor:
+    """What the engine says of an output: "tensor(float)" and a shape in which a name or None is unknown.
+
+    An empty shape is a number's, or nobody knows even how many dimensions there are: the engine does not tell which.
+    """
+    kind = output.type.removeprefix("tensor(").removesuffix(")")
+    dtype = _DTYPES.get(kind, kind) if output.type.startswith("tensor(") else None
+    known = dtype is not None and output.shape and all(isinstance(size, int) and size >= 0 for size in output.shape)
+    return Tensor(name=output.name, dtype=dtype, shape=tuple(output.shape) if known else None)
+
+
+def _options(threads: int) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _FATAL
+    return options
+
+
+def zeros(tensors: Sequence[Tensor]) -> dict[str, Array]:
+    """Zeros in the shape of each tensor."""
+    return {tensor.name: np.zeros(tensor.shape or (), dtype=tensor.dtype) for tensor in tensors}
+
+
+def branch_ends(branch: Branch) -> tuple[list[str], list[str]]:
+    """What a whole branch is given, and what is asked of it."""
+    return [tensor.name for tensor in branch.inputs], [tensor.name for tensor in branch.outputs]
+
+
+def one_line(error: Exception) -> str:
+    """What an engine says of its failure, shortened."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else text[:197] + "..."

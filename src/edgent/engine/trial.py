@@ -1,0 +1,125 @@
+"""The process in which a model file is tried: it loads it and runs every branch, within limits; see `opening`.
+
+It says on stdout what it is doing, a line each, and last, as JSON, what came of it.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from edgent.engine.feeds import random_feeds
+from edgent.engine.loading import load
+from edgent.engine.onnxruntime import Engine, Feeds, branch_ends, one_line, zeros
+from edgent.engine.opening import OUT_OF_MEMORY, Limits, stamp
+from edgent.engine.overtime import OvertimeError
+from edgent.errors import EdgentError
+from edgent.model import Model, Tensor
+from edgent.model.files.constants import all_tensors
+from edgent.model.files.external import is_external
+from edgent.model.files.read import read
+from edgent.model.model import files
+
+_BUSY = 5  # a busy machine is slow, and who waits does not compute: so many times the computing time may pass
+_NO_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate", "alloc failed", "MemoryError")
+
+
+def main() -> None:
+    """Tries the model that the only argument names."""
+    asked = json.loads(sys.argv[1])
+    try:
+        verdict = _verdict(asked["model"], asked["dims"], Limits(**asked["limits"]))
+    except MemoryError:
+        sys.exit(-OUT_OF_MEMORY)
+    _say(json.dumps(verdict))
+
+
+def _verdict(name: str, dims: Mapping[str, int], limits: Limits) -> dict[str, Any]:
+    paths = files(name)
+    _limit(limits, paths)
+    _say("reading")
+    try:
+        beside = [file for path in paths for file in _files_of_weights(path, read(path))]
+        _limit(limits, [*paths, *beside])
+        _say("loading")
+        model = load(name, dims=dims)
+    except EdgentError as error:
+        _refuse_without_memory(error)
+        return {"error": str(error), "exit_code": error.exit_code}
+    except MemoryError:
+        raise
+    except OSError as error:
+        return {"error": f"{name}: {one_line(error)}", "exit_code": EdgentError.exit_code}
+    except Exception as error:  # whatever a damaged file makes of a library
+        return {
+            "error": f"{name} cannot be read as a model ({type(error).__name__}: {one_line(error)}); export it again",
+            "exit_code": 2,
+        }
+    _limit(limits, [*paths, *beside])
+    _run(model)
+    return {"beside": [[str(file), *stamp(file)] for file in beside]}
+
+
+def _files_of_weights(path: Path, proto: onnx.ModelProto) -> set[Path]:
+    entries = (entry for tensor in all_tensors(proto) if is_external(tensor) for entry in tensor.external_data)
+    return {path.parent.resolve() / entry.value for entry in entries if entry.key == "location"}
+
+
+def _limit(limits: Limits, paths: Iterable[Path]) -> None:
+    """Holds the next step to the limits for these files; they count with what they take on the disk."""
+    size = sum(path.stat().st_blocks * 512 for path in paths)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_of(size), resource.RLIM_INFINITY))
+    seconds = limits.seconds_of(size)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + seconds, resource.RLIM_INFINITY))
+    signal.alarm(seconds * _BUSY)
+
+
+def _run(model: Model) -> None:
+    """Runs every branch on zeros and on random numbers; what fails, fails again in front of the user."""
+    engine = Engine()
+    for branch in model.branches:
+        try:
+            _say("making a session of")
+            session = engine.build(model.segment(*branch_ends(branch)))
+            _say("running")
+            for feeds in _inputs(session.segment.given):
+                session.run(feeds)
+        except OvertimeError:
+            signal.raise_signal(signal.SIGALRM)
+        except EdgentError as error:
+            _refuse_without_memory(error)
+
+
+def _inputs(tensors: tuple[Tensor, ...]) -> Iterator[Feeds]:
+    if all(tensor.nbytes is not None for tensor in tensors):
+        yield zeros(tensors)
+    if all(tensor.dtype is not None and tensor.shape is not None for tensor in tensors):
+        text = {t.name: np.full(t.shape or (), "text", dtype=object) for t in tensors if t.dtype == "string"}
+        yield text | random_feeds([t for t in tensors if t.name not in text], np.random.default_rng(0))
+
+
+def _refuse_without_memory(error: BaseException | None) -> None:
+    """Engines say in words of their own that there is no more memory."""
+    while error is not None:
+        if any(words in str(error) for words in _NO_MEMORY):
+            raise MemoryError
+        error = error.__cause__
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Emulated devices: slower machines that this one stands in for."""

@@ -1,0 +1,1 @@
+"""Emulated links: shaped, recorded, and the kernel's own."""

@@ -1,0 +1,1 @@
+"""Device, link and edge as processes of their own."""

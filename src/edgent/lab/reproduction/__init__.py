@@ -1,0 +1,1 @@
+"""What a figure is, its parts on disk, and its drawing."""

@@ -1,0 +1,1 @@
+"""What a user would do instead, and detectors by others, to be measured beside."""

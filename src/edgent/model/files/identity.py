@@ -1,0 +1,171 @@
+"""A model's digest: two models have one digest when they give the same answers for the same reason.
+
+It covers all that changes an answer, and nothing else:
+
+    graph        operators with their domains and attributes, and the names that tie them together, in the file's
+                 order; bodies and functions; the versions of the operator sets
+    constants    type, shape and bytes of each, wherever it stands
+    inputs       name, type and every dimension as it was bound, so each binding of free dimensions has its own digest
+    exits        the outputs of each, in their order (of a bundle: that of all its files)
+    preparation  from a picture to the input, every default written out
+
+Not in it are labels, accuracies, names of exits and nodes, documentation, producers, and what the file says of shapes
+in between: any of these may change without changing an answer.
+
+It is the SHA-256 of a *canonical form*: lists and strings, written as JSON with sorted keys. A constant stands in it as
+the SHA-256 of its bytes (`edgent.model.files.constants`), so it does not matter whether these lie inside, in another file, or
+in several, and each is read once, a piece at a time. An attribute stands in it as the hash of its serialised form, and
+the order of attributes, of initialisers and of operator sets has no meaning and is that of their names.
+
+The form is taken from the file as it stands, before dimensions are bound, functions inlined and constants folded: what
+these make depends on versions of other libraries, and device and edge need not have the same. `VERSION` is part of the
+form: whoever changes it changes every digest.
+
+The first 12 hex digits are the model's *version*, which travels with every request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from edgent.model.files.constants import HOLDERS, graphs_of, pieces, sparse_of, tensors_of
+from edgent.model.metadata import Preprocessing
+
+VERSION = 1
+
+
+def hashes(tensors: Iterable[onnx.TensorProto], source: Path) -> dict[str, bytes]:
+    """SHA-256 of the bytes of each constant, by name.
+
+    Args:
+        tensors: of different names.
+        source: folder of the model's file.
+    """
+    return {tensor.name: content_hash(tensor, source) for tensor in tensors}
+
+
+def content_hash(tensor: onnx.TensorProto, source: Path) -> bytes:
+    """SHA-256 of the bytes of a constant."""
+    total = hashlib.sha256()
+    for piece in pieces(tensor, source):
+        total.update(piece)
+    return total.digest()
+
+
+def contents(model: onnx.ModelProto, initialisers: Mapping[str, bytes], source: Path) -> str:
+    """What a file holds, but for its inputs and its metadata: the SHA-256 of its canonical form.
+
+    Args:
+        model: as `read` returns it.
+        initialisers: `hashes` of the main graph's.
+        source: folder of the model's file.
+    """
+    return _sha256(_Form(source).model(model, initialisers))
+
+
+def digest(
+    contents: str,
+    inputs: Sequence[onnx.ValueInfoProto],
+    exits: Iterable[Sequence[str]],
+    preprocessing: Preprocessing | None,
+) -> str:
+    """The digest of a model, 64 hex digits.
+
+    Args:
+        contents: of its file.
+        inputs: bound.
+        exits: the names of the outputs of each.
+        preprocessing: of its input, where it says how to prepare a picture.
+    """
+    form = {
+        "version": VERSION,
+        "contents": contents,
+        "inputs": [[value.name, *_type(value.type)] for value in inputs],
+        "exits": [list(outputs) for outputs in exits],
+        "preprocessing": None if preprocessing is None else preprocessing.canonical(),
+    }
+    return _sha256(form)
+
+
+class _Form:
+    """Makes the canonical form of a model whose constants lie in a folder."""
+
+    def __init__(self, source: Path) -> None:
+        self.source = source
+
+    def model(self, model: onnx.ModelProto, initialisers: Mapping[str, bytes]) -> dict[str, Any]:
+        return {
+            "opsets": _opsets(model.opset_import),
+            "graph": self.graph(model.graph, initialisers) | {"inputs": None},
+            "functions": [self.function(function) for function in model.functions],
+        }
+
+    def graph(self, graph: onnx.GraphProto, initialisers: Mapping[str, bytes] | None = None) -> dict[str, Any]:
+        known = hashes(graph.initializer, self.source) if initialisers is None else initialisers
+        return {
+            "inputs": [value.name for value in graph.input],
+            "outputs": [value.name for value in graph.output],
+            "constants": sorted([t.name, t.data_type, list(t.dims), known[t.name].hex()] for t in graph.initializer),
+            "sparse": sorted([sparse.values.name, *self.sparse(sparse)] for sparse in graph.sparse_initializer),
+            "nodes": [self.node(node) for node in graph.node],
+        }
+
+    def function(self, function: onnx.FunctionProto) -> dict[str, Any]:
+        return {
+            "name": [function.domain, function.name, function.overload],
+            "opsets": _opsets(function.opset_import),
+            "inputs": list(function.input),
+            "outputs": list(function.output),
+            "attributes": [sorted(function.attribute), self.attributes(function.attribute_proto)],
+            "nodes": [self.node(node) for node in function.node],
+        }
+
+    def node(self, node: onnx.NodeProto) -> list[Any]:
+        operator = [_domain(node.domain), node.op_type, node.overload]
+        return [*operator, list(node.input), list(node.output), self.attributes(node.attribute)]
+
+    def attributes(self, attributes: Iterable[onnx.AttributeProto]) -> list[Any]:
+        return [[a.name, self.attribute(a)] for a in sorted(attributes, key=lambda attribute: attribute.name)]
+
+    def attribute(self, attribute: onnx.AttributeProto) -> Any:
+        if attribute.type in HOLDERS:
+            tensors = [self.tensor(tensor) for tensor in tensors_of(attribute)]
+            sparse = [self.sparse(tensor) for tensor in sparse_of(attribute)]
+            return [tensors, sparse, [self.graph(body) for body in graphs_of(attribute)]]
+        if attribute.doc_string:
+            attribute = onnx.AttributeProto.FromString(attribute.SerializeToString())
+            attribute.ClearField("doc_string")
+        return hashlib.sha256(attribute.SerializeToString(deterministic=True)).hexdigest()
+
+    def tensor(self, tensor: onnx.TensorProto) -> list[Any]:
+        return [tensor.data_type, list(tensor.dims), content_hash(tensor, self.source).hex()]
+
+    def sparse(self, sparse: onnx.SparseTensorProto) -> list[Any]:
+        return [list(sparse.dims), self.tensor(sparse.values), self.tensor(sparse.indices)]
+
+
+def _opsets(imports: Iterable[onnx.OperatorSetIdProto]) -> list[tuple[str, int]]:
+    return sorted((_domain(entry.domain), entry.version) for entry in imports)
+
+
+def _domain(name: str) -> str:
+    """The standard operators have a long name as well."""
+    return "" if name == "ai.onnx" else name
+
+
+def _type(kind: onnx.TypeProto) -> list[Any]:
+    if not kind.HasField("tensor_type"):
+        return [kind.SerializeToString(deterministic=True).hex()]
+    tensor = kind.tensor_type
+    dims = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param for dim in tensor.shape.dim]
+    return [tensor.elem_type, dims if tensor.HasField("shape") else None]
+
+
+def _sha256(form: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,184 @@
+"""Reading an ONNX file: nothing is trusted, and weights kept in other files are not loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import onnx
+from onnx import checker
+
+from edgent.errors import ModelError
+from edgent.model.files import external
+from edgent.model.files.bounds import check_functions, check_sparse
+from edgent.model.files.constants import all_tensors, nbytes
+from edgent.model.files.formats import check_file
+
+_FIRST_OPSET = 6
+_TYPES = frozenset(onnx.TensorProto.DataType.values())
+
+BATCH = "batch"
+"""What a leading free dimension without a name is called."""
+
+
+def read(path: Path) -> onnx.ModelProto:
+    """Reads a file as it stands, checked; weights in other files stay there.
+
+    Raises:
+        ModelError: no ONNX file, damaged, an operator or opset nobody here knows, external data that is missing or
+            outside the model's folder.
+    """
+    proto = _parse(path)
+    _check_opset(path, proto)
+    _check_names(path, proto.graph)
+    check_functions(path, proto)
+    check_sparse(path, proto)
+    _check_types(path, proto)
+    outside = [tensor for tensor in all_tensors(proto) if external.is_external(tensor)]
+    external.check(path, [(tensor, nbytes(tensor)) for tensor in outside])
+    _check_operators(path, proto)
+    return proto
+
+
+def weight_files(path: Path) -> tuple[str, ...]:
+    """The other files that a model's file names for its weights, whether or not they are there.
+
+    Raises:
+        ModelError: no ONNX file, or one that does not say where they are.
+    """
+    return external.locations(all_tensors(_parse(path)))
+
+
+def bind(path: Path, proto: onnx.ModelProto, dims: Mapping[str, int]) -> tuple[onnx.ModelProto, dict[str, int]]:
+    """A model with a number for every dimension of its inputs, and without functions.
+
+    Args:
+        path: for messages.
+        proto: what `read` returned.
+        dims: numbers for free dimensions, which have a name or are written as -1. The name of one without a name is
+            `BATCH` if it leads, else its input and axis, as "image.2". A leading one is the batch: 1 unless given.
+
+    Returns:
+        The model, and the number of every free dimension by name.
+
+    Raises:
+        ModelError: a free dimension without a number, or a number for one that no input has.
+    """
+    if proto.functions:
+        from onnx import inliner  # rarely needed, and it costs every start
+
+        proto = inliner.inline_local_functions(proto)
+    _drop_initialisers_from_inputs(proto.graph)
+    proto.ir_version = max(proto.ir_version, 4)  # the first in which an initialiser need not be an input too
+    return proto, _bind_dimensions(path, proto.graph, dims)
+
+
+def _parse(path: Path) -> onnx.ModelProto:
+    check_file(path)
+    try:
+        proto = onnx.load(path, load_external_data=False)
+    except Exception as error:  # protobuf's errors differ between its implementations
+        raise ModelError(f"{path} is no ONNX file, or is truncated ({_line(error)}); export the model again") from error
+    if not proto.graph.node or not proto.ir_version or not proto.opset_import:
+        raise ModelError(f"{path} is no ONNX model: it has no nodes or no opset; export the model again")
+    return proto
+
+
+def _check_opset(path: Path, proto: onnx.ModelProto) -> None:
+    newest = onnx.defs.onnx_opset_version()
+    for entry in proto.opset_import:
+        if entry.domain in ("", "ai.onnx") and not _FIRST_OPSET <= entry.version <= newest:
+            raise ModelError(
+                f"{path}: opset {entry.version} is not supported, expected {_FIRST_OPSET}..{newest}; "
+                "convert the model with onnx.version_converter, or install a newer onnx"
+            )
+
+
+def _check_names(path: Path, graph: onnx.GraphProto) -> None:
+    """Protobuf hands out a name that is no UTF-8 as bytes, where everybody else expects text."""
+    names = [value.name for value in (*graph.input, *graph.output, *graph.initializer, *graph.value_info)]
+    names += [name for node in graph.node for name in (*node.input, *node.output, node.name, node.op_type, node.domain)]
+    for name in names:
+        if not isinstance(name, str):
+            raise ModelError(f"{path}: the name {name!r} is no UTF-8 text; export the model again")
+
+
+def _check_types(path: Path, proto: onnx.ModelProto) -> None:
+    """A type that is a number nobody knows passes the checker, and nothing else."""
+    graph = proto.graph
+    types = [(tensor.name, tensor.data_type) for tensor in all_tensors(proto)]
+    types += [(v.name, v.type.tensor_type.elem_type) for v in (*graph.input, *graph.output, *graph.value_info)]
+    for name, number in types:
+        if number not in _TYPES:
+            raise ModelError(f"{path}: tensor {name!r} has type {number}, which ONNX does not know; export it again")
+
+
+def _check_operators(path: Path, proto: onnx.ModelProto) -> None:
+    try:
+        checker.check_model(_without_weights(proto))
+    except (checker.ValidationError, ValueError) as error:
+        raise ModelError(f"{path} is not a valid ONNX model: {_line(error)}") from error
+
+
+def _without_weights(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """What the checker shall see: weights as inputs (it would read or copy them all), and a shape on every output.
+
+    Those that bodies and attributes keep in other files were checked above, and are seen as if they were empty.
+    """
+    bare = onnx.ModelProto()
+    bare.CopyFrom(proto)
+    bare.ir_version = max(bare.ir_version, 4)
+    known = {value.name for value in bare.graph.input}
+    sparse = [(entry.values, entry.dims) for entry in bare.graph.sparse_initializer]
+    for tensor, dims in (*((tensor, tensor.dims) for tensor in bare.graph.initializer), *sparse):
+        if tensor.name not in known:
+            bare.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, dims))
+    del bare.graph.initializer[:], bare.graph.sparse_initializer[:]
+    for tensor in filter(external.is_external, all_tensors(bare)):
+        tensor.CopyFrom(onnx.TensorProto(name=tensor.name, dims=[0], data_type=tensor.data_type, raw_data=b""))
+    for value in (*bare.graph.input, *bare.graph.output):
+        if value.type.HasField("tensor_type"):
+            value.type.tensor_type.shape.SetInParent()
+    return bare
+
+
+def _drop_initialisers_from_inputs(graph: onnx.GraphProto) -> None:
+    constant = {tensor.name for tensor in graph.initializer}
+    constant |= {sparse.values.name for sparse in graph.sparse_initializer}
+    inputs = [value for value in graph.input if value.name not in constant]
+    del graph.input[:]
+    graph.input.extend(inputs)
+
+
+def _bind_dimensions(path: Path, graph: onnx.GraphProto, dims: Mapping[str, int]) -> dict[str, int]:
+    free = [
+        (value, axis, dim)
+        for value in graph.input
+        for axis, dim in enumerate(value.type.tensor_type.shape.dim)
+        if not dim.HasField("dim_value") or dim.dim_value < 0  # engines take -1 for a free one
+    ]
+    names = [dim.dim_param or (BATCH if axis == 0 else f"{value.name}.{axis}") for value, axis, dim in free]
+    _check_numbers(path, names, dims)
+    numbers = {name: 1 for name, (_, axis, _) in zip(names, free, strict=True) if axis == 0} | dict(dims)
+    for name, (value, axis, dim) in zip(names, free, strict=True):
+        if name not in numbers:
+            raise ModelError(
+                f"{path}: dimension {axis} of input {value.name!r} is free ({dim.dim_param or 'without a name'}); "
+                f"give it a number: --dim {name}=128"
+            )
+        dim.dim_value = numbers[name]
+    return numbers
+
+
+def _check_numbers(path: Path, names: Sequence[str], dims: Mapping[str, int]) -> None:
+    for name, number in dims.items():
+        if name not in names:
+            known = ", ".join(dict.fromkeys(names)) or "none"
+            raise ModelError(f"{path}: no input has a free dimension {name!r}; those that can have a number: {known}")
+        if number < 0:
+            raise ModelError(f"{path}: dimension {name!r} cannot be {number}; give it the size that the inputs have")
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 160 else text[:157] + "..."

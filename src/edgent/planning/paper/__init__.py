@@ -1,0 +1,1 @@
+"""Algorithms 1 to 3 as the paper prints them."""

@@ -1,0 +1,168 @@
+"""What codecs and preparing an image take on this machine, on what a model really makes of an image."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.codec import (
+    IMAGE_CODECS,
+    TENSOR_CODECS,
+    decode_pixels,
+    decode_tensor,
+    encode_image,
+    encode_tensor,
+    fit,
+    normalise,
+)
+from edgent.engine.feeds import random_feeds
+from edgent.engine.onnxruntime import Array, Engine, Feeds
+from edgent.errors import InputError
+from edgent.latency.profile import CodecTime, Timing
+from edgent.model import SHIPPED, Model, Preprocessing
+from edgent.profiling.timing import Task, line, summary
+
+_SIZES = 5  # boundaries of different sizes that codecs are timed on
+_LARGEST = 1e30  # random weights may overflow; a codec's time does not depend on it
+CODED = tuple(codec for codec in IMAGE_CODECS if codec != "source")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodingTimes:
+    """Timings of codecs and of preparing an image; zero for a model that takes none."""
+
+    codecs: tuple[CodecTime, ...]
+    decode_source: Timing
+    fit: Timing
+    normalise: Timing
+
+
+class Source:
+    """A typical input of a model.
+
+    Args:
+        model: the model.
+        given: a coded image; None: one is made. A model that takes no images gets random numbers.
+
+    Raises:
+        CodecError: `given` is no image.
+        InputError: `given` for a model that takes no images.
+    """
+
+    def __init__(self, model: Model, given: bytes | None = None) -> None:
+        self.form = model.metadata.preprocessing
+        if given is not None and self.form is None:
+            raise InputError(f"{model.name} does not say how an image becomes its input: profile it without one")
+        self.feeds: Feeds = random_feeds(model.inputs, np.random.default_rng(0))
+        if self.form is None:
+            return
+        self.data = typical_image(self.form.size) if given is None else given
+        self.pixels = decode_pixels(self.data)
+        self.fitted = fit(self.pixels, self.form)
+        tensor = normalise(self.fitted, self.form)
+        if [tensor.shape] == [entry.shape for entry in model.inputs]:
+            self.feeds = {model.inputs[0].name: tensor}
+
+
+class Coding:
+    """The tasks to time, and what their times say."""
+
+    def __init__(self, model: Model, engine: Engine, source: Source) -> None:
+        self.tensors = activations(model, engine, source.feeds)
+        self.tasks: list[Task] = []
+        for codec in TENSOR_CODECS:
+            for array in self.tensors:
+                self.tasks += tensor_tasks(codec, array)
+        self.images = source.form is not None
+        if source.form is not None:
+            self.tasks += _image_tasks(source, source.form)
+
+    def times(self, seconds: Sequence[NDArray[np.float64]]) -> CodingTimes:
+        """What the timings of the tasks, in their order, come to."""
+        left = [summary(one) for one in seconds]
+        sizes = np.array([array.nbytes for array in self.tensors], dtype=np.float64)
+        codecs = []
+        for codec in TENSOR_CODECS:
+            medians = np.array([left.pop(0).median for _ in range(2 * len(sizes))]).reshape(-1, 2)
+            codecs.append(_codec_time(codec, line(sizes, medians[:, 0]), line(sizes, medians[:, 1])))
+        for codec in CODED if self.images else ():
+            encode, decode = left.pop(0).median, left.pop(0).median
+            codecs.append(_codec_time(codec, (encode, 0.0), (decode, 0.0)))
+        steps = left or [summary(np.zeros(1))] * 3
+        return CodingTimes(codecs=tuple(codecs), decode_source=steps[0], fit=steps[1], normalise=steps[2])
+
+
+def activations(model: Model, engine: Engine, feeds: Feeds) -> list[Array]:
+    """A few boundaries of the longest branch, of different sizes, with the numbers that the input makes of them."""
+    branch = max(model.branches, key=lambda branch: len(branch.layers))
+    crossing = [use.tensor for use in branch.uses if use.made and use.read[0] <= len(branch.layers)]
+    sized = {tensor.nbytes: tensor.name for tensor in crossing if tensor.dtype == "float32" and tensor.nbytes}
+    if not sized:
+        return [np.random.default_rng(0).standard_normal(n).astype(np.float32) for n in (256, 4096, 65536)]
+    sizes = sorted(sized)
+    picked = sorted({sizes[round(k)] for k in np.linspace(0, len(sizes) - 1, _SIZES)})
+    names = [sized[size] for size in picked]
+    made = engine.session(model, [tensor.name for tensor in branch.inputs], names).run(feeds)
+    return [np.clip(np.nan_to_num(made[name]), -_LARGEST, _LARGEST) for name in names]
+
+
+def typical_image(size: tuple[int, int]) -> bytes:
+    """A coded image for a model: one of those shipped, as a PNG, if it has that size; else a made-up photo, as a JPEG.
+
+    Args:
+        size: height and width.
+    """
+    shipped = SHIPPED / "cifar10-256.npz"
+    if size == (32, 32) and shipped.is_file():
+        with np.load(io.BytesIO(shipped.read_bytes())) as images:
+            return encode_image("png", images["pixels"][0])
+    return encode_image("jpeg-90", _photo(size))
+
+
+def _photo(size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Seeded noise whose amplitudes fall with the frequency, as those of photos do."""
+    noise = np.random.default_rng(0).standard_normal((3, *size))
+    noise = noise[:1] + 0.3 * noise  # mostly grey
+    rows, columns = np.fft.fftfreq(size[0])[:, None], np.fft.rfftfreq(size[1])[None]
+    falling = 1 / np.maximum(np.hypot(rows, columns), 1 / max(size))
+    planes = np.fft.irfft2(np.fft.rfft2(noise) * falling, s=size)
+    pixels = np.clip(127 + 50 * planes / planes.std(), 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(pixels.transpose(1, 2, 0))
+
+
+def tensor_tasks(codec: str, array: Array) -> list[Task]:
+    """Encoding and decoding a tensor."""
+    data, kind = encode_tensor(codec, array), str(array.dtype)
+    return [lambda: encode_tensor(codec, array), lambda: decode_tensor(codec, data, array.shape, kind)]
+
+
+def _image_tasks(source: Source, form: Preprocessing) -> list[Task]:
+    tasks: list[Task] = []
+    for codec in CODED:
+        tasks += coder_tasks(codec, source.fitted)
+    return [
+        *tasks,
+        lambda: decode_pixels(source.data),
+        lambda: fit(source.pixels, form),
+        lambda: normalise(source.fitted, form),
+    ]
+
+
+def coder_tasks(codec: str, pixels: NDArray[np.uint8]) -> list[Task]:
+    """Encoding and decoding an image."""
+    data = encode_image(codec, pixels)
+    return [lambda: encode_image(codec, pixels), lambda: decode_pixels(data)]
+
+
+def _codec_time(codec: str, encode: tuple[float, float], decode: tuple[float, float]) -> CodecTime:
+    return CodecTime(
+        codec=codec,
+        encode_base=encode[0],
+        encode_per_byte=encode[1],
+        decode_base=decode[0],
+        decode_per_byte=decode[1],
+    )

@@ -1,0 +1,124 @@
+"""How long a model takes on this machine: layers, codecs, pre-processing.
+
+Whole runs without a profiler tell how long a branch takes; the engine's own profiler tells how that divides among the
+layers. Every profiled event is booked exactly once: to the layers its node stands for, or to nobody. The layers are
+then scaled so that they add up to the whole, after each node has given back what the profiler added to it.
+"""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.engine.onnxruntime import Engine, Feeds, branch_ends
+from edgent.latency.booking import Booking, book, deflated
+from edgent.latency.profile import BranchProfile, Profile
+from edgent.model import Branch, Model
+from edgent.model.costs import layer_costs
+from edgent.profiling.codec_timing import Coding, Source
+from edgent.profiling.timing import Progress, Task, interleaved, summary
+
+_ROUNDS = 30
+_MOST_EVENTS = (
+    300_000  # that are recorded, an event per node and run: reading a million takes a minute, and more are lost
+)
+_BURST = 3  # profiled runs in a row; the first meets cold caches and does not count
+
+
+def profile(
+    model: Model,
+    engine: Engine,
+    *,
+    rounds: int = _ROUNDS,
+    budget: float = 15.0,
+    source: bytes | None = None,
+    progress: Progress | None = None,
+) -> Profile:
+    """Measures this machine.
+
+    Args:
+        model: what to time.
+        engine: runs it.
+        rounds: timings of each thing, all things interleaved; at least 3 are made.
+        budget: seconds after which no new round begins.
+        source: a typical input as it will come (a coded image); None: one is made.
+        progress: called with the rounds done and their number.
+
+    Raises:
+        CodecError: `source` is no image.
+        InputError: `source` for a model that takes no images.
+    """
+    until = time.perf_counter() + budget
+    given = Source(model, source)
+    coding = Coding(model, engine, given)
+    wholes = [_whole(model, branch, engine, given.feeds) for branch in model.branches]
+    with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
+        profiled = [_Profiled(model, branch, engine, given.feeds, Path(folder)) for branch in model.branches]
+        runs = [one.run for one in profiled]
+        rounds = min(rounds, _MOST_EVENTS // (_BURST * max(1, len(model.proto.graph.node))))
+        times = interleaved([*wholes, *coding.tasks], runs, rounds=rounds, until=until, progress=progress)
+        wholes_seconds = [summary(seconds).median for seconds in times[: len(wholes)]]
+        bookings = [one.booking(whole) for one, whole in zip(profiled, wholes_seconds, strict=True)]
+    coded = coding.times(times[len(wholes) :])
+    return Profile(
+        model=model.name,
+        digest=model.digest,
+        machine=f"{platform.node()} {platform.machine()}",
+        engine=engine.name,
+        threads=engine.threads,
+        branches=tuple(map(_branch_profile, model.branches, times, bookings)),
+        codecs=coded.codecs,
+        decode_source=coded.decode_source,
+        fit=coded.fit,
+        normalise=coded.normalise,
+    )
+
+
+class _Profiled:
+    """A branch under the engine's profiler, whose files are in a folder."""
+
+    def __init__(self, model: Model, branch: Branch, engine: Engine, feeds: Feeds, folder: Path) -> None:
+        self._costs = layer_costs(model, branch)
+        self._feeds = {tensor.name: feeds[tensor.name] for tensor in branch.inputs}
+        self._session, self._layers = engine.profiled(model, branch, folder)
+        self.run()  # the first burst warms up
+
+    def run(self) -> None:
+        """One burst."""
+        for _ in range(_BURST):
+            self._session.run(self._feeds)
+
+    def booking(self, whole: float) -> Booking:
+        """Books the median time of every node, beside the seconds of the whole; ends the profiling."""
+        times = {name: _steady(seconds) for name, seconds in self._session.end_profiling().items()}
+        added = max(0.0, sum(times.values()) - whole) / max(1, len(times))
+        return book(deflated(times, added), self._layers, self._costs)
+
+
+def _steady(seconds: list[float]) -> float:
+    """The median without the first burst, and without the first run of each burst."""
+    bursts = np.array(seconds).reshape(-1, _BURST)
+    return float(np.median(bursts[1:, 1:]))
+
+
+def _branch_profile(branch: Branch, times: NDArray[np.float64], booking: Booking) -> BranchProfile:
+    whole, booked = summary(times), booking.layers.sum()
+    even = np.full(len(branch.layers), 1 / max(1, len(branch.layers)))
+    shares = booking.layers / booked if booked > 0 else even
+    return BranchProfile(
+        exit=branch.exit,
+        whole=whole,
+        layers=tuple(float(seconds) for seconds in shares * whole.median),
+        unassigned=booking.unassigned / booking.total if booking.total > 0 else 0.0,
+    )
+
+
+def _whole(model: Model, branch: Branch, engine: Engine, feeds: Feeds) -> Task:
+    session = engine.session(model, *branch_ends(branch))
+    given = {tensor.name: feeds[tensor.name] for tensor in session.segment.given}
+    return lambda: session.run(given)

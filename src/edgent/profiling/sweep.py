@@ -1,0 +1,285 @@
+"""The sweep: random networks timed on this machine, for the latency model of models never measured.
+
+Each specimen is run without a profiler, which tells how long it takes, and with one, which tells how that divides among
+its kernels; warm, and with its constants out of the caches, as those of a large model are. A machine is not always
+equally fast, in arithmetic or in memory, so a small convolution and a copy are timed beside every run: the fit is told
+how slow they were just then.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from edgent.engine.feeds import random_feeds
+from edgent.engine.onnxruntime import Engine, Feeds, Session
+from edgent.latency.booking import deflated
+from edgent.latency.family import References, Sample
+from edgent.latency.traits import FORGOTTEN, Traits, footprint, traits
+from edgent.model.builder import Builder
+from edgent.model.kernels import Kernel, kernels
+from edgent.model.specimens import specimen
+from edgent.model.values import Tensor
+from edgent.profiling.timing import Progress, Task
+
+Clock = Callable[[], float]
+
+_ROUNDS = 5
+_COLD_ROUNDS = 2
+_BURST = 0.0015  # seconds that a timing lasts at least
+_MOST_IN_BURST = 20
+_MOSTLY_CONSTANTS = 4.0  # times its other tensors: only then does a cold run show the constants and nothing else
+_SMALLEST, _LARGEST = 1e7, 4e8  # floating point operations of a specimen
+_SHARE = 1 / 20_000  # of the budget, that a specimen's largest layers may take
+_TINY, _TINY_ROUNDS = 100, 20  # nodes, and runs of them, that show what the profiler adds
+_COPIED = 800_000  # bytes that the reference for memory copies: with their copy more than the caches of a core hold
+_CREDIBLE = 100.0  # times a reference's median: what takes longer beside it was interrupted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """One specimen's timings.
+
+    Attributes:
+        number: the specimen's.
+        seconds: what timing it took.
+        kernels: what was timed, warm or cold.
+        times: seconds of each.
+        references: what the references took meanwhile.
+    """
+
+    number: int
+    seconds: float
+    kernels: tuple[Traits, ...]
+    times: tuple[float, ...]
+    references: tuple[References, ...]
+
+
+class Bench:
+    """Times specimens.
+
+    Args:
+        engine: runs them.
+        folder: for the engine's files; empty again where nothing was interrupted.
+        clock: seconds, never going back; one that does is not believed.
+    """
+
+    def __init__(self, engine: Engine, folder: Path, clock: Clock = time.perf_counter) -> None:
+        self._engine, self._folder, self._clock = engine, folder, clock
+        made = Builder()
+        segment = made.segment([made.conv(made.input((1, 64, 28, 28)), 64, 3)])
+        self._convolution, self._convolution_feeds = engine.build(segment), _feeds(segment.given)
+        # Ones: pages of zeros that nobody has written to are all one page, and that stays in the cache.
+        self._source, self._copy = (np.ones(_COPIED // 8) for _ in range(2))
+        self._caches = np.ones(int(FORGOTTEN) // 8)
+        self.added = self._added_by_profiler()
+        self._flops = 2 * 64 * 64 * 9 * 28 * 28
+
+    def _added_by_profiler(self) -> float:
+        """Seconds that the profiler adds to each node: what it reports of tiny nodes beyond what they take."""
+        made = Builder()
+        x = made.input((1, 1))
+        for _ in range(_TINY):
+            x = made.activation(x, "Sigmoid")
+        segment = made.segment([x])
+        plain, profiled = self._engine.build(segment), self._engine.build(segment, profile=self._folder)
+        feeds = _feeds(segment.given)
+        runs = []
+        for _ in range(_TINY_ROUNDS):
+            runs.append(self.timed(plain, feeds, 4)[0])
+            profiled.run(feeds)
+        reported = sum(map(median, profiled.end_profiling().values()))
+        return max(0.0, reported - median(runs)) / _TINY
+
+    def most_flops(self, budget: float) -> float:
+        """How much arithmetic a specimen may hold, so that a budget is enough for many of them."""
+        speed = self._flops / max(1e-9, min(self.references().arithmetic for _ in range(5)))
+        return min(max(_SMALLEST, speed * budget * _SHARE * math.sqrt(60 / budget) * 2), _LARGEST)
+
+    def time(self, number: int, most_flops: float) -> Timed:
+        """Times one specimen."""
+        begun = self._clock()
+        drawn = specimen(number, most_flops)
+        feeds = _feeds(drawn.segment.given)
+        plain = self._engine.build(drawn.segment)
+        optimised = self._folder / "optimised.onnx"
+        profiled = self._engine.build(drawn.segment, profile=self._folder, optimised=optimised)
+        found = kernels(optimised, drawn.shapes)
+        optimised.unlink()
+        runs = _Runs(self, plain, profiled, feeds)
+        samples = [*runs.samples(found)]
+        taken = max(0.0, self._clock() - begun)
+        return Timed(
+            number=number,
+            seconds=taken,
+            kernels=tuple(sample.traits for sample in samples),
+            times=tuple(sample.seconds for sample in samples),
+            references=tuple(sample.slowness for sample in samples),
+        )
+
+    def timed(
+        self, session: Session, feeds: Feeds, count: int = 1, *, prepare: Task | None = None
+    ) -> tuple[float, References]:
+        """Mean seconds of a run, and of the references around it.
+
+        Args:
+            session: what to run.
+            feeds: with what.
+            count: how often.
+            prepare: done just before; None: a run that does not count, for the references push a small network out of
+                the caches, and one that runs over and over is there.
+        """
+        before = self.references()
+        if prepare is None:
+            session.run(feeds)
+        else:
+            prepare()
+        begun = self._clock()
+        for _ in range(count):
+            session.run(feeds)
+        seconds = (self._clock() - begun) / count
+        after = self.references()
+        return seconds, References(*((a + b) / 2 for a, b in zip(before, after, strict=True)))
+
+    def burst(self, session: Session, feeds: Feeds) -> tuple[int, float]:
+        """How many runs one timing needs, and the seconds of a first one."""
+        begun = self._clock()
+        session.run(feeds)
+        taken = max(self._clock() - begun, 1e-9)
+        return max(1, min(_MOST_IN_BURST, int(_BURST / taken))), taken
+
+    def empty_caches(self) -> None:
+        """Pushes everything else out of the caches."""
+        self._caches.sum()
+
+    def references(self) -> References:
+        """What the references take now."""
+        memory = self._second_time(lambda: np.copyto(self._copy, self._source))
+        arithmetic = self._second_time(lambda: self._convolution.run(self._convolution_feeds))
+        return References(arithmetic=arithmetic, memory=memory)
+
+    def _second_time(self, work: Task) -> float:
+        work()
+        begun = self._clock()
+        work()
+        return self._clock() - begun
+
+
+class _Runs:
+    """All runs of one specimen, without and with a profiler by turns, both in bursts of as many."""
+
+    def __init__(self, bench: Bench, plain: Session, profiled: Session, feeds: Feeds) -> None:
+        self.warm: list[tuple[float, References]] = []
+        self.cold: list[tuple[float, References]] = []
+        self.bursts = [("first", 1)]  # of the profiled session: what they are, and how many runs
+        self.added = bench.added
+        self._time(bench, plain, profiled, feeds)
+        self.nodes = profiled.end_profiling()
+
+    def _time(self, bench: Bench, plain: Session, profiled: Session, feeds: Feeds) -> None:
+        plain.run(feeds)
+        profiled.run(feeds)
+        count, _ = bench.burst(plain, feeds)
+        for number in range(_ROUNDS):
+            self.warm.append(bench.timed(plain, feeds, count))
+            bench.timed(profiled, feeds, count)
+            self.bursts += [("again", 1), ("warm", count)]
+            if number < _COLD_ROUNDS:
+                self.cold.append(bench.timed(plain, feeds, prepare=bench.empty_caches))
+                bench.timed(profiled, feeds, prepare=bench.empty_caches)
+                self.bursts.append(("cold", 1))
+
+    def samples(self, found: Sequence[Kernel]) -> Iterator[Sample]:
+        """The kernels' times, scaled to the runs without a profiler; the slowness is the references' time here."""
+        for kind, timings, touched in (("warm", self.warm, footprint(found)), ("cold", self.cold, FORGOTTEN)):
+            credible = [(seconds, *references) for seconds, references in timings if min(seconds, *references) > 0]
+            if not credible:
+                continue
+            whole, *references = (median(column) for column in zip(*credible, strict=True))
+            times = self._scaled(kind, whole)
+            for kernel in found:
+                if times.get(kernel.name, 0.0) > 0 and (kind == "warm" or _mostly_constants(kernel)):
+                    yield Sample(traits(kernel, touched), times[kernel.name], References(*references))
+
+    def _scaled(self, kind: str, whole: float) -> dict[str, float]:
+        ends = np.cumsum([count for _, count in self.bursts])
+        times = {}
+        for name, seconds in self.nodes.items():
+            if len(seconds) == ends[-1]:
+                pieces = zip(self.bursts, np.split(np.array(seconds), ends[:-1]), strict=True)
+                times[name] = float(np.median([piece.mean() for (this, _), piece in pieces if this == kind]))
+        kept = deflated(times, self.added)
+        total = sum(kept.values())
+        return {name: seconds * whole / total for name, seconds in kept.items()} if total > 0 else {}
+
+
+def sweep(
+    bench: Bench,
+    *,
+    budget: float,
+    done: Sequence[Timed] = (),
+    keep: Callable[[Timed], None] = lambda _: None,
+    progress: Progress | None = None,
+) -> tuple[Timed, ...]:
+    """Times specimens until a budget is spent.
+
+    Args:
+        bench: times them.
+        budget: seconds, those spent on what is done already included.
+        done: what an earlier sweep timed.
+        keep: called with each specimen as soon as it is timed.
+        progress: called with the seconds spent and the budget.
+    """
+    timed = list(done)
+    spent = sum(one.seconds for one in timed)
+    most = bench.most_flops(budget)
+    number = 1 + max((one.number for one in timed), default=-1)
+    while spent < budget:
+        one = bench.time(number, most)
+        timed.append(one)
+        keep(one)
+        spent += max(one.seconds, 1e-3)  # a clock that stands still must not keep the sweep going for ever
+        number += 1
+        if progress:
+            progress(min(round(spent), round(budget)), round(budget))
+    return tuple(timed)
+
+
+def usual_references(timed: Sequence[Timed]) -> References:
+    """Median seconds of the references."""
+    found = [references for one in timed for references in one.references]
+    return References(*map(median, zip(*found, strict=True))) if found else References(1.0, 1.0)
+
+
+def samples(timed: Sequence[Timed]) -> list[list[Sample]]:
+    """The samples of each specimen, with how slow the references were beside their medians over all of them."""
+    usual = usual_references(timed)
+    return [
+        [
+            Sample(kernel, seconds, slowness(references, usual))
+            for kernel, seconds, references in zip(one.kernels, one.times, one.references, strict=True)
+            if all(now < _CREDIBLE * then for now, then in zip(references, usual, strict=True))
+        ]
+        for one in timed
+    ]
+
+
+def slowness(references: References, usual: References) -> References:
+    """Logarithms of what the references took, over what they usually take."""
+    return References(*(math.log(now / then) for now, then in zip(references, usual, strict=True)))
+
+
+def _mostly_constants(kernel: Kernel) -> bool:
+    constants = sum(math.prod(shape) for shape in kernel.weights)
+    others = sum(math.prod(shape) for shape in kernel.inputs) + math.prod(kernel.output)
+    return constants > _MOSTLY_CONSTANTS * others
+
+
+def _feeds(given: Sequence[Tensor]) -> Feeds:
+    return random_feeds(given, np.random.default_rng(0))

@@ -1,1 +1,0 @@
-"""WHERE IT TOUCHES THE WORLD: engines, profiling, the wire, device and edge."""

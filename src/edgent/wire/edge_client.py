@@ -1,0 +1,204 @@
+"""The edge as the device sees it: its methods with their messages, over any channel."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgent.edge.counters import Account
+from edgent.errors import InputError, RefusedError
+from edgent.link.slow_start import Window
+from edgent.units import Seconds
+from edgent.wire import messages as m
+from edgent.wire.errors import BrokenError
+from edgent.wire.tensors import Parcel, parse, write_request
+from edgent.wire.transport import Channel, Reply
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_FETCH_TIMEOUT = 600.0  # a large model over a slow link
+_MOST_DOCUMENT = 64 << 20  # bytes; the largest of ours have a few hundred thousand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A model that an edge serves; `profile` and `calibration` are fingerprints of files, empty where it has none."""
+
+    name: str
+    digest: str
+    profile: str
+    calibration: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """One exchange with the edge, times on the device's clock where not said otherwise.
+
+    Attributes:
+        body: of the answer.
+        uplink: seconds from sending until the first packet of the answer came, the edge's own time taken off.
+        queue: seconds in the edge's queue, by the edge's clock.
+        middle: seconds of decoding, computing and encoding there, by the edge's clock.
+        downlink: seconds from that packet to the whole body; 0 for an answer of one packet.
+        body_at: when that was.
+        bytes_up: of the request's message.
+        window: what could be under way of it when it began; None: unknown.
+        edge_window: the same of the answer; None: the edge did not say.
+    """
+
+    body: bytes
+    uplink: float
+    queue: float
+    middle: float
+    downlink: float
+    body_at: Seconds
+    bytes_up: int
+    window: Window | None = None
+    edge_window: Window | None = None
+
+
+class RemoteEdge:
+    """Calls an edge.
+
+    All methods raise EdgeError (and its kinds) if it is not there or fails, RefusedError if it says no.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+
+    def extensions(self, timeout: float) -> frozenset[str]:
+        """What the server can do beyond the Open Inference Protocol."""
+        reply = self.channel.call(m.SERVER_METADATA, m.ServerMetadataRequest().SerializeToString(), timeout)
+        return frozenset(_read(m.ServerMetadataResponse, reply).extensions)
+
+    def describe(self, timeout: float) -> tuple[Served, ...]:
+        """The models it serves."""
+        response = _read(m.DescribeResponse, self.channel.call(m.DESCRIBE, b"", timeout))
+        return tuple(
+            Served(name=entry.name, digest=entry.digest, profile=entry.profile, calibration=entry.calibration)
+            for entry in response.models
+        )
+
+    def report(self, timeout: float) -> tuple[Account, ...]:
+        """What it has served since it began."""
+        response = _read(m.ReportResponse, self.channel.call(m.REPORT, b"", timeout))
+        return tuple(
+            Account(
+                name=each.name,
+                answered=each.answered,
+                turned_away=each.turned_away,
+                queue=each.queue,
+                middle=each.middle,
+            )
+            for each in response.accounts
+        )
+
+    def ready(self, name: str, timeout: float) -> bool:
+        """Whether it could run a model or segment of this name."""
+        message = m.ModelReadyRequest(name=name).SerializeToString()
+        return bool(_read(m.ModelReadyResponse, self.channel.call(m.MODEL_READY, message, timeout)).ready)
+
+    def prepare(self, name: str, version: str, timeout: float) -> None:
+        """Has it make the sessions of a segment, so that no request pays for that."""
+        message = m.PrepareRequest(name=name, version=version).SerializeToString()
+        self.channel.call(m.PREPARE, message, timeout)
+
+    def probe(self, bytes_up: int, bytes_down: int, timeout: float) -> Timed:
+        """Sends and gets that many bytes."""
+        message = m.ProbeRequest(load=bytes(bytes_up), load_down=bytes_down).SerializeToString()
+        return _timed(self.channel.call(m.PROBE, message, timeout), len(message))
+
+    def infer(
+        self,
+        name: str,
+        version: str,
+        inputs: Sequence[Parcel],
+        outputs: Sequence[tuple[str, str | None]],
+        *,
+        budget: float,
+    ) -> Timed:
+        """Runs a segment; the answer's message is for `tensors.read_outputs`."""
+        message = write_request(name, version, inputs, outputs)
+        return self.send(message, budget)
+
+    def send(self, message: bytes, budget: float) -> Timed:
+        """Sends a ModelInferRequest made before."""
+        return _timed(self.channel.call(m.MODEL_INFER, message, budget), len(message))
+
+    def fetch(self, what: str, name: str, digest: str) -> Generator[tuple[str, bytes]]:
+        """The files of a model (what: "model"), or its "profile" or "calibration": pieces, each with its file's name.
+
+        The main file comes first, and each file whole before the next.
+        """
+        message = m.FetchRequest(what=what, name=name, digest=digest).SerializeToString()
+        for body in self.channel.stream(m.FETCH, message, _FETCH_TIMEOUT):
+            chunk = parse(m.Chunk, body)
+            yield chunk.file, chunk.data
+
+    def document(self, what: str, name: str, digest: str) -> str:
+        """The text of a "profile" or "calibration".
+
+        Raises:
+            RefusedError: it is no text, or too long to be one of them.
+        """
+        data = bytearray()
+        for _, piece in self.fetch(what, name, digest):
+            data += piece
+            if len(data) > _MOST_DOCUMENT:
+                raise RefusedError(f"the edge's {what} of {name} has more than {_MOST_DOCUMENT:,} bytes: it is none")
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            raise RefusedError(f"the edge's {what} of {name} is no text: expected JSON") from error
+
+    def __repr__(self) -> str:
+        return f"<RemoteEdge over {self.channel!r}>"
+
+
+def _timed(reply: Reply, bytes_up: int) -> Timed:
+    queue, middle = _edge_times(reply)
+    return Timed(
+        body=reply.body,
+        uplink=max(0.0, reply.headers_at - reply.sent_at - queue - middle),
+        queue=queue,
+        middle=middle,
+        downlink=max(0.0, reply.body_at - reply.headers_at),
+        body_at=reply.body_at,
+        bytes_up=bytes_up,
+        window=reply.window,
+        edge_window=_edge_window(reply),
+    )
+
+
+def _edge_times(reply: Reply) -> tuple[float, float]:
+    """Seconds in the queue and of the middle; none where the edge did not say."""
+    words = _numbers(reply, m.TIMES_US)
+    return (words[0] * 1e-6, words[1] * 1e-6) if len(words) == 2 else (0.0, 0.0)
+
+
+def _edge_window(reply: Reply) -> Window | None:
+    words = _numbers(reply, m.WINDOW)
+    if len(words) != 4 or not (words[0] and words[3]):
+        return None
+    size, threshold, patience, least = words
+    return Window(
+        size=float(size),
+        threshold=threshold or math.inf,
+        patience=patience * 1e-6 or math.inf,
+        least=float(least),
+    )
+
+
+def _numbers(reply: Reply, header: str) -> list[int]:
+    """The numbers that a header consists of; none where it is not there, or says something else."""
+    words = reply.headers.get(header, "").split()
+    return [int(word) for word in words] if all(map(_NUMBER.fullmatch, words)) else []
+
+
+def _read(kind: Any, reply: Reply) -> Any:
+    try:
+        return parse(kind, reply.body)
+    except InputError as error:
+        raise BrokenError(f"the edge's answer cannot be read: {error}") from error

@@ -1,0 +1,167 @@
+"""Models fetched from an edge, so that no file needs to be copied by hand; kept in the cache.
+
+The edge names a digest, and nothing else that it says is believed. The first file that it sends is the model, whatever
+it is called there; each other one must be among those that the model itself names; all together must have the digest.
+What is loaded then is what was looked at, and files that lie in the cache from another day are looked at likewise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import closing
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgent import cache
+from edgent.errors import ModelError, RefusedError
+from edgent.wire.edge_client import RemoteEdge
+from edgent.wire.errors import NotServedError
+
+if TYPE_CHECKING:
+    from edgent.model import Model
+    from edgent.wire.transport import Channel
+
+_TIMEOUT = 10.0
+_MAX_MESSAGE = 4 << 20
+_LONGEST_NAME = 200  # bytes; the cache appends some, and a file system takes 255
+
+_in_use: dict[Path, cache.Entry] = {}
+"""The fetched models of this process: whoever loaded one may read its weights again at any time."""
+
+
+def fetch_model(edge: str, name: str, *, channel: Channel | None = None, most: int | None = None) -> Model:
+    """A model that an edge serves; its files are fetched at the first call.
+
+    Args:
+        edge: "HOST:PORT".
+        name: of the model there.
+        channel: in place of gRPC to `edge`.
+        most: bytes that all its files may have; None: as many as the cache holds.
+
+    Raises:
+        NotServedError: the edge has no such model.
+        RefusedError: it sent another model than it named or a larger one, or is no edge.
+        EdgeError: it is not there.
+        InputError: the cache cannot be written.
+    """
+    opened = channel or _grpc(edge)
+    try:
+        remote = RemoteEdge(opened)
+        fetch = _Fetch(remote, name, _digest(remote, edge, name), cache.bound() if most is None else most)
+        entry = cache.entry("models", f"{name}-{fetch.digest[:32]}", fetch.is_right, fetch.write)
+        _in_use[entry.path] = entry
+        return fetch.loaded or _load(entry.path / fetch.file)
+    finally:
+        if channel is None:
+            opened.close()
+
+
+def _digest(remote: RemoteEdge, edge: str, name: str) -> str:
+    served = {entry.name: entry for entry in remote.describe(_TIMEOUT)}
+    if name not in served:
+        raise NotServedError(f"the edge {edge} has no model {name!r}; it serves {', '.join(served) or 'none'}")
+    if not _is_file_name(name):
+        raise RefusedError(f"the edge {edge} calls a model {name[:80]!r}, which is no name of a file; rename it there")
+    digest = served[name].digest
+    if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+        raise RefusedError(f"the edge {edge} names the digest {digest[:80]!r} for {name}: it is no edge of Edgent")
+    return digest
+
+
+def _is_file_name(name: str) -> bool:
+    return name not in ("", ".", "..") and not {"/", "\0"} & set(name) and len(name.encode()) <= _LONGEST_NAME
+
+
+class _Fetch:
+    """One model as an edge sends it.
+
+    Args:
+        remote: the edge.
+        name: of the model.
+        digest: that it must have.
+        most: bytes of all its files.
+    """
+
+    def __init__(self, remote: RemoteEdge, name: str, digest: str, most: int) -> None:
+        self.remote, self.name, self.digest, self.most = remote, name, digest, most
+        self.file = f"{name}.onnx"
+        self.named: tuple[str, ...] = ()
+        self.loaded: Model | None = None
+
+    def is_right(self, folder: Path) -> bool:
+        """Whether a folder holds the model; it is loaded then."""
+        try:
+            model = _load(folder / self.file)
+        except ModelError:  # missing, damaged, or with weights that are
+            return False
+        self.loaded = model if model.digest == self.digest else None
+        return self.loaded is not None
+
+    def write(self, folder: Path) -> None:
+        """Writes what the edge sends, and looks whether it is the model."""
+        left = self.most
+        with closing(self.remote.fetch("model", self.name, self.digest)) as pieces:
+            for number, (name, chunks) in enumerate(groupby(pieces, key=itemgetter(0))):
+                path = self._place(folder, name) if number else self._main(folder, name)
+                left -= self._write(path, (data for _, data in chunks), left)
+        self._check(folder / self.file)
+
+    def _main(self, folder: Path, name: str) -> Path:
+        if not _is_file_name(name):
+            raise RefusedError(f"the edge sent a file named {name[:80]!r}, which is outside its folder")
+        return folder / self.file
+
+    def _place(self, folder: Path, name: str) -> Path:
+        self.named = self.named or _weight_files(folder / self.file)
+        path = (folder / name).resolve()
+        if name not in self.named or not path.is_relative_to(folder.resolve()) or path.exists():
+            raise RefusedError(f"the edge sent a file {name[:80]!r}, which {self.name} does not name, or sent it twice")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _write(self, path: Path, pieces: Iterable[bytes], most: int) -> int:
+        written = 0
+        with path.open("xb") as stream:
+            for piece in pieces:
+                written += len(piece)
+                if written > most:
+                    raise RefusedError(
+                        f"the edge sends more than {self.most:,} bytes for {self.name}, and the cache holds no more; "
+                        "copy its files by hand"
+                    )
+                stream.write(piece)
+        return written
+
+    def _check(self, path: Path) -> None:
+        try:
+            digest = _load(path).digest
+        except ModelError as error:
+            raise RefusedError(f"what the edge sent for {self.name} is no model: {error}") from error
+        if digest != self.digest:
+            raise RefusedError(
+                f"the edge sent version {digest[:12]} of {self.name}, but named {self.digest[:12]}: its file changed "
+                "since it began, or free dimensions have other numbers there; restart it, or copy the file"
+            )
+
+
+def _load(path: Path) -> Model:
+    from edgent.engine.opening import load  # onnx, only when a model is read
+
+    return load(path)
+
+
+def _weight_files(path: Path) -> tuple[str, ...]:
+    from edgent.model.files.read import weight_files
+
+    try:
+        return weight_files(path)
+    except ModelError as error:
+        raise RefusedError(f"the edge sent a model that cannot be read: {error}") from error
+
+
+def _grpc(edge: str) -> Channel:
+    from edgent.wire.grpc_transport import GrpcChannel  # gRPC, only when there is an edge
+
+    return GrpcChannel(edge, max_message=_MAX_MESSAGE)

@@ -1,0 +1,320 @@
+"""gRPC: the only file that knows it. Bytes in and out, foreign errors mapped at this boundary, times taken.
+
+Both sides see methods as `edgent.wire.transport` has them. A unary method is *invoked* as unary-stream by our
+channel: the bytes on the wire are the same, but headers and body are delivered apart, so that uplink and downlink can
+be told apart without comparing two machines' clocks. An answer that fits into the packet of its headers has no downlink
+to be told apart; its headers go behind it (as HTTP/2 trailers), which saves a packet, and both sides a wake.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import os
+import socket
+import urllib.parse
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from dataclasses import replace
+from typing import Any
+
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own log goes to stderr, among our lines
+
+import grpc
+
+from edgent.address import Address
+from edgent.clock import Clock, MonotonicClock
+from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
+from edgent.link.slow_start import Window
+from edgent.units import Seconds
+from edgent.wire.errors import BrokenError, BusyError, LateError, NotServedError, RejectedError
+from edgent.wire.message_limit import check_fits
+from edgent.wire.tcp_info import SendWindow
+from edgent.wire.transport import PACKET, Headers, Methods, Reply, Streaming, Unary
+
+_log = logging.getLogger("edgent.edge")
+
+# What an edge says, and how gRPC says it; the first that fits, from the top.
+_CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
+    (NotServedError, grpc.StatusCode.NOT_FOUND),
+    (RefusedError, grpc.StatusCode.FAILED_PRECONDITION),
+    (InputError, grpc.StatusCode.INVALID_ARGUMENT),
+    (LateError, grpc.StatusCode.DEADLINE_EXCEEDED),
+    (BusyError, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (EdgentError, grpc.StatusCode.INTERNAL),
+)
+_ERRORS: dict[grpc.StatusCode, type[EdgentError]] = {
+    grpc.StatusCode.NOT_FOUND: NotServedError,
+    grpc.StatusCode.FAILED_PRECONDITION: RefusedError,
+    grpc.StatusCode.INVALID_ARGUMENT: RejectedError,
+    grpc.StatusCode.UNIMPLEMENTED: RefusedError,
+    grpc.StatusCode.DEADLINE_EXCEEDED: LateError,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: BusyError,
+    grpc.StatusCode.INTERNAL: BrokenError,
+    grpc.StatusCode.UNKNOWN: BrokenError,
+}
+
+# Overload is told to the caller, not to the log.
+_ORDINARY = (grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+
+# Seconds: gRPC ends a call 1.7 to 3.5 ms after its deadline, and whoever waits for that hands over a late answer.
+_ENDS_LATE = 0.0025
+_CALLERS = 256  # connections whose sockets are remembered
+_FOREVER = 1e9  # gRPC states a missing deadline as a huge one
+# HTTP/2's connection preface and an empty SETTINGS frame; a server answers with SETTINGS of its own: type 4.
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+_CHANNEL_OPTIONS = (
+    # After an outage gRPC would wait up to two minutes between attempts, and 20 s for one that gets no answer.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.min_reconnect_backoff_ms", 1000),
+    # A renewed channel must not inherit a dead connection from the process-wide pool.
+    ("grpc.use_local_subchannel_pool", 1),
+    ("SingleThreadedUnaryStream", 1),  # the calling thread itself waits on the socket: a third less latency
+    # The last resort against a connection that died in silence; `Watch` notices sooner. A slow link that is
+    # busy with a large tensor answers no ping for seconds, and must not be taken for dead.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.enable_retries", 0),
+)
+_SERVER_OPTIONS = (
+    ("grpc.so_reuseport", 0),  # a second edge on the same port is a mistake, not a helper
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_ping_strikes", 0),
+)
+
+
+def _limits(max_message: int) -> tuple[tuple[str, int], ...]:
+    return (("grpc.max_send_message_length", max_message), ("grpc.max_receive_message_length", max_message))
+
+
+class GrpcChannel:
+    """A connection to an edge over gRPC.
+
+    Args:
+        target: "HOST:PORT".
+        max_message: bytes of the largest message either way.
+        clock: takes the times of replies.
+
+    Raises:
+        InputError: `target` is no address.
+    """
+
+    def __init__(self, target: str, *, max_message: int, clock: Clock | None = None) -> None:
+        address = Address.parse(target)
+        self.target = str(address)
+        self.max_message = max_message
+        self._clock = clock or MonotonicClock()
+        self._send_window = SendWindow(address.host, address.port)
+        self._channel = self._open()
+
+    def call(self, method: str, message: bytes, timeout: float) -> Reply:
+        """See `Channel.call`."""
+        check_fits(message, self.max_message, "what is to be sent")
+        window, sent_at = self._send_window.read(), self._clock.now()
+        answers = self._start(method, message, timeout)
+        with self._mapped(answers):
+            ahead = answers.initial_metadata()
+            headers_at = self._clock.now()
+            body = next(answers, None)
+            body_at = self._clock.now()
+            if body is None:
+                raise BrokenError(f"{self.target} ended {method} without an answer")
+            next(answers, None)  # the status, which came with the body
+            self._send_window.look()
+            headers = {str(key): str(value) for key, value in (*ahead, *answers.trailing_metadata())}
+        return Reply(body=body, headers=headers, sent_at=sent_at, headers_at=headers_at, body_at=body_at, window=window)
+
+    def stream(self, method: str, message: bytes, timeout: float) -> Iterator[bytes]:
+        """See `Channel.stream`."""
+        answers = self._start(method, message, timeout)
+        with self._mapped(answers):
+            yield from answers
+
+    def window(self) -> Window | None:
+        """See `Channel.window`."""
+        return self._send_window.read()
+
+    def stranger(self, timeout: float) -> str | None:
+        """See `Channel.stranger`: says HTTP/2's greeting and looks whether the answer is HTTP/2."""
+        address = Address.parse(self.target)
+        try:
+            with socket.create_connection((address.host, address.port), timeout) as peer:
+                peer.settimeout(timeout)
+                peer.sendall(_GREETING)
+                answer = peer.recv(64)
+        except (OSError, ValueError):
+            return None
+        is_settings = answer[3:4] == b"\x04" or len(answer) < 4
+        return None if is_settings else answer.split(b"\n")[0].decode("latin-1").strip()
+
+    def renew(self) -> None:
+        """See `Channel.renew`."""
+        old, self._channel = self._channel, self._open()
+        old.close()
+        self._send_window.forget()
+
+    def close(self) -> None:
+        """See `Channel.close`."""
+        self._channel.close()
+
+    def __repr__(self) -> str:
+        return f"<GrpcChannel to {self.target}>"
+
+    def _open(self) -> grpc.Channel:
+        # Without its scheme gRPC would take some names for one: "unix:80" for a socket in the file system.
+        target = "dns:///" + self.target.replace("%", "%25")
+        return grpc.insecure_channel(target, options=(*_CHANNEL_OPTIONS, *_limits(self.max_message)))
+
+    def _start(self, method: str, message: bytes, timeout: float) -> Any:
+        try:
+            return self._channel.unary_stream(method)(message, timeout=max(timeout - _ENDS_LATE, 0.0))
+        except ValueError as error:  # "Cannot invoke RPC on closed channel!"
+            raise EdgeError(f"the connection to {self.target} was given up") from error
+
+    @contextlib.contextmanager
+    def _mapped(self, answers: Any) -> Iterator[None]:
+        try:
+            yield
+        except grpc.RpcError as error:
+            raise self._error(answers.code(), answers.details() or "") from error
+        finally:
+            answers.cancel()  # no effect on one that is over
+
+    def _error(self, code: grpc.StatusCode, details: str) -> EdgentError:
+        kind = _ERRORS.get(code, EdgeError)
+        if code is grpc.StatusCode.UNIMPLEMENTED:
+            return kind(f"{self.target} speaks another protocol ({details or 'method unknown'}); is it an edge?")
+        if kind is EdgeError:
+            return kind(f"the edge {self.target} cannot be reached: {details or code.name}")
+        return kind(details or code.name)
+
+
+@functools.lru_cache(_CALLERS)
+def _send_window(peer: str) -> SendWindow:
+    """Towards a caller, by gRPC's name for it: "ipv4:192.0.2.7:40312", "ipv6:%5B::1%5D:40312"."""
+    host, _, port = urllib.parse.unquote(peer).partition(":")[2].rpartition(":")
+    return SendWindow(host, int(port) if port.isdigit() else 0)
+
+
+class _GrpcCall:
+    """A call as the edge sees it, over gRPC's context."""
+
+    def __init__(self, context: grpc.ServicerContext) -> None:
+        self._context = context
+        self._headers: tuple[tuple[str, str], ...] = ()
+
+    def time_remaining(self) -> Seconds | None:
+        left = self._context.time_remaining()
+        return None if left is None or left > _FOREVER else Seconds(left)
+
+    def window(self) -> Window | None:
+        to_caller = _send_window(self._context.peer())
+        to_caller.look()
+        return to_caller.read()
+
+    def set_headers(self, headers: Headers) -> None:
+        self._headers = tuple(headers.items())
+
+    def send_headers(self, body: bytes) -> None:
+        if len(body) > PACKET:
+            self._context.send_initial_metadata(self._headers)
+        else:
+            self._context.set_trailing_metadata(self._headers)
+
+
+class GrpcServer:
+    """Offers methods over gRPC.
+
+    Args:
+        methods: by path.
+        host: name or IP address to listen on.
+        port: 0 picks a free one.
+        max_message: bytes of the largest message either way.
+        threads: calls served at once, waiting ones included.
+
+    Raises:
+        InputError: no such host or port.
+        EdgeError: the port is taken, or the address is not this machine's.
+    """
+
+    def __init__(self, methods: Methods, *, host: str, port: int, max_message: int, threads: int) -> None:
+        address = Address(host=host, port=port)
+        pool = futures.ThreadPoolExecutor(threads, thread_name_prefix="edgent-edge")
+        self._server = grpc.server(pool, options=(*_SERVER_OPTIONS, *_limits(max_message)))
+        self._server.add_generic_rpc_handlers((_Handlers(methods),))
+        try:
+            self.port = self._server.add_insecure_port(str(address))
+        except RuntimeError:
+            self.port = 0
+        if self.port == 0:
+            raise EdgeError(f"cannot listen on {address}: it is taken, or no address of this machine")
+        self.address = str(replace(address, port=self.port))
+
+    def start(self) -> None:
+        """Begins to serve."""
+        self._server.start()
+
+    def stop(self, grace: float = 0.0) -> None:
+        """Ends serving; calls under way get `grace` seconds."""
+        self._server.stop(grace).wait()
+
+    def __repr__(self) -> str:
+        return f"<GrpcServer on {self.address}>"
+
+
+class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
+    def __init__(self, methods: Methods) -> None:
+        self._handlers = {path: _handler(path, method) for path, method in methods.items()}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        return self._handlers.get(handler_call_details.method)
+
+
+def _handler(path: str, method: Unary | Streaming) -> grpc.RpcMethodHandler:
+    if isinstance(method, Unary):
+        return grpc.unary_unary_rpc_method_handler(_guarded(path, method.answer))
+    return grpc.unary_stream_rpc_method_handler(_guarded_stream(path, method.answer))
+
+
+def _guarded(path: str, answer: Callable[[bytes, Any], bytes]) -> Callable[[bytes, grpc.ServicerContext], bytes]:
+    def handle(message: bytes, context: grpc.ServicerContext) -> bytes:
+        with _refusing(path, context):
+            call = _GrpcCall(context)
+            body = answer(message, call)
+            call.send_headers(body)
+            return body
+
+    return handle
+
+
+def _guarded_stream(
+    path: str, answer: Callable[[bytes, Any], Iterator[bytes]]
+) -> Callable[[bytes, grpc.ServicerContext], Iterator[bytes]]:
+    def handle(message: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        with _refusing(path, context):
+            yield from answer(message, _GrpcCall(context))
+
+    return handle
+
+
+@contextlib.contextmanager
+def _refusing(path: str, context: grpc.ServicerContext) -> Iterator[None]:
+    """The edge's guard: whatever goes wrong with one request is one line, and the next one is served."""
+    try:
+        yield
+        return
+    except EdgentError as error:
+        code = next(code for kind, code in _CODES if isinstance(error, kind))
+        details = str(error)
+    except grpc.RpcError:  # the caller went away while its headers were sent
+        code, details = grpc.StatusCode.CANCELLED, "the caller has gone"
+    except Exception as error:
+        code, details = grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}"
+    level = logging.DEBUG if code in _ORDINARY else logging.ERROR
+    _log.log(level, "%s from %s: %s: %s", path.rpartition("/")[2], context.peer(), code.name, details)
+    context.abort(code, details)

@@ -1,0 +1,40 @@
+"""How large a message may be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgent.wire.errors import RejectedError
+
+if TYPE_CHECKING:
+    from edgent.model import Model
+
+_ROOM = 1 << 20  # for names, shapes and the like
+_LEAST = 16 << 20  # an image travels as it comes, and a camera's is larger than any boundary of a small model
+_UNKNOWN = 64 << 20  # where the size of something depends on the data; what is larger is refused, and said to be
+
+
+def message_limit(models: Sequence[Model]) -> int:
+    """Bytes of the largest message that any plan for these models needs.
+
+    The largest boundary of any pair of cuts, raw, or all answers together; at least 64 MiB where a size is unknown.
+    """
+    return max(_LEAST, *(int(_largest(model)) for model in models)) + _ROOM
+
+
+def check_fits(message: bytes, limit: int, what: str) -> None:
+    """Raises RejectedError where a message is larger than device and edge have agreed on."""
+    if len(message) > limit:
+        raise RejectedError(f"{what} takes {len(message):,} bytes, more than the {limit:,} of a message: cut elsewhere")
+
+
+def _largest(model: Model) -> float:
+    """Bytes; where a size is unknown, no less than `_UNKNOWN`."""
+    answers = {tensor.name: tensor.nbytes for branch in model.branches for tensor in branch.outputs}.values()
+    lines = [line for branch in model.branches for line in branch.cut_bytes()]
+    unknown = None in answers or any(np.isnan(line).any() for line in lines)
+    known = max(float(np.nan_to_num(line, nan=0.0).max()) for line in lines)
+    return max(float(sum(size or 0 for size in answers)), known, _UNKNOWN if unknown else 0.0)

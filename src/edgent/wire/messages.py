@@ -1,0 +1,153 @@
+"""The messages on the wire: the Open Inference Protocol, gRPC's health check and our own small service.
+
+Names and numbers of package `inference` are those of the protocol's `open_inference_grpc.proto` (KServe), those of
+`grpc.health.v1` of gRPC's `health.proto`. `edgent.v1` is ours: what the standard has no message for.
+"""
+
+from __future__ import annotations
+
+from edgent.wire.protobuf import build
+
+_NAME_AND_VERSION = ("string name = 1", "string version = 2")
+
+# A key with a dot is a message inside another one.
+_INFERENCE = {
+    "ServerLiveRequest": (),
+    "ServerLiveResponse": ("bool live = 1",),
+    "ServerReadyRequest": (),
+    "ServerReadyResponse": ("bool ready = 1",),
+    "ModelReadyRequest": _NAME_AND_VERSION,
+    "ModelReadyResponse": ("bool ready = 1",),
+    "ServerMetadataRequest": (),
+    "ServerMetadataResponse": (*_NAME_AND_VERSION, "repeated string extensions = 3"),
+    "ModelMetadataRequest": _NAME_AND_VERSION,
+    "ModelMetadataResponse": (
+        "string name = 1",
+        "repeated string versions = 2",
+        "string platform = 3",
+        "repeated ModelMetadataResponse.TensorMetadata inputs = 4",
+        "repeated ModelMetadataResponse.TensorMetadata outputs = 5",
+    ),
+    "ModelMetadataResponse.TensorMetadata": ("string name = 1", "string datatype = 2", "repeated int64 shape = 3"),
+    "InferParameter": (
+        "choice bool bool_param = 1",
+        "choice int64 int64_param = 2",
+        "choice string string_param = 3",
+        "choice double double_param = 4",
+        "choice uint64 uint64_param = 5",
+    ),
+    "InferTensorContents": (
+        "repeated bool bool_contents = 1",
+        "repeated int32 int_contents = 2",
+        "repeated int64 int64_contents = 3",
+        "repeated uint32 uint_contents = 4",
+        "repeated uint64 uint64_contents = 5",
+        "repeated float fp32_contents = 6",
+        "repeated double fp64_contents = 7",
+        "repeated bytes bytes_contents = 8",
+    ),
+    "ModelInferRequest": (
+        "string model_name = 1",
+        "string model_version = 2",
+        "string id = 3",
+        "map<string, InferParameter> parameters = 4",
+        "repeated ModelInferRequest.InferInputTensor inputs = 5",
+        "repeated ModelInferRequest.InferRequestedOutputTensor outputs = 6",
+        "repeated bytes raw_input_contents = 7",
+    ),
+    "ModelInferRequest.InferInputTensor": (
+        "string name = 1",
+        "string datatype = 2",
+        "repeated int64 shape = 3",
+        "map<string, InferParameter> parameters = 4",
+        "InferTensorContents contents = 5",
+    ),
+    "ModelInferRequest.InferRequestedOutputTensor": (
+        "string name = 1",
+        "map<string, InferParameter> parameters = 2",
+    ),
+    "ModelInferResponse": (
+        "string model_name = 1",
+        "string model_version = 2",
+        "string id = 3",
+        "map<string, InferParameter> parameters = 4",
+        "repeated ModelInferResponse.InferOutputTensor outputs = 5",
+        "repeated bytes raw_output_contents = 6",
+    ),
+    "ModelInferResponse.InferOutputTensor": (
+        "string name = 1",
+        "string datatype = 2",
+        "repeated int64 shape = 3",
+        "map<string, InferParameter> parameters = 4",
+        "InferTensorContents contents = 5",
+    ),
+}
+_HEALTH = {
+    "HealthCheckRequest": ("string service = 1",),
+    "HealthCheckResponse": ("int32 status = 1",),  # an enum there; the same bytes
+}
+_EDGENT = {
+    "DescribeRequest": (),
+    "DescribeResponse": ("string version = 1", "repeated Served models = 2"),
+    "Served": (
+        "string name = 1",
+        "string digest = 2",
+        "string profile = 3",  # SHA-256 of its text; empty if the edge has none
+        "string calibration = 4",
+    ),
+    "FetchRequest": ("string what = 1", "string name = 2", "string digest = 3"),
+    "Chunk": ("string file = 1", "bytes data = 2"),
+    "ProbeRequest": ("bytes load = 1", "int64 load_down = 2"),
+    "ProbeResponse": ("bytes load = 1",),
+    "PrepareRequest": ("string name = 1", "string version = 2"),
+    "PrepareResponse": ("double seconds = 1",),
+    "ReportRequest": (),
+    "ReportResponse": ("repeated Account accounts = 1",),
+    "Account": (
+        "string name = 1",
+        "int64 answered = 2",
+        "int64 turned_away = 3",
+        "double queue = 4",  # seconds, of all that were answered
+        "double middle = 5",
+    ),
+}
+
+
+_inference = build("inference", _INFERENCE)
+ServerLiveRequest, ServerLiveResponse = _inference["ServerLiveRequest"], _inference["ServerLiveResponse"]
+ServerReadyRequest, ServerReadyResponse = _inference["ServerReadyRequest"], _inference["ServerReadyResponse"]
+ModelReadyRequest, ModelReadyResponse = _inference["ModelReadyRequest"], _inference["ModelReadyResponse"]
+ServerMetadataRequest = _inference["ServerMetadataRequest"]
+ServerMetadataResponse = _inference["ServerMetadataResponse"]
+ModelMetadataRequest, ModelMetadataResponse = _inference["ModelMetadataRequest"], _inference["ModelMetadataResponse"]
+ModelInferRequest, ModelInferResponse = _inference["ModelInferRequest"], _inference["ModelInferResponse"]
+_health = build("grpc.health.v1", _HEALTH)
+HealthCheckRequest, HealthCheckResponse = _health["HealthCheckRequest"], _health["HealthCheckResponse"]
+SERVING = 1
+_edgent = build("edgent.v1", _EDGENT)
+DescribeRequest, DescribeResponse = _edgent["DescribeRequest"], _edgent["DescribeResponse"]
+FetchRequest, Chunk = _edgent["FetchRequest"], _edgent["Chunk"]
+ProbeRequest, ProbeResponse = _edgent["ProbeRequest"], _edgent["ProbeResponse"]
+PrepareRequest, PrepareResponse = _edgent["PrepareRequest"], _edgent["PrepareResponse"]
+ReportRequest, ReportResponse = _edgent["ReportRequest"], _edgent["ReportResponse"]
+
+SERVER_LIVE = "/inference.GRPCInferenceService/ServerLive"
+SERVER_READY = "/inference.GRPCInferenceService/ServerReady"
+MODEL_READY = "/inference.GRPCInferenceService/ModelReady"
+SERVER_METADATA = "/inference.GRPCInferenceService/ServerMetadata"
+MODEL_METADATA = "/inference.GRPCInferenceService/ModelMetadata"
+MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
+HEALTH = "/grpc.health.v1.Health/Check"
+DESCRIBE = "/edgent.v1.Edge/Describe"
+FETCH = "/edgent.v1.Edge/Fetch"
+PROBE = "/edgent.v1.Edge/Probe"
+PREPARE = "/edgent.v1.Edge/Prepare"
+REPORT = "/edgent.v1.Edge/Report"
+
+EXTENSION = "edgent"
+CODEC = "edgent_codec"  # the parameter of a tensor that does not travel raw
+TIMES_US = "edgent-us"  # header of an answer: microseconds in the queue, and of the middle
+# Header of an answer of more than a packet, what the edge's TCP makes of it: bytes under way at once, bytes up to which
+# that doubles (0: no end), microseconds of a pause beyond the round trip that halve it (0: none does), and bytes that
+# pauses leave.
+WINDOW = "edgent-window"

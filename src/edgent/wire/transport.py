@@ -1,0 +1,99 @@
+"""What device and edge need from whatever carries their messages: bytes there, bytes back, and when.
+
+A *method* is named by its path, "/inference.GRPCInferenceService/ModelInfer". The edge offers a table of methods;
+a `Channel` calls them. `edgent.wire.grpc_transport` carries them over gRPC, `edgent.testing.FakeLink` inside one process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from edgent.link.slow_start import Window
+from edgent.units import Seconds
+
+Headers = Mapping[str, str]
+
+PACKET = 1_350
+"""Bytes of an answer that fit into one packet with its headers."""
+
+
+class Call(Protocol):
+    """One call, as the edge sees it."""
+
+    def time_remaining(self) -> Seconds | None:
+        """What is left of the caller's budget; None if the caller named none."""
+        ...
+
+    def window(self) -> Window | None:
+        """What an answer that begins now may have under way, by the word of this side's TCP; None: unknown."""
+        ...
+
+    def set_headers(self, headers: Headers) -> None:
+        """Gives the answer these headers: sent ahead of a long body, within the one packet of a short one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unary:
+    """A method that answers with one message."""
+
+    answer: Callable[[bytes, Call], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streaming:
+    """A method that answers with a stream of messages."""
+
+    answer: Callable[[bytes, Call], Iterator[bytes]]
+
+
+Methods = Mapping[str, Unary | Streaming]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One answer, and when its parts came, on the caller's clock; `window` is `Channel.window` of before."""
+
+    body: bytes
+    headers: Headers
+    sent_at: Seconds
+    headers_at: Seconds
+    body_at: Seconds
+    window: Window | None = None
+
+    def __repr__(self) -> str:
+        there, back = self.headers_at - self.sent_at, self.body_at - self.headers_at
+        return f"<Reply {len(self.body)} B: headers after {there * 1e3:.1f} ms, body {back * 1e3:.1f} ms later>"
+
+
+class Channel(Protocol):
+    """A connection to an edge that mends itself; every method is thread-safe.
+
+    All of them raise EdgeError (and its kinds) if the edge is not there or breaks off, RefusedError if it says no.
+    """
+
+    def call(self, method: str, message: bytes, timeout: float) -> Reply:
+        """Calls a method; waits `timeout` seconds at the most, and tells the edge so."""
+        ...
+
+    def stream(self, method: str, message: bytes, timeout: float) -> Iterator[bytes]:
+        """Calls a method that answers with a stream."""
+        ...
+
+    def window(self) -> Window | None:
+        """What a message sent now may have under way, by the word of this side's TCP; None: unknown."""
+        ...
+
+    def stranger(self, timeout: float) -> str | None:
+        """What answers there instead of an edge, in its own first words; None if nobody does or it seems right."""
+        ...
+
+    def renew(self) -> None:
+        """Gives the present connection up and makes another one: what was under way on it fails."""
+        ...
+
+    def close(self) -> None:
+        """Ends the connection."""
+        ...
