@@ -30,7 +30,7 @@ from edgent.latency.latency_model_file import MachineModel
 from edgent.model import Model
 from edgent.model.builder import Builder
 from edgent.profiling.latency_model import branch_work
-from edgent.profiling.sweep import Bench
+from edgent.profiling.sweep import SpecimenTimer
 from unseen import Timings, followed, usual_time
 
 
@@ -92,7 +92,7 @@ def compare(written: dict[str, Any], seconds: float) -> dict[str, Any]:
     engine = Engine(threads=int(written["options"]["intra_op_num_threads"]), capacity=2)
     rows = {}
     with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
-        bench = Bench(engine, Path(folder))
+        bench = SpecimenTimer(engine, Path(folder))
         for model, cut in models():
             rows[model.name] = timed(model, cut, engine, bench, seconds / len(NETWORKS), written)
             print(f"{model.name} timed", file=sys.stderr)
@@ -107,7 +107,7 @@ def compare(written: dict[str, Any], seconds: float) -> dict[str, Any]:
 
 
 def timed(
-    model: Model, cut: int, engine: Engine, bench: Bench, seconds: float, written: dict[str, Any]
+    model: Model, cut: int, engine: Engine, bench: SpecimenTimer, seconds: float, written: dict[str, Any]
 ) -> dict[str, dict[str, Any]]:
     """One network's parts: as predicted and as timed, while the references are as fast as in the sweep."""
     branch = model.branches[-1]

@@ -35,7 +35,7 @@ from edgent.model import Model
 from edgent.planning import Candidates, Controller, Goal
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.outlook import LinkOutlook, Transfer
-from edgent.planning.paper.algorithm2 import Recipe, build_map, grid
+from edgent.planning.paper.algorithm2 import MapSettings, build_map, grid
 from edgent.profiling.model_profiler import profile
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
 
@@ -75,7 +75,7 @@ def _measure(model: Model, states: list[float], samples: int, random: np.random.
     edge = profile(model, Engine(), budget=BUDGET)
     device = emulated_profile(edge, find_device(DEVICE))
     table = Candidates.build(model, device, edge, calibration_for(model, None))
-    recipe = Recipe(bandwidths=states, deadlines=[SHORTEST, LONGEST])
+    recipe = MapSettings(bandwidths=states, deadlines=[SHORTEST, LONGEST])
     built = build_map(table, model.name, device, edge, recipe)
     times = [_seconds(lambda: build_map(table, model.name, device, edge, recipe)) for _ in range(BUILDS)]
     return {

@@ -45,7 +45,7 @@ from edgent.planning import Candidates, Conditions
 from edgent.planning.planner import TOLERANCE, choose
 from edgent.profiling.latency_model import branch_work
 from edgent.profiling.model_profiler import profile
-from edgent.profiling.sweep import Bench, Timed, samples, sweep, usual_references
+from edgent.profiling.sweep import SpecimenTimer, SpecimenTimes, samples, sweep, usual_references
 from edgent.report.plots import COLOURS, Axis, Line, picture
 from edgent.report.plots import plot as curves
 from edgent.units import BitsPerSecond, Seconds
@@ -102,11 +102,11 @@ class Run:
     """The interleaved run: for each model its timings, a part of the sweep, its profile, its timings again."""
 
     def __init__(self, engine: Engine, folder: Path, sweep_seconds: float, cuts: int) -> None:
-        self.engine, self.bench, self.cuts = engine, Bench(engine, folder), cuts
+        self.engine, self.bench, self.cuts = engine, SpecimenTimer(engine, folder), cuts
         self.sweep_seconds, self.models = sweep_seconds, 10
         self.exits = load("b-alexnet")
         self.exits_measured = profile(self.exits, engine, budget=2 * PROFILE_FOR)
-        self.timed: tuple[Timed, ...] = ()
+        self.timed: tuple[SpecimenTimes, ...] = ()
         self.cases: list[Case] = []
 
     def add(self, model: Model) -> None:

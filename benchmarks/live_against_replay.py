@@ -40,7 +40,7 @@ from edgent.link.generator import generated
 from edgent.link.trace import Trace
 from edgent.link.traces import load_traces
 from edgent.planning.candidates import Direction
-from edgent.replay import Request, replay
+from edgent.replay import ReplaySettings, replay
 from edgent.units import Seconds
 
 DEVICE = "paper-pi3-resident"
@@ -165,8 +165,8 @@ def _live(lab: Lab, chosen: Setting, case: Case, trace: Trace) -> dict[str, Any]
     return live
 
 
-def _request(chosen: Setting, case: Case, call_time: float) -> Request:
-    return Request(
+def _request(chosen: Setting, case: Case, call_time: float) -> ReplaySettings:
+    return ReplaySettings(
         candidates=chosen.candidates.restricted(direction=_direction(chosen)),
         device=chosen.profile,
         edge=chosen.edge,

@@ -34,7 +34,7 @@ from edgent.engine.loading import load as load_model
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
 from edgent.evaluation.evaluate import calibration_for
-from edgent.lab.boards.emulation import Account, Emulated, find_device
+from edgent.lab.boards.emulation import Emulated, EmulationReport, find_device
 from edgent.lab.boards.hidden import hidden_device
 from edgent.lab.links.link import ShapedLink
 from edgent.lab.processes.machines import ServerProcess
@@ -297,8 +297,8 @@ def main() -> int:
     except EdgentError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    each = (Account(pieces=row.pieces, overran=row.overran, worst=row.worst_overrun_ms / 1e3) for row in found)
-    print(f"emulated: {sum(each, Account())}", file=sys.stderr)
+    each = (EmulationReport(pieces=row.pieces, overran=row.overran, worst=row.worst_overrun_ms / 1e3) for row in found)
+    print(f"emulated: {sum(each, EmulationReport())}", file=sys.stderr)
     if options.json:
         print(json.dumps({"device": f"{DEVICE} (emulated)", "rows": [asdict(row) for row in found]}))
     return 0

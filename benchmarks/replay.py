@@ -54,7 +54,7 @@ from edgent.planning import Candidates
 from edgent.planning.costs import BranchCosts, Crossing
 from edgent.planning.pricing import price
 from edgent.profiling.model_profiler import profile
-from edgent.replay import Report, Request, replay, workers
+from edgent.replay import ReplaySettings, Report, replay, workers
 from edgent.replay.choices import Choices
 from edgent.replay.methods import BASELINES
 from edgent.units import Seconds
@@ -262,7 +262,7 @@ def _order(cell: Cell, traces: int) -> tuple[bool, bool, int, bool]:
 def _replayed(cell: Cell, traces: tuple[Trace, ...], seed: int, pool: Executor) -> Report:
     part = {_EVERY: traces, 0.5: _some(traces, -(-len(traces) // 4), seed)}
     chosen = part.get(cell.interval or 0.0) or _some(traces, -(-len(traces) // 50), seed)
-    request = Request(
+    request = ReplaySettings(
         candidates=cell.setting.candidates,
         device=cell.setting.device,
         edge=cell.setting.edge,

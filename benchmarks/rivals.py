@@ -57,7 +57,7 @@ from edgent.lab.boards.emulation import find_device
 from edgent.lab.boards.hidden import hidden_device
 from edgent.lab.links.link import ShapedLink
 from edgent.lab.processes.machines import DeviceProcess, DeviceSettings, ServerProcess
-from edgent.lab.processes.runs import Measured, Setup
+from edgent.lab.processes.runs import LiveRuns, Setup
 from edgent.latency import Profile
 from edgent.latency.profile import BranchProfile
 from edgent.model import Model
@@ -153,10 +153,10 @@ class State:
     plans: Mapping[float, Mapping[str, Chosen]]
     far: Mapping[float, Chosen]
     setups: frozenset[Setup]
-    near: Mapping[Setup, Measured] = field(default_factory=dict)
-    cloud: Mapping[Setup, Measured] = field(default_factory=dict)
+    near: Mapping[Setup, LiveRuns] = field(default_factory=dict)
+    cloud: Mapping[Setup, LiveRuns] = field(default_factory=dict)
 
-    def with_requests(self, near: Mapping[Setup, Measured], cloud: Mapping[Setup, Measured]) -> State:
+    def with_requests(self, near: Mapping[Setup, LiveRuns], cloud: Mapping[Setup, LiveRuns]) -> State:
         """With more of them, as many through each setup."""
         return replace(self, near=_pooled(self.near, near), cloud=_pooled(self.cloud, cloud))
 
@@ -183,8 +183,8 @@ class State:
         )
 
 
-def _pooled(before: Mapping[Setup, Measured], more: Mapping[Setup, Measured]) -> dict[Setup, Measured]:
-    none = Measured(totals=())
+def _pooled(before: Mapping[Setup, LiveRuns], more: Mapping[Setup, LiveRuns]) -> dict[Setup, LiveRuns]:
+    none = LiveRuns(totals=())
     return {setup: replace(one, totals=before.get(setup, none).totals + one.totals) for setup, one in more.items()}
 
 
@@ -318,7 +318,7 @@ class Lab:
         pilots = self._run(set(bare.setups(rate).values()), 2)
         return {bare.best(pilots, rate, deadline).setup for deadline in DEADLINES}
 
-    def _run(self, setups: Set[Setup], rounds: int) -> dict[Setup, Measured]:
+    def _run(self, setups: Set[Setup], rounds: int) -> dict[Setup, LiveRuns]:
         ordered = sorted(setups, key=repr)
         return dict(zip(ordered, self.device.run(ordered, rounds, [PATIENCE] * len(ordered)), strict=True))
 

@@ -101,7 +101,7 @@ def messages() -> dict[str, list[Extra]]:
     from edgent.edge.edge import Edge
     from edgent.engine.loading import load
     from edgent.model import segment_name
-    from edgent.wire.edge_client import RemoteEdge
+    from edgent.wire.edge_client import EdgeClient
     from edgent.wire.grpc_transport import GrpcChannel
     from edgent.wire.tensors import Parcel
 
@@ -111,7 +111,7 @@ def messages() -> dict[str, list[Extra]]:
     found: dict[str, list[Extra]] = {"up": [], "down": []}
     with Edge(model, port=0) as edge, ShapedLink(edge.address, uplink=BitsPerSecond(1e9)) as link:
         channel = GrpcChannel(link.address, max_message=8 << 20)
-        remote = RemoteEdge(channel)
+        remote = EdgeClient(channel)
 
         def called(picture: bytes, cut: int) -> tuple[float, float]:
             wanted = [(tensor.name, None) for tensor in branch.boundary(0, cut).down]

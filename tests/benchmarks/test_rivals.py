@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgent.demo.values import Chosen
-from edgent.lab.processes.runs import Measured, Setup
+from edgent.lab.processes.runs import LiveRuns, Setup
 from edgent.planning.plan import Configuration
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -92,7 +92,7 @@ def ran(late, rounds):
     """So many requests through our own coded plan, some of them late; all others are in time."""
     totals = dict.fromkeys(setups(), (IN_TIME,) * rounds)
     totals[Setup(configuration=CODED)] = (LATE,) * late + (IN_TIME,) * (rounds - late)
-    return {setup: Measured(totals=each) for setup, each in totals.items()}
+    return {setup: LiveRuns(totals=each) for setup, each in totals.items()}
 
 
 def setups():

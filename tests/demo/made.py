@@ -10,8 +10,8 @@ from edgent.demo.outage import Unplugged
 from edgent.demo.result import Host
 from edgent.demo.rivals import Rivals
 from edgent.demo.values import Cell, Chosen, Live
-from edgent.lab.boards.emulation import Account
-from edgent.lab.processes.runs import Decision, Measured, Request, Setup
+from edgent.lab.boards.emulation import EmulationReport
+from edgent.lab.processes.runs import Decision, LiveRuns, Setup, StreamRequest
 from edgent.link import TransferModel
 from edgent.planning.conditions import Conditions
 from edgent.planning.costs import BranchCosts, Crossing
@@ -46,7 +46,7 @@ def cell(deadline=0.1, bandwidth=1e6, needed=frozenset(), **named):
 def measured(ours=(0.05, 0.12), rival=(0.05, 0.12), bandwidth=1e6):
     """Runs of the last exit on the device, and of the rival with the source's bytes."""
     bare = RIVALS.setups(bandwidth)["source"]
-    return {chosen().setup: Measured(totals=tuple(ours)), bare: Measured(totals=tuple(rival))}
+    return {chosen().setup: LiveRuns(totals=tuple(ours)), bare: LiveRuns(totals=tuple(rival))}
 
 
 def judged(runs, *cells, decisions=None):
@@ -54,7 +54,7 @@ def judged(runs, *cells, decisions=None):
 
 
 def request(at, by, total=0.05):
-    return Request(at=at, total=total, by=by, exit=1, deadline_met=total <= 0.1, why="")
+    return StreamRequest(at=at, total=total, by=by, exit=1, deadline_met=total <= 0.1, why="")
 
 
 def unplugged(*requests):
@@ -72,7 +72,9 @@ def result(*cells, runs=None, **changes):
         "model": "b",
         "digest": "0" * 64,
         "data": "CIFAR-10 test",
-        "host": Host(machine="m", engine="e", device="slow", account=Account(pieces=10, overran=1, worst=0.001)),
+        "host": Host(
+            machine="m", engine="e", device="slow", account=EmulationReport(pieces=10, overran=1, worst=0.001)
+        ),
         "points": points,
         "overall": judge.overall(points),
         "compared": judge.compared(points),

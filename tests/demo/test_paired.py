@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from demo.made import cell, chosen, judged, measured
 from edgent.demo.figures import figures, is_borderline, percentile, wilson
 from edgent.demo.paired import Comparison, Draws, compare, outcomes
-from edgent.lab.processes.runs import Measured
+from edgent.lab.processes.runs import LiveRuns
 
 shares = st.lists(st.booleans(), min_size=2, max_size=40)
 
@@ -90,7 +90,7 @@ def test_over_all_cells_each_counts_the_same():
 
 
 def test_accuracy_in_time_is_the_share_in_time_times_the_accuracy():
-    made = figures(chosen(), Measured(totals=(0.05, 0.05, 0.15, math.inf)), 0.1, 4)
+    made = figures(chosen(), LiveRuns(totals=(0.05, 0.05, 0.15, math.inf)), 0.1, 4)
     assert made.deadlines_met == 0.5
     assert made.accuracy_in_time == pytest.approx(0.4)
     assert made.low < 0.4 < made.high
@@ -98,9 +98,9 @@ def test_accuracy_in_time_is_the_share_in_time_times_the_accuracy():
 
 
 def test_an_unknown_accuracy_is_null_and_no_loss():
-    made = figures(chosen(accuracy=math.nan), Measured(totals=(0.05, math.inf)), 0.1, 2)
+    made = figures(chosen(accuracy=math.nan), LiveRuns(totals=(0.05, math.inf)), 0.1, 2)
     assert made.document() == {"deadlines_met": 0.5, "accuracy_in_time": None, "p50_ms": None, "p95_ms": None}
-    worth = outcomes(chosen(accuracy=math.nan), Measured(totals=(0.05, math.inf)), 0.1, 2)
+    worth = outcomes(chosen(accuracy=math.nan), LiveRuns(totals=(0.05, math.inf)), 0.1, 2)
     assert not compare([worth], [worth], [Draws.of(2, 0)]).worse
 
 

@@ -15,7 +15,7 @@ from edgent.demo.console import print_result
 from edgent.demo.page.picture import demo_picture
 from edgent.demo.run import test_images as shipped_images
 from edgent.demo.words import confirmation, verdict
-from edgent.lab.processes.runs import Decision, Measured
+from edgent.lab.processes.runs import Decision, LiveRuns
 
 KEYS = {"deadlines_met", "accuracy_in_time", "p50_ms", "p95_ms"}
 NAMES = ["device-only", "edge-only", "partitioning", "right-sizing", "edgent", "rival"]
@@ -75,7 +75,7 @@ def test_a_decision_is_confirmed_only_by_the_same_configuration():
 
 def test_the_rival_sends_what_was_best_in_hindsight():
     setups = RIVALS.setups(1e6)
-    runs = {setups["source"]: Measured(totals=(0.2, 0.2)), setups["jpeg-75"]: Measured(totals=(0.05, 0.05))}
+    runs = {setups["source"]: LiveRuns(totals=(0.2, 0.2)), setups["jpeg-75"]: LiveRuns(totals=(0.05, 0.05))}
     assert RIVALS.best(runs, 1e6, 0.1).setup.configuration.codec == "jpeg-75"
     assert RIVALS.best(runs, 1e6, 0.3).setup.configuration.codec == "source"
     assert RIVALS.best(runs, 1e6, 0.01).setup.configuration.codec == "jpeg-75"  # the faster of two that are late

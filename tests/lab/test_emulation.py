@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from edgent.errors import InputError
 from edgent.lab.boards.emulation import (
     DEVICES,
-    Account,
     Emulated,
     EmulatedDevice,
+    EmulationReport,
     Throttle,
     emulated_profile,
     find_device,
@@ -82,7 +82,7 @@ def test_a_host_slower_than_the_promise_is_counted_as_an_overrun() -> None:
     time = VirtualTime()
     pace = emulated(time)
     pace.hold(time.now(), 0.020)
-    assert pace.account == Account(pieces=1)
+    assert pace.account == EmulationReport(pieces=1)
     started_at = time.now()
     time.time += 0.050
     pace.hold(started_at, 0.020)
@@ -92,9 +92,9 @@ def test_a_host_slower_than_the_promise_is_counted_as_an_overrun() -> None:
 
 
 def test_accounts_of_several_runs_add_up_and_the_worst_stays() -> None:
-    both = Account(pieces=3, overran=1, worst=0.002) + Account(pieces=4, overran=2, worst=0.001)
-    assert both == Account(pieces=7, overran=3, worst=0.002)
-    assert str(Account(pieces=100)).endswith("finished 0 later than the device would have")
+    both = EmulationReport(pieces=3, overran=1, worst=0.002) + EmulationReport(pieces=4, overran=2, worst=0.001)
+    assert both == EmulationReport(pieces=7, overran=3, worst=0.002)
+    assert str(EmulationReport(pieces=100)).endswith("finished 0 later than the device would have")
 
 
 def test_the_device_computes_one_thing_at_a_time() -> None:
@@ -135,7 +135,7 @@ def test_work_that_takes_no_time_by_the_profile_is_not_counted() -> None:
     time = VirtualTime()
     pace = emulated(time)
     pace.hold(time.now(), 0.0)
-    assert (pace.account, time.slept) == (Account(), [])
+    assert (pace.account, time.slept) == (EmulationReport(), [])
 
 
 def test_threads_lose_no_count() -> None:

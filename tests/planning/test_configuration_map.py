@@ -14,7 +14,7 @@ from edgent.errors import InputError
 from edgent.link import TransferModel
 from edgent.planning import Candidates, Conditions, Configuration, Planner
 from edgent.planning.configuration_map import ConfigurationMap
-from edgent.planning.paper.algorithm2 import Recipe, build_map, grid
+from edgent.planning.paper.algorithm2 import MapSettings, build_map, grid
 from edgent.planning.reward import FRACTION, LEXICOGRAPHIC, PERCENT, REWARDS, Reward, find_reward
 from edgent.units import BitsPerSecond, Seconds
 from planning.profiles import profile
@@ -27,7 +27,7 @@ DEVICE, EDGE = profile("board"), profile("box")
 def made(
     costs: Any, bandwidths: list[float], deadlines: list[float], reward: Reward = LEXICOGRAPHIC
 ) -> ConfigurationMap:
-    recipe = Recipe(
+    recipe = MapSettings(
         bandwidths=bandwidths, deadlines=[Seconds(d) for d in deadlines], reward=reward, round_trip=Seconds(0.004)
     )
     return build_map(Candidates.of(costs), "made-up", DEVICE, EDGE, recipe)
@@ -128,7 +128,7 @@ def test_what_an_unseen_bandwidth_takes_is_in_time_whenever_anything_in_the_stat
 
 def test_no_map_without_a_candidate_that_stays_on_the_device() -> None:
     table = Candidates.of(branches(np.random.default_rng(3)))
-    recipe = Recipe(bandwidths=[1e6], deadlines=[Seconds(0.1)])
+    recipe = MapSettings(bandwidths=[1e6], deadlines=[Seconds(0.1)])
     with pytest.raises(InputError, match="stays on the device"):
         build_map(table.keep(table.messages > 0), "made-up", DEVICE, EDGE, recipe)
 
@@ -136,7 +136,7 @@ def test_no_map_without_a_candidate_that_stays_on_the_device() -> None:
 @pytest.mark.parametrize("bandwidth", [0.0, -1.0, math.inf, math.nan])
 def test_a_state_is_a_positive_finite_bandwidth(bandwidth: float) -> None:
     with pytest.raises(InputError, match="positive, finite"):
-        Recipe(bandwidths=[bandwidth], deadlines=[Seconds(0.1)])
+        MapSettings(bandwidths=[bandwidth], deadlines=[Seconds(0.1)])
 
 
 @pytest.mark.parametrize("deadline", [0.0, -1.0, math.inf, math.nan])

@@ -8,7 +8,7 @@ from edgent.latency import Profile
 from edgent.latency.profile import BranchProfile, Timing
 from edgent.planning.candidates import Candidates
 from edgent.planning.costs import BranchCosts, Crossing
-from edgent.replay import Request
+from edgent.replay import ReplaySettings
 from edgent.units import Seconds
 
 LAYERS = 4
@@ -46,9 +46,9 @@ def profile(machine: str) -> Profile:
     )
 
 
-def request(deadline: float = 0.080, **settings: object) -> Request:
+def request(deadline: float = 0.080, **settings: object) -> ReplaySettings:
     """A request for that network."""
-    return Request(
+    return ReplaySettings(
         candidates=candidates(),
         device=profile("device"),
         edge=profile("edge"),

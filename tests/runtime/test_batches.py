@@ -11,7 +11,7 @@ import pytest
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.evaluation.datasets import Images
-from edgent.evaluation.scoring import Bench
+from edgent.evaluation.scoring import Scorer
 from edgent.model import SHIPPED
 
 
@@ -36,4 +36,4 @@ def test_how_many_images_a_run_takes(batch: str | int | None, images: int, tmp_p
     path = renamed(tmp_path, batch)
     labels = load(path).metadata.labels
     pictures = Images(pixels=np.zeros((2, 32, 32, 3), np.uint8), labels=np.zeros(2, np.int64), class_names=labels)
-    assert Bench(path, Engine(), pictures).batch == images
+    assert Scorer(path, Engine(), pictures).batch == images

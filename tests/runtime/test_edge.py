@@ -13,7 +13,7 @@ from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgeError, InputError, RefusedError
 from edgent.model import segment_name
 from edgent.wire import messages as m
-from edgent.wire.edge_client import RemoteEdge
+from edgent.wire.edge_client import EdgeClient
 from edgent.wire.errors import LateError, NotServedError
 from edgent.wire.grpc_transport import GrpcChannel
 from edgent.wire.tensors import Parcel, raw_array, raw_parcel, read_outputs, write_request
@@ -182,7 +182,7 @@ def test_an_unknown_method_is_another_protocol(channel):
 
 
 def test_metadata_tell_the_extension_and_the_tensors_of_any_segment(model, channel):
-    assert "edgent" in RemoteEdge(channel).extensions(20.0)
+    assert "edgent" in EdgeClient(channel).extensions(20.0)
     request = m.ModelMetadataRequest(name="b-alexnet.x4.u3.d22")
     found = m.ModelMetadataResponse.FromString(channel.call(m.MODEL_METADATA, request.SerializeToString(), 20.0).body)
     (up, down) = model.branch(4).boundary(3, 22)
@@ -192,7 +192,7 @@ def test_metadata_tell_the_extension_and_the_tensors_of_any_segment(model, chann
 
 
 def test_readiness_is_that_of_the_name(channel):
-    remote = RemoteEdge(channel)
+    remote = EdgeClient(channel)
     assert remote.ready("b-alexnet", 20.0)
     assert remote.ready("b-alexnet.x1.u0.d16", 20.0)
     assert not remote.ready("b-alexnet.x1.u0.d17", 20.0)
@@ -207,48 +207,48 @@ def test_health_is_that_of_grpc(channel):
 
 
 def test_the_model_can_be_fetched_as_it_is(model, channel):
-    pieces = list(RemoteEdge(channel).fetch("model", model.name, model.digest))
+    pieces = list(EdgeClient(channel).fetch("model", model.name, model.digest))
     assert {file for file, _ in pieces} == {"b-alexnet.onnx"}
     assert b"".join(data for _, data in pieces) == model.path.read_bytes()
     assert max(len(data) for _, data in pieces) <= 1 << 18
     with pytest.raises(NotServedError, match="profile"):
-        RemoteEdge(channel).document("profile", model.name, "")
+        EdgeClient(channel).document("profile", model.name, "")
 
 
 def test_another_digest_is_refused_naming_both_at_every_method(model, channel):
     other = "0" * 64
     for version in (other[:12], other, model.digest[:13], model.digest[:11], model.digest.upper()):
         with pytest.raises(RefusedError, match=rf"in version {model.version}, asked for was {version[:12]}:"):
-            list(RemoteEdge(channel).fetch("model", model.name, version))
+            list(EdgeClient(channel).fetch("model", model.name, version))
         with pytest.raises(RefusedError, match=rf"{model.version}.*{version[:12]}"):
-            RemoteEdge(channel).infer(model.name, version, [], [], budget=20.0)
+            EdgeClient(channel).infer(model.name, version, [], [], budget=20.0)
         with pytest.raises(RefusedError, match=rf"{model.version}.*{version[:12]}"):
-            RemoteEdge(channel).prepare("b-alexnet.x0.u0.d1", version, 20.0)
+            EdgeClient(channel).prepare("b-alexnet.x0.u0.d1", version, 20.0)
 
 
 def test_a_digest_that_begins_as_the_models_does_is_another(model, channel):
     digest = model.version + "0" * 52
     with pytest.raises(RefusedError, match="different models"):
-        list(RemoteEdge(channel).fetch("model", model.name, digest))
+        list(EdgeClient(channel).fetch("model", model.name, digest))
 
 
 def test_the_version_the_digest_and_nothing_are_accepted(model, channel):
     for version in ("", model.version, model.digest):
-        assert next(RemoteEdge(channel).fetch("model", model.name, version))[0] == "b-alexnet.onnx"
+        assert next(EdgeClient(channel).fetch("model", model.name, version))[0] == "b-alexnet.onnx"
 
 
 def test_a_probe_carries_what_it_was_told_to(channel):
-    timed = RemoteEdge(channel).probe(1000, 3000, 20.0)
+    timed = EdgeClient(channel).probe(1000, 3000, 20.0)
     assert timed.bytes_up >= 1000
     assert len(timed.body) >= 3000
     with pytest.raises(RefusedError):
-        RemoteEdge(channel).probe(0, 1 << 40, 20.0)
+        EdgeClient(channel).probe(0, 1 << 40, 20.0)
 
 
 def test_an_edge_reports_what_each_model_has_answered_and_how_long_that_took(model, picture):
     with Edge(model, port=0) as edge:
         channel = GrpcChannel(edge.address, max_message=1 << 20)
-        remote = RemoteEdge(channel)
+        remote = EdgeClient(channel)
         (before,) = remote.report(20.0)
         parcel = raw_parcel(model.inputs[0], picture)
         name = segment_name(model.name, 0, 0, len(model.branches[0].layers))
@@ -284,7 +284,7 @@ def test_a_request_whose_budget_ran_out_in_the_queue_is_not_computed(model, pict
         engine.free.set()
         first.join()
         channel.call(m.MODEL_INFER, request, 20.0)
-        (report,) = RemoteEdge(channel).report(20.0)
+        (report,) = EdgeClient(channel).report(20.0)
         channel.close()
     assert engine.runs == 2
     assert (report.name, report.answered, report.turned_away) == (model.name, 2, 1)

@@ -10,7 +10,7 @@ from edgent.doctor.link import PAUSE, check_link
 from edgent.errors import RefusedError
 from edgent.testing import FakeLink
 from edgent.wire import messages as m
-from edgent.wire.edge_client import RemoteEdge
+from edgent.wire.edge_client import EdgeClient
 from edgent.wire.transport import Unary
 
 
@@ -18,7 +18,7 @@ from edgent.wire.transport import Unary
 @pytest.mark.parametrize("rate", [1e6, 2e6, 2e7])
 def test_rates_and_round_trip_are_those_of_the_link_and_nothing_is_said_of_pauses(link, clock, rate, round_trip):
     link.bandwidth, link.round_trip = rate, round_trip
-    found = check_link(RemoteEdge(link), clock)
+    found = check_link(EdgeClient(link), clock)
     wire = 1.046  # for the headers of packets, which this link has not
     assert found.uplink == pytest.approx(rate * wire, rel=0.07)
     assert found.downlink == pytest.approx(rate * wire, rel=0.07)
@@ -41,7 +41,7 @@ def test_what_a_pause_costs_is_found_if_it_is_more_than_times_vary_by(link, cloc
             return replace(reply, headers_at=reply.headers_at + late, body_at=self.rested_at)
 
     sleepy = Link(link.methods, clock=clock, bandwidth=2e7, round_trip=0.01)
-    found = check_link(RemoteEdge(sleepy), clock)
+    found = check_link(EdgeClient(sleepy), clock)
     assert (found.up.cost, found.down.cost) == pytest.approx((costs, costs), abs=1e-6)
 
 
@@ -49,5 +49,5 @@ def test_a_server_without_our_extension_cannot_be_measured(link, clock):
     bare = m.ServerMetadataResponse(name="other").SerializeToString()
     link.methods = {**link.methods, m.SERVER_METADATA: Unary(answer=lambda message, call: bare)}
     with pytest.raises(RefusedError, match="cannot be probed"):
-        check_link(RemoteEdge(link), clock)
+        check_link(EdgeClient(link), clock)
     assert m.PROBE not in link.calls

@@ -13,11 +13,13 @@ from edgent.link import TransferModel
 from edgent.link.forecast import LinkForecast
 from edgent.link.slow_start import Window
 from edgent.link.transfer import CALL_TIME
-from edgent.wire.edge_client import Timed
+from edgent.wire.edge_client import TimedReply
 
 
-def timed(up: float, down: float = 0.0, *, sent=0, received=0, queue=0.0, at=1.0) -> Timed:
-    return Timed(body=bytes(received), uplink=up, queue=queue, middle=0.0, downlink=down, body_at=at, bytes_up=sent)
+def timed(up: float, down: float = 0.0, *, sent=0, received=0, queue=0.0, at=1.0) -> TimedReply:
+    return TimedReply(
+        body=bytes(received), uplink=up, queue=queue, middle=0.0, downlink=down, body_at=at, bytes_up=sent
+    )
 
 
 def test_nothing_is_known_before_something_was_observed():
@@ -120,7 +122,7 @@ def test_the_last_queue_is_believed_for_a_while():
     assert state.conditions(60.0).queue == 0.0
 
 
-def called(link: TransferModel, size: int, extra: float, *, at: float = 1.0) -> Timed:
+def called(link: TransferModel, size: int, extra: float, *, at: float = 1.0) -> TimedReply:
     """A request of `size` bytes as the link says, and this much later."""
     up, down = link.uplink(float(size)), link.downlink(40.0)
     return timed(up + extra, down, sent=size, received=40, at=at)
@@ -262,7 +264,7 @@ def test_a_new_connection_starts_slowly_again():
     assert state.conditions(24.0).uplink.window == 14_480.0
 
 
-def answered(size: int, window: float, *, at: float, told: bool = True, silence: float = math.inf) -> Timed:
+def answered(size: int, window: float, *, at: float, told: bool = True, silence: float = math.inf) -> TimedReply:
     """An answer that took what the model says of this window, with the edge's word on it, and what TCP here says."""
     link = dataclasses.replace(SLOW_START, window=window)
     return dataclasses.replace(

@@ -22,7 +22,7 @@ from edgent.evaluation.evaluate import calibration_for
 from edgent.link import TransferModel
 from edgent.planning import Candidates, Conditions, Configuration
 from edgent.planning.outlook import Transfer
-from edgent.planning.paper.algorithm2 import Recipe, build_map, grid
+from edgent.planning.paper.algorithm2 import MapSettings, build_map, grid
 
 DEADLINE = 0.3
 ALONE = Configuration(exit=4, upload_cut=22, download_cut=22)
@@ -36,7 +36,7 @@ def table(model, slow, fast):
 
 @pytest.fixture(scope="module")
 def states(table, slow, fast):
-    recipe = Recipe(bandwidths=grid(1e4, 1e8, 33), deadlines=[0.1, 10.0])
+    recipe = MapSettings(bandwidths=grid(1e4, 1e8, 33), deadlines=[0.1, 10.0])
     return build_map(table, slow.model, slow, fast, recipe)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from edgent.device.connection.handshake import Meeting
+from edgent.device.connection.handshake import Handshake
 from edgent.edge.edge import Edge
 from edgent.engine.loading import load
 from edgent.errors import RefusedError
@@ -17,7 +17,7 @@ from edgent.model import Model
 from edgent.model.metadata import KEY
 from edgent.testing import FakeLink, ManualClock
 from edgent.wire import messages as m
-from edgent.wire.edge_client import RemoteEdge
+from edgent.wire.edge_client import EdgeClient
 from edgent.wire.transport import Streaming
 from graphs import residual, saved
 
@@ -37,8 +37,8 @@ def link_to(edge: Model) -> FakeLink:
     return FakeLink(Edge(edge, clock=clock).service.methods(), clock=clock)
 
 
-def meeting(device: Model, edge: Model) -> Meeting:
-    return Meeting(RemoteEdge(link_to(edge)), device, wants_calibration=False)
+def meeting(device: Model, edge: Model) -> Handshake:
+    return Handshake(EdgeClient(link_to(edge)), device, wants_calibration=False)
 
 
 @pytest.mark.parametrize("other", [{"mean": 0.5}, {"nudge": 0.01}, {"batch": 2}])
@@ -49,7 +49,7 @@ def test_a_model_that_answers_otherwise_is_refused_naming_both(other: dict[str, 
     with pytest.raises(
         RefusedError, match=rf"net is served in version {theirs.version}, asked for was {ours.version}: "
     ):
-        RemoteEdge(link_to(theirs)).prepare("net", ours.version, 1.0)
+        EdgeClient(link_to(theirs)).prepare("net", ours.version, 1.0)
 
 
 def test_one_that_answers_the_same_is_met(tmp_path: Path) -> None:
@@ -64,4 +64,4 @@ def test_a_document_that_is_none_is_refused_while_it_comes(data: bytes, tmp_path
     chunks = [chunk] * max(1, len(data) >> 20)
     link.mend({**link.methods, m.FETCH: Streaming(answer=lambda message, call: iter(chunks))})
     with pytest.raises(RefusedError, match=r"is no text|more than 67,108,864 bytes"):
-        RemoteEdge(link).document("profile", "net", "")
+        EdgeClient(link).document("profile", "net", "")

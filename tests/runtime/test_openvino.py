@@ -19,7 +19,7 @@ from edgent.engine.openvino import OpenVinoEngine, Ran, ran_layers
 from edgent.errors import EdgentError, InputError
 from edgent.evaluation.verify import verify
 from edgent.profiling.model_profiler import profile
-from edgent.profiling.sweep import Bench
+from edgent.profiling.sweep import SpecimenTimer
 
 installed = pytest.mark.skipif(
     importlib.util.find_spec("openvino") is None, reason="the extra openvino is not installed; make conformance has it"
@@ -89,7 +89,7 @@ def test_its_profile_books_every_layer_and_names_the_engine() -> None:
 @installed
 def test_no_latency_model_is_fitted_on_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="onnxruntime"):
-        Bench(OpenVinoEngine(), tmp_path).time(0, 1e7)
+        SpecimenTimer(OpenVinoEngine(), tmp_path).time(0, 1e7)
 
 
 @installed

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edgent.wire import messages as m
-from edgent.wire.edge_client import RemoteEdge
+from edgent.wire.edge_client import EdgeClient
 from edgent.wire.transport import Reply
 
 
@@ -18,7 +18,7 @@ class Edge:
 
 
 def test_an_edge_says_how_long_it_took() -> None:
-    found = RemoteEdge(Edge({m.TIMES_US: "1000 2000"})).probe(0, 0, 1.0)
+    found = EdgeClient(Edge({m.TIMES_US: "1000 2000"})).probe(0, 0, 1.0)
     assert (found.queue, found.middle) == pytest.approx((1e-3, 2e-3))
 
 
@@ -26,5 +26,5 @@ def test_an_edge_says_how_long_it_took() -> None:
     "said", ["", "1000", "1 2 3", "a b", "-1 2", "1.5 2", "\u0663 2", "\u00b2 2", "9" * 5000 + " 1"]
 )
 def test_what_an_edge_says_that_is_none_counts_as_nothing_said(said: str) -> None:
-    found = RemoteEdge(Edge({m.TIMES_US: said, m.WINDOW: said})).probe(0, 0, 1.0)
+    found = EdgeClient(Edge({m.TIMES_US: said, m.WINDOW: said})).probe(0, 0, 1.0)
     assert (found.queue, found.middle, found.edge_window) == (0.0, 0.0, None)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 import edgent.device.connection.arrivals
-from edgent.device.connection.arrivals import Rhythm
+from edgent.device.connection.arrivals import Arrivals
 
 
-def after(*times: float) -> Rhythm:
-    rhythm = Rhythm()
+def after(*times: float) -> Arrivals:
+    rhythm = Arrivals()
     for at in times:
         rhythm.came(at)
     return rhythm
@@ -40,7 +40,7 @@ def test_a_camera_that_shakes_is_expected_within_its_shaking() -> None:
 
 def test_requests_that_come_by_chance_are_hardly_ever_expected() -> None:
     times = np.cumsum(np.random.default_rng(1).exponential(1.0, 2000))
-    rhythm, expected = Rhythm(), 0
+    rhythm, expected = Arrivals(), 0
     for at in times:
         rhythm.came(at)
         expected += rhythm.next(at) < math.inf

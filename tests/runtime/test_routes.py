@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgent.device.compute import Workbench
+from edgent.device.compute import Compute
 from edgent.device.division import route
 from edgent.engine.onnxruntime import Engine
 from edgent.planning.plan import Configuration
@@ -19,7 +19,7 @@ class Impatient:
 
 @pytest.fixture(scope="module")
 def bench(model):
-    return Workbench(model, Engine(capacity=1000), None, Impatient(), ManualClock())
+    return Compute(model, Engine(capacity=1000), None, Impatient(), ManualClock())
 
 
 def whole(bench, model, branch, picture):

@@ -15,7 +15,7 @@ from edgent.testing import FakeLink
 from edgent.wire import grpc_transport as wire
 from edgent.wire import messages as m
 from edgent.wire import tcp_info as sendwindow
-from edgent.wire.edge_client import RemoteEdge
+from edgent.wire.edge_client import EdgeClient
 from edgent.wire.grpc_transport import GrpcChannel
 from edgent.wire.tcp_info import SendWindow
 from edgent.wire.transport import Unary
@@ -138,15 +138,15 @@ def test_the_connection_that_grpc_made_is_found(model, fast):
         channel = GrpcChannel(edge.address, max_message=1 << 20)
         try:
             assert channel.window() is None  # it connects at the first call
-            RemoteEdge(channel).probe(0, 0, 10.0)
+            EdgeClient(channel).probe(0, 0, 10.0)
             assert channel.window().size > 10_000
-            assert RemoteEdge(channel).probe(10, 0, 10.0).window.size > 10_000
+            assert EdgeClient(channel).probe(10, 0, 10.0).window.size > 10_000
         finally:
             channel.close()
 
 
 def test_an_edge_says_its_window_with_an_answer_of_more_than_a_packet(edge, channel):
-    remote = RemoteEdge(channel)
+    remote = EdgeClient(channel)
     assert remote.probe(0, 100, 10.0).edge_window is None
     told = remote.probe(0, 100_000, 10.0).edge_window
     assert told.size >= told.least > 10_000
@@ -157,8 +157,8 @@ def test_of_two_callers_each_is_told_of_its_own_connection(edge, channel):
     other = GrpcChannel(edge.address, max_message=edge.service.max_message)
     try:
         for _ in range(20):
-            RemoteEdge(channel).probe(0, 400_000, 10.0)
-        used, fresh = (RemoteEdge(each).probe(0, 100_000, 10.0).edge_window for each in (channel, other))
+            EdgeClient(channel).probe(0, 400_000, 10.0)
+        used, fresh = (EdgeClient(each).probe(0, 100_000, 10.0).edge_window for each in (channel, other))
         assert used.size > fresh.size
     finally:
         other.close()
@@ -175,7 +175,7 @@ def test_an_edge_whose_word_nobody_understands_has_said_nothing(clock, word):
         call.set_headers({m.TIMES_US: "1 2", m.WINDOW: word})
         return b""
 
-    timed = RemoteEdge(FakeLink({m.PROBE: Unary(answer=answer)}, clock=clock)).probe(0, 0, 1.0)
+    timed = EdgeClient(FakeLink({m.PROBE: Unary(answer=answer)}, clock=clock)).probe(0, 0, 1.0)
     assert timed.edge_window is None
     assert (timed.queue, timed.middle) == (1e-6, 2e-6)
 
@@ -185,5 +185,5 @@ def test_nought_stands_for_no_threshold_and_for_a_window_that_is_kept(clock):
         call.set_headers({m.WINDOW: "43440 0 0 14480"})
         return b""
 
-    timed = RemoteEdge(FakeLink({m.PROBE: Unary(answer=answer)}, clock=clock)).probe(0, 0, 1.0)
+    timed = EdgeClient(FakeLink({m.PROBE: Unary(answer=answer)}, clock=clock)).probe(0, 0, 1.0)
     assert timed.edge_window == Window(size=43_440.0, threshold=UNLIMITED, patience=math.inf, least=14_480.0)

@@ -24,15 +24,15 @@ from edgent.model.kernels import kernels
 from edgent.model.specimens import specimen
 from edgent.profiling.latency_model import load_profile, sweep_machine
 from edgent.profiling.model_profiler import profile
-from edgent.profiling.sweep import Bench, Timed, samples, sweep
+from edgent.profiling.sweep import SpecimenTimer, SpecimenTimes, samples, sweep
 from edgent.profiling.sweep_file import Checkpoint
 
 SMALL = 1e7
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return Bench(Engine(), tmp_path_factory.mktemp("bench"))
+def bench(tmp_path_factory: pytest.TempPathFactory) -> SpecimenTimer:
+    return SpecimenTimer(Engine(), tmp_path_factory.mktemp("bench"))
 
 
 @pytest.fixture(scope="module")
@@ -61,23 +61,23 @@ def test_the_engine_makes_the_shapes_that_the_builder_counted(number: int, tmp_p
     assert all(kernel.output for kernel in kernels(tmp_path / "optimised.onnx", drawn.shapes))
 
 
-def test_the_kernels_of_a_specimen_add_up_to_its_run(bench: Bench) -> None:
+def test_the_kernels_of_a_specimen_add_up_to_its_run(bench: SpecimenTimer) -> None:
     timed = bench.time(3, SMALL)
     assert len(timed.kernels) == len(timed.times) == len(timed.references) > 0
     assert all(seconds > 0 for seconds in timed.times)
 
 
 def test_a_bench_leaves_its_folder_empty(tmp_path: Path) -> None:
-    Bench(Engine(), tmp_path).time(3, SMALL)
+    SpecimenTimer(Engine(), tmp_path).time(3, SMALL)
     assert not any(tmp_path.iterdir())
 
 
-def test_a_sweep_goes_on_where_it_was_interrupted(bench: Bench, tmp_path: Path) -> None:
+def test_a_sweep_goes_on_where_it_was_interrupted(bench: SpecimenTimer, tmp_path: Path) -> None:
     checkpoint = Checkpoint(path=tmp_path / "unfinished", head="this machine")
     checkpoint.read()
     kept = itertools.count(1)
 
-    def keep(timed: Timed) -> None:
+    def keep(timed: SpecimenTimes) -> None:
         checkpoint.keep(timed)
         if next(kept) == 3:
             raise KeyboardInterrupt
@@ -166,11 +166,11 @@ def test_a_line_that_breaks_off_costs_one_specimen_and_no_more(tmp_path: Path) -
     checkpoint = Checkpoint(path=tmp_path / "unfinished", head="this machine")
     checkpoint.read()
     for number in range(3):
-        checkpoint.keep(Timed(number=number, seconds=1.0, kernels=(), times=(), references=()))
+        checkpoint.keep(SpecimenTimes(number=number, seconds=1.0, kernels=(), times=(), references=()))
     text = checkpoint.path.read_text()
     checkpoint.path.write_text(text[:-9])
     assert [timed.number for timed in checkpoint.read()] == [0, 1]
-    checkpoint.keep(Timed(number=2, seconds=1.0, kernels=(), times=(), references=()))
+    checkpoint.keep(SpecimenTimes(number=2, seconds=1.0, kernels=(), times=(), references=()))
     assert [timed.number for timed in checkpoint.read()] == [0, 1, 2]
 
 
@@ -193,7 +193,7 @@ def test_a_clock_that_jumps_leaves_no_sample_that_time_cannot_have(tmp_path: Pat
         now[0] += 1e-3 + next(jumps)
         return now[0]
 
-    timed = sweep(Bench(Engine(), tmp_path, clock), budget=0.5)
+    timed = sweep(SpecimenTimer(Engine(), tmp_path, clock), budget=0.5)
     found = [sample for one in samples(timed) for sample in one]
     assert all(0 < sample.seconds < 3600 and all(map(math.isfinite, sample.slowness)) for sample in found)
 

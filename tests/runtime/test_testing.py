@@ -15,7 +15,7 @@ from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgeError, InputError, RefusedError
 from edgent.testing import FakeEngine, FakeLink, ManualClock
 from edgent.wire import messages as m
-from edgent.wire.edge_client import RemoteEdge
+from edgent.wire.edge_client import EdgeClient
 from edgent.wire.errors import LateError
 from edgent.wire.transport import Unary
 
@@ -213,12 +213,12 @@ def test_a_cut_ends_the_call_under_way_at_once(link, clock):
 
 def test_messages_take_their_time_on_a_slow_link_and_half_the_round_trip_each_way(link, clock):
     link.bandwidth, link.round_trip = 8_000.0, 0.5
-    timed = RemoteEdge(link).probe(1_000, 3_000, DAY)
+    timed = EdgeClient(link).probe(1_000, 3_000, DAY)
     assert timed.uplink == pytest.approx(0.5 + timed.bytes_up / 1_000)
     assert timed.downlink == pytest.approx(len(timed.body) / 1_000)
     assert clock.now() == timed.body_at
     with pytest.raises(LateError):
-        RemoteEdge(link).probe(1_000, 3_000, 2.0)
+        EdgeClient(link).probe(1_000, 3_000, 2.0)
 
 
 def test_the_edge_is_told_what_the_way_there_has_left_of_the_callers_time(clock):

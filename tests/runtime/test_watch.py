@@ -3,21 +3,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgent.device.connection.upkeep import ASK, IDLE, LEAD, RARELY, RETRY, STALE, Task, Watch
+from edgent.device.connection.upkeep import ASK, IDLE, LEAD, RARELY, RETRY, STALE, Task, Upkeep
 
 
-def connected(*, measures=True) -> Watch:
-    watch = Watch(measures=measures)
+def connected(*, measures=True) -> Upkeep:
+    watch = Upkeep(measures=measures)
     watch.connected(10.0)
     return watch
 
 
 def test_a_new_connection_is_made_at_once():
-    assert Watch(measures=True).next(0.0) is Task.CONNECT
+    assert Upkeep(measures=True).next(0.0) is Task.CONNECT
 
 
 def test_after_a_failure_it_is_tried_again_a_little_later():
-    watch = Watch(measures=True)
+    watch = Upkeep(measures=True)
     watch.connect_failed(1.0)
     assert watch.next(1.0) == 1.0 + RETRY
     assert watch.next(1.0 + RETRY) is Task.CONNECT
@@ -83,7 +83,7 @@ def test_an_edge_that_came_back_is_not_suspected_of_what_the_lost_connection_did
 
 def test_how_long_is_waited_in_seconds():
     """An edge that is back is found within half a second; what is looked at costs little of an idle link."""
-    watch = Watch(measures=True)
+    watch = Upkeep(measures=True)
     watch.connect_failed(100.0)
     assert watch.next(100.0) == pytest.approx(100.4)
     watch.connected(100.0)
@@ -143,7 +143,7 @@ def test_while_requests_are_answered_the_link_is_measured_rarely_and_soon_after_
     assert len(measured_at) > 10
 
 
-def rhythmic(*, period: float = 2.0, requests: int = 5) -> Watch:
+def rhythmic(*, period: float = 2.0, requests: int = 5) -> Upkeep:
     """The last request came at 20 s, and nothing else happened since."""
     watch = connected()
     for turn in range(requests):
@@ -225,8 +225,8 @@ def test_looks_one_way_do_not_spare_the_rare_measuring_of_both():
 
 
 def test_its_repr_says_what_it_is():
-    watch = Watch(measures=True)
-    assert repr(watch) == "<Watch down, 0 under way>"
+    watch = Upkeep(measures=True)
+    assert repr(watch) == "<Upkeep down, 0 under way>"
     watch.connected(0.0)
     watch.began()
-    assert repr(watch) == "<Watch up, 1 under way>"
+    assert repr(watch) == "<Upkeep up, 1 under way>"

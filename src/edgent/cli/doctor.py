@@ -14,7 +14,7 @@ from edgent.units import format_bandwidth, format_bytes, format_duration
 if TYPE_CHECKING:
     from edgent.doctor.link import LinkCheck, PauseCost
     from edgent.doctor.machine import Finding
-    from edgent.edge.counters import Account
+    from edgent.edge.counters import ModelCounts
 
 _NOT_FOUND = "not found"
 _TIMEOUT = 10.0
@@ -45,18 +45,18 @@ def doctor(
     _print_findings(findings)
 
 
-def _asked(edge: str) -> tuple[LinkCheck, tuple[Account, ...]]:
+def _asked(edge: str) -> tuple[LinkCheck, tuple[ModelCounts, ...]]:
     """What the link is like, and what the edge says it has served."""
     from edgent.clock import MonotonicClock
     from edgent.doctor.link import check_link
-    from edgent.wire.edge_client import RemoteEdge
+    from edgent.wire.edge_client import EdgeClient
     from edgent.wire.grpc_transport import GrpcChannel
 
     clock = MonotonicClock()
     channel = GrpcChannel(edge, max_message=4 << 20, clock=clock)
     try:
         show.err.print("measuring the link, some 10 s")
-        remote = RemoteEdge(channel)
+        remote = EdgeClient(channel)
         return check_link(remote, clock), remote.report(_TIMEOUT)
     finally:
         channel.close()
@@ -105,7 +105,7 @@ def _print_link(edge: str, link: LinkCheck) -> None:
     )
 
 
-def _averages(account: Account) -> dict[str, Any]:
+def _averages(account: ModelCounts) -> dict[str, Any]:
     times = {"queue_ms": account.queue, "middle_ms": account.middle}
     return {
         "model": account.name,
@@ -115,7 +115,7 @@ def _averages(account: Account) -> dict[str, Any]:
     }
 
 
-def _print_served(served: tuple[Account, ...]) -> None:
+def _print_served(served: tuple[ModelCounts, ...]) -> None:
     for each in served:
         queue, middle = (format_duration(seconds / max(each.answered, 1)) for seconds in (each.queue, each.middle))
         times = f", on average {queue} in the queue and {middle} of work" if each.answered else ""

@@ -47,11 +47,11 @@ def configuration_map(
     from edgent.engine.opening import load
     from edgent.evaluation.evaluate import calibration_for
     from edgent.planning import Candidates
-    from edgent.planning.paper.algorithm2 import Recipe, build_map
+    from edgent.planning.paper.algorithm2 import MapSettings, build_map
     from edgent.planning.reward import find_reward
 
     show.check_output(output)
-    recipe = Recipe(
+    recipe = MapSettings(
         bandwidths=_bandwidths(states or [], scale, grid),
         deadlines=[parse_duration(text, "deadline") for text in deadline.split(",")],
         reward=find_reward(reward),

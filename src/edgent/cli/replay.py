@@ -46,7 +46,7 @@ def replay(
     from edgent.latency import Profile
     from edgent.planning import Candidates
     from edgent.planning.reward import find_reward
-    from edgent.replay import Request
+    from edgent.replay import ReplaySettings
     from edgent.replay import replay as run
 
     within = parse_duration(deadline, "deadline")
@@ -55,7 +55,7 @@ def replay(
     loaded = load(model)
     slow, quick = _slowed(Profile.load(device), device_slowdown), Profile.load(edge)
     candidates = Candidates.build(loaded, slow, quick, calibration_for(loaded, calibration))
-    request = Request(
+    request = ReplaySettings(
         candidates=candidates.restricted(direction=way, exits=exit or None, codecs=codec or None),
         device=slow,
         edge=quick,

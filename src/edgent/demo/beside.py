@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from edgent.codec import Calibration
 from edgent.demo.methods import planners, promise
 from edgent.demo.values import OURS, DemoOptions
-from edgent.lab.boards.emulation import Account
+from edgent.lab.boards.emulation import EmulationReport
 from edgent.lab.boards.hidden import HiddenDevice
 from edgent.lab.processes.machines import DeviceProcess, DeviceSettings
 from edgent.lab.processes.runs import Setup
@@ -37,7 +37,7 @@ class Beside:
     alone_suffices: float
     plans: Mapping[tuple[float, float], Plan]
     totals: tuple[float, ...]
-    account: Account
+    account: EmulationReport
 
 
 def beside(
@@ -75,7 +75,7 @@ def beside(
     )
 
 
-def _alone(model: Model, settings: DeviceSettings, samples: int) -> tuple[tuple[float, ...], Account]:
+def _alone(model: Model, settings: DeviceSettings, samples: int) -> tuple[tuple[float, ...], EmulationReport]:
     """Live latencies of the last exit, all of it on the device, and how well its pace was kept."""
     last = max(model.branches, key=lambda branch: branch.exit)
     whole = len(last.layers)

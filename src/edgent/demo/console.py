@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edgent.demo.paired import HALF_A_POINT
-from edgent.demo.result import DemoResult, Point
+from edgent.demo.result import CellOutcome, DemoResult
 from edgent.demo.values import METHODS, OURS
 from edgent.demo.words import (
     ahead_in_words,
@@ -36,12 +36,12 @@ def print_result(result: DemoResult, console: Console) -> None:
     console.print("\n" + "\n".join(filter(None, sentences)))
 
 
-def _tied(point: Point) -> bool:
+def _tied(point: CellOutcome) -> bool:
     values = [each.accuracy_in_time for each in point.figures.values()]
     return max(values) - min(values) <= HALF_A_POINT
 
 
-def _cells(points: list[Point]) -> Table:
+def _cells(points: list[CellOutcome]) -> Table:
     table = _table("Accuracy in time, % (* borderline)")
     table.add_column("bandwidth")
     for name in ("deadline", *METHODS):

@@ -11,7 +11,7 @@ import numpy as np
 from edgent.demo.cells import BORDER
 from edgent.demo.paired import Draws, Floats, interval, outcomes
 from edgent.demo.values import Chosen
-from edgent.lab.processes.runs import Measured
+from edgent.lab.processes.runs import LiveRuns
 
 _Z = 1.959964  # 95 % of a normal distribution lie within
 _GRID = np.linspace(0.005, 0.995, 100)
@@ -45,7 +45,7 @@ class Figures:
         }
 
 
-def figures(chosen: Chosen, measured: Measured, deadline: float, requests: int) -> Figures:
+def figures(chosen: Chosen, measured: LiveRuns, deadline: float, requests: int) -> Figures:
     """A method's result in one cell: share in time x accuracy, with Wilson's interval of the share.
 
     Args:

@@ -9,10 +9,10 @@ import numpy as np
 
 from edgent.demo.figures import Figures, figures, is_borderline, overall, percentile
 from edgent.demo.paired import Comparison, Draws, Floats, compare, outcomes
-from edgent.demo.result import Extra, Point
+from edgent.demo.result import CellOutcome, Extra
 from edgent.demo.rivals import Rivals
 from edgent.demo.values import METHODS, OURS, RIVAL, Cell, Chosen, Live
-from edgent.lab.processes.runs import Measured, Setup
+from edgent.lab.processes.runs import LiveRuns, Setup
 
 _LATE = 0.995  # share in time below which the edge counts as late
 
@@ -30,11 +30,11 @@ class Judge:
         bandwidths = dict.fromkeys(cell.bandwidth for cell in live.cells)
         self._draws = {b: Draws.of(_requests(live.measured, b), seed) for seed, b in enumerate(bandwidths)}
 
-    def points(self) -> tuple[Point, ...]:
+    def points(self) -> tuple[CellOutcome, ...]:
         """Every cell."""
         return tuple(self._point(cell) for cell in self._live.cells)
 
-    def overall(self, points: Sequence[Point]) -> dict[str, Figures]:
+    def overall(self, points: Sequence[CellOutcome]) -> dict[str, Figures]:
         """Each method over all cells."""
         draws = self._draws_of(points)
         return {
@@ -47,18 +47,18 @@ class Judge:
             for name in METHODS
         }
 
-    def compared(self, points: Sequence[Point]) -> dict[str, Comparison]:
+    def compared(self, points: Sequence[CellOutcome]) -> dict[str, Comparison]:
         """Edgent beside each other method over all cells."""
         ours, draws = self._outcomes(points, OURS), self._draws_of(points)
         return {name: compare(ours, self._outcomes(points, name), draws) for name in METHODS if name != OURS}
 
-    def _point(self, cell: Cell) -> Point:
+    def _point(self, cell: Cell) -> CellOutcome:
         draws, measured = self._draws[cell.bandwidth], self._live.measured
         chosen = {**cell.chosen, RIVAL: self._rivals.best(measured, cell.bandwidth, cell.deadline)}
         ran = {name: measured[chosen[name].setup] for name in METHODS}
         worth = {name: outcomes(chosen[name], ran[name], cell.deadline, draws.requests) for name in METHODS}
         made = {name: figures(chosen[name], ran[name], cell.deadline, draws.requests) for name in METHODS}
-        return Point(
+        return CellOutcome(
             cell=cell,
             borderline=is_borderline([each.median for each in made.values()], cell.deadline),
             requests=draws.requests,
@@ -69,17 +69,17 @@ class Judge:
             decision=self._live.decisions.get((cell.bandwidth, cell.deadline)),
         )
 
-    def _outcomes(self, points: Sequence[Point], name: str) -> list[Floats]:
+    def _outcomes(self, points: Sequence[CellOutcome], name: str) -> list[Floats]:
         return [
             outcomes(p.chosen[name], self._live.measured[p.chosen[name].setup], p.cell.deadline, p.requests)
             for p in points
         ]
 
-    def _draws_of(self, points: Sequence[Point]) -> list[Draws]:
+    def _draws_of(self, points: Sequence[CellOutcome]) -> list[Draws]:
         return [self._draws[point.cell.bandwidth] for point in points]
 
 
-def transport(measured: Mapping[Setup, Measured]) -> tuple[Extra, ...]:
+def transport(measured: Mapping[Setup, LiveRuns]) -> tuple[Extra, ...]:
     """Where the same configuration ran over both: our median less the bare socket's."""
     found = []
     for setup, live in measured.items():
@@ -90,7 +90,7 @@ def transport(measured: Mapping[Setup, Measured]) -> tuple[Extra, ...]:
     return tuple(found)
 
 
-def _requests(measured: Mapping[Setup, Measured], bandwidth: float) -> int:
+def _requests(measured: Mapping[Setup, LiveRuns], bandwidth: float) -> int:
     """How many requests went through every setup of a link state, and through what needs no link."""
     return min(len(runs.totals) for setup, runs in measured.items() if setup.bandwidth in (None, bandwidth))
 

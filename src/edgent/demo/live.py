@@ -12,7 +12,7 @@ from edgent.demo.rivals import Rivals
 from edgent.demo.values import OURS, Cell, DemoOptions, Live
 from edgent.lab.links.link import ShapedLink
 from edgent.lab.processes.machines import DeviceProcess
-from edgent.lab.processes.runs import Decision, Measured, Setup
+from edgent.lab.processes.runs import Decision, LiveRuns, Setup
 from edgent.planning.conditions import Conditions
 from edgent.units import BitsPerSecond, Seconds, format_bandwidth
 
@@ -42,7 +42,7 @@ class Stage:
     def run_all(self) -> Live:
         """Plans every cell on what the device measures, and runs what the methods chose."""
         cells: list[Cell] = []
-        measured: dict[Setup, Measured] = {}
+        measured: dict[Setup, LiveRuns] = {}
         decisions: dict[tuple[float, float], Decision] = {}
         for done, bandwidth in enumerate(self._options.bandwidths):
             self._progress(format_bandwidth(bandwidth), done, self._states)
@@ -84,19 +84,19 @@ class Stage:
         conditions = self._connect(bandwidth)
         return [self._methods.cell(bandwidth, deadline, conditions) for deadline in self._options.deadlines]
 
-    def _run_linked(self, cells: Sequence[Cell], bandwidth: float) -> dict[Setup, Measured]:
+    def _run_linked(self, cells: Sequence[Cell], bandwidth: float) -> dict[Setup, LiveRuns]:
         """Runs of one link state, ours and the rival's interleaved: each request goes through all of them."""
         expected = {s: at for s, at in _predicted(cells).items() if s.bandwidth is not None} | self._pilot(bandwidth)
         left = self._options.live_seconds - (_UNPLUG_SECONDS if self._options.unplug else 0.0)
         return self._run(expected, repeats(expected.values(), left / self._states, self._options.samples))
 
-    def _run_alone(self, cells: Sequence[Cell], rounds: int) -> dict[Setup, Measured]:
+    def _run_alone(self, cells: Sequence[Cell], rounds: int) -> dict[Setup, LiveRuns]:
         """What needs no link, once for all link states."""
         expected = {setup: at for setup, at in _predicted(cells).items() if setup.bandwidth is None}
         self.device.connect("", None)
         return self._run(expected, rounds)
 
-    def _run(self, expected: Mapping[Setup, float], rounds: int) -> dict[Setup, Measured]:
+    def _run(self, expected: Mapping[Setup, float], rounds: int) -> dict[Setup, LiveRuns]:
         patience = [max(1.0, _SLACK * seconds) for seconds in expected.values()]
         found = self.device.run(tuple(expected), rounds, patience)
         return dict(zip(expected, found, strict=True))

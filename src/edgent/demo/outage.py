@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgent.lab.processes.runs import Request
+from edgent.lab.processes.runs import StreamRequest
 from edgent.units import BitsPerSecond, Seconds
 
 PHASES = ("before", "during", "after")
@@ -18,7 +18,7 @@ class Unplugged:
     deadline: Seconds
     cut_at: float
     restored_at: float
-    requests: tuple[Request, ...]
+    requests: tuple[StreamRequest, ...]
 
     @property
     def back_after(self) -> float | None:
@@ -28,7 +28,7 @@ class Unplugged:
                 return max(0.0, request.at + request.total - self.restored_at)
         return None
 
-    def phase(self, name: str) -> tuple[Request, ...]:
+    def phase(self, name: str) -> tuple[StreamRequest, ...]:
         """The requests before, during or after the outage (see `PHASES`), by their start."""
         bounds = (0.0, self.cut_at, self.restored_at, float("inf"))
         first, last = bounds[PHASES.index(name)], bounds[PHASES.index(name) + 1]

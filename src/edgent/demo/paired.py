@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.demo.values import Chosen
-from edgent.lab.processes.runs import Measured
+from edgent.lab.processes.runs import LiveRuns
 
 Floats = NDArray[np.float64]
 
@@ -69,7 +69,7 @@ class Draws:
         return found
 
 
-def outcomes(chosen: Chosen, measured: Measured, deadline: float, requests: int) -> Floats:
+def outcomes(chosen: Chosen, measured: LiveRuns, deadline: float, requests: int) -> Floats:
     """What each of the first requests is worth: the accuracy of what ran if it was in time, else nothing."""
     in_time = np.array(measured.totals[:requests]) <= deadline
     return np.where(in_time, chosen.accuracy, 0.0)

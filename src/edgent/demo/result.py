@@ -13,8 +13,8 @@ from edgent.demo.methods import PLANNED
 from edgent.demo.outage import Unplugged
 from edgent.demo.paired import Comparison
 from edgent.demo.values import OURS, Cell, Chosen, DemoOptions
-from edgent.lab.boards.emulation import Account
-from edgent.lab.processes.runs import Decision, Measured, Setup
+from edgent.lab.boards.emulation import EmulationReport
+from edgent.lab.processes.runs import Decision, LiveRuns, Setup
 from edgent.planning.knobs import RACE
 from edgent.units import BitsPerSecond
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class CellOutcome:
     """One cell, with what came of it.
 
     Attributes:
@@ -93,7 +93,7 @@ class Host:
     machine: str
     engine: str
     device: str
-    account: Account
+    account: EmulationReport
     commands: tuple[str, ...] = ()
 
 
@@ -131,10 +131,10 @@ class DemoResult:
     digest: str
     data: str
     host: Host
-    points: tuple[Point, ...]
+    points: tuple[CellOutcome, ...]
     overall: Mapping[str, Figures]
     compared: Mapping[str, Comparison]
-    measured: Mapping[Setup, Measured]
+    measured: Mapping[Setup, LiveRuns]
     beside: Beside | None = None
     unplugged: Unplugged | None = None
     transport: tuple[Extra, ...] = ()

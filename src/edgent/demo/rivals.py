@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from edgent.codec import IMAGE_CODECS, Calibration, is_lossless
 from edgent.demo.values import Chosen
-from edgent.lab.processes.runs import Measured, Setup
+from edgent.lab.processes.runs import LiveRuns, Setup
 from edgent.model import Model
 from edgent.planning.plan import Configuration
 from edgent.units import BitsPerSecond
@@ -50,7 +50,7 @@ class Rivals:
         """Everything at the edge, with a codec."""
         return Configuration(exit=self.exit, upload_cut=0, download_cut=self.layers, codec=codec)
 
-    def best(self, measured: Mapping[Setup, Measured], bandwidth: float, deadline: float) -> Chosen:
+    def best(self, measured: Mapping[Setup, LiveRuns], bandwidth: float, deadline: float) -> Chosen:
         """The codec of the best accuracy in time, in hindsight over its own latencies; among equals the fastest."""
         setups = self.setups(bandwidth)
         found = {
@@ -62,9 +62,9 @@ class Rivals:
         return Chosen(setup=setups[codec], accuracy=self.accuracies[codec])
 
 
-def _share(measured: Measured, deadline: float) -> float:
+def _share(measured: LiveRuns, deadline: float) -> float:
     return sum(total <= deadline for total in measured.totals) / len(measured.totals)
 
 
-def _median(measured: Measured) -> float:
+def _median(measured: LiveRuns) -> float:
     return statistics.median(measured.totals)

@@ -25,7 +25,7 @@ from edgent.demo.rivals import Rivals
 from edgent.demo.values import DemoOptions, Live
 from edgent.engine.loading import load
 from edgent.evaluation.evaluate import calibration_for
-from edgent.lab.boards.emulation import Account, find_device
+from edgent.lab.boards.emulation import EmulationReport, find_device
 from edgent.lab.boards.hidden import HiddenDevice, hidden_device
 from edgent.lab.links.link import ShapedLink
 from edgent.lab.processes.machines import DeviceProcess, DeviceSettings, ServerProcess
@@ -101,7 +101,7 @@ def test_images() -> tuple[bytes, ...]:
 
 def _play(
     stage: Stage, options: DemoOptions, host: Profile, settings: DeviceSettings
-) -> tuple[Live, Unplugged | None, Account]:
+) -> tuple[Live, Unplugged | None, EmulationReport]:
     """Edge, rival, links and device are there; everything live happens here."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgent-demo-")))
@@ -126,7 +126,7 @@ def _profile(model: Model, image: bytes, progress: Progress) -> Profile:
     return profile(model, Engine(threads=1), source=image, budget=_PROFILE_SECONDS, progress=told)
 
 
-def _host(host: Profile, board: HiddenDevice, account: Account, options: DemoOptions) -> Host:
+def _host(host: Profile, board: HiddenDevice, account: EmulationReport, options: DemoOptions) -> Host:
     seed = f" --hidden-seed {options.hidden_seed}"
     return Host(
         machine=host.machine,

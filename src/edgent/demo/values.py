@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgent.demo.cells import BANDWIDTHS, DEADLINES
 from edgent.errors import InputError
-from edgent.lab.processes.runs import Decision, Measured, Setup
+from edgent.lab.processes.runs import Decision, LiveRuns, Setup
 from edgent.planning.conditions import Conditions
 from edgent.units import Seconds
 
@@ -94,5 +94,5 @@ class Live:
     """
 
     cells: tuple[Cell, ...]
-    measured: Mapping[Setup, Measured]
+    measured: Mapping[Setup, LiveRuns]
     decisions: Mapping[tuple[float, float], Decision]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgent.demo.outage import Unplugged
 from edgent.demo.paired import Comparison
-from edgent.demo.result import DemoResult, Point
+from edgent.demo.result import CellOutcome, DemoResult
 from edgent.planning.plan import RAW, Configuration
 from edgent.units import format_bandwidth, format_duration
 
@@ -19,7 +19,7 @@ def chosen_in_words(configuration: Configuration) -> str:
     return f"exit {configuration.exit}, cuts {configuration.upload_cut}..{configuration.download_cut}, {codecs}"
 
 
-def cell_in_words(point: Point) -> str:
+def cell_in_words(point: CellOutcome) -> str:
     """Its bandwidth and deadline."""
     return f"{format_bandwidth(point.cell.bandwidth)}, {format_duration(point.cell.deadline)}"
 

@@ -14,7 +14,7 @@ from edgent.units import Seconds
 
 if TYPE_CHECKING:
     from edgent.device.execution import Outcome
-    from edgent.device.plan_source import Choice
+    from edgent.device.plan_source import ChosenPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -41,7 +41,7 @@ class Answer:
         return f"<Answer {self.label!r} by the {made.by}, exit {made.exit}, in {made.total * 1e3:.1f} ms>"
 
 
-def answer_of(choice: Choice, outcome: Outcome, labels: Sequence[str], *, name: str, deadline: Seconds) -> Answer:
+def answer_of(choice: ChosenPlan, outcome: Outcome, labels: Sequence[str], *, name: str, deadline: Seconds) -> Answer:
     """An inference's outcome beside what it was to be.
 
     Args:

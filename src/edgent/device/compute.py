@@ -10,7 +10,7 @@ import numpy as np
 from edgent.clock import Clock
 from edgent.codec import decode_pixels, encode_image, fit, load_formats, normalise
 from edgent.codec.names import is_image_codec
-from edgent.device.division import Part, Route
+from edgent.device.division import Division, Part
 from edgent.engine.pace import Pace
 from edgent.errors import InputError
 from edgent.wire.tensors import RAW, Array, Parcel, array_of, checked, parcel_of, read_outputs
@@ -39,7 +39,7 @@ class Material:
             )
 
 
-class Workbench:
+class Compute:
     """The device's own work.
 
     Args:
@@ -57,7 +57,7 @@ class Workbench:
         self._pace = pace
         self._clock = clock
 
-    def warm(self, route: Route) -> None:
+    def warm(self, route: Division) -> None:
         """Makes the sessions of a route, and has the codecs of pictures loaded."""
         for part in route.parts:
             if any(name not in part.given for name in part.asked):
@@ -65,7 +65,7 @@ class Workbench:
         if self.model.metadata.preprocessing is not None:
             load_formats()
 
-    def check(self, route: Route, material: Material) -> None:
+    def check(self, route: Division, material: Material) -> None:
         """Raises InputError where a route needs an image and the input is none."""
         codec = route.configuration.codec
         if is_image_codec(codec) and material.source is None:
@@ -102,7 +102,7 @@ class Workbench:
             self._hold(started_at, part.seconds)
         return answers
 
-    def run_local(self, route: Route, exit: int, material: Material) -> dict[str, Array]:
+    def run_local(self, route: Division, exit: int, material: Material) -> dict[str, Array]:
         """The device's own answer at an exit, from what the head left, or where it left nothing from the input."""
         inputs = {tensor.name for tensor in self.model.inputs}
         part = route.locals[exit]
@@ -111,7 +111,7 @@ class Workbench:
         self.prepare(material, tensor=any(name in inputs for name in part.given), pixels=False)
         return self.run(part, material.tensors)
 
-    def encode(self, route: Route, material: Material) -> list[Parcel]:
+    def encode(self, route: Division, material: Material) -> list[Parcel]:
         """What goes up, encoded."""
         codec = route.configuration.codec
         started_at = self._clock.now()
@@ -119,7 +119,7 @@ class Workbench:
         self._hold(started_at, self._codec_time(codec, route.up, "encode"))
         return parcels
 
-    def decode(self, route: Route, body: bytes) -> dict[str, Array]:
+    def decode(self, route: Division, body: bytes) -> dict[str, Array]:
         """What came down.
 
         Raises:

@@ -24,12 +24,12 @@ from edgent.device.answer import Answer, answer_of
 from edgent.device.choosers.candidate_sets import Restriction
 from edgent.device.choosers.chooser import Chooser, Environment, MakeChooser, Scope
 from edgent.device.choosers.dynamic import chooser_of
-from edgent.device.compute import Input, Material, Workbench
+from edgent.device.compute import Compute, Input, Material
 from edgent.device.connection.connection import Connection
 from edgent.device.connection.link_state import LinkState
 from edgent.device.drift import Drifts, Factors
-from edgent.device.execution import Inference
-from edgent.device.plan_source import Choice, Plans
+from edgent.device.execution import Execution
+from edgent.device.plan_source import ChosenPlan, PlanSource
 from edgent.device.request import PATIENCE, Request
 from edgent.device.routing import Kind, Routing
 from edgent.device.schedule import Schedule
@@ -40,7 +40,7 @@ from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.plan import Stages
 from edgent.planning.planner import ROOM
 from edgent.units import BitsPerSecond, Seconds
-from edgent.wire.edge_client import RemoteEdge, Timed
+from edgent.wire.edge_client import EdgeClient, TimedReply
 from edgent.wire.message_limit import message_limit
 from edgent.wire.transport import Channel
 
@@ -127,7 +127,7 @@ class Device:
         self._profile, host = device_profile, host_profile or device_profile
         self._clock = clock or MonotonicClock()
         self._routing = Routing(model, device_profile, host)
-        self._bench = Workbench(model, engine or _engine(), host, pace or OwnPace(), self._clock)
+        self._bench = Compute(model, engine or _engine(), host, pace or OwnPace(), self._clock)
         self._drifts = Drifts()
         self._schedule = Schedule(slots(pace, self._bench.engine.threads), _MARGIN_LEAST)
         self._turns = threading.Lock()
@@ -139,7 +139,7 @@ class Device:
             None
             if channel is None
             else Connection(
-                RemoteEdge(channel),
+                EdgeClient(channel),
                 model,
                 LinkState(bandwidth=bandwidth, downlink=downlink, round_trip=round_trip, gain=gain),
                 self._clock,
@@ -150,7 +150,7 @@ class Device:
             )
         )
         self._sessions = Sessions(self._bench, self._routing, self._connection, self._clock)
-        self._plans = Plans(
+        self._plans = PlanSource(
             model,
             device=device_profile,
             edge=edge_profile or host,
@@ -280,7 +280,7 @@ class Device:
         conditions = None if self._connection is None else self._connection.conditions()
         return None if conditions is None else factors.applied(conditions)
 
-    def _choose(self, kind: Kind, deadline: Seconds, given: Configuration | None, factors: Factors) -> Choice:
+    def _choose(self, kind: Kind, deadline: Seconds, given: Configuration | None, factors: Factors) -> ChosenPlan:
         connection = self._connection
         conditions = self._under(factors) if connection is not None and connection.facts is not None else None
         problem = connection.problem if connection is not None and conditions is None else ""
@@ -290,7 +290,9 @@ class Device:
             raise InputError(f"{given} needs an edge; this device has none")
         return self._plans.given(given, kind, deadline, conditions, problem, alone=factors.alone)
 
-    def _inference(self, choice: Choice, deadline: Seconds, race: bool | None, kind: Kind, exactly: bool) -> Inference:
+    def _inference(
+        self, choice: ChosenPlan, deadline: Seconds, race: bool | None, kind: Kind, exactly: bool
+    ) -> Execution:
         taken, changed = self._routing.route(choice.configuration, kind), self._clock.condition(self._turns)
         planned = Stages() if choice.plan is None else choice.plan.stages
         request = Request(
@@ -307,7 +309,7 @@ class Device:
             patience=Seconds(max(PATIENCE, 3 * planned.total)),
         )
         foreign = self._connection is not None and self._connection.foreign
-        return Inference(
+        return Execution(
             request=request,
             route=taken,
             name=name_of(self.model.name, choice.configuration),
@@ -394,5 +396,5 @@ def _grpc(edge: str, max_message: int, clock: Clock) -> Channel:
     return GrpcChannel(edge, max_message=max_message, clock=clock)
 
 
-def _nobody(message: bytes, budget: float) -> Timed:
+def _nobody(message: bytes, budget: float) -> TimedReply:
     raise EdgeError("this device has no edge")

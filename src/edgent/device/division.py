@@ -29,7 +29,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class Division:
     """A configuration, taken apart.
 
     Attributes:
@@ -71,7 +71,7 @@ def route(
     device: Profile | None = None,
     host: Profile | None = None,
     preparing: float = 0.0,
-) -> Route:
+) -> Division:
     """Takes a configuration apart.
 
     Args:
@@ -105,7 +105,7 @@ def route(
     reads_input = any(name in inputs for name in (*head.given, *suffix.given)) or any(t.name in inputs for t in up)
     wants_tensor = reads_input and not (image and configuration.upload_cut == 0 and not suffix.given)
     unprepared = 0.0 if wants_tensor else preparing
-    return Route(
+    return Division(
         configuration=configuration,
         head=head,
         up=up,

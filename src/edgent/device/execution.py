@@ -18,17 +18,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgent.clock import Clock
-from edgent.device.compute import Material, Workbench
-from edgent.device.division import Route
+from edgent.device.compute import Compute, Material
+from edgent.device.division import Division
 from edgent.device.request import LATE, Action, Deliver, Request, Send, StartHead, StartLocal, WaitUntil
 from edgent.errors import EdgeError, EdgentError, RefusedError
 from edgent.planning.plan import Stages
 from edgent.units import Seconds
-from edgent.wire.edge_client import Timed
+from edgent.wire.edge_client import TimedReply
 from edgent.wire.errors import BrokenError, BusyError, LateError, RejectedError
 from edgent.wire.tensors import RAW, Array, Parcel, write_request
 
-Ask = Callable[[bytes, float], Timed]
+Ask = Callable[[bytes, float], TimedReply]
 """Sends a ModelInferRequest with a budget; raises EdgeError, RefusedError."""
 
 
@@ -58,7 +58,7 @@ class _Times:
 
 
 @dataclass(slots=True, kw_only=True)
-class Inference:
+class Execution:
     """One run.
 
     Attributes:
@@ -76,10 +76,10 @@ class Inference:
     """
 
     request: Request
-    route: Route
+    route: Division
     name: str
     version: str
-    bench: Workbench
+    bench: Compute
     ask: Ask
     clock: Clock
     pool: Executor
@@ -87,7 +87,7 @@ class Inference:
     changed: threading.Condition
     _times: _Times = field(default_factory=_Times)
     _outputs: dict[str, dict[str, Array]] = field(default_factory=dict)
-    _timed: Timed | None = None
+    _timed: TimedReply | None = None
     _message: bytes = b""
     _error: BaseException | None = None
     _failure: EdgentError | None = None

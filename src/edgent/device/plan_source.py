@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgent.codec.names import check_codec
-from edgent.device.choosers.candidate_sets import EVERYTHING, Offer, Restriction, alone, together
+from edgent.device.choosers.candidate_sets import EVERYTHING, CandidateSet, Restriction, alone, together
 from edgent.device.choosers.chooser import Chooser, best
 from edgent.device.request import LocalBranch
 from edgent.device.routing import Kind, Routing
@@ -41,7 +41,7 @@ _log = logging.getLogger("edgent.device")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class ChosenPlan:
     """What a request runs, its plan if it has a price, and why it is not what it should be (empty if it is)."""
 
     configuration: Configuration
@@ -53,12 +53,12 @@ class Choice:
 class _Together:
     """What may be run with the edge, what chooses among it, and what has failed and is (soon) not among it."""
 
-    offer: Offer
+    offer: CandidateSet
     chooser: Chooser
     failed: frozenset[Configuration]
 
 
-class Plans:
+class PlanSource:
     """Chooses configurations for one device; thread-safe.
 
     Args:
@@ -135,7 +135,7 @@ class Plans:
         problem: str,
         *,
         alone: Conditions = ALONE,
-    ) -> Choice:
+    ) -> ChosenPlan:
         """What to run now.
 
         Args:
@@ -162,7 +162,7 @@ class Plans:
         if plan.configuration not in ready and not plan.configuration.device_only:
             self._warmer.want(plan.configuration)
             plan = known.chooser.choose(now, conditions, deadline, ready)
-        return Choice(configuration=plan.configuration, plan=plan, why="")
+        return ChosenPlan(configuration=plan.configuration, plan=plan, why="")
 
     def failed(self, configuration: Configuration, error: EdgentError) -> None:
         """A configuration could not be carried out: it is not chosen again for this edge."""
@@ -187,35 +187,37 @@ class Plans:
         problem: str,
         *,
         alone: Conditions = ALONE,
-    ) -> Choice:
+    ) -> ChosenPlan:
         """A configuration that was given, priced; the device alone where it needs an edge and there is none."""
         if wanted.device_only:
             local = self._alone.get(kind)
-            return Choice(configuration=wanted, plan=local.price(wanted, alone, deadline) if local else None, why="")
+            return ChosenPlan(
+                configuration=wanted, plan=local.price(wanted, alone, deadline) if local else None, why=""
+            )
         if conditions is not None:
             known = self._together.get(kind)
             plan = known.offer.price(wanted, conditions, deadline) if known else None
-            return Choice(configuration=wanted, plan=plan, why="")
+            return ChosenPlan(configuration=wanted, plan=plan, why="")
         if self._alone:
             return self._stay(kind, deadline, problem, alone)
         n = len(self._model.branch(wanted.exit).layers)
         own = Configuration(exit=wanted.exit, upload_cut=n, download_cut=n)
-        return Choice(configuration=own, plan=None, why=problem)
+        return ChosenPlan(configuration=own, plan=None, why=problem)
 
     def __repr__(self) -> str:
-        return f"<Plans of {self._model.name}: {self._together or 'the device alone'}>"
+        return f"<PlanSource of {self._model.name}: {self._together or 'the device alone'}>"
 
     @property
     def _kinds(self) -> tuple[Kind, ...]:
         return ("array",) if self._routing.usual == "array" else ("image", "array")
 
-    def _stay(self, kind: Kind, deadline: Seconds, why: str, conditions: Conditions) -> Choice:
+    def _stay(self, kind: Kind, deadline: Seconds, why: str, conditions: Conditions) -> ChosenPlan:
         if kind not in self._alone:
             raise InputError(
                 "a device without a profile cannot plan: measure one (edgent profile), or give a configuration"
             )
         plan = best(self._alone[kind].allowed, conditions, deadline)
-        return Choice(configuration=plan.configuration, plan=plan, why=why)
+        return ChosenPlan(configuration=plan.configuration, plan=plan, why=why)
 
     def _add(self, kind: Kind) -> None:
         if kind not in self._together:
@@ -236,7 +238,7 @@ class Plans:
                 made.chooser.observe(event)
             self._together = {**self._together, kind: made}
 
-    def _make_alone(self, kind: Kind) -> Offer:
+    def _make_alone(self, kind: Kind) -> CandidateSet:
         assert self._device is not None
         return alone(self._model, self._device, preparing=self._routing.preparing(kind), exits=self._restriction.exits)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from edgent.device.division import Route, route
+from edgent.device.division import Division, route
 from edgent.planning.plan import Configuration
 
 if TYPE_CHECKING:
@@ -43,5 +43,5 @@ class Routing:
     def __repr__(self) -> str:
         return f"<Routing of {self._model.name}>"
 
-    def _route(self, configuration: Configuration, kind: Kind) -> Route:
+    def _route(self, configuration: Configuration, kind: Kind) -> Division:
         return route(self._model, configuration, device=self._device, host=self._host, preparing=self.preparing(kind))

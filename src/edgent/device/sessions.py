@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgent.clock import Clock
-from edgent.device.compute import Workbench
+from edgent.device.compute import Compute
 from edgent.device.routing import Routing
 from edgent.device.warm_sessions import Warmer
 from edgent.errors import EdgeError
@@ -29,7 +29,7 @@ class Sessions:
         warmer: does it in the background.
     """
 
-    def __init__(self, bench: Workbench, routing: Routing, connection: Connection | None, clock: Clock) -> None:
+    def __init__(self, bench: Compute, routing: Routing, connection: Connection | None, clock: Clock) -> None:
         self._bench, self._routing, self._connection = bench, routing, connection
         self.warmer = Warmer(self._make, clock)
 

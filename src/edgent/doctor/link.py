@@ -12,7 +12,7 @@ from edgent.device.connection.probing import sound
 from edgent.errors import RefusedError
 from edgent.link.slow_start import INITIAL_WINDOW
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
-from edgent.wire.edge_client import RemoteEdge, Timed
+from edgent.wire.edge_client import EdgeClient, TimedReply
 from edgent.wire.messages import EXTENSION
 
 PAUSE = Seconds(1.0)
@@ -64,7 +64,7 @@ class LinkCheck:
     down: PauseCost
 
 
-def check_link(remote: RemoteEdge, clock: Clock) -> LinkCheck:
+def check_link(remote: EdgeClient, clock: Clock) -> LinkCheck:
     """Measures the link to an edge; takes some ten seconds.
 
     Raises:
@@ -87,7 +87,7 @@ def check_link(remote: RemoteEdge, clock: Clock) -> LinkCheck:
     )
 
 
-def _pause_cost(probe: Callable[[int], Timed], bandwidth: BitsPerSecond, clock: Clock) -> PauseCost:
+def _pause_cost(probe: Callable[[int], TimedReply], bandwidth: BitsPerSecond, clock: Clock) -> PauseCost:
     size = int(min(_WINDOWS * INITIAL_WINDOW, _LONGEST * bandwidth / BITS_PER_BYTE))
     rested, at_once = [], []
     for _ in range(_PAIRS):

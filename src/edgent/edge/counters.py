@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class ModelCounts:
     """Of one model; times are sums in seconds, those of answered requests.
 
     Attributes:
@@ -26,7 +26,7 @@ class Account:
     middle: float = 0.0
 
 
-class Tally:
+class Counters:
     """Keeps the accounts; thread-safe.
 
     Args:
@@ -35,10 +35,10 @@ class Tally:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._lock = threading.Lock()
-        self._accounts = {name: Account(name=name) for name in names}
+        self._accounts = {name: ModelCounts(name=name) for name in names}
 
     @property
-    def accounts(self) -> tuple[Account, ...]:
+    def accounts(self) -> tuple[ModelCounts, ...]:
         """As they stand."""
         with self._lock:
             return tuple(self._accounts.values())
@@ -58,4 +58,4 @@ class Tally:
             self._accounts[name] = replace(old, turned_away=old.turned_away + 1)
 
     def __repr__(self) -> str:
-        return f"<Tally {', '.join(f'{each.name}: {each.answered}' for each in self.accounts)}>"
+        return f"<Counters {', '.join(f'{each.name}: {each.answered}' for each in self.accounts)}>"

@@ -10,7 +10,7 @@ from edgent.address import Address
 from edgent.clock import Clock, MonotonicClock
 from edgent.codec import Calibration, load_formats
 from edgent.edge.queue import EdgeQueue, Order
-from edgent.edge.queue_threads import Turnstile
+from edgent.edge.queue_threads import QueueThreads
 from edgent.edge.service import Service
 from edgent.engine.onnxruntime import Engine
 from edgent.engine.pace import OwnPace, Pace
@@ -72,7 +72,7 @@ class Edge:
         self.service = Service(
             models=by_name,
             engine=engine or Engine(),
-            turnstile=Turnstile(EdgeQueue(slots=slots, bound=bound, order=order), clock),
+            turnstile=QueueThreads(EdgeQueue(slots=slots, bound=bound, order=order), clock),
             clock=clock,
             max_message=message_limit(self.models),
             profiles={profile.digest: profile for profile in profiles},

@@ -12,7 +12,7 @@ from edgent.units import Seconds, format_duration
 from edgent.wire.errors import BusyError, LateError
 
 
-class Turnstile:
+class QueueThreads:
     """Lets as many threads through as the queue has slots.
 
     Args:
@@ -53,7 +53,7 @@ class Turnstile:
             return self._queue.predicted_wait(self._clock.now())
 
     def __repr__(self) -> str:
-        return f"<Turnstile of {self._queue!r}>"
+        return f"<QueueThreads of {self._queue!r}>"
 
     def _enter(self, number: int, budget: Seconds | None, seconds: float) -> Seconds:
         with self._changed:

@@ -18,9 +18,9 @@ from typing import Any, BinaryIO
 
 from edgent.clock import Clock
 from edgent.codec import Calibration
-from edgent.edge.counters import Tally
+from edgent.edge.counters import Counters
 from edgent.edge.job import Target, compute, read_job, resolve
-from edgent.edge.queue_threads import Turnstile
+from edgent.edge.queue_threads import QueueThreads
 from edgent.engine.onnxruntime import Engine
 from edgent.engine.pace import OwnPace, Pace
 from edgent.errors import EdgentError, InputError
@@ -53,16 +53,16 @@ class Service:
 
     models: Mapping[str, Model]
     engine: Engine
-    turnstile: Turnstile
+    turnstile: QueueThreads
     clock: Clock
     max_message: int
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     pace: Pace = field(default_factory=OwnPace)
-    tally: Tally = field(init=False)
+    tally: Counters = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tally", Tally(self.models))
+        object.__setattr__(self, "tally", Counters(self.models))
 
     def methods(self) -> Methods:
         """The table of methods, by path."""

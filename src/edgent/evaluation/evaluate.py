@@ -25,7 +25,7 @@ from edgent.codec import (
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import InputError
-from edgent.evaluation.scoring import Bench, Crossing, Right, Rows
+from edgent.evaluation.scoring import Crossing, Right, Rows, Scorer
 from edgent.model import SHIPPED, Model
 from edgent.model.files.bundle import prefix_of
 from edgent.profiling.timing import Progress
@@ -84,7 +84,7 @@ def evaluate(
         check_codec(codec)
     if not len(images.labels):
         raise InputError("found no images, expected labelled ones")
-    bench = Bench(model, engine, images)
+    bench = Scorer(model, engine, images)
     chosen = np.random.default_rng(seed).permutation(len(bench))[: max(1, sample)]
     return _Evaluator(bench, codecs, chosen).run(data, progress)
 
@@ -172,7 +172,7 @@ class _Inside(NamedTuple):
 
 
 class _Evaluator:
-    def __init__(self, bench: Bench, codecs: Sequence[str], sample: NDArray[np.intp]) -> None:
+    def __init__(self, bench: Scorer, codecs: Sequence[str], sample: NDArray[np.intp]) -> None:
         self.bench = bench
         self.for_sizes = sample[:SIZES_ON]
         self.sample: Rows = np.sort(sample)

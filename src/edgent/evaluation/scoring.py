@@ -56,7 +56,7 @@ class CrossingRight(NamedTuple):
     right: Right
 
 
-class Bench:
+class Scorer:
     """A model and labelled images.
 
     Args:

@@ -43,7 +43,7 @@ _CREDIBLE = 100.0  # times a reference's median: what takes longer beside it was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timed:
+class SpecimenTimes:
     """One specimen's timings.
 
     Attributes:
@@ -61,7 +61,7 @@ class Timed:
     references: tuple[References, ...]
 
 
-class Bench:
+class SpecimenTimer:
     """Times specimens.
 
     Args:
@@ -102,7 +102,7 @@ class Bench:
         speed = self._flops / max(1e-9, min(self.references().arithmetic for _ in range(5)))
         return min(max(_SMALLEST, speed * budget * _SHARE * math.sqrt(60 / budget) * 2), _LARGEST)
 
-    def time(self, number: int, most_flops: float) -> Timed:
+    def time(self, number: int, most_flops: float) -> SpecimenTimes:
         """Times one specimen."""
         begun = self._clock()
         drawn = specimen(number, most_flops)
@@ -115,7 +115,7 @@ class Bench:
         runs = _Runs(self, plain, profiled, feeds)
         samples = [*runs.samples(found)]
         taken = max(0.0, self._clock() - begun)
-        return Timed(
+        return SpecimenTimes(
             number=number,
             seconds=taken,
             kernels=tuple(sample.traits for sample in samples),
@@ -174,7 +174,7 @@ class Bench:
 class _Runs:
     """All runs of one specimen, without and with a profiler by turns, both in bursts of as many."""
 
-    def __init__(self, bench: Bench, plain: Session, profiled: Session, feeds: Feeds) -> None:
+    def __init__(self, bench: SpecimenTimer, plain: Session, profiled: Session, feeds: Feeds) -> None:
         self.warm: list[tuple[float, References]] = []
         self.cold: list[tuple[float, References]] = []
         self.bursts = [("first", 1)]  # of the profiled session: what they are, and how many runs
@@ -182,7 +182,7 @@ class _Runs:
         self._time(bench, plain, profiled, feeds)
         self.nodes = profiled.end_profiling()
 
-    def _time(self, bench: Bench, plain: Session, profiled: Session, feeds: Feeds) -> None:
+    def _time(self, bench: SpecimenTimer, plain: Session, profiled: Session, feeds: Feeds) -> None:
         plain.run(feeds)
         profiled.run(feeds)
         count, _ = bench.burst(plain, feeds)
@@ -220,13 +220,13 @@ class _Runs:
 
 
 def sweep(
-    bench: Bench,
+    bench: SpecimenTimer,
     *,
     budget: float,
-    done: Sequence[Timed] = (),
-    keep: Callable[[Timed], None] = lambda _: None,
+    done: Sequence[SpecimenTimes] = (),
+    keep: Callable[[SpecimenTimes], None] = lambda _: None,
     progress: Progress | None = None,
-) -> tuple[Timed, ...]:
+) -> tuple[SpecimenTimes, ...]:
     """Times specimens until a budget is spent.
 
     Args:
@@ -251,13 +251,13 @@ def sweep(
     return tuple(timed)
 
 
-def usual_references(timed: Sequence[Timed]) -> References:
+def usual_references(timed: Sequence[SpecimenTimes]) -> References:
     """Median seconds of the references."""
     found = [references for one in timed for references in one.references]
     return References(*map(median, zip(*found, strict=True))) if found else References(1.0, 1.0)
 
 
-def samples(timed: Sequence[Timed]) -> list[list[Sample]]:
+def samples(timed: Sequence[SpecimenTimes]) -> list[list[Sample]]:
     """The samples of each specimen, with how slow the references were beside their medians over all of them."""
     usual = usual_references(timed)
     return [

@@ -11,7 +11,7 @@ from edgent.errors import InputError
 from edgent.files import append, read_text
 from edgent.latency.family import References
 from edgent.latency.traits import WORK, Traits
-from edgent.profiling.sweep import Timed
+from edgent.profiling.sweep import SpecimenTimes
 
 _SCHEMA = 2
 _KERNEL = ("family", "work", "form", "convolution")
@@ -29,7 +29,7 @@ class Checkpoint:
     path: Path
     head: str
 
-    def read(self) -> tuple[Timed, ...]:
+    def read(self) -> tuple[SpecimenTimes, ...]:
         """What is there; nothing where there is no file. A last line that breaks off is left out, and cut off.
 
         Raises:
@@ -52,7 +52,7 @@ class Checkpoint:
         except InputError as error:
             raise InputError(f"{self.path}: {error}; remove it to begin anew") from None
 
-    def keep(self, timed: Timed) -> None:
+    def keep(self, timed: SpecimenTimes) -> None:
         """Writes one more specimen."""
         kernels: list[list[object]] = [
             [kernel.family, kernel.work, kernel.form, kernel.convolution or [], seconds, references]
@@ -69,13 +69,13 @@ class Checkpoint:
             raise InputError(f"found the sweep of {node.text('sweep')[:80]!r}, expected {self.head!r}")
 
 
-def _timed(line: str) -> Timed:
+def _timed(line: str) -> SpecimenTimes:
     node = Node(parse(line), "specimen", ("number", "seconds", "kernels"))
     rows = node.found["kernels"]
     if not isinstance(rows, list):
         raise InputError("specimen.kernels: expected a list")
     read = [_kernel(row) for row in rows]
-    return Timed(
+    return SpecimenTimes(
         number=node.whole("number"),
         seconds=node.number("seconds"),
         kernels=tuple(kernel for kernel, _, _ in read),

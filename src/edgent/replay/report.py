@@ -19,12 +19,12 @@ from edgent.link.trace import Trace
 from edgent.link.transfer import CALL_TIME
 from edgent.planning.candidates import Candidates
 from edgent.planning.oracles import CLAIRVOYANT, REGIME
-from edgent.planning.paper.algorithm2 import Recipe, build_map, grid
+from edgent.planning.paper.algorithm2 import MapSettings, build_map, grid
 from edgent.planning.plan import Configuration
 from edgent.planning.reward import LEXICOGRAPHIC, Reward
 from edgent.replay.choices import Choices
 from edgent.replay.methods import BASELINES, METHODS
-from edgent.replay.trace import Job, Replayed, Sums, replayed
+from edgent.replay.trace import Replayed, Sums, TraceSettings, replayed
 from edgent.units import BitsPerSecond, Seconds, format_duration
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _TOO_FEW = 8  # requests below which starting processes takes longer than it sav
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Request:
+class ReplaySettings:
     """What is asked of a replay.
 
     Attributes:
@@ -147,7 +147,7 @@ class Report:
 
 
 def replay(
-    request: Request,
+    request: ReplaySettings,
     traces: Sequence[Trace],
     *,
     processes: int | None = None,
@@ -183,10 +183,10 @@ def replay(
     return _report(request, job, found)
 
 
-def _job(request: Request) -> Job:
+def _job(request: ReplaySettings) -> TraceSettings:
     choices = Choices.of(request.candidates, request.deadline, race=request.race, call_time=request.call_time)
-    recipe = Recipe(bandwidths=_STATES, deadlines=[request.deadline], reward=request.reward)
-    return Job(
+    recipe = MapSettings(bandwidths=_STATES, deadlines=[request.deadline], reward=request.reward)
+    return TraceSettings(
         choices=choices,
         states=build_map(choices.table, "", request.device, request.edge, recipe),
         race=request.race,
@@ -202,7 +202,7 @@ def workers(processes: int | None = None) -> Executor:
     return ProcessPoolExecutor(processes or os.cpu_count(), mp_context=multiprocessing.get_context("spawn"))
 
 
-def _all(job: Job, traces: Sequence[Trace], processes: int, pool: Executor | None) -> Iterator[Replayed]:
+def _all(job: TraceSettings, traces: Sequence[Trace], processes: int, pool: Executor | None) -> Iterator[Replayed]:
     """In the traces' order, whoever is done first."""
     if pool is not None:
         share = max(1, len(traces) // (4 * processes))
@@ -214,7 +214,7 @@ def _all(job: Job, traces: Sequence[Trace], processes: int, pool: Executor | Non
             yield from _all(job, traces, processes, own)
 
 
-def _report(request: Request, job: Job, found: Sequence[Replayed]) -> Report:
+def _report(request: ReplaySettings, job: TraceSettings, found: Sequence[Replayed]) -> Report:
     totals = np.array([[sums.accuracy for sums in each.each] for each in found]).sum(axis=0)
     requests = np.array([[sums.requests for sums in each.each] for each in found]).sum(axis=0)
     best = int((totals / requests).argmax())

@@ -38,7 +38,7 @@ _LEAST = 1e-6  # seconds, so that no time is 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Job:
+class TraceSettings:
     """What all traces of a run have in common.
 
     Attributes:
@@ -92,7 +92,7 @@ class Replayed:
     claims: Floats
 
 
-def replayed(job: Job, trace: Trace, number: int) -> Replayed:
+def replayed(job: TraceSettings, trace: Trace, number: int) -> Replayed:
     """Runs every method over one trace; `number` is its place in the run, for the seed."""
     seed = int(np.random.SeedSequence([job.seed, number]).generate_state(1)[0])
     world = World(
@@ -122,7 +122,7 @@ def replayed(job: Job, trace: Trace, number: int) -> Replayed:
 class _Run:
     """One method on one trace; where requests come whatever is chosen, `every` outcome is known before."""
 
-    def __init__(self, job: Job, world: World, who: Method, every: list[list[_Single]] | None = None) -> None:
+    def __init__(self, job: TraceSettings, world: World, who: Method, every: list[list[_Single]] | None = None) -> None:
         self._job, self._world, self._who, self._every = job, world, who, every
         self._pending: deque[Transfer] = deque()
         self._remote = job.choices.remote.tolist()
@@ -222,7 +222,7 @@ def _singles(every: Outcomes) -> list[list[_Single]]:
     return [[_Single(*each) for each in zip(*rows, strict=True)] for rows in zip(*columns, strict=True)]
 
 
-def _next(job: Job, at: float, latency: float, number: int) -> float:
+def _next(job: TraceSettings, at: float, latency: float, number: int) -> float:
     """When the request after the one of this number comes."""
     return at + min(latency, _LONGEST) if job.interval is None else job.interval * (number + 1)
 
@@ -232,7 +232,7 @@ def _stacked(found: list[_Single]) -> Outcomes:
     return Outcomes(**columns)
 
 
-def _foreseen_run(job: Job, world: World, rows: NDArray[np.intp]) -> tuple[Floats, NDArray[np.intp]]:
+def _foreseen_run(job: TraceSettings, world: World, rows: NDArray[np.intp]) -> tuple[Floats, NDArray[np.intp]]:
     """When the clairvoyant's requests come, and what it chooses."""
     if job.interval is not None:
         begins = job.interval * np.arange(math.ceil(world.trace.duration / job.interval), dtype=np.float64)
@@ -255,7 +255,7 @@ def _picked(every: Outcomes, chosen: NDArray[np.intp]) -> Outcomes:
     return Outcomes(**{name: getattr(every, name)[requests, chosen] for name in _Single.__slots__})
 
 
-def _each(job: Job, world: World, every: Outcomes) -> tuple[Sums, ...]:
+def _each(job: TraceSettings, world: World, every: Outcomes) -> tuple[Sums, ...]:
     """What each choice would have shown as the fixed one."""
     count = job.choices.remote.size
     if job.interval is not None:
@@ -266,7 +266,7 @@ def _each(job: Job, world: World, every: Outcomes) -> tuple[Sums, ...]:
     return tuple(_Run(job, world, Method(row)).sums() for row in range(count))
 
 
-def _summed(job: Job, found: Outcomes, chosen: NDArray[np.intp]) -> Sums:
+def _summed(job: TraceSettings, found: Outcomes, chosen: NDArray[np.intp]) -> Sums:
     rewards = [
         job.reward.value(accuracy, latency if in_time else math.inf, job.choices.deadline + DUST)
         for accuracy, latency, in_time in zip(

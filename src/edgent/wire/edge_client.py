@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgent.edge.counters import Account
+from edgent.edge.counters import ModelCounts
 from edgent.errors import InputError, RefusedError
 from edgent.link.slow_start import Window
 from edgent.units import Seconds
@@ -33,7 +33,7 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timed:
+class TimedReply:
     """One exchange with the edge, times on the device's clock where not said otherwise.
 
     Attributes:
@@ -59,7 +59,7 @@ class Timed:
     edge_window: Window | None = None
 
 
-class RemoteEdge:
+class EdgeClient:
     """Calls an edge.
 
     All methods raise EdgeError (and its kinds) if it is not there or fails, RefusedError if it says no.
@@ -81,11 +81,11 @@ class RemoteEdge:
             for entry in response.models
         )
 
-    def report(self, timeout: float) -> tuple[Account, ...]:
+    def report(self, timeout: float) -> tuple[ModelCounts, ...]:
         """What it has served since it began."""
         response = _read(m.ReportResponse, self.channel.call(m.REPORT, b"", timeout))
         return tuple(
-            Account(
+            ModelCounts(
                 name=each.name,
                 answered=each.answered,
                 turned_away=each.turned_away,
@@ -105,7 +105,7 @@ class RemoteEdge:
         message = m.PrepareRequest(name=name, version=version).SerializeToString()
         self.channel.call(m.PREPARE, message, timeout)
 
-    def probe(self, bytes_up: int, bytes_down: int, timeout: float) -> Timed:
+    def probe(self, bytes_up: int, bytes_down: int, timeout: float) -> TimedReply:
         """Sends and gets that many bytes."""
         message = m.ProbeRequest(load=bytes(bytes_up), load_down=bytes_down).SerializeToString()
         return _timed(self.channel.call(m.PROBE, message, timeout), len(message))
@@ -118,12 +118,12 @@ class RemoteEdge:
         outputs: Sequence[tuple[str, str | None]],
         *,
         budget: float,
-    ) -> Timed:
+    ) -> TimedReply:
         """Runs a segment; the answer's message is for `tensors.read_outputs`."""
         message = write_request(name, version, inputs, outputs)
         return self.send(message, budget)
 
-    def send(self, message: bytes, budget: float) -> Timed:
+    def send(self, message: bytes, budget: float) -> TimedReply:
         """Sends a ModelInferRequest made before."""
         return _timed(self.channel.call(m.MODEL_INFER, message, budget), len(message))
 
@@ -154,12 +154,12 @@ class RemoteEdge:
             raise RefusedError(f"the edge's {what} of {name} is no text: expected JSON") from error
 
     def __repr__(self) -> str:
-        return f"<RemoteEdge over {self.channel!r}>"
+        return f"<EdgeClient over {self.channel!r}>"
 
 
-def _timed(reply: Reply, bytes_up: int) -> Timed:
+def _timed(reply: Reply, bytes_up: int) -> TimedReply:
     queue, middle = _edge_times(reply)
-    return Timed(
+    return TimedReply(
         body=reply.body,
         uplink=max(0.0, reply.headers_at - reply.sent_at - queue - middle),
         queue=queue,

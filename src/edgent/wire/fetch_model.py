@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from edgent import cache
 from edgent.errors import ModelError, RefusedError
-from edgent.wire.edge_client import RemoteEdge
+from edgent.wire.edge_client import EdgeClient
 from edgent.wire.errors import NotServedError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def fetch_model(edge: str, name: str, *, channel: Channel | None = None, most: i
     """
     opened = channel or _grpc(edge)
     try:
-        remote = RemoteEdge(opened)
+        remote = EdgeClient(opened)
         fetch = _Fetch(remote, name, _digest(remote, edge, name), cache.bound() if most is None else most)
         entry = cache.entry("models", f"{name}-{fetch.digest[:32]}", fetch.is_right, fetch.write)
         _in_use[entry.path] = entry
@@ -58,7 +58,7 @@ def fetch_model(edge: str, name: str, *, channel: Channel | None = None, most: i
             opened.close()
 
 
-def _digest(remote: RemoteEdge, edge: str, name: str) -> str:
+def _digest(remote: EdgeClient, edge: str, name: str) -> str:
     served = {entry.name: entry for entry in remote.describe(_TIMEOUT)}
     if name not in served:
         raise NotServedError(f"the edge {edge} has no model {name!r}; it serves {', '.join(served) or 'none'}")
@@ -84,7 +84,7 @@ class _Fetch:
         most: bytes of all its files.
     """
 
-    def __init__(self, remote: RemoteEdge, name: str, digest: str, most: int) -> None:
+    def __init__(self, remote: EdgeClient, name: str, digest: str, most: int) -> None:
         self.remote, self.name, self.digest, self.most = remote, name, digest, most
         self.file = f"{name}.onnx"
         self.named: tuple[str, ...] = ()

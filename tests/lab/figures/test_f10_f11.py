@@ -7,7 +7,7 @@ import pytest
 
 from edgent.errors import InputError
 from edgent.lab.figures import f10, f11, links, streams
-from edgent.lab.processes.runs import Request
+from edgent.lab.processes.runs import StreamRequest
 from edgent.link.trace import Trace
 from lab.figures import made
 
@@ -22,7 +22,7 @@ LINK = trace(1e6, 2e6, 4e6, 8e6, 2e6, 1e6)
 
 def requests(latency, exit=4, by="edge"):
     return [
-        Request(at=at, total=latency(LINK.at(at)), by=by, exit=exit, deadline_met=True, why="",
+        StreamRequest(at=at, total=latency(LINK.at(at)), by=by, exit=exit, deadline_met=True, why="",
                 configuration=made.plan(exit=exit))
         for at in np.arange(0.5, 6, 0.5).tolist()
     ]  # fmt: skip
@@ -110,6 +110,6 @@ def test_a_folder_without_traces_is_bad_input(tmp_path):
 
 
 def test_a_stream_is_read_as_it_was_kept(tmp_path):
-    lost = Request(at=0.1, total=float("inf"), by="device", exit=None, deadline_met=False, why="edge lost")
+    lost = StreamRequest(at=0.1, total=float("inf"), by="device", exit=None, deadline_met=False, why="edge lost")
     for request in (lost, requests(lambda rate: 0.1)[0]):
         assert streams._request(json.loads(json.dumps(streams._document(request), allow_nan=False))) == request

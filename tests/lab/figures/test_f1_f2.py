@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edgent.lab.figures import f1, f2
-from edgent.lab.processes.runs import Measured
+from edgent.lab.processes.runs import LiveRuns
 from edgent.planning.plan import Stages
 from lab.figures import made
 
@@ -28,7 +28,7 @@ def test_the_device_must_be_far_slower_than_a_fast_link_and_about_as_slow_as_a_s
 
 
 def test_what_is_not_the_link_is_computing():
-    bar = f1.bar("edge", Measured(totals=(0.2, 0.3, 0.9), stages=Stages(uplink=0.1, downlink=0.05, middle=0.02)))
+    bar = f1.bar("edge", LiveRuns(totals=(0.2, 0.3, 0.9), stages=Stages(uplink=0.1, downlink=0.05, middle=0.02)))
     assert (bar.total, bar.transfer) == (pytest.approx(0.3), pytest.approx(0.15))
 
 
@@ -48,7 +48,7 @@ def test_the_layers_take_what_the_device_s_profile_says_and_give_what_crosses():
 
 @pytest.mark.parametrize(("first", "uneven"), [(1.0, True), (0.01, False)])
 def test_layers_are_uneven_where_one_stands_out_in_time_and_one_in_size(first, uneven):
-    layers = [f2.Layer(name="1", seconds=first, size=1e6)]
-    layers += [f2.Layer(name=str(k), seconds=0.01, size=1e3) for k in range(9)]
+    layers = [f2.LayerBar(name="1", seconds=first, size=1e6)]
+    layers += [f2.LayerBar(name=str(k), seconds=0.01, size=1e3) for k in range(9)]
     (ordering,) = f2.result({"net": layers}, ()).orderings
     assert ordering.reproduced is uneven

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edgent.lab.figures import f8, f8a, f8b, f8c
-from edgent.lab.figures.choosing import NOTHING, Choice
+from edgent.lab.figures.choosing import NOTHING, MethodChoice
 from edgent.lab.reproduction.figure import Table
 from lab.figures import made
 
@@ -16,9 +16,9 @@ def points(exits, *, method="edge-first", deadlines=None, predicted=0.5, latency
     for number, exit in enumerate(exits):
         choice = NOTHING
         if exit is not None:
-            choice = Choice(configuration=made.plan(exit=exit, down=22), predicted=predicted, layers=22)
+            choice = MethodChoice(configuration=made.plan(exit=exit, down=22), predicted=predicted, layers=22)
         found.append(
-            f8.Point(
+            f8.ChosenPoint(
                 setting=SETTING,
                 method=method,
                 bandwidth=f8.BANDWIDTHS[number] if deadlines is None else 500e3,
@@ -85,13 +85,13 @@ def test_what_has_no_plan_is_a_dash_in_the_table_and_minus_one_in_the_plot():
 
 
 def test_choices_that_divide_the_work_are_counted():
-    inside = Choice(configuration=made.plan(up=5, down=22), predicted=0.1, layers=22)
+    inside = MethodChoice(configuration=made.plan(up=5, down=22), predicted=0.1, layers=22)
     whole, alone = points((4,)), points((4,))
-    alone[0] = f8.Point(
+    alone[0] = f8.ChosenPoint(
         setting=SETTING, method="m", bandwidth=1e6, deadline=1.0, latency=0.1,
-        choice=Choice(configuration=made.plan(up=22, down=22), predicted=0.1, layers=22),
+        choice=MethodChoice(configuration=made.plan(up=22, down=22), predicted=0.1, layers=22),
     )  # fmt: skip
-    divided = f8.Point(setting=SETTING, method="m", bandwidth=1e6, deadline=1.0, choice=inside, latency=0.1)
+    divided = f8.ChosenPoint(setting=SETTING, method="m", bandwidth=1e6, deadline=1.0, choice=inside, latency=0.1)
     assert f8.interior([*whole, *alone, divided]) == 1
 
 

@@ -8,7 +8,7 @@ from importlib.resources import files
 import numpy as np
 
 from edgent.lab.necessity.costmap import CostMap
-from edgent.lab.necessity.report import Mapped
+from edgent.lab.necessity.report import DeviceMap
 
 SHIPPED = json.loads((files("edgent.lab.necessity") / "grid.json").read_text("utf-8"))
 
@@ -36,4 +36,4 @@ def cost_map(**costs):
 
 def mapped(usual, ends=(), **named):
     about = {"network": "n", "device": "pi-4", "given": "file", "variation": 0.2} | named
-    return Mapped(usual=usual, ends=tuple(ends), **about)
+    return DeviceMap(usual=usual, ends=tuple(ends), **about)

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 
 from edgent.lab.necessity.check import Checked, agreement, differences, listed
-from edgent.lab.necessity.grid import Cell
+from edgent.lab.necessity.grid import GridCell
 from edgent.lab.necessity.live import Asked, Seen
 from edgent.planning.knobs import Best
 from edgent.planning.plan import Configuration
 
-CELL = Cell(device="pi-4", given="file", variation=0.2, bandwidth=1e6, deadline=0.1)
+CELL = GridCell(device="pi-4", given="file", variation=0.2, bandwidth=1e6, deadline=0.1)
 
 
 def best(expected):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgent.demo.cells import RULE
 from edgent.demo.paired import HALF_A_POINT
-from edgent.demo.result import DemoResult, Point
+from edgent.demo.result import CellOutcome, DemoResult
 from edgent.demo.values import METHODS, OURS, RIVAL
 from edgent.demo.words import ahead_in_words, cell_in_words, chosen_in_words, confirmation, verdict
 from edgent.planning.knobs import KNOBS
@@ -89,7 +89,7 @@ def plots_by_bandwidth(result: DemoResult) -> list[str]:
     return [_plot([p for p in result.points if p.cell.bandwidth == bandwidth], bandwidth) for bandwidth in bandwidths]
 
 
-def _plot(points: list[Point], bandwidth: float) -> str:
+def _plot(points: list[CellOutcome], bandwidth: float) -> str:
     points = sorted(points, key=lambda point: point.cell.deadline)
     return plot(
         [_line(points, name, _DODGE**index) for index, name in enumerate(METHODS)],
@@ -99,7 +99,7 @@ def _plot(points: list[Point], bandwidth: float) -> str:
     )
 
 
-def _line(points: list[Point], name: str, dodge: float) -> Line:
+def _line(points: list[CellOutcome], name: str, dodge: float) -> Line:
     made = [point.figures[name] for point in points]
     return Line(
         name=name,
@@ -123,7 +123,7 @@ def choices(result: DemoResult) -> Section:
     return Section(title="Each cell", parts=(each, paragraph(note)))
 
 
-def _choice(point: Point) -> tuple[str, ...]:
+def _choice(point: CellOutcome) -> tuple[str, ...]:
     return (
         cell_in_words(point) + (" *" if point.borderline else ""),
         *(f"{point.figures[name].accuracy_in_time * 100:.1f}" for name in METHODS),
@@ -134,7 +134,7 @@ def _choice(point: Point) -> tuple[str, ...]:
     )
 
 
-def _beside(point: Point) -> str:
+def _beside(point: CellOutcome) -> str:
     if point.borderline:
         return ""
     if point.worse_than:
@@ -142,7 +142,7 @@ def _beside(point: Point) -> str:
     return "by chance: " + ", ".join(point.lower_than) if point.lower_than else "not worse"
 
 
-def _among_best(point: Point) -> bool:
+def _among_best(point: CellOutcome) -> bool:
     values = {name: each.accuracy_in_time for name, each in point.figures.items()}
     return 0 < values[OURS] >= max(values.values()) - HALF_A_POINT
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgent.demo.figures import percentile
 from edgent.demo.outage import PHASES, Unplugged
 from edgent.demo.words import unplugged_in_words
-from edgent.lab.processes.runs import Request
+from edgent.lab.processes.runs import StreamRequest
 from edgent.report import COLOURS, Axis, Line, Section, Span, lines, paragraph, table
 
 
@@ -16,7 +16,7 @@ def unplugged(run: Unplugged) -> Section:
     return Section(title="Unplugged", parts=(paragraph(unplugged_in_words(run)), _plot(run), table(head, rows)))
 
 
-def _row(name: str, requests: tuple[Request, ...]) -> tuple[str, ...]:
+def _row(name: str, requests: tuple[StreamRequest, ...]) -> tuple[str, ...]:
     totals = [request.total for request in requests]
     return (
         name,

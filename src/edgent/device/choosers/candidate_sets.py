@@ -45,7 +45,7 @@ EVERYTHING = Restriction()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Offer:
+class CandidateSet:
     """Candidates.
 
     Attributes:
@@ -61,7 +61,7 @@ class Offer:
         rows = _rows(self.everything, wanted)
         return best(self.everything.keep(rows), conditions, deadline) if rows.any() else None
 
-    def without(self, failed: Collection[Configuration]) -> Offer:
+    def without(self, failed: Collection[Configuration]) -> CandidateSet:
         """The offer without the configurations that have turned out to fail."""
         keep = np.ones(len(self.allowed), dtype=np.bool_)
         for configuration in failed:
@@ -69,7 +69,7 @@ class Offer:
         return replace(self, allowed=self.allowed.keep(keep))
 
 
-def alone(model: Model, device: Profile, *, preparing: float, exits: Collection[int] | None = None) -> Offer:
+def alone(model: Model, device: Profile, *, preparing: float, exits: Collection[int] | None = None) -> CandidateSet:
     """An offer without an edge: each exit on the device.
 
     Args:
@@ -89,7 +89,7 @@ def alone(model: Model, device: Profile, *, preparing: float, exits: Collection[
         for branch in model.branches
     ]
     everything = Candidates.of(costs)
-    return Offer(everything=everything, allowed=everything.restricted(exits=exits))
+    return CandidateSet(everything=everything, allowed=everything.restricted(exits=exits))
 
 
 def together(
@@ -101,7 +101,7 @@ def together(
     source: SourceKind,
     restriction: Restriction = EVERYTHING,
     segments: Collection[str] | None = None,
-) -> Offer:
+) -> CandidateSet:
     """An offer of device and edge, restricted as told; `segments`: all that a foreign server has."""
     everything = Candidates.build(model, device, edge, calibration, source=source)
     codecs = restriction.codecs
@@ -110,7 +110,7 @@ def together(
     allowed = everything.restricted(direction=restriction.direction, exits=restriction.exits, codecs=codecs)
     if segments is not None:
         allowed = allowed.keep(_has_segment(model.name, allowed, segments))
-    return Offer(everything=everything, allowed=allowed)
+    return CandidateSet(everything=everything, allowed=allowed)
 
 
 def _rows(table: Candidates, wanted: Configuration) -> Mask:

@@ -12,10 +12,10 @@ _SILENT = 3  # periods after which they seem to have ended
 _GAIN = 0.2
 
 
-class Rhythm:
+class Arrivals:
     """Follows the times of requests; holds no clock.
 
-    >>> rhythm = Rhythm()
+    >>> rhythm = Arrivals()
     >>> for k in range(5):
     ...     rhythm.came(Seconds(2.0 * k))
     >>> rhythm.next(Seconds(8.5))
@@ -48,4 +48,4 @@ class Rhythm:
         return self._last + self.period * max(1, math.floor(since / self.period) + 1)
 
     def __repr__(self) -> str:
-        return f"<Rhythm of {self.period:.3g} s>"
+        return f"<Arrivals of {self.period:.3g} s>"

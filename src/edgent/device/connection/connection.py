@@ -1,6 +1,6 @@
 """The device's connection to its edge: made, checked and mended in the background.
 
-At connect: does it list our extension, is it the right one (`Meeting`), how fast is the link. Afterwards `Watch` says
+At connect: does it list our extension, is it the right one (`Handshake`), how fast is the link. Afterwards `Upkeep` says
 when to look again. Requests go through `ask`, which tells link state and watch what
 it saw. An edge that is lost is no error here but a state, with a reason; a refusal is kept, to be told.
 """
@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from edgent.clock import Clock
-from edgent.device.connection.handshake import EdgeFacts, Meeting
+from edgent.device.connection.handshake import EdgeFacts, Handshake
 from edgent.device.connection.link_state import PROBE_SIZES, TELLING, LinkState
 from edgent.device.connection.probing import sound
-from edgent.device.connection.upkeep import Task, Watch
+from edgent.device.connection.upkeep import Task, Upkeep
 from edgent.errors import EdgeError, EdgentError, RefusedError
 from edgent.link.slow_start import INITIAL_WINDOW
-from edgent.wire.edge_client import RemoteEdge, Timed
+from edgent.wire.edge_client import EdgeClient, TimedReply
 from edgent.wire.errors import BrokenError, BusyError, LateError, RejectedError
 from edgent.wire.messages import EXTENSION
 
@@ -49,7 +49,7 @@ class Connection:
 
     def __init__(
         self,
-        remote: RemoteEdge,
+        remote: EdgeClient,
         model: Model,
         link: LinkState,
         clock: Clock,
@@ -61,8 +61,8 @@ class Connection:
     ) -> None:
         self._remote, self._model, self._link, self._clock = remote, model, link, clock
         self._on_up, self._on_transfer, self._decisive = on_up, on_transfer, decisive
-        self._meeting = Meeting(remote, model, wants_calibration=wants_calibration)
-        self._watch = Watch(measures=not link.told)
+        self._meeting = Handshake(remote, model, wants_calibration=wants_calibration)
+        self._watch = Upkeep(measures=not link.told)
         self._changed = clock.condition()
         self._facts: EdgeFacts | None = None
         self._was_up = False
@@ -115,7 +115,7 @@ class Connection:
         with self._changed:
             self._watch.requested(at)
 
-    def ask(self, message: bytes, budget: float) -> Timed:
+    def ask(self, message: bytes, budget: float) -> TimedReply:
         """Sends a ModelInferRequest.
 
         Raises:
@@ -150,7 +150,7 @@ class Connection:
     def __repr__(self) -> str:
         return f"<Connection over {self._remote.channel!r}: {'up' if self._facts else self.problem}>"
 
-    def _heard(self, timed: Timed, *, look: bool = False) -> bool:
+    def _heard(self, timed: TimedReply, *, look: bool = False) -> bool:
         """Takes an exchange in; whether its time was its own: what is left of late requests goes before the next.
 
         A look, one way only, does not spare the measuring of both.
@@ -291,7 +291,7 @@ class Connection:
             self._watch.heard(self._clock.now(), telling=True)
         self._report(transfers)
 
-    def _sounded(self, bytes_up: int, bytes_down: int) -> Timed:
+    def _sounded(self, bytes_up: int, bytes_down: int) -> TimedReply:
         timed = self._remote.probe(bytes_up, bytes_down, _TIMEOUT)
         with self._changed:
             self._link.probed(timed)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgent.errors import RefusedError
 from edgent.model.values import segment_name
-from edgent.wire.edge_client import RemoteEdge, Served
+from edgent.wire.edge_client import EdgeClient, Served
 from edgent.wire.errors import NotServedError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class EdgeFacts:
     segments: frozenset[str] | None = None
 
 
-class Meeting:
+class Handshake:
     """Asks an edge who it is, each time anew; documents it fetches once.
 
     Args:
@@ -40,7 +40,7 @@ class Meeting:
         wants_calibration: whether to fetch the edge's.
     """
 
-    def __init__(self, remote: RemoteEdge, model: Model, *, wants_calibration: bool) -> None:
+    def __init__(self, remote: EdgeClient, model: Model, *, wants_calibration: bool) -> None:
         self._remote, self._model, self._wants_calibration = remote, model, wants_calibration
         self._fetched: dict[str, str] = {}
 
@@ -79,7 +79,7 @@ class Meeting:
         return EdgeFacts(segments=found)
 
     def __repr__(self) -> str:
-        return f"<Meeting over {self._remote.channel!r}>"
+        return f"<Handshake over {self._remote.channel!r}>"
 
     def _facts(self, entry: Served) -> EdgeFacts:
         from edgent.codec import Calibration  # a device without an edge needs neither

@@ -28,7 +28,7 @@ _EXPLAINED = 0.25  # share of its time by which a message that waited for acknow
 _ROUNDING = 0.1  # share by which a window may seem wider or narrower where a message ends near the end of a round
 
 
-class Way:
+class LinkDirection:
     """Follows one direction; holds no clock.
 
     Args:
@@ -122,7 +122,7 @@ class Way:
         self.window.sent(size, began_at, at, round_trip, self.byte_time)
 
     def __repr__(self) -> str:
-        return f"<Way {self._direction}: {self.estimate}{', told' if self.told else ''}>"
+        return f"<LinkDirection {self._direction}: {self.estimate}{', told' if self.told else ''}>"
 
     def _transfer(self, size: float, seconds: float, at: Seconds) -> Transfer | None:
         return None if self.told else Transfer(direction=self._direction, size=size, seconds=seconds, at=at)

@@ -9,7 +9,7 @@ the empty probe before there was one; only of exchanges that were short on the w
 small, and never more than a timing error: what is later than that, the link or the queue has to explain. It belongs to
 the machines, so it outlives a measurement of the link.
 
-Each direction is a `Way`. Its congestion window is known by the word of the sender's kernel where there is one: upwards
+Each direction is a `LinkDirection`. Its congestion window is known by the word of the sender's kernel where there is one: upwards
 from request to request, downwards from what the edge says with an answer. Times of the downward window are those of
 arrivals here, so an answer to what is sent now would begin a round trip from now.
 """
@@ -20,14 +20,14 @@ import math
 import statistics
 from collections import deque
 
-from edgent.device.connection.link_direction import CALL_BYTES, SMALL, TIMING_ERROR, Way, rate, wire_bits
+from edgent.device.connection.link_direction import CALL_BYTES, SMALL, TIMING_ERROR, LinkDirection, rate, wire_bits
 from edgent.link import TransferModel
 from edgent.link.slow_start import SEGMENT_BYTES, Window
 from edgent.link.transfer import CALL_TIME
 from edgent.planning.conditions import Conditions
 from edgent.planning.outlook import Transfer
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
-from edgent.wire.edge_client import Timed
+from edgent.wire.edge_client import TimedReply
 from edgent.wire.transport import PACKET
 
 PROBE_SIZES = (2_000, 16_000, 128_000, 1_000_000)
@@ -60,8 +60,8 @@ class LinkState:
         gain: float = 0.5,
     ) -> None:
         told_down = downlink if downlink is not None else bandwidth
-        self._up = Way("up", told=bandwidth, gain=gain)
-        self._down = Way("down", told=told_down, gain=gain, ahead=SEGMENT_BYTES)
+        self._up = LinkDirection("up", told=bandwidth, gain=gain)
+        self._down = LinkDirection("down", told=told_down, gain=gain, ahead=SEGMENT_BYTES)
         self._told_round_trip = round_trip
         self._queue, self._queue_at = 0.0, -math.inf
         self._probed: Seconds | None = None
@@ -94,7 +94,7 @@ class LinkState:
             return Seconds(statistics.median(self._calls))
         return CALL_TIME if self._probed is None else self._probed
 
-    def observe_probes(self, small: Timed, up: Timed, down: Timed) -> tuple[Transfer, ...]:
+    def observe_probes(self, small: TimedReply, up: TimedReply, down: TimedReply) -> tuple[Transfer, ...]:
         """Measured afresh: an empty message, and one in each direction that took its time.
 
         A line through both gives the bandwidth and the round trip at once: the empty message alone has some hundred
@@ -127,12 +127,12 @@ class LinkState:
             self._up.window.seen(window, at)
             self._down.window.heard(Seconds(at - window.silence), self.round_trip)
 
-    def probed(self, timed: Timed) -> None:
+    def probed(self, timed: TimedReply) -> None:
         """A probe has passed, that only `observe_probes` will look at."""
         self._begun(timed)
         self._grow_windows(timed)
 
-    def observe(self, timed: Timed) -> tuple[Transfer, ...]:
+    def observe(self, timed: TimedReply) -> tuple[Transfer, ...]:
         """An exchange has ended, of a probe or of a request; what it tells of either direction."""
         at = timed.body_at
         self._begun(timed)
@@ -192,25 +192,25 @@ class LinkState:
     def __repr__(self) -> str:
         return f"<LinkState up {self._up.estimate}, down {self._down.estimate}, round trip {self.round_trip:.4f} s>"
 
-    def _begun(self, timed: Timed) -> None:
+    def _begun(self, timed: TimedReply) -> None:
         """What either end's TCP says of an exchange at its beginning."""
         self.rested(timed.window, _began_at(timed))
         if timed.edge_window is not None:
             self._down.window.seen(timed.edge_window, self._answered_at(timed))
 
-    def _grow_windows(self, timed: Timed) -> None:
+    def _grow_windows(self, timed: TimedReply) -> None:
         self._up.sent(timed.bytes_up, _began_at(timed), timed.body_at, self.round_trip)
         self._down.sent(len(timed.body), self._answered_at(timed), timed.body_at, self.round_trip)
 
-    def _answered_at(self, timed: Timed) -> Seconds:
+    def _answered_at(self, timed: TimedReply) -> Seconds:
         """When the answer would have begun to come, had nothing been sent or computed before it."""
         return Seconds(_began_at(timed) + self.round_trip)
 
-    def _in_one_packet(self, timed: Timed) -> float:
+    def _in_one_packet(self, timed: TimedReply) -> float:
         """What the uplink seems to take longer because a short answer shares the packet of its headers."""
         return (len(timed.body) - _behind_headers(timed)) * self._down.byte_time
 
-    def _beyond(self, timed: Timed) -> float | None:
+    def _beyond(self, timed: TimedReply) -> float | None:
         """What an exchange took that neither the round trip nor its bytes explain; None where that is uncertain."""
         if self._up.bandwidth is None or self._down.bandwidth is None:
             return None
@@ -223,7 +223,7 @@ class LinkState:
         beyond = total(timed) - self.round_trip - wire - waits_up - waits_down
         return max(0.0, beyond) if wire <= _SHORT and beyond <= TIMING_ERROR else None
 
-    def _note_round_trip(self, timed: Timed) -> None:
+    def _note_round_trip(self, timed: TimedReply) -> None:
         if timed.bytes_up > PROBE_SIZES[0] // 4:
             return
         wire = (timed.bytes_up + CALL_BYTES) * self._up.byte_time
@@ -234,15 +234,15 @@ def _known(*transfers: Transfer | None) -> tuple[Transfer, ...]:
     return tuple(transfer for transfer in transfers if transfer is not None)
 
 
-def _behind_headers(timed: Timed) -> int:
+def _behind_headers(timed: TimedReply) -> int:
     """Bytes of an answer that come after its headers; those of a long one mostly have a packet of their own."""
     return len(timed.body) if len(timed.body) > PACKET else 0
 
 
-def _began_at(timed: Timed) -> Seconds:
+def _began_at(timed: TimedReply) -> Seconds:
     return Seconds(timed.body_at - timed.downlink - timed.middle - timed.queue - timed.uplink)
 
 
-def total(timed: Timed) -> float:
+def total(timed: TimedReply) -> float:
     """Seconds on the link, both ways."""
     return timed.uplink + timed.downlink

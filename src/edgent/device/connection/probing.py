@@ -6,20 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edgent.device.connection.link_state import PROBE_SIZES, TELLING, total
-from edgent.wire.edge_client import Timed
+from edgent.wire.edge_client import TimedReply
 
 _SMALL_PROBES = 3
 
-Probe = Callable[[int, int], Timed]
+Probe = Callable[[int, int], TimedReply]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Soundings:
     """An empty exchange, and one in each direction that took its time; the empty one where that was not asked for."""
 
-    small: Timed
-    up: Timed
-    down: Timed
+    small: TimedReply
+    up: TimedReply
+    down: TimedReply
 
 
 def sound(probe: Probe, sizes: Sequence[int] = PROBE_SIZES) -> Soundings:
@@ -35,7 +35,7 @@ def sound(probe: Probe, sizes: Sequence[int] = PROBE_SIZES) -> Soundings:
     return Soundings(small=small, up=up, down=down)
 
 
-def _telling(probe: Callable[[int], Timed], sizes: Sequence[int], small: Timed) -> Timed:
+def _telling(probe: Callable[[int], TimedReply], sizes: Sequence[int], small: TimedReply) -> TimedReply:
     """Each size twice: delays are only ever added to the truth, and the first one widens TCP's window."""
     found = small
     for size in sizes:

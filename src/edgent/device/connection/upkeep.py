@@ -23,7 +23,7 @@ from __future__ import annotations
 import enum
 import math
 
-from edgent.device.connection.arrivals import Rhythm
+from edgent.device.connection.arrivals import Arrivals
 from edgent.units import Seconds
 
 RETRY = 0.4  # the edge is to be found within 2 s of its return, which includes making sessions
@@ -46,7 +46,7 @@ class Task(enum.Enum):
     MEASURE = "measure"
 
 
-class Watch:
+class Upkeep:
     """Keeps track of one connection.
 
     Args:
@@ -61,7 +61,7 @@ class Watch:
         self._heard_at = self._measured_at = self._answered_at = -math.inf
         self._retry_at = self._ask_at = self._look_from = -math.inf
         self._check_after, self._measure_after = IDLE, STALE
-        self._rhythm = Rhythm()
+        self._rhythm = Arrivals()
 
     def next(self, at: Seconds) -> Task | Seconds:
         """What to do now, or until when there is nothing to do unless something happens."""
@@ -155,4 +155,4 @@ class Watch:
         return max(self._measured_at + self._measure_after, spared, self._ask_at)
 
     def __repr__(self) -> str:
-        return f"<Watch {'up' if self.up else 'down'}, {self._busy} under way>"
+        return f"<Upkeep {'up' if self.up else 'down'}, {self._busy} under way>"

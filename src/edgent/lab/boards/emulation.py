@@ -154,7 +154,7 @@ class Throttle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class EmulationReport:
     """How well a machine stood in for a slower one.
 
     Attributes:
@@ -167,8 +167,8 @@ class Account:
     overran: int = 0
     worst: float = 0.0
 
-    def __add__(self, other: Account) -> Account:
-        return Account(
+    def __add__(self, other: EmulationReport) -> EmulationReport:
+        return EmulationReport(
             pieces=self.pieces + other.pieces,
             overran=self.overran + other.overran,
             worst=max(self.worst, other.worst),
@@ -209,7 +209,7 @@ class Emulated:
         self._throttle = throttle
         self._computed = 0.0
         self._free_at = -math.inf
-        self._account = Account()
+        self._account = EmulationReport()
 
     @property
     def computed(self) -> Seconds:
@@ -217,7 +217,7 @@ class Emulated:
         return Seconds(self._computed)
 
     @property
-    def account(self) -> Account:
+    def account(self) -> EmulationReport:
         """How well this machine stood in for the device so far."""
         return self._account
 
@@ -237,7 +237,7 @@ class Emulated:
             until = (started_at if takes < SLICE else max(started_at, self._free_at)) + takes
             self._free_at = max(started_at, self._free_at) + takes
             late = self._clock.now() - until
-            self._account += Account(pieces=1, overran=int(late > 0), worst=max(0.0, late))
+            self._account += EmulationReport(pieces=1, overran=int(late > 0), worst=max(0.0, late))
         self._wait(until)
 
     def _takes(self, seconds: float) -> float:

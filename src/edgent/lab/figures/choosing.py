@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from edgent.device.choosers.candidate_sets import Offer
+from edgent.device.choosers.candidate_sets import CandidateSet
 from edgent.lab.figures.machines import Setting
 from edgent.latency import Profile
 from edgent.latency.prediction import BranchWork, LatencyModel
@@ -23,7 +23,7 @@ ALGORITHM_1 = {"edge-first": False, "device-first": True}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class MethodChoice:
     """What was chosen.
 
     Attributes:
@@ -48,7 +48,7 @@ class Choice:
         return None if plan is None else plan.download_cut - plan.upload_cut
 
 
-NOTHING = Choice(configuration=None, predicted=None, layers=0)
+NOTHING = MethodChoice(configuration=None, predicted=None, layers=0)
 
 
 def predicted_host(setting: Setting, model: LatencyModel, works: Sequence[BranchWork]) -> Profile:
@@ -73,22 +73,24 @@ def chains(model: Model, device: Profile, edge: Profile) -> tuple[ChainBranch, .
     return tuple(_chain(branch, device, edge) for branch in model.branches)
 
 
-def paper_choice(branches: Sequence[ChainBranch], bandwidth: float, deadline: float, *, device_first: bool) -> Choice:
+def paper_choice(
+    branches: Sequence[ChainBranch], bandwidth: float, deadline: float, *, device_first: bool
+) -> MethodChoice:
     """What Algorithm 1 chooses at a bandwidth."""
     found = algorithm1(branches, BitsPerSecond(bandwidth), Seconds(deadline), device_first=device_first)
     if found is None:
         return NOTHING
     layers = next(len(branch.device) for branch in branches if branch.exit == found.exit)
     configuration = configuration_of(found, layers, device_first=device_first)
-    return Choice(configuration=configuration, predicted=found.latency, layers=layers)
+    return MethodChoice(configuration=configuration, predicted=found.latency, layers=layers)
 
 
-def our_choice(planner: Planner, conditions: Conditions, deadline: float) -> Choice:
+def our_choice(planner: Planner, conditions: Conditions, deadline: float) -> MethodChoice:
     """What the planner chooses under conditions."""
     plan = planner.plan(conditions, Seconds(deadline))
     if not plan.meets_deadline:
         return NOTHING
-    return Choice(configuration=plan.configuration, predicted=plan.stages.total, layers=plan.layers or 0)
+    return MethodChoice(configuration=plan.configuration, predicted=plan.stages.total, layers=plan.layers or 0)
 
 
 def configuration_of(found: Partition, layers: int, *, device_first: bool) -> Configuration:
@@ -102,7 +104,9 @@ def configuration_of(found: Partition, layers: int, *, device_first: bool) -> Co
 
 def price(candidates: Candidates, configuration: Configuration, conditions: Conditions) -> float:
     """Seconds that a configuration is predicted to take."""
-    plan = Offer(everything=candidates, allowed=candidates).price(configuration, conditions, Seconds(float("inf")))
+    plan = CandidateSet(everything=candidates, allowed=candidates).price(
+        configuration, conditions, Seconds(float("inf"))
+    )
     assert plan is not None, "what was chosen among candidates has a price"
     return plan.stages.total
 

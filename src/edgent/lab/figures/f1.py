@@ -13,7 +13,7 @@ from edgent.lab.figures.live import live_runs
 from edgent.lab.figures.machines import Setting, at_the_speed_of, setting
 from edgent.lab.figures.rig import Rig
 from edgent.lab.figures.wide import wide_trunk
-from edgent.lab.processes.runs import Measured
+from edgent.lab.processes.runs import LiveRuns
 from edgent.lab.reproduction.figure import Column, Figure, Lab, Ordering, Result, Table
 from edgent.lab.reproduction.plots import Axis, Bars, Panel
 from edgent.planning.plan import Configuration
@@ -73,7 +73,7 @@ def _bars(lab: Lab, chosen: Setting, notes: list[str]) -> list[Bar]:
     return bars
 
 
-def bar(where: str, found: Measured) -> Bar:
+def bar(where: str, found: LiveRuns) -> Bar:
     """The bar of some runs; what is not the link is computing."""
     assert found.stages is not None, "our own runs have stages"
     total, transfer = median(found.totals), float(found.stages.link)

@@ -9,7 +9,7 @@ import numpy as np
 from edgent.lab.figures.links import bus_link
 from edgent.lab.figures.machines import setting
 from edgent.lab.figures.streams import Course, stream, throughputs
-from edgent.lab.processes.runs import Request
+from edgent.lab.processes.runs import StreamRequest
 from edgent.lab.reproduction.figure import Column, Figure, Lab, Ordering, Result, Table
 from edgent.lab.reproduction.plots import Axis, Line, Panel
 from edgent.link.trace import Trace
@@ -37,7 +37,7 @@ def run(lab: Lab) -> Result:
     return result(found, trace, (f"Link: {links.words}.", str(papers.device), str(today.device)))
 
 
-def result(found: Mapping[str, Sequence[Request]], trace: Trace, notes: tuple[str, ...]) -> Result:
+def result(found: Mapping[str, Sequence[StreamRequest]], trace: Trace, notes: tuple[str, ...]) -> Result:
     """The figure, from the requests of each stream."""
     return Result(
         orderings=tuple(ordering for name, requests in found.items() for ordering in _orderings(name, requests, trace)),
@@ -47,7 +47,7 @@ def result(found: Mapping[str, Sequence[Request]], trace: Trace, notes: tuple[st
     )
 
 
-def follows(requests: Sequence[Request], trace: Trace) -> float:
+def follows(requests: Sequence[StreamRequest], trace: Trace) -> float:
     """Correlation of bandwidth and throughput, both in logarithms, at the requests that were answered by the edge."""
     sent = [request for request in requests if request.by == "edge" and trace.at(request.at) > 0]
     if len(sent) < 3:
@@ -56,7 +56,7 @@ def follows(requests: Sequence[Request], trace: Trace) -> float:
     return float(np.corrcoef(rates, np.log(throughputs(sent)))[0, 1])
 
 
-def _orderings(name: str, requests: Sequence[Request], trace: Trace) -> tuple[Ordering, Ordering]:
+def _orderings(name: str, requests: Sequence[StreamRequest], trace: Trace) -> tuple[Ordering, Ordering]:
     correlation = follows(requests, trace)
     last = sum(each.configuration is not None and each.configuration.exit == 4 for each in requests) / len(requests)
     exits = sorted({each.configuration.exit for each in requests if each.configuration is not None})
@@ -84,7 +84,7 @@ def _orderings(name: str, requests: Sequence[Request], trace: Trace) -> tuple[Or
     )
 
 
-def _table(found: Mapping[str, Sequence[Request]], trace: Trace) -> Table:
+def _table(found: Mapping[str, Sequence[StreamRequest]], trace: Trace) -> Table:
     columns = (
         Column(key="device", title="device"),
         Column(key="requests", title="requests"),
@@ -121,7 +121,7 @@ def _link(trace: Trace) -> Panel:
     return Panel(title="the link", x=_TIME, y=Axis(label="bandwidth, Mbit/s"), marks=(line,))
 
 
-def _throughput(found: Mapping[str, Sequence[Request]]) -> Panel:
+def _throughput(found: Mapping[str, Sequence[StreamRequest]]) -> Panel:
     lines = [
         Line(name=name, x=[each.at for each in requests], y=throughputs(requests), form="points")
         for name, requests in found.items()
@@ -129,7 +129,7 @@ def _throughput(found: Mapping[str, Sequence[Request]]) -> Panel:
     return Panel(title="throughput", x=_TIME, y=Axis(label="inferences/s", log=True), marks=lines)
 
 
-def _plans(name: str, requests: Sequence[Request]) -> Panel:
+def _plans(name: str, requests: Sequence[StreamRequest]) -> Panel:
     planned = [(each.at, each.configuration) for each in requests if each.configuration is not None]
     at = [when for when, _ in planned]
     exits = Line(name="exit", x=at, y=[plan.exit for _, plan in planned], form="step")

@@ -20,7 +20,7 @@ from edgent.lab.reproduction.plots import Axis, Line, Panel
 from edgent.link.trace import Trace
 from edgent.planning.plan import Configuration
 from edgent.planning.reward import FRACTION, LEXICOGRAPHIC
-from edgent.replay import Report, Request, replay
+from edgent.replay import ReplaySettings, Report, replay
 from edgent.units import Seconds
 
 FRACTION_MAP = "dynamic, reward as printed"
@@ -113,7 +113,7 @@ def _replayed(lab: Lab, chosen: Setting, deadline: float, traces: Sequence[Trace
         return {"dynamic": dynamic, **{name: _shown(printed, method) for name, method in REPLAYED.items()}}
 
     table = chosen.candidates if chosen.coded else chosen.candidates.restricted(direction="edge-first")
-    request = Request(
+    request = ReplaySettings(
         candidates=table,
         device=chosen.profile,
         edge=chosen.edge,

@@ -19,7 +19,7 @@ _UNEVEN = 5.0  # the largest over the median: below it nobody would call the bar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class LayerBar:
     """One layer: its place and operator, its seconds on the device, its output's bytes."""
 
     name: str
@@ -36,18 +36,18 @@ def run(lab: Lab) -> Result:
     return result(shown, (str(narrow.device), f"{wide.name}: {wide.device}"))
 
 
-def layers_of(chosen: Setting) -> list[Layer]:
+def layers_of(chosen: Setting) -> list[LayerBar]:
     """The layers of the last exit's branch."""
     chain = chains(chosen.model, chosen.profile, chosen.edge)[-1]
     branch = chosen.model.branches[-1]
     rows = zip(branch.layers, chain.device, chain.output_sizes, strict=True)
     return [
-        Layer(name=f"{number} {layer.op}", seconds=seconds, size=size)
+        LayerBar(name=f"{number} {layer.op}", seconds=seconds, size=size)
         for number, (layer, seconds, size) in enumerate(rows, start=1)
     ]
 
 
-def result(shown: Mapping[str, Sequence[Layer]], notes: tuple[str, ...]) -> Result:
+def result(shown: Mapping[str, Sequence[LayerBar]], notes: tuple[str, ...]) -> Result:
     """The figure, from the layers in each setting."""
     return Result(
         orderings=tuple(_ordering(name, layers) for name, layers in shown.items()),
@@ -57,7 +57,7 @@ def result(shown: Mapping[str, Sequence[Layer]], notes: tuple[str, ...]) -> Resu
     )
 
 
-def _ordering(name: str, layers: Sequence[Layer]) -> Ordering:
+def _ordering(name: str, layers: Sequence[LayerBar]) -> Ordering:
     columns = [each.seconds for each in layers], [each.size for each in layers]
     times, sizes = (max(values) / max(median(values), 1e-12) for values in columns)
     return Ordering(
@@ -68,7 +68,7 @@ def _ordering(name: str, layers: Sequence[Layer]) -> Ordering:
     )
 
 
-def _table(name: str, layers: Sequence[Layer]) -> Table:
+def _table(name: str, layers: Sequence[LayerBar]) -> Table:
     columns = (
         Column(key="layer", title="layer"),
         Column(key="device_ms", title="on the device", show=lambda ms: f"{ms:.1f} ms"),
@@ -78,7 +78,7 @@ def _table(name: str, layers: Sequence[Layer]) -> Table:
     return Table(title=f"{name}, the last exit's branch", columns=columns, rows=rows)
 
 
-def _panels(name: str, layers: Sequence[Layer]) -> tuple[Panel, Panel]:
+def _panels(name: str, layers: Sequence[LayerBar]) -> tuple[Panel, Panel]:
     names = [each.name for each in layers]
     times, sizes = [1e3 * each.seconds for each in layers], [each.size / 1e3 for each in layers]
     x = Axis(label="layer")

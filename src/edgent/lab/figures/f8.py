@@ -8,7 +8,7 @@ from statistics import median
 
 from edgent.lab.figures.choosing import (
     ALGORITHM_1,
-    Choice,
+    MethodChoice,
     both_machines,
     chains,
     our_choice,
@@ -18,7 +18,7 @@ from edgent.lab.figures.choosing import (
 from edgent.lab.figures.live import live_runs, measured_conditions
 from edgent.lab.figures.machines import Setting, branch_works, swept_machine
 from edgent.lab.figures.rig import Rig
-from edgent.lab.processes.runs import Measured
+from edgent.lab.processes.runs import LiveRuns
 from edgent.lab.reproduction.figure import Column, Lab, Table
 from edgent.lab.reproduction.plots import Axis, Line, Panel
 from edgent.planning.conditions import Conditions
@@ -32,11 +32,11 @@ _ROUNDS = 3
 _FAR = 0.5  # share by which a prediction must be off to be what decides
 _NONE = -1  # where there is no plan, on the plot
 
-Choose = Callable[[Conditions, float], Choice]
+Choose = Callable[[Conditions, float], MethodChoice]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class ChosenPoint:
     """What one method chose at one bandwidth and deadline, and how that went.
 
     Attributes:
@@ -52,7 +52,7 @@ class Point:
     method: str
     bandwidth: float
     deadline: float
-    choice: Choice
+    choice: MethodChoice
     latency: float | None
 
 
@@ -60,7 +60,7 @@ def choosers(lab: Lab, chosen: Setting) -> dict[str, Choose]:
     """The methods of a setting: the paper's algorithm with its regressions where float32 crosses, and our planner."""
     planner = Planner(chosen.candidates)
 
-    def ours(conditions: Conditions, deadline: float) -> Choice:
+    def ours(conditions: Conditions, deadline: float) -> MethodChoice:
         return our_choice(planner, conditions, deadline)
 
     if chosen.coded:
@@ -77,7 +77,7 @@ def choosers(lab: Lab, chosen: Setting) -> dict[str, Choose]:
     return {name: papers(device_first) for name, device_first in ALGORITHM_1.items()} | {OURS: ours}
 
 
-def chosen_and_run(lab: Lab, rig: Rig, cells: Iterable[tuple[float, float]]) -> list[Point]:
+def chosen_and_run(lab: Lab, rig: Rig, cells: Iterable[tuple[float, float]]) -> list[ChosenPoint]:
     """Every method in every cell of bandwidth and deadline."""
     choosing, points = choosers(lab, rig.setting), []
     for bandwidth, deadline in cells:
@@ -85,7 +85,7 @@ def chosen_and_run(lab: Lab, rig: Rig, cells: Iterable[tuple[float, float]]) -> 
         chosen = {name: choose(conditions, deadline) for name, choose in choosing.items()}
         latency = _latencies(lab, rig, bandwidth, chosen.values())
         points += [
-            Point(
+            ChosenPoint(
                 setting=rig.setting.name,
                 method=name,
                 bandwidth=bandwidth,
@@ -98,16 +98,16 @@ def chosen_and_run(lab: Lab, rig: Rig, cells: Iterable[tuple[float, float]]) -> 
     return points
 
 
-def _latencies(lab: Lab, rig: Rig, bandwidth: float, chosen: Iterable[Choice]) -> dict[Configuration, float]:
+def _latencies(lab: Lab, rig: Rig, bandwidth: float, chosen: Iterable[MethodChoice]) -> dict[Configuration, float]:
     plans = dict.fromkeys(choice.configuration for choice in chosen if choice.configuration is not None)
-    found: dict[Configuration, Measured] = {}
+    found: dict[Configuration, LiveRuns] = {}
     for alone in (False, True):
         for plan in (each for each in plans if each.device_only == alone):
             found |= live_runs(lab, rig, None if alone else bandwidth, [plan], _ROUNDS)
     return {plan: median(runs.totals) for plan, runs in found.items()}
 
 
-def table(title: str, points: Sequence[Point]) -> Table:
+def table(title: str, points: Sequence[ChosenPoint]) -> Table:
     """The choices in numbers."""
     columns = (
         Column(key="setting", title="setting"),
@@ -124,7 +124,7 @@ def table(title: str, points: Sequence[Point]) -> Table:
     return Table(title=title, columns=columns, rows=tuple(map(_row, points)))
 
 
-def _row(point: Point) -> tuple[str | float | None, ...]:
+def _row(point: ChosenPoint) -> tuple[str | float | None, ...]:
     plan = point.choice.configuration
     cuts = (None,) * 4 if plan is None else (plan.exit, plan.upload_cut, plan.download_cut, _codec(plan))
     times = (None if seconds is None else 1e3 * seconds for seconds in (point.choice.predicted, point.latency))
@@ -135,7 +135,7 @@ def _codec(plan: Configuration) -> str | None:
     return None if plan.device_only else plan.codec
 
 
-def panels(points: Sequence[Point], x: Axis, at: Callable[[Point], float]) -> tuple[Panel, ...]:
+def panels(points: Sequence[ChosenPoint], x: Axis, at: Callable[[ChosenPoint], float]) -> tuple[Panel, ...]:
     """Exit and partition over the bandwidth or the deadline."""
     return tuple(
         panel
@@ -144,13 +144,15 @@ def panels(points: Sequence[Point], x: Axis, at: Callable[[Point], float]) -> tu
     )
 
 
-def _two_panels(kind: str, points: Sequence[Point], x: Axis, at: Callable[[Point], float]) -> tuple[Panel, ...]:
-    by_method: dict[str, list[Point]] = {}
+def _two_panels(
+    kind: str, points: Sequence[ChosenPoint], x: Axis, at: Callable[[ChosenPoint], float]
+) -> tuple[Panel, ...]:
+    by_method: dict[str, list[ChosenPoint]] = {}
     for point in points:
         device = point.setting.removesuffix(f", {kind}")
         by_method.setdefault(f"{device}: {point.method}", []).append(point)
 
-    def lines(value: Callable[[Choice], int | None]) -> tuple[Line, ...]:
+    def lines(value: Callable[[MethodChoice], int | None]) -> tuple[Line, ...]:
         return tuple(
             Line(name=name, x=[at(each) for each in line], y=[_drawn(value(each.choice)) for each in line])
             for name, line in by_method.items()
@@ -164,15 +166,15 @@ def _two_panels(kind: str, points: Sequence[Point], x: Axis, at: Callable[[Point
     )
 
 
-def interior(points: Sequence[Point]) -> int:
+def interior(points: Sequence[ChosenPoint]) -> int:
     """How many choices leave work to both machines."""
     return sum(point.choice.on_edge not in (None, 0, point.choice.layers) for point in points)
 
 
-def mispredicted(points: Sequence[Point], setting: str, method: str) -> Point | None:
+def mispredicted(points: Sequence[ChosenPoint], setting: str, method: str) -> ChosenPoint | None:
     """The point of a method whose prediction is the furthest from what was measured, if by more than a half."""
 
-    def error(point: Point) -> float:
+    def error(point: ChosenPoint) -> float:
         assert point.latency is not None and point.choice.predicted is not None
         return abs(point.choice.predicted / point.latency - 1)
 
@@ -181,7 +183,7 @@ def mispredicted(points: Sequence[Point], setting: str, method: str) -> Point | 
     return worst if worst is not None and error(worst) > _FAR else None
 
 
-def exits(points: Sequence[Point], setting: str, method: str) -> list[int]:
+def exits(points: Sequence[ChosenPoint], setting: str, method: str) -> list[int]:
     """The exits that a method chose, in the order of its points; -1 where none."""
     return [_drawn(point.choice.exit) for point in points if (point.setting, point.method) == (setting, method)]
 
@@ -190,9 +192,9 @@ def _drawn(value: int | None) -> int:
     return _NONE if value is None else value
 
 
-def _exit(choice: Choice) -> int | None:
+def _exit(choice: MethodChoice) -> int | None:
     return choice.exit
 
 
-def _on_edge(choice: Choice) -> int | None:
+def _on_edge(choice: MethodChoice) -> int | None:
     return choice.on_edge

@@ -10,7 +10,7 @@ from edgent.lab.figures.choosing import chains, paper_choice
 from edgent.lab.figures.f8 import (
     BANDWIDTHS,
     DEADLINE,
-    Point,
+    ChosenPoint,
     chosen_and_run,
     exits,
     interior,
@@ -41,7 +41,7 @@ def run(lab: Lab) -> Result:
     """Chooses on what the device measures of the link, and runs what was chosen."""
     papers = [setting(lab, name) for name in ("paper-pi3", "paper-pi3-resident")]
     today = [setting(lab, name, coded=True) for name in ("paper-pi3", "pi-3b+")]
-    points: list[Point] = []
+    points: list[ChosenPoint] = []
     notes = []
     for each in (*papers, *today):
         with Rig(each) as rig:
@@ -90,7 +90,7 @@ def rises(chosen: Sequence[int | None]) -> bool:
     return known == sorted(known) and 0 <= known[0] < known[-1] == 4
 
 
-def result(points: Sequence[Point], shown_by: Sequence[float], best: Table, notes: tuple[str, ...]) -> Result:
+def result(points: Sequence[ChosenPoint], shown_by: Sequence[float], best: Table, notes: tuple[str, ...]) -> Result:
     """The figure, from the points, the devices that would show the paper's ordering, and where the best cuts lie."""
     settings = dict.fromkeys((point.setting, point.method) for point in points)
     return Result(
@@ -101,7 +101,7 @@ def result(points: Sequence[Point], shown_by: Sequence[float], best: Table, note
     )
 
 
-def _ordering(points: Sequence[Point], setting: str, method: str, shown_by: Sequence[float]) -> Ordering:
+def _ordering(points: Sequence[ChosenPoint], setting: str, method: str, shown_by: Sequence[float]) -> Ordering:
     chosen = exits(points, setting, method)
     reproduced = rises(chosen)
     of_such = f"{shown_by[0]:.2g} to {shown_by[-1]:.2g} s" if shown_by else "no time at all"

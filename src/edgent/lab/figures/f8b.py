@@ -10,7 +10,7 @@ from statistics import median
 
 from edgent.engine.loading import load
 from edgent.lab.figures.choosing import both_machines, predicted_host, price
-from edgent.lab.figures.f8 import BANDWIDTHS, DEADLINE, Point, chosen_and_run
+from edgent.lab.figures.f8 import BANDWIDTHS, DEADLINE, ChosenPoint, chosen_and_run
 from edgent.lab.figures.live import measured_conditions
 from edgent.lab.figures.machines import Setting, at_the_speed_of, branch_works, setting, swept_machine
 from edgent.lab.figures.rig import Rig
@@ -41,7 +41,7 @@ class Whole:
 class Predicted:
     """A point of F8a with what each predictor says of it, seconds; the link is predicted alike for all."""
 
-    point: Point
+    point: ChosenPoint
     predicted: Mapping[str, float]
 
 

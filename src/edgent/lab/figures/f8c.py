@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgent.lab.figures.f8 import Point, chosen_and_run, exits, interior, panels, table
+from edgent.lab.figures.f8 import ChosenPoint, chosen_and_run, exits, interior, panels, table
 from edgent.lab.figures.machines import setting
 from edgent.lab.figures.rig import Rig
 from edgent.lab.reproduction.figure import Figure, Lab, Ordering, Result
@@ -19,7 +19,7 @@ def run(lab: Lab) -> Result:
     """Chooses on what the device measures of the link, and runs what was chosen."""
     papers = [setting(lab, name) for name in ("paper-pi3", "paper-pi3-resident")]
     today = [setting(lab, name, coded=True) for name in ("paper-pi3-resident", "pi-3b+")]
-    points: list[Point] = []
+    points: list[ChosenPoint] = []
     notes = []
     for each in (*papers, *today):
         with Rig(each) as rig:
@@ -28,7 +28,7 @@ def run(lab: Lab) -> Result:
     return result(points, tuple(notes))
 
 
-def result(points: Sequence[Point], notes: tuple[str, ...]) -> Result:
+def result(points: Sequence[ChosenPoint], notes: tuple[str, ...]) -> Result:
     """The figure."""
     settings = dict.fromkeys((point.setting, point.method) for point in points)
     return Result(
@@ -39,7 +39,7 @@ def result(points: Sequence[Point], notes: tuple[str, ...]) -> Result:
     )
 
 
-def _ordering(points: Sequence[Point], setting: str, method: str) -> Ordering:
+def _ordering(points: Sequence[ChosenPoint], setting: str, method: str) -> Ordering:
     chosen = exits(points, setting, method)
     papers = exits([point for point in points if point.deadline >= _PAPERS], setting, method)
     rises, in_range = _rises(chosen), _rises(papers)

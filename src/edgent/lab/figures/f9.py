@@ -63,7 +63,7 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class DeadlineCell:
     """A deadline in a setting.
 
     Attributes:
@@ -85,7 +85,7 @@ class Cell:
 
 def run(lab: Lab) -> Result:
     """Plans on what the device measures of the link, and runs it all live."""
-    cells: list[Cell] = []
+    cells: list[DeadlineCell] = []
     notes = []
     papers = [setting(lab, name) for name in ("paper-pi3", "paper-pi3-resident")]
     today = [setting(lab, name, coded=True) for name in ("paper-pi3", "pi-3b+")]
@@ -96,7 +96,7 @@ def run(lab: Lab) -> Result:
     return result(cells, tuple(notes))
 
 
-def _cells(lab: Lab, rig: Rig) -> list[Cell]:
+def _cells(lab: Lab, rig: Rig) -> list[DeadlineCell]:
     table, conditions = rig.setting.candidates, measured_conditions(lab, rig, BANDWIDTH)
     chosen = {deadline: choices(lab, rig.setting, conditions, deadline) for deadline in DEADLINES}
     wanted = [plan for plans in chosen.values() for plan in plans.values() if plan is not None]
@@ -164,13 +164,13 @@ def _accuracies(table: Candidates, plans: Sequence[Configuration]) -> dict[Confi
 
 def cell(
     setting: str, deadline: float, chosen: Mapping[str, Configuration | None], tried: Mapping[Configuration, Tried]
-) -> Cell:
+) -> DeadlineCell:
     """What every method is worth at a deadline, from what was run."""
     every = list(tried.values())
     accuracy, totals = np.array([each.accuracy for each in every]), np.array([each.totals for each in every])
     best = every[plan_oracle(accuracy, totals, Seconds(deadline))]
     values = {name: 0.0 if plan is None else tried[plan].in_time(deadline) for name, plan in chosen.items()}
-    return Cell(
+    return DeadlineCell(
         setting=setting,
         deadline=deadline,
         chosen=chosen,
@@ -180,7 +180,7 @@ def cell(
     )
 
 
-def result(cells: Sequence[Cell], notes: tuple[str, ...]) -> Result:
+def result(cells: Sequence[DeadlineCell], notes: tuple[str, ...]) -> Result:
     """The figure."""
     settings = list(dict.fromkeys(each.setting for each in cells))
     by_setting = {name: [each for each in cells if each.setting == name] for name in settings}
@@ -196,7 +196,7 @@ def result(cells: Sequence[Cell], notes: tuple[str, ...]) -> Result:
     )
 
 
-def _papers(name: str, cells: Sequence[Cell]) -> Ordering:
+def _papers(name: str, cells: Sequence[DeadlineCell]) -> Ordering:
     answered = {
         deadline: [method for method, value in each.values.items() if method != ORACLE and value > 0]
         for each in cells
@@ -221,7 +221,7 @@ def _why(answered: Mapping[int, Sequence[str]], only_edgent: Sequence[int]) -> s
     return f"only right-sizing answers at {', '.join(map(str, only_edgent))} ms"
 
 
-def _targets(by_setting: Mapping[str, Sequence[Cell]]) -> Table:
+def _targets(by_setting: Mapping[str, Sequence[DeadlineCell]]) -> Table:
     """How far our planner is behind the oracle and behind any other method, borderline deadlines left out."""
     columns = (
         Column(key="setting", title="setting"),
@@ -234,7 +234,7 @@ def _targets(by_setting: Mapping[str, Sequence[Cell]]) -> Table:
     return Table(title="two cuts at its worst deadline", columns=columns, rows=rows)
 
 
-def _target(name: str, cells: Sequence[Cell]) -> tuple[Value, ...]:
+def _target(name: str, cells: Sequence[DeadlineCell]) -> tuple[Value, ...]:
     clear = [each for each in cells if not each.borderline]
     oracle = max((each.values[ORACLE] - each.values[OURS] for each in clear), default=0.0)
     behind = [value - each.values[OURS] for each in clear for method, value in each.values.items() if method != ORACLE]
@@ -246,7 +246,7 @@ def _points(value: float) -> str:
     return f"{100 * value:.2f} points"
 
 
-def _table(name: str, cells: Sequence[Cell]) -> Table:
+def _table(name: str, cells: Sequence[DeadlineCell]) -> Table:
     methods = list(cells[0].values)
     columns = (
         Column(key="deadline_ms", title="deadline", show=lambda ms: f"{ms:g} ms"),
@@ -271,7 +271,7 @@ def _words(plan: Configuration | None) -> str | None:
     return f"{plan.exit} {where}"
 
 
-def _panel(name: str, cells: Sequence[Cell]) -> Panel:
+def _panel(name: str, cells: Sequence[DeadlineCell]) -> Panel:
     x = [1e3 * each.deadline for each in cells]
 
     def drawn(method: str) -> list[float]:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from edgent.lab.figures.rig import ROUND_TRIP, Rig
-from edgent.lab.processes.runs import Measured
+from edgent.lab.processes.runs import LiveRuns
 from edgent.lab.reproduction.figure import Lab
 from edgent.link import TransferModel
 from edgent.planning.conditions import Conditions
@@ -28,7 +28,7 @@ def measured_conditions(lab: Lab, rig: Rig, bandwidth: float) -> Conditions:
 
 def live_runs(
     lab: Lab, rig: Rig, bandwidth: float | None, configurations: Sequence[Configuration], rounds: int
-) -> dict[Configuration, Measured]:
+) -> dict[Configuration, LiveRuns]:
     """Runs configurations live, in turn.
 
     Args:
@@ -62,16 +62,16 @@ def live_runs(
     return dict(zip(configurations, map(_measured, part["runs"]), strict=True))
 
 
-def _measured_document(found: Measured) -> dict[str, Any]:
+def _measured_document(found: LiveRuns) -> dict[str, Any]:
     """Seconds; None where nobody answered."""
     totals = [total if total < math.inf else None for total in found.totals]
     return {"totals": totals, "stages": None if found.stages is None else asdict(found.stages)}
 
 
-def _measured(document: dict[str, Any]) -> Measured:
+def _measured(document: dict[str, Any]) -> LiveRuns:
     totals = tuple(math.inf if total is None else total for total in document["totals"])
     stages = document["stages"]
-    return Measured(totals=totals, stages=None if stages is None else Stages(**stages))
+    return LiveRuns(totals=totals, stages=None if stages is None else Stages(**stages))
 
 
 def _conditions(document: dict[str, Any]) -> Conditions:

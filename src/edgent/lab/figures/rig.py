@@ -14,7 +14,7 @@ from edgent.lab.figures.machines import Setting
 from edgent.lab.links.driven import Driven
 from edgent.lab.links.link import ShapedLink
 from edgent.lab.processes.machines import DeviceProcess, DeviceSettings, ServerProcess
-from edgent.lab.processes.runs import Measured, Request, Setup
+from edgent.lab.processes.runs import LiveRuns, Setup, StreamRequest
 from edgent.link.trace import Trace
 from edgent.planning.candidates import Direction
 from edgent.planning.conditions import Conditions
@@ -76,12 +76,12 @@ class Rig:
         """The device without an edge."""
         self._started()[1].connect("", None)
 
-    def run(self, configurations: Sequence[Configuration], rounds: int) -> list[Measured]:
+    def run(self, configurations: Sequence[Configuration], rounds: int) -> list[LiveRuns]:
         """Runs configurations in turn, all equally often."""
         setups = [Setup(configuration=each) for each in configurations]
         return self._started()[1].run(setups, rounds, [_PATIENCE] * len(setups))
 
-    def follow(self, trace: Trace, period: float, deadline: float) -> tuple[Request, ...]:
+    def follow(self, trace: Trace, period: float, deadline: float) -> tuple[StreamRequest, ...]:
         """A request every `period` seconds, planned by the device itself, while the link follows a trace."""
         link, device = self._started()
         self.at(max(trace.at(0.0), _LEAST))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from edgent.lab.figures.links import digest
 from edgent.lab.figures.machines import Setting
 from edgent.lab.figures.rig import ROUND_TRIP, Rig
-from edgent.lab.processes.runs import Request
+from edgent.lab.processes.runs import StreamRequest
 from edgent.lab.reproduction.figure import Lab
 from edgent.link.trace import Trace
 from edgent.planning.candidates import Direction
@@ -38,7 +38,7 @@ class Course:
     trace: Trace
 
 
-def stream(lab: Lab, course: Course) -> tuple[Request, ...]:
+def stream(lab: Lab, course: Course) -> tuple[StreamRequest, ...]:
     """Every request of a device that follows a link live; float32 crosses in the paper's direction only.
 
     No local branches are started beside the edge: the paper has none.
@@ -62,7 +62,7 @@ def stream(lab: Lab, course: Course) -> tuple[Request, ...]:
     return tuple(map(_request, lab.parts.part("stream", depends, run)))
 
 
-def accuracies(setting: Setting, requests: Sequence[Request]) -> list[float]:
+def accuracies(setting: Setting, requests: Sequence[StreamRequest]) -> list[float]:
     """The accuracy of each answer, in time or not: of its configuration, or of the branch that answered instead."""
     table = setting.candidates
     planned = {table.configuration(row): float(table.accuracy[row]) for row in range(len(table))}
@@ -75,19 +75,19 @@ def accuracies(setting: Setting, requests: Sequence[Request]) -> list[float]:
     ]
 
 
-def throughputs(requests: Sequence[Request]) -> list[float]:
+def throughputs(requests: Sequence[StreamRequest]) -> list[float]:
     """Inferences per second of each request, one after the other: 1 / latency."""
     return [1 / request.total for request in requests]
 
 
-def _document(request: Request) -> dict[str, Any]:
+def _document(request: StreamRequest) -> dict[str, Any]:
     return asdict(request) | {"total": request.total if request.total < math.inf else None}
 
 
-def _request(document: dict[str, Any]) -> Request:
+def _request(document: dict[str, Any]) -> StreamRequest:
     plan, total = document["configuration"], document["total"]
     known = {
         "total": math.inf if total is None else total,
         "configuration": None if plan is None else Configuration(**plan),
     }
-    return Request(**document | known)
+    return StreamRequest(**document | known)

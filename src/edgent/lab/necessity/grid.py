@@ -34,7 +34,7 @@ _ASSUMED = ("exits", "answer_bytes", "images", "tensors", "int8", "smaller", "bi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Cell:
+class GridCell:
     """One cell of a model's map.
 
     Attributes:
@@ -86,13 +86,13 @@ class Axes:
         for name in self.devices:
             find_device(name)
 
-    def cells(self) -> Iterator[Cell]:
+    def cells(self) -> Iterator[GridCell]:
         """All of them, of one model."""
         every = product(self.devices, self.inputs, self.variations, self.bandwidths, self.deadlines)
         for device, given, variation, bandwidth, deadline in every:
-            yield Cell(device=device, given=given, variation=variation, bandwidth=bandwidth, deadline=deadline)
+            yield GridCell(device=device, given=given, variation=variation, bandwidth=bandwidth, deadline=deadline)
 
-    def some(self, share: float, seed: int) -> tuple[Cell, ...]:
+    def some(self, share: float, seed: int) -> tuple[GridCell, ...]:
         """A seeded share of the cells, in their order."""
         every = list(self.cells())
         return tuple(sorted(random.Random(f"{seed} live").sample(every, max(1, round(share * len(every))))))

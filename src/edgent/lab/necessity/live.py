@@ -20,10 +20,10 @@ from edgent.codec import Calibration, decode_pixels, encode_image, fit, normalis
 from edgent.device.device import Device
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgeError, EdgentError
-from edgent.lab.boards.emulation import Account, Emulated
+from edgent.lab.boards.emulation import Emulated, EmulationReport
 from edgent.lab.boards.hidden import HiddenDevice
 from edgent.lab.links.link import ShapedLink
-from edgent.lab.necessity.grid import Cell, Given
+from edgent.lab.necessity.grid import Given, GridCell
 from edgent.link import Predictive
 from edgent.model import SHIPPED, Model
 from edgent.planning.knobs import RACE, Best
@@ -52,7 +52,7 @@ class Asked:
         without: Without each.
     """
 
-    cell: Cell
+    cell: GridCell
     best: Best
     without: Mapping[str, Best]
 
@@ -76,7 +76,7 @@ class Seen:
         return {"best": self.best, "without": dict(self.without), "borderline": self.borderline}
 
 
-class Bench:
+class CellRunner:
     """A device, its link, and what it runs.
 
     Args:
@@ -104,7 +104,7 @@ class Bench:
         return float(conditions.uplink.call_time)
 
     @property
-    def account(self) -> Account:
+    def account(self) -> EmulationReport:
         """How well this machine stood in for the device so far."""
         return self._pace.account
 
@@ -121,7 +121,7 @@ class Bench:
             borderline=any(abs(median - cell.deadline) <= BORDER * cell.deadline for median in medians),
         )
 
-    def _accuracy_in_time(self, cell: Cell, choice: Best, *, race: bool) -> float:
+    def _accuracy_in_time(self, cell: GridCell, choice: Best, *, race: bool) -> float:
         latencies = np.sort(self._latencies(cell, choice.configuration))[None, ::-1]
         weights = np.full(self._requests, 1 / self._requests)
         chance = float(chances(latencies, cell.deadline, weights)[0])
@@ -129,7 +129,7 @@ class Bench:
             return self._raced(cell, choice)
         return chance * choice.accuracy
 
-    def _latencies(self, cell: Cell, configuration: Configuration) -> list[float]:
+    def _latencies(self, cell: GridCell, configuration: Configuration) -> list[float]:
         """One for each quantile of the link's law; what uses no link has no link state."""
         link = (0.0, 0.0) if configuration.device_only else (cell.variation, cell.bandwidth)
         key = (configuration, cell.given, *link)
@@ -141,7 +141,7 @@ class Bench:
             ]
         return self._totals[key]
 
-    def _raced(self, cell: Cell, choice: Best) -> float:
+    def _raced(self, cell: GridCell, choice: Best) -> float:
         """The accuracy in time of requests whose local branch is started in time for the deadline."""
         found = []
         for turn, rate in enumerate(self._rates(cell)):
@@ -152,7 +152,7 @@ class Bench:
                 time.sleep(min(_DRAINED * choice.latency, _PATIENCE))  # what was sent is still on the link
         return statistics.fmean(found)
 
-    def _rates(self, cell: Cell) -> list[BitsPerSecond]:
+    def _rates(self, cell: GridCell) -> list[BitsPerSecond]:
         law = Predictive.log_normal(cell.bandwidth, cell.variation)
         return [BitsPerSecond(law.quantile((turn + 0.5) / self._requests)) for turn in range(self._requests)]
 
@@ -171,7 +171,14 @@ class Bench:
         self._device.warm(configuration)
 
     def _at(
-        self, cell: Cell, rate: BitsPerSecond, configuration: Configuration, turn: int, within: Seconds, *, race: bool
+        self,
+        cell: GridCell,
+        rate: BitsPerSecond,
+        configuration: Configuration,
+        turn: int,
+        within: Seconds,
+        *,
+        race: bool,
     ) -> tuple[float, str, int | None]:
         for _ in range(_TRIES):
             self._link.set(uplink=rate, downlink=rate)
@@ -194,7 +201,7 @@ class Bench:
 @contextlib.contextmanager
 def bench(
     model: Model, hidden: HiddenDevice, calibration: Calibration | None, link: ShapedLink, requests: int
-) -> Iterator[Bench]:
+) -> Iterator[CellRunner]:
     """A device at the pace of an emulated board, connected over the link.
 
     Raises:
@@ -214,7 +221,7 @@ def bench(
     ) as device:
         if not device.wait_ready(_CONNECTING):
             raise EdgentError("the edge process was not reached")
-        yield Bench(device, link, _images(requests), requests, pace)
+        yield CellRunner(device, link, _images(requests), requests, pace)
 
 
 def _images(count: int) -> tuple[bytes, ...]:

@@ -15,7 +15,7 @@ from edgent.planning.knobs import KNOBS, NEEDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Mapped:
+class DeviceMap:
     """The map of one network on one device.
 
     Attributes:
@@ -48,7 +48,7 @@ class Share:
         return usual if low == high else f"{usual} ({low} .. {high})"
 
 
-def share_of(maps: Sequence[Mapped], knob: str) -> Share | None:
+def share_of(maps: Sequence[DeviceMap], knob: str) -> Share | None:
     """The share over some maps, cells weighing the same; None where none has the knob to turn.
 
     The ends of a device's range are taken for all maps at once.
@@ -61,7 +61,7 @@ def share_of(maps: Sequence[Mapped], knob: str) -> Share | None:
     return Share(usual=shares[0], low=min(shares), high=max(shares))
 
 
-def summary(maps: Sequence[Mapped], inputs: Sequence[str]) -> Table:
+def summary(maps: Sequence[DeviceMap], inputs: Sequence[str]) -> Table:
     """Each knob by input, over everything else."""
     columns = (
         Column(key="knob", title="knob"),
@@ -74,7 +74,7 @@ def summary(maps: Sequence[Mapped], inputs: Sequence[str]) -> Table:
     return Table(title="Needed in which share of the cells (within the devices' ranges)", columns=columns, rows=rows)
 
 
-def by(maps: Sequence[Mapped], *keys: str) -> Table:
+def by(maps: Sequence[DeviceMap], *keys: str) -> Table:
     """Each knob by some properties of the maps, over everything else; in per cent of the cells."""
     columns = (
         *(Column(key=key, title="input" if key == "given" else key) for key in keys),
@@ -89,7 +89,7 @@ def by(maps: Sequence[Mapped], *keys: str) -> Table:
     return Table(title=f"By {' and '.join(_names(keys))}, % of the cells", columns=columns, rows=tuple(rows))
 
 
-def every(maps: Sequence[Mapped]) -> Table:
+def every(maps: Sequence[DeviceMap]) -> Table:
     """Every map and knob with its range, for JSON."""
     keys = ("network", "device", "input", "variation", "knob", "share", "low", "high")
     rows = []
@@ -102,7 +102,7 @@ def every(maps: Sequence[Mapped]) -> Table:
     return Table(title="every map", columns=tuple(Column(key=key, title=key) for key in keys), rows=tuple(rows))
 
 
-def pictures(maps: Sequence[Mapped], axes: Axes) -> tuple[Panel, ...]:
+def pictures(maps: Sequence[DeviceMap], axes: Axes) -> tuple[Panel, ...]:
     """Knob by knob and device by device: where it is needed, by bandwidth and deadline."""
     knobs = [knob for knob in KNOBS if any(knob in one.usual.costs for one in maps)]
     return tuple(
@@ -112,7 +112,7 @@ def pictures(maps: Sequence[Mapped], axes: Axes) -> tuple[Panel, ...]:
     )
 
 
-def _picture(maps: Iterable[Mapped], knob: str, device: str, axes: Axes) -> Panel:
+def _picture(maps: Iterable[DeviceMap], knob: str, device: str, axes: Axes) -> Panel:
     costs = [one.usual.costs[knob] for one in maps if knob in one.usual.costs]
     needed = np.mean([plane >= NEEDED for plane in costs], axis=0).T * 100  # deadlines are the rows
     tiles = Tiles(

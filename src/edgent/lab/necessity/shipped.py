@@ -13,16 +13,16 @@ from pathlib import Path
 from edgent.codec import Calibration
 from edgent.engine.loading import load
 from edgent.evaluation.evaluate import calibration_for
-from edgent.lab.boards.emulation import Account, EmulatedDevice, find_device
+from edgent.lab.boards.emulation import EmulatedDevice, EmulationReport, find_device
 from edgent.lab.boards.hidden import HiddenDevice, hidden_device
 from edgent.lab.figures.machines import host_profile
 from edgent.lab.links.link import ShapedLink
 from edgent.lab.necessity.check import Checked, agreement, differences, listed
 from edgent.lab.necessity.costmap import cost_maps, seen
-from edgent.lab.necessity.grid import Cell, Given, Grid, load_grid
+from edgent.lab.necessity.grid import Given, Grid, GridCell, load_grid
 from edgent.lab.necessity.live import FAST, Asked, Seen, bench
 from edgent.lab.necessity.public import without_input
-from edgent.lab.necessity.report import Mapped, by, every, meanings, pictures, summary
+from edgent.lab.necessity.report import DeviceMap, by, every, meanings, pictures, summary
 from edgent.lab.processes.machines import ServerProcess
 from edgent.lab.reproduction.figure import Figure, Lab, Result
 from edgent.latency import Profile
@@ -104,7 +104,7 @@ def run(lab: Lab) -> Result:
     return result(shipped, maps, checked, tuple(overran for _, overran in lived))
 
 
-def result(shipped: Shipped, maps: Sequence[Mapped], checked: Sequence[Checked], overran: tuple[str, ...]) -> Result:
+def result(shipped: Shipped, maps: Sequence[DeviceMap], checked: Sequence[Checked], overran: tuple[str, ...]) -> Result:
     """The figure."""
     axes = shipped.grid.shipped
     left_out = (
@@ -178,12 +178,12 @@ def _mapped(
     bests: Mapping[tuple[str, Given], Necessity],
     link: TransferModel,
     number: int,
-) -> Iterator[Mapped]:
+) -> Iterator[DeviceMap]:
     axes, name = shipped.grid.shipped, hidden.device.name
     lab.progress(f"the map of {name}", number, len(shipped.devices))
     for given, variation in product(axes.inputs, axes.variations):
         usual, *ends = cost_maps(bests[name, given], axes, link, variation, (1.0, *ends_of(hidden.device)))
-        yield Mapped(
+        yield DeviceMap(
             network=shipped.model.name,
             device=name,
             given=given,
@@ -193,7 +193,7 @@ def _mapped(
         )
 
 
-def _asked(cell: Cell, necessity: Necessity, link: TransferModel) -> Asked:
+def _asked(cell: GridCell, necessity: Necessity, link: TransferModel) -> Asked:
     outlook = seen(link, cell.bandwidth, cell.variation)
     return Asked(
         cell=cell, best=necessity.best(outlook, cell.deadline), without=necessity.without(outlook, cell.deadline)
@@ -217,7 +217,7 @@ def _live(
     kept = lab.parts.part(f"necessity-{hidden.device.name}", shipped.stamp, measured)
     checked = [Checked(asked=one, seen=Seen(**cell)) for one, cell in zip(asked, kept["cells"], strict=True)]
     pieces, overran, worst = kept["overruns"]
-    return checked, f"{hidden.device.name}: {Account(pieces=pieces, overran=overran, worst=worst)}."
+    return checked, f"{hidden.device.name}: {EmulationReport(pieces=pieces, overran=overran, worst=worst)}."
 
 
 def _ships(name: str) -> bool:

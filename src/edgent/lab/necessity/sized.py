@@ -18,7 +18,7 @@ from edgent.lab.necessity.costmap import CostMap, cost_maps
 from edgent.lab.necessity.grid import Assumed, Axes, Given, Grid
 from edgent.lab.necessity.networks import network
 from edgent.lab.necessity.public import priced, public_candidates
-from edgent.lab.necessity.report import Mapped, by, every, meanings, pictures, summary
+from edgent.lab.necessity.report import DeviceMap, by, every, meanings, pictures, summary
 from edgent.lab.necessity.shipped import EDGE, checked_grid, ends_of
 from edgent.lab.reproduction.figure import Figure, Lab, Result
 from edgent.link import TransferModel
@@ -39,7 +39,7 @@ Costs = dict[tuple[str, Given], BranchCosts]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Job:
+class SizedNetwork:
     """A network with its rivals, priced on this machine for one kind of input."""
 
     name: str
@@ -70,7 +70,7 @@ def run(lab: Lab) -> Result:
     """Times the networks, and computes the map of each."""
     grid = checked_grid(lab)
     costs, stamp = _priced(lab, grid)
-    maps: list[Mapped] = []
+    maps: list[DeviceMap] = []
     with workers() as pool:
         for number, name in enumerate(grid.public.networks):
             lab.progress(name, number, len(grid.public.networks))
@@ -111,13 +111,13 @@ def _priced(lab: Lab, grid: Grid) -> tuple[Costs, dict[str, object]]:
 
 def _mapped(
     lab: Lab, grid: Grid, name: str, costs: Costs, stamp: dict[str, object], pool: Executor
-) -> Iterator[Mapped]:
+) -> Iterator[DeviceMap]:
     """The maps of one network; they are one part."""
 
     def computed() -> list[dict[str, Any]]:
         used = dict.fromkeys((name, grid.assumed.smaller, grid.assumed.bigger))
         jobs = [
-            Job(
+            SizedNetwork(
                 name=name,
                 given=given,
                 networks={each: costs[each, given] for each in used},
@@ -127,11 +127,11 @@ def _mapped(
             for given in grid.public.inputs
         ]
         pairs = product(jobs, grid.public.devices)
-        return [one for found in pool.map(Job.mapped, *zip(*pairs, strict=True)) for one in found]
+        return [one for found in pool.map(SizedNetwork.mapped, *zip(*pairs, strict=True)) for one in found]
 
     for one in lab.parts.part(f"necessity-224-{name}", stamp, computed):
         usual, *ends = map(CostMap.from_document, one["maps"])
-        yield Mapped(
+        yield DeviceMap(
             network=name,
             device=one["device"],
             given=one["given"],

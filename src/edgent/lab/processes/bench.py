@@ -14,9 +14,9 @@ from edgent.device.device import Device
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
-from edgent.lab.boards.emulation import Account
+from edgent.lab.boards.emulation import EmulationReport
 from edgent.lab.processes.machines import DeviceSettings
-from edgent.lab.processes.runs import Decision, Measured, Request, Setup
+from edgent.lab.processes.runs import Decision, LiveRuns, Setup, StreamRequest
 from edgent.lab.rivals.paper import paper_dynamic
 from edgent.lab.rivals.rival import Rival, encoding_seconds, preprocessing_of
 from edgent.planning.conditions import ALONE, Conditions
@@ -29,7 +29,7 @@ _CONNECTING = 20.0  # seconds; over a slow link the edge's profile takes its tim
 _FIRST = 4  # requests from which a device learns what a call takes
 
 
-class Bench:
+class DeviceWorker:
     """The device's side: it does what a `DeviceProcess` orders."""
 
     def __init__(self, settings: DeviceSettings) -> None:
@@ -69,7 +69,7 @@ class Bench:
         assert conditions is not None, "a connected edge was probed"
         return conditions
 
-    def run(self, setups: Sequence[Setup], rounds: int, patience: Sequence[float]) -> list[Measured]:
+    def run(self, setups: Sequence[Setup], rounds: int, patience: Sequence[float]) -> list[LiveRuns]:
         """See `DeviceProcess.run`."""
         found: list[list[tuple[float, Stages | None]]] = [[] for _ in setups]
         for turn in range(rounds):
@@ -90,7 +90,7 @@ class Bench:
         self._device.infer(self._input(0), deadline=Seconds(deadline))
         self._device.wait_ready()
 
-    def stream(self, seconds: float, period: float, deadline: float) -> tuple[Request, ...]:
+    def stream(self, seconds: float, period: float, deadline: float) -> tuple[StreamRequest, ...]:
         """See `DeviceProcess.begin_stream`."""
         assert self._device is not None
         began, found = time.perf_counter(), []
@@ -119,7 +119,7 @@ class Bench:
         found = None if self._device is None else self._device.conditions
         return ALONE if found is None else found
 
-    def account(self) -> Account:
+    def account(self) -> EmulationReport:
         """See `DeviceProcess.account`."""
         return self._pace.account
 
@@ -169,14 +169,14 @@ class Bench:
         return (record.total if as_told else float("inf")), record.stages
 
 
-def _measured(runs: Sequence[tuple[float, Stages | None]]) -> Measured:
+def _measured(runs: Sequence[tuple[float, Stages | None]]) -> LiveRuns:
     stages = [each for _, each in runs if each is not None]
     medians = {f.name: statistics.median(getattr(each, f.name) for each in stages) for f in fields(Stages) if stages}
-    return Measured(totals=tuple(total for total, _ in runs), stages=Stages(**medians) if stages else None)
+    return LiveRuns(totals=tuple(total for total, _ in runs), stages=Stages(**medians) if stages else None)
 
 
-def _request(at: float, record: Record) -> Request:
-    return Request(
+def _request(at: float, record: Record) -> StreamRequest:
+    return StreamRequest(
         at=at,
         total=record.total,
         by=record.by,

@@ -25,7 +25,7 @@ from edgent.engine.loading import load
 from edgent.lab.boards.emulation import Emulated
 from edgent.latency import Profile
 from edgent.link.slow_start import UNLIMITED
-from edgent.wire.edge_client import RemoteEdge
+from edgent.wire.edge_client import EdgeClient
 from edgent.wire.grpc_transport import GrpcChannel
 
 _MAX_MESSAGE = 8 << 20
@@ -37,7 +37,7 @@ class NearEnd:
 
     def __init__(self, address: str) -> None:
         self._clock = MonotonicClock()
-        self._remote = RemoteEdge(GrpcChannel(address, max_message=_MAX_MESSAGE, clock=self._clock))
+        self._remote = EdgeClient(GrpcChannel(address, max_message=_MAX_MESSAGE, clock=self._clock))
         self._link = LinkState()
 
     def sound(self) -> dict[str, float]:

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.errors import EdgentError
-from edgent.lab.boards.emulation import Account
+from edgent.lab.boards.emulation import EmulationReport
 from edgent.lab.boards.hidden import HiddenDevice
-from edgent.lab.processes.runs import Decision, Measured, Request, Setup
+from edgent.lab.processes.runs import Decision, LiveRuns, Setup, StreamRequest
 from edgent.planning.candidates import Direction
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Configuration
@@ -160,10 +160,10 @@ class DeviceProcess:
         conditions: Conditions = self._ask("connect", edge, first)
         return conditions
 
-    def run(self, setups: Sequence[Setup], rounds: int, patience: Sequence[float]) -> list[Measured]:
+    def run(self, setups: Sequence[Setup], rounds: int, patience: Sequence[float]) -> list[LiveRuns]:
         """Runs setups interleaved, all equally often; an answer later than its patience counts as none."""
         within = _ANSWER + rounds * sum(patience)
-        found: list[Measured] = self._ask("run", tuple(setups), rounds, tuple(patience), within=within)
+        found: list[LiveRuns] = self._ask("run", tuple(setups), rounds, tuple(patience), within=within)
         return found
 
     def decide(self, deadlines: Sequence[float], warm: Sequence[Configuration]) -> list[Decision]:
@@ -183,9 +183,9 @@ class DeviceProcess:
         """Begins to answer an image every `period`, planned freely, with the race on."""
         self._pipe.send(("stream", (seconds, period, deadline)))
 
-    def end_stream(self) -> tuple[Request, ...]:
+    def end_stream(self) -> tuple[StreamRequest, ...]:
         """Waits for the end of what `begin_stream` began."""
-        requests: tuple[Request, ...] = self._answer()
+        requests: tuple[StreamRequest, ...] = self._answer()
         return requests
 
     def conditions(self) -> Conditions:
@@ -193,9 +193,9 @@ class DeviceProcess:
         found: Conditions = self._ask("conditions")
         return found
 
-    def account(self) -> Account:
+    def account(self) -> EmulationReport:
         """How well this machine stood in for the device so far."""
-        counted: Account = self._ask("account")
+        counted: EmulationReport = self._ask("account")
         return counted
 
     def _ask(self, what: str, *arguments: object, within: float = _ANSWER) -> Any:
@@ -216,9 +216,9 @@ class DeviceProcess:
 
 
 def _device(pipe: Connection, settings: DeviceSettings) -> None:
-    from edgent.lab.processes.bench import Bench  # the device's side, in its own process only
+    from edgent.lab.processes.bench import DeviceWorker  # the device's side, in its own process only
 
-    bench = Bench(settings)
+    bench = DeviceWorker(settings)
     try:
         while (order := pipe.recv()) is not None:
             what, arguments = order

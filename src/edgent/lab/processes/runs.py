@@ -21,7 +21,7 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class LiveRuns:
     """Live runs of one setup.
 
     Attributes:
@@ -52,7 +52,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class StreamRequest:
     """One request of a stream.
 
     Attributes:

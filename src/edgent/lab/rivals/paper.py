@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgent.device.choosers.chooser import Scope
 from edgent.device.choosers.mapped import Mapped
-from edgent.planning.paper.algorithm2 import Recipe, build_map, grid
+from edgent.planning.paper.algorithm2 import MapSettings, build_map, grid
 from edgent.units import BitsPerSecond, Seconds
 
 STATES = grid(BitsPerSecond(10e3), BitsPerSecond(20e6), 428)
@@ -15,5 +15,5 @@ _DEADLINES = (Seconds(0.01), Seconds(10.0))  # those of the figures lie between
 
 def paper_dynamic(scope: Scope) -> Mapped:
     """What makes that chooser."""
-    recipe = Recipe(bandwidths=STATES, deadlines=_DEADLINES)
+    recipe = MapSettings(bandwidths=STATES, deadlines=_DEADLINES)
     return Mapped(build_map(scope.candidates, scope.device.model, scope.device, scope.edge, recipe), scope)

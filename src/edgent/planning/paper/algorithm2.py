@@ -40,7 +40,7 @@ _AT_ONCE = Seconds(0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class MapSettings:
     """What a map is built for, the candidates apart.
 
     Attributes:
@@ -73,7 +73,9 @@ class Recipe:
         return Seconds(max(self.deadlines))
 
 
-def build_map(candidates: Candidates, model: str, device: Profile, edge: Profile, recipe: Recipe) -> ConfigurationMap:
+def build_map(
+    candidates: Candidates, model: str, device: Profile, edge: Profile, recipe: MapSettings
+) -> ConfigurationMap:
     """Builds the map for some candidates.
 
     Args:
@@ -115,14 +117,14 @@ def grid(low: BitsPerSecond, high: BitsPerSecond, count: int) -> tuple[float, ..
     return tuple(np.geomspace(low, high, count).tolist())
 
 
-def _state(table: Candidates, bandwidth: BitsPerSecond, recipe: Recipe) -> State:
+def _state(table: Candidates, bandwidth: BitsPerSecond, recipe: MapSettings) -> State:
     """What wins of some candidates; of those that use no link at a bandwidth of 0."""
     link = TransferModel(bandwidth=bandwidth or BitsPerSecond(1.0), round_trip=recipe.round_trip)
     latency = Conditions(uplink=link, downlink=link).latency(table)
     return State(bandwidth=bandwidth, steps=_steps(table, latency, recipe))
 
 
-def _steps(table: Candidates, latency: Floats, recipe: Recipe) -> tuple[Step, ...]:
+def _steps(table: Candidates, latency: Floats, recipe: MapSettings) -> tuple[Step, ...]:
     reward = recipe.reward
     deadlines, rows = _winners(reward.of(table, latency), latency, reward.tolerance)
     first = max(int(np.searchsorted(deadlines, recipe.shortest, side="right")) - 1, 0)  # in force at the shortest
