@@ -27,14 +27,15 @@ import numpy as np
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
-from edgent.evaluation.evaluate import calibration_for
+from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import emulated_profile, find_device
 from edgent.link.forecast import LinkForecast
 from edgent.link.traces import load_traces
+from edgent.link.transfer import Transfer
 from edgent.model import Model
 from edgent.planning import Candidates, Controller, Goal
 from edgent.planning.configuration_map import ConfigurationMap
-from edgent.planning.outlook import LinkOutlook, Transfer
+from edgent.planning.outlook import LinkOutlook
 from edgent.planning.paper.algorithm2 import MapSettings, build_map, grid
 from edgent.profiling.model_profiler import profile
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds

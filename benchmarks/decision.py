@@ -30,12 +30,12 @@ from edgent.device.choosers.dynamic import Dynamic
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
-from edgent.evaluation.evaluate import calibration_for
+from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import emulated_profile, find_device
 from edgent.link import TransferModel
+from edgent.link.transfer import Transfer
 from edgent.model import Model
 from edgent.planning import Candidates, Conditions, Planner
-from edgent.planning.outlook import Transfer
 from edgent.planning.pricing import price
 from edgent.profiling.model_profiler import profile
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds

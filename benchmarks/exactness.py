@@ -31,8 +31,9 @@ import numpy as np
 from edgent.cli.terminal import show
 from edgent.device.device import Device
 from edgent.edge.edge import Edge
+from edgent.engine.feeds import Feeds
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine, Feeds
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
 from edgent.evaluation.original import Comparison, expected_answers
 from edgent.evaluation.verify import Divisions, run_pieces

@@ -30,10 +30,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgent.engine.feeds import random_feeds
+from edgent.engine.feeds import Feeds, random_feeds
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine, Feeds, Session
-from edgent.evaluation.evaluate import calibration_for
+from edgent.engine.onnxruntime import Engine, Session
+from edgent.evaluation.calibration_files import calibration_for
 from edgent.latency.family import References, Sample
 from edgent.latency.latency_model import Fit, fit
 from edgent.latency.prediction import LatencyModel, Measured

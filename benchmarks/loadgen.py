@@ -33,7 +33,7 @@ from edgent.device.device import Device
 from edgent.engine.loading import load as load_model
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
-from edgent.evaluation.evaluate import calibration_for
+from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import Emulated, EmulationReport, find_device
 from edgent.lab.boards.hidden import hidden_device
 from edgent.lab.links.link import ShapedLink

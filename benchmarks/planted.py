@@ -18,8 +18,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
+from edgent.engine.feeds import Feeds
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine, Feeds, Session
+from edgent.engine.onnxruntime import Engine, Session
 from edgent.evaluation.original import Comparison
 from edgent.evaluation.verify import Divisions, run_pieces
 from edgent.model import Branch, Layer, Model

@@ -43,7 +43,7 @@ from numpy.typing import NDArray
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError, InputError
-from edgent.evaluation.evaluate import calibration_for
+from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import emulated_profile, find_device
 from edgent.latency import Profile
 from edgent.link.generator import generated

@@ -52,12 +52,12 @@ from edgent.demo.values import Chosen
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
-from edgent.evaluation.evaluate import calibration_for
+from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import find_device
 from edgent.lab.boards.hidden import hidden_device
 from edgent.lab.links.link import ShapedLink
-from edgent.lab.processes.machines import DeviceProcess, DeviceSettings, ServerProcess
-from edgent.lab.processes.runs import LiveRuns, Setup
+from edgent.lab.processes.machines import DeviceProcess, ServerProcess
+from edgent.lab.processes.runs import DeviceSettings, LiveRuns, Setup
 from edgent.latency import Profile
 from edgent.latency.profile import BranchProfile
 from edgent.model import Model

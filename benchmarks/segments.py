@@ -21,8 +21,9 @@ from typing import Any
 
 import numpy as np
 
+from edgent.engine.feeds import Feeds
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine, Feeds
+from edgent.engine.onnxruntime import Engine
 from edgent.latency import Profile
 from edgent.model import Branch, Model
 from edgent.profiling.codec_timing import Source

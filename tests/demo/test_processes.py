@@ -12,7 +12,8 @@ from edgent.errors import EdgentError
 from edgent.lab.boards.emulation import find_device
 from edgent.lab.boards.hidden import hidden_device
 from edgent.lab.links.link import ShapedLink
-from edgent.lab.processes.machines import DeviceProcess, DeviceSettings
+from edgent.lab.processes.machines import DeviceProcess
+from edgent.lab.processes.runs import DeviceSettings
 from edgent.units import BitsPerSecond
 from lab.figures.made import host
 

@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 
 from constant_kinds import KINDS, SIDE, bodies_of_an_if
-from edgent.device.division import route
+from edgent.device.division import divide
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.model import Model
@@ -31,7 +31,7 @@ def original(path: Path, feeds: Feeds) -> Feeds:
 
 def divided(model: Model, engine: Engine, feeds: Feeds, upload: int, download: int) -> Feeds:
     """Device and edge take turns; each has only what it computed itself or was sent."""
-    parts = route(model, Configuration(exit=0, upload_cut=upload, download_cut=download))
+    parts = divide(model, Configuration(exit=0, upload_cut=upload, download_cut=download))
     if upload == download:
         alone = parts.locals[0]
         return _run(model, engine, feeds, alone.given, alone.asked)

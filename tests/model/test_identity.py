@@ -388,7 +388,7 @@ def test_a_bundle_has_the_digest_of_what_its_files_hold(tmp_path: Path) -> None:
 
 
 def test_shipped_calibrations_are_of_the_shipped_models() -> None:
-    from edgent.evaluation.evaluate import calibration_for
+    from edgent.evaluation.calibration_files import calibration_for
 
     for name in ("b-alexnet", "b-alexnet-int8", "b-alexnet-narrow"):
         found = calibration_for(load(name))

@@ -13,10 +13,11 @@ from edgent.errors import InputError
 from edgent.link import Predictive, TransferModel
 from edgent.link.forecast import LinkForecast
 from edgent.link.predictive import NOTHING
+from edgent.link.transfer import Transfer
 from edgent.planning import Candidates, Conditions, Planner
 from edgent.planning.controller import Controller, Goal
 from edgent.planning.costs import BranchCosts, Crossing
-from edgent.planning.outlook import LinkOutlook, Outlook, Transfer
+from edgent.planning.outlook import LinkOutlook, Outlook
 from edgent.planning.prospects import Prospects
 from edgent.units import BitsPerSecond, Seconds
 from planning.strategies import on_a_slow_device

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edgent.errors import InputError
 from edgent.link.generator import generated, varied
 from edgent.link.trace import Trace
-from edgent.planning.outlook import Transfer
+from edgent.link.transfer import Transfer
 from edgent.replay import replay
 from edgent.replay.choices import Choices, outcomes
 from edgent.replay.methods import METHODS, Ours, World

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from edgent.engine.loading import load
-from edgent.evaluation.evaluate import calibration_for
+from edgent.evaluation.calibration_files import calibration_for
 
 BUNDLE = "b-alexnet+b-alexnet-int8"
 

@@ -7,9 +7,9 @@ import io
 import numpy as np
 import pytest
 
-from edgent.device.compute import Material
+from edgent.engine.feeds import in_native_order
+from edgent.engine.material import Material
 from edgent.engine.onnxruntime import Engine
-from edgent.wire.tensors import in_native_order
 
 
 def swapped(array: np.ndarray) -> np.ndarray:

@@ -11,16 +11,15 @@ import pytest
 from edgent.codec import is_image_codec
 from edgent.device.choosers.chooser import Scope, Static, best
 from edgent.device.choosers.dynamic import Dynamic, chooser_of
-from edgent.device.connection.link_direction import CALL_BYTES
 from edgent.device.connection.upkeep import ASK, LEAD, STALE
 from edgent.device.device import Device
 from edgent.edge.edge import Edge
 from edgent.errors import InputError
-from edgent.evaluation.evaluate import calibration_for
+from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import Emulated
 from edgent.link import TransferModel
+from edgent.link.transfer import CALL_BYTES, Transfer
 from edgent.planning import Candidates, Conditions, Planner
-from edgent.planning.outlook import Transfer
 from edgent.testing import FakeEngine, FakeLink
 from edgent.wire.messages import MODEL_INFER, PROBE
 from edgent.wire.transport import Unary

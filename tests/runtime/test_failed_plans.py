@@ -161,7 +161,7 @@ def test_a_plan_that_the_edge_rejects_is_not_chosen_again(joined, path):
 def test_a_suffix_that_fails_is_answered_by_the_device(joined, path):
     device, _ = joined(device=Failing(runs=[]))
     device.warm(given := Configuration(exit=0, upload_cut=1, download_cut=3))
-    suffix = device._routing.route(given, "array").suffix
+    suffix = device._divisions.of(given, "array").suffix
 
     class Session:
         def run(self, feeds):

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgent.device.connection.link_direction import CALL_BYTES, TIMING_ERROR
 from edgent.device.connection.link_state import LinkState
 from edgent.link import TransferModel
 from edgent.link.forecast import LinkForecast
 from edgent.link.slow_start import Window
-from edgent.link.transfer import CALL_TIME
+from edgent.link.transfer import CALL_BYTES, CALL_TIME, TIMING_ERROR
 from edgent.wire.edge_client import TimedReply
 
 

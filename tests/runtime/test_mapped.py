@@ -18,10 +18,10 @@ from edgent.device.choosers.mapped import Mapped
 from edgent.device.device import Device
 from edgent.edge.edge import Edge
 from edgent.errors import InputError, RefusedError
-from edgent.evaluation.evaluate import calibration_for
+from edgent.evaluation.calibration_files import calibration_for
 from edgent.link import TransferModel
+from edgent.link.transfer import Transfer
 from edgent.planning import Candidates, Conditions, Configuration
-from edgent.planning.outlook import Transfer
 from edgent.planning.paper.algorithm2 import MapSettings, build_map, grid
 
 DEADLINE = 0.3

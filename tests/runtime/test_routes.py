@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgent.device.compute import Compute
-from edgent.device.division import route
+from edgent.device.division import divide
 from edgent.engine.onnxruntime import Engine
 from edgent.planning.plan import Configuration
 from edgent.testing import ManualClock
@@ -33,7 +33,7 @@ def test_head_middle_and_suffix_of_every_kind_of_cut_make_the_whole(model, bench
     n = len(branch.layers)
     expected = whole(bench, model, branch, picture)
     for upload, download in [(0, n), *((u, n) for u in range(1, n)), *((0, d) for d in range(1, n)), (2, 5), (4, 9)]:
-        made = route(model, Configuration(exit=exit, upload_cut=upload, download_cut=download))
+        made = divide(model, Configuration(exit=exit, upload_cut=upload, download_cut=download))
         tensors = {"image": picture} | bench.run(made.head, {"image": picture})
         given, asked = ([tensor.name for tensor in side] for side in (made.up, made.down))
         tensors |= bench.engine.session(model, given, asked).run({name: tensors[name] for name in given})
@@ -44,7 +44,7 @@ def test_head_middle_and_suffix_of_every_kind_of_cut_make_the_whole(model, bench
 
 @pytest.mark.parametrize("upload", [0, 3, 5, 8])
 def test_every_local_branch_goes_on_from_what_the_head_left(model, bench, picture, upload):
-    made = route(model, Configuration(exit=4, upload_cut=upload, download_cut=22))
+    made = divide(model, Configuration(exit=4, upload_cut=upload, download_cut=22))
     left = {"image": picture} | bench.run(made.head, {"image": picture})
     for branch in model.branches:
         found = bench.run(made.locals[branch.exit], left)[branch.outputs[0].name]
@@ -52,7 +52,7 @@ def test_every_local_branch_goes_on_from_what_the_head_left(model, bench, pictur
 
 
 def test_the_times_of_head_and_local_branch_add_up_to_the_branch(model, slow):
-    made = route(model, Configuration(exit=4, upload_cut=8, download_cut=22), device=slow, host=slow)
+    made = divide(model, Configuration(exit=4, upload_cut=8, download_cut=22), device=slow, host=slow)
     assert made.head.seconds == pytest.approx(8 * 0.022)
     assert made.branches[4].seconds == pytest.approx(14 * 0.022)
     assert made.locals[4].seconds == pytest.approx(14 * 0.022)
@@ -61,19 +61,19 @@ def test_the_times_of_head_and_local_branch_add_up_to_the_branch(model, slow):
 def test_a_local_branch_includes_preparing_what_the_head_did_not_need(model, slow):
     coded = Configuration(exit=4, upload_cut=0, download_cut=22, codec="source")
     raw = Configuration(exit=4, upload_cut=0, download_cut=22)
-    assert route(model, coded, device=slow, preparing=1.0).branches[0].seconds == pytest.approx(1 + 12 * 0.022)
-    assert route(model, raw, device=slow, preparing=1.0).branches[0].seconds == pytest.approx(12 * 0.022)
+    assert divide(model, coded, device=slow, preparing=1.0).branches[0].seconds == pytest.approx(1 + 12 * 0.022)
+    assert divide(model, raw, device=slow, preparing=1.0).branches[0].seconds == pytest.approx(12 * 0.022)
 
 
 def test_the_device_alone_has_no_head_and_its_exit_as_a_local_branch(model):
-    made = route(model, Configuration(exit=1, upload_cut=16, download_cut=16))
+    made = divide(model, Configuration(exit=1, upload_cut=16, download_cut=16))
     assert made.head.asked == made.suffix.asked == made.up == made.down == ()
     assert made.locals[1].given == ("image",)
 
 
 def test_only_image_codecs_that_encode_need_pixels(model):
     def wants(codec):
-        made = route(model, Configuration(exit=4, upload_cut=0, download_cut=22, codec=codec))
+        made = divide(model, Configuration(exit=4, upload_cut=0, download_cut=22, codec=codec))
         return made.wants_tensor, made.wants_pixels
 
     assert wants("source") == (False, False)

@@ -52,7 +52,7 @@ def test_the_engine_makes_the_shapes_that_the_builder_counted(number: int, tmp_p
     drawn = specimen(number, SMALL)
     engine = Engine()
     session = engine.build(drawn.segment, optimised=tmp_path / "optimised.onnx")
-    from edgent.engine.onnxruntime import zeros
+    from edgent.engine.feeds import zeros
 
     made = session.run(zeros(drawn.segment.given))
     assert {name: array.shape for name, array in made.items()} == {

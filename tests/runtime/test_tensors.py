@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgent.codec import encode_tensor
+from edgent.engine.feeds import checked
 from edgent.errors import InputError
 from edgent.model.values import Tensor
 from edgent.wire import messages as m
 from edgent.wire.tensors import (
     Parcel,
     array_of,
-    checked,
     datatype,
     parcel_of,
     raw_array,

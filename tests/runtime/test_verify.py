@@ -13,10 +13,11 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgent.engine.feeds import prepared, random_feeds
+from edgent.engine.feeds import random_feeds
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine, Original
 from edgent.errors import EdgentError, InputError
+from edgent.evaluation.inputs import prepared
 from edgent.evaluation.original import FLOOR, NONE, Comparison, Difference, Expected, difference, expected_answers
 from edgent.evaluation.verify import Divisions, run_pieces, verify
 from edgent.model import Model

@@ -14,7 +14,7 @@ from edgent.units import format_bandwidth, format_bytes, format_duration
 if TYPE_CHECKING:
     from edgent.doctor.link import LinkCheck, PauseCost
     from edgent.doctor.machine import Finding
-    from edgent.edge.counters import ModelCounts
+    from edgent.wire.edge_client import ModelCounts
 
 _NOT_FOUND = "not found"
 _TIMEOUT = 10.0

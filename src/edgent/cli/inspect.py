@@ -19,7 +19,7 @@ from edgent.errors import InputError
 from edgent.units import format_bytes, parse_count
 
 if TYPE_CHECKING:
-    from edgent.engine.onnxruntime import Feeds
+    from edgent.engine.feeds import Feeds
     from edgent.evaluation.verify import Verification
     from edgent.model import Branch, Model
 
@@ -79,7 +79,7 @@ def _verify(model: Model, most: int | None, source: list[Path], seed: int, as_js
 
 
 def _feeds(model: Model, file: Path) -> Feeds:
-    from edgent.engine.feeds import prepared
+    from edgent.evaluation.inputs import prepared
 
     try:
         return prepared(model, read_input(file, model))

@@ -45,7 +45,7 @@ def configuration_map(
 ) -> None:
     """For every bandwidth state, what to run at any deadline of a range (Algorithm 2)."""
     from edgent.engine.opening import load
-    from edgent.evaluation.evaluate import calibration_for
+    from edgent.evaluation.calibration_files import calibration_for
     from edgent.planning import Candidates
     from edgent.planning.paper.algorithm2 import MapSettings, build_map
     from edgent.planning.reward import find_reward

@@ -47,7 +47,7 @@ def plan(
 ) -> None:
     """The most accurate answer in time: which exit, what runs where, how the crossing tensors are encoded."""
     from edgent.engine.opening import load
-    from edgent.evaluation.evaluate import calibration_for
+    from edgent.evaluation.calibration_files import calibration_for
     from edgent.link import TransferModel
     from edgent.planning import Candidates, Conditions, Planner
 

@@ -42,7 +42,7 @@ def replay(
 ) -> None:
     """What each way to choose plans would have given on recorded links; seeded, the same each time."""
     from edgent.engine.opening import load
-    from edgent.evaluation.evaluate import calibration_for
+    from edgent.evaluation.calibration_files import calibration_for
     from edgent.latency import Profile
     from edgent.planning import Candidates
     from edgent.planning.reward import find_reward

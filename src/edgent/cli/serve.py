@@ -53,7 +53,7 @@ def serve(
     """The edge: answers for its models over the Open Inference Protocol until it is stopped."""
     from edgent.edge.edge import Edge
     from edgent.engine.opening import load
-    from edgent.evaluation.evaluate import calibration_for
+    from edgent.evaluation.calibration_files import calibration_for
     from edgent.latency import Profile
 
     Address(host=host, port=port)  # refused before the work is done for it
@@ -109,7 +109,7 @@ def run(
 ) -> None:
     """The device: answers each input within the deadline, with the edge when that is better."""
     from edgent.device.device import Device
-    from edgent.evaluation.evaluate import calibration_for
+    from edgent.evaluation.calibration_files import calibration_for
     from edgent.latency import Profile
 
     within, step = parse_duration(deadline, "deadline"), parse_throttle(throttle)

@@ -10,8 +10,8 @@ from edgent.demo.methods import planners, promise
 from edgent.demo.values import OURS, DemoOptions
 from edgent.lab.boards.emulation import EmulationReport
 from edgent.lab.boards.hidden import HiddenDevice
-from edgent.lab.processes.machines import DeviceProcess, DeviceSettings
-from edgent.lab.processes.runs import Setup
+from edgent.lab.processes.machines import DeviceProcess
+from edgent.lab.processes.runs import DeviceSettings, Setup
 from edgent.latency import Profile
 from edgent.model import Model
 from edgent.planning.candidates import Candidates

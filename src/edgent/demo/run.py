@@ -24,11 +24,12 @@ from edgent.demo.result import DemoResult, Host
 from edgent.demo.rivals import Rivals
 from edgent.demo.values import DemoOptions, Live
 from edgent.engine.loading import load
-from edgent.evaluation.evaluate import calibration_for
+from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import EmulationReport, find_device
 from edgent.lab.boards.hidden import HiddenDevice, hidden_device
 from edgent.lab.links.link import ShapedLink
-from edgent.lab.processes.machines import DeviceProcess, DeviceSettings, ServerProcess
+from edgent.lab.processes.machines import DeviceProcess, ServerProcess
+from edgent.lab.processes.runs import DeviceSettings
 from edgent.latency import Profile
 from edgent.model import Model
 from edgent.planning.candidates import Candidates

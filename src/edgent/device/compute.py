@@ -5,38 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from edgent.clock import Clock
 from edgent.codec import decode_pixels, encode_image, fit, load_formats, normalise
 from edgent.codec.names import is_image_codec
 from edgent.device.division import Division, Part
+from edgent.engine.feeds import Array
+from edgent.engine.material import Material
 from edgent.engine.pace import Pace
 from edgent.errors import InputError
-from edgent.wire.tensors import RAW, Array, Parcel, array_of, checked, parcel_of, read_outputs
+from edgent.wire.tensors import RAW, Parcel, array_of, parcel_of, read_outputs
 
 if TYPE_CHECKING:
     from edgent.engine.onnxruntime import Engine
     from edgent.latency import Profile
     from edgent.model import Model, Preprocessing, Tensor
-
-Input = bytes | Array | Mapping[str, Array]
-
-
-class Material:
-    """One input, in the forms that were needed so far: bytes, pixels, tensors; and what the head left."""
-
-    def __init__(self, given: Input, model: Model) -> None:
-        self.source = bytes(given) if isinstance(given, bytes | bytearray | memoryview) else None
-        self.pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] | None = None
-        self.tensors: dict[str, Array] = {}
-        if self.source is None:
-            self.tensors.update(_arrays(given, model))
-        elif model.metadata.preprocessing is None:
-            raise InputError(
-                f"{model.name} does not say how to prepare an image (metadata key 'edgent'): "
-                "give it tensors (.npy, .npz)"
-            )
 
 
 class Compute:
@@ -159,20 +141,3 @@ class Compute:
         found = self.model.metadata.preprocessing
         assert found is not None, "checked when the input came"
         return found
-
-
-def _arrays(given: Input, model: Model) -> dict[str, Array]:
-    if isinstance(given, np.ndarray):
-        if len(model.inputs) != 1:
-            names = ", ".join(tensor.name for tensor in model.inputs)
-            raise InputError(f"{model.name} takes {len(model.inputs)} inputs: give a mapping with {names}")
-        given = {model.inputs[0].name: given}
-    if not isinstance(given, Mapping):
-        raise InputError(f"an input is the bytes of an image, an array or a mapping, not {type(given).__name__}")
-    wanted = {tensor.name: tensor for tensor in model.inputs}
-    if set(given) != set(wanted):
-        raise InputError(f"found the inputs {', '.join(given) or 'none'}; {model.name} takes {', '.join(wanted)}")
-    for name, array in given.items():
-        if not isinstance(array, np.ndarray):
-            raise InputError(f"input {name!r} is {type(array).__name__}, expected a numpy array")
-    return {name: checked(tensor, given[name]) for name, tensor in wanted.items()}

@@ -24,16 +24,17 @@ from edgent.device.answer import Answer, answer_of
 from edgent.device.choosers.candidate_sets import Restriction
 from edgent.device.choosers.chooser import Chooser, Environment, MakeChooser, Scope
 from edgent.device.choosers.dynamic import chooser_of
-from edgent.device.compute import Compute, Input, Material
+from edgent.device.compute import Compute
 from edgent.device.connection.connection import Connection
 from edgent.device.connection.link_state import LinkState
+from edgent.device.division import Divisions, Kind
 from edgent.device.drift import Drifts, Factors
 from edgent.device.execution import Execution
 from edgent.device.plan_source import ChosenPlan, PlanSource
 from edgent.device.request import PATIENCE, Request
-from edgent.device.routing import Kind, Routing
 from edgent.device.schedule import Schedule
-from edgent.device.sessions import Sessions, name_of
+from edgent.device.warm_sessions import Sessions, name_of
+from edgent.engine.material import Input, Material
 from edgent.engine.pace import OwnPace, Pace, slots
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.planning.configuration_map import ConfigurationMap
@@ -126,7 +127,7 @@ class Device:
         self._race, self._required, self._margin = race, require_edge, margin
         self._profile, host = device_profile, host_profile or device_profile
         self._clock = clock or MonotonicClock()
-        self._routing = Routing(model, device_profile, host)
+        self._divisions = Divisions(model, device_profile, host)
         self._bench = Compute(model, engine or _engine(), host, pace or OwnPace(), self._clock)
         self._drifts = Drifts()
         self._schedule = Schedule(slots(pace, self._bench.engine.threads), _MARGIN_LEAST)
@@ -149,13 +150,13 @@ class Device:
                 wants_calibration=calibration is None,
             )
         )
-        self._sessions = Sessions(self._bench, self._routing, self._connection, self._clock)
+        self._sessions = Sessions(self._bench, self._divisions, self._connection, self._clock)
         self._plans = PlanSource(
             model,
             device=device_profile,
             edge=edge_profile or host,
             calibration=calibration,
-            routing=self._routing,
+            divisions=self._divisions,
             warmer=self._sessions.warmer,
             chooser=self._chooser(environment),
             restriction=Restriction(
@@ -293,7 +294,7 @@ class Device:
     def _inference(
         self, choice: ChosenPlan, deadline: Seconds, race: bool | None, kind: Kind, exactly: bool
     ) -> Execution:
-        taken, changed = self._routing.route(choice.configuration, kind), self._clock.condition(self._turns)
+        taken, changed = self._divisions.of(choice.configuration, kind), self._clock.condition(self._turns)
         planned = Stages() if choice.plan is None else choice.plan.stages
         request = Request(
             exit=choice.configuration.exit,
@@ -325,7 +326,7 @@ class Device:
     def _warm_alone(self) -> None:
         """The one session that must be there before the first request: what the device would do by itself."""
         if self._profile is not None:
-            usual = self._routing.usual
+            usual = self._divisions.usual
             choice = self._plans.choose(usual, self._clock.now(), self.deadline, None, "")
             self._sessions.make_alone(choice.configuration)
 
@@ -341,7 +342,7 @@ class Device:
             _log.warning("cannot plan with this edge: %s", error)
             return
         if (conditions := self._under(self._factors)) is not None:
-            self._plans.choose(self._routing.usual, self._clock.now(), self.deadline, conditions, "")
+            self._plans.choose(self._divisions.usual, self._clock.now(), self.deadline, conditions, "")
 
     def _decisive(self) -> BitsPerSecond | None:
         return self._plans.decisive(self._clock.now(), self._latest_deadline, self.conditions)

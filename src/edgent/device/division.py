@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
 
 from edgent.codec.names import is_image_codec
 from edgent.device.request import LocalBranch
@@ -17,6 +18,10 @@ from edgent.units import Seconds
 if TYPE_CHECKING:
     from edgent.latency import Profile
     from edgent.model import Branch, Model, Tensor
+
+
+Kind = Literal["image", "array"]
+"""What a request brings: a coded image, or tensors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +69,7 @@ class Division:
         return tuple(part for part in (self.head, self.suffix, *self.locals.values()) if part.asked)
 
 
-def route(
+def divide(
     model: Model,
     configuration: Configuration,
     *,
@@ -118,6 +123,37 @@ def route(
         wants_tensor=wants_tensor,
         wants_pixels=image and configuration.codec != "source",
     )
+
+
+class Divisions:
+    """Takes configurations apart for one device; thread-safe.
+
+    Args:
+        model: what is run.
+        device: the device's profile, for what its local branches take.
+        host: the profile of the machine that computes.
+    """
+
+    def __init__(self, model: Model, device: Profile | None, host: Profile | None) -> None:
+        self._model, self._device, self._host = model, device, host
+        self.of = lru_cache(maxsize=256)(self._divide)
+
+    @property
+    def usual(self) -> Kind:
+        """What requests bring, if the model can take it."""
+        return "array" if self._model.metadata.preprocessing is None else "image"
+
+    def preparing(self, kind: Kind) -> float:
+        """Seconds on the device from the input as it comes to the tensor."""
+        if kind == "array" or self._device is None:
+            return 0.0
+        return self._device.decode_source.median + self._device.fit.median + self._device.normalise.median
+
+    def __repr__(self) -> str:
+        return f"<Divisions of {self._model.name}>"
+
+    def _divide(self, configuration: Configuration, kind: Kind) -> Division:
+        return divide(self._model, configuration, device=self._device, host=self._host, preparing=self.preparing(kind))
 
 
 def _nothing() -> Part:

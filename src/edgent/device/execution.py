@@ -18,15 +18,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgent.clock import Clock
-from edgent.device.compute import Compute, Material
+from edgent.device.compute import Compute
 from edgent.device.division import Division
 from edgent.device.request import LATE, Action, Deliver, Request, Send, StartHead, StartLocal, WaitUntil
+from edgent.engine.feeds import Array
+from edgent.engine.material import Material
 from edgent.errors import EdgeError, EdgentError, RefusedError
 from edgent.planning.plan import Stages
 from edgent.units import Seconds
 from edgent.wire.edge_client import TimedReply
 from edgent.wire.errors import BrokenError, BusyError, LateError, RejectedError
-from edgent.wire.tensors import RAW, Array, Parcel, write_request
+from edgent.wire.tensors import RAW, Parcel, write_request
 
 Ask = Callable[[bytes, float], TimedReply]
 """Sends a ModelInferRequest with a budget; raises EdgeError, RefusedError."""

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 from edgent.codec.names import check_codec
 from edgent.device.choosers.candidate_sets import EVERYTHING, CandidateSet, Restriction, alone, together
 from edgent.device.choosers.chooser import Chooser, best
+from edgent.device.division import Divisions, Kind
 from edgent.device.request import LocalBranch
-from edgent.device.routing import Kind, Routing
 from edgent.device.warm_sessions import Warmer
 from edgent.errors import EdgentError, InputError
+from edgent.link.transfer import Transfer
 from edgent.planning.conditions import ALONE
-from edgent.planning.outlook import Transfer
 from edgent.planning.plan import Configuration, Plan
 from edgent.planning.pricing import check_versions
 from edgent.units import BitsPerSecond, Seconds
@@ -66,7 +66,7 @@ class PlanSource:
         device: the device's profile; None: only given configurations.
         edge: the profile taken for an edge that has none.
         calibration: the device's own; None: the edge's.
-        routing: of this device.
+        divisions: of this device.
         warmer: readies configurations.
         chooser: makes what chooses the plans while there is an edge, of what may be run and the edge's profile.
         restriction: of what may be run.
@@ -82,13 +82,13 @@ class PlanSource:
         device: Profile | None,
         edge: Profile | None,
         calibration: Calibration | None,
-        routing: Routing,
+        divisions: Divisions,
         warmer: Warmer,
         chooser: Callable[[Candidates, Profile], Chooser],
         restriction: Restriction = EVERYTHING,
     ) -> None:
         self._model, self._device, self._edge, self._calibration = model, device, edge, calibration
-        self._routing, self._warmer = routing, warmer
+        self._divisions, self._warmer = divisions, warmer
         self._make_chooser = chooser
         self._restriction = restriction
         self._check()
@@ -117,7 +117,7 @@ class PlanSource:
         if facts != self._facts:
             self._facts = facts
             self._together = {}
-            self._add(self._routing.usual)
+            self._add(self._divisions.usual)
 
     def observe(self, event: Transfer) -> None:
         """A message went over the link, or was given up."""
@@ -209,7 +209,7 @@ class PlanSource:
 
     @property
     def _kinds(self) -> tuple[Kind, ...]:
-        return ("array",) if self._routing.usual == "array" else ("image", "array")
+        return ("array",) if self._divisions.usual == "array" else ("image", "array")
 
     def _stay(self, kind: Kind, deadline: Seconds, why: str, conditions: Conditions) -> ChosenPlan:
         if kind not in self._alone:
@@ -240,7 +240,9 @@ class PlanSource:
 
     def _make_alone(self, kind: Kind) -> CandidateSet:
         assert self._device is not None
-        return alone(self._model, self._device, preparing=self._routing.preparing(kind), exits=self._restriction.exits)
+        return alone(
+            self._model, self._device, preparing=self._divisions.preparing(kind), exits=self._restriction.exits
+        )
 
     def _make_together(self, kind: Kind, facts: EdgeFacts, failed: frozenset[Configuration]) -> _Together:
         edge = facts.profile or self._edge

@@ -4,26 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelCounts:
-    """Of one model; times are sums in seconds, those of answered requests.
-
-    Attributes:
-        name: the model's.
-        answered: requests.
-        turned_away: requests that found the queue full, or whose time ran out in it.
-        queue: spent waiting.
-        middle: spent decoding, computing and encoding.
-    """
-
-    name: str
-    answered: int = 0
-    turned_away: int = 0
-    queue: float = 0.0
-    middle: float = 0.0
+from edgent.wire.edge_client import ModelCounts
 
 
 class Counters:

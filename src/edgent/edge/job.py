@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgent.codec import decode_pixels, fit, is_image_codec, normalise
+from edgent.engine.feeds import Array
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import InputError, ModelError, RefusedError
 from edgent.model import Model, SegmentName, Tensor, parse_segment_name
 from edgent.wire.errors import NotServedError
 from edgent.wire.messages import CODEC, ModelInferRequest
-from edgent.wire.tensors import Array, Parcel, array_of, parcel_of, parse, read_inputs, write_response
+from edgent.wire.tensors import Parcel, array_of, parcel_of, parse, read_inputs, write_response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

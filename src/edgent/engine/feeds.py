@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgent.codec import decode_pixels, fit, normalise
-from edgent.device.compute import Input, Material
+from edgent.engine.text import KINDS, text_array
 from edgent.errors import InputError
-from edgent.model import Model, Tensor
-from edgent.wire.tensors import Array
+from edgent.model import Tensor
+
+if TYPE_CHECKING:
+    from edgent.model import Tensor
+
+Array = NDArray[Any]
+
+
+Feeds = Mapping[str, Array]
 
 _WORDS = ("red", "green", "blue", "the", "edge", "")
-
-
-def prepared(model: Model, given: Input) -> dict[str, Array]:
-    """The tensors that an input becomes, as a request's would.
-
-    Raises:
-        InputError: it is no image, or not what the model takes.
-    """
-    material, form = Material(given, model), model.metadata.preprocessing
-    if material.source is None or form is None:
-        return material.tensors
-    return {model.inputs[0].name: normalise(fit(decode_pixels(material.source), form), form)}
 
 
 def random_feeds(tensors: Sequence[Tensor], generator: np.random.Generator, *, largest: int = 2) -> dict[str, Array]:
@@ -46,3 +42,29 @@ def _random(tensor: Tensor, generator: np.random.Generator, largest: int) -> Arr
     if dtype.kind in "fcV":
         return generator.standard_normal(shape).astype(dtype)
     return generator.integers(0, 2 if dtype.kind == "b" else largest, shape).astype(dtype)
+
+
+def zeros(tensors: Sequence[Tensor]) -> dict[str, Array]:
+    """Zeros in the shape of each tensor."""
+    return {tensor.name: np.zeros(tensor.shape or (), dtype=tensor.dtype) for tensor in tensors}
+
+
+def checked(tensor: Tensor, array: Array) -> Array:
+    """The array as an engine takes it: in this machine's byte order, text as objects that are `str`.
+
+    Raises:
+        InputError: its type or shape is not what the model takes.
+    """
+    if tensor.shape is not None and array.shape != tensor.shape:
+        raise InputError(f"tensor {tensor.name!r} has shape {list(array.shape)}, expected {list(tensor.shape)}")
+    if tensor.dtype == "string" and array.dtype.kind in KINDS:
+        return text_array(tensor.name, array)
+    if array.dtype.name != tensor.dtype:
+        raise InputError(f"tensor {tensor.name!r} has type {array.dtype.name}, expected {tensor.dtype}")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def in_native_order(array: Array) -> Array:
+    """The same numbers in this machine's byte order: engines take the bytes as they lie, and so does the wire."""
+    swapped = isinstance(array, np.ndarray) and not array.dtype.isnative
+    return array.astype(array.dtype.newbyteorder("=")) if swapped else array

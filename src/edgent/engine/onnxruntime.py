@@ -15,19 +15,14 @@ from uuid import uuid4
 # Or it keeps an identifier of this machine in the user's cache, and says so on stderr where it cannot.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 
+from edgent.engine.feeds import Array, Feeds, in_native_order, zeros
 from edgent.engine.onnxruntime_events import node_times
 from edgent.engine.overtime import Overtime, OvertimeError
 from edgent.errors import EdgentError, ModelError
 from edgent.model import Branch, Model, Segment, Tensor
 from edgent.model.optimised import named, node_layers
-from edgent.wire.tensors import in_native_order
-
-Array = NDArray[Any]
-Feeds = Mapping[str, Array]
 
 _OVERTIME = Overtime()
 
@@ -261,11 +256,6 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     options.inter_op_num_threads = 1
     options.log_severity_level = _FATAL
     return options
-
-
-def zeros(tensors: Sequence[Tensor]) -> dict[str, Array]:
-    """Zeros in the shape of each tensor."""
-    return {tensor.name: np.zeros(tensor.shape or (), dtype=tensor.dtype) for tensor in tensors}
 
 
 def branch_ends(branch: Branch) -> tuple[list[str], list[str]]:

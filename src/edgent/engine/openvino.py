@@ -13,11 +13,11 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
-from edgent.engine.onnxruntime import Array, Engine, Feeds, Session, branch_ends, one_line
+from edgent.engine.feeds import Array, Feeds, checked
+from edgent.engine.onnxruntime import Engine, Session, branch_ends, one_line
 from edgent.errors import EdgentError, InputError, MissingExtraError, ModelError
 from edgent.model import Branch, Model, Segment
 from edgent.model.optimised import named
-from edgent.wire.tensors import checked
 
 _COLD_RUNS = 3  # they warm up, and do not count in a profile
 

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import onnx
 
-from edgent.engine.feeds import random_feeds
+from edgent.engine.feeds import Feeds, random_feeds, zeros
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine, Feeds, branch_ends, one_line, zeros
+from edgent.engine.onnxruntime import Engine, branch_ends, one_line
 from edgent.engine.opening import OUT_OF_MEMORY, Limits, stamp
 from edgent.engine.overtime import OvertimeError
 from edgent.errors import EdgentError

@@ -25,7 +25,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgent.engine.onnxruntime import Array, Feeds, Level, Original
+from edgent.engine.feeds import Array, Feeds
+from edgent.engine.onnxruntime import Level, Original
 from edgent.errors import EdgentError
 from edgent.model import Model
 from edgent.model.files.bundle import prefix_of

@@ -19,8 +19,9 @@ from edgent.codec import (
     normalise,
     round_trip,
 )
+from edgent.engine.feeds import Array
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Array, Engine
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import InputError, ModelError
 from edgent.model import Model, Preprocessing
 from edgent.model.files.read import BATCH

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,12 @@ from numpy.typing import NDArray
 from edgent.errors import InputError
 from edgent.link.slow_start import SEGMENT_BYTES, UNLIMITED, stall
 from edgent.units import BitsPerSecond, Seconds, format_bandwidth, format_bytes, format_duration, serialisation_time
+
+TIMING_ERROR = 0.008  # seconds: how late two threads wake beside a full load
+
+CALL_BYTES = 120  # frames, headers and half-full packets of a call, around its message (counted on a shaped link)
+if TYPE_CHECKING:
+    pass
 
 HEADER_FACTOR = 1.046
 REQUEST_BYTES = 175
@@ -115,3 +121,27 @@ class TransferModel:
 
 WIRE = TransferModel(bandwidth=BitsPerSecond(1.0), call_time=_AT_ONCE)
 """At 1 bit/s, and nothing else to wait for: the time of a message is its bits on the wire."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """A message that went over the link, or was given up.
+
+    Attributes:
+        direction: "up": from the device to the edge.
+        size: Bytes, without headers.
+        seconds: On the wire, the round trip taken off.
+        at: When it ended.
+        cut: Whether it was given up before it had arrived.
+    """
+
+    direction: Literal["up", "down"]
+    size: float
+    seconds: float
+    at: Seconds
+    cut: bool = False
+
+    def bandwidth(self, bits: float) -> float:
+        """What it tells if it had `bits` on the wire, bits per second; half of its bound where it was cut short."""
+        rate = bits / self.seconds
+        return rate / 2 if self.cut else rate

@@ -17,9 +17,10 @@ import numpy as np
 
 from edgent.errors import InputError
 from edgent.link import TransferModel
+from edgent.link.transfer import Transfer
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import ALONE, Conditions
-from edgent.planning.outlook import Outlook, Transfer
+from edgent.planning.outlook import Outlook
 from edgent.planning.plan import Configuration, Plan
 from edgent.planning.planner import DUST, TOLERANCE, plan_of
 from edgent.planning.prospects import Fares, Prospects

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgent.errors import InputError
 from edgent.link import Predictive
 from edgent.link.predictive import NOTHING
-from edgent.link.transfer import CALL_TIME
+from edgent.link.transfer import CALL_TIME, Transfer
 from edgent.units import Seconds
 
 if TYPE_CHECKING:
@@ -103,30 +103,6 @@ class Outlook:
         reached = np.cumsum(np.where(np.minimum(up, down) > NOTHING, weights, 0.0))
         place = int(np.searchsorted(reached, reached[-1] * (0.5 - _ROUNDING)))
         return float(up[place]), float(down[place])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transfer:
-    """A message that went over the link, or was given up.
-
-    Attributes:
-        direction: "up": from the device to the edge.
-        size: Bytes, without headers.
-        seconds: On the wire, the round trip taken off.
-        at: When it ended.
-        cut: Whether it was given up before it had arrived.
-    """
-
-    direction: Literal["up", "down"]
-    size: float
-    seconds: float
-    at: Seconds
-    cut: bool = False
-
-    def bandwidth(self, bits: float) -> float:
-        """What it tells if it had `bits` on the wire, bits per second; half of its bound where it was cut short."""
-        rate = bits / self.seconds
-        return rate / 2 if self.cut else rate
 
 
 class LinkOutlook:

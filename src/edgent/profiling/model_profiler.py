@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgent.engine.onnxruntime import Engine, Feeds, branch_ends
+from edgent.engine.feeds import Feeds
+from edgent.engine.onnxruntime import Engine, branch_ends
 from edgent.latency.booking import Booking, book, deflated
 from edgent.latency.profile import BranchProfile, Profile
 from edgent.model import Branch, Model

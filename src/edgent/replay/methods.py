@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from edgent.link.change_points import ChangePointDetector
 from edgent.link.forecast import LinkForecast
 from edgent.link.trace import Trace
+from edgent.link.transfer import Transfer
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.controller import Controller, Goal
 from edgent.planning.oracles import CLAIRVOYANT, REGIME, best_in_time
-from edgent.planning.outlook import LinkOutlook, Transfer
+from edgent.planning.outlook import LinkOutlook
 from edgent.planning.paper.algorithm3 import Algorithm3
 from edgent.replay.choices import Choices, outcomes
 from edgent.replay.predictors import Bandit, Method, PaperDynamic, ewma, harmonic_mean, last_sample, static

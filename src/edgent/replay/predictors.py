@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgent.link.transfer import WIRE
-from edgent.planning.outlook import Transfer
+from edgent.link.transfer import WIRE, Transfer
 from edgent.planning.paper.algorithm3 import Algorithm3
 from edgent.replay.choices import Choices
 

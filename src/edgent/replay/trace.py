@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from edgent.link.generator import varied
 from edgent.link.trace import Trace
-from edgent.link.transfer import WIRE
+from edgent.link.transfer import WIRE, Transfer
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.oracles import CLAIRVOYANT, best_in_time
-from edgent.planning.outlook import Transfer
 from edgent.planning.planner import DUST
 from edgent.planning.reward import Reward
 from edgent.replay.choices import Choices, Outcomes, outcomes

@@ -8,7 +8,6 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgent.edge.counters import ModelCounts
 from edgent.errors import InputError, RefusedError
 from edgent.link.slow_start import Window
 from edgent.units import Seconds
@@ -202,3 +201,22 @@ def _read(kind: Any, reply: Reply) -> Any:
         return parse(kind, reply.body)
     except InputError as error:
         raise BrokenError(f"the edge's answer cannot be read: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCounts:
+    """Of one model; times are sums in seconds, those of answered requests.
+
+    Attributes:
+        name: the model's.
+        answered: requests.
+        turned_away: requests that found the queue full, or whose time ran out in it.
+        queue: spent waiting.
+        middle: spent decoding, computing and encoding.
+    """
+
+    name: str
+    answered: int = 0
+    turned_away: int = 0
+    queue: float = 0.0
+    middle: float = 0.0

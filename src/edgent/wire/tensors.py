@@ -13,17 +13,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgent.codec import decode_tensor, encode_tensor
-from edgent.engine.text import KINDS, read_elements, read_text, text_array, write_elements, write_text
+from edgent.engine.feeds import Array, checked
+from edgent.engine.text import read_elements, read_text, write_elements, write_text
 from edgent.errors import InputError
 from edgent.wire.messages import CODEC, ModelInferRequest, ModelInferResponse
 
 if TYPE_CHECKING:
     from edgent.model import Tensor
 
-Array = NDArray[Any]
 
 RAW = "float32"  # what the planner calls "as it is"
 
@@ -134,27 +133,6 @@ def raw_array(parcel: Parcel) -> Array:
     if array.dtype.kind != "b":
         return array
     return np.not_equal(array.view(np.uint8), 0, out=np.empty(array.shape, np.bool_))  # 2 would be a broken boolean
-
-
-def checked(tensor: Tensor, array: Array) -> Array:
-    """The array as an engine takes it: in this machine's byte order, text as objects that are `str`.
-
-    Raises:
-        InputError: its type or shape is not what the model takes.
-    """
-    if tensor.shape is not None and array.shape != tensor.shape:
-        raise InputError(f"tensor {tensor.name!r} has shape {list(array.shape)}, expected {list(tensor.shape)}")
-    if tensor.dtype == "string" and array.dtype.kind in KINDS:
-        return text_array(tensor.name, array)
-    if array.dtype.name != tensor.dtype:
-        raise InputError(f"tensor {tensor.name!r} has type {array.dtype.name}, expected {tensor.dtype}")
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
-
-
-def in_native_order(array: Array) -> Array:
-    """The same numbers in this machine's byte order: engines take the bytes as they lie, and so does the wire."""
-    swapped = isinstance(array, np.ndarray) and not array.dtype.isnative
-    return array.astype(array.dtype.newbyteorder("=")) if swapped else array
 
 
 def write_request(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgent.link.transfer import Transfer
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
-from edgent.planning.outlook import Transfer
 from edgent.planning.plan import Configuration, Plan
 from edgent.planning.planner import ROOM, TOLERANCE, choose, plan_of
 from edgent.units import BitsPerSecond, Seconds

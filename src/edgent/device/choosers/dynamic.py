@@ -10,13 +10,13 @@ import numpy as np
 
 from edgent.device.choosers.chooser import Environment, MakeChooser, Scope, Static, best
 from edgent.device.choosers.mapped import Mapped
-from edgent.device.connection.link_direction import CALL_BYTES, TIMING_ERROR
 from edgent.errors import InputError
 from edgent.link.forecast import LinkForecast
+from edgent.link.transfer import CALL_BYTES, TIMING_ERROR, Transfer
 from edgent.planning.conditions import Conditions
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.controller import Controller, Goal
-from edgent.planning.outlook import LinkOutlook, Transfer
+from edgent.planning.outlook import LinkOutlook
 from edgent.planning.plan import Configuration, Plan
 from edgent.units import BitsPerSecond, Seconds
 

@@ -10,13 +10,11 @@ from dataclasses import replace
 import numpy as np
 
 from edgent.device.choosers.chooser import Scope, Static, best
-from edgent.device.connection.link_direction import CALL_BYTES
 from edgent.errors import InputError, RefusedError
 from edgent.link.change_points import ChangePointDetector
-from edgent.link.transfer import WIRE
+from edgent.link.transfer import CALL_BYTES, WIRE, Transfer
 from edgent.planning.conditions import Conditions
 from edgent.planning.configuration_map import ConfigurationMap
-from edgent.planning.outlook import Transfer
 from edgent.planning.paper.algorithm3 import Algorithm3
 from edgent.planning.plan import Configuration, Plan
 from edgent.units import BitsPerSecond, Seconds

@@ -22,9 +22,9 @@ from edgent.wire.errors import BrokenError, BusyError, LateError, RejectedError
 from edgent.wire.messages import EXTENSION
 
 if TYPE_CHECKING:
+    from edgent.link.transfer import Transfer
     from edgent.model import Model
     from edgent.planning.conditions import Conditions
-    from edgent.planning.outlook import Transfer
     from edgent.units import BitsPerSecond, Seconds
 
 _CONNECT_TIMEOUT = 1.5

@@ -15,12 +15,8 @@ from typing import Literal
 from edgent.link import BandwidthEstimator
 from edgent.link.estimator import Estimate
 from edgent.link.slow_start import CongestionWindow, stall, unstalled
-from edgent.link.transfer import HEADER_FACTOR
-from edgent.planning.outlook import Transfer
+from edgent.link.transfer import CALL_BYTES, HEADER_FACTOR, TIMING_ERROR, Transfer
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
-
-TIMING_ERROR = 0.008  # seconds: how late two threads wake beside a full load
-CALL_BYTES = 120  # frames, headers and half-full packets of a call, around its message (counted on a shaped link)
 
 SMALL, _LONG = 1_000, 0.100
 """Bytes below which a message, unless it takes that many seconds, tells how long its thread waited for a processor."""

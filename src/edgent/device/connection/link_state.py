@@ -20,12 +20,11 @@ import math
 import statistics
 from collections import deque
 
-from edgent.device.connection.link_direction import CALL_BYTES, SMALL, TIMING_ERROR, LinkDirection, rate, wire_bits
+from edgent.device.connection.link_direction import SMALL, LinkDirection, rate, wire_bits
 from edgent.link import TransferModel
 from edgent.link.slow_start import SEGMENT_BYTES, Window
-from edgent.link.transfer import CALL_TIME
+from edgent.link.transfer import CALL_BYTES, CALL_TIME, TIMING_ERROR, Transfer
 from edgent.planning.conditions import Conditions
-from edgent.planning.outlook import Transfer
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
 from edgent.wire.edge_client import TimedReply
 from edgent.wire.transport import PACKET

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgent.codec import Calibration, encode_image
 from edgent.engine.loading import load
-from edgent.evaluation.evaluate import calibration_for
+from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import EmulatedDevice, emulated_profile, find_device
 from edgent.lab.boards.hidden import HiddenDevice, hidden_device
 from edgent.lab.reproduction.figure import Lab

@@ -13,8 +13,8 @@ from typing import Literal, Self
 from edgent.lab.figures.machines import Setting
 from edgent.lab.links.driven import Driven
 from edgent.lab.links.link import ShapedLink
-from edgent.lab.processes.machines import DeviceProcess, DeviceSettings, ServerProcess
-from edgent.lab.processes.runs import LiveRuns, Setup, StreamRequest
+from edgent.lab.processes.machines import DeviceProcess, ServerProcess
+from edgent.lab.processes.runs import DeviceSettings, LiveRuns, Setup, StreamRequest
 from edgent.link.trace import Trace
 from edgent.planning.candidates import Direction
 from edgent.planning.conditions import Conditions

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgent.codec import Calibration
 from edgent.engine.loading import load
-from edgent.evaluation.evaluate import calibration_for
+from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import EmulatedDevice, EmulationReport, find_device
 from edgent.lab.boards.hidden import HiddenDevice, hidden_device
 from edgent.lab.figures.machines import host_profile

@@ -9,14 +9,13 @@ from dataclasses import fields
 
 from edgent.codec import Calibration
 from edgent.device.choosers.chooser import Environment, MakeChooser
-from edgent.device.compute import Input
 from edgent.device.device import Device
 from edgent.engine.loading import load
+from edgent.engine.material import Input
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
 from edgent.lab.boards.emulation import EmulationReport
-from edgent.lab.processes.machines import DeviceSettings
-from edgent.lab.processes.runs import Decision, LiveRuns, Setup, StreamRequest
+from edgent.lab.processes.runs import Decision, DeviceSettings, LiveRuns, Setup, StreamRequest
 from edgent.lab.rivals.paper import paper_dynamic
 from edgent.lab.rivals.rival import Rival, encoding_seconds, preprocessing_of
 from edgent.planning.conditions import ALONE, Conditions

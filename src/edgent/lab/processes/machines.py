@@ -9,20 +9,14 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Literal, Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import IO, Any, Self
 
 from edgent.errors import EdgentError
 from edgent.lab.boards.emulation import EmulationReport
-from edgent.lab.boards.hidden import HiddenDevice
-from edgent.lab.processes.runs import Decision, LiveRuns, Setup, StreamRequest
-from edgent.planning.candidates import Direction
+from edgent.lab.processes.runs import Decision, DeviceSettings, LiveRuns, Setup, StreamRequest
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Configuration
 
@@ -95,31 +89,6 @@ class ServerProcess:
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceSettings:
-    """What a device process needs.
-
-    Attributes:
-        model: names or files.
-        board: what it stands for.
-        calibration: of the model, as JSON.
-        inputs: asked in turn: files of pictures, or tensors.
-        direction: which cuts its own plans may have.
-        codecs: that its own plans may use; None: all.
-        environment: how its own plans follow the link.
-        race: whether it starts a local branch where the edge is late.
-    """
-
-    model: str
-    board: HiddenDevice
-    calibration: str | None
-    inputs: tuple[bytes | NDArray[np.float32], ...]
-    direction: Direction = "any"
-    codecs: tuple[str, ...] | None = None
-    environment: Literal["static", "dynamic", "paper-dynamic"] = "static"
-    race: bool = True
 
 
 class DeviceProcess:

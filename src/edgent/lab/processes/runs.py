@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.lab.boards.hidden import HiddenDevice
+from edgent.planning.candidates import Direction
 from edgent.planning.plan import Configuration, Stages
 from edgent.units import BitsPerSecond
 
@@ -72,3 +78,28 @@ class StreamRequest:
     deadline_met: bool
     why: str
     configuration: Configuration | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceSettings:
+    """What a device process needs.
+
+    Attributes:
+        model: names or files.
+        board: what it stands for.
+        calibration: of the model, as JSON.
+        inputs: asked in turn: files of pictures, or tensors.
+        direction: which cuts its own plans may have.
+        codecs: that its own plans may use; None: all.
+        environment: how its own plans follow the link.
+        race: whether it starts a local branch where the edge is late.
+    """
+
+    model: str
+    board: HiddenDevice
+    calibration: str | None
+    inputs: tuple[bytes | NDArray[np.float32], ...]
+    direction: Direction = "any"
+    codecs: tuple[str, ...] | None = None
+    environment: Literal["static", "dynamic", "paper-dynamic"] = "static"
+    race: bool = True

@@ -1,0 +1,105 @@
+"""Calibrations as files: the one that ships with a model, and those kept beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from edgent import cache
+from edgent.codec import (
+    Calibration,
+    CodecAccuracy,
+    EncodedSize,
+)
+from edgent.engine.loading import load
+from edgent.errors import InputError
+from edgent.evaluation.scoring import Crossing
+from edgent.model import SHIPPED, Model
+from edgent.model.files.bundle import prefix_of
+
+_KIND = "calibrations"  # in the cache
+if TYPE_CHECKING:
+    pass
+
+
+def calibration_for(model: Model, file: Path | None = None) -> Calibration | None:
+    """The calibration of a model: the file named, else the one beside the model, else the one kept by digest.
+
+    A bundle without one has that of its members together, where each has one.
+
+    Raises:
+        InputError: the named file is of another model, or is no calibration.
+    """
+    if file is not None:
+        found = Calibration.load(file)
+        if found.digest != model.digest:
+            raise InputError(
+                f"{file} is of {found.model} version {found.digest[:12]}, the model is {model.name} version "
+                f"{model.version}: measure it again with edgent evaluate"
+            )
+        return found
+    beside = SHIPPED if model.path.parent == SHIPPED else model.path.parent
+    for path in (beside / f"{model.name}.calibration.json", _kept(model.digest)):
+        if path.is_file() and (found := Calibration.load(path)).digest == model.digest:
+            return found
+    return None if len(model.members) == 1 else _of_members(model)
+
+
+def keep(calibration: Calibration) -> Path:
+    """Puts a calibration where `calibration_for` finds it by the model's digest.
+
+    Returns:
+        The file.
+    """
+    cache.room_for(_KIND)
+    path = _kept(calibration.digest)
+    calibration.save(path)
+    return path
+
+
+def _kept(digest: str) -> Path:
+    return cache.cache_folder() / _KIND / f"{digest[:32]}.json"
+
+
+def _of_members(bundle: Model) -> Calibration | None:
+    """What was measured of a bundle's files, under their exits' numbers and tensors' names in the bundle."""
+    sizes: dict[tuple[Crossing, str], EncodedSize] = {}
+    accuracies: list[CodecAccuracy] = []
+    data = ""
+    for path in bundle.members:
+        member = load(path)
+        found = calibration_for(member)
+        if found is None:
+            return None
+        inside = _Inside(bundle, member, "" if path == bundle.path else prefix_of(path))
+        data = data or found.data
+        for size in found.sizes:
+            tensors = inside.tensors(size.tensors)
+            sizes.setdefault((tensors, size.codec), replace(size, tensors=tensors))  # the input is of them all
+        accuracies += [
+            replace(e, exit=inside.exit(e.exit), tensors=inside.tensors(e.tensors)) for e in found.accuracies
+        ]
+    return Calibration(
+        model=bundle.name,
+        digest=bundle.digest,
+        data=data,
+        sizes=tuple(sizes.values()),
+        accuracies=tuple(accuracies),
+    )
+
+
+class _Inside(NamedTuple):
+    """What a member's exits and tensors are called in its bundle."""
+
+    bundle: Model
+    member: Model
+    prefix: str
+
+    def exit(self, number: int) -> int:
+        name = self.prefix + self.member.branch(number).name
+        return next(branch.exit for branch in self.bundle.branches if branch.name == name)
+
+    def tensors(self, names: Crossing) -> Crossing:
+        shared = {tensor.name for tensor in self.bundle.inputs}
+        return tuple(sorted(name if name in shared else self.prefix + name for name in names))

@@ -1,0 +1,24 @@
+"""Files made into the tensors that a request would make of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgent.codec import decode_pixels, fit, normalise
+from edgent.engine.material import Input, Material
+from edgent.model import Model
+
+if TYPE_CHECKING:
+    pass
+
+
+def prepared(model: Model, given: Input) -> dict[str, Array]:
+    """The tensors that an input becomes, as a request's would.
+
+    Raises:
+        InputError: it is no image, or not what the model takes.
+    """
+    material, form = Material(given, model), model.metadata.preprocessing
+    if material.source is None or form is None:
+        return material.tensors
+    return {model.inputs[0].name: normalise(fit(decode_pixels(material.source), form), form)}
