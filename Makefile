@@ -5,9 +5,9 @@ BIN := $(VENV)/bin
 WHEEL_SOURCES := pyproject.toml README.md LICENSE $(shell find src -type f -not -path '*/__pycache__/*')
 
 # What drives Devices and Edges in its own process; and what does so in others.
-DRIVEN := tests/runtime --ignore=tests/runtime/test_sweep.py tests/lab/test_hidden.py tests/lab/test_emulate_option.py \
+DRIVEN := tests/runtime --ignore=tests/profiling/test_sweep.py tests/lab/boards/test_hidden.py tests/lab/boards/test_emulate_option.py \
   tests/test_real_time.py
-STARTED := tests/lab/test_doctor.py tests/lab/test_rival.py tests/lab/figures/test_live.py tests/demo tests/test_front_door.py
+STARTED := tests/doctor/test_link.py tests/lab/rivals/test_rival.py tests/lab/figures/test_live.py tests/demo tests/test_front_door.py
 
 .PHONY: demo test delays delay-busy check fix docs conformance rivals mutants train-smoke clean
 
@@ -15,7 +15,7 @@ demo: $(VENV)/.installed
 	$(BIN)/edgent demo
 
 test: $(VENV)/.tests
-	$(BIN)/python -m pytest -q --ignore=tests/training --ignore=tests/conformance
+	$(BIN)/python -m pytest -q --ignore=tests/training/test_training.py --ignore=tests/conformance
 
 # The same on slower machines: each run of an engine is delayed; and beside processes that keep every core busy.
 delays: delay-4ms delay-20ms delay-80ms delay-busy
@@ -42,8 +42,8 @@ docs: $(VENV)/.tests
 # Real topologies of the onnx wheel divided, its recorded tests, the second engine, and a stock client of the protocol.
 conformance: $(VENV)/.tests .venv-stock/.installed .venv-openvino/.installed
 	$(BIN)/python -m pytest -q tests/conformance
-	PYTHONPATH=$(abspath .venv-openvino) $(BIN)/python -m pytest -q tests/runtime/test_openvino.py
-	EDGENT_STOCK_PYTHON=$(abspath .venv-stock/bin/python) $(BIN)/python -m pytest -q tests/runtime/test_stock_client.py
+	PYTHONPATH=$(abspath .venv-openvino) $(BIN)/python -m pytest -q tests/engine/test_openvino.py
+	EDGENT_STOCK_PYTHON=$(abspath .venv-stock/bin/python) $(BIN)/python -m pytest -q tests/conformance/test_stock_client.py
 
 # Edgent beside what a user would do instead: fails where it is worse in a cell. Timings: on a machine with nothing else to do.
 rivals: $(VENV)/.installed
@@ -56,7 +56,7 @@ mutants: .venv-mutants/.installed
 
 # Training, on a few images, in an environment of its own: PyTorch is large.
 train-smoke: .venv-train/.installed
-	.venv-train/bin/python -m pytest -q tests/training
+	.venv-train/bin/python -m pytest -q tests/training/test_training.py
 
 clean:
 	rm -rf .venv .venv-* build dist

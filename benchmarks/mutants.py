@@ -48,16 +48,16 @@ MEMORY = 4 * 2**30  # bytes of one run
 
 # What is mutated (below src/edgent), and the tests (below tests) that must notice: the quickest first.
 ROOMS = {
-    "device/request.py": ("runtime/test_request.py", "runtime/test_schedule.py"),
-    "device/schedule.py": ("runtime/test_schedule.py",),
-    "edge/queue.py": ("runtime/test_queue.py",),
-    "device/connection/upkeep.py": ("runtime/test_watch.py",),
-    "wire/tensors.py": ("runtime/test_bytes.py", "runtime/test_messages.py"),
+    "device/request.py": ("device/test_request.py", "device/test_schedule.py"),
+    "device/schedule.py": ("device/test_schedule.py",),
+    "edge/queue.py": ("edge/test_queue.py",),
+    "device/connection/upkeep.py": ("device/connection/test_upkeep.py",),
+    "wire/tensors.py": ("device/test_bytes.py", "wire/test_messages.py"),
     "planning/planner.py": ("planning/test_planner.py",),
     "planning/controller.py": ("planning/test_controller.py",),
     "planning/frontier.py": ("planning/test_frontier.py",),
-    "model/fold.py": ("model/test_splitting.py", "model/test_bad_files.py"),
-    "model/files/weights.py": ("model/test_splitting.py", "model/test_bad_files.py"),
+    "model/fold.py": ("model/test_splitting.py", "model/files/test_bad_files.py"),
+    "model/files/weights.py": ("model/test_splitting.py", "model/files/test_bad_files.py"),
     "codec/calibration.py": ("codec/test_calibration.py",),
     "codec/image.py": ("codec/test_image_codecs.py",),
     "codec/names.py": ("codec/test_codec_names.py",),

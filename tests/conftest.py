@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["shared_fixtures"]
+
 import real_time
 from edgent.clock import MonotonicClock
 from edgent.device.device import Device

@@ -20,8 +20,7 @@ from edgent.errors import EdgentError, InputError, ModelError
 from edgent.planning.plan import Configuration
 from edgent.testing import FakeLink
 from edgent.wire import messages as m
-
-from .conftest import make_profile
+from shared_fixtures import make_profile
 
 WITHIN = 60.0
 X = np.random.default_rng(2).standard_normal((1, 8, 64, 64)).astype(np.float32)

@@ -1,3 +1,5 @@
+"""What the tests of several rooms run: a model, a picture, an edge, and profiles of nobody's machine."""
+
 from __future__ import annotations
 
 import numpy as np

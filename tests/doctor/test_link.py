@@ -38,7 +38,7 @@ def measured(address: str, prefix: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def test_rates_and_round_trip_are_those_of_the_link_in_between(edge: str) -> None:
-    """No faster than that, for a busy machine makes them slower; `tests/runtime/test_linkcheck.py` has them exactly."""
+    """No faster than that, for a busy machine makes them slower; `tests/doctor/test_link_check.py` has them exactly."""
     settings = {"uplink": BitsPerSecond(2e6), "downlink": BitsPerSecond(2e7), "round_trip": Seconds(0.04)}
     with ShapedLink(edge, **settings) as link:
         document = measured(link.address)

@@ -21,8 +21,7 @@ from edgent.planning.plan import Configuration
 from edgent.testing import FakeLink
 from edgent.wire import messages as m
 from edgent.wire.tensors import datatype
-
-from .conftest import make_profile
+from shared_fixtures import make_profile
 
 X = np.float32([[-1, 0.25, 3, 0.75], [0.5, -2, 0, 1]])
 NOTHING = -np.abs(X)
