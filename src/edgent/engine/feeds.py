@@ -1,9 +1,9 @@
-"""What a model is run on: random inputs, and files made into the tensors that a request would make of them."""
+"""What a segment is fed: arrays by name, as an engine takes them; zeros, or drawn at random."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,7 @@ from edgent.engine.text import KINDS, text_array
 from edgent.errors import InputError
 from edgent.model import Tensor
 
-if TYPE_CHECKING:
-    from edgent.model import Tensor
-
 Array = NDArray[Any]
-
-
 Feeds = Mapping[str, Array]
 
 _WORDS = ("red", "green", "blue", "the", "edge", "")

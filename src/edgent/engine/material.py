@@ -10,9 +10,10 @@ import numpy as np
 from edgent.engine.feeds import Array, checked
 from edgent.errors import InputError
 
-Input = bytes | Array | Mapping[str, Array]
 if TYPE_CHECKING:
     from edgent.model import Model
+
+Input = bytes | Array | Mapping[str, Array]
 
 
 class Material:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from edgent.codec import decode_pixels, fit, normalise
+from edgent.engine.feeds import Array
 from edgent.engine.material import Input, Material
 from edgent.model import Model
-
-if TYPE_CHECKING:
-    pass
 
 
 def prepared(model: Model, given: Input) -> dict[str, Array]:
