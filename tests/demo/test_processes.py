@@ -8,6 +8,7 @@ from edgent import report
 from edgent.demo import DemoOptions, run_demo
 from edgent.edge.edge import Edge
 from edgent.engine.loading import load
+from edgent.demo.page.page import page
 from edgent.errors import EdgentError
 from edgent.lab.boards.emulation import find_device
 from edgent.lab.boards.hidden import hidden_device
@@ -76,7 +77,7 @@ def test_unplugged_the_device_answers_on_and_the_edge_comes_back(made):
 
 
 def test_the_report_of_a_real_run_is_written(made, tmp_path):
-    report.write(made, tmp_path / "report.html")
+    report.write(page(made), tmp_path / "report.html")
     assert "<svg" in (tmp_path / "report.html").read_text()
 
 

@@ -12,6 +12,7 @@ from demo.made import LAST, RIVALS, cell, measured, request, result, unplugged
 from edgent import report
 from edgent.codec import decode_pixels
 from edgent.demo.console import print_result
+from edgent.demo.page.page import page
 from edgent.demo.page.picture import demo_picture
 from edgent.demo.run import test_images as shipped_images
 from edgent.demo.words import confirmation, verdict
@@ -89,7 +90,7 @@ def test_an_outage_has_three_phases_and_the_return_is_timed():
 
 
 def test_the_report_says_what_is_emulated_and_shows_plots(tmp_path):
-    report.write(result(), tmp_path / "report.html")
+    report.write(page(result()), tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
     for words in ("Emulated: the link, and the device", "Emulated link", "Unplugged", "knob", "Cells: five"):
         assert words in text

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
 from html.parser import HTMLParser
 
 import pytest
@@ -18,13 +17,10 @@ PLOT = report.lines(
 )
 
 
-@dataclass
-class Result:
-    parts: tuple[str, ...] = (PLOT, report.table(("name", "value"), [("<script>", "1")], best=[1]))
-
-    def page(self) -> report.Page:
-        section = report.Section(title="One & two", parts=self.parts)
-        return report.Page(title="A report", lead="of <something>", sections=(section,))
+TABLE = report.table(("name", "value"), [("<script>", "1")], best=[1])
+PAGE = report.Page(
+    title="A report", lead="of <something>", sections=(report.Section(title="One & two", parts=(PLOT, TABLE)),)
+)
 
 
 class Tags(HTMLParser):
@@ -43,7 +39,7 @@ def tags(path):
 
 
 def test_a_report_is_one_file_without_scripts_that_fetches_nothing(tmp_path):
-    report.write(Result(), tmp_path / "report.html")
+    report.write(PAGE, tmp_path / "report.html")
     found = tags(tmp_path / "report.html")
     assert "svg" in [tag for tag, _ in found]
     assert "script" not in [tag for tag, _ in found]
@@ -53,14 +49,14 @@ def test_a_report_is_one_file_without_scripts_that_fetches_nothing(tmp_path):
 
 
 def test_text_is_escaped(tmp_path):
-    report.write(Result(), tmp_path / "report.html")
+    report.write(PAGE, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
     assert "of &lt;something&gt;" in text and "&lt;script&gt;" in text and "a &lt; b" in text
 
 
 def test_a_report_in_a_folder_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(InputError, match="cannot be written"):
-        report.write(Result(), tmp_path / "nowhere" / "report.html")
+        report.write(PAGE, tmp_path / "nowhere" / "report.html")
 
 
 def test_a_plot_is_well_formed_and_names_its_axes_with_units():

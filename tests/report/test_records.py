@@ -55,7 +55,7 @@ def test_a_report_counts_what_the_records_say(records):
 def test_records_without_a_plan_make_a_report_too(records, tmp_path):
     made = RecordsReport(source="day", records=records[4:])
     assert made.document()["prediction_median_ape"] is None
-    write(made, tmp_path / "report.html")
+    write(made.page(), tmp_path / "report.html")
     assert "No plan with a prediction was followed." in (tmp_path / "report.html").read_text()
 
 

@@ -23,13 +23,14 @@ def demo(
     from edgent import report
     from edgent.demo import DemoOptions, run_demo
     from edgent.demo.console import print_result
+    from edgent.demo.page.page import page
     from edgent.demo.page.picture import demo_picture
 
     show.check_output(output)
     show.check_output(picture)
     with show.live_progress() as progress:
         result = run_demo(DemoOptions(unplug=unplug, hidden_seed=hidden_seed), progress=progress)
-    report.write(result, output)
+    report.write(page(result), output)
     if picture is not None:
         report.write_picture(demo_picture(result), picture)
     if as_json:

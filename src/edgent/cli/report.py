@@ -30,7 +30,7 @@ def report(
     if not found:
         raise InputError(f"{records}: found no records, expected lines that edgent run --records FILE wrote")
     made = RecordsReport(source=readable(records.name), records=found)
-    write(made, output)
+    write(made.page(), output)
     if as_json:
         show.document({**made.document(), "report": str(output)})
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgent.demo.beside import Beside
 from edgent.demo.cells import MOST_BORDERLINE
@@ -17,9 +17,6 @@ from edgent.lab.boards.emulation import EmulationReport
 from edgent.lab.processes.runs import Decision, LiveRuns, Setup
 from edgent.planning.knobs import RACE
 from edgent.units import BitsPerSecond
-
-if TYPE_CHECKING:
-    from edgent.report import Page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,12 +180,6 @@ class DemoResult:
         account = self.host.account
         worst = known(account.worst * 1e3, 3)
         return {"pieces": account.pieces, "overran": account.overran, "worst_overrun_ms": worst}
-
-    def page(self) -> Page:
-        """The report."""
-        from edgent.demo.page.page import page
-
-        return page(self)
 
 
 def _numbers(compared: Comparison) -> dict[str, float | None]:

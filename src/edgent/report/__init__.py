@@ -1,6 +1,6 @@
 """One HTML file: plots inside as SVG, no scripts, nothing fetched; it opens from disk.
 
-A result says by its `page()` what is on it; `write` puts that into a file.
+A `Page` is a value with sections; `write` puts it into a file.
 """
 
 from edgent.report.page import Page, Section, paragraph, table, write, write_picture

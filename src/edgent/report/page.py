@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from edgent.files import write_whole
 from edgent.report.plots import STYLE
@@ -57,21 +56,13 @@ class Page:
         )
 
 
-class Reported(Protocol):
-    """A result that can be reported."""
-
-    def page(self) -> Page:
-        """What the report shows."""
-        ...
-
-
-def write(result: Reported, path: Path | str) -> None:
-    """Writes the report of a result, whole or not at all.
+def write(page: Page, path: Path | str) -> None:
+    """Writes a page, whole or not at all.
 
     Raises:
         InputError: the folder does not exist, or cannot be written to.
     """
-    write_whole(Path(path), result.page().to_html())
+    write_whole(Path(path), page.to_html())
 
 
 def write_picture(svg: str, path: Path | str) -> None:
