@@ -337,7 +337,7 @@ def plot(result: dict[str, Any], path: Path) -> None:
     rows = [*result["cost"], last]
     figures = (("all segments", "median_ape"), ("worst model", "worst_model_median_ape"))
     series = [
-        Line(name=name, points=[(row["sweep_seconds"], 100 * row[key]) for row in rows], colour=colour)
+        Line(name=name, x=[row["sweep_seconds"] for row in rows], y=[100 * row[key] for row in rows], colour=colour)
         for (name, key), colour in zip(figures, COLOURS[4:], strict=False)
     ]
     drawn = curves(series, Axis(label="sweep, s", log=True), Axis(label="median error, %", log=True))

@@ -10,7 +10,7 @@ from edgent import report
 from edgent.errors import InputError
 
 PLOT = report.lines(
-    [report.Line(name="a < b", points=[(1.0, 2.0), (10.0, 4.0)], interval=[(1.0, 3.0), (3.0, 5.0)])],
+    [report.Line(name="a < b", x=[1.0, 10.0], y=[2.0, 4.0], low=[1.0, 3.0], high=[3.0, 5.0])],
     report.Axis(label="deadline, ms", log=True),
     report.Axis(label="share, %", low=0.0),
     spans=[report.Span(first=2.0, last=4.0, label="cut")],
@@ -69,7 +69,9 @@ def test_a_plot_is_well_formed_and_names_its_axes_with_units():
 def test_points_of_a_plot_lie_inside_it(log):
     points = [(10.0**k, 3.0**k) for k in range(-2, 4)]
     axis = report.Axis(label="x", log=log)
-    made = report.lines([report.Line(name="", points=points)], axis, axis, width=400, height=200)
+    made = report.lines(
+        [report.Line(name="", x=[x for x, _ in points], y=[y for _, y in points])], axis, axis, width=400, height=200
+    )
     svg = ET.fromstring(made[: made.index("</svg>") + 6])
     circles = [element for element in svg.iter() if element.tag.endswith("circle")]
     assert len(circles) == len(points)
@@ -78,7 +80,7 @@ def test_points_of_a_plot_lie_inside_it(log):
 
 def test_more_is_higher_in_a_plot():
     axis = report.Axis(label="x")
-    made = report.lines([report.Line(name="", points=[(1, 1), (2, 5)])], axis, axis)
+    made = report.lines([report.Line(name="", x=[1, 2], y=[1, 5])], axis, axis)
     svg = ET.fromstring(made[: made.index("</svg>") + 6])
     low, high = (float(e.get("cy")) for e in svg.iter() if e.tag.endswith("circle"))
     assert high < low
@@ -86,10 +88,10 @@ def test_more_is_higher_in_a_plot():
 
 def test_what_is_not_finite_is_left_out_and_nothing_left_is_refused():
     axis = report.Axis(label="x")
-    made = report.lines([report.Line(name="", points=[(1, math.inf), (2, 5)])], axis, axis)
+    made = report.lines([report.Line(name="", x=[1, 2], y=[math.inf, 5])], axis, axis)
     assert made.count("<circle") == 1
     with pytest.raises(ValueError, match="finite point"):
-        report.lines([report.Line(name="", points=[(1, math.inf)])], axis, axis)
+        report.lines([report.Line(name="", x=[1], y=[math.inf])], axis, axis)
 
 
 def test_a_bar_is_as_long_as_its_share():

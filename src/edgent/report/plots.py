@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from edgent.text import escaped
 
@@ -20,24 +21,35 @@ svg .grid{stroke:#e6e6e6}svg .span{fill:#f6e3e0}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """An axis: what it shows with its unit, and whether its steps multiply."""
+    """An axis: what it shows with its unit, whether its steps multiply, and whether only whole numbers mean anything.
+
+    `low` and `high` are its ends; None: those of what is drawn.
+    """
 
     label: str
     log: bool = False
+    whole: bool = False
     low: float | None = None
     high: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A named line of (x, y); `low` and `high` bound an interval where given; without `joined`, points only."""
+    """A named line, staircase or cloud of points; `low` and `high` bound an interval where given."""
 
     name: str
-    points: Sequence[tuple[float, float]]
-    interval: Sequence[tuple[float, float]] = ()
-    colour: str = COLOURS[0]
-    joined: bool = True
+    x: Sequence[float] = ()
+    y: Sequence[float] = ()
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+    form: Literal["line", "step", "points"] = "line"
     dashed: bool = False
+    colour: str = COLOURS[0]
+
+    @property
+    def points(self) -> Iterator[tuple[float, float]]:
+        """Each x with its y."""
+        return zip(self.x, self.y, strict=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,13 +224,13 @@ def _span(span: Span, scale: _Scale, height: int) -> str:
 def _line(line: Line, across: _Scale, upwards: _Scale) -> str:
     at = [(across.at(x), upwards.at(y)) for x, y in line.points if math.isfinite(y)]
     parts = []
-    if line.joined:
+    if line.form != "points":
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in at)
         dash = ' stroke-dasharray="5 4"' if line.dashed else ""
         parts.append(f'<polyline points="{path}" fill="none" stroke="{line.colour}" stroke-width="2"{dash}/>')
     if not line.dashed:
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.8" fill="{line.colour}"/>' for x, y in at]
-    for (x, _), (low, high) in zip(at, line.interval, strict=False):
+    for (x, _), low, high in zip(at, line.low, line.high, strict=False):
         parts.append(
             f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{upwards.at(low):.1f}" y2="{upwards.at(high):.1f}" '
             f'stroke="{line.colour}" stroke-opacity="0.45" stroke-width="3"/>'

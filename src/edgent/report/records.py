@@ -77,9 +77,10 @@ class RecordsReport:
         series = [
             Line(
                 name=f"answered by the {name}",
-                points=[(float(number), one.total * 1e3) for number, one in shown if one.by == name],
+                x=[float(number) for number, one in shown if one.by == name],
+                y=[one.total * 1e3 for _, one in shown if one.by == name],
                 colour=colour,
-                joined=False,
+                form="points",
             )
             for name, colour in _BY.items()
         ]
@@ -99,11 +100,12 @@ class RecordsReport:
         if not pairs:
             return Section(title=title, parts=(paragraph("No plan with a prediction was followed."),))
         step = -(-len(pairs) // _DOTS)
-        points = [(promised * 1e3, taken * 1e3) for promised, taken in pairs[::step]]
-        ends = [(edge, edge) for edge in (min(map(min, points)), max(map(max, points)))]
+        promised_ms = [promised * 1e3 for promised, _ in pairs[::step]]
+        taken_ms = [taken * 1e3 for _, taken in pairs[::step]]
+        ends = [min(promised_ms + taken_ms), max(promised_ms + taken_ms)]
         series = [
-            Line(name="answers", points=points, colour=COLOURS[4], joined=False),
-            Line(name="as predicted", points=ends, colour="#444", dashed=True),
+            Line(name="answers", x=promised_ms, y=taken_ms, colour=COLOURS[4], form="points"),
+            Line(name="as predicted", x=ends, y=ends, colour="#444", dashed=True),
         ]
         promised, kept = len(self._promised()), self._kept()
         said = f"Median absolute error of the total: {statistics.median(errors):.1%} over {len(pairs)} plans followed."

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from edgent.lab.reproduction.drawing import _colours
-from edgent.lab.reproduction.plots import Axis, Line, Panel
+from edgent.lab.reproduction.plots import Panel
+from edgent.report import Axis, Line
 
 
 def panel(*names: str) -> Panel:

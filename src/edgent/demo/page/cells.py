@@ -76,7 +76,7 @@ def cells(result: DemoResult) -> Section:
         "edgent and the rival. Points of one deadline are drawn side by side."
     )
     plots = "".join(f"<div>{drawn}</div>" for drawn in plots_by_bandwidth(result))
-    key = legend([Line(name=name, colour=_COLOUR[name], points=()) for name in METHODS])
+    key = legend([Line(name=name, colour=_COLOUR[name]) for name in METHODS])
     return Section(
         title="By bandwidth and deadline",
         parts=(paragraph(RULE), paragraph(text), key, f'<div class="plots">{plots}</div>'),
@@ -100,12 +100,14 @@ def _plot(points: list[CellOutcome], bandwidth: float) -> str:
 
 
 def _line(points: list[CellOutcome], name: str, dodge: float) -> Line:
-    made = [point.figures[name] for point in points]
+    drawn = [point.figures[name] for point in points]
     return Line(
         name=name,
         colour=_COLOUR[name],
-        points=[(p.cell.deadline * 1e3 * dodge, f.accuracy_in_time * 100) for p, f in zip(points, made, strict=True)],
-        interval=[(f.low * 100, f.high * 100) for f in made] if name in (OURS, RIVAL) else (),
+        x=[point.cell.deadline * 1e3 * dodge for point in points],
+        y=[figures.accuracy_in_time * 100 for figures in drawn],
+        low=[figures.low * 100 for figures in drawn] if name in (OURS, RIVAL) else (),
+        high=[figures.high * 100 for figures in drawn] if name in (OURS, RIVAL) else (),
     )
 
 

@@ -40,11 +40,17 @@ def _plot(run: Unplugged) -> str:
 
 
 def _answers(run: Unplugged, by: str, colour: str) -> Line:
-    points = [(request.at, request.total * 1e3) for request in run.requests if request.by == by]
-    return Line(name=f"answered by the {by}", colour=colour, joined=False, points=points)
+    requests = [request for request in run.requests if request.by == by]
+    return Line(
+        name=f"answered by the {by}",
+        colour=colour,
+        form="points",
+        x=[request.at for request in requests],
+        y=[request.total * 1e3 for request in requests],
+    )
 
 
 def _deadline(run: Unplugged) -> Line:
     last = max(request.at for request in run.requests)
     at = run.deadline * 1e3
-    return Line(name="deadline", colour="#444", dashed=True, points=[(0.0, at), (last, at)])
+    return Line(name="deadline", colour="#444", dashed=True, x=[0.0, last], y=[at, at])

@@ -11,8 +11,9 @@ from edgent.lab.figures.machines import setting
 from edgent.lab.figures.streams import Course, stream, throughputs
 from edgent.lab.processes.runs import StreamRequest
 from edgent.lab.reproduction.figure import Column, Figure, Lab, Ordering, Result, Table
-from edgent.lab.reproduction.plots import Axis, Line, Panel
+from edgent.lab.reproduction.plots import Panel
 from edgent.link.trace import Trace
+from edgent.report import Axis, Line
 
 SECONDS = 90.0
 PAPERS_DEADLINE, TODAYS_DEADLINE = 1.0, 0.1

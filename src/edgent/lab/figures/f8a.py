@@ -21,8 +21,8 @@ from edgent.lab.figures.f8 import (
 from edgent.lab.figures.machines import Setting, setting
 from edgent.lab.figures.rig import Rig
 from edgent.lab.reproduction.figure import Column, Figure, Lab, Ordering, Result, Table, Value
-from edgent.lab.reproduction.plots import Axis
 from edgent.planning.paper.algorithm1 import device_first_latencies, edge_first_latencies
+from edgent.report import Axis
 from edgent.units import BitsPerSecond
 
 _GRID = tuple(float(rate) for rate in np.geomspace(10e3, 100e6, 41))  # likewise, of links

@@ -8,7 +8,7 @@ from edgent.lab.figures.f8 import ChosenPoint, chosen_and_run, exits, interior, 
 from edgent.lab.figures.machines import setting
 from edgent.lab.figures.rig import Rig
 from edgent.lab.reproduction.figure import Figure, Lab, Ordering, Result
-from edgent.lab.reproduction.plots import Axis
+from edgent.report import Axis
 
 BANDWIDTH = 500e3
 DEADLINES = (0.05, 0.06, 0.07, 0.08, 0.09, 0.1, 0.12, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)

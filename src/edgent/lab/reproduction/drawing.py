@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from edgent.errors import InputError, MissingExtraError
-from edgent.lab.reproduction.plots import Axis, Bars, Line, Panel, Tiles
+from edgent.lab.reproduction.plots import Bars, Panel, Tiles
+from edgent.report import Axis, Line
 
 _COLOURS = ("#2274a5", "#c0392b", "#4b8f5c", "#d98c1f", "#8467b0", "#8c8c8c", "#1b9e9e", "#a05a2c")
 _ACROSS, _WIDTH, _HEIGHT = 2, 5.4, 3.7  # panels in a row; inches of each

@@ -4,29 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Axis:
-    """An axis: what it shows with its unit; whether its steps multiply; whether only whole numbers mean anything."""
-
-    label: str
-    log: bool = False
-    whole: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A named line, staircase or cloud of points; `low` and `high` bound an interval where given."""
-
-    name: str
-    x: Sequence[float]
-    y: Sequence[float]
-    low: Sequence[float] = ()
-    high: Sequence[float] = ()
-    form: Literal["line", "step", "points"] = "line"
-    dashed: bool = False
+from edgent.report.plots import Axis, Line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
