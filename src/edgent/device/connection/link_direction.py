@@ -34,6 +34,8 @@ class LinkDirection:
         ahead: Bytes of headers that a message has before it, in a segment of their own.
 
     Attributes:
+        bandwidth: As told, else as estimated; None before anything is known.
+        byte_time: Seconds that a byte occupies the wire, headers included; 0 before anything is known.
         window: Of the sender's TCP.
     """
 
@@ -50,6 +52,7 @@ class LinkDirection:
         self._estimator = BandwidthEstimator(
             gain=self._gain, header_factor=HEADER_FACTOR, message_bytes=CALL_BYTES, timing_error=TIMING_ERROR
         )
+        self._believe()
 
     @property
     def told(self) -> bool:
@@ -61,27 +64,17 @@ class LinkDirection:
         """What was measured, told or not."""
         return self._estimator.estimate
 
-    @property
-    def bandwidth(self) -> BitsPerSecond | None:
-        """As told, else as estimated; None before anything is known."""
-        if self._told is not None:
-            return self._told
-        return None if self.estimate is None else self.estimate.bandwidth
-
-    @property
-    def byte_time(self) -> float:
-        """Seconds that a byte occupies the wire, headers included; 0 before anything is known."""
-        return 0.0 if self.bandwidth is None else wire_bits(1) / self.bandwidth
-
     def heard(self, size: float, seconds: float, at: Seconds) -> Transfer | None:
         """A message that tells the bandwidth; None where that was told."""
         self._estimator.observe(size, seconds, at)
+        self._believe()
         return self._transfer(size, seconds, at)
 
     def late(self, size: int, seconds: float, at: Seconds) -> None:
         """A message had not arrived after this long: at most the bandwidth is lower than believed."""
         if self.estimate is not None and self.estimate.bandwidth > rate(size + CALL_BYTES, seconds):
             self._estimator.observe(size, seconds, at)
+            self._believe()
 
     def observe(
         self, size: int, seconds: float, *, began_at: Seconds, at: Seconds, round_trip: Seconds
@@ -119,6 +112,12 @@ class LinkDirection:
 
     def __repr__(self) -> str:
         return f"<LinkDirection {self._direction}: {self.estimate}{', told' if self.told else ''}>"
+
+    def _believe(self) -> None:
+        """Keeps what is asked many times for each message."""
+        estimate = self._estimator.estimate
+        self.bandwidth = self._told if self._told is not None or estimate is None else estimate.bandwidth
+        self.byte_time = 0.0 if self.bandwidth is None else wire_bits(1) / self.bandwidth
 
     def _transfer(self, size: float, seconds: float, at: Seconds) -> Transfer | None:
         return None if self.told else Transfer(direction=self._direction, size=size, seconds=seconds, at=at)
