@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 WHEEL_SOURCES := pyproject.toml README.md LICENSE $(shell find src -type f -not -path '*/__pycache__/*')
 
 # What drives Devices and Edges in its own process; and what does so in others.
-DRIVEN := tests/runtime --ignore=tests/profiling/test_sweep.py tests/lab/boards/test_hidden.py tests/lab/boards/test_emulate_option.py \
+DRIVEN := tests/device tests/edge tests/engine tests/evaluation tests/wire tests/test_testing.py \
+  tests/lab/boards/test_hidden.py tests/lab/boards/test_emulate_option.py \
   tests/test_real_time.py
 STARTED := tests/doctor/test_link.py tests/lab/rivals/test_rival.py tests/lab/figures/test_live.py tests/demo tests/test_front_door.py
 
-.PHONY: demo test delays delay-busy check fix docs conformance rivals mutants train-smoke clean
+.PHONY: demo test delays delay-busy check fix docs conformance rivals mutants train-smoke site clean
 
 demo: $(VENV)/.installed
 	$(BIN)/edgent demo
@@ -58,6 +59,10 @@ mutants: .venv-mutants/.installed
 train-smoke: .venv-train/.installed
 	.venv-train/bin/python -m pytest -q tests/training/test_training.py
 
+# The documentation as a site in build/site, with the API from the docstrings; warnings are errors.
+site: .venv-docs/.installed
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build -q
+
 clean:
 	rm -rf .venv .venv-* build dist
 
@@ -94,6 +99,12 @@ $(VENV)/.check: $(VENV)/.tests
 	$(PYTHON) -m venv .venv-mutants
 	.venv-mutants/bin/python -m pip install -q --disable-pip-version-check "pip>=25.1"
 	.venv-mutants/bin/python -m pip install -q --disable-pip-version-check dist/*.whl --group test --group mutants
+	touch $@
+
+.venv-docs/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install -q --disable-pip-version-check "pip>=25.1"
+	.venv-docs/bin/python -m pip install -q --disable-pip-version-check --group docs
 	touch $@
 
 .venv-train/.installed: $(VENV)/.installed
