@@ -1,1 +1,1 @@
-"""Who runs a segment: ONNX Runtime, or OpenVINO."""
+"""Who runs a segment: ONNX Runtime, or OpenVINO. Each is known to one file, and to nobody else."""

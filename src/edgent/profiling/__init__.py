@@ -1,1 +1,1 @@
-"""Measuring this machine: models, codecs, and the sweep that a latency model is fitted to."""
+"""Measuring this machine: models, codecs, and the sweep that its latency model is fitted to."""

@@ -1,1 +1,6 @@
-"""How device and edge talk: messages, tensors, errors, and the transport that carries them."""
+"""How device and edge talk: messages, tensors, errors, and the transport that carries them.
+
+The messages are the Open Inference Protocol's (`messages`, `protobuf`, `tensors`), with a small service of our own
+beside it. `transport` says what either side needs of whatever carries them: bytes there, bytes back, and when.
+`grpc_transport` is the only file that knows gRPC; `edgent.testing.FakeLink` does the same inside one process.
+"""
