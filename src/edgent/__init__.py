@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from edgent.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from edgent.codec import Calibration
     from edgent.device.answer import Answer
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from edgent.planning.planner import plan
     from edgent.telemetry import Record
 
-__version__ = "0.1.0"
 
 __all__ = [
     "Answer",

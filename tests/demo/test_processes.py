@@ -6,9 +6,9 @@ import pytest
 
 from edgent import report
 from edgent.demo import DemoOptions, run_demo
+from edgent.demo.page.page import page
 from edgent.edge.edge import Edge
 from edgent.engine.loading import load
-from edgent.demo.page.page import page
 from edgent.errors import EdgentError
 from edgent.lab.boards.emulation import find_device
 from edgent.lab.boards.hidden import hidden_device

@@ -30,6 +30,7 @@ from edgent.cli.terminal.memory import limited_memory
 from edgent.errors import EdgentError, InputError, RefusedError
 from edgent.text import one_line, readable
 from edgent.units import BitsPerSecond, format_duration, parse_bandwidth, parse_delay, parse_duration
+from edgent.version import __version__
 
 if TYPE_CHECKING:
     from edgent.device.answer import Answer
@@ -163,7 +164,6 @@ def own_profile(model: Model, engine: Engine) -> Profile:
 
     Another version may time other codecs.
     """
-    from edgent import __version__
     from edgent.cache import cache_folder, room_for
     from edgent.latency import Profile
     from edgent.profiling.model_profiler import profile as measure

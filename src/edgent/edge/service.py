@@ -12,7 +12,6 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from importlib import metadata
 from io import BytesIO
 from typing import Any, BinaryIO
 
@@ -26,6 +25,7 @@ from edgent.engine.pace import OwnPace, Pace
 from edgent.errors import EdgentError, InputError
 from edgent.latency import Profile
 from edgent.model import Model
+from edgent.version import __version__
 from edgent.wire import messages as m
 from edgent.wire.errors import BusyError, LateError, NotServedError
 from edgent.wire.message_limit import check_fits
@@ -138,7 +138,7 @@ class Service:
 
     def _describe(self, message: bytes, _: Call) -> bytes:
         parse(m.DescribeRequest, message)
-        response = m.DescribeResponse(version=version())
+        response = m.DescribeResponse(version=__version__)
         for model in self.models.values():
             profile, calibration = self._document(model, "profile"), self._document(model, "calibration")
             response.models.add(
@@ -204,16 +204,8 @@ class Service:
 _SERVICES = ("", "inference.GRPCInferenceService", "edgent.v1.Edge")
 
 
-def version() -> str:
-    """The version of this program; "unknown" where it runs without having been installed."""
-    try:
-        return metadata.version("edgent")
-    except metadata.PackageNotFoundError:
-        return "unknown"
-
-
 def _server_metadata() -> Any:
-    return m.ServerMetadataResponse(name="edgent", version=version(), extensions=[m.EXTENSION])
+    return m.ServerMetadataResponse(name="edgent", version=__version__, extensions=[m.EXTENSION])
 
 
 def _constant(response: Any) -> Any:

@@ -27,6 +27,7 @@ from edgent.model import SHIPPED, Model
 from edgent.model import model as models
 from edgent.model.files.formats import check_file
 from edgent.units import format_bytes
+from edgent.version import __version__
 
 OUT_OF_MEMORY = -3
 """The exit code of a trial that found no more memory, negated as those of signals are."""
@@ -88,8 +89,6 @@ def _try(model: str | Path, dims: Mapping[str, int], limits: Limits) -> None:
 
 
 def _key(paths: list[Path], dims: Mapping[str, int]) -> str:
-    from edgent import __version__
-
     total = hashlib.sha256(json.dumps([__version__, sorted(dims.items())]).encode())
     for path in paths:
         with path.open("rb") as stream:

@@ -143,7 +143,8 @@ def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int]
         dims: numbers for free dimensions. A free leading dimension is the batch and becomes 1.
 
     Raises:
-        ModelError: see `join`, and `read` and `bind` of `edgent.model.files.read`; also metadata that does not fit the graph.
+        ModelError: see `join`, and `read` and `bind` of `edgent.model.files.read`; also metadata that does not fit the
+            graph.
     """
     paths = files(model)
     path = paths[0]

@@ -1,7 +1,8 @@
 """What device and edge need from whatever carries their messages: bytes there, bytes back, and when.
 
 A *method* is named by its path, "/inference.GRPCInferenceService/ModelInfer". The edge offers a table of methods;
-a `Channel` calls them. `edgent.wire.grpc_transport` carries them over gRPC, `edgent.testing.FakeLink` inside one process.
+a `Channel` calls them. `edgent.wire.grpc_transport` carries them over gRPC, `edgent.testing.FakeLink` inside one
+process.
 """
 
 from __future__ import annotations

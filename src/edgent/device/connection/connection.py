@@ -1,8 +1,7 @@
 """The device's connection to its edge: made, checked and mended in the background.
 
-At connect: does it list our extension, is it the right one (`Handshake`), how fast is the link. Afterwards `Upkeep` says
-when to look again. Requests go through `ask`, which tells link state and watch what
-it saw. An edge that is lost is no error here but a state, with a reason; a refusal is kept, to be told.
+At connect: does it list our extension, is it the right one (`Handshake`), how fast is the link. Afterwards `Upkeep`
+says when to look again. Requests go through `ask`, which tells link state and upkeep what it saw. An edge that is lost is no error here but a state, with a reason; a refusal is kept, to be told.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ the empty probe before there was one; only of exchanges that were short on the w
 small, and never more than a timing error: what is later than that, the link or the queue has to explain. It belongs to
 the machines, so it outlives a measurement of the link.
 
-Each direction is a `LinkDirection`. Its congestion window is known by the word of the sender's kernel where there is one: upwards
-from request to request, downwards from what the edge says with an answer. Times of the downward window are those of
+Each direction is a `LinkDirection`. Its congestion window is known by the word of the sender's kernel where there is
+one: upwards from request to request, downwards from what the edge says with an answer. Times of the downward window are those of
 arrivals here, so an answer to what is sent now would begin a round trip from now.
 """
 

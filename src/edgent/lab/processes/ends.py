@@ -1,7 +1,9 @@
 """The two ends of a link as processes: our edge, and one that times transfers to it as a device does.
 
-    python -m edgent.lab.processes.ends edge HOST [MODEL [PROFILE]]    prints {"address": ...}, then serves until stdin ends
-    python -m edgent.lab.processes.ends near ADDRESS                   an order a line on stdin, an answer a line on stdout
+    python -m edgent.lab.processes.ends edge HOST [MODEL [PROFILE]]
+        prints {"address": ...}, then serves until stdin ends
+    python -m edgent.lab.processes.ends near ADDRESS
+        an order a line on stdin, an answer a line on stdout
 
 With a profile the edge computes at its pace: that of an emulated, slower machine.
 

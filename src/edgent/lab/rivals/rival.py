@@ -4,7 +4,8 @@ A bare ONNX Runtime loop behind a plain TCP socket: no planner, no gRPC, no dead
 Frames go up with the picture's file and come down with the scores as float32; an empty answer means that the bytes
 could not be read as a picture.
 
-As a process: `python -m edgent.lab.rivals.rival --model b-alexnet --port 0` prints {"address": ..., "port": ...} when ready.
+As a process: `python -m edgent.lab.rivals.rival --model b-alexnet --port 0` prints {"address": ..., "port": ...} when
+ready.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ Not in it are labels, accuracies, names of exits and nodes, documentation, produ
 in between: any of these may change without changing an answer.
 
 It is the SHA-256 of a *canonical form*: lists and strings, written as JSON with sorted keys. A constant stands in it as
-the SHA-256 of its bytes (`edgent.model.files.constants`), so it does not matter whether these lie inside, in another file, or
-in several, and each is read once, a piece at a time. An attribute stands in it as the hash of its serialised form, and
+the SHA-256 of its bytes (`edgent.model.files.constants`), so it does not matter whether these lie inside, in another
+file, or in several, and each is read once, a piece at a time. An attribute stands in it as the hash of its serialised form, and
 the order of attributes, of initialisers and of operator sets has no meaning and is that of their names.
 
 The form is taken from the file as it stands, before dimensions are bound, functions inlined and constants folded: what
