@@ -34,8 +34,8 @@ from edgent.link.traces import load_traces
 from edgent.link.transfer import Transfer
 from edgent.model import Model
 from edgent.planning import Candidates, Controller, Goal
+from edgent.planning.belief import LearnedBelief
 from edgent.planning.configuration_map import ConfigurationMap
-from edgent.planning.outlook import LinkOutlook
 from edgent.planning.paper.algorithm2 import MapSettings, build_map, grid
 from edgent.profiling.model_profiler import profile
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
@@ -105,8 +105,8 @@ def _look_ups(built: ConfigurationMap, random: np.random.Generator) -> list[floa
 
 
 def _followed(table: Candidates, samples: int, random: np.random.Generator) -> dict[str, Any]:
-    outlook = LinkOutlook(LinkForecast(), LinkForecast(), round_trip=Seconds(0.005))
-    controller = Controller(table, outlook, Goal(deadline=DEADLINE))
+    belief = LearnedBelief(LinkForecast(), LinkForecast(), round_trip=Seconds(0.005))
+    controller = Controller(table, belief, Goal(deadline=DEADLINE))
     took = np.full(samples, np.nan)  # written now, so that it does not seem to be what the controller keeps
     plans, early = 0, 0.0
     for k, transfer in enumerate(_stream(samples, random)):

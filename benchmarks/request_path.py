@@ -1,4 +1,4 @@
-"""How far one warm request walks: the files of the product that it enters in its caller's thread, and its moves between.
+"""How far one warm request walks: the files of the product that it enters in its caller's thread, and the moves.
 
     python benchmarks/request_path.py [--json FILE]
 
@@ -25,11 +25,12 @@ from PIL import Image
 import edgent
 from edgent.device.device import Device
 from edgent.edge.edge import Edge
+from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import emulated_profile, find_device
-from edgent.model import SHIPPED, load
+from edgent.model import SHIPPED
 from edgent.profiling.model_profiler import profile
 from edgent.units import Seconds
 
@@ -49,7 +50,8 @@ class Walk:
         self._at: list[str | None] = [None]
         self._last: str | None = None
 
-    def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
+    def __call__(self, frame: FrameType, event: str, argument: Any) -> None:  # noqa: ARG002 - `sys.setprofile` gives it
+        """Takes in a call or a return."""
         if event == "call":
             file = self._room(frame)
             if frame.f_code.co_name == "submit" and "concurrent" in frame.f_code.co_filename:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["shared_fixtures"]
-
 import real_time
 from edgent.clock import MonotonicClock
 from edgent.device.device import Device
 from edgent.edge.edge import Edge
 from edgent.units import parse_duration
 from slowed import slowed
+
+pytest_plugins = ["shared_fixtures"]
 
 real_time.watch()
 

@@ -18,37 +18,37 @@ class Impatient:
 
 
 @pytest.fixture(scope="module")
-def bench(model):
+def compute(model):
     return Compute(model, Engine(capacity=1000), None, Impatient(), ManualClock())
 
 
-def whole(bench, model, branch, picture):
-    session = bench.engine.session(model, ["image"], [tensor.name for tensor in branch.outputs])
+def whole(compute, model, branch, picture):
+    session = compute.engine.session(model, ["image"], [tensor.name for tensor in branch.outputs])
     return session.run({"image": picture})[branch.outputs[0].name]
 
 
 @pytest.mark.parametrize("exit", [0, 4])
-def test_head_middle_and_suffix_of_every_kind_of_cut_make_the_whole(model, bench, picture, exit):
+def test_head_middle_and_suffix_of_every_kind_of_cut_make_the_whole(model, compute, picture, exit):
     branch = model.branch(exit)
     n = len(branch.layers)
-    expected = whole(bench, model, branch, picture)
+    expected = whole(compute, model, branch, picture)
     for upload, download in [(0, n), *((u, n) for u in range(1, n)), *((0, d) for d in range(1, n)), (2, 5), (4, 9)]:
         made = divide(model, Configuration(exit=exit, upload_cut=upload, download_cut=download))
-        tensors = {"image": picture} | bench.run(made.head, {"image": picture})
+        tensors = {"image": picture} | compute.run(made.head, {"image": picture})
         given, asked = ([tensor.name for tensor in side] for side in (made.up, made.down))
-        tensors |= bench.engine.session(model, given, asked).run({name: tensors[name] for name in given})
+        tensors |= compute.engine.session(model, given, asked).run({name: tensors[name] for name in given})
         answers = {name: tensors[name] for name in made.answers if name in asked}
-        answers |= bench.run(made.suffix, tensors)
+        answers |= compute.run(made.suffix, tensors)
         assert np.allclose(answers[branch.outputs[0].name], expected, rtol=1e-4, atol=1e-4), (upload, download)
 
 
 @pytest.mark.parametrize("upload", [0, 3, 5, 8])
-def test_every_local_branch_goes_on_from_what_the_head_left(model, bench, picture, upload):
+def test_every_local_branch_goes_on_from_what_the_head_left(model, compute, picture, upload):
     made = divide(model, Configuration(exit=4, upload_cut=upload, download_cut=22))
-    left = {"image": picture} | bench.run(made.head, {"image": picture})
+    left = {"image": picture} | compute.run(made.head, {"image": picture})
     for branch in model.branches:
-        found = bench.run(made.locals[branch.exit], left)[branch.outputs[0].name]
-        assert np.allclose(found, whole(bench, model, branch, picture), rtol=1e-4, atol=1e-4)
+        found = compute.run(made.locals[branch.exit], left)[branch.outputs[0].name]
+        assert np.allclose(found, whole(compute, model, branch, picture), rtol=1e-4, atol=1e-4)
 
 
 def test_the_times_of_head_and_local_branch_add_up_to_the_branch(model, slow):

@@ -166,7 +166,7 @@ def test_a_suffix_that_fails_is_answered_by_the_device(joined, path):
         def run(self, feeds):
             raise EdgentError("the suffix failed")
 
-    engine, make = device._bench.engine, device._bench.engine.session
+    engine, make = device._compute.engine, device._compute.engine.session
     engine.session = lambda model, given, asked: (
         Session() if tuple(given) == suffix.given else make(model, given, asked)
     )

@@ -11,14 +11,14 @@ from edgent.wire.errors import BusyError, LateError
 
 @pytest.fixture
 def visit(clock):
-    """Threads that come to a turnstile and hold their slot for a while: who was let through, and who was not."""
+    """Threads that come to a queue_threads and hold their slot for a while: who was let through, and who was not."""
     seen = []
 
-    def come(turnstile, name, *, at, holds=1.0, budget=None):
+    def come(queue_threads, name, *, at, holds=1.0, budget=None):
         def visitor():
             clock.sleep(at)
             try:
-                with turnstile.turn(budget=budget, seconds=holds) as waited:
+                with queue_threads.turn(budget=budget, seconds=holds) as waited:
                     seen.append((name, clock.now(), waited))
                     clock.sleep(holds)
             except (BusyError, LateError) as error:
@@ -28,8 +28,8 @@ def visit(clock):
         thread.start()
         return thread
 
-    def all_come(turnstile, *visitors):
-        for thread in [come(turnstile, **visitor) for visitor in visitors]:
+    def all_come(queue_threads, *visitors):
+        for thread in [come(queue_threads, **visitor) for visitor in visitors]:
             thread.join()
         return [(name, round(at, 6), round(rest, 6) if isinstance(rest, float) else rest) for name, at, rest in seen]
 
@@ -41,44 +41,44 @@ def at(name, moment, **settings):
 
 
 def test_one_slot_lets_one_through_at_a_time_in_the_order_of_coming(clock, visit):
-    turnstile = QueueThreads(EdgeQueue(slots=1), clock)
-    found = visit(turnstile, at("b", 0.2), at("a", 0.1), at("c", 0.3))
+    queue_threads = QueueThreads(EdgeQueue(slots=1), clock)
+    found = visit(queue_threads, at("b", 0.2), at("a", 0.1), at("c", 0.3))
     assert found == [("a", 0.1, 0.0), ("b", 1.1, 0.9), ("c", 2.1, 1.8)]
 
 
 def test_two_slots_let_two_through(clock, visit):
-    turnstile = QueueThreads(EdgeQueue(slots=2), clock)
-    found = visit(turnstile, at("a", 0.1), at("b", 0.2), at("c", 0.3))
+    queue_threads = QueueThreads(EdgeQueue(slots=2), clock)
+    found = visit(queue_threads, at("a", 0.1), at("b", 0.2), at("c", 0.3))
     assert found == [("a", 0.1, 0.0), ("b", 0.2, 0.0), ("c", 1.1, 0.8)]
 
 
 def test_whose_budget_runs_out_in_the_queue_leaves_at_that_moment_and_takes_no_turn(clock, visit):
-    turnstile = QueueThreads(EdgeQueue(slots=1), clock)
-    found = visit(turnstile, at("a", 0.1), at("b", 0.2, budget=0.5), at("c", 0.3, budget=2.0))
+    queue_threads = QueueThreads(EdgeQueue(slots=1), clock)
+    found = visit(queue_threads, at("a", 0.1), at("b", 0.2, budget=0.5), at("c", 0.3, budget=2.0))
     assert found == [("a", 0.1, 0.0), ("b", 0.7, LateError), ("c", 1.1, 0.8)]
 
 
 def test_who_finds_the_queue_full_is_turned_away_at_once(clock, visit):
-    turnstile = QueueThreads(EdgeQueue(slots=1, bound=1), clock)
-    found = visit(turnstile, at("a", 0.1), at("b", 0.2), at("c", 0.3))
+    queue_threads = QueueThreads(EdgeQueue(slots=1, bound=1), clock)
+    found = visit(queue_threads, at("a", 0.1), at("b", 0.2), at("c", 0.3))
     assert found == [("a", 0.1, 0.0), ("c", 0.3, BusyError), ("b", 1.1, 0.9)]
 
 
 def test_who_is_due_first_goes_first_where_that_is_the_order(clock, visit):
-    turnstile = QueueThreads(EdgeQueue(slots=1, order="deadline"), clock)
-    found = visit(turnstile, at("a", 0.1), at("b", 0.2, budget=9.0), at("c", 0.3, budget=5.0))
+    queue_threads = QueueThreads(EdgeQueue(slots=1, order="deadline"), clock)
+    found = visit(queue_threads, at("a", 0.1), at("b", 0.2, budget=9.0), at("c", 0.3, budget=5.0))
     assert [name for name, *_ in found] == ["a", "c", "b"]
 
 
 def test_a_turn_that_fails_gives_its_slot_back(clock, visit):
-    turnstile = QueueThreads(EdgeQueue(slots=1), clock)
-    with pytest.raises(ZeroDivisionError), turnstile.turn(budget=None):
+    queue_threads = QueueThreads(EdgeQueue(slots=1), clock)
+    with pytest.raises(ZeroDivisionError), queue_threads.turn(budget=None):
         raise ZeroDivisionError
-    assert visit(turnstile, at("a", 0.1)) == [("a", 0.1, 0.0)]
+    assert visit(queue_threads, at("a", 0.1)) == [("a", 0.1, 0.0)]
 
 
 def test_the_wait_is_predicted_by_what_those_before_are_expected_to_take(clock, visit):
-    turnstile, predicted = QueueThreads(EdgeQueue(slots=1), clock), []
-    clock.thread(lambda: (clock.sleep(0.5), predicted.append(turnstile.predicted_wait())), "asks").start()
-    visit(turnstile, at("a", 0.1), at("b", 0.2, holds=2.0))
+    queue_threads, predicted = QueueThreads(EdgeQueue(slots=1), clock), []
+    clock.thread(lambda: (clock.sleep(0.5), predicted.append(queue_threads.predicted_wait())), "asks").start()
+    visit(queue_threads, at("a", 0.1), at("b", 0.2, holds=2.0))
     assert predicted == pytest.approx([0.6 + 2.0], abs=1e-5)

@@ -15,10 +15,10 @@ from edgent.link.forecast import LinkForecast
 from edgent.link.predictive import NOTHING
 from edgent.link.transfer import Transfer
 from edgent.planning import Candidates, Conditions, Planner
+from edgent.planning.belief import LearnedBelief, LinkBelief
 from edgent.planning.controller import Controller, Goal
 from edgent.planning.costs import BranchCosts, Crossing
-from edgent.planning.outlook import LinkOutlook, Outlook
-from edgent.planning.prospects import Prospects
+from edgent.planning.expectation import Expectations
 from edgent.units import BitsPerSecond, Seconds
 from planning.strategies import on_a_slow_device
 
@@ -28,14 +28,14 @@ SENT = Transfer(direction="up", size=1.0, seconds=1.0, at=Seconds(0.0))
 class Told:
     """A forecast that says what it was told."""
 
-    def __init__(self, *outlooks: Outlook | None) -> None:
-        self.outlooks = list(outlooks)
+    def __init__(self, *beliefs: LinkBelief | None) -> None:
+        self.beliefs = list(beliefs)
 
     def observe(self, event: Transfer) -> None:
-        self.outlooks.pop(0)
+        self.beliefs.pop(0)
 
-    def outlook(self, now: Seconds) -> Outlook | None:
-        return self.outlooks[0]
+    def belief(self, now: Seconds) -> LinkBelief | None:
+        return self.beliefs[0]
 
 
 def spread(random: np.random.Generator, quantiles: int = 9) -> Predictive:
@@ -44,12 +44,12 @@ def spread(random: np.random.Generator, quantiles: int = 9) -> Predictive:
     return Predictive(bandwidths=np.sort(10 ** (middle + octaves * random.normal(size=quantiles))), weights=weights)
 
 
-def outlook(random: np.random.Generator) -> Outlook:
+def belief(random: np.random.Generator) -> LinkBelief:
     up = spread(random)
     if random.random() < 0.5:
         up.bandwidths[0] = NOTHING
     down = Predictive(bandwidths=np.where(up.bandwidths > NOTHING, 2 * up.bandwidths, NOTHING), weights=up.weights)
-    return Outlook(
+    return LinkBelief(
         uplink=up,
         downlink=down,
         round_trip=Seconds(float(random.uniform(0, 0.02))),
@@ -60,11 +60,11 @@ def outlook(random: np.random.Generator) -> Outlook:
     )
 
 
-def sure(bandwidth: float) -> Outlook:
-    return Outlook(uplink=Predictive.certain(bandwidth), downlink=Predictive.certain(bandwidth))
+def sure(bandwidth: float) -> LinkBelief:
+    return LinkBelief(uplink=Predictive.certain(bandwidth), downlink=Predictive.certain(bandwidth))
 
 
-def latencies(table: Candidates, row: int, seen: Outlook) -> list[float]:
+def latencies(table: Candidates, row: int, seen: LinkBelief) -> list[float]:
     """Seconds at each quantile, by the transfer model."""
     found = []
     for up, down in zip(seen.uplink.bandwidths, seen.downlink.bandwidths, strict=True):
@@ -98,7 +98,7 @@ def rescue(table: Candidates, row: int, deadline: float, factor: float, margin: 
     return min(max((float(table.accuracy[k]) for k in fit), default=0.0), float(table.accuracy[row]))
 
 
-def by_loops(table: Candidates, seen: Outlook, deadline: float, *, race: bool, margin: float = 0.0) -> Any:
+def by_loops(table: Candidates, seen: LinkBelief, deadline: float, *, race: bool, margin: float = 0.0) -> Any:
     found = []
     for row in range(len(table)):
         times = latencies(table, row, seen)
@@ -109,7 +109,7 @@ def by_loops(table: Candidates, seen: Outlook, deadline: float, *, race: bool, m
     return found
 
 
-def waited(table: Candidates, row: int, seen: Outlook, deadline: float) -> float:
+def waited(table: Candidates, row: int, seen: LinkBelief, deadline: float) -> float:
     """The mean latency; in an outage who sends waits a deadline longer than without the link's bytes."""
     free = Predictive.certain(1e15)
     unlimited = latencies(table, row, replace(seen, uplink=free, downlink=free))[0]
@@ -123,7 +123,7 @@ def test_the_plan_is_the_fastest_of_the_highest_expected_accuracy_in_time(race: 
     chances = []
     for seed in range(120):
         random = np.random.default_rng(seed)
-        table, seen = Candidates.of(on_a_slow_device(random)), outlook(random)
+        table, seen = Candidates.of(on_a_slow_device(random)), belief(random)
         deadline, margin = float(10 ** random.uniform(-2, 0)), 0.002
         every = by_loops(table, seen, deadline, race=race, margin=margin)
         best = max(expected for _, _, expected, _ in every)
@@ -158,7 +158,7 @@ def test_with_a_certainty_only_plans_that_are_so_certain_are_taken_where_there_a
     gambled = 0
     for seed in range(120):
         random = np.random.default_rng(seed)
-        table, seen = Candidates.of(on_a_slow_device(random)), outlook(random)
+        table, seen = Candidates.of(on_a_slow_device(random)), belief(random)
         deadline = float(10 ** random.uniform(-2, 0))
         every = by_loops(table, seen, deadline, race=False)
         bold, careful = (
@@ -209,7 +209,7 @@ def test_a_switch_that_gains_less_than_it_costs_is_not_made() -> None:
     for seed in range(20):
         random = np.random.default_rng(seed)
         table = Candidates.of(on_a_slow_device(random))
-        seen = [outlook(random) for _ in range(8)]
+        seen = [belief(random) for _ in range(8)]
         deadline = Seconds(float(10 ** random.uniform(-1.5, -0.5)))
         for cost in switched:
             controller = Controller(table, Told(*seen), Goal(deadline=deadline, least_gain=cost))
@@ -222,7 +222,7 @@ def test_a_switch_that_gains_less_than_it_costs_is_not_made() -> None:
 def test_directions_of_unlike_weights_move_together_quantile_by_quantile() -> None:
     random = np.random.default_rng(5)
     up, down = spread(random, 5), spread(random, 8)
-    one, other, weights = Outlook(uplink=up, downlink=down).pairs()
+    one, other, weights = LinkBelief(uplink=up, downlink=down).pairs()
     assert weights.sum() == pytest.approx(1)
     assert (np.diff(one) >= 0).all() and (np.diff(other) >= 0).all()
     for side, seen in ((up, one), (down, other)):
@@ -232,14 +232,14 @@ def test_directions_of_unlike_weights_move_together_quantile_by_quantile() -> No
 
 def test_more_bandwidth_never_lowers_a_chance() -> None:
     random = np.random.default_rng(2)
-    prospects, seen = Prospects(Candidates.of(on_a_slow_device(random))), spread(random)
-    before = np.zeros(len(prospects.candidates))
+    expectations, seen = Expectations(Candidates.of(on_a_slow_device(random))), spread(random)
+    before = np.zeros(len(expectations.candidates))
     for k, factor in enumerate(np.geomspace(0.1, 100, 15)):
         way = Predictive(bandwidths=seen.bandwidths * factor, weights=seen.weights)
-        fares = prospects.fares(Outlook(uplink=way, downlink=way), Seconds(0.05))
+        expectation = expectations.expect(LinkBelief(uplink=way, downlink=way), Seconds(0.05))
         now = np.full_like(before, -1.0)
-        now[fares.rows] = fares.chance
-        assert k == 0 or (now[fares.rows] >= before[fares.rows] - 1e-12).all()
+        now[expectation.rows] = expectation.chance
+        assert k == 0 or (now[expectation.rows] >= before[expectation.rows] - 1e-12).all()
         before = np.maximum(before, now)
 
 
@@ -248,13 +248,13 @@ def test_directions_that_are_alike_fare_as_two_that_happen_to_be_equal() -> None
     for _ in range(20):
         table, up = Candidates.of(on_a_slow_device(random)), spread(random)
         down = Predictive(bandwidths=up.bandwidths.copy(), weights=up.weights.copy())
-        one, two = Outlook(uplink=up, downlink=up), Outlook(uplink=up, downlink=down)
+        one, two = LinkBelief(uplink=up, downlink=up), LinkBelief(uplink=up, downlink=down)
         for deadline in (0.02, 0.05, 0.2):
-            prospects = Prospects(table)
-            alike, apart = (Prospects(table).fares(each, Seconds(deadline)) for each in (one, two))
+            expectations = Expectations(table)
+            alike, apart = (Expectations(table).expect(each, Seconds(deadline)) for each in (one, two))
             assert alike.chance == pytest.approx(apart.chance, abs=1e-9)
             assert alike.latency == pytest.approx(apart.latency)
-            informed = [prospects.informed(each, Seconds(deadline)) for each in (one, two)]
+            informed = [expectations.informed(each, Seconds(deadline)) for each in (one, two)]
             assert informed[0] == pytest.approx(informed[1])
 
 
@@ -262,9 +262,9 @@ def test_the_decisive_bandwidth_is_where_the_most_accurate_over_the_link_begins_
     finite = 0
     for seed in range(30):
         random = np.random.default_rng(seed)
-        table, seen = Candidates.of(on_a_slow_device(random)), outlook(random)
+        table, seen = Candidates.of(on_a_slow_device(random)), belief(random)
         deadline = Seconds(float(10 ** random.uniform(-2, 0)))
-        decisive = Prospects(table).decisive(seen, deadline)
+        decisive = Expectations(table).decisive(seen, deadline)
         best = []
         for bandwidth in (1e15, decisive * 1.001, decisive * 0.999):
             way = Predictive.certain(min(bandwidth, 1e15))
@@ -283,20 +283,22 @@ def test_the_decisive_bandwidth_is_where_the_most_accurate_over_the_link_begins_
 def test_who_looks_at_the_link_first_never_expects_less() -> None:
     for seed in range(20):
         random = np.random.default_rng(seed)
-        prospects, seen = Prospects(Candidates.of(on_a_slow_device(random))), outlook(random)
-        best = prospects.fares(seen, Seconds(0.05)).expected.max()
-        assert prospects.informed(seen, Seconds(0.05)) >= best - 0.15  # chances are interpolated, looks are not
+        expectations, seen = Expectations(Candidates.of(on_a_slow_device(random))), belief(random)
+        best = expectations.expect(seen, Seconds(0.05)).expected.max()
+        assert expectations.informed(seen, Seconds(0.05)) >= best - 0.15  # chances are interpolated, looks are not
 
 
 def test_a_possible_outage_does_not_make_the_smallest_message_the_fastest() -> None:
     """At 1 Gbit/s bytes weigh next to nothing, so an outage makes all that send later by the same."""
     table = Candidates.of(on_a_slow_device(np.random.default_rng(3)))
-    fares = []
+    expectation = []
     for outage in (0.0, 0.1):
         link = Predictive(bandwidths=np.array([NOTHING, 1e9]), weights=np.array([outage, 1 - outage]))
-        fares.append(Prospects(table, race=False).fares(Outlook(uplink=link, downlink=link), Seconds(10.0)))
-    later = fares[1].latency - fares[0].latency
-    sends = Prospects(table, race=False).candidates.messages > 0
+        expectation.append(
+            Expectations(table, race=False).expect(LinkBelief(uplink=link, downlink=link), Seconds(10.0))
+        )
+    later = expectation[1].latency - expectation[0].latency
+    sends = Expectations(table, race=False).candidates.messages > 0
     assert sends.sum() > 3
     assert later[sends] == pytest.approx(0.1 * 10.0, rel=0.01)
     assert later[~sends] == pytest.approx(0.0)
@@ -307,7 +309,7 @@ def test_a_link_that_is_certain_needs_no_look_and_one_that_may_be_either_does() 
     either = Predictive(bandwidths=np.array([1e4, 1e9]), weights=np.array([0.5, 0.5]))
     known, unknown = (
         Controller(table, Told(each), Goal(deadline=Seconds(0.05)), race=False)
-        for each in (sure(1e9), Outlook(uplink=either, downlink=either))
+        for each in (sure(1e9), LinkBelief(uplink=either, downlink=either))
     )
     assert known.unconfirmed  # before the first decision
     known.decide(Seconds(0.0))
@@ -317,7 +319,7 @@ def test_a_link_that_is_certain_needs_no_look_and_one_that_may_be_either_does() 
 
 def test_it_joins_the_forecasts_of_both_directions() -> None:
     table = Candidates.of(on_a_slow_device(np.random.default_rng(16)))
-    forecast = LinkOutlook(LinkForecast(), LinkForecast(), round_trip=Seconds(0.002))
+    forecast = LearnedBelief(LinkForecast(), LinkForecast(), round_trip=Seconds(0.002))
     controller = Controller(table, forecast, Goal(deadline=Seconds(0.25)), race=False)
     alone = controller.decide(Seconds(0.0))
     assert alone is not None and alone.configuration.device_only  # nothing is known of the link
@@ -335,10 +337,10 @@ def test_an_uncertainty_that_grows_with_time_alone_may_change_the_plan() -> None
         def observe(self, event: Transfer) -> None:
             raise AssertionError("nothing happened on the link")
 
-        def outlook(self, now: Seconds) -> Outlook:
+        def belief(self, now: Seconds) -> LinkBelief:
             octaves = np.linspace(-1, 1, 9) * now
             way = Predictive(bandwidths=1e6 * 2**octaves, weights=np.full(9, 1 / 9))
-            return Outlook(uplink=way, downlink=way)
+            return LinkBelief(uplink=way, downlink=way)
 
     changes = 0
     for seed in range(20):
@@ -400,11 +402,11 @@ def two(*, local: float = 0.5) -> Candidates:
     return Candidates.of([by_itself(0, local), at_the_edge(1, 0.9, device=0.0, edge=0.001)])
 
 
-def either(slow: float, *, slow_share: float, fast: float = 1e8) -> Outlook:
+def either(slow: float, *, slow_share: float, fast: float = 1e8) -> LinkBelief:
     """One of two bandwidths; a third quantile, of next to no weight, makes the step between them a steep one."""
     weights = np.array([slow_share, 1e-9, 1 - slow_share - 1e-9])
     link = Predictive(bandwidths=np.array([slow, fast, fast]), weights=weights)
-    return Outlook(uplink=link, downlink=link)
+    return LinkBelief(uplink=link, downlink=link)
 
 
 def test_before_the_first_decision_there_is_no_plan_and_a_look_is_wanted() -> None:
@@ -488,7 +490,7 @@ def test_only_what_is_certain_enough_is_taken_where_anything_is() -> None:
 def test_a_plan_s_stages_are_those_at_the_median_bandwidths() -> None:
     for seed in range(30):
         random = np.random.default_rng(seed)
-        table, seen = Candidates.of(on_a_slow_device(random)), outlook(random)
+        table, seen = Candidates.of(on_a_slow_device(random)), belief(random)
         seen = replace(seen, call_time=Seconds(0.007))
         plan = Controller(table, Told(seen), Goal(deadline=Seconds(0.1))).decide(Seconds(0.0))
         assert plan is not None
@@ -515,9 +517,9 @@ def test_candidates_that_all_need_the_edge_are_refused() -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_among_what_is_ready_it_is_a_controller_of_just_that(seed: int) -> None:
     random = np.random.default_rng(seed)
-    table, seen, goal = Candidates.of(on_a_slow_device(random)), outlook(random), Goal(deadline=Seconds(0.05))
+    table, seen, goal = Candidates.of(on_a_slow_device(random)), belief(random), Goal(deadline=Seconds(0.05))
     controller = Controller(table, Told(seen), goal)
-    fit_to_win = Prospects(table.frontier_within(4.0)).candidates  # while the machines drift apart by less than that
+    fit_to_win = Expectations(table.frontier_within(4.0)).candidates  # while the machines drift apart by less than that
     crossing = np.flatnonzero(fit_to_win.messages > 0)
     rows = random.choice(crossing, size=min(4, crossing.size), replace=False)
     kept = np.union1d(rows, np.flatnonzero(np.equal(fit_to_win.messages, 0)))
@@ -540,14 +542,14 @@ def test_nothing_ready_leaves_the_device_alone() -> None:
 
 
 def test_what_it_is_told_of_an_unseen_link_is_certain_until_the_link_is_seen() -> None:
-    forecast = LinkOutlook(LinkForecast(), LinkForecast())
+    forecast = LearnedBelief(LinkForecast(), LinkForecast())
     link = TransferModel(bandwidth=BitsPerSecond(3e6), round_trip=Seconds(0.01), call_time=Seconds(0.004))
     told = Conditions(uplink=link, downlink=link, queue=Seconds(0.02), device_factor=1.5, edge_factor=2.0)
     forecast.under(told)
-    seen = forecast.outlook(Seconds(0.0))
+    seen = forecast.belief(Seconds(0.0))
     assert seen is not None and seen.median() == (3e6, 3e6)
     assert (seen.round_trip, seen.call_time, seen.queue) == (0.01, 0.004, 0.02)
     assert (seen.device_factor, seen.edge_factor) == (1.5, 2.0)
     forecast.observe(Transfer(direction="up", size=1e6, seconds=1.0, at=Seconds(1.0)))
-    seen = forecast.outlook(Seconds(1.0))
+    seen = forecast.belief(Seconds(1.0))
     assert seen is not None and seen.uplink.median > 7e6 and seen.downlink.median == 3e6

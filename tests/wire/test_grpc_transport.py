@@ -65,7 +65,7 @@ def test_a_server_of_another_protocol_is_refused_in_one_line_with_its_own_words(
 
 
 def test_an_edge_is_no_stranger(channel):
-    assert channel.stranger(WITHIN) is None
+    assert channel.first_words(WITHIN) is None
 
 
 def free_port() -> int:
@@ -77,7 +77,7 @@ def test_nobody_there_is_no_refusal():
     channel = GrpcChannel(f"127.0.0.1:{free_port()}", max_message=MAX)
     with pytest.raises(EdgeError, match="cannot be reached"):
         channel.call(m.SERVER_LIVE, b"", WITHIN)
-    assert channel.stranger(1.0) is None
+    assert channel.first_words(1.0) is None
     channel.close()
     with pytest.raises(EdgeError):
         channel.call(m.SERVER_LIVE, b"", WITHIN)

@@ -9,10 +9,10 @@ import numpy as np
 
 from edgent.demo.values import OURS, Cell, Chosen
 from edgent.lab.processes.runs import Setup
+from edgent.planning.belief import LinkBelief
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.knobs import NEEDED, Kinds, Necessity, costs
-from edgent.planning.outlook import Outlook
 from edgent.planning.plan import Plan
 from edgent.planning.planner import ROOM, Planner
 from edgent.units import BitsPerSecond, Seconds
@@ -37,7 +37,7 @@ class Methods:
         """What each method runs under conditions, and the knobs that we need there."""
         within = Seconds(deadline)
         plans = {name: planner.plan(conditions, within, room=ROOM) for name, planner in self.planners.items()}
-        link = Outlook.around(conditions)
+        link = LinkBelief.around(conditions)
         cost = costs(self.necessity.best(link, within), self.necessity.without(link, within))
         return Cell(
             bandwidth=bandwidth,

@@ -39,17 +39,17 @@ class Compute:
         self._pace = pace
         self._clock = clock
 
-    def warm(self, route: Division) -> None:
-        """Makes the sessions of a route, and has the codecs of pictures loaded."""
-        for part in route.parts:
+    def warm(self, division: Division) -> None:
+        """Makes the sessions of a division, and has the codecs of pictures loaded."""
+        for part in division.parts:
             if any(name not in part.given for name in part.asked):
                 self.engine.session(self.model, part.given, part.asked)
         if self.model.metadata.preprocessing is not None:
             load_formats()
 
-    def check(self, route: Division, material: Material) -> None:
-        """Raises InputError where a route needs an image and the input is none."""
-        codec = route.configuration.codec
+    def check(self, division: Division, material: Material) -> None:
+        """Raises InputError where a division needs an image and the input is none."""
+        codec = division.configuration.codec
         if is_image_codec(codec) and material.source is None:
             raise InputError(f"codec {codec} needs an image, but the input is a tensor")
 
@@ -84,32 +84,32 @@ class Compute:
             self._hold(started_at, part.seconds)
         return answers
 
-    def run_local(self, route: Division, exit: int, material: Material) -> dict[str, Array]:
+    def run_local(self, division: Division, exit: int, material: Material) -> dict[str, Array]:
         """The device's own answer at an exit, from what the head left, or where it left nothing from the input."""
         inputs = {tensor.name for tensor in self.model.inputs}
-        part = route.locals[exit]
+        part = division.locals[exit]
         if not inputs.union(material.tensors).issuperset(part.given):
-            part = route.alone[exit]
+            part = division.alone[exit]
         self.prepare(material, tensor=any(name in inputs for name in part.given), pixels=False)
         return self.run(part, material.tensors)
 
-    def encode(self, route: Division, material: Material) -> list[Parcel]:
+    def encode(self, division: Division, material: Material) -> list[Parcel]:
         """What goes up, encoded."""
-        codec = route.configuration.codec
+        codec = division.configuration.codec
         started_at = self._clock.now()
-        parcels = [self._parcel(codec, tensor, material) for tensor in route.up]
-        self._hold(started_at, self._codec_time(codec, route.up, "encode"))
+        parcels = [self._parcel(codec, tensor, material) for tensor in division.up]
+        self._hold(started_at, self._codec_time(codec, division.up, "encode"))
         return parcels
 
-    def decode(self, route: Division, body: bytes) -> dict[str, Array]:
+    def decode(self, division: Division, body: bytes) -> dict[str, Array]:
         """What came down.
 
         Raises:
             InputError: the answer is not what was asked for.
         """
         started_at = self._clock.now()
-        found = {parcel.tensor.name: array_of(parcel) for parcel in read_outputs(body, route.down)}
-        self._hold(started_at, self._codec_time(route.configuration.download_codec, route.down, "decode"))
+        found = {parcel.tensor.name: array_of(parcel) for parcel in read_outputs(body, division.down)}
+        self._hold(started_at, self._codec_time(division.configuration.download_codec, division.down, "decode"))
         return found
 
     def _parcel(self, codec: str, tensor: Tensor, material: Material) -> Parcel:

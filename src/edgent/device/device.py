@@ -128,9 +128,9 @@ class Device:
         self._profile, host = device_profile, host_profile or device_profile
         self._clock = clock or MonotonicClock()
         self._divisions = Divisions(model, device_profile, host)
-        self._bench = Compute(model, engine or _engine(), host, pace or OwnPace(), self._clock)
+        self._compute = Compute(model, engine or _engine(), host, pace or OwnPace(), self._clock)
         self._drifts = Drifts()
-        self._schedule = Schedule(slots(pace, self._bench.engine.threads), _MARGIN_LEAST)
+        self._schedule = Schedule(slots(pace, self._compute.engine.threads), _MARGIN_LEAST)
         self._turns = threading.Lock()
         self._pool = self._clock.pool(32, "edgent-device")
         if channel is None and edge is not None:
@@ -150,7 +150,7 @@ class Device:
                 wants_calibration=calibration is None,
             )
         )
-        self._sessions = Sessions(self._bench, self._divisions, self._connection, self._clock)
+        self._sessions = Sessions(self._compute, self._divisions, self._connection, self._clock)
         self._plans = PlanSource(
             model,
             device=device_profile,
@@ -312,10 +312,10 @@ class Device:
         foreign = self._connection is not None and self._connection.foreign
         return Execution(
             request=request,
-            route=taken,
+            division=taken,
             name=name_of(self.model.name, choice.configuration),
             version="" if foreign else self.model.version,
-            bench=self._bench,
+            compute=self._compute,
             ask=self._connection.ask if self._connection is not None else _nobody,
             clock=self._clock,
             pool=self._pool,

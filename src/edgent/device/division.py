@@ -105,7 +105,7 @@ def divide(
     at_hand = {*head.asked, *inputs}
     ends = {b.exit: [tensor.name for tensor in b.outputs] for b in model.branches}
     locals_ = {b.exit: _part(b, ends[b.exit], at_hand, host) for b in model.branches}
-    timed = {b.exit: _part(b, ends[b.exit], at_hand, device) for b in model.branches}
+    reply = {b.exit: _part(b, ends[b.exit], at_hand, device) for b in model.branches}
     image = not configuration.device_only and is_image_codec(configuration.codec)
     reads_input = any(name in inputs for name in (*head.given, *suffix.given)) or any(t.name in inputs for t in up)
     wants_tensor = reads_input and not (image and configuration.upload_cut == 0 and not suffix.given)
@@ -119,7 +119,7 @@ def divide(
         answers=answers,
         locals=locals_,
         alone={b.exit: _part(b, ends[b.exit], set(inputs), host) for b in model.branches},
-        branches=tuple(_local(b, timed[b.exit], inputs, unprepared) for b in model.branches),
+        branches=tuple(_local(b, reply[b.exit], inputs, unprepared) for b in model.branches),
         wants_tensor=wants_tensor,
         wants_pixels=image and configuration.codec != "source",
     )

@@ -65,10 +65,10 @@ class Execution:
 
     Attributes:
         request: decides.
-        route: what is computed where.
+        division: what is computed where.
         name: of the middle's segment on the wire.
         version: of the model; empty towards a foreign server.
-        bench: computes.
+        compute: computes.
         ask: reaches the edge.
         clock: times everything.
         pool: runs what must not block the caller.
@@ -78,10 +78,10 @@ class Execution:
     """
 
     request: Request
-    route: Division
+    division: Division
     name: str
     version: str
-    bench: Compute
+    compute: Compute
     ask: Ask
     clock: Clock
     pool: Executor
@@ -125,10 +125,10 @@ class Execution:
         return ()
 
     def _run_head(self, material: Material) -> tuple[Action, ...]:
-        route, times = self.route, self._times
+        division, times = self.division, self._times
         with self._failing():
-            self.bench.check(route, material)
-            self._prepare(material, tensor=route.wants_tensor, pixels=route.wants_pixels)
+            self.compute.check(division, material)
+            self._prepare(material, tensor=division.wants_tensor, pixels=division.wants_pixels)
             try:
                 self._message = self._boundary(material)
             except EdgentError as error:
@@ -139,44 +139,46 @@ class Execution:
 
     def _boundary(self, material: Material) -> bytes:
         """The request's message: what the head makes, encoded."""
-        material.tensors.update(self.bench.run(self.route.head, material.tensors))
+        material.tensors.update(self.compute.run(self.division.head, material.tensors))
         self._times.head_done = self.clock.now()
-        return self._write(self.bench.encode(self.route, material))
+        return self._write(self.compute.encode(self.division, material))
 
     def _prepare(self, material: Material, *, tensor: bool, pixels: bool) -> None:
         self._times.begun = self.clock.now()
-        self.bench.prepare(material, tensor=tensor, pixels=pixels)
+        self.compute.prepare(material, tensor=tensor, pixels=pixels)
         self._times.prepared = self.clock.now()
 
     def _write(self, parcels: list[Parcel]) -> bytes:
-        codec = self.route.configuration.download_codec
+        codec = self.division.configuration.download_codec
         coded = None if codec == RAW else codec
-        outputs = [(tensor.name, None if tensor.name in self.route.answers else coded) for tensor in self.route.down]
+        outputs = [
+            (tensor.name, None if tensor.name in self.division.answers else coded) for tensor in self.division.down
+        ]
         named = outputs if any(codec for _, codec in outputs) else ()  # none named: all, raw
         return write_request(self.name, self.version, parcels, named)
 
     def _send(self, send: Send, material: Material) -> None:
         if waiting := self._tell(self.request.sent):
             self.pool.submit(self._carry, self._do, waiting, material)
-        if send.binding and not self.route.suffix.asked:
+        if send.binding and not self.division.suffix.asked:
             self._ask_edge(send.budget, material)
         else:
             self.pool.submit(self._carry, self._ask_edge, send.budget, material)
 
     def _ask_edge(self, budget: float, material: Material) -> None:
         try:
-            timed = self.ask(self._message, budget)
-            tensors = self.bench.decode(self.route, timed.body)
+            reply = self.ask(self._message, budget)
+            tensors = self.compute.decode(self.division, reply.body)
         except EdgentError as error:
             self._do(self._edge_failed(error), material)
             return
         try:
-            outputs = {name: tensors[name] for name in self.route.answers if name in tensors}
-            outputs |= self.bench.run(self.route.suffix, ChainMap(tensors, material.tensors))
+            outputs = {name: tensors[name] for name in self.division.answers if name in tensors}
+            outputs |= self.compute.run(self.division.suffix, ChainMap(tensors, material.tensors))
         except EdgentError as error:
             self._do(self._plan_failed(error), material)
             return
-        self._outputs["edge"], self._timed = outputs, timed
+        self._outputs["edge"], self._timed = outputs, reply
         self._tell(self.request.edge_answered)
 
     def _edge_failed(self, error: EdgentError) -> tuple[Action, ...]:
@@ -206,7 +208,7 @@ class Execution:
         with self._failing():
             if not self.request.uses_edge:
                 self._prepare(material, tensor=True, pixels=False)
-            self._outputs["device"] = self.bench.run_local(self.route, exit, material)
+            self._outputs["device"] = self.compute.run_local(self.division, exit, material)
         times.local_done = self.clock.now()
         self._blame()
         return self._tell(lambda at: self.request.local_done(at, exit))
@@ -266,16 +268,16 @@ class Execution:
         )
 
     def _edge_stages(self, now: float) -> Stages:
-        times, timed = self._times, self._timed
-        assert timed is not None, "an answer of the edge was timed"
-        known = timed.queue + timed.middle + timed.downlink
+        times, reply = self._times, self._timed
+        assert reply is not None, "an answer of the edge was timed"
+        known = reply.queue + reply.middle + reply.downlink
         return replace(
             self._begun,
-            queue=self._begun.queue + timed.queue,
-            uplink=max(0.0, timed.body_at - times.encoded - known),
-            middle=timed.middle,
-            downlink=timed.downlink,
-            suffix=now - timed.body_at,
+            queue=self._begun.queue + reply.queue,
+            uplink=max(0.0, reply.body_at - times.encoded - known),
+            middle=reply.middle,
+            downlink=reply.downlink,
+            suffix=now - reply.body_at,
         )
 
     def _device_stages(self, now: float) -> Stages:

@@ -132,7 +132,7 @@ class Sessions:
     """Readies configurations.
 
     Args:
-        bench: makes the device's sessions.
+        compute: makes the device's sessions.
         divisions: says which those are.
         connection: to the edge that makes the others; None: there is none.
         clock: the device's.
@@ -141,8 +141,8 @@ class Sessions:
         warmer: does it in the background.
     """
 
-    def __init__(self, bench: Compute, divisions: Divisions, connection: Connection | None, clock: Clock) -> None:
-        self._bench, self._divisions, self._connection = bench, divisions, connection
+    def __init__(self, compute: Compute, divisions: Divisions, connection: Connection | None, clock: Clock) -> None:
+        self._compute, self._divisions, self._connection = compute, divisions, connection
         self.warmer = Warmer(self._make, clock)
 
     def make(self, configuration: Configuration) -> None:
@@ -166,9 +166,9 @@ class Sessions:
 
     def make_alone(self, configuration: Configuration) -> None:
         """Readies the one session that a configuration of the device alone needs."""
-        model = self._bench.model
+        model = self._compute.model
         part = self._divisions.of(configuration, self._divisions.usual).locals[configuration.exit]
-        self._bench.engine.session(model, part.given, part.asked)
+        self._compute.engine.session(model, part.given, part.asked)
 
     def close(self) -> None:
         """Ends the background's work."""
@@ -181,10 +181,10 @@ class Sessions:
         self._make_own(configuration)
         connection = self._connection
         if connection is not None and not configuration.device_only and not connection.foreign:
-            connection.prepare(name_of(self._bench.model.name, configuration))
+            connection.prepare(name_of(self._compute.model.name, configuration))
 
     def _make_own(self, configuration: Configuration) -> None:
-        self._bench.warm(self._divisions.of(configuration, self._divisions.usual))
+        self._compute.warm(self._divisions.of(configuration, self._divisions.usual))
 
 
 def name_of(model: str, configuration: Configuration) -> str:

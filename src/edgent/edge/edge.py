@@ -72,7 +72,7 @@ class Edge:
         self.service = Service(
             models=by_name,
             engine=engine or Engine(),
-            turnstile=QueueThreads(EdgeQueue(slots=slots, bound=bound, order=order), clock),
+            queue_threads=QueueThreads(EdgeQueue(slots=slots, bound=bound, order=order), clock),
             clock=clock,
             max_message=message_limit(self.models),
             profiles={profile.digest: profile for profile in profiles},

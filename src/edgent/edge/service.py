@@ -42,27 +42,27 @@ class Service:
     Attributes:
         models: by name.
         engine: runs the segments.
-        turnstile: where inferences queue.
+        queue_threads: where inferences queue.
         clock: times queue and middle.
         max_message: bytes of the largest message; of a probe's load, half of that.
         profiles: of this machine, by digest.
         calibrations: by digest.
         pace: holds the work to that of a slower machine.
-        tally: what was served so far.
+        counters: what was served so far.
     """
 
     models: Mapping[str, Model]
     engine: Engine
-    turnstile: QueueThreads
+    queue_threads: QueueThreads
     clock: Clock
     max_message: int
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     pace: Pace = field(default_factory=OwnPace)
-    tally: Counters = field(init=False)
+    counters: Counters = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tally", Counters(self.models))
+        object.__setattr__(self, "counters", Counters(self.models))
 
     def methods(self) -> Methods:
         """The table of methods, by path."""
@@ -89,16 +89,16 @@ class Service:
         budget = call.time_remaining()
         expected, name = self._expected(job.target), job.target.model.name
         try:
-            with self.turnstile.turn(budget=budget, seconds=expected) as waited:
+            with self.queue_threads.turn(budget=budget, seconds=expected) as waited:
                 started_at = self.clock.now()
                 answer = compute(job, self.engine)
                 self.pace.hold(started_at, expected)
                 middle = self.clock.now() - started_at
         except (BusyError, LateError):
-            self.tally.turned_away(name)
+            self.counters.turned_away(name)
             raise
         check_fits(answer, self.max_message, "the answer")
-        self.tally.answered(name, waited, middle)
+        self.counters.answered(name, waited, middle)
         call.set_headers(_headers(waited, middle, answer, call))
         return answer
 
@@ -169,7 +169,7 @@ class Service:
     def _report(self, message: bytes, _: Call) -> bytes:
         parse(m.ReportRequest, message)
         response = m.ReportResponse()
-        for account in self.tally.accounts:
+        for account in self.counters.accounts:
             response.accounts.add(**asdict(account))
         return bytes(response.SerializeToString())
 

@@ -1,7 +1,7 @@
 """The controller: transfers and the time go in, a new plan or nothing comes out.
 
 It keeps no history of its own. What the link will do is asked of a *forecast*, which has taken in the same transfers;
-the plan is the candidate of the highest expected accuracy in time (see `edgent.planning.prospects`). Where the
+the plan is the candidate of the highest expected accuracy in time (see `edgent.planning.expectation`). Where the
 forecast is certain, that is the plan of `edgent.planning.planner`. The paper's controller is in
 `edgent.planning.paper.algorithm3`.
 """
@@ -18,12 +18,12 @@ import numpy as np
 from edgent.errors import InputError
 from edgent.link import TransferModel
 from edgent.link.transfer import Transfer
+from edgent.planning.belief import LinkBelief
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import ALONE, Conditions
-from edgent.planning.outlook import Outlook
+from edgent.planning.expectation import Expectation, Expectations
 from edgent.planning.plan import Configuration, Plan
 from edgent.planning.planner import DUST, TOLERANCE, plan_of
-from edgent.planning.prospects import Fares, Prospects
 from edgent.units import BitsPerSecond, Seconds, format_duration
 
 WORTH_A_LOOK = 0.001
@@ -34,12 +34,12 @@ _ROUNDING = 1e-9  # weights add up to 1 only so far
 
 
 class Forecast(Protocol):
-    """What the link will do; `edgent.planning.outlook.LinkOutlook` learns it from transfers."""
+    """What the link will do; `edgent.planning.belief.LearnedBelief` learns it from transfers."""
 
     def observe(self, event: Transfer) -> None:
         """Takes in what happened on the link: a transfer or a probe that ended, or was given up."""
 
-    def outlook(self, now: Seconds) -> Outlook | None:
+    def belief(self, now: Seconds) -> LinkBelief | None:
         """What is expected now; None where nothing is known of the link."""
 
 
@@ -90,7 +90,7 @@ class Controller:
         self._race = race
         self._all = self._of(candidates)
         self._usual = self._of(self._all.candidates.frontier_within(_DRIFT))
-        self._ready: tuple[frozenset[Configuration], Prospects, Prospects] | None = None
+        self._ready: tuple[frozenset[Configuration], Expectations, Expectations] | None = None
         self._forecast = forecast
         self.goal = goal
         self._decision: _Decision | None = None
@@ -117,8 +117,8 @@ class Controller:
 
     def decide(self, now: Seconds) -> Plan | None:
         """Looks at the time alone: what was seen of the link grows old. A new plan, or None."""
-        before, outlook = self._decision, self._forecast.outlook(now)
-        self._decision = made = self._best(self._prospects(outlook), outlook, before)
+        before, belief = self._decision, self._forecast.belief(now)
+        self._decision = made = self._best(self._expectations(belief), belief, before)
         return self._priced(made) if before is None or made.configuration != before.configuration else None
 
     @property
@@ -128,69 +128,69 @@ class Controller:
         Until somebody has, the plan is that of the device alone, which is when the link may be probed.
         """
         made = self._decision
-        if made is None or made.outlook is None:
+        if made is None or made.belief is None:
             return True
-        informed = self._prospects(made.outlook).informed(made.outlook, self.goal.deadline, self.goal.margin)
+        informed = self._expectations(made.belief).informed(made.belief, self.goal.deadline, self.goal.margin)
         return informed > made.expected + WORTH_A_LOOK
 
     @property
     def decisive(self) -> BitsPerSecond:
         """The bandwidth from which on the most accurate plan over the link is in time; infinite: none ever is."""
         made = self._decision
-        if made is None or made.outlook is None:
+        if made is None or made.belief is None:
             return BitsPerSecond(math.inf)
-        return self._prospects(made.outlook).decisive(made.outlook, self.goal.deadline, self.goal.margin)
+        return self._expectations(made.belief).decisive(made.belief, self.goal.deadline, self.goal.margin)
 
     def among(self, ready: Collection[Configuration], now: Seconds) -> Plan:
         """The best of some configurations and of those that stay on the device, while the present plan is not ready."""
-        outlook = self._forecast.outlook(now)
-        prospects, key = self._prospects(outlook), frozenset(ready)
-        if self._ready is None or self._ready[:2] != (key, prospects):
-            self._ready = key, prospects, self._of(_kept(prospects.candidates, key))
-        return self._priced(self._best(self._ready[2], outlook, None))
+        belief = self._forecast.belief(now)
+        expectations, key = self._expectations(belief), frozenset(ready)
+        if self._ready is None or self._ready[:2] != (key, expectations):
+            self._ready = key, expectations, self._of(_kept(expectations.candidates, key))
+        return self._priced(self._best(self._ready[2], belief, None))
 
-    def _prospects(self, outlook: Outlook | None) -> Prospects:
-        drift = 1.0 if outlook is None else outlook.device_factor / outlook.edge_factor
+    def _expectations(self, belief: LinkBelief | None) -> Expectations:
+        drift = 1.0 if belief is None else belief.device_factor / belief.edge_factor
         return self._usual if 1 / _DRIFT <= drift <= _DRIFT else self._all
 
-    def _of(self, candidates: Candidates) -> Prospects:
-        return Prospects(candidates, race=self._race)
+    def _of(self, candidates: Candidates) -> Expectations:
+        return Expectations(candidates, race=self._race)
 
-    def _best(self, prospects: Prospects, outlook: Outlook | None, before: _Decision | None) -> _Decision:
-        table = prospects.candidates
-        fares = prospects.fares(outlook, self.goal.deadline, self.goal.margin)
-        place = self._choose(table, fares, None if before is None else before.configuration)
+    def _best(self, expectations: Expectations, belief: LinkBelief | None, before: _Decision | None) -> _Decision:
+        table = expectations.candidates
+        expectation = expectations.expect(belief, self.goal.deadline, self.goal.margin)
+        place = self._choose(table, expectation, None if before is None else before.configuration)
         return _Decision(
             table=table,
-            row=int(fares.rows[place]),
-            outlook=outlook,
-            chance=float(fares.chance[place]),
-            expected=float(fares.expected[place]),
+            row=int(expectation.rows[place]),
+            belief=belief,
+            chance=float(expectation.chance[place]),
+            expected=float(expectation.expected[place]),
         )
 
-    def _choose(self, table: Candidates, fares: Fares, present: Configuration | None) -> int:
+    def _choose(self, table: Candidates, expectation: Expectation, present: Configuration | None) -> int:
         """Place of the highest expected accuracy in time; of those as good and as likely in time the fastest.
 
         Accuracies within the tolerance count as equal. A chance is no measured accuracy: whoever is likelier in time
         is better, however little.
         """
-        goal, expected, chance = self.goal, fares.expected, fares.chance
+        goal, expected, chance = self.goal, expectation.expected, expectation.chance
         if goal.certainty is not None and (sure := chance >= goal.certainty - _ROUNDING).any():
             expected = np.where(sure, expected, -1.0)
         first = int(expected.argmax())
         best = expected[first]
         if goal.least_gain and present is not None:
             near = (best - expected < goal.least_gain).nonzero()[0].tolist()
-            kept = [place for place in near if table.configuration(fares.rows[place]) == present]
+            kept = [place for place in near if table.configuration(expectation.rows[place]) == present]
             if kept:
                 return int(kept[0])
         equal = (expected >= best - TOLERANCE - DUST) & (chance >= chance[first] - _ROUNDING)
         good = (equal | (expected >= best - DUST)).nonzero()[0]
-        return int(good[fares.latency[good].argmin()])
+        return int(good[expectation.latency[good].argmin()])
 
     def _priced(self, decision: _Decision) -> Plan:
         """As a plan, its stages predicted for the median bandwidth."""
-        conditions = ALONE if decision.outlook is None else _median_conditions(decision.outlook)
+        conditions = ALONE if decision.belief is None else _median_conditions(decision.belief)
         priced = plan_of(decision.table, decision.row, conditions, meets_deadline=True, chance=decision.chance)
         late = priced.stages.total > self.goal.deadline
         return replace(priced, meets_deadline=False) if late else priced
@@ -205,7 +205,7 @@ class _Decision:
 
     table: Candidates
     row: int
-    outlook: Outlook | None
+    belief: LinkBelief | None
     chance: float
     expected: float
 
@@ -220,13 +220,13 @@ def _kept(table: Candidates, ready: frozenset[Configuration]) -> Candidates:
     return table.keep(np.array(rows))
 
 
-def _median_conditions(outlook: Outlook) -> Conditions:
-    up, down = outlook.median()
-    uplink = TransferModel(bandwidth=BitsPerSecond(up), round_trip=outlook.round_trip, call_time=outlook.call_time)
+def _median_conditions(belief: LinkBelief) -> Conditions:
+    up, down = belief.median()
+    uplink = TransferModel(bandwidth=BitsPerSecond(up), round_trip=belief.round_trip, call_time=belief.call_time)
     return Conditions(
         uplink=uplink,
         downlink=replace(uplink, bandwidth=BitsPerSecond(down)),
-        queue=outlook.queue,
-        device_factor=outlook.device_factor,
-        edge_factor=outlook.edge_factor,
+        queue=belief.queue,
+        device_factor=belief.device_factor,
+        edge_factor=belief.edge_factor,
     )

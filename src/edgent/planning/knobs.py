@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.planning.candidates import Candidates
+from edgent.planning.expectation import Expectations
 from edgent.planning.oracles import best_in_time
 from edgent.planning.plan import RAW, Configuration
 from edgent.planning.planner import DUST
-from edgent.planning.prospects import Prospects
 from edgent.units import Seconds
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from edgent.model import Branch, Model
-    from edgent.planning.outlook import Outlook
+    from edgent.planning.belief import LinkBelief
 
 RACE = "race"
 
@@ -121,23 +121,23 @@ class Necessity:
     """
 
     def __init__(self, candidates: Candidates, kinds: Kinds) -> None:
-        self._all = Prospects(candidates)
+        self._all = Expectations(candidates)
         remain = {knob: rows for knob, rows in left_without(candidates, kinds).items() if not rows.all()}
-        self._without = {knob: Prospects(candidates.keep(rows)) for knob, rows in remain.items()}
-        self._without[RACE] = Prospects(candidates, race=False)
+        self._without = {knob: Expectations(candidates.keep(rows)) for knob, rows in remain.items()}
+        self._without[RACE] = Expectations(candidates, race=False)
 
     @property
     def knobs(self) -> tuple[str, ...]:
         """Those that can be turned here at all."""
         return tuple(knob for knob in KNOBS if knob in self._without)
 
-    def best(self, outlook: Outlook | None, deadline: Seconds) -> Best:
+    def best(self, belief: LinkBelief | None, deadline: Seconds) -> Best:
         """With every knob."""
-        return _best(self._all, outlook, deadline)
+        return _best(self._all, belief, deadline)
 
-    def without(self, outlook: Outlook | None, deadline: Seconds) -> dict[str, Best]:
+    def without(self, belief: LinkBelief | None, deadline: Seconds) -> dict[str, Best]:
         """Without each knob that can be turned."""
-        return {knob: _best(self._without[knob], outlook, deadline) for knob in self.knobs}
+        return {knob: _best(self._without[knob], belief, deadline) for knob in self.knobs}
 
 
 def costs(best: Best, without: Mapping[str, Best]) -> dict[str, float]:
@@ -145,17 +145,17 @@ def costs(best: Best, without: Mapping[str, Best]) -> dict[str, float]:
     return {knob: max(0.0, best.expected - other.expected) for knob, other in without.items()}
 
 
-def _best(prospects: Prospects, outlook: Outlook | None, deadline: Seconds) -> Best:
-    fares = prospects.fares(outlook, deadline)
-    place = int(best_in_time(fares.expected, fares.latency))
-    row = int(fares.rows[place])
+def _best(expectations: Expectations, belief: LinkBelief | None, deadline: Seconds) -> Best:
+    expectation = expectations.expect(belief, deadline)
+    place = int(best_in_time(expectation.expected, expectation.latency))
+    row = int(expectation.rows[place])
     return Best(
-        configuration=prospects.candidates.configuration(row),
-        accuracy=float(prospects.candidates.merit[row]),
-        chance=float(fares.chance[place]),
-        expected=float(fares.expected[place]),
-        latency=float(fares.latency[place]),
-        rescue=float(fares.rescue[place]),
+        configuration=expectations.candidates.configuration(row),
+        accuracy=float(expectations.candidates.merit[row]),
+        chance=float(expectation.chance[place]),
+        expected=float(expectation.expected[place]),
+        latency=float(expectation.latency[place]),
+        rescue=float(expectation.rescue[place]),
     )
 
 

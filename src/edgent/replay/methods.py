@@ -13,10 +13,10 @@ from edgent.link.change_points import ChangePointDetector
 from edgent.link.forecast import LinkForecast
 from edgent.link.trace import Trace
 from edgent.link.transfer import Transfer
+from edgent.planning.belief import LearnedBelief
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.controller import Controller, Goal
 from edgent.planning.oracles import CLAIRVOYANT, REGIME, best_in_time
-from edgent.planning.outlook import LinkOutlook
 from edgent.planning.paper.algorithm3 import Algorithm3
 from edgent.replay.choices import Choices, outcomes
 from edgent.replay.predictors import Bandit, Method, PaperDynamic, ewma, harmonic_mean, last_sample, static
@@ -53,7 +53,7 @@ class Ours(Method):
 
     def __init__(self, choices: Choices, *, race: bool, change_points: bool = True) -> None:
         uplink, downlink = (_forecast(change_points) for _ in range(2))
-        self._forecast = LinkOutlook(uplink, downlink)
+        self._forecast = LearnedBelief(uplink, downlink)
         self._forecast.call_time = choices.call_time
         self._controller = Controller(choices.table, self._forecast, Goal(deadline=choices.deadline), race=race)
         self._rows = {choices.table.configuration(row): row for row in range(choices.remote.size)}

@@ -101,8 +101,8 @@ class FakeLink:
         """See `Channel.window`: there is no TCP here."""
         return None
 
-    def stranger(self, timeout: float) -> str | None:
-        """See `Channel.stranger`: an edge is no stranger."""
+    def first_words(self, timeout: float) -> str | None:
+        """See `Channel.first_words`: an edge is no stranger."""
         del timeout
         return None
 

@@ -139,8 +139,8 @@ class GrpcChannel:
         """See `Channel.window`."""
         return self._send_window.read()
 
-    def stranger(self, timeout: float) -> str | None:
-        """See `Channel.stranger`: says HTTP/2's greeting and looks whether the answer is HTTP/2."""
+    def first_words(self, timeout: float) -> str | None:
+        """See `Channel.first_words`: says HTTP/2's greeting and looks whether the answer is HTTP/2."""
         address = Address.parse(self.target)
         try:
             with socket.create_connection((address.host, address.port), timeout) as peer:

@@ -87,7 +87,7 @@ class Channel(Protocol):
         """What a message sent now may have under way, by the word of this side's TCP; None: unknown."""
         ...
 
-    def stranger(self, timeout: float) -> str | None:
+    def first_words(self, timeout: float) -> str | None:
         """What answers there instead of an edge, in its own first words; None if nobody does or it seems right."""
         ...
 

@@ -11,10 +11,10 @@ from edgent.device.connection.arrivals import Arrivals
 
 
 def after(*times: float) -> Arrivals:
-    rhythm = Arrivals()
+    arrivals = Arrivals()
     for at in times:
-        rhythm.came(at)
-    return rhythm
+        arrivals.came(at)
+    return arrivals
 
 
 def test_its_example_holds() -> None:
@@ -27,8 +27,8 @@ def test_two_gaps_alike_may_be_chance() -> None:
 
 
 def test_the_next_request_is_later_than_the_time_asked_for() -> None:
-    rhythm = after(0.0, 1.0, 2.0, 3.0)
-    assert [rhythm.next(at) for at in (3.0, 3.9, 4.0, 4.1, 5.9)] == [4.0, 4.0, 5.0, 5.0, 6.0]
+    arrivals = after(0.0, 1.0, 2.0, 3.0)
+    assert [arrivals.next(at) for at in (3.0, 3.9, 4.0, 4.1, 5.9)] == [4.0, 4.0, 5.0, 5.0, 6.0]
 
 
 def test_a_camera_that_shakes_is_expected_within_its_shaking() -> None:
@@ -40,19 +40,19 @@ def test_a_camera_that_shakes_is_expected_within_its_shaking() -> None:
 
 def test_requests_that_come_by_chance_are_hardly_ever_expected() -> None:
     times = np.cumsum(np.random.default_rng(1).exponential(1.0, 2000))
-    rhythm, expected = Arrivals(), 0
+    arrivals, expected = Arrivals(), 0
     for at in times:
-        rhythm.came(at)
-        expected += rhythm.next(at) < math.inf
+        arrivals.came(at)
+        expected += arrivals.next(at) < math.inf
     assert expected / len(times) < 0.02
 
 
 def test_when_nobody_came_for_a_while_nobody_is_expected() -> None:
-    rhythm = after(0.0, 1.0, 2.0, 3.0)
-    assert rhythm.next(5.9) < math.inf
-    assert rhythm.next(6.1) == math.inf
+    arrivals = after(0.0, 1.0, 2.0, 3.0)
+    assert arrivals.next(5.9) < math.inf
+    assert arrivals.next(6.1) == math.inf
 
 
 def test_another_rhythm_is_learned() -> None:
-    rhythm = after(0.0, 1.0, 2.0, 3.0, 3.5, 4.0, 4.5, 5.0)
-    assert rhythm.next(5.1) == pytest.approx(5.5)
+    arrivals = after(0.0, 1.0, 2.0, 3.0, 3.5, 4.0, 4.5, 5.0)
+    assert arrivals.next(5.1) == pytest.approx(5.5)

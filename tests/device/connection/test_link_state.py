@@ -15,7 +15,7 @@ from edgent.link.transfer import CALL_BYTES, CALL_TIME, TIMING_ERROR
 from edgent.wire.edge_client import TimedReply
 
 
-def timed(up: float, down: float = 0.0, *, sent=0, received=0, queue=0.0, at=1.0) -> TimedReply:
+def reply(up: float, down: float = 0.0, *, sent=0, received=0, queue=0.0, at=1.0) -> TimedReply:
     return TimedReply(
         body=bytes(received), uplink=up, queue=queue, middle=0.0, downlink=down, body_at=at, bytes_up=sent
     )
@@ -42,9 +42,9 @@ def test_probes_find_bandwidth_and_round_trip_of_a_link_that_is_as_the_model_say
     link = TransferModel(bandwidth=bandwidth, round_trip=round_trip, message_bytes=120, reply_bytes=120, call_time=0.0)
     state = LinkState()
     size = 1_000_000
-    small = timed(link.uplink(3.0), sent=3)
-    up = timed(link.uplink(float(size)), sent=size)
-    down = timed(link.uplink(3.0), link.downlink(float(size)), sent=3, received=size)
+    small = reply(link.uplink(3.0), sent=3)
+    up = reply(link.uplink(float(size)), sent=size)
+    down = reply(link.uplink(3.0), link.downlink(float(size)), sent=3, received=size)
     state.observe_probes(small, up, down)
     found = state.conditions(1.0)
     assert found.uplink.bandwidth == pytest.approx(bandwidth, rel=0.02)
@@ -55,7 +55,7 @@ def test_probes_find_bandwidth_and_round_trip_of_a_link_that_is_as_the_model_say
 def test_with_the_bandwidth_told_an_empty_probe_finds_the_round_trip():
     link = TransferModel(bandwidth=1e5, round_trip=0.04, message_bytes=120, call_time=0.0)
     state = LinkState(bandwidth=1e5)
-    probe = timed(link.uplink(3.0), sent=3)
+    probe = reply(link.uplink(3.0), sent=3)
     state.observe_probes(probe, probe, probe)
     assert state.round_trip == pytest.approx(0.04, abs=1e-6)
 
@@ -64,24 +64,24 @@ def test_own_transfers_move_the_estimate():
     link = TransferModel(bandwidth=1e6)
     state = LinkState()
     for second in range(20):
-        state.observe(timed(link.uplink(20_000.0), sent=20_000, at=float(second)))
+        state.observe(reply(link.uplink(20_000.0), sent=20_000, at=float(second)))
     assert state._up.estimate.bandwidth == pytest.approx(1e6, rel=0.05)
 
 
 def test_a_short_answer_that_had_to_wait_for_a_processor_does_not_slow_the_link():
     state = LinkState()
-    fast = timed(0.01, 0.08, sent=100_000, received=1_000_000)
-    state.observe_probes(timed(0.001, sent=3), fast, fast)
+    fast = reply(0.01, 0.08, sent=100_000, received=1_000_000)
+    state.observe_probes(reply(0.001, sent=3), fast, fast)
     before = state.conditions(1.0).downlink.bandwidth
-    state.observe(timed(0.001, 0.010, sent=3_000, received=40))
+    state.observe(reply(0.001, 0.010, sent=3_000, received=40))
     assert state.conditions(1.0).downlink.bandwidth == before
 
 
 def test_a_short_answer_tells_that_something_gets_through_and_nothing_else():
     state = LinkState()
-    fast = timed(0.01, 0.08, sent=100_000, received=1_000_000)
-    state.observe_probes(timed(0.001, sent=3), fast, fast)
-    (up, down) = state.observe(timed(0.030, 0.015, sent=300, received=40, at=2.0))
+    fast = reply(0.01, 0.08, sent=100_000, received=1_000_000)
+    state.observe_probes(reply(0.001, sent=3), fast, fast)
+    (up, down) = state.observe(reply(0.030, 0.015, sent=300, received=40, at=2.0))
     assert (up.direction, up.size, up.seconds) == ("up", 300, 0.0)
     assert (down.direction, down.seconds, down.at) == ("down", 0.0, 2.0)
 
@@ -89,9 +89,9 @@ def test_a_short_answer_tells_that_something_gets_through_and_nothing_else():
 def test_answers_of_few_bytes_keep_the_downlink_known():
     """Else it would be forgotten between probes, and a device left alone for fear of an outage."""
     state, downlink = LinkState(), LinkForecast(timing_error=TIMING_ERROR, message_bytes=CALL_BYTES)
-    probe = timed(0.1, 0.1, sent=50_000, received=50_000, at=0.0)
-    answers = [timed(0.005, sent=2_500, received=40, at=float(second)) for second in range(1, 120)]
-    heard = [state.observe_probes(timed(0.0, sent=3), probe, probe), *map(state.observe, answers)]
+    probe = reply(0.1, 0.1, sent=50_000, received=50_000, at=0.0)
+    answers = [reply(0.005, sent=2_500, received=40, at=float(second)) for second in range(1, 120)]
+    heard = [state.observe_probes(reply(0.0, sent=3), probe, probe), *map(state.observe, answers)]
     for event in (event for events in heard for event in events if event.direction == "down"):
         downlink.observe(event.size, event.seconds, event.at)
     assert downlink.predictive(120.0).chance_above(1e5) > 0.99
@@ -99,13 +99,13 @@ def test_answers_of_few_bytes_keep_the_downlink_known():
 
 def test_all_bytes_of_a_long_answer_tell_the_bandwidth_since_its_headers_come_before():
     link, state = TransferModel(bandwidth=1e6, reply_bytes=120), LinkState(round_trip=0.0)
-    state.observe(timed(0.5, link.downlink(10_000.0), sent=50_000, received=10_000))
+    state.observe(reply(0.5, link.downlink(10_000.0), sent=50_000, received=10_000))
     assert state._down.estimate.bandwidth == pytest.approx(1e6, rel=0.001)
 
 
 def test_a_request_that_never_came_back_lowers_the_estimate_and_never_raises_it():
     state = LinkState()
-    state.observe(timed(0.02, sent=25_000))
+    state.observe(reply(0.02, sent=25_000))
     before = state._up.estimate.bandwidth
     state.observe_late(25_000, 1.0, 2.0)
     lowered = state._up.estimate.bandwidth
@@ -116,7 +116,7 @@ def test_a_request_that_never_came_back_lowers_the_estimate_and_never_raises_it(
 
 def test_the_last_queue_is_believed_for_a_while():
     state = LinkState(bandwidth=1e6)
-    state.observe(timed(0.1, sent=1000, queue=0.5, at=10.0))
+    state.observe(reply(0.1, sent=1000, queue=0.5, at=10.0))
     assert state.conditions(10.5).queue == 0.5
     assert state.conditions(60.0).queue == 0.0
 
@@ -124,7 +124,7 @@ def test_the_last_queue_is_believed_for_a_while():
 def called(link: TransferModel, size: int, extra: float, *, at: float = 1.0) -> TimedReply:
     """A request of `size` bytes as the link says, and this much later."""
     up, down = link.uplink(float(size)), link.downlink(40.0)
-    return timed(up + extra, down, sent=size, received=40, at=at)
+    return reply(up + extra, down, sent=size, received=40, at=at)
 
 
 @given(st.floats(2e6, 1e8), st.floats(0, 0.2), st.floats(0, 0.007))
@@ -139,7 +139,7 @@ def test_what_a_call_takes_beyond_a_told_link_is_measured(bandwidth, round_trip,
 def test_an_empty_probe_tells_the_call_time_until_there_was_a_request():
     link = TransferModel(bandwidth=1e7, round_trip=0.005, message_bytes=120, reply_bytes=120, call_time=0.0)
     state = LinkState(bandwidth=1e7, round_trip=0.005)
-    probe = timed(link.uplink(3.0) + 0.003, sent=3)
+    probe = reply(link.uplink(3.0) + 0.003, sent=3)
     state.observe_probes(probe, probe, probe)
     assert state.call_time == pytest.approx(0.003, abs=1e-4)
     state.observe(called(link, 2_000, 0.004))
@@ -245,7 +245,7 @@ def test_after_a_late_message_a_longer_one_tells_that_the_link_is_faster_even_if
     assert state.conditions(1.0).uplink.bandwidth < 2.1e7
     exchange = called(SLOW_START, 300_000, CALL_TIME, at=2.0)
     state.observe(dataclasses.replace(exchange, window=Window(size=SLOW_START.window)))
-    assert state.conditions(30.0).uplink.bandwidth > 3e7  # what the last of it surely had, timed to 8 ms
+    assert state.conditions(30.0).uplink.bandwidth > 3e7  # what the last of it surely had, reply to 8 ms
 
 
 @pytest.mark.parametrize("off", [0.93, 1.07])
@@ -267,7 +267,7 @@ def answered(size: int, window: float, *, at: float, told: bool = True, silence:
     """An answer that took what the model says of this window, with the edge's word on it, and what TCP here says."""
     link = dataclasses.replace(SLOW_START, window=window)
     return dataclasses.replace(
-        timed(link.uplink(0.0), link.downlink(float(size)), received=size, at=at),
+        reply(link.uplink(0.0), link.downlink(float(size)), received=size, at=at),
         edge_window=Window(size=window, threshold=60_000.0) if told else None,
         window=Window(size=14_480.0, silence=silence),
     )

@@ -13,10 +13,10 @@ from edgent.device.choosers.mapped import Mapped
 from edgent.errors import InputError
 from edgent.link.forecast import LinkForecast
 from edgent.link.transfer import CALL_BYTES, TIMING_ERROR, Transfer
+from edgent.planning.belief import LearnedBelief
 from edgent.planning.conditions import Conditions
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.controller import Controller, Goal
-from edgent.planning.outlook import LinkOutlook
 from edgent.planning.plan import Configuration, Plan
 from edgent.units import BitsPerSecond, Seconds
 
@@ -35,17 +35,17 @@ class Dynamic:
         self._uplink, self._downlink = (
             LinkForecast(timing_error=TIMING_ERROR, message_bytes=CALL_BYTES) for _ in range(2)
         )
-        self._outlook = LinkOutlook(self._uplink, self._downlink)
+        self._belief = LearnedBelief(self._uplink, self._downlink)
         self._margin = scope.margin
         goal = self._goal(scope.deadline)
-        self._controller = Controller(scope.candidates, self._outlook, goal, race=scope.race)
+        self._controller = Controller(scope.candidates, self._belief, goal, race=scope.race)
         self._alone = scope.candidates.keep(np.equal(scope.candidates.messages, 0))
         self._lock = threading.Lock()
 
     def observe(self, event: Transfer) -> None:
         """See `Chooser.observe`."""
         with self._lock:
-            self._outlook.observe(event)
+            self._belief.observe(event)
 
     def choose(
         self,
@@ -74,7 +74,7 @@ class Dynamic:
             return self._controller.decisive if self._controller.unconfirmed else None
 
     def _under(self, conditions: Conditions, deadline: Seconds) -> None:
-        self._outlook.under(conditions)
+        self._belief.under(conditions)
         if deadline != self._controller.goal.deadline:
             self._controller.goal = self._goal(deadline)
 

@@ -15,10 +15,10 @@ _GAIN = 0.2
 class Arrivals:
     """Follows the times of requests; holds no clock.
 
-    >>> rhythm = Arrivals()
+    >>> arrivals = Arrivals()
     >>> for k in range(5):
-    ...     rhythm.came(Seconds(2.0 * k))
-    >>> rhythm.next(Seconds(8.5))
+    ...     arrivals.came(Seconds(2.0 * k))
+    >>> arrivals.next(Seconds(8.5))
     10.0
     """
 

@@ -1,7 +1,8 @@
 """The device's connection to its edge: made, checked and mended in the background.
 
 At connect: does it list our extension, is it the right one (`Handshake`), how fast is the link. Afterwards `Upkeep`
-says when to look again. Requests go through `ask`, which tells link state and upkeep what it saw. An edge that is lost is no error here but a state, with a reason; a refusal is kept, to be told.
+says when to look again. Requests go through `ask`, which tells link state and upkeep what it saw. An edge that is lost
+is no error here but a state, with a reason; a refusal is kept, to be told.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from edgent.clock import Clock
 from edgent.device.connection.handshake import EdgeFacts, Handshake
 from edgent.device.connection.link_state import PROBE_SIZES, TELLING, LinkState
-from edgent.device.connection.probing import sound
+from edgent.device.connection.probing import probe_link
 from edgent.device.connection.upkeep import Task, Upkeep
 from edgent.errors import EdgeError, EdgentError, RefusedError
 from edgent.link.slow_start import INITIAL_WINDOW
@@ -60,8 +61,8 @@ class Connection:
     ) -> None:
         self._remote, self._model, self._link, self._clock = remote, model, link, clock
         self._on_up, self._on_transfer, self._decisive = on_up, on_transfer, decisive
-        self._meeting = Handshake(remote, model, wants_calibration=wants_calibration)
-        self._watch = Upkeep(measures=not link.told)
+        self._handshake = Handshake(remote, model, wants_calibration=wants_calibration)
+        self._upkeep = Upkeep(measures=not link.told)
         self._changed = clock.condition()
         self._facts: EdgeFacts | None = None
         self._was_up = False
@@ -112,7 +113,7 @@ class Connection:
     def requested(self, at: Seconds) -> None:
         """A request has come to the device, whoever will answer it."""
         with self._changed:
-            self._watch.requested(at)
+            self._upkeep.requested(at)
 
     def ask(self, message: bytes, budget: float) -> TimedReply:
         """Sends a ModelInferRequest.
@@ -124,19 +125,19 @@ class Connection:
         """
         started_at = self._clock.now()
         with self._changed:
-            self._watch.began()
+            self._upkeep.began()
         try:
-            timed = self._remote.send(message, budget)
+            reply = self._remote.send(message, budget)
         except EdgentError as error:
             self._failed(error, len(message), self._clock.now() - started_at)
             raise
         finally:
             with self._changed:
-                self._watch.ended()
-        self._heard(timed)
+                self._upkeep.ended()
+        self._heard(reply)
         with self._changed:
-            self._watch.answered(self._clock.now())
-        return timed
+            self._upkeep.answered(self._clock.now())
+        return reply
 
     def prepare(self, name: str) -> None:
         """Has the edge make a segment's sessions; raises as `ask`."""
@@ -149,7 +150,7 @@ class Connection:
     def __repr__(self) -> str:
         return f"<Connection over {self._remote.channel!r}: {'up' if self._facts else self.problem}>"
 
-    def _heard(self, timed: TimedReply, *, look: bool = False) -> bool:
+    def _heard(self, reply: TimedReply, *, look: bool = False) -> bool:
         """Takes an exchange in; whether its time was its own: what is left of late requests goes before the next.
 
         A look, one way only, does not spare the measuring of both.
@@ -158,11 +159,11 @@ class Connection:
             waited_behind, self._late_bytes = self._late_bytes, 0
             transfers: tuple[Transfer, ...] = ()
             if waited_behind:
-                self._link.probed(timed)
+                self._link.probed(reply)
             else:
-                transfers = self._link.observe(timed)
-            telling = not look and not waited_behind and timed.uplink - self._link.round_trip >= TELLING
-            self._watch.heard(self._clock.now(), telling=telling)
+                transfers = self._link.observe(reply)
+            telling = not look and not waited_behind and reply.uplink - self._link.round_trip >= TELLING
+            self._upkeep.heard(self._clock.now(), telling=telling)
         self._report(transfers)
         return not waited_behind
 
@@ -177,7 +178,7 @@ class Connection:
             if isinstance(error, LateError):
                 self._late_bytes += bytes_up
                 late = self._link.observe_late(bytes_up, seconds, now)
-                self._watch.suspected()
+                self._upkeep.suspected()
             elif not isinstance(error, _OF_ONE_REQUEST):
                 self._down(error)
             self._changed.notify_all()
@@ -189,15 +190,15 @@ class Connection:
         if isinstance(error, RefusedError) and not self._was_up:
             self.refusal = error
         self._facts = None
-        self._watch.lost(self._clock.now())
+        self._upkeep.lost(self._clock.now())
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                task = self._watch.next(self._clock.now())
+                task = self._upkeep.next(self._clock.now())
                 while not self._closed and not isinstance(task, Task):
                     self._changed.wait(max(0.0, task - self._clock.now()))
-                    task = self._watch.next(self._clock.now())
+                    task = self._upkeep.next(self._clock.now())
                 if self._closed:
                     return
             try:
@@ -214,7 +215,7 @@ class Connection:
             self._look(decisive) if task is Task.LOOK else self._refresh()
         else:
             with self._changed:
-                self._watch.declined(self._clock.now())
+                self._upkeep.declined(self._clock.now())
 
     def _give_up(self, error: EdgentError) -> None:
         with self._changed:
@@ -222,7 +223,7 @@ class Connection:
                 return
             self._down(error)
             self._tried = True
-            self._watch.connect_failed(self._clock.now())
+            self._upkeep.connect_failed(self._clock.now())
             self._changed.notify_all()
             self._link.reconnected()
         # A new one tries at once, and does not wait for what a dead connection still had to send.
@@ -232,10 +233,10 @@ class Connection:
         try:
             extended = EXTENSION in self._remote.extensions(_CONNECT_TIMEOUT)
         except EdgeError:
-            if not self._was_up and (words := self._remote.channel.stranger(_CONNECT_TIMEOUT)):
+            if not self._was_up and (words := self._remote.channel.first_words(_CONNECT_TIMEOUT)):
                 raise RefusedError(f"{self._remote.channel!r} speaks another protocol: {words!r}") from None
             raise
-        facts = self._meeting.ours(_TIMEOUT) if extended else self._meeting.foreign(_TIMEOUT)
+        facts = self._handshake.ours(_TIMEOUT) if extended else self._handshake.foreign(_TIMEOUT)
         if not self._link.told and not extended:
             raise RefusedError(f"{self._remote.channel!r} cannot measure the link: tell its bandwidth")
         if extended and not (self._link.told and self._was_up):
@@ -244,7 +245,7 @@ class Connection:
         with self._changed:
             self._facts, self.refusal, self._was_up = facts, None, True
             self.problem = ""
-            self._watch.connected(self._clock.now())
+            self._upkeep.connected(self._clock.now())
             self._changed.notify_all()
 
     def _check(self) -> None:
@@ -254,22 +255,22 @@ class Connection:
         if self.foreign:
             self._remote.extensions(_CONNECT_TIMEOUT + leftover)
             with self._changed:
-                self._watch.checked(self._clock.now(), 0.0)
+                self._upkeep.checked(self._clock.now(), 0.0)
             return
-        timed = self._remote.probe(0, 0, min(_CONNECT_TIMEOUT + leftover, _TIMEOUT))
-        self._heard(timed)
+        reply = self._remote.probe(0, 0, min(_CONNECT_TIMEOUT + leftover, _TIMEOUT))
+        self._heard(reply)
         with self._changed:
-            self._watch.checked(self._clock.now(), timed.uplink + timed.downlink)
+            self._upkeep.checked(self._clock.now(), reply.uplink + reply.downlink)
 
     def _refresh(self) -> None:
         """The estimate is old: one message each way; where it is long, another one before it widens TCP's windows."""
         began_at, size = self._clock.now(), self._link.probe_size()
         if size > INITIAL_WINDOW:
-            self._sounded(size, size)
+            self._probed(size, size)
         if not self._heard(self._remote.probe(size, size, _TIMEOUT)):
             return  # and measure again at once
         with self._changed:
-            self._watch.measured(now := self._clock.now(), now - began_at)
+            self._upkeep.measured(now := self._clock.now(), now - began_at)
 
     def _look(self, decisive: BitsPerSecond) -> None:
         """A request is expected: one message up that ends well before it, or is given up."""
@@ -279,19 +280,19 @@ class Connection:
         except LateError as error:
             self._failed(error, size, self._clock.now() - began_at)
         with self._changed:
-            self._watch.looked(now := self._clock.now(), now - began_at)
+            self._upkeep.looked(now := self._clock.now(), now - began_at)
 
     def _measure(self, *, first: bool) -> None:
         """Empty probes for the round trip, then each direction by itself."""
         sizes = () if self._link.told else PROBE_SIZES if first else (self._link.probe_size(),)
-        found = sound(self._sounded, sizes)
+        found = probe_link(self._probed, sizes)
         with self._changed:
             transfers = self._link.observe_probes(found.small, found.up, found.down)
-            self._watch.heard(self._clock.now(), telling=True)
+            self._upkeep.heard(self._clock.now(), telling=True)
         self._report(transfers)
 
-    def _sounded(self, bytes_up: int, bytes_down: int) -> TimedReply:
-        timed = self._remote.probe(bytes_up, bytes_down, _TIMEOUT)
+    def _probed(self, bytes_up: int, bytes_down: int) -> TimedReply:
+        reply = self._remote.probe(bytes_up, bytes_down, _TIMEOUT)
         with self._changed:
-            self._link.probed(timed)
-        return timed
+            self._link.probed(reply)
+        return reply

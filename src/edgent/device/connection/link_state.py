@@ -1,6 +1,6 @@
 """What the device knows of link and queue: told by the user, or measured from its own transfers and probes.
 
-A pure state machine: timed exchanges go in, `Conditions` come out, and each exchange as the transfers that tell the
+A pure state machine: reply exchanges go in, `Conditions` come out, and each exchange as the transfers that tell the
 bandwidth, for whoever else wants to learn from them.
 
 What a request takes beyond the round trip and its time on the wire is the *call time*: threads and gRPC on both sides.
@@ -10,8 +10,8 @@ small, and never more than a timing error: what is later than that, the link or 
 the machines, so it outlives a measurement of the link.
 
 Each direction is a `LinkDirection`. Its congestion window is known by the word of the sender's kernel where there is
-one: upwards from request to request, downwards from what the edge says with an answer. Times of the downward window are those of
-arrivals here, so an answer to what is sent now would begin a round trip from now.
+one: upwards from request to request, downwards from what the edge says with an answer. Times of the downward window are
+those of arrivals here, so an answer to what is sent now would begin a round trip from now.
 """
 
 from __future__ import annotations
@@ -126,27 +126,27 @@ class LinkState:
             self._up.window.seen(window, at)
             self._down.window.heard(Seconds(at - window.silence), self.round_trip)
 
-    def probed(self, timed: TimedReply) -> None:
+    def probed(self, reply: TimedReply) -> None:
         """A probe has passed, that only `observe_probes` will look at."""
-        self._begun(timed)
-        self._grow_windows(timed)
+        self._begun(reply)
+        self._grow_windows(reply)
 
-    def observe(self, timed: TimedReply) -> tuple[Transfer, ...]:
+    def observe(self, reply: TimedReply) -> tuple[Transfer, ...]:
         """An exchange has ended, of a probe or of a request; what it tells of either direction."""
-        at = timed.body_at
-        self._begun(timed)
-        self._queue, self._queue_at = timed.queue, at
-        self._note_round_trip(timed)
-        if timed.bytes_up > _PROBE and (beyond := self._beyond(timed)) is not None:
+        at = reply.body_at
+        self._begun(reply)
+        self._queue, self._queue_at = reply.queue, at
+        self._note_round_trip(reply)
+        if reply.bytes_up > _PROBE and (beyond := self._beyond(reply)) is not None:
             self._calls.append(beyond)
-        up_seconds = timed.uplink - self.round_trip - self.call_time - self._in_one_packet(timed)
+        up_seconds = reply.uplink - self.round_trip - self.call_time - self._in_one_packet(reply)
         trip = self.round_trip
-        began, answered = _began_at(timed), self._answered_at(timed)
+        began, answered = _began_at(reply), self._answered_at(reply)
         heard = _known(
-            self._up.observe(timed.bytes_up, up_seconds, began_at=began, at=at, round_trip=trip),
-            self._down.observe(_behind_headers(timed), timed.downlink, began_at=answered, at=at, round_trip=trip),
+            self._up.observe(reply.bytes_up, up_seconds, began_at=began, at=at, round_trip=trip),
+            self._down.observe(_behind_headers(reply), reply.downlink, began_at=answered, at=at, round_trip=trip),
         )
-        self._grow_windows(timed)
+        self._grow_windows(reply)
         self._observed_at = at
         return heard
 
@@ -191,57 +191,57 @@ class LinkState:
     def __repr__(self) -> str:
         return f"<LinkState up {self._up.estimate}, down {self._down.estimate}, round trip {self.round_trip:.4f} s>"
 
-    def _begun(self, timed: TimedReply) -> None:
+    def _begun(self, reply: TimedReply) -> None:
         """What either end's TCP says of an exchange at its beginning."""
-        self.rested(timed.window, _began_at(timed))
-        if timed.edge_window is not None:
-            self._down.window.seen(timed.edge_window, self._answered_at(timed))
+        self.rested(reply.window, _began_at(reply))
+        if reply.edge_window is not None:
+            self._down.window.seen(reply.edge_window, self._answered_at(reply))
 
-    def _grow_windows(self, timed: TimedReply) -> None:
-        self._up.sent(timed.bytes_up, _began_at(timed), timed.body_at, self.round_trip)
-        self._down.sent(len(timed.body), self._answered_at(timed), timed.body_at, self.round_trip)
+    def _grow_windows(self, reply: TimedReply) -> None:
+        self._up.sent(reply.bytes_up, _began_at(reply), reply.body_at, self.round_trip)
+        self._down.sent(len(reply.body), self._answered_at(reply), reply.body_at, self.round_trip)
 
-    def _answered_at(self, timed: TimedReply) -> Seconds:
+    def _answered_at(self, reply: TimedReply) -> Seconds:
         """When the answer would have begun to come, had nothing been sent or computed before it."""
-        return Seconds(_began_at(timed) + self.round_trip)
+        return Seconds(_began_at(reply) + self.round_trip)
 
-    def _in_one_packet(self, timed: TimedReply) -> float:
+    def _in_one_packet(self, reply: TimedReply) -> float:
         """What the uplink seems to take longer because a short answer shares the packet of its headers."""
-        return (len(timed.body) - _behind_headers(timed)) * self._down.byte_time
+        return (len(reply.body) - _behind_headers(reply)) * self._down.byte_time
 
-    def _beyond(self, timed: TimedReply) -> float | None:
+    def _beyond(self, reply: TimedReply) -> float | None:
         """What an exchange took that neither the round trip nor its bytes explain; None where that is uncertain."""
         if self._up.bandwidth is None or self._down.bandwidth is None:
             return None
-        up, down = timed.bytes_up + CALL_BYTES, len(timed.body) + CALL_BYTES
-        waits_up = self._up.waits(up, _began_at(timed), self.round_trip)
-        waits_down = self._down.waits(down, self._answered_at(timed), self.round_trip)
+        up, down = reply.bytes_up + CALL_BYTES, len(reply.body) + CALL_BYTES
+        waits_up = self._up.waits(up, _began_at(reply), self.round_trip)
+        waits_down = self._down.waits(down, self._answered_at(reply), self.round_trip)
         if waits_up is None or waits_down is None:
             return None
         wire = up * self._up.byte_time + down * self._down.byte_time
-        beyond = total(timed) - self.round_trip - wire - waits_up - waits_down
+        beyond = total(reply) - self.round_trip - wire - waits_up - waits_down
         return max(0.0, beyond) if wire <= _SHORT and beyond <= TIMING_ERROR else None
 
-    def _note_round_trip(self, timed: TimedReply) -> None:
-        if timed.bytes_up > PROBE_SIZES[0] // 4:
+    def _note_round_trip(self, reply: TimedReply) -> None:
+        if reply.bytes_up > PROBE_SIZES[0] // 4:
             return
-        wire = (timed.bytes_up + CALL_BYTES) * self._up.byte_time
-        self._round_trips.append(max(0.0, timed.uplink - wire))
+        wire = (reply.bytes_up + CALL_BYTES) * self._up.byte_time
+        self._round_trips.append(max(0.0, reply.uplink - wire))
 
 
 def _known(*transfers: Transfer | None) -> tuple[Transfer, ...]:
     return tuple(transfer for transfer in transfers if transfer is not None)
 
 
-def _behind_headers(timed: TimedReply) -> int:
+def _behind_headers(reply: TimedReply) -> int:
     """Bytes of an answer that come after its headers; those of a long one mostly have a packet of their own."""
-    return len(timed.body) if len(timed.body) > PACKET else 0
+    return len(reply.body) if len(reply.body) > PACKET else 0
 
 
-def _began_at(timed: TimedReply) -> Seconds:
-    return Seconds(timed.body_at - timed.downlink - timed.middle - timed.queue - timed.uplink)
+def _began_at(reply: TimedReply) -> Seconds:
+    return Seconds(reply.body_at - reply.downlink - reply.middle - reply.queue - reply.uplink)
 
 
-def total(timed: TimedReply) -> float:
+def total(reply: TimedReply) -> float:
     """Seconds on the link, both ways."""
-    return timed.uplink + timed.downlink
+    return reply.uplink + reply.downlink

@@ -14,7 +14,7 @@ Probe = Callable[[int, int], TimedReply]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Soundings:
+class ProbedLink:
     """An empty exchange, and one in each direction that took its time; the empty one where that was not asked for."""
 
     small: TimedReply
@@ -22,7 +22,7 @@ class Soundings:
     down: TimedReply
 
 
-def sound(probe: Probe, sizes: Sequence[int] = PROBE_SIZES) -> Soundings:
+def probe_link(probe: Probe, sizes: Sequence[int] = PROBE_SIZES) -> ProbedLink:
     """Probes with bytes up and down.
 
     Args:
@@ -32,7 +32,7 @@ def sound(probe: Probe, sizes: Sequence[int] = PROBE_SIZES) -> Soundings:
     small = min((probe(0, 0) for _ in range(_SMALL_PROBES)), key=total)
     up = _telling(lambda size: probe(size, 0), sizes, small)
     down = _telling(lambda size: probe(0, size), sizes, small)
-    return Soundings(small=small, up=up, down=down)
+    return ProbedLink(small=small, up=up, down=down)
 
 
 def _telling(probe: Callable[[int], TimedReply], sizes: Sequence[int], small: TimedReply) -> TimedReply:

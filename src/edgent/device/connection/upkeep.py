@@ -61,7 +61,7 @@ class Upkeep:
         self._heard_at = self._measured_at = self._answered_at = -math.inf
         self._retry_at = self._ask_at = self._look_from = -math.inf
         self._check_after, self._measure_after = IDLE, STALE
-        self._rhythm = Arrivals()
+        self._arrivals = Arrivals()
 
     def next(self, at: Seconds) -> Task | Seconds:
         """What to do now, or until when there is nothing to do unless something happens."""
@@ -98,7 +98,7 @@ class Upkeep:
 
     def requested(self, at: Seconds) -> None:
         """A request has come, whoever will answer it."""
-        self._rhythm.came(at)
+        self._arrivals.came(at)
 
     def began(self) -> None:
         """The edge is asked."""
@@ -143,15 +143,15 @@ class Upkeep:
 
     def _look_at(self, at: Seconds) -> float:
         """Before the next request that still leaves the time for it."""
-        if self._rhythm.period < 2 * LEAD:
+        if self._arrivals.period < 2 * LEAD:
             return math.inf
         begin = max(self._look_from, self._ask_at, at - LEAD / 2)
-        return self._rhythm.next(Seconds(begin + LEAD)) - LEAD
+        return self._arrivals.next(Seconds(begin + LEAD)) - LEAD
 
     @property
     def _measure_at(self) -> float:
         rarely, idle = self._measured_at + RARELY, self._answered_at + STALE
-        spared = rarely if self._rhythm.period < math.inf else min(idle, rarely)
+        spared = rarely if self._arrivals.period < math.inf else min(idle, rarely)
         return max(self._measured_at + self._measure_after, spared, self._ask_at)
 
     def __repr__(self) -> str:

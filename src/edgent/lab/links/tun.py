@@ -1,8 +1,8 @@
 """The TUN link: two network namespaces, and between them a link of a chosen rate, delay, jitter and loss.
 
 Needs root. What it shows beyond the proxy (`edgent.lab.links.link`): TCP from end to end, so that its initial window,
-slow start after idling, retransmission and acknowledgements take their time. Device and edge are processes of their own,
-each started in its namespace:
+slow start after idling, retransmission and acknowledgements take their time. Device and edge are processes of their
+own, each started in its namespace:
 
     with TunLink(uplink=BitsPerSecond(1e6), round_trip=Seconds(0.04)) as link:
         edge = subprocess.Popen([*link.far, "edgent", "serve", "b-alexnet", "--host", FAR])

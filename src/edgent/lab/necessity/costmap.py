@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from edgent.lab.necessity.grid import Axes
 from edgent.link import TransferModel
+from edgent.planning.belief import LinkBelief
 from edgent.planning.conditions import Conditions
 from edgent.planning.knobs import Necessity, costs
-from edgent.planning.outlook import Outlook
 from edgent.units import BitsPerSecond, Seconds
 
 Plane = NDArray[np.float64]
@@ -69,18 +69,18 @@ def cost_map(
     best = np.zeros(shape)
     for d, deadline in enumerate(deadlines):
         for b, bandwidth in enumerate(bandwidths):
-            outlook = seen(link, bandwidth, variation, device_factor)
-            with_all = necessity.best(outlook, deadline)
+            belief = seen(link, bandwidth, variation, device_factor)
+            with_all = necessity.best(belief, deadline)
             best[b, d] = with_all.expected
-            for knob, cost in costs(with_all, necessity.without(outlook, deadline)).items():
+            for knob, cost in costs(with_all, necessity.without(belief, deadline)).items():
                 found[knob][b, d] = cost
     return CostMap(costs=found, best=best)
 
 
-def seen(link: TransferModel, bandwidth: BitsPerSecond, variation: float, device_factor: float = 1.0) -> Outlook:
+def seen(link: TransferModel, bandwidth: BitsPerSecond, variation: float, device_factor: float = 1.0) -> LinkBelief:
     """What the regime oracle knows of a cell's link."""
     there = replace(link, bandwidth=bandwidth)
-    return Outlook.around(Conditions(uplink=there, downlink=there, device_factor=device_factor), variation)
+    return LinkBelief.around(Conditions(uplink=there, downlink=there, device_factor=device_factor), variation)
 
 
 def cost_maps(

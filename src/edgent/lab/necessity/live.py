@@ -26,9 +26,9 @@ from edgent.lab.links.link import ShapedLink
 from edgent.lab.necessity.grid import Given, GridCell
 from edgent.link import Predictive
 from edgent.model import SHIPPED, Model
+from edgent.planning.expectation import chances
 from edgent.planning.knobs import RACE, Best
 from edgent.planning.plan import Configuration
-from edgent.planning.prospects import chances
 from edgent.units import BitsPerSecond, Seconds
 
 FAST = BitsPerSecond(1e9)

@@ -194,9 +194,9 @@ def _mapped(
 
 
 def _asked(cell: GridCell, necessity: Necessity, link: TransferModel) -> Asked:
-    outlook = seen(link, cell.bandwidth, cell.variation)
+    belief = seen(link, cell.bandwidth, cell.variation)
     return Asked(
-        cell=cell, best=necessity.best(outlook, cell.deadline), without=necessity.without(outlook, cell.deadline)
+        cell=cell, best=necessity.best(belief, cell.deadline), without=necessity.without(belief, cell.deadline)
     )
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from edgent.clock import MonotonicClock
 from edgent.device.connection.link_state import LinkState, total
-from edgent.device.connection.probing import sound
+from edgent.device.connection.probing import probe_link
 from edgent.edge.edge import Edge
 from edgent.engine.loading import load
 from edgent.lab.boards.emulation import Emulated
@@ -42,7 +42,7 @@ class NearEnd:
         self._remote = EdgeClient(GrpcChannel(address, max_message=_MAX_MESSAGE, clock=self._clock))
         self._link = LinkState()
 
-    def sound(self) -> dict[str, float]:
+    def probe_link(self) -> dict[str, float]:
         """The link is a new one: measures it."""
 
         def probe(up: int, down: int) -> Any:
@@ -50,7 +50,7 @@ class NearEnd:
             self._link.probed(timed)
             return timed
 
-        found = sound(probe)
+        found = probe_link(probe)
         self._link.observe_probes(found.small, found.up, found.down)
         return self.tell()
 

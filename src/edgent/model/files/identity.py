@@ -14,8 +14,8 @@ in between: any of these may change without changing an answer.
 
 It is the SHA-256 of a *canonical form*: lists and strings, written as JSON with sorted keys. A constant stands in it as
 the SHA-256 of its bytes (`edgent.model.files.constants`), so it does not matter whether these lie inside, in another
-file, or in several, and each is read once, a piece at a time. An attribute stands in it as the hash of its serialised form, and
-the order of attributes, of initialisers and of operator sets has no meaning and is that of their names.
+file, or in several, and each is read once, a piece at a time. An attribute stands in it as the hash of its serialised
+form, and the order of attributes, of initialisers and of operator sets has no meaning and is that of their names.
 
 The form is taken from the file as it stands, before dimensions are bound, functions inlined and constants folded: what
 these make depends on versions of other libraries, and device and edge need not have the same. `VERSION` is part of the

@@ -26,7 +26,7 @@ _ROUNDING = 1e-9  # weights add up to 1 only so far
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Outlook:
+class LinkBelief:
     """What is expected of the link, and the rest of the conditions as they are.
 
     Attributes:
@@ -57,7 +57,7 @@ class Outlook:
             raise InputError(f"factors {self.device_factor!r}, {self.edge_factor!r}: expected positive, finite numbers")
 
     @classmethod
-    def around(cls, conditions: Conditions, variation: float = 0.0) -> Outlook:
+    def around(cls, conditions: Conditions, variation: float = 0.0) -> LinkBelief:
         """The conditions as they are, their bandwidths log-normal around what is stated.
 
         Args:
@@ -105,8 +105,8 @@ class Outlook:
         return float(up[place]), float(down[place])
 
 
-class LinkOutlook:
-    """Transfers and probes in both directions go in, outlooks come out; holds no clock.
+class LearnedBelief:
+    """Transfers and probes in both directions go in, beliefs come out; holds no clock.
 
     Args:
         uplink: Follows the uplink.
@@ -144,14 +144,14 @@ class LinkOutlook:
         take = direction.observe_cut if event.cut else direction.observe
         take(event.size, event.seconds, event.at)
 
-    def outlook(self, now: Seconds) -> Outlook | None:
+    def belief(self, now: Seconds) -> LinkBelief | None:
         """What is expected now; None before the first transfer."""
         told_up, told_down = self._told
         up = self._uplink.predictive(now) or told_up
         down = self._downlink.predictive(now) or told_down or up
         if up is None or down is None:
             return None
-        return Outlook(
+        return LinkBelief(
             uplink=up,
             downlink=down,
             round_trip=self.round_trip,
@@ -162,4 +162,4 @@ class LinkOutlook:
         )
 
     def __repr__(self) -> str:
-        return f"<LinkOutlook up {self._uplink!r}, down {self._downlink!r}>"
+        return f"<LearnedBelief up {self._uplink!r}, down {self._downlink!r}>"

@@ -36,9 +36,9 @@ from numpy.typing import NDArray
 from edgent.errors import InputError
 from edgent.link.predictive import NOTHING
 from edgent.link.transfer import WIRE
+from edgent.planning.belief import LinkBelief
 from edgent.planning.candidates import Candidates
 from edgent.planning.frontier import frontier
-from edgent.planning.outlook import Outlook
 from edgent.planning.planner import TOLERANCE
 from edgent.units import BitsPerSecond, Seconds
 
@@ -49,7 +49,7 @@ _INSTANT = 1e-12  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Fares:
+class Expectation:
     """How some candidates fare, one number for each; the others cannot be the best.
 
     Attributes:
@@ -67,7 +67,7 @@ class Fares:
     rescue: Floats
 
 
-class Prospects:
+class Expectations:
     """Candidates, and how they are likely to fare.
 
     Args:
@@ -96,50 +96,50 @@ class Prospects:
         self._situation: tuple[float, ...] | None = None
         self._field: _Field | None = None
 
-    def fares(self, outlook: Outlook | None, deadline: Seconds, margin: Seconds = _AT_ONCE) -> Fares:
+    def expect(self, belief: LinkBelief | None, deadline: Seconds, margin: Seconds = _AT_ONCE) -> Expectation:
         """How each candidate is likely to fare.
 
         Args:
-            outlook: What is expected of the link; None: it carries nothing.
+            belief: What is expected of the link; None: it carries nothing.
             deadline: From the input handed over to the answer.
             margin: Seconds before it at which a local branch must be done.
         """
-        if outlook is None:
+        if belief is None:
             own = np.where(self._remote, math.inf, self._device)
             chance = (own <= deadline).astype(np.float64)
             expected, rescue = chance * self._worth, np.zeros(own.size)
-            return Fares(rows=np.arange(own.size), chance=chance, expected=expected, latency=own, rescue=rescue)
-        field = self._looked_at(outlook, deadline, margin)
-        chance = _chances(field, outlook, deadline)
-        return Fares(
+            return Expectation(rows=np.arange(own.size), chance=chance, expected=expected, latency=own, rescue=rescue)
+        field = self._looked_at(belief, deadline, margin)
+        chance = _chances(field, belief, deadline)
+        return Expectation(
             rows=field.rows,
             chance=chance,
             expected=field.rescue + chance * (field.worth - field.rescue),
-            latency=_mean_latency(field, outlook, deadline),
+            latency=_mean_latency(field, belief, deadline),
             rescue=field.rescue,
         )
 
-    def informed(self, outlook: Outlook, deadline: Seconds, margin: Seconds = _AT_ONCE) -> float:
+    def informed(self, belief: LinkBelief, deadline: Seconds, margin: Seconds = _AT_ONCE) -> float:
         """Expected accuracy in time of who looks at the link first and then takes what is best."""
-        field = self._looked_at(outlook, deadline, margin)
-        if outlook.alike:
-            in_time = _need(field, outlook, deadline)[:, None] <= outlook.uplink.bandwidths
+        field = self._looked_at(belief, deadline, margin)
+        if belief.alike:
+            in_time = _need(field, belief, deadline)[:, None] <= belief.uplink.bandwidths
         else:
-            in_time = _latencies(field, outlook) <= deadline
+            in_time = _latencies(field, belief) <= deadline
         given = np.where(in_time, field.worth[:, None], field.rescue[:, None])
-        return float(given.max(axis=0) @ outlook.pairs()[2])
+        return float(given.max(axis=0) @ belief.pairs()[2])
 
-    def decisive(self, outlook: Outlook, deadline: Seconds, margin: Seconds = _AT_ONCE) -> BitsPerSecond:
+    def decisive(self, belief: LinkBelief, deadline: Seconds, margin: Seconds = _AT_ONCE) -> BitsPerSecond:
         """The bandwidth from which on the most accurate that can be in time over the link is so; infinite: none can."""
-        field = self._looked_at(outlook, deadline, margin)
-        need = np.where(field.parts[:, 1] > 0, _need(field, outlook, deadline), math.inf)
+        field = self._looked_at(belief, deadline, margin)
+        need = np.where(field.parts[:, 1] > 0, _need(field, belief, deadline), math.inf)
         best = field.worth[need < math.inf].max(initial=-math.inf)
         return BitsPerSecond(need[field.worth >= best - TOLERANCE].min(initial=math.inf))
 
-    def _looked_at(self, outlook: Outlook, deadline: Seconds, margin: Seconds) -> _Field:
+    def _looked_at(self, belief: LinkBelief, deadline: Seconds, margin: Seconds) -> _Field:
         """Who can be best with these factors: all at first, a few dozen once the factors stay as they are."""
-        by, factor = deadline - margin, outlook.device_factor
-        situation = (by, factor, outlook.edge_factor)
+        by, factor = deadline - margin, belief.device_factor
+        situation = (by, factor, belief.edge_factor)
         if self._field is None or situation != self._situation:
             self._field = self._all(*situation)
         elif not self._field.narrow:
@@ -183,9 +183,9 @@ class _Field:
     rescue: Floats
     narrow: bool = False
 
-    def fixed(self, outlook: Outlook) -> Floats:
+    def fixed(self, belief: LinkBelief) -> Floats:
         """Seconds that do not depend on the bandwidth."""
-        seconds: Floats = self.parts[:, 0] + self.parts[:, 1] * outlook.once
+        seconds: Floats = self.parts[:, 0] + self.parts[:, 1] * belief.once
         return seconds
 
     def narrowed(self) -> _Field:
@@ -201,35 +201,35 @@ class _Field:
         )
 
 
-def _chances(field: _Field, outlook: Outlook, deadline: Seconds) -> Floats:
+def _chances(field: _Field, belief: LinkBelief, deadline: Seconds) -> Floats:
     """Probability of being in time.
 
     Where both directions are expected to be alike, whoever is in time at one bandwidth is so at all above.
     """
-    if outlook.alike:
-        return outlook.uplink.chances_above(_need(field, outlook, deadline))
-    return chances(_latencies(field, outlook), deadline, outlook.pairs()[2])
+    if belief.alike:
+        return belief.uplink.chances_above(_need(field, belief, deadline))
+    return chances(_latencies(field, belief), deadline, belief.pairs()[2])
 
 
-def _mean_latency(field: _Field, outlook: Outlook, deadline: Seconds) -> Floats:
+def _mean_latency(field: _Field, belief: LinkBelief, deadline: Seconds) -> Floats:
     """Seconds, over the bandwidths at which something gets through; an outage adds a deadline."""
-    up, down, weights = outlook.pairs()
+    up, down, weights = belief.pairs()
     passing = np.where(np.minimum(up, down) > NOTHING, weights, 0.0)
     outage = 1.0 - float(passing.sum())
-    latency: Floats = field.parts @ [1.0, outlook.once + outage * deadline, passing @ (1 / up), passing @ (1 / down)]
+    latency: Floats = field.parts @ [1.0, belief.once + outage * deadline, passing @ (1 / up), passing @ (1 / down)]
     return latency
 
 
-def _need(field: _Field, outlook: Outlook, deadline: Seconds) -> Floats:
+def _need(field: _Field, belief: LinkBelief, deadline: Seconds) -> Floats:
     """The bandwidth of both directions from which on each is in time; infinite: never."""
-    left = deadline - field.fixed(outlook)
+    left = deadline - field.fixed(belief)
     return np.where(left >= 0, field.bits / np.maximum(left, _INSTANT), math.inf)
 
 
-def _latencies(field: _Field, outlook: Outlook) -> Floats:
+def _latencies(field: _Field, belief: LinkBelief) -> Floats:
     """What each takes at each quantile of the bandwidths, shape (m, k)."""
-    up, down, _ = outlook.pairs()
-    latency: Floats = field.parts @ np.stack([np.ones_like(up), np.full_like(up, outlook.once), 1 / up, 1 / down])
+    up, down, _ = belief.pairs()
+    latency: Floats = field.parts @ np.stack([np.ones_like(up), np.full_like(up, belief.once), 1 / up, 1 / down])
     return latency
 
 
