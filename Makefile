@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WHEEL_SOURCES := pyproject.toml README.md LICENSE $(shell find src -type f -not -path '*/__pycache__/*')
 
 # What drives Devices and Edges in its own process; and what does so in others.
-DRIVEN := tests/device tests/edge tests/engine tests/evaluation tests/wire tests/test_testing.py \
+DRIVEN := tests/device tests/edge tests/engine tests/evaluation tests/wire tests/testing \
   tests/lab/boards/test_hidden.py tests/lab/boards/test_emulate_option.py \
   tests/test_real_time.py
 STARTED := tests/doctor/test_link.py tests/lab/rivals/test_rival.py tests/lab/figures/test_live.py tests/demo tests/test_front_door.py

@@ -35,8 +35,8 @@ from edgent.engine.feeds import Feeds
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
-from edgent.evaluation.original import Comparison, expected_answers
-from edgent.evaluation.verify import Divisions, run_pieces
+from edgent.evaluation.original import AnswerComparison, expected_answers
+from edgent.evaluation.verify import OfferedCuts, run_pieces
 from edgent.model import Model
 from edgent.planning.plan import Configuration
 from edgent.units import Seconds
@@ -93,8 +93,8 @@ class Divided:
 
     def __init__(self, model: Model, inputs: Sequence[Feeds], seed: int = 0) -> None:
         self.model, self.inputs = model, inputs
-        self.comparison = Comparison(expected_answers(model, inputs))
-        self.branches = [Divisions(branch) for branch in model.branches]
+        self.comparison = AnswerComparison(expected_answers(model, inputs))
+        self.branches = [OfferedCuts(branch) for branch in model.branches]
         self.whys: list[str] = []
         self.live = 0
         self._random = np.random.default_rng(seed)
@@ -119,7 +119,7 @@ class Divided:
                 self._live(device, divisions, ways[turn % len(ways)])
         return len(drawn)
 
-    def _pieces(self, divisions: Divisions, way: tuple[int, int]) -> None:
+    def _pieces(self, divisions: OfferedCuts, way: tuple[int, int]) -> None:
         for at, feeds in enumerate(self.inputs):
             try:
                 answers = run_pieces(self.model, divisions.branch, self._engine, feeds, *way)
@@ -128,7 +128,7 @@ class Divided:
             else:
                 self._failed(divisions, way, "pieces", self.comparison.check(at, answers)[1])
 
-    def _live(self, device: Device, divisions: Divisions, way: tuple[int, int]) -> None:
+    def _live(self, device: Device, divisions: OfferedCuts, way: tuple[int, int]) -> None:
         at = self.live % len(self.inputs)
         self.live += 1
         configuration = Configuration(exit=divisions.branch.exit, upload_cut=way[0], download_cut=way[1])
@@ -141,12 +141,12 @@ class Divided:
         late = "" if answer.record.by == by else f"the {answer.record.by} answered: {answer.record.why}"
         self._failed(divisions, way, "live", late or self.comparison.check(at, answer.outputs)[1])
 
-    def _failed(self, divisions: Divisions, way: tuple[int, int], how: str, why: str) -> None:
+    def _failed(self, divisions: OfferedCuts, way: tuple[int, int], how: str, why: str) -> None:
         if why:
             self.whys.append(f"exit {divisions.branch.exit} cuts {way[0]}..{way[1]} {how}: {why}")
 
 
-def share(branches: Sequence[Divisions], most: int, random: np.random.Generator) -> list[tuple[Divisions, int]]:
+def share(branches: Sequence[OfferedCuts], most: int, random: np.random.Generator) -> list[tuple[OfferedCuts, int]]:
     """That many of the cuts of all exits, or all."""
     cuts = [(divisions, cut) for divisions in branches for cut in divisions.cuts]
     if most >= len(cuts):
@@ -203,7 +203,7 @@ def _benches(folder: Path) -> Iterator[Bench]:
             path = prepared(entry, folder)
             model = load(path, dims=entry.dims)
             inputs = drawn_inputs(entry, model)
-            comparison = Comparison(expected_answers(model, inputs))
+            comparison = AnswerComparison(expected_answers(model, inputs))
         except (UnavailableError, EdgentError) as error:
             print(f"no faults planted in {entry.name}: {error}", file=sys.stderr)
             continue

@@ -21,8 +21,8 @@ from onnx import TensorProto, numpy_helper
 from edgent.engine.feeds import Feeds
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine, Session
-from edgent.evaluation.original import Comparison
-from edgent.evaluation.verify import Divisions, run_pieces
+from edgent.evaluation.original import AnswerComparison
+from edgent.evaluation.verify import OfferedCuts, run_pieces
 from edgent.model import Branch, Layer, Model
 
 KINDS = ("weight", "swapped", "constants")
@@ -45,7 +45,7 @@ class Bench:
     dims: Mapping[str, int]
     model: Model
     inputs: Sequence[Feeds]
-    comparison: Comparison
+    comparison: AnswerComparison
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,7 @@ def _judged(
 
 
 def _division(branch: Branch, random: np.random.Generator) -> tuple[int, int]:
-    divisions = Divisions(branch)
+    divisions = OfferedCuts(branch)
     cut = divisions.cuts[int(random.integers(len(divisions.cuts)))]
     among = divisions.at(cut, random)
     return among[int(random.integers(len(among)))]

@@ -14,8 +14,8 @@ import pytest
 from edgent.engine.feeds import random_feeds
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
-from edgent.evaluation.original import Comparison, expected_answers
-from edgent.evaluation.verify import Divisions
+from edgent.evaluation.original import AnswerComparison, expected_answers
+from edgent.evaluation.verify import OfferedCuts
 from edgent.model import Model
 from graphs import Graph, attention, residual, saved, several
 
@@ -58,7 +58,7 @@ def inputs_of(model: Model) -> list:
 
 def bench(planted, path: Path):
     model = load(path)
-    comparison = Comparison(expected_answers(model, inputs_of(model)))
+    comparison = AnswerComparison(expected_answers(model, inputs_of(model)))
     return planted.Bench(name="net", path=path, dims={}, model=model, inputs=inputs_of(model), comparison=comparison)
 
 
@@ -109,7 +109,7 @@ def test_a_model_that_cannot_be_loaded_is_a_failure_with_its_reason(exactness, m
 
 
 def test_cuts_are_a_seeded_share_of_all_exits(exactness):
-    branches = [Divisions(branch) for branch in load("b-alexnet").branches]
+    branches = [OfferedCuts(branch) for branch in load("b-alexnet").branches]
     every = exactness.share(branches, 1000, np.random.default_rng(0))
     assert len(every) == sum(len(divisions.cuts) for divisions in branches)
     drawn = [exactness.share(branches, 9, np.random.default_rng(seed)) for seed in (0, 0, 1)]

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from graphs import GRAPHS, Graph, attention, residual, saved
 from onnx import TensorProto, helper, numpy_helper
 
 from edgent.engine.feeds import random_feeds
@@ -18,10 +19,17 @@ from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine, Original
 from edgent.errors import EdgentError, InputError
 from edgent.evaluation.inputs import prepared
-from edgent.evaluation.original import FLOOR, NONE, Comparison, Difference, Expected, difference, expected_answers
-from edgent.evaluation.verify import Divisions, run_pieces, verify
+from edgent.evaluation.original import (
+    FLOOR,
+    NONE,
+    AnswerComparison,
+    Difference,
+    ExpectedAnswer,
+    difference,
+    expected_answers,
+)
+from edgent.evaluation.verify import OfferedCuts, run_pieces, verify
 from edgent.model import Model
-from graphs import GRAPHS, Graph, attention, residual, saved
 
 CANCELLED = 1e4  # added and taken away again: what is left keeps the rounding of the large number
 
@@ -279,7 +287,7 @@ def test_a_sequence_is_not_offered_to_cross(model_file: Path) -> None:
 
 
 def test_cuts_are_drawn_from_those_that_are_offered(model_file: Path) -> None:
-    divisions = Divisions(load(saved(residual(), model_file)).branches[0])
+    divisions = OfferedCuts(load(saved(residual(), model_file)).branches[0])
     assert divisions.draw(None, np.random.default_rng(0)) == divisions.cuts
     drawn = divisions.draw(3, np.random.default_rng(0))
     assert len(set(drawn)) == 3 and set(drawn) < set(divisions.cuts)
@@ -348,7 +356,7 @@ def test_whole_numbers_are_excused_by_noise_only(model_file: Path) -> None:
     [expected] = expected_answers(model, inputs)
     [(name, one)] = expected.items()
     assert one.tolerance == NONE
-    comparison = Comparison([expected])
+    comparison = AnswerComparison([expected])
     assert comparison.check(0, {name: one.value})[1] == "" and comparison.answers_equal
     other = one.value.copy()
     other.flat[0] += 1
@@ -356,8 +364,8 @@ def test_whole_numbers_are_excused_by_noise_only(model_file: Path) -> None:
 
 
 def test_a_label_may_change_only_between_scores_within_the_tolerance() -> None:
-    def right(second: float) -> Expected:
-        return Expected(value=np.array([1.0, second, 0.5]), shares=False, noise=NONE, drawn=False)
+    def right(second: float) -> ExpectedAnswer:
+        return ExpectedAnswer(value=np.array([1.0, second, 0.5]), shares=False, noise=NONE, drawn=False)
 
     other = np.array([0.99, 1.0, 0.5])
     assert right(1 - FLOOR.largest / 2).has_same_choice(other)
@@ -367,7 +375,7 @@ def test_a_label_may_change_only_between_scores_within_the_tolerance() -> None:
 def test_where_noise_turns_an_order_the_median_still_finds_a_fault() -> None:
     value = np.linspace(1, 2, 100)
     noise = Difference(largest=0.5, typical=1e-6)
-    comparison = Comparison([{"boxes": Expected(value=value, shares=False, noise=noise, drawn=False)}])
+    comparison = AnswerComparison([{"boxes": ExpectedAnswer(value=value, shares=False, noise=noise, drawn=False)}])
     turned = np.concatenate([value[:10][::-1], value[10:]])
     assert comparison.check(0, {"boxes": turned})[1] == ""
     assert "typically" in comparison.check(0, {"boxes": value * 1.01})[1]
@@ -375,7 +383,7 @@ def test_where_noise_turns_an_order_the_median_still_finds_a_fault() -> None:
 
 def test_one_wrong_element_among_many_is_found() -> None:
     value = np.linspace(1, 2, 100)
-    comparison = Comparison([{"scores": Expected(value=value, shares=False, noise=NONE, drawn=False)}])
+    comparison = AnswerComparison([{"scores": ExpectedAnswer(value=value, shares=False, noise=NONE, drawn=False)}])
     other = value.copy()
     other[7] += 10 * FLOOR.largest
     assert "'scores' differs" in comparison.check(0, {"scores": other})[1]

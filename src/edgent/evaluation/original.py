@@ -67,7 +67,7 @@ FLOOR = Difference(1e-4, 1e-5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
+class ExpectedAnswer:
     """One answer of the original file to one input.
 
     Attributes:
@@ -103,14 +103,14 @@ class Expected:
         return all(_largest_stays(leaf, right, self.tolerance.largest) for leaf, right in pairs)
 
 
-class Comparison:
+class AnswerComparison:
     """Answers beside those of the original file, and the largest difference so far.
 
     Args:
         expected: the original's answers by name, one mapping for each input.
     """
 
-    def __init__(self, expected: Sequence[Mapping[str, Expected]]) -> None:
+    def __init__(self, expected: Sequence[Mapping[str, ExpectedAnswer]]) -> None:
         self.expected = expected
         self.answers_equal = True
         self.largest = -1.0
@@ -146,7 +146,7 @@ class Comparison:
         return worst, why
 
 
-def expected_answers(model: Model, inputs: Sequence[Feeds], *, threads: int = 1) -> list[dict[str, Expected]]:
+def expected_answers(model: Model, inputs: Sequence[Feeds], *, threads: int = 1) -> list[dict[str, ExpectedAnswer]]:
     """What the model's files answer to each input, by the answer's name in the model.
 
     A file is opened once for each level of optimisation, one session at a time.
@@ -158,7 +158,7 @@ def expected_answers(model: Model, inputs: Sequence[Feeds], *, threads: int = 1)
     nodes = model.proto.graph.node
     softmax = {name for node in nodes if node.op_type == "Softmax" for name in node.output}
     quantised = any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in nodes)
-    answers: list[dict[str, Expected]] = [{} for _ in inputs]
+    answers: list[dict[str, ExpectedAnswer]] = [{} for _ in inputs]
     for path in model.members:
         prefix = "" if path == model.path else prefix_of(path)
         shares = {name.removeprefix(prefix) for name in softmax if name.startswith(prefix)}
@@ -185,7 +185,7 @@ def relative_difference(value: Array, right: Array) -> float:
 
 def _of_file(
     path: Path, inputs: Sequence[Feeds], shares: Collection[str], quantised: bool, threads: int
-) -> list[dict[str, Expected]]:
+) -> list[dict[str, ExpectedAnswer]]:
     whole = Original(path, threads=threads)
     right = [whole.run(feeds) for feeds in inputs]
     again = [whole.run(inputs[0]) for _ in range(_REPEATS)]
@@ -199,7 +199,7 @@ def _of_file(
     drawn = {name for name, value in right[0].items() if any(difference(run[name], value) != NONE for run in again)}
     return [
         {
-            name: Expected(
+            name: ExpectedAnswer(
                 value=value,
                 shares=name in shares,
                 noise=_noise(value, [runs[at][name] for runs in others], shares=name in shares),

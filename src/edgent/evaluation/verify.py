@@ -10,7 +10,7 @@ import numpy as np
 from edgent.engine.feeds import Array, Feeds, random_feeds
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import CacheError, EdgentError, InputError, ModelError
-from edgent.evaluation.original import Comparison, expected_answers
+from edgent.evaluation.original import AnswerComparison, expected_answers
 from edgent.model import Branch, Model
 
 INPUTS = 2
@@ -78,7 +78,7 @@ class Verification:
     failed: tuple[Failure, ...]
 
 
-class Divisions:
+class OfferedCuts:
     """The divisions of a branch that are offered: those at which nothing crosses that cannot travel.
 
     Args:
@@ -141,10 +141,10 @@ def verify(
     """
     generator = np.random.default_rng(seed)
     if inputs:
-        comparison = Comparison(expected_answers(model, inputs, threads=engine.threads))
+        comparison = AnswerComparison(expected_answers(model, inputs, threads=engine.threads))
     else:
         inputs, comparison = _drawn(model, generator, engine.threads)
-    branches = [Divisions(branch) for branch in model.branches]
+    branches = [OfferedCuts(branch) for branch in model.branches]
     drawn = [(branch, cut) for branch in branches for cut in branch.draw(most, generator)]
     failed: list[Failure] = []
     for done, (divisions, cut) in enumerate(drawn, start=1):
@@ -197,13 +197,13 @@ def run_pieces(
     return {name: values[name] for name in answers}
 
 
-def _drawn(model: Model, generator: np.random.Generator, threads: int) -> tuple[list[Feeds], Comparison]:
+def _drawn(model: Model, generator: np.random.Generator, threads: int) -> tuple[list[Feeds], AnswerComparison]:
     """Random inputs on which the model runs: a whole number may be an index, or a length."""
     why = ""
     for largest in _LARGEST:
         inputs: list[Feeds] = [random_feeds(model.inputs, generator, largest=largest) for _ in range(INPUTS)]
         try:
-            return inputs, Comparison(expected_answers(model, inputs, threads=threads))
+            return inputs, AnswerComparison(expected_answers(model, inputs, threads=threads))
         except ModelError:
             raise
         except EdgentError as error:
@@ -216,7 +216,7 @@ def _check(
     branch: Branch,
     engine: Engine,
     inputs: Sequence[Feeds],
-    comparison: Comparison,
+    comparison: AnswerComparison,
     cuts: tuple[int, int],
 ) -> tuple[float | None, str]:
     """The largest difference over the inputs, and why the division fails, if it does."""

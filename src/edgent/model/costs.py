@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import onnx
 
+from edgent.model.shapes import MOVES_ONLY
 from edgent.model.values import Branch, Layer
 
 if TYPE_CHECKING:
@@ -159,11 +160,6 @@ _FLOPS: dict[str, Callable[[onnx.NodeProto, list[Shape], Shape], float]] = {
     "LpPool": _pool,
     "Einsum": _einsum,
 }
-
-MOVES_ONLY = {
-    "Cast", "Concat", "Dropout", "Expand", "Flatten", "Gather", "Identity", "Pad", "Reshape", "Slice", "Split",
-    "Squeeze", "Tile", "Transpose", "Unsqueeze",
-}  # fmt: skip
 
 
 def _paper_variables(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> tuple[float, ...]:

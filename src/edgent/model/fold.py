@@ -18,9 +18,9 @@ from onnx import numpy_helper
 
 from edgent.errors import EdgentError
 from edgent.model.budget import MOST_BYTES, Cost, check, cost_of
-from edgent.model.costs import MOVES_ONLY
 from edgent.model.files.weights import Weights
 from edgent.model.shapes import (
+    MOVES_ONLY,
     Interpreter,
     bodies,
     dtype_name,

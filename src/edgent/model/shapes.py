@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import onnx
@@ -18,6 +18,14 @@ from onnx import shape_inference
 
 from edgent.errors import EdgentError, ModelError
 from edgent.model.values import Tensor
+
+if TYPE_CHECKING:
+    pass
+
+MOVES_ONLY = {
+    "Cast", "Concat", "Dropout", "Expand", "Flatten", "Gather", "Identity", "Pad", "Reshape", "Slice", "Split",
+    "Squeeze", "Tile", "Transpose", "Unsqueeze",
+}  # fmt: skip
 
 _FOLLOWED = {"Add", "Cast", "Concat", "Gather", "Mul", "Size", "Slice", "Squeeze", "Sub", "Unsqueeze"}
 _MOST_FOLLOWED = 2**18  # numbers; they take some 20 MB
