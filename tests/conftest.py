@@ -51,7 +51,8 @@ def _no_real_time(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     if request.node.get_closest_marker("real_time") is not None:
         yield
         return
-    monkeypatch.setattr(MonotonicClock, "now", real_time.noting("read the machine's clock", MonotonicClock.now))
+    reading = real_time.noting("read the machine's clock", MonotonicClock.now)
+    monkeypatch.setattr(MonotonicClock, "now", staticmethod(reading))
     monkeypatch.setattr(time, "sleep", real_time.noting("slept", time.sleep))
     real_time.noted.clear()
     yield

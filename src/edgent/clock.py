@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Protocol
+from typing import Protocol, cast
 
 from edgent.units import Seconds
 
@@ -41,19 +41,14 @@ class Clock(Protocol):
 
 
 class MonotonicClock:
-    """The machine's own monotonic clock."""
+    """The machine's own monotonic clock: its time and its conditions are Python's own, for each request asks often."""
 
-    def now(self) -> Seconds:
-        """Seconds since some fixed moment."""
-        return Seconds(time.perf_counter())
+    now = staticmethod(cast(Callable[[], Seconds], time.perf_counter))
+    condition = staticmethod(threading.Condition)
 
     def sleep(self, seconds: float) -> None:
         """See `Clock.sleep`."""
         time.sleep(seconds)
-
-    def condition(self, lock: threading.Lock | None = None) -> threading.Condition:
-        """See `Clock.condition`."""
-        return threading.Condition(lock)
 
     def thread(self, target: Callable[[], object], name: str) -> threading.Thread:
         """See `Clock.thread`."""

@@ -8,18 +8,15 @@ import numpy as np
 import pytest
 
 from edgent.codec import encode_image
+from edgent.device.connection.link_state import LinkState
 from edgent.device.drift import Drifts, Factors
 from edgent.edge.edge import Edge
 from edgent.lab.boards.emulation import Emulated
-from edgent.link import TransferModel
-from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Configuration, Plan, Stages
 from edgent.telemetry import Record
 from edgent.testing import FakeEngine, ManualClock
 from edgent.units import BitsPerSecond
 
-LINK = TransferModel(bandwidth=BitsPerSecond(1e7))
-CONDITIONS = Conditions(uplink=LINK, downlink=LINK)
 EDGE_ONLY = Configuration(exit=4, upload_cut=0, download_cut=22)
 WITHIN = 20.0  # seconds of the test's clock
 PROFILED = Stages(prepare=0.001, head=0.004, encode=0.001, uplink=0.01, middle=0.003, downlink=0.001, suffix=0.004)
@@ -109,22 +106,22 @@ def test_each_machine_has_a_factor_of_its_own() -> None:
     drifts = Drifts()
     for _ in range(10):
         drifts.learn(record(replace(PROFILED, middle=0.006), PROFILED), Factors())
-    assert drifts.factors.edge == pytest.approx(2.0, rel=0.01)
-    assert drifts.factors.device == pytest.approx(1.0, rel=0.01)
+    assert drifts.factors().edge == pytest.approx(2.0, rel=0.01)
+    assert drifts.factors().device == pytest.approx(1.0, rel=0.01)
 
 
 def test_a_plan_made_with_a_factor_is_compared_without_it() -> None:
     drifts = Drifts()
     for _ in range(10):
         drifts.learn(record(replace(PROFILED, middle=0.006), replace(PROFILED, middle=0.012)), Factors(edge=4.0))
-    assert drifts.factors.edge == pytest.approx(2.0, rel=0.01)
+    assert drifts.factors().edge == pytest.approx(2.0, rel=0.01)
 
 
 def test_a_local_branch_that_answered_for_the_edge_is_not_taken_for_the_suffix() -> None:
     drifts = Drifts()
     for _ in range(10):
         drifts.learn(record(replace(PROFILED, suffix=0.2, middle=0.0), PROFILED, by="device"), Factors())
-    assert drifts.factors == Factors()
+    assert drifts.factors() == Factors()
 
 
 def test_work_too_short_to_tell_and_records_without_a_plan_teach_nothing() -> None:
@@ -132,7 +129,7 @@ def test_work_too_short_to_tell_and_records_without_a_plan_teach_nothing() -> No
     for _ in range(10):
         drifts.learn(record(replace(PROFILED, middle=0.001), replace(PROFILED, middle=1e-5)), Factors())
         drifts.learn(replace(record(replace(PROFILED, middle=1.0), PROFILED), plan=None), Factors())
-    assert drifts.factors.edge == 1.0
+    assert drifts.factors().edge == 1.0
 
 
 def test_what_the_device_takes_around_a_short_plan_is_planned_as_part_of_the_call():
@@ -140,8 +137,9 @@ def test_what_the_device_takes_around_a_short_plan_is_planned_as_part_of_the_cal
     short = replace(PROFILED, head=0.0, suffix=0.001)
     for _ in range(9):
         drifts.learn(record(replace(short, prepare=0.0015, suffix=0.002), short), Factors())
-    assert drifts.factors.handling == pytest.approx(0.0015)
-    before, after = (factors.applied(CONDITIONS) for factors in (Factors(), drifts.factors))
+    assert drifts.factors().handling == pytest.approx(0.0015)
+    link = LinkState(bandwidth=BitsPerSecond(1e7))
+    before, after = (link.conditions(0.0, None, factors) for factors in (Factors(), drifts.factors()))
     assert after.uplink.uplink(1e4) - before.uplink.uplink(1e4) == pytest.approx(0.0015)
     assert after.device_factor == 1.0
 
@@ -150,5 +148,15 @@ def test_long_work_tells_the_devices_speed_and_no_handling():
     drifts = Drifts()
     for _ in range(9):
         drifts.learn(record(replace(PROFILED, head=0.008), PROFILED), Factors())
-    assert drifts.factors.handling == 0.0
-    assert drifts.factors.device > 1.2
+    assert drifts.factors().handling == 0.0
+    assert drifts.factors().device > 1.2
+
+
+def test_what_is_believed_of_the_machines_and_the_link_is_in_one_value():
+    factors = Factors(device=2.0, edge=3.0, handling=0.001, backlog=0.05)
+    link = LinkState(bandwidth=BitsPerSecond(1e7), round_trip=0.02)
+    plain, both = link.conditions(0.0), link.conditions(0.0, None, factors)
+    assert (both.device_factor, both.edge_factor, both.backlog) == (2.0, 3.0, 0.05)
+    assert both.uplink == replace(plain.uplink, call_time=plain.uplink.call_time + 0.001)
+    assert (both.downlink, both.queue) == (plain.downlink, plain.queue)
+    assert (factors.alone.device_factor, factors.alone.backlog) == (2.0, 0.05)

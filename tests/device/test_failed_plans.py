@@ -12,7 +12,7 @@ from onnx import helper as h
 
 import kinds
 from edgent.device.device import Device
-from edgent.device.warm_sessions import Warmer
+from edgent.device.warm_sessions import Warmed, Warmer
 from edgent.edge.edge import Edge
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
@@ -251,14 +251,14 @@ def test_the_warmer_keeps_failures_apart_from_what_is_ready(clock):
         for one in (ready, broken):
             warmer.want(one)
             assert warmer.wait_idle(WITHIN)
-        assert (warmer.ready, warmer.failed) == ({ready}, {broken})
+        assert warmer.warmed == Warmed(ready=frozenset({ready}), failed=frozenset({broken}))
         warmer.give_up(ready)
         warmer.made(ready)
-        assert warmer.ready == frozenset()
+        assert warmer.warmed.ready == frozenset()
         warmer.forget()
-        assert warmer.failed == frozenset()
+        assert warmer.warmed.failed == frozenset()
         warmer.want(ready)
         assert warmer.wait_idle(WITHIN)
-        assert warmer.ready == {ready}
+        assert warmer.warmed.ready == {ready}
     finally:
         warmer.close()

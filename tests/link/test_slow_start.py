@@ -14,6 +14,7 @@ from edgent.link.slow_start import (
     INITIAL_WINDOW,
     SEGMENT_BYTES,
     UNLIMITED,
+    BothWindows,
     CongestionWindow,
     Window,
     left_by_idling,
@@ -311,3 +312,39 @@ def test_who_is_told_learns_only_whether_the_window_is_in_the_way_at_all() -> No
         window.learn(1e5, 1e5 * RATE + stall(1e5, RATE, 6e4, ROUND_TRIP), RATE, began_at=began, round_trip=ROUND_TRIP)
         window.sent(1e5, began, Seconds(began + 0.1), ROUND_TRIP)
     assert window.at(Seconds(100.0), ROUND_TRIP) == INITIAL_WINDOW
+
+
+def test_what_both_ends_say_of_an_exchange_is_of_the_message_and_of_its_answer() -> None:
+    windows = BothWindows()
+    windows.begun(Seconds(1.0), ROUND_TRIP, Window(size=50_000.0), Window(size=70_000.0))
+    assert windows.beginning(Seconds(1.0), ROUND_TRIP, None) == (50_000.0, 70_000.0)
+    windows.renew()
+    assert windows.beginning(Seconds(1.0), ROUND_TRIP, None) == (INITIAL_WINDOW, INITIAL_WINDOW)
+
+
+def test_an_exchange_waits_as_long_as_its_message_and_its_answer() -> None:
+    windows, sizes, byte_times = BothWindows(ahead=1_448), (40_000.0, 100_000.0), (1e-7, 2e-7)
+    up = stall(sizes[0], byte_times[0], INITIAL_WINDOW, ROUND_TRIP)
+    down = stall(sizes[1], byte_times[1], INITIAL_WINDOW, ROUND_TRIP, 1_448)
+    assert 0 < up < down
+    assert windows.waits(sizes, byte_times, Seconds(0.0), ROUND_TRIP) == pytest.approx(up + down)
+
+
+def test_how_long_an_exchange_waits_is_a_guess_if_it_is_one_of_either_direction() -> None:
+    for direction in ("up", "down"):
+        windows = BothWindows()
+        getattr(windows, direction).sent(20_000, Seconds(0.0), Seconds(0.1), ROUND_TRIP)
+        assert windows.waits((5e4, 5e4), (1e-7, 1e-7), Seconds(9.0), ROUND_TRIP) is None
+
+
+def test_a_message_whose_bandwidth_nobody_knows_is_all_that_tells_of_it() -> None:
+    waiting = CongestionWindow().waited(100_000, 0.2, None, Seconds(0.0), ROUND_TRIP)
+    assert (waiting.size, waiting.seconds) == unstalled(100_000, 0.2, INITIAL_WINDOW, ROUND_TRIP)
+    assert (waiting.longest, waiting.shortest, waiting.certain) == (0.0, 0.0, False)
+
+
+def test_how_long_a_message_waited_lies_between_a_little_wider_and_a_little_narrower_a_window() -> None:
+    waiting = CongestionWindow().waited(100_000, 0.2, 1e-6, Seconds(0.0), ROUND_TRIP)
+    exact = stall(100_000, 1e-6, INITIAL_WINDOW, ROUND_TRIP)
+    assert waiting.shortest < exact < waiting.longest
+    assert waiting.certain

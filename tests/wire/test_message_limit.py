@@ -15,7 +15,9 @@ from edgent.errors import RefusedError
 from edgent.planning.plan import Configuration
 from edgent.testing import FakeLink
 from edgent.wire.errors import RejectedError
-from edgent.wire.message_limit import check_fits, message_limit
+from edgent.wire.grpc_transport import GrpcChannel
+from edgent.wire.message_limit import message_limit, too_large
+from edgent.wire.messages import DESCRIBE
 
 MIB = 1 << 20
 X = np.float32([[-1, 0.25, 3, 0.75], [0.5, -2, 0, 1]])
@@ -37,10 +39,18 @@ def test_where_a_size_is_unknown_there_is_room_for_one(make, tmp_path, model):
     assert message_limit([model, load(make(tmp_path))]) == 65 * MIB
 
 
-def test_what_fits_exactly_fits():
-    check_fits(bytes(10), 10, "it")
+def test_what_is_too_large_says_by_how_much():
     with pytest.raises(RejectedError, match="it takes 11 bytes, more than the 10 of a message"):
-        check_fits(bytes(11), 10, "it")
+        raise too_large(bytes(11), 10, "it")
+
+
+def test_a_message_is_no_larger_than_was_agreed_on(model):
+    channel = GrpcChannel("127.0.0.1:1", max_message=10)
+    try:
+        with pytest.raises(RejectedError, match="what is to be sent takes 11 bytes"):
+            channel.call(DESCRIBE, bytes(11), 1.0)
+    finally:
+        channel.close()
 
 
 def test_an_answer_that_is_larger_than_a_message_is_refused_and_the_device_answers(tmp_path, clock):

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 from edgent.clock import Clock
 from edgent.codec import decode_pixels, encode_image, fit, load_formats, normalise
-from edgent.codec.names import is_image_codec
 from edgent.device.division import Division, Part
 from edgent.engine.feeds import Array
 from edgent.engine.material import Material
 from edgent.engine.pace import Pace
-from edgent.errors import InputError
-from edgent.wire.tensors import RAW, Parcel, array_of, parcel_of, read_outputs
+from edgent.wire.tensors import Parcel, array_of, parcel_of, read_outputs
 
 if TYPE_CHECKING:
     from edgent.engine.onnxruntime import Engine
@@ -28,11 +26,11 @@ class Compute:
         model: what is run.
         engine: runs it.
         profile: of this machine, the *host*; None: nothing is held to a pace.
-        pace: called after each piece of work with its start and its profiled time.
+        pace: called after each piece of work with its start and its profiled time; None: work takes what it takes.
         clock: the time.
     """
 
-    def __init__(self, model: Model, engine: Engine, profile: Profile | None, pace: Pace, clock: Clock) -> None:
+    def __init__(self, model: Model, engine: Engine, profile: Profile | None, pace: Pace | None, clock: Clock) -> None:
         self.model = model
         self.engine = engine
         self._profile = profile
@@ -46,12 +44,6 @@ class Compute:
                 self.engine.session(self.model, part.given, part.asked)
         if self.model.metadata.preprocessing is not None:
             load_formats()
-
-    def check(self, division: Division, material: Material) -> None:
-        """Raises InputError where a division needs an image and the input is none."""
-        codec = division.configuration.codec
-        if is_image_codec(codec) and material.source is None:
-            raise InputError(f"codec {codec} needs an image, but the input is a tensor")
 
     def prepare(self, material: Material, *, tensor: bool, pixels: bool) -> None:
         """Decodes, fits and normalises an image as far as wanted and not yet done.
@@ -95,10 +87,9 @@ class Compute:
 
     def encode(self, division: Division, material: Material) -> list[Parcel]:
         """What goes up, encoded."""
-        codec = division.configuration.codec
         started_at = self._clock.now()
-        parcels = [self._parcel(codec, tensor, material) for tensor in division.up]
-        self._hold(started_at, self._codec_time(codec, division.up, "encode"))
+        parcels = [self._parcel(division, tensor, material) for tensor in division.up]
+        self._hold(started_at, division.encoding)
         return parcels
 
     def decode(self, division: Division, body: bytes) -> dict[str, Array]:
@@ -108,14 +99,15 @@ class Compute:
             InputError: the answer is not what was asked for.
         """
         started_at = self._clock.now()
-        found = {parcel.tensor.name: array_of(parcel) for parcel in read_outputs(body, division.down)}
-        self._hold(started_at, self._codec_time(division.configuration.download_codec, division.down, "decode"))
-        return found
+        tensors = {parcel.tensor.name: array_of(parcel) for parcel in read_outputs(body, division.down)}
+        self._hold(started_at, division.decoding)
+        return tensors
 
-    def _parcel(self, codec: str, tensor: Tensor, material: Material) -> Parcel:
-        if is_image_codec(codec):
-            return Parcel(tensor=tensor, codec=codec, shape=tensor.shape or (), data=self._image(codec, material))
-        return parcel_of(tensor, None if codec == RAW else codec, material.tensors[tensor.name])
+    def _parcel(self, division: Division, tensor: Tensor, material: Material) -> Parcel:
+        if not division.image:
+            return parcel_of(tensor, division.codec, material.tensors[tensor.name])
+        codec = division.configuration.codec
+        return Parcel(tensor=tensor, codec=codec, shape=tensor.shape or (), data=self._image(codec, material))
 
     def _image(self, codec: str, material: Material) -> bytes:
         if codec == "source" and material.source is not None:
@@ -123,18 +115,9 @@ class Compute:
         assert material.pixels is not None, "pixels are prepared before they are encoded"
         return encode_image(codec, material.pixels)
 
-    def _codec_time(self, codec: str, tensors: tuple[Tensor, ...], way: str) -> float:
-        """As the planner prices it: once for the crossing, by raw bytes."""
-        if self._profile is None or not tensors or codec == "source":
-            return 0.0
-        times = next((each for each in self._profile.codecs if each.codec == codec), None)
-        if times is None:
-            return 0.0
-        raw = sum(tensor.nbytes or 0 for tensor in tensors)
-        return times.encode(raw) if way == "encode" else times.decode(raw)
-
     def _hold(self, started_at: float, seconds: float) -> None:
-        self._pace.hold(started_at, seconds)  # type: ignore[arg-type]
+        if self._pace is not None:
+            self._pace.hold(started_at, seconds)  # type: ignore[arg-type]
 
     @property
     def _preprocessing(self) -> Preprocessing:

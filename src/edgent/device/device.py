@@ -14,7 +14,6 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -33,9 +32,9 @@ from edgent.device.execution import Execution
 from edgent.device.plan_source import ChosenPlan, PlanSource
 from edgent.device.request import PATIENCE, Request
 from edgent.device.schedule import Schedule
-from edgent.device.warm_sessions import Sessions, name_of
+from edgent.device.warm_sessions import Sessions
 from edgent.engine.material import Input, Material
-from edgent.engine.pace import OwnPace, Pace, slots
+from edgent.engine.pace import Pace, slots
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.plan import Stages
@@ -124,11 +123,12 @@ class Device:
         if isinstance(environment, ConfigurationMap) and device_profile is not None:
             environment.check(deadline, device_profile)
         self.model, self.deadline, self._latest_deadline = model, deadline, deadline  # the latest: of a request
+        self._version = model.version
         self._race, self._required, self._margin = race, require_edge, margin
         self._profile, host = device_profile, host_profile or device_profile
         self._clock = clock or MonotonicClock()
         self._divisions = Divisions(model, device_profile, host)
-        self._compute = Compute(model, engine or _engine(), host, pace or OwnPace(), self._clock)
+        self._compute = Compute(model, engine or _engine(), host, pace, self._clock)
         self._drifts = Drifts()
         self._schedule = Schedule(slots(pace, self._compute.engine.threads), _MARGIN_LEAST)
         self._turns = threading.Lock()
@@ -145,7 +145,7 @@ class Device:
                 LinkState(bandwidth=bandwidth, downlink=downlink, round_trip=round_trip, gain=gain),
                 self._clock,
                 on_up=self._edge_up,
-                on_transfer=lambda event: self._plans.observe(event),  # noqa: PLW0108 - the plans are made below
+                on_transfers=lambda events: self._plans.observe(events),  # noqa: PLW0108 - the plans are made below
                 decisive=self._decisive,
                 wants_calibration=calibration is None,
             )
@@ -275,46 +275,45 @@ class Device:
     def _factors(self) -> Factors:
         with self._turns:
             backlog = self._schedule.backlog(self._clock.now())
-        return replace(self._drifts.factors, backlog=backlog)
+        return self._drifts.factors(backlog)
 
     def _under(self, factors: Factors) -> Conditions | None:
-        conditions = None if self._connection is None else self._connection.conditions()
-        return None if conditions is None else factors.applied(conditions)
+        return None if self._connection is None else self._connection.conditions(factors)
 
     def _choose(self, kind: Kind, deadline: Seconds, given: Configuration | None, factors: Factors) -> ChosenPlan:
         connection = self._connection
         conditions = self._under(factors) if connection is not None and connection.facts is not None else None
         problem = connection.problem if connection is not None and conditions is None else ""
         if given is None:
-            return self._plans.choose(kind, self._clock.now(), deadline, conditions, problem, alone=factors.alone)
+            return self._plans.choose(kind, self._clock.now(), deadline, conditions, problem, factors=factors)
         if conditions is None and connection is None and not given.device_only:
             raise InputError(f"{given} needs an edge; this device has none")
-        return self._plans.given(given, kind, deadline, conditions, problem, alone=factors.alone)
+        return self._plans.given(given, kind, deadline, conditions, problem, factors=factors)
 
     def _inference(
         self, choice: ChosenPlan, deadline: Seconds, race: bool | None, kind: Kind, exactly: bool
     ) -> Execution:
         taken, changed = self._divisions.of(choice.configuration, kind), self._clock.condition(self._turns)
         planned = Stages() if choice.plan is None else choice.plan.stages
+        ahead, total = planned.ahead, planned.total
         request = Request(
             exit=choice.configuration.exit,
-            uses_edge=not choice.configuration.device_only,
+            uses_edge=taken.uses_edge,
             deadline=deadline,
             margin=self._margin_of(deadline),
-            branches=self._plans.allowed(taken.branches, choice.configuration, exactly=exactly),
+            branches=self._plans.allowed(taken, exactly=exactly),
             schedule=self._schedule,
             call=changed.notify_all,
-            head=planned.ahead,
-            expected=Seconds(math.inf if choice.plan is None else planned.total - planned.ahead),
+            head=ahead,
+            expected=Seconds(math.inf if choice.plan is None else total - ahead),
             race=self._race if race is None else race,
-            patience=Seconds(max(PATIENCE, 3 * planned.total)),
+            patience=Seconds(max(PATIENCE, 3 * total)),
         )
         foreign = self._connection is not None and self._connection.foreign
         return Execution(
             request=request,
             division=taken,
-            name=name_of(self.model.name, choice.configuration),
-            version="" if foreign else self.model.version,
+            version="" if foreign else self._version,
             compute=self._compute,
             ask=self._connection.ask if self._connection is not None else _nobody,
             clock=self._clock,

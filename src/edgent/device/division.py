@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 from edgent.codec.names import is_image_codec
 from edgent.device.request import LocalBranch
-from edgent.planning.plan import Configuration
+from edgent.model.values import segment_name
+from edgent.planning.plan import RAW, Configuration
 from edgent.units import Seconds
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Division:
 
     Attributes:
         configuration: which.
+        uses_edge: whether it has a part for the edge.
+        segment: the wire's name of that part.
         head: before the upload; asked are the tensors that go up and those that the suffix reads.
         up: what crosses up.
         down: what crosses down, answers made in the middle among it.
@@ -49,9 +52,16 @@ class Division:
         branches: the same for the request: times include preparing the input where the head did not need it.
         wants_tensor: whether head or encoding read the input as a tensor.
         wants_pixels: whether encoding reads its pixels.
+        image: whether what goes up is the input's image, encoded.
+        codec: of tensors that go up; None: raw, or an image.
+        wanted: the tensors that the edge is asked for, each with its codec (None: raw); none: all of them, raw.
+        encoding: profiled seconds of encoding what goes up, as the planner prices it: once, by raw bytes.
+        decoding: the same of what comes down.
     """
 
     configuration: Configuration
+    uses_edge: bool
+    segment: str
     head: Part
     up: tuple[Tensor, ...]
     down: tuple[Tensor, ...]
@@ -62,6 +72,11 @@ class Division:
     branches: tuple[LocalBranch, ...]
     wants_tensor: bool
     wants_pixels: bool
+    image: bool
+    codec: str | None
+    wanted: tuple[tuple[str, str | None], ...]
+    encoding: float
+    decoding: float
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -106,12 +121,16 @@ def divide(
     ends = {b.exit: [tensor.name for tensor in b.outputs] for b in model.branches}
     locals_ = {b.exit: _part(b, ends[b.exit], at_hand, host) for b in model.branches}
     reply = {b.exit: _part(b, ends[b.exit], at_hand, device) for b in model.branches}
-    image = not configuration.device_only and is_image_codec(configuration.codec)
+    uses_edge = not configuration.device_only
+    image = uses_edge and is_image_codec(configuration.codec)
+    coded, named = _codec(configuration.codec), _codec(configuration.download_codec)
     reads_input = any(name in inputs for name in (*head.given, *suffix.given)) or any(t.name in inputs for t in up)
     wants_tensor = reads_input and not (image and configuration.upload_cut == 0 and not suffix.given)
     unprepared = 0.0 if wants_tensor else preparing
     return Division(
         configuration=configuration,
+        uses_edge=uses_edge,
+        segment=segment_name(model.name, configuration.exit, configuration.upload_cut, configuration.download_cut),
         head=head,
         up=up,
         down=down,
@@ -122,6 +141,11 @@ def divide(
         branches=tuple(_local(b, reply[b.exit], inputs, unprepared) for b in model.branches),
         wants_tensor=wants_tensor,
         wants_pixels=image and configuration.codec != "source",
+        image=image,
+        codec=None if image else coded,
+        wanted=_wanted(down, answers, named),
+        encoding=_codec_seconds(host, configuration.codec, up, "encode"),
+        decoding=_codec_seconds(host, configuration.download_codec, down, "decode"),
     )
 
 
@@ -154,6 +178,28 @@ class Divisions:
 
     def _divide(self, configuration: Configuration, kind: Kind) -> Division:
         return divide(self._model, configuration, device=self._device, host=self._host, preparing=self.preparing(kind))
+
+
+def _codec(name: str) -> str | None:
+    return None if name == RAW else name
+
+
+def _wanted(down: Sequence[Tensor], answers: Collection[str], codec: str | None) -> tuple[tuple[str, str | None], ...]:
+    """An answer crosses raw, whatever the codec; where everything does, nothing needs to be named."""
+    wanted = tuple((tensor.name, None if tensor.name in answers else codec) for tensor in down)
+    return wanted if any(coded for _, coded in wanted) else ()
+
+
+def _codec_seconds(
+    profile: Profile | None, codec: str, tensors: Sequence[Tensor], side: Literal["encode", "decode"]
+) -> float:
+    if profile is None or not tensors or codec == "source":
+        return 0.0
+    times = next((entry for entry in profile.codecs if entry.codec == codec), None)
+    if times is None:
+        return 0.0
+    raw = sum(tensor.nbytes or 0 for tensor in tensors)
+    return times.encode(raw) if side == "encode" else times.decode(raw)
 
 
 def _nothing() -> Part:

@@ -36,18 +36,13 @@ class Factors:
     handling: float = 0.0
     backlog: Seconds = Seconds(0.0)
 
-    def applied(self, conditions: Conditions) -> Conditions:
-        """The conditions with these factors."""
-        call_time = Seconds(conditions.uplink.call_time + self.handling)
-        uplink = replace(conditions.uplink, call_time=call_time)
-        return replace(
-            conditions, uplink=uplink, device_factor=self.device, edge_factor=self.edge, backlog=self.backlog
-        )
-
     @property
     def alone(self) -> Conditions:
         """The conditions of a device without an edge."""
-        return self.applied(ALONE)
+        return replace(ALONE, device_factor=self.device, edge_factor=self.edge, backlog=self.backlog)
+
+
+AS_PROFILED = Factors()
 
 
 @dataclass(slots=True)
@@ -59,12 +54,11 @@ class Drifts:
     _handlings: deque[float] = field(default_factory=lambda: deque(maxlen=_HANDLINGS))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    @property
-    def factors(self) -> Factors:
-        """As they are believed now."""
+    def factors(self, backlog: Seconds = Seconds(0.0)) -> Factors:
+        """As they are believed now, beside what the device has to do already."""
         with self._lock:
             handling = statistics.median(self._handlings) if self._handlings else 0.0
-            return Factors(device=self._device.factor, edge=self._edge.factor, handling=handling)
+            return Factors(device=self._device.factor, edge=self._edge.factor, handling=handling, backlog=backlog)
 
     def learn(self, record: Record, planned_with: Factors) -> None:
         """Compares a record's stages with its plan's.

@@ -14,7 +14,7 @@ from collections import ChainMap
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from edgent.clock import Clock
@@ -23,12 +23,12 @@ from edgent.device.division import Division
 from edgent.device.request import LATE, Action, Deliver, Request, Send, StartHead, StartLocal, WaitUntil
 from edgent.engine.feeds import Array
 from edgent.engine.material import Material
-from edgent.errors import EdgeError, EdgentError, RefusedError
+from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.planning.plan import Stages
 from edgent.units import Seconds
 from edgent.wire.edge_client import TimedReply
 from edgent.wire.errors import BrokenError, BusyError, LateError, RejectedError
-from edgent.wire.tensors import RAW, Parcel, write_request
+from edgent.wire.tensors import write_request
 
 Ask = Callable[[bytes, float], TimedReply]
 """Sends a ModelInferRequest with a budget; raises EdgeError, RefusedError."""
@@ -66,7 +66,6 @@ class Execution:
     Attributes:
         request: decides.
         division: what is computed where.
-        name: of the middle's segment on the wire.
         version: of the model; empty towards a foreign server.
         compute: computes.
         ask: reaches the edge.
@@ -79,7 +78,6 @@ class Execution:
 
     request: Request
     division: Division
-    name: str
     version: str
     compute: Compute
     ask: Ask
@@ -127,7 +125,7 @@ class Execution:
     def _run_head(self, material: Material) -> tuple[Action, ...]:
         division, times = self.division, self._times
         with self._failing():
-            self.compute.check(division, material)
+            self._check(material)
             self._prepare(material, tensor=division.wants_tensor, pixels=division.wants_pixels)
             try:
                 self._message = self._boundary(material)
@@ -139,23 +137,22 @@ class Execution:
 
     def _boundary(self, material: Material) -> bytes:
         """The request's message: what the head makes, encoded."""
-        material.tensors.update(self.compute.run(self.division.head, material.tensors))
+        division = self.division
+        if division.head.asked:
+            material.tensors.update(self.compute.run(division.head, material.tensors))
         self._times.head_done = self.clock.now()
-        return self._write(self.compute.encode(self.division, material))
+        parcels = self.compute.encode(division, material)
+        return write_request(division.segment, self.version, parcels, division.wanted)
+
+    def _check(self, material: Material) -> None:
+        if self.division.image and material.source is None:
+            codec = self.division.configuration.codec
+            raise InputError(f"codec {codec} needs an image, but the input is a tensor")
 
     def _prepare(self, material: Material, *, tensor: bool, pixels: bool) -> None:
         self._times.begun = self.clock.now()
         self.compute.prepare(material, tensor=tensor, pixels=pixels)
         self._times.prepared = self.clock.now()
-
-    def _write(self, parcels: list[Parcel]) -> bytes:
-        codec = self.division.configuration.download_codec
-        coded = None if codec == RAW else codec
-        outputs = [
-            (tensor.name, None if tensor.name in self.division.answers else coded) for tensor in self.division.down
-        ]
-        named = outputs if any(codec for _, codec in outputs) else ()  # none named: all, raw
-        return write_request(self.name, self.version, parcels, named)
 
     def _send(self, send: Send, material: Material) -> None:
         if waiting := self._tell(self.request.sent):
@@ -174,7 +171,8 @@ class Execution:
             return
         try:
             outputs = {name: tensors[name] for name in self.division.answers if name in tensors}
-            outputs |= self.compute.run(self.division.suffix, ChainMap(tensors, material.tensors))
+            if self.division.suffix.asked:
+                outputs |= self.compute.run(self.division.suffix, ChainMap(tensors, material.tensors))
         except EdgentError as error:
             self._do(self._plan_failed(error), material)
             return
@@ -268,13 +266,12 @@ class Execution:
         )
 
     def _edge_stages(self, now: float) -> Stages:
-        times, reply = self._times, self._timed
+        reply = self._timed
         assert reply is not None, "an answer of the edge was timed"
         known = reply.queue + reply.middle + reply.downlink
-        return replace(
-            self._begun,
-            queue=self._begun.queue + reply.queue,
-            uplink=max(0.0, reply.body_at - times.encoded - known),
+        return self._stages(
+            uplink=max(0.0, reply.body_at - self._times.encoded - known),
+            queue=reply.queue,
             middle=reply.middle,
             downlink=reply.downlink,
             suffix=now - reply.body_at,
@@ -285,19 +282,30 @@ class Execution:
         times = self._times
         if not self.request.uses_edge:
             times.head_done = times.encoded = now
-            return self._begun
+            return self._stages()
         computing = times.local_done - times.local_started
-        return replace(self._begun, uplink=max(0.0, now - times.encoded - computing), suffix=computing)
+        return self._stages(uplink=max(0.0, now - times.encoded - computing), suffix=computing)
 
-    @property
-    def _begun(self) -> Stages:
-        """What came before the upload; waiting for the device's other requests is booked as queue."""
+    def _stages(
+        self,
+        *,
+        uplink: float = 0.0,
+        queue: float = 0.0,
+        middle: float = 0.0,
+        downlink: float = 0.0,
+        suffix: float = 0.0,
+    ) -> Stages:
+        """After what came before the upload; waiting for the device's other requests is booked as queue."""
         times = self._times
         return Stages(
-            queue=times.begun - times.planned,
             prepare=times.planned - times.started + times.prepared - times.begun,
             head=times.head_done - times.prepared,
             encode=times.encoded - times.head_done,
+            uplink=uplink,
+            queue=times.begun - times.planned + queue,
+            middle=middle,
+            downlink=downlink,
+            suffix=suffix,
         )
 
 

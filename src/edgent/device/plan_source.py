@@ -10,19 +10,19 @@ import logging
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgent.codec.names import check_codec
 from edgent.device.choosers.candidate_sets import EVERYTHING, CandidateSet, Restriction, alone, together
 from edgent.device.choosers.chooser import Chooser, best
-from edgent.device.division import Divisions, Kind
+from edgent.device.division import Division, Divisions, Kind
+from edgent.device.drift import AS_PROFILED, Factors
 from edgent.device.request import LocalBranch
 from edgent.device.warm_sessions import Warmer
 from edgent.errors import EdgentError, InputError
 from edgent.link.transfer import Transfer
-from edgent.planning.conditions import ALONE
 from edgent.planning.plan import Configuration, Plan
 from edgent.planning.pricing import check_versions
 from edgent.units import BitsPerSecond, Seconds
@@ -98,18 +98,16 @@ class PlanSource:
         self._together: dict[Kind, _Together] = {}
         self._alone = {kind: self._make_alone(kind) for kind in self._kinds} if device else {}
 
-    def allowed(
-        self, branches: Sequence[LocalBranch], configuration: Configuration, *, exactly: bool
-    ) -> tuple[LocalBranch, ...]:
+    def allowed(self, division: Division, *, exactly: bool) -> tuple[LocalBranch, ...]:
         """The branches that the device may answer with.
 
         Alone that is the one of the configuration, or where others keep it waiting a faster one, unless `exactly`.
         """
         exits = self._restriction.exits
-        may = [branch for branch in branches if exits is None or branch.exit in exits]
-        if not configuration.device_only:
+        may = [branch for branch in division.branches if exits is None or branch.exit in exits]
+        if division.uses_edge:
             return tuple(may)
-        (own,) = (branch for branch in branches if branch.exit == configuration.exit)
+        (own,) = (branch for branch in division.branches if branch.exit == division.configuration.exit)
         return (own, *(branch for branch in may if branch.seconds < own.seconds and not exactly))
 
     def edge_is(self, facts: EdgeFacts) -> None:
@@ -119,12 +117,13 @@ class PlanSource:
             self._together = {}
             self._add(self._divisions.usual)
 
-    def observe(self, event: Transfer) -> None:
-        """A message went over the link, or was given up."""
+    def observe(self, events: Iterable[Transfer]) -> None:
+        """Messages went over the link, or were given up."""
         with self._lock:
-            self._recent.append(event)
-            for known in self._together.values():
-                known.chooser.observe(event)
+            for event in events:
+                self._recent.append(event)
+                for known in self._together.values():
+                    known.chooser.observe(event)
 
     def choose(
         self,
@@ -134,7 +133,7 @@ class PlanSource:
         conditions: Conditions | None,
         problem: str,
         *,
-        alone: Conditions = ALONE,
+        factors: Factors = AS_PROFILED,
     ) -> ChosenPlan:
         """What to run now.
 
@@ -144,29 +143,29 @@ class PlanSource:
             deadline: of the request.
             conditions: link and edge; None: the device is alone.
             problem: why it is.
-            alone: the device's speed, for when it is.
+            factors: the device's speed, for when it is.
 
         Raises:
             InputError: there is no profile to plan with.
         """
         if conditions is None:
-            return self._stay(kind, deadline, problem, alone)
+            return self._stay(kind, deadline, problem, factors)
         known = self._together.get(kind)
         if known is None:
             self._warmer.do(lambda: self._add(kind))
-            return self._stay(kind, deadline, "plans not ready yet", alone)
-        if known.failed != (failed := self._warmer.failed):
-            self._leave_out(kind, known, failed)
+            return self._stay(kind, deadline, "plans not ready yet", factors)
+        warmed = self._warmer.warmed
+        if known.failed != warmed.failed:
+            self._leave_out(kind, known, warmed.failed)
         plan = known.chooser.choose(now, conditions, deadline)
-        ready = self._warmer.ready
-        if plan.configuration not in ready and not plan.configuration.device_only:
+        if plan.configuration not in warmed.ready and not plan.configuration.device_only:
             self._warmer.want(plan.configuration)
-            plan = known.chooser.choose(now, conditions, deadline, ready)
+            plan = known.chooser.choose(now, conditions, deadline, warmed.ready)
         return ChosenPlan(configuration=plan.configuration, plan=plan, why="")
 
     def failed(self, configuration: Configuration, error: EdgentError) -> None:
         """A configuration could not be carried out: it is not chosen again for this edge."""
-        if configuration not in self._warmer.failed:
+        if configuration not in self._warmer.warmed.failed:
             _log.warning("%s is not chosen again: %s", configuration, error)
         self._warmer.give_up(configuration)
 
@@ -186,20 +185,20 @@ class PlanSource:
         conditions: Conditions | None,
         problem: str,
         *,
-        alone: Conditions = ALONE,
+        factors: Factors = AS_PROFILED,
     ) -> ChosenPlan:
         """A configuration that was given, priced; the device alone where it needs an edge and there is none."""
         if wanted.device_only:
             local = self._alone.get(kind)
             return ChosenPlan(
-                configuration=wanted, plan=local.price(wanted, alone, deadline) if local else None, why=""
+                configuration=wanted, plan=local.price(wanted, factors.alone, deadline) if local else None, why=""
             )
         if conditions is not None:
             known = self._together.get(kind)
             plan = known.offer.price(wanted, conditions, deadline) if known else None
             return ChosenPlan(configuration=wanted, plan=plan, why="")
         if self._alone:
-            return self._stay(kind, deadline, problem, alone)
+            return self._stay(kind, deadline, problem, factors)
         n = len(self._model.branch(wanted.exit).layers)
         own = Configuration(exit=wanted.exit, upload_cut=n, download_cut=n)
         return ChosenPlan(configuration=own, plan=None, why=problem)
@@ -211,17 +210,17 @@ class PlanSource:
     def _kinds(self) -> tuple[Kind, ...]:
         return ("array",) if self._divisions.usual == "array" else ("image", "array")
 
-    def _stay(self, kind: Kind, deadline: Seconds, why: str, conditions: Conditions) -> ChosenPlan:
+    def _stay(self, kind: Kind, deadline: Seconds, why: str, factors: Factors) -> ChosenPlan:
         if kind not in self._alone:
             raise InputError(
                 "a device without a profile cannot plan: measure one (edgent profile), or give a configuration"
             )
-        plan = best(self._alone[kind].allowed, conditions, deadline)
+        plan = best(self._alone[kind].allowed, factors.alone, deadline)
         return ChosenPlan(configuration=plan.configuration, plan=plan, why=why)
 
     def _add(self, kind: Kind) -> None:
         if kind not in self._together:
-            self._put(kind, self._warmer.failed)
+            self._put(kind, self._warmer.warmed.failed)
 
     def _leave_out(self, kind: Kind, known: _Together, failed: frozenset[Configuration]) -> None:
         """Has a chooser made for what is left; until then the present one chooses, among what is ready."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgent.clock import Clock
 from edgent.device.compute import Compute
-from edgent.device.division import Divisions
+from edgent.device.division import Division, Divisions
 from edgent.errors import EdgeError, EdgentError
-from edgent.model.values import segment_name
 from edgent.planning.plan import Configuration
 
 if TYPE_CHECKING:
@@ -22,6 +22,14 @@ _log = logging.getLogger("edgent.device")
 _KEPT = 8  # configurations; more would push each other's sessions out of the engine's cache
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warmed:
+    """Configurations that can be run at once, and those that cannot be run with this edge."""
+
+    ready: frozenset[Configuration] = frozenset()
+    failed: frozenset[Configuration] = frozenset()
+
+
 class Warmer:
     """A background thread that readies what was asked for last.
 
@@ -29,10 +37,14 @@ class Warmer:
         ready: makes everything a configuration needs on both sides; one for which it raises EdgentError has *failed*,
             as one has that could not be carried out: it is not readied again before `forget`.
         clock: makes the thread, and what it waits on.
+
+    Attributes:
+        warmed: what came of it so far; replaced as a whole, so that whoever reads it needs no lock.
     """
 
     def __init__(self, ready: Callable[[Configuration], None], clock: Clock) -> None:
         self._make = ready
+        self.warmed = Warmed()
         self._ready: OrderedDict[Configuration, None] = OrderedDict()
         self._failed: set[Configuration] = set()
         self._jobs: list[Configuration | Callable[[], None]] = []
@@ -42,22 +54,11 @@ class Warmer:
         self._thread = clock.thread(self._run, "edgent-warm")
         self._thread.start()
 
-    @property
-    def ready(self) -> frozenset[Configuration]:
-        """The configurations that can be run at once."""
-        with self._changed:
-            return frozenset(self._ready.keys() - self._failed)
-
-    @property
-    def failed(self) -> frozenset[Configuration]:
-        """The configurations that cannot be run with this edge."""
-        with self._changed:
-            return frozenset(self._failed)
-
     def give_up(self, configuration: Configuration) -> None:
         """A configuration could not be carried out."""
         with self._changed:
             self._failed.add(configuration)
+            self._publish()
 
     def want(self, configuration: Configuration) -> None:
         """Asks for a configuration; without effect on one that is ready or already asked for."""
@@ -75,6 +76,7 @@ class Warmer:
             self._ready[configuration] = None
             while len(self._ready) > _KEPT:
                 self._ready.popitem(last=False)
+            self._publish()
 
     def do(self, job: Callable[[], None]) -> None:
         """Has something else done in the background."""
@@ -87,6 +89,7 @@ class Warmer:
         with self._changed:
             self._ready.clear()
             self._failed.clear()
+            self._publish()
 
     def wait_idle(self, timeout: float) -> bool:
         """Waits until nothing is asked for any more."""
@@ -102,6 +105,9 @@ class Warmer:
 
     def __repr__(self) -> str:
         return f"<Warmer: {len(self._ready)} ready, {len(self._jobs)} asked for>"
+
+    def _publish(self) -> None:
+        self.warmed = Warmed(ready=frozenset(self._ready.keys() - self._failed), failed=frozenset(self._failed))
 
     def _run(self) -> None:
         while True:
@@ -157,7 +163,7 @@ class Sessions:
 
     def make_sure(self, configuration: Configuration) -> None:
         """Readies one now if it is not ready; the device's side suffices while the edge is lost."""
-        if configuration in self.warmer.ready:
+        if configuration in self.warmer.warmed.ready:
             return
         try:
             self.make(configuration)
@@ -167,7 +173,7 @@ class Sessions:
     def make_alone(self, configuration: Configuration) -> None:
         """Readies the one session that a configuration of the device alone needs."""
         model = self._compute.model
-        part = self._divisions.of(configuration, self._divisions.usual).locals[configuration.exit]
+        part = self._division(configuration).locals[configuration.exit]
         self._compute.engine.session(model, part.given, part.asked)
 
     def close(self) -> None:
@@ -181,12 +187,10 @@ class Sessions:
         self._make_own(configuration)
         connection = self._connection
         if connection is not None and not configuration.device_only and not connection.foreign:
-            connection.prepare(name_of(self._compute.model.name, configuration))
+            connection.prepare(self._division(configuration).segment)
 
     def _make_own(self, configuration: Configuration) -> None:
-        self._compute.warm(self._divisions.of(configuration, self._divisions.usual))
+        self._compute.warm(self._division(configuration))
 
-
-def name_of(model: str, configuration: Configuration) -> str:
-    """The wire's name of a configuration's middle."""
-    return segment_name(model, configuration.exit, configuration.upload_cut, configuration.download_cut)
+    def _division(self, configuration: Configuration) -> Division:
+        return self._divisions.of(configuration, self._divisions.usual)

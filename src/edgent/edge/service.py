@@ -28,7 +28,7 @@ from edgent.model import Model
 from edgent.version import __version__
 from edgent.wire import messages as m
 from edgent.wire.errors import BusyError, LateError, NotServedError
-from edgent.wire.message_limit import check_fits
+from edgent.wire.message_limit import too_large
 from edgent.wire.tensors import datatype, parse
 from edgent.wire.transport import PACKET, Call, Methods, Streaming, Unary
 
@@ -97,7 +97,8 @@ class Service:
         except (BusyError, LateError):
             self.counters.turned_away(name)
             raise
-        check_fits(answer, self.max_message, "the answer")
+        if len(answer) > self.max_message:
+            raise too_large(answer, self.max_message, "the answer")
         self.counters.answered(name, waited, middle)
         call.set_headers(_headers(waited, middle, answer, call))
         return answer

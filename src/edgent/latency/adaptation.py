@@ -43,6 +43,10 @@ _FIRM = 3.0  # looks below which a run outweighs nothing, however far it lies
 class Drift:
     """One machine's present factor; holds no clock.
 
+    Attributes:
+        factor: How many times slower than profiled; 1 before the first look.
+        change_detected: Whether the last look found the machine changed.
+
     >>> drift = Drift()
     >>> for measured in (0.010, 0.011, 0.010, 0.020, 0.021, 0.020, 0.020):
     ...     drift.update(measured, profiled=0.010)
@@ -51,16 +55,11 @@ class Drift:
     """
 
     def __init__(self) -> None:
-        self._level, self._count = 0.0, _PROFILE_COUNTS
+        self._believe(0.0, _PROFILE_COUNTS)
         self._last: deque[float] = deque(maxlen=_MEMORY)
         self._noise, self._noise_count = _NOISE, _NOISE_COUNTS
         self._gap = 0  # requests since the last look
         self.change_detected = False
-
-    @property
-    def factor(self) -> float:
-        """How many times slower than profiled; 1 before the first look."""
-        return math.exp(self._level)
 
     @property
     def noise(self) -> float:
@@ -87,12 +86,12 @@ class Drift:
         if began:
             self.change_detected = True
             looks = list(self._last)[-began:]
-            self._level, self._count = math.fsum(looks) / began, float(began)
+            self._believe(math.fsum(looks) / began, float(began))
             self._last = deque(looks, maxlen=_MEMORY)
             return
         step = min(max(look - self._level, -self._reach), self._reach)
-        self._count = min(self._count + 1, _LONGEST)
-        self._level += step / self._count
+        count = min(self._count + 1, _LONGEST)
+        self._believe(self._level + step / count, count)
 
     def unseen(self) -> None:
         """A request passed without a look. After many, what is known fades towards the profile.
@@ -101,9 +100,12 @@ class Drift:
         """
         self._gap += 1
         if self._gap > _FORGOTTEN and self._level:
-            self._level *= _LEVEL_FADES
-            self._count = max(self._count * _COUNT_FADES, 1.0)
+            self._believe(self._level * _LEVEL_FADES, max(self._count * _COUNT_FADES, 1.0))
             self._last.clear()
+
+    def _believe(self, level: float, count: float) -> None:
+        self._level, self._count = level, count
+        self.factor = math.exp(level)
 
     @property
     def _reach(self) -> float:

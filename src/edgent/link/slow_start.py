@@ -38,6 +38,7 @@ _KEPT = 7 / 8  # of the smoothed round trip, with each acknowledgement (RFC 6298
 _ROUNDS = 40  # doublings after which no window of this world is small
 _FADING, _PRIOR = 0.8, 0.1
 _TELLING = 0.010  # seconds: rules whose times differ by less cannot be told apart
+_ROUNDING = 0.1  # share by which a window may seem wider or narrower where a message ends near the end of a round
 _KEEPS = 3  # the first rule without slow start after idling
 
 Floats = NDArray[np.float64]
@@ -135,8 +136,30 @@ class Window:
     silence: float = math.inf
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What waiting for acknowledgements has to do with the time that a message took.
+
+    Attributes:
+        size: Bytes of it after its last wait.
+        seconds: That these took.
+        longest: Seconds for which it waited at the most, on a link as believed.
+        shortest: Likewise at the least.
+        certain: Whether the sender's window is no guess.
+    """
+
+    size: float
+    seconds: float
+    longest: float
+    shortest: float
+    certain: bool
+
+
 class CongestionWindow:
     """The window of one direction of a connection, followed from outside; holds no clock.
+
+    Args:
+        ahead: Bytes of headers that each message has before it, in a segment of their own.
 
     What idling does to it is learned: of some rules that one which explains the times best. It is halved down to ten
     segments (the standard), to twice or four times as many, it is kept (`tcp_slow_start_after_idle` is 0), or it never
@@ -152,7 +175,8 @@ class CongestionWindow:
     14480.0
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ahead: int = 0) -> None:
+        self._ahead = ahead
         self._errors = [0.0, *[_PRIOR] * 4]
         self.renew()
 
@@ -183,6 +207,34 @@ class CongestionWindow:
         guess = self.at(now, round_trip)
         least = min(guess, self._least if self._rested(now, round_trip) else self._surely)
         return least, guess if least == guess and not self._rested(now, round_trip) else UNLIMITED
+
+    def waits(self, size: float, byte_time: float, began_at: Seconds, round_trip: Seconds) -> float | None:
+        """Seconds that a message waits for acknowledgements; None where that is a guess."""
+        least, most = self.bounds(began_at, round_trip)
+        return None if least < min(size, most) else stall(size, byte_time, least, round_trip, self._ahead)
+
+    def waited(
+        self, size: float, seconds: float, byte_time: float | None, began_at: Seconds, round_trip: Seconds
+    ) -> Waiting:
+        """What of a message's time was waiting; learns from it what idling does to the window.
+
+        Args:
+            size: Bytes of the message.
+            seconds: That it took beyond the round trip.
+            byte_time: Seconds that a byte occupies the wire, as it is known otherwise; None: it is not.
+            began_at: When it was sent.
+            round_trip: Of the empty link.
+        """
+        after, rest = unstalled(size, seconds, self.at(began_at, round_trip), round_trip, self._ahead)
+        if byte_time is None:
+            return Waiting(size=after, seconds=rest, longest=0.0, shortest=0.0, certain=False)
+        self.learn(size, seconds, byte_time, began_at=began_at, round_trip=round_trip)
+        least, most = self.bounds(began_at, round_trip)
+        longest, shortest = (
+            stall(size, byte_time, bound, round_trip, self._ahead)
+            for bound in (least * (1 - _ROUNDING), most * (1 + _ROUNDING))
+        )
+        return Waiting(size=after, seconds=rest, longest=longest, shortest=shortest, certain=least == most)
 
     def seen(self, window: Window, at: Seconds) -> None:
         """The sender's own word about a message that begins at `at`."""
@@ -252,3 +304,46 @@ class CongestionWindow:
 
     def __repr__(self) -> str:
         return f"<CongestionWindow {self._grown:.0f} B, {'begins anew' if self.restarts else 'kept'} after idling>"
+
+
+class BothWindows:
+    """The windows of both directions of a connection, upwards and downwards, by the word of whoever says something.
+
+    Times of the downward window are those of arrivals here, so an answer to what is sent now would begin a round trip
+    from now.
+
+    Args:
+        ahead: Bytes of headers before each answer, in a segment of their own.
+    """
+
+    def __init__(self, ahead: int = 0) -> None:
+        self.up, self.down = CongestionWindow(), CongestionWindow(ahead)
+
+    def renew(self) -> None:
+        """The connection is a new one."""
+        self.up.renew()
+        self.down.renew()
+
+    def begun(self, at: Seconds, round_trip: Seconds, here: Window | None, there: Window | None = None) -> None:
+        """An exchange begins `at`: what TCP says of that here, and there of the answer; None: nothing."""
+        if here is not None:
+            self.up.seen(here, at)
+            self.down.heard(Seconds(at - here.silence), round_trip)
+        if there is not None:
+            self.down.seen(there, Seconds(at + round_trip))
+
+    def beginning(self, at: Seconds, round_trip: Seconds, here: Window | None) -> tuple[float, float]:
+        """Bytes that a message and its answer may have under way at once if it begins now; see `begun`."""
+        self.begun(at, round_trip, here)
+        return self.up.at(at, round_trip), self.down.at(Seconds(at + round_trip), round_trip)
+
+    def waits(
+        self, sizes: tuple[float, float], byte_times: tuple[float, float], began_at: Seconds, round_trip: Seconds
+    ) -> float | None:
+        """Seconds that a message and its answer wait for acknowledgements; None where that is a guess."""
+        up = self.up.waits(sizes[0], byte_times[0], began_at, round_trip)
+        down = self.down.waits(sizes[1], byte_times[1], Seconds(began_at + round_trip), round_trip)
+        return None if up is None or down is None else up + down
+
+    def __repr__(self) -> str:
+        return f"<BothWindows up {self.up!r}, down {self.down!r}>"

@@ -23,21 +23,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgent.errors import InputError
 from edgent.link.slow_start import SEGMENT_BYTES, UNLIMITED, stall
-from edgent.units import BitsPerSecond, Seconds, format_bandwidth, format_bytes, format_duration, serialisation_time
+from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds, format_bandwidth, format_bytes, format_duration
 
 TIMING_ERROR = 0.008  # seconds: how late two threads wake beside a full load
 
 CALL_BYTES = 120  # frames, headers and half-full packets of a call, around its message (counted on a shaped link)
-if TYPE_CHECKING:
-    pass
-
 HEADER_FACTOR = 1.046
 REQUEST_BYTES = 175
 REPLY_BYTES = 165
@@ -111,11 +108,11 @@ class TransferModel:
         return self._wire_time(size, self.reply_bytes, ahead=SEGMENT_BYTES)  # the headers, in a segment of their own
 
     def _wire_time(self, size: Sizes, extra: int, *, ahead: int) -> Sizes:
-        byte_time = self.header_factor * serialisation_time(1, self.bandwidth)
+        byte_time = self.header_factor * (BITS_PER_BYTE / self.bandwidth)
         message = size + extra
         wire = message * byte_time
-        if self.window == UNLIMITED:
-            return wire
+        if np.all(message + ahead <= self.window):
+            return wire  # all of it may be under way at once
         return wire + stall(message, byte_time, self.window, self.round_trip, ahead)
 
 

@@ -29,7 +29,7 @@ from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.link.slow_start import Window
 from edgent.units import Seconds
 from edgent.wire.errors import BrokenError, BusyError, LateError, NotServedError, RejectedError
-from edgent.wire.message_limit import check_fits
+from edgent.wire.message_limit import too_large
 from edgent.wire.tcp_info import SendWindow
 from edgent.wire.transport import PACKET, Headers, Methods, Reply, Streaming, Unary
 
@@ -114,7 +114,8 @@ class GrpcChannel:
 
     def call(self, method: str, message: bytes, timeout: float) -> Reply:
         """See `Channel.call`."""
-        check_fits(message, self.max_message, "what is to be sent")
+        if len(message) > self.max_message:
+            raise too_large(message, self.max_message, "what is to be sent")
         window, sent_at = self._send_window.read(), self._clock.now()
         answers = self._start(method, message, timeout)
         with self._mapped(answers):

@@ -25,10 +25,9 @@ def message_limit(models: Sequence[Model]) -> int:
     return max(_LEAST, *(int(_largest(model)) for model in models)) + _ROOM
 
 
-def check_fits(message: bytes, limit: int, what: str) -> None:
-    """Raises RejectedError where a message is larger than device and edge have agreed on."""
-    if len(message) > limit:
-        raise RejectedError(f"{what} takes {len(message):,} bytes, more than the {limit:,} of a message: cut elsewhere")
+def too_large(message: bytes, limit: int, what: str) -> RejectedError:
+    """The error of a message that is larger than device and edge have agreed on."""
+    return RejectedError(f"{what} takes {len(message):,} bytes, more than the {limit:,} of a message: cut elsewhere")
 
 
 def _largest(model: Model) -> float:

@@ -221,9 +221,7 @@ def test_waiting_for_acknowledgements_is_not_taken_for_slow_calls():
 
 def test_a_request_is_planned_with_the_window_that_the_kernel_tells():
     state = rested(LinkState(bandwidth=5e7, round_trip=0.04), 100_000)
-    state.rested(Window(size=72_400.0), 60.0)
-    assert state.conditions(60.0).uplink.window == 72_400.0
-    state.rested(None, 61.0)
+    assert state.conditions(60.0, Window(size=72_400.0)).uplink.window == 72_400.0
     assert state.conditions(61.0).uplink.window < 72_400.0  # followed from there on
 
 
@@ -286,8 +284,7 @@ def test_an_answer_is_planned_with_what_the_edge_said_of_its_window_and_what_cam
 def test_what_tcp_here_heard_of_the_edge_meanwhile_ends_its_rest():
     state = LinkState(bandwidth=5e7, round_trip=0.04)
     state.observe(answered(100_000, 30_000.0, at=2.0))
-    state.rested(Window(size=14_480.0, silence=0.1), 2.3)
-    assert state.conditions(2.3).downlink.window == 60_000.0
+    assert state.conditions(2.3, Window(size=14_480.0, silence=0.1)).downlink.window == 60_000.0
 
 
 def test_an_edge_that_says_nothing_is_followed_from_outside():

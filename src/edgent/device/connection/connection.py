@@ -15,6 +15,7 @@ from edgent.device.connection.handshake import EdgeFacts, Handshake
 from edgent.device.connection.link_state import PROBE_SIZES, TELLING, LinkState
 from edgent.device.connection.probing import probe_link
 from edgent.device.connection.upkeep import Task, Upkeep
+from edgent.device.drift import AS_PROFILED, Factors
 from edgent.errors import EdgeError, EdgentError, RefusedError
 from edgent.link.slow_start import INITIAL_WINDOW
 from edgent.wire.edge_client import EdgeClient, TimedReply
@@ -42,7 +43,7 @@ class Connection:
         link: is told every transfer.
         clock: must be that of the channel; what is waited for here is waited for by it.
         on_up: called on the background thread when the edge is there, also again after an outage.
-        on_transfer: told every transfer that tells the link's bandwidth.
+        on_transfers: told the transfers that tell the link's bandwidth.
         decisive: asked before an idle link is looked at: the bandwidth that a plan depends on; None: on none.
         wants_calibration: whether to fetch the edge's.
     """
@@ -55,12 +56,12 @@ class Connection:
         clock: Clock,
         *,
         on_up: Callable[[EdgeFacts], None],
-        on_transfer: Callable[[Transfer], None],
+        on_transfers: Callable[[Iterable[Transfer]], None],
         decisive: Callable[[], BitsPerSecond | None],
         wants_calibration: bool = False,
     ) -> None:
         self._remote, self._model, self._link, self._clock = remote, model, link, clock
-        self._on_up, self._on_transfer, self._decisive = on_up, on_transfer, decisive
+        self._on_up, self._on_transfers, self._decisive = on_up, on_transfers, decisive
         self._handshake = Handshake(remote, model, wants_calibration=wants_calibration)
         self._upkeep = Upkeep(measures=not link.told)
         self._changed = clock.condition()
@@ -97,12 +98,11 @@ class Connection:
         """Whether the edge is a server without our extension."""
         return self._facts is not None and self._facts.segments is not None
 
-    def conditions(self) -> Conditions | None:
-        """Link and queue as they seem now; None if unknown."""
+    def conditions(self, factors: Factors = AS_PROFILED) -> Conditions | None:
+        """Link, queue and the machines' speed as they seem now; None if unknown."""
         window = self._remote.channel.window()
         with self._changed:
-            self._link.rested(window, now := self._clock.now())
-            return self._link.conditions(now)
+            return self._link.conditions(self._clock.now(), window, factors)
 
     def wait_settled(self, timeout: float) -> bool:
         """Waits for the outcome of the first attempt, or until connected; whether it is connected."""
@@ -128,15 +128,13 @@ class Connection:
             self._upkeep.began()
         try:
             reply = self._remote.send(message, budget)
-        except EdgentError as error:
-            self._failed(error, len(message), self._clock.now() - started_at)
-            raise
-        finally:
+        except BaseException as error:
             with self._changed:
                 self._upkeep.ended()
-        self._heard(reply)
-        with self._changed:
-            self._upkeep.answered(self._clock.now())
+            if isinstance(error, EdgentError):
+                self._failed(error, len(message), self._clock.now() - started_at)
+            raise
+        self._heard(reply, answered=True)
         return reply
 
     def prepare(self, name: str) -> None:
@@ -150,10 +148,10 @@ class Connection:
     def __repr__(self) -> str:
         return f"<Connection over {self._remote.channel!r}: {'up' if self._facts else self.problem}>"
 
-    def _heard(self, reply: TimedReply, *, look: bool = False) -> bool:
+    def _heard(self, reply: TimedReply, *, look: bool = False, answered: bool = False) -> bool:
         """Takes an exchange in; whether its time was its own: what is left of late requests goes before the next.
 
-        A look, one way only, does not spare the measuring of both.
+        A look, one way only, does not spare the measuring of both. `answered`: it was a request's.
         """
         with self._changed:
             waited_behind, self._late_bytes = self._late_bytes, 0
@@ -163,13 +161,10 @@ class Connection:
             else:
                 transfers = self._link.observe(reply)
             telling = not look and not waited_behind and reply.uplink - self._link.round_trip >= TELLING
-            self._upkeep.heard(self._clock.now(), telling=telling)
-        self._report(transfers)
+            heard = self._upkeep.answered if answered else self._upkeep.heard
+            heard(self._clock.now(), telling=telling)
+        self._on_transfers(transfers)
         return not waited_behind
-
-    def _report(self, transfers: Iterable[Transfer]) -> None:
-        for transfer in transfers:
-            self._on_transfer(transfer)
 
     def _failed(self, error: EdgentError, bytes_up: int, seconds: float) -> None:
         late: tuple[Transfer, ...] = ()
@@ -182,7 +177,7 @@ class Connection:
             elif not isinstance(error, _OF_ONE_REQUEST):
                 self._down(error)
             self._changed.notify_all()
-        self._report(late)
+        self._on_transfers(late)
 
     def _down(self, error: Exception) -> None:
         refused = isinstance(error, RefusedError)
@@ -289,7 +284,7 @@ class Connection:
         with self._changed:
             transfers = self._link.observe_probes(found.small, found.up, found.down)
             self._upkeep.heard(self._clock.now(), telling=True)
-        self._report(transfers)
+        self._on_transfers(transfers)
 
     def _probed(self, bytes_up: int, bytes_down: int) -> TimedReply:
         reply = self._remote.probe(bytes_up, bytes_down, _TIMEOUT)

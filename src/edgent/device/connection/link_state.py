@@ -21,8 +21,9 @@ import statistics
 from collections import deque
 
 from edgent.device.connection.link_direction import SMALL, LinkDirection, rate, wire_bits
+from edgent.device.drift import AS_PROFILED, Factors
 from edgent.link import TransferModel
-from edgent.link.slow_start import SEGMENT_BYTES, Window
+from edgent.link.slow_start import SEGMENT_BYTES, BothWindows, Window
 from edgent.link.transfer import CALL_BYTES, CALL_TIME, TIMING_ERROR, Transfer
 from edgent.planning.conditions import Conditions
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
@@ -59,8 +60,9 @@ class LinkState:
         gain: float = 0.5,
     ) -> None:
         told_down = downlink if downlink is not None else bandwidth
-        self._up = LinkDirection("up", told=bandwidth, gain=gain)
-        self._down = LinkDirection("down", told=told_down, gain=gain, ahead=SEGMENT_BYTES)
+        self._windows = BothWindows(ahead=SEGMENT_BYTES)
+        self._up = LinkDirection("up", self._windows.up, told=bandwidth, gain=gain)
+        self._down = LinkDirection("down", self._windows.down, told=told_down, gain=gain)
         self._told_round_trip = round_trip
         self._queue, self._queue_at = 0.0, -math.inf
         self._probed: Seconds | None = None
@@ -117,38 +119,29 @@ class LinkState:
 
     def reconnected(self) -> None:
         """The connection is a new one: its windows are the initial ones."""
-        self._up.window.renew()
-        self._down.window.renew()
-
-    def rested(self, window: Window | None, at: Seconds) -> None:
-        """A message upward would begin `at`: what TCP here says of it; None: unknown."""
-        if window is not None:
-            self._up.window.seen(window, at)
-            self._down.window.heard(Seconds(at - window.silence), self.round_trip)
+        self._windows.renew()
 
     def probed(self, reply: TimedReply) -> None:
         """A probe has passed, that only `observe_probes` will look at."""
-        self._begun(reply)
-        self._grow_windows(reply)
+        began, trip = self._begun(reply), self.round_trip
+        self._up.passed(reply.bytes_up, began, reply.body_at, trip)
+        self._down.passed(len(reply.body), Seconds(began + trip), reply.body_at, trip)
 
     def observe(self, reply: TimedReply) -> tuple[Transfer, ...]:
         """An exchange has ended, of a probe or of a request; what it tells of either direction."""
-        at = reply.body_at
-        self._begun(reply)
+        began, at = self._begun(reply), reply.body_at
         self._queue, self._queue_at = reply.queue, at
         self._note_round_trip(reply)
-        if reply.bytes_up > _PROBE and (beyond := self._beyond(reply)) is not None:
+        if reply.bytes_up > _PROBE and (beyond := self._beyond(reply, began)) is not None:
             self._calls.append(beyond)
-        up_seconds = reply.uplink - self.round_trip - self.call_time - self._in_one_packet(reply)
-        trip = self.round_trip
-        began, answered = _began_at(reply), self._answered_at(reply)
-        heard = _known(
-            self._up.observe(reply.bytes_up, up_seconds, began_at=began, at=at, round_trip=trip),
-            self._down.observe(_behind_headers(reply), reply.downlink, began_at=answered, at=at, round_trip=trip),
-        )
-        self._grow_windows(reply)
+        trip, up, down = self.round_trip, reply.bytes_up, _behind_headers(reply)
+        seconds = reply.uplink - trip - self.call_time - self._in_one_packet(reply)
+        answered, whole = Seconds(began + trip), len(reply.body)
         self._observed_at = at
-        return heard
+        return _known(
+            self._up.observe(up, seconds, whole=up, began_at=began, at=at, round_trip=trip),
+            self._down.observe(down, reply.downlink, whole=whole, began_at=answered, at=at, round_trip=trip),
+        )
 
     def observe_late(self, bytes_up: int, seconds: float, at: Seconds) -> tuple[Transfer, ...]:
         """A request had not been answered after this long: the link is no faster than that, if it was the link."""
@@ -162,21 +155,30 @@ class LinkState:
         """Seconds since something was observed; infinite at first."""
         return now - self._observed_at
 
-    def conditions(self, now: Seconds) -> Conditions | None:
-        """Link and queue as they seem now; None before anything is known of the bandwidth."""
+    def conditions(
+        self, now: Seconds, window: Window | None = None, factors: Factors = AS_PROFILED
+    ) -> Conditions | None:
+        """Link, queue and the machines' speed as they seem now; None before anything is known of the bandwidth.
+
+        Args:
+            now: on the clock of the observations.
+            window: of a message that would begin now, by the word of TCP here; None: unknown.
+            factors: how fast the machines are.
+        """
+        trip, call_time = self.round_trip, self.call_time
+        up_window, down_window = self._windows.beginning(now, trip, window)
         up, down = self._up.bandwidth, self._down.bandwidth
         if up is None or down is None:
             return None
-        queue = self._queue if now - self._queue_at < _QUEUE_MEMORY else 0.0
-        windows = (
-            self._up.window.at(now, self.round_trip),
-            self._down.window.at(Seconds(now + self.round_trip), self.round_trip),
+        handled = Seconds(call_time + factors.handling)
+        return Conditions(
+            uplink=TransferModel(bandwidth=up, round_trip=trip, call_time=handled, window=up_window),
+            downlink=TransferModel(bandwidth=down, round_trip=trip, call_time=call_time, window=down_window),
+            queue=Seconds(self._queue if now - self._queue_at < _QUEUE_MEMORY else 0.0),
+            device_factor=factors.device,
+            edge_factor=factors.edge,
+            backlog=factors.backlog,
         )
-        uplink, downlink = (
-            TransferModel(bandwidth=bandwidth, round_trip=self.round_trip, call_time=self.call_time, window=window)
-            for bandwidth, window in zip((up, down), windows, strict=True)
-        )
-        return Conditions(uplink=uplink, downlink=downlink, queue=Seconds(queue))
 
     def probe_size(self) -> int:
         """Bytes of a probe that takes its time by what is known; the smallest at first."""
@@ -191,36 +193,30 @@ class LinkState:
     def __repr__(self) -> str:
         return f"<LinkState up {self._up.estimate}, down {self._down.estimate}, round trip {self.round_trip:.4f} s>"
 
-    def _begun(self, reply: TimedReply) -> None:
-        """What either end's TCP says of an exchange at its beginning."""
-        self.rested(reply.window, _began_at(reply))
-        if reply.edge_window is not None:
-            self._down.window.seen(reply.edge_window, self._answered_at(reply))
-
-    def _grow_windows(self, reply: TimedReply) -> None:
-        self._up.sent(reply.bytes_up, _began_at(reply), reply.body_at, self.round_trip)
-        self._down.sent(len(reply.body), self._answered_at(reply), reply.body_at, self.round_trip)
-
-    def _answered_at(self, reply: TimedReply) -> Seconds:
-        """When the answer would have begun to come, had nothing been sent or computed before it."""
-        return Seconds(_began_at(reply) + self.round_trip)
+    def _begun(self, reply: TimedReply) -> Seconds:
+        """When an exchange began; takes in what either end's TCP says of that."""
+        began = Seconds(reply.body_at - reply.downlink - reply.middle - reply.queue - reply.uplink)
+        self._windows.begun(began, self.round_trip, reply.window, reply.edge_window)
+        return began
 
     def _in_one_packet(self, reply: TimedReply) -> float:
         """What the uplink seems to take longer because a short answer shares the packet of its headers."""
         return (len(reply.body) - _behind_headers(reply)) * self._down.byte_time
 
-    def _beyond(self, reply: TimedReply) -> float | None:
+    def _beyond(self, reply: TimedReply, began: Seconds) -> float | None:
         """What an exchange took that neither the round trip nor its bytes explain; None where that is uncertain."""
         if self._up.bandwidth is None or self._down.bandwidth is None:
             return None
         up, down = reply.bytes_up + CALL_BYTES, len(reply.body) + CALL_BYTES
-        waits_up = self._up.waits(up, _began_at(reply), self.round_trip)
-        waits_down = self._down.waits(down, self._answered_at(reply), self.round_trip)
-        if waits_up is None or waits_down is None:
+        byte_times = self._up.byte_time, self._down.byte_time
+        wire = up * byte_times[0] + down * byte_times[1]
+        if wire > _SHORT:
             return None
-        wire = up * self._up.byte_time + down * self._down.byte_time
-        beyond = total(reply) - self.round_trip - wire - waits_up - waits_down
-        return max(0.0, beyond) if wire <= _SHORT and beyond <= TIMING_ERROR else None
+        waits = self._windows.waits((up, down), byte_times, began, self.round_trip)
+        if waits is None:
+            return None
+        beyond = total(reply) - self.round_trip - wire - waits
+        return max(0.0, beyond) if beyond <= TIMING_ERROR else None
 
     def _note_round_trip(self, reply: TimedReply) -> None:
         if reply.bytes_up > PROBE_SIZES[0] // 4:
@@ -236,10 +232,6 @@ def _known(*transfers: Transfer | None) -> tuple[Transfer, ...]:
 def _behind_headers(reply: TimedReply) -> int:
     """Bytes of an answer that come after its headers; those of a long one mostly have a packet of their own."""
     return len(reply.body) if len(reply.body) > PACKET else 0
-
-
-def _began_at(reply: TimedReply) -> Seconds:
-    return Seconds(reply.body_at - reply.downlink - reply.middle - reply.queue - reply.uplink)
 
 
 def total(reply: TimedReply) -> float:

@@ -105,7 +105,7 @@ class Upkeep:
         self._busy += 1
 
     def ended(self) -> None:
-        """The edge is no longer asked."""
+        """The edge is no longer asked: it gave no answer."""
         self._busy -= 1
 
     def heard(self, at: Seconds, *, telling: bool = False) -> None:
@@ -115,9 +115,11 @@ class Upkeep:
         if telling:
             self._measured_at = at
 
-    def answered(self, at: Seconds) -> None:
-        """The edge has answered a request."""
+    def answered(self, at: Seconds, *, telling: bool = False) -> None:
+        """The edge has answered what it was asked; see `heard`."""
+        self._busy -= 1
         self._answered_at = at
+        self.heard(at, telling=telling)
 
     def checked(self, at: Seconds, took: float) -> None:
         """A check was answered."""

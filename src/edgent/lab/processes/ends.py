@@ -72,8 +72,7 @@ class NearEnd:
         Downwards that is the whole exchange, with the call that asks for the bytes; the edge's own time is in neither.
         """
         time.sleep(idle)
-        self._link.rested(self._remote.channel.window(), now := self._clock.now())
-        known = self._link.conditions(now)
+        known = self._link.conditions(self._clock.now(), self._remote.channel.window())
         assert known is not None, "sound first"
         timed = self._remote.probe(up, down, _TIMEOUT)
         self._link.observe(timed)
