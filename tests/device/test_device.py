@@ -269,6 +269,39 @@ def test_a_required_edge_that_is_not_there_is_an_error(made, link, image):
         device.infer(image)
 
 
+def test_a_required_edge_that_is_up_is_no_error_whatever_else_is_amiss(model, made, link, image):
+    device = made(require_edge=True, deadline=10.0)
+    assert device.wait_ready(WITHIN)
+    tensor = normalise(decode_pixels(image), model.metadata.preprocessing)
+    assert device.infer({"image": tensor}).record.why == "plans not ready yet"  # so far pictures were planned for
+    link.hold(m.MODEL_INFER)
+    assert device.infer(image, configuration=EDGE_ONLY, deadline=0.5).record.why == "edge late"
+    assert device.infer(image, configuration=Configuration(exit=1, upload_cut=16, download_cut=16)).record.why == ""
+
+
+def test_a_required_edge_that_was_lost_is_an_error_until_it_is_back(made, link, until, image):
+    device = made(require_edge=True)
+    assert device.wait_ready(WITHIN)
+    link.cut()
+    assert until(lambda: not device.connected)
+    with pytest.raises(EdgeError, match="edge lost, and it is required"):
+        device.infer(image)
+    link.mend()
+    assert until(lambda: device.connected)
+    assert device.infer(image).record.by == "edge"
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.05, 0.1, 0.2, 0.25])
+def test_a_plan_leaves_the_devices_margin_free_with_and_without_an_edge(made, link, image, margin):
+    """Of the exits alone, 22 ms a layer, and of what fits through a slow link."""
+    link.bandwidth, totals = 4e5, []
+    for settings in ({"bandwidth": 4e5}, {"channel": None, "bandwidth": None, "round_trip": None}):
+        device = made(deadline=0.65, margin=margin, **settings)
+        device.wait_ready(WITHIN)
+        totals.append(device.infer(image).record.plan.stages.total)
+    assert all(total <= 0.65 - margin + 1e-9 for total in totals)
+
+
 def test_a_device_without_an_edge_answers(made, image):
     device = made(channel=None)
     record = device.infer(image).record

@@ -262,3 +262,25 @@ def test_the_warmer_keeps_failures_apart_from_what_is_ready(clock):
         assert warmer.warmed.ready == {ready}
     finally:
         warmer.close()
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), KeyError("gone"), ZeroDivisionError(), MemoryError()])
+def test_the_warmer_survives_whatever_a_job_throws_and_says_so(clock, caplog, error):
+    wanted, broken = (Configuration(exit=exit, upload_cut=1, download_cut=1) for exit in (0, 1))
+
+    def make(configuration):
+        if configuration == broken:
+            raise error
+
+    def throw():
+        raise error
+
+    warmer = Warmer(make, clock)
+    try:
+        for job in (lambda: warmer.do(throw), lambda: warmer.want(broken), lambda: warmer.want(wanted)):
+            job()
+            assert warmer.wait_idle(WITHIN)
+        assert warmer.warmed == Warmed(ready=frozenset({wanted}), failed=frozenset({broken}))
+    finally:
+        warmer.close()
+    assert sum(type(error).__name__ in line for line in caplog.messages) == 2

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgent.device.request import LATE, Deliver, LocalBranch, Request, Send, StartHead, StartLocal, WaitUntil
+from edgent.device.request import Deliver, LocalBranch, Reason, Request, Send, StartHead, StartLocal, WaitUntil
 from edgent.device.schedule import Schedule
 from edgent.planning.conditions import SLICE
 from edgent.planning.planner import TOLERANCE
@@ -71,7 +71,7 @@ def play(made: Request, *, head=0.0, edge: tuple[str, float] | None = None, slow
                 played.budget = action.budget
                 kind, after = edge or ("fails", math.inf)
                 if after >= action.budget:
-                    at(now + max(0.0, action.budget), "edge_failed", LATE)
+                    at(now + max(0.0, action.budget), "edge_failed", Reason.LATE)
                 elif kind == "answers":
                     at(now + after, "edge_answered")
                 else:
@@ -106,7 +106,7 @@ def test_an_edge_in_time_answers_and_the_device_stays_idle():
 def test_the_local_branch_starts_at_the_deadline_less_its_time_less_the_margin():
     played = play(request([branch(0, 0.02)]))
     assert played.local_started_at == pytest.approx(DEADLINE - MARGIN - 0.02)
-    assert played.delivered == Deliver("device", 0, LATE)
+    assert played.delivered == Deliver("device", 0, Reason.LATE)
     assert played.at == pytest.approx(DEADLINE - MARGIN)
 
 
@@ -137,7 +137,7 @@ def test_an_edge_answer_wins_while_the_local_branch_computes():
 def test_a_local_answer_waits_for_a_better_one_until_the_margin():
     played = play(request([branch(0, 0.05, 0.7)]), slowness=0.5)
     assert played.at == pytest.approx(DEADLINE - MARGIN)
-    assert played.delivered == Deliver("device", 0, LATE)
+    assert played.delivered == Deliver("device", 0, Reason.LATE)
 
 
 def test_of_equally_fast_local_branches_the_more_accurate_one_starts():
@@ -148,7 +148,6 @@ def test_of_equally_fast_local_branches_the_more_accurate_one_starts():
 def test_its_repr_says_how_far_it_is():
     made = request([branch(0, 0.05)])
     made.started(Seconds(0.0))
-    assert made.edge_pending
     assert repr(made) == "<Request exit 9: edge pending, local None, at hand None, not delivered>"
     made.planned(Seconds(0.0))
     made.head_done(Seconds(0.01))
@@ -156,7 +155,6 @@ def test_its_repr_says_how_far_it_is():
     made.local_done(Seconds(0.09), 0)
     assert repr(made) == "<Request exit 9: edge pending, local 0, at hand 0, not delivered>"
     made.edge_failed(Seconds(0.091), "edge lost")
-    assert not made.edge_pending
     over = "Deliver(by='device', exit=0, why='edge lost')"
     assert repr(made) == f"<Request exit 9: edge not pending, local 0, at hand 0, {over}>"
 
@@ -196,7 +194,7 @@ def test_where_a_local_branch_computes_the_clock_is_not_watched_and_where_it_is_
     assert made.tick(Seconds(0.05)) == ()
     assert made.local_done(Seconds(0.08), 0) == (WaitUntil(pytest.approx(0.096)),)
     assert made.tick(Seconds(0.09)) == (WaitUntil(pytest.approx(0.096)),)
-    assert made.tick(Seconds(0.0961)) == (Deliver("device", 0, LATE),)
+    assert made.tick(Seconds(0.0961)) == (Deliver("device", 0, Reason.LATE),)
 
 
 def test_a_failed_device_gives_its_turn_back():
@@ -253,7 +251,7 @@ def test_where_no_branch_fits_the_fastest_one_starts_at_the_margin_and_the_first
     made = request([branch(0, 0.3), branch(1, 0.5)])
     assert play(made, edge=("answers", 0.2)).delivered.by == "edge"
     late = play(request([branch(0, 0.3), branch(1, 0.5)]), edge=("answers", 2.0))
-    assert late.delivered == Deliver("device", 0, LATE)
+    assert late.delivered == Deliver("device", 0, Reason.LATE)
     assert late.local_started_at == pytest.approx(DEADLINE - MARGIN)
 
 

@@ -19,4 +19,9 @@ Deciding and doing are apart. `request` and `schedule` are pure: events and the 
 so a live run and a simulation in virtual time drive the same objects. `execution` is the only file with the threads of
 a request: it carries events to the request and does what that says. A plan that needs the edge always has a *local
 branch* beside it, which starts by itself when the edge is late: that is why an edge that dies costs no answer.
+
+All of it is built in one order, each from what was there before: compute and divisions, the connection, warm sessions,
+the plan source; only then does the connection's thread start, on behalf of the plan source. What a request sees of the
+edge is one value, a *sight* (`connection/sight.py`), taken under one lock: the state of the connection, the link as it
+seems, and what was learned of that since the last look.
 """

@@ -11,7 +11,7 @@ from edgent.device.division import Division, Part
 from edgent.engine.feeds import Array
 from edgent.engine.material import Material
 from edgent.engine.pace import Pace
-from edgent.wire.tensors import Parcel, array_of, parcel_of, read_outputs
+from edgent.wire.tensors import Parcel, parcel_of, read_arrays
 
 if TYPE_CHECKING:
     from edgent.engine.onnxruntime import Engine
@@ -99,7 +99,7 @@ class Compute:
             InputError: the answer is not what was asked for.
         """
         started_at = self._clock.now()
-        tensors = {parcel.tensor.name: array_of(parcel) for parcel in read_outputs(body, division.down)}
+        tensors = read_arrays(body, division.down)
         self._hold(started_at, division.decoding)
         return tensors
 

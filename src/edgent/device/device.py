@@ -13,19 +13,20 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from edgent.clock import Clock, MonotonicClock
-from edgent.device.answer import Answer, answer_of
+from edgent.device.answer import Answer
 from edgent.device.choosers.candidate_sets import Restriction
-from edgent.device.choosers.chooser import Chooser, Environment, MakeChooser, Scope
+from edgent.device.choosers.chooser import Environment, MakeChooser
 from edgent.device.choosers.dynamic import chooser_of
 from edgent.device.compute import Compute
 from edgent.device.connection.connection import Connection
 from edgent.device.connection.link_state import LinkState
+from edgent.device.connection.sight import Sight, State
 from edgent.device.division import Divisions, Kind
 from edgent.device.drift import Drifts, Factors
 from edgent.device.execution import Execution
@@ -35,7 +36,7 @@ from edgent.device.schedule import Schedule
 from edgent.device.warm_sessions import Sessions
 from edgent.engine.material import Input, Material
 from edgent.engine.pace import Pace, slots
-from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
+from edgent.errors import EdgeError, InputError
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.plan import Stages
 from edgent.planning.planner import ROOM
@@ -46,11 +47,10 @@ from edgent.wire.transport import Channel
 
 if TYPE_CHECKING:
     from edgent.codec import Calibration
-    from edgent.device.connection.handshake import EdgeFacts
     from edgent.engine.onnxruntime import Engine
     from edgent.latency import Profile
     from edgent.model import Model
-    from edgent.planning.candidates import Candidates, Direction
+    from edgent.planning.candidates import Direction
     from edgent.planning.conditions import Conditions
     from edgent.planning.plan import Configuration
 
@@ -122,8 +122,7 @@ class Device:
         _check_deadline(deadline)
         if isinstance(environment, ConfigurationMap) and device_profile is not None:
             environment.check(deadline, device_profile)
-        self.model, self.deadline, self._latest_deadline = model, deadline, deadline  # the latest: of a request
-        self._version = model.version
+        self.model, self.deadline, self._version = model, deadline, model.version
         self._race, self._required, self._margin = race, require_edge, margin
         self._profile, host = device_profile, host_profile or device_profile
         self._clock = clock or MonotonicClock()
@@ -135,20 +134,13 @@ class Device:
         self._pool = self._clock.pool(32, "edgent-device")
         if channel is None and edge is not None:
             channel = _grpc(edge, message_limit([model]), self._clock)
+        self._factors = partial(_factors, self._drifts, self._schedule, self._turns, self._clock)
         gain = _LAST_SAMPLE if environment == "static" else _SMOOTH
+        link = LinkState(bandwidth=bandwidth, downlink=downlink, round_trip=round_trip, gain=gain)
         self._connection = (
             None
             if channel is None
-            else Connection(
-                EdgeClient(channel),
-                model,
-                LinkState(bandwidth=bandwidth, downlink=downlink, round_trip=round_trip, gain=gain),
-                self._clock,
-                on_up=self._edge_up,
-                on_transfers=lambda events: self._plans.observe(events),  # noqa: PLW0108 - the plans are made below
-                decisive=self._decisive,
-                wants_calibration=calibration is None,
-            )
+            else Connection(EdgeClient(channel), model, link, self._clock, wants_calibration=calibration is None)
         )
         self._sessions = Sessions(self._compute, self._divisions, self._connection, self._clock)
         self._plans = PlanSource(
@@ -158,7 +150,11 @@ class Device:
             calibration=calibration,
             divisions=self._divisions,
             warmer=self._sessions.warmer,
-            chooser=self._chooser(environment),
+            machines=self._factors,
+            make_chooser=chooser_of(environment),
+            deadline=deadline,
+            race=race,
+            margin=self._margin_of,
             restriction=Restriction(
                 direction=direction,
                 exits=None if exits is None else frozenset(exits),
@@ -166,18 +162,19 @@ class Device:
             ),
         )
         if self._connection is not None:
-            self._connection.start()
-        self._warm_alone()
+            self._connection.start(self._plans)
+        if device_profile is not None:  # the one session that must be there before the first request
+            self._sessions.make_alone(self._plans.alone(self._divisions.usual))
 
     @property
     def connected(self) -> bool:
         """Whether the edge is there and serves this model."""
-        return self._connection is not None and self._connection.facts is not None
+        return self._connection is not None and self._connection.sight.state is State.UP
 
     @property
     def conditions(self) -> Conditions | None:
         """Link, queue and the machines' speed as they seem now; None if unknown."""
-        return None if self._connection is None else self._under(self._factors)
+        return None if self._connection is None else self._connection.conditions(self._factors())
 
     def wait_ready(self, timeout: float = 10.0) -> bool:
         """Waits until the edge is connected and the sessions of the first plan are warm.
@@ -195,8 +192,7 @@ class Device:
         until = self._clock.now() + timeout
         if self._connection.wait_settled(timeout):
             return self._sessions.warmer.wait_idle(until - self._clock.now())
-        self._raise_refusal()
-        self._raise_if_required(self._connection.problem)
+        self._check_edge(self._connection.sight)
         return False
 
     def infer(
@@ -222,24 +218,21 @@ class Device:
             RefusedError: the edge serves something else.
             EdgeError: the edge is lost, and `require_edge`.
         """
-        self._raise_refusal()
         deadline = self.deadline if deadline is None else deadline
         _check_deadline(deadline)
-        self._latest_deadline = deadline
         if configuration is not None:
-            self._sessions.make_sure(configuration)
-        started_at = self._clock.now()
+            self._make_sure(configuration)
+        started_at, factors = self._clock.now(), self._factors()
+        sight = Sight(at=started_at)
         if self._connection is not None:
-            self._connection.requested(started_at)
+            sight = self._connection.requested(started_at, factors)
+        self._check_edge(sight)
         material = Material(given, self.model)
         kind: Kind = "array" if material.source is None else "image"
-        factors = self._factors
-        choice = self._choose(kind, deadline, configuration, factors)
-        self._raise_if_required(choice.why)
-        inference = self._inference(choice, deadline, race, kind, configuration is not None)
-        outcome = inference.run(material, started_at)
-        answer = answer_of(choice, outcome, self.model.metadata.labels, name=name, deadline=deadline)
-        if not outcome.failed:
+        choice = self._plans.choose(kind, sight, deadline, factors, configuration)
+        execution = self._execution(choice, sight, deadline, race, kind, name, configuration is not None)
+        answer = execution.run(material, started_at)
+        if execution.failure is None:
             self._drifts.learn(answer.record, factors)
         return answer
 
@@ -268,34 +261,22 @@ class Device:
         self.close()
 
     def __repr__(self) -> str:
-        edge = "no edge" if self._connection is None else self._connection.problem or "edge up"
+        edge = "no edge" if self._connection is None else self._connection.sight.problem or "edge up"
         return f"<Device {self.model.name} {self.model.version}, {self.deadline * 1e3:g} ms: {edge}>"
 
-    @property
-    def _factors(self) -> Factors:
-        with self._turns:
-            backlog = self._schedule.backlog(self._clock.now())
-        return self._drifts.factors(backlog)
-
-    def _under(self, factors: Factors) -> Conditions | None:
-        return None if self._connection is None else self._connection.conditions(factors)
-
-    def _choose(self, kind: Kind, deadline: Seconds, given: Configuration | None, factors: Factors) -> ChosenPlan:
-        connection = self._connection
-        conditions = self._under(factors) if connection is not None and connection.facts is not None else None
-        problem = connection.problem if connection is not None and conditions is None else ""
-        if given is None:
-            return self._plans.choose(kind, self._clock.now(), deadline, conditions, problem, factors=factors)
-        if conditions is None and connection is None and not given.device_only:
-            raise InputError(f"{given} needs an edge; this device has none")
-        return self._plans.given(given, kind, deadline, conditions, problem, factors=factors)
-
-    def _inference(
-        self, choice: ChosenPlan, deadline: Seconds, race: bool | None, kind: Kind, exactly: bool
+    def _execution(
+        self,
+        choice: ChosenPlan,
+        sight: Sight,
+        deadline: Seconds,
+        race: bool | None,
+        kind: Kind,
+        name: str,
+        exactly: bool,
     ) -> Execution:
         taken, changed = self._divisions.of(choice.configuration, kind), self._clock.condition(self._turns)
         planned = Stages() if choice.plan is None else choice.plan.stages
-        ahead, total = planned.ahead, planned.total
+        ahead, rest = planned.around_upload
         request = Request(
             exit=choice.configuration.exit,
             uses_edge=taken.uses_edge,
@@ -305,15 +286,17 @@ class Device:
             schedule=self._schedule,
             call=changed.notify_all,
             head=ahead,
-            expected=Seconds(math.inf if choice.plan is None else total - ahead),
+            expected=Seconds(math.inf if choice.plan is None else rest),
             race=self._race if race is None else race,
-            patience=Seconds(max(PATIENCE, 3 * total)),
+            patience=Seconds(max(PATIENCE, 3 * (ahead + rest))),
         )
-        foreign = self._connection is not None and self._connection.foreign
         return Execution(
             request=request,
+            plan=choice.plan,
+            why=choice.why,
+            name=name,
             division=taken,
-            version="" if foreign else self._version,
+            version="" if sight.foreign else self._version,
             compute=self._compute,
             ask=self._connection.ask if self._connection is not None else _nobody,
             clock=self._clock,
@@ -322,61 +305,29 @@ class Device:
             changed=changed,
         )
 
-    def _warm_alone(self) -> None:
-        """The one session that must be there before the first request: what the device would do by itself."""
-        if self._profile is not None:
-            usual = self._divisions.usual
-            choice = self._plans.choose(usual, self._clock.now(), self.deadline, None, "")
-            self._sessions.make_alone(choice.configuration)
-
-    def _edge_up(self, facts: EdgeFacts) -> None:
-        self._sessions.warmer.forget()
-        if self._connection is None or self._profile is None:
-            return
-        try:
-            self._plans.edge_is(facts)
-        except RefusedError:
-            raise
-        except EdgentError as error:
-            _log.warning("cannot plan with this edge: %s", error)
-            return
-        if (conditions := self._under(self._factors)) is not None:
-            self._plans.choose(self._divisions.usual, self._clock.now(), self.deadline, conditions, "")
-
-    def _decisive(self) -> BitsPerSecond | None:
-        return self._plans.decisive(self._clock.now(), self._latest_deadline, self.conditions)
-
     def _margin_of(self, deadline: Seconds) -> Seconds:
         if self._margin is not None:
             return self._margin
         return Seconds(min(max(deadline * ROOM, _MARGIN_LEAST), _MARGIN_MOST))
 
-    def _chooser(
-        self, environment: Environment | ConfigurationMap | MakeChooser
-    ) -> Callable[[Candidates, Profile], Chooser]:
-        make = chooser_of(environment)
+    def _make_sure(self, configuration: Configuration) -> None:
+        """Readies what was given; a refusal of the edge is told first."""
+        if self._connection is not None:
+            self._check_edge(self._connection.sight)
+        self._sessions.make_sure(configuration)
 
-        def made(candidates: Candidates, edge: Profile) -> Chooser:
-            assert self._profile is not None, "a device without a profile does not plan"
-            scope = Scope(
-                candidates=candidates,
-                device=self._profile,
-                edge=edge,
-                deadline=self.deadline,
-                race=self._race,
-                margin=self._margin_of,
-            )
-            return make(scope)
+    def _check_edge(self, sight: Sight) -> None:
+        if sight.refusal is not None:
+            raise sight.refusal
+        if self._required and sight.state not in (State.UP, State.NO_EDGE):
+            raise EdgeError(f"{sight.problem}, and it is required")
 
-        return made
 
-    def _raise_refusal(self) -> None:
-        if self._connection is not None and self._connection.refusal is not None:
-            raise self._connection.refusal
-
-    def _raise_if_required(self, why: str) -> None:
-        if why and self._required:
-            raise EdgeError(f"{why}, and it is required")
+def _factors(drifts: Drifts, schedule: Schedule, turns: threading.Lock, clock: Clock) -> Factors:
+    """How fast the machines are, and what the device has to do already."""
+    with turns:
+        backlog = schedule.backlog(clock.now())
+    return drifts.factors(backlog)
 
 
 def _check_deadline(deadline: float) -> None:

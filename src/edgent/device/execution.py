@@ -11,38 +11,33 @@ from __future__ import annotations
 import math
 import threading
 from collections import ChainMap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from edgent.clock import Clock
+from edgent.device.answer import Answer
 from edgent.device.compute import Compute
 from edgent.device.division import Division
-from edgent.device.request import LATE, Action, Deliver, Request, Send, StartHead, StartLocal, WaitUntil
+from edgent.device.request import Action, Deliver, Reason, Request, Send, StartHead, StartLocal, WaitUntil, in_words
 from edgent.engine.feeds import Array
 from edgent.engine.material import Material
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
-from edgent.planning.plan import Stages
+from edgent.planning.plan import Plan, Stages
+from edgent.telemetry import Record
 from edgent.units import Seconds
 from edgent.wire.edge_client import TimedReply
 from edgent.wire.errors import BrokenError, BusyError, LateError, RejectedError
 from edgent.wire.tensors import write_request
 
+_EXPLAINED = (Reason.REFUSED, Reason.FAILED, Reason.PLAN_FAILED)  # what was said is told with these
+
 Ask = Callable[[bytes, float], TimedReply]
 """Sends a ModelInferRequest with a budget; raises EdgeError, RefusedError."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """An answer, and how it came about; `failed`: not as planned, since the plan cannot be carried out."""
-
-    outputs: dict[str, Array]
-    delivered: Deliver
-    stages: Stages
-    total: Seconds
-    failed: bool
 
 
 @dataclass(slots=True)
@@ -65,6 +60,9 @@ class Execution:
 
     Attributes:
         request: decides.
+        plan: what it goes by; None: it has no price.
+        why: in words, why that is not what it should be; empty if it is.
+        name: of the input, for the record.
         division: what is computed where.
         version: of the model; empty towards a foreign server.
         compute: computes.
@@ -74,9 +72,13 @@ class Execution:
         failed: told the error of a plan that cannot be carried out where the device by itself could answer.
         changed: told when the request has changed; its lock is that of all requests of the device, which share a
             schedule.
+        failure: why the plan cannot be carried out; None: it can.
     """
 
     request: Request
+    plan: Plan | None
+    why: str
+    name: str
     division: Division
     version: str
     compute: Compute
@@ -90,9 +92,10 @@ class Execution:
     _timed: TimedReply | None = None
     _message: bytes = b""
     _error: BaseException | None = None
-    _failure: EdgentError | None = None
+    failure: EdgentError | None = None
+    _details: dict[Reason, str] = field(default_factory=dict)
 
-    def run(self, material: Material, started_at: Seconds) -> Outcome:
+    def run(self, material: Material, started_at: Seconds) -> Answer:
         """Answers.
 
         Raises:
@@ -103,7 +106,7 @@ class Execution:
         self.request.started(started_at)
         self._times.planned = self.clock.now()
         self._do(self._tell(self.request.planned), material)
-        return self._outcome(self._delivered())
+        return self._answer(self._delivered())
 
     def _do(self, actions: tuple[Action, ...], material: Material) -> None:
         """Does what the request says, in this thread, until it says no more."""
@@ -182,23 +185,25 @@ class Execution:
     def _edge_failed(self, error: EdgentError) -> tuple[Action, ...]:
         """The edge gave no answer, for a reason of the link, or of what it was asked for."""
         if _is_of_plan(error):
-            self._failure = error
-        return self._go_on_alone(_why(error))
+            self.failure = error
+        return self._go_on_alone(_reason(error), error)
 
     def _plan_failed(self, error: EdgentError) -> tuple[Action, ...]:
         """The device cannot do its own part of the plan."""
-        self._failure = error
-        return self._go_on_alone(f"plan failed: {error}")
+        self.failure = error
+        return self._go_on_alone(Reason.PLAN_FAILED, error)
 
-    def _go_on_alone(self, why: str) -> tuple[Action, ...]:
+    def _go_on_alone(self, why: Reason, error: EdgentError) -> tuple[Action, ...]:
+        if why in _EXPLAINED:
+            self._details[why] = str(error)
         actions = self._tell(lambda at: self.request.edge_failed(at, why))
         self._blame()
         return actions
 
     def _blame(self) -> None:
         """Tells of a plan that failed, unless the device by itself fails as well: that is the input's fault."""
-        if self._failure is not None and "device" in self._outputs:
-            self.failed(self._failure)
+        if self.failure is not None and "device" in self._outputs:
+            self.failed(self.failure)
 
     def _run_local(self, exit: int, material: Material) -> tuple[Action, ...]:
         times = self._times
@@ -253,17 +258,25 @@ class Execution:
                 raise self._error
             return self.request.delivered
 
-    def _outcome(self, delivered: Deliver) -> Outcome:
+    def _answer(self, delivered: Deliver) -> Answer:
         now = self.clock.now()
-        stages = self._edge_stages(now) if delivered.by == "edge" else self._device_stages(now)
-        total = Seconds(now - self._times.started)
-        return Outcome(
-            outputs=self._outputs[delivered.by],
-            delivered=delivered,
-            stages=stages,
+        outputs, total = self._outputs[delivered.by], Seconds(now - self._times.started)
+        label = _label(outputs, self.compute.model.metadata.labels)
+        record = Record(
+            input=self.name,
+            label=label,
+            exit=delivered.exit,
+            by=delivered.by,
+            deadline_met=total <= self.request.deadline,
             total=total,
-            failed=self._failure is not None,
+            stages=self._edge_stages(now) if delivered.by == "edge" else self._device_stages(now),
+            plan=self.plan,
+            why=self._in_words(delivered.why) if delivered.why else self.why,
         )
+        return Answer(outputs=outputs, label=label, record=record)
+
+    def _in_words(self, why: Reason) -> str:
+        return in_words(why, self._details.get(why, ""))
 
     def _edge_stages(self, now: float) -> Stages:
         reply = self._timed
@@ -316,13 +329,19 @@ def _is_of_plan(error: EdgentError) -> bool:
     return isinstance(error, RejectedError) or not isinstance(error, RefusedError)
 
 
-def _why(error: EdgentError) -> str:
+def _reason(error: EdgentError) -> Reason:
     if isinstance(error, LateError):
-        return LATE
+        return Reason.LATE
     if isinstance(error, BusyError):
-        return "edge busy"
+        return Reason.BUSY
     if isinstance(error, RefusedError):
-        return f"edge refused: {error}"
-    return (
-        "edge lost" if isinstance(error, EdgeError) and not isinstance(error, BrokenError) else f"edge failed: {error}"
-    )
+        return Reason.REFUSED
+    return Reason.LOST if isinstance(error, EdgeError) and not isinstance(error, BrokenError) else Reason.FAILED
+
+
+def _label(outputs: dict[str, Array], labels: Sequence[str]) -> str | None:
+    """The class of the highest score; None where the first output is no score per class."""
+    first = next(iter(outputs.values()))
+    if not isinstance(first, np.ndarray) or first.dtype.kind not in "fiu":
+        return None  # a sequence, a map or text
+    return labels[int(np.argmax(first))] if labels and first.size == len(labels) else None

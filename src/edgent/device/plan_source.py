@@ -1,7 +1,8 @@
 """Which configuration a request runs: the planner's choice, as far as its sessions are ready.
 
-Without an edge the device plans alone. When the planner wants a configuration that is not ready, that is asked for in
-the background, and the best ready one answers meanwhile: a switch is never paid by a request.
+Each request asks it, and the thread that looks after the connection. Without an edge the device plans alone. When the
+planner wants a configuration that is not ready, that is asked for in the background, and the best ready one answers
+meanwhile: a switch is never paid by a request.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from typing import TYPE_CHECKING
 
 from edgent.codec.names import check_codec
 from edgent.device.choosers.candidate_sets import EVERYTHING, CandidateSet, Restriction, alone, together
-from edgent.device.choosers.chooser import Chooser, best
+from edgent.device.choosers.chooser import Chooser, MakeChooser, Scope, best
+from edgent.device.connection.sight import Sight, State
 from edgent.device.division import Division, Divisions, Kind
 from edgent.device.drift import AS_PROFILED, Factors
-from edgent.device.request import LocalBranch
+from edgent.device.request import LocalBranch, Reason
 from edgent.device.warm_sessions import Warmer
-from edgent.errors import EdgentError, InputError
+from edgent.errors import EdgentError, InputError, RefusedError
 from edgent.link.transfer import Transfer
 from edgent.planning.plan import Configuration, Plan
 from edgent.planning.pricing import check_versions
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
     from edgent.device.connection.handshake import EdgeFacts
     from edgent.latency import Profile
     from edgent.model import Model
-    from edgent.planning.candidates import Candidates
-    from edgent.planning.conditions import Conditions
 
 _RECENT = 64  # transfers that a chooser made later is told
 
@@ -42,7 +42,7 @@ _log = logging.getLogger("edgent.device")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenPlan:
-    """What a request runs, its plan if it has a price, and why it is not what it should be (empty if it is)."""
+    """What a request runs, its plan if it has a price, and in words why that is not what it should be, if it is not."""
 
     configuration: Configuration
     plan: Plan | None
@@ -68,14 +68,18 @@ class PlanSource:
         calibration: the device's own; None: the edge's.
         divisions: of this device.
         warmer: readies configurations.
-        chooser: makes what chooses the plans while there is an edge, of what may be run and the edge's profile.
+        machines: how fast the machines are now.
+        make_chooser: makes what chooses the plans while there is an edge.
+        deadline: that requests usually have.
+        race: whether the device starts a local branch when the edge is late.
+        margin: kept free before a deadline.
         restriction: of what may be run.
 
     Raises:
         InputError: a profile or calibration of another model, an unknown exit or codec.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
         self,
         model: Model,
         *,
@@ -84,12 +88,18 @@ class PlanSource:
         calibration: Calibration | None,
         divisions: Divisions,
         warmer: Warmer,
-        chooser: Callable[[Candidates, Profile], Chooser],
+        machines: Callable[[], Factors],
+        make_chooser: MakeChooser,
+        deadline: Seconds,
+        race: bool,
+        margin: Callable[[Seconds], Seconds],
         restriction: Restriction = EVERYTHING,
     ) -> None:
         self._model, self._device, self._edge, self._calibration = model, device, edge, calibration
         self._divisions, self._warmer = divisions, warmer
-        self._make_chooser = chooser
+        self.factors = machines
+        self._make_chooser, self._race, self._margin = make_chooser, race, margin
+        self._deadline, self._latest_deadline = deadline, deadline  # the latest: of a request
         self._restriction = restriction
         self._check()
         self._recent: deque[Transfer] = deque(maxlen=_RECENT)
@@ -110,50 +120,99 @@ class PlanSource:
         (own,) = (branch for branch in division.branches if branch.exit == division.configuration.exit)
         return (own, *(branch for branch in may if branch.seconds < own.seconds and not exactly))
 
-    def edge_is(self, facts: EdgeFacts) -> None:
-        """An edge was found: its candidates are priced, unless they are known."""
-        if facts != self._facts:
-            self._facts = facts
-            self._together = {}
-            self._add(self._divisions.usual)
-
-    def observe(self, events: Iterable[Transfer]) -> None:
-        """Messages went over the link, or were given up."""
-        with self._lock:
-            for event in events:
-                self._recent.append(event)
-                for known in self._together.values():
-                    known.chooser.observe(event)
+    def edge_up(self, facts: EdgeFacts, sight: Sight) -> None:
+        """See `Plans.edge_up`: its candidates are priced, unless they are known, and the first plan is readied."""
+        self._warmer.forget()
+        self._observe(sight.transfers)
+        if self._device is None:
+            return
+        try:
+            self._edge_is(facts)
+        except RefusedError:
+            raise
+        except EdgentError as error:
+            _log.warning("cannot plan with this edge: %s", error)
+            return
+        if sight.conditions is not None:
+            self._choose(self._divisions.usual, sight, self._deadline, self.factors())
 
     def choose(
         self,
         kind: Kind,
-        now: Seconds,
+        sight: Sight,
         deadline: Seconds,
-        conditions: Conditions | None,
-        problem: str,
-        *,
         factors: Factors = AS_PROFILED,
+        configuration: Configuration | None = None,
     ) -> ChosenPlan:
-        """What to run now.
+        """What a request is to run.
 
         Args:
-            kind: what the request brings.
-            now: on the device's clock.
-            deadline: of the request.
-            conditions: link and edge; None: the device is alone.
-            problem: why it is.
-            factors: the device's speed, for when it is.
+            kind: what it brings.
+            sight: the edge as it finds it.
+            deadline: that it has.
+            factors: the device's speed, for when it is alone.
+            configuration: that was given, to be priced; the device alone where it needs an edge and there is none.
+
+        Raises:
+            InputError: there is no profile to plan with, or no edge for what was given.
+        """
+        self._observe(sight.transfers)
+        with self._lock:
+            self._latest_deadline = deadline
+        if configuration is None:
+            return self._choose(kind, sight, deadline, factors)
+        return self._given(configuration, kind, sight, deadline, factors)
+
+    def alone(self, kind: Kind) -> Configuration:
+        """What the device would do by itself.
 
         Raises:
             InputError: there is no profile to plan with.
         """
+        return self._stay(kind, self._deadline, "", AS_PROFILED).configuration
+
+    def failed(self, configuration: Configuration, error: EdgentError) -> None:
+        """A configuration could not be carried out: it is not chosen again for this edge."""
+        if configuration not in self._warmer.warmed.failed:
+            _log.warning("%s is not chosen again: %s", configuration, error)
+        self._warmer.give_up(configuration)
+
+    def decisive(self, sight: Sight) -> BitsPerSecond | None:
+        """See `Plans.decisive`; infinite: on who knows which."""
+        self._observe(sight.transfers)
+        with self._lock:
+            choosers, deadline = [known.chooser for known in self._together.values()], self._latest_deadline
+        if sight.conditions is None or not choosers:
+            return BitsPerSecond(math.inf)
+        wanted = [chooser.decisive(sight.at, sight.conditions, deadline) for chooser in choosers]
+        return max((bandwidth for bandwidth in wanted if bandwidth is not None), default=None)
+
+    def __repr__(self) -> str:
+        return f"<PlanSource of {self._model.name}: {self._together or 'the device alone'}>"
+
+    def _edge_is(self, facts: EdgeFacts) -> None:
+        if facts != self._facts:
+            with self._lock:
+                self._facts, self._together = facts, {}
+            self._add(self._divisions.usual)
+
+    def _observe(self, transfers: Iterable[Transfer]) -> None:
+        if not transfers:
+            return
+        with self._lock:
+            for transfer in transfers:
+                self._recent.append(transfer)
+                for known in self._together.values():
+                    known.chooser.observe(transfer)
+
+    def _choose(self, kind: Kind, sight: Sight, deadline: Seconds, factors: Factors) -> ChosenPlan:
+        now, conditions = sight.at, sight.conditions
         if conditions is None:
-            return self._stay(kind, deadline, problem, factors)
+            return self._stay(kind, deadline, sight.problem, factors)
         known = self._together.get(kind)
         if known is None:
             self._warmer.do(lambda: self._add(kind))
-            return self._stay(kind, deadline, "plans not ready yet", factors)
+            return self._stay(kind, deadline, Reason.NOT_PLANNED, factors)
         warmed = self._warmer.warmed
         if known.failed != warmed.failed:
             self._leave_out(kind, known, warmed.failed)
@@ -163,48 +222,25 @@ class PlanSource:
             plan = known.chooser.choose(now, conditions, deadline, warmed.ready)
         return ChosenPlan(configuration=plan.configuration, plan=plan, why="")
 
-    def failed(self, configuration: Configuration, error: EdgentError) -> None:
-        """A configuration could not be carried out: it is not chosen again for this edge."""
-        if configuration not in self._warmer.warmed.failed:
-            _log.warning("%s is not chosen again: %s", configuration, error)
-        self._warmer.give_up(configuration)
-
-    def decisive(self, now: Seconds, deadline: Seconds, conditions: Conditions | None) -> BitsPerSecond | None:
-        """The bandwidth that a plan depends on; None: on none, infinite: on who knows which."""
-        known = [each.chooser for each in self._together.values()]
-        if conditions is None or not known:
-            return BitsPerSecond(math.inf)
-        wanted = [each.decisive(now, conditions, deadline) for each in known]
-        return max((one for one in wanted if one is not None), default=None)
-
-    def given(
-        self,
-        wanted: Configuration,
-        kind: Kind,
-        deadline: Seconds,
-        conditions: Conditions | None,
-        problem: str,
-        *,
-        factors: Factors = AS_PROFILED,
+    def _given(
+        self, wanted: Configuration, kind: Kind, sight: Sight, deadline: Seconds, factors: Factors
     ) -> ChosenPlan:
-        """A configuration that was given, priced; the device alone where it needs an edge and there is none."""
         if wanted.device_only:
             local = self._alone.get(kind)
             return ChosenPlan(
                 configuration=wanted, plan=local.price(wanted, factors.alone, deadline) if local else None, why=""
             )
-        if conditions is not None:
+        if sight.conditions is not None:
             known = self._together.get(kind)
-            plan = known.offer.price(wanted, conditions, deadline) if known else None
+            plan = known.offer.price(wanted, sight.conditions, deadline) if known else None
             return ChosenPlan(configuration=wanted, plan=plan, why="")
+        if sight.state is State.NO_EDGE:
+            raise InputError(f"{wanted} needs an edge; this device has none")
         if self._alone:
-            return self._stay(kind, deadline, problem, factors)
+            return self._stay(kind, deadline, sight.problem, factors)
         n = len(self._model.branch(wanted.exit).layers)
         own = Configuration(exit=wanted.exit, upload_cut=n, download_cut=n)
-        return ChosenPlan(configuration=own, plan=None, why=problem)
-
-    def __repr__(self) -> str:
-        return f"<PlanSource of {self._model.name}: {self._together or 'the device alone'}>"
+        return ChosenPlan(configuration=own, plan=None, why=sight.problem)
 
     @property
     def _kinds(self) -> tuple[Kind, ...]:
@@ -215,7 +251,7 @@ class PlanSource:
             raise InputError(
                 "a device without a profile cannot plan: measure one (edgent profile), or give a configuration"
             )
-        plan = best(self._alone[kind].allowed, factors.alone, deadline)
+        plan = best(self._alone[kind].allowed, factors.alone, deadline, self._margin(deadline))
         return ChosenPlan(configuration=plan.configuration, plan=plan, why=why)
 
     def _add(self, kind: Kind) -> None:
@@ -257,7 +293,15 @@ class PlanSource:
             restriction=self._restriction,
             segments=facts.segments,
         ).without(failed)
-        return _Together(offer=offer, chooser=self._make_chooser(offer.allowed, edge), failed=failed)
+        scope = Scope(
+            candidates=offer.allowed,
+            device=self._device,
+            edge=edge,
+            deadline=self._deadline,
+            race=self._race,
+            margin=self._margin,
+        )
+        return _Together(offer=offer, chooser=self._make_chooser(scope), failed=failed)
 
     def _check(self) -> None:
         check_versions(self._model, self._device, self._edge, self._calibration)

@@ -27,6 +27,7 @@ Events carry the time; each returns the action to take now, if there is one. No 
 
 from __future__ import annotations
 
+import enum
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,9 +40,28 @@ from edgent.units import Seconds
 
 By = Literal["edge", "device"]
 
-LATE = "edge late"
 PATIENCE = Seconds(10.0)
 _OVERDUE = 2.0  # times as long as expected
+
+
+class Reason(enum.StrEnum):
+    """Why an answer is not as it should be; the text is what people read, and stands in records."""
+
+    NONE = ""
+    NOT_CONNECTED = "edge not connected yet"
+    NOT_THERE = "edge not there"
+    LOST = "edge lost"
+    REFUSED = "edge refused"
+    NOT_PLANNED = "plans not ready yet"
+    LATE = "edge late"
+    BUSY = "edge busy"
+    FAILED = "edge failed"
+    PLAN_FAILED = "plan failed"
+
+
+def in_words(reason: Reason, detail: str) -> str:
+    """A reason as a record has it, with what was said about it if anything was."""
+    return f"{reason}: {detail}" if detail else str(reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +104,11 @@ class StartLocal:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Give this answer; the request is over. `why` says why it is not the plan's, empty if it is."""
+    """Give this answer; the request is over. `why` says why it is not the plan's."""
 
     by: By
     exit: int
-    why: str
+    why: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +170,7 @@ class Request:
         self._started_at = 0.0
         self._head_started = self._sent = False
         self._edge_pending = False
-        self._why = ""
+        self._why = Reason.NONE
         self._local: int | None = None
         self._at_hand: int | None = None
 
@@ -183,9 +203,9 @@ class Request:
         self._edge_pending = False
         if self._local is None:
             self._leave()
-        return self._deliver("edge", self.exit, "")
+        return self._deliver("edge", self.exit, Reason.NONE)
 
-    def edge_failed(self, at: Seconds, why: str) -> tuple[Action, ...]:
+    def edge_failed(self, at: Seconds, why: Reason) -> tuple[Action, ...]:
         """No answer will come by way of the edge: it failed, or the device its own part of the plan."""
         if not self._edge_pending:
             return ()
@@ -219,7 +239,7 @@ class Request:
         if self._edge_pending and not self._sent:
             return () if self._head_started else self._start_head(at)
         if self._local is None and at >= self._start_at:
-            self._why = LATE if self._edge_pending else self._why
+            self._why = Reason.LATE if self._edge_pending else self._why
             return self._start_local(at)
         return self._wait()
 
@@ -227,11 +247,6 @@ class Request:
         edge = "pending" if self._edge_pending else "not pending"
         local = f"local {self._local}, at hand {self._at_hand}"
         return f"<Request exit {self.exit}: edge {edge}, {local}, {self.delivered or 'not delivered'}>"
-
-    @property
-    def edge_pending(self) -> bool:
-        """Whether the edge may still answer."""
-        return self._edge_pending
 
     @property
     def _give_at(self) -> float:
@@ -312,7 +327,7 @@ class Request:
         left = self._started_at + self.deadline - at
         return Send(Seconds(max(left, self.patience)), binding=not self.race)
 
-    def _deliver(self, by: By, exit: int, why: str) -> tuple[Action, ...]:
+    def _deliver(self, by: By, exit: int, why: Reason) -> tuple[Action, ...]:
         if self.delivered is not None:
             return ()
         self.delivered = Deliver(by, exit, why)

@@ -125,6 +125,10 @@ class Warmer:
                 if isinstance(job, Configuration):
                     _log.info("%s cannot be readied: %s", job, error)
                     self.give_up(job)
+            except Exception as error:  # whatever one job throws: others are still to be done
+                _log.error("%s failed in the background: %s: %s", job, type(error).__name__, error)
+                if isinstance(job, Configuration):
+                    self.give_up(job)
 
     def _carry_out(self, job: Configuration | Callable[[], None]) -> None:
         if not isinstance(job, Configuration):

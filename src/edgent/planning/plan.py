@@ -98,6 +98,12 @@ class Stages:
         return Seconds(self.prepare + self.head + self.encode)
 
     @property
+    def around_upload(self) -> tuple[Seconds, Seconds]:
+        """Time on the device before the upload, and from then on."""
+        ahead = self.ahead
+        return ahead, Seconds(self.total - ahead)
+
+    @property
     def device(self) -> Seconds:
         """Time on the device."""
         return Seconds(self.prepare + self.head + self.encode + self.suffix)

@@ -126,7 +126,8 @@ class GrpcChannel:
             if body is None:
                 raise BrokenError(f"{self.target} ended {method} without an answer")
             next(answers, None)  # the status, which came with the body
-            self._send_window.look()
+            if not self._send_window.found:
+                self._send_window.look()
             headers = {str(key): str(value) for key, value in (*ahead, *answers.trailing_metadata())}
         return Reply(body=body, headers=headers, sent_at=sent_at, headers_at=headers_at, body_at=body_at, window=window)
 

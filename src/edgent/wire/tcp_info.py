@@ -34,21 +34,26 @@ class SendWindow:
     Args:
         host: Of the peer, a name or an address.
         port: Of the peer.
+
+    Attributes:
+        found: Whether it was looked for since the connection was made.
     """
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host.strip("[]"), port
         self._addresses: frozenset[str] = frozenset()
         self._files: tuple[int, ...] | None = None
+        self.found = False
 
     def look(self) -> None:
         """There is a connection now: finds it among the open files, if that was not done before."""
         if self._files is None and _may_look():
             self._files = tuple(file for file in _open_files() if self._of(file))
+            self.found = True
 
     def forget(self) -> None:
         """The connection is given up: the next one has to be found."""
-        self._files = None
+        self._files, self.found = None, False
 
     def read(self) -> Window | None:
         """What a message that begins now may have under way; None: unknown, or not found yet. Never searches."""

@@ -1,14 +1,16 @@
 """Tensors in the protocol's messages: raw, typed, or encoded by one of our codecs.
 
-A raw tensor has its own datatype and the shape that it really has; text is BYTES (`edgent.engine.text`). An encoded
-one has datatype BYTES, shape [1], the parameter `edgent_codec` and as content one element of BYTES, the payload. Its
-real type and shape are those of the segment, which both sides know; where they do not, it crosses raw.
+A raw tensor has its own datatype and the shape that it really has; text is BYTES: each element in C order as four bytes
+of length, little-endian, and that much UTF-8. An encoded one has datatype BYTES, shape [1], the parameter
+`edgent_codec` and as content one element of BYTES, the payload. Its real type and shape are those of the segment, which
+both sides know; where they do not, it crosses raw.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ import numpy as np
 
 from edgent.codec import decode_tensor, encode_tensor
 from edgent.engine.feeds import Array, checked
-from edgent.engine.text import read_elements, read_text, write_elements, write_text
+from edgent.engine.text import text_of
 from edgent.errors import InputError
 from edgent.wire.messages import CODEC, ModelInferRequest, ModelInferResponse
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 
 RAW = "float32"  # what the planner calls "as it is"
+
+_LENGTH = struct.Struct("<I")
 
 _DATATYPES = {
     "bool": "BOOL",
@@ -124,7 +128,8 @@ def raw_array(parcel: Parcel) -> Array:
     """
     try:
         if parcel.tensor.dtype == "string":
-            return read_text(parcel.tensor.name, parcel.data, parcel.shape)
+            name = parcel.tensor.name
+            return text_of(name, read_elements(name, parcel.data), parcel.shape)
         array: Array = np.ndarray(parcel.shape, np.dtype(parcel.tensor.dtype or "").newbyteorder("<"), parcel.data)
     except InputError:
         raise
@@ -181,6 +186,15 @@ def read_outputs(body: bytes, expected: Sequence[Tensor]) -> list[Parcel]:
     """
     response = parse(ModelInferResponse, body)
     return _read(response.outputs, response.raw_output_contents, expected)
+
+
+def read_arrays(body: bytes, expected: Sequence[Tensor]) -> dict[str, Array]:
+    """The outputs of a ModelInferResponse as arrays, by name.
+
+    Raises:
+        InputError: as `read_outputs` and `array_of`.
+    """
+    return {parcel.tensor.name: array_of(parcel) for parcel in read_outputs(body, expected)}
 
 
 def parse(message: Any, body: bytes) -> Any:
@@ -276,3 +290,32 @@ def _typed(entry: Any, tensor: Tensor) -> bytes:
         return np.array(values, dtype=np.dtype(tensor.dtype).newbyteorder("<")).tobytes()
     except (OverflowError, ValueError) as error:
         raise InputError(f"tensor {tensor.name!r}: {error}") from error
+
+
+def write_text(array: Array) -> bytes:
+    """The bytes of a tensor of text."""
+    return write_elements(element.encode() for element in array.ravel().tolist())
+
+
+def write_elements(elements: Iterable[bytes]) -> bytes:
+    """Elements of BYTES, one behind the other."""
+    return b"".join(_LENGTH.pack(len(element)) + element for element in elements)
+
+
+def read_elements(name: str, data: bytes) -> list[bytes]:
+    """The elements of BYTES.
+
+    Raises:
+        InputError: a length that is more than what follows, or cut short.
+    """
+    elements: list[bytes] = []
+    at = 0
+    while at < len(data):
+        begins = at + _LENGTH.size
+        (length,) = _LENGTH.unpack_from(data, at) if begins <= len(data) else (0,)
+        at = begins + length
+        if at > len(data):
+            left = max(0, len(data) - begins)
+            raise InputError(f"element {len(elements)} of {name!r} states {length} bytes, but {left} follow")
+        elements.append(data[begins:at])
+    return elements

@@ -20,7 +20,9 @@ from edgent.lab.boards.emulation import Emulated
 from edgent.link import TransferModel
 from edgent.link.transfer import CALL_BYTES, Transfer
 from edgent.planning import Candidates, Conditions, Planner
+from edgent.planning.planner import DUST, TOLERANCE
 from edgent.testing import FakeEngine, FakeLink
+from edgent.units import Seconds
 from edgent.wire.messages import MODEL_INFER, PROBE
 from edgent.wire.transport import Unary
 
@@ -290,3 +292,17 @@ def test_on_a_link_that_slows_down_and_recovers_the_plan_changes_and_no_request_
     assert until(lambda: sends() > 2_000)
     assert all(record.deadline_met for record in records)
     assert records[-1].by == "edge"
+
+
+def test_the_planner_keeps_the_devices_margin_free_and_no_more(scope):
+    """Brute force: the most accurate of those that leave it free, and the fastest of about equally accurate ones."""
+    table, now = scope.candidates, conditions(1.5e5)
+    latency, merit = now.latency(table), table.merit
+    chosen = {}
+    for margin in (0.0, 0.05, 0.1, 0.15, 0.2):
+        plan = Static(replace(scope, margin=lambda _, margin=margin: margin)).choose(Seconds(0.0), now, Seconds(0.3))
+        free = latency <= 0.3 - margin + 1e-12
+        equal = free & (merit >= merit[free].max() - TOLERANCE - DUST)
+        assert plan.stages.total == pytest.approx(latency[equal].min())
+        chosen[margin] = plan.configuration
+    assert len(set(chosen.values())) > 1

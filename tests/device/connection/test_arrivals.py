@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-import edgent.device.connection.arrivals
-from edgent.device.connection.arrivals import Arrivals
+import edgent.device.connection.upkeep
+from edgent.device.connection.upkeep import Arrivals
 
 
 def after(*times: float) -> Arrivals:
@@ -18,7 +18,7 @@ def after(*times: float) -> Arrivals:
 
 
 def test_its_example_holds() -> None:
-    assert doctest.testmod(edgent.device.connection.arrivals).failed == 0
+    assert doctest.testmod(edgent.device.connection.upkeep).failed == 0
 
 
 def test_two_gaps_alike_may_be_chance() -> None:

@@ -13,7 +13,7 @@ from edgent.link.transfer import Transfer
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Configuration, Plan
-from edgent.planning.planner import ROOM, TOLERANCE, choose, plan_of
+from edgent.planning.planner import TOLERANCE, choose, plan_of
 from edgent.units import BitsPerSecond, Seconds
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ class Static:
     """
 
     def __init__(self, scope: Scope) -> None:
+        self._margin = scope.margin
         self._frontier = scope.candidates.frontier()
         self._rows = {self._frontier.configuration(row): row for row in range(len(self._frontier))}
         self._own = [row for configuration, row in self._rows.items() if configuration.device_only]
@@ -106,7 +107,7 @@ class Static:
     ) -> Plan:
         """See `Chooser.choose`."""
         table = self._frontier if ready is None else self._frontier.keep(self._among(ready))
-        return best(table, conditions, deadline)
+        return best(table, conditions, deadline, self._margin(deadline))
 
     def decisive(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> BitsPerSecond:  # noqa: ARG002 - below
         """Whatever it was: whoever goes by the last transfer alone wants that to be a recent one."""
@@ -120,8 +121,8 @@ class Static:
         return np.array(sorted(rows.union(self._own)))
 
 
-def best(table: Candidates, conditions: Conditions, deadline: Seconds) -> Plan:
-    """The best of all candidates in a table, for who is sure of the conditions to within some per cent."""
+def best(table: Candidates, conditions: Conditions, deadline: Seconds, margin: Seconds = Seconds(0.0)) -> Plan:
+    """The best of all candidates in a table under these conditions, which leaves the margin free if any does."""
     latency = conditions.latency(table)
-    row = choose(table, latency, deadline, TOLERANCE, ROOM)
+    row = choose(table, latency, deadline, TOLERANCE, margin / deadline)
     return plan_of(table, row, conditions, meets_deadline=bool(latency[row] <= deadline))

@@ -57,7 +57,7 @@ class Dynamic:
         """See `Chooser.choose`; while an outage is likelier than none, nobody waits for the edge."""
         with self._lock:
             if self._uplink.dead(now) or self._downlink.dead(now):
-                return best(self._alone, conditions, deadline)
+                return best(self._alone, conditions, deadline, self._margin(deadline))
             self._under(conditions, deadline)
             if ready is not None:
                 return self._controller.among(ready, now)

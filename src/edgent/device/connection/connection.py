@@ -2,18 +2,25 @@
 
 At connect: does it list our extension, is it the right one (`Handshake`), how fast is the link. Afterwards `Upkeep`
 says when to look again. Requests go through `ask`, which tells link state and upkeep what it saw. An edge that is lost
-is no error here but a state, with a reason; a refusal is kept, to be told.
+is no error here but a state; a refusal is kept, to be told.
+
+Whoever plans for the edge (`Plans`) comes after the connection, and is handed to the thread that looks after it. What
+transfers tell of the link is kept until a request, or that thread, looks at the edge: it is handed over with the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+import logging
+import threading
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 from edgent.clock import Clock
 from edgent.device.connection.handshake import EdgeFacts, Handshake
 from edgent.device.connection.link_state import PROBE_SIZES, TELLING, LinkState
 from edgent.device.connection.probing import probe_link
+from edgent.device.connection.sight import Sight, State
 from edgent.device.connection.upkeep import Task, Upkeep
 from edgent.device.drift import AS_PROFILED, Factors
 from edgent.errors import EdgeError, EdgentError, RefusedError
@@ -28,10 +35,33 @@ if TYPE_CHECKING:
     from edgent.planning.conditions import Conditions
     from edgent.units import BitsPerSecond, Seconds
 
+_log = logging.getLogger("edgent.device")
+
 _CONNECT_TIMEOUT = 1.5
 _TIMEOUT = 10.0
 _PATIENCE = 0.06  # seconds for a look: the link is then far slower than what decides
 _OF_ONE_REQUEST = (BusyError, BrokenError, RejectedError)
+_TRANSFERS = 64  # that are kept for who plans
+
+
+class Plans(Protocol):
+    """Who plans for an edge: asked and told by the thread that looks after the connection."""
+
+    def factors(self) -> Factors:
+        """How fast the machines are."""
+        ...
+
+    def edge_up(self, facts: EdgeFacts, sight: Sight) -> None:
+        """The edge is there, perhaps again after an outage.
+
+        Raises:
+            RefusedError: nobody can plan with this one.
+        """
+        ...
+
+    def decisive(self, sight: Sight) -> BitsPerSecond | None:
+        """The bandwidth that a plan depends on; None: on none."""
+        ...
 
 
 class Connection:
@@ -42,9 +72,6 @@ class Connection:
         model: what the device runs, and the edge must serve.
         link: is told every transfer.
         clock: must be that of the channel; what is waited for here is waited for by it.
-        on_up: called on the background thread when the edge is there, also again after an outage.
-        on_transfers: told the transfers that tell the link's bandwidth.
-        decisive: asked before an idle link is looked at: the bandwidth that a plan depends on; None: on none.
         wants_calibration: whether to fetch the edge's.
     """
 
@@ -55,13 +82,9 @@ class Connection:
         link: LinkState,
         clock: Clock,
         *,
-        on_up: Callable[[EdgeFacts], None],
-        on_transfers: Callable[[Iterable[Transfer]], None],
-        decisive: Callable[[], BitsPerSecond | None],
         wants_calibration: bool = False,
     ) -> None:
         self._remote, self._model, self._link, self._clock = remote, model, link, clock
-        self._on_up, self._on_transfers, self._decisive = on_up, on_transfers, decisive
         self._handshake = Handshake(remote, model, wants_calibration=wants_calibration)
         self._upkeep = Upkeep(measures=not link.told)
         self._changed = clock.condition()
@@ -70,12 +93,14 @@ class Connection:
         self._tried = False
         self._closed = False
         self._late_bytes = 0
-        self.refusal: RefusedError | None = None
-        self.problem = "edge not connected yet"
-        self._thread = clock.thread(self._run, "edgent-watch")
+        self._refusal: RefusedError | None = None
+        self._state, self._detail = State.CONNECTING, ""
+        self._transfers: deque[Transfer] = deque(maxlen=_TRANSFERS)
+        self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Begins to connect, in the background."""
+    def start(self, plans: Plans) -> None:
+        """Begins to connect, in the background, on behalf of who plans."""
+        self._thread = self._clock.thread(partial(self._run, plans), "edgent-watch")
         self._thread.start()
 
     def close(self) -> None:
@@ -84,19 +109,21 @@ class Connection:
             self._closed = True
             self._changed.notify_all()
         self._remote.channel.close()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join()
         self._remote.channel.close()  # the thread may just have renewed it
 
     @property
-    def facts(self) -> EdgeFacts | None:
-        """What is known of the edge while it is connected, else None."""
-        return self._facts
-
-    @property
     def foreign(self) -> bool:
         """Whether the edge is a server without our extension."""
-        return self._facts is not None and self._facts.segments is not None
+        with self._changed:
+            return self._foreign
+
+    @property
+    def sight(self) -> Sight:
+        """The edge as it seems now, without the link."""
+        with self._changed:
+            return self._seen(None)
 
     def conditions(self, factors: Factors = AS_PROFILED) -> Conditions | None:
         """Link, queue and the machines' speed as they seem now; None if unknown."""
@@ -107,13 +134,16 @@ class Connection:
     def wait_settled(self, timeout: float) -> bool:
         """Waits for the outcome of the first attempt, or until connected; whether it is connected."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._facts or self._tried, timeout)
-            return self._facts is not None
+            self._changed.wait_for(lambda: self._closed or self._state is State.UP or self._tried, timeout)
+            return self._state is State.UP
 
-    def requested(self, at: Seconds) -> None:
-        """A request has come to the device, whoever will answer it."""
+    def requested(self, at: Seconds, factors: Factors) -> Sight:
+        """A request has come to the device, whoever will answer it: the edge as it finds it."""
+        window = self._remote.channel.window()
         with self._changed:
             self._upkeep.requested(at)
+            conditions = self._link.conditions(at, window, factors) if self._state is State.UP else None
+            return self._seen(conditions, at)
 
     def ask(self, message: bytes, budget: float) -> TimedReply:
         """Sends a ModelInferRequest.
@@ -146,7 +176,33 @@ class Connection:
             raise
 
     def __repr__(self) -> str:
-        return f"<Connection over {self._remote.channel!r}: {'up' if self._facts else self.problem}>"
+        return f"<Connection over {self._remote.channel!r}: {self.sight.problem or 'up'}>"
+
+    @property
+    def _foreign(self) -> bool:
+        return self._facts is not None and self._facts.segments is not None
+
+    def _seen(self, conditions: Conditions | None, at: Seconds | None = None) -> Sight:
+        """The edge beside what is known of the link; who is shown that is shown the transfers as well."""
+        transfers: tuple[Transfer, ...] = ()
+        if conditions is not None:
+            transfers = tuple(self._transfers)
+            self._transfers.clear()
+        return Sight(
+            at=self._clock.now() if at is None else at,
+            state=self._state,
+            detail=self._detail,
+            refusal=self._refusal,
+            foreign=self._foreign,
+            conditions=conditions,
+            transfers=transfers,
+        )
+
+    def _look_round(self, plans: Plans) -> Sight:
+        """The edge and the link as they seem now, for who plans."""
+        window, factors = self._remote.channel.window(), plans.factors()
+        with self._changed:
+            return self._seen(self._link.conditions(self._clock.now(), window, factors))
 
     def _heard(self, reply: TimedReply, *, look: bool = False, answered: bool = False) -> bool:
         """Takes an exchange in; whether its time was its own: what is left of late requests goes before the next.
@@ -155,64 +211,67 @@ class Connection:
         """
         with self._changed:
             waited_behind, self._late_bytes = self._late_bytes, 0
-            transfers: tuple[Transfer, ...] = ()
             if waited_behind:
                 self._link.probed(reply)
             else:
-                transfers = self._link.observe(reply)
+                self._transfers += self._link.observe(reply)
             telling = not look and not waited_behind and reply.uplink - self._link.round_trip >= TELLING
             heard = self._upkeep.answered if answered else self._upkeep.heard
             heard(self._clock.now(), telling=telling)
-        self._on_transfers(transfers)
         return not waited_behind
 
     def _failed(self, error: EdgentError, bytes_up: int, seconds: float) -> None:
-        late: tuple[Transfer, ...] = ()
         with self._changed:
             now = self._clock.now()
             if isinstance(error, LateError):
                 self._late_bytes += bytes_up
-                late = self._link.observe_late(bytes_up, seconds, now)
+                self._transfers += self._link.observe_late(bytes_up, seconds, now)
                 self._upkeep.suspected()
             elif not isinstance(error, _OF_ONE_REQUEST):
                 self._down(error)
             self._changed.notify_all()
-        self._on_transfers(late)
 
     def _down(self, error: Exception) -> None:
-        refused = isinstance(error, RefusedError)
-        self.problem = f"edge refused: {error}" if refused else "edge lost" if self._was_up else "edge not there"
-        if isinstance(error, RefusedError) and not self._was_up:
-            self.refusal = error
+        self._state, self._detail = State.LOST if self._was_up else State.NOT_THERE, ""
+        if isinstance(error, RefusedError):
+            self._state, self._detail = State.REFUSED, str(error)
+            self._refusal = self._refusal if self._was_up else error
+        elif not isinstance(error, EdgentError):
+            self._state, self._detail = State.FAILED, f"{type(error).__name__}: {error}"
         self._facts = None
         self._upkeep.lost(self._clock.now())
 
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                task = self._upkeep.next(self._clock.now())
-                while not self._closed and not isinstance(task, Task):
-                    self._changed.wait(max(0.0, task - self._clock.now()))
-                    task = self._upkeep.next(self._clock.now())
-                if self._closed:
-                    return
+    def _run(self, plans: Plans) -> None:
+        while (task := self._next_task()) is not None:
             try:
-                self._do(task)
+                self._do(task, plans)
             except EdgentError as error:
                 self._give_up(error)
+            except Exception as error:  # whatever one reply throws: the next attempt may go well
+                _log.error("the connection to the edge is made anew: %s: %s", type(error).__name__, error)
+                self._give_up(error)
 
-    def _do(self, task: Task | float) -> None:
+    def _next_task(self) -> Task | None:
+        """Waits for something to do; None: it is closed."""
+        with self._changed:
+            task = self._upkeep.next(self._clock.now())
+            while not self._closed and not isinstance(task, Task):
+                self._changed.wait(max(0.0, task - self._clock.now()))
+                task = self._upkeep.next(self._clock.now())
+            return task if isinstance(task, Task) and not self._closed else None
+
+    def _do(self, task: Task, plans: Plans) -> None:
         if task is Task.CONNECT:
-            self._connect()
+            self._connect(plans)
         elif task is Task.CHECK:
             self._check()
-        elif (decisive := self._decisive()) is not None:
+        elif (decisive := plans.decisive(self._look_round(plans))) is not None:
             self._look(decisive) if task is Task.LOOK else self._refresh()
         else:
             with self._changed:
                 self._upkeep.declined(self._clock.now())
 
-    def _give_up(self, error: EdgentError) -> None:
+    def _give_up(self, error: Exception) -> None:
         with self._changed:
             if self._closed:
                 return
@@ -224,7 +283,7 @@ class Connection:
         # A new one tries at once, and does not wait for what a dead connection still had to send.
         self._remote.channel.renew()
 
-    def _connect(self) -> None:
+    def _connect(self, plans: Plans) -> None:
         try:
             extended = EXTENSION in self._remote.extensions(_CONNECT_TIMEOUT)
         except EdgeError:
@@ -236,10 +295,12 @@ class Connection:
             raise RefusedError(f"{self._remote.channel!r} cannot measure the link: tell its bandwidth")
         if extended and not (self._link.told and self._was_up):
             self._measure(first=not self._was_up)
-        self._on_up(facts)
         with self._changed:
-            self._facts, self.refusal, self._was_up = facts, None, True
-            self.problem = ""
+            self._facts = facts  # sessions are made for it before a request finds the edge up
+        plans.edge_up(facts, self._look_round(plans))
+        with self._changed:
+            self._refusal, self._was_up = None, True
+            self._state, self._detail = State.UP, ""
             self._upkeep.connected(self._clock.now())
             self._changed.notify_all()
 
@@ -282,9 +343,8 @@ class Connection:
         sizes = () if self._link.told else PROBE_SIZES if first else (self._link.probe_size(),)
         found = probe_link(self._probed, sizes)
         with self._changed:
-            transfers = self._link.observe_probes(found.small, found.up, found.down)
+            self._transfers += self._link.observe_probes(found.small, found.up, found.down)
             self._upkeep.heard(self._clock.now(), telling=True)
-        self._on_transfers(transfers)
 
     def _probed(self, bytes_up: int, bytes_down: int) -> TimedReply:
         reply = self._remote.probe(bytes_up, bytes_down, _TIMEOUT)

@@ -49,6 +49,9 @@ class LinkState:
         downlink: told; None: as `bandwidth` if that is told, else measured.
         round_trip: told; None: measured.
         gain: of a new sample of the bandwidth; 1: the last one is believed, as far as it is not a timing error.
+
+    Attributes:
+        round_trip: what an empty link needs: as told, else the least seen lately.
     """
 
     def __init__(
@@ -63,7 +66,7 @@ class LinkState:
         self._windows = BothWindows(ahead=SEGMENT_BYTES)
         self._up = LinkDirection("up", self._windows.up, told=bandwidth, gain=gain)
         self._down = LinkDirection("down", self._windows.down, told=told_down, gain=gain)
-        self._told_round_trip = round_trip
+        self._told_round_trip, self.round_trip = round_trip, round_trip or Seconds(0.0)
         self._queue, self._queue_at = 0.0, -math.inf
         self._probed: Seconds | None = None
         self._calls: deque[float] = deque(maxlen=_CALLS)
@@ -74,19 +77,13 @@ class LinkState:
         self._up.forget()
         self._down.forget()
         self._round_trips: deque[float] = deque(maxlen=_ROUND_TRIPS)
+        self._take_round_trip()
         self._observed_at = -math.inf
 
     @property
     def told(self) -> bool:
         """Whether nothing about the bandwidth needs measuring."""
         return self._up.told
-
-    @property
-    def round_trip(self) -> Seconds:
-        """The least seen lately: what an empty link needs."""
-        if self._told_round_trip is not None:
-            return self._told_round_trip
-        return Seconds(min(self._round_trips, default=0.0))
 
     @property
     def call_time(self) -> Seconds:
@@ -106,7 +103,7 @@ class LinkState:
         seen = told if told is not None else rate(up.bytes_up - small.bytes_up, up.uplink - small.uplink)
         wire = wire_bits(small.bytes_up + CALL_BYTES) / seen
         empty = max(0.0, small.uplink - wire)
-        self._round_trips.append(empty)
+        self._take_round_trip(empty)
         beyond = max(0.0, empty - self.round_trip)
         if 2 * wire <= _SHORT:
             self._probed = Seconds(min(beyond, TIMING_ERROR))
@@ -222,7 +219,12 @@ class LinkState:
         if reply.bytes_up > PROBE_SIZES[0] // 4:
             return
         wire = (reply.bytes_up + CALL_BYTES) * self._up.byte_time
-        self._round_trips.append(max(0.0, reply.uplink - wire))
+        self._take_round_trip(max(0.0, reply.uplink - wire))
+
+    def _take_round_trip(self, *seconds: float) -> None:
+        self._round_trips.extend(seconds)
+        if self._told_round_trip is None:
+            self.round_trip = Seconds(min(self._round_trips, default=0.0))
 
 
 def _known(*transfers: Transfer | None) -> tuple[Transfer, ...]:
