@@ -209,7 +209,7 @@ class PlanSource:
         now, conditions = sight.at, sight.conditions
         if conditions is None:
             return self._stay(kind, deadline, sight.problem, factors)
-        known = self._together.get(kind)
+        known = self._known(kind)
         if known is None:
             self._warmer.do(lambda: self._add(kind))
             return self._stay(kind, deadline, Reason.NOT_PLANNED, factors)
@@ -231,7 +231,7 @@ class PlanSource:
                 configuration=wanted, plan=local.price(wanted, factors.alone, deadline) if local else None, why=""
             )
         if sight.conditions is not None:
-            known = self._together.get(kind)
+            known = self._known(kind)
             plan = known.offer.price(wanted, sight.conditions, deadline) if known else None
             return ChosenPlan(configuration=wanted, plan=plan, why="")
         if sight.state is State.NO_EDGE:
@@ -255,7 +255,7 @@ class PlanSource:
         return ChosenPlan(configuration=plan.configuration, plan=plan, why=why)
 
     def _add(self, kind: Kind) -> None:
-        if kind not in self._together:
+        if self._known(kind) is None:
             self._put(kind, self._warmer.warmed.failed)
 
     def _leave_out(self, kind: Kind, known: _Together, failed: frozenset[Configuration]) -> None:
@@ -264,14 +264,22 @@ class PlanSource:
             self._together = {**self._together, kind: replace(known, failed=failed)}
         self._warmer.do(lambda: self._put(kind, failed))
 
-    def _put(self, kind: Kind, failed: frozenset[Configuration]) -> None:
-        if self._facts is None:
-            return
-        made = self._make_together(kind, self._facts, failed)
+    def _known(self, kind: Kind) -> _Together | None:
         with self._lock:
-            for event in self._recent:
-                made.chooser.observe(event)
-            self._together = {**self._together, kind: made}
+            return self._together.get(kind)
+
+    def _put(self, kind: Kind, failed: frozenset[Configuration]) -> None:
+        with self._lock:
+            facts = self._facts
+        if facts is None:
+            return
+        priced = self._make_together(kind, facts, failed)
+        with self._lock:
+            if self._facts is not facts:
+                return  # another edge meanwhile, for which this is asked again
+            for transfer in self._recent:
+                priced.chooser.observe(transfer)
+            self._together = {**self._together, kind: priced}
 
     def _make_alone(self, kind: Kind) -> CandidateSet:
         assert self._device is not None

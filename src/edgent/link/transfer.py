@@ -111,7 +111,7 @@ class TransferModel:
         byte_time = self.header_factor * (BITS_PER_BYTE / self.bandwidth)
         message = size + extra
         wire = message * byte_time
-        if np.all(message + ahead <= self.window):
+        if self.window == UNLIMITED or (isinstance(message, float) and message + ahead <= self.window):
             return wire  # all of it may be under way at once
         return wire + stall(message, byte_time, self.window, self.round_trip, ahead)
 

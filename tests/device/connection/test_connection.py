@@ -119,6 +119,33 @@ def test_an_unexpected_error_of_a_later_check_loses_the_edge_until_it_answers_ag
     assert until(lambda: device.connected)
 
 
+def test_a_channel_that_cannot_be_renewed_is_tried_again(made, link, until, image, caplog):
+    plain = link.renew
+
+    def renew():
+        link.renew = plain
+        raise OSError("no more files")
+
+    link.renew = renew
+    mend = spoil(link, m.SERVER_METADATA, ValueError("odd"))
+    device = made()
+    assert not device.wait_ready(WITHIN)
+    assert any("cannot be made anew: OSError: no more files" in line for line in caplog.messages)
+    mend()
+    assert until(lambda: device.connected)
+
+
+def test_a_request_whose_reply_throws_leaves_the_connection_looked_after(connected, link, clock, until):
+    connection = connected(Listener(), bandwidth=1e6)
+    assert connection.wait_settled(WITHIN)
+    mend = spoil(link, m.MODEL_INFER, ValueError("odd"))
+    with pytest.raises(ValueError, match="odd"):
+        connection.ask(b"", 1.0)
+    mend()
+    checks = link.calls.count(m.PROBE)
+    assert until(lambda: link.calls.count(m.PROBE) > checks)
+
+
 def test_an_edge_that_plans_nobody_can_make_for_is_refused(connected):
     connection = connected(Listener(RefusedError("no map for it")), bandwidth=1e6)
     assert not connection.wait_settled(WITHIN)

@@ -95,7 +95,6 @@ def test_how_long_is_waited_in_seconds():
     assert watch.next(102.5) == 103.5  # asked again whether it matters
     watch.measured(103.5, 0.0)
     for second in range(103, 134):
-        watch.began()
         watch.answered(float(second))
     assert watch.next(133.0) == 133.5  # measured though all requests are answered
 
@@ -132,7 +131,6 @@ def test_while_requests_are_answered_the_link_is_measured_rarely_and_soon_after_
     for tenth in range(int(10 * 3 * RARELY)):
         at = 10.0 + tenth / 10
         if at < 10.0 + 1.5 * RARELY:
-            watch.began()
             watch.answered(at)
         watch.heard(at)
         if watch.next(at) is Task.MEASURE:

@@ -158,12 +158,12 @@ class Connection:
             self._upkeep.began()
         try:
             reply = self._remote.send(message, budget)
-        except BaseException as error:
+        except EdgentError as error:
+            self._failed(error, len(message), self._clock.now() - started_at)
+            raise
+        finally:
             with self._changed:
                 self._upkeep.ended()
-            if isinstance(error, EdgentError):
-                self._failed(error, len(message), self._clock.now() - started_at)
-            raise
         self._heard(reply, answered=True)
         return reply
 
@@ -237,7 +237,7 @@ class Connection:
             self._state, self._detail = State.REFUSED, str(error)
             self._refusal = self._refusal if self._was_up else error
         elif not isinstance(error, EdgentError):
-            self._state, self._detail = State.FAILED, f"{type(error).__name__}: {error}"
+            self._state, self._detail = State.FAILED, _unexpected(error)
         self._facts = None
         self._upkeep.lost(self._clock.now())
 
@@ -245,10 +245,7 @@ class Connection:
         while (task := self._next_task()) is not None:
             try:
                 self._do(task, plans)
-            except EdgentError as error:
-                self._give_up(error)
             except Exception as error:  # whatever one reply throws: the next attempt may go well
-                _log.error("the connection to the edge is made anew: %s: %s", type(error).__name__, error)
                 self._give_up(error)
 
     def _next_task(self) -> Task | None:
@@ -272,6 +269,8 @@ class Connection:
                 self._upkeep.declined(self._clock.now())
 
     def _give_up(self, error: Exception) -> None:
+        if not isinstance(error, EdgentError):
+            _log.error("the connection to the edge is made anew: %s", _unexpected(error))
         with self._changed:
             if self._closed:
                 return
@@ -280,8 +279,11 @@ class Connection:
             self._upkeep.connect_failed(self._clock.now())
             self._changed.notify_all()
             self._link.reconnected()
-        # A new one tries at once, and does not wait for what a dead connection still had to send.
-        self._remote.channel.renew()
+        try:
+            # A new one tries at once, and does not wait for what a dead connection still had to send.
+            self._remote.channel.renew()
+        except Exception as failure:  # then the old one is tried again
+            _log.error("the connection to the edge cannot be made anew: %s", _unexpected(failure))
 
     def _connect(self, plans: Plans) -> None:
         try:
@@ -299,7 +301,7 @@ class Connection:
             self._facts = facts  # sessions are made for it before a request finds the edge up
         plans.edge_up(facts, self._look_round(plans))
         with self._changed:
-            self._refusal, self._was_up = None, True
+            self._facts, self._refusal, self._was_up = facts, None, True
             self._state, self._detail = State.UP, ""
             self._upkeep.connected(self._clock.now())
             self._changed.notify_all()
@@ -320,7 +322,8 @@ class Connection:
 
     def _refresh(self) -> None:
         """The estimate is old: one message each way; where it is long, another one before it widens TCP's windows."""
-        began_at, size = self._clock.now(), self._link.probe_size()
+        with self._changed:
+            began_at, size = self._clock.now(), self._link.probe_size()
         if size > INITIAL_WINDOW:
             self._probed(size, size)
         if not self._heard(self._remote.probe(size, size, _TIMEOUT)):
@@ -330,7 +333,8 @@ class Connection:
 
     def _look(self, decisive: BitsPerSecond) -> None:
         """A request is expected: one message up that ends well before it, or is given up."""
-        began_at, size = self._clock.now(), self._link.look_size(decisive)
+        with self._changed:
+            began_at, size = self._clock.now(), self._link.look_size(decisive)
         try:
             self._heard(self._remote.probe(size, 0, _PATIENCE), look=True)
         except LateError as error:
@@ -340,7 +344,8 @@ class Connection:
 
     def _measure(self, *, first: bool) -> None:
         """Empty probes for the round trip, then each direction by itself."""
-        sizes = () if self._link.told else PROBE_SIZES if first else (self._link.probe_size(),)
+        with self._changed:
+            sizes = () if self._link.told else PROBE_SIZES if first else (self._link.probe_size(),)
         found = probe_link(self._probed, sizes)
         with self._changed:
             self._transfers += self._link.observe_probes(found.small, found.up, found.down)
@@ -351,3 +356,7 @@ class Connection:
         with self._changed:
             self._link.probed(reply)
         return reply
+
+
+def _unexpected(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

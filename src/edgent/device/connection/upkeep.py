@@ -148,7 +148,7 @@ class Upkeep:
         self._busy += 1
 
     def ended(self) -> None:
-        """The edge is no longer asked: it gave no answer."""
+        """The edge is no longer asked."""
         self._busy -= 1
 
     def heard(self, at: Seconds, *, telling: bool = False) -> None:
@@ -159,8 +159,7 @@ class Upkeep:
             self._measured_at = at
 
     def answered(self, at: Seconds, *, telling: bool = False) -> None:
-        """The edge has answered what it was asked; see `heard`."""
-        self._busy -= 1
+        """The edge has answered a request; see `heard`."""
         self._answered_at = at
         self.heard(at, telling=telling)
 
