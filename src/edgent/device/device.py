@@ -14,7 +14,7 @@ import logging
 import math
 import threading
 from collections.abc import Collection
-from functools import partial
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -26,7 +26,7 @@ from edgent.device.choosers.dynamic import chooser_of
 from edgent.device.compute import Compute
 from edgent.device.connection.connection import Connection
 from edgent.device.connection.link_state import LinkState
-from edgent.device.connection.sight import Sight, State
+from edgent.device.connection.sight import EdgeState, Sight
 from edgent.device.division import Divisions, Kind
 from edgent.device.drift import Drifts, Factors
 from edgent.device.execution import Execution
@@ -123,7 +123,8 @@ class Device:
         if isinstance(environment, ConfigurationMap) and device_profile is not None:
             environment.check(deadline, device_profile)
         self.model, self.deadline, self._version = model, deadline, model.version
-        self._race, self._required, self._margin = race, require_edge, margin
+        self._race, self._required = race, require_edge
+        self._margin_of = lru_cache(partial(_margin_of, margin))  # of few deadlines, and asked by each request
         self._profile, host = device_profile, host_profile or device_profile
         self._clock = clock or MonotonicClock()
         self._divisions = Divisions(model, device_profile, host)
@@ -169,7 +170,7 @@ class Device:
     @property
     def connected(self) -> bool:
         """Whether the edge is there and serves this model."""
-        return self._connection is not None and self._connection.sight.state is State.UP
+        return self._connection is not None and self._connection.sight.state is EdgeState.UP
 
     @property
     def conditions(self) -> Conditions | None:
@@ -305,11 +306,6 @@ class Device:
             changed=changed,
         )
 
-    def _margin_of(self, deadline: Seconds) -> Seconds:
-        if self._margin is not None:
-            return self._margin
-        return Seconds(min(max(deadline * ROOM, _MARGIN_LEAST), _MARGIN_MOST))
-
     def _make_sure(self, configuration: Configuration) -> None:
         """Readies what was given; a refusal of the edge is told first."""
         if self._connection is not None:
@@ -319,8 +315,14 @@ class Device:
     def _check_edge(self, sight: Sight) -> None:
         if sight.refusal is not None:
             raise sight.refusal
-        if self._required and sight.state not in (State.UP, State.NO_EDGE):
+        if self._required and sight.state not in (EdgeState.UP, EdgeState.NO_EDGE):
             raise EdgeError(f"{sight.problem}, and it is required")
+
+
+def _margin_of(margin: Seconds | None, deadline: Seconds) -> Seconds:
+    if margin is not None:
+        return margin
+    return Seconds(min(max(deadline * ROOM, _MARGIN_LEAST), _MARGIN_MOST))
 
 
 def _factors(drifts: Drifts, schedule: Schedule, turns: threading.Lock, clock: Clock) -> Factors:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from edgent.codec.names import check_codec
 from edgent.device.choosers.candidate_sets import EVERYTHING, CandidateSet, Restriction, alone, together
 from edgent.device.choosers.chooser import Chooser, MakeChooser, Scope, best
-from edgent.device.connection.sight import Sight, State
+from edgent.device.connection.sight import EdgeState, Sight
 from edgent.device.division import Division, Divisions, Kind
 from edgent.device.drift import AS_PROFILED, Factors
 from edgent.device.request import LocalBranch, Reason
@@ -234,7 +234,7 @@ class PlanSource:
             known = self._known(kind)
             plan = known.offer.price(wanted, sight.conditions, deadline) if known else None
             return ChosenPlan(configuration=wanted, plan=plan, why="")
-        if sight.state is State.NO_EDGE:
+        if sight.state is EdgeState.NO_EDGE:
             raise InputError(f"{wanted} needs an edge; this device has none")
         if self._alone:
             return self._stay(kind, deadline, sight.problem, factors)

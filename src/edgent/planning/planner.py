@@ -57,9 +57,7 @@ class Planner:
         Raises:
             InputError: deadline or tolerance is not a number, or the tolerance negative.
         """
-        latency = conditions.latency(self.candidates)
-        row = choose(self.candidates, latency, deadline, tolerance, room)
-        return plan_of(self.candidates, row, conditions, meets_deadline=bool(latency[row] <= deadline))
+        return best(self.candidates, conditions, deadline, tolerance, room)
 
     def __repr__(self) -> str:
         return f"<Planner on a frontier of {self.candidates!r}>"
@@ -96,6 +94,19 @@ def plan(
         downlink=TransferModel(bandwidth=downlink or bandwidth, round_trip=round_trip),
     )
     return Planner(Candidates.build(model, device, edge, calibration)).plan(conditions, deadline)
+
+
+def best(
+    candidates: Candidates,
+    conditions: Conditions,
+    deadline: Seconds,
+    tolerance: float = TOLERANCE,
+    room: float = 0.0,
+) -> Plan:
+    """The plan of the best of all candidates under these conditions; see `choose`."""
+    latency = conditions.latency(candidates)
+    row = choose(candidates, latency, deadline, tolerance, room)
+    return plan_of(candidates, row, conditions, meets_deadline=bool(latency[row] <= deadline))
 
 
 def choose(

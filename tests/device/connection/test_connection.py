@@ -11,7 +11,7 @@ from edgent.codec import encode_image
 from edgent.device.connection.connection import Connection
 from edgent.device.connection.handshake import EdgeFacts
 from edgent.device.connection.link_state import LinkState
-from edgent.device.connection.sight import Sight, State
+from edgent.device.connection.sight import Sight, EdgeState
 from edgent.device.drift import AS_PROFILED
 from edgent.device.request import Reason
 from edgent.errors import EdgeError, RefusedError
@@ -149,7 +149,7 @@ def test_a_request_whose_reply_throws_leaves_the_connection_looked_after(connect
 def test_an_edge_that_plans_nobody_can_make_for_is_refused(connected):
     connection = connected(Listener(RefusedError("no map for it")), bandwidth=1e6)
     assert not connection.wait_settled(WITHIN)
-    assert (connection.sight.state, connection.sight.problem) == (State.REFUSED, "edge refused: no map for it")
+    assert (connection.sight.state, connection.sight.problem) == (EdgeState.REFUSED, "edge refused: no map for it")
     assert str(connection.sight.refusal) == "no map for it"
 
 
@@ -159,9 +159,9 @@ def test_who_plans_is_told_of_the_edge_before_a_request_finds_it_up(connected, c
     assert connection.wait_settled(WITHIN)
     ((facts, sight),) = plans.came
     assert facts.profile is not None
-    assert sight.state is State.CONNECTING
+    assert sight.state is EdgeState.CONNECTING
     assert sight.conditions.uplink.bandwidth == 1e6
-    assert connection.sight.state is State.UP
+    assert connection.sight.state is EdgeState.UP
 
 
 def test_each_transfer_is_shown_once_to_whoever_looks_at_the_edge_next(connected, link, clock):
@@ -193,18 +193,18 @@ def test_a_request_that_finds_no_edge_is_shown_no_link(connected, link, clock):
     connection = connected(Listener(), bandwidth=1e6)
     assert not connection.wait_settled(WITHIN)
     seen = connection.requested(clock.now(), AS_PROFILED)
-    assert (seen.state, seen.conditions, seen.problem) == (State.NOT_THERE, None, "edge not there")
+    assert (seen.state, seen.conditions, seen.problem) == (EdgeState.NOT_THERE, None, "edge not there")
 
 
 def test_every_state_but_that_of_an_edge_and_that_of_none_has_a_reason_of_its_own():
-    reasons = {state: state.reason for state in State}
-    assert {state for state, reason in reasons.items() if not reason} == {State.UP, State.NO_EDGE}
+    reasons = {state: state.reason for state in EdgeState}
+    assert {state for state, reason in reasons.items() if not reason} == {EdgeState.UP, EdgeState.NO_EDGE}
     others = [reason for reason in reasons.values() if reason]
     assert len(set(others)) == len(others)
 
 
 def test_what_people_read_has_what_was_said_about_it():
-    refused = Sight(at=Seconds(0.0), state=State.REFUSED, detail="it serves other models")
+    refused = Sight(at=Seconds(0.0), state=EdgeState.REFUSED, detail="it serves other models")
     assert refused.problem == "edge refused: it serves other models"
-    assert Sight(at=Seconds(0.0), state=State.LOST).problem == Reason.LOST.value == "edge lost"
+    assert Sight(at=Seconds(0.0), state=EdgeState.LOST).problem == Reason.LOST.value == "edge lost"
     assert Sight(at=Seconds(0.0)).problem == ""

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.link.transfer import Transfer
+from edgent.planning import planner
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Configuration, Plan
-from edgent.planning.planner import TOLERANCE, choose, plan_of
 from edgent.units import BitsPerSecond, Seconds
 
 if TYPE_CHECKING:
@@ -123,6 +123,4 @@ class Static:
 
 def best(table: Candidates, conditions: Conditions, deadline: Seconds, margin: Seconds = Seconds(0.0)) -> Plan:
     """The best of all candidates in a table under these conditions, which leaves the margin free if any does."""
-    latency = conditions.latency(table)
-    row = choose(table, latency, deadline, TOLERANCE, margin / deadline)
-    return plan_of(table, row, conditions, meets_deadline=bool(latency[row] <= deadline))
+    return planner.best(table, conditions, deadline, room=margin / deadline)

@@ -20,7 +20,7 @@ from edgent.clock import Clock
 from edgent.device.connection.handshake import EdgeFacts, Handshake
 from edgent.device.connection.link_state import PROBE_SIZES, TELLING, LinkState
 from edgent.device.connection.probing import probe_link
-from edgent.device.connection.sight import Sight, State
+from edgent.device.connection.sight import EdgeState, Sight
 from edgent.device.connection.upkeep import Task, Upkeep
 from edgent.device.drift import AS_PROFILED, Factors
 from edgent.errors import EdgeError, EdgentError, RefusedError
@@ -94,7 +94,7 @@ class Connection:
         self._closed = False
         self._late_bytes = 0
         self._refusal: RefusedError | None = None
-        self._state, self._detail = State.CONNECTING, ""
+        self._state, self._detail = EdgeState.CONNECTING, ""
         self._transfers: deque[Transfer] = deque(maxlen=_TRANSFERS)
         self._thread: threading.Thread | None = None
 
@@ -134,15 +134,15 @@ class Connection:
     def wait_settled(self, timeout: float) -> bool:
         """Waits for the outcome of the first attempt, or until connected; whether it is connected."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._state is State.UP or self._tried, timeout)
-            return self._state is State.UP
+            self._changed.wait_for(lambda: self._closed or self._state is EdgeState.UP or self._tried, timeout)
+            return self._state is EdgeState.UP
 
     def requested(self, at: Seconds, factors: Factors) -> Sight:
         """A request has come to the device, whoever will answer it: the edge as it finds it."""
         window = self._remote.channel.window()
         with self._changed:
             self._upkeep.requested(at)
-            conditions = self._link.conditions(at, window, factors) if self._state is State.UP else None
+            conditions = self._link.conditions(at, window, factors) if self._state is EdgeState.UP else None
             return self._seen(conditions, at)
 
     def ask(self, message: bytes, budget: float) -> TimedReply:
@@ -232,12 +232,12 @@ class Connection:
             self._changed.notify_all()
 
     def _down(self, error: Exception) -> None:
-        self._state, self._detail = State.LOST if self._was_up else State.NOT_THERE, ""
+        self._state, self._detail = EdgeState.LOST if self._was_up else EdgeState.NOT_THERE, ""
         if isinstance(error, RefusedError):
-            self._state, self._detail = State.REFUSED, str(error)
+            self._state, self._detail = EdgeState.REFUSED, str(error)
             self._refusal = self._refusal if self._was_up else error
         elif not isinstance(error, EdgentError):
-            self._state, self._detail = State.FAILED, _unexpected(error)
+            self._state, self._detail = EdgeState.FAILED, _unexpected(error)
         self._facts = None
         self._upkeep.lost(self._clock.now())
 
@@ -302,7 +302,7 @@ class Connection:
         plans.edge_up(facts, self._look_round(plans))
         with self._changed:
             self._facts, self._refusal, self._was_up = facts, None, True
-            self._state, self._detail = State.UP, ""
+            self._state, self._detail = EdgeState.UP, ""
             self._upkeep.connected(self._clock.now())
             self._changed.notify_all()
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edgent.planning.conditions import Conditions
 
 
-class State(enum.Enum):
+class EdgeState(enum.Enum):
     """How the connection to an edge stands."""
 
     NO_EDGE = enum.auto()
@@ -33,11 +33,11 @@ class State(enum.Enum):
 
 
 _REASONS = {
-    State.CONNECTING: Reason.NOT_CONNECTED,
-    State.NOT_THERE: Reason.NOT_THERE,
-    State.LOST: Reason.LOST,
-    State.REFUSED: Reason.REFUSED,
-    State.FAILED: Reason.FAILED,
+    EdgeState.CONNECTING: Reason.NOT_CONNECTED,
+    EdgeState.NOT_THERE: Reason.NOT_THERE,
+    EdgeState.LOST: Reason.LOST,
+    EdgeState.REFUSED: Reason.REFUSED,
+    EdgeState.FAILED: Reason.FAILED,
 }
 
 
@@ -56,7 +56,7 @@ class Sight:
     """
 
     at: Seconds
-    state: State = State.NO_EDGE
+    state: EdgeState = EdgeState.NO_EDGE
     detail: str = ""
     refusal: RefusedError | None = None
     foreign: bool = False
