@@ -125,7 +125,7 @@ class Device:
         self.model, self.deadline, self._version = model, deadline, model.version
         self._race, self._required = race, require_edge
         self._margin_of = lru_cache(partial(_margin_of, margin))  # of few deadlines, and asked by each request
-        self._profile, host = device_profile, host_profile or device_profile
+        host = host_profile or device_profile
         self._clock = clock or MonotonicClock()
         self._divisions = Divisions(model, device_profile, host)
         self._compute = Compute(model, engine or _engine(), host, pace, self._clock)
