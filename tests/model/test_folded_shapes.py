@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from edgent import model as files
 from edgent.engine.loading import load
@@ -92,3 +92,15 @@ def test_constants_that_depend_on_the_dimensions_are_each_bindings_own(
     path = saved(g.model(g.node("Mul", "x", g.node("Gather", sides, g.constant(np.array(1))))), model_file)
     (constant,) = load(path, dims={"height": height, "width": width}).proto.graph.initializer
     assert numpy_helper.to_array(constant) == width
+
+
+def test_the_engine_is_asked_again_for_shapes_once_constants_have_their_numbers(model_file: Path) -> None:
+    """Whose shape only the engine knows may depend on a number that was computed."""
+    g = Graph()
+    kept = g.node("FusedMatMul", "x", g.node("Neg", g.constant(floats(8, 8))), domain="com.microsoft")
+    proto = g.model(g.node("Relu", kept))
+    proto.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    recorder = Recorder()
+    files.load(saved(proto, model_file), interpreter=recorder)
+    first, last = ([node.op_type for node in asked.graph.node] for asked in recorder.described)
+    assert first == ["Neg", "FusedMatMul", "Relu"] and last == ["FusedMatMul", "Relu"]
