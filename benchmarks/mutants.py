@@ -210,14 +210,15 @@ def timed(file: str) -> float:
 
 def judged(mutants: Sequence[Mutant], workers: int, when_judged: Callable[[Mutant, str], None]) -> list[str]:
     """The verdict on each, also handed to `when_judged` as soon as it is there."""
-    patience = {file: 10.0 + PATIENCE * timed(file) for file in dict.fromkeys(mutant.file for mutant in mutants)}
-
-    def judge(mutant: Mutant) -> str:
-        outcome = verdict(mutant, patience[mutant.file])
-        when_judged(mutant, outcome)
-        return outcome
-
+    files = list(dict.fromkeys(mutant.file for mutant in mutants))
     with ThreadPoolExecutor(workers) as pool:
+        patience = {file: 10.0 + PATIENCE * usual for file, usual in zip(files, pool.map(timed, files), strict=True)}
+
+        def judge(mutant: Mutant) -> str:
+            outcome = verdict(mutant, patience[mutant.file])
+            when_judged(mutant, outcome)
+            return outcome
+
         return list(pool.map(judge, mutants))
 
 

@@ -152,3 +152,52 @@ def test_only_what_is_certain_enough_is_taken_where_anything_is() -> None:
         assert plan is not None and plan.configuration.device_only == alone
     nothing = Controller(two(), Told(None), Goal(deadline=Seconds(0.005), certainty=0.9)).decide(Seconds(0.0))
     assert nothing is not None and nothing.configuration.device_only and not nothing.meets_deadline
+
+
+@pytest.mark.parametrize(
+    ("device_factor", "edge_factor", "all_are"),
+    [(1.0, 1.0, False), (4.0, 1.0, False), (1.0, 4.0, False), (4.1, 1.0, True), (1.0, 4.1, True), (8.0, 8.0, False)],
+)
+def test_all_candidates_are_looked_at_only_where_the_machines_drift_apart_by_more_than_four_times(
+    device_factor: float, edge_factor: float, all_are: bool
+) -> None:
+    """The last can win only there: 20 ms and 15 ms, or 30 ms and 12.8 ms, equal where the edge is 4.5 times as slow."""
+    table = Candidates.of(
+        [
+            by_itself(0, 0.5),
+            at_the_edge(1, 0.9, device=0.020, edge=0.015),
+            at_the_edge(2, 0.9, device=0.030, edge=0.0128),
+        ]
+    )
+    drifted = replace(sure(1e9), device_factor=device_factor, edge_factor=edge_factor)
+    controller = Controller(table, Told(drifted), Goal(deadline=Seconds(0.2)))
+    looked_at = controller._expectations(drifted).candidates
+    exits = {looked_at.configuration(row).exit for row in range(len(looked_at))}
+    assert exits == ({0, 1, 2} if all_are else {0, 1})
+
+
+def test_a_plan_that_takes_just_the_deadline_meets_it() -> None:
+    for deadline, meets in ((0.01, True), (0.0099, False)):
+        plan = Controller(two(), Told(None), Goal(deadline=Seconds(deadline))).decide(Seconds(0.0))
+        assert plan is not None and plan.stages.total == 0.01
+        assert plan.meets_deadline is meets
+
+
+def test_just_as_certain_as_asked_for_is_certain_enough() -> None:
+    link = either(1e3, slow_share=0.2)
+    bold = Controller(two(), Told(link), Goal(deadline=Seconds(0.2)))
+    bold.decide(Seconds(0.0))
+    goal = Goal(deadline=Seconds(0.2), certainty=bold.chance)
+    plan = Controller(two(), Told(link), goal).decide(Seconds(0.0))
+    assert plan is not None and not plan.configuration.device_only
+
+
+@pytest.mark.parametrize(("behind", "exit"), [(0.002, 1), (0.0021, 2)])
+def test_accuracies_that_are_just_the_tolerance_apart_are_equal(behind: float, exit: int) -> None:
+    fast, slow = (
+        at_the_edge(exit, accuracy, device=0.0, edge=edge)
+        for exit, accuracy, edge in ((1, 0.9 - behind, 0.001), (2, 0.9, 0.010))
+    )
+    table = Candidates.of([by_itself(0, 0.5), fast, slow])
+    plan = Controller(table, Told(sure(1e8)), Goal(deadline=Seconds(0.2))).decide(Seconds(0.0))
+    assert plan is not None and plan.configuration.exit == exit
