@@ -27,6 +27,7 @@ import multiprocessing
 import os
 import random
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -34,6 +35,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
@@ -278,6 +280,14 @@ def _options() -> argparse.Namespace:
     return options
 
 
+def _circumstances(options: argparse.Namespace) -> dict[str, Any]:
+    """What one needs to run it again: the commit, the date and what was asked for."""
+    git = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
+    commit = subprocess.run(git, check=False, capture_output=True, text=True).stdout.strip()
+    today = datetime.now(UTC).date().isoformat()
+    return {"commit": commit, "date": today, "sample": options.sample, "seed": options.seed}
+
+
 def main() -> int:
     """Runs the benchmark."""
     options = _options()
@@ -291,7 +301,7 @@ def main() -> int:
     print(table(summary))
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(summary, indent=1))
+        options.json.write_text(json.dumps(_circumstances(options) | summary, indent=1) + "\n")
     return 0 if summary["enough"] else 1
 
 
