@@ -26,12 +26,13 @@ import numpy as np
 from edgent.cli.terminal import show
 from edgent.errors import EdgentError
 from edgent.model import SHIPPED
-from provenance import provenance
+from provenance import commit, provenance
 
 HERE = Path(__file__).resolve().parents[1]
 PAIRS, MOST = 15, 1.10
 PATIENCE = 120.0  # seconds of one run
 STAGES = ("import", "load", "answer")
+JUDGED = "load_and_answer"
 CLOCKS = ("wall", "cpu")
 
 RUN = """
@@ -78,7 +79,7 @@ def run(tree: Path, model: str, cache: Path) -> Stages:
         raise EdgentError(f"{tree} does not run {model}: {(ended.stderr.strip().splitlines() or ['nothing said'])[-1]}")
     by_stage = dict(zip(STAGES, json.loads(ended.stdout), strict=True))
     stages = {clock: {stage: by_stage[stage][at] for stage in STAGES} for at, clock in enumerate(CLOCKS)}
-    return {clock: parts | {"load and answer": parts["load"] + parts["answer"]} for clock, parts in stages.items()}
+    return {clock: parts | {JUDGED: parts["load"] + parts["answer"]} for clock, parts in stages.items()}
 
 
 def pairs_of(trees: tuple[Path, Path], model: str, number: int, *, keep: bool) -> list[tuple[Stages, Stages]]:
@@ -98,15 +99,9 @@ def pairs_of(trees: tuple[Path, Path], model: str, number: int, *, keep: bool) -
     return pairs
 
 
-def compared(pairs: Sequence[tuple[Stages, Stages]]) -> dict[str, dict[str, dict[str, float]]]:
-    """Medians in milliseconds, and the median and the quartiles of the pairs' ratios, by clock and stage."""
-    return {
-        clock: {stage: _ratio(np.array([[side[clock][stage] for side in pair] for pair in pairs])) for stage in stages}
-        for clock, stages in pairs[0][0].items()
-    }
-
-
-def _ratio(times: np.ndarray[Any, Any]) -> dict[str, float]:
+def compared(pairs: Sequence[tuple[Stages, Stages]], stage: str, clock: str) -> dict[str, float]:
+    """Medians in milliseconds, and the median and the quartiles of the pairs' ratios."""
+    times = np.array([[side[clock][stage] for side in pair] for pair in pairs])
     before, after = np.median(times, axis=0)
     low, middle, high = np.quantile(times[:, 1] / times[:, 0], (0.25, 0.5, 0.75))
     return {
@@ -119,39 +114,33 @@ def _ratio(times: np.ndarray[Any, Any]) -> dict[str, float]:
 
 
 def measured(before: Path, number: int) -> dict[str, Any]:
-    """The JSON document."""
+    """The JSON document: under each stage a row for each model, cache and clock."""
     models = sorted(file.stem for file in SHIPPED.glob("*.onnx"))
-    rows = [(model, keep) for model in models for keep in (True, False)]
-    found: dict[str, dict[str, Any]] = {model: {} for model in models}
+    starts = [(model, keep) for model in models for keep in (True, False)]
+    stages: dict[str, list[dict[str, Any]]] = {stage: [] for stage in (JUDGED, *STAGES)}
+    versions = {"run": provenance(HERE), "before": commit(before)}
     with show.live_progress() as progress:
-        for done, (model, keep) in enumerate(rows):
-            progress("starts", done, len(rows))
+        for done, (model, keep) in enumerate(starts):
+            progress("starts", done, len(starts))
             pairs = pairs_of((before, HERE), model, number, keep=keep)
-            found[model]["kept cache" if keep else "empty cache"] = compared(pairs)
-    sides = {"before": provenance(before)["commit"], "run": provenance(HERE)}
-    return {**sides, "pairs": number, "models": found}
+            names = {"model": model, "cache": "kept" if keep else "empty"}
+            for stage, rows in stages.items():
+                rows += [{**names, "clock": clock, **compared(pairs, stage, clock)} for clock in CLOCKS]
+    return {**versions, "pairs": number, "stages": stages}
 
 
 def passes(document: Mapping[str, Any]) -> bool:
     """Whether loading and the first answer are at most a tenth slower, by either clock."""
-    return all(
-        stages["load and answer"]["ratio"] <= MOST
-        for caches in document["models"].values()
-        for clocks in caches.values()
-        for stages in clocks.values()
-    )
+    return all(row["ratio"] <= MOST for row in document["stages"][JUDGED])
 
 
 def _print(document: Mapping[str, Any]) -> None:
-    for model, caches in document["models"].items():
-        for cache, clocks in caches.items():
-            for clock, stages in clocks.items():
-                parts = "   ".join(
-                    f"{stage} {row['before_ms']:.1f} -> {row['after_ms']:.1f} ms "
-                    f"({row['ratio']:.2f}, {row['ratio_low']:.2f}..{row['ratio_high']:.2f})"
-                    for stage, row in stages.items()
-                )
-                print(f"{model:17} {cache:11} {clock:4} {parts}")
+    for stage, rows in document["stages"].items():
+        print(stage.replace("_", " "))
+        for row in rows:
+            spread = f"{row['ratio']:.2f} ({row['ratio_low']:.2f} .. {row['ratio_high']:.2f})"
+            name = f"{row['model']:17} {row['cache']:5} cache {row['clock']:4}"
+            print(f"    {name} {row['before_ms']:7.1f} -> {row['after_ms']:7.1f} ms  ratio {spread}")
 
 
 def main() -> int:
