@@ -6,8 +6,8 @@ A page says where a table goes, and from which file and key it is made::
     <!-- table: exactness.json models -->
     <!-- end -->
 
-At the key (`a.b` looks into `a`) stands a list of rows, or an object of rows by name. A row is an object; objects in it
-become columns of their own. With `--check` nothing is written, and a page that differs from its JSON is an error.
+At the key (`a.b` looks into `a`) stands a list of rows, an object of rows by name, or one row. A row is an object; objects
+in it become columns of their own. With `--check` nothing is written, and a page that differs from its JSON is an error.
 """
 
 from __future__ import annotations
@@ -75,11 +75,18 @@ def rows_at(file: Path, key: str) -> list[dict[str, Any]]:
             value = value[part]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"found no {key} in {file} ({error!r}), expected the benchmark's JSON; run it again") from None
+    if isinstance(value, dict) and all(isinstance(row, dict) for row in value.values()):
+        value = [{"": name, **row} for name, row in value.items()]
     if isinstance(value, dict):
-        value = [{"": name, **row} if isinstance(row, dict) else row for name, row in value.items()]
-    if not isinstance(value, list) or not value or not all(isinstance(row, dict) for row in value):
-        raise InputError(f"found no rows at {key} in {file}, expected a list or an object of objects")
+        value = [value]
+    if not isinstance(value, list) or not value or not all(map(is_row, value)):
+        raise InputError(f"found no rows at {key} in {file}, expected objects of figures")
     return value
+
+
+def is_row(value: Any) -> bool:
+    """Whether each figure of it fills one cell."""
+    return isinstance(value, dict) and not any(isinstance(figure, list) for figure in value.values())
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "rooms.svg"
-WIDTH, MARGIN, GAP = 1180, 16, 10
+WIDTH, MARGIN, GAP = 960, 16, 10
 LINE, HEAD, PADDING = 15, 20, 10
 LETTER = 6.3  # pixels that a letter of the small text takes, on the wide side
 

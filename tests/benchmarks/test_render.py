@@ -76,6 +76,13 @@ def test_rows_by_name_begin_with_it_and_objects_in_a_row_are_columns(render, tmp
     )
 
 
+def test_an_object_of_figures_is_one_row(render, tmp_path):
+    (tmp_path / "run.json").write_text(json.dumps({"run": {"commit": "0123abc", "date": "2026-11-30", "cores": 2}}))
+    assert render.table(tmp_path / "run.json", "run") == (
+        "| commit | date | cores |\n| --- | --- | --- |\n| 0123abc | 2026-11-30 | 2 |\n"
+    )
+
+
 @pytest.mark.parametrize("source", ["absent.json all.rows", "figures.json all.absent", "figures.json all.none",
                                     "figures.json all", "figures.json all.rows.0"])  # fmt: skip
 def test_a_table_without_its_rows_is_bad_input_in_one_line(render, page, source, capsys):
