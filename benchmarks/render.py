@@ -6,8 +6,9 @@ A page says where a table goes, and from which file and key it is made::
     <!-- table: exactness.json models -->
     <!-- end -->
 
-At the key (`a.b` looks into `a`) stands a list of rows, an object of rows by name, or one row. A row is an object; objects
-in it become columns of their own. With `--check` nothing is written, and a page that differs from its JSON is an error.
+At the key (`a.b` looks into `a`) stands a list of rows, an object of rows by name, or one row. A row is an object;
+objects in it become columns of their own. With `--check` nothing is written, and a page that differs from its JSON is
+an error.
 """
 
 from __future__ import annotations
