@@ -2,6 +2,7 @@
 """Keeps what a benchmark printed with --json in docs/results, with the commit, the day and the processor.
 
 ::
+
     python benchmarks/turns.py --json | python benchmarks/keep.py turns
 
 Then `benchmarks/render.py` makes the tables of the pages from it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import functools
+import importlib.util
 import itertools
 import re
 import subprocess
@@ -47,6 +48,12 @@ def is_there(name: str) -> bool:
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_file_that_a_page_names_exists(page: Path) -> None:
     assert not [name for name in files(page.read_text()) if not is_there(name)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_module_that_a_page_runs_exists(page: Path) -> None:
+    for module in re.findall(r"python -m (edgent[\w.]*)", page.read_text()):
+        assert importlib.util.find_spec(module) is not None, module
 
 
 def test_files_and_folders_are_told_from_other_code() -> None:
