@@ -38,7 +38,7 @@ fix: $(VENV)/.check
 	$(BIN)/ruff format .
 
 docs: $(VENV)/.tests
-	$(BIN)/python -m pytest -q tests/test_docs.py
+	$(BIN)/python -m pytest -q tests/test_docs.py tests/benchmarks/test_pages.py
 
 # Real topologies of the onnx wheel divided, its recorded tests, the second engine, and a stock client of the protocol.
 conformance: $(VENV)/.tests .venv-stock/.installed .venv-openvino/.installed
