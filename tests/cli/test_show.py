@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+import edgent
 from edgent.cli.terminal import show
 from edgent.errors import InputError
 
@@ -47,3 +49,8 @@ def test_an_output_that_cannot_be_is_refused_before_the_work(tmp_path: Path) -> 
             show.check_output(path)
     show.check_output(file)
     show.check_output(None)
+
+
+@pytest.mark.parametrize("path", sorted(Path(edgent.__file__).parent.rglob("*.py")), ids=lambda path: path.name)
+def test_no_text_is_marked_up_for_the_console_prints_it_as_it_is(path: Path) -> None:
+    assert not re.findall(r"\[/(?:bold|dim|italic|red|green|yellow)?\]", path.read_text())
