@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ def test_what_takes_longer_than_it_may_is_given_up_in_one_line_and_leaves_nothin
     (tmp_path / "scratch").mkdir()
     with pytest.raises(EdgentError, match=rf"^{model.name}: profiling it takes more than 1 µs; .* with --profile$"):
         profile(model, Engine(), most=1e-6)
-    assert os.listdir(tmp_path / "scratch") == []
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_what_takes_less_is_measured_as_without_a_limit(model_file: Path):

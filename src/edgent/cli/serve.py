@@ -123,7 +123,7 @@ def run(
         Address.parse(edge, "--edge")  # refused before the work is done for it
     if step and not emulate:
         raise InputError("--throttle slows an emulated device down: name one with --emulate")
-    show.check_output(records)
+    show.check_output(records, appended=True)
     plans_by = _environment(environment, states, edge)
     files = input_files(inputs)
     measured = Profile.load(profile) if profile else None
@@ -185,9 +185,9 @@ def own_profile(model: Model, engine: Engine) -> Profile:
             kept.unlink()
     room_for("profiles")  # before the work is done for it
     size = sum(path.stat().st_size for path in (*model.members, *(model.path.parent / file for file in model.files)))
-    with show.progress(f"profiling {model.name} once") as progress:
-        with limited_memory(2 * Limits().memory_of(size)):
-            made = measure(model, engine, most=PROFILING, progress=progress)
+    memory = limited_memory(2 * Limits().memory_of(size))
+    with memory, show.progress(f"profiling {model.name} once") as progress:
+        made = measure(model, engine, most=PROFILING, progress=progress)
     made.save(kept)
     return made
 

@@ -99,8 +99,8 @@ class _Limit:
         """Looks at the clock, before a run that is not timed itself."""
         if time.perf_counter() > self._end:
             raise EdgentError(
-                f"{self._name}: profiling it takes more than {format_duration(Seconds(self._seconds))}; `edgent profile -o FILE` "
-                "takes the time it needs: give that FILE with --profile"
+                f"{self._name}: profiling it takes more than {format_duration(Seconds(self._seconds))}; "
+                "`edgent profile -o FILE` takes the time it needs: give that FILE with --profile"
             )
 
 
