@@ -29,7 +29,7 @@ from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
 from edgent.errors import EdgentError, InputError, RefusedError
 from edgent.text import one_line, readable
-from edgent.units import BitsPerSecond, format_duration, parse_bandwidth, parse_delay, parse_duration
+from edgent.units import BitsPerSecond, Seconds, format_duration, parse_bandwidth, parse_delay, parse_duration
 from edgent.version import __version__
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from edgent.latency import Profile
     from edgent.model import Model
     from edgent.planning.configuration_map import ConfigurationMap
+
+PROFILING = Seconds(120.0)
+"""That `serve` and `run` take for a profile nobody gave them."""
 
 
 def serve(
@@ -120,7 +123,7 @@ def run(
         Address.parse(edge, "--edge")  # refused before the work is done for it
     if step and not emulate:
         raise InputError("--throttle slows an emulated device down: name one with --emulate")
-    show.check_output(records)
+    show.check_output(records, appended=True)
     plans_by = _environment(environment, states, edge)
     files = input_files(inputs)
     measured = Profile.load(profile) if profile else None
@@ -162,9 +165,14 @@ def run(
 def own_profile(model: Model, engine: Engine) -> Profile:
     """This machine's profile of a model: measured once, then kept by digest, engine, threads and our version.
 
-    Another version may time other codecs.
+    Another version may time other codecs. Measuring runs the model some twenty times, in several sessions, so it has
+    two minutes, and twice the memory of the trial in which the file was opened.
+
+    Raises:
+        EdgentError: that is not enough.
     """
     from edgent.cache import cache_folder, room_for
+    from edgent.engine.opening import Limits
     from edgent.latency import Profile
     from edgent.profiling.model_profiler import profile as measure
 
@@ -176,8 +184,10 @@ def own_profile(model: Model, engine: Engine) -> Profile:
         except EdgentError:
             kept.unlink()
     room_for("profiles")  # before the work is done for it
-    with show.progress(f"profiling {model.name} once") as progress:
-        made = measure(model, engine, progress=progress)
+    size = sum(path.stat().st_size for path in (*model.members, *(model.path.parent / file for file in model.files)))
+    memory = limited_memory(2 * Limits().memory_of(size))
+    with memory, show.progress(f"profiling {model.name} once") as progress:
+        made = measure(model, engine, most=PROFILING, progress=progress)
     made.save(kept)
     return made
 

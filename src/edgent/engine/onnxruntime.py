@@ -45,6 +45,7 @@ _LEVELS = {
     "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
     "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
 }
+_FLOAT32 = "1"  # the accuracy level of products with 4-bit weights that computes in it
 _FATAL = 4  # ONNX Runtime's log severity: its errors are raised, so they need not be printed as well
 
 
@@ -180,6 +181,9 @@ class Engine:
             optimised: where to write the graph that the engine really runs.
         """
         options = _options(self.threads)
+        # Of products with 4-bit weights it fuses some, depending on what stands behind them, and rounds their input to
+        # int8 unless told otherwise: parts would answer otherwise than the whole.
+        options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", _FLOAT32)
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(segment.weights))
         if profile is not None:
             options.enable_profiling = True

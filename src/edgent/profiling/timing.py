@@ -84,7 +84,8 @@ def line(sizes: NDArray[np.float64], seconds: NDArray[np.float64]) -> tuple[floa
 
 
 def _burst_length(task: Task) -> int:
-    task()
+    if _mean(task, 1) > _COLD_BELOW:
+        return 1
     return max(1, min(_MOST_IN_BURST, int(_BURST / max(_mean(task, 1), 1e-9))))
 
 
