@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from numbers import Real
 from typing import NewType
 
@@ -117,9 +116,13 @@ def format_bytes(size: float) -> str:
 
 
 def _positive(value: float, what: str, unit: str) -> float:
-    if not isinstance(value, Real) or not 0 < value <= sys.float_info.max:
+    try:
+        number = float(value) if isinstance(value, Real) else math.nan
+    except OverflowError:
+        number = math.inf
+    if not 0 < number < math.inf:
         raise InputError(f"{what} {_short(value)} is not a positive, finite number of {unit}")
-    return float(value)
+    return number
 
 
 def _refuse_bytes(text: str, what: str) -> None:

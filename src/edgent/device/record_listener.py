@@ -22,19 +22,20 @@ class RecordListener:
     Args:
         on_record: is told; what it raises is logged.
         clock: makes the thread.
+        most: records that may wait.
     """
 
-    def __init__(self, on_record: Callable[[Record], object], clock: Clock) -> None:
-        self._on_record = on_record
+    def __init__(self, on_record: Callable[[Record], object], clock: Clock, most: int = MOST_WAITING) -> None:
+        self._on_record, self._most = on_record, most
         self._pool = clock.pool(1, "edgent-records")
-        self._room = threading.Semaphore(MOST_WAITING)
+        self._room = threading.Semaphore(most)
 
     def tell(self, record: Record) -> None:
         """Returns at once; a record for which there is no room is dropped, and that is logged."""
         if self._room.acquire(blocking=False):
             self._pool.submit(self._on_record, record).add_done_callback(self._done)
         else:
-            _log.warning("on_record is behind by %d records: one was dropped", MOST_WAITING)
+            _log.warning("on_record is behind by %d records: one was dropped", self._most)
 
     def close(self) -> None:
         """Waits until it was told of all that came."""
