@@ -16,7 +16,7 @@ demo: $(VENV)/.installed
 	$(BIN)/edgent demo
 
 test: $(VENV)/.tests
-	$(BIN)/python -m pytest -q --ignore=tests/training/test_training.py --ignore=tests/conformance
+	$(BIN)/python -m pytest -q --ignore=tests/training --ignore=tests/conformance
 
 # The same on slower machines: each run of an engine is delayed; and beside processes that keep every core busy.
 delays: delay-4ms delay-20ms delay-80ms delay-busy
@@ -57,7 +57,7 @@ mutants: .venv-mutants/.installed
 
 # Training, on a few images, in an environment of its own: PyTorch is large.
 train-smoke: .venv-train/.installed
-	.venv-train/bin/python -m pytest -q tests/training/test_training.py
+	.venv-train/bin/python -m pytest -q tests/training
 
 # The documentation as a site in build/site, with the API from the docstrings; warnings are errors.
 site: .venv-docs/.installed
