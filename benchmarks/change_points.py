@@ -6,7 +6,8 @@ Levels from 50 kbit/s to 50 Mbit/s that change by a factor every 60 to 140 sampl
 rivals' parameters are set here, on other streams than those judged: of all that raise at most 0.2 false alarms per
 1,000 samples the quickest, or the quietest where none does. Ours are those of the library. CUSUM is told the step,
 the variance and, at each alarm, the level; the offline optimum sees the whole stream, and its delay is how far its
-change points are off. The area is the mean delay over 0.1 .. 10 false alarms per 1,000 (see `edgent.link.scoring`).
+change points are off. The area is the mean delay over 0.1 .. 10 false alarms per 1,000 (see
+`edgent.lab.rivals.detection_score`).
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from itertools import product
 
 import numpy as np
 
+from edgent.lab.rivals.detection_score import Score, area, score
 from edgent.lab.rivals.detectors import Adwin, Cusum, PageHinkley, optimal_partitioning
 from edgent.link.change_points import THRESHOLD, ChangePointDetector
 from edgent.link.generator import Noise, Steps, steps
-from edgent.link.scoring import Score, area, score
 
 QUIET = 0.2  # false alarms per 1,000 samples that the parameters are set for
 TUNING_SEED, JUDGED_SEED = 1000, 2000

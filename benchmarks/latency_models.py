@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,7 +36,7 @@ from edgent.engine.onnxruntime import Engine, Session
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.latency.family import References, Sample
 from edgent.latency.latency_model import Fit, fit
-from edgent.latency.prediction import LatencyModel, Measured
+from edgent.latency.prediction import BranchWork, LatencyModel, Prediction
 from edgent.latency.profile import BranchProfile, Profile
 from edgent.latency.traits import traits
 from edgent.link import TransferModel
@@ -234,6 +234,19 @@ def judge_all(machine: Fit, cases: Sequence[Case], truths: Sequence[Truth]) -> d
     errors = [error[truth.counts] for error, truth in zip(again, truths, strict=True)]
     result["noise"] = summary(errors, [float(error[0]) for error in again], cases)
     return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """The latency model of a branch that was profiled: it predicts what was measured."""
+
+    profile: BranchProfile
+
+    def predict(self, work: BranchWork) -> Prediction:  # noqa: ARG002 - a profile needs no second look at the graph
+        """The measured layers; the whole's spread is taken to be common to all of them."""
+        layers = np.array(self.profile.layers)
+        deviation = layers * (self.profile.whole.spread / 1.349)  # from an interquartile range
+        return Prediction(layers=layers, covariance=np.outer(deviation, deviation))
 
 
 def measured(case: Case) -> Measured:

@@ -18,15 +18,12 @@ from numpy.typing import NDArray
 from edgent.codec import IMAGE_CODECS, TENSOR_CODECS, Calibration, is_image_codec, is_lossless
 from edgent.errors import InputError
 from edgent.planning.costs import BranchCosts, Crossing, Plane
-from edgent.planning.plan import RAW
+from edgent.planning.plan import RAW, SourceKind
 
 if TYPE_CHECKING:
     from edgent.latency import Profile
     from edgent.latency.profile import CodecTime
     from edgent.model import Branch, Model
-
-SourceKind = Literal["image", "array"]
-"""What requests bring: a coded image, or tensors."""
 
 
 def price(

@@ -7,7 +7,6 @@ then scaled so that they add up to the whole, after each node has given back wha
 
 from __future__ import annotations
 
-import platform
 import tempfile
 import time
 from pathlib import Path
@@ -22,7 +21,7 @@ from edgent.latency.profile import BranchProfile, Profile
 from edgent.model import Branch, Model
 from edgent.model.costs import layer_costs
 from edgent.profiling.codec_timing import Coding, Source
-from edgent.profiling.timing import Progress, Task, interleaved, summary
+from edgent.profiling.timing import Progress, Task, interleaved, machine_name, summary
 
 _ROUNDS = 30
 _MOST_EVENTS = (
@@ -69,7 +68,7 @@ def profile(
     return Profile(
         model=model.name,
         digest=model.digest,
-        machine=f"{platform.node()} {platform.machine()}",
+        machine=machine_name(),
         engine=engine.name,
         threads=engine.threads,
         branches=tuple(map(_branch_profile, model.branches, times, bookings)),
