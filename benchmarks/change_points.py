@@ -12,7 +12,6 @@ change points are off. The area is the mean delay over 0.1 .. 10 false alarms pe
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import statistics
@@ -24,6 +23,7 @@ from itertools import product
 
 import numpy as np
 
+import command
 from edgent.lab.rivals.detection_score import Score, area, score
 from edgent.lab.rivals.detectors import Adwin, Cusum, PageHinkley, optimal_partitioning
 from edgent.link.change_points import THRESHOLD, ChangePointDetector
@@ -190,8 +190,7 @@ def _print(found: dict[str, dict[str, Result]]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser = command.options(__doc__)
     parser.add_argument("--changes", type=int, default=500, help="in each stream that is judged (default 500)")
     options = parser.parse_args(arguments)
     if options.changes < 1:
@@ -205,4 +204,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

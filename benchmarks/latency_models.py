@@ -18,7 +18,6 @@ measured. The edge is this machine, the device an emulated one, 13 times slower 
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import command
 from edgent.engine.feeds import Feeds, random_feeds
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine, Session
@@ -65,12 +65,11 @@ COSTS = (10.0, 30.0, 60.0, 120.0)  # seconds of the sweep after which its model 
 
 def main() -> int:
     """Runs the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.options(__doc__)
     parser.add_argument("--sweep-seconds", type=float, default=300.0)
     parser.add_argument("--cuts", type=int, default=EVERY, help="of each model; default: all that one tensor crosses")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="the sweep's cost against the error it reaches")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     if options.sweep_seconds <= 0 or options.cuts < 1 or options.threads < 1:
         parser.error("--sweep-seconds, --cuts and --threads are positive")
@@ -358,4 +357,4 @@ def plot(result: dict[str, Any], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)
