@@ -32,6 +32,7 @@ check: $(VENV)/.check
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_docs.py -k mypy
 
 fix: $(VENV)/.check
 	$(BIN)/ruff check --fix .

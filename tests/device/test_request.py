@@ -66,7 +66,6 @@ def test_of_equally_fast_local_branches_the_more_accurate_one_starts():
 def test_its_repr_says_how_far_it_is():
     made = request([branch(0, 0.05)])
     made.started(Seconds(0.0))
-    assert made.edge_pending
     assert repr(made) == "<Request exit 9: edge pending, local None, at hand None, not delivered>"
     made.planned(Seconds(0.0))
     made.head_done(Seconds(0.01))
@@ -74,7 +73,6 @@ def test_its_repr_says_how_far_it_is():
     made.local_done(Seconds(0.09), 0)
     assert repr(made) == "<Request exit 9: edge pending, local 0, at hand 0, not delivered>"
     made.edge_failed(Seconds(0.091), "edge lost")
-    assert not made.edge_pending
     over = "Deliver(by='device', exit=0, why='edge lost')"
     assert repr(made) == f"<Request exit 9: edge not pending, local 0, at hand 0, {over}>"
 

@@ -13,7 +13,8 @@ from edgent.engine.feeds import Array
 from edgent.engine.material import Material
 from edgent.engine.pace import Pace
 from edgent.errors import InputError
-from edgent.wire.tensors import RAW, Parcel, array_of, parcel_of, read_outputs
+from edgent.planning.plan import RAW
+from edgent.wire.tensors import Parcel, array_of, parcel_of, read_outputs
 
 if TYPE_CHECKING:
     from edgent.engine.onnxruntime import Engine

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from edgent.codec.names import is_image_codec
 from edgent.device.request import LocalBranch
-from edgent.planning.plan import Configuration
+from edgent.planning.plan import Configuration, SourceKind
 from edgent.units import Seconds
 
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from edgent.model import Branch, Model, Tensor
 
 
-Kind = Literal["image", "array"]
-"""What a request brings: a coded image, or tensors."""
+Kind = SourceKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

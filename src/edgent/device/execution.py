@@ -24,11 +24,11 @@ from edgent.device.request import LATE, Action, Deliver, Request, Send, StartHea
 from edgent.engine.feeds import Array
 from edgent.engine.material import Material
 from edgent.errors import EdgeError, EdgentError, RefusedError
-from edgent.planning.plan import Stages
+from edgent.planning.plan import RAW, Stages
 from edgent.units import Seconds
 from edgent.wire.edge_client import TimedReply
 from edgent.wire.errors import BrokenError, BusyError, LateError, RejectedError
-from edgent.wire.tensors import RAW, Parcel, write_request
+from edgent.wire.tensors import Parcel, write_request
 
 Ask = Callable[[bytes, float], TimedReply]
 """Sends a ModelInferRequest with a budget; raises EdgeError, RefusedError."""

@@ -229,11 +229,6 @@ class Request:
         return f"<Request exit {self.exit}: edge {edge}, {local}, {self.delivered or 'not delivered'}>"
 
     @property
-    def edge_pending(self) -> bool:
-        """Whether the edge may still answer."""
-        return self._edge_pending
-
-    @property
     def _give_at(self) -> float:
         return self._started_at + self.deadline - self.margin
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnx
 
-from edgent.errors import ModelError
+from edgent.errors import InputError, ModelError
 from edgent.model.files import external, identity
 from edgent.model.files.bounds import check_sizes
 from edgent.model.files.bundle import join, prefix_of
@@ -189,6 +189,17 @@ def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int]
         values=values,
         weights=weights,
     )
+
+
+def check_model(model: object, who: str) -> None:
+    """Refuses what is no model where `who` expects one; the name of one is the usual mistake.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not isinstance(model, Model):
+        shown = repr(str(model)) if isinstance(model, str | Path) else f"a {type(model).__name__}"
+        raise InputError(f"{who} expects a model, found {shown[:80]}: give it what edgent.load(NAME or FILE) returns")
 
 
 def files(model: str | Path) -> list[Path]:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from edgent.errors import InputError
 from edgent.planning.costs import BranchCosts, Crossing, Plane
 from edgent.planning.frontier import frontier
-from edgent.planning.plan import RAW, Configuration
-from edgent.planning.pricing import SourceKind, price
+from edgent.planning.plan import RAW, Configuration, SourceKind
+from edgent.planning.pricing import price
 
 if TYPE_CHECKING:
     from edgent.codec import Calibration

@@ -19,15 +19,12 @@ from edgent.codec import IMAGE_CODECS, TENSOR_CODECS, Calibration, is_image_code
 from edgent.errors import InputError
 from edgent.model.coarse import chosen_cuts, coarse
 from edgent.planning.costs import BranchCosts, Crossing, Plane
-from edgent.planning.plan import RAW
+from edgent.planning.plan import RAW, SourceKind
 
 if TYPE_CHECKING:
     from edgent.latency import Profile
     from edgent.latency.profile import CodecTime
     from edgent.model import Branch, Model
-
-SourceKind = Literal["image", "array"]
-"""What requests bring: a coded image, or tensors."""
 
 Seconds: TypeAlias = NDArray[np.float64]
 """Of each layer of a branch: shape (n,)."""

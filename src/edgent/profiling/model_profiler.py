@@ -8,7 +8,6 @@ then scaled so that they add up to the whole, after each node has given back wha
 from __future__ import annotations
 
 import math
-import platform
 import tempfile
 import time
 from pathlib import Path
@@ -24,7 +23,7 @@ from edgent.latency.profile import BranchProfile, Profile
 from edgent.model import Branch, Model
 from edgent.model.costs import layer_costs
 from edgent.profiling.codec_timing import Coding, Source
-from edgent.profiling.timing import Progress, Task, interleaved, summary
+from edgent.profiling.timing import Progress, Task, interleaved, machine_name, summary
 from edgent.units import Seconds, format_duration
 
 _ROUNDS = 30
@@ -77,7 +76,7 @@ def profile(
     return Profile(
         model=model.name,
         digest=model.digest,
-        machine=f"{platform.node()} {platform.machine()}",
+        machine=machine_name(),
         engine=engine.name,
         threads=engine.threads,
         branches=tuple(map(_branch_profile, model.branches, times, bookings)),

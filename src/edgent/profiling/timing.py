@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable, Sequence
 
@@ -19,6 +20,11 @@ FEWEST_ROUNDS = 3
 _BURST = 0.004  # seconds that a timing lasts at least, so that the clock's and the call's own cost do not count
 _MOST_IN_BURST = 50
 _COLD_BELOW = 0.05  # seconds; what takes longer does not feel what ran before it in the caches
+
+
+def machine_name() -> str:
+    """What this machine calls itself, in whatever is measured on it."""
+    return f"{platform.node()} {platform.machine()}"
 
 
 def interleaved(

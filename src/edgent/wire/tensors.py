@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from edgent.model import Tensor
 
 
-RAW = "float32"  # what the planner calls "as it is"
-
 _DATATYPES = {
     "bool": "BOOL",
     "int8": "INT8",
