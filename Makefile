@@ -16,7 +16,7 @@ demo: $(VENV)/.installed
 	$(BIN)/edgent demo
 
 test: $(VENV)/.tests
-	$(BIN)/python -m pytest -q --ignore=tests/training/test_training.py --ignore=tests/conformance
+	$(BIN)/python -m pytest -q --ignore=tests/training --ignore=tests/conformance
 
 # The same on slower machines: each run of an engine is delayed; and beside processes that keep every core busy.
 delays: delay-4ms delay-20ms delay-80ms delay-busy
@@ -32,13 +32,14 @@ check: $(VENV)/.check
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_docs.py -k mypy
 
 fix: $(VENV)/.check
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 docs: $(VENV)/.tests
-	$(BIN)/python -m pytest -q tests/test_docs.py
+	$(BIN)/python -m pytest -q tests/test_docs.py tests/benchmarks/test_pages.py
 
 # Real topologies of the onnx wheel divided, its recorded tests, the second engine, and a stock client of the protocol.
 conformance: $(VENV)/.tests .venv-stock/.installed .venv-openvino/.installed
@@ -57,7 +58,7 @@ mutants: .venv-mutants/.installed
 
 # Training, on a few images, in an environment of its own: PyTorch is large.
 train-smoke: .venv-train/.installed
-	.venv-train/bin/python -m pytest -q tests/training/test_training.py
+	.venv-train/bin/python -m pytest -q tests/training
 
 # The documentation as a site in build/site, with the API from the docstrings; warnings are errors.
 site: .venv-docs/.installed

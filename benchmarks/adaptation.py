@@ -15,7 +15,6 @@ factor that is believed *before* a request predicts it. All methods see the same
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections import deque
@@ -25,6 +24,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+import command
 from edgent.latency.adaptation import Drift
 
 NOISE = 0.1
@@ -97,10 +97,9 @@ METHODS: dict[str, Callable[[], Follower]] = {
 
 def main() -> int:
     """Runs the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.options(__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--runs", type=int, default=200, help="of each step and ramp")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     if options.seed < 0:
         parser.error(f"--seed {options.seed}: give 0 or more")
@@ -158,4 +157,4 @@ def _print(results: dict[str, dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

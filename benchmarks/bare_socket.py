@@ -14,7 +14,6 @@ About 4 minutes.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import sys
@@ -25,6 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import command
 from edgent.device.device import Device
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
@@ -180,8 +180,7 @@ def _print(document: Mapping[str, Any]) -> None:
 
 def main() -> int:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser = command.options(__doc__)
     parser.add_argument("--repeats", type=int, default=10, help="runs of each division on each link, at most")
     options = parser.parse_args()
     if options.repeats < 3:
@@ -191,14 +190,10 @@ def main() -> int:
         if options.json:
             print(json.dumps({"worst_ratio": None, "rows": [], "skipped": reason}))
         return 0
-    try:
-        document = judged(rows(options.repeats))
-    except EdgentError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    document = judged(rows(options.repeats))
     print(json.dumps(document)) if options.json else _print(document)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+import command
 from edgent.engine.feeds import random_feeds
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
@@ -234,4 +235,4 @@ NETWORKS: dict[str, Callable[[Builder], str]] = {
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

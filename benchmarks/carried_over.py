@@ -13,7 +13,6 @@ the draws' range. Data and networks are those of `nasbench_pi4.py`; so only devi
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from statistics import median
 
 import numpy as np
 
+import command
 from edgent.latency import WholeLatency, fit_whole
 from edgent.latency.carried import carried_over_whole
 from nasbench_pi4 import DATA, FILE, Array, Costs, Table, read
@@ -37,10 +37,9 @@ Predict = Callable[[Costs], float]
 
 def main() -> int:
     """Runs the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.options(__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, default=DATA, help=f"the folder of {FILE}")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     path = options.data / FILE
     if options.seed < 0:
@@ -117,4 +116,4 @@ def _print(rows: list[dict[str, object]]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

@@ -6,12 +6,12 @@ Levels from 50 kbit/s to 50 Mbit/s that change by a factor every 60 to 140 sampl
 rivals' parameters are set here, on other streams than those judged: of all that raise at most 0.2 false alarms per
 1,000 samples the quickest, or the quietest where none does. Ours are those of the library. CUSUM is told the step,
 the variance and, at each alarm, the level; the offline optimum sees the whole stream, and its delay is how far its
-change points are off. The area is the mean delay over 0.1 .. 10 false alarms per 1,000 (see `edgent.link.scoring`).
+change points are off. The area is the mean delay over 0.1 .. 10 false alarms per 1,000 (see
+`edgent.lab.rivals.detection_score`).
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import statistics
@@ -23,10 +23,11 @@ from itertools import product
 
 import numpy as np
 
+import command
+from edgent.lab.rivals.detection_score import Score, area, score
 from edgent.lab.rivals.detectors import Adwin, Cusum, PageHinkley, optimal_partitioning
 from edgent.link.change_points import THRESHOLD, ChangePointDetector
 from edgent.link.generator import Noise, Steps, steps
-from edgent.link.scoring import Score, area, score
 
 QUIET = 0.2  # false alarms per 1,000 samples that the parameters are set for
 TUNING_SEED, JUDGED_SEED = 1000, 2000
@@ -189,8 +190,7 @@ def _print(found: dict[str, dict[str, Result]]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser = command.options(__doc__)
     parser.add_argument("--changes", type=int, default=500, help="in each stream that is judged (default 500)")
     options = parser.parse_args(arguments)
     if options.changes < 1:
@@ -204,4 +204,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

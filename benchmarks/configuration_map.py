@@ -13,7 +13,6 @@ over the median.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -24,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
+import command
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
-from edgent.errors import EdgentError
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import emulated_profile, find_device
 from edgent.link.forecast import LinkForecast
@@ -49,20 +48,16 @@ BUILDS, LOOK_UPS = 9, 1000
 
 def main() -> int:
     """Runs the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.options(__doc__)
     parser.add_argument("--model", default="b-alexnet", help="a name or a file")
     parser.add_argument("--states", nargs="+", type=Path, metavar="TRACES", help="files or folders")
     parser.add_argument("--samples", type=int, default=50_000, help="transfers that the controller follows")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     if not 1000 <= options.samples <= 10_000_000:
         parser.error(f"--samples {options.samples}: expected 1000 .. 10000000")
-    try:
-        states = [trace.mean for trace in load_traces(options.states)] if options.states else grid(*OBOE)
-        result = _measure(load(options.model), list(states), options.samples, np.random.default_rng(options.seed))
-    except EdgentError as error:
-        parser.error(str(error))
+    states = [trace.mean for trace in load_traces(options.states)] if options.states else grid(*OBOE)
+    result = _measure(load(options.model), list(states), options.samples, np.random.default_rng(options.seed))
     if options.json:
         json.dump(result, sys.stdout, indent=1)
         print()
@@ -176,4 +171,4 @@ def _print(result: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

@@ -12,7 +12,6 @@ some per cent from request to request. `spread` is the interquartile range over 
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -23,13 +22,13 @@ from typing import Any
 
 import numpy as np
 
+import command
 from edgent.codec import Calibration
 from edgent.codec.calibration import CodecAccuracy, EncodedSize
 from edgent.device.choosers.chooser import Scope
 from edgent.device.choosers.dynamic import Dynamic
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
-from edgent.errors import EdgentError
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import emulated_profile, find_device
 from edgent.link import TransferModel
@@ -51,20 +50,16 @@ _LOSS = {"float16": 0.001, "uint8": 0.01}  # of accuracy, at most
 
 def main() -> int:
     """Runs the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.options(__doc__)
     parser.add_argument("models", nargs="*", metavar="MODEL", help="names or files")
     parser.add_argument("--decisions", type=int, default=1000, help="of each model")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     if not 10 <= options.decisions <= 1_000_000:
         parser.error(f"--decisions {options.decisions}: expected 10 .. 1000000")
-    try:
-        results = [
-            _measure(load(name), options.decisions, options.seed) for name in options.models or ["b-alexnet", _larger()]
-        ]
-    except EdgentError as error:
-        parser.error(str(error))
+    results = [
+        _measure(load(name), options.decisions, options.seed) for name in options.models or ["b-alexnet", _larger()]
+    ]
     if options.json:
         json.dump({"device": str(find_device(DEVICE)), "models": results}, sys.stdout, indent=1)
         print()
@@ -198,4 +193,4 @@ def _print(results: list[dict[str, Any]]) -> None:
 _TIMES = ("table", "frontier", "decision", "controller")
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

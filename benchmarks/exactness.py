@@ -42,9 +42,10 @@ from edgent.planning.plan import Configuration
 from edgent.units import Seconds
 from models import Entry, UnavailableError, by_name, default_folder, prepared, remove
 from planted import KINDS, Bench, Fault, planted
+from provenance import provenance
 
 CUTS = 200  # of a model, at most
-INPUTS = 2
+INPUTS, SEED = 2, 0
 FAULTS, ENOUGH = 100, 95
 FAULTY = ("b-alexnet", "fastestdet", "efficientnet-lite0", "rapidocr-recogniser", "magika", "yolov8")
 FAULTY += ("lstm-state", "kv-cache-step")
@@ -91,7 +92,7 @@ class Divided:
         seed: of the draw of cuts and of second cuts.
     """
 
-    def __init__(self, model: Model, inputs: Sequence[Feeds], seed: int = 0) -> None:
+    def __init__(self, model: Model, inputs: Sequence[Feeds], seed: int = SEED) -> None:
         self.model, self.inputs = model, inputs
         self.comparison = AnswerComparison(expected_answers(model, inputs))
         self.branches = [OfferedCuts(branch) for branch in model.branches]
@@ -179,13 +180,13 @@ def exactness(entry: Entry, path: Path, most: int) -> Row:
 
 def drawn_inputs(entry: Entry, model: Model) -> list[Feeds]:
     """Seeded inputs that make sense to a model."""
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(SEED)
     return [entry.draw(model.inputs, random) for _ in range(INPUTS)]
 
 
 def faults(folder: Path, number: int = FAULTS) -> list[Fault]:
     """Plants faults, the kinds and the models in turn, where a model has a place for one."""
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(SEED)
     benches = list(_benches(folder))
     seen: list[Fault] = []
     with tempfile.TemporaryDirectory() as elsewhere:
@@ -331,9 +332,10 @@ def main() -> int:
         parser.error(str(error))
     folder = options.models.absolute()
     folder.mkdir(parents=True, exist_ok=True)
+    run = provenance(Path(__file__).parent) | {"cuts": options.cuts, "inputs": INPUTS, "seed": SEED}
     with tempfile.TemporaryDirectory(dir=folder, prefix=".cache-") as cache:
         os.environ["XDG_CACHE_HOME"] = cache  # of this process and its workers: gigabytes, of use to nobody else
-        found = measured(entries, folder, options.cuts, plant=not options.no_faults)
+        found = {"run": run} | measured(entries, folder, options.cuts, plant=not options.no_faults)
     text = json.dumps(found, indent=2, allow_nan=False)
     if options.output:
         options.output.write_text(text + "\n")

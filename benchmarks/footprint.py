@@ -8,12 +8,13 @@ shared with an edge process over gRPC; the edge's own memory is not in it.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import subprocess
 import sys
 from typing import Any
+
+import command
 
 GOALS = {"import_ms": 300.0, "ready_ms": None, "alone_mb": 150.0, "with_edge_mb": 150.0}
 
@@ -82,8 +83,7 @@ def _print(document: dict[str, Any]) -> None:
 
 def main() -> int:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser = command.options(__doc__)
     parser.add_argument("--repeats", type=int, default=5, help="processes of each kind")
     options = parser.parse_args()
     if options.repeats < 1:
@@ -97,4 +97,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

@@ -9,7 +9,6 @@ with 0, or with one line and 1 or 2.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import resource
@@ -26,6 +25,7 @@ from typing import IO
 import numpy as np
 import onnx.shape_inference  # noqa: F401 - imported before the children are forked
 
+import command
 import edgent.device.device
 import edgent.edge.edge
 import edgent.profiling.model_profiler  # noqa: F401
@@ -182,14 +182,13 @@ def table(endings: list[Ending]) -> str:
     return "\n".join(rows)
 
 
-def main() -> None:
+def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.options(__doc__)
     parser.add_argument("--kind", action="append", help="only this kind (repeatable)")
     parser.add_argument("--name", action="append", help="only files whose name contains this (repeatable)")
     parser.add_argument("--verb", action="append", help="only this command (repeatable)")
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds for one command")
-    parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     cases = [
         case
@@ -201,8 +200,8 @@ def main() -> None:
     print(json.dumps([asdict(ending) for ending in endings]) if asked.json else table(endings))
     if bad:
         print(f"{len(bad)} of {len(endings)} did not end as they should", file=sys.stderr)
-        sys.exit(1)
+    return int(bool(bad))
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

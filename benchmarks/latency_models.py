@@ -18,25 +18,25 @@ measured. The edge is this machine, the device an emulated one, 13 times slower 
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+import command
 from edgent.engine.feeds import Feeds, random_feeds
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine, Session
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.latency.family import References, Sample
 from edgent.latency.latency_model import Fit, fit
-from edgent.latency.prediction import LatencyModel, Measured
+from edgent.latency.prediction import BranchWork, LatencyModel, Prediction
 from edgent.latency.profile import BranchProfile, Profile
 from edgent.latency.traits import traits
 from edgent.link import TransferModel
@@ -65,12 +65,11 @@ COSTS = (10.0, 30.0, 60.0, 120.0)  # seconds of the sweep after which its model 
 
 def main() -> int:
     """Runs the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.options(__doc__)
     parser.add_argument("--sweep-seconds", type=float, default=300.0)
     parser.add_argument("--cuts", type=int, default=EVERY, help="of each model; default: all that one tensor crosses")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="the sweep's cost against the error it reaches")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     if options.sweep_seconds <= 0 or options.cuts < 1 or options.threads < 1:
         parser.error("--sweep-seconds, --cuts and --threads are positive")
@@ -236,6 +235,19 @@ def judge_all(machine: Fit, cases: Sequence[Case], truths: Sequence[Truth]) -> d
     return result
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """The latency model of a branch that was profiled: it predicts what was measured."""
+
+    profile: BranchProfile
+
+    def predict(self, work: BranchWork) -> Prediction:  # noqa: ARG002 - a profile needs no second look at the graph
+        """The measured layers; the whole's spread is taken to be common to all of them."""
+        layers = np.array(self.profile.layers)
+        deviation = layers * (self.profile.whole.spread / 1.349)  # from an interquartile range
+        return Prediction(layers=layers, covariance=np.outer(deviation, deviation))
+
+
 def measured(case: Case) -> Measured:
     """The latency model of a case that its own profile is."""
     assert case.measured is not None
@@ -345,4 +357,4 @@ def plot(result: dict[str, Any], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

@@ -17,7 +17,6 @@ again, so that a long run can be made in several.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import sys
@@ -29,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from edgent.errors import EdgentError
+import command
 from edgent.lab.figures.links import digest, excerpt
 from edgent.lab.figures.machines import Setting, setting
 from edgent.lab.figures.rig import Rig
@@ -234,23 +233,19 @@ def _print(found: Sequence[Compared], alls: Sequence[Compared]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = command.options(__doc__)
     parser.add_argument("traces", nargs="?", type=Path, help="a folder with oboe/ and belgium-4g/")
     parser.add_argument("--count", type=int, default=4, help="of links")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, metavar="DIR", help="go on where an earlier run was stopped")
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     options = parser.parse_args(arguments)
     if options.seed < 0 or options.count < 1:
         parser.error(f"--seed {options.seed}, --count {options.count}: expected 0 or more, and 1 or more")
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            parts = Parts(options.keep or Path(folder), {"seed": options.seed})
-            lab = Lab(parts=parts, seed=options.seed, traces=options.traces, progress=_told)
-            traces = links(options.traces, options.count, options.seed)
-            by_case = [[compared(lab, case, trace) for trace in traces] for case in CASES]
-    except EdgentError as error:
-        parser.error(str(error))
+    with tempfile.TemporaryDirectory() as folder:
+        parts = Parts(options.keep or Path(folder), {"seed": options.seed})
+        lab = Lab(parts=parts, seed=options.seed, traces=options.traces, progress=_told)
+        traces = links(options.traces, options.count, options.seed)
+        by_case = [[compared(lab, case, trace) for trace in traces] for case in CASES]
     alls = [pooled(each) for each in by_case]
     found = [each for one in by_case for each in one]
     if options.json:
@@ -261,4 +256,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

@@ -14,7 +14,6 @@ Each runs on a steady link, and on one that stops every byte for 0.2 s of every 
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import queue
@@ -28,6 +27,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import command
 from edgent.demo.run import test_images
 from edgent.device.device import Device
 from edgent.engine.loading import load as load_model
@@ -278,25 +278,20 @@ def _print(row: Row) -> None:
 
 def main() -> int:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser = command.options(__doc__)
     parser.add_argument("--queries", type=int, default=200, help="of each run")
     parser.add_argument("--seed", type=int, default=0, help="of the device's hidden factors")
     options = parser.parse_args()
     if options.queries < 10:
         parser.error(f"--queries {options.queries}: expected 10 or more")
-    try:
-        sys.path.append(str(folder("loadgen", "mlcommons-loadgen")))
-        import mlperf_loadgen
+    sys.path.append(str(folder("loadgen", "mlcommons-loadgen")))
+    import mlperf_loadgen
 
-        found = []
-        for row in rows(mlperf_loadgen, options.queries, options.seed):
-            found.append(row)
-            if not options.json:
-                _print(row)
-    except EdgentError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    found = []
+    for row in rows(mlperf_loadgen, options.queries, options.seed):
+        found.append(row)
+        if not options.json:
+            _print(row)
     each = (EmulationReport(pieces=row.pieces, overran=row.overran, worst=row.worst_overrun_ms / 1e3) for row in found)
     print(f"emulated: {sum(each, EmulationReport())}", file=sys.stderr)
     if options.json:
@@ -305,4 +300,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

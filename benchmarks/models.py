@@ -138,10 +138,11 @@ MODELS: tuple[Entry, ...] = (
         dims={"DynamicDimension.1": 160},
     ),
     *(
-        Entry(name=name, source=Source(wheel=(_SILERO, f"silero_vad/data/{file}")), dims={"sequence": 576}, draw=voice)
-        for name, file in (
-            ("silero-vad", "silero_vad_op18_ifless.onnx"),  # one branch for each rate, inside an If
-            ("silero-vad-16k", "silero_vad_16k_op15.onnx"),
+        Entry(name=name, source=Source(wheel=(_SILERO, f"silero_vad/data/{file}")), dims=dims, draw=voice)
+        for name, file, dims in (
+            ("silero-vad", "silero_vad.onnx", {"input.1": 576, "state.1": 1}),  # an If with a branch for each rate
+            ("silero-vad-ifless", "silero_vad_op18_ifless.onnx", {"sequence": 576}),  # as well, with none inside
+            ("silero-vad-16k", "silero_vad_16k_op15.onnx", {"sequence": 576}),
         )
     ),
     Entry(

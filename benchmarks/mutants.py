@@ -27,6 +27,7 @@ import multiprocessing
 import os
 import random
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -34,6 +35,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
@@ -48,22 +50,24 @@ MEMORY = 4 * 2**30  # bytes of one run
 
 # What is mutated (below src/edgent), and the tests (below tests) that must notice: the quickest first.
 ROOMS = {
-    "device/request.py": ("device/test_request.py", "device/test_schedule.py"),
+    "device/request.py": ("device/test_request.py", "device/test_request_properties.py", "device/test_schedule.py"),
     "device/schedule.py": ("device/test_schedule.py",),
     "edge/queue.py": ("edge/test_queue.py",),
     "device/connection/upkeep.py": ("device/connection/test_upkeep.py",),
     "wire/tensors.py": ("wire/test_tensors.py", "wire/test_messages.py", "device/test_travel.py"),
     "planning/planner.py": ("planning/test_planner.py",),
-    "planning/controller.py": ("planning/test_controller.py",),
+    "planning/controller.py": ("planning/test_controller_by_hand.py", "planning/test_controller.py"),
     "planning/frontier.py": ("planning/test_frontier.py",),
-    "model/fold.py": ("model/test_fold.py", "model/test_budget.py", "model/test_shapes.py"),
+    "model/fold.py": (
+        "model/test_fold.py", "model/test_not_folded.py", "model/test_folded_shapes.py", "model/test_budget.py",
+    ),
     "model/files/weights.py": ("model/files/test_weights.py", "model/files/test_constants_of_every_kind.py"),
     "codec/calibration.py": ("codec/test_calibration.py",),
     "codec/image.py": ("codec/test_image_codecs.py",),
     "codec/names.py": ("codec/test_codec_names.py",),
     "codec/pixels.py": ("codec/test_pixels.py",),
     "codec/tensor.py": ("codec/test_tensor_codecs.py",),
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,14 +212,15 @@ def timed(file: str) -> float:
 
 def judged(mutants: Sequence[Mutant], workers: int, when_judged: Callable[[Mutant, str], None]) -> list[str]:
     """The verdict on each, also handed to `when_judged` as soon as it is there."""
-    patience = {file: 10.0 + PATIENCE * timed(file) for file in dict.fromkeys(mutant.file for mutant in mutants)}
-
-    def judge(mutant: Mutant) -> str:
-        outcome = verdict(mutant, patience[mutant.file])
-        when_judged(mutant, outcome)
-        return outcome
-
+    files = list(dict.fromkeys(mutant.file for mutant in mutants))
     with ThreadPoolExecutor(workers) as pool:
+        patience = {file: 10.0 + PATIENCE * usual for file, usual in zip(files, pool.map(timed, files), strict=True)}
+
+        def judge(mutant: Mutant) -> str:
+            outcome = verdict(mutant, patience[mutant.file])
+            when_judged(mutant, outcome)
+            return outcome
+
         return list(pool.map(judge, mutants))
 
 
@@ -275,6 +280,14 @@ def _options() -> argparse.Namespace:
     return options
 
 
+def _circumstances(options: argparse.Namespace) -> dict[str, Any]:
+    """What one needs to run it again: the commit, the date and what was asked for."""
+    git = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
+    commit = subprocess.run(git, check=False, capture_output=True, text=True).stdout.strip()
+    today = datetime.now(UTC).date().isoformat()
+    return {"commit": commit, "date": today, "sample": options.sample, "seed": options.seed}
+
+
 def main() -> int:
     """Runs the benchmark."""
     options = _options()
@@ -288,7 +301,7 @@ def main() -> int:
     print(table(summary))
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(summary, indent=1))
+        options.json.write_text(json.dumps(_circumstances(options) | summary, indent=1) + "\n")
     return 0 if summary["enough"] else 1
 
 

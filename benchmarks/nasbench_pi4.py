@@ -18,7 +18,6 @@ images (nodes 1 and 2 exchanged, nothing between them), if their noise is indepe
 
 from __future__ import annotations
 
-import argparse
 import csv
 import gzip
 import json
@@ -33,6 +32,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+import command
 from edgent.latency import fit_whole
 from edgent.model.costs import LayerCost
 
@@ -52,10 +52,9 @@ Costs = tuple[LayerCost, ...]
 
 def main() -> int:
     """Runs the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.options(__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, default=DATA, help=f"the folder of {FILE}")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     if options.seed < 0:
         parser.error(f"--seed {options.seed}: give 0 or more")
@@ -301,4 +300,4 @@ def read(path: Path, column: str) -> Table:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

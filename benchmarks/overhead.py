@@ -12,7 +12,6 @@ The link is emulated; its own fixed part of a few tenths of a millisecond a mess
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import sys
@@ -26,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+import command
 from edgent.codec import encode_image
 from edgent.device.device import Device
 from edgent.engine.feeds import random_feeds
@@ -235,17 +235,12 @@ def _print(document: Mapping[str, Any]) -> None:
 
 def main() -> int:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser = command.options(__doc__)
     parser.add_argument("--repeats", type=int, default=30, help="runs of each division at each rate, at most")
     options = parser.parse_args()
     if options.repeats < 3:
         parser.error(f"--repeats {options.repeats}: expected 3 or more")
-    try:
-        document = measured(options.repeats)
-    except EdgentError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    document = measured(options.repeats)
     if options.json:
         print(json.dumps(document))
     else:
@@ -254,4 +249,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

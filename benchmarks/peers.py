@@ -19,7 +19,6 @@ minutes once they are there.
 
 from __future__ import annotations
 
-import argparse
 import http.client
 import json
 import os
@@ -27,7 +26,6 @@ import signal
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +38,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+import command
 from edgent.demo.run import test_images
 from edgent.device.device import Device
 from edgent.engine.loading import load
@@ -260,8 +259,7 @@ def _print(row: Row) -> None:
 
 def main() -> int:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser = command.options(__doc__)
     parser.add_argument("--repeats", type=int, default=60, help="pictures at each rate")
     options = parser.parse_args()
     if not _WARM <= options.repeats <= 256:
@@ -277,4 +275,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

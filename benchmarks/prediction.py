@@ -16,7 +16,6 @@ with 10 % of the deadline to spare. *Crossing* leaves out what the device answer
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import sys
@@ -30,6 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import command
 from edgent.codec import encode_image
 from edgent.device.device import Device
 from edgent.engine.feeds import random_feeds
@@ -209,18 +209,13 @@ def _print(document: Mapping[str, Any]) -> None:
 
 def main() -> int:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser = command.options(__doc__)
     parser.add_argument("--repeats", type=int, default=20, help="runs of each cell")
     parser.add_argument("--seed", type=int, default=0, help="of the device's hidden factors")
     options = parser.parse_args()
     if not _WARM <= options.repeats <= 256:
         parser.error(f"--repeats {options.repeats}: expected {_WARM}..256")
-    try:
-        document = _document(options.repeats, options.seed)
-    except EdgentError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    document = _document(options.repeats, options.seed)
     if options.json:
         print(json.dumps(document))
     else:
@@ -229,4 +224,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

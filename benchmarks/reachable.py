@@ -13,9 +13,7 @@ paper-pi3-resident.
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgent.errors import EdgentError
+import command
 from edgent.link.trace import Trace
 from edgent.link.traces import load_traces
 
@@ -111,20 +109,16 @@ def _value(trace: Trace, at: Floats) -> Floats:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = command.options(__doc__)
     parser.add_argument("traces", type=Path, help="a folder with belgium-4g/")
     parser.add_argument("--ages", default=",".join(map(str, AGES)), help="of what is known, seconds")
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     options = parser.parse_args(arguments)
     try:
         ages = [float(age) for age in options.ages.split(",")]
     except ValueError:
         parser.error(f"--ages {options.ages!r}: expected seconds, as 2,0.5,0.02")
-    try:
-        folders = {cell.traces: options.traces / cell.traces for cell in CELLS}
-        links = {name: load_traces([folder]) for name, folder in folders.items()}
-    except EdgentError as error:
-        parser.error(str(error))
+    folders = {cell.traces: options.traces / cell.traces for cell in CELLS}
+    links = {name: load_traces([folder]) for name, folder in folders.items()}
     found = [measured(cell, links[cell.traces], age) for cell in CELLS for age in ages]
     if options.json:
         print(json.dumps([asdict(each) for each in found]))
@@ -138,4 +132,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

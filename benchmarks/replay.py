@@ -23,7 +23,6 @@ beyond the interval (paired, over traces). `calibration`: plans that claimed to 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import pickle
@@ -40,9 +39,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import command
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
-from edgent.errors import EdgentError, InputError
+from edgent.errors import InputError
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import emulated_profile, find_device
 from edgent.latency import Profile
@@ -377,21 +377,17 @@ def _print(table: Table, sets: dict[str, tuple[Trace, ...]], seed: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Replays and prints."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = command.options(__doc__)
     parser.add_argument("traces", nargs="?", type=Path, help="a folder with oboe/ and belgium-4g/")
     parser.add_argument("--quick", action="store_true", help=f"a seeded subset: {QUICK} of Oboe's traces, every 2 s")
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, metavar="FILE", help="go on where an earlier run was stopped")
     options = parser.parse_args(arguments)
     if options.seed < 0:
         parser.error(f"--seed {options.seed}: expected 0 or more")
-    try:
-        sets = links(options.traces, options.seed, options.quick)
-        kept = Kept(options.keep, (options.seed, options.quick, {name: len(each) for name, each in sets.items()}))
-        table = measured(kept, sets, options.seed, options.quick)
-    except EdgentError as error:
-        parser.error(str(error))
+    sets = links(options.traces, options.seed, options.quick)
+    kept = Kept(options.keep, (options.seed, options.quick, {name: len(each) for name, each in sets.items()}))
+    table = measured(kept, sets, options.seed, options.quick)
     if options.json:
         print(json.dumps(document(table, sets, options.seed)))
     else:
@@ -402,4 +398,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+import command
 import edgent
 from edgent.device.device import Device
 from edgent.edge.edge import Edge
@@ -133,4 +134,4 @@ def report(walk: Walk, document: dict[str, int]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

@@ -28,7 +28,6 @@ first ones included. About 5 minutes, and 3 more for each link state that is mea
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import sys
@@ -41,6 +40,7 @@ from typing import Any
 
 import numpy as np
 
+import command
 from edgent.codec import IMAGE_CODECS
 from edgent.demo.cells import BANDWIDTHS, MOST_BORDERLINE
 from edgent.demo.figures import is_borderline, percentile
@@ -51,7 +51,6 @@ from edgent.demo.run import test_images
 from edgent.demo.values import Chosen
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
-from edgent.errors import EdgentError
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import find_device
 from edgent.lab.boards.hidden import hidden_device
@@ -368,24 +367,19 @@ def _print(cells: Sequence[Cell]) -> None:
 
 def main() -> int:
     """Measures, prints, judges."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser = command.options(__doc__)
     parser.add_argument("--rounds", type=int, default=30, help="requests through each configuration of a link state")
     parser.add_argument("--seed", type=int, default=0, help="of the device's hidden factors")
     options = parser.parse_args()
     if options.rounds < 10:
         parser.error(f"--rounds {options.rounds}: expected 10 or more")
     cells: list[Cell] = []
-    try:
-        with ExitStack() as stack:
-            lab = Lab(stack, f"{NETWORK}+{INT8}+{SMALL}", options.seed)
-            for rate in RATES:
-                cells += decided(lab.measured, lab.state(rate), lab.methods.bare, options.rounds)
-                print(f"{format_bandwidth(BitsPerSecond(rate))} done", file=sys.stderr)
-            print(f"emulated: {lab.device.account()}", file=sys.stderr)
-    except EdgentError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    with ExitStack() as stack:
+        lab = Lab(stack, f"{NETWORK}+{INT8}+{SMALL}", options.seed)
+        for rate in RATES:
+            cells += decided(lab.measured, lab.state(rate), lab.methods.bare, options.rounds)
+            print(f"{format_bandwidth(BitsPerSecond(rate))} done", file=sys.stderr)
+        print(f"emulated: {lab.device.account()}", file=sys.stderr)
     if options.json:
         print(json.dumps({"cells": [cell.document() for cell in cells]}))
     else:
@@ -397,4 +391,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

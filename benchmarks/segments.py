@@ -10,7 +10,6 @@ count; `noise_ape` compares the second timing with the first.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -21,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+import command
 from edgent.engine.feeds import Feeds
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
@@ -51,11 +51,10 @@ class Head:
 
 def main() -> int:
     """Runs the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.options(__doc__)
     parser.add_argument("models", nargs="*", help="names or files; default: b-alexnet and topologies of the onnx wheel")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--budget", type=float, default=15.0, help="seconds for each profile and each timing of heads")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     results = []
     for name in options.models or ["b-alexnet", *map(str, _topologies())]:
@@ -148,4 +147,4 @@ def _row(result: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

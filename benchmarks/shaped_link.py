@@ -10,11 +10,9 @@ and receiver in processes of their own; the fixed part of a few tenths of a mill
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import statistics
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -22,6 +20,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+import command
 from edgent.lab.links.link import ShapedLink
 from edgent.lab.links.namespaces import FAR
 from edgent.lab.links.shaping import wire_bytes
@@ -176,8 +175,7 @@ def _print_rows(found: list[Row]) -> None:
 
 def main() -> int:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser = command.options(__doc__)
     parser.add_argument("--seconds", type=float, default=2.0, help="for each rate and size")
     parser.add_argument("--messages", action="store_true", help="count the bytes of calls instead")
     options = parser.parse_args()
@@ -208,4 +206,4 @@ def _count_messages(quiet: bool) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

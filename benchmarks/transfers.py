@@ -16,7 +16,6 @@ which shows no slow start. About 6 minutes for each direction.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import random
@@ -26,7 +25,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edgent.errors import EdgentError
+import command
 from edgent.lab.links.between import linked_ends
 from edgent.lab.processes.speaker import Speaker
 from edgent.units import BitsPerSecond, Seconds
@@ -138,23 +137,18 @@ def _print(document: dict[str, Any]) -> None:
 
 def main() -> int:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser = command.options(__doc__)
     parser.add_argument("--direction", choices=DIRECTIONS, help="only this one")
     parser.add_argument("--repeats", type=int, default=5, help="transfers of each cell")
     parser.add_argument("--seed", type=int, default=0, help="of their order")
     options = parser.parse_args()
     if options.repeats < 1:
         parser.error(f"--repeats {options.repeats}: expected 1 or more")
-    try:
-        directions = (options.direction,) if options.direction else DIRECTIONS
-        document = judged(cells(directions, options.repeats, options.seed))
-    except EdgentError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    directions = (options.direction,) if options.direction else DIRECTIONS
+    document = judged(cells(directions, options.repeats, options.seed))
     print(json.dumps(document)) if options.json else _print(document)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

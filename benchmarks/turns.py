@@ -15,16 +15,15 @@ A few seconds.
 
 from __future__ import annotations
 
-import argparse
 import heapq
 import itertools
 import json
 import math
 import random
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+import command
 from edgent.device.request import Action, Deliver, LocalBranch, Request, Send, StartHead, StartLocal, WaitUntil
 from edgent.device.schedule import Schedule
 from edgent.units import Seconds
@@ -133,8 +132,7 @@ def row(way: str, rate: float, local: float, requests: int, seed: int) -> Row:
 
 def main() -> int:
     """Computes and prints."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser = command.options(__doc__)
     parser.add_argument("--requests", type=int, default=10_000, help="of each row")
     parser.add_argument("--local", type=float, action="append", help="ms that a local answer takes")
     parser.add_argument("--seed", type=int, default=0, help="of the arrivals")
@@ -158,4 +156,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

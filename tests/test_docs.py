@@ -4,26 +4,61 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
+import edgent
+
 ROOT = Path(__file__).parent.parent
+HOME = Path(edgent.__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCKS = [
-    pytest.param(block, id=f"{page.name}-{number}")
+    pytest.param(textwrap.dedent(block), id=f"{page.name}-{number}")
     for page in PAGES
-    for number, block in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
+    for number, block in enumerate(re.findall(r"^ *```python\n(.*?)```", page.read_text(), re.DOTALL | re.MULTILINE))
 ]
 
 
+def run(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Python with these arguments, in a folder of its own."""
+    command = [sys.executable, *arguments]
+    variables = os.environ | environment
+    if "PYTHONPATH" in variables:
+        variables["PYTHONPATH"] = str(HOME)
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, cwd=folder, env=variables)
+
+
 @pytest.mark.parametrize("block", BLOCKS)
-def test_a_python_block_runs(block: str) -> None:
-    done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, timeout=200, check=False)
+def test_a_python_block_runs(block: str, tmp_path: Path) -> None:
+    done = run("-c", block, folder=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+def strictly_typed(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """What mypy says of a program that uses the package: of the installed wheel, or else of the sources."""
+    pytest.importorskip("mypy", reason="mypy is in the group `check`: `make check` runs this test")
+    (folder / "block.py").write_text(code)
+    sources = {} if HOME.name == "site-packages" else {"MYPYPATH": str(HOME)}
+    options = ("--strict", "--follow-imports=silent", "--config-file=", "--cache-dir=.mypy")
+    return run("-m", "mypy", *options, "block.py", folder=folder, **sources)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_python_block_passes_mypy_strict(block: str, tmp_path: Path) -> None:
+    done = strictly_typed(block, tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
+def test_to_mypy_the_package_has_types(tmp_path: Path) -> None:
+    done = strictly_typed("import edgent\nreveal_type(edgent.connect)\nedgent.load(3)\n", tmp_path)
+    assert "-> edgent.device.device.Device" in done.stdout
+    assert done.stdout.count("error:") == 1 and 'incompatible type "int"' in done.stdout
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

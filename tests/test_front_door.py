@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import edgent
+import edgent.errors
 
 HEAVY = ("torch", "ray", "scipy", "sklearn", "matplotlib", "starlette", "onnxruntime.training")
 
@@ -25,6 +29,93 @@ def test_the_public_names_are_sorted_and_there() -> None:
     assert edgent.__all__ == sorted(edgent.__all__)
     for name in edgent.__all__:
         assert getattr(edgent, name) is not None
+
+
+def test_the_names_that_type_checkers_see_are_those_that_are_imported_on_use() -> None:
+    tree = ast.parse(Path(edgent.__file__).read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert seen == edgent._HOME_OF and sorted(seen) == edgent.__all__
+    assert set(edgent.__all__) <= set(dir(edgent))
+
+
+def errors() -> dict[str, str]:
+    """Each public error of the sources, with the module that has it."""
+    folder = Path(edgent.__file__).parent
+    return {
+        node.name: ".".join(("edgent", *file.relative_to(folder).with_suffix("").parts))
+        for file in folder.rglob("*.py")
+        for node in ast.parse(file.read_text()).body
+        if isinstance(node, ast.ClassDef) and node.name.endswith("Error") and not node.name.startswith("_")
+    }
+
+
+def test_whatever_may_be_raised_is_a_name_of_the_package_in_one_tree() -> None:
+    assert len(errors()) >= 14
+    for name, module in errors().items():
+        kind = getattr(edgent, name)
+        assert kind is getattr(import_module(module), name) and issubclass(kind, edgent.EdgentError)
+
+
+def test_the_tree_is_drawn_as_it_is() -> None:
+    drawn = re.findall(r"^    ([ \u2500-\u257f]*)(\w+Error)\b", edgent.errors.__doc__ or "", re.MULTILINE)
+    assert sorted(name for _, name in drawn) == sorted(errors())
+    above: list[tuple[int, str]] = []
+    for indent, name in drawn:
+        above = [(depth, parent) for depth, parent in above if depth < len(indent)]
+        if above:
+            assert getattr(edgent, above[-1][1]) in getattr(edgent, name).__bases__
+        above.append((len(indent), name))
+
+
+def test_errors_are_also_those_that_a_caller_would_guess() -> None:
+    assert issubclass(edgent.InputError, ValueError) and issubclass(edgent.EdgeError, ConnectionError)
+    assert issubclass(edgent.ModelError, ValueError) and issubclass(edgent.LateError, ConnectionError)
+
+
+@pytest.mark.parametrize("given", ["b-alexnet", Path("net.onnx"), b"model", None, 3])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda given: edgent.Device(given, deadline=1.0),
+        lambda given: edgent.Edge([given]),
+        lambda given: edgent.plan(given, given, given, bandwidth=1e6, deadline=0.1),
+    ],
+    ids=["Device", "Edge", "plan"],
+)
+def test_what_is_no_model_is_refused_in_one_line_that_says_what_to_give(call, given) -> None:
+    with pytest.raises(edgent.InputError, match=r"expects a model, found .*edgent\.load") as caught:
+        call(given)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_name_in_place_of_the_models_of_an_edge_is_refused_as_one() -> None:
+    with pytest.raises(edgent.InputError, match="expects a model, found 'b-alexnet'"):
+        edgent.Edge("b-alexnet")
+
+
+def test_importing_the_package_imports_no_room_of_it() -> None:
+    code = "import sys, edgent; print(*sorted(name for name in sys.modules if name.startswith('edgent.')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200, check=True)
+    assert done.stdout.split() == ["edgent.version"]
+
+
+def test_the_package_says_that_it_has_types() -> None:
+    assert (Path(edgent.__file__).parent / "py.typed").is_file()
+
+
+def test_the_version_is_shown_and_nothing_else() -> None:
+    done = command("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"edgent {edgent.__version__}\n", "")
+
+
+def test_the_program_and_every_verb_take_h_as_help() -> None:
+    shown = command("-h")
+    verbs = re.findall(r"^  ([a-z]+)  ", shown.stdout.partition("Commands:")[2], re.MULTILINE)
+    assert shown.returncode == 0 and len(verbs) >= 14
+    for verb in verbs:
+        short, long = command(verb, "-h"), command(verb, "--help")
+        assert (short.returncode, short.stdout) == (0, long.stdout) and "Usage:" in short.stdout
 
 
 def test_a_device_imports_nothing_heavy() -> None:

@@ -1,12 +1,24 @@
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgent.errors import InputError
 from edgent.link.traces import parse_trace
-from edgent.units import format_bandwidth, parse_bandwidth, parse_count, parse_delay, parse_duration
+from edgent.units import (
+    format_bandwidth,
+    parse_bandwidth,
+    parse_count,
+    parse_delay,
+    parse_duration,
+    rate_of,
+    seconds_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -87,3 +99,24 @@ def test_a_count_is_a_whole_number_within_bounds() -> None:
     assert [parse_count(text, 100) for text in ("1", "007", "100")] == [1, 7, 100]
     for text in ("0", "101", "-1", "+1", "1.0", "1_0", " 1", "", "a", "\u0663", "\u00b2", "9" * 5000):
         assert parse_count(text, 100) is None
+
+
+@pytest.mark.parametrize("value", [1, 0.1, 1e-9, np.float32(0.5), np.float64(2.0), Fraction(1, 4)])
+def test_any_real_number_is_taken_where_seconds_or_rates_are_meant(value) -> None:
+    assert seconds_of(value, "deadline") == rate_of(value, "bandwidth") == float(value)
+    assert type(seconds_of(value, "deadline")) is float
+
+
+@pytest.mark.parametrize(
+    "value", [0, -1, -0.0, math.nan, math.inf, -math.inf, 10**400, "0.1", "100ms", None, [1.0], 1j]
+)
+def test_what_is_no_positive_finite_number_of_seconds_is_refused_in_one_line(value) -> None:
+    with pytest.raises(InputError, match=r"^deadline .* is not a positive, finite number of seconds$") as caught:
+        seconds_of(value, "deadline")
+    assert len(str(caught.value)) < 120
+
+
+def test_a_rate_that_is_not_given_stays_so_and_one_that_is_none_is_refused() -> None:
+    assert rate_of(None, "bandwidth") is None
+    with pytest.raises(InputError, match=r"bandwidth 0 is not a positive, finite number of bits per second"):
+        rate_of(0, "bandwidth")

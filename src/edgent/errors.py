@@ -2,14 +2,22 @@
 
 ::
 
-    EdgentError                      the command failed                       exit code 1
-     ├─ InputError (ValueError)      what was given cannot be used            exit code 2
-     │   ├─ ModelError               a model file, or a name inside it
-     │   ├─ CacheError               the folder of what is kept cannot be used
-     │   └─ RefusedError             the edge understood and said no: another model, version or protocol
-     ├─ EdgeError (ConnectionError)  the edge is not there, or broke off
-     └─ MissingExtraError (ImportError)  an optional part is not installed
+    EdgentError                         the command failed                       exit code 1
+     ├─ InputError (ValueError)         what was given cannot be used            exit code 2
+     │   ├─ ModelError                  a model file, or a name inside it
+     │   ├─ CodecError                  bytes that a codec did not make, or a value that it cannot carry
+     │   ├─ CacheError                  the folder of what is kept cannot be used
+     │   └─ RefusedError                the edge understood and said no: another model, version or protocol
+     │       ├─ NotServedError          no such model, exit or segment there
+     │       └─ RejectedError           this request does not fit; others may
+     ├─ EdgeError (ConnectionError)     the edge is not there, or broke off: the device answers by itself
+     │   ├─ LateError                   the time for the answer ran out first
+     │   ├─ BusyError                   its queue is full
+     │   └─ BrokenError                 it failed on this request; others may pass
+     ├─ OvertimeError                   a run of a model took too long, and was ended
+     └─ MissingExtraError (ImportError) an optional part is not installed
 
+All of them are names of `edgent`, so a caller writes `except edgent.EdgeError`.
 Each message is one line: what was found, what was expected, what to do next.
 "No plan meets the deadline" is an answer, not an error.
 """

@@ -1,15 +1,15 @@
-"""Seconds, bytes and bits per second: the only place where units are read, printed or converted."""
+"""Seconds and bits per second, and sizes for people: the only place where units are read, printed or converted."""
 
 from __future__ import annotations
 
 import math
 import re
+from numbers import Real
 from typing import NewType
 
 from edgent.errors import InputError
 
 Seconds = NewType("Seconds", float)
-Bytes = NewType("Bytes", int)
 BitsPerSecond = NewType("BitsPerSecond", float)
 
 BITS_PER_BYTE = 8
@@ -38,6 +38,24 @@ _COUNT = re.compile(r"[0-9]{1,18}")
 def serialisation_time(size: float, bandwidth: BitsPerSecond) -> Seconds:
     """How long `size` bytes occupy a link of `bandwidth` bits per second (the paper's D / B)."""
     return Seconds(size * BITS_PER_BYTE / bandwidth)
+
+
+def seconds_of(value: float, what: str) -> Seconds:
+    """A number that a program gives where seconds are meant.
+
+    Raises:
+        InputError: no number, or not positive and finite.
+    """
+    return Seconds(_positive(value, what, "seconds"))
+
+
+def rate_of(value: float | None, what: str) -> BitsPerSecond | None:
+    """A number that a program gives where bits per second are meant; None stays None.
+
+    Raises:
+        InputError: no number, or not positive and finite.
+    """
+    return None if value is None else BitsPerSecond(_positive(value, what, "bits per second"))
 
 
 def parse_duration(text: str, what: str = "duration") -> Seconds:
@@ -97,6 +115,16 @@ def format_bytes(size: float) -> str:
     return f"{size:.0f} B"
 
 
+def _positive(value: float, what: str, unit: str) -> float:
+    try:
+        number = float(value) if isinstance(value, Real) else math.nan
+    except OverflowError:
+        number = math.inf
+    if not 0 < number < math.inf:
+        raise InputError(f"{what} {_short(value)} is not a positive, finite number of {unit}")
+    return number
+
+
 def _refuse_bytes(text: str, what: str) -> None:
     """Says what a rate in bytes is in bits: "MBps" is eight times what "Mbps" is."""
     match = _NUMBER_AND_UNIT.fullmatch(text)
@@ -128,5 +156,6 @@ def _parse(text: str, what: str, scales: dict[str, float], most: float, example:
     return value
 
 
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:37] + "...")
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 42 else f"{text[:38]}...{text[-1]}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -82,6 +84,12 @@ def test_a_mutant_is_loaded_in_place_of_its_file_and_nothing_else_is(mutants):
     assert finder.find_spec("edgent.errors") is None
     package = mutants._Finder(mutants.Mutant(file="codec/__init__.py", source="")).find_spec("edgent.codec")
     assert package.submodule_search_locations == [str(ROOT / "src" / "edgent" / "codec")]
+
+
+def test_a_report_tells_how_to_run_it_again(mutants):
+    found = mutants._circumstances(argparse.Namespace(sample=600, seed=5))
+    assert (found["sample"], found["seed"]) == (600, 5)
+    assert date.fromisoformat(found["date"]) and len(found["commit"]) in (0, 40)
 
 
 SOURCE = """

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from constant_kinds import SIDE, a_constant_node
 from graphs import saved
 

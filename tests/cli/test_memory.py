@@ -48,6 +48,16 @@ def test_a_lower_limit_of_the_users_own_stands() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
+def test_what_has_a_budget_of_its_own_takes_no_more_and_never_more_than_a_command() -> None:
+    with limited_memory():
+        command = _limit()
+        with limited_memory(1 << 30):
+            assert _limit() == 1 << 30
+        assert _limit() == command
+        with limited_memory(1 << 60):
+            assert _limit() == command
+
+
 def test_a_command_that_gets_no_memory_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

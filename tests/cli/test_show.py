@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
 
+import edgent
 from edgent.cli.terminal import show
 from edgent.errors import InputError
 
@@ -47,3 +50,23 @@ def test_an_output_that_cannot_be_is_refused_before_the_work(tmp_path: Path) -> 
             show.check_output(path)
     show.check_output(file)
     show.check_output(None)
+
+
+def test_what_is_appended_to_needs_its_own_permission_and_what_is_replaced_that_of_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (mine := tmp_path / "mine").touch()
+    (theirs := tmp_path / "theirs").touch()
+    # The superuser may write anywhere, so what may be written is said here.
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: Path(path).exists() and (mode == os.F_OK or Path(path) == mine)
+    )
+    show.check_output(mine, appended=True)
+    for refused, appended in ((theirs, True), (tmp_path / "new", True), (mine, False), (tmp_path / "new", False)):
+        with pytest.raises(InputError, match="not yours to write to; name another"):
+            show.check_output(refused, appended=appended)
+
+
+@pytest.mark.parametrize("path", sorted(Path(edgent.__file__).parent.rglob("*.py")), ids=lambda path: path.name)
+def test_no_text_is_marked_up_for_the_console_prints_it_as_it_is(path: Path) -> None:
+    assert not re.findall(r"\[/(?:bold|dim|italic|red|green|yellow)?\]", path.read_text())

@@ -307,6 +307,12 @@ def test_longer_floats_than_doubles_do_not_cross_and_complex_doubles_do():
     assert same_bits(there_and_back("uint8+zstd", pair), pair)
 
 
+@pytest.mark.parametrize(("codec", "dtype"), [("float32", "float32"), ("float32", "int64"), ("float16", "float16")])
+def test_what_came_is_not_copied_where_it_is_already_the_tensor(codec, dtype):
+    data = encode_tensor(codec, np.arange(6).astype(dtype))
+    assert np.shares_memory(decode_tensor(codec, data, (2, 3), dtype), np.frombuffer(data, np.uint8))
+
+
 def test_a_batch_of_a_codec_that_loses_nothing_is_itself():
     batch = np.ones((2, 3), np.float32)
     assert round_trip("float32", batch) is batch and round_trip("float32+zstd", batch) is batch

@@ -325,7 +325,8 @@ def test_many_threads_may_ask_at_once(made, clock, image):
         (np.zeros((1, 3, 32, 32)), "float64, expected float32"),
         (np.zeros((3, 32, 32), np.float32), r"\[3, 32, 32\], expected \[1, 3, 32, 32\]"),
         ({"x": np.zeros((1, 3, 32, 32), np.float32)}, "takes image"),
-        ("cat.jpg", "not str"),
+        ("nowhere.jpg", "nowhere.jpg: is no file"),
+        (17, "not int"),
     ],
 )
 def test_what_is_no_input_of_the_model_is_said_to_be_none(made, given, words):

@@ -2,98 +2,16 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import math
-from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from edgent.device.request import Deliver, LocalBranch, Reason, Request, Send, StartHead, StartLocal, WaitUntil
+from device.playing import DEADLINE, MARGIN, branch, play, request
+from edgent.device.request import Deliver, Reason, Request, Send, StartHead, StartLocal, WaitUntil
 from edgent.device.schedule import Schedule
 from edgent.planning.conditions import SLICE
 from edgent.planning.planner import TOLERANCE
 from edgent.units import Seconds
-
-DEADLINE, MARGIN = 0.100, 0.004
-
-
-@dataclass
-class Played:
-    delivered: Deliver
-    at: float
-    budget: float | None
-    local_started_at: float | None
-    log: list
-
-
-def branch(exit: int, seconds: float, accuracy: float | None = None) -> LocalBranch:
-    return LocalBranch(exit=exit, seconds=Seconds(seconds), accuracy=accuracy)
-
-
-def request(
-    branches, *, uses_edge=True, exit=9, race=True, deadline=DEADLINE, margin=MARGIN, schedule=None, **settings
-) -> Request:
-    return Request(
-        exit=exit,
-        uses_edge=uses_edge,
-        deadline=Seconds(deadline),
-        margin=Seconds(margin),
-        branches=branches,
-        schedule=schedule or Schedule(),
-        call=lambda: None,
-        race=race,
-        **settings,
-    )
-
-
-def play(made: Request, *, head=0.0, edge: tuple[str, float] | None = None, slowness=1.0, late_by=0.0) -> Played:
-    """Runs a request; `edge` is ("answers" | "fails", seconds after sending), None for never.
-
-    The gRPC deadline is part of the edge: what has not come within the budget fails then. `late_by`: how late the
-    waiting thread wakes.
-    """
-    events: list = []
-    order = itertools.count()
-    played = Played(Deliver("edge", -1, ""), math.nan, None, None, [])
-
-    def at(moment, name, *args):
-        heapq.heappush(events, (moment, next(order), name, args))
-
-    def act(now, actions):
-        for action in actions:
-            played.log.append((now, action))
-            if isinstance(action, StartHead):
-                at(now + head, "head_done")
-            elif isinstance(action, Send):
-                played.budget = action.budget
-                kind, after = edge or ("fails", math.inf)
-                if after >= action.budget:
-                    at(now + max(0.0, action.budget), "edge_failed", Reason.LATE)
-                elif kind == "answers":
-                    at(now + after, "edge_answered")
-                else:
-                    at(now + after, "edge_failed", "edge lost")
-                act(now, made.sent(Seconds(now)))
-            elif isinstance(action, StartLocal):
-                played.local_started_at = now
-                seconds = next((b.seconds for b in made.branches if b.exit == action.exit), 0.0)
-                at(now + seconds * slowness, "local_done", action.exit)
-            elif isinstance(action, WaitUntil):
-                at(max(action.at, now) + late_by, "tick")
-            elif isinstance(action, Deliver):
-                assert math.isnan(played.at), "delivered twice"
-                played.delivered, played.at = action, now
-
-    made.started(Seconds(0.0))
-    act(0.0, made.planned(Seconds(0.0)))
-    while events:
-        now, _, name, args = heapq.heappop(events)
-        act(now, getattr(made, name)(Seconds(now), *args))
-    assert not math.isnan(played.at), f"never delivered: {made!r}"
-    return played
 
 
 def test_an_edge_in_time_answers_and_the_device_stays_idle():
@@ -294,19 +212,6 @@ def test_what_comes_after_the_answer_is_ignored():
     assert made.tick(Seconds(1.0)) == ()
 
 
-branches = st.lists(st.tuples(st.floats(0.001, 0.3), st.floats(0, 1)), min_size=1, max_size=5).map(
-    lambda found: [branch(k, seconds, accuracy) for k, (seconds, accuracy) in enumerate(found)]
-)
-edges = st.one_of(st.none(), st.tuples(st.sampled_from(["answers", "fails"]), st.floats(0.0001, 0.4)))
-games = {
-    "branches": branches,
-    "edge": edges,
-    "head": st.floats(0, 0.15),
-    "slowness": st.floats(0.3, 3),
-    "race": st.booleans(),
-}
-
-
 def started(branches, head: float) -> Request:
     """A request whose plan begins with so much work for the device; it is at that."""
     made = request(branches)
@@ -356,54 +261,3 @@ def test_a_suffix_that_fails_while_a_local_answer_is_at_hand_gives_that_one():
     assert made.tick(Seconds(0.046)) == (StartLocal(0),)
     made.local_done(Seconds(0.06), 0)
     assert made.edge_failed(Seconds(0.07), "plan failed") == (Deliver("device", 0, "plan failed"),)
-
-
-@settings(max_examples=300)
-@given(**games)
-def test_exactly_one_answer_is_given_and_at_most_one_branch_started(branches, edge, head, slowness, race):
-    played = play(request(branches, race=race), head=head, edge=edge, slowness=slowness)
-    assert sum(isinstance(action, StartLocal) for _, action in played.log) <= 1
-    assert sum(isinstance(action, Deliver) for _, action in played.log) == 1
-
-
-@settings(max_examples=300)
-@given(**games)
-def test_the_deadline_is_met_whatever_the_edge_does_if_a_branch_fits_when_the_boundary_is_sent(
-    branches, edge, head, slowness, race
-):
-    played = play(request(branches), head=head, edge=edge)
-    if any(head + each.seconds <= DEADLINE - MARGIN for each in branches):
-        assert played.at <= DEADLINE - MARGIN + 1e-9
-
-
-@settings(max_examples=300)
-@given(**games)
-def test_an_edge_answer_before_the_margin_always_wins_over_worse_ones(branches, edge, head, slowness, race):
-    played = play(request(branches, race=race), head=head, edge=edge, slowness=slowness)
-    if edge and edge[0] == "answers" and head + edge[1] < DEADLINE - MARGIN:
-        assert played.delivered.by == "edge"
-        assert played.at == pytest.approx(head + edge[1])
-
-
-@settings(max_examples=300)
-@given(**games)
-def test_nothing_is_waited_for_once_the_best_possible_answer_is_there(branches, edge, head, slowness, race):
-    """No answer is given later than the later of: the margin, and the first moment at which any answer exists."""
-    played = play(request(branches, race=race), head=head, edge=edge, slowness=slowness)
-    came = []
-    if edge and edge[0] == "answers" and played.budget is not None and edge[1] < played.budget:
-        came.append(head + edge[1])
-    if played.local_started_at is not None:
-        started = next(action.exit for _, action in played.log if isinstance(action, StartLocal))
-        came.append(played.local_started_at + slowness * next(b.seconds for b in branches if b.exit == started))
-    assert played.at <= max(DEADLINE - MARGIN, min(came)) + 1e-9
-
-
-@settings(max_examples=300)
-@given(**games)
-def test_nobody_but_the_edge_ends_a_request_within_a_binding_budget(branches, edge, head, slowness, race):
-    played = play(request(branches, race=race), head=head, edge=edge, slowness=slowness)
-    send = next(action for _, action in played.log if isinstance(action, Send))
-    if send.binding and played.delivered.by == "device":
-        failed_at = head + edge[1] if edge and edge[0] == "fails" and edge[1] < send.budget else head + send.budget
-        assert played.at >= failed_at - 1e-9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -165,3 +166,13 @@ def test_a_large_file_may_take_memory_for_its_weights(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="of memory"):
         load(file, limits=Limits(memory=300 << 20, memory_factor=0))
     assert load(file, limits=Limits(memory=300 << 20)).branches
+
+
+@pytest.mark.parametrize("limit", ["-d 4000000", "-t 100", "-c 0", "-d 4000000 -t 100"])
+def test_a_file_is_tried_also_where_processes_are_limited_for_good(limit: str, model_file: Path) -> None:
+    """As on machines shared by many, whose shells set limits that nobody may raise."""
+    saved(residual(), model_file)
+    program = f"from edgent.engine.opening import load; print(len(load({str(model_file)!r}).branches))"
+    command = ["bash", "-c", f'ulimit {limit} && exec "$@"', "-", sys.executable, "-c", program]
+    run = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (run.stdout, run.stderr) == ("1\n", "")

@@ -2,96 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
-from graphs import GRAPHS, Graph, attention, residual, saved
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from edgent.engine.feeds import random_feeds
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine, Original
+from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError, InputError
 from edgent.evaluation.inputs import prepared
-from edgent.evaluation.original import (
-    FLOOR,
-    NONE,
-    AnswerComparison,
-    Difference,
-    ExpectedAnswer,
-    difference,
-    expected_answers,
-)
+from edgent.evaluation.original import FLOOR, difference, expected_answers
 from edgent.evaluation.verify import OfferedCuts, run_pieces, verify
 from edgent.model import Model
-
-CANCELLED = 1e4  # added and taken away again: what is left keeps the rounding of the large number
-
-
-def mistaken(original: Path, faulty: Path, **dims: int) -> Model:
-    """What runs is one file, and what it says it was made of is another: any mistake of ours."""
-    return replace(load(faulty, dims=dims), path=original, members=(original,))
-
-
-def with_weights(proto: onnx.ModelProto, edit: Callable[[np.ndarray], np.ndarray], only: str = "") -> onnx.ModelProto:
-    made = onnx.ModelProto.FromString(proto.SerializeToString())
-    for tensor in made.graph.initializer:
-        if tensor.data_type == TensorProto.FLOAT and only in ("", tensor.name):
-            tensor.CopyFrom(numpy_helper.from_array(edit(numpy_helper.to_array(tensor)), tensor.name))
-    return made
-
-
-def noisy() -> onnx.ModelProto:
-    """The engine adds the large number inside the convolution when it is whole, and beside it when it is divided."""
-    g = Graph()
-    large = g.constant(np.full((1, 8, 1, 1), CANCELLED, np.float32))
-    lifted = g.node("Add", g.conv("x", 3, 8), large)
-    return g.model(g.node("Relu", g.conv(g.node("Sub", lifted, large), 8, 8)))
-
-
-def sorting() -> onnx.ModelProto:
-    """A noisy network that answers with its largest values in order, and their places."""
-    proto = noisy()
-    graph = proto.graph
-    nodes = [
-        helper.make_node("Reshape", [graph.output[0].name, "flat"], ["row"]),
-        helper.make_node("TopK", ["row", "how_many"], ["values", "places"]),
-    ]
-    graph.node.extend(nodes)
-    graph.initializer.extend([numpy_helper.from_array(np.array([-1]), "flat")])
-    graph.initializer.extend([numpy_helper.from_array(np.array([300]), "how_many")])
-    del graph.output[:]
-    graph.output.append(helper.make_tensor_value_info("values", TensorProto.FLOAT, None))
-    graph.output.append(helper.make_tensor_value_info("places", TensorProto.INT64, None))
-    return proto
-
-
-def quantised() -> onnx.ModelProto:
-    g = Graph()
-    scale, zero = g.constant(np.float32(0.05)), g.constant(np.uint8(128))
-
-    def coded(x: str) -> str:
-        return g.node("DequantizeLinear", g.node("QuantizeLinear", x, scale, zero), scale, zero)
-
-    return g.model(coded(g.node("Relu", g.conv(coded("x"), 3, 8))))
-
-
-def lookup(rows: int) -> onnx.ModelProto:
-    g = Graph()
-    g.inputs = [helper.make_tensor_value_info("x", TensorProto.INT64, [1, 4])]
-    return g.model(g.node("MatMul", g.node("Gather", g.weight(rows, 8), "x"), g.weight(8, 8)))
-
-
-def random_op(op: str, **attributes: object) -> onnx.ModelProto:
-    g = Graph()
-    steady = g.conv("x", 3, 4)
-    return g.model(steady, g.node("Add", steady, g.node(op, steady, **attributes)))
+from evaluation.misleading import lookup, mistaken, noisy, random_op, sorting, with_weights
+from graphs import GRAPHS, Graph, attention, residual, saved
 
 
 @pytest.mark.parametrize("name", GRAPHS)
@@ -213,15 +142,6 @@ def test_an_order_that_noise_turns_is_not_accused_and_a_fault_behind_it_is(model
     assert verify(mistaken(model_file, saved(faulty, tmp_path / "off.onnx")), Engine(), most=2).failed
 
 
-def test_levels_that_compute_a_quantised_network_in_floating_point_are_no_noise(model_file: Path) -> None:
-    model = load(saved(quantised(), model_file))
-    inputs = [random_feeds(model.inputs, np.random.default_rng(0))]
-    plain, other = (Original(model_file, level=level).run(inputs[0]) for level in ("all", "none"))
-    name = model.branches[0].outputs[0].name
-    assert difference(other[name], plain[name]) != NONE, "or the levels do not differ"
-    assert expected_answers(model, inputs)[0][name].tolerance == FLOOR
-
-
 @pytest.mark.parametrize(
     ("op", "attributes"),
     [("RandomNormalLike", {}), ("RandomUniformLike", {"low": -1.0}), ("RandomNormalLike", {"seed": 3.0})],
@@ -296,97 +216,12 @@ def test_cuts_are_drawn_from_those_that_are_offered(model_file: Path) -> None:
     assert ways[:2] == [(3, n), (0, 3)] and 3 == ways[2][0] <= ways[2][1] <= n
 
 
-def test_the_original_is_the_file_that_onnxruntime_itself_opens(model_file: Path) -> None:
-    saved(residual(), model_file)
-    feeds = random_feeds(load(model_file).inputs, np.random.default_rng(0))
-    session = onnxruntime.InferenceSession(str(model_file))
-    [name] = [value.name for value in session.get_outputs()]
-    assert np.array_equal(Original(model_file).run(feeds | {"other": feeds["x"]})[name], session.run(None, feeds)[0])
-
-
 def test_what_a_request_would_make_of_a_picture_is_what_is_verified_on() -> None:
     model = load("b-alexnet")
     array = np.zeros(model.inputs[0].shape, np.float32)
     assert np.array_equal(prepared(model, array)[model.inputs[0].name], array)
     with pytest.raises(InputError):
         prepared(model, b"no picture")
-
-
-@pytest.mark.parametrize(
-    ("value", "right", "largest", "typical"),
-    [
-        ([1.0, 2.0, 4.0], [1.0, 2.0, 4.0], 0.0, 0.0),
-        ([1.0, 2.0, 5.0], [1.0, 2.0, 4.0], 0.25, 0.0),
-        ([1.1, 2.2, 4.4], [1.0, 2.0, 4.0], 0.1, 0.1 / 1.1),
-        ([np.nan, np.inf, 1.0], [np.nan, np.inf, 1.0], 0.0, 0.0),
-        ([np.nan, 1.0], [0.0, 1.0], np.inf, np.inf),
-        ([1.0], [1.0, 1.0], np.inf, np.inf),
-        ([1, 2, 3, 4], [1, 2, 3, 5], 0.25, 0.25),
-        (["a", "b"], ["a", "c"], 0.5, 0.5),
-    ],
-)
-def test_distances_are_the_worst_elements_and_the_median(
-    value: list[Any], right: list[Any], largest: float, typical: float
-) -> None:
-    assert difference(np.array(value), np.array(right)) == pytest.approx(Difference(largest, typical))
-
-
-def test_a_softmax_is_compared_by_its_logarithm() -> None:
-    right = np.exp(np.array([0.0, -20.0, -40.0]))
-    other = np.exp(np.array([0.0, -20.0, -42.0]))
-    assert difference(other, right).largest < 1e-8
-    assert difference(other, right, shares=True).largest == pytest.approx(2 / 40)
-
-
-def test_sequences_and_maps_are_compared_by_what_is_in_them() -> None:
-    one = [{"a": 1.0, "b": 2.0}]
-    assert difference([{"a": 1.0, "b": 2.0}], one) == NONE
-    assert difference([{"a": 1.0, "b": 3.0}], one).largest == pytest.approx(0.5)
-    assert difference([{"a": 1.0, "c": 2.0}], one).largest == pytest.approx(0.5)
-    assert difference([], one).largest == np.inf
-    assert difference(None, None) == NONE
-
-
-def test_whole_numbers_are_excused_by_noise_only(model_file: Path) -> None:
-    g = Graph()
-    proto = g.model(g.node("ArgMax", g.conv("x", 3, 4), axis=1))
-    proto.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
-    model = load(saved(proto, model_file))
-    inputs = [random_feeds(model.inputs, np.random.default_rng(0))]
-    [expected] = expected_answers(model, inputs)
-    [(name, one)] = expected.items()
-    assert one.tolerance == NONE
-    comparison = AnswerComparison([expected])
-    assert comparison.check(0, {name: one.value})[1] == "" and comparison.answers_equal
-    other = one.value.copy()
-    other.flat[0] += 1
-    assert repr(name) in comparison.check(0, {name: other})[1] and not comparison.answers_equal
-
-
-def test_a_label_may_change_only_between_scores_within_the_tolerance() -> None:
-    def right(second: float) -> ExpectedAnswer:
-        return ExpectedAnswer(value=np.array([1.0, second, 0.5]), shares=False, noise=NONE, drawn=False)
-
-    other = np.array([0.99, 1.0, 0.5])
-    assert right(1 - FLOOR.largest / 2).has_same_choice(other)
-    assert not right(1 - FLOOR.largest * 2).has_same_choice(other)
-
-
-def test_where_noise_turns_an_order_the_median_still_finds_a_fault() -> None:
-    value = np.linspace(1, 2, 100)
-    noise = Difference(largest=0.5, typical=1e-6)
-    comparison = AnswerComparison([{"boxes": ExpectedAnswer(value=value, shares=False, noise=noise, drawn=False)}])
-    turned = np.concatenate([value[:10][::-1], value[10:]])
-    assert comparison.check(0, {"boxes": turned})[1] == ""
-    assert "typically" in comparison.check(0, {"boxes": value * 1.01})[1]
-
-
-def test_one_wrong_element_among_many_is_found() -> None:
-    value = np.linspace(1, 2, 100)
-    comparison = AnswerComparison([{"scores": ExpectedAnswer(value=value, shares=False, noise=NONE, drawn=False)}])
-    other = value.copy()
-    other[7] += 10 * FLOOR.largest
-    assert "'scores' differs" in comparison.check(0, {"scores": other})[1]
 
 
 def test_a_fault_that_only_one_input_shows_is_found(model_file: Path, tmp_path: Path) -> None:
@@ -398,12 +233,3 @@ def test_a_fault_that_only_one_input_shows_is_found(model_file: Path, tmp_path: 
     assert verify(model, Engine(), inputs=[hides]).failed == ()
     for inputs in ([shows, hides], [hides, shows]):
         assert len({failure.cut for failure in verify(model, Engine(), inputs=inputs).failed}) == 3
-
-
-def test_a_mask_or_a_count_among_the_inputs_is_not_moved(model_file: Path) -> None:
-    g = Graph()
-    same = g.node("Cast", g.node("Equal", "x", g.constant(np.float32(3.0))), to=TensorProto.FLOAT)
-    model = load(saved(g.model(same), model_file))
-    inputs = [{"x": np.full(model.inputs[0].shape, 3.0, np.float32)}]
-    [one] = expected_answers(model, inputs)[0].values()
-    assert one.value.all() and one.noise == NONE

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 import edgent.link.change_points
 from edgent.errors import InputError
+from edgent.lab.rivals.detection_score import score
 from edgent.link.change_points import HAZARD, ChangePointDetector
 from edgent.link.generator import steps
 from edgent.link.predictive import SHARES, student_t_nodes
-from edgent.link.scoring import score
 
 ALPHA, SPREAD, REACH, OUTLIERS, FARTHEST, FADING = 12.0, 0.2, 1.0, 0.0015, 3.0, 0.9995
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -12,17 +13,35 @@ from edgent.cli.map import configuration_map
 from edgent.cli.terminal import streams
 from edgent.errors import EdgentError
 from edgent.text import one_line
+from edgent.version import __version__
 
 _MOST_OF_A_LINE = 1000  # characters: a file's own names may be a megabyte long
 _INTERRUPTED = 130  # as shells count it
 
 app = typer.Typer(
-    help="DNN inference shared by a weak device and a nearby edge server, within a deadline.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"edgent {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """DNN inference shared by a weak device and a nearby edge server, within a deadline."""
+
+
 for verb in (
     demo.demo,
     doctor.doctor,

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgent.cli.arguments.inputs import input_files, read_input
+from edgent.cli.arguments.inputs import input_files
 from edgent.cli.arguments.options import AsJson, Dims, ModelName, parse_dims
 from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
+from edgent.engine.input_files import read_input
 from edgent.errors import InputError
 from edgent.units import format_bytes, parse_count
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgent.cli.arguments.emulated import Emulate, HiddenSeed, stand_in
-from edgent.cli.arguments.inputs import read_picture
 from edgent.cli.arguments.options import AsJson, ModelName, Output, Threads, make_engine
 from edgent.cli.terminal import show
+from edgent.engine.input_files import read_picture
 from edgent.errors import InputError
 from edgent.units import Seconds, format_duration, parse_duration
 

@@ -49,7 +49,7 @@ def reproduce(
 
 
 def _print(done: Reproduced) -> None:
-    show.out.print(f"[bold]{done.figure.id}: {done.figure.title}[/bold]")
+    show.out.print(f"{done.figure.id}: {done.figure.title}", style="bold")
     for ordering in done.result.orderings:
         _print_ordering(ordering)
     for table in done.result.tables:

@@ -11,7 +11,7 @@ import typer
 
 from edgent.address import Address
 from edgent.cli.arguments.emulated import Emulate, HiddenSeed, ThrottleStep, parse_throttle, stand_in
-from edgent.cli.arguments.inputs import input_files, read_input
+from edgent.cli.arguments.inputs import input_files
 from edgent.cli.arguments.options import (
     AsJson,
     CalibrationFile,
@@ -27,10 +27,10 @@ from edgent.cli.arguments.options import (
 from edgent.cli.arguments.profiles import notice_other_engine
 from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
+from edgent.engine.input_files import read_input
 from edgent.errors import EdgentError, InputError, RefusedError
 from edgent.text import one_line, readable
 from edgent.units import BitsPerSecond, format_duration, parse_bandwidth, parse_delay, parse_duration
-from edgent.version import __version__
 
 if TYPE_CHECKING:
     from edgent.device.answer import Answer
@@ -62,7 +62,7 @@ def serve(
         loaded = [load(model) for model in models]
         given = {found.digest: found for found in map(Profile.load, profile or ())}
         runner = make_engine(engine, threads)
-        profiles = [given.get(model.digest) or own_profile(model, runner) for model in loaded]
+        profiles = [given.get(model.digest) or _own_profile(model, runner) for model in loaded]
         for found in profiles:
             notice_other_engine(found, runner)
         calibrations = [found for found in map(calibration_for, loaded) if found is not None]
@@ -109,6 +109,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """The device: answers each input within the deadline, with the edge when that is better."""
+    from edgent.device.connect import find_model
     from edgent.device.device import Device
     from edgent.evaluation.calibration_files import calibration_for
     from edgent.latency import Profile
@@ -120,14 +121,14 @@ def run(
         Address.parse(edge, "--edge")  # refused before the work is done for it
     if step and not emulate:
         raise InputError("--throttle slows an emulated device down: name one with --emulate")
-    show.check_output(records)
+    show.check_output(records, appended=True)
     plans_by = _environment(environment, states, edge)
     files = input_files(inputs)
     measured = Profile.load(profile) if profile else None
-    loaded = _load(model, edge)
+    loaded = find_model(model, edge)
     sizes = calibration_for(loaded, calibration)
     runner = make_engine(engine, threads)
-    here = measured or own_profile(loaded, runner)
+    here = measured or _own_profile(loaded, runner)
     notice_other_engine(here, runner)
     board = stand_in(emulate, loaded, here, hidden_seed) if emulate else None
     pace = board.pace(step) if board else None
@@ -159,27 +160,24 @@ def run(
                 show.err.print(f"emulated: {pace.account}", soft_wrap=True)
 
 
-def own_profile(model: Model, engine: Engine) -> Profile:
-    """This machine's profile of a model: measured once, then kept by digest, engine, threads and our version.
+def _own_profile(model: Model, engine: Engine) -> Profile:
+    """This machine's profile of a model, with its progress where it must be measured.
 
-    Another version may time other codecs.
+    Measuring runs the model some twenty times, in several sessions, so it has two minutes, and twice the memory of the
+    trial in which the file was opened.
+
+    Raises:
+        EdgentError: that is not enough.
     """
-    from edgent.cache import cache_folder, room_for
-    from edgent.latency import Profile
-    from edgent.profiling.model_profiler import profile as measure
+    from edgent.engine.opening import Limits
+    from edgent.profiling.kept_profile import PROFILING, kept_profile, profile
 
-    name = f"{model.digest[:32]}-{engine.name.replace(' ', '-')}-{engine.threads}-{__version__}.json"
-    kept = cache_folder() / "profiles" / name
-    if kept.is_file():
-        try:
-            return Profile.load(kept)
-        except EdgentError:
-            kept.unlink()
-    room_for("profiles")  # before the work is done for it
-    with show.progress(f"profiling {model.name} once") as progress:
-        made = measure(model, engine, progress=progress)
-    made.save(kept)
-    return made
+    size = sum(path.stat().st_size for path in (*model.members, *(model.path.parent / file for file in model.files)))
+    if (kept := kept_profile(model, engine)) is not None:
+        return kept
+    memory = limited_memory(2 * Limits().memory_of(size))
+    with memory, show.progress(f"profiling {model.name} once") as progress:
+        return profile(model, engine, most=PROFILING, progress=progress)
 
 
 def _rate(text: str, what: str) -> BitsPerSecond | None:
@@ -194,17 +192,6 @@ def _environment(name: str, states: Path | None, edge: str) -> Environment | Con
     if name != "dynamic" or not edge:
         raise InputError(f"--map {states}: is for an edge on a moving link: add --edge and --environment dynamic")
     return ConfigurationMap.load(states)
-
-
-def _load(model: str, edge: str) -> Model:
-    from edgent.engine.opening import load
-    from edgent.model import find
-
-    if edge and not find(model).exists() and "/" not in model and not model.endswith(".onnx"):
-        from edgent.wire.fetch_model import fetch_model
-
-        return fetch_model(edge, model)
-    return load(model)
 
 
 def _answers(device: Device, named: list[Path], files: list[Path], records: Path | None, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from edgent.demo.paired import HALF_A_POINT
 from edgent.demo.result import CellOutcome, DemoResult
@@ -81,6 +82,6 @@ def _table(title: str) -> Table:
     return Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", width=100)
 
 
-def _value(value: float, best: float) -> str:
-    text = f"{value * 100:.1f}"
-    return f"[bold]{text}[/bold]" if best > 0 and value >= best - HALF_A_POINT else text
+def _value(value: float, best: float) -> Text:
+    """Styled, not marked up: the console of the commands prints every string as it is."""
+    return Text(f"{value * 100:.1f}", style="bold" if best > 0 and value >= best - HALF_A_POINT else "")

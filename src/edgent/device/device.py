@@ -1,7 +1,7 @@
 """The device: answers inferences within a deadline, with the edge when that is better, by itself when it must.
 
-    device = Device(load("b-alexnet"), edge="10.0.0.2:8001", deadline=Seconds(0.1), device_profile=profile)
-    answer = device.infer(Path("cat.jpg").read_bytes())
+    device = Device(load("b-alexnet"), edge="10.0.0.2:8001", deadline=0.1, device_profile=profile)
+    answer = device.infer(Path("cat.jpg"))
 
 Per request: plan (the chooser, for the link as it is now) -> head, encode, send -> race -> answer and record. Beside
 the requests, in the background: the connection (`Connection`) and the sessions of new plans (`Sessions`). Until those
@@ -13,9 +13,8 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import lru_cache, partial
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from edgent.clock import Clock, MonotonicClock
@@ -31,16 +30,18 @@ from edgent.device.division import Divisions, Kind
 from edgent.device.drift import Drifts, Factors
 from edgent.device.execution import Execution
 from edgent.device.plan_source import ChosenPlan, PlanSource
+from edgent.device.record_listener import RecordListener
 from edgent.device.request import PATIENCE, Request
 from edgent.device.schedule import Schedule
 from edgent.device.warm_sessions import Sessions
 from edgent.engine.material import Input, Material
 from edgent.engine.pace import Pace, slots
-from edgent.errors import EdgeError, InputError
+from edgent.errors import EdgeError
+from edgent.model import Model, check_model
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.plan import Stages
 from edgent.planning.planner import ROOM
-from edgent.units import BitsPerSecond, Seconds
+from edgent.units import Seconds, rate_of, seconds_of
 from edgent.wire.edge_client import EdgeClient, TimedReply
 from edgent.wire.message_limit import message_limit
 from edgent.wire.transport import Channel
@@ -49,10 +50,10 @@ if TYPE_CHECKING:
     from edgent.codec import Calibration
     from edgent.engine.onnxruntime import Engine
     from edgent.latency import Profile
-    from edgent.model import Model
     from edgent.planning.candidates import Direction
     from edgent.planning.conditions import Conditions
     from edgent.planning.plan import Configuration
+    from edgent.telemetry import Record
 
 _log = logging.getLogger("edgent.device")
 
@@ -66,17 +67,16 @@ class Device:
     Args:
         model: what to run.
         edge: "HOST:PORT", or None for the device alone.
-        deadline: from input handed over to answer.
+        deadline: seconds from input handed over to answer.
         device_profile: of this device; None: only given configurations can be run.
         edge_profile: where the edge has none to fetch; None: that of this machine.
         calibration: sizes and accuracies of codecs; None: the edge's, if it has one.
-        bandwidth: uplink, told; None: measured, and kept fresh.
+        bandwidth: uplink, told, bits per second; None: measured, and kept fresh.
         downlink: told; None: as the bandwidth if told.
-        round_trip: told; None: measured.
+        round_trip: told, seconds; None: measured.
         engine: runs segments; by default one of one thread.
         pace: holds the device's work to that of a slower machine.
-        host_profile: what `pace` holds the device's work to, where another machine stands in for it; None:
-            `device_profile`.
+        host_profile: of the machine that stands in for the device, held to its pace; None: `device_profile`.
         clock: times everything, and whatever waits here waits by it.
         channel: to the edge, in place of gRPC to `edge`.
         require_edge: whether a lost edge is an error.
@@ -88,10 +88,11 @@ class Device:
         direction: "any", "device-first" or "edge-first".
         exits: that may answer; None: all.
         codecs: that may be used; None: all.
+        on_record: is told of each answer's record after the answer, in a thread of its own; what it raises is logged.
 
     Raises:
-        InputError: a deadline that is none, a profile of another model, an unknown exit, codec or environment, a map
-            for another model, device or deadline.
+        InputError: no model, or a deadline that is none; a profile of another model; an unknown exit, codec or
+            environment; a map for another model, device or deadline.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -99,13 +100,13 @@ class Device:
         model: Model,
         *,
         edge: str | None = None,
-        deadline: Seconds,
+        deadline: float,
         device_profile: Profile | None = None,
         edge_profile: Profile | None = None,
         calibration: Calibration | None = None,
-        bandwidth: BitsPerSecond | None = None,
-        downlink: BitsPerSecond | None = None,
-        round_trip: Seconds | None = None,
+        bandwidth: float | None = None,
+        downlink: float | None = None,
+        round_trip: float | None = None,
         engine: Engine | None = None,
         pace: Pace | None = None,
         host_profile: Profile | None = None,
@@ -113,13 +114,15 @@ class Device:
         channel: Channel | None = None,
         require_edge: bool = False,
         race: bool = True,
-        margin: Seconds | None = None,
+        margin: float | None = None,
         environment: Environment | ConfigurationMap | MakeChooser = "static",
         direction: Direction = "any",
         exits: Collection[int] | None = None,
         codecs: Collection[str] | None = None,
+        on_record: Callable[[Record], object] | None = None,
     ) -> None:
-        _check_deadline(deadline)
+        check_model(model, "Device")
+        deadline = seconds_of(deadline, "deadline")
         if isinstance(environment, ConfigurationMap) and device_profile is not None:
             environment.check(deadline, device_profile)
         self.model, self.deadline, self._version = model, deadline, model.version
@@ -129,6 +132,7 @@ class Device:
         self._clock = clock or MonotonicClock()
         self._divisions = Divisions(model, device_profile, host)
         self._compute = Compute(model, engine or _engine(), host, pace, self._clock)
+        self._listener = None if on_record is None else RecordListener(on_record, self._clock)
         self._drifts = Drifts()
         self._schedule = Schedule(slots(pace, self._compute.engine.threads), _MARGIN_LEAST)
         self._turns = threading.Lock()
@@ -136,8 +140,10 @@ class Device:
         if channel is None and edge is not None:
             channel = _grpc(edge, message_limit([model]), self._clock)
         self._factors = partial(_factors, self._drifts, self._schedule, self._turns, self._clock)
+        up, down = rate_of(bandwidth, "bandwidth"), rate_of(downlink, "downlink")
+        delay = None if round_trip is None else Seconds(round_trip)
         gain = _LAST_SAMPLE if environment == "static" else _SMOOTH
-        link = LinkState(bandwidth=bandwidth, downlink=downlink, round_trip=round_trip, gain=gain)
+        link = LinkState(bandwidth=up, downlink=down, round_trip=delay, gain=gain)
         self._connection = (
             None
             if channel is None
@@ -181,8 +187,7 @@ class Device:
         """Waits until the edge is connected and the sessions of the first plan are warm.
 
         Returns:
-            Whether that is so; False at once without an edge, or when the attempt to connect has failed (it is
-            repeated in the background).
+            Whether that is so; False at once without an edge, or when connecting failed (it is tried again beside).
 
         Raises:
             RefusedError: the edge serves something else.
@@ -201,16 +206,16 @@ class Device:
         given: Input,
         *,
         name: str = "",
-        deadline: Seconds | None = None,
+        deadline: float | None = None,
         configuration: Configuration | None = None,
         race: bool | None = None,
     ) -> Answer:
         """Answers one input.
 
         Args:
-            given: the bytes of an image file; an array; or arrays by name for a model of several inputs.
-            name: of the input, for the record.
-            deadline: for this one; None: the device's.
+            given: the bytes of an image file; the path of one, or of a .npy or .npz file; an array; or arrays by name.
+            name: of the input, for the record; empty: that of the file.
+            deadline: for this one, seconds; None: the device's.
             configuration: run this one instead of planning; made ready before the clock starts.
             race: for this one; None: the device's.
 
@@ -219,8 +224,7 @@ class Device:
             RefusedError: the edge serves something else.
             EdgeError: the edge is lost, and `require_edge`.
         """
-        deadline = self.deadline if deadline is None else deadline
-        _check_deadline(deadline)
+        deadline = self.deadline if deadline is None else seconds_of(deadline, "deadline")
         if configuration is not None:
             self._make_sure(configuration)
         started_at, factors = self._clock.now(), self._factors()
@@ -231,10 +235,13 @@ class Device:
         material = Material(given, self.model)
         kind: Kind = "array" if material.source is None else "image"
         choice = self._plans.choose(kind, sight, deadline, factors, configuration)
-        execution = self._execution(choice, sight, deadline, race, kind, name, configuration is not None)
+        name, exactly = name or material.name, configuration is not None
+        execution = self._execution(choice, sight, deadline, race, kind, name, exactly)
         answer = execution.run(material, started_at)
         if execution.failure is None:
             self._drifts.learn(answer.record, factors)
+        if self._listener is not None:
+            self._listener.tell(answer.record)
         return answer
 
     def warm(self, configuration: Configuration) -> None:
@@ -252,13 +259,13 @@ class Device:
             self._connection.close()
         self._sessions.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._listener is not None:
+            self._listener.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -319,10 +326,9 @@ class Device:
             raise EdgeError(f"{sight.problem}, and it is required")
 
 
-def _margin_of(margin: Seconds | None, deadline: Seconds) -> Seconds:
-    if margin is not None:
-        return margin
-    return Seconds(min(max(deadline * ROOM, _MARGIN_LEAST), _MARGIN_MOST))
+def _margin_of(margin: float | None, deadline: Seconds) -> Seconds:
+    usual = min(max(deadline * ROOM, _MARGIN_LEAST), _MARGIN_MOST)
+    return Seconds(usual if margin is None else margin)
 
 
 def _factors(drifts: Drifts, schedule: Schedule, turns: threading.Lock, clock: Clock) -> Factors:
@@ -330,11 +336,6 @@ def _factors(drifts: Drifts, schedule: Schedule, turns: threading.Lock, clock: C
     with turns:
         backlog = schedule.backlog(clock.now())
     return drifts.factors(backlog)
-
-
-def _check_deadline(deadline: float) -> None:
-    if not (math.isfinite(deadline) and deadline > 0):
-        raise InputError(f"deadline {deadline!r} is not a positive, finite number of seconds")
 
 
 def _engine() -> Engine:

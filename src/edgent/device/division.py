@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from edgent.codec.names import is_image_codec
 from edgent.device.request import LocalBranch
 from edgent.model.values import segment_name
-from edgent.planning.plan import RAW, Configuration
+from edgent.planning.plan import RAW, Configuration, SourceKind
 from edgent.units import Seconds
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from edgent.model import Branch, Model, Tensor
 
 
-Kind = Literal["image", "array"]
-"""What a request brings: a coded image, or tensors."""
+Kind = SourceKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

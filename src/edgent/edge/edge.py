@@ -16,7 +16,7 @@ from edgent.engine.onnxruntime import Engine
 from edgent.engine.pace import OwnPace, Pace
 from edgent.errors import EdgeError, InputError
 from edgent.latency import Profile
-from edgent.model import Model, parse_segment_name
+from edgent.model import Model, check_model, parse_segment_name
 from edgent.wire.grpc_transport import GrpcServer
 from edgent.wire.message_limit import message_limit
 
@@ -59,7 +59,9 @@ class Edge:
         clock: Clock | None = None,
         pace: Pace | None = None,
     ) -> None:
-        self.models = (models,) if isinstance(models, Model) else tuple(models)
+        self.models = (models,) if isinstance(models, Model | str) else tuple(models)
+        for model in self.models:
+            check_model(model, "Edge")
         by_name = {model.name: model for model in self.models}
         if not self.models or len(by_name) < len(self.models):
             found = ", ".join(model.name for model in self.models) or "none"

@@ -45,6 +45,7 @@ _LEVELS = {
     "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
     "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
 }
+_FLOAT32 = "1"  # the accuracy level of products with 4-bit weights that computes in it
 _FATAL = 4  # ONNX Runtime's log severity: its errors are raised, so they need not be printed as well
 
 
@@ -180,17 +181,16 @@ class Engine:
             optimised: where to write the graph that the engine really runs.
         """
         options = _options(self.threads)
+        # Of products with 4-bit weights it fuses some, depending on what stands behind them, and rounds their input to
+        # int8 unless told otherwise: parts would answer otherwise than the whole.
+        options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", _FLOAT32)
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(segment.weights))
         if profile is not None:
             options.enable_profiling = True
             options.profile_file_prefix = str(profile / uuid4().hex)
         if optimised is not None:
             options.optimized_model_filepath = str(optimised)
-        try:
-            session = onnxruntime.InferenceSession(segment.proto, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
-            raise ModelError(f"{segment!r}: ONNX Runtime does not take it: {one_line(error)}") from error
-        return Session(segment, session)
+        return Session(segment, _opened(segment, options))
 
     def profiled(self, model: Model, branch: Branch, folder: Path) -> tuple[Session, Mapping[str, tuple[int, ...]]]:
         """A session of a whole branch built with `profile`, and the layers that each of its nodes stands for."""
@@ -237,6 +237,16 @@ def _plain(graph: bytes) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # as above
         raise EdgentError(f"ONNX Runtime does not take the graph: {one_line(error)}") from error
+
+
+def _opened(segment: Segment, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+    try:
+        return onnxruntime.InferenceSession(segment.proto, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # as above
+        if (free := segment.with_free_sizes()) is not None:
+            with suppress(Exception):  # the first failure is the one to tell
+                return onnxruntime.InferenceSession(free.proto, options, providers=["CPUExecutionProvider"])
+        raise ModelError(f"{segment!r}: ONNX Runtime does not take it: {one_line(error)}") from error
 
 
 def _tensor(output: Any) -> Tensor:

@@ -77,11 +77,17 @@ def _files_of_weights(path: Path, proto: onnx.ModelProto) -> set[Path]:
 def _limit(limits: Limits, paths: Iterable[Path]) -> None:
     """Holds the next step to the limits for these files; they count with what they take on the disk."""
     size = sum(path.stat().st_blocks * 512 for path in paths)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_of(size), resource.RLIM_INFINITY))
     seconds = limits.seconds_of(size)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + seconds, resource.RLIM_INFINITY))
+    _allow(resource.RLIMIT_CORE, 0)
+    _allow(resource.RLIMIT_DATA, limits.memory_of(size))
+    _allow(resource.RLIMIT_CPU, int(time.process_time()) + seconds)
     signal.alarm(seconds * _BUSY)
+
+
+def _allow(kind: int, most: int) -> None:
+    """Sets a limit, below the one that whoever started us has set for good: that one cannot be raised."""
+    _, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def _run(model: Model) -> None:

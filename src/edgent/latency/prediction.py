@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.latency.booking import booking_shares
-from edgent.latency.profile import BranchProfile
 from edgent.latency.whole import Expected
 from edgent.model.costs import LayerCost
 from edgent.model.kernels import Kernel
@@ -80,16 +79,3 @@ class LatencyModel(Protocol):
     def predict(self, work: BranchWork) -> Prediction:
         """The times of the layers."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """The latency model of a branch that was profiled: it predicts what was measured."""
-
-    profile: BranchProfile
-
-    def predict(self, work: BranchWork) -> Prediction:  # noqa: ARG002 - a profile needs no second look at the graph
-        """The measured layers; the whole's spread is taken to be common to all of them."""
-        layers = np.array(self.profile.layers)
-        deviation = layers * (self.profile.whole.spread / 1.349)  # from an interquartile range
-        return Prediction(layers=layers, covariance=np.outer(deviation, deviation))

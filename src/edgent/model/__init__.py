@@ -1,7 +1,7 @@
 """WHAT is computed: models, layers, exits, cuts, segments and their costs."""
 
 from edgent.model.metadata import ExitInfo, Metadata, Preprocessing
-from edgent.model.model import SHIPPED, Model, Segment, find, load
+from edgent.model.model import SHIPPED, Model, Segment, check_model, find, load
 from edgent.model.shapes import Interpreter
 from edgent.model.values import Boundary, Branch, Layer, SegmentName, Tensor, parse_segment_name, segment_name
 
@@ -18,6 +18,7 @@ __all__ = [
     "Segment",
     "SegmentName",
     "Tensor",
+    "check_model",
     "find",
     "load",
     "parse_segment_name",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import onnx
 
 from edgent.errors import ModelError
-from edgent.model.costs import Shape, flops
+from edgent.model.flops import Shape, flops
 from edgent.model.values import Tensor
 
 MOST_BYTES = 2**30

@@ -150,7 +150,7 @@ class _Constants:
     def _tensor(self, name: str) -> Tensor:
         if name in self.initialisers:
             return _tensor(self.initialisers[name])
-        return tensor_of(self.values[name]) if name in self.values else Tensor(name=name, dtype=None, shape=None)
+        return tensor_of(self.values[name])
 
     def _stays(self, node: onnx.NodeProto) -> bool:
         """Whether a node is computed only for those behind it, and stays itself: an answer is made by a node."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import onnx
 
-from edgent.errors import ModelError
+from edgent.errors import InputError, ModelError
 from edgent.model.files import external, identity
 from edgent.model.files.bounds import check_sizes
 from edgent.model.files.bundle import join, prefix_of
@@ -19,7 +19,7 @@ from edgent.model.files.weights import Weights
 from edgent.model.fold import fold
 from edgent.model.metadata import ExitInfo, Metadata, metadata_of
 from edgent.model.quantised import constants_of, fused_tensors, with_whole_pairs
-from edgent.model.shapes import Interpreter, subgraph_reads, tensor_of
+from edgent.model.shapes import Interpreter, bodies, subgraph_reads, tensor_of
 from edgent.model.values import Branch, Layer, Tensor, tensors_by_name
 from edgent.text import readable
 
@@ -44,6 +44,19 @@ class Segment:
     def __repr__(self) -> str:
         given, asked = (", ".join(tensor.name for tensor in side) for side in (self.given, self.asked))
         return f"<Segment {given} -> {asked}>"
+
+    def with_free_sizes(self) -> Segment | None:
+        """The same part with every size of its inputs left open; None where it has no bodies.
+
+        Of the branches of an If only one runs, and another may be impossible for these very sizes.
+        """
+        proto = onnx.ModelProto.FromString(self.proto)
+        if not any(True for node in proto.graph.node for _ in bodies(node)):
+            return None
+        for value in proto.graph.input:
+            for dim in value.type.tensor_type.shape.dim:
+                dim.Clear()
+        return replace(self, proto=proto.SerializeToString())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -176,6 +189,17 @@ def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int]
         values=values,
         weights=weights,
     )
+
+
+def check_model(model: object, who: str) -> None:
+    """Refuses what is no model where `who` expects one; the name of one is the usual mistake.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not isinstance(model, Model):
+        shown = repr(str(model)) if isinstance(model, str | Path) else f"a {type(model).__name__}"
+        raise InputError(f"{who} expects a model, found {shown[:80]}: give it what edgent.load(NAME or FILE) returns")
 
 
 def files(model: str | Path) -> list[Path]:

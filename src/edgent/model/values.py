@@ -140,17 +140,22 @@ class Branch:
         return Boundary(tuple(up), tuple(down))
 
     @cached_property
+    def clean_cuts(self) -> NDArray[np.bool_]:
+        """At which of the cuts 0 .. n everything that crosses can be handed on."""
+        clean = np.ones(len(self.layers) + 1, dtype=np.bool_)
+        for use in self.uses:
+            if self._problem(use.tensor):
+                clean[use.made : self._last_reader(use)] = False
+        return clean
+
+    @cached_property
     def divisible(self) -> NDArray[np.bool_]:
         """Whether device and edge can share the branch: shape (n + 1, n + 1), indexed [upload, download].
 
         True on the diagonal, where nothing runs on the edge; nothing is said below it.
         """
         n = len(self.layers)
-        clean = np.ones(n + 1, dtype=np.bool_)
-        for use in self.uses:
-            if self._problem(use.tensor):
-                clean[use.made : self._last_reader(use)] = False
-        plane = clean[:, None] & clean
+        plane = self.clean_cuts[:, None] & self.clean_cuts
         for use in self.uses:
             if not use.tensor.travels and use.read[-1] > n:  # an answer, which only the suffix or the head can make
                 plane[: use.made, use.made :] = False

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from edgent.errors import InputError
 from edgent.planning.costs import BranchCosts, Crossing, Plane
 from edgent.planning.frontier import frontier
-from edgent.planning.plan import RAW, Configuration
-from edgent.planning.pricing import SourceKind, price
+from edgent.planning.plan import RAW, Configuration, SourceKind
+from edgent.planning.pricing import price
 
 if TYPE_CHECKING:
     from edgent.codec import Calibration
@@ -87,7 +87,10 @@ class Candidates:
         source: SourceKind | None = None,
         source_bytes: float | None = None,
     ) -> Candidates:
-        """Prices every configuration of a model on two machines.
+        """Prices the configurations of a model on two machines.
+
+        All of them where a branch has at most 700 layers, else those at the 701 cuts that are worth it
+        (`edgent.model.coarse`).
 
         Args:
             model: The model.
@@ -225,7 +228,7 @@ def _blocks(branch: BranchCosts, codecs: tuple[str, ...]) -> Iterator[dict[str, 
 
 
 def _on_device(branch: BranchCosts, codecs: tuple[str, ...]) -> dict[str, Floats]:
-    n = float(branch.layers)
+    n = float(branch.own_cuts[-1])
     row = dict.fromkeys(_COLUMNS, 0.0) | {"exit": branch.exit, "layers": n, "upload_cut": n, "download_cut": n}
     row |= dict.fromkeys(("codec", "download_codec"), codecs.index(RAW))
     row["accuracy"] = np.nan if branch.accuracy is None else branch.accuracy
@@ -256,9 +259,9 @@ def _crossing(
     edge = np.concatenate([[0.0], np.cumsum(branch.edge)])
     column = {
         "exit": branch.exit,
-        "layers": branch.layers,
-        "upload_cut": u,
-        "download_cut": d,
+        "layers": branch.own_cuts[-1],
+        "upload_cut": branch.own_cuts[u],
+        "download_cut": branch.own_cuts[d],
         "codec": codecs.index(up.codec),
         "download_codec": codecs.index(down.codec),
         "accuracy": accuracy[u, d],

@@ -179,11 +179,10 @@ class Controller:
             expected = np.where(sure, expected, -1.0)
         first = int(expected.argmax())
         best = expected[first]
-        if goal.least_gain and present is not None:
-            near = (best - expected < goal.least_gain).nonzero()[0].tolist()
-            kept = [place for place in near if table.configuration(expectation.rows[place]) == present]
-            if kept:
-                return int(kept[0])
+        near = (best - expected < goal.least_gain).nonzero()[0].tolist()
+        kept = [place for place in near if table.configuration(expectation.rows[place]) == present]
+        if kept:
+            return int(kept[0])
         equal = (expected >= best - TOLERANCE - DUST) & (chance >= chance[first] - _ROUNDING)
         good = (equal | (expected >= best - DUST)).nonzero()[0]
         return int(good[expectation.latency[good].argmin()])
@@ -192,8 +191,7 @@ class Controller:
         """As a plan, its stages predicted for the median bandwidth."""
         conditions = ALONE if decision.belief is None else _median_conditions(decision.belief)
         priced = plan_of(decision.table, decision.row, conditions, meets_deadline=True, chance=decision.chance)
-        late = priced.stages.total > self.goal.deadline
-        return replace(priced, meets_deadline=False) if late else priced
+        return replace(priced, meets_deadline=priced.stages.total <= self.goal.deadline)
 
     def __repr__(self) -> str:
         return f"<Controller {format_duration(self.goal.deadline)} on {self._usual.candidates!r}: {self.plan!r}>"

@@ -63,6 +63,8 @@ class BranchCosts:
         pairs: Accuracies of two lossy crossings, by (codec up, codec down), nan where not measured; a pair that is
             not in here is not offered.
         divisible: Pairs of cuts that the branch can be shared at; None: all.
+        cuts: Where its cuts lie in the network's own branch, if that is too long to price all of them: 0 .. its number
+            of layers, shape (n + 1,). None: it is the network's own.
     """
 
     exit: int
@@ -74,6 +76,7 @@ class BranchCosts:
     down: tuple[Crossing, ...] = ()
     pairs: Mapping[tuple[str, str], Plane] = field(default_factory=dict)
     divisible: NDArray[np.bool_] | None = None
+    cuts: NDArray[np.intp] | None = None
 
     def __post_init__(self) -> None:
         if self.device.shape != self.edge.shape:
@@ -93,6 +96,11 @@ class BranchCosts:
     def layers(self) -> int:
         """N."""
         return int(self.device.size)
+
+    @property
+    def own_cuts(self) -> NDArray[np.intp]:
+        """The cuts, as the network's own branch counts them."""
+        return np.arange(self.layers + 1) if self.cuts is None else self.cuts
 
     def _check(self, plane: Plane | NDArray[np.bool_], what: str) -> None:
         expected = (self.layers + 1, self.layers + 1)

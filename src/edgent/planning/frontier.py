@@ -36,7 +36,7 @@ def frontier(merit: NDArray[np.float64], demand: NDArray[np.float64]) -> NDArray
     points = np.stack([-merit, *demand])
     order = np.lexsort(points[::-1])  # by merit, then by each component; equal points keep their order
     points = points[:, order]
-    first_of_equals = np.ones(len(order), dtype=np.bool_)
+    first_of_equals = np.full(len(order), True)
     first_of_equals[1:] = (points[:, 1:] != points[:, :-1]).any(axis=0)
     left = np.flatnonzero(first_of_equals)
     return np.sort(order[left[_frontier(points[:, left])]])
@@ -57,7 +57,7 @@ def _frontier(points: Points) -> NDArray[np.intp]:
 
 def _undercut(above: Points, below: Points) -> NDArray[np.bool_]:
     """Which of the points below some point above undercuts (or equals)."""
-    found = np.zeros(below.shape[1], dtype=np.bool_)
+    found = np.full(below.shape[1], False)
     if not (above.shape[1] and below.shape[1]):
         return found
     able = np.flatnonzero((above <= below.max(axis=1)[:, None]).all(axis=0))
@@ -70,14 +70,14 @@ def _undercut(above: Points, below: Points) -> NDArray[np.bool_]:
 def _divided(above: Points, below: Points) -> NDArray[np.bool_]:
     open_components = above.max(axis=1) > below.min(axis=1)  # in the others, all above are better than all below
     if not open_components.any():
-        return np.ones(below.shape[1], dtype=np.bool_)
+        return np.full(below.shape[1], True)
     above, below = above[open_components], below[open_components]
     if above.shape[1] * below.shape[1] <= _PAIRS:
         return _any_row(_pairs(above, below))
     a, b = above[-1], below[-1]
     middle = _middle(np.concatenate([a, b]))
     low, high = a <= middle, b > middle
-    found = np.zeros(below.shape[1], dtype=np.bool_)
+    found = np.full(below.shape[1], False)
     found[~high] = _undercut(above[:, low], below[:, ~high])
     found[high] = _undercut(above[:-1, low], below[:-1, high])  # settled in this component
     rest = np.flatnonzero(high & ~found)

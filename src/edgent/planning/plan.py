@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields
+from typing import Literal
 
 from edgent.document import Node
 from edgent.errors import InputError
 from edgent.units import Seconds
 
+SourceKind = Literal["image", "array"]
+"""What a request brings: a coded image, or tensors."""
+
 RAW = "float32"
+"""The codec of tensors that cross as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

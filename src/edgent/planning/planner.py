@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgent.errors import InputError
 from edgent.link import TransferModel
+from edgent.model import Model, check_model
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Plan
@@ -18,7 +19,6 @@ from edgent.units import BitsPerSecond, Seconds
 if TYPE_CHECKING:
     from edgent.codec import Calibration
     from edgent.latency import Profile
-    from edgent.model import Model
 
 TOLERANCE = 0.002
 """Accuracies this close count as equal: on 10,000 images they differ by less than chance."""
@@ -68,10 +68,10 @@ def plan(
     device: Profile,
     edge: Profile,
     *,
-    bandwidth: BitsPerSecond,
-    deadline: Seconds,
-    downlink: BitsPerSecond | None = None,
-    round_trip: Seconds = Seconds(0.0),
+    bandwidth: float,
+    deadline: float,
+    downlink: float | None = None,
+    round_trip: float = 0.0,
     calibration: Calibration | None = None,
 ) -> Plan:
     """The plan for one model, two machines and one link: `edgent plan` as a function.
@@ -80,20 +80,22 @@ def plan(
         model: what is asked.
         device: the device's profile of it.
         edge: the edge's profile of it.
-        bandwidth: of the uplink.
-        deadline: from the input handed over to the answer.
+        bandwidth: of the uplink, bits per second.
+        deadline: seconds from the input handed over to the answer.
         downlink: bandwidth of the downlink; None: as the uplink.
-        round_trip: of the empty link.
+        round_trip: of the empty link, seconds.
         calibration: sizes and accuracies of codecs; without one only raw tensors cross.
 
     Raises:
-        InputError: a profile or calibration of another model.
+        InputError: no model, or a profile or calibration of another one; a number that is none.
     """
+    check_model(model, "plan")
+    up, down, delay = BitsPerSecond(bandwidth), BitsPerSecond(downlink or bandwidth), Seconds(round_trip)
     conditions = Conditions(
-        uplink=TransferModel(bandwidth=bandwidth, round_trip=round_trip),
-        downlink=TransferModel(bandwidth=downlink or bandwidth, round_trip=round_trip),
+        uplink=TransferModel(bandwidth=up, round_trip=delay),
+        downlink=TransferModel(bandwidth=down, round_trip=delay),
     )
-    return Planner(Candidates.build(model, device, edge, calibration)).plan(conditions, deadline)
+    return Planner(Candidates.build(model, device, edge, calibration)).plan(conditions, Seconds(deadline))
 
 
 def best(

@@ -8,25 +8,26 @@ tell: what crosses at a pair is always a part of what crosses at the cut.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgent.codec import IMAGE_CODECS, TENSOR_CODECS, Calibration, is_image_codec, is_lossless
 from edgent.errors import InputError
+from edgent.model.coarse import chosen_cuts, coarse
 from edgent.planning.costs import BranchCosts, Crossing, Plane
-from edgent.planning.plan import RAW
+from edgent.planning.plan import RAW, SourceKind
 
 if TYPE_CHECKING:
     from edgent.latency import Profile
     from edgent.latency.profile import CodecTime
     from edgent.model import Branch, Model
 
-SourceKind = Literal["image", "array"]
-"""What requests bring: a coded image, or tensors."""
+Seconds: TypeAlias = NDArray[np.float64]
+"""Of each layer of a branch: shape (n,)."""
 
 
 def price(
@@ -41,7 +42,7 @@ def price(
     """Prices every branch of a model on two machines; see `Candidates.build`."""
     check_versions(model, device, edge, calibration)
     kind: SourceKind = source or ("array" if model.metadata.preprocessing is None else "image")
-    return tuple(_Pricing(branch, device, edge, calibration, kind, source_bytes).costs() for branch in model.branches)
+    return tuple(_priced(branch, device, edge, calibration, kind, source_bytes) for branch in model.branches)
 
 
 def check_versions(model: Model, *measured: Profile | Calibration | None) -> None:
@@ -57,9 +58,46 @@ def check_versions(model: Model, *measured: Profile | Calibration | None) -> Non
             )
 
 
+def _priced(
+    branch: Branch,
+    device: Profile,
+    edge: Profile,
+    calibration: Calibration | None,
+    source: SourceKind,
+    source_bytes: float | None,
+) -> BranchCosts:
+    """A long branch is priced as a coarse one; its cuts are counted as its own."""
+    on_device, on_edge = (_seconds_of(branch, profile) for profile in (device, edge))
+    cuts = chosen_cuts(branch, _shares(on_device, on_edge))
+    if len(cuts) > len(branch.layers):
+        return _Pricing(branch, on_device, on_edge, device, edge, calibration, source, source_bytes).costs()
+    on_device, on_edge = (np.add.reduceat(seconds, cuts[:-1]) for seconds in (on_device, on_edge))
+    pricing = _Pricing(coarse(branch, cuts), on_device, on_edge, device, edge, calibration, source, source_bytes)
+    return replace(pricing.costs(), cuts=np.array(cuts))
+
+
+def _seconds_of(branch: Branch, profile: Profile) -> Seconds:
+    seconds = np.array(profile.branch(branch.exit).layers)
+    if len(seconds) != len(branch.layers):
+        raise InputError(
+            f"{profile!r}: found {len(seconds)} layers of exit {branch.exit}, expected {len(branch.layers)}: "
+            "measure it again"
+        )
+    return seconds
+
+
+def _shares(device: Seconds, edge: Seconds) -> Seconds:
+    """Of each layer in the work of both machines; a layer that takes no time still counts as one."""
+    works = (device, edge, np.ones(len(device)))
+    shares: Seconds = np.mean([work / work.sum() for work in works if work.sum() > 0], axis=0)
+    return shares
+
+
 @dataclass(frozen=True)
 class _Pricing:
     branch: Branch
+    on_device: Seconds
+    on_edge: Seconds
     device: Profile
     edge: Profile
     calibration: Calibration | None
@@ -72,8 +110,8 @@ class _Pricing:
         return BranchCosts(
             exit=exit,
             accuracy=self.branch.accuracy,
-            device=np.array(self.device.branch(exit).layers),
-            edge=np.array(self.edge.branch(exit).layers),
+            device=self.on_device,
+            edge=self.on_edge,
             prepare=self._full_prepare,
             up=(*map(self._up, tensors), *self._images()),
             down=tuple(map(self._down, tensors)),

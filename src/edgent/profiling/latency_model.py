@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -25,7 +24,7 @@ from edgent.model.optimised import named, node_layers
 from edgent.profiling.codec_timing import CODED, coder_tasks, tensor_tasks, typical_image
 from edgent.profiling.sweep import SpecimenTimer, samples, sweep, usual_references
 from edgent.profiling.sweep_file import Checkpoint
-from edgent.profiling.timing import Progress, Task, interleaved, line
+from edgent.profiling.timing import Progress, Task, interleaved, line, machine_name
 
 _SIDES = (32, 224)  # images that codecs are timed on
 _TENSOR_SIZES = (1 << 10, 1 << 14, 1 << 18)  # numbers in the tensors that codecs are timed on
@@ -77,11 +76,6 @@ def sweep_machine(
         fit=carried_over(like.fit, samples(timed)) if like else fit_machine(samples(timed)),
         coding=coding,
     )
-
-
-def machine_name() -> str:
-    """What this machine calls itself."""
-    return f"{platform.node()} {platform.machine()}"
 
 
 def branch_work(model: Model, branch: Branch, engine: Engine) -> BranchWork:

@@ -7,7 +7,7 @@ then scaled so that they add up to the whole, after each node has given back wha
 
 from __future__ import annotations
 
-import platform
+import math
 import tempfile
 import time
 from pathlib import Path
@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 
 from edgent.engine.feeds import Feeds
 from edgent.engine.onnxruntime import Engine, branch_ends
+from edgent.errors import EdgentError
 from edgent.latency.booking import Booking, book, deflated
 from edgent.latency.profile import BranchProfile, Profile
 from edgent.model import Branch, Model
 from edgent.model.costs import layer_costs
 from edgent.profiling.codec_timing import Coding, Source
-from edgent.profiling.timing import Progress, Task, interleaved, summary
+from edgent.profiling.timing import Progress, Task, interleaved, machine_name, summary
+from edgent.units import Seconds, format_duration
 
 _ROUNDS = 30
 _MOST_EVENTS = (
@@ -37,6 +39,7 @@ def profile(
     *,
     rounds: int = _ROUNDS,
     budget: float = 15.0,
+    most: float = math.inf,
     source: bytes | None = None,
     progress: Progress | None = None,
 ) -> Profile:
@@ -46,20 +49,24 @@ def profile(
         model: what to time.
         engine: runs it.
         rounds: timings of each thing, all things interleaved; at least 3 are made.
-        budget: seconds after which no new round begins.
+        budget: seconds after which no new round begins; three are made all the same.
+        most: seconds after which it is given up, between two runs: a run may take a minute, and some twenty are needed.
         source: a typical input as it will come (a coded image); None: one is made.
         progress: called with the rounds done and their number.
 
     Raises:
         CodecError: `source` is no image.
         InputError: `source` for a model that takes no images.
+        EdgentError: it takes longer than `most`.
     """
     until = time.perf_counter() + budget
+    limit = _Limit(model.name, most)
     given = Source(model, source)
     coding = Coding(model, engine, given)
+    limit.check()
     wholes = [_whole(model, branch, engine, given.feeds) for branch in model.branches]
     with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
-        profiled = [_Profiled(model, branch, engine, given.feeds, Path(folder)) for branch in model.branches]
+        profiled = [_Profiled(model, branch, engine, given.feeds, Path(folder), limit) for branch in model.branches]
         runs = [one.run for one in profiled]
         rounds = min(rounds, _MOST_EVENTS // (_BURST * max(1, len(model.proto.graph.node))))
         times = interleaved([*wholes, *coding.tasks], runs, rounds=rounds, until=until, progress=progress)
@@ -69,7 +76,7 @@ def profile(
     return Profile(
         model=model.name,
         digest=model.digest,
-        machine=f"{platform.node()} {platform.machine()}",
+        machine=machine_name(),
         engine=engine.name,
         threads=engine.threads,
         branches=tuple(map(_branch_profile, model.branches, times, bookings)),
@@ -80,10 +87,27 @@ def profile(
     )
 
 
+class _Limit:
+    """Ends a profiling that takes too long."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        self._name, self._seconds = name, seconds
+        self._end = time.perf_counter() + seconds
+
+    def check(self) -> None:
+        """Looks at the clock, before a run that is not timed itself."""
+        if time.perf_counter() > self._end:
+            raise EdgentError(
+                f"{self._name}: profiling it takes more than {format_duration(Seconds(self._seconds))}; "
+                "`edgent profile -o FILE` takes the time it needs: give that FILE with --profile"
+            )
+
+
 class _Profiled:
     """A branch under the engine's profiler, whose files are in a folder."""
 
-    def __init__(self, model: Model, branch: Branch, engine: Engine, feeds: Feeds, folder: Path) -> None:
+    def __init__(self, model: Model, branch: Branch, engine: Engine, feeds: Feeds, folder: Path, limit: _Limit) -> None:
+        self._limit = limit
         self._costs = layer_costs(model, branch)
         self._feeds = {tensor.name: feeds[tensor.name] for tensor in branch.inputs}
         self._session, self._layers = engine.profiled(model, branch, folder)
@@ -92,6 +116,7 @@ class _Profiled:
     def run(self) -> None:
         """One burst."""
         for _ in range(_BURST):
+            self._limit.check()
             self._session.run(self._feeds)
 
     def booking(self, whole: float) -> Booking:

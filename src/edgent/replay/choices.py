@@ -1,4 +1,4 @@
-"""What may be run within a deadline, as plain numbers, and how it expectation when a trace is the link.
+"""What may be run within a deadline, as plain numbers, and how it fares when a trace is the link.
 
 A trace is one bandwidth for both directions. So a candidate takes a + b / B at a bandwidth B that lasts, with a the
 seconds of both machines and b the bits both ways; and it is in time where B >= b / (deadline - a), its *need*.

@@ -1,16 +1,6 @@
 """What can go wrong between device and edge, in words both sides share.
 
-::
-
-    RefusedError                 the edge understood and said no: the fault of what was asked
-     ├─ NotServedError           no such model, exit or segment there
-     └─ RejectedError            this request does not fit; others may
-    EdgeError                    the edge is not there, or broke off: the device answers by itself
-     ├─ LateError                the budget of the request ran out first
-     ├─ BusyError                its queue is full
-     └─ BrokenError              it failed on this request; others may pass
-
-`edgent.wire.grpc_transport` maps them to gRPC's status codes and back.
+`edgent.errors` draws the whole tree. `edgent.wire.grpc_transport` maps them to gRPC's status codes and back.
 """
 
 from __future__ import annotations

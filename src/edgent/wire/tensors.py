@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from edgent.model import Tensor
 
 
-RAW = "float32"  # what the planner calls "as it is"
-
 _LENGTH = struct.Struct("<I")
 
 _DATATYPES = {

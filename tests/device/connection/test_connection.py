@@ -11,7 +11,7 @@ from edgent.codec import encode_image
 from edgent.device.connection.connection import Connection
 from edgent.device.connection.handshake import EdgeFacts
 from edgent.device.connection.link_state import LinkState
-from edgent.device.connection.sight import Sight, EdgeState
+from edgent.device.connection.sight import EdgeState, Sight
 from edgent.device.drift import AS_PROFILED
 from edgent.device.request import Reason
 from edgent.errors import EdgeError, RefusedError

@@ -171,6 +171,16 @@ def test_numbers_of_types_that_numpy_lacks_are_arrays_too(tmp_path: Path) -> Non
     assert (weights.folder() / FILE).stat().st_size == 1500
 
 
+def test_numbers_that_lie_beside_the_model_are_read_from_its_folder(tmp_path: Path) -> None:
+    file = tmp_path / "m.onnx"
+    onnx.save(_two_products(), file, save_as_external_data=True, location="beside.bin", size_threshold=0)
+    graph = onnx.load(file, load_external_data=False).graph
+    weights = Weights(tmp_path)
+    weights.take(graph)
+    for tensor, seed in zip(graph.initializer, (1, 2), strict=True):
+        np.testing.assert_array_equal(weights.array(tensor), numbers(SIDE, SIDE, seed=seed))
+
+
 def test_a_constant_without_its_numbers_is_one_line(tmp_path: Path) -> None:
     tensor = matrix("a")
     tensor.raw_data = tensor.raw_data[:-1]

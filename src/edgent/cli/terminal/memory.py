@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 from collections.abc import Iterator
@@ -12,12 +13,16 @@ LEAST = 8 << 30
 
 
 @contextmanager
-def limited_memory() -> Iterator[None]:
-    """Asking for more fails inside, so that an input on which a model asks for everything costs one command only."""
+def limited_memory(most: float = math.inf) -> Iterator[None]:
+    """Asking for more fails inside, so that an input on which a model asks for everything costs one command only.
+
+    Args:
+        most: bytes, where that is less than what every command may take.
+    """
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     lower = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_DATA, (min([max(LEAST, machine // 2), *lower]), hard))
+    resource.setrlimit(resource.RLIMIT_DATA, (int(min([max(LEAST, machine // 2), most, *lower])), hard))
     try:
         yield
     finally:

@@ -100,8 +100,12 @@ def complain(message: str) -> None:
     err.print(f"edgent: {one_line(' '.join(message.split()))}", soft_wrap=True)
 
 
-def check_output(path: Path | None) -> None:
+def check_output(path: Path | None, *, appended: bool = False) -> None:
     """Refuses an output file before the work is done for it.
+
+    Args:
+        path: the file; None: there is none.
+        appended: to what is there; otherwise a new file is put in its place, which takes a folder to write to.
 
     Raises:
         InputError: its folder does not exist or is not to be written to, or it is a folder itself.
@@ -113,7 +117,10 @@ def check_output(path: Path | None) -> None:
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
     if is_folder(path):
         raise InputError(f"{path}: is a folder; name a file in it")
-    if not os.access(folder, os.W_OK):
+    if appended and os.access(path, os.F_OK):
+        if not os.access(path, os.W_OK):
+            raise InputError(f"{path}: is not yours to write to; name another")
+    elif not os.access(folder, os.W_OK):
         raise InputError(f"{path}: the folder {path.parent} is not yours to write to; name another")
     if len(os.fsencode(path.name)) > _LONGEST_NAME:
         raise InputError(f"{path.name[:40]}...: is too long a name; name another")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edgent.codec import Calibration
     from edgent.latency import Profile
     from edgent.model import Model
-    from edgent.planning.pricing import SourceKind
+    from edgent.planning.plan import SourceKind
 
 
 Mask = NDArray[np.bool_]

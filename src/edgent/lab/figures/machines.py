@@ -17,7 +17,7 @@ from edgent.lab.reproduction.figure import Lab
 from edgent.latency import Profile
 from edgent.model import SHIPPED, Model
 from edgent.planning.candidates import Candidates
-from edgent.planning.pricing import SourceKind
+from edgent.planning.plan import SourceKind
 
 if TYPE_CHECKING:
     from edgent.latency.latency_model_file import MachineModel

@@ -16,8 +16,8 @@ from edgent.model import Branch, Model
 from edgent.planning.candidates import Candidates
 from edgent.planning.costs import BranchCosts, Crossing, Plane
 from edgent.planning.knobs import Kinds
-from edgent.planning.plan import RAW
-from edgent.planning.pricing import SourceKind, price
+from edgent.planning.plan import RAW, SourceKind
+from edgent.planning.pricing import price
 
 _ONE = 1  # samples of what nobody measured
 

@@ -31,8 +31,7 @@ from edgent.model import SHIPPED, Model
 from edgent.model.model import BETWEEN
 from edgent.planning.candidates import Candidates
 from edgent.planning.knobs import Kinds, Necessity
-from edgent.planning.plan import Configuration
-from edgent.planning.pricing import SourceKind
+from edgent.planning.plan import Configuration, SourceKind
 from edgent.units import BitsPerSecond, Seconds
 
 EDGE = "The edge is this machine, one thread, whatever the device."

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgent.errors import InputError
-from edgent.link.scoring import Score, area, score
+from edgent.lab.rivals.detection_score import Score, area, score
 
 
 def test_each_alarm_finds_one_change_at_most_and_in_time() -> None:

@@ -1,6 +1,6 @@
 """The rival on the device: a network statically quantised to int8, of the same question, so a member of a bundle.
 
-    python -m edgent.training.int8 b-alexnet --data DIR --output b-alexnet-int8.onnx
+    python -m edgent.lab.rivals.int8 b-alexnet --data DIR --output b-alexnet-int8.onnx
 
 What comes of it holds standard operators only (QLinearConv, MaxPool on bytes), each a layer as before. Activations have
 the ranges that they have on training images, weights one scale per channel. Accuracy is measured on the test images,
@@ -182,7 +182,7 @@ def measured(path: Path, images: Images) -> None:
 def main(arguments: list[str]) -> int:
     """Quantises, measures, writes; see the module."""
     parser = argparse.ArgumentParser(
-        prog="python -m edgent.training.int8", description="a statically quantised network"
+        prog="python -m edgent.lab.rivals.int8", description="a statically quantised network"
     )
     parser.add_argument("model", help="a name or a file")
     parser.add_argument("--data", type=Path, required=True, help="CIFAR-10, from `edgent data cifar10`")

@@ -9,9 +9,9 @@ from edgent.codec import fit, normalise
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import InputError
+from edgent.lab.rivals.int8 import quantised, rewritten
 from edgent.model import SHIPPED
 from edgent.model.topologies import LIGHT, with_seeded_weights
-from edgent.training.int8 import quantised, rewritten
 
 
 @pytest.fixture(scope="module")

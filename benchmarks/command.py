@@ -1,0 +1,44 @@
+"""What the benchmarks' commands share: how they begin, and how they end.
+
+    if __name__ == "__main__":
+        command.run(main)
+
+They end as `edgent` does: 0 done, 1 failed or a target missed, 2 bad usage or input, 130 interrupted; an error is one
+line on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from edgent.errors import EdgentError
+from edgent.text import one_line
+
+INTERRUPTED = 130  # as shells count it
+
+
+def options(documentation: str | None) -> argparse.ArgumentParser:
+    """A parser that shows the benchmark's own documentation, with the option that all have.
+
+    Args:
+        documentation: the module's `__doc__`.
+    """
+    parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+    return parser
+
+
+def run(main: Callable[[], int]) -> NoReturn:
+    """Runs a command, and ends the process with its exit code."""
+    try:
+        code = main()
+    except EdgentError as error:
+        print(one_line(" ".join(str(error).split())), file=sys.stderr)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = INTERRUPTED
+    sys.exit(code)

@@ -1,0 +1,64 @@
+"""A long branch with few cuts: of n layers there are n^2 / 2 pairs of cuts, more than can be priced.
+
+Neighbouring layers are taken together, so that what is left is a branch as any other, whose cuts are some of the long
+one's. What crosses at a pair of them, and whether the branch can be shared there, is the same in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.model.values import Branch, Layer
+
+MOST_LAYERS = 700
+"""A branch of up to so many layers is priced at every pair of its cuts."""
+
+
+def chosen_cuts(branch: Branch, shares: NDArray[np.float64], most: int = MOST_LAYERS) -> tuple[int, ...]:
+    """The cuts of a branch that are worth pricing, 0 and n among them; all where there are few.
+
+    The layers fall into windows of equal shares of the work. In each the cut that sends the fewest bytes is kept: any
+    other one sends no fewer, and moves no more than its window's work from one machine to the other.
+
+    Args:
+        branch: of n layers.
+        shares: of each layer in the work; shape (n,), they add up to 1.
+        most: layers that the branch may have with these cuts.
+    """
+    n = len(branch.layers)
+    if n <= most:
+        return tuple(range(n + 1))
+    bytes_up, _ = branch.cut_bytes()
+    cost = np.where(branch.clean_cuts & ~np.isnan(bytes_up), bytes_up, np.inf)[1:n]
+    inner = most - 1
+    windows = np.minimum((np.cumsum(shares)[: n - 1] * inner).astype(int), inner - 1)
+    starts = np.flatnonzero(np.diff(windows, prepend=-1))
+    kept = [start + int(np.argmin(cost[start:stop])) for start, stop in pairwise([*starts, n - 1])]
+    return (0, *(1 + cut for cut in kept), n)
+
+
+def coarse(branch: Branch, cuts: Sequence[int]) -> Branch:
+    """The branch whose layers are what lies between some cuts of another one.
+
+    Args:
+        branch: the other one.
+        cuts: rising, from 0 to its number of layers.
+    """
+    return replace(branch, layers=tuple(_together(branch.layers[start:stop]) for start, stop in pairwise(cuts)))
+
+
+def _together(layers: Sequence[Layer]) -> Layer:
+    made = dict.fromkeys(name for layer in layers for name in layer.outputs)
+    read = dict.fromkeys(name for layer in layers for name in layer.inputs)
+    return replace(
+        layers[-1],
+        nodes=tuple(node for layer in layers for node in layer.nodes),
+        inputs=tuple(name for name in read if name not in made),
+        outputs=tuple(made),
+        own=tuple(name for layer in layers for name in layer.own),
+    )

@@ -1,0 +1,76 @@
+"""This machine's profile of a model: measured at the first call, then kept in the cache.
+
+It is kept by the model's digest, the engine, its threads and our version: another version may time other codecs.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgent.cache import cache_folder, room_for
+from edgent.errors import InputError
+from edgent.latency import Profile
+from edgent.model import Model
+from edgent.profiling import model_profiler
+from edgent.units import Seconds
+from edgent.version import __version__
+
+if TYPE_CHECKING:
+    from edgent.engine.onnxruntime import Engine
+    from edgent.profiling.timing import Progress
+
+_KIND = "profiles"  # in the cache
+
+PROFILING = Seconds(120.0)
+"""What measuring a model that is served or run may take; some twenty runs, each of which may take a minute."""
+
+
+def profile(
+    model: Model | str | Path,
+    engine: Engine | None = None,
+    *,
+    most: float = math.inf,
+    progress: Progress | None = None,
+) -> Profile:
+    """This machine's profile of a model: measured once, some 15 s long, then kept in the cache.
+
+    Args:
+        model: what to time; a name or a file is loaded as `edgent.load` does.
+        engine: runs it; by default ONNX Runtime on one thread.
+        most: seconds after which measuring is given up.
+        progress: called with the rounds done and their number, where something is measured.
+
+    Raises:
+        ModelError: the name or file is no model that can be used.
+        EdgentError: it takes longer than `most`.
+        CacheError: the cache cannot be written; told before the work is done.
+    """
+    if not isinstance(model, Model):
+        from edgent.engine.opening import load
+
+        model = load(model)
+    if engine is None:
+        from edgent.engine.onnxruntime import Engine  # ONNX Runtime, only when something is to be run
+
+        engine = Engine()
+    if (kept := kept_profile(model, engine)) is not None:
+        return kept
+    room_for(_KIND)  # before the work is done for it
+    measured = model_profiler.profile(model, engine, most=most, progress=progress)
+    measured.save(_file(model, engine))
+    return measured
+
+
+def kept_profile(model: Model, engine: Engine) -> Profile | None:
+    """What `profile` has kept; None where that is nothing, or damaged."""
+    try:
+        return Profile.load(_file(model, engine))
+    except InputError:
+        return None
+
+
+def _file(model: Model, engine: Engine) -> Path:
+    name = f"{model.digest[:32]}-{engine.name.replace(' ', '-')}-{engine.threads}-{__version__}.json"
+    return cache_folder() / _KIND / name

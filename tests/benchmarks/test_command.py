@@ -1,0 +1,60 @@
+"""All benchmarks begin and end alike: an error is one line, and the exit code says whose fault it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import command
+from edgent.errors import EdgeError, EdgentError, InputError, MissingExtraError, ModelError
+
+FOLDER = Path(command.__file__).parent
+OWN_ENDS = {"exactness.py", "model_builders.py", "models.py", "mutants.py", "peers_axonmesh.py", "peers_litserve.py"}
+
+
+@pytest.mark.parametrize("code", [0, 1, 3])
+def test_a_benchmark_ends_with_what_its_main_returns(code, capsys) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.run(lambda: code)
+    assert ended.value.code == code
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InputError("no such trace"), 2),
+        (ModelError("two\nlines"), 2),
+        (EdgeError("gone"), 1),
+        (EdgentError("escape \x1b[31m"), 1),
+        (MissingExtraError("plots", "lab"), 1),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_an_error_is_one_line_on_stderr_and_a_code(error, code, capsys) -> None:
+    def main() -> int:
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        command.run(main)
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out) == (code, "")
+    assert len(err.splitlines()) == 1 and err.strip() and "\x1b" not in err
+
+
+def test_what_is_our_own_mistake_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError):
+        command.run(lambda: 1 // 0)
+
+
+def test_each_benchmark_ends_by_it() -> None:
+    scripts = {file.name: file.read_text() for file in FOLDER.glob("*.py")}
+    others = {name for name, text in scripts.items() if "\nif __name__" in text and "command.run(main)" not in text}
+    assert len(scripts) > 25 and others <= OWN_ENDS
+
+
+def test_the_options_show_the_whole_documentation() -> None:
+    parser = command.options("What it is.\n\n    python benchmarks/x.py --json")
+    assert parser.parse_args(["--json"]).json and not parser.parse_args([]).json
+    assert "    python benchmarks/x.py --json" in parser.format_help()

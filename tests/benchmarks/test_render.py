@@ -1,0 +1,93 @@
+"""The tables of docs/results are those of their JSON files."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def render():
+    spec = importlib.util.spec_from_file_location("render", ROOT / "benchmarks" / "render.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    """A page with one table, of a file beside it."""
+    rows = [{"model": "a|b", "cuts": 1234, "worst": 0.000123456, "fine": True}, {"model": "c", "cuts": 2, "left": None}]
+    (tmp_path / "figures.json").write_text(json.dumps({"all": {"rows": rows, "none": []}}))
+    path = tmp_path / "page.md"
+    path.write_text("before\n\n<!-- table: figures.json all.rows -->\nold\n<!-- end -->\n\nafter\n")
+    return path
+
+
+TABLE = """\
+| model | cuts | worst | fine | left |
+| --- | --- | --- | --- | --- |
+| a\\|b | 1,234 | 0.0001235 | yes |  |
+| c | 2 |  |  |  |
+"""
+
+
+def test_the_pages_of_this_repository_have_the_tables_of_their_files(render):
+    assert render.main(["--check"]) == 0
+
+
+def test_a_table_is_made_of_the_rows_and_the_rest_of_the_page_stays(render, page):
+    assert render.main([str(page)]) == 0
+    marked = f"<!-- table: figures.json all.rows -->\n{TABLE}<!-- end -->"
+    assert page.read_text() == f"before\n\n{marked}\n\nafter\n"
+
+
+def test_a_page_that_differs_is_told_and_left_alone_until_it_is_rendered(render, page, capsys):
+    before = page.read_text()
+    assert render.main(["--check", str(page.parent)]) == 1
+    assert page.name in capsys.readouterr().out
+    assert page.read_text() == before
+    render.main([str(page)])
+    assert render.main(["--check", str(page.parent)]) == 0
+
+
+def test_a_figure_that_was_changed_by_hand_is_noticed(render, page):
+    render.main([str(page)])
+    page.write_text(page.read_text().replace("1,234", "1,235"))
+    assert render.main(["--check", str(page)]) == 1
+
+
+def test_a_figure_that_was_measured_anew_is_noticed(render, page):
+    render.main([str(page)])
+    figures = page.parent / "figures.json"
+    figures.write_text(figures.read_text().replace("1234", "1235"))
+    assert render.main(["--check", str(page)]) == 1
+
+
+def test_rows_by_name_begin_with_it_and_objects_in_a_row_are_columns(render, tmp_path):
+    (tmp_path / "by_name.json").write_text(json.dumps({"nets": {"n_1": {"whole": {"low_ms": 1.5}, "hits": 3}}}))
+    assert render.table(tmp_path / "by_name.json", "nets") == (
+        "|  | whole low ms | hits |\n| --- | --- | --- |\n| n_1 | 1.5 | 3 |\n"
+    )
+
+
+def test_an_object_of_figures_is_one_row(render, tmp_path):
+    (tmp_path / "run.json").write_text(json.dumps({"run": {"commit": "0123abc", "date": "2026-11-30", "cores": 2}}))
+    assert render.table(tmp_path / "run.json", "run") == (
+        "| commit | date | cores |\n| --- | --- | --- |\n| 0123abc | 2026-11-30 | 2 |\n"
+    )
+
+
+@pytest.mark.parametrize("source", ["absent.json all.rows", "figures.json all.absent", "figures.json all.none",
+                                    "figures.json all", "figures.json all.rows.0"])  # fmt: skip
+def test_a_table_without_its_rows_is_bad_input_in_one_line(render, page, source, capsys):
+    page.write_text(f"<!-- table: {source} -->\n<!-- end -->\n")
+    with pytest.raises(SystemExit) as ended:
+        render.main([str(page)])
+    assert ended.value.code == 2
+    assert "expected" in capsys.readouterr().err.splitlines()[-1]

@@ -1,0 +1,104 @@
+"""A device in one call: what `edgent run` finds, fetches and measures before its first answer."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import edgent
+from edgent.engine.loading import load
+from graphs import dense, residual
+
+INPUT = np.random.default_rng(0).normal(size=(1, 3, 8, 8)).astype(np.float32)
+
+
+@pytest.fixture
+def theirs(tmp_path, empty_cache) -> Path:
+    """A model that lies on the edge's side alone."""
+    (folder := tmp_path / "edge").mkdir()
+    onnx.save(residual(), folder / "theirs.onnx")
+    return folder / "theirs.onnx"
+
+
+@pytest.fixture
+def edge(theirs):
+    with edgent.Edge(load(theirs), port=0) as started:
+        yield started
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """An address at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+def test_a_name_is_fetched_profiled_connected_and_answered_as_the_file_itself_does(edge, theirs, empty_cache) -> None:
+    rounds = []
+    with edgent.connect(edge.address, "theirs", deadline=5, progress=lambda done, total: rounds.append(done)) as device:
+        assert device.connected and device.deadline == 5.0
+        answer = device.infer(INPUT)
+    (expected,) = onnxruntime.InferenceSession(theirs).run(None, {"x": INPUT})
+    assert np.allclose(answer.scores, expected.ravel(), rtol=1e-4, atol=1e-5)
+    assert rounds and {folder.name for folder in empty_cache.iterdir()} >= {"models", "profiles"}
+
+
+def test_a_second_time_nothing_is_measured(edge) -> None:
+    edgent.connect(edge.address, "theirs", deadline=5).close()
+    rounds = []
+    edgent.connect(edge.address, "theirs", deadline=5, progress=lambda done, total: rounds.append(done)).close()
+    assert not rounds
+
+
+@pytest.mark.parametrize("kind", [str, Path, load])
+def test_a_file_or_a_model_is_taken_as_it_is(kind, edge, theirs) -> None:
+    with edgent.connect(edge.address, kind(theirs), deadline=5) as device:
+        assert device.connected and device.model.path == theirs
+
+
+def test_each_record_is_told(edge) -> None:
+    told = []
+    with edgent.connect(edge.address, "theirs", deadline=5, on_record=told.append) as device:
+        records = [device.infer(INPUT).record for _ in range(3)]
+    assert told == records
+
+
+def test_an_edge_that_is_not_there_is_done_without_unless_it_is_required(theirs, nobody) -> None:
+    with edgent.connect(nobody, theirs, deadline=5) as device:
+        assert not device.connected and device.infer(INPUT).record.by == "device"
+    with pytest.raises(edgent.EdgeError, match="required"):
+        edgent.connect(nobody, theirs, deadline=5, require_edge=True)
+    with pytest.raises(edgent.EdgeError):
+        edgent.connect(nobody, "theirs", deadline=5)  # the file is there alone
+
+
+def test_a_name_that_the_edge_does_not_serve_is_refused_naming_what_it_has(edge) -> None:
+    with pytest.raises(edgent.NotServedError, match="it serves theirs"):
+        edgent.connect(edge.address, "nobody", deadline=5)
+
+
+def test_an_edge_that_serves_another_model_of_the_name_is_refused(edge, tmp_path) -> None:
+    onnx.save(dense(), other := tmp_path / "theirs.onnx")
+    with pytest.raises(edgent.RefusedError):
+        edgent.connect(edge.address, other, deadline=5)
+
+
+@pytest.mark.parametrize("address", ["nowhere", "http://10.0.0.2:8001", "", ":8001", "host:99999"])
+def test_an_address_that_is_none_is_refused_before_any_work(address, empty_cache) -> None:
+    with pytest.raises(edgent.InputError, match="HOST:PORT"):
+        edgent.connect(address, "b-alexnet", deadline=0.1)
+    assert not empty_cache.exists()
+
+
+@pytest.mark.parametrize("deadline", [0, -0.1, float("nan"), float("inf"), "100ms", None])
+def test_a_deadline_that_is_none_is_refused_before_any_work(deadline, empty_cache) -> None:
+    with pytest.raises(edgent.InputError, match="deadline"):
+        edgent.connect("10.0.0.2:8001", "b-alexnet", deadline=deadline)
+    assert not empty_cache.exists()

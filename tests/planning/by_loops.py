@@ -1,0 +1,110 @@
+"""What a controller must find, by loops over candidates, quantiles and local branches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from edgent.link import Predictive, TransferModel
+from edgent.link.predictive import NOTHING
+from edgent.link.transfer import Transfer
+from edgent.planning import Candidates, Conditions
+from edgent.planning.belief import LinkBelief
+from edgent.units import BitsPerSecond, Seconds
+
+SENT = Transfer(direction="up", size=1.0, seconds=1.0, at=Seconds(0.0))
+
+
+class Told:
+    """A forecast that says what it was told."""
+
+    def __init__(self, *beliefs: LinkBelief | None) -> None:
+        self.beliefs = list(beliefs)
+
+    def observe(self, event: Transfer) -> None:
+        self.beliefs.pop(0)
+
+    def belief(self, now: Seconds) -> LinkBelief | None:
+        return self.beliefs[0]
+
+
+def spread(random: np.random.Generator, quantiles: int = 9) -> Predictive:
+    middle, octaves = random.uniform(5, 7.5), random.uniform(0, 0.6)
+    weights = random.dirichlet(np.ones(quantiles))
+    return Predictive(bandwidths=np.sort(10 ** (middle + octaves * random.normal(size=quantiles))), weights=weights)
+
+
+def belief(random: np.random.Generator) -> LinkBelief:
+    up = spread(random)
+    if random.random() < 0.5:
+        up.bandwidths[0] = NOTHING
+    down = Predictive(bandwidths=np.where(up.bandwidths > NOTHING, 2 * up.bandwidths, NOTHING), weights=up.weights)
+    return LinkBelief(
+        uplink=up,
+        downlink=down,
+        round_trip=Seconds(float(random.uniform(0, 0.02))),
+        call_time=Seconds(0.001),
+        queue=Seconds(float(random.exponential(0.002))),
+        device_factor=float(2 ** random.uniform(-2, 2)),  # so that they drift apart by more than the usual, too
+        edge_factor=float(2 ** random.uniform(-2, 2)),
+    )
+
+
+def sure(bandwidth: float) -> LinkBelief:
+    return LinkBelief(uplink=Predictive.certain(bandwidth), downlink=Predictive.certain(bandwidth))
+
+
+def latencies(table: Candidates, row: int, seen: LinkBelief) -> list[float]:
+    """Seconds at each quantile, by the transfer model."""
+    found = []
+    for up, down in zip(seen.uplink.bandwidths, seen.downlink.bandwidths, strict=True):
+        way = {"round_trip": seen.round_trip, "call_time": seen.call_time}
+        now = Conditions(
+            uplink=TransferModel(bandwidth=BitsPerSecond(float(up)), **way),
+            downlink=TransferModel(bandwidth=BitsPerSecond(float(down)), **way),
+            queue=seen.queue,
+            device_factor=seen.device_factor,
+            edge_factor=seen.edge_factor,
+        )
+        found.append(now.stages(table, row).total)
+    return found
+
+
+def chance(times: list[float], weights: np.ndarray, deadline: float) -> float:
+    """The distribution of the time, drawn as a line through its quantiles."""
+    if times[0] <= deadline or times[-1] > deadline:
+        return 1.0 if times[0] <= deadline else 0.0
+    middles = np.cumsum(weights) - weights / 2
+    return float(np.interp(deadline, times[::-1], (1 - middles)[::-1]))
+
+
+def rescue(table: Candidates, row: int, deadline: float, factor: float, margin: float) -> float:
+    """The best branch that the device can still finish, begun once everything to send is encoded."""
+    if not table.messages[row]:
+        return 0.0
+    begun = factor * (table.head[row] + table.encode[row])
+    own = [k for k in range(len(table)) if not table.messages[k]]
+    fit = [k for k in own if begun + factor * (table.prepare[k] + table.head[k]) <= deadline - margin]
+    return min(max((float(table.accuracy[k]) for k in fit), default=0.0), float(table.accuracy[row]))
+
+
+def by_loops(table: Candidates, seen: LinkBelief, deadline: float, *, race: bool, margin: float = 0.0) -> Any:
+    found = []
+    for row in range(len(table)):
+        times = latencies(table, row, seen)
+        likely = chance(times, seen.uplink.weights, deadline)
+        local = rescue(table, row, deadline, seen.device_factor, margin) if race else 0.0
+        expected = likely * float(table.accuracy[row]) + (1 - likely) * local
+        found.append((table.configuration(row), likely, expected, waited(table, row, seen, deadline)))
+    return found
+
+
+def waited(table: Candidates, row: int, seen: LinkBelief, deadline: float) -> float:
+    """The mean latency; in an outage who sends waits a deadline longer than without the link's bytes."""
+    free = Predictive.certain(1e15)
+    unlimited = latencies(table, row, replace(seen, uplink=free, downlink=free))[0]
+    patient = unlimited + deadline * bool(table.messages[row])
+    times, passes = latencies(table, row, seen), seen.uplink.bandwidths > NOTHING
+    return float(np.dot(np.where(passes, times, patient), seen.uplink.weights))

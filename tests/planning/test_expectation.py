@@ -1,0 +1,92 @@
+"""What candidates may be expected to give on a link that is not certain."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edgent.link import Predictive
+from edgent.link.predictive import NOTHING
+from edgent.planning import Candidates
+from edgent.planning.belief import LinkBelief
+from edgent.planning.expectation import Expectations
+from edgent.units import Seconds
+from planning.by_loops import belief, latencies, spread
+from planning.strategies import on_a_slow_device
+
+
+def test_more_bandwidth_never_lowers_a_chance() -> None:
+    random = np.random.default_rng(2)
+    expectations, seen = Expectations(Candidates.of(on_a_slow_device(random))), spread(random)
+    before = np.zeros(len(expectations.candidates))
+    for k, factor in enumerate(np.geomspace(0.1, 100, 15)):
+        way = Predictive(bandwidths=seen.bandwidths * factor, weights=seen.weights)
+        expectation = expectations.expect(LinkBelief(uplink=way, downlink=way), Seconds(0.05))
+        now = np.full_like(before, -1.0)
+        now[expectation.rows] = expectation.chance
+        assert k == 0 or (now[expectation.rows] >= before[expectation.rows] - 1e-12).all()
+        before = np.maximum(before, now)
+
+
+def test_directions_that_are_alike_fare_as_two_that_happen_to_be_equal() -> None:
+    random = np.random.default_rng(7)
+    for _ in range(20):
+        table, up = Candidates.of(on_a_slow_device(random)), spread(random)
+        down = Predictive(bandwidths=up.bandwidths.copy(), weights=up.weights.copy())
+        one, two = LinkBelief(uplink=up, downlink=up), LinkBelief(uplink=up, downlink=down)
+        for deadline in (0.02, 0.05, 0.2):
+            expectations = Expectations(table)
+            alike, apart = (Expectations(table).expect(each, Seconds(deadline)) for each in (one, two))
+            assert alike.chance == pytest.approx(apart.chance, abs=1e-9)
+            assert alike.latency == pytest.approx(apart.latency)
+            informed = [expectations.informed(each, Seconds(deadline)) for each in (one, two)]
+            assert informed[0] == pytest.approx(informed[1])
+
+
+def test_the_decisive_bandwidth_is_where_the_most_accurate_over_the_link_begins_to_be_in_time() -> None:
+    finite = 0
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        table, seen = Candidates.of(on_a_slow_device(random)), belief(random)
+        deadline = Seconds(float(10 ** random.uniform(-2, 0)))
+        decisive = Expectations(table).decisive(seen, deadline)
+        best = []
+        for bandwidth in (1e15, decisive * 1.001, decisive * 0.999):
+            way = Predictive.certain(min(bandwidth, 1e15))
+            there = replace(seen, uplink=way, downlink=way)
+            rows = [row for row in range(len(table)) if table.messages[row]]
+            in_time = [row for row in rows if latencies(table, row, there)[0] <= deadline]
+            best.append(max((float(table.accuracy[row]) for row in in_time), default=0.0))
+        if decisive < math.inf:
+            finite += 1
+            assert best[1] >= best[0] - 0.002 - 1e-9 > best[2]
+        else:
+            assert best[0] == 0.0
+    assert finite > 10
+
+
+def test_who_looks_at_the_link_first_never_expects_less() -> None:
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        expectations, seen = Expectations(Candidates.of(on_a_slow_device(random))), belief(random)
+        best = expectations.expect(seen, Seconds(0.05)).expected.max()
+        assert expectations.informed(seen, Seconds(0.05)) >= best - 0.15  # chances are interpolated, looks are not
+
+
+def test_a_possible_outage_does_not_make_the_smallest_message_the_fastest() -> None:
+    """At 1 Gbit/s bytes weigh next to nothing, so an outage makes all that send later by the same."""
+    table = Candidates.of(on_a_slow_device(np.random.default_rng(3)))
+    expectation = []
+    for outage in (0.0, 0.1):
+        link = Predictive(bandwidths=np.array([NOTHING, 1e9]), weights=np.array([outage, 1 - outage]))
+        expectation.append(
+            Expectations(table, race=False).expect(LinkBelief(uplink=link, downlink=link), Seconds(10.0))
+        )
+    later = expectation[1].latency - expectation[0].latency
+    sends = Expectations(table, race=False).candidates.messages > 0
+    assert sends.sum() > 3
+    assert later[sends] == pytest.approx(0.1 * 10.0, rel=0.01)
+    assert later[~sends] == pytest.approx(0.0)
