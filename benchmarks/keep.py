@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import command
 from provenance import provenance
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
@@ -47,4 +48,4 @@ def kept(figures: Any, run: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

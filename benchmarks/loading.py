@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+import command
 from edgent.cli.terminal import show
 from edgent.errors import EdgentError
 from edgent.model import SHIPPED
@@ -167,4 +168,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

@@ -16,10 +16,10 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
+import command
 from edgent.errors import InputError
 
 PAGES = Path(__file__).resolve().parents[1] / "docs" / "results"
@@ -113,4 +113,4 @@ def cell(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

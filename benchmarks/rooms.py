@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import argparse
 import ast
-import sys
 import textwrap
 import tomllib
 from html import escape
 from pathlib import Path
+
+import command
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "rooms.svg"
@@ -95,4 +96,4 @@ def box(left: float, top: int, width: float, height: int, room: str, lines: list
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

@@ -17,7 +17,7 @@ import edgent
 
 ROOT = Path(__file__).parent.parent
 HOME = Path(edgent.__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCKS = [
     pytest.param(textwrap.dedent(block), id=f"{page.name}-{number}")
     for page in PAGES

@@ -284,6 +284,13 @@ def test_a_range_too_small_for_steps_is_sent_as_its_lower_end():
         assert payload[8:] == bytes([0, 255 if step else 0])
 
 
+def test_the_step_is_the_largest_of_which_255_stay_within_the_range():
+    for span in np.random.default_rng(0).uniform(0.1, 10, 200).astype(np.float32):
+        _, step = struct.unpack_from("<ff", encode_tensor("uint8", np.array([0, span], np.float32)))
+        above = float(np.nextafter(np.float32(step), np.float32(1)))
+        assert 255 * step <= float(span) < 255 * above  # exact in doubles
+
+
 def test_an_empty_tensor_has_an_empty_range():
     assert encode_tensor("uint8", np.zeros(0, np.float32)) == bytes(8)
 

@@ -15,6 +15,7 @@ from uuid import uuid4
 # Or it keeps an identifier of this machine in the user's cache, and says so on stderr where it cannot.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
+import onnx
 import onnxruntime
 
 from edgent.engine.feeds import Array, Feeds, in_native_order, zeros
@@ -183,7 +184,8 @@ class Engine:
         options = _options(self.threads)
         # Of products with 4-bit weights it fuses some, depending on what stands behind them, and rounds their input to
         # int8 unless told otherwise: parts would answer otherwise than the whole.
-        options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", _FLOAT32)
+        if _has_four_bits(segment):
+            options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", _FLOAT32)
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(segment.weights))
         if profile is not None:
             options.enable_profiling = True
@@ -258,6 +260,12 @@ def _tensor(output: Any) -> Tensor:
     dtype = _DTYPES.get(kind, kind) if output.type.startswith("tensor(") else None
     known = dtype is not None and output.shape and all(isinstance(size, int) and size >= 0 for size in output.shape)
     return Tensor(name=output.name, dtype=dtype, shape=tuple(output.shape) if known else None)
+
+
+def _has_four_bits(segment: Segment) -> bool:
+    """Whether it stores weights of 4 bits. Products with weights of 8 bits keep what the whole does."""
+    stored = onnx.ModelProto.FromString(segment.proto).graph.initializer
+    return any(tensor.data_type in (onnx.TensorProto.INT4, onnx.TensorProto.UINT4) for tensor in stored)
 
 
 def _options(threads: int) -> onnxruntime.SessionOptions:

@@ -42,7 +42,7 @@ class NearEnd:
         self._remote = EdgeClient(GrpcChannel(address, max_message=_MAX_MESSAGE, clock=self._clock))
         self._link = LinkState()
 
-    def probe_link(self) -> dict[str, float]:
+    def sound(self) -> dict[str, float]:
         """The link is a new one: measures it."""
 
         def probe(up: int, down: int) -> Any:
