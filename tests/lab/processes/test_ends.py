@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from statistics import median
 
 import pytest
 
@@ -25,13 +26,13 @@ def test_a_transfer_after_a_pause_takes_longer_and_is_predicted_with_the_window_
         for _ in range(2):
             near.ask(do="transfer", idle=0.0, **{"up": 0, "down": 0, way: 300_000})
         at_once, rested = (
-            [near.ask(do="transfer", idle=idle, **{"up": 0, "down": 0, way: 100_000}) for _ in range(5)]
+            [near.ask(do="transfer", idle=idle, **{"up": 0, "down": 0, way: 100_000}) for _ in range(9)]
             for idle in (0.0, 0.8)
         )
     assert at_once[0]["window"] > rested[0]["window"] >= INITIAL_WINDOW
-    for of_interest in ("seconds", "predicted"):  # the least disturbed of each
-        assert min(each[of_interest] for each in at_once) < min(each[of_interest] for each in rested)
-    assert all(each["predicted"] > each["plain"] for each in rested)
+    for of_interest in ("seconds", "predicted"):  # one of them may be disturbed, and mislead the next prediction
+        assert median(each[of_interest] for each in at_once) < median(each[of_interest] for each in rested)
+    assert sum(each["predicted"] > each["plain"] for each in rested) > len(rested) / 2
 
 
 def test_where_no_tun_link_can_be_the_proxy_serves_and_that_is_said_once(
