@@ -46,7 +46,7 @@ def test_rates_and_round_trip_are_those_of_the_link_in_between(edge: str) -> Non
     found = document["link"]
     assert 0 < found["uplink_bps"] < 8e6
     assert 0 < found["downlink_bps"] < 80e6
-    assert found["round_trip_ms"] >= 40
+    assert found["round_trip_ms"] > 20  # an estimate: what its own bytes took is taken off
 
 
 @contextlib.contextmanager
@@ -68,7 +68,7 @@ def test_what_slow_start_costs_after_a_pause_is_found_with_the_command_that_mend
     with far_edge(0.04) as (link, address):
         document = measured(address, link.near)
     found = document["link"]
-    assert found["round_trip_ms"] >= 40
+    assert found["round_trip_ms"] > 20  # an estimate: what its own bytes took is taken off
     for way in ("pause_up", "pause_down"):
         assert found[way]["costs_ms"] > found["round_trip_ms"] / 2
     mends = [one["mend"] for one in document["findings"] if "after 1 s" in one["what"]]

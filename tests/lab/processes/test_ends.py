@@ -42,7 +42,7 @@ def test_where_no_tun_link_can_be_the_proxy_serves_and_that_is_said_once(
     with linked_ends(BitsPerSecond(20e6)) as (link, near):
         link.set(round_trip=Seconds(0.04))
         assert isinstance(link, ShapedLink)
-        assert near.ask(do="sound")["round_trip"] >= 0.04
+        assert near.ask(do="sound")["round_trip"] > 0.02  # an estimate: what its own bytes took is taken off
         rested = near.ask(do="transfer", idle=0.5, up=100_000, down=0)
     assert rested["predicted"] == pytest.approx(rested["plain"])  # what is near by acknowledges at once
     said = capsys.readouterr().err
