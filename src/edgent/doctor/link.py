@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgent.clock import Clock
-from edgent.device.connection.link_state import LinkState, total
+from edgent.device.connection.link_state import LinkState
 from edgent.device.connection.probing import probe_link
 from edgent.errors import RefusedError
 from edgent.link.slow_start import INITIAL_WINDOW
@@ -92,9 +92,9 @@ def _pause_cost(probe: Callable[[int], TimedReply], bandwidth: BitsPerSecond, cl
     rested, at_once = [], []
     for _ in range(_PAIRS):
         clock.sleep(PAUSE)
-        rested.append(total(probe(size)))
+        rested.append(probe(size).on_link)
         probe(size)  # widens the window to what the next one needs
-        at_once.append(total(probe(size)))
+        at_once.append(probe(size).on_link)
     return PauseCost(
         bytes=size, after_pause=Seconds(statistics.median(rested)), at_once=Seconds(statistics.median(at_once))
     )

@@ -14,7 +14,7 @@ from edgent.units import Seconds
 from edgent.wire import messages as m
 from edgent.wire.errors import BrokenError
 from edgent.wire.tensors import Parcel, parse, write_request
-from edgent.wire.transport import Channel, Reply
+from edgent.wire.transport import PACKET, Channel, Reply
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _FETCH_TIMEOUT = 600.0  # a large model over a slow link
@@ -33,29 +33,50 @@ class Served:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedReply:
-    """One exchange with the edge, times on the device's clock where not said otherwise.
+    """One exchange with the edge, and all its times: on the device's clock where not said otherwise.
 
     Attributes:
         body: of the answer.
-        uplink: seconds from sending until the first packet of the answer came, the edge's own time taken off.
+        bytes_up: of the request's message.
+        began_at: when it was sent.
+        headers_at: when the first packet of the answer came.
+        body_at: when the whole of it was there.
         queue: seconds in the edge's queue, by the edge's clock.
         middle: seconds of decoding, computing and encoding there, by the edge's clock.
-        downlink: seconds from that packet to the whole body; 0 for an answer of one packet.
-        body_at: when that was.
-        bytes_up: of the request's message.
-        window: what could be under way of it when it began; None: unknown.
+        window: what could be under way of the request when it began; None: unknown.
         edge_window: the same of the answer; None: the edge did not say.
     """
 
     body: bytes
-    uplink: float
+    bytes_up: int
+    began_at: Seconds
+    headers_at: Seconds
+    body_at: Seconds
     queue: float
     middle: float
-    downlink: float
-    body_at: Seconds
-    bytes_up: int
     window: Window | None = None
     edge_window: Window | None = None
+
+    @property
+    def uplink(self) -> float:
+        """Seconds from sending until the first packet of the answer came, the edge's own time taken off."""
+        # Two clocks are subtracted from each other: where both say about the same, the difference may fall below 0.
+        return max(0.0, self.headers_at - self.began_at - self.queue - self.middle)
+
+    @property
+    def downlink(self) -> float:
+        """Seconds from the first packet of the answer to its whole body; 0 for an answer of one packet."""
+        return max(0.0, self.body_at - self.headers_at)
+
+    @property
+    def on_link(self) -> float:
+        """Seconds on the link, both ways."""
+        return self.uplink + self.downlink
+
+    @property
+    def behind_headers(self) -> int:
+        """Bytes of the answer that came after its headers; those of a long one mostly have a packet of their own."""
+        return len(self.body) if len(self.body) > PACKET else 0
 
 
 class EdgeClient:
@@ -160,12 +181,12 @@ def _timed(reply: Reply, bytes_up: int) -> TimedReply:
     queue, middle = _edge_times(reply)
     return TimedReply(
         body=reply.body,
-        uplink=max(0.0, reply.headers_at - reply.sent_at - queue - middle),
+        bytes_up=bytes_up,
+        began_at=reply.sent_at,
+        headers_at=reply.headers_at,
+        body_at=reply.body_at,
         queue=queue,
         middle=middle,
-        downlink=max(0.0, reply.body_at - reply.headers_at),
-        body_at=reply.body_at,
-        bytes_up=bytes_up,
         window=reply.window,
         edge_window=_edge_window(reply),
     )

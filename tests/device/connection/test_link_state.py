@@ -17,7 +17,13 @@ from edgent.wire.edge_client import TimedReply
 
 def reply(up: float, down: float = 0.0, *, sent=0, received=0, queue=0.0, at=1.0) -> TimedReply:
     return TimedReply(
-        body=bytes(received), uplink=up, queue=queue, middle=0.0, downlink=down, body_at=at, bytes_up=sent
+        body=bytes(received),
+        bytes_up=sent,
+        began_at=at - down - queue - up,
+        headers_at=at - down,
+        body_at=at,
+        queue=queue,
+        middle=0.0,
     )
 
 

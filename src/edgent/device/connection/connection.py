@@ -318,7 +318,7 @@ class Connection:
         reply = self._remote.probe(0, 0, min(_CONNECT_TIMEOUT + leftover, _TIMEOUT))
         self._heard(reply)
         with self._changed:
-            self._upkeep.checked(self._clock.now(), reply.uplink + reply.downlink)
+            self._upkeep.checked(self._clock.now(), reply.on_link)
 
     def _refresh(self) -> None:
         """The estimate is old: one message each way; where it is long, another one before it widens TCP's windows."""

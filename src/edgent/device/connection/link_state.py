@@ -28,7 +28,6 @@ from edgent.link.transfer import CALL_BYTES, CALL_TIME, TIMING_ERROR, Transfer
 from edgent.planning.conditions import Conditions
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
 from edgent.wire.edge_client import TimedReply
-from edgent.wire.transport import PACKET
 
 PROBE_SIZES = (2_000, 16_000, 128_000, 1_000_000)
 TELLING = 0.020  # a transfer this much longer than the round trip tells the bandwidth within a tenth
@@ -111,7 +110,7 @@ class LinkState:
         return _known(
             self._up.heard(up.bytes_up, up.uplink - self.round_trip - beyond, up.body_at),
             # The first packet of a body may travel with the headers before it, so only the total is exact.
-            self._down.heard(max(len(down.body), 1), total(down) - total(small), down.body_at),
+            self._down.heard(max(len(down.body), 1), down.on_link - small.on_link, down.body_at),
         )
 
     def reconnected(self) -> None:
@@ -120,18 +119,20 @@ class LinkState:
 
     def probed(self, reply: TimedReply) -> None:
         """A probe has passed, that only `observe_probes` will look at."""
-        began, trip = self._begun(reply), self.round_trip
-        self._up.passed(reply.bytes_up, began, reply.body_at, trip)
-        self._down.passed(len(reply.body), Seconds(began + trip), reply.body_at, trip)
+        self._hear_windows(reply)
+        trip = self.round_trip
+        self._up.passed(reply.bytes_up, reply.began_at, reply.body_at, trip)
+        self._down.passed(len(reply.body), Seconds(reply.began_at + trip), reply.body_at, trip)
 
     def observe(self, reply: TimedReply) -> tuple[Transfer, ...]:
         """An exchange has ended, of a probe or of a request; what it tells of either direction."""
-        began, at = self._begun(reply), reply.body_at
+        began, at = reply.began_at, reply.body_at
+        self._hear_windows(reply)
         self._queue, self._queue_at = reply.queue, at
         self._note_round_trip(reply)
-        if reply.bytes_up > _PROBE and (beyond := self._beyond(reply, began)) is not None:
+        if reply.bytes_up > _PROBE and (beyond := self._beyond(reply)) is not None:
             self._calls.append(beyond)
-        trip, up, down = self.round_trip, reply.bytes_up, _behind_headers(reply)
+        trip, up, down = self.round_trip, reply.bytes_up, reply.behind_headers
         seconds = reply.uplink - trip - self.call_time - self._in_one_packet(reply)
         answered, whole = Seconds(began + trip), len(reply.body)
         self._observed_at = at
@@ -190,17 +191,15 @@ class LinkState:
     def __repr__(self) -> str:
         return f"<LinkState up {self._up.estimate}, down {self._down.estimate}, round trip {self.round_trip:.4f} s>"
 
-    def _begun(self, reply: TimedReply) -> Seconds:
-        """When an exchange began; takes in what either end's TCP says of that."""
-        began = Seconds(reply.body_at - reply.downlink - reply.middle - reply.queue - reply.uplink)
-        self._windows.begun(began, self.round_trip, reply.window, reply.edge_window)
-        return began
+    def _hear_windows(self, reply: TimedReply) -> None:
+        """Takes in what either end's TCP said when an exchange began."""
+        self._windows.begun(reply.began_at, self.round_trip, reply.window, reply.edge_window)
 
     def _in_one_packet(self, reply: TimedReply) -> float:
         """What the uplink seems to take longer because a short answer shares the packet of its headers."""
-        return (len(reply.body) - _behind_headers(reply)) * self._down.byte_time
+        return (len(reply.body) - reply.behind_headers) * self._down.byte_time
 
-    def _beyond(self, reply: TimedReply, began: Seconds) -> float | None:
+    def _beyond(self, reply: TimedReply) -> float | None:
         """What an exchange took that neither the round trip nor its bytes explain; None where that is uncertain."""
         if self._up.bandwidth is None or self._down.bandwidth is None:
             return None
@@ -209,10 +208,10 @@ class LinkState:
         wire = up * byte_times[0] + down * byte_times[1]
         if wire > _SHORT:
             return None
-        waits = self._windows.waits((up, down), byte_times, began, self.round_trip)
+        waits = self._windows.waits((up, down), byte_times, reply.began_at, self.round_trip)
         if waits is None:
             return None
-        beyond = total(reply) - self.round_trip - wire - waits
+        beyond = reply.on_link - self.round_trip - wire - waits
         return max(0.0, beyond) if beyond <= TIMING_ERROR else None
 
     def _note_round_trip(self, reply: TimedReply) -> None:
@@ -229,13 +228,3 @@ class LinkState:
 
 def _known(*transfers: Transfer | None) -> tuple[Transfer, ...]:
     return tuple(transfer for transfer in transfers if transfer is not None)
-
-
-def _behind_headers(reply: TimedReply) -> int:
-    """Bytes of an answer that come after its headers; those of a long one mostly have a packet of their own."""
-    return len(reply.body) if len(reply.body) > PACKET else 0
-
-
-def total(reply: TimedReply) -> float:
-    """Seconds on the link, both ways."""
-    return reply.uplink + reply.downlink

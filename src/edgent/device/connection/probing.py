@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
-from edgent.device.connection.link_state import PROBE_SIZES, TELLING, total
+from edgent.device.connection.link_state import PROBE_SIZES, TELLING
 from edgent.wire.edge_client import TimedReply
 
 _SMALL_PROBES = 3
+_ON_LINK = attrgetter("on_link")
 
 Probe = Callable[[int, int], TimedReply]
 
@@ -29,7 +31,7 @@ def probe_link(probe: Probe, sizes: Sequence[int] = PROBE_SIZES) -> ProbedLink:
         probe: sends and gets that many bytes.
         sizes: tried in turn until one takes long enough; none: only the empty probes.
     """
-    small = min((probe(0, 0) for _ in range(_SMALL_PROBES)), key=total)
+    small = min((probe(0, 0) for _ in range(_SMALL_PROBES)), key=_ON_LINK)
     up = _telling(lambda size: probe(size, 0), sizes, small)
     down = _telling(lambda size: probe(0, size), sizes, small)
     return ProbedLink(small=small, up=up, down=down)
@@ -39,7 +41,7 @@ def _telling(probe: Callable[[int], TimedReply], sizes: Sequence[int], small: Ti
     """Each size twice: delays are only ever added to the truth, and the first one widens TCP's window."""
     found = small
     for size in sizes:
-        found = min(probe(size), probe(size), key=total)
-        if total(found) - total(small) >= TELLING:
+        found = min(probe(size), probe(size), key=_ON_LINK)
+        if found.on_link - small.on_link >= TELLING:
             break
     return found

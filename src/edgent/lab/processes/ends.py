@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import Any
 
 from edgent.clock import MonotonicClock
-from edgent.device.connection.link_state import LinkState, total
+from edgent.device.connection.link_state import LinkState
 from edgent.device.connection.probing import probe_link
 from edgent.edge.edge import Edge
 from edgent.engine.loading import load
@@ -76,7 +76,7 @@ class NearEnd:
         assert known is not None, "sound first"
         timed = self._remote.probe(up, down, _TIMEOUT)
         self._link.observe(timed)
-        seconds, way = (total(timed), known.downlink) if down else (timed.uplink, known.uplink)
+        seconds, way = (timed.on_link, known.downlink) if down else (timed.uplink, known.uplink)
         predicted, plain = (
             known.uplink.uplink(0.0) + model.downlink(float(down)) if down else model.uplink(float(up))
             for model in (way, replace(way, window=UNLIMITED))
