@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgent.codec import encode_image
-from edgent.device.connection.link_state import LinkState
+from edgent.device.connection.link_follower import LinkFollower
 from edgent.device.drift import Drifts, Factors
 from edgent.edge.edge import Edge
 from edgent.lab.boards.emulation import Emulated
@@ -138,7 +138,7 @@ def test_what_the_device_takes_around_a_short_plan_is_planned_as_part_of_the_cal
     for _ in range(9):
         drifts.learn(record(replace(short, prepare=0.0015, suffix=0.002), short), Factors())
     assert drifts.factors().handling == pytest.approx(0.0015)
-    link = LinkState(bandwidth=BitsPerSecond(1e7))
+    link = LinkFollower(bandwidth=BitsPerSecond(1e7))
     before, after = (link.conditions(0.0, None, factors) for factors in (Factors(), drifts.factors()))
     assert after.uplink.uplink(1e4) - before.uplink.uplink(1e4) == pytest.approx(0.0015)
     assert after.device_factor == 1.0
@@ -154,7 +154,7 @@ def test_long_work_tells_the_devices_speed_and_no_handling():
 
 def test_what_is_believed_of_the_machines_and_the_link_is_in_one_value():
     factors = Factors(device=2.0, edge=3.0, handling=0.001, backlog=0.05)
-    link = LinkState(bandwidth=BitsPerSecond(1e7), round_trip=0.02)
+    link = LinkFollower(bandwidth=BitsPerSecond(1e7), round_trip=0.02)
     plain, both = link.conditions(0.0), link.conditions(0.0, None, factors)
     assert (both.device_factor, both.edge_factor, both.backlog) == (2.0, 3.0, 0.05)
     assert both.uplink == replace(plain.uplink, call_time=plain.uplink.call_time + 0.001)

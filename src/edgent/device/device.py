@@ -24,7 +24,7 @@ from edgent.device.choosers.chooser import Environment, MakeChooser
 from edgent.device.choosers.dynamic import chooser_of
 from edgent.device.compute import Compute
 from edgent.device.connection.connection import Connection
-from edgent.device.connection.link_state import LinkState
+from edgent.device.connection.link_follower import LinkFollower
 from edgent.device.connection.sight import EdgeState, Sight
 from edgent.device.division import Divisions, Kind
 from edgent.device.drift import Drifts, Factors
@@ -143,7 +143,7 @@ class Device:
         up, down = rate_of(bandwidth, "bandwidth"), rate_of(downlink, "downlink")
         delay = None if round_trip is None else Seconds(round_trip)
         gain = _LAST_SAMPLE if environment == "static" else _SMOOTH
-        link = LinkState(bandwidth=up, downlink=down, round_trip=delay, gain=gain)
+        link = LinkFollower(bandwidth=up, downlink=down, round_trip=delay, gain=gain)
         self._connection = (
             None
             if channel is None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgent.clock import Clock
-from edgent.device.connection.link_state import LinkState
+from edgent.device.connection.link_follower import LinkFollower
 from edgent.device.connection.probing import probe_link
 from edgent.errors import RefusedError
 from edgent.link.slow_start import INITIAL_WINDOW
@@ -73,7 +73,7 @@ def check_link(remote: EdgeClient, clock: Clock) -> LinkCheck:
     """
     if EXTENSION not in remote.extensions(_TIMEOUT):
         raise RefusedError(f"{remote!r} is no edge of Edgent, so the link cannot be probed: start `edgent serve` there")
-    link = LinkState()
+    link = LinkFollower()
     found = probe_link(lambda up, down: remote.probe(up, down, _TIMEOUT))
     link.observe_probes(found.small, found.up, found.down)
     known = link.conditions(clock.now())

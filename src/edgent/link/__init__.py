@@ -21,8 +21,8 @@ in `transfer`, and what TCP adds after a pause in `slow_start`.
 from __future__ import annotations
 
 from edgent.link.change_points import ChangePointDetector
-from edgent.link.estimator import BandwidthEstimator, Estimate
+from edgent.link.estimator import BandwidthEstimator
 from edgent.link.predictive import Predictive
 from edgent.link.transfer import TransferModel
 
-__all__ = ["BandwidthEstimator", "ChangePointDetector", "Estimate", "Predictive", "TransferModel"]
+__all__ = ["BandwidthEstimator", "ChangePointDetector", "Predictive", "TransferModel"]

@@ -1,4 +1,4 @@
-"""How fast the link seems to be, from transfers that were timed.
+"""How fast the link seems to be, as one number, from transfers that were timed.
 
 A transfer of n bits that took t seconds, timed no better than +- e, does not tell the bandwidth but an interval for
 it: n / (t + e) .. n / (t - e), open above where t <= e. A small message on a fast link gives a wide interval and so
@@ -7,40 +7,21 @@ can neither inflate nor ruin the estimate; the same message on a slow link takes
 Each observation moves the estimate in two steps: into the interval if it lies outside (that much is certain), then
 towards n / t by the gain, which weakens as the interval widens and ends at t = 4 e: nearer to e, transfers that seem
 slow would be heard and those that seem quick would not. Both in the logarithm: bandwidths differ by factors.
+
+This is the belief of the static environment, which takes the link to stay as it was last seen, and it tells the device
+how many bytes a probe must have. `edgent.link.forecast` says more and costs more: some hundred microseconds for each
+transfer, where this takes one. So a device that nobody asked for a distribution does without it.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from edgent.errors import InputError
 from edgent.link.transfer import HEADER_FACTOR, REQUEST_BYTES
-from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds, format_bandwidth
+from edgent.units import BITS_PER_BYTE, BitsPerSecond, format_bandwidth
 
-_TELLING = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Estimate:
-    """What is known of the bandwidth.
-
-    Attributes:
-        bandwidth: Bits per second on the wire.
-        at: When it was last observed.
-        samples: Observations so far.
-    """
-
-    bandwidth: BitsPerSecond
-    at: Seconds
-    samples: int
-
-    def age(self, now: Seconds) -> Seconds:
-        """Seconds since the last observation."""
-        return Seconds(now - self.at)
-
-    def __repr__(self) -> str:
-        return f"<Estimate {format_bandwidth(self.bandwidth)} at {self.at:.3f} s from {self.samples} samples>"
+_TELLING = 4  # timing errors from which on a transfer moves the estimate: there n / t is right within a quarter
 
 
 class BandwidthEstimator:
@@ -50,13 +31,16 @@ class BandwidthEstimator:
         gain: Share of the way towards each new sample (1 = the last sample).
         timing_error: How far a measured time may be off, in seconds: scheduling, and what the round trip varies by.
         header_factor: Bytes on the wire per byte observed, as in `TransferModel`.
-        message_bytes: Bytes that a message has beyond those observed: of a request, unless told otherwise.
+        message_bytes: Bytes that a message has beyond those observed: of a request, unless stated otherwise.
+
+    Attributes:
+        bandwidth: The latest estimate, bits per second on the wire; None before the first observation.
 
     >>> estimator = BandwidthEstimator(header_factor=1.0, message_bytes=0)
-    >>> estimator.observe(125_000, 1.0, at=10.0)
-    <Estimate 1 Mbit/s at 10.000 s from 1 samples>
-    >>> estimator.observe(100, 0.002, at=11.0)  # tells 0.2 .. infinity Mbit/s, that is: nothing new
-    <Estimate 1 Mbit/s at 11.000 s from 2 samples>
+    >>> estimator.observe(125_000, 1.0)
+    1000000.0
+    >>> estimator.observe(100, 0.002)  # tells 0.2 .. infinity Mbit/s, that is: nothing new
+    1000000.0
     """
 
     def __init__(
@@ -73,35 +57,40 @@ class BandwidthEstimator:
         self._error = timing_error
         self._header_factor = header_factor
         self._message_bytes = message_bytes
-        self._estimate: Estimate | None = None
+        self.bandwidth: BitsPerSecond | None = None
 
-    @property
-    def estimate(self) -> Estimate | None:
-        """The latest estimate; None before the first observation."""
-        return self._estimate
-
-    def observe(self, size: float, seconds: float, at: float) -> Estimate:
+    def observe(self, size: float, seconds: float) -> BitsPerSecond:
         """Takes in that a message of `size` bytes needed `seconds` on the wire (the round trip taken off).
 
         Args:
             size: Bytes, without headers.
             seconds: May be 0 or below where the clock could not resolve it.
-            at: When the transfer ended.
+
+        Returns:
+            The new estimate.
+
+        Raises:
+            InputError: numbers that no transfer has.
         """
         bits = (size + self._message_bytes) * self._header_factor * BITS_PER_BYTE
         if not (math.isfinite(bits) and bits > 0 and math.isfinite(seconds)):
             raise InputError(f"a transfer of {size!r} bytes in {seconds!r} s tells no bandwidth")
-        seconds = max(seconds, 0.0)
-        samples = self._estimate.samples + 1 if self._estimate else 1
-        self._estimate = Estimate(bandwidth=self._moved(bits, seconds), at=Seconds(at), samples=samples)
-        return self._estimate
+        self.bandwidth = self._moved(bits, max(seconds, 0.0))
+        return self.bandwidth
 
     def _moved(self, bits: float, seconds: float) -> BitsPerSecond:
         low = bits / (seconds + self._error)
-        if self._estimate is None:
+        if self.bandwidth is None:
+            # The best guess where there is no other; where the clock resolves nothing, only the lower bound is certain.
             return BitsPerSecond(bits / seconds if seconds > self._error else low)
         if seconds <= self._error:
-            return BitsPerSecond(max(self._estimate.bandwidth, low))
-        inside = min(max(self._estimate.bandwidth, low), bits / (seconds - self._error))
+            return BitsPerSecond(max(self.bandwidth, low))
+        # First step: into the interval that the timing error leaves open.
+        inside = min(max(self.bandwidth, low), bits / (seconds - self._error))
+        # Second step: towards the sample, by a power of the ratio, which is a share of the way in the logarithm.
         gain = self._gain * max(0.0, 1 - _TELLING * self._error / seconds)
         return BitsPerSecond(inside * (bits / seconds / inside) ** gain)
+
+    def __repr__(self) -> str:
+        seen = "nothing seen" if self.bandwidth is None else format_bandwidth(self.bandwidth)
+        return f"<BandwidthEstimator {seen}>"

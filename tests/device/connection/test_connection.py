@@ -10,7 +10,7 @@ import pytest
 from edgent.codec import encode_image
 from edgent.device.connection.connection import Connection
 from edgent.device.connection.handshake import EdgeFacts
-from edgent.device.connection.link_state import LinkState
+from edgent.device.connection.link_follower import LinkFollower
 from edgent.device.connection.sight import EdgeState, Sight
 from edgent.device.drift import AS_PROFILED
 from edgent.device.request import Reason
@@ -56,7 +56,7 @@ def connected(model, link, clock):
     connections = []
 
     def connect(plans, **told):
-        connection = Connection(EdgeClient(link), model, LinkState(**told), clock)
+        connection = Connection(EdgeClient(link), model, LinkFollower(**told), clock)
         connections.append(connection)
         connection.start(plans)
         return connection

@@ -1,7 +1,7 @@
 """The connection to an edge: made, kept up, measured, and made again after an outage.
 
 `connection` does what `upkeep` says (a pure state machine: connect, check, probe, measure, or wait until then) on a
-thread of its own, and carries each request's message. What a message took is told to `link_state`, which keeps a
+thread of its own, and carries each request's message. What a message took is told to `link_follower`, which keeps a
 `link_direction` for each way. A device that does not come back after an outage: look in `upkeep` for when it tries, in
 `connection` for what it does then, in `handshake` for what the edge must say.
 """

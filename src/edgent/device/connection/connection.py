@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from edgent.clock import Clock
 from edgent.device.connection.handshake import EdgeFacts, Handshake
-from edgent.device.connection.link_state import PROBE_SIZES, TELLING, LinkState
+from edgent.device.connection.link_follower import PROBE_SIZES, TELLING, LinkFollower
 from edgent.device.connection.probing import probe_link
 from edgent.device.connection.sight import EdgeState, Sight
 from edgent.device.connection.upkeep import Task, Upkeep
@@ -79,14 +79,14 @@ class Connection:
         self,
         remote: EdgeClient,
         model: Model,
-        link: LinkState,
+        link: LinkFollower,
         clock: Clock,
         *,
         wants_calibration: bool = False,
     ) -> None:
         self._remote, self._model, self._link, self._clock = remote, model, link, clock
         self._handshake = Handshake(remote, model, wants_calibration=wants_calibration)
-        self._upkeep = Upkeep(measures=not link.told)
+        self._upkeep = Upkeep(measures=not link.stated)
         self._changed = clock.condition()
         self._facts: EdgeFacts | None = None
         self._was_up = False
@@ -293,9 +293,9 @@ class Connection:
                 raise RefusedError(f"{self._remote.channel!r} speaks another protocol: {words!r}") from None
             raise
         facts = self._handshake.ours(_TIMEOUT) if extended else self._handshake.foreign(_TIMEOUT)
-        if not self._link.told and not extended:
-            raise RefusedError(f"{self._remote.channel!r} cannot measure the link: tell its bandwidth")
-        if extended and not (self._link.told and self._was_up):
+        if not self._link.stated and not extended:
+            raise RefusedError(f"{self._remote.channel!r} cannot measure the link: state its bandwidth")
+        if extended and not (self._link.stated and self._was_up):
             self._measure(first=not self._was_up)
         with self._changed:
             self._facts = facts  # sessions are made for it before a request finds the edge up
@@ -345,7 +345,7 @@ class Connection:
     def _measure(self, *, first: bool) -> None:
         """Empty probes for the round trip, then each direction by itself."""
         with self._changed:
-            sizes = () if self._link.told else PROBE_SIZES if first else (self._link.probe_size(),)
+            sizes = () if self._link.stated else PROBE_SIZES if first else (self._link.probe_size(),)
         found = probe_link(self._probed, sizes)
         with self._changed:
             self._transfers += self._link.observe_probes(found.small, found.up, found.down)

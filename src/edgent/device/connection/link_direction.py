@@ -1,4 +1,4 @@
-"""One direction of the link as the device follows it: its bandwidth, told or estimated, and its congestion window.
+"""One direction of the link as the device follows it: its bandwidth, stated or measured, and its congestion window.
 
 A message tells the bandwidth by what came after the last wait for acknowledgements (`edgent.link.slow_start`). How
 often it waited after a pause is only guessed, where the sender's kernel does not say: from never to as often as a fresh
@@ -13,10 +13,9 @@ import math
 from typing import Literal
 
 from edgent.link import BandwidthEstimator
-from edgent.link.estimator import Estimate
 from edgent.link.slow_start import CongestionWindow, Waiting
 from edgent.link.transfer import CALL_BYTES, HEADER_FACTOR, TIMING_ERROR, Transfer
-from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
+from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds, format_bandwidth
 
 SMALL, _LONG = 1_000, 0.100
 """Bytes below which a message, unless it takes that many seconds, tells how long its thread waited for a processor."""
@@ -29,40 +28,45 @@ class LinkDirection:
     Args:
         direction: Which.
         window: Of the sender's TCP.
-        told: Its bandwidth; None: estimated.
+        bandwidth: As stated by the user; None: it is measured.
         gain: Of a new sample of the bandwidth; see `BandwidthEstimator`.
 
     Attributes:
-        told: Whether the bandwidth was told.
-        estimate: What was measured, told or not; None before anything was.
-        bandwidth: As told, else as estimated; None before anything is known.
+        stated: Whether the bandwidth was stated.
+        measured: What was measured, whether or not another one was stated; None before anything was.
+        bandwidth: As stated, else as measured; None before anything is known.
         byte_time: Seconds that a byte occupies the wire, headers included; 0 before anything is known.
     """
 
     def __init__(
-        self, direction: Literal["up", "down"], window: CongestionWindow, *, told: BitsPerSecond | None, gain: float
+        self,
+        direction: Literal["up", "down"],
+        window: CongestionWindow,
+        *,
+        bandwidth: BitsPerSecond | None,
+        gain: float,
     ) -> None:
         self._direction: Literal["up", "down"] = direction
-        self._window, self._told, self._gain = window, told, gain
-        self.told = told is not None
+        self._window, self._fixed, self._gain = window, bandwidth, gain
+        self.stated = bandwidth is not None
         self.forget()
 
     def forget(self) -> None:
-        """The link is a new one: the estimate says nothing. What idling does to the window belongs to the ends."""
+        """The link is a new one: what was measured says nothing. What idling does to the window belongs to the ends."""
         self._estimator = BandwidthEstimator(
             gain=self._gain, header_factor=HEADER_FACTOR, message_bytes=CALL_BYTES, timing_error=TIMING_ERROR
         )
         self._believe(None)
 
     def heard(self, size: float, seconds: float, at: Seconds) -> Transfer | None:
-        """A message that tells the bandwidth; None where that was told."""
-        self._believe(self._estimator.observe(size, seconds, at))
+        """A message that tells the bandwidth; None where that was stated."""
+        self._believe(self._estimator.observe(size, seconds))
         return self._transfer(size, seconds, at)
 
-    def late(self, size: int, seconds: float, at: Seconds) -> None:
+    def late(self, size: int, seconds: float) -> None:
         """A message had not arrived after this long: at most the bandwidth is lower than believed."""
-        if self.estimate is not None and self.estimate.bandwidth > rate(size + CALL_BYTES, seconds):
-            self._believe(self._estimator.observe(size, seconds, at))
+        if self.measured is not None and self.measured > rate(size + CALL_BYTES, seconds):
+            self._believe(self._estimator.observe(size, seconds))
 
     def observe(
         self, size: int, seconds: float, *, whole: int, began_at: Seconds, at: Seconds, round_trip: Seconds
@@ -80,6 +84,7 @@ class LinkDirection:
         Returns:
             What it tells of the link; None: nothing.
         """
+        # The window of before decides how often this message waited, so it is asked before it grows.
         transfer = self._learned(max(size, 1), seconds, began_at, at, round_trip)
         self.passed(whole, began_at, at, round_trip)
         return transfer
@@ -89,7 +94,8 @@ class LinkDirection:
         self._window.sent(size, began_at, at, round_trip, self.byte_time)
 
     def __repr__(self) -> str:
-        return f"<LinkDirection {self._direction}: {self.estimate}{', told' if self.told else ''}>"
+        seen = "nothing measured" if self.measured is None else format_bandwidth(self.measured)
+        return f"<LinkDirection {self._direction}: {seen}{', stated' if self.stated else ''}>"
 
     def _learned(
         self, size: int, seconds: float, began_at: Seconds, at: Seconds, round_trip: Seconds
@@ -102,20 +108,21 @@ class LinkDirection:
             return None
         return self.heard(waiting.size, waiting.seconds, at)
 
-    def _believe(self, estimate: Estimate | None) -> None:
+    def _believe(self, measured: BitsPerSecond | None) -> None:
         """Keeps what is asked many times for each message."""
-        self.estimate = estimate
-        self.bandwidth = self._told if self._told is not None or estimate is None else estimate.bandwidth
+        self.measured = measured
+        self.bandwidth = measured if self._fixed is None else self._fixed
         self.byte_time = 0.0 if self.bandwidth is None else wire_bits(1) / self.bandwidth
 
     def _transfer(self, size: float, seconds: float, at: Seconds) -> Transfer | None:
-        return None if self.told else Transfer(direction=self._direction, size=size, seconds=seconds, at=at)
+        return None if self.stated else Transfer(direction=self._direction, size=size, seconds=seconds, at=at)
 
     def _explained(self, waiting: Waiting, plain: float, took: float) -> bool:
         """Whether waiting on a link as believed accounts for what a message took, that takes `plain` without it."""
         if not waiting.longest or self.bandwidth is None:
             return False
         least, most = (1 - _EXPLAINED) * (plain + waiting.shortest), (1 + _EXPLAINED) * (plain + waiting.longest)
+        # What it had surely at least: all that followed the last wait, timed as badly as a clock ever does.
         surely = rate(waiting.size + CALL_BYTES, waiting.seconds + TIMING_ERROR)
         return least < took < most and not (waiting.certain and surely > self.bandwidth)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from edgent.device.connection.link_state import PROBE_SIZES, TELLING
+from edgent.device.connection.link_follower import PROBE_SIZES, TELLING
 from edgent.wire.edge_client import TimedReply
 
 _SMALL_PROBES = 3

@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import Any
 
 from edgent.clock import MonotonicClock
-from edgent.device.connection.link_state import LinkState
+from edgent.device.connection.link_follower import LinkFollower
 from edgent.device.connection.probing import probe_link
 from edgent.edge.edge import Edge
 from edgent.engine.loading import load
@@ -40,7 +40,7 @@ class NearEnd:
     def __init__(self, address: str) -> None:
         self._clock = MonotonicClock()
         self._remote = EdgeClient(GrpcChannel(address, max_message=_MAX_MESSAGE, clock=self._clock))
-        self._link = LinkState()
+        self._link = LinkFollower()
 
     def sound(self) -> dict[str, float]:
         """The link is a new one: measures it."""

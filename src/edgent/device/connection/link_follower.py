@@ -1,4 +1,4 @@
-"""What the device knows of link and queue: told by the user, or measured from its own transfers and probes.
+"""What the device knows of link and queue: stated by the user, or measured from its own transfers and probes.
 
 A pure state machine: reply exchanges go in, `Conditions` come out, and each exchange as the transfers that tell the
 bandwidth, for whoever else wants to learn from them.
@@ -40,17 +40,17 @@ _SHORT = 0.020  # seconds on the wire: where the bandwidth is 5 % off, the call 
 _CALLS = 9
 
 
-class LinkState:
+class LinkFollower:
     """Estimates of both directions, the round trip and the edge's queue.
 
     Args:
-        bandwidth: uplink, told; None: measured.
-        downlink: told; None: as `bandwidth` if that is told, else measured.
-        round_trip: told; None: measured.
+        bandwidth: of the uplink, as stated by the user; None: measured.
+        downlink: likewise; None: as `bandwidth` if that is stated, else measured.
+        round_trip: likewise; None: measured.
         gain: of a new sample of the bandwidth; 1: the last one is believed, as far as it is not a timing error.
 
     Attributes:
-        round_trip: what an empty link needs: as told, else the least seen lately.
+        round_trip: what an empty link needs: as stated, else the least seen lately.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class LinkState:
         round_trip: Seconds | None = None,
         gain: float = 0.5,
     ) -> None:
-        told_down = downlink if downlink is not None else bandwidth
+        stated_down = downlink if downlink is not None else bandwidth
         self._windows = BothWindows(ahead=SEGMENT_BYTES)
-        self._up = LinkDirection("up", self._windows.up, told=bandwidth, gain=gain)
-        self._down = LinkDirection("down", self._windows.down, told=told_down, gain=gain)
-        self._told_round_trip, self.round_trip = round_trip, round_trip or Seconds(0.0)
+        self._up = LinkDirection("up", self._windows.up, bandwidth=bandwidth, gain=gain)
+        self._down = LinkDirection("down", self._windows.down, bandwidth=stated_down, gain=gain)
+        self._stated_round_trip, self.round_trip = round_trip, round_trip or Seconds(0.0)
         self._queue, self._queue_at = 0.0, -math.inf
         self._probed: Seconds | None = None
         self._calls: deque[float] = deque(maxlen=_CALLS)
@@ -80,9 +80,9 @@ class LinkState:
         self._observed_at = -math.inf
 
     @property
-    def told(self) -> bool:
+    def stated(self) -> bool:
         """Whether nothing about the bandwidth needs measuring."""
-        return self._up.told
+        return self._up.stated
 
     @property
     def call_time(self) -> Seconds:
@@ -98,9 +98,8 @@ class LinkState:
         bytes around it, which on a slow link take longer than the way.
         """
         self.forget()
-        told = self._up.bandwidth  # all that is left
-        seen = told if told is not None else rate(up.bytes_up - small.bytes_up, up.uplink - small.uplink)
-        wire = wire_bits(small.bytes_up + CALL_BYTES) / seen
+        seen = rate(up.bytes_up - small.bytes_up, up.uplink - small.uplink)
+        wire = wire_bits(small.bytes_up + CALL_BYTES) / (self._up.bandwidth or seen)  # what is stated is not forgotten
         empty = max(0.0, small.uplink - wire)
         self._take_round_trip(empty)
         beyond = max(0.0, empty - self.round_trip)
@@ -145,9 +144,9 @@ class LinkState:
         """A request had not been answered after this long: the link is no faster than that, if it was the link."""
         if seconds <= TELLING or bytes_up <= 0:
             return ()
-        self._up.late(bytes_up, seconds, at)
+        self._up.late(bytes_up, seconds)
         on_wire = Seconds(max(seconds - self.round_trip - self.call_time, TIMING_ERROR))
-        return () if self._up.told else (Transfer(direction="up", size=bytes_up, seconds=on_wire, at=at, cut=True),)
+        return () if self._up.stated else (Transfer(direction="up", size=bytes_up, seconds=on_wire, at=at, cut=True),)
 
     def age(self, now: Seconds) -> float:
         """Seconds since something was observed; infinite at first."""
@@ -180,8 +179,7 @@ class LinkState:
 
     def probe_size(self) -> int:
         """Bytes of a probe that takes its time by what is known; the smallest at first."""
-        estimate = self._up.estimate
-        wished = 0.0 if estimate is None else estimate.bandwidth / BITS_PER_BYTE * _PROBE_TIME
+        wished = (self._up.measured or 0.0) / BITS_PER_BYTE * _PROBE_TIME
         return int(min(max(wished, PROBE_SIZES[0]), PROBE_SIZES[-1]))
 
     def look_size(self, decisive: BitsPerSecond) -> int:
@@ -189,7 +187,7 @@ class LinkState:
         return int(min(max(decisive / BITS_PER_BYTE * _LOOK_TIME, SMALL), self.probe_size()))
 
     def __repr__(self) -> str:
-        return f"<LinkState up {self._up.estimate}, down {self._down.estimate}, round trip {self.round_trip:.4f} s>"
+        return f"<LinkFollower {self._up}, {self._down}, round trip {self.round_trip:.4f} s>"
 
     def _hear_windows(self, reply: TimedReply) -> None:
         """Takes in what either end's TCP said when an exchange began."""
@@ -222,7 +220,7 @@ class LinkState:
 
     def _take_round_trip(self, *seconds: float) -> None:
         self._round_trips.extend(seconds)
-        if self._told_round_trip is None:
+        if self._stated_round_trip is None:
             self.round_trip = Seconds(min(self._round_trips, default=0.0))
 
 

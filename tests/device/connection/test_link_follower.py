@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgent.device.connection.link_state import LinkState
+from edgent.device.connection.link_follower import LinkFollower
 from edgent.link import TransferModel
 from edgent.link.forecast import LinkForecast
 from edgent.link.slow_start import Window
@@ -28,31 +28,31 @@ def reply(up: float, down: float = 0.0, *, sent=0, received=0, queue=0.0, at=1.0
 
 
 def test_nothing_is_known_before_something_was_observed():
-    assert LinkState().conditions(0.0) is None
+    assert LinkFollower().conditions(0.0) is None
 
 
 def test_what_was_told_is_taken():
-    conditions = LinkState(bandwidth=1e6, downlink=2e6, round_trip=0.03).conditions(0.0)
+    conditions = LinkFollower(bandwidth=1e6, downlink=2e6, round_trip=0.03).conditions(0.0)
     assert conditions.uplink.bandwidth == 1e6
     assert conditions.downlink.bandwidth == 2e6
     assert conditions.uplink.round_trip == 0.03
 
 
 def test_one_bandwidth_told_is_that_of_both_directions():
-    assert LinkState(bandwidth=1e6).conditions(0.0).downlink.bandwidth == 1e6
+    assert LinkFollower(bandwidth=1e6).conditions(0.0).downlink.bandwidth == 1e6
 
 
 @given(st.floats(5e4, 2e7), st.floats(0, 0.2))
 def test_probes_find_bandwidth_and_round_trip_of_a_link_that_is_as_the_model_says(bandwidth, round_trip):
     """The oracle is the transfer model itself, run forwards."""
     link = TransferModel(bandwidth=bandwidth, round_trip=round_trip, message_bytes=120, reply_bytes=120, call_time=0.0)
-    state = LinkState()
+    follower = LinkFollower()
     size = 1_000_000
     small = reply(link.uplink(3.0), sent=3)
     up = reply(link.uplink(float(size)), sent=size)
     down = reply(link.uplink(3.0), link.downlink(float(size)), sent=3, received=size)
-    state.observe_probes(small, up, down)
-    found = state.conditions(1.0)
+    follower.observe_probes(small, up, down)
+    found = follower.conditions(1.0)
     assert found.uplink.bandwidth == pytest.approx(bandwidth, rel=0.02)
     assert found.downlink.bandwidth == pytest.approx(bandwidth, rel=0.02)
     assert found.uplink.round_trip == pytest.approx(round_trip, abs=1e-6)
@@ -60,71 +60,71 @@ def test_probes_find_bandwidth_and_round_trip_of_a_link_that_is_as_the_model_say
 
 def test_with_the_bandwidth_told_an_empty_probe_finds_the_round_trip():
     link = TransferModel(bandwidth=1e5, round_trip=0.04, message_bytes=120, call_time=0.0)
-    state = LinkState(bandwidth=1e5)
+    follower = LinkFollower(bandwidth=1e5)
     probe = reply(link.uplink(3.0), sent=3)
-    state.observe_probes(probe, probe, probe)
-    assert state.round_trip == pytest.approx(0.04, abs=1e-6)
+    follower.observe_probes(probe, probe, probe)
+    assert follower.round_trip == pytest.approx(0.04, abs=1e-6)
 
 
 def test_own_transfers_move_the_estimate():
     link = TransferModel(bandwidth=1e6)
-    state = LinkState()
+    follower = LinkFollower()
     for second in range(20):
-        state.observe(reply(link.uplink(20_000.0), sent=20_000, at=float(second)))
-    assert state._up.estimate.bandwidth == pytest.approx(1e6, rel=0.05)
+        follower.observe(reply(link.uplink(20_000.0), sent=20_000, at=float(second)))
+    assert follower._up.measured == pytest.approx(1e6, rel=0.05)
 
 
 def test_a_short_answer_that_had_to_wait_for_a_processor_does_not_slow_the_link():
-    state = LinkState()
+    follower = LinkFollower()
     fast = reply(0.01, 0.08, sent=100_000, received=1_000_000)
-    state.observe_probes(reply(0.001, sent=3), fast, fast)
-    before = state.conditions(1.0).downlink.bandwidth
-    state.observe(reply(0.001, 0.010, sent=3_000, received=40))
-    assert state.conditions(1.0).downlink.bandwidth == before
+    follower.observe_probes(reply(0.001, sent=3), fast, fast)
+    before = follower.conditions(1.0).downlink.bandwidth
+    follower.observe(reply(0.001, 0.010, sent=3_000, received=40))
+    assert follower.conditions(1.0).downlink.bandwidth == before
 
 
 def test_a_short_answer_tells_that_something_gets_through_and_nothing_else():
-    state = LinkState()
+    follower = LinkFollower()
     fast = reply(0.01, 0.08, sent=100_000, received=1_000_000)
-    state.observe_probes(reply(0.001, sent=3), fast, fast)
-    (up, down) = state.observe(reply(0.030, 0.015, sent=300, received=40, at=2.0))
+    follower.observe_probes(reply(0.001, sent=3), fast, fast)
+    (up, down) = follower.observe(reply(0.030, 0.015, sent=300, received=40, at=2.0))
     assert (up.direction, up.size, up.seconds) == ("up", 300, 0.0)
     assert (down.direction, down.seconds, down.at) == ("down", 0.0, 2.0)
 
 
 def test_answers_of_few_bytes_keep_the_downlink_known():
     """Else it would be forgotten between probes, and a device left alone for fear of an outage."""
-    state, downlink = LinkState(), LinkForecast(timing_error=TIMING_ERROR, message_bytes=CALL_BYTES)
+    follower, downlink = LinkFollower(), LinkForecast(timing_error=TIMING_ERROR, message_bytes=CALL_BYTES)
     probe = reply(0.1, 0.1, sent=50_000, received=50_000, at=0.0)
     answers = [reply(0.005, sent=2_500, received=40, at=float(second)) for second in range(1, 120)]
-    heard = [state.observe_probes(reply(0.0, sent=3), probe, probe), *map(state.observe, answers)]
+    heard = [follower.observe_probes(reply(0.0, sent=3), probe, probe), *map(follower.observe, answers)]
     for event in (event for events in heard for event in events if event.direction == "down"):
         downlink.observe(event.size, event.seconds, event.at)
     assert downlink.predictive(120.0).chance_above(1e5) > 0.99
 
 
 def test_all_bytes_of_a_long_answer_tell_the_bandwidth_since_its_headers_come_before():
-    link, state = TransferModel(bandwidth=1e6, reply_bytes=120), LinkState(round_trip=0.0)
-    state.observe(reply(0.5, link.downlink(10_000.0), sent=50_000, received=10_000))
-    assert state._down.estimate.bandwidth == pytest.approx(1e6, rel=0.001)
+    link, follower = TransferModel(bandwidth=1e6, reply_bytes=120), LinkFollower(round_trip=0.0)
+    follower.observe(reply(0.5, link.downlink(10_000.0), sent=50_000, received=10_000))
+    assert follower._down.measured == pytest.approx(1e6, rel=0.001)
 
 
 def test_a_request_that_never_came_back_lowers_the_estimate_and_never_raises_it():
-    state = LinkState()
-    state.observe(reply(0.02, sent=25_000))
-    before = state._up.estimate.bandwidth
-    state.observe_late(25_000, 1.0, 2.0)
-    lowered = state._up.estimate.bandwidth
+    follower = LinkFollower()
+    follower.observe(reply(0.02, sent=25_000))
+    before = follower._up.measured
+    follower.observe_late(25_000, 1.0, 2.0)
+    lowered = follower._up.measured
     assert lowered < before
-    state.observe_late(25_000, 0.025, 3.0)
-    assert state._up.estimate.bandwidth == lowered
+    follower.observe_late(25_000, 0.025, 3.0)
+    assert follower._up.measured == lowered
 
 
 def test_the_last_queue_is_believed_for_a_while():
-    state = LinkState(bandwidth=1e6)
-    state.observe(reply(0.1, sent=1000, queue=0.5, at=10.0))
-    assert state.conditions(10.5).queue == 0.5
-    assert state.conditions(60.0).queue == 0.0
+    follower = LinkFollower(bandwidth=1e6)
+    follower.observe(reply(0.1, sent=1000, queue=0.5, at=10.0))
+    assert follower.conditions(10.5).queue == 0.5
+    assert follower.conditions(60.0).queue == 0.0
 
 
 def called(link: TransferModel, size: int, extra: float, *, at: float = 1.0) -> TimedReply:
@@ -136,28 +136,28 @@ def called(link: TransferModel, size: int, extra: float, *, at: float = 1.0) -> 
 @given(st.floats(2e6, 1e8), st.floats(0, 0.2), st.floats(0, 0.007))
 def test_what_a_call_takes_beyond_a_told_link_is_measured(bandwidth, round_trip, extra):
     link = TransferModel(bandwidth=bandwidth, round_trip=round_trip, message_bytes=120, reply_bytes=120, call_time=0.0)
-    state = LinkState(bandwidth=bandwidth, round_trip=round_trip)
+    follower = LinkFollower(bandwidth=bandwidth, round_trip=round_trip)
     for _ in range(5):
-        state.observe(called(link, 2_000, extra))
-    assert state.conditions(1.0).uplink.call_time == pytest.approx(extra, abs=1e-6)
+        follower.observe(called(link, 2_000, extra))
+    assert follower.conditions(1.0).uplink.call_time == pytest.approx(extra, abs=1e-6)
 
 
 def test_an_empty_probe_tells_the_call_time_until_there_was_a_request():
     link = TransferModel(bandwidth=1e7, round_trip=0.005, message_bytes=120, reply_bytes=120, call_time=0.0)
-    state = LinkState(bandwidth=1e7, round_trip=0.005)
+    follower = LinkFollower(bandwidth=1e7, round_trip=0.005)
     probe = reply(link.uplink(3.0) + 0.003, sent=3)
-    state.observe_probes(probe, probe, probe)
-    assert state.call_time == pytest.approx(0.003, abs=1e-4)
-    state.observe(called(link, 2_000, 0.004))
-    assert state.call_time == pytest.approx(0.004, abs=1e-4)
+    follower.observe_probes(probe, probe, probe)
+    assert follower.call_time == pytest.approx(0.003, abs=1e-4)
+    follower.observe(called(link, 2_000, 0.004))
+    assert follower.call_time == pytest.approx(0.004, abs=1e-4)
 
 
 def test_one_late_call_changes_nothing():
     link = TransferModel(bandwidth=1e7, message_bytes=120, reply_bytes=120, call_time=0.0)
-    state = LinkState(bandwidth=1e7, round_trip=0.0)
+    follower = LinkFollower(bandwidth=1e7, round_trip=0.0)
     for extra in (0.003, 0.003, 0.0079, 0.003, 5.0):
-        state.observe(called(link, 2_000, extra))
-    assert state.call_time == pytest.approx(0.003, abs=1e-6)
+        follower.observe(called(link, 2_000, extra))
+    assert follower.call_time == pytest.approx(0.003, abs=1e-6)
 
 
 def test_a_link_that_became_slow_is_not_taken_for_slow_calls():
@@ -166,22 +166,22 @@ def test_a_link_that_became_slow_is_not_taken_for_slow_calls():
         TransferModel(bandwidth=rate, round_trip=0.01, message_bytes=120, reply_bytes=120, call_time=0.0)
         for rate in (1e7, 1e6)
     )
-    state = LinkState(downlink=1e7, round_trip=0.01)
+    follower = LinkFollower(downlink=1e7, round_trip=0.01)
     for second in range(20):
-        state.observe(called(before, 60_000, 0.003, at=float(second)))
+        follower.observe(called(before, 60_000, 0.003, at=float(second)))
     for second in range(20, 40):
-        state.observe(called(after, 60_000, 0.003, at=float(second)))
-    found = state.conditions(40.0).uplink
+        follower.observe(called(after, 60_000, 0.003, at=float(second)))
+    found = follower.conditions(40.0).uplink
     assert found.bandwidth == pytest.approx(1e6, rel=0.05)
     assert found.call_time <= 0.0081
 
 
 def test_measuring_the_link_again_keeps_what_is_known_of_the_calls():
     link = TransferModel(bandwidth=1e7, message_bytes=120, reply_bytes=120, call_time=0.0)
-    state = LinkState(bandwidth=1e7, round_trip=0.0)
-    state.observe(called(link, 2_000, 0.004))
-    state.forget()
-    assert state.call_time == pytest.approx(0.004, abs=1e-6)
+    follower = LinkFollower(bandwidth=1e7, round_trip=0.0)
+    follower.observe(called(link, 2_000, 0.004))
+    follower.forget()
+    assert follower.call_time == pytest.approx(0.004, abs=1e-6)
 
 
 SLOW_START = TransferModel(
@@ -189,82 +189,82 @@ SLOW_START = TransferModel(
 )
 
 
-def rested(state: LinkState, size: int, *, extra: float = 0.0, count: int = 12, window: float = 14_480.0) -> LinkState:
+def rested(follower: LinkFollower, size: int, *, extra: float = 0.0, window: float = 14_480.0) -> LinkFollower:
     """Requests two seconds apart, each as slow as TCP's slow start makes it from this window on."""
     link = dataclasses.replace(SLOW_START, window=window)
-    for turn in range(count):
-        state.observe(called(link, size, extra, at=2.0 * (turn + 1)))
-    return state
+    for turn in range(12):
+        follower.observe(called(link, size, extra, at=2.0 * (turn + 1)))
+    return follower
 
 
 def test_waiting_for_acknowledgements_is_not_taken_for_a_slow_link():
-    state = LinkState(round_trip=0.04, downlink=5e7)
+    follower = LinkFollower(round_trip=0.04, downlink=5e7)
     quick = dataclasses.replace(SLOW_START, window=math.inf)
-    state.observe(called(quick, 300_000, 0.0, at=0.5))
-    rested(state, 300_000)
-    assert state.conditions(30.0).uplink.bandwidth == pytest.approx(5e7, rel=0.1)
+    follower.observe(called(quick, 300_000, 0.0, at=0.5))
+    rested(follower, 300_000)
+    assert follower.conditions(30.0).uplink.bandwidth == pytest.approx(5e7, rel=0.1)
 
 
 def test_a_request_after_a_pause_is_planned_with_slow_start_and_the_next_without():
-    state = rested(LinkState(bandwidth=5e7, round_trip=0.04), 100_000)
-    at_once, rested_long = state.conditions(24.0).uplink, state.conditions(60.0).uplink
+    follower = rested(LinkFollower(bandwidth=5e7, round_trip=0.04), 100_000)
+    at_once, rested_long = follower.conditions(24.0).uplink, follower.conditions(60.0).uplink
     assert rested_long.uplink(100_000.0) == pytest.approx(SLOW_START.uplink(100_000.0), rel=0.02)
     assert at_once.uplink(100_000.0) < 0.6 * rested_long.uplink(100_000.0)
 
 
 def test_a_link_without_slow_start_after_idling_is_found_out():
-    state = rested(LinkState(bandwidth=5e7, round_trip=0.04), 100_000, window=math.inf)
-    assert state.conditions(60.0).uplink.uplink(100_000.0) == pytest.approx(0.0575, rel=0.05)
+    follower = rested(LinkFollower(bandwidth=5e7, round_trip=0.04), 100_000, window=math.inf)
+    assert follower.conditions(60.0).uplink.uplink(100_000.0) == pytest.approx(0.0575, rel=0.05)
 
 
 def test_waiting_for_acknowledgements_is_not_taken_for_slow_calls():
     link = dataclasses.replace(SLOW_START, round_trip=0.006)
-    state = LinkState(bandwidth=5e7, round_trip=0.006)
+    follower = LinkFollower(bandwidth=5e7, round_trip=0.006)
     for turn in range(12):
-        state.observe(called(link, 30_000 if turn % 3 else 2_000, 0.001, at=2.0 * (turn + 1)))
-    assert state.call_time == pytest.approx(0.001, abs=2e-4)
+        follower.observe(called(link, 30_000 if turn % 3 else 2_000, 0.001, at=2.0 * (turn + 1)))
+    assert follower.call_time == pytest.approx(0.001, abs=2e-4)
 
 
 def test_a_request_is_planned_with_the_window_that_the_kernel_tells():
-    state = rested(LinkState(bandwidth=5e7, round_trip=0.04), 100_000)
-    assert state.conditions(60.0, Window(size=72_400.0)).uplink.window == 72_400.0
-    assert state.conditions(61.0).uplink.window < 72_400.0  # followed from there on
+    follower = rested(LinkFollower(bandwidth=5e7, round_trip=0.04), 100_000)
+    assert follower.conditions(60.0, Window(size=72_400.0)).uplink.window == 72_400.0
+    assert follower.conditions(61.0).uplink.window < 72_400.0  # followed from there on
 
 
 def test_with_the_kernels_word_the_first_message_after_a_rest_tells_the_bandwidth():
-    state = LinkState(round_trip=0.04, downlink=5e7)
+    follower = LinkFollower(round_trip=0.04, downlink=5e7)
     for turn in range(6):
         exchange = called(SLOW_START, 300_000, CALL_TIME, at=2.0 * (turn + 1))
-        state.observe(dataclasses.replace(exchange, window=Window(size=SLOW_START.window)))
-    assert state.conditions(30.0).uplink.bandwidth == pytest.approx(5e7, rel=0.05)
+        follower.observe(dataclasses.replace(exchange, window=Window(size=SLOW_START.window)))
+    assert follower.conditions(30.0).uplink.bandwidth == pytest.approx(5e7, rel=0.05)
 
 
 @pytest.mark.parametrize("late", [0.015, 0.020, 0.025, 0.030])
 def test_after_a_late_message_a_longer_one_tells_that_the_link_is_faster_even_if_it_waited(late):
     """A third as fast and no waiting takes as long as waiting; but here it is known how often it waited."""
-    state = LinkState(round_trip=0.04, downlink=5e7)
+    follower = LinkFollower(round_trip=0.04, downlink=5e7)
     quick = dataclasses.replace(SLOW_START, window=math.inf)
-    state.observe(called(quick, 300_000, CALL_TIME, at=0.5))
-    state.observe(called(quick, 30_000, CALL_TIME + late, at=0.8))
-    assert state.conditions(1.0).uplink.bandwidth < 2.1e7
+    follower.observe(called(quick, 300_000, CALL_TIME, at=0.5))
+    follower.observe(called(quick, 30_000, CALL_TIME + late, at=0.8))
+    assert follower.conditions(1.0).uplink.bandwidth < 2.1e7
     exchange = called(SLOW_START, 300_000, CALL_TIME, at=2.0)
-    state.observe(dataclasses.replace(exchange, window=Window(size=SLOW_START.window)))
-    assert state.conditions(30.0).uplink.bandwidth > 3e7  # what the last of it surely had, reply to 8 ms
+    follower.observe(dataclasses.replace(exchange, window=Window(size=SLOW_START.window)))
+    assert follower.conditions(30.0).uplink.bandwidth > 3e7  # what the last of it surely had, reply to 8 ms
 
 
 @pytest.mark.parametrize("off", [0.93, 1.07])
 def test_a_message_that_ends_near_the_end_of_a_round_says_nothing_by_one_wait_more_or_less(off):
-    state = LinkState(round_trip=0.04, downlink=5e7)
-    state.observe(called(dataclasses.replace(SLOW_START, window=math.inf), 300_000, CALL_TIME, at=0.5))
+    follower = LinkFollower(round_trip=0.04, downlink=5e7)
+    follower.observe(called(dataclasses.replace(SLOW_START, window=math.inf), 300_000, CALL_TIME, at=0.5))
     exchange = called(dataclasses.replace(SLOW_START, window=33_000.0 * off), 97_000, CALL_TIME, at=2.0)
-    state.observe(dataclasses.replace(exchange, window=Window(size=33_000.0)))
-    assert state.conditions(3.0).uplink.bandwidth == pytest.approx(5e7, rel=0.01)
+    follower.observe(dataclasses.replace(exchange, window=Window(size=33_000.0)))
+    assert follower.conditions(3.0).uplink.bandwidth == pytest.approx(5e7, rel=0.01)
 
 
 def test_a_new_connection_starts_slowly_again():
-    state = rested(LinkState(bandwidth=5e7, round_trip=0.04), 100_000)
-    state.reconnected()
-    assert state.conditions(24.0).uplink.window == 14_480.0
+    follower = rested(LinkFollower(bandwidth=5e7, round_trip=0.04), 100_000)
+    follower.reconnected()
+    assert follower.conditions(24.0).uplink.window == 14_480.0
 
 
 def answered(size: int, window: float, *, at: float, told: bool = True, silence: float = math.inf) -> TimedReply:
@@ -278,39 +278,39 @@ def answered(size: int, window: float, *, at: float, told: bool = True, silence:
 
 
 def test_an_answer_is_planned_with_what_the_edge_said_of_its_window_and_what_came_after():
-    state = LinkState(bandwidth=5e7, round_trip=0.04)
-    state.observe(answered(100_000, 30_000.0, at=2.0))
-    assert state.conditions(2.0).downlink.window == 60_000.0  # by what the answer added, up to the threshold
-    assert state.conditions(2.1).downlink.window == 60_000.0
-    assert state.conditions(2.3).downlink.window == 30_000.0
-    assert state.conditions(60.0).downlink.window == 14_480.0
-    assert state.conditions(60.0).uplink.window == 14_480.0
+    follower = LinkFollower(bandwidth=5e7, round_trip=0.04)
+    follower.observe(answered(100_000, 30_000.0, at=2.0))
+    assert follower.conditions(2.0).downlink.window == 60_000.0  # by what the answer added, up to the threshold
+    assert follower.conditions(2.1).downlink.window == 60_000.0
+    assert follower.conditions(2.3).downlink.window == 30_000.0
+    assert follower.conditions(60.0).downlink.window == 14_480.0
+    assert follower.conditions(60.0).uplink.window == 14_480.0
 
 
 def test_what_tcp_here_heard_of_the_edge_meanwhile_ends_its_rest():
-    state = LinkState(bandwidth=5e7, round_trip=0.04)
-    state.observe(answered(100_000, 30_000.0, at=2.0))
-    assert state.conditions(2.3, Window(size=14_480.0, silence=0.1)).downlink.window == 60_000.0
+    follower = LinkFollower(bandwidth=5e7, round_trip=0.04)
+    follower.observe(answered(100_000, 30_000.0, at=2.0))
+    assert follower.conditions(2.3, Window(size=14_480.0, silence=0.1)).downlink.window == 60_000.0
 
 
 def test_an_edge_that_says_nothing_is_followed_from_outside():
-    told, silent = (LinkState(bandwidth=5e7, round_trip=0.04) for _ in range(2))
-    for state in (told, silent):
-        state.observe(answered(100_000, 14_480.0, at=2.0, told=state is told))
+    told, silent = (LinkFollower(bandwidth=5e7, round_trip=0.04) for _ in range(2))
+    for follower in (told, silent):
+        follower.observe(answered(100_000, 14_480.0, at=2.0, told=follower is told))
     assert silent.conditions(2.0).downlink.window == 114_480.0
     assert told.conditions(2.0).downlink.window == 60_000.0
 
 
 def test_with_the_edges_word_the_first_answer_after_a_rest_tells_the_bandwidth():
-    state = LinkState(round_trip=0.04)
-    state.observe(called(dataclasses.replace(SLOW_START, window=math.inf), 300_000, 0.0, at=0.5))
+    follower = LinkFollower(round_trip=0.04)
+    follower.observe(called(dataclasses.replace(SLOW_START, window=math.inf), 300_000, 0.0, at=0.5))
     for turn in range(6):
-        state.observe(answered(300_000, 14_480.0, at=2.0 * (turn + 1)))
-    assert state.conditions(30.0).downlink.bandwidth == pytest.approx(5e7, rel=0.05)
+        follower.observe(answered(300_000, 14_480.0, at=2.0 * (turn + 1)))
+    assert follower.conditions(30.0).downlink.bandwidth == pytest.approx(5e7, rel=0.05)
 
 
 def test_a_renewed_connection_is_planned_with_a_fresh_window_whatever_the_edge_said():
-    state = LinkState(bandwidth=5e7, round_trip=0.04)
-    state.observe(answered(100_000, 30_000.0, at=2.0))
-    state.reconnected()
-    assert state.conditions(2.0).downlink.window == 14_480.0
+    follower = LinkFollower(bandwidth=5e7, round_trip=0.04)
+    follower.observe(answered(100_000, 30_000.0, at=2.0))
+    follower.reconnected()
+    assert follower.conditions(2.0).downlink.window == 14_480.0
