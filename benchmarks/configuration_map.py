@@ -30,10 +30,10 @@ from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import emulated_profile, find_device
 from edgent.link.forecast import LinkForecast
 from edgent.link.traces import load_traces
-from edgent.link.transfer import Transfer
+from edgent.link.transfer import Transfer, TransferModel
 from edgent.model import Model
 from edgent.planning import Candidates, Controller, Goal
-from edgent.planning.belief import LearnedBelief
+from edgent.planning.conditions import Conditions
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.paper.algorithm2 import MapSettings, build_map, grid
 from edgent.profiling.model_profiler import profile
@@ -100,13 +100,17 @@ def _look_ups(built: ConfigurationMap, random: np.random.Generator) -> list[floa
 
 
 def _followed(table: Candidates, samples: int, random: np.random.Generator) -> dict[str, Any]:
-    belief = LearnedBelief(LinkForecast(), LinkForecast(), round_trip=Seconds(0.005))
-    controller = Controller(table, belief, Goal(deadline=DEADLINE))
+    forecasts = {"up": LinkForecast(), "down": LinkForecast()}
+    link = TransferModel(bandwidth=BitsPerSecond(1e6), round_trip=Seconds(0.005))
+    conditions = Conditions(uplink=link, downlink=link)
+    controller = Controller(table, Goal(deadline=DEADLINE))
     took = np.full(samples, np.nan)  # written now, so that it does not seem to be what the controller keeps
     plans, early = 0, 0.0
     for k, transfer in enumerate(_stream(samples, random)):
         begun = time.perf_counter()
-        plans += controller.observe(transfer, transfer.at) is not None
+        forecasts[transfer.direction].learn(transfer)
+        expected = (forecast.predictive(transfer.at) for forecast in forecasts.values())
+        plans += controller.decide(conditions.expecting(*expected)) is not None
         took[k] = time.perf_counter() - begun
         if k == samples // 10:
             early = _resident()

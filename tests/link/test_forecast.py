@@ -10,6 +10,7 @@ import edgent.link.forecast
 from edgent.errors import InputError
 from edgent.link.forecast import LinkForecast
 from edgent.link.predictive import NOTHING
+from edgent.link.transfer import Transfer
 from edgent.units import Seconds
 
 
@@ -52,6 +53,18 @@ def test_transfers_tell_the_bandwidth_and_how_old_that_is() -> None:
     assert median(forecast) == pytest.approx(2e6, rel=0.1)
     assert forecast.age(Seconds(31.5)) == 2.5
     assert forecast.samples == 30
+
+
+def test_it_learns_of_a_transfer_as_of_its_numbers_whether_it_arrived_or_was_given_up() -> None:
+    by_events, by_numbers = steady(2e6), steady(2e6)
+    transfer = Transfer(direction="up", size=20_000, seconds=0.5, at=Seconds(31.0))
+    given_up = Transfer(direction="up", size=20_000, seconds=0.8, at=Seconds(32.0), cut=True)
+    assert by_events.learn(transfer) == by_numbers.observe(20_000, 0.5, at=Seconds(31.0))
+    assert by_events.learn(given_up) == by_numbers.observe_cut(20_000, 0.8, at=Seconds(32.0))
+    one, other = (forecast.predictive(Seconds(33.0)) for forecast in (by_events, by_numbers))
+    assert one is not None and other is not None
+    assert one.bandwidths.tolist() == other.bandwidths.tolist()
+    assert one.weights.tolist() == other.weights.tolist()
 
 
 @pytest.mark.parametrize("seconds", [0.0, -0.001, 0.0005, 0.004])

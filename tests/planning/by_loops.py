@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from edgent.link import Predictive, TransferModel
 from edgent.link.predictive import NOTHING
-from edgent.link.transfer import Transfer
 from edgent.planning import Candidates, Conditions
-from edgent.planning.belief import LinkBelief
 from edgent.units import BitsPerSecond, Seconds
-
-SENT = Transfer(direction="up", size=1.0, seconds=1.0, at=Seconds(0.0))
-
-
-class Told:
-    """A forecast that says what it was told."""
-
-    def __init__(self, *beliefs: LinkBelief | None) -> None:
-        self.beliefs = list(beliefs)
-
-    def observe(self, event: Transfer) -> None:
-        self.beliefs.pop(0)
-
-    def belief(self, now: Seconds) -> LinkBelief | None:
-        return self.beliefs[0]
 
 
 def spread(random: np.random.Generator, quantiles: int = 9) -> Predictive:
@@ -36,40 +18,49 @@ def spread(random: np.random.Generator, quantiles: int = 9) -> Predictive:
     return Predictive(bandwidths=np.sort(10 ** (middle + octaves * random.normal(size=quantiles))), weights=weights)
 
 
-def belief(random: np.random.Generator) -> LinkBelief:
+def believed(
+    up: Predictive, down: Predictive, *, round_trip: float = 0.0, call_time: float = 0.002, **rest: Any
+) -> Conditions:
+    link = TransferModel(bandwidth=BitsPerSecond(1.0), round_trip=Seconds(round_trip), call_time=Seconds(call_time))
+    return Conditions(uplink=link, downlink=link, **rest).expecting(up, down)
+
+
+def belief(random: np.random.Generator) -> Conditions:
     up = spread(random)
     if random.random() < 0.5:
         up.bandwidths[0] = NOTHING
     down = Predictive(bandwidths=np.where(up.bandwidths > NOTHING, 2 * up.bandwidths, NOTHING), weights=up.weights)
-    return LinkBelief(
-        uplink=up,
-        downlink=down,
-        round_trip=Seconds(float(random.uniform(0, 0.02))),
-        call_time=Seconds(0.001),
+    return believed(
+        up,
+        down,
+        round_trip=float(random.uniform(0, 0.02)),
+        call_time=0.001,
         queue=Seconds(float(random.exponential(0.002))),
         device_factor=float(2 ** random.uniform(-2, 2)),  # so that they drift apart by more than the usual, too
         edge_factor=float(2 ** random.uniform(-2, 2)),
     )
 
 
-def sure(bandwidth: float) -> LinkBelief:
-    return LinkBelief(uplink=Predictive.certain(bandwidth), downlink=Predictive.certain(bandwidth))
+def sure(bandwidth: float) -> Conditions:
+    return believed(Predictive.certain(bandwidth), Predictive.certain(bandwidth))
 
 
-def latencies(table: Candidates, row: int, seen: LinkBelief) -> list[float]:
-    """Seconds at each quantile, by the transfer model."""
-    found = []
-    for up, down in zip(seen.uplink.bandwidths, seen.downlink.bandwidths, strict=True):
-        way = {"round_trip": seen.round_trip, "call_time": seen.call_time}
-        now = Conditions(
-            uplink=TransferModel(bandwidth=BitsPerSecond(float(up)), **way),
-            downlink=TransferModel(bandwidth=BitsPerSecond(float(down)), **way),
-            queue=seen.queue,
-            device_factor=seen.device_factor,
-            edge_factor=seen.edge_factor,
-        )
-        found.append(now.stages(table, row).total)
-    return found
+def at(seen: Conditions, up: float, down: float) -> Conditions:
+    """The same with these bandwidths as certain."""
+    way = {"round_trip": seen.uplink.round_trip, "call_time": seen.uplink.call_time}
+    return Conditions(
+        uplink=TransferModel(bandwidth=BitsPerSecond(up), **way),
+        downlink=TransferModel(bandwidth=BitsPerSecond(down), **way),
+        queue=seen.queue,
+        device_factor=seen.device_factor,
+        edge_factor=seen.edge_factor,
+    )
+
+
+def latencies(table: Candidates, row: int, seen: Conditions) -> list[float]:
+    """Seconds at each pair of bandwidths, by the transfer model."""
+    pairs = zip(seen.bandwidths.up.tolist(), seen.bandwidths.down.tolist(), strict=True)
+    return [at(seen, up, down).stages(table, row).total for up, down in pairs]
 
 
 def chance(times: list[float], weights: np.ndarray, deadline: float) -> float:
@@ -90,21 +81,20 @@ def rescue(table: Candidates, row: int, deadline: float, factor: float, margin: 
     return min(max((float(table.accuracy[k]) for k in fit), default=0.0), float(table.accuracy[row]))
 
 
-def by_loops(table: Candidates, seen: LinkBelief, deadline: float, *, race: bool, margin: float = 0.0) -> Any:
+def by_loops(table: Candidates, seen: Conditions, deadline: float, *, race: bool, margin: float = 0.0) -> Any:
     found = []
     for row in range(len(table)):
         times = latencies(table, row, seen)
-        likely = chance(times, seen.uplink.weights, deadline)
+        likely = chance(times, seen.bandwidths.weights, deadline)
         local = rescue(table, row, deadline, seen.device_factor, margin) if race else 0.0
         expected = likely * float(table.accuracy[row]) + (1 - likely) * local
         found.append((table.configuration(row), likely, expected, waited(table, row, seen, deadline)))
     return found
 
 
-def waited(table: Candidates, row: int, seen: LinkBelief, deadline: float) -> float:
+def waited(table: Candidates, row: int, seen: Conditions, deadline: float) -> float:
     """The mean latency; in an outage who sends waits a deadline longer than without the link's bytes."""
-    free = Predictive.certain(1e15)
-    unlimited = latencies(table, row, replace(seen, uplink=free, downlink=free))[0]
+    unlimited = at(seen, 1e15, 1e15).stages(table, row).total
     patient = unlimited + deadline * bool(table.messages[row])
-    times, passes = latencies(table, row, seen), seen.uplink.bandwidths > NOTHING
-    return float(np.dot(np.where(passes, times, patient), seen.uplink.weights))
+    times, passes = latencies(table, row, seen), seen.bandwidths.up > NOTHING
+    return float(np.dot(np.where(passes, times, patient), seen.bandwidths.weights))

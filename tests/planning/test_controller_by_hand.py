@@ -12,11 +12,11 @@ import pytest
 from edgent.errors import InputError
 from edgent.link import Predictive
 from edgent.planning import Candidates
-from edgent.planning.belief import LinkBelief
+from edgent.planning.conditions import Conditions
 from edgent.planning.controller import Controller, Goal
 from edgent.planning.costs import BranchCosts, Crossing
 from edgent.units import Seconds
-from planning.by_loops import SENT, Told, sure
+from planning.by_loops import believed, sure
 
 
 @pytest.mark.parametrize(
@@ -69,37 +69,37 @@ def two(*, local: float = 0.5) -> Candidates:
     return Candidates.of([by_itself(0, local), at_the_edge(1, 0.9, device=0.0, edge=0.001)])
 
 
-def either(slow: float, *, slow_share: float, fast: float = 1e8) -> LinkBelief:
+def either(slow: float, *, slow_share: float, fast: float = 1e8) -> Conditions:
     """One of two bandwidths; a third quantile, of next to no weight, makes the step between them a steep one."""
     weights = np.array([slow_share, 1e-9, 1 - slow_share - 1e-9])
     link = Predictive(bandwidths=np.array([slow, fast, fast]), weights=weights)
-    return LinkBelief(uplink=link, downlink=link)
+    return believed(link, link)
 
 
 def test_before_the_first_decision_there_is_no_plan_and_a_look_is_wanted() -> None:
-    controller = Controller(two(), Told(sure(1e8)), Goal(deadline=Seconds(0.2)))
+    controller = Controller(two(), Goal(deadline=Seconds(0.2)))
     assert (controller.plan, controller.configuration, controller.chance) == (None, None, None)
     assert controller.unconfirmed and controller.decisive == math.inf
     assert repr(controller).startswith("<Controller 200 ms on <Candidates") and repr(controller).endswith(": None>")
-    plan = controller.decide(Seconds(0.0))
+    plan = controller.decide(sure(1e8))
     assert plan is not None
     assert (controller.plan, controller.configuration, controller.chance) == (plan, plan.configuration, 1.0)
     assert repr(controller).endswith(f": {plan!r}>")
 
 
 def test_while_nothing_is_known_of_the_link_a_look_is_wanted_and_no_bandwidth_decides() -> None:
-    controller = Controller(two(), Told(None), Goal(deadline=Seconds(0.2)))
-    controller.decide(Seconds(0.0))
+    controller = Controller(two(), Goal(deadline=Seconds(0.2)))
+    controller.decide(None)
     assert controller.configuration is not None and controller.configuration.device_only
     assert controller.unconfirmed and controller.decisive == math.inf
 
 
 def test_the_bandwidth_that_decides_is_the_one_at_which_the_edge_begins_to_be_in_time() -> None:
-    controller = Controller(two(), Told(sure(1e8)), Goal(deadline=Seconds(0.2)))
-    controller.decide(Seconds(0.0))
+    controller = Controller(two(), Goal(deadline=Seconds(0.2)))
+    controller.decide(sure(1e8))
     just = controller.decisive
     for bandwidth, remote in ((0.999 * just, False), (1.001 * just, True)):
-        plan = Controller(two(), Told(sure(bandwidth)), Goal(deadline=Seconds(0.2))).decide(Seconds(0.0))
+        plan = Controller(two(), Goal(deadline=Seconds(0.2))).decide(sure(bandwidth))
         assert plan is not None and plan.configuration.device_only != remote
     assert 8 * 10_000 / 0.2 < just < 8 * 11_000 / 0.18  # bits and overheads over what the deadline leaves
 
@@ -107,8 +107,8 @@ def test_the_bandwidth_that_decides_is_the_one_at_which_the_edge_begins_to_be_in
 @pytest.mark.parametrize(("share", "wanted"), [(0.0005, False), (0.01, True)])
 def test_a_look_is_wanted_from_a_tenth_of_a_point_on(share: float, wanted: bool) -> None:
     """Who looks first takes the device's 0.5 in that share of the cases, in which he would have nothing otherwise."""
-    controller = Controller(two(), Told(either(1e3, slow_share=share)), Goal(deadline=Seconds(0.2)), race=False)
-    plan = controller.decide(Seconds(0.0))
+    controller = Controller(two(), Goal(deadline=Seconds(0.2)), race=False)
+    plan = controller.decide(either(1e3, slow_share=share))
     assert plan is not None and not plan.configuration.device_only
     assert controller.unconfirmed == wanted
 
@@ -116,18 +116,18 @@ def test_a_look_is_wanted_from_a_tenth_of_a_point_on(share: float, wanted: bool)
 def test_of_chances_the_higher_is_better_however_little_though_accuracies_within_the_tolerance_are_equal() -> None:
     link = either(1e3, slow_share=0.0005)
     for local, alone in ((0.8995, True), (0.89, False)):
-        controller = Controller(two(local=local), Told(link), Goal(deadline=Seconds(0.2)), race=False)
-        plan = controller.decide(Seconds(0.0))
+        controller = Controller(two(local=local), Goal(deadline=Seconds(0.2)), race=False)
+        plan = controller.decide(link)
         assert plan is not None and plan.configuration.device_only == alone
 
 
 def test_a_plan_is_kept_where_a_better_one_gains_less_than_it_costs_and_left_where_it_gains_as_much() -> None:
     for cost, switches in ((0.39, True), (0.41, False)):
         goal = Goal(deadline=Seconds(0.2), least_gain=cost)
-        controller = Controller(two(), Told(sure(1e4), sure(1e8)), goal, race=False)
-        alone = controller.decide(Seconds(0.0))
+        controller = Controller(two(), goal, race=False)
+        alone = controller.decide(sure(1e4))
         assert alone is not None and alone.configuration.device_only
-        assert (controller.observe(SENT, Seconds(1.0)) is not None) == switches
+        assert (controller.decide(sure(1e8)) is not None) == switches
 
 
 @pytest.mark.parametrize(("edge_factor", "exit"), [(1.0, 1), (3.9, 1), (10.0, 2), (0.1, 1)])
@@ -141,16 +141,16 @@ def test_machines_that_drift_far_apart_may_make_another_plan_the_best(edge_facto
         ]
     )
     seen = replace(sure(1e9), edge_factor=edge_factor)
-    plan = Controller(table, Told(seen), Goal(deadline=Seconds(0.2))).decide(Seconds(0.0))
+    plan = Controller(table, Goal(deadline=Seconds(0.2))).decide(seen)
     assert plan is not None and plan.configuration.exit == exit
 
 
 def test_only_what_is_certain_enough_is_taken_where_anything_is() -> None:
     for certainty, alone in ((0.5, False), (0.99, True)):
         goal = Goal(deadline=Seconds(0.2), certainty=certainty)
-        plan = Controller(two(), Told(either(1e3, slow_share=0.2)), goal).decide(Seconds(0.0))
+        plan = Controller(two(), goal).decide(either(1e3, slow_share=0.2))
         assert plan is not None and plan.configuration.device_only == alone
-    nothing = Controller(two(), Told(None), Goal(deadline=Seconds(0.005), certainty=0.9)).decide(Seconds(0.0))
+    nothing = Controller(two(), Goal(deadline=Seconds(0.005), certainty=0.9)).decide(None)
     assert nothing is not None and nothing.configuration.device_only and not nothing.meets_deadline
 
 
@@ -170,7 +170,7 @@ def test_all_candidates_are_looked_at_only_where_the_machines_drift_apart_by_mor
         ]
     )
     drifted = replace(sure(1e9), device_factor=device_factor, edge_factor=edge_factor)
-    controller = Controller(table, Told(drifted), Goal(deadline=Seconds(0.2)))
+    controller = Controller(table, Goal(deadline=Seconds(0.2)))
     looked_at = controller._expectations(drifted).candidates
     exits = {looked_at.configuration(row).exit for row in range(len(looked_at))}
     assert exits == ({0, 1, 2} if all_are else {0, 1})
@@ -178,17 +178,17 @@ def test_all_candidates_are_looked_at_only_where_the_machines_drift_apart_by_mor
 
 def test_a_plan_that_takes_just_the_deadline_meets_it() -> None:
     for deadline, meets in ((0.01, True), (0.0099, False)):
-        plan = Controller(two(), Told(None), Goal(deadline=Seconds(deadline))).decide(Seconds(0.0))
+        plan = Controller(two(), Goal(deadline=Seconds(deadline))).decide(None)
         assert plan is not None and plan.stages.total == 0.01
         assert plan.meets_deadline is meets
 
 
 def test_just_as_certain_as_asked_for_is_certain_enough() -> None:
     link = either(1e3, slow_share=0.2)
-    bold = Controller(two(), Told(link), Goal(deadline=Seconds(0.2)))
-    bold.decide(Seconds(0.0))
+    bold = Controller(two(), Goal(deadline=Seconds(0.2)))
+    bold.decide(link)
     goal = Goal(deadline=Seconds(0.2), certainty=bold.chance)
-    plan = Controller(two(), Told(link), goal).decide(Seconds(0.0))
+    plan = Controller(two(), goal).decide(link)
     assert plan is not None and not plan.configuration.device_only
 
 
@@ -199,5 +199,5 @@ def test_accuracies_that_are_just_the_tolerance_apart_are_equal(behind: float, e
         for exit, accuracy, edge in ((1, 0.9 - behind, 0.001), (2, 0.9, 0.010))
     )
     table = Candidates.of([by_itself(0, 0.5), fast, slow])
-    plan = Controller(table, Told(sure(1e8)), Goal(deadline=Seconds(0.2))).decide(Seconds(0.0))
+    plan = Controller(table, Goal(deadline=Seconds(0.2))).decide(sure(1e8))
     assert plan is not None and plan.configuration.exit == exit

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +10,9 @@ import pytest
 from edgent.link import Predictive
 from edgent.link.predictive import NOTHING
 from edgent.planning import Candidates
-from edgent.planning.belief import LinkBelief
 from edgent.planning.expectation import Expectations
 from edgent.units import Seconds
-from planning.by_loops import belief, latencies, spread
+from planning.by_loops import at, belief, believed, latencies, spread
 from planning.strategies import on_a_slow_device
 
 
@@ -24,7 +22,7 @@ def test_more_bandwidth_never_lowers_a_chance() -> None:
     before = np.zeros(len(expectations.candidates))
     for k, factor in enumerate(np.geomspace(0.1, 100, 15)):
         way = Predictive(bandwidths=seen.bandwidths * factor, weights=seen.weights)
-        expectation = expectations.expect(LinkBelief(uplink=way, downlink=way), Seconds(0.05))
+        expectation = expectations.expect(believed(way, way), Seconds(0.05))
         now = np.full_like(before, -1.0)
         now[expectation.rows] = expectation.chance
         assert k == 0 or (now[expectation.rows] >= before[expectation.rows] - 1e-12).all()
@@ -36,7 +34,7 @@ def test_directions_that_are_alike_fare_as_two_that_happen_to_be_equal() -> None
     for _ in range(20):
         table, up = Candidates.of(on_a_slow_device(random)), spread(random)
         down = Predictive(bandwidths=up.bandwidths.copy(), weights=up.weights.copy())
-        one, two = LinkBelief(uplink=up, downlink=up), LinkBelief(uplink=up, downlink=down)
+        one, two = believed(up, up), believed(up, down)
         for deadline in (0.02, 0.05, 0.2):
             expectations = Expectations(table)
             alike, apart = (Expectations(table).expect(each, Seconds(deadline)) for each in (one, two))
@@ -55,8 +53,7 @@ def test_the_decisive_bandwidth_is_where_the_most_accurate_over_the_link_begins_
         decisive = Expectations(table).decisive(seen, deadline)
         best = []
         for bandwidth in (1e15, decisive * 1.001, decisive * 0.999):
-            way = Predictive.certain(min(bandwidth, 1e15))
-            there = replace(seen, uplink=way, downlink=way)
+            there = at(seen, min(bandwidth, 1e15), min(bandwidth, 1e15))
             rows = [row for row in range(len(table)) if table.messages[row]]
             in_time = [row for row in rows if latencies(table, row, there)[0] <= deadline]
             best.append(max((float(table.accuracy[row]) for row in in_time), default=0.0))
@@ -82,9 +79,7 @@ def test_a_possible_outage_does_not_make_the_smallest_message_the_fastest() -> N
     expectation = []
     for outage in (0.0, 0.1):
         link = Predictive(bandwidths=np.array([NOTHING, 1e9]), weights=np.array([outage, 1 - outage]))
-        expectation.append(
-            Expectations(table, race=False).expect(LinkBelief(uplink=link, downlink=link), Seconds(10.0))
-        )
+        expectation.append(Expectations(table, race=False).expect(believed(link, link), Seconds(10.0)))
     later = expectation[1].latency - expectation[0].latency
     sends = Expectations(table, race=False).candidates.messages > 0
     assert sends.sum() > 3

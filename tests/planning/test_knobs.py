@@ -8,7 +8,6 @@ import pytest
 
 from edgent.engine.loading import load
 from edgent.link import TransferModel
-from edgent.planning.belief import LinkBelief
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.knobs import KNOBS, NEEDED, RACE, Kinds, Necessity, costs, left_without
@@ -78,7 +77,7 @@ def test_a_knob_costs_what_brute_force_over_all_candidates_says(variation):
         candidates = table(seed)
         necessity = Necessity(candidates, KINDS)
         for deadline in (0.05, 0.15, 0.4):
-            link = LinkBelief.around(conditions(), variation)
+            link = conditions().varying(variation)
             found = costs(necessity.best(link, deadline), necessity.without(link, deadline))
 
             def best(knob, deadline=deadline, candidates=candidates):

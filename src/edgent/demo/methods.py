@@ -9,7 +9,6 @@ import numpy as np
 
 from edgent.demo.values import OURS, Cell, Chosen
 from edgent.lab.processes.runs import Setup
-from edgent.planning.belief import LinkBelief
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.knobs import NEEDED, Kinds, Necessity, costs
@@ -37,8 +36,7 @@ class Methods:
         """What each method runs under conditions, and the knobs that we need there."""
         within = Seconds(deadline)
         plans = {name: planner.plan(conditions, within, room=ROOM) for name, planner in self.planners.items()}
-        link = LinkBelief.around(conditions)
-        cost = costs(self.necessity.best(link, within), self.necessity.without(link, within))
+        cost = costs(self.necessity.best(conditions, within), self.necessity.without(conditions, within))
         return Cell(
             bandwidth=bandwidth,
             deadline=deadline,

@@ -33,7 +33,7 @@ from edgent.link.change_points import ChangePointDetector
 from edgent.link.outages import Outages
 from edgent.link.persistence import Persistence
 from edgent.link.predictive import NOTHING, SHARES, Predictive, mixture_quantiles
-from edgent.link.transfer import HEADER_FACTOR, REQUEST_BYTES
+from edgent.link.transfer import HEADER_FACTOR, REQUEST_BYTES, Transfer
 from edgent.units import BITS_PER_BYTE, Seconds, format_bandwidth
 
 Floats = NDArray[np.float64]
@@ -95,6 +95,18 @@ class LinkForecast:
     def age(self, now: Seconds) -> Seconds:
         """Seconds since the last transfer; infinite at first."""
         return Seconds(now - self._at)
+
+    def learn(self, event: Transfer) -> bool:
+        """Takes in a transfer of this direction, one that arrived or one that was given up.
+
+        Returns:
+            Whether the bandwidth has changed.
+
+        Raises:
+            InputError: numbers that no transfer has.
+        """
+        take = self.observe_cut if event.cut else self.observe
+        return take(event.size, event.seconds, event.at)
 
     def observe(self, size: float, seconds: float, at: Seconds) -> bool:
         """Takes in that `size` bytes needed `seconds` on the wire, the round trip taken off.

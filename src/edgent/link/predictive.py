@@ -95,16 +95,23 @@ class Predictive:
         """The probability of more than this, 0..1."""
         return float(self.weights[self.bandwidths > bandwidth].sum())
 
-    def chances_above(self, bandwidths: Floats) -> Floats:
-        """The probability of at least each of some bandwidths; between two values it falls with 1 / bandwidth."""
-        middle = self.weights.cumsum() - self.weights / 2
-        slowness = -1 / np.maximum(bandwidths, 1e-300)
-        chances: Floats = 1 - np.interp(slowness, -1 / self.bandwidths, middle, left=0.0, right=1.0)
-        return chances
-
     def __repr__(self) -> str:
         low, high = format_bandwidth(self.quantile(0.1)), format_bandwidth(self.quantile(0.9))
         return f"<Predictive {format_bandwidth(self.median)}, 80 % within {low} .. {high}>"
+
+
+def chances_above(wanted: Floats, bandwidths: Floats, weights: Floats) -> Floats:
+    """The probability of at least each of some bandwidths; between two values it falls with 1 / bandwidth.
+
+    Args:
+        wanted: Bits per second, shape (m,).
+        bandwidths: Those of a distribution, rising, shape (k,).
+        weights: Their probabilities, shape (k,).
+    """
+    middle = weights.cumsum() - weights / 2
+    slowness = -1 / np.maximum(wanted, 1e-300)
+    chances: Floats = 1 - np.interp(slowness, -1 / bandwidths, middle, left=0.0, right=1.0)
+    return chances
 
 
 def mixture_quantiles(nodes: Floats, weights: Floats) -> Floats:

@@ -1,15 +1,23 @@
-"""What demand costs at this moment."""
+"""What is believed at one moment: the link, the edge's queue, and how fast the machines are.
+
+This is the one value that plans are priced on. Whoever takes the link to stay as it was last seen leaves its bandwidths
+certain, one for each direction; whoever follows a moving link says how they are distributed (`Conditions.expecting`).
+The planner prices a candidate at the bandwidths in the middle. The controller also reads its chance off the
+distribution, which for certain bandwidths has a single point.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgent.errors import InputError
-from edgent.link import TransferModel
+from edgent.link import Predictive, TransferModel
+from edgent.link.bandwidths import Bandwidths
+from edgent.link.slow_start import UNLIMITED
 from edgent.planning.candidates import Candidates
 from edgent.planning.plan import Stages
 from edgent.units import BitsPerSecond, Seconds
@@ -23,12 +31,13 @@ class Conditions:
     """The link, the edge's queue and the machines' present speed.
 
     Attributes:
-        uplink: Transfer model from device to edge.
-        downlink: Transfer model from edge to device.
+        uplink: Transfer model from device to edge, at the bandwidth in the middle of what is expected.
+        downlink: The same from edge to device.
         queue: Seconds that a request waits at the edge.
         device_factor: How many times slower the device is now than when it was profiled.
         edge_factor: The same for the edge.
         backlog: Seconds that work on the device waits for that of other requests, unless it is shorter than a `SLICE`.
+        distribution: How both bandwidths are distributed, see `expecting`; None: they are certain.
     """
 
     uplink: TransferModel
@@ -37,6 +46,7 @@ class Conditions:
     device_factor: float = 1.0
     edge_factor: float = 1.0
     backlog: Seconds = Seconds(0.0)
+    distribution: Bandwidths | None = None
 
     def __post_init__(self) -> None:
         for name, wait in (("queue", self.queue), ("backlog", self.backlog)):
@@ -44,6 +54,49 @@ class Conditions:
                 raise InputError(f"{name} {wait!r} is not a finite number of seconds, 0 or more")
         if not (0 < self.device_factor < math.inf and 0 < self.edge_factor < math.inf):
             raise InputError(f"factors {self.device_factor!r}, {self.edge_factor!r}: expected positive, finite numbers")
+
+    def expecting(self, up: Predictive | None, down: Predictive | None) -> Conditions:
+        """The same of a link whose bandwidths are not certain.
+
+        Chances count the bytes alone, without what slow start and the device's backlog add to them. So both are left
+        out of the latencies as well, or a plan's stages would add up to another time than its chance is of.
+
+        Args:
+            up: Distribution of the uplink's bandwidth; None: it is certain, as it is here.
+            down: The same of the downlink.
+        """
+        both = Bandwidths.together(
+            up or Predictive.certain(self.uplink.bandwidth), down or Predictive.certain(self.downlink.bandwidth)
+        )
+        middle_up, middle_down = map(BitsPerSecond, both.median())
+        return replace(
+            self,
+            uplink=replace(self.uplink, bandwidth=middle_up, window=UNLIMITED),
+            downlink=replace(self.downlink, bandwidth=middle_down, window=UNLIMITED),
+            backlog=Seconds(0.0),
+            distribution=both,
+        )
+
+    def varying(self, variation: float) -> Conditions:
+        """The same of a link whose bandwidths are log-normal with these as their means.
+
+        Args:
+            variation: Coefficient of variation; 0: they are certain.
+        """
+        links = (self.uplink, self.downlink)
+        return self.expecting(*(Predictive.log_normal(link.bandwidth, variation) for link in links))
+
+    @property
+    def bandwidths(self) -> Bandwidths:
+        """How both bandwidths are distributed: in one point where they are certain."""
+        if self.distribution is not None:
+            return self.distribution
+        return Bandwidths.certain(self.uplink.bandwidth, self.downlink.bandwidth)
+
+    @property
+    def once(self) -> float:
+        """Seconds that a call takes whatever its size and the bandwidth."""
+        return self.uplink.round_trip + self.uplink.call_time + self.queue
 
     def latency(self, candidates: Candidates) -> NDArray[np.float64]:
         """Seconds that each candidate takes, shape (m,). Monotone in each component of the demand."""

@@ -1,8 +1,8 @@
-"""The controller: transfers and the time go in, a new plan or nothing comes out.
+"""The controller: what is believed goes in, a new plan or nothing comes out.
 
-It keeps no history of its own. What the link will do is asked of a *forecast*, which has taken in the same transfers;
-the plan is the candidate of the highest expected accuracy in time (see `edgent.planning.expectation`). Where the
-forecast is certain, that is the plan of `edgent.planning.planner`. The paper's controller is in
+It keeps no history but its last decision. What transfers have told of the link, and how old that is by now, is in the
+conditions; the plan is the candidate of the highest expected accuracy in time (see `edgent.planning.expectation`).
+Where the conditions are certain, that is the plan of `edgent.planning.planner`. The paper's controller is in
 `edgent.planning.paper.algorithm3`.
 """
 
@@ -11,14 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
 from edgent.errors import InputError
-from edgent.link import TransferModel
-from edgent.link.transfer import Transfer
-from edgent.planning.belief import LinkBelief
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import ALONE, Conditions
 from edgent.planning.expectation import Expectation, Expectations
@@ -31,16 +27,6 @@ WORTH_A_LOOK = 0.001
 
 _DRIFT = 4.0  # factor by which the machines may drift apart before all candidates are looked at, not a few dozen
 _ROUNDING = 1e-9  # weights add up to 1 only so far
-
-
-class Forecast(Protocol):
-    """What the link will do; `edgent.planning.belief.LearnedBelief` learns it from transfers."""
-
-    def observe(self, event: Transfer) -> None:
-        """Takes in what happened on the link: a transfer or a probe that ended, or was given up."""
-
-    def belief(self, now: Seconds) -> LinkBelief | None:
-        """What is expected now; None where nothing is known of the link."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +61,6 @@ class Controller:
 
     Args:
         candidates: What may be run.
-        forecast: What the link will do.
         goal: Deadline, certainty and what a switch costs.
         race: Whether the device starts a local branch when the edge may come too late.
 
@@ -86,12 +71,11 @@ class Controller:
         InputError: no candidate stays on the device.
     """
 
-    def __init__(self, candidates: Candidates, forecast: Forecast, goal: Goal, *, race: bool = True) -> None:
+    def __init__(self, candidates: Candidates, goal: Goal, *, race: bool = True) -> None:
         self._race = race
         self._all = self._of(candidates)
         self._usual = self._of(self._all.candidates.frontier_within(_DRIFT))
         self._ready: tuple[frozenset[Configuration], Expectations, Expectations] | None = None
-        self._forecast = forecast
         self.goal = goal
         self._decision: _Decision | None = None
 
@@ -110,16 +94,15 @@ class Controller:
         """The present plan's probability of being in time; None before the first decision."""
         return None if self._decision is None else self._decision.chance
 
-    def observe(self, event: Transfer, now: Seconds) -> Plan | None:
-        """Takes in what happened on the link; a new plan, or None where the present one stays."""
-        self._forecast.observe(event)
-        return self.decide(now)
+    def decide(self, conditions: Conditions | None) -> Plan | None:
+        """Decides anew; a new plan, or None where the present one stays.
 
-    def decide(self, now: Seconds) -> Plan | None:
-        """Looks at the time alone: what was seen of the link grows old. A new plan, or None."""
-        before, belief = self._decision, self._forecast.belief(now)
-        self._decision = made = self._best(self._expectations(belief), belief, before)
-        return self._priced(made) if before is None or made.configuration != before.configuration else None
+        Args:
+            conditions: What is believed now; None: the link carries nothing, or nothing is known of it.
+        """
+        before = self._decision
+        self._decision = latest = self._best(self._expectations(conditions), conditions, before)
+        return self._priced(latest) if before is None or latest.configuration != before.configuration else None
 
     @property
     def unconfirmed(self) -> bool:
@@ -127,43 +110,42 @@ class Controller:
 
         Until somebody has, the plan is that of the device alone, which is when the link may be probed.
         """
-        made = self._decision
-        if made is None or made.belief is None:
+        latest = self._decision
+        if latest is None or (conditions := latest.conditions) is None:
             return True
-        informed = self._expectations(made.belief).informed(made.belief, self.goal.deadline, self.goal.margin)
-        return informed > made.expected + WORTH_A_LOOK
+        informed = self._expectations(conditions).informed(conditions, self.goal.deadline, self.goal.margin)
+        return informed > latest.expected + WORTH_A_LOOK
 
     @property
     def decisive(self) -> BitsPerSecond:
         """The bandwidth from which on the most accurate plan over the link is in time; infinite: none ever is."""
-        made = self._decision
-        if made is None or made.belief is None:
+        latest = self._decision
+        if latest is None or (conditions := latest.conditions) is None:
             return BitsPerSecond(math.inf)
-        return self._expectations(made.belief).decisive(made.belief, self.goal.deadline, self.goal.margin)
+        return self._expectations(conditions).decisive(conditions, self.goal.deadline, self.goal.margin)
 
-    def among(self, ready: Collection[Configuration], now: Seconds) -> Plan:
+    def among(self, ready: Collection[Configuration], conditions: Conditions | None) -> Plan:
         """The best of some configurations and of those that stay on the device, while the present plan is not ready."""
-        belief = self._forecast.belief(now)
-        expectations, key = self._expectations(belief), frozenset(ready)
+        expectations, key = self._expectations(conditions), frozenset(ready)
         if self._ready is None or self._ready[:2] != (key, expectations):
             self._ready = key, expectations, self._of(_kept(expectations.candidates, key))
-        return self._priced(self._best(self._ready[2], belief, None))
+        return self._priced(self._best(self._ready[2], conditions, None))
 
-    def _expectations(self, belief: LinkBelief | None) -> Expectations:
-        drift = 1.0 if belief is None else belief.device_factor / belief.edge_factor
+    def _expectations(self, conditions: Conditions | None) -> Expectations:
+        drift = 1.0 if conditions is None else conditions.device_factor / conditions.edge_factor
         return self._usual if 1 / _DRIFT <= drift <= _DRIFT else self._all
 
     def _of(self, candidates: Candidates) -> Expectations:
         return Expectations(candidates, race=self._race)
 
-    def _best(self, expectations: Expectations, belief: LinkBelief | None, before: _Decision | None) -> _Decision:
+    def _best(self, expectations: Expectations, conditions: Conditions | None, before: _Decision | None) -> _Decision:
         table = expectations.candidates
-        expectation = expectations.expect(belief, self.goal.deadline, self.goal.margin)
+        expectation = expectations.expect(conditions, self.goal.deadline, self.goal.margin)
         place = self._choose(table, expectation, None if before is None else before.configuration)
         return _Decision(
             table=table,
             row=int(expectation.rows[place]),
-            belief=belief,
+            conditions=conditions,
             chance=float(expectation.chance[place]),
             expected=float(expectation.expected[place]),
         )
@@ -188,8 +170,8 @@ class Controller:
         return int(good[expectation.latency[good].argmin()])
 
     def _priced(self, decision: _Decision) -> Plan:
-        """As a plan, its stages predicted for the median bandwidth."""
-        conditions = ALONE if decision.belief is None else _median_conditions(decision.belief)
+        """As a plan, its stages predicted for the bandwidths in the middle."""
+        conditions = decision.conditions or ALONE
         priced = plan_of(decision.table, decision.row, conditions, meets_deadline=True, chance=decision.chance)
         return replace(priced, meets_deadline=priced.stages.total <= self.goal.deadline)
 
@@ -199,11 +181,11 @@ class Controller:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Decision:
-    """A candidate chosen, and what was expected of the link."""
+    """A candidate chosen, and what was believed then."""
 
     table: Candidates
     row: int
-    belief: LinkBelief | None
+    conditions: Conditions | None
     chance: float
     expected: float
 
@@ -216,15 +198,3 @@ def _kept(table: Candidates, ready: frozenset[Configuration]) -> Candidates:
     """Those that are ready, and those that stay on the device."""
     rows = [row for row in range(len(table)) if not table.messages[row] or table.configuration(row) in ready]
     return table.keep(np.array(rows))
-
-
-def _median_conditions(belief: LinkBelief) -> Conditions:
-    up, down = belief.median()
-    uplink = TransferModel(bandwidth=BitsPerSecond(up), round_trip=belief.round_trip, call_time=belief.call_time)
-    return Conditions(
-        uplink=uplink,
-        downlink=replace(uplink, bandwidth=BitsPerSecond(down)),
-        queue=belief.queue,
-        device_factor=belief.device_factor,
-        edge_factor=belief.edge_factor,
-    )

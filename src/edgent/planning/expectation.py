@@ -34,10 +34,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.errors import InputError
-from edgent.link.predictive import NOTHING
+from edgent.link.bandwidths import Bandwidths
+from edgent.link.predictive import chances_above
 from edgent.link.transfer import WIRE
-from edgent.planning.belief import LinkBelief
 from edgent.planning.candidates import Candidates
+from edgent.planning.conditions import Conditions
 from edgent.planning.frontier import frontier
 from edgent.planning.planner import TOLERANCE
 from edgent.units import BitsPerSecond, Seconds
@@ -96,50 +97,52 @@ class Expectations:
         self._situation: tuple[float, ...] | None = None
         self._field: _Field | None = None
 
-    def expect(self, belief: LinkBelief | None, deadline: Seconds, margin: Seconds = _AT_ONCE) -> Expectation:
+    def expect(self, conditions: Conditions | None, deadline: Seconds, margin: Seconds = _AT_ONCE) -> Expectation:
         """How each candidate is likely to fare.
 
         Args:
-            belief: What is expected of the link; None: it carries nothing.
+            conditions: What is believed of link, queue and machines; None: the link carries nothing.
             deadline: From the input handed over to the answer.
             margin: Seconds before it at which a local branch must be done.
         """
-        if belief is None:
+        if conditions is None:
             own = np.where(self._remote, math.inf, self._device)
             chance = (own <= deadline).astype(np.float64)
             expected, rescue = chance * self._worth, np.zeros(own.size)
             return Expectation(rows=np.arange(own.size), chance=chance, expected=expected, latency=own, rescue=rescue)
-        field = self._looked_at(belief, deadline, margin)
-        chance = _chances(field, belief, deadline)
+        field = self._looked_at(conditions, deadline, margin)
+        both = conditions.bandwidths
+        chance = _chances(field, both, conditions.once, deadline)
         return Expectation(
             rows=field.rows,
             chance=chance,
             expected=field.rescue + chance * (field.worth - field.rescue),
-            latency=_mean_latency(field, belief, deadline),
+            latency=_mean_latency(field, both, conditions.once, deadline),
             rescue=field.rescue,
         )
 
-    def informed(self, belief: LinkBelief, deadline: Seconds, margin: Seconds = _AT_ONCE) -> float:
+    def informed(self, conditions: Conditions, deadline: Seconds, margin: Seconds = _AT_ONCE) -> float:
         """Expected accuracy in time of who looks at the link first and then takes what is best."""
-        field = self._looked_at(belief, deadline, margin)
-        if belief.alike:
-            in_time = _need(field, belief, deadline)[:, None] <= belief.uplink.bandwidths
+        field = self._looked_at(conditions, deadline, margin)
+        both = conditions.bandwidths
+        if both.alike:
+            in_time = _need(field, conditions.once, deadline)[:, None] <= both.up
         else:
-            in_time = _latencies(field, belief) <= deadline
-        given = np.where(in_time, field.worth[:, None], field.rescue[:, None])
-        return float(given.max(axis=0) @ belief.pairs()[2])
+            in_time = _latencies(field, both, conditions.once) <= deadline
+        worth = np.where(in_time, field.worth[:, None], field.rescue[:, None])
+        return float(worth.max(axis=0) @ both.weights)
 
-    def decisive(self, belief: LinkBelief, deadline: Seconds, margin: Seconds = _AT_ONCE) -> BitsPerSecond:
+    def decisive(self, conditions: Conditions, deadline: Seconds, margin: Seconds = _AT_ONCE) -> BitsPerSecond:
         """The bandwidth from which on the most accurate that can be in time over the link is so; infinite: none can."""
-        field = self._looked_at(belief, deadline, margin)
-        need = np.where(field.parts[:, 1] > 0, _need(field, belief, deadline), math.inf)
+        field = self._looked_at(conditions, deadline, margin)
+        need = np.where(field.parts[:, 1] > 0, _need(field, conditions.once, deadline), math.inf)
         best = field.worth[need < math.inf].max(initial=-math.inf)
         return BitsPerSecond(need[field.worth >= best - TOLERANCE].min(initial=math.inf))
 
-    def _looked_at(self, belief: LinkBelief, deadline: Seconds, margin: Seconds) -> _Field:
+    def _looked_at(self, conditions: Conditions, deadline: Seconds, margin: Seconds) -> _Field:
         """Who can be best with these factors: all at first, a few dozen once the factors stay as they are."""
-        by, factor = deadline - margin, belief.device_factor
-        situation = (by, factor, belief.edge_factor)
+        by, factor = deadline - margin, conditions.device_factor
+        situation = (by, factor, conditions.edge_factor)
         if self._field is None or situation != self._situation:
             self._field = self._all(*situation)
         elif not self._field.narrow:
@@ -183,11 +186,6 @@ class _Field:
     rescue: Floats
     narrow: bool = False
 
-    def fixed(self, belief: LinkBelief) -> Floats:
-        """Seconds that do not depend on the bandwidth."""
-        seconds: Floats = self.parts[:, 0] + self.parts[:, 1] * belief.once
-        return seconds
-
     def narrowed(self) -> _Field:
         """Those that can be best."""
         kept = frontier(self.worth, np.stack([*self.parts.T, -self.rescue]))
@@ -201,35 +199,34 @@ class _Field:
         )
 
 
-def _chances(field: _Field, belief: LinkBelief, deadline: Seconds) -> Floats:
-    """Probability of being in time.
+def _chances(field: _Field, both: Bandwidths, once: float, deadline: Seconds) -> Floats:
+    """Probability of being in time; `once` are the seconds of a call whatever its size.
 
     Where both directions are expected to be alike, whoever is in time at one bandwidth is so at all above.
     """
-    if belief.alike:
-        return belief.uplink.chances_above(_need(field, belief, deadline))
-    return chances(_latencies(field, belief), deadline, belief.pairs()[2])
+    if both.alike:
+        return chances_above(_need(field, once, deadline), both.up, both.weights)
+    return chances(_latencies(field, both, once), deadline, both.weights)
 
 
-def _mean_latency(field: _Field, belief: LinkBelief, deadline: Seconds) -> Floats:
+def _mean_latency(field: _Field, both: Bandwidths, once: float, deadline: Seconds) -> Floats:
     """Seconds, over the bandwidths at which something gets through; an outage adds a deadline."""
-    up, down, weights = belief.pairs()
-    passing = np.where(np.minimum(up, down) > NOTHING, weights, 0.0)
+    passing = both.passing
     outage = 1.0 - float(passing.sum())
-    latency: Floats = field.parts @ [1.0, belief.once + outage * deadline, passing @ (1 / up), passing @ (1 / down)]
+    latency: Floats = field.parts @ [1.0, once + outage * deadline, passing @ (1 / both.up), passing @ (1 / both.down)]
     return latency
 
 
-def _need(field: _Field, belief: LinkBelief, deadline: Seconds) -> Floats:
+def _need(field: _Field, once: float, deadline: Seconds) -> Floats:
     """The bandwidth of both directions from which on each is in time; infinite: never."""
-    left = deadline - field.fixed(belief)
+    left = deadline - (field.parts[:, 0] + field.parts[:, 1] * once)
     return np.where(left >= 0, field.bits / np.maximum(left, _INSTANT), math.inf)
 
 
-def _latencies(field: _Field, belief: LinkBelief) -> Floats:
-    """What each takes at each quantile of the bandwidths, shape (m, k)."""
-    up, down, _ = belief.pairs()
-    latency: Floats = field.parts @ np.stack([np.ones_like(up), np.full_like(up, belief.once), 1 / up, 1 / down])
+def _latencies(field: _Field, both: Bandwidths, once: float) -> Floats:
+    """What each takes at each pair of bandwidths, shape (m, k)."""
+    ones = np.ones_like(both.up)
+    latency: Floats = field.parts @ np.stack([ones, np.full_like(both.up, once), 1 / both.up, 1 / both.down])
     return latency
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgent.model import Branch, Model
-    from edgent.planning.belief import LinkBelief
+    from edgent.planning.conditions import Conditions
 
 RACE = "race"
 
@@ -131,13 +131,13 @@ class Necessity:
         """Those that can be turned here at all."""
         return tuple(knob for knob in KNOBS if knob in self._without)
 
-    def best(self, belief: LinkBelief | None, deadline: Seconds) -> Best:
+    def best(self, conditions: Conditions | None, deadline: Seconds) -> Best:
         """With every knob."""
-        return _best(self._all, belief, deadline)
+        return _best(self._all, conditions, deadline)
 
-    def without(self, belief: LinkBelief | None, deadline: Seconds) -> dict[str, Best]:
+    def without(self, conditions: Conditions | None, deadline: Seconds) -> dict[str, Best]:
         """Without each knob that can be turned."""
-        return {knob: _best(self._without[knob], belief, deadline) for knob in self.knobs}
+        return {knob: _best(self._without[knob], conditions, deadline) for knob in self.knobs}
 
 
 def costs(best: Best, without: Mapping[str, Best]) -> dict[str, float]:
@@ -145,8 +145,8 @@ def costs(best: Best, without: Mapping[str, Best]) -> dict[str, float]:
     return {knob: max(0.0, best.expected - other.expected) for knob, other in without.items()}
 
 
-def _best(expectations: Expectations, belief: LinkBelief | None, deadline: Seconds) -> Best:
-    expectation = expectations.expect(belief, deadline)
+def _best(expectations: Expectations, conditions: Conditions | None, deadline: Seconds) -> Best:
+    expectation = expectations.expect(conditions, deadline)
     place = int(best_in_time(expectation.expected, expectation.latency))
     row = int(expectation.rows[place])
     return Best(

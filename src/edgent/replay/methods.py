@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from edgent.link.change_points import ChangePointDetector
 from edgent.link.forecast import LinkForecast
 from edgent.link.trace import Trace
-from edgent.link.transfer import Transfer
-from edgent.planning.belief import LearnedBelief
+from edgent.link.transfer import Transfer, TransferModel
+from edgent.planning.conditions import Conditions
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.controller import Controller, Goal
 from edgent.planning.oracles import CLAIRVOYANT, REGIME, best_in_time
 from edgent.planning.paper.algorithm3 import Algorithm3
 from edgent.replay.choices import Choices, outcomes
 from edgent.replay.predictors import Bandit, Method, PaperDynamic, ewma, harmonic_mean, last_sample, static
-from edgent.units import Seconds
+from edgent.units import BitsPerSecond, Seconds
 
 ORACLES = (CLAIRVOYANT, REGIME)
 BASELINES = ("fixed", "static", "last-sample", "ewma", "harmonic-mean", "bandit", "paper-dynamic")
@@ -29,6 +29,7 @@ METHODS = (*ORACLES, *BASELINES, *OURS)
 
 _EXACT = 1e-9  # seconds: virtual time has no timing error
 _NEVER = 1e-300
+_UNKNOWN = BitsPerSecond(1.0)  # before a transfer: nothing is priced at it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,23 +53,23 @@ class Ours(Method):
     """The product's controller, with the product's forecast."""
 
     def __init__(self, choices: Choices, *, race: bool, change_points: bool = True) -> None:
-        uplink, downlink = (_forecast(change_points) for _ in range(2))
-        self._forecast = LearnedBelief(uplink, downlink)
-        self._forecast.call_time = choices.call_time
-        self._controller = Controller(choices.table, self._forecast, Goal(deadline=choices.deadline), race=race)
+        self._forecast = _forecast(change_points)
+        link = TransferModel(bandwidth=_UNKNOWN, call_time=choices.call_time)
+        self._conditions = Conditions(uplink=link, downlink=link)
+        self._controller = Controller(choices.table, Goal(deadline=choices.deadline), race=race)
         self._rows = {choices.table.configuration(row): row for row in range(choices.remote.size)}
         self._alone = int(np.flatnonzero(~choices.remote)[0])
         self._decided_at = -1.0
 
     def observe(self, event: Transfer) -> None:
         """Takes in a transfer; the decision is made when a request comes."""
-        self._forecast.observe(event)
+        self._forecast.learn(event)
         self._decided_at = -1.0
 
     def choose(self, at: float) -> int:
         """The controller's plan."""
         if at != self._decided_at:
-            self._controller.decide(Seconds(at))
+            self._controller.decide(self._believed(Seconds(at)))
             self._decided_at = at
         self.claim, configuration = self._controller.chance, self._controller.configuration
         assert configuration is not None, "it has just decided"
@@ -78,6 +79,11 @@ class Ours(Method):
         """What was seen of the link grows old: where a look at it would be worth it, nothing is sent before that."""
         row = self.choose(at)
         return self._alone if self._controller.unconfirmed else row
+
+    def _believed(self, now: Seconds) -> Conditions | None:
+        """One forecast for both directions: a trace is of one bandwidth, and what is sent down is not timed apart."""
+        link = self._forecast.predictive(now)
+        return None if link is None else self._conditions.expecting(link, link)
 
 
 class Regime(Method):

@@ -91,6 +91,20 @@ def test_after_transfers_that_were_all_given_up_the_device_stays_alone_until_one
     assert not chooser.choose(20.0, conditions(1e8), DEADLINE).configuration.device_only
 
 
+def test_a_direction_is_forecast_from_its_own_transfers_and_until_then_as_the_conditions_say(scope):
+    chooser = Dynamic(scope)
+    for turn in range(30):
+        chooser.observe(crossed(2e6, float(turn)))
+    believed = chooser._believed(30.0, conditions(5e7), DEADLINE)
+    assert believed.uplink.bandwidth == pytest.approx(2e6, rel=0.05)
+    assert set(believed.bandwidths.down) == {5e7}
+    for turn in range(30):
+        chooser.observe(crossed(9e6, 30.0 + turn, direction="down"))
+    believed = chooser._believed(60.0, conditions(5e7), DEADLINE)
+    assert believed.downlink.bandwidth == pytest.approx(9e6, rel=0.05)
+    assert believed.downlink.round_trip == conditions(5e7).downlink.round_trip
+
+
 def test_who_goes_by_the_last_transfer_always_wants_a_look(scope):
     assert Static(scope).decisive(0.0, conditions(1e6), DEADLINE) == 1e6
 

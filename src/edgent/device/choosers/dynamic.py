@@ -13,7 +13,6 @@ from edgent.device.choosers.mapped import Mapped
 from edgent.errors import InputError
 from edgent.link.forecast import LinkForecast
 from edgent.link.transfer import CALL_BYTES, TIMING_ERROR, Transfer
-from edgent.planning.belief import LearnedBelief
 from edgent.planning.conditions import Conditions
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.controller import Controller, Goal
@@ -22,10 +21,10 @@ from edgent.units import BitsPerSecond, Seconds
 
 
 class Dynamic:
-    """Follows the link with the controller, whose forecast learns from every transfer.
+    """Follows the link: a forecast of each direction learns from every transfer, and the controller plans for both.
 
-    What is no matter of the link's bandwidth (round trip, queue, the machines' speed) it takes from the conditions;
-    so does it the bandwidth of a direction that was told, for no transfer is reported of that.
+    What is no matter of the link's bandwidth (round trip, queue, the machines' speed) stays as the conditions say; so
+    does the bandwidth of a direction that was stated, for no transfer is reported of that.
 
     Args:
         scope: What may be run.
@@ -35,17 +34,16 @@ class Dynamic:
         self._uplink, self._downlink = (
             LinkForecast(timing_error=TIMING_ERROR, message_bytes=CALL_BYTES) for _ in range(2)
         )
-        self._belief = LearnedBelief(self._uplink, self._downlink)
         self._margin = scope.margin
         goal = self._goal(scope.deadline)
-        self._controller = Controller(scope.candidates, self._belief, goal, race=scope.race)
+        self._controller = Controller(scope.candidates, goal, race=scope.race)
         self._alone = scope.candidates.keep(np.equal(scope.candidates.messages, 0))
         self._lock = threading.Lock()
 
     def observe(self, event: Transfer) -> None:
         """See `Chooser.observe`."""
         with self._lock:
-            self._belief.observe(event)
+            (self._uplink if event.direction == "up" else self._downlink).learn(event)
 
     def choose(
         self,
@@ -58,10 +56,10 @@ class Dynamic:
         with self._lock:
             if self._uplink.dead(now) or self._downlink.dead(now):
                 return best(self._alone, conditions, deadline, self._margin(deadline))
-            self._under(conditions, deadline)
+            believed = self._believed(now, conditions, deadline)
             if ready is not None:
-                return self._controller.among(ready, now)
-            self._controller.decide(now)
+                return self._controller.among(ready, believed)
+            self._controller.decide(believed)
             plan = self._controller.plan
             assert plan is not None, "it has just decided"
             return plan
@@ -69,14 +67,14 @@ class Dynamic:
     def decisive(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> BitsPerSecond | None:
         """See `Chooser.decisive`: a look is wanted where a replay would probe."""
         with self._lock:
-            self._under(conditions, deadline)
-            self._controller.decide(now)
+            self._controller.decide(self._believed(now, conditions, deadline))
             return self._controller.decisive if self._controller.unconfirmed else None
 
-    def _under(self, conditions: Conditions, deadline: Seconds) -> None:
-        self._belief.under(conditions)
+    def _believed(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> Conditions:
+        """The conditions with the bandwidths as forecast, for a controller that is after this deadline."""
         if deadline != self._controller.goal.deadline:
             self._controller.goal = self._goal(deadline)
+        return conditions.expecting(self._uplink.predictive(now), self._downlink.predictive(now))
 
     def _goal(self, deadline: Seconds) -> Goal:
         return Goal(deadline=deadline, margin=self._margin(deadline))

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from edgent.lab.necessity.grid import Axes
 from edgent.link import TransferModel
-from edgent.planning.belief import LinkBelief
 from edgent.planning.conditions import Conditions
 from edgent.planning.knobs import Necessity, costs
 from edgent.units import BitsPerSecond, Seconds
@@ -69,18 +68,18 @@ def cost_map(
     best = np.zeros(shape)
     for d, deadline in enumerate(deadlines):
         for b, bandwidth in enumerate(bandwidths):
-            belief = seen(link, bandwidth, variation, device_factor)
-            with_all = necessity.best(belief, deadline)
+            conditions = seen(link, bandwidth, variation, device_factor)
+            with_all = necessity.best(conditions, deadline)
             best[b, d] = with_all.expected
-            for knob, cost in costs(with_all, necessity.without(belief, deadline)).items():
+            for knob, cost in costs(with_all, necessity.without(conditions, deadline)).items():
                 found[knob][b, d] = cost
     return CostMap(costs=found, best=best)
 
 
-def seen(link: TransferModel, bandwidth: BitsPerSecond, variation: float, device_factor: float = 1.0) -> LinkBelief:
+def seen(link: TransferModel, bandwidth: BitsPerSecond, variation: float, device_factor: float = 1.0) -> Conditions:
     """What the regime oracle knows of a cell's link."""
     there = replace(link, bandwidth=bandwidth)
-    return LinkBelief.around(Conditions(uplink=there, downlink=there, device_factor=device_factor), variation)
+    return Conditions(uplink=there, downlink=there, device_factor=device_factor).varying(variation)
 
 
 def cost_maps(

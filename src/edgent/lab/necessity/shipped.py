@@ -193,9 +193,9 @@ def _mapped(
 
 
 def _asked(cell: GridCell, necessity: Necessity, link: TransferModel) -> Asked:
-    belief = seen(link, cell.bandwidth, cell.variation)
+    conditions = seen(link, cell.bandwidth, cell.variation)
     return Asked(
-        cell=cell, best=necessity.best(belief, cell.deadline), without=necessity.without(belief, cell.deadline)
+        cell=cell, best=necessity.best(conditions, cell.deadline), without=necessity.without(conditions, cell.deadline)
     )
 
 

@@ -1,0 +1,75 @@
+"""The bandwidths of both directions as one distribution.
+
+Both directions share the air, so they are taken to move together: the lowest tenth of one goes with the lowest tenth of
+the other. That gives the sum of both transfers' times its widest spread, and so the most cautious chance. Where the two
+distributions have other weights, both are cut at the borders of either:
+
+    up      |  .3  |      .4      |   .3   |
+    down    |     .5     |       .5        |
+    pairs   |  .3  |  .2 |   .2   |   .3   |          a bandwidth up and one down for each piece
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.link.predictive import NOTHING, Predictive
+
+Floats = NDArray[np.float64]
+
+_ROUNDING = 1e-9  # weights add up to 1 only so far
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Bandwidths:
+    """Pairs of bandwidths that belong together, and how likely each pair is.
+
+    Attributes:
+        up: Bits per second, rising, shape (k,).
+        down: Likewise; the same array where one distribution stands for both directions.
+        weights: Probabilities of the pairs, shape (k,).
+    """
+
+    up: Floats
+    down: Floats
+    weights: Floats
+
+    @classmethod
+    def certain(cls, up: float, down: float) -> Bandwidths:
+        """The one pair of who is sure."""
+        return cls(up=np.array([up]), down=np.array([down]), weights=np.ones(1))
+
+    @classmethod
+    def together(cls, up: Predictive, down: Predictive) -> Bandwidths:
+        """Two distributions that move together."""
+        if up is down or np.array_equal(up.weights, down.weights):
+            return cls(up=up.bandwidths, down=down.bandwidths, weights=up.weights)
+        ends = [np.minimum(np.cumsum(side.weights), 1.0) for side in (up, down)]
+        ends[0][-1] = ends[1][-1] = 1.0
+        borders = np.union1d(*ends)
+        weights = np.diff(borders, prepend=0.0)
+        here, there = (np.searchsorted(end, borders - weights / 2) for end in ends)
+        return cls(up=up.bandwidths[here], down=down.bandwidths[there], weights=weights)
+
+    @property
+    def alike(self) -> bool:
+        """Whether one distribution stands for both directions."""
+        return self.up is self.down
+
+    @property
+    def passing(self) -> Floats:
+        """The weights, 0 for pairs at which nothing gets through."""
+        return np.where(np.minimum(self.up, self.down) > NOTHING, self.weights, 0.0)
+
+    def median(self) -> tuple[float, float]:
+        """The pair in the middle of those at which something gets through: up and down, bits per second."""
+        reached = self.passing.cumsum()
+        place = int(reached.searchsorted(reached[-1] * (0.5 - _ROUNDING)))
+        return float(self.up[place]), float(self.down[place])
+
+    def __repr__(self) -> str:
+        middle = " and ".join(f"{bandwidth / 1e6:.3g}" for bandwidth in self.median())
+        return f"<Bandwidths up and down {middle} Mbit/s, {self.weights.size} pairs>"
