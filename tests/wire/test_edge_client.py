@@ -30,33 +30,38 @@ def test_what_an_edge_says_that_is_none_counts_as_nothing_said(said: str) -> Non
     assert (found.queue, found.middle, found.edge_window) == (0.0, 0.0, None)
 
 
-def timed(*, queue: float = 0.0, body: bytes = b"") -> TimedReply:
-    """Sent at 10.00 s, headers at 10.25 s, the body at 10.75 s; the edge computed for 50 ms."""
-    times = {"began_at": 10.0, "headers_at": 10.25, "body_at": 10.75}
-    return TimedReply(body=body, bytes_up=7, queue=queue, middle=0.05, **times)
+class Slow(Edge):
+    """Sent at 10.00 s, headers at 10.25 s, the body at 10.75 s."""
+
+    def __init__(self, said: str, body: bytes = b"") -> None:
+        super().__init__({m.TIMES_US: said})
+        self.body = body
+
+    def call(self, method: str, message: bytes, timeout: float) -> Reply:
+        return Reply(body=self.body, headers=self.headers, sent_at=10.0, headers_at=10.25, body_at=10.75)
+
+
+def timed(said: str, body: bytes = b"") -> TimedReply:
+    return EdgeClient(Slow(said, body)).send(b"a message", 1.0)
+
+
+def test_a_reply_says_when_it_began_and_what_it_took() -> None:
+    reply = timed("80000 50000")
+    assert (reply.began_at, reply.body_at, reply.bytes_up) == (10.0, 10.75, 9)
+    assert (reply.queue, reply.middle) == pytest.approx((0.08, 0.05))
 
 
 def test_the_edge_s_own_time_is_not_the_uplink_s() -> None:
-    reply = timed(queue=0.08)
+    reply = timed("80000 50000")
     assert (reply.uplink, reply.downlink) == pytest.approx((0.12, 0.5))
     assert reply.on_link == pytest.approx(0.62)
 
 
 def test_an_edge_that_says_it_took_longer_than_the_device_waited_leaves_no_time_to_the_uplink() -> None:
-    reply = timed(queue=3.0)
+    reply = timed("3000000 0")
     assert (reply.uplink, reply.on_link, reply.began_at) == (0.0, 0.5, 10.0)
 
 
 def test_a_short_answer_comes_with_its_headers_and_a_long_one_behind_them() -> None:
-    assert timed(body=bytes(PACKET)).behind_headers == 0
-    assert timed(body=bytes(PACKET + 1)).behind_headers == PACKET + 1
-
-
-def test_a_reply_keeps_when_it_was_sent() -> None:
-    class Slow(Edge):
-        def call(self, method: str, message: bytes, timeout: float) -> Reply:
-            return Reply(body=b"", headers=self.headers, sent_at=4.0, headers_at=5.0, body_at=7.0)
-
-    reply = EdgeClient(Slow({m.TIMES_US: "250000 500000"})).probe(0, 0, 1.0)
-    assert (reply.began_at, reply.headers_at, reply.body_at) == (4.0, 5.0, 7.0)
-    assert (reply.uplink, reply.downlink) == (0.25, 2.0)
+    assert timed("0 0", bytes(PACKET)).behind_headers == 0
+    assert timed("0 0", bytes(PACKET + 1)).behind_headers == PACKET + 1

@@ -39,10 +39,12 @@ class TimedReply:
         body: of the answer.
         bytes_up: of the request's message.
         began_at: when it was sent.
-        headers_at: when the first packet of the answer came.
-        body_at: when the whole of it was there.
+        uplink: seconds from then until the first packet of the answer came, the edge's own time taken off.
         queue: seconds in the edge's queue, by the edge's clock.
         middle: seconds of decoding, computing and encoding there, by the edge's clock.
+        downlink: seconds from that packet to the whole body; 0 for an answer of one packet.
+        body_at: when that was.
+        behind_headers: bytes of the answer that came after its headers: a long one has packets of its own.
         window: what could be under way of the request when it began; None: unknown.
         edge_window: the same of the answer; None: the edge did not say.
     """
@@ -50,33 +52,19 @@ class TimedReply:
     body: bytes
     bytes_up: int
     began_at: Seconds
-    headers_at: Seconds
-    body_at: Seconds
+    uplink: float
     queue: float
     middle: float
+    downlink: float
+    body_at: Seconds
+    behind_headers: int
     window: Window | None = None
     edge_window: Window | None = None
-
-    @property
-    def uplink(self) -> float:
-        """Seconds from sending until the first packet of the answer came, the edge's own time taken off."""
-        # Two clocks are subtracted from each other: where both say about the same, the difference may fall below 0.
-        return max(0.0, self.headers_at - self.began_at - self.queue - self.middle)
-
-    @property
-    def downlink(self) -> float:
-        """Seconds from the first packet of the answer to its whole body; 0 for an answer of one packet."""
-        return max(0.0, self.body_at - self.headers_at)
 
     @property
     def on_link(self) -> float:
         """Seconds on the link, both ways."""
         return self.uplink + self.downlink
-
-    @property
-    def behind_headers(self) -> int:
-        """Bytes of the answer that came after its headers; those of a long one mostly have a packet of their own."""
-        return len(self.body) if len(self.body) > PACKET else 0
 
 
 class EdgeClient:
@@ -183,10 +171,13 @@ def _timed(reply: Reply, bytes_up: int) -> TimedReply:
         body=reply.body,
         bytes_up=bytes_up,
         began_at=reply.sent_at,
-        headers_at=reply.headers_at,
-        body_at=reply.body_at,
+        # Two clocks are subtracted from each other: where both say about the same, the difference may fall below 0.
+        uplink=max(0.0, reply.headers_at - reply.sent_at - queue - middle),
         queue=queue,
         middle=middle,
+        downlink=max(0.0, reply.body_at - reply.headers_at),
+        body_at=reply.body_at,
+        behind_headers=len(reply.body) if len(reply.body) > PACKET else 0,
         window=reply.window,
         edge_window=_edge_window(reply),
     )

@@ -13,6 +13,7 @@ from edgent.link.forecast import LinkForecast
 from edgent.link.slow_start import Window
 from edgent.link.transfer import CALL_BYTES, CALL_TIME, TIMING_ERROR
 from edgent.wire.edge_client import TimedReply
+from edgent.wire.transport import PACKET
 
 
 def reply(up: float, down: float = 0.0, *, sent=0, received=0, queue=0.0, at=1.0) -> TimedReply:
@@ -20,10 +21,12 @@ def reply(up: float, down: float = 0.0, *, sent=0, received=0, queue=0.0, at=1.0
         body=bytes(received),
         bytes_up=sent,
         began_at=at - down - queue - up,
-        headers_at=at - down,
-        body_at=at,
+        uplink=up,
         queue=queue,
         middle=0.0,
+        downlink=down,
+        body_at=at,
+        behind_headers=received if received > PACKET else 0,
     )
 
 
