@@ -39,13 +39,15 @@ from edgent.units import BitsPerSecond, format_bandwidth
 
 Floats = NDArray[np.float64]
 
-HAZARD = 1 / 400
-CELLS = 128
+HAZARD = 1 / 400  # a level of a link is taken to last some hundreds of transfers, mostly
+CELLS = 128  # longer runs have long been sure of their level: what they add would not show
 THRESHOLD = 0.8
 
 _SPREAD = 0.2  # of what is new in a sample, in the logarithm
 _CERTAINTY = 12.0  # alpha: how firmly that is believed; 2 alpha degrees of freedom
 _REACH = 1.0  # how far a new level lies from the old one, in the logarithm: within a factor of e, mostly
+# The same as a normal-inverse-gamma prior: a level that lies _REACH off is as uncertain as if (_SPREAD / _REACH)^2 of a
+# sample had been seen of it; and beta / alpha, the variance that is expected, is that of the usual spread.
 _KAPPA, _BETA = (_SPREAD / _REACH) ** 2, _CERTAINTY * _SPREAD**2  # of a new run
 _OUTLIERS = 0.0015  # share of samples that lie anywhere
 _ANYWHERE = 1 / math.log(1000)  # their density: any of ten octaves
@@ -102,13 +104,18 @@ class ChangePointDetector:
         if self._since < 0:
             self._runs.begin(sample)
             self._probability[0] = 1.0
+        # Time passed in which the level may have changed without a sample to show it.
         if steps > 1:
             self._probability = self._after(steps - 1)
         difference = sample - self._runs.previous
+        # From here on it is Algorithm 1 of the paper, in its order: predictive probability, growth, change, statistics.
         noise = self._noise(steps)
         density = self._runs.density(sample, noise)  # predictive
         kept = self._probability * density
+        # Normalised at once: what grows and what ends add up to 1 whatever the densities are, so no evidence is needed.
         kept *= (1 - self._hazard) / float(np.add.reduce(kept))
+        # The run in the last cell has nowhere to grow to. Both runs that meet there leave their mass, and the likelier
+        # one its statistics.
         tail = kept[-1]
         self._runs.absorb(sample, noise, kept, longest=bool(tail > kept[-2]))  # statistics
         self._probability[1:] = kept[:-1]  # growth
@@ -166,6 +173,7 @@ class ChangePointDetector:
 
     def _after(self, steps: float) -> Floats:
         """The run lengths after `steps` that brought no sample: no run grew, but each may have ended."""
+        # A run that ended in the gap left no sample behind: whatever began there has length 0 still.
         survival = (1 - self._hazard) ** steps
         probability: Floats = self._probability * survival
         probability[0] += 1 - survival
@@ -176,12 +184,16 @@ class ChangePointDetector:
 
     def _learn(self, difference: float, steps: float) -> None:
         if self._since < 0 or steps >= _GAP:
-            self._correlation.interrupt()
+            self._correlation.interrupt()  # neighbours share their noise, strangers do not
         else:
+            # A difference over a change of level is no noise. It is weighed by the chance that the run is older than
+            # the two differences that the correlation multiplies.
             self._correlation.observe(difference, steady=1.0 - float(np.add.reduce(self._probability[:3])))
 
     def _declares(self) -> bool:
         """Deviation 3: whether the present run began after the last sample that declared a change."""
+        # P(r_t = 0) is the hazard, always, so it can declare nothing. That a run began since the last declaration is
+        # the sum over all runs that are short enough; it also keeps one change from being declared twice.
         latest = min(self._since, self._probability.size - 2)  # the last cell may be as old as anything
         if np.add.reduce(self._probability[1 : latest + 1]) <= self._threshold:
             return False
@@ -211,6 +223,8 @@ class _Noise:
     @classmethod
     def over(cls, correlation: float, steps: float) -> _Noise:
         """That of a sample so many steps after the last one."""
+        # An autoregression of first order with innovations of variance 1: its deviations have 1 / (1 - rho^2) in all,
+        # of which the last sample, k steps ago, explains rho^2k.
         carried, whole = correlation**steps, 1 / (1 - correlation**2)
         return cls(carried=carried, fresh=(1 - carried**2) * whole, whole=whole)
 
@@ -230,6 +244,9 @@ class _Runs:
     """
 
     def __init__(self, cells: int) -> None:
+        # Each sample adds 1/2 to alpha, so a run's length says it. With it all constants of Student's t are known
+        # beforehand: Gamma(alpha + 1/2) / Gamma(alpha), the exponent -(alpha + 1/2), and at which growth of beta a
+        # sample lies _FARTHEST deviations off.
         self._alpha = _CERTAINTY + np.arange(cells, dtype=np.float64) / 2
         self._exponent = -(self._alpha + 0.5)
         self._most_growth = _FARTHEST**2 / (2 * self._alpha)
@@ -244,6 +261,9 @@ class _Runs:
     def density(self, sample: float, noise: _Noise) -> Floats:
         """pi_r for each run length, shape (cells,): Student-t with 2 alpha degrees of freedom, and the outliers."""
         expected, variance = self._expected(noise)
+        # With e the error and v its variance in units of beta / alpha, Student's t is, but for a constant,
+        # (beta v)^-1/2 (1 + e^2 / (2 beta v))^-(alpha + 1/2). The share by which e^2 / (2 v) raises beta is in there,
+        # so it is kept for `absorb`.
         self._error = sample - expected
         scale = variance * self._beta
         self._growth = self._error * self._error / (2 * scale)  # of beta
@@ -261,16 +281,22 @@ class _Runs:
             longest: Whether the run already in the last cell is likelier than the one that arrives there.
         """
         error, growth = self._error, self._growth
+        # A sample far off counts as one _FARTHEST deviations off, on the same side: Huber's way of taking in what may
+        # be an outlier.
         if (growth > self._most_growth).any():  # Deviation 4
             growth = np.minimum(growth, self._most_growth)
             error = error * np.sqrt(growth / np.maximum(self._growth, growth))
             error[0] = self._error[0]  # ... but a new run is wherever its first sample is
+        # What a sample tells of its run's mean has lost what the last sample already told: of (1 - rho) times the mean,
+        # it is a measurement of variance `fresh`. For a new run nothing came before, so there it is one of `whole`.
         own = 1 - noise.carried
         kappa = self._kappa + own * own / noise.fresh
         kappa[0] = _KAPPA + 1 / noise.whole
         step = own / noise.fresh * error / kappa
         step[0] = error[0] / (noise.whole * kappa[0])
         mean, beta = self.mean + step, self._beta + self._beta * growth
+        # Cell r becomes cell r + 1. Cell 0 is free for a run that begins after this sample, and has the prior: around
+        # the level that all runs together were at, weighed by how likely each was.
         self.mean[1:], self._kappa[1:], self._beta[1:] = mean[:-1], kappa[:-1], beta[:-1]
         self.mean[0] = weights @ mean / np.add.reduce(weights)  # Deviation 2: the prior of a new run
         self._kappa[0], self._beta[0] = _KAPPA, _BETA
@@ -288,6 +314,8 @@ class _Runs:
 
     def _expected(self, noise: _Noise) -> tuple[Floats, Floats]:
         """Where each run expects the next sample, and its variance in units of beta / alpha; Deviation 5."""
+        # The share rho of the last deviation stays, which is previous - mean. Uncertain besides the noise is the mean
+        # itself, by 1 / kappa.
         own = 1 - noise.carried
         expected = noise.carried * self.previous + own * self.mean
         variance = own * own / self._kappa + noise.fresh

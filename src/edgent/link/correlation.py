@@ -29,6 +29,7 @@ class Correlation:
     @property
     def coefficient(self) -> float:
         """Lag one, 0 .. 0.8."""
+        # rho = 1 + 2 E d_t d_{t-1} / E d_t^2, see above. Below 0 it would be noise that alternates, as no link's does.
         return min(max(0.0, 1 + 2 * self._products / self._squares), _MOST)
 
     def observe(self, difference: float, steady: float) -> None:
@@ -38,6 +39,7 @@ class Correlation:
             difference: Of the two.
             steady: The probability that there was no change in this or the last difference.
         """
+        # Both sums fade alike and take in the same pairs, so that their ratio is one of the same samples.
         before, self._difference = self._difference, difference
         if before is not None:
             self._squares = _FADING * self._squares + steady * (difference**2 + before**2) / 2

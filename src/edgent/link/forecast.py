@@ -40,9 +40,9 @@ Floats = NDArray[np.float64]
 
 _TELLING = 4  # timing errors that a transfer must last to tell a bandwidth within a quarter
 _LATE = 2  # timing errors by which a message may now and then be late, whatever the link
-_HARDLY, _LIKELY = 0.01, 0.5
+_HARDLY, _LIKELY = 0.01, 0.5  # chances: below the one nobody would have thought it possible; above the other, all did
 _TIMED = 0.99  # how sure a clock is
-_GAP_GAIN = 0.1
+_GAP_GAIN = 0.1  # of the usual gap, with each gap
 _BELIEF = 10.0  # samples that the model's own weights count for
 _FADING = 0.99
 _FAR, _FAR_WEIGHT = 4.0, 0.003  # beyond the outermost quantiles: a link that breaks away; the model's belief in that
@@ -117,14 +117,18 @@ class LinkForecast:
         Raises:
             InputError: numbers that no transfer has.
         """
+        # Whatever it took, it arrived: that ends an outage.
         bits = self._bits(size, seconds)
         self._outages.passed(at)
         if seconds > _TELLING * self._error:
             return self._take(bits / seconds, at)
+        # Too short for the clock: only bounds are known. The lower one is sure, for nothing arrives before it was sent;
+        # the upper one has leeway, for a thread that wakes late makes any link look slow.
         at_least = bits / (max(seconds, 0.0) + self._error)
         self._floor, self._floor_at = at_least, at
         late = seconds - _LATE * self._error
         at_most = bits / late if late > 0 else math.inf
+        # What agrees with the belief says nothing new; what disproves it is taken in at the nearer bound.
         believed = self.detector.level
         if believed is not None and at_least <= believed <= at_most:
             return False
@@ -139,14 +143,18 @@ class LinkForecast:
         Raises:
             InputError: numbers that no transfer has.
         """
+        # Given up after this long it had less than this bandwidth: all that a failure says of the link.
         seconds = max(seconds, self._error)
         below = self._bits(size, seconds) / seconds
         if self._outages.now or not self.samples:
             self._outages.failed(at - seconds, at)
             return False
-        bandwidths, weights = self._made(at)
-        made = Predictive(bandwidths=bandwidths, weights=weights)
-        possible = 1 - made.chance_above(below)
+        # So how likely was that, of a link that carries something? Hardly: then it carries nothing. Very: then it is no
+        # news. Between, the link is in the lower part of what was thought possible, and the middle of that part
+        # stands for it.
+        bandwidths, weights = self._passing(at)
+        passing = Predictive(bandwidths=bandwidths, weights=weights)
+        possible = 1 - passing.chance_above(below)
         if possible < _HARDLY:
             self._compare(below / _FAR)
             self._outages.failed(at - seconds, at)
@@ -155,26 +163,29 @@ class LinkForecast:
         if possible > _LIKELY:
             self._at = at  # it is as slow as it was thought to be
             return False
-        return self._take(made.quantile(possible / 2), at)
+        return self._take(passing.quantile(possible / 2), at)
 
     def predictive(self, now: Seconds) -> Predictive | None:
         """The bandwidth that a transfer now would find; None before the first one."""
         if not self.samples:
             return None
-        bandwidths, weights = self._made(now)
+        bandwidths, weights = self._passing(now)
         nothing = self._outages.chance(now)
         return Predictive(
             bandwidths=np.concatenate([[NOTHING], bandwidths]),
             weights=np.concatenate([[nothing], (1 - nothing) * weights]),
         )
 
-    def _made(self, now: Seconds) -> tuple[Floats, Floats]:
+    def _passing(self, now: Seconds) -> tuple[Floats, Floats]:
         """What it would find if anything gets through: bandwidths and their weights."""
+        # One component for each likely run, drawn anew, and one for the link as it was last seen.
         nodes, weights = self.detector.components(steps=self._steps(now))
         persists = self._persistence.chance(now - self._at)
         weights *= (1 - persists) / np.add.reduce(weights)
         mixed = np.concatenate([nodes, self._persistence.nodes()[None, :]]), np.concatenate([weights, [persists]])
         inner = np.maximum(mixture_quantiles(*mixed), NOTHING)
+        # The quantiles' weights are those of the model, as if it had seen _BELIEF samples itself, and the counts of
+        # where samples really fell. One value more at either end is for a link that breaks away from all of the model.
         counts = self._seen[int(persists > _LIKELY)]
         self._compared = inner, counts
         bandwidths = np.concatenate([[max(NOTHING, inner[0] / _FAR)], inner, [inner[-1] * _FAR]])
@@ -186,12 +197,15 @@ class LinkForecast:
         return 1 - _TIMED * self._persistence.chance(now - self._floor_at)
 
     def _take(self, sample: float, at: Seconds) -> bool:
+        # Judged before it is learned from: a forecast must not be compared with what it has already seen.
         self._compare(sample)
         steps = self._steps(at)
         anew = self.detector.density(sample, steps=steps)
         age = max(0.0, at - self._at) if self.samples else 0.0
         held = self._persistence.observe(math.log(sample), age, anew)
         self._at, self.samples = at, self.samples + 1
+        # A link that probably persisted was not drawn anew, so its run has no new sample; once a draw's time is over it
+        # counts as one all the same, or a link that never moves would never be sure of its level.
         if held > _LIKELY and at - self._drawn_at < 1 / self._persistence.rate:
             return False
         if math.isfinite(self._drawn_at):
@@ -205,6 +219,7 @@ class LinkForecast:
         if self._compared is None:
             return
         (quantiles, counts), self._compared = self._compared, None
+        # The borders lie halfway between the quantiles; beyond the outermost by half of what the far values are off.
         beyond = math.sqrt(_FAR)
         borders = np.concatenate(
             [[quantiles[0] / beyond], (quantiles[1:] + quantiles[:-1]) / 2, [quantiles[-1] * beyond]]

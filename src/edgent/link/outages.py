@@ -29,6 +29,7 @@ class Outages:
 
     def passed(self, at: float) -> None:
         """Something got through; the time since the last look counts as up."""
+        # After an outage the time since the last look is left out: nobody saw when in it the link came back.
         if self._since is None and self._seen_at is not None:
             self._up += max(0.0, at - self._seen_at)
         self._since, self._seen_at = None, at
@@ -46,7 +47,9 @@ class Outages:
             return 0.0
         age = max(0.0, now - self._seen_at)
         if self._since is None:
+            # Outages begin as a Poisson process of the rate counted: at least one within the age.
             return -math.expm1(-age * self._began / self._up)
+        # Pareto: P(longer than s + t | longer than s) = (s + c) / (s + c + t), with t the time since it was last seen.
         lasted = self._seen_at - self._since + _INSTANT
         return lasted / (lasted + age)
 

@@ -22,7 +22,7 @@ _DEGREES = 4.0  # of freedom: most looks agree closely, some do not
 _SPREAD, _SPREAD_COUNT = 0.1, 6.0  # between two looks, in the logarithm, and how many samples that counts for
 _LEAST = 0.005  # a spread below tells nothing more
 _HOLDS, _HOLDS_COUNT = 2.0, 3.0  # seconds for which a link holds, and how many draws that counts for
-_FADING = 0.995
+_FADING = 0.995  # of all counts, with each sample: two hundred samples are remembered
 _CONSTANT = math.gamma((_DEGREES + 1) / 2) / math.gamma(_DEGREES / 2) / math.sqrt(_DEGREES * math.pi)
 _NODES: Floats = student_t_nodes(np.array([_DEGREES]))[0]
 
@@ -47,6 +47,7 @@ class Persistence:
 
     def chance(self, age: float) -> float:
         """The probability that it is still what was seen this long ago; 0 before anything was seen."""
+        # Draws come as a Poisson process: that none came within an age has this probability.
         return math.exp(-self.rate * max(0.0, age)) if self._last is not None else 0.0
 
     def nodes(self) -> Floats:
@@ -69,6 +70,9 @@ class Persistence:
         last, self._last = self._last, sample
         if last is None:
             return 0.0
+        # Expectation. Two explanations compete for the sample: it persists, with the density of Student's t around the
+        # last one, or it was drawn anew, with the density that the caller's model has there. Bayes' rule gives the
+        # share that each is owed.
         chance, spread = self.chance(age), self.spread
         deviation = (sample - last) / spread
         weight = 1 / (1 + deviation * deviation / _DEGREES)
@@ -78,10 +82,13 @@ class Persistence:
         return share
 
     def _learn(self, share: float, age: float, square: float) -> None:
+        # Maximisation, a sample at a time: rate = draws / time and spread^2 = squares / count, of faded sums.
+        # Who was drawn anew within an age may have been so more than once: expected / P(at least one) times on average.
         expected = self.rate * age
         draws = expected / -math.expm1(-expected) if expected else 1.0
         self._draws = _FADING * self._draws + (1 - share) * draws
         self._time = _FADING * self._time + age
+        # The squares come weighed as in the t distribution's own expectation maximisation: far deviations count less.
         self._squares = _FADING * self._squares + share * square
         self._count = _FADING * self._count + share
 

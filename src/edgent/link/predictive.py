@@ -66,10 +66,11 @@ class Predictive:
             raise InputError(f"bandwidth {mean!r}: expected a positive, finite number of bits per second")
         if variation == 0:
             return cls.certain(mean)
+        # Of a log-normal with mean m and coefficient of variation c the logarithm has variance s^2 = log(1 + c^2) and
+        # mean log m - s^2 / 2.
         square = math.log1p(variation**2)
         normal = NormalDist(math.log(mean) - square / 2, math.sqrt(square))
-        middles = (_BORDERS[1:] + _BORDERS[:-1]) / 2
-        return cls(bandwidths=np.exp([normal.inv_cdf(each) for each in middles]), weights=np.diff(_BORDERS))
+        return cls(bandwidths=np.exp([normal.inv_cdf(level) for level in _LEVELS]), weights=SHARES)
 
     @classmethod
     def of_mixture(cls, nodes: Floats, weights: Floats) -> Predictive:
@@ -88,6 +89,7 @@ class Predictive:
 
     def quantile(self, probability: float) -> float:
         """The bandwidth that is not exceeded with this probability, bits per second."""
+        # Each value stands for the middle of its share of the probability; between two of them lies a line.
         middle = np.cumsum(self.weights) - self.weights / 2
         return float(np.interp(probability, middle, self.bandwidths))
 
@@ -108,6 +110,8 @@ def chances_above(wanted: Floats, bandwidths: Floats, weights: Floats) -> Floats
         bandwidths: Those of a distribution, rising, shape (k,).
         weights: Their probabilities, shape (k,).
     """
+    # Interpolated in 1 / bandwidth, for a transfer's time is linear in that: so a chance read off here is the one that
+    # interpolating between the times themselves would give.
     middle = weights.cumsum() - weights / 2
     slowness = -1 / np.maximum(wanted, 1e-300)
     chances: Floats = 1 - np.interp(slowness, -1 / bandwidths, middle, left=0.0, right=1.0)
@@ -116,6 +120,8 @@ def chances_above(wanted: Floats, bandwidths: Floats, weights: Floats) -> Floats
 
 def mixture_quantiles(nodes: Floats, weights: Floats) -> Floats:
     """The bandwidths of `Predictive.of_mixture`, shape (nodes,)."""
+    # All nodes of all components in one row, each with the component's weight times its own share. Sorted, their sums
+    # are the mixture's distribution function, and the levels are read off it. No density has to be evaluated.
     flat = nodes.ravel()
     order = flat.argsort()
     share = (weights[:, None] * SHARES).ravel()[order]
@@ -130,9 +136,11 @@ def student_t_nodes(degrees: Floats) -> Floats:
     With x = sqrt(nu) tan(a) the density of the angle a is proportional to cos(a)^(nu - 1), which is easily integrated:
     no special functions. Each value is the quantile in the middle of its share.
     """
+    # The angle is bounded, so a grid of it covers both tails; the trapezoids' middles give the distribution function,
+    # and reading that off backwards the quantiles.
     root = np.sqrt(degrees)[:, None]
     angles = np.arctan(30 / root) * np.linspace(-1, 1, _ANGLES)  # beyond 30 deviations nothing shows
     density = np.cos(angles) ** (root**2 - 1)
     below = (np.cumsum(density, axis=1) - density / 2) / density.sum(axis=1, keepdims=True)
-    found: Floats = np.array([np.interp(_LEVELS, *row) for row in zip(below, angles, strict=True)])
-    return root * np.tan(found)
+    quantiles: Floats = np.array([np.interp(_LEVELS, *row) for row in zip(below, angles, strict=True)])
+    return root * np.tan(quantiles)

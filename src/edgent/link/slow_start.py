@@ -36,7 +36,7 @@ UNLIMITED = math.inf
 _LEAST_PATIENCE = 0.2  # seconds: Linux' floor of the part of the retransmission timeout that is not the round trip
 _KEPT = 7 / 8  # of the smoothed round trip, with each acknowledgement (RFC 6298)
 _ROUNDS = 40  # doublings after which no window of this world is small
-_FADING, _PRIOR = 0.8, 0.1
+_FADING, _PRIOR = 0.8, 0.1  # of a rule's error, with each message; error of a rule other than the standard at first
 _TELLING = 0.010  # seconds: rules whose times differ by less cannot be told apart
 _ROUNDING = 0.1  # share by which a window may seem wider or narrower where a message ends near the end of a round
 _KEEPS = 3  # the first rule without slow start after idling
@@ -56,10 +56,13 @@ def stall(size: Sizes, byte_time: Sizes | float, window: float, round_trip: floa
         ahead: Bytes of that window which are not the message's, and occupy no wire.
     """
     waits = 0.0 * (size * byte_time)
+    # Round j carries 2^j w bytes, all rounds up to it (2^(j+1) - 1) w: who has more to send waits for its end. What is
+    # `ahead` fills a part of the first window and occupies no wire, so the first round is busy for less.
     for j in range(_ROUNDS):
         doubled = window * 2.0**j
         needs = size + ahead > 2 * doubled - window
         waits_here = round_trip - (doubled if j else window - ahead) * byte_time
+        # Later rounds are longer and begin later, so whoever does not wait here will not wait again.
         if not np.any(needs & (waits_here > 0)):
             break
         waits = waits + needs * np.maximum(0.0, waits_here)
@@ -79,6 +82,8 @@ def unstalled(size: float, seconds: float, window: float, round_trip: float, ahe
     Returns:
         Bytes and seconds; those given where slow start would have taken longer than all of the time.
     """
+    # The right side of (1) solved for c: for each m the time is m R + (n - (2^m - 1) w) c, and the true m is the one of
+    # the largest. So of all c that explain the time with some m the smallest does so with the true one.
     rounds = 0
     while rounds < _ROUNDS and size + ahead > (2.0 ** (rounds + 1) - 1) * window:
         rounds += 1
@@ -97,6 +102,8 @@ def _last_round(size: float, window: float) -> float:
 
 def _smoothed(queued: float, size: float, byte_time: float) -> float:
     """What of the sender's smoothed round trip is queueing, after this many bytes of which each waited for the last."""
+    # Linux acknowledges every second segment. The k-th of these round trips is longer than the empty link's by
+    # k byte times of two segments; the smoothed one keeps 7/8 of itself and takes in 1/8 of each, a geometric sum.
     acknowledgements = max(1.0, size / (2 * SEGMENT_BYTES))
     faded = math.pow(_KEPT, acknowledgements)
     longer = size * byte_time / acknowledgements  # each round trip than the one before
@@ -182,9 +189,10 @@ class CongestionWindow:
 
     def renew(self) -> None:
         """The connection is a new one; the machines are the same."""
+        # What is taken for the window, and what it surely is at least, where what idling did to it is a guess.
         self._grown = self._surely = float(INITIAL_WINDOW)
         self._threshold = UNLIMITED
-        self._told_patience: float | None = None
+        self._stated_patience: float | None = None
         self._least = float(INITIAL_WINDOW)
         self._queued = 0.0
         self._last_at = math.inf
@@ -204,6 +212,7 @@ class CongestionWindow:
         The same where nothing has rested since the connection was made; else what idling left is a guess, until
         messages have widened the window beyond doubt.
         """
+        # After a rest it may be anything between a fresh connection's and unlimited; before one it is what has grown.
         guess = self.at(now, round_trip)
         least = min(guess, self._least if self._rested(now, round_trip) else self._surely)
         return least, guess if least == guess and not self._rested(now, round_trip) else UNLIMITED
@@ -230,6 +239,7 @@ class CongestionWindow:
             return Waiting(size=after, seconds=rest, longest=0.0, shortest=0.0, certain=False)
         self.learn(size, seconds, byte_time, began_at=began_at, round_trip=round_trip)
         least, most = self.bounds(began_at, round_trip)
+        # Whether a message ends in this round or the next is decided by a byte: a tenth of leeway on both sides.
         longest, shortest = (
             stall(size, byte_time, bound, round_trip, self._ahead)
             for bound in (least * (1 - _ROUNDING), most * (1 + _ROUNDING))
@@ -239,12 +249,14 @@ class CongestionWindow:
     def seen(self, window: Window, at: Seconds) -> None:
         """The sender's own word about a message that begins at `at`."""
         self._grown = self._surely = window.size
-        self._threshold, self._told_patience, self._least = window.threshold, window.patience, window.least
+        self._threshold, self._stated_patience, self._least = window.threshold, window.patience, window.least
         self._last_at = at
 
     def heard(self, at: Seconds, round_trip: Seconds) -> None:
         """Something came from the sender, be it no message: what resting took until then is gone, and a rest begins."""
-        if self._told_patience is not None and at > self._last_at:
+        # Every packet that the sender sends, whatever it belongs to, ends its rest: so the halvings of the time until
+        # then are taken off now, and a new rest begins.
+        if self._stated_patience is not None and at > self._last_at:
             left = left_by_idling(self._grown, self._least, at - self._last_at, self._timeout(round_trip))
             self._grown, self._surely, self._last_at = left, min(left, self._surely), at
 
@@ -255,6 +267,9 @@ class CongestionWindow:
 
         What went out at once and had to queue, `byte_time` seconds a byte, the sender takes for a longer round trip.
         """
+        # In the order of the sender's kernel: first the queueing, which it takes for a longer round trip, and so for a
+        # longer timeout; then the growth, a byte for each byte acknowledged, but not beyond the threshold, nor beyond
+        # twice what is under way (Linux: `tcp_is_cwnd_limited`; a window that nobody used proves nothing).
         self._queued = _smoothed(self._queued, _last_round(size, self.at(began_at, round_trip)), byte_time)
         least, _ = self.bounds(began_at, round_trip)
         window = min(self.at(began_at, round_trip), self._grown)
@@ -272,6 +287,8 @@ class CongestionWindow:
             began_at: When it was sent.
             round_trip: Of the empty link.
         """
+        # Each rule predicts a time; its error is the logarithm of the ratio, faded. Where all predict about the same,
+        # the message says nothing of which of them holds.
         windows = self._windows(began_at, round_trip)
         waits = [stall(size, byte_time, window, round_trip) for window in windows]
         shortest = size * byte_time + round_trip
@@ -283,15 +300,15 @@ class CongestionWindow:
 
     @property
     def _rule(self) -> int:
-        told = self._told_patience is not None  # then only whether the window is in the way at all is left to learn
-        return min((0, len(self._errors) - 1) if told else range(len(self._errors)), key=self._errors.__getitem__)
+        stated = self._stated_patience is not None  # then only whether the window is in the way at all is left to learn
+        return min((0, len(self._errors) - 1) if stated else range(len(self._errors)), key=self._errors.__getitem__)
 
     def _rested(self, now: Seconds, round_trip: Seconds) -> bool:
         return now - self._last_at > self._timeout(round_trip)
 
     def _timeout(self, round_trip: Seconds) -> float:
         """Seconds of the sender's retransmission timeout."""
-        patience = _LEAST_PATIENCE if self._told_patience is None else self._told_patience
+        patience = _LEAST_PATIENCE if self._stated_patience is None else self._stated_patience
         return patience + round_trip + self._queued
 
     def _windows(self, now: Seconds, round_trip: Seconds) -> tuple[float, ...]:

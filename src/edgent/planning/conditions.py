@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.errors import InputError
-from edgent.link import Predictive, TransferModel
-from edgent.link.bandwidths import Bandwidths
+from edgent.link import Bandwidths, Predictive, TransferModel
 from edgent.link.slow_start import UNLIMITED
 from edgent.planning.candidates import Candidates
 from edgent.planning.plan import Stages

@@ -72,6 +72,7 @@ class Controller:
     """
 
     def __init__(self, candidates: Candidates, goal: Goal, *, race: bool = True) -> None:
+        # Two tables: of all candidates, and of the few dozen that can win while both machines drift alike.
         self._race = race
         self._all = self._of(candidates)
         self._usual = self._of(self._all.candidates.frontier_within(_DRIFT))
@@ -100,6 +101,7 @@ class Controller:
         Args:
             conditions: What is believed now; None: the link carries nothing, or nothing is known of it.
         """
+        # The decision is kept whether or not it is a new plan: the same plan may have another chance now.
         before = self._decision
         self._decision = latest = self._best(self._expectations(conditions), conditions, before)
         return self._priced(latest) if before is None or latest.configuration != before.configuration else None
@@ -113,6 +115,7 @@ class Controller:
         latest = self._decision
         if latest is None or (conditions := latest.conditions) is None:
             return True
+        # The value of information: what is expected of looking first and deciding then, less what is expected now.
         informed = self._expectations(conditions).informed(conditions, self.goal.deadline, self.goal.margin)
         return informed > latest.expected + WORTH_A_LOOK
 
@@ -126,12 +129,14 @@ class Controller:
 
     def among(self, ready: Collection[Configuration], conditions: Conditions | None) -> Plan:
         """The best of some configurations and of those that stay on the device, while the present plan is not ready."""
+        # While sessions are being made the same few are asked for at every request, so their table is kept.
         expectations, key = self._expectations(conditions), frozenset(ready)
         if self._ready is None or self._ready[:2] != (key, expectations):
             self._ready = key, expectations, self._of(_kept(expectations.candidates, key))
         return self._priced(self._best(self._ready[2], conditions, None))
 
     def _expectations(self, conditions: Conditions | None) -> Expectations:
+        # Only the ratio of both factors matters: where both machines are slower alike, the same candidates can win.
         drift = 1.0 if conditions is None else conditions.device_factor / conditions.edge_factor
         return self._usual if 1 / _DRIFT <= drift <= _DRIFT else self._all
 
@@ -156,15 +161,20 @@ class Controller:
         Accuracies within the tolerance count as equal. A chance is no measured accuracy: whoever is likelier in time
         is better, however little.
         """
+        # Whoever is not certain enough competes only where nobody is.
         goal, expected, chance = self.goal, expectation.expected, expectation.chance
         if goal.certainty is not None and (sure := chance >= goal.certainty - _ROUNDING).any():
             expected = np.where(sure, expected, -1.0)
         first = int(expected.argmax())
         best = expected[first]
+        # Hysteresis: the present plan stays while nobody is ahead of it by what a switch costs. Not asked of all rows,
+        # for naming a configuration takes longer than comparing numbers.
         near = (best - expected < goal.least_gain).nonzero()[0].tolist()
         kept = [place for place in near if table.configuration(expectation.rows[place]) == present]
         if kept:
             return int(kept[0])
+        # Within the tolerance accuracies differ by less than they are known; but only among those as likely in time as
+        # the best. What ties in accuracy and chance alike is within rounding, and equal too.
         equal = (expected >= best - TOLERANCE - DUST) & (chance >= chance[first] - _ROUNDING)
         good = (equal | (expected >= best - DUST)).nonzero()[0]
         return int(good[expectation.latency[good].argmin()])

@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.errors import InputError
-from edgent.link.bandwidths import Bandwidths
+from edgent.link import Bandwidths
 from edgent.link.predictive import chances_above
 from edgent.link.transfer import WIRE
 from edgent.planning.candidates import Candidates
@@ -46,7 +46,7 @@ from edgent.units import BitsPerSecond, Seconds
 Floats = NDArray[np.float64]
 
 _AT_ONCE = Seconds(0.0)
-_INSTANT = 1e-12  # seconds
+_INSTANT = 1e-12  # seconds, so that who has no time left for the link needs a bandwidth beyond all, and none is 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,6 +82,7 @@ class Expectations:
     def __init__(self, candidates: Candidates, *, race: bool = True) -> None:
         if not np.equal(candidates.messages, 0).any():
             raise InputError("expected a candidate that stays on the device")
+        # With a race one thing more may make a candidate the best: that its local branch can start earlier.
         ahead = candidates.head + candidates.encode
         demand = np.stack([*candidates.demand, ahead]) if race else candidates.demand
         self.candidates = table = candidates.keep(frontier(candidates.merit, demand)).in_order_of_ties()
@@ -89,9 +90,12 @@ class Expectations:
         self._worth = _worth(table)
         self._device, self._edge, up, down, messages = table.demand
         self._remote = messages > 0
+        # Headers and the bytes of a message are the wire's and no matter of the bandwidth, so bits are counted once.
         self._bits_up = np.where(self._remote, WIRE.uplink(up), 0.0)
         self._bits_down = np.where(self._remote, WIRE.downlink(down), 0.0)
         self._ahead = table.head + table.encode
+        # Those of the device alone by their time: the most accurate that is done by some moment is then a running
+        # maximum, and a search in it.
         alone = np.flatnonzero(~self._remote)
         self._alone = alone[np.argsort(self._device[alone], kind="stable")]
         self._situation: tuple[float, ...] | None = None
@@ -105,6 +109,7 @@ class Expectations:
             deadline: From the input handed over to the answer.
             margin: Seconds before it at which a local branch must be done.
         """
+        # Without a link all is certain: who sends is never in time.
         if conditions is None:
             own = np.where(self._remote, math.inf, self._device)
             chance = (own <= deadline).astype(np.float64)
@@ -124,6 +129,7 @@ class Expectations:
     def informed(self, conditions: Conditions, deadline: Seconds, margin: Seconds = _AT_ONCE) -> float:
         """Expected accuracy in time of who looks at the link first and then takes what is best."""
         field = self._looked_at(conditions, deadline, margin)
+        # For each bandwidth the best of all, and then the mean: the sum and the maximum of `expect` change places.
         both = conditions.bandwidths
         if both.alike:
             in_time = _need(field, conditions.once, deadline)[:, None] <= both.up
@@ -135,12 +141,15 @@ class Expectations:
     def decisive(self, conditions: Conditions, deadline: Seconds, margin: Seconds = _AT_ONCE) -> BitsPerSecond:
         """The bandwidth from which on the most accurate that can be in time over the link is so; infinite: none can."""
         field = self._looked_at(conditions, deadline, margin)
+        # Of those that can be in time at some bandwidth the most accurate, and of these the one that needs least.
         need = np.where(field.parts[:, 1] > 0, _need(field, conditions.once, deadline), math.inf)
         best = field.worth[need < math.inf].max(initial=-math.inf)
         return BitsPerSecond(need[field.worth >= best - TOLERANCE].min(initial=math.inf))
 
     def _looked_at(self, conditions: Conditions, deadline: Seconds, margin: Seconds) -> _Field:
         """Who can be best with these factors: all at first, a few dozen once the factors stay as they are."""
+        # Narrowing costs more than it saves in one decision, so a situation must come twice to be worth it: the factors
+        # of a replay stay as they are, those of a device drift from request to request.
         by, factor = deadline - margin, conditions.device_factor
         situation = (by, factor, conditions.edge_factor)
         if self._field is None or situation != self._situation:
@@ -164,6 +173,8 @@ class Expectations:
         """What a local branch that is done by then counts, shape (m,); 0 where none fits or is started."""
         if not self._race:
             return np.zeros(len(self.candidates))
+        # It starts once everything to send is encoded, and needs its own device time; 0 stands for none that fits. It
+        # counts for no more than the candidate, or a less likely answer in time could be worth more.
         takes = factor * self._device[self._alone]
         best = np.concatenate([[0.0], np.maximum.accumulate(self._worth[self._alone])])
         left = by - factor * self._ahead
@@ -233,10 +244,13 @@ def _latencies(field: _Field, both: Bandwidths, once: float) -> Floats:
 def chances(latency: Floats, deadline: Seconds, weights: Floats) -> Floats:
     """Probability of being in time, shape (m,), from latencies that fall along the quantiles, shape (m, k)."""
     middles = np.cumsum(weights) - weights / 2  # where in the distribution each quantile lies
+    # Latencies fall along the pairs, so those that are late come first, and one number says how many.
     late = (latency > deadline).sum(axis=1)  # quantiles, from the lowest bandwidth on
     chance = np.where(late == 0, 1.0, 0.0)
     between = np.flatnonzero((late > 0) & (late < weights.size))
     first = late[between]
+    # The distribution function between the last that is late and the first that is not is a line: its place at the
+    # deadline is the chance of being late.
     slow, quick = latency[between, first - 1], latency[between, first]
     below = middles[first - 1] + (middles[first] - middles[first - 1]) * (slow - deadline) / (slow - quick)
     chance[between] = 1 - below

@@ -139,6 +139,7 @@ class Connection:
 
     def requested(self, at: Seconds, factors: Factors) -> Sight:
         """A request has come to the device, whoever will answer it: the edge as it finds it."""
+        # The kernel is asked before the lock is taken: a system call is no reason to keep others waiting.
         window = self._remote.channel.window()
         with self._changed:
             self._upkeep.requested(at)
@@ -153,6 +154,7 @@ class Connection:
             EdgeError: the edge is lost.
             RefusedError: it is no longer the right one.
         """
+        # While a request is under way nothing is probed: it would only be slower, and its own time will tell.
         started_at = self._clock.now()
         with self._changed:
             self._upkeep.began()
@@ -210,6 +212,7 @@ class Connection:
         A look, one way only, does not spare the measuring of both. `answered`: it was a request's.
         """
         with self._changed:
+            # Bytes arrive in the order of their sending, so after an answer little is left of what was late before it.
             waited_behind, self._late_bytes = self._late_bytes, 0
             if waited_behind:
                 self._link.probed(reply)
@@ -223,6 +226,7 @@ class Connection:
     def _failed(self, error: EdgentError, bytes_up: int, seconds: float) -> None:
         with self._changed:
             now = self._clock.now()
+            # Too late is no failure of the edge. What was sent of it may still be under way, and slows what comes next.
             if isinstance(error, LateError):
                 self._late_bytes += bytes_up
                 self._transfers += self._link.observe_late(bytes_up, seconds, now)
@@ -251,6 +255,8 @@ class Connection:
     def _next_task(self) -> Task | None:
         """Waits for something to do; None: it is closed."""
         with self._changed:
+            # `next` says what is to be done now, or until when nothing is; whoever changes something wakes this thread
+            # to ask again.
             task = self._upkeep.next(self._clock.now())
             while not self._closed and not isinstance(task, Task):
                 self._changed.wait(max(0.0, task - self._clock.now()))
@@ -292,6 +298,7 @@ class Connection:
             if not self._was_up and (words := self._remote.channel.first_words(_CONNECT_TIMEOUT)):
                 raise RefusedError(f"{self._remote.channel!r} speaks another protocol: {words!r}") from None
             raise
+        # First who it is, then how fast the link is, then the sessions; only then do requests see the edge as up.
         facts = self._handshake.ours(_TIMEOUT) if extended else self._handshake.foreign(_TIMEOUT)
         if not self._link.stated and not extended:
             raise RefusedError(f"{self._remote.channel!r} cannot measure the link: state its bandwidth")
@@ -307,6 +314,8 @@ class Connection:
             self._changed.notify_all()
 
     def _check(self) -> None:
+        # A check behind bytes of late requests waits for them: it is given that long, or a slow link would be taken for
+        # a lost edge.
         with self._changed:
             conditions = self._link.conditions(self._clock.now())
             leftover = 0.0 if conditions is None else conditions.uplink.uplink(float(self._late_bytes))
@@ -335,6 +344,7 @@ class Connection:
         """A request is expected: one message up that ends well before it, or is given up."""
         with self._changed:
             began_at, size = self._clock.now(), self._link.look_size(decisive)
+        # A look that does not come back in time is an answer too: below what decides, however far.
         try:
             self._heard(self._remote.probe(size, 0, _PATIENCE), look=True)
         except LateError as error:
@@ -346,9 +356,10 @@ class Connection:
         """Empty probes for the round trip, then each direction by itself."""
         with self._changed:
             sizes = () if self._link.stated else PROBE_SIZES if first else (self._link.probe_size(),)
-        found = probe_link(self._probed, sizes)
+        # At first nothing is known, so sizes are tried in turn; later one of the right size does.
+        probes = probe_link(self._probed, sizes)
         with self._changed:
-            self._transfers += self._link.observe_probes(found.small, found.up, found.down)
+            self._transfers += self._link.observe_probes(probes.small, probes.up, probes.down)
             self._upkeep.heard(self._clock.now(), telling=True)
 
     def _probed(self, bytes_up: int, bytes_down: int) -> TimedReply:

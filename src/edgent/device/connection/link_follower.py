@@ -32,12 +32,12 @@ from edgent.wire.edge_client import TimedReply
 PROBE_SIZES = (2_000, 16_000, 128_000, 1_000_000)
 TELLING = 0.020  # a transfer this much longer than the round trip tells the bandwidth within a tenth
 _QUEUE_MEMORY = 2.0  # seconds for which the last queue seen is taken for the present one
-_ROUND_TRIPS = 16
+_ROUND_TRIPS = 16  # whose least one counts: every delay on the way only adds to it
 _PROBE = 100  # bytes: what is shorter is no request
 _PROBE_TIME = 0.05  # seconds: enough to tell the bandwidth
 _LOOK_TIME = 0.034  # seconds: four timing errors, from where a transfer tells a forecast the bandwidth
 _SHORT = 0.020  # seconds on the wire: where the bandwidth is 5 % off, the call time is 1 ms off
-_CALLS = 9
+_CALLS = 9  # whose median counts: few enough to follow a machine that is loaded now, odd so that it is one of them
 
 
 class LinkFollower:
@@ -97,11 +97,13 @@ class LinkFollower:
         A line through both gives the bandwidth and the round trip at once: the empty message alone has some hundred
         bytes around it, which on a slow link take longer than the way.
         """
+        # The line through both points: its slope is the time of a byte, where it begins the time of a call without any.
         self.forget()
         seen = rate(up.bytes_up - small.bytes_up, up.uplink - small.uplink)
         wire = wire_bits(small.bytes_up + CALL_BYTES) / (self._up.bandwidth or seen)  # what is stated is not forgotten
         empty = max(0.0, small.uplink - wire)
         self._take_round_trip(empty)
+        # Where the round trip was stated, what an empty call takes beyond it is the call's own time.
         beyond = max(0.0, empty - self.round_trip)
         if 2 * wire <= _SHORT:
             self._probed = Seconds(min(beyond, TIMING_ERROR))
@@ -125,12 +127,16 @@ class LinkFollower:
 
     def observe(self, reply: TimedReply) -> tuple[Transfer, ...]:
         """An exchange has ended, of a probe or of a request; what it tells of either direction."""
+        # In this order: the round trip takes this reply in before its time is split up, and the windows hear of what
+        # either end says before a message is judged by them.
         began, at = reply.began_at, reply.body_at
         self._hear_windows(reply)
         self._queue, self._queue_at = reply.queue, at
         self._note_round_trip(reply)
         if reply.bytes_up > _PROBE and (beyond := self._beyond(reply)) is not None:
             self._calls.append(beyond)
+        # Upwards: what is left of the time until the headers came. Downwards: from the headers to the body's end, which
+        # is of the bytes behind the headers only.
         trip, up, down = self.round_trip, reply.bytes_up, reply.behind_headers
         seconds = reply.uplink - trip - self.call_time - self._in_one_packet(reply)
         answered, whole = Seconds(began + trip), len(reply.body)
@@ -142,6 +148,7 @@ class LinkFollower:
 
     def observe_late(self, bytes_up: int, seconds: float, at: Seconds) -> tuple[Transfer, ...]:
         """A request had not been answered after this long: the link is no faster than that, if it was the link."""
+        # A bound from a short wait would be far above what any link carries, and say nothing.
         if seconds <= TELLING or bytes_up <= 0:
             return ()
         self._up.late(bytes_up, seconds)
@@ -209,12 +216,14 @@ class LinkFollower:
         waits = self._windows.waits((up, down), byte_times, reply.began_at, self.round_trip)
         if waits is None:
             return None
+        # More than a timing error is not the machines': the link was slower than believed, or somebody was ahead.
         beyond = reply.on_link - self.round_trip - wire - waits
         return max(0.0, beyond) if beyond <= TIMING_ERROR else None
 
     def _note_round_trip(self, reply: TimedReply) -> None:
         if reply.bytes_up > PROBE_SIZES[0] // 4:
             return
+        # Only of short messages: of a long one a small error of the bandwidth would be a large one of the round trip.
         wire = (reply.bytes_up + CALL_BYTES) * self._up.byte_time
         self._take_round_trip(max(0.0, reply.uplink - wire))
 
