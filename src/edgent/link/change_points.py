@@ -256,7 +256,7 @@ class _Runs:
 
     def begin(self, level: float) -> None:
         self.previous = level
-        self.mean, self._kappa, self._beta = (np.full_like(self._alpha, each) for each in (level, _KAPPA, _BETA))
+        self.mean, self._kappa, self._beta = (np.full_like(self._alpha, value) for value in (level, _KAPPA, _BETA))
 
     def density(self, sample: float, noise: _Noise) -> Floats:
         """pi_r for each run length, shape (cells,): Student-t with 2 alpha degrees of freedom, and the outliers."""

@@ -139,17 +139,17 @@ class Trace:
     @property
     def doubts(self) -> tuple[str, ...]:
         """What seems wrong with it, a line each; a trace that is doubted can be used all the same."""
-        found = []
+        doubts = []
         (low, high), median = PLAUSIBLE, self._median
         if median > high or 0 < median < low:
             how, scale, one, other = ("more", 0.001, "k", "M") if median > high else ("less", 1000, "M", "k")
-            found.append(
+            doubts.append(
                 f"{self.name}: a median of {format_bandwidth(median)} is {how} than such links have: "
                 f"are the units mixed up? --scale {scale:g} makes {one}bit/s of {other}bit/s"
             )
         if self.outage > _LONG_OUTAGE:
-            found.append(f"{self.name}: nothing gets through for {format_duration(self.outage)} on end")
-        return tuple(found)
+            doubts.append(f"{self.name}: nothing gets through for {format_duration(self.outage)} on end")
+        return tuple(doubts)
 
     @property
     def _median(self) -> float:

@@ -69,11 +69,11 @@ def trace_files(paths: Sequence[Path]) -> TraceFiles:
     ignored = 0
     for path in paths:
         inside = _inside(path) if path.is_dir() else [path]
-        found = [file for file in inside if file.suffix.lower() in ENDINGS] if path.is_dir() else inside
-        if not found:
+        traces = [file for file in inside if file.suffix.lower() in ENDINGS] if path.is_dir() else inside
+        if not traces:
             raise InputError(f"{path}: found no trace in this folder, expected files that end in {', '.join(ENDINGS)}")
-        files.extend(found)
-        ignored += len(inside) - len(found)
+        files.extend(traces)
+        ignored += len(inside) - len(traces)
     if not files:
         raise InputError("found no trace, expected one or more files or folders")
     return TraceFiles(files=tuple(files), ignored=ignored)
@@ -81,8 +81,8 @@ def trace_files(paths: Sequence[Path]) -> TraceFiles:
 
 def _inside(folder: Path) -> list[Path]:
     """All files in a folder and its folders, hidden ones left out."""
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
 def load_traces(paths: Sequence[Path]) -> tuple[Trace, ...]:
@@ -141,21 +141,21 @@ def _of_log(rows: Floats, name: str) -> Trace:
     return _of_pieces(lengths / 1e3, size * BITS_PER_BYTE, name)
 
 
-def _of_sabre(found: object, name: str) -> Trace:
-    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+def _of_sabre(pieces: object, name: str) -> Trace:
+    if not isinstance(pieces, list) or not all(isinstance(item, dict) for item in pieces):
         raise InputError('found other JSON, expected [{"duration_ms": .., "bandwidth_kbps": ..}, ..]')
-    lengths, bandwidths = (_column(found, key) for key in ("duration_ms", "bandwidth_kbps"))
+    lengths, bandwidths = (_column(pieces, key) for key in ("duration_ms", "bandwidth_kbps"))
     if bandwidths.size and not np.all(bandwidths >= 0):
         raise InputError(f"sample {int(np.argmin(bandwidths >= 0)) + 1}: found a negative bandwidth")
     return _of_pieces(lengths / 1e3, lengths * bandwidths, name)
 
 
 def _column(items: list[dict[str, object]], key: str) -> Floats:
-    found = [item.get(key) for item in items]
-    for number, value in enumerate(found, start=1):
+    values = [item.get(key) for item in items]
+    for number, value in enumerate(values, start=1):
         if isinstance(value, bool) or not isinstance(value, int | float) or not _is_sane(value):
             raise InputError(f"sample {number}: found {key} {repr(value)[:20]}, expected a number {_RANGE}")
-    return np.array(found, dtype=np.float64)
+    return np.array(values, dtype=np.float64)
 
 
 def _of_pieces(lengths: Floats, bits: Floats, name: str) -> Trace:

@@ -113,8 +113,8 @@ class Clairvoyant(Method):
 
 def foreseen(world: World, rows: NDArray[np.intp], at: float) -> int:
     """The choice that turns out best for a request at some time."""
-    found = outcomes(world.choices, rows, world.trace, np.array(at))
-    return int(best_in_time(found.accuracy, found.edge))
+    outcome = outcomes(world.choices, rows, world.trace, np.array(at))
+    return int(best_in_time(outcome.accuracy, outcome.edge))
 
 
 def method(name: str, world: World, states: ConfigurationMap, *, race: bool, fixed: int = 0) -> Method:

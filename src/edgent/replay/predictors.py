@@ -102,7 +102,7 @@ def harmonic_mean(choices: Choices) -> Predictor:
 
     def estimate(before: float | None, seen: float) -> float:
         last.append(seen)
-        return len(last) / sum(1 / each for each in last)
+        return len(last) / sum(1 / bandwidth for bandwidth in last)
 
     return Predictor(choices, estimate)
 

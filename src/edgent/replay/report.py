@@ -175,12 +175,12 @@ def replay(
                 "cut it, or let them come less often"
             )
     job = _job(request)
-    found = []
-    for each in _all(job, traces, processes or os.cpu_count() or 1, pool):
-        found.append(each)
+    replays = []
+    for replay in _all(job, traces, processes or os.cpu_count() or 1, pool):
+        replays.append(replay)
         if done is not None:
-            done(len(found))
-    return _report(request, job, found)
+            done(len(replays))
+    return _report(request, job, replays)
 
 
 def _job(request: ReplaySettings) -> TraceSettings:
@@ -214,17 +214,17 @@ def _all(job: TraceSettings, traces: Sequence[Trace], processes: int, pool: Exec
             yield from _all(job, traces, processes, own)
 
 
-def _report(request: ReplaySettings, job: TraceSettings, found: Sequence[Replayed]) -> Report:
-    totals = np.array([[sums.accuracy for sums in each.each] for each in found]).sum(axis=0)
-    requests = np.array([[sums.requests for sums in each.each] for each in found]).sum(axis=0)
+def _report(request: ReplaySettings, job: TraceSettings, replays: Sequence[Replayed]) -> Report:
+    totals = np.array([[sums.accuracy for sums in replay.fixed] for replay in replays]).sum(axis=0)
+    requests = np.array([[sums.requests for sums in replay.fixed] for replay in replays]).sum(axis=0)
     best = int((totals / requests).argmax())
-    compared = sum(each.sums[CLAIRVOYANT].requests for each in found)
+    compared = sum(replay.sums[CLAIRVOYANT].requests for replay in replays)
     return Report(
         deadline=request.deadline,
-        names=tuple(each.name for each in found),
-        per_trace=tuple({**each.sums, "fixed": each.each[best]} for each in found),
-        contested=float(sum(each.beaten[best] for each in found)) / compared,
-        claims=np.concatenate([each.claims for each in found]),
+        names=tuple(replay.name for replay in replays),
+        per_trace=tuple({**replay.sums, "fixed": replay.fixed[best]} for replay in replays),
+        contested=float(sum(replay.beaten[best] for replay in replays)) / compared,
+        claims=np.concatenate([replay.claims for replay in replays]),
         fixed=_named(job.choices.table.configuration(best)),
     )
 

@@ -78,7 +78,7 @@ class Replayed:
     Attributes:
         name: Of the trace.
         sums: Of each method but `fixed`, by name.
-        each: Sums of each choice, had it been the fixed one.
+        fixed: Sums of each choice, had it been the fixed one.
         beaten: Requests, of the clairvoyant's, at which each choice gave less than the clairvoyant.
         claims: Of each plan of `edgent` that used the link: the chance that it claimed, and 1 where it was in time,
             shape (n, 2).
@@ -86,7 +86,7 @@ class Replayed:
 
     name: str
     sums: dict[str, Sums]
-    each: tuple[Sums, ...]
+    fixed: tuple[Sums, ...]
     beaten: Floats
     claims: Floats
 
@@ -114,7 +114,7 @@ def replayed(job: TraceSettings, trace: Trace, number: int) -> Replayed:
     sums[CLAIRVOYANT] = _summed(job, picked, chosen)
     beaten = (every.accuracy < picked.accuracy[:, None]).sum(axis=0).astype(np.float64)
     return Replayed(
-        name=trace.name, sums=sums, each=_each(job, world, every), beaten=beaten, claims=runs["edgent"].claims
+        name=trace.name, sums=sums, fixed=_fixed(job, world, every), beaten=beaten, claims=runs["edgent"].claims
     )
 
 
@@ -137,7 +137,7 @@ class _Run:
     def sums(self) -> Sums:
         """Runs all requests."""
         chosen: list[int] = []
-        found: list[_Single] = []
+        singles: list[_Single] = []
         at, duration, deadline = 0.0, self._world.trace.duration, self._job.choices.deadline
         while at < duration:
             self._see(at)
@@ -145,14 +145,14 @@ class _Run:
             outcome = self._outcome(len(chosen), row, at)
             at_next = _next(self._job, at, outcome.latency, len(chosen))
             chosen.append(row)
-            found.append(outcome)
+            singles.append(outcome)
             if self._who.claim is not None and self._remote[row]:
                 self._claims.append((self._who.claim, outcome.edge <= deadline))
             self._after(row, at, outcome, max(at_next, at + deadline))
             if self._probes:
                 self._idle(row, at + outcome.edge if self._remote[row] else at, at_next)
             at = at_next
-        return _summed(self._job, _stacked(found), np.array(chosen))
+        return _summed(self._job, _stacked(singles), np.array(chosen))
 
     @property
     def claims(self) -> Floats:
@@ -218,7 +218,7 @@ def _single(world: World, row: int, at: float) -> _Single:
 def _singles(every: Outcomes) -> list[list[_Single]]:
     """By request and choice."""
     columns = [getattr(every, name).tolist() for name in _Single.__slots__]
-    return [[_Single(*each) for each in zip(*rows, strict=True)] for rows in zip(*columns, strict=True)]
+    return [[_Single(*values) for values in zip(*rows, strict=True)] for rows in zip(*columns, strict=True)]
 
 
 def _next(job: TraceSettings, at: float, latency: float, number: int) -> float:
@@ -226,8 +226,8 @@ def _next(job: TraceSettings, at: float, latency: float, number: int) -> float:
     return at + min(latency, _LONGEST) if job.interval is None else job.interval * (number + 1)
 
 
-def _stacked(found: list[_Single]) -> Outcomes:
-    columns = {name: np.array([getattr(each, name) for each in found]) for name in _Single.__slots__}
+def _stacked(singles: list[_Single]) -> Outcomes:
+    columns = {name: np.array([getattr(single, name) for single in singles]) for name in _Single.__slots__}
     return Outcomes(**columns)
 
 
@@ -254,7 +254,7 @@ def _picked(every: Outcomes, chosen: NDArray[np.intp]) -> Outcomes:
     return Outcomes(**{name: getattr(every, name)[requests, chosen] for name in _Single.__slots__})
 
 
-def _each(job: TraceSettings, world: World, every: Outcomes) -> tuple[Sums, ...]:
+def _fixed(job: TraceSettings, world: World, every: Outcomes) -> tuple[Sums, ...]:
     """What each choice would have shown as the fixed one."""
     count = job.choices.remote.size
     if job.interval is not None:
@@ -265,18 +265,18 @@ def _each(job: TraceSettings, world: World, every: Outcomes) -> tuple[Sums, ...]
     return tuple(_Run(job, world, Method(row)).sums() for row in range(count))
 
 
-def _summed(job: TraceSettings, found: Outcomes, chosen: NDArray[np.intp]) -> Sums:
+def _summed(job: TraceSettings, runs: Outcomes, chosen: NDArray[np.intp]) -> Sums:
     rewards = [
         job.reward.value(accuracy, latency if in_time else math.inf, job.choices.deadline + DUST)
         for accuracy, latency, in_time in zip(
-            found.accuracy.tolist(), found.latency.tolist(), found.in_time.tolist(), strict=True
+            runs.accuracy.tolist(), runs.latency.tolist(), runs.in_time.tolist(), strict=True
         )
     ]
     return Sums(
         requests=chosen.size,
-        accuracy=float(found.accuracy.sum()),
-        missed=int((~found.in_time).sum()),
+        accuracy=float(runs.accuracy.sum()),
+        missed=int((~runs.in_time).sum()),
         reward=math.fsum(rewards),
-        throughput=float((1 / found.latency).sum()),
+        throughput=float((1 / runs.latency).sum()),
         switches=int(np.count_nonzero(np.diff(chosen))),
     )

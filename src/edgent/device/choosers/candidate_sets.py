@@ -62,7 +62,7 @@ class CandidateSet:
         return best(self.everything.keep(rows), conditions, deadline) if rows.any() else None
 
     def without(self, failed: Collection[Configuration]) -> CandidateSet:
-        """The offer without the configurations that have turned out to fail."""
+        """The same without the configurations that have turned out to fail."""
         keep = np.ones(len(self.allowed), dtype=np.bool_)
         for configuration in failed:
             keep &= ~_rows(self.allowed, configuration)
@@ -70,7 +70,7 @@ class CandidateSet:
 
 
 def alone(model: Model, device: Profile, *, preparing: float, exits: Collection[int] | None = None) -> CandidateSet:
-    """An offer without an edge: each exit on the device.
+    """Those without an edge: each exit on the device.
 
     Args:
         model: the model.
@@ -102,7 +102,7 @@ def together(
     restriction: Restriction = EVERYTHING,
     segments: Collection[str] | None = None,
 ) -> CandidateSet:
-    """An offer of device and edge, restricted as told; `segments`: all that a foreign server has."""
+    """Those of device and edge, as far as they are not restricted; `segments`: all that a foreign server has."""
     everything = Candidates.build(model, device, edge, calibration, source=source)
     codecs = restriction.codecs
     if codecs is not None:

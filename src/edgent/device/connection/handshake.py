@@ -70,13 +70,13 @@ class Handshake:
             EdgeError: it went away.
         """
         names = [segment_name(self._model.name, b.exit, 0, len(b.layers)) for b in self._model.branches]
-        found = frozenset(name for name in names if self._remote.ready(name, timeout))
-        if not found:
+        ready = frozenset(name for name in names if self._remote.ready(name, timeout))
+        if not ready:
             raise RefusedError(
                 f"{self._remote.channel!r} speaks the Open Inference Protocol but is no edge of Edgent, and has none "
                 f"of {', '.join(names)}: start `edgent serve` there, or give it these segments"
             )
-        return EdgeFacts(segments=found)
+        return EdgeFacts(segments=ready)
 
     def __repr__(self) -> str:
         return f"<Handshake over {self._remote.channel!r}>"
