@@ -99,7 +99,7 @@ def test_a_direction_is_forecast_from_its_own_transfers_and_until_then_as_the_co
     assert believed.uplink.bandwidth == pytest.approx(2e6, rel=0.05)
     assert set(believed.bandwidths.down) == {5e7}
     for turn in range(30):
-        chooser.observe(crossed(9e6, 30.0 + turn, direction="down"))
+        chooser.observe(crossed(9e6, 30.0 + turn, direction="down", size=100_000))
     believed = chooser._believed(60.0, conditions(5e7), DEADLINE)
     assert believed.downlink.bandwidth == pytest.approx(9e6, rel=0.05)
     assert believed.downlink.round_trip == conditions(5e7).downlink.round_trip
