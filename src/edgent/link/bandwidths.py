@@ -47,6 +47,8 @@ class Bandwidths:
         """Two distributions that move together."""
         if up is down or np.array_equal(up.weights, down.weights):
             return cls(up=up.bandwidths, down=down.bandwidths, weights=up.weights)
+        # Where either distribution goes on to its next value, a new pair begins; rounding must not add a last one that
+        # has no weight. The middle of a piece says which value of either direction it belongs to.
         ends = [np.minimum(np.cumsum(side.weights), 1.0) for side in (up, down)]
         ends[0][-1] = ends[1][-1] = 1.0
         borders = np.union1d(*ends)
@@ -66,6 +68,7 @@ class Bandwidths:
 
     def median(self) -> tuple[float, float]:
         """The pair in the middle of those at which something gets through: up and down, bits per second."""
+        # Half of the weight, less what rounding adds, so that an even distribution has the lower one of two middles.
         reached = self.passing.cumsum()
         place = int(reached.searchsorted(reached[-1] * (0.5 - _ROUNDING)))
         return float(self.up[place]), float(self.down[place])

@@ -38,6 +38,7 @@ from edgent.units import BITS_PER_BYTE, Seconds, format_bandwidth
 
 Floats = NDArray[np.float64]
 
+# Round numbers, weak beside what a minute of transfers tells. None of them is a property of some link.
 _TELLING = 4  # timing errors that a transfer must last to tell a bandwidth within a quarter
 _LATE = 2  # timing errors by which a message may now and then be late, whatever the link
 _HARDLY, _LIKELY = 0.01, 0.5  # chances: below the one nobody would have thought it possible; above the other, all did
@@ -73,6 +74,8 @@ class LinkForecast:
         message_bytes: int = REQUEST_BYTES,
         detector: ChangePointDetector | None = None,
     ) -> None:
+        # Three times are kept apart, for three questions. How old is what was seen last (persistence)? How many samples
+        # ago was the last one that was drawn anew (the run's steps)? How old is the lower bound (the floor)?
         self.detector = detector or ChangePointDetector()
         self.samples = 0
         self._error, self._factor, self._extra = timing_error, header_factor, message_bytes
@@ -146,6 +149,7 @@ class LinkForecast:
         # Given up after this long it had less than this bandwidth: all that a failure says of the link.
         seconds = max(seconds, self._error)
         below = self._bits(size, seconds) / seconds
+        # In an outage one failure more is only that; before the first sample there is nothing to be slower than.
         if self._outages.now or not self.samples:
             self._outages.failed(at - seconds, at)
             return False
@@ -169,6 +173,7 @@ class LinkForecast:
         """The bandwidth that a transfer now would find; None before the first one."""
         if not self.samples:
             return None
+        # The outage is one point more, below all others, and takes its chance from all of them alike.
         bandwidths, weights = self._passing(now)
         nothing = self._outages.chance(now)
         return Predictive(
@@ -194,6 +199,7 @@ class LinkForecast:
 
     def _fallen(self, now: Seconds) -> float:
         """The chance that a link which was no slower than the floor may be so by now."""
+        # Only by having been drawn anew since then; or by a clock that was wrong.
         return 1 - _TIMED * self._persistence.chance(now - self._floor_at)
 
     def _take(self, sample: float, at: Seconds) -> bool:
@@ -208,6 +214,7 @@ class LinkForecast:
         # counts as one all the same, or a link that never moves would never be sure of its level.
         if held > _LIKELY and at - self._drawn_at < 1 / self._persistence.rate:
             return False
+        # The usual gap between such samples is what a step of the detector's means on this link.
         if math.isfinite(self._drawn_at):
             gap = at - self._drawn_at
             self._gap += (gap - self._gap) * (_GAP_GAIN if self._gap else 1.0)
@@ -216,6 +223,7 @@ class LinkForecast:
 
     def _compare(self, sample: float) -> None:
         """Counts where in the forecast the sample fell; only once for each forecast that somebody asked for."""
+        # Each sample counts once, in the latest forecast before it; and only where somebody has asked for one.
         if self._compared is None:
             return
         (quantiles, counts), self._compared = self._compared, None
@@ -229,6 +237,7 @@ class LinkForecast:
 
     def _steps(self, now: Seconds) -> float:
         """Time since the last sample that told something of its run, in usual gaps between such."""
+        # At least one: two samples at once are still two chances of a change.
         return max(1.0, (now - self._drawn_at) / self._gap) if self._gap > 0 else 1.0
 
     def _bits(self, size: float, seconds: float) -> float:

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 NOTHING = 1.0
 """Bits per second that an outage counts as."""
 
-_ANGLES = 1001
+_ANGLES = 1001  # of the grid on which Student's t is integrated, odd so that its middle is one of them
 # Borders of the quantiles of a mixture: close together where deadlines are missed, since .99 must be told from .95.
 _BORDERS = np.array([0, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07, *np.linspace(0.1, 0.94, 15), 0.97, 1])
 _LEVELS = (_BORDERS[1:] + _BORDERS[:-1]) / 2
@@ -38,6 +38,7 @@ class Predictive:
     weights: Floats
 
     def __post_init__(self) -> None:
+        # Checked at every decision, so with few passes over the arrays; NaN fails each comparison.
         bandwidths, weights = self.bandwidths, self.weights
         fitting = bandwidths.shape == weights.shape and bandwidths.size and bandwidths[0] > 0
         if not (fitting and (bandwidths[1:] >= bandwidths[:-1]).all()):

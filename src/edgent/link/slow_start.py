@@ -33,6 +33,7 @@ SEGMENT_BYTES = 1448  # of payload: Ethernet's 1500, less IPv4, TCP and its time
 INITIAL_WINDOW = 10 * SEGMENT_BYTES  # RFC 6928
 UNLIMITED = math.inf
 
+# Of a connection whose ends say nothing, the defaults of Linux are presumed; each is followed as soon as it is said.
 _LEAST_PATIENCE = 0.2  # seconds: Linux' floor of the part of the retransmission timeout that is not the round trip
 _KEPT = 7 / 8  # of the smoothed round trip, with each acknowledgement (RFC 6298)
 _ROUNDS = 40  # doublings after which no window of this world is small
@@ -94,6 +95,7 @@ def unstalled(size: float, seconds: float, window: float, round_trip: float, ahe
 
 def _last_round(size: float, window: float) -> float:
     """Bytes of a message that go out in its last round."""
+    # Rounds of w, 2 w, 4 w, .. bytes; what the last of them sends at once is what queues in front of the wire.
     carried = 0.0
     while size - carried > window:
         carried, window = carried + window, 2 * window
@@ -119,6 +121,7 @@ def left_by_idling(window: float, restart: float, idle: float, timeout: float) -
         idle: Seconds since something was last sent.
         timeout: Seconds of the sender's retransmission timeout.
     """
+    # Never below what a fresh connection may send (the restart window), nor above what it was.
     halved: float = window / 2.0 ** min(idle // timeout, float(_ROUNDS))
     return max(min(window, restart), halved)
 
@@ -234,6 +237,8 @@ class CongestionWindow:
             began_at: When it was sent.
             round_trip: Of the empty link.
         """
+        # First with the best guess of the window; then, where the bandwidth is known otherwise, how far any guess could
+        # be from that: the caller believes a new bandwidth only if none of them explains the time.
         after, rest = unstalled(size, seconds, self.at(began_at, round_trip), round_trip, self._ahead)
         if byte_time is None:
             return Waiting(size=after, seconds=rest, longest=0.0, shortest=0.0, certain=False)
@@ -248,6 +253,7 @@ class CongestionWindow:
 
     def seen(self, window: Window, at: Seconds) -> None:
         """The sender's own word about a message that begins at `at`."""
+        # The kernel knows, so nothing is a guess any more, until the next rest.
         self._grown = self._surely = window.size
         self._threshold, self._stated_patience, self._least = window.threshold, window.patience, window.least
         self._last_at = at
@@ -300,6 +306,7 @@ class CongestionWindow:
 
     @property
     def _rule(self) -> int:
+        # The rule of the least error, the standard one first where they tie.
         stated = self._stated_patience is not None  # then only whether the window is in the way at all is left to learn
         return min((0, len(self._errors) - 1) if stated else range(len(self._errors)), key=self._errors.__getitem__)
 
@@ -313,6 +320,7 @@ class CongestionWindow:
 
     def _windows(self, now: Seconds, round_trip: Seconds) -> tuple[float, ...]:
         """The window now by each rule."""
+        # In the order of the rules: halved down to 1, 2 or 4 times what a fresh connection has; kept; unlimited.
         idle = max(0.0, now - self._last_at)
         timeout = self._timeout(round_trip)
         restarts = (self._least * factor for factor in (1.0, 2.0, 4.0))

@@ -108,6 +108,7 @@ class TransferModel:
         return self._wire_time(size, self.reply_bytes, ahead=SEGMENT_BYTES)  # the headers, in a segment of their own
 
     def _wire_time(self, size: Sizes, extra: int, *, ahead: int) -> Sizes:
+        # Most messages fit into the window, or there is none: then all of it goes out at once.
         byte_time = self.header_factor * (BITS_PER_BYTE / self.bandwidth)
         message = size + extra
         wire = message * byte_time

@@ -64,6 +64,8 @@ class Conditions:
             up: Distribution of the uplink's bandwidth; None: it is certain, as it is here.
             down: The same of the downlink.
         """
+        # The bandwidth in the middle is that of both together: the median of each by itself would be a pair that may
+        # never occur, where one direction is in an outage.
         both = Bandwidths.together(
             up or Predictive.certain(self.uplink.bandwidth), down or Predictive.certain(self.downlink.bandwidth)
         )
@@ -82,6 +84,7 @@ class Conditions:
         Args:
             variation: Coefficient of variation; 0: they are certain.
         """
+        # What the regime oracle knows of a link that was generated so, and the demo of one that does not vary at all.
         links = (self.uplink, self.downlink)
         return self.expecting(*(Predictive.log_normal(link.bandwidth, variation) for link in links))
 
@@ -99,6 +102,8 @@ class Conditions:
 
     def latency(self, candidates: Candidates) -> NDArray[np.float64]:
         """Seconds that each candidate takes, shape (m,). Monotone in each component of the demand."""
+        # Linear in the demand, but for slow start; a candidate that sends nothing pays nothing of the link or the edge.
+        # The backlog is waited for by work that is longer than the kernel's time slice: shorter work slips in between.
         device, edge, up, down, messages = candidates.demand
         remote = self.uplink.uplink(up) + self.queue + self.edge_factor * edge + self.downlink.downlink(down)
         latency: NDArray[np.float64] = self.device_factor * device + np.where(messages > 0, remote, 0.0)

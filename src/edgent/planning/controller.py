@@ -25,6 +25,7 @@ from edgent.units import BitsPerSecond, Seconds, format_duration
 WORTH_A_LOOK = 0.001
 """Accuracy in time for which a probe is sent: a tenth of a point."""
 
+# Beyond this all candidates are looked at, so it decides how long a decision takes, and never what is chosen.
 _DRIFT = 4.0  # factor by which the machines may drift apart before all candidates are looked at, not a few dozen
 _ROUNDING = 1e-9  # weights add up to 1 only so far
 
@@ -144,6 +145,7 @@ class Controller:
         return Expectations(candidates, race=self._race)
 
     def _best(self, expectations: Expectations, conditions: Conditions | None, before: _Decision | None) -> _Decision:
+        # What stands now has a say only as what it runs: its chance and worth are those under the new conditions.
         table = expectations.candidates
         expectation = expectations.expect(conditions, self.goal.deadline, self.goal.margin)
         place = self._choose(table, expectation, None if before is None else before.configuration)
@@ -181,6 +183,8 @@ class Controller:
 
     def _priced(self, decision: _Decision) -> Plan:
         """As a plan, its stages predicted for the bandwidths in the middle."""
+        # Stages are one time each and no distribution, so they are those of the middle. The chance beside them says how
+        # far that can be relied on, and `meets_deadline` speaks of the stages alone.
         conditions = decision.conditions or ALONE
         priced = plan_of(decision.table, decision.row, conditions, meets_deadline=True, chance=decision.chance)
         return replace(priced, meets_deadline=priced.stages.total <= self.goal.deadline)

@@ -72,7 +72,7 @@ class Expectations:
     """Candidates, and how they are likely to fare.
 
     Args:
-        candidates: What may be run; their frontier is taken.
+        candidates: What may be run; only their frontier is looked at.
         race: Whether the device starts a local branch when the edge may come too late.
 
     Raises:
@@ -115,6 +115,7 @@ class Expectations:
             chance = (own <= deadline).astype(np.float64)
             expected, rescue = chance * self._worth, np.zeros(own.size)
             return Expectation(rows=np.arange(own.size), chance=chance, expected=expected, latency=own, rescue=rescue)
+        # accuracy c + rescue (1 - c), written as a line in c.
         field = self._looked_at(conditions, deadline, margin)
         both = conditions.bandwidths
         chance = _chances(field, both, conditions.once, deadline)
@@ -160,6 +161,8 @@ class Expectations:
         return self._field
 
     def _all(self, by: float, device_factor: float, edge_factor: float) -> _Field:
+        # With the factors fixed, device and edge seconds are one number. What is left are the four columns that the
+        # link prices: 1, messages, bits up and bits down against 1, once, 1 / B_up and 1 / B_down.
         fixed = device_factor * self._device + edge_factor * self._edge
         return _Field(
             rows=np.arange(len(self.candidates)),
@@ -199,6 +202,7 @@ class _Field:
 
     def narrowed(self) -> _Field:
         """Those that can be best."""
+        # More of any column is worse, more worth or rescue is better; so the rescue is a demand with its sign turned.
         kept = frontier(self.worth, np.stack([*self.parts.T, -self.rescue]))
         return _Field(
             rows=self.rows[kept],
@@ -215,6 +219,7 @@ def _chances(field: _Field, both: Bandwidths, once: float, deadline: Seconds) ->
 
     Where both directions are expected to be alike, whoever is in time at one bandwidth is so at all above.
     """
+    # So a bandwidth for each candidate is enough, in place of a time for each candidate and quantile.
     if both.alike:
         return chances_above(_need(field, once, deadline), both.up, both.weights)
     return chances(_latencies(field, both, once), deadline, both.weights)
@@ -222,6 +227,7 @@ def _chances(field: _Field, both: Bandwidths, once: float, deadline: Seconds) ->
 
 def _mean_latency(field: _Field, both: Bandwidths, once: float, deadline: Seconds) -> Floats:
     """Seconds, over the bandwidths at which something gets through; an outage adds a deadline."""
+    # The mean of u / B is u times the mean of 1 / B, so the quantiles are summed once and not for each candidate.
     passing = both.passing
     outage = 1.0 - float(passing.sum())
     latency: Floats = field.parts @ [1.0, once + outage * deadline, passing @ (1 / both.up), passing @ (1 / both.down)]
@@ -230,12 +236,14 @@ def _mean_latency(field: _Field, both: Bandwidths, once: float, deadline: Second
 
 def _need(field: _Field, once: float, deadline: Seconds) -> Floats:
     """The bandwidth of both directions from which on each is in time; infinite: never."""
+    # u / B + v / B <= what the deadline leaves, solved for B.
     left = deadline - (field.parts[:, 0] + field.parts[:, 1] * once)
     return np.where(left >= 0, field.bits / np.maximum(left, _INSTANT), math.inf)
 
 
 def _latencies(field: _Field, both: Bandwidths, once: float) -> Floats:
     """What each takes at each pair of bandwidths, shape (m, k)."""
+    # (m, 4) times (4, k): one product of matrices for all candidates under all bandwidths.
     ones = np.ones_like(both.up)
     latency: Floats = field.parts @ np.stack([ones, np.full_like(both.up, once), 1 / both.up, 1 / both.down])
     return latency
@@ -259,5 +267,6 @@ def chances(latency: Floats, deadline: Seconds, weights: Floats) -> Floats:
 
 def _worth(table: Candidates) -> Floats:
     """Accuracies; where some are unknown, the exits' ranks as fractions of the last one's."""
+    # Ranks are whole numbers from 0 on; as fractions every exit is worth something, and a later one more.
     merit = table.merit
     return merit if not np.isnan(table.accuracy).any() else (merit + 1) / (merit.max() + 1)

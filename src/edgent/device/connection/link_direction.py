@@ -17,6 +17,8 @@ from edgent.link.slow_start import CongestionWindow, Waiting
 from edgent.link.transfer import CALL_BYTES, HEADER_FACTOR, TIMING_ERROR, Transfer
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds, format_bandwidth
 
+# 1 kB occupies a link of 1 Mbit/s for 8 ms, which is no more than a clock's error beside a full load. From 80 kbit/s
+# down, where it takes 100 ms, it tells the link's time from a thread's.
 SMALL, _LONG = 1_000, 0.100
 """Bytes below which a message, unless it takes that many seconds, tells how long its thread waited for a processor."""
 _EXPLAINED = 0.25  # share of its time by which a message that waited for acknowledgements may be off
@@ -65,6 +67,7 @@ class LinkDirection:
 
     def late(self, size: int, seconds: float) -> None:
         """A message had not arrived after this long: at most the bandwidth is lower than believed."""
+        # A bound that lies above the belief is no news, and would pull it up if it were taken for a sample.
         if self.measured is not None and self.measured > rate(size + CALL_BYTES, seconds):
             self._believe(self._estimator.observe(size, seconds))
 
@@ -102,6 +105,8 @@ class LinkDirection:
     ) -> Transfer | None:
         if size < SMALL and seconds < _LONG:
             return self._transfer(size, 0.0, at)  # its time is not the link's, but it got through
+        # The guesses of how long it waited are made with the bandwidth as believed: if none of them explains its time,
+        # the bandwidth is another one.
         byte_time = None if self.bandwidth is None else self.byte_time
         waiting = self._window.waited(size, seconds, byte_time, began_at, round_trip)
         if self._explained(waiting, size * self.byte_time + round_trip, seconds + round_trip):
@@ -119,6 +124,7 @@ class LinkDirection:
 
     def _explained(self, waiting: Waiting, plain: float, took: float) -> bool:
         """Whether waiting on a link as believed accounts for what a message took, that takes `plain` without it."""
+        # Between no waiting at all and as much as a fresh connection's, a quarter of leeway on both sides.
         if not waiting.longest or self.bandwidth is None:
             return False
         least, most = (1 - _EXPLAINED) * (plain + waiting.shortest), (1 + _EXPLAINED) * (plain + waiting.longest)
