@@ -32,7 +32,7 @@ from edgent.errors import EdgentError
 from edgent.lab.links.namespaces import FAR
 from edgent.lab.links.stopwatch import Exchange, listening
 from edgent.lab.links.tun import TunLink, obstacle
-from edgent.lab.processes.machines import ServerProcess
+from edgent.lab.processes.server_process import ServerProcess
 from edgent.model import Model
 from edgent.model.topologies import LIGHT, with_seeded_weights
 from edgent.profiling.model_profiler import profile

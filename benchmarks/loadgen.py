@@ -37,7 +37,7 @@ from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import Emulated, EmulationReport, find_device
 from edgent.lab.boards.hidden import hidden_device
 from edgent.lab.links.link import ShapedLink
-from edgent.lab.processes.machines import ServerProcess
+from edgent.lab.processes.server_process import ServerProcess
 from edgent.profiling.model_profiler import profile
 from edgent.units import BitsPerSecond, Seconds
 from environments import folder

@@ -33,7 +33,7 @@ from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
 from edgent.lab.links.link import ShapedLink
-from edgent.lab.processes.machines import ServerProcess
+from edgent.lab.processes.server_process import ServerProcess
 from edgent.lab.rivals.rival import Rival, preprocessing_of
 from edgent.model import SHIPPED, Branch, Model
 from edgent.model.topologies import LIGHT, with_seeded_weights

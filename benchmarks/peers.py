@@ -45,7 +45,7 @@ from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
 from edgent.lab.links.link import ShapedLink
-from edgent.lab.processes.machines import ServerProcess
+from edgent.lab.processes.server_process import ServerProcess
 from edgent.lab.rivals.rival import Classifier, Rival, preprocessing_of
 from edgent.planning.plan import Configuration
 from edgent.profiling.model_profiler import profile

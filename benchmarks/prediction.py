@@ -40,7 +40,7 @@ from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import find_device
 from edgent.lab.boards.hidden import HiddenDevice, hidden_device
 from edgent.lab.links.link import ShapedLink
-from edgent.lab.processes.machines import ServerProcess
+from edgent.lab.processes.server_process import ServerProcess
 from edgent.latency import Profile
 from edgent.model import SHIPPED, Model
 from edgent.model.topologies import LIGHT, with_seeded_weights

@@ -55,8 +55,9 @@ from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import find_device
 from edgent.lab.boards.hidden import hidden_device
 from edgent.lab.links.link import ShapedLink
-from edgent.lab.processes.machines import DeviceProcess, ServerProcess
-from edgent.lab.processes.runs import DeviceSettings, LiveRuns, Setup
+from edgent.lab.processes.device_process import DeviceProcess
+from edgent.lab.processes.live_runs import LiveRuns, Setup, WorkerSettings
+from edgent.lab.processes.server_process import ServerProcess
 from edgent.latency import Profile
 from edgent.latency.profile import BranchProfile
 from edgent.model import Model
@@ -267,7 +268,7 @@ class Lab:
         )
         calibration = calibration_for(model)
         assert calibration is not None, "both ship"
-        settings = DeviceSettings(
+        settings = WorkerSettings(
             model=name,
             board=device,
             calibration=calibration.to_json(),

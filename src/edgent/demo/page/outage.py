@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgent.demo.figures import percentile
 from edgent.demo.outage import PHASES, Unplugged
 from edgent.demo.words import unplugged_in_words
-from edgent.lab.processes.runs import StreamRequest
+from edgent.lab.processes.live_runs import StreamRequest
 from edgent.report import COLOURS, Axis, Line, Section, Span, lines, paragraph, table
 
 

@@ -13,7 +13,7 @@ from edgent.lab.figures.live import live_runs
 from edgent.lab.figures.machines import Setting, at_the_speed_of, setting
 from edgent.lab.figures.rig import Rig
 from edgent.lab.figures.wide import wide_trunk
-from edgent.lab.processes.runs import LiveRuns
+from edgent.lab.processes.live_runs import LiveRuns
 from edgent.lab.reproduction.figure import Column, Figure, Lab, Ordering, Result, Table
 from edgent.lab.reproduction.plots import Bars, Panel
 from edgent.planning.plan import Configuration

@@ -18,7 +18,7 @@ from edgent.lab.figures.choosing import (
 from edgent.lab.figures.live import live_runs, measured_conditions
 from edgent.lab.figures.machines import Setting, branch_works, swept_machine
 from edgent.lab.figures.rig import Rig
-from edgent.lab.processes.runs import LiveRuns
+from edgent.lab.processes.live_runs import LiveRuns
 from edgent.lab.reproduction.figure import Column, Lab, Table
 from edgent.lab.reproduction.plots import Panel
 from edgent.planning.conditions import Conditions
