@@ -6,9 +6,9 @@ A page says where a table goes, and from which file and key it is made::
     <!-- table: exactness.json models -->
     <!-- end -->
 
-At the key (`a.b` looks into `a`) stands a list of rows, an object of rows by name, or one row. A row is an object;
-objects in it become columns of their own. With `--check` nothing is written, and a page that differs from its JSON is
-an error.
+At the key (`a.b` looks into `a`) stands a list of rows, an object of rows by name, or one row; `tables.py` says what a
+row is. Columns may be named after the key, where a page does not show all of them. With `--check` nothing is written,
+and a page that differs from its JSON is an error.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import command
 from edgent.errors import InputError
+from tables import markdown
 
 PAGES = Path(__file__).resolve().parents[1] / "docs" / "results"
-BLOCK = re.compile(r"(<!-- table: (\S+) (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- table: (\S+) (\S+)((?: \S+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,22 +52,21 @@ def pages(paths: list[Path]) -> list[Path]:
 def renew(page: Path, *, write: bool) -> bool:
     """Whether the page's tables were not those of its JSON files."""
     text = page.read_text(encoding="utf-8")
-    rendered = BLOCK.sub(lambda block: block[1] + table(page.parent / block[2], block[3]) + block[4], text)
+    rendered = BLOCK.sub(
+        lambda block: block[1] + table(page.parent / block[2], block[3], block[4].split()) + block[5], text
+    )
     if write and rendered != text:
         page.write_text(rendered, encoding="utf-8")
     return rendered != text
 
 
-def table(file: Path, key: str) -> str:
-    """The rows at this key, as Markdown.
+def table(file: Path, key: str, columns: Sequence[str] = ()) -> str:
+    """The rows at this key, as Markdown; all columns where none is named.
 
     Raises:
-        InputError: If the file or the key is not there, or no rows are at it.
+        InputError: If the file, the key or a column is not there, or no rows are at it.
     """
-    rows = [flat(row) for row in rows_at(file, key)]
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    lines = [columns, ["---"] * len(columns), *([cell(row.get(column)) for column in columns] for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown(rows_at(file, key), columns)
 
 
 def rows_at(file: Path, key: str) -> list[dict[str, Any]]:
@@ -88,28 +89,6 @@ def rows_at(file: Path, key: str) -> list[dict[str, Any]]:
 def is_row(value: Any) -> bool:
     """Whether each figure of it fills one cell."""
     return isinstance(value, dict) and not any(isinstance(figure, list) for figure in value.values())
-
-
-def flat(row: dict[str, Any]) -> dict[str, Any]:
-    """A row without objects in it: their names stand before those of what is in them."""
-    columns: dict[str, Any] = {}
-    for name, value in row.items():
-        inner = flat(value) if isinstance(value, dict) else None
-        columns |= {name: value} if inner is None else {f"{name} {key}": one for key, one in inner.items()}
-    return {name.replace("_", " "): value for name, value in columns.items()}
-
-
-def cell(value: Any) -> str:
-    """A number with four significant digits, and nothing that would end the cell."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return str(value).replace("|", "\\|").replace("\n", " ")
 
 
 if __name__ == "__main__":
