@@ -12,9 +12,7 @@ in every run; it is called by its keys.
 from __future__ import annotations
 
 import json
-import os
 import statistics
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +21,9 @@ from typing import Any
 
 import command
 from edgent.errors import EdgentError
+from programs import output
 from provenance import commit
+from tables import aligned
 
 HERE = Path(__file__).resolve().parents[1]
 PATIENCE = 1800.0  # seconds for one run
@@ -81,16 +81,12 @@ def benchmark(name: str, arguments: Sequence[str]) -> Callable[[Path], Figures]:
     """Runs a benchmark in a tree, on that tree's sources."""
 
     def run(tree: Path) -> Figures:
-        line = [sys.executable, f"benchmarks/{name}.py", "--json", *arguments]
-        environment = os.environ | {"PYTHONPATH": str(tree / "src")}
-        ended = subprocess.run(
-            line, cwd=tree, env=environment, stdout=subprocess.PIPE, text=True, timeout=PATIENCE, check=False
-        )
+        script, environment = f"benchmarks/{name}.py", {"PYTHONPATH": str(tree / "src")}
+        words = (sys.executable, script, "--json", *arguments)
         try:
-            return dict(figures(json.loads(ended.stdout)))
-        except ValueError:
-            said = f"found no JSON of {name} at {commit(tree) or tree} (exit code {ended.returncode})"
-            raise EdgentError(f"{said}, expected a benchmark that runs there; see its message above") from None
+            return dict(figures(json.loads(output(*words, folder=tree, environment=environment, patience=PATIENCE))))
+        except ValueError as error:
+            raise EdgentError(f"{script} of {tree} prints no JSON document: {error}") from None
 
     return run
 
@@ -115,14 +111,9 @@ def main() -> int:
     before, after = options.before.resolve(), options.after.resolve()
     run = benchmark(options.benchmark, theirs)
     rows = changes(by_turns(run, before, after, options.rounds))
-    commits = {"before": commit(before), "after": commit(after), "rounds": options.rounds}
-    if options.json:
-        print(json.dumps({"trees": commits, "changes": [asdict(row) for row in rows]}))
-    else:
-        print(f"{'after/before':>12} {'range':>15} {'before':>11} {'after':>11}  of {options.rounds} rounds")
-        for row in rows:
-            ends = f"{row.least:.3f}..{row.most:.3f}"
-            print(f"{row.ratio:12.3f} {ends:>15} {row.before:11.4g} {row.after:11.4g}  {row.figure}")
+    trees = {"before": commit(before), "after": commit(after), "rounds": options.rounds}
+    document = {"trees": trees, "changes": [asdict(row) for row in rows]}
+    command.show(options, document, lambda: print(aligned(document["changes"])))
     return 0
 
 

@@ -18,7 +18,6 @@ measured. The edge is this machine, the device an emulated one, 13 times slower 
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 import time
@@ -80,11 +79,7 @@ def main() -> int:
         result = run.judged()
     if options.plot:
         draw(result, options.plot)
-    if options.json:
-        json.dump(result, sys.stdout, indent=1)
-        print()
-    else:
-        show(result)
+    command.show(options, result, lambda: show(result))
     return 0
 
 

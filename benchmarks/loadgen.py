@@ -295,7 +295,7 @@ def main() -> int:
     each = (EmulationReport(pieces=row.pieces, overran=row.overran, worst=row.worst_overrun_ms / 1e3) for row in found)
     print(f"emulated: {sum(each, EmulationReport())}", file=sys.stderr)
     if options.json:
-        print(json.dumps({"device": f"{DEVICE} (emulated)", "rows": [asdict(row) for row in found]}))
+        command.write({"device": f"{DEVICE} (emulated)", "rows": [asdict(row) for row in found]})
     return 0
 
 

@@ -13,7 +13,6 @@ and a page that differs from its JSON is an error.
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 from collections.abc import Sequence
@@ -30,7 +29,7 @@ BLOCK = re.compile(r"(<!-- table: (\S+) (\S+)((?: \S+)*) -->\n).*?(<!-- end -->)
 
 def main(arguments: list[str] | None = None) -> int:
     """Renders each page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.parser(__doc__)
     parser.add_argument("pages", nargs="*", type=Path, help="pages, or folders of pages; docs/results if none")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page differs from its JSON")
     options = parser.parse_args(arguments)

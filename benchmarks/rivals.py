@@ -28,7 +28,6 @@ first ones included. About 5 minutes, and 3 more for each link state that is mea
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 import tempfile
@@ -381,10 +380,7 @@ def main() -> int:
             cells += decided(lab.measured, lab.state(rate), lab.methods.bare, options.rounds)
             print(f"{format_bandwidth(BitsPerSecond(rate))} done", file=sys.stderr)
         print(f"emulated: {lab.device.account()}", file=sys.stderr)
-    if options.json:
-        print(json.dumps({"cells": [cell.document() for cell in cells]}))
-    else:
-        _print(cells)
+    command.show(options, {"cells": [cell.document() for cell in cells]}, lambda: _print(cells))
     failed = problems(cells)
     for problem in failed:
         print(problem, file=sys.stderr)

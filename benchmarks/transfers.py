@@ -17,7 +17,6 @@ which shows no slow start. About 6 minutes for each direction.
 from __future__ import annotations
 
 import itertools
-import json
 import random
 import statistics
 import sys
@@ -146,7 +145,7 @@ def main() -> int:
         parser.error(f"--repeats {options.repeats}: expected 1 or more")
     directions = (options.direction,) if options.direction else DIRECTIONS
     document = judged(cells(directions, options.repeats, options.seed))
-    print(json.dumps(document)) if options.json else _print(document)
+    command.show(options, document, lambda: _print(document))
     return 0
 
 

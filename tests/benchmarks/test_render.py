@@ -89,8 +89,11 @@ def test_a_page_may_name_the_columns_that_it_shows(render, page):
     assert "| worst | model |\n| --- | --- |\n| 0.0001235 | a\\|b |\n|  | c |\n" in page.read_text()
 
 
-@pytest.mark.parametrize("source", ["absent.json all.rows", "figures.json all.absent", "figures.json all.none", "figures.json all",
-                                    "figures.json all.rows.0", "figures.json all.rows colour"])  # fmt: skip
+NO_ROWS = ("absent.json all.rows", "figures.json all.absent", "figures.json all.none", "figures.json all",
+           "figures.json all.rows.0", "figures.json all.rows colour")  # fmt: skip
+
+
+@pytest.mark.parametrize("source", NO_ROWS)
 def test_a_table_without_its_rows_is_bad_input_in_one_line(render, page, source, capsys):
     page.write_text(f"<!-- table: {source} -->\n<!-- end -->\n")
     with pytest.raises(SystemExit) as ended:
