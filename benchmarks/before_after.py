@@ -16,6 +16,7 @@ import statistics
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,7 @@ def main() -> int:
     parser.add_argument("before", type=Path, help="the other working tree")
     parser.add_argument("benchmark", help="its name, without .py")
     parser.add_argument("--after", type=Path, default=HERE, help="another tree than this one")
+    parser.add_argument("--only", action="append", metavar="PATTERN", help="figures called so, as 'rows.*.total_ms'")
     parser.add_argument("--rounds", type=int, default=4, help="runs in each tree")
     ours, theirs = _divided(sys.argv[1:])
     options = parser.parse_args(ours)
@@ -111,6 +113,7 @@ def main() -> int:
     before, after = options.before.resolve(), options.after.resolve()
     run = benchmark(options.benchmark, theirs)
     rows = changes(by_turns(run, before, after, options.rounds))
+    rows = [row for row in rows if any(fnmatchcase(row.figure, pattern) for pattern in options.only or ["*"])]
     trees = {"before": commit(before), "after": commit(after), "rounds": options.rounds}
     document = {"trees": trees, "changes": [asdict(row) for row in rows]}
     command.show(options, document, lambda: print(aligned(document["changes"])))

@@ -7,8 +7,8 @@ A page says where a table goes, and from which file and key it is made::
     <!-- end -->
 
 At the key (`a.b` looks into `a`) stands a list of rows, an object of rows by name, or one row; `tables.py` says what a
-row is. Columns may be named after the key, where a page does not show all of them. With `--check` nothing is written,
-and a page that differs from its JSON is an error.
+row is; the key `*` is the whole file. Columns may be named after the key, where a page does not show all of them. With
+`--check` nothing is written, and a page that differs from its JSON is an error.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import command
 from edgent.errors import InputError
 from tables import markdown
 
+WHOLE = "*"
 PAGES = Path(__file__).resolve().parents[1] / "docs" / "results"
 BLOCK = re.compile(r"(<!-- table: (\S+) (\S+)((?: \S+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -69,25 +70,24 @@ def table(file: Path, key: str, columns: Sequence[str] = ()) -> str:
 
 
 def rows_at(file: Path, key: str) -> list[dict[str, Any]]:
-    """The objects at a dotted key; of an object of rows each row begins with its name."""
+    """The objects at a dotted key; of an object of rows each row begins with its name.
+
+    Raises:
+        InputError: If there are none.
+    """
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
-        for part in key.split("."):
+        for part in key.split(".") if key != WHOLE else ():
             value = value[part]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"found no {key} in {file} ({error!r}), expected the benchmark's JSON; run it again") from None
-    if isinstance(value, dict) and all(isinstance(row, dict) for row in value.values()):
+    if isinstance(value, dict) and key != WHOLE and all(isinstance(row, dict) for row in value.values()):
         value = [{"": name, **row} for name, row in value.items()]
     if isinstance(value, dict):
         value = [value]
-    if not isinstance(value, list) or not value or not all(map(is_row, value)):
+    if not isinstance(value, list) or not value or not all(isinstance(row, dict) for row in value):
         raise InputError(f"found no rows at {key} in {file}, expected objects of figures")
     return value
-
-
-def is_row(value: Any) -> bool:
-    """Whether each figure of it fills one cell."""
-    return isinstance(value, dict) and not any(isinstance(figure, list) for figure in value.values())
 
 
 if __name__ == "__main__":

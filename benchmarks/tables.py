@@ -11,6 +11,7 @@ from typing import Any
 from edgent.errors import InputError
 
 MEGA = 1e6
+ROW_NAME = ""  # the column that says which row it is; always shown
 
 Row = Mapping[str, Any]
 
@@ -19,7 +20,7 @@ def markdown(rows: Iterable[Row], columns: Sequence[str] = ()) -> str:
     """The rows as a table of a page; all columns where none is named.
 
     Raises:
-        InputError: No row has a column that is named.
+        InputError: No row has a column that is named, or a cell has a list.
     """
     heads, *cells = _lines(rows, columns)
     return "".join(f"| {' | '.join(line)} |\n" for line in (heads, ["---"] * len(heads), *cells))
@@ -38,7 +39,7 @@ def _lines(rows: Iterable[Row], columns: Sequence[str]) -> list[list[str]]:
     known = list(dict.fromkeys(column for row in flat for column in row))
     if unknown := [column for column in columns if column not in known]:
         raise InputError(f"found no column {', '.join(unknown)}, expected some of {', '.join(known)}")
-    shown = columns or known
+    shown = [*([ROW_NAME] if ROW_NAME in known else []), *columns] if columns else known
     return [
         [_head(column) for column in shown],
         *([_cell(column, row.get(column)) for column in shown] for row in flat),
@@ -60,6 +61,8 @@ def _head(column: str) -> str:
 
 def _cell(column: str, value: Any) -> str:
     """A number with four significant digits, and nothing that would end the cell."""
+    if isinstance(value, list):
+        raise InputError(f"found a list at {column}, expected one figure")
     if value is None:
         return ""
     if isinstance(value, bool):
