@@ -36,11 +36,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def kept(figures: Any, run: dict[str, Any]) -> str:
-    """The file: what was run, then the figures.
+    """The file: what was run, then the figures; a list of them is called `rows`.
 
     Raises:
-        ValueError: If the figures are no object, or not finite.
+        ValueError: If the figures are neither, or not finite.
     """
+    if isinstance(figures, list):
+        figures = {"rows": figures} if figures else {}
     if not isinstance(figures, dict) or not figures:
         raise ValueError(f"a {type(figures).__name__} instead of an object with figures")
     return json.dumps({"run": run} | figures, indent=1, allow_nan=False) + "\n"
