@@ -15,7 +15,6 @@ factor that is believed *before* a request predicts it. All methods see the same
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -109,11 +108,9 @@ def main() -> int:
     for name, method in METHODS.items():
         print(name, file=sys.stderr)
         results[name] = _judged(method, options.runs, options.seed)
-    if options.json:
-        document = {**results.pop(OURS), "rivals": results, "noise": NOISE, "runs": options.runs}
-        print(json.dumps(document))
-    else:
-        _print(results)
+    rivals = {name: judged for name, judged in results.items() if name != OURS}
+    document = {**results[OURS], "rivals": rivals, "noise": NOISE, "runs": options.runs}
+    command.show(options, document, lambda: _print(results))
     return 0
 
 

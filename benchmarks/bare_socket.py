@@ -14,7 +14,6 @@ About 4 minutes.
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 import tempfile
@@ -32,7 +31,7 @@ from edgent.errors import EdgentError
 from edgent.lab.links.namespaces import FAR
 from edgent.lab.links.stopwatch import Exchange, listening
 from edgent.lab.links.tun import TunLink, obstacle
-from edgent.lab.processes.machines import ServerProcess
+from edgent.lab.processes.server_process import ServerProcess
 from edgent.model import Model
 from edgent.model.topologies import LIGHT, with_seeded_weights
 from edgent.profiling.model_profiler import profile
@@ -187,11 +186,10 @@ def main() -> int:
         parser.error(f"--repeats {options.repeats}: expected 3 or more")
     if reason := obstacle():
         print(f"not measured: {reason}; over the proxy: python benchmarks/overhead.py", file=sys.stderr)
-        if options.json:
-            print(json.dumps({"worst_ratio": None, "rows": [], "skipped": reason}))
+        command.show(options, {"worst_ratio": None, "rows": [], "skipped": reason}, lambda: None)
         return 0
     document = judged(rows(options.repeats))
-    print(json.dumps(document)) if options.json else _print(document)
+    command.show(options, document, lambda: _print(document))
     return 0
 
 

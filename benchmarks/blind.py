@@ -10,7 +10,6 @@ tail of each network, interleaved, beside the references of the sweep. Random we
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -37,7 +36,7 @@ from unseen import Timings, followed, usual_time
 
 def main() -> int:
     """Runs the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.parser(__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     before = verbs.add_parser("predict")
     before.add_argument("--machine", type=Path, required=True)
@@ -54,11 +53,7 @@ def main() -> int:
         result = compare(json.loads(options.predictions.read_text()), options.seconds)
     except (EdgentError, OSError, ValueError) as error:
         parser.error(str(error))
-    if options.json:
-        json.dump(result, sys.stdout, indent=1)
-        print()
-    else:
-        show(result)
+    command.show(options, result, lambda: show(result))
     return 0
 
 

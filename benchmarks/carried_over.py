@@ -13,7 +13,6 @@ the draws' range. Data and networks are those of `nasbench_pi4.py`; so only devi
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +24,7 @@ import command
 from edgent.latency import WholeLatency, fit_whole
 from edgent.latency.carried import carried_over_whole
 from nasbench_pi4 import DATA, FILE, Array, Costs, Table, read
+from tables import aligned
 
 PAIRS = (("pixel3_ms", "raspi4_ms"), ("gold_6226_ms", "raspi4_ms"), ("raspi4_ms", "pixel3_ms"))
 TIMINGS = (5, 10, 20)
@@ -51,10 +51,7 @@ def main() -> int:
     except (OSError, KeyError, ValueError) as error:
         parser.error(f"{path} is not the table of {FILE}: {error}")
     rows = [row for pair in PAIRS for row in _rows(pair, tables, options.seed)]
-    if options.json:
-        print(json.dumps({"draws": DRAWS, "known": KNOWN, "rows": rows}))
-    else:
-        _print(rows)
+    command.show(options, {"draws": DRAWS, "known": KNOWN, "rows": rows}, lambda: print(aligned(rows)))
     return 0
 
 
@@ -105,14 +102,6 @@ def _median_error(predict: Predict, rest: Table) -> float:
     seconds = {key: predict(costs) for key, costs in distinct.items()}
     predicted: Array = np.array([seconds[id(costs)] for costs in rest.networks])
     return float(np.median(np.abs(predicted / rest.seconds - 1)))
-
-
-def _print(rows: list[dict[str, object]]) -> None:
-    print(f"{'from':10} {'to':8} {'timings':>7}  {'method':14} {'median error':>12} {'of draws':>16}")
-    for row in rows:
-        spread = f"{row['least_median_ape']:.1%} .. {row['most_median_ape']:.1%}"
-        head = f"{row['from']:10} {row['to']:8} {row['timings']:>7}  {row['method']:14}"
-        print(f"{head} {row['median_ape']:12.1%} {spread:>16}")
 
 
 if __name__ == "__main__":

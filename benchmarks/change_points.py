@@ -12,7 +12,6 @@ change points are off. The area is the mean delay over 0.1 .. 10 false alarms pe
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 import sys
@@ -196,10 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.changes < 1:
         parser.error(f"--changes {options.changes}: expected 1 or more")
     found = results(options.changes, lambda what: print(what, file=sys.stderr))
-    if options.json:
-        print(json.dumps(document(found)))
-    else:
-        _print(found)
+    command.show(options, document(found), lambda: _print(found))
     return 0
 
 

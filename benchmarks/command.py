@@ -1,4 +1,4 @@
-"""What the benchmarks' commands share: how they begin, and how they end.
+"""What the benchmarks' commands share: how they begin, how they show their figures, and how they end.
 
     if __name__ == "__main__":
         command.run(main)
@@ -10,6 +10,7 @@ line on stderr.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -20,15 +21,33 @@ from edgent.text import one_line
 INTERRUPTED = 130  # as shells count it
 
 
-def options(documentation: str | None) -> argparse.ArgumentParser:
-    """A parser that shows the benchmark's own documentation, with the option that all have.
+def parser(documentation: str | None) -> argparse.ArgumentParser:
+    """A parser that shows the command's own documentation.
 
     Args:
-        documentation: the module's `__doc__`.
+        documentation: The module's `__doc__`.
     """
-    parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
-    return parser
+    return argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def options(documentation: str | None) -> argparse.ArgumentParser:
+    """The parser of a benchmark: with the option for its figures."""
+    benchmark = parser(documentation)
+    benchmark.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+    return benchmark
+
+
+def show(options: argparse.Namespace, document: object, text: Callable[[], object]) -> None:
+    """Prints the figures: as JSON where the options say so, else with `text`, which prints them for people."""
+    if options.json:
+        write(document)
+    else:
+        text()
+
+
+def write(document: object) -> None:
+    """Prints one JSON document."""
+    print(json.dumps(document))
 
 
 def run(main: Callable[[], int]) -> NoReturn:

@@ -13,7 +13,6 @@ over the median.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -58,11 +57,7 @@ def main() -> int:
         parser.error(f"--samples {options.samples}: expected 1000 .. 10000000")
     states = [trace.mean for trace in load_traces(options.states)] if options.states else grid(*OBOE)
     result = _measure(load(options.model), list(states), options.samples, np.random.default_rng(options.seed))
-    if options.json:
-        json.dump(result, sys.stdout, indent=1)
-        print()
-    else:
-        _print(result)
+    command.show(options, result, lambda: _print(result))
     return 0
 
 

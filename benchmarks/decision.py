@@ -12,7 +12,6 @@ some per cent from request to request. `spread` is the interquartile range over 
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -60,11 +59,7 @@ def main() -> int:
     results = [
         _measure(load(name), options.decisions, options.seed) for name in options.models or ["b-alexnet", _larger()]
     ]
-    if options.json:
-        json.dump({"device": str(find_device(DEVICE)), "models": results}, sys.stdout, indent=1)
-        print()
-    else:
-        _print(results)
+    command.show(options, {"device": str(find_device(DEVICE)), "models": results}, lambda: _print(results))
     return 0
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 
 from edgent.errors import EdgentError
+from programs import output
 
 _ROOT = Path(__file__).resolve().parent.parent
 _PATIENCE = 600.0  # seconds; PyTorch is large
@@ -47,16 +47,8 @@ def _make(path: Path, *commands: list[str]) -> None:
     with ExitStack() as undo:
         undo.callback(shutil.rmtree, path, ignore_errors=True)
         for command in commands:
-            if problem := _problem(command):
-                raise EdgentError(f"{path.name} cannot be installed: {problem}")
+            try:
+                output(*command, patience=_PATIENCE)
+            except EdgentError as error:
+                raise EdgentError(f"{path.name} cannot be installed: {error}") from None
         undo.pop_all()
-
-
-def _problem(command: list[str]) -> str:
-    """What a command ends with where it fails; else nothing."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE)
-    except subprocess.TimeoutExpired:
-        return f"not done within {_PATIENCE:g} s"
-    words = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()
-    return words[-1] if done.returncode else ""

@@ -11,7 +11,6 @@ A difference passes within what the engine differs from itself: see `edgent.eval
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import multiprocessing
@@ -28,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+import command
 from edgent.cli.terminal import show
 from edgent.device.device import Device
 from edgent.edge.edge import Edge
@@ -40,7 +40,7 @@ from edgent.evaluation.verify import OfferedCuts, run_pieces
 from edgent.model import Model
 from edgent.planning.plan import Configuration
 from edgent.units import Seconds
-from models import Entry, UnavailableError, by_name, default_folder, prepared, remove
+from models import Entry, by_name, default_folder, prepared, remove
 from planted import KINDS, Bench, Fault, planted
 from provenance import provenance
 
@@ -205,7 +205,7 @@ def _benches(folder: Path) -> Iterator[Bench]:
             model = load(path, dims=entry.dims)
             inputs = drawn_inputs(entry, model)
             comparison = AnswerComparison(expected_answers(model, inputs))
-        except (UnavailableError, EdgentError) as error:
+        except EdgentError as error:
             print(f"no faults planted in {entry.name}: {error}", file=sys.stderr)
             continue
         yield Bench(name=entry.name, path=path, dims=entry.dims, model=model, inputs=inputs, comparison=comparison)
@@ -285,7 +285,7 @@ def collected(entries: Sequence[Entry], folder: Path) -> tuple[dict[str, Path], 
             progress(f"making {entry.name}", done, len(entries))
             try:
                 paths[entry.name] = prepared(entry, folder)
-            except UnavailableError as error:
+            except EdgentError as error:
                 unavailable[entry.name] = str(error)
     return paths, unavailable
 
@@ -315,13 +315,12 @@ def _short(value: float | None) -> str:
 
 def main() -> int:
     """Measures and prints; fails where an answer differs or too few planted faults were found."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = command.options(__doc__)
     parser.add_argument("--only", metavar="NAME", action="append", default=[], help="of the list (repeatable)")
     parser.add_argument("--cuts", type=int, default=CUTS, help="of a model, at most: a seeded draw")
     parser.add_argument("--models", type=Path, default=default_folder(), metavar="DIR", help="where models are kept")
     parser.add_argument("--no-faults", action="store_true", help="plant none")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON document there as well")
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     options = parser.parse_args()
     if options.cuts < 1:
         parser.error(f"--cuts {options.cuts}: expected 1 or more")
@@ -336,15 +335,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".cache-") as cache:
         os.environ["XDG_CACHE_HOME"] = cache  # of this process and its workers: gigabytes, of use to nobody else
         found = {"run": run} | measured(entries, folder, options.cuts, plant=not options.no_faults)
-    text = json.dumps(found, indent=2, allow_nan=False)
     if options.output:
-        options.output.write_text(text + "\n")
-    if options.json:
-        print(text)
-    else:
-        _print(found)
+        options.output.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n")
+    command.show(options, found, lambda: _print(found))
     return 0 if passes(found) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

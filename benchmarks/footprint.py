@@ -8,13 +8,12 @@ shared with an edge process over gRPC; the edge's own memory is not in it.
 
 from __future__ import annotations
 
-import json
 import statistics
-import subprocess
 import sys
 from typing import Any
 
 import command
+from programs import output
 
 GOALS = {"import_ms": 300.0, "ready_ms": None, "alone_mb": 150.0, "with_edge_mb": 150.0}
 
@@ -49,8 +48,7 @@ with Device(model, edge=edge, deadline=10.0) as device:
 
 
 def _number(code: str, *arguments: str) -> float:
-    command = [sys.executable, "-c", code, *arguments]
-    return float(subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout)
+    return float(output(sys.executable, "-c", code, *arguments))
 
 
 def measured(repeats: int) -> dict[str, float]:
@@ -89,10 +87,7 @@ def main() -> int:
     if options.repeats < 1:
         parser.error(f"--repeats {options.repeats}: expected 1 or more")
     document = measured(options.repeats)
-    if options.json:
-        print(json.dumps(document))
-    else:
-        _print(document)
+    command.show(options, document, lambda: _print(document))
     return 0
 
 

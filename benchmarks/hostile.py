@@ -9,7 +9,6 @@ with 0, or with one line and 1 or 2.
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import signal
@@ -197,7 +196,7 @@ def main() -> int:
     ]
     endings = measured(cases, asked.timeout, asked.verb or ["inspect", "verify", "serve", "run"])
     bad = [ending for ending in endings if not ending.good]
-    print(json.dumps([asdict(ending) for ending in endings]) if asked.json else table(endings))
+    command.show(asked, [asdict(ending) for ending in endings], lambda: print(table(endings)))
     if bad:
         print(f"{len(bad)} of {len(endings)} did not end as they should", file=sys.stderr)
     return int(bool(bad))

@@ -10,7 +10,6 @@ Then `benchmarks/render.py` makes the tables of the pages from it.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
@@ -24,7 +23,7 @@ RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
 
 def main(arguments: list[str] | None = None) -> int:
     """Reads from stdin, and writes one file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.parser(__doc__)
     parser.add_argument("name", help="of the file, without .json")
     parser.add_argument("--folder", type=Path, default=RESULTS, help="where to write (docs/results)")
     options = parser.parse_args(arguments)
@@ -37,11 +36,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def kept(figures: Any, run: dict[str, Any]) -> str:
-    """The file: what was run, then the figures.
+    """The file: what was run, then the figures; a list of them is called `rows`.
 
     Raises:
-        ValueError: If the figures are no object, or not finite.
+        ValueError: If the figures are neither, or not finite.
     """
+    if isinstance(figures, list):
+        figures = {"rows": figures} if figures else {}
     if not isinstance(figures, dict) or not figures:
         raise ValueError(f"a {type(figures).__name__} instead of an object with figures")
     return json.dumps({"run": run} | figures, indent=1, allow_nan=False) + "\n"

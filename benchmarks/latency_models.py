@@ -18,7 +18,6 @@ measured. The edge is this machine, the device an emulated one, 13 times slower 
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 import time
@@ -46,8 +45,7 @@ from edgent.planning.planner import TOLERANCE, choose
 from edgent.profiling.latency_model import branch_work
 from edgent.profiling.model_profiler import profile
 from edgent.profiling.sweep import SpecimenTimer, SpecimenTimes, samples, sweep, usual_references
-from edgent.report.plots import COLOURS, Axis, Line, picture
-from edgent.report.plots import plot as curves
+from edgent.report import COLOURS, Axis, Line, Panel, picture, plot
 from edgent.units import BitsPerSecond, Seconds
 from unseen import Case, Piece, Timings, followed, pieces, test_models, usual_time
 
@@ -80,12 +78,8 @@ def main() -> int:
             run.add(load(path))
         result = run.judged()
     if options.plot:
-        plot(result, options.plot)
-    if options.json:
-        json.dump(result, sys.stdout, indent=1)
-        print()
-    else:
-        show(result)
+        draw(result, options.plot)
+    command.show(options, result, lambda: show(result))
     return 0
 
 
@@ -343,7 +337,7 @@ def show(result: dict[str, Any]) -> None:
         print(f"{part}:", "; ".join(f"{key} {value}" for key, value in numbers.items()))
 
 
-def plot(result: dict[str, Any], path: Path) -> None:
+def draw(result: dict[str, Any], path: Path) -> None:
     """The median error of segments over the seconds of the sweep."""
     last = {"sweep_seconds": result["sweep"]["seconds"], **result["ours"]}
     rows = [*result["cost"], last]
@@ -352,8 +346,8 @@ def plot(result: dict[str, Any], path: Path) -> None:
         Line(name=name, x=[row["sweep_seconds"] for row in rows], y=[100 * row[key] for row in rows], colour=colour)
         for (name, key), colour in zip(figures, COLOURS[4:], strict=False)
     ]
-    drawn = curves(series, Axis(label="sweep, s", log=True), Axis(label="median error, %", log=True))
-    path.write_text(picture([drawn], series, columns=1), encoding="utf-8")
+    panel = Panel(x=Axis(label="sweep, s", log=True), y=Axis(label="median error, %", log=True), marks=series)
+    path.write_text(picture([plot(panel)], series, columns=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

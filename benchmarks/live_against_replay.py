@@ -17,7 +17,6 @@ again, so that a long run can be made in several.
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import tempfile
@@ -248,10 +247,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         by_case = [[compared(lab, case, trace) for trace in traces] for case in CASES]
     alls = [pooled(each) for each in by_case]
     found = [each for one in by_case for each in one]
-    if options.json:
-        print(json.dumps({"links": [asdict(each) for each in found], "all": [asdict(each) for each in alls]}))
-    else:
-        _print(found, alls)
+    command.show(
+        options,
+        {"links": [asdict(each) for each in found], "all": [asdict(each) for each in alls]},
+        lambda: _print(found, alls),
+    )
     return 0
 
 

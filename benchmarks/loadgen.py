@@ -37,7 +37,7 @@ from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import Emulated, EmulationReport, find_device
 from edgent.lab.boards.hidden import hidden_device
 from edgent.lab.links.link import ShapedLink
-from edgent.lab.processes.machines import ServerProcess
+from edgent.lab.processes.server_process import ServerProcess
 from edgent.profiling.model_profiler import profile
 from edgent.units import BitsPerSecond, Seconds
 from environments import folder
@@ -295,7 +295,7 @@ def main() -> int:
     each = (EmulationReport(pieces=row.pieces, overran=row.overran, worst=row.worst_overrun_ms / 1e3) for row in found)
     print(f"emulated: {sum(each, EmulationReport())}", file=sys.stderr)
     if options.json:
-        print(json.dumps({"device": f"{DEVICE} (emulated)", "rows": [asdict(row) for row in found]}))
+        command.write({"device": f"{DEVICE} (emulated)", "rows": [asdict(row) for row in found]})
     return 0
 
 

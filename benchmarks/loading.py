@@ -11,10 +11,7 @@ It passes where no median is more than 10 % above the other version's.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -27,6 +24,7 @@ import command
 from edgent.cli.terminal import show
 from edgent.errors import EdgentError
 from edgent.model import SHIPPED
+from programs import output
 from provenance import commit, provenance
 
 HERE = Path(__file__).resolve().parents[1]
@@ -70,15 +68,13 @@ def run(tree: Path, model: str, cache: Path) -> Stages:
     Raises:
         EdgentError: it does not run there.
     """
-    environment = {**os.environ, "PYTHONPATH": str(tree / "src"), "XDG_CACHE_HOME": str(cache)}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or each start compiles the sources
-    ended = subprocess.run(
-        [sys.executable, "-c", RUN, model],
-        env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE,
-    )  # fmt: skip
-    if ended.returncode:
-        raise EdgentError(f"{tree} does not run {model}: {(ended.stderr.strip().splitlines() or ['nothing said'])[-1]}")
-    by_stage = dict(zip(STAGES, json.loads(ended.stdout), strict=True))
+    environment = {"PYTHONPATH": str(tree / "src"), "XDG_CACHE_HOME": str(cache)}
+    environment["PYTHONDONTWRITEBYTECODE"] = ""  # or each start compiles the sources
+    try:
+        printed = output(sys.executable, "-c", RUN, model, environment=environment, patience=PATIENCE)
+    except EdgentError as error:
+        raise EdgentError(f"{tree} does not run {model}: {error}") from None
+    by_stage = dict(zip(STAGES, json.loads(printed), strict=True))
     stages = {clock: {stage: by_stage[stage][at] for stage in STAGES} for at, clock in enumerate(CLOCKS)}
     return {clock: parts | {JUDGED: parts["load"] + parts["answer"]} for clock, parts in stages.items()}
 
@@ -146,24 +142,16 @@ def _print(document: Mapping[str, Any]) -> None:
 
 def main() -> int:
     """Measures and prints; fails where this version is more than a tenth slower."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = command.options(__doc__)
     parser.add_argument("before", metavar="BEFORE", type=Path, help="a working tree of the other version")
     parser.add_argument("--pairs", type=int, default=PAIRS, help="of runs, for each model and cache")
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     options = parser.parse_args()
     if not (options.before / "src" / "edgent").is_dir():
         parser.error(f"{options.before} is no working tree of Edgent: it has no src/edgent")
     if options.pairs < 1:
         parser.error(f"--pairs {options.pairs}: expected 1 or more")
-    try:
-        document = measured(options.before.absolute(), options.pairs)
-    except (EdgentError, subprocess.TimeoutExpired) as error:
-        print(f"loading: {error}", file=sys.stderr)
-        return 1
-    if options.json:
-        print(json.dumps(document, indent=2))
-    else:
-        _print(document)
+    document = measured(options.before.absolute(), options.pairs)
+    command.show(options, document, lambda: _print(document))
     return 0 if passes(document) else 1
 
 

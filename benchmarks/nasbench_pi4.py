@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -66,10 +65,9 @@ def main() -> int:
     except (OSError, KeyError, ValueError) as error:
         parser.error(f"{path} is not the table of {FILE}: {error}")
     results = {str(size): _drawn(table, size, draws, options.seed) for size, draws in DRAWS.items()}
-    if options.json:
-        print(json.dumps({size: _document(scores) for size, scores in results.items()}))
-    else:
-        _print(results, _floor(table))
+    command.show(
+        options, {size: _document(scores) for size, scores in results.items()}, lambda: _print(results, _floor(table))
+    )
     return 0
 
 

@@ -12,7 +12,6 @@ The link is emulated; its own fixed part of a few tenths of a millisecond a mess
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 import tempfile
@@ -33,7 +32,7 @@ from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
 from edgent.lab.links.link import ShapedLink
-from edgent.lab.processes.machines import ServerProcess
+from edgent.lab.processes.server_process import ServerProcess
 from edgent.lab.rivals.rival import Rival, preprocessing_of
 from edgent.model import SHIPPED, Branch, Model
 from edgent.model.topologies import LIGHT, with_seeded_weights
@@ -241,10 +240,7 @@ def main() -> int:
     if options.repeats < 3:
         parser.error(f"--repeats {options.repeats}: expected 3 or more")
     document = measured(options.repeats)
-    if options.json:
-        print(json.dumps(document))
-    else:
-        _print(document)
+    command.show(options, document, lambda: _print(document))
     return 0
 
 

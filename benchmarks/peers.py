@@ -45,12 +45,13 @@ from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
 from edgent.lab.links.link import ShapedLink
-from edgent.lab.processes.machines import ServerProcess
+from edgent.lab.processes.server_process import ServerProcess
 from edgent.lab.rivals.rival import Classifier, Rival, preprocessing_of
 from edgent.planning.plan import Configuration
 from edgent.profiling.model_profiler import profile
 from edgent.units import BitsPerSecond, Seconds
 from environments import python
+from programs import output
 
 HERE = Path(__file__).resolve().parent
 MODEL = "b-alexnet"
@@ -193,12 +194,8 @@ def axonmesh(bench: Bench, stack: ExitStack) -> list[Row]:
 
     def asked(mode: str) -> Answers:
         def ask() -> tuple[list[float], list[int]]:
-            command = [*script, "ask", weights, str(CUT), link.address, mode, *files]
-            done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise EdgentError(f"axonmesh's client failed: {(done.stderr.strip() or 'no word').splitlines()[-1]}")
-            found = json.loads(done.stdout)
-            return found["seconds"], found["labels"]
+            answers = json.loads(output(*script, "ask", weights, CUT, link.address, mode, *files))
+            return answers["seconds"], answers["labels"]
 
         return ask
 
@@ -270,7 +267,7 @@ def main() -> int:
         if not options.json:
             _print(row)
     if options.json:
-        print(json.dumps({"rows": [asdict(row) for row in found]}))
+        command.write({"rows": [asdict(row) for row in found]})
     return 0
 
 

@@ -16,7 +16,6 @@ with 10 % of the deadline to spare. *Crossing* leaves out what the device answer
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 import tempfile
@@ -40,7 +39,7 @@ from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import find_device
 from edgent.lab.boards.hidden import HiddenDevice, hidden_device
 from edgent.lab.links.link import ShapedLink
-from edgent.lab.processes.machines import ServerProcess
+from edgent.lab.processes.server_process import ServerProcess
 from edgent.latency import Profile
 from edgent.model import SHIPPED, Model
 from edgent.model.topologies import LIGHT, with_seeded_weights
@@ -216,10 +215,7 @@ def main() -> int:
     if not _WARM <= options.repeats <= 256:
         parser.error(f"--repeats {options.repeats}: expected {_WARM}..256")
     document = _document(options.repeats, options.seed)
-    if options.json:
-        print(json.dumps(document))
-    else:
-        _print(document)
+    command.show(options, document, lambda: _print(document))
     return 0
 
 

@@ -13,7 +13,6 @@ paper-pi3-resident.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 import command
 from edgent.link.trace import Trace
 from edgent.link.traces import load_traces
+from tables import aligned
 
 AGES = (2.0, 0.5, 0.02)
 INTERVAL, FIRST, LOOKS = 2.0, 20.0, 8  # seconds between requests, of the first one, moments known
@@ -119,15 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--ages {options.ages!r}: expected seconds, as 2,0.5,0.02")
     folders = {cell.traces: options.traces / cell.traces for cell in CELLS}
     links = {name: load_traces([folder]) for name, folder in folders.items()}
-    found = [measured(cell, links[cell.traces], age) for cell in CELLS for age in ages]
-    if options.json:
-        print(json.dumps([asdict(each) for each in found]))
-        return 0
-    titles = f"{'baseline':>9} {'reached':>9} {'oracle':>9} {'gap':>6}"
-    print(f"{'scale':>6} {'need, Mbit/s':>13} {'known, s ago':>13} {titles}")
-    for each in found:
-        row = f"{each.baseline:9.4f} {each.reached:9.4f} {each.oracle:9.4f} {each.gap_closed * 100:5.0f}%"
-        print(f"{each.scale:6.2f} {each.need_bps / 1e6:13.3f} {each.age_s:13g} {row}")
+    rows = [asdict(measured(cell, links[cell.traces], age)) for cell in CELLS for age in ages]
+    command.show(options, rows, lambda: print(aligned(rows)))
     return 0
 
 

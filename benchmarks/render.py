@@ -6,29 +6,31 @@ A page says where a table goes, and from which file and key it is made::
     <!-- table: exactness.json models -->
     <!-- end -->
 
-At the key (`a.b` looks into `a`) stands a list of rows, an object of rows by name, or one row. A row is an object;
-objects in it become columns of their own. With `--check` nothing is written, and a page that differs from its JSON is
-an error.
+At the key (`a.b` looks into `a`) stands a list of rows, an object of rows by name, or one row; `tables.py` says what a
+row is; the key `*` is the whole file. Columns may be named after the key, where a page does not show all of them. With
+`--check` nothing is written, and a page that differs from its JSON is an error.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import command
 from edgent.errors import InputError
+from tables import markdown
 
+WHOLE = "*"
 PAGES = Path(__file__).resolve().parents[1] / "docs" / "results"
-BLOCK = re.compile(r"(<!-- table: (\S+) (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- table: (\S+) (\S+)((?: \S+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Renders each page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.parser(__doc__)
     parser.add_argument("pages", nargs="*", type=Path, help="pages, or folders of pages; docs/results if none")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page differs from its JSON")
     options = parser.parse_args(arguments)
@@ -50,66 +52,42 @@ def pages(paths: list[Path]) -> list[Path]:
 def renew(page: Path, *, write: bool) -> bool:
     """Whether the page's tables were not those of its JSON files."""
     text = page.read_text(encoding="utf-8")
-    rendered = BLOCK.sub(lambda block: block[1] + table(page.parent / block[2], block[3]) + block[4], text)
+    rendered = BLOCK.sub(
+        lambda block: block[1] + table(page.parent / block[2], block[3], block[4].split()) + block[5], text
+    )
     if write and rendered != text:
         page.write_text(rendered, encoding="utf-8")
     return rendered != text
 
 
-def table(file: Path, key: str) -> str:
-    """The rows at this key, as Markdown.
+def table(file: Path, key: str, columns: Sequence[str] = ()) -> str:
+    """The rows at this key, as Markdown; all columns where none is named.
 
     Raises:
-        InputError: If the file or the key is not there, or no rows are at it.
+        InputError: If the file, the key or a column is not there, or no rows are at it.
     """
-    rows = [flat(row) for row in rows_at(file, key)]
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    lines = [columns, ["---"] * len(columns), *([cell(row.get(column)) for column in columns] for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown(rows_at(file, key), columns)
 
 
 def rows_at(file: Path, key: str) -> list[dict[str, Any]]:
-    """The objects at a dotted key; of an object of rows each row begins with its name."""
+    """The objects at a dotted key; of an object of rows each row begins with its name.
+
+    Raises:
+        InputError: If there are none.
+    """
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
-        for part in key.split("."):
+        for part in key.split(".") if key != WHOLE else ():
             value = value[part]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"found no {key} in {file} ({error!r}), expected the benchmark's JSON; run it again") from None
-    if isinstance(value, dict) and all(isinstance(row, dict) for row in value.values()):
+    if isinstance(value, dict) and key != WHOLE and all(isinstance(row, dict) for row in value.values()):
         value = [{"": name, **row} for name, row in value.items()]
     if isinstance(value, dict):
         value = [value]
-    if not isinstance(value, list) or not value or not all(map(is_row, value)):
+    if not isinstance(value, list) or not value or not all(isinstance(row, dict) for row in value):
         raise InputError(f"found no rows at {key} in {file}, expected objects of figures")
     return value
-
-
-def is_row(value: Any) -> bool:
-    """Whether each figure of it fills one cell."""
-    return isinstance(value, dict) and not any(isinstance(figure, list) for figure in value.values())
-
-
-def flat(row: dict[str, Any]) -> dict[str, Any]:
-    """A row without objects in it: their names stand before those of what is in them."""
-    columns: dict[str, Any] = {}
-    for name, value in row.items():
-        inner = flat(value) if isinstance(value, dict) else None
-        columns |= {name: value} if inner is None else {f"{name} {key}": one for key, one in inner.items()}
-    return {name.replace("_", " "): value for name, value in columns.items()}
-
-
-def cell(value: Any) -> str:
-    """A number with four significant digits, and nothing that would end the cell."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return str(value).replace("|", "\\|").replace("\n", " ")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ beyond the interval (paired, over traces). `calibration`: plans that claimed to 
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import sys
@@ -388,10 +387,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sets = links(options.traces, options.seed, options.quick)
     kept = Kept(options.keep, (options.seed, options.quick, {name: len(each) for name, each in sets.items()}))
     table = measured(kept, sets, options.seed, options.quick)
-    if options.json:
-        print(json.dumps(document(table, sets, options.seed)))
-    else:
-        _print(table, sets, options.seed)
+    command.show(options, document(table, sets, options.seed), lambda: _print(table, sets, options.seed))
     for name in (DEVICE, BOARD):
         print(find_device(name), file=sys.stderr)
     return 0

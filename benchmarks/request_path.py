@@ -1,6 +1,6 @@
 """How far one warm request walks: the files of the product that it enters in its caller's thread, and the moves.
 
-    python benchmarks/request_path.py [--json FILE]
+    python benchmarks/request_path.py [--json]
 
 An edge over loopback, a static environment, b-alexnet and a PNG; the device is planned as an emulated board, so slow
 that the edge answers. Counted by `sys.setprofile`: each call into and each return to another file is a move. Nothing
@@ -9,9 +9,7 @@ may be handed to another thread for a request that only the edge's answer can en
 
 from __future__ import annotations
 
-import argparse
 import io
-import json
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -77,8 +75,7 @@ class Walk:
 
 def main() -> int:
     """Traces one request and prints where it went."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the counts there")
+    parser = command.options(__doc__)
     options = parser.parse_args()
     model, engine = load("b-alexnet"), Engine()
     host = profile(model, engine, budget=BUDGET)
@@ -96,9 +93,7 @@ def main() -> int:
             raise EdgentError("the edge did not answer: on a machine this busy the path is another one")
         walk = traced(lambda: device.infer(picture))
     document = {"files": len(walk.files), "moves": walk.moves, "handed_to_threads": walk.handed_over}
-    report(walk, document)
-    if options.json is not None:
-        options.json.write_text(json.dumps(document, indent=2) + "\n")
+    command.show(options, document, lambda: report(walk, document))
     kept = len(walk.files) <= MOST_FILES and walk.moves <= MOST_MOVES and not walk.handed_over
     return 0 if kept else 1
 

@@ -28,7 +28,6 @@ first ones included. About 5 minutes, and 3 more for each link state that is mea
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 import tempfile
@@ -55,8 +54,9 @@ from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import find_device
 from edgent.lab.boards.hidden import hidden_device
 from edgent.lab.links.link import ShapedLink
-from edgent.lab.processes.machines import DeviceProcess, ServerProcess
-from edgent.lab.processes.runs import DeviceSettings, LiveRuns, Setup
+from edgent.lab.processes.device_process import DeviceProcess
+from edgent.lab.processes.live_runs import LiveRuns, Setup, WorkerSettings
+from edgent.lab.processes.server_process import ServerProcess
 from edgent.latency import Profile
 from edgent.latency.profile import BranchProfile
 from edgent.model import Model
@@ -267,7 +267,7 @@ class Lab:
         )
         calibration = calibration_for(model)
         assert calibration is not None, "both ship"
-        settings = DeviceSettings(
+        settings = WorkerSettings(
             model=name,
             board=device,
             calibration=calibration.to_json(),
@@ -380,10 +380,7 @@ def main() -> int:
             cells += decided(lab.measured, lab.state(rate), lab.methods.bare, options.rounds)
             print(f"{format_bandwidth(BitsPerSecond(rate))} done", file=sys.stderr)
         print(f"emulated: {lab.device.account()}", file=sys.stderr)
-    if options.json:
-        print(json.dumps({"cells": [cell.document() for cell in cells]}))
-    else:
-        _print(cells)
+    command.show(options, {"cells": [cell.document() for cell in cells]}, lambda: _print(cells))
     failed = problems(cells)
     for problem in failed:
         print(problem, file=sys.stderr)

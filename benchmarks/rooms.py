@@ -7,7 +7,6 @@ rooms than the code has. With `--check` nothing is written, and a picture that d
 
 from __future__ import annotations
 
-import argparse
 import ast
 import textwrap
 import tomllib
@@ -38,7 +37,7 @@ STYLE = """
 
 def main(arguments: list[str] | None = None) -> int:
     """Draws."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.parser(__doc__)
     parser.add_argument(
         "--check", action="store_true", help="write nothing; exit 1 if the picture is not that of the code"
     )

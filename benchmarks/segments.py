@@ -10,8 +10,6 @@ count; `noise_ape` compares the second timing with the first.
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -62,8 +60,7 @@ def main() -> int:
         if not options.json:
             print(_row(results[-1]), flush=True)
     if options.json:
-        json.dump({"threads": options.threads, "models": results}, sys.stdout, indent=1)
-        print()
+        command.write({"threads": options.threads, "models": results})
     return 0
 
 

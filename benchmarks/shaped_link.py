@@ -11,7 +11,6 @@ and receiver in processes of their own; the fixed part of a few tenths of a mill
 from __future__ import annotations
 
 import io
-import json
 import statistics
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -181,7 +180,7 @@ def main() -> int:
     options = parser.parse_args()
     document = _count_messages(options.json) if options.messages else _time_rows(options.seconds, options.json)
     if options.json:
-        print(json.dumps(document))
+        command.write(document)
     return 0
 
 

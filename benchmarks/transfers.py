@@ -17,7 +17,6 @@ which shows no slow start. About 6 minutes for each direction.
 from __future__ import annotations
 
 import itertools
-import json
 import random
 import statistics
 import sys
@@ -27,7 +26,7 @@ from typing import Any
 
 import command
 from edgent.lab.links.between import linked_ends
-from edgent.lab.processes.speaker import Speaker
+from edgent.lab.processes.child_process import ChildProcess
 from edgent.units import BitsPerSecond, Seconds
 
 DIRECTIONS = ("up", "down")
@@ -69,12 +68,12 @@ def cells(directions: Sequence[str], repeats: int, seed: int) -> list[Cell]:
 
 
 def _of_link(
-    near: Speaker, direction: str, repeats: int, draws: random.Random
+    near: ChildProcess, direction: str, repeats: int, draws: random.Random
 ) -> dict[tuple[float, int], list[dict[str, float]]]:
     def transfer(idle: float, size: int) -> dict[str, float]:
-        return near.ask(do="transfer", idle=idle, **{"up": 0, "down": 0, direction: size})
+        return near.ask("transfer", idle=idle, **{"up": 0, "down": 0, direction: size})
 
-    near.ask(do="sound")
+    near.ask("probe")
     timed: dict[tuple[float, int], list[dict[str, float]]] = {kind: [] for kind in itertools.product(IDLES, SIZES)}
     for idle, size in draws.sample(list(timed), WARM_UP):
         transfer(idle, size)
@@ -146,7 +145,7 @@ def main() -> int:
         parser.error(f"--repeats {options.repeats}: expected 1 or more")
     directions = (options.direction,) if options.direction else DIRECTIONS
     document = judged(cells(directions, options.repeats, options.seed))
-    print(json.dumps(document)) if options.json else _print(document)
+    command.show(options, document, lambda: _print(document))
     return 0
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import json
 import math
 import random
 from collections.abc import Callable
@@ -27,6 +26,7 @@ import command
 from edgent.device.request import Action, Deliver, LocalBranch, Request, Send, StartHead, StartLocal, WaitUntil
 from edgent.device.schedule import Schedule
 from edgent.units import Seconds
+from tables import aligned
 
 DEADLINE, MARGIN = Seconds(0.100), Seconds(0.003)
 EDGE = 0.014  # seconds: sending, computing and returning while the link is well
@@ -140,18 +140,11 @@ def main() -> int:
     if options.requests < 1 or any(not 0 < took < math.inf for took in options.local or ()):
         parser.error("expected one request or more, and positive, finite times")
     local = [took / 1e3 for took in options.local or (22.0, 29.0)]
-    found = [
-        row(way, rate, took, options.requests, options.seed)
+    rows = [
+        asdict(row(way, rate, took, options.requests, options.seed))
         for rate, took, way in itertools.product(RATES, local, WAYS)
     ]
-    if options.json:
-        print(json.dumps({"rows": [asdict(each) for each in found]}))
-    else:
-        for each in found:
-            print(
-                f"{each.requests_per_second:3g}/s  local {each.local_ms:4.1f} ms  {each.way:12}  "
-                f"met {each.deadlines_met:7.2%}  device {each.device_ms:5.1f} ms an answer"
-            )
+    command.show(options, {"rows": rows}, lambda: print(aligned(rows)))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import command
 from edgent.errors import EdgeError, EdgentError, InputError, MissingExtraError, ModelError
 
 FOLDER = Path(command.__file__).parent
-OWN_ENDS = {"exactness.py", "model_builders.py", "models.py", "mutants.py", "peers_axonmesh.py", "peers_litserve.py"}
+# They run in an environment without Edgent; or with an engine that starts their own copies.
+OWN_ENDS = {"model_builders.py", "mutants.py", "peers_axonmesh.py", "peers_litserve.py"}
 
 
 @pytest.mark.parametrize("code", [0, 1, 3])
@@ -58,3 +60,22 @@ def test_the_options_show_the_whole_documentation() -> None:
     parser = command.options("What it is.\n\n    python benchmarks/x.py --json")
     assert parser.parse_args(["--json"]).json and not parser.parse_args([]).json
     assert "    python benchmarks/x.py --json" in parser.format_help()
+
+
+def test_figures_are_one_json_document_where_that_is_asked_for_and_text_otherwise(capsys) -> None:
+    for arguments, printed in ((["--json"], '{"ms": 1.5}\n'), ([], "1.5 ms\n")):
+        command.show(command.options("").parse_args(arguments), {"ms": 1.5}, lambda: sys.stdout.write("1.5 ms\n"))
+        assert capsys.readouterr().out == printed
+
+
+def test_each_benchmark_shows_its_figures_by_it() -> None:
+    texts = {file.name: file.read_text() for file in FOLDER.glob("*.py")}
+    others = OWN_ENDS | {"command.py", "loading.py"}  # in loading.py stands a program that prints
+    assert {name for name, text in texts.items() if "print(json.dumps" in text} <= others
+    assert {name for name, text in texts.items() if "ArgumentParser(" in text} <= OWN_ENDS | {"command.py"}
+
+
+def test_each_other_program_is_run_by_one_function() -> None:
+    texts = {file.name: file.read_text() for file in FOLDER.glob("*.py")}
+    own = {"mutants.py", "peers.py", "programs.py", "provenance.py"}  # what git says may be nothing; a server stays
+    assert {name for name, text in texts.items() if "subprocess." in text} <= own

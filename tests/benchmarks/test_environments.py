@@ -32,16 +32,16 @@ def test_an_interpreter_that_makes_no_environments_is_told_in_one_line(environme
     bare.write_text("#!/bin/sh\necho ensurepip is not available\nexit 1\n")
     bare.chmod(0o755)
     monkeypatch.setattr(environments.sys, "executable", str(bare))
-    with pytest.raises(EdgentError, match=r"cannot be installed: ensurepip is not available$"):
+    with pytest.raises(EdgentError, match=r"cannot be installed: python: ensurepip is not available$"):
         environments.python("bare", "anything")
 
 
 def test_an_interrupted_installation_leaves_nothing_that_is_taken_for_done(environments, monkeypatch):
-    def interrupted(command, **options):
+    def interrupted(*command, **options):
         (environments._ROOT / ".venv-half").mkdir()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(environments.subprocess, "run", interrupted)
+    monkeypatch.setattr(environments, "output", interrupted)
     with pytest.raises(KeyboardInterrupt):
         environments.folder("half", "anything")
     assert not list(environments._ROOT.iterdir())

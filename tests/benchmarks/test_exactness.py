@@ -14,6 +14,7 @@ import pytest
 from edgent.engine.feeds import random_feeds
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
+from edgent.errors import EdgentError
 from edgent.evaluation.original import AnswerComparison, expected_answers
 from edgent.evaluation.verify import OfferedCuts
 from edgent.model import Model
@@ -208,7 +209,7 @@ def test_a_network_made_here_runs_and_is_the_same_each_time(models, name, tmp_pa
 
 def test_what_cannot_be_had_is_said_in_one_line(models, tmp_path):
     entry = models.Entry(name="gone", source=models.Source(file=tmp_path / "gone.onnx"))
-    with pytest.raises(models.UnavailableError, match="is not there"):
+    with pytest.raises(EdgentError, match="is not there"):
         models.prepared(entry, tmp_path)
 
 

@@ -34,7 +34,11 @@ def test_a_benchmark_that_says_itself_what_it_was_run_with_is_believed(keep):
     assert json.loads(keep.kept({"run": {"commit": "ba"}, "rows": 1}, RUN))["run"] == {"commit": "ba"}
 
 
-@pytest.mark.parametrize("text", ["", "no JSON", "[1, 2]", "{}", '{"rows": NaN}'])
+def test_a_list_of_figures_is_kept_as_rows(keep):
+    assert json.loads(keep.kept([{"met": 0.5}], RUN)) == {"run": RUN, "rows": [{"met": 0.5}]}
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "[]", "1.5", "{}", '{"rows": NaN}'])
 def test_what_are_no_figures_is_refused_in_one_line_and_the_file_stays(keep, text, tmp_path, monkeypatch, capsys):
     (tmp_path / "turns.json").write_text("as before")
     monkeypatch.setattr(sys, "stdin", io.StringIO(text))

@@ -44,7 +44,7 @@ def test_a_run_tells_every_stage_by_both_clocks(loading, tmp_path: Path) -> None
 def test_a_tree_that_does_not_run_is_said_in_one_line(loading, tmp_path: Path) -> None:
     (tmp_path / "src" / "edgent").mkdir(parents=True)
     (tmp_path / "src" / "edgent" / "__init__.py").write_text("raise ValueError('this is no version')\n")
-    with pytest.raises(EdgentError, match=r"does not run b-alexnet: ValueError: this is no version$"):
+    with pytest.raises(EdgentError, match=r"does not run b-alexnet: .*ValueError: this is no version$"):
         loading.run(tmp_path, "b-alexnet", tmp_path / "cache")
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from edgent.errors import InputError
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -83,11 +85,39 @@ def test_an_object_of_figures_is_one_row(render, tmp_path):
     )
 
 
-@pytest.mark.parametrize("source", ["absent.json all.rows", "figures.json all.absent", "figures.json all.none",
-                                    "figures.json all", "figures.json all.rows.0"])  # fmt: skip
+def test_a_page_may_name_the_columns_that_it_shows(render, page):
+    page.write_text(page.read_text().replace("all.rows", "all.rows worst model"))
+    render.main([str(page)])
+    assert "| worst | model |\n| --- | --- |\n| 0.0001235 | a\\|b |\n|  | c |\n" in page.read_text()
+
+
+def test_a_whole_file_is_one_row_of_the_columns_that_are_named(render, tmp_path):
+    (tmp_path / "all.json").write_text(json.dumps({"run": {"cores": 2}, "step_ms": {"median": 0.5}, "cells": [1]}))
+    assert render.table(tmp_path / "all.json", "*", ["step_ms_median"]) == "| step ms median |\n| --- |\n| 0.5 |\n"
+    with pytest.raises(InputError, match="a list at cells"):
+        render.table(tmp_path / "all.json", "*")
+
+
+def test_rows_by_name_keep_it_beside_the_columns_that_are_named(render, tmp_path):
+    (tmp_path / "by_name.json").write_text(json.dumps({"nets": {"n_1": {"hits": 3, "low": 1}}}))
+    assert render.table(tmp_path / "by_name.json", "nets", ["hits"]) == "|  | hits |\n| --- | --- |\n| n_1 | 3 |\n"
+
+
+NO_ROWS = ("absent.json all.rows", "figures.json all.absent", "figures.json all.none", "figures.json all",
+           "figures.json all.rows.0", "figures.json all.rows colour")  # fmt: skip
+
+
+@pytest.mark.parametrize("source", NO_ROWS)
 def test_a_table_without_its_rows_is_bad_input_in_one_line(render, page, source, capsys):
     page.write_text(f"<!-- table: {source} -->\n<!-- end -->\n")
     with pytest.raises(SystemExit) as ended:
         render.main([str(page)])
     assert ended.value.code == 2
     assert "expected" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "results").glob("*.md")), ids=lambda page: page.stem)
+def test_every_page_says_of_which_commit_its_figures_are(page):
+    if page.name != "index.md":
+        text = page.read_text()
+        assert "json run " in text or "json run -->" in text or "| figures of | commit `" in text

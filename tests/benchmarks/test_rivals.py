@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgent.demo.values import Chosen
-from edgent.lab.processes.runs import LiveRuns, Setup
+from edgent.lab.processes.live_runs import LiveRuns, Setup
 from edgent.planning.plan import Configuration
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"

@@ -11,7 +11,7 @@ from edgent.demo.result import Host
 from edgent.demo.rivals import Rivals
 from edgent.demo.values import Cell, Chosen, Live
 from edgent.lab.boards.emulation import EmulationReport
-from edgent.lab.processes.runs import Decision, LiveRuns, Setup, StreamRequest
+from edgent.lab.processes.live_runs import Decision, LiveRuns, Setup, StreamRequest
 from edgent.link import TransferModel
 from edgent.planning.conditions import Conditions
 from edgent.planning.costs import BranchCosts, Crossing

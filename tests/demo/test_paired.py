@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from demo.made import cell, chosen, judged, measured
 from edgent.demo.figures import figures, is_borderline, percentile, wilson
 from edgent.demo.paired import Comparison, Draws, compare, outcomes
-from edgent.lab.processes.runs import LiveRuns
+from edgent.lab.processes.live_runs import LiveRuns
 
 shares = st.lists(st.booleans(), min_size=2, max_size=40)
 

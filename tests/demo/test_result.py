@@ -17,7 +17,7 @@ from edgent.demo.page.page import page
 from edgent.demo.page.picture import demo_picture
 from edgent.demo.run import test_images as shipped_images
 from edgent.demo.words import confirmation, verdict
-from edgent.lab.processes.runs import Decision, LiveRuns
+from edgent.lab.processes.live_runs import Decision, LiveRuns
 
 KEYS = {"deadlines_met", "accuracy_in_time", "p50_ms", "p95_ms"}
 NAMES = ["device-only", "edge-only", "partitioning", "right-sizing", "edgent", "rival"]

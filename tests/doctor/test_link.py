@@ -15,7 +15,7 @@ import pytest
 from edgent.lab.links.link import ShapedLink
 from edgent.lab.links.namespaces import FAR
 from edgent.lab.links.tun import TunLink, obstacle
-from edgent.lab.processes.speaker import Speaker
+from edgent.lab.processes.server_process import ServerProcess
 from edgent.units import BitsPerSecond, Seconds
 
 
@@ -26,8 +26,8 @@ def doctor(*arguments: str, prefix: Sequence[str] = ()) -> subprocess.CompletedP
 
 @pytest.fixture(scope="module")
 def edge() -> Iterator[str]:
-    with Speaker("edgent.lab.processes.ends", "edge", "127.0.0.1") as process:
-        yield process.first["address"]
+    with ServerProcess.unprofiled_edge() as process:
+        yield process.address
 
 
 def measured(address: str, prefix: Sequence[str] = ()) -> dict[str, Any]:
@@ -52,8 +52,8 @@ def test_rates_and_round_trip_are_those_of_the_link_in_between(edge: str) -> Non
 @contextlib.contextmanager
 def far_edge(round_trip: float) -> Iterator[tuple[TunLink, str]]:
     link = TunLink(uplink=BitsPerSecond(2e7), round_trip=Seconds(round_trip))
-    with link, Speaker("edgent.lab.processes.ends", "edge", FAR, prefix=link.far) as process:
-        yield link, process.first["address"]
+    with link, ServerProcess.unprofiled_edge(host=FAR, prefix=link.far) as process:
+        yield link, process.address
 
 
 @pytest.fixture

@@ -10,11 +10,18 @@ from edgent import report
 from edgent.errors import InputError
 
 PLOT = report.lines(
-    [report.Line(name="a < b", x=[1.0, 10.0], y=[2.0, 4.0], low=[1.0, 3.0], high=[3.0, 5.0])],
-    report.Axis(label="deadline, ms", log=True),
-    report.Axis(label="share, %", low=0.0),
-    spans=[report.Span(first=2.0, last=4.0, label="cut")],
+    report.Panel(
+        x=report.Axis(label="deadline, ms", log=True),
+        y=report.Axis(label="share, %", low=0.0),
+        marks=[report.Line(name="a < b", x=[1.0, 10.0], y=[2.0, 4.0], low=[1.0, 3.0], high=[3.0, 5.0])],
+        spans=[report.Span(first=2.0, last=4.0, label="cut")],
+    )
 )
+
+
+def panel(x, y, log=False):
+    axis = report.Axis(label="x", log=log)
+    return report.Panel(x=axis, y=axis, marks=[report.Line(name="", x=x, y=y)])
 
 
 TABLE = report.table(("name", "value"), [("<script>", "1")], best=[1])
@@ -68,10 +75,8 @@ def test_a_plot_is_well_formed_and_names_its_axes_with_units():
 @pytest.mark.parametrize("log", [False, True])
 def test_points_of_a_plot_lie_inside_it(log):
     points = [(10.0**k, 3.0**k) for k in range(-2, 4)]
-    axis = report.Axis(label="x", log=log)
-    made = report.lines(
-        [report.Line(name="", x=[x for x, _ in points], y=[y for _, y in points])], axis, axis, width=400, height=200
-    )
+    drawn = panel([x for x, _ in points], [y for _, y in points], log)
+    made = report.lines(drawn, width=400, height=200)
     svg = ET.fromstring(made[: made.index("</svg>") + 6])
     circles = [element for element in svg.iter() if element.tag.endswith("circle")]
     assert len(circles) == len(points)
@@ -79,19 +84,23 @@ def test_points_of_a_plot_lie_inside_it(log):
 
 
 def test_more_is_higher_in_a_plot():
-    axis = report.Axis(label="x")
-    made = report.lines([report.Line(name="", x=[1, 2], y=[1, 5])], axis, axis)
+    made = report.lines(panel([1, 2], [1, 5]))
     svg = ET.fromstring(made[: made.index("</svg>") + 6])
     low, high = (float(e.get("cy")) for e in svg.iter() if e.tag.endswith("circle"))
     assert high < low
 
 
 def test_what_is_not_finite_is_left_out_and_nothing_left_is_refused():
-    axis = report.Axis(label="x")
-    made = report.lines([report.Line(name="", x=[1, 2], y=[math.inf, 5])], axis, axis)
+    made = report.lines(panel([1, 2], [math.inf, 5]))
     assert made.count("<circle") == 1
     with pytest.raises(ValueError, match="finite point"):
-        report.lines([report.Line(name="", x=[1], y=[math.inf])], axis, axis)
+        report.lines(panel([1], [math.inf]))
+
+
+def test_a_panel_of_bars_alone_has_no_lines_to_draw():
+    axis = report.Axis(label="x")
+    with pytest.raises(ValueError, match="finite point"):
+        report.lines(report.Panel(x=axis, y=axis, marks=[report.Bars(name="", heights=[1.0])]))
 
 
 def test_a_bar_is_as_long_as_its_share():

@@ -11,7 +11,7 @@ import numpy as np
 from edgent.demo.cells import BORDER
 from edgent.demo.paired import Draws, Floats, interval, outcomes
 from edgent.demo.values import Chosen
-from edgent.lab.processes.runs import LiveRuns
+from edgent.lab.processes.live_runs import LiveRuns
 
 _Z = 1.959964  # 95 % of a normal distribution lie within
 _GRID = np.linspace(0.005, 0.995, 100)

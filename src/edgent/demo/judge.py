@@ -12,7 +12,7 @@ from edgent.demo.paired import Comparison, Draws, Floats, compare, outcomes
 from edgent.demo.result import CellOutcome, Extra
 from edgent.demo.rivals import Rivals
 from edgent.demo.values import METHODS, OURS, RIVAL, Cell, Chosen, Live
-from edgent.lab.processes.runs import LiveRuns, Setup
+from edgent.lab.processes.live_runs import LiveRuns, Setup
 
 _LATE = 0.995  # share in time below which the edge counts as late
 

@@ -11,8 +11,8 @@ from edgent.demo.outage import Unplugged
 from edgent.demo.rivals import Rivals
 from edgent.demo.values import OURS, Cell, DemoOptions, Live
 from edgent.lab.links.link import ShapedLink
-from edgent.lab.processes.machines import DeviceProcess
-from edgent.lab.processes.runs import Decision, LiveRuns, Setup
+from edgent.lab.processes.device_process import DeviceProcess
+from edgent.lab.processes.live_runs import Decision, LiveRuns, Setup
 from edgent.planning.conditions import Conditions
 from edgent.units import BitsPerSecond, Seconds, format_bandwidth
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgent.demo.values import OURS, Cell, Chosen
-from edgent.lab.processes.runs import Setup
+from edgent.lab.processes.live_runs import Setup
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.knobs import NEEDED, Kinds, Necessity, costs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgent.lab.processes.runs import StreamRequest
+from edgent.lab.processes.live_runs import StreamRequest
 from edgent.units import BitsPerSecond, Seconds
 
 PHASES = ("before", "during", "after")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.demo.values import Chosen
-from edgent.lab.processes.runs import LiveRuns
+from edgent.lab.processes.live_runs import LiveRuns
 
 Floats = NDArray[np.float64]
 

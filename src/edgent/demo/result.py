@@ -14,7 +14,7 @@ from edgent.demo.outage import Unplugged
 from edgent.demo.paired import Comparison
 from edgent.demo.values import OURS, Cell, Chosen, DemoOptions
 from edgent.lab.boards.emulation import EmulationReport
-from edgent.lab.processes.runs import Decision, LiveRuns, Setup
+from edgent.lab.processes.live_runs import Decision, LiveRuns, Setup
 from edgent.planning.knobs import RACE
 from edgent.units import BitsPerSecond
 

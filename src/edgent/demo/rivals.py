@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from edgent.codec import IMAGE_CODECS, Calibration, is_lossless
 from edgent.demo.values import Chosen
-from edgent.lab.processes.runs import LiveRuns, Setup
+from edgent.lab.processes.live_runs import LiveRuns, Setup
 from edgent.model import Model
 from edgent.planning.plan import Configuration
 from edgent.units import BitsPerSecond

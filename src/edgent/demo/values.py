@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgent.demo.cells import BANDWIDTHS, DEADLINES
 from edgent.errors import InputError
-from edgent.lab.processes.runs import Decision, LiveRuns, Setup
+from edgent.lab.processes.live_runs import Decision, LiveRuns, Setup
 from edgent.planning.conditions import Conditions
 from edgent.units import Seconds
 

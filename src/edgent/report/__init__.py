@@ -4,15 +4,19 @@ A `Page` is a value with sections; `write` puts it into a file.
 """
 
 from edgent.report.page import Page, Section, paragraph, table, write, write_picture
-from edgent.report.plots import COLOURS, Axis, Line, Span, bars, legend, lines, picture, plot
+from edgent.report.panels import COLOURS, Axis, Bars, Line, Panel, Span, Tiles
+from edgent.report.svg import bars, legend, lines, picture, plot
 
 __all__ = [
     "COLOURS",
     "Axis",
+    "Bars",
     "Line",
     "Page",
+    "Panel",
     "Section",
     "Span",
+    "Tiles",
     "bars",
     "legend",
     "lines",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgent.files import write_whole
-from edgent.report.plots import STYLE
+from edgent.report.svg import STYLE
 from edgent.text import escaped
 
 _STYLE = """

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from edgent.planning.plan import STAGES
 from edgent.report.page import Page, Section, paragraph, table
-from edgent.report.plots import COLOURS, Axis, Line, lines
+from edgent.report.panels import COLOURS, Axis, Line, Panel
+from edgent.report.svg import lines
 from edgent.telemetry import Record, summarise
 
 _BY = {"edge": COLOURS[4], "device": COLOURS[5]}
@@ -85,8 +86,8 @@ class RecordsReport:
             for name, colour in _BY.items()
         ]
         thinned = (paragraph(f"One record in {step} is drawn."),) if step > 1 else ()
-        drawn = lines(series, Axis(label="record, number"), Axis(label="latency, ms", low=0.0), width=900)
-        return Section(title="Latency", parts=(drawn, *thinned))
+        panel = Panel(x=Axis(label="record, number"), y=Axis(label="latency, ms", low=0.0), marks=series)
+        return Section(title="Latency", parts=(lines(panel, width=900), *thinned))
 
     def _stages(self) -> Section:
         groups = self.groups
@@ -111,8 +112,8 @@ class RecordsReport:
         said = f"Median absolute error of the total: {statistics.median(errors):.1%} over {len(pairs)} plans followed."
         if kept is not None:
             said += f" Of {promised} promised to be in time {kept:.1%} were."
-        drawn = lines(series, Axis(label="predicted, ms", log=True), Axis(label="taken, ms", log=True))
-        return Section(title=title, parts=(paragraph(said), drawn))
+        panel = Panel(x=Axis(label="predicted, ms", log=True), y=Axis(label="taken, ms", log=True), marks=series)
+        return Section(title=title, parts=(paragraph(said), lines(panel)))
 
     def _departures(self) -> Section:
         rows = [(why, str(count), f"{count / len(self.records) * 100:.1f}") for why, count in self._whys()]

@@ -7,12 +7,11 @@ from edgent.lab.boards.emulation import find_device
 from edgent.lab.figures.machines import Setting
 from edgent.lab.reproduction.figure import Column, Figure, Lab, Ordering, Result, Table
 from edgent.lab.reproduction.parts import Parts
-from edgent.lab.reproduction.plots import Bars, Panel
 from edgent.latency.profile import BranchProfile, Profile, Timing
 from edgent.link import TransferModel
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Configuration
-from edgent.report import Axis, Line
+from edgent.report import Axis, Bars, Line, Panel
 
 AXIS = Axis(label="time, ms")
 PANELS = (

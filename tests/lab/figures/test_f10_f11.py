@@ -7,7 +7,7 @@ import pytest
 
 from edgent.errors import InputError
 from edgent.lab.figures import f10, f11, links, streams
-from edgent.lab.processes.runs import StreamRequest
+from edgent.lab.processes.live_runs import StreamRequest
 from edgent.link.trace import Trace
 from lab.figures import made
 

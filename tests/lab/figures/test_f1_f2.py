@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edgent.lab.figures import f1, f2
-from edgent.lab.processes.runs import LiveRuns
+from edgent.lab.processes.live_runs import LiveRuns
 from edgent.planning.plan import Stages
 from lab.figures import made
 

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 from edgent.lab.reproduction.drawing import _colours
-from edgent.lab.reproduction.plots import Panel
-from edgent.report import Axis, Line
+from edgent.report import Axis, Line, Panel
 
 
 def panel(*names: str) -> Panel:

@@ -8,10 +8,10 @@ from edgent.demo.result import CellOutcome, DemoResult
 from edgent.demo.values import METHODS, OURS, RIVAL
 from edgent.demo.words import ahead_in_words, cell_in_words, chosen_in_words, confirmation, verdict
 from edgent.planning.knobs import KNOBS
-from edgent.report import COLOURS, Axis, Line, Section, bars, legend, paragraph, plot, table
+from edgent.report import COLOURS, Axis, Line, Panel, Section, bars, legend, paragraph, plot, table
 from edgent.units import format_bandwidth
 
-_COLOUR = dict(zip(METHODS, COLOURS, strict=True))
+_COLOUR = dict(zip(METHODS, COLOURS, strict=False))
 _DODGE = 1.02  # methods side by side where they agree
 _SHOWN = 6  # cells named in a row of a table
 
@@ -92,10 +92,12 @@ def plots_by_bandwidth(result: DemoResult) -> list[str]:
 def _plot(points: list[CellOutcome], bandwidth: float) -> str:
     points = sorted(points, key=lambda point: point.cell.deadline)
     return plot(
-        [_line(points, name, _DODGE**index) for index, name in enumerate(METHODS)],
-        Axis(label="deadline, ms", log=True),
-        Axis(label="accuracy in time, %", low=0.0, high=100.0),
-        title=format_bandwidth(bandwidth),
+        Panel(
+            title=format_bandwidth(bandwidth),
+            x=Axis(label="deadline, ms", log=True),
+            y=Axis(label="accuracy in time, %", low=0.0, high=100.0),
+            marks=[_line(points, name, _DODGE**index) for index, name in enumerate(METHODS)],
+        )
     )
 
 

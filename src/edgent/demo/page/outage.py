@@ -5,8 +5,8 @@ from __future__ import annotations
 from edgent.demo.figures import percentile
 from edgent.demo.outage import PHASES, Unplugged
 from edgent.demo.words import unplugged_in_words
-from edgent.lab.processes.runs import StreamRequest
-from edgent.report import COLOURS, Axis, Line, Section, Span, lines, paragraph, table
+from edgent.lab.processes.live_runs import StreamRequest
+from edgent.report import COLOURS, Axis, Line, Panel, Section, Span, lines, paragraph, table
 
 
 def unplugged(run: Unplugged) -> Section:
@@ -30,13 +30,13 @@ def _row(name: str, requests: tuple[StreamRequest, ...]) -> tuple[str, ...]:
 
 def _plot(run: Unplugged) -> str:
     longest = max(run.deadline, *(request.total for request in run.requests))
-    return lines(
-        [_answers(run, "edge", COLOURS[4]), _answers(run, "device", COLOURS[5]), _deadline(run)],
-        Axis(label="time since the start, s", low=0.0),
-        Axis(label="latency, ms", low=0.0, high=1.25e3 * longest),
+    panel = Panel(
+        x=Axis(label="time since the start, s", low=0.0),
+        y=Axis(label="latency, ms", low=0.0, high=1.25e3 * longest),
+        marks=[_answers(run, "edge", COLOURS[4]), _answers(run, "device", COLOURS[5]), _deadline(run)],
         spans=[Span(first=run.cut_at, last=run.restored_at, label="link cut")],
-        width=900,
     )
+    return lines(panel, width=900)
 
 
 def _answers(run: Unplugged, by: str, colour: str) -> Line:

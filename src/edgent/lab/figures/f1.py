@@ -13,11 +13,10 @@ from edgent.lab.figures.live import live_runs
 from edgent.lab.figures.machines import Setting, at_the_speed_of, setting
 from edgent.lab.figures.rig import Rig
 from edgent.lab.figures.wide import wide_trunk
-from edgent.lab.processes.runs import LiveRuns
+from edgent.lab.processes.live_runs import LiveRuns
 from edgent.lab.reproduction.figure import Column, Figure, Lab, Ordering, Result, Table
-from edgent.lab.reproduction.plots import Bars, Panel
 from edgent.planning.plan import Configuration
-from edgent.report import Axis
+from edgent.report import Axis, Bars, Panel
 from edgent.units import format_bandwidth
 
 BANDWIDTHS = (1e6, 500e3, 250e3, 100e3, 50e3)

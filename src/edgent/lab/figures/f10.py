@@ -9,11 +9,10 @@ import numpy as np
 from edgent.lab.figures.links import bus_link
 from edgent.lab.figures.machines import setting
 from edgent.lab.figures.streams import Course, stream, throughputs
-from edgent.lab.processes.runs import StreamRequest
+from edgent.lab.processes.live_runs import StreamRequest
 from edgent.lab.reproduction.figure import Column, Figure, Lab, Ordering, Result, Table
-from edgent.lab.reproduction.plots import Panel
 from edgent.link.trace import Trace
-from edgent.report import Axis, Line
+from edgent.report import Axis, Line, Panel
 
 SECONDS = 90.0
 PAPERS_DEADLINE, TODAYS_DEADLINE = 1.0, 0.1

@@ -16,12 +16,11 @@ from edgent.lab.figures.links import bus_link, digest, many_links
 from edgent.lab.figures.machines import Setting, setting
 from edgent.lab.figures.streams import Course, Environment, accuracies, stream
 from edgent.lab.reproduction.figure import Column, Figure, Lab, Ordering, Result, Table
-from edgent.lab.reproduction.plots import Panel
 from edgent.link.trace import Trace
 from edgent.planning.plan import Configuration
 from edgent.planning.reward import FRACTION, LEXICOGRAPHIC
 from edgent.replay import ReplaySettings, Report, replay
-from edgent.report import Axis, Line
+from edgent.report import Axis, Line, Panel
 from edgent.units import Seconds
 
 FRACTION_MAP = "dynamic, reward as printed"

@@ -13,8 +13,7 @@ from edgent.lab.figures.choosing import chains
 from edgent.lab.figures.machines import Setting, at_the_speed_of, setting
 from edgent.lab.figures.wide import wide_trunk
 from edgent.lab.reproduction.figure import Column, Figure, Lab, Ordering, Result, Table
-from edgent.lab.reproduction.plots import Bars, Panel
-from edgent.report import Axis
+from edgent.report import Axis, Bars, Panel
 
 _UNEVEN = 5.0  # the largest over the median: below it nobody would call the bars very uneven
 

@@ -18,13 +18,12 @@ from edgent.lab.figures.choosing import (
 from edgent.lab.figures.live import live_runs, measured_conditions
 from edgent.lab.figures.machines import Setting, branch_works, swept_machine
 from edgent.lab.figures.rig import Rig
-from edgent.lab.processes.runs import LiveRuns
+from edgent.lab.processes.live_runs import LiveRuns
 from edgent.lab.reproduction.figure import Column, Lab, Table
-from edgent.lab.reproduction.plots import Panel
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Configuration
 from edgent.planning.planner import Planner
-from edgent.report import Axis, Line
+from edgent.report import Axis, Line, Panel
 
 BANDWIDTHS = (50e3, 100e3, 150e3, 200e3, 250e3, 300e3, 400e3, 500e3, 750e3, 1e6, 1.25e6, 1.5e6)
 DEADLINE = 1.0

@@ -16,11 +16,10 @@ from edgent.lab.figures.machines import Setting, at_the_speed_of, branch_works, 
 from edgent.lab.figures.rig import Rig
 from edgent.lab.figures.wide import wide_trunk
 from edgent.lab.reproduction.figure import Column, Figure, Lab, Ordering, Result, Table, Value
-from edgent.lab.reproduction.plots import Panel
 from edgent.latency import Profile
 from edgent.latency.prediction import LatencyModel
 from edgent.planning.candidates import Candidates
-from edgent.report import Axis, Line
+from edgent.report import Axis, Line, Panel
 
 PREDICTORS = ("paper's regressions", "our latency model", "measured profile")
 _METHOD = "edge-first"

@@ -17,13 +17,12 @@ from edgent.lab.figures.live import live_runs, measured_conditions
 from edgent.lab.figures.machines import Setting, branch_works, setting, swept_machine
 from edgent.lab.figures.rig import Rig
 from edgent.lab.reproduction.figure import Column, Figure, Lab, Ordering, Result, Table, Value
-from edgent.lab.reproduction.plots import Panel
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.oracles import plan_oracle
 from edgent.planning.plan import Configuration
 from edgent.planning.planner import Planner
-from edgent.report import Axis, Line
+from edgent.report import Axis, Line, Panel
 from edgent.units import Seconds
 
 BANDWIDTH = 400e3

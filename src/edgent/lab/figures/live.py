@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from edgent.lab.figures.rig import ROUND_TRIP, Rig
-from edgent.lab.processes.runs import LiveRuns
+from edgent.lab.processes.live_runs import LiveRuns
 from edgent.lab.reproduction.figure import Lab
 from edgent.link import TransferModel
 from edgent.planning.conditions import Conditions

@@ -13,8 +13,9 @@ from typing import Literal, Self
 from edgent.lab.figures.machines import Setting
 from edgent.lab.links.driven import Driven
 from edgent.lab.links.link import ShapedLink
-from edgent.lab.processes.machines import DeviceProcess, ServerProcess
-from edgent.lab.processes.runs import DeviceSettings, LiveRuns, Setup, StreamRequest
+from edgent.lab.processes.device_process import DeviceProcess
+from edgent.lab.processes.live_runs import LiveRuns, Setup, StreamRequest, WorkerSettings
+from edgent.lab.processes.server_process import ServerProcess
 from edgent.link.trace import Trace
 from edgent.planning.candidates import Direction
 from edgent.planning.conditions import Conditions
@@ -119,12 +120,12 @@ class Rig:
     def _edge(self, profile: Path) -> ServerProcess:
         setting = self.setting
         setting.edge.save(profile)
-        serve = ServerProcess.edge if setting.device.edge is None else ServerProcess.slow_edge
+        serve = ServerProcess.edge if setting.device.edge is None else ServerProcess.paced_edge
         return serve(str(setting.model.path), profile)
 
-    def _settings(self) -> DeviceSettings:
+    def _settings(self) -> WorkerSettings:
         setting, calibration = self.setting, self.setting.calibration
-        return DeviceSettings(
+        return WorkerSettings(
             model=str(setting.model.path),
             board=setting.board,
             calibration=None if calibration is None else calibration.to_json(),

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from edgent.lab.figures.links import digest
 from edgent.lab.figures.machines import Setting
 from edgent.lab.figures.rig import ROUND_TRIP, Rig
-from edgent.lab.processes.runs import StreamRequest
+from edgent.lab.processes.live_runs import StreamRequest
 from edgent.lab.reproduction.figure import Lab
 from edgent.link.trace import Trace
 from edgent.planning.candidates import Direction

@@ -9,22 +9,23 @@ from contextlib import ExitStack, contextmanager
 from edgent.lab.links.link import ShapedLink
 from edgent.lab.links.namespaces import FAR
 from edgent.lab.links.tun import TunLink, obstacle
-from edgent.lab.processes.speaker import Speaker
+from edgent.lab.processes.child_process import ChildProcess
+from edgent.lab.processes.server_process import ServerProcess
 from edgent.units import BitsPerSecond
 
-_ENDS = "edgent.lab.processes.ends"
+_NEAR = ("-m", "edgent.lab.processes.near_end")
 
 
 @contextmanager
-def linked_ends(uplink: BitsPerSecond) -> Iterator[tuple[TunLink | ShapedLink, Speaker]]:
-    """A link, as fast both ways, and its near end, which takes the orders of `edgent.lab.processes.ends`."""
+def linked_ends(uplink: BitsPerSecond) -> Iterator[tuple[TunLink | ShapedLink, ChildProcess]]:
+    """A link, as fast both ways, and its near end, which takes the orders of `edgent.lab.processes.near_end`."""
     with ExitStack() as stack:
         if reason := obstacle():
             sys.stderr.write(f"no TUN link: {reason}; the proxy serves, and shows no slow start: it ends TCP near by\n")
-            edge = stack.enter_context(Speaker(_ENDS, "edge", "127.0.0.1"))
-            proxy = stack.enter_context(ShapedLink(edge.first["address"], uplink=uplink))
-            yield proxy, stack.enter_context(Speaker(_ENDS, "near", proxy.address, greets=False))
+            edge = stack.enter_context(ServerProcess.unprofiled_edge())
+            proxy = stack.enter_context(ShapedLink(edge.address, uplink=uplink))
+            yield proxy, stack.enter_context(ChildProcess(*_NEAR, proxy.address))
             return
         tun = stack.enter_context(TunLink(uplink=uplink))
-        edge = stack.enter_context(Speaker(_ENDS, "edge", FAR, prefix=tun.far))
-        yield tun, stack.enter_context(Speaker(_ENDS, "near", edge.first["address"], prefix=tun.near, greets=False))
+        edge = stack.enter_context(ServerProcess.unprofiled_edge(host=FAR, prefix=tun.far))
+        yield tun, stack.enter_context(ChildProcess(*_NEAR, edge.address, prefix=tun.near))

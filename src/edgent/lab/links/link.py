@@ -11,15 +11,15 @@ flow at once.
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from edgent.address import Address
-from edgent.errors import EdgentError
 from edgent.lab.links.proxy import LinkCounts, LinkSettings
 from edgent.lab.links.shaping import AT_ONCE, check_delay, check_rate
-from edgent.lab.processes.control import Controlled
+from edgent.lab.processes.child_process import ChildProcess
 from edgent.units import BitsPerSecond, Seconds, format_bandwidth, format_duration
 
 __all__ = ["LinkCounts", "ShapedLink"]
@@ -67,7 +67,7 @@ class ShapedLink:
             host=host,
             port=port,
         )
-        self._process: Controlled | None = None
+        self._process = ChildProcess("-m", "edgent.lab.links.proxy", json.dumps(asdict(self._settings)))
         self._port = port
 
     def start(self) -> Self:
@@ -76,8 +76,7 @@ class ShapedLink:
         Raises:
             EdgentError: the port is taken, or the process did not start.
         """
-        self._process = Controlled("edgent.lab.links.proxy", asdict(self._settings))
-        self._port = self._process.started["port"]
+        self._port = self._process.__enter__().ready["port"]
         return self
 
     def __enter__(self) -> Self:
@@ -118,7 +117,7 @@ class ShapedLink:
                 check_rate(rate)
         if round_trip is not None:
             check_delay(round_trip)
-        self._order("set", uplink=uplink, downlink=downlink, round_trip=round_trip)
+        self._process.ask("set", uplink=uplink, downlink=downlink, round_trip=round_trip)
 
     def cut(self, *, refuse: bool = False) -> None:
         """Stops every byte, until `restore`.
@@ -126,22 +125,16 @@ class ShapedLink:
         Connections stay open and hang, new ones too, as on a dead radio. With `refuse` they are reset, and new ones
         refused, as when the machine behind the link is gone.
         """
-        self._order("cut", refuse=refuse)
+        self._process.ask("cut", refuse=refuse)
 
     def restore(self) -> None:
         """Ends a cut; what was under way goes on."""
-        self._order("restore")
+        self._process.ask("restore")
 
     def counts(self) -> LinkCounts:
         """What has passed so far."""
-        return LinkCounts(**self._order("counts"))
+        return LinkCounts(**self._process.ask("counts"))
 
     def stop(self) -> None:
         """Closes every connection and stops listening; may be called twice."""
-        if self._process is not None:
-            self._process.stop()
-
-    def _order(self, what: str, **arguments: object) -> dict[str, Any]:
-        if self._process is None:
-            raise EdgentError("the shaped link is not running: start it first")
-        return self._process.order(what, **arguments)
+        self._process.stop()

@@ -14,6 +14,7 @@ import contextlib
 import errno
 import fcntl
 import functools
+import json
 import socket
 import struct
 import sys
@@ -22,7 +23,7 @@ from dataclasses import asdict, dataclass, field
 
 from edgent.lab.links.punctual import EVENT_READ, EVENT_WRITE, PunctualSelector, now
 from edgent.lab.links.shaping import SEGMENT_BYTES, Lane
-from edgent.lab.processes.control import Orders, first_order
+from edgent.lab.processes.orders import Does, Orders, answer
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
 
 QUANTUM = 500e-6
@@ -89,31 +90,29 @@ class _Pipe:
 
 
 class Proxy:
-    """See the module. `run` returns after the order to stop, or when the owner's end of `control` is closed."""
+    """See the module. `run` returns when there are no more orders."""
 
-    def __init__(self, settings: LinkSettings, control: socket.socket) -> None:
+    def __init__(self, settings: LinkSettings) -> None:
         start, delay = now(), Seconds(settings.round_trip / 2)
         self._target = settings.target
         self._up: Lane[_Pipe] = Lane(rate=settings.uplink, delay=delay, burst=settings.burst, now=start)
         self._down: Lane[_Pipe] = Lane(rate=settings.downlink, delay=delay, burst=settings.burst, now=start)
         self._pipes: dict[_Pipe, None] = {}  # in order of their making
         self._selector = PunctualSelector()
-        self._control = control
-        self._orders = Orders(
-            control, {"set": self._set, "cut": self._cut, "restore": self._restore, "counts": self._counts}
-        )
+        does: Does = {"set": self._set, "cut": self._cut, "restore": self._restore, "counts": self._counts}
+        self._orders = Orders(does)
         self._cut_at: Seconds | None = None
         self._refusing = False
         self._connections = 0
         self._bound = _bound((settings.host, settings.port))  # keeps the port while connections are refused
         self._listener = self._listening()
-        self._selector.register(control, EVENT_READ, self._orders.obey)
+        self._selector.register(self._orders.file, EVENT_READ, self._orders.obey)
         self._selector.register(self._listener, EVENT_READ, self._accept)
 
     def run(self) -> None:
-        """Serves until told to stop."""
+        """Serves until there are no more orders."""
         try:
-            self._orders.answer({"port": self._bound.getsockname()[1]})
+            answer({"port": self._bound.getsockname()[1]})
             while not self._orders.ended:
                 self._turn()
         finally:
@@ -122,7 +121,6 @@ class Proxy:
             self._selector.close()
             self._listener.close()
             self._bound.close()
-            self._control.close()
 
     # One turn of the loop.
 
@@ -341,16 +339,15 @@ def _unread(sock: socket.socket) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m edgent.lab.links.proxy FD`: the first line from the owner are the settings."""
-    with socket.socket(fileno=int(arguments[0])) as control:
-        settings = first_order(control)
-        settings["target"] = tuple(settings["target"])
-        try:
-            proxy = Proxy(LinkSettings(**settings), control)
-        except OSError as error:
-            Orders(control, {}).answer({"failed": str(error)})
-            return 1
-        proxy.run()
+    """`python -m edgent.lab.links.proxy SETTINGS`, which are JSON."""
+    settings = json.loads(arguments[0])
+    settings["target"] = tuple(settings["target"])
+    try:
+        proxy = Proxy(LinkSettings(**settings))
+    except OSError as error:
+        answer({"failed": str(error)})
+        return 1
+    proxy.run()
     return 0
 
 

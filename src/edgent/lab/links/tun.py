@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import secrets
 import struct
@@ -26,7 +27,7 @@ from edgent.lab.links.namespaces import FAR, SUBNET, Namespaces, lacking, run
 from edgent.lab.links.packets import QUEUE_BYTES, PacketPath
 from edgent.lab.links.shaping import AT_ONCE
 from edgent.lab.links.tunnel import TunnelCounts
-from edgent.lab.processes.control import Controlled
+from edgent.lab.processes.child_process import ChildProcess
 from edgent.units import BitsPerSecond, Seconds, format_bandwidth, format_duration
 
 __all__ = ["FAR", "TunLink", "TunnelCounts", "obstacle"]
@@ -84,7 +85,7 @@ class TunLink:
         self._namespaces = Namespaces()
         self.near, self.far = self._namespaces.near, self._namespaces.far
         self.enter_near = self._namespaces.enter_near
-        self._process: Controlled | None = None
+        self._process: ChildProcess | None = None
 
     def __enter__(self) -> Self:
         """Makes the namespaces and starts the link.
@@ -101,8 +102,8 @@ class TunLink:
                 run("ip", "-n", namespace, "route", "replace", *route)
             settings = {"up": asdict(self._up), "down": asdict(self._down), "seed": self._seed}
             files = [file for _, file in devices]
-            self._process = Controlled("edgent.lab.links.tunnel", settings, pass_fds=files)
-            undo.callback(self._process.stop)
+            inside = ("-m", "edgent.lab.links.tunnel", json.dumps(settings), *map(str, files))
+            self._process = undo.enter_context(ChildProcess(*inside, pass_fds=files))
             self._undo = undo.pop_all()
         return self
 
@@ -148,10 +149,10 @@ class TunLink:
         """What has passed so far."""
         return TunnelCounts(**self._order("counts"))
 
-    def _order(self, what: str, **arguments: object) -> dict[str, Any]:
+    def _order(self, what: str, **arguments: Any) -> dict[str, Any]:
         if self._process is None:
             raise EdgentError("the TUN link is not running: start it first")
-        return self._process.order(what, **arguments)
+        return self._process.ask(what, **arguments)
 
 
 def _device(undo: contextlib.ExitStack, namespace: str) -> tuple[str, int]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import os
-import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ from typing import Any
 
 from edgent.lab.links.packets import PacketLane, PacketPath
 from edgent.lab.links.punctual import EVENT_READ, PunctualSelector, now
-from edgent.lab.processes.control import Orders, first_order
+from edgent.lab.processes.orders import Does, Orders, answer
 
 _PACKET_BYTES = 65536  # none is longer than the device's MTU
 _AT_A_TIME = 64  # packets read before those that are due are looked after
@@ -43,26 +43,25 @@ class TunnelCounts:
 
 
 class Tunnel:
-    """See the module; `run` returns after the order to stop, or when the owner's end of `control` is closed."""
+    """See the module; `run` returns when there are no more orders."""
 
-    def __init__(self, near: int, far: int, settings: Mapping[str, Any], control: socket.socket) -> None:
+    def __init__(self, near: int, far: int, settings: Mapping[str, Any]) -> None:
         self._up, self._down = (
             PacketLane(PacketPath(**settings[way]), Random(f"{settings['seed']} {way}"), now=now())
             for way in ("up", "down")
         )
         self._ways = ((self._up, far), (self._down, near))
-        self._orders = Orders(
-            control, {"set": self._set, "cut": self._cut, "restore": self._restore, "counts": self._counts}
-        )
+        does: Does = {"set": self._set, "cut": self._cut, "restore": self._restore, "counts": self._counts}
+        self._orders = Orders(does)
         self._selector = PunctualSelector()
-        self._selector.register(control, EVENT_READ, self._orders.obey)
+        self._selector.register(self._orders.file, EVENT_READ, self._orders.obey)
         for source, lane in ((near, self._up), (far, self._down)):
             os.set_blocking(source, False)
             self._selector.register(source, EVENT_READ, functools.partial(self._read, source, lane))
 
     def run(self) -> None:
-        """Serves until told to stop."""
-        self._orders.answer({})
+        """Serves until there are no more orders."""
+        answer({})
         while not self._orders.ended:
             for ready, mask in self._selector.wait(min(lane.next_at() for lane, _ in self._ways)):
                 ready(mask)
@@ -103,10 +102,9 @@ class Tunnel:
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m edgent.lab.links.tunnel CONTROL NEAR FAR`, each an open file's number."""
-    control, near, far = map(int, arguments)
-    with socket.socket(fileno=control) as orders:
-        Tunnel(near, far, first_order(orders), orders).run()
+    """`python -m edgent.lab.links.tunnel SETTINGS NEAR FAR`: JSON, and the numbers of two open files."""
+    settings, near, far = arguments
+    Tunnel(int(near), int(far), json.loads(settings)).run()
     return 0
 
 

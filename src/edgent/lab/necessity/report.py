@@ -10,9 +10,8 @@ import numpy as np
 from edgent.lab.necessity.costmap import CostMap
 from edgent.lab.necessity.grid import INPUTS, Axes
 from edgent.lab.reproduction.figure import Column, Table, Value
-from edgent.lab.reproduction.plots import Panel, Tiles
 from edgent.planning.knobs import KNOBS, NEEDED
-from edgent.report import Axis
+from edgent.report import Axis, Panel, Tiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -23,7 +23,7 @@ from edgent.lab.necessity.grid import Given, Grid, GridCell, load_grid
 from edgent.lab.necessity.live import FAST, Asked, Seen, bench
 from edgent.lab.necessity.public import without_input
 from edgent.lab.necessity.report import DeviceMap, by, every, meanings, pictures, summary
-from edgent.lab.processes.machines import ServerProcess
+from edgent.lab.processes.server_process import ServerProcess
 from edgent.lab.reproduction.figure import Figure, Lab, Result
 from edgent.latency import Profile
 from edgent.link import TransferModel

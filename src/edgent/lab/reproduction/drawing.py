@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from edgent.errors import InputError, MissingExtraError
-from edgent.lab.reproduction.plots import Bars, Panel, Tiles
-from edgent.report import Axis, Line
+from edgent.report import COLOURS, Axis, Bars, Line, Panel, Tiles
 
-_COLOURS = ("#2274a5", "#c0392b", "#4b8f5c", "#d98c1f", "#8467b0", "#8c8c8c", "#1b9e9e", "#a05a2c")
+_COLOURS = (*COLOURS[5::-1], *COLOURS[6:])  # blue first, grey behind the strong ones
 _ACROSS, _WIDTH, _HEIGHT = 2, 5.4, 3.7  # panels in a row; inches of each
 _SMALL_WIDTH, _SMALL_HEIGHT = 2.3, 1.9  # of each where more are asked for in a row
 _TILES = "YlOrRd"

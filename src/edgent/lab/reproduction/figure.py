@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgent.lab.reproduction.parts import Parts
-from edgent.lab.reproduction.plots import Panel
+from edgent.report import Panel
 
 Value = str | float | bool | None
 """What stands in a table and in JSON: times in milliseconds, shares as fractions, None where nothing is known."""

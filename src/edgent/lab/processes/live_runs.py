@@ -1,4 +1,4 @@
-"""What a device process is told to run, and what is seen of it: values only."""
+"""What a device process is ordered to run, and what is seen of it: values only."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ class StreamRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceSettings:
-    """What a device process needs.
+class WorkerSettings:
+    """What the device of a process is.
 
     Attributes:
         model: names or files.

@@ -22,11 +22,11 @@ def test_a_transfer_after_a_pause_takes_longer_and_is_predicted_with_the_window_
         pytest.skip(reason)
     with linked_ends(BitsPerSecond(20e6)) as (link, near):
         link.set(round_trip=Seconds(0.04))
-        near.ask(do="sound")
+        near.ask("probe")
         for _ in range(2):
-            near.ask(do="transfer", idle=0.0, **{"up": 0, "down": 0, way: 300_000})
+            near.ask("transfer", idle=0.0, **{"up": 0, "down": 0, way: 300_000})
         at_once, rested = (
-            [near.ask(do="transfer", idle=idle, **{"up": 0, "down": 0, way: 100_000}) for _ in range(9)]
+            [near.ask("transfer", idle=idle, **{"up": 0, "down": 0, way: 100_000}) for _ in range(9)]
             for idle in (0.0, 0.8)
         )
     assert at_once[0]["window"] > rested[0]["window"] >= INITIAL_WINDOW
@@ -42,8 +42,8 @@ def test_where_no_tun_link_can_be_the_proxy_serves_and_that_is_said_once(
     with linked_ends(BitsPerSecond(20e6)) as (link, near):
         link.set(round_trip=Seconds(0.04))
         assert isinstance(link, ShapedLink)
-        assert near.ask(do="sound")["round_trip"] > 0.02  # an estimate: what its own bytes took is taken off
-        rested = near.ask(do="transfer", idle=0.5, up=100_000, down=0)
+        assert near.ask("probe")["round_trip"] > 0.02  # an estimate: what its own bytes took is taken off
+        rested = near.ask("transfer", idle=0.5, up=100_000, down=0)
     assert rested["predicted"] == pytest.approx(rested["plain"])  # what is near by acknowledges at once
     said = capsys.readouterr().err
     assert said.count("the proxy serves") == 1 and "needs root" in said

@@ -1,10 +1,11 @@
-"""What the device process does: live runs, each held to the pace of the emulated board."""
+"""The device's side of a `DeviceProcess`: live runs, each held to the pace of the emulated board."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import fields
 
 from edgent.codec import Calibration
@@ -15,7 +16,9 @@ from edgent.engine.material import Input
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError
 from edgent.lab.boards.emulation import EmulationReport
-from edgent.lab.processes.runs import Decision, DeviceSettings, LiveRuns, Setup, StreamRequest
+from edgent.lab.processes.device_process import packed, unpacked
+from edgent.lab.processes.live_runs import Decision, LiveRuns, Setup, StreamRequest, WorkerSettings
+from edgent.lab.processes.orders import Orders, answer
 from edgent.lab.rivals.paper import paper_dynamic
 from edgent.lab.rivals.rival import Rival, encoding_seconds, preprocessing_of
 from edgent.planning.conditions import ALONE, Conditions
@@ -25,13 +28,14 @@ from edgent.units import Seconds
 
 _USUAL = Seconds(1.0)  # deadline; each request has its own
 _CONNECTING = 20.0  # seconds; over a slow link the edge's profile takes its time
+_ORDERS = ("connect", "run", "decide", "ready_stream", "stream", "meet_rival", "conditions", "account")
 _FIRST = 4  # requests from which a device learns what a call takes
 
 
 class DeviceWorker:
-    """The device's side: it does what a `DeviceProcess` orders."""
+    """The device's side: its methods do what those of `DeviceProcess` order."""
 
-    def __init__(self, settings: DeviceSettings) -> None:
+    def __init__(self, settings: WorkerSettings) -> None:
         self._model = load(settings.model)
         self._board, self._pace = settings.board, settings.board.pace()
         self._calibration = Calibration.from_json(settings.calibration) if settings.calibration else None
@@ -184,3 +188,26 @@ def _request(at: float, record: Record) -> StreamRequest:
         why=record.why,
         configuration=None if record.plan is None else record.plan.configuration,
     )
+
+
+def _packing(does: Callable[..., object]) -> Callable[..., dict[str, object]]:
+    """The same, called with packed arguments, and its result packed."""
+    return lambda arguments: {"result": packed(does(*unpacked(arguments)))}
+
+
+def main() -> None:
+    """Takes orders until there are no more: first the one to begin, with the settings, then the worker's."""
+    does: dict[str, Callable[..., dict[str, object]]] = {}
+    with ExitStack() as stack:
+
+        def begin(settings: WorkerSettings) -> None:
+            worker = stack.enter_context(closing(DeviceWorker(settings)))
+            does.update({name: _packing(getattr(worker, name)) for name in _ORDERS})
+
+        does["begin"] = _packing(begin)
+        answer({})
+        Orders(does).obey_all()
+
+
+if __name__ == "__main__":
+    main()

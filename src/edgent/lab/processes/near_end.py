@@ -1,19 +1,15 @@
-"""The two ends of a link as processes: our edge, and one that times transfers to it as a device does.
+"""The device's end of a link as a process, without a device: it times transfers to an edge as a device does.
 
-    python -m edgent.lab.processes.ends edge HOST [MODEL [PROFILE]]
-        prints {"address": ...}, then serves until stdin ends
-    python -m edgent.lab.processes.ends near ADDRESS
-        an order a line on stdin, an answer a line on stdout
+`python -m edgent.lab.processes.near_end ADDRESS` takes these orders:
 
-With a profile the edge computes at its pace: that of an emulated, slower machine.
-
-Orders: {"do": "sound"} measures the link from scratch; {"do": "transfer", "idle": seconds, "up": bytes, "down": bytes}
-rests that long, predicts the transfer with all that was learned, and does it. {"do": "tell"} says what is known.
+- "probe" measures the link from scratch;
+- "transfer", with `idle` seconds and the bytes `up` and `down`, rests that long, predicts the transfer with all that
+  was learned, and does it;
+- "known" says what is known of the link.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from dataclasses import replace
@@ -22,10 +18,7 @@ from typing import Any
 from edgent.clock import MonotonicClock
 from edgent.device.connection.link_follower import LinkFollower
 from edgent.device.connection.probing import probe_link
-from edgent.edge.edge import Edge
-from edgent.engine.loading import load
-from edgent.lab.boards.emulation import Emulated
-from edgent.latency import Profile
+from edgent.lab.processes.orders import Orders, answer
 from edgent.link.slow_start import UNLIMITED
 from edgent.wire.edge_client import EdgeClient
 from edgent.wire.grpc_transport import GrpcChannel
@@ -42,19 +35,19 @@ class NearEnd:
         self._remote = EdgeClient(GrpcChannel(address, max_message=_MAX_MESSAGE, clock=self._clock))
         self._link = LinkFollower()
 
-    def sound(self) -> dict[str, float]:
+    def probe(self) -> dict[str, float]:
         """The link is a new one: measures it."""
 
-        def probe(up: int, down: int) -> Any:
+        def timed_probe(up: int, down: int) -> Any:
             timed = self._remote.probe(up, down, _TIMEOUT)
             self._link.probed(timed)
             return timed
 
-        found = probe_link(probe)
-        self._link.observe_probes(found.small, found.up, found.down)
-        return self.tell()
+        probes = probe_link(timed_probe)
+        self._link.observe_probes(probes.small, probes.up, probes.down)
+        return self.known()
 
-    def tell(self) -> dict[str, float]:
+    def known(self) -> dict[str, float]:
         """What is known of the link."""
         known = self._link.conditions(self._clock.now())
         if known is None:
@@ -73,7 +66,7 @@ class NearEnd:
         """
         time.sleep(idle)
         known = self._link.conditions(self._clock.now(), self._remote.channel.window())
-        assert known is not None, "sound first"
+        assert known is not None, "probe first"
         timed = self._remote.probe(up, down, _TIMEOUT)
         self._link.observe(timed)
         seconds, way = (timed.on_link, known.downlink) if down else (timed.uplink, known.uplink)
@@ -84,33 +77,11 @@ class NearEnd:
         return {"seconds": seconds, "predicted": predicted, "plain": plain, "window": way.window}
 
 
-def _serve(host: str, model: str = "b-alexnet", profile: str = "") -> None:
-    profiles = [Profile.load(profile)] if profile else []
-    pace = Emulated(profiles[0].emulated or profiles[0].machine) if profiles else None
-    with Edge(load(model), host=host, port=0, profiles=profiles, pace=pace) as edge:
-        _say({"address": edge.address})
-        sys.stdin.read()  # until the owner closes it
-
-
-def _obey(address: str) -> None:
-    end = NearEnd(address)
-    for line in sys.stdin:
-        order = json.loads(line)
-        _say(getattr(end, order.pop("do"))(**order))
-
-
-def _say(document: object) -> None:
-    sys.stdout.write(json.dumps(document) + "\n")
-    sys.stdout.flush()
-
-
 def main(arguments: list[str]) -> int:
-    """See the module."""
-    what, *rest = arguments
-    if what == "edge":
-        _serve(*rest)
-    else:
-        _obey(*rest)
+    """Takes orders until there are no more; see the module."""
+    end = NearEnd(*arguments)
+    answer({})
+    Orders({"probe": end.probe, "known": end.known, "transfer": end.transfer}).obey_all()
     return 0
 
 

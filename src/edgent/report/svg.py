@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from edgent.report.panels import Axis, Line, Panel, Span
 from edgent.text import escaped
 
-COLOURS = ("#8c8c8c", "#d98c1f", "#4b8f5c", "#8467b0", "#c0392b", "#2274a5")
 WIDTH, HEIGHT = 470, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 16, 14, 46
 _KEY = 34  # height of the names above a picture
@@ -19,84 +18,25 @@ svg .grid{stroke:#e6e6e6}svg .span{fill:#f6e3e0}
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Axis:
-    """An axis: what it shows with its unit, whether its steps multiply, and whether only whole numbers mean anything.
-
-    `low` and `high` are its ends; None: those of what is drawn.
-    """
-
-    label: str
-    log: bool = False
-    whole: bool = False
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A named line, staircase or cloud of points; `low` and `high` bound an interval where given."""
-
-    name: str
-    x: Sequence[float] = ()
-    y: Sequence[float] = ()
-    low: Sequence[float] = ()
-    high: Sequence[float] = ()
-    form: Literal["line", "step", "points"] = "line"
-    dashed: bool = False
-    colour: str = COLOURS[0]
-
-    @property
-    def points(self) -> Iterator[tuple[float, float]]:
-        """Each x with its y."""
-        return zip(self.x, self.y, strict=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """A shaded range of x, with words."""
-
-    first: float
-    last: float
-    label: str
-
-
-def lines(
-    series: Sequence[Line],
-    x: Axis,
-    y: Axis,
-    *,
-    title: str = "",
-    spans: Sequence[Span] = (),
-    width: int = WIDTH,
-    height: int = HEIGHT,
-) -> str:
+def lines(panel: Panel, *, width: int = WIDTH, height: int = HEIGHT) -> str:
     """A plot of lines or points, with a legend under it; see `plot`."""
-    return plot(series, x, y, title=title, spans=spans, width=width, height=height) + legend(series)
+    return plot(panel, width=width, height=height) + legend(_series(panel))
 
 
-def plot(
-    series: Sequence[Line],
-    x: Axis,
-    y: Axis,
-    *,
-    title: str = "",
-    spans: Sequence[Span] = (),
-    width: int = WIDTH,
-    height: int = HEIGHT,
-) -> str:
-    """A plot of lines or points.
+def plot(panel: Panel, *, width: int = WIDTH, height: int = HEIGHT) -> str:
+    """A plot of the panel's lines and points.
 
     Raises:
-        ValueError: nothing to draw.
+        ValueError: Nothing to draw.
     """
+    series, x, y, title = _series(panel), panel.x, panel.y, panel.title
     xs = [px for line in series for px, py in line.points if math.isfinite(py)]
     ys = [py for line in series for _, py in line.points if math.isfinite(py)]
     if not xs:
         raise ValueError("a plot needs a finite point at least")
     across = _Scale.of(x, xs, _LEFT, width - _RIGHT)
     upwards = _Scale.of(y, ys, height - _BOTTOM, _TOP + (16 if title else 0))
-    parts = [_span(span, across, height) for span in spans]
+    parts = [_span(span, across, height) for span in panel.spans]
     parts += [_tick_x(tick, across, height) for tick in across.ticks()]
     parts += [_tick_y(tick, upwards, width) for tick in upwards.ticks()]
     parts += [_line(line, across, upwards) for line in series]
@@ -145,6 +85,10 @@ def picture(plots: Sequence[str], series: Sequence[Line], *, columns: int) -> st
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
         f'<style>{STYLE}</style><rect width="100%" height="100%" fill="#fff"/>{_key(series)}{placed}</svg>\n'
     )
+
+
+def _series(panel: Panel) -> list[Line]:
+    return [mark for mark in panel.marks if isinstance(mark, Line)]
 
 
 def _key(series: Sequence[Line]) -> str:
