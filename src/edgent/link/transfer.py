@@ -11,9 +11,9 @@ on a warm connection: for pictures of 0.9-200 kB up 118-200 bytes, for tensors o
 answer of one packet).
 
 A call also has a *fixed time*, whatever its size: threads that wake, protobuf, HTTP/2. It is the machines' and not the
-link's, and on a fast link it is most of what a small message takes; a device measures it (`runtime.linkstate`).
-`CALL_TIME` stands where nobody has: a round figure below the 2.8 ms that `benchmarks/overhead.py` found between a call
-of ours and a bare socket at 100 Mbit/s.
+link's, and on a fast link it is most of what a small message takes; a device measures it
+(`edgent.device.connection.link_follower`). `CALL_TIME` stands where nobody has: a round figure below the 2.8 ms that
+`benchmarks/overhead.py` found between a call of ours and a bare socket at 100 Mbit/s.
 
 What the connection's history adds is slow start: with a finite *window*, a message waits for acknowledgements
 (`edgent.link.slow_start`).
