@@ -46,21 +46,21 @@ class Source:
 
     Args:
         model: the model.
-        given: a coded image; None: one is made. A model that takes no images gets random numbers.
+        coded: a coded image; None: one is made. A model that takes no images gets random numbers.
 
     Raises:
-        CodecError: `given` is no image.
-        InputError: `given` for a model that takes no images.
+        CodecError: `coded` is no image.
+        InputError: `coded` for a model that takes no images.
     """
 
-    def __init__(self, model: Model, given: bytes | None = None) -> None:
+    def __init__(self, model: Model, coded: bytes | None = None) -> None:
         self.form = model.metadata.preprocessing
-        if given is not None and self.form is None:
+        if coded is not None and self.form is None:
             raise InputError(f"{model.name} does not say how an image becomes its input: profile it without one")
         self.feeds: Feeds = random_feeds(model.inputs, np.random.default_rng(0))
         if self.form is None:
             return
-        self.data = typical_image(self.form.size) if given is None else given
+        self.data = typical_image(self.form.size) if coded is None else coded
         self.pixels = decode_pixels(self.data)
         self.fitted = fit(self.pixels, self.form)
         tensor = normalise(self.fitted, self.form)
@@ -106,8 +106,8 @@ def activations(model: Model, engine: Engine, feeds: Feeds) -> list[Array]:
     sizes = sorted(sized)
     picked = sorted({sizes[round(k)] for k in np.linspace(0, len(sizes) - 1, _SIZES)})
     names = [sized[size] for size in picked]
-    made = engine.session(model, [tensor.name for tensor in branch.inputs], names).run(feeds)
-    return [np.clip(np.nan_to_num(made[name]), -_LARGEST, _LARGEST) for name in names]
+    values = engine.session(model, [tensor.name for tensor in branch.inputs], names).run(feeds)
+    return [np.clip(np.nan_to_num(values[name]), -_LARGEST, _LARGEST) for name in names]
 
 
 def typical_image(size: tuple[int, int]) -> bytes:

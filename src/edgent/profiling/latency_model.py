@@ -100,7 +100,7 @@ def predicted_profile(machine: MachineModel, model: Model, engine: Engine) -> tu
         model: need not ever have run there.
         engine: optimises the graph here; it should be the one of the machine, for another fuses otherwise.
     """
-    found = [machine.fit.predict(branch_work(model, branch, engine)) for branch in model.branches]
+    predictions = [machine.fit.predict(branch_work(model, branch, engine)) for branch in model.branches]
     form = model.metadata.preprocessing
     pixels = 3.0 * form.size[0] * form.size[1] if form is not None else 0.0
     steps = {name: machine.coding.step(name, pixels) for name in machine.coding.steps} if form else {}
@@ -111,14 +111,14 @@ def predicted_profile(machine: MachineModel, model: Model, engine: Engine) -> tu
         machine=machine.machine,
         engine=machine.engine,
         threads=machine.threads,
-        branches=tuple(_branch_profile(b.exit, p) for b, p in zip(model.branches, found, strict=True)),
+        branches=tuple(_branch_profile(b.exit, p) for b, p in zip(model.branches, predictions, strict=True)),
         codecs=tuple(_codec(codec, pixels) for codec in machine.coding.codecs if form or codec.codec in TENSOR_CODECS),
         decode_source=steps.get("decode_source", none),
         fit=steps.get("fit", none),
         normalise=steps.get("normalise", none),
         predicted=True,
     )
-    return profile, tuple(sorted({kind for prediction in found for kind in prediction.unknown}))
+    return profile, tuple(sorted({kind for prediction in predictions for kind in prediction.unknown}))
 
 
 def load_profile(path: Path, model: Model, engine: Engine) -> tuple[Profile, tuple[str, ...]]:

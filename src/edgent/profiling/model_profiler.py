@@ -61,12 +61,12 @@ def profile(
     """
     until = time.perf_counter() + budget
     limit = _Limit(model.name, most)
-    given = Source(model, source)
-    coding = Coding(model, engine, given)
+    typical = Source(model, source)
+    coding = Coding(model, engine, typical)
     limit.check()
-    wholes = [_whole(model, branch, engine, given.feeds) for branch in model.branches]
+    wholes = [_whole(model, branch, engine, typical.feeds) for branch in model.branches]
     with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
-        profiled = [_Profiled(model, branch, engine, given.feeds, Path(folder), limit) for branch in model.branches]
+        profiled = [_Profiled(model, branch, engine, typical.feeds, Path(folder), limit) for branch in model.branches]
         runs = [one.run for one in profiled]
         rounds = min(rounds, _MOST_EVENTS // (_BURST * max(1, len(model.proto.graph.node))))
         times = interleaved([*wholes, *coding.tasks], runs, rounds=rounds, until=until, progress=progress)
@@ -146,5 +146,5 @@ def _branch_profile(branch: Branch, times: NDArray[np.float64], booking: Booking
 
 def _whole(model: Model, branch: Branch, engine: Engine, feeds: Feeds) -> Task:
     session = engine.session(model, *branch_ends(branch))
-    given = {tensor.name: feeds[tensor.name] for tensor in session.segment.given}
-    return lambda: session.run(given)
+    inputs = {tensor.name: feeds[tensor.name] for tensor in session.segment.given}
+    return lambda: session.run(inputs)

@@ -72,8 +72,8 @@ class SpecimenTimer:
 
     def __init__(self, engine: Engine, folder: Path, clock: Clock = time.perf_counter) -> None:
         self._engine, self._folder, self._clock = engine, folder, clock
-        made = Builder()
-        segment = made.segment([made.conv(made.input((1, 64, 28, 28)), 64, 3)])
+        builder = Builder()
+        segment = builder.segment([builder.conv(builder.input((1, 64, 28, 28)), 64, 3)])
         self._convolution, self._convolution_feeds = engine.build(segment), _feeds(segment.given)
         # Ones: pages of zeros that nobody has written to are all one page, and that stays in the cache.
         self._source, self._copy = (np.ones(_COPIED // 8) for _ in range(2))
@@ -83,11 +83,11 @@ class SpecimenTimer:
 
     def _added_by_profiler(self) -> float:
         """Seconds that the profiler adds to each node: what it reports of tiny nodes beyond what they take."""
-        made = Builder()
-        x = made.input((1, 1))
+        builder = Builder()
+        x = builder.input((1, 1))
         for _ in range(_TINY):
-            x = made.activation(x, "Sigmoid")
-        segment = made.segment([x])
+            x = builder.activation(x, "Sigmoid")
+        segment = builder.segment([x])
         plain, profiled = self._engine.build(segment), self._engine.build(segment, profile=self._folder)
         feeds = _feeds(segment.given)
         runs = []
@@ -110,14 +110,14 @@ class SpecimenTimer:
         plain = self._engine.build(drawn.segment)
         optimised = self._folder / "optimised.onnx"
         profiled = self._engine.build(drawn.segment, profile=self._folder, optimised=optimised)
-        found = kernels(optimised, drawn.shapes)
+        fused = kernels(optimised, drawn.shapes)
         optimised.unlink()
         runs = _Runs(self, plain, profiled, feeds)
-        samples = [*runs.samples(found)]
-        taken = max(0.0, self._clock() - begun)
+        samples = [*runs.samples(fused)]
+        seconds = max(0.0, self._clock() - begun)
         return SpecimenTimes(
             number=number,
-            seconds=taken,
+            seconds=seconds,
             kernels=tuple(sample.traits for sample in samples),
             times=tuple(sample.seconds for sample in samples),
             references=tuple(sample.slowness for sample in samples),
@@ -151,8 +151,8 @@ class SpecimenTimer:
         """How many runs one timing needs, and the seconds of a first one."""
         begun = self._clock()
         session.run(feeds)
-        taken = max(self._clock() - begun, 1e-9)
-        return max(1, min(_MOST_IN_BURST, int(_BURST / taken))), taken
+        seconds = max(self._clock() - begun, 1e-9)
+        return max(1, min(_MOST_IN_BURST, int(_BURST / seconds))), seconds
 
     def empty_caches(self) -> None:
         """Pushes everything else out of the caches."""
@@ -195,15 +195,15 @@ class _Runs:
                 bench.timed(profiled, feeds, prepare=bench.empty_caches)
                 self.bursts.append(("cold", 1))
 
-    def samples(self, found: Sequence[Kernel]) -> Iterator[Sample]:
+    def samples(self, fused: Sequence[Kernel]) -> Iterator[Sample]:
         """The kernels' times, scaled to the runs without a profiler; the slowness is the references' time here."""
-        for kind, timings, touched in (("warm", self.warm, footprint(found)), ("cold", self.cold, FORGOTTEN)):
+        for kind, timings, touched in (("warm", self.warm, footprint(fused)), ("cold", self.cold, FORGOTTEN)):
             credible = [(seconds, *references) for seconds, references in timings if min(seconds, *references) > 0]
             if not credible:
                 continue
             whole, *references = (median(column) for column in zip(*credible, strict=True))
             times = self._scaled(kind, whole)
-            for kernel in found:
+            for kernel in fused:
                 if times.get(kernel.name, 0.0) > 0 and (kind == "warm" or _mostly_constants(kernel)):
                     yield Sample(traits(kernel, touched), times[kernel.name], References(*references))
 
@@ -253,8 +253,8 @@ def sweep(
 
 def usual_references(timed: Sequence[SpecimenTimes]) -> References:
     """Median seconds of the references."""
-    found = [references for one in timed for references in one.references]
-    return References(*map(median, zip(*found, strict=True))) if found else References(1.0, 1.0)
+    timings = [references for one in timed for references in one.references]
+    return References(*map(median, zip(*timings, strict=True))) if timings else References(1.0, 1.0)
 
 
 def samples(timed: Sequence[SpecimenTimes]) -> list[list[Sample]]:
@@ -281,5 +281,5 @@ def _mostly_constants(kernel: Kernel) -> bool:
     return constants > _MOSTLY_CONSTANTS * others
 
 
-def _feeds(given: Sequence[Tensor]) -> Feeds:
-    return random_feeds(given, np.random.default_rng(0))
+def _feeds(inputs: Sequence[Tensor]) -> Feeds:
+    return random_feeds(inputs, np.random.default_rng(0))
