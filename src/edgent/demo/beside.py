@@ -45,7 +45,7 @@ def beside(
     model: Model,
     host: Profile,
     calibration: Calibration | None,
-    found: Mapping[float, Conditions],
+    conditions_of: Mapping[float, Conditions],
     options: DemoOptions,
     settings: DeviceSettings,
 ) -> Beside:
@@ -56,15 +56,15 @@ def beside(
         model: what is run.
         host: this machine's profile, and so the edge's.
         calibration: of the model.
-        found: the conditions that the first device measured, by bandwidth.
+        conditions_of: the conditions that the first device measured, by bandwidth.
         options: of the demo.
         settings: of the first device's process.
     """
     table = Candidates.build(model, board.profile, host, calibration, source="image")
     methods = planners(table)
     cells = [(bandwidth, deadline) for bandwidth in options.bandwidths for deadline in options.deadlines]
-    plans = {cell: methods[OURS].plan(found[cell[0]], Seconds(cell[1]), room=ROOM) for cell in cells}
-    alone = {cell: methods["device-only"].plan(found[cell[0]], Seconds(cell[1]), room=ROOM) for cell in cells}
+    plans = {cell: methods[OURS].plan(conditions_of[cell[0]], Seconds(cell[1]), room=ROOM) for cell in cells}
+    alone = {cell: methods["device-only"].plan(conditions_of[cell[0]], Seconds(cell[1]), room=ROOM) for cell in cells}
     totals, account = _alone(model, replace(settings, board=board), options.samples)
     return Beside(
         name=str(board),

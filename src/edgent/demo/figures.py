@@ -79,7 +79,7 @@ def overall(
         draws: of each cell's link state.
     """
     low, high = interval(np.mean([d.means(part) for d, part in zip(draws, parts, strict=True)], axis=0))
-    spread = np.concatenate([np.quantile(np.array(each), _GRID, method="higher") for each in latencies]).tolist()
+    spread = np.concatenate([np.quantile(np.array(totals), _GRID, method="higher") for totals in latencies]).tolist()
     return Figures(
         deadlines_met=met,
         accuracy_in_time=float(np.mean([part.mean() for part in parts])),

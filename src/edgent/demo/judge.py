@@ -57,15 +57,15 @@ class Judge:
         chosen = {**cell.chosen, RIVAL: self._rivals.best(measured, cell.bandwidth, cell.deadline)}
         ran = {name: measured[chosen[name].setup] for name in METHODS}
         worth = {name: outcomes(chosen[name], ran[name], cell.deadline, draws.requests) for name in METHODS}
-        made = {name: figures(chosen[name], ran[name], cell.deadline, draws.requests) for name in METHODS}
+        by_method = {name: figures(chosen[name], ran[name], cell.deadline, draws.requests) for name in METHODS}
         return CellOutcome(
             cell=cell,
-            borderline=is_borderline([each.median for each in made.values()], cell.deadline),
+            borderline=is_borderline([method_figures.median for method_figures in by_method.values()], cell.deadline),
             requests=draws.requests,
             chosen=chosen,
-            figures=made,
+            figures=by_method,
             compared={name: compare([worth[OURS]], [worth[name]], [draws]) for name in METHODS if name != OURS},
-            race=_late_without_race(chosen[OURS], made[OURS], chosen["right-sizing"], cell.deadline),
+            race=_late_without_race(chosen[OURS], by_method[OURS], chosen["right-sizing"], cell.deadline),
             decision=self._live.decisions.get((cell.bandwidth, cell.deadline)),
         )
 
@@ -81,13 +81,13 @@ class Judge:
 
 def transport(measured: Mapping[Setup, LiveRuns]) -> tuple[Extra, ...]:
     """Where the same configuration ran over both: our median less the bare socket's."""
-    found = []
+    pairs = []
     for setup, live in measured.items():
         ours = replace(setup, bare=False)
         if setup.bare and setup.bandwidth is not None and ours in measured:
             seconds = percentile(measured[ours].totals, 0.5) - percentile(live.totals, 0.5)
-            found.append(Extra(bandwidth=setup.bandwidth, codec=setup.configuration.codec, seconds=seconds))
-    return tuple(found)
+            pairs.append(Extra(bandwidth=setup.bandwidth, codec=setup.configuration.codec, seconds=seconds))
+    return tuple(pairs)
 
 
 def _requests(measured: Mapping[Setup, LiveRuns], bandwidth: float) -> int:
@@ -95,7 +95,7 @@ def _requests(measured: Mapping[Setup, LiveRuns], bandwidth: float) -> int:
     return min(len(runs.totals) for setup, runs in measured.items() if setup.bandwidth in (None, bandwidth))
 
 
-def _late_without_race(ours: Chosen, made: Figures, alone: Chosen, deadline: float) -> bool:
+def _late_without_race(ours: Chosen, achieved: Figures, alone: Chosen, deadline: float) -> bool:
     """Whether the edge was late where the device alone could have answered."""
     alone_in_time = alone.predicted is not None and alone.predicted < deadline
-    return ours.setup.bandwidth is not None and made.deadlines_met < _LATE and alone_in_time
+    return ours.setup.bandwidth is not None and achieved.deadlines_met < _LATE and alone_in_time

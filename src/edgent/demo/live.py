@@ -48,10 +48,10 @@ class Stage:
             self._progress(format_bandwidth(bandwidth), done, self._states)
             planned = self._plan(bandwidth)
             measured |= self._run_linked(planned, bandwidth)
-            decisions |= {(bandwidth, made.deadline): made for made in self._decide(planned)}
+            decisions |= {(bandwidth, decision.deadline): decision for decision in self._decide(planned)}
             cells += planned
         self._progress("the device alone", self._states - 1, self._states)
-        most = max((len(each.totals) for each in measured.values()), default=self._options.samples)
+        most = max((len(runs.totals) for runs in measured.values()), default=self._options.samples)
         measured |= self._run_alone(cells, most)
         return Live(cells=tuple(cells), measured=measured, decisions=decisions)
 
@@ -98,8 +98,8 @@ class Stage:
 
     def _run(self, expected: Mapping[Setup, float], rounds: int) -> dict[Setup, LiveRuns]:
         patience = [max(1.0, _SLACK * seconds) for seconds in expected.values()]
-        found = self.device.run(tuple(expected), rounds, patience)
-        return dict(zip(expected, found, strict=True))
+        runs = self.device.run(tuple(expected), rounds, patience)
+        return dict(zip(expected, runs, strict=True))
 
     def _pilot(self, bandwidth: float) -> dict[Setup, float]:
         """A few runs of each of the rival's codecs: those that are the best for some deadline, and what they take."""
@@ -124,5 +124,5 @@ def repeats(times: Iterable[float], share: float, least: int) -> int:
 
 
 def _predicted(cells: Sequence[Cell]) -> dict[Setup, float]:
-    found = (chosen for cell in cells for chosen in cell.chosen.values())
-    return {chosen.setup: chosen.predicted for chosen in found if chosen.predicted is not None}
+    choices = (chosen for cell in cells for chosen in cell.chosen.values())
+    return {chosen.setup: chosen.predicted for chosen in choices if chosen.predicted is not None}

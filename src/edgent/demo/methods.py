@@ -44,7 +44,7 @@ class Methods:
             deadline=deadline,
             conditions=conditions,
             chosen={name: chosen(plan, bandwidth) for name, plan in plans.items()},
-            needed=frozenset(knob for knob, each in cost.items() if each >= NEEDED),
+            needed=frozenset(knob for knob, loss in cost.items() if loss >= NEEDED),
         )
 
 

@@ -65,8 +65,8 @@ class Draws:
 
     def means(self, outcomes: Floats) -> Floats:
         """The mean outcome in each draw, shape (repeats,)."""
-        found: Floats = self.weights @ outcomes
-        return found
+        means: Floats = self.weights @ outcomes
+        return means
 
 
 def outcomes(chosen: Chosen, measured: LiveRuns, deadline: float, requests: int) -> Floats:
@@ -90,8 +90,8 @@ def compare(ours: Sequence[Floats], theirs: Sequence[Floats], draws: Sequence[Dr
         draws: of each cell's link state.
     """
     differences = [mine - other for mine, other in zip(ours, theirs, strict=True)]
-    ahead = float(np.mean([each.mean() for each in differences]))
-    drawn = np.mean([d.means(each) for d, each in zip(draws, differences, strict=True)], axis=0)
+    ahead = float(np.mean([difference.mean() for difference in differences]))
+    drawn = np.mean([d.means(difference) for d, difference in zip(draws, differences, strict=True)], axis=0)
     low, high = interval(drawn)
     return Comparison(ahead=_clean(ahead), low=_clean(low), high=_clean(high))
 

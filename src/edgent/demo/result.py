@@ -46,12 +46,12 @@ class CellOutcome:
     @property
     def worse_than(self) -> tuple[str, ...]:
         """The methods that Edgent is worse than."""
-        return tuple(name for name, each in self.compared.items() if each.worse)
+        return tuple(name for name, comparison in self.compared.items() if comparison.worse)
 
     @property
     def lower_than(self) -> tuple[str, ...]:
         """The methods whose figure is more than half a point above Edgent's, be it by chance."""
-        return tuple(name for name, each in self.compared.items() if each.lower)
+        return tuple(name for name, comparison in self.compared.items() if comparison.lower)
 
     @property
     def confirmed(self) -> bool:
@@ -66,7 +66,7 @@ class CellOutcome:
             "borderline": self.borderline,
             "methods": {name: figures.document() for name, figures in self.figures.items()},
             "requests": self.requests,
-            "compared": {name: self._verdict(each) for name, each in self.compared.items()},
+            "compared": {name: self._verdict(comparison) for name, comparison in self.compared.items()},
             "confirmed": self.confirmed,
         }
 
@@ -156,19 +156,19 @@ class DemoResult:
     @property
     def prediction_errors(self) -> tuple[float, ...]:
         """Of each setup that a planner chose: |predicted - measured median| / measured median."""
-        found: dict[Setup, float] = {}
+        errors: dict[Setup, float] = {}
         for chosen in (c for point in self.points for c in point.chosen.values()):
             if chosen.predicted is not None and chosen.setup in self.measured:
                 median = percentile(self.measured[chosen.setup].totals, 0.5)
-                found[chosen.setup] = abs(chosen.predicted - median) / median
-        return tuple(found.values())
+                errors[chosen.setup] = abs(chosen.predicted - median) / median
+        return tuple(errors.values())
 
     def to_json(self) -> dict[str, Any]:
         """The document of `edgent demo --json`."""
         return {
             "methods": {name: figures.document() for name, figures in self.overall.items()},
             "points": [point.document() for point in self.points],
-            "compared": {name: _numbers(each) for name, each in self.compared.items()},
+            "compared": {name: _numbers(comparison) for name, comparison in self.compared.items()},
             "borderline": known(self.borderline),
             "is_evidence": self.is_evidence,
             "knobs": {knob: known(share) for knob, share in self.knobs.items()},

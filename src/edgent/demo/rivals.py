@@ -32,14 +32,14 @@ class Rivals:
     def of(cls, model: Model, calibration: Calibration | None) -> Rivals:
         """Those of a model."""
         last = max(model.branches, key=lambda branch: branch.exit)
-        (given,) = model.inputs
-        found = {}
+        (tensor,) = model.inputs
+        rivals = {}
         for codec in IMAGE_CODECS:
-            known = None if calibration is None else calibration.accuracy(last.exit, (given.name,), codec)
+            known = None if calibration is None else calibration.accuracy(last.exit, (tensor.name,), codec)
             accuracy = last.accuracy if is_lossless(codec) else known
             if accuracy is not None:
-                found[codec] = accuracy
-        return cls(exit=last.exit, layers=len(last.layers), accuracies=found)
+                rivals[codec] = accuracy
+        return cls(exit=last.exit, layers=len(last.layers), accuracies=rivals)
 
     def setups(self, bandwidth: float) -> dict[str, Setup]:
         """Each codec in a link state."""
@@ -53,12 +53,12 @@ class Rivals:
     def best(self, measured: Mapping[Setup, LiveRuns], bandwidth: float, deadline: float) -> Chosen:
         """The codec of the best accuracy in time, in hindsight over its own latencies; among equals the fastest."""
         setups = self.setups(bandwidth)
-        found = {
+        best = {
             codec: (_share(measured[setup], deadline) * self.accuracies[codec], -_median(measured[setup]))
             for codec, setup in setups.items()
             if setup in measured
         }
-        codec = max(found, key=lambda name: found[name])
+        codec = max(best, key=lambda name: best[name])
         return Chosen(setup=setups[codec], accuracy=self.accuracies[codec])
 
 

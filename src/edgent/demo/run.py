@@ -68,8 +68,8 @@ def run_demo(options: DemoOptions, *, progress: Progress) -> DemoResult:
     stage = Stage(options, Methods.of(table, Kinds.of(model)), rivals, progress)
     live, unplugged, account = _play(stage, options, host, settings)
     progress(f"the device {options.also}", 0, 1)
-    found = {cell.bandwidth: cell.conditions for cell in live.cells}
-    second = beside(also, model, host, calibration, found, options, settings)
+    conditions = {cell.bandwidth: cell.conditions for cell in live.cells}
+    second = beside(also, model, host, calibration, conditions, options, settings)
     judge = Judge(live, rivals)
     points = judge.points()
     return DemoResult(
@@ -97,7 +97,7 @@ def test_images() -> tuple[bytes, ...]:
 
     with as_file(files("edgent.model") / "shipped" / "cifar10-256.npz") as path, np.load(path) as shipped:
         pixels: NDArray[np.uint8] = shipped["pixels"]
-    return tuple(encode_image("png", each) for each in pixels)
+    return tuple(encode_image("png", picture) for picture in pixels)
 
 
 def _play(

@@ -74,8 +74,8 @@ def check_link(remote: EdgeClient, clock: Clock) -> LinkCheck:
     if EXTENSION not in remote.extensions(_TIMEOUT):
         raise RefusedError(f"{remote!r} is no edge of Edgent, so the link cannot be probed: start `edgent serve` there")
     link = LinkState()
-    found = probe_link(lambda up, down: remote.probe(up, down, _TIMEOUT))
-    link.observe_probes(found.small, found.up, found.down)
+    probed = probe_link(lambda up, down: remote.probe(up, down, _TIMEOUT))
+    link.observe_probes(probed.small, probed.up, probed.down)
     known = link.conditions(clock.now())
     assert known is not None, "it was just probed"
     return LinkCheck(

@@ -51,11 +51,11 @@ def checkup(root: Path = Path("/"), run: Run | None = None) -> tuple[Finding, ..
 
 def slow_start_after_idle(root: Path) -> Finding:
     """Whether TCP forgets its window in each pause."""
-    found = _read(root / _SLOW_START)
-    costs = "after a pause, messages over 14 kB wait for one or more round trips" if found == "1" else ""
+    setting = _read(root / _SLOW_START)
+    costs = "after a pause, messages over 14 kB wait for one or more round trips" if setting == "1" else ""
     return Finding(
         what="tcp_slow_start_after_idle",
-        found={"1": "on", "0": "off"}.get(found or "", found),
+        found={"1": "on", "0": "off"}.get(setting or "", setting),
         costs=costs,
         mend="sudo sysctl -w net.ipv4.tcp_slow_start_after_idle=0" if costs else "",
     )

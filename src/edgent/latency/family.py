@@ -93,7 +93,8 @@ class Family:
     def even(self, samples: Sequence[Sample]) -> Array:
         """Seconds of each sample, had the references been at their medians."""
         seconds, slowness = _columns(samples)
-        # Slowness is a logarithm, 0 at the median: where a reference takes f times as long, the family takes f ** follows.
+        # Slowness is a logarithm, 0 at the median: where a reference takes f times as long, the family takes f **
+        # follows.
         evened: Array = seconds * np.exp(-slowness @ self.follows)
         return evened
 
@@ -102,8 +103,8 @@ class Family:
         if self.process is None or not samples:
             return replace(self, process=None)
         kernels = [sample.traits for sample in samples]
-        # The same target as in `fit_family`, with the slowness taken off. Rates, shift and length scales stay as they were
-        # fitted to all samples: they are few, so that leaving some samples out can hardly change them.
+        # The same target as in `fit_family`, with the slowness taken off. Rates, shift and length scales stay as they
+        # were fitted to all samples: they are few, so that leaving some samples out can hardly change them.
         values = np.log(self.even(samples) / (np.array([k.work for k in kernels]) @ self.rates)) - self.shift
         values = np.clip(values, -_FURTHEST, _FURTHEST)
         process = GaussianProcess(self._points(kernels), values, _coarse(samples), self.process.scales)

@@ -116,8 +116,8 @@ def _slope(theta: Array, squares: Array, values: Array, coarse: Array) -> Array:
 
 
 def _matern(distance: Array) -> Array:
-    # Equation 4.17. Twice differentiable: smooth over sizes, but less stiff than a squared exponential, which rings around
-    # the steps that vectorised kernels make in their times.
+    # Equation 4.17. Twice differentiable: smooth over sizes, but less stiff than a squared exponential, which rings
+    # around the steps that vectorised kernels make in their times.
     scaled = _ROOT5 * distance
     correlation: Array = (1 + scaled + scaled**2 / 3) * np.exp(-scaled)
     return correlation
@@ -125,8 +125,8 @@ def _matern(distance: Array) -> Array:
 
 def _distance(left: Array, right: Array, lengths: Array) -> Array:
     a, b = left / np.exp(lengths), right / np.exp(lengths)
-    # (a - b)^2 = a^2 + b^2 - 2 ab needs one matrix product, where differences would take (m, n, d) numbers. Rounding may
-    # make the result slightly negative.
+    # (a - b)^2 = a^2 + b^2 - 2 ab needs one matrix product, where differences would take (m, n, d) numbers. Rounding
+    # may make the result slightly negative.
     squares = (a**2).sum(1)[:, None] + (b**2).sum(1)[None, :] - 2 * a @ b.T
     distance: Array = np.sqrt(np.maximum(squares, 0.0) + 1e-12)
     return distance

@@ -49,14 +49,14 @@ class Cost:
     operations: float
 
 
-def cost_of(node: onnx.NodeProto, read: Sequence[Tensor], made: Sequence[Tensor]) -> Cost | None:
+def cost_of(node: onnx.NodeProto, read: Sequence[Tensor], written: Sequence[Tensor]) -> Cost | None:
     """What a node of ONNX's own domain costs; None where what it reads or makes has no known size."""
     inputs = [tensor.shape for tensor in read if tensor.nbytes is not None and tensor.shape is not None]
-    sizes = {tensor.name: _size(node, tensor, inputs) for tensor in made}
+    sizes = {tensor.name: _size(node, tensor, inputs) for tensor in written}
     known = {name: size for name, size in sizes.items() if size is not None}
     if len(inputs) < len(read) or len(known) < len(sizes):
         return None
-    work = _operations(node, inputs, [tensor.shape or () for tensor in made])
+    work = _operations(node, inputs, [tensor.shape or () for tensor in written])
     return Cost(made=known, scratch=_scratch(node, inputs, work), operations=work)
 
 

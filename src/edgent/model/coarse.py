@@ -53,12 +53,12 @@ def coarse(branch: Branch, cuts: Sequence[int]) -> Branch:
 
 
 def _together(layers: Sequence[Layer]) -> Layer:
-    made = dict.fromkeys(name for layer in layers for name in layer.outputs)
+    outputs = dict.fromkeys(name for layer in layers for name in layer.outputs)
     read = dict.fromkeys(name for layer in layers for name in layer.inputs)
     return replace(
         layers[-1],
         nodes=tuple(node for layer in layers for node in layer.nodes),
-        inputs=tuple(name for name in read if name not in made),
-        outputs=tuple(made),
+        inputs=tuple(name for name in read if name not in outputs),
+        outputs=tuple(outputs),
         own=tuple(name for layer in layers for name in layer.own),
     )

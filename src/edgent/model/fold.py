@@ -115,13 +115,13 @@ class _Constants:
         Returns:
             Whether anything changed. What the engine refuses stays: it will say so itself when it gets the model.
         """
-        made = {**self.arrays, **self._computed(interpreter)}
-        if not made:
+        arrays = {**self.arrays, **self._computed(interpreter)}
+        if not arrays:
             return False
         graph = self.proto.graph
-        _keep_nodes(graph, [node for node in graph.node if made.keys().isdisjoint(node.output)])
-        for name in list(made):
-            graph.initializer.append(self.weights.put(name, made.pop(name)))
+        _keep_nodes(graph, [node for node in graph.node if arrays.keys().isdisjoint(node.output)])
+        for name in list(arrays):
+            graph.initializer.append(self.weights.put(name, arrays.pop(name)))
         _drop_unused(graph)
         return True
 
@@ -144,8 +144,8 @@ class _Constants:
             return None
         if not _is_deterministic(node.op_type, self.opset):
             return None
-        read, made = ([self._tensor(name) for name in side if name] for side in (node.input, node.output))
-        return None if _rounds(node, [*read, *made]) else cost_of(node, read, made)
+        read, written = ([self._tensor(name) for name in side if name] for side in (node.input, node.output))
+        return None if _rounds(node, [*read, *written]) else cost_of(node, read, written)
 
     def _tensor(self, name: str) -> Tensor:
         if name in self.initialisers:
@@ -174,9 +174,9 @@ class _Constants:
 
     def _supply(self, graph: onnx.GraphProto) -> dict[str, Array]:
         """Gives a graph the constants that it reads: the large ones are fed, so that none is copied."""
-        made = {name for node in graph.node for name in node.output}
+        outputs = {name for node in graph.node for name in node.output}
         feeds: dict[str, Array] = {}
-        for name in sorted({name for node in graph.node for name in node.input if name} - made):
+        for name in sorted({name for node in graph.node for name in node.input if name} - outputs):
             if name in self.arrays:
                 graph.initializer.append(numpy_helper.from_array(self.arrays[name], name))
             elif name not in self.weights.tensors:

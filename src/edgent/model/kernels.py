@@ -60,7 +60,7 @@ def kernels(path: Path, shapes: Mapping[str, Shape | None]) -> tuple[Kernel, ...
     constants = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     known = {name: shape for name, shape in shapes.items() if shape is not None}
     stream, memory = _Stream(), Memory(graph)
-    found = []
+    fused = []
     for node in graph.node:
         inputs = [name for name in node.input if name]
         read = [name for name in inputs if name not in constants]
@@ -68,7 +68,7 @@ def kernels(path: Path, shapes: Mapping[str, Shape | None]) -> tuple[Kernel, ...
         weights = tuple(constants[name] for name in inputs if name in constants)
         output = _output(node, known, computed)
         known.update(dict.fromkeys(node.output, output) | {n: known[n] for n in node.output if n in known})
-        found.append(
+        fused.append(
             Kernel(
                 name=node.name,
                 op=_operator(node),
@@ -84,7 +84,7 @@ def kernels(path: Path, shapes: Mapping[str, Shape | None]) -> tuple[Kernel, ...
         memory.passed(node, read, stream.passed)
     return tuple(
         replace(one, distance=min(one.distance, stream.passed), untouched=min(one.untouched, stream.passed))
-        for one in found
+        for one in fused
     )
 
 

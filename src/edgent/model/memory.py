@@ -80,8 +80,8 @@ class Memory:
         fitting = [block for block in self._free if block.numbers >= numbers]
         if not fitting:
             return fresh
-        taken = next((block for block in reversed(fitting) if block.numbers == numbers), fitting[-1])
-        self._free.remove(taken)
-        if taken.numbers > numbers:
-            self._free.append(_Block(taken.numbers - numbers, 0, taken.touched_at))
-        return _Block(numbers, 0, taken.touched_at)
+        fitted = next((block for block in reversed(fitting) if block.numbers == numbers), fitting[-1])
+        self._free.remove(fitted)
+        if fitted.numbers > numbers:
+            self._free.append(_Block(fitted.numbers - numbers, 0, fitted.touched_at))
+        return _Block(numbers, 0, fitted.touched_at)

@@ -127,7 +127,7 @@ def _is_floating(tensor: Tensor | None) -> bool:
 
 
 def with_whole_pairs(
-    nodes: list[NodeProto], graph: GraphProto, tensors: Mapping[str, Tensor], given: set[str], asked: Collection[str]
+    nodes: list[NodeProto], graph: GraphProto, tensors: Mapping[str, Tensor], inputs: set[str], asked: Collection[str]
 ) -> list[NodeProto]:
     """The nodes of a part, with a whole pair at each end that is a quantised tensor of int8.
 
@@ -140,10 +140,10 @@ def with_whole_pairs(
     before, after = [], []
     for node in graph.node:
         name, inner = node.output[0], f"{node.output[0]}/paired"
-        if name not in given.union(asked) or not _is_pair_of_int8(node, graph, tensors, stored):
+        if name not in inputs.union(asked) or not _is_pair_of_int8(node, graph, tensors, stored):
             continue
         nodes = [_renamed(one, name, inner) for one in nodes]
-        if name in given:
+        if name in inputs:
             before += _dequantised(node, name, f"{inner}/floating")
             before.append(_renamed(_renamed(node, node.input[0], f"{inner}/floating"), name, inner))
         else:
@@ -171,31 +171,31 @@ def _readers(name: str, graph: GraphProto) -> list[NodeProto]:
     return [node for node in graph.node for read in node.input if read == name]
 
 
-def _dequantised(node: NodeProto, name: str, made: str) -> list[NodeProto]:
+def _dequantised(node: NodeProto, name: str, output: str) -> list[NodeProto]:
     """What `DequantizeLinear` makes, without it: behind it the engine would leave out the `QuantizeLinear`."""
     scale, *zero = node.input[1:]
-    nodes = [helper.make_node("Cast", [name], [f"{made}/cast"], to=TensorProto.FLOAT)]
+    nodes = [helper.make_node("Cast", [name], [f"{output}/cast"], to=TensorProto.FLOAT)]
     if zero:
-        nodes.append(helper.make_node("Cast", zero, [f"{made}/zero"], to=TensorProto.FLOAT))
-        nodes.append(helper.make_node("Sub", [f"{made}/cast", f"{made}/zero"], [f"{made}/from zero"]))
-    return [*nodes, helper.make_node("Mul", [nodes[-1].output[0], scale], [made])]
+        nodes.append(helper.make_node("Cast", zero, [f"{output}/zero"], to=TensorProto.FLOAT))
+        nodes.append(helper.make_node("Sub", [f"{output}/cast", f"{output}/zero"], [f"{output}/from zero"]))
+    return [*nodes, helper.make_node("Mul", [nodes[-1].output[0], scale], [output])]
 
 
-def _quantised(node: NodeProto, name: str, made: str) -> list[NodeProto]:
+def _quantised(node: NodeProto, name: str, output: str) -> list[NodeProto]:
     """What `QuantizeLinear` makes of a tensor that was quantised alike, without it."""
     scale, *zero = node.input[1:]
     half = numpy_helper.from_array(np.array(0.5, dtype=np.float32))
     nodes = [
-        helper.make_node("Constant", [], [f"{made}/half"], value=half),
-        helper.make_node(_DEQUANTISE, [name, *node.input[1:]], [f"{made}/floating"], domain=node.domain),
-        helper.make_node("Div", [f"{made}/floating", scale], [f"{made}/steps"]),
-        helper.make_node("Add", [f"{made}/steps", f"{made}/half"], [f"{made}/above"]),
-        helper.make_node("Floor", [f"{made}/above"], [f"{made}/from zero"]),
+        helper.make_node("Constant", [], [f"{output}/half"], value=half),
+        helper.make_node(_DEQUANTISE, [name, *node.input[1:]], [f"{output}/floating"], domain=node.domain),
+        helper.make_node("Div", [f"{output}/floating", scale], [f"{output}/steps"]),
+        helper.make_node("Add", [f"{output}/steps", f"{output}/half"], [f"{output}/above"]),
+        helper.make_node("Floor", [f"{output}/above"], [f"{output}/from zero"]),
     ]
     if zero:
-        nodes.append(helper.make_node("Cast", zero, [f"{made}/zero"], to=TensorProto.FLOAT))
-        nodes.append(helper.make_node("Add", [f"{made}/from zero", f"{made}/zero"], [f"{made}/whole"]))
-    return [*nodes, helper.make_node("Cast", [nodes[-1].output[0]], [made], to=TensorProto.INT8)]
+        nodes.append(helper.make_node("Cast", zero, [f"{output}/zero"], to=TensorProto.FLOAT))
+        nodes.append(helper.make_node("Add", [f"{output}/from zero", f"{output}/zero"], [f"{output}/whole"]))
+    return [*nodes, helper.make_node("Cast", [nodes[-1].output[0]], [output], to=TensorProto.INT8)]
 
 
 def _renamed(node: NodeProto, name: str, now: str) -> NodeProto:
@@ -204,5 +204,5 @@ def _renamed(node: NodeProto, name: str, now: str) -> NodeProto:
     renamed = NodeProto()
     renamed.CopyFrom(node)
     for names in (renamed.input, renamed.output):
-        names[:] = [now if each == name else each for each in names]
+        names[:] = [now if known == name else known for known in names]
     return renamed

@@ -46,8 +46,8 @@ def forget_declarations(graph: onnx.GraphProto) -> None:
     """Drops what a file says of its outputs, and of intermediate values, also in bodies."""
     for value in graph.output:
         value.ClearField("type")
-    for each in (graph, *_all_bodies(graph)):
-        del each.value_info[:]
+    for body in (graph, *_all_bodies(graph)):
+        del body.value_info[:]
 
 
 def infer(proto: onnx.ModelProto, interpreter: Interpreter) -> dict[str, onnx.ValueInfoProto]:

@@ -164,16 +164,16 @@ class ConfigurationMap(Document):
                 f"{self!r} is of version {self.digest[:12]}, the model is {device.digest[:12]}; {self.AGAIN}"
             )
         for side, built, profile in (("device", self.device, device), ("edge", self.edge, edge)):
-            if profile is not None and built != (found := Machine.of(profile)):
-                raise InputError(f"{self!r} was built for the {side} {built}, this one is {found}; {self.AGAIN}")
+            if profile is not None and built != (actual := Machine.of(profile)):
+                raise InputError(f"{self!r} was built for the {side} {built}, this one is {actual}; {self.AGAIN}")
 
     def to_json(self) -> str:
         """The file's text; the same map always gives the same text."""
         return json.dumps(_document(self), indent=1, allow_nan=False) + "\n"
 
     @classmethod
-    def _read(cls, found: object) -> ConfigurationMap:
-        node = Node(found, "map", ("schema", *_KEYS, "configurations"))
+    def _read(cls, document: object) -> ConfigurationMap:
+        node = Node(document, "map", ("schema", *_KEYS, "configurations"))
         known = list(map(Configuration.from_node, node.nodes("configurations", keys_of(Configuration))))
         return cls(
             model=node.text("model"),

@@ -118,8 +118,8 @@ class Controller:
     def decide(self, now: Seconds) -> Plan | None:
         """Looks at the time alone: what was seen of the link grows old. A new plan, or None."""
         before, belief = self._decision, self._forecast.belief(now)
-        self._decision = made = self._best(self._expectations(belief), belief, before)
-        return self._priced(made) if before is None or made.configuration != before.configuration else None
+        self._decision = decision = self._best(self._expectations(belief), belief, before)
+        return self._priced(decision) if before is None or decision.configuration != before.configuration else None
 
     @property
     def unconfirmed(self) -> bool:
@@ -127,19 +127,19 @@ class Controller:
 
         Until somebody has, the plan is that of the device alone, which is when the link may be probed.
         """
-        made = self._decision
-        if made is None or made.belief is None:
+        decision = self._decision
+        if decision is None or decision.belief is None:
             return True
-        informed = self._expectations(made.belief).informed(made.belief, self.goal.deadline, self.goal.margin)
-        return informed > made.expected + WORTH_A_LOOK
+        informed = self._expectations(decision.belief).informed(decision.belief, self.goal.deadline, self.goal.margin)
+        return informed > decision.expected + WORTH_A_LOOK
 
     @property
     def decisive(self) -> BitsPerSecond:
         """The bandwidth from which on the most accurate plan over the link is in time; infinite: none ever is."""
-        made = self._decision
-        if made is None or made.belief is None:
+        decision = self._decision
+        if decision is None or decision.belief is None:
             return BitsPerSecond(math.inf)
-        return self._expectations(made.belief).decisive(made.belief, self.goal.deadline, self.goal.margin)
+        return self._expectations(decision.belief).decisive(decision.belief, self.goal.deadline, self.goal.margin)
 
     def among(self, ready: Collection[Configuration], now: Seconds) -> Plan:
         """The best of some configurations and of those that stay on the device, while the present plan is not ready."""

@@ -63,15 +63,15 @@ def explain(
         return row, plan_of(candidates, row, conditions, meets_deadline=bool(latency[row] <= deadline))
 
     best, chosen = best_of(np.arange(len(candidates)))
-    found = []
+    neighbours = []
     for knob in _KNOBS:
         column = getattr(candidates, knob)
         same = knob == "exit" or candidates.exit == candidates.exit[best]
         rows = np.flatnonzero((column != column[best]) & same)
         if rows.size:
             _, other = best_of(rows)
-            found.append(Neighbour(knob=knob, plan=other, reason=_reason(chosen, other, deadline, tolerance)))
-    return tuple(found)
+            neighbours.append(Neighbour(knob=knob, plan=other, reason=_reason(chosen, other, deadline, tolerance)))
+    return tuple(neighbours)
 
 
 def _reason(chosen: Plan, other: Plan, deadline: Seconds, tolerance: float) -> str:

@@ -57,14 +57,14 @@ def _frontier(points: Points) -> NDArray[np.intp]:
 
 def _undercut(above: Points, below: Points) -> NDArray[np.bool_]:
     """Which of the points below some point above undercuts (or equals)."""
-    found = np.full(below.shape[1], False)
+    undercut = np.full(below.shape[1], False)
     if not (above.shape[1] and below.shape[1]):
-        return found
+        return undercut
     able = np.flatnonzero((above <= below.max(axis=1)[:, None]).all(axis=0))
     exposed = np.flatnonzero((below >= above.min(axis=1)[:, None]).all(axis=0))
     if able.size and exposed.size:
-        found[exposed] = _divided(above[:, able], below[:, exposed])
-    return found
+        undercut[exposed] = _divided(above[:, able], below[:, exposed])
+    return undercut
 
 
 def _divided(above: Points, below: Points) -> NDArray[np.bool_]:
@@ -77,12 +77,12 @@ def _divided(above: Points, below: Points) -> NDArray[np.bool_]:
     a, b = above[-1], below[-1]
     middle = _middle(np.concatenate([a, b]))
     low, high = a <= middle, b > middle
-    found = np.full(below.shape[1], False)
-    found[~high] = _undercut(above[:, low], below[:, ~high])
-    found[high] = _undercut(above[:-1, low], below[:-1, high])  # settled in this component
-    rest = np.flatnonzero(high & ~found)
-    found[rest] = _undercut(above[:, ~low], below[:, rest])
-    return found
+    undercut = np.full(below.shape[1], False)
+    undercut[~high] = _undercut(above[:, low], below[:, ~high])
+    undercut[high] = _undercut(above[:-1, low], below[:-1, high])  # settled in this component
+    rest = np.flatnonzero(high & ~undercut)
+    undercut[rest] = _undercut(above[:, ~low], below[:, rest])
+    return undercut
 
 
 def _middle(values: NDArray[np.float64]) -> float:
@@ -101,5 +101,5 @@ def _pairs(above: Points, below: Points) -> NDArray[np.bool_]:
 
 
 def _any_row(table: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = np.logical_or.reduce(table)
-    return found
+    any_row: NDArray[np.bool_] = np.logical_or.reduce(table)
+    return any_row

@@ -42,8 +42,8 @@ def best_in_time(accuracy_in_time: Floats, latency: Floats) -> NDArray[np.intp]:
         Positions along the last axis.
     """
     good = accuracy_in_time >= accuracy_in_time.max(axis=-1, keepdims=True) - DUST
-    found: NDArray[np.intp] = np.where(good, np.minimum(latency, _NEVER), np.inf).argmin(axis=-1)
-    return found
+    positions: NDArray[np.intp] = np.where(good, np.minimum(latency, _NEVER), np.inf).argmin(axis=-1)
+    return positions
 
 
 def plan_oracle(accuracy: Floats, latencies: Floats, deadline: Seconds) -> int:

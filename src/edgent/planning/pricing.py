@@ -51,11 +51,10 @@ def check_versions(model: Model, *measured: Profile | Calibration | None) -> Non
     Raises:
         InputError: it is of another one, or of another version of it.
     """
-    for found in measured:
-        if found is not None and found.digest != model.digest:
-            raise InputError(
-                f"{found!r} is of version {found.digest[:12]}, the model is {model.version}: measure it again"
-            )
+    for measurement in measured:
+        if measurement is not None and measurement.digest != model.digest:
+            version = measurement.digest[:12]
+            raise InputError(f"{measurement!r} is of version {version}, the model is {model.version}: measure it again")
 
 
 def _priced(
@@ -190,15 +189,15 @@ class _Pricing:
 
     def _image(self, codec: str, calibration: Calibration) -> Crossing:
         up, _ = self._raw
-        given = self.branch.inputs[0]
+        tensor = self.branch.inputs[0]
         here = np.zeros(up.shape, dtype=np.bool_)
-        here[0] = up[0] == float(given.nbytes or -1)
-        size = calibration.size((given.name,), codec, np.nan)
+        here[0] = up[0] == float(tensor.nbytes or -1)
+        size = calibration.size((tensor.name,), codec, np.nan)
         if codec == "source" and self.source_bytes is not None:
             size = self.source_bytes
         accuracy = None
         if not is_lossless(codec):
-            accuracy = np.where(here, _or_nan(calibration.accuracy(self.branch.exit, (given.name,), codec)), np.nan)
+            accuracy = np.where(here, _or_nan(calibration.accuracy(self.branch.exit, (tensor.name,), codec)), np.nan)
         return Crossing(
             codec=codec,
             size=np.where(here, _or_nan(size), np.nan),

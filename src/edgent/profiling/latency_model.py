@@ -82,6 +82,7 @@ def branch_work(model: Model, branch: Branch, engine: Engine) -> BranchWork:
     """What running a branch is made of, as the engine would run it: it optimises the graph and times nothing."""
     ends = ([tensor.name for tensor in side] for side in (branch.inputs, branch.outputs))
     with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
+        # The engine optimises when it builds a session; the graph it writes is the one that it would run.
         optimised = Path(folder) / "optimised.onnx"
         engine.build(named(model.segment(*ends)), optimised=optimised)
         return BranchWork(
@@ -142,6 +143,7 @@ def load_profile(path: Path, model: Model, engine: Engine) -> tuple[Profile, tup
 def _branch_profile(exit: int, prediction: Prediction) -> BranchProfile:
     layers = tuple(float(seconds) for seconds in prediction.layers)
     whole = prediction.between(0, len(layers))
+    # From the interval back to a standard deviation, and on to what a profile calls spread: an interquartile range.
     deviation = float(np.log(whole.high / whole.seconds)) / NINETY if whole.seconds > 0 else 0.0
     return BranchProfile(
         exit=exit,
@@ -167,6 +169,7 @@ def _codec(codec: CodecTime, pixels: float) -> CodecTime:
 def _coding() -> Preparing:
     """Times codecs and the preparing of images at a few sizes, and draws lines through them."""
     tasks: list[Task] = []
+    # Half of them 0, as after a Relu, which is where cuts are worth it: zstd depends on that.
     tensors = [np.maximum(np.random.default_rng(0).standard_normal(n), 0).astype(np.float32) for n in _TENSOR_SIZES]
     for codec in TENSOR_CODECS:
         for array in tensors:
@@ -181,6 +184,7 @@ def _coding() -> Preparing:
     sizes |= {name: [float(pixels.nbytes) for pixels in images] for name in CODED}
     codecs = []
     for name, bytes_of in sizes.items():
+        # Tasks came as encode, decode for each size in turn.
         pairs = np.array([left.pop(0) for _ in range(2 * len(bytes_of))]).reshape(-1, 2)
         encode, decode = (line(np.array(bytes_of), pairs[:, column]) for column in (0, 1))
         codecs.append(

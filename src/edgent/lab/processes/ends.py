@@ -50,8 +50,8 @@ class NearEnd:
             self._link.probed(timed)
             return timed
 
-        found = probe_link(probe)
-        self._link.observe_probes(found.small, found.up, found.down)
+        probed = probe_link(probe)
+        self._link.observe_probes(probed.small, probed.up, probed.down)
         return self.tell()
 
     def tell(self) -> dict[str, float]:

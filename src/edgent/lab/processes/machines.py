@@ -132,13 +132,13 @@ class DeviceProcess:
     def run(self, setups: Sequence[Setup], rounds: int, patience: Sequence[float]) -> list[LiveRuns]:
         """Runs setups interleaved, all equally often; an answer later than its patience counts as none."""
         within = _ANSWER + rounds * sum(patience)
-        found: list[LiveRuns] = self._ask("run", tuple(setups), rounds, tuple(patience), within=within)
-        return found
+        runs: list[LiveRuns] = self._ask("run", tuple(setups), rounds, tuple(patience), within=within)
+        return runs
 
     def decide(self, deadlines: Sequence[float], warm: Sequence[Configuration]) -> list[Decision]:
         """Has the device itself plan and answer, one picture for each deadline, the race on; what to warm before."""
-        found: list[Decision] = self._ask("decide", tuple(deadlines), tuple(warm))
-        return found
+        decisions: list[Decision] = self._ask("decide", tuple(deadlines), tuple(warm))
+        return decisions
 
     def meet_rival(self, address: str, codecs: Sequence[str]) -> None:
         """Connects to the rival's server, once for each codec."""
@@ -159,8 +159,8 @@ class DeviceProcess:
 
     def conditions(self) -> Conditions:
         """Link and edge as the device now takes them to be."""
-        found: Conditions = self._ask("conditions")
-        return found
+        conditions: Conditions = self._ask("conditions")
+        return conditions
 
     def account(self) -> EmulationReport:
         """How well this machine stood in for the device so far."""

@@ -76,7 +76,7 @@ def area(scores: Iterable[Score], *, lowest: float = 0.1, highest: float = 10.0,
     to `highest` on a logarithmic scale; where none of the sensitivities is that quiet, it is the tolerance. Divided
     by the width it is a mean delay in samples.
     """
-    points = sorted((each.false_alarms_per_1000, each.mean_delay) for each in scores)
+    points = sorted((score.false_alarms_per_1000, score.mean_delay) for score in scores)
     borders = [lowest, *(f for f, _ in points if lowest < f < highest), highest]
     total = 0.0
     for left, right in itertools.pairwise(borders):

@@ -155,7 +155,7 @@ def optimal_partitioning(samples: NDArray[np.float64], deviation: float, penalty
         least = int(cost.argmin())
         best[end], last[end] = cost[least] + penalty, starts[least]
         starts = np.append(starts[cost <= best[end]], end)  # PELT: the others can never win again
-    found, at = [], samples.size
+    changes, at = [], samples.size
     while (at := int(last[at])) > 0:
-        found.append(at)
-    return found[::-1]
+        changes.append(at)
+    return changes[::-1]

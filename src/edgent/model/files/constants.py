@@ -130,23 +130,23 @@ def dense(sparse: onnx.SparseTensorProto, source: Path, most: int = 2**31) -> on
     Raises:
         ModelError: places outside its shape, numbers of less than a byte, or more bytes than that.
     """
-    made = onnx.TensorProto(name=sparse.values.name, dims=sparse.dims, data_type=sparse.values.data_type)
-    size = nbytes(made)
-    item = _FORMS[made.data_type].bits // 8
+    tensor = onnx.TensorProto(name=sparse.values.name, dims=sparse.dims, data_type=sparse.values.data_type)
+    size = nbytes(tensor)
+    item = _FORMS[tensor.data_type].bits // 8
     if not item or size > most:
         raise ModelError(
-            f"sparse constant {made.name!r} takes {size:,} bytes; expected whole bytes, {most:,} at the most"
+            f"sparse constant {tensor.name!r} takes {size:,} bytes; expected whole bytes, {most:,} at the most"
         )
     values = np.frombuffer(b"".join(pieces(sparse.values, source)), np.uint8).reshape(-1, item)
     places = _positions(sparse, source)
     if places.shape != values.shape[:1] or not ((places >= 0) & (places < size // item)).all():
         raise ModelError(
-            f"sparse constant {made.name!r} has values outside its shape {tuple(made.dims)}; export it again"
+            f"sparse constant {tensor.name!r} has values outside its shape {tuple(tensor.dims)}; export it again"
         )
     cells = np.zeros((size // item, item), np.uint8)
     cells[places] = values
-    made.raw_data = cells.tobytes()
-    return made
+    tensor.raw_data = cells.tobytes()
+    return tensor
 
 
 def all_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:

@@ -143,10 +143,10 @@ def _tensor(node: onnx.NodeProto, source: Path) -> onnx.TensorProto:
 
 def _fresh_names(graph: onnx.GraphProto) -> Iterator[str]:
     """Names that nothing in a graph or in its bodies has."""
-    taken: set[str] | None = None
+    used: set[str] | None = None
     for number in count():
-        taken = taken if taken is not None else set(_names(graph))
-        if (name := f"constant/{number}") not in taken:
+        used = used if used is not None else set(_names(graph))
+        if (name := f"constant/{number}") not in used:
             yield name
 
 
