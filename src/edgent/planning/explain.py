@@ -64,6 +64,8 @@ def explain(
 
     best, chosen = best_of(np.arange(len(candidates)))
     neighbours = []
+    # All other settings may follow: a candidate that differs in one alone (another cut with the same codec) may not
+    # exist.
     for knob in _KNOBS:
         column = getattr(candidates, knob)
         same = knob == "exit" or candidates.exit == candidates.exit[best]
@@ -76,6 +78,7 @@ def explain(
 
 def _reason(chosen: Plan, other: Plan, deadline: Seconds, tolerance: float) -> str:
     slower = other.stages.total - chosen.stages.total
+    # In the order in which the planner decides: first the deadline, then accuracy, then time.
     if chosen.meets_deadline and not other.meets_deadline:
         return f"{format_duration(other.stages.total - deadline)} past the deadline"
     if chosen.meets_deadline and (worse := _worse(chosen, other, tolerance)):

@@ -91,6 +91,8 @@ def build_map(
     alone = candidates.keep(np.equal(candidates.messages, 0))
     if not len(alone):
         raise InputError("no candidate stays on the device, where a link that carries nothing leaves every answer")
+    # The frontier loses no winner: the reward rises with accuracy and falls with latency, as the order of the frontier
+    # does.
     ordered = candidates.frontier().in_order_of_ties()
     without_link = _state(alone.in_order_of_ties(), BitsPerSecond(0.0), settings)
     return ConfigurationMap(
@@ -102,6 +104,7 @@ def build_map(
         longest=settings.longest,
         round_trip=settings.round_trip,
         reward=settings.reward.name,
+        # Algorithm 2's outer loop: for each bandwidth state s_1 .. s_n.
         states=(without_link, *(_state(ordered, b, settings) for b in np.unique(settings.bandwidths).tolist())),
     )
 
@@ -119,6 +122,7 @@ def grid(low: BitsPerSecond, high: BitsPerSecond, count: int) -> tuple[float, ..
 
 def _state(table: Candidates, bandwidth: BitsPerSecond, settings: MapSettings) -> State:
     """What wins of some candidates; of those that use no link at a bandwidth of 0."""
+    # With bandwidth 0 only candidates without messages are left, so any positive number does.
     link = TransferModel(bandwidth=bandwidth or BitsPerSecond(1.0), round_trip=settings.round_trip)
     latency = Conditions(uplink=link, downlink=link).latency(table)
     return State(bandwidth=bandwidth, steps=_steps(table, latency, settings))
@@ -132,6 +136,7 @@ def _steps(table: Candidates, latency: Floats, settings: MapSettings) -> tuple[S
     steps = [Step(deadline=settings.shortest, configuration=table.configuration(int(rows[first])))]
     for k in later:
         configuration = table.configuration(int(rows[k]))
+        # Two candidates may stand for one configuration at different worth; only a change of what runs is a step.
         if configuration != steps[-1].configuration:
             steps.append(Step(deadline=Seconds(float(deadlines[k])), configuration=configuration))
     return tuple(steps)
@@ -139,6 +144,8 @@ def _steps(table: Candidates, latency: Floats, settings: MapSettings) -> tuple[S
 
 def _winners(worth: Floats, latency: Floats, tolerance: float) -> tuple[Floats, NDArray[np.intp]]:
     """From which deadlines on which candidates win; the first one, the fastest, also wins below."""
+    # A deadline admits the candidates of least latency, so those in time are always a prefix of this order, and the
+    # running maximum is the best reward for each deadline.
     order = np.argsort(latency, kind="stable")
     best = np.maximum.accumulate(worth[order])
     rises = np.flatnonzero(np.diff(best, prepend=-math.inf) > 0)
