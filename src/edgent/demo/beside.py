@@ -1,4 +1,4 @@
-"""The second device beside the demo's: what would be planned for it, and its own answer live."""
+"""The second device of the demo: the plans that it would get, and its own answers, measured live."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Beside:
         alone_suffices: share of cells in which nothing promises a better accuracy in time than the device alone.
         plans: of each cell, by bandwidth and deadline.
         totals: live latencies of the last exit on the device alone.
-        account: how well this machine stood in for it.
+        account: how well this machine kept the second device's pace.
     """
 
     name: str
@@ -49,7 +49,7 @@ def beside(
     options: DemoOptions,
     settings: DeviceSettings,
 ) -> Beside:
-    """The second device.
+    """Plans for the second device in every cell, and measures what it takes alone.
 
     Args:
         board: the second one.
@@ -76,7 +76,7 @@ def beside(
 
 
 def _alone(model: Model, settings: DeviceSettings, samples: int) -> tuple[tuple[float, ...], EmulationReport]:
-    """Live latencies of the last exit, all of it on the device, and how well its pace was kept."""
+    """Latencies of the last exit on the device alone, measured live, and how well its pace was kept."""
     last = max(model.branches, key=lambda branch: branch.exit)
     whole = len(last.layers)
     setup = Setup(configuration=Configuration(exit=last.exit, upload_cut=whole, download_cut=whole))

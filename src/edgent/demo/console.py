@@ -25,7 +25,7 @@ _SHORT = {"device-only": "device", "edge-only": "edge", "partitioning": "partit.
 
 
 def print_result(result: DemoResult, console: Console) -> None:
-    """The tables and what they say."""
+    """Prints the tables, and the verdict in words."""
     differing = [point for point in result.points if not _tied(point)]
     tied = len(result.points) - len(differing)
     console.print(_cells(differing))

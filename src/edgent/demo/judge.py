@@ -1,4 +1,4 @@
-"""From what was planned and run to what came of it. Pure."""
+"""Turns plans and live runs into results, by pure functions."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Judge:
     """Compares the methods on the same requests.
 
     Args:
-        live: what was planned and seen.
-        rivals: what the rival may send.
+        live: the planned cells and their live runs.
+        rivals: the codecs that the rival may use.
     """
 
     def __init__(self, live: Live, rivals: Rivals) -> None:
@@ -31,11 +31,11 @@ class Judge:
         self._draws = {b: Draws.of(_requests(live.measured, b), seed) for seed, b in enumerate(bandwidths)}
 
     def points(self) -> tuple[CellOutcome, ...]:
-        """Every cell."""
+        """The result of every cell."""
         return tuple(self._point(cell) for cell in self._live.cells)
 
     def overall(self, points: Sequence[CellOutcome]) -> dict[str, Figures]:
-        """Each method over all cells."""
+        """The result of each method over all cells."""
         draws = self._draws_of(points)
         return {
             name: overall(
@@ -48,7 +48,7 @@ class Judge:
         }
 
     def compared(self, points: Sequence[CellOutcome]) -> dict[str, Comparison]:
-        """Edgent beside each other method over all cells."""
+        """Edgent compared with each other method over all cells."""
         ours, draws = self._outcomes(points, OURS), self._draws_of(points)
         return {name: compare(ours, self._outcomes(points, name), draws) for name in METHODS if name != OURS}
 
@@ -80,7 +80,7 @@ class Judge:
 
 
 def transport(measured: Mapping[Setup, LiveRuns]) -> tuple[Extra, ...]:
-    """Where the same configuration ran over both: our median less the bare socket's."""
+    """Our median less the bare socket's, for each configuration that ran over both."""
     pairs = []
     for setup, live in measured.items():
         ours = replace(setup, bare=False)
@@ -91,7 +91,7 @@ def transport(measured: Mapping[Setup, LiveRuns]) -> tuple[Extra, ...]:
 
 
 def _requests(measured: Mapping[Setup, LiveRuns], bandwidth: float) -> int:
-    """How many requests went through every setup of a link state, and through what needs no link."""
+    """The number of requests that every setup of a link state has run, those without a link included."""
     return min(len(runs.totals) for setup, runs in measured.items() if setup.bandwidth in (None, bandwidth))
 
 

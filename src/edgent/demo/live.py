@@ -29,7 +29,7 @@ _SLACK = 4.0  # an answer that takes this many times the predicted latency count
 
 
 class Stage:
-    """Link, device and edge while they run."""
+    """Link, device and edge while they run, and the orders given to them."""
 
     link: ShapedLink
     bare: ShapedLink
@@ -75,7 +75,7 @@ class Stage:
         )
 
     def _connect(self, bandwidth: float) -> Conditions:
-        """The device meets the edge over this very link, and measures it."""
+        """Connects the device to the edge over this link, which it then measures."""
         self.link.set(uplink=BitsPerSecond(bandwidth), downlink=BitsPerSecond(bandwidth))
         first = self._rivals.configuration("source") if "source" in self._rivals.accuracies else None
         return self.device.connect(self.link.address, first)
@@ -91,7 +91,7 @@ class Stage:
         return self._run(expected, repeats(expected.values(), left / self._states, self._options.samples))
 
     def _run_alone(self, cells: Sequence[Cell], rounds: int) -> dict[Setup, LiveRuns]:
-        """What needs no link, once for all link states."""
+        """Runs the setups that need no link, once for all link states."""
         expected = {setup: at for setup, at in _predicted(cells).items() if setup.bandwidth is None}
         self.device.connect("", None)
         return self._run(expected, rounds)
@@ -113,7 +113,7 @@ class Stage:
         return {setup: statistics.median(pilots[setup].totals) for setup in best}
 
     def _decide(self, cells: Sequence[Cell]) -> list[Decision]:
-        """The device's own decisions, the longest deadline first: a late request may still be on the link after."""
+        """Has the device decide for itself; the longest deadline first, as a late answer may still be on the link."""
         warm = dict.fromkeys(cell.chosen[OURS].setup.configuration for cell in cells)
         return self.device.decide(sorted((cell.deadline for cell in cells), reverse=True), tuple(warm))
 

@@ -42,11 +42,11 @@ _PROFILE_SECONDS = 6.0
 
 
 def run_demo(options: DemoOptions, *, progress: Progress) -> DemoResult:
-    """Runs it.
+    """Runs the demo.
 
     Args:
         options: what to do.
-        progress: told what happens.
+        progress: called with a line about each step.
 
     Raises:
         InputError: no such model or device.
@@ -103,7 +103,7 @@ def test_images() -> tuple[bytes, ...]:
 def _play(
     stage: Stage, options: DemoOptions, host: Profile, settings: DeviceSettings
 ) -> tuple[Live, Unplugged | None, EmulationReport]:
-    """Edge, rival, links and device are there; everything live happens here."""
+    """Runs everything live, once edge, rival, links and device have started."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgent-demo-")))
         host.save(folder / "host.json")

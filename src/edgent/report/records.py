@@ -1,4 +1,4 @@
-"""The report of a file of records: how late, by whom, where the time went, and whether the plans held."""
+"""The report of a file of records: latencies, who answered, where the time went, and whether plans held."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class RecordsReport:
     """Records of one device, in the order in which they happened; one at least.
 
     Attributes:
-        source: Where they are from.
-        records: They.
+        source: The name of their file.
+        records: The records.
     """
 
     source: str
@@ -30,18 +30,18 @@ class RecordsReport:
 
     @property
     def groups(self) -> dict[str, Sequence[Record]]:
-        """All, and those of each who answered; only groups that have any."""
+        """The records by who answered, and all together; groups without any are left out."""
         groups = {name: [one for one in self.records if one.by == name] for name in _BY}
         return {"all": self.records} | {name: group for name, group in groups.items() if group}
 
     @property
     def answers(self) -> dict[str, dict[str, float]]:
-        """Of each group: their number, the share of deadlines met, latencies in milliseconds."""
+        """For each group: the number of records, the share of deadlines met, and latencies in milliseconds."""
         return {name: _numbers(group) for name, group in self.groups.items()}
 
     @property
     def followed(self) -> list[tuple[float, float]]:
-        """Seconds promised and taken, where the plan was followed."""
+        """Seconds predicted and measured, for each request whose plan was followed."""
         return [(one.plan.stages.total, one.total) for one in self.records if one.plan is not None and not one.why]
 
     def document(self) -> dict[str, object]:
@@ -57,7 +57,7 @@ class RecordsReport:
         }
 
     def page(self) -> Page:
-        """What the report shows."""
+        """The report as a page."""
         summary = summarise(self.records)
         return Page(
             title="Edgent: what happened",

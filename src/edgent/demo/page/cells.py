@@ -17,7 +17,7 @@ _SHOWN = 6  # cells named in a row of a table
 
 
 def overall(result: DemoResult) -> Section:
-    """All cells together, and the verdict."""
+    """The section on all cells together, with the verdict."""
     head = (
         "method",
         "accuracy in time, %",
@@ -70,7 +70,7 @@ def _overall_rows(result: DemoResult) -> list[tuple[str, ...]]:
 
 
 def cells(result: DemoResult) -> Section:
-    """A plot for each bandwidth."""
+    """The section with a plot for each bandwidth."""
     text = (
         "Right and within the deadline, by method. Vertical bars: 95 % interval (Wilson, of the share in time) of "
         "edgent and the rival. Points of one deadline are drawn side by side."
@@ -150,7 +150,7 @@ def _among_best(point: CellOutcome) -> bool:
 
 
 def where_needed(result: DemoResult) -> Section:
-    """In which share of the cells each knob was needed."""
+    """The section on the share of the cells in which each knob (setting of a plan) was needed."""
     rows = [(knob, f"{share * 100:.0f}", KNOBS[knob], _where(result, knob)) for knob, share in result.knobs.items()]
     text = (
         "A knob is needed in a cell when the best plan without it promises an accuracy in time lower by a "

@@ -1,4 +1,4 @@
-"""What the demo's report shows."""
+"""The demo's report, put together from its sections."""
 
 from __future__ import annotations
 
