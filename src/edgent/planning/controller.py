@@ -89,6 +89,9 @@ class Controller:
     def __init__(self, candidates: Candidates, forecast: Forecast, goal: Goal, *, race: bool = True) -> None:
         self._race = race
         self._all = self._of(candidates)
+        # Two frontiers. The one for machines whose speeds stay within a factor of four of each other is a few dozen
+        # candidates, and serves nearly every decision; the other is looked at only when one machine is far slower than
+        # profiled.
         self._usual = self._of(self._all.candidates.frontier_within(_DRIFT))
         self._ready: tuple[frozenset[Configuration], Expectations, Expectations] | None = None
         self._forecast = forecast
@@ -118,8 +121,8 @@ class Controller:
     def decide(self, now: Seconds) -> Plan | None:
         """Looks at the time alone: what was seen of the link grows old. A new plan, or None."""
         before, belief = self._decision, self._forecast.belief(now)
-        self._decision = made = self._best(self._expectations(belief), belief, before)
-        return self._priced(made) if before is None or made.configuration != before.configuration else None
+        self._decision = decision = self._best(self._expectations(belief), belief, before)
+        return self._priced(decision) if before is None or decision.configuration != before.configuration else None
 
     @property
     def unconfirmed(self) -> bool:
@@ -127,24 +130,27 @@ class Controller:
 
         Until somebody has, the plan is that of the device alone, which is when the link may be probed.
         """
-        made = self._decision
-        if made is None or made.belief is None:
+        decision = self._decision
+        if decision is None or decision.belief is None:
             return True
-        informed = self._expectations(made.belief).informed(made.belief, self.goal.deadline, self.goal.margin)
-        return informed > made.expected + WORTH_A_LOOK
+        # What a probe is worth: the expected accuracy in time of choosing after a look, less that of choosing now. A
+        # look costs the link some bytes, so it is taken only for a tenth of a point or more.
+        informed = self._expectations(decision.belief).informed(decision.belief, self.goal.deadline, self.goal.margin)
+        return informed > decision.expected + WORTH_A_LOOK
 
     @property
     def decisive(self) -> BitsPerSecond:
         """The bandwidth from which on the most accurate plan over the link is in time; infinite: none ever is."""
-        made = self._decision
-        if made is None or made.belief is None:
+        decision = self._decision
+        if decision is None or decision.belief is None:
             return BitsPerSecond(math.inf)
-        return self._expectations(made.belief).decisive(made.belief, self.goal.deadline, self.goal.margin)
+        return self._expectations(decision.belief).decisive(decision.belief, self.goal.deadline, self.goal.margin)
 
     def among(self, ready: Collection[Configuration], now: Seconds) -> Plan:
         """The best of some configurations and of those that stay on the device, while the present plan is not ready."""
         belief = self._forecast.belief(now)
         expectations, key = self._expectations(belief), frozenset(ready)
+        # Kept from request to request: which sessions are ready changes only when one has been made.
         if self._ready is None or self._ready[:2] != (key, expectations):
             self._ready = key, expectations, self._of(_kept(expectations.candidates, key))
         return self._priced(self._best(self._ready[2], belief, None))
@@ -175,14 +181,19 @@ class Controller:
         is better, however little.
         """
         goal, expected, chance = self.goal, expectation.expected, expectation.chance
+        # Below any accuracy, and so chosen only where no plan is certain enough.
         if goal.certainty is not None and (sure := chance >= goal.certainty - _ROUNDING).any():
             expected = np.where(sure, expected, -1.0)
         first = int(expected.argmax())
         best = expected[first]
+        # Hysteresis: while the present plan is nearly as good as the best, it stays, for a switch costs sessions and
+        # warm-up.
         near = (best - expected < goal.least_gain).nonzero()[0].tolist()
         kept = [place for place in near if table.configuration(expectation.rows[place]) == present]
         if kept:
             return int(kept[0])
+        # Near equals by accuracy must be no less likely in time. Exact equals in what is expected count whatever their
+        # chance: with a race, a candidate less likely in time may be expected to give as much.
         equal = (expected >= best - TOLERANCE - DUST) & (chance >= chance[first] - _ROUNDING)
         good = (equal | (expected >= best - DUST)).nonzero()[0]
         return int(good[expectation.latency[good].argmin()])
