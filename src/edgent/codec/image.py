@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MAX_PIXELS = 64 * 2**20
 """A picture may have so many pixels; its RGB bytes are three times that."""
 
+# Only these readers are tried: Pillow has dozens of others, and each is code that untrusted bytes would reach.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM")
 
 # What Pillow's readers let through on damaged files; warnings are raised where the caller made them errors.
@@ -67,6 +68,8 @@ def decode_pixels(data: bytes | bytearray | memoryview, *, max_pixels: int = MAX
     from PIL import Image, UnidentifiedImageError
 
     try:
+        # `open` reads the header only, so that a picture that claims a million by a million pixels is refused before
+        # memory is taken for it.
         with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
             _check_size(picture, max_pixels)
             return _upright_rgb(picture)
@@ -74,6 +77,7 @@ def decode_pixels(data: bytes | bytearray | memoryview, *, max_pixels: int = MAX
         raise
     except UnidentifiedImageError:
         raise CodecError(f"found {len(data)} bytes that are no picture, expected {', '.join(_FORMATS)}") from None
+    # Pillow's own limit may be lower than ours where the program set it; it is the same answer to the user.
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise CodecError(f"found a picture of more than {max_pixels} pixels: make it smaller") from None
     except _DAMAGE as error:
@@ -98,6 +102,7 @@ def encode_image(codec: str, pixels: NDArray[np.uint8]) -> bytes:
     target = io.BytesIO()
     try:
         Image.fromarray(pixels).save(target, **options)
+    # WebP holds 16,383 pixels a side, JPEG 65,535, and Pillow says so in one error or another.
     except (OSError, ValueError, OverflowError, struct.error) as error:
         height, width = pixels.shape[:2]
         raise CodecError(f"found a picture of {width} x {height}, which {codec} does not take ({error})") from None
@@ -106,6 +111,7 @@ def encode_image(codec: str, pixels: NDArray[np.uint8]) -> bytes:
 
 def load_formats() -> None:
     """Has Pillow load its readers and writers; left to the first picture, that takes it tens of milliseconds."""
+    # One real encoding and decoding for each format: it also loads the libraries behind Pillow's modules.
     blank = np.zeros((8, 8, 3), np.uint8)
     for codec in ("png", "webp-lossless", "jpeg-90"):
         decode_pixels(encode_image(codec, blank))
@@ -118,6 +124,7 @@ def _save_options(codec: str) -> dict[str, Any]:
         return {"format": "WEBP", "lossless": True, "quality": 0, "method": 0}
     lossy = lossy_image(codec)
     if lossy is None:
+        # Either there is no such codec, or it carries tensors or the source: both are said in their own words.
         check_codec(codec)
         raise CodecError(f"the codec {codec!r} encodes no pixels: use png, webp-lossless, webp-Q or jpeg-Q")
     own = {"method": 2} if lossy.format == "webp" else {"optimize": True}
@@ -135,9 +142,11 @@ def _check_size(picture: Image, max_pixels: int) -> None:
 def _upright_rgb(picture: Image) -> NDArray[np.uint8]:
     from PIL import ImageOps
 
+    # In place: no second copy of a picture that may be 192 MB.
     ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode == "F":
         raise CodecError("found a picture of floating-point values, expected 8 or 16 bits a channel")
+    # Pillow's own conversion would clip 16 bits at 255, and nearly every picture would be white.
     if picture.mode.startswith("I"):  # 16 bits of grey
         grey = (np.asarray(picture) >> 8).astype(np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2)

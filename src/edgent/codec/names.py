@@ -98,6 +98,7 @@ def check_codec(codec: str) -> None:
     Raises:
         CodecError: it does not; the message names those that do.
     """
+    # The name may come from the network: only its first 60 characters are repeated.
     if codec not in TENSOR_CODECS and codec not in _LOSSLESS and lossy_image(codec) is None:
         raise CodecError(
             f"found the codec {codec[:60]!r}, expected one of {', '.join(TENSOR_CODECS)}, "

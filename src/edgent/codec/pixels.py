@@ -54,6 +54,7 @@ def fit(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.u
         CodecError: no such pixels.
     """
     check_pixels(pixels)
+    # A picture of the right size would be copied for nothing.
     if pixels.shape[:2] == tuple(preprocessing.size):
         return pixels
     if preprocessing.resize == "letterbox":
@@ -85,9 +86,12 @@ def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArra
         raise CodecError(f"found pixels of {width} x {height}, expected the model's {columns} x {rows}: fit them first")
     channels = _channels(pixels, preprocessing.color)
     std = np.asarray(preprocessing.std)
+    # (pixel * scale - mean) / std = pixel * (scale / std) + (-mean / std): two passes over the pixels in place of
+    # three, and no division.
     gain = preprocessing.scale / std
     offset = -np.asarray(preprocessing.mean) / std
     if preprocessing.layout == "NCHW":
+        # While the pixels are bytes, transposing moves a quarter of what it would as float32.
         planes = np.ascontiguousarray(channels.transpose(2, 0, 1))
         return _affine(planes, gain[:, None, None], offset[:, None, None])[None]
     height, width, count = channels.shape  # whole rows at a time: numpy is slow along axes as short as a pixel
@@ -96,6 +100,7 @@ def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArra
 
 
 def _affine(values: NDArray[np.uint8], gain: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float32]:
+    # In place, in float32: double precision would double the memory traffic, which is what this takes its time for.
     result = values.astype(np.float32)
     result *= gain.astype(np.float32)
     result += offset.astype(np.float32)
@@ -104,8 +109,10 @@ def _affine(values: NDArray[np.uint8], gain: NDArray[np.float64], offset: NDArra
 
 def _channels(pixels: NDArray[np.uint8], color: str) -> NDArray[np.uint8]:
     if color == "L":
+        # uint32 holds 255 * 65536 with room; adding the half before the shift rounds as Pillow does.
         grey = (pixels @ _LUMA + _LUMA_HALF) >> np.uint32(16)
         return grey.astype(np.uint8)[:, :, None]
+    # A view with a negative stride: nothing is copied before the transposition or the conversion reads it.
     return pixels[:, :, ::-1] if color == "BGR" else pixels
 
 
@@ -113,6 +120,8 @@ def _resized(pixels: NDArray[np.uint8], size: tuple[int, int], box: _Box | None 
     from PIL import Image
 
     height, width = size
+    # Pillow's bilinear filter widens when it shrinks a picture, so it averages all pixels that are covered; a plain
+    # four-point interpolation would skip most of them, and networks are not trained on such aliasing.
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR, box=box))
 
 
@@ -122,16 +131,21 @@ def _centre(pixels: NDArray[np.uint8], size: tuple[int, int]) -> _Box:
     Resizing this part is that, without computing what would be cut away. Found in whole pixels of the resized picture.
     """
     (height, width), (rows, columns) = pixels.shape[:2], size
+    # The larger of both scales: the short side then fits the model exactly, and the long one sticks out.
     scale = max(rows / height, columns / width)
+    # Whole pixels, as if the resized picture in between existed and its centre were cut out.
     across, down = max(columns, round(width * scale)), max(rows, round(height * scale))
     left, top = (across - columns) // 2, (down - rows) // 2
+    # `min` guards against rounding: a box beyond the picture is refused by Pillow.
     right, bottom = min(width, (left + columns) * width / across), min(height, (top + rows) * height / down)
     return left * width / across, top * height / down, right, bottom
 
 
 def _letterbox(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     (height, width), (rows, columns) = pixels.shape[:2], size
+    # The smaller of both scales: the whole picture fits, and the rest is padding.
     scale = min(rows / height, columns / width)
+    # A picture of 1 x 10,000 pixels would otherwise shrink to a height of 0.
     inner = max(1, round(height * scale)), max(1, round(width * scale))
     top, left = (rows - inner[0]) // 2, (columns - inner[1]) // 2
     canvas = np.full((rows, columns, 3), PADDING, dtype=np.uint8)

@@ -56,6 +56,7 @@ def encode_tensor(codec: str, array: Array) -> bytes:
         CodecError: no tensor codec, a type that cannot cross, or values that `uint8` cannot carry.
     """
     check_tensor_codec(codec)
+    # No copy on a machine that is little endian itself, as nearly all are.
     array = np.asarray(array, dtype=_little_endian(array.dtype))
     if array.dtype.kind != "f":
         return array.tobytes()
@@ -79,6 +80,7 @@ def decode_tensor(codec: str, data: Data, shape: Sequence[int], dtype: str) -> A
     check_tensor_codec(codec)
     kind = _little_endian(dtype)
     base = base_codec(codec) if kind.kind == "f" else "float32"
+    # Size is known before anything is decoded: it bounds the memory that compressed data may take.
     expected = _payload_size(base, math.prod(shape), kind)
     if codec.endswith(ZSTD) and kind.kind == "f":
         data = _decompress(data, expected)
@@ -122,6 +124,9 @@ def round_trip(codec: str, batch: Array) -> Array:
         return batch
     arrived = np.empty_like(batch, order="C")
     for k, sample in enumerate(batch):
+        # zstd is lossless, so packing and unpacking alone give the values of the wire. Each sample by itself, as
+        # `uint8` takes its range from one tensor: over a whole batch it would be wider, and the measured accuracy too
+        # low.
         arrived[k] = _unpack(base, _pack(base, np.asarray(sample, dtype=kind)), sample.shape, kind)
     return arrived
 
@@ -131,6 +136,7 @@ def _little_endian(dtype: str | np.dtype[Any]) -> np.dtype[Any]:
         kind = np.dtype(dtype).newbyteorder("<")
     except TypeError:
         raise CodecError(f"found the tensor type {dtype!r}, expected one of numpy's: float32, int64, ...") from None
+    # b, i, u, f, c: fixed-size numbers. Objects or text would let the other side choose what is built from its bytes.
     if kind.kind not in "biufc" or kind.itemsize > 16 or (kind.kind == "f" and kind.itemsize > 8):
         raise CodecError(f"found a tensor of type {kind.name}: only booleans and numbers can cross")
     return kind
@@ -152,6 +158,7 @@ def _unpack(base: str, data: Data, shape: tuple[int, ...], kind: np.dtype[Any]) 
     if base == "uint8":
         return _restore(data, kind).reshape(shape)
     if base == "float16":
+        # `ndarray` on a buffer and not `frombuffer`: it takes empty and 0-d tensors too, and copies nothing.
         return np.ndarray(shape, "<f2", data).astype(kind, copy=False)
     array: Array = np.ndarray(shape, kind, data)
     return array.view(np.uint8) != 0 if kind.kind == "b" else array  # a byte of 2 would be a broken boolean
@@ -159,9 +166,11 @@ def _unpack(base: str, data: Data, shape: tuple[int, ...], kind: np.dtype[Any]) 
 
 def _halve(array: Array) -> NDArray[np.float16]:
     try:
+        # The check is left to the processor's overflow flag: nearly all tensors pass, and pay no second pass.
         with np.errstate(over="raise"):
             return array.astype("<f2", copy=False)
     except FloatingPointError:
+        # Infinities are kept: they were there before, and are no effect of the codec.
         finite = np.isfinite(array)
         return np.clip(array, -_LARGEST_HALF, _LARGEST_HALF, out=array.copy(), where=finite).astype("<f2")
 
@@ -175,8 +184,10 @@ def _quantise(array: Array) -> bytes:
     if not (lowest >= -_LARGEST and highest <= _LARGEST):  # also where either is NaN
         raise CodecError("found NaN, infinity or a magnitude above 8e37, which uint8 cannot carry: use float32")
     step = _step(float(highest) - float(lowest))
+    # A constant tensor: the smallest value says it all, and 1 / step would divide by 0.
     if not step:
         return _RANGE.pack(lowest, 0) + bytes(values.size)
+    # In place, and multiplied by the inverse: a division per value would be several times slower.
     steps = values - lowest
     steps *= np.float32(1 / step)
     steps += np.float32(0.5)  # the cast cuts off: this rounds
@@ -185,14 +196,18 @@ def _quantise(array: Array) -> bytes:
 
 def _step(span: float) -> float:
     """A 255th of the range as float32, rounded down so that no decoded value passes the range's end."""
+    # The division in double precision is exact to half a unit of float32, but may round up: then 255 steps would end
+    # above the greatest value, and a decoded value could pass what was in the tensor (a probability above 1).
     step = np.float32(span / _STEPS)
     if float(step) * _STEPS > span:
         step = np.nextafter(step, np.float32(0))
+    # A subnormal step has few digits, and its inverse overflows: such a range counts as constant.
     return float(step) if step >= _SMALLEST_STEP else 0.0
 
 
 def _restore(data: Data, kind: np.dtype[Any]) -> Array:
     lowest, step = _RANGE.unpack_from(data)
+    # The eight bytes come from the other side: without this, decoding would give infinities or NaN without a word.
     limit = _LARGEST_DECODED[kind.itemsize]
     if not (abs(lowest) <= limit and step >= 0 and lowest + step * _STEPS <= limit):
         raise CodecError(f"found a range from {lowest} in steps of {step}, expected one that {kind.name} holds")
@@ -205,11 +220,15 @@ def _restore(data: Data, kind: np.dtype[Any]) -> Array:
 def _decompress(data: Data, expected: int) -> bytes:
     decompressor = zstd.ZstdDecompressor(options=_ZSTD_WINDOW)
     try:
+        # One byte more than expected is asked for, so that too long data is told from data that fits: a bomb stops
+        # there.
         payload = decompressor.decompress(data, max_length=expected + 1)
     except zstd.ZstdError as error:
         raise CodecError(f"found no zstd data ({error})") from None
     if len(payload) > expected:
         raise CodecError(f"found zstd data of more than the expected {expected} bytes")
+    # Both ends are checked: data that is cut short could have decompressed to the right size by chance, and data behind
+    # the end would be ignored.
     if not decompressor.eof or decompressor.unused_data:
         raise CodecError(f"found zstd data that is {'followed by more' if decompressor.eof else 'cut short'}")
     return payload

@@ -1,4 +1,4 @@
-"""The second device beside the demo's: what would be planned for it, and its own answer live."""
+"""The second device of the demo: the plans that it would get, and its own answers, measured live."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Beside:
         alone_suffices: share of cells in which nothing promises a better accuracy in time than the device alone.
         plans: of each cell, by bandwidth and deadline.
         totals: live latencies of the last exit on the device alone.
-        account: how well this machine stood in for it.
+        account: how well this machine kept the second device's pace.
     """
 
     name: str
@@ -45,26 +45,26 @@ def beside(
     model: Model,
     host: Profile,
     calibration: Calibration | None,
-    found: Mapping[float, Conditions],
+    conditions_of: Mapping[float, Conditions],
     options: DemoOptions,
     settings: WorkerSettings,
 ) -> Beside:
-    """The second device.
+    """Plans for the second device in every cell, and measures what it takes alone.
 
     Args:
         board: the second one.
         model: what is run.
         host: this machine's profile, and so the edge's.
         calibration: of the model.
-        found: the conditions that the first device measured, by bandwidth.
+        conditions_of: the conditions that the first device measured, by bandwidth.
         options: of the demo.
         settings: of the first device's process.
     """
     table = Candidates.build(model, board.profile, host, calibration, source="image")
     methods = planners(table)
     cells = [(bandwidth, deadline) for bandwidth in options.bandwidths for deadline in options.deadlines]
-    plans = {cell: methods[OURS].plan(found[cell[0]], Seconds(cell[1]), room=ROOM) for cell in cells}
-    alone = {cell: methods["device-only"].plan(found[cell[0]], Seconds(cell[1]), room=ROOM) for cell in cells}
+    plans = {cell: methods[OURS].plan(conditions_of[cell[0]], Seconds(cell[1]), room=ROOM) for cell in cells}
+    alone = {cell: methods["device-only"].plan(conditions_of[cell[0]], Seconds(cell[1]), room=ROOM) for cell in cells}
     totals, account = _alone(model, replace(settings, board=board), options.samples)
     return Beside(
         name=str(board),
@@ -76,7 +76,7 @@ def beside(
 
 
 def _alone(model: Model, settings: WorkerSettings, samples: int) -> tuple[tuple[float, ...], EmulationReport]:
-    """Live latencies of the last exit, all of it on the device, and how well its pace was kept."""
+    """Latencies of the last exit on the device alone, measured live, and how well its pace was kept."""
     last = max(model.branches, key=lambda branch: branch.exit)
     whole = len(last.layers)
     setup = Setup(configuration=Configuration(exit=last.exit, upload_cut=whole, download_cut=whole))

@@ -1,4 +1,4 @@
-"""The cells of the demo, by a rule."""
+"""The cells of the demo (bandwidths and deadlines), chosen by a fixed rule."""
 
 from __future__ import annotations
 

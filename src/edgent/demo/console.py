@@ -25,7 +25,7 @@ _SHORT = {"device-only": "device", "edge-only": "edge", "partitioning": "partit.
 
 
 def print_result(result: DemoResult, console: Console) -> None:
-    """The tables and what they say."""
+    """Prints the tables, and the verdict in words."""
     differing = [point for point in result.points if not _tied(point)]
     tied = len(result.points) - len(differing)
     console.print(_cells(differing))
@@ -38,7 +38,7 @@ def print_result(result: DemoResult, console: Console) -> None:
 
 
 def _tied(point: CellOutcome) -> bool:
-    values = [each.accuracy_in_time for each in point.figures.values()]
+    values = [figures.accuracy_in_time for figures in point.figures.values()]
     return max(values) - min(values) <= HALF_A_POINT
 
 
@@ -49,7 +49,7 @@ def _cells(points: list[CellOutcome]) -> Table:
         table.add_column(_SHORT.get(name, name), justify="right", no_wrap=True)
     table.add_column("edgent runs", overflow="fold")
     for point in points:
-        best = max(each.accuracy_in_time for each in point.figures.values())
+        best = max(figures.accuracy_in_time for figures in point.figures.values())
         mark = "*" if point.borderline else ""
         table.add_row(
             format_bandwidth(point.cell.bandwidth),
@@ -65,14 +65,14 @@ def _overall(result: DemoResult) -> Table:
     table.add_column("method")
     for title in ("all cells", "interval", "deadlines met", "p50", "p95", "edgent ahead by, points"):
         table.add_column(title, justify="right", no_wrap=True)
-    for name, each in result.overall.items():
+    for name, figures in result.overall.items():
         table.add_row(
             name,
-            f"{each.accuracy_in_time * 100:.1f}",
-            f"{each.low * 100:.1f} .. {each.high * 100:.1f}",
-            f"{each.deadlines_met * 100:.1f} %",
-            format_duration(each.median),
-            format_duration(each.high_latency),
+            f"{figures.accuracy_in_time * 100:.1f}",
+            f"{figures.low * 100:.1f} .. {figures.high * 100:.1f}",
+            f"{figures.deadlines_met * 100:.1f} %",
+            format_duration(figures.median),
+            format_duration(figures.high_latency),
             ahead_in_words(result.compared.get(name)),
         )
     return table

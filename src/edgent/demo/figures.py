@@ -19,7 +19,7 @@ _GRID = np.linspace(0.005, 0.995, 100)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """A method's result in a cell, or over all; shares as fractions, seconds.
+    """The result of a method in one cell, or over all cells; shares are fractions, times are seconds.
 
     Attributes:
         deadlines_met: share of the requests in time.
@@ -36,7 +36,7 @@ class Figures:
     high_latency: float
 
     def document(self) -> dict[str, float | None]:
-        """The four numbers of the JSON form."""
+        """The numbers as JSON has them."""
         return {
             "deadlines_met": known(self.deadlines_met),
             "accuracy_in_time": known(self.accuracy_in_time),
@@ -50,7 +50,7 @@ def figures(chosen: Chosen, measured: LiveRuns, deadline: float, requests: int) 
 
     Args:
         chosen: what it ran.
-        measured: how that went.
+        measured: the live runs of it.
         deadline: seconds.
         requests: how many of the runs count, so that all methods of a cell are judged by the same requests.
     """
@@ -75,11 +75,11 @@ def overall(
     Args:
         parts: outcomes in each cell.
         latencies: in each cell.
-        met: share in time.
-        draws: of each cell's link state.
+        met: in each cell, the share of requests in time.
+        draws: the bootstrap's draws, one for the link state of each cell.
     """
     low, high = interval(np.mean([d.means(part) for d, part in zip(draws, parts, strict=True)], axis=0))
-    spread = np.concatenate([np.quantile(np.array(each), _GRID, method="higher") for each in latencies]).tolist()
+    spread = np.concatenate([np.quantile(np.array(totals), _GRID, method="higher") for totals in latencies]).tolist()
     return Figures(
         deadlines_met=met,
         accuracy_in_time=float(np.mean([part.mean() for part in parts])),
@@ -103,15 +103,15 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
 
 
 def percentile(totals: Sequence[float], share: float) -> float:
-    """A percentile that copes with requests nobody answered (infinite ones)."""
+    """A percentile of latencies, some of which may be infinite because nobody answered."""
     return float(np.quantile(np.array(totals), share, method="higher"))
 
 
 def is_borderline(medians: Sequence[float], deadline: float) -> bool:
-    """Whether chance decides: some median lies within 5 % of the deadline."""
+    """Whether some median lies within 5 % of the deadline, so that chance decides."""
     return any(abs(median - deadline) <= BORDER * deadline for median in medians)
 
 
 def known(value: float, digits: int = 6) -> float | None:
-    """A number for JSON: null where it is unknown, or infinite since nobody answered."""
+    """A number as JSON has it: None (null) where it is unknown, or infinite because nobody answered."""
     return round(value, digits) if math.isfinite(value) else None

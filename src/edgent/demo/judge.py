@@ -1,4 +1,4 @@
-"""From what was planned and run to what came of it. Pure."""
+"""Turns plans and live runs into results, by pure functions."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Judge:
     """Compares the methods on the same requests.
 
     Args:
-        live: what was planned and seen.
-        rivals: what the rival may send.
+        live: the planned cells and their live runs.
+        rivals: the codecs that the rival may use.
     """
 
     def __init__(self, live: Live, rivals: Rivals) -> None:
@@ -31,11 +31,11 @@ class Judge:
         self._draws = {b: Draws.of(_requests(live.measured, b), seed) for seed, b in enumerate(bandwidths)}
 
     def points(self) -> tuple[CellOutcome, ...]:
-        """Every cell."""
+        """The result of every cell."""
         return tuple(self._point(cell) for cell in self._live.cells)
 
     def overall(self, points: Sequence[CellOutcome]) -> dict[str, Figures]:
-        """Each method over all cells."""
+        """The result of each method over all cells."""
         draws = self._draws_of(points)
         return {
             name: overall(
@@ -48,7 +48,7 @@ class Judge:
         }
 
     def compared(self, points: Sequence[CellOutcome]) -> dict[str, Comparison]:
-        """Edgent beside each other method over all cells."""
+        """Edgent compared with each other method over all cells."""
         ours, draws = self._outcomes(points, OURS), self._draws_of(points)
         return {name: compare(ours, self._outcomes(points, name), draws) for name in METHODS if name != OURS}
 
@@ -57,15 +57,15 @@ class Judge:
         chosen = {**cell.chosen, RIVAL: self._rivals.best(measured, cell.bandwidth, cell.deadline)}
         ran = {name: measured[chosen[name].setup] for name in METHODS}
         worth = {name: outcomes(chosen[name], ran[name], cell.deadline, draws.requests) for name in METHODS}
-        made = {name: figures(chosen[name], ran[name], cell.deadline, draws.requests) for name in METHODS}
+        by_method = {name: figures(chosen[name], ran[name], cell.deadline, draws.requests) for name in METHODS}
         return CellOutcome(
             cell=cell,
-            borderline=is_borderline([each.median for each in made.values()], cell.deadline),
+            borderline=is_borderline([method_figures.median for method_figures in by_method.values()], cell.deadline),
             requests=draws.requests,
             chosen=chosen,
-            figures=made,
+            figures=by_method,
             compared={name: compare([worth[OURS]], [worth[name]], [draws]) for name in METHODS if name != OURS},
-            race=_late_without_race(chosen[OURS], made[OURS], chosen["right-sizing"], cell.deadline),
+            race=_late_without_race(chosen[OURS], by_method[OURS], chosen["right-sizing"], cell.deadline),
             decision=self._live.decisions.get((cell.bandwidth, cell.deadline)),
         )
 
@@ -80,22 +80,22 @@ class Judge:
 
 
 def transport(measured: Mapping[Setup, LiveRuns]) -> tuple[Extra, ...]:
-    """Where the same configuration ran over both: our median less the bare socket's."""
-    found = []
+    """Our median less the bare socket's, for each configuration that ran over both."""
+    pairs = []
     for setup, live in measured.items():
         ours = replace(setup, bare=False)
         if setup.bare and setup.bandwidth is not None and ours in measured:
             seconds = percentile(measured[ours].totals, 0.5) - percentile(live.totals, 0.5)
-            found.append(Extra(bandwidth=setup.bandwidth, codec=setup.configuration.codec, seconds=seconds))
-    return tuple(found)
+            pairs.append(Extra(bandwidth=setup.bandwidth, codec=setup.configuration.codec, seconds=seconds))
+    return tuple(pairs)
 
 
 def _requests(measured: Mapping[Setup, LiveRuns], bandwidth: float) -> int:
-    """How many requests went through every setup of a link state, and through what needs no link."""
+    """The number of requests that every setup of a link state has run, those without a link included."""
     return min(len(runs.totals) for setup, runs in measured.items() if setup.bandwidth in (None, bandwidth))
 
 
-def _late_without_race(ours: Chosen, made: Figures, alone: Chosen, deadline: float) -> bool:
+def _late_without_race(ours: Chosen, achieved: Figures, alone: Chosen, deadline: float) -> bool:
     """Whether the edge was late where the device alone could have answered."""
     alone_in_time = alone.predicted is not None and alone.predicted < deadline
-    return ours.setup.bandwidth is not None and made.deadlines_met < _LATE and alone_in_time
+    return ours.setup.bandwidth is not None and achieved.deadlines_met < _LATE and alone_in_time

@@ -29,7 +29,7 @@ _SLACK = 4.0  # an answer that takes this many times the predicted latency count
 
 
 class Stage:
-    """Link, device and edge while they run."""
+    """Link, device and edge while they run, and the orders given to them."""
 
     link: ShapedLink
     bare: ShapedLink
@@ -48,10 +48,10 @@ class Stage:
             self._progress(format_bandwidth(bandwidth), done, self._states)
             planned = self._plan(bandwidth)
             measured |= self._run_linked(planned, bandwidth)
-            decisions |= {(bandwidth, made.deadline): made for made in self._decide(planned)}
+            decisions |= {(bandwidth, decision.deadline): decision for decision in self._decide(planned)}
             cells += planned
         self._progress("the device alone", self._states - 1, self._states)
-        most = max((len(each.totals) for each in measured.values()), default=self._options.samples)
+        most = max((len(runs.totals) for runs in measured.values()), default=self._options.samples)
         measured |= self._run_alone(cells, most)
         return Live(cells=tuple(cells), measured=measured, decisions=decisions)
 
@@ -75,7 +75,7 @@ class Stage:
         )
 
     def _connect(self, bandwidth: float) -> Conditions:
-        """The device meets the edge over this very link, and measures it."""
+        """Connects the device to the edge over this link, which it then measures."""
         self.link.set(uplink=BitsPerSecond(bandwidth), downlink=BitsPerSecond(bandwidth))
         first = self._rivals.configuration("source") if "source" in self._rivals.accuracies else None
         return self.device.connect(self.link.address, first)
@@ -91,15 +91,15 @@ class Stage:
         return self._run(expected, repeats(expected.values(), left / self._states, self._options.samples))
 
     def _run_alone(self, cells: Sequence[Cell], rounds: int) -> dict[Setup, LiveRuns]:
-        """What needs no link, once for all link states."""
+        """Runs the setups that need no link, once for all link states."""
         expected = {setup: at for setup, at in _predicted(cells).items() if setup.bandwidth is None}
         self.device.connect("", None)
         return self._run(expected, rounds)
 
     def _run(self, expected: Mapping[Setup, float], rounds: int) -> dict[Setup, LiveRuns]:
         patience = [max(1.0, _SLACK * seconds) for seconds in expected.values()]
-        found = self.device.run(tuple(expected), rounds, patience)
-        return dict(zip(expected, found, strict=True))
+        runs = self.device.run(tuple(expected), rounds, patience)
+        return dict(zip(expected, runs, strict=True))
 
     def _pilot(self, bandwidth: float) -> dict[Setup, float]:
         """A few runs of each of the rival's codecs: those that are the best for some deadline, and what they take."""
@@ -113,7 +113,7 @@ class Stage:
         return {setup: statistics.median(pilots[setup].totals) for setup in best}
 
     def _decide(self, cells: Sequence[Cell]) -> list[Decision]:
-        """The device's own decisions, the longest deadline first: a late request may still be on the link after."""
+        """Has the device decide for itself; the longest deadline first, as a late answer may still be on the link."""
         warm = dict.fromkeys(cell.chosen[OURS].setup.configuration for cell in cells)
         return self.device.decide(sorted((cell.deadline for cell in cells), reverse=True), tuple(warm))
 
@@ -124,5 +124,5 @@ def repeats(times: Iterable[float], share: float, least: int) -> int:
 
 
 def _predicted(cells: Sequence[Cell]) -> dict[Setup, float]:
-    found = (chosen for cell in cells for chosen in cell.chosen.values())
-    return {chosen.setup: chosen.predicted for chosen in found if chosen.predicted is not None}
+    choices = (chosen for cell in cells for chosen in cell.chosen.values())
+    return {chosen.setup: chosen.predicted for chosen in choices if chosen.predicted is not None}

@@ -22,18 +22,18 @@ PLANNED = ("cut", "exit", "codec", "source")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Methods:
-    """A planner for each method, and what Edgent would be without each knob."""
+    """A planner for each method, and one for Edgent without each of its knobs (settings)."""
 
     planners: Mapping[str, Planner]
     necessity: Necessity
 
     @classmethod
     def of(cls, candidates: Candidates, kinds: Kinds) -> Methods:
-        """The methods, each on the candidates that it allows itself."""
+        """Makes the planners, each on the candidates that its method may use."""
         return cls(planners=planners(candidates), necessity=Necessity(candidates, kinds))
 
     def cell(self, bandwidth: float, deadline: float, conditions: Conditions) -> Cell:
-        """What each method runs under conditions, and the knobs that we need there."""
+        """The configuration that each method runs under these conditions, and the knobs that Edgent needs there."""
         within = Seconds(deadline)
         plans = {name: planner.plan(conditions, within, room=ROOM) for name, planner in self.planners.items()}
         cost = costs(self.necessity.best(conditions, within), self.necessity.without(conditions, within))
@@ -42,12 +42,12 @@ class Methods:
             deadline=deadline,
             conditions=conditions,
             chosen={name: chosen(plan, bandwidth) for name, plan in plans.items()},
-            needed=frozenset(knob for knob, each in cost.items() if each >= NEEDED),
+            needed=frozenset(knob for knob, loss in cost.items() if loss >= NEEDED),
         )
 
 
 def planners(candidates: Candidates) -> dict[str, Planner]:
-    """Each method's planner, on the candidates that it allows itself."""
+    """The planner of each method, on the candidates that the method may use."""
     last = candidates.exit == candidates.exit.max()
     alone = candidates.upload_cut == candidates.layers
     whole = (candidates.upload_cut == 0) & (candidates.download_cut == candidates.layers)
@@ -62,7 +62,7 @@ def planners(candidates: Candidates) -> dict[str, Planner]:
 
 
 def chosen(plan: Plan, bandwidth: float) -> Chosen:
-    """A plan as what is to be run in a link state."""
+    """A plan as something to be run in a link state."""
     link = None if plan.configuration.device_only else BitsPerSecond(bandwidth)
     accuracy = float("nan") if plan.accuracy is None else plan.accuracy
     setup = Setup(configuration=plan.configuration, bandwidth=link)

@@ -1,4 +1,4 @@
-"""What was seen while the link was cut."""
+"""The requests that were made before, during and after an outage of the link."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Unplugged:
         return tuple(request for request in self.requests if first <= request.at < last)
 
     def document(self) -> dict[str, object]:
-        """As JSON has it."""
+        """The run as JSON has it."""
         gone, back = self.phase("during"), self.back_after
         return {
             "outage_ms": round((self.restored_at - self.cut_at) * 1e3, 3),

@@ -25,7 +25,7 @@ _DUST = 1e-9  # what adding weights in another order leaves of a difference of 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """How far we are ahead of a method in accuracy in time, and the 95 % interval of that; nan where unknown."""
+    """Edgent's lead over a method in accuracy in time, with its 95 % interval; nan where unknown."""
 
     ahead: float
     low: float
@@ -33,12 +33,12 @@ class Comparison:
 
     @property
     def worse(self) -> bool:
-        """By more than half a point, and beyond the interval: in 97.5 % of the draws we are behind."""
+        """Whether Edgent is behind by more than half a point, and in at least 97.5 % of the draws."""
         return self.ahead < -HALF_A_POINT and self.high < 0
 
     @property
     def lower(self) -> bool:
-        """By more than half a point, be it by chance."""
+        """Whether Edgent is behind by more than half a point, perhaps by chance."""
         return self.ahead < -HALF_A_POINT
 
 
@@ -54,29 +54,29 @@ class Draws:
 
     @classmethod
     def of(cls, requests: int, seed: int) -> Draws:
-        """Draws of so many requests."""
+        """Draws requests with replacement, for a number of requests."""
         drawn = np.random.default_rng(seed).multinomial(requests, np.full(requests, 1 / requests), _REPEATS)
         return cls(weights=drawn / requests)
 
     @property
     def requests(self) -> int:
-        """How many there are."""
+        """The number of requests in a draw."""
         return int(self.weights.shape[1])
 
     def means(self, outcomes: Floats) -> Floats:
         """The mean outcome in each draw, shape (repeats,)."""
-        found: Floats = self.weights @ outcomes
-        return found
+        means: Floats = self.weights @ outcomes
+        return means
 
 
 def outcomes(chosen: Chosen, measured: LiveRuns, deadline: float, requests: int) -> Floats:
-    """What each of the first requests is worth: the accuracy of what ran if it was in time, else nothing."""
+    """The worth of each of the first requests: the accuracy of its configuration if it was in time, else 0."""
     in_time = np.array(measured.totals[:requests]) <= deadline
     return np.where(in_time, chosen.accuracy, 0.0)
 
 
 def interval(drawn: Floats) -> tuple[float, float]:
-    """The 95 % interval of what was drawn."""
+    """The 95 % interval of a statistic, from its values in all draws."""
     low, high = np.quantile(drawn, _TAILS)
     return float(low), float(high)
 
@@ -90,8 +90,8 @@ def compare(ours: Sequence[Floats], theirs: Sequence[Floats], draws: Sequence[Dr
         draws: of each cell's link state.
     """
     differences = [mine - other for mine, other in zip(ours, theirs, strict=True)]
-    ahead = float(np.mean([each.mean() for each in differences]))
-    drawn = np.mean([d.means(each) for d, each in zip(draws, differences, strict=True)], axis=0)
+    ahead = float(np.mean([difference.mean() for difference in differences]))
+    drawn = np.mean([d.means(difference) for d, difference in zip(draws, differences, strict=True)], axis=0)
     low, high = interval(drawn)
     return Comparison(ahead=_clean(ahead), low=_clean(low), high=_clean(high))
 

@@ -1,4 +1,4 @@
-"""What the demo found, as values and as JSON has them."""
+"""The results of the demo, as values and as JSON."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from edgent.units import BitsPerSecond
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellOutcome:
-    """One cell, with what came of it.
+    """One cell with its results.
 
     Attributes:
         cell: what was planned.
         borderline: whether some method's median lies within 5 % of the deadline.
         requests: how many each method was judged by.
         chosen: what each method ran, the rival included.
-        figures: how that went.
+        figures: the result of each method.
         compared: Edgent beside each other method, request by request.
         race: whether the edge was late, without the race, where the device alone could have answered.
-        decision: the device's own.
+        decision: what the device itself decided.
     """
 
     cell: Cell
@@ -46,12 +46,12 @@ class CellOutcome:
     @property
     def worse_than(self) -> tuple[str, ...]:
         """The methods that Edgent is worse than."""
-        return tuple(name for name, each in self.compared.items() if each.worse)
+        return tuple(name for name, comparison in self.compared.items() if comparison.worse)
 
     @property
     def lower_than(self) -> tuple[str, ...]:
-        """The methods whose figure is more than half a point above Edgent's, be it by chance."""
-        return tuple(name for name, each in self.compared.items() if each.lower)
+        """The methods that are more than half a point ahead of Edgent, perhaps by chance."""
+        return tuple(name for name, comparison in self.compared.items() if comparison.lower)
 
     @property
     def confirmed(self) -> bool:
@@ -59,14 +59,14 @@ class CellOutcome:
         return self.decision is not None and self.decision.configuration == self.chosen[OURS].setup.configuration
 
     def document(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The cell as JSON has it."""
         return {
             "bandwidth_bps": round(self.cell.bandwidth, 3),
             "deadline_ms": round(self.cell.deadline * 1e3, 6),
             "borderline": self.borderline,
             "methods": {name: figures.document() for name, figures in self.figures.items()},
             "requests": self.requests,
-            "compared": {name: self._verdict(each) for name, each in self.compared.items()},
+            "compared": {name: self._verdict(comparison) for name, comparison in self.compared.items()},
             "confirmed": self.confirmed,
         }
 
@@ -77,14 +77,14 @@ class CellOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """What it ran on, and how well that stood in for a slower device.
+    """The machine of the demo, and how well it stood in for a slower device.
 
     Attributes:
         machine: in words.
         engine: what ran the graphs.
         device: the emulated device in words.
         account: how well this machine kept its pace.
-        commands: that repeat what is shown.
+        commands: the commands that repeat what is shown.
     """
 
     machine: str
@@ -96,7 +96,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extra:
-    """What our transport takes longer than the bare socket with the same picture (medians), in seconds."""
+    """How much longer our transport takes than a bare socket with the same picture: medians, in seconds."""
 
     bandwidth: BitsPerSecond
     codec: str
@@ -120,7 +120,7 @@ class DemoResult:
         beside: the second device.
         unplugged: the run with the cut link, if it was asked for.
         transport: what our transport costs.
-        seconds: what all took.
+        seconds: how long the whole demo took.
     """
 
     options: DemoOptions
@@ -139,7 +139,7 @@ class DemoResult:
 
     @property
     def borderline(self) -> float:
-        """Share of the cells where chance decides."""
+        """The share of the cells that are borderline, where chance decides."""
         return sum(point.borderline for point in self.points) / len(self.points)
 
     @property
@@ -149,26 +149,26 @@ class DemoResult:
 
     @property
     def knobs(self) -> dict[str, float]:
-        """In which share of the cells each knob was needed."""
+        """The share of the cells in which each knob (setting of a plan) was needed."""
         shares = {knob: sum(knob in p.cell.needed for p in self.points) / len(self.points) for knob in PLANNED}
         return shares | {RACE: sum(p.race for p in self.points) / len(self.points)}
 
     @property
     def prediction_errors(self) -> tuple[float, ...]:
         """Of each setup that a planner chose: |predicted - measured median| / measured median."""
-        found: dict[Setup, float] = {}
+        errors: dict[Setup, float] = {}
         for chosen in (c for point in self.points for c in point.chosen.values()):
             if chosen.predicted is not None and chosen.setup in self.measured:
                 median = percentile(self.measured[chosen.setup].totals, 0.5)
-                found[chosen.setup] = abs(chosen.predicted - median) / median
-        return tuple(found.values())
+                errors[chosen.setup] = abs(chosen.predicted - median) / median
+        return tuple(errors.values())
 
     def to_json(self) -> dict[str, Any]:
         """The document of `edgent demo --json`."""
         return {
             "methods": {name: figures.document() for name, figures in self.overall.items()},
             "points": [point.document() for point in self.points],
-            "compared": {name: _numbers(each) for name, each in self.compared.items()},
+            "compared": {name: _numbers(comparison) for name, comparison in self.compared.items()},
             "borderline": known(self.borderline),
             "is_evidence": self.is_evidence,
             "knobs": {knob: known(share) for knob, share in self.knobs.items()},

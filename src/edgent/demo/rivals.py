@@ -1,4 +1,4 @@
-"""The rival's choices: the best image codec to the edge, everything there."""
+"""The rival of the demo: it sends every picture to the edge by its best image codec, and computes everything there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgent.units import BitsPerSecond
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rivals:
-    """What the rival may send, and how accurate the last exit is behind each codec.
+    """The codecs that the rival may use, and the accuracy of the last exit behind each.
 
     Attributes:
         exit: the last.
@@ -30,35 +30,35 @@ class Rivals:
 
     @classmethod
     def of(cls, model: Model, calibration: Calibration | None) -> Rivals:
-        """Those of a model."""
+        """The rival of a model."""
         last = max(model.branches, key=lambda branch: branch.exit)
-        (given,) = model.inputs
-        found = {}
+        (tensor,) = model.inputs
+        rivals = {}
         for codec in IMAGE_CODECS:
-            known = None if calibration is None else calibration.accuracy(last.exit, (given.name,), codec)
+            known = None if calibration is None else calibration.accuracy(last.exit, (tensor.name,), codec)
             accuracy = last.accuracy if is_lossless(codec) else known
             if accuracy is not None:
-                found[codec] = accuracy
-        return cls(exit=last.exit, layers=len(last.layers), accuracies=found)
+                rivals[codec] = accuracy
+        return cls(exit=last.exit, layers=len(last.layers), accuracies=rivals)
 
     def setups(self, bandwidth: float) -> dict[str, Setup]:
-        """Each codec in a link state."""
+        """What the rival would run in a link state: each codec once."""
         link = BitsPerSecond(bandwidth)
         return {c: Setup(configuration=self.configuration(c), bandwidth=link, bare=True) for c in self.accuracies}
 
     def configuration(self, codec: str) -> Configuration:
-        """Everything at the edge, with a codec."""
+        """The configuration that computes everything at the edge, behind a codec."""
         return Configuration(exit=self.exit, upload_cut=0, download_cut=self.layers, codec=codec)
 
     def best(self, measured: Mapping[Setup, LiveRuns], bandwidth: float, deadline: float) -> Chosen:
         """The codec of the best accuracy in time, in hindsight over its own latencies; among equals the fastest."""
         setups = self.setups(bandwidth)
-        found = {
+        best = {
             codec: (_share(measured[setup], deadline) * self.accuracies[codec], -_median(measured[setup]))
             for codec, setup in setups.items()
             if setup in measured
         }
-        codec = max(found, key=lambda name: found[name])
+        codec = max(best, key=lambda name: best[name])
         return Chosen(setup=setups[codec], accuracy=self.accuracies[codec])
 
 

@@ -43,11 +43,11 @@ _PROFILE_SECONDS = 6.0
 
 
 def run_demo(options: DemoOptions, *, progress: Progress) -> DemoResult:
-    """Runs it.
+    """Runs the demo.
 
     Args:
         options: what to do.
-        progress: told what happens.
+        progress: called with a line about each step.
 
     Raises:
         InputError: no such model or device.
@@ -69,8 +69,8 @@ def run_demo(options: DemoOptions, *, progress: Progress) -> DemoResult:
     stage = Stage(options, Methods.of(table, Kinds.of(model)), rivals, progress)
     live, unplugged, account = _play(stage, options, host, settings)
     progress(f"the device {options.also}", 0, 1)
-    found = {cell.bandwidth: cell.conditions for cell in live.cells}
-    second = beside(also, model, host, calibration, found, options, settings)
+    conditions = {cell.bandwidth: cell.conditions for cell in live.cells}
+    second = beside(also, model, host, calibration, conditions, options, settings)
     judge = Judge(live, rivals)
     points = judge.points()
     return DemoResult(
@@ -98,13 +98,13 @@ def test_images() -> tuple[bytes, ...]:
 
     with as_file(files("edgent.model") / "shipped" / "cifar10-256.npz") as path, np.load(path) as shipped:
         pixels: NDArray[np.uint8] = shipped["pixels"]
-    return tuple(encode_image("png", each) for each in pixels)
+    return tuple(encode_image("png", picture) for picture in pixels)
 
 
 def _play(
     stage: Stage, options: DemoOptions, host: Profile, settings: WorkerSettings
 ) -> tuple[Live, Unplugged | None, EmulationReport]:
-    """Edge, rival, links and device are there; everything live happens here."""
+    """Runs everything live, once edge, rival, links and device have started."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgent-demo-")))
         host.save(folder / "host.json")

@@ -1,4 +1,4 @@
-"""What the demo is asked, what is run, and what was seen: values only."""
+"""The values of the demo: its options, what was planned, and what was measured."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RIVAL = "rival"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoOptions:
-    """What to do.
+    """The options of the demo.
 
     Attributes:
         model: shipped name or file.
@@ -51,7 +51,7 @@ class DemoOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """What a method does in a cell.
+    """The choice of a method in a cell.
 
     Attributes:
         setup: what it runs.
@@ -85,12 +85,12 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """All that was seen of the cells.
+    """All live runs of the cells.
 
     Attributes:
         cells: as planned.
         measured: each setup that some method chose.
-        decisions: the device's own, by bandwidth and deadline.
+        decisions: what the device itself decided, by bandwidth and deadline.
     """
 
     cells: tuple[Cell, ...]

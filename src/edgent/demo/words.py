@@ -1,4 +1,4 @@
-"""What the demo found, in words: on the terminal and in the report the same."""
+"""The results of the demo in words, the same on the terminal and in the report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgent.units import format_bandwidth, format_duration
 
 
 def chosen_in_words(configuration: Configuration) -> str:
-    """As "exit 4 on the device" or "exit 2, cuts 3..19, uint8+zstd"."""
+    """A choice in words: "exit 4 on the device" or "exit 2, cuts 3..19, uint8+zstd"."""
     if configuration.device_only:
         return f"exit {configuration.exit} on the device"
     codecs = configuration.codec
@@ -20,7 +20,7 @@ def chosen_in_words(configuration: Configuration) -> str:
 
 
 def cell_in_words(point: CellOutcome) -> str:
-    """Its bandwidth and deadline."""
+    """A cell in words: its bandwidth and its deadline."""
     return f"{format_bandwidth(point.cell.bandwidth)}, {format_duration(point.cell.deadline)}"
 
 

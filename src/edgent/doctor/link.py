@@ -1,4 +1,4 @@
-"""A link measured for its user: round trip, rates, and what a pause costs in each direction."""
+"""Measures a link for its user: the round trip, both rates, and what a pause costs in each direction."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class PauseCost:
 
     @property
     def cost(self) -> Seconds:
-        """What the pause costs; 0 where that is less than what such times vary by."""
+        """Seconds that the pause costs; 0 if that is less than such times vary by anyway."""
         more = self.after_pause - self.at_once
         return Seconds(more if more > max(_NOTICEABLE, _NOTICEABLE_SHARE * self.at_once) else 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkCheck:
-    """What was found of a link.
+    """The measured properties of a link.
 
     Attributes:
         round_trip: Of the empty link, in seconds; what a call takes by itself included.
@@ -68,14 +68,14 @@ def check_link(remote: EdgeClient, clock: Clock) -> LinkCheck:
     """Measures the link to an edge; takes some ten seconds.
 
     Raises:
-        EdgeError: The edge is not there.
-        RefusedError: It is no edge of ours, and cannot be probed.
+        EdgeError: The edge cannot be reached.
+        RefusedError: The server is not an Edgent edge, and cannot be probed.
     """
     if EXTENSION not in remote.extensions(_TIMEOUT):
         raise RefusedError(f"{remote!r} is no edge of Edgent, so the link cannot be probed: start `edgent serve` there")
     link = LinkFollower()
-    found = probe_link(lambda up, down: remote.probe(up, down, _TIMEOUT))
-    link.observe_probes(found.small, found.up, found.down)
+    probed = probe_link(lambda up, down: remote.probe(up, down, _TIMEOUT))
+    link.observe_probes(probed.small, probed.up, probed.down)
     known = link.conditions(clock.now())
     assert known is not None, "it was just probed"
     return LinkCheck(

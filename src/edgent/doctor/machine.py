@@ -1,4 +1,4 @@
-"""What a machine has that costs an inference time, and the command that mends it.
+"""Facts about a machine that cost inferences time, each with the command that mends it.
 
 Facts are read where Linux keeps them, and from `iw` and `vcgencmd` where these are installed. What is absent or cannot
 be read is *not found*: no guess stands in for it.
@@ -23,13 +23,13 @@ Run = Callable[[Sequence[str]], str | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One fact.
+    """One fact about a machine.
 
     Attributes:
         what: Its name.
         found: Its value in words; None where it was not found.
-        costs: What it costs; empty where it costs nothing, or is unknown.
-        mend: The command, or the deed, that mends it; empty where nothing is to be mended.
+        costs: What it costs an inference, in words; empty where it costs nothing, or is unknown.
+        mend: The command, or the action, that mends it; empty where nothing is to be mended.
     """
 
     what: str
@@ -39,23 +39,23 @@ class Finding:
 
 
 def checkup(root: Path = Path("/"), run: Run | None = None) -> tuple[Finding, ...]:
-    """The facts of this machine.
+    """All facts about this machine.
 
     Args:
         root: Where /proc and /sys are.
-        run: Runs a command and returns what it prints, None where there is none or it fails.
+        run: Runs a command and returns its output; None where the command is missing or fails.
     """
     run = run or output_of
     return (slow_start_after_idle(root), *wifi_power_save(root, run), governor(root), *throttling(root, run))
 
 
 def slow_start_after_idle(root: Path) -> Finding:
-    """Whether TCP forgets its window in each pause."""
-    found = _read(root / _SLOW_START)
-    costs = "after a pause, messages over 14 kB wait for one or more round trips" if found == "1" else ""
+    """Whether TCP forgets its congestion window after each pause."""
+    setting = _read(root / _SLOW_START)
+    costs = "after a pause, messages over 14 kB wait for one or more round trips" if setting == "1" else ""
     return Finding(
         what="tcp_slow_start_after_idle",
-        found={"1": "on", "0": "off"}.get(found or "", found),
+        found={"1": "on", "0": "off"}.get(setting or "", setting),
         costs=costs,
         mend="sudo sysctl -w net.ipv4.tcp_slow_start_after_idle=0" if costs else "",
     )

@@ -67,21 +67,24 @@ class Drift:
         return max(self._noise, _LEAST_NOISE)
 
     def update(self, measured: float, profiled: float) -> None:
-        """Takes a look; whether the machine was found changed then stands in `change_detected`.
+        """Takes in one measurement, a "look"; afterwards `change_detected` says whether the machine changed.
 
         Args:
             measured: seconds that some work took.
             profiled: seconds that it takes by the profile, with no factor on it.
 
-        A time that is not positive and finite, as from a clock that jumped, is no look.
+        A time that is not positive and finite, as from a clock that jumped, is ignored.
         """
         self.change_detected = False
         if not (0 < measured < math.inf and 0 < profiled < math.inf):
             return
+        # Logarithms: twice as slow and twice as fast are equally far from no change.
         look = min(max(math.log(measured) - math.log(profiled), -_EXTREME), _EXTREME)
         self._gap = 0
         self._learn_noise(look)
         self._last.append(look)
+        # A new run: its level is the plain mean of its looks, and what came before is forgotten, or it would be
+        # searched again.
         began = self._new_run()
         if began:
             self.change_detected = True
@@ -89,6 +92,8 @@ class Drift:
             self._believe(math.fsum(looks) / began, float(began))
             self._last = deque(looks, maxlen=_MEMORY)
             return
+        # The running mean, with the outlier's reach bounded. The count is capped, which turns the mean into an
+        # exponential one: each look counts at least 1 / 80, so that a machine that creeps is followed.
         step = min(max(look - self._level, -self._reach), self._reach)
         count = min(self._count + 1, _LONGEST)
         self._believe(self._level + step / count, count)
@@ -100,6 +105,7 @@ class Drift:
         """
         self._gap += 1
         if self._gap > _FORGOTTEN and self._level:
+            # The memory goes with it: looks from before the pause would speak against the first one after it.
             self._believe(self._level * _LEVEL_FADES, max(self._count * _COUNT_FADES, 1.0))
             self._last.clear()
 
@@ -109,22 +115,27 @@ class Drift:
 
     @property
     def _reach(self) -> float:
-        """How far from the level a look may count."""
+        """The greatest distance from the level that a look counts for, in the logarithm."""
         return _FARTHEST * self.noise if self._count >= _FIRM else math.inf
 
     def _learn_noise(self, look: float) -> None:
         if not self._last:
             return
+        # Neighbouring looks differ by noise alone, whatever the level is; only the first look after a step does not.
+        # For a normal variable the mean absolute difference of two is 2 sigma / sqrt(pi).
         apart = min(abs(look - self._last[-1]), _WIDEST_NOISE * self.noise) * _TO_DEVIATION
         self._noise_count = min(self._noise_count + 1, _NOISE_LASTS)
         self._noise += (apart - self._noise) / self._noise_count
 
     def _new_run(self) -> int:
         """How many of the last looks are a new run; 0 if there is none."""
+        # Newest first: the cumulative sum at k - 1 is then that of the last k looks, for every k at once.
         looks = np.array(self._last)[::-1] - self._level
         sums = np.abs(np.cumsum(np.clip(looks, -self._reach, self._reach)))
         k = np.arange(1, len(looks) + 1)
         before = np.maximum(self._count - k + 1, 1.0)  # the run holds them already, but the newest
+        # The generalised likelihood ratio for a step of unknown size and time, under normal noise: the difference of
+        # both means over its standard deviation, s sqrt(1 / k + 1 / n).
         deviations = sums / k * np.sqrt(k * before / (k + before)) / self.noise
         likeliest = int(deviations.argmax())
         return likeliest + 1 if deviations[likeliest] > _THRESHOLD else 0

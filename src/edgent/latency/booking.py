@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from edgent.model.costs import LayerCost
 
-_FLOPS, _BYTES = 4e10, 1e10  # a core's rough speed a second: it only divides the time of fused layers among them
+_FLOPS, _BYTES = 4e10, 1e10  # rough speed of a core, per second; only their ratio matters here
 _DROPPED = {"Dropout", "Identity"}  # nothing is left of them once other layers are fused around them
-_LEAST_KEPT = 0.15  # of a node's time, whatever the profiler added to it
+_LEAST_KEPT = 0.15  # the share of its time that a node keeps, however much the profiler added
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booking:
-    """Where profiled time went.
+    """How profiled time is divided among the layers of a branch.
 
     Attributes:
         layers: seconds of each layer of the branch, shape (n,).
@@ -34,16 +34,19 @@ class Booking:
 
 
 def book(times: Mapping[str, float], layers: Mapping[str, tuple[int, ...]], costs: Sequence[LayerCost]) -> Booking:
-    """Books each node's time exactly once: to the layers it stands for, in proportion to their work, or to nobody.
+    """Books the time of each node exactly once: to its layers in proportion to their work, or as unassigned.
 
     Args:
         times: seconds by name of the node.
-        layers: from `node_layers`.
+        layers: positions of the layers that each node stands for, from `node_layers`.
         costs: of the branch's layers.
     """
+    # Times are booked in one matrix product, so that a model's prediction (a covariance) can be booked by the same
+    # shares.
     shares = booking_shares(tuple(times), layers, costs)
     seconds = np.array(list(times.values()), dtype=np.float64)
     nobody = 1 - shares.sum(axis=1)
+    # Rows add up to 1 or to 0 but for rounding; `round` keeps that rounding out of the unassigned time.
     return Booking(layers=seconds @ shares, unassigned=float(seconds @ np.round(nobody)))
 
 
@@ -55,6 +58,7 @@ def booking_shares(
     shares = np.zeros((len(nodes), len(costs)))
     for row, name in zip(shares, nodes, strict=True):
         if positions := list(layers.get(name, ())):
+            # Several layers that all do nothing, as two views fused into one node: they share evenly.
             share = work[positions] if work[positions].any() else np.ones(len(positions))
             row[positions] = share / share.sum()
     return shares
@@ -70,6 +74,7 @@ def deflated(times: Mapping[str, float], added: float) -> dict[str, float]:
         times: seconds by name of the node, as profiled.
         added: seconds that the profiler adds to each.
     """
+    # Subtracting the same from each could leave small nodes at 0 or below; they then would seem free.
     return {name: max(seconds - added, _LEAST_KEPT * seconds) for name, seconds in times.items()}
 
 
@@ -77,5 +82,6 @@ def _work(cost: LayerCost) -> float:
     """Roughly the seconds that a layer takes; 0 for one that does nothing."""
     if cost.kind in _DROPPED:
         return 0.0
+    # A small roofline: operations plus bytes. Unknown shapes count as 0, for here only proportions matter.
     moved = (cost.bytes_in or 0) + (cost.bytes_out or 0) + cost.bytes_weights
     return (cost.flops or 0) / _FLOPS + moved / _BYTES

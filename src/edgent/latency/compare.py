@@ -17,7 +17,7 @@ from edgent.latency.traits import Traits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One thing that both took: seconds."""
+    """What both machines took for one exit or one family of kernels, in seconds."""
 
     name: str
     a: float
@@ -26,11 +26,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """Both side by side.
+    """Two machines, side by side.
 
     Attributes:
-        names: of the two.
-        what: the rows are: exits of a model, or families of kernels.
+        names: the two machines, with their engines.
+        what: what the rows are: "exits" of a model, or "families" of kernels.
         rows: at least one.
     """
 
@@ -44,7 +44,7 @@ class Compared:
         return geometric_mean(row.b / row.a for row in self.rows)
 
     def document(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The comparison as JSON has it, in milliseconds."""
         rows = [{"name": r.name, "a_ms": r.a * 1e3, "b_ms": r.b * 1e3, "ratio": r.b / r.a} for r in self.rows]
         return {"a": self.names[0], "b": self.names[1], "ratio": self.ratio, self.what: rows}
 
@@ -59,10 +59,10 @@ def compared(a: Path, b: Path) -> Compared:
     kinds = Counter(map(is_machine_model, texts))
     if len(kinds) > 1:
         raise InputError(f"{a} and {b}: one is a profile and one a latency model; compare two of a kind")
-    found = _machines(a, b, *texts) if kinds[True] else _profiles(a, b, *texts)
-    if not found.rows:
+    comparison = _machines(a, b, *texts) if kinds[True] else _profiles(a, b, *texts)
+    if not comparison.rows:
         raise InputError(f"{a} and {b} have nothing in common to compare")
-    return found
+    return comparison
 
 
 def read(path: Path) -> str:
@@ -92,20 +92,24 @@ def compared_profiles(left: Profile, right: Profile) -> Compared:
 
 
 def _machines(a: Path, b: Path, text_a: str, text_b: str) -> Compared:
-    """Each family on the kernel that is in the middle of those that A was timed on, as both would take for it."""
+    """Compares each family by what both predict for one kernel: the middle of those that A was fitted to."""
     left, right = MachineModel.from_json(text_a, str(a)), MachineModel.from_json(text_b, str(b))
     rows = []
     for name in sorted(left.fit.families.keys() & right.fit.families.keys()):
         pair = left.fit.families[name], right.fit.families[name]
         if len(pair[0].centre) == len(pair[1].centre):
+            # The families' own middle kernel: predictions there rest on many samples, at the edges of the sweep they
+            # would compare two extrapolations. Families whose fits describe a kernel by different properties cannot be
+            # compared at all.
             middle = Traits(family=name, work=tuple(pair[0].usual), form=tuple(pair[0].centre))
             ours, theirs = (float(family.predict([middle])[0][0]) for family in pair)
             rows.append((name, ours, theirs))
     return Compared(names=(_name(left), _name(right)), what="families", rows=_rows(rows))
 
 
-def _rows(found: list[tuple[str, float, float]]) -> tuple[Row, ...]:
-    return tuple(Row(name=name, a=a, b=b) for name, a, b in found if a > 0 and b > 0)
+def _rows(times: list[tuple[str, float, float]]) -> tuple[Row, ...]:
+    # A time of 0 (an exit too short for the clock) has no ratio.
+    return tuple(Row(name=name, a=a, b=b) for name, a, b in times if a > 0 and b > 0)
 
 
 def _name(one: Profile | MachineModel) -> str:

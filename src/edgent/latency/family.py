@@ -23,15 +23,18 @@ from edgent.latency.gaussian import Array, GaussianProcess, learned
 from edgent.latency.nonnegative import non_negative_least_squares
 from edgent.latency.traits import WORK, Traits
 
-_MOST = 900  # kernels kept for each family: time and size of the file grow with them
+# Conditioning is cubic in the number of samples, and each prediction needs an inverse of that size.
+_MOST = 900  # kernels kept for each family: the file grows with them too
 _LEARNING = 160  # kernels that the length scales are learned on
 _FEWEST = 8  # kernels below which no efficiency is learned
 _COARSE = 1e-5  # seconds of a kernel at which what the timer and the profiler blur is as much as all other noise
 _LEAST_CALL = 2e-7  # seconds: nothing is free
 _FURTHEST = 1.5  # a kernel off the roofline by more than this factor (in the logarithm) was disturbed
 _NARROWEST = 0.3  # spread of a size, in the logarithm, below which it says little
+# Most kernels follow arithmetic more than memory; how strongly is learned, but a family that was timed only while the
+# machine was steady says nothing about it, and keeps this.
 _FOLLOWS, _FOLLOWS_SPREAD = np.array([0.6, 0.2]), 0.4  # prior of how strongly a family follows the references
-_LEAST_SPREAD = 0.3  # of a family that too few kernels were seen of
+_LEAST_SPREAD = 0.3  # of the logarithm, for a family of which too few kernels were timed
 
 
 class References(NamedTuple):
@@ -61,7 +64,7 @@ class Family:
         rates: seconds per unit of each kind of work, shape (5,).
         shift: the median logarithm of the efficiency.
         centre, width: what sizes are standardised with, shape (d,).
-        follows: for each reference 1 where times rise as its do, 0 where they do not, shape (2,).
+        follows: how strongly times follow each reference: 0 not at all, 1 in proportion; shape (2,).
         spread: standard deviation of the logarithm where there is no process.
         process: the rest of the logarithm of the efficiency, while the references are at their medians; None for too
             few kernels.
@@ -78,8 +81,11 @@ class Family:
 
     def predict(self, kernels: Sequence[Traits]) -> tuple[Array, Array]:
         """Seconds of each kernel, and the covariance of their logarithms."""
+        # The roofline x the median efficiency: what is left for the process is centred on 0, its prior mean.
         line = np.array([kernel.work for kernel in kernels]) @ self.rates * np.exp(self.shift)
         if self.process is None:
+            # Kernels of one family share their error (all are off by the same unknown efficiency), so the correlation
+            # is 1 and the error of a sum grows with the number of kernels, not with its root.
             return line, np.full((len(kernels),) * 2, self.spread**2)
         mean, covariance = self.process.predict(self._points(kernels))
         return line * np.exp(mean), covariance
@@ -87,6 +93,8 @@ class Family:
     def even(self, samples: Sequence[Sample]) -> Array:
         """Seconds of each sample, had the references been at their medians."""
         seconds, slowness = _columns(samples)
+        # Slowness is a logarithm, 0 at the median: where a reference takes f times as long, the family takes f **
+        # follows.
         evened: Array = seconds * np.exp(-slowness @ self.follows)
         return evened
 
@@ -95,6 +103,8 @@ class Family:
         if self.process is None or not samples:
             return replace(self, process=None)
         kernels = [sample.traits for sample in samples]
+        # The same target as in `fit_family`, with the slowness taken off. Rates, shift and length scales stay as they
+        # were fitted to all samples: they are few, so that leaving some samples out can hardly change them.
         values = np.log(self.even(samples) / (np.array([k.work for k in kernels]) @ self.rates)) - self.shift
         values = np.clip(values, -_FURTHEST, _FURTHEST)
         process = GaussianProcess(self._points(kernels), values, _coarse(samples), self.process.scales)
@@ -116,10 +126,14 @@ def fit_family(samples: Sequence[Sample], random: np.random.Generator) -> Family
     work = np.array([sample.traits.work for sample in samples])
     form = np.array([sample.traits.form for sample in samples])
     seconds, slowness = _columns(samples)
+    # In this order: first the prices of work (linear), then the median efficiency, then what depends on the form.
     rates = _rates(work, seconds)
     off = np.log(seconds / (work @ rates))
     shift = float(np.median(off))
+    # Standardised with a floor: a size that was nearly the same in all samples must not be magnified into a
+    # distinction.
     centre, width = form.mean(axis=0), np.maximum(form.std(axis=0), _NARROWEST)
+    # Clipped, not dropped: the kernel's place still counts, its timing only as far as a kernel can be off the roofline.
     values = np.clip(off - shift, -_FURTHEST, _FURTHEST)
     process, follows = None, _FOLLOWS
     if len(samples) >= _FEWEST:
@@ -145,12 +159,15 @@ def some(samples: Sequence[Sample], random: np.random.Generator) -> Sequence[Sam
 def _drawn(coarse: Array, most: int, random: np.random.Generator) -> Sequence[int]:
     if len(coarse) <= most:
         return range(len(coarse))
+    # Drawn with a chance of one over the standard deviation of their noise: long kernels are timed exactly.
     share = coarse**-0.5
     return sorted(random.choice(len(coarse), most, replace=False, p=share / share.sum()).tolist())
 
 
 def _coarse(samples: Sequence[Sample]) -> Array:
-    """Factors on the variance of the noise."""
+    """The factor on the variance of the noise of each sample, 1 or more."""
+    # The timer and the profiler blur a kernel by an absolute time, the rest of the noise is relative: for a kernel of
+    # 10 microseconds both are equal.
     return 1 + (_COARSE / _columns(samples)[0]) ** 2
 
 
@@ -160,8 +177,10 @@ def _columns(samples: Sequence[Sample]) -> tuple[Array, Array]:
 
 
 def _rates(work: Array, seconds: Array) -> Array:
-    """Prices of the kinds of work; relative errors count alike."""
+    """Seconds per unit of each kind of work, none negative, of the least mean squared relative error."""
+    # Dividing each row by its time makes the goal 1 everywhere: a kernel of a microsecond counts like one of a second.
     rows = work / seconds[:, None]
+    # Columns of one size, which the solver's single tolerance asks for: a call is 1, operations are 1e9.
     size = np.maximum(rows.mean(axis=0), 1e-300)
     rates: Array = non_negative_least_squares(rows / size, np.ones(len(seconds))) / size
     rates[WORK.index("call")] = max(rates[WORK.index("call")], _LEAST_CALL)
@@ -171,14 +190,18 @@ def _rates(work: Array, seconds: Array) -> Array:
 def _efficiency(
     points: Array, values: Array, coarse: Array, slowness: Array, random: np.random.Generator
 ) -> tuple[GaussianProcess, Array]:
-    """The process at the references' medians, and how the family follows them: in turn, given the other."""
+    """Fits the process for the references at their medians, and how strongly the family follows each reference."""
     follows, prior = _FOLLOWS, np.eye(2) * _FOLLOWS_SPREAD**-2
     part = _drawn(coarse, _LEARNING, random)
     scales = learned(points[part], (values - slowness @ follows)[part], coarse[part])
+    # Generalised least squares: with the process as correlated noise K, minimise (y - S f)^T K^-1 (y - S f) plus the
+    # prior. The process depends on f, and f on the process, so each is fitted in turn while the other is held.
     for _ in range(2):
         process = GaussianProcess(points, values - slowness @ follows, coarse, scales)
         weighed = process.weigh(np.column_stack([slowness, values]))
-        found = np.linalg.solve(slowness.T @ weighed[:, :2] + prior, slowness.T @ weighed[:, 2] + prior @ _FOLLOWS)
-        follows = np.clip(found, 0.0, 1.0)
+        posterior = np.linalg.solve(slowness.T @ weighed[:, :2] + prior, slowness.T @ weighed[:, 2] + prior @ _FOLLOWS)
+        # Below 0 a family would get faster as the machine gets slower; above 1 it would suffer more than the reference
+        # itself.
+        follows = np.clip(posterior, 0.0, 1.0)
         scales = learned(points[part], (values - slowness @ follows)[part], coarse[part])
     return GaussianProcess(points, values - slowness @ follows, coarse, scales), follows

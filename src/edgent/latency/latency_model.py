@@ -21,21 +21,21 @@ from edgent.latency.regressions import FlopsLine, PaperRegression, fit_flops, fi
 from edgent.latency.traits import Traits, footprint, traits
 
 _FOLDS = 5
-_UNKNOWN_SPREAD = 1.0  # of the logarithm: 90 % within a factor of five
-_DEAR = 0.75  # quantile of the known families
+_UNKNOWN_SPREAD = 1.0  # of the logarithm: 90 % of times lie within a factor of exp(1.645), about five
+_DEAR = 0.75  # quantile of the known families' prices, at which work of an unknown family is priced
 _FEWEST = 20  # samples without which there is nothing to fit
-_FLOOR = 0.01  # no machine repeats itself more exactly
+_FLOOR = 0.01  # least spread of the logarithm: no machine repeats a time more exactly than to 1 %
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """Predictions beside the truth, all as fractions.
+    """How well predictions agree with measured times; errors and shares are fractions.
 
     Attributes:
-        median_ape: median absolute error.
-        within_10_percent: share of predictions that near.
-        coverage: share of truths inside their 90 % interval.
-        count: predictions.
+        median_ape: median absolute relative error.
+        within_10_percent: share of predictions at most 10 % off.
+        coverage: share of measured times inside their predicted 90 % interval.
+        count: number of predictions.
     """
 
     median_ape: float
@@ -82,7 +82,9 @@ class Fit:
         touched = footprint(work.kernels)
         described = [traits(kernel, touched) for kernel in work.kernels]
         seconds, covariance = predict_kernels(self.families, described)
+        # Kernels of unknown families still get a time, a guess; the names let the caller say so.
         unknown = tuple(sorted({kernel.family for kernel in described} - self.families.keys()))
+        # `together` and not `alone`: it was calibrated on sums, and a cut asks for sums.
         return work.booked(seconds, covariance * self.validation.together**2, unknown)
 
 
@@ -116,14 +118,17 @@ def predict_kernels(families: Mapping[str, Family], kernels: Sequence[Traits]) -
     for name, positions in _by_family(kernel.family for kernel in kernels).items():
         members = [kernels[position] for position in positions]
         known = families.get(name)
-        found, spread = known.predict(members) if known else _guess(families.values(), members)
-        seconds[positions] = found
+        times, spread = known.predict(members) if known else _guess(families.values(), members)
+        seconds[positions] = times
+        # Families are fitted independently, so the covariance has a block for each and is 0 between them.
         covariance[np.ix_(positions, positions)] = spread
     return seconds, covariance
 
 
 def _guess(families: Iterable[Family], kernels: Sequence[Traits]) -> tuple[Array, Array]:
-    """For a family never met: its operations and bytes at the prices of the dearest quarter, and hardly sure of it."""
+    """A guess for a family that the sweep never met: its work at high prices, with a wide spread."""
+    # Every known family prices the work; a quantile above the middle is taken, because planning with a layer that turns
+    # out slower misses a deadline, while one that turns out faster only wastes some room.
     prices = np.stack([family.rates * np.exp(family.shift) for family in families])
     work = np.array([kernel.work for kernel in kernels])
     return np.quantile(work @ prices.T, _DEAR, axis=1), np.full((len(kernels),) * 2, _UNKNOWN_SPREAD**2)
@@ -158,7 +163,9 @@ def judge(
         if not specimen:
             continue
         seconds, covariance = predict_kernels(fitted, [sample.traits for sample in specimen])
+        # The truth is evened too: otherwise a phase in which the machine was slow would count as an error of the model.
         truth = np.array([families[sample.traits.family].even([sample])[0] for sample in specimen])
+        # To first order the logarithm of a sum moves with the mean of its parts' logarithms, weighted by their shares.
         share = seconds / seconds.sum()
         kernels += zip(np.log(seconds / truth), np.sqrt(np.diag(covariance) + _FLOOR**2), strict=True)
         wholes.append((np.log(seconds.sum() / truth.sum()), np.sqrt(share @ covariance @ share + _FLOOR**2)))
@@ -167,7 +174,9 @@ def judge(
 
 
 def _validate(specimens: Sequence[Sequence[Sample]], families: Mapping[str, Family]) -> Validation:
-    """Leaves out every fifth specimen at a time; rates and length scales stay, for they are few."""
+    """Cross-validates in five folds of specimens; rates and length scales are not fitted again, for they are few."""
+    # By specimens and not by kernels: kernels of one network were timed in the same minutes and share its shapes, so
+    # that a fit that had seen some of them would be judged too kindly.
     fitted = []
     for fold in range(_FOLDS):
         kept = [sample for k, specimen in enumerate(specimens) if k % _FOLDS != fold for sample in specimen]
@@ -184,11 +193,14 @@ def _conditioned(families: Mapping[str, Family], samples: Sequence[Sample]) -> d
     }
 
 
-def _judged(found: Sequence[tuple[float, float]]) -> tuple[float, Judged]:
-    """The factor on the spread with which 90 % lie within, learned on one half and judged on the other, both ways."""
-    errors, spreads = np.abs(np.array(found)).T
+def _judged(predictions: Sequence[tuple[float, float]]) -> tuple[float, Judged]:
+    """The factor on the spread that makes intervals hold 90 %, and how good the predictions are with it."""
+    # An error of one spread x NINETY is exactly at the edge of a 90 % interval. The 0.9 quantile of these ratios is
+    # thus the factor that makes the intervals hold what they promise.
+    errors, spreads = np.abs(np.array(predictions)).T
     ratio = errors / spreads / NINETY
     halves = ratio[::2], ratio[1::2]
+    # Judged on the half that the factor was not learned on, or the coverage would be 90 % by construction.
     learned_on = [float(np.quantile(half, 0.9)) for half in halves]
     held = np.concatenate([halves[1] <= learned_on[0], halves[0] <= learned_on[1]])
     ape = np.expm1(errors)

@@ -26,7 +26,7 @@ _PROCESS = ("points", "values", "coarse", "lengths", "amplitude", "noise")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparing:
-    """What codecs and preparing an image take, as lines on bytes.
+    """What codecs and the preparation of an image take: for each, a line over the number of bytes.
 
     Attributes:
         codecs: tensor codecs by the bytes of the raw tensor, image codecs by those of the pixels (height x width x 3).
@@ -47,7 +47,7 @@ STEPS = ("decode_source", "fit", "normalise")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class MachineModel(Document):
-    """The latency model of one machine, as it is kept.
+    """The latency model of one machine, as it stands in a file.
 
     Attributes:
         machine: name of the swept machine.
@@ -57,8 +57,8 @@ class MachineModel(Document):
         seconds: how long the sweep took.
         specimens: how many networks it timed.
         references: median seconds of the sweep's references: predictions hold while the machine is as fast.
-        fit: what it taught.
-        coding: codecs and the preparing of images.
+        fit: the families, and how far they can be trusted.
+        coding: what codecs and the preparation of images take.
     """
 
     SCHEMA = 2
@@ -76,10 +76,10 @@ class MachineModel(Document):
     coding: Preparing
 
     def __repr__(self) -> str:
-        found = self.fit.validation
+        validation = self.fit.validation
         return (
             f"<MachineModel of {self.machine}, {self.engine} x{self.threads}: {len(self.fit.families)} families from "
-            f"{self.specimens} specimens, whole ones {found.specimen.median_ape:.1%} off when cross-validated>"
+            f"{self.specimens} specimens, whole ones {validation.specimen.median_ape:.1%} off when cross-validated>"
         )
 
     def to_json(self) -> str:
@@ -101,8 +101,9 @@ class MachineModel(Document):
         return json.dumps(document, allow_nan=False) + "\n"
 
     @classmethod
-    def _read(cls, found: object) -> MachineModel:
-        node = Node(found, cls.KIND, (*_HEAD, *_PARTS))
+    def _read(cls, document: object) -> MachineModel:
+        # Everything is checked here, key by key: a planner that trusts a damaged file makes silent, slow plans.
+        node = Node(document, cls.KIND, (*_HEAD, *_PARTS))
         if node.text("kind") != cls.KIND:
             raise InputError(f"kind: found {node.text('kind')[:40]!r}, expected {cls.KIND!r}")
         flops = node.node("flops", keys_of(FlopsLine))
@@ -126,6 +127,7 @@ class MachineModel(Document):
 
 def is_machine_model(text: str) -> bool:
     """Whether a file claims to be one of these, and not a profile of one model."""
+    # The head stands first in what `to_json` writes; the rest may be megabytes.
     return f'"kind": "{MachineModel.KIND}"' in text[:200]
 
 
@@ -153,13 +155,15 @@ def _family_document(family: Family) -> dict[str, Any]:
 
 
 def _rounded(numbers: Array) -> list[float]:
+    # Seven digits, as a float32 has: no timing is that exact, and the file is far shorter.
     return [float(f"{number:.7g}") for number in numbers]
 
 
 def _open(node: Node, key: str) -> Node:
     """An object whose keys are names that the file chooses."""
-    found = node.found[key]
-    return node.node(key, tuple(found) if isinstance(found, dict) else ())
+    # `Node` wants to know the keys; here those that are there are the right ones.
+    value = node.found[key]
+    return node.node(key, tuple(value) if isinstance(value, dict) else ())
 
 
 def _signed(node: Node, key: str) -> float:
@@ -175,6 +179,7 @@ def _read_families(node: Node) -> dict[str, Family]:
 def _read_family(node: Node) -> Family:
     usual, rates, width = (np.array(node.numbers(key)) for key in ("usual", "rates", "width"))
     centre = _array(node, "centre")
+    # A file comes from outside: sizes that do not match would otherwise fail far away, as a shape error of numpy.
     fitting = len(usual) == len(rates) == len(WORK) and len(centre) == len(width)
     if not (fitting and (width > 0).all() and rates.any()):
         raise InputError(f"{node.place}: found rates, centre and width that do not fit together")
@@ -191,8 +196,8 @@ def _read_family(node: Node) -> Family:
 
 
 def _read_process(node: Node, d: int) -> GaussianProcess:
-    found = node.found["points"]
-    rows: list[object] = found if isinstance(found, list) else []
+    points_document = node.found["points"]
+    rows: list[object] = points_document if isinstance(points_document, list) else []
     count = len(rows)
     values, coarse, lengths = _array(node, "values"), np.array(node.numbers("coarse")), _array(node, "lengths")
     if not count or not len(values) == len(coarse) == count or len(lengths) != d:
@@ -205,6 +210,7 @@ def _read_process(node: Node, d: int) -> GaussianProcess:
     if any(len(point) != d for point in points):
         raise InputError(f"{node.place}.points: found a point that has not {d} numbers")
     scales = Scales(lengths=lengths, amplitude=_one(node, "amplitude"), noise=_one(node, "noise"))
+    # The inverse is not kept in the file: it is quadratic in the points, and quicker computed than read.
     try:
         return GaussianProcess(np.array(points), values, coarse, scales)
     except np.linalg.LinAlgError:
@@ -213,6 +219,7 @@ def _read_process(node: Node, d: int) -> GaussianProcess:
 
 def _one(node: Node, key: str) -> float:
     numbers = node.reals(key)
+    # exp(50) is far beyond any time or ratio: a larger logarithm would only overflow later.
     if len(numbers) != 1 or abs(numbers[0]) > 50:
         raise InputError(f"{node.place}.{key}: found {len(numbers)} numbers, expected the one logarithm")
     return numbers[0]
@@ -232,11 +239,11 @@ def _array(node: Node, key: str) -> Array:
 def _read_validation(node: Node) -> Validation:
     judged = {key: node.node(key, keys_of(Judged)) for key in ("kernel", "specimen")}
     shares = ("median_ape", "within_10_percent", "coverage")
-    made = {
+    parts = {
         key: Judged(count=one.whole("count"), **{share: one.number(share) for share in shares})
         for key, one in judged.items()
     }
-    return Validation(alone=node.number("alone"), together=node.number("together"), **made)
+    return Validation(alone=node.number("alone"), together=node.number("together"), **parts)
 
 
 def _read_lines(node: Node) -> dict[str, tuple[float, ...]]:

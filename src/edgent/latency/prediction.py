@@ -45,8 +45,11 @@ class BranchWork:
             unknown: families of kernels that the model had not met.
         """
         shares = booking_shares([kernel.name for kernel in self.kernels], self.layers, self.costs)
+        # A kernel for no layer, such as a change of memory layout, is part of every run and so spread over all layers.
         homeless = shares.sum(axis=1) == 0
         shares[homeless] = 1 / max(1, len(self.costs))  # what belongs to no layer is still waited for
+        # From logarithms to seconds, to first order: cov(s_i, s_j) = s_i s_j cov(log s_i, log s_j). The sum over layers
+        # is linear from there on, so the shares carry the covariance along.
         spread = covariance * np.outer(seconds, seconds)
         return Prediction(layers=seconds @ shares, covariance=shares.T @ spread @ shares, unknown=unknown)
 
@@ -68,7 +71,10 @@ class Prediction:
     def between(self, first: int, last: int) -> Expected:
         """Time of the layers from cut `first` to cut `last`, with the interval that holds 90 % of measurements."""
         seconds = float(self.layers[first:last].sum())
+        # The variance of a sum is the sum of the covariances: errors of layers of one family do not cancel.
         variance = max(0.0, float(self.covariance[first:last, first:last].sum()))
+        # The interval is a factor and not a difference: times scatter upwards more than downwards, and low stays
+        # positive.
         factor = float(np.exp(NINETY * np.sqrt(variance) / seconds)) if seconds > 0 else 1.0
         return Expected(seconds=Seconds(seconds), low=Seconds(seconds / factor), high=Seconds(seconds * factor))
 

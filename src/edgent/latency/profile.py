@@ -1,4 +1,4 @@
-"""The profile: what one machine was measured to need for one model, its codecs and its pictures.
+"""The profile: the times that one machine takes for one model, its codecs and its pictures.
 
 A profile is a JSON file of schema 1. All times in it are seconds. It is written by `edgent profile` and read by
 everything that plans; reading is strict, because a planner that trusts a damaged profile makes silent, slow plans.
@@ -48,7 +48,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodecTime:
-    """What a codec takes: a fixed part in seconds, and seconds per byte of the *raw* tensor.
+    """The time that a codec takes: a fixed part in seconds, and seconds per byte of the *raw* tensor.
 
     An image codec works on pictures of one size: its parts per byte are 0.
     """
@@ -106,11 +106,14 @@ class BranchProfile:
     def __post_init__(self) -> None:
         _check_finite(exit=self.exit, unassigned=self.unassigned)
         _check_finite(**{f"layers[{k}]": seconds for k, seconds in enumerate(self.layers)})
+        # The planner prices cuts by `layers` and whole runs by `whole`. If these disagreed, dividing a branch would
+        # seem to save or to cost time.
         if not math.isclose(math.fsum(self.layers), self.whole.median, rel_tol=_SUM_TOLERANCE):
             raise InputError(
                 f"layers of exit {self.exit}: found a sum of {math.fsum(self.layers)!r} s, "
                 f"expected that of the whole, {self.whole.median!r} s"
             )
+        # Prefix sums make the time between any two cuts one subtraction; a planner asks for all pairs.
         object.__setattr__(self, "_prefix", tuple(itertools.accumulate(self.layers, initial=0.0)))
 
     def between(self, first: int, last: int) -> Seconds:
@@ -133,7 +136,7 @@ class BranchProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile(Document):
-    """What one machine was measured to need for one model.
+    """The times that one machine takes for one model, measured or predicted.
 
     Attributes:
         model: The model's name.
@@ -240,9 +243,10 @@ class Profile(Document):
         return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
     @classmethod
-    def _read(cls, found: object) -> Profile:
-        marked = isinstance(found, dict) and "predicted" in found
-        node = Node(found, cls.KIND, ("schema", *(key for key in keys_of(cls) if marked or key != "predicted")))
+    def _read(cls, document: object) -> Profile:
+        # The key "predicted" came later: profiles without it are measured ones, and stay readable.
+        marked = isinstance(document, dict) and "predicted" in document
+        node = Node(document, cls.KIND, ("schema", *(key for key in keys_of(cls) if marked or key != "predicted")))
         return cls(
             model=node.text("model"),
             digest=node.text("digest"),
@@ -293,12 +297,13 @@ def _plain(value: object) -> Any:
 
 def _check_finite(**numbers: float) -> None:
     for name, number in numbers.items():
+        # A chained comparison is false for nan, too.
         if not 0 <= number < math.inf:
             raise InputError(f"{name}: found {number!r}, expected a finite number, 0 or more")
 
 
-def _check_distinct(what: str, found: Sequence[object]) -> None:
-    twice = [item for item, count in Counter(found).items() if count > 1]
+def _check_distinct(what: str, values: Sequence[object]) -> None:
+    twice = [item for item, count in Counter(values).items() if count > 1]
     if twice:
         raise InputError(f"found {what} {twice[0]!r} twice, expected each once")
 

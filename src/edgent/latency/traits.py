@@ -1,4 +1,4 @@
-"""What makes a kernel quick or slow: its family, the work it does, and the shape of that work."""
+"""What the time of a kernel depends on: its family, the work that it does, and the form of that work."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from edgent.model.kernels import Kernel
 from edgent.model.memory import VIEWS
 
 _FLOAT = 4
+# The effect of age is a logarithm between two plateaus: in a core's own cache age does not matter, and beyond the
+# largest shared cache nothing is left of it.
 _CACHED, FORGOTTEN = 1e5, 4.8e7  # bytes: so few are always at hand; after so many nothing is any more
 _CONVOLUTIONS = {"Conv", "FusedConv", "nchwc.Conv"}
 _PRODUCTS = {"Gemm", "FusedGemm", "MatMul", "FusedMatMul"}
@@ -38,12 +40,12 @@ class Traits:
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """What two kernels have in common that are the same layer, wherever it stands."""
+        """What is equal for two kernels of one kind and size, whatever ran before them: all but the ages."""
         return (self.family, self.work, self.form[:-_AGES])
 
 
 def footprint(kernels: Sequence[Kernel]) -> float:
-    """Bytes of the constants of a graph, and of all that a run of it makes."""
+    """Bytes that one run of a graph touches: its constants, and all tensors that it makes."""
     shapes = (shape for kernel in kernels for shape in (*kernel.weights, kernel.output))
     return _FLOAT * float(sum(map(math.prod, shapes)))
 
@@ -56,6 +58,8 @@ def traits(kernel: Kernel, touched: float) -> Traits:
         touched: bytes that are read and made from one run of this kernel to its next: whether its constants are still
             in the caches depends on it.
     """
+    # Age is how many bytes passed through the caches since a tensor was last touched: its constants since the last run,
+    # its inputs since they were made, its output's memory since it was last used.
     age = (
         _aged(touched) if kernel.weights else 0.0,
         _aged(_FLOAT * kernel.distance) if kernel.inputs else 0.0,
@@ -69,18 +73,25 @@ def traits(kernel: Kernel, touched: float) -> Traits:
 
 
 def _convolution(kernel: Kernel, age: _Age) -> Traits:
+    # ONNX lays convolution weights out as [filters, channels / groups, height, width].
     maps, depth, height, width = kernel.weights[0]
     groups = _first(kernel, "group")
     rows, columns = kernel.output[2:]
-    made = float(maps * rows * columns)
-    flops = 2.0 * made * depth * height * width
+    elements = float(maps * rows * columns)
+    # A multiplication and an addition for each weight and each position of the output.
+    flops = 2.0 * elements * depth * height * width
+    # More than one input: the addition of a residual connection was fused in, and reads another map.
     fused = len(kernel.inputs) - 1
-    work = _work(kernel, flops, made * _FLOAT)
+    work = _work(kernel, flops, elements * _FLOAT)
+    # Sizes enter as logarithms, for efficiency changes by factors of a size. `_filled` are not logarithms: they are the
+    # steps of vectorised kernels, which work on blocks of 64 or 16 filters and 6 columns and pay for a whole block
+    # always.
     form = (
         _log(depth), _log(maps / groups), _log(groups), _log(rows), _log(columns), _log(height * width),
         abs(_log(height / width)), _log(_first(kernel, "strides")), float(fused),
         *_activated(kernel), _filled(maps, 64), _filled(maps, 16), _filled(columns, 6), *age,
     )  # fmt: skip
+    # The runtime has different implementations for these; within one, time is a smooth function of the form.
     kind = _convolution_kind(maps, depth, groups, height * width)
     paper = (float(depth * groups), float(maps), math.sqrt(height * width), float(_first(kernel, "strides")))
     return Traits(family=f"{_unfused(kernel)} {kind}", work=work, form=form, convolution=paper)
@@ -96,6 +107,7 @@ def _convolution_kind(maps: int, depth: int, groups: int, area: int) -> str:
 
 def _product(kernel: Kernel, age: _Age) -> Traits:
     left = (*kernel.inputs, *kernel.weights)[0]
+    # The length of the dot products: the last axis of the left factor, or the one before if it is transposed.
     inner = left[-2 if _first(kernel, "transA", 0) else -1] if len(left) > 1 else left[0]
     wide = kernel.output[-1]
     rows = kernel.output[-2] if len(kernel.output) > 1 else 1
@@ -110,52 +122,58 @@ def _product(kernel: Kernel, age: _Age) -> Traits:
 
 
 def _other(kernel: Kernel, age: _Age) -> Traits:
+    # Pooling reads a window for each result, local response normalisation `size` channels, and everything else one
+    # value.
     area = math.prod(kernel.attributes.get("kernel_shape", (1,)))
     reach = _first(kernel, "size")
     sizes = [math.prod(shape) for shape in (*kernel.inputs, *kernel.weights)] or [1]
-    made = math.prod(kernel.output)
-    work = _work(kernel, float(max(*sizes, made) * area * reach), made * _FLOAT)
+    elements = math.prod(kernel.output)
+    # An upper bound on operations, good enough as a unit: the rates of each family are fitted to it.
+    work = _work(kernel, float(max(*sizes, elements) * area * reach), elements * _FLOAT)
     form = (
-        _log(max(sizes)), _log(made), _log(kernel.output[-1] if kernel.output else 1), _log(_inner(kernel)),
+        _log(max(sizes)), _log(elements), _log(kernel.output[-1] if kernel.output else 1), _log(_inner(kernel)),
         _log(kernel.output[1] if len(kernel.output) == 4 else 1),
         _log(max(sizes) / max(1, min(sizes))), float(len(kernel.inputs)), _log(area * reach),
         _log(_first(kernel, "strides")), *age,
     )  # fmt: skip
+    # Views share one family, for none of them moves a byte: they differ only in the cost of the call.
     return Traits(family="view" if kernel.op in VIEWS else kernel.op, work=work, form=form)
 
 
 def _unfused(kernel: Kernel) -> str:
-    """An activation is no other implementation, but a part of the form."""
+    """The operator without a fused activation, which is no implementation of its own but a part of the form."""
     return kernel.op.removeprefix("Fused")
 
 
 def _activated(kernel: Kernel) -> tuple[float, float]:
-    """Whether an activation is fused in; and whether it takes long itself, as exponentials do and a Relu does not."""
+    """Whether an activation is fused in (0 or 1), and whether that one takes long itself, as exponentials do."""
     kind = _first(kernel, "activation", 0)
     return float(kind > 0), float(kind > 1)
 
 
 def _aged(passed: float) -> float:
+    # log(x + c) is flat below c and logarithmic above: the plateau of what is always in the cache.
     return math.log(min(passed, FORGOTTEN) + _CACHED)
 
 
 def _inner(kernel: Kernel) -> int:
-    """Elements that stay together: after the axis that is joined, or behind the last one that moves."""
+    """Elements that are copied in one run: those after the joined axis, or after the last axis that moves."""
     order = kernel.attributes.get("perm")
     if order is not None:
+        # Axes at the end that a transposition leaves in place are copied in one run; the fewer there are, the slower.
         kept = next((k for k, axis in enumerate(reversed(order)) if axis != len(order) - 1 - k), len(order))
         return math.prod(kernel.output[len(kernel.output) - kept :])
     axis = kernel.attributes.get("axis", (-1,))[0]
     return math.prod(kernel.output[axis % len(kernel.output) :]) if kernel.output else 1
 
 
-def _work(kernel: Kernel, flops: float, made: float) -> tuple[float, ...]:
+def _work(kernel: Kernel, flops: float, written: float) -> tuple[float, ...]:
     read, constants = (_FLOAT * float(sum(map(math.prod, shapes))) for shapes in (kernel.inputs, kernel.weights))
-    return (1.0, flops, read, made, constants)
+    return (1.0, flops, read, written, constants)
 
 
 def _filled(count: int, block: int) -> float:
-    """The share of whole blocks that is used: vector kernels work on so many filters, or columns, at a time."""
+    """The share of whole blocks that is used: vectorised kernels compute `block` filters or columns at a time."""
     return count / (block * math.ceil(count / block))
 
 

@@ -39,12 +39,12 @@ _FOLDS = 5
 ENOUGH = 2 * _FOLDS  # models to fit one from
 _ITEM_BYTES = 4  # of a float32: layers are taken to compute in it
 _ROUNDS = 40  # of reweighting; the rates stand still after about 20
-_FINEST = 0.01  # no machine is timed more exactly than that
+_FINEST = 0.01  # least scale of the errors: no machine is timed more exactly than to 1 %
 _STEP = 0.7  # longest step in the logarithm: a factor of two
 
 
 class Work(NamedTuple):
-    """What a layer does, in the units of its rates: 1, operations, bytes read and made, bytes unfolded."""
+    """The work of a layer in the units of its rates: 1, operations, bytes read and written, bytes unfolded."""
 
     layers: float
     flops: float
@@ -80,7 +80,7 @@ class Expected:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class WholeLatency:
-    """What a machine takes for a model, learned from whole models; `fit_whole` makes it.
+    """The time that a machine takes for a model, learned from timings of whole models; `fit_whole` makes it.
 
     Attributes:
         overhead: Seconds of a run beside its layers.
@@ -139,9 +139,13 @@ def fit_whole(models: Sequence[Sequence[LayerCost]], seconds: Sequence[float]) -
     times = check_times(models, seconds, fewest=ENOUGH)
     kinds = sorted({cost.kind for costs in models for cost in costs})
     totals = np.stack([_totals(costs, kinds) for costs in models])
+    # Each strength of the prior is judged by models that its fit had not seen, and by the median, for one board timing
+    # in ten is disturbed.
     errors = {shrinkage: _held_out(totals, times, shrinkage) for shrinkage in _SHRINKAGE}
     best = min(errors, key=lambda shrinkage: float(np.median(np.abs(errors[shrinkage]))))
     solution = _fit(totals, times, best)
+    # Errors are log(predicted / measured): the interval for the measurement is the prediction divided by them, so that
+    # the 95 % quantile of the errors gives the lower end.
     low, high = np.exp(-np.quantile(errors[best], (0.95, 0.05)))
     return WholeLatency(
         overhead=float(solution[0]),
@@ -171,7 +175,7 @@ def check_times(models: Sequence[Sequence[LayerCost]], seconds: Sequence[float],
 
 
 def work(cost: LayerCost) -> Work:
-    """What a layer does.
+    """The work of a layer.
 
     A product of (M, K) weights with an unfolded input (K, N) has 2 M K N operations and M N results: so K N is known.
 
@@ -180,6 +184,8 @@ def work(cost: LayerCost) -> Work:
     """
     if cost.flops is None or cost.bytes_in is None or cost.bytes_out is None:
         raise InputError(f"a layer of kind {cost.kind} has unknown shapes: give the model fixed ones")
+    # With M x K weights and a K x N unfolded input: flops / 2 = M K N, bytes_weights = 4 M K and bytes_out = 4 M N. So
+    # (M K N)^2 / (M K x M N) = K N, and 4^3 = 4 x 4 for the two byte counts and 4 to give K N in bytes again.
     product = cost.bytes_out * cost.bytes_weights
     unfolded = _ITEM_BYTES**3 * (cost.flops / 2) ** 2 / product if product else 0.0
     return Work(1.0, cost.flops, cost.bytes_in + cost.bytes_out + cost.bytes_weights, unfolded)
@@ -204,9 +210,11 @@ def _held_out(totals: Array, times: Array, shrinkage: float) -> Array:
     """Log of predicted over measured of each model, by a fit that did not see it."""
     errors = np.zeros(times.size)
     for fold in range(_FOLDS):
+        # Every fifth model, not a block: files list the models of one family one after another.
         out = np.arange(times.size) % _FOLDS == fold
         solution = _fit(totals[~out], times[~out], shrinkage)
         predicted = solution[0] + totals[out] @ solution[1 + _TERMS :]
+        # The floor keeps the logarithm finite where a fit without these models predicts next to nothing.
         errors[out] = np.log(np.maximum(predicted, 1e-3 * times[out]) / times[out])
     return errors
 
@@ -217,14 +225,20 @@ def _fit(totals: Array, times: Array, shrinkage: float) -> Array:
     Reweighted Gauss-Newton in the logarithm: near p, log of (row @ x) is log p + row @ x / p - 1.
     """
     rows, scale = _scaled(totals)
+    # Each row of the prior stands for one observation of strength `shrinkage` per model: with more models it would
+    # otherwise fade, and cross-validation would have to choose another strength for every number of models.
     prior = _prior(totals, scale) * math.sqrt(shrinkage * times.size)
     middle = float(np.median(times))
+    # The start: least squares in seconds. All is divided by the median time, to be of size 1 for the solver.
     solution = _solve(rows / middle, times / middle, prior / middle)
     for _ in range(_ROUNDS):
         predicted = np.maximum(rows @ solution, 1e-3 * times)
         errors = np.log(predicted / times)
         width = max(_FINEST, float(np.median(np.abs(errors))))  # the scale of a Cauchy distribution
+        # The root of a Cauchy weight, for rows are squared: an error of many widths counts as little as one of a few.
         weights = 1 / np.sqrt(1 + (errors / width) ** 2)
+        # A model whose prediction is twice too long wants a row sum of 1 - log 2, and so on: Newton's step in the
+        # logarithm, bounded because the linearisation holds only near the prediction.
         wanted = 1 - np.clip(errors, -_STEP, _STEP)
         solution = _solve(rows / predicted[:, None] * weights[:, None], wanted * weights, prior / middle)
     return solution / scale
@@ -238,6 +252,7 @@ def _scaled(totals: Array) -> tuple[Array, Array]:
     m, n = totals.shape
     common = totals.reshape(m, n // _TERMS, _TERMS).sum(axis=1).mean(axis=0)
     scale = np.concatenate([[1.0], common, totals.mean(axis=0)])
+    # A column without any work stays 0 and takes the common rate, by the prior alone.
     scale[scale == 0] = 1.0
     rows = np.concatenate([np.ones((m, 1)), np.zeros((m, _TERMS)), totals], axis=1)
     return rows / scale, scale
@@ -250,6 +265,8 @@ def _prior(totals: Array, scale: Array) -> Array:
     prior = np.zeros((n, 1 + _TERMS + n))
     own, common = 1 + _TERMS + rate, 1 + rate % _TERMS
     prior[rate, own] = 1.0
+    # rate_k - rate_common = 0 in units of the mean model's time. Scaled unknowns are rate x scale, so the common one is
+    # converted to the scale of its kind.
     prior[rate, common] = -scale[own] / scale[common]
     return prior
 

@@ -49,14 +49,15 @@ class Cost:
     operations: float
 
 
-def cost_of(node: onnx.NodeProto, read: Sequence[Tensor], made: Sequence[Tensor]) -> Cost | None:
+def cost_of(node: onnx.NodeProto, read: Sequence[Tensor], written: Sequence[Tensor]) -> Cost | None:
     """What a node of ONNX's own domain costs; None where what it reads or makes has no known size."""
     inputs = [tensor.shape for tensor in read if tensor.nbytes is not None and tensor.shape is not None]
-    sizes = {tensor.name: _size(node, tensor, inputs) for tensor in made}
+    sizes = {tensor.name: _size(node, tensor, inputs) for tensor in written}
     known = {name: size for name, size in sizes.items() if size is not None}
+    # An unknown size could be any: such a node is not folded.
     if len(inputs) < len(read) or len(known) < len(sizes):
         return None
-    work = _operations(node, inputs, [tensor.shape or () for tensor in made])
+    work = _operations(node, inputs, [tensor.shape or () for tensor in written])
     return Cost(made=known, scratch=_scratch(node, inputs, work), operations=work)
 
 
@@ -72,9 +73,12 @@ def check(nodes: Sequence[tuple[onnx.NodeProto, Cost]], kept: Collection[str], *
     Raises:
         ModelError: they cannot; names the node at which it ends.
     """
+    # The index of the last node that reads or makes each name: behind it the memory is given back.
     last = {name: index for index, (node, _) in enumerate(nodes) for name in (*node.output, *node.input)}
     passing = {name: size for _, cost in nodes for name, size in cost.made.items() if name not in kept}
     work = 0.0
+    # A simulation of the run: memory in use rises with each output, falls behind each last reader, and is compared at
+    # its highest, with the scratch memory of the node at work.
     for index, (node, cost) in enumerate(nodes):
         held += sum(cost.made.values())
         work += cost.operations
@@ -95,11 +99,13 @@ def _refusal(node: onnx.NodeProto, amount: str, most: str) -> ModelError:
 
 def _size(node: onnx.NodeProto, tensor: Tensor, inputs: Sequence[Shape]) -> int | None:
     if node.op_type in _AS_MANY_AS_READ and inputs:
+        # Indices are int64, one for each axis, and one more for the value itself.
         return 8 * (len(inputs[0]) + 1) * sum(map(math.prod, inputs))
     return tensor.nbytes
 
 
 def _operations(node: onnx.NodeProto, inputs: list[Shape], outputs: list[Shape]) -> float:
+    # Even a node that computes nothing reads and writes.
     moved = float(sum(map(math.prod, (*inputs, *outputs))))
     if node.op_type in _QUADRATIC:
         return moved**2 * _samples(node) ** 2
@@ -112,5 +118,7 @@ def _samples(node: onnx.NodeProto) -> float:
 
 
 def _scratch(node: onnx.NodeProto, inputs: Sequence[Shape], operations: float) -> int:
+    # Over more than two inputs the engine makes intermediate products; unrolled convolutions copy their input once for
+    # each value that the kernel covers. A number for each operation bounds both.
     many = node.op_type == "Einsum" and len(inputs) > 2  # two are a product of matrices
     return int(8 * operations) if many or node.op_type in _UNROLLED else 0

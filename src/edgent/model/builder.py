@@ -163,8 +163,8 @@ class Builder:
         """A fully connected layer on the last axis, as exporters write it for tokens."""
         *lead, features = self.shapes[x]
         weights = self.constant((features, width), scale=features**-0.5)
-        made = self.node("MatMul", [x, weights], (*lead, width))
-        return self.like("Add", made, self.constant((width,), 0.1))
+        product = self.node("MatMul", [x, weights], (*lead, width))
+        return self.like("Add", product, self.constant((width,), 0.1))
 
     def matmul(self, x: str, y: str) -> str:
         """A product of two computed tensors."""

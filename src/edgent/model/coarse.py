@@ -34,8 +34,10 @@ def chosen_cuts(branch: Branch, shares: NDArray[np.float64], most: int = MOST_LA
     if n <= most:
         return tuple(range(n + 1))
     bytes_up, _ = branch.cut_bytes()
+    # Cuts through fused tensors, or of unknown size, are kept only where their window has no other.
     cost = np.where(branch.clean_cuts & ~np.isnan(bytes_up), bytes_up, np.inf)[1:n]
     inner = most - 1
+    # Equal shares of the work, not of the layers: a window is at most what a neighbouring cut can gain or lose.
     windows = np.minimum((np.cumsum(shares)[: n - 1] * inner).astype(int), inner - 1)
     starts = np.flatnonzero(np.diff(windows, prepend=-1))
     kept = [start + int(np.argmin(cost[start:stop])) for start, stop in pairwise([*starts, n - 1])]
@@ -53,12 +55,14 @@ def coarse(branch: Branch, cuts: Sequence[int]) -> Branch:
 
 
 def _together(layers: Sequence[Layer]) -> Layer:
-    made = dict.fromkeys(name for layer in layers for name in layer.outputs)
+    # Tensors made and read inside vanish; those read from outside, and all that are made, remain, for a later layer may
+    # read any of them.
+    outputs = dict.fromkeys(name for layer in layers for name in layer.outputs)
     read = dict.fromkeys(name for layer in layers for name in layer.inputs)
     return replace(
         layers[-1],
         nodes=tuple(node for layer in layers for node in layer.nodes),
-        inputs=tuple(name for name in read if name not in made),
-        outputs=tuple(made),
+        inputs=tuple(name for name in read if name not in outputs),
+        outputs=tuple(outputs),
         own=tuple(name for layer in layers for name in layer.own),
     )

@@ -26,10 +26,13 @@ def flops(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
     count = _FLOPS.get(node.op_type) if not node.domain else None
     if count is not None:
         return count(node, inputs, output)
+    # Element-wise operators: one operation for each result. Operators that only move values do no arithmetic.
     return float(math.prod(output)) if node.op_type not in MOVES_ONLY else 0.0
 
 
 def _conv(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
+    # Each result is a dot product over channels / groups x height x width of the weights: [filters, channels / groups,
+    # ...].
     return 2.0 * math.prod(output) * math.prod(inputs[1][1:])
 
 
@@ -38,10 +41,12 @@ def _quantised_conv(node: onnx.NodeProto, inputs: list[Shape], output: Shape) ->
 
 
 def _conv_transpose(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
+    # Transposed, each input value is spread over the weights, so inputs and not outputs are counted.
     return 2.0 * math.prod(inputs[0]) * math.prod(inputs[1][1:])
 
 
 def _gemm(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
+    # The inner dimension: the last axis of A, or the one before where A is transposed.
     transposed = attribute_of(node, "transA", 0)
     return 2.0 * math.prod(output) * inputs[0][-2 if transposed else -1]
 
@@ -55,10 +60,12 @@ def _pool(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
 
 
 def _global_pool(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
+    # Each input value is added once.
     return float(math.prod(inputs[0]))
 
 
 def _lrn(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
+    # For each result: squares and sum over `size` channels, then scale, power and division.
     return float(math.prod(output) * (2 * attribute_of(node, "size", 1) + 3))
 
 
@@ -70,6 +77,7 @@ def _einsum(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -> float:
 
 
 def _letters(term: str, shape: Shape) -> list[tuple[str, int]]:
+    # An ellipsis stands for the axes that the letters leave over. They are numbered from the right, as they broadcast.
     before, dots, after = term.partition("...")
     middle = len(shape) - len(before) - len(after)
     names = [*before, *(f"{dots}{axis - middle}" for axis in range(middle)), *after]

@@ -58,14 +58,17 @@ def fold(proto: onnx.ModelProto, weights: Weights, interpreter: Interpreter) -> 
     Raises:
         ModelError: shapes that contradict each other, or constants beyond the bounds of `edgent.model.budget`.
     """
+    # Declared shapes may be stale: what is folded must follow from the graph itself.
     forget_declarations(proto.graph)
     weights.take(proto.graph)
     _drop_unused(proto.graph)
     own = {tensor.name: _size(tensor) for tensor in proto.graph.initializer}
     values = infer(proto, interpreter)
+    # Each folded shape lets inference find more shapes, and these make more nodes constant.
     for _ in range(_PASSES):
         constants = _Constants(proto, weights, values)
         held = sum(_size(tensor) for tensor in proto.graph.initializer if tensor.name not in own)
+        # Cost before computation: a file of a hundred bytes can ask for terabytes (`edgent.model.budget`).
         check(constants.nodes, constants.wanted(), held=held, most=MOST_BYTES + 2 * sum(own.values()))
         if not constants.replace(interpreter):
             break
@@ -89,8 +92,10 @@ class _Constants:
         self.opset = max((entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")), default=0)
         self.arrays: dict[str, Array] = {}
         self.nodes: list[tuple[onnx.NodeProto, Cost]] = []
+        # "" is an optional input that is left out; it never keeps a node from being constant.
         known = {"", *self.initialisers}
         for node in proto.graph.node:
+            # A shape is constant even where its tensor is not, so this does not ask whether the inputs are known.
             if (shape := self._shape_asked(node)) is not None:
                 self.arrays[node.output[0]] = shape
             elif known.issuperset(node.input) and (cost := self._cost(node)) is not None:
@@ -107,6 +112,7 @@ class _Constants:
             return []
         staying = (node for node in self.proto.graph.node if gone.isdisjoint(node.output))
         wanted = gone.intersection(name for node in staying for name in subgraph_reads(node))
+        # In the graph's order, so that the same file always gives the same constants in the same order.
         return [name for node in self.proto.graph.node for name in node.output if name in wanted]
 
     def replace(self, interpreter: Interpreter) -> bool:
@@ -115,18 +121,20 @@ class _Constants:
         Returns:
             Whether anything changed. What the engine refuses stays: it will say so itself when it gets the model.
         """
-        made = {**self.arrays, **self._computed(interpreter)}
-        if not made:
+        arrays = {**self.arrays, **self._computed(interpreter)}
+        if not arrays:
             return False
         graph = self.proto.graph
-        _keep_nodes(graph, [node for node in graph.node if made.keys().isdisjoint(node.output)])
-        for name in list(made):
-            graph.initializer.append(self.weights.put(name, made.pop(name)))
+        _keep_nodes(graph, [node for node in graph.node if arrays.keys().isdisjoint(node.output)])
+        # Each array is let go once it is stored: together with the stored copies they could take twice the memory.
+        for name in list(arrays):
+            graph.initializer.append(self.weights.put(name, arrays.pop(name)))
         _drop_unused(graph)
         return True
 
     def _shape_asked(self, node: onnx.NodeProto) -> Array | None:
         """What a Shape or Size node makes, where the shape is known."""
+        # An answer stays what a node makes; see `_stays`.
         is_answer = not self.answers.isdisjoint(node.output)
         if node.op_type not in ("Shape", "Size") or node.domain or is_answer:
             return None
@@ -135,17 +143,20 @@ class _Constants:
             return None
         if node.op_type == "Size":
             return np.array(math.prod(shape), dtype=np.int64)
+        # Shape takes `start` and `end` from opset 15 on; both may be negative, as in a slice of Python.
         limits = {attribute.name: attribute.i for attribute in node.attribute}
         return np.array(shape[limits.get("start") : limits.get("end")], dtype=np.int64)
 
     def _cost(self, node: onnx.NodeProto) -> Cost | None:
         """What it costs to compute a node, whose inputs are constant; None where it is not to be computed."""
+        # Nodes of other domains and with bodies are left to the engine: nothing here knows their cost or whether they
+        # are deterministic.
         if node.domain or node.op_type in _KEEP or _trains(node) or any(True for _ in bodies(node)):
             return None
         if not _is_deterministic(node.op_type, self.opset):
             return None
-        read, made = ([self._tensor(name) for name in side if name] for side in (node.input, node.output))
-        return None if _rounds(node, [*read, *made]) else cost_of(node, read, made)
+        read, written = ([self._tensor(name) for name in side if name] for side in (node.input, node.output))
+        return None if _rounds(node, [*read, *written]) else cost_of(node, read, written)
 
     def _tensor(self, name: str) -> Tensor:
         if name in self.initialisers:
@@ -161,6 +172,8 @@ class _Constants:
         names = [name for name in self.wanted() if name not in self.arrays]
         if not names:
             return {}
+        # A graph of its own with all constant nodes, of which only those are kept that lead to what is wanted: the
+        # engine that computes it is the one that runs the rest, so that folding changes no last bit.
         proto = onnx.ModelProto(ir_version=self.proto.ir_version, opset_import=self.proto.opset_import)
         proto.graph.name = "constants"
         proto.graph.node.extend(node for node, _ in self.nodes)
@@ -169,18 +182,20 @@ class _Constants:
         feeds = self._supply(proto.graph)
         try:
             return interpreter.compute(proto, feeds)
+        # Not an error of ours: the model may still run, only unfolded, and the engine explains itself better.
         except EdgentError:
             return {}
 
     def _supply(self, graph: onnx.GraphProto) -> dict[str, Array]:
         """Gives a graph the constants that it reads: the large ones are fed, so that none is copied."""
-        made = {name for node in graph.node for name in node.output}
+        outputs = {name for node in graph.node for name in node.output}
         feeds: dict[str, Array] = {}
-        for name in sorted({name for node in graph.node for name in node.input if name} - made):
+        for name in sorted({name for node in graph.node for name in node.input if name} - outputs):
             if name in self.arrays:
                 graph.initializer.append(numpy_helper.from_array(self.arrays[name], name))
             elif name not in self.weights.tensors:
                 graph.initializer.append(self.initialisers[name])
+            # Large weights are fed, not copied into the graph: protobuf ends at 2 GB.
             elif self._tensor(name).dtype in _HANDED_OUT:
                 tensor = self.initialisers[name]
                 graph.input.append(onnx.helper.make_tensor_value_info(name, tensor.data_type, tensor.dims))

@@ -17,7 +17,9 @@ from edgent.model.memory import VIEWS, Memory
 
 Shape = tuple[int, ...]
 
+# ONNX Runtime appends this to the name of a node that it replaces by one in its blocked layout.
 _REPLACED = ("_nchwc",)
+# And puts this before the name of a node that it makes of several.
 _FUSED = "fused "
 _EXPONENTIAL = {b"Sigmoid", b"Tanh"}
 _CHANNEL_BLOCK = 16  # with AVX-512; 8 with AVX2
@@ -57,18 +59,20 @@ def kernels(path: Path, shapes: Mapping[str, Shape | None]) -> tuple[Kernel, ...
         shapes: of the tensors of the graph it was made of, whose nodes were called like their outputs (`named`).
     """
     graph = onnx.load(path, load_external_data=False).graph
+    # The file is read without its weights: only shapes matter.
     constants = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     known = {name: shape for name, shape in shapes.items() if shape is not None}
     stream, memory = _Stream(), Memory(graph)
-    found = []
+    fused = []
     for node in graph.node:
         inputs = [name for name in node.input if name]
         read = [name for name in inputs if name not in constants]
         computed = tuple(known.get(name, ()) for name in read)
         weights = tuple(constants[name] for name in inputs if name in constants)
+        # Shapes are carried forward node by node, for the engine's own tensors have none in the file.
         output = _output(node, known, computed)
         known.update(dict.fromkeys(node.output, output) | {n: known[n] for n in node.output if n in known})
-        found.append(
+        fused.append(
             Kernel(
                 name=node.name,
                 op=_operator(node),
@@ -80,11 +84,13 @@ def kernels(path: Path, shapes: Mapping[str, Shape | None]) -> tuple[Kernel, ...
                 attributes=dict(filter(None, map(_attribute, node.attribute))),
             )
         )
+        # Constants are read and outputs written: both push older data out of the caches.
         stream.add(node, read, sum(map(math.prod, weights)) + math.prod(output))
         memory.passed(node, read, stream.passed)
+    # In steady state a run follows a run: what is "never" within one run was touched in the one before.
     return tuple(
         replace(one, distance=min(one.distance, stream.passed), untouched=min(one.untouched, stream.passed))
-        for one in found
+        for one in fused
     )
 
 

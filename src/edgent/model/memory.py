@@ -52,6 +52,7 @@ class Memory:
             block.reads -= 1
         block = self._view(node, inputs) or self._place(node, inputs, numbers)
         touched_at = block.touched_at
+        # A view shares the block of what it shows, and its readers become readers of that block.
         for name in filter(None, node.output):
             self._blocks[name] = block
             block.reads += self._reads[name] + (name in self._asked)
@@ -62,6 +63,7 @@ class Memory:
         for name in {*read, *node.output} & self._blocks.keys():
             block = self._blocks[name]
             block.touched_at = now
+            # By identity, for equal blocks are different pieces of memory.
             if block.reads <= 0 and not any(block is free for free in self._free):
                 self._free.append(block)
 
@@ -73,6 +75,8 @@ class Memory:
         fresh = _Block(numbers, 0, -math.inf)
         if not self._asked.isdisjoint(node.output):  # whoever asked gets it, in memory of its own
             return fresh
+        # Only over an input of the same size that has no other reader: otherwise somebody would read the result
+        # instead.
         if node.op_type in _IN_PLACE:
             for block in inputs:
                 if block.reads <= 0 and block.numbers == numbers:
@@ -80,8 +84,10 @@ class Memory:
         fitting = [block for block in self._free if block.numbers >= numbers]
         if not fitting:
             return fresh
-        taken = next((block for block in reversed(fitting) if block.numbers == numbers), fitting[-1])
-        self._free.remove(taken)
-        if taken.numbers > numbers:
-            self._free.append(_Block(taken.numbers - numbers, 0, taken.touched_at))
-        return _Block(numbers, 0, taken.touched_at)
+        # The last one given back is the likeliest to be in the caches still; one of the very size leaves no rest.
+        fitted = next((block for block in reversed(fitting) if block.numbers == numbers), fitting[-1])
+        self._free.remove(fitted)
+        # What is left of a larger block stays free, and as old as it was.
+        if fitted.numbers > numbers:
+            self._free.append(_Block(fitted.numbers - numbers, 0, fitted.touched_at))
+        return _Block(numbers, 0, fitted.touched_at)

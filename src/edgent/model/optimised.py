@@ -45,9 +45,9 @@ def node_layers(path: Path, branch: Branch) -> dict[str, tuple[int, ...]]:
     """
     graph = onnx.load(path, load_external_data=False).graph
     walk = _Walk(branch, graph)
-    found = {node.name: walk.visit(node) for node in graph.node}
-    _give_to_readers(graph, found)
-    return found
+    layers = {node.name: walk.visit(node) for node in graph.node}
+    _give_to_readers(graph, layers)
+    return layers
 
 
 class _Walk:
@@ -59,11 +59,13 @@ class _Walk:
         self.originals = {tensor.name for tensor in branch.inputs} | self.made_by.keys()
         self.end_of = {name: position for position, layer in enumerate(branch.layers) for name in layer.own}
         self.claimed = {position for node in graph.node for position in self.ends(node)}
+        # Layers that an earlier node stands for: each layer is booked to the node that first reaches it.
         self.covered: set[int] = set()
         self.stands_for: dict[str, set[str]] = {}  # a new tensor to the originals it replaces or is made of
 
     def ends(self, node: onnx.NodeProto) -> list[int]:
         """The layers that end in this node; none for a part of a layer."""
+        # A node in the engine's own layout makes no original tensor; its name tells which one it replaces.
         names = [name for name in node.output if name in self.originals] or [node.name.removesuffix(_SUFFIX)]
         return sorted({self.end_of[name] for name in names if name in self.end_of})
 
@@ -72,59 +74,65 @@ class _Walk:
         ends = self.ends(node)
         reads = self._originals(node.input)
         new = self._behind(ends, reads)
+        # Only nodes in another layout keep their name while they take over what follows.
         if ends and not any(name in self.made_by for name in node.output):
             new |= self._taken_over(ends, reads)
         self.covered |= new
-        made = {name for position in {*ends, *new} for name in self.layers[position].outputs}
+        outputs = {name for position in {*ends, *new} for name in self.layers[position].outputs}
         for name in node.output:
-            self.stands_for[name] = {name} if name in self.originals else made or reads
+            self.stands_for[name] = {name} if name in self.originals else outputs or reads
         return tuple(sorted(new)) or tuple(ends)  # a change of layout back: of the layer whose tensor it makes
 
     def _originals(self, names: Iterable[str]) -> set[str]:
-        found: set[str] = set()
+        originals: set[str] = set()
         for name in names:
-            found |= self.stands_for.get(name, {name} if name in self.originals else set())
-        return found
+            originals |= self.stands_for.get(name, {name} if name in self.originals else set())
+        return originals
 
     def _behind(self, ends: list[int], reads: set[str]) -> set[int]:
         """The layers at the ends, and those between them and what is read, that no earlier node stands for."""
-        stack, found = list(ends), set()
+        stack, layers = list(ends), set()
+        # Backwards from the ends to what is read: what lies between has been fused into this node.
         while stack:
             position = stack.pop()
-            if position in self.covered or position in found or reads.intersection(self.layers[position].own):
+            if position in self.covered or position in layers or reads.intersection(self.layers[position].own):
                 continue
-            found.add(position)
+            layers.add(position)
             stack += [self.made_by[name] for name in self.layers[position].inputs if name in self.made_by]
-        return found
+        return layers
 
     def _taken_over(self, ends: list[int], reads: set[str]) -> set[int]:
         """The layers after the ends that no node claims, and that need nothing else than this node has."""
         available = reads.union(*(self.layers[position].outputs for position in ends))
         fresh = available - reads
-        found = set()
+        layers = set()
         for position in range(max(ends) + 1, len(self.layers)):
             layer = self.layers[position]
+            # Fused are only layers that need nothing beyond what this node reads or makes: any other input would be an
+            # edge of the graph from outside, which the node would list.
             free = position not in self.claimed and position not in self.covered and layer.op in _TAKEN_OVER
             if free and fresh.intersection(layer.inputs) and available.issuperset(layer.inputs):
-                found.add(position)
+                layers.add(position)
                 fresh.update(layer.outputs)
                 available.update(layer.outputs)
-        return found
+        return layers
 
 
-def _give_to_readers(graph: onnx.GraphProto, found: dict[str, tuple[int, ...]]) -> None:
+def _give_to_readers(graph: onnx.GraphProto, layers: dict[str, tuple[int, ...]]) -> None:
     """Nodes tied to no layer take those of the first reader downstream, else of their last producer."""
     readers: dict[str, list[str]] = {}
     for node in graph.node:
         for name in node.input:
             readers.setdefault(name, []).append(node.name)
     maker = {name: node.name for node in graph.node for name in node.output}
+    # A change of layout ahead of a kernel is that kernel's cost: it would vanish together with the kernel.
     for node in reversed(graph.node):
-        ways = (found[reader] for name in node.output for reader in readers.get(name, ()))
-        found[node.name] = found[node.name] or next(filter(None, ways), ())
+        ways = (layers[reader] for name in node.output for reader in readers.get(name, ()))
+        layers[node.name] = layers[node.name] or next(filter(None, ways), ())
+    # Nodes at the end that nobody reads belong to what they come from.
     for node in graph.node:
-        ways = (found[maker[name]] for name in reversed(node.input) if name in maker)
-        found[node.name] = found[node.name] or next(filter(None, ways), ())
+        ways = (layers[maker[name]] for name in reversed(node.input) if name in maker)
+        layers[node.name] = layers[node.name] or next(filter(None, ways), ())
 
 
 def _first(names: Iterable[str]) -> str:

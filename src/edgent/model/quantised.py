@@ -62,10 +62,13 @@ def fused_tensors(graph: GraphProto, tensors: Mapping[str, Tensor]) -> frozenset
         graph: a folded graph.
         tensors: by name; one of unknown type counts as a floating one.
     """
+    # Most networks are not quantised: none of the walks below is made for them.
     if not any(node.op_type == _DEQUANTISE for node in graph.node):
         return frozenset()
     constants = constants_of(graph)
     nodes = [node for node in graph.node if not constants.issuperset(node.output)]
+    # Fused is what lies between a dequantisation and a quantisation, on a path from one to the other: both walks reach
+    # it.
     behind, ahead = _behind(nodes, tensors), _ahead(nodes)
     return (
         frozenset((behind & ahead) | _moved(nodes, {tensor.name: tensor for tensor in graph.initializer})) - constants
@@ -76,6 +79,8 @@ def _behind(nodes: list[NodeProto], tensors: Mapping[str, Tensor]) -> set[str]:
     """The floating tensors behind a `DequantizeLinear`."""
     behind: set[str] = set()
     for node in nodes:
+        # In topological order one pass suffices. A `QuantizeLinear` ends the walk: behind it values are whole numbers
+        # again.
         if node.op_type == _DEQUANTISE or (node.op_type != _QUANTISE and not behind.isdisjoint(subgraph_reads(node))):
             behind.update(name for name in node.output if _is_floating(tensors.get(name)))
     return behind
@@ -98,13 +103,19 @@ def _moved(nodes: list[NodeProto], constants: Mapping[str, TensorProto]) -> set[
     fused: set[str] = set()
     clipped = {node.output[0] for node in nodes if node.op_type in _CLIPPING}
     for node in nodes:
+        # The quantisation's own range clips as the Relu does, so the engine drops the Relu and quantises what is before
+        # it.
         if node.op_type == _QUANTISE:
             fused.update(clipped.intersection(node.input[:1]))
         if node.op_type == _DEQUANTISE:
             source[node.output[0]] = node
         elif node.input and (first := source.get(node.input[0])) is not None:
             if node.op_type in _MOVING:
+                # A transposition or pooling moves values without computing: the engine may dequantise after it instead
+                # of before.
                 source[node.output[0]] = first
+            # Dequantised and quantised again with another scale: the engine replaces both by one pair with a scale of
+            # its own.
             elif node.op_type == _QUANTISE and _scale(first, constants) != _scale(node, constants):
                 fused.update((first.input[0], node.output[0]))
     return fused.union(source)
@@ -116,6 +127,7 @@ def _scale(node: NodeProto, constants: Mapping[str, TensorProto]) -> list[object
 
 
 def _value(name: str, constant: TensorProto | None) -> object:
+    # Weights in another file are large, never a scale; compared by name.
     if constant is None or constant.data_location == TensorProto.EXTERNAL:
         return name
     array = np.asarray(numpy_helper.to_array(constant))
@@ -123,11 +135,13 @@ def _value(name: str, constant: TensorProto | None) -> object:
 
 
 def _is_floating(tensor: Tensor | None) -> bool:
+    # Unknown counts as floating: then a cut is refused that would have been right, rather than one allowed that is
+    # wrong.
     return tensor is None or tensor.dtype is None or "float" in tensor.dtype
 
 
 def with_whole_pairs(
-    nodes: list[NodeProto], graph: GraphProto, tensors: Mapping[str, Tensor], given: set[str], asked: Collection[str]
+    nodes: list[NodeProto], graph: GraphProto, tensors: Mapping[str, Tensor], inputs: set[str], asked: Collection[str]
 ) -> list[NodeProto]:
     """The nodes of a part, with a whole pair at each end that is a quantised tensor of int8.
 
@@ -140,10 +154,12 @@ def with_whole_pairs(
     before, after = [], []
     for node in graph.node:
         name, inner = node.output[0], f"{node.output[0]}/paired"
-        if name not in given.union(asked) or not _is_pair_of_int8(node, graph, tensors, stored):
+        if name not in inputs.union(asked) or not _is_pair_of_int8(node, graph, tensors, stored):
             continue
+        # Inside the part the tensor gets another name, so that input and output of the part keep the one that plans
+        # know.
         nodes = [_renamed(one, name, inner) for one in nodes]
-        if name in given:
+        if name in inputs:
             before += _dequantised(node, name, f"{inner}/floating")
             before.append(_renamed(_renamed(node, node.input[0], f"{inner}/floating"), name, inner))
         else:
@@ -171,31 +187,34 @@ def _readers(name: str, graph: GraphProto) -> list[NodeProto]:
     return [node for node in graph.node for read in node.input if read == name]
 
 
-def _dequantised(node: NodeProto, name: str, made: str) -> list[NodeProto]:
+def _dequantised(node: NodeProto, name: str, output: str) -> list[NodeProto]:
     """What `DequantizeLinear` makes, without it: behind it the engine would leave out the `QuantizeLinear`."""
+    # x = (q - zero) * scale, spelt with Cast, Sub and Mul: the engine recognises `DequantizeLinear`, not these.
     scale, *zero = node.input[1:]
-    nodes = [helper.make_node("Cast", [name], [f"{made}/cast"], to=TensorProto.FLOAT)]
+    nodes = [helper.make_node("Cast", [name], [f"{output}/cast"], to=TensorProto.FLOAT)]
     if zero:
-        nodes.append(helper.make_node("Cast", zero, [f"{made}/zero"], to=TensorProto.FLOAT))
-        nodes.append(helper.make_node("Sub", [f"{made}/cast", f"{made}/zero"], [f"{made}/from zero"]))
-    return [*nodes, helper.make_node("Mul", [nodes[-1].output[0], scale], [made])]
+        nodes.append(helper.make_node("Cast", zero, [f"{output}/zero"], to=TensorProto.FLOAT))
+        nodes.append(helper.make_node("Sub", [f"{output}/cast", f"{output}/zero"], [f"{output}/from zero"]))
+    return [*nodes, helper.make_node("Mul", [nodes[-1].output[0], scale], [output])]
 
 
-def _quantised(node: NodeProto, name: str, made: str) -> list[NodeProto]:
+def _quantised(node: NodeProto, name: str, output: str) -> list[NodeProto]:
     """What `QuantizeLinear` makes of a tensor that was quantised alike, without it."""
+    # q = floor(x / scale + 0.5) + zero. x is a whole multiple of the scale (it was dequantised by the same), so adding
+    # a half before Floor absorbs the rounding of the division, and ties do not occur.
     scale, *zero = node.input[1:]
     half = numpy_helper.from_array(np.array(0.5, dtype=np.float32))
     nodes = [
-        helper.make_node("Constant", [], [f"{made}/half"], value=half),
-        helper.make_node(_DEQUANTISE, [name, *node.input[1:]], [f"{made}/floating"], domain=node.domain),
-        helper.make_node("Div", [f"{made}/floating", scale], [f"{made}/steps"]),
-        helper.make_node("Add", [f"{made}/steps", f"{made}/half"], [f"{made}/above"]),
-        helper.make_node("Floor", [f"{made}/above"], [f"{made}/from zero"]),
+        helper.make_node("Constant", [], [f"{output}/half"], value=half),
+        helper.make_node(_DEQUANTISE, [name, *node.input[1:]], [f"{output}/floating"], domain=node.domain),
+        helper.make_node("Div", [f"{output}/floating", scale], [f"{output}/steps"]),
+        helper.make_node("Add", [f"{output}/steps", f"{output}/half"], [f"{output}/above"]),
+        helper.make_node("Floor", [f"{output}/above"], [f"{output}/from zero"]),
     ]
     if zero:
-        nodes.append(helper.make_node("Cast", zero, [f"{made}/zero"], to=TensorProto.FLOAT))
-        nodes.append(helper.make_node("Add", [f"{made}/from zero", f"{made}/zero"], [f"{made}/whole"]))
-    return [*nodes, helper.make_node("Cast", [nodes[-1].output[0]], [made], to=TensorProto.INT8)]
+        nodes.append(helper.make_node("Cast", zero, [f"{output}/zero"], to=TensorProto.FLOAT))
+        nodes.append(helper.make_node("Add", [f"{output}/from zero", f"{output}/zero"], [f"{output}/whole"]))
+    return [*nodes, helper.make_node("Cast", [nodes[-1].output[0]], [output], to=TensorProto.INT8)]
 
 
 def _renamed(node: NodeProto, name: str, now: str) -> NodeProto:
@@ -204,5 +223,5 @@ def _renamed(node: NodeProto, name: str, now: str) -> NodeProto:
     renamed = NodeProto()
     renamed.CopyFrom(node)
     for names in (renamed.input, renamed.output):
-        names[:] = [now if each == name else each for each in names]
+        names[:] = [now if known == name else known for known in names]
     return renamed

@@ -27,6 +27,7 @@ MOVES_ONLY = {
     "Squeeze", "Tile", "Transpose", "Unsqueeze",
 }  # fmt: skip
 
+# The operators whose values ONNX's data propagation computes while it infers shapes.
 _FOLLOWED = {"Add", "Cast", "Concat", "Gather", "Mul", "Size", "Slice", "Squeeze", "Sub", "Unsqueeze"}
 _MOST_FOLLOWED = 2**18  # numbers; they take some 20 MB
 _MOST_RANK = 64
@@ -46,8 +47,8 @@ def forget_declarations(graph: onnx.GraphProto) -> None:
     """Drops what a file says of its outputs, and of intermediate values, also in bodies."""
     for value in graph.output:
         value.ClearField("type")
-    for each in (graph, *_all_bodies(graph)):
-        del each.value_info[:]
+    for body in (graph, *_all_bodies(graph)):
+        del body.value_info[:]
 
 
 def infer(proto: onnx.ModelProto, interpreter: Interpreter) -> dict[str, onnx.ValueInfoProto]:
@@ -63,7 +64,10 @@ def infer(proto: onnx.ModelProto, interpreter: Interpreter) -> dict[str, onnx.Va
     values = _inferred(proto)
     asked = {value.name for value in proto.graph.value_info}
     unknown = [name for name in values if name not in asked and tensor_of(values[name]).shape is None]
+    # Only other domains: for ONNX's own operators the engine knows no more than inference does, and asking costs a
+    # session.
     if unknown and any(node.domain for node in all_nodes(proto.graph)):
+        # As a declaration, so that inference goes on from it to everything behind.
         proto.graph.value_info.extend(_described(proto, unknown, interpreter))
         values = _inferred(proto)
     return values
@@ -75,6 +79,7 @@ def tensor_of(value: onnx.ValueInfoProto) -> Tensor:
     if not value.type.HasField("tensor_type") or not kind.elem_type:
         return Tensor(name=value.name, dtype=None, shape=None)
     shape = None
+    # A dimension of 0 is a size; only a missing or negative one is unknown.
     if kind.HasField("shape") and all(dim.HasField("dim_value") and dim.dim_value >= 0 for dim in kind.shape.dim):
         shape = tuple(int(dim.dim_value) for dim in kind.shape.dim)
     return Tensor(name=value.name, dtype=dtype_name(kind.elem_type), shape=shape)
@@ -108,6 +113,8 @@ def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 def subgraph_reads(node: onnx.NodeProto) -> list[str]:
     """Tensors that a node reads: its inputs, and what the bodies of If, Loop and Scan take from around them."""
     names = [name for name in node.input if name]
+    # A body sees the names around it. What it neither takes as input nor makes itself it reads from outside, so the
+    # node depends on that tensor although it is not among its inputs.
     for body in bodies(node):
         inside = {value.name for value in body.input} | {tensor.name for tensor in body.initializer}
         inside |= {name for inner in body.node for name in inner.output}
@@ -124,6 +131,7 @@ def _inferred(proto: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
     try:
         bare = _without_body_shapes(proto)
         graph = shape_inference.infer_shapes(bare, data_prop=_are_few(proto.graph)).graph
+    # Inference raises types of its own, from C++; whatever they are, the file is at fault.
     except Exception as error:
         raise ModelError(f"the shapes in this model contradict each other: {str(error).strip()[:160]}") from error
     values = {value.name: value for value in (*graph.output, *graph.value_info, *graph.input)}
@@ -143,6 +151,7 @@ def _are_few(graph: onnx.GraphProto) -> bool:
             count = node.ByteSize() + _MOST_RANK
         elif node.op_type in _FOLLOWED:
             read = [counts.get(name, 0) for name in node.input]
+            # An upper bound: the other operators make at most as many numbers as their largest input has.
             count = sum(read) if node.op_type == "Concat" else max(read, default=0)
         else:
             continue
@@ -158,6 +167,7 @@ def _without_body_shapes(proto: onnx.ModelProto) -> onnx.ModelProto:
     bare = onnx.ModelProto()
     bare.CopyFrom(proto)
     for body in _all_bodies(bare.graph):
+        # Inference would trust these declarations, which may be as wrong as any other.
         for value in (*body.input, *body.output):
             if value.type.HasField("tensor_type"):
                 value.type.tensor_type.ClearField("shape")
@@ -168,9 +178,11 @@ def _described(proto: onnx.ModelProto, names: Iterable[str], interpreter: Interp
     """What the engine says of values; nothing where it does not take the graph."""
     whole = onnx.ModelProto()
     whole.CopyFrom(proto)
+    # Every unknown value becomes an output, so that the engine says what each of them is.
     del whole.graph.output[:], whole.graph.initializer[:]
     whole.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     for tensor in proto.graph.initializer:
+        # Large weights become inputs: their values do not matter for shapes, and copying them would.
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             whole.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
         else:

@@ -22,12 +22,12 @@ def with_seeded_weights(path: Path, folder: Path, seed: int = 0) -> Path:
     proto = onnx.load(path)
     random = np.random.default_rng(seed)
     shapes = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
-    made = {
+    seeded = {
         n.output[0]: tuple(map(int, shapes[n.input[0]])) for n in proto.graph.node if n.op_type == "ConstantOfShape"
     }
     readers = {name: (n.op_type, position) for n in proto.graph.node[::-1] for position, name in enumerate(n.input)}
     through = {n.input[0]: n.output[0] for n in proto.graph.node if n.op_type == "Unsqueeze"}
-    weights = {name: _draw(*readers[through.get(name, name)], shape, random) for name, shape in made.items()}
+    weights = {name: _draw(*readers[through.get(name, name)], shape, random) for name, shape in seeded.items()}
     kept = [node for node in proto.graph.node if node.op_type != "ConstantOfShape"]
     del proto.graph.node[:]
     proto.graph.node.extend(kept)

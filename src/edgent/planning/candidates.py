@@ -70,6 +70,7 @@ class Candidates:
 
     def __post_init__(self) -> None:
         # Both are asked for at each decision, so they are made once.
+        # As soon as one accuracy is unknown, none can be compared with it: then a later exit counts as the better one.
         unknown = bool(np.isnan(self.accuracy).any())
         object.__setattr__(self, "merit", self.exit.astype(np.float64) if unknown else self.accuracy)
         device = self.prepare + self.head + self.encode + self.suffix
@@ -118,6 +119,7 @@ class Candidates:
         blocks = [block for branch in branches for block in _blocks(branch, codecs)]
         columns = {name: [block[name] for block in blocks] for name in _COLUMNS}
         kinds = {name: np.int32 if name in _WHOLE else np.float64 for name in _COLUMNS}
+        # Columns and not a list of candidates: a model of 100 layers has 100,000 of them, and each decision prices all.
         table: dict[str, Any] = {n: np.concatenate([*parts, []]).astype(kinds[n]) for n, parts in columns.items()}
         return cls(codecs=codecs, **table)
 
@@ -166,6 +168,7 @@ class Candidates:
             rows &= np.isin(self.exit, _known(exits, self.exit.tolist(), "exit"))
         if codecs is not None:
             allowed = [self.codecs.index(name) for name in _known(codecs, self.codecs, "codec")]
+            # Device-only rows carry the raw codec as a filler; it must not exclude them.
             nothing_up = self.upload_cut == self.download_cut
             answer_down = self.download_cut == self.layers
             rows &= np.isin(self.codec, allowed) | nothing_up
@@ -186,6 +189,8 @@ class Candidates:
         Args:
             drift: f / g lies in 1 / drift .. drift.
         """
+        # f D + g E is linear in the ratio f / g, so whoever is below at both ends of its range is below everywhere
+        # between.
         device, edge, *rest = self.demand
         ends = (device + drift * edge, drift * device + edge)
         return self.keep(frontier(self.merit, np.stack([*ends, *rest, self.head + self.encode])))
@@ -239,6 +244,7 @@ def _on_device(branch: BranchCosts, codecs: tuple[str, ...]) -> dict[str, Floats
 def _accuracy(branch: BranchCosts, up: Crossing, down: Crossing) -> Plane | None:
     """Accuracies of two codecs together; None where such a pair was never measured."""
     if up.accuracy is not None and down.accuracy is not None:
+        # Losses of two codecs do not simply add: a pair is offered only where it was measured as one.
         return branch.pairs.get((up.codec, down.codec))
     lossy = up.accuracy if up.accuracy is not None else down.accuracy
     if lossy is not None:
@@ -249,12 +255,15 @@ def _accuracy(branch: BranchCosts, up: Crossing, down: Crossing) -> Plane | None
 def _crossing(
     branch: BranchCosts, up: Crossing, down: Crossing, accuracy: Plane, codecs: tuple[str, ...]
 ) -> dict[str, Floats]:
+    # Above the diagonal: the download cut lies behind the upload cut. The diagonal itself is device-only, generated
+    # once.
     offered = np.triu(up.offered & down.offered, k=1)
     if branch.divisible is not None:
         offered &= branch.divisible
     if up.accuracy is not None or down.accuracy is not None:
         offered &= ~np.isnan(accuracy)
     u, d = np.nonzero(offered)
+    # Prefix sums: the time between any two cuts is then one subtraction, for all pairs at once.
     device = np.concatenate([[0.0], np.cumsum(branch.device)])
     edge = np.concatenate([[0.0], np.cumsum(branch.edge)])
     column = {

@@ -112,6 +112,7 @@ class ConfigurationMap(Document):
         if not 0 < self.shortest <= self.longest < math.inf:
             raise InputError(f"deadlines {self.shortest!r} .. {self.longest!r}: expected positive, finite, rising")
         bandwidths = tuple(float(state.bandwidth) for state in self.states)
+        # Without a state 0, a bandwidth below the lowest state would have no configuration at all.
         if not bandwidths or bandwidths[0] != 0:
             raise InputError("states: expected the first to be of bandwidth 0, where the device is alone")
         _check_rising("states' bandwidths", bandwidths)
@@ -131,6 +132,8 @@ class ConfigurationMap(Document):
         """
         if not bandwidth >= 0:
             raise InputError(f"bandwidth {bandwidth!r}: expected 0 or more bits per second")
+        # The highest state not above: on a slower link than assumed a plan is late, on a faster one it only gives away
+        # a little.
         return self.states[bisect_right(self._bandwidths, bandwidth) - 1]
 
     def look_up(self, bandwidth: float, deadline: Seconds) -> Configuration:
@@ -163,17 +166,18 @@ class ConfigurationMap(Document):
             raise InputError(
                 f"{self!r} is of version {self.digest[:12]}, the model is {device.digest[:12]}; {self.AGAIN}"
             )
+        # The same model on another board has other times: the map would be valid JSON and wrong in every entry.
         for side, built, profile in (("device", self.device, device), ("edge", self.edge, edge)):
-            if profile is not None and built != (found := Machine.of(profile)):
-                raise InputError(f"{self!r} was built for the {side} {built}, this one is {found}; {self.AGAIN}")
+            if profile is not None and built != (actual := Machine.of(profile)):
+                raise InputError(f"{self!r} was built for the {side} {built}, this one is {actual}; {self.AGAIN}")
 
     def to_json(self) -> str:
         """The file's text; the same map always gives the same text."""
         return json.dumps(_document(self), indent=1, allow_nan=False) + "\n"
 
     @classmethod
-    def _read(cls, found: object) -> ConfigurationMap:
-        node = Node(found, "map", ("schema", *_KEYS, "configurations"))
+    def _read(cls, document: object) -> ConfigurationMap:
+        node = Node(document, "map", ("schema", *_KEYS, "configurations"))
         known = list(map(Configuration.from_node, node.nodes("configurations", keys_of(Configuration))))
         return cls(
             model=node.text("model"),
@@ -210,6 +214,7 @@ def _check_rising(what: str, numbers: Sequence[float]) -> None:
 
 
 def _document(built: ConfigurationMap) -> dict[str, object]:
+    # A map names few configurations in hundreds of steps: each is written once, and steps have its position.
     places: dict[Configuration, int] = {}
     states = [
         {"bandwidth": state.bandwidth, "steps": [_plain_step(step, places) for step in state.steps]}
@@ -246,6 +251,7 @@ def _read_state(node: Node, known: Sequence[Configuration]) -> State:
 
 def _read_step(node: Node, known: Sequence[Configuration]) -> Step:
     place = node.whole("configuration")
+    # An index from a file: Python would accept -1, and quietly give the last configuration.
     if not 0 <= place < len(known):
         raise InputError(f"{node.place}.configuration: found {place}, expected one of the {len(known)} configurations")
     return Step(deadline=Seconds(node.number("deadline")), configuration=known[place])

@@ -73,9 +73,11 @@ class Controller:
     """
 
     def __init__(self, candidates: Candidates, goal: Goal, *, race: bool = True) -> None:
-        # Two tables: of all candidates, and of the few dozen that can win while both machines drift alike.
         self._race = race
         self._all = self._of(candidates)
+        # Two frontiers. The one for machines whose speeds stay within a factor of four of each other is a few dozen
+        # candidates, and serves nearly every decision; the other is looked at only when one machine is far slower than
+        # profiled.
         self._usual = self._of(self._all.candidates.frontier_within(_DRIFT))
         self._ready: tuple[frozenset[Configuration], Expectations, Expectations] | None = None
         self.goal = goal
@@ -116,7 +118,8 @@ class Controller:
         latest = self._decision
         if latest is None or (conditions := latest.conditions) is None:
             return True
-        # The value of information: what is expected of looking first and deciding then, less what is expected now.
+        # What a probe is worth: the expected accuracy in time of choosing after a look, less that of choosing now. A
+        # look costs the link some bytes, so it is taken only for a tenth of a point or more.
         informed = self._expectations(conditions).informed(conditions, self.goal.deadline, self.goal.margin)
         return informed > latest.expected + WORTH_A_LOOK
 
@@ -163,14 +166,14 @@ class Controller:
         Accuracies within the tolerance count as equal. A chance is no measured accuracy: whoever is likelier in time
         is better, however little.
         """
-        # Whoever is not certain enough competes only where nobody is.
         goal, expected, chance = self.goal, expectation.expected, expectation.chance
+        # Below any accuracy, and so chosen only where no plan is certain enough.
         if goal.certainty is not None and (sure := chance >= goal.certainty - _ROUNDING).any():
             expected = np.where(sure, expected, -1.0)
         first = int(expected.argmax())
         best = expected[first]
-        # Hysteresis: the present plan stays while nobody is ahead of it by what a switch costs. Not asked of all rows,
-        # for naming a configuration takes longer than comparing numbers.
+        # Hysteresis: while the present plan is nearly as good as the best, it stays, for a switch costs sessions and
+        # warm-up.
         near = (best - expected < goal.least_gain).nonzero()[0].tolist()
         kept = [place for place in near if table.configuration(expectation.rows[place]) == present]
         if kept:

@@ -84,6 +84,7 @@ class BranchCosts:
                 f"exit {self.exit}: found {self.device.size} layers on the device and {self.edge.size} on the edge, "
                 "expected as many on both: profile the same model on both machines"
             )
+        # Planes of a wrong shape would broadcast in numpy, and price other cuts than those meant.
         for crossing in (*self.up, *self.down):
             for name, plane in crossing.planes.items():
                 self._check(plane, f"{crossing.codec}: {name}")

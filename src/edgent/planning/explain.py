@@ -63,19 +63,22 @@ def explain(
         return row, plan_of(candidates, row, conditions, meets_deadline=bool(latency[row] <= deadline))
 
     best, chosen = best_of(np.arange(len(candidates)))
-    found = []
+    neighbours = []
+    # All other settings may follow: a candidate that differs in one alone (another cut with the same codec) may not
+    # exist.
     for knob in _KNOBS:
         column = getattr(candidates, knob)
         same = knob == "exit" or candidates.exit == candidates.exit[best]
         rows = np.flatnonzero((column != column[best]) & same)
         if rows.size:
             _, other = best_of(rows)
-            found.append(Neighbour(knob=knob, plan=other, reason=_reason(chosen, other, deadline, tolerance)))
-    return tuple(found)
+            neighbours.append(Neighbour(knob=knob, plan=other, reason=_reason(chosen, other, deadline, tolerance)))
+    return tuple(neighbours)
 
 
 def _reason(chosen: Plan, other: Plan, deadline: Seconds, tolerance: float) -> str:
     slower = other.stages.total - chosen.stages.total
+    # In the order in which the planner decides: first the deadline, then accuracy, then time.
     if chosen.meets_deadline and not other.meets_deadline:
         return f"{format_duration(other.stages.total - deadline)} past the deadline"
     if chosen.meets_deadline and (worse := _worse(chosen, other, tolerance)):

@@ -63,6 +63,7 @@ class Kinds:
     @classmethod
     def of(cls, model: Model) -> Kinds:
         """Those of a model, or of a bundle."""
+        # A bundle numbers the exits of all its files together: which file an exit belongs to tells the networks apart.
         own: dict[Path, set[int]] = {}
         for branch in model.branches:
             own.setdefault(model.member_of(branch), set()).add(branch.exit)
@@ -78,6 +79,7 @@ def left_without(candidates: Candidates, kinds: Kinds) -> dict[str, Mask]:
     whole = (candidates.upload_cut == 0) & (candidates.download_cut == candidates.layers)
     up, down = (np.array(candidates.codecs)[column] for column in (candidates.codec, candidates.download_codec))
     as_it_came = up == "source"
+    # A mask each: what remains is priced and chosen from as if the setting did not exist.
     return {
         "cut": alone | whole,
         "exit": np.isin(candidates.exit, list(kinds.last)),
@@ -122,8 +124,11 @@ class Necessity:
 
     def __init__(self, candidates: Candidates, kinds: Kinds) -> None:
         self._all = Expectations(candidates)
+        # A setting that every candidate leaves alone costs nothing, and is not listed.
         remain = {knob: rows for knob, rows in left_without(candidates, kinds).items() if not rows.all()}
         self._without = {knob: Expectations(candidates.keep(rows)) for knob, rows in remain.items()}
+        # The race is no property of a candidate but of how requests run, so all candidates stay and expectations
+        # change.
         self._without[RACE] = Expectations(candidates, race=False)
 
     @property
@@ -142,6 +147,7 @@ class Necessity:
 
 def costs(best: Best, without: Mapping[str, Best]) -> dict[str, float]:
     """What leaving out each knob costs, as a fraction of accuracy in time."""
+    # Fewer candidates can never be better; what is below 0 is rounding.
     return {knob: max(0.0, best.expected - other.expected) for knob, other in without.items()}
 
 
@@ -160,4 +166,5 @@ def _best(expectations: Expectations, conditions: Conditions | None, deadline: S
 
 
 def _is_quantised(branch: Branch) -> bool:
+    # The three ways in which ONNX writes int8: QDQ pairs, QLinear operators, and ConvInteger or MatMulInteger.
     return any("Quantize" in layer.op or "QLinear" in layer.op or "Integer" in layer.op for layer in branch.layers)

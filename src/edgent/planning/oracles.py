@@ -41,9 +41,12 @@ def best_in_time(accuracy_in_time: Floats, latency: Floats) -> NDArray[np.intp]:
     Returns:
         Positions along the last axis.
     """
+    # Equal up to rounding only, without the planner's tolerance: an oracle is the bound that others are measured by.
     good = accuracy_in_time >= accuracy_in_time.max(axis=-1, keepdims=True) - DUST
-    found: NDArray[np.intp] = np.where(good, np.minimum(latency, _NEVER), np.inf).argmin(axis=-1)
-    return found
+    # Infinite latencies compare as equal and would win ties against the mask's infinity: they count as very late
+    # instead.
+    positions: NDArray[np.intp] = np.where(good, np.minimum(latency, _NEVER), np.inf).argmin(axis=-1)
+    return positions
 
 
 def plan_oracle(accuracy: Floats, latencies: Floats, deadline: Seconds) -> int:

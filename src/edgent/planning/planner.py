@@ -129,13 +129,19 @@ def choose(
     if math.isnan(deadline) or not 0 <= tolerance < math.inf:
         raise InputError(f"deadline {deadline!r}, tolerance {tolerance!r}: expected numbers, the tolerance 0 or more")
     merit = candidates.merit
+    # First only plans that leave the room free, for predictions are off by some per cent. Where there is none, one that
+    # is barely in time is still better than one that is not.
     in_time = latency <= deadline * (1 - room)
     if not in_time.any():
         in_time = latency <= deadline
+    # Accuracies within the tolerance are taken for equal, and the fastest of those wins: a tenth of a point is less
+    # than the error of measuring it, and time saved is certain. If nothing is in time, all compete for the least
+    # latency.
     pool = in_time & (merit >= merit[in_time].max() - tolerance - DUST) if in_time.any() else np.ones_like(in_time)
     tied = np.flatnonzero(pool & (latency == latency[pool].min()))
     if len(tied) == 1:
         return int(tied[0])
+    # Ties are common (codecs that cost nothing, cuts between free layers); a fixed order makes plans reproducible.
     return int(tied[candidates.keep(tied).order_of_ties()[0]])
 
 

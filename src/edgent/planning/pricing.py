@@ -51,11 +51,10 @@ def check_versions(model: Model, *measured: Profile | Calibration | None) -> Non
     Raises:
         InputError: it is of another one, or of another version of it.
     """
-    for found in measured:
-        if found is not None and found.digest != model.digest:
-            raise InputError(
-                f"{found!r} is of version {found.digest[:12]}, the model is {model.version}: measure it again"
-            )
+    for measurement in measured:
+        if measurement is not None and measurement.digest != model.digest:
+            version = measurement.digest[:12]
+            raise InputError(f"{measurement!r} is of version {version}, the model is {model.version}: measure it again")
 
 
 def _priced(
@@ -71,6 +70,7 @@ def _priced(
     cuts = chosen_cuts(branch, _shares(on_device, on_edge))
     if len(cuts) > len(branch.layers):
         return _Pricing(branch, on_device, on_edge, device, edge, calibration, source, source_bytes).costs()
+    # Times of layers that were taken together add up; everything else is priced as for a short branch.
     on_device, on_edge = (np.add.reduceat(seconds, cuts[:-1]) for seconds in (on_device, on_edge))
     pricing = _Pricing(coarse(branch, cuts), on_device, on_edge, device, edge, calibration, source, source_bytes)
     return replace(pricing.costs(), cuts=np.array(cuts))
@@ -88,6 +88,8 @@ def _seconds_of(branch: Branch, profile: Profile) -> Seconds:
 
 def _shares(device: Seconds, edge: Seconds) -> Seconds:
     """Of each layer in the work of both machines; a layer that takes no time still counts as one."""
+    # The mean of both machines, so that neither a layer dear on the device nor one dear at the edge vanishes in a
+    # window; the ones keep layers of no measured time from all falling into one.
     works = (device, edge, np.ones(len(device)))
     shares: Seconds = np.mean([work / work.sum() for work in works if work.sum() > 0], axis=0)
     return shares
@@ -106,6 +108,7 @@ class _Pricing:
 
     def costs(self) -> BranchCosts:
         exit = self.branch.exit
+        # A codec that was timed on one machine only cannot be priced.
         tensors = [codec for codec in TENSOR_CODECS if self._timed(codec)]
         return BranchCosts(
             exit=exit,
@@ -144,10 +147,14 @@ class _Pricing:
 
     def _up(self, codec: str) -> Crossing:
         up, _ = self._raw
+        # A measurement belongs to the tensors that cross the upload cut if the edge does all the rest. A pair of cuts
+        # may need only some of them (the others are read by the suffix alone, and stay); equal bytes say that it needs
+        # all.
         measured = up == up[:, -1:]  # exactly what crosses the upload cut
         size, accuracy = self._measured(codec, up[:, -1])
         return Crossing(
             codec=codec,
+            # Sizes of a raw tensor are arithmetic; encoded ones are measured, or not offered.
             size=up if codec == RAW else np.where(measured, size[:, None], np.nan),
             encode=_seconds(self.device, codec, up, "encode"),
             decode=_seconds(self.edge, codec, up, "decode"),
@@ -183,6 +190,8 @@ class _Pricing:
         """The image codecs: at upload cut 0, where the input is all that crosses."""
         if self.source != "image" or len(self.branch.inputs) != 1 or self.calibration is None:
             return
+        # Those of the catalogue first, in its order, then what a calibration measured on request: the table is
+        # reproducible.
         named = {entry.codec for entry in self.calibration.sizes if is_image_codec(entry.codec)}
         for codec in dict.fromkeys((*IMAGE_CODECS, *sorted(named))):
             if codec == "source" or self._timed(codec):
@@ -190,18 +199,20 @@ class _Pricing:
 
     def _image(self, codec: str, calibration: Calibration) -> Crossing:
         up, _ = self._raw
-        given = self.branch.inputs[0]
+        tensor = self.branch.inputs[0]
+        # Only at upload cut 0, and only where the input is all that crosses.
         here = np.zeros(up.shape, dtype=np.bool_)
-        here[0] = up[0] == float(given.nbytes or -1)
-        size = calibration.size((given.name,), codec, np.nan)
+        here[0] = up[0] == float(tensor.nbytes or -1)
+        size = calibration.size((tensor.name,), codec, np.nan)
         if codec == "source" and self.source_bytes is not None:
             size = self.source_bytes
         accuracy = None
         if not is_lossless(codec):
-            accuracy = np.where(here, _or_nan(calibration.accuracy(self.branch.exit, (given.name,), codec)), np.nan)
+            accuracy = np.where(here, _or_nan(calibration.accuracy(self.branch.exit, (tensor.name,), codec)), np.nan)
         return Crossing(
             codec=codec,
             size=np.where(here, _or_nan(size), np.nan),
+            # Pictures are coded at the model's size, so the time does not depend on cuts: all of it is the base.
             encode=np.full_like(up, 0.0 if codec == "source" else self.device.codec(codec).encode_base),
             decode=np.full_like(up, self._image_decode(codec)),
             accuracy=accuracy,
@@ -217,7 +228,10 @@ class _Pricing:
 
     def _image_prepare(self, codec: str, like: Plane) -> Plane:
         """The device decodes only what it encodes again, and prepares the tensor only where its suffix reads it."""
+        # With `source` the device touches nothing. Otherwise it decodes, and resizes, what it is about to encode.
         plane = np.full_like(like, 0.0 if codec == "source" else self._pixels)
+        # `read[-1]` is the last layer that reads the input. For download cuts before it, the suffix needs the tensor
+        # too.
         read = next((use.read for use in self.branch.uses if use.tensor.name == self.branch.inputs[0].name), (0,))
         plane[:, : read[-1]] = self._full_prepare
         return plane
@@ -225,6 +239,7 @@ class _Pricing:
 
 def _seconds(profile: Profile, codec: str, raw: Plane, way: Literal["encode", "decode"]) -> Plane:
     time: CodecTime | None = next((time for time in profile.codecs if time.codec == codec), None)
+    # Raw tensors of an untimed codec: no encoding takes place, the bytes are sent as they lie in memory.
     if time is None:
         return np.zeros_like(raw)
     base, per_byte = getattr(time, f"{way}_base"), getattr(time, f"{way}_per_byte")

@@ -39,6 +39,8 @@ class Reward:
     @property
     def tolerance(self) -> float:
         """Values in time that lack no more than this to the best count as equal; the fastest of them wins."""
+        # The paper's sums are compared exactly; only the order that its prose describes takes close accuracies for
+        # equal.
         return TOLERANCE + DUST if self.scale is None else 0.0
 
     def of(self, candidates: Candidates, latency: Floats) -> Floats:
@@ -49,6 +51,7 @@ class Reward:
         """
         if self.scale is None:
             return candidates.merit
+        # The sum of an accuracy and a throughput has no meaning for a rank among exits.
         if np.isnan(candidates.accuracy).any():
             raise InputError(f"reward {self.name}: some accuracies are not known; take the reward lexicographic")
         return self._paper(candidates.accuracy, latency)
@@ -61,6 +64,7 @@ class Reward:
         if latency > deadline:
             return 0.0
         if self.scale is None:
+            # The smallest step between accuracies on 10,000 images is 1e-4: the throughput's part cannot reach it.
             return accuracy + 1e-6 / (1 + latency)
         return math.exp(self.scale * accuracy) + 1 / latency
 

@@ -46,24 +46,26 @@ class Source:
 
     Args:
         model: the model.
-        given: a coded image; None: one is made. A model that takes no images gets random numbers.
+        coded: a coded image; None: one is made. A model that takes no images gets random numbers.
 
     Raises:
-        CodecError: `given` is no image.
-        InputError: `given` for a model that takes no images.
+        CodecError: `coded` is no image.
+        InputError: `coded` for a model that takes no images.
     """
 
-    def __init__(self, model: Model, given: bytes | None = None) -> None:
+    def __init__(self, model: Model, coded: bytes | None = None) -> None:
         self.form = model.metadata.preprocessing
-        if given is not None and self.form is None:
+        if coded is not None and self.form is None:
             raise InputError(f"{model.name} does not say how an image becomes its input: profile it without one")
+        # Random numbers, and replaced below where an image can be made: the time of a network hardly depends on values.
         self.feeds: Feeds = random_feeds(model.inputs, np.random.default_rng(0))
         if self.form is None:
             return
-        self.data = typical_image(self.form.size) if given is None else given
+        self.data = typical_image(self.form.size) if coded is None else coded
         self.pixels = decode_pixels(self.data)
         self.fitted = fit(self.pixels, self.form)
         tensor = normalise(self.fitted, self.form)
+        # Only a model whose one input is that image: others need inputs that an image does not give.
         if [tensor.shape] == [entry.shape for entry in model.inputs]:
             self.feeds = {model.inputs[0].name: tensor}
 
@@ -83,6 +85,7 @@ class Coding:
 
     def times(self, seconds: Sequence[NDArray[np.float64]]) -> CodingTimes:
         """What the timings of the tasks, in their order, come to."""
+        # Results are taken off in the order in which `__init__` and `_image_tasks` put the tasks in.
         left = [summary(one) for one in seconds]
         sizes = np.array([array.nbytes for array in self.tensors], dtype=np.float64)
         codecs = []
@@ -98,16 +101,19 @@ class Coding:
 
 def activations(model: Model, engine: Engine, feeds: Feeds) -> list[Array]:
     """A few boundaries of the longest branch, of different sizes, with the numbers that the input makes of them."""
+    # Compression depends on values, so real activations are coded and not noise: after a Relu half of them are 0.
     branch = max(model.branches, key=lambda branch: len(branch.layers))
     crossing = [use.tensor for use in branch.uses if use.made and use.read[0] <= len(branch.layers)]
     sized = {tensor.nbytes: tensor.name for tensor in crossing if tensor.dtype == "float32" and tensor.nbytes}
+    # A model of one layer has no boundary inside; sizes of 1 KB to 256 KB stand for those of others.
     if not sized:
         return [np.random.default_rng(0).standard_normal(n).astype(np.float32) for n in (256, 4096, 65536)]
     sizes = sorted(sized)
+    # The smallest, the largest and some between: a line through them is wanted, and few points determine it.
     picked = sorted({sizes[round(k)] for k in np.linspace(0, len(sizes) - 1, _SIZES)})
     names = [sized[size] for size in picked]
-    made = engine.session(model, [tensor.name for tensor in branch.inputs], names).run(feeds)
-    return [np.clip(np.nan_to_num(made[name]), -_LARGEST, _LARGEST) for name in names]
+    values = engine.session(model, [tensor.name for tensor in branch.inputs], names).run(feeds)
+    return [np.clip(np.nan_to_num(values[name]), -_LARGEST, _LARGEST) for name in names]
 
 
 def typical_image(size: tuple[int, int]) -> bytes:
@@ -128,6 +134,7 @@ def _photo(size: tuple[int, int]) -> NDArray[np.uint8]:
     noise = np.random.default_rng(0).standard_normal((3, *size))
     noise = noise[:1] + 0.3 * noise  # mostly grey
     rows, columns = np.fft.fftfreq(size[0])[:, None], np.fft.rfftfreq(size[1])[None]
+    # Photos have amplitudes of about 1 / frequency; white noise would not compress, and take codecs far longer.
     falling = 1 / np.maximum(np.hypot(rows, columns), 1 / max(size))
     planes = np.fft.irfft2(np.fft.rfft2(noise) * falling, s=size)
     pixels = np.clip(127 + 50 * planes / planes.std(), 0, 255).astype(np.uint8)
@@ -136,6 +143,7 @@ def _photo(size: tuple[int, int]) -> NDArray[np.uint8]:
 
 def tensor_tasks(codec: str, array: Array) -> list[Task]:
     """Encoding and decoding a tensor."""
+    # The decoder's input is made once, so that decoding is timed alone.
     data, kind = encode_tensor(codec, array), str(array.dtype)
     return [lambda: encode_tensor(codec, array), lambda: decode_tensor(codec, data, array.shape, kind)]
 

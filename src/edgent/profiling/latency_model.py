@@ -82,6 +82,7 @@ def branch_work(model: Model, branch: Branch, engine: Engine) -> BranchWork:
     """What running a branch is made of, as the engine would run it: it optimises the graph and times nothing."""
     ends = ([tensor.name for tensor in side] for side in (branch.inputs, branch.outputs))
     with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
+        # The engine optimises when it builds a session; the graph it writes is the one that it would run.
         optimised = Path(folder) / "optimised.onnx"
         engine.build(named(model.segment(*ends)), optimised=optimised)
         return BranchWork(
@@ -100,7 +101,7 @@ def predicted_profile(machine: MachineModel, model: Model, engine: Engine) -> tu
         model: need not ever have run there.
         engine: optimises the graph here; it should be the one of the machine, for another fuses otherwise.
     """
-    found = [machine.fit.predict(branch_work(model, branch, engine)) for branch in model.branches]
+    predictions = [machine.fit.predict(branch_work(model, branch, engine)) for branch in model.branches]
     form = model.metadata.preprocessing
     pixels = 3.0 * form.size[0] * form.size[1] if form is not None else 0.0
     steps = {name: machine.coding.step(name, pixels) for name in machine.coding.steps} if form else {}
@@ -111,14 +112,14 @@ def predicted_profile(machine: MachineModel, model: Model, engine: Engine) -> tu
         machine=machine.machine,
         engine=machine.engine,
         threads=machine.threads,
-        branches=tuple(_branch_profile(b.exit, p) for b, p in zip(model.branches, found, strict=True)),
+        branches=tuple(_branch_profile(b.exit, p) for b, p in zip(model.branches, predictions, strict=True)),
         codecs=tuple(_codec(codec, pixels) for codec in machine.coding.codecs if form or codec.codec in TENSOR_CODECS),
         decode_source=steps.get("decode_source", none),
         fit=steps.get("fit", none),
         normalise=steps.get("normalise", none),
         predicted=True,
     )
-    return profile, tuple(sorted({kind for prediction in found for kind in prediction.unknown}))
+    return profile, tuple(sorted({kind for prediction in predictions for kind in prediction.unknown}))
 
 
 def load_profile(path: Path, model: Model, engine: Engine) -> tuple[Profile, tuple[str, ...]]:
@@ -142,6 +143,7 @@ def load_profile(path: Path, model: Model, engine: Engine) -> tuple[Profile, tup
 def _branch_profile(exit: int, prediction: Prediction) -> BranchProfile:
     layers = tuple(float(seconds) for seconds in prediction.layers)
     whole = prediction.between(0, len(layers))
+    # From the interval back to a standard deviation, and on to what a profile calls spread: an interquartile range.
     deviation = float(np.log(whole.high / whole.seconds)) / NINETY if whole.seconds > 0 else 0.0
     return BranchProfile(
         exit=exit,
@@ -167,6 +169,7 @@ def _codec(codec: CodecTime, pixels: float) -> CodecTime:
 def _coding() -> Preparing:
     """Times codecs and the preparing of images at a few sizes, and draws lines through them."""
     tasks: list[Task] = []
+    # Half of them 0, as after a Relu, which is where cuts are worth it: zstd depends on that.
     tensors = [np.maximum(np.random.default_rng(0).standard_normal(n), 0).astype(np.float32) for n in _TENSOR_SIZES]
     for codec in TENSOR_CODECS:
         for array in tensors:
@@ -181,6 +184,7 @@ def _coding() -> Preparing:
     sizes |= {name: [float(pixels.nbytes) for pixels in images] for name in CODED}
     codecs = []
     for name, bytes_of in sizes.items():
+        # Tasks came as encode, decode for each size in turn.
         pairs = np.array([left.pop(0) for _ in range(2 * len(bytes_of))]).reshape(-1, 2)
         encode, decode = (line(np.array(bytes_of), pairs[:, column]) for column in (0, 1))
         codecs.append(

@@ -61,14 +61,18 @@ def profile(
     """
     until = time.perf_counter() + budget
     limit = _Limit(model.name, most)
-    given = Source(model, source)
-    coding = Coding(model, engine, given)
+    typical = Source(model, source)
+    coding = Coding(model, engine, typical)
     limit.check()
-    wholes = [_whole(model, branch, engine, given.feeds) for branch in model.branches]
+    # Whole runs are timed without a profiler: it slows small models by a third, and each node by about the same time.
+    wholes = [_whole(model, branch, engine, typical.feeds) for branch in model.branches]
     with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
-        profiled = [_Profiled(model, branch, engine, given.feeds, Path(folder), limit) for branch in model.branches]
+        profiled = [_Profiled(model, branch, engine, typical.feeds, Path(folder), limit) for branch in model.branches]
         runs = [one.run for one in profiled]
+        # The profiler's events are bounded: beyond a million of them ONNX Runtime drops what comes.
         rounds = min(rounds, _MOST_EVENTS // (_BURST * max(1, len(model.proto.graph.node))))
+        # Everything is interleaved: a slow phase of the machine then hits each branch, codec and profiled run alike,
+        # and ratios between them stay right.
         times = interleaved([*wholes, *coding.tasks], runs, rounds=rounds, until=until, progress=progress)
         wholes_seconds = [summary(seconds).median for seconds in times[: len(wholes)]]
         bookings = [one.booking(whole) for one, whole in zip(profiled, wholes_seconds, strict=True)]
@@ -122,19 +126,25 @@ class _Profiled:
     def booking(self, whole: float) -> Booking:
         """Books the median time of every node, beside the seconds of the whole; ends the profiling."""
         times = {name: _steady(seconds) for name, seconds in self._session.end_profiling().items()}
+        # What the profiled nodes take together beyond the whole run is the profiler's; it is about the same for each
+        # node.
         added = max(0.0, sum(times.values()) - whole) / max(1, len(times))
         return book(deflated(times, added), self._layers, self._costs)
 
 
 def _steady(seconds: list[float]) -> float:
     """The median without the first burst, and without the first run of each burst."""
+    # Within a burst the first run finds the caches full of other tasks' data; a running device is in the state of the
+    # rest.
     bursts = np.array(seconds).reshape(-1, _BURST)
     return float(np.median(bursts[1:, 1:]))
 
 
 def _branch_profile(branch: Branch, times: NDArray[np.float64], booking: Booking) -> BranchProfile:
     whole, booked = summary(times), booking.layers.sum()
+    # A branch without profiled time (all nodes fused away, or a clock that stood still) is divided evenly.
     even = np.full(len(branch.layers), 1 / max(1, len(branch.layers)))
+    # Layers are scaled to the unprofiled whole: the profiler tells proportions better than it tells times.
     shares = booking.layers / booked if booked > 0 else even
     return BranchProfile(
         exit=branch.exit,
@@ -146,5 +156,5 @@ def _branch_profile(branch: Branch, times: NDArray[np.float64], booking: Booking
 
 def _whole(model: Model, branch: Branch, engine: Engine, feeds: Feeds) -> Task:
     session = engine.session(model, *branch_ends(branch))
-    given = {tensor.name: feeds[tensor.name] for tensor in session.segment.given}
-    return lambda: session.run(given)
+    inputs = {tensor.name: feeds[tensor.name] for tensor in session.segment.given}
+    return lambda: session.run(inputs)

@@ -31,6 +31,7 @@ from edgent.profiling.timing import Progress, Task
 Clock = Callable[[], float]
 
 _ROUNDS = 5
+# Cold runs take long, for all caches are emptied before each, and only kernels of mostly constants use them.
 _COLD_ROUNDS = 2
 _BURST = 0.0015  # seconds that a timing lasts at least
 _MOST_IN_BURST = 20
@@ -72,26 +73,30 @@ class SpecimenTimer:
 
     def __init__(self, engine: Engine, folder: Path, clock: Clock = time.perf_counter) -> None:
         self._engine, self._folder, self._clock = engine, folder, clock
-        made = Builder()
-        segment = made.segment([made.conv(made.input((1, 64, 28, 28)), 64, 3)])
+        builder = Builder()
+        # A convolution of medium size that stays in a core's caches: its time is arithmetic and nothing else.
+        segment = builder.segment([builder.conv(builder.input((1, 64, 28, 28)), 64, 3)])
         self._convolution, self._convolution_feeds = engine.build(segment), _feeds(segment.given)
         # Ones: pages of zeros that nobody has written to are all one page, and that stays in the cache.
         self._source, self._copy = (np.ones(_COPIED // 8) for _ in range(2))
         self._caches = np.ones(int(FORGOTTEN) // 8)
         self.added = self._added_by_profiler()
+        # Multiplications and additions of that convolution: filters x channels x 3 x 3 x positions.
         self._flops = 2 * 64 * 64 * 9 * 28 * 28
 
     def _added_by_profiler(self) -> float:
         """Seconds that the profiler adds to each node: what it reports of tiny nodes beyond what they take."""
-        made = Builder()
-        x = made.input((1, 1))
+        builder = Builder()
+        # A hundred sigmoids of one number: they take next to nothing themselves, so what is reported is the profiler.
+        x = builder.input((1, 1))
         for _ in range(_TINY):
-            x = made.activation(x, "Sigmoid")
-        segment = made.segment([x])
+            x = builder.activation(x, "Sigmoid")
+        segment = builder.segment([x])
         plain, profiled = self._engine.build(segment), self._engine.build(segment, profile=self._folder)
         feeds = _feeds(segment.given)
         runs = []
         for _ in range(_TINY_ROUNDS):
+            # By turns, so that both meet the same phases of the machine.
             runs.append(self.timed(plain, feeds, 4)[0])
             profiled.run(feeds)
         reported = sum(map(median, profiled.end_profiling().values()))
@@ -99,7 +104,10 @@ class SpecimenTimer:
 
     def most_flops(self, budget: float) -> float:
         """How much arithmetic a specimen may hold, so that a budget is enough for many of them."""
+        # The fastest of five: any disturbance makes a run longer, never shorter.
         speed = self._flops / max(1e-9, min(self.references().arithmetic for _ in range(5)))
+        # A specimen's share of the budget, falling with its root: longer sweeps time more and larger specimens, not
+        # only more.
         return min(max(_SMALLEST, speed * budget * _SHARE * math.sqrt(60 / budget) * 2), _LARGEST)
 
     def time(self, number: int, most_flops: float) -> SpecimenTimes:
@@ -110,14 +118,15 @@ class SpecimenTimer:
         plain = self._engine.build(drawn.segment)
         optimised = self._folder / "optimised.onnx"
         profiled = self._engine.build(drawn.segment, profile=self._folder, optimised=optimised)
-        found = kernels(optimised, drawn.shapes)
+        fused = kernels(optimised, drawn.shapes)
         optimised.unlink()
         runs = _Runs(self, plain, profiled, feeds)
-        samples = [*runs.samples(found)]
-        taken = max(0.0, self._clock() - begun)
+        samples = [*runs.samples(fused)]
+        # A clock that was set back must not give a negative time.
+        seconds = max(0.0, self._clock() - begun)
         return SpecimenTimes(
             number=number,
-            seconds=taken,
+            seconds=seconds,
             kernels=tuple(sample.traits for sample in samples),
             times=tuple(sample.seconds for sample in samples),
             references=tuple(sample.slowness for sample in samples),
@@ -135,6 +144,7 @@ class SpecimenTimer:
             prepare: done just before; None: a run that does not count, for the references push a small network out of
                 the caches, and one that runs over and over is there.
         """
+        # References before and after: what lies between is taken to have met their mean.
         before = self.references()
         if prepare is None:
             session.run(feeds)
@@ -151,8 +161,8 @@ class SpecimenTimer:
         """How many runs one timing needs, and the seconds of a first one."""
         begun = self._clock()
         session.run(feeds)
-        taken = max(self._clock() - begun, 1e-9)
-        return max(1, min(_MOST_IN_BURST, int(_BURST / taken))), taken
+        seconds = max(self._clock() - begun, 1e-9)
+        return max(1, min(_MOST_IN_BURST, int(_BURST / seconds))), seconds
 
     def empty_caches(self) -> None:
         """Pushes everything else out of the caches."""
@@ -165,6 +175,7 @@ class SpecimenTimer:
         return References(arithmetic=arithmetic, memory=memory)
 
     def _second_time(self, work: Task) -> float:
+        # The first call brings the data of the reference into the caches, the second one is timed.
         work()
         begun = self._clock()
         work()
@@ -183,27 +194,34 @@ class _Runs:
         self.nodes = profiled.end_profiling()
 
     def _time(self, bench: SpecimenTimer, plain: Session, profiled: Session, feeds: Feeds) -> None:
+        # Neither first run counts: sessions allocate their memory then.
         plain.run(feeds)
         profiled.run(feeds)
         count, _ = bench.burst(plain, feeds)
         for number in range(_ROUNDS):
             self.warm.append(bench.timed(plain, feeds, count))
             bench.timed(profiled, feeds, count)
+            # The profiled session writes one event per node and run: these counts say which run each event belongs to.
             self.bursts += [("again", 1), ("warm", count)]
             if number < _COLD_ROUNDS:
                 self.cold.append(bench.timed(plain, feeds, prepare=bench.empty_caches))
                 bench.timed(profiled, feeds, prepare=bench.empty_caches)
                 self.bursts.append(("cold", 1))
 
-    def samples(self, found: Sequence[Kernel]) -> Iterator[Sample]:
+    def samples(self, fused: Sequence[Kernel]) -> Iterator[Sample]:
         """The kernels' times, scaled to the runs without a profiler; the slowness is the references' time here."""
-        for kind, timings, touched in (("warm", self.warm, footprint(found)), ("cold", self.cold, FORGOTTEN)):
+        # Warm: since the last run only this network passed through the caches. Cold: everything did.
+        for kind, timings, touched in (("warm", self.warm, footprint(fused)), ("cold", self.cold, FORGOTTEN)):
             credible = [(seconds, *references) for seconds, references in timings if min(seconds, *references) > 0]
             if not credible:
                 continue
+            # Medians over the rounds: one disturbed round must not count.
             whole, *references = (median(column) for column in zip(*credible, strict=True))
             times = self._scaled(kind, whole)
-            for kernel in found:
+            for kernel in fused:
+                # A cold run is slow for all its tensors. Only where nearly all of a kernel's bytes are constants is the
+                # cold time that of reading constants; others would be learned as slower than they are in a network that
+                # runs warm.
                 if times.get(kernel.name, 0.0) > 0 and (kind == "warm" or _mostly_constants(kernel)):
                     yield Sample(traits(kernel, touched), times[kernel.name], References(*references))
 
@@ -211,11 +229,13 @@ class _Runs:
         ends = np.cumsum([count for _, count in self.bursts])
         times = {}
         for name, seconds in self.nodes.items():
+            # A node that did not run in every run (a branch of control flow) cannot be assigned to bursts.
             if len(seconds) == ends[-1]:
                 pieces = zip(self.bursts, np.split(np.array(seconds), ends[:-1]), strict=True)
                 times[name] = float(np.median([piece.mean() for (this, _), piece in pieces if this == kind]))
         kept = deflated(times, self.added)
         total = sum(kept.values())
+        # The profiler's proportions, scaled to the time without it.
         return {name: seconds * whole / total for name, seconds in kept.items()} if total > 0 else {}
 
 
@@ -239,6 +259,7 @@ def sweep(
     timed = list(done)
     spent = sum(one.seconds for one in timed)
     most = bench.most_flops(budget)
+    # Specimens are drawn by their number, so going on behind the last one repeats none.
     number = 1 + max((one.number for one in timed), default=-1)
     while spent < budget:
         one = bench.time(number, most)
@@ -253,8 +274,8 @@ def sweep(
 
 def usual_references(timed: Sequence[SpecimenTimes]) -> References:
     """Median seconds of the references."""
-    found = [references for one in timed for references in one.references]
-    return References(*map(median, zip(*found, strict=True))) if found else References(1.0, 1.0)
+    timings = [references for one in timed for references in one.references]
+    return References(*map(median, zip(*timings, strict=True))) if timings else References(1.0, 1.0)
 
 
 def samples(timed: Sequence[SpecimenTimes]) -> list[list[Sample]]:
@@ -264,6 +285,7 @@ def samples(timed: Sequence[SpecimenTimes]) -> list[list[Sample]]:
         [
             Sample(kernel, seconds, slowness(references, usual))
             for kernel, seconds, references in zip(one.kernels, one.times, one.references, strict=True)
+            # A reference that took a hundred times its median was interrupted, and so perhaps was the kernel beside it.
             if all(now < _CREDIBLE * then for now, then in zip(references, usual, strict=True))
         ]
         for one in timed
@@ -281,5 +303,5 @@ def _mostly_constants(kernel: Kernel) -> bool:
     return constants > _MOSTLY_CONSTANTS * others
 
 
-def _feeds(given: Sequence[Tensor]) -> Feeds:
-    return random_feeds(given, np.random.default_rng(0))
+def _feeds(inputs: Sequence[Tensor]) -> Feeds:
+    return random_feeds(inputs, np.random.default_rng(0))

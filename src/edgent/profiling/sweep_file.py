@@ -42,6 +42,8 @@ class Checkpoint:
             text = read_text(self.path)
         except InputError as error:
             raise InputError(f"{self.path}: {error}, expected an unfinished sweep; remove it to begin anew") from None
+        # A line is whole once its newline is written. What follows the last one is the rest of an interrupted write,
+        # and would otherwise be joined to the next line.
         whole = text[: text.rfind("\n") + 1]
         if whole != text:
             self.path.write_text(whole, encoding="utf-8")
@@ -58,6 +60,7 @@ class Checkpoint:
             [kernel.family, kernel.work, kernel.form, kernel.convolution or [], seconds, references]
             for kernel, seconds, references in zip(timed.kernels, timed.times, timed.references, strict=True)
         ]
+        # Appended, not written anew: an interruption then costs the specimen at hand and no other.
         self._append(json.dumps({"number": timed.number, "seconds": timed.seconds, "kernels": kernels}))
 
     def _append(self, line: str) -> None:
@@ -65,6 +68,7 @@ class Checkpoint:
 
     def _check(self, line: str) -> None:
         node = Node(parse(line), "sweep", ("schema", "sweep"))
+        # Timings of another machine, engine or number of threads must not be mixed into one fit.
         if node.whole("schema") != _SCHEMA or node.text("sweep") != self.head:
             raise InputError(f"found the sweep of {node.text('sweep')[:80]!r}, expected {self.head!r}")
 
@@ -101,4 +105,5 @@ def _kernel(row: object) -> tuple[Traits, float, References]:
     return kernel, node.number("seconds"), References(*references)
 
 
+# The file's keys and the value's fields must not part company: a new field changes the schema.
 assert {field.name for field in fields(Traits)} == set(_KERNEL)

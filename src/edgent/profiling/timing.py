@@ -15,6 +15,7 @@ Task = Callable[[], object]
 Progress = Callable[[int, int], None]
 """Told how much is done, and of how much."""
 
+# Below three a median is no protection against one disturbed round.
 FEWEST_ROUNDS = 3
 
 _BURST = 0.004  # seconds that a timing lasts at least, so that the clock's and the call's own cost do not count
@@ -54,6 +55,8 @@ def interleaved(
         if done >= FEWEST_ROUNDS and time.perf_counter() > until:
             break
         for task, count, seconds in zip(timed, counts, times, strict=True):
+            # One round of everything, then the next: a phase of a second in which the machine is slow lengthens one
+            # round of all tasks, where timing task after task would lengthen one task only.
             seconds.append(_burst(task, count))
         for task in untimed:
             task()
@@ -79,6 +82,7 @@ def line(sizes: NDArray[np.float64], seconds: NDArray[np.float64]) -> tuple[floa
         seconds: shape (m,), positive.
     """
     goal = np.ones(len(sizes))
+    # Dividing by the times makes errors relative: a codec's base is microseconds, its slope matters in milliseconds.
     columns = np.stack([goal, sizes], axis=1) / seconds[:, None]
     base, slope = np.linalg.lstsq(columns, goal, rcond=None)[0]
     if base >= 0 and slope >= 0:
@@ -90,6 +94,7 @@ def line(sizes: NDArray[np.float64], seconds: NDArray[np.float64]) -> tuple[floa
 
 
 def _burst_length(task: Task) -> int:
+    # Called twice: the first call may load code and data, and would make the burst too short.
     if _mean(task, 1) > _COLD_BELOW:
         return 1
     return max(1, min(_MOST_IN_BURST, int(_BURST / max(_mean(task, 1), 1e-9))))
@@ -97,6 +102,7 @@ def _burst_length(task: Task) -> int:
 
 def _burst(task: Task, count: int) -> float:
     """Mean time of a task, with what it needs in the caches."""
+    # The first call of a burst brings the data back into the caches that the task before pushed out.
     first = _mean(task, 1)
     return first if first > _COLD_BELOW else _mean(task, count)
 

@@ -38,7 +38,7 @@ class Line:
 
     @property
     def points(self) -> Iterator[tuple[float, float]]:
-        """Each x with its y."""
+        """The points of the line: each x with its y."""
         return zip(self.x, self.y, strict=True)
 
 

@@ -1,4 +1,4 @@
-"""The report of a file of records: how late, by whom, where the time went, and whether the plans held."""
+"""The report of a file of records: latencies, who answered, where the time went, and whether plans held."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class RecordsReport:
     """Records of one device, in the order in which they happened; one at least.
 
     Attributes:
-        source: Where they are from.
-        records: They.
+        source: The name of their file.
+        records: The records.
     """
 
     source: str
@@ -31,18 +31,18 @@ class RecordsReport:
 
     @property
     def groups(self) -> dict[str, Sequence[Record]]:
-        """All, and those of each who answered; only groups that have any."""
-        found = {name: [one for one in self.records if one.by == name] for name in _BY}
-        return {"all": self.records} | {name: group for name, group in found.items() if group}
+        """The records by who answered, and all together; groups without any are left out."""
+        groups = {name: [one for one in self.records if one.by == name] for name in _BY}
+        return {"all": self.records} | {name: group for name, group in groups.items() if group}
 
     @property
     def answers(self) -> dict[str, dict[str, float]]:
-        """Of each group: their number, the share of deadlines met, latencies in milliseconds."""
+        """For each group: the number of records, the share of deadlines met, and latencies in milliseconds."""
         return {name: _numbers(group) for name, group in self.groups.items()}
 
     @property
     def followed(self) -> list[tuple[float, float]]:
-        """Seconds promised and taken, where the plan was followed."""
+        """Seconds predicted and measured, for each request whose plan was followed."""
         return [(one.plan.stages.total, one.total) for one in self.records if one.plan is not None and not one.why]
 
     def document(self) -> dict[str, object]:
@@ -58,7 +58,7 @@ class RecordsReport:
         }
 
     def page(self) -> Page:
-        """What the report shows."""
+        """The report as a page."""
         summary = summarise(self.records)
         return Page(
             title="Edgent: what happened",
@@ -69,7 +69,7 @@ class RecordsReport:
     def _overall(self) -> Section:
         head = ("answered by", "answers", "deadlines met, %", "p50, ms", "p95, ms")
         named = ", ".join(f"exit {exit}: {count}" for exit, count in self._exits()) or "none"
-        rows = [_row(name, each) for name, each in self.answers.items()]
+        rows = [_row(name, numbers) for name, numbers in self.answers.items()]
         return Section(title="Overall", parts=(table(head, rows), paragraph(f"Answers by exit: {named}.")))
 
     def _over_time(self) -> Section:
@@ -102,7 +102,7 @@ class RecordsReport:
             return Section(title=title, parts=(paragraph("No plan with a prediction was followed."),))
         step = -(-len(pairs) // _DOTS)
         promised_ms = [promised * 1e3 for promised, _ in pairs[::step]]
-        taken_ms = [taken * 1e3 for _, taken in pairs[::step]]
+        taken_ms = [seconds * 1e3 for _, seconds in pairs[::step]]
         ends = [min(promised_ms + taken_ms), max(promised_ms + taken_ms)]
         series = [
             Line(name="answers", x=promised_ms, y=taken_ms, colour=COLOURS[4], form="points"),
@@ -127,7 +127,7 @@ class RecordsReport:
         return Counter(one.why for one in self.records if one.why).most_common()
 
     def _errors(self) -> list[float]:
-        return [abs(promised - taken) / taken for promised, taken in self.followed if taken > 0]
+        return [abs(promised - actual) / actual for promised, actual in self.followed if actual > 0]
 
     def _promised(self) -> list[Record]:
         return [one for one in self.records if one.plan is not None and one.plan.meets_deadline]
@@ -138,12 +138,12 @@ class RecordsReport:
 
 
 def _numbers(records: Sequence[Record]) -> dict[str, float]:
-    found = summarise(records)
+    records_summary = summarise(records)
     return {
-        "count": found.count,
-        "deadlines_met": found.deadlines_met,
-        "p50_ms": found.p50 * 1e3,
-        "p95_ms": found.p95 * 1e3,
+        "count": records_summary.count,
+        "deadlines_met": records_summary.deadlines_met,
+        "p50_ms": records_summary.p50 * 1e3,
+        "p95_ms": records_summary.p95 * 1e3,
     }
 
 
@@ -151,6 +151,6 @@ def _median(stage: str, records: Sequence[Record]) -> str:
     return f"{statistics.median(getattr(one.stages, stage) for one in records) * 1e3:.2f}"
 
 
-def _row(name: str, found: dict[str, float]) -> tuple[str, ...]:
-    times = (f"{found[key]:.1f}" for key in ("p50_ms", "p95_ms"))
-    return (name, f"{found['count']:g}", f"{found['deadlines_met'] * 100:.1f}", *times)
+def _row(name: str, numbers: dict[str, float]) -> tuple[str, ...]:
+    times = (f"{numbers[key]:.1f}" for key in ("p50_ms", "p95_ms"))
+    return (name, f"{numbers['count']:g}", f"{numbers['deadlines_met'] * 100:.1f}", *times)

@@ -78,8 +78,8 @@ def picture(plots: Sequence[str], series: Sequence[Line], *, columns: int) -> st
     """Plots of the usual size side by side, the names of their lines above: an SVG that stands alone."""
     width, height = WIDTH * columns, HEIGHT * math.ceil(len(plots) / columns) + _KEY
     placed = "".join(
-        f'<g transform="translate({WIDTH * (index % columns)} {_KEY + HEIGHT * (index // columns)})">{each}</g>'
-        for index, each in enumerate(plots)
+        f'<g transform="translate({WIDTH * (index % columns)} {_KEY + HEIGHT * (index // columns)})">{plot}</g>'
+        for index, plot in enumerate(plots)
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
@@ -124,7 +124,7 @@ class _Scale:
 
     def ticks(self) -> list[float]:
         if self.log:
-            found = [
+            ticks = [
                 base * 10.0**power
                 for power in range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
                 for base in (1, 2, 5)
@@ -132,8 +132,8 @@ class _Scale:
         else:
             step = _step((self.high - self.low) / 5)
             first = math.ceil(self.low / step - 1e-9)
-            found = [step * k for k in range(first, math.floor(self.high / step + 1e-9) + 1)]
-        return [tick for tick in found if self.low * (1 - 1e-9) <= tick <= self.high * (1 + 1e-9)]
+            ticks = [step * k for k in range(first, math.floor(self.high / step + 1e-9) + 1)]
+        return [tick for tick in ticks if self.low * (1 - 1e-9) <= tick <= self.high * (1 + 1e-9)]
 
 
 def _step(least: float) -> float:

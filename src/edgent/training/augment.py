@@ -37,7 +37,7 @@ def augmented(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Every image once, shuffled, each mirrored or not and moved by up to ``shift`` pixels in both directions.
 
-    The last, incomplete batch is left out: batch normalisation dislikes small ones.
+    The last, incomplete batch is left out: statistics of a small batch would disturb batch normalisation.
     What moves in from outside has the colour of the border.
     """
     size = pixels.shape[1]

@@ -53,7 +53,7 @@ class _Graph:
         self.weights: list[onnx.TensorProto] = []
 
     def add(self, kind: str, name: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:
-        """One node, whose output bears its name unless told otherwise."""
+        """One node; its output has the node's name unless another one is given."""
         output = output or name
         self.nodes.append(helper.make_node(kind, list(inputs), [output], name=name, **attributes))
         return output
@@ -140,10 +140,10 @@ def measure(run: Run, images: Images, data: str, batch: int = 500) -> Accuracy:
     """Accuracy of every exit of an exported network.
 
     Args:
-        run: what answers, so that it is the exported file that is measured and not the network in PyTorch.
+        run: runs the exported file, so that this is measured and not the network in PyTorch.
         images: labelled images it was not trained on.
         data: what they are, for the metadata.
-        batch: images at a time.
+        batch: how many images are run at a time.
     """
     right: list[int] = []
     for start in range(0, len(images.labels), batch):

@@ -30,10 +30,10 @@ Entry = dict[str, Any]
 
 
 def learning_rate(recipe: Recipe, progress: float) -> float:
-    """The rate at a moment of the run.
+    """The learning rate at a point of the run.
 
     Args:
-        recipe: its highest value, and how long it rises.
+        recipe: gives its highest value, and how long it rises.
         progress: share of all steps already made, 0..1.
     """
     if progress < recipe.warm_up:
@@ -76,8 +76,8 @@ def train(
         output: folder for ``checkpoint.pt`` and ``log.jsonl``; made if missing.
         seed: of everything that is random.
         resume: go on from the folder's checkpoint, if there is one.
-        progress: told steps done, steps in all, and what is going on, after each step.
-        clock: seconds from anywhere.
+        progress: called after each step with the steps done, all steps, and a text.
+        clock: seconds from any starting point.
 
     Returns:
         The network, ready for evaluation, and the log.
@@ -130,7 +130,7 @@ def accuracies(network: BAlexNet, images: Images) -> list[float]:
 
 
 def _quiet(done: int, total: int, what: str) -> None:
-    """Tell nobody."""
+    """Ignore progress."""
 
 
 def _divided(recipe: Recipe, images: Images) -> tuple[Images, Images]:

@@ -81,7 +81,7 @@ class Folding(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply both."""
+        """Apply the layer, then its batch normalisation."""
         result: Tensor = self.norm(self.layer(x))
         return result
 

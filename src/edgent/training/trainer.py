@@ -1,4 +1,4 @@
-"""The whole job of ``edgent train``: data, training, export, one look at the test images."""
+"""The whole job of ``edgent train``: data, training, export, and one evaluation on the test images."""
 
 import contextlib
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What the report's figures rest on: a second device, the prediction, the transport, and what is emulated."""
+"""The report's sections on its basis: a second device, predictions, the transport, and what is emulated."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _planned(plan: Plan) -> str:
 
 
 def trust(result: DemoResult) -> Section:
-    """How far the predictions were off, and what our transport costs."""
+    """The section on the errors of the predictions, and on the cost of our transport."""
     errors = result.prediction_errors
     off = (
         f"Prediction: over {len(errors)} live configurations the planned latency was off by "
@@ -57,7 +57,7 @@ def trust(result: DemoResult) -> Section:
 
 
 def emulation(result: DemoResult) -> Section:
-    """What is real and what is not."""
+    """The section on what is real and what is emulated."""
     host, requests = result.host, [point.requests for point in result.points]
     words = (
         "Real: the network and its measured accuracy, the images, the edge process, the device process, gRPC and TCP "

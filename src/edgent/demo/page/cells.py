@@ -17,7 +17,7 @@ _SHOWN = 6  # cells named in a row of a table
 
 
 def overall(result: DemoResult) -> Section:
-    """All cells together, and the verdict."""
+    """The section on all cells together, with the verdict."""
     head = (
         "method",
         "accuracy in time, %",
@@ -47,30 +47,30 @@ def overall(result: DemoResult) -> Section:
 def bars_of_methods(result: DemoResult) -> str:
     """Each method's accuracy in time over all cells."""
     return bars(
-        [(name, each.accuracy_in_time * 100, _COLOUR[name]) for name, each in result.overall.items()],
+        [(name, figures.accuracy_in_time * 100, _COLOUR[name]) for name, figures in result.overall.items()],
         Axis(label="accuracy in time over all cells, %", high=100.0),
     )
 
 
 def _overall_rows(result: DemoResult) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
-    for name, each in result.overall.items():
+    for name, figures in result.overall.items():
         rows.append(
             (
                 name,
-                f"{each.accuracy_in_time * 100:.1f}",
-                f"{each.low * 100:.1f} .. {each.high * 100:.1f}",
+                f"{figures.accuracy_in_time * 100:.1f}",
+                f"{figures.low * 100:.1f} .. {figures.high * 100:.1f}",
                 ahead_in_words(result.compared.get(name)),
-                f"{each.deadlines_met * 100:.1f}",
-                f"{each.median * 1e3:.0f}",
-                f"{each.high_latency * 1e3:.0f}",
+                f"{figures.deadlines_met * 100:.1f}",
+                f"{figures.median * 1e3:.0f}",
+                f"{figures.high_latency * 1e3:.0f}",
             )
         )
     return rows
 
 
 def cells(result: DemoResult) -> Section:
-    """A plot for each bandwidth."""
+    """The section with a plot for each bandwidth."""
     text = (
         "Right and within the deadline, by method. Vertical bars: 95 % interval (Wilson, of the share in time) of "
         "edgent and the rival. Points of one deadline are drawn side by side."
@@ -123,8 +123,8 @@ def choices(result: DemoResult) -> Section:
     rows = [_choice(point) for point in result.points]
     best = [METHODS.index(OURS) + 1 if _among_best(point) else None for point in result.points]
     faint = [point.borderline for point in result.points]
-    each = table(head, rows, best=best, faint=faint, words=range(len(METHODS) + 2, len(head)))
-    return Section(title="Each cell", parts=(each, paragraph(note)))
+    body = table(head, rows, best=best, faint=faint, words=range(len(METHODS) + 2, len(head)))
+    return Section(title="Each cell", parts=(body, paragraph(note)))
 
 
 def _choice(point: CellOutcome) -> tuple[str, ...]:
@@ -147,12 +147,12 @@ def _beside(point: CellOutcome) -> str:
 
 
 def _among_best(point: CellOutcome) -> bool:
-    values = {name: each.accuracy_in_time for name, each in point.figures.items()}
+    values = {name: figures.accuracy_in_time for name, figures in point.figures.items()}
     return 0 < values[OURS] >= max(values.values()) - HALF_A_POINT
 
 
 def where_needed(result: DemoResult) -> Section:
-    """In which share of the cells each knob was needed."""
+    """The section on the share of the cells in which each knob (setting of a plan) was needed."""
     rows = [(knob, f"{share * 100:.0f}", KNOBS[knob], _where(result, knob)) for knob, share in result.knobs.items()]
     text = (
         "A knob is needed in a cell when the best plan without it promises an accuracy in time lower by a "
@@ -165,6 +165,6 @@ def where_needed(result: DemoResult) -> Section:
 
 
 def _where(result: DemoResult, knob: str) -> str:
-    found = [cell_in_words(p) for p in result.points if (p.race if knob == "race" else knob in p.cell.needed)]
-    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return "; ".join(found[:_SHOWN]) + more or "none"
+    places = [cell_in_words(p) for p in result.points if (p.race if knob == "race" else knob in p.cell.needed)]
+    more = f"; and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
+    return "; ".join(places[:_SHOWN]) + more or "none"

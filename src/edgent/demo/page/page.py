@@ -1,4 +1,4 @@
-"""What the demo's report shows."""
+"""The demo's report, put together from its sections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgent.report import Page
 
 def page(result: DemoResult) -> Page:
     """The report of a demo."""
-    runs = sum(len(each.totals) for each in result.measured.values())
+    runs = sum(len(setup_runs.totals) for setup_runs in result.measured.values())
     outage = () if result.unplugged is None else (unplugged(result.unplugged),)
     return Page(
         title="Edgent: device and edge, within a deadline",

@@ -61,6 +61,7 @@ class EmulatedDevice:
         if self.factor is not None:
             return self.factor
         assert self.whole is not None
+        # A device stated in seconds has these seconds on every host: its factor follows from the host's own profile.
         return self.whole / _slowest(profile)
 
     def edge_profile(self, profile: Profile) -> Profile:
@@ -131,6 +132,7 @@ def emulated_profile(profile: Profile, device: EmulatedDevice) -> Profile:
     Raises:
         InputError: the profile is an emulated one itself.
     """
+    # Scaling twice would multiply the factors without a word.
     if profile.emulated is not None:
         raise InputError(f"the profile already stands for {profile.emulated}: expected one of this machine itself")
     return profile.scaled(device.factor_on(profile), device.name)
@@ -155,12 +157,12 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmulationReport:
-    """How well a machine stood in for a slower one.
+    """How well this machine kept the pace of a slower one.
 
     Attributes:
-        pieces: Of work that were held to its pace.
-        overran: How many of them this machine finished later than the slow one would have.
-        worst: Seconds by which at the most.
+        pieces: Number of pieces of work that were held to its pace.
+        overran: How many of them took longer here than on the slow machine, and so came too late.
+        worst: By how many seconds at most.
     """
 
     pieces: int = 0
@@ -213,7 +215,7 @@ class Emulated:
 
     @property
     def computed(self) -> Seconds:
-        """What all of them together take on the slow device."""
+        """Seconds that all work so far takes on the slow device."""
         return Seconds(self._computed)
 
     @property
@@ -232,17 +234,23 @@ class Emulated:
         """
         if seconds <= 0:
             return
+        # Under the lock: requests from several threads share one processor on the slow device.
         with self._lock:
             takes = self._takes(seconds)
+            # A short piece does not wait for a long one: the kernel's scheduler would give it its slice in between. Its
+            # time is still taken from what comes later, for the processor can do no two things at once.
             until = (started_at if takes < SLICE else max(started_at, self._free_at)) + takes
             self._free_at = max(started_at, self._free_at) + takes
             late = self._clock.now() - until
             self._account += EmulationReport(pieces=1, overran=int(late > 0), worst=max(0.0, late))
+        # Outside the lock, so that others can begin meanwhile.
         self._wait(until)
 
     def _takes(self, seconds: float) -> float:
         if self._jitter:
+            # Log-normal of median 1: times vary by a factor, and never become negative.
             seconds *= self._random.lognormvariate(0.0, self._jitter)
+        # By time computed and not by time passed: a board grows hot from work.
         if self._throttle is not None and self._computed >= self._throttle.after:
             seconds *= self._throttle.factor
         self._computed += seconds
@@ -250,6 +258,8 @@ class Emulated:
 
     def _wait(self, until: float) -> None:
         while (left := until - self._clock.now()) > 0:
+            # Sleep for the most part, halve what is left, then look: a single sleep ends up to a millisecond late, and
+            # looking all the time would take the processor from the work that is emulated.
             if left > _DOZE:
                 self._clock.sleep(left - _DOZE)
             elif left > _SPIN:

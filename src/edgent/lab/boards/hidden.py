@@ -93,6 +93,8 @@ def hidden_table(host: Profile, model: Model, device: EmulatedDevice, seed: int)
     board = emulated_profile(host, device)
 
     def hidden(kind: str) -> float:
+        # Seeded by the names and not drawn in turn: a device has the same factors in every model, whatever layers come
+        # first.
         return Random(f"{seed} {device.name} {kind}").lognormvariate(0.0, device.spread)
 
     branches = [_perturbed(board.branch(branch.exit), branch, hidden) for branch in model.branches]
@@ -108,6 +110,7 @@ def hidden_table(host: Profile, model: Model, device: EmulatedDevice, seed: int)
 
 def profiled(table: Profile, *, seed: int, jitter: float = JITTER, rounds: int = ROUNDS) -> Profile:
     """What a profiler on the device finds: of everything the median of some runs, layers adding up to the whole."""
+    # Another stream than the pace's: what profiling found is not what will be run.
     draws = Random(f"{seed} profiling")
 
     def measured() -> float:
@@ -119,6 +122,7 @@ def profiled(table: Profile, *, seed: int, jitter: float = JITTER, rounds: int =
     def branch(one: BranchProfile) -> BranchProfile:
         whole = timed(one.whole)
         layers = [seconds * measured() for seconds in one.layers]
+        # As a real profile: layers add up to the whole, and the jitter of each is not the jitter of the sum.
         scale = whole.median / sum(layers) if any(layers) else 1.0
         return replace(one, whole=whole, layers=tuple(seconds * scale for seconds in layers))
 
@@ -137,5 +141,6 @@ def profiled(table: Profile, *, seed: int, jitter: float = JITTER, rounds: int =
 
 def _perturbed(board: BranchProfile, branch: Branch, hidden: Callable[[str], float]) -> BranchProfile:
     seconds = [took * hidden(layer.op) for took, layer in zip(board.layers, branch.layers, strict=True)]
+    # Layers add up to the whole, so it changes by what they do; its relative spread stays.
     whole = board.whole.scaled(sum(seconds) / board.whole.median)
     return replace(board, whole=whole, layers=tuple(seconds))

@@ -77,12 +77,12 @@ def paper_choice(
     branches: Sequence[ChainBranch], bandwidth: float, deadline: float, *, device_first: bool
 ) -> MethodChoice:
     """What Algorithm 1 chooses at a bandwidth."""
-    found = algorithm1(branches, BitsPerSecond(bandwidth), Seconds(deadline), device_first=device_first)
-    if found is None:
+    partition = algorithm1(branches, BitsPerSecond(bandwidth), Seconds(deadline), device_first=device_first)
+    if partition is None:
         return NOTHING
-    layers = next(len(branch.device) for branch in branches if branch.exit == found.exit)
-    configuration = configuration_of(found, layers, device_first=device_first)
-    return MethodChoice(configuration=configuration, predicted=found.latency, layers=layers)
+    layers = next(len(branch.device) for branch in branches if branch.exit == partition.exit)
+    configuration = configuration_of(partition, layers, device_first=device_first)
+    return MethodChoice(configuration=configuration, predicted=partition.latency, layers=layers)
 
 
 def our_choice(planner: Planner, conditions: Conditions, deadline: float) -> MethodChoice:
@@ -93,13 +93,13 @@ def our_choice(planner: Planner, conditions: Conditions, deadline: float) -> Met
     return MethodChoice(configuration=plan.configuration, predicted=plan.stages.total, layers=plan.layers or 0)
 
 
-def configuration_of(found: Partition, layers: int, *, device_first: bool) -> Configuration:
+def configuration_of(partition: Partition, layers: int, *, device_first: bool) -> Configuration:
     """A partition point as two cuts; see `edgent.planning.paper.algorithm1` for what it means in either direction."""
-    n, first = layers, found.point - 1  # layers that run on who begins
+    n, first = layers, partition.point - 1  # layers that run on who begins
     upload, download = (first, n) if device_first else (0, first)
     if upload == download:  # the device does everything
         upload = download = n
-    return Configuration(exit=found.exit, upload_cut=upload, download_cut=download)
+    return Configuration(exit=partition.exit, upload_cut=upload, download_cut=download)
 
 
 def price(candidates: Candidates, configuration: Configuration, conditions: Conditions) -> float:

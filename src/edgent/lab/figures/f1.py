@@ -52,9 +52,9 @@ def run(lab: Lab) -> Result:
     notes: list[str] = []
     with tempfile.TemporaryDirectory(prefix="edgent-wide-") as folder:
         wide = at_the_speed_of(resident, lab, load(wide_trunk(Path(folder))))
-        shown = {each.name: _bars(lab, each, notes) for each in (papers, resident, wide)}
+        shown = {one.name: _bars(lab, one, notes) for one in (papers, resident, wide)}
     boards = [setting(lab, board, coded=True) for board in BOARDS]
-    today = {each.name: _bars(lab, each, notes) for each in boards}
+    today = {one.name: _bars(lab, one, notes) for one in boards}
     return result(shown, today, tuple(notes))
 
 
@@ -67,16 +67,16 @@ def _bars(lab: Lab, chosen: Setting, notes: list[str]) -> list[Bar]:
     with Rig(chosen) as rig:
         bars = [bar("device", live_runs(lab, rig, None, [own], _ROUNDS)[own])]
         for bandwidth in BANDWIDTHS:
-            found = live_runs(lab, rig, bandwidth, [sent], _ROUNDS)[sent]
-            bars.append(bar(format_bandwidth(bandwidth), found))
+            runs = live_runs(lab, rig, bandwidth, [sent], _ROUNDS)[sent]
+            bars.append(bar(format_bandwidth(bandwidth), runs))
         notes.append(str(rig))
     return bars
 
 
-def bar(where: str, found: LiveRuns) -> Bar:
+def bar(where: str, runs: LiveRuns) -> Bar:
     """The bar of some runs; what is not the link is computing."""
-    assert found.stages is not None, "our own runs have stages"
-    total, transfer = median(found.totals), float(found.stages.link)
+    assert runs.stages is not None, "our own runs have stages"
+    total, transfer = median(runs.totals), float(runs.stages.link)
     return Bar(where=where, computing=total - transfer, transfer=transfer)
 
 
@@ -84,9 +84,9 @@ def result(shown: Mapping[str, list[Bar]], today: Mapping[str, list[Bar]], notes
     """The figure, from the bars of each setting, the paper's first."""
     every = {**shown, **today}
     rows = tuple(
-        (name, each.where, 1e3 * each.computing, 1e3 * each.transfer, 1e3 * each.total)
+        (name, bar.where, 1e3 * bar.computing, 1e3 * bar.transfer, 1e3 * bar.total)
         for name, bars in every.items()
-        for each in bars
+        for bar in bars
     )
     columns = (
         Column(key="setting", title="setting"),
@@ -128,10 +128,10 @@ def _panel(name: str, bars: list[Bar]) -> Panel:
         x=Axis(label="the device, or the edge at a bandwidth"),
         y=Axis(label="latency, s"),
         marks=(
-            Bars(name="computing", heights=[each.computing for each in bars]),
-            Bars(name="transfer", heights=[each.transfer for each in bars]),
+            Bars(name="computing", heights=[bar.computing for bar in bars]),
+            Bars(name="transfer", heights=[bar.transfer for bar in bars]),
         ),
-        categories=[each.where for each in bars],
+        categories=[bar.where for bar in bars],
     )
 
 

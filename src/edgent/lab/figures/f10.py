@@ -33,16 +33,22 @@ def run(lab: Lab) -> Result:
             setting=today, environment="dynamic", deadline=TODAYS_DEADLINE, trace=trace
         ),
     }
-    found = {name: stream(lab, course) for name, course in courses.items()}
-    return result(found, trace, (f"Link: {links.words}.", str(papers.device), str(today.device)))
+    requests = {name: stream(lab, course) for name, course in courses.items()}
+    return result(requests, trace, (f"Link: {links.words}.", str(papers.device), str(today.device)))
 
 
-def result(found: Mapping[str, Sequence[StreamRequest]], trace: Trace, notes: tuple[str, ...]) -> Result:
+def result(by_course: Mapping[str, Sequence[StreamRequest]], trace: Trace, notes: tuple[str, ...]) -> Result:
     """The figure, from the requests of each stream."""
     return Result(
-        orderings=tuple(ordering for name, requests in found.items() for ordering in _orderings(name, requests, trace)),
-        tables=(_table(found, trace),),
-        panels=(_link(trace), *(_throughput(found),), *(_plans(name, requests) for name, requests in found.items())),
+        orderings=tuple(
+            ordering for name, requests in by_course.items() for ordering in _orderings(name, requests, trace)
+        ),
+        tables=(_table(by_course, trace),),
+        panels=(
+            _link(trace),
+            *(_throughput(by_course),),
+            *(_plans(name, requests) for name, requests in by_course.items()),
+        ),
         notes=notes,
     )
 
@@ -58,8 +64,9 @@ def follows(requests: Sequence[StreamRequest], trace: Trace) -> float:
 
 def _orderings(name: str, requests: Sequence[StreamRequest], trace: Trace) -> tuple[Ordering, Ordering]:
     correlation = follows(requests, trace)
-    last = sum(each.configuration is not None and each.configuration.exit == 4 for each in requests) / len(requests)
-    exits = sorted({each.configuration.exit for each in requests if each.configuration is not None})
+    at_last_exit = [request.configuration is not None and request.configuration.exit == 4 for request in requests]
+    last = sum(at_last_exit) / len(requests)
+    exits = sorted({request.configuration.exit for request in requests if request.configuration is not None})
     return (
         Ordering(
             reported="the throughput follows the bandwidth",
@@ -84,7 +91,7 @@ def _orderings(name: str, requests: Sequence[StreamRequest], trace: Trace) -> tu
     )
 
 
-def _table(found: Mapping[str, Sequence[StreamRequest]], trace: Trace) -> Table:
+def _table(by_course: Mapping[str, Sequence[StreamRequest]], trace: Trace) -> Table:
     columns = (
         Column(key="device", title="device"),
         Column(key="requests", title="requests"),
@@ -98,13 +105,13 @@ def _table(found: Mapping[str, Sequence[StreamRequest]], trace: Trace) -> Table:
         (
             name,
             len(requests),
-            sum(each.deadline_met for each in requests) / len(requests),
-            sum(each.by == "edge" for each in requests) / len(requests),
+            sum(request.deadline_met for request in requests) / len(requests),
+            sum(request.by == "edge" for request in requests) / len(requests),
             float(np.median(throughputs(requests))),
             follows(requests, trace),
-            len({each.configuration for each in requests}),
+            len({request.configuration for request in requests}),
         )
-        for name, requests in found.items()
+        for name, requests in by_course.items()
     )
     return Table(title="On the moving link", columns=columns, rows=rows)
 
@@ -121,16 +128,16 @@ def _link(trace: Trace) -> Panel:
     return Panel(title="the link", x=_TIME, y=Axis(label="bandwidth, Mbit/s"), marks=(line,))
 
 
-def _throughput(found: Mapping[str, Sequence[StreamRequest]]) -> Panel:
+def _throughput(by_course: Mapping[str, Sequence[StreamRequest]]) -> Panel:
     lines = [
-        Line(name=name, x=[each.at for each in requests], y=throughputs(requests), form="points")
-        for name, requests in found.items()
+        Line(name=name, x=[request.at for request in requests], y=throughputs(requests), form="points")
+        for name, requests in by_course.items()
     ]
     return Panel(title="throughput", x=_TIME, y=Axis(label="inferences/s", log=True), marks=lines)
 
 
 def _plans(name: str, requests: Sequence[StreamRequest]) -> Panel:
-    planned = [(each.at, each.configuration) for each in requests if each.configuration is not None]
+    planned = [(request.at, request.configuration) for request in requests if request.configuration is not None]
     at = [when for when, _ in planned]
     exits = Line(name="exit", x=at, y=[plan.exit for _, plan in planned], form="step")
     layers = [plan.download_cut - plan.upload_cut for _, plan in planned]

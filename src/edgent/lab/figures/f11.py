@@ -85,7 +85,7 @@ def _live(lab: Lab, chosen: Setting, deadline: float, trace: Trace) -> list[Curv
     for name, environment in LIVE.items():
         course = Course(setting=chosen, environment=environment, deadline=deadline, trace=trace)
         requests = stream(lab, course)
-        pairs = list(zip(accuracies(chosen, requests), (each.total for each in requests), strict=True))
+        pairs = list(zip(accuracies(chosen, requests), (request.total for request in requests), strict=True))
         curves.append(
             Curve(
                 setting=chosen.name,
@@ -96,7 +96,7 @@ def _live(lab: Lab, chosen: Setting, deadline: float, trace: Trace) -> list[Curv
                 reward=tuple(FRACTION.value(value, total, deadline) for value, total in pairs),
                 accuracy_in_time=float(np.mean([value * (total <= deadline) for value, total in pairs])),
                 in_time=float(np.mean([total <= deadline for _, total in pairs])),
-                plans=tuple(each.configuration for each in requests),
+                plans=tuple(request.configuration for request in requests),
             )
         )
     return curves
@@ -131,10 +131,10 @@ def _replayed(lab: Lab, chosen: Setting, deadline: float, traces: Sequence[Trace
 
 def _shown(report: Report, method: str) -> dict[str, Any]:
     """What a curve has of a method: means of each trace, and of all requests."""
-    sums = [each[method] for each in report.per_trace]
+    sums = [totals[method] for totals in report.per_trace]
     return {
-        "throughput": [each.throughput / each.requests for each in sums],
-        "reward": [each.reward / each.requests for each in sums],
+        "throughput": [totals.throughput / totals.requests for totals in sums],
+        "reward": [totals.reward / totals.requests for totals in sums],
         "accuracy_in_time": report.mean(method, "accuracy"),
         "in_time": 1 - report.mean(method, "missed"),
     }

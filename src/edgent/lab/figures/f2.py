@@ -32,7 +32,7 @@ def run(lab: Lab) -> Result:
     narrow, resident = setting(lab, "paper-pi3"), setting(lab, "paper-pi3-resident")
     with tempfile.TemporaryDirectory(prefix="edgent-wide-") as folder:
         wide = at_the_speed_of(resident, lab, load(wide_trunk(Path(folder))))
-        shown = {each.name: layers_of(each) for each in (narrow, wide)}
+        shown = {one.name: layers_of(one) for one in (narrow, wide)}
     return result(shown, (str(narrow.device), f"{wide.name}: {wide.device}"))
 
 
@@ -58,7 +58,7 @@ def result(shown: Mapping[str, Sequence[LayerBar]], notes: tuple[str, ...]) -> R
 
 
 def _ordering(name: str, layers: Sequence[LayerBar]) -> Ordering:
-    columns = [each.seconds for each in layers], [each.size for each in layers]
+    columns = [layer.seconds for layer in layers], [layer.size for layer in layers]
     times, sizes = (max(values) / max(median(values), 1e-12) for values in columns)
     return Ordering(
         reported="layers' times and the sizes of their outputs are both very uneven",
@@ -74,13 +74,13 @@ def _table(name: str, layers: Sequence[LayerBar]) -> Table:
         Column(key="device_ms", title="on the device", show=lambda ms: f"{ms:.1f} ms"),
         Column(key="output_bytes", title="output", show=lambda size: f"{size:.0f} B"),
     )
-    rows = tuple((each.name, 1e3 * each.seconds, each.size) for each in layers)
+    rows = tuple((layer.name, 1e3 * layer.seconds, layer.size) for layer in layers)
     return Table(title=f"{name}, the last exit's branch", columns=columns, rows=rows)
 
 
 def _panels(name: str, layers: Sequence[LayerBar]) -> tuple[Panel, Panel]:
-    names = [each.name for each in layers]
-    times, sizes = [1e3 * each.seconds for each in layers], [each.size / 1e3 for each in layers]
+    names = [layer.name for layer in layers]
+    times, sizes = [1e3 * layer.seconds for layer in layers], [layer.size / 1e3 for layer in layers]
     x = Axis(label="layer")
     return (
         Panel(

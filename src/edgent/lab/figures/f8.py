@@ -100,11 +100,11 @@ def chosen_and_run(lab: Lab, rig: Rig, cells: Iterable[tuple[float, float]]) -> 
 
 def _latencies(lab: Lab, rig: Rig, bandwidth: float, chosen: Iterable[MethodChoice]) -> dict[Configuration, float]:
     plans = dict.fromkeys(choice.configuration for choice in chosen if choice.configuration is not None)
-    found: dict[Configuration, LiveRuns] = {}
+    measured: dict[Configuration, LiveRuns] = {}
     for alone in (False, True):
-        for plan in (each for each in plans if each.device_only == alone):
-            found |= live_runs(lab, rig, None if alone else bandwidth, [plan], _ROUNDS)
-    return {plan: median(runs.totals) for plan, runs in found.items()}
+        for plan in (known for known in plans if known.device_only == alone):
+            measured |= live_runs(lab, rig, None if alone else bandwidth, [plan], _ROUNDS)
+    return {plan: median(runs.totals) for plan, runs in measured.items()}
 
 
 def table(title: str, points: Sequence[ChosenPoint]) -> Table:
@@ -154,7 +154,7 @@ def _two_panels(
 
     def lines(value: Callable[[MethodChoice], int | None]) -> tuple[Line, ...]:
         return tuple(
-            Line(name=name, x=[at(each) for each in line], y=[_drawn(value(each.choice)) for each in line])
+            Line(name=name, x=[at(one) for one in line], y=[_drawn(value(one.choice)) for one in line])
             for name, line in by_method.items()
         )
 

@@ -43,25 +43,25 @@ def run(lab: Lab) -> Result:
     today = [setting(lab, name, coded=True) for name in ("paper-pi3", "pi-3b+")]
     points: list[ChosenPoint] = []
     notes = []
-    for each in (*papers, *today):
-        with Rig(each) as rig:
+    for one in (*papers, *today):
+        with Rig(one) as rig:
             points += chosen_and_run(lab, rig, [(bandwidth, DEADLINE) for bandwidth in BANDWIDTHS])
             notes.append(str(rig))
-    table = Table(title=_BEST_CUTS, columns=_CUT_COLUMNS, rows=tuple(row for each in papers for row in best_cuts(each)))
+    table = Table(title=_BEST_CUTS, columns=_CUT_COLUMNS, rows=tuple(row for one in papers for row in best_cuts(one)))
     return result(points, showing(papers[0]), table, tuple(notes))
 
 
 def showing(setting: Setting) -> list[float]:
     """The seconds for the whole network that a device must need for the paper's ordering to appear, computed."""
     host = setting.host
-    found = []
+    shown = []
     for whole in _WHOLES:
         device = host.scaled(whole / host.branches[-1].whole.median, "a device")
         branches = chains(setting.model, device, setting.edge)
         chosen = [paper_choice(branches, rate, DEADLINE, device_first=False).exit for rate in BANDWIDTHS]
         if rises(chosen):
-            found.append(whole)
-    return found
+            shown.append(whole)
+    return shown
 
 
 def best_cuts(setting: Setting) -> list[tuple[Value, ...]]:

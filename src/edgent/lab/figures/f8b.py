@@ -47,18 +47,18 @@ class Predicted:
 
 def run(lab: Lab) -> Result:
     """Takes the live runs of F8a, and the branches on the device alone."""
-    found: list[Predicted] = []
+    predictions: list[Predicted] = []
     wholes: list[Whole] = []
     notes = []
     for name in _SETTINGS:
         with Rig(setting(lab, name)) as rig:
-            found += _predicted(lab, rig)
+            predictions += _predicted(lab, rig)
             notes.append(str(rig))
     resident = setting(lab, _SETTINGS[-1])
     wholes += _wholes(lab, resident)
     with tempfile.TemporaryDirectory(prefix="edgent-wide-") as folder:
         wholes += _wholes(lab, at_the_speed_of(resident, lab, load(wide_trunk(Path(folder)))))
-    return result(found, wholes, tuple(notes))
+    return result(predictions, wholes, tuple(notes))
 
 
 def _hosts(lab: Lab, chosen: Setting) -> dict[str, Profile]:
@@ -75,13 +75,13 @@ def _predicted(lab: Lab, rig: Rig) -> list[Predicted]:
         for name, host in _hosts(lab, rig.setting).items()
     }
     points = chosen_and_run(lab, rig, [(bandwidth, DEADLINE) for bandwidth in BANDWIDTHS])
-    found = []
+    predictions = []
     for point in points:
         if point.method == _METHOD and point.choice.configuration is not None:
             conditions = measured_conditions(lab, rig, point.bandwidth)
             prices = {name: price(table, point.choice.configuration, conditions) for name, table in tables.items()}
-            found.append(Predicted(point=point, predicted=prices))
-    return found
+            predictions.append(Predicted(point=point, predicted=prices))
+    return predictions
 
 
 def _wholes(lab: Lab, chosen: Setting) -> list[Whole]:
@@ -98,22 +98,26 @@ def _wholes(lab: Lab, chosen: Setting) -> list[Whole]:
     ]
 
 
-def result(found: Sequence[Predicted], wholes: Sequence[Whole], notes: tuple[str, ...]) -> Result:
+def result(predictions: Sequence[Predicted], wholes: Sequence[Whole], notes: tuple[str, ...]) -> Result:
     """The figure."""
     return Result(
-        orderings=tuple(_orderings(found, wholes)),
-        tables=(_latencies(found), _networks(wholes)),
-        panels=tuple(_panel(found, name) for name in dict.fromkeys(each.point.setting for each in found)),
+        orderings=tuple(_orderings(predictions, wholes)),
+        tables=(_latencies(predictions), _networks(wholes)),
+        panels=tuple(
+            _panel(predictions, name) for name in dict.fromkeys(prediction.point.setting for prediction in predictions)
+        ),
         notes=notes,
     )
 
 
-def _orderings(found: Sequence[Predicted], wholes: Sequence[Whole]) -> list[Ordering]:
-    made = []
+def _orderings(predictions: Sequence[Predicted], wholes: Sequence[Whole]) -> list[Ordering]:
+    orderings = []
     for name in PREDICTORS:
-        live = median(abs(each.predicted[name] / (each.point.latency or 1) - 1) for each in found)
-        layers = median(abs(each.predicted[name] / each.measured - 1) for each in wholes)
-        made.append(
+        live = median(
+            abs(prediction.predicted[name] / (prediction.point.latency or 1) - 1) for prediction in predictions
+        )
+        layers = median(abs(prediction.predicted[name] / prediction.measured - 1) for prediction in wholes)
+        orderings.append(
             Ordering(
                 reported="predicted and measured latency nearly overlap",
                 ours=f"{name}: {live:.1%} off in the median; {layers:.1%} for whole branches on the device",
@@ -124,10 +128,10 @@ def _orderings(found: Sequence[Predicted], wholes: Sequence[Whole]) -> list[Orde
                 ),
             )
         )
-    return made
+    return orderings
 
 
-def _latencies(found: Sequence[Predicted]) -> Table:
+def _latencies(predictions: Sequence[Predicted]) -> Table:
     columns = (
         Column(key="setting", title="setting"),
         Column(key="bandwidth_bps", title="kbit/s", show=lambda rate: f"{rate / 1e3:g}"),
@@ -137,13 +141,13 @@ def _latencies(found: Sequence[Predicted]) -> Table:
     )
     rows: tuple[tuple[Value, ...], ...] = tuple(
         (
-            each.point.setting,
-            each.point.bandwidth,
-            each.point.choice.exit,
-            1e3 * (each.point.latency or 0.0),
-            *(1e3 * each.predicted[name] for name in PREDICTORS),
+            prediction.point.setting,
+            prediction.point.bandwidth,
+            prediction.point.choice.exit,
+            1e3 * (prediction.point.latency or 0.0),
+            *(1e3 * prediction.predicted[name] for name in PREDICTORS),
         )
-        for each in found
+        for prediction in predictions
     )
     return Table(title="Edge-first, deadline 1000 ms", columns=columns, rows=rows)
 
@@ -156,8 +160,8 @@ def _networks(wholes: Sequence[Whole]) -> Table:
         *(Column(key=f"{name.split()[-1]}_ms", title=name, show=_ms) for name in PREDICTORS[:-1]),
     )
     rows: tuple[tuple[Value, ...], ...] = tuple(
-        (each.network, each.exit, 1e3 * each.measured, *(1e3 * each.predicted[name] for name in PREDICTORS[:-1]))
-        for each in wholes
+        (whole.network, whole.exit, 1e3 * whole.measured, *(1e3 * whole.predicted[name] for name in PREDICTORS[:-1]))
+        for whole in wholes
     )
     return Table(title=f"On {_SETTINGS[-1]} alone", columns=columns, rows=rows)
 
@@ -166,14 +170,14 @@ def _ms(value: float) -> str:
     return f"{value:.0f} ms"
 
 
-def _panel(found: Sequence[Predicted], name: str) -> Panel:
-    shown = [each for each in found if each.point.setting == name]
-    x = [each.point.bandwidth / 1e3 for each in shown]
+def _panel(predictions: Sequence[Predicted], name: str) -> Panel:
+    shown = [prediction for prediction in predictions if prediction.point.setting == name]
+    x = [prediction.point.bandwidth / 1e3 for prediction in shown]
     lines = [
-        Line(name=predictor, x=x, y=[1e3 * each.predicted[predictor] for each in shown], dashed=True)
+        Line(name=predictor, x=x, y=[1e3 * prediction.predicted[predictor] for prediction in shown], dashed=True)
         for predictor in PREDICTORS
     ]
-    measured = Line(name="measured, live", x=x, y=[1e3 * (each.point.latency or 0.0) for each in shown])
+    measured = Line(name="measured, live", x=x, y=[1e3 * (prediction.point.latency or 0.0) for prediction in shown])
     return Panel(
         title=name,
         x=Axis(label="bandwidth, kbit/s", log=True),

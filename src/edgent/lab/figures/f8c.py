@@ -21,8 +21,8 @@ def run(lab: Lab) -> Result:
     today = [setting(lab, name, coded=True) for name in ("paper-pi3-resident", "pi-3b+")]
     points: list[ChosenPoint] = []
     notes = []
-    for each in (*papers, *today):
-        with Rig(each) as rig:
+    for one in (*papers, *today):
+        with Rig(one) as rig:
             points += chosen_and_run(lab, rig, [(BANDWIDTH, deadline) for deadline in DEADLINES])
             notes.append(str(rig))
     return result(points, tuple(notes))

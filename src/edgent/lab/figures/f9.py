@@ -89,8 +89,8 @@ def run(lab: Lab) -> Result:
     notes = []
     papers = [setting(lab, name) for name in ("paper-pi3", "paper-pi3-resident")]
     today = [setting(lab, name, coded=True) for name in ("paper-pi3", "pi-3b+")]
-    for each in (*papers, *today):
-        with Rig(each) as rig:
+    for one in (*papers, *today):
+        with Rig(one) as rig:
             cells += _cells(lab, rig)
             notes.append(str(rig))
     return result(cells, tuple(notes))
@@ -103,15 +103,15 @@ def _cells(lab: Lab, rig: Rig) -> list[DeadlineCell]:
     plans = list(dict.fromkeys([*wanted, *worth_trying(table, conditions)]))
     alone = [plan for plan in plans if plan.device_only]
     linked = [plan for plan in plans if not plan.device_only]
-    found = live_runs(lab, rig, None, alone, _ROUNDS) | live_runs(lab, rig, BANDWIDTH, linked, _ROUNDS)
+    runs = live_runs(lab, rig, None, alone, _ROUNDS) | live_runs(lab, rig, BANDWIDTH, linked, _ROUNDS)
     accuracies = _accuracies(table, plans)
-    tried = {plan: Tried(configuration=plan, accuracy=accuracies[plan], totals=found[plan].totals) for plan in plans}
+    tried = {plan: Tried(configuration=plan, accuracy=accuracies[plan], totals=runs[plan].totals) for plan in plans}
     return [cell(rig.setting.name, deadline, chosen[deadline], tried) for deadline in DEADLINES]
 
 
 def choices(lab: Lab, chosen: Setting, conditions: Conditions, deadline: float) -> dict[str, Configuration | None]:
     """What every method runs; the paper's has no plan where nothing is in time, ours then runs the fastest."""
-    made: dict[str, Configuration | None] = {
+    choice_of: dict[str, Configuration | None] = {
         name: planner.plan(conditions, Seconds(deadline)).configuration
         for name, planner in _planners(chosen.candidates, edge_first=not chosen.coded).items()
     }
@@ -120,9 +120,9 @@ def choices(lab: Lab, chosen: Setting, conditions: Conditions, deadline: float) 
         branches = chains(chosen.model, *both_machines(chosen, regressed))
         rate = conditions.uplink.bandwidth
         for name, device_first in ALGORITHM_1.items():
-            found = paper_choice(branches, rate, deadline, device_first=device_first)
-            made[f"edgent, {name}"] = found.configuration
-    return made
+            partition = paper_choice(branches, rate, deadline, device_first=device_first)
+            choice_of[f"edgent, {name}"] = partition.configuration
+    return choice_of
 
 
 def _planners(table: Candidates, *, edge_first: bool) -> dict[str, Planner]:
@@ -182,8 +182,8 @@ def cell(
 
 def result(cells: Sequence[DeadlineCell], notes: tuple[str, ...]) -> Result:
     """The figure."""
-    settings = list(dict.fromkeys(each.setting for each in cells))
-    by_setting = {name: [each for each in cells if each.setting == name] for name in settings}
+    settings = list(dict.fromkeys(cell.setting for cell in cells))
+    by_setting = {name: [cell for cell in cells if cell.setting == name] for name in settings}
     return Result(
         orderings=tuple(_papers(name, rows) for name, rows in by_setting.items()),
         tables=(_targets(by_setting), *(_table(name, rows) for name, rows in by_setting.items())),
@@ -198,9 +198,9 @@ def result(cells: Sequence[DeadlineCell], notes: tuple[str, ...]) -> Result:
 
 def _papers(name: str, cells: Sequence[DeadlineCell]) -> Ordering:
     answered = {
-        deadline: [method for method, value in each.values.items() if method != ORACLE and value > 0]
-        for each in cells
-        for deadline in [round(1e3 * each.deadline)]
+        deadline: [method for method, value in cell.values.items() if method != ORACLE and value > 0]
+        for cell in cells
+        for deadline in [round(1e3 * cell.deadline)]
     }
     only_edgent = [deadline for deadline, methods in answered.items() if methods and not {*methods} & {*_FULL}]
     reproduced = not answered[100] and {200, 300} <= set(only_edgent)
@@ -235,9 +235,9 @@ def _targets(by_setting: Mapping[str, Sequence[DeadlineCell]]) -> Table:
 
 
 def _target(name: str, cells: Sequence[DeadlineCell]) -> tuple[Value, ...]:
-    clear = [each for each in cells if not each.borderline]
-    oracle = max((each.values[ORACLE] - each.values[OURS] for each in clear), default=0.0)
-    behind = [value - each.values[OURS] for each in clear for method, value in each.values.items() if method != ORACLE]
+    clear = [cell for cell in cells if not cell.borderline]
+    oracle = max((cell.values[ORACLE] - cell.values[OURS] for cell in clear), default=0.0)
+    behind = [value - cell.values[OURS] for cell in clear for method, value in cell.values.items() if method != ORACLE]
     another = max(behind, default=0.0)
     return name, oracle, another, len(cells) - len(clear), oracle <= _POINT and another <= _HALF
 
@@ -258,8 +258,8 @@ def _table(name: str, cells: Sequence[DeadlineCell]) -> Table:
         Column(key="plan", title="two cuts: plan"),
     )
     rows = tuple(
-        (1e3 * each.deadline, *(each.values[method] for method in methods), each.borderline, _words(each.chosen[OURS]))
-        for each in cells
+        (1e3 * cell.deadline, *(cell.values[method] for method in methods), cell.borderline, _words(cell.chosen[OURS]))
+        for cell in cells
     )
     return Table(title=f"{name}: accuracy in time, % (* borderline)", columns=columns, rows=rows)
 
@@ -272,10 +272,10 @@ def _words(plan: Configuration | None) -> str | None:
 
 
 def _panel(name: str, cells: Sequence[DeadlineCell]) -> Panel:
-    x = [1e3 * each.deadline for each in cells]
+    x = [1e3 * cell.deadline for cell in cells]
 
     def drawn(method: str) -> list[float]:
-        return [100 * (each.values[method] or _MISSED) for each in cells]
+        return [100 * (cell.values[method] or _MISSED) for cell in cells]
 
     lines = [Line(name=method, x=x, y=drawn(method), dashed=method == ORACLE) for method in cells[0].values]
     y = Axis(label="accuracy in time, % (below 0: missed)")

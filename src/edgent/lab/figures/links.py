@@ -43,8 +43,8 @@ def bus_link(lab: Lab, seconds: float) -> Links:
 def many_links(lab: Lab) -> Links:
     """All Belgium logs scaled to 0..10 Mbit/s and a seeded choice of the others; generated ones without a folder."""
     if lab.traces is None:
-        made = tuple(generated(lab.seed + number, seconds=_SECONDS) for number in range(_GENERATED))
-        return Links(traces=made, words=f"{_GENERATED} links, {_generated(lab)}")
+        traces = tuple(generated(lab.seed + number, seconds=_SECONDS) for number in range(_GENERATED))
+        return Links(traces=traces, words=f"{_GENERATED} links, {_generated(lab)}")
     files = trace_files([lab.traces]).files
     belgium = [_to_highest(trace) for trace in load_traces([f for f in files if _BELGIUM in f.name] or files[:1])]
     others = [file for file in files if _BELGIUM not in file.name]
@@ -69,10 +69,10 @@ def excerpt(trace: Trace, seconds: float) -> Trace:
 
 def digest(traces: Sequence[Trace]) -> str:
     """What a part depends on, of some traces."""
-    made = hashlib.sha256()
+    hashed = hashlib.sha256()
     for trace in traces:
-        made.update(trace.starts.tobytes() + trace.bandwidths.tobytes())
-    return made.hexdigest()[:16]
+        hashed.update(trace.starts.tobytes() + trace.bandwidths.tobytes())
+    return hashed.hexdigest()[:16]
 
 
 def _to_highest(trace: Trace) -> Trace:

@@ -46,15 +46,15 @@ def live_runs(
         lab.progress(f"{rig.setting.name}: {len(configurations)} plans {where}", 0, 1)
         rig.alone() if bandwidth is None else rig.at(bandwidth)
         before = rig.overruns()
-        found = rig.run(configurations, rounds)
+        measured = rig.run(configurations, rounds)
         pieces, late = (after - then for after, then in zip(rig.overruns(), before, strict=True))
-        return {"runs": list(map(_measured_document, found)), "pieces": pieces, "late": late}
+        return {"runs": list(map(_measured_document, measured)), "pieces": pieces, "late": late}
 
     depends = {
         **rig.setting.document(),
         "bandwidth": bandwidth,
         "round_trip": ROUND_TRIP,
-        "configurations": [asdict(each) for each in configurations],
+        "configurations": [asdict(configuration) for configuration in configurations],
         "rounds": rounds,
     }
     part = lab.parts.part("runs", depends, run)
@@ -62,10 +62,10 @@ def live_runs(
     return dict(zip(configurations, map(_measured, part["runs"]), strict=True))
 
 
-def _measured_document(found: LiveRuns) -> dict[str, Any]:
+def _measured_document(measured: LiveRuns) -> dict[str, Any]:
     """Seconds; None where nobody answered."""
-    totals = [total if total < math.inf else None for total in found.totals]
-    return {"totals": totals, "stages": None if found.stages is None else asdict(found.stages)}
+    totals = [total if total < math.inf else None for total in measured.totals]
+    return {"totals": totals, "stages": None if measured.stages is None else asdict(measured.stages)}
 
 
 def _measured(document: dict[str, Any]) -> LiveRuns:
@@ -75,8 +75,8 @@ def _measured(document: dict[str, Any]) -> LiveRuns:
 
 
 def _conditions(document: dict[str, Any]) -> Conditions:
-    def link(found: dict[str, Any]) -> TransferModel:
-        return TransferModel(**found | {"window": math.inf if found["window"] is None else found["window"]})
+    def link(fields: dict[str, Any]) -> TransferModel:
+        return TransferModel(**fields | {"window": math.inf if fields["window"] is None else fields["window"]})
 
     both = {way: link(document[way]) for way in ("uplink", "downlink")}
     return Conditions(**document | both)

@@ -79,7 +79,7 @@ class Setting:
         with np.load(SHIPPED / "cifar10-256.npz") as shipped:
             pixels = shipped["pixels"][:_INPUTS]
         if self.coded:
-            return tuple(encode_image("png", each) for each in pixels)
+            return tuple(encode_image("png", picture) for picture in pixels)
         tensors = (pixels.transpose(0, 3, 1, 2)[:, None] / np.float32(128) - 1).astype(np.float32)
         return tuple(tensors)
 

@@ -79,7 +79,7 @@ class Rig:
 
     def run(self, configurations: Sequence[Configuration], rounds: int) -> list[LiveRuns]:
         """Runs configurations in turn, all equally often."""
-        setups = [Setup(configuration=each) for each in configurations]
+        setups = [Setup(configuration=configuration) for configuration in configurations]
         return self._started()[1].run(setups, rounds, [_PATIENCE] * len(setups))
 
     def follow(self, trace: Trace, period: float, deadline: float) -> tuple[StreamRequest, ...]:

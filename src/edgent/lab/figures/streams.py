@@ -68,10 +68,10 @@ def accuracies(setting: Setting, requests: Sequence[StreamRequest]) -> list[floa
     planned = {table.configuration(row): float(table.accuracy[row]) for row in range(len(table))}
     exits = {branch.exit: branch.accuracy or 0.0 for branch in setting.model.branches}
     return [
-        planned[each.configuration]
-        if each.configuration is not None and not each.why
-        else exits.get(-1 if each.exit is None else each.exit, 0.0)
-        for each in requests
+        planned[request.configuration]
+        if request.configuration is not None and not request.why
+        else exits.get(-1 if request.exit is None else request.exit, 0.0)
+        for request in requests
     ]
 
 

@@ -20,17 +20,17 @@ def wide_trunk(folder: Path) -> Path:
     Returns:
         The ONNX file.
     """
-    made = Builder()
-    x = made.input((1, 3, 32, 32))
+    builder = Builder()
+    x = builder.input((1, 3, 32, 32))
     for number, (maps, side) in enumerate(_FILTERS):
-        x = made.activation(made.conv(x, maps, side), "Relu")
+        x = builder.activation(builder.conv(x, maps, side), "Relu")
         if number < _NORMALISED:
-            x = made.like("LRN", made.pool("MaxPool", x, 3, 2), size=3, alpha=5e-5, beta=0.75)
-    x = made.pool("MaxPool", x, 3, 2)
-    batch, *shape = made.shapes[x]
-    x = made.reshape(x, batch, shape[0] * shape[1] * shape[2])
+            x = builder.like("LRN", builder.pool("MaxPool", x, 3, 2), size=3, alpha=5e-5, beta=0.75)
+    x = builder.pool("MaxPool", x, 3, 2)
+    batch, *shape = builder.shapes[x]
+    x = builder.reshape(x, batch, shape[0] * shape[1] * shape[2])
     for width in _WIDTHS:
-        x = made.like("Dropout", made.activation(made.gemm(x, width), "Relu"))
+        x = builder.like("Dropout", builder.activation(builder.gemm(x, width), "Relu"))
     path = folder / f"{NAME}.onnx"
-    path.write_bytes(made.segment([made.gemm(x, _CLASSES)]).proto)
+    path.write_bytes(builder.segment([builder.gemm(x, _CLASSES)]).proto)
     return path

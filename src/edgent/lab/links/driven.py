@@ -20,7 +20,7 @@ from edgent.units import BitsPerSecond, Seconds
 
 
 class Link(Protocol):
-    """What a trace drives."""
+    """A link whose rate a trace can set: the proxy or the TUN link."""
 
     def set(self, *, uplink: BitsPerSecond, downlink: BitsPerSecond) -> None:
         """Changes both rates, in force on return."""
@@ -47,6 +47,7 @@ def changes(trace: Trace) -> Iterator[Change]:
     """Where a trace changes, and to what; without end where it loops."""
     before = None
     moves = bool(np.ptp(trace.bandwidths))
+    # A looping trace of one value would never change again, and the loop never yield: one lap is enough.
     for lap in count() if trace.loops and moves else (0,):
         for start, bandwidth in zip(trace.starts.tolist(), trace.bandwidths.tolist(), strict=True):
             if bandwidth != before:
@@ -83,7 +84,9 @@ class Driven:
         with self._changed:
             self._over = True
             self._changed.notify_all()
+        # The thread has ended before the link is touched here: orders from two threads must not overtake each other.
         self._thread.join()
+        # A link must not stay cut for whoever uses it next.
         if self._out:
             self._link.restore()
         if self._problem is not None and error is None:
@@ -103,6 +106,7 @@ class Driven:
 
     def _over_by(self, at: float) -> bool:
         with self._changed:
+            # Waiting on the condition and not sleeping: leaving ends the wait at once.
             return self._changed.wait_for(lambda: self._over, at - self._clock.now())
 
     def _apply(self, bandwidth: BitsPerSecond) -> None:
@@ -110,6 +114,7 @@ class Driven:
             self._link.cut()
             self._out = True
             return
+        # The rate first, then the end of the cut: bytes must not flow at the rate from before the outage.
         self._link.set(uplink=bandwidth, downlink=bandwidth)
         if self._out:
             self._link.restore()

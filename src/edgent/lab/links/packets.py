@@ -21,7 +21,7 @@ QUEUE_BYTES = 1_000_000  # deep, as a mobile link's: nothing is dropped before s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PacketPath:
-    """What a direction does to packets.
+    """The properties of one direction: what it does to packets.
 
     Attributes:
         rate: Bits per second, Ethernet headers included.
@@ -75,6 +75,7 @@ class PacketLane:
     def offer(self, packet: bytes, now: Seconds) -> None:
         """A packet has come to the near end."""
         size = len(packet) + ETHERNET_BYTES
+        # A full queue drops the newest packet ("tail drop"), as most routers do; TCP takes that for congestion.
         if self._down or self._waiting_bytes + size > self._path.queue:
             self.dropped += 1
             return
@@ -100,7 +101,7 @@ class PacketLane:
         return Seconds(min(arrives_at, self._sent_at() if self._waiting else math.inf))
 
     def change(self, path: PacketPath, now: Seconds) -> None:
-        """Is another one from now on; packets that fly keep their time of arrival."""
+        """Takes another path from now on; packets under way keep their time of arrival."""
         if path.rate != self._path.rate:
             self._bucket.change(path.rate, now)
         self._path = path
@@ -128,9 +129,11 @@ class PacketLane:
         self._waiting_bytes -= size
         self.wire_bytes += size
         path = self._path
+        # A lost packet has used the link's time: it is lost after it was sent.
         if path.loss and self._random.random() < path.loss:
             self.dropped += 1
             return
         late = path.jitter * self._random.random() if path.jitter else 0.0
+        # Never before the packet in front: reordering would make TCP retransmit what is not lost.
         self._arrives_at = max(self._arrives_at, sent_at + path.delay + late)
         self._flying.append((self._arrives_at, packet))

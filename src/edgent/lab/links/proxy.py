@@ -26,8 +26,11 @@ from edgent.lab.links.shaping import SEGMENT_BYTES, Lane
 from edgent.lab.processes.orders import Does, Orders, answer
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
 
+# A wake-up for every segment would take the host's time at high rates: at 100 Mbit/s they follow each other in 0.1 ms.
 QUANTUM = 500e-6
 ROOM = 0.02  # a pipe's share of its lane, in seconds of the lane's rate: covers late wake-ups
+# Small, so that bytes wait in the lane, where they are counted, and not in the kernel, where the sender thinks them
+# sent.
 BUFFER_BYTES = 64 * 1024  # of the kernel, for each side of a connection
 
 
@@ -46,7 +49,7 @@ class LinkSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkCounts:
-    """What has passed so far.
+    """What has passed through the link so far.
 
     Attributes:
         up_bytes: Payload towards the target.
@@ -127,17 +130,22 @@ class Proxy:
     def _turn(self) -> None:
         for ready, mask in self._selector.wait(self._wake_at()):
             ready(mask)
+        # While the link is cut only orders are followed: bytes neither enter nor leave the lanes.
         if self._cut_at is not None:
             return
         for lane in (self._up, self._down):
             for pipe, data in lane.step(now()):
                 self._arrive(pipe, data)
+            # A lane may rest only if nothing more stands in the kernel's buffers: otherwise a busy link would lose its
+            # credit while the proxy fetches the next bytes.
             if not any(pipe.more and not pipe.outbox for pipe in self._pipes if pipe.lane is lane):
                 lane.rest()
 
     def _wake_at(self) -> float:
         if self._cut_at is not None:
             return float("inf")
+        # Not before the next event, and in groups of a quantum; but if everything ends earlier, exactly at its end: a
+        # latency is measured by the last byte of a message, which must not wait for a group.
         soon = now() + QUANTUM
         return min(max(lane.next_at(), min(soon, lane.last_at())) for lane in (self._up, self._down))
 
@@ -161,6 +169,7 @@ class Proxy:
         up, down = _Pipe(near_end, far_end, self._up), _Pipe(far_end, near_end, self._down)
         up.other, down.other = down, up
         self._pipes |= {up: None, down: None}
+        # Without blocking: the connection is there when the socket can be written to (`_ready`).
         if far.connect_ex(self._target) in (0, errno.EINPROGRESS):
             self._watch(up)
         else:
@@ -171,6 +180,8 @@ class Proxy:
         for reading, writing in ((pipe, pipe.other), (pipe.other, pipe)):
             end = reading.source
             wanted = 0
+            # No reading without room: the kernel's buffer fills, TCP's window closes, and the sender slows down as on a
+            # real link.
             if end.connected and self._room(reading) > 0:
                 wanted |= EVENT_READ
             if not end.connected or writing.outbox:
@@ -195,6 +206,7 @@ class Proxy:
         if pipe not in self._pipes or self._cut_at is not None:
             return  # another event of the same turn ended or stopped it
         if mask & EVENT_WRITE and not end.connected:
+            # The outcome of a connection made without blocking stands in SO_ERROR, not in an exception.
             end.connected = not end.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if not end.connected:
                 self._abort(pipe)
@@ -209,6 +221,8 @@ class Proxy:
     def _room(self, pipe: _Pipe) -> int:
         if pipe.ended:
             return 0
+        # What flies counts too, so the room is the lane's rate times its delay and a little more; otherwise a long
+        # delay would limit the rate.
         kept_busy = int(pipe.lane.rate * (ROOM + pipe.lane.delay) / BITS_PER_BYTE)
         return max(4 * SEGMENT_BYTES, kept_busy) - pipe.waiting - len(pipe.outbox)
 
@@ -232,6 +246,8 @@ class Proxy:
             return
         pipe.waiting -= len(data)
         pipe.outbox += data
+        # No bytes are the end of the stream: it travels through the lane as everything else, after all that came before
+        # it.
         pipe.finished |= not data
         self._flush(pipe)
 
@@ -248,6 +264,7 @@ class Proxy:
         except OSError:
             self._abort(pipe)
             return
+        # Both directions have ended in order: now the sockets may be closed without a reset.
         if all(one.finished and not one.outbox for one in (pipe, pipe.other)):
             self._abort(pipe, reset=False)
         else:
@@ -263,12 +280,14 @@ class Proxy:
             self._ask(one, 0)
             if reset:
                 with contextlib.suppress(OSError):
+                    # Linger of 0 makes close send a reset, so that the peers notice a broken connection at once.
                     one.source.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             one.source.sock.close()
 
     # The owner's orders.
 
     def _set(self, uplink: float | None, downlink: float | None, round_trip: float | None) -> None:
+        # During a cut time stands still for the lanes; a change counts from the instant of the cut.
         at = now() if self._cut_at is None else self._cut_at
         delay = None if round_trip is None else Seconds(round_trip / 2)
         self._up.change(rate=None if uplink is None else BitsPerSecond(uplink), delay=delay, now=at)
@@ -292,6 +311,7 @@ class Proxy:
     def _restore(self) -> None:
         if self._cut_at is not None:
             for lane in (self._up, self._down):
+                # What was under way when the link was cut arrives later by the length of the cut.
                 lane.shift(now() - self._cut_at)
             if self._refusing:
                 self._listener = self._listening()
@@ -314,6 +334,7 @@ class Proxy:
 
 def _bound(address: tuple[str, int]) -> socket.socket:
     sock = _prepared(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+    # A port whose last connections still linger in TIME_WAIT may be bound again: a restored link keeps its address.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind(address)
@@ -327,6 +348,8 @@ def _prepared(sock: socket.socket) -> socket.socket:
     """Never blocks, no waiting for company, small buffers, and nobody else's pacing (a host's default may be BBR)."""
     sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # Small, so that bytes wait in the lane, where they are counted, and not in the kernel, where the sender thinks them
+    # sent.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
     with contextlib.suppress(OSError, AttributeError):

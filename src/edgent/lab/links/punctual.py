@@ -43,10 +43,14 @@ class PunctualSelector:
 
     def wait(self, until: float) -> list[tuple[Callback, int]]:
         """The callbacks of sockets that are ready, with their events; nothing where it is `until` before any is."""
+        # epoll rounds its timeout up to whole milliseconds. `select` takes microseconds, and can wait for the epoll
+        # itself, which is readable when any of its sockets is.
         while (left := until - now()) > SPIN:
             timeout = None if left == math.inf else left - SPIN
             if select.select([self._selector], [], [], timeout)[0]:
                 break
+        # The rest is spent looking at the clock: the kernel's timers and the scheduler together are late by up to
+        # `SPIN`.
         while True:
             ready = [(key.data, events) for key, events in self._selector.select(0)]
             late = now() - until
@@ -56,6 +60,7 @@ class PunctualSelector:
 
     def worst_lateness(self) -> Seconds:
         """The latest wake-up since this was last asked, in seconds."""
+        # Reported with measurements, so that a link that was late can be told from one that was slow.
         worst, self._worst = self._worst, 0.0
         return Seconds(worst)
 
@@ -66,4 +71,5 @@ class PunctualSelector:
 
 def now() -> Seconds:
     """The time by which `PunctualSelector.wait` wakes."""
+    # Monotonic: a clock that is set would make a link pause or jump.
     return Seconds(time.monotonic())

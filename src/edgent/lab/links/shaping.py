@@ -24,6 +24,8 @@ from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
 
 SEGMENT_BYTES = 1448  # of payload: an Ethernet frame's 1500, less IPv4 (20), TCP (20) and its timestamps (12)
 HEADER_BYTES = 66  # for each segment: those, and Ethernet's own 14, which tc counts too
+# Long enough that a late look costs no bandwidth, short enough that after a stall of
+# the host at most this much passes at once.
 CATCH_UP = Seconds(0.1)
 AT_ONCE = Seconds(0.0)
 
@@ -49,6 +51,8 @@ class TokenBucket:
     def __init__(self, *, rate: BitsPerSecond, burst: int = 0, now: Seconds = AT_ONCE) -> None:
         self._rate = check_rate(rate)
         self._burst = burst
+        # Credit is kept as an instant and not as a number of bytes: it then needs no update as time passes, and
+        # rounding does not add up over a million small steps.
         self._spent_until = now - self._earning_time(burst)
 
     @property
@@ -66,6 +70,7 @@ class TokenBucket:
 
     def rest(self, now: Seconds) -> None:
         """Nothing waits: credit beyond the burst is lost."""
+        # Without this an idle second would let a second's worth of bytes pass at once: a link cannot save time.
         self._spent_until = max(self._spent_until, now - self._earning_time(self._burst))
 
     def look(self, now: Seconds, size: int) -> None:
@@ -74,6 +79,7 @@ class TokenBucket:
 
     def change(self, rate: BitsPerSecond, now: Seconds) -> None:
         """Earns at another rate from `now` on; what was earned until then stays."""
+        # Bytes stay, time does not: what was earned at the old rate is worth less time at a higher one.
         earned = (now - self._spent_until) * self._rate
         self._rate = check_rate(rate)
         self._spent_until = now - earned / self._rate
@@ -101,6 +107,7 @@ class Lane(Generic[Channel]):
     ) -> None:
         self._bucket = TokenBucket(rate=rate, burst=burst, now=now)
         self._delay = check_delay(delay)
+        # Waiting for credit, in the order of arrival; flying are those already paid for and still under way.
         self._waiting: deque[tuple[Channel, bytearray]] = deque()
         self._flying: deque[tuple[float, Channel, bytes]] = deque()
         self._resting = True
@@ -122,6 +129,7 @@ class Lane(Generic[Channel]):
         if self._resting:
             self._bucket.rest(now)
             self._resting = False
+        # Bytes of one channel in a row are one stream: they fill whole segments, as TCP would send them.
         if data and self._may_join(channel):
             self._waiting[-1][1].extend(data)
         else:
@@ -131,9 +139,11 @@ class Lane(Generic[Channel]):
         """What has arrived at the far end by `now` and was not handed out before, in order."""
         if self._waiting:
             self._bucket.look(now, self._next_wire_bytes())
+        # Each segment leaves when it is paid in full, at its own instant, however late this is looked at.
         while self._waiting and self._bucket.ready_at(self._next_wire_bytes()) <= now:
             self._send_segment()
         arrived = []
+        # In order of departure and with equal delay, so the first is always the next to arrive.
         while self._flying and self._flying[0][0] <= now:
             arrived.append(self._flying.popleft()[1:])
         return arrived
@@ -174,6 +184,8 @@ class Lane(Generic[Channel]):
     def _may_join(self, channel: Channel) -> bool:
         if not self._waiting or self._waiting[-1][0] != channel:
             return False
+        # The first segment is under way as soon as it stands first: growing it would charge bytes at an instant that
+        # has passed.
         on_the_wire = SEGMENT_BYTES if len(self._waiting) == 1 else 0
         return len(self._waiting[-1][1]) > on_the_wire  # what is being sent grows no more; nor does an end
 
@@ -183,6 +195,8 @@ class Lane(Generic[Channel]):
     def _send_segment(self) -> None:
         channel, data = self._waiting[0]
         segment = bytes(data[:SEGMENT_BYTES])
+        # The instant at which it was earned, not the time of this look: a late driver must not delay what the link sent
+        # in time.
         sent_at = self._bucket.ready_at(wire_bytes(len(segment)))
         self._bucket.spend(wire_bytes(len(segment)))
         self._flying.append((sent_at + self._delay, channel, segment))

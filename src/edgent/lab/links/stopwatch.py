@@ -26,6 +26,7 @@ from typing import Self
 from edgent.errors import EdgentError
 from edgent.lab.rivals.frames import LENGTH_BYTES, receive_frame, send_frame
 
+# Seconds by the receiver's monotonic clock, which is one for all processes of a Linux host, in any network namespace.
 _INSTANT = struct.Struct("<d")
 _WISH = struct.Struct("<I")
 _PAUSE = 0.02  # between messages, so that none waits for the one before
@@ -40,6 +41,7 @@ def listening(what: str = "listen", *, host: str = "127.0.0.1", prefix: Sequence
         try:
             yield json.loads(process.stdout.readline())["address"]
         finally:
+            # It serves for ever and holds nothing that could be lost.
             process.kill()
 
 
@@ -67,6 +69,8 @@ class Exchange:
     def __init__(self, address: str) -> None:
         host, _, port = address.rpartition(":")
         self._socket = socket.create_connection((host, int(port)))
+        # Without it the kernel would hold back a short last segment until the one before is acknowledged (Nagle's
+        # algorithm), and a round trip would be measured twice.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def __enter__(self) -> Self:
@@ -79,6 +83,7 @@ class Exchange:
 
     def ask(self, up: int, down: int) -> float:
         """Seconds of so many bytes there and so many back; eight more, at least, are lengths and the wish."""
+        # At least its own four bytes, however few are asked for.
         message = _WISH.pack(down) + bytes(max(0, up - _WISH.size))
         started_at = time.perf_counter()
         send_frame(self._socket, message)
@@ -87,6 +92,7 @@ class Exchange:
 
 
 def _at_once(_: bytes) -> bytes:
+    # Taken once the whole message is here: `receive_frame` returns with its last byte.
     return _INSTANT.pack(time.monotonic())
 
 
@@ -96,11 +102,13 @@ def _as_wished(message: bytes) -> bytes:
 
 def _serve(answer: Callable[[bytes], bytes], host: str = "127.0.0.1") -> None:
     with socket.create_server((host, 0)) as server:
+        # Port 0: the kernel picks a free one, and the address is printed for whoever started this.
         port = server.getsockname()[1]
         sys.stdout.write(json.dumps({"address": f"{host}:{port}"}) + "\n")
         sys.stdout.flush()
         while True:
             connection, _ = server.accept()
+            # A peer that goes away ends its own connection, not the server.
             with connection, contextlib.suppress(ConnectionError):
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 while True:
@@ -112,6 +120,7 @@ _ANSWERS = {"listen": _at_once, "answer": _as_wished}
 
 def _push(address: str, size: int, repeats: int) -> list[float]:
     host, _, port = address.rpartition(":")
+    # The frame's length counts as well: SIZE is what crosses the link.
     message = bytes(size - LENGTH_BYTES)
     seconds = []
     with socket.create_connection((host, int(port))) as sock:

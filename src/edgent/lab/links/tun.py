@@ -33,6 +33,7 @@ from edgent.units import BitsPerSecond, Seconds, format_bandwidth, format_durati
 __all__ = ["FAR", "TunLink", "TunnelCounts", "obstacle"]
 
 _TUN = "/dev/net/tun"
+# From linux/if_tun.h: packets of IP (no Ethernet frames), without four bytes of packet information before each.
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 # One algorithm wherever this runs: a host's default may pace by an idea of its own of the bandwidth.
 _CONGESTION_CONTROL = "cubic"
@@ -45,6 +46,7 @@ def obstacle() -> str | None:
     if not Path(_TUN).exists():
         return f"{_TUN}: not there; modprobe tun, or a kernel that has it"
     try:
+        # The surest test is to make one: rights, kernel and tools all take part.
         with TunLink(uplink=BitsPerSecond(1e6)):
             return None
     except (OSError, EdgentError) as error:  # a container without the right
@@ -93,6 +95,7 @@ class TunLink:
         Raises:
             EdgentError: no root, no TUN device.
         """
+        # Whatever fails on the way, all that was made before is undone; only on success is the undoing kept for later.
         with contextlib.ExitStack() as undo:
             ends = undo.enter_context(self._namespaces)
             devices = [_device(undo, namespace) for namespace in (ends.near_name, ends.far_name)]
@@ -101,6 +104,7 @@ class TunLink:
                 route = [SUBNET, "dev", name, "congctl", _CONGESTION_CONTROL]
                 run("ip", "-n", namespace, "route", "replace", *route)
             settings = {"up": asdict(self._up), "down": asdict(self._down), "seed": self._seed}
+            # The devices' files are handed to the process that forwards packets: it needs no rights of its own.
             files = [file for _, file in devices]
             inside = ("-m", "edgent.lab.links.tunnel", json.dumps(settings), *map(str, files))
             self._process = undo.enter_context(ChildProcess(*inside, pass_fds=files))
@@ -134,6 +138,7 @@ class TunLink:
             "loss": loss,
         }
         up, down = _changed(self._up, rate=uplink, **both), _changed(self._down, rate=downlink, **both)
+        # First the process, then our own record: if the order fails, `repr` still says what is in force.
         self._order("set", up=asdict(up), down=asdict(down))
         self._up, self._down = up, down
 
@@ -157,9 +162,11 @@ class TunLink:
 
 def _device(undo: contextlib.ExitStack, namespace: str) -> tuple[str, int]:
     """A new TUN device in a namespace: its name and its file, which `undo` closes."""
+    # Random names: several links may live on one host, and names of interfaces are at most 15 characters.
     name = f"edgent{secrets.token_hex(4)}"
     file = os.open(_TUN, os.O_RDWR)
     undo.callback(os.close, file)
+    # struct ifreq: 16 bytes of name, 2 of flags, the rest unused. The device lives as long as its file is open.
     fcntl.ioctl(file, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TUN | _IFF_NO_PI))
     run("ip", "link", "set", name, "netns", namespace)
     return name, file

@@ -25,7 +25,7 @@ _AT_A_TIME = 64  # packets read before those that are due are looked after
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TunnelCounts:
-    """What has passed so far.
+    """What has passed through the tunnel so far.
 
     Attributes:
         up_wire_bytes: Towards the far end, Ethernet headers included.
@@ -46,6 +46,8 @@ class Tunnel:
     """See the module; `run` returns when there are no more orders."""
 
     def __init__(self, near: int, far: int, settings: Mapping[str, Any]) -> None:
+        # A generator of random numbers for each direction, seeded by its name: losses upwards do not depend on how many
+        # packets go down, so a run can be repeated.
         self._up, self._down = (
             PacketLane(PacketPath(**settings[way]), Random(f"{settings['seed']} {way}"), now=now())
             for way in ("up", "down")
@@ -74,6 +76,7 @@ class Tunnel:
     @staticmethod
     def _read(source: int, lane: PacketLane, _mask: int) -> None:
         with contextlib.suppress(BlockingIOError):
+            # Bounded, or a fast sender would keep the loop reading while packets that are due wait.
             for _ in range(_AT_A_TIME):
                 lane.offer(os.read(source, _PACKET_BYTES), now())
 

@@ -80,7 +80,7 @@ def listed(checked: Sequence[Checked]) -> Table:
     return _cells("every cell that was run live", [(one, knob) for one in checked for knob in one.asked.without])
 
 
-def _cells(title: str, found: Sequence[tuple[Checked, str]]) -> Table:
+def _cells(title: str, verdicts: Sequence[tuple[Checked, str]]) -> Table:
     """A row for each cell and knob."""
     columns = (
         Column(key="device", title="device"),
@@ -105,7 +105,7 @@ def _cells(title: str, found: Sequence[tuple[Checked, str]]) -> Table:
             one.computed[knob],
             one.live[knob],
         )
-        for one, knob in found
+        for one, knob in verdicts
     )
     return Table(title=title, columns=columns, rows=rows)
 

@@ -37,10 +37,10 @@ class CostMap:
         return {"costs": costs, "best": self.best.round(5).tolist()}
 
     @classmethod
-    def from_document(cls, found: Mapping[str, Any]) -> CostMap:
+    def from_document(cls, document: Mapping[str, Any]) -> CostMap:
         """Reads what `document` gave."""
         return cls(
-            costs={knob: np.array(plane) for knob, plane in found["costs"].items()}, best=np.array(found["best"])
+            costs={knob: np.array(plane) for knob, plane in document["costs"].items()}, best=np.array(document["best"])
         )
 
 
@@ -64,7 +64,7 @@ def cost_map(
         device_factor: How many times slower the device is than the candidates say.
     """
     shape = (len(bandwidths), len(deadlines))
-    found = {knob: np.zeros(shape) for knob in necessity.knobs}
+    losses = {knob: np.zeros(shape) for knob in necessity.knobs}
     best = np.zeros(shape)
     for d, deadline in enumerate(deadlines):
         for b, bandwidth in enumerate(bandwidths):
@@ -72,8 +72,8 @@ def cost_map(
             with_all = necessity.best(conditions, deadline)
             best[b, d] = with_all.expected
             for knob, cost in costs(with_all, necessity.without(conditions, deadline)).items():
-                found[knob][b, d] = cost
-    return CostMap(costs=found, best=best)
+                losses[knob][b, d] = cost
+    return CostMap(costs=losses, best=best)
 
 
 def seen(link: TransferModel, bandwidth: BitsPerSecond, variation: float, device_factor: float = 1.0) -> Conditions:

@@ -185,8 +185,8 @@ def load_grid(path: Path | None = None) -> Grid:
     """
     try:
         text = read_text(path) if path is not None else (files(__package__) / "grid.json").read_text("utf-8")
-        found = parse(text)
-        top = Node(found, "grid", ("schema", "shipped", "public", "assumed", "live"))
+        document = parse(text)
+        top = Node(document, "grid", ("schema", "shipped", "public", "assumed", "live"))
         if top.whole("schema") != SCHEMA:
             raise InputError(f"grid.schema: found {top.whole('schema')}, expected {SCHEMA}")
         live = top.node("live", ("share", "requests"))
@@ -196,7 +196,7 @@ def load_grid(path: Path | None = None) -> Grid:
             assumed=_assumed(top.node("assumed", _ASSUMED)),
             live_share=live.number("share"),
             requests=live.whole("requests"),
-            digest=hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest(),
+            digest=hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest(),
         )
     except InputError as error:
         raise InputError(f"{path or 'the grid that ships'}: {error}") from None
@@ -234,5 +234,5 @@ def _assumed(node: Node) -> Assumed:
     )
 
 
-def _names(found: object) -> tuple[str, ...]:
-    return tuple(map(str, found)) if isinstance(found, dict) else ()
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, dict) else ()

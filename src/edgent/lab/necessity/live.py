@@ -112,11 +112,11 @@ class CellRunner:
         """Runs one cell."""
         cell = asked.cell
         every = {RACE: asked.best, **asked.without}
-        medians = [statistics.median(self._latencies(cell, each.configuration)) for each in every.values()]
+        medians = [statistics.median(self._latencies(cell, best.configuration)) for best in every.values()]
         return Seen(
             best=self._accuracy_in_time(cell, asked.best, race=True),
             without={
-                knob: self._accuracy_in_time(cell, each, race=knob != RACE) for knob, each in asked.without.items()
+                knob: self._accuracy_in_time(cell, best, race=knob != RACE) for knob, best in asked.without.items()
             },
             borderline=any(abs(median - cell.deadline) <= BORDER * cell.deadline for median in medians),
         )
@@ -143,14 +143,14 @@ class CellRunner:
 
     def _raced(self, cell: GridCell, choice: Best) -> float:
         """The accuracy in time of requests whose local branch is started in time for the deadline."""
-        found = []
+        totals = []
         for turn, rate in enumerate(self._rates(cell)):
             total, by, exit = self._at(cell, rate, choice.configuration, turn, cell.deadline, race=True)
             accuracy = choice.accuracy if by == "edge" else self._device.model.branch(exit or 0).accuracy or 0.0
-            found.append(accuracy if total <= cell.deadline else 0.0)
+            totals.append(accuracy if total <= cell.deadline else 0.0)
             if by != "edge":
                 time.sleep(min(_DRAINED * choice.latency, _PATIENCE))  # what was sent is still on the link
-        return statistics.fmean(found)
+        return statistics.fmean(totals)
 
     def _rates(self, cell: GridCell) -> list[BitsPerSecond]:
         law = Predictive.log_normal(cell.bandwidth, cell.variation)
@@ -182,11 +182,11 @@ class CellRunner:
     ) -> tuple[float, str, int | None]:
         for _ in range(_TRIES):
             self._link.set(uplink=rate, downlink=rate)
-            found = self._once(configuration, cell.given, turn, within, race=race)
-            if found[0] < within or race:
+            total = self._once(configuration, cell.given, turn, within, race=race)
+            if total[0] < within or race:
                 break
             self._ready(configuration)  # lost, or never so late: the map has no such latency
-        return found
+        return total
 
     def _once(
         self, configuration: Configuration, given: Given, turn: int, within: Seconds, *, race: bool

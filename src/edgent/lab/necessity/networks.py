@@ -48,9 +48,9 @@ def network(name: str, folder: Path) -> Path:
     if name not in PUBLISHED:
         raise InputError(f"no 224 x 224 network is called {name!r}: expected {', '.join(PUBLISHED)}")
     if name in _BUILT:
-        made = Builder()
+        builder = Builder()
         path = folder / f"{name}.onnx"
-        path.write_bytes(made.segment([_BUILT[name](made)]).proto)
+        path.write_bytes(builder.segment([_BUILT[name](builder)]).proto)
     else:
         path = with_seeded_weights(LIGHT / f"light_{name}.onnx", folder)
     return _described(path, PUBLISHED[name], folder / f"{name}.onnx")
@@ -66,58 +66,60 @@ def _described(path: Path, accuracy: float, target: Path) -> Path:
     return target
 
 
-def _normed(made: Builder, x: str, maps: int, side: int, *, stride: int = 1, groups: int = 1) -> str:
-    return made.norm(made.conv(x, maps, side, stride=stride, groups=groups, bias=False))
+def _normed(builder: Builder, x: str, maps: int, side: int, *, stride: int = 1, groups: int = 1) -> str:
+    return builder.norm(builder.conv(x, maps, side, stride=stride, groups=groups, bias=False))
 
 
-def _image(made: Builder, maps: int, side: int, act: str) -> str:
-    return made.activation(_normed(made, made.input((1, 3, SIDE, SIDE)), maps, side, stride=2), act)
+def _image(builder: Builder, maps: int, side: int, act: str) -> str:
+    return builder.activation(_normed(builder, builder.input((1, 3, SIDE, SIDE)), maps, side, stride=2), act)
 
 
-def _inverted(made: Builder, x: str, wide: int, maps: int, *, side: int, stride: int, act: str, gate: int = 0) -> str:
+def _inverted(
+    builder: Builder, x: str, wide: int, maps: int, *, side: int, stride: int, act: str, gate: int = 0
+) -> str:
     """An inverted residual, with squeeze and excitation of `gate` maps where that is not 0."""
-    y = made.activation(_normed(made, x, wide, 1), act) if wide != made.shapes[x][1] else x
-    y = made.activation(_normed(made, y, wide, side, stride=stride, groups=wide), act)
+    y = builder.activation(_normed(builder, x, wide, 1), act) if wide != builder.shapes[x][1] else x
+    y = builder.activation(_normed(builder, y, wide, side, stride=stride, groups=wide), act)
     if gate:
-        excited = made.activation(made.conv(made.mean(y), gate, 1), "Relu")
-        y = made.like("Mul", y, made.activation(made.conv(excited, wide, 1), "HardSigmoid"))
-    y = _normed(made, y, maps, 1)
-    return made.add(y, x) if made.shapes[y] == made.shapes[x] else y
+        excited = builder.activation(builder.conv(builder.mean(y), gate, 1), "Relu")
+        y = builder.like("Mul", y, builder.activation(builder.conv(excited, wide, 1), "HardSigmoid"))
+    y = _normed(builder, y, maps, 1)
+    return builder.add(y, x) if builder.shapes[y] == builder.shapes[x] else y
 
 
-def _classified(made: Builder, x: str, *widths: int) -> str:
+def _classified(builder: Builder, x: str, *widths: int) -> str:
     """The mean of each map, then fully connected layers."""
-    x = made.reshape(made.mean(x), 1, made.shapes[x][1])
+    x = builder.reshape(builder.mean(x), 1, builder.shapes[x][1])
     for width in widths:
-        x = made.activation(made.gemm(x, width), "HardSwish")
-    return made.gemm(x, 1000)
+        x = builder.activation(builder.gemm(x, width), "HardSwish")
+    return builder.gemm(x, 1000)
 
 
-def _mobile(made: Builder, stages: tuple[tuple[int, int, int, int, int], ...]) -> str:
+def _mobile(builder: Builder, stages: tuple[tuple[int, int, int, int, int], ...]) -> str:
     """Inverted residuals as in MobileNetV2: widening, kernel, stride of the first, maps, how often."""
-    x = _image(made, 32, 3, "Clip")
+    x = _image(builder, 32, 3, "Clip")
     for widening, side, first, maps, repeats in stages:
         for number in range(repeats):
-            wide, stride = made.shapes[x][1] * widening, first if number == 0 else 1
-            x = _inverted(made, x, wide, maps, side=side, stride=stride, act="Clip")
-    return _classified(made, made.activation(_normed(made, x, 1280, 1), "Clip"))
+            wide, stride = builder.shapes[x][1] * widening, first if number == 0 else 1
+            x = _inverted(builder, x, wide, maps, side=side, stride=stride, act="Clip")
+    return _classified(builder, builder.activation(_normed(builder, x, 1280, 1), "Clip"))
 
 
-def _mobilenet_v2(made: Builder) -> str:
+def _mobilenet_v2(builder: Builder) -> str:
     """Sandler and others, 2018."""
     stages = ((1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 3, 2, 32, 3), (6, 3, 2, 64, 4), (6, 3, 1, 96, 3))
-    return _mobile(made, (*stages, (6, 3, 2, 160, 3), (6, 3, 1, 320, 1)))
+    return _mobile(builder, (*stages, (6, 3, 2, 160, 3), (6, 3, 1, 320, 1)))
 
 
-def _efficientnet_lite0(made: Builder) -> str:
+def _efficientnet_lite0(builder: Builder) -> str:
     """Tan and Le, 2019; lite: ReLU6, no squeeze and excitation."""
     stages = ((1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 3), (6, 5, 1, 112, 3))
-    return _mobile(made, (*stages, (6, 5, 2, 192, 4), (6, 3, 1, 320, 1)))
+    return _mobile(builder, (*stages, (6, 5, 2, 192, 4), (6, 3, 1, 320, 1)))
 
 
-def _mobilenet_v3_small(made: Builder) -> str:
+def _mobilenet_v3_small(builder: Builder) -> str:
     """Howard and others, 2019."""
-    x = _image(made, 16, 3, "HardSwish")
+    x = _image(builder, 16, 3, "HardSwish")
     blocks = (
         (3, 16, 16, 8, "Relu", 2), (3, 72, 24, 0, "Relu", 2), (3, 88, 24, 0, "Relu", 1),
         (5, 96, 40, 24, "HardSwish", 2), (5, 240, 40, 64, "HardSwish", 1), (5, 240, 40, 64, "HardSwish", 1),
@@ -125,37 +127,37 @@ def _mobilenet_v3_small(made: Builder) -> str:
         (5, 576, 96, 144, "HardSwish", 1), (5, 576, 96, 144, "HardSwish", 1),
     )  # fmt: skip
     for side, wide, maps, gate, act, stride in blocks:
-        x = _inverted(made, x, wide, maps, side=side, stride=stride, act=act, gate=gate)
-    return _classified(made, made.activation(_normed(made, x, 576, 1), "HardSwish"), 1024)
+        x = _inverted(builder, x, wide, maps, side=side, stride=stride, act=act, gate=gate)
+    return _classified(builder, builder.activation(_normed(builder, x, 576, 1), "HardSwish"), 1024)
 
 
-def _residual(made: Builder, depths: tuple[int, int, int, int], *, deep: bool) -> str:
+def _residual(builder: Builder, depths: tuple[int, int, int, int], *, deep: bool) -> str:
     """He and others, 2015: blocks of two convolutions, or `deep` ones of three."""
-    x = made.pool("MaxPool", _image(made, 64, 7, "Relu"), 3, 2)
+    x = builder.pool("MaxPool", _image(builder, 64, 7, "Relu"), 3, 2)
     for stage, depth in enumerate(depths):
         inner = 64 * 2**stage
         for number in range(depth):
-            x = _residual_block(made, x, inner, 2 if number == 0 < stage else 1, deep=deep)
-    return _classified(made, x)
+            x = _residual_block(builder, x, inner, 2 if number == 0 < stage else 1, deep=deep)
+    return _classified(builder, x)
 
 
-def _residual_block(made: Builder, x: str, inner: int, stride: int, *, deep: bool) -> str:
+def _residual_block(builder: Builder, x: str, inner: int, stride: int, *, deep: bool) -> str:
     if deep:
-        y = made.activation(_normed(made, x, inner, 1), "Relu")
-        y = made.activation(_normed(made, y, inner, 3, stride=stride), "Relu")
-        y = _normed(made, y, 4 * inner, 1)
+        y = builder.activation(_normed(builder, x, inner, 1), "Relu")
+        y = builder.activation(_normed(builder, y, inner, 3, stride=stride), "Relu")
+        y = _normed(builder, y, 4 * inner, 1)
     else:
-        y = made.activation(_normed(made, x, inner, 3, stride=stride), "Relu")
-        y = _normed(made, y, inner, 3)
-    if made.shapes[x] != made.shapes[y]:
-        x = _normed(made, x, made.shapes[y][1], 1, stride=stride)
-    return made.activation(made.add(y, x), "Relu")
+        y = builder.activation(_normed(builder, x, inner, 3, stride=stride), "Relu")
+        y = _normed(builder, y, inner, 3)
+    if builder.shapes[x] != builder.shapes[y]:
+        x = _normed(builder, x, builder.shapes[y][1], 1, stride=stride)
+    return builder.activation(builder.add(y, x), "Relu")
 
 
 _BUILT: Mapping[str, Callable[[Builder], str]] = {
     "efficientnet_lite0": _efficientnet_lite0,
     "mobilenet_v2": _mobilenet_v2,
     "mobilenet_v3_small": _mobilenet_v3_small,
-    "resnet18": lambda made: _residual(made, (2, 2, 2, 2), deep=False),
-    "resnet152": lambda made: _residual(made, (3, 8, 36, 3), deep=True),
+    "resnet18": lambda builder: _residual(builder, (2, 2, 2, 2), deep=False),
+    "resnet152": lambda builder: _residual(builder, (3, 8, 36, 3), deep=True),
 }

@@ -108,7 +108,7 @@ def public_candidates(
         Candidates whose device seconds are this machine's; and what their exits are.
     """
     main, bigger = networks[name], networks[assumed.bigger]
-    early = [early_exit(main, k, *each, assumed.answer_bytes) for k, each in enumerate(assumed.exits)]
+    early = [early_exit(main, k, *share, assumed.answer_bytes) for k, share in enumerate(assumed.exits)]
     last = len(early)
     int8 = undivided(main, last + 1, loss=assumed.int8_loss, device_time=assumed.int8_time[device])
     others = [undivided(bigger, last + 2)]
@@ -131,12 +131,12 @@ def without_input(table: Candidates, given: Given) -> Candidates:
 
 def _calibration(model: Model, branch: Branch, assumed: Assumed) -> Calibration:
     """Sizes and accuracies as assumed."""
-    whole, coded, (given,) = branch.accuracy or 0.0, assumed.tensor_codec, branch.inputs
+    whole, coded, (entry,) = branch.accuracy or 0.0, assumed.tensor_codec, branch.inputs
     crossing = [branch.boundary(cut, len(branch.layers)).up[0] for cut in single_cuts(branch)[:-1]]
     losses = {(tensor.name, coded): assumed.tensor_loss for tensor in crossing}
-    losses |= {(given.name, image.codec): image.loss for image in assumed.images if image.loss}
+    losses |= {(entry.name, image.codec): image.loss for image in assumed.images if image.loss}
     sizes = {(tensor.name, f"{coded}+zstd"): (tensor.nbytes or 0) * assumed.zstd for tensor in crossing}
-    sizes |= {(given.name, image.codec): image.size for image in assumed.images}
+    sizes |= {(entry.name, image.codec): image.size for image in assumed.images}
     return Calibration(
         model=model.name,
         digest=model.digest,

@@ -99,7 +99,7 @@ def run(lab: Lab) -> Result:
         for number, hidden in enumerate(shipped.devices)
         for one in _mapped(lab, shipped, hidden, bests, ideal, number)
     ]
-    checked = [one for found, _ in lived for one in found]
+    checked = [one for cells, _ in lived for one in cells]
     return result(shipped, maps, checked, tuple(overran for _, overran in lived))
 
 
@@ -206,12 +206,12 @@ def _live(
     asked = [one for one in some if one.cell.device == hidden.device.name]
 
     def measured() -> dict[str, object]:
-        found = []
+        cells = []
         with bench(shipped.model, hidden, shipped.calibration, link, shipped.grid.requests) as live:
             for number, one in enumerate(asked):
                 lab.progress(f"{hidden.device.name}, live", number, len(asked))
-                found.append(live.run(one).document())
-            return {"cells": found, "overruns": astuple(live.account)}
+                cells.append(live.run(one).document())
+            return {"cells": cells, "overruns": astuple(live.account)}
 
     kept = lab.parts.part(f"necessity-{hidden.device.name}", shipped.stamp, measured)
     checked = [Checked(asked=one, seen=Seen(**cell)) for one, cell in zip(asked, kept["cells"], strict=True)]

@@ -53,7 +53,7 @@ class SizedNetwork:
         table, kinds = public_candidates(self.name, self.networks, self.assumed, device, self.given)
         necessity, board = Necessity(table, kinds), find_device(device)
         assert board.factor is not None, "public boards have a factor"
-        factors = [board.factor * each for each in (1.0, *ends_of(board))]
+        factors = [board.factor * end for end in (1.0, *ends_of(board))]
         link = TransferModel(bandwidth=BitsPerSecond(1.0), round_trip=self.axes.round_trip)
         return [
             {
@@ -120,14 +120,14 @@ def _mapped(
             SizedNetwork(
                 name=name,
                 given=given,
-                networks={each: costs[each, given] for each in used},
+                networks={used_name: costs[used_name, given] for used_name in used},
                 assumed=grid.assumed,
                 axes=grid.public,
             )
             for given in grid.public.inputs
         ]
         pairs = product(jobs, grid.public.devices)
-        return [one for found in pool.map(SizedNetwork.mapped, *zip(*pairs, strict=True)) for one in found]
+        return [one for maps in pool.map(SizedNetwork.mapped, *zip(*pairs, strict=True)) for one in maps]
 
     for one in lab.parts.part(f"necessity-224-{name}", stamp, computed):
         usual, *ends = map(CostMap.from_document, one["maps"])

@@ -74,11 +74,11 @@ class DeviceWorker:
 
     def run(self, setups: Sequence[Setup], rounds: int, patience: Sequence[float]) -> list[LiveRuns]:
         """See `DeviceProcess.run`."""
-        found: list[list[tuple[float, Stages | None]]] = [[] for _ in setups]
+        measured: list[list[tuple[float, Stages | None]]] = [[] for _ in setups]
         for turn in range(rounds):
-            for setup, wait, runs in zip(setups, patience, found, strict=True):
+            for setup, wait, runs in zip(setups, patience, measured, strict=True):
                 runs.append(self._once(setup, turn, wait))
-        return [_measured(runs) for runs in found]
+        return [_measured(runs) for runs in measured]
 
     def decide(self, deadlines: Sequence[float], warm: Sequence[Configuration]) -> list[Decision]:
         """See `DeviceProcess.decide`."""
@@ -96,13 +96,13 @@ class DeviceWorker:
     def stream(self, seconds: float, period: float, deadline: float) -> tuple[StreamRequest, ...]:
         """See `DeviceProcess.begin_stream`."""
         assert self._device is not None
-        began, found = time.perf_counter(), []
+        began, served = time.perf_counter(), []
         for turn in range(int(seconds / period)):
             time.sleep(max(0.0, began + turn * period - time.perf_counter()))
             at = time.perf_counter() - began
             record = self._device.infer(self._input(turn), deadline=Seconds(deadline)).record
-            found.append(_request(at, record))
-        return tuple(found)
+            served.append(_request(at, record))
+        return tuple(served)
 
     def meet_rival(self, address: str, codecs: Sequence[str]) -> None:
         """See `DeviceProcess.meet_rival`."""
@@ -119,8 +119,8 @@ class DeviceWorker:
 
     def conditions(self) -> Conditions:
         """See `DeviceProcess.conditions`."""
-        found = None if self._device is None else self._device.conditions
-        return ALONE if found is None else found
+        conditions = None if self._device is None else self._device.conditions
+        return ALONE if conditions is None else conditions
 
     def account(self) -> EmulationReport:
         """See `DeviceProcess.account`."""
@@ -133,8 +133,8 @@ class DeviceWorker:
         self._end_rivals()
 
     def _end_rivals(self) -> None:
-        for each in self._rivals.values():
-            each.close()
+        for rival in self._rivals.values():
+            rival.close()
         self._rivals.clear()
 
     def _environment(self) -> Environment | MakeChooser:
@@ -146,9 +146,9 @@ class DeviceWorker:
         return self._settings.inputs[turn % len(self._settings.inputs)]
 
     def _picture(self, turn: int) -> bytes:
-        found = self._input(turn)
-        assert isinstance(found, bytes), "the rival sends files of pictures"
-        return found
+        picture = self._input(turn)
+        assert isinstance(picture, bytes), "the rival sends files of pictures"
+        return picture
 
     def _decision(self, turn: int, deadline: float) -> Decision:
         assert self._device is not None
@@ -173,8 +173,12 @@ class DeviceWorker:
 
 
 def _measured(runs: Sequence[tuple[float, Stages | None]]) -> LiveRuns:
-    stages = [each for _, each in runs if each is not None]
-    medians = {f.name: statistics.median(getattr(each, f.name) for each in stages) for f in fields(Stages) if stages}
+    stages = [stage_times for _, stage_times in runs if stage_times is not None]
+    medians = {
+        f.name: statistics.median(getattr(stage_times, f.name) for stage_times in stages)
+        for f in fields(Stages)
+        if stages
+    }
     return LiveRuns(totals=tuple(total for total, _ in runs), stages=Stages(**medians) if stages else None)
 
 

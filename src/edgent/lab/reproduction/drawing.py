@@ -153,13 +153,13 @@ def _axis(axes: Any, way: str, axis: Axis) -> None:
 
 def _colours(panels: Sequence[Panel]) -> dict[str, str]:
     """Each name's, the same in all panels; within one panel different ones, as long as there are enough."""
-    found: dict[str, str] = {}
+    colours: dict[str, str] = {}
     for panel in panels:
         names = [mark.name for mark in panel.marks]
-        taken = {found[name] for name in names if name in found}
-        free = cycle([colour for colour in _COLOURS if colour not in taken] or _COLOURS)
-        found |= {name: next(free) for name in names if name not in found}
-    return found
+        used = {colours[name] for name in names if name in colours}
+        free = cycle([colour for colour in _COLOURS if colour not in used] or _COLOURS)
+        colours |= {name: next(free) for name in names if name not in colours}
+    return colours
 
 
 def _saved(figure: Any, path: Path) -> Path:

@@ -76,7 +76,7 @@ def _digest(wanted: object) -> str:
 def _read(path: Path) -> dict[str, Any] | None:
     """What is kept there; None where nothing is, or what is there is damaged."""
     try:
-        found = parse(read_text(path))
+        document = parse(read_text(path))
     except InputError:
         return None
-    return found if isinstance(found, dict) and "part" in found else None
+    return document if isinstance(document, dict) and "part" in document else None

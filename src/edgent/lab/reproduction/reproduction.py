@@ -69,8 +69,8 @@ def reproduce(
     for figure in figures:
         began = time.perf_counter()
         parts = Parts(folder / "parts", {"seed": seed})
-        told = _telling(progress, figure)
-        result = figure.run(Lab(parts=parts, seed=seed, traces=traces, progress=told))
+        report = _telling(progress, figure)
+        result = figure.run(Lab(parts=parts, seed=seed, traces=traces, progress=report))
         drawn = draw(f"{figure.id}: {figure.title}", result.panels, folder / figure.id, result.across)
         numbers = folder / f"{figure.id}.json"
         done = Reproduced(

@@ -57,6 +57,7 @@ def score(alarms: Iterable[int], changes: Sequence[int], length: int, tolerance:
     total = len(left)
     delays: list[int] = []
     for change in changes:
+        # Alarms before the change can no longer find anything; those behind it find it, or a later one.
         left = [alarm for alarm in left if alarm >= change]
         if left and left[0] < change + tolerance:
             delays.append(left.pop(0) - change + 1)
@@ -76,7 +77,9 @@ def area(scores: Iterable[Score], *, lowest: float = 0.1, highest: float = 10.0,
     to `highest` on a logarithmic scale; where none of the sensitivities is that quiet, it is the tolerance. Divided
     by the width it is a mean delay in samples.
     """
-    points = sorted((each.false_alarms_per_1000, each.mean_delay) for each in scores)
+    points = sorted((score.false_alarms_per_1000, score.mean_delay) for score in scores)
+    # A staircase: with more false alarms allowed, another sensitivity may be chosen, so it falls at each of their rates
+    # only.
     borders = [lowest, *(f for f, _ in points if lowest < f < highest), highest]
     total = 0.0
     for left, right in itertools.pairwise(borders):

@@ -31,6 +31,7 @@ class PageHinkley:
     def update(self, sample: float) -> bool:
         """Whether a change is declared with this sample."""
         self._count += 1
+        # The mean since the last alarm, updated with each sample, so that nothing is stored.
         self._mean += (sample - self._mean) / self._count
         self._up = max(0.0, self._up + sample - self._mean - self._tolerated)
         self._down = max(0.0, self._down + self._mean - sample - self._tolerated)
@@ -41,7 +42,7 @@ class PageHinkley:
 
 
 class Cusum:
-    """The log likelihood ratio of level +- step against the level, for Gaussian noise: told all that can be told.
+    """The log likelihood ratio of level +- step against the level, for Gaussian noise. It is told the true levels.
 
     Args:
         levels: The true level at each sample; it is looked up at the beginning and at each alarm only.
@@ -52,6 +53,7 @@ class Cusum:
 
     def __init__(self, levels: Sequence[float], step: float, deviation: float, threshold: float) -> None:
         self._levels, self._step, self._threshold = levels, step, threshold
+        # For Gaussian noise the log likelihood ratio of a sample is step / deviation^2 x (error - step / 2).
         self._slope = step / deviation**2
         self._at = -1
         self._restart(levels[0])
@@ -63,10 +65,12 @@ class Cusum:
         """Whether a change is declared with this sample."""
         self._at += 1
         error = sample - self._level
+        # Cumulative sums that never fall below 0: only a run of deviations in one direction adds up.
         self._up = max(0.0, self._up + self._slope * (error - self._step / 2))
         self._down = max(0.0, self._down + self._slope * (-error - self._step / 2))
         alarm = max(self._up, self._down) > self._threshold
         if alarm:
+            # Only here it looks at the truth: a real detector would have to estimate the new level.
             self._restart(self._levels[self._at])
         return alarm
 
@@ -94,6 +98,7 @@ class Adwin:
         """Whether a change is declared with this sample."""
         if self._offset is None:
             self._offset = sample
+        # In units in which samples lie within an interval of length 1, as the bound of the paper asks.
         self._rows[0].append(((sample - self._offset) / self._unit, 0.0))
         self._compress()
         alarm = self._cuts()
@@ -102,6 +107,8 @@ class Adwin:
         return alarm
 
     def _compress(self) -> None:
+        # The exponential histogram of the paper: at most M buckets of each size 2^k. The two oldest of a full row
+        # become one of the next, so n samples take M log n buckets.
         for k, row in enumerate(self._rows):
             if len(row) <= self._most:
                 break
@@ -109,6 +116,7 @@ class Adwin:
             del row[:2]
             if k + 1 == len(self._rows):
                 self._rows.append([])
+            # Sums add. Squared deviations grow by what the two means differ, which is (first - second)^2 / (2 x 2^k).
             self._rows[k + 1].append((first + second, a + b + (first - second) ** 2 / 2 ** (k + 1)))
 
     def _cuts(self) -> bool:
@@ -119,12 +127,15 @@ class Adwin:
             return False
         mean = total / n
         variance = sum(part[2] + part[0] * (part[1] / part[0] - mean) ** 2 for part in parts) / n
+        # The paper's delta' = delta / ln n, since the window is tested at many places, and 2 for both directions.
         log = math.log(2 * math.log(n) / self._confidence)
         before, summed = 0.0, 0.0
         for size, subtotal, _ in parts:
             before, summed = before + size, summed + subtotal
             if before == n:
                 break
+            # 1 / m, the harmonic mean of the two sizes, in a bound of Bernstein's kind: a normal part and a part for
+            # few samples.
             inverse = 1 / before + 1 / (n - before)
             bound = math.sqrt(2 * inverse * variance * log) + 2 / 3 * inverse * log
             if abs(summed / before - (total - summed) / (n - before)) > bound:
@@ -143,19 +154,25 @@ def optimal_partitioning(samples: NDArray[np.float64], deviation: float, penalty
     Returns:
         First samples of the segments but the first, rising.
     """
+    # Prefix sums give the squared deviation of any segment in one step; the first sample is taken off, for large means
+    # would cancel badly in the difference of squares.
     sums = np.concatenate([[0.0], np.cumsum(samples - samples[0])])
     squares = np.concatenate([[0.0], np.cumsum((samples - samples[0]) ** 2)])
     best = np.empty(samples.size + 1)
+    # The first segment costs no penalty: n segments have n - 1 changes.
     best[0] = -penalty
     last = np.zeros(samples.size + 1, dtype=np.intp)
     starts = np.zeros(1, dtype=np.intp)
     for end in range(1, samples.size + 1):
         fit = squares[end] - squares[starts] - (sums[end] - sums[starts]) ** 2 / (end - starts)
+        # Bellman's recursion: the best division up to `end` is the best up to the start of its last segment, plus that
+        # segment.
         cost = best[starts] + fit / deviation**2
         least = int(cost.argmin())
         best[end], last[end] = cost[least] + penalty, starts[least]
         starts = np.append(starts[cost <= best[end]], end)  # PELT: the others can never win again
-    found, at = [], samples.size
+    changes, at = [], samples.size
+    # Backwards along the stored starts.
     while (at := int(last[at])) > 0:
-        found.append(at)
-    return found[::-1]
+        changes.append(at)
+    return changes[::-1]

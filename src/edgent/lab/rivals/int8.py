@@ -108,21 +108,21 @@ def rewritten(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 class _Rewriting:
     def __init__(self, proto: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> None:
-        self.made = onnx.ModelProto()
-        self.made.CopyFrom(proto)
+        self.model = onnx.ModelProto()
+        self.model.CopyFrom(proto)
         self.shapes = shapes
-        self.weights = {tensor.name: tensor for tensor in self.made.graph.initializer}
+        self.weights = {tensor.name: tensor for tensor in self.model.graph.initializer}
         self.answers = {value.name for value in proto.graph.output}
         self.instead: dict[str, str] = {}
         self.known: dict[tuple[str, ...], str] = {}
 
     def run(self) -> onnx.ModelProto:
-        graph = self.made.graph
-        nodes = [made for node in graph.node for made in self.node(node)]
+        graph = self.model.graph
+        nodes = [added for node in graph.node for added in self.node(node)]
         del graph.node[:], graph.value_info[:]
         graph.node.extend(nodes)
-        onnx.checker.check_model(self.made, full_check=True)
-        return self.made
+        onnx.checker.check_model(self.model, full_check=True)
+        return self.model
 
     def node(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
         node.input[:] = [self.instead.get(name, name) for name in node.input]
@@ -137,14 +137,14 @@ class _Rewriting:
             yield node
 
     def _flattens_for_linear(self, node: onnx.NodeProto) -> bool:
-        readers = [other for other in self.made.graph.node if node.output[0] in other.input]
+        readers = [other for other in self.model.graph.node if node.output[0] in other.input]
         return node.op_type == "Flatten" and all(reader.op_type == "Gemm" for reader in readers)
 
     def _convolution(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
         """A linear layer's weights [out, in] as those of a convolution [out, channels, height, width]."""
-        given, weight = node.input[0], self.weights[node.input[1]]
+        x, weight = node.input[0], self.weights[node.input[1]]
         matrix = numpy_helper.to_array(weight)
-        sides = tuple(self.shapes[given][2:]) or (1, 1)
+        sides = tuple(self.shapes[x][2:]) or (1, 1)
         weight.CopyFrom(numpy_helper.from_array(matrix.reshape(len(matrix), -1, *sides), weight.name))
         (answer,) = node.output
         if answer not in self.answers:
@@ -155,7 +155,7 @@ class _Rewriting:
 
 
 def _key(node: onnx.NodeProto) -> tuple[str, ...]:
-    return node.op_type, *node.input, *(each.SerializeToString().hex() for each in node.attribute)
+    return node.op_type, *node.input, *(attribute.SerializeToString().hex() for attribute in node.attribute)
 
 
 def _unmeasured(entry: ExitInfo) -> ExitInfo:

@@ -1,6 +1,6 @@
-"""The honest rival: what a user would do without Edgent. A coded picture to the edge, the whole branch there.
+"""The rival, what a user would do without Edgent: a coded picture goes to the edge, which runs the whole branch.
 
-A bare ONNX Runtime loop behind a plain TCP socket: no planner, no gRPC, no deadline, no way out when the link dies.
+A bare ONNX Runtime loop behind a plain TCP socket: no planner, no gRPC, no deadline, no answer when the link is gone.
 Frames go up with the picture's file and come down with the scores as float32; an empty answer means that the bytes
 could not be read as a picture.
 
@@ -116,6 +116,7 @@ class _Handler(socketserver.BaseRequestHandler):
     server: RivalServer
 
     def handle(self) -> None:
+        # As our own transport has it: the rival must not lose by a setting that any user would make.
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             while True:
@@ -132,7 +133,7 @@ class _Handler(socketserver.BaseRequestHandler):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RivalAnswer:
-    """One answer.
+    """An answer of the rival, with its times.
 
     Attributes:
         scores: float32, shape (classes,).
@@ -196,6 +197,7 @@ class Rival:
         """
         started_at = self._clock.now()
         coded = self._encoded(picture)
+        # The device is emulated: encoding takes as long here as it would there.
         self._pace.hold(started_at, self._seconds)
         encoded_at = self._clock.now()
         scores = np.frombuffer(self._exchange(coded), dtype=np.float32)
@@ -218,6 +220,7 @@ class Rival:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # After an error the stream may hold half a frame: only a new connection is in step again.
         self.close()
 
     def __repr__(self) -> str:

@@ -75,10 +75,10 @@ def _rename(graph: onnx.GraphProto, prefix: str, kept: Collection[str]) -> None:
 
 
 def _known(path: Path, proto: onnx.ModelProto) -> Metadata:
-    found = metadata_of(proto)
-    if not found.exits or any(each.accuracy is None for each in found.exits):
+    metadata = metadata_of(proto)
+    if not metadata.exits or any(exit.accuracy is None for exit in metadata.exits):
         raise ModelError(f"{path}: the accuracy of an exit is unknown, and a bundle orders exits by it; evaluate it")
-    return found
+    return metadata
 
 
 def _behind(metadata: Metadata, prefix: str) -> Metadata:

@@ -33,6 +33,8 @@ class _Form(NamedTuple):
     dtype: str
 
 
+# ONNX stores small types in `int32_data`, one number for each field entry, and unsigned 32 bits in `uint64_data`; half
+# precision stands there as its bit pattern. Complex numbers are pairs. See the comments in onnx.proto.
 _KINDS = onnx.TensorProto
 _BYTES = _Form(8, "int32_data", "u1")
 _TWO_BYTES = _Form(16, "int32_data", "<u2")
@@ -73,6 +75,7 @@ def nbytes(tensor: onnx.TensorProto) -> int:
             f"constant {tensor.name!r} of type {tensor.data_type} and shape {tuple(dims)} has no bytes; "
             "expected numbers of a type of ONNX, and dimensions of 0 or more"
         )
+    # Rounded up to whole bytes: three numbers of 4 bits take two.
     bits: int = math.prod(dims) * form.bits
     return -(-bits // 8)
 
@@ -106,6 +109,8 @@ def pieces(tensor: onnx.TensorProto, source: Path) -> Iterator[bytes]:
     else:
         expected, data = nbytes(tensor), _numbers(tensor)
         count = len(data)
+    # Checked here once, for whatever the source is: a shape that does not fit its bytes makes an engine read beyond
+    # them.
     if count != expected:
         raise ModelError(f"constant {tensor.name!r} has no {tuple(tensor.dims)} values; export the model again")
     yield data
@@ -130,23 +135,25 @@ def dense(sparse: onnx.SparseTensorProto, source: Path, most: int = 2**31) -> on
     Raises:
         ModelError: places outside its shape, numbers of less than a byte, or more bytes than that.
     """
-    made = onnx.TensorProto(name=sparse.values.name, dims=sparse.dims, data_type=sparse.values.data_type)
-    size = nbytes(made)
-    item = _FORMS[made.data_type].bits // 8
+    tensor = onnx.TensorProto(name=sparse.values.name, dims=sparse.dims, data_type=sparse.values.data_type)
+    # The size is known from the shape, before any memory is taken.
+    size = nbytes(tensor)
+    item = _FORMS[tensor.data_type].bits // 8
     if not item or size > most:
         raise ModelError(
-            f"sparse constant {made.name!r} takes {size:,} bytes; expected whole bytes, {most:,} at the most"
+            f"sparse constant {tensor.name!r} takes {size:,} bytes; expected whole bytes, {most:,} at the most"
         )
     values = np.frombuffer(b"".join(pieces(sparse.values, source)), np.uint8).reshape(-1, item)
     places = _positions(sparse, source)
     if places.shape != values.shape[:1] or not ((places >= 0) & (places < size // item)).all():
         raise ModelError(
-            f"sparse constant {made.name!r} has values outside its shape {tuple(made.dims)}; export it again"
+            f"sparse constant {tensor.name!r} has values outside its shape {tuple(tensor.dims)}; export it again"
         )
+    # As bytes and not as numbers: numpy has no bfloat16 and no float8, and here nothing is computed.
     cells = np.zeros((size // item, item), np.uint8)
     cells[places] = values
-    made.raw_data = cells.tobytes()
-    return made
+    tensor.raw_data = cells.tobytes()
+    return tensor
 
 
 def all_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
@@ -201,6 +208,7 @@ def of_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
 
 
 def _texts(tensor: onnx.TensorProto) -> list[bytes]:
+    # The length first, or ("ab", "c") and ("a", "bc") would have one hash.
     return [len(text).to_bytes(8, "little") + text for text in tensor.string_data]
 
 
@@ -208,6 +216,7 @@ def _numbers(tensor: onnx.TensorProto) -> bytes:
     if tensor.HasField("raw_data"):
         return bytes(tensor.raw_data)
     form = _FORMS[tensor.data_type]
+    # Numbers in wider fields shrink to their own type; the bits that are cut off are sign or zeros.
     return np.array(getattr(tensor, form.field), dtype=_FIELDS[form.field]).astype(form.dtype).tobytes()
 
 
@@ -218,9 +227,11 @@ def _positions(sparse: onnx.SparseTensorProto, source: Path) -> np.ndarray[tuple
             f"sparse constant {sparse.values.name!r} has places of another type than int64; export it again"
         )
     places = np.frombuffer(b"".join(pieces(sparse.indices, source)), "<i8").reshape(tuple(sparse.indices.dims))
+    # One dimension: positions in the flat tensor already.
     if places.ndim != 2:
         return places.astype(np.int64)
     shape = np.array(sparse.dims, dtype=np.int64)
     if places.shape[1:] != shape.shape or not ((places >= 0) & (places < shape)).all():
         return np.full(len(places), -1, dtype=np.int64)
+    # Row-major strides, counted in numbers: the product of the dimensions behind each.
     return places @ np.cumprod([1, *shape[:0:-1]], dtype=np.int64)[::-1]

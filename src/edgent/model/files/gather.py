@@ -1,7 +1,7 @@
 """Constants of every kind become initialisers of the main graph, so that all else knows one kind only.
 
-A file may keep a constant as an initialiser, as a Constant node (of seven attributes), sparse, or inside the body of an
-If, Loop or Scan, and the bytes of each in another file. Afterwards:
+A file may keep a constant as an initialiser, as a Constant node (in one of eight attributes), sparse, or inside the
+body of an If, Loop or Scan, and the bytes of each in another file. Afterwards:
 
 - a Constant node of the main graph is an initialiser of its output's name, and a sparse constant has its zeros;
 - a large constant of a body is an initialiser of the main graph under a name that nothing else has: in a body it may
@@ -47,6 +47,7 @@ def gather(graph: onnx.GraphProto, source: Path) -> None:
     for node in graph.node:
         for body in bodies(node):
             _lift(body, graph, source, names)
+    # Small constants are read by shape inference, and those in attributes by engines: neither follows other files.
     for tensor in (*filter(is_small, graph.initializer), *of_nodes(graph.node)):
         if is_external(tensor):
             tensor.CopyFrom(inline(tensor, source))
@@ -64,6 +65,7 @@ def _take_constant_nodes(graph: onnx.GraphProto, source: Path) -> None:
             graph.initializer.append(_tensor(node, source))
         else:
             others.append(node)
+    # Rewritten only where something changed: copying a graph's nodes takes time in large models.
     if len(others) < len(graph.node):
         del graph.node[:]
         graph.node.extend(others)
@@ -72,6 +74,8 @@ def _take_constant_nodes(graph: onnx.GraphProto, source: Path) -> None:
 def _lift(body: onnx.GraphProto, main: onnx.GraphProto, source: Path, names: Iterator[str]) -> None:
     """Moves the large constants of a body, and of the bodies in it, to the main graph."""
     _take_sparse(body, source)
+    # Inner bodies first: what they hand over passes their own names by, and this body's renaming then reaches into
+    # them.
     for node in body.node:
         for inner in bodies(node):
             _lift(inner, main, source, names)
@@ -115,6 +119,7 @@ def _rename(body: onnx.GraphProto, fresh: Mapping[str, str]) -> None:
     for node in body.node:
         node.input[:] = [fresh.get(name, name) for name in node.input]
         for inner in bodies(node):
+            # A name defined again inside hides the outer one: there it means something else, and must not be renamed.
             own = {value.name for value in (*inner.input, *inner.initializer)}
             own.update(name for one in inner.node for name in one.output)
             _rename(inner, {name: other for name, other in fresh.items() if name not in own})
@@ -126,6 +131,7 @@ def _is_constant(node: onnx.NodeProto) -> bool:
 
 def _tensor(node: onnx.NodeProto, source: Path) -> onnx.TensorProto:
     """The value of a Constant node, under the name of its output."""
+    # A Constant has exactly one of its eight value attributes; ONNX's checker has seen to it.
     (attribute,) = node.attribute
     value = helper.get_attribute_value(attribute)
     tensor = onnx.TensorProto()
@@ -143,10 +149,11 @@ def _tensor(node: onnx.NodeProto, source: Path) -> onnx.TensorProto:
 
 def _fresh_names(graph: onnx.GraphProto) -> Iterator[str]:
     """Names that nothing in a graph or in its bodies has."""
-    taken: set[str] | None = None
+    used: set[str] | None = None
     for number in count():
-        taken = taken if taken is not None else set(_names(graph))
-        if (name := f"constant/{number}") not in taken:
+        # Collected at the first use: most models have no constant in a body, and need no name.
+        used = used if used is not None else set(_names(graph))
+        if (name := f"constant/{number}") not in used:
             yield name
 
 

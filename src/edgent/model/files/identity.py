@@ -53,6 +53,7 @@ def hashes(tensors: Iterable[onnx.TensorProto], source: Path) -> dict[str, bytes
 def content_hash(tensor: onnx.TensorProto, source: Path) -> bytes:
     """SHA-256 of the bytes of a constant."""
     total = hashlib.sha256()
+    # A piece at a time: a model may be larger than memory.
     for piece in pieces(tensor, source):
         total.update(piece)
     return total.digest()
@@ -86,6 +87,7 @@ def digest(
     form = {
         "version": VERSION,
         "contents": contents,
+        # With the bound dimensions: other sizes give another network, with other cuts and other times.
         "inputs": [[value.name, *_type(value.type)] for value in inputs],
         "exits": [list(outputs) for outputs in exits],
         "preprocessing": None if preprocessing is None else preprocessing.canonical(),
@@ -102,6 +104,7 @@ class _Form:
     def model(self, model: onnx.ModelProto, initialisers: Mapping[str, bytes]) -> dict[str, Any]:
         return {
             "opsets": _opsets(model.opset_import),
+            # Inputs are in `digest`, as they were bound.
             "graph": self.graph(model.graph, initialisers) | {"inputs": None},
             "functions": [self.function(function) for function in model.functions],
         }
@@ -111,8 +114,10 @@ class _Form:
         return {
             "inputs": [value.name for value in graph.input],
             "outputs": [value.name for value in graph.output],
+            # Sorted by name: the order of initialisers has no meaning, and exporters change it.
             "constants": sorted([t.name, t.data_type, list(t.dims), known[t.name].hex()] for t in graph.initializer),
             "sparse": sorted([sparse.values.name, *self.sparse(sparse)] for sparse in graph.sparse_initializer),
+            # Nodes keep their order: cuts count layers in it, so two orders are two models to a plan.
             "nodes": [self.node(node) for node in graph.node],
         }
 
@@ -134,13 +139,16 @@ class _Form:
         return [[a.name, self.attribute(a)] for a in sorted(attributes, key=lambda attribute: attribute.name)]
 
     def attribute(self, attribute: onnx.AttributeProto) -> Any:
+        # Constants and bodies inside an attribute count by content, wherever their bytes lie.
         if attribute.type in HOLDERS:
             tensors = [self.tensor(tensor) for tensor in tensors_of(attribute)]
             sparse = [self.sparse(tensor) for tensor in sparse_of(attribute)]
             return [tensors, sparse, [self.graph(body) for body in graphs_of(attribute)]]
+        # Documentation changes no answer. The attribute is copied, for the caller's model must stay as it is.
         if attribute.doc_string:
             attribute = onnx.AttributeProto.FromString(attribute.SerializeToString())
             attribute.ClearField("doc_string")
+        # `deterministic` fixes the order of map fields, which protobuf leaves open otherwise.
         return hashlib.sha256(attribute.SerializeToString(deterministic=True)).hexdigest()
 
     def tensor(self, tensor: onnx.TensorProto) -> list[Any]:

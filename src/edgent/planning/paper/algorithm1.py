@@ -81,6 +81,7 @@ def edge_first_latencies(branch: ChainBranch, bandwidth: BitsPerSecond) -> list[
     are not counted. Prefix sums make the whole list O(N).
     """
     inner = [branch.input_size + size for size in branch.output_sizes[:-1]]
+    # One size for each p: nothing at p = 1; input and D_{p-1} in between; at p = N + 1 the input alone.
     sizes = [0.0, *inner, branch.input_size] if branch.output_sizes else [0.0]
     return _latencies(first=branch.edge, then=branch.device, sizes=sizes, bandwidth=bandwidth)
 
@@ -92,6 +93,7 @@ def device_first_latencies(branch: ChainBranch, bandwidth: BitsPerSecond) -> lis
 
     With p = 1 the edge runs everything; with p = N + 1 the device does, and nothing travels.
     """
+    # The last output is left out: at p = N + 1 the device has answered, and nothing travels.
     sizes = [branch.input_size, *branch.output_sizes[:-1], 0.0] if branch.output_sizes else [0.0]
     return _latencies(first=branch.device, then=branch.edge, sizes=sizes, bandwidth=bandwidth)
 

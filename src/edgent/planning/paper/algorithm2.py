@@ -74,7 +74,7 @@ class MapSettings:
 
 
 def build_map(
-    candidates: Candidates, model: str, device: Profile, edge: Profile, recipe: MapSettings
+    candidates: Candidates, model: str, device: Profile, edge: Profile, settings: MapSettings
 ) -> ConfigurationMap:
     """Builds the map for some candidates.
 
@@ -83,7 +83,7 @@ def build_map(
         model: The model's name.
         device: The profile that the candidates were priced with.
         edge: The same of the edge.
-        recipe: States, deadlines and reward.
+        settings: States, deadlines and reward.
 
     Raises:
         InputError: no candidate stays on the device, or a reward that needs accuracies which are not known.
@@ -91,18 +91,21 @@ def build_map(
     alone = candidates.keep(np.equal(candidates.messages, 0))
     if not len(alone):
         raise InputError("no candidate stays on the device, where a link that carries nothing leaves every answer")
+    # The frontier loses no winner: the reward rises with accuracy and falls with latency, as the order of the frontier
+    # does.
     ordered = candidates.frontier().in_order_of_ties()
-    without_link = _state(alone.in_order_of_ties(), BitsPerSecond(0.0), recipe)
+    without_link = _state(alone.in_order_of_ties(), BitsPerSecond(0.0), settings)
     return ConfigurationMap(
         model=model,
         digest=device.digest,
         device=Machine.of(device),
         edge=Machine.of(edge),
-        shortest=recipe.shortest,
-        longest=recipe.longest,
-        round_trip=recipe.round_trip,
-        reward=recipe.reward.name,
-        states=(without_link, *(_state(ordered, b, recipe) for b in np.unique(recipe.bandwidths).tolist())),
+        shortest=settings.shortest,
+        longest=settings.longest,
+        round_trip=settings.round_trip,
+        reward=settings.reward.name,
+        # Algorithm 2's outer loop: for each bandwidth state s_1 .. s_n.
+        states=(without_link, *(_state(ordered, b, settings) for b in np.unique(settings.bandwidths).tolist())),
     )
 
 
@@ -117,21 +120,23 @@ def grid(low: BitsPerSecond, high: BitsPerSecond, count: int) -> tuple[float, ..
     return tuple(np.geomspace(low, high, count).tolist())
 
 
-def _state(table: Candidates, bandwidth: BitsPerSecond, recipe: MapSettings) -> State:
+def _state(table: Candidates, bandwidth: BitsPerSecond, settings: MapSettings) -> State:
     """What wins of some candidates; of those that use no link at a bandwidth of 0."""
-    link = TransferModel(bandwidth=bandwidth or BitsPerSecond(1.0), round_trip=recipe.round_trip)
+    # With bandwidth 0 only candidates without messages are left, so any positive number does.
+    link = TransferModel(bandwidth=bandwidth or BitsPerSecond(1.0), round_trip=settings.round_trip)
     latency = Conditions(uplink=link, downlink=link).latency(table)
-    return State(bandwidth=bandwidth, steps=_steps(table, latency, recipe))
+    return State(bandwidth=bandwidth, steps=_steps(table, latency, settings))
 
 
-def _steps(table: Candidates, latency: Floats, recipe: MapSettings) -> tuple[Step, ...]:
-    reward = recipe.reward
+def _steps(table: Candidates, latency: Floats, settings: MapSettings) -> tuple[Step, ...]:
+    reward = settings.reward
     deadlines, rows = _winners(reward.of(table, latency), latency, reward.tolerance)
-    first = max(int(np.searchsorted(deadlines, recipe.shortest, side="right")) - 1, 0)  # in force at the shortest
-    later = range(first + 1, int(np.searchsorted(deadlines, recipe.longest, side="right")))
-    steps = [Step(deadline=recipe.shortest, configuration=table.configuration(int(rows[first])))]
+    first = max(int(np.searchsorted(deadlines, settings.shortest, side="right")) - 1, 0)  # in force at the shortest
+    later = range(first + 1, int(np.searchsorted(deadlines, settings.longest, side="right")))
+    steps = [Step(deadline=settings.shortest, configuration=table.configuration(int(rows[first])))]
     for k in later:
         configuration = table.configuration(int(rows[k]))
+        # Two candidates may stand for one configuration at different worth; only a change of what runs is a step.
         if configuration != steps[-1].configuration:
             steps.append(Step(deadline=Seconds(float(deadlines[k])), configuration=configuration))
     return tuple(steps)
@@ -139,6 +144,8 @@ def _steps(table: Candidates, latency: Floats, recipe: MapSettings) -> tuple[Ste
 
 def _winners(worth: Floats, latency: Floats, tolerance: float) -> tuple[Floats, NDArray[np.intp]]:
     """From which deadlines on which candidates win; the first one, the fastest, also wins below."""
+    # A deadline admits the candidates of least latency, so those in time are always a prefix of this order, and the
+    # running maximum is the best reward for each deadline.
     order = np.argsort(latency, kind="stable")
     best = np.maximum.accumulate(worth[order])
     rises = np.flatnonzero(np.diff(best, prepend=-math.inf) > 0)

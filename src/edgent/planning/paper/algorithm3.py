@@ -62,6 +62,7 @@ class Algorithm3:
         if self._in_state and not changed and bandwidth != 0:  # s_t = s_{t-1}
             return None
         self._in_state = bandwidth != 0
+        # The mean is taken once, when the state begins: the detector's level keeps moving with each sample of it.
         self._mean = self._detector.level or 0.0 if self._in_state else 0.0
         before, self.configuration = self.configuration, self.at(self._deadline)
         return None if self.configuration == before else self.configuration
