@@ -12,7 +12,8 @@ from edgent.codec import Calibration, load_formats
 from edgent.edge.queue import EdgeQueue, Order
 from edgent.edge.queue_threads import QueueThreads
 from edgent.edge.service import Service
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.engine import Engine
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.engine.pace import OwnPace, Pace
 from edgent.errors import EdgeError, InputError
 from edgent.latency import Profile
@@ -73,7 +74,7 @@ class Edge:
         self._server: GrpcServer | None = None
         self.service = Service(
             models=by_name,
-            engine=engine or Engine(),
+            engine=engine or OnnxRuntimeEngine(),
             queue_threads=QueueThreads(EdgeQueue(slots=slots, bound=bound, order=order), clock),
             clock=clock,
             max_message=message_limit(self.models),
