@@ -61,7 +61,8 @@ class Execution:
     Attributes:
         request: decides.
         plan: what it goes by; None: it has no price.
-        why: in words, why that is not what it should be; empty if it is.
+        why: the reason where that is not what it should be.
+        detail: what is known about that, in words.
         name: of the input, for the record.
         division: what is computed where.
         version: of the model; empty towards a foreign server.
@@ -77,7 +78,8 @@ class Execution:
 
     request: Request
     plan: Plan | None
-    why: str
+    why: Reason
+    detail: str
     name: str
     division: Division
     version: str
@@ -271,12 +273,12 @@ class Execution:
             total=total,
             stages=self._edge_stages(now) if delivered.by == "edge" else self._device_stages(now),
             plan=self.plan,
-            why=self._in_words(delivered.why) if delivered.why else self.why,
+            why=self._in_words(delivered.why or self.why),
         )
         return Answer(outputs=outputs, label=label, record=record)
 
     def _in_words(self, why: Reason) -> str:
-        return in_words(why, self._details.get(why, ""))
+        return in_words(why, self._details.get(why, self.detail))
 
     def _edge_stages(self, now: float) -> Stages:
         reply = self._timed

@@ -159,7 +159,7 @@ class Request:
         self.deadline = deadline
         self.margin = margin
         self.branches = tuple(branches)
-        self._fastest = min(branches, key=lambda each: each.seconds)
+        self._fastest = min(branches, key=lambda branch: branch.seconds)
         self.head, self.expected = head, expected
         self.race = race
         self.patience = patience
@@ -281,7 +281,7 @@ class Request:
         return (StartHead(),)
 
     def _reserve(self, at: float, overdue_at: float = math.inf) -> None:
-        choice = [each.seconds for each in self._fitting(at, grace=0.0)]
+        choice = [branch.seconds for branch in self._fitting(at, grace=0.0)]
         if choice:
             self._turn = self._schedule.reserve(at, choice, self._give_at, self._call, overdue_at)
 
@@ -296,10 +296,10 @@ class Request:
             self._leave()
             self._turn = self._schedule.reserve_late(self._fastest.seconds, self._call)
         choice = choice or [self._fastest]
-        seconds = self._schedule.begin(self._turn, at, [each.seconds for each in choice], grace)
+        seconds = self._schedule.begin(self._turn, at, [branch.seconds for branch in choice], grace)
         if seconds is None:
             return (WaitUntil(Seconds(math.inf)),)
-        self._local = next(each.exit for each in choice if each.seconds == seconds)
+        self._local = next(branch.exit for branch in choice if branch.seconds == seconds)
         return (StartLocal(self._local),)
 
     def _leave(self) -> None:
@@ -312,13 +312,13 @@ class Request:
 
         As everywhere, the fastest of about equally accurate ones is the best.
         """
-        left = [each for each in self.branches if at + each.seconds <= self._give_at + grace + 1e-9]
+        left = [branch for branch in self.branches if at + branch.seconds <= self._give_at + grace + 1e-9]
         choice: list[LocalBranch] = []
         while left:
-            most = max(_merit(each) for each in left)
-            equal = (each for each in left if _merit(each) >= most - TOLERANCE - DUST)
-            choice.append(min(equal, key=lambda each: (each.seconds, -_merit(each))))
-            left = [each for each in left if each.seconds < choice[-1].seconds]
+            most = max(_merit(branch) for branch in left)
+            equal = (branch for branch in left if _merit(branch) >= most - TOLERANCE - DUST)
+            choice.append(min(equal, key=lambda branch: (branch.seconds, -_merit(branch))))
+            left = [branch for branch in left if branch.seconds < choice[-1].seconds]
         return choice
 
     def _send(self, at: float) -> Send:

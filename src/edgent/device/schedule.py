@@ -101,7 +101,7 @@ class Schedule:
         """
         free, place = self._free(at), self._waiting.index(turn)
         others = self._waiting[:place] + self._waiting[place + 1 :]
-        roomy = (each for each in choice if self._feasible(others, _after(free, at + each), grace))
+        roomy = (needed for needed in choice if self._feasible(others, _after(free, at + needed), grace))
         seconds = next(roomy, min(choice))
         if len(self._running) == self.slots or not self._feasible(others[:place], _after(free, at + seconds)):
             turn.wanted = True
@@ -119,10 +119,10 @@ class Schedule:
 
     def backlog(self, at: float) -> Seconds:
         """How long a turn wanted now would wait: for what runs and is wanted, and for all others if it held them up."""
-        ahead = [each for each in self._waiting if math.isfinite(each.due)]
-        others = [each for each in ahead if not each.wanted]
-        free = _one_after_another([each for each in ahead if each.wanted], self._free(at))
-        if others and not self._feasible(others, _after(free, min(free) + min(each.least for each in others))):
+        ahead = [turn for turn in self._waiting if math.isfinite(turn.due)]
+        others = [turn for turn in ahead if not turn.wanted]
+        free = _one_after_another([turn for turn in ahead if turn.wanted], self._free(at))
+        if others and not self._feasible(others, _after(free, min(free) + min(turn.least for turn in others))):
             free = _one_after_another(others, free)
         return Seconds(min(free) - at)
 
@@ -140,10 +140,10 @@ class Schedule:
     def _move(self) -> None:
         """Each turn gets its moment; who was told a later one is called, and who waits for a slot that is free."""
         crowded, free = len(self._waiting) + len(self._running) > self.slots, len(self._running) < self.slots
-        latest, _ = self._backwards([(each.due, each.seconds) for each in self._waiting], self.handover)
+        latest, _ = self._backwards([(turn.due, turn.seconds) for turn in self._waiting], self.handover)
         for turn, moment in zip(self._waiting, latest, strict=True):
-            told, turn.begin_at = turn.begin_at, min(moment, turn.overdue_at) if crowded else moment
-            if turn.begin_at < told < math.inf or (turn.wanted and free):
+            before, turn.begin_at = turn.begin_at, min(moment, turn.overdue_at) if crowded else moment
+            if turn.begin_at < before < math.inf or (turn.wanted and free):
                 turn.call()
 
     def _free(self, at: float) -> list[float]:
@@ -155,7 +155,7 @@ class Schedule:
         self, turns: Iterable[Turn], free: Iterable[float], grace: float = 0.0, *, hurried: bool = False
     ) -> bool:
         """Whether these turns, by due, can be in time on slots that are free from then on."""
-        work = [(each.due + grace, each.least if hurried else each.seconds) for each in turns]
+        work = [(turn.due + grace, turn.least if hurried else turn.seconds) for turn in turns]
         _, begins = self._backwards(work)
         return all(begin >= at - _ROUNDING for begin, at in zip(sorted(begins), sorted(free), strict=True))
 
@@ -181,6 +181,6 @@ def _after(free: Sequence[float], until: float) -> list[float]:
 
 def _one_after_another(turns: Iterable[Turn], free: list[float]) -> list[float]:
     """The slots when these turns have been computed as well."""
-    for each in turns:
-        free = _after(free, min(free) + each.seconds)
+    for turn in turns:
+        free = _after(free, min(free) + turn.seconds)
     return free

@@ -65,8 +65,8 @@ class Edge:
             check_model(model, "Edge")
         by_name = {model.name: model for model in self.models}
         if not self.models or len(by_name) < len(self.models):
-            found = ", ".join(model.name for model in self.models) or "none"
-            raise InputError(f"an edge serves one model or more, each under a name of its own; found {found}")
+            names = ", ".join(model.name for model in self.models) or "none"
+            raise InputError(f"an edge serves one model or more, each under a name of its own; found {names}")
         _check_names(by_name)
         clock = clock or MonotonicClock()
         self._listens = Address(host=host, port=port)

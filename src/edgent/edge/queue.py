@@ -5,7 +5,7 @@
                  arrive                    a slot is free
       (nothing) --------> waiting ------------------------> running --done--> (gone)
           |                  |
-          | queue full       | its budget ran out, or the caller left
+          | queue full       | its budget ran out
           v                  v
        Reject              Drop
 
@@ -90,7 +90,7 @@ class EdgeQueue:
             seconds: how long computing it is expected to take.
         """
         assert request not in self._running, f"request {request} came twice"
-        assert all(each.request != request for each in self._waiting), f"request {request} came twice"
+        assert all(entry.request != request for entry in self._waiting), f"request {request} came twice"
         dropped = self._drop_expired(at)
         if len(self._waiting) >= self.bound and len(self._running) >= self.slots:
             return (*dropped, Reject(request))
@@ -103,11 +103,6 @@ class EdgeQueue:
         del self._running[request]
         return self._advance(at)
 
-    def leave(self, request: int, at: Seconds) -> tuple[Decision, ...]:
-        """The caller of a waiting request has gone away."""
-        self._waiting = [each for each in self._waiting if each.request != request]
-        return self._advance(at)
-
     def tick(self, at: Seconds) -> tuple[Decision, ...]:
         """Time has passed."""
         return self._advance(at)
@@ -115,9 +110,9 @@ class EdgeQueue:
     def predicted_wait(self, at: Seconds) -> Seconds:
         """How long a request that comes now would wait, if every other takes the time expected of it."""
         free_at = [max(end, at) for end in self._running.values()] + [at] * (self.slots - len(self._running))
-        for each in self._waiting:
+        for entry in self._waiting:
             free_at.sort()
-            free_at[0] += each.seconds
+            free_at[0] += entry.seconds
         return Seconds(min(free_at) - at)
 
     def __len__(self) -> int:
@@ -136,9 +131,9 @@ class EdgeQueue:
         return tuple(decisions)
 
     def _drop_expired(self, at: Seconds) -> tuple[Decision, ...]:
-        expired = [each for each in self._waiting if each.expires_at <= at]
-        self._waiting = [each for each in self._waiting if each.expires_at > at]
-        return tuple(Drop(each.request) for each in expired)
+        expired = [entry for entry in self._waiting if entry.expires_at <= at]
+        self._waiting = [entry for entry in self._waiting if entry.expires_at > at]
+        return tuple(Drop(entry.request) for entry in expired)
 
-    def _rank(self, each: _Waiting) -> tuple[float, ...]:
-        return (each.expires_at, each.arrived_at) if self.order == "deadline" else (each.arrived_at,)
+    def _rank(self, entry: _Waiting) -> tuple[float, ...]:
+        return (entry.expires_at, entry.arrived_at) if self.order == "deadline" else (entry.arrived_at,)
