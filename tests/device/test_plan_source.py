@@ -356,10 +356,10 @@ def test_candidates_priced_for_an_edge_that_has_gone_meanwhile_are_thrown_away(s
     other, made = EdgeFacts(profile=slow), []
 
     def make(scope):
-        made.append(Noting(scope))
+        made.append(chooser := Noting(scope))
         if len(made) == 1:
             built.edge_up(other, up())  # while the first is still being made
-        return made[-1]
+        return chooser
 
     built = source(environment=make)
     built.edge_up(facts, up())
