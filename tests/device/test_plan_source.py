@@ -7,6 +7,7 @@ import math
 
 import pytest
 
+from device.background import Background, Noting
 from edgent.device.choosers.chooser import Static
 from edgent.device.connection.handshake import EdgeFacts
 from edgent.device.connection.sight import EdgeState, Sight
@@ -25,54 +26,6 @@ LAYER = 0.022
 ENDS = (12, 16, 19, 20, 22)  # layers of each exit's branch
 USUAL = 0.6
 EDGE_ONLY = Configuration(exit=4, upload_cut=0, download_cut=22)
-
-
-class Background:
-    """A warmer that does nothing by itself: `wanted` and `jobs` are what it was asked for."""
-
-    def __init__(self) -> None:
-        self.warmed = Warmed()
-        self.wanted: list[Configuration] = []
-        self.given_up: list[Configuration] = []
-        self.jobs = []
-        self.forgotten = 0
-
-    def want(self, configuration) -> None:
-        self.wanted.append(configuration)
-
-    def do(self, job) -> None:
-        self.jobs.append(job)
-
-    def give_up(self, configuration) -> None:
-        self.given_up.append(configuration)
-
-    def forget(self) -> None:
-        self.forgotten += 1
-
-    def work(self) -> None:
-        """Does what was asked for; configurations become ready."""
-        while self.jobs:
-            self.jobs.pop(0)()
-        self.warmed = Warmed(ready=frozenset(self.wanted) - self.warmed.failed, failed=self.warmed.failed)
-
-    def fail(self, *configurations) -> None:
-        self.warmed = Warmed(ready=self.warmed.ready - {*configurations}, failed=frozenset(configurations))
-
-
-class Noting(Static):
-    """The planner, which notes what it is made for and shown."""
-
-    def __init__(self, scope) -> None:
-        super().__init__(scope)
-        self.scope, self.seen, self.asked = scope, [], []
-        self.bandwidth = 1e6
-
-    def observe(self, event) -> None:
-        self.seen.append(event)
-
-    def decisive(self, now, conditions, deadline):
-        self.asked.append(deadline)
-        return self.bandwidth
 
 
 @pytest.fixture

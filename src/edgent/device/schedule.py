@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from edgent.units import Seconds
 
-_ROUNDING = 1e-9
+_ROUNDING = 1e-9  # sums of the same times in another order differ by less
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -82,6 +82,8 @@ class Schedule:
             call: see `Turn`.
             overdue_at: see `Turn`.
         """
+        # A better branch is not worth another request's deadline; a shorter one of others may be worth ours, since all
+        # of them would rather answer at an earlier exit than late.
         least, free = min(choice), self._free(at)
         for seconds in choice:
             turn = Turn(seconds=seconds, least=least, due=due, call=call, overdue_at=overdue_at)
@@ -103,6 +105,7 @@ class Schedule:
         others = self._waiting[:place] + self._waiting[place + 1 :]
         roomy = (needed for needed in choice if self._feasible(others, _after(free, at + needed), grace))
         seconds = next(roomy, min(choice))
+        # Only those due earlier can be held up: work once begun cannot be interrupted for them.
         if len(self._running) == self.slots or not self._feasible(others[:place], _after(free, at + seconds)):
             turn.wanted = True
             return None
@@ -113,6 +116,7 @@ class Schedule:
 
     def drop(self, turn: Turn) -> None:
         """A turn is over, or needed no more."""
+        # Whether it ran or only waited, its time is free now, and others may lie later than they were told.
         if self._running.pop(turn, None) is None:
             self._waiting.remove(turn)
         self._move()
@@ -139,6 +143,7 @@ class Schedule:
 
     def _move(self) -> None:
         """Each turn gets its moment; who was told a later one is called, and who waits for a slot that is free."""
+        # Alone, a request waits for the edge as long as it may. In a crowd that wastes time which others need.
         crowded, free = len(self._waiting) + len(self._running) > self.slots, len(self._running) < self.slots
         latest, _ = self._backwards([(turn.due, turn.seconds) for turn in self._waiting], self.handover)
         for turn, moment in zip(self._waiting, latest, strict=True):
@@ -155,12 +160,14 @@ class Schedule:
         self, turns: Iterable[Turn], free: Iterable[float], grace: float = 0.0, *, hurried: bool = False
     ) -> bool:
         """Whether these turns, by due, can be in time on slots that are free from then on."""
+        # The slots are alike, so the earliest that must begin goes on the one that is free first, and so on.
         work = [(turn.due + grace, turn.least if hurried else turn.seconds) for turn in turns]
         _, begins = self._backwards(work)
         return all(begin >= at - _ROUNDING for begin, at in zip(sorted(begins), sorted(free), strict=True))
 
     def _backwards(self, work: Sequence[tuple[float, float]], handover: float = 0.0) -> tuple[list[float], list[float]]:
         """When each piece (due, seconds), given by due, must begin; and when each slot must."""
+        # From the last due to the first, each on the slot that must begin the latest so far: EDF read backwards.
         begins = [math.inf] * self.slots
         latest = []
         for due, seconds in reversed(work):

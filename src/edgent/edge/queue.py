@@ -91,6 +91,7 @@ class EdgeQueue:
         """
         assert request not in self._running, f"request {request} came twice"
         assert all(entry.request != request for entry in self._waiting), f"request {request} came twice"
+        # First those whose time is over: they must not take the place of one that can still be answered.
         dropped = self._drop_expired(at)
         if len(self._waiting) >= self.bound and len(self._running) >= self.slots:
             return (*dropped, Reject(request))
@@ -122,6 +123,7 @@ class EdgeQueue:
         return f"<EdgeQueue {len(self._running)}/{self.slots} running, {len(self)}/{self.bound} waiting, {self.order}>"
 
     def _advance(self, at: Seconds) -> tuple[Decision, ...]:
+        # A slot is never spent on an answer that nobody waits for: under overload that would be most of them.
         decisions = list(self._drop_expired(at))
         while self._waiting and len(self._running) < self.slots:
             first = min(self._waiting, key=self._rank)
@@ -136,4 +138,5 @@ class EdgeQueue:
         return tuple(Drop(entry.request) for entry in expired)
 
     def _rank(self, entry: _Waiting) -> tuple[float, ...]:
+        # Ties by arrival, so that requests without a budget are served in turn and none waits for ever.
         return (entry.expires_at, entry.arrived_at) if self.order == "deadline" else (entry.arrived_at,)
