@@ -26,7 +26,7 @@ from typing import Any
 import command
 from edgent.device.device import Device
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgentError
 from edgent.lab.links.namespaces import FAR
 from edgent.lab.links.stopwatch import Exchange, listening
@@ -120,7 +120,11 @@ def rows(repeats: int) -> list[Row]:
 
 def _contests(stack: ExitStack, link: TunLink, model: Model, crossing: Sequence[float], folder: Path) -> list[Contest]:
     """A model's divisions: one device for all of them, and one bare socket."""
-    measured, file, engine = profile(model, Engine(), budget=BUDGET), folder / f"{model.name}.json", Engine()
+    measured, file, engine = (
+        profile(model, OnnxRuntimeEngine(), budget=BUDGET),
+        folder / f"{model.name}.json",
+        OnnxRuntimeEngine(),
+    )
     measured.save(file)
     edge = stack.enter_context(ServerProcess.edge(str(model.path), file, host=FAR, prefix=link.far))
     device = stack.enter_context(

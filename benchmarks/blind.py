@@ -23,7 +23,7 @@ import numpy as np
 import command
 from edgent.engine.feeds import random_feeds
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgentError, InputError
 from edgent.latency.family import References
 from edgent.latency.latency_model_file import MachineModel
@@ -60,7 +60,7 @@ def main() -> int:
 def predict(machine: Path, output: Path) -> None:
     """Writes the predictions."""
     known = MachineModel.load(machine)
-    engine, found = Engine(threads=known.threads), {}
+    engine, found = OnnxRuntimeEngine(threads=known.threads), {}
     for model, cut in models():
         prediction = known.fit.predict(branch_work(model, model.branches[-1], engine))
         n = len(model.branches[-1].layers)
@@ -85,7 +85,7 @@ def compare(written: dict[str, Any], seconds: float) -> dict[str, Any]:
         raise InputError(
             "found predictions without the times of both references, expected those that `predict` writes now"
         )
-    engine = Engine(threads=int(written["options"]["intra_op_num_threads"]), capacity=2)
+    engine = OnnxRuntimeEngine(threads=int(written["options"]["intra_op_num_threads"]), capacity=2)
     rows = {}
     with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
         bench = SpecimenTimer(engine, Path(folder))
@@ -103,7 +103,7 @@ def compare(written: dict[str, Any], seconds: float) -> dict[str, Any]:
 
 
 def timed(
-    model: Model, cut: int, engine: Engine, bench: SpecimenTimer, seconds: float, written: dict[str, Any]
+    model: Model, cut: int, engine: OnnxRuntimeEngine, bench: SpecimenTimer, seconds: float, written: dict[str, Any]
 ) -> dict[str, dict[str, Any]]:
     """One network's parts: as predicted and as timed, while the references are as fast as in the sweep."""
     branch = model.branches[-1]

@@ -24,7 +24,7 @@ import numpy as np
 
 import command
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import emulated_profile, find_device
 from edgent.link.forecast import LinkForecast
@@ -63,7 +63,7 @@ def main() -> int:
 
 def _measure(model: Model, states: list[float], samples: int, random: np.random.Generator) -> dict[str, Any]:
     print(f"{model.name}: profiling", file=sys.stderr)
-    edge = profile(model, Engine(), budget=BUDGET)
+    edge = profile(model, OnnxRuntimeEngine(), budget=BUDGET)
     device = emulated_profile(edge, find_device(DEVICE))
     table = Candidates.build(model, device, edge, calibration_for(model, None))
     recipe = MapSettings(bandwidths=states, deadlines=[SHORTEST, LONGEST])

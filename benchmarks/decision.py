@@ -27,7 +27,7 @@ from edgent.codec.calibration import CodecAccuracy, EncodedSize
 from edgent.device.choosers.chooser import Scope
 from edgent.device.choosers.dynamic import Dynamic
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import emulated_profile, find_device
 from edgent.link import TransferModel
@@ -71,7 +71,7 @@ def _larger() -> str:
 
 def _measure(model: Model, decisions: int, seed: int) -> dict[str, Any]:
     print(f"{model.name}: profiling", file=sys.stderr)
-    edge = profile(model, Engine(), budget=BUDGET)
+    edge = profile(model, OnnxRuntimeEngine(), budget=BUDGET)
     device = emulated_profile(edge, find_device(DEVICE))
     random = np.random.default_rng(seed)
     calibration = calibration_for(model, None)

@@ -33,7 +33,7 @@ from edgent.device.device import Device
 from edgent.edge.edge import Edge
 from edgent.engine.feeds import Feeds
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgentError
 from edgent.evaluation.original import AnswerComparison, expected_answers
 from edgent.evaluation.verify import OfferedCuts, run_pieces
@@ -99,7 +99,7 @@ class Divided:
         self.whys: list[str] = []
         self.live = 0
         self._random = np.random.default_rng(seed)
-        self._engine = Engine(capacity=_SESSIONS)
+        self._engine = OnnxRuntimeEngine(capacity=_SESSIONS)
 
     def run(self, most: int) -> int:
         """Runs cuts of every exit; returns how many."""

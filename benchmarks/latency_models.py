@@ -29,9 +29,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import command
+from edgent.engine.engine import Session
 from edgent.engine.feeds import Feeds, random_feeds
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine, Session
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.latency.family import References, Sample
 from edgent.latency.latency_model import Fit, fit
@@ -71,7 +72,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.sweep_seconds <= 0 or options.cuts < 1 or options.threads < 1:
         parser.error("--sweep-seconds, --cuts and --threads are positive")
-    engine = Engine(threads=options.threads, capacity=4)
+    engine = OnnxRuntimeEngine(threads=options.threads, capacity=4)
     with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
         run = Run(engine, Path(folder), options.sweep_seconds, options.cuts)
         for path in test_models(Path(folder)):
@@ -94,7 +95,7 @@ class Cell(NamedTuple):
 class Run:
     """The interleaved run: for each model its timings, a part of the sweep, its profile, its timings again."""
 
-    def __init__(self, engine: Engine, folder: Path, sweep_seconds: float, cuts: int) -> None:
+    def __init__(self, engine: OnnxRuntimeEngine, folder: Path, sweep_seconds: float, cuts: int) -> None:
         self.engine, self.bench, self.cuts = engine, SpecimenTimer(engine, folder), cuts
         self.sweep_seconds, self.models = sweep_seconds, 10
         self.exits = load("b-alexnet")
@@ -291,7 +292,7 @@ def plans_summary(cells: Sequence[Cell]) -> dict[str, Any]:
     }
 
 
-def planned(machine: Fit, model: Model, measured: Profile, engine: Engine) -> list[Cell]:
+def planned(machine: Fit, model: Model, measured: Profile, engine: OnnxRuntimeEngine) -> list[Cell]:
     """A decision for each bandwidth and deadline."""
     guessed = replace(measured, branches=tuple(_guessed(machine, model, b, engine) for b in measured.branches))
     calibration = calibration_for(model, None)
@@ -312,7 +313,7 @@ def planned(machine: Fit, model: Model, measured: Profile, engine: Engine) -> li
     return cells
 
 
-def _guessed(machine: Fit, model: Model, branch: BranchProfile, engine: Engine) -> BranchProfile:
+def _guessed(machine: Fit, model: Model, branch: BranchProfile, engine: OnnxRuntimeEngine) -> BranchProfile:
     layers = machine.predict(branch_work(model, model.branch(branch.exit), engine)).layers
     whole = replace(branch.whole, median=float(layers.sum()))
     return replace(branch, layers=tuple(layers.tolist()), whole=whole)

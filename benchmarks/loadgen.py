@@ -31,7 +31,7 @@ import command
 from edgent.demo.run import test_images
 from edgent.device.device import Device
 from edgent.engine.loading import load as load_model
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgentError
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import Emulated, EmulationReport, find_device
@@ -167,7 +167,7 @@ class Lab:
 
     def __init__(self, stack: ExitStack, loadgen: Any, seed: int) -> None:
         self._loadgen, self._pictures, self._model = loadgen, test_images(), load_model(MODEL)
-        host = profile(self._model, Engine(), source=self._pictures[0], budget=BUDGET)
+        host = profile(self._model, OnnxRuntimeEngine(), source=self._pictures[0], budget=BUDGET)
         file = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgent-loadgen-"))) / "host.json"
         host.save(file)
         self._emulated = hidden_device(host, self._model, find_device(DEVICE), seed=seed)

@@ -29,7 +29,7 @@ from edgent.codec import encode_image
 from edgent.device.device import Device
 from edgent.engine.feeds import random_feeds
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgentError
 from edgent.lab.links.link import ShapedLink
 from edgent.lab.processes.server_process import ServerProcess
@@ -68,7 +68,7 @@ class Row:
 class Divided:
     """A division of a network with raw tensors, and its pieces to be timed alone."""
 
-    def __init__(self, model: Model, engine: Engine, up: int, down: int) -> None:
+    def __init__(self, model: Model, engine: OnnxRuntimeEngine, up: int, down: int) -> None:
         branch = model.branches[-1]
         self.configuration = Configuration(exit=branch.exit, upload_cut=up, download_cut=down)
         boundary = branch.boundary(up, down)
@@ -108,7 +108,7 @@ def divisions(branch: Branch, crossing: Sequence[float] = CROSSING) -> list[tupl
 
 def rows(model: Model, link: ShapedLink, device: Device, repeats: int) -> list[Row]:
     """Every division at every rate, interleaved with its pieces alone."""
-    engine = Engine()
+    engine = OnnxRuntimeEngine()
     each = [Divided(model, engine, *pair) for pair in divisions(model.branches[-1])]
     found = []
     for rate in RATES:
@@ -160,7 +160,7 @@ def small(model: Model, repeats: int, profile_file: Path) -> dict[str, Mapping[s
     with np.load(SHIPPED / "cifar10-256.npz") as images:
         picture = encode_image("png", images["pixels"][0])
     layers = len(model.branches[-1].layers)
-    whole = Divided(model, Engine(), 0, layers)
+    whole = Divided(model, OnnxRuntimeEngine(), 0, layers)
     coded = Configuration(exit=whole.configuration.exit, upload_cut=0, download_cut=layers, codec="source")
     over_limit, over_socket = {}, {}
     with ExitStack() as stack:
@@ -186,7 +186,7 @@ def small(model: Model, repeats: int, profile_file: Path) -> dict[str, Mapping[s
 
 
 def _machines(stack: ExitStack, model: Model, profile_file: Path) -> tuple[ShapedLink, Device]:
-    measured = profile(model, Engine(), budget=BUDGET)
+    measured = profile(model, OnnxRuntimeEngine(), budget=BUDGET)
     profile_file.write_text(measured.to_json())
     edge = stack.enter_context(ServerProcess.edge(str(model.path), profile_file))
     fast = BitsPerSecond(1e9)

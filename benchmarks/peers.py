@@ -42,7 +42,7 @@ import command
 from edgent.demo.run import test_images
 from edgent.device.device import Device
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgentError
 from edgent.lab.links.link import ShapedLink
 from edgent.lab.processes.server_process import ServerProcess
@@ -123,7 +123,10 @@ class Bench:
 
 def edgent(bench: Bench, stack: ExitStack) -> list[Row]:
     """Our own edge and device."""
-    host, file = profile(bench.model, Engine(), source=bench.pictures[0], budget=4.0), bench.folder / "host.json"
+    host, file = (
+        profile(bench.model, OnnxRuntimeEngine(), source=bench.pictures[0], budget=4.0),
+        bench.folder / "host.json",
+    )
     host.save(file)
     link = _linked(stack, stack.enter_context(ServerProcess.edge(MODEL, file)).address)
     device = stack.enter_context(Device(bench.model, edge=link.address, deadline=PATIENCE, device_profile=host))

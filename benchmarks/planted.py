@@ -18,9 +18,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
+from edgent.engine.engine import Session
 from edgent.engine.feeds import Feeds
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine, Session
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.evaluation.original import AnswerComparison
 from edgent.evaluation.verify import OfferedCuts, run_pieces
 from edgent.model import Branch, Layer, Model
@@ -77,13 +78,15 @@ def planted(bench: Bench, kind: str, random: np.random.Generator, folder: Path) 
     if kind == "weight":
         name = weights[int(random.integers(len(weights)))]
         edited = _edited(bench.path, folder, {name: lambda array: (array * OFF).astype(array.dtype)})
-        return _judged(bench, kind, name, branch, cuts, load(edited, dims=bench.dims), Engine(capacity=_KEPT))
+        return _judged(
+            bench, kind, name, branch, cuts, load(edited, dims=bench.dims), OnnxRuntimeEngine(capacity=_KEPT)
+        )
     rolled = _edited(bench.path, folder, dict.fromkeys(weights, lambda array: np.roll(array, 1)))
     elsewhere = load(rolled, dims=bench.dims).segment(*_ends(branch)).weights
     return _judged(bench, kind, str(elsewhere.name), branch, cuts, bench.model, _Misled(elsewhere))
 
 
-class _Swapping(Engine):
+class _Swapping(OnnxRuntimeEngine):
     """Hands the middle of a division two tensors under each other's names."""
 
     def __init__(self, branch: Branch, cuts: tuple[int, int], one: str, other: str) -> None:
@@ -104,7 +107,7 @@ class _Swapped:
         return self._session.run({self._names.get(name, name): array for name, array in feeds.items()})
 
 
-class _Misled(Engine):
+class _Misled(OnnxRuntimeEngine):
     """Makes its sessions with the constants of another folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -116,7 +119,7 @@ class _Misled(Engine):
 
 
 def _judged(
-    bench: Bench, kind: str, where: str, branch: Branch, cuts: tuple[int, int], faulty: Model, engine: Engine
+    bench: Bench, kind: str, where: str, branch: Branch, cuts: tuple[int, int], faulty: Model, engine: OnnxRuntimeEngine
 ) -> Fault:
     """Runs the faulty pieces on every input."""
     worst, found = 0.0, False

@@ -33,7 +33,7 @@ from edgent.codec import encode_image
 from edgent.device.device import Device
 from edgent.engine.feeds import random_feeds
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgentError
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import find_device
@@ -113,7 +113,7 @@ def emulated(repeats: int, seed: int) -> tuple[HiddenDevice, list[Cell]]:
     model = load("b-alexnet")
     with np.load(SHIPPED / "cifar10-256.npz") as images:
         pictures = [encode_image("png", pixels) for pixels in images["pixels"][:repeats]]
-    host = profile(model, Engine(), source=pictures[0], budget=BUDGET)
+    host = profile(model, OnnxRuntimeEngine(), source=pictures[0], budget=BUDGET)
     board = hidden_device(host, model, find_device(DEVICE), seed=seed)
     print(f"emulated: {board}", file=sys.stderr)
     found, pace = [], board.pace()
@@ -138,7 +138,7 @@ def factor_one(repeats: int) -> list[Cell]:
     found = []
     with tempfile.TemporaryDirectory() as folder:
         model = load(with_seeded_weights(LIGHT / TOPOLOGY, Path(folder)))
-        host, branch = profile(model, Engine(), budget=BUDGET), model.branches[-1]
+        host, branch = profile(model, OnnxRuntimeEngine(), budget=BUDGET), model.branches[-1]
         feeds = [next(iter(random_feeds(model.inputs, np.random.default_rng(n)).values())) for n in range(repeats)]
         pairs = [(0, len(branch.layers)), *divisions(branch)]
         given = [Configuration(exit=branch.exit, upload_cut=up, download_cut=down) for up, down in pairs]

@@ -40,7 +40,7 @@ from numpy.typing import NDArray
 
 import command
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import InputError
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import emulated_profile, find_device
@@ -161,7 +161,7 @@ def _pickles(path: Path) -> list[Any]:
 def settings() -> tuple[Setting, ...]:
     """B-AlexNet, float32 only and with all codecs, and a weighty network."""
     model = load("b-alexnet")
-    here = profile(model, Engine(threads=1))
+    here = profile(model, OnnxRuntimeEngine(threads=1))
     slow = emulated_profile(here, find_device(DEVICE))
     coded = Candidates.build(model, slow, here, calibration_for(model, None)).frontier()
     raw = Candidates.build(model, slow, here, source="array").restricted(codecs=["float32"]).frontier()
@@ -176,7 +176,7 @@ def weighty() -> Setting:
     """ResNet-50 with exits that are assumed, on the emulated pi-3b+."""
     with tempfile.TemporaryDirectory() as folder:
         model = load(with_seeded_weights(LIGHT / "light_resnet50.onnx", Path(folder)))
-        here = profile(model, Engine(threads=1))
+        here = profile(model, OnnxRuntimeEngine(threads=1))
     slow = emulated_profile(here, find_device(BOARD))
     (whole,) = price(model, slow, here, None, source="array")
     work = np.cumsum(whole.device) / whole.device.sum()

@@ -25,7 +25,7 @@ import edgent
 from edgent.device.device import Device
 from edgent.edge.edge import Edge
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgentError
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import emulated_profile, find_device
@@ -77,7 +77,7 @@ def main() -> int:
     """Traces one request and prints where it went."""
     parser = command.options(__doc__)
     options = parser.parse_args()
-    model, engine = load("b-alexnet"), Engine()
+    model, engine = load("b-alexnet"), OnnxRuntimeEngine()
     host = profile(model, engine, budget=BUDGET)
     slow = emulated_profile(host, find_device(DEVICE))
     settings = {"device_profile": slow, "host_profile": host, "calibration": calibration_for(model), "race": False}

@@ -49,7 +49,7 @@ from edgent.demo.rivals import Rivals
 from edgent.demo.run import test_images
 from edgent.demo.values import Chosen
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import find_device
 from edgent.lab.boards.hidden import hidden_device
@@ -249,7 +249,7 @@ class Lab:
     def __init__(self, stack: ExitStack, name: str, seed: int) -> None:
         model = load(name)
         pictures = test_images()
-        host = profile(model, Engine(), source=pictures[0], budget=BUDGET)
+        host = profile(model, OnnxRuntimeEngine(), source=pictures[0], budget=BUDGET)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgent-rivals-")))
         host.save(folder / "host.json")
         device = hidden_device(host, model, find_device(DEVICE), seed=seed)

@@ -21,7 +21,7 @@ import numpy as np
 import command
 from edgent.engine.feeds import Feeds
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.latency import Profile
 from edgent.model import Branch, Model
 from edgent.profiling.codec_timing import Source
@@ -56,7 +56,7 @@ def main() -> int:
     options = parser.parse_args()
     results = []
     for name in options.models or ["b-alexnet", *map(str, _topologies())]:
-        results.append(_measure(load(name), Engine(threads=options.threads, capacity=8), options.budget))
+        results.append(_measure(load(name), OnnxRuntimeEngine(threads=options.threads, capacity=8), options.budget))
         if not options.json:
             print(_row(results[-1]), flush=True)
     if options.json:
@@ -71,7 +71,7 @@ def _topologies() -> list[Path]:
     return [folder / f"light_{name}.onnx" for name in TOPOLOGIES]
 
 
-def _measure(model: Model, engine: Engine, budget: float) -> dict[str, Any]:
+def _measure(model: Model, engine: OnnxRuntimeEngine, budget: float) -> dict[str, Any]:
     measured = profile(model, engine, budget=budget)
     feeds = Source(model).feeds
     heads: list[Head] = []
@@ -92,7 +92,9 @@ def _measure(model: Model, engine: Engine, budget: float) -> dict[str, Any]:
 _ERRORS = ("error_ape", "share_ape", "noise_ape")
 
 
-def _heads(model: Model, branch: Branch, measured: Profile, engine: Engine, feeds: Feeds, budget: float) -> list[Head]:
+def _heads(
+    model: Model, branch: Branch, measured: Profile, engine: OnnxRuntimeEngine, feeds: Feeds, budget: float
+) -> list[Head]:
     n = len(branch.layers)
     whole = measured.head(branch.exit, n)
     large = [cut for cut in range(1, n) if measured.head(branch.exit, cut) >= SMALLEST * whole]
@@ -127,7 +129,7 @@ def _compared(
     )
 
 
-def _head(model: Model, branch: Branch, cut: int, engine: Engine, feeds: Feeds) -> Task:
+def _head(model: Model, branch: Branch, cut: int, engine: OnnxRuntimeEngine, feeds: Feeds) -> Task:
     n = len(branch.layers)
     inputs = [tensor.name for tensor in branch.inputs]
     crossing = branch.boundary(cut, n).up if cut < n else branch.outputs

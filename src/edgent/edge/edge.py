@@ -12,7 +12,8 @@ from edgent.codec import Calibration, load_formats
 from edgent.edge.queue import EdgeQueue, Order
 from edgent.edge.queue_threads import QueueThreads
 from edgent.edge.service import Service
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.engine import Engine
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.engine.pace import OwnPace, Pace
 from edgent.errors import EdgeError, InputError
 from edgent.latency import Profile
@@ -64,8 +65,8 @@ class Edge:
             check_model(model, "Edge")
         by_name = {model.name: model for model in self.models}
         if not self.models or len(by_name) < len(self.models):
-            found = ", ".join(model.name for model in self.models) or "none"
-            raise InputError(f"an edge serves one model or more, each under a name of its own; found {found}")
+            names = ", ".join(model.name for model in self.models) or "none"
+            raise InputError(f"an edge serves one model or more, each under a name of its own; found {names}")
         _check_names(by_name)
         clock = clock or MonotonicClock()
         self._listens = Address(host=host, port=port)
@@ -73,7 +74,7 @@ class Edge:
         self._server: GrpcServer | None = None
         self.service = Service(
             models=by_name,
-            engine=engine or Engine(),
+            engine=engine or OnnxRuntimeEngine(),
             queue_threads=QueueThreads(EdgeQueue(slots=slots, bound=bound, order=order), clock),
             clock=clock,
             max_message=message_limit(self.models),

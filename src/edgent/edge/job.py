@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgent.codec import decode_pixels, fit, is_image_codec, normalise
+from edgent.engine.engine import Engine
 from edgent.engine.feeds import Array
-from edgent.engine.onnxruntime import Engine
 from edgent.errors import InputError, ModelError, RefusedError
 from edgent.model import Model, SegmentName, Tensor, parse_segment_name
 from edgent.wire.errors import NotServedError
@@ -60,6 +60,8 @@ def resolve(models: Mapping[str, Model], name: str, version: str) -> Target:
         NotServedError: no such model, exit or cuts here.
         RefusedError: another version of the model is served: another file, or other dimensions of the same.
     """
+    # A model may be called like a segment ("net.x0.u0.d1"): whole names come first, as in `Edge`, which refuses an
+    # ambiguous pair.
     part = None if name in models else parse_segment_name(name)
     model = models.get(part.model if part else name)
     if model is None:
@@ -75,6 +77,7 @@ def resolve(models: Mapping[str, Model], name: str, version: str) -> Target:
         boundary = model.branch(part.exit).sent(part.upload_cut, part.download_cut)
     except ModelError as error:
         raise NotServedError(f"{name}: {error}") from error
+    # Cuts between which the edge would compute nothing: the device can answer that itself.
     if not boundary.down:
         raise NotServedError(f"{name}: nothing lies between these cuts")
     return Target(name=name, model=model, part=part, given=boundary.up, offered=boundary.down)
@@ -97,6 +100,7 @@ def read_job(models: Mapping[str, Model], message: bytes) -> Job:
         InputError: tensors that do not fit, an unknown output or codec.
         NotServedError, RefusedError: see `resolve`.
     """
+    # All of it before the queue: a bad request is told so at once, and costs the others nothing.
     request = parse(ModelInferRequest, message)
     target = resolve(models, request.model_name, request.model_version)
     inputs = tuple(read_inputs(request, target.given))
@@ -115,6 +119,7 @@ def compute(job: Job, engine: Engine) -> bytes:
     """
     model = job.target.model
     feeds = {parcel.tensor.name: _decode(parcel, model) for parcel in job.inputs}
+    # Only what is wanted is asked of the engine: it then leaves out whatever nobody reads.
     asked = [tensor.name for tensor, _ in job.outputs]
     session = engine.session(model, [tensor.name for tensor in job.target.given], asked)
     answers = session.run(feeds)

@@ -20,7 +20,7 @@ from edgent.codec import Calibration
 from edgent.edge.counters import Counters
 from edgent.edge.job import Target, compute, read_job, resolve
 from edgent.edge.queue_threads import QueueThreads
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.engine import Engine
 from edgent.engine.pace import OwnPace, Pace
 from edgent.errors import EdgentError, InputError
 from edgent.latency import Profile
@@ -154,8 +154,8 @@ class Service:
         request = parse(m.PrepareRequest, message)
         target = resolve(self.models, request.name, request.version)
         started_at = self.clock.now()
-        given, asked = ([tensor.name for tensor in side] for side in (target.given, target.offered))
-        self.engine.session(target.model, given, asked)
+        inputs, outputs = ([tensor.name for tensor in side] for side in (target.given, target.offered))
+        self.engine.session(target.model, inputs, outputs)
         return bytes(m.PrepareResponse(seconds=self.clock.now() - started_at).SerializeToString())
 
     def _probe(self, message: bytes, call: Call) -> bytes:

@@ -13,16 +13,17 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
+from edgent.engine.engine import branch_ends, one_line
 from edgent.engine.feeds import Array, Feeds, checked
-from edgent.engine.onnxruntime import Engine, Session, branch_ends, one_line
+from edgent.engine.kept_sessions import KeptSessions
 from edgent.errors import EdgentError, InputError, MissingExtraError, ModelError
-from edgent.model import Branch, Model, Segment
+from edgent.model import Branch, Model, Segment, Tensor
 from edgent.model.optimised import named
 
 _COLD_RUNS = 3  # they warm up, and do not count in a profile
 
 
-class OpenVinoSession(Session):
+class OpenVinoSession:
     """A segment that OpenVINO made ready."""
 
     def __init__(self, segment: Segment, compiled: Any) -> None:
@@ -30,6 +31,11 @@ class OpenVinoSession(Session):
         self._compiled = compiled
         self._asked = [tensor.name for tensor in segment.asked]
         self._idle: SimpleQueue[Any] = SimpleQueue()  # a request serves one thread at a time
+
+    @property
+    def given(self) -> tuple[Tensor, ...]:
+        """See `Session.given`."""
+        return self.segment.given
 
     def run(self, feeds: Feeds) -> dict[str, Array]:
         """As the other engine's; OpenVINO would take zeros for what is missing, and convert types."""
@@ -100,11 +106,11 @@ class ProfiledSession(OpenVinoSession):
     def _totals(self) -> dict[str, float]:
         request = self._request()
         self._idle.put(request)
-        found = [(info.node_name, info.real_time.total_seconds()) for info in request.profiling_info]
-        return {name: mean * self._runs for name, mean in found if mean > 0}
+        means = [(info.node_name, info.real_time.total_seconds()) for info in request.profiling_info]
+        return {name: mean * self._runs for name, mean in means if mean > 0}
 
 
-class OpenVinoEngine(Engine):
+class OpenVinoEngine:
     """Makes sessions of OpenVINO for the CPU, with numbers as exact as the model's.
 
     Args:
@@ -120,13 +126,14 @@ class OpenVinoEngine(Engine):
             import openvino
         except ImportError as error:
             raise MissingExtraError("the engine OpenVINO", "openvino") from error
-        super().__init__(threads=threads, capacity=capacity)
+        self.threads = threads
+        self._kept = KeptSessions(self.build, capacity)
         self.name = f"openvino {openvino.__version__.split('-')[0]}"
         self._core = openvino.Core()
 
     @property
     def options(self) -> dict[str, str]:
-        """What sessions are made with."""
+        """See `Engine.options`."""
         return {
             "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": str(self.threads),
@@ -134,13 +141,12 @@ class OpenVinoEngine(Engine):
             "ENABLE_CPU_PINNING": "NO",  # two processes would be pinned to the same core
         }
 
-    def build(self, segment: Segment, *, profile: Path | None = None, optimised: Path | None = None) -> OpenVinoSession:
-        """A session of its own, not kept; OpenVINO's profiler needs no file.
+    def session(self, model: Model, given: Sequence[str], asked: Sequence[str]) -> OpenVinoSession:
+        """See `Engine.session`."""
+        return self._kept.of(model, given, asked)
 
-        Raises:
-            InputError: the graph that is really run was asked for, and OpenVINO writes none.
-            ModelError: it does not take the segment.
-        """
+    def build(self, segment: Segment, *, profile: Path | None = None, optimised: Path | None = None) -> OpenVinoSession:
+        """See `Engine.build`; OpenVINO's profiler needs no file, and the graph that it really runs it does not show."""
         if optimised is not None:
             raise InputError("OpenVINO shows no graph of what it runs, which a latency model needs: use onnxruntime")
         profiled = profile is not None
@@ -150,8 +156,10 @@ class OpenVinoEngine(Engine):
             raise ModelError(f"{segment!r}: OpenVINO does not take it: {one_line(error)}") from error
         return (ProfiledSession if profiled else OpenVinoSession)(segment, compiled)
 
-    def profiled(self, model: Model, branch: Branch, folder: Path) -> tuple[Session, Mapping[str, tuple[int, ...]]]:
-        """A session of a whole branch built with `profile`, and the layers that each of its nodes stands for."""
+    def profiled(
+        self, model: Model, branch: Branch, folder: Path
+    ) -> tuple[OpenVinoSession, Mapping[str, tuple[int, ...]]]:
+        """See `Engine.profiled`."""
         session = self.build(named(model.segment(*branch_ends(branch))), profile=folder)
         assert isinstance(session, ProfiledSession)
         return session, ran_layers(session.kernels(), branch)
@@ -181,41 +189,41 @@ def ran_layers(kernels: Sequence[Ran], branch: Branch) -> dict[str, tuple[int, .
     that no kernel names was merged into the layer that reads it.
     """
     made_by = {name: position for position, layer in enumerate(branch.layers) for name in layer.outputs}
-    found = {kernel.name: _named_in(kernel, made_by) for kernel in kernels}
-    _take_in_merged(found, branch, made_by)
+    layers = {kernel.name: _named_in(kernel, made_by) for kernel in kernels}
+    _take_in_merged(layers, branch, made_by)
     readers: dict[str, list[str]] = {}
     for kernel in kernels:
         for name in kernel.reads:
             readers.setdefault(name, []).append(kernel.name)
     for kernel in reversed(kernels):
-        near = (found[name] for name in readers.get(kernel.name, ()))
-        found[kernel.name] = found[kernel.name] or next(filter(None, near), set())
+        near = (layers[name] for name in readers.get(kernel.name, ()))
+        layers[kernel.name] = layers[kernel.name] or next(filter(None, near), set())
     for kernel in kernels:
-        near = (found[name] for name in kernel.reads if name in found)
-        found[kernel.name] = found[kernel.name] or next(filter(None, near), set())
-    return {name: tuple(sorted(positions)) for name, positions in found.items()}
+        near = (layers[name] for name in kernel.reads if name in layers)
+        layers[kernel.name] = layers[kernel.name] or next(filter(None, near), set())
+    return {name: tuple(sorted(positions)) for name, positions in layers.items()}
 
 
 def _named_in(kernel: Ran, made_by: Mapping[str, int]) -> set[int]:
     """OpenVINO appends to the name of a node that it divides: `conv1/WithoutBiases`."""
-    found = set()
+    positions = set()
     for name in kernel.stands_for:
         node = name
         while node not in made_by and "/" in node:
             node = node.rpartition("/")[0]
         if node in made_by:
-            found.add(made_by[node])
-    return found
+            positions.add(made_by[node])
+    return positions
 
 
-def _take_in_merged(found: Mapping[str, set[int]], branch: Branch, made_by: Mapping[str, int]) -> None:
-    owner = {position: name for name, positions in found.items() for position in positions}
+def _take_in_merged(layers_of: Mapping[str, set[int]], branch: Branch, made_by: Mapping[str, int]) -> None:
+    owner = {position: name for name, positions in layers_of.items() for position in positions}
     for position in reversed(range(len(branch.layers))):
         if position in owner:
             continue
-        made = set(branch.layers[position].outputs)
-        readers = [k for k, layer in enumerate(branch.layers) if made.intersection(layer.inputs)]
+        outputs = set(branch.layers[position].outputs)
+        readers = [k for k, layer in enumerate(branch.layers) if outputs.intersection(layer.inputs)]
         makers = [made_by[name] for name in branch.layers[position].inputs if name in made_by]
         if near := [owner[k] for k in (*readers, *makers) if k in owner]:
             owner[position] = near[0]
-            found[near[0]].add(position)
+            layers_of[near[0]].add(position)

@@ -85,8 +85,8 @@ class SendWindow:
 
     def _resolved(self) -> frozenset[str]:
         if not self._addresses:
-            found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-            self._addresses = frozenset(str(address[0]) for *_, address in found)
+            answers = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+            self._addresses = frozenset(str(address[0]) for *_, address in answers)
         return self._addresses
 
 

@@ -13,7 +13,7 @@ from edgent.device.choosers.chooser import Environment, MakeChooser
 from edgent.device.device import Device
 from edgent.engine.loading import load
 from edgent.engine.material import Input
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgentError
 from edgent.lab.boards.emulation import EmulationReport
 from edgent.lab.processes.device_process import packed, unpacked
@@ -40,7 +40,7 @@ class DeviceWorker:
         self._board, self._pace = settings.board, settings.board.pace()
         self._calibration = Calibration.from_json(settings.calibration) if settings.calibration else None
         self._settings = settings
-        self._engine = Engine()
+        self._engine = OnnxRuntimeEngine()
         self._device: Device | None = None
         self._rivals: dict[str, Rival] = {}
 
