@@ -187,10 +187,11 @@ class PlanSource:
         return f"<PlanSource of {self._model.name}: {self._together or 'the device alone'}>"
 
     def _edge_is(self, facts: EdgeFacts) -> None:
-        if facts != self._facts:
-            with self._lock:
-                self._facts, self._together = facts, {}
-            self._add(self._divisions.usual)
+        with self._lock:
+            if facts == self._facts:
+                return  # the same one again: what was priced for it holds
+            self._facts, self._together = facts, {}
+        self._add(self._divisions.usual)
 
     def _observe(self, transfers: Iterable[Transfer]) -> None:
         if not transfers:
