@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgent.device.connection.connection import Connection
-from edgent.device.connection.link_state import LinkState
+from edgent.device.connection.link_follower import LinkFollower
 from edgent.device.connection.sight import EdgeState
 from edgent.device.drift import AS_PROFILED
 from edgent.edge.edge import Edge
@@ -41,7 +41,7 @@ def connected(model, link, clock):
     connections = []
 
     def connect(**told):
-        connection = Connection(EdgeClient(link), model, LinkState(**told), clock)
+        connection = Connection(EdgeClient(link), model, LinkFollower(**told), clock)
         connections.append(connection)
         connection.start(Planless())
         connection.wait_settled(WITHIN)
@@ -194,7 +194,7 @@ def test_closing_ends_an_attempt_under_way_and_begins_no_other(model, link, cloc
     renewed = []
     link.renew = lambda: renewed.append(clock.now())
     link.hold(m.SERVER_METADATA)
-    connection = Connection(EdgeClient(link), model, LinkState(**TOLD), clock)
+    connection = Connection(EdgeClient(link), model, LinkFollower(**TOLD), clock)
     connection.start(Planless())
     clock.sleep(0.1)
     connection.close()
@@ -202,7 +202,7 @@ def test_closing_ends_an_attempt_under_way_and_begins_no_other(model, link, cloc
 
 
 def test_a_channel_that_was_renewed_while_it_was_closed_is_closed_as_well(model, link, clock):
-    connection = Connection(EdgeClient(link), model, LinkState(**TOLD), clock)
+    connection = Connection(EdgeClient(link), model, LinkFollower(**TOLD), clock)
     connection.start(Planless())
     connection.wait_settled(WITHIN)
     close = link.close
@@ -219,7 +219,7 @@ def test_a_channel_that_was_renewed_while_it_was_closed_is_closed_as_well(model,
 
 def test_who_waits_for_the_edge_is_told_when_the_connection_is_closed(model, link, clock):
     link.hold(m.SERVER_METADATA)
-    connection = Connection(EdgeClient(link), model, LinkState(**TOLD), clock)
+    connection = Connection(EdgeClient(link), model, LinkFollower(**TOLD), clock)
     connection.start(Planless())
     outcome = []
     waiting = clock.thread(lambda: outcome.append((connection.wait_settled(60.0), clock.now())), "test")
@@ -233,7 +233,7 @@ def test_who_waits_for_the_edge_is_told_when_the_connection_is_closed(model, lin
 
 
 def test_a_connection_that_was_never_started_can_be_closed(model, link, clock):
-    connection = Connection(EdgeClient(link), model, LinkState(**TOLD), clock)
+    connection = Connection(EdgeClient(link), model, LinkFollower(**TOLD), clock)
     connection.close()
     with pytest.raises(EdgentError):
         connection.ask(b"", 1.0)
