@@ -20,9 +20,9 @@ _POOL = np.random.default_rng(0).standard_normal(1 << 16).astype(np.float32)
 
 
 class Builder:
-    """A graph in the making; every layer is a method that takes and returns names of tensors.
+    """Builds one graph; every layer is a method that takes and returns names of tensors.
 
-    The weights are one short list of random numbers over and over: they are timed, not believed.
+    The weights repeat one short list of random numbers: the graphs are for timing, their answers mean nothing.
     """
 
     def __init__(self) -> None:
@@ -32,14 +32,14 @@ class Builder:
         self._inputs: list[str] = []
 
     def input(self, shape: Shape) -> str:
-        """A tensor that is given."""
+        """An input of the graph."""
         name = f"input{len(self._inputs)}"
         self.shapes[name] = shape
         self._inputs.append(name)
         return name
 
     def node(self, op: str, inputs: list[str], shape: Shape, **attributes: Any) -> str:
-        """Any node with one output of a known shape; it is called like its output."""
+        """Any node with one output of a known shape; node and output have the same name."""
         name = f"t{len(self._nodes)}"
         self._nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
         self.shapes[name] = shape
@@ -59,7 +59,7 @@ class Builder:
         return self._initialiser(TensorProto.INT64, (len(numbers),), np.array(numbers, np.int64).tobytes())
 
     def segment(self, asked: list[str]) -> Segment:
-        """What an engine can run, with its weights inside."""
+        """The graph as a segment that an engine can run, with its weights inside."""
         graph = helper.make_graph(
             self._nodes, "specimen", [self._value(n) for n in self._inputs], [self._value(n) for n in asked]
         )
@@ -149,7 +149,7 @@ class Builder:
         return self.node("Transpose", [x], tuple(self.shapes[x][axis] for axis in order), perm=order)
 
     def corner(self, x: str) -> str:
-        """The first number of a tensor: all of it is computed, and next to nothing handed over."""
+        """The first number of a tensor: the whole tensor is computed, but next to nothing is returned."""
         zeros, ones = ([number] * len(self.shapes[x]) for number in (0, 1))
         return self.node("Slice", [x, self.integers(*zeros), self.integers(*ones)], tuple(ones))
 

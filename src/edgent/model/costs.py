@@ -1,4 +1,4 @@
-"""What a layer costs before anyone measured it: arithmetic, bytes, and the paper's variables."""
+"""The work of a layer, from its shapes alone: arithmetic, bytes, and the paper's variables."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Specimens: random networks made of the blocks that real ones are made of, to be timed in a sweep.
 
 A layer's time depends on its neighbours: what is fused into it, which layout its input has, what is still in the
-caches. So layers are timed in such company as they keep in real networks, with shapes drawn over the whole range.
+caches. So layers are timed among the neighbours that they have in real networks, with shapes drawn over the whole
+range.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Specimen:
 
 
 def specimen(seed: int, most_flops: float = 1e9) -> Specimen:
-    """The random network of a number.
+    """The random network with a number.
 
     Args:
         seed: the same number always gives the same network.
@@ -88,7 +89,7 @@ class _Draw:
         return max(grain, round(self.between(low, high) / grain) * grain)
 
     def limited(self, maps: int, cost: float) -> int:
-        """Fewer maps where each costs so much that the layer would exceed its share."""
+        """As many maps as the layer's share of the arithmetic allows, if that is fewer."""
         most = max(4, int(0.3 * self.most_flops / cost))
         return maps if maps <= most else max(4, most // 4 * 4)
 

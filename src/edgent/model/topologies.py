@@ -1,4 +1,4 @@
-"""The topologies inside the onnx wheel with weights that matter: real 224 x 224 networks for tests and benchmarks.
+"""The networks of the onnx wheel (224 x 224) with random weights, so that their answers depend on their inputs.
 
 Their own are `ConstantOfShape` nodes, so every input gives the same answer and any division would pass. Seeded random
 weights, scaled so that activations neither vanish nor explode, take their place.

@@ -44,7 +44,7 @@ _CALLS = 20  # after which a device knows what a call takes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A cell to be run: what the map says of it.
+    """A cell to be run, with the plans that are best by the map.
 
     Attributes:
         cell: Which one.
@@ -59,7 +59,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What came of it.
+    """The results of a cell that was run.
 
     Attributes:
         best: Accuracy in time with every knob.
@@ -72,7 +72,7 @@ class Seen:
     borderline: bool
 
     def document(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The result as JSON has it."""
         return {"best": self.best, "without": dict(self.without), "borderline": self.borderline}
 
 

@@ -158,7 +158,7 @@ def _rated(one: Crossing, factor: float, loss: float = 0.0) -> Crossing:
 
 
 def _answering(one: Crossing, answer: float) -> Crossing:
-    """What comes down from a branch's end is its answer, as it is."""
+    """The same crossings, whose last download cut sends down the branch's answer as it is."""
     size: Plane = one.size.copy()
     size[:, -1] = answer if one.codec == RAW else np.nan
     return replace(one, size=size)

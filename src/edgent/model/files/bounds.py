@@ -1,4 +1,4 @@
-"""How large a model may become: judged by arithmetic, before anything of that size is made."""
+"""Bounds on the size of a model, checked by arithmetic before anything of that size is made."""
 
 from __future__ import annotations
 

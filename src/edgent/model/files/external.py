@@ -62,7 +62,7 @@ def place(tensor: onnx.TensorProto) -> Place:
 
 
 def check(path: Path, sizes: Iterable[tuple[onnx.TensorProto, int]]) -> None:
-    """Looks whether all that a model names is there and came with it.
+    """Makes sure that all files that a model names are there and came with it.
 
     Args:
         path: the model's file.
@@ -92,7 +92,7 @@ def read(tensor: onnx.TensorProto, source: Path, size: int) -> Iterator[bytes]:
         size: how many.
 
     Raises:
-        ModelError: the file was taken away or cut off since.
+        ModelError: the file was removed or truncated since it was checked.
     """
     where, left = place(tensor), size
     try:

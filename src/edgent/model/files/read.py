@@ -95,7 +95,7 @@ def _check_opset(path: Path, proto: onnx.ModelProto) -> None:
 
 
 def _check_names(path: Path, graph: onnx.GraphProto) -> None:
-    """Protobuf hands out a name that is no UTF-8 as bytes, where everybody else expects text."""
+    """Refuses names that are no UTF-8: protobuf returns them as bytes, where all other code expects text."""
     names = [value.name for value in (*graph.input, *graph.output, *graph.initializer, *graph.value_info)]
     names += [name for node in graph.node for name in (*node.input, *node.output, node.name, node.op_type, node.domain)]
     for name in names:
@@ -104,7 +104,7 @@ def _check_names(path: Path, graph: onnx.GraphProto) -> None:
 
 
 def _check_types(path: Path, proto: onnx.ModelProto) -> None:
-    """A type that is a number nobody knows passes the checker, and nothing else."""
+    """Refuses types with unknown numbers, which pass ONNX's checker but fail everywhere else."""
     graph = proto.graph
     types = [(tensor.name, tensor.data_type) for tensor in all_tensors(proto)]
     types += [(v.name, v.type.tensor_type.elem_type) for v in (*graph.input, *graph.output, *graph.value_info)]

@@ -52,7 +52,7 @@ class Weights:
                 graph.initializer[index].CopyFrom(_stub(tensor))
 
     def put(self, name: str, array: NDArray[np.generic]) -> onnx.TensorProto:
-        """Takes a constant that was computed; returns it as the graph shall hold it."""
+        """Takes in a computed constant, and returns it in the form that the graph holds."""
         tensor = numpy_helper.from_array(array, name)
         if is_small(tensor):
             return tensor
