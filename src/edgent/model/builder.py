@@ -16,6 +16,7 @@ from edgent.model.values import Tensor
 Shape = tuple[int, ...]
 OPSET = 17
 _IR_VERSION = 8
+# Repeated for all weights: drawing new numbers for each would take long for large layers, and change no timing.
 _POOL = np.random.default_rng(0).standard_normal(1 << 16).astype(np.float32)
 
 
@@ -65,8 +66,8 @@ class Builder:
         )
         graph.initializer.extend(self._constants)
         proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=_IR_VERSION)
-        given, ends = ([self._tensor(name) for name in names] for names in (self._inputs, asked))
-        return Segment(given=tuple(given), asked=tuple(ends), proto=proto.SerializeToString(), weights=Path())
+        inputs, ends = ([self._tensor(name) for name in names] for names in (self._inputs, asked))
+        return Segment(given=tuple(inputs), asked=tuple(ends), proto=proto.SerializeToString(), weights=Path())
 
     def _initialiser(self, kind: int, shape: Shape, raw: bytes) -> str:
         name = f"w{len(self._constants)}"
@@ -90,6 +91,8 @@ class Builder:
         kernel = (side, side) if isinstance(side, int) else side
         pads = [k // 2 if padded else 0 for k in kernel]
         out = [(length + 2 * pad - k) // stride + 1 for length, pad, k in zip(size, pads, kernel, strict=True)]
+        # Scaled by the fan-in, so that activations neither vanish nor explode: subnormal or infinite numbers are
+        # slower.
         fan = channels // groups * math.prod(kernel)
         inputs = [x, self.constant((maps, channels // groups, *kernel), scale=fan**-0.5)]
         inputs += [self.constant((maps,), scale=0.1)] if bias else []

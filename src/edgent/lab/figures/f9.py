@@ -168,7 +168,7 @@ def cell(
 ) -> DeadlineCell:
     """The accuracy in time of every method at a deadline, from the live runs."""
     every = list(tried.values())
-    accuracy, totals = np.array([each.accuracy for each in every]), np.array([each.totals for each in every])
+    accuracy, totals = np.array([one.accuracy for one in every]), np.array([one.totals for one in every])
     best = every[plan_oracle(accuracy, totals, Seconds(deadline))]
     values = {name: 0.0 if plan is None else tried[plan].in_time(deadline) for name, plan in chosen.items()}
     return DeadlineCell(
