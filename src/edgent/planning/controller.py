@@ -27,7 +27,7 @@ from edgent.planning.planner import DUST, TOLERANCE, plan_of
 from edgent.units import BitsPerSecond, Seconds, format_duration
 
 WORTH_A_LOOK = 0.001
-"""Accuracy in time for which a probe is sent: a tenth of a point."""
+"""The gain in expected accuracy in time for which a probe is worth its bytes: a tenth of a point."""
 
 _DRIFT = 4.0  # factor by which the machines may drift apart before all candidates are looked at, not a few dozen
 _ROUNDING = 1e-9  # weights add up to 1 only so far
@@ -45,7 +45,7 @@ class Forecast(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """What the controller is after.
+    """The goal of a controller: deadline, certainty, and what a switch of plans costs.
 
     Attributes:
         deadline: From the input handed over to the answer.
@@ -71,7 +71,7 @@ class Goal:
 
 
 class Controller:
-    """Follows the link, and says when another plan is better; holds no clock.
+    """Follows the link, and returns a new plan when another one is better; holds no clock.
 
     Args:
         candidates: What may be run.
@@ -121,16 +121,18 @@ class Controller:
     def decide(self, now: Seconds) -> Plan | None:
         """Looks at the time alone: what was seen of the link grows old. A new plan, or None."""
         before, belief = self._decision, self._forecast.belief(now)
+        # Compared by configuration and not by plan: predicted times change with every transfer, what runs seldom does.
         self._decision = decision = self._best(self._expectations(belief), belief, before)
         return self._priced(decision) if before is None or decision.configuration != before.configuration else None
 
     @property
     def unconfirmed(self) -> bool:
-        """Whether the link's state matters: who had looked at it at the last decision would expect clearly more.
+        """Whether knowing the link's state would help: with a look at it, the last decision would expect clearly more.
 
         Until somebody has, the plan is that of the device alone, which is when the link may be probed.
         """
         decision = self._decision
+        # Before the first transfer nothing is known, and a look is always worth its bytes.
         if decision is None or decision.belief is None:
             return True
         # What a probe is worth: the expected accuracy in time of choosing after a look, less that of choosing now. A
@@ -140,7 +142,7 @@ class Controller:
 
     @property
     def decisive(self) -> BitsPerSecond:
-        """The bandwidth from which on the most accurate plan over the link is in time; infinite: none ever is."""
+        """The least bandwidth at which the most accurate plan over the link is in time; infinite: none ever is."""
         decision = self._decision
         if decision is None or decision.belief is None:
             return BitsPerSecond(math.inf)
@@ -153,6 +155,7 @@ class Controller:
         # Kept from request to request: which sessions are ready changes only when one has been made.
         if self._ready is None or self._ready[:2] != (key, expectations):
             self._ready = key, expectations, self._of(_kept(expectations.candidates, key))
+        # Without hysteresis: these sessions exist already, so choosing another one costs nothing.
         return self._priced(self._best(self._ready[2], belief, None))
 
     def _expectations(self, belief: LinkBelief | None) -> Expectations:
@@ -201,6 +204,7 @@ class Controller:
     def _priced(self, decision: _Decision) -> Plan:
         """As a plan, its stages predicted for the median bandwidth."""
         conditions = ALONE if decision.belief is None else _median_conditions(decision.belief)
+        # `meets_deadline` follows from the stages for the median bandwidth; the chance says the rest.
         priced = plan_of(decision.table, decision.row, conditions, meets_deadline=True, chance=decision.chance)
         return replace(priced, meets_deadline=priced.stages.total <= self.goal.deadline)
 
