@@ -57,7 +57,7 @@ def test_a_cost_that_nobody_knows(read: Tensor, made: Tensor) -> None:
 def test_sizes_do_not_overflow() -> None:
     found = cost_of(node("ConstantOfShape", "a", "b"), [tensor("a", 2)], [tensor("b", 2**40, 2**40)])
     assert found is not None
-    assert found.made == {"b": 2**82}
+    assert found.outputs == {"b": 2**82}
 
 
 OPERATIONS: dict[str, tuple[onnx.NodeProto, list[tuple[int, ...]], tuple[int, ...], float]] = {
@@ -116,7 +116,7 @@ def test_what_depends_on_the_numbers_is_at_most_each_with_its_position(op: str) 
     made = Tensor(name="b", dtype="int64", shape=None)
     found = cost_of(node(op, "a", "b"), [tensor("a", 10, 20)], [made])
     assert found is not None
-    assert found.made == {"b": 8 * 3 * 200}
+    assert found.outputs == {"b": 8 * 3 * 200}
 
 
 def test_the_bytes_at_a_time_may_be_as_many_as_allowed_and_not_one_more() -> None:

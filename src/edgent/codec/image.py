@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_PIXELS = 64 * 2**20
-"""A picture may have so many pixels; its RGB bytes are three times that."""
+"""The largest number of pixels that a picture may have; its RGB bytes are three times that."""
 
 # Only these readers are tried: Pillow has dozens of others, and each is code that untrusted bytes would reach.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM")
@@ -63,7 +63,7 @@ def decode_pixels(data: bytes | bytearray | memoryview, *, max_pixels: int = MAX
         uint8, shape [height, width, 3], RGB; perhaps read-only.
 
     Raises:
-        CodecError: this is no such picture, a damaged one, or one too large.
+        CodecError: the data is no such picture, a damaged one, or one that is too large.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -93,7 +93,7 @@ def encode_image(codec: str, pixels: NDArray[np.uint8]) -> bytes:
         pixels: uint8, shape [height, width, 3], RGB.
 
     Raises:
-        CodecError: no codec that encodes pixels, no such pixels, or more of them than the format holds.
+        CodecError: the codec does not encode pixels, the pixels are not as stated, or the format cannot hold as many.
     """
     from PIL import Image
 
@@ -151,4 +151,5 @@ def _upright_rgb(picture: Image) -> NDArray[np.uint8]:
         grey = (np.asarray(picture) >> 8).astype(np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2)
     picture.info.pop("transparency", None)  # dropped like any other; Pillow would warn about some forms of it
+    # Palettes and greys become RGB, and an alpha channel is dropped without blending, as training loaders do.
     return np.asarray(picture.convert("RGB"))

@@ -47,7 +47,7 @@ _WITH_QUALITY = re.compile(r"(webp|jpeg)-([1-9][0-9]?|100)")
 
 
 class CodecError(InputError):
-    """Bytes that are not what a codec would have made, a value it cannot carry, or a codec that does not exist."""
+    """Bytes that no codec could have made, a value that a codec cannot carry, or a codec that does not exist."""
 
 
 class LossyImage(NamedTuple):

@@ -51,7 +51,7 @@ def fit(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.u
         uint8, shape [*preprocessing.size, 3], RGB; perhaps read-only.
 
     Raises:
-        CodecError: no such pixels.
+        CodecError: the pixels have another type or shape.
     """
     check_pixels(pixels)
     # A picture of the right size would be copied for nothing.
@@ -135,6 +135,7 @@ def _centre(pixels: NDArray[np.uint8], size: tuple[int, int]) -> _Box:
     scale = max(rows / height, columns / width)
     # Whole pixels, as if the resized picture in between existed and its centre were cut out.
     across, down = max(columns, round(width * scale)), max(rows, round(height * scale))
+    # Whole pixels of the resized picture, then scaled back: the part lies exactly where cropping afterwards would cut.
     left, top = (across - columns) // 2, (down - rows) // 2
     # `min` guards against rounding: a box beyond the picture is refused by Pillow.
     right, bottom = min(width, (left + columns) * width / across), min(height, (top + rows) * height / down)

@@ -53,7 +53,7 @@ def encode_tensor(codec: str, array: Array) -> bytes:
         array: Any shape, also empty and 0-d, of booleans, integers, floating or complex numbers.
 
     Raises:
-        CodecError: no tensor codec, a type that cannot cross, or values that `uint8` cannot carry.
+        CodecError: the codec is no tensor codec, the type cannot cross, or `uint8` cannot carry the values.
     """
     check_tensor_codec(codec)
     # No copy on a machine that is little endian itself, as nearly all are.
@@ -172,6 +172,8 @@ def _halve(array: Array) -> NDArray[np.float16]:
     except FloatingPointError:
         # Infinities are kept: they were there before, and are no effect of the codec.
         finite = np.isfinite(array)
+        # numpy's cast alone would turn what is too large into infinity, and an infinite activation spoils all that
+        # follows.
         return np.clip(array, -_LARGEST_HALF, _LARGEST_HALF, out=array.copy(), where=finite).astype("<f2")
 
 

@@ -14,6 +14,7 @@ from edgent.demo.values import Chosen
 from edgent.lab.processes.live_runs import LiveRuns
 
 _Z = 1.959964  # 95 % of a normal distribution lie within
+# 100 quantiles stand for each cell's latencies, so that cells weigh the same however many requests they had.
 _GRID = np.linspace(0.005, 0.995, 100)
 
 
@@ -56,6 +57,8 @@ def figures(chosen: Chosen, measured: LiveRuns, deadline: float, requests: int) 
     """
     totals = measured.totals[:requests]
     met = sum(total <= deadline for total in totals)
+    # Wilson's interval stays inside 0..1 and has a width even if all requests were in time, where the usual one has
+    # none.
     low, high = wilson(met, len(totals))
     return Figures(
         deadlines_met=met / len(totals),
@@ -104,6 +107,7 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
 
 def percentile(totals: Sequence[float], share: float) -> float:
     """A percentile of latencies, some of which may be infinite because nobody answered."""
+    # "higher" picks an actual latency: interpolating between a number and infinity would give nan.
     return float(np.quantile(np.array(totals), share, method="higher"))
 
 

@@ -28,6 +28,7 @@ class Judge:
     def __init__(self, live: Live, rivals: Rivals) -> None:
         self._live, self._rivals = live, rivals
         bandwidths = dict.fromkeys(cell.bandwidth for cell in live.cells)
+        # One set of draws for each link state, with a seed of its own: all methods share it (see `paired`).
         self._draws = {b: Draws.of(_requests(live.measured, b), seed) for seed, b in enumerate(bandwidths)}
 
     def points(self) -> tuple[CellOutcome, ...]:
@@ -54,6 +55,7 @@ class Judge:
 
     def _point(self, cell: Cell) -> CellOutcome:
         draws, measured = self._draws[cell.bandwidth], self._live.measured
+        # The rival gets its best codec in hindsight: what it could have, not what it would have guessed.
         chosen = {**cell.chosen, RIVAL: self._rivals.best(measured, cell.bandwidth, cell.deadline)}
         ran = {name: measured[chosen[name].setup] for name in METHODS}
         worth = {name: outcomes(chosen[name], ran[name], cell.deadline, draws.requests) for name in METHODS}

@@ -44,6 +44,7 @@ class Stage:
         cells: list[Cell] = []
         measured: dict[Setup, LiveRuns] = {}
         decisions: dict[tuple[float, float], Decision] = {}
+        # Planning needs a measured link, so each link state is measured, planned and run before the next.
         for done, bandwidth in enumerate(self._options.bandwidths):
             self._progress(format_bandwidth(bandwidth), done, self._states)
             planned = self._plan(bandwidth)
@@ -51,6 +52,7 @@ class Stage:
             decisions |= {(bandwidth, decision.deadline): decision for decision in self._decide(planned)}
             cells += planned
         self._progress("the device alone", self._states - 1, self._states)
+        # The device alone is run as often as the linked setups, so that no method is judged by fewer requests.
         most = max((len(runs.totals) for runs in measured.values()), default=self._options.samples)
         measured |= self._run_alone(cells, most)
         return Live(cells=tuple(cells), measured=measured, decisions=decisions)
@@ -61,6 +63,7 @@ class Stage:
         self.device.ready_stream(_UNPLUG_DEADLINE)
         began = time.perf_counter()
         self.device.begin_stream(_UNPLUG_SECONDS, _PERIOD, _UNPLUG_DEADLINE)
+        # The stream runs in the device's process; this loop only cuts and restores the link on time.
         for at, act in ((_CUT_AT, self.link.cut), (_RESTORED_AT, self.link.restore)):
             while (now := time.perf_counter() - began) < at:
                 self._progress("the link is cut half-way", int(now * 10), int(_UNPLUG_SECONDS * 10))
@@ -103,6 +106,7 @@ class Stage:
 
     def _pilot(self, bandwidth: float) -> dict[Setup, float]:
         """A few runs of each of the rival's codecs: those that are the best for some deadline, and what they take."""
+        # Connecting and warming need no slow link, for nobody measures them.
         self.bare.set(uplink=FAST, downlink=FAST)
         self.device.meet_rival(self.bare.address, tuple(self._rivals.accuracies))
         self.bare.set(uplink=BitsPerSecond(bandwidth), downlink=BitsPerSecond(bandwidth))
@@ -120,6 +124,7 @@ class Stage:
 
 def repeats(times: Iterable[float], share: float, least: int) -> int:
     """How often to run each setup, in about `share` seconds together, at least `least` times."""
+    # At most so many, for more requests only narrow the interval; at least those that were asked for.
     return min(max(least, int(share / max(sum(times), 1e-4))), max(_MOST, least))
 
 

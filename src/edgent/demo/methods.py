@@ -36,6 +36,7 @@ class Methods:
         """The configuration that each method runs under these conditions, and the knobs that Edgent needs there."""
         within = Seconds(deadline)
         plans = {name: planner.plan(conditions, within, room=ROOM) for name, planner in self.planners.items()}
+        # The conditions are taken as certain here: the demo's links are steady.
         cost = costs(self.necessity.best(conditions, within), self.necessity.without(conditions, within))
         return Cell(
             bandwidth=bandwidth,
@@ -51,6 +52,7 @@ def planners(candidates: Candidates) -> dict[str, Planner]:
     last = candidates.exit == candidates.exit.max()
     alone = candidates.upload_cut == candidates.layers
     whole = (candidates.upload_cut == 0) & (candidates.download_cut == candidates.layers)
+    # Each method is our own planner on fewer candidates, so that only what it may choose tells it apart.
     allowed = {
         "device-only": alone & last,
         "edge-only": whole & last,

@@ -24,6 +24,7 @@ class Unplugged:
     def back_after(self) -> float | None:
         """Seconds from the link's return to the edge's first answer; None if there was none."""
         for request in self.requests:
+            # An answer that came after the link's return, even if its request began before.
             if request.by == "edge" and request.at + request.total > self.restored_at:
                 return max(0.0, request.at + request.total - self.restored_at)
         return None

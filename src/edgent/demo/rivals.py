@@ -36,6 +36,7 @@ class Rivals:
         rivals = {}
         for codec in IMAGE_CODECS:
             known = None if calibration is None else calibration.accuracy(last.exit, (tensor.name,), codec)
+            # A lossless codec has the accuracy of the network, whether or not it was calibrated.
             accuracy = last.accuracy if is_lossless(codec) else known
             if accuracy is not None:
                 rivals[codec] = accuracy
@@ -53,6 +54,7 @@ class Rivals:
     def best(self, measured: Mapping[Setup, LiveRuns], bandwidth: float, deadline: float) -> Chosen:
         """The codec of the best accuracy in time, in hindsight over its own latencies; among equals the fastest."""
         setups = self.setups(bandwidth)
+        # Compared as pairs: accuracy in time first, then the shorter median.
         best = {
             codec: (_share(measured[setup], deadline) * self.accuracies[codec], -_median(measured[setup]))
             for codec, setup in setups.items()

@@ -47,7 +47,7 @@ def run_demo(options: DemoOptions, *, progress: Progress) -> DemoResult:
 
     Args:
         options: what to do.
-        progress: called with a line about each step.
+        progress: called with the name of each step, how much of it is done, and the whole.
 
     Raises:
         InputError: no such model or device.
@@ -58,6 +58,7 @@ def run_demo(options: DemoOptions, *, progress: Progress) -> DemoResult:
     named = find_device(options.device), find_device(options.also)
     host, calibration = _profile(model, images[0], progress), calibration_for(model)
     board, also = (hidden_device(host, model, device, seed=options.hidden_seed) for device in named)
+    # The planner gets the device's profile, never its hidden table: it must predict as it would on a real board.
     table = Candidates.build(model, board.profile, host, calibration, source="image")
     rivals = Rivals.of(model, calibration)
     settings = WorkerSettings(
@@ -105,6 +106,7 @@ def _play(
     stage: Stage, options: DemoOptions, host: Profile, settings: WorkerSettings
 ) -> tuple[Live, Unplugged | None, EmulationReport]:
     """Runs everything live, once edge, rival, links and device have started."""
+    # Entered in this order and left in the reverse one: the links before the servers behind them.
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgent-demo-")))
         host.save(folder / "host.json")

@@ -41,6 +41,8 @@ class PauseCost:
     @property
     def cost(self) -> Seconds:
         """Seconds that the pause costs; 0 if that is less than such times vary by anyway."""
+        # Differences within 5 ms, or 15 %, come and go by themselves: a user must not be sent after a cost that is
+        # none.
         more = self.after_pause - self.at_once
         return Seconds(more if more > max(_NOTICEABLE, _NOTICEABLE_SHARE * self.at_once) else 0.0)
 
@@ -88,8 +90,11 @@ def check_link(remote: EdgeClient, clock: Clock) -> LinkCheck:
 
 
 def _pause_cost(probe: Callable[[int], TimedReply], bandwidth: BitsPerSecond, clock: Clock) -> PauseCost:
+    # Several initial windows, so that a forgotten window shows; but half a second of the link at most, or a slow link
+    # would be measured for minutes.
     size = int(min(_WINDOWS * INITIAL_WINDOW, _LONGEST * bandwidth / BITS_PER_BYTE))
     rested, at_once = [], []
+    # In turn, so that both kinds meet the same phases of the link.
     for _ in range(_PAIRS):
         clock.sleep(PAUSE)
         rested.append(probe(size).on_link)

@@ -52,6 +52,7 @@ def checkup(root: Path = Path("/"), run: Run | None = None) -> tuple[Finding, ..
 def slow_start_after_idle(root: Path) -> Finding:
     """Whether TCP forgets its congestion window after each pause."""
     setting = _read(root / _SLOW_START)
+    # The initial window is ten segments of 1448 bytes.
     costs = "after a pause, messages over 14 kB wait for one or more round trips" if setting == "1" else ""
     return Finding(
         what="tcp_slow_start_after_idle",
@@ -71,6 +72,7 @@ def wifi_power_save(root: Path, run: Run) -> list[Finding]:
 
 def _power_save(device: str, run: Run) -> Finding:
     printed = run(["iw", "dev", device, "get", "power_save"])
+    # `iw` prints "Power save: on".
     state = None if printed is None else printed.rpartition(":")[2].strip() or None
     asleep = state == "on"
     return Finding(
@@ -96,6 +98,7 @@ def governor(root: Path) -> Finding:
 
 def throttling(root: Path, run: Run) -> list[Finding]:
     """Whether heat or a weak supply holds the processor back: a Raspberry Pi's own word, or the kernel's counters."""
+    # Only a Raspberry Pi has this command; it knows of the supply's voltage, which the kernel does not.
     printed = run(["vcgencmd", "get_throttled"])
     if printed is not None:
         with suppress(ValueError):
@@ -132,6 +135,7 @@ def _raspberry(bits: int) -> Finding:
 def output_of(command: Sequence[str]) -> str | None:
     """What a command prints; None where it is not installed, fails or hangs."""
     try:
+        # A fixed list of arguments and no shell: nothing in them can be taken for a command.
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -14,7 +14,7 @@ FIGURES: tuple[Figure, ...] = tuple(module.FIGURE for module in _MODULES)
 
 
 def find_figures(ids: Sequence[str]) -> tuple[Figure, ...]:
-    """The figures of some ids, each once, in the order of the catalogue; all of them where none is named.
+    """Finds figures by their ids; without ids, all figures. The order is the catalogue's, and none comes twice.
 
     Raises:
         InputError: there is no such figure.

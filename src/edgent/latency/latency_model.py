@@ -103,6 +103,7 @@ def fit(specimens: Sequence[Sequence[Sample]], *, seed: int = 0) -> Fit:
         raise InputError(
             f"found {len(samples)} timed kernels, expected {_FEWEST} or more: give the sweep a longer budget"
         )
+    # Names in order, so that the same samples and seed give the same fit: the generator is shared by all families.
     families = _families(samples, np.random.default_rng(seed))
     return Fit(
         families=families,
@@ -186,6 +187,7 @@ def _validate(specimens: Sequence[Sequence[Sample]], families: Mapping[str, Fami
 
 def _conditioned(families: Mapping[str, Family], samples: Sequence[Sample]) -> dict[str, Family]:
     by_name = _by_family(sample.traits.family for sample in samples)
+    # Only families with more samples than a process holds draw at all; a fixed seed keeps validation repeatable.
     random = np.random.default_rng(0)
     return {
         name: family.conditioned(some([samples[k] for k in by_name.get(name, ())], random))
@@ -203,6 +205,7 @@ def _judged(predictions: Sequence[tuple[float, float]]) -> tuple[float, Judged]:
     # Judged on the half that the factor was not learned on, or the coverage would be 90 % by construction.
     learned_on = [float(np.quantile(half, 0.9)) for half in halves]
     held = np.concatenate([halves[1] <= learned_on[0], halves[0] <= learned_on[1]])
+    # From an error of the logarithm back to a share of the time.
     ape = np.expm1(errors)
     judged = Judged(
         median_ape=float(np.median(ape)),

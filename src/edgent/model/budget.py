@@ -39,12 +39,12 @@ class Cost:
     """What a node of constants costs.
 
     Attributes:
-        made: bytes of its outputs, by name.
+        outputs: bytes of its outputs, by name.
         scratch: bytes that it needs while it computes.
         operations: at the most.
     """
 
-    made: dict[str, int]
+    outputs: dict[str, int]
     scratch: int
     operations: float
 
@@ -58,7 +58,7 @@ def cost_of(node: onnx.NodeProto, read: Sequence[Tensor], written: Sequence[Tens
     if len(inputs) < len(read) or len(known) < len(sizes):
         return None
     work = _operations(node, inputs, [tensor.shape or () for tensor in written])
-    return Cost(made=known, scratch=_scratch(node, inputs, work), operations=work)
+    return Cost(outputs=known, scratch=_scratch(node, inputs, work), operations=work)
 
 
 def check(nodes: Sequence[tuple[onnx.NodeProto, Cost]], kept: Collection[str], *, held: int, most: int) -> None:
@@ -75,12 +75,12 @@ def check(nodes: Sequence[tuple[onnx.NodeProto, Cost]], kept: Collection[str], *
     """
     # The index of the last node that reads or makes each name: behind it the memory is given back.
     last = {name: index for index, (node, _) in enumerate(nodes) for name in (*node.output, *node.input)}
-    passing = {name: size for _, cost in nodes for name, size in cost.made.items() if name not in kept}
+    passing = {name: size for _, cost in nodes for name, size in cost.outputs.items() if name not in kept}
     work = 0.0
     # A simulation of the run: memory in use rises with each output, falls behind each last reader, and is compared at
     # its highest, with the scratch memory of the node at work.
     for index, (node, cost) in enumerate(nodes):
-        held += sum(cost.made.values())
+        held += sum(cost.outputs.values())
         work += cost.operations
         if held + cost.scratch > most:
             raise _refusal(node, f"{held + cost.scratch:,} bytes", f"{most:,}")

@@ -16,13 +16,14 @@ from edgent.model.values import Tensor
 Shape = tuple[int, ...]
 OPSET = 17
 _IR_VERSION = 8
+# Repeated for all weights: drawing new numbers for each would take long for large layers, and change no timing.
 _POOL = np.random.default_rng(0).standard_normal(1 << 16).astype(np.float32)
 
 
 class Builder:
-    """A graph in the making; every layer is a method that takes and returns names of tensors.
+    """Builds one graph; every layer is a method that takes and returns names of tensors.
 
-    The weights are one short list of random numbers over and over: they are timed, not believed.
+    The weights repeat one short list of random numbers: the graphs are for timing, their answers mean nothing.
     """
 
     def __init__(self) -> None:
@@ -32,14 +33,14 @@ class Builder:
         self._inputs: list[str] = []
 
     def input(self, shape: Shape) -> str:
-        """A tensor that is given."""
+        """An input of the graph."""
         name = f"input{len(self._inputs)}"
         self.shapes[name] = shape
         self._inputs.append(name)
         return name
 
     def node(self, op: str, inputs: list[str], shape: Shape, **attributes: Any) -> str:
-        """Any node with one output of a known shape; it is called like its output."""
+        """Any node with one output of a known shape; node and output have the same name."""
         name = f"t{len(self._nodes)}"
         self._nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
         self.shapes[name] = shape
@@ -59,14 +60,14 @@ class Builder:
         return self._initialiser(TensorProto.INT64, (len(numbers),), np.array(numbers, np.int64).tobytes())
 
     def segment(self, asked: list[str]) -> Segment:
-        """What an engine can run, with its weights inside."""
+        """The graph as a segment that an engine can run, with its weights inside."""
         graph = helper.make_graph(
             self._nodes, "specimen", [self._value(n) for n in self._inputs], [self._value(n) for n in asked]
         )
         graph.initializer.extend(self._constants)
         proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=_IR_VERSION)
-        given, ends = ([self._tensor(name) for name in names] for names in (self._inputs, asked))
-        return Segment(given=tuple(given), asked=tuple(ends), proto=proto.SerializeToString(), weights=Path())
+        inputs, ends = ([self._tensor(name) for name in names] for names in (self._inputs, asked))
+        return Segment(given=tuple(inputs), asked=tuple(ends), proto=proto.SerializeToString(), weights=Path())
 
     def _initialiser(self, kind: int, shape: Shape, raw: bytes) -> str:
         name = f"w{len(self._constants)}"
@@ -90,6 +91,8 @@ class Builder:
         kernel = (side, side) if isinstance(side, int) else side
         pads = [k // 2 if padded else 0 for k in kernel]
         out = [(length + 2 * pad - k) // stride + 1 for length, pad, k in zip(size, pads, kernel, strict=True)]
+        # Scaled by the fan-in, so that activations neither vanish nor explode: subnormal or infinite numbers are
+        # slower.
         fan = channels // groups * math.prod(kernel)
         inputs = [x, self.constant((maps, channels // groups, *kernel), scale=fan**-0.5)]
         inputs += [self.constant((maps,), scale=0.1)] if bias else []
@@ -149,7 +152,7 @@ class Builder:
         return self.node("Transpose", [x], tuple(self.shapes[x][axis] for axis in order), perm=order)
 
     def corner(self, x: str) -> str:
-        """The first number of a tensor: all of it is computed, and next to nothing handed over."""
+        """The first number of a tensor: the whole tensor is computed, but next to nothing is returned."""
         zeros, ones = ([number] * len(self.shapes[x]) for number in (0, 1))
         return self.node("Slice", [x, self.integers(*zeros), self.integers(*ones)], tuple(ones))
 

@@ -1,4 +1,4 @@
-"""What a layer costs before anyone measured it: arithmetic, bytes, and the paper's variables."""
+"""The work of a layer, from its shapes alone: arithmetic, bytes, and the paper's variables."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ def branch_flops(model: Model, branch: Branch) -> float | None:
 
 
 def _layer_cost(model: Model, layer: Layer, constants: dict[str, onnx.TensorProto]) -> LayerCost:
+    # A layer is a node with the shape-only nodes before it: the last one is what it computes.
     node = model.proto.graph.node[layer.nodes[-1]]
     read = _Reader(model, constants)
     inputs = [read.shape(name) for name in node.input if name]
@@ -89,6 +90,7 @@ def _paper_variables(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -
     match node.op_type if not node.domain else "":
         case "Conv":
             stride = attribute_of(node, "strides", [1])[0]
+            # x1 = input feature maps, x2 = (filter size / stride)^2 x number of filters: the paper's, section III.
             filters, maps, side = inputs[1][0], inputs[0][1], inputs[1][-1]
             return (float(maps), (side / stride) ** 2 * filters)
         case "Relu" | "LRN" | "Dropout":

@@ -71,6 +71,7 @@ def kernels(path: Path, shapes: Mapping[str, Shape | None]) -> tuple[Kernel, ...
         weights = tuple(constants[name] for name in inputs if name in constants)
         # Shapes are carried forward node by node, for the engine's own tensors have none in the file.
         output = _output(node, known, computed)
+        # A tensor of known shape keeps it; only new tensors take the shape that was worked out.
         known.update(dict.fromkeys(node.output, output) | {n: known[n] for n in node.output if n in known})
         fused.append(
             Kernel(
@@ -115,6 +116,7 @@ class _Stream:
 
 def _output(node: onnx.NodeProto, known: Mapping[str, Shape], computed: tuple[Shape, ...]) -> Shape:
     """The shape by the tensor's name, else by the node's, else that of what is read: a change of layout."""
+    # An engine's tensor has no shape in the file, but it, or its node, is named after the one that it replaces.
     for name in (*node.output, node.name.removeprefix(_FUSED), *(node.name.removesuffix(end) for end in _REPLACED)):
         if name in known:
             return known[name]
@@ -124,12 +126,15 @@ def _output(node: onnx.NodeProto, known: Mapping[str, Shape], computed: tuple[Sh
 def _numbers(node: onnx.NodeProto, output: Shape) -> int:
     """How many the output takes in memory: the engine's own layout has its channels in whole blocks."""
     if "nchwc" in node.domain and node.op_type != "ReorderOutput" and len(output) == 4:
+        # The blocked layout pads the channels to whole blocks: 3 channels take the memory of 16.
         return math.prod((output[0], -(-output[1] // _CHANNEL_BLOCK) * _CHANNEL_BLOCK, *output[2:]))
     return math.prod(output)
 
 
 def _operator(node: onnx.NodeProto) -> str:
     domain = node.domain.rsplit(".", 1)[-1]
+    # The engine's own domain stays in the name: its kernels in another layout are other implementations, so other
+    # families.
     return node.op_type if domain in ("", "onnx", "ai", "microsoft") else f"{domain}.{node.op_type}"
 
 
@@ -140,6 +145,7 @@ def _attribute(attribute: onnx.AttributeProto) -> tuple[str, tuple[int, ...]] | 
         case onnx.AttributeProto.INTS:
             return attribute.name, tuple(attribute.ints)
         case onnx.AttributeProto.STRING if attribute.name == "activation":
+            # An exponential that is fused in takes time of its own, a Relu hardly any: 2 and 1 keep them apart.
             return attribute.name, (2 if attribute.s in _EXPONENTIAL else 1,)
         case _:
             return None

@@ -1,7 +1,8 @@
 """Specimens: random networks made of the blocks that real ones are made of, to be timed in a sweep.
 
 A layer's time depends on its neighbours: what is fused into it, which layout its input has, what is still in the
-caches. So layers are timed in such company as they keep in real networks, with shapes drawn over the whole range.
+caches. So layers are timed among the neighbours that they have in real networks, with shapes drawn over the whole
+range.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Specimen:
 
 
 def specimen(seed: int, most_flops: float = 1e9) -> Specimen:
-    """The random network of a number.
+    """The random network with a number.
 
     Args:
         seed: the same number always gives the same network.
@@ -51,6 +52,7 @@ def specimen(seed: int, most_flops: float = 1e9) -> Specimen:
     table, steps = (_TOKEN_BLOCKS, tuple(_TOKEN_BLOCKS)) if of_tokens else (_IMAGE_BLOCKS, _IMAGE_STEPS)
     names = list(table)
     name = names[(seed // _TOKENS_EVERY if of_tokens else seed) % len(names)]  # the first go round, so that none lacks
+    # Two to five blocks: enough for neighbours on both sides, few enough that a sweep times many specimens.
     for _ in range(int(draw.random.integers(2, 6))):
         x = table[name](draw, builder, x)
         blocks.append(name)
@@ -67,6 +69,7 @@ class _Draw:
     def __init__(self, random: _Random, most_flops: float) -> None:
         self.random = random
         self.most_flops = most_flops
+        # One activation for a whole network, as real ones have; Relu is by far the most common.
         self.act = self.pick("Relu", "Relu", "Relu", "Clip", "Silu", "HardSwish", "LeakyRelu", "Sigmoid")
 
     def chance(self, share: float) -> bool:
@@ -80,15 +83,18 @@ class _Draw:
 
     def between(self, low: float, high: float) -> float:
         """Log-uniform."""
+        # Sizes span orders of magnitude: uniform in the logarithm, each of them is drawn as often.
         return float(np.exp(self.random.uniform(np.log(low), np.log(high))))
 
     def maps(self, low: float = 8, high: float = 1024) -> int:
         """Channels: mostly multiples of 16 or 8, sometimes any multiple of 4 or any number."""
+        # Vectorised kernels work on blocks of 8 or 16 channels; odd numbers show what a partly filled block costs.
         grain = self.number(16, 16, 16, 8, 8, 4, 1)
         return max(grain, round(self.between(low, high) / grain) * grain)
 
     def limited(self, maps: int, cost: float) -> int:
-        """Fewer maps where each costs so much that the layer would exceed its share."""
+        """As many maps as the layer's share of the arithmetic allows, if that is fewer."""
+        # No layer may take more than about a third of a specimen's arithmetic.
         most = max(4, int(0.3 * self.most_flops / cost))
         return maps if maps <= most else max(4, most // 4 * 4)
 
@@ -143,6 +149,7 @@ def _residual(draw: _Draw, builder: Builder, x: str) -> str:
     y = builder.conv(y, channels, draw.number(1, 1, 3))
     y = builder.norm(y) if draw.chance(0.6) else y
     x = builder.conv(x, channels, 1) if draw.chance(0.2) else x
+    # Either order: an engine may fuse a sum into the convolution of its first input only.
     y = builder.add(*((y, x) if draw.chance(0.5) else (x, y)))
     return builder.activation(y, draw.act) if draw.chance(0.7) else y
 
@@ -151,6 +158,7 @@ def _separable(draw: _Draw, builder: Builder, x: str) -> str:
     """A depthwise convolution between two of one by one, perhaps inverted, perhaps with squeeze and excitation."""
     _, channels, height, width = builder.shapes[x]
     wide = channels * draw.number(1, 3, 4, 6)
+    # Inverted residuals on large maps would fill the caches many times over and take the budget of a whole specimen.
     if wide * height * width > 4e6:
         wide = channels
     y = _conv(draw, builder, x, wide, 1, 1) if draw.chance(0.8) else x

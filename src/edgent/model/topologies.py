@@ -1,4 +1,4 @@
-"""The topologies inside the onnx wheel with weights that matter: real 224 x 224 networks for tests and benchmarks.
+"""The networks of the onnx wheel (224 x 224) with random weights, so that their answers depend on their inputs.
 
 Their own are `ConstantOfShape` nodes, so every input gives the same answer and any division would pass. Seeded random
 weights, scaled so that activations neither vanish nor explode, take their place.
@@ -24,7 +24,10 @@ def with_seeded_weights(path: Path, folder: Path, seed: int = 0) -> Path:
     seeded = {
         n.output[0]: tuple(map(int, shapes[n.input[0]])) for n in proto.graph.node if n.op_type == "ConstantOfShape"
     }
+    # What a constant is for is seen from the node that reads it: its operator, and the position among the inputs.
+    # Reversed, so that the first reader wins.
     readers = {name: (n.op_type, position) for n in proto.graph.node[::-1] for position, name in enumerate(n.input)}
+    # Some constants pass an Unsqueeze first; what reads that one counts.
     through = {n.input[0]: n.output[0] for n in proto.graph.node if n.op_type == "Unsqueeze"}
     weights = {name: _draw(*readers[through.get(name, name)], shape, random) for name, shape in seeded.items()}
     kept = [node for node in proto.graph.node if node.op_type != "ConstantOfShape"]
@@ -42,10 +45,12 @@ def with_seeded_weights(path: Path, folder: Path, seed: int = 0) -> Path:
 
 def _draw(op: str, position: int, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float32]:
     if op == "BatchNormalization":
+        # Positions of BatchNormalization: input, scale, bias, mean, variance; a variance near 0 would explode.
         low, high = [(), (0.5, 1.5), (-0.2, 0.2), (-0.2, 0.2), (0.5, 1.5)][position]
         return random.uniform(low, high, shape).astype(np.float32)
     if op in ("Conv", "Gemm", "MatMul") and len(shape) > 1:
         fan = np.prod(shape[1:]) if op == "Conv" else max(shape)
+        # He's initialisation: with ReLUs it keeps the variance from layer to layer.
         scaled: NDArray[np.float64] = random.standard_normal(shape) * np.sqrt(2 / fan)
         return scaled.astype(np.float32)
     if op == "Mul":

@@ -49,10 +49,12 @@ class State:
     def __post_init__(self) -> None:
         if not (self.steps and 0 <= self.bandwidth < math.inf):
             raise InputError(f"state {self.bandwidth!r}: expected a finite bandwidth, 0 or more, and a step at least")
+        # `at` searches by bisection: unsorted steps would answer, but with any of them.
         _check_rising("deadlines", [step.deadline for step in self.steps])
 
     def at(self, deadline: Seconds) -> Configuration:
         """What wins at a deadline of the map's range."""
+        # The last step that begins at or before the deadline is in force.
         return self.steps[bisect_right(self.steps, deadline, key=_deadline) - 1].configuration
 
 
@@ -117,6 +119,7 @@ class ConfigurationMap(Document):
             raise InputError("states: expected the first to be of bandwidth 0, where the device is alone")
         _check_rising("states' bandwidths", bandwidths)
         for state in self.states:
+            # Each state covers the whole range, so that a lookup inside it never fails at run time.
             if state.steps[0].deadline != self.shortest or state.steps[-1].deadline > self.longest:
                 raise InputError(
                     f"state {format_bandwidth(state.bandwidth)}: expected steps from {self.shortest!r} s, "
@@ -130,6 +133,7 @@ class ConfigurationMap(Document):
         Raises:
             InputError: a bandwidth below 0, or nan.
         """
+        # Written so that nan fails as well.
         if not bandwidth >= 0:
             raise InputError(f"bandwidth {bandwidth!r}: expected 0 or more bits per second")
         # The highest state not above: on a slower link than assumed a plan is late, on a faster one it only gives away

@@ -23,7 +23,7 @@ from edgent.planning.planner import DUST, TOLERANCE, plan_of
 from edgent.units import BitsPerSecond, Seconds, format_duration
 
 WORTH_A_LOOK = 0.001
-"""Accuracy in time for which a probe is sent: a tenth of a point."""
+"""The gain in expected accuracy in time for which a probe is worth its bytes: a tenth of a point."""
 
 # Beyond this all candidates are looked at, so it decides how long a decision takes, and never what is chosen.
 _DRIFT = 4.0  # factor by which the machines may drift apart before all candidates are looked at, not a few dozen
@@ -32,7 +32,7 @@ _ROUNDING = 1e-9  # weights add up to 1 only so far
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """What the controller is after.
+    """The goal of a controller: deadline, certainty, and what a switch of plans costs.
 
     Attributes:
         deadline: From the input handed over to the answer.
@@ -58,7 +58,7 @@ class Goal:
 
 
 class Controller:
-    """Follows the link, and says when another plan is better; holds no clock.
+    """Follows the link, and returns a new plan when another one is better; holds no clock.
 
     Args:
         candidates: What may be run.
@@ -111,11 +111,12 @@ class Controller:
 
     @property
     def unconfirmed(self) -> bool:
-        """Whether the link's state matters: who had looked at it at the last decision would expect clearly more.
+        """Whether knowing the link's state would help: with a look at it, the last decision would expect clearly more.
 
         Until somebody has, the plan is that of the device alone, which is when the link may be probed.
         """
         latest = self._decision
+        # Before the first transfer nothing is known, and a look is always worth its bytes.
         if latest is None or (conditions := latest.conditions) is None:
             return True
         # What a probe is worth: the expected accuracy in time of choosing after a look, less that of choosing now. A
@@ -125,7 +126,7 @@ class Controller:
 
     @property
     def decisive(self) -> BitsPerSecond:
-        """The bandwidth from which on the most accurate plan over the link is in time; infinite: none ever is."""
+        """The least bandwidth at which the most accurate plan over the link is in time; infinite: none ever is."""
         latest = self._decision
         if latest is None or (conditions := latest.conditions) is None:
             return BitsPerSecond(math.inf)
@@ -137,6 +138,7 @@ class Controller:
         expectations, key = self._expectations(conditions), frozenset(ready)
         if self._ready is None or self._ready[:2] != (key, expectations):
             self._ready = key, expectations, self._of(_kept(expectations.candidates, key))
+        # Without hysteresis: these sessions exist already, so choosing another one costs nothing.
         return self._priced(self._best(self._ready[2], conditions, None))
 
     def _expectations(self, conditions: Conditions | None) -> Expectations:

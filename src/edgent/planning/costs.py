@@ -54,7 +54,7 @@ class BranchCosts:
 
     Attributes:
         exit: The exit it ends in.
-        accuracy: What it answers right, 0..1, when nothing lossy crosses; None where unknown.
+        accuracy: Share of right answers, 0..1, when nothing lossy crosses; None where unknown.
         device: Seconds of each layer on the device, shape (n,).
         edge: Seconds of each layer on the edge, shape (n,).
         prepare: Seconds on the device from the input as it comes to the input tensor.
@@ -95,7 +95,7 @@ class BranchCosts:
 
     @property
     def layers(self) -> int:
-        """N."""
+        """The number of layers, n."""
         return int(self.device.size)
 
     @property

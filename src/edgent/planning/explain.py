@@ -1,4 +1,4 @@
-"""Why the neighbours of a plan lost."""
+"""Explains a plan: why its neighbours, which differ in one setting, were not chosen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KNOBS = ("exit", "upload_cut", "download_cut", "codec", "download_codec")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbour:
-    """The best candidate in which one knob is turned.
+    """The best candidate that differs from the plan in one knob (setting).
 
     Attributes:
         knob: The knob: a field of `Configuration`.

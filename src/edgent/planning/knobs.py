@@ -1,4 +1,4 @@
-"""The knobs: what a plan can turn, and what leaving one out costs.
+"""The knobs: the settings that a plan can choose, and what it costs to leave one out.
 
 A knob is *needed* in a cell (a link, a deadline, two machines, a model) when the best accuracy in time without it is at
 least a point lower. Both bests are those of the regime oracle (`edgent.planning.oracles`): it knows the distribution of
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 RACE = "race"
 
+# In the order in which tables and pictures show them.
 KNOBS: Mapping[str, str] = {
     "cut": "everything on the device, or everything at the edge",
     "exit": "the last exit of each network only",
@@ -48,7 +49,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kinds:
-    """What the exits of a bundle are.
+    """The kinds of exits in a bundle.
 
     Attributes:
         last: The last exit of each network.
@@ -133,7 +134,7 @@ class Necessity:
 
     @property
     def knobs(self) -> tuple[str, ...]:
-        """Those that can be turned here at all."""
+        """The knobs that have more than one position here."""
         return tuple(knob for knob in KNOBS if knob in self._without)
 
     def best(self, conditions: Conditions | None, deadline: Seconds) -> Best:
@@ -153,6 +154,7 @@ def costs(best: Best, without: Mapping[str, Best]) -> dict[str, float]:
 
 def _best(expectations: Expectations, conditions: Conditions | None, deadline: Seconds) -> Best:
     expectation = expectations.expect(conditions, deadline)
+    # An oracle's choice and not the controller's: no tolerance, no hysteresis, nothing but what is best.
     place = int(best_in_time(expectation.expected, expectation.latency))
     row = int(expectation.rows[place])
     return Best(

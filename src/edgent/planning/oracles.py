@@ -1,4 +1,4 @@
-"""The oracles: what nobody can know beforehand, and the choice of who does. One definition each, for all experiments.
+"""The oracles, bounds for all experiments: each knows something that nobody can know beforehand, and chooses by it.
 
 Each takes the configuration of the highest accuracy in time, by what it knows; among equals the fastest. Every oracle
 may use every rival's configuration.
@@ -32,7 +32,7 @@ _NEVER = 1e9  # seconds: later than anything, so that of answers that never come
 
 
 def best_in_time(accuracy_in_time: Floats, latency: Floats) -> NDArray[np.intp]:
-    """The choice of who knows: the highest accuracy in time, among equals the fastest.
+    """An oracle's choice: the highest accuracy in time, and among equals the fastest.
 
     Args:
         accuracy_in_time: As it is, or is expected; configurations along the last axis.
@@ -50,7 +50,7 @@ def best_in_time(accuracy_in_time: Floats, latency: Floats) -> NDArray[np.intp]:
 
 
 def plan_oracle(accuracy: Floats, latencies: Floats, deadline: Seconds) -> int:
-    """The choice of who has measured every configuration.
+    """The choice of the plan oracle, which has measured every configuration.
 
     Args:
         accuracy: Of each configuration, shape (m,).

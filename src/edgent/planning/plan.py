@@ -147,7 +147,7 @@ class Plan:
 
     Attributes:
         configuration: What to do.
-        accuracy: Measured accuracy of that configuration, codecs included; None where it is not known.
+        accuracy: Measured accuracy of that configuration, codecs included, 0..1; None where it is not known.
         meets_deadline: Whether the predicted latency is within the deadline.
         stages: The predicted latency.
         bytes_up: Encoded bytes of what goes up, without headers; None in a plan that was read from a document.
@@ -202,5 +202,5 @@ PLAN_KEYS = (*(f.name for f in fields(Configuration)), "accuracy", "meets_deadli
 
 
 def milliseconds(seconds: float) -> float:
-    """For print: milliseconds, rounded to the nanosecond so that no binary dust shows."""
+    """Milliseconds for print, rounded to the nanosecond so that rounding errors do not show."""
     return round(seconds * 1e3, 6)

@@ -41,6 +41,8 @@ class Planner:
     def __init__(self, candidates: Candidates) -> None:
         if not len(candidates):
             raise InputError("no candidate is left to plan with: allow more exits, codecs or directions")
+        # Every condition raises latency with each component of the demand, so whoever is undercut now is undercut
+        # always.
         self.candidates = candidates.frontier()
 
     def plan(self, conditions: Conditions, deadline: Seconds, tolerance: float = TOLERANCE, room: float = 0.0) -> Plan:

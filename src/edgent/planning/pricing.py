@@ -40,6 +40,7 @@ def price(
     source_bytes: float | None = None,
 ) -> tuple[BranchCosts, ...]:
     """Prices every branch of a model on two machines; see `Candidates.build`."""
+    # Checked once for all: times, sizes and accuracies of another model would give plausible, wrong plans.
     check_versions(model, device, edge, calibration)
     kind: SourceKind = source or ("array" if model.metadata.preprocessing is None else "image")
     return tuple(_priced(branch, device, edge, calibration, kind, source_bytes) for branch in model.branches)
@@ -156,6 +157,7 @@ class _Pricing:
             codec=codec,
             # Sizes of a raw tensor are arithmetic; encoded ones are measured, or not offered.
             size=up if codec == RAW else np.where(measured, size[:, None], np.nan),
+            # Codecs take a time per raw byte, so it differs for each pair of cuts.
             encode=_seconds(self.device, codec, up, "encode"),
             decode=_seconds(self.edge, codec, up, "decode"),
             accuracy=None if accuracy is None else np.where(measured, accuracy[:, None], np.nan),
@@ -243,6 +245,7 @@ def _seconds(profile: Profile, codec: str, raw: Plane, way: Literal["encode", "d
     if time is None:
         return np.zeros_like(raw)
     base, per_byte = getattr(time, f"{way}_base"), getattr(time, f"{way}_per_byte")
+    # Unknown bytes (nan) are offered nowhere; 0 keeps the arithmetic free of warnings.
     plane: Plane = base + per_byte * np.nan_to_num(raw)
     return plane
 

@@ -1,4 +1,4 @@
-"""What codecs and preparing an image take on this machine, on what a model really makes of an image."""
+"""Times codecs and the preparation of images on this machine, with the activations that a model really has."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Source:
 
 
 class Coding:
-    """The tasks to time, and what their times say."""
+    """The tasks to time, and the codec times that follow from them."""
 
     def __init__(self, model: Model, engine: Engine, source: Source) -> None:
         self.tensors = activations(model, engine, source.feeds)
@@ -84,7 +84,7 @@ class Coding:
             self.tasks += _image_tasks(source, source.form)
 
     def times(self, seconds: Sequence[NDArray[np.float64]]) -> CodingTimes:
-        """What the timings of the tasks, in their order, come to."""
+        """The codec times, from the timings of the tasks in their order."""
         # Results are taken off in the order in which `__init__` and `_image_tasks` put the tasks in.
         left = [summary(one) for one in seconds]
         sizes = np.array([array.nbytes for array in self.tensors], dtype=np.float64)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _KIND = "profiles"  # in the cache
 
 PROFILING = Seconds(120.0)
-"""What measuring a model that is served or run may take; some twenty runs, each of which may take a minute."""
+"""The longest time that `serve` and `run` measure a model; it takes some twenty runs, of a minute each at most."""
 
 
 def profile(
@@ -45,7 +45,7 @@ def profile(
     Raises:
         ModelError: the name or file is no model that can be used.
         EdgentError: it takes longer than `most`.
-        CacheError: the cache cannot be written; told before the work is done.
+        CacheError: the cache cannot be written; this is found out before anything is measured.
     """
     if not isinstance(model, Model):
         from edgent.engine.opening import load
@@ -64,7 +64,7 @@ def profile(
 
 
 def kept_profile(model: Model, engine: Engine) -> Profile | None:
-    """What `profile` has kept; None where that is nothing, or damaged."""
+    """The profile that `profile` has kept; None where there is none, or a damaged one."""
     try:
         return Profile.load(_file(model, engine))
     except InputError:

@@ -63,6 +63,7 @@ def profile(
     limit = _Limit(model.name, most)
     typical = Source(model, source)
     coding = Coding(model, engine, typical)
+    # Preparing has run parts of the model already; on a slow machine that may have used up the time.
     limit.check()
     # Whole runs are timed without a profiler: it slows small models by a third, and each node by about the same time.
     wholes = [_whole(model, branch, engine, typical.feeds) for branch in model.branches]
@@ -92,14 +93,14 @@ def profile(
 
 
 class _Limit:
-    """Ends a profiling that takes too long."""
+    """Gives up a profiling that takes too long."""
 
     def __init__(self, name: str, seconds: float) -> None:
         self._name, self._seconds = name, seconds
         self._end = time.perf_counter() + seconds
 
     def check(self) -> None:
-        """Looks at the clock, before a run that is not timed itself."""
+        """Raises an error if the time is over; called before each run that is not timed itself."""
         if time.perf_counter() > self._end:
             raise EdgentError(
                 f"{self._name}: profiling it takes more than {format_duration(Seconds(self._seconds))}; "

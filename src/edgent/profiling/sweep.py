@@ -2,7 +2,7 @@
 
 Each specimen is run without a profiler, which tells how long it takes, and with one, which tells how that divides among
 its kernels; warm, and with its constants out of the caches, as those of a large model are. A machine is not always
-equally fast, in arithmetic or in memory, so a small convolution and a copy are timed beside every run: the fit is told
+equally fast, in arithmetic or in memory, so a small convolution and a copy are timed beside every run: the fit learns
 how slow they were just then.
 """
 
@@ -200,6 +200,8 @@ class _Runs:
         count, _ = bench.burst(plain, feeds)
         for number in range(_ROUNDS):
             self.warm.append(bench.timed(plain, feeds, count))
+            # The profiled session runs in the same rounds and the same bursts, so both meet the same state of caches
+            # and machine.
             bench.timed(profiled, feeds, count)
             # The profiled session writes one event per node and run: these counts say which run each event belongs to.
             self.bursts += [("again", 1), ("warm", count)]

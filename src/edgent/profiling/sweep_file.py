@@ -30,7 +30,7 @@ class Checkpoint:
     head: str
 
     def read(self) -> tuple[SpecimenTimes, ...]:
-        """What is there; nothing where there is no file. A last line that breaks off is left out, and cut off.
+        """The specimens in the file; none without a file. An incomplete last line is removed from the file.
 
         Raises:
             InputError: another machine's or engine's sweep, or a damaged file.

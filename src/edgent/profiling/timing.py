@@ -13,7 +13,7 @@ from edgent.latency.profile import Timing
 
 Task = Callable[[], object]
 Progress = Callable[[int, int], None]
-"""Told how much is done, and of how much."""
+"""Called with how much is done, and with the whole amount."""
 
 # Below three a median is no protection against one disturbed round.
 FEWEST_ROUNDS = 3
@@ -24,7 +24,7 @@ _COLD_BELOW = 0.05  # seconds; what takes longer does not feel what ran before i
 
 
 def machine_name() -> str:
-    """What this machine calls itself, in whatever is measured on it."""
+    """The name of this machine in all that is measured on it: host name and architecture."""
     return f"{platform.node()} {platform.machine()}"
 
 
@@ -52,6 +52,7 @@ def interleaved(
     times: list[list[float]] = [[] for _ in timed]
     rounds = max(FEWEST_ROUNDS, rounds)
     for done in range(rounds):
+        # The clock is asked between rounds only, so that all tasks have the same number of timings.
         if done >= FEWEST_ROUNDS and time.perf_counter() > until:
             break
         for task, count, seconds in zip(timed, counts, times, strict=True):
@@ -69,6 +70,7 @@ def interleaved(
 
 def summary(seconds: NDArray[np.float64]) -> Timing:
     """Median and spread of repeated timings."""
+    # Quartiles and not the standard deviation: interruptions make timings long, and would rule it.
     low, median, high = np.percentile(seconds, [25, 50, 75])
     spread = float((high - low) / median) if median > 0 else 0.0
     return Timing(median=float(median), spread=spread, samples=len(seconds))

@@ -113,10 +113,12 @@ class _Scale:
         low = min(values) if axis.low is None else axis.low
         high = max(values) if axis.high is None else axis.high
         if high <= low:
+            # One value only: without a width the scale would divide by 0.
             high = low * 1.1 + 1e-9
         return cls(log=axis.log and low > 0, low=low, high=high, start=start, end=end)
 
     def at(self, value: float) -> float:
+        # Values beyond the ends are drawn at the ends.
         low, high, at = self.low, self.high, min(max(value, self.low), self.high)
         if self.log:
             low, high, at = math.log(low), math.log(high), math.log(at)
@@ -130,9 +132,11 @@ class _Scale:
                 for base in (1, 2, 5)
             ]
         else:
+            # About five steps, each 1, 2, 2.5 or 5 times a power of ten: numbers that people read at a glance.
             step = _step((self.high - self.low) / 5)
             first = math.ceil(self.low / step - 1e-9)
             ticks = [step * k for k in range(first, math.floor(self.high / step + 1e-9) + 1)]
+        # The tolerance keeps the ticks at both ends in spite of rounding.
         return [tick for tick in ticks if self.low * (1 - 1e-9) <= tick <= self.high * (1 + 1e-9)]
 
 
@@ -166,6 +170,7 @@ def _span(span: Span, scale: _Scale, height: int) -> str:
 
 
 def _line(line: Line, across: _Scale, upwards: _Scale) -> str:
+    # What never ended has no place in a plot.
     at = [(across.at(x), upwards.at(y)) for x, y in line.points if math.isfinite(y)]
     parts = []
     if line.form != "points":

@@ -67,6 +67,7 @@ class _Graph:
     def conv(self, name: str, x: str, layer: Folding) -> str:
         """A convolution that keeps height and width."""
         weight, bias = layer.folded()
+        # Half the kernel on each side keeps the size of the map.
         around = weight.shape[-1] // 2
         inputs = self._weighted(name, x, weight, bias)
         return self.add("Conv", name, inputs, kernel_shape=list(weight.shape[2:]), pads=[around] * 4, strides=[1, 1])
@@ -122,6 +123,7 @@ def to_onnx(network: BAlexNet, labels: Sequence[str], accuracy: Accuracy | None 
         producer_name="edgent",
     )
     helper.set_model_props(model, {METADATA_KEY: json.dumps(_metadata(exits, labels, accuracy))})
+    # With full_check shapes are inferred as well: a wrong pad shows here and not on a device.
     onnx.checker.check_model(model, full_check=True)
     return model
 
@@ -163,6 +165,8 @@ def _trunk(graph: _Graph, network: BAlexNet) -> None:
         number = EXIT_AFTER.index(layer)
         graph.side_branch(f"exit{number}", x, exits[number])
 
+    # Relu and pooling are written out for trunk and side branch alike, as the paper counts them, though both compute
+    # the same.
     x = graph.conv("conv1", "image", network.conv1)
     x = graph.lrn("lrn1", graph.pool("pool1", graph.add("Relu", "relu1", [x])))
     x = graph.conv("conv2", x, network.conv2)

@@ -36,6 +36,7 @@ def learning_rate(recipe: Recipe, progress: float) -> float:
         recipe: gives its highest value, and how long it rises.
         progress: share of all steps already made, 0..1.
     """
+    # One cycle: a linear rise, while batch normalisation finds its statistics, then a cosine down to 0.
     if progress < recipe.warm_up:
         return recipe.learning_rate * (0.1 + 0.9 * progress / recipe.warm_up)
     falling = (progress - recipe.warm_up) / (1 - recipe.warm_up)
@@ -52,6 +53,7 @@ def joint_loss(recipe: Recipe, logits: list[Tensor], labels: Tensor) -> Tensor:
     """
     losses = [functional.cross_entropy(x, labels, label_smoothing=recipe.label_smoothing) for x in logits]
     weights = torch.tensor(recipe.exit_weights)
+    # Divided by their sum, so that other weights change what is learned first, and not the size of a step.
     return torch.stack(losses) @ (weights / weights.sum())
 
 
@@ -94,6 +96,7 @@ def train(
         dropout=recipe.dropout,
         classes=len(images.class_names),
     )
+    # Convolutions on a processor are fastest with the channels innermost.
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(
         network.parameters(),
@@ -103,6 +106,7 @@ def train(
         weight_decay=recipe.weight_decay,
     )
     log = _started(recipe, seed, output, network, optimizer, resume=resume)
+    # The log has a first line for the run, so it is one longer than the epochs that are done.
     for epoch in range(len(log) - 1, recipe.epochs):
         begin = clock()
         loss = _epoch(recipe, learning, network, optimizer, epoch, seed, progress or _quiet)
@@ -154,6 +158,7 @@ def _epoch(
 ) -> float:
     """One pass over the images; the mean loss."""
     network.train()
+    # A seed from run and epoch, not a generator that goes on: a resumed run then draws what it would have drawn.
     torch.manual_seed(seed * 100_003 + epoch)  # dropout
     random = np.random.default_rng((seed, epoch))
     steps = len(images.labels) // recipe.batch
@@ -169,6 +174,7 @@ def _epoch(
         optimizer.step()
         losses += loss.item()
         progress(step + 1, recipe.epochs * steps, f"epoch {epoch + 1}/{recipe.epochs}, loss {loss.item():.3f}")
+    # Asked once an epoch: a sum with a loss in it that is not finite stays so.
     if not math.isfinite(losses):
         raise InputError(f"the loss is no longer finite in epoch {epoch + 1}; lower the learning rate")
     return losses / steps
@@ -202,6 +208,7 @@ def _started(
 
 def _keep(output: Path, network: nn.Module, optimizer: torch.optim.Optimizer, log: list[Entry]) -> None:
     state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "log": log}
+    # The checkpoint first: the log can be written again from it, but not the other way round.
     with _replacing(output / CHECKPOINT) as temporary:
         torch.save(state, temporary)
     with _replacing(output / LOG) as temporary:

@@ -1,4 +1,4 @@
-"""What the paper's algorithm and our planner choose. Pure: profiles and conditions go in, choices come out."""
+"""The choices of the paper's algorithm and of our planner, as pure functions of profiles and conditions."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ALGORITHM_1 = {"edge-first": False, "device-first": True}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodChoice:
-    """What was chosen.
+    """The choice of one method.
 
     Attributes:
         configuration: None where nothing is in time.
-        predicted: Its latency by who chose it, seconds; None likewise.
-        layers: Of its branch.
+        predicted: Its latency as the method predicts it, in seconds; None where nothing is in time.
+        layers: Number of layers of its branch.
     """
 
     configuration: Configuration | None
@@ -62,7 +62,7 @@ def predicted_host(setting: Setting, model: LatencyModel, works: Sequence[Branch
 
 
 def both_machines(setting: Setting, host: Profile) -> tuple[Profile, Profile]:
-    """Device and edge of a setting, if this machine were as `host` says: a factor belongs to the machine."""
+    """The profiles of device and edge of a setting, if this machine had the profile `host`."""
     device, edge = setting.device.factor_on(setting.host), setting.edge.branches[-1].whole.median
     faster = edge / setting.host.branches[-1].whole.median
     return host.scaled(device, setting.device.name), host.scaled(faster, f"the edge of {setting.device.name}")
@@ -76,7 +76,7 @@ def chains(model: Model, device: Profile, edge: Profile) -> tuple[ChainBranch, .
 def paper_choice(
     branches: Sequence[ChainBranch], bandwidth: float, deadline: float, *, device_first: bool
 ) -> MethodChoice:
-    """What Algorithm 1 chooses at a bandwidth."""
+    """The choice of Algorithm 1 at a bandwidth."""
     partition = algorithm1(branches, BitsPerSecond(bandwidth), Seconds(deadline), device_first=device_first)
     if partition is None:
         return NOTHING
@@ -86,7 +86,7 @@ def paper_choice(
 
 
 def our_choice(planner: Planner, conditions: Conditions, deadline: float) -> MethodChoice:
-    """What the planner chooses under conditions."""
+    """The choice of our planner under some conditions."""
     plan = planner.plan(conditions, Seconds(deadline))
     if not plan.meets_deadline:
         return NOTHING

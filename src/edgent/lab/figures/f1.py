@@ -27,7 +27,7 @@ _SOURCE = "source"  # the codec of the picture's file as it came
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One way to answer: medians, seconds.
+    """One bar of the figure: a place where the answer is computed, with median times in seconds.
 
     Attributes:
         where: "device", or the edge's bandwidth in words.
@@ -41,7 +41,7 @@ class Bar:
 
     @property
     def total(self) -> float:
-        """The latency."""
+        """The whole latency."""
         return self.computing + self.transfer
 
 
@@ -74,7 +74,7 @@ def _bars(lab: Lab, chosen: Setting, notes: list[str]) -> list[Bar]:
 
 
 def bar(where: str, runs: LiveRuns) -> Bar:
-    """The bar of some runs; what is not the link is computing."""
+    """The bar of some runs; all time that is not the link's counts as computing."""
     assert runs.stages is not None, "our own runs have stages"
     total, transfer = median(runs.totals), float(runs.stages.link)
     return Bar(where=where, computing=total - transfer, transfer=transfer)

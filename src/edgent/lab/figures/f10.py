@@ -21,7 +21,7 @@ _STAYS = 0.95  # share of the requests
 
 
 def run(lab: Lab) -> Result:
-    """Lets the paper's configurator follow the link in its setting, and ours in today's."""
+    """Has the paper's configurator follow the link in the paper's setting, and ours in a setting of today."""
     links = bus_link(lab, SECONDS)
     (trace,) = links.traces
     papers, today = setting(lab, "paper-pi3"), setting(lab, "paper-pi3-resident", coded=True)

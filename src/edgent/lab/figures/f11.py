@@ -44,8 +44,8 @@ class Curve:
     """One configurator: a throughput and a reward for each request (live) or each trace (replayed).
 
     Attributes:
-        setting: In which.
-        method: Who.
+        setting: The setting's name.
+        method: The configurator's name.
         deadline: Seconds.
         live: Whether on a live device.
         throughput: Inferences per second.
@@ -67,7 +67,7 @@ class Curve:
 
 
 def run(lab: Lab) -> Result:
-    """Live on the excerpt of F10; replayed over many links."""
+    """Runs live on the excerpt of F10, and replays many links."""
     papers, today = setting(lab, "paper-pi3"), setting(lab, "paper-pi3-resident", coded=True)
     excerpt, many = bus_link(lab, SECONDS), many_links(lab)
     curves = [
@@ -130,7 +130,7 @@ def _replayed(lab: Lab, chosen: Setting, deadline: float, traces: Sequence[Trace
 
 
 def _shown(report: Report, method: str) -> dict[str, Any]:
-    """What a curve has of a method: means of each trace, and of all requests."""
+    """The values of a curve for one method: means over each trace, and over all requests."""
     sums = [totals[method] for totals in report.per_trace]
     return {
         "throughput": [totals.throughput / totals.requests for totals in sums],

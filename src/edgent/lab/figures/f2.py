@@ -20,7 +20,7 @@ _UNEVEN = 5.0  # the largest over the median: below it nobody would call the bar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerBar:
-    """One layer: its place and operator, its seconds on the device, its output's bytes."""
+    """One layer of the figure: its position and operator, its time on the device, the size of its output."""
 
     name: str
     seconds: float
@@ -28,7 +28,7 @@ class LayerBar:
 
 
 def run(lab: Lab) -> Result:
-    """Profiles this machine, and scales that to the device."""
+    """Profiles this machine, and scales the times to the device."""
     narrow, resident = setting(lab, "paper-pi3"), setting(lab, "paper-pi3-resident")
     with tempfile.TemporaryDirectory(prefix="edgent-wide-") as folder:
         wide = at_the_speed_of(resident, lab, load(wide_trunk(Path(folder))))

@@ -1,4 +1,4 @@
-"""What the figures F8a, F8b and F8c share: every method's choice at each bandwidth or deadline, run live."""
+"""The common part of F8a, F8b and F8c: the choice of every method at each bandwidth or deadline, run live."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ Choose = Callable[[Conditions, float], MethodChoice]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenPoint:
-    """What one method chose at one bandwidth and deadline, and how that went.
+    """The choice of one method at one bandwidth and deadline, with its measured latency.
 
     Attributes:
-        setting: In which.
-        method: Who chose.
+        setting: The setting's name.
+        method: The method's name.
         bandwidth: Of the link, bit/s.
         deadline: Seconds.
-        choice: What.
+        choice: What it chose.
         latency: Live median, seconds; None where nothing was run.
     """
 
@@ -78,7 +78,7 @@ def choosers(lab: Lab, chosen: Setting) -> dict[str, Choose]:
 
 
 def chosen_and_run(lab: Lab, rig: Rig, cells: Iterable[tuple[float, float]]) -> list[ChosenPoint]:
-    """Every method in every cell of bandwidth and deadline."""
+    """Has every method choose at every bandwidth and deadline, and runs the choices live."""
     choosing, points = choosers(lab, rig.setting), []
     for bandwidth, deadline in cells:
         conditions = measured_conditions(lab, rig, bandwidth)
@@ -167,12 +167,12 @@ def _two_panels(
 
 
 def interior(points: Sequence[ChosenPoint]) -> int:
-    """How many choices leave work to both machines."""
+    """The number of choices that give work to both machines."""
     return sum(point.choice.on_edge not in (None, 0, point.choice.layers) for point in points)
 
 
 def mispredicted(points: Sequence[ChosenPoint], setting: str, method: str) -> ChosenPoint | None:
-    """The point of a method whose prediction is the furthest from what was measured, if by more than a half."""
+    """The point with the worst prediction of a method, if that is off by more than a half."""
 
     def error(point: ChosenPoint) -> float:
         assert point.latency is not None and point.choice.predicted is not None
@@ -184,7 +184,7 @@ def mispredicted(points: Sequence[ChosenPoint], setting: str, method: str) -> Ch
 
 
 def exits(points: Sequence[ChosenPoint], setting: str, method: str) -> list[int]:
-    """The exits that a method chose, in the order of its points; -1 where none."""
+    """The exits that a method chose, in the order of its points; -1 where it chose none."""
     return [_drawn(point.choice.exit) for point in points if (point.setting, point.method) == (setting, method)]
 
 

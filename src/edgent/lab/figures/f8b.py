@@ -62,7 +62,7 @@ def run(lab: Lab) -> Result:
 
 
 def _hosts(lab: Lab, chosen: Setting) -> dict[str, Profile]:
-    """This machine as each predictor sees it."""
+    """The profile of this machine by each predictor."""
     machine, works = swept_machine(lab), branch_works(chosen.model)
     models: dict[str, LatencyModel] = dict(zip(PREDICTORS, (machine.fit.paper, machine.fit), strict=False))
     hosts = {name: predicted_host(chosen, model, works) for name, model in models.items()}

@@ -58,7 +58,7 @@ class Tried:
         return self.accuracy * sum(total <= deadline for total in self.totals) / len(self.totals)
 
     def borderline(self, deadline: float) -> bool:
-        """Whether chance decides: its median lies within 5 % of the deadline."""
+        """Whether its median lies within 5 % of the deadline, so that chance decides."""
         return abs(median(self.totals) - deadline) <= _BORDER * deadline
 
 
@@ -67,7 +67,7 @@ class DeadlineCell:
     """A deadline in a setting.
 
     Attributes:
-        setting: Which.
+        setting: The setting's name.
         deadline: Seconds.
         chosen: What each method ran; None where it had no plan.
         values: Accuracy in time of each method, and of the oracle.
@@ -110,7 +110,7 @@ def _cells(lab: Lab, rig: Rig) -> list[DeadlineCell]:
 
 
 def choices(lab: Lab, chosen: Setting, conditions: Conditions, deadline: float) -> dict[str, Configuration | None]:
-    """What every method runs; the paper's has no plan where nothing is in time, ours then runs the fastest."""
+    """What every method runs. Where nothing is in time, the paper's has no plan, and ours runs the fastest."""
     choice_of: dict[str, Configuration | None] = {
         name: planner.plan(conditions, Seconds(deadline)).configuration
         for name, planner in _planners(chosen.candidates, edge_first=not chosen.coded).items()
@@ -165,9 +165,9 @@ def _accuracies(table: Candidates, plans: Sequence[Configuration]) -> dict[Confi
 def cell(
     setting: str, deadline: float, chosen: Mapping[str, Configuration | None], tried: Mapping[Configuration, Tried]
 ) -> DeadlineCell:
-    """What every method is worth at a deadline, from what was run."""
+    """The accuracy in time of every method at a deadline, from the live runs."""
     every = list(tried.values())
-    accuracy, totals = np.array([each.accuracy for each in every]), np.array([each.totals for each in every])
+    accuracy, totals = np.array([one.accuracy for one in every]), np.array([one.totals for one in every])
     best = every[plan_oracle(accuracy, totals, Seconds(deadline))]
     values = {name: 0.0 if plan is None else tried[plan].in_time(deadline) for name, plan in chosen.items()}
     return DeadlineCell(

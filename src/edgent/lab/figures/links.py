@@ -23,7 +23,7 @@ _MOST, _GENERATED, _SECONDS = 30, 20, 180.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
-    """Some links, and what they are in words."""
+    """Some links, with a description of them in words."""
 
     traces: tuple[Trace, ...]
     words: str
@@ -57,7 +57,7 @@ def many_links(lab: Lab) -> Links:
 
 
 def excerpt(trace: Trace, seconds: float) -> Trace:
-    """The beginning of a trace; all of it where it is shorter."""
+    """The beginning of a trace, or all of it if it is shorter."""
     kept = trace.starts < seconds
     return replace(
         trace,
@@ -68,7 +68,7 @@ def excerpt(trace: Trace, seconds: float) -> Trace:
 
 
 def digest(traces: Sequence[Trace]) -> str:
-    """What a part depends on, of some traces."""
+    """A short hash of traces: a part that was measured on others must be measured again."""
     hashed = hashlib.sha256()
     for trace in traces:
         hashed.update(trace.starts.tobytes() + trace.bandwidths.tobytes())

@@ -1,4 +1,4 @@
-"""Live runs as parts of a reproduction: what was run, in which link state, and what came of it."""
+"""Live runs as parts of a reproduction: the configurations, the state of the link, and the measured times."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def live_runs(
 
 
 def _measured_document(measured: LiveRuns) -> dict[str, Any]:
-    """Seconds; None where nobody answered."""
+    """The runs as JSON has them, in seconds; None where nobody answered."""
     totals = [total if total < math.inf else None for total in measured.totals]
     return {"totals": totals, "stages": None if measured.stages is None else asdict(measured.stages)}
 

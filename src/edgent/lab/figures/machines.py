@@ -48,7 +48,7 @@ class Setting:
 
     @property
     def profile(self) -> Profile:
-        """The device's."""
+        """The device's profile."""
         return emulated_profile(self.host, self.device)
 
     @property
@@ -58,24 +58,24 @@ class Setting:
 
     @property
     def edge(self) -> Profile:
-        """The edge's."""
+        """The edge's profile."""
         return self.device.edge_profile(self.host)
 
     @property
     def calibration(self) -> Calibration | None:
-        """Of the codecs that may be used."""
+        """The calibration of the codecs that may be used."""
         return calibration_for(self.model) if self.coded else None
 
     @property
     def candidates(self) -> Candidates:
-        """Every way to answer here: two cuts, and the codecs that may be used."""
+        """All candidates of this setting: every pair of cuts, with the codecs that may be used."""
         source: SourceKind = "image" if self.coded else "array"
         table = Candidates.build(self.model, self.profile, self.edge, self.calibration, source=source)
         return table if self.coded else table.restricted(codecs=["float32"])
 
     @property
     def inputs(self) -> tuple[bytes | NDArray[np.float32], ...]:
-        """What is asked: pictures as they come, or tensors made of them."""
+        """The inputs of the requests: pictures as they come, or tensors made of them."""
         with np.load(SHIPPED / "cifar10-256.npz") as shipped:
             pixels = shipped["pixels"][:_INPUTS]
         if self.coded:
@@ -84,13 +84,13 @@ class Setting:
         return tuple(tensors)
 
     def document(self) -> dict[str, object]:
-        """What everything measured here depends on."""
+        """All that measurements in this setting depend on."""
         device = {"name": self.device.name, "factor": self.device.factor_on(self.host), "edge": self.device.edge}
         return {"digest": self.model.digest, "device": device, "coded": self.coded}
 
 
 def host_profile(lab: Lab, model: Model) -> Profile:
-    """What this machine needs for a model, one thread; measured once for a reproduction."""
+    """This machine's profile of a model on one thread, measured once for a reproduction."""
 
     def measured() -> str:
         from edgent.engine.onnxruntime import OnnxRuntimeEngine
@@ -105,7 +105,7 @@ def host_profile(lab: Lab, model: Model) -> Profile:
 
 
 def swept_machine(lab: Lab) -> MachineModel:
-    """This machine's latency model, ours and the paper's regressions, from a short sweep; made once likewise."""
+    """This machine's latency model (ours, and the paper's regressions) from a short sweep, made once as well."""
     from edgent.latency.latency_model_file import MachineModel
 
     def measured() -> str:

@@ -31,10 +31,10 @@ _LEAST = BitsPerSecond(1e5)  # where a link begins slower, the edge is met all t
 
 
 class Rig:
-    """What a setting needs to run; a context manager.
+    """The processes that a setting needs to run; a context manager.
 
     Args:
-        setting: What.
+        setting: The setting.
         environment: How the device's own plans follow the link.
         direction: Which cuts they may have.
         race: Whether the device starts a local branch where the edge is late.
@@ -102,7 +102,7 @@ class Rig:
         return account.pieces, account.overran
 
     def count(self, pieces: int, late: int) -> None:
-        """Takes in what some runs showed of that, now or in a part that was kept."""
+        """Adds the overruns of some runs, made now or kept from an earlier reproduction."""
         self._pieces, self._late = self._pieces + pieces, self._late + late
 
     def __str__(self) -> str:

@@ -23,7 +23,7 @@ _PERIOD = 0.25  # seconds between requests
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """What a device is to follow.
+    """A link for a device to follow, and how it follows it.
 
     Attributes:
         setting: The device.
@@ -63,7 +63,7 @@ def stream(lab: Lab, course: Course) -> tuple[StreamRequest, ...]:
 
 
 def accuracies(setting: Setting, requests: Sequence[StreamRequest]) -> list[float]:
-    """The accuracy of each answer, in time or not: of its configuration, or of the branch that answered instead."""
+    """The accuracy of each answer, in time or not: that of its plan, or of the branch that answered instead."""
     table = setting.candidates
     planned = {table.configuration(row): float(table.accuracy[row]) for row in range(len(table))}
     exits = {branch.exit: branch.accuracy or 0.0 for branch in setting.model.branches}

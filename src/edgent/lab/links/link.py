@@ -31,7 +31,7 @@ class ShapedLink:
     Args:
         target: Where the edge listens: "host:port".
         uplink: Bits per second towards the target.
-        downlink: Bits per second from the target; as the uplink unless told.
+        downlink: Bits per second from the target; None: as the uplink.
         round_trip: Seconds that both ways together add; half of it each way.
         burst: Wire bytes that may pass at once after a rest. 0 is what a real link does; tc's `tbf` has at least one
             packet.
@@ -132,7 +132,7 @@ class ShapedLink:
         self._process.ask("restore")
 
     def counts(self) -> LinkCounts:
-        """What has passed so far."""
+        """Counts of what has passed so far."""
         return LinkCounts(**self._process.ask("counts"))
 
     def stop(self) -> None:

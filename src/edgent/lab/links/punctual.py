@@ -30,7 +30,7 @@ class PunctualSelector:
         self._worst = 0.0
 
     def register(self, sock: socket.socket | int, events: int, callback: Callback) -> None:
-        """Begins to watch a socket."""
+        """Starts watching a socket."""
         self._selector.register(sock, events, callback)
 
     def modify(self, sock: socket.socket, events: int, callback: Callback) -> None:
@@ -38,7 +38,7 @@ class PunctualSelector:
         self._selector.modify(sock, events, callback)
 
     def unregister(self, sock: socket.socket) -> None:
-        """Ends to watch it."""
+        """Stops watching a socket."""
         self._selector.unregister(sock)
 
     def wait(self, until: float) -> list[tuple[Callback, int]]:
@@ -65,7 +65,7 @@ class PunctualSelector:
         return Seconds(worst)
 
     def close(self) -> None:
-        """Ends it."""
+        """Closes the selector."""
         self._selector.close()
 
 

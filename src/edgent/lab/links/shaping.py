@@ -69,12 +69,12 @@ class TokenBucket:
         self._spent_until += self._earning_time(size)
 
     def rest(self, now: Seconds) -> None:
-        """Nothing waits: credit beyond the burst is lost."""
+        """While nothing waits, credit beyond the burst is lost."""
         # Without this an idle second would let a second's worth of bytes pass at once: a link cannot save time.
         self._spent_until = max(self._spent_until, now - self._earning_time(self._burst))
 
     def look(self, now: Seconds, size: int) -> None:
-        """`size` bytes wait: credit beyond them, the burst and what `CATCH_UP` earns is lost."""
+        """While `size` bytes wait, credit beyond them, the burst and what `CATCH_UP` earns is lost."""
         self._spent_until = max(self._spent_until, now - CATCH_UP - self._earning_time(self._burst + size))
 
     def change(self, rate: BitsPerSecond, now: Seconds) -> None:
@@ -172,7 +172,7 @@ class Lane(Generic[Channel]):
             self._delay = check_delay(delay)
 
     def shift(self, seconds: float) -> None:
-        """The link stood still that long: all that is under way arrives later by it."""
+        """Delays all that is under way by the time that the link stood still."""
         self._bucket.shift(seconds)
         self._flying = deque((at + seconds, channel, data) for at, channel, data in self._flying)
 

@@ -58,7 +58,7 @@ class TunLink:
 
     Args:
         uplink: Bits per second from near to far.
-        downlink: Bits per second back; as the uplink unless told.
+        downlink: Bits per second back; None: as the uplink.
         round_trip: Seconds that both ways together add; half of it each way.
         jitter: Each packet takes up to so much longer, each way, in seconds.
         loss: Share of packets lost, each way (0..1).
@@ -151,7 +151,7 @@ class TunLink:
         self._order("restore")
 
     def counts(self) -> TunnelCounts:
-        """What has passed so far."""
+        """Counts of what has passed so far."""
         return TunnelCounts(**self._order("counts"))
 
     def _order(self, what: str, **arguments: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The cells that were run live beside what the map says of them. Pure."""
+"""Compares the cells that were run live with the computed map, by pure functions."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from edgent.planning.knobs import KNOBS, NEEDED, costs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """One cell: what the map says, and what came of it."""
+    """One cell: its computed values, and those of its live runs."""
 
     asked: Asked
     seen: Seen
 
     @property
     def computed(self) -> dict[str, float]:
-        """What leaving out each knob costs by the map."""
+        """By the map, what it costs to leave out each knob."""
         return costs(self.asked.best, self.asked.without)
 
     @property
     def live(self) -> dict[str, float]:
-        """What it cost live; below 0 where the best by the map was not."""
+        """What it cost live; below 0 where the plan that the map takes for the best was not."""
         return {knob: self.seen.best - value for knob, value in self.seen.without.items()}
 
     def agrees(self, knob: str) -> bool:
-        """Whether both say the same of a knob."""
+        """Whether map and live runs agree on whether a knob is needed."""
         return (self.computed[knob] >= NEEDED) == (self.live[knob] >= NEEDED)
 
 
 def agreement(checked: Sequence[Checked]) -> Table:
-    """Knob by knob, over the cells that are not borderline."""
+    """A table of how often map and live runs agree on each knob, borderline cells left out."""
     counted = [one for one in checked if not one.seen.borderline]
     columns = (
         Column(key="knob", title="knob"),
@@ -55,7 +55,7 @@ def agreement(checked: Sequence[Checked]) -> Table:
 
 
 def differences(checked: Sequence[Checked]) -> tuple[Table, ...]:
-    """How far the accuracy in time of the best plan is from the computed one; and the cells that disagree."""
+    """Tables of the difference between live and computed accuracy in time, and of the cells that disagree."""
     counted = [one for one in checked if not one.seen.borderline]
     if not counted:
         return ()

@@ -1,4 +1,4 @@
-"""The map of one model on one device: what leaving out each knob costs in every cell. Pure."""
+"""The map of one model on one device: for every cell, what it costs to leave out each knob (setting of a plan)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Plane = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CostMap:
-    """What was computed.
+    """A computed map.
 
     Attributes:
         costs: By knob, of those that can be turned: what leaving it out costs, as a fraction of accuracy in time.
@@ -32,7 +32,7 @@ class CostMap:
     best: Plane
 
     def document(self) -> dict[str, Any]:
-        """As JSON has it, to a thousandth of a point."""
+        """The map as JSON has it, rounded to a thousandth of a point."""
         costs = {knob: plane.round(5).tolist() for knob, plane in self.costs.items()}
         return {"costs": costs, "best": self.best.round(5).tolist()}
 
@@ -77,7 +77,7 @@ def cost_map(
 
 
 def seen(link: TransferModel, bandwidth: BitsPerSecond, variation: float, device_factor: float = 1.0) -> Conditions:
-    """What the regime oracle knows of a cell's link."""
+    """The distribution of the link in a cell, which the regime oracle knows."""
     there = replace(link, bandwidth=bandwidth)
     return Conditions(uplink=there, downlink=there, device_factor=device_factor).varying(variation)
 
@@ -85,7 +85,7 @@ def seen(link: TransferModel, bandwidth: BitsPerSecond, variation: float, device
 def cost_maps(
     necessity: Necessity, axes: Axes, link: TransferModel, variation: float, factors: Sequence[float]
 ) -> list[CostMap]:
-    """The maps of a device as fast as it usually is, and as its range says.
+    """The maps of a device at its usual speed, and at the ends of its range.
 
     Args:
         necessity: The best with and without each knob.

@@ -1,4 +1,4 @@
-"""The grid: which cells there are, and what is assumed about networks that nobody measured here."""
+"""The grid: its cells, and the assumptions about networks that were not measured here."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class GridCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axes:
-    """What is crossed with what.
+    """The axes of a grid; its cells are their product.
 
     Attributes:
         bandwidths: Bits per second, mean, both directions.
@@ -87,7 +87,7 @@ class Axes:
             find_device(name)
 
     def cells(self) -> Iterator[GridCell]:
-        """All of them, of one model."""
+        """All cells of one model."""
         every = product(self.devices, self.inputs, self.variations, self.bandwidths, self.deadlines)
         for device, given, variation, bandwidth, deadline in every:
             yield GridCell(device=device, given=given, variation=variation, bandwidth=bandwidth, deadline=deadline)
@@ -165,10 +165,10 @@ class Grid:
             )
 
     def check_unchanged(self, ran_with: str) -> None:
-        """Refuses to go on with another grid than the one that a run began with.
+        """Makes sure that a run goes on with the grid that it began with.
 
         Raises:
-            InputError: that is so.
+            InputError: the grid is another one.
         """
         if ran_with != self.digest:
             raise InputError(

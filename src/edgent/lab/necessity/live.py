@@ -44,7 +44,7 @@ _CALLS = 20  # after which a device knows what a call takes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A cell to be run: what the map says of it.
+    """A cell to be run, with the plans that are best by the map.
 
     Attributes:
         cell: Which one.
@@ -59,7 +59,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What came of it.
+    """The results of a cell that was run.
 
     Attributes:
         best: Accuracy in time with every knob.
@@ -72,7 +72,7 @@ class Seen:
     borderline: bool
 
     def document(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The result as JSON has it."""
         return {"best": self.best, "without": dict(self.without), "borderline": self.borderline}
 
 
@@ -122,9 +122,11 @@ class CellRunner:
         )
 
     def _accuracy_in_time(self, cell: GridCell, choice: Best, *, race: bool) -> float:
+        # In falling order, as `chances` expects them: along rising bandwidths latencies fall.
         latencies = np.sort(self._latencies(cell, choice.configuration))[None, ::-1]
         weights = np.full(self._requests, 1 / self._requests)
         chance = float(chances(latencies, cell.deadline, weights)[0])
+        # Only where the edge may be late has the race a say; then it must be run, for it is not the sum of its parts.
         if race and choice.rescue > 0 and chance < 1:
             return self._raced(cell, choice)
         return chance * choice.accuracy
@@ -133,6 +135,7 @@ class CellRunner:
         """One for each quantile of the link's law; what uses no link has no link state."""
         link = (0.0, 0.0) if configuration.device_only else (cell.variation, cell.bandwidth)
         key = (configuration, cell.given, *link)
+        # Configurations are shared by cells, knobs and deadlines: each is run once for a state of the link.
         if key not in self._totals:
             self._ready(configuration)
             self._totals[key] = [
@@ -154,6 +157,8 @@ class CellRunner:
 
     def _rates(self, cell: GridCell) -> list[BitsPerSecond]:
         law = Predictive.log_normal(cell.bandwidth, cell.variation)
+        # The middles of equal shares of the law: the same for every configuration, so that luck with the link is no
+        # difference.
         return [BitsPerSecond(law.quantile((turn + 0.5) / self._requests)) for turn in range(self._requests)]
 
     def _ready(self, configuration: Configuration) -> None:

@@ -39,6 +39,7 @@ def single_cuts(branch: Branch) -> list[int]:
 def at_cuts(costs: BranchCosts, cuts: Sequence[int]) -> BranchCosts:
     """A branch divided at some of its cuts only, 0 among them: it ends at the last of them."""
     last = cuts[-1]
+    # Layers between two chosen cuts are one layer; what crosses at the chosen cuts stays as it was.
     device, edge = (np.add.reduceat(seconds[:last], cuts[:-1]) for seconds in (costs.device, costs.edge))
     here = np.ix_(cuts, cuts)
 
@@ -61,6 +62,7 @@ def early_exit(costs: BranchCosts, exit: int, share: float, accuracy: float, ans
         accuracy: As a share of the whole's.
         answer: Bytes.
     """
+    # The first cut behind so much of the work: an exit can only stand behind whole layers.
     work = np.cumsum(costs.device) / costs.device.sum()
     layers = min(int(np.searchsorted(work, share)) + 1, costs.layers)
     first = at_cuts(costs, range(layers + 1))
@@ -108,6 +110,7 @@ def public_candidates(
         Candidates whose device seconds are this machine's; and what their exits are.
     """
     main, bigger = networks[name], networks[assumed.bigger]
+    # Exits are numbered in one row: early ones, the network itself, int8, the bigger one, the smaller one.
     early = [early_exit(main, k, *share, assumed.answer_bytes) for k, share in enumerate(assumed.exits)]
     last = len(early)
     int8 = undivided(main, last + 1, loss=assumed.int8_loss, device_time=assumed.int8_time[device])
@@ -115,6 +118,7 @@ def public_candidates(
     if name != assumed.smaller:
         others.append(undivided(networks[assumed.smaller], last + 3))
     table = Candidates.of([*early, replace(main, exit=last), int8, *others])
+    # The bigger network is only at the edge: its device-only candidates do not exist.
     only_the_edge = (table.exit == last + 2) & (table.upload_cut == table.layers)
     kinds = Kinds(
         last=frozenset(range(last, last + 4)),
@@ -158,7 +162,7 @@ def _rated(one: Crossing, factor: float, loss: float = 0.0) -> Crossing:
 
 
 def _answering(one: Crossing, answer: float) -> Crossing:
-    """What comes down from a branch's end is its answer, as it is."""
+    """The same crossings, whose last download cut sends down the branch's answer as it is."""
     size: Plane = one.size.copy()
     size[:, -1] = answer if one.codec == RAW else np.nan
     return replace(one, size=size)

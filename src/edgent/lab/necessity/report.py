@@ -1,4 +1,4 @@
-"""What the maps come to: tables, and pictures of bandwidth by deadline. Pure."""
+"""The maps as tables, and as pictures of bandwidth by deadline."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class DeviceMap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """In which share of some cells a knob is needed; and what that becomes within the devices' ranges."""
+    """The share of some cells in which a knob is needed, and its range if devices are faster or slower."""
 
     usual: float
     low: float
@@ -90,7 +90,7 @@ def by(maps: Sequence[DeviceMap], *keys: str) -> Table:
 
 
 def every(maps: Sequence[DeviceMap]) -> Table:
-    """Every map and knob with its range, for JSON."""
+    """A table of every map and knob with its range, for JSON."""
     keys = ("network", "device", "input", "variation", "knob", "share", "low", "high")
     rows = []
     for one in maps:

@@ -65,7 +65,7 @@ class Shipped:
 
     @property
     def stamp(self) -> dict[str, object]:
-        """What everything measured depends on."""
+        """All that the measurements depend on."""
         return {"grid": self.grid.digest, "host": hashlib.sha256(self.host.to_json().encode()).hexdigest()}
 
     @property
@@ -202,7 +202,7 @@ def _asked(cell: GridCell, necessity: Necessity, link: TransferModel) -> Asked:
 def _live(
     lab: Lab, shipped: Shipped, hidden: HiddenDevice, some: list[Asked], link: ShapedLink
 ) -> tuple[list[Checked], str]:
-    """A device's cells; they are one part."""
+    """Runs the cells of one device live; together they are one part on disk."""
     asked = [one for one in some if one.cell.device == hidden.device.name]
 
     def measured() -> dict[str, object]:
@@ -220,7 +220,7 @@ def _live(
 
 
 def _ships(name: str) -> bool:
-    """With what its codecs make of it: a bundle has no calibration where a member has none."""
+    """Whether a network ships with its calibration: a bundle has none if one of its members has none."""
     return all((SHIPPED / f"{name}.{ending}").is_file() for ending in ("onnx", "calibration.json"))
 
 

@@ -112,7 +112,7 @@ def _priced(lab: Lab, grid: Grid) -> tuple[Costs, dict[str, object]]:
 def _mapped(
     lab: Lab, grid: Grid, name: str, costs: Costs, stamp: dict[str, object], pool: Executor
 ) -> Iterator[DeviceMap]:
-    """The maps of one network; they are one part."""
+    """The maps of one network; together they are one part on disk."""
 
     def computed() -> list[dict[str, Any]]:
         used = dict.fromkeys((name, grid.assumed.smaller, grid.assumed.bigger))

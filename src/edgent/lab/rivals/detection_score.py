@@ -1,4 +1,4 @@
-"""How good a detector of change points is: how late it is, what it misses, how often it cries wolf.
+"""Scores a detector of change points: its delay, the changes that it misses, and its false alarms.
 
 A change that begins with sample c is *found* by the first alarm at a sample a with c <= a < c + tolerance, an alarm
 finding one change at most. Its delay is a - c + 1: the samples of the new level that it took. All other alarms are
@@ -22,7 +22,7 @@ TOLERANCE = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """What alarms on a stream were worth.
+    """The score of a detector's alarms on a stream.
 
     Attributes:
         median_delay: Samples of the new level until the alarm, of the changes that were found; None without any.

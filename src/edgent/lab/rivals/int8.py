@@ -92,9 +92,9 @@ def quantised(model: Model, pixels: NDArray[np.uint8]) -> onnx.ModelProto:
             weight_type=QuantType.QInt8,
             per_channel=True,
         )
-        made = onnx.load(target)
-    made.producer_name = "edgent"
-    return _described(made, replace(model.metadata, exits=tuple(map(_unmeasured, model.metadata.exits))))
+        int8 = onnx.load(target)
+    int8.producer_name = "edgent"
+    return _described(int8, replace(model.metadata, exits=tuple(map(_unmeasured, model.metadata.exits))))
 
 
 def rewritten(proto: onnx.ModelProto) -> onnx.ModelProto:

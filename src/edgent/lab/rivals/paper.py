@@ -14,6 +14,6 @@ _DEADLINES = (Seconds(0.01), Seconds(10.0))  # those of the figures lie between
 
 
 def paper_dynamic(scope: Scope) -> Mapped:
-    """What makes that chooser."""
-    recipe = MapSettings(bandwidths=STATES, deadlines=_DEADLINES)
-    return Mapped(build_map(scope.candidates, scope.device.model, scope.device, scope.edge, recipe), scope)
+    """Makes the paper's dynamic configurator for a device."""
+    settings = MapSettings(bandwidths=STATES, deadlines=_DEADLINES)
+    return Mapped(build_map(scope.candidates, scope.device.model, scope.device, scope.edge, settings), scope)

@@ -1,1 +1,1 @@
-"""From a file that nobody vouches for to a checked graph, its constants, and its identity."""
+"""From an untrusted file to a checked graph, its constants, and its identity (digest)."""

@@ -1,4 +1,4 @@
-"""How large a model may become: judged by arithmetic, before anything of that size is made."""
+"""Bounds on the size of a model, checked by arithmetic before anything of that size is made."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ def check_functions(path: Path, proto: onnx.ModelProto) -> None:
         return
     bodies = {(f.domain, f.name, f.overload): f.node for f in proto.functions}
     sizes: dict[_Key, int] = {}
+    # Callees first, so that each function's size is one addition over sizes that are known.
     for key in _callees_first(path, bodies):
         sizes[key] = _size(bodies[key], sizes)
     if (total := _size(proto.graph.node, sizes)) > MOST_NODES:
@@ -47,6 +48,7 @@ def check_sparse(path: Path, proto: onnx.ModelProto) -> None:
         ModelError: one larger than `MOST_TENSOR_BYTES`.
     """
     for tensor in proto.graph.sparse_initializer:
+        # Negative sizes are refused later; here only how much memory they could stand for.
         if math.prod(map(abs, tensor.dims)) * _WIDEST > MOST_TENSOR_BYTES:
             raise ModelError(f"{path}: sparse constant {tensor.values.name!r} has {list(tensor.dims)} numbers; refused")
 

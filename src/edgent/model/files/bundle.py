@@ -53,6 +53,7 @@ def _append(joined: onnx.ModelProto, proto: onnx.ModelProto, prefix: str, inputs
     _rename(graph, prefix, inputs)
     for part in ("node", "initializer", "sparse_initializer", "output", "value_info"):
         getattr(joined.graph, part).extend(getattr(graph, part))
+    # The standard operators' version is the same in all (`_check_alike`); only other domains are added.
     known = {entry.domain for entry in joined.opset_import}
     joined.opset_import.extend(entry for entry in proto.opset_import if entry.domain not in known)
     joined.ir_version = max(joined.ir_version, proto.ir_version)
@@ -60,6 +61,7 @@ def _append(joined: onnx.ModelProto, proto: onnx.ModelProto, prefix: str, inputs
 
 def _rename(graph: onnx.GraphProto, prefix: str, kept: Collection[str]) -> None:
     def renamed(name: str) -> str:
+        # "" is an optional input that is left out, and stays so.
         return name if not name or name in kept else prefix + name
 
     for node in graph.node:
@@ -90,6 +92,7 @@ def _behind(metadata: Metadata, prefix: str) -> Metadata:
 
 def _together(members: Sequence[Metadata]) -> Metadata:
     exits = [entry for metadata in members for entry in metadata.exits]
+    # From worst to best: the planner takes a later exit for the more accurate one.
     return replace(members[0], exits=tuple(sorted(exits, key=lambda entry: entry.accuracy or 0.0)))
 
 

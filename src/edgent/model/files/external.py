@@ -53,6 +53,8 @@ def place(tensor: onnx.TensorProto) -> Place:
     """
     entries = {entry.key: entry.value for entry in tensor.external_data}
     numbers = [entries.get(key) or None for key in ("offset", "length")]
+    # Digits only, and fewer than 20 of them: Python's int would also take signs, spaces, underscores and a million
+    # digits.
     if not entries.get("location") or not all(
         n is None or (n.isascii() and n.isdigit() and len(n) < 20) for n in numbers
     ):
@@ -62,7 +64,7 @@ def place(tensor: onnx.TensorProto) -> Place:
 
 
 def check(path: Path, sizes: Iterable[tuple[onnx.TensorProto, int]]) -> None:
-    """Looks whether all that a model names is there and came with it.
+    """Makes sure that all files that a model names are there and came with it.
 
     Args:
         path: the model's file.
@@ -92,7 +94,7 @@ def read(tensor: onnx.TensorProto, source: Path, size: int) -> Iterator[bytes]:
         size: how many.
 
     Raises:
-        ModelError: the file was taken away or cut off since.
+        ModelError: the file was removed or truncated since it was checked.
     """
     where, left = place(tensor), size
     try:
@@ -112,6 +114,7 @@ def read(tensor: onnx.TensorProto, source: Path, size: int) -> Iterator[bytes]:
 def _checked(path: Path, location: str) -> int:
     """The size of a file that came with the model."""
     try:
+        # Resolved, so that neither ".." nor a symbolic link leads out unseen.
         file = (path.parent / location).resolve()
         download = _download(path, location, file)
         is_there = file.is_file()
@@ -133,6 +136,7 @@ def _download(path: Path, location: str, file: Path) -> Path | None:
         return None
     if file.is_relative_to(folder):
         return folder
+    # In a hub's cache the model itself is a link into the folder of blobs, and so must be its data.
     is_hub = blobs.name == "blobs" and folder.is_relative_to(blobs.parent / "snapshots")
     return blobs if is_hub and file.parent == blobs else None
 
@@ -141,5 +145,6 @@ def _all_names_inside(file: Path, download: Path) -> bool:
     links = file.stat().st_nlink
     if links == 1:
         return True
+    # Bounded: a model may lie in a folder of millions of files.
     names = (name for name in islice(download.rglob("*"), _MOST_FILES) if not name.is_symlink() and name.is_file())
     return sum(os.path.samestat(name.stat(), file.stat()) for name in names) == links

@@ -1,4 +1,4 @@
-"""What a file is that is no ONNX file: told by its size and its first bytes, before anything reads it whole."""
+"""Recognises files that are no ONNX files by their size and first bytes, before anything reads them whole."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _size(path: Path) -> int:
 
 
 def _is_text(start: bytes) -> bool:
-    """Whether all of it is what one can read; an ONNX file has bytes below 32 among its first."""
+    """Whether all bytes are printable text; an ONNX file has bytes below 32 among its first."""
     try:
         return all(character.isprintable() or character.isspace() for character in start.decode())
     except UnicodeDecodeError:

@@ -79,6 +79,7 @@ def _lift(body: onnx.GraphProto, main: onnx.GraphProto, source: Path, names: Ite
     for node in body.node:
         for inner in bodies(node):
             _lift(inner, main, source, names)
+    # Small ones stay in the body, where inference reads them; large ones must not be copied with every segment.
     large = [tensor for tensor in body.initializer if not is_small(tensor)]
     nodes = []
     for node in body.node:

@@ -89,6 +89,7 @@ def digest(
         "contents": contents,
         # With the bound dimensions: other sizes give another network, with other cuts and other times.
         "inputs": [[value.name, *_type(value.type)] for value in inputs],
+        # Which outputs make an exit, and in which order, decides what an answer is.
         "exits": [list(outputs) for outputs in exits],
         "preprocessing": None if preprocessing is None else preprocessing.canonical(),
     }
@@ -133,6 +134,7 @@ class _Form:
 
     def node(self, node: onnx.NodeProto) -> list[Any]:
         operator = [_domain(node.domain), node.op_type, node.overload]
+        # Without the node's name: it is for people. The names of tensors stay, for they tie the graph together.
         return [*operator, list(node.input), list(node.output), self.attributes(node.attribute)]
 
     def attributes(self, attributes: Iterable[onnx.AttributeProto]) -> list[Any]:

@@ -29,6 +29,8 @@ def read(path: Path) -> onnx.ModelProto:
             outside the model's folder.
     """
     proto = _parse(path)
+    # Order matters: names, sizes and types are checked before anything walks, expands or computes with them, and ONNX's
+    # own checker comes last, for it trusts more than we do.
     _check_opset(path, proto)
     _check_names(path, proto.graph)
     check_functions(path, proto)
@@ -95,7 +97,7 @@ def _check_opset(path: Path, proto: onnx.ModelProto) -> None:
 
 
 def _check_names(path: Path, graph: onnx.GraphProto) -> None:
-    """Protobuf hands out a name that is no UTF-8 as bytes, where everybody else expects text."""
+    """Refuses names that are no UTF-8: protobuf returns them as bytes, where all other code expects text."""
     names = [value.name for value in (*graph.input, *graph.output, *graph.initializer, *graph.value_info)]
     names += [name for node in graph.node for name in (*node.input, *node.output, node.name, node.op_type, node.domain)]
     for name in names:
@@ -104,7 +106,7 @@ def _check_names(path: Path, graph: onnx.GraphProto) -> None:
 
 
 def _check_types(path: Path, proto: onnx.ModelProto) -> None:
-    """A type that is a number nobody knows passes the checker, and nothing else."""
+    """Refuses types with unknown numbers, which pass ONNX's checker but fail everywhere else."""
     graph = proto.graph
     types = [(tensor.name, tensor.data_type) for tensor in all_tensors(proto)]
     types += [(v.name, v.type.tensor_type.elem_type) for v in (*graph.input, *graph.output, *graph.value_info)]
@@ -126,6 +128,7 @@ def _without_weights(proto: onnx.ModelProto) -> onnx.ModelProto:
     Those that bodies and attributes keep in other files were checked above, and are seen as if they were empty.
     """
     bare = onnx.ModelProto()
+    # A copy: the checker needs another form than the one that is kept.
     bare.CopyFrom(proto)
     bare.ir_version = max(bare.ir_version, 4)
     known = {value.name for value in bare.graph.input}
@@ -138,6 +141,7 @@ def _without_weights(proto: onnx.ModelProto) -> onnx.ModelProto:
         tensor.CopyFrom(onnx.TensorProto(name=tensor.name, dims=[0], data_type=tensor.data_type, raw_data=b""))
     for value in (*bare.graph.input, *bare.graph.output):
         if value.type.HasField("tensor_type"):
+            # An output may leave its shape open; the checker wants the field to be there.
             value.type.tensor_type.shape.SetInParent()
     return bare
 
@@ -159,6 +163,7 @@ def _bind_dimensions(path: Path, graph: onnx.GraphProto, dims: Mapping[str, int]
     ]
     names = [dim.dim_param or (BATCH if axis == 0 else f"{value.name}.{axis}") for value, axis, dim in free]
     _check_numbers(path, names, dims)
+    # A leading free dimension is the batch: one request at a time, unless somebody says otherwise.
     numbers = {name: 1 for name, (_, axis, _) in zip(names, free, strict=True) if axis == 0} | dict(dims)
     for name, (value, axis, dim) in zip(names, free, strict=True):
         if name not in numbers:

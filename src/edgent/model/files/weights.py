@@ -52,7 +52,7 @@ class Weights:
                 graph.initializer[index].CopyFrom(_stub(tensor))
 
     def put(self, name: str, array: NDArray[np.generic]) -> onnx.TensorProto:
-        """Takes a constant that was computed; returns it as the graph shall hold it."""
+        """Takes in a computed constant, and returns it in the form that the graph holds."""
         tensor = numpy_helper.from_array(array, name)
         if is_small(tensor):
             return tensor
@@ -104,6 +104,7 @@ class Weights:
         for name, tensor in self.tensors.items():
             if name not in self.hashes:
                 self.hashes[name] = content_hash(tensor, self.source)
+        # By content: whoever needs the same constants gets the same file, and nobody another one's.
         return hashlib.sha256(b"".join(self.hashes[name] for name in self.tensors)).hexdigest()[:32]
 
     def _layout(self) -> dict[str, tuple[int, int]]:
@@ -125,6 +126,7 @@ class Weights:
         if not file.is_file():
             return False
         with file.open("rb") as stream:
+            # Every byte is compared: a file cut off by a full disk or changed by hand would answer wrongly, not fail.
             return all(_holds(stream, offset, data) for offset, data in self._placed())
 
     def _write(self, folder: Path) -> None:

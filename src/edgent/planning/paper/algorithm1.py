@@ -64,6 +64,7 @@ def algorithm1(
         The partition, or None where no branch can be in time.
     """
     latencies = device_first_latencies if device_first else edge_first_latencies
+    # The longest branch first: it is the most accurate, so the first that is in time is the best that is.
     for branch in sorted(branches, key=lambda branch: branch.exit, reverse=True):  # for i = M .. 1
         by_point = latencies(branch, bandwidth)  # A(i, p) for p = 1 .. N_i + 1
         best = min(range(len(by_point)), key=by_point.__getitem__)  # p* = argmin A(i, p)
@@ -101,6 +102,7 @@ def device_first_latencies(branch: ChainBranch, bandwidth: BitsPerSecond) -> lis
 def _latencies(
     *, first: Sequence[float], then: Sequence[float], sizes: Sequence[float], bandwidth: BitsPerSecond
 ) -> list[Seconds]:
+    # Prefix and suffix sums: O(N) for all p, where the formula as printed takes O(N^2).
     before = accumulate(first, initial=0.0)  # sum_{j < p}
     after = reversed(list(accumulate(reversed(then), initial=0.0)))  # sum_{j >= p}
     travel = (serialisation_time(size, bandwidth) for size in sizes)

@@ -117,6 +117,7 @@ def grid(low: BitsPerSecond, high: BitsPerSecond, count: int) -> tuple[float, ..
     """
     if not (0 < low < high < math.inf and count >= 2):
         raise InputError(f"grid {low!r} .. {high!r} in {count}: expected two rising bandwidths and 2 states at least")
+    # A factor apart and not a step: latency depends on 1 / bandwidth, so low bandwidths need the finer grid.
     return tuple(np.geomspace(low, high, count).tolist())
 
 
@@ -131,6 +132,8 @@ def _state(table: Candidates, bandwidth: BitsPerSecond, settings: MapSettings) -
 def _steps(table: Candidates, latency: Floats, settings: MapSettings) -> tuple[Step, ...]:
     reward = settings.reward
     deadlines, rows = _winners(reward.of(table, latency), latency, reward.tolerance)
+    # The winner at the shortest deadline is the last one whose own latency is not above it; if none is, the fastest of
+    # all.
     first = max(int(np.searchsorted(deadlines, settings.shortest, side="right")) - 1, 0)  # in force at the shortest
     later = range(first + 1, int(np.searchsorted(deadlines, settings.longest, side="right")))
     steps = [Step(deadline=settings.shortest, configuration=table.configuration(int(rows[first])))]

@@ -59,6 +59,7 @@ class Algorithm3:
             InputError: a sample that is negative, infinite or nan.
         """
         changed = bandwidth != 0 and self._detector.update(bandwidth)  # s_t = D(B_1 .. B_t)
+        # Deviation: an outage is taken as a state of its own, see the module.
         if self._in_state and not changed and bandwidth != 0:  # s_t = s_{t-1}
             return None
         self._in_state = bandwidth != 0
