@@ -32,12 +32,12 @@ def node(op: str, reads: str, makes: str, **attributes: object) -> onnx.NodeProt
 
 
 def cost(*made: tuple[str, int], scratch: int = 0, operations: float = 0.0) -> Cost:
-    return Cost(made=dict(made), scratch=scratch, operations=operations)
+    return Cost(outputs=dict(made), scratch=scratch, operations=operations)
 
 
 def test_a_simple_node_costs_what_it_makes_and_touches_each_number_once() -> None:
     found = cost_of(node("Add", "ab", "c"), [tensor("a", 3, 4), tensor("b", 4)], [tensor("c", 3, 4)])
-    assert found == Cost(made={"c": 48}, scratch=0, operations=12 + 4 + 12)
+    assert found == Cost(outputs={"c": 48}, scratch=0, operations=12 + 4 + 12)
 
 
 @pytest.mark.parametrize(
