@@ -44,7 +44,7 @@ docs: $(VENV)/.tests
 # Real topologies of the onnx wheel divided, its recorded tests, the second engine, and a stock client of the protocol.
 conformance: $(VENV)/.tests .venv-stock/.installed .venv-openvino/.installed
 	$(BIN)/python -m pytest -q tests/conformance
-	PYTHONPATH=$(abspath .venv-openvino) $(BIN)/python -m pytest -q tests/engine/test_openvino.py
+	PYTHONPATH=$(abspath .venv-openvino) $(BIN)/python -m pytest -q tests/engine/test_openvino.py tests/engine/test_engine.py
 	EDGENT_STOCK_PYTHON=$(abspath .venv-stock/bin/python) $(BIN)/python -m pytest -q tests/conformance/test_stock_client.py
 
 # Edgent beside what a user would do instead: fails where it is worse in a cell. Timings: on a machine with nothing else to do.

@@ -156,7 +156,7 @@ def test_a_foreign_server_is_taken_where_the_bandwidth_is_known_and_only_there(c
     assert connection.foreign and connection.sight.state is EdgeState.UP
     refused = connected()
     assert refused.sight.state is EdgeState.REFUSED
-    assert "cannot measure the link: tell its bandwidth" in refused.sight.problem
+    assert "cannot measure the link: state its bandwidth" in refused.sight.problem
 
 
 def test_what_was_known_of_a_lost_edge_is_not_said_of_the_next(connected, link, until):
