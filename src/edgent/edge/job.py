@@ -66,6 +66,7 @@ def resolve(models: Mapping[str, Model], name: str, version: str) -> Target:
     model = models.get(part.model if part else name)
     if model is None:
         raise NotServedError(f"no model {name!r} here; served: {', '.join(models)}, and their segments MODEL.xE.uU.dD")
+    # Nothing at all is taken too: other clients of the protocol do not know our versions.
     if version not in ("", model.version, model.digest):
         raise RefusedError(
             f"{model.name} is served in version {model.version}, asked for was {version[:12]}: these are different "
@@ -130,6 +131,7 @@ def compute(job: Job, engine: Engine) -> bytes:
 
 
 def _wanted(request: Any, target: Target) -> tuple[tuple[Tensor, str | None], ...]:
+    # Nothing named is everything, by the protocol; the device makes use of that, for names cost bytes.
     if not request.outputs:
         return tuple((tensor, None) for tensor in target.offered)
     codecs = {}
@@ -141,6 +143,7 @@ def _wanted(request: Any, target: Target) -> tuple[tuple[Tensor, str | None], ..
     known = {tensor.name for tensor in target.offered}
     if unknown := sorted(set(codecs) - known):
         raise InputError(f"{target.name} makes no output {unknown[0]!r}; expected {', '.join(sorted(known))}")
+    # In the segment's order and not the caller's, so that the same wish always meets the same session.
     return tuple((tensor, codecs[tensor.name]) for tensor in target.offered if tensor.name in codecs)
 
 

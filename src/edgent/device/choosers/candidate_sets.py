@@ -63,6 +63,7 @@ class CandidateSet:
 
     def without(self, failed: Collection[Configuration]) -> CandidateSet:
         """The same without the configurations that have turned out to fail."""
+        # Only `allowed` shrinks: what has failed must still have a price, for the record of the request that met it.
         keep = np.ones(len(self.allowed), dtype=np.bool_)
         for configuration in failed:
             keep &= ~_rows(self.allowed, configuration)
@@ -83,6 +84,7 @@ def alone(model: Model, device: Profile, *, preparing: float, exits: Collection[
             exit=branch.exit,
             accuracy=branch.accuracy,
             device=np.array(device.branch(branch.exit).layers),
+            # There is no edge: its times are never counted, as no candidate has a part there, but the table wants some.
             edge=np.array(device.branch(branch.exit).layers),
             prepare=preparing,
         )
@@ -106,6 +108,7 @@ def together(
     everything = Candidates.build(model, device, edge, calibration, source=source)
     codecs = restriction.codecs
     if codecs is not None:
+        # A codec that needs a calibration is not among the candidates without one, and asking for it is no mistake.
         codecs = tuple(name for name in codecs if name in everything.codecs)
     allowed = everything.restricted(direction=restriction.direction, exits=restriction.exits, codecs=codecs)
     if segments is not None:
@@ -129,6 +132,7 @@ def _rows(table: Candidates, wanted: Configuration) -> Mask:
 
 def _has_segment(name: str, table: Candidates, segments: Collection[str]) -> Mask:
     def has(plan: Configuration) -> bool:
+        # A foreign server knows none of our codecs.
         raw = (plan.codec, plan.download_codec) == (RAW, RAW)
         return raw and f"{name}.x{plan.exit}.u{plan.upload_cut}.d{plan.download_cut}" in segments
 

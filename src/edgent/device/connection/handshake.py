@@ -42,6 +42,7 @@ class Handshake:
 
     def __init__(self, remote: EdgeClient, model: Model, *, wants_calibration: bool) -> None:
         self._remote, self._model, self._wants_calibration = remote, model, wants_calibration
+        # By fingerprint and for good: on a slow link a profile takes seconds, and after each outage it is the same one.
         self._fetched: dict[str, str] = {}
 
     def ours(self, timeout: float) -> EdgeFacts:
@@ -55,6 +56,7 @@ class Handshake:
         entry = served.get(self._model.name)
         if entry is None:
             raise NotServedError(f"the edge has no model {self._model.name!r}; it serves {', '.join(served)}")
+        # The digest and not the name: two files of one name would answer differently without anybody's notice.
         if entry.digest != self._model.digest:
             raise RefusedError(
                 f"the edge serves {entry.name} in version {entry.digest[:12]}, here it is {self._model.version}: "
@@ -69,8 +71,10 @@ class Handshake:
             RefusedError: it has none.
             EdgeError: it went away.
         """
+        # Only from the input to an exit: a foreign server has no reason to offer the middles that we would cut.
         names = [segment_name(self._model.name, b.exit, 0, len(b.layers)) for b in self._model.branches]
         ready = frozenset(name for name in names if self._remote.ready(name, timeout))
+        # A server of the protocol that has none of them would fail at each request: better said once, at the start.
         if not ready:
             raise RefusedError(
                 f"{self._remote.channel!r} speaks the Open Inference Protocol but is no edge of Edgent, and has none "
