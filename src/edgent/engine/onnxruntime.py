@@ -114,6 +114,7 @@ class Original:
         Raises:
             EdgentError: the engine failed.
         """
+        # A bundle's inputs are those of all its files, and ONNX Runtime refuses what a file does not take.
         known = {name: array for name, array in feeds.items() if name in self._given}
         try:
             return dict(zip(self._asked, self._session.run(self._asked, known), strict=True))
@@ -161,6 +162,7 @@ class OnnxRuntimeEngine:
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(segment.weights))
         if profile is not None:
             options.enable_profiling = True
+            # A name of its own: several sessions profile into one folder, and the engine's name has only seconds in it.
             options.profile_file_prefix = str(profile / uuid4().hex)
         if optimised is not None:
             options.optimized_model_filepath = str(optimised)
@@ -245,6 +247,7 @@ def _has_four_bits(segment: Segment) -> bool:
 def _options(threads: int) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    # Nodes run one after the other, as a profile's sum of layers takes them to.
     options.inter_op_num_threads = 1
     options.log_severity_level = _FATAL
     return options

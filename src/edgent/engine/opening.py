@@ -89,6 +89,7 @@ def _try(model: str | Path, dims: Mapping[str, int], limits: Limits) -> None:
 
 
 def _key(paths: list[Path], dims: Mapping[str, int]) -> str:
+    # With our version and the sizes bound: another version may fold otherwise, and other sizes may take more memory.
     total = hashlib.sha256(json.dumps([__version__, sorted(dims.items())]).encode())
     for path in paths:
         with path.open("rb") as stream:
@@ -107,6 +108,7 @@ def _is_remembered(kept: Path) -> bool:
 def stamp(path: Path) -> list[int]:
     """Tells a file that has been changed."""
     stat = path.stat()
+    # Size and time and no hash: files of weights have gigabytes, and are looked at each time that a model is opened.
     return [stat.st_size, stat.st_mtime_ns]
 
 
@@ -124,6 +126,7 @@ def _tried(model: str | Path, dims: Mapping[str, int], limits: Limits) -> list[A
 
 def _run(asked: Mapping[str, Any]) -> tuple[int, str]:
     """The trial's exit code, and the last that it said."""
+    # The child must import what this process would, wherever that was found.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [
         sys.executable,
@@ -143,6 +146,7 @@ def _run(asked: Mapping[str, Any]) -> tuple[int, str]:
 
 
 def _why(number: int, doing: str, limits: Limits) -> str:
+    # The kernel sends SIGXCPU at the soft limit of computing and SIGKILL at the hard one; SIGALRM ends who only waits.
     if number in (signal.SIGXCPU, signal.SIGALRM, signal.SIGKILL):
         return f"{doing} it takes more than {limits.seconds} seconds"
     if number == OUT_OF_MEMORY:

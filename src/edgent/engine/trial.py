@@ -79,8 +79,10 @@ def _limit(limits: Limits, paths: Iterable[Path]) -> None:
     """Holds the next step to the limits for these files; they count with what they take on the disk."""
     size = sum(path.stat().st_blocks * 512 for path in paths)
     seconds = limits.seconds_of(size)
+    # A file that makes a library crash must not leave a core of gigabytes in the user's folder.
     _allow(resource.RLIMIT_CORE, 0)
     _allow(resource.RLIMIT_DATA, limits.memory_of(size))
+    # The limit counts from the start of the process, the step from now.
     _allow(resource.RLIMIT_CPU, int(time.process_time()) + seconds)
     signal.alarm(seconds * _BUSY)
 
@@ -117,6 +119,7 @@ def _inputs(tensors: tuple[Tensor, ...]) -> Iterator[Feeds]:
 
 def _refuse_without_memory(error: BaseException | None) -> None:
     """Engines say in words of their own that there is no more memory."""
+    # The errors that engines raise reach us wrapped in ours, so the causes are looked at as well.
     while error is not None:
         if any(words in str(error) for words in _NO_MEMORY):
             raise MemoryError

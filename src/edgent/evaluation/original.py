@@ -134,6 +134,7 @@ class AnswerComparison:
         worst, why = NONE, ""
         for name, value in answers.items():
             expected = self.expected[at][name]
+            # A file that draws at random answers differently from itself: nothing can be said of a division then.
             if expected.drawn:
                 continue
             difference = expected.difference(value)
@@ -224,6 +225,7 @@ def _moved(array: Array, random: np.random.Generator) -> Array:
     if array.dtype.kind != "f":
         return array
     factor = 1 + _CHANGE * np.finfo(array.dtype).eps * random.standard_normal(array.shape)
+    # Whole numbers in floating point may be pixels, masks or indices: a network may round them, so they stay as well.
     return np.where(array == np.round(array), array, array * factor).astype(array.dtype)
 
 
@@ -247,11 +249,13 @@ def _of_arrays(value: Array, right: Array, *, shares: bool = False) -> Differenc
         return NONE
     if scale == 0 or not np.isfinite(apart).all():
         return Difference(math.inf, math.inf)
+    # Relative to the larger of both: dividing by the right one alone would be infinite where that is 0.
     own = np.maximum(np.abs(a), np.abs(b))
     return Difference(float(apart.max() / scale), float(np.median(apart[own > 0] / own[own > 0])))
 
 
 def _wide(array: Array, *, shares: bool) -> Array:
+    # In double precision, so that comparing adds no rounding of its own.
     wide = array.astype(np.complex128 if np.iscomplexobj(array) else np.float64)
     return np.log(np.maximum(wide, _LEAST_SHARE)) if shares else wide
 
@@ -260,6 +264,8 @@ def _largest_stays(value: Array, right: Array, tolerance: float) -> bool:
     if value.shape != right.shape or not right.size or not np.isfinite(tolerance):
         return True
     flat = right.astype(np.float64).ravel()
+    # By how much the right answer itself scores our choice below its own: two that tie within the noise are the same
+    # choice.
     lost = flat.max() - flat[int(np.argmax(value))]
     return not lost > tolerance * np.abs(flat).max()
 

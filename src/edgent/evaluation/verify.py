@@ -189,6 +189,8 @@ def run_pieces(
     up, down = ([tensor.name for tensor in side] for side in branch.boundary(upload_cut, download_cut))
     kept = _read_later(branch, download_cut)
     values = {**feeds, **_constant_answers(model, branch, engine)}
+    # Head and suffix run on the device with all values at hand; only the middle is held to what was sent, as on the
+    # wire.
     for start, stop, handed in ((0, upload_cut, [*up, *kept]), (download_cut, len(branch.layers), [])):
         if start == download_cut and upload_cut < download_cut:
             sent = {name: values[name] for name in up}
@@ -200,6 +202,7 @@ def run_pieces(
 def _drawn(model: Model, generator: np.random.Generator, threads: int) -> tuple[list[Feeds], AnswerComparison]:
     """Random inputs on which the model runs: a whole number may be an index, or a length."""
     why = ""
+    # Such a number must be within what it points into, which only running the model tells: so smaller ones are tried.
     for largest in _LARGEST:
         inputs: list[Feeds] = [random_feeds(model.inputs, generator, largest=largest) for _ in range(INPUTS)]
         try:
@@ -240,6 +243,8 @@ def _piece(
     asked = [name for name in dict.fromkeys(wanted) if name in made]
     if not asked:
         return {}
+    # What the piece computes itself is not handed in, so that a value from before cannot hide that it is computed
+    # wrongly.
     needed = {name for layer in layers for name in layer.inputs} - made
     given = [name for name in values if name in needed]
     return engine.session(model, given, asked).run({name: values[name] for name in given})

@@ -10,8 +10,10 @@ and then hardly be found at all. In differences a change shows once, and that is
 
 from __future__ import annotations
 
+# As if they had been independent: correlation must be shown before it makes the detector slower.
 _COUNT = 50.0  # independent samples that are believed before the first
 _FADING = 0.9995
+# Beyond it a level that creeps would be taken for correlated noise, and no change would ever be found.
 _MOST = 0.8  # what is more alike than this is no noise
 
 

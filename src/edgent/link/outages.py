@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 _INSTANT = 0.5  # seconds: c
+# Worth a single outage: the first ones that are seen outweigh it.
 _USUAL, _USUAL_COUNT = 600.0, 1.0  # seconds between two outages, and how many of them that counts for
 
 
@@ -48,6 +49,7 @@ class Outages:
         age = max(0.0, now - self._seen_at)
         if self._since is None:
             # Outages begin as a Poisson process of the rate counted: at least one within the age.
+            # `expm1` keeps small chances exact: 1 - exp(-x) would lose their digits for looks a moment ago.
             return -math.expm1(-age * self._began / self._up)
         # Pareto: P(longer than s + t | longer than s) = (s + c) / (s + c + t), with t the time since it was last seen.
         lasted = self._seen_at - self._since + _INSTANT
