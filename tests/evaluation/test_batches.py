@@ -10,7 +10,7 @@ import pytest
 
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
-from edgent.evaluation.datasets import Images
+from edgent.evaluation.data.cifar10 import Images
 from edgent.evaluation.scoring import Scorer
 from edgent.model import SHIPPED
 

@@ -24,7 +24,7 @@ def evaluate(
 ) -> None:
     """Accuracy of each exit and lossy codec, and encoded sizes: the model's calibration."""
     from edgent.engine.onnxruntime import Engine
-    from edgent.evaluation.datasets import load_cifar10
+    from edgent.evaluation.data.cifar10 import load_cifar10
     from edgent.evaluation.evaluate import evaluate as measure
 
     show.check_output(output)

@@ -1,6 +1,6 @@
 """How small: tensors and pictures to bytes and back, and what that costs in bytes and accuracy."""
 
-from edgent.codec.calibration import Calibration, CodecAccuracy, EncodedSize
+from edgent.codec.calibration import Calibration, CodecAccuracy, EncodedSize, ExitAccuracy
 from edgent.codec.image import MAX_PIXELS, decode_pixels, encode_image, load_formats
 from edgent.codec.names import (
     IMAGE_CODECS,
@@ -22,6 +22,7 @@ __all__ = [
     "CodecAccuracy",
     "CodecError",
     "EncodedSize",
+    "ExitAccuracy",
     "base_codec",
     "check_codec",
     "decode_pixels",

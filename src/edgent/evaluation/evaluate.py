@@ -26,7 +26,7 @@ from edgent.evaluation.scoring import Crossing, Right, Rows, Scorer
 from edgent.profiling.timing import Progress
 
 if TYPE_CHECKING:
-    from edgent.evaluation.datasets import Images
+    from edgent.evaluation.data.cifar10 import Images
 
 SIZES_ON = 200
 """Images on which the sizes of encoded tensors are measured."""

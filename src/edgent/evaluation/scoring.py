@@ -27,7 +27,7 @@ from edgent.model import Model, Preprocessing
 from edgent.model.files.read import BATCH
 
 if TYPE_CHECKING:
-    from edgent.evaluation.datasets import Images
+    from edgent.evaluation.data.cifar10 import Images
 
 Rows = NDArray[np.intp]
 Right = NDArray[np.bool_]

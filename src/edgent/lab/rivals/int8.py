@@ -35,7 +35,7 @@ from edgent.codec import fit, normalise
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgentError, InputError
-from edgent.evaluation.datasets import Images, load_cifar10
+from edgent.evaluation.data.cifar10 import Images, load_cifar10
 from edgent.evaluation.evaluate import evaluate
 from edgent.model import ExitInfo, Model
 from edgent.model.metadata import KEY, Metadata
