@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 
 from edgent.errors import InputError, ModelError
+from edgent.model.configuration.document import metadata_of
 from edgent.model.files import external, identity
 from edgent.model.files.bounds import check_sizes
 from edgent.model.files.bundle import join, prefix_of
@@ -17,7 +18,7 @@ from edgent.model.files.gather import gather
 from edgent.model.files.read import bind, read
 from edgent.model.files.weights import Weights
 from edgent.model.fold import fold
-from edgent.model.metadata import ExitInfo, Metadata, metadata_of
+from edgent.model.metadata import ExitInfo, Metadata
 from edgent.model.quantised import constants_of, fused_tensors, with_whole_pairs
 from edgent.model.shapes import Interpreter, bodies, subgraph_reads, tensor_of
 from edgent.model.values import Branch, Layer, Tensor, tensors_by_name
@@ -71,7 +72,7 @@ class Model:
         digest: of all that changes an answer, 64 hex digits (see `edgent.model.files.identity`).
         inputs: the tensors of one request, every dimension a number.
         branches: one per exit, earliest first.
-        metadata: what the file says of its exits, labels and pre-processing.
+        metadata: what it says of itself: task, labels, exits, pre-processing.
         dims: the number of every dimension that is free in the file, by name (see `bind` of `edgent.model.files.read`).
     """
 
@@ -168,7 +169,7 @@ def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int]
     bound, numbers = bind(path, proto, dims or {})
     metadata = metadata_of(bound)
     exits = _exits(bound.graph, metadata)
-    digest = identity.digest(contents, bound.graph.input, [entry.outputs for entry in exits], metadata.preprocessing)
+    digest = identity.digest(contents, bound.graph.input, [entry.outputs for entry in exits], metadata)
     gather(bound.graph, source)
     values = fold(bound, weights, interpreter)
     tensors = {name: tensor_of(value) for name, value in values.items()}

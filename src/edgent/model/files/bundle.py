@@ -14,9 +14,10 @@ from pathlib import Path
 import onnx
 
 from edgent.errors import ModelError
+from edgent.model.configuration.document import KEY, metadata_of, write_json
 from edgent.model.files.constants import all_tensors
 from edgent.model.files.external import is_external
-from edgent.model.metadata import KEY, ExitInfo, Metadata, metadata_of
+from edgent.model.metadata import ExitInfo, Metadata
 
 
 def join(files: Sequence[tuple[Path, onnx.ModelProto]]) -> onnx.ModelProto:
@@ -38,7 +39,7 @@ def join(files: Sequence[tuple[Path, onnx.ModelProto]]) -> onnx.ModelProto:
         metadata.append(_behind(_known(path, proto), prefix))
         _append(joined, proto, prefix, inputs)
     del joined.metadata_props[:]
-    joined.metadata_props.add(key=KEY, value=_together(metadata).to_json())
+    joined.metadata_props.add(key=KEY, value=write_json(_together(metadata)))
     return joined
 
 
