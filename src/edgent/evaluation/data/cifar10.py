@@ -30,9 +30,12 @@ from PIL import Image
 from edgent.codec import encode_image
 from edgent.errors import InputError
 
-__all__ = ["CIFAR10_CLASSES", "Images", "fetch_cifar10", "load_cifar10"]
+__all__ = ["CIFAR10_CLASSES", "CIFAR10_TEST", "TEST_FILE", "ImageExamples", "Images", "fetch_cifar10", "load_cifar10"]
 
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+CIFAR10_TEST = "CIFAR-10 test"
+"""What the 10,000 test images are called where something is measured on them."""
 
 _ROWS = 10_000
 _ROW = 1 + 3 * 32 * 32
@@ -108,7 +111,7 @@ class ImageExamples:
     @property
     def truths(self) -> list[int]:
         """See `Examples`."""
-        return self.images.labels.tolist()
+        return [int(label) for label in self.images.labels]
 
     @property
     def shapes(self) -> list[tuple[int, int]]:
@@ -121,7 +124,8 @@ class ImageExamples:
 
     def pixels(self, row: int) -> NDArray[np.uint8]:
         """See `Examples`."""
-        return self.images.pixels[row]
+        pixels: NDArray[np.uint8] = self.images.pixels[row]
+        return pixels
 
     def source(self, row: int) -> bytes:
         """See `Examples`."""

@@ -15,10 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgent.engine.feeds import Array
 from edgent.errors import MissingExtraError
 from edgent.evaluation.data.examples import TrueBoxes
-from edgent.evaluation.measures.boxes import Detections, Placed
+from edgent.evaluation.measures.boxes import Detections
 from edgent.evaluation.measures.measure import Floats, Measure
 
 _RECALLS = np.linspace(0, 1, 101)
@@ -53,7 +52,6 @@ class MeanAveragePrecision(Measure[Found]):
 
     Args:
         truth: what stands in each picture.
-        placed: brings answers to the picture's pixels.
 
     Raises:
         MissingExtraError: pycocotools is not installed.
@@ -62,15 +60,14 @@ class MeanAveragePrecision(Measure[Found]):
     metric = "mAP 50:95"
     draws = 200
 
-    def __init__(self, truth: Sequence[TrueBoxes], placed: Placed) -> None:
-        self.truth, self.placed = truth, placed
+    def __init__(self, truth: Sequence[TrueBoxes]) -> None:
+        self.truth = truth
         self._runs: dict[int, tuple[Sequence[Found], Any]] = {}
         _library()
 
-    def judge(self, answers: Sequence[Array], row: int) -> Found:
+    def judge(self, answer: Detections, row: int) -> Found:
         """See `Measure`. Boxes that end before they begin are none."""
-        boxes = self.placed(answers, row)
-        return Found(row, boxes[(boxes[:, 2:4] >= boxes[:, :2]).all(axis=1)])
+        return Found(row, answer[(answer[:, 2:4] >= answer[:, :2]).all(axis=1)])
 
     def number(self, verdicts: Sequence[Found]) -> float:
         """See `Measure`."""

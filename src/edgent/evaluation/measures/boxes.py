@@ -1,20 +1,16 @@
-"""Measures of boxes: the F1 of one answer beside another's, and what both kinds of measure need."""
+"""Measures of boxes: the F1 of one answer beside another's, and how boxes are compared."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgent.engine.feeds import Array
 from edgent.evaluation.measures.measure import Floats, MeanMeasure
 
 Detections = NDArray[np.float64]
 """x1, y1, x2, y2, score, class of each box, shape (n, 6), in a picture's own pixels."""
-Placed = Callable[[Sequence[Array], int], Detections]
-"""Boxes in a picture's own pixels, of an answer that has them in the input's; by the picture's row."""
-
 SURE = 0.25
 """The score from which on a box counts in F1; what drawing programs show by default."""
 
@@ -30,17 +26,16 @@ class SameBoxes(MeanMeasure):
 
     Args:
         reference: its boxes, one array for each picture.
-        placed: brings answers to the picture's pixels.
     """
 
     metric = "F1 at IoU 0.5"
 
-    def __init__(self, reference: Sequence[Detections], placed: Placed) -> None:
-        self.reference, self.placed = reference, placed
+    def __init__(self, reference: Sequence[Detections]) -> None:
+        self.reference = reference
 
-    def judge(self, answers: Sequence[Array], row: int) -> float:
+    def judge(self, answer: Detections, row: int) -> float:
         """See `Measure`."""
-        mine, theirs = sure(self.placed(answers, row)), sure(self.reference[row])
+        mine, theirs = sure(answer), sure(self.reference[row])
         count = len(mine) + len(theirs)
         return 2 * _matched(mine, theirs) / count if count else 1.0
 

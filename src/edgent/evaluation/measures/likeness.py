@@ -1,4 +1,4 @@
-"""Measures of one answer beside another, or beside a label: the same class, the same class of each pixel, the angle."""
+"""Measures of one answer beside another, or beside a label: the same class, or the angle between two vectors."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class SameLabel(ShareMeasure):
     def __init__(self, labels: Sequence[int], metric: str) -> None:
         self.labels, self.metric = labels, metric
 
-    def judge(self, answers: Sequence[Array], row: int) -> float:
+    def judge(self, answer: int, row: int) -> float:
         """See `Measure`."""
-        return float(label_of(answers) == self.labels[row])
+        return float(answer == self.labels[row])
 
 
 class Cosine(MeanMeasure):
     """How much two answers point the same way: the cosine of all their numbers as one vector, 0 where it is negative.
 
     Args:
-        vectors: the reference's, one for each picture; see `vector_of`.
+        vectors: the reference's, one for each picture.
     """
 
     metric = "cosine"
@@ -38,23 +38,12 @@ class Cosine(MeanMeasure):
     def __init__(self, vectors: Sequence[Array]) -> None:
         self.vectors = vectors
 
-    def judge(self, answers: Sequence[Array], row: int) -> float:
+    def judge(self, answer: Array, row: int) -> float:
         """See `Measure`."""
-        mine, other = vector_of(answers), self.vectors[row]
+        mine, other = answer, self.vectors[row]
         if mine.shape != other.shape:  # as many boxes as there are, say
             return 0.0
         length = float(np.linalg.norm(mine) * np.linalg.norm(other))
         if not np.isfinite(length) or length == 0:
             return float(np.array_equal(mine, other, equal_nan=True))
         return min(1.0, max(0.0, float(mine @ other) / length))
-
-
-def label_of(answers: Sequence[Array]) -> int:
-    """The class of the highest score."""
-    return int(answers[0].argmax())
-
-
-def vector_of(answers: Sequence[Array]) -> Array:
-    """All numbers of an answer, one after the other."""
-    parts = [answer.ravel() for answer in answers if answer.dtype.kind in "fiub"]
-    return np.concatenate([*parts, []]).astype(np.float64)

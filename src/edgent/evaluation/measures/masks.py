@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgent.engine.feeds import Array
 from edgent.evaluation.measures.measure import Floats, MeanMeasure, Measure
 
 IGNORED = 255
@@ -16,7 +15,7 @@ IGNORED = 255
 Mask = NDArray[np.uint8]
 """A class for each pixel, shape [height, width]."""
 MaskOf = Callable[[int], Mask]
-"""The right mask of a picture, by its row, as large as the answers are."""
+"""The right mask of a picture, by its row, as large as the picture."""
 
 
 class MeanIoU(Measure[Floats]):
@@ -35,9 +34,9 @@ class MeanIoU(Measure[Floats]):
     def __init__(self, truth: MaskOf, classes: int) -> None:
         self.truth, self.classes = truth, classes
 
-    def judge(self, answers: Sequence[Array], row: int) -> Floats:
+    def judge(self, answer: Mask, row: int) -> Floats:
         """See `Measure`."""
-        mask, truth = mask_of(answers), self.truth(row)
+        mask, truth = answer, self.truth(row)
         asked = truth != IGNORED
         mine, right = mask[asked], truth[asked]
         both, own, theirs = (self._count(values) for values in (right[mine == right], mine, right))
@@ -71,14 +70,6 @@ class SamePixels(MeanMeasure):
     def __init__(self, truth: MaskOf) -> None:
         self.truth = truth
 
-    def judge(self, answers: Sequence[Array], row: int) -> float:
+    def judge(self, answer: Mask, row: int) -> float:
         """See `Measure`."""
-        mask, other = mask_of(answers), self.truth(row)
-        return float(np.mean(mask == other)) if mask.shape == other.shape else 0.0
-
-
-def mask_of(answers: Sequence[Array]) -> Mask:
-    """The class of each pixel, shape [height, width]."""
-    answer = answers[0]
-    mask: Mask = answer.reshape(answer.shape[-2:]).astype(np.uint8)
-    return mask
+        return float(np.mean(answer == self.truth(row)))

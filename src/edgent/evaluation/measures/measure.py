@@ -23,8 +23,6 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgent.engine.feeds import Array
-
 Floats = NDArray[np.float64]
 V = TypeVar("V")
 """A verdict: what an answer is worth, as far as one picture can tell."""
@@ -59,11 +57,11 @@ class Measure(ABC, Generic[V]):
     draws: int = 1000
 
     @abstractmethod
-    def judge(self, answers: Sequence[Array], row: int) -> V:
-        """What an exit's outputs to one picture are worth.
+    def judge(self, answer: Any, row: int) -> V:
+        """What an answer to one picture is worth.
 
         Args:
-            answers: its outputs, each with a leading axis of 1 where the model has one.
+            answer: as `edgent.evaluation.reading` reads it: a class, boxes, a mask, a vector.
             row: the picture's.
         """
 

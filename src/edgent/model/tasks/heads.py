@@ -189,8 +189,12 @@ def _check_labels(what: str, classes: int, labels: int) -> None:
 
 
 def _unreadable(head: str, outputs: Sequence[Tensor], expected: str) -> ModelError:
-    found = ", ".join(f"{tensor.name!r} {'of no known shape' if tensor.shape is None else list(tensor.shape)}" for tensor in outputs)
-    return ModelError(f"head {head}: found the outputs {found}, expected {expected}; name another head, or a post graph")
+    found = ", ".join(
+        f"{tensor.name!r} {'of no known shape' if tensor.shape is None else list(tensor.shape)}" for tensor in outputs
+    )
+    return ModelError(
+        f"head {head}: found the outputs {found}, expected {expected}; name another head, or a post graph"
+    )
 
 
 HEADS: Mapping[str, Head] = {
