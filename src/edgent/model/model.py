@@ -21,6 +21,7 @@ from edgent.model.fold import fold
 from edgent.model.metadata import ExitInfo, Metadata
 from edgent.model.quantised import constants_of, fused_tensors, with_whole_pairs
 from edgent.model.shapes import Interpreter, bodies, subgraph_reads, tensor_of
+from edgent.model.tasks.append import append_answers, check_answers
 from edgent.model.values import Branch, Layer, Tensor, tensors_by_name
 from edgent.text import readable
 
@@ -74,6 +75,7 @@ class Model:
         branches: one per exit, earliest first.
         metadata: what it says of itself: task, labels, exits, pre-processing.
         dims: the number of every dimension that is free in the file, by name (see `bind` of `edgent.model.files.read`).
+        own_outputs: what the file puts out; the answers of the branches may be made of them (see `edgent.model.tasks`).
     """
 
     name: str
@@ -89,6 +91,7 @@ class Model:
     tensors: Mapping[str, Tensor] = field(hash=False, compare=False)
     values: Mapping[str, onnx.ValueInfoProto] = field(hash=False, compare=False)
     weights: Weights = field(hash=False, compare=False)
+    own_outputs: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         layers = ", ".join(str(len(branch.layers)) for branch in self.branches)
@@ -173,6 +176,12 @@ def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int]
     gather(bound.graph, source)
     values = fold(bound, weights, interpreter)
     tensors = {name: tensor_of(value) for name, value in values.items()}
+    own = tuple(value.name for value in bound.graph.output)
+    answers = append_answers(bound, metadata, exits, tensors)
+    if answers.changed:
+        values = fold(bound, weights, interpreter)
+        check_answers(metadata, answers.exits, values)
+        tensors = {name: replace(tensor_of(value), most=answers.most.get(name)) for name, value in values.items()}
     check_sizes(tensors.values())
     inputs = tuple(tensors[value.name] for value in bound.graph.input)
     return Model(
@@ -182,13 +191,14 @@ def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int]
         files=beside,
         digest=digest,
         inputs=inputs,
-        branches=_branches(bound.graph, tensors, exits, inputs),
+        branches=_branches(bound.graph, tensors, answers.exits, inputs),
         metadata=metadata,
         dims=numbers,
         proto=bound,
         tensors=tensors,
         values=values,
         weights=weights,
+        own_outputs=own,
     )
 
 

@@ -29,6 +29,20 @@ def read(path: Path) -> onnx.ModelProto:
             outside the model's folder.
     """
     proto = _parse(path)
+    check(path, proto)
+    return proto
+
+
+def check(path: Path, proto: onnx.ModelProto) -> None:
+    """Refuses what is no valid model.
+
+    Args:
+        path: of its file; weights in other files are looked for beside it.
+        proto: what the file holds.
+
+    Raises:
+        ModelError: as `read`.
+    """
     _check_opset(path, proto)
     _check_names(path, proto.graph)
     check_functions(path, proto)
@@ -37,7 +51,6 @@ def read(path: Path) -> onnx.ModelProto:
     outside = [tensor for tensor in all_tensors(proto) if external.is_external(tensor)]
     external.check(path, [(tensor, nbytes(tensor)) for tensor in outside])
     _check_operators(path, proto)
-    return proto
 
 
 def weight_files(path: Path) -> tuple[str, ...]:
@@ -64,13 +77,19 @@ def bind(path: Path, proto: onnx.ModelProto, dims: Mapping[str, int]) -> tuple[o
     Raises:
         ModelError: a free dimension without a number, or a number for one that no input has.
     """
+    proto = plain(proto)
+    return proto, _bind_dimensions(path, proto.graph, dims)
+
+
+def plain(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """A model without functions, whose inputs are what is given at each run."""
     if proto.functions:
         from onnx import inliner  # rarely needed, and it costs every start
 
         proto = inliner.inline_local_functions(proto)
     _drop_initialisers_from_inputs(proto.graph)
     proto.ir_version = max(proto.ir_version, 4)  # the first in which an initialiser need not be an input too
-    return proto, _bind_dimensions(path, proto.graph, dims)
+    return proto
 
 
 def _parse(path: Path) -> onnx.ModelProto:

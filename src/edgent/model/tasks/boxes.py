@@ -10,33 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from onnx import TensorProto
 
-from edgent.errors import ModelError
+from edgent.model.metadata import BoxLimits
 from edgent.model.tasks.tail import Tail
 
 WIDTH = 6
 """Numbers that a box has: four corners, score, class."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Which boxes are answered.
-
-    Attributes:
-        score: theirs is above it.
-        iou: of two boxes of a class that overlap by more, the better one stays; intersection over union.
-        most: so many at the most, the best ones.
-    """
-
-    score: float = 0.25
-    iou: float = 0.45
-    most: int = 300
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.score < 1 or not 0 <= self.iou <= 1:
-            raise ModelError(f"boxes: score {self.score:g} and iou {self.iou:g} are expected to be fractions 0..1")
-        if not 1 <= self.most <= 10_000:
-            raise ModelError(f"boxes: most is {self.most}, expected 1..10000")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +34,14 @@ class Candidates:
     classes: int
 
 
-def suppress(tail: Tail, candidates: Candidates, limits: Limits) -> str:
+def suppress(tail: Tail, candidates: Candidates, limits: BoxLimits, iou: float) -> str:
     """Boxes that do not repeat a better one of their class: the name of float32 [n, 6].
 
     Args:
         tail: where nodes are appended.
         candidates: those whose best score is too low may be missing already.
         limits: which are answered.
+        iou: of two boxes of a class that overlap by more, the better one stays.
     """
     best = tail.node("ArgMax", candidates.scores, axis=1, keepdims=1)
     # ONNX's operator suppresses class by class but takes a box for several; all but its best are made to score nothing.
@@ -72,33 +53,33 @@ def suppress(tail: Tail, candidates: Candidates, limits: Limits) -> str:
         tail.reshape(candidates.boxes, 1, -1, 4),
         by_class,
         tail.integers(limits.most),
-        tail.floats(limits.iou),
+        tail.floats(iou),
         tail.floats(limits.score),
     )
     kept = tail.reshape(tail.columns(kept, 2, 3), -1)
     return rank(
         tail,
+        limits,
         tail.rows_at(candidates.boxes, kept),
         tail.rows_at(tail.reshape(tail.node("GatherElements", candidates.scores, best, axis=1), -1), kept),
         tail.rows_at(tail.reshape(best, -1), kept),
-        limits,
     )
 
 
-def choose(tail: Tail, candidates: Candidates, limits: Limits) -> str:
+def choose(tail: Tail, candidates: Candidates, limits: BoxLimits) -> str:
     """Boxes of which none repeats another, each for its best class: the name of float32 [n, 6]."""
     best = tail.node("ArgMax", candidates.scores, axis=1, keepdims=1)
     score = tail.reshape(tail.node("GatherElements", candidates.scores, best, axis=1), -1)
     return above(tail, candidates.boxes, score, tail.reshape(best, -1), limits)
 
 
-def above(tail: Tail, boxes: str, score: str, label: str, limits: Limits) -> str:
+def above(tail: Tail, boxes: str, score: str, label: str, limits: BoxLimits) -> str:
     """The boxes [m, 4] whose score [m] is high enough, with their class [m]: the name of float32 [n, 6]."""
     kept = tail.positions(tail.node("Greater", score, tail.floats(limits.score)))
-    return rank(tail, *(tail.rows_at(part, kept) for part in (boxes, score, label)), limits)
+    return rank(tail, limits, *(tail.rows_at(part, kept) for part in (boxes, score, label)))
 
 
-def likely(tail: Tail, rows: str, limits: Limits, first: int, last: int) -> str:
+def likely(tail: Tail, rows: str, limits: BoxLimits, first: int, last: int) -> str:
     """The rows of which one of the columns first .. last - 1 is high enough: most are not, and cost nothing further."""
     best = tail.largest_of_rows(tail.columns(rows, first, last))
     return tail.rows_at(rows, tail.positions(tail.node("Greater", best, tail.floats(limits.score))))
@@ -110,12 +91,12 @@ def corners(tail: Tail, boxes: str) -> str:
     return tail.node("Concat", tail.node("Sub", centre, half), tail.node("Add", centre, half), axis=1)
 
 
-def rank(tail: Tail, boxes: str, score: str, label: str, limits: Limits) -> str:
+def rank(tail: Tail, limits: BoxLimits, boxes: str, score: str, label: str) -> str:
     """The best boxes first, and no more than the most."""
     ordered, order = tail.nodes("TopK", score, tail.node("Shape", score), outputs=2)
     columns = (
         tail.rows_at(boxes, order),
         tail.reshape(ordered, -1, 1),
-        tail.reshape(tail.node("Cast", tail.rows_at(label, order), to=1), -1, 1),
+        tail.reshape(tail.node("Cast", tail.rows_at(label, order), to=TensorProto.FLOAT), -1, 1),
     )
     return tail.rows(tail.node("Concat", *columns, axis=1), 0, limits.most)

@@ -18,9 +18,11 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from onnx import TensorProto
 
 from edgent.errors import ModelError
-from edgent.model.tasks.boxes import WIDTH, Candidates, Limits, above, choose, corners, likely, suppress
+from edgent.model.metadata import BoxLimits
+from edgent.model.tasks.boxes import WIDTH, Candidates, above, choose, corners, likely, suppress
 from edgent.model.tasks.tail import Tail
 from edgent.model.values import Tensor
 
@@ -31,13 +33,15 @@ class Reading:
 
     Attributes:
         limits: which boxes are answered.
+        iou: of two boxes of a class that overlap by more, the better one stays.
         labels: how many classes the model names; 0: none are named.
-        size: height and width of the model's input.
+        size: height and width of the model's input; None: unknown.
     """
 
-    limits: Limits
+    limits: BoxLimits
+    iou: float
     labels: int
-    size: tuple[int, int]
+    size: tuple[int, int] | None
 
 
 Head = Callable[[Tail, Sequence[Tensor], Reading], str]
@@ -90,7 +94,7 @@ def end_to_end(tail: Tail, outputs: Sequence[Tensor], reading: Reading) -> str:
     """Boxes that the network has chosen itself: those of too low a score are left out."""
     shape = _only(outputs, "end-to-end", "[1, n, 6]")
     if shape[-1] != WIDTH:
-        raise _unreadable("end-to-end", outputs, "[1, n, 6]")
+        raise unreadable("end-to-end", outputs, "[1, n, 6]")
     rows = _matrix(tail, outputs[0])
     score, label = (tail.reshape(tail.columns(rows, at, at + 1), -1) for at in (4, 5))
     return above(tail, tail.columns(rows, 0, 4), score, label, reading.limits)
@@ -105,9 +109,11 @@ def _pair(head: str, tail: Tail, outputs: Sequence[Tensor], reading: Reading) ->
         flat = [tail.reshape(_single(tail, part), -1) for part in (scores, labels)]
         return above(tail, corner, flat[0], flat[1], reading.limits)
     values, classes = _class_scores(tail, scores, form)
-    _check_labels(f"{head}: output {scores.name!r}", classes, reading.labels)
+    check_labels(f"{head}: output {scores.name!r}", classes, reading.labels)
     candidates = Candidates(boxes=corner, scores=values, classes=classes)
-    return (suppress if form.repeats else choose)(tail, candidates, reading.limits)
+    if form.repeats:
+        return suppress(tail, candidates, reading.limits, reading.iou)
+    return choose(tail, candidates, reading.limits)
 
 
 def _class_scores(tail: Tail, scores: Tensor, form: _Pair) -> tuple[str, int]:
@@ -126,20 +132,22 @@ def _pixels(tail: Tail, boxes: str, form: _Pair, reading: Reading) -> str:
         boxes = corners(tail, boxes)
     if not form.fractions:
         return boxes
+    if reading.size is None:
+        raise ModelError("the head's boxes are fractions of a picture of unknown size; say how one is prepared")
     height, width = reading.size
     return tail.node("Mul", boxes, tail.constant(np.array([[width, height] * 2], np.float32)))
 
 
 def _suppressed(tail: Tail, rows: str, scores: str, classes: int, reading: Reading) -> str:
     boxes = corners(tail, tail.columns(rows, 0, 4))
-    return suppress(tail, Candidates(boxes=boxes, scores=scores, classes=classes), reading.limits)
+    return suppress(tail, Candidates(boxes=boxes, scores=scores, classes=classes), reading.limits, reading.iou)
 
 
 def _only(outputs: Sequence[Tensor], head: str, expected: str) -> tuple[int, ...]:
     """The shape of the one output that a head reads."""
     shape = outputs[0].shape if len(outputs) == 1 else None
     if shape is None or len(shape) != 3 or shape[0] != 1:
-        raise _unreadable(head, outputs, expected)
+        raise unreadable(head, outputs, expected)
     return shape
 
 
@@ -147,7 +155,7 @@ def _width(shape: tuple[int, ...], axis: int, fixed: int, head: str, reading: Re
     """How many numbers a box has."""
     if shape[axis] <= fixed:
         raise ModelError(f"head {head}: found {shape[axis]} numbers a box, expected {fixed} and one for each class")
-    _check_labels(f"head {head}: the output", shape[axis] - fixed, reading.labels)
+    check_labels(f"head {head}: the output", shape[axis] - fixed, reading.labels)
     return shape[axis]
 
 
@@ -158,14 +166,14 @@ def _sorted_out(head: str, outputs: Sequence[Tensor]) -> tuple[Tensor, Tensor, T
     boxes = next((tensor for tensor in wide if "box" in tensor.name.lower()), wide[0] if wide else None)
     others = [tensor for tensor in outputs if tensor is not boxes]
     if boxes is None or len(others) not in (1, 2):
-        raise _unreadable(head, outputs, "boxes [1, n, 4] and scores [1, n, classes]")
+        raise unreadable(head, outputs, "boxes [1, n, 4] and scores [1, n, classes]")
     count = (boxes.shape or ())[-2]
     if len(others) == 1 and len(others[0].shape or ()) > 1 and (others[0].shape or ())[-2] == count:
         return boxes, others[0], None
     flat = [tensor for tensor in others if (tensor.shape or ())[-1:] == (count,)]
     labels = next((tensor for tensor in flat if _names_labels(tensor)), None)
     if len(flat) != 2 or labels is None:
-        raise _unreadable(head, outputs, "boxes [1, n, 4], scores [1, n] and labels [1, n]")
+        raise unreadable(head, outputs, "boxes [1, n, 4], scores [1, n] and labels [1, n]")
     return boxes, next(tensor for tensor in flat if tensor is not labels), labels
 
 
@@ -180,15 +188,21 @@ def _matrix(tail: Tail, tensor: Tensor) -> str:
 
 
 def _single(tail: Tail, tensor: Tensor) -> str:
-    return tensor.name if tensor.dtype == "float32" else tail.node("Cast", tensor.name, to=1)
+    return tensor.name if tensor.dtype == "float32" else tail.node("Cast", tensor.name, to=TensorProto.FLOAT)
 
 
-def _check_labels(what: str, classes: int, labels: int) -> None:
+def check_labels(what: str, classes: int, labels: int) -> None:
+    """Refuses another number of labels than of classes, where there are labels.
+
+    Raises:
+        ModelError: they differ.
+    """
     if labels and labels != classes:
         raise ModelError(f"{what} has {classes} classes, but there are {labels} labels; give one for each class")
 
 
-def _unreadable(head: str, outputs: Sequence[Tensor], expected: str) -> ModelError:
+def unreadable(head: str, outputs: Sequence[Tensor], expected: str) -> ModelError:
+    """What to raise where a head does not read such outputs."""
     found = ", ".join(
         f"{tensor.name!r} {'of no known shape' if tensor.shape is None else list(tensor.shape)}" for tensor in outputs
     )
@@ -197,7 +211,7 @@ def _unreadable(head: str, outputs: Sequence[Tensor], expected: str) -> ModelErr
     )
 
 
-HEADS: Mapping[str, Head] = {
+READERS: Mapping[str, Head] = {
     "yolov5": yolov5,
     "yolov8": yolov8,
     "end-to-end": end_to_end,
