@@ -23,6 +23,7 @@ from edgent.model.fold import fold
 from edgent.model.metadata import ExitInfo, Metadata
 from edgent.model.quantised import constants_of, fused_tensors, with_whole_pairs
 from edgent.model.shapes import Interpreter, bodies, subgraph_reads, tensor_of
+from edgent.model.tasks.append import append_answers, check_answers
 from edgent.model.values import Branch, Layer, Tensor, tensors_by_name
 from edgent.text import readable
 
@@ -77,6 +78,7 @@ class Model:
         metadata: what it says of itself: task, labels, exits, pre-processing.
         dims: the number of every dimension that is free in the file, by name (see `edgent.model.configuration`).
         doubts: what was taken for granted when it was opened, a sentence each.
+        own_outputs: what the file puts out; the answers of the branches may be made of them (see `edgent.model.tasks`).
     """
 
     name: str
@@ -93,6 +95,7 @@ class Model:
     tensors: Mapping[str, Tensor] = field(hash=False, compare=False)
     values: Mapping[str, onnx.ValueInfoProto] = field(hash=False, compare=False)
     weights: Weights = field(hash=False, compare=False)
+    own_outputs: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         layers = ", ".join(str(len(branch.layers)) for branch in self.branches)
@@ -179,10 +182,15 @@ def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int]
     gather(bound.graph, source)
     values = fold(bound, weights, interpreter)
     tensors = {name: tensor_of(value) for name, value in values.items()}
+    own = tuple(value.name for value in bound.graph.output)
+    answers = append_answers(bound, metadata, exits, tensors)
+    if answers.changed:
+        values = fold(bound, weights, interpreter)
+        check_answers(metadata, answers.exits, values)
+        tensors = {name: replace(tensor_of(value), most=answers.most.get(name)) for name, value in values.items()}
     check_sizes(tensors.values())
     inputs = tuple(tensors[value.name] for value in bound.graph.input)
-    branches = _branches(bound.graph, tensors, exits, inputs)
-    check_fits(path, metadata, inputs, [branch.outputs for branch in branches])
+    check_fits(path, metadata, inputs)
     return Model(
         name=readable(BETWEEN.join(each.stem for each in paths)),
         path=path,
@@ -190,7 +198,7 @@ def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int]
         files=beside,
         digest=digest,
         inputs=inputs,
-        branches=branches,
+        branches=_branches(bound.graph, tensors, answers.exits, inputs),
         metadata=metadata,
         dims=binding.dims,
         doubts=binding.doubts,
@@ -198,6 +206,7 @@ def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int]
         tensors=tensors,
         values=values,
         weights=weights,
+        own_outputs=own,
     )
 
 

@@ -13,7 +13,7 @@ import onnx
 
 from edgent.document import Node, parse
 from edgent.errors import InputError, ModelError
-from edgent.model.metadata import ExitInfo, Metadata, Preprocessing, Sizing
+from edgent.model.metadata import BoxLimits, ExitInfo, Metadata, Preprocessing, Sizing
 
 KEY = "edgent"
 """In a model file's `metadata_props`."""
@@ -28,7 +28,7 @@ _FORM = tuple(f.name for f in fields(Preprocessing))
 _DEFAULTS = {"version": VERSION, **Metadata().document()}
 
 
-TABLES = ("preprocessing", "dims", "inputs")
+TABLES = ("preprocessing", "limits", "dims", "inputs")
 """The keys whose values have keys of their own."""
 
 
@@ -126,6 +126,7 @@ def read(found: object) -> Metadata:
         task=None if node.absent("task") else node.text("task"),  # type: ignore[arg-type]  # it checks itself
         head=node.text("head", empty=True),
         post=node.text("post", empty=True),
+        limits=_limits(node.found["limits"]),
         exits=tuple(map(_exit, node.items("exits"))),
         labels=() if node.absent("labels") else node.texts("labels"),
         preprocessing=None if node.absent("preprocessing") else _preprocessing(node.found["preprocessing"]),
@@ -149,6 +150,12 @@ def _exit(found: object) -> ExitInfo:
         samples=None if node.absent("samples") else node.whole("samples"),
         data=None if node.absent("data") else node.text("data", empty=True),
     )
+
+
+def _limits(found: object) -> BoxLimits:
+    node = _node(found, "limits", BoxLimits().document())
+    iou = None if node.absent("iou") else node.real("iou")
+    return BoxLimits(score=node.real("score"), iou=iou, most=node.whole("most"))
 
 
 def _preprocessing(found: object) -> Preprocessing:

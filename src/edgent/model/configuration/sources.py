@@ -30,7 +30,7 @@ HUGGING_FACE = "Hugging Face's files"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Stated:
     """What all sources say of a model.
 
     Attributes:
@@ -46,7 +46,7 @@ class Found:
     post_graph: bytes = b""
 
 
-def find(path: Path, proto: onnx.ModelProto) -> Found:
+def find(path: Path, proto: onnx.ModelProto) -> Stated:
     """What all sources say of a model; nothing is checked yet but the names of keys.
 
     Raises:
@@ -55,7 +55,7 @@ def find(path: Path, proto: onnx.ModelProto) -> Found:
     try:
         said = [(name, document) for name, document in _sources(path, proto) if document]
         document, origins, overruled = _merged(said)
-        return Found(
+        return Stated(
             document=document,
             origins=origins,
             overruled=tuple(overruled),

@@ -25,6 +25,20 @@ def read(path: Path) -> onnx.ModelProto:
             outside the model's folder.
     """
     proto = _parse(path)
+    check(path, proto)
+    return proto
+
+
+def check(path: Path, proto: onnx.ModelProto) -> None:
+    """Refuses what is no valid model.
+
+    Args:
+        path: of its file; weights in other files are looked for beside it.
+        proto: what the file holds.
+
+    Raises:
+        ModelError: as `read`.
+    """
     _check_opset(path, proto)
     _check_names(path, proto.graph)
     check_functions(path, proto)
@@ -33,7 +47,6 @@ def read(path: Path) -> onnx.ModelProto:
     outside = [tensor for tensor in all_tensors(proto) if external.is_external(tensor)]
     external.check(path, [(tensor, nbytes(tensor)) for tensor in outside])
     _check_operators(path, proto)
-    return proto
 
 
 def weight_files(path: Path) -> tuple[str, ...]:
@@ -45,8 +58,8 @@ def weight_files(path: Path) -> tuple[str, ...]:
     return external.locations(all_tensors(_parse(path)))
 
 
-def without_functions(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """A model whose functions stand where they were called, and whose inputs are none that have a constant already."""
+def plain(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """A model without functions, whose inputs are what is given at each run."""
     if proto.functions:
         from onnx import inliner  # rarely needed, and it costs every start
 
