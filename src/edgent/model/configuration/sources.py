@@ -22,7 +22,7 @@ from edgent.document import parse
 from edgent.errors import InputError, ModelError
 from edgent.model.configuration.beside import path_of, read_beside, read_graph
 from edgent.model.configuration.document import KEY, TABLES, check_keys, post_graph_of, write_key
-from edgent.model.configuration.hugging_face import folder_of, hugging_face
+from edgent.model.configuration.hugging_face import CONFIG, PICTURES, folder_of, hugging_face
 from edgent.model.configuration.ultralytics import NAME, ultralytics
 
 OWN_KEY = f"the file's key {KEY!r}"
@@ -80,7 +80,17 @@ def configured(path: Path, proto: onnx.ModelProto) -> onnx.ModelProto:
 def files_beside(path: Path) -> tuple[Path, ...]:
     """The files that may hold a model's configuration, whether or not they are there."""
     folder = folder_of(path)
-    return path_of(path), folder / "config.json", folder / "preprocessor_config.json"
+    return path_of(path), folder / CONFIG, folder / PICTURES
+
+
+def files_named(path: Path) -> tuple[Path, ...]:
+    """The files that a configuration beside a model names: labels, a graph for post-processing.
+
+    Raises:
+        InputError: see `read_beside`.
+    """
+    names = (read_beside(path_of(path), with_labels=False).get(key) for key in ("labels", "post"))
+    return tuple(path.parent / name for name in names if isinstance(name, str) and name)
 
 
 def _sources(path: Path, proto: onnx.ModelProto) -> Iterator[tuple[str, dict[str, Any]]]:
