@@ -123,8 +123,8 @@ def _by_name(path: Path, free: Sequence[FreeDimension], numbers: Mapping[str, in
         if written not in names:
             known = ", ".join(dict.fromkeys(entry.name for entry in free)) or "none"
             raise ModelError(
-                f"{path}: no input has a free dimension {written!r}{nearest(written, names)}, for which {source} has a "
-                f"number; those that can have one: {known}"
+                f"{path}: no input has a free dimension {written!r}{nearest(written, names)}, found in {source}; "
+                f"those that can have a number: {known}"
             )
         if number < 0:
             raise ModelError(f"{path}: dimension {written!r} cannot be {number}; give it the size that the inputs have")
