@@ -40,9 +40,18 @@ def read_beside(path: Path, *, with_labels: bool = True) -> dict[str, Any]:
         raise InputError(f"found no TOML ({' '.join(str(error).split())[:80]})") from None
     except (RecursionError, ValueError):  # brackets a thousand deep; a number of thousands of digits
         raise InputError("found TOML beyond all reason") from None
+    _check_values(found)
     if with_labels and isinstance(found.get("labels"), str):
         found["labels"] = _lines(inside(path.parent, found["labels"], "labels"))
     return found
+
+
+def _check_values(found: Mapping[str, Any]) -> None:
+    """TOML has values that a configuration does not: dates, infinities."""
+    try:
+        json.dumps(found, allow_nan=False)
+    except (TypeError, ValueError):
+        raise InputError("found a date, an infinity or nan, expected texts, finite numbers and lists of them") from None
 
 
 def read_graph(folder: Path, name: str) -> bytes:
