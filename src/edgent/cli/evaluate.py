@@ -44,10 +44,11 @@ def evaluate(
     from edgent.evaluation.evaluate import evaluate as measure
 
     show.check_output(output)
+    numbers = parse_dims(dim)
     if format and format not in FORMATS:
         raise InputError(f"--format {format[:40]!r}: expected one of {', '.join(FORMATS)}")
     kind = format or recognised(data)
-    loaded = open_model(model, parse_dims(dim))
+    loaded = open_model(model, numbers)
     other = open_model(reference, {}) if reference else None
     refused: list[str] = []
     examples = _examples(data, kind, refused)

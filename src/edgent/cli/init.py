@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +13,10 @@ from edgent.cli.arguments.options import AsJson
 from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
 from edgent.errors import InputError, ModelError
+from edgent.files import write_whole
 
 if TYPE_CHECKING:
+    from edgent.model import Model
     from edgent.model.configuration.draft import Line
 
 
@@ -44,7 +47,6 @@ def init(
 
 
 def _draft(path: Path, output: Path | None, *, force: bool, as_json: bool) -> None:
-    from edgent.files import write_whole
     from edgent.model.configuration.beside import path_of
     from edgent.model.configuration.draft import draft, write_draft
     from edgent.model.configuration.guess import ports
@@ -81,7 +83,6 @@ def _print(path: Path, target: Path, lines: tuple[Line, ...]) -> None:
 
 
 def _embed(path: Path, output: Path | None, *, force: bool, as_json: bool, dims: dict[str, int]) -> None:
-    from edgent.files import write_whole
     from edgent.model import SHIPPED
     from edgent.model.configuration.document import write_key
     from edgent.model.configuration.sources import find
@@ -95,20 +96,32 @@ def _embed(path: Path, output: Path | None, *, force: bool, as_json: bool, dims:
     if weight_files(path) and target.absolute().parent != path.absolute().parent:
         raise InputError(f"{path}: has weights in files beside it; name a file in its folder with -o")
     show.check_output(target)
-    loaded = open_model(str(path), dims)  # it is refused before it is written
     proto = read(path)
     stated = find(path, proto, beside_first=force)
-    if not stated.document:
+    if not stated.document and not dims:
         raise ModelError(f"{path}: has no configuration to embed; write one with edgent init {path}")
     document = {**stated.document, "dims": {**stated.document.get("dims", {}), **dims}}
     write_key(proto, document, stated.post_graph)
-    write_whole(target, proto.SerializeToString())
+    loaded = _written(proto.SerializeToString(), target)
     if as_json:
         show.document({"path": str(target), "digest": loaded.digest, "keys": sorted(stated.origins)})
     else:
-        show.out.print(
-            f"{target}: holds {', '.join(sorted(document))} now, in version {loaded.version}", soft_wrap=True
-        )
+        keys = ", ".join(sorted(document))
+        show.out.print(f"{target}: holds {keys} now, in version {loaded.version}", soft_wrap=True)
+
+
+def _written(content: bytes, target: Path) -> Model:
+    """The model as it will be read, which is opened before it takes the target's place."""
+    unfinished = target.with_name(f".{target.stem[:40]}.{os.getpid()}.onnx")
+    try:
+        write_whole(unfinished, content)
+        loaded = open_model(str(unfinished), {})
+        unfinished.replace(target.resolve())
+    except ModelError as error:
+        raise ModelError(str(error).replace(str(unfinished), str(target))) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return loaded
 
 
 def _short(value: object) -> str:
