@@ -24,7 +24,7 @@ from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import InputError, ModelError
 from edgent.model import Model, Preprocessing
-from edgent.model.files.read import BATCH
+from edgent.model.configuration.dimensions import BATCH
 
 if TYPE_CHECKING:
     from edgent.evaluation.datasets import Images
