@@ -190,7 +190,7 @@ def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int]
     answers = append_answers(bound, metadata, exits, tensors)
     if answers.changed:
         values = fold(bound, weights, interpreter)
-        check_answers(metadata, answers.exits, values)
+        check_answers(metadata, answers, values)
         tensors = {name: replace(tensor_of(value), most=answers.most.get(name)) for name, value in values.items()}
     check_sizes(tensors.values())
     return Model(
