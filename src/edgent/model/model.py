@@ -20,7 +20,7 @@ from edgent.model.files.bounds import check_sizes
 from edgent.model.files.bundle import join, prefix_of
 from edgent.model.files.constants import all_tensors
 from edgent.model.files.gather import gather
-from edgent.model.files.read import plain, read
+from edgent.model.files.read import read, without_functions
 from edgent.model.files.weights import Weights
 from edgent.model.fold import fold
 from edgent.model.metadata import ExitInfo, Metadata
@@ -79,9 +79,9 @@ class Model:
         inputs: the tensors of one request, every dimension a number.
         branches: one per exit, earliest first.
         metadata: what it says of itself: task, labels, exits, pre-processing.
+        own_outputs: what the file puts out; the answers of the branches may be made of them (see `edgent.model.tasks`).
         dims: the number of every dimension that is free in the file, by name (see `edgent.model.configuration`).
         doubts: what was taken for granted when it was opened, a sentence each.
-        own_outputs: what the file puts out; the answers of the branches may be made of them (see `edgent.model.tasks`).
     """
 
     name: str
@@ -186,14 +186,14 @@ def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int]
     values = fold(bound, weights, interpreter)
     tensors = {name: tensor_of(value) for name, value in values.items()}
     own = tuple(value.name for value in bound.graph.output)
+    inputs = tuple(tensors[value.name] for value in bound.graph.input)
+    check_fits(path, metadata, inputs)
     answers = append_answers(bound, metadata, exits, tensors)
     if answers.changed:
         values = fold(bound, weights, interpreter)
-        check_answers(metadata, answers.exits, values)
+        check_answers(metadata, answers, values)
         tensors = {name: replace(tensor_of(value), most=answers.most.get(name)) for name, value in values.items()}
     check_sizes(tensors.values())
-    inputs = tuple(tensors[value.name] for value in bound.graph.input)
-    check_fits(path, metadata, inputs)
     return Model(
         name=readable(BETWEEN.join(each.stem for each in paths)),
         path=path,
@@ -245,7 +245,7 @@ def free_dimensions(model: str | Path) -> tuple[FreeDimension, ...]:
     Raises:
         ModelError: see `read`.
     """
-    return tuple(entry for path in files(model) for entry in free_of(plain(read(path)).graph))
+    return tuple(entry for path in files(model) for entry in free_of(without_functions(read(path)).graph))
 
 
 def _in_folder(folder: Path) -> Path:
@@ -259,18 +259,19 @@ def _in_folder(folder: Path) -> Path:
 
 def _exits(graph: onnx.GraphProto, metadata: Metadata) -> tuple[ExitInfo, ...]:
     """Those that the file names; without any, all outputs together are one."""
-    return metadata.exits or (ExitInfo(name="output", outputs=tuple(value.name for value in graph.output)),)
+    names = tuple(value.name for value in graph.output)
+    for entry in metadata.exits:
+        if unknown := sorted(set(entry.outputs) - set(names)):
+            raise ModelError(f"exit {entry.name!r} names output {unknown[0]!r}, which the graph does not have")
+    return metadata.exits or (ExitInfo(name="output", outputs=names),)
 
 
 def _branches(
     graph: onnx.GraphProto, tensors: dict[str, Tensor], exits: tuple[ExitInfo, ...], inputs: tuple[Tensor, ...]
 ) -> tuple[Branch, ...]:
     constants, fused = constants_of(graph), fused_tensors(graph, tensors)
-    answers = {value.name for value in graph.output}
     branches = []
     for number, entry in enumerate(exits):
-        if unknown := sorted(set(entry.outputs) - answers):
-            raise ModelError(f"exit {entry.name!r} names output {unknown[0]!r}, which the graph does not have")
         branch = Branch(
             exit=number,
             name=entry.name,
