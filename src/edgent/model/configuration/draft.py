@@ -128,7 +128,7 @@ def _answers(stated: Stated, inputs: Sequence[Port], outputs: Sequence[Port]) ->
 def _pictures(stated: Stated, guesses: Mapping[str, Guess], inputs: Sequence[Port]) -> Iterator[DraftLine]:
     shape = inputs[0].shape or ()
     for key in _DETAILS:
-        default = DraftLine(key=f"preprocessing.{key}", value=_FORM[key], standing="default", note=_MEANINGS[key])
+        default = _default(f"preprocessing.{key}", _FORM[key], _MEANINGS[key])
         if key == "size" and len(shape) == 4:
             last = shape[1] not in (1, 3) and shape[3] in (1, 3)
             sides = list(shape[1:3] if last else shape[2:])
@@ -149,7 +149,7 @@ def _dims(stated: Stated, free: Sequence[FreeDimension], inputs: Sequence[Port])
         elif any(entry.axis == 0 for entry in places):
             sure = all(entry.is_surely_a_batch for entry in places)
             note = "taken for a batch, 1 unless said" if sure else "a batch, 1 unless said; or the length of a sequence"
-            yield DraftLine(key=f"dims.{name}", value=1, standing="default", note=f"{where}: {note}")
+            yield _default(f"dims.{name}", 1, f"{where}: {note}")
         elif not (pictures and all(entry.input in pictures for entry in places)):
             yield DraftLine(key=f"dims.{name}", value=128, standing="to fill in", note=where)
 
@@ -163,6 +163,10 @@ def _line(key: str, stated: Stated, guesses: Mapping[str, Guess], otherwise: Dra
         return DraftLine(key=key, value=guesses[key].value, standing="guessed", note=guesses[key].why)
     assert otherwise is not None, "what is neither known nor guessed has a default"
     return otherwise
+
+
+def _default(key: str, value: Any, note: str) -> DraftLine:
+    return DraftLine(key=key, value=value, standing="default", note=note)
 
 
 def _table(name: str, lines: Sequence[DraftLine]) -> list[str]:
