@@ -181,7 +181,15 @@ def test_own_dims_come_before_the_size_that_another_source_has(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("name", "rank", "doubted"),
-    [("frames", 2, True), ("T", 3, True), ("N", 2, False), ("batch_size", 1, False), ("", 2, False), ("", 1, True)],
+    [
+        ("frames", 2, True),
+        ("T", 3, True),
+        ("images", 4, False),
+        ("N", 2, False),
+        ("batch_size", 1, False),
+        ("", 2, False),
+        ("", 1, True),
+    ],
 )
 def test_a_leading_dimension_that_may_be_a_sequence_is_not_made_one_in_silence(
     name: str, rank: int, doubted: bool, model_file: Path

@@ -118,9 +118,10 @@ def _answers(stated: Stated, inputs: Sequence[Port], outputs: Sequence[Port]) ->
         )
     if task in ("classification", "detection", "segmentation", None) or "labels" in stated.document:
         head = stated.document.get("head") or (guesses["head"].value if "head" in guesses else "")
+        unnamed = task is None or _is_one_plane(str(task), str(head))
         count = classes_of(str(head), outputs) if task is not None else None
         yield _line("labels", stated, {}, DraftLine(
-            key="labels", value="labels.txt", standing="to fill in" if task else "default",
+            key="labels", value="labels.txt", standing="default" if unnamed else "to fill in",
             note=f"a file beside this one with {count or 'all'} names, one a line; or a list",
         ))  # fmt: skip
 
@@ -167,6 +168,11 @@ def _line(key: str, stated: Stated, guesses: Mapping[str, Guess], otherwise: Dra
 
 def _default(key: str, value: Any, note: str) -> DraftLine:
     return DraftLine(key=key, value=value, standing="default", note=note)
+
+
+def _is_one_plane(task: str, head: str) -> bool:
+    """Whether a mask has no classes to name, but is there or not."""
+    return task == "segmentation" and not head
 
 
 def _table(name: str, lines: Sequence[DraftLine]) -> list[str]:
