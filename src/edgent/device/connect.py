@@ -6,6 +6,7 @@ with edgent.connect("10.0.0.2:8001", "b-alexnet", deadline=0.1) as device:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,7 @@ def connect(
     model: Model | str | Path,
     settings: DeviceSettings | None = None,
     *,
+    dims: Mapping[str, int] | None = None,
     progress: Progress | None = None,
     **keywords: Unpack[DeviceKeywords],
 ) -> Device:
@@ -47,6 +49,7 @@ def connect(
         settings: what the device is told. Without a profile of the device, one is measured at the first call, some
             15 s long, and kept in the cache; without a calibration, the one beside the model or in the cache counts,
             else the edge's.
+        dims: numbers for free dimensions of the model, where a name or a file is given; see `edgent.load`.
         progress: called with the rounds done and their number, where the device is measured.
         keywords: the fields of `DeviceSettings`, for what `settings` leaves out or says otherwise; `deadline` must be
             in either.
@@ -62,7 +65,7 @@ def connect(
     """
     Address.parse(edge)  # refused before the work is done for it, as the settings are
     settings = settings_of(settings, keywords)
-    loaded = model if isinstance(model, Model) else find_model(model, edge)
+    loaded = model if isinstance(model, Model) else find_model(model, edge, dims)
     with ExitStack() as opened:
         device = opened.enter_context(Device(loaded, edge, _complete(settings, loaded, progress)))
         device.wait_ready(_TIMEOUT)
@@ -81,8 +84,14 @@ def _complete(settings: DeviceSettings, model: Model, progress: Progress | None)
     )
 
 
-def find_model(model: str | Path, edge: str | None) -> Model:
+def find_model(model: str | Path, edge: str | None, dims: Mapping[str, int] | None = None) -> Model:
     """The model of a file or a name here; else the one that the edge serves by this name.
+
+    Args:
+        model: a name or a file.
+        edge: "HOST:PORT"; None: there is none.
+        dims: numbers for free dimensions; None: those of the configuration, or of the edge that the model is fetched
+            from.
 
     Raises:
         ModelError: neither here nor a name that an edge could serve, or no model that can be used.
@@ -91,5 +100,5 @@ def find_model(model: str | Path, edge: str | None) -> Model:
     """
     is_name = isinstance(model, str) and "/" not in model and not model.endswith(".onnx")
     if edge and is_name and not find(model).exists():
-        return fetch_model(edge, str(model))
-    return load(model)
+        return fetch_model(edge, str(model), dims=dims)
+    return load(model, dims=dims)

@@ -9,17 +9,24 @@ from pathlib import Path
 import onnx
 
 from edgent.errors import InputError, ModelError
+from edgent.files import is_folder
+from edgent.model.configuration.binding import bind
+from edgent.model.configuration.dimensions import FreeDimension
+from edgent.model.configuration.dimensions import free_dimensions as free_of
+from edgent.model.configuration.fitting import check_fits
+from edgent.model.configuration.sources import configured
 from edgent.model.files import external, identity
 from edgent.model.files.bounds import check_sizes
 from edgent.model.files.bundle import join, prefix_of
 from edgent.model.files.constants import all_tensors
 from edgent.model.files.gather import gather
-from edgent.model.files.read import bind, read
+from edgent.model.files.read import read, without_functions
 from edgent.model.files.weights import Weights
 from edgent.model.fold import fold
-from edgent.model.metadata import ExitInfo, Metadata, metadata_of
+from edgent.model.metadata import ExitInfo, Metadata
 from edgent.model.quantised import constants_of, fused_tensors, with_whole_pairs
 from edgent.model.shapes import Interpreter, bodies, subgraph_reads, tensor_of
+from edgent.model.tasks.append import append_answers, check_answers
 from edgent.model.values import Branch, Layer, Tensor, tensors_by_name
 from edgent.text import readable
 
@@ -71,8 +78,10 @@ class Model:
         digest: of all that changes an answer, 64 hex digits (see `edgent.model.files.identity`).
         inputs: the tensors of one request, every dimension a number.
         branches: one per exit, earliest first.
-        metadata: what the file says of its exits, labels and pre-processing.
-        dims: the number of every dimension that is free in the file, by name (see `bind` of `edgent.model.files.read`).
+        metadata: what it says of itself: task, labels, exits, pre-processing.
+        own_outputs: what the file puts out; the answers of the branches may be made of them (see `edgent.model.tasks`).
+        dims: the number of every dimension that is free in the file, by name (see `edgent.model.configuration`).
+        doubts: what was taken for granted when it was opened, a sentence each.
     """
 
     name: str
@@ -84,10 +93,12 @@ class Model:
     branches: tuple[Branch, ...]
     metadata: Metadata
     dims: Mapping[str, int] = field(hash=False)
+    doubts: tuple[str, ...] = field(compare=False)
     proto: onnx.ModelProto = field(hash=False, compare=False)
     tensors: Mapping[str, Tensor] = field(hash=False, compare=False)
     values: Mapping[str, onnx.ValueInfoProto] = field(hash=False, compare=False)
     weights: Weights = field(hash=False, compare=False)
+    own_outputs: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         layers = ", ".join(str(len(branch.layers)) for branch in self.branches)
@@ -153,27 +164,36 @@ def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int]
         model: the name of a shipped model ("b-alexnet"), or the path of an ONNX file; several with "+" between them
             are a bundle (see `edgent.model.files.bundle`), named after all of them.
         interpreter: the engine: computes constants, and knows types and shapes that ONNX does not.
-        dims: numbers for free dimensions. A free leading dimension is the batch and becomes 1.
+        dims: numbers for free dimensions, by name or as "INPUT:AXIS", before those of the model's configuration. A
+            free leading dimension is the batch and 1 unless either says otherwise.
 
     Raises:
-        ModelError: see `join`, and `read` and `bind` of `edgent.model.files.read`; also metadata that does not fit the
-            graph.
+        ModelError: see `join`, `read`, `configured`, `bind` and `check_fits`: a file or a configuration that cannot be
+            used, or one that does not fit the other.
     """
     paths = files(model)
     path = paths[0]
-    proto = read(path) if len(paths) == 1 else join([(each, read(each)) for each in paths])
+    members = [(each, configured(each, read(each))) for each in paths]
+    proto = members[0][1] if len(members) == 1 else join(members)
     source, beside = path.parent.absolute(), external.locations(all_tensors(proto))
     weights = Weights(source, identity.hashes(proto.graph.initializer, source))
     contents = identity.contents(proto, weights.hashes, source)
-    bound, numbers = bind(path, proto, dims or {})
-    metadata = metadata_of(bound)
+    binding = bind(path, proto, dims or {})
+    bound, metadata = binding.proto, binding.metadata
     exits = _exits(bound.graph, metadata)
-    digest = identity.digest(contents, bound.graph.input, [entry.outputs for entry in exits], metadata.preprocessing)
+    digest = identity.digest(contents, bound.graph.input, [entry.outputs for entry in exits], metadata)
     gather(bound.graph, source)
     values = fold(bound, weights, interpreter)
     tensors = {name: tensor_of(value) for name, value in values.items()}
-    check_sizes(tensors.values())
+    own = tuple(value.name for value in bound.graph.output)
     inputs = tuple(tensors[value.name] for value in bound.graph.input)
+    check_fits(path, metadata, inputs)
+    answers = append_answers(bound, metadata, exits, tensors)
+    if answers.changed:
+        values = fold(bound, weights, interpreter)
+        check_answers(metadata, answers, values)
+        tensors = {name: replace(tensor_of(value), most=answers.most.get(name)) for name, value in values.items()}
+    check_sizes(tensors.values())
     return Model(
         name=readable(BETWEEN.join(each.stem for each in paths)),
         path=path,
@@ -181,13 +201,15 @@ def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int]
         files=beside,
         digest=digest,
         inputs=inputs,
-        branches=_branches(bound.graph, tensors, exits, inputs),
+        branches=_branches(bound.graph, tensors, answers.exits, inputs),
         metadata=metadata,
-        dims=numbers,
+        dims=binding.dims,
+        doubts=binding.doubts,
         proto=bound,
         tensors=tensors,
         values=values,
         weights=weights,
+        own_outputs=own,
     )
 
 
@@ -214,23 +236,42 @@ def find(model: str | Path) -> Path:
     shipped = SHIPPED / f"{model}.onnx"
     if isinstance(model, str) and "/" not in model and not Path(model).exists() and shipped.is_file():
         return shipped
-    return Path(model)
+    return _in_folder(Path(model)) if is_folder(Path(model)) else Path(model)
+
+
+def free_dimensions(model: str | Path) -> tuple[FreeDimension, ...]:
+    """The free dimensions of a model's inputs, without opening it.
+
+    Raises:
+        ModelError: see `read`.
+    """
+    return tuple(entry for path in files(model) for entry in free_of(without_functions(read(path)).graph))
+
+
+def _in_folder(folder: Path) -> Path:
+    """The only model file in a folder, as Hugging Face has it: there, or in `onnx/`."""
+    found = sorted(folder.glob("*.onnx")) or sorted(folder.glob("onnx/*.onnx"))
+    if len(found) != 1:
+        names = ", ".join(str(path.relative_to(folder)) for path in found[:5]) or "none"
+        raise ModelError(f"{folder}: is a folder with {len(found)} ONNX files ({names}); name the one to take")
+    return found[0]
 
 
 def _exits(graph: onnx.GraphProto, metadata: Metadata) -> tuple[ExitInfo, ...]:
     """Those that the file names; without any, all outputs together are one."""
-    return metadata.exits or (ExitInfo(name="output", outputs=tuple(value.name for value in graph.output)),)
+    names = tuple(value.name for value in graph.output)
+    for entry in metadata.exits:
+        if unknown := sorted(set(entry.outputs) - set(names)):
+            raise ModelError(f"exit {entry.name!r} names output {unknown[0]!r}, which the graph does not have")
+    return metadata.exits or (ExitInfo(name="output", outputs=names),)
 
 
 def _branches(
     graph: onnx.GraphProto, tensors: dict[str, Tensor], exits: tuple[ExitInfo, ...], inputs: tuple[Tensor, ...]
 ) -> tuple[Branch, ...]:
     constants, fused = constants_of(graph), fused_tensors(graph, tensors)
-    answers = {value.name for value in graph.output}
     branches = []
     for number, entry in enumerate(exits):
-        if unknown := sorted(set(entry.outputs) - answers):
-            raise ModelError(f"exit {entry.name!r} names output {unknown[0]!r}, which the graph does not have")
         branch = Branch(
             exit=number,
             name=entry.name,
