@@ -302,3 +302,47 @@ def test_a_fetched_model_stays_while_the_process_may_read_its_weights(served, em
     fetched = fetch_model("edge", "net", channel=FakeLink(Edge(served).service.methods()))
     cache.trim(empty_cache, 0, now=fetched.path.stat().st_mtime + 1e6)
     assert scores(fetched) == scores(served)
+
+
+@pytest.fixture
+def configured(tmp_path) -> Model:
+    """A model of free dimensions, with a configuration, labels and a graph for post-processing beside it."""
+    path = saved(residual(batch="N", side="side"), tmp_path / "edge" / "net.onnx")
+    node, opset = onnx.helper.make_node("Neg", ["y"], ["z"]), onnx.helper.make_opsetid("", 17)
+    values = [onnx.helper.make_tensor_value_info(name, 1, None) for name in "yz"]
+    post = onnx.helper.make_graph([node], "post", values[:1], values[1:])
+    (path.parent / "posts").mkdir()
+    onnx.save(onnx.helper.make_model(post, opset_imports=[opset], ir_version=8), path.parent / "posts" / "neg.onnx")
+    (path.parent / "names.txt").write_text("cat\ndog\n")
+    text = 'task = "raw"\nlabels = "names.txt"\npost = "posts/neg.onnx"\n[preprocessing]\nsize = [8, 8]\n'
+    path.with_name("net.edgent.toml").write_text(text)
+    return load(path, dims={"side": 12})
+
+
+def test_a_configuration_and_the_edges_dimensions_come_with_it(configured, empty_cache):
+    fetched = fetch_model("edge", "net", channel=FakeLink(Edge(configured).service.methods()))
+    assert (fetched.digest, fetched.dims) == (configured.digest, {"N": 1, "side": 12})
+    assert fetched.metadata == configured.metadata and fetched.metadata.labels == ("cat", "dog")
+    folder = f"net-{configured.digest[:32]}"
+    assert kept(empty_cache) == [f"{folder}/{name}" for name in ("net.edgent.toml", "net.onnx", "posts/neg.onnx")]
+    again = fetch_model("edge", "net", dims={"side": 12}, channel=FakeLink(Edge(configured).service.methods()))
+    assert again.path == fetched.path
+
+
+def test_other_dimensions_than_the_edges_are_refused(configured):
+    with pytest.raises(RefusedError, match="with side=12, asked for was 8"):
+        fetch_model("edge", "net", dims={"side": 8}, channel=FakeLink(Edge(configured).service.methods()))
+
+
+@pytest.mark.parametrize("name", ["other.toml", "../net.edgent.toml", "posts/else.onnx", "names.txt"])
+def test_files_that_no_configuration_names_are_refused(name, configured):
+    toml = configured.path.with_name("net.edgent.toml").read_bytes().replace(b"names.txt", b"net.onnx")
+    files = [("net.onnx", configured.path.read_bytes()), ("net.edgent.toml", toml), (name, b"x")]
+    with pytest.raises(RefusedError, match="does not name"):
+        fetch_model("edge", "net", channel=sending(configured, *files))
+
+
+def test_a_configuration_that_is_not_the_edges_is_not_believed(configured):
+    files = [("net.onnx", configured.path.read_bytes()), ("net.edgent.toml", b"[preprocessing]\nsize = [8, 8]\n")]
+    with pytest.raises(RefusedError, match="sent version"):
+        fetch_model("edge", "net", channel=sending(configured, *files))

@@ -13,6 +13,7 @@ from edgent.cli.answers.answering import Answering
 from edgent.cli.answers.folder import AnswerFolder
 from edgent.cli.arguments.emulated import Emulate, HiddenSeed, ThrottleStep, parse_throttle, stand_in
 from edgent.cli.arguments.inputs import given_inputs
+from edgent.cli.arguments.models import Dims, parse_dims
 from edgent.cli.arguments.options import (
     AsJson,
     CalibrationFile,
@@ -65,6 +66,7 @@ def run(
     emulate: Emulate = "",
     hidden_seed: HiddenSeed = 0,
     throttle: ThrottleStep = "",
+    dim: Dims = None,
     as_json: AsJson = False,
 ) -> None:
     """The device: answers each input within the deadline, with the edge when that is better."""
@@ -87,7 +89,8 @@ def run(
         raise InputError("--annotate draws on pictures that are kept: say where with --output DIR")
     folder = None if output is None else AnswerFolder(output, annotate=annotate)
     measured = Profile.load(profile) if profile else None
-    loaded = find_model(model, edge)
+    loaded = find_model(model, edge, parse_dims(dim))
+    show.warn(*loaded.doubts)
     sizes = calibration_for(loaded, calibration)
     runner = make_engine(engine, threads)
     here = measured or own_profile(loaded, runner)

@@ -9,7 +9,10 @@ from pathlib import Path
 import onnx
 
 from edgent.errors import InputError, ModelError
+from edgent.files import is_folder
 from edgent.model.configuration.binding import bind
+from edgent.model.configuration.dimensions import FreeDimension
+from edgent.model.configuration.dimensions import free_dimensions as free_of
 from edgent.model.configuration.fitting import check_fits
 from edgent.model.configuration.sources import configured
 from edgent.model.files import external, identity
@@ -17,7 +20,7 @@ from edgent.model.files.bounds import check_sizes
 from edgent.model.files.bundle import join, prefix_of
 from edgent.model.files.constants import all_tensors
 from edgent.model.files.gather import gather
-from edgent.model.files.read import read
+from edgent.model.files.read import plain, read
 from edgent.model.files.weights import Weights
 from edgent.model.fold import fold
 from edgent.model.metadata import ExitInfo, Metadata
@@ -76,9 +79,9 @@ class Model:
         inputs: the tensors of one request, every dimension a number.
         branches: one per exit, earliest first.
         metadata: what it says of itself: task, labels, exits, pre-processing.
-        own_outputs: what the file puts out; the answers of the branches may be made of them (see `edgent.model.tasks`).
         dims: the number of every dimension that is free in the file, by name (see `edgent.model.configuration`).
         doubts: what was taken for granted when it was opened, a sentence each.
+        own_outputs: what the file puts out; the answers of the branches may be made of them (see `edgent.model.tasks`).
     """
 
     name: str
@@ -184,9 +187,7 @@ def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int]
     tensors = {name: tensor_of(value) for name, value in values.items()}
     own = tuple(value.name for value in bound.graph.output)
     inputs = tuple(tensors[value.name] for value in bound.graph.input)
-    check_fits(
-        path, metadata, inputs, [[tensors[name] for name in entry.outputs if name in tensors] for entry in exits]
-    )
+    check_fits(path, metadata, inputs)
     answers = append_answers(bound, metadata, exits, tensors)
     if answers.changed:
         values = fold(bound, weights, interpreter)
@@ -235,7 +236,25 @@ def find(model: str | Path) -> Path:
     shipped = SHIPPED / f"{model}.onnx"
     if isinstance(model, str) and "/" not in model and not Path(model).exists() and shipped.is_file():
         return shipped
-    return Path(model)
+    return _in_folder(Path(model)) if is_folder(Path(model)) else Path(model)
+
+
+def free_dimensions(model: str | Path) -> tuple[FreeDimension, ...]:
+    """The free dimensions of a model's inputs, without opening it.
+
+    Raises:
+        ModelError: see `read`.
+    """
+    return tuple(entry for path in files(model) for entry in free_of(plain(read(path)).graph))
+
+
+def _in_folder(folder: Path) -> Path:
+    """The only model file in a folder, as Hugging Face has it: there, or in `onnx/`."""
+    found = sorted(folder.glob("*.onnx")) or sorted(folder.glob("onnx/*.onnx"))
+    if len(found) != 1:
+        names = ", ".join(str(path.relative_to(folder)) for path in found[:5]) or "none"
+        raise ModelError(f"{folder}: is a folder with {len(found)} ONNX files ({names}); name the one to take")
+    return found[0]
 
 
 def _exits(graph: onnx.GraphProto, metadata: Metadata) -> tuple[ExitInfo, ...]:

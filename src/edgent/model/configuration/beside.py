@@ -22,8 +22,12 @@ def path_of(model: Path) -> Path:
     return model.with_name(f"{model.stem}.edgent.toml")
 
 
-def read_beside(path: Path) -> dict[str, Any]:
-    """The document in a configuration file, with the labels in it; empty where there is no file.
+def read_beside(path: Path, *, with_labels: bool = True) -> dict[str, Any]:
+    """The document in a configuration file; empty where there is no file.
+
+    Args:
+        path: the file.
+        with_labels: whether the labels stand in it that another file has, or that file's name.
 
     Raises:
         InputError: the file or one that it names is missing, unreadable or damaged.
@@ -36,9 +40,18 @@ def read_beside(path: Path) -> dict[str, Any]:
         raise InputError(f"found no TOML ({' '.join(str(error).split())[:80]})") from None
     except (RecursionError, ValueError):  # brackets a thousand deep; a number of thousands of digits
         raise InputError("found TOML beyond all reason") from None
-    if isinstance(found.get("labels"), str):
+    _check_values(found)
+    if with_labels and isinstance(found.get("labels"), str):
         found["labels"] = _lines(inside(path.parent, found["labels"], "labels"))
     return found
+
+
+def _check_values(found: Mapping[str, Any]) -> None:
+    """TOML has values that a configuration does not: dates, infinities."""
+    try:
+        json.dumps(found, allow_nan=False)
+    except (TypeError, ValueError):
+        raise InputError("found a date, an infinity or nan, expected texts, finite numbers and lists of them") from None
 
 
 def read_graph(folder: Path, name: str) -> bytes:
@@ -69,8 +82,7 @@ def inside(folder: Path, name: str, key: str) -> Path:
 def write_toml(document: Mapping[str, Any]) -> str:
     """A document as the text of a configuration file; what is unknown is left out.
 
-    Raises:
-        InputError: never for a document that was read.
+    A document that was read is read from it again.
     """
     plain = {key: value for key, value in document.items() if not _is_table(value) and not _is_unknown(value)}
     tables = {key: value for key, value in document.items() if _is_table(value) and value}

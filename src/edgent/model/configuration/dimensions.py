@@ -18,7 +18,7 @@ BATCH = "batch"
 _BATCHES = re.compile(r"n|b|.*batch.*|bs", re.IGNORECASE)
 
 # What exporters write where nobody gave a name.
-_NAMELESS = re.compile(r"unk__\d+|.*dim_?\d+|DynamicDimension\.\d+|[sd]\d+|\?|None|.*:\d+", re.IGNORECASE)
+_NAMELESS = re.compile(r"unk__\d+|.*dim_?\d+|DynamicDimension\.\d+|[sd]\d+|\?|None", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +30,14 @@ class FreeDimension:
         input: the input's name.
         axis: which of its dimensions it is.
         rank: how many it has.
+        is_named: whether the name is the file's.
     """
 
     name: str
     input: str
     axis: int
     rank: int
+    is_named: bool
 
     @property
     def place(self) -> str:
@@ -45,14 +47,21 @@ class FreeDimension:
     @property
     def is_surely_a_batch(self) -> bool:
         """Whether a leading one counts inputs, as far as names tell; it may be the length of a sequence instead."""
-        unnamed = bool(_NAMELESS.fullmatch(self.name))
-        return bool(_BATCHES.fullmatch(self.name)) or (unnamed and self.rank > 1)
+        if self.is_named and not _NAMELESS.fullmatch(self.name):
+            return bool(_BATCHES.fullmatch(self.name))
+        return self.rank > 1
 
 
 def free_dimensions(graph: onnx.GraphProto) -> tuple[FreeDimension, ...]:
     """Those of all inputs, in their order."""
     return tuple(
-        FreeDimension(name=_name(value.name, axis, dim), input=value.name, axis=axis, rank=len(_dims(value)))
+        FreeDimension(
+            name=_name(value.name, axis, dim),
+            input=value.name,
+            axis=axis,
+            rank=len(_dims(value)),
+            is_named=bool(dim.dim_param),
+        )
         for value in graph.input
         for axis, dim in enumerate(_dims(value))
         if _is_free(dim)
@@ -123,8 +132,8 @@ def _by_name(path: Path, free: Sequence[FreeDimension], numbers: Mapping[str, in
         if written not in names:
             known = ", ".join(dict.fromkeys(entry.name for entry in free)) or "none"
             raise ModelError(
-                f"{path}: no input has a free dimension {written!r}{nearest(written, names)}, for which {source} has a "
-                f"number; those that can have one: {known}"
+                f"{path}: no input has a free dimension {written!r}{nearest(written, names)}, found in {source}; "
+                f"those that can have a number: {known}"
             )
         if number < 0:
             raise ModelError(f"{path}: dimension {written!r} cannot be {number}; give it the size that the inputs have")

@@ -33,16 +33,17 @@ TABLES = ("preprocessing", "limits", "dims", "inputs")
 
 
 def check_keys(found: object) -> dict[str, Any]:
-    """A document all of whose keys are known, those of pre-processing included; it may leave out any.
+    """What a document says, under keys that are all known, those of pre-processing included; it may leave out any.
 
     Raises:
-        InputError: no object, or an unknown key.
+        InputError: no object, another version, or an unknown key.
     """
     node = _node(found, "configuration", _DEFAULTS)
+    _check_version(node)
     if isinstance(form := node.found["preprocessing"], dict):
         Node({**dict.fromkeys(_FORM), **form}, "preprocessing", _FORM)
     assert isinstance(found, dict)
-    return dict(found)
+    return {key: value for key, value in found.items() if value is not None and key != "version"}
 
 
 def document_of(proto: onnx.ModelProto) -> dict[str, Any]:
@@ -120,8 +121,7 @@ def read(found: object) -> Metadata:
         InputError: another version, unknown keys, or values out of range.
     """
     node = _node(found, "metadata", _DEFAULTS)
-    if node.whole("version") != VERSION:
-        raise InputError(f"metadata.version: found {node.whole('version')}, expected {VERSION}")
+    _check_version(node)
     return Metadata(
         task=None if node.absent("task") else node.text("task"),  # type: ignore[arg-type]  # it checks itself
         head=node.text("head", empty=True),
@@ -139,6 +139,11 @@ def _node(found: object, place: str, defaults: dict[str, Any], needed: tuple[str
     """An object some of whose keys may be left out."""
     complete = {**defaults, **found} if isinstance(found, dict) else found
     return Node(complete, place, (*needed, *defaults))
+
+
+def _check_version(node: Node) -> None:
+    if node.whole("version") != VERSION:
+        raise InputError(f"{node.place}.version: found {node.whole('version')}, expected {VERSION}")
 
 
 def _exit(found: object) -> ExitInfo:

@@ -1,4 +1,4 @@
-"""Whether a configuration is one for this model: held against its inputs and outputs before anything is run."""
+"""Whether a configuration is one for this model: held against its inputs before anything is run."""
 
 from __future__ import annotations
 
@@ -10,28 +10,20 @@ from edgent.model.metadata import Metadata
 from edgent.model.values import Tensor
 from edgent.text import nearest
 
-# What a head puts beside the scores of the classes, along one axis of its first output.
-_BESIDE_CLASSES = {"yolov8": 4, "yolov5": 5}
 
-
-def check_fits(path: Path, metadata: Metadata, inputs: Sequence[Tensor], exits: Sequence[Sequence[Tensor]]) -> None:
-    """Refuses a configuration that cannot be this model's.
+def check_fits(path: Path, metadata: Metadata, inputs: Sequence[Tensor]) -> None:
+    """Refuses a configuration that cannot be of these inputs; `edgent.model.tasks` looks at the outputs.
 
     Args:
         path: for messages.
         metadata: what it says.
         inputs: of the model, bound.
-        exits: the outputs of each.
 
     Raises:
-        ModelError: pictures of another shape or type than the input's, labels that do not fit the outputs, or inputs
-            that the model does not have.
+        ModelError: pictures of another shape or type than the input's, or inputs that the model does not have.
     """
     if metadata.preprocessing is not None:
         _check_pictures(path, metadata, inputs)
-    if metadata.labels:
-        for outputs in exits:
-            _check_labels(path, metadata, outputs)
     for name, sizing in metadata.inputs.items():
         known = [tensor.name for tensor in inputs]
         if name not in known:
@@ -59,24 +51,4 @@ def _check_pictures(path: Path, metadata: Metadata, inputs: Sequence[Tensor]) ->
         raise ModelError(
             f"{path}: its configuration makes pictures of float32, but input {tensor.name!r} takes {tensor.dtype}; "
             "export the model with an input of float32, or leave out preprocessing"
-        )
-
-
-def _check_labels(path: Path, metadata: Metadata, outputs: Sequence[Tensor]) -> None:
-    """The count of labels against the first output, where the task says on which axis the classes are."""
-    count, shape = len(metadata.labels), outputs[0].shape if outputs else None
-    if shape is None:
-        return
-    expected = list(shape)
-    if metadata.task == "classification":
-        fits = bool(shape) and count == shape[-1]
-    elif beside := _BESIDE_CLASSES.get(metadata.head):
-        fits, expected = count + beside in shape, [size - beside for size in shape]
-    else:
-        return
-    if not fits:
-        raise ModelError(
-            f"{path}: its configuration has {count} labels, but output {outputs[0].name!r} of shape {list(shape)} has "
-            f"no axis for so many classes ({metadata.head or metadata.task}); expected "
-            f"{expected[-1] if metadata.task == 'classification' else ' or '.join(str(e) for e in expected if e > 0)}"
         )

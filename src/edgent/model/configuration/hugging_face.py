@@ -65,7 +65,9 @@ def _answers(config: Mapping[str, Any]) -> dict[str, Any]:
     task = next((task for ending, task in _TASKS.items() if architecture.endswith(ending)), None)
     found: dict[str, Any] = {} if task is None else {"task": task}
     if task == "detection":
-        found["head"] = "boxes-scores"
+        found["head"] = "rt-detr" if architecture.startswith("RTDetr") else "detr"
+    elif task in ("classification", "segmentation"):
+        found["head"] = "logits"
     if task is not None and "id2label" in config:
         found["labels"] = _labels(config["id2label"])
     return found

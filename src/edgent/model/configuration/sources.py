@@ -22,7 +22,7 @@ from edgent.document import parse
 from edgent.errors import InputError, ModelError
 from edgent.model.configuration.beside import path_of, read_beside, read_graph
 from edgent.model.configuration.document import KEY, TABLES, check_keys, post_graph_of, write_key
-from edgent.model.configuration.hugging_face import folder_of, hugging_face
+from edgent.model.configuration.hugging_face import CONFIG, PICTURES, folder_of, hugging_face
 from edgent.model.configuration.ultralytics import NAME, ultralytics
 
 OWN_KEY = f"the file's key {KEY!r}"
@@ -30,7 +30,7 @@ HUGGING_FACE = "Hugging Face's files"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Stated:
     """What all sources say of a model.
 
     Attributes:
@@ -46,16 +46,24 @@ class Found:
     post_graph: bytes = b""
 
 
-def find(path: Path, proto: onnx.ModelProto) -> Found:
+def find(path: Path, proto: onnx.ModelProto, *, beside_first: bool = False, without_beside: bool = False) -> Stated:
     """What all sources say of a model; nothing is checked yet but the names of keys.
+
+    Args:
+        path: of the model.
+        proto: as it was read.
+        beside_first: whether the file beside it is believed before our own key in it, and may say otherwise.
+        without_beside: whether that file is left out.
 
     Raises:
         ModelError: a source is damaged or has an unknown key, or our own two differ.
     """
     try:
-        said = [(name, document) for name, document in _sources(path, proto) if document]
-        document, origins, overruled = _merged(said)
-        return Found(
+        said = [(name, document) for name, document in _sources(path, proto, without_beside) if document]
+        if beside_first:
+            said.sort(key=lambda source: source[0] != path_of(path).name)  # it first, the others in their order
+        document, origins, overruled = _merged(said, strict=not beside_first)
+        return Stated(
             document=document,
             origins=origins,
             overruled=tuple(overruled),
@@ -80,32 +88,40 @@ def configured(path: Path, proto: onnx.ModelProto) -> onnx.ModelProto:
 def files_beside(path: Path) -> tuple[Path, ...]:
     """The files that may hold a model's configuration, whether or not they are there."""
     folder = folder_of(path)
-    return path_of(path), folder / "config.json", folder / "preprocessor_config.json"
+    return path_of(path), folder / CONFIG, folder / PICTURES
 
 
-def _sources(path: Path, proto: onnx.ModelProto) -> Iterator[tuple[str, dict[str, Any]]]:
+def files_named(path: Path) -> tuple[Path, ...]:
+    """The files that a configuration beside a model names: labels, a graph for post-processing.
+
+    Raises:
+        InputError: see `read_beside`.
+    """
+    names = (read_beside(path_of(path), with_labels=False).get(key) for key in ("labels", "post"))
+    return tuple(path.parent / name for name in names if isinstance(name, str) and name)
+
+
+def _sources(path: Path, proto: onnx.ModelProto, without_beside: bool) -> Iterator[tuple[str, dict[str, Any]]]:
     props = {entry.key: entry.value for entry in proto.metadata_props}
     if KEY in props:
-        yield OWN_KEY, _checked(parse(props[KEY]), f"metadata under the key {KEY!r}")
+        try:
+            yield OWN_KEY, check_keys(parse(props[KEY]))
+        except InputError as error:
+            raise InputError(f"metadata under the key {KEY!r}: {error}") from None
     beside = path_of(path)
-    try:
-        yield beside.name, _checked(read_beside(beside), "it")
-    except InputError as error:
-        raise InputError(f"{beside.name}: {error}") from None
+    if not without_beside:
+        try:
+            yield beside.name, check_keys(read_beside(beside))
+        except InputError as error:
+            raise InputError(f"{beside.name}: {error}") from None
     yield NAME, ultralytics(props, [_shape(value) for value in proto.graph.output])
     yield HUGGING_FACE, hugging_face(folder_of(path))
 
 
-def _checked(found: object, place: str) -> dict[str, Any]:
-    try:
-        document = check_keys(found)
-    except InputError as error:
-        raise InputError(f"{place}: {error}") from None
-    document.pop("version", None)
-    return {key: value for key, value in document.items() if value is not None}
+_Said = list[tuple[str, dict[str, Any]]]
 
 
-def _merged(said: list[tuple[str, dict[str, Any]]]) -> tuple[dict[str, Any], dict[str, str], list[str]]:
+def _merged(said: _Said, *, strict: bool) -> tuple[dict[str, Any], dict[str, str], list[str]]:
     document: dict[str, Any] = {}
     origins: dict[str, str] = {}
     overruled: list[str] = []
@@ -117,7 +133,7 @@ def _merged(said: list[tuple[str, dict[str, Any]]]) -> tuple[dict[str, Any], dic
             if first == source:
                 _put(document, place, value)
             elif _at(document, place) != value:
-                if source not in (NAME, HUGGING_FACE):
+                if strict and source not in (NAME, HUGGING_FACE):
                     raise InputError(f"{place} is one thing in {first} and another in {source}; remove one of the two")
                 overruled.append(f"{place}: {source} would have {_short(value)}")
     return document, origins, overruled

@@ -24,7 +24,7 @@ def read(path: Path) -> onnx.ModelProto:
         ModelError: no ONNX file, damaged, an operator or opset nobody here knows, external data that is missing or
             outside the model's folder.
     """
-    proto = _parse(path)
+    proto = parse_file(path)
     check(path, proto)
     return proto
 
@@ -55,11 +55,11 @@ def weight_files(path: Path) -> tuple[str, ...]:
     Raises:
         ModelError: no ONNX file, or one that does not say where they are.
     """
-    return external.locations(all_tensors(_parse(path)))
+    return external.locations(all_tensors(parse_file(path)))
 
 
-def without_functions(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """A model whose functions stand where they were called, and whose inputs are none that have a constant already."""
+def plain(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """A model without functions, whose inputs are what is given at each run."""
     if proto.functions:
         from onnx import inliner  # rarely needed, and it costs every start
 
@@ -69,7 +69,12 @@ def without_functions(proto: onnx.ModelProto) -> onnx.ModelProto:
     return proto
 
 
-def _parse(path: Path) -> onnx.ModelProto:
+def parse_file(path: Path) -> onnx.ModelProto:
+    """Reads a file without a look at what it says.
+
+    Raises:
+        ModelError: no ONNX file.
+    """
     check_file(path)
     try:
         proto = onnx.load(path, load_external_data=False)
