@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,11 @@ def test_a_smaller_array_is_padded_with_zeros_at_the_end_of_each_axis(shape: tup
     ('[inputs.x]\nfill = "pad"\n', (3, 8, 8)),
     ('[preprocessing]\nscale = 1.0\n[inputs.x]\nexcess = "shrink"\n', (1, 3, 8, 7)),
     ('[preprocessing]\nscale = 1.0\n[inputs.x]\nexcess = "shrink"\n', (1, 4, 8, 8)),
+    ('[preprocessing]\nscale = 1.0\n[inputs.x]\nfill = "pad"\nexcess = "shrink"\n', (1, 4, 6, 9)),
 ])  # fmt: skip
 def test_what_the_configuration_does_not_allow_is_refused(text: str, shape: tuple[int, ...], model_file: Path) -> None:
-    with pytest.raises(InputError, match=r"expected \[1, 3, 8, 8\]"):
+    said = rf"has shape {re.escape(str(list(shape)))}, expected \[1, 3, 8, 8\]"
+    with pytest.raises(InputError, match=said):
         Material(noise(*shape), configured(model_file, text))
 
 

@@ -17,7 +17,7 @@ from edgent.files import write_whole
 
 if TYPE_CHECKING:
     from edgent.model import Model
-    from edgent.model.configuration.draft import Line
+    from edgent.model.configuration.draft import DraftLine
 
 
 @limited_memory()
@@ -51,7 +51,7 @@ def _draft(path: Path, output: Path | None, *, force: bool, as_json: bool) -> No
     from edgent.model.configuration.draft import draft, write_draft
     from edgent.model.configuration.guess import ports
     from edgent.model.configuration.sources import find
-    from edgent.model.files.read import plain, read
+    from edgent.model.files.read import read, without_functions
 
     target = output or path_of(path)
     if target.exists() and not force:
@@ -59,7 +59,7 @@ def _draft(path: Path, output: Path | None, *, force: bool, as_json: bool) -> No
     show.check_output(target)
     proto = read(path)
     stated = find(path, proto, without_beside=target == path_of(path))
-    lines = draft(plain(proto), stated)
+    lines = draft(without_functions(proto), stated)
     write_whole(target, write_draft(path, lines, *ports(proto)))
     if as_json:
         entries = [{"key": e.key, "value": e.value, "standing": e.standing, "note": e.note} for e in lines]
@@ -68,7 +68,7 @@ def _draft(path: Path, output: Path | None, *, force: bool, as_json: bool) -> No
         _print(path, target, lines)
 
 
-def _print(path: Path, target: Path, lines: tuple[Line, ...]) -> None:
+def _print(path: Path, target: Path, lines: tuple[DraftLine, ...]) -> None:
     table = show.table("", "key", "value", "")
     for standing in ("known", "guessed", "to fill in"):
         for line in lines:

@@ -21,15 +21,18 @@ def sized(tensor: Tensor, array: Array, metadata: Metadata) -> Array:
 
     Args:
         tensor: the input.
-        array: of as many dimensions; any other is returned as it is.
+        array: what is given; where it cannot be brought to that size, it is returned as it is.
         metadata: of the model.
     """
     sizing = metadata.inputs.get(tensor.name)
     if sizing is None or tensor.shape is None or array.ndim != len(tensor.shape) or not array.size:
         return array
+    result = array
     if sizing.excess == "shrink" and metadata.preprocessing is not None and array.dtype == np.float32:
-        array = _shrunk(array, metadata.preprocessing)
-    return _padded(array, tensor.shape) if sizing.fill == "pad" else array
+        result = _shrunk(result, metadata.preprocessing)
+    if sizing.fill == "pad":
+        result = _padded(result, tensor.shape)
+    return result if result.shape == tensor.shape else array
 
 
 def _shrunk(array: Array, form: Preprocessing) -> Array:

@@ -20,7 +20,7 @@ from edgent.model.files.bounds import check_sizes
 from edgent.model.files.bundle import join, prefix_of
 from edgent.model.files.constants import all_tensors
 from edgent.model.files.gather import gather
-from edgent.model.files.read import plain, read
+from edgent.model.files.read import read, without_functions
 from edgent.model.files.weights import Weights
 from edgent.model.fold import fold
 from edgent.model.metadata import ExitInfo, Metadata
@@ -245,7 +245,7 @@ def free_dimensions(model: str | Path) -> tuple[FreeDimension, ...]:
     Raises:
         ModelError: see `read`.
     """
-    return tuple(entry for path in files(model) for entry in free_of(plain(read(path)).graph))
+    return tuple(entry for path in files(model) for entry in free_of(without_functions(read(path)).graph))
 
 
 def _in_folder(folder: Path) -> Path:

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from edgent.engine.loading import load
 from edgent.model.configuration.beside import read_beside, toml, write_toml
-from edgent.model.configuration.draft import Line, draft, write_draft
+from edgent.model.configuration.draft import DraftLine, draft, write_draft
 from edgent.model.configuration.guess import Port, guess_answers, guess_pictures, ports
 from edgent.model.configuration.sources import find
 from edgent.model.metadata import Metadata, Preprocessing
@@ -20,7 +20,7 @@ from graphs import Graph, residual, saved
 PICTURE = Port(name="x", shape=(1, 3, 64, 64))
 
 
-def lines_of(path: Path) -> dict[str, Line]:
+def lines_of(path: Path) -> dict[str, DraftLine]:
     proto = onnx.load(path)
     return {line.key: line for line in draft(proto, find(path, proto))}
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 from edgent.engine.loading import load
 from edgent.errors import ModelError
 from edgent.model import free_dimensions
-from edgent.model.configuration.document import KEY
+from edgent.model.configuration.document import KEY, check_keys, read
 from edgent.model.configuration.sources import find
 from graphs import Graph, residual, saved
 
@@ -179,7 +181,15 @@ def test_own_dims_come_before_the_size_that_another_source_has(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("name", "rank", "doubted"),
-    [("frames", 2, True), ("T", 3, True), ("N", 2, False), ("batch_size", 1, False), ("", 2, False), ("", 1, True)],
+    [
+        ("frames", 2, True),
+        ("T", 3, True),
+        ("images", 4, False),
+        ("N", 2, False),
+        ("batch_size", 1, False),
+        ("", 2, False),
+        ("", 1, True),
+    ],
 )
 def test_a_leading_dimension_that_may_be_a_sequence_is_not_made_one_in_silence(
     name: str, rank: int, doubted: bool, model_file: Path
@@ -211,3 +221,12 @@ def test_names_that_hold_colons_are_understood_to_the_last(model_file: Path) -> 
     path = saved(g.model(g.node("Relu", "x:0")), model_file)
     assert load(path, dims={"x:0:1": 7}).inputs[0].shape == (1, 7)
     assert np.prod(load(path, dims={"x:0:1": 7}).branches[0].outputs[0].shape) == 7
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "own-models.md"
+
+
+@pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL))
+def test_the_examples_of_the_page_are_configurations(text: str) -> None:
+    document = check_keys(tomllib.loads(text))
+    read({**document, "labels": [], "preprocessing": {"size": [8, 8], **document["preprocessing"]}})

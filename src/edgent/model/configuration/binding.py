@@ -12,7 +12,7 @@ import onnx
 from edgent.model.configuration import dimensions
 from edgent.model.configuration.dimensions import FreeDimension
 from edgent.model.configuration.document import document_of, metadata_of, post_graph_of, write_key
-from edgent.model.files.read import plain
+from edgent.model.files.read import without_functions
 from edgent.model.metadata import Metadata
 
 _COLOURS = (1, 3)  # channels that a picture has
@@ -46,7 +46,7 @@ def bind(path: Path, proto: onnx.ModelProto, given: Mapping[str, int]) -> Bindin
     Raises:
         ModelError: see `numbers_of` of `edgent.model.configuration.dimensions`, and `read_json`.
     """
-    proto = plain(proto)
+    proto = without_functions(proto)
     document, free = document_of(proto), dimensions.free_dimensions(proto.graph)
     form = _described(document.get("preprocessing"), proto.graph)
     defaults = _picture_dims(form, free, proto.graph) | dict(document.get("dims") or {})

@@ -35,7 +35,7 @@ def named_by_a_copy(path: Path) -> tuple[str, ...]:
     """
     beside = path_of(path)
     try:
-        document = document_of(parse_file(path)) | read_beside(beside)
+        document = document_of(parse_file(path)) | read_beside(beside, with_labels=False)
     except InputError as error:
         raise ModelError(f"{beside.name}: {error}") from None
     post = document.get("post")

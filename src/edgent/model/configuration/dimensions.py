@@ -17,6 +17,8 @@ BATCH = "batch"
 
 _BATCHES = re.compile(r"n|b|.*batch.*|bs", re.IGNORECASE)
 
+_RANK_OF_PICTURES = 4  # sequences of vectors have 3 dimensions
+
 # What exporters write where nobody gave a name.
 _NAMELESS = re.compile(r"unk__\d+|.*dim_?\d+|DynamicDimension\.\d+|[sd]\d+|\?|None", re.IGNORECASE)
 
@@ -48,7 +50,7 @@ class FreeDimension:
     def is_surely_a_batch(self) -> bool:
         """Whether a leading one counts inputs, as far as names tell; it may be the length of a sequence instead."""
         if self.is_named and not _NAMELESS.fullmatch(self.name):
-            return bool(_BATCHES.fullmatch(self.name))
+            return self.rank >= _RANK_OF_PICTURES or bool(_BATCHES.fullmatch(self.name))
         return self.rank > 1
 
 

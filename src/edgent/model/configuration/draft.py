@@ -37,7 +37,7 @@ _MEANINGS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class DraftLine:
     """One key of a draft.
 
     Attributes:
@@ -63,7 +63,7 @@ class Line:
         return f"{written if self.standing == 'guessed' else f'# {written}':<{_COLUMN}}  # {mark}{self.note}"
 
 
-def draft(proto: onnx.ModelProto, stated: Stated) -> tuple[Line, ...]:
+def draft(proto: onnx.ModelProto, stated: Stated) -> tuple[DraftLine, ...]:
     """What a configuration file of a model should say.
 
     Args:
@@ -79,7 +79,7 @@ def draft(proto: onnx.ModelProto, stated: Stated) -> tuple[Line, ...]:
     return (*lines, *_dims(stated, free_dimensions(proto.graph), inputs))
 
 
-def write_draft(path: Path, lines: Sequence[Line], inputs: Sequence[Port], outputs: Sequence[Port]) -> str:
+def write_draft(path: Path, lines: Sequence[DraftLine], inputs: Sequence[Port], outputs: Sequence[Port]) -> str:
     """The text of a draft.
 
     Args:
@@ -99,9 +99,9 @@ def write_draft(path: Path, lines: Sequence[Line], inputs: Sequence[Port], outpu
     return "\n".join([*map(one_line, head), "", *map(one_line, plain), *map(one_line, tables)]) + "\n"
 
 
-def _answers(stated: Stated, inputs: Sequence[Port], outputs: Sequence[Port]) -> Iterator[Line]:
+def _answers(stated: Stated, inputs: Sequence[Port], outputs: Sequence[Port]) -> Iterator[DraftLine]:
     guesses = {} if "task" in stated.document else guess_answers(inputs, outputs)
-    yield _line("task", stated, guesses, Line(
+    yield _line("task", stated, guesses, DraftLine(
         key="task", value="detection", standing="to fill in",
         note="classification, detection, segmentation, embedding or raw (the outputs as they are)",
     ))  # fmt: skip
@@ -110,32 +110,37 @@ def _answers(stated: Stated, inputs: Sequence[Port], outputs: Sequence[Port]) ->
         yield _line("head", stated, guesses, None)
     elif task is None or task == "detection":
         heads = ", ".join(HEADS["detection"])
-        yield Line(key="head", value="yolov8", standing="default", note=f"what the outputs of a detector mean: {heads}")
-        yield Line(key="post", value="decode.onnx", standing="default", note="or a graph of yours that decodes them")
+        yield DraftLine(
+            key="head", value="yolov8", standing="default", note=f"what the outputs of a detector mean: {heads}"
+        )
+        yield DraftLine(
+            key="post", value="decode.onnx", standing="default", note="or a graph of yours that decodes them"
+        )
     if task in ("classification", "detection", "segmentation", None) or "labels" in stated.document:
         head = stated.document.get("head") or (guesses["head"].value if "head" in guesses else "")
+        unnamed = task is None or _is_one_plane(str(task), str(head))
         count = classes_of(str(head), outputs) if task is not None else None
-        yield _line("labels", stated, {}, Line(
-            key="labels", value="labels.txt", standing="to fill in" if task else "default",
+        yield _line("labels", stated, {}, DraftLine(
+            key="labels", value="labels.txt", standing="default" if unnamed else "to fill in",
             note=f"a file beside this one with {count or 'all'} names, one a line; or a list",
         ))  # fmt: skip
 
 
-def _pictures(stated: Stated, guesses: Mapping[str, Guess], inputs: Sequence[Port]) -> Iterator[Line]:
+def _pictures(stated: Stated, guesses: Mapping[str, Guess], inputs: Sequence[Port]) -> Iterator[DraftLine]:
     shape = inputs[0].shape or ()
     for key in _DETAILS:
-        default = Line(key=f"preprocessing.{key}", value=_FORM[key], standing="default", note=_MEANINGS[key])
+        default = _default(f"preprocessing.{key}", _FORM[key], _MEANINGS[key])
         if key == "size" and len(shape) == 4:
             last = shape[1] not in (1, 3) and shape[3] in (1, 3)
             sides = list(shape[1:3] if last else shape[2:])
-            default = Line(
+            default = DraftLine(
                 key=default.key, standing="default" if None not in sides else "to fill in", note=default.note,
                 value=[224 if side is None else side for side in sides],
             )  # fmt: skip
         yield _line(default.key, stated, {f"preprocessing.{name}": guess for name, guess in guesses.items()}, default)
 
 
-def _dims(stated: Stated, free: Sequence[FreeDimension], inputs: Sequence[Port]) -> Iterator[Line]:
+def _dims(stated: Stated, free: Sequence[FreeDimension], inputs: Sequence[Port]) -> Iterator[DraftLine]:
     pictures = {inputs[0].name} if is_picture(inputs) else set()
     for name in dict.fromkeys(entry.name for entry in free):
         places = [entry for entry in free if entry.name == name]
@@ -145,23 +150,32 @@ def _dims(stated: Stated, free: Sequence[FreeDimension], inputs: Sequence[Port])
         elif any(entry.axis == 0 for entry in places):
             sure = all(entry.is_surely_a_batch for entry in places)
             note = "taken for a batch, 1 unless said" if sure else "a batch, 1 unless said; or the length of a sequence"
-            yield Line(key=f"dims.{name}", value=1, standing="default", note=f"{where}: {note}")
+            yield _default(f"dims.{name}", 1, f"{where}: {note}")
         elif not (pictures and all(entry.input in pictures for entry in places)):
-            yield Line(key=f"dims.{name}", value=128, standing="to fill in", note=where)
+            yield DraftLine(key=f"dims.{name}", value=128, standing="to fill in", note=where)
 
 
-def _line(key: str, stated: Stated, guesses: Mapping[str, Guess], otherwise: Line | None) -> Line:
+def _line(key: str, stated: Stated, guesses: Mapping[str, Guess], otherwise: DraftLine | None) -> DraftLine:
     if key in stated.origins:
         table, _, name = key.partition(".")
         value = stated.document[table][name] if name else stated.document[key]
-        return Line(key=key, value=value, standing="known", note=stated.origins[key])
+        return DraftLine(key=key, value=value, standing="known", note=stated.origins[key])
     if key in guesses:
-        return Line(key=key, value=guesses[key].value, standing="guessed", note=guesses[key].why)
+        return DraftLine(key=key, value=guesses[key].value, standing="guessed", note=guesses[key].why)
     assert otherwise is not None, "what is neither known nor guessed has a default"
     return otherwise
 
 
-def _table(name: str, lines: Sequence[Line]) -> list[str]:
+def _default(key: str, value: Any, note: str) -> DraftLine:
+    return DraftLine(key=key, value=value, standing="default", note=note)
+
+
+def _is_one_plane(task: str, head: str) -> bool:
+    """Whether a mask has no classes to name, but is there or not."""
+    return task == "segmentation" and not head
+
+
+def _table(name: str, lines: Sequence[DraftLine]) -> list[str]:
     rows = [line.text() for line in lines if line.key.startswith(f"{name}.")]
     return ["", f"[{name}]", *rows] if rows else []
 

@@ -5,7 +5,7 @@ A guess is a value with the reason for it, for somebody who knows the model to l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ _MOST_BOXES_OF_A_HEAD = 500  # end-to-end detectors answer 100 to 300, others ha
 _EMBEDDINGS = ("embed", "feature", "pooler", "hidden", "vector")
 _MAKES_SHARES = ("Softmax", "Sigmoid", "Div", "Exp")  # a softmax may be written out
 _COLOURS = (1, 3)
+_PASSES_ON = ("Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Cast")
 _LINES = (32, 48, 64)  # pixels of height, of recognisers of text
 
 
@@ -32,7 +33,7 @@ class Port:
     Attributes:
         name: its.
         shape: None where nothing is known.
-        op: for an output, the operator that makes it.
+        op: for an output, the operator that makes its numbers.
     """
 
     name: str
@@ -54,11 +55,19 @@ class Guess:
 
 def ports(proto: onnx.ModelProto) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
     """Inputs and outputs of a model whose inputs are what is given at each run."""
-    makers = {name: node.op_type for node in proto.graph.node for name in node.output}
+    makers = {name: node for node in proto.graph.node for name in node.output}
     outputs = tuple(
-        Port(name=value.name, shape=_shape(value), op=makers.get(value.name, "")) for value in proto.graph.output
+        Port(name=value.name, shape=_shape(value), op=_maker(makers, value.name)) for value in proto.graph.output
     )
     return tuple(Port(name=value.name, shape=_shape(value)) for value in proto.graph.input), outputs
+
+
+def _maker(makers: Mapping[str, onnx.NodeProto], name: str) -> str:
+    """The operator whose numbers a tensor has; some nodes only pass them on."""
+    node = makers.get(name)
+    if node is None:
+        return ""
+    return _maker(makers, node.input[0]) if node.op_type in _PASSES_ON else str(node.op_type)
 
 
 def is_picture(inputs: Sequence[Port]) -> bool:
@@ -113,6 +122,8 @@ def classes_of(head: str, outputs: Sequence[Port]) -> int | None:
         return None if shape[1] is None else shape[1] - 4
     if head == "yolov5":
         return None if shape[-1] is None else shape[-1] - 5
+    if head == "logits" and len(shape) == 4:
+        return shape[1]
     return shape[-1] if head in ("", "logits") and len(shape) == 2 else None
 
 

@@ -58,8 +58,8 @@ def weight_files(path: Path) -> tuple[str, ...]:
     return external.locations(all_tensors(parse_file(path)))
 
 
-def plain(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """A model without functions, whose inputs are what is given at each run."""
+def without_functions(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """A model whose functions stand where they were called, and whose inputs are none that have a constant already."""
     if proto.functions:
         from onnx import inliner  # rarely needed, and it costs every start
 

@@ -13,7 +13,7 @@ from edgent.model.files.bundle import opset_of, put_behind
 from edgent.model.files.constants import all_tensors
 from edgent.model.files.external import is_external
 from edgent.model.files.gather import gather
-from edgent.model.files.read import check, plain
+from edgent.model.files.read import check, without_functions
 from edgent.model.metadata import Metadata
 from edgent.model.tasks.tail import Tail
 from edgent.model.values import Tensor
@@ -53,7 +53,7 @@ def _read(metadata: Metadata) -> onnx.ModelProto:
     if any(map(is_external, all_tensors(post))):
         raise ModelError(f"{path}: has weights in other files; save it with them inside")
     check(path, post)
-    post = plain(post)
+    post = without_functions(post)
     gather(post.graph, path.parent)
     return post
 
