@@ -92,7 +92,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
             raise InputError(f"{path}: is there and no file; name another")
         unfinished = target.parent / f".{target.name[:_SHORT_NAME]}.{os.getpid()}.unfinished"
         try:
-            unfinished.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+            unfinished.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
             unfinished.replace(target)
         finally:
             with contextlib.suppress(OSError):

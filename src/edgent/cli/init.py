@@ -78,7 +78,9 @@ def _print(path: Path, target: Path, lines: tuple[DraftLine, ...]) -> None:
                 )
     show.out.print(table)
     missing = [line.key for line in lines if line.standing == "to fill in"]
-    todo = f"fill in {', '.join(missing)}" if missing else "nothing must be filled in; look at the guesses"
+    guessed = any(line.standing == "guessed" for line in lines)
+    rest = "nothing must be filled in; look at the guesses" if guessed else "nothing is left to say"
+    todo = f"fill in {', '.join(missing)}" if missing else rest
     show.out.print(f"\n{target}: {todo}. Then: edgent inspect {path}", soft_wrap=True)
 
 

@@ -79,9 +79,9 @@ class Model:
         inputs: the tensors of one request, every dimension a number.
         branches: one per exit, earliest first.
         metadata: what it says of itself: task, labels, exits, pre-processing.
-        own_outputs: what the file puts out; the answers of the branches may be made of them (see `edgent.model.tasks`).
         dims: the number of every dimension that is free in the file, by name (see `edgent.model.configuration`).
         doubts: what was taken for granted when it was opened, a sentence each.
+        own_outputs: what the file puts out; the answers of the branches may be made of them (see `edgent.model.tasks`).
     """
 
     name: str
