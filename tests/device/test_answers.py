@@ -138,6 +138,15 @@ def test_each_way_of_resizing_is_undone(way) -> None:
         assert box.xyxy[:2] == pytest.approx((across, down), abs=1e-3)
 
 
+def test_grey_on_the_left_is_undone_as_that_above() -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (HEIGHT, WIDTH)).save(stream, "PNG")  # 38 x 64 on the input, with 13 columns of grey on both sides
+    form = Preprocessing(size=(64, 64), resize="letterbox")
+    rows = np.float32([[13, 0, 51, 64, 0.5, 0], [32, 32, 51, 64, 0.4, 0]])
+    boxes = answered(rows, stream.getvalue(), task="detection", preprocessing=form).boxes
+    np.testing.assert_allclose(boxes.xyxy, [[0, 0, 120, 200], [60, 100, 120, 200]], atol=1e-3)
+
+
 def test_no_box_reaches_beyond_the_picture() -> None:
     rows = np.float32([[-50, -50, 900, 900, 0.5, 0]])
     form = Preprocessing(size=(64, 64), resize="letterbox")

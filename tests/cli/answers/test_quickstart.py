@@ -17,19 +17,26 @@ import pytest
 from PIL import Image
 
 import decoders
+import edgent
 import fastestdet_decode
 from detectors import LABELS, detector, in_one_order, plain
 
 SHARED = Path(__file__).parents[4] / "shared"
 FASTEST = SHARED / "models" / "FastestDet.onnx"
 PHOTOGRAPH = SHARED / "images" / "coco-128" / "images" / "000000000025.jpg"
-HOME = Path(__file__).parents[3]
+HOME = Path(edgent.__file__).parent.parent
 
 
-def command(*arguments: object, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def environment(**more: str) -> dict[str, str]:
+    """That of this process, for commands that are typed in other folders."""
+    found = os.environ | more
+    return found | {"PYTHONPATH": str(HOME)} if "PYTHONPATH" in found else found
+
+
+def command(*arguments: object, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     typed = [sys.executable, "-m", "edgent", *map(str, arguments)]
     return subprocess.run(
-        typed, cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=250, check=False
+        typed, cwd=folder, env=environment(**more), capture_output=True, text=True, timeout=250, check=False
     )
 
 
@@ -37,8 +44,8 @@ def command(*arguments: object, folder: Path, **environment: str) -> subprocess.
 def served(file: Path, edge_cache: Path) -> Iterator[str]:
     """An edge with one model, until it is no longer needed; yields its address."""
     typed = [sys.executable, "-m", "edgent", "serve", file.name, "--port", "0", "--json"]
-    environment = os.environ | {"XDG_CACHE_HOME": str(edge_cache)}
-    edge = subprocess.Popen(typed, cwd=file.parent, env=environment, stdout=subprocess.PIPE, text=True)
+    variables = environment(XDG_CACHE_HOME=str(edge_cache))
+    edge = subprocess.Popen(typed, cwd=file.parent, env=variables, stdout=subprocess.PIPE, text=True)
     try:
         assert edge.stdout is not None
         assert select.select([edge.stdout], [], [], 200)[0], "the edge says nothing"
