@@ -24,6 +24,7 @@ from edgent.device.choosers.chooser import Environment, MakeChooser
 from edgent.device.choosers.dynamic import chooser_of
 from edgent.device.compute import Compute
 from edgent.device.connection.connection import Connection
+from edgent.device.connection.handshake import OnVersion
 from edgent.device.connection.link_state import LinkState
 from edgent.device.connection.sight import EdgeState, Sight
 from edgent.device.division import Divisions, Kind
@@ -89,6 +90,8 @@ class Device:
         exits: that may answer; None: all.
         codecs: that may be used; None: all.
         on_record: is told of each answer's record after the answer, in a thread of its own; what it raises is logged.
+        on_version: of a model that was fetched from this edge: is told the version that its name stands for there,
+            whenever that is learned; another one is no error then (see `edgent.device.follower`).
 
     Raises:
         InputError: no model, or a deadline that is none; a profile of another model; an unknown exit, codec or
@@ -120,6 +123,7 @@ class Device:
         exits: Collection[int] | None = None,
         codecs: Collection[str] | None = None,
         on_record: Callable[[Record], object] | None = None,
+        on_version: OnVersion | None = None,
     ) -> None:
         check_model(model, "Device")
         deadline = seconds_of(deadline, "deadline")
@@ -147,7 +151,14 @@ class Device:
         self._connection = (
             None
             if channel is None
-            else Connection(EdgeClient(channel), model, link, self._clock, wants_calibration=calibration is None)
+            else Connection(
+                EdgeClient(channel),
+                model,
+                link,
+                self._clock,
+                wants_calibration=calibration is None,
+                on_version=on_version,
+            )
         )
         self._sessions = Sessions(self._compute, self._divisions, self._connection, self._clock)
         self._plans = PlanSource(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -11,12 +11,13 @@ from edgent.clock import Clock, MonotonicClock
 from edgent.codec import Calibration, load_formats
 from edgent.edge.queue import EdgeQueue, Order
 from edgent.edge.queue_threads import QueueThreads
+from edgent.edge.registry import Registry
 from edgent.edge.service import Service
 from edgent.engine.onnxruntime import Engine
 from edgent.engine.pace import OwnPace, Pace
-from edgent.errors import EdgeError, InputError
+from edgent.errors import EdgeError
 from edgent.latency import Profile
-from edgent.model import Model, check_model, parse_segment_name
+from edgent.model import Model, check_model
 from edgent.wire.grpc_transport import GrpcServer
 from edgent.wire.message_limit import message_limit
 
@@ -27,7 +28,7 @@ class Edge:
     """Serves models; a context manager that starts and stops.
 
     Args:
-        models: what to serve; their names must differ.
+        models: what to serve; of several with one name, the first is the newest version (see `Registry`).
         engine: runs the segments; by default one of one thread.
         profiles: of this machine, for devices to fetch; found by digest.
         calibrations: of the models, for devices to fetch; found by digest.
@@ -41,7 +42,7 @@ class Edge:
         pace: holds what its profile says of a segment to the time of a slower machine.
 
     Raises:
-        InputError: no model, two of one name, one named like a segment of another, or no such host or port.
+        InputError: no model, one of them twice, one named like a segment of another, or no such host or port.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -62,17 +63,13 @@ class Edge:
         self.models = (models,) if isinstance(models, Model | str) else tuple(models)
         for model in self.models:
             check_model(model, "Edge")
-        by_name = {model.name: model for model in self.models}
-        if not self.models or len(by_name) < len(self.models):
-            found = ", ".join(model.name for model in self.models) or "none"
-            raise InputError(f"an edge serves one model or more, each under a name of its own; found {found}")
-        _check_names(by_name)
+        registry = Registry(self.models)
         clock = clock or MonotonicClock()
         self._listens = Address(host=host, port=port)
         self._threads = slots + bound + _SPARE_THREADS
         self._server: GrpcServer | None = None
         self.service = Service(
-            models=by_name,
+            models=registry,
             engine=engine or Engine(),
             queue_threads=QueueThreads(EdgeQueue(slots=slots, bound=bound, order=order), clock),
             clock=clock,
@@ -128,12 +125,3 @@ class Edge:
     def __repr__(self) -> str:
         where = f"on {self._server.address}" if self._server else "not started"
         return f"<Edge {where}: {', '.join(f'{model.name} {model.version}' for model in self.models)}>"
-
-
-def _check_names(names: Collection[str]) -> None:
-    for name in names:
-        part = parse_segment_name(name)
-        if part is not None and part.model in names:
-            raise InputError(
-                f"the model {name!r} has the name of a segment of {part.model!r}, which is served, too: rename its file"
-            )

@@ -20,6 +20,7 @@ from edgent.codec import Calibration
 from edgent.edge.counters import Counters
 from edgent.edge.job import Target, compute, read_job, resolve
 from edgent.edge.queue_threads import QueueThreads
+from edgent.edge.registry import Registry
 from edgent.engine.onnxruntime import Engine
 from edgent.engine.pace import OwnPace, Pace
 from edgent.errors import EdgentError, InputError
@@ -40,7 +41,7 @@ class Service:
     """What an edge does when called.
 
     Attributes:
-        models: by name.
+        models: what is served.
         engine: runs the segments.
         queue_threads: where inferences queue.
         clock: times queue and middle.
@@ -51,7 +52,7 @@ class Service:
         counters: what was served so far.
     """
 
-    models: Mapping[str, Model]
+    models: Registry
     engine: Engine
     queue_threads: QueueThreads
     clock: Clock
@@ -82,12 +83,12 @@ class Service:
         }
 
     def __repr__(self) -> str:
-        return f"<Service of {', '.join(self.models)}>"
+        return f"<Service of {self.models!r}>"
 
     def _infer(self, message: bytes, call: Call) -> bytes:
         job = read_job(self.models, message)
         budget = call.time_remaining()
-        expected, name = self._expected(job.target), job.target.model.name
+        expected, model = self._expected(job.target), job.target.model
         try:
             with self.queue_threads.turn(budget=budget, seconds=expected) as waited:
                 started_at = self.clock.now()
@@ -95,13 +96,18 @@ class Service:
                 self.pace.hold(started_at, expected)
                 middle = self.clock.now() - started_at
         except (BusyError, LateError):
-            self.counters.turned_away(name)
+            self.counters.turned_away(model)
             raise
         if len(answer) > self.max_message:
             raise too_large(answer, self.max_message, "the answer")
-        self.counters.answered(name, waited, middle)
-        call.set_headers(_headers(waited, middle, answer, call))
+        self.counters.answered(model, waited, middle)
+        call.set_headers(_headers(waited, middle, answer, call) | self._newest(model))
         return answer
+
+    def _newest(self, model: Model) -> dict[str, str]:
+        """Who asks for an older version is told of the newest one, for it may have been connected all the while."""
+        newest = self.models.find(model.name, "")
+        return {} if newest is model else {m.NEWEST: newest.version}
 
     def _expected(self, target: Target) -> float:
         profile = self.profiles.get(target.model.digest)
@@ -140,15 +146,20 @@ class Service:
     def _describe(self, message: bytes, _: Call) -> bytes:
         parse(m.DescribeRequest, message)
         response = m.DescribeResponse(version=__version__)
-        for model in self.models.values():
-            profile, calibration = self._document(model, "profile"), self._document(model, "calibration")
-            response.models.add(
-                name=model.name,
-                digest=model.digest,
-                profile=_fingerprint(profile),
-                calibration=_fingerprint(calibration),
-            )
+        for entries, models in ((response.models, self.models.newest), (response.older, self.models.older)):
+            for model in models:
+                self._add(entries, model)
         return bytes(response.SerializeToString())
+
+    def _add(self, entries: Any, model: Model) -> None:
+        profile, calibration = self._document(model, "profile"), self._document(model, "calibration")
+        entries.add(
+            name=model.name,
+            digest=model.digest,
+            profile=_fingerprint(profile),
+            calibration=_fingerprint(calibration),
+            dims=model.dims,
+        )
 
     def _prepare(self, message: bytes, _: Call) -> bytes:
         request = parse(m.PrepareRequest, message)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from edgent.errors import InputError, RefusedError
@@ -23,12 +23,28 @@ _MOST_DOCUMENT = 64 << 20  # bytes; the largest of ours have a few hundred thous
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A model that an edge serves; `profile` and `calibration` are fingerprints of files, empty where it has none."""
+    """A model that an edge serves.
+
+    Attributes:
+        name: that it is asked for by.
+        digest: of all that changes an answer.
+        profile: fingerprint of a file; empty where the edge has none.
+        calibration: likewise.
+        dims: the numbers of its free dimensions.
+        is_newest: whether this is what the name stands for at the edge, where it serves several versions.
+    """
 
     name: str
     digest: str
     profile: str
     calibration: str
+    dims: Mapping[str, int] = field(default_factory=dict, hash=False)
+    is_newest: bool = True
+
+    @property
+    def version(self) -> str:
+        """The first 12 hex digits of the digest."""
+        return self.digest[:12]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +61,7 @@ class TimedReply:
         bytes_up: of the request's message.
         window: what could be under way of it when it began; None: unknown.
         edge_window: the same of the answer; None: the edge did not say.
+        newest: the version that the model's name stands for, where another one has answered; empty: this one.
     """
 
     body: bytes
@@ -56,6 +73,7 @@ class TimedReply:
     bytes_up: int
     window: Window | None = None
     edge_window: Window | None = None
+    newest: str = ""
 
 
 class EdgeClient:
@@ -73,12 +91,10 @@ class EdgeClient:
         return frozenset(_read(m.ServerMetadataResponse, reply).extensions)
 
     def describe(self, timeout: float) -> tuple[Served, ...]:
-        """The models it serves."""
+        """The models it serves, each version by itself; the newest ones first."""
         response = _read(m.DescribeResponse, self.channel.call(m.DESCRIBE, b"", timeout))
-        return tuple(
-            Served(name=entry.name, digest=entry.digest, profile=entry.profile, calibration=entry.calibration)
-            for entry in response.models
-        )
+        newest = (_served(entry, is_newest=True) for entry in response.models)
+        return (*newest, *(_served(entry, is_newest=False) for entry in response.older))
 
     def report(self, timeout: float) -> tuple[ModelCounts, ...]:
         """What it has served since it began."""
@@ -90,6 +106,7 @@ class EdgeClient:
                 turned_away=each.turned_away,
                 queue=each.queue,
                 middle=each.middle,
+                version=each.version,
             )
             for each in response.accounts
         )
@@ -156,6 +173,17 @@ class EdgeClient:
         return f"<EdgeClient over {self.channel!r}>"
 
 
+def _served(entry: Any, *, is_newest: bool) -> Served:
+    return Served(
+        name=entry.name,
+        digest=entry.digest,
+        profile=entry.profile,
+        calibration=entry.calibration,
+        dims=dict(entry.dims),
+        is_newest=is_newest,
+    )
+
+
 def _timed(reply: Reply, bytes_up: int) -> TimedReply:
     queue, middle = _edge_times(reply)
     return TimedReply(
@@ -168,6 +196,7 @@ def _timed(reply: Reply, bytes_up: int) -> TimedReply:
         bytes_up=bytes_up,
         window=reply.window,
         edge_window=_edge_window(reply),
+        newest=reply.headers.get(m.NEWEST, ""),
     )
 
 
@@ -213,6 +242,7 @@ class ModelCounts:
         turned_away: requests that found the queue full, or whose time ran out in it.
         queue: spent waiting.
         middle: spent decoding, computing and encoding.
+        version: of the model; empty where an old edge does not say.
     """
 
     name: str
@@ -220,3 +250,4 @@ class ModelCounts:
     turned_away: int = 0
     queue: float = 0.0
     middle: float = 0.0
+    version: str = ""

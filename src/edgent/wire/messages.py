@@ -88,14 +88,26 @@ _HEALTH = {
 }
 _EDGENT = {
     "DescribeRequest": (),
-    "DescribeResponse": ("string version = 1", "repeated Served models = 2"),
+    "DescribeResponse": (
+        "string version = 1",
+        "repeated Served models = 2",  # of each name the newest version: all that old devices know
+        "repeated Served older = 3",
+    ),
     "Served": (
         "string name = 1",
         "string digest = 2",
         "string profile = 3",  # SHA-256 of its text; empty if the edge has none
         "string calibration = 4",
+        "map<string, int64> dims = 5",  # the numbers of its free dimensions
+        "repeated Member members = 6",  # of a bundle; a single file has none
     ),
-    "FetchRequest": ("string what = 1", "string name = 2", "string digest = 3"),
+    "Member": ("string name = 1", "string digest = 2"),
+    "FetchRequest": (
+        "string what = 1",
+        "string name = 2",
+        "string digest = 3",
+        "string member = 4",  # digest of the file of a bundle that is wanted
+    ),
     "Chunk": ("string file = 1", "bytes data = 2"),
     "ProbeRequest": ("bytes load = 1", "int64 load_down = 2"),
     "ProbeResponse": ("bytes load = 1",),
@@ -109,6 +121,7 @@ _EDGENT = {
         "int64 turned_away = 3",
         "double queue = 4",  # seconds, of all that were answered
         "double middle = 5",
+        "string version = 6",
     ),
 }
 
@@ -151,3 +164,5 @@ TIMES_US = "edgent-us"  # header of an answer: microseconds in the queue, and of
 # that doubles (0: no end), microseconds of a pause beyond the round trip that halve it (0: none does), and bytes that
 # pauses leave.
 WINDOW = "edgent-window"
+# Header of an answer of a version that is no longer the newest of its name: the version that is.
+NEWEST = "edgent-newest"
