@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -29,6 +29,7 @@ class Edge:
 
     Args:
         models: what to serve; of several with one name, the first is the newest version (see `Registry`).
+        edge_only: names of files of bundles that devices do not fetch: their exits are then the edge's alone.
         engine: runs the segments; by default one of one thread.
         profiles: of this machine, for devices to fetch; found by digest.
         calibrations: of the models, for devices to fetch; found by digest.
@@ -42,13 +43,15 @@ class Edge:
         pace: holds what its profile says of a segment to the time of a slower machine.
 
     Raises:
-        InputError: no model, one of them twice, one named like a segment of another, or no such host or port.
+        InputError: no model, one of them twice, one named like a segment of another, or no such host or port;
+            a file for the edge only that no bundle has, or that devices cannot do without.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
         self,
         models: Model | Sequence[Model],
         *,
+        edge_only: Collection[str] = (),
         engine: Engine | None = None,
         profiles: Sequence[Profile] = (),
         calibrations: Sequence[Calibration] = (),
@@ -63,7 +66,7 @@ class Edge:
         self.models = (models,) if isinstance(models, Model | str) else tuple(models)
         for model in self.models:
             check_model(model, "Edge")
-        registry = Registry(self.models)
+        registry = Registry(self.models, edge_only)
         clock = clock or MonotonicClock()
         self._listens = Address(host=host, port=port)
         self._threads = slots + bound + _SPARE_THREADS

@@ -6,10 +6,12 @@ that one or a refusal, so that devices of an older version go on while others mo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from edgent.errors import InputError, RefusedError
 from edgent.model import Model, parse_segment_name
+from edgent.model.files.manifest import Manifest
+from edgent.model.partial import manifest_of
 from edgent.wire.errors import NotServedError
 
 
@@ -18,12 +20,14 @@ class Registry:
 
     Args:
         models: of several with one name, the first is the newest version.
+        edge_only: names of files of bundles that are not for devices.
 
     Raises:
-        InputError: no model, one of them twice, or one named like a segment of another.
+        InputError: no model, one of them twice, or one named like a segment of another; a name in `edge_only` that no
+            bundle has, or that of a file which devices cannot do without (see `manifest_of`).
     """
 
-    def __init__(self, models: Iterable[Model]) -> None:
+    def __init__(self, models: Iterable[Model], edge_only: Collection[str] = ()) -> None:
         self._versions: dict[str, tuple[Model, ...]] = {}
         for model in models:
             self._versions[model.name] = (*self._versions.get(model.name, ()), model)
@@ -33,6 +37,9 @@ class Registry:
             _check_versions(versions)
         for name in self._versions:
             self._check_name(name)
+        bundles = [model for model in self if len(model.members) > 1]
+        _check_files(bundles, edge_only)
+        self._manifests = {bundle.digest: manifest_of(bundle, edge_only) for bundle in bundles}
 
     def __contains__(self, name: str) -> bool:
         return name in self._versions
@@ -74,6 +81,10 @@ class Registry:
             f"{version[:12]}: these are different models; give both sides the same file and the same dimensions"
         )
 
+    def manifest(self, model: Model) -> Manifest | None:
+        """What a device is told of a bundle; None for a single file."""
+        return self._manifests.get(model.digest)
+
     def __repr__(self) -> str:
         return f"<Registry of {', '.join(f'{model.name} {model.version}' for model in self)}>"
 
@@ -90,4 +101,12 @@ def _check_versions(versions: tuple[Model, ...]) -> None:
     if twice := [digest for digest in digests if digests.count(digest) > 1]:
         raise InputError(
             f"the model {versions[0].name!r} is there twice in version {twice[0]}: an edge serves each version once"
+        )
+
+
+def _check_files(bundles: Collection[Model], edge_only: Collection[str]) -> None:
+    known = [name for bundle in bundles for name in bundle.digests]
+    if unknown := [name for name in edge_only if name not in known]:
+        raise InputError(
+            f"no bundle has a file {unknown[0]!r} for the edge only; expected one of {', '.join(known) or 'none'}"
         )

@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from edgent.clock import Clock
@@ -23,7 +24,7 @@ from edgent.edge.queue_threads import QueueThreads
 from edgent.edge.registry import Registry
 from edgent.engine.onnxruntime import Engine
 from edgent.engine.pace import OwnPace, Pace
-from edgent.errors import EdgentError, InputError
+from edgent.errors import EdgentError, InputError, RefusedError
 from edgent.latency import Profile
 from edgent.model import Model
 from edgent.version import __version__
@@ -159,6 +160,7 @@ class Service:
             profile=_fingerprint(profile),
             calibration=_fingerprint(calibration),
             dims=model.dims,
+            members=_members(model),
         )
 
     def _prepare(self, message: bytes, _: Call) -> bytes:
@@ -188,20 +190,34 @@ class Service:
     def _fetch(self, message: bytes, _: Call) -> Iterator[bytes]:
         request = parse(m.FetchRequest, message)
         model = resolve(self.models, request.name, request.digest).model
-        for file, stream in self._files(model, request.what):
+        for file, stream in self._files(model, request.what, request.member):
             with stream:
                 yield bytes(m.Chunk(file=file).SerializeToString())  # an empty file is one too
                 while data := stream.read(_CHUNK):
                     yield bytes(m.Chunk(file=file, data=data).SerializeToString())
 
-    def _files(self, model: Model, what: str) -> Iterator[tuple[str, BinaryIO]]:
+    def _files(self, model: Model, what: str, member: str) -> Iterator[tuple[str, BinaryIO]]:
         if what == "model":
-            yield from _model_files(model)
+            yield from self._member_files(model, member) if _members(model) else _model_files(model)
             return
         text = self._document(model, what)
         if text is None:
             raise NotServedError(f"no {what} of {model.name} here; start the edge with one")
         yield f"{what}.json", BytesIO(text.encode())
+
+    def _member_files(self, bundle: Model, digest: str) -> Iterator[tuple[str, BinaryIO]]:
+        manifest = self.models.manifest(bundle)
+        assert manifest is not None, "every bundle has one"
+        if not digest:
+            raise NotServedError(
+                f"{bundle.name} is a bundle, fetched a file at a time; this device's Edgent is too old"
+            )
+        for file, path in zip(manifest.files, bundle.members, strict=True):
+            if file.digest == digest and not file.edge_only:
+                yield _opened(bundle, path)
+                return
+        known = ", ".join(f"{file.name} {file.digest[:12]}" for file in manifest.here)
+        raise RefusedError(f"{bundle.name} has no file of version {digest[:12]} for devices; it has {known}")
 
     def _document(self, model: Model, what: str) -> str | None:
         if what == "profile":
@@ -210,7 +226,10 @@ class Service:
         if what == "calibration":
             calibration = self.calibrations.get(model.digest)
             return calibration.to_json() if calibration else None
-        raise InputError(f"nothing called {what!r} can be fetched; expected model, profile or calibration")
+        if what == "manifest":
+            manifest = self.models.manifest(model)
+            return manifest.to_json() if manifest else None
+        raise InputError(f"nothing called {what!r} can be fetched; expected model, profile, calibration or manifest")
 
 
 _SERVICES = ("", "inference.GRPCInferenceService", "edgent.v1.Edge")
@@ -237,15 +256,22 @@ def _fingerprint(text: str | None) -> str:
     return hashlib.sha256(text.encode()).hexdigest() if text else ""
 
 
+def _members(model: Model) -> Mapping[str, str]:
+    """The digests of a bundle's files by name; none for a single file, whose digest is the model's."""
+    return model.digests if len(model.digests) > 1 else {}
+
+
 def _model_files(model: Model) -> Iterator[tuple[str, BinaryIO]]:
     """The file of a model, and those that hold weights of it; the device checks that they are what was loaded here."""
-    if len(model.members) > 1:
-        raise NotServedError(f"{model.name} is a bundle, which cannot be fetched; copy its files, or serve each alone")
     for name in (model.path.name, *model.files):
-        try:
-            stream = (model.path.parent / name).open("rb")
-        except OSError as error:
-            raise EdgentError(
-                f"{name} of {model.name} is no longer there ({error.strerror}); restart the edge"
-            ) from error
-        yield name, stream
+        yield _opened(model, model.path.parent / name, name)
+
+
+def _opened(model: Model, path: Path, name: str = "") -> tuple[str, BinaryIO]:
+    """A file under the name that it is sent by: its own, or its path from the model's folder."""
+    try:
+        return name or path.name, path.open("rb")
+    except OSError as error:
+        raise EdgentError(
+            f"{name or path.name} of {model.name} is no longer there ({error.strerror}); restart the edge"
+        ) from error

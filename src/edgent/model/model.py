@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import onnx
 
@@ -66,11 +67,13 @@ class Model:
     Attributes:
         name: what the wire calls it: the file's name without its ending.
         path: the file; of a bundle, the first.
-        members: the files; a bundle has several.
+        members: the files that are here; a bundle has several.
         files: the other files that hold weights, by their paths from the folder of `path`.
         digest: of all that changes an answer, 64 hex digits (see `edgent.model.files.identity`).
+        digests: of each of its files, by name; of a bundle also of those that only the edge holds.
         inputs: the tensors of one request, every dimension a number.
-        branches: one per exit, earliest first.
+        branches: one per exit, earliest first; of a bundle those whose files are here.
+        remote: the other branches of a bundle, which only the edge can run (see `edgent.model.partial`).
         metadata: what the file says of its exits, labels and pre-processing.
         dims: the number of every dimension that is free in the file, by name (see `bind` of `edgent.model.files.read`).
     """
@@ -80,8 +83,10 @@ class Model:
     members: tuple[Path, ...]
     files: tuple[str, ...]
     digest: str
+    digests: Mapping[str, str] = field(hash=False)
     inputs: tuple[Tensor, ...]
     branches: tuple[Branch, ...]
+    remote: tuple[Branch, ...] = ()
     metadata: Metadata
     dims: Mapping[str, int] = field(hash=False)
     proto: onnx.ModelProto = field(hash=False, compare=False)
@@ -91,7 +96,8 @@ class Model:
 
     def __repr__(self) -> str:
         layers = ", ".join(str(len(branch.layers)) for branch in self.branches)
-        return f"<Model {self.name!r} {self.version}: branches of {layers} layers>"
+        remote = f", {len(self.remote)} on the edge" if self.remote else ""
+        return f"<Model {self.name!r} {self.version}: branches of {layers} layers{remote}>"
 
     @property
     def version(self) -> str:
@@ -99,14 +105,16 @@ class Model:
         return self.digest[:12]
 
     def branch(self, exit: int) -> Branch:
-        """The branch of an exit.
+        """The branch of an exit, wherever its file is.
 
         Raises:
             ModelError: the model has no such exit.
         """
-        if not 0 <= exit < len(self.branches):
-            raise ModelError(f"{self.name} has no exit {exit}: expected 0..{len(self.branches) - 1}")
-        return self.branches[exit]
+        known = (*self.branches, *self.remote)
+        for branch in known:
+            if branch.exit == exit:
+                return branch
+        raise ModelError(f"{self.name} has no exit {exit}: expected 0..{len(known) - 1}")
 
     def member_of(self, branch: Branch) -> Path:
         """Which file of a bundle a branch is from."""
@@ -146,7 +154,11 @@ class Model:
         return nodes, constants
 
 
-def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int] | None = None) -> Model:
+ModelFiles = str | Path | Sequence[str | Path]
+"""A name or a file; or the files of a bundle, where they are no single text."""
+
+
+def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int] | None = None) -> Model:
     """Opens a model by name or file; `edgent.load` does it with the product's own engine.
 
     Args:
@@ -161,14 +173,19 @@ def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int]
     """
     paths = files(model)
     path = paths[0]
-    proto = read(path) if len(paths) == 1 else join([(each, read(each)) for each in paths])
+    read_files = [(each, read(each)) for each in paths]
+    proto = join(read_files) if len(paths) > 1 else read_files[0][1]
     source, beside = path.parent.absolute(), external.locations(all_tensors(proto))
     weights = Weights(source, identity.hashes(proto.graph.initializer, source))
-    contents = identity.contents(proto, weights.hashes, source)
+    members = [_member(each, each_proto, each == path, weights) for each, each_proto in read_files]
+    del read_files
     bound, numbers = bind(path, proto, dims or {})
     metadata = metadata_of(bound)
     exits = _exits(bound.graph, metadata)
-    digest = identity.digest(contents, bound.graph.input, [entry.outputs for entry in exits], metadata.preprocessing)
+    digests = {each.name: each.digest(bound.graph.input) for each in members}
+    (digest, *_) = digests.values()
+    if len(members) > 1:
+        digest = identity.bundle_digest(digests, [entry.outputs for entry in exits])
     gather(bound.graph, source)
     values = fold(bound, weights, interpreter)
     tensors = {name: tensor_of(value) for name, value in values.items()}
@@ -180,6 +197,7 @@ def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int]
         members=tuple(paths),
         files=beside,
         digest=digest,
+        digests=digests,
         inputs=inputs,
         branches=_branches(bound.graph, tensors, exits, inputs),
         metadata=metadata,
@@ -202,8 +220,10 @@ def check_model(model: object, who: str) -> None:
         raise InputError(f"{who} expects a model, found {shown[:80]}: give it what edgent.load(NAME or FILE) returns")
 
 
-def files(model: str | Path) -> list[Path]:
+def files(model: ModelFiles) -> list[Path]:
     """The files of a MODEL argument; a file whose own name has a "+" is one file."""
+    if not isinstance(model, str | Path):
+        return [Path(each) for each in model]
     if BETWEEN not in str(model) or Path(model).exists():
         return [find(model)]
     return [find(part) for part in str(model).split(BETWEEN)]
@@ -215,6 +235,31 @@ def find(model: str | Path) -> Path:
     if isinstance(model, str) and "/" not in model and not Path(model).exists() and shipped.is_file():
         return shipped
     return Path(model)
+
+
+class _Member(NamedTuple):
+    """What one file has in its digest, but for its inputs: those of a bundle's files are the same."""
+
+    name: str
+    contents: str
+    outputs: list[tuple[str, ...]]
+    metadata: Metadata
+
+    def digest(self, inputs: Sequence[onnx.ValueInfoProto]) -> str:
+        return identity.digest(self.contents, inputs, self.outputs, self.metadata.preprocessing)
+
+
+def _member(path: Path, proto: onnx.ModelProto, is_first: bool, weights: Weights) -> _Member:
+    """Takes the hashes of its constants from those of the whole, where they have the bundle's names."""
+    prefix = "" if is_first else prefix_of(path)
+    hashes = {tensor.name: weights.hashes[prefix + tensor.name] for tensor in proto.graph.initializer}
+    metadata = metadata_of(proto)
+    return _Member(
+        name=readable(path.stem),
+        contents=identity.contents(proto, hashes, weights.source),
+        outputs=[entry.outputs for entry in _exits(proto.graph, metadata)],
+        metadata=metadata,
+    )
 
 
 def _exits(graph: onnx.GraphProto, metadata: Metadata) -> tuple[ExitInfo, ...]:

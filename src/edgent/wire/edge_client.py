@@ -31,6 +31,7 @@ class Served:
         profile: fingerprint of a file; empty where the edge has none.
         calibration: likewise.
         dims: the numbers of its free dimensions.
+        members: of a bundle the digest of each file by name; none for a single file.
         is_newest: whether this is what the name stands for at the edge, where it serves several versions.
     """
 
@@ -39,6 +40,7 @@ class Served:
     profile: str
     calibration: str
     dims: Mapping[str, int] = field(default_factory=dict, hash=False)
+    members: Mapping[str, str] = field(default_factory=dict, hash=False)
     is_newest: bool = True
 
     @property
@@ -143,18 +145,19 @@ class EdgeClient:
         """Sends a ModelInferRequest made before."""
         return _timed(self.channel.call(m.MODEL_INFER, message, budget), len(message))
 
-    def fetch(self, what: str, name: str, digest: str) -> Generator[tuple[str, bytes]]:
+    def fetch(self, what: str, name: str, digest: str, member: str = "") -> Generator[tuple[str, bytes]]:
         """The files of a model (what: "model"), or its "profile" or "calibration": pieces, each with its file's name.
 
-        The main file comes first, and each file whole before the next.
+        The main file comes first, and each file whole before the next. Of a bundle the file of the digest `member`
+        comes, and it has a "manifest" as well.
         """
-        message = m.FetchRequest(what=what, name=name, digest=digest).SerializeToString()
+        message = m.FetchRequest(what=what, name=name, digest=digest, member=member).SerializeToString()
         for body in self.channel.stream(m.FETCH, message, _FETCH_TIMEOUT):
             chunk = parse(m.Chunk, body)
             yield chunk.file, chunk.data
 
     def document(self, what: str, name: str, digest: str) -> str:
-        """The text of a "profile" or "calibration".
+        """The text of a "profile", "calibration" or "manifest".
 
         Raises:
             RefusedError: it is no text, or too long to be one of them.
@@ -180,6 +183,7 @@ def _served(entry: Any, *, is_newest: bool) -> Served:
         profile=entry.profile,
         calibration=entry.calibration,
         dims=dict(entry.dims),
+        members=dict(entry.members),
         is_newest=is_newest,
     )
 

@@ -99,9 +99,8 @@ _EDGENT = {
         "string profile = 3",  # SHA-256 of its text; empty if the edge has none
         "string calibration = 4",
         "map<string, int64> dims = 5",  # the numbers of its free dimensions
-        "repeated Member members = 6",  # of a bundle; a single file has none
+        "map<string, string> members = 6",  # of a bundle the digest of each file by name; a single file has none
     ),
-    "Member": ("string name = 1", "string digest = 2"),
     "FetchRequest": (
         "string what = 1",
         "string name = 2",

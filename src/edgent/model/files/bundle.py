@@ -30,7 +30,7 @@ def join(files: Sequence[tuple[Path, onnx.ModelProto]]) -> onnx.ModelProto:
     (first_path, first), *others = files
     joined = onnx.ModelProto()
     joined.CopyFrom(first)
-    inputs = {value.name for value in first.graph.input}
+    inputs = {name for name, _ in _inputs(first)}
     metadata = [_known(first_path, first)]
     for path, proto in others:
         _check_alike(first_path, first, path, proto)

@@ -6,7 +6,7 @@ It covers all that changes an answer, and nothing else:
                  order; bodies and functions; the versions of the operator sets
     constants    type, shape and bytes of each, wherever it stands
     inputs       name, type and every dimension as it was bound, so each binding of free dimensions has its own digest
-    exits        the outputs of each, in their order (of a bundle: that of all its files)
+    exits        the outputs of each, in their order
     preparation  from a picture to the input, every default written out
 
 Not in it are labels, accuracies, names of exits and nodes, documentation, producers, and what the file says of shapes
@@ -20,6 +20,9 @@ form, and the order of attributes, of initialisers and of operator sets has no m
 The form is taken from the file as it stands, before dimensions are bound, functions inlined and constants folded: what
 these make depends on versions of other libraries, and device and edge need not have the same. `VERSION` is part of the
 form: whoever changes it changes every digest.
+
+A *bundle* has a digest made of those of its files, and of the order of all its exits, by which they are numbered. So
+who holds some of the files and is told the digests of the others knows the bundle's, and each can be checked alone.
 
 The first 12 hex digits are the model's *version*, which travels with every request.
 """
@@ -89,6 +92,21 @@ def digest(
         "inputs": [[value.name, *_type(value.type)] for value in inputs],
         "exits": [list(outputs) for outputs in exits],
         "preprocessing": None if preprocessing is None else preprocessing.canonical(),
+    }
+    return _sha256(form)
+
+
+def bundle_digest(members: Mapping[str, str], exits: Iterable[Sequence[str]]) -> str:
+    """The digest of a bundle, 64 hex digits.
+
+    Args:
+        members: the digests of its files by name; a name stands before the tensors of each file but the first.
+        exits: the names of the outputs of each, in the bundle's order, with what stands before them.
+    """
+    form = {
+        "version": VERSION,
+        "members": [list(member) for member in members.items()],
+        "exits": [list(outputs) for outputs in exits],
     }
     return _sha256(form)
 
