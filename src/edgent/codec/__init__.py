@@ -11,7 +11,7 @@ from edgent.codec.names import (
     is_image_codec,
     is_lossless,
 )
-from edgent.codec.pixels import fit, normalise
+from edgent.codec.pixels import fit, fit_decoded, normalise
 from edgent.codec.tensor import decode_tensor, encode_tensor, encoded_size, round_trip
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "encode_tensor",
     "encoded_size",
     "fit",
+    "fit_decoded",
     "is_image_codec",
     "is_lossless",
     "load_formats",

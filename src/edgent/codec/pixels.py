@@ -12,9 +12,6 @@ from edgent.codec.names import CodecError
 if TYPE_CHECKING:
     from edgent.model.metadata import Preprocessing
 
-PADDING = 114
-"""The grey around a letterboxed picture, as the YOLO family is trained with."""
-
 _Box = tuple[float, float, float, float]
 
 # ITU-R 601-2 luma in 16-bit fixed point: Pillow's convert("L"), bit for bit.
@@ -38,10 +35,13 @@ def fit(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.u
     """Brings a picture to the model's size; one that has it is returned as it is.
 
     - stretch: height and width each to the model's.
-    - crop: the short side to the model's, then the centre of the long one.
-    - letterbox: all of the picture, centred, the rest grey (114).
+    - crop: the short side to the model's divided by the fraction `crop`, then the centre.
+    - letterbox: all of the picture, centred, the rest grey (`padding`).
+    - corner: likewise, but in the upper left corner.
+    - height: the height to the model's and the width with it; the rest on the right is grey. What is too wide then is
+      shrunk to the model's width (PaddleOCR's recognisers), or refused.
 
-    Resizing is bilinear, over all pixels that a target pixel covers (Pillow's antialiasing BILINEAR).
+    A target pixel is made of all pixels that it covers, by one of Pillow's antialiasing filters.
 
     Args:
         pixels: uint8, shape [height, width, 3], RGB.
@@ -51,15 +51,27 @@ def fit(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.u
         uint8, shape [*preprocessing.size, 3], RGB; perhaps read-only.
 
     Raises:
-        CodecError: no such pixels.
+        CodecError: no such pixels, or more of them than the model takes.
     """
     check_pixels(pixels)
-    if pixels.shape[:2] == tuple(preprocessing.size):
+    if pixels.shape[:2] == tuple(preprocessing.size) and preprocessing.crop == 1:
         return pixels
-    if preprocessing.resize == "letterbox":
-        return _letterbox(pixels, preprocessing.size)
-    box = _centre(pixels, preprocessing.size) if preprocessing.resize == "crop" else None
-    return _resized(pixels, preprocessing.size, box)
+    if preprocessing.resize in ("stretch", "crop"):
+        box = _centre(pixels, preprocessing) if preprocessing.resize == "crop" else None
+        return _resized(pixels, preprocessing.size, preprocessing.filter, box)
+    return _on_grey(pixels, preprocessing)
+
+
+def fit_decoded(pixels: NDArray[np.uint8], preprocessing: Preprocessing, *, codec: str) -> NDArray[np.uint8]:
+    """Brings what came by an image codec to the model's size, unless that was done before it was encoded.
+
+    Only a file as it came, the codec `source`, never was.
+
+    Raises:
+        CodecError: as `fit`.
+    """
+    was_fitted = codec != "source" and pixels.shape[:2] == tuple(preprocessing.size)
+    return pixels if was_fitted else fit(pixels, preprocessing)
 
 
 def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
@@ -109,31 +121,47 @@ def _channels(pixels: NDArray[np.uint8], color: str) -> NDArray[np.uint8]:
     return pixels[:, :, ::-1] if color == "BGR" else pixels
 
 
-def _resized(pixels: NDArray[np.uint8], size: tuple[int, int], box: _Box | None = None) -> NDArray[np.uint8]:
+def _resized(pixels: NDArray[np.uint8], size: tuple[int, int], name: str, box: _Box | None = None) -> NDArray[np.uint8]:
     from PIL import Image
 
     height, width = size
-    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR, box=box))
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling[name.upper()], box=box))
 
 
-def _centre(pixels: NDArray[np.uint8], size: tuple[int, int]) -> _Box:
-    """The part of the picture that stays when its short side is resized to the model's and the centre cut out.
+def _centre(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> _Box:
+    """The part of the picture that stays when its short side is resized and the centre cut out.
 
     Resizing this part is that, without computing what would be cut away. Found in whole pixels of the resized picture.
     """
-    (height, width), (rows, columns) = pixels.shape[:2], size
-    scale = max(rows / height, columns / width)
+    (height, width), (rows, columns) = pixels.shape[:2], preprocessing.size
+    scale = max(rows / height, columns / width) / preprocessing.crop
     across, down = max(columns, round(width * scale)), max(rows, round(height * scale))
     left, top = (across - columns) // 2, (down - rows) // 2
     right, bottom = min(width, (left + columns) * width / across), min(height, (top + rows) * height / down)
     return left * width / across, top * height / down, right, bottom
 
 
-def _letterbox(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    (height, width), (rows, columns) = pixels.shape[:2], size
-    scale = min(rows / height, columns / width)
-    inner = max(1, round(height * scale)), max(1, round(width * scale))
-    top, left = (rows - inner[0]) // 2, (columns - inner[1]) // 2
-    canvas = np.full((rows, columns, 3), PADDING, dtype=np.uint8)
-    canvas[top : top + inner[0], left : left + inner[1]] = _resized(pixels, inner)
+def _on_grey(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """All of the picture, its sides in proportion, on a grey canvas of the model's size."""
+    rows, columns = preprocessing.size
+    inner = _inner(pixels.shape[0], pixels.shape[1], preprocessing)
+    centred = preprocessing.resize == "letterbox"
+    top, left = ((rows - inner[0]) // 2, (columns - inner[1]) // 2) if centred else (0, 0)
+    canvas = np.full((rows, columns, 3), preprocessing.padding, dtype=np.uint8)
+    canvas[top : top + inner[0], left : left + inner[1]] = _resized(pixels, inner, preprocessing.filter)
     return canvas
+
+
+def _inner(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
+    """Height and width of the picture on the canvas."""
+    rows, columns = preprocessing.size
+    if preprocessing.resize == "height":
+        wanted = max(1, round(width * rows / height))
+        if wanted > columns and preprocessing.excess == "refuse":
+            raise CodecError(
+                f"found a picture of {width} x {height}, {wanted} wide at the model's height of {rows}, "
+                f"expected at most {columns}: cut it up, or give the model a larger width"
+            )
+        return rows, min(columns, wanted)
+    scale = min(rows / height, columns / width)
+    return max(1, round(height * scale)), max(1, round(width * scale))

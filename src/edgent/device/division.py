@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from edgent.codec.names import is_image_codec
 from edgent.device.request import LocalBranch
+from edgent.errors import ModelError
 from edgent.model.values import segment_name
 from edgent.planning.plan import RAW, Configuration, SourceKind
 from edgent.units import Seconds
@@ -101,9 +102,12 @@ def divide(
         preparing: seconds on the device from the input as it comes to the tensor.
 
     Raises:
-        ModelError: no such exit or cuts, or cuts that device and edge cannot share the branch at.
+        ModelError: no such exit or cuts, cuts that device and edge cannot share the branch at, or a branch that only
+            the edge has for the device alone.
     """
     branch = model.branch(configuration.exit)
+    if configuration.device_only and branch in model.remote:
+        raise ModelError(f"exit {branch.exit} ({branch.name}) is on the edge only; it cannot run on the device alone")
     up, down = branch.sent(configuration.upload_cut, configuration.download_cut)
     inputs = [tensor.name for tensor in model.inputs]
     answers = tuple(tensor.name for tensor in branch.outputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from edgent.codec import decode_pixels, fit, is_image_codec, normalise
+from edgent.codec import decode_pixels, fit_decoded, is_image_codec, normalise
 from edgent.edge.registry import Registry
 from edgent.engine.feeds import Array
 from edgent.engine.onnxruntime import Engine
@@ -144,5 +144,5 @@ def _check_takes_image(target: Target, parcel: Parcel) -> None:
 def _decode(parcel: Parcel, model: Model) -> Array:
     preprocessing = model.metadata.preprocessing
     if parcel.codec and preprocessing and is_image_codec(parcel.codec):
-        return normalise(fit(decode_pixels(parcel.data), preprocessing), preprocessing)
+        return normalise(fit_decoded(decode_pixels(parcel.data), preprocessing, codec=parcel.codec), preprocessing)
     return array_of(parcel)

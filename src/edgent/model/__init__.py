@@ -1,6 +1,6 @@
 """WHAT is computed: models, layers, exits, cuts, segments and their costs."""
 
-from edgent.model.metadata import ExitInfo, Metadata, Preprocessing
+from edgent.model.metadata import ExitInfo, Metadata, Preprocessing, Sizing, Task
 from edgent.model.model import SHIPPED, Model, Segment, check_model, find, load
 from edgent.model.shapes import Interpreter
 from edgent.model.values import Boundary, Branch, Layer, SegmentName, Tensor, parse_segment_name, segment_name
@@ -17,6 +17,8 @@ __all__ = [
     "Preprocessing",
     "Segment",
     "SegmentName",
+    "Sizing",
+    "Task",
     "Tensor",
     "check_model",
     "find",

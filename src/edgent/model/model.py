@@ -10,6 +10,7 @@ from typing import NamedTuple
 import onnx
 
 from edgent.errors import InputError, ModelError
+from edgent.model.configuration.document import metadata_of
 from edgent.model.files import external, identity
 from edgent.model.files.bounds import check_sizes
 from edgent.model.files.bundle import join, prefix_of
@@ -18,7 +19,7 @@ from edgent.model.files.gather import gather
 from edgent.model.files.read import bind, read
 from edgent.model.files.weights import Weights
 from edgent.model.fold import fold
-from edgent.model.metadata import ExitInfo, Metadata, metadata_of
+from edgent.model.metadata import ExitInfo, Metadata
 from edgent.model.quantised import constants_of, fused_tensors, with_whole_pairs
 from edgent.model.shapes import Interpreter, bodies, subgraph_reads, tensor_of
 from edgent.model.values import Branch, Layer, Tensor, tensors_by_name
@@ -74,7 +75,7 @@ class Model:
         inputs: the tensors of one request, every dimension a number.
         branches: one per exit, earliest first; of a bundle those whose files are here.
         remote: the other branches of a bundle, which only the edge can run (see `edgent.model.partial`).
-        metadata: what the file says of its exits, labels and pre-processing.
+        metadata: what it says of itself: task, labels, exits, pre-processing.
         dims: the number of every dimension that is free in the file, by name (see `bind` of `edgent.model.files.read`).
     """
 
@@ -246,7 +247,7 @@ class _Member(NamedTuple):
     metadata: Metadata
 
     def digest(self, inputs: Sequence[onnx.ValueInfoProto]) -> str:
-        return identity.digest(self.contents, inputs, self.outputs, self.metadata.preprocessing)
+        return identity.digest(self.contents, inputs, self.outputs, self.metadata)
 
 
 def _member(path: Path, proto: onnx.ModelProto, is_first: bool, weights: Weights) -> _Member:

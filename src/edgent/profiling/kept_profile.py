@@ -64,11 +64,12 @@ def profile(
 
 
 def kept_profile(model: Model, engine: Engine) -> Profile | None:
-    """What `profile` has kept; None where that is nothing, or damaged."""
+    """What `profile` has kept; None where that is nothing, damaged, or of fewer files of the same bundle."""
     try:
-        return Profile.load(_file(model, engine))
+        kept = Profile.load(_file(model, engine))
     except InputError:
         return None
+    return kept if {branch.exit for branch in model.branches} <= {branch.exit for branch in kept.branches} else None
 
 
 def _file(model: Model, engine: Engine) -> Path:

@@ -15,7 +15,7 @@ from edgent.edge.edge import Edge
 from edgent.engine.loading import load
 from edgent.errors import RefusedError
 from edgent.model import Model
-from edgent.model.metadata import KEY
+from edgent.model.configuration.document import KEY
 from edgent.testing import FakeLink, ManualClock
 from edgent.wire import messages as m
 from edgent.wire.edge_client import EdgeClient

@@ -19,7 +19,7 @@ from constant_kinds import KINDS, SIDE, body, matrix, node, sparse_matrix, value
 from constant_kinds import model as graph_of
 from edgent.engine.loading import load
 from edgent.model import Model
-from edgent.model.metadata import KEY
+from edgent.model.configuration.document import KEY
 from graphs import residual, saved
 
 Change = Callable[[onnx.ModelProto], object]
@@ -65,10 +65,8 @@ def rich() -> onnx.ModelProto:
 
 
 def describe(proto: onnx.ModelProto, **changes: Any) -> None:
-    exits = [
-        {"name": "early", "outputs": ["early"], "accuracy": 0.5, "samples": 10, "data": "a set"},
-        {"name": "late", "outputs": ["y"], "accuracy": 0.75, "samples": 10, "data": "a set"},
-    ]
+    known = (("early", "early", 0.5), ("late", "y", 0.75))
+    exits = [{"name": n, "outputs": [o], "accuracy": a, "samples": 10, "data": "a set"} for n, o, a in known]
     document = {"version": 1, "exits": exits, "labels": ["cat", "dog"], "preprocessing": PREPROCESSING} | changes
     del proto.metadata_props[:]
     proto.metadata_props.add(key=KEY, value=json.dumps(document))
@@ -142,7 +140,11 @@ MATTERS: dict[str, Change] = {
     "the spread": _preprocessing(std=[1, 1, 2.5]),
     "the scale": _preprocessing(scale=0.25),
     "the size": _preprocessing(size=[8, 9]),
-    "how pictures are fitted": _preprocessing(resize="crop"),
+    "by which filter": _preprocessing(filter="bicubic"),
+    "how pictures are fitted": _preprocessing(resize="letterbox", padding=0),
+    "what becomes of a wide picture": _preprocessing(excess="refuse"),
+    "what becomes of a small array": lambda p: describe(p, inputs={"x": {"fill": "pad"}}),
+    "the task": lambda p: describe(p, task="classification"),
     "the order of colours": _preprocessing(color="BGR"),
     "the layout": _preprocessing(layout="NHWC"),
     "that nothing is said of pictures": lambda p: describe(p, preprocessing=None),
@@ -220,6 +222,9 @@ DOES_NOT_MATTER: dict[str, Change] = {
     "numbers in place of bytes": _as_numbers,
     "the standard operators' long name": lambda p: setattr(p.opset_import[0], "domain", "ai.onnx"),
     "a weight that is listed as an input": lambda p: p.graph.input.append(value("w", shape=[SIDE, SIDE])),
+    "choices as they were before there were any": _preprocessing(filter="bilinear", crop=1, padding=114),
+    "numbers for dimensions that are bound": lambda p: describe(p, dims={"N": 1}),
+    "that an array of another size is refused": lambda p: describe(p, inputs={"x": {"fill": "refuse"}}),
     "defaults left out": _rewritten('%s, "preprocessing": {' + _PLAIN + ', "scale": 0.5}}'),
     "another spelling of a number": _rewritten('%s, "preprocessing": {"scale": 5e-1, ' + _PLAIN + "}}"),
     "a zero below zero": _preprocessing(mean=[-0.0, 0.25, 0]),

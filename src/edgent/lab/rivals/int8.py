@@ -38,7 +38,8 @@ from edgent.errors import EdgentError, InputError
 from edgent.evaluation.datasets import Images, load_cifar10
 from edgent.evaluation.evaluate import evaluate
 from edgent.model import ExitInfo, Model
-from edgent.model.metadata import KEY, Metadata
+from edgent.model.configuration.document import KEY, write_json
+from edgent.model.metadata import Metadata
 
 CALIBRATING = 1000
 """Training images whose activations give the ranges: the last ones, which b-alexnet was not trained on."""
@@ -163,7 +164,7 @@ def _unmeasured(entry: ExitInfo) -> ExitInfo:
 
 
 def _described(proto: onnx.ModelProto, metadata: Metadata) -> onnx.ModelProto:
-    helper.set_model_props(proto, {KEY: metadata.to_json()})
+    helper.set_model_props(proto, {KEY: write_json(metadata)})
     return proto
 
 

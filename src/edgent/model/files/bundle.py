@@ -14,9 +14,10 @@ from pathlib import Path
 import onnx
 
 from edgent.errors import ModelError
+from edgent.model.configuration.document import KEY, metadata_of, write_json
 from edgent.model.files.constants import all_tensors
 from edgent.model.files.external import is_external
-from edgent.model.metadata import KEY, ExitInfo, Metadata, metadata_of
+from edgent.model.metadata import ExitInfo, Metadata
 
 
 def join(files: Sequence[tuple[Path, onnx.ModelProto]]) -> onnx.ModelProto:
@@ -38,7 +39,7 @@ def join(files: Sequence[tuple[Path, onnx.ModelProto]]) -> onnx.ModelProto:
         metadata.append(_behind(_known(path, proto), prefix))
         _append(joined, proto, prefix, inputs)
     del joined.metadata_props[:]
-    joined.metadata_props.add(key=KEY, value=_together(metadata).to_json())
+    joined.metadata_props.add(key=KEY, value=write_json(_together(metadata)))
     return joined
 
 
@@ -105,6 +106,7 @@ def _check_alike(first_path: Path, first: onnx.ModelProto, path: Path, proto: on
         "inputs": _inputs(first) == _inputs(proto),
         "labels": ours.labels == theirs.labels,
         "pre-processing": ours.preprocessing == theirs.preprocessing,
+        "task, or what its outputs mean": _answers(ours) == _answers(theirs),
         "opset": _opset(first) == _opset(proto),
         "data behind the accuracies": {e.data for e in ours.exits} == {e.data for e in theirs.exits},
     }
@@ -112,6 +114,10 @@ def _check_alike(first_path: Path, first: onnx.ModelProto, path: Path, proto: on
         raise ModelError(f"bundle: {path} differs from {first_path} in its {differing[0]}; expected the same")
     if proto.functions or first.functions or any(map(is_external, (*all_tensors(first), *all_tensors(proto)))):
         raise ModelError(f"bundle: {path} or {first_path} has functions or weights in other files; save them inlined")
+
+
+def _answers(metadata: Metadata) -> tuple[str | None, str, bytes]:
+    return metadata.task, metadata.head, metadata.post_graph
 
 
 def _inputs(proto: onnx.ModelProto) -> list[tuple[str, bytes]]:
