@@ -56,7 +56,7 @@ from edgent.lab.boards.emulation import find_device
 from edgent.lab.boards.hidden import hidden_device
 from edgent.lab.links.link import ShapedLink
 from edgent.lab.processes.machines import DeviceProcess, ServerProcess
-from edgent.lab.processes.runs import DeviceSettings, LiveRuns, Setup
+from edgent.lab.processes.runs import LiveRuns, Setup, WorkerSettings
 from edgent.latency import Profile
 from edgent.latency.profile import BranchProfile
 from edgent.model import Model
@@ -267,7 +267,7 @@ class Lab:
         )
         calibration = calibration_for(model)
         assert calibration is not None, "both ship"
-        settings = DeviceSettings(
+        settings = WorkerSettings(
             model=name,
             board=device,
             calibration=calibration.to_json(),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edgent.device.answer import Answer
     from edgent.device.connect import connect
     from edgent.device.device import Device
+    from edgent.device.settings import DeviceSettings
     from edgent.edge.edge import Edge
     from edgent.engine.opening import load
     from edgent.engine.overtime import OvertimeError
@@ -49,6 +50,7 @@ __all__ = [
     "CodecError",
     "Configuration",
     "Device",
+    "DeviceSettings",
     "Edge",
     "EdgeError",
     "EdgentError",
@@ -75,6 +77,7 @@ _HOMES = {
     "edgent.device.answer": ("Answer",),
     "edgent.device.connect": ("connect",),
     "edgent.device.device": ("Device",),
+    "edgent.device.settings": ("DeviceSettings",),
     "edgent.edge.edge": ("Edge",),
     "edgent.engine.opening": ("load",),
     "edgent.engine.overtime": ("OvertimeError",),

@@ -58,6 +58,15 @@ def rate_of(value: float | None, what: str) -> BitsPerSecond | None:
     return None if value is None else BitsPerSecond(_positive(value, what, "bits per second"))
 
 
+def delay_of(value: float | None, what: str) -> Seconds | None:
+    """A number that a program gives where seconds are meant that may be 0; None stays None.
+
+    Raises:
+        InputError: no number, or negative, or not finite.
+    """
+    return None if value is None else Seconds(_positive(value, what, "seconds", zero=True))
+
+
 def parse_duration(text: str, what: str = "duration") -> Seconds:
     """Reads "100ms", "0.5 s".
 
@@ -115,13 +124,13 @@ def format_bytes(size: float) -> str:
     return f"{size:.0f} B"
 
 
-def _positive(value: float, what: str, unit: str) -> float:
+def _positive(value: float, what: str, unit: str, *, zero: bool = False) -> float:
     try:
         number = float(value) if isinstance(value, Real) else math.nan
     except OverflowError:
         number = math.inf
-    if not 0 < number < math.inf:
-        raise InputError(f"{what} {_short(value)} is not a positive, finite number of {unit}")
+    if not (0 < number < math.inf or (zero and number == 0)):
+        raise InputError(f"{what} {_short(value)} is not {'0 or ' if zero else ''}a positive, finite number of {unit}")
     return number
 
 

@@ -14,7 +14,7 @@ from edgent.lab.boards.emulation import find_device
 from edgent.lab.boards.hidden import hidden_device
 from edgent.lab.links.link import ShapedLink
 from edgent.lab.processes.machines import DeviceProcess
-from edgent.lab.processes.runs import DeviceSettings
+from edgent.lab.processes.runs import WorkerSettings
 from edgent.units import BitsPerSecond
 from lab.figures.made import host
 
@@ -84,7 +84,7 @@ def test_the_report_of_a_real_run_is_written(made, tmp_path):
 def test_a_device_process_is_told_nothing_of_the_link_and_finds_each_state_of_it():
     model = load("b-alexnet")
     board = hidden_device(host(model), model, find_device("pi-5"), seed=0)
-    settings = DeviceSettings(model=model.name, board=board, calibration=None, inputs=())
+    settings = WorkerSettings(model=model.name, board=board, calibration=None, inputs=())
     with Edge(model, port=0, profiles=[host(model)]) as edge, DeviceProcess(settings) as device:
         for rate in (10e6, 0.4e6):  # apart by more than what is found may be off on a busy machine
             with ShapedLink(edge.address, uplink=BitsPerSecond(rate)) as link:
@@ -96,6 +96,6 @@ def test_a_device_process_is_told_nothing_of_the_link_and_finds_each_state_of_it
 def test_a_device_process_that_has_died_is_told_and_not_waited_for():
     model = load("b-alexnet")
     board = hidden_device(host(model), model, find_device("pi-5"), seed=0)
-    settings = DeviceSettings(model="no such model", board=board, calibration=None, inputs=())
+    settings = WorkerSettings(model="no such model", board=board, calibration=None, inputs=())
     with DeviceProcess(settings) as device, pytest.raises(EdgentError, match="ended unexpectedly"):
         device.account()

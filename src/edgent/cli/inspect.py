@@ -65,12 +65,12 @@ def _most(verify: str) -> int | None:
 
 
 def _verify(model: Model, most: int | None, source: list[Path], seed: int, as_json: bool) -> None:
-    from edgent.engine.onnxruntime import Engine
+    from edgent.engine.onnxruntime import OnnxRuntimeEngine
     from edgent.evaluation.verify import verify
 
     inputs = [_feeds(model, file) for file in input_files(source)]
     with show.progress("cuts") as progress:
-        result = verify(model, Engine(capacity=6), most=most, seed=seed, inputs=inputs, progress=progress)
+        result = verify(model, OnnxRuntimeEngine(capacity=6), most=most, seed=seed, inputs=inputs, progress=progress)
     if as_json:
         show.document({"path": str(model.path), "digest": model.digest, "exits": len(model.branches), **asdict(result)})
     else:

@@ -17,7 +17,7 @@ from edgent.units import Seconds, format_duration, parse_duration
 
 if TYPE_CHECKING:
     from edgent.codec import Calibration
-    from edgent.engine.onnxruntime import Engine
+    from edgent.engine.engine import Engine
     from edgent.latency import Profile
     from edgent.latency.compare import Compared
     from edgent.latency.latency_model_file import MachineModel
@@ -84,7 +84,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Accuracy of each exit and lossy codec, and encoded sizes: the model's calibration."""
-    from edgent.engine.onnxruntime import Engine
+    from edgent.engine.onnxruntime import OnnxRuntimeEngine
     from edgent.evaluation.datasets import load_cifar10
     from edgent.evaluation.evaluate import evaluate as measure
 
@@ -92,7 +92,7 @@ def evaluate(
     images = load_cifar10(data, "test")
     with show.progress("evaluating") as progress:
         accuracies, calibration = measure(
-            model, images, engine=Engine(threads=threads), sample=sample, progress=progress
+            model, images, engine=OnnxRuntimeEngine(threads=threads), sample=sample, progress=progress
         )
     if output is not None:
         calibration.save(output)

@@ -52,10 +52,10 @@ def train(
 
 def _answers(path: Path) -> Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]:
     """The exported file in the product's own engine."""
-    from edgent.engine.onnxruntime import Engine
+    from edgent.engine.onnxruntime import OnnxRuntimeEngine
     from edgent.engine.opening import load
 
-    engine = Engine(threads=2)
+    engine = OnnxRuntimeEngine(threads=2)
 
     def run(images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         model = load(path, dims={"batch": len(images)})

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from edgent.device.answer import Answer
     from edgent.device.choosers.chooser import Environment
     from edgent.device.device import Device
-    from edgent.engine.onnxruntime import Engine
+    from edgent.engine.engine import Engine
     from edgent.latency import Profile
     from edgent.model import Model
     from edgent.planning.configuration_map import ConfigurationMap

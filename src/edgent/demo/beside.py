@@ -11,7 +11,7 @@ from edgent.demo.values import OURS, DemoOptions
 from edgent.lab.boards.emulation import EmulationReport
 from edgent.lab.boards.hidden import HiddenDevice
 from edgent.lab.processes.machines import DeviceProcess
-from edgent.lab.processes.runs import DeviceSettings, Setup
+from edgent.lab.processes.runs import Setup, WorkerSettings
 from edgent.latency import Profile
 from edgent.model import Model
 from edgent.planning.candidates import Candidates
@@ -47,7 +47,7 @@ def beside(
     calibration: Calibration | None,
     found: Mapping[float, Conditions],
     options: DemoOptions,
-    settings: DeviceSettings,
+    settings: WorkerSettings,
 ) -> Beside:
     """The second device.
 
@@ -75,7 +75,7 @@ def beside(
     )
 
 
-def _alone(model: Model, settings: DeviceSettings, samples: int) -> tuple[tuple[float, ...], EmulationReport]:
+def _alone(model: Model, settings: WorkerSettings, samples: int) -> tuple[tuple[float, ...], EmulationReport]:
     """Live latencies of the last exit, all of it on the device, and how well its pace was kept."""
     last = max(model.branches, key=lambda branch: branch.exit)
     whole = len(last.layers)

@@ -29,7 +29,7 @@ from edgent.lab.boards.emulation import EmulationReport, find_device
 from edgent.lab.boards.hidden import HiddenDevice, hidden_device
 from edgent.lab.links.link import ShapedLink
 from edgent.lab.processes.machines import DeviceProcess, ServerProcess
-from edgent.lab.processes.runs import DeviceSettings
+from edgent.lab.processes.runs import WorkerSettings
 from edgent.latency import Profile
 from edgent.model import Model
 from edgent.planning.candidates import Candidates
@@ -59,7 +59,7 @@ def run_demo(options: DemoOptions, *, progress: Progress) -> DemoResult:
     board, also = (hidden_device(host, model, device, seed=options.hidden_seed) for device in named)
     table = Candidates.build(model, board.profile, host, calibration, source="image")
     rivals = Rivals.of(model, calibration)
-    settings = DeviceSettings(
+    settings = WorkerSettings(
         model=options.model,
         board=board,
         calibration=None if calibration is None else calibration.to_json(),
@@ -101,7 +101,7 @@ def test_images() -> tuple[bytes, ...]:
 
 
 def _play(
-    stage: Stage, options: DemoOptions, host: Profile, settings: DeviceSettings
+    stage: Stage, options: DemoOptions, host: Profile, settings: WorkerSettings
 ) -> tuple[Live, Unplugged | None, EmulationReport]:
     """Edge, rival, links and device are there; everything live happens here."""
     with contextlib.ExitStack() as stack:
@@ -118,13 +118,13 @@ def _play(
 
 
 def _profile(model: Model, image: bytes, progress: Progress) -> Profile:
-    from edgent.engine.onnxruntime import Engine
+    from edgent.engine.onnxruntime import OnnxRuntimeEngine
     from edgent.profiling.model_profiler import profile
 
     def told(done: int, whole: int) -> None:
         progress("profiling this machine", done, whole)
 
-    return profile(model, Engine(threads=1), source=image, budget=_PROFILE_SECONDS, progress=told)
+    return profile(model, OnnxRuntimeEngine(threads=1), source=image, budget=_PROFILE_SECONDS, progress=told)
 
 
 def _host(host: Profile, board: HiddenDevice, account: EmulationReport, options: DemoOptions) -> Host:

@@ -14,7 +14,7 @@ from edgent.engine.pace import Pace
 from edgent.wire.tensors import Parcel, parcel_of, read_arrays
 
 if TYPE_CHECKING:
-    from edgent.engine.onnxruntime import Engine
+    from edgent.engine.engine import Engine
     from edgent.latency import Profile
     from edgent.model import Model, Preprocessing, Tensor
 

@@ -6,61 +6,50 @@ with edgent.connect("10.0.0.2:8001", "b-alexnet", deadline=0.1) as device:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from edgent.address import Address
 from edgent.device.device import Device
-from edgent.engine.onnxruntime import Engine
+from edgent.device.settings import DeviceKeywords, DeviceSettings, settings_of
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.engine.opening import load
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.model import Model, find
 from edgent.profiling.kept_profile import profile
-from edgent.units import seconds_of
 from edgent.wire.fetch_model import fetch_model
 
 if TYPE_CHECKING:
-    from edgent.codec import Calibration
-    from edgent.device.choosers.chooser import Environment
-    from edgent.latency import Profile
     from edgent.profiling.timing import Progress
-    from edgent.telemetry import Record
 
 _TIMEOUT = 10.0
 
 
-def connect(  # noqa: PLR0913 - each is a setting of its own
+def connect(
     edge: str,
     model: Model | str | Path,
+    settings: DeviceSettings | None = None,
     *,
-    deadline: float,
-    device_profile: Profile | None = None,
-    calibration: Calibration | None = None,
-    engine: Engine | None = None,
-    environment: Environment = "static",
-    require_edge: bool = False,
-    on_record: Callable[[Record], object] | None = None,
     progress: Progress | None = None,
+    **keywords: Unpack[DeviceKeywords],
 ) -> Device:
     """A device that is connected and ready: its model, its profile and its calibration are found, fetched or measured.
 
     An edge that is not there is no error unless it is required: the device then answers by itself, looks for the edge
-    in the background, and `Device.connected` is False meanwhile. Whatever else a device can be told, `Device` takes.
+    in the background, and `Device.connected` is False meanwhile.
 
     Args:
         edge: "HOST:PORT".
         model: a model, a file, or a name: of a model shipped with Edgent, else of one that the edge serves; that is
             fetched at the first call and kept in the cache.
-        deadline: seconds from input handed over to answer.
-        device_profile: of this device; None: measured at the first call, some 15 s long, and kept in the cache.
-        calibration: sizes and accuracies of codecs; None: the one beside the model or in the cache, else the edge's.
-        engine: runs segments; by default one of one thread.
-        environment: "static", for the link as the last transfer found it, or "dynamic", which follows it.
-        require_edge: whether a lost edge is an error.
-        on_record: is told of each answer's record; see `Device`.
+        settings: what the device is told. Without a profile of the device, one is measured at the first call, some
+            15 s long, and kept in the cache; without a calibration, the one beside the model or in the cache counts,
+            else the edge's.
         progress: called with the rounds done and their number, where the device is measured.
+        keywords: the fields of `DeviceSettings`, for what `settings` leaves out or says otherwise; `deadline` must be
+            in either.
 
     Returns:
         A context manager; without `with`, call its `close`.
@@ -69,28 +58,27 @@ def connect(  # noqa: PLR0913 - each is a setting of its own
         InputError: an address, a deadline or a model that is none; the cache cannot be written.
         RefusedError: the edge serves something else, or no such model.
         EdgeError: the edge is not there, and the model must come from it, or `require_edge`.
+        TypeError: a keyword that is no setting, or no deadline.
     """
-    Address.parse(edge)  # refused before the work is done for it, as the deadline is
-    seconds_of(deadline, "deadline")
+    Address.parse(edge)  # refused before the work is done for it, as the settings are
+    settings = settings_of(settings, keywords)
     loaded = model if isinstance(model, Model) else find_model(model, edge)
-    runner = engine or Engine()
     with ExitStack() as opened:
-        device = opened.enter_context(
-            Device(
-                loaded,
-                edge=edge,
-                deadline=deadline,
-                device_profile=device_profile or profile(loaded, runner, progress=progress),
-                calibration=calibration_for(loaded) if calibration is None else calibration,
-                engine=runner,
-                environment=environment,
-                require_edge=require_edge,
-                on_record=on_record,
-            )
-        )
+        device = opened.enter_context(Device(loaded, edge, _complete(settings, loaded, progress)))
         device.wait_ready(_TIMEOUT)
         opened.pop_all()  # whoever called closes it from here on
         return device
+
+
+def _complete(settings: DeviceSettings, model: Model, progress: Progress | None) -> DeviceSettings:
+    """The settings with an engine, and with the profile and the calibration that go with the model."""
+    engine = settings.engine or OnnxRuntimeEngine()
+    return replace(
+        settings,
+        engine=engine,
+        device_profile=settings.device_profile or profile(model, engine, progress=progress),
+        calibration=calibration_for(model) if settings.calibration is None else settings.calibration,
+    )
 
 
 def find_model(model: str | Path, edge: str | None) -> Model:

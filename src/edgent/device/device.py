@@ -13,18 +13,13 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Collection
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack
 
 from edgent.clock import Clock, MonotonicClock
 from edgent.device.answer import Answer
-from edgent.device.choosers.candidate_sets import Restriction
-from edgent.device.choosers.chooser import Environment, MakeChooser
-from edgent.device.choosers.dynamic import chooser_of
 from edgent.device.compute import Compute
 from edgent.device.connection.connection import Connection
-from edgent.device.connection.handshake import OnVersion
 from edgent.device.connection.link_state import LinkState
 from edgent.device.connection.sight import EdgeState, Sight
 from edgent.device.division import Divisions, Kind
@@ -34,32 +29,26 @@ from edgent.device.plan_source import ChosenPlan, PlanSource
 from edgent.device.record_listener import RecordListener
 from edgent.device.request import PATIENCE, Request
 from edgent.device.schedule import Schedule
+from edgent.device.settings import LEAST_MARGIN, DeviceKeywords, DeviceSettings, settings_of
 from edgent.device.warm_sessions import Sessions
 from edgent.engine.material import Input, Material
-from edgent.engine.pace import Pace, slots
+from edgent.engine.pace import slots
 from edgent.errors import EdgeError
 from edgent.model import Model, check_model
-from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.plan import Stages
-from edgent.planning.planner import ROOM
-from edgent.units import Seconds, rate_of, seconds_of
+from edgent.units import Seconds, delay_of, rate_of, seconds_of
 from edgent.wire.edge_client import EdgeClient, TimedReply
 from edgent.wire.message_limit import message_limit
 from edgent.wire.transport import Channel
 
 if TYPE_CHECKING:
-    from edgent.codec import Calibration
-    from edgent.engine.onnxruntime import Engine
-    from edgent.latency import Profile
-    from edgent.planning.candidates import Direction
+    from edgent.engine.engine import Engine
     from edgent.planning.conditions import Conditions
     from edgent.planning.plan import Configuration
-    from edgent.telemetry import Record
 
 _log = logging.getLogger("edgent.device")
 
 _LAST_SAMPLE, _SMOOTH = 1.0, 0.5  # gains of the link's estimate
-_MARGIN_LEAST, _MARGIN_MOST = 0.002, 0.020  # seconds: a thread may wake 5 ms late beside a full load
 
 
 class Device:
@@ -68,120 +57,49 @@ class Device:
     Args:
         model: what to run.
         edge: "HOST:PORT", or None for the device alone.
-        deadline: seconds from input handed over to answer.
-        device_profile: of this device; None: only given configurations can be run.
-        edge_profile: where the edge has none to fetch; None: that of this machine.
-        calibration: sizes and accuracies of codecs; None: the edge's, if it has one.
-        bandwidth: uplink, told, bits per second; None: measured, and kept fresh.
-        downlink: told; None: as the bandwidth if told.
-        round_trip: told, seconds; None: measured.
-        engine: runs segments; by default one of one thread.
-        pace: holds the device's work to that of a slower machine.
-        host_profile: of the machine that stands in for the device, held to its pace; None: `device_profile`.
-        clock: times everything, and whatever waits here waits by it.
-        channel: to the edge, in place of gRPC to `edge`.
-        require_edge: whether a lost edge is an error.
-        race: whether the device starts a branch of its own when the edge is late.
-        margin: kept free before the deadline; None: 3 %, within 2 .. 20 ms.
-        environment: "static": plans are chosen by the planner, for what the last transfer found; "dynamic": by a
-            controller that follows the link; a configuration map: they are looked up in it by the paper's Algorithm 3;
-            or what makes a chooser of your own.
-        direction: "any", "device-first" or "edge-first".
-        exits: that may answer; None: all.
-        codecs: that may be used; None: all.
-        on_record: is told of each answer's record after the answer, in a thread of its own; what it raises is logged.
-        on_version: of a model that was fetched from this edge: is told the version that its name stands for there,
-            whenever that is learned; another one is no error then (see `edgent.device.follower`).
+        settings: deadline, profiles, the link, and all else that a device may be told.
+        keywords: the fields of `DeviceSettings`, for what `settings` leaves out or says otherwise.
 
     Raises:
         InputError: no model, or a deadline that is none; a profile of another model; an unknown exit, codec or
             environment; a map for another model, device or deadline.
+        TypeError: a keyword that is no setting, or no deadline.
     """
 
-    def __init__(  # noqa: PLR0913 - each is a setting of its own
+    def __init__(
         self,
         model: Model,
-        *,
         edge: str | None = None,
-        deadline: float,
-        device_profile: Profile | None = None,
-        edge_profile: Profile | None = None,
-        calibration: Calibration | None = None,
-        bandwidth: float | None = None,
-        downlink: float | None = None,
-        round_trip: float | None = None,
-        engine: Engine | None = None,
-        pace: Pace | None = None,
-        host_profile: Profile | None = None,
-        clock: Clock | None = None,
-        channel: Channel | None = None,
-        require_edge: bool = False,
-        race: bool = True,
-        margin: float | None = None,
-        environment: Environment | ConfigurationMap | MakeChooser = "static",
-        direction: Direction = "any",
-        exits: Collection[int] | None = None,
-        codecs: Collection[str] | None = None,
-        on_record: Callable[[Record], object] | None = None,
-        on_version: OnVersion | None = None,
+        settings: DeviceSettings | None = None,
+        **keywords: Unpack[DeviceKeywords],
     ) -> None:
         check_model(model, "Device")
-        deadline = seconds_of(deadline, "deadline")
-        if isinstance(environment, ConfigurationMap) and device_profile is not None:
-            environment.check(deadline, device_profile)
-        self.model, self.deadline, self._version = model, deadline, model.version
-        self._race, self._required = race, require_edge
-        self._margin_of = lru_cache(partial(_margin_of, margin))  # of few deadlines, and asked by each request
-        host = host_profile or device_profile
-        self._clock = clock or MonotonicClock()
-        self._divisions = Divisions(model, device_profile, host)
-        self._compute = Compute(model, engine or _engine(), host, pace, self._clock)
-        self._listener = None if on_record is None else RecordListener(on_record, self._clock)
+        settings = settings_of(settings, keywords)
+        self.model, self.settings, self._version = model, settings, model.version
+        self.deadline = Seconds(settings.deadline)
+        self._margin_of = lru_cache(settings.margin_before)  # of few deadlines, and asked by each request
+        self._clock = settings.clock or MonotonicClock()
+        self._divisions = Divisions(model, settings.device_profile, settings.host)
+        self._compute = Compute(model, settings.engine or _engine(), settings.host, settings.pace, self._clock)
+        self._listener = None if settings.on_record is None else RecordListener(settings.on_record, self._clock)
         self._drifts = Drifts()
-        self._schedule = Schedule(slots(pace, self._compute.engine.threads), _MARGIN_LEAST)
+        self._schedule = Schedule(slots(settings.pace, self._compute.engine.threads), LEAST_MARGIN)
         self._turns = threading.Lock()
         self._pool = self._clock.pool(32, "edgent-device")
-        if channel is None and edge is not None:
-            channel = _grpc(edge, message_limit([model]), self._clock)
         self._factors = partial(_factors, self._drifts, self._schedule, self._turns, self._clock)
-        up, down = rate_of(bandwidth, "bandwidth"), rate_of(downlink, "downlink")
-        delay = None if round_trip is None else Seconds(round_trip)
-        gain = _LAST_SAMPLE if environment == "static" else _SMOOTH
-        link = LinkState(bandwidth=up, downlink=down, round_trip=delay, gain=gain)
-        self._connection = (
-            None
-            if channel is None
-            else Connection(
-                EdgeClient(channel),
-                model,
-                link,
-                self._clock,
-                wants_calibration=calibration is None,
-                on_version=on_version,
-            )
-        )
+        self._connection = _connection(model, edge, settings, self._clock)
         self._sessions = Sessions(self._compute, self._divisions, self._connection, self._clock)
         self._plans = PlanSource(
             model,
-            device=device_profile,
-            edge=edge_profile or host,
-            calibration=calibration,
+            settings,
             divisions=self._divisions,
             warmer=self._sessions.warmer,
             machines=self._factors,
-            make_chooser=chooser_of(environment),
-            deadline=deadline,
-            race=race,
             margin=self._margin_of,
-            restriction=Restriction(
-                direction=direction,
-                exits=None if exits is None else frozenset(exits),
-                codecs=None if codecs is None else tuple(codecs),
-            ),
         )
         if self._connection is not None:
             self._connection.start(self._plans)
-        if device_profile is not None:  # the one session that must be there before the first request
+        if settings.device_profile is not None:  # the one session that must be there before the first request
             self._sessions.make_alone(self._plans.alone(self._divisions.usual))
 
     @property
@@ -306,7 +224,7 @@ class Device:
             call=changed.notify_all,
             head=ahead,
             expected=Seconds(math.inf if choice.plan is None else rest),
-            race=self._race if race is None else race,
+            race=self.settings.race if race is None else race,
             patience=Seconds(max(PATIENCE, 3 * (ahead + rest))),
         )
         return Execution(
@@ -333,13 +251,31 @@ class Device:
     def _check_edge(self, sight: Sight) -> None:
         if sight.refusal is not None:
             raise sight.refusal
-        if self._required and sight.state not in (EdgeState.UP, EdgeState.NO_EDGE):
+        if self.settings.require_edge and sight.state not in (EdgeState.UP, EdgeState.NO_EDGE):
             raise EdgeError(f"{sight.problem}, and it is required")
 
 
-def _margin_of(margin: float | None, deadline: Seconds) -> Seconds:
-    usual = min(max(deadline * ROOM, _MARGIN_LEAST), _MARGIN_MOST)
-    return Seconds(usual if margin is None else margin)
+def _connection(model: Model, edge: str | None, settings: DeviceSettings, clock: Clock) -> Connection | None:
+    """To the edge; None where there is neither an address nor a channel."""
+    channel = settings.channel
+    if channel is None:
+        if edge is None:
+            return None
+        channel = _grpc(edge, message_limit([model]), clock)
+    link = LinkState(
+        bandwidth=rate_of(settings.bandwidth, "bandwidth"),
+        downlink=rate_of(settings.downlink, "downlink"),
+        round_trip=delay_of(settings.round_trip, "round_trip"),
+        gain=_LAST_SAMPLE if settings.environment == "static" else _SMOOTH,
+    )
+    return Connection(
+        EdgeClient(channel),
+        model,
+        link,
+        clock,
+        wants_calibration=settings.calibration is None,
+        on_version=settings.on_version,
+    )
 
 
 def _factors(drifts: Drifts, schedule: Schedule, turns: threading.Lock, clock: Clock) -> Factors:
@@ -350,9 +286,9 @@ def _factors(drifts: Drifts, schedule: Schedule, turns: threading.Lock, clock: C
 
 
 def _engine() -> Engine:
-    from edgent.engine.onnxruntime import Engine  # ONNX Runtime, only when something is to be run
+    from edgent.engine.onnxruntime import OnnxRuntimeEngine  # ONNX Runtime, only when something is to be run
 
-    return Engine()
+    return OnnxRuntimeEngine()
 
 
 def _grpc(edge: str, max_message: int, clock: Clock) -> Channel:

@@ -16,12 +16,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgent.codec.names import check_codec
-from edgent.device.choosers.candidate_sets import EVERYTHING, CandidateSet, Restriction, alone, together
-from edgent.device.choosers.chooser import Chooser, MakeChooser, Scope, best
+from edgent.device.choosers.candidate_sets import CandidateSet, alone, together
+from edgent.device.choosers.chooser import Chooser, Scope, best
 from edgent.device.connection.sight import EdgeState, Sight
 from edgent.device.division import Division, Divisions, Kind
 from edgent.device.drift import AS_PROFILED, Factors
 from edgent.device.request import LocalBranch, Reason
+from edgent.device.settings import DeviceSettings
 from edgent.device.warm_sessions import Warmer
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.link.transfer import Transfer
@@ -30,9 +31,7 @@ from edgent.planning.pricing import check_versions
 from edgent.units import BitsPerSecond, Seconds
 
 if TYPE_CHECKING:
-    from edgent.codec import Calibration
     from edgent.device.connection.handshake import EdgeFacts
-    from edgent.latency import Profile
     from edgent.model import Model
 
 _RECENT = 64  # transfers that a chooser made later is told
@@ -63,50 +62,39 @@ class PlanSource:
 
     Args:
         model: what is run.
-        device: the device's profile; None: only given configurations.
-        edge: the profile taken for an edge that has none.
-        calibration: the device's own; None: the edge's.
+        settings: profiles, calibration, deadline, and what plans may be chosen from.
         divisions: of this device.
         warmer: readies configurations.
         machines: how fast the machines are now.
-        make_chooser: makes what chooses the plans while there is an edge.
-        deadline: that requests usually have.
-        race: whether the device starts a local branch when the edge is late.
-        margin: kept free before a deadline.
-        restriction: of what may be run.
+        margin: seconds kept free before a deadline.
 
     Raises:
         InputError: a profile or calibration of another model, an unknown exit or codec.
     """
 
-    def __init__(  # noqa: PLR0913 - each is a setting of its own
+    def __init__(
         self,
         model: Model,
+        settings: DeviceSettings,
         *,
-        device: Profile | None,
-        edge: Profile | None,
-        calibration: Calibration | None,
         divisions: Divisions,
         warmer: Warmer,
         machines: Callable[[], Factors],
-        make_chooser: MakeChooser,
-        deadline: Seconds,
-        race: bool,
         margin: Callable[[Seconds], Seconds],
-        restriction: Restriction = EVERYTHING,
     ) -> None:
-        self._model, self._device, self._edge, self._calibration = model, device, edge, calibration
+        self._model, self._device, self._calibration = model, settings.device_profile, settings.calibration
+        self._edge = settings.edge_profile or settings.host  # of an edge that has none
         self._divisions, self._warmer = divisions, warmer
         self.factors = machines
-        self._make_chooser, self._race, self._margin = make_chooser, race, margin
-        self._deadline, self._latest_deadline = deadline, deadline  # the latest: of a request
-        self._restriction = restriction
+        self._make_chooser, self._race, self._margin = settings.make_chooser, settings.race, margin
+        self._deadline = self._latest_deadline = Seconds(settings.deadline)  # the latest: of a request
+        self._restriction = settings.restriction
         self._check()
         self._recent: deque[Transfer] = deque(maxlen=_RECENT)
         self._lock = threading.Lock()
         self._facts: EdgeFacts | None = None
         self._together: dict[Kind, _Together] = {}
-        self._alone = {kind: self._make_alone(kind) for kind in self._kinds} if device else {}
+        self._alone = {kind: self._make_alone(kind) for kind in self._kinds} if self._device else {}
 
     def allowed(self, division: Division, *, exactly: bool) -> tuple[LocalBranch, ...]:
         """The branches that the device may answer with.

@@ -13,7 +13,8 @@ from edgent.edge.queue import EdgeQueue, Order
 from edgent.edge.queue_threads import QueueThreads
 from edgent.edge.registry import Registry
 from edgent.edge.service import Service
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.engine import Engine
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.engine.pace import OwnPace, Pace
 from edgent.errors import EdgeError
 from edgent.latency import Profile
@@ -73,7 +74,7 @@ class Edge:
         self._server: GrpcServer | None = None
         self.service = Service(
             models=registry,
-            engine=engine or Engine(),
+            engine=engine or OnnxRuntimeEngine(),
             queue_threads=QueueThreads(EdgeQueue(slots=slots, bound=bound, order=order), clock),
             clock=clock,
             max_message=message_limit(self.models),

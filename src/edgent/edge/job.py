@@ -7,8 +7,8 @@ from typing import Any
 
 from edgent.codec import decode_pixels, fit_decoded, is_image_codec, normalise
 from edgent.edge.registry import Registry
+from edgent.engine.engine import Engine
 from edgent.engine.feeds import Array
-from edgent.engine.onnxruntime import Engine
 from edgent.errors import InputError, ModelError
 from edgent.model import Model, SegmentName, Tensor, parse_segment_name
 from edgent.wire.errors import NotServedError

@@ -22,7 +22,7 @@ from edgent.edge.counters import Counters
 from edgent.edge.job import Target, compute, read_job, resolve
 from edgent.edge.queue_threads import QueueThreads
 from edgent.edge.registry import Registry
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.engine import Engine
 from edgent.engine.pace import OwnPace, Pace
 from edgent.errors import EdgentError, InputError, RefusedError
 from edgent.latency import Profile

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +16,9 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnx
 import onnxruntime
 
-from edgent.engine.feeds import Array, Feeds, in_native_order, zeros
+from edgent.engine.engine import branch_ends, one_line
+from edgent.engine.feeds import Array, Feeds, in_native_order
+from edgent.engine.kept_sessions import KeptSessions
 from edgent.engine.onnxruntime_events import node_times
 from edgent.engine.overtime import Overtime, OvertimeError
 from edgent.errors import EdgentError, ModelError
@@ -50,21 +50,21 @@ _FLOAT32 = "1"  # the accuracy level of products with 4-bit weights that compute
 _FATAL = 4  # ONNX Runtime's log severity: its errors are raised, so they need not be printed as well
 
 
-class Session:
-    """A segment made ready; `run` may be called from several threads."""
+class OnnxRuntimeSession:
+    """A segment that ONNX Runtime made ready; `run` may be called from several threads."""
 
     def __init__(self, segment: Segment, session: onnxruntime.InferenceSession) -> None:
         self.segment = segment
         self._session = session
         self._asked = [tensor.name for tensor in segment.asked]
 
-    def run(self, feeds: Feeds) -> dict[str, Array]:
-        """The asked tensors.
+    @property
+    def given(self) -> tuple[Tensor, ...]:
+        """See `Session.given`."""
+        return self.segment.given
 
-        Raises:
-            InputError: a tensor is missing, or its type or shape is not what the segment takes.
-            EdgentError: the engine failed.
-        """
+    def run(self, feeds: Feeds) -> dict[str, Array]:
+        """See `Session.run`; a run that lasts for more than a minute is ended."""
         native = {name: in_native_order(array) for name, array in feeds.items()}
         options = onnxruntime.RunOptions()  # a new one for each run: once terminated, it stays so
         _OVERTIME.begin(options)
@@ -77,14 +77,8 @@ class Session:
         finally:
             _OVERTIME.end(options)
 
-    def warm(self) -> None:
-        """One run on zeros, where all shapes are known: the first run allocates."""
-        if all(tensor.nbytes is not None for tensor in self.segment.given):
-            with suppress(EdgentError):  # zeros make no sense to every graph: a shape may be an input
-                self.run(zeros(self.segment.given))
-
     def end_profiling(self) -> dict[str, list[float]]:
-        """Seconds of each node of a session built with `profile`, one for each run, in the order of the runs."""
+        """See `Session.end_profiling`."""
         file = Path(self._session.end_profiling())
         events = json.loads(file.read_text())
         file.unlink()
@@ -127,8 +121,8 @@ class Original:
             raise EdgentError(f"{self.path} failed in ONNX Runtime: {one_line(error)}") from error
 
 
-class Engine:
-    """Makes sessions, and keeps the last ones used.
+class OnnxRuntimeEngine:
+    """Makes sessions of ONNX Runtime for the CPU.
 
     Args:
         threads: compute threads of each session.
@@ -139,13 +133,11 @@ class Engine:
 
     def __init__(self, *, threads: int = 1, capacity: int = 64) -> None:
         self.threads = threads
-        self.capacity = capacity
-        self._sessions: OrderedDict[bytes, Session] = OrderedDict()
-        self._lock = threading.Lock()
+        self._kept = KeptSessions(self.build, capacity)
 
     @property
     def options(self) -> dict[str, str]:
-        """What sessions are made with: times hold for these options and no others."""
+        """See `Engine.options`."""
         return {
             "intra_op_num_threads": str(self.threads),
             "inter_op_num_threads": "1",
@@ -153,34 +145,14 @@ class Engine:
             "execution_provider": "CPUExecutionProvider",
         }
 
-    def session(self, model: Model, given: Sequence[str], asked: Sequence[str]) -> Session:
-        """The session for the part of `model` that makes `asked` out of `given`, warmed.
+    def session(self, model: Model, given: Sequence[str], asked: Sequence[str]) -> OnnxRuntimeSession:
+        """See `Engine.session`."""
+        return self._kept.of(model, given, asked)
 
-        Raises:
-            ModelError: the part cannot be made, or the engine does not take it.
-        """
-        key = f"{model.digest} {self._dims(model)} {tuple(given)} {tuple(asked)}".encode()
-        with self._lock:
-            if (found := self._sessions.get(key)) is not None:
-                self._sessions.move_to_end(key)
-                return found
-        session = self.build(model.segment(given, asked))
-        session.warm()
-        with self._lock:
-            self._sessions[key] = session
-            while len(self._sessions) > self.capacity:
-                self._sessions.popitem(last=False)
-        return session
-
-    def build(self, segment: Segment, *, profile: Path | None = None, optimised: Path | None = None) -> Session:
-        """A session of its own, not kept.
-
-        Args:
-            segment: what to run.
-            profile: record an event per node, for `Session.end_profiling`, in a file in this folder: it is there as
-                soon as the session is, and whoever is interrupted leaves it.
-            optimised: where to write the graph that the engine really runs.
-        """
+    def build(
+        self, segment: Segment, *, profile: Path | None = None, optimised: Path | None = None
+    ) -> OnnxRuntimeSession:
+        """See `Engine.build`; a profile's file is there as soon as the session is, and one interrupted leaves it."""
         options = _options(self.threads)
         # Of products with 4-bit weights it fuses some, depending on what stands behind them, and rounds their input to
         # int8 unless told otherwise: parts would answer otherwise than the whole.
@@ -192,17 +164,19 @@ class Engine:
             options.profile_file_prefix = str(profile / uuid4().hex)
         if optimised is not None:
             options.optimized_model_filepath = str(optimised)
-        return Session(segment, _opened(segment, options))
+        return OnnxRuntimeSession(segment, _opened(segment, options))
 
-    def profiled(self, model: Model, branch: Branch, folder: Path) -> tuple[Session, Mapping[str, tuple[int, ...]]]:
-        """A session of a whole branch built with `profile`, and the layers that each of its nodes stands for."""
+    def profiled(
+        self, model: Model, branch: Branch, folder: Path
+    ) -> tuple[OnnxRuntimeSession, Mapping[str, tuple[int, ...]]]:
+        """See `Engine.profiled`."""
         optimised = folder / "optimised.onnx"
         session = self.build(named(model.segment(*branch_ends(branch))), profile=folder, optimised=optimised)
         return session, node_layers(optimised, branch)
 
-    @staticmethod
-    def _dims(model: Model) -> str:
-        return " ".join(str(tensor.shape) for tensor in model.inputs)
+
+Engine = OnnxRuntimeEngine
+"""The name by which programs import it from this module."""
 
 
 def compute(graph: bytes, feeds: Feeds) -> dict[str, Array]:
@@ -274,14 +248,3 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     options.inter_op_num_threads = 1
     options.log_severity_level = _FATAL
     return options
-
-
-def branch_ends(branch: Branch) -> tuple[list[str], list[str]]:
-    """What a whole branch is given, and what is asked of it."""
-    return [tensor.name for tensor in branch.inputs], [tensor.name for tensor in branch.outputs]
-
-
-def one_line(error: Exception) -> str:
-    """What an engine says of its failure, shortened."""
-    text = " ".join(str(error).split())
-    return text if len(text) <= 200 else text[:197] + "..."

@@ -13,16 +13,17 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
+from edgent.engine.engine import branch_ends, one_line
 from edgent.engine.feeds import Array, Feeds, checked
-from edgent.engine.onnxruntime import Engine, Session, branch_ends, one_line
+from edgent.engine.kept_sessions import KeptSessions
 from edgent.errors import EdgentError, InputError, MissingExtraError, ModelError
-from edgent.model import Branch, Model, Segment
+from edgent.model import Branch, Model, Segment, Tensor
 from edgent.model.optimised import named
 
 _COLD_RUNS = 3  # they warm up, and do not count in a profile
 
 
-class OpenVinoSession(Session):
+class OpenVinoSession:
     """A segment that OpenVINO made ready."""
 
     def __init__(self, segment: Segment, compiled: Any) -> None:
@@ -30,6 +31,11 @@ class OpenVinoSession(Session):
         self._compiled = compiled
         self._asked = [tensor.name for tensor in segment.asked]
         self._idle: SimpleQueue[Any] = SimpleQueue()  # a request serves one thread at a time
+
+    @property
+    def given(self) -> tuple[Tensor, ...]:
+        """See `Session.given`."""
+        return self.segment.given
 
     def run(self, feeds: Feeds) -> dict[str, Array]:
         """As the other engine's; OpenVINO would take zeros for what is missing, and convert types."""
@@ -104,7 +110,7 @@ class ProfiledSession(OpenVinoSession):
         return {name: mean * self._runs for name, mean in found if mean > 0}
 
 
-class OpenVinoEngine(Engine):
+class OpenVinoEngine:
     """Makes sessions of OpenVINO for the CPU, with numbers as exact as the model's.
 
     Args:
@@ -120,13 +126,14 @@ class OpenVinoEngine(Engine):
             import openvino
         except ImportError as error:
             raise MissingExtraError("the engine OpenVINO", "openvino") from error
-        super().__init__(threads=threads, capacity=capacity)
+        self.threads = threads
+        self._kept = KeptSessions(self.build, capacity)
         self.name = f"openvino {openvino.__version__.split('-')[0]}"
         self._core = openvino.Core()
 
     @property
     def options(self) -> dict[str, str]:
-        """What sessions are made with."""
+        """See `Engine.options`."""
         return {
             "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": str(self.threads),
@@ -134,13 +141,12 @@ class OpenVinoEngine(Engine):
             "ENABLE_CPU_PINNING": "NO",  # two processes would be pinned to the same core
         }
 
-    def build(self, segment: Segment, *, profile: Path | None = None, optimised: Path | None = None) -> OpenVinoSession:
-        """A session of its own, not kept; OpenVINO's profiler needs no file.
+    def session(self, model: Model, given: Sequence[str], asked: Sequence[str]) -> OpenVinoSession:
+        """See `Engine.session`."""
+        return self._kept.of(model, given, asked)
 
-        Raises:
-            InputError: the graph that is really run was asked for, and OpenVINO writes none.
-            ModelError: it does not take the segment.
-        """
+    def build(self, segment: Segment, *, profile: Path | None = None, optimised: Path | None = None) -> OpenVinoSession:
+        """See `Engine.build`; OpenVINO's profiler needs no file, and the graph that it really runs it does not show."""
         if optimised is not None:
             raise InputError("OpenVINO shows no graph of what it runs, which a latency model needs: use onnxruntime")
         profiled = profile is not None
@@ -150,8 +156,10 @@ class OpenVinoEngine(Engine):
             raise ModelError(f"{segment!r}: OpenVINO does not take it: {one_line(error)}") from error
         return (ProfiledSession if profiled else OpenVinoSession)(segment, compiled)
 
-    def profiled(self, model: Model, branch: Branch, folder: Path) -> tuple[Session, Mapping[str, tuple[int, ...]]]:
-        """A session of a whole branch built with `profile`, and the layers that each of its nodes stands for."""
+    def profiled(
+        self, model: Model, branch: Branch, folder: Path
+    ) -> tuple[OpenVinoSession, Mapping[str, tuple[int, ...]]]:
+        """See `Engine.profiled`."""
         session = self.build(named(model.segment(*branch_ends(branch))), profile=folder)
         assert isinstance(session, ProfiledSession)
         return session, ran_layers(session.kernels(), branch)

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import onnx
 
+from edgent.engine.engine import branch_ends, one_line
 from edgent.engine.feeds import Feeds, random_feeds, zeros
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine, branch_ends, one_line
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.engine.opening import OUT_OF_MEMORY, Limits, stamp
 from edgent.engine.overtime import OvertimeError
 from edgent.errors import EdgentError
@@ -92,13 +93,13 @@ def _allow(kind: int, most: int) -> None:
 
 def _run(model: Model) -> None:
     """Runs every branch on zeros and on random numbers; what fails, fails again in front of the user."""
-    engine = Engine()
+    engine = OnnxRuntimeEngine()
     for branch in model.branches:
         try:
             _say("making a session of")
             session = engine.build(model.segment(*branch_ends(branch)))
             _say("running")
-            for feeds in _inputs(session.segment.given):
+            for feeds in _inputs(session.given):
                 session.run(feeds)
         except OvertimeError:
             signal.raise_signal(signal.SIGALRM)

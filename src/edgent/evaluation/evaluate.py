@@ -20,7 +20,7 @@ from edgent.codec import (
     is_image_codec,
     is_lossless,
 )
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.engine import Engine
 from edgent.errors import InputError
 from edgent.evaluation.scoring import Crossing, Right, Rows, Scorer
 from edgent.profiling.timing import Progress

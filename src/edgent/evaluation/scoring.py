@@ -19,9 +19,9 @@ from edgent.codec import (
     normalise,
     round_trip,
 )
+from edgent.engine.engine import Engine
 from edgent.engine.feeds import Array
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine
 from edgent.errors import InputError, ModelError
 from edgent.model import Model, Preprocessing
 from edgent.model.files.read import BATCH

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgent.engine.engine import Engine
 from edgent.engine.feeds import Array, Feeds, random_feeds
-from edgent.engine.onnxruntime import Engine
 from edgent.errors import CacheError, EdgentError, InputError, ModelError
 from edgent.evaluation.original import AnswerComparison, expected_answers
 from edgent.model import Branch, Model

@@ -19,8 +19,8 @@ from edgent.codec import (
     fit,
     normalise,
 )
+from edgent.engine.engine import Engine
 from edgent.engine.feeds import Array, Feeds, random_feeds
-from edgent.engine.onnxruntime import Engine
 from edgent.errors import InputError
 from edgent.latency.profile import CodecTime, Timing
 from edgent.model import SHIPPED, Model, Preprocessing

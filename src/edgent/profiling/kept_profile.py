@@ -18,7 +18,7 @@ from edgent.units import Seconds
 from edgent.version import __version__
 
 if TYPE_CHECKING:
-    from edgent.engine.onnxruntime import Engine
+    from edgent.engine.engine import Engine
     from edgent.profiling.timing import Progress
 
 _KIND = "profiles"  # in the cache
@@ -52,9 +52,9 @@ def profile(
 
         model = load(model)
     if engine is None:
-        from edgent.engine.onnxruntime import Engine  # ONNX Runtime, only when something is to be run
+        from edgent.engine.onnxruntime import OnnxRuntimeEngine  # ONNX Runtime, only when something is to be run
 
-        engine = Engine()
+        engine = OnnxRuntimeEngine()
     if (kept := kept_profile(model, engine)) is not None:
         return kept
     room_for(_KIND)  # before the work is done for it

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edgent.codec import TENSOR_CODECS, decode_pixels, fit, normalise
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.engine import Engine
 from edgent.errors import InputError
 from edgent.files import read_text
 from edgent.latency.carried import carried_over

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgent.engine.engine import Engine, branch_ends
 from edgent.engine.feeds import Feeds
-from edgent.engine.onnxruntime import Engine, branch_ends
 from edgent.errors import EdgentError
 from edgent.latency.booking import Booking, book, deflated
 from edgent.latency.profile import BranchProfile, Profile
@@ -146,5 +146,5 @@ def _branch_profile(branch: Branch, times: NDArray[np.float64], booking: Booking
 
 def _whole(model: Model, branch: Branch, engine: Engine, feeds: Feeds) -> Task:
     session = engine.session(model, *branch_ends(branch))
-    given = {tensor.name: feeds[tensor.name] for tensor in session.segment.given}
+    given = {tensor.name: feeds[tensor.name] for tensor in session.given}
     return lambda: session.run(given)

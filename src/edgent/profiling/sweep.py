@@ -17,8 +17,8 @@ from statistics import median
 
 import numpy as np
 
+from edgent.engine.engine import Engine, Session
 from edgent.engine.feeds import Feeds, random_feeds
-from edgent.engine.onnxruntime import Engine, Session
 from edgent.latency.booking import deflated
 from edgent.latency.family import References, Sample
 from edgent.latency.traits import FORGOTTEN, Traits, footprint, traits

@@ -12,7 +12,7 @@ from edgent.errors import InputError
 from edgent.units import parse_count
 
 if TYPE_CHECKING:
-    from edgent.engine.onnxruntime import Engine
+    from edgent.engine.engine import Engine
     from edgent.planning import candidates
 
 MOST_THREADS = 1024  # an engine would try to start any number
@@ -73,7 +73,7 @@ def make_engine(name: str, threads: int) -> Engine:
 
         return OpenVinoEngine(threads=threads)
     if name == "onnxruntime":
-        from edgent.engine.onnxruntime import Engine
+        from edgent.engine.onnxruntime import OnnxRuntimeEngine
 
-        return Engine(threads=threads)
+        return OnnxRuntimeEngine(threads=threads)
     raise InputError(f"--engine {name!r}: expected onnxruntime or openvino")

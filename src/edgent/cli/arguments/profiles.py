@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from edgent.cli.terminal import show
 
 if TYPE_CHECKING:
-    from edgent.engine.onnxruntime import Engine
+    from edgent.engine.engine import Engine
     from edgent.latency import Profile
     from edgent.model import Model
 
@@ -19,10 +19,10 @@ def read_profile(path: Path, model: Model) -> Profile:
     Raises:
         InputError: neither kind of file, or a damaged one.
     """
-    from edgent.engine.onnxruntime import Engine
+    from edgent.engine.onnxruntime import OnnxRuntimeEngine
     from edgent.profiling.latency_model import load_profile
 
-    found, guessed = load_profile(path, model, Engine())
+    found, guessed = load_profile(path, model, OnnxRuntimeEngine())
     if guessed:
         show.err.print(
             f"{path}: never timed {', '.join(guessed)}; their times are guesses, within a factor of five",

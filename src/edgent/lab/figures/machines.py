@@ -93,13 +93,13 @@ def host_profile(lab: Lab, model: Model) -> Profile:
     """What this machine needs for a model, one thread; measured once for a reproduction."""
 
     def measured() -> str:
-        from edgent.engine.onnxruntime import Engine
+        from edgent.engine.onnxruntime import OnnxRuntimeEngine
         from edgent.profiling.model_profiler import profile
 
         def told(done: int, whole: int) -> None:
             lab.progress(f"profiling {model.name}", done, whole)
 
-        return profile(model, Engine(threads=1), budget=_BUDGET, progress=told).to_json()
+        return profile(model, OnnxRuntimeEngine(threads=1), budget=_BUDGET, progress=told).to_json()
 
     return Profile.from_json(lab.parts.part(f"profile-{model.name}", {"digest": model.digest}, measured))
 
@@ -109,23 +109,23 @@ def swept_machine(lab: Lab) -> MachineModel:
     from edgent.latency.latency_model_file import MachineModel
 
     def measured() -> str:
-        from edgent.engine.onnxruntime import Engine
+        from edgent.engine.onnxruntime import OnnxRuntimeEngine
         from edgent.profiling.latency_model import sweep_machine
 
         def told(done: int, whole: int) -> None:
             lab.progress("sweeping, seconds", done, whole)
 
-        return sweep_machine(Engine(threads=1), budget=_SWEEP, progress=told).to_json()
+        return sweep_machine(OnnxRuntimeEngine(threads=1), budget=_SWEEP, progress=told).to_json()
 
     return MachineModel.from_json(lab.parts.part("sweep", {"budget": _SWEEP, "schema": MachineModel.SCHEMA}, measured))
 
 
 def branch_works(model: Model) -> tuple[BranchWork, ...]:
     """What running each branch is made of, for latency models."""
-    from edgent.engine.onnxruntime import Engine
+    from edgent.engine.onnxruntime import OnnxRuntimeEngine
     from edgent.profiling.latency_model import branch_work
 
-    engine = Engine(threads=1)
+    engine = OnnxRuntimeEngine(threads=1)
     return tuple(branch_work(model, branch, engine) for branch in model.branches)
 
 

@@ -14,7 +14,7 @@ from edgent.lab.figures.machines import Setting
 from edgent.lab.links.driven import Driven
 from edgent.lab.links.link import ShapedLink
 from edgent.lab.processes.machines import DeviceProcess, ServerProcess
-from edgent.lab.processes.runs import DeviceSettings, LiveRuns, Setup, StreamRequest
+from edgent.lab.processes.runs import LiveRuns, Setup, StreamRequest, WorkerSettings
 from edgent.link.trace import Trace
 from edgent.planning.candidates import Direction
 from edgent.planning.conditions import Conditions
@@ -122,9 +122,9 @@ class Rig:
         serve = ServerProcess.edge if setting.device.edge is None else ServerProcess.slow_edge
         return serve(str(setting.model.path), profile)
 
-    def _settings(self) -> DeviceSettings:
+    def _settings(self) -> WorkerSettings:
         setting, calibration = self.setting, self.setting.calibration
-        return DeviceSettings(
+        return WorkerSettings(
             model=str(setting.model.path),
             board=setting.board,
             calibration=None if calibration is None else calibration.to_json(),

@@ -18,7 +18,7 @@ import numpy as np
 
 from edgent.codec import Calibration, decode_pixels, encode_image, fit, normalise
 from edgent.device.device import Device
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgeError, EdgentError
 from edgent.lab.boards.emulation import Emulated, EmulationReport
 from edgent.lab.boards.hidden import HiddenDevice
@@ -216,7 +216,7 @@ def bench(
         device_profile=hidden.profile,
         host_profile=hidden.table,
         calibration=calibration,
-        engine=Engine(threads=1),
+        engine=OnnxRuntimeEngine(threads=1),
         pace=pace,
     ) as device:
         if not device.wait_ready(_CONNECTING):

@@ -12,10 +12,10 @@ from edgent.device.choosers.chooser import Environment, MakeChooser
 from edgent.device.device import Device
 from edgent.engine.loading import load
 from edgent.engine.material import Input
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgentError
 from edgent.lab.boards.emulation import EmulationReport
-from edgent.lab.processes.runs import Decision, DeviceSettings, LiveRuns, Setup, StreamRequest
+from edgent.lab.processes.runs import Decision, LiveRuns, Setup, StreamRequest, WorkerSettings
 from edgent.lab.rivals.paper import paper_dynamic
 from edgent.lab.rivals.rival import Rival, encoding_seconds, preprocessing_of
 from edgent.planning.conditions import ALONE, Conditions
@@ -31,12 +31,12 @@ _FIRST = 4  # requests from which a device learns what a call takes
 class DeviceWorker:
     """The device's side: it does what a `DeviceProcess` orders."""
 
-    def __init__(self, settings: DeviceSettings) -> None:
+    def __init__(self, settings: WorkerSettings) -> None:
         self._model = load(settings.model)
         self._board, self._pace = settings.board, settings.board.pace()
         self._calibration = Calibration.from_json(settings.calibration) if settings.calibration else None
         self._settings = settings
-        self._engine = Engine()
+        self._engine = OnnxRuntimeEngine()
         self._device: Device | None = None
         self._rivals: dict[str, Rival] = {}
 

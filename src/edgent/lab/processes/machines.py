@@ -16,7 +16,7 @@ from typing import IO, Any, Self
 
 from edgent.errors import EdgentError
 from edgent.lab.boards.emulation import EmulationReport
-from edgent.lab.processes.runs import Decision, DeviceSettings, LiveRuns, Setup, StreamRequest
+from edgent.lab.processes.runs import Decision, LiveRuns, Setup, StreamRequest, WorkerSettings
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Configuration
 
@@ -94,7 +94,7 @@ class ServerProcess:
 class DeviceProcess:
     """A device in a process of its own, told what to do over a pipe; a context manager."""
 
-    def __init__(self, settings: DeviceSettings) -> None:
+    def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
 
     def __enter__(self) -> Self:
@@ -184,7 +184,7 @@ class DeviceProcess:
         return answer
 
 
-def _device(pipe: Connection, settings: DeviceSettings) -> None:
+def _device(pipe: Connection, settings: WorkerSettings) -> None:
     from edgent.lab.processes.bench import DeviceWorker  # the device's side, in its own process only
 
     bench = DeviceWorker(settings)

@@ -81,7 +81,7 @@ class StreamRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceSettings:
+class WorkerSettings:
     """What a device process needs.
 
     Attributes:

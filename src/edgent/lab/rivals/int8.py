@@ -33,7 +33,7 @@ from onnx import helper, numpy_helper, shape_inference
 
 from edgent.codec import fit, normalise
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgentError, InputError
 from edgent.evaluation.datasets import Images, load_cifar10
 from edgent.evaluation.evaluate import evaluate
@@ -170,7 +170,7 @@ def _described(proto: onnx.ModelProto, metadata: Metadata) -> onnx.ModelProto:
 
 def measured(path: Path, images: Images) -> None:
     """Writes into a model's file how often each exit is right, and its calibration beside it."""
-    accuracies, calibration = evaluate(path, images, engine=Engine(threads=2))
+    accuracies, calibration = evaluate(path, images, engine=OnnxRuntimeEngine(threads=2))
     metadata = load(path).metadata
     exits = tuple(
         replace(entry, accuracy=accuracy, samples=len(images.labels), data=calibration.data)

@@ -1,0 +1,63 @@
+"""The sessions that an engine keeps: making one takes from milliseconds to seconds, running it far less."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from edgent.engine.engine import Session
+from edgent.engine.feeds import zeros
+from edgent.errors import EdgentError
+
+if TYPE_CHECKING:
+    from edgent.model import Model, Segment
+
+Made = TypeVar("Made", bound=Session)
+
+
+class KeptSessions(Generic[Made]):
+    """Sessions of parts of models, the last ones used; thread-safe.
+
+    Args:
+        build: makes a session of a segment.
+        capacity: sessions kept; the least recently used goes first.
+    """
+
+    def __init__(self, build: Callable[[Segment], Made], capacity: int) -> None:
+        self._build, self._capacity = build, capacity
+        self._sessions: OrderedDict[bytes, Made] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, model: Model, given: Sequence[str], asked: Sequence[str]) -> Made:
+        """The session for the part of `model` that makes `asked` out of `given`, as it is kept or newly made."""
+        key = f"{model.digest} {_dims(model)} {tuple(given)} {tuple(asked)}".encode()
+        with self._lock:
+            if (kept := self._sessions.get(key)) is not None:
+                self._sessions.move_to_end(key)
+                return kept
+        # Outside the lock: requests whose sessions are kept must not wait while one is made. Two threads may then make
+        # the same one; the later takes the place of the earlier, and both are right.
+        session = self._build(model.segment(given, asked))
+        warm(session)
+        with self._lock:
+            self._sessions[key] = session
+            while len(self._sessions) > self._capacity:
+                self._sessions.popitem(last=False)
+        return session
+
+    def __repr__(self) -> str:
+        return f"<KeptSessions {len(self._sessions)}/{self._capacity}>"
+
+
+def warm(session: Session) -> None:
+    """One run on zeros, where all shapes are known: the first run allocates."""
+    if all(tensor.nbytes is not None for tensor in session.given):
+        with suppress(EdgentError):  # zeros make no sense to every graph: a shape may be an input
+            session.run(zeros(session.given))
+
+
+def _dims(model: Model) -> str:
+    return " ".join(str(tensor.shape) for tensor in model.inputs)
