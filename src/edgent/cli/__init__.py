@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edgent.cli import demo, doctor, inspect, measure, plan, prepare, replay, report, reproduce, serve
+from edgent.cli import demo, doctor, inspect, measure, plan, prepare, replay, report, reproduce, run, serve
 from edgent.cli.map import configuration_map
 from edgent.cli.terminal import streams
 from edgent.errors import EdgentError
@@ -51,7 +51,7 @@ for verb in (
     plan.plan,
     replay.replay,
     serve.serve,
-    serve.run,
+    run.run,
     prepare.train,
     prepare.data,
     reproduce.reproduce,
