@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edgent.device.answer import Answer
     from edgent.device.connect import connect
     from edgent.device.device import Device
+    from edgent.device.follower import Follower
     from edgent.device.settings import DeviceSettings
     from edgent.edge.edge import Edge
     from edgent.engine.opening import load
@@ -54,6 +55,7 @@ __all__ = [
     "Edge",
     "EdgeError",
     "EdgentError",
+    "Follower",
     "InputError",
     "LateError",
     "MissingExtraError",
@@ -78,6 +80,7 @@ _HOMES = {
     "edgent.device.connect": ("connect",),
     "edgent.device.device": ("Device",),
     "edgent.device.settings": ("DeviceSettings",),
+    "edgent.device.follower": ("Follower",),
     "edgent.edge.edge": ("Edge",),
     "edgent.engine.opening": ("load",),
     "edgent.engine.overtime": ("OvertimeError",),

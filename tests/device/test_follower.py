@@ -60,12 +60,12 @@ class Site:
         self.fetched.append(self.models[0])
         return self.models[0]
 
-    def device(self, model, on_version=None, layer=0.03):
+    def device(self, model, on_version=None, before=None):
         return Device(
             model,
             channel=self.link(),
             deadline=0.1,
-            device_profile=make_profile(model, layer=layer),
+            device_profile=make_profile(model, layer=0.03),
             bandwidth=1e8,
             round_trip=0.001,
             clock=self.clock,
@@ -224,7 +224,7 @@ def test_an_edge_that_is_lost_during_the_move_leaves_the_old_version_running(sit
     old, new, _ = versions
     made = []
 
-    def make(model, on_version):
+    def make(model, on_version, before):
         made.append(model)
         if len(made) == 1:
             site.stop()

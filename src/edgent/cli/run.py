@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edgent.address import Address
-from edgent.cli.arguments.emulated import Emulate, HiddenSeed, ThrottleStep, parse_throttle, stand_in
+from edgent.cli.arguments.emulated import Emulate, HiddenSeed, ThrottleStep, notice_overruns, parse_throttle, stand_in
 from edgent.cli.arguments.inputs import input_files
 from edgent.cli.arguments.options import (
     AsJson,
@@ -33,7 +34,10 @@ from edgent.units import BitsPerSecond, format_duration, parse_bandwidth, parse_
 if TYPE_CHECKING:
     from edgent.device.answer import Answer
     from edgent.device.choosers.chooser import Environment
+    from edgent.device.connection.handshake import OnVersion
     from edgent.device.device import Device
+    from edgent.device.follower import Follower
+    from edgent.model import Model
     from edgent.planning.configuration_map import ConfigurationMap
 
 
@@ -67,55 +71,56 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """The device: answers each input within the deadline, with the edge when that is better."""
-    from edgent.device.connect import find_model
+    from edgent.device.connect import follow, is_fetched, settings_of_version
     from edgent.device.device import Device
+    from edgent.device.settings import DeviceSettings
+    from edgent.engine.opening import load
     from edgent.evaluation.calibration_files import calibration_for
     from edgent.latency import Profile
 
     within, step = parse_duration(deadline, "deadline"), parse_throttle(throttle)
-    up, down = _rate(bandwidth, "bandwidth"), _rate(downlink, "downlink")
-    delay, allowed = parse_delay(rtt) if rtt else None, parse_direction(direction)
     if edge:
         Address.parse(edge, "--edge")  # refused before the work is done for it
     if step and not emulate:
         raise InputError("--throttle slows an emulated device down: name one with --emulate")
-    show.check_output(records, appended=True)
-    plans_by = _environment(environment, states, edge)
-    files = input_files(inputs)
-    measured = Profile.load(profile) if profile else None
-    loaded = find_model(model, edge)
-    sizes = calibration_for(loaded, calibration)
-    runner = make_engine(engine, threads)
-    here = measured or own_profile(loaded, runner)
-    notice_other_engine(here, runner)
-    board = stand_in(emulate, loaded, here, hidden_seed) if emulate else None
-    pace = board.pace(step) if board else None
-    device = Device(
-        loaded,
-        edge=edge or None,
+    settings = DeviceSettings(
         deadline=within,
-        device_profile=board.profile if board else here,
-        host_profile=board.table if board else None,
-        pace=pace,
-        calibration=sizes,
-        bandwidth=up,
-        downlink=down,
-        round_trip=delay,
-        engine=runner,
+        bandwidth=_rate(bandwidth, "bandwidth"),
+        downlink=_rate(downlink, "downlink"),
+        round_trip=parse_delay(rtt) if rtt else None,
         require_edge=require_edge,
-        environment=plans_by,
-        direction=allowed,
+        environment=_environment(environment, states, edge),
+        direction=parse_direction(direction),
         exits=exit or None,
         codecs=codec or None,
     )
+    show.check_output(records, appended=True)
+    files = input_files(inputs)
+    measured = Profile.load(profile) if profile else None
+
+    def make(loaded: Model, on_version: OnVersion | None = None, before: Device | None = None) -> Device:
+        """The device of one version of the model: of the first one, or of one that the edge has afterwards."""
+        runner = make_engine(engine, threads)
+        if before is not None and (told := settings_of_version(before, loaded)) is not None:
+            return Device(loaded, edge, replace(told, engine=runner))
+        sizes = calibration_for(loaded, calibration if before is None else None)
+        here = (measured if before is None else None) or own_profile(loaded, runner)
+        notice_other_engine(here, runner)
+        board = stand_in(emulate, loaded, here, hidden_seed) if emulate else None
+        told = replace(settings, engine=runner, calibration=sizes, device_profile=here, on_version=on_version)
+        if board:
+            told = replace(told, device_profile=board.profile, host_profile=board.table, pace=board.pace(step))
+        return Device(loaded, edge or None, told)
+
+    device = follow(edge, model, make) if is_fetched(model, edge) else make(load(model))
     with device:
         if not device.wait_ready() and edge:
             show.err.print(f"edgent: warning: no edge at {edge}; the device answers by itself")
         try:
             _answers(device, inputs, files, records, as_json)
         finally:
-            if pace:
-                show.err.print(f"emulated: {pace.account}", soft_wrap=True)
+            if emulate:
+                notice_overruns(device.settings.pace)
 
 
 def _rate(text: str, what: str) -> BitsPerSecond | None:
@@ -132,7 +137,9 @@ def _environment(name: str, states: Path | None, edge: str) -> Environment | Con
     return ConfigurationMap.load(states)
 
 
-def _answers(device: Device, named: list[Path], files: list[Path], records: Path | None, as_json: bool) -> None:
+def _answers(
+    device: Device | Follower, named: list[Path], files: list[Path], records: Path | None, as_json: bool
+) -> None:
     """An answer for every input that can be used; the others are named, and the next one is answered.
 
     Raises:
@@ -163,7 +170,7 @@ def _answers(device: Device, named: list[Path], files: list[Path], records: Path
         raise kind(f"{len(refusals)} of {len(files)} inputs could not be used; the lines above name them")
 
 
-def _infer(device: Device, file: Path) -> Answer:
+def _infer(device: Device | Follower, file: Path) -> Answer:
     given = read_input(file, device.model)
     try:
         return device.infer(given, name=readable(file))

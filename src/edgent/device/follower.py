@@ -22,18 +22,20 @@ from edgent.errors import EdgeError, EdgentError, RefusedError
 if TYPE_CHECKING:
     from edgent.device.answer import Answer
     from edgent.device.connection.handshake import OnVersion
+    from edgent.device.settings import DeviceSettings
     from edgent.engine.material import Input
     from edgent.model import Model
     from edgent.planning.conditions import Conditions
     from edgent.planning.plan import Configuration
+    from edgent.units import Seconds
 
 _log = logging.getLogger("edgent.device")
 
 _READY = 30.0  # seconds that a new version has to be connected, with the sessions of its first plan
 _CLOSING = 1.0  # seconds to wait at the end for a fetch under way; its thread ends with the process
 
-Make = Callable[["Model", "OnVersion"], Device]
-"""Makes a device of a model, which tells what the model's name stands for at the edge."""
+Make = Callable[["Model", "OnVersion", "Device | None"], Device]
+"""Makes a device of a model, which tells what its name stands for at the edge; last comes the one that runs so far."""
 
 
 class Follower:
@@ -52,7 +54,7 @@ class Follower:
         self._renewal = Renewal(model.version)
         self._requests: Counter[Device] = Counter()  # under way
         self._closed = False
-        self._running = make(model, self._offered)
+        self._running = make(model, self._offered, None)
         self._thread = self._clock.thread(self._run, "edgent-follow")
         self._thread.start()
 
@@ -66,6 +68,16 @@ class Follower:
         """That runs it; another one after a move, and this one closed."""
         with self._changed:
             return self._running
+
+    @property
+    def settings(self) -> DeviceSettings:
+        """What that was told."""
+        return self.device.settings
+
+    @property
+    def deadline(self) -> Seconds:
+        """See `Device`."""
+        return self.device.deadline
 
     @property
     def connected(self) -> bool:
@@ -154,7 +166,7 @@ class Follower:
     def _move(self, version: str) -> None:
         _log.info("the edge has version %s of %s; it is fetched", version, self.model.name)
         model = self._fetch()
-        device = self._make(model, self._offered)
+        device = self._make(model, self._offered, self.device)
         try:
             if not device.wait_ready(_READY) or self._closed:
                 raise EdgeError(f"the edge was lost before version {model.version} was ready")
