@@ -5,7 +5,7 @@ Pure: names and profiled seconds, derived from the branch and its two cuts.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
@@ -225,9 +225,9 @@ def _part(branch: Branch, asked: Sequence[str], available: Collection[str], prof
     return Part(given=tuple(used), asked=tuple(asked), seconds=_seconds(branch, layers, profile))
 
 
-def _seconds(branch: Branch, layers: Iterable[int], profile: Profile | None) -> float:
-    if profile is None:
-        return 0.0
+def _seconds(branch: Branch, layers: Collection[int], profile: Profile | None) -> float:
+    if profile is None or not layers:
+        return 0.0  # of a branch that only the edge has, a device has no times
     times = profile.branch(branch.exit).layers
     return sum(times[index] for index in layers)
 

@@ -75,8 +75,8 @@ class Handshake:
         if entry is None:
             raise RefusedError(
                 f"the edge serves {self._model.name} in version {' and '.join(each.version for each in versions)}, "
-                f"here it is {self._model.version}: these are different models; give both sides the same file and the "
-                "same dimensions"
+                f"here it is {self._model.version}: these are different models{_difference(versions[0], self._model)}; "
+                "give both sides the same file and the same dimensions"
             )
         return self._facts(entry)
 
@@ -117,3 +117,13 @@ class Handshake:
         if fingerprint not in self._fetched:
             self._fetched[fingerprint] = self._remote.document(what, entry.name, entry.digest)
         return self._fetched[fingerprint]
+
+
+def _difference(served: Served, model: Model) -> str:
+    """Which file of a bundle differs; empty for a single one."""
+    if not served.members:
+        return ""
+    for name, digest in model.digests.items():
+        if (theirs := served.members.get(name, digest)) != digest:
+            return f" ({name} is {theirs[:12]} there and {digest[:12]} here)"
+    return " (of the same files, but with other accuracies, by which their exits are numbered)"
