@@ -152,6 +152,17 @@ def test_a_restart_that_goes_unnoticed_is_told_with_the_next_answer(site, follow
     assert until(lambda: follower.model is new)
 
 
+@pytest.mark.parametrize("with_the_old", [True, False])
+def test_a_device_that_needs_no_edge_hears_of_it_with_the_next_check(
+    site, follower, versions, until, clock, with_the_old
+):
+    old, new, _ = versions
+    site.start(*((new, old) if with_the_old else (new,)))
+    clock.sleep(2 * IDLE)
+    assert until(lambda: follower.model is new)
+    assert sum(link.calls.count(m.MODEL_INFER) for link in site.links) == 0
+
+
 def test_one_after_which_the_old_version_is_gone_is_told_with_the_next_refusal(site, follower, versions, until):
     old, new, _ = versions
     site.start(new)

@@ -52,6 +52,15 @@ def test_who_asks_for_an_older_version_is_told_of_the_newest(versions, link):
     assert asked(EdgeClient(link), old, old.version).newest == new.version
 
 
+def test_a_probe_that_says_a_name_is_told_what_that_stands_for_where_it_is_another_version(versions, link):
+    new, old = versions
+    remote = EdgeClient(link)
+    told = {version: remote.probe(0, 0, 1.0, name="net", version=version).newest for version in (new.version, "0" * 12)}
+    assert told == {new.version: "", "0" * 12: new.version}
+    assert remote.probe(0, 0, 1.0, name="net", version=old.version).newest == new.version
+    assert remote.probe(0, 0, 1.0).newest == remote.probe(0, 0, 1.0, name="nobody", version="0" * 12).newest == ""
+
+
 def test_old_devices_are_described_the_newest_version_alone(versions, link):
     new, old = versions
     response = m.DescribeResponse.FromString(link.call(m.DESCRIBE, b"", 1.0).body)

@@ -102,13 +102,13 @@ class Service:
         if len(answer) > self.max_message:
             raise too_large(answer, self.max_message, "the answer")
         self.counters.answered(model, waited, middle)
-        call.set_headers(_headers(waited, middle, answer, call) | self._newest(model))
+        call.set_headers(_headers(waited, middle, answer, call) | self._newest(model.name, model.version))
         return answer
 
-    def _newest(self, model: Model) -> dict[str, str]:
-        """Who asks for an older version is told of the newest one, for it may have been connected all the while."""
-        newest = self.models.find(model.name, "")
-        return {} if newest is model else {m.NEWEST: newest.version}
+    def _newest(self, name: str, version: str) -> dict[str, str]:
+        """Who has another version than a name stands for is told of it: it may have been connected all the while."""
+        newest = self.models.find(name, "").version if name in self.models else version
+        return {} if newest == version else {m.NEWEST: newest}
 
     def _expected(self, target: Target) -> float:
         profile = self.profiles.get(target.model.digest)
@@ -173,11 +173,13 @@ class Service:
 
     def _probe(self, message: bytes, call: Call) -> bytes:
         arrived_at = self.clock.now()
-        wanted = parse(m.ProbeRequest, message).load_down
+        request = parse(m.ProbeRequest, message)
+        wanted = request.load_down
         if not 0 <= wanted <= self.max_message // 2:
             raise InputError(f"a probe of {wanted} bytes; expected 0..{self.max_message // 2}")
         answer = bytes(m.ProbeResponse(load=bytes(wanted)).SerializeToString())
-        call.set_headers(_headers(0.0, self.clock.now() - arrived_at, answer, call))
+        newest = self._newest(request.name, request.version)
+        call.set_headers(_headers(0.0, self.clock.now() - arrived_at, answer, call) | newest)
         return answer
 
     def _report(self, message: bytes, _: Call) -> bytes:

@@ -63,7 +63,7 @@ class TimedReply:
         bytes_up: of the request's message.
         window: what could be under way of it when it began; None: unknown.
         edge_window: the same of the answer; None: the edge did not say.
-        newest: the version that the model's name stands for, where another one has answered; empty: this one.
+        newest: the version that the model's name stands for, where the caller has another one; else empty.
     """
 
     body: bytes
@@ -123,9 +123,10 @@ class EdgeClient:
         message = m.PrepareRequest(name=name, version=version).SerializeToString()
         self.channel.call(m.PREPARE, message, timeout)
 
-    def probe(self, bytes_up: int, bytes_down: int, timeout: float) -> TimedReply:
-        """Sends and gets that many bytes."""
-        message = m.ProbeRequest(load=bytes(bytes_up), load_down=bytes_down).SerializeToString()
+    def probe(self, bytes_up: int, bytes_down: int, timeout: float, *, name: str = "", version: str = "") -> TimedReply:
+        """Sends and gets that many bytes; with a model's name and version it asks as well what that name stands for."""
+        load, down = bytes(bytes_up), bytes_down
+        message = m.ProbeRequest(load=load, load_down=down, name=name, version=version).SerializeToString()
         return _timed(self.channel.call(m.PROBE, message, timeout), len(message))
 
     def infer(

@@ -108,7 +108,12 @@ _EDGENT = {
         "string member = 4",  # digest of the file of a bundle that is wanted
     ),
     "Chunk": ("string file = 1", "bytes data = 2"),
-    "ProbeRequest": ("bytes load = 1", "int64 load_down = 2"),
+    "ProbeRequest": (
+        "bytes load = 1",
+        "int64 load_down = 2",
+        "string name = 3",  # of the caller's model, where it follows that from version to version
+        "string version = 4",
+    ),
     "ProbeResponse": ("bytes load = 1",),
     "PrepareRequest": ("string name = 1", "string version = 2"),
     "PrepareResponse": ("double seconds = 1",),
@@ -163,5 +168,5 @@ TIMES_US = "edgent-us"  # header of an answer: microseconds in the queue, and of
 # that doubles (0: no end), microseconds of a pause beyond the round trip that halve it (0: none does), and bytes that
 # pauses leave.
 WINDOW = "edgent-window"
-# Header of an answer of a version that is no longer the newest of its name: the version that is.
+# Header of an answer to who has another version of a model than its name stands for: the version that it stands for.
 NEWEST = "edgent-newest"

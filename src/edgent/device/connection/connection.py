@@ -169,8 +169,7 @@ class Connection:
             with self._changed:
                 self._upkeep.ended()
         self._heard(reply, answered=True)
-        if reply.newest and self._on_version is not None:
-            self._on_version(reply.newest)
+        self._tell_version(reply)
         return reply
 
     def prepare(self, name: str) -> None:
@@ -225,6 +224,11 @@ class Connection:
             heard = self._upkeep.answered if answered else self._upkeep.heard
             heard(self._clock.now(), telling=telling)
         return not waited_behind
+
+    def _tell_version(self, reply: TimedReply) -> None:
+        """An edge that was started anew may have gone unnoticed: its answers tell what the model's name stands for."""
+        if reply.newest and self._on_version is not None:
+            self._on_version(reply.newest)
 
     def _failed(self, error: EdgentError, bytes_up: int, seconds: float) -> None:
         with self._changed:
@@ -321,8 +325,10 @@ class Connection:
             with self._changed:
                 self._upkeep.checked(self._clock.now(), 0.0)
             return
-        reply = self._remote.probe(0, 0, min(_CONNECT_TIMEOUT + leftover, _TIMEOUT))
+        follows = {"name": self._model.name, "version": self._model.version} if self._on_version else {}
+        reply = self._remote.probe(0, 0, min(_CONNECT_TIMEOUT + leftover, _TIMEOUT), **follows)
         self._heard(reply)
+        self._tell_version(reply)
         with self._changed:
             self._upkeep.checked(self._clock.now(), reply.uplink + reply.downlink)
 
