@@ -15,7 +15,7 @@ from edgent.edge.edge import Edge
 from edgent.engine.loading import load
 from edgent.errors import EdgeError, InputError, ModelError, RefusedError
 from edgent.model import SHIPPED
-from edgent.model.partial import manifest_of, partial
+from edgent.model.files.partial import manifest_of, partial
 from edgent.planning.plan import Configuration
 from edgent.testing import FakeLink
 from edgent.wire import messages as m

@@ -107,7 +107,7 @@ def test_times_of_yet_another_version_say_nothing(tmp_path) -> None:
 
 
 def test_a_profile_of_fewer_files_of_a_bundle_is_not_that_of_more(empty_cache) -> None:
-    from edgent.model.partial import manifest_of, partial
+    from edgent.model.files.partial import manifest_of, partial
     from edgent.profiling import kept_profile as module
 
     bundle = load("b-alexnet-narrow+b-alexnet")

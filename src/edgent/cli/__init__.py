@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edgent.cli import demo, doctor, inspect, measure, plan, prepare, replay, report, reproduce, run, serve
+from edgent.cli import demo, doctor, evaluate, inspect, measure, plan, prepare, replay, report, reproduce, run, serve
 from edgent.cli.map import configuration_map
 from edgent.cli.terminal import streams
 from edgent.errors import EdgentError
@@ -46,7 +46,7 @@ for verb in (
     demo.demo,
     doctor.doctor,
     inspect.inspect,
-    measure.evaluate,
+    evaluate.evaluate,
     measure.profile,
     plan.plan,
     replay.replay,

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgent.cli.arguments.inputs import input_files
-from edgent.cli.arguments.options import AsJson, Dims, ModelName, parse_dims
+from edgent.cli.arguments.models import Dims, ModelName, open_model, parse_dims
+from edgent.cli.arguments.options import AsJson
 from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
 from edgent.engine.input_files import read_input
@@ -41,12 +42,10 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Layers, exits, cuts and bytes of a model; --verify proves that splitting it is exact."""
-    from edgent.engine.opening import load
-
     most = _most(verify)
     if source and not verify:
         raise InputError("--source: is what --verify runs the model on; add --verify all")
-    loaded = load(model, dims=parse_dims(dim))
+    loaded = open_model(model, parse_dims(dim))
     if verify:
         _verify(loaded, most, source or [], seed, as_json)
     elif as_json:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgent.cli.arguments.options import AsJson, CalibrationFile, Codecs, Direction, Exits, ModelName, parse_direction
+from edgent.cli.arguments.models import Dims, ModelName, open_model, parse_dims
+from edgent.cli.arguments.options import AsJson, CalibrationFile, Codecs, Direction, Exits, parse_direction
 from edgent.cli.arguments.profiles import read_profile
 from edgent.cli.arguments.traces import read_traces
 from edgent.cli.terminal import show
@@ -41,10 +42,10 @@ def configuration_map(
     direction: Direction = "any",
     exit: Exits = None,
     codec: Codecs = None,
+    dim: Dims = None,
     as_json: AsJson = False,
 ) -> None:
     """For every bandwidth state, what to run at any deadline of a range (Algorithm 2)."""
-    from edgent.engine.opening import load
     from edgent.evaluation.calibration_files import calibration_for
     from edgent.planning import Candidates
     from edgent.planning.paper.algorithm2 import MapSettings, build_map
@@ -57,8 +58,8 @@ def configuration_map(
         reward=find_reward(reward),
         round_trip=parse_delay(rtt),
     )
-    way = parse_direction(direction)
-    loaded = load(model)
+    way, numbers = parse_direction(direction), parse_dims(dim)
+    loaded = open_model(model, numbers)
     on_device, on_edge = read_profile(device, loaded), read_profile(edge, loaded)
     table = Candidates.build(loaded, on_device, on_edge, calibration_for(loaded, calibration))
     table = table.restricted(direction=way, exits=exit or None, codecs=codec or None)

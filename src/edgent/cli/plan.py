@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgent.cli.arguments.models import Dims, ModelName, open_model, parse_dims
 from edgent.cli.arguments.options import (
     AsJson,
     CalibrationFile,
@@ -14,7 +15,6 @@ from edgent.cli.arguments.options import (
     Deadline,
     Direction,
     Exits,
-    ModelName,
     parse_direction,
 )
 from edgent.cli.arguments.profiles import read_profile
@@ -42,11 +42,11 @@ def plan(
     direction: Direction = "any",
     exit: Exits = None,
     codec: Codecs = None,
+    dim: Dims = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say why the neighbours lost.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """The most accurate answer in time: which exit, what runs where, how the crossing tensors are encoded."""
-    from edgent.engine.opening import load
     from edgent.evaluation.calibration_files import calibration_for
     from edgent.link import TransferModel
     from edgent.planning import Candidates, Conditions, Planner
@@ -55,8 +55,8 @@ def plan(
     down = parse_bandwidth(downlink, "downlink") if downlink else up
     round_trip = parse_delay(rtt)
     within = parse_duration(deadline, "deadline")
-    way = parse_direction(direction)
-    loaded = load(model)
+    way, numbers = parse_direction(direction), parse_dims(dim)
+    loaded = open_model(model, numbers)
     measured = calibration_for(loaded, calibration)
     candidates = Candidates.build(loaded, read_profile(device, loaded), read_profile(edge, loaded), measured)
     candidates = candidates.restricted(direction=way, exits=exit or None, codecs=codec or None)

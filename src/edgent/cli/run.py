@@ -11,6 +11,7 @@ import typer
 from edgent.address import Address
 from edgent.cli.arguments.emulated import Emulate, HiddenSeed, ThrottleStep, notice_overruns, parse_throttle, stand_in
 from edgent.cli.arguments.inputs import input_files
+from edgent.cli.arguments.models import Dims, open_model, parse_dims
 from edgent.cli.arguments.options import (
     AsJson,
     CalibrationFile,
@@ -68,13 +69,13 @@ def run(
     emulate: Emulate = "",
     hidden_seed: HiddenSeed = 0,
     throttle: ThrottleStep = "",
+    dim: Dims = None,
     as_json: AsJson = False,
 ) -> None:
     """The device: answers each input within the deadline, with the edge when that is better."""
     from edgent.device.connect import follow, is_fetched, settings_of_version
     from edgent.device.device import Device
     from edgent.device.settings import DeviceSettings
-    from edgent.engine.opening import load
     from edgent.evaluation.calibration_files import calibration_for
     from edgent.latency import Profile
 
@@ -112,7 +113,9 @@ def run(
             told = replace(told, device_profile=board.profile, host_profile=board.table, pace=board.pace(step))
         return Device(loaded, edge or None, told)
 
-    device = follow(edge, model, make) if is_fetched(model, edge) else make(load(model))
+    numbers = parse_dims(dim)
+    fetched = is_fetched(model, edge)
+    device = follow(edge, model, make, dims=numbers) if fetched else make(open_model(model, numbers))
     with device:
         if not device.wait_ready() and edge:
             show.err.print(f"edgent: warning: no edge at {edge}; the device answers by itself")

@@ -1,6 +1,6 @@
 """How small: tensors and pictures to bytes and back, and what that costs in bytes and accuracy."""
 
-from edgent.codec.calibration import Calibration, CodecAccuracy, EncodedSize
+from edgent.codec.calibration import MEASURES, Calibration, CodecAccuracy, EncodedSize, ExitAccuracy, MeasureName
 from edgent.codec.image import MAX_PIXELS, decode_pixels, encode_image, load_formats
 from edgent.codec.names import (
     IMAGE_CODECS,
@@ -17,11 +17,14 @@ from edgent.codec.tensor import decode_tensor, encode_tensor, encoded_size, roun
 __all__ = [
     "IMAGE_CODECS",
     "MAX_PIXELS",
+    "MEASURES",
     "TENSOR_CODECS",
     "Calibration",
     "CodecAccuracy",
     "CodecError",
     "EncodedSize",
+    "ExitAccuracy",
+    "MeasureName",
     "base_codec",
     "check_codec",
     "decode_pixels",

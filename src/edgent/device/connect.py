@@ -6,6 +6,7 @@ with edgent.connect("10.0.0.2:8001", "b-alexnet", deadline=0.1) as device:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -37,6 +38,7 @@ def connect(
     model: Model | str | Path,
     settings: DeviceSettings | None = None,
     *,
+    dims: Mapping[str, int] | None = None,
     progress: Progress | None = None,
     **keywords: Unpack[DeviceKeywords],
 ) -> Device | Follower:
@@ -53,6 +55,7 @@ def connect(
         settings: what the device is told. Without a profile of the device, one is measured at the first call, some
             15 s long, and kept in the cache; without a calibration, the one beside the model or in the cache counts,
             else the edge's.
+        dims: numbers for free dimensions of the model, where a name or a file is given; see `edgent.load`.
         progress: called with the rounds done and their number, where the device is measured.
         keywords: the fields of `DeviceSettings`, for what `settings` leaves out or says otherwise; `deadline` must be
             in either.
@@ -69,7 +72,7 @@ def connect(
     Address.parse(edge)  # refused before the work is done for it, as the settings are
     settings = settings_of(settings, keywords)
     with ExitStack() as opened:
-        device = _device(edge, model, settings, progress)
+        device = _device(edge, model, dims, settings, progress)
         opened.callback(device.close)
         device.wait_ready(_TIMEOUT)
         opened.pop_all()  # whoever called closes it from here on
@@ -77,22 +80,35 @@ def connect(
 
 
 def _device(
-    edge: str, model: Model | str | Path, settings: DeviceSettings, progress: Progress | None
+    edge: str,
+    model: Model | str | Path,
+    dims: Mapping[str, int] | None,
+    settings: DeviceSettings,
+    progress: Progress | None,
 ) -> Device | Follower:
     if isinstance(model, str) and is_fetched(model, edge):
-        return follow(edge, model, partial(_version, edge, settings, progress), settings.clock)
-    loaded = model if isinstance(model, Model) else load(model)
+        return follow(edge, model, partial(_version, edge, settings, progress), dims=dims, clock=settings.clock)
+    loaded = model if isinstance(model, Model) else load(model, dims=dims)
     return Device(loaded, edge, _complete(settings, loaded, progress))
 
 
-def follow(edge: str, name: str, make: Make, clock: Clock | None = None) -> Follower:
+def follow(
+    edge: str, name: str, make: Make, *, dims: Mapping[str, int] | None = None, clock: Clock | None = None
+) -> Follower:
     """A device of the model that an edge serves by a name, from version to version.
+
+    Args:
+        edge: "HOST:PORT".
+        name: of the model there.
+        make: see `Follower`.
+        dims: numbers that free dimensions must have there; None: those that they have.
+        clock: see `Follower`.
 
     Raises:
         RefusedError: the edge has no such model, or is none.
         EdgeError: the edge is not there.
     """
-    fetch = partial(fetch_model, edge, name)
+    fetch = partial(fetch_model, edge, name, dims=dims)
     return Follower(fetch(), make, fetch, clock)
 
 

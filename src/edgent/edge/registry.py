@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from edgent.errors import InputError, RefusedError
 from edgent.model import Model, parse_segment_name
 from edgent.model.files.manifest import Manifest
-from edgent.model.partial import manifest_of
+from edgent.model.files.partial import manifest_of
 from edgent.wire.errors import NotServedError
 
 

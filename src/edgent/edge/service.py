@@ -27,6 +27,7 @@ from edgent.engine.pace import OwnPace, Pace
 from edgent.errors import EdgentError, InputError, RefusedError
 from edgent.latency import Profile
 from edgent.model import Model
+from edgent.model.configuration.copy import beside_a_copy
 from edgent.version import __version__
 from edgent.wire import messages as m
 from edgent.wire.errors import BusyError, LateError, NotServedError
@@ -216,7 +217,8 @@ class Service:
             )
         for file, path in zip(manifest.files, bundle.members, strict=True):
             if file.digest == digest and not file.edge_only:
-                yield _opened(bundle, path)
+                yield _opened(bundle, path, path.name)
+                yield from _configuration_files(path)
                 return
         known = ", ".join(f"{file.name} {file.digest[:12]}" for file in manifest.here)
         raise RefusedError(f"{bundle.name} has no file of version {digest[:12]} for devices; it has {known}")
@@ -264,16 +266,24 @@ def _members(model: Model) -> Mapping[str, str]:
 
 
 def _model_files(model: Model) -> Iterator[tuple[str, BinaryIO]]:
-    """The file of a model, and those that hold weights of it; the device checks that they are what was loaded here."""
+    """The file of a model, those that hold weights of it, and its configuration.
+
+    The device checks that they are what was loaded here.
+    """
     for name in (model.path.name, *model.files):
         yield _opened(model, model.path.parent / name, name)
+    yield from _configuration_files(model.path)
 
 
-def _opened(model: Model, path: Path, name: str = "") -> tuple[str, BinaryIO]:
-    """A file under the name that it is sent by: its own, or its path from the model's folder."""
+def _configuration_files(path: Path) -> Iterator[tuple[str, BinaryIO]]:
+    """What belongs beside a copy of a model's file, where its configuration is not in it."""
+    for name, content in beside_a_copy(path).items():
+        yield name, BytesIO(content)
+
+
+def _opened(model: Model, path: Path, name: str) -> tuple[str, BinaryIO]:
+    """A file under the name that it is sent by: its path from the model's folder."""
     try:
-        return name or path.name, path.open("rb")
+        return name, path.open("rb")
     except OSError as error:
-        raise EdgentError(
-            f"{name or path.name} of {model.name} is no longer there ({error.strerror}); restart the edge"
-        ) from error
+        raise EdgentError(f"{name} of {model.name} is no longer there ({error.strerror}); restart the edge") from error

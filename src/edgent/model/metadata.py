@@ -21,8 +21,15 @@ Layout = Literal["NCHW", "NHWC"]
 Fill = Literal["refuse", "pad"]
 Excess = Literal["refuse", "shrink"]
 
-HEADS: Mapping[Task, tuple[str, ...]] = {"detection": ("yolov5", "yolov8", "end-to-end", "boxes-scores")}
+HEADS: Mapping[Task, tuple[str, ...]] = {
+    "classification": ("logits",),
+    "detection": ("yolov5", "yolov8", "end-to-end", "boxes-scores", "ssd", "detr", "rt-detr"),
+    "segmentation": ("logits",),
+    "embedding": ("l2",),
+}
 """What the outputs of a task can mean, where there is more than one convention."""
+
+_MOST_BOXES = 10_000
 
 GREY = 114
 """The grey around a letterboxed picture, as the YOLO family is trained with."""
@@ -154,6 +161,32 @@ class Sizing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BoxLimits:
+    """Which boxes a detector answers; the defaults are Ultralytics'.
+
+    Attributes:
+        score: theirs is above it.
+        iou: of two boxes of a class that overlap by more, the better one stays (intersection over union); None: as
+            is usual with the head, 0.45 with yolov5 and 0.7 with others.
+        most: so many at the most, the best ones.
+    """
+
+    score: float = 0.25
+    iou: float | None = None
+    most: int = 300
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.score < 1 or not 0 <= (self.iou or 0) <= 1:
+            raise ModelError(f"limits: score {self.score} and iou {self.iou}: expected fractions, as 0.25 and 0.7")
+        if not 1 <= self.most <= _MOST_BOXES:
+            raise ModelError(f"limits: most is {self.most}, expected 1..{_MOST_BOXES} boxes")
+
+    def document(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {"score": float(self.score), "iou": None if self.iou is None else float(self.iou), "most": self.most}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
     """What a model says of itself; where it says nothing, nothing is known.
 
@@ -162,6 +195,7 @@ class Metadata:
         head: what the outputs mean, where the task has several conventions (see `HEADS`); empty: unknown.
         post: the file of a graph that makes the answer out of the outputs, from the configuration's folder; or empty.
         post_graph: the bytes of that file.
+        limits: which boxes are answered.
         exits: earliest first; without any, all outputs together are one.
         labels: of the classes, by index.
         preprocessing: from a picture to the input; None: it takes no pictures, or does not say how.
@@ -173,6 +207,7 @@ class Metadata:
     head: str = ""
     post: str = ""
     post_graph: bytes = field(default=b"", repr=False)
+    limits: BoxLimits = BoxLimits()
     exits: tuple[ExitInfo, ...] = ()
     labels: tuple[str, ...] = ()
     preprocessing: Preprocessing | None = None
@@ -191,6 +226,7 @@ class Metadata:
             "task": self.task,
             "head": self.head,
             "post": self.post,
+            "limits": self.limits.document(),
             "exits": [entry.document() for entry in self.exits],
             "labels": list(self.labels),
             "preprocessing": None if self.preprocessing is None else self.preprocessing.document(),

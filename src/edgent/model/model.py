@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import onnx
 
 from edgent.errors import InputError, ModelError
+from edgent.files import is_folder
+from edgent.model.configuration.binding import bind
+from edgent.model.configuration.dimensions import FreeDimension
+from edgent.model.configuration.dimensions import free_dimensions as free_of
 from edgent.model.configuration.document import metadata_of
+from edgent.model.configuration.fitting import check_fits
+from edgent.model.configuration.sources import configured
 from edgent.model.files import external, identity
 from edgent.model.files.bounds import check_sizes
 from edgent.model.files.bundle import join, prefix_of
 from edgent.model.files.constants import all_tensors
 from edgent.model.files.gather import gather
-from edgent.model.files.read import bind, read
+from edgent.model.files.read import plain, read
 from edgent.model.files.weights import Weights
 from edgent.model.fold import fold
 from edgent.model.metadata import ExitInfo, Metadata
 from edgent.model.quantised import constants_of, fused_tensors, with_whole_pairs
 from edgent.model.shapes import Interpreter, bodies, subgraph_reads, tensor_of
+from edgent.model.tasks.append import append_answers, check_answers
 from edgent.model.values import Branch, Layer, Tensor, tensors_by_name
 from edgent.text import readable
 
@@ -74,9 +80,11 @@ class Model:
         digests: of each of its files, by name; of a bundle also of those that only the edge holds.
         inputs: the tensors of one request, every dimension a number.
         branches: one per exit, earliest first; of a bundle those whose files are here.
-        remote: the other branches of a bundle, which only the edge can run (see `edgent.model.partial`).
+        remote: the other branches of a bundle, which only the edge can run (see `edgent.model.files.partial`).
         metadata: what it says of itself: task, labels, exits, pre-processing.
-        dims: the number of every dimension that is free in the file, by name (see `bind` of `edgent.model.files.read`).
+        dims: the number of every dimension that is free in the file, by name (see `edgent.model.configuration`).
+        doubts: what was taken for granted when it was opened, a sentence each.
+        own_outputs: what the file puts out; the answers of the branches may be made of them (see `edgent.model.tasks`).
     """
 
     name: str
@@ -90,10 +98,12 @@ class Model:
     remote: tuple[Branch, ...] = ()
     metadata: Metadata
     dims: Mapping[str, int] = field(hash=False)
+    doubts: tuple[str, ...] = field(compare=False)
     proto: onnx.ModelProto = field(hash=False, compare=False)
     tensors: Mapping[str, Tensor] = field(hash=False, compare=False)
     values: Mapping[str, onnx.ValueInfoProto] = field(hash=False, compare=False)
     weights: Weights = field(hash=False, compare=False)
+    own_outputs: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         layers = ", ".join(str(len(branch.layers)) for branch in self.branches)
@@ -166,32 +176,45 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
         model: the name of a shipped model ("b-alexnet"), or the path of an ONNX file; several with "+" between them
             are a bundle (see `edgent.model.files.bundle`), named after all of them.
         interpreter: the engine: computes constants, and knows types and shapes that ONNX does not.
-        dims: numbers for free dimensions. A free leading dimension is the batch and becomes 1.
+        dims: numbers for free dimensions, by name or as "INPUT:AXIS", before those of the model's configuration. A
+            free leading dimension is the batch and 1 unless either says otherwise.
 
     Raises:
-        ModelError: see `join`, and `read` and `bind` of `edgent.model.files.read`; also metadata that does not fit the
-            graph.
+        ModelError: see `join`, `read`, `configured`, `bind` and `check_fits`: a file or a configuration that cannot be
+            used, or one that does not fit the other.
     """
     paths = files(model)
     path = paths[0]
-    read_files = [(each, read(each)) for each in paths]
+    read_files = [(each, configured(each, read(each))) for each in paths]
     proto = join(read_files) if len(paths) > 1 else read_files[0][1]
     source, beside = path.parent.absolute(), external.locations(all_tensors(proto))
     weights = Weights(source, identity.hashes(proto.graph.initializer, source))
     members = [_member(each, each_proto, each == path, weights) for each, each_proto in read_files]
+    outputs = [_outputs(each.graph, metadata_of(each)) for _, each in read_files] if len(members) > 1 else []
     del read_files
-    bound, numbers = bind(path, proto, dims or {})
-    metadata = metadata_of(bound)
+    binding = bind(path, proto, dims or {})
+    bound, metadata = binding.proto, binding.metadata
     exits = _exits(bound.graph, metadata)
-    digests = {each.name: each.digest(bound.graph.input) for each in members}
-    (digest, *_) = digests.values()
-    if len(members) > 1:
-        digest = identity.bundle_digest(digests, [entry.outputs for entry in exits])
+    outputs = outputs or [_outputs(bound.graph, metadata)]
+    digests = {
+        name: identity.digest(contents, bound.graph.input, asked, metadata)
+        for (name, contents), asked in zip(members, outputs, strict=True)
+    }
     gather(bound.graph, source)
     values = fold(bound, weights, interpreter)
     tensors = {name: tensor_of(value) for name, value in values.items()}
+    own = tuple(value.name for value in bound.graph.output)
+    answers = append_answers(bound, metadata, exits, tensors, [prefix_of(each) for each in paths[1:]])
+    if answers.changed:
+        values = fold(bound, weights, interpreter)
+        check_answers(metadata, answers.exits, values)
+        tensors = {name: replace(tensor_of(value), most=answers.most.get(name)) for name, value in values.items()}
     check_sizes(tensors.values())
     inputs = tuple(tensors[value.name] for value in bound.graph.input)
+    check_fits(path, metadata, inputs)
+    (digest, *others) = digests.values()
+    if others:
+        digest = identity.bundle_digest(digests, [entry.outputs for entry in answers.exits])
     return Model(
         name=readable(BETWEEN.join(each.stem for each in paths)),
         path=path,
@@ -200,13 +223,15 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
         digest=digest,
         digests=digests,
         inputs=inputs,
-        branches=_branches(bound.graph, tensors, exits, inputs),
+        branches=_branches(bound.graph, tensors, answers.exits, inputs),
         metadata=metadata,
-        dims=numbers,
+        dims=binding.dims,
+        doubts=binding.doubts,
         proto=bound,
         tensors=tensors,
         values=values,
         weights=weights,
+        own_outputs=own,
     )
 
 
@@ -235,32 +260,36 @@ def find(model: str | Path) -> Path:
     shipped = SHIPPED / f"{model}.onnx"
     if isinstance(model, str) and "/" not in model and not Path(model).exists() and shipped.is_file():
         return shipped
-    return Path(model)
+    return _in_folder(Path(model)) if is_folder(Path(model)) else Path(model)
 
 
-class _Member(NamedTuple):
-    """What one file has in its digest, but for its inputs: those of a bundle's files are the same."""
+def free_dimensions(model: str | Path) -> tuple[FreeDimension, ...]:
+    """The free dimensions of a model's inputs, without opening it.
 
-    name: str
-    contents: str
-    outputs: list[tuple[str, ...]]
-    metadata: Metadata
-
-    def digest(self, inputs: Sequence[onnx.ValueInfoProto]) -> str:
-        return identity.digest(self.contents, inputs, self.outputs, self.metadata)
+    Raises:
+        ModelError: see `read`.
+    """
+    return tuple(entry for path in files(model) for entry in free_of(plain(read(path)).graph))
 
 
-def _member(path: Path, proto: onnx.ModelProto, is_first: bool, weights: Weights) -> _Member:
-    """Takes the hashes of its constants from those of the whole, where they have the bundle's names."""
+def _in_folder(folder: Path) -> Path:
+    """The only model file in a folder, as Hugging Face has it: there, or in `onnx/`."""
+    found = sorted(folder.glob("*.onnx")) or sorted(folder.glob("onnx/*.onnx"))
+    if len(found) != 1:
+        names = ", ".join(str(path.relative_to(folder)) for path in found[:5]) or "none"
+        raise ModelError(f"{folder}: is a folder with {len(found)} ONNX files ({names}); name the one to take")
+    return found[0]
+
+
+def _member(path: Path, proto: onnx.ModelProto, is_first: bool, weights: Weights) -> tuple[str, str]:
+    """A file's name, and the hash of its contents by the hashes of the whole, where constants have a bundle's names."""
     prefix = "" if is_first else prefix_of(path)
     hashes = {tensor.name: weights.hashes[prefix + tensor.name] for tensor in proto.graph.initializer}
-    metadata = metadata_of(proto)
-    return _Member(
-        name=readable(path.stem),
-        contents=identity.contents(proto, hashes, weights.source),
-        outputs=[entry.outputs for entry in _exits(proto.graph, metadata)],
-        metadata=metadata,
-    )
+    return readable(path.stem), identity.contents(proto, hashes, weights.source)
+
+
+def _outputs(graph: onnx.GraphProto, metadata: Metadata) -> list[tuple[str, ...]]:
+    return [entry.outputs for entry in _exits(graph, metadata)]
 
 
 def _exits(graph: onnx.GraphProto, metadata: Metadata) -> tuple[ExitInfo, ...]:

@@ -1,7 +1,8 @@
 """Models fetched from an edge, so that no file needs to be copied by hand; kept in the cache.
 
 The edge names a digest, and nothing else that it says is believed. The first file that it sends is the model, whatever
-it is called there; each other one must be among those that the model itself names; all together must have the digest.
+it is called there; each other one must be its configuration, or among those that either names; all together must have
+the digest. The numbers of free dimensions are the edge's: of them, too, the digest tells whether they are right.
 What is loaded then is what was looked at, and files that lie in the cache from another day are looked at likewise.
 Free dimensions get the numbers that the edge says; others than it has itself would make another digest.
 
@@ -37,12 +38,20 @@ _in_use: dict[Path, cache.Entry] = {}
 """The fetched models of this process: whoever loaded one may read its weights again at any time."""
 
 
-def fetch_model(edge: str, name: str, *, channel: Channel | None = None, most: int | None = None) -> Model:
+def fetch_model(
+    edge: str,
+    name: str,
+    *,
+    dims: Mapping[str, int] | None = None,
+    channel: Channel | None = None,
+    most: int | None = None,
+) -> Model:
     """A model that an edge serves; its files are fetched at the first call.
 
     Args:
         edge: "HOST:PORT".
         name: of the model there.
+        dims: numbers that free dimensions must have there; None: those that they have.
         channel: in place of gRPC to `edge`.
         most: bytes that all its files may have; None: as many as the cache holds.
 
@@ -59,6 +68,7 @@ def fetch_model(edge: str, name: str, *, channel: Channel | None = None, most: i
     try:
         remote = EdgeClient(opened)
         served = _served(remote, edge, name)
+        _check_dims(served, edge, dims or {})
         bound = cache.bound() if most is None else most
         if served.members:
             return _bundle(remote, served, bound)
@@ -93,7 +103,7 @@ def _fetched(fetch: _Fetch) -> Model:
 
 def _bundle(remote: EdgeClient, served: Served, most: int) -> Model:
     """A bundle's files for devices, each by its digest, together."""
-    from edgent.model.partial import partial
+    from edgent.model.files.partial import partial
 
     manifest = _manifest(remote, served)
     paths: list[Path] = []
@@ -130,6 +140,15 @@ def _is_digest(text: str) -> bool:
     return len(text) == 64 and set(text) <= set("0123456789abcdef")
 
 
+def _check_dims(served: Served, edge: str, wanted: Mapping[str, int]) -> None:
+    for name, number in wanted.items():
+        if name in served.dims and served.dims[name] != number:
+            raise RefusedError(
+                f"the edge {edge} serves {served.name} with {name}={served.dims[name]}, asked for was {number}; "
+                "leave it out, or serve it with that number"
+            )
+
+
 def _is_file_name(name: str) -> bool:
     return name not in ("", ".", "..") and not {"/", "\0"} & set(name) and len(name.encode()) <= _LONGEST_NAME
 
@@ -148,7 +167,6 @@ class _Fetch:
     def __init__(self, remote: EdgeClient, served: Served, name: str, digest: str, most: int) -> None:
         self.remote, self.served, self.name, self.digest, self.most = remote, served, name, digest, most
         self.file = f"{name}.onnx"
-        self.named: tuple[str, ...] = ()
         self.loaded: Model | None = None
 
     def is_right(self, folder: Path) -> bool:
@@ -175,9 +193,9 @@ class _Fetch:
         return folder / self.file
 
     def _place(self, folder: Path, name: str) -> Path:
-        self.named = self.named or _weight_files(folder / self.file)
+        known = _named(folder / self.file)
         path = (folder / name).resolve()
-        if name not in self.named or not path.is_relative_to(folder.resolve()) or path.exists():
+        if name not in known or not path.is_relative_to(folder.resolve()) or path.exists():
             raise RefusedError(f"the edge sent a file {name[:80]!r}, which {self.name} does not name, or sent it twice")
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
@@ -213,11 +231,13 @@ def _load(files: ModelFiles, dims: Mapping[str, int]) -> Model:
     return load(files, dims=dims)
 
 
-def _weight_files(path: Path) -> tuple[str, ...]:
+def _named(path: Path) -> tuple[str, ...]:
+    """The files that may lie beside a model's: its weights, its configuration, and what that names."""
+    from edgent.model.configuration.copy import named_by_a_copy
     from edgent.model.files.read import weight_files
 
     try:
-        return weight_files(path)
+        return (*weight_files(path), *named_by_a_copy(path))
     except ModelError as error:
         raise RefusedError(f"the edge sent a model that cannot be read: {error}") from error
 

@@ -127,3 +127,9 @@ def _difference(served: Served, model: Model) -> str:
         if (theirs := served.members.get(name, digest)) != digest:
             return f" ({name} is {theirs[:12]} there and {digest[:12]} here)"
     return " (of the same files, but with other accuracies, by which their exits are numbered)"
+
+
+def _dims(entry: Served) -> str:
+    """The edge's, as a part of a message."""
+    numbers = " ".join(f"--dim {name}={number}" for name, number in entry.dims.items())
+    return f" (there: {numbers})" if numbers else ""

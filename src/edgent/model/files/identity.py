@@ -42,7 +42,7 @@ from typing import Any
 import onnx
 
 from edgent.model.files.constants import HOLDERS, graphs_of, pieces, sparse_of, tensors_of
-from edgent.model.metadata import Metadata, Sizing
+from edgent.model.metadata import BoxLimits, Metadata, Sizing
 
 VERSION = 1
 
@@ -104,7 +104,8 @@ def _answers(metadata: Metadata) -> dict[str, Any]:
     """What is made of inputs and outputs where a configuration says it; nothing where it does not."""
     sizings = {name: entry.document() for name, entry in metadata.inputs.items() if entry != Sizing()}
     post = hashlib.sha256(metadata.post_graph).hexdigest() if metadata.post else ""
-    said = {"task": metadata.task, "head": metadata.head, "post": post, "sizings": sizings}
+    limits = metadata.limits.document() if metadata.limits != BoxLimits() else None
+    said = {"task": metadata.task, "head": metadata.head, "post": post, "limits": limits, "sizings": sizings}
     return {key: value for key, value in said.items() if value}
 
 

@@ -11,7 +11,7 @@ from edgent.engine.loading import load
 from edgent.errors import InputError, ModelError
 from edgent.model.coarse import coarse
 from edgent.model.files.manifest import Manifest
-from edgent.model.partial import manifest_of, partial
+from edgent.model.files.partial import manifest_of, partial
 from edgent.planning.candidates import Candidates
 from edgent.wire.message_limit import message_limit
 from shared_fixtures import make_profile
