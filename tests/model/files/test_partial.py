@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from edgent.engine.loading import load
@@ -14,6 +17,7 @@ from edgent.model.files.manifest import Manifest
 from edgent.model.files.partial import manifest_of, partial
 from edgent.planning.candidates import Candidates
 from edgent.wire.message_limit import message_limit
+from graphs import Graph, saved
 from shared_fixtures import make_profile
 
 SMALL, MIDDLE, BIG = "b-alexnet-narrow", "b-alexnet-int8", "b-alexnet"
@@ -105,3 +109,44 @@ def test_files_that_the_manifest_does_not_have_are_refused(bundle):
 def test_the_first_file_cannot_be_for_the_edge_only(bundle):
     with pytest.raises(InputError, match=f"its first file {SMALL} is said to be for the edge only.*devices first"):
         manifest_of(bundle, [SMALL])
+
+
+def segmenter(path: Path, seed: int, accuracy: float) -> Path:
+    """A network whose answer is made by what is put behind its output."""
+    g = Graph()
+    g.random = np.random.default_rng(seed)
+    scores = g.conv(g.node("Relu", g.conv("x", 3, 4)), 4, 3)
+    proto = g.model(scores)
+    exits = [{"name": "output", "outputs": [scores], "accuracy": accuracy, "data": "made up"}]
+    document = {"version": 1, "task": "segmentation", "labels": ["a", "b", "c"], "exits": exits}
+    proto.metadata_props.add(key="edgent", value=json.dumps(document))
+    return saved(proto, path)
+
+
+def test_answers_put_behind_outputs_have_the_same_names_whichever_files_are_here(tmp_path):
+    files = {name: segmenter(tmp_path / f"{name}.onnx", k, 0.5 + k / 10) for k, name in enumerate(("a", "c", "b"))}
+    bundle = load([files[name] for name in ("a", "b", "c")])
+    assert [branch.name for branch in bundle.branches] == ["output", "c/output", "b/output"]
+    for edge_only in (["b"], ["c"], ["b", "c"]):
+        here = partial(
+            load([file for name, file in sorted(files.items()) if name not in edge_only]),
+            manifest_of(bundle, edge_only),
+        )
+        assert here.digest == bundle.digest and len(here.remote) == len(edge_only)
+        for branch in here.branches:
+            whole = bundle.branch(branch.exit)
+            assert [layer.outputs for layer in branch.layers] == [layer.outputs for layer in whole.layers]
+            assert branch.outputs == whole.outputs and branch.uses == whole.uses
+        for branch in here.remote:
+            assert branch.outputs == bundle.branch(branch.exit).outputs
+
+
+@pytest.mark.parametrize("other", [{"task": "raw"}, {"labels": ["a", "b", "d"]}, {"inputs": {"x": {"fill": "pad"}}}])
+def test_files_that_answer_otherwise_are_no_bundle(tmp_path, other):
+    first, second = segmenter(tmp_path / "a.onnx", 0, 0.5), segmenter(tmp_path / "b.onnx", 1, 0.6)
+    proto = onnx.load(second)
+    (entry,) = proto.metadata_props
+    entry.value = json.dumps(json.loads(entry.value) | other)
+    onnx.save(proto, second)
+    with pytest.raises(ModelError, match=r"differs from .* in its (task|labels)"):
+        load([first, second])
