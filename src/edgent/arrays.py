@@ -113,10 +113,10 @@ def _array(stream: IO[bytes], size: int, most: int, place: str = "") -> Array:
     if dtype.kind == "U":
         _check_characters(content, dtype, place)
     try:
-        found = np.ndarray(shape, dtype, content, order="F" if header["fortran_order"] else "C")
+        array = np.ndarray(shape, dtype, content, order="F" if header["fortran_order"] else "C")
     except (ValueError, OverflowError):  # a size beyond all indices, beside one of 0
         raise InputError(f"{what}, which no array can have") from None
-    return np.asarray(found, dtype=dtype.newbyteorder("="), order="C")
+    return np.asarray(array, dtype=dtype.newbyteorder("="), order="C")
 
 
 def _header(stream: IO[bytes], place: str) -> tuple[dict[str, Any], int]:
@@ -145,10 +145,10 @@ def _type(descr: object, place: str) -> np.dtype[Any]:
         raise InputError(f"{place}found the type {_short(descr)}, expected numbers or text") from None
 
 
-def _shape(found: object, place: str) -> tuple[int, ...]:
-    if not isinstance(found, tuple) or not all(type(size) is int and size >= 0 for size in found):
-        raise InputError(f"{place}found the shape {_short(found)}, expected sizes of 0 or more")
-    return found
+def _shape(shape: object, place: str) -> tuple[int, ...]:
+    if not isinstance(shape, tuple) or not all(type(size) is int and size >= 0 for size in shape):
+        raise InputError(f"{place}found the shape {_short(shape)}, expected sizes of 0 or more")
+    return shape
 
 
 def _check_characters(content: bytes, dtype: np.dtype[Any], place: str) -> None:
@@ -158,6 +158,6 @@ def _check_characters(content: bytes, dtype: np.dtype[Any], place: str) -> None:
         raise InputError(f"{place}found text of what are no characters")
 
 
-def _short(found: object) -> str:
-    text = str(found)
+def _short(value: object) -> str:
+    text = str(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -69,8 +69,8 @@ def entry(kind: str, name: str, is_right: Callable[[Path], bool], write: Callabl
     path = cache_folder() / kind / name
     with _explained(path):
         for _ in range(_ATTEMPTS):
-            if (found := _held(path)) is not None and _is_right(path, is_right):
-                return found
+            if (held := _held(path)) is not None and _is_right(path, is_right):
+                return held
             _write(path, write)
     raise EdgentError(f"{path}: what is written there is not what is read back; check the disk, or set XDG_CACHE_HOME")
 

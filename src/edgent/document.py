@@ -30,7 +30,7 @@ def parse(text: str) -> object:
         InputError: what was found and what was expected.
     """
     try:
-        found = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
+        document = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
     except json.JSONDecodeError as error:
         raise InputError(f"found no complete JSON (line {error.lineno}: {error.msg})") from None
     except InputError:
@@ -38,8 +38,8 @@ def parse(text: str) -> object:
     except (ValueError, RecursionError):  # a number of thousands of digits; brackets a thousand deep
         raise InputError("found JSON beyond all reason") from None
     if _HALF_CHARACTER.search(text):
-        _check_characters(found)
-    return found
+        _check_characters(document)
+    return document
 
 
 def keys_of(cls: type) -> tuple[str, ...]:
@@ -51,9 +51,9 @@ class Document(ABC):
     """A value that has a file of its own, with the number of its schema in it.
 
     Attributes:
-        SCHEMA: The only one that is read.
-        KIND: What it is called in messages.
-        AGAIN: What to do where a file is no good.
+        SCHEMA: the only one that is read.
+        KIND: what it is called in messages.
+        AGAIN: what to do where a file is no good.
     """
 
     __slots__ = ()
@@ -67,7 +67,7 @@ class Document(ABC):
 
     @classmethod
     @abstractmethod
-    def _read(cls, found: object) -> Self:
+    def _read(cls, document: object) -> Self:
         """The value, from a document of the right schema."""
 
     @classmethod
@@ -78,11 +78,11 @@ class Document(ABC):
             InputError: one line with what was found, what was expected and what to do.
         """
         try:
-            found = parse(text)
-            schema = found.get("schema") if isinstance(found, dict) else None
+            document = parse(text)
+            schema = document.get("schema") if isinstance(document, dict) else None
             if isinstance(schema, bool) or schema != cls.SCHEMA:
                 raise InputError(f"found schema {str(schema)[:20]}, expected a {cls.KIND} of schema {cls.SCHEMA}")
-            return cls._read(found)
+            return cls._read(document)
         except InputError as error:
             raise InputError(f"{source or cls.KIND}: {error}; {cls.AGAIN}") from None
 
@@ -112,18 +112,18 @@ class Node:
     """One object of a document, with its place in it.
 
     Args:
-        found: What the document holds there.
-        place: Its place, for messages: "calibration.sizes[2]".
-        keys: The keys that it has, no more and no fewer.
+        value: what the document holds there.
+        place: its place, for messages: "calibration.sizes[2]".
+        keys: the keys that it has, no more and no fewer.
 
     Raises:
         InputError: it is no object, or has other keys.
     """
 
-    def __init__(self, found: object, place: str, keys: tuple[str, ...]) -> None:
-        if not isinstance(found, dict):
-            _reject(place, found, "an object")
-        unknown, missing = sorted(found.keys() - set(keys)), sorted(set(keys) - found.keys())
+    def __init__(self, value: object, place: str, keys: tuple[str, ...]) -> None:
+        if not isinstance(value, dict):
+            _reject(place, value, "an object")
+        unknown, missing = sorted(value.keys() - set(keys)), sorted(set(keys) - value.keys())
         if unknown:
             meant = nearest(str(unknown[0]), keys)
             raise InputError(
@@ -131,7 +131,7 @@ class Node:
             )
         if missing:
             raise InputError(f"{place}: found no key {missing[0]!r}, expected {', '.join(keys)}")
-        self.found: dict[str, object] = found
+        self.found: dict[str, object] = value
         self.place = place
 
     def number(self, key: str) -> float:
@@ -152,31 +152,31 @@ class Node:
 
     def whole(self, key: str) -> int:
         """A whole number of at most 64 bits."""
-        found = self.found[key]
-        if isinstance(found, bool) or not isinstance(found, int) or not -_MOST_WHOLE <= found < _MOST_WHOLE:
-            _reject(self._at(key), found, "a whole number")
-        return found
+        value = self.found[key]
+        if isinstance(value, bool) or not isinstance(value, int) or not -_MOST_WHOLE <= value < _MOST_WHOLE:
+            _reject(self._at(key), value, "a whole number")
+        return value
 
     def truth(self, key: str) -> bool:
         """True or false."""
-        found = self.found[key]
-        if not isinstance(found, bool):
-            _reject(self._at(key), found, "true or false")
-        return found
+        value = self.found[key]
+        if not isinstance(value, bool):
+            _reject(self._at(key), value, "true or false")
+        return value
 
     def text(self, key: str, *, empty: bool = False) -> str:
         """Some text; none at all only where it may be `empty`."""
-        found = self.found[key]
-        if not isinstance(found, str) or not (found or empty):
-            _reject(self._at(key), found, "some text")
-        return found
+        value = self.found[key]
+        if not isinstance(value, str) or not (value or empty):
+            _reject(self._at(key), value, "some text")
+        return value
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of texts."""
-        found = [text for text in self.items(key) if isinstance(text, str)]
-        if len(found) < len(self.items(key)):
+        value = [text for text in self.items(key) if isinstance(text, str)]
+        if len(value) < len(self.items(key)):
             _reject(self._at(key), self.found[key], "a list of texts")
-        return tuple(found)
+        return tuple(value)
 
     def absent(self, key: str) -> bool:
         """Whether the value is null: not known, or not there."""
@@ -192,45 +192,45 @@ class Node:
 
     def items(self, key: str) -> list[object]:
         """A list of anything."""
-        found = self.found[key]
-        if not isinstance(found, list):
-            _reject(self._at(key), found, "a list")
-        return found
+        value = self.found[key]
+        if not isinstance(value, list):
+            _reject(self._at(key), value, "a list")
+        return value
 
     def _at(self, key: str) -> str:
         return f"{self.place}.{key}"
 
 
-def _number(found: object, place: str) -> float:
-    number = _finite(found)
+def _number(value: object, place: str) -> float:
+    number = _finite(value)
     if number is None or number < 0:
-        _reject(place, found, "a finite number, 0 or more")
+        _reject(place, value, "a finite number, 0 or more")
     return number
 
 
-def _real(found: object, place: str) -> float:
-    number = _finite(found)
+def _real(value: object, place: str) -> float:
+    number = _finite(value)
     if number is None:
-        _reject(place, found, "a finite number")
+        _reject(place, value, "a finite number")
     return number
 
 
-def _finite(found: object) -> float | None:
-    if isinstance(found, bool) or not isinstance(found, int | float):
+def _finite(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        return float(found) if math.isfinite(found) else None
+        return float(value) if math.isfinite(value) else None
     except OverflowError:  # a whole number beyond all floats
         return None
 
 
-def _reject(place: str, found: object, expected: str) -> NoReturn:
-    raise InputError(f"{place}: found {'null' if found is None else _short(found)}, expected {expected}")
+def _reject(place: str, value: object, expected: str) -> NoReturn:
+    raise InputError(f"{place}: found {'null' if value is None else _short(value)}, expected {expected}")
 
 
-def _short(found: object) -> str:
+def _short(value: object) -> str:
     try:
-        text = repr(found)
+        text = repr(value)
     except ValueError:  # a number of more digits than Python prints
         text = "a huge number"
     except RecursionError:
@@ -243,10 +243,10 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    keys = dict(pairs)
+    if len(keys) < len(pairs):
         raise InputError(f"found the key {_short(_first_twice(key for key, _ in pairs))} twice, expected it once")
-    return found
+    return keys
 
 
 def _first_twice(keys: Iterable[str]) -> str:
@@ -254,8 +254,8 @@ def _first_twice(keys: Iterable[str]) -> str:
     return next(key for key in keys if key in seen or seen.add(key))  # type: ignore[func-returns-value]
 
 
-def _check_characters(found: object) -> None:
+def _check_characters(value: object) -> None:
     try:
-        json.dumps(found, ensure_ascii=False).encode("utf-8")
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
         raise InputError("found half of a character (\\ud800 to \\udfff alone), expected whole ones") from None

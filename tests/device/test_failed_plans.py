@@ -253,7 +253,7 @@ def test_the_warmer_keeps_failures_apart_from_what_is_ready(clock):
             assert warmer.wait_idle(WITHIN)
         assert warmer.warmed == Warmed(ready=frozenset({ready}), failed=frozenset({broken}))
         warmer.give_up(ready)
-        warmer.made(ready)
+        warmer.readied(ready)
         assert warmer.warmed.ready == frozenset()
         warmer.forget()
         assert warmer.warmed.failed == frozenset()

@@ -64,14 +64,6 @@ def test_the_earliest_deadline_goes_first_where_that_is_the_order():
     assert queue.done(3, at(1.0)) == (Start(2, at(1.0)),)
 
 
-def test_a_caller_who_left_is_not_started():
-    queue = EdgeQueue()
-    queue.arrive(1, at(0.0))
-    queue.arrive(2, at(0.0))
-    assert queue.leave(2, at(0.5)) == ()
-    assert queue.done(1, at(1.0)) == ()
-
-
 def test_one_that_expires_is_dropped_at_whatever_happens_next():
     def waiting(expiring: int) -> EdgeQueue:
         queue = EdgeQueue()
@@ -82,7 +74,6 @@ def test_one_that_expires_is_dropped_at_whatever_happens_next():
 
     assert waiting(3).tick(at(0.4)) == ()
     assert waiting(3).tick(at(0.5)) == (Drop(3),)
-    assert waiting(3).leave(2, at(0.6)) == (Drop(3),)
     assert waiting(3).done(1, at(0.6)) == (Drop(3), Start(2, at(0.6)))
     assert waiting(3).arrive(4, at(0.6)) == (Drop(3),)
 

@@ -187,3 +187,12 @@ def test_nought_stands_for_no_threshold_and_for_a_window_that_is_kept(clock):
 
     timed = EdgeClient(FakeLink({m.PROBE: Unary(answer=answer)}, clock=clock)).probe(0, 0, 1.0)
     assert timed.edge_window == Window(size=43_440.0, threshold=UNLIMITED, patience=math.inf, least=14_480.0)
+
+
+def test_a_connection_that_another_thread_gives_up_meanwhile_tells_nothing_and_raises_nothing(listener, monkeypatch):
+    window = SendWindow(*listener.getsockname())
+    with contextlib.closing(socket.create_connection(listener.getsockname())):
+        window.look()
+        monkeypatch.setattr(sendwindow, "_may_look", lambda: window.forget() or True)
+        window.read()
+    assert not window.found

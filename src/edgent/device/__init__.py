@@ -2,7 +2,7 @@
 
 One request, from top to bottom; what stands on the right goes on beside the requests, in threads of its own::
 
-    device.infer(input)                                       connection/   keeps the edge: connects, checks, probes
+    device.infer(data)                                        connection/   keeps the edge: connects, checks, probes
       |                                                         |           what each message told of the link
       |  plan_source   which configuration, under the           v
       |                conditions as they seem now  <------  link state, drift
@@ -17,8 +17,59 @@ One request, from top to bottom; what stands on the right goes on beside the req
 
 Deciding and doing are apart. `request` and `schedule` are pure: events and the time go in, the next action comes out,
 so a live run and a simulation in virtual time drive the same objects. `execution` is the only file with the threads of
-a request: it carries events to the request and does what that says. A plan that needs the edge always has a *local
-branch* beside it, which starts by itself when the edge is late: that is why an edge that dies costs no answer.
+a request: it carries events to the request and does what that says. What a device is told stands in one value,
+`settings`.
+
+
+The theory of a request
+=======================
+
+A plan says what the edge is to compute, and a prediction says that it will be in time. A prediction can be wrong: the
+link may slow down or break after the upload began. The device must answer all the same, so beside every plan that needs
+the edge stands a *local branch*: an exit that the device can reach by itself from what the head left. Two ways to an
+answer then race, and one rule decides: the edge's answer wins if it comes before anything was delivered, because the
+planner chose it as the better one. ::
+
+    time  0            h                          b                 d - margin   d
+          |            |                          |                     |        |
+    device [  head    ]|                          [    local branch    ]|        |
+    link               [ uplink ]      [ downlink ]                     |        |
+    edge                         [middle]                               |        |
+          |            |                          |                     |        |
+          started      sent                       the local branch      |        deadline
+                                                  begins if no answer   |
+                                                  has come by now       what is at hand is delivered
+
+    edge answers before b            its answer; the local branch never begins
+    edge answers between b, d-margin its answer; what the device computes meanwhile is thrown away
+    edge fails or says no            the local branch begins at once, and says why in the record
+    edge is late                     the local branch has begun at b; at d - margin its answer is delivered
+    nothing is at hand at d - margin whatever comes first, late: no request ends without an answer
+
+*When it begins.* The local branch begins as late as it may, at b = d - margin - its time: each moment that it waits is
+one in which the edge may still answer and save the device the work. The margin pays for a thread that wakes late. Which
+branch that is depends on the time left: the most accurate one that is done by d - margin, else the fastest of all.
+
+*What the edge may cost.* The message carries the *budget* of its answer, the time left until d - margin as long as a
+local branch can take over then; so the edge does not compute what nobody will wait for, and the device's own thread is
+free by then. Where no local branch can be in time anyway there is nothing to save, and the edge has as long as its plan
+may reasonably take (`PATIENCE`): a late answer is better than a later one.
+
+*Several requests* share one device, which computes one branch at a time. If each began its own at b, two would collide
+and both be late. So each reserves a turn (`schedule`): turns lie one before the other, the latest due the latest, and a
+turn whose edge answers is given back. A request that cannot have a turn in time takes a faster branch, or one that is
+late in order to keep the others in time.
+
+*Whose fault it was.* An edge that is lost, late or busy says nothing about the plan: the link's belief and the queue
+take it in, and the next request may choose the same. A message that the edge cannot compute or the device cannot read
+would fail again: then that configuration is not chosen again for this edge, if the device by itself could answer the
+same input (else the input is at fault).
+
+The states of a request, and the events that lead from one to the next, are drawn at the head of `request`.
+
+
+How it is built
+===============
 
 All of it is built in one order, each from what was there before: compute and divisions, the connection, warm sessions,
 the plan source; only then does the connection's thread start, on behalf of the plan source. What a request sees of the

@@ -30,5 +30,5 @@ class Answer:
         return next(iter(self.outputs.values())).ravel()
 
     def __repr__(self) -> str:
-        made = self.record
-        return f"<Answer {self.label!r} by the {made.by}, exit {made.exit}, in {made.total * 1e3:.1f} ms>"
+        record = self.record
+        return f"<Answer {self.label!r} by the {record.by}, exit {record.exit}, in {record.total * 1e3:.1f} ms>"

@@ -121,6 +121,6 @@ class Compute:
 
     @property
     def _preprocessing(self) -> Preprocessing:
-        found = self.model.metadata.preprocessing
-        assert found is not None, "checked when the input came"
-        return found
+        preprocessing = self.model.metadata.preprocessing
+        assert preprocessing is not None, "checked when the input came"
+        return preprocessing

@@ -22,7 +22,7 @@ from edgent.device.compute import Compute
 from edgent.device.connection.connection import Connection
 from edgent.device.connection.link_state import LinkState
 from edgent.device.connection.sight import EdgeState, Sight
-from edgent.device.division import Divisions, Kind
+from edgent.device.division import Divisions
 from edgent.device.drift import Drifts, Factors
 from edgent.device.execution import Execution
 from edgent.device.plan_source import ChosenPlan, PlanSource
@@ -44,7 +44,7 @@ from edgent.wire.transport import Channel
 if TYPE_CHECKING:
     from edgent.engine.engine import Engine
     from edgent.planning.conditions import Conditions
-    from edgent.planning.plan import Configuration
+    from edgent.planning.plan import Configuration, SourceKind
 
 _log = logging.getLogger("edgent.device")
 
@@ -132,7 +132,7 @@ class Device:
 
     def infer(
         self,
-        given: Input,
+        data: Input,
         *,
         name: str = "",
         deadline: float | None = None,
@@ -142,7 +142,7 @@ class Device:
         """Answers one input.
 
         Args:
-            given: the bytes of an image file; the path of one, or of a .npy or .npz file; an array; or arrays by name.
+            data: the bytes of an image file; the path of one, or of a .npy or .npz file; an array; or arrays by name.
             name: of the input, for the record; empty: that of the file.
             deadline: for this one, seconds; None: the device's.
             configuration: run this one instead of planning; made ready before the clock starts.
@@ -161,8 +161,8 @@ class Device:
         if self._connection is not None:
             sight = self._connection.requested(started_at, factors)
         self._check_edge(sight)
-        material = Material(given, self.model)
-        kind: Kind = "array" if material.source is None else "image"
+        material = Material(data, self.model)
+        kind: SourceKind = "array" if material.source is None else "image"
         choice = self._plans.choose(kind, sight, deadline, factors, configuration)
         name, exactly = name or material.name, configuration is not None
         execution = self._execution(choice, sight, deadline, race, kind, name, exactly)
@@ -207,19 +207,19 @@ class Device:
         sight: Sight,
         deadline: Seconds,
         race: bool | None,
-        kind: Kind,
+        kind: SourceKind,
         name: str,
         exactly: bool,
     ) -> Execution:
-        taken, changed = self._divisions.of(choice.configuration, kind), self._clock.condition(self._turns)
+        division, changed = self._divisions.of(choice.configuration, kind), self._clock.condition(self._turns)
         planned = Stages() if choice.plan is None else choice.plan.stages
         ahead, rest = planned.around_upload
         request = Request(
             exit=choice.configuration.exit,
-            uses_edge=taken.uses_edge,
+            uses_edge=division.uses_edge,
             deadline=deadline,
             margin=self._margin_of(deadline),
-            branches=self._plans.allowed(taken, exactly=exactly),
+            branches=self._plans.allowed(division, exactly=exactly),
             schedule=self._schedule,
             call=changed.notify_all,
             head=ahead,
@@ -231,8 +231,9 @@ class Device:
             request=request,
             plan=choice.plan,
             why=choice.why,
+            detail=choice.detail,
             name=name,
-            division=taken,
+            division=division,
             version="" if sight.foreign else self._version,
             compute=self._compute,
             ask=self._connection.ask if self._connection is not None else _nobody,

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from edgent.model import Branch, Model, Tensor
 
 
-Kind = SourceKind
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """A piece of work for the device: tensors given, tensors asked, and its profiled time."""
@@ -166,11 +163,11 @@ class Divisions:
         self.of = lru_cache(maxsize=256)(self._divide)
 
     @property
-    def usual(self) -> Kind:
+    def usual(self) -> SourceKind:
         """What requests bring, if the model can take it."""
         return "array" if self._model.metadata.preprocessing is None else "image"
 
-    def preparing(self, kind: Kind) -> float:
+    def preparing(self, kind: SourceKind) -> float:
         """Seconds on the device from the input as it comes to the tensor."""
         if kind == "array" or self._device is None:
             return 0.0
@@ -179,7 +176,7 @@ class Divisions:
     def __repr__(self) -> str:
         return f"<Divisions of {self._model.name}>"
 
-    def _divide(self, configuration: Configuration, kind: Kind) -> Division:
+    def _divide(self, configuration: Configuration, kind: SourceKind) -> Division:
         return divide(self._model, configuration, device=self._device, host=self._host, preparing=self.preparing(kind))
 
 

@@ -69,15 +69,15 @@ class Drifts:
         """
         if record.plan is None:
             return
-        found, planned = record.stages, record.plan.stages
+        measured, planned = record.stages, record.plan.stages
         answered = record.by == "edge" or record.plan.configuration.device_only
         with self._lock:
-            expected, took = _on_device(planned, answered), _on_device(found, answered)
+            expected, took = _on_device(planned, answered), _on_device(measured, answered)
             self._look(self._device, took, expected / planned_with.device, _TELLING_ON_DEVICE)
             if record.by == "edge" and expected < _TELLING_ON_DEVICE:
                 self._handlings.append(max(0.0, took - expected))
             profiled = _on_edge(planned, record) / planned_with.edge
-            self._look(self._edge, _on_edge(found, record), profiled, _TELLING_ON_EDGE)
+            self._look(self._edge, _on_edge(measured, record), profiled, _TELLING_ON_EDGE)
 
     @staticmethod
     def _look(drift: Drift, measured: float, profiled: float, telling: float) -> None:

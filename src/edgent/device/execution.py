@@ -61,7 +61,8 @@ class Execution:
     Attributes:
         request: decides.
         plan: what it goes by; None: it has no price.
-        why: in words, why that is not what it should be; empty if it is.
+        why: the reason where that is not what it should be.
+        detail: what is known about that, in words.
         name: of the input, for the record.
         division: what is computed where.
         version: of the model; empty towards a foreign server.
@@ -77,7 +78,8 @@ class Execution:
 
     request: Request
     plan: Plan | None
-    why: str
+    why: Reason
+    detail: str
     name: str
     division: Division
     version: str
@@ -158,6 +160,8 @@ class Execution:
         self._times.prepared = self.clock.now()
 
     def _send(self, send: Send, material: Material) -> None:
+        # First the stand-by, then the message: sending may block on a full socket for as long as the link is slow, and
+        # the local branch must begin on time all the same.
         if waiting := self._tell(self.request.sent):
             self.pool.submit(self._carry, self._do, waiting, material)
         if send.binding and not self.division.suffix.asked:
@@ -170,6 +174,7 @@ class Execution:
             reply = self.ask(self._message, budget)
             tensors = self.compute.decode(self.division, reply.body)
         except EdgentError as error:
+            # What the request wants done next is done in this thread: the caller's may be waiting for nothing else.
             self._do(self._edge_failed(error), material)
             return
         try:
@@ -179,13 +184,14 @@ class Execution:
         except EdgentError as error:
             self._do(self._plan_failed(error), material)
             return
+        # Before the request is told: from that moment on the caller may read them, without a lock.
         self._outputs["edge"], self._timed = outputs, reply
         self._tell(self.request.edge_answered)
 
     def _edge_failed(self, error: EdgentError) -> tuple[Action, ...]:
         """The edge gave no answer, for a reason of the link, or of what it was asked for."""
         if _is_of_plan(error):
-            self.failure = error
+            self.failure = error  # the link is not to blame, so the same plan would fail again
         return self._go_on_alone(_reason(error), error)
 
     def _plan_failed(self, error: EdgentError) -> tuple[Action, ...]:
@@ -227,6 +233,8 @@ class Execution:
 
     def _wait(self) -> tuple[Action, ...]:
         """Waits until the request says something else."""
+        # The schedule may call a turn earlier than it was told, or later: so the request is asked again at each wake,
+        # and the time to wait for is the one that it names now.
         with self.changed:
             while (actions := self.request.tick(now := self.clock.now())) and isinstance(actions[0], WaitUntil):
                 left = actions[0].at - now
@@ -261,7 +269,7 @@ class Execution:
     def _answer(self, delivered: Deliver) -> Answer:
         now = self.clock.now()
         outputs, total = self._outputs[delivered.by], Seconds(now - self._times.started)
-        label = _label(outputs, self.compute.model.metadata.labels)
+        label, why = _label(outputs, self.compute.model.metadata.labels), delivered.why or self.why
         record = Record(
             input=self.name,
             label=label,
@@ -271,16 +279,18 @@ class Execution:
             total=total,
             stages=self._edge_stages(now) if delivered.by == "edge" else self._device_stages(now),
             plan=self.plan,
-            why=self._in_words(delivered.why) if delivered.why else self.why,
+            why=self._in_words(why) if why else "",
         )
         return Answer(outputs=outputs, label=label, record=record)
 
     def _in_words(self, why: Reason) -> str:
-        return in_words(why, self._details.get(why, ""))
+        return in_words(why, self._details.get(why, self.detail))
 
     def _edge_stages(self, now: float) -> Stages:
         reply = self._timed
         assert reply is not None, "an answer of the edge was timed"
+        # The uplink is what is left when all is taken off that was measured: so the stages add up to the total, and
+        # the time that the answer spent in this process before it was read is not lost.
         known = reply.queue + reply.middle + reply.downlink
         return self._stages(
             uplink=max(0.0, reply.body_at - self._times.encoded - known),

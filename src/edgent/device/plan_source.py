@@ -19,14 +19,14 @@ from edgent.codec.names import check_codec
 from edgent.device.choosers.candidate_sets import CandidateSet, alone, together
 from edgent.device.choosers.chooser import Chooser, Scope, best
 from edgent.device.connection.sight import EdgeState, Sight
-from edgent.device.division import Division, Divisions, Kind
+from edgent.device.division import Division, Divisions
 from edgent.device.drift import AS_PROFILED, Factors
 from edgent.device.request import LocalBranch, Reason
 from edgent.device.settings import DeviceSettings
 from edgent.device.warm_sessions import Warmer
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.link.transfer import Transfer
-from edgent.planning.plan import Configuration, Plan
+from edgent.planning.plan import Configuration, Plan, SourceKind
 from edgent.planning.pricing import check_versions
 from edgent.units import BitsPerSecond, Seconds
 
@@ -41,11 +41,19 @@ _log = logging.getLogger("edgent.device")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenPlan:
-    """What a request runs, its plan if it has a price, and in words why that is not what it should be, if it is not."""
+    """What a request runs.
+
+    Attributes:
+        configuration: what.
+        plan: the same with its price; None where it has none.
+        why: the reason where that is not what it should be.
+        detail: what is known about the reason, in words.
+    """
 
     configuration: Configuration
     plan: Plan | None
-    why: str
+    why: Reason = Reason.NONE
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +101,7 @@ class PlanSource:
         self._recent: deque[Transfer] = deque(maxlen=_RECENT)
         self._lock = threading.Lock()
         self._facts: EdgeFacts | None = None
-        self._together: dict[Kind, _Together] = {}
+        self._together: dict[SourceKind, _Together] = {}
         self._alone = {kind: self._make_alone(kind) for kind in self._kinds} if self._device else {}
 
     def allowed(self, division: Division, *, exactly: bool) -> tuple[LocalBranch, ...]:
@@ -126,7 +134,7 @@ class PlanSource:
 
     def choose(
         self,
-        kind: Kind,
+        kind: SourceKind,
         sight: Sight,
         deadline: Seconds,
         factors: Factors = AS_PROFILED,
@@ -151,13 +159,13 @@ class PlanSource:
             return self._choose(kind, sight, deadline, factors)
         return self._given(configuration, kind, sight, deadline, factors)
 
-    def alone(self, kind: Kind) -> Configuration:
+    def alone(self, kind: SourceKind) -> Configuration:
         """What the device would do by itself.
 
         Raises:
             InputError: there is no profile to plan with.
         """
-        return self._stay(kind, self._deadline, "", AS_PROFILED).configuration
+        return self._stay(kind, self._deadline, AS_PROFILED).configuration
 
     def failed(self, configuration: Configuration, error: EdgentError) -> None:
         """A configuration could not be carried out: it is not chosen again for this edge."""
@@ -179,10 +187,11 @@ class PlanSource:
         return f"<PlanSource of {self._model.name}: {self._together or 'the device alone'}>"
 
     def _edge_is(self, facts: EdgeFacts) -> None:
-        if facts != self._facts:
-            with self._lock:
-                self._facts, self._together = facts, {}
-            self._add(self._divisions.usual)
+        with self._lock:
+            if facts == self._facts:
+                return  # the same one again: what was priced for it holds
+            self._facts, self._together = facts, {}
+        self._add(self._divisions.usual)
 
     def _observe(self, transfers: Iterable[Transfer]) -> None:
         if not transfers:
@@ -193,14 +202,14 @@ class PlanSource:
                 for known in self._together.values():
                     known.chooser.observe(transfer)
 
-    def _choose(self, kind: Kind, sight: Sight, deadline: Seconds, factors: Factors) -> ChosenPlan:
+    def _choose(self, kind: SourceKind, sight: Sight, deadline: Seconds, factors: Factors) -> ChosenPlan:
         now, conditions = sight.at, sight.conditions
         if conditions is None:
-            return self._stay(kind, deadline, sight.problem, factors)
+            return self._stay(kind, deadline, factors, sight.state.reason, sight.detail)
         known = self._known(kind)
         if known is None:
             self._warmer.do(lambda: self._add(kind))
-            return self._stay(kind, deadline, Reason.NOT_PLANNED, factors)
+            return self._stay(kind, deadline, factors, Reason.NOT_PLANNED)
         warmed = self._warmer.warmed
         if known.failed != warmed.failed:
             self._leave_out(kind, known, warmed.failed)
@@ -208,57 +217,58 @@ class PlanSource:
         if plan.configuration not in warmed.ready and not plan.configuration.device_only:
             self._warmer.want(plan.configuration)
             plan = known.chooser.choose(now, conditions, deadline, warmed.ready)
-        return ChosenPlan(configuration=plan.configuration, plan=plan, why="")
+        return ChosenPlan(configuration=plan.configuration, plan=plan)
 
     def _given(
-        self, wanted: Configuration, kind: Kind, sight: Sight, deadline: Seconds, factors: Factors
+        self, wanted: Configuration, kind: SourceKind, sight: Sight, deadline: Seconds, factors: Factors
     ) -> ChosenPlan:
         if wanted.device_only:
             local = self._alone.get(kind)
-            return ChosenPlan(
-                configuration=wanted, plan=local.price(wanted, factors.alone, deadline) if local else None, why=""
-            )
+            plan = local.price(wanted, factors.alone, deadline) if local else None
+            return ChosenPlan(configuration=wanted, plan=plan)
         if sight.conditions is not None:
             known = self._known(kind)
             plan = known.offer.price(wanted, sight.conditions, deadline) if known else None
-            return ChosenPlan(configuration=wanted, plan=plan, why="")
+            return ChosenPlan(configuration=wanted, plan=plan)
         if sight.state is EdgeState.NO_EDGE:
             raise InputError(f"{wanted} needs an edge; this device has none")
         if self._alone:
-            return self._stay(kind, deadline, sight.problem, factors)
+            return self._stay(kind, deadline, factors, sight.state.reason, sight.detail)
         if wanted.exit not in {branch.exit for branch in self._model.branches}:
             raise EdgeError(f"{sight.problem}, and only the edge has exit {wanted.exit}")
         n = len(self._model.branch(wanted.exit).layers)
         own = Configuration(exit=wanted.exit, upload_cut=n, download_cut=n)
-        return ChosenPlan(configuration=own, plan=None, why=sight.problem)
+        return ChosenPlan(configuration=own, plan=None, why=sight.state.reason, detail=sight.detail)
 
     @property
-    def _kinds(self) -> tuple[Kind, ...]:
+    def _kinds(self) -> tuple[SourceKind, ...]:
         return ("array",) if self._divisions.usual == "array" else ("image", "array")
 
-    def _stay(self, kind: Kind, deadline: Seconds, why: str, factors: Factors) -> ChosenPlan:
+    def _stay(
+        self, kind: SourceKind, deadline: Seconds, factors: Factors, why: Reason = Reason.NONE, detail: str = ""
+    ) -> ChosenPlan:
         if kind not in self._alone:
             raise InputError(
                 "a device without a profile cannot plan: measure one (edgent profile), or give a configuration"
             )
         plan = best(self._alone[kind].allowed, factors.alone, deadline, self._margin(deadline))
-        return ChosenPlan(configuration=plan.configuration, plan=plan, why=why)
+        return ChosenPlan(configuration=plan.configuration, plan=plan, why=why, detail=detail)
 
-    def _add(self, kind: Kind) -> None:
+    def _add(self, kind: SourceKind) -> None:
         if self._known(kind) is None:
             self._put(kind, self._warmer.warmed.failed)
 
-    def _leave_out(self, kind: Kind, known: _Together, failed: frozenset[Configuration]) -> None:
+    def _leave_out(self, kind: SourceKind, known: _Together, failed: frozenset[Configuration]) -> None:
         """Has a chooser made for what is left; until then the present one chooses, among what is ready."""
         with self._lock:
             self._together = {**self._together, kind: replace(known, failed=failed)}
         self._warmer.do(lambda: self._put(kind, failed))
 
-    def _known(self, kind: Kind) -> _Together | None:
+    def _known(self, kind: SourceKind) -> _Together | None:
         with self._lock:
             return self._together.get(kind)
 
-    def _put(self, kind: Kind, failed: frozenset[Configuration]) -> None:
+    def _put(self, kind: SourceKind, failed: frozenset[Configuration]) -> None:
         with self._lock:
             facts = self._facts
         if facts is None:
@@ -271,11 +281,11 @@ class PlanSource:
                 priced.chooser.observe(transfer)
             self._together = {**self._together, kind: priced}
 
-    def _make_alone(self, kind: Kind) -> CandidateSet:
+    def _make_alone(self, kind: SourceKind) -> CandidateSet:
         assert self._device is not None
         return alone(self._model, self._device, preparing=self._divisions.preparing(kind), exits=self._exits_here)
 
-    def _make_together(self, kind: Kind, facts: EdgeFacts, failed: frozenset[Configuration]) -> _Together:
+    def _make_together(self, kind: SourceKind, facts: EdgeFacts, failed: frozenset[Configuration]) -> _Together:
         edge = facts.profile or self._edge
         assert self._device is not None and edge is not None, "a device without a profile does not plan"
         if facts.profile is None:

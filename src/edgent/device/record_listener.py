@@ -41,7 +41,7 @@ class RecordListener:
         """Waits until it was told of all that came."""
         self._pool.shutdown(wait=True)
 
-    def _done(self, told: Future[object]) -> None:
+    def _done(self, outcome: Future[object]) -> None:
         self._room.release()
-        if (error := told.exception()) is not None:
+        if (error := outcome.exception()) is not None:
             _log.error("on_record failed: the answer was given all the same", exc_info=error)

@@ -40,8 +40,12 @@ from edgent.units import Seconds
 
 By = Literal["edge", "device"]
 
+# For an edge that nobody can overtake: long enough for a large message over a slow link, short enough that a caller
+# is not left with a connection that died in silence.
 PATIENCE = Seconds(10.0)
-_OVERDUE = 2.0  # times as long as expected
+# Times as long as expected. Predictions are off by some per cent, so an edge that takes twice as long has lost its way;
+# then a device for which turns pile up begins its own branch before it would have to (`Turn.overdue_at`).
+_OVERDUE = 2.0
 
 
 class Reason(enum.StrEnum):
@@ -159,7 +163,7 @@ class Request:
         self.deadline = deadline
         self.margin = margin
         self.branches = tuple(branches)
-        self._fastest = min(branches, key=lambda each: each.seconds)
+        self._fastest = min(branches, key=lambda branch: branch.seconds)
         self.head, self.expected = head, expected
         self.race = race
         self.patience = patience
@@ -186,7 +190,7 @@ class Request:
     def head_done(self, at: Seconds) -> tuple[Action, ...]:
         """The boundary is encoded and can be sent."""
         self._sent = True
-        self._leave()
+        self._leave()  # the head's turn is over, and the local branch needs one of its own
         if self.race:
             self._reserve(at, at + _OVERDUE * self.expected)
         return (self._send(at),)
@@ -202,7 +206,7 @@ class Request:
             return ()
         self._edge_pending = False
         if self._local is None:
-            self._leave()
+            self._leave()  # a branch that has begun cannot be stopped: it keeps its turn until it is done
         return self._deliver("edge", self.exit, Reason.NONE)
 
     def edge_failed(self, at: Seconds, why: Reason) -> tuple[Action, ...]:
@@ -215,6 +219,7 @@ class Request:
             self._leave()  # the head's turn is over
         if self._at_hand is not None:
             return self._deliver("device", self._at_hand, why)
+        # A branch under way answers when it is done, be it a faster one than would be chosen now.
         return () if self._local is not None else self._start_local(at)
 
     def local_done(self, at: Seconds, exit: int) -> tuple[Action, ...]:
@@ -239,6 +244,7 @@ class Request:
         if self._edge_pending and not self._sent:
             return () if self._head_started else self._start_head(at)
         if self._local is None and at >= self._start_at:
+            # Whoever failed before has said why already; an edge of which nothing was heard is late.
             self._why = Reason.LATE if self._edge_pending else self._why
             return self._start_local(at)
         return self._wait()
@@ -264,12 +270,14 @@ class Request:
     def _wait(self) -> tuple[Action, ...]:
         if not self._edge_pending:
             return ()
+        # While the local branch computes, its own end is the next event; before, and after, it is a moment.
         until = self._start_at if self._local is None else self._give_at
         computes = self._local is not None and self._at_hand is None
         return (WaitUntil(Seconds(until)),) if math.isfinite(until) and not computes else ()
 
     def _start_head(self, at: float) -> tuple[Action, ...]:
         """The head starts, or waits for its turn."""
+        # A head of less than a slice holds nobody up: a turn for it would cost more than it keeps.
         if self.head > SLICE:
             if self._turn is None:
                 self._turn = self._schedule.reserve(at, [self.head], self._give_at, self._call)
@@ -281,7 +289,7 @@ class Request:
         return (StartHead(),)
 
     def _reserve(self, at: float, overdue_at: float = math.inf) -> None:
-        choice = [each.seconds for each in self._fitting(at, grace=0.0)]
+        choice = [branch.seconds for branch in self._fitting(at, grace=0.0)]
         if choice:
             self._turn = self._schedule.reserve(at, choice, self._give_at, self._call, overdue_at)
 
@@ -293,13 +301,14 @@ class Request:
             self._reserve(at)
         choice = self._fitting(at, grace)
         if self._turn is None or not (choice or math.isinf(self._turn.due)):
+            # Too late for every branch: the fastest one, at a moment when it makes nobody else late as well.
             self._leave()
             self._turn = self._schedule.reserve_late(self._fastest.seconds, self._call)
         choice = choice or [self._fastest]
-        seconds = self._schedule.begin(self._turn, at, [each.seconds for each in choice], grace)
+        seconds = self._schedule.begin(self._turn, at, [branch.seconds for branch in choice], grace)
         if seconds is None:
             return (WaitUntil(Seconds(math.inf)),)
-        self._local = next(each.exit for each in choice if each.seconds == seconds)
+        self._local = next(branch.exit for branch in choice if branch.seconds == seconds)
         return (StartLocal(self._local),)
 
     def _leave(self) -> None:
@@ -312,16 +321,18 @@ class Request:
 
         As everywhere, the fastest of about equally accurate ones is the best.
         """
-        left = [each for each in self.branches if at + each.seconds <= self._give_at + grace + 1e-9]
+        left = [branch for branch in self.branches if at + branch.seconds <= self._give_at + grace + 1e-9]
         choice: list[LocalBranch] = []
         while left:
-            most = max(_merit(each) for each in left)
-            equal = (each for each in left if _merit(each) >= most - TOLERANCE - DUST)
-            choice.append(min(equal, key=lambda each: (each.seconds, -_merit(each))))
-            left = [each for each in left if each.seconds < choice[-1].seconds]
+            most = max(_merit(branch) for branch in left)
+            equal = (branch for branch in left if _merit(branch) >= most - TOLERANCE - DUST)
+            choice.append(min(equal, key=lambda branch: (branch.seconds, -_merit(branch))))
+            left = [branch for branch in left if branch.seconds < choice[-1].seconds]
         return choice
 
     def _send(self, at: float) -> Send:
+        # With a turn reserved a branch takes over in time, so the edge has until that could be delivered. Without one
+        # the request is late unless the edge answers, and nothing is won by giving it up at the deadline.
         if self._turn is not None:
             return Send(Seconds(max(0.0, self._give_at - at)), binding=True)
         left = self._started_at + self.deadline - at

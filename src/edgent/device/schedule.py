@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from edgent.units import Seconds
 
-_ROUNDING = 1e-9
+_ROUNDING = 1e-9  # sums of the same times in another order differ by less
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -82,6 +82,8 @@ class Schedule:
             call: see `Turn`.
             overdue_at: see `Turn`.
         """
+        # A better branch is not worth another request's deadline; a shorter one of others may be worth ours, since all
+        # of them would rather answer at an earlier exit than late.
         least, free = min(choice), self._free(at)
         for seconds in choice:
             turn = Turn(seconds=seconds, least=least, due=due, call=call, overdue_at=overdue_at)
@@ -101,8 +103,9 @@ class Schedule:
         """
         free, place = self._free(at), self._waiting.index(turn)
         others = self._waiting[:place] + self._waiting[place + 1 :]
-        roomy = (each for each in choice if self._feasible(others, _after(free, at + each), grace))
+        roomy = (needed for needed in choice if self._feasible(others, _after(free, at + needed), grace))
         seconds = next(roomy, min(choice))
+        # Only those due earlier can be held up: work once begun cannot be interrupted for them.
         if len(self._running) == self.slots or not self._feasible(others[:place], _after(free, at + seconds)):
             turn.wanted = True
             return None
@@ -113,16 +116,17 @@ class Schedule:
 
     def drop(self, turn: Turn) -> None:
         """A turn is over, or needed no more."""
+        # Whether it ran or only waited, its time is free now, and others may lie later than they were told.
         if self._running.pop(turn, None) is None:
             self._waiting.remove(turn)
         self._move()
 
     def backlog(self, at: float) -> Seconds:
         """How long a turn wanted now would wait: for what runs and is wanted, and for all others if it held them up."""
-        ahead = [each for each in self._waiting if math.isfinite(each.due)]
-        others = [each for each in ahead if not each.wanted]
-        free = _one_after_another([each for each in ahead if each.wanted], self._free(at))
-        if others and not self._feasible(others, _after(free, min(free) + min(each.least for each in others))):
+        ahead = [turn for turn in self._waiting if math.isfinite(turn.due)]
+        others = [turn for turn in ahead if not turn.wanted]
+        free = _one_after_another([turn for turn in ahead if turn.wanted], self._free(at))
+        if others and not self._feasible(others, _after(free, min(free) + min(turn.least for turn in others))):
             free = _one_after_another(others, free)
         return Seconds(min(free) - at)
 
@@ -139,11 +143,12 @@ class Schedule:
 
     def _move(self) -> None:
         """Each turn gets its moment; who was told a later one is called, and who waits for a slot that is free."""
+        # Alone, a request waits for the edge as long as it may. In a crowd that wastes time which others need.
         crowded, free = len(self._waiting) + len(self._running) > self.slots, len(self._running) < self.slots
-        latest, _ = self._backwards([(each.due, each.seconds) for each in self._waiting], self.handover)
+        latest, _ = self._backwards([(turn.due, turn.seconds) for turn in self._waiting], self.handover)
         for turn, moment in zip(self._waiting, latest, strict=True):
-            told, turn.begin_at = turn.begin_at, min(moment, turn.overdue_at) if crowded else moment
-            if turn.begin_at < told < math.inf or (turn.wanted and free):
+            before, turn.begin_at = turn.begin_at, min(moment, turn.overdue_at) if crowded else moment
+            if turn.begin_at < before < math.inf or (turn.wanted and free):
                 turn.call()
 
     def _free(self, at: float) -> list[float]:
@@ -155,12 +160,14 @@ class Schedule:
         self, turns: Iterable[Turn], free: Iterable[float], grace: float = 0.0, *, hurried: bool = False
     ) -> bool:
         """Whether these turns, by due, can be in time on slots that are free from then on."""
-        work = [(each.due + grace, each.least if hurried else each.seconds) for each in turns]
+        # The slots are alike, so the earliest that must begin goes on the one that is free first, and so on.
+        work = [(turn.due + grace, turn.least if hurried else turn.seconds) for turn in turns]
         _, begins = self._backwards(work)
         return all(begin >= at - _ROUNDING for begin, at in zip(sorted(begins), sorted(free), strict=True))
 
     def _backwards(self, work: Sequence[tuple[float, float]], handover: float = 0.0) -> tuple[list[float], list[float]]:
         """When each piece (due, seconds), given by due, must begin; and when each slot must."""
+        # From the last due to the first, each on the slot that must begin the latest so far: EDF read backwards.
         begins = [math.inf] * self.slots
         latest = []
         for due, seconds in reversed(work):
@@ -181,6 +188,6 @@ def _after(free: Sequence[float], until: float) -> list[float]:
 
 def _one_after_another(turns: Iterable[Turn], free: list[float]) -> list[float]:
     """The slots when these turns have been computed as well."""
-    for each in turns:
-        free = _after(free, min(free) + each.seconds)
+    for turn in turns:
+        free = _after(free, min(free) + turn.seconds)
     return free

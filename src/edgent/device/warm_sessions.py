@@ -70,7 +70,7 @@ class Warmer:
                 self._jobs.append(configuration)
                 self._changed.notify_all()
 
-    def made(self, configuration: Configuration) -> None:
+    def readied(self, configuration: Configuration) -> None:
         """A configuration was readied, here or elsewhere."""
         with self._changed:
             self._ready[configuration] = None
@@ -135,7 +135,7 @@ class Warmer:
             job()
             return
         self._make(job)
-        self.made(job)
+        self.readied(job)
 
 
 class Sessions:
@@ -163,7 +163,7 @@ class Sessions:
             EdgeError, RefusedError: the edge cannot.
         """
         self._make(configuration)
-        self.warmer.made(configuration)
+        self.warmer.readied(configuration)
 
     def make_sure(self, configuration: Configuration) -> None:
         """Readies one now if it is not ready; the device's side suffices while the edge is lost."""

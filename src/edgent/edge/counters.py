@@ -42,4 +42,4 @@ class Counters:
             self._accounts[model.digest] = replace(old, turned_away=old.turned_away + 1)
 
     def __repr__(self) -> str:
-        return f"<Counters {', '.join(f'{each.name}: {each.answered}' for each in self.accounts)}>"
+        return f"<Counters {', '.join(f'{counts.name}: {counts.answered}' for counts in self.accounts)}>"

@@ -60,6 +60,8 @@ def resolve(models: Registry, name: str, version: str) -> Target:
         NotServedError: no such model, exit or cuts here.
         RefusedError: see `Registry.find`.
     """
+    # A model may be called like a segment ("net.x0.u0.d1"): whole names come first, as in `Edge`, which refuses an
+    # ambiguous pair.
     part = None if name in models else parse_segment_name(name)
     model = models.find(part.model if part else name, version)
     if part is None:
@@ -68,6 +70,7 @@ def resolve(models: Registry, name: str, version: str) -> Target:
         boundary = model.branch(part.exit).sent(part.upload_cut, part.download_cut)
     except ModelError as error:
         raise NotServedError(f"{name}: {error}") from error
+    # Cuts between which the edge would compute nothing: the device can answer that itself.
     if not boundary.down:
         raise NotServedError(f"{name}: nothing lies between these cuts")
     return Target(name=name, model=model, part=part, given=boundary.up, offered=boundary.down)
@@ -90,6 +93,7 @@ def read_job(models: Registry, message: bytes) -> Job:
         InputError: tensors that do not fit, an unknown output or codec.
         NotServedError, RefusedError: see `resolve`.
     """
+    # All of it before the queue: a bad request is told so at once, and costs the others nothing.
     request = parse(ModelInferRequest, message)
     target = resolve(models, request.model_name, request.model_version)
     inputs = tuple(read_inputs(request, target.given))
@@ -108,6 +112,7 @@ def compute(job: Job, engine: Engine) -> bytes:
     """
     model = job.target.model
     feeds = {parcel.tensor.name: _decode(parcel, model) for parcel in job.inputs}
+    # Only what is wanted is asked of the engine: it then leaves out whatever nobody reads.
     asked = [tensor.name for tensor, _ in job.outputs]
     session = engine.session(model, [tensor.name for tensor in job.target.given], asked)
     answers = session.run(feeds)

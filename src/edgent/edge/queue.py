@@ -5,7 +5,7 @@
                  arrive                    a slot is free
       (nothing) --------> waiting ------------------------> running --done--> (gone)
           |                  |
-          | queue full       | its budget ran out, or the caller left
+          | queue full       | its budget ran out
           v                  v
        Reject              Drop
 
@@ -90,7 +90,8 @@ class EdgeQueue:
             seconds: how long computing it is expected to take.
         """
         assert request not in self._running, f"request {request} came twice"
-        assert all(each.request != request for each in self._waiting), f"request {request} came twice"
+        assert all(entry.request != request for entry in self._waiting), f"request {request} came twice"
+        # First those whose time is over: they must not take the place of one that can still be answered.
         dropped = self._drop_expired(at)
         if len(self._waiting) >= self.bound and len(self._running) >= self.slots:
             return (*dropped, Reject(request))
@@ -103,11 +104,6 @@ class EdgeQueue:
         del self._running[request]
         return self._advance(at)
 
-    def leave(self, request: int, at: Seconds) -> tuple[Decision, ...]:
-        """The caller of a waiting request has gone away."""
-        self._waiting = [each for each in self._waiting if each.request != request]
-        return self._advance(at)
-
     def tick(self, at: Seconds) -> tuple[Decision, ...]:
         """Time has passed."""
         return self._advance(at)
@@ -115,9 +111,9 @@ class EdgeQueue:
     def predicted_wait(self, at: Seconds) -> Seconds:
         """How long a request that comes now would wait, if every other takes the time expected of it."""
         free_at = [max(end, at) for end in self._running.values()] + [at] * (self.slots - len(self._running))
-        for each in self._waiting:
+        for entry in self._waiting:
             free_at.sort()
-            free_at[0] += each.seconds
+            free_at[0] += entry.seconds
         return Seconds(min(free_at) - at)
 
     def __len__(self) -> int:
@@ -127,6 +123,7 @@ class EdgeQueue:
         return f"<EdgeQueue {len(self._running)}/{self.slots} running, {len(self)}/{self.bound} waiting, {self.order}>"
 
     def _advance(self, at: Seconds) -> tuple[Decision, ...]:
+        # A slot is never spent on an answer that nobody waits for: under overload that would be most of them.
         decisions = list(self._drop_expired(at))
         while self._waiting and len(self._running) < self.slots:
             first = min(self._waiting, key=self._rank)
@@ -136,9 +133,10 @@ class EdgeQueue:
         return tuple(decisions)
 
     def _drop_expired(self, at: Seconds) -> tuple[Decision, ...]:
-        expired = [each for each in self._waiting if each.expires_at <= at]
-        self._waiting = [each for each in self._waiting if each.expires_at > at]
-        return tuple(Drop(each.request) for each in expired)
+        expired = [entry for entry in self._waiting if entry.expires_at <= at]
+        self._waiting = [entry for entry in self._waiting if entry.expires_at > at]
+        return tuple(Drop(entry.request) for entry in expired)
 
-    def _rank(self, each: _Waiting) -> tuple[float, ...]:
-        return (each.expires_at, each.arrived_at) if self.order == "deadline" else (each.arrived_at,)
+    def _rank(self, entry: _Waiting) -> tuple[float, ...]:
+        # Ties by arrival, so that requests without a budget are served in turn and none waits for ever.
+        return (entry.expires_at, entry.arrived_at) if self.order == "deadline" else (entry.arrived_at,)

@@ -168,8 +168,8 @@ class Service:
         request = parse(m.PrepareRequest, message)
         target = resolve(self.models, request.name, request.version)
         started_at = self.clock.now()
-        given, asked = ([tensor.name for tensor in side] for side in (target.given, target.offered))
-        self.engine.session(target.model, given, asked)
+        inputs, outputs = ([tensor.name for tensor in side] for side in (target.given, target.offered))
+        self.engine.session(target.model, inputs, outputs)
         return bytes(m.PrepareResponse(seconds=self.clock.now() - started_at).SerializeToString())
 
     def _probe(self, message: bytes, call: Call) -> bytes:

@@ -28,15 +28,15 @@ class Material:
         name: the file's; empty where the input comes from none.
     """
 
-    def __init__(self, given: Input, model: Model) -> None:
-        self.name = readable(given) if isinstance(given, Path | str) else ""
-        if isinstance(given, Path | str):
-            given = read_input(Path(given), model)
-        self.source = bytes(given) if isinstance(given, bytes | bytearray | memoryview) else None
+    def __init__(self, data: Input, model: Model) -> None:
+        self.name = readable(data) if isinstance(data, Path | str) else ""
+        if isinstance(data, Path | str):
+            data = read_input(Path(data), model)
+        self.source = bytes(data) if isinstance(data, bytes | bytearray | memoryview) else None
         self.pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] | None = None
         self.tensors: dict[str, Array] = {}
         if self.source is None:
-            self.tensors.update(_arrays(given, model))
+            self.tensors.update(_arrays(data, model))
         elif model.metadata.preprocessing is None:
             raise InputError(
                 f"{model.name} does not say how to prepare an image (metadata key 'edgent'): "
@@ -44,20 +44,18 @@ class Material:
             )
 
 
-def _arrays(given: Input, model: Model) -> dict[str, Array]:
-    if isinstance(given, np.ndarray):
+def _arrays(data: Input, model: Model) -> dict[str, Array]:
+    if isinstance(data, np.ndarray):
         if len(model.inputs) != 1:
             names = ", ".join(tensor.name for tensor in model.inputs)
             raise InputError(f"{model.name} takes {len(model.inputs)} inputs: give a mapping with {names}")
-        given = {model.inputs[0].name: given}
-    if not isinstance(given, Mapping):
-        raise InputError(
-            f"an input is a file, the bytes of an image, an array or a mapping, not {type(given).__name__}"
-        )
+        data = {model.inputs[0].name: data}
+    if not isinstance(data, Mapping):
+        raise InputError(f"an input is a file, the bytes of an image, an array or a mapping, not {type(data).__name__}")
     wanted = {tensor.name: tensor for tensor in model.inputs}
-    if set(given) != set(wanted):
-        raise InputError(f"found the inputs {', '.join(given) or 'none'}; {model.name} takes {', '.join(wanted)}")
-    for name, array in given.items():
+    if set(data) != set(wanted):
+        raise InputError(f"found the inputs {', '.join(data) or 'none'}; {model.name} takes {', '.join(wanted)}")
+    for name, array in data.items():
         if not isinstance(array, np.ndarray):
             raise InputError(f"input {name!r} is {type(array).__name__}, expected a numpy array")
-    return {name: checked(tensor, sized(tensor, given[name], model.metadata)) for name, tensor in wanted.items()}
+    return {name: checked(tensor, sized(tensor, data[name], model.metadata)) for name, tensor in wanted.items()}

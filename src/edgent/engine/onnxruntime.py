@@ -114,9 +114,9 @@ class Original:
         Raises:
             EdgentError: the engine failed.
         """
-        taken = {name: array for name, array in feeds.items() if name in self._given}
+        known = {name: array for name, array in feeds.items() if name in self._given}
         try:
-            return dict(zip(self._asked, self._session.run(self._asked, taken), strict=True))
+            return dict(zip(self._asked, self._session.run(self._asked, known), strict=True))
         except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
             raise EdgentError(f"{self.path} failed in ONNX Runtime: {one_line(error)}") from error
 

@@ -17,11 +17,11 @@ def node_times(events: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
     """
     nodes = [event for event in events if event.get("cat") == "Node" and event["name"].endswith(_KERNEL)]
     nodes.sort(key=lambda event: (event["ts"], -event["dur"]))
-    found: dict[str, list[float]] = {}
+    times: dict[str, list[float]] = {}
     outer_ends = -1
     for event in nodes:
         ends = event["ts"] + event["dur"]
         if event["ts"] >= outer_ends or ends > outer_ends:
-            found.setdefault(event["name"].removesuffix(_KERNEL), []).append(event["dur"] / 1e6)
+            times.setdefault(event["name"].removesuffix(_KERNEL), []).append(event["dur"] / 1e6)
             outer_ends = ends
-    return found
+    return times

@@ -106,8 +106,8 @@ class ProfiledSession(OpenVinoSession):
     def _totals(self) -> dict[str, float]:
         request = self._request()
         self._idle.put(request)
-        found = [(info.node_name, info.real_time.total_seconds()) for info in request.profiling_info]
-        return {name: mean * self._runs for name, mean in found if mean > 0}
+        means = [(info.node_name, info.real_time.total_seconds()) for info in request.profiling_info]
+        return {name: mean * self._runs for name, mean in means if mean > 0}
 
 
 class OpenVinoEngine:
@@ -189,41 +189,41 @@ def ran_layers(kernels: Sequence[Ran], branch: Branch) -> dict[str, tuple[int, .
     that no kernel names was merged into the layer that reads it.
     """
     made_by = {name: position for position, layer in enumerate(branch.layers) for name in layer.outputs}
-    found = {kernel.name: _named_in(kernel, made_by) for kernel in kernels}
-    _take_in_merged(found, branch, made_by)
+    layers = {kernel.name: _named_in(kernel, made_by) for kernel in kernels}
+    _take_in_merged(layers, branch, made_by)
     readers: dict[str, list[str]] = {}
     for kernel in kernels:
         for name in kernel.reads:
             readers.setdefault(name, []).append(kernel.name)
     for kernel in reversed(kernels):
-        near = (found[name] for name in readers.get(kernel.name, ()))
-        found[kernel.name] = found[kernel.name] or next(filter(None, near), set())
+        near = (layers[name] for name in readers.get(kernel.name, ()))
+        layers[kernel.name] = layers[kernel.name] or next(filter(None, near), set())
     for kernel in kernels:
-        near = (found[name] for name in kernel.reads if name in found)
-        found[kernel.name] = found[kernel.name] or next(filter(None, near), set())
-    return {name: tuple(sorted(positions)) for name, positions in found.items()}
+        near = (layers[name] for name in kernel.reads if name in layers)
+        layers[kernel.name] = layers[kernel.name] or next(filter(None, near), set())
+    return {name: tuple(sorted(positions)) for name, positions in layers.items()}
 
 
 def _named_in(kernel: Ran, made_by: Mapping[str, int]) -> set[int]:
     """OpenVINO appends to the name of a node that it divides: `conv1/WithoutBiases`."""
-    found = set()
+    positions = set()
     for name in kernel.stands_for:
         node = name
         while node not in made_by and "/" in node:
             node = node.rpartition("/")[0]
         if node in made_by:
-            found.add(made_by[node])
-    return found
+            positions.add(made_by[node])
+    return positions
 
 
-def _take_in_merged(found: Mapping[str, set[int]], branch: Branch, made_by: Mapping[str, int]) -> None:
-    owner = {position: name for name, positions in found.items() for position in positions}
+def _take_in_merged(layers_of: Mapping[str, set[int]], branch: Branch, made_by: Mapping[str, int]) -> None:
+    owner = {position: name for name, positions in layers_of.items() for position in positions}
     for position in reversed(range(len(branch.layers))):
         if position in owner:
             continue
-        made = set(branch.layers[position].outputs)
-        readers = [k for k, layer in enumerate(branch.layers) if made.intersection(layer.inputs)]
+        outputs = set(branch.layers[position].outputs)
+        readers = [k for k, layer in enumerate(branch.layers) if outputs.intersection(layer.inputs)]
         makers = [made_by[name] for name in branch.layers[position].inputs if name in made_by]
         if near := [owner[k] for k in (*readers, *makers) if k in owner]:
             owner[position] = near[0]
-            found[near[0]].add(position)
+            layers_of[near[0]].add(position)

@@ -178,11 +178,6 @@ def difference(value: Any, right: Any, *, shares: bool = False) -> Difference:
     return worst
 
 
-def relative_difference(value: Array, right: Array) -> float:
-    """Max |a - b| / max |b|; equal infinities and nans do not count, different ones are infinitely far."""
-    return _of_arrays(value, right).largest
-
-
 def _of_file(
     path: Path, inputs: Sequence[Feeds], shares: Collection[str], quantised: bool, threads: int
 ) -> list[dict[str, ExpectedAnswer]]:

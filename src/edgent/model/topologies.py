@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
-TOPOLOGIES = sorted(LIGHT.glob("light_*.onnx"))
 
 
 def with_seeded_weights(path: Path, folder: Path, seed: int = 0) -> Path:

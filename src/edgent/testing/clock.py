@@ -142,9 +142,9 @@ class _Condition(threading.Condition):
 
     def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
         until = math.inf if timeout is None else self._clock.now() + timeout
-        while not (found := predicate()) and (left := until - self._clock.now()) > 0:
+        while not (result := predicate()) and (left := until - self._clock.now()) > 0:
             self.wait(left)
-        return found
+        return result
 
     def notify(self, n: int = 1) -> None:
         for wait in [wait for wait in self._waits if not wait.over][:n]:

@@ -103,14 +103,14 @@ class EdgeClient:
         response = _read(m.ReportResponse, self.channel.call(m.REPORT, b"", timeout))
         return tuple(
             ModelCounts(
-                name=each.name,
-                answered=each.answered,
-                turned_away=each.turned_away,
-                queue=each.queue,
-                middle=each.middle,
-                version=each.version,
+                name=account.name,
+                answered=account.answered,
+                turned_away=account.turned_away,
+                queue=account.queue,
+                middle=account.middle,
+                version=account.version,
             )
-            for each in response.accounts
+            for account in response.accounts
         )
 
     def ready(self, name: str, timeout: float) -> bool:

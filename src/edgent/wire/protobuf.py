@@ -37,12 +37,12 @@ def build(package: str, messages: Mapping[str, Iterable[str]]) -> dict[str, Any]
             A name with a dot is a message inside another one, which comes before it.
     """
     file = descriptor_pb2.FileDescriptorProto(name=f"edgent/{package}.proto", package=package, syntax="proto3")
-    made: dict[str, Any] = {}
+    built: dict[str, Any] = {}
     for name, lines in messages.items():
         owner, _, own = name.rpartition(".")
-        made[name] = made[owner].nested_type.add(name=own) if owner else file.message_type.add(name=own)
+        built[name] = built[owner].nested_type.add(name=own) if owner else file.message_type.add(name=own)
         for line in lines:
-            _add_field(made[name], line, package=f".{package}", path=f".{package}.{name}")
+            _add_field(built[name], line, package=f".{package}", path=f".{package}.{name}")
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
     return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{name}")) for name in messages}

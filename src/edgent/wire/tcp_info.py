@@ -57,9 +57,10 @@ class SendWindow:
 
     def read(self) -> Window | None:
         """What a message that begins now may have under way; None: unknown, or not found yet. Never searches."""
-        if not self._files or not _may_look():
+        files = self._files  # once: another thread may give the connection up meanwhile
+        if not files or not _may_look():
             return None
-        windows = [self._of(file) for file in self._files]
+        windows = [self._of(file) for file in files]
         if None in windows:
             self.forget()
         return windows[0] if len(windows) == 1 else None
@@ -85,8 +86,8 @@ class SendWindow:
 
     def _resolved(self) -> frozenset[str]:
         if not self._addresses:
-            found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-            self._addresses = frozenset(str(address[0]) for *_, address in found)
+            answers = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+            self._addresses = frozenset(str(address[0]) for *_, address in answers)
         return self._addresses
 
 

@@ -77,10 +77,10 @@ def datatype(tensor: Tensor) -> str:
     Raises:
         InputError: it has none.
     """
-    found = _DATATYPES.get(tensor.dtype or "")
-    if found is None:
+    name = _DATATYPES.get(tensor.dtype or "")
+    if name is None:
         raise InputError(f"tensor {tensor.name!r} of type {tensor.dtype} cannot travel; choose another cut")
-    return found
+    return name
 
 
 def parcel_of(tensor: Tensor, codec: str | None, array: Array) -> Parcel:
@@ -234,11 +234,11 @@ def _read(entries: Any, contents: Any, expected: Sequence[Tensor]) -> list[Parce
     if contents and len(contents) != len(entries):
         raise InputError(f"found {len(contents)} raw contents for {len(entries)} tensors; expected one each")
     position = {name: index for index, name in enumerate(names)}
-    found = []
+    parcels = []
     for tensor in expected:
         index = position[tensor.name]
-        found.append(_read_one(entries[index], contents[index] if contents else None, tensor))
-    return found
+        parcels.append(_read_one(entries[index], contents[index] if contents else None, tensor))
+    return parcels
 
 
 def _read_one(entry: Any, raw: bytes | None, tensor: Tensor) -> Parcel:
