@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgent.address import Address
+from edgent.cli.answers.answering import Answering
+from edgent.cli.answers.folder import AnswerFolder
 from edgent.cli.arguments.emulated import Emulate, HiddenSeed, ThrottleStep, notice_overruns, parse_throttle, stand_in
-from edgent.cli.arguments.inputs import input_files
+from edgent.cli.arguments.inputs import given_inputs
 from edgent.cli.arguments.models import Dims, open_model, parse_dims
 from edgent.cli.arguments.options import (
     AsJson,
@@ -27,17 +30,13 @@ from edgent.cli.arguments.options import (
 from edgent.cli.arguments.profiles import notice_other_engine, own_profile
 from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
-from edgent.engine.input_files import read_input
-from edgent.errors import EdgentError, InputError, RefusedError
-from edgent.text import one_line, readable
-from edgent.units import BitsPerSecond, format_duration, parse_bandwidth, parse_delay, parse_duration
+from edgent.errors import InputError
+from edgent.units import BitsPerSecond, parse_bandwidth, parse_delay, parse_duration
 
 if TYPE_CHECKING:
-    from edgent.device.answer import Answer
     from edgent.device.choosers.chooser import Environment
     from edgent.device.connection.handshake import OnVersion
     from edgent.device.device import Device
-    from edgent.device.follower import Follower
     from edgent.model import Model
     from edgent.planning.configuration_map import ConfigurationMap
 
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 @limited_memory()
 def run(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A name (the edge's file if none is here) or file.")],
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Images, .npy, .npz, or folders of them.")],
+    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Images, .npy, .npz, folders; - : stdin.")],
     deadline: Deadline,
     edge: Annotated[str, typer.Option(metavar="HOST:PORT", help="The edge; without it the device is alone.")] = "",
     profile: Annotated[Path | None, typer.Option(metavar="FILE", help="This device's profile.")] = None,
@@ -64,6 +63,8 @@ def run(
     codec: Codecs = None,
     threads: Threads = 1,
     engine: EngineName = "onnxruntime",
+    output: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep each answer: JSON, .npz, masks.")] = None,
+    annotate: Annotated[bool, typer.Option("--annotate", help="Keep the pictures, with the answers on them.")] = False,
     records: Annotated[Path | None, typer.Option(metavar="FILE", help="Append a JSON line per answer.")] = None,
     require_edge: Annotated[bool, typer.Option("--require-edge", help="Fail where the edge is lost.")] = False,
     emulate: Emulate = "",
@@ -96,7 +97,10 @@ def run(
         codecs=codec or None,
     )
     show.check_output(records, appended=True)
-    files = input_files(inputs)
+    asked = given_inputs(inputs, sys.stdin.buffer)
+    if annotate and output is None:
+        raise InputError("--annotate draws on pictures that are kept: say where with --output DIR")
+    folder = None if output is None else AnswerFolder(output, annotate=annotate)
     measured = Profile.load(profile) if profile else None
 
     def make(loaded: Model, on_version: OnVersion | None = None, before: Device | None = None) -> Device:
@@ -120,7 +124,7 @@ def run(
         if not device.wait_ready() and edge:
             show.err.print(f"edgent: warning: no edge at {edge}; the device answers by itself")
         try:
-            _answers(device, inputs, files, records, as_json)
+            Answering(device, records, folder, as_json).run(asked)
         finally:
             if emulate:
                 notice_overruns(device.settings.pace)
@@ -138,67 +142,3 @@ def _environment(name: str, states: Path | None, edge: str) -> Environment | Con
     if name != "dynamic" or not edge:
         raise InputError(f"--map {states}: is for an edge on a moving link: add --edge and --environment dynamic")
     return ConfigurationMap.load(states)
-
-
-def _answers(
-    device: Device | Follower, named: list[Path], files: list[Path], records: Path | None, as_json: bool
-) -> None:
-    """An answer for every input that can be used; the others are named, and the next one is answered.
-
-    Raises:
-        InputError: none can be used, or one cannot that was named; it comes when all others are answered.
-        EdgentError: some cannot that were found in folders.
-    """
-    answers: list[dict[str, Any]] = []
-    refusals: dict[Path, InputError] = {}
-    try:
-        for file in files:
-            try:
-                answer = _infer(device, file)
-            except RefusedError:  # not the input's fault
-                raise
-            except InputError as error:
-                refusals[file] = error
-                if len(files) > 1:
-                    show.complain(str(error))
-            else:
-                answers.append(_answer(answer, records, as_json))
-    finally:  # what was answered is not lost
-        if as_json and answers:
-            show.document({"answers": answers})
-    if len(files) == 1 and refusals:
-        raise refusals[files[0]]
-    if refusals:
-        kind = EdgentError if answers and refusals.keys().isdisjoint(named) else InputError
-        raise kind(f"{len(refusals)} of {len(files)} inputs could not be used; the lines above name them")
-
-
-def _infer(device: Device | Follower, file: Path) -> Answer:
-    given = read_input(file, device.model)
-    try:
-        return device.infer(given, name=readable(file))
-    except RefusedError:
-        raise
-    except InputError as error:
-        raise InputError(f"{file}: {error}") from error
-
-
-def _answer(answer: Answer, records: Path | None, as_json: bool) -> dict[str, Any]:
-    import json
-
-    from edgent.telemetry import write_records
-
-    made = answer.record
-    if records is not None:
-        write_records(records, [made])
-    if not as_json:
-        late = "" if made.deadline_met else ", late"
-        note = f" ({made.why})" if made.why else ""
-        label = one_line(made.label) if made.label else answer.scores[:4]
-        show.out.print(
-            f"{one_line(made.input)}: {label}, exit {made.exit} by the {made.by}, "
-            f"{format_duration(made.total)}{late}{note}",
-            soft_wrap=True,
-        )
-    document: dict[str, Any] = json.loads(made.to_json())
-    return document

@@ -1,7 +1,7 @@
 """How small: tensors and pictures to bytes and back, and what that costs in bytes and accuracy."""
 
 from edgent.codec.calibration import MEASURES, Calibration, CodecAccuracy, EncodedSize, ExitAccuracy, MeasureName
-from edgent.codec.image import MAX_PIXELS, decode_pixels, encode_image, load_formats
+from edgent.codec.image import MAX_PIXELS, decode_pixels, encode_image, load_formats, picture_size
 from edgent.codec.names import (
     IMAGE_CODECS,
     TENSOR_CODECS,
@@ -11,7 +11,7 @@ from edgent.codec.names import (
     is_image_codec,
     is_lossless,
 )
-from edgent.codec.pixels import fit, fit_decoded, normalise
+from edgent.codec.pixels import Window, fit, fit_decoded, normalise, window
 from edgent.codec.tensor import decode_tensor, encode_tensor, encoded_size, round_trip
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "EncodedSize",
     "ExitAccuracy",
     "MeasureName",
+    "Window",
     "base_codec",
     "check_codec",
     "decode_pixels",
@@ -38,5 +39,7 @@ __all__ = [
     "is_lossless",
     "load_formats",
     "normalise",
+    "picture_size",
     "round_trip",
+    "window",
 ]

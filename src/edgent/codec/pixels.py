@@ -12,7 +12,8 @@ from edgent.codec.names import CodecError
 if TYPE_CHECKING:
     from edgent.model.metadata import Preprocessing
 
-_Box = tuple[float, float, float, float]
+Window = tuple[float, float, float, float]
+"""Left, top, right and bottom of what a model sees of a picture, in the picture's pixels."""
 
 # ITU-R 601-2 luma in 16-bit fixed point: Pillow's convert("L"), bit for bit.
 _LUMA = np.array([19595, 38470, 7471], dtype=np.uint32)
@@ -57,7 +58,7 @@ def fit(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.u
     if pixels.shape[:2] == tuple(preprocessing.size) and preprocessing.crop == 1:
         return pixels
     if preprocessing.resize in ("stretch", "crop"):
-        box = _centre(pixels, preprocessing) if preprocessing.resize == "crop" else None
+        box = window(pixels.shape[:2], preprocessing) if preprocessing.resize == "crop" else None
         return _resized(pixels, preprocessing.size, preprocessing.filter, box)
     return _on_grey(pixels, preprocessing)
 
@@ -72,6 +73,27 @@ def fit_decoded(pixels: NDArray[np.uint8], preprocessing: Preprocessing, *, code
     """
     was_fitted = codec != "source" and pixels.shape[:2] == tuple(preprocessing.size)
     return pixels if was_fitted else fit(pixels, preprocessing)
+
+
+def window(size: tuple[int, ...], preprocessing: Preprocessing) -> Window:
+    """What of a picture lies on the model's input when it was fitted; beyond the picture where grey surrounds it.
+
+    Args:
+        size: the picture's height and width.
+        preprocessing: the model's size and way of resizing.
+
+    Raises:
+        CodecError: as `fit`.
+    """
+    height, width = size
+    if preprocessing.resize == "stretch":
+        return 0, 0, width, height
+    if preprocessing.resize == "crop":
+        return _centre(height, width, preprocessing)
+    (rows, columns), (down, across) = preprocessing.size, _inner(height, width, preprocessing)
+    top, left = _corner(down, across, preprocessing)
+    x, y = width / across, height / down
+    return -left * x, -top * y, (columns - left) * x, (rows - top) * y
 
 
 def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
@@ -121,19 +143,21 @@ def _channels(pixels: NDArray[np.uint8], color: str) -> NDArray[np.uint8]:
     return pixels[:, :, ::-1] if color == "BGR" else pixels
 
 
-def _resized(pixels: NDArray[np.uint8], size: tuple[int, int], name: str, box: _Box | None = None) -> NDArray[np.uint8]:
+def _resized(
+    pixels: NDArray[np.uint8], size: tuple[int, int], name: str, box: Window | None = None
+) -> NDArray[np.uint8]:
     from PIL import Image
 
     height, width = size
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling[name.upper()], box=box))
 
 
-def _centre(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> _Box:
+def _centre(height: int, width: int, preprocessing: Preprocessing) -> Window:
     """The part of the picture that stays when its short side is resized and the centre cut out.
 
     Resizing this part is that, without computing what would be cut away. Found in whole pixels of the resized picture.
     """
-    (height, width), (rows, columns) = pixels.shape[:2], preprocessing.size
+    rows, columns = preprocessing.size
     scale = max(rows / height, columns / width) / preprocessing.crop
     across, down = max(columns, round(width * scale)), max(rows, round(height * scale))
     left, top = (across - columns) // 2, (down - rows) // 2
@@ -145,11 +169,16 @@ def _on_grey(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray
     """All of the picture, its sides in proportion, on a grey canvas of the model's size."""
     rows, columns = preprocessing.size
     inner = _inner(pixels.shape[0], pixels.shape[1], preprocessing)
-    centred = preprocessing.resize == "letterbox"
-    top, left = ((rows - inner[0]) // 2, (columns - inner[1]) // 2) if centred else (0, 0)
+    top, left = _corner(*inner, preprocessing)
     canvas = np.full((rows, columns, 3), preprocessing.padding, dtype=np.uint8)
     canvas[top : top + inner[0], left : left + inner[1]] = _resized(pixels, inner, preprocessing.filter)
     return canvas
+
+
+def _corner(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
+    """Top and left of the resized picture on the canvas."""
+    rows, columns = preprocessing.size
+    return ((rows - height) // 2, (columns - width) // 2) if preprocessing.resize == "letterbox" else (0, 0)
 
 
 def _inner(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:

@@ -207,7 +207,7 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
     answers = append_answers(bound, metadata, exits, tensors, [prefix_of(each) for each in paths[1:]])
     if answers.changed:
         values = fold(bound, weights, interpreter)
-        check_answers(metadata, answers.exits, values)
+        check_answers(metadata, answers, values)
         tensors = {name: replace(tensor_of(value), most=answers.most.get(name)) for name, value in values.items()}
     check_sizes(tensors.values())
     inputs = tuple(tensors[value.name] for value in bound.graph.input)
@@ -294,18 +294,19 @@ def _outputs(graph: onnx.GraphProto, metadata: Metadata) -> list[tuple[str, ...]
 
 def _exits(graph: onnx.GraphProto, metadata: Metadata) -> tuple[ExitInfo, ...]:
     """Those that the file names; without any, all outputs together are one."""
-    return metadata.exits or (ExitInfo(name="output", outputs=tuple(value.name for value in graph.output)),)
+    names = tuple(value.name for value in graph.output)
+    for entry in metadata.exits:
+        if unknown := sorted(set(entry.outputs) - set(names)):
+            raise ModelError(f"exit {entry.name!r} names output {unknown[0]!r}, which the graph does not have")
+    return metadata.exits or (ExitInfo(name="output", outputs=names),)
 
 
 def _branches(
     graph: onnx.GraphProto, tensors: dict[str, Tensor], exits: tuple[ExitInfo, ...], inputs: tuple[Tensor, ...]
 ) -> tuple[Branch, ...]:
     constants, fused = constants_of(graph), fused_tensors(graph, tensors)
-    answers = {value.name for value in graph.output}
     branches = []
     for number, entry in enumerate(exits):
-        if unknown := sorted(set(entry.outputs) - answers):
-            raise ModelError(f"exit {entry.name!r} names output {unknown[0]!r}, which the graph does not have")
         branch = Branch(
             exit=number,
             name=entry.name,

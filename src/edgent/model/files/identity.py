@@ -45,6 +45,8 @@ from edgent.model.files.constants import HOLDERS, graphs_of, pieces, sparse_of, 
 from edgent.model.metadata import BoxLimits, Metadata, Sizing
 
 VERSION = 1
+APPENDED = 1
+"""Of what `edgent.model.tasks` appends: whoever changes a head changes the digest of each model that has one."""
 
 
 def hashes(tensors: Iterable[onnx.TensorProto], source: Path) -> dict[str, bytes]:
@@ -105,7 +107,15 @@ def _answers(metadata: Metadata) -> dict[str, Any]:
     sizings = {name: entry.document() for name, entry in metadata.inputs.items() if entry != Sizing()}
     post = hashlib.sha256(metadata.post_graph).hexdigest() if metadata.post else ""
     limits = metadata.limits.document() if metadata.limits != BoxLimits() else None
-    said = {"task": metadata.task, "head": metadata.head, "post": post, "limits": limits, "sizings": sizings}
+    appended = APPENDED if metadata.head or metadata.post or metadata.task == "segmentation" else 0
+    said = {
+        "task": metadata.task,
+        "head": metadata.head,
+        "post": post,
+        "limits": limits,
+        "sizings": sizings,
+        "appended": appended,
+    }
     return {key: value for key, value in said.items() if value}
 
 

@@ -13,20 +13,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import onnx
 
 from edgent.errors import ModelError
 from edgent.model.files.bundle import opset_of
 from edgent.model.metadata import HEADS, ExitInfo, Metadata
-from edgent.model.tasks.boxes import WIDTH
+from edgent.model.tasks.boxes import WIDTH, rank
 from edgent.model.tasks.heads import READERS, Reading, check_labels
 from edgent.model.tasks.masks import mask
 from edgent.model.tasks.post import append_post
 from edgent.model.tasks.tail import FIRST_OPSET, Tail
 from edgent.model.values import Tensor
 
+_WORDS = {"detection": "boxes", "segmentation": "mask", "classification": "scores", "embedding": "embedding"}
 _USUAL_IOU = {"yolov5": 0.45}
 _IOU = 0.7
 
@@ -38,12 +39,14 @@ class Answers:
     Attributes:
         exits: with their answers in the place of the outputs.
         most: by name, the largest shape of an answer whose size is known by the data only.
+        posted: the answers of a graph of one's own, as it puts them out.
         changed: whether anything was appended.
     """
 
     exits: tuple[ExitInfo, ...]
-    most: Mapping[str, tuple[int, ...]]
-    changed: bool
+    most: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    posted: tuple[str, ...] = ()
+    changed: bool = False
 
 
 def append_answers(
@@ -72,7 +75,7 @@ def append_answers(
     if metadata.task == "classification" and not metadata.post:
         _check_scores(metadata, exits, tensors)
     if not metadata.post and metadata.task != "segmentation" and not metadata.head:
-        return Answers(exits=tuple(exits), most={}, changed=False)
+        return Answers(exits=tuple(exits))
     if (opset := opset_of(proto)) < FIRST_OPSET:
         raise ModelError(
             f"found opset {opset}, expected {FIRST_OPSET} or more for the task {metadata.task}: "
@@ -80,51 +83,54 @@ def append_answers(
         )
     tails = {prefix: Tail(proto, prefix) for prefix in (*prefixes, "")}
     del proto.graph.output[:]
-    finished = [_finish(_tail_of(entry, tails), proto, metadata, entry, tensors) for entry in exits]
+    outputs = [[tensors[name] for name in entry.outputs] for entry in exits]
+    behind = [_tail_of(entry, tails) for entry in exits]
+    posted = [
+        append_post(tail, proto, each, metadata) if metadata.post else []
+        for tail, each in zip(behind, outputs, strict=True)
+    ]
+    answers = [
+        _of_own(tail, names, metadata) if names else [_of_task(tail, metadata, each, tensors)]
+        for tail, each, names in zip(behind, outputs, posted, strict=True)
+    ]
+    word = _WORDS.get(metadata.task or "raw", "answer")
+    finished = [
+        replace(entry, outputs=tuple(tail.answer(name, word) for name in names))
+        for tail, entry, names in zip(behind, exits, answers, strict=True)
+    ]
     boxes = [name for entry in finished for name in entry.outputs if metadata.task == "detection"]
-    return Answers(exits=tuple(finished), most=dict.fromkeys(boxes, (metadata.limits.most, WIDTH)), changed=True)
+    return Answers(
+        exits=tuple(finished),
+        most=dict.fromkeys(boxes, (metadata.limits.most, WIDTH)),
+        posted=tuple(name for names in posted for name in names),
+        changed=True,
+    )
 
 
-def check_answers(metadata: Metadata, exits: Sequence[ExitInfo], values: Mapping[str, onnx.ValueInfoProto]) -> None:
-    """Refuses answers that do not have the meaning which their task gives them, as far as shapes tell.
+def check_answers(metadata: Metadata, answers: Answers, values: Mapping[str, onnx.ValueInfoProto]) -> None:
+    """Refuses boxes of a graph of one's own that are none, as far as shapes tell.
 
     Raises:
-        ModelError: boxes that are not float32 [n, 6].
+        ModelError: they are not float32 [n, 6].
     """
-    for entry in exits:
-        for name in entry.outputs if metadata.task == "detection" else ():
-            kind = values[name].type.tensor_type
-            dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in kind.shape.dim]
-            wrong = kind.HasField("shape") and (len(dims) != 2 or dims[1] not in (None, WIDTH))
-            if kind.elem_type != onnx.TensorProto.FLOAT or wrong:
-                shown = ["n" if size is None else size for size in dims]
-                dtype = onnx.TensorProto.DataType.Name(kind.elem_type).lower()
-                raise ModelError(
-                    f"{metadata.post}: its answer is {dtype} {shown}, expected float [n, {WIDTH}]: "
-                    "x1, y1, x2, y2, score, class"
-                )
+    for name in answers.posted if metadata.task == "detection" else ():
+        kind = values[name].type.tensor_type
+        dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in kind.shape.dim]
+        known = kind.HasField("shape")
+        if kind.elem_type != onnx.TensorProto.FLOAT or (known and (len(dims) != 2 or dims[1] not in (None, WIDTH))):
+            shown = ["n" if size is None else size for size in dims] if known else "of unknown shape"
+            dtype = onnx.TensorProto.DataType.Name(kind.elem_type).lower()
+            raise ModelError(
+                f"{metadata.post}: its answer is {dtype} {shown}, expected float [n, {WIDTH}]: "
+                "x1, y1, x2, y2, score, class"
+            )
 
 
 def _tail_of(entry: ExitInfo, tails: Mapping[str, Tail]) -> Tail:
     return next(tail for prefix, tail in tails.items() if entry.name.startswith(prefix))
 
 
-def _finish(
-    tail: Tail, proto: onnx.ModelProto, metadata: Metadata, entry: ExitInfo, tensors: Mapping[str, Tensor]
-) -> ExitInfo:
-    """An exit with its answer appended."""
-    outputs = [tensors[name] for name in entry.outputs]
-    if metadata.post:
-        made = append_post(tail, proto, outputs, metadata)
-        if metadata.task == "detection":
-            made = [tail.rows(_one(made, metadata), 0, metadata.limits.most)]
-    else:
-        made = [_answer(tail, metadata, outputs, tensors)]
-    word = {"detection": "boxes", "segmentation": "mask", "classification": "scores"}.get(metadata.task or "", "answer")
-    return replace(entry, outputs=tuple(tail.answer(name, word) for name in made))
-
-
-def _answer(tail: Tail, metadata: Metadata, outputs: Sequence[Tensor], tensors: Mapping[str, Tensor]) -> str:
+def _of_task(tail: Tail, metadata: Metadata, outputs: Sequence[Tensor], tensors: Mapping[str, Tensor]) -> str:
     labels = len(metadata.labels)
     match metadata.task:
         case "detection":
@@ -161,7 +167,11 @@ def _size(tail: Tail, metadata: Metadata, tensors: Mapping[str, Tensor]) -> tupl
     return (shape[2], shape[3]) if shape[1] in (1, 3) else (shape[1], shape[2])
 
 
-def _one(made: Sequence[str], metadata: Metadata) -> str:
+def _of_own(tail: Tail, made: Sequence[str], metadata: Metadata) -> list[str]:
+    """What a graph of one's own puts out; boxes the best first, and no more than the most."""
+    if metadata.task != "detection":
+        return list(made)
     if len(made) != 1:
-        raise ModelError(f"{metadata.post}: puts out {len(made)} tensors, expected one of boxes [n, 6]")
-    return made[0]
+        raise ModelError(f"{metadata.post}: puts out {len(made)} tensors, expected one of boxes [n, {WIDTH}]")
+    score, label = (tail.reshape(tail.columns(made[0], at, at + 1), -1) for at in (4, 5))
+    return [rank(tail, metadata.limits, tail.columns(made[0], 0, 4), score, label)]

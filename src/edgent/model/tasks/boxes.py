@@ -20,7 +20,7 @@ WIDTH = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidates:
+class BoxCandidates:
     """Boxes before any is left out: names of tensors in a graph.
 
     Attributes:
@@ -34,7 +34,7 @@ class Candidates:
     classes: int
 
 
-def suppress(tail: Tail, candidates: Candidates, limits: BoxLimits, iou: float) -> str:
+def suppress(tail: Tail, candidates: BoxCandidates, limits: BoxLimits, iou: float) -> str:
     """Boxes that do not repeat a better one of their class: the name of float32 [n, 6].
 
     Args:
@@ -66,7 +66,7 @@ def suppress(tail: Tail, candidates: Candidates, limits: BoxLimits, iou: float) 
     )
 
 
-def choose(tail: Tail, candidates: Candidates, limits: BoxLimits) -> str:
+def choose(tail: Tail, candidates: BoxCandidates, limits: BoxLimits) -> str:
     """Boxes of which none repeats another, each for its best class: the name of float32 [n, 6]."""
     best = tail.node("ArgMax", candidates.scores, axis=1, keepdims=1)
     score = tail.reshape(tail.node("GatherElements", candidates.scores, best, axis=1), -1)

@@ -22,7 +22,7 @@ from onnx import TensorProto
 
 from edgent.errors import ModelError
 from edgent.model.metadata import BoxLimits
-from edgent.model.tasks.boxes import WIDTH, Candidates, above, choose, corners, likely, suppress
+from edgent.model.tasks.boxes import WIDTH, BoxCandidates, above, choose, corners, likely, suppress
 from edgent.model.tasks.tail import Tail
 from edgent.model.values import Tensor
 
@@ -110,7 +110,7 @@ def _pair(head: str, tail: Tail, outputs: Sequence[Tensor], reading: Reading) ->
         return above(tail, corner, flat[0], flat[1], reading.limits)
     values, classes = _class_scores(tail, scores, form)
     check_labels(f"{head}: output {scores.name!r}", classes, reading.labels)
-    candidates = Candidates(boxes=corner, scores=values, classes=classes)
+    candidates = BoxCandidates(boxes=corner, scores=values, classes=classes)
     if form.repeats:
         return suppress(tail, candidates, reading.limits, reading.iou)
     return choose(tail, candidates, reading.limits)
@@ -140,7 +140,7 @@ def _pixels(tail: Tail, boxes: str, form: _Pair, reading: Reading) -> str:
 
 def _suppressed(tail: Tail, rows: str, scores: str, classes: int, reading: Reading) -> str:
     boxes = corners(tail, tail.columns(rows, 0, 4))
-    return suppress(tail, Candidates(boxes=boxes, scores=scores, classes=classes), reading.limits, reading.iou)
+    return suppress(tail, BoxCandidates(boxes=boxes, scores=scores, classes=classes), reading.limits, reading.iou)
 
 
 def _only(outputs: Sequence[Tensor], head: str, expected: str) -> tuple[int, ...]:

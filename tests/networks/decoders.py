@@ -14,7 +14,7 @@ def overlap(one: Array, other: Array) -> float:
     height = min(one[3], other[3]) - max(one[1], other[1])
     shared = max(width, 0) * max(height, 0)
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
-    return float(shared / (sum(areas) - shared))
+    return float(shared / (sum(areas) - shared)) if shared else 0.0
 
 
 def plain_nms(boxes: Array, scores: Array, score: float, iou: float, most: int = 300) -> Array:
