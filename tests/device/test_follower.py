@@ -296,3 +296,20 @@ def test_closing_ends_it_whatever_it_is_doing(site, versions, clock):
     closed_at = clock.now()
     following.close()
     assert begun and clock.now() - closed_at < 2.0
+
+
+def test_it_is_used_as_a_device_is():
+    def public(kind):
+        return {name for name in vars(kind) if not name.startswith("_")}
+
+    assert public(Device) <= public(Follower)
+    assert {"model", "deadline", "settings"} <= public(Follower), "what a device has as plain values"
+
+
+def test_what_it_says_is_what_the_device_that_runs_says(site, follower, versions, until, clock):
+    old, new, _ = versions
+    assert (follower.connected, follower.deadline, follower.model) == (True, 0.1, old)
+    assert follower.settings is follower.device.settings and follower.conditions is not None
+    assert repr(follower) == f"<Follower: {follower.device!r}>" and old.version in repr(follower)
+    site.restart(new)
+    assert until(lambda: follower.model is new) and new.version in repr(follower)
