@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from edgent.device.answer import Answer
     from edgent.device.connect import connect
     from edgent.device.device import Device
-    from edgent.device.follower import Follower
     from edgent.device.settings import DeviceSettings
+    from edgent.device.versions.follower import Follower
     from edgent.edge.edge import Edge
     from edgent.engine.opening import load
     from edgent.engine.overtime import OvertimeError
@@ -80,7 +80,7 @@ _HOMES = {
     "edgent.device.connect": ("connect",),
     "edgent.device.device": ("Device",),
     "edgent.device.settings": ("DeviceSettings",),
-    "edgent.device.follower": ("Follower",),
+    "edgent.device.versions.follower": ("Follower",),
     "edgent.edge.edge": ("Edge",),
     "edgent.engine.opening": ("load",),
     "edgent.engine.overtime": ("OvertimeError",),

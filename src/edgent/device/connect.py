@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Unpack
 
 from edgent.address import Address
 from edgent.device.device import Device
-from edgent.device.follower import Follower, Make
 from edgent.device.settings import DeviceKeywords, DeviceSettings, settings_of
+from edgent.device.versions.follower import Follower, Make
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.engine.opening import load
 from edgent.evaluation.calibration_files import calibration_for

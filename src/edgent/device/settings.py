@@ -41,7 +41,7 @@ class DeviceSettings:
         require_edge: whether a lost edge is an error; else the device answers by itself.
         on_record: called with each answer's record after the answer, in a thread of its own; what it raises is logged.
         on_version: for a model that was fetched from the edge: called with the version that the model's name stands for
-            there, whenever that is learned; another one is no error then. See `edgent.device.follower`.
+            there, whenever that is learned; another one is no error then. See `edgent.device.versions.follower`.
         environment: "static": plans are chosen by the planner, for the link as the last transfer found it; "dynamic":
             by a controller that follows the link; a configuration map: they are looked up in it by the paper's
             Algorithm 3; or what makes a chooser of your own.

@@ -19,7 +19,7 @@ from edgent.units import format_duration
 if TYPE_CHECKING:
     from edgent.device.answer import Answer
     from edgent.device.device import Device
-    from edgent.device.follower import Follower
+    from edgent.device.versions.follower import Follower
 
 
 class Answering:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from edgent.clock import Clock, MonotonicClock
 from edgent.device.device import Device
-from edgent.device.renewal import Renewal
+from edgent.device.versions.renewal import Renewal
 from edgent.errors import EdgeError, EdgentError, RefusedError
 
 if TYPE_CHECKING:

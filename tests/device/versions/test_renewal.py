@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from edgent.device.renewal import RARELY, RETRY, Renewal
+from edgent.device.versions.renewal import RARELY, RETRY, Renewal
 from edgent.units import Seconds
 
 

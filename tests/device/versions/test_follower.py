@@ -13,8 +13,8 @@ import pytest
 
 from edgent.device.connection.upkeep import IDLE
 from edgent.device.device import Device
-from edgent.device.follower import Follower
-from edgent.device.renewal import RETRY
+from edgent.device.versions.follower import Follower
+from edgent.device.versions.renewal import RETRY
 from edgent.edge.edge import Edge
 from edgent.engine.loading import load
 from edgent.errors import EdgeError, EdgentError, ModelError
