@@ -20,7 +20,7 @@ from edgent.testing import FakeLink
 from edgent.wire import messages as m
 from edgent.wire.errors import NotServedError
 from edgent.wire.fetch_model import fetch_model
-from edgent.wire.transport import Streaming
+from edgent.wire.transport import Streaming, Unary
 from graphs import dense, residual, saved
 
 
@@ -284,10 +284,29 @@ def test_a_name_that_is_no_files_is_refused(link, name):
         fetch_model("edge", name, channel=link)
 
 
-def test_a_bundle_says_that_it_cannot_be_fetched():
-    link = FakeLink(Edge(load("b-alexnet+b-alexnet-int8")).service.methods())
-    with pytest.raises(NotServedError, match=r"is a bundle.*serve each alone"):
-        fetch_model("edge", "b-alexnet+b-alexnet-int8", channel=link)
+def test_a_model_served_with_numbers_for_its_free_dimensions_comes_with_them(tmp_path, empty_cache):
+    served = load(saved(residual(batch="batch", side="side"), tmp_path / "net.onnx"), dims={"batch": 2, "side": 16})
+    fetched = fetch_model("edge", "net", channel=FakeLink(Edge(served).service.methods()))
+    assert fetched.digest == served.digest and fetched.dims == {"batch": 2, "side": 16}
+    assert fetched.inputs[0].shape == (2, 3, 16, 16)
+
+
+@pytest.mark.parametrize("dims", [{"nobody": 3}, {"batch": -1}, {"batch": 1 << 40}, {}])
+def test_numbers_that_do_not_fit_the_model_are_refused_in_one_line(tmp_path, dims, empty_cache):
+    served = load(saved(residual(batch="batch"), tmp_path / "net.onnx"), dims={"batch": 2})
+    link = FakeLink(Edge(served).service.methods())
+    response = m.DescribeResponse(version="1")
+    response.models.add(name="net", digest=served.digest, dims=dims)
+    link.mend({**link.methods, m.DESCRIBE: Unary(answer=lambda message, call: response.SerializeToString())})
+    with pytest.raises(RefusedError, match=r"is no model|but named") as caught:
+        fetch_model("edge", "net", channel=link)
+    assert "\n" not in str(caught.value) and kept(empty_cache) == []
+
+
+def test_of_two_versions_the_newest_is_fetched(tmp_path, empty_cache):
+    new, old = (load(saved(build(), tmp_path / build.__name__ / "net.onnx")) for build in _built(tmp_path))
+    assert fetch_model("edge", "net", channel=FakeLink(Edge([new, old]).service.methods())).digest == new.digest
+    assert fetch_model("edge", "net", channel=FakeLink(Edge([old, new]).service.methods())).digest == old.digest
 
 
 def test_a_file_that_is_gone_from_the_edge_is_said_to_be(served):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +12,9 @@ import typer
 from edgent.address import Address
 from edgent.cli.answers.answering import Answering
 from edgent.cli.answers.folder import AnswerFolder
-from edgent.cli.arguments.emulated import Emulate, HiddenSeed, ThrottleStep, parse_throttle, stand_in
+from edgent.cli.arguments.emulated import Emulate, HiddenSeed, ThrottleStep, notice_overruns, parse_throttle, stand_in
 from edgent.cli.arguments.inputs import given_inputs
-from edgent.cli.arguments.models import Dims, parse_dims
+from edgent.cli.arguments.models import Dims, open_model, parse_dims
 from edgent.cli.arguments.options import (
     AsJson,
     CalibrationFile,
@@ -34,6 +35,9 @@ from edgent.units import BitsPerSecond, parse_bandwidth, parse_delay, parse_dura
 
 if TYPE_CHECKING:
     from edgent.device.choosers.chooser import Environment
+    from edgent.device.connection.handshake import OnVersion
+    from edgent.device.device import Device
+    from edgent.model import Model
     from edgent.planning.configuration_map import ConfigurationMap
 
 
@@ -70,59 +74,60 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """The device: answers each input within the deadline, with the edge when that is better."""
-    from edgent.device.connect import find_model
+    from edgent.device.connect import follow, is_fetched, settings_of_version
     from edgent.device.device import Device
+    from edgent.device.settings import DeviceSettings
     from edgent.evaluation.calibration_files import calibration_for
     from edgent.latency import Profile
 
     within, step = parse_duration(deadline, "deadline"), parse_throttle(throttle)
-    up, down = _rate(bandwidth, "bandwidth"), _rate(downlink, "downlink")
-    delay, allowed = parse_delay(rtt) if rtt else None, parse_direction(direction)
     if edge:
         Address.parse(edge, "--edge")  # refused before the work is done for it
     if step and not emulate:
         raise InputError("--throttle slows an emulated device down: name one with --emulate")
+    settings = DeviceSettings(
+        deadline=within,
+        bandwidth=_rate(bandwidth, "bandwidth"),
+        downlink=_rate(downlink, "downlink"),
+        round_trip=parse_delay(rtt) if rtt else None,
+        require_edge=require_edge,
+        environment=_environment(environment, states, edge),
+        direction=parse_direction(direction),
+        exits=exit or None,
+        codecs=codec or None,
+    )
     show.check_output(records, appended=True)
-    plans_by = _environment(environment, states, edge)
     asked = given_inputs(inputs, sys.stdin.buffer)
     if annotate and output is None:
         raise InputError("--annotate draws on pictures that are kept: say where with --output DIR")
     folder = None if output is None else AnswerFolder(output, annotate=annotate)
     measured = Profile.load(profile) if profile else None
-    loaded = find_model(model, edge, parse_dims(dim))
-    show.warn(*loaded.doubts)
-    sizes = calibration_for(loaded, calibration)
-    runner = make_engine(engine, threads)
-    here = measured or own_profile(loaded, runner)
-    notice_other_engine(here, runner)
-    board = stand_in(emulate, loaded, here, hidden_seed) if emulate else None
-    pace = board.pace(step) if board else None
-    device = Device(
-        loaded,
-        edge=edge or None,
-        deadline=within,
-        device_profile=board.profile if board else here,
-        host_profile=board.table if board else None,
-        pace=pace,
-        calibration=sizes,
-        bandwidth=up,
-        downlink=down,
-        round_trip=delay,
-        engine=runner,
-        require_edge=require_edge,
-        environment=plans_by,
-        direction=allowed,
-        exits=exit or None,
-        codecs=codec or None,
-    )
+
+    def make(loaded: Model, on_version: OnVersion | None = None, before: Device | None = None) -> Device:
+        """The device of one version of the model: of the first one, or of one that the edge has afterwards."""
+        runner = make_engine(engine, threads)
+        if before is not None and (told := settings_of_version(before, loaded)) is not None:
+            return Device(loaded, edge, replace(told, engine=runner))
+        sizes = calibration_for(loaded, calibration if before is None else None)
+        here = (measured if before is None else None) or own_profile(loaded, runner)
+        notice_other_engine(here, runner)
+        board = stand_in(emulate, loaded, here, hidden_seed) if emulate else None
+        told = replace(settings, engine=runner, calibration=sizes, device_profile=here, on_version=on_version)
+        if board:
+            told = replace(told, device_profile=board.profile, host_profile=board.table, pace=board.pace(step))
+        return Device(loaded, edge or None, told)
+
+    numbers = parse_dims(dim)
+    fetched = is_fetched(model, edge)
+    device = follow(edge, model, make, dims=numbers) if fetched else make(open_model(model, numbers))
     with device:
         if not device.wait_ready() and edge:
             show.err.print(f"edgent: warning: no edge at {edge}; the device answers by itself")
         try:
             Answering(device, records, folder, as_json).run(asked)
         finally:
-            if pace:
-                show.err.print(f"emulated: {pace.account}", soft_wrap=True)
+            if emulate:
+                notice_overruns(device.settings.pace)
 
 
 def _rate(text: str, what: str) -> BitsPerSecond | None:

@@ -18,9 +18,14 @@ from edgent.cli.terminal.memory import limited_memory
 
 
 def serve(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Shipped names or ONNX files.")],
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="Shipped names or ONNX files; of one name the newest first.")
+    ],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free one.")] = 8001,
+    edge_only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A bundle's file that devices leave here (repeatable).")
+    ] = None,
     profile: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="This machine's profile.")] = None,
     threads: Threads = 1,
     engine: EngineName = "onnxruntime",
@@ -42,7 +47,15 @@ def serve(
         for found in profiles:
             notice_other_engine(found, runner)
         calibrations = [found for found in map(calibration_for, loaded) if found is not None]
-        edge = Edge(loaded, engine=runner, profiles=profiles, calibrations=calibrations, host=host, port=port)
+        edge = Edge(
+            loaded,
+            edge_only=edge_only or (),
+            engine=runner,
+            profiles=profiles,
+            calibrations=calibrations,
+            host=host,
+            port=port,
+        )
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

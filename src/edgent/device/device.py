@@ -269,7 +269,14 @@ def _connection(model: Model, edge: str | None, settings: DeviceSettings, clock:
         round_trip=delay_of(settings.round_trip, "round_trip"),
         gain=_LAST_SAMPLE if settings.environment == "static" else _SMOOTH,
     )
-    return Connection(EdgeClient(channel), model, link, clock, wants_calibration=settings.calibration is None)
+    return Connection(
+        EdgeClient(channel),
+        model,
+        link,
+        clock,
+        wants_calibration=settings.calibration is None,
+        on_version=settings.on_version,
+    )
 
 
 def _factors(drifts: Drifts, schedule: Schedule, turns: threading.Lock, clock: Clock) -> Factors:

@@ -24,7 +24,7 @@ from edgent.device.drift import AS_PROFILED, Factors
 from edgent.device.request import LocalBranch, Reason
 from edgent.device.settings import DeviceSettings
 from edgent.device.warm_sessions import Warmer
-from edgent.errors import EdgentError, InputError, RefusedError
+from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.link.transfer import Transfer
 from edgent.planning.plan import Configuration, Plan, SourceKind
 from edgent.planning.pricing import check_versions
@@ -234,6 +234,8 @@ class PlanSource:
             raise InputError(f"{wanted} needs an edge; this device has none")
         if self._alone:
             return self._stay(kind, deadline, factors, sight.state.reason, sight.detail)
+        if wanted.exit not in {branch.exit for branch in self._model.branches}:
+            raise EdgeError(f"{sight.problem}, and only the edge has exit {wanted.exit}")
         n = len(self._model.branch(wanted.exit).layers)
         own = Configuration(exit=wanted.exit, upload_cut=n, download_cut=n)
         return ChosenPlan(configuration=own, plan=None, why=sight.state.reason, detail=sight.detail)
@@ -281,9 +283,7 @@ class PlanSource:
 
     def _make_alone(self, kind: SourceKind) -> CandidateSet:
         assert self._device is not None
-        return alone(
-            self._model, self._device, preparing=self._divisions.preparing(kind), exits=self._restriction.exits
-        )
+        return alone(self._model, self._device, preparing=self._divisions.preparing(kind), exits=self._exits_here)
 
     def _make_together(self, kind: SourceKind, facts: EdgeFacts, failed: frozenset[Configuration]) -> _Together:
         edge = facts.profile or self._edge
@@ -315,3 +315,12 @@ class PlanSource:
             check_codec(codec)
         for number in self._restriction.exits or ():
             self._model.branch(number)
+        if self._exits_here is not None and not self._exits_here:
+            here = ", ".join(str(branch.exit) for branch in self._model.branches)
+            raise InputError(f"only the edge has the exits allowed; allow one of {here} as well, for when it is lost")
+
+    @property
+    def _exits_here(self) -> frozenset[int] | None:
+        """Those that the device may answer with by itself; None: all that it has."""
+        exits = self._restriction.exits
+        return exits if exits is None else exits & {branch.exit for branch in self._model.branches}

@@ -28,6 +28,7 @@ from edgent.model import SHIPPED, Model
 from edgent.model import model as models
 from edgent.model.configuration.sources import files_beside
 from edgent.model.files.formats import check_file
+from edgent.model.model import ModelFiles
 from edgent.units import format_bytes
 from edgent.version import __version__
 
@@ -60,7 +61,7 @@ class Limits:
         return self.seconds + int(self.seconds_per_gigabyte * size / 1e9)
 
 
-def load(model: str | Path, *, dims: Mapping[str, int] | None = None, limits: Limits | None = None) -> Model:
+def load(model: ModelFiles, *, dims: Mapping[str, int] | None = None, limits: Limits | None = None) -> Model:
     """Opens a model by name or file. A file seen for the first time is tried in a process of its own.
 
     Args:
@@ -76,7 +77,7 @@ def load(model: str | Path, *, dims: Mapping[str, int] | None = None, limits: Li
     return loading.load(model, dims=dims)
 
 
-def _try(model: str | Path, dims: Mapping[str, int], limits: Limits) -> None:
+def _try(model: ModelFiles, dims: Mapping[str, int], limits: Limits) -> None:
     paths = [path for path in models.files(model) if path.parent != SHIPPED]
     if not paths:
         return
@@ -121,11 +122,12 @@ def stamp(path: Path) -> list[int]:
     return [stat.st_size, stat.st_mtime_ns]
 
 
-def _tried(model: str | Path, dims: Mapping[str, int], limits: Limits) -> list[Any]:
+def _tried(model: ModelFiles, dims: Mapping[str, int], limits: Limits) -> list[Any]:
     """The files of weights, labels and post-processing that were read, each with its stamp."""
-    code, said = _run({"model": str(model), "dims": dict(dims), "limits": asdict(limits)})
+    named = str(model) if isinstance(model, str | Path) else [str(each) for each in model]
+    code, said = _run({"model": named, "dims": dict(dims), "limits": asdict(limits)})
     if code:
-        raise ModelError(f"{model}: {_why(-code, said, limits)}; refused")
+        raise ModelError(f"{named}: {_why(-code, said, limits)}; refused")
     verdict = json.loads(said)
     if "error" in verdict:
         raise (ModelError if verdict["exit_code"] == ModelError.exit_code else EdgentError)(verdict["error"])

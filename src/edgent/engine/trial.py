@@ -29,7 +29,7 @@ from edgent.model.configuration.sources import files_named
 from edgent.model.files.constants import all_tensors
 from edgent.model.files.external import is_external
 from edgent.model.files.read import read
-from edgent.model.model import files
+from edgent.model.model import ModelFiles, files
 
 _BUSY = 5  # a busy machine is slow, and who waits does not compute: so many times the computing time may pass
 _NO_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate", "alloc failed", "MemoryError")
@@ -45,7 +45,7 @@ def main() -> None:
     _say(json.dumps(verdict))
 
 
-def _verdict(name: str, dims: Mapping[str, int], limits: Limits) -> dict[str, Any]:
+def _verdict(name: ModelFiles, dims: Mapping[str, int], limits: Limits) -> dict[str, Any]:
     paths = files(name)
     _limit(limits, paths)
     _say("reading")

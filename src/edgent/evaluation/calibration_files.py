@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def calibration_for(model: Model, file: Path | None = None) -> Calibration | None:
     """The calibration of a model: the file named, else the one beside the model, else the one kept by digest.
 
-    A bundle without one has that of its members together, where each has one.
+    A bundle without one has that of its members together, where each is here and has one.
 
     Raises:
         InputError: the named file is of another model, or is no calibration.
@@ -43,7 +43,7 @@ def calibration_for(model: Model, file: Path | None = None) -> Calibration | Non
     for path in (beside / f"{model.name}.calibration.json", _kept(model.digest)):
         if path.is_file() and (found := Calibration.load(path)).digest == model.digest:
             return found
-    return None if len(model.members) == 1 else _of_members(model)
+    return None if len(model.members) == 1 or model.remote else _of_members(model)
 
 
 def keep(calibration: Calibration) -> Path:

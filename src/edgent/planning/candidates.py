@@ -224,7 +224,8 @@ _WHOLE = ("exit", "layers", "upload_cut", "download_cut", "codec", "download_cod
 
 def _blocks(branch: BranchCosts, codecs: tuple[str, ...]) -> Iterator[dict[str, Floats]]:
     """The candidates of one branch: the one that stays on the device, then those of each two codecs."""
-    yield _on_device(branch, codecs)
+    if branch.alone:
+        yield _on_device(branch, codecs)
     for up in branch.up:
         for down in branch.down:
             accuracy = _accuracy(branch, up, down)

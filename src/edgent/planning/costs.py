@@ -65,6 +65,7 @@ class BranchCosts:
         divisible: Pairs of cuts that the branch can be shared at; None: all.
         cuts: Where its cuts lie in the network's own branch, if that is too long to price all of them: 0 .. its number
             of layers, shape (n + 1,). None: it is the network's own.
+        alone: Whether the device can run it by itself; not where only the edge has it.
     """
 
     exit: int
@@ -77,6 +78,7 @@ class BranchCosts:
     pairs: Mapping[tuple[str, str], Plane] = field(default_factory=dict)
     divisible: NDArray[np.bool_] | None = None
     cuts: NDArray[np.intp] | None = None
+    alone: bool = True
 
     def __post_init__(self) -> None:
         if self.device.shape != self.edge.shape:

@@ -43,7 +43,9 @@ def price(
     # Checked once for all: times, sizes and accuracies of another model would give plausible, wrong plans.
     check_versions(model, device, edge, calibration)
     kind: SourceKind = source or ("array" if model.metadata.preprocessing is None else "image")
-    return tuple(_priced(branch, device, edge, calibration, kind, source_bytes) for branch in model.branches)
+    here = (_priced(branch, device, edge, calibration, kind, source_bytes) for branch in model.branches)
+    remote = (_priced_whole(branch, device, edge, calibration, kind, source_bytes) for branch in model.remote)
+    return (*here, *remote)
 
 
 def check_versions(model: Model, *measured: Profile | Calibration | None) -> None:
@@ -75,6 +77,21 @@ def _priced(
     on_device, on_edge = (np.add.reduceat(seconds, cuts[:-1]) for seconds in (on_device, on_edge))
     pricing = _Pricing(coarse(branch, cuts), on_device, on_edge, device, edge, calibration, source, source_bytes)
     return replace(pricing.costs(), cuts=np.array(cuts))
+
+
+def _priced_whole(
+    branch: Branch,
+    device: Profile,
+    edge: Profile,
+    calibration: Calibration | None,
+    source: SourceKind,
+    source_bytes: float | None,
+) -> BranchCosts:
+    """A branch that only the edge can run is one layer, which takes no time on the device since it is never there."""
+    cuts = (0, len(branch.layers))
+    on_edge = _seconds_of(branch, edge).sum(keepdims=True)
+    pricing = _Pricing(coarse(branch, cuts), np.zeros(1), on_edge, device, edge, calibration, source, source_bytes)
+    return replace(pricing.costs(), cuts=np.array(cuts), alone=False)
 
 
 def _seconds_of(branch: Branch, profile: Profile) -> Seconds:

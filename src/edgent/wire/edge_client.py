@@ -26,11 +26,13 @@ class Served:
     """A model that an edge serves.
 
     Attributes:
-        name: of the model.
-        digest: its.
-        profile: the fingerprint of a file, empty where the edge has none.
+        name: that it is asked for by.
+        digest: of all that changes an answer.
+        profile: fingerprint of a file; empty where the edge has none.
         calibration: likewise.
-        dims: the number of every dimension that is free in its file.
+        dims: the numbers of its free dimensions.
+        members: of a bundle the digest of each file by name; none for a single file.
+        is_newest: whether this is what the name stands for at the edge, where it serves several versions.
     """
 
     name: str
@@ -38,6 +40,13 @@ class Served:
     profile: str
     calibration: str
     dims: Mapping[str, int] = field(default_factory=dict, hash=False)
+    members: Mapping[str, str] = field(default_factory=dict, hash=False)
+    is_newest: bool = True
+
+    @property
+    def version(self) -> str:
+        """The first 12 hex digits of the digest."""
+        return self.digest[:12]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +65,7 @@ class TimedReply:
         behind_headers: bytes of the answer that came after its headers: a long one has packets of its own.
         window: what could be under way of the request when it began; None: unknown.
         edge_window: the same of the answer; None: the edge did not say.
+        newest: the version that the model's name stands for, where the caller has another one; else empty.
     """
 
     body: bytes
@@ -69,6 +79,7 @@ class TimedReply:
     behind_headers: int
     window: Window | None = None
     edge_window: Window | None = None
+    newest: str = ""
 
     @property
     def on_link(self) -> float:
@@ -91,18 +102,10 @@ class EdgeClient:
         return frozenset(_read(m.ServerMetadataResponse, reply).extensions)
 
     def describe(self, timeout: float) -> tuple[Served, ...]:
-        """The models it serves."""
+        """The models it serves, each version by itself; the newest ones first."""
         response = _read(m.DescribeResponse, self.channel.call(m.DESCRIBE, b"", timeout))
-        return tuple(
-            Served(
-                name=entry.name,
-                digest=entry.digest,
-                profile=entry.profile,
-                calibration=entry.calibration,
-                dims=dict(entry.dims),
-            )
-            for entry in response.models
-        )
+        newest = (_served(entry, is_newest=True) for entry in response.models)
+        return (*newest, *(_served(entry, is_newest=False) for entry in response.older))
 
     def report(self, timeout: float) -> tuple[ModelCounts, ...]:
         """What it has served since it began."""
@@ -114,6 +117,7 @@ class EdgeClient:
                 turned_away=account.turned_away,
                 queue=account.queue,
                 middle=account.middle,
+                version=account.version,
             )
             for account in response.accounts
         )
@@ -128,9 +132,10 @@ class EdgeClient:
         message = m.PrepareRequest(name=name, version=version).SerializeToString()
         self.channel.call(m.PREPARE, message, timeout)
 
-    def probe(self, bytes_up: int, bytes_down: int, timeout: float) -> TimedReply:
-        """Sends and gets that many bytes."""
-        message = m.ProbeRequest(load=bytes(bytes_up), load_down=bytes_down).SerializeToString()
+    def probe(self, bytes_up: int, bytes_down: int, timeout: float, *, name: str = "", version: str = "") -> TimedReply:
+        """Sends and gets that many bytes; with a model's name and version it asks as well what that name stands for."""
+        load, down = bytes(bytes_up), bytes_down
+        message = m.ProbeRequest(load=load, load_down=down, name=name, version=version).SerializeToString()
         return _timed(self.channel.call(m.PROBE, message, timeout), len(message))
 
     def infer(
@@ -150,18 +155,19 @@ class EdgeClient:
         """Sends a ModelInferRequest made before."""
         return _timed(self.channel.call(m.MODEL_INFER, message, budget), len(message))
 
-    def fetch(self, what: str, name: str, digest: str) -> Generator[tuple[str, bytes]]:
+    def fetch(self, what: str, name: str, digest: str, member: str = "") -> Generator[tuple[str, bytes]]:
         """The files of a model (what: "model"), or its "profile" or "calibration": pieces, each with its file's name.
 
-        The main file comes first, and each file whole before the next.
+        The main file comes first, and each file whole before the next. Of a bundle the file of the digest `member`
+        comes, and it has a "manifest" as well.
         """
-        message = m.FetchRequest(what=what, name=name, digest=digest).SerializeToString()
+        message = m.FetchRequest(what=what, name=name, digest=digest, member=member).SerializeToString()
         for body in self.channel.stream(m.FETCH, message, _FETCH_TIMEOUT):
             chunk = parse(m.Chunk, body)
             yield chunk.file, chunk.data
 
     def document(self, what: str, name: str, digest: str) -> str:
-        """The text of a "profile" or "calibration".
+        """The text of a "profile", "calibration" or "manifest".
 
         Raises:
             RefusedError: it is no text, or too long to be one of them.
@@ -180,6 +186,18 @@ class EdgeClient:
         return f"<EdgeClient over {self.channel!r}>"
 
 
+def _served(entry: Any, *, is_newest: bool) -> Served:
+    return Served(
+        name=entry.name,
+        digest=entry.digest,
+        profile=entry.profile,
+        calibration=entry.calibration,
+        dims=dict(entry.dims),
+        members=dict(entry.members),
+        is_newest=is_newest,
+    )
+
+
 def _timed(reply: Reply, bytes_up: int) -> TimedReply:
     queue, middle = _edge_times(reply)
     return TimedReply(
@@ -195,6 +213,7 @@ def _timed(reply: Reply, bytes_up: int) -> TimedReply:
         behind_headers=len(reply.body) if len(reply.body) > PACKET else 0,
         window=reply.window,
         edge_window=_edge_window(reply),
+        newest=reply.headers.get(m.NEWEST, ""),
     )
 
 
@@ -240,6 +259,7 @@ class ModelCounts:
         turned_away: requests that found the queue full, or whose time ran out in it.
         queue: spent waiting.
         middle: spent decoding, computing and encoding.
+        version: of the model; empty where an old edge does not say.
     """
 
     name: str
@@ -247,3 +267,4 @@ class ModelCounts:
     turned_away: int = 0
     queue: float = 0.0
     middle: float = 0.0
+    version: str = ""

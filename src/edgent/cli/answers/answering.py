@@ -19,6 +19,7 @@ from edgent.units import format_duration
 if TYPE_CHECKING:
     from edgent.device.answer import Answer
     from edgent.device.device import Device
+    from edgent.device.versions.follower import Follower
 
 
 class Answering:
@@ -31,7 +32,9 @@ class Answering:
         as_json: whether the answers are gathered for one document.
     """
 
-    def __init__(self, device: Device, records: Path | None, folder: AnswerFolder | None, as_json: bool) -> None:
+    def __init__(
+        self, device: Device | Follower, records: Path | None, folder: AnswerFolder | None, as_json: bool
+    ) -> None:
         self.device, self.records, self.folder, self.as_json = device, records, folder, as_json
         self.documents: list[dict[str, Any]] = []
         self.refused: list[tuple[GivenInput, EdgentError]] = []

@@ -14,7 +14,7 @@ from pathlib import Path
 import onnx
 
 from edgent.errors import ModelError
-from edgent.model.configuration.document import KEY, metadata_of, write_json
+from edgent.model.configuration.document import metadata_of, write_key
 from edgent.model.files.constants import all_tensors
 from edgent.model.files.external import is_external
 from edgent.model.metadata import ExitInfo, Metadata
@@ -31,7 +31,7 @@ def join(files: Sequence[tuple[Path, onnx.ModelProto]]) -> onnx.ModelProto:
     (first_path, first), *others = files
     joined = onnx.ModelProto()
     joined.CopyFrom(first)
-    inputs = {value.name for value in first.graph.input}
+    inputs = {name for name, _ in _inputs(first)}
     metadata = [_known(first_path, first)]
     for path, proto in others:
         _check_alike(first_path, first, path, proto)
@@ -39,7 +39,8 @@ def join(files: Sequence[tuple[Path, onnx.ModelProto]]) -> onnx.ModelProto:
         metadata.append(_behind(_known(path, proto), prefix))
         _append(joined, proto, prefix, inputs)
     del joined.metadata_props[:]
-    joined.metadata_props.add(key=KEY, value=write_json(_together(metadata)))
+    together = _together(metadata)
+    write_key(joined, together.document(), together.post_graph)
     return joined
 
 
@@ -116,6 +117,7 @@ def _check_alike(first_path: Path, first: onnx.ModelProto, path: Path, proto: on
         "inputs": _inputs(first) == _inputs(proto),
         "labels": ours.labels == theirs.labels,
         "pre-processing": ours.preprocessing == theirs.preprocessing,
+        "task, or what its outputs mean": _answers(ours) == _answers(theirs),
         "opset": opset_of(first) == opset_of(proto),
         "data behind the accuracies": {e.data for e in ours.exits} == {e.data for e in theirs.exits},
     }
@@ -123,6 +125,10 @@ def _check_alike(first_path: Path, first: onnx.ModelProto, path: Path, proto: on
         raise ModelError(f"bundle: {path} differs from {first_path} in its {differing[0]}; expected the same")
     if proto.functions or first.functions or any(map(is_external, (*all_tensors(first), *all_tensors(proto)))):
         raise ModelError(f"bundle: {path} or {first_path} has functions or weights in other files; save them inlined")
+
+
+def _answers(metadata: Metadata) -> object:
+    return metadata.task, metadata.head, metadata.post_graph, metadata.limits, dict(metadata.inputs)
 
 
 def _inputs(proto: onnx.ModelProto) -> list[tuple[str, bytes]]:

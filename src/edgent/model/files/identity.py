@@ -6,7 +6,7 @@ It covers all that changes an answer, and nothing else:
                  order; bodies and functions; the versions of the operator sets
     constants    type, shape and bytes of each, wherever it stands
     inputs       name, type and every dimension as it was bound, so each binding of free dimensions has its own digest
-    exits        the outputs of each, in their order (of a bundle: that of all its files)
+    exits        the outputs of each, in their order
     preparation  from a picture to the input; what becomes of arrays of another size
     answers      the task, what the outputs mean, and the graph that makes the answer out of them
 
@@ -24,6 +24,9 @@ form: whoever changes it changes every digest.
 
 What a configuration leaves as it was before there was a choice is left out of the form, so that a choice which comes
 with a later release changes no digest.
+
+A *bundle* has a digest made of those of its files, and of the order of all its exits, by which they are numbered. So
+who holds some of the files and is told the digests of the others knows the bundle's, and each can be checked alone.
 
 The first 12 hex digits are the model's *version*, which travels with every request.
 """
@@ -117,6 +120,21 @@ def _answers(metadata: Metadata) -> dict[str, Any]:
         "appended": appended,
     }
     return {key: value for key, value in said.items() if value}
+
+
+def bundle_digest(members: Mapping[str, str], exits: Iterable[Sequence[str]]) -> str:
+    """The digest of a bundle, 64 hex digits.
+
+    Args:
+        members: the digests of its files by name; a name stands before the tensors of each file but the first.
+        exits: the names of the outputs of each, in the bundle's order, with what stands before them.
+    """
+    form = {
+        "version": VERSION,
+        "members": [list(member) for member in members.items()],
+        "exits": [list(outputs) for outputs in exits],
+    }
+    return _sha256(form)
 
 
 class _Form:

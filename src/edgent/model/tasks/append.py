@@ -50,7 +50,11 @@ class Answers:
 
 
 def append_answers(
-    proto: onnx.ModelProto, metadata: Metadata, exits: Sequence[ExitInfo], tensors: Mapping[str, Tensor]
+    proto: onnx.ModelProto,
+    metadata: Metadata,
+    exits: Sequence[ExitInfo],
+    tensors: Mapping[str, Tensor],
+    prefixes: Sequence[str] = (),
 ) -> Answers:
     """Appends what makes the answer of each exit.
 
@@ -59,6 +63,8 @@ def append_answers(
         metadata: its task and head.
         exits: with the outputs of the file.
         tensors: of the graph by name, with their shapes.
+        prefixes: what stands before the names of a bundle's files but the first. What is appended behind the exits of a
+            file is named as if no other file were there, for a device may have some of them only.
 
     Raises:
         ModelError: the outputs are not what the task or the head takes, labels are not as many as classes, or the
@@ -75,18 +81,22 @@ def append_answers(
             f"found opset {opset}, expected {FIRST_OPSET} or more for the task {metadata.task}: "
             "convert the model with onnx.version_converter, or use the task raw"
         )
-    tail = Tail(proto)
+    tails = {prefix: Tail(proto, prefix) for prefix in (*prefixes, "")}
     del proto.graph.output[:]
     outputs = [[tensors[name] for name in entry.outputs] for entry in exits]
-    posted = [append_post(tail, proto, each, metadata) if metadata.post else [] for each in outputs]
+    behind = [_tail_of(entry, tails) for entry in exits]
+    posted = [
+        append_post(tail, proto, each, metadata) if metadata.post else []
+        for tail, each in zip(behind, outputs, strict=True)
+    ]
     answers = [
         _of_own(tail, names, metadata) if names else [_of_task(tail, metadata, each, tensors)]
-        for each, names in zip(outputs, posted, strict=True)
+        for tail, each, names in zip(behind, outputs, posted, strict=True)
     ]
     word = _WORDS.get(metadata.task or "raw", "answer")
     finished = [
         replace(entry, outputs=tuple(tail.answer(name, word) for name in names))
-        for entry, names in zip(exits, answers, strict=True)
+        for tail, entry, names in zip(behind, exits, answers, strict=True)
     ]
     boxes = [name for entry in finished for name in entry.outputs if metadata.task == "detection"]
     return Answers(
@@ -114,6 +124,10 @@ def check_answers(metadata: Metadata, answers: Answers, values: Mapping[str, onn
                 f"{metadata.post}: its answer is {dtype} {shown}, expected float [n, {WIDTH}]: "
                 "x1, y1, x2, y2, score, class"
             )
+
+
+def _tail_of(entry: ExitInfo, tails: Mapping[str, Tail]) -> Tail:
+    return next(tail for prefix, tail in tails.items() if entry.name.startswith(prefix))
 
 
 def _of_task(tail: Tail, metadata: Metadata, outputs: Sequence[Tensor], tensors: Mapping[str, Tensor]) -> str:

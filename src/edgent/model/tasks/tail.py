@@ -23,10 +23,11 @@ class Tail:
 
     Args:
         proto: the model; its graph is changed.
+        prefix: what stands before every name.
     """
 
-    def __init__(self, proto: onnx.ModelProto) -> None:
-        self.graph = proto.graph
+    def __init__(self, proto: onnx.ModelProto, prefix: str = "") -> None:
+        self.graph, self.prefix = proto.graph, prefix
         self.opset = max(entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx"))
         self._taken = set(_names(proto.graph))
         self._numbers = count()
@@ -84,7 +85,7 @@ class Tail:
 
     def answer(self, x: str, name: str) -> str:
         """Makes a tensor an output of the graph, under a name that it keeps where it is free."""
-        free = name if name not in self._taken else self.fresh(name)
+        free = wanted if (wanted := self.prefix + name) not in self._taken else self.fresh(name)
         self._taken.add(free)
         self.graph.node.append(helper.make_node("Identity", [x], [free], name=free))
         self.graph.output.append(onnx.ValueInfoProto(name=free))
@@ -92,7 +93,7 @@ class Tail:
 
     def fresh(self, word: str) -> str:
         """A name that nothing in the graph has."""
-        name = next(name for n in self._numbers if (name := f"answer/{word}/{n}") not in self._taken)
+        name = next(name for n in self._numbers if (name := f"{self.prefix}answer/{word}/{n}") not in self._taken)
         self._taken.add(name)
         return name
 
