@@ -20,12 +20,13 @@ from edgent.cli.arguments.options import (
     Exits,
     Threads,
     make_engine,
+    parse_codecs,
     parse_direction,
 )
 from edgent.cli.arguments.profiles import notice_other_engine, own_profile
 from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
-from edgent.engine.input_files import read_input
+from edgent.engine.input_files import ARRAYS, read_input
 from edgent.errors import EdgentError, InputError, RefusedError
 from edgent.text import one_line, readable
 from edgent.units import BitsPerSecond, format_duration, parse_bandwidth, parse_delay, parse_duration
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from edgent.device.answer import Answer
     from edgent.device.choosers.chooser import Environment
     from edgent.device.device import Device
+    from edgent.engine.onnxruntime import Engine
     from edgent.planning.configuration_map import ConfigurationMap
 
 
@@ -75,6 +77,7 @@ def run(
     within, step = parse_duration(deadline, "deadline"), parse_throttle(throttle)
     up, down = _rate(bandwidth, "bandwidth"), _rate(downlink, "downlink")
     delay, allowed = parse_delay(rtt) if rtt else None, parse_direction(direction)
+    allowed_codecs = parse_codecs(codec)
     if edge:
         Address.parse(edge, "--edge")  # refused before the work is done for it
     if step and not emulate:
@@ -106,9 +109,10 @@ def run(
         environment=plans_by,
         direction=allowed,
         exits=exit or None,
-        codecs=codec or None,
+        codecs=allowed_codecs,
     )
     with device:
+        _expect(device, files, runner)
         if not device.wait_ready() and edge:
             show.err.print(f"edgent: warning: no edge at {edge}; the device answers by itself")
         try:
@@ -116,6 +120,16 @@ def run(
         finally:
             if pace:
                 show.err.print(f"emulated: {pace.account}", soft_wrap=True)
+
+
+def _expect(device: Device, files: list[Path], engine: Engine) -> None:
+    """Tells the device how large the first pictures are; arrays, and what is no picture, tell nothing."""
+    from edgent.evaluation.sizes import FEW, expected_sizes
+
+    pictures = [file for file in files if file.suffix.lower() not in ARRAYS][:FEW]
+    sizes = expected_sizes(device.model, pictures, engine) if pictures else None
+    if sizes is not None:
+        device.expect(sizes)
 
 
 def _rate(text: str, what: str) -> BitsPerSecond | None:

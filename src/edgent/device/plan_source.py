@@ -22,6 +22,7 @@ from edgent.device.connection.sight import EdgeState, Sight
 from edgent.device.division import Division, Divisions, Kind
 from edgent.device.drift import AS_PROFILED, Factors
 from edgent.device.request import LocalBranch, Reason
+from edgent.device.source_sizes import SourceSizes
 from edgent.device.warm_sessions import Warmer
 from edgent.errors import EdgentError, InputError, RefusedError
 from edgent.link.transfer import Transfer
@@ -103,6 +104,8 @@ class PlanSource:
         self._restriction = restriction
         self._check()
         self._recent: deque[Transfer] = deque(maxlen=_RECENT)
+        self._sources = SourceSizes()
+        self._expected: Calibration | None = None
         self._lock = threading.Lock()
         self._facts: EdgeFacts | None = None
         self._together: dict[Kind, _Together] = {}
@@ -119,6 +122,24 @@ class PlanSource:
             return tuple(may)
         (own,) = (branch for branch in division.branches if branch.exit == division.configuration.exit)
         return (own, *(branch for branch in may if branch.seconds < own.seconds and not exactly))
+
+    def expect(self, sizes: Calibration) -> None:
+        """How large codecs make pictures that will come, where neither device nor edge has a calibration.
+
+        Raises:
+            InputError: of another model.
+        """
+        check_versions(self._model, sizes)
+        with self._lock:
+            self._expected = sizes
+        self._price_again("image")
+
+    def came(self, source_bytes: int) -> None:
+        """A picture's file of this size has come; where files have changed, candidates are priced anew beside it."""
+        with self._lock:
+            changed = self._sources.add(source_bytes)
+        if changed:
+            self._price_again("image")
 
     def edge_up(self, facts: EdgeFacts, sight: Sight) -> None:
         """See `Plans.edge_up`: its candidates are priced, unless they are known, and the first plan is readied."""
@@ -268,6 +289,11 @@ class PlanSource:
         with self._lock:
             return self._together.get(kind)
 
+    def _price_again(self, kind: Kind) -> None:
+        """Has candidates priced once more that are priced already; until then the present chooser goes on."""
+        if self._known(kind) is not None:
+            self._warmer.do(lambda: self._put(kind, self._warmer.warmed.failed))
+
     def _put(self, kind: Kind, failed: frozenset[Configuration]) -> None:
         with self._lock:
             facts = self._facts
@@ -292,12 +318,16 @@ class PlanSource:
         assert self._device is not None and edge is not None, "a device without a profile does not plan"
         if facts.profile is None:
             _log.warning("the edge has no profile; it is taken to be as fast as %s", edge.machine)
+        measured = self._calibration or facts.calibration or self._expected
+        if measured is not None and len(self._model.inputs) == 1:
+            self._sources.assume(measured.size((self._model.inputs[0].name,), "source", math.nan))
         offer = together(
             self._model,
             self._device,
             edge,
-            self._calibration or facts.calibration,
+            measured,
             source=kind,
+            source_bytes=self._sources.typical,
             restriction=self._restriction,
             segments=facts.segments,
         ).without(failed)

@@ -15,7 +15,7 @@ Shape = tuple[int, int]
 """Height and width."""
 
 
-class Window(NamedTuple):
+class Placement(NamedTuple):
     """Where the input lies on the picture: its corner's x and y, and how much of the picture one of its pixels is."""
 
     left: float
@@ -24,20 +24,20 @@ class Window(NamedTuple):
     down: float
 
 
-def window(form: Preprocessing, shape: Shape) -> Window:
+def window(form: Preprocessing, shape: Shape) -> Placement:
     """Where the input lies on a picture of that height and width; parts of it may lie beside the picture."""
     (height, width), (rows, columns) = shape, form.size
     if form.resize == "stretch":
-        return Window(0, 0, width / columns, height / rows)
+        return Placement(0, 0, width / columns, height / rows)
     if form.resize == "crop":
         scale = max(rows / height, columns / width) / form.crop
         across, down = max(columns, round(width * scale)), max(rows, round(height * scale))
         left, top = (across - columns) // 2, (down - rows) // 2
-        return Window(left * width / across, top * height / down, width / across, height / down)
+        return Placement(left * width / across, top * height / down, width / across, height / down)
     inner = _inner(form, shape)
     top, left = ((rows - inner[0]) // 2, (columns - inner[1]) // 2) if form.resize == "letterbox" else (0, 0)
     ratios = width / inner[1], height / inner[0]
-    return Window(-left * ratios[0], -top * ratios[1], *ratios)
+    return Placement(-left * ratios[0], -top * ratios[1], *ratios)
 
 
 def boxes_in_picture(boxes: Detections, form: Preprocessing, shape: Shape) -> Detections:
