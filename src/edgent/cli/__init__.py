@@ -8,7 +8,21 @@ from typing import Annotated
 
 import typer
 
-from edgent.cli import demo, doctor, evaluate, inspect, measure, plan, prepare, replay, report, reproduce, run, serve
+from edgent.cli import (
+    demo,
+    doctor,
+    evaluate,
+    init,
+    inspect,
+    measure,
+    plan,
+    prepare,
+    replay,
+    report,
+    reproduce,
+    run,
+    serve,
+)
 from edgent.cli.map import configuration_map
 from edgent.cli.terminal import streams
 from edgent.errors import EdgentError
@@ -45,6 +59,7 @@ def _program(
 for verb in (
     demo.demo,
     doctor.doctor,
+    init.init,
     inspect.inspect,
     evaluate.evaluate,
     measure.profile,

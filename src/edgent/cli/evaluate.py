@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgent.cli.arguments.options import AsJson, ModelName, Output, Threads
+from edgent.cli.arguments.models import Dims, ModelName, open_model, parse_dims
+from edgent.cli.arguments.options import AsJson, Output, Threads
 from edgent.cli.terminal import show
 from edgent.errors import EdgentError, InputError
 from edgent.units import format_bytes
@@ -30,6 +31,7 @@ def evaluate(
     output: Output = None,
     sample: Annotated[int, typer.Option(min=1, help="Pictures for lossy crossings at inner cuts.")] = 2000,
     threads: Threads = 2,
+    dim: Dims = None,
     as_json: AsJson = False,
 ) -> None:
     """Accuracy, agreement or fidelity of each exit and lossy codec, and encoded sizes: the model's calibration.
@@ -37,7 +39,6 @@ def evaluate(
     Without -o it is kept where planning finds it.
     """
     from edgent.engine.onnxruntime import Engine
-    from edgent.engine.opening import load
     from edgent.evaluation.calibration_files import keep
     from edgent.evaluation.data.recognise import CIFAR10, FORMATS, recognised
     from edgent.evaluation.evaluate import evaluate as measure
@@ -46,7 +47,8 @@ def evaluate(
     if format and format not in FORMATS:
         raise InputError(f"--format {format[:40]!r}: expected one of {', '.join(FORMATS)}")
     kind = format or recognised(data)
-    loaded, other = load(model), load(reference) if reference else None
+    loaded = open_model(model, parse_dims(dim))
+    other = open_model(reference, {}) if reference else None
     refused: list[str] = []
     examples = _examples(data, kind, refused)
     with show.progress("evaluating") as progress:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgent.cli.arguments.models import Dims, ModelName, open_model, parse_dims
 from edgent.cli.arguments.options import (
     AsJson,
     CalibrationFile,
     Codecs,
     Direction,
     Exits,
-    ModelName,
     parse_codecs,
     parse_direction,
     warn_unpriced,
@@ -53,10 +53,10 @@ def configuration_map(
     direction: Direction = "any",
     exit: Exits = None,
     codec: Codecs = None,
+    dim: Dims = None,
     as_json: AsJson = False,
 ) -> None:
     """For every bandwidth state, what to run at any deadline of a range (Algorithm 2)."""
-    from edgent.engine.opening import load
     from edgent.evaluation.calibration_files import calibration_for
     from edgent.planning import Candidates
     from edgent.planning.paper.algorithm2 import MapSettings, build_map
@@ -69,9 +69,9 @@ def configuration_map(
         reward=find_reward(reward),
         round_trip=parse_delay(rtt),
     )
-    way = parse_direction(direction)
+    way, numbers = parse_direction(direction), parse_dims(dim)
     allowed_codecs = parse_codecs(codec)
-    loaded = load(model)
+    loaded = open_model(model, numbers)
     on_device, on_edge = read_profile(device, loaded), read_profile(edge, loaded)
     coming = expected(loaded, calibration_for(loaded, calibration), source)
     table = Candidates.build(loaded, on_device, on_edge, coming.calibration, source_bytes=coming.source_bytes)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgent.cli.arguments.emulated import Emulate, HiddenSeed, stand_in
+from edgent.cli.arguments.models import Dims, open_model, parse_dims
 from edgent.cli.arguments.options import AsJson, Output, Threads, make_engine
 from edgent.cli.terminal import show
 from edgent.engine.input_files import read_picture
@@ -40,6 +41,7 @@ def profile(
     ] = None,
     emulate: Emulate = "",
     hidden_seed: HiddenSeed = 0,
+    dim: Dims = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a model on this machine; without a model, sweep layers of all types and fit the latency model."""
@@ -48,16 +50,16 @@ def profile(
         _compare(*compare, as_json=as_json)
         return
     if not model:
+        if dim:
+            raise InputError(f"--dim {dim[0][:80]}: expected a MODEL that has the dimension")
         if emulate:
             raise InputError("--emulate: expected a MODEL, what profiling it on that device finds")
         _sweep(output, make_engine(engine, threads), seconds, like, as_json=as_json)
         return
     if like is not None:
         raise InputError("--like carries a machine's latency model over: give no MODEL with it")
-    from edgent.engine.opening import load
-
     show.check_output(output)
-    loaded = load(model)
+    loaded = open_model(model, parse_dims(dim))
     example = read_picture(source) if source else None
     engines = [make_engine(name, threads) for name in dict.fromkeys(engine.split(","))]
     made = [_measured(loaded, one, example) for one in engines]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgent.cli.arguments.models import Dims, ModelName, open_model, parse_dims
 from edgent.cli.arguments.options import (
     AsJson,
     CalibrationFile,
@@ -14,7 +15,6 @@ from edgent.cli.arguments.options import (
     Deadline,
     Direction,
     Exits,
-    ModelName,
     parse_codecs,
     parse_direction,
     warn_unpriced,
@@ -46,11 +46,11 @@ def plan(
     direction: Direction = "any",
     exit: Exits = None,
     codec: Codecs = None,
+    dim: Dims = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say why the neighbours lost.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """The most accurate answer in time: which exit, what runs where, how the crossing tensors are encoded."""
-    from edgent.engine.opening import load
     from edgent.evaluation.calibration_files import calibration_for
     from edgent.link import TransferModel
     from edgent.planning import Candidates, Conditions, Planner
@@ -59,9 +59,9 @@ def plan(
     down = parse_bandwidth(downlink, "downlink") if downlink else up
     round_trip = parse_delay(rtt)
     within = parse_duration(deadline, "deadline")
-    way = parse_direction(direction)
+    way, numbers = parse_direction(direction), parse_dims(dim)
     allowed_codecs = parse_codecs(codec)
-    loaded = load(model)
+    loaded = open_model(model, numbers)
     coming = expected(loaded, calibration_for(loaded, calibration), source)
     candidates = Candidates.build(
         loaded,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgent.cli.arguments.models import Dims, open_model, parse_dims
 from edgent.cli.arguments.options import (
     AsJson,
     CalibrationFile,
@@ -47,13 +48,13 @@ def replay(
     direction: Direction = "any",
     exit: Exits = None,
     codec: Codecs = None,
+    dim: Dims = None,
     reward: Annotated[str, typer.Option(help="lexicographic, fraction or percent.")] = "lexicographic",
     race: Annotated[bool, typer.Option("--race/--no-race", help="Local branches, for all methods or none.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of all that is random.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """What each way to choose plans would have given on recorded links; seeded, the same each time."""
-    from edgent.engine.opening import load
     from edgent.evaluation.calibration_files import calibration_for
     from edgent.latency import Profile
     from edgent.planning import Candidates
@@ -63,9 +64,9 @@ def replay(
 
     within = parse_duration(deadline, "deadline")
     every = None if interval == BACK_TO_BACK else parse_duration(interval, "interval")
-    way = parse_direction(direction)
+    way, numbers = parse_direction(direction), parse_dims(dim)
     allowed_codecs = parse_codecs(codec)
-    loaded = load(model)
+    loaded = open_model(model, numbers)
     slow, quick = _slowed(Profile.load(device), device_slowdown), Profile.load(edge)
     coming = expected(loaded, calibration_for(loaded, calibration), source)
     candidates = Candidates.build(loaded, slow, quick, coming.calibration, source_bytes=coming.source_bytes)

@@ -10,6 +10,7 @@ import typer
 from edgent.address import Address
 from edgent.cli.arguments.emulated import Emulate, HiddenSeed, ThrottleStep, parse_throttle, stand_in
 from edgent.cli.arguments.inputs import input_files
+from edgent.cli.arguments.models import Dims, parse_dims
 from edgent.cli.arguments.options import (
     AsJson,
     CalibrationFile,
@@ -66,6 +67,7 @@ def run(
     emulate: Emulate = "",
     hidden_seed: HiddenSeed = 0,
     throttle: ThrottleStep = "",
+    dim: Dims = None,
     as_json: AsJson = False,
 ) -> None:
     """The device: answers each input within the deadline, with the edge when that is better."""
@@ -86,7 +88,8 @@ def run(
     plans_by = _environment(environment, states, edge)
     files = input_files(inputs)
     measured = Profile.load(profile) if profile else None
-    loaded = find_model(model, edge)
+    loaded = find_model(model, edge, parse_dims(dim))
+    show.warn(*loaded.doubts)
     sizes = calibration_for(loaded, calibration)
     runner = make_engine(engine, threads)
     here = measured or own_profile(loaded, runner)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from edgent.address import Address
+from edgent.cli.arguments.models import Dims, open_models, parse_dims
 from edgent.cli.arguments.options import AsJson, EngineName, Threads, make_engine
 from edgent.cli.arguments.profiles import notice_other_engine, own_profile
 from edgent.cli.terminal import show
@@ -23,17 +24,18 @@ def serve(
     profile: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="This machine's profile.")] = None,
     threads: Threads = 1,
     engine: EngineName = "onnxruntime",
+    dim: Dims = None,
     as_json: AsJson = False,
 ) -> None:
     """The edge: answers for its models over the Open Inference Protocol until it is stopped."""
     from edgent.edge.edge import Edge
-    from edgent.engine.opening import load
     from edgent.evaluation.calibration_files import calibration_for
     from edgent.latency import Profile
 
     Address(host=host, port=port)  # refused before the work is done for it
+    numbers = parse_dims(dim)
     with limited_memory():
-        loaded = [load(model) for model in models]
+        loaded = open_models(models, numbers)
         given = {found.digest: found for found in map(Profile.load, profile or ())}
         runner = make_engine(engine, threads)
         profiles = [given.get(model.digest) or own_profile(model, runner) for model in loaded]

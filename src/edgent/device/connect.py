@@ -6,7 +6,7 @@ with edgent.connect("10.0.0.2:8001", "b-alexnet", deadline=0.1) as device:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,7 @@ def connect(  # noqa: PLR0913 - each is a setting of its own
     model: Model | str | Path,
     *,
     deadline: float,
+    dims: Mapping[str, int] | None = None,
     device_profile: Profile | None = None,
     calibration: Calibration | None = None,
     engine: Engine | None = None,
@@ -54,6 +55,7 @@ def connect(  # noqa: PLR0913 - each is a setting of its own
         model: a model, a file, or a name: of a model shipped with Edgent, else of one that the edge serves; that is
             fetched at the first call and kept in the cache.
         deadline: seconds from input handed over to answer.
+        dims: numbers for free dimensions of the model, where a name or a file is given; see `edgent.load`.
         device_profile: of this device; None: measured at the first call, some 15 s long, and kept in the cache.
         calibration: sizes and accuracies of codecs; None: the one beside the model or in the cache, else the edge's.
         engine: runs segments; by default one of one thread.
@@ -72,7 +74,7 @@ def connect(  # noqa: PLR0913 - each is a setting of its own
     """
     Address.parse(edge)  # refused before the work is done for it, as the deadline is
     seconds_of(deadline, "deadline")
-    loaded = model if isinstance(model, Model) else find_model(model, edge)
+    loaded = model if isinstance(model, Model) else find_model(model, edge, dims)
     runner = engine or Engine()
     with ExitStack() as opened:
         device = opened.enter_context(
@@ -93,8 +95,14 @@ def connect(  # noqa: PLR0913 - each is a setting of its own
         return device
 
 
-def find_model(model: str | Path, edge: str | None) -> Model:
+def find_model(model: str | Path, edge: str | None, dims: Mapping[str, int] | None = None) -> Model:
     """The model of a file or a name here; else the one that the edge serves by this name.
+
+    Args:
+        model: a name or a file.
+        edge: "HOST:PORT"; None: there is none.
+        dims: numbers for free dimensions; None: those of the configuration, or of the edge that the model is fetched
+            from.
 
     Raises:
         ModelError: neither here nor a name that an edge could serve, or no model that can be used.
@@ -103,5 +111,5 @@ def find_model(model: str | Path, edge: str | None) -> Model:
     """
     is_name = isinstance(model, str) and "/" not in model and not model.endswith(".onnx")
     if edge and is_name and not find(model).exists():
-        return fetch_model(edge, str(model))
-    return load(model)
+        return fetch_model(edge, str(model), dims=dims)
+    return load(model, dims=dims)

@@ -25,6 +25,7 @@ from edgent.engine.pace import OwnPace, Pace
 from edgent.errors import EdgentError, InputError
 from edgent.latency import Profile
 from edgent.model import Model
+from edgent.model.configuration.copy import beside_a_copy
 from edgent.version import __version__
 from edgent.wire import messages as m
 from edgent.wire.errors import BusyError, LateError, NotServedError
@@ -147,6 +148,7 @@ class Service:
                 digest=model.digest,
                 profile=_fingerprint(profile),
                 calibration=_fingerprint(calibration),
+                dims=model.dims,
             )
         return bytes(response.SerializeToString())
 
@@ -227,7 +229,10 @@ def _fingerprint(text: str | None) -> str:
 
 
 def _model_files(model: Model) -> Iterator[tuple[str, BinaryIO]]:
-    """The file of a model, and those that hold weights of it; the device checks that they are what was loaded here."""
+    """The file of a model, those that hold weights of it, and its configuration, where that is not in the file.
+
+    The device checks that they are what was loaded here.
+    """
     if len(model.members) > 1:
         raise NotServedError(f"{model.name} is a bundle, which cannot be fetched; copy its files, or serve each alone")
     for name in (model.path.name, *model.files):
@@ -238,3 +243,5 @@ def _model_files(model: Model) -> Iterator[tuple[str, BinaryIO]]:
                 f"{name} of {model.name} is no longer there ({error.strerror}); restart the edge"
             ) from error
         yield name, stream
+    for name, content in beside_a_copy(model.path).items():
+        yield name, BytesIO(content)

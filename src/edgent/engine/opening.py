@@ -23,8 +23,10 @@ from typing import Any
 from edgent.cache import cache_folder
 from edgent.engine import loading
 from edgent.errors import EdgentError, ModelError
+from edgent.files import is_file
 from edgent.model import SHIPPED, Model
 from edgent.model import model as models
+from edgent.model.configuration.sources import files_beside
 from edgent.model.files.formats import check_file
 from edgent.units import format_bytes
 from edgent.version import __version__
@@ -89,15 +91,24 @@ def _try(model: str | Path, dims: Mapping[str, int], limits: Limits) -> None:
 
 
 def _key(paths: list[Path], dims: Mapping[str, int]) -> str:
+    """Of what the files hold, their configurations and the numbers of free dimensions."""
     total = hashlib.sha256(json.dumps([__version__, sorted(dims.items())]).encode())
     for path in paths:
-        with path.open("rb") as stream:
-            total.update(hashlib.file_digest(stream, "sha256").digest())
+        for file in (path, *files_beside(path)):
+            total.update(_hash(file) if is_file(file) else b"")
     return total.hexdigest()
 
 
+def _hash(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
+
+
 def _is_remembered(kept: Path) -> bool:
-    """Whether the file passed, with the files of weights that lie beside it now."""
+    """Whether the file passed, with the other files that it and its configuration name as they are now."""
     try:
         return all(stamp(Path(name)) == seen for name, *seen in json.loads(kept.read_bytes()))
     except (OSError, ValueError, TypeError):
@@ -111,7 +122,7 @@ def stamp(path: Path) -> list[int]:
 
 
 def _tried(model: str | Path, dims: Mapping[str, int], limits: Limits) -> list[Any]:
-    """The files of weights that were read, each with its stamp."""
+    """The files of weights, labels and post-processing that were read, each with its stamp."""
     code, said = _run({"model": str(model), "dims": dict(dims), "limits": asdict(limits)})
     if code:
         raise ModelError(f"{model}: {_why(-code, said, limits)}; refused")

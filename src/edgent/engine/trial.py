@@ -24,6 +24,7 @@ from edgent.engine.opening import OUT_OF_MEMORY, Limits, stamp
 from edgent.engine.overtime import OvertimeError
 from edgent.errors import EdgentError
 from edgent.model import Model, Tensor
+from edgent.model.configuration.sources import files_named
 from edgent.model.files.constants import all_tensors
 from edgent.model.files.external import is_external
 from edgent.model.files.read import read
@@ -48,7 +49,7 @@ def _verdict(name: str, dims: Mapping[str, int], limits: Limits) -> dict[str, An
     _limit(limits, paths)
     _say("reading")
     try:
-        beside = [file for path in paths for file in _files_of_weights(path, read(path))]
+        beside = [file for path in paths for file in (*_files_of_weights(path, read(path)), *files_named(path))]
         _limit(limits, [*paths, *beside])
         _say("loading")
         model = load(name, dims=dims)

@@ -28,7 +28,7 @@ from edgent.engine.onnxruntime import Engine
 from edgent.errors import ModelError
 from edgent.evaluation.reading import form_of
 from edgent.model import Model
-from edgent.model.files.read import BATCH
+from edgent.model.configuration.dimensions import BATCH
 
 if TYPE_CHECKING:
     from edgent.evaluation.data.examples import Examples

@@ -1,7 +1,7 @@
 """WHAT is computed: models, layers, exits, cuts, segments and their costs."""
 
 from edgent.model.metadata import ExitInfo, Metadata, Preprocessing, Sizing, Task
-from edgent.model.model import SHIPPED, Model, Segment, check_model, find, load
+from edgent.model.model import SHIPPED, Model, Segment, check_model, find, free_dimensions, load
 from edgent.model.shapes import Interpreter
 from edgent.model.values import Boundary, Branch, Layer, SegmentName, Tensor, parse_segment_name, segment_name
 
@@ -22,6 +22,7 @@ __all__ = [
     "Tensor",
     "check_model",
     "find",
+    "free_dimensions",
     "load",
     "parse_segment_name",
     "segment_name",

@@ -9,13 +9,18 @@ from pathlib import Path
 import onnx
 
 from edgent.errors import InputError, ModelError
-from edgent.model.configuration.document import metadata_of
+from edgent.files import is_folder
+from edgent.model.configuration.binding import bind
+from edgent.model.configuration.dimensions import FreeDimension
+from edgent.model.configuration.dimensions import free_dimensions as free_of
+from edgent.model.configuration.fitting import check_fits
+from edgent.model.configuration.sources import configured
 from edgent.model.files import external, identity
 from edgent.model.files.bounds import check_sizes
 from edgent.model.files.bundle import join, prefix_of
 from edgent.model.files.constants import all_tensors
 from edgent.model.files.gather import gather
-from edgent.model.files.read import bind, read
+from edgent.model.files.read import plain, read
 from edgent.model.files.weights import Weights
 from edgent.model.fold import fold
 from edgent.model.metadata import ExitInfo, Metadata
@@ -74,7 +79,8 @@ class Model:
         inputs: the tensors of one request, every dimension a number.
         branches: one per exit, earliest first.
         metadata: what it says of itself: task, labels, exits, pre-processing.
-        dims: the number of every dimension that is free in the file, by name (see `bind` of `edgent.model.files.read`).
+        dims: the number of every dimension that is free in the file, by name (see `edgent.model.configuration`).
+        doubts: what was taken for granted when it was opened, a sentence each.
         own_outputs: what the file puts out; the answers of the branches may be made of them (see `edgent.model.tasks`).
     """
 
@@ -87,6 +93,7 @@ class Model:
     branches: tuple[Branch, ...]
     metadata: Metadata
     dims: Mapping[str, int] = field(hash=False)
+    doubts: tuple[str, ...] = field(compare=False)
     proto: onnx.ModelProto = field(hash=False, compare=False)
     tensors: Mapping[str, Tensor] = field(hash=False, compare=False)
     values: Mapping[str, onnx.ValueInfoProto] = field(hash=False, compare=False)
@@ -157,20 +164,22 @@ def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int]
         model: the name of a shipped model ("b-alexnet"), or the path of an ONNX file; several with "+" between them
             are a bundle (see `edgent.model.files.bundle`), named after all of them.
         interpreter: the engine: computes constants, and knows types and shapes that ONNX does not.
-        dims: numbers for free dimensions. A free leading dimension is the batch and becomes 1.
+        dims: numbers for free dimensions, by name or as "INPUT:AXIS", before those of the model's configuration. A
+            free leading dimension is the batch and 1 unless either says otherwise.
 
     Raises:
-        ModelError: see `join`, and `read` and `bind` of `edgent.model.files.read`; also metadata that does not fit the
-            graph.
+        ModelError: see `join`, `read`, `configured`, `bind` and `check_fits`: a file or a configuration that cannot be
+            used, or one that does not fit the other.
     """
     paths = files(model)
     path = paths[0]
-    proto = read(path) if len(paths) == 1 else join([(each, read(each)) for each in paths])
+    members = [(each, configured(each, read(each))) for each in paths]
+    proto = members[0][1] if len(members) == 1 else join(members)
     source, beside = path.parent.absolute(), external.locations(all_tensors(proto))
     weights = Weights(source, identity.hashes(proto.graph.initializer, source))
     contents = identity.contents(proto, weights.hashes, source)
-    bound, numbers = bind(path, proto, dims or {})
-    metadata = metadata_of(bound)
+    binding = bind(path, proto, dims or {})
+    bound, metadata = binding.proto, binding.metadata
     exits = _exits(bound.graph, metadata)
     digest = identity.digest(contents, bound.graph.input, [entry.outputs for entry in exits], metadata)
     gather(bound.graph, source)
@@ -184,6 +193,7 @@ def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int]
         tensors = {name: replace(tensor_of(value), most=answers.most.get(name)) for name, value in values.items()}
     check_sizes(tensors.values())
     inputs = tuple(tensors[value.name] for value in bound.graph.input)
+    check_fits(path, metadata, inputs)
     return Model(
         name=readable(BETWEEN.join(each.stem for each in paths)),
         path=path,
@@ -193,7 +203,8 @@ def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int]
         inputs=inputs,
         branches=_branches(bound.graph, tensors, answers.exits, inputs),
         metadata=metadata,
-        dims=numbers,
+        dims=binding.dims,
+        doubts=binding.doubts,
         proto=bound,
         tensors=tensors,
         values=values,
@@ -225,7 +236,25 @@ def find(model: str | Path) -> Path:
     shipped = SHIPPED / f"{model}.onnx"
     if isinstance(model, str) and "/" not in model and not Path(model).exists() and shipped.is_file():
         return shipped
-    return Path(model)
+    return _in_folder(Path(model)) if is_folder(Path(model)) else Path(model)
+
+
+def free_dimensions(model: str | Path) -> tuple[FreeDimension, ...]:
+    """The free dimensions of a model's inputs, without opening it.
+
+    Raises:
+        ModelError: see `read`.
+    """
+    return tuple(entry for path in files(model) for entry in free_of(plain(read(path)).graph))
+
+
+def _in_folder(folder: Path) -> Path:
+    """The only model file in a folder, as Hugging Face has it: there, or in `onnx/`."""
+    found = sorted(folder.glob("*.onnx")) or sorted(folder.glob("onnx/*.onnx"))
+    if len(found) != 1:
+        names = ", ".join(str(path.relative_to(folder)) for path in found[:5]) or "none"
+        raise ModelError(f"{folder}: is a folder with {len(found)} ONNX files ({names}); name the one to take")
+    return found[0]
 
 
 def _exits(graph: onnx.GraphProto, metadata: Metadata) -> tuple[ExitInfo, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from edgent.errors import InputError, RefusedError
@@ -23,12 +23,21 @@ _MOST_DOCUMENT = 64 << 20  # bytes; the largest of ours have a few hundred thous
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A model that an edge serves; `profile` and `calibration` are fingerprints of files, empty where it has none."""
+    """A model that an edge serves.
+
+    Attributes:
+        name: of the model.
+        digest: its.
+        profile: the fingerprint of a file, empty where the edge has none.
+        calibration: likewise.
+        dims: the number of every dimension that is free in its file.
+    """
 
     name: str
     digest: str
     profile: str
     calibration: str
+    dims: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +85,13 @@ class EdgeClient:
         """The models it serves."""
         response = _read(m.DescribeResponse, self.channel.call(m.DESCRIBE, b"", timeout))
         return tuple(
-            Served(name=entry.name, digest=entry.digest, profile=entry.profile, calibration=entry.calibration)
+            Served(
+                name=entry.name,
+                digest=entry.digest,
+                profile=entry.profile,
+                calibration=entry.calibration,
+                dims=dict(entry.dims),
+            )
             for entry in response.models
         )
 

@@ -1,13 +1,14 @@
 """Models fetched from an edge, so that no file needs to be copied by hand; kept in the cache.
 
 The edge names a digest, and nothing else that it says is believed. The first file that it sends is the model, whatever
-it is called there; each other one must be among those that the model itself names; all together must have the digest.
+it is called there; each other one must be its configuration, or among those that either names; all together must have
+the digest. The numbers of free dimensions are the edge's: of them, too, the digest tells whether they are right.
 What is loaded then is what was looked at, and files that lie in the cache from another day are looked at likewise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from itertools import groupby
 from operator import itemgetter
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from edgent import cache
 from edgent.errors import ModelError, RefusedError
-from edgent.wire.edge_client import EdgeClient
+from edgent.wire.edge_client import EdgeClient, Served
 from edgent.wire.errors import NotServedError
 
 if TYPE_CHECKING:
@@ -31,12 +32,20 @@ _in_use: dict[Path, cache.Entry] = {}
 """The fetched models of this process: whoever loaded one may read its weights again at any time."""
 
 
-def fetch_model(edge: str, name: str, *, channel: Channel | None = None, most: int | None = None) -> Model:
+def fetch_model(
+    edge: str,
+    name: str,
+    *,
+    dims: Mapping[str, int] | None = None,
+    channel: Channel | None = None,
+    most: int | None = None,
+) -> Model:
     """A model that an edge serves; its files are fetched at the first call.
 
     Args:
         edge: "HOST:PORT".
         name: of the model there.
+        dims: numbers that free dimensions must have there; None: those that they have.
         channel: in place of gRPC to `edge`.
         most: bytes that all its files may have; None: as many as the cache holds.
 
@@ -49,16 +58,18 @@ def fetch_model(edge: str, name: str, *, channel: Channel | None = None, most: i
     opened = channel or _grpc(edge)
     try:
         remote = EdgeClient(opened)
-        fetch = _Fetch(remote, name, _digest(remote, edge, name), cache.bound() if most is None else most)
+        served = _served(remote, edge, name)
+        _check_dims(served, edge, dims or {})
+        fetch = _Fetch(remote, served, cache.bound() if most is None else most)
         entry = cache.entry("models", f"{name}-{fetch.digest[:32]}", fetch.is_right, fetch.write)
         _in_use[entry.path] = entry
-        return fetch.loaded or _load(entry.path / fetch.file)
+        return fetch.loaded or _load(entry.path / fetch.file, served.dims)
     finally:
         if channel is None:
             opened.close()
 
 
-def _digest(remote: EdgeClient, edge: str, name: str) -> str:
+def _served(remote: EdgeClient, edge: str, name: str) -> Served:
     served = {entry.name: entry for entry in remote.describe(_TIMEOUT)}
     if name not in served:
         raise NotServedError(f"the edge {edge} has no model {name!r}; it serves {', '.join(served) or 'none'}")
@@ -67,7 +78,16 @@ def _digest(remote: EdgeClient, edge: str, name: str) -> str:
     digest = served[name].digest
     if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
         raise RefusedError(f"the edge {edge} names the digest {digest[:80]!r} for {name}: it is no edge of Edgent")
-    return digest
+    return served[name]
+
+
+def _check_dims(served: Served, edge: str, wanted: Mapping[str, int]) -> None:
+    for name, number in wanted.items():
+        if name in served.dims and served.dims[name] != number:
+            raise RefusedError(
+                f"the edge {edge} serves {served.name} with {name}={served.dims[name]}, asked for was {number}; "
+                "leave it out, or serve it with that number"
+            )
 
 
 def _is_file_name(name: str) -> bool:
@@ -79,21 +99,20 @@ class _Fetch:
 
     Args:
         remote: the edge.
-        name: of the model.
-        digest: that it must have.
+        served: what the edge says of the model: its name, the digest that it must have, its free dimensions.
         most: bytes of all its files.
     """
 
-    def __init__(self, remote: EdgeClient, name: str, digest: str, most: int) -> None:
-        self.remote, self.name, self.digest, self.most = remote, name, digest, most
-        self.file = f"{name}.onnx"
-        self.named: tuple[str, ...] = ()
+    def __init__(self, remote: EdgeClient, served: Served, most: int) -> None:
+        self.remote, self.dims, self.most = remote, served.dims, most
+        self.name, self.digest = served.name, served.digest
+        self.file = f"{served.name}.onnx"
         self.loaded: Model | None = None
 
     def is_right(self, folder: Path) -> bool:
         """Whether a folder holds the model; it is loaded then."""
         try:
-            model = _load(folder / self.file)
+            model = _load(folder / self.file, self.dims)
         except ModelError:  # missing, damaged, or with weights that are
             return False
         self.loaded = model if model.digest == self.digest else None
@@ -114,9 +133,9 @@ class _Fetch:
         return folder / self.file
 
     def _place(self, folder: Path, name: str) -> Path:
-        self.named = self.named or _weight_files(folder / self.file)
+        known = _named(folder / self.file)
         path = (folder / name).resolve()
-        if name not in self.named or not path.is_relative_to(folder.resolve()) or path.exists():
+        if name not in known or not path.is_relative_to(folder.resolve()) or path.exists():
             raise RefusedError(f"the edge sent a file {name[:80]!r}, which {self.name} does not name, or sent it twice")
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
@@ -136,7 +155,7 @@ class _Fetch:
 
     def _check(self, path: Path) -> None:
         try:
-            digest = _load(path).digest
+            digest = _load(path, self.dims).digest
         except ModelError as error:
             raise RefusedError(f"what the edge sent for {self.name} is no model: {error}") from error
         if digest != self.digest:
@@ -146,17 +165,19 @@ class _Fetch:
             )
 
 
-def _load(path: Path) -> Model:
+def _load(path: Path, dims: Mapping[str, int]) -> Model:
     from edgent.engine.opening import load  # onnx, only when a model is read
 
-    return load(path)
+    return load(path, dims=dims)
 
 
-def _weight_files(path: Path) -> tuple[str, ...]:
+def _named(path: Path) -> tuple[str, ...]:
+    """The files that may lie beside a model's: its weights, its configuration, and what that names."""
+    from edgent.model.configuration.copy import named_by_a_copy
     from edgent.model.files.read import weight_files
 
     try:
-        return weight_files(path)
+        return (*weight_files(path), *named_by_a_copy(path))
     except ModelError as error:
         raise RefusedError(f"the edge sent a model that cannot be read: {error}") from error
 

@@ -94,6 +94,7 @@ _EDGENT = {
         "string digest = 2",
         "string profile = 3",  # SHA-256 of its text; empty if the edge has none
         "string calibration = 4",
+        "map<string, int64> dims = 5",  # the number of every dimension that is free in its file
     ),
     "FetchRequest": ("string what = 1", "string name = 2", "string digest = 3"),
     "Chunk": ("string file = 1", "bytes data = 2"),

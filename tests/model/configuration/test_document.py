@@ -120,7 +120,7 @@ def test_what_a_configuration_adds_is_read_and_written_again() -> None:
     [
         ({"task": "detecting"}, "classification, detection, segmentation, embedding, raw"),
         ({"task": "detection", "head": "yolov9"}, "yolov5, yolov8, end-to-end, boxes-scores"),
-        ({"task": "classification", "head": "yolov8"}, "leave it out"),
+        ({"task": "raw", "head": "yolov8"}, "leave it out"),
         ({"head": "yolov8"}, "leave it out"),
         ({"task": "detection", "head": "yolov8", "post": "decode.onnx"}, "one of the two"),
         ({"dims": {"width": 3.5}}, "a whole number"),

@@ -24,11 +24,6 @@ from graphs import residual, saved
 
 Change = Callable[[onnx.ModelProto], object]
 
-PREPROCESSING = {
-    "size": [8, 8], "resize": "stretch", "color": "RGB", "layout": "NCHW", "scale": 0.5, "mean": [0, 0.25, 0],
-    "std": [1.0, 1.0, 2.0],
-}  # fmt: skip
-
 
 def digest(proto: onnx.ModelProto, folder: Path, **dims: int) -> str:
     file = folder / f"{len(list(folder.iterdir()))}" / "model.onnx"
@@ -67,7 +62,7 @@ def rich() -> onnx.ModelProto:
 def describe(proto: onnx.ModelProto, **changes: Any) -> None:
     known = (("early", "early", 0.5), ("late", "y", 0.75))
     exits = [{"name": n, "outputs": [o], "accuracy": a, "samples": 10, "data": "a set"} for n, o, a in known]
-    document = {"version": 1, "exits": exits, "labels": ["cat", "dog"], "preprocessing": PREPROCESSING} | changes
+    document = {"version": 1, "exits": exits, "labels": ["cat", "dog"]} | changes
     del proto.metadata_props[:]
     proto.metadata_props.add(key=KEY, value=json.dumps(document))
 
@@ -89,10 +84,6 @@ def _branch(proto: onnx.ModelProto, name: str) -> onnx.GraphProto:
 
 def _retype(proto: onnx.ModelProto) -> None:
     _initialiser(proto, "w").data_type = TensorProto.INT32
-
-
-def _preprocessing(**changes: Any) -> Change:
-    return lambda proto: describe(proto, preprocessing=PREPROCESSING | changes)
 
 
 def _swap_exits(proto: onnx.ModelProto) -> None:
@@ -136,18 +127,8 @@ MATTERS: dict[str, Change] = {
     "which output an exit is": lambda p: describe(
         p, exits=[{"name": "late", "outputs": ["y"], "accuracy": 0.5, "samples": 10, "data": "a set"}]
     ),
-    "the mean": _preprocessing(mean=[0, 0.5, 0]),
-    "the spread": _preprocessing(std=[1, 1, 2.5]),
-    "the scale": _preprocessing(scale=0.25),
-    "the size": _preprocessing(size=[8, 9]),
-    "by which filter": _preprocessing(filter="bicubic"),
-    "how pictures are fitted": _preprocessing(resize="letterbox", padding=0),
-    "what becomes of a wide picture": _preprocessing(excess="refuse"),
     "what becomes of a small array": lambda p: describe(p, inputs={"x": {"fill": "pad"}}),
-    "the task": lambda p: describe(p, task="classification"),
-    "the order of colours": _preprocessing(color="BGR"),
-    "the layout": _preprocessing(layout="NHWC"),
-    "that nothing is said of pictures": lambda p: describe(p, preprocessing=None),
+    "the task": lambda p: describe(p, task="embedding"),
 }
 
 
@@ -203,16 +184,6 @@ def _as_numbers(proto: onnx.ModelProto) -> None:
     assert tensor.float_data and not tensor.HasField("raw_data")
 
 
-def _rewritten(text: str) -> Change:
-    def change(proto: onnx.ModelProto) -> None:
-        entry = proto.metadata_props[0]
-        entry.value = text % entry.value.partition('"preprocessing"')[0].rstrip(", ")
-
-    return change
-
-
-_PLAIN = '"size": [8, 8], "mean": [0, 0.25, 0], "std": [1, 1, 2]'
-
 DOES_NOT_MATTER: dict[str, Change] = {
     "labels, accuracies and names of exits": _relabel,
     "documentation": _document_everything,
@@ -222,13 +193,7 @@ DOES_NOT_MATTER: dict[str, Change] = {
     "numbers in place of bytes": _as_numbers,
     "the standard operators' long name": lambda p: setattr(p.opset_import[0], "domain", "ai.onnx"),
     "a weight that is listed as an input": lambda p: p.graph.input.append(value("w", shape=[SIDE, SIDE])),
-    "choices as they were before there were any": _preprocessing(filter="bilinear", crop=1, padding=114),
-    "numbers for dimensions that are bound": lambda p: describe(p, dims={"N": 1}),
     "that an array of another size is refused": lambda p: describe(p, inputs={"x": {"fill": "refuse"}}),
-    "defaults left out": _rewritten('%s, "preprocessing": {' + _PLAIN + ', "scale": 0.5}}'),
-    "another spelling of a number": _rewritten('%s, "preprocessing": {"scale": 5e-1, ' + _PLAIN + "}}"),
-    "a zero below zero": _preprocessing(mean=[-0.0, 0.25, 0]),
-    "keys in another order": lambda p: describe(p, preprocessing=dict(reversed(PREPROCESSING.items()))),
 }
 
 
@@ -266,7 +231,7 @@ def test_it_does_not_matter_where_weights_are(several: bool, threshold: int, tmp
 
 def test_all_outputs_named_as_one_exit_are_what_a_file_without_exits_means(tmp_path: Path) -> None:
     named, silent = rich(), rich()
-    describe(named, exits=[{"name": "all", "outputs": ["early", "y"]}], preprocessing=None)
+    describe(named, exits=[{"name": "all", "outputs": ["early", "y"]}])
     del silent.metadata_props[:]
     assert digest(named, tmp_path) == digest(silent, tmp_path)
 

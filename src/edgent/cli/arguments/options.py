@@ -10,7 +10,6 @@ import typer
 
 from edgent.cli.terminal import show
 from edgent.errors import InputError
-from edgent.units import parse_count
 
 if TYPE_CHECKING:
     from edgent.engine.onnxruntime import Engine
@@ -18,12 +17,10 @@ if TYPE_CHECKING:
 
 MOST_THREADS = 1024  # an engine would try to start any number
 
-ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model's name, or an ONNX file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write.")]
 Threads = Annotated[int, typer.Option(min=1, max=MOST_THREADS, help="Compute threads of the engine.")]
 EngineName = Annotated[str, typer.Option("--engine", metavar="NAME", help="What runs models: onnxruntime or openvino.")]
-Dims = Annotated[list[str] | None, typer.Option("--dim", metavar="NAME=N", help="A number for a free dimension.")]
 CalibrationFile = Annotated[
     Path | None, typer.Option("--calibration", metavar="FILE", help="Sizes and accuracies of codecs on this model.")
 ]
@@ -35,22 +32,6 @@ Codecs = Annotated[
     list[str] | None,
     typer.Option("--codec", metavar="NAME", help="Allow this codec (repeatable); docs/own-data.md has their names."),
 ]
-
-
-def parse_dims(texts: Sequence[str] | None) -> dict[str, int]:
-    """Reads NAME=N pairs.
-
-    Raises:
-        InputError: not of that form, or not a positive number.
-    """
-    dims = {}
-    for text in texts or ():
-        name, _, number = text.partition("=")
-        size = parse_count(number)
-        if not name or size is None:
-            raise InputError(f"--dim {text[:80]!r}: expected NAME=N with a positive number, as batch=1")
-        dims[name] = size
-    return dims
 
 
 def parse_codecs(names: Sequence[str] | None) -> tuple[str, ...] | None:

@@ -58,7 +58,7 @@ class Handshake:
         if entry.digest != self._model.digest:
             raise RefusedError(
                 f"the edge serves {entry.name} in version {entry.digest[:12]}, here it is {self._model.version}: "
-                "these are different models; give both sides the same file and the same dimensions"
+                f"these are different models; give both sides the same file and the same dimensions{_dims(entry)}"
             )
         return self._facts(entry)
 
@@ -99,3 +99,9 @@ class Handshake:
         if fingerprint not in self._fetched:
             self._fetched[fingerprint] = self._remote.document(what, entry.name, entry.digest)
         return self._fetched[fingerprint]
+
+
+def _dims(entry: Served) -> str:
+    """The edge's, as a part of a message."""
+    numbers = " ".join(f"--dim {name}={number}" for name, number in entry.dims.items())
+    return f" (there: {numbers})" if numbers else ""

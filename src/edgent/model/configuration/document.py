@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
-from dataclasses import MISSING, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, replace
 from typing import Any
 
 import onnx
@@ -15,22 +18,83 @@ from edgent.model.metadata import BoxLimits, ExitInfo, Metadata, Preprocessing, 
 KEY = "edgent"
 """In a model file's `metadata_props`."""
 
+POST = "edgent.post"
+"""The property that holds a graph for post-processing, in base64."""
+
 VERSION = 1
 _LONGEST_SIDE = 1 << 14  # pixels, of what a network takes
 _LARGEST_DIMENSION = 1 << 31
+_FORM = tuple(f.name for f in fields(Preprocessing))
 _DEFAULTS = {"version": VERSION, **Metadata().document()}
 
 
+TABLES = ("preprocessing", "limits", "dims", "inputs")
+"""The keys whose values have keys of their own."""
+
+
+def check_keys(found: object) -> dict[str, Any]:
+    """What a document says, under keys that are all known, those of pre-processing included; it may leave out any.
+
+    Raises:
+        InputError: no object, another version, or an unknown key.
+    """
+    node = _node(found, "configuration", _DEFAULTS)
+    _check_version(node)
+    if isinstance(form := node.found["preprocessing"], dict):
+        Node({**dict.fromkeys(_FORM), **form}, "preprocessing", _FORM)
+    assert isinstance(found, dict)
+    return {key: value for key, value in found.items() if value is not None and key != "version"}
+
+
+def document_of(proto: onnx.ModelProto) -> dict[str, Any]:
+    """The document under our own key of a model; empty where there is none.
+
+    Raises:
+        ModelError: not JSON, or an unknown key.
+    """
+    try:
+        text = _property(proto, KEY)
+        return check_keys(parse(text)) if text else {}
+    except InputError as error:
+        raise ModelError(f"metadata under the key {KEY!r}: {error}") from None
+
+
 def metadata_of(proto: onnx.ModelProto) -> Metadata:
-    """What a model file says under our own key.
+    """What a model says of itself under our own key, with the graph that its `post` names.
 
     Raises:
         ModelError: see `read_json`.
     """
-    for entry in proto.metadata_props:
-        if entry.key == KEY:
-            return read_json(entry.value)
-    return Metadata()
+    text = _property(proto, KEY)
+    found = read_json(text) if text else Metadata()
+    return replace(found, post_graph=post_graph_of(proto)) if found.post else found
+
+
+def post_graph_of(proto: onnx.ModelProto) -> bytes:
+    """The graph for post-processing that a model holds; none: empty.
+
+    Raises:
+        ModelError: a damaged one.
+    """
+    try:
+        return base64.b64decode(_property(proto, POST), validate=True)
+    except (binascii.Error, ValueError):
+        raise ModelError(f"the key {POST!r} holds no base64, expected an ONNX file in it; embed it again") from None
+
+
+def write_key(proto: onnx.ModelProto, document: Mapping[str, Any], post_graph: bytes = b"") -> None:
+    """Puts a document, and the graph that it names, into a model."""
+    kept = {entry.key: entry.value for entry in proto.metadata_props}
+    kept[KEY] = json.dumps({**document, "version": VERSION}, sort_keys=True)
+    kept[POST] = base64.b64encode(post_graph).decode()
+    del proto.metadata_props[:]
+    for key, value in kept.items():
+        if value or key != POST:
+            proto.metadata_props.add(key=key, value=value)
+
+
+def _property(proto: onnx.ModelProto, key: str) -> str:
+    return next((str(entry.value) for entry in proto.metadata_props if entry.key == key), "")
 
 
 def write_json(metadata: Metadata) -> str:
@@ -57,8 +121,7 @@ def read(found: object) -> Metadata:
         InputError: another version, unknown keys, or values out of range.
     """
     node = _node(found, "metadata", _DEFAULTS)
-    if node.whole("version") != VERSION:
-        raise InputError(f"metadata.version: found {node.whole('version')}, expected {VERSION}")
+    _check_version(node)
     return Metadata(
         task=None if node.absent("task") else node.text("task"),  # type: ignore[arg-type]  # it checks itself
         head=node.text("head", empty=True),
@@ -76,6 +139,11 @@ def _node(found: object, place: str, defaults: dict[str, Any], needed: tuple[str
     """An object some of whose keys may be left out."""
     complete = {**defaults, **found} if isinstance(found, dict) else found
     return Node(complete, place, (*needed, *defaults))
+
+
+def _check_version(node: Node) -> None:
+    if node.whole("version") != VERSION:
+        raise InputError(f"{node.place}.version: found {node.whole('version')}, expected {VERSION}")
 
 
 def _exit(found: object) -> ExitInfo:
