@@ -12,6 +12,8 @@ from edgent.codec.names import CodecError
 if TYPE_CHECKING:
     from edgent.model.metadata import Preprocessing
 
+_MOST_WASTED = 8  # times the pixels of the model's size
+
 _Box = tuple[float, float, float, float]
 
 # ITU-R 601-2 luma in 16-bit fixed point: Pillow's convert("L"), bit for bit.
@@ -56,10 +58,9 @@ def fit(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.u
     check_pixels(pixels)
     if pixels.shape[:2] == tuple(preprocessing.size) and preprocessing.crop == 1:
         return pixels
-    if preprocessing.resize in ("stretch", "crop"):
-        box = _centre(pixels, preprocessing) if preprocessing.resize == "crop" else None
-        return _resized(pixels, preprocessing.size, preprocessing.filter, box)
-    return _on_grey(pixels, preprocessing)
+    if preprocessing.resize == "stretch":
+        return _resized(pixels, preprocessing.size, preprocessing.filter)
+    return _centre(pixels, preprocessing) if preprocessing.resize == "crop" else _on_grey(pixels, preprocessing)
 
 
 def fit_decoded(pixels: NDArray[np.uint8], preprocessing: Preprocessing, *, codec: str) -> NDArray[np.uint8]:
@@ -128,17 +129,23 @@ def _resized(pixels: NDArray[np.uint8], size: tuple[int, int], name: str, box: _
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling[name.upper()], box=box))
 
 
-def _centre(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> _Box:
-    """The part of the picture that stays when its short side is resized and the centre cut out.
+def _centre(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """The centre of the picture, resized until its short side is the model's or longer.
 
-    Resizing this part is that, without computing what would be cut away. Found in whole pixels of the resized picture.
+    Resized whole and then cut, as in the programs that networks are measured with: Pillow rounds between its two passes,
+    and chooses their order by what it is given, so that a part resized by itself may differ by several shades. A
+    picture so long that this would be a waste is resized in part.
     """
     (height, width), (rows, columns) = pixels.shape[:2], preprocessing.size
     scale = max(rows / height, columns / width) / preprocessing.crop
     across, down = max(columns, round(width * scale)), max(rows, round(height * scale))
     left, top = (across - columns) // 2, (down - rows) // 2
+    if across * down <= _MOST_WASTED * rows * columns:
+        whole = _resized(pixels, (down, across), preprocessing.filter)
+        return np.ascontiguousarray(whole[top : top + rows, left : left + columns])
     right, bottom = min(width, (left + columns) * width / across), min(height, (top + rows) * height / down)
-    return left * width / across, top * height / down, right, bottom
+    box = (left * width / across, top * height / down, right, bottom)
+    return _resized(pixels, preprocessing.size, preprocessing.filter, box)
 
 
 def _on_grey(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
