@@ -115,6 +115,7 @@ def _print_neighbours(neighbours: tuple[Neighbour, ...]) -> None:
     for other in neighbours:
         plan = other.plan
         total = format_duration(plan.stages.total)
-        exit, accuracy = str(plan.configuration.exit), show.percent(plan.accuracy)
+        accuracy = "unknown" if plan.accuracy is None else show.percent(plan.accuracy)
+        exit = str(plan.configuration.exit)
         table.add_row(other.knob.replace("_", " "), exit, other.configuration, accuracy, total, other.reason)
     show.out.print(table)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from edgent.errors import InputError
 from edgent.files import is_file, is_folder
 from edgent.units import parse_bytes
 
@@ -41,7 +42,7 @@ def expected(model: Model, calibration: Calibration | None, source: str) -> Comi
     if not source:
         return ComingPictures(calibration, None)
     if not is_file(Path(source)) and not is_folder(Path(source)):
-        return ComingPictures(calibration, parse_bytes(source, "source"))
+        return ComingPictures(calibration, _size(source))
     from edgent.engine.onnxruntime import Engine
     from edgent.evaluation.sizes import few_pictures, mean_bytes, sizes_of
 
@@ -49,3 +50,12 @@ def expected(model: Model, calibration: Calibration | None, source: str) -> Comi
     if calibration is None:
         calibration = sizes_of(model, examples, Engine())
     return ComingPictures(calibration, mean_bytes(examples))
+
+
+def _size(source: str) -> float:
+    try:
+        return parse_bytes(source)
+    except InputError:
+        raise InputError(
+            f"--source {source[:80]!r}: is no picture, no folder and no size; expected one of them, as 100kB"
+        ) from None
