@@ -132,9 +132,9 @@ def _resized(pixels: NDArray[np.uint8], size: tuple[int, int], name: str, box: _
 def _centre(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
     """The centre of the picture, resized until its short side is the model's or longer.
 
-    Resized whole and then cut, as in the programs that networks are measured with: Pillow rounds between its two passes,
-    and chooses their order by what it is given, so that a part resized by itself may differ by several shades. A
-    picture so long that this would be a waste is resized in part.
+    Resized whole and then cut, as in the programs that networks are measured with: Pillow rounds between its two
+    passes, and chooses their order by what it is given, so that a part resized by itself may differ by several shades.
+    A picture so long that this would be a waste is resized in part.
     """
     (height, width), (rows, columns) = pixels.shape[:2], preprocessing.size
     scale = max(rows / height, columns / width) / preprocessing.crop
