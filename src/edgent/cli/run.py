@@ -33,10 +33,12 @@ from edgent.text import one_line, readable
 from edgent.units import BitsPerSecond, format_duration, parse_bandwidth, parse_delay, parse_duration
 
 if TYPE_CHECKING:
+    from edgent.codec import Calibration
     from edgent.device.answer import Answer
     from edgent.device.choosers.chooser import Environment
     from edgent.device.device import Device
     from edgent.engine.onnxruntime import Engine
+    from edgent.model import Model
     from edgent.planning.configuration_map import ConfigurationMap
 
 
@@ -96,6 +98,7 @@ def run(
     notice_other_engine(here, runner)
     board = stand_in(emulate, loaded, here, hidden_seed) if emulate else None
     pace = board.pace(step) if board else None
+    coming = _expected(loaded, files, runner)
     device = Device(
         loaded,
         edge=edge or None,
@@ -114,8 +117,9 @@ def run(
         exits=exit or None,
         codecs=allowed_codecs,
     )
+    if coming is not None:
+        device.expect(coming)
     with device:
-        _expect(device, files, runner)
         if not device.wait_ready() and edge:
             show.err.print(f"edgent: warning: no edge at {edge}; the device answers by itself")
         try:
@@ -125,14 +129,12 @@ def run(
                 show.err.print(f"emulated: {pace.account}", soft_wrap=True)
 
 
-def _expect(device: Device, files: list[Path], engine: Engine) -> None:
-    """Tells the device how large the first pictures are; arrays, and what is no picture, tell nothing."""
+def _expected(model: Model, files: list[Path], engine: Engine) -> Calibration | None:
+    """How large codecs make the first pictures; arrays, and what is no picture, tell nothing."""
     from edgent.evaluation.sizes import FEW, expected_sizes
 
     pictures = [file for file in files if file.suffix.lower() not in ARRAYS][:FEW]
-    sizes = expected_sizes(device.model, pictures, engine) if pictures else None
-    if sizes is not None:
-        device.expect(sizes)
+    return expected_sizes(model, pictures, engine) if pictures else None
 
 
 def _rate(text: str, what: str) -> BitsPerSecond | None:

@@ -290,19 +290,35 @@ class PlanSource:
             return self._together.get(kind)
 
     def _price_again(self, kind: Kind) -> None:
-        """Has candidates priced once more that are priced already; until then the present chooser goes on."""
-        if self._known(kind) is not None:
+        """Has candidates priced once more where there is an edge; until then the present chooser goes on."""
+        with self._lock:
+            there = self._facts is not None
+        if there:
             self._warmer.do(lambda: self._put(kind, self._warmer.warmed.failed))
+
+    def _size_of_source(self, facts: EdgeFacts) -> float | None:
+        """A picture's file as it comes, where somebody has measured some."""
+        measured = self._calibration or facts.calibration or self._expected
+        if measured is None or len(self._model.inputs) != 1:
+            return None
+        return measured.size((self._model.inputs[0].name,), "source", math.nan)
+
+    @property
+    def _sizes(self) -> tuple[Calibration | None, float | None]:
+        """What is known of pictures that no calibration knows."""
+        return self._expected, self._sources.typical
 
     def _put(self, kind: Kind, failed: frozenset[Configuration]) -> None:
         with self._lock:
             facts = self._facts
-        if facts is None:
-            return
+            if facts is None:
+                return
+            self._sources.assume(self._size_of_source(facts))
+            sizes = self._sizes
         priced = self._make_together(kind, facts, failed)
         with self._lock:
-            if self._facts is not facts:
-                return  # another edge meanwhile, for which this is asked again
+            if self._facts is not facts or self._sizes != sizes:
+                return  # another edge meanwhile, or other pictures, for which this is asked again
             for transfer in self._recent:
                 priced.chooser.observe(transfer)
             self._together = {**self._together, kind: priced}
@@ -319,8 +335,6 @@ class PlanSource:
         if facts.profile is None:
             _log.warning("the edge has no profile; it is taken to be as fast as %s", edge.machine)
         measured = self._calibration or facts.calibration or self._expected
-        if measured is not None and len(self._model.inputs) == 1:
-            self._sources.assume(measured.size((self._model.inputs[0].name,), "source", math.nan))
         offer = together(
             self._model,
             self._device,
