@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import own_data
-import own_data_reference as plain
 import pytest
 from PIL import Image
 
+import own_data
+import own_data_reference as plain
 from edgent.engine.loading import load
 
 
@@ -54,5 +54,5 @@ def test_perfect_boxes_have_a_precision_of_one_and_none_of_zero() -> None:
     truth = {0: np.array([[10.0, 10, 40, 20, 3]]), 1: np.array([[5.0, 5, 30, 30, 1]])}
     found = {k: np.insert(rows, 4, 0.9, axis=1) for k, rows in truth.items()}
     assert plain.mean_average_precision(truth, found) == pytest.approx(1.0)
-    moved = {k: rows + [500, 0, 0, 0, 0, 0] for k, rows in found.items()}
+    moved = {k: rows + np.array([500, 0, 0, 0, 0, 0]) for k, rows in found.items()}
     assert plain.mean_average_precision(truth, moved) == pytest.approx(0.0)
