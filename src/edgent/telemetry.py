@@ -13,7 +13,7 @@ import numpy as np
 from edgent.document import Node, parse
 from edgent.errors import InputError
 from edgent.files import append, read_lines
-from edgent.planning.plan import PLAN_KEYS, STAGES, Plan, Stages, milliseconds
+from edgent.planning.plan import STAGES, Plan, Stages, milliseconds, plan_keys
 from edgent.units import Seconds
 
 _KEYS = ("input", "label", "exit", "by", "deadline_met", "total_ms", "stages_ms", "plan", "why", "result")
@@ -83,7 +83,7 @@ class Record:
             deadline_met=node.truth("deadline_met"),
             total=Seconds(node.number("total_ms") / 1e3),
             stages=Stages.from_node(node.node("stages_ms", STAGES)),
-            plan=None if node.absent("plan") else Plan.from_node(node.node("plan", PLAN_KEYS)),
+            plan=None if node.absent("plan") else Plan.from_node(node.node("plan", plan_keys(node.found["plan"]))),
             why=node.text("why", empty=True),
             result=None if node.absent("result") else _result(node.found["result"]),
         )

@@ -210,3 +210,22 @@ def test_a_line_too_long_is_shrunk_or_refused():
     assert np.array_equal(fit(pixels, preprocess((48, 320), resize="height")), expected)
     with pytest.raises(CodecError, match="400 wide at the model's height of 48, expected at most 320"):
         fit(pixels, preprocess((48, 320), resize="height", excess="refuse"))
+
+
+@pytest.mark.parametrize("source", [(320, 420), (426, 320), (237, 350)])
+@pytest.mark.parametrize("name", ["bilinear", "bicubic", "lanczos"])
+def test_a_cropped_picture_is_to_the_shade_what_resizing_and_then_cropping_gives(source, name):
+    pixels = noise(source[1], source[0])
+    scale = 224 / 0.875 / min(source)
+    size = (round(source[0] * scale), round(source[1] * scale))
+    whole = Image.fromarray(pixels).resize(size, Image.Resampling[name.upper()])
+    left, top = (size[0] - 224) // 2, (size[1] - 224) // 2
+    expected = np.asarray(whole.crop((left, top, left + 224, top + 224)))
+    assert np.array_equal(fit(pixels, preprocess((224, 224), resize="crop", crop=0.875, filter=name)), expected)
+
+
+def test_a_very_long_picture_is_cropped_without_being_resized_whole():
+    pixels = np.broadcast_to(np.arange(40000, dtype=np.int64) % 256, (3, 40000)).astype(np.uint8)
+    fitted = fit(np.repeat(pixels[:, :, None], 3, axis=2), preprocess((224, 224), resize="crop"))
+    assert fitted.shape == (224, 224, 3)
+    assert set(np.unique(fitted)) <= set(range(19998 % 256, 20002 % 256 + 1))

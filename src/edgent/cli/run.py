@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +15,7 @@ from edgent.address import Address
 from edgent.cli.answers.answering import Answering
 from edgent.cli.answers.folder import AnswerFolder
 from edgent.cli.arguments.emulated import Emulate, HiddenSeed, ThrottleStep, notice_overruns, parse_throttle, stand_in
-from edgent.cli.arguments.inputs import given_inputs
+from edgent.cli.arguments.inputs import STDIN, given_inputs, input_files
 from edgent.cli.arguments.models import Dims, open_model, parse_dims
 from edgent.cli.arguments.options import (
     AsJson,
@@ -25,18 +27,22 @@ from edgent.cli.arguments.options import (
     Exits,
     Threads,
     make_engine,
+    parse_codecs,
     parse_direction,
 )
 from edgent.cli.arguments.profiles import notice_other_engine, own_profile
 from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
+from edgent.engine.input_files import ARRAYS
 from edgent.errors import InputError
 from edgent.units import BitsPerSecond, parse_bandwidth, parse_delay, parse_duration
 
 if TYPE_CHECKING:
+    from edgent.codec import Calibration
     from edgent.device.choosers.chooser import Environment
     from edgent.device.connection.handshake import OnVersion
     from edgent.device.device import Device
+    from edgent.engine.engine import Engine
     from edgent.model import Model
     from edgent.planning.configuration_map import ConfigurationMap
 
@@ -94,7 +100,7 @@ def run(
         environment=_environment(environment, states, edge),
         direction=parse_direction(direction),
         exits=exit or None,
-        codecs=codec or None,
+        codecs=parse_codecs(codec),
     )
     show.check_output(records, appended=True)
     asked = given_inputs(inputs, sys.stdin.buffer)
@@ -115,7 +121,10 @@ def run(
         told = replace(settings, engine=runner, calibration=sizes, device_profile=here, on_version=on_version)
         if board:
             told = replace(told, device_profile=board.profile, host_profile=board.table, pace=board.pace(step))
-        return Device(loaded, edge or None, told)
+        device = Device(loaded, edge or None, told)
+        if (sizes_of_coming := _expected(loaded, inputs, runner)) is not None:
+            device.expect(sizes_of_coming)
+        return device
 
     numbers = parse_dims(dim)
     fetched = is_fetched(model, edge)
@@ -128,6 +137,15 @@ def run(
         finally:
             if emulate:
                 notice_overruns(device.settings.pace)
+
+
+def _expected(model: Model, inputs: Sequence[Path], engine: Engine) -> Calibration | None:
+    """How large codecs make the first pictures; arrays, and what is no picture, tell nothing."""
+    from edgent.evaluation.sizes import FEW, expected_sizes
+
+    files = (file for path in inputs if path != STDIN for file in input_files([path]))
+    pictures = list(islice((file for file in files if file.suffix.lower() not in ARRAYS), FEW))
+    return expected_sizes(model, pictures, engine) if pictures else None
 
 
 def _rate(text: str, what: str) -> BitsPerSecond | None:

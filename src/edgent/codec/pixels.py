@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 Window = tuple[float, float, float, float]
 """Left, top, right and bottom of what a model sees of a picture, in the picture's pixels."""
 
+_MOST_WASTED = 8  # times the pixels of the model's size
+
 # ITU-R 601-2 luma in 16-bit fixed point: Pillow's convert("L"), bit for bit.
 _LUMA = np.array([19595, 38470, 7471], dtype=np.uint32)
 _LUMA_HALF = np.uint32(1 << 15)
@@ -58,10 +60,9 @@ def fit(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.u
     # A picture of the right size would be copied for nothing.
     if pixels.shape[:2] == tuple(preprocessing.size) and preprocessing.crop == 1:
         return pixels
-    if preprocessing.resize in ("stretch", "crop"):
-        box = window(pixels.shape[:2], preprocessing) if preprocessing.resize == "crop" else None
-        return _resized(pixels, preprocessing.size, preprocessing.filter, box)
-    return _on_grey(pixels, preprocessing)
+    if preprocessing.resize == "stretch":
+        return _resized(pixels, preprocessing.size, preprocessing.filter)
+    return _centre(pixels, preprocessing) if preprocessing.resize == "crop" else _on_grey(pixels, preprocessing)
 
 
 def fit_decoded(pixels: NDArray[np.uint8], preprocessing: Preprocessing, *, codec: str) -> NDArray[np.uint8]:
@@ -90,7 +91,7 @@ def window(size: tuple[int, ...], preprocessing: Preprocessing) -> Window:
     if preprocessing.resize == "stretch":
         return 0, 0, width, height
     if preprocessing.resize == "crop":
-        return _centre(height, width, preprocessing)
+        return _part(height, width, preprocessing)
     (rows, columns), (down, across) = preprocessing.size, _inner(height, width, preprocessing)
     top, left = _corner(down, across, preprocessing)
     x, y = width / across, height / down
@@ -161,18 +162,34 @@ def _resized(
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling[name.upper()], box=box))
 
 
-def _centre(height: int, width: int, preprocessing: Preprocessing) -> Window:
-    """The part of the picture that stays when its short side is resized and the centre cut out.
+def _centre(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """The centre of the picture, resized until its short side is the model's or longer.
 
-    Resizing this part is that, without computing what would be cut away. Found in whole pixels of the resized picture.
+    Resized whole and then cut, as in the programs that networks are measured with: Pillow rounds between its two
+    passes, and chooses their order by what it is given, so that a part resized by itself may differ by several shades.
+    A picture so long that this would be a waste is resized in part.
     """
+    (height, width), (rows, columns) = pixels.shape[:2], preprocessing.size
+    down, across, top, left = _resized_whole(height, width, preprocessing)
+    if across * down <= _MOST_WASTED * rows * columns:
+        whole = _resized(pixels, (down, across), preprocessing.filter)
+        return np.ascontiguousarray(whole[top : top + rows, left : left + columns])
+    return _resized(pixels, preprocessing.size, preprocessing.filter, window((height, width), preprocessing))
+
+
+def _resized_whole(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int, int, int]:
+    """Height and width of the whole picture when its short side fits, and top and left of its centre there."""
     rows, columns = preprocessing.size
     # The larger of both scales: the short side then fits the model exactly, and the long one sticks out.
     scale = max(rows / height, columns / width) / preprocessing.crop
-    # Whole pixels, as if the resized picture in between existed and its centre were cut out.
     across, down = max(columns, round(width * scale)), max(rows, round(height * scale))
-    # Whole pixels of the resized picture, then scaled back: the part lies exactly where cropping afterwards would cut.
-    left, top = (across - columns) // 2, (down - rows) // 2
+    return down, across, (down - rows) // 2, (across - columns) // 2
+
+
+def _part(height: int, width: int, preprocessing: Preprocessing) -> Window:
+    """The part of the picture that becomes the centre."""
+    rows, columns = preprocessing.size
+    down, across, top, left = _resized_whole(height, width, preprocessing)
     # `min` guards against rounding: a box beyond the picture is refused by Pillow.
     right, bottom = min(width, (left + columns) * width / across), min(height, (top + rows) * height / down)
     return left * width / across, top * height / down, right, bottom

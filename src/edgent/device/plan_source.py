@@ -23,6 +23,7 @@ from edgent.device.division import Division, Divisions
 from edgent.device.drift import AS_PROFILED, Factors
 from edgent.device.request import LocalBranch, Reason
 from edgent.device.settings import DeviceSettings
+from edgent.device.source_sizes import SourceSizes
 from edgent.device.warm_sessions import Warmer
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.link.transfer import Transfer
@@ -31,6 +32,7 @@ from edgent.planning.pricing import check_versions
 from edgent.units import BitsPerSecond, Seconds
 
 if TYPE_CHECKING:
+    from edgent.codec import Calibration
     from edgent.device.connection.handshake import EdgeFacts
     from edgent.model import Model
 
@@ -99,6 +101,8 @@ class PlanSource:
         self._restriction = settings.restriction
         self._check()
         self._recent: deque[Transfer] = deque(maxlen=_RECENT)
+        self._sources = SourceSizes()
+        self._expected: Calibration | None = None
         self._lock = threading.Lock()
         self._facts: EdgeFacts | None = None
         self._together: dict[SourceKind, _Together] = {}
@@ -115,6 +119,24 @@ class PlanSource:
             return tuple(may)
         (own,) = (branch for branch in division.branches if branch.exit == division.configuration.exit)
         return (own, *(branch for branch in may if branch.seconds < own.seconds and not exactly))
+
+    def expect(self, sizes: Calibration) -> None:
+        """How large codecs make pictures that will come, where neither device nor edge has a calibration.
+
+        Raises:
+            InputError: of another model.
+        """
+        check_versions(self._model, sizes)
+        with self._lock:
+            self._expected = sizes
+        self._price_again("image")
+
+    def came(self, source_bytes: int) -> None:
+        """A picture's file of this size has come; where files have changed, candidates are priced anew beside it."""
+        with self._lock:
+            changed = self._sources.add(source_bytes)
+        if changed:
+            self._price_again("image")
 
     def edge_up(self, facts: EdgeFacts, sight: Sight) -> None:
         """See `Plans.edge_up`: its candidates are priced, unless they are known, and the first plan is readied."""
@@ -268,15 +290,36 @@ class PlanSource:
         with self._lock:
             return self._together.get(kind)
 
+    def _price_again(self, kind: SourceKind) -> None:
+        """Has candidates priced once more where there is an edge; until then the present chooser goes on."""
+        with self._lock:
+            there = self._facts is not None
+        if there:
+            self._warmer.do(lambda: self._put(kind, self._warmer.warmed.failed))
+
+    def _size_of_source(self, facts: EdgeFacts) -> float | None:
+        """A picture's file as it comes, where somebody has measured some."""
+        measured = self._calibration or facts.calibration or self._expected
+        if measured is None or len(self._model.inputs) != 1:
+            return None
+        return measured.size((self._model.inputs[0].name,), "source", math.nan)
+
+    @property
+    def _sizes(self) -> tuple[Calibration | None, float | None]:
+        """What is known of pictures that no calibration knows."""
+        return self._expected, self._sources.typical
+
     def _put(self, kind: SourceKind, failed: frozenset[Configuration]) -> None:
         with self._lock:
             facts = self._facts
-        if facts is None:
-            return
+            if facts is None:
+                return
+            self._sources.assume(self._size_of_source(facts))
+            sizes = self._sizes
         priced = self._make_together(kind, facts, failed)
         with self._lock:
-            if self._facts is not facts:
-                return  # another edge meanwhile, for which this is asked again
+            if self._facts is not facts or self._sizes != sizes:
+                return  # another edge meanwhile, or other pictures, for which this is asked again
             for transfer in self._recent:
                 priced.chooser.observe(transfer)
             self._together = {**self._together, kind: priced}
@@ -290,12 +333,14 @@ class PlanSource:
         assert self._device is not None and edge is not None, "a device without a profile does not plan"
         if facts.profile is None:
             _log.warning("the edge has no profile; it is taken to be as fast as %s", edge.machine)
+        measured = self._calibration or facts.calibration or self._expected
         offer = together(
             self._model,
             self._device,
             edge,
-            self._calibration or facts.calibration,
+            measured,
             source=kind,
+            source_bytes=self._sources.typical,
             restriction=self._restriction,
             segments=facts.segments,
         ).without(failed)

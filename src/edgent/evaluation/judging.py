@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _SHOW: dict[type, Task] = {int: "classification", TrueBoxes: "detection"}
 _LABELS: dict[Task, str] = {"classification": "classes", "detection": "boxes", "segmentation": "masks"}
 
+_OF_ONE_FORM = ("detection", "segmentation")
+"""Tasks whose answers are compared in the picture's own pixels, however many there are."""
+
 
 class Judgement(NamedTuple):
     """How answers are judged.
@@ -153,19 +156,22 @@ def _true_mask(examples: Examples, row: int) -> Mask:
     assert isinstance(path, Path)
     mask: Mask = decode_pixels(read_picture(path))[:, :, 0]
     if mask.shape != tuple(examples.shapes[row]):
-        raise InputError(
-            f"{path}: is a mask of {mask.shape[::-1]}, its picture has {examples.shapes[row][::-1]} pixels"
-        )
+        (height, width), size = examples.shapes[row], f"{mask.shape[1]} x {mask.shape[0]}"
+        raise InputError(f"{path}: found a mask of {size}, its picture is {width} x {height}")
     return mask
 
 
 def _check_relatives(model: Model, reference: Model) -> None:
     """Makes sure that two models answer the same question."""
     form_of(reference)
+    labels, others = model.metadata.labels, reference.metadata.labels
+    shapes = [[output.shape for output in each.branches[-1].outputs] for each in (model, reference)]
     if task_of(model) != task_of(reference):
         found = f"the task {task_of(reference)}, expected {task_of(model)}"
-    elif _named(model) != _named(reference):
-        found = f"{_named(reference)}, expected {_named(model)}"
+    elif labels and others and labels != others:
+        found = f"the labels {_few(others)}, expected {_few(labels)}"
+    elif task_of(model) not in _OF_ONE_FORM and shapes[0] != shapes[1]:
+        found = f"answers of the shape {_shapes(shapes[1])}, expected {_shapes(shapes[0])}"
     else:
         return
     raise InputError(
@@ -173,10 +179,9 @@ def _check_relatives(model: Model, reference: Model) -> None:
     )
 
 
-def _named(model: Model) -> str:
-    """What its answers are about, for two models to be compared."""
-    labels = model.metadata.labels
-    if labels:
-        return f"the labels {', '.join(labels[:3])}, ... ({len(labels)} of them)"
-    shapes = [output.shape for output in model.branches[-1].outputs]
-    return f"answers of the shape {' and '.join(str(shape and list(shape)) for shape in shapes)}"
+def _few(labels: Sequence[str]) -> str:
+    return f"{', '.join(labels[:3])}, ... ({len(labels)})"
+
+
+def _shapes(shapes: Sequence[tuple[int, ...] | None]) -> str:
+    return " and ".join(str(None if shape is None else list(shape)) for shape in shapes)

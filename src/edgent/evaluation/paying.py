@@ -10,7 +10,10 @@ A cut beside these would need an edge that is slower than the device.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgent.evaluation.scoring import Crossing
 from edgent.model import Branch, Model
@@ -18,25 +21,31 @@ from edgent.model import Branch, Model
 
 def paying(model: Model, crossings: Mapping[Crossing, Sequence[int]]) -> dict[Crossing, Sequence[int]]:
     """Those of some crossings that can pay, for the exits for which they do."""
-    of_exit = {branch.exit: _of_branch(branch) for branch in model.branches}
+    of_exit = {branch.exit: _crossings_of(branch) for branch in model.branches}
     kept = {names: [exit for exit in exits if names in of_exit[exit]] for names, exits in crossings.items()}
     return {names: exits for names, exits in kept.items() if exits}
 
 
-def _of_branch(branch: Branch) -> set[Crossing]:
+def paying_cuts(branch: Branch) -> list[int]:
+    """The inner cuts that can pay, in order."""
     n = len(branch.layers)
     up, down = branch.boundary_bytes()
-    names = [tuple(sorted(tensor.name for tensor in branch.boundary(cut, n).up)) for cut in range(n)]
-    ahead, back = up[:, n], down[0, :]
-    kept = set()
-    least = float("inf")
-    for cut in range(n):
-        if ahead[cut] < least:
-            least = ahead[cut]
-            kept.add(names[cut])
-    least = back[n]
-    for cut in range(n - 1, 0, -1):
-        if back[cut] < least:
-            least = back[cut]
-            kept.add(names[cut])
+    later = _smaller(up[:, n], range(n))
+    earlier = _smaller(down[0, :], range(n, 0, -1))
+    return sorted((later | earlier) - {0, n})
+
+
+def _crossings_of(branch: Branch) -> set[Crossing]:
+    n = len(branch.layers)
+    cuts = paying_cuts(branch)
+    return {tuple(sorted(tensor.name for tensor in branch.boundary(cut, n).up)) for cut in cuts}
+
+
+def _smaller(sizes: NDArray[np.float64], order: Iterable[int]) -> set[int]:
+    """Where fewer bytes cross than at every place before, in that order."""
+    kept, least = set(), np.inf
+    for cut in order:
+        if sizes[cut] < least:
+            least = sizes[cut]
+            kept.add(cut)
     return kept

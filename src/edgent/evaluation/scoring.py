@@ -165,7 +165,7 @@ class Scorer:
             made = {self.input: tensor}
             if head is not None:
                 outputs = head.run({self.input: self._filled(tensor)})
-                made |= {name: array[: len(batch)] for name, array in outputs.items()}
+                made |= outputs if self.batch == 1 else {name: array[: len(batch)] for name, array in outputs.items()}
             for (tensors, codec), verdicts in list(found.items()):
                 try:
                     arrived = {name: self._filled(round_trip(codec, made[name])) for name in tensors}

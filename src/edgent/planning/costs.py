@@ -25,6 +25,7 @@ class Crossing:
         encode: Seconds on the sender.
         decode: Seconds on the receiver.
         accuracy: Accuracy of the answer when only this crossing is lossy; None for a lossless codec.
+        counts_as: The accuracy by which that is ranked; None: its own.
         prepare: Seconds on the device from the input as it comes to what is read there (upwards only).
     """
 
@@ -33,12 +34,13 @@ class Crossing:
     encode: Plane
     decode: Plane
     accuracy: Plane | None = None
+    counts_as: Plane | None = None
     prepare: Plane | None = None
 
     @property
     def planes(self) -> dict[str, Plane]:
         """The planes that are there, by name."""
-        named = {name: getattr(self, name) for name in ("size", "encode", "decode", "accuracy", "prepare")}
+        named = {name: getattr(self, name) for name in ("size", "encode", "decode", "accuracy", "counts_as", "prepare")}
         return {name: plane for name, plane in named.items() if plane is not None}
 
     @property
@@ -55,6 +57,7 @@ class BranchCosts:
     Attributes:
         exit: The exit it ends in.
         accuracy: Share of right answers, 0..1, when nothing lossy crosses; None where unknown.
+        counts_as: The accuracy by which that is ranked; None: its own.
         device: Seconds of each layer on the device, shape (n,).
         edge: Seconds of each layer on the edge, shape (n,).
         prepare: Seconds on the device from the input as it comes to the input tensor.
@@ -72,6 +75,7 @@ class BranchCosts:
     accuracy: float | None
     device: NDArray[np.float64]
     edge: NDArray[np.float64]
+    counts_as: float | None = None
     prepare: float = 0.0
     up: tuple[Crossing, ...] = ()
     down: tuple[Crossing, ...] = ()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgent.cli.terminal import show
 from edgent.errors import InputError
 
 if TYPE_CHECKING:
     from edgent.engine.engine import Engine
-    from edgent.planning import candidates
+    from edgent.planning import Candidates, candidates
 
 MOST_THREADS = 1024  # an engine would try to start any number
 
@@ -26,7 +28,33 @@ Deadline = Annotated[str, typer.Option(metavar="TIME", help="From input to answe
 Direction = Annotated[str, typer.Option(metavar="any|device-first|edge-first", help="Which cuts to allow.")]
 _DIRECTIONS: tuple[candidates.Direction, ...] = ("any", "device-first", "edge-first")
 Exits = Annotated[list[int] | None, typer.Option("--exit", metavar="N", help="Allow this exit only (repeatable).")]
-Codecs = Annotated[list[str] | None, typer.Option("--codec", metavar="NAME", help="Allow this codec (repeatable).")]
+Codecs = Annotated[
+    list[str] | None,
+    typer.Option("--codec", metavar="NAME", help="Allow this codec (repeatable); docs/own-data.md has their names."),
+]
+
+
+def parse_codecs(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Checks the names of codecs; None where all are allowed.
+
+    Raises:
+        InputError: there is no such codec; the message names those that there are.
+    """
+    from edgent.codec import check_codec
+
+    for name in names or ():
+        check_codec(name)
+    return tuple(names) if names else None
+
+
+def warn_unpriced(names: Sequence[str] | None, table: Candidates) -> None:
+    """Says on stderr which codecs cannot be planned with, for nobody knows their size or their accuracy."""
+    unpriced = [name for name in names or () if name not in table.codecs]
+    if unpriced:
+        show.warn(
+            f"nobody knows what {', '.join(unpriced)} would bring: measure it (edgent evaluate), or show some pictures "
+            "(--source)"
+        )
 
 
 def parse_direction(text: str) -> candidates.Direction:

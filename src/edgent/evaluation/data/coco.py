@@ -81,12 +81,16 @@ def _document(path: Path) -> Mapping[str, object]:
 
 
 def _objects(found: object, what: str, keys: Sequence[str], path: Path) -> Iterator[dict[str, object]]:
-    """The objects of a list, each with these keys; an id is a number or a text."""
+    """The objects of a list, each with these keys; all but a box are whole numbers or texts."""
     assert isinstance(found, list)
     for place, each in enumerate(found):
-        if not isinstance(each, dict) or not all(isinstance(each.get(key), int | str | list) for key in keys):
+        if not isinstance(each, dict) or not all(_is_sound(key, each.get(key)) for key in keys):
             raise InputError(f"{path}: {what}[{place}] lacks {' or '.join(keys)}; expected COCO's JSON")
         yield each
+
+
+def _is_sound(key: str, value: object) -> bool:
+    return value is not None if key == "bbox" else isinstance(value, int | str)
 
 
 def _classes(found: object, path: Path) -> dict[object, tuple[str, int]]:
@@ -103,7 +107,7 @@ def _boxes(found: object, classes: Mapping[object, tuple[str, int]], path: Path)
         if each.get("iscrowd"):
             continue
         box, category = each["bbox"], each["category_id"]
-        if isinstance(category, list) or category not in classes:
+        if category not in classes:
             raise InputError(f"{path}: found a box of the class {str(category)[:20]}, which is not in categories")
         if not _is_box(box):
             raise InputError(
@@ -112,8 +116,7 @@ def _boxes(found: object, classes: Mapping[object, tuple[str, int]], path: Path)
             )
         assert isinstance(box, list)
         x, y, width, height = map(float, box)
-        picture = each["image_id"] if not isinstance(each["image_id"], list) else None
-        yield picture, _Box(x, y, x + width, y + height, classes[category][1])
+        yield each["image_id"], _Box(x, y, x + width, y + height, classes[category][1])
 
 
 def _is_box(box: object) -> bool:
