@@ -11,7 +11,7 @@ from edgent.codec.names import (
     is_image_codec,
     is_lossless,
 )
-from edgent.codec.pixels import Window, fit, fit_decoded, normalise, window
+from edgent.codec.pixels import Region, fit, fit_decoded, normalise, visible_region
 from edgent.codec.tensor import decode_tensor, encode_tensor, encoded_size, round_trip
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "EncodedSize",
     "ExitAccuracy",
     "MeasureName",
-    "Window",
+    "Region",
     "base_codec",
     "check_codec",
     "decode_pixels",
@@ -41,5 +41,5 @@ __all__ = [
     "normalise",
     "picture_size",
     "round_trip",
-    "window",
+    "visible_region",
 ]

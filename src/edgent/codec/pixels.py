@@ -12,7 +12,7 @@ from edgent.codec.names import CodecError
 if TYPE_CHECKING:
     from edgent.model.metadata import Preprocessing
 
-Window = tuple[float, float, float, float]
+Region = tuple[float, float, float, float]
 """Left, top, right and bottom of what a model sees of a picture, in the picture's pixels."""
 
 _MOST_WASTED = 8  # times the pixels of the model's size
@@ -77,7 +77,7 @@ def fit_decoded(pixels: NDArray[np.uint8], preprocessing: Preprocessing, *, code
     return pixels if was_fitted else fit(pixels, preprocessing)
 
 
-def window(size: tuple[int, ...], preprocessing: Preprocessing) -> Window:
+def visible_region(size: tuple[int, ...], preprocessing: Preprocessing) -> Region:
     """What of a picture lies on the model's input when it was fitted; beyond the picture where grey surrounds it.
 
     Args:
@@ -152,7 +152,7 @@ def _channels(pixels: NDArray[np.uint8], color: str) -> NDArray[np.uint8]:
 
 
 def _resized(
-    pixels: NDArray[np.uint8], size: tuple[int, int], name: str, box: Window | None = None
+    pixels: NDArray[np.uint8], size: tuple[int, int], name: str, box: Region | None = None
 ) -> NDArray[np.uint8]:
     from PIL import Image
 
@@ -174,7 +174,7 @@ def _centre(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[
     if across * down <= _MOST_WASTED * rows * columns:
         whole = _resized(pixels, (down, across), preprocessing.filter)
         return np.ascontiguousarray(whole[top : top + rows, left : left + columns])
-    return _resized(pixels, preprocessing.size, preprocessing.filter, window((height, width), preprocessing))
+    return _resized(pixels, preprocessing.size, preprocessing.filter, visible_region((height, width), preprocessing))
 
 
 def _resized_whole(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int, int, int]:
@@ -186,7 +186,7 @@ def _resized_whole(height: int, width: int, preprocessing: Preprocessing) -> tup
     return down, across, (down - rows) // 2, (across - columns) // 2
 
 
-def _part(height: int, width: int, preprocessing: Preprocessing) -> Window:
+def _part(height: int, width: int, preprocessing: Preprocessing) -> Region:
     """The part of the picture that becomes the centre."""
     rows, columns = preprocessing.size
     down, across, top, left = _resized_whole(height, width, preprocessing)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgent.codec import picture_size, window
+from edgent.codec import picture_size, visible_region
 from edgent.errors import InputError
 from edgent.model.metadata import Metadata
 from edgent.model.tasks.results import NOT_SEEN, Boxes, ClassScore, best, mask_seen_through, name_of
@@ -131,7 +131,7 @@ class Answer:
         if self.source is None or self.metadata.preprocessing is None:
             return None
         size = picture_size(self.source)
-        return window(size, self.metadata.preprocessing), size
+        return visible_region(size, self.metadata.preprocessing), size
 
 
 def _box(xyxy: tuple[float, ...], cls: int, name: str, score: float) -> dict[str, Any]:

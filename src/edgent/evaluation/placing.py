@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgent.codec import window
+from edgent.codec import visible_region
 from edgent.evaluation.measures.boxes import Detections
 from edgent.evaluation.measures.masks import Mask
 from edgent.model import Preprocessing
@@ -27,7 +27,7 @@ class Placement(NamedTuple):
 
 def placement(form: Preprocessing, shape: Shape) -> Placement:
     """Where the input lies on a picture of that height and width; parts of it may lie beside the picture."""
-    left, top, right, bottom = window(shape, form)
+    left, top, right, bottom = visible_region(shape, form)
     rows, columns = form.size
     return Placement(left, top, (right - left) / columns, (bottom - top) / rows)
 
