@@ -70,11 +70,16 @@ class Drifts:
         if record.plan is None:
             return
         measured, planned = record.stages, record.plan.stages
+        # A local branch that answered for a late edge is not what the plan priced, so its time cannot be held against
+        # the plan.
         answered = record.by == "edge" or record.plan.configuration.device_only
         with self._lock:
+            # The factor that was planned with is divided out again: the drift is against the profile, or it would drift
+            # against itself.
             expected, took = _on_device(planned, answered), _on_device(measured, answered)
             self._look(self._device, took, expected / planned_with.device, _TELLING_ON_DEVICE)
             if record.by == "edge" and expected < _TELLING_ON_DEVICE:
+                # Less than planned is an error of the profile; a negative handling would promise time that nobody has.
                 self._handlings.append(max(0.0, took - expected))
             profiled = _on_edge(planned, record) / planned_with.edge
             self._look(self._edge, _on_edge(measured, record), profiled, _TELLING_ON_EDGE)
@@ -84,6 +89,7 @@ class Drifts:
         if profiled >= telling:
             drift.update(measured, profiled)
         else:
+            # Not seen is told too: what was believed of a machine that does nothing any more grows old.
             drift.unseen()
 
 

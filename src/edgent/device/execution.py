@@ -108,6 +108,7 @@ class Execution:
         self._times.started = started_at
         self.request.started(started_at)
         self._times.planned = self.clock.now()
+        # The caller's own thread does the head: a request that meets no trouble costs no wake of another one.
         self._do(self._tell(self.request.planned), material)
         return self._answer(self._delivered(), material)
 
@@ -136,6 +137,7 @@ class Execution:
             try:
                 self._message = self._boundary(material)
             except EdgentError as error:
+                # The stages must add up to the total even where the head failed halfway.
                 times.head_done = times.encoded = self.clock.now()
                 return self._plan_failed(error)
         times.encoded = self.clock.now()
@@ -152,6 +154,7 @@ class Execution:
 
     def _check(self, material: Material) -> None:
         if self.division.image and material.source is None:
+            # The caller's mistake, so it is no failure of the plan: the device alone would not be asked in its place.
             codec = self.division.configuration.codec
             raise InputError(f"codec {codec} needs an image, but the input is a tensor")
 
@@ -209,6 +212,7 @@ class Execution:
 
     def _blame(self) -> None:
         """Tells of a plan that failed, unless the device by itself fails as well: that is the input's fault."""
+        # Called after either ends, whichever is last: the verdict needs both.
         if self.failure is not None and "device" in self._outputs:
             self.failed(self.failure)
 
@@ -236,6 +240,7 @@ class Execution:
         """Waits until the request says something else."""
         # The schedule may call a turn earlier than it was told, or later: so the request is asked again at each wake,
         # and the time to wait for is the one that it names now.
+        # The lock is of all requests: a turn given back by one may be the moment of another.
         with self.changed:
             while (actions := self.request.tick(now := self.clock.now())) and isinstance(actions[0], WaitUntil):
                 left = actions[0].at - now
@@ -246,6 +251,8 @@ class Execution:
     def _tell(self, event: Callable[[Seconds], tuple[Action, ...]]) -> tuple[Action, ...]:
         """Tells the request what happened, now."""
         with self.changed:
+            # The time is taken under the lock: events of two threads then reach the request in the order of their
+            # times.
             actions = event(self.clock.now())
             self.changed.notify_all()
             return actions
@@ -261,6 +268,8 @@ class Execution:
 
     def _delivered(self) -> Deliver:
         with self.changed:
+            # An error on another thread counts only while there is no answer: what fails after that is nobody's concern
+            # any more.
             self.changed.wait_for(lambda: self.request.delivered or self._error)
             if self.request.delivered is None:
                 assert self._error is not None, "nothing else ends the wait"
@@ -336,6 +345,7 @@ class Execution:
 
 def _is_of_plan(error: EdgentError) -> bool:
     """Whether an edge would fail again if it were asked the same, or gave what is no answer to it."""
+    # An edge that is away or busy says nothing about the plan; one that broke on this request will break on it again.
     if isinstance(error, EdgeError):
         return isinstance(error, BrokenError)
     return isinstance(error, RejectedError) or not isinstance(error, RefusedError)
@@ -348,6 +358,7 @@ def _reason(error: EdgentError) -> Reason:
         return Reason.BUSY
     if isinstance(error, RefusedError):
         return Reason.REFUSED
+    # Last, as its kind is the most general: late, busy and broken are kinds of EdgeError too.
     return Reason.LOST if isinstance(error, EdgeError) and not isinstance(error, BrokenError) else Reason.FAILED
 
 

@@ -239,8 +239,11 @@ class Request:
         """Time has passed."""
         if self.delivered is not None:
             return ()
+        # The device's answer waits for a better one as long as that can still be delivered in time, and no longer.
         if self._at_hand is not None and (at >= self._give_at or not self._edge_pending):
             return self._deliver("device", self._at_hand, self._why)
+        # Until the boundary is sent the device itself is busy with the head; a local branch beside it would slow both
+        # down.
         if self._edge_pending and not self._sent:
             return () if self._head_started else self._start_head(at)
         if self._local is None and at >= self._start_at:
@@ -261,8 +264,10 @@ class Request:
     @property
     def _start_at(self) -> float:
         """When the local branch is wanted."""
+        # Nobody else can answer any more, or the turn waits for nothing but the device.
         if not self._edge_pending or (self._turn is not None and self._turn.wanted):
             return -math.inf
+        # Without a race only a failure of the edge brings the device in.
         if not self.race:
             return math.inf
         return self._give_at if self._turn is None else self._turn.begin_at
@@ -289,6 +294,7 @@ class Request:
         return (StartHead(),)
 
     def _reserve(self, at: float, overdue_at: float = math.inf) -> None:
+        # Without a branch that fits there is nothing to reserve: the edge is the only one that can still be in time.
         choice = [branch.seconds for branch in self._fitting(at, grace=0.0)]
         if choice:
             self._turn = self._schedule.reserve(at, choice, self._give_at, self._call, overdue_at)
@@ -321,11 +327,13 @@ class Request:
 
         As everywhere, the fastest of about equally accurate ones is the best.
         """
+        # The last term is rounding: a branch that ends at the deadline by arithmetic is in time.
         left = [branch for branch in self.branches if at + branch.seconds <= self._give_at + grace + 1e-9]
         choice: list[LocalBranch] = []
         while left:
             most = max(_merit(branch) for branch in left)
             equal = (branch for branch in left if _merit(branch) >= most - TOLERANCE - DUST)
+            # Then only faster ones are of use: all slower ones are at best about as accurate.
             choice.append(min(equal, key=lambda branch: (branch.seconds, -_merit(branch))))
             left = [branch for branch in left if branch.seconds < choice[-1].seconds]
         return choice
@@ -346,4 +354,5 @@ class Request:
 
 
 def _merit(branch: LocalBranch) -> float:
+    # Later exits of one network are trained to be better; without a measurement that is all that is known.
     return branch.exit if branch.accuracy is None else branch.accuracy

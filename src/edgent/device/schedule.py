@@ -61,6 +61,7 @@ class Schedule:
 
     def __init__(self, slots: int = 1, handover: float = 0.0) -> None:
         self.slots, self.handover = slots, handover
+        # Sorted, since feasibility by Jackson's rule is one pass over the turns in the order of their dues.
         self._waiting: list[Turn] = []  # by due
         self._running: dict[Turn, float] = {}  # until when
 
@@ -101,6 +102,7 @@ class Schedule:
 
         None: the turn must wait until it is called.
         """
+        # Taken out of the others before they are tried: it would otherwise have to fit beside itself.
         free, place = self._free(at), self._waiting.index(turn)
         others = self._waiting[:place] + self._waiting[place + 1 :]
         roomy = (needed for needed in choice if self._feasible(others, _after(free, at + needed), grace))
@@ -123,7 +125,10 @@ class Schedule:
 
     def backlog(self, at: float) -> Seconds:
         """How long a turn wanted now would wait: for what runs and is wanted, and for all others if it held them up."""
+        # Turns that will be late anyway wait for everybody, so nobody waits for them.
         ahead = [turn for turn in self._waiting if math.isfinite(turn.due)]
+        # Who is not wanted yet may never be, for its edge may answer: it counts only if the new turn would make it
+        # late.
         others = [turn for turn in ahead if not turn.wanted]
         free = _one_after_another([turn for turn in ahead if turn.wanted], self._free(at))
         if others and not self._feasible(others, _after(free, min(free) + min(turn.least for turn in others))):
@@ -153,6 +158,7 @@ class Schedule:
 
     def _free(self, at: float) -> list[float]:
         """From when on each slot is free."""
+        # A branch that takes longer than expected is taken to end now: there is no better guess.
         busy = [max(at, until) for until in self._running.values()]
         return busy + [at] * (self.slots - len(busy))
 

@@ -47,6 +47,7 @@ class Warmer:
         self.warmed = Warmed()
         self._ready: OrderedDict[Configuration, None] = OrderedDict()
         self._failed: set[Configuration] = set()
+        # At most one configuration: what was wanted before a change of plans is wanted no more.
         self._jobs: list[Configuration | Callable[[], None]] = []
         self._working = False
         self._closed = False
@@ -57,6 +58,7 @@ class Warmer:
     def give_up(self, configuration: Configuration) -> None:
         """A configuration could not be carried out."""
         with self._changed:
+            # Kept until another edge comes: readying it again at each request would only fail again, and take time.
             self._failed.add(configuration)
             self._publish()
 
@@ -65,6 +67,7 @@ class Warmer:
         with self._changed:
             if configuration in self._ready:
                 self._ready.move_to_end(configuration)
+            # Another job is never pushed out: it was asked for by somebody who waits for it.
             elif configuration not in self._failed and configuration not in self._jobs:
                 self._jobs = [job for job in self._jobs if not isinstance(job, Configuration)]
                 self._jobs.append(configuration)
@@ -74,6 +77,7 @@ class Warmer:
         """A configuration was readied, here or elsewhere."""
         with self._changed:
             self._ready[configuration] = None
+            # The least recently wanted one goes: `want` moves what is used to the end.
             while len(self._ready) > _KEPT:
                 self._ready.popitem(last=False)
             self._publish()
@@ -119,6 +123,7 @@ class Warmer:
                     return
                 job = self._jobs.pop(0)
                 self._working = True
+            # Outside of the lock: making a session takes up to seconds, and requests read and ask meanwhile.
             try:
                 self._carry_out(job)
             except EdgentError as error:
@@ -190,6 +195,7 @@ class Sessions:
     def _make(self, configuration: Configuration) -> None:
         self._make_own(configuration)
         connection = self._connection
+        # A foreign server has no method for it, and makes its sessions when it starts.
         if connection is not None and not configuration.device_only and not connection.foreign:
             connection.prepare(self._division(configuration).segment)
 

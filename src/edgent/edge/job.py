@@ -123,6 +123,7 @@ def compute(job: Job, engine: Engine) -> bytes:
 
 
 def _wanted(request: Any, target: Target) -> tuple[tuple[Tensor, str | None], ...]:
+    # Nothing named is everything, by the protocol; the device makes use of that, for names cost bytes.
     if not request.outputs:
         return tuple((tensor, None) for tensor in target.offered)
     codecs = {}
@@ -134,6 +135,7 @@ def _wanted(request: Any, target: Target) -> tuple[tuple[Tensor, str | None], ..
     known = {tensor.name for tensor in target.offered}
     if unknown := sorted(set(codecs) - known):
         raise InputError(f"{target.name} makes no output {unknown[0]!r}; expected {', '.join(sorted(known))}")
+    # In the segment's order and not the caller's, so that the same wish always meets the same session.
     return tuple((tensor, codecs[tensor.name]) for tensor in target.offered if tensor.name in codecs)
 
 

@@ -76,6 +76,7 @@ class EdgeQueue:
         self.bound = bound
         self.order = order
         self._waiting: list[_Waiting] = []
+        # When each is expected to be done: of no effect on decisions, only on what a wait is predicted to be.
         self._running: dict[int, float] = {}
 
     def arrive(
@@ -93,8 +94,10 @@ class EdgeQueue:
         assert all(entry.request != request for entry in self._waiting), f"request {request} came twice"
         # First those whose time is over: they must not take the place of one that can still be answered.
         dropped = self._drop_expired(at)
+        # With a slot free, a bound of 0 still lets one through: nobody has to wait then.
         if len(self._waiting) >= self.bound and len(self._running) >= self.slots:
             return (*dropped, Reject(request))
+        # A moment, as budgets that were named at different times cannot be compared.
         expires_at = math.inf if budget is None else at + budget
         self._waiting.append(_Waiting(request=request, arrived_at=at, expires_at=expires_at, seconds=seconds))
         return (*dropped, *self._advance(at))
@@ -110,9 +113,11 @@ class EdgeQueue:
 
     def predicted_wait(self, at: Seconds) -> Seconds:
         """How long a request that comes now would wait, if every other takes the time expected of it."""
+        # One that takes longer than expected is taken to be done now: nothing better is known of it.
         free_at = [max(end, at) for end in self._running.values()] + [at] * (self.slots - len(self._running))
         for entry in self._waiting:
             free_at.sort()
+            # All that wait count. By deadline a newcomer may overtake some of them, so this is the longest wait.
             free_at[0] += entry.seconds
         return Seconds(min(free_at) - at)
 
@@ -133,6 +138,7 @@ class EdgeQueue:
         return tuple(decisions)
 
     def _drop_expired(self, at: Seconds) -> tuple[Decision, ...]:
+        # All are looked at and not only the first: in the order of arrival any of them may be over.
         expired = [entry for entry in self._waiting if entry.expires_at <= at]
         self._waiting = [entry for entry in self._waiting if entry.expires_at > at]
         return tuple(Drop(entry.request) for entry in expired)

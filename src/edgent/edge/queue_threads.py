@@ -39,12 +39,15 @@ class QueueThreads:
             BusyError: the queue is full.
             LateError: the budget ran out before the turn came.
         """
+        # Not the request's own name: callers choose that, and two may choose the same.
         number = next(self._ids)
         waited = self._enter(number, budget, seconds)
         try:
             yield waited
         finally:
             with self._changed:
+                # Whether it was computed or failed, the slot is free: one that is never given back would be lost for
+                # good.
                 self._take(self._queue.done(number, self._clock.now()))
 
     def predicted_wait(self) -> Seconds:
@@ -59,6 +62,7 @@ class QueueThreads:
         with self._changed:
             arrived_at = self._clock.now()
             self._take(self._queue.arrive(number, arrived_at, budget=budget, seconds=seconds))
+            # Each thread wakes at the end of its own budget, so that nobody needs one more thread to keep the time.
             while number not in self._decided:
                 now = self._clock.now()
                 self._changed.wait(None if budget is None else max(0.0, arrived_at + budget - now))
@@ -72,6 +76,8 @@ class QueueThreads:
         raise LateError(f"the budget of {format_duration(budget or 0.0)} ran out in the edge's queue; not computed")
 
     def _take(self, decisions: tuple[Decision, ...]) -> None:
+        # The decision that one thread's event brings is mostly another's: all are woken, and each looks for its own
+        # number.
         self._decided.update({decision.request: decision for decision in decisions})
         if decisions:
             self._changed.notify_all()

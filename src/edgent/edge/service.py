@@ -35,6 +35,7 @@ from edgent.wire.message_limit import too_large
 from edgent.wire.tensors import datatype, parse
 from edgent.wire.transport import PACKET, Call, Methods, Streaming, Unary
 
+# Small beside what a message may be, large beside its headers; a device that gives up has little left under way.
 _CHUNK = 256 << 10
 
 
@@ -89,12 +90,16 @@ class Service:
 
     def _infer(self, message: bytes, call: Call) -> bytes:
         job = read_job(self.models, message)
+        # After reading, which takes time that is the caller's as well.
         budget = call.time_remaining()
         expected, model = self._expected(job.target), job.target.model
         try:
             with self.queue_threads.turn(budget=budget, seconds=expected) as waited:
                 started_at = self.clock.now()
+                # Decoding and encoding are done within the turn: they too compute, and would slow down whoever holds a
+                # slot.
                 answer = compute(job, self.engine)
+                # Before the slot is given back, as a slower machine would hold it.
                 self.pace.hold(started_at, expected)
                 middle = self.clock.now() - started_at
         except (BusyError, LateError):
@@ -123,6 +128,7 @@ class Service:
         request = parse(m.ModelReadyRequest, message)
         try:
             resolve(self.models, request.name, request.version)
+        # Not there is an answer here and no error: readiness is asked in order to learn it.
         except NotServedError:
             return bytes(m.ModelReadyResponse(ready=False).SerializeToString())
         return bytes(m.ModelReadyResponse(ready=True).SerializeToString())
@@ -249,6 +255,7 @@ def _constant(response: Any) -> Any:
 
 
 def _headers(queue: float, middle: float, answer: bytes, call: Call) -> dict[str, str]:
+    # In a header and not in the body, which is the standard's message: other clients pass headers over.
     times = {m.TIMES_US: f"{queue * 1e6:.0f} {middle * 1e6:.0f}"}
     if len(answer) <= PACKET or (window := call.window()) is None:
         return times  # no window is less than a packet

@@ -16,6 +16,7 @@ from edgent.wire.errors import BrokenError
 from edgent.wire.tensors import Parcel, parse, write_request
 from edgent.wire.transport import PACKET, Channel, Reply
 
+# 18 digits are below 2**63: a header that states more is wrong, and is not made a number of.
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _FETCH_TIMEOUT = 600.0  # a large model over a slow link
 _MOST_DOCUMENT = 64 << 20  # bytes; the largest of ours have a few hundred thousand
@@ -199,6 +200,7 @@ def _served(entry: Any, *, is_newest: bool) -> Served:
 
 
 def _timed(reply: Reply, bytes_up: int) -> TimedReply:
+    # The edge says how long it took, by its own clock, and never when: so the two clocks need not agree on the time.
     queue, middle = _edge_times(reply)
     return TimedReply(
         body=reply.body,
@@ -210,6 +212,7 @@ def _timed(reply: Reply, bytes_up: int) -> TimedReply:
         middle=middle,
         downlink=max(0.0, reply.body_at - reply.headers_at),
         body_at=reply.body_at,
+        # A short answer shares the packet of its headers, so no time between the two tells anything.
         behind_headers=len(reply.body) if len(reply.body) > PACKET else 0,
         window=reply.window,
         edge_window=_edge_window(reply),
@@ -219,17 +222,21 @@ def _timed(reply: Reply, bytes_up: int) -> TimedReply:
 
 def _edge_times(reply: Reply) -> tuple[float, float]:
     """Seconds in the queue and of the middle; none where the edge did not say."""
+    # A server without our extension sends no such header: its own time then counts as the link's.
     words = _numbers(reply, m.TIMES_US)
     return (words[0] * 1e-6, words[1] * 1e-6) if len(words) == 2 else (0.0, 0.0)
 
 
 def _edge_window(reply: Reply) -> Window | None:
+    # Whatever the edge says is an aid to predict: where it makes no sense it is passed over, and the window is followed
+    # from outside.
     words = _numbers(reply, m.WINDOW)
     if len(words) != 4 or not (words[0] and words[3]):
         return None
     size, threshold, patience, least = words
     return Window(
         size=float(size),
+        # On the wire 0 stands for infinity, which an integer cannot say.
         threshold=threshold or math.inf,
         patience=patience * 1e-6 or math.inf,
         least=float(least),

@@ -36,6 +36,7 @@ from edgent.wire.transport import PACKET, Headers, Methods, Reply, Streaming, Un
 _log = logging.getLogger("edgent.edge")
 
 # What an edge says, and how gRPC says it; the first that fits, from the top.
+# Special kinds stand above general ones: a NotServedError is a RefusedError as well.
 _CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
     (NotServedError, grpc.StatusCode.NOT_FOUND),
     (RefusedError, grpc.StatusCode.FAILED_PRECONDITION),
@@ -44,6 +45,8 @@ _CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
     (BusyError, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (EdgentError, grpc.StatusCode.INTERNAL),
 )
+# What is missing here (UNAVAILABLE, CANCELLED) is the link's fault, not the request's: the edge counts as lost then,
+# and the connection is made anew.
 _ERRORS: dict[grpc.StatusCode, type[EdgentError]] = {
     grpc.StatusCode.NOT_FOUND: NotServedError,
     grpc.StatusCode.FAILED_PRECONDITION: RefusedError,
@@ -52,6 +55,7 @@ _ERRORS: dict[grpc.StatusCode, type[EdgentError]] = {
     grpc.StatusCode.DEADLINE_EXCEEDED: LateError,
     grpc.StatusCode.RESOURCE_EXHAUSTED: BusyError,
     grpc.StatusCode.INTERNAL: BrokenError,
+    # What gRPC makes of an exception that a handler of somebody else's server let out.
     grpc.StatusCode.UNKNOWN: BrokenError,
 }
 
@@ -82,6 +86,8 @@ _CHANNEL_OPTIONS = (
 )
 _SERVER_OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second edge on the same port is a mistake, not a helper
+    # The counterparts of the channel's keepalive: who pings more often than a server allows gets strikes, and loses the
+    # connection after some; 0 means that they are not counted.
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_ping_strikes", 0),
@@ -89,6 +95,7 @@ _SERVER_OPTIONS = (
 
 
 def _limits(max_message: int) -> tuple[tuple[str, int], ...]:
+    # gRPC by itself receives at most 4 MiB, which a camera's image or a boundary of a large model exceeds.
     return (("grpc.max_send_message_length", max_message), ("grpc.max_receive_message_length", max_message))
 
 
@@ -114,11 +121,17 @@ class GrpcChannel:
 
     def call(self, method: str, message: bytes, timeout: float) -> Reply:
         """See `Channel.call`."""
+        # gRPC would answer RESOURCE_EXHAUSTED, which here is said of a full queue: the same message would be tried
+        # again.
         if len(message) > self.max_message:
             raise too_large(message, self.max_message, "what is to be sent")
+        # The window as it is when the message begins decides how often TCP will wait; asking for it is not the link's
+        # time, so the clock is read after it.
         window, sent_at = self._send_window.read(), self._clock.now()
         answers = self._start(method, message, timeout)
         with self._mapped(answers):
+            # Waits for the headers. Those of a long answer come ahead of its body, so what passes from here on is the
+            # downlink alone.
             ahead = answers.initial_metadata()
             headers_at = self._clock.now()
             body = next(answers, None)
@@ -126,6 +139,8 @@ class GrpcChannel:
             if body is None:
                 raise BrokenError(f"{self.target} ended {method} without an answer")
             next(answers, None)  # the status, which came with the body
+            # The channel connects at its first call, so before there was no socket to be found; and the answer is here
+            # already, so that the search delays nobody's measured time.
             if not self._send_window.found:
                 self._send_window.look()
             headers = {str(key): str(value) for key, value in (*ahead, *answers.trailing_metadata())}
@@ -151,11 +166,15 @@ class GrpcChannel:
                 answer = peer.recv(64)
         except (OSError, ValueError):
             return None
+        # A frame begins with three bytes of length and one of type. An answer too short to tell is not held against the
+        # peer.
         is_settings = answer[3:4] == b"\x04" or len(answer) < 4
         return None if is_settings else answer.split(b"\n")[0].decode("latin-1").strip()
 
     def renew(self) -> None:
         """See `Channel.renew`."""
+        # The new one is in its place before the old one fails what waits on it: who tries again at once must meet the
+        # new one.
         old, self._channel = self._channel, self._open()
         old.close()
         self._send_window.forget()
@@ -169,6 +188,7 @@ class GrpcChannel:
 
     def _open(self) -> grpc.Channel:
         # Without its scheme gRPC would take some names for one: "unix:80" for a socket in the file system.
+        # A target is a URI, and the zone of a link-local address (fe80::1%eth0) has a percent sign.
         target = "dns:///" + self.target.replace("%", "%25")
         return grpc.insecure_channel(target, options=(*_CHANNEL_OPTIONS, *_limits(self.max_message)))
 
@@ -185,6 +205,7 @@ class GrpcChannel:
         except grpc.RpcError as error:
             raise self._error(answers.code(), answers.details() or "") from error
         finally:
+            # A stream that its reader leaves early would otherwise go on filling the link.
             answers.cancel()  # no effect on one that is over
 
     def _error(self, code: grpc.StatusCode, details: str) -> EdgentError:
@@ -199,6 +220,7 @@ class GrpcChannel:
 @functools.lru_cache(_CALLERS)
 def _send_window(peer: str) -> SendWindow:
     """Towards a caller, by gRPC's name for it: "ipv4:192.0.2.7:40312", "ipv6:%5B::1%5D:40312"."""
+    # Kept, for the search goes through all open files of the process, and a caller stays on its connection.
     host, _, port = urllib.parse.unquote(peer).partition(":")[2].rpartition(":")
     return SendWindow(host, int(port) if port.isdigit() else 0)
 
@@ -220,9 +242,11 @@ class _GrpcCall:
         return to_caller.read()
 
     def set_headers(self, headers: Headers) -> None:
+        # Whether they go ahead or behind is decided by the length of the body, which is not known yet.
         self._headers = tuple(headers.items())
 
     def send_headers(self, body: bytes) -> None:
+        # Headers ahead cost a packet, and a wake on either side; only a long body has a downlink for them to mark off.
         if len(body) > PACKET:
             self._context.send_initial_metadata(self._headers)
         else:
@@ -250,6 +274,7 @@ class GrpcServer:
         self._server = grpc.server(pool, options=(*_SERVER_OPTIONS, *_limits(max_message)))
         self._server.add_generic_rpc_handlers((_Handlers(methods),))
         try:
+            # Some versions of gRPC raise where the port is taken, others return 0.
             self.port = self._server.add_insecure_port(str(address))
         except RuntimeError:
             self.port = 0
@@ -274,10 +299,13 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
         self._handlers = {path: _handler(path, method) for path, method in methods.items()}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        # To None gRPC itself answers UNIMPLEMENTED, by which a caller knows that it speaks to the wrong program.
         return self._handlers.get(handler_call_details.method)
 
 
 def _handler(path: str, method: Unary | Streaming) -> grpc.RpcMethodHandler:
+    # Without serialisers gRPC hands bytes through as they are: parsing is the room's own, so that what is no message
+    # gives our error and not gRPC's.
     if isinstance(method, Unary):
         return grpc.unary_unary_rpc_method_handler(_guarded(path, method.answer))
     return grpc.unary_stream_rpc_method_handler(_guarded_stream(path, method.answer))
@@ -317,6 +345,7 @@ def _refusing(path: str, context: grpc.ServicerContext) -> Iterator[None]:
         code, details = grpc.StatusCode.CANCELLED, "the caller has gone"
     except Exception as error:
         code, details = grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}"
+    # Outside of the `try`: `abort` itself raises, and would be taken for one more failure of the method.
     level = logging.DEBUG if code in _ORDINARY else logging.ERROR
     _log.log(level, "%s from %s: %s: %s", path.rpartition("/")[2], context.peer(), code.name, details)
     context.abort(code, details)

@@ -37,5 +37,6 @@ def _largest(model: Model) -> float:
     answers = {tensor.name: tensor.nbytes for branch in branches for tensor in branch.outputs}.values()
     lines = [line for branch in branches for line in branch.cut_bytes()]
     unknown = None in answers or any(np.isnan(line).any() for line in lines)
+    # Unknown sizes are NaN in the lines: they are covered by `_UNKNOWN`, and must not hide the largest known one.
     known = max(float(np.nan_to_num(line, nan=0.0).max()) for line in lines)
     return max(float(sum(size or 0 for size in answers)), known, _UNKNOWN if unknown else 0.0)

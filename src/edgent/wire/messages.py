@@ -29,6 +29,7 @@ _INFERENCE = {
         "repeated ModelMetadataResponse.TensorMetadata outputs = 5",
     ),
     "ModelMetadataResponse.TensorMetadata": ("string name = 1", "string datatype = 2", "repeated int64 shape = 3"),
+    # A parameter has exactly one of these.
     "InferParameter": (
         "choice bool bool_param = 1",
         "choice int64 int64_param = 2",
@@ -46,6 +47,7 @@ _INFERENCE = {
         "repeated double fp64_contents = 7",
         "repeated bytes bytes_contents = 8",
     ),
+    # Raw contents stand apart from their tensors, in the same order: so a reader gets each as one run of bytes.
     "ModelInferRequest": (
         "string model_name = 1",
         "string model_version = 2",
@@ -115,6 +117,7 @@ _EDGENT = {
         "string version = 4",
     ),
     "ProbeResponse": ("bytes load = 1",),
+    # Sessions take up to seconds to make: a device asks for them before it sends the first request of a plan.
     "PrepareRequest": ("string name = 1", "string version = 2"),
     "PrepareResponse": ("double seconds = 1",),
     "ReportRequest": (),
@@ -148,6 +151,7 @@ ProbeRequest, ProbeResponse = _edgent["ProbeRequest"], _edgent["ProbeResponse"]
 PrepareRequest, PrepareResponse = _edgent["PrepareRequest"], _edgent["PrepareResponse"]
 ReportRequest, ReportResponse = _edgent["ReportRequest"], _edgent["ReportResponse"]
 
+# Paths stand on the wire as well: those of the standard are fixed, ours are only added to.
 SERVER_LIVE = "/inference.GRPCInferenceService/ServerLive"
 SERVER_READY = "/inference.GRPCInferenceService/ServerReady"
 MODEL_READY = "/inference.GRPCInferenceService/ModelReady"
@@ -161,6 +165,7 @@ PROBE = "/edgent.v1.Edge/Probe"
 PREPARE = "/edgent.v1.Edge/Prepare"
 REPORT = "/edgent.v1.Edge/Report"
 
+# A device that finds this word knows that it may measure, prepare and fetch; without it, it uses the standard alone.
 EXTENSION = "edgent"
 CODEC = "edgent_codec"  # the parameter of a tensor that does not travel raw
 TIMES_US = "edgent-us"  # header of an answer: microseconds in the queue, and of the middle

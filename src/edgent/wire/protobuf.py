@@ -24,6 +24,7 @@ _SCALARS = {
     "uint32": _Field.TYPE_UINT32,
     "uint64": _Field.TYPE_UINT64,
 }
+# Only what the messages here use: a typing error in a line fails at import, and not on the wire.
 _LINE = re.compile(r"(?:(repeated|choice) )?(?:map<string, (\w+)>|([\w.]+)) (\w+) = (\d+)")
 
 
@@ -36,6 +37,7 @@ def build(package: str, messages: Mapping[str, Iterable[str]]) -> dict[str, Any]
             "map<string, InferParameter> parameters = 4"; "choice" stands for the message's only oneof.
             A name with a dot is a message inside another one, which comes before it.
     """
+    # The name of the file is ours and the package the standard's: only the latter stands on the wire.
     file = descriptor_pb2.FileDescriptorProto(name=f"edgent/{package}.proto", package=package, syntax="proto3")
     built: dict[str, Any] = {}
     for name, lines in messages.items():
@@ -52,10 +54,12 @@ def _add_field(message: Any, line: str, *, package: str, path: str) -> None:
     match = _LINE.fullmatch(line)
     assert match, f"not a field: {line!r}"
     prefix, map_value, kind, name, number = match.groups()
+    # The number is what identifies a field on the wire, and may never change; its name may.
     field = message.field.add(name=name, number=int(number), label=_Field.LABEL_OPTIONAL)
     if prefix == "repeated" or map_value:
         field.label = _Field.LABEL_REPEATED
     if prefix == "choice":
+        # A oneof needs a name in the descriptor; it is not sent, so any will do.
         field.oneof_index = 0
         if not message.oneof_decl:
             message.oneof_decl.add(name=f"{message.name}_choice")
@@ -69,6 +73,8 @@ def _add_field(message: Any, line: str, *, package: str, path: str) -> None:
 
 
 def _add_map_entry(message: Any, name: str, value: str, package: str) -> str:
+    # A map is a repeated message of key and value by the specification of protobuf, named after its field, with this
+    # option set: otherwise the classes have no mapping's methods, and the bytes are the same.
     entry = message.nested_type.add(name=f"{name.title().replace('_', '')}Entry")
     entry.options.map_entry = True
     _add_field(entry, "string key = 1", package=package, path="")

@@ -21,6 +21,7 @@ _FILES = Path("/proc/self/fd")
 _RESTARTS = Path("/proc/sys/net/ipv4/tcp_slow_start_after_idle")
 # From `struct tcp_info` of linux/tcp.h: tcpi_state, _rto (us), _snd_mss, _last_data_sent (ms), _last_data_recv (ms),
 # _rtt (us), _snd_ssthresh and _snd_cwnd (segments).
+# By place, which is safe: the kernel only ever appends to this structure.
 _INFO = struct.Struct("=B7xI4xI24xI4xI12xI4xII")
 _ESTABLISHED = 1
 _INITIAL_SEGMENTS = 10  # RFC 6928
@@ -47,6 +48,7 @@ class SendWindow:
 
     def look(self) -> None:
         """There is a connection now: finds it among the open files, if that was not done before."""
+        # The search takes time in proportion to the process's open files, so it is done once for a connection.
         if self._files is None and _may_look():
             self._files = tuple(file for file in _open_files() if self._of(file))
             self.found = True
@@ -61,8 +63,11 @@ class SendWindow:
         if not files or not _may_look():
             return None
         windows = [self._of(file) for file in files]
+        # The number of a closed file is used again for the next one, so what was found may have become something else.
         if None in windows:
             self.forget()
+        # With several connections to the peer, by somebody else in this process, nobody can say which one carries the
+        # message.
         return windows[0] if len(windows) == 1 else None
 
     def __repr__(self) -> str:
@@ -81,11 +86,13 @@ class SendWindow:
     def _leads_there(self, connection: socket.socket) -> bool:
         if connection.family not in (socket.AF_INET, socket.AF_INET6) or connection.type != socket.SOCK_STREAM:
             return False
+        # An IPv6 socket that speaks to an IPv4 peer names it in mapped form (RFC 4291, 2.5.5.2).
         address, port = connection.getpeername()[:2]
         return bool(port == self._port and address.removeprefix("::ffff:") in self._resolved())
 
     def _resolved(self) -> frozenset[str]:
         if not self._addresses:
+            # Once: a name is resolved by asking a server, and this lies on a request's way.
             answers = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
             self._addresses = frozenset(str(address[0]) for *_, address in answers)
         return self._addresses
@@ -106,6 +113,7 @@ def _window(connection: socket.socket) -> Window | None:
     state, timeout, segment, idle, silence, round_trip, threshold, segments = _INFO.unpack(info)
     if state != _ESTABLISHED:
         return None
+    # TCP shrinks the window only when it next sends, so what the kernel states after a pause is still that of before.
     keeps, window, least = _keeps(connection), float(segments * segment), float(_INITIAL_SEGMENTS * segment)
     return Window(
         size=window if keeps else left_by_idling(window, least, idle / 1e3, timeout / 1e6),

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from edgent.model import Tensor
 
 
+# The protocol's own form of BYTES, so that other clients of it can send and read text.
 _LENGTH = struct.Struct("<I")
 
+# What is not here (bfloat16, float8, types of 4 bits) has no name in the protocol, so no cut may lie at such a tensor.
 _DATATYPES = {
     "bool": "BOOL",
     "int8": "INT8",
@@ -43,6 +45,7 @@ _DATATYPES = {
     "float64": "FP64",
     "string": "BYTES",
 }
+# Fields for clients that write numbers instead of raw bytes. FP16 has none in the protocol.
 _TYPED = {
     "BOOL": "bool_contents",
     "INT8": "int_contents",
@@ -89,6 +92,8 @@ def parcel_of(tensor: Tensor, codec: str | None, array: Array) -> Parcel:
     Raises:
         InputError: its type or shape is not the tensor's, or the codec cannot carry its values.
     """
+    # An encoded tensor says nothing of its shape, so the other side must know it. Integers and text are worth something
+    # only if they arrive exactly.
     if codec is None or array.dtype.kind != "f" or tensor.shape is None:
         return raw_parcel(tensor, array)
     array = checked(tensor, array)
@@ -128,6 +133,8 @@ def raw_array(parcel: Parcel) -> Array:
         if parcel.tensor.dtype == "string":
             name = parcel.tensor.name
             return text_of(name, read_elements(name, parcel.data), parcel.shape)
+        # The array lies in the message's own bytes: a boundary may have megabytes, and is only read. Little-endian by
+        # the protocol, whatever the machine.
         array: Array = np.ndarray(parcel.shape, np.dtype(parcel.tensor.dtype or "").newbyteorder("<"), parcel.data)
     except InputError:
         raise
@@ -153,6 +160,7 @@ def write_request(
     for parcel in inputs:
         _add(request.inputs.add(), request.raw_input_contents, parcel)
     for wanted, codec in outputs:
+        # What is wanted raw carries no parameter of ours, so that a server that does not know it can answer.
         output = request.outputs.add(name=wanted)
         if codec:
             output.parameters[CODEC].string_param = codec
@@ -220,6 +228,7 @@ def _add(entry: Any, contents: Any, parcel: Parcel) -> None:
         entry.shape.extend(parcel.shape)
         contents.append(parcel.data)
         return
+    # To anybody who does not know the codec this is a valid tensor of one element, and passes.
     entry.datatype = "BYTES"
     entry.shape.append(1)
     entry.parameters[CODEC].string_param = parcel.codec
@@ -229,8 +238,10 @@ def _add(entry: Any, contents: Any, parcel: Parcel) -> None:
 def _read(entries: Any, contents: Any, expected: Sequence[Tensor]) -> list[Parcel]:
     names = [entry.name for entry in entries]
     wanted = [tensor.name for tensor in expected]
+    # Sorted lists and not sets: a name that comes twice must not pass for one.
     if sorted(names) != sorted(wanted):
         raise InputError(f"found the tensors {', '.join(names) or 'none'}; expected {', '.join(wanted)}")
+    # The protocol has raw contents for all tensors of a message or for none; they belong together by position.
     if contents and len(contents) != len(entries):
         raise InputError(f"found {len(contents)} raw contents for {len(entries)} tensors; expected one each")
     position = {name: index for index, name in enumerate(names)}
@@ -245,9 +256,12 @@ def _read_one(entry: Any, raw: bytes | None, tensor: Tensor) -> Parcel:
     codec = entry.parameters[CODEC].string_param if CODEC in entry.parameters else None
     if codec:
         return Parcel(tensor=tensor, codec=codec, shape=tensor.shape or (), data=_payload(entry, raw, tensor))
+    # A raw tensor is taken at its word only where that agrees with the segment: the engine would otherwise read its
+    # bytes as other numbers.
     if entry.datatype != datatype(tensor):
         raise InputError(f"tensor {tensor.name!r} has datatype {entry.datatype!r}, expected {datatype(tensor)}")
     shape = tuple(entry.shape)
+    # Two negative sizes have a positive product, which the check of the size would let pass.
     if any(size < 0 for size in shape) or (tensor.shape is not None and shape != tensor.shape):
         expected = "sizes of 0 or more" if tensor.shape is None else list(tensor.shape)
         raise InputError(f"tensor {tensor.name!r} has shape {list(shape)}, expected {expected}")
@@ -257,6 +271,8 @@ def _read_one(entry: Any, raw: bytes | None, tensor: Tensor) -> Parcel:
 
 
 def _check_size(tensor: Tensor, shape: Sequence[int], data: bytes) -> None:
+    # Before an array is made, so that a shape which states more than has come allocates nothing. Python's integers do
+    # not overflow, where numpy's product would.
     count = math.prod(shape)
     if tensor.dtype == "string":
         if (stated := len(read_elements(tensor.name, data))) != count:
@@ -271,6 +287,7 @@ def _payload(entry: Any, raw: bytes | None, tensor: Tensor) -> bytes:
             f"encoded tensor {tensor.name!r} has datatype {entry.datatype!r} and shape {list(entry.shape)}, "
             "expected BYTES and [1]"
         )
+    # A foreign client may put the payload into the typed field: it is the same element without its length.
     elements = list(entry.contents.bytes_contents) if raw is None else read_elements(tensor.name, raw)
     if len(elements) != 1:
         raise InputError(f"encoded tensor {tensor.name!r} has {len(elements)} elements, expected 1")
@@ -312,6 +329,8 @@ def read_elements(name: str, data: bytes) -> list[bytes]:
         begins = at + _LENGTH.size
         (length,) = _LENGTH.unpack_from(data, at) if begins <= len(data) else (0,)
         at = begins + length
+        # Checked before the slice, which would silently be cut short. The stated length is only compared: it allocates
+        # nothing.
         if at > len(data):
             left = max(0, len(data) - begins)
             raise InputError(f"element {len(elements)} of {name!r} states {length} bytes, but {left} follow")

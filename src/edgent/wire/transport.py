@@ -16,6 +16,7 @@ from edgent.units import Seconds
 
 Headers = Mapping[str, str]
 
+# An Ethernet frame carries 1,500 bytes; TCP/IP's headers, HTTP/2's frames and ours need the rest.
 PACKET = 1_350
 """Bytes of an answer that fit into one packet with its headers."""
 
@@ -23,6 +24,7 @@ PACKET = 1_350
 class Call(Protocol):
     """One call, as the edge sees it."""
 
+    # A span and no moment: the clocks of device and edge need not agree.
     def time_remaining(self) -> Seconds | None:
         """What is left of the caller's budget; None if the caller named none."""
         ...
@@ -59,6 +61,7 @@ class Reply:
 
     body: bytes
     headers: Headers
+    # Moments, and not spans: who needs a span subtracts, and those of several calls can be put in order.
     sent_at: Seconds
     headers_at: Seconds
     body_at: Seconds
@@ -87,10 +90,12 @@ class Channel(Protocol):
         """What a message sent now may have under way, by the word of this side's TCP; None: unknown."""
         ...
 
+    # For a useful error where the port belongs to another program: a transport alone says only that it is not there.
     def first_words(self, timeout: float) -> str | None:
         """What answers there instead of an edge, in its own first words; None if nobody does or it seems right."""
         ...
 
+    # A connection that died in silence would first send again what it still has, by TCP's growing timeouts.
     def renew(self) -> None:
         """Gives the present connection up and makes another one: what was under way on it fails."""
         ...

@@ -63,6 +63,7 @@ class CandidateSet:
 
     def without(self, failed: Collection[Configuration]) -> CandidateSet:
         """The same without the configurations that have turned out to fail."""
+        # Only `allowed` shrinks: what has failed must still have a price, for the record of the request that met it.
         keep = np.ones(len(self.allowed), dtype=np.bool_)
         for configuration in failed:
             keep &= ~_rows(self.allowed, configuration)
@@ -83,6 +84,7 @@ def alone(model: Model, device: Profile, *, preparing: float, exits: Collection[
             exit=branch.exit,
             accuracy=branch.accuracy,
             device=np.array(device.branch(branch.exit).layers),
+            # There is no edge: its times are never counted, as no candidate has a part there, but the table wants some.
             edge=np.array(device.branch(branch.exit).layers),
             prepare=preparing,
         )
@@ -127,6 +129,7 @@ def _rows(table: Candidates, wanted: Configuration) -> Mask:
 
 def _has_segment(name: str, table: Candidates, segments: Collection[str]) -> Mask:
     def has(plan: Configuration) -> bool:
+        # A foreign server knows none of our codecs.
         raw = (plan.codec, plan.download_codec) == (RAW, RAW)
         return raw and f"{name}.x{plan.exit}.u{plan.upload_cut}.d{plan.download_cut}" in segments
 

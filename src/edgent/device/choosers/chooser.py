@@ -91,8 +91,10 @@ class Static:
 
     def __init__(self, scope: Scope) -> None:
         self._margin = scope.margin
+        # Once for all requests: what is dominated under every bandwidth need not be priced at each.
         self._frontier = scope.candidates.frontier()
         self._rows = {self._frontier.configuration(row): row for row in range(len(self._frontier))}
+        # Always at hand: a plan of the device alone needs no edge to be ready.
         self._own = [row for configuration, row in self._rows.items() if configuration.device_only]
 
     def observe(self, event: Transfer) -> None:

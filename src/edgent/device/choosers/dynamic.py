@@ -43,6 +43,7 @@ class Dynamic:
     def observe(self, event: Transfer) -> None:
         """See `Chooser.observe`."""
         with self._lock:
+            # Apart, for the bandwidth of one direction says little about the other's.
             (self._uplink if event.direction == "up" else self._downlink).learn(event)
 
     def choose(
@@ -54,6 +55,7 @@ class Dynamic:
     ) -> Plan:
         """See `Chooser.choose`; while an outage is likelier than none, nobody waits for the edge."""
         with self._lock:
+            # Either of them: an answer that cannot come back is worth no more than a picture that cannot go up.
             if self._uplink.dead(now) or self._downlink.dead(now):
                 return best(self._alone, conditions, deadline, self._margin(deadline))
             believed = self._believed(now, conditions, deadline)
@@ -73,6 +75,7 @@ class Dynamic:
     def _believed(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> Conditions:
         """The conditions with the bandwidths as forecast, for a controller that is after this deadline."""
         if deadline != self._controller.goal.deadline:
+            # The forecast outlives a change of the deadline: it is of the link, and the goal of the request.
             self._controller.goal = self._goal(deadline)
         return conditions.expecting(self._uplink.predictive(now), self._downlink.predictive(now))
 

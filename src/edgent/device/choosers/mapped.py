@@ -44,7 +44,9 @@ class Mapped:
             raise RefusedError(str(error)) from None
         self._table = scope.candidates
         self._rows = {self._table.configuration(row): row for row in range(len(self._table))}
+        # A configuration of the map whose sessions are not made yet would be late by the time they take.
         self._otherwise = Static(scope)
+        # A map is looked up by the uplink alone, as in the paper, which has one bandwidth.
         self._algorithm = Algorithm3(states, ChangePointDetector(), scope.deadline)
         self._lock = threading.Lock()
         if missing := states.configurations - self._rows.keys():

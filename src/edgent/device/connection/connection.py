@@ -37,9 +37,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("edgent.device")
 
+# Below two seconds, within which an edge that has come back is to be found; `_TIMEOUT` is for what has bytes to carry.
 _CONNECT_TIMEOUT = 1.5
 _TIMEOUT = 10.0
 _PATIENCE = 0.06  # seconds for a look: the link is then far slower than what decides
+# These end a request, not the connection: the edge has answered, so it is there.
 _OF_ONE_REQUEST = (BusyError, BrokenError, RejectedError)
 _TRANSFERS = 64  # that are kept for who plans
 
@@ -193,6 +195,7 @@ class Connection:
         """The edge beside what is known of the link; who is shown that is shown the transfers as well."""
         transfers: tuple[Transfer, ...] = ()
         if conditions is not None:
+            # Handed over once: a chooser that learned the same transfer twice would be surer than it may be.
             transfers = tuple(self._transfers)
             self._transfers.clear()
         return Sight(
@@ -252,6 +255,7 @@ class Connection:
             self._refusal = self._refusal if self._was_up or self._on_version else error
         elif not isinstance(error, EdgentError):
             self._state, self._detail = EdgeState.FAILED, _unexpected(error)
+        # Who comes back may be another edge, or the same with another model: nothing that was said is believed on.
         self._facts = None
         self._upkeep.lost(self._clock.now())
 
@@ -312,6 +316,7 @@ class Connection:
         facts = self._handshake.ours(_TIMEOUT) if extended else self._handshake.foreign(_TIMEOUT)
         if not self._link.stated and not extended:
             raise RefusedError(f"{self._remote.channel!r} cannot measure the link: state its bandwidth")
+        # Even a stated link is measured once: its round trip and the call time are not stated with a bandwidth.
         if extended and not (self._link.stated and self._was_up):
             self._measure(first=not self._was_up)
         with self._changed:

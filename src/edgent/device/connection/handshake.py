@@ -87,8 +87,10 @@ class Handshake:
             RefusedError: it has none.
             EdgeError: it went away.
         """
+        # Only from the input to an exit: a foreign server has no reason to offer the middles that we would cut.
         names = [segment_name(self._model.name, b.exit, 0, len(b.layers)) for b in self._model.branches]
         ready = frozenset(name for name in names if self._remote.ready(name, timeout))
+        # A server of the protocol that has none of them would fail at each request: better said once, at the start.
         if not ready:
             raise RefusedError(
                 f"{self._remote.channel!r} speaks the Open Inference Protocol but is no edge of Edgent, and has none "

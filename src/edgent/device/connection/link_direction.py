@@ -94,6 +94,7 @@ class LinkDirection:
 
     def passed(self, size: int, began_at: Seconds, at: Seconds, round_trip: Seconds) -> None:
         """A message has passed: the window grows."""
+        # Even what tells nothing of the bandwidth has widened the window for what comes next.
         self._window.sent(size, began_at, at, round_trip, self.byte_time)
 
     def __repr__(self) -> str:
@@ -116,6 +117,7 @@ class LinkDirection:
     def _believe(self, measured: BitsPerSecond | None) -> None:
         """Keeps what is asked many times for each message."""
         self.measured = measured
+        # What was stated wins, but what was measured is kept beside it: it says how large a probe should be.
         self.bandwidth = measured if self._fixed is None else self._fixed
         self.byte_time = 0.0 if self.bandwidth is None else wire_bits(1) / self.bandwidth
 

@@ -32,9 +32,11 @@ RARELY = 30.0
 ASK = 1.0
 BUSY = 0.1
 LEAD = 0.1  # seconds before a request at which a look begins
+# On a slow link a check takes long, so checks become rare there by themselves.
 _SHARE = 0.05  # of the time may go into checks
 _MEASURE_SHARE = 0.02  # of the time, and so of the link, may go into measuring it
 
+# A camera's clock is far more regular than this; a person who presses a button is not.
 _ALIKE = 0.1  # share by which a gap between requests may differ from the ones before
 _REGULAR = 3  # gaps alike, so that it is no chance
 _SILENT = 3  # periods after which they seem to have ended
@@ -67,6 +69,7 @@ class Arrivals:
     def came(self, at: Seconds) -> None:
         """A request has come."""
         gap, self._last = at - self._last, at
+        # The gap is compared with a running mean, which follows a clock that drifts; one gap that is off begins anew.
         if self._period < math.inf and abs(gap - self._period) <= _ALIKE * self._period:
             self._alike += 1
             self._period += _GAIN * (gap - self._period)
@@ -81,8 +84,10 @@ class Arrivals:
     def next(self, after: Seconds) -> float:
         """When the first one later than this is expected; infinite where none is."""
         since = after - self._last
+        # The chained comparison also refuses an infinite period, and requests that have ended.
         if not since <= _SILENT * self.period < math.inf:
             return math.inf
+        # At least one period on: the last request itself is no future one.
         return self._last + self.period * max(1, math.floor(since / self.period) + 1)
 
     def __repr__(self) -> str:
@@ -110,8 +115,10 @@ class Upkeep:
         """What to do now, or until when there is nothing to do unless something happens."""
         if not self.up:
             return Task.CONNECT if at >= self._retry_at else Seconds(self._retry_at)
+        # Before anything else: while something is late, every measurement would measure what delays it.
         if self._suspected:
             return Task.CHECK
+        # A request under way will tell soon whether the edge is there, and a look would only slow it down.
         if self._busy:
             return Seconds(at + BUSY)
         check_at = self._heard_at + self._check_after
@@ -166,6 +173,7 @@ class Upkeep:
     def checked(self, at: Seconds, took: float) -> None:
         """A check was answered."""
         self.heard(at)
+        # From the last check and not from a mean: one slow check must be enough to spare a link that has become slow.
         self._check_after = max(IDLE, took / _SHARE)
 
     def measured(self, at: Seconds, took: float) -> None:
@@ -187,13 +195,16 @@ class Upkeep:
 
     def _look_at(self, at: Seconds) -> float:
         """Before the next request that still leaves the time for it."""
+        # Requests that come so fast leave no gap for a look, and tell of the link themselves.
         if self._arrivals.period < 2 * LEAD:
             return math.inf
+        # Half the lead of grace: a thread that woke a little late still looks before this request, not before the next.
         begin = max(self._look_from, self._ask_at, at - LEAD / 2)
         return self._arrivals.next(Seconds(begin + LEAD)) - LEAD
 
     @property
     def _measure_at(self) -> float:
+        # Where requests come regularly, a look before each does better than a measurement that one of them might meet.
         rarely, idle = self._measured_at + RARELY, self._answered_at + STALE
         spared = rarely if self._arrivals.period < math.inf else min(idle, rarely)
         return max(self._measured_at + self._measure_after, spared, self._ask_at)
