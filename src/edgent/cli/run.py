@@ -121,10 +121,7 @@ def run(
         told = replace(settings, engine=runner, calibration=sizes, device_profile=here, on_version=on_version)
         if board:
             told = replace(told, device_profile=board.profile, host_profile=board.table, pace=board.pace(step))
-        device = Device(loaded, edge or None, told)
-        if (sizes_of_coming := _expected(loaded, inputs, runner)) is not None:
-            device.expect(sizes_of_coming)
-        return device
+        return Device(loaded, edge or None, replace(told, expected_sizes=_expected(loaded, inputs, runner)))
 
     numbers = parse_dims(dim)
     fetched = is_fetched(model, edge)

@@ -42,7 +42,6 @@ from edgent.wire.message_limit import message_limit
 from edgent.wire.transport import Channel
 
 if TYPE_CHECKING:
-    from edgent.codec import Calibration
     from edgent.engine.engine import Engine
     from edgent.planning.conditions import Conditions
     from edgent.planning.plan import Configuration, SourceKind
@@ -112,19 +111,6 @@ class Device:
     def conditions(self) -> Conditions | None:
         """Link, queue and the machines' speed as they seem now; None if unknown."""
         return None if self._connection is None else self._connection.conditions(self._factors())
-
-    def expect(self, sizes: Calibration) -> None:
-        """Tells how large codecs make the pictures that will come, where no calibration says it.
-
-        Later, what their files take is learned from the requests themselves.
-
-        Args:
-            sizes: of this model; see `edgent.evaluation.sizes`.
-
-        Raises:
-            InputError: it is of another model.
-        """
-        self._plans.expect(sizes)
 
     def wait_ready(self, timeout: float = 10.0) -> bool:
         """Waits until the edge is connected and the sessions of the first plan are warm.

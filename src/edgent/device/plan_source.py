@@ -32,7 +32,6 @@ from edgent.planning.pricing import check_versions
 from edgent.units import BitsPerSecond, Seconds
 
 if TYPE_CHECKING:
-    from edgent.codec import Calibration
     from edgent.device.connection.handshake import EdgeFacts
     from edgent.model import Model
 
@@ -93,6 +92,7 @@ class PlanSource:
         margin: Callable[[Seconds], Seconds],
     ) -> None:
         self._model, self._device, self._calibration = model, settings.device_profile, settings.calibration
+        self._expected = settings.expected_sizes
         self._edge = settings.edge_profile or settings.host  # of an edge that has none
         self._divisions, self._warmer = divisions, warmer
         self.factors = machines
@@ -102,7 +102,6 @@ class PlanSource:
         self._check()
         self._recent: deque[Transfer] = deque(maxlen=_RECENT)
         self._sources = SourceSizes()
-        self._expected: Calibration | None = None
         self._lock = threading.Lock()
         self._facts: EdgeFacts | None = None
         self._together: dict[SourceKind, _Together] = {}
@@ -119,17 +118,6 @@ class PlanSource:
             return tuple(may)
         (own,) = (branch for branch in division.branches if branch.exit == division.configuration.exit)
         return (own, *(branch for branch in may if branch.seconds < own.seconds and not exactly))
-
-    def expect(self, sizes: Calibration) -> None:
-        """How large codecs make pictures that will come, where neither device nor edge has a calibration.
-
-        Raises:
-            InputError: of another model.
-        """
-        check_versions(self._model, sizes)
-        with self._lock:
-            self._expected = sizes
-        self._price_again("image")
 
     def came(self, source_bytes: int) -> None:
         """A picture's file of this size has come; where files have changed, candidates are priced anew beside it."""
@@ -304,21 +292,16 @@ class PlanSource:
             return None
         return measured.size((self._model.inputs[0].name,), "source", math.nan)
 
-    @property
-    def _sizes(self) -> tuple[Calibration | None, float | None]:
-        """What is known of pictures that no calibration knows."""
-        return self._expected, self._sources.typical
-
     def _put(self, kind: SourceKind, failed: frozenset[Configuration]) -> None:
         with self._lock:
             facts = self._facts
             if facts is None:
                 return
             self._sources.assume(self._size_of_source(facts))
-            sizes = self._sizes
+            typical = self._sources.typical
         priced = self._make_together(kind, facts, failed)
         with self._lock:
-            if self._facts is not facts or self._sizes != sizes:
+            if self._facts is not facts or self._sources.typical != typical:
                 return  # another edge meanwhile, or other pictures, for which this is asked again
             for transfer in self._recent:
                 priced.chooser.observe(transfer)
@@ -355,7 +338,7 @@ class PlanSource:
         return _Together(offer=offer, chooser=self._make_chooser(scope), failed=failed)
 
     def _check(self) -> None:
-        check_versions(self._model, self._device, self._edge, self._calibration)
+        check_versions(self._model, self._device, self._edge, self._calibration, self._expected)
         for codec in self._restriction.codecs or ():
             check_codec(codec)
         for number in self._restriction.exits or ():

@@ -51,6 +51,8 @@ class DeviceSettings:
         device_profile: times of the model on this device; None: only configurations that requests name can be run.
         edge_profile: the same of an edge that has none to fetch; None: the edge is taken to be as fast as this machine.
         calibration: sizes and accuracies of codecs on the model; None: the edge's, if it has one.
+        expected_sizes: how large codecs make the pictures that will come, where no calibration says it (see
+            `edgent.evaluation.sizes`); what their files take is learned from the requests as well.
         bandwidth: of the uplink, bits per second, where it is known; None: it is measured, and kept fresh.
         downlink: of the downlink, bits per second; None: as the bandwidth where that is known, else measured.
         round_trip: seconds; None: it is measured.
@@ -78,6 +80,7 @@ class DeviceSettings:
     device_profile: Profile | None = None
     edge_profile: Profile | None = None
     calibration: Calibration | None = None
+    expected_sizes: Calibration | None = None
     bandwidth: float | None = None
     downlink: float | None = None
     round_trip: float | None = None
@@ -143,6 +146,7 @@ class DeviceKeywords(TypedDict, total=False):
     device_profile: Profile | None
     edge_profile: Profile | None
     calibration: Calibration | None
+    expected_sizes: Calibration | None
     bandwidth: float | None
     downlink: float | None
     round_trip: float | None
