@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edgent.device.connect import connect
     from edgent.device.device import Device
     from edgent.device.settings import DeviceSettings
+    from edgent.device.versions.follower import Follower
     from edgent.edge.edge import Edge
     from edgent.engine.opening import load
     from edgent.engine.overtime import OvertimeError
@@ -54,6 +55,7 @@ __all__ = [
     "Edge",
     "EdgeError",
     "EdgentError",
+    "Follower",
     "InputError",
     "LateError",
     "MissingExtraError",
@@ -78,6 +80,7 @@ _HOMES = {
     "edgent.device.connect": ("connect",),
     "edgent.device.device": ("Device",),
     "edgent.device.settings": ("DeviceSettings",),
+    "edgent.device.versions.follower": ("Follower",),
     "edgent.edge.edge": ("Edge",),
     "edgent.engine.opening": ("load",),
     "edgent.engine.overtime": ("OvertimeError",),

@@ -17,6 +17,7 @@ from typing import ClassVar, NoReturn, Self
 
 from edgent.errors import InputError
 from edgent.files import read_text, write_whole
+from edgent.text import nearest
 
 _MOST_WHOLE = 1 << 63
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")  # what may be one: JSON spells characters as UTF-16 does
@@ -124,7 +125,10 @@ class Node:
             _reject(place, value, "an object")
         unknown, missing = sorted(value.keys() - set(keys)), sorted(set(keys) - value.keys())
         if unknown:
-            raise InputError(f"{place}: found the unknown key {_short(unknown[0])}, expected only {', '.join(keys)}")
+            meant = nearest(str(unknown[0]), keys)
+            raise InputError(
+                f"{place}: found the unknown key {_short(unknown[0])}{meant}, expected only {', '.join(keys)}"
+            )
         if missing:
             raise InputError(f"{place}: found no key {missing[0]!r}, expected {', '.join(keys)}")
         self.found: dict[str, object] = value

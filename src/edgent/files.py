@@ -78,7 +78,7 @@ def read_lines(path: Path) -> Iterator[str]:
         raise InputError("found no text") from None
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Writes a file beside its final place and moves it there, so that no reader ever sees a part of it.
 
     Raises:
@@ -92,7 +92,7 @@ def write_whole(path: Path, text: str) -> None:
             raise InputError(f"{path}: is there and no file; name another")
         unfinished = target.parent / f".{target.name[:_SHORT_NAME]}.{os.getpid()}.unfinished"
         try:
-            unfinished.write_text(text, encoding="utf-8")
+            unfinished.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
             unfinished.replace(target)
         finally:
             with contextlib.suppress(OSError):

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from edgent.document import Node, parse
 from edgent.errors import InputError
 from edgent.files import append, read_lines
-from edgent.planning.plan import PLAN_KEYS, STAGES, Plan, Stages, milliseconds
+from edgent.planning.plan import STAGES, Plan, Stages, milliseconds, plan_keys
 from edgent.units import Seconds
 
-_KEYS = ("input", "label", "exit", "by", "deadline_met", "total_ms", "stages_ms", "plan", "why")
+_KEYS = ("input", "label", "exit", "by", "deadline_met", "total_ms", "stages_ms", "plan", "why", "result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,7 @@ class Record:
         stages: where the time went; they add up to the total.
         plan: what was predicted; None for a configuration without a price.
         why: empty, or why the plan was not followed: "edge lost", "edge late".
+        result: what was answered, by the model's task; None: not kept.
     """
 
     input: str
@@ -44,6 +45,7 @@ class Record:
     stages: Stages
     plan: Plan | None
     why: str = ""
+    result: dict[str, Any] | None = field(default=None, hash=False)
 
     def to_json(self) -> str:
         """One line."""
@@ -57,6 +59,7 @@ class Record:
             "stages_ms": self.stages.document(),
             "plan": None if self.plan is None else self.plan.document(),
             "why": self.why,
+            "result": self.result,
         }
         return json.dumps(document)
 
@@ -67,7 +70,8 @@ class Record:
         Raises:
             InputError: found something else.
         """
-        node = Node(parse(line), "record", _KEYS)
+        found = parse(line)  # a line of an older release has no result
+        node = Node({"result": None, **found} if isinstance(found, dict) else found, "record", _KEYS)
         by = node.text("by")
         if by not in ("edge", "device"):
             raise InputError(f"record.by: found {by!r}, expected edge or device")
@@ -79,8 +83,9 @@ class Record:
             deadline_met=node.truth("deadline_met"),
             total=Seconds(node.number("total_ms") / 1e3),
             stages=Stages.from_node(node.node("stages_ms", STAGES)),
-            plan=None if node.absent("plan") else Plan.from_node(node.node("plan", PLAN_KEYS)),
+            plan=None if node.absent("plan") else Plan.from_node(node.node("plan", plan_keys(node.found["plan"]))),
             why=node.text("why", empty=True),
+            result=None if node.absent("result") else _result(node.found["result"]),
         )
 
 
@@ -106,6 +111,12 @@ def summarise(records: Sequence[Record]) -> Summary:
     p50, p95 = np.percentile(totals, [50, 95])
     met = float(np.mean([record.deadline_met for record in records]))
     return Summary(count=len(records), deadlines_met=met, p50=Seconds(float(p50)), p95=Seconds(float(p95)))
+
+
+def _result(found: object) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise InputError(f"record.result: found {type(found).__name__}, expected what an answer says of itself")
+    return found
 
 
 def write_records(path: Path, records: Iterable[Record]) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import html
 import os
 import re
+from collections.abc import Iterable
+
+_LONGEST_WORD = 60  # characters; comparing longer ones takes long
 
 # What would move the cursor, colour the terminal, turn the text around, or cannot be written at all.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -28,3 +31,11 @@ def escaped(text: str) -> str:
 def readable(path: str | os.PathLike[str]) -> str:
     """A path as text that can be written down; bytes in it that are no text are spelled as such."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that was probably meant, as a part of a message; nothing where none is near."""
+    from difflib import get_close_matches  # what it needs, only a message pays for
+
+    close = get_close_matches(word[:_LONGEST_WORD], [name for name in known if len(name) <= _LONGEST_WORD], n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -29,6 +29,8 @@ _BANDWIDTHS = {
     "mbps": 1e6,
     "gbps": 1e9,
 }
+_SIZES = {"b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9}
+_LARGEST = 1e12  # bytes
 _NUMBER_AND_UNIT = re.compile(r"\s*([^\s]*?[\d.])\s*([a-zµ][a-zµ/]*)\s*", re.IGNORECASE)
 _BYTES = re.compile(r"([kKmMgGtT]?)(i?)(?:B|[bB]ytes?|BYTES?)(?:/s|/S|ps|PS|/sec)?")  # a B that is no "bit" is a byte
 _PREFIXES = "kmgt"
@@ -93,6 +95,15 @@ def parse_bandwidth(text: str, what: str = "bandwidth") -> BitsPerSecond:
     """
     _refuse_bytes(text, what)
     return BitsPerSecond(_parse(text, what, _BANDWIDTHS, _WIDEST, "5Mbit/s"))
+
+
+def parse_bytes(text: str, what: str = "size") -> float:
+    """Reads "100kB", "1.5 MB": decimal units.
+
+    Raises:
+        InputError: no number with such a unit, or not positive and finite.
+    """
+    return _parse(text, what, _SIZES, _LARGEST, "100kB")
 
 
 def parse_count(text: str, most: int = 10**9) -> int | None:

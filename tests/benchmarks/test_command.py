@@ -12,7 +12,7 @@ from edgent.errors import EdgeError, EdgentError, InputError, MissingExtraError,
 
 FOLDER = Path(command.__file__).parent
 # They run in an environment without Edgent; or with an engine that starts their own copies.
-OWN_ENDS = {"model_builders.py", "mutants.py", "peers_axonmesh.py", "peers_litserve.py"}
+OWN_ENDS = {"fastestdet_decode.py", "model_builders.py", "mutants.py", "peers_axonmesh.py", "peers_litserve.py"}
 
 
 @pytest.mark.parametrize("code", [0, 1, 3])

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from edgent.codec import CodecError, fit, normalise
+from edgent.codec import CodecError, fit, fit_decoded, normalise
 from edgent.model.metadata import Preprocessing
 
 sides = st.integers(1, 60)
 sizes = st.tuples(st.integers(1, 40), st.integers(1, 40))
 pictures = hnp.arrays(np.uint8, st.tuples(sides, sides, st.just(3)))
-ways = st.sampled_from(("stretch", "crop", "letterbox"))
+ways = st.sampled_from(("stretch", "crop", "letterbox", "corner", "height"))
 
 
 def weights(source, target):
@@ -154,3 +154,78 @@ def test_what_are_no_pixels_is_refused(step, pixels):
 def test_pixels_of_another_size_are_not_normalised():
     with pytest.raises(CodecError, match="found pixels of 8 x 9, expected the model's 8 x 8"):
         normalise(np.zeros((9, 8, 3), np.uint8), preprocess((8, 8)))
+
+
+FILTERS = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4}  # Pillow's numbers
+
+
+@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize("source", [(48, 64), (200, 150), (16, 20)])
+def test_a_filter_is_pillows_of_that_name(name, source):
+    pixels = noise(*source)
+    expected = np.asarray(Image.fromarray(pixels).resize((45, 20), FILTERS[name]))
+    assert np.array_equal(fit(pixels, preprocess((20, 45), filter=name)), expected)
+
+
+@pytest.mark.parametrize("source", [(300, 400), (512, 333), (224, 224), (100, 80)])
+@pytest.mark.parametrize("name", ["bilinear", "bicubic"])
+def test_a_crop_fraction_resizes_the_short_side_further_and_takes_the_centre(source, name):
+    pixels = noise(*source) // 4 + 96  # far from 0 and 255, at which the order of the passes would matter
+    short = min(source)
+    height, width = (round(side * 256 / short) for side in source)
+    whole = Image.fromarray(pixels).resize((width, height), FILTERS[name])
+    left, top = (width - 224) // 2, (height - 224) // 2
+    expected = np.asarray(whole.crop((left, top, left + 224, top + 224))).astype(int)
+    fitted = fit(pixels, preprocess((224, 224), resize="crop", crop=0.875, filter=name))
+    assert np.abs(fitted - expected)[4:-4, 4:-4].max() <= 1
+
+
+def test_a_picture_of_the_models_size_is_cropped_as_well_unless_it_was_before_it_was_encoded():
+    pixels, pre = noise(224, 224), preprocess((224, 224), resize="crop", crop=0.5)
+    twice_as_large = Image.fromarray(pixels).resize((448, 448), FILTERS["bilinear"])
+    expected = np.asarray(twice_as_large.crop((112, 112, 336, 336))).astype(int)
+    assert np.abs(fit(pixels, pre) - expected)[2:-2, 2:-2].max() <= 1
+    assert np.array_equal(fit_decoded(pixels, pre, codec="source"), fit(pixels, pre))
+    assert fit_decoded(pixels, pre, codec="png") is pixels
+
+
+def test_in_the_corner_stands_what_a_letterbox_has_in_its_centre():
+    pixels = noise(40, 100)
+    pre = {"size": (64, 64), "padding": 7}
+    cornered, boxed = (fit(pixels, preprocess(**pre, resize=way)) for way in ("corner", "letterbox"))
+    assert np.array_equal(cornered[:26], boxed[19:45])
+    assert (cornered[26:] == 7).all() and (boxed[:19] == 7).all() and (boxed[45:] == 7).all()
+
+
+def test_a_line_of_text_keeps_the_models_height_and_is_padded_on_its_right():
+    pixels = noise(24, 60)
+    fitted = fit(pixels, preprocess((48, 320), resize="height", padding=127))
+    assert np.array_equal(fitted[:, :120], np.asarray(Image.fromarray(pixels).resize((120, 48), FILTERS["bilinear"])))
+    assert (fitted[:, 120:] == 127).all()
+
+
+def test_a_line_too_long_is_shrunk_or_refused():
+    pixels = noise(24, 200)
+    expected = np.asarray(Image.fromarray(pixels).resize((320, 48), FILTERS["bilinear"]))
+    assert np.array_equal(fit(pixels, preprocess((48, 320), resize="height")), expected)
+    with pytest.raises(CodecError, match="400 wide at the model's height of 48, expected at most 320"):
+        fit(pixels, preprocess((48, 320), resize="height", excess="refuse"))
+
+
+@pytest.mark.parametrize("source", [(320, 420), (426, 320), (237, 350)])
+@pytest.mark.parametrize("name", ["bilinear", "bicubic", "lanczos"])
+def test_a_cropped_picture_is_to_the_shade_what_resizing_and_then_cropping_gives(source, name):
+    pixels = noise(source[1], source[0])
+    scale = 224 / 0.875 / min(source)
+    size = (round(source[0] * scale), round(source[1] * scale))
+    whole = Image.fromarray(pixels).resize(size, Image.Resampling[name.upper()])
+    left, top = (size[0] - 224) // 2, (size[1] - 224) // 2
+    expected = np.asarray(whole.crop((left, top, left + 224, top + 224)))
+    assert np.array_equal(fit(pixels, preprocess((224, 224), resize="crop", crop=0.875, filter=name)), expected)
+
+
+def test_a_very_long_picture_is_cropped_without_being_resized_whole():
+    pixels = np.broadcast_to(np.arange(40000, dtype=np.int64) % 256, (3, 40000)).astype(np.uint8)
+    fitted = fit(np.repeat(pixels[:, :, None], 3, axis=2), preprocess((224, 224), resize="crop"))
+    assert fitted.shape == (224, 224, 3)
+    assert set(np.unique(fitted)) <= set(range(19998 % 256, 20002 % 256 + 1))

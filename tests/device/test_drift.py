@@ -83,7 +83,7 @@ def test_after_the_edge_slows_down_requests_21_to_40_are_predicted_without_bias(
 def test_an_edge_grown_too_slow_is_left_and_the_device_answers(live, image) -> None:
     device, engine = live
     assert device.infer(image).record.by == "edge"
-    engine.seconds *= 48  # 106 ms: in time still, and slower than the board alone
+    engine.seconds *= 53  # 117 ms: in time still, and slower than the board that ends a local branch first
     planned = [device.infer(image).record.plan for _ in range(8)]
     assert not planned[0].configuration.device_only
     assert planned[-1].configuration.device_only

@@ -10,7 +10,7 @@ import pytest
 from edgent.codec import encode_image, encode_tensor, normalise
 from edgent.edge.edge import Edge
 from edgent.engine.onnxruntime import Engine
-from edgent.errors import EdgeError, InputError, RefusedError
+from edgent.errors import EdgeError, RefusedError
 from edgent.model import segment_name
 from edgent.wire import messages as m
 from edgent.wire.edge_client import EdgeClient
@@ -293,8 +293,3 @@ def test_a_request_whose_budget_ran_out_in_the_queue_is_not_computed(model, pict
 def test_a_taken_port_is_said_to_be_taken(edge, model):
     with pytest.raises(EdgeError, match="cannot listen"):
         Edge(model, port=int(edge.address.rpartition(":")[2])).start()
-
-
-def test_two_models_of_one_name_cannot_be_served_together(model):
-    with pytest.raises(InputError, match="name of its own"):
-        Edge([model, model])

@@ -176,3 +176,21 @@ def test_a_file_is_tried_also_where_processes_are_limited_for_good(limit: str, m
     command = ["bash", "-c", f'ulimit {limit} && exec "$@"', "-", sys.executable, "-c", program]
     run = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (run.stdout, run.stderr) == ("1\n", "")
+
+
+def test_another_configuration_is_tried_anew(model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    beside, names = model_file.with_name("model.edgent.toml"), model_file.with_name("names.txt")
+    names.write_text("cat\n")
+    beside.write_text('labels = "names.txt"\n')
+    assert load(saved(residual(), model_file)).metadata.labels == ("cat",)
+    python = sys.executable
+    for file, text in ((names, "a dog\n"), (beside, 'task = "raw"\n')):
+        _forbid_trials(monkeypatch)
+        assert load(model_file).branches
+        before = file.read_text()
+        file.write_text(text)
+        with pytest.raises(EdgentError, match="to try it"):
+            load(model_file)
+        file.write_text(before)
+        monkeypatch.setattr(sys, "executable", python)
+        load(model_file)  # the file of labels has another time now

@@ -10,7 +10,7 @@ import pytest
 
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
-from edgent.evaluation.datasets import Images
+from edgent.evaluation.data.cifar10 import Images
 from edgent.evaluation.scoring import Scorer
 from edgent.model import SHIPPED
 
@@ -36,4 +36,5 @@ def test_how_many_images_a_run_takes(batch: str | int | None, images: int, tmp_p
     path = renamed(tmp_path, batch)
     labels = load(path).metadata.labels
     pictures = Images(pixels=np.zeros((2, 32, 32, 3), np.uint8), labels=np.zeros(2, np.int64), class_names=labels)
-    assert Scorer(path, Engine(), pictures).batch == images
+    scorer = Scorer(load(path), Engine(), pictures.examples("blank"), lambda outputs, row: None)
+    assert scorer.batch == images

@@ -53,7 +53,7 @@ def test_the_batch_may_have_a_number(leading: Dim, name: str, model_file: Path) 
 
 @pytest.mark.parametrize(
     ("dims", "name"),
-    [((1, 3, -1, 8), "x.2"), ((1, 3, 8, None), "x.3"), ((-1, 3, -1, 8), "x.2"), ((1, 3, "height", 8), "height")],
+    [((1, 3, -1, 8), "x:2"), ((1, 3, 8, None), "x:3"), ((-1, 3, -1, 8), "x:2"), ((1, 3, "height", 8), "height")],
 )
 def test_any_other_needs_a_number_and_the_message_names_it(dims: tuple[Dim, ...], name: str, model_file: Path) -> None:
     path = saved(sized(*dims), model_file)
@@ -85,7 +85,7 @@ def test_zero_is_a_size_as_it_is_to_the_engine(model_file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("dims", "known"),
-    [((1, 3, 8, 8), "none"), ((-1, 3, 8, 8), "batch"), (("N", 3, "h", "h"), "N, h"), ((-1, 3, 8, -1), "batch, x.3")],
+    [((1, 3, 8, 8), "none"), ((-1, 3, 8, 8), "batch"), (("N", 3, "h", "h"), "N, h"), ((-1, 3, 8, -1), "batch, x:3")],
 )
 def test_a_number_for_what_is_not_free_is_refused_and_the_free_are_named(
     dims: tuple[Dim, ...], known: str, model_file: Path

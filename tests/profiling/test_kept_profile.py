@@ -6,10 +6,11 @@ import onnx
 import pytest
 
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import Engine
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import CacheError, InputError
-from edgent.profiling.kept_profile import kept_profile, profile
-from graphs import residual
+from edgent.profiling.kept_profile import kept_profile, profile, profile_of_like
+from graphs import dense, residual
+from shared_fixtures import make_profile
 
 
 @pytest.fixture
@@ -36,9 +37,9 @@ def test_a_profile_is_measured_at_the_first_call_only(small, rounds, empty_cache
 
 def test_other_threads_are_measured_anew(small, rounds, empty_cache) -> None:
     seen, progress = rounds
-    profile(small, Engine(threads=1))
-    profile(small, Engine(threads=2), progress=progress)
-    assert seen and kept_profile(small, Engine(threads=3)) is None
+    profile(small, OnnxRuntimeEngine(threads=1))
+    profile(small, OnnxRuntimeEngine(threads=2), progress=progress)
+    assert seen and kept_profile(small, OnnxRuntimeEngine(threads=3)) is None
 
 
 @pytest.mark.parametrize(
@@ -54,8 +55,8 @@ def test_a_kept_profile_that_was_spoilt_is_measured_again(spoil, small, empty_ca
     profile(small)
     (file,) = (empty_cache / "profiles").iterdir()
     spoil(file)
-    assert kept_profile(small, Engine()) is None
-    assert profile(small) == kept_profile(small, Engine())
+    assert kept_profile(small, OnnxRuntimeEngine()) is None
+    assert profile(small) == kept_profile(small, OnnxRuntimeEngine())
 
 
 def test_a_cache_that_cannot_be_written_is_told_before_anything_is_measured(small, rounds, empty_cache) -> None:
@@ -71,3 +72,50 @@ def test_a_shipped_model_is_profiled_by_its_name(model, empty_cache) -> None:
     assert profile("b-alexnet").digest == model.digest
     with pytest.raises(InputError, match="no such file"):
         profile("nobody")
+
+
+def retrained(folder, network=residual, by=1.0, side=8):
+    """A file of the same name with other weights."""
+    folder.mkdir()
+    proto = network(side=side)
+    weights = onnx.numpy_helper.to_array(proto.graph.initializer[0]) * by
+    proto.graph.initializer[0].CopyFrom(
+        onnx.numpy_helper.from_array(weights.astype("float32"), proto.graph.initializer[0].name)
+    )
+    onnx.save(proto, folder / "net.onnx")
+    return load(folder / "net.onnx")
+
+
+def test_a_network_trained_again_takes_as_long_as_before(tmp_path) -> None:
+    old, new = retrained(tmp_path / "old"), retrained(tmp_path / "new", by=0.5)
+    known = make_profile(old, layer=0.003)
+    found = profile_of_like(new, old, known)
+    assert found is not None and old.digest != new.digest == found.digest
+    assert (found.branches, found.codecs) == (known.branches, known.codecs)
+
+
+@pytest.mark.parametrize("other", [{"network": dense}, {"side": 16}])
+def test_another_network_or_another_size_is_measured_anew(tmp_path, other) -> None:
+    old, new = retrained(tmp_path / "old"), retrained(tmp_path / "new", **other)
+    assert profile_of_like(new, old, make_profile(old)) is None
+
+
+def test_times_of_yet_another_version_say_nothing(tmp_path) -> None:
+    versions = [retrained(tmp_path / str(by), by=by) for by in (1.0, 0.5, 0.25)]
+    assert profile_of_like(versions[2], versions[1], make_profile(versions[0])) is None
+    assert profile_of_like(versions[2], versions[1], None) is None
+
+
+def test_a_profile_of_fewer_files_of_a_bundle_is_not_that_of_more(empty_cache) -> None:
+    from edgent.model.files.partial import manifest_of, partial
+    from edgent.profiling import kept_profile as module
+
+    bundle = load("b-alexnet-narrow+b-alexnet")
+    here = partial(load("b-alexnet-narrow"), manifest_of(bundle, ["b-alexnet"]))
+    engine = OnnxRuntimeEngine()
+    (empty_cache / "profiles").mkdir(parents=True)
+    make_profile(here).save(module._file(here, engine))
+    assert kept_profile(here, engine) == make_profile(here)
+    assert kept_profile(bundle, engine) is None
+    make_profile(bundle).save(module._file(bundle, engine))
+    assert kept_profile(bundle, engine) == kept_profile(here, engine) == make_profile(bundle)

@@ -10,7 +10,7 @@ import pytest
 
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
-from edgent.evaluation.datasets import Images
+from edgent.evaluation.data.cifar10 import Images
 
 torch = pytest.importorskip("torch", reason="needs the extra: pip install edgent[train]")
 

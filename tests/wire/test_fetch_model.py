@@ -20,7 +20,7 @@ from edgent.testing import FakeLink
 from edgent.wire import messages as m
 from edgent.wire.errors import NotServedError
 from edgent.wire.fetch_model import fetch_model
-from edgent.wire.transport import Streaming
+from edgent.wire.transport import Streaming, Unary
 from graphs import dense, residual, saved
 
 
@@ -284,10 +284,29 @@ def test_a_name_that_is_no_files_is_refused(link, name):
         fetch_model("edge", name, channel=link)
 
 
-def test_a_bundle_says_that_it_cannot_be_fetched():
-    link = FakeLink(Edge(load("b-alexnet+b-alexnet-int8")).service.methods())
-    with pytest.raises(NotServedError, match=r"is a bundle.*serve each alone"):
-        fetch_model("edge", "b-alexnet+b-alexnet-int8", channel=link)
+def test_a_model_served_with_numbers_for_its_free_dimensions_comes_with_them(tmp_path, empty_cache):
+    served = load(saved(residual(batch="batch", side="side"), tmp_path / "net.onnx"), dims={"batch": 2, "side": 16})
+    fetched = fetch_model("edge", "net", channel=FakeLink(Edge(served).service.methods()))
+    assert fetched.digest == served.digest and fetched.dims == {"batch": 2, "side": 16}
+    assert fetched.inputs[0].shape == (2, 3, 16, 16)
+
+
+@pytest.mark.parametrize("dims", [{"nobody": 3}, {"batch": -1}, {"batch": 1 << 40}, {}])
+def test_numbers_that_do_not_fit_the_model_are_refused_in_one_line(tmp_path, dims, empty_cache):
+    served = load(saved(residual(batch="batch"), tmp_path / "net.onnx"), dims={"batch": 2})
+    link = FakeLink(Edge(served).service.methods())
+    response = m.DescribeResponse(version="1")
+    response.models.add(name="net", digest=served.digest, dims=dims)
+    link.mend({**link.methods, m.DESCRIBE: Unary(answer=lambda message, call: response.SerializeToString())})
+    with pytest.raises(RefusedError, match=r"is no model|but named") as caught:
+        fetch_model("edge", "net", channel=link)
+    assert "\n" not in str(caught.value) and kept(empty_cache) == []
+
+
+def test_of_two_versions_the_newest_is_fetched(tmp_path, empty_cache):
+    new, old = (load(saved(build(), tmp_path / build.__name__ / "net.onnx")) for build in _built(tmp_path))
+    assert fetch_model("edge", "net", channel=FakeLink(Edge([new, old]).service.methods())).digest == new.digest
+    assert fetch_model("edge", "net", channel=FakeLink(Edge([old, new]).service.methods())).digest == old.digest
 
 
 def test_a_file_that_is_gone_from_the_edge_is_said_to_be(served):
@@ -302,3 +321,47 @@ def test_a_fetched_model_stays_while_the_process_may_read_its_weights(served, em
     fetched = fetch_model("edge", "net", channel=FakeLink(Edge(served).service.methods()))
     cache.trim(empty_cache, 0, now=fetched.path.stat().st_mtime + 1e6)
     assert scores(fetched) == scores(served)
+
+
+@pytest.fixture
+def configured(tmp_path) -> Model:
+    """A model of free dimensions, with a configuration, labels and a graph for post-processing beside it."""
+    (tmp_path / "edge" / "posts").mkdir(parents=True)
+    path = saved(residual(batch="N", side="side"), tmp_path / "edge" / "net.onnx")
+    node, opset = onnx.helper.make_node("Neg", ["y"], ["z"]), onnx.helper.make_opsetid("", 17)
+    values = [onnx.helper.make_tensor_value_info(name, 1, None) for name in "yz"]
+    post = onnx.helper.make_graph([node], "post", values[:1], values[1:])
+    onnx.save(onnx.helper.make_model(post, opset_imports=[opset], ir_version=8), path.parent / "posts" / "neg.onnx")
+    (path.parent / "names.txt").write_text("cat\ndog\n")
+    text = 'task = "raw"\nlabels = "names.txt"\npost = "posts/neg.onnx"\n[preprocessing]\nsize = [8, 8]\n'
+    path.with_name("net.edgent.toml").write_text(text)
+    return load(path, dims={"side": 12})
+
+
+def test_a_configuration_and_the_edges_dimensions_come_with_it(configured, empty_cache):
+    fetched = fetch_model("edge", "net", channel=FakeLink(Edge(configured).service.methods()))
+    assert (fetched.digest, fetched.dims) == (configured.digest, {"N": 1, "side": 12})
+    assert fetched.metadata == configured.metadata and fetched.metadata.labels == ("cat", "dog")
+    folder = f"net-{configured.digest[:32]}"
+    assert kept(empty_cache) == [f"{folder}/{name}" for name in ("net.edgent.toml", "net.onnx", "posts/neg.onnx")]
+    again = fetch_model("edge", "net", dims={"side": 12}, channel=FakeLink(Edge(configured).service.methods()))
+    assert again.path == fetched.path
+
+
+def test_other_dimensions_than_the_edges_are_refused(configured):
+    with pytest.raises(RefusedError, match="with side=12, asked for was 8"):
+        fetch_model("edge", "net", dims={"side": 8}, channel=FakeLink(Edge(configured).service.methods()))
+
+
+@pytest.mark.parametrize("name", ["other.toml", "../net.edgent.toml", "posts/else.onnx", "names.txt"])
+def test_files_that_no_configuration_names_are_refused(name, configured):
+    toml = configured.path.with_name("net.edgent.toml").read_bytes()
+    files = [("net.onnx", configured.path.read_bytes()), ("net.edgent.toml", toml), (name, b"x")]
+    with pytest.raises(RefusedError, match="does not name"):
+        fetch_model("edge", "net", channel=sending(configured, *files))
+
+
+def test_a_configuration_that_is_not_the_edges_is_not_believed(configured):
+    files = [("net.onnx", configured.path.read_bytes()), ("net.edgent.toml", b"[preprocessing]\nsize = [8, 8]\n")]
+    with pytest.raises(RefusedError, match="sent version"):
+        fetch_model("edge", "net", channel=sending(configured, *files))

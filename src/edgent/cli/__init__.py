@@ -8,7 +8,21 @@ from typing import Annotated
 
 import typer
 
-from edgent.cli import demo, doctor, inspect, measure, plan, prepare, replay, report, reproduce, serve
+from edgent.cli import (
+    demo,
+    doctor,
+    evaluate,
+    init,
+    inspect,
+    measure,
+    plan,
+    prepare,
+    replay,
+    report,
+    reproduce,
+    run,
+    serve,
+)
 from edgent.cli.map import configuration_map
 from edgent.cli.terminal import streams
 from edgent.errors import EdgentError
@@ -45,13 +59,14 @@ def _program(
 for verb in (
     demo.demo,
     doctor.doctor,
+    init.init,
     inspect.inspect,
-    measure.evaluate,
+    evaluate.evaluate,
     measure.profile,
     plan.plan,
     replay.replay,
     serve.serve,
-    serve.run,
+    run.run,
     prepare.train,
     prepare.data,
     reproduce.reproduce,

@@ -109,6 +109,7 @@ def _averages(account: ModelCounts) -> dict[str, Any]:
     times = {"queue_ms": account.queue, "middle_ms": account.middle}
     return {
         "model": account.name,
+        "version": account.version,
         "answered": account.answered,
         "turned_away": account.turned_away,
         **{name: seconds / account.answered * 1e3 if account.answered else None for name, seconds in times.items()},
@@ -119,7 +120,7 @@ def _print_served(served: tuple[ModelCounts, ...]) -> None:
     for each in served:
         queue, middle = (format_duration(seconds / max(each.answered, 1)) for seconds in (each.queue, each.middle))
         times = f", on average {queue} in the queue and {middle} of work" if each.answered else ""
-        show.out.print(f"{each.name}: {each.answered} answered, {each.turned_away} turned away{times}")
+        show.out.print(f"{each.name} {each.version}: {each.answered} answered, {each.turned_away} turned away{times}")
     show.out.print()
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgent.cli.arguments.inputs import input_files
-from edgent.cli.arguments.options import AsJson, Dims, ModelName, parse_dims
+from edgent.cli.arguments.models import Dims, ModelName, open_model, parse_dims
+from edgent.cli.arguments.options import AsJson
 from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
 from edgent.engine.input_files import read_input
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from edgent.engine.feeds import Feeds
     from edgent.evaluation.verify import Verification
     from edgent.model import Branch, Model
+    from edgent.model.configuration.sources import Stated
 
 _ROWS = 60
+_OF_THE_INPUT = ("preprocessing.size", "preprocessing.layout")  # where nobody says otherwise
 _NAMES = 100  # of the tensors that cross a cut: in a wide graph of n nodes all of them would be n^2
 
 
@@ -41,12 +44,10 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Layers, exits, cuts and bytes of a model; --verify proves that splitting it is exact."""
-    from edgent.engine.opening import load
-
     most = _most(verify)
     if source and not verify:
         raise InputError("--source: is what --verify runs the model on; add --verify all")
-    loaded = load(model, dims=parse_dims(dim))
+    loaded = open_model(model, parse_dims(dim))
     if verify:
         _verify(loaded, most, source or [], seed, as_json)
     elif as_json:
@@ -113,6 +114,10 @@ def _document(model: Model) -> dict[str, Any]:
     return {
         "path": str(model.path),
         "digest": model.digest,
+        "configuration": model.metadata.document() | {"dims": dict(model.dims)},
+        "sources": [{"path": str(path), "origins": dict(stated.origins), "overruled": list(stated.overruled)}
+                    for path, stated in _stated(model)],
+        "doubts": list(model.doubts),
         "inputs": [_tensor(tensor) for tensor in model.inputs],
         "exits": [
             {"exit": b.exit, "name": b.name, "accuracy": b.accuracy, "layers": len(b.layers), "relative_cost": cost,
@@ -121,6 +126,58 @@ def _document(model: Model) -> dict[str, Any]:
         ],
         "layers": [_layer(row) for row in _rows(model, model.branches[-1])],
     }  # fmt: skip
+
+
+def _stated(model: Model) -> list[tuple[Path, Stated]]:
+    """Where the configuration of each file of a model stands."""
+    from edgent.model.configuration.sources import find
+    from edgent.model.files.read import parse_file
+
+    return [(path, find(path, parse_file(path))) for path in model.members]
+
+
+def _print_configuration(model: Model) -> None:
+    """What a model says of itself, and where; then what it does not say, and what to do."""
+    inputs = ", ".join(f"{t.name} {t.dtype} {'?' if t.shape is None else list(t.shape)}" for t in model.inputs)
+    show.out.print(f"inputs: {inputs}")
+    stated = _stated(model)
+    table = show.table("Configuration", "key", "value", "from")
+    for key, value in _settings(model):
+        origins = dict.fromkeys(each.origins[key] for _, each in stated if key in each.origins)
+        usual = "the input" if key in _OF_THE_INPUT else "default"
+        table.add_row(key, value, ", ".join(origins) or usual)
+    for name, number in model.dims.items():
+        table.add_row(f"dims.{name}", str(number), "free in the file")
+    if table.row_count:
+        show.out.print(table)
+    for line in (line for _, each in stated for line in each.overruled):
+        show.out.print(f"overruled: {line}", soft_wrap=True)
+    if model.metadata.task is None and not model.metadata.labels:
+        takes = "" if model.metadata.preprocessing else ", nor how a picture becomes its input"
+        show.out.print(f"it does not say what its answers are{takes}: edgent init {model.path}", soft_wrap=True)
+    show.out.print()
+
+
+def _settings(model: Model) -> list[tuple[str, str]]:
+    """Keys and values that are in force, without those that say nothing."""
+    found = model.metadata.document()
+    exits, labels = found.pop("exits"), found.pop("labels")
+    rows = [("labels", f"{len(labels)}: {', '.join(labels[:4])}{', ...' if len(labels) > 4 else ''}")] if labels else []
+    rows += [("exits", str(len(exits)))] if exits else []
+    for key in ("task", "head", "post"):
+        rows += [(key, str(found[key]))] if found[key] else []
+    tables = {"preprocessing": found["preprocessing"] or {}, "inputs": found["inputs"]}
+    if model.metadata.task == "detection":
+        tables["limits"] = found["limits"]
+    return rows + [(f"{name}.{key}", _shown(value)) for name, table in tables.items() for key, value in table.items()]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value))
+    return "usual" if value is None else str(value)
 
 
 def _tensor(tensor: Any) -> dict[str, Any]:
@@ -173,6 +230,7 @@ def _dominates(model: Model, relative: list[float | None], other: int, one: int)
 
 def _tables(model: Model) -> None:
     show.out.print(f"{model!r}\n{model.path}\ndigest {model.digest}\n")
+    _print_configuration(model)
     exits = show.table("Exits", "exit", "layers", "accuracy", "relative cost", "")
     for branch, cost, dominated in _costs(model):
         note = "dominated" if dominated else ""

@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgent.cli.arguments.options import AsJson, CalibrationFile, Codecs, Direction, Exits, ModelName, parse_direction
+from edgent.cli.arguments.models import Dims, ModelName, open_model, parse_dims
+from edgent.cli.arguments.options import (
+    AsJson,
+    CalibrationFile,
+    Codecs,
+    Direction,
+    Exits,
+    parse_codecs,
+    parse_direction,
+    warn_unpriced,
+)
 from edgent.cli.arguments.profiles import read_profile
+from edgent.cli.arguments.source import Source, expected
 from edgent.cli.arguments.traces import read_traces
 from edgent.cli.terminal import show
 from edgent.errors import InputError
@@ -38,13 +49,14 @@ def configuration_map(
     ),
     rtt: Annotated[str, typer.Option(metavar="TIME", help="Round trip of the empty link.")] = "0ms",
     calibration: CalibrationFile = None,
+    source: Source = "",
     direction: Direction = "any",
     exit: Exits = None,
     codec: Codecs = None,
+    dim: Dims = None,
     as_json: AsJson = False,
 ) -> None:
     """For every bandwidth state, what to run at any deadline of a range (Algorithm 2)."""
-    from edgent.engine.opening import load
     from edgent.evaluation.calibration_files import calibration_for
     from edgent.planning import Candidates
     from edgent.planning.paper.algorithm2 import MapSettings, build_map
@@ -57,11 +69,14 @@ def configuration_map(
         reward=find_reward(reward),
         round_trip=parse_delay(rtt),
     )
-    way = parse_direction(direction)
-    loaded = load(model)
+    way, numbers = parse_direction(direction), parse_dims(dim)
+    allowed_codecs = parse_codecs(codec)
+    loaded = open_model(model, numbers)
     on_device, on_edge = read_profile(device, loaded), read_profile(edge, loaded)
-    table = Candidates.build(loaded, on_device, on_edge, calibration_for(loaded, calibration))
-    table = table.restricted(direction=way, exits=exit or None, codecs=codec or None)
+    coming = expected(loaded, calibration_for(loaded, calibration), source)
+    table = Candidates.build(loaded, on_device, on_edge, coming.calibration, source_bytes=coming.source_bytes)
+    warn_unpriced(allowed_codecs, table)
+    table = table.restricted(direction=way, exits=exit or None, codecs=allowed_codecs)
     built = build_map(table, loaded.name, on_device, on_edge, recipe)
     built.save(output)
     if as_json:

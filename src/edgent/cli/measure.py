@@ -1,4 +1,4 @@
-"""`edgent profile` and `edgent evaluate`: how fast this machine is, how accurate and small a model's answers are."""
+"""`edgent profile`: how fast this machine is."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgent.cli.arguments.emulated import Emulate, HiddenSeed, stand_in
-from edgent.cli.arguments.options import AsJson, ModelName, Output, Threads, make_engine
+from edgent.cli.arguments.models import Dims, open_model, parse_dims
+from edgent.cli.arguments.options import AsJson, Output, Threads, make_engine
 from edgent.cli.terminal import show
 from edgent.engine.input_files import read_picture
 from edgent.errors import InputError
 from edgent.units import Seconds, format_duration, parse_duration
 
 if TYPE_CHECKING:
-    from edgent.codec import Calibration
     from edgent.engine.engine import Engine
     from edgent.latency import Profile
     from edgent.latency.compare import Compared
@@ -41,6 +41,7 @@ def profile(
     ] = None,
     emulate: Emulate = "",
     hidden_seed: HiddenSeed = 0,
+    dim: Dims = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a model on this machine; without a model, sweep layers of all types and fit the latency model."""
@@ -49,16 +50,16 @@ def profile(
         _compare(*compare, as_json=as_json)
         return
     if not model:
+        if dim:
+            raise InputError(f"--dim {dim[0][:80]}: expected a MODEL that has the dimension")
         if emulate:
             raise InputError("--emulate: expected a MODEL, what profiling it on that device finds")
         _sweep(output, make_engine(engine, threads), seconds, like, as_json=as_json)
         return
     if like is not None:
         raise InputError("--like carries a machine's latency model over: give no MODEL with it")
-    from edgent.engine.opening import load
-
     show.check_output(output)
-    loaded = load(model)
+    loaded = open_model(model, parse_dims(dim))
     example = read_picture(source) if source else None
     engines = [make_engine(name, threads) for name in dict.fromkeys(engine.split(","))]
     made = [_measured(loaded, one, example) for one in engines]
@@ -73,39 +74,6 @@ def profile(
         show.document(json.loads(made[0].to_json()))
     else:
         _print_profile(loaded, made[0])
-
-
-def evaluate(
-    model: ModelName,
-    data: Annotated[Path, typer.Option(metavar="DIR", help="CIFAR-10, from `edgent data cifar10`.")],
-    output: Output = None,
-    sample: Annotated[int, typer.Option(min=1, help="Images for lossy crossings at inner cuts.")] = 2000,
-    threads: Threads = 2,
-    as_json: AsJson = False,
-) -> None:
-    """Accuracy of each exit and lossy codec, and encoded sizes: the model's calibration."""
-    from edgent.engine.onnxruntime import OnnxRuntimeEngine
-    from edgent.evaluation.datasets import load_cifar10
-    from edgent.evaluation.evaluate import evaluate as measure
-
-    show.check_output(output)
-    images = load_cifar10(data, "test")
-    with show.progress("evaluating") as progress:
-        accuracies, calibration = measure(
-            model, images, engine=OnnxRuntimeEngine(threads=threads), sample=sample, progress=progress
-        )
-    if output is not None:
-        calibration.save(output)
-    content = _accuracies(accuracies, calibration)
-    if as_json:
-        show.document(content)
-        return
-    table = show.table(f"Accuracy on {len(images.labels)} images of {calibration.data}", "exit", "codec", "accuracy")
-    for row in content["exits"]:
-        table.add_row(str(row["exit"]), "-", show.percent(row["accuracy"]))
-        for codec, accuracy in row["input_codecs"].items():
-            table.add_row("", codec, show.percent(accuracy))
-    show.out.print(table)
 
 
 def _measured(model: Model, engine: Engine, example: bytes | None) -> Profile:
@@ -200,34 +168,6 @@ def _print_compared(found: Compared) -> None:
     for row in found.rows:
         table.add_row(row.name, format_duration(row.a), format_duration(row.b), f"{row.b / row.a:.2f}")
     show.out.print(table)
-
-
-def _accuracies(accuracies: tuple[float, ...], calibration: Calibration) -> dict[str, Any]:
-    entries = calibration.accuracies
-    return {
-        "model": calibration.model,
-        "digest": calibration.digest,
-        "data": calibration.data,
-        "exits": [
-            {
-                "exit": number,
-                "accuracy": accuracy,
-                "input_codecs": {e.codec: e.accuracy for e in entries if e.exit == number and _of_input(e.codec)},
-                "crossings": [
-                    {"tensors": list(e.tensors), "codec": e.codec, "accuracy": e.accuracy, "samples": e.samples}
-                    for e in entries
-                    if e.exit == number
-                ],
-            }
-            for number, accuracy in enumerate(accuracies)
-        ],
-    }
-
-
-def _of_input(codec: str) -> bool:
-    from edgent.codec import is_image_codec
-
-    return is_image_codec(codec)
 
 
 def _print_profile(model: Model, made: Profile) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgent.cli.arguments.models import Dims, ModelName, open_model, parse_dims
 from edgent.cli.arguments.options import (
     AsJson,
     CalibrationFile,
@@ -14,10 +15,12 @@ from edgent.cli.arguments.options import (
     Deadline,
     Direction,
     Exits,
-    ModelName,
+    parse_codecs,
     parse_direction,
+    warn_unpriced,
 )
 from edgent.cli.arguments.profiles import read_profile
+from edgent.cli.arguments.source import Source, expected
 from edgent.cli.terminal import show
 from edgent.units import format_duration, parse_bandwidth, parse_delay, parse_duration
 
@@ -39,14 +42,15 @@ def plan(
     downlink: Annotated[str, typer.Option(metavar="RATE", help="Of the downlink; the bandwidth if not given.")] = "",
     rtt: Annotated[str, typer.Option(metavar="TIME", help="Round trip of the empty link.")] = "0ms",
     calibration: CalibrationFile = None,
+    source: Source = "",
     direction: Direction = "any",
     exit: Exits = None,
     codec: Codecs = None,
+    dim: Dims = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say why the neighbours lost.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """The most accurate answer in time: which exit, what runs where, how the crossing tensors are encoded."""
-    from edgent.engine.opening import load
     from edgent.evaluation.calibration_files import calibration_for
     from edgent.link import TransferModel
     from edgent.planning import Candidates, Conditions, Planner
@@ -55,11 +59,19 @@ def plan(
     down = parse_bandwidth(downlink, "downlink") if downlink else up
     round_trip = parse_delay(rtt)
     within = parse_duration(deadline, "deadline")
-    way = parse_direction(direction)
-    loaded = load(model)
-    measured = calibration_for(loaded, calibration)
-    candidates = Candidates.build(loaded, read_profile(device, loaded), read_profile(edge, loaded), measured)
-    candidates = candidates.restricted(direction=way, exits=exit or None, codecs=codec or None)
+    way, numbers = parse_direction(direction), parse_dims(dim)
+    allowed_codecs = parse_codecs(codec)
+    loaded = open_model(model, numbers)
+    coming = expected(loaded, calibration_for(loaded, calibration), source)
+    candidates = Candidates.build(
+        loaded,
+        read_profile(device, loaded),
+        read_profile(edge, loaded),
+        coming.calibration,
+        source_bytes=coming.source_bytes,
+    )
+    warn_unpriced(allowed_codecs, candidates)
+    candidates = candidates.restricted(direction=way, exits=exit or None, codecs=allowed_codecs)
     conditions = Conditions(
         uplink=TransferModel(bandwidth=up, round_trip=round_trip),
         downlink=TransferModel(bandwidth=down, round_trip=round_trip),
@@ -71,7 +83,10 @@ def plan(
 
         neighbours = neighbours_of(candidates, conditions, within)
     if as_json:
-        show.document({"plan": chosen.document()} | ({"explain": list(map(str, neighbours))} if explain else {}))
+        show.document(
+            {"plan": chosen.document(), "dominating": chosen.stages.dominating}
+            | ({"explain": list(map(str, neighbours))} if explain else {})
+        )
     else:
         _print(chosen)
         _print_neighbours(neighbours)
@@ -85,17 +100,22 @@ def _print(chosen: Plan) -> None:
     table.add_row("total", format_duration(chosen.stages.total))
     show.out.print(table)
     verdict = "in time" if chosen.meets_deadline else "no plan is in time; this is the fastest"
-    show.out.print(f"accuracy {show.percent(chosen.accuracy)}, {verdict}")
+    longest = chosen.stages.dominating
+    share = getattr(chosen.stages, longest) / chosen.stages.total if chosen.stages.total else 0.0
+    number = f"{chosen.measure} {'unknown' if chosen.accuracy is None else show.percent(chosen.accuracy)}"
+    show.out.print(f"{longest} dominates: {share:.0%} of the time")
+    show.out.print(f"{number}, {verdict}")
 
 
 def _print_neighbours(neighbours: tuple[Neighbour, ...]) -> None:
     if not neighbours:
         return
     show.out.print("\nThe best with another")
-    table = show.table("", "knob", "exit", "configuration", "accuracy", "total", "lost, being")
+    table = show.table("", "knob", "exit", "configuration", neighbours[0].plan.measure, "total", "lost, being")
     for other in neighbours:
         plan = other.plan
         total = format_duration(plan.stages.total)
-        exit, accuracy = str(plan.configuration.exit), show.percent(plan.accuracy)
+        accuracy = "unknown" if plan.accuracy is None else show.percent(plan.accuracy)
+        exit = str(plan.configuration.exit)
         table.add_row(other.knob.replace("_", " "), exit, other.configuration, accuracy, total, other.reason)
     show.out.print(table)

@@ -20,7 +20,7 @@ def data(
     archive: Annotated[Path | None, typer.Option(metavar="FILE", help="The official binary archive.")] = None,
 ) -> None:
     """Get a public data set; every file's digest is checked, and what is there already is kept."""
-    from edgent.evaluation.datasets import fetch_cifar10
+    from edgent.evaluation.data.cifar10 import fetch_cifar10
 
     if name != "cifar10":
         raise InputError(f"no data set {name!r}: expected cifar10")

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgent.cli.arguments.options import AsJson, CalibrationFile, Codecs, Deadline, Direction, Exits, parse_direction
+from edgent.cli.arguments.models import Dims, open_model, parse_dims
+from edgent.cli.arguments.options import (
+    AsJson,
+    CalibrationFile,
+    Codecs,
+    Deadline,
+    Direction,
+    Exits,
+    parse_codecs,
+    parse_direction,
+    warn_unpriced,
+)
+from edgent.cli.arguments.source import Source, expected
 from edgent.cli.arguments.traces import read_traces
 from edgent.cli.terminal import show
 from edgent.units import format_duration, parse_duration
@@ -32,16 +44,17 @@ def replay(
     interval: Annotated[str, typer.Option(metavar="TIME", help=f"Between requests, as 2s; or {BACK_TO_BACK}.")] = "2s",
     variation: Annotated[float, typer.Option(metavar="C", help="Coefficient of a variation within seconds.")] = 0.0,
     calibration: CalibrationFile = None,
+    source: Source = "",
     direction: Direction = "any",
     exit: Exits = None,
     codec: Codecs = None,
+    dim: Dims = None,
     reward: Annotated[str, typer.Option(help="lexicographic, fraction or percent.")] = "lexicographic",
     race: Annotated[bool, typer.Option("--race/--no-race", help="Local branches, for all methods or none.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of all that is random.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """What each way to choose plans would have given on recorded links; seeded, the same each time."""
-    from edgent.engine.opening import load
     from edgent.evaluation.calibration_files import calibration_for
     from edgent.latency import Profile
     from edgent.planning import Candidates
@@ -51,12 +64,15 @@ def replay(
 
     within = parse_duration(deadline, "deadline")
     every = None if interval == BACK_TO_BACK else parse_duration(interval, "interval")
-    way = parse_direction(direction)
-    loaded = load(model)
+    way, numbers = parse_direction(direction), parse_dims(dim)
+    allowed_codecs = parse_codecs(codec)
+    loaded = open_model(model, numbers)
     slow, quick = _slowed(Profile.load(device), device_slowdown), Profile.load(edge)
-    candidates = Candidates.build(loaded, slow, quick, calibration_for(loaded, calibration))
+    coming = expected(loaded, calibration_for(loaded, calibration), source)
+    candidates = Candidates.build(loaded, slow, quick, coming.calibration, source_bytes=coming.source_bytes)
+    warn_unpriced(allowed_codecs, candidates)
     request = ReplaySettings(
-        candidates=candidates.restricted(direction=way, exits=exit or None, codecs=codec or None),
+        candidates=candidates.restricted(direction=way, exits=exit or None, codecs=allowed_codecs),
         device=slow,
         edge=quick,
         deadline=within,
@@ -90,11 +106,13 @@ def _print(report: Report) -> None:
     count = len(report.per_trace)
     traces = f"{count} trace{'' if count == 1 else 's'}"
     title = f"{traces}, deadline {format_duration(report.deadline)}; fixed: {report.fixed}"
-    table = show.table(title, "method", "accuracy in time", "missed", "reward", "inferences/s", "switches")
+    number = f"{report.measure or 'accuracy'} in time"
+    table = show.table(title, "method", number, "missed", "reward", "inferences/s", "switches")
     for name, each in report.methods.items():
+        known = "unknown" if report.measure is None else show.percent(each[f"{report.measure}_in_time"])
         table.add_row(
             name,
-            show.percent(each["accuracy_in_time"]),
+            known,
             show.percent(each["miss_rate"]),
             f"{each['reward_mean']:.3f}",
             f"{each['throughput_mean']:.1f}",

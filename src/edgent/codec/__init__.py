@@ -1,7 +1,7 @@
 """How small: tensors and pictures to bytes and back, and what that costs in bytes and accuracy."""
 
-from edgent.codec.calibration import Calibration, CodecAccuracy, EncodedSize
-from edgent.codec.image import MAX_PIXELS, decode_pixels, encode_image, load_formats
+from edgent.codec.calibration import MEASURES, Calibration, CodecAccuracy, EncodedSize, ExitAccuracy, MeasureName
+from edgent.codec.image import MAX_PIXELS, decode_pixels, encode_image, load_formats, picture_size
 from edgent.codec.names import (
     IMAGE_CODECS,
     TENSOR_CODECS,
@@ -11,17 +11,21 @@ from edgent.codec.names import (
     is_image_codec,
     is_lossless,
 )
-from edgent.codec.pixels import fit, normalise
+from edgent.codec.pixels import Region, fit, fit_decoded, normalise, visible_region
 from edgent.codec.tensor import decode_tensor, encode_tensor, encoded_size, round_trip
 
 __all__ = [
     "IMAGE_CODECS",
     "MAX_PIXELS",
+    "MEASURES",
     "TENSOR_CODECS",
     "Calibration",
     "CodecAccuracy",
     "CodecError",
     "EncodedSize",
+    "ExitAccuracy",
+    "MeasureName",
+    "Region",
     "base_codec",
     "check_codec",
     "decode_pixels",
@@ -30,9 +34,12 @@ __all__ = [
     "encode_tensor",
     "encoded_size",
     "fit",
+    "fit_decoded",
     "is_image_codec",
     "is_lossless",
     "load_formats",
     "normalise",
+    "picture_size",
     "round_trip",
+    "visible_region",
 ]

@@ -52,6 +52,26 @@ _DAMAGE = (
 )
 
 
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # EXIF: pictures that lie on their side
+
+
+def picture_size(data: bytes) -> tuple[int, int]:
+    """Height and width of a picture as `decode_pixels` gives it, upright; its pixels are not decoded.
+
+    Raises:
+        CodecError: as `decode_pixels`, as far as the header tells.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+            width, height = picture.size
+            turned = picture.getexif().get(_ORIENTATION) in _TURNED
+    except _DAMAGE:
+        raise CodecError(f"found {len(data)} bytes that are no picture, expected {', '.join(_FORMATS)}") from None
+    return (width, height) if turned else (height, width)
+
+
 def decode_pixels(data: bytes | bytearray | memoryview, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decodes a picture.
 

@@ -12,10 +12,10 @@ from edgent.codec.names import CodecError
 if TYPE_CHECKING:
     from edgent.model.metadata import Preprocessing
 
-PADDING = 114
-"""The grey around a letterboxed picture, as the YOLO family is trained with."""
+Region = tuple[float, float, float, float]
+"""Left, top, right and bottom of what a model sees of a picture, in the picture's pixels."""
 
-_Box = tuple[float, float, float, float]
+_MOST_WASTED = 8  # times the pixels of the model's size
 
 # ITU-R 601-2 luma in 16-bit fixed point: Pillow's convert("L"), bit for bit.
 _LUMA = np.array([19595, 38470, 7471], dtype=np.uint32)
@@ -38,10 +38,13 @@ def fit(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.u
     """Brings a picture to the model's size; one that has it is returned as it is.
 
     - stretch: height and width each to the model's.
-    - crop: the short side to the model's, then the centre of the long one.
-    - letterbox: all of the picture, centred, the rest grey (114).
+    - crop: the short side to the model's divided by the fraction `crop`, then the centre.
+    - letterbox: all of the picture, centred, the rest grey (`padding`).
+    - corner: likewise, but in the upper left corner.
+    - height: the height to the model's and the width with it; the rest on the right is grey. What is too wide then is
+      shrunk to the model's width (PaddleOCR's recognisers), or refused.
 
-    Resizing is bilinear, over all pixels that a target pixel covers (Pillow's antialiasing BILINEAR).
+    A target pixel is made of all pixels that it covers, by one of Pillow's antialiasing filters.
 
     Args:
         pixels: uint8, shape [height, width, 3], RGB.
@@ -51,16 +54,48 @@ def fit(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.u
         uint8, shape [*preprocessing.size, 3], RGB; perhaps read-only.
 
     Raises:
-        CodecError: the pixels have another type or shape.
+        CodecError: the pixels have another type or shape, or are more than the model takes.
     """
     check_pixels(pixels)
     # A picture of the right size would be copied for nothing.
-    if pixels.shape[:2] == tuple(preprocessing.size):
+    if pixels.shape[:2] == tuple(preprocessing.size) and preprocessing.crop == 1:
         return pixels
-    if preprocessing.resize == "letterbox":
-        return _letterbox(pixels, preprocessing.size)
-    box = _centre(pixels, preprocessing.size) if preprocessing.resize == "crop" else None
-    return _resized(pixels, preprocessing.size, box)
+    if preprocessing.resize == "stretch":
+        return _resized(pixels, preprocessing.size, preprocessing.filter)
+    return _centre(pixels, preprocessing) if preprocessing.resize == "crop" else _on_grey(pixels, preprocessing)
+
+
+def fit_decoded(pixels: NDArray[np.uint8], preprocessing: Preprocessing, *, codec: str) -> NDArray[np.uint8]:
+    """Brings what came by an image codec to the model's size, unless that was done before it was encoded.
+
+    Only a file as it came, the codec `source`, never was.
+
+    Raises:
+        CodecError: as `fit`.
+    """
+    was_fitted = codec != "source" and pixels.shape[:2] == tuple(preprocessing.size)
+    return pixels if was_fitted else fit(pixels, preprocessing)
+
+
+def visible_region(size: tuple[int, ...], preprocessing: Preprocessing) -> Region:
+    """What of a picture lies on the model's input when it was fitted; beyond the picture where grey surrounds it.
+
+    Args:
+        size: the picture's height and width.
+        preprocessing: the model's size and way of resizing.
+
+    Raises:
+        CodecError: as `fit`.
+    """
+    height, width = size
+    if preprocessing.resize == "stretch":
+        return 0, 0, width, height
+    if preprocessing.resize == "crop":
+        return _part(height, width, preprocessing)
+    (rows, columns), (down, across) = preprocessing.size, _inner(height, width, preprocessing)
+    top, left = _corner(down, across, preprocessing)
+    x, y = width / across, height / down
+    return -left * x, -top * y, (columns - left) * x, (rows - top) * y
 
 
 def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
@@ -116,39 +151,78 @@ def _channels(pixels: NDArray[np.uint8], color: str) -> NDArray[np.uint8]:
     return pixels[:, :, ::-1] if color == "BGR" else pixels
 
 
-def _resized(pixels: NDArray[np.uint8], size: tuple[int, int], box: _Box | None = None) -> NDArray[np.uint8]:
+def _resized(
+    pixels: NDArray[np.uint8], size: tuple[int, int], name: str, box: Region | None = None
+) -> NDArray[np.uint8]:
     from PIL import Image
 
     height, width = size
-    # Pillow's bilinear filter widens when it shrinks a picture, so it averages all pixels that are covered; a plain
+    # Pillow's filters widen when they shrink a picture, so they average all pixels that are covered; a plain
     # four-point interpolation would skip most of them, and networks are not trained on such aliasing.
-    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR, box=box))
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling[name.upper()], box=box))
 
 
-def _centre(pixels: NDArray[np.uint8], size: tuple[int, int]) -> _Box:
-    """The part of the picture that stays when its short side is resized to the model's and the centre cut out.
+def _centre(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """The centre of the picture, resized until its short side is the model's or longer.
 
-    Resizing this part is that, without computing what would be cut away. Found in whole pixels of the resized picture.
+    Resized whole and then cut, as in the programs that networks are measured with: Pillow rounds between its two
+    passes, and chooses their order by what it is given, so that a part resized by itself may differ by several shades.
+    A picture so long that this would be a waste is resized in part.
     """
-    (height, width), (rows, columns) = pixels.shape[:2], size
+    (height, width), (rows, columns) = pixels.shape[:2], preprocessing.size
+    down, across, top, left = _resized_whole(height, width, preprocessing)
+    if across * down <= _MOST_WASTED * rows * columns:
+        whole = _resized(pixels, (down, across), preprocessing.filter)
+        return np.ascontiguousarray(whole[top : top + rows, left : left + columns])
+    return _resized(pixels, preprocessing.size, preprocessing.filter, visible_region((height, width), preprocessing))
+
+
+def _resized_whole(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int, int, int]:
+    """Height and width of the whole picture when its short side fits, and top and left of its centre there."""
+    rows, columns = preprocessing.size
     # The larger of both scales: the short side then fits the model exactly, and the long one sticks out.
-    scale = max(rows / height, columns / width)
-    # Whole pixels, as if the resized picture in between existed and its centre were cut out.
+    scale = max(rows / height, columns / width) / preprocessing.crop
     across, down = max(columns, round(width * scale)), max(rows, round(height * scale))
-    # Whole pixels of the resized picture, then scaled back: the part lies exactly where cropping afterwards would cut.
-    left, top = (across - columns) // 2, (down - rows) // 2
+    return down, across, (down - rows) // 2, (across - columns) // 2
+
+
+def _part(height: int, width: int, preprocessing: Preprocessing) -> Region:
+    """The part of the picture that becomes the centre."""
+    rows, columns = preprocessing.size
+    down, across, top, left = _resized_whole(height, width, preprocessing)
     # `min` guards against rounding: a box beyond the picture is refused by Pillow.
     right, bottom = min(width, (left + columns) * width / across), min(height, (top + rows) * height / down)
     return left * width / across, top * height / down, right, bottom
 
 
-def _letterbox(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    (height, width), (rows, columns) = pixels.shape[:2], size
-    # The smaller of both scales: the whole picture fits, and the rest is padding.
-    scale = min(rows / height, columns / width)
-    # A picture of 1 x 10,000 pixels would otherwise shrink to a height of 0.
-    inner = max(1, round(height * scale)), max(1, round(width * scale))
-    top, left = (rows - inner[0]) // 2, (columns - inner[1]) // 2
-    canvas = np.full((rows, columns, 3), PADDING, dtype=np.uint8)
-    canvas[top : top + inner[0], left : left + inner[1]] = _resized(pixels, inner)
+def _on_grey(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """All of the picture, its sides in proportion, on a grey canvas of the model's size."""
+    rows, columns = preprocessing.size
+    inner = _inner(pixels.shape[0], pixels.shape[1], preprocessing)
+    top, left = _corner(*inner, preprocessing)
+    canvas = np.full((rows, columns, 3), preprocessing.padding, dtype=np.uint8)
+    canvas[top : top + inner[0], left : left + inner[1]] = _resized(pixels, inner, preprocessing.filter)
     return canvas
+
+
+def _corner(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
+    """Top and left of the resized picture on the canvas."""
+    rows, columns = preprocessing.size
+    return ((rows - height) // 2, (columns - width) // 2) if preprocessing.resize == "letterbox" else (0, 0)
+
+
+def _inner(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
+    """Height and width of the picture on the canvas."""
+    rows, columns = preprocessing.size
+    if preprocessing.resize == "height":
+        wanted = max(1, round(width * rows / height))
+        if wanted > columns and preprocessing.excess == "refuse":
+            raise CodecError(
+                f"found a picture of {width} x {height}, {wanted} wide at the model's height of {rows}, "
+                f"expected at most {columns}: cut it up, or give the model a larger width"
+            )
+        return rows, min(columns, wanted)
+    # The smaller of both scales: the whole picture fits, and the rest is padding. A picture of 1 x 10,000 pixels would
+    # otherwise shrink to a height of 0.
+    scale = min(rows / height, columns / width)
+    return max(1, round(height * scale)), max(1, round(width * scale))

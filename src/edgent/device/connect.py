@@ -6,22 +6,28 @@ with edgent.connect("10.0.0.2:8001", "b-alexnet", deadline=0.1) as device:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from edgent.address import Address
 from edgent.device.device import Device
 from edgent.device.settings import DeviceKeywords, DeviceSettings, settings_of
+from edgent.device.versions.follower import Follower, Make
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.engine.opening import load
 from edgent.evaluation.calibration_files import calibration_for
-from edgent.model import Model, find
-from edgent.profiling.kept_profile import profile
+from edgent.model import Model
+from edgent.model.model import files
+from edgent.profiling.kept_profile import profile, profile_of_like
 from edgent.wire.fetch_model import fetch_model
 
 if TYPE_CHECKING:
+    from edgent.clock import Clock
+    from edgent.device.connection.handshake import OnVersion
     from edgent.profiling.timing import Progress
 
 _TIMEOUT = 10.0
@@ -32,13 +38,15 @@ def connect(
     model: Model | str | Path,
     settings: DeviceSettings | None = None,
     *,
+    dims: Mapping[str, int] | None = None,
     progress: Progress | None = None,
     **keywords: Unpack[DeviceKeywords],
-) -> Device:
+) -> Device | Follower:
     """A device that is connected and ready: its model, its profile and its calibration are found, fetched or measured.
 
     An edge that is not there is no error unless it is required: the device then answers by itself, looks for the edge
-    in the background, and `Device.connected` is False meanwhile.
+    in the background, and `Device.connected` is False meanwhile. A model that was fetched stays what its edge serves:
+    the device moves over to another version beside its requests (see `Follower`).
 
     Args:
         edge: "HOST:PORT".
@@ -47,12 +55,13 @@ def connect(
         settings: what the device is told. Without a profile of the device, one is measured at the first call, some
             15 s long, and kept in the cache; without a calibration, the one beside the model or in the cache counts,
             else the edge's.
+        dims: numbers for free dimensions of the model, where a name or a file is given; see `edgent.load`.
         progress: called with the rounds done and their number, where the device is measured.
         keywords: the fields of `DeviceSettings`, for what `settings` leaves out or says otherwise; `deadline` must be
             in either.
 
     Returns:
-        A context manager; without `with`, call its `close`.
+        A context manager; without `with`, call its `close`. Where the model was fetched, a `Follower`.
 
     Raises:
         InputError: an address, a deadline or a model that is none; the cache cannot be written.
@@ -62,12 +71,70 @@ def connect(
     """
     Address.parse(edge)  # refused before the work is done for it, as the settings are
     settings = settings_of(settings, keywords)
-    loaded = model if isinstance(model, Model) else find_model(model, edge)
     with ExitStack() as opened:
-        device = opened.enter_context(Device(loaded, edge, _complete(settings, loaded, progress)))
+        device = _device(edge, model, dims, settings, progress)
+        opened.callback(device.close)
         device.wait_ready(_TIMEOUT)
         opened.pop_all()  # whoever called closes it from here on
         return device
+
+
+def _device(
+    edge: str,
+    model: Model | str | Path,
+    dims: Mapping[str, int] | None,
+    settings: DeviceSettings,
+    progress: Progress | None,
+) -> Device | Follower:
+    if isinstance(model, str) and is_fetched(model, edge):
+        return follow(edge, model, partial(_version, edge, settings, progress), dims=dims, clock=settings.clock)
+    loaded = model if isinstance(model, Model) else load(model, dims=dims)
+    return Device(loaded, edge, _complete(settings, loaded, progress))
+
+
+def follow(
+    edge: str, name: str, make: Make, *, dims: Mapping[str, int] | None = None, clock: Clock | None = None
+) -> Follower:
+    """A device of the model that an edge serves by a name, from version to version.
+
+    Args:
+        edge: "HOST:PORT".
+        name: of the model there.
+        make: see `Follower`.
+        dims: numbers that free dimensions must have there; None: those that they have.
+        clock: see `Follower`.
+
+    Raises:
+        RefusedError: the edge has no such model, or is none.
+        EdgeError: the edge is not there.
+    """
+    fetch = partial(fetch_model, edge, name, dims=dims)
+    return Follower(fetch(), make, fetch, clock)
+
+
+def _version(
+    edge: str,
+    settings: DeviceSettings,
+    progress: Progress | None,
+    model: Model,
+    on_version: OnVersion,
+    before: Device | None,
+) -> Device:
+    """The device of one version; what was told of the first one does not hold for others."""
+    if before is None:
+        return Device(model, edge, _complete(replace(settings, on_version=on_version), model, progress))
+    engine = settings.engine or OnnxRuntimeEngine()  # sessions of the version before go with its own
+    told = settings_of_version(before, model) or replace(before.settings, device_profile=None, calibration=None)
+    return Device(model, edge, _complete(replace(told, engine=engine), model, None))
+
+
+def settings_of_version(before: Device, model: Model) -> DeviceSettings | None:
+    """What the device of one version was told, for another one; None where its times must be measured anew."""
+    told = before.settings
+    device, host = (profile_of_like(model, before.model, known) for known in (told.device_profile, told.host_profile))
+    if device is None or (host is None and told.host_profile is not None):
+        return None
+    return replace(told, device_profile=device, host_profile=host, calibration=calibration_for(model))
 
 
 def _complete(settings: DeviceSettings, model: Model, progress: Progress | None) -> DeviceSettings:
@@ -81,15 +148,7 @@ def _complete(settings: DeviceSettings, model: Model, progress: Progress | None)
     )
 
 
-def find_model(model: str | Path, edge: str | None) -> Model:
-    """The model of a file or a name here; else the one that the edge serves by this name.
-
-    Raises:
-        ModelError: neither here nor a name that an edge could serve, or no model that can be used.
-        RefusedError: the edge has no such model, or is none.
-        EdgeError: the edge is not there.
-    """
-    is_name = isinstance(model, str) and "/" not in model and not model.endswith(".onnx")
-    if edge and is_name and not find(model).exists():
-        return fetch_model(edge, str(model))
-    return load(model)
+def is_fetched(model: str, edge: str | None) -> bool:
+    """Whether a model comes from the edge: it is a name, and the file, or one of a bundle's, is not here."""
+    is_name = "/" not in model and not model.endswith(".onnx")
+    return bool(edge) and is_name and not all(path.exists() for path in files(model))

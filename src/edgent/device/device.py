@@ -163,6 +163,8 @@ class Device:
         self._check_edge(sight)
         material = Material(data, self.model)
         kind: SourceKind = "array" if material.source is None else "image"
+        if material.source is not None:
+            self._plans.came(len(material.source))
         choice = self._plans.choose(kind, sight, deadline, factors, configuration)
         name, exactly = name or material.name, configuration is not None
         execution = self._execution(choice, sight, deadline, race, kind, name, exactly)
@@ -269,7 +271,14 @@ def _connection(model: Model, edge: str | None, settings: DeviceSettings, clock:
         round_trip=delay_of(settings.round_trip, "round_trip"),
         gain=_LAST_SAMPLE if settings.environment == "static" else _SMOOTH,
     )
-    return Connection(EdgeClient(channel), model, link, clock, wants_calibration=settings.calibration is None)
+    return Connection(
+        EdgeClient(channel),
+        model,
+        link,
+        clock,
+        wants_calibration=settings.calibration is None,
+        on_version=settings.on_version,
+    )
 
 
 def _factors(drifts: Drifts, schedule: Schedule, turns: threading.Lock, clock: Clock) -> Factors:

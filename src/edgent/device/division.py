@@ -5,13 +5,14 @@ Pure: names and profiled seconds, derived from the branch and its two cuts.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from edgent.codec.names import is_image_codec
 from edgent.device.request import LocalBranch
+from edgent.errors import ModelError
 from edgent.model.values import segment_name
 from edgent.planning.plan import RAW, Configuration, SourceKind
 from edgent.units import Seconds
@@ -98,9 +99,12 @@ def divide(
         preparing: seconds on the device from the input as it comes to the tensor.
 
     Raises:
-        ModelError: no such exit or cuts, or cuts that device and edge cannot share the branch at.
+        ModelError: no such exit or cuts, cuts that device and edge cannot share the branch at, or a branch that only
+            the edge has for the device alone.
     """
     branch = model.branch(configuration.exit)
+    if configuration.device_only and branch in model.remote:
+        raise ModelError(f"exit {branch.exit} ({branch.name}) is on the edge only; it cannot run on the device alone")
     up, down = branch.sent(configuration.upload_cut, configuration.download_cut)
     inputs = [tensor.name for tensor in model.inputs]
     answers = tuple(tensor.name for tensor in branch.outputs)
@@ -218,9 +222,9 @@ def _part(branch: Branch, asked: Sequence[str], available: Collection[str], prof
     return Part(given=tuple(used), asked=tuple(asked), seconds=_seconds(branch, layers, profile))
 
 
-def _seconds(branch: Branch, layers: Iterable[int], profile: Profile | None) -> float:
-    if profile is None:
-        return 0.0
+def _seconds(branch: Branch, layers: Collection[int], profile: Profile | None) -> float:
+    if profile is None or not layers:
+        return 0.0  # of a branch that only the edge has, a device has no times
     times = profile.branch(branch.exit).layers
     return sum(times[index] for index in layers)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +27,7 @@ from edgent.device.request import Action, Deliver, Reason, Request, Send, StartH
 from edgent.engine.feeds import Array
 from edgent.engine.material import Material
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
+from edgent.model import Metadata
 from edgent.planning.plan import Plan, Stages
 from edgent.telemetry import Record
 from edgent.units import Seconds
@@ -109,7 +110,7 @@ class Execution:
         self._times.planned = self.clock.now()
         # The caller's own thread does the head: a request that meets no trouble costs no wake of another one.
         self._do(self._tell(self.request.planned), material)
-        return self._answer(self._delivered())
+        return self._answer(self._delivered(), material)
 
     def _do(self, actions: tuple[Action, ...], material: Material) -> None:
         """Does what the request says, in this thread, until it says no more."""
@@ -275,10 +276,11 @@ class Execution:
                 raise self._error
             return self.request.delivered
 
-    def _answer(self, delivered: Deliver) -> Answer:
+    def _answer(self, delivered: Deliver, material: Material) -> Answer:
         now = self.clock.now()
         outputs, total = self._outputs[delivered.by], Seconds(now - self._times.started)
-        label, why = _label(outputs, self.compute.model.metadata.labels), delivered.why or self.why
+        metadata = self.compute.model.metadata
+        label, why = _label(outputs, metadata), delivered.why or self.why
         record = Record(
             input=self.name,
             label=label,
@@ -290,7 +292,7 @@ class Execution:
             plan=self.plan,
             why=self._in_words(why) if why else "",
         )
-        return Answer(outputs=outputs, label=label, record=record)
+        return Answer(outputs=outputs, label=label, record=record, metadata=metadata, source=material.source)
 
     def _in_words(self, why: Reason) -> str:
         return in_words(why, self._details.get(why, self.detail))
@@ -360,9 +362,13 @@ def _reason(error: EdgentError) -> Reason:
     return Reason.LOST if isinstance(error, EdgeError) and not isinstance(error, BrokenError) else Reason.FAILED
 
 
-def _label(outputs: dict[str, Array], labels: Sequence[str]) -> str | None:
+def _label(outputs: dict[str, Array], metadata: Metadata) -> str | None:
     """The class of the highest score; None where the first output is no score per class."""
-    first = next(iter(outputs.values()))
-    if not isinstance(first, np.ndarray) or first.dtype.kind not in "fiu":
+    first, labels = next(iter(outputs.values())), metadata.labels
+    if (
+        metadata.task not in (None, "classification")
+        or not isinstance(first, np.ndarray)
+        or first.dtype.kind not in "fiu"
+    ):
         return None  # a sequence, a map or text
     return labels[int(np.argmax(first))] if labels and first.size == len(labels) else None

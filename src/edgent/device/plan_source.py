@@ -23,8 +23,9 @@ from edgent.device.division import Division, Divisions
 from edgent.device.drift import AS_PROFILED, Factors
 from edgent.device.request import LocalBranch, Reason
 from edgent.device.settings import DeviceSettings
+from edgent.device.source_sizes import SourceSizes
 from edgent.device.warm_sessions import Warmer
-from edgent.errors import EdgentError, InputError, RefusedError
+from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.link.transfer import Transfer
 from edgent.planning.plan import Configuration, Plan, SourceKind
 from edgent.planning.pricing import check_versions
@@ -91,6 +92,7 @@ class PlanSource:
         margin: Callable[[Seconds], Seconds],
     ) -> None:
         self._model, self._device, self._calibration = model, settings.device_profile, settings.calibration
+        self._expected = settings.expected_sizes
         self._edge = settings.edge_profile or settings.host  # of an edge that has none
         self._divisions, self._warmer = divisions, warmer
         self.factors = machines
@@ -99,6 +101,7 @@ class PlanSource:
         self._restriction = settings.restriction
         self._check()
         self._recent: deque[Transfer] = deque(maxlen=_RECENT)
+        self._sources = SourceSizes()
         self._lock = threading.Lock()
         self._facts: EdgeFacts | None = None
         self._together: dict[SourceKind, _Together] = {}
@@ -115,6 +118,13 @@ class PlanSource:
             return tuple(may)
         (own,) = (branch for branch in division.branches if branch.exit == division.configuration.exit)
         return (own, *(branch for branch in may if branch.seconds < own.seconds and not exactly))
+
+    def came(self, source_bytes: int) -> None:
+        """A picture's file of this size has come; where files have changed, candidates are priced anew beside it."""
+        with self._lock:
+            changed = self._sources.add(source_bytes)
+        if changed:
+            self._price_again("image")
 
     def edge_up(self, facts: EdgeFacts, sight: Sight) -> None:
         """See `Plans.edge_up`: its candidates are priced, unless they are known, and the first plan is readied."""
@@ -234,6 +244,8 @@ class PlanSource:
             raise InputError(f"{wanted} needs an edge; this device has none")
         if self._alone:
             return self._stay(kind, deadline, factors, sight.state.reason, sight.detail)
+        if wanted.exit not in {branch.exit for branch in self._model.branches}:
+            raise EdgeError(f"{sight.problem}, and only the edge has exit {wanted.exit}")
         n = len(self._model.branch(wanted.exit).layers)
         own = Configuration(exit=wanted.exit, upload_cut=n, download_cut=n)
         return ChosenPlan(configuration=own, plan=None, why=sight.state.reason, detail=sight.detail)
@@ -266,36 +278,52 @@ class PlanSource:
         with self._lock:
             return self._together.get(kind)
 
+    def _price_again(self, kind: SourceKind) -> None:
+        """Has candidates priced once more where there is an edge; until then the present chooser goes on."""
+        with self._lock:
+            there = self._facts is not None
+        if there:
+            self._warmer.do(lambda: self._put(kind, self._warmer.warmed.failed))
+
+    def _size_of_source(self, facts: EdgeFacts) -> float | None:
+        """A picture's file as it comes, where somebody has measured some."""
+        measured = self._calibration or facts.calibration or self._expected
+        if measured is None or len(self._model.inputs) != 1:
+            return None
+        return measured.size((self._model.inputs[0].name,), "source", math.nan)
+
     def _put(self, kind: SourceKind, failed: frozenset[Configuration]) -> None:
         with self._lock:
             facts = self._facts
-        if facts is None:
-            return
+            if facts is None:
+                return
+            self._sources.assume(self._size_of_source(facts))
+            typical = self._sources.typical
         priced = self._make_together(kind, facts, failed)
         with self._lock:
-            if self._facts is not facts:
-                return  # another edge meanwhile, for which this is asked again
+            if self._facts is not facts or self._sources.typical != typical:
+                return  # another edge meanwhile, or other pictures, for which this is asked again
             for transfer in self._recent:
                 priced.chooser.observe(transfer)
             self._together = {**self._together, kind: priced}
 
     def _make_alone(self, kind: SourceKind) -> CandidateSet:
         assert self._device is not None
-        return alone(
-            self._model, self._device, preparing=self._divisions.preparing(kind), exits=self._restriction.exits
-        )
+        return alone(self._model, self._device, preparing=self._divisions.preparing(kind), exits=self._exits_here)
 
     def _make_together(self, kind: SourceKind, facts: EdgeFacts, failed: frozenset[Configuration]) -> _Together:
         edge = facts.profile or self._edge
         assert self._device is not None and edge is not None, "a device without a profile does not plan"
         if facts.profile is None:
             _log.warning("the edge has no profile; it is taken to be as fast as %s", edge.machine)
+        measured = self._calibration or facts.calibration or self._expected
         offer = together(
             self._model,
             self._device,
             edge,
-            self._calibration or facts.calibration,
+            measured,
             source=kind,
+            source_bytes=self._sources.typical,
             restriction=self._restriction,
             segments=facts.segments,
         ).without(failed)
@@ -310,8 +338,17 @@ class PlanSource:
         return _Together(offer=offer, chooser=self._make_chooser(scope), failed=failed)
 
     def _check(self) -> None:
-        check_versions(self._model, self._device, self._edge, self._calibration)
+        check_versions(self._model, self._device, self._edge, self._calibration, self._expected)
         for codec in self._restriction.codecs or ():
             check_codec(codec)
         for number in self._restriction.exits or ():
             self._model.branch(number)
+        if self._exits_here is not None and not self._exits_here:
+            here = ", ".join(str(branch.exit) for branch in self._model.branches)
+            raise InputError(f"only the edge has the exits allowed; allow one of {here} as well, for when it is lost")
+
+    @property
+    def _exits_here(self) -> frozenset[int] | None:
+        """Those that the device may answer with by itself; None: all that it has."""
+        exits = self._restriction.exits
+        return exits if exits is None else exits & {branch.exit for branch in self._model.branches}

@@ -17,6 +17,7 @@ from edgent.units import Seconds, delay_of, rate_of, seconds_of
 if TYPE_CHECKING:
     from edgent.clock import Clock
     from edgent.codec import Calibration
+    from edgent.device.connection.handshake import OnVersion
     from edgent.engine.engine import Engine
     from edgent.engine.pace import Pace
     from edgent.latency import Profile
@@ -39,6 +40,8 @@ class DeviceSettings:
         race: whether the device starts a branch of its own when the edge is late.
         require_edge: whether a lost edge is an error; else the device answers by itself.
         on_record: called with each answer's record after the answer, in a thread of its own; what it raises is logged.
+        on_version: for a model that was fetched from the edge: called with the version that the model's name stands for
+            there, whenever that is learned; another one is no error then. See `edgent.device.versions.follower`.
         environment: "static": plans are chosen by the planner, for the link as the last transfer found it; "dynamic":
             by a controller that follows the link; a configuration map: they are looked up in it by the paper's
             Algorithm 3; or what makes a chooser of your own.
@@ -48,6 +51,8 @@ class DeviceSettings:
         device_profile: times of the model on this device; None: only configurations that requests name can be run.
         edge_profile: the same of an edge that has none to fetch; None: the edge is taken to be as fast as this machine.
         calibration: sizes and accuracies of codecs on the model; None: the edge's, if it has one.
+        expected_sizes: how large codecs make the pictures that will come, where no calibration says it (see
+            `edgent.evaluation.sizes`); what their files take is learned from the requests as well.
         bandwidth: of the uplink, bits per second, where it is known; None: it is measured, and kept fresh.
         downlink: of the downlink, bits per second; None: as the bandwidth where that is known, else measured.
         round_trip: seconds; None: it is measured.
@@ -67,6 +72,7 @@ class DeviceSettings:
     race: bool = True
     require_edge: bool = False
     on_record: Callable[[Record], object] | None = None
+    on_version: OnVersion | None = None
     environment: Environment | ConfigurationMap | MakeChooser = "static"
     direction: Direction = "any"
     exits: Collection[int] | None = None
@@ -74,6 +80,7 @@ class DeviceSettings:
     device_profile: Profile | None = None
     edge_profile: Profile | None = None
     calibration: Calibration | None = None
+    expected_sizes: Calibration | None = None
     bandwidth: float | None = None
     downlink: float | None = None
     round_trip: float | None = None
@@ -131,6 +138,7 @@ class DeviceKeywords(TypedDict, total=False):
     race: bool
     require_edge: bool
     on_record: Callable[[Record], object] | None
+    on_version: OnVersion | None
     environment: Environment | ConfigurationMap | MakeChooser
     direction: Direction
     exits: Collection[int] | None
@@ -138,6 +146,7 @@ class DeviceKeywords(TypedDict, total=False):
     device_profile: Profile | None
     edge_profile: Profile | None
     calibration: Calibration | None
+    expected_sizes: Calibration | None
     bandwidth: float | None
     downlink: float | None
     round_trip: float | None

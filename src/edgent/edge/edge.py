@@ -11,13 +11,14 @@ from edgent.clock import Clock, MonotonicClock
 from edgent.codec import Calibration, load_formats
 from edgent.edge.queue import EdgeQueue, Order
 from edgent.edge.queue_threads import QueueThreads
+from edgent.edge.registry import Registry
 from edgent.edge.service import Service
 from edgent.engine.engine import Engine
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.engine.pace import OwnPace, Pace
-from edgent.errors import EdgeError, InputError
+from edgent.errors import EdgeError
 from edgent.latency import Profile
-from edgent.model import Model, check_model, parse_segment_name
+from edgent.model import Model, check_model
 from edgent.wire.grpc_transport import GrpcServer
 from edgent.wire.message_limit import message_limit
 
@@ -28,7 +29,8 @@ class Edge:
     """Serves models; a context manager that starts and stops.
 
     Args:
-        models: what to serve; their names must differ.
+        models: what to serve; of several with one name, the first is the newest version (see `Registry`).
+        edge_only: names of files of bundles that devices do not fetch: their exits are then the edge's alone.
         engine: runs the segments; by default one of one thread.
         profiles: of this machine, for devices to fetch; found by digest.
         calibrations: of the models, for devices to fetch; found by digest.
@@ -42,13 +44,15 @@ class Edge:
         pace: holds what its profile says of a segment to the time of a slower machine.
 
     Raises:
-        InputError: no model, two of one name, one named like a segment of another, or no such host or port.
+        InputError: no model, one of them twice, one named like a segment of another, or no such host or port;
+            a file for the edge only that no bundle has, or that devices cannot do without.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
         self,
         models: Model | Sequence[Model],
         *,
+        edge_only: Collection[str] = (),
         engine: Engine | None = None,
         profiles: Sequence[Profile] = (),
         calibrations: Sequence[Calibration] = (),
@@ -63,17 +67,13 @@ class Edge:
         self.models = (models,) if isinstance(models, Model | str) else tuple(models)
         for model in self.models:
             check_model(model, "Edge")
-        by_name = {model.name: model for model in self.models}
-        if not self.models or len(by_name) < len(self.models):
-            names = ", ".join(model.name for model in self.models) or "none"
-            raise InputError(f"an edge serves one model or more, each under a name of its own; found {names}")
-        _check_names(by_name)
+        registry = Registry(self.models, edge_only)
         clock = clock or MonotonicClock()
         self._listens = Address(host=host, port=port)
         self._threads = slots + bound + _SPARE_THREADS
         self._server: GrpcServer | None = None
         self.service = Service(
-            models=by_name,
+            models=registry,
             engine=engine or OnnxRuntimeEngine(),
             queue_threads=QueueThreads(EdgeQueue(slots=slots, bound=bound, order=order), clock),
             clock=clock,
@@ -129,12 +129,3 @@ class Edge:
     def __repr__(self) -> str:
         where = f"on {self._server.address}" if self._server else "not started"
         return f"<Edge {where}: {', '.join(f'{model.name} {model.version}' for model in self.models)}>"
-
-
-def _check_names(names: Collection[str]) -> None:
-    for name in names:
-        part = parse_segment_name(name)
-        if part is not None and part.model in names:
-            raise InputError(
-                f"the model {name!r} has the name of a segment of {part.model!r}, which is served, too: rename its file"
-            )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edgent.codec import decode_pixels, fit, is_image_codec, normalise
+from edgent.codec import decode_pixels, fit_decoded, is_image_codec, normalise
+from edgent.edge.registry import Registry
 from edgent.engine.engine import Engine
 from edgent.engine.feeds import Array
-from edgent.errors import InputError, ModelError, RefusedError
+from edgent.errors import InputError, ModelError
 from edgent.model import Model, SegmentName, Tensor, parse_segment_name
 from edgent.wire.errors import NotServedError
 from edgent.wire.messages import CODEC, ModelInferRequest
@@ -48,30 +48,22 @@ class Job:
     outputs: tuple[tuple[Tensor, str | None], ...]
 
 
-def resolve(models: Mapping[str, Model], name: str, version: str) -> Target:
+def resolve(models: Registry, name: str, version: str) -> Target:
     """The part that a model name on the wire stands for.
 
     Args:
-        models: those served, by name.
+        models: those served.
         name: of a model or of a segment.
-        version: what the caller takes it for: its version, its whole digest, or nothing.
+        version: see `Registry.find`.
 
     Raises:
         NotServedError: no such model, exit or cuts here.
-        RefusedError: another version of the model is served: another file, or other dimensions of the same.
+        RefusedError: see `Registry.find`.
     """
     # A model may be called like a segment ("net.x0.u0.d1"): whole names come first, as in `Edge`, which refuses an
     # ambiguous pair.
     part = None if name in models else parse_segment_name(name)
-    model = models.get(part.model if part else name)
-    if model is None:
-        raise NotServedError(f"no model {name!r} here; served: {', '.join(models)}, and their segments MODEL.xE.uU.dD")
-    # Nothing at all is taken too: other clients of the protocol do not know our versions.
-    if version not in ("", model.version, model.digest):
-        raise RefusedError(
-            f"{model.name} is served in version {model.version}, asked for was {version[:12]}: these are different "
-            "models; give both sides the same file and the same dimensions"
-        )
+    model = models.find(part.model if part else name, version)
     if part is None:
         return _whole(model, name)
     try:
@@ -94,7 +86,7 @@ def _whole(model: Model, name: str) -> Target:
     return Target(name=name, model=model, part=None, given=model.inputs, offered=tuple(answers.values()))
 
 
-def read_job(models: Mapping[str, Model], message: bytes) -> Job:
+def read_job(models: Registry, message: bytes) -> Job:
     """Checks a ModelInferRequest against the models, before anything is computed.
 
     Raises:
@@ -159,5 +151,5 @@ def _check_takes_image(target: Target, parcel: Parcel) -> None:
 def _decode(parcel: Parcel, model: Model) -> Array:
     preprocessing = model.metadata.preprocessing
     if parcel.codec and preprocessing and is_image_codec(parcel.codec):
-        return normalise(fit(decode_pixels(parcel.data), preprocessing), preprocessing)
+        return normalise(fit_decoded(decode_pixels(parcel.data), preprocessing, codec=parcel.codec), preprocessing)
     return array_of(parcel)

@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from edgent.clock import Clock
@@ -20,11 +21,13 @@ from edgent.codec import Calibration
 from edgent.edge.counters import Counters
 from edgent.edge.job import Target, compute, read_job, resolve
 from edgent.edge.queue_threads import QueueThreads
+from edgent.edge.registry import Registry
 from edgent.engine.engine import Engine
 from edgent.engine.pace import OwnPace, Pace
-from edgent.errors import EdgentError, InputError
+from edgent.errors import EdgentError, InputError, RefusedError
 from edgent.latency import Profile
 from edgent.model import Model
+from edgent.model.configuration.copy import beside_a_copy
 from edgent.version import __version__
 from edgent.wire import messages as m
 from edgent.wire.errors import BusyError, LateError, NotServedError
@@ -41,7 +44,7 @@ class Service:
     """What an edge does when called.
 
     Attributes:
-        models: by name.
+        models: what is served.
         engine: runs the segments.
         queue_threads: where inferences queue.
         clock: times queue and middle.
@@ -52,7 +55,7 @@ class Service:
         counters: what was served so far.
     """
 
-    models: Mapping[str, Model]
+    models: Registry
     engine: Engine
     queue_threads: QueueThreads
     clock: Clock
@@ -83,13 +86,13 @@ class Service:
         }
 
     def __repr__(self) -> str:
-        return f"<Service of {', '.join(self.models)}>"
+        return f"<Service of {self.models!r}>"
 
     def _infer(self, message: bytes, call: Call) -> bytes:
         job = read_job(self.models, message)
         # After reading, which takes time that is the caller's as well.
         budget = call.time_remaining()
-        expected, name = self._expected(job.target), job.target.model.name
+        expected, model = self._expected(job.target), job.target.model
         try:
             with self.queue_threads.turn(budget=budget, seconds=expected) as waited:
                 started_at = self.clock.now()
@@ -100,13 +103,18 @@ class Service:
                 self.pace.hold(started_at, expected)
                 middle = self.clock.now() - started_at
         except (BusyError, LateError):
-            self.counters.turned_away(name)
+            self.counters.turned_away(model)
             raise
         if len(answer) > self.max_message:
             raise too_large(answer, self.max_message, "the answer")
-        self.counters.answered(name, waited, middle)
-        call.set_headers(_headers(waited, middle, answer, call))
+        self.counters.answered(model, waited, middle)
+        call.set_headers(_headers(waited, middle, answer, call) | self._newest(model.name, model.version))
         return answer
+
+    def _newest(self, name: str, version: str) -> dict[str, str]:
+        """Who has another version than a name stands for is told of it: it may have been connected all the while."""
+        newest = self.models.find(name, "").version if name in self.models else version
+        return {} if newest == version else {m.NEWEST: newest}
 
     def _expected(self, target: Target) -> float:
         profile = self.profiles.get(target.model.digest)
@@ -146,15 +154,21 @@ class Service:
     def _describe(self, message: bytes, _: Call) -> bytes:
         parse(m.DescribeRequest, message)
         response = m.DescribeResponse(version=__version__)
-        for model in self.models.values():
-            profile, calibration = self._document(model, "profile"), self._document(model, "calibration")
-            response.models.add(
-                name=model.name,
-                digest=model.digest,
-                profile=_fingerprint(profile),
-                calibration=_fingerprint(calibration),
-            )
+        for entries, models in ((response.models, self.models.newest), (response.older, self.models.older)):
+            for model in models:
+                self._add(entries, model)
         return bytes(response.SerializeToString())
+
+    def _add(self, entries: Any, model: Model) -> None:
+        profile, calibration = self._document(model, "profile"), self._document(model, "calibration")
+        entries.add(
+            name=model.name,
+            digest=model.digest,
+            profile=_fingerprint(profile),
+            calibration=_fingerprint(calibration),
+            dims=model.dims,
+            members=_members(model),
+        )
 
     def _prepare(self, message: bytes, _: Call) -> bytes:
         request = parse(m.PrepareRequest, message)
@@ -166,12 +180,13 @@ class Service:
 
     def _probe(self, message: bytes, call: Call) -> bytes:
         arrived_at = self.clock.now()
-        wanted = parse(m.ProbeRequest, message).load_down
-        # A few bytes must not make this machine allocate and send what its memory does not hold.
+        request = parse(m.ProbeRequest, message)
+        wanted = request.load_down
         if not 0 <= wanted <= self.max_message // 2:
             raise InputError(f"a probe of {wanted} bytes; expected 0..{self.max_message // 2}")
         answer = bytes(m.ProbeResponse(load=bytes(wanted)).SerializeToString())
-        call.set_headers(_headers(0.0, self.clock.now() - arrived_at, answer, call))
+        newest = self._newest(request.name, request.version)
+        call.set_headers(_headers(0.0, self.clock.now() - arrived_at, answer, call) | newest)
         return answer
 
     def _report(self, message: bytes, _: Call) -> bytes:
@@ -184,20 +199,35 @@ class Service:
     def _fetch(self, message: bytes, _: Call) -> Iterator[bytes]:
         request = parse(m.FetchRequest, message)
         model = resolve(self.models, request.name, request.digest).model
-        for file, stream in self._files(model, request.what):
+        for file, stream in self._files(model, request.what, request.member):
             with stream:
                 yield bytes(m.Chunk(file=file).SerializeToString())  # an empty file is one too
                 while data := stream.read(_CHUNK):
                     yield bytes(m.Chunk(file=file, data=data).SerializeToString())
 
-    def _files(self, model: Model, what: str) -> Iterator[tuple[str, BinaryIO]]:
+    def _files(self, model: Model, what: str, member: str) -> Iterator[tuple[str, BinaryIO]]:
         if what == "model":
-            yield from _model_files(model)
+            yield from self._member_files(model, member) if _members(model) else _model_files(model)
             return
         text = self._document(model, what)
         if text is None:
             raise NotServedError(f"no {what} of {model.name} here; start the edge with one")
         yield f"{what}.json", BytesIO(text.encode())
+
+    def _member_files(self, bundle: Model, digest: str) -> Iterator[tuple[str, BinaryIO]]:
+        manifest = self.models.manifest(bundle)
+        assert manifest is not None, "every bundle has one"
+        if not digest:
+            raise NotServedError(
+                f"{bundle.name} is a bundle, fetched a file at a time; this device's Edgent is too old"
+            )
+        for file, path in zip(manifest.files, bundle.members, strict=True):
+            if file.digest == digest and not file.edge_only:
+                yield _opened(bundle, path, path.name)
+                yield from _configuration_files(path)
+                return
+        known = ", ".join(f"{file.name} {file.digest[:12]}" for file in manifest.here)
+        raise RefusedError(f"{bundle.name} has no file of version {digest[:12]} for devices; it has {known}")
 
     def _document(self, model: Model, what: str) -> str | None:
         if what == "profile":
@@ -206,7 +236,10 @@ class Service:
         if what == "calibration":
             calibration = self.calibrations.get(model.digest)
             return calibration.to_json() if calibration else None
-        raise InputError(f"nothing called {what!r} can be fetched; expected model, profile or calibration")
+        if what == "manifest":
+            manifest = self.models.manifest(model)
+            return manifest.to_json() if manifest else None
+        raise InputError(f"nothing called {what!r} can be fetched; expected model, profile, calibration or manifest")
 
 
 _SERVICES = ("", "inference.GRPCInferenceService", "edgent.v1.Edge")
@@ -234,15 +267,30 @@ def _fingerprint(text: str | None) -> str:
     return hashlib.sha256(text.encode()).hexdigest() if text else ""
 
 
+def _members(model: Model) -> Mapping[str, str]:
+    """The digests of a bundle's files by name; none for a single file, whose digest is the model's."""
+    return model.digests if len(model.digests) > 1 else {}
+
+
 def _model_files(model: Model) -> Iterator[tuple[str, BinaryIO]]:
-    """The file of a model, and those that hold weights of it; the device checks that they are what was loaded here."""
-    if len(model.members) > 1:
-        raise NotServedError(f"{model.name} is a bundle, which cannot be fetched; copy its files, or serve each alone")
+    """The file of a model, those that hold weights of it, and its configuration.
+
+    The device checks that they are what was loaded here.
+    """
     for name in (model.path.name, *model.files):
-        try:
-            stream = (model.path.parent / name).open("rb")
-        except OSError as error:
-            raise EdgentError(
-                f"{name} of {model.name} is no longer there ({error.strerror}); restart the edge"
-            ) from error
-        yield name, stream
+        yield _opened(model, model.path.parent / name, name)
+    yield from _configuration_files(model.path)
+
+
+def _configuration_files(path: Path) -> Iterator[tuple[str, BinaryIO]]:
+    """What belongs beside a copy of a model's file, where its configuration is not in it."""
+    for name, content in beside_a_copy(path).items():
+        yield name, BytesIO(content)
+
+
+def _opened(model: Model, path: Path, name: str) -> tuple[str, BinaryIO]:
+    """A file under the name that it is sent by: its path from the model's folder."""
+    try:
+        return name, path.open("rb")
+    except OSError as error:
+        raise EdgentError(f"{name} of {model.name} is no longer there ({error.strerror}); restart the edge") from error

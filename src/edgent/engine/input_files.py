@@ -11,7 +11,7 @@ from edgent.files import is_file, read_bytes
 
 if TYPE_CHECKING:
     from edgent.engine.feeds import Array
-    from edgent.model import Model
+    from edgent.model import Model, Tensor
 
 ARRAYS = {".npy", ".npz"}
 """How names of files end that hold arrays."""
@@ -48,11 +48,12 @@ def read_picture(file: Path) -> bytes:
 
 
 def _takes(model: Model) -> int:
-    """Bytes that a model's inputs may have; where a size is free or text, what any file may have."""
+    """Bytes that a model's inputs may have; where a size is free, text or configured, what any file may have."""
     from edgent.arrays import MOST
 
-    sizes = [
-        math.prod(tensor.shape) * _WIDEST if tensor.shape is not None and tensor.nbytes is not None else MOST
-        for tensor in model.inputs
-    ]
+    sizes = [MOST if _is_open(tensor, model) else math.prod(tensor.shape or ()) * _WIDEST for tensor in model.inputs]
     return min(sum(sizes), MOST)
+
+
+def _is_open(tensor: Tensor, model: Model) -> bool:
+    return tensor.shape is None or tensor.nbytes is None or tensor.name in model.metadata.inputs

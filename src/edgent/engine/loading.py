@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgent import model as files
 from edgent.model import Model, Tensor
+from edgent.model.model import ModelFiles
 
 if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
 
-def load(model: str | Path, *, dims: Mapping[str, int] | None = None) -> Model:
+def load(model: ModelFiles, *, dims: Mapping[str, int] | None = None) -> Model:
     """Opens a model by name or file.
 
     Args:

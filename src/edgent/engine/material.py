@@ -10,6 +10,7 @@ import numpy as np
 
 from edgent.engine.feeds import Array, checked
 from edgent.engine.input_files import read_input
+from edgent.engine.sizing import sized
 from edgent.errors import InputError
 from edgent.text import readable
 
@@ -57,4 +58,4 @@ def _arrays(data: Input, model: Model) -> dict[str, Array]:
     for name, array in data.items():
         if not isinstance(array, np.ndarray):
             raise InputError(f"input {name!r} is {type(array).__name__}, expected a numpy array")
-    return {name: checked(tensor, data[name]) for name, tensor in wanted.items()}
+    return {name: checked(tensor, sized(tensor, data[name], model.metadata)) for name, tensor in wanted.items()}

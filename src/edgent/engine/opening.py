@@ -23,9 +23,12 @@ from typing import Any
 from edgent.cache import cache_folder
 from edgent.engine import loading
 from edgent.errors import EdgentError, ModelError
+from edgent.files import is_file
 from edgent.model import SHIPPED, Model
 from edgent.model import model as models
+from edgent.model.configuration.sources import files_beside
 from edgent.model.files.formats import check_file
+from edgent.model.model import ModelFiles
 from edgent.units import format_bytes
 from edgent.version import __version__
 
@@ -58,7 +61,7 @@ class Limits:
         return self.seconds + int(self.seconds_per_gigabyte * size / 1e9)
 
 
-def load(model: str | Path, *, dims: Mapping[str, int] | None = None, limits: Limits | None = None) -> Model:
+def load(model: ModelFiles, *, dims: Mapping[str, int] | None = None, limits: Limits | None = None) -> Model:
     """Opens a model by name or file. A file seen for the first time is tried in a process of its own.
 
     Args:
@@ -74,7 +77,7 @@ def load(model: str | Path, *, dims: Mapping[str, int] | None = None, limits: Li
     return loading.load(model, dims=dims)
 
 
-def _try(model: str | Path, dims: Mapping[str, int], limits: Limits) -> None:
+def _try(model: ModelFiles, dims: Mapping[str, int], limits: Limits) -> None:
     paths = [path for path in models.files(model) if path.parent != SHIPPED]
     if not paths:
         return
@@ -89,16 +92,25 @@ def _try(model: str | Path, dims: Mapping[str, int], limits: Limits) -> None:
 
 
 def _key(paths: list[Path], dims: Mapping[str, int]) -> str:
+    """Of what the files hold, their configurations and the numbers of free dimensions."""
     # With our version and the sizes bound: another version may fold otherwise, and other sizes may take more memory.
     total = hashlib.sha256(json.dumps([__version__, sorted(dims.items())]).encode())
     for path in paths:
-        with path.open("rb") as stream:
-            total.update(hashlib.file_digest(stream, "sha256").digest())
+        for file in (path, *files_beside(path)):
+            total.update(_hash(file) if is_file(file) else b"")
     return total.hexdigest()
 
 
+def _hash(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
+
+
 def _is_remembered(kept: Path) -> bool:
-    """Whether the file passed, with the files of weights that lie beside it now."""
+    """Whether the file passed, with the other files that it and its configuration name as they are now."""
     try:
         return all(stamp(Path(name)) == seen for name, *seen in json.loads(kept.read_bytes()))
     except (OSError, ValueError, TypeError):
@@ -112,11 +124,12 @@ def stamp(path: Path) -> list[int]:
     return [stat.st_size, stat.st_mtime_ns]
 
 
-def _tried(model: str | Path, dims: Mapping[str, int], limits: Limits) -> list[Any]:
-    """The files of weights that were read, each with its stamp."""
-    code, said = _run({"model": str(model), "dims": dict(dims), "limits": asdict(limits)})
+def _tried(model: ModelFiles, dims: Mapping[str, int], limits: Limits) -> list[Any]:
+    """The files of weights, labels and post-processing that were read, each with its stamp."""
+    named = str(model) if isinstance(model, str | Path) else [str(each) for each in model]
+    code, said = _run({"model": named, "dims": dict(dims), "limits": asdict(limits)})
     if code:
-        raise ModelError(f"{model}: {_why(-code, said, limits)}; refused")
+        raise ModelError(f"{named}: {_why(-code, said, limits)}; refused")
     verdict = json.loads(said)
     if "error" in verdict:
         raise (ModelError if verdict["exit_code"] == ModelError.exit_code else EdgentError)(verdict["error"])

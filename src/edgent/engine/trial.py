@@ -25,10 +25,11 @@ from edgent.engine.opening import OUT_OF_MEMORY, Limits, stamp
 from edgent.engine.overtime import OvertimeError
 from edgent.errors import EdgentError
 from edgent.model import Model, Tensor
+from edgent.model.configuration.sources import files_named
 from edgent.model.files.constants import all_tensors
 from edgent.model.files.external import is_external
 from edgent.model.files.read import read
-from edgent.model.model import files
+from edgent.model.model import ModelFiles, files
 
 _BUSY = 5  # a busy machine is slow, and who waits does not compute: so many times the computing time may pass
 _NO_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate", "alloc failed", "MemoryError")
@@ -44,12 +45,12 @@ def main() -> None:
     _say(json.dumps(verdict))
 
 
-def _verdict(name: str, dims: Mapping[str, int], limits: Limits) -> dict[str, Any]:
+def _verdict(name: ModelFiles, dims: Mapping[str, int], limits: Limits) -> dict[str, Any]:
     paths = files(name)
     _limit(limits, paths)
     _say("reading")
     try:
-        beside = [file for path in paths for file in _files_of_weights(path, read(path))]
+        beside = [file for path in paths for file in (*_files_of_weights(path, read(path)), *files_named(path))]
         _limit(limits, [*paths, *beside])
         _say("loading")
         model = load(name, dims=dims)

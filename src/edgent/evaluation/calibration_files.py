@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from edgent import cache
 from edgent.codec import (
     Calibration,
     CodecAccuracy,
     EncodedSize,
+    ExitAccuracy,
 )
 from edgent.engine.loading import load
 from edgent.errors import InputError
@@ -19,14 +21,12 @@ from edgent.model import SHIPPED, Model
 from edgent.model.files.bundle import prefix_of
 
 _KIND = "calibrations"  # in the cache
-if TYPE_CHECKING:
-    pass
 
 
 def calibration_for(model: Model, file: Path | None = None) -> Calibration | None:
     """The calibration of a model: the file named, else the one beside the model, else the one kept by digest.
 
-    A bundle without one has that of its members together, where each has one.
+    A bundle without one has that of its members together, where each is here and has one.
 
     Raises:
         InputError: the named file is of another model, or is no calibration.
@@ -43,7 +43,7 @@ def calibration_for(model: Model, file: Path | None = None) -> Calibration | Non
     for path in (beside / f"{model.name}.calibration.json", _kept(model.digest)):
         if path.is_file() and (found := Calibration.load(path)).digest == model.digest:
             return found
-    return None if len(model.members) == 1 else _of_members(model)
+    return None if len(model.members) == 1 or model.remote else _of_members(model)
 
 
 def keep(calibration: Calibration) -> Path:
@@ -63,30 +63,51 @@ def _kept(digest: str) -> Path:
 
 
 def _of_members(bundle: Model) -> Calibration | None:
-    """What was measured of a bundle's files, under their exits' numbers and tensors' names in the bundle."""
+    """What was measured of a bundle's files, under their exits' numbers and tensors' names in the bundle.
+
+    Of files that were measured by different measures, or each beside itself, only the sizes: their numbers have nothing
+    to do with each other.
+    """
     sizes: dict[tuple[Crossing, str], EncodedSize] = {}
     accuracies: list[CodecAccuracy] = []
-    data = ""
+    exits: list[ExitAccuracy] = []
+    parts: list[Calibration] = []
     for path in bundle.members:
         member = load(path)
-        found = calibration_for(member)
-        if found is None:
+        part = calibration_for(member)
+        if part is None:
             return None
+        parts.append(part)
         inside = _Inside(bundle, member, "" if path == bundle.path else prefix_of(path))
-        data = data or found.data
-        for size in found.sizes:
+        for size in part.sizes:
             tensors = inside.tensors(size.tensors)
             sizes.setdefault((tensors, size.codec), replace(size, tensors=tensors))  # the input is of them all
-        accuracies += [
-            replace(e, exit=inside.exit(e.exit), tensors=inside.tensors(e.tensors)) for e in found.accuracies
-        ]
+        accuracies += [replace(e, exit=inside.exit(e.exit), tensors=inside.tensors(e.tensors)) for e in part.accuracies]
+        exits += [replace(e, exit=inside.exit(e.exit)) for e in part.exits]
+    first, alike = parts[0], _are_comparable(parts)
     return Calibration(
         model=bundle.name,
         digest=bundle.digest,
-        data=data,
+        data=first.data,
+        measure=first.measure if alike else "accuracy",
+        metric=first.metric if alike else "",
+        reference=first.reference if alike else "",
+        exits=_side_by_side(exits) if alike and len(exits) == len(bundle.branches) else (),
         sizes=tuple(sizes.values()),
-        accuracies=tuple(accuracies),
+        accuracies=tuple(accuracies) if alike else (),
     )
+
+
+def _are_comparable(parts: Sequence[Calibration]) -> bool:
+    """Whether the numbers of several files are of one kind."""
+    kinds = {(part.measure, part.metric, part.reference) for part in parts}
+    return len(kinds) == 1 and parts[0].measure != "fidelity"
+
+
+def _side_by_side(exits: Sequence[ExitAccuracy]) -> tuple[ExitAccuracy, ...]:
+    """Exits of several files, which nobody measured in pairs: their difference is taken for what it seems."""
+    best = max((each.accuracy for each in exits), default=0.0)
+    return tuple(replace(each, change=(each.accuracy - best,) * 2) for each in exits)
 
 
 class _Inside(NamedTuple):

@@ -1,10 +1,9 @@
-"""How accurate and how small: exits, codecs and cuts of a model, measured on labelled images."""
+"""How accurate and how small: exits, codecs and cuts of a model, measured on pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from edgent.codec import (
     Calibration,
     CodecAccuracy,
     EncodedSize,
+    ExitAccuracy,
     base_codec,
     check_codec,
     is_image_codec,
@@ -22,77 +22,99 @@ from edgent.codec import (
 )
 from edgent.engine.engine import Engine
 from edgent.errors import InputError
-from edgent.evaluation.scoring import Crossing, Right, Rows, Scorer
+from edgent.evaluation.judging import Judgement, judgement_of
+from edgent.evaluation.paying import paying
+from edgent.evaluation.scoring import Crossing, Rows, Scorer, Verdicts
+from edgent.model import Model
 from edgent.profiling.timing import Progress
 
 if TYPE_CHECKING:
-    from edgent.evaluation.datasets import Images
+    from edgent.evaluation.data.examples import Examples
 
 SIZES_ON = 200
-"""Images on which the sizes of encoded tensors are measured."""
+"""Pictures on which the sizes of encoded tensors are measured, where these are small."""
+
+_BYTES_SIZED = 250e6  # of tensors that are encoded to learn their sizes, each by every codec
+_FEWEST_SIZED = 4
 
 
 class Evaluation(NamedTuple):
-    """Accuracy of each exit, a fraction, earliest first; and the calibration."""
+    """What was found.
+
+    Attributes:
+        accuracies: of each exit, a fraction, earliest first; what they are says the calibration's measure.
+        calibration: all of it, for planners.
+        others: what else is told of the last exit, by name: "mAP 50".
+        interval_by: where the intervals come from.
+    """
 
     accuracies: tuple[float, ...]
     calibration: Calibration
+    others: Mapping[str, float]
+    interval_by: str
 
 
-def evaluate(
-    model: str | Path,
-    images: Images,
+def evaluate(  # noqa: PLR0913 - each is a setting of its own
+    model: Model,
+    examples: Examples,
     *,
     engine: Engine,
     codecs: Sequence[str] = (*TENSOR_CODECS, *IMAGE_CODECS),
     sample: int = 2000,
-    data: str = "CIFAR-10 test",
+    every_cut: bool = False,
+    reference: Model | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Accuracy of each exit, and the model's calibration.
 
-    Accuracies at cut 0, where the input crosses, are those on all images. At the other cuts they are paired estimates
-    on a seeded sample: accuracy on all images, plus how much the codec changed it on the sample. Each image is
+    Accuracies at cut 0, where the input crosses, are those on all pictures. At the other cuts they are paired estimates
+    on a seeded sample: accuracy on all pictures, plus how much the codec changed it on the sample. Each picture is
     quantised by itself, as on the wire. A codec that cannot carry what crosses somewhere has no entry there.
 
-    Sizes of lossy images are means over all images, those of lossless ones over the sample, those of tensors over
-    `SIZES_ON` of the sample, each encoded by itself. The input's own bytes (`source`) are taken to be PNG files.
+    Sizes of lossy pictures are means over all of them, those of lossless ones over the sample, those of tensors over
+    `SIZES_ON` of the sample or fewer, each encoded by itself.
 
     Args:
-        model: name or file. If its leading dimension is free (the batch), many images go through at a time.
-        images: labelled ones that the model was not trained on.
+        model: If its leading dimension is free (the batch), many pictures go through at a time.
+        examples: pictures that the model was not trained on; with labels, or without.
         engine: runs it.
         codecs: those to measure.
-        sample: images for the other cuts.
-        data: what the images are.
+        sample: pictures for the other cuts.
+        every_cut: whether cuts are measured that cannot pay (see `edgent.evaluation.paying`).
+        reference: the model that is agreed with; None: labels, and where there are none the model itself, undivided.
         seed: of the sample.
-        progress: called with the steps done and their number; a step is a pass over all images or a cut.
+        progress: called with the steps done and their number; a step is a pass over all pictures or a cut.
 
     Raises:
         CodecError: there is no such codec.
-        InputError: no images, a model that takes none, or whose answers are not about these classes.
+        InputError: no pictures, a model that takes none, or labels or a reference that do not fit its answers.
     """
     for codec in codecs:
         check_codec(codec)
-    if not len(images.labels):
-        raise InputError("found no images, expected labelled ones")
-    bench = Scorer(model, engine, images)
-    chosen = np.random.default_rng(seed).permutation(len(bench))[: max(1, sample)]
-    return _Evaluator(bench, codecs, chosen).run(data, progress)
+    if not len(examples):
+        raise InputError("found no pictures, expected some")
+    judgement = judgement_of(model, examples, engine, reference)
+    scorer = Scorer(model, engine, examples, judgement.judge)
+    chosen = np.random.default_rng(seed).permutation(len(scorer))[: max(1, sample)]
+    return _Evaluator(scorer, judgement, codecs, chosen, every_cut).run(examples.name, progress)
 
 
 class _Evaluator:
-    def __init__(self, bench: Scorer, codecs: Sequence[str], sample: NDArray[np.intp]) -> None:
-        self.bench = bench
-        self.for_sizes = sample[:SIZES_ON]
+    def __init__(
+        self, scorer: Scorer, judgement: Judgement, codecs: Sequence[str], sample: NDArray[np.intp], every_cut: bool
+    ) -> None:
+        self.scorer, self.judgement, self.measure = scorer, judgement, judgement.measure
         self.sample: Rows = np.sort(sample)
-        self.given: Crossing = (bench.input,)
-        self.crossings = {
+        self.given: Crossing = (scorer.input,)
+        self.crossings: Mapping[Crossing, Sequence[int]] = {
             names: exits
-            for names, exits in bench.crossings().items()
-            if names != self.given and any(bench.is_coded(name) for name in names)
+            for names, exits in scorer.crossings().items()
+            if names != self.given and any(scorer.is_coded(name) for name in names)
         }
+        if not every_cut:
+            self.crossings = paying(scorer.single, self.crossings)
+        self.for_sizes = sample[: _sized(scorer.single, self.crossings)]
         self.image_codecs = [codec for codec in codecs if is_image_codec(codec)]
         self.tensor_codecs = [codec for codec in codecs if not is_image_codec(codec)]
         bases = dict.fromkeys(base_codec(codec) for codec in self.tensor_codecs)
@@ -101,54 +123,93 @@ class _Evaluator:
         self.accuracies: list[CodecAccuracy] = []
 
     def run(self, data: str, progress: Progress | None) -> Evaluation:
-        plain = self.bench.score().right
-        steps = self._steps(plain)
         total = 2 + len(self.image_codecs) + len(self.lossy) + len(self.crossings) * len(self.lossy)
-        for done, _ in enumerate(steps, start=1):
+        if progress:
+            progress(0, total)
+        plain = self.scorer.score().verdicts
+        numbers = [self.measure.number(verdicts) for verdicts in plain]
+        for done, _ in enumerate(self._steps(plain, numbers), start=1):
             if progress:
                 progress(done, total)
-        model = self.bench.single
+        model = self.scorer.single
         calibration = Calibration(
             model=model.name,
             digest=model.digest,
             data=data,
+            measure=self.judgement.name,
+            metric=self.measure.metric,
+            reference=self.judgement.reference,
+            exits=tuple(self._exits(plain, numbers)),
             sizes=tuple(self.sizes),
             accuracies=tuple(self.accuracies),
         )
-        return Evaluation(tuple(map(float, plain.mean(axis=1))), calibration)
+        others = {name: number(plain[-1]) for name, number in self.measure.others().items()}
+        return Evaluation(tuple(numbers), calibration, others, self.measure.interval_by)
 
-    def _steps(self, plain: Right) -> Iterator[None]:
+    def _exits(self, plain: Verdicts, numbers: Sequence[float]) -> Iterator[ExitAccuracy]:
+        best = plain[int(np.argmax(numbers))]
+        for exit, (verdicts, number) in enumerate(zip(plain, numbers, strict=True)):
+            yield ExitAccuracy(
+                exit=exit,
+                accuracy=number,
+                samples=len(verdicts),
+                interval=self.measure.interval(verdicts),
+                change=self.measure.change(best, verdicts),
+            )
+
+    def _steps(self, plain: Verdicts, numbers: Sequence[float]) -> Iterator[None]:
         yield
         for codec in self.image_codecs:
-            self._image(codec)
+            self._image(codec, plain)
             yield
         for codec in self.lossy:
-            self._add(self.given, codec, range(len(plain)), self.bench.score(codec).right.mean(axis=1), len(self.bench))
+            self._add(self.given, codec, range(len(plain)), plain, self.scorer.score(codec).verdicts)
             yield
-        before = plain[:, self.sample].mean(axis=1)
-        for tensors, codec, exits, right in self.bench.right_behind(self.crossings, self.lossy, self.sample):
-            change = right.mean(axis=1) - before[exits]
-            estimate = np.clip(plain.mean(axis=1)[exits] + change, 0, 1)
-            self._add(tensors, codec, exits, estimate, len(self.sample))
+        sampled = [[verdicts[row] for row in self.sample] for verdicts in plain]
+        before = [self.measure.number(verdicts) for verdicts in sampled]
+        offset = [whole - part for whole, part in zip(numbers, before, strict=True)]
+        for tensors, codec, exits, verdicts in self.scorer.verdicts_behind(self.crossings, self.lossy, self.sample):
+            self._add(tensors, codec, exits, sampled, verdicts, offset)
             yield
-        means = self.bench.encoded_sizes([self.given, *self.crossings], self.tensor_codecs, self.for_sizes)
+        means = self.scorer.encoded_sizes([self.given, *self.crossings], self.tensor_codecs, self.for_sizes)
         for (tensors, codec), size in means.items():
             self.sizes.append(EncodedSize(tensors=tensors, codec=codec, mean_bytes=size, samples=len(self.for_sizes)))
         yield
 
-    def _image(self, codec: str) -> None:
+    def _image(self, codec: str, plain: Verdicts) -> None:
         if is_lossless(codec):
-            size, count = self.bench.image_size(codec, self.sample), len(self.sample)
+            size, count = self.scorer.image_size(codec, self.sample), len(self.sample)
         else:
-            right, size = self.bench.score(codec)
-            count = len(self.bench)
-            self._add(self.given, codec, range(len(right)), right.mean(axis=1), count)
+            verdicts, size = self.scorer.score(codec)
+            count = len(self.scorer)
+            self._add(self.given, codec, range(len(verdicts)), plain, verdicts)
         self.sizes.append(EncodedSize(tensors=self.given, codec=codec, mean_bytes=size, samples=count))
 
     def _add(
-        self, tensors: Crossing, codec: str, exits: Sequence[int], accuracies: NDArray[np.float64], samples: int
+        self,
+        tensors: Crossing,
+        codec: str,
+        exits: Sequence[int],
+        before: Verdicts,
+        after: Verdicts,
+        offset: Sequence[float] | None = None,
     ) -> None:
-        self.accuracies += [
-            CodecAccuracy(exit=number, tensors=tensors, codec=codec, accuracy=float(accuracy), samples=samples)
-            for number, accuracy in zip(exits, accuracies, strict=True)
-        ]
+        """An accuracy for each exit; `offset`: how much less accurate the exits are on these pictures than on all."""
+        for exit, verdicts in zip(exits, after, strict=True):
+            estimate = self.measure.number(verdicts) + (0.0 if offset is None else offset[exit])
+            entry = CodecAccuracy(
+                exit=exit,
+                tensors=tensors,
+                codec=codec,
+                accuracy=min(1.0, max(0.0, estimate)),
+                samples=len(verdicts),
+                change=self.measure.change(before[exit], verdicts),
+            )
+            self.accuracies.append(entry)
+
+
+def _sized(model: Model, crossings: Mapping[Crossing, Any]) -> int:
+    """On how many pictures sizes are measured: encoding a large network's tensors takes longer than running it."""
+    names = {name for tensors in crossings for name in tensors}
+    taken = sum(model.tensors[name].nbytes or 0 for name in names)
+    return int(min(SIZES_ON, max(_FEWEST_SIZED, _BYTES_SIZED // max(1, taken))))

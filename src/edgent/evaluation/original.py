@@ -17,7 +17,7 @@ and an input changed a little may be rounded to another integer, which a divisio
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +26,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from edgent.engine.feeds import Array, Feeds
-from edgent.engine.onnxruntime import Level, Original
+from edgent.engine.onnxruntime import Level, OnnxRuntimeEngine, Original
 from edgent.errors import EdgentError
 from edgent.model import Model
 from edgent.model.files.bundle import prefix_of
+
+Finish = Callable[[dict[str, Any]], dict[str, Any]]
+"""Makes answers of a file's outputs."""
 
 MULTIPLE = 4.0
 """How many times the engine's own noise passes."""
@@ -162,9 +165,9 @@ def expected_answers(model: Model, inputs: Sequence[Feeds], *, threads: int = 1)
     answers: list[dict[str, ExpectedAnswer]] = [{} for _ in inputs]
     for path in model.members:
         prefix = "" if path == model.path else prefix_of(path)
-        shares = {name.removeprefix(prefix) for name in softmax if name.startswith(prefix)}
-        for answer, part in zip(answers, _of_file(path, inputs, shares, quantised, threads), strict=True):
-            answer.update({prefix + name: expected for name, expected in part.items()})
+        finish = _finish(model, path, prefix, threads)
+        for answer, part in zip(answers, _of_file(path, inputs, finish, softmax, quantised, threads), strict=True):
+            answer.update(part)
     return answers
 
 
@@ -179,19 +182,32 @@ def difference(value: Any, right: Any, *, shares: bool = False) -> Difference:
     return worst
 
 
+def _finish(model: Model, path: Path, prefix: str, threads: int) -> Finish:
+    """What makes a file's answers, by their names in the model, of its outputs: these, or what a task appends."""
+    branches = [branch for branch in model.branches if model.member_of(branch) == path]
+    made = [tensor.name for branch in branches for tensor in branch.outputs if tensor.name not in model.own_outputs]
+    if not made:
+        return lambda outputs: {prefix + name: value for name, value in outputs.items()}
+    others = tuple(prefix_of(member) for member in model.members[1:] if member != path)
+    own = [name for name in model.own_outputs if name in model.tensors and name.startswith(prefix)]
+    given = [name for name in own if not name.startswith(others)]
+    session = OnnxRuntimeEngine(threads=threads).session(model, given, made)
+    return lambda outputs: session.run({name: outputs[name.removeprefix(prefix)] for name in given})
+
+
 def _of_file(
-    path: Path, inputs: Sequence[Feeds], shares: Collection[str], quantised: bool, threads: int
+    path: Path, inputs: Sequence[Feeds], finish: Finish, shares: Collection[str], quantised: bool, threads: int
 ) -> list[dict[str, ExpectedAnswer]]:
     whole = Original(path, threads=threads)
-    right = [whole.run(feeds) for feeds in inputs]
-    again = [whole.run(inputs[0]) for _ in range(_REPEATS)]
-    others = [] if quantised else [[whole.run(feeds) for feeds in changed] for changed in _changed(inputs)]
+    right = [finish(whole.run(feeds)) for feeds in inputs]
+    again = [finish(whole.run(inputs[0])) for _ in range(_REPEATS)]
+    others = [] if quantised else [[finish(whole.run(feeds)) for feeds in changed] for changed in _changed(inputs)]
     del whole  # a file of gigabytes is held once
     levels: tuple[Level, ...] = ("extended",) if quantised else ("extended", "basic", "none")
     for level in levels:
         with suppress(EdgentError):  # some operators run only in the form that optimising gives them
             session = Original(path, level=level, threads=threads)
-            others.append([session.run(feeds) for feeds in inputs])
+            others.append([finish(session.run(feeds)) for feeds in inputs])
     drawn = {name for name, value in right[0].items() if any(difference(run[name], value) != NONE for run in again)}
     return [
         {

@@ -1,10 +1,12 @@
-"""How often a model is right on labelled images: undivided, behind a codec, and divided with a codec in between."""
+"""What a model answers to pictures: undivided, behind a codec, and divided with a codec in between.
+
+Each answer is handed to a judge as soon as it is there, and only the verdict is kept: pictures are read one at a time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from edgent.codec import (
     encode_image,
     encode_tensor,
     fit,
+    fit_decoded,
     is_image_codec,
     normalise,
     round_trip,
@@ -22,16 +25,19 @@ from edgent.codec import (
 from edgent.engine.engine import Engine
 from edgent.engine.feeds import Array
 from edgent.engine.loading import load
-from edgent.errors import InputError, ModelError
-from edgent.model import Model, Preprocessing
-from edgent.model.files.read import BATCH
+from edgent.errors import ModelError
+from edgent.evaluation.reading import form_of
+from edgent.model import Model
+from edgent.model.configuration.dimensions import BATCH
 
 if TYPE_CHECKING:
-    from edgent.evaluation.datasets import Images
+    from edgent.evaluation.data.examples import Examples
 
 Rows = NDArray[np.intp]
-Right = NDArray[np.bool_]
-"""Whether an exit was right about an image: shape (exits, images)."""
+Judge = Callable[[Sequence[Array], int], Any]
+"""Makes a verdict of an exit's outputs to the picture of a row; see `edgent.evaluation.measures.measure.Measure`."""
+Verdicts = list[list[Any]]
+"""A list for each exit, with a verdict on each picture."""
 Crossing = tuple[str, ...]
 """Names of the tensors that cross together, sorted."""
 
@@ -42,49 +48,43 @@ _BATCH_NAMES = {BATCH, "batch_size", "N", "n", "s0", "None", "unk__0"}  # what e
 
 
 class Scored(NamedTuple):
-    """Whether exits were right, and the mean bytes of the coded images (nan: the images crossed as tensors)."""
+    """Verdicts, and the mean bytes of the coded pictures (nan: the pictures crossed as tensors)."""
 
-    right: Right
+    verdicts: Verdicts
     mean_bytes: float
 
 
-class CrossingRight(NamedTuple):
-    """Which exits read a crossing, and whether they were right behind a codec: shape (len(exits), images)."""
+class CrossingVerdicts(NamedTuple):
+    """Which exits read a crossing, and the verdicts on their answers behind a codec, a list for each of them."""
 
     tensors: Crossing
     codec: str
     exits: Sequence[int]
-    right: Right
+    verdicts: Verdicts
 
 
 class Scorer:
-    """A model and labelled images.
+    """A model and pictures.
 
     Args:
-        model: name or file.
+        model: answers.
         engine: runs it.
-        images: labelled, all of one size.
+        examples: the pictures.
+        judge: what becomes of each answer.
 
     Raises:
-        InputError: the model takes no images, or its answers are not about these classes.
-        ModelError: as `load`.
+        InputError: the model takes no pictures.
     """
 
-    def __init__(self, model: str | Path, engine: Engine, images: Images) -> None:
-        self.single = load(model)
-        form = self.single.metadata.preprocessing
-        if form is None or len(self.single.inputs) != 1:
-            raise InputError(
-                f"{self.single.name} does not say how an image becomes its input: it cannot be scored on images"
-            )
-        self.engine, self.images, self.form = engine, images, form
-        self.input = self.single.inputs[0].name
-        self.answers = [branch.outputs[0].name for branch in self.single.branches]
-        self._check_classes()
-        self.model, self.batch = _batched(model, self.single)
+    def __init__(self, model: Model, engine: Engine, examples: Examples, judge: Judge) -> None:
+        self.single, self.form = model, form_of(model)
+        self.engine, self.examples, self.judge = engine, examples, judge
+        self.input = model.inputs[0].name
+        self.answers = [tuple(output.name for output in branch.outputs) for branch in model.branches]
+        self.model, self.batch = _batched(model)
 
     def __len__(self) -> int:
-        return len(self.images.labels)
+        return len(self.examples)
 
     def crossings(self) -> dict[Crossing, list[int]]:
         """What crosses at each inner cut that can be used, in their order, with the exits for which it does."""
@@ -103,45 +103,46 @@ class Scorer:
         return (self.single.tensors[tensor].dtype or "").startswith("float")
 
     def score(self, codec: str | None = None) -> Scored:
-        """Whether each exit is right about all images, undivided, when the input crosses by a codec or as it is."""
+        """Verdicts on all pictures, undivided, when the input crosses by a codec or as it is."""
         rows = np.arange(len(self))
-        session = self.engine.build(self.model.segment([self.input], self.answers))
+        session = self.engine.build(self.model.segment([self.input], _together(self.answers)))
         image_codec = codec is not None and is_image_codec(codec)
-        found, size = [], 0
+        verdicts: Verdicts = [[] for _ in self.answers]
+        size = 0
         for batch in self._batches(rows):
             data = self._coded(codec, batch) if codec is not None and image_codec else None
             size += sum(map(len, data or ()))
-            tensor = self._tensor(batch, data)
+            tensor = self._tensor(batch, data, codec or "")
             if codec is not None and not image_codec:
                 tensor = round_trip(codec, tensor)
-            found.append(self._judged(session.run({self.input: self._filled(tensor)}), self.answers, batch))
-        return Scored(np.concatenate(found, axis=1), size / len(rows) if image_codec else np.nan)
+            self._judged(session.run({self.input: self._filled(tensor)}), self.answers, batch, verdicts)
+        return Scored(verdicts, size / len(rows) if image_codec else np.nan)
 
     def image_size(self, codec: str, rows: Rows) -> float:
-        """Mean bytes of images behind an image codec."""
+        """Mean bytes of pictures behind an image codec."""
         return sum(len(data) for batch in self._batches(rows) for data in self._coded(codec, batch)) / len(rows)
 
-    def right_behind(
+    def verdicts_behind(
         self, crossings: Mapping[Crossing, Sequence[int]], codecs: Sequence[str], rows: Rows
-    ) -> Iterator[CrossingRight]:
-        """Whether exits are right about images when what crosses a cut went through a codec, image by image.
+    ) -> Iterator[CrossingVerdicts]:
+        """Verdicts on pictures when what crosses a cut went through a codec, picture by picture.
 
         A codec that cannot carry the numbers of a crossing (uint8 and infinity) is left out there.
         """
         names = list(crossings)
         for first in range(0, len(names), _GROUP):
             group = {tensors: crossings[tensors] for tensors in names[first : first + _GROUP]}
-            yield from self._right_behind(group, codecs, rows)
+            yield from self._behind(group, codecs, rows)
 
     def encoded_sizes(
         self, crossings: Collection[Crossing], codecs: Sequence[str], rows: Rows
     ) -> dict[tuple[Crossing, str], float]:
-        """Mean bytes of crossings behind tensor codecs, each image sent by itself."""
+        """Mean bytes of crossings behind tensor codecs, each picture sent by itself."""
         names = sorted({name for tensors in crossings for name in tensors} - {self.input})
         session = self.engine.build(self.single.segment([self.input], names)) if names else None
         totals = {(tensors, codec): 0.0 for tensors in crossings for codec in codecs}
         for row in rows:
-            tensor = self._tensor(np.array([row]), None)
+            tensor = self._tensor(np.array([row]))
             made = {self.input: tensor} | ({} if session is None else session.run({self.input: tensor}))
             for codec in codecs:
                 size = {name: _encoded_size(codec, array) for name, array in made.items()}
@@ -149,88 +150,84 @@ class Scorer:
                     totals[tensors, codec] += sum(size[name] for name in tensors)
         return {key: total / len(rows) for key, total in totals.items() if np.isfinite(total)}
 
-    def _right_behind(
+    def _behind(
         self, group: Mapping[Crossing, Sequence[int]], codecs: Sequence[str], rows: Rows
-    ) -> Iterator[CrossingRight]:
+    ) -> Iterator[CrossingVerdicts]:
         wanted = sorted({name for tensors in group for name in tensors} - {self.input})
         head = self.engine.build(self.model.segment([self.input], wanted)) if wanted else None
         asked = {tensors: [self.answers[number] for number in exits] for tensors, exits in group.items()}
-        rest = {tensors: self.engine.build(self.model.segment(tensors, asked[tensors])) for tensors in group}
-        found: dict[tuple[Crossing, str], list[Right]] = {(tensors, codec): [] for tensors in group for codec in codecs}
+        rest = {tensors: self.engine.build(self.model.segment(tensors, _together(asked[tensors]))) for tensors in group}
+        found: dict[tuple[Crossing, str], Verdicts] = {
+            (tensors, codec): [[] for _ in asked[tensors]] for tensors in group for codec in codecs
+        }
         for batch in self._batches(rows):
-            tensor = self._tensor(batch, None)
+            tensor = self._tensor(batch)
             made = {self.input: tensor}
             if head is not None:
                 outputs = head.run({self.input: self._filled(tensor)})
-                made |= {name: array[: len(batch)] for name, array in outputs.items()}
-            for tensors, codec in list(found):
+                made |= outputs if self.batch == 1 else {name: array[: len(batch)] for name, array in outputs.items()}
+            for (tensors, codec), verdicts in list(found.items()):
                 try:
                     arrived = {name: self._filled(round_trip(codec, made[name])) for name in tensors}
                 except CodecError:
                     del found[tensors, codec]
                     continue
-                found[tensors, codec].append(self._judged(rest[tensors].run(arrived), asked[tensors], batch))
-        for (tensors, codec), parts in found.items():
-            yield CrossingRight(tensors, codec, group[tensors], np.concatenate(parts, axis=1))
+                self._judged(rest[tensors].run(arrived), asked[tensors], batch, verdicts)
+        for (tensors, codec), verdicts in found.items():
+            yield CrossingVerdicts(tensors, codec, group[tensors], verdicts)
 
     def _batches(self, rows: Rows) -> Iterator[Rows]:
         for start in range(0, len(rows), self.batch):
             yield rows[start : start + self.batch]
 
     def _coded(self, codec: str, rows: Rows) -> list[bytes]:
-        """Images as an image codec sends them: `source` as they come, taken to be PNG files."""
+        """Pictures as an image codec sends them."""
         if codec == "source":
-            return [encode_image("png", self.images.pixels[row]) for row in rows]
-        return [encode_image(codec, fit(self.images.pixels[row], self.form)) for row in rows]
+            return [self.examples.source(int(row)) for row in rows]
+        return [encode_image(codec, fit(self.examples.pixels(int(row)), self.form)) for row in rows]
 
-    def _tensor(self, rows: Rows, data: Sequence[bytes] | None) -> Array:
-        pixels = self.images.pixels[rows] if data is None else map(decode_pixels, data)
-        return np.concatenate([_prepared(one, self.form) for one in pixels])
+    def _tensor(self, rows: Rows, data: Sequence[bytes] | None = None, codec: str = "") -> Array:
+        if data is None:
+            fitted = [fit(self.examples.pixels(int(row)), self.form) for row in rows]
+        else:
+            fitted = [fit_decoded(decode_pixels(coded), self.form, codec=codec) for coded in data]
+        return np.concatenate([normalise(pixels, self.form) for pixels in fitted])
 
     def _filled(self, array: Array) -> Array:
         """A last, short batch filled up: the session takes whole ones only."""
         missing = self.batch - len(array)
-        return np.concatenate([array, *([array[-1:]] * missing)]) if missing > 0 else array
+        return np.concatenate([array, *([array[-1:]] * missing)]) if self.batch > 1 and missing > 0 else array
 
-    def _judged(self, made: Mapping[str, Array], names: Sequence[str], rows: Rows) -> Right:
-        answers = [made[name].reshape(self.batch, -1)[: len(rows)].argmax(axis=1) for name in names]
-        right: Right = np.stack(answers) == self.images.labels[rows]
-        return right
-
-    def _check_classes(self) -> None:
-        labels, classes = self.single.metadata.labels, self.images.class_names
-        if labels and labels != classes:
-            raise InputError(
-                f"{self.single.name} answers with {', '.join(labels[:3])}, ...; the images are of "
-                f"{', '.join(classes[:3])}, ...: expected the same classes in the same order"
-            )
-        for branch in self.single.branches:
-            shape = branch.outputs[0].shape
-            if shape is not None and np.prod(shape) != len(classes):
-                raise InputError(
-                    f"exit {branch.exit} of {self.single.name} gives {np.prod(shape)} scores, "
-                    f"expected one for each of {len(classes)} classes"
-                )
+    def _judged(
+        self, made: Mapping[str, Array], exits: Sequence[Sequence[str]], rows: Rows, verdicts: Verdicts
+    ) -> None:
+        for names, of_exit in zip(exits, verdicts, strict=True):
+            for place, row in enumerate(rows):
+                answers = [made[name] if self.batch == 1 else made[name][place : place + 1] for name in names]
+                of_exit.append(self.judge(answers, int(row)))
 
 
-def _batched(model: str | Path, single: Model) -> tuple[Model, int]:
-    """The model with many images a run, if its leading dimension is free and counts the images in every tensor."""
+def _together(exits: Sequence[Sequence[str]]) -> list[str]:
+    """The outputs of some exits, each once."""
+    return list(dict.fromkeys(name for names in exits for name in names))
+
+
+def _batched(single: Model) -> tuple[Model, int]:
+    """The model with many pictures a run, if its leading dimension is free and counts them in every tensor."""
     crossing = {use.tensor.name: use.tensor for branch in single.branches for use in branch.uses}
     taken = sum(tensor.nbytes or 0 for tensor in crossing.values())
     batch = max(1, min(_BATCH, _BATCH_BYTES // max(1, taken)))
     try:
-        many = load(model, dims=dict.fromkeys(_BATCH_NAMES & single.dims.keys(), batch))
-    except ModelError:  # shapes that hold for one image only
+        files = "+".join(map(str, single.members))
+        many = load(files, dims={**single.dims, **dict.fromkeys(_BATCH_NAMES & single.dims.keys(), batch)})
+    except ModelError:  # shapes that hold for one picture only
         return single, 1
-    for name, one in crossing.items():
+    outputs = {output.name: output for branch in single.branches for output in branch.outputs}
+    for name, one in (crossing | outputs).items():
         other = many.tensors.get(name)
         if other is None or one.shape is None or one.shape[:1] != (1,) or other.shape != (batch, *one.shape[1:]):
             return single, 1
     return many, batch
-
-
-def _prepared(pixels: NDArray[np.uint8], form: Preprocessing) -> Array:
-    return normalise(fit(pixels, form), form)
 
 
 def _encoded_size(codec: str, array: Array) -> float:

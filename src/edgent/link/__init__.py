@@ -25,15 +25,15 @@ the accuracy to expect of it, its latency::
 The *static* environment takes the link to stay as it was last seen, so its belief is a number for each direction. The
 *dynamic* one takes it to move. Its belief is a mixture: nothing gets through (`outages`); or else the link is as it was
 last seen, the likelier the shorter ago that was (`persistence`); or else it is anything that its present run of samples
-allows, or the next run (`change_points`). The first is the second's case of one point: both are priced by the same
-value, and where the distribution is certain both lead to the same plan.
+allows, or the next run (`change_points`). The static belief is a distribution with a single
+point: both are priced by the same value, and where the distribution is certain both lead to the same plan.
 
 Three rules hold throughout.
 
 *Bandwidths are compared by their ratio.* Links differ by factors, so levels, spreads and steps are of the logarithm.
 
 *A transfer tells an interval.* It is timed within an error only, and so a small message on a fast link tells next to
-nothing; it is heard where it disproves what is believed. One that was given up tells an upper bound.
+nothing; it counts only where it contradicts the belief. One that was given up tells an upper bound.
 
 *What is not the bandwidth's is taken off first.* Round trip, time of a call and waiting for acknowledgements are
 subtracted before a transfer tells its bandwidth (`edgent.device.connection.link_follower`). How bytes and bandwidth

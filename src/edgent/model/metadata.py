@@ -1,21 +1,41 @@
-"""What a model file says about itself (`metadata_props`, key `edgent`): exits, accuracies, labels, pre-processing."""
+"""What a model says of itself, beside its graph: the task, exits and labels, and how a picture becomes its input.
+
+It stands under the key `edgent` of the file's `metadata_props`, in a file beside it, or in what others keep there; see
+`edgent.model.configuration`.
+"""
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
-import onnx
+from edgent.errors import ModelError
 
-from edgent.document import Node
-from edgent.document import parse as read_json
-from edgent.errors import InputError, ModelError
+Task = Literal["classification", "detection", "segmentation", "embedding", "raw"]
+Resize = Literal["stretch", "crop", "letterbox", "corner", "height"]
+Filter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
+Color = Literal["RGB", "BGR", "L"]
+Layout = Literal["NCHW", "NHWC"]
+Fill = Literal["refuse", "pad"]
+Excess = Literal["refuse", "shrink"]
 
-KEY = "edgent"
-VERSION = 1
-_LONGEST_SIDE = 1 << 14  # pixels, of what a network takes
+HEADS: Mapping[Task, tuple[str, ...]] = {
+    "classification": ("logits",),
+    "detection": ("yolov5", "yolov8", "end-to-end", "boxes-scores", "ssd", "detr", "rt-detr"),
+    "segmentation": ("logits",),
+    "embedding": ("l2",),
+}
+"""What the outputs of a task can mean, where there is more than one convention."""
+
+_MOST_BOXES = 10_000
+
+GREY = 114
+"""The grey around a letterboxed picture, as the YOLO family is trained with."""
+
+# Before there was a choice, all was so; what is still so is no part of a digest.
+_WITHOUT_CHOICE = {"filter": "bilinear", "crop": 1.0, "padding": GREY, "excess": "shrink"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +44,11 @@ class Preprocessing:
 
     Attributes:
         size: height and width in pixels.
-        resize: "stretch", "crop" (short side first, then the centre) or "letterbox".
+        resize: how a picture gets this size; see `edgent.codec.pixels.fit`.
+        crop: for "crop": the part of the short side that stays, above 0 to 1.
+        filter: of Pillow, by which pixels are resized.
+        padding: for "letterbox", "corner" and "height": the grey, 0..255, beside the picture.
+        excess: for "height": whether a picture that is too wide then is shrunk or refused.
         color: "RGB", "BGR" or "L".
         layout: "NCHW" or "NHWC".
         scale: factor on the pixel values 0..255.
@@ -33,26 +57,32 @@ class Preprocessing:
     """
 
     size: tuple[int, int]
-    resize: str = "stretch"
-    color: str = "RGB"
-    layout: str = "NCHW"
+    resize: Resize = "stretch"
+    crop: float = 1.0
+    filter: Filter = "bilinear"
+    padding: int = GREY
+    excess: Excess = "shrink"
+    color: Color = "RGB"
+    layout: Layout = "NCHW"
     scale: float = 1 / 255
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
 
     def __post_init__(self) -> None:
-        for name, value, known in (
-            ("resize", self.resize, ("stretch", "crop", "letterbox")),
-            ("color", self.color, ("RGB", "BGR", "L")),
-            ("layout", self.layout, ("NCHW", "NHWC")),
-        ):
-            if value not in known:
-                raise ModelError(f"pre-processing: {name} is {value!r}, expected one of {', '.join(known)}")
+        known = {"resize": Resize, "filter": Filter, "excess": Excess, "color": Color, "layout": Layout}
+        for name, choices in known.items():
+            _check_known(f"pre-processing: {name}", getattr(self, name), get_args(choices))
         if len(self.mean) != self.channels or len(self.std) != self.channels:
             raise ModelError(f"pre-processing: mean and std need {self.channels} numbers for {self.color}")
         numbers = (self.scale, *self.mean, *self.std)
         if not all(map(math.isfinite, numbers)) or 0 in self.std or self.scale == 0 or min(self.size) < 1:
             raise ModelError("pre-processing: size, scale and std must be finite and not zero")
+        if not 0 < self.crop <= 1:
+            raise ModelError(f"pre-processing: crop is {self.crop}, expected a fraction above 0, as 0.875")
+        if self.crop != 1 and self.resize != "crop":
+            raise ModelError(f'pre-processing: crop is {self.crop}, but resize is {self.resize!r}: expected "crop"')
+        if not 0 <= self.padding <= 255:
+            raise ModelError(f"pre-processing: padding is {self.padding}, expected a grey of 0..255")
 
     @property
     def channels(self) -> int:
@@ -66,17 +96,25 @@ class Preprocessing:
             return (1, self.channels, *self.size)
         return (1, *self.size, self.channels)
 
-    def canonical(self) -> dict[str, Any]:
-        """All of it in one form: every default written out, every factor a float, and no zero below zero."""
+    def document(self) -> dict[str, Any]:
+        """All of it as JSON has it: every default written out, every factor a float, and no zero below zero."""
         return {
             "size": list(self.size),
             "resize": self.resize,
+            "crop": float(self.crop),
+            "filter": self.filter,
+            "padding": self.padding,
+            "excess": self.excess,
             "color": self.color,
             "layout": self.layout,
             "scale": float(self.scale),
             "mean": [float(value) + 0.0 for value in self.mean],
             "std": [float(value) for value in self.std],
         }
+
+    def canonical(self) -> dict[str, Any]:
+        """The same for a digest."""
+        return {key: value for key, value in self.document().items() if _WITHOUT_CHOICE.get(key) != value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,95 +133,116 @@ class ExitInfo:
         if not self.outputs:
             raise ModelError(f"exit {self.name!r} names no outputs")
 
+    def document(self) -> dict[str, Any]:
+        """As JSON has it."""
+        measured = {"accuracy": self.accuracy, "samples": self.samples, "data": self.data}
+        return {"name": self.name, "outputs": list(self.outputs), **measured}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizing:
+    """What becomes of an array that has another size than the model takes.
+
+    Attributes:
+        fill: of a smaller one: it is refused, or padded at the end of each axis with zeros (text: with "").
+        excess: of a larger one: it is refused, or, where it is a picture, shrunk.
+    """
+
+    fill: Fill = "refuse"
+    excess: Excess = "refuse"
+
+    def __post_init__(self) -> None:
+        _check_known("input: fill", self.fill, get_args(Fill))
+        _check_known("input: excess", self.excess, get_args(Excess))
+
+    def document(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {"fill": self.fill, "excess": self.excess}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxLimits:
+    """Which boxes a detector answers; the defaults are Ultralytics'.
+
+    Attributes:
+        score: theirs is above it.
+        iou: of two boxes of a class that overlap by more, the better one stays (intersection over union); None: as
+            is usual with the head, 0.45 with yolov5 and 0.7 with others.
+        most: so many at the most, the best ones.
+    """
+
+    score: float = 0.25
+    iou: float | None = None
+    most: int = 300
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.score < 1 or not 0 <= (self.iou or 0) <= 1:
+            raise ModelError(f"limits: score {self.score} and iou {self.iou}: expected fractions, as 0.25 and 0.7")
+        if not 1 <= self.most <= _MOST_BOXES:
+            raise ModelError(f"limits: most is {self.most}, expected 1..{_MOST_BOXES} boxes")
+
+    def document(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {"score": float(self.score), "iou": None if self.iou is None else float(self.iou), "most": self.most}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """Everything the key `edgent` holds. Without that key: no exits named, nothing known."""
+    """What a model says of itself; where it says nothing, nothing is known.
 
+    Attributes:
+        task: what its answers are; None: unknown.
+        head: what the outputs mean, where the task has several conventions (see `HEADS`); empty: unknown.
+        post: the file of a graph that makes the answer out of the outputs, from the configuration's folder; or empty.
+        post_graph: the bytes of that file.
+        limits: which boxes are answered.
+        exits: earliest first; without any, all outputs together are one.
+        labels: of the classes, by index.
+        preprocessing: from a picture to the input; None: it takes no pictures, or does not say how.
+        dims: numbers of free dimensions, by name or as "INPUT:AXIS", where none are given.
+        inputs: what becomes of arrays of another size, by input.
+    """
+
+    task: Task | None = None
+    head: str = ""
+    post: str = ""
+    post_graph: bytes = field(default=b"", repr=False)
+    limits: BoxLimits = BoxLimits()
     exits: tuple[ExitInfo, ...] = ()
     labels: tuple[str, ...] = ()
     preprocessing: Preprocessing | None = None
+    dims: Mapping[str, int] = field(default_factory=dict, hash=False)
+    inputs: Mapping[str, Sizing] = field(default_factory=dict, hash=False)
 
-    def to_json(self) -> str:
-        """The text that stands under the key."""
-        pre = self.preprocessing
-        exits = [
-            {"name": e.name, "outputs": list(e.outputs), "accuracy": e.accuracy, "samples": e.samples, "data": e.data}
-            for e in self.exits
-        ]
-        document = {
-            "version": VERSION,
-            "exits": exits,
+    def __post_init__(self) -> None:
+        if self.task is not None:
+            _check_known("task", self.task, get_args(Task))
+        if self.head:
+            self._check_head()
+
+    def document(self) -> dict[str, Any]:
+        """All of it as JSON has it, but for the bytes of the graph."""
+        return {
+            "task": self.task,
+            "head": self.head,
+            "post": self.post,
+            "limits": self.limits.document(),
+            "exits": [entry.document() for entry in self.exits],
             "labels": list(self.labels),
-            "preprocessing": None if pre is None else pre.canonical(),
+            "preprocessing": None if self.preprocessing is None else self.preprocessing.document(),
+            "dims": dict(self.dims),
+            "inputs": {name: sizing.document() for name, sizing in self.inputs.items()},
         }
-        return json.dumps(document, sort_keys=True)
+
+    def _check_head(self) -> None:
+        heads = HEADS.get(self.task, ()) if self.task else ()
+        if not heads:
+            raise ModelError(f"head is {self.head!r}, but the task {self.task or 'unknown'} has only one; leave it out")
+        _check_known("head", self.head, heads)
+        if self.post:
+            raise ModelError(f"head is {self.head!r} and post {self.post!r}: expected one of the two")
 
 
-def metadata_of(proto: onnx.ModelProto) -> Metadata:
-    """What a model file says of itself.
-
-    Raises:
-        ModelError: see `parse`.
-    """
-    for entry in proto.metadata_props:
-        if entry.key == KEY:
-            return parse(entry.value)
-    return Metadata()
-
-
-def parse(text: str) -> Metadata:
-    """Reads the JSON under the key `edgent`.
-
-    Raises:
-        ModelError: not JSON, another version, unknown keys or values out of range.
-    """
-    try:
-        node = _node(read_json(text), "metadata", {"version": 1, "exits": [], "labels": None, "preprocessing": None})
-        if node.whole("version") != VERSION:
-            raise InputError(f"metadata.version: found {node.whole('version')}, expected {VERSION}")
-        return Metadata(
-            exits=tuple(map(_exit, node.items("exits"))),
-            labels=() if node.absent("labels") else node.texts("labels"),
-            preprocessing=None if node.absent("preprocessing") else _preprocessing(node.found["preprocessing"]),
-        )
-    except InputError as error:
-        raise ModelError(f"metadata under the key {KEY!r}: {error}") from None
-
-
-def _node(found: object, place: str, defaults: dict[str, object], needed: tuple[str, ...] = ()) -> Node:
-    """An object some of whose keys may be left out."""
-    complete = {**defaults, **found} if isinstance(found, dict) else found
-    return Node(complete, place, (*needed, *defaults))
-
-
-def _as_json(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _exit(found: object) -> ExitInfo:
-    node = _node(found, "exit", {"accuracy": None, "samples": None, "data": None}, ("name", "outputs"))
-    return ExitInfo(
-        name=node.text("name", empty=True),
-        outputs=node.texts("outputs"),
-        accuracy=None if node.absent("accuracy") else node.number("accuracy"),
-        samples=None if node.absent("samples") else node.whole("samples"),
-        data=None if node.absent("data") else node.text("data", empty=True),
-    )
-
-
-def _preprocessing(found: object) -> Preprocessing:
-    defaults = {f.name: _as_json(f.default) for f in fields(Preprocessing) if f.name != "size"}
-    node = _node(found, "pre-processing", defaults, ("size",))
-    size = node.reals("size")
-    if len(size) != 2 or not all(1 <= side <= _LONGEST_SIDE and side.is_integer() for side in size):
-        raise InputError(f"pre-processing.size: found {list(size)}, expected height and width, whole numbers of pixels")
-    return Preprocessing(
-        size=(int(size[0]), int(size[1])),
-        resize=node.text("resize"),
-        color=node.text("color"),
-        layout=node.text("layout"),
-        scale=node.real("scale"),
-        mean=node.reals("mean"),
-        std=node.reals("std"),
-    )
+def _check_known(what: str, value: object, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ModelError(f"{what} is {value!r}, expected one of {', '.join(known)}")

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import onnx
 
 from edgent.errors import InputError, ModelError
+from edgent.files import is_folder
+from edgent.model.configuration.binding import bind
+from edgent.model.configuration.dimensions import FreeDimension
+from edgent.model.configuration.dimensions import free_dimensions as free_of
+from edgent.model.configuration.document import metadata_of
+from edgent.model.configuration.fitting import check_fits
+from edgent.model.configuration.sources import configured
 from edgent.model.files import external, identity
 from edgent.model.files.bounds import check_sizes
 from edgent.model.files.bundle import join, prefix_of
 from edgent.model.files.constants import all_tensors
 from edgent.model.files.gather import gather
-from edgent.model.files.read import bind, read
+from edgent.model.files.read import read, without_functions
 from edgent.model.files.weights import Weights
 from edgent.model.fold import fold
-from edgent.model.metadata import ExitInfo, Metadata, metadata_of
+from edgent.model.metadata import ExitInfo, Metadata
 from edgent.model.quantised import constants_of, fused_tensors, with_whole_pairs
 from edgent.model.shapes import Interpreter, bodies, subgraph_reads, tensor_of
+from edgent.model.tasks.append import append_answers, check_answers
 from edgent.model.values import Branch, Layer, Tensor, tensors_by_name
 from edgent.text import readable
 
@@ -66,13 +74,17 @@ class Model:
     Attributes:
         name: what the wire calls it: the file's name without its ending.
         path: the file; of a bundle, the first.
-        members: the files; a bundle has several.
+        members: the files that are here; a bundle has several.
         files: the other files that hold weights, by their paths from the folder of `path`.
         digest: of all that changes an answer, 64 hex digits (see `edgent.model.files.identity`).
+        digests: of each of its files, by name; of a bundle also of those that only the edge holds.
         inputs: the tensors of one request, every dimension a number.
-        branches: one per exit, earliest first.
-        metadata: what the file says of its exits, labels and pre-processing.
-        dims: the number of every dimension that is free in the file, by name (see `bind` of `edgent.model.files.read`).
+        branches: one per exit, earliest first; of a bundle those whose files are here.
+        remote: the other branches of a bundle, which only the edge can run (see `edgent.model.files.partial`).
+        metadata: what it says of itself: task, labels, exits, pre-processing.
+        dims: the number of every dimension that is free in the file, by name (see `edgent.model.configuration`).
+        doubts: what was taken for granted when it was opened, a sentence each.
+        own_outputs: what the file puts out; the answers of the branches may be made of them (see `edgent.model.tasks`).
     """
 
     name: str
@@ -80,18 +92,23 @@ class Model:
     members: tuple[Path, ...]
     files: tuple[str, ...]
     digest: str
+    digests: Mapping[str, str] = field(hash=False)
     inputs: tuple[Tensor, ...]
     branches: tuple[Branch, ...]
+    remote: tuple[Branch, ...] = ()
     metadata: Metadata
     dims: Mapping[str, int] = field(hash=False)
+    doubts: tuple[str, ...] = field(compare=False)
     proto: onnx.ModelProto = field(hash=False, compare=False)
     tensors: Mapping[str, Tensor] = field(hash=False, compare=False)
     values: Mapping[str, onnx.ValueInfoProto] = field(hash=False, compare=False)
     weights: Weights = field(hash=False, compare=False)
+    own_outputs: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         layers = ", ".join(str(len(branch.layers)) for branch in self.branches)
-        return f"<Model {self.name!r} {self.version}: branches of {layers} layers>"
+        remote = f", {len(self.remote)} on the edge" if self.remote else ""
+        return f"<Model {self.name!r} {self.version}: branches of {layers} layers{remote}>"
 
     @property
     def version(self) -> str:
@@ -99,14 +116,16 @@ class Model:
         return self.digest[:12]
 
     def branch(self, exit: int) -> Branch:
-        """The branch of an exit.
+        """The branch of an exit, wherever its file is.
 
         Raises:
             ModelError: the model has no such exit.
         """
-        if not 0 <= exit < len(self.branches):
-            raise ModelError(f"{self.name} has no exit {exit}: expected 0..{len(self.branches) - 1}")
-        return self.branches[exit]
+        known = (*self.branches, *self.remote)
+        for branch in known:
+            if branch.exit == exit:
+                return branch
+        raise ModelError(f"{self.name} has no exit {exit}: expected 0..{len(known) - 1}")
 
     def member_of(self, branch: Branch) -> Path:
         """Which file of a bundle a branch is from."""
@@ -146,48 +165,73 @@ class Model:
         return nodes, constants
 
 
-def load(model: str | Path, *, interpreter: Interpreter, dims: Mapping[str, int] | None = None) -> Model:
+ModelFiles = str | Path | Sequence[str | Path]
+"""A name or a file; or the files of a bundle, where they are no single text."""
+
+
+def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int] | None = None) -> Model:
     """Opens a model by name or file; `edgent.load` does it with the product's own engine.
 
     Args:
         model: the name of a shipped model ("b-alexnet"), or the path of an ONNX file; several with "+" between them
             are a bundle (see `edgent.model.files.bundle`), named after all of them.
         interpreter: the engine: computes constants, and knows types and shapes that ONNX does not.
-        dims: numbers for free dimensions. A free leading dimension is the batch and becomes 1.
+        dims: numbers for free dimensions, by name or as "INPUT:AXIS", before those of the model's configuration. A
+            free leading dimension is the batch and 1 unless either says otherwise.
 
     Raises:
-        ModelError: see `join`, and `read` and `bind` of `edgent.model.files.read`; also metadata that does not fit the
-            graph.
+        ModelError: see `join`, `read`, `configured`, `bind` and `check_fits`: a file or a configuration that cannot be
+            used, or one that does not fit the other.
     """
     paths = files(model)
     path = paths[0]
-    proto = read(path) if len(paths) == 1 else join([(each, read(each)) for each in paths])
+    read_files = [(each, configured(each, read(each))) for each in paths]
+    proto = join(read_files) if len(paths) > 1 else read_files[0][1]
     source, beside = path.parent.absolute(), external.locations(all_tensors(proto))
     weights = Weights(source, identity.hashes(proto.graph.initializer, source))
-    contents = identity.contents(proto, weights.hashes, source)
-    bound, numbers = bind(path, proto, dims or {})
-    metadata = metadata_of(bound)
+    members = [_member(each, each_proto, each == path, weights) for each, each_proto in read_files]
+    outputs = [_outputs(each.graph, metadata_of(each)) for _, each in read_files] if len(members) > 1 else []
+    del read_files
+    binding = bind(path, proto, dims or {})
+    bound, metadata = binding.proto, binding.metadata
     exits = _exits(bound.graph, metadata)
-    digest = identity.digest(contents, bound.graph.input, [entry.outputs for entry in exits], metadata.preprocessing)
+    outputs = outputs or [_outputs(bound.graph, metadata)]
+    digests = {
+        name: identity.digest(contents, bound.graph.input, asked, metadata)
+        for (name, contents), asked in zip(members, outputs, strict=True)
+    }
     gather(bound.graph, source)
     values = fold(bound, weights, interpreter)
     tensors = {name: tensor_of(value) for name, value in values.items()}
-    check_sizes(tensors.values())
+    own = tuple(value.name for value in bound.graph.output)
     inputs = tuple(tensors[value.name] for value in bound.graph.input)
+    check_fits(path, metadata, inputs)
+    answers = append_answers(bound, metadata, exits, tensors, [prefix_of(each) for each in paths[1:]])
+    if answers.changed:
+        values = fold(bound, weights, interpreter)
+        check_answers(metadata, answers, values)
+        tensors = {name: replace(tensor_of(value), most=answers.most.get(name)) for name, value in values.items()}
+    check_sizes(tensors.values())
+    (digest, *others) = digests.values()
+    if others:
+        digest = identity.bundle_digest(digests, [entry.outputs for entry in answers.exits])
     return Model(
         name=readable(BETWEEN.join(each.stem for each in paths)),
         path=path,
         members=tuple(paths),
         files=beside,
         digest=digest,
+        digests=digests,
         inputs=inputs,
-        branches=_branches(bound.graph, tensors, exits, inputs),
+        branches=_branches(bound.graph, tensors, answers.exits, inputs),
         metadata=metadata,
-        dims=numbers,
+        dims=binding.dims,
+        doubts=binding.doubts,
         proto=bound,
         tensors=tensors,
         values=values,
         weights=weights,
+        own_outputs=own,
     )
 
 
@@ -202,8 +246,10 @@ def check_model(model: object, who: str) -> None:
         raise InputError(f"{who} expects a model, found {shown[:80]}: give it what edgent.load(NAME or FILE) returns")
 
 
-def files(model: str | Path) -> list[Path]:
+def files(model: ModelFiles) -> list[Path]:
     """The files of a MODEL argument; a file whose own name has a "+" is one file."""
+    if not isinstance(model, str | Path):
+        return [Path(each) for each in model]
     if BETWEEN not in str(model) or Path(model).exists():
         return [find(model)]
     return [find(part) for part in str(model).split(BETWEEN)]
@@ -214,23 +260,53 @@ def find(model: str | Path) -> Path:
     shipped = SHIPPED / f"{model}.onnx"
     if isinstance(model, str) and "/" not in model and not Path(model).exists() and shipped.is_file():
         return shipped
-    return Path(model)
+    return _in_folder(Path(model)) if is_folder(Path(model)) else Path(model)
+
+
+def free_dimensions(model: str | Path) -> tuple[FreeDimension, ...]:
+    """The free dimensions of a model's inputs, without opening it.
+
+    Raises:
+        ModelError: see `read`.
+    """
+    return tuple(entry for path in files(model) for entry in free_of(without_functions(read(path)).graph))
+
+
+def _in_folder(folder: Path) -> Path:
+    """The only model file in a folder, as Hugging Face has it: there, or in `onnx/`."""
+    found = sorted(folder.glob("*.onnx")) or sorted(folder.glob("onnx/*.onnx"))
+    if len(found) != 1:
+        names = ", ".join(str(path.relative_to(folder)) for path in found[:5]) or "none"
+        raise ModelError(f"{folder}: is a folder with {len(found)} ONNX files ({names}); name the one to take")
+    return found[0]
+
+
+def _member(path: Path, proto: onnx.ModelProto, is_first: bool, weights: Weights) -> tuple[str, str]:
+    """A file's name, and the hash of its contents by the hashes of the whole, where constants have a bundle's names."""
+    prefix = "" if is_first else prefix_of(path)
+    hashes = {tensor.name: weights.hashes[prefix + tensor.name] for tensor in proto.graph.initializer}
+    return readable(path.stem), identity.contents(proto, hashes, weights.source)
+
+
+def _outputs(graph: onnx.GraphProto, metadata: Metadata) -> list[tuple[str, ...]]:
+    return [entry.outputs for entry in _exits(graph, metadata)]
 
 
 def _exits(graph: onnx.GraphProto, metadata: Metadata) -> tuple[ExitInfo, ...]:
     """Those that the file names; without any, all outputs together are one."""
-    return metadata.exits or (ExitInfo(name="output", outputs=tuple(value.name for value in graph.output)),)
+    names = tuple(value.name for value in graph.output)
+    for entry in metadata.exits:
+        if unknown := sorted(set(entry.outputs) - set(names)):
+            raise ModelError(f"exit {entry.name!r} names output {unknown[0]!r}, which the graph does not have")
+    return metadata.exits or (ExitInfo(name="output", outputs=names),)
 
 
 def _branches(
     graph: onnx.GraphProto, tensors: dict[str, Tensor], exits: tuple[ExitInfo, ...], inputs: tuple[Tensor, ...]
 ) -> tuple[Branch, ...]:
     constants, fused = constants_of(graph), fused_tensors(graph, tensors)
-    answers = {value.name for value in graph.output}
     branches = []
     for number, entry in enumerate(exits):
-        if unknown := sorted(set(entry.outputs) - answers):
-            raise ModelError(f"exit {entry.name!r} names output {unknown[0]!r}, which the graph does not have")
         branch = Branch(
             exit=number,
             name=entry.name,

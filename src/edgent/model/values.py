@@ -24,19 +24,28 @@ _TRAVELLING = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
-    """A tensor by name. `dtype` is numpy's name (None: not a tensor at all); `shape` is None where inference fails."""
+    """A tensor by name.
+
+    Attributes:
+        name: the graph's.
+        dtype: numpy's name; None: not a tensor at all.
+        shape: None where inference fails, or where it depends on the data.
+        most: the largest shape that the data can give it, where that is known beforehand: boxes are so many at most.
+    """
 
     name: str
     dtype: str | None
     shape: tuple[int, ...] | None
+    most: tuple[int, ...] | None = None
 
     @property
     def nbytes(self) -> int | None:
-        """Bytes of the raw tensor; None where dtype or shape is unknown."""
-        if self.dtype is None or self.shape is None:
+        """Bytes of the raw tensor, the most that it can have; None where dtype or shape is unknown."""
+        shape = self.most if self.shape is None else self.shape
+        if self.dtype is None or shape is None:
             return None
         size = _ITEM_SIZES[self.dtype] if self.dtype in _ITEM_SIZES else np.dtype(self.dtype).itemsize
-        return None if size is None else math.prod(self.shape) * size
+        return None if size is None else math.prod(shape) * size
 
     @property
     def travels(self) -> bool:

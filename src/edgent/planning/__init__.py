@@ -11,7 +11,8 @@
     controller    the link is uncertain: the candidate of the highest expected accuracy in time (`expectation`)
     configuration_map     a table of states and deadlines, computed offline
 
-`conditions` turns a candidate's demand into seconds, `belief` has what is expected of the link. `oracles` and `knobs`
+`conditions` is what is believed, and turns a candidate's demand into seconds; `expectation` turns a distribution of the
+link into chances. `oracles` and `knobs`
 judge plans: the choice of somebody who knows more, and what a plan loses when one of its settings is fixed. A *knob* is
 one such setting: cut, exit, codec, source, int8, the networks of a bundle, the race. `paper` has Algorithms 1 to 3.
 """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgent.codec import MeasureName, check_codec
 from edgent.errors import InputError
 from edgent.planning.costs import BranchCosts, Crossing, Plane
 from edgent.planning.frontier import frontier
@@ -39,12 +40,15 @@ class Candidates:
         codec: Codec upwards.
         download_codec: Codec downwards.
         accuracy: 0..1, nan where unknown.
+        counts_as: The accuracy by which it is ranked: that of another where measurements cannot tell the two apart.
         prepare, head, encode, middle, suffix: Seconds of the stages, the link and the queue apart: on the edge, the
             middle includes decoding and encoding; the suffix includes the device's decoding.
         bytes_up: Encoded bytes.
         bytes_down: Encoded bytes.
         messages: 2 where something crosses (a request and its answer), else 0.
-        merit: What makes a candidate the better answer: its accuracy, or its exit's number where one is not known.
+        merit: What makes a candidate the better answer, 0..1: what its accuracy counts as; where one is not known, the
+            exit's rank as a fraction of the last one's.
+        measure: What the accuracies are; numbers of different measures are never in one table.
         demand: What each candidate takes of each resource, shape (5, m). The rows: device seconds, edge seconds, bytes
             up, bytes down, messages.
     """
@@ -57,6 +61,7 @@ class Candidates:
     codec: Whole
     download_codec: Whole
     accuracy: Floats
+    counts_as: Floats
     prepare: Floats
     head: Floats
     encode: Floats
@@ -65,6 +70,7 @@ class Candidates:
     bytes_up: Floats
     bytes_down: Floats
     messages: Whole
+    measure: MeasureName = "accuracy"
     merit: Floats = field(init=False)
     demand: Floats = field(init=False)
 
@@ -72,7 +78,7 @@ class Candidates:
         # Both are asked for at each decision, so they are made once.
         # As soon as one accuracy is unknown, none can be compared with it: then a later exit counts as the better one.
         unknown = bool(np.isnan(self.accuracy).any())
-        object.__setattr__(self, "merit", self.exit.astype(np.float64) if unknown else self.accuracy)
+        object.__setattr__(self, "merit", _ranks(self.exit) if unknown else self.counts_as)
         device = self.prepare + self.head + self.encode + self.suffix
         demand = np.stack([device, self.middle, self.bytes_up, self.bytes_down, self.messages])
         object.__setattr__(self, "demand", demand)
@@ -97,7 +103,8 @@ class Candidates:
             model: The model.
             device: Its profile on the device.
             edge: Its profile on the edge.
-            calibration: Measured sizes and accuracies; without one, only codecs that need neither are offered.
+            calibration: Measured sizes and accuracies; without accuracies only codecs that lose nothing are offered,
+                and without sizes only those whose size is known.
             source: What requests bring: a coded "image" or an "array". None: an image where the model says how to
                 prepare one.
             source_bytes: Mean size of the images as they come; None: that of the calibration, if it has one.
@@ -105,10 +112,11 @@ class Candidates:
         Raises:
             InputError: a profile or calibration of another model.
         """
-        return cls.of(price(model, device, edge, calibration, source=source, source_bytes=source_bytes))
+        priced = price(model, device, edge, calibration, source=source, source_bytes=source_bytes)
+        return cls.of(priced, "accuracy" if calibration is None else calibration.measure)
 
     @classmethod
-    def of(cls, branches: Iterable[BranchCosts]) -> Candidates:
+    def of(cls, branches: Iterable[BranchCosts], measure: MeasureName = "accuracy") -> Candidates:
         """Puts every candidate of some branches together.
 
         Two lossy crossings are combined only where they were measured as a pair.
@@ -121,7 +129,7 @@ class Candidates:
         kinds = {name: np.int32 if name in _WHOLE else np.float64 for name in _COLUMNS}
         # Columns and not a list of candidates: a model of 100 layers has 100,000 of them, and each decision prices all.
         table: dict[str, Any] = {n: np.concatenate([*parts, []]).astype(kinds[n]) for n, parts in columns.items()}
-        return cls(codecs=codecs, **table)
+        return cls(codecs=codecs, measure=measure, **table)
 
     def __len__(self) -> int:
         return len(self.exit)
@@ -158,16 +166,18 @@ class Candidates:
             direction: "device-first": the edge finishes; "edge-first": it begins. Device-only is allowed in both.
             exits: The exits that may answer; None: all.
             codecs: What crossing tensors may be encoded with; None: all. Answers, which return as they are, and
-                candidates where nothing crosses are no matter of codecs.
+                candidates where nothing crosses are no matter of codecs. One that has no price here is in no candidate.
 
         Raises:
-            InputError: an exit, a codec or a direction that no candidate has.
+            InputError: an exit or a direction that no candidate has, or a codec that does not exist.
         """
         rows = self._in_direction(direction)
         if exits is not None:
             rows &= np.isin(self.exit, _known(exits, self.exit.tolist(), "exit"))
         if codecs is not None:
-            allowed = [self.codecs.index(name) for name in _known(codecs, self.codecs, "codec")]
+            for name in codecs:
+                check_codec(name)
+            allowed = [self.codecs.index(name) for name in codecs if name in self.codecs]
             # Device-only rows carry the raw codec as a filler; it must not exclude them.
             nothing_up = self.upload_cut == self.download_cut
             answer_down = self.download_cut == self.layers
@@ -218,13 +228,14 @@ class Candidates:
         raise InputError(f"direction {direction!r}: expected any, device-first or edge-first")
 
 
-_COLUMNS = tuple(f.name for f in fields(Candidates) if f.init and f.name != "codecs")
+_COLUMNS = tuple(f.name for f in fields(Candidates) if f.init and f.name not in ("codecs", "measure"))
 _WHOLE = ("exit", "layers", "upload_cut", "download_cut", "codec", "download_codec", "messages")
 
 
 def _blocks(branch: BranchCosts, codecs: tuple[str, ...]) -> Iterator[dict[str, Floats]]:
     """The candidates of one branch: the one that stays on the device, then those of each two codecs."""
-    yield _on_device(branch, codecs)
+    if branch.alone:
+        yield _on_device(branch, codecs)
     for up in branch.up:
         for down in branch.down:
             accuracy = _accuracy(branch, up, down)
@@ -236,7 +247,7 @@ def _on_device(branch: BranchCosts, codecs: tuple[str, ...]) -> dict[str, Floats
     n = float(branch.own_cuts[-1])
     row = dict.fromkeys(_COLUMNS, 0.0) | {"exit": branch.exit, "layers": n, "upload_cut": n, "download_cut": n}
     row |= dict.fromkeys(("codec", "download_codec"), codecs.index(RAW))
-    row["accuracy"] = np.nan if branch.accuracy is None else branch.accuracy
+    row["accuracy"], row["counts_as"] = _own(branch)
     row |= {"prepare": branch.prepare, "head": float(branch.device.sum())}
     return {name: np.array([value], dtype=np.float64) for name, value in row.items()}
 
@@ -249,7 +260,29 @@ def _accuracy(branch: BranchCosts, up: Crossing, down: Crossing) -> Plane | None
     lossy = up.accuracy if up.accuracy is not None else down.accuracy
     if lossy is not None:
         return lossy
-    return np.full_like(up.size, np.nan if branch.accuracy is None else branch.accuracy)
+    return np.full_like(up.size, _own(branch)[0])
+
+
+def _counts_as(branch: BranchCosts, up: Crossing, down: Crossing, accuracy: Plane) -> Plane:
+    """By which accuracy two codecs together are ranked; a pair of lossy ones by what was measured of the pair."""
+    if up.accuracy is not None and down.accuracy is not None:
+        return accuracy
+    lossy = up if up.accuracy is not None else down
+    if lossy.accuracy is None:
+        return np.full_like(accuracy, _own(branch)[1])
+    return accuracy if lossy.counts_as is None else lossy.counts_as
+
+
+def _own(branch: BranchCosts) -> tuple[float, float]:
+    """A branch's accuracy when nothing is lost, and what it counts as; nan where unknown."""
+    accuracy = np.nan if branch.accuracy is None else branch.accuracy
+    return accuracy, accuracy if branch.counts_as is None else branch.counts_as
+
+
+def _ranks(exits: Whole) -> Floats:
+    """The later the exit the better; above 0, so that an answer counts for more than none."""
+    ranks: Floats = (exits + 1) / (exits.max(initial=0) + 1)
+    return ranks
 
 
 def _crossing(
@@ -266,6 +299,7 @@ def _crossing(
     # Prefix sums: the time between any two cuts is then one subtraction, for all pairs at once.
     device = np.concatenate([[0.0], np.cumsum(branch.device)])
     edge = np.concatenate([[0.0], np.cumsum(branch.edge)])
+    counts_as = _counts_as(branch, up, down, accuracy)
     column = {
         "exit": branch.exit,
         "layers": branch.own_cuts[-1],
@@ -274,6 +308,7 @@ def _crossing(
         "codec": codecs.index(up.codec),
         "download_codec": codecs.index(down.codec),
         "accuracy": accuracy[u, d],
+        "counts_as": counts_as[u, d],
         "prepare": 0.0 if up.prepare is None else up.prepare[u, d],
         "head": device[u],
         "encode": up.encode[u, d],

@@ -25,6 +25,7 @@ class Crossing:
         encode: Seconds on the sender.
         decode: Seconds on the receiver.
         accuracy: Accuracy of the answer when only this crossing is lossy; None for a lossless codec.
+        counts_as: The accuracy by which that is ranked; None: its own.
         prepare: Seconds on the device from the input as it comes to what is read there (upwards only).
     """
 
@@ -33,12 +34,13 @@ class Crossing:
     encode: Plane
     decode: Plane
     accuracy: Plane | None = None
+    counts_as: Plane | None = None
     prepare: Plane | None = None
 
     @property
     def planes(self) -> dict[str, Plane]:
         """The planes that are there, by name."""
-        named = {name: getattr(self, name) for name in ("size", "encode", "decode", "accuracy", "prepare")}
+        named = {name: getattr(self, name) for name in ("size", "encode", "decode", "accuracy", "counts_as", "prepare")}
         return {name: plane for name, plane in named.items() if plane is not None}
 
     @property
@@ -55,6 +57,7 @@ class BranchCosts:
     Attributes:
         exit: The exit it ends in.
         accuracy: Share of right answers, 0..1, when nothing lossy crosses; None where unknown.
+        counts_as: The accuracy by which that is ranked; None: its own.
         device: Seconds of each layer on the device, shape (n,).
         edge: Seconds of each layer on the edge, shape (n,).
         prepare: Seconds on the device from the input as it comes to the input tensor.
@@ -65,18 +68,21 @@ class BranchCosts:
         divisible: Pairs of cuts that the branch can be shared at; None: all.
         cuts: Where its cuts lie in the network's own branch, if that is too long to price all of them: 0 .. its number
             of layers, shape (n + 1,). None: it is the network's own.
+        alone: Whether the device can run it by itself; not where only the edge has it.
     """
 
     exit: int
     accuracy: float | None
     device: NDArray[np.float64]
     edge: NDArray[np.float64]
+    counts_as: float | None = None
     prepare: float = 0.0
     up: tuple[Crossing, ...] = ()
     down: tuple[Crossing, ...] = ()
     pairs: Mapping[tuple[str, str], Plane] = field(default_factory=dict)
     divisible: NDArray[np.bool_] | None = None
     cuts: NDArray[np.intp] | None = None
+    alone: bool = True
 
     def __post_init__(self) -> None:
         if self.device.shape != self.edge.shape:

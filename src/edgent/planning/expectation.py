@@ -87,7 +87,7 @@ class Expectations:
         demand = np.stack([*candidates.demand, ahead]) if race else candidates.demand
         self.candidates = table = candidates.keep(frontier(candidates.merit, demand)).in_order_of_ties()
         self._race = race
-        self._worth = _worth(table)
+        self._worth = table.merit
         self._device, self._edge, up, down, messages = table.demand
         self._remote = messages > 0
         # Headers and the bytes of a message are the wire's and no matter of the bandwidth, so bits are counted once.
@@ -263,10 +263,3 @@ def chances(latency: Floats, deadline: Seconds, weights: Floats) -> Floats:
     below = middles[first - 1] + (middles[first] - middles[first - 1]) * (slow - deadline) / (slow - quick)
     chance[between] = 1 - below
     return chance
-
-
-def _worth(table: Candidates) -> Floats:
-    """Accuracies; where some are unknown, the exits' ranks as fractions of the last one's."""
-    # Ranks are whole numbers from 0 on; as fractions every exit is worth something, and a later one more.
-    merit = table.merit
-    return merit if not np.isnan(table.accuracy).any() else (merit + 1) / (merit.max() + 1)

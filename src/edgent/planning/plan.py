@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
+from edgent.codec.calibration import MEASURES, MeasureName
 from edgent.document import Node
 from edgent.errors import InputError
 from edgent.units import Seconds
@@ -124,6 +125,11 @@ class Stages:
         return Seconds(self.queue + self.middle)
 
     @property
+    def dominating(self) -> str:
+        """The stage that takes longest."""
+        return max(STAGES, key=lambda stage: getattr(self, stage))
+
+    @property
     def total(self) -> Seconds:
         """The whole latency."""
         return Seconds(sum(getattr(self, stage) for stage in STAGES))
@@ -148,6 +154,7 @@ class Plan:
     Attributes:
         configuration: What to do.
         accuracy: Measured accuracy of that configuration, codecs included, 0..1; None where it is not known.
+        measure: What that is: an accuracy, or the agreement or fidelity of a calibration without labels.
         meets_deadline: Whether the predicted latency is within the deadline.
         stages: The predicted latency.
         bytes_up: Encoded bytes of what goes up, without headers; None in a plan that was read from a document.
@@ -164,12 +171,17 @@ class Plan:
     bytes_down: float | None = None
     layers: int | None = None
     chance: float | None = None
+    measure: MeasureName = "accuracy"
 
     def document(self) -> dict[str, object]:
-        """The plan as JSON has it: null where the accuracy is unknown, latencies in milliseconds."""
+        """The plan as JSON has it: null where the accuracy is unknown, latencies in milliseconds.
+
+        What is no accuracy has a key of its own name beside it.
+        """
         return {
             **asdict(self.configuration),
-            "accuracy": self.accuracy,
+            "accuracy": None,
+            self.measure: self.accuracy,
             "meets_deadline": self.meets_deadline,
             "latency_ms": {**self.stages.document(), "total": milliseconds(self.stages.total)},
         }
@@ -181,9 +193,11 @@ class Plan:
         Raises:
             InputError: values that no plan has.
         """
+        measure = next((name for name in MEASURES if node.found.get(name) is not None), MEASURES[0])
         return cls(
             configuration=Configuration.from_node(node),
-            accuracy=None if node.absent("accuracy") else node.number("accuracy"),
+            accuracy=None if node.absent(measure) else node.number(measure),
+            measure=measure,
             meets_deadline=node.truth("meets_deadline"),
             stages=Stages.from_node(node.node("latency_ms", (*STAGES, "total"))),
         )
@@ -196,6 +210,12 @@ class Plan:
             f"<Plan exit {plan.exit} cuts {plan.upload_cut}..{plan.download_cut}{layers} {plan.codecs}: "
             f"{parts} = {stages.total * 1e3:.1f} ms{'' if self.meets_deadline else ', too late'}>"
         )
+
+
+def plan_keys(found: object) -> tuple[str, ...]:
+    """The keys of a plan's document: whatever its number is called."""
+    others = [name for name in MEASURES[1:] if isinstance(found, dict) and name in found]
+    return (*PLAN_KEYS, *others)
 
 
 PLAN_KEYS = (*(f.name for f in fields(Configuration)), "accuracy", "meets_deadline", "latency_ms")

@@ -65,7 +65,7 @@ class Planner:
         return f"<Planner on a frontier of {self.candidates!r}>"
 
 
-def plan(
+def plan(  # noqa: PLR0913 - each is a setting of its own
     model: Model,
     device: Profile,
     edge: Profile,
@@ -75,6 +75,7 @@ def plan(
     downlink: float | None = None,
     round_trip: float = 0.0,
     calibration: Calibration | None = None,
+    source_bytes: float | None = None,
 ) -> Plan:
     """The plan for one model, two machines and one link: `edgent plan` as a function.
 
@@ -86,7 +87,8 @@ def plan(
         deadline: seconds from the input handed over to the answer.
         downlink: bandwidth of the downlink; None: as the uplink.
         round_trip: of the empty link, seconds.
-        calibration: sizes and accuracies of codecs; without one only raw tensors cross.
+        calibration: sizes and accuracies of codecs; without one only raw tensors cross, and files as they came.
+        source_bytes: mean size of the pictures' files as they come; None: that of the calibration, if it has one.
 
     Raises:
         InputError: no model, or a profile or calibration of another one; a number that is none.
@@ -97,7 +99,8 @@ def plan(
         uplink=TransferModel(bandwidth=up, round_trip=delay),
         downlink=TransferModel(bandwidth=down, round_trip=delay),
     )
-    return Planner(Candidates.build(model, device, edge, calibration)).plan(conditions, Seconds(deadline))
+    candidates = Candidates.build(model, device, edge, calibration, source_bytes=source_bytes)
+    return Planner(candidates).plan(conditions, Seconds(deadline))
 
 
 def best(
@@ -161,4 +164,5 @@ def plan_of(
         bytes_down=float(candidates.bytes_down[row]),
         layers=int(candidates.layers[row]),
         chance=chance,
+        measure=candidates.measure,
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from edgent.latency.profile import CodecTime
     from edgent.model import Branch, Model
 
+Floats: TypeAlias = NDArray[np.float64]
 Seconds: TypeAlias = NDArray[np.float64]
 """Of each layer of a branch: shape (n,)."""
 
@@ -43,7 +44,9 @@ def price(
     # Checked once for all: times, sizes and accuracies of another model would give plausible, wrong plans.
     check_versions(model, device, edge, calibration)
     kind: SourceKind = source or ("array" if model.metadata.preprocessing is None else "image")
-    return tuple(_priced(branch, device, edge, calibration, kind, source_bytes) for branch in model.branches)
+    here = (_priced(branch, device, edge, calibration, kind, source_bytes) for branch in model.branches)
+    remote = (_priced_whole(branch, device, edge, calibration, kind, source_bytes) for branch in model.remote)
+    return (*here, *remote)
 
 
 def check_versions(model: Model, *measured: Profile | Calibration | None) -> None:
@@ -75,6 +78,21 @@ def _priced(
     on_device, on_edge = (np.add.reduceat(seconds, cuts[:-1]) for seconds in (on_device, on_edge))
     pricing = _Pricing(coarse(branch, cuts), on_device, on_edge, device, edge, calibration, source, source_bytes)
     return replace(pricing.costs(), cuts=np.array(cuts))
+
+
+def _priced_whole(
+    branch: Branch,
+    device: Profile,
+    edge: Profile,
+    calibration: Calibration | None,
+    source: SourceKind,
+    source_bytes: float | None,
+) -> BranchCosts:
+    """A branch that only the edge can run is one layer, which takes no time on the device since it is never there."""
+    cuts = (0, len(branch.layers))
+    on_edge = _seconds_of(branch, edge).sum(keepdims=True)
+    pricing = _Pricing(coarse(branch, cuts), np.zeros(1), on_edge, device, edge, calibration, source, source_bytes)
+    return replace(pricing.costs(), cuts=np.array(cuts), alone=False)
 
 
 def _seconds_of(branch: Branch, profile: Profile) -> Seconds:
@@ -111,9 +129,11 @@ class _Pricing:
         exit = self.branch.exit
         # A codec that was timed on one machine only cannot be priced.
         tensors = [codec for codec in TENSOR_CODECS if self._timed(codec)]
+        accuracy, counts_as = self._own_accuracy
         return BranchCosts(
             exit=exit,
-            accuracy=self.branch.accuracy,
+            accuracy=accuracy,
+            counts_as=counts_as,
             device=self.on_device,
             edge=self.on_edge,
             prepare=self._full_prepare,
@@ -121,6 +141,17 @@ class _Pricing:
             down=tuple(map(self._down, tensors)),
             divisible=self.branch.divisible,
         )
+
+    @property
+    def _own_accuracy(self) -> tuple[float | None, float | None]:
+        """Of the branch when nothing is lost, and what it counts as: measured beside its codecs, else as its file says.
+
+        A file's accuracy is never beside what a calibration holds of another measure.
+        """
+        measured, exit = self.calibration, self.branch.exit
+        if measured is not None and (measured.exits or measured.measure != "accuracy"):
+            return measured.exit_accuracy(exit), measured.exit_counts_as(exit)
+        return self.branch.accuracy, None
 
     @property
     def _full_prepare(self) -> float:
@@ -152,7 +183,7 @@ class _Pricing:
         # may need only some of them (the others are read by the suffix alone, and stay); equal bytes say that it needs
         # all.
         measured = up == up[:, -1:]  # exactly what crosses the upload cut
-        size, accuracy = self._measured(codec, up[:, -1])
+        size, accuracy, counts_as = self._measured(codec, up[:, -1])
         return Crossing(
             codec=codec,
             # Sizes of a raw tensor are arithmetic; encoded ones are measured, or not offered.
@@ -161,6 +192,7 @@ class _Pricing:
             encode=_seconds(self.device, codec, up, "encode"),
             decode=_seconds(self.edge, codec, up, "decode"),
             accuracy=None if accuracy is None else np.where(measured, accuracy[:, None], np.nan),
+            counts_as=None if counts_as is None else np.where(measured, counts_as[:, None], np.nan),
             prepare=np.full_like(up, self._full_prepare),
         )
 
@@ -168,58 +200,76 @@ class _Pricing:
         up, down = self._raw
         measured = down == up[:, -1][None, :]  # exactly what crosses the download cut
         measured[:, -1] = False  # answers return as they are
-        size, accuracy = self._measured(codec, up[:, -1])
+        size, accuracy, counts_as = self._measured(codec, up[:, -1])
         return Crossing(
             codec=codec,
             size=down if codec == RAW else np.where(measured, size[None, :], np.nan),
             encode=_seconds(self.edge, codec, down, "encode"),
             decode=_seconds(self.device, codec, down, "decode"),
             accuracy=None if accuracy is None else np.where(measured, accuracy[None, :], np.nan),
+            counts_as=None if counts_as is None else np.where(measured, counts_as[None, :], np.nan),
         )
 
-    def _measured(self, codec: str, raw: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-        """Size and, where the codec is lossy, accuracy at each cut: shape (n + 1,), nan where nobody measured."""
-        n = len(self.branch.layers)
-        sizes = np.full(n + 1, np.nan)
-        accuracies = np.full(n + 1, np.nan)
-        if self.calibration is not None:
-            for cut, names in enumerate(self._crossing):
-                sizes[cut] = _or_nan(self.calibration.size(names, codec, float(raw[cut])))
-                accuracies[cut] = _or_nan(self.calibration.accuracy(self.branch.exit, names, codec))
-        return sizes, None if is_lossless(codec) else accuracies
+    def _measured(self, codec: str, raw: Floats) -> tuple[Floats, Floats | None, Floats | None]:
+        """Size at each cut and, where the codec is lossy, accuracy and what that counts as: shape (n + 1,) each.
+
+        They are nan where nobody measured. Beside an exit of unknown accuracy that of a lossy codec has no rank.
+        """
+        n, measured = len(self.branch.layers), self.calibration
+        sizes, accuracies, ranked = (np.full(n + 1, np.nan) for _ in range(3))
+        for cut, names in enumerate(self._crossing if measured is not None else ()):
+            assert measured is not None
+            sizes[cut] = _or_nan(measured.size(names, codec, float(raw[cut])))
+            if self._own_accuracy[0] is not None:
+                accuracies[cut] = _or_nan(measured.accuracy(self.branch.exit, names, codec))
+                ranked[cut] = _or_nan(measured.counts_as(self.branch.exit, names, codec))
+        return (sizes, None, None) if is_lossless(codec) else (sizes, accuracies, ranked)
 
     def _images(self) -> Iterator[Crossing]:
         """The image codecs: at upload cut 0, where the input is all that crosses."""
-        if self.source != "image" or len(self.branch.inputs) != 1 or self.calibration is None:
+        if self.source != "image" or len(self.branch.inputs) != 1:
             return
         # Those of the catalogue first, in its order, then what a calibration measured on request: the table is
         # reproducible.
-        named = {entry.codec for entry in self.calibration.sizes if is_image_codec(entry.codec)}
+        sizes = () if self.calibration is None else self.calibration.sizes
+        named = {entry.codec for entry in sizes if is_image_codec(entry.codec)}
         for codec in dict.fromkeys((*IMAGE_CODECS, *sorted(named))):
             if codec == "source" or self._timed(codec):
-                yield self._image(codec, self.calibration)
+                yield self._image(codec)
 
-    def _image(self, codec: str, calibration: Calibration) -> Crossing:
+    def _image(self, codec: str) -> Crossing:
         up, _ = self._raw
         tensor = self.branch.inputs[0]
         # Only at upload cut 0, and only where the input is all that crosses.
         here = np.zeros(up.shape, dtype=np.bool_)
         here[0] = up[0] == float(tensor.nbytes or -1)
-        size = calibration.size((tensor.name,), codec, np.nan)
-        if codec == "source" and self.source_bytes is not None:
-            size = self.source_bytes
-        accuracy = None
-        if not is_lossless(codec):
-            accuracy = np.where(here, _or_nan(calibration.accuracy(self.branch.exit, (tensor.name,), codec)), np.nan)
+        accuracy, counts_as = self._image_accuracy(codec, here)
         return Crossing(
             codec=codec,
-            size=np.where(here, _or_nan(size), np.nan),
+            size=np.where(here, self._image_size(codec), np.nan),
             # Pictures are coded at the model's size, so the time does not depend on cuts: all of it is the base.
             encode=np.full_like(up, 0.0 if codec == "source" else self.device.codec(codec).encode_base),
             decode=np.full_like(up, self._image_decode(codec)),
             accuracy=accuracy,
+            counts_as=counts_as,
             prepare=self._image_prepare(codec, up),
         )
+
+    def _image_size(self, codec: str) -> float:
+        if codec == "source" and self.source_bytes is not None:
+            return self.source_bytes
+        known = self.calibration
+        return np.nan if known is None else _or_nan(known.size((self.branch.inputs[0].name,), codec, np.nan))
+
+    def _image_accuracy(self, codec: str, here: NDArray[np.bool_]) -> tuple[Plane | None, Plane | None]:
+        if is_lossless(codec):
+            return None, None
+        given, exit, known = (self.branch.inputs[0].name,), self.branch.exit, self.calibration
+        if known is None or self._own_accuracy[0] is None:
+            return np.full(here.shape, np.nan), None
+        measured = known.accuracy(exit, given, codec), known.counts_as(exit, given, codec)
+        accuracy, counts_as = (np.where(here, _or_nan(value), np.nan) for value in measured)
+        return accuracy, counts_as
 
     def _image_decode(self, codec: str) -> float:
         """Edge seconds from the coded image to the tensor."""

@@ -6,6 +6,7 @@ It is kept by the model's digest, the engine, its threads and our version: anoth
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,11 +65,34 @@ def profile(
 
 
 def kept_profile(model: Model, engine: Engine) -> Profile | None:
-    """The profile that `profile` has kept; None where there is none, or a damaged one."""
+    """The profile that `profile` has kept; None where there is none, or it is damaged or of fewer files of a bundle."""
     try:
-        return Profile.load(_file(model, engine))
+        kept = Profile.load(_file(model, engine))
     except InputError:
         return None
+    return kept if {branch.exit for branch in model.branches} <= {branch.exit for branch in kept.branches} else None
+
+
+def profile_of_like(model: Model, other: Model, known: Profile | None) -> Profile | None:
+    """What was measured of another version of a model that does the same work, as this one's; None where it does not.
+
+    A network that was trained again has other weights and takes as long.
+    """
+    if known is None or known.digest != other.digest or _work(model) != _work(other):
+        return None
+    return replace(known, model=model.name, digest=model.digest)
+
+
+def _work(model: Model) -> object:
+    """All that times depend on: everything but the values of constants."""
+    graph = model.proto.graph
+    return (
+        [node.SerializeToString() for node in graph.node],
+        [(tensor.name, tensor.data_type, list(tensor.dims)) for tensor in graph.initializer],
+        dict(model.tensors),
+        [branch.outputs for branch in model.branches],
+        model.metadata.preprocessing,
+    )
 
 
 def _file(model: Model, engine: Engine) -> Path:

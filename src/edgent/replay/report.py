@@ -28,6 +28,7 @@ from edgent.replay.trace import Replayed, Sums, TraceSettings, replayed
 from edgent.units import BitsPerSecond, Seconds, format_duration
 
 if TYPE_CHECKING:
+    from edgent.codec import MeasureName
     from edgent.latency import Profile
 
 AHEAD = 0.01
@@ -86,6 +87,7 @@ class Report:
 
     Attributes:
         deadline: Of each request.
+        measure: What the accuracies are; None: they are not known, and methods are ranked by what is in time.
         names: Of the traces.
         per_trace: Sums of every method, `fixed` included, for each trace.
         contested: Share of requests at which the clairvoyant's answer beats the fixed plan's.
@@ -94,6 +96,7 @@ class Report:
     """
 
     deadline: Seconds
+    measure: MeasureName | None
     names: tuple[str, ...]
     per_trace: tuple[dict[str, Sums], ...]
     contested: float
@@ -129,13 +132,15 @@ class Report:
         }
 
     @property
-    def methods(self) -> dict[str, dict[str, float]]:
-        """What each method has to show, by name."""
+    def methods(self) -> dict[str, dict[str, float | None]]:
+        """What each method has to show, by name; an agreement or a fidelity is called so."""
         return {name: self._method(name) for name in METHODS}
 
-    def _method(self, name: str) -> dict[str, float]:
+    def _method(self, name: str) -> dict[str, float | None]:
+        number = {} if self.measure is None else {f"{self.measure}_in_time": self.mean(name, "accuracy")}
         return {
-            "accuracy_in_time": self.mean(name, "accuracy"),
+            "accuracy_in_time": None,
+            **number,
             "miss_rate": self.mean(name, "missed"),
             "reward_mean": self.mean(name, "reward"),
             "throughput_mean": self.mean(name, "throughput"),
@@ -219,8 +224,10 @@ def _report(request: ReplaySettings, job: TraceSettings, replays: Sequence[Repla
     requests = np.array([[sums.requests for sums in replay.fixed] for replay in replays]).sum(axis=0)
     best = int((totals / requests).argmax())
     compared = sum(replay.sums[CLAIRVOYANT].requests for replay in replays)
+    table = request.candidates
     return Report(
         deadline=request.deadline,
+        measure=None if np.isnan(table.accuracy).any() else table.measure,
         names=tuple(replay.name for replay in replays),
         per_trace=tuple({**replay.sums, "fixed": replay.fixed[best]} for replay in replays),
         contested=float(sum(replay.beaten[best] for replay in replays)) / compared,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from edgent.evaluation.datasets import Images
+from edgent.evaluation.data.cifar10 import Images
 from edgent.training.augment import MEAN, STD, normalised
 from edgent.training.network import EXIT_AFTER, LRN_ALPHA, LRN_BETA, LRN_BIAS, LRN_SIZE, BAlexNet, Folding, SideBranch
 

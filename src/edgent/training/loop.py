@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgent.errors import InputError
-from edgent.evaluation.datasets import Images
+from edgent.evaluation.data.cifar10 import Images
 from edgent.training.augment import augmented, in_order
 from edgent.training.network import BAlexNet
 from edgent.training.recipe import Recipe

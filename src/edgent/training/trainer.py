@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from edgent.evaluation.datasets import load_cifar10
+from edgent.evaluation.data.cifar10 import load_cifar10
 from edgent.training.export import Run, export, measure
 from edgent.training.loop import train
 from edgent.training.recipe import Recipe

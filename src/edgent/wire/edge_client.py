@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from edgent.errors import InputError, RefusedError
@@ -24,12 +24,30 @@ _MOST_DOCUMENT = 64 << 20  # bytes; the largest of ours have a few hundred thous
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A model that an edge serves; `profile` and `calibration` are fingerprints of files, empty where it has none."""
+    """A model that an edge serves.
+
+    Attributes:
+        name: that it is asked for by.
+        digest: of all that changes an answer.
+        profile: fingerprint of a file; empty where the edge has none.
+        calibration: likewise.
+        dims: the numbers of its free dimensions.
+        members: of a bundle the digest of each file by name; none for a single file.
+        is_newest: whether this is what the name stands for at the edge, where it serves several versions.
+    """
 
     name: str
     digest: str
     profile: str
     calibration: str
+    dims: Mapping[str, int] = field(default_factory=dict, hash=False)
+    members: Mapping[str, str] = field(default_factory=dict, hash=False)
+    is_newest: bool = True
+
+    @property
+    def version(self) -> str:
+        """The first 12 hex digits of the digest."""
+        return self.digest[:12]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +66,7 @@ class TimedReply:
         behind_headers: bytes of the answer that came after its headers: a long one has packets of its own.
         window: what could be under way of the request when it began; None: unknown.
         edge_window: the same of the answer; None: the edge did not say.
+        newest: the version that the model's name stands for, where the caller has another one; else empty.
     """
 
     body: bytes
@@ -61,6 +80,7 @@ class TimedReply:
     behind_headers: int
     window: Window | None = None
     edge_window: Window | None = None
+    newest: str = ""
 
     @property
     def on_link(self) -> float:
@@ -83,12 +103,10 @@ class EdgeClient:
         return frozenset(_read(m.ServerMetadataResponse, reply).extensions)
 
     def describe(self, timeout: float) -> tuple[Served, ...]:
-        """The models it serves."""
+        """The models it serves, each version by itself; the newest ones first."""
         response = _read(m.DescribeResponse, self.channel.call(m.DESCRIBE, b"", timeout))
-        return tuple(
-            Served(name=entry.name, digest=entry.digest, profile=entry.profile, calibration=entry.calibration)
-            for entry in response.models
-        )
+        newest = (_served(entry, is_newest=True) for entry in response.models)
+        return (*newest, *(_served(entry, is_newest=False) for entry in response.older))
 
     def report(self, timeout: float) -> tuple[ModelCounts, ...]:
         """What it has served since it began."""
@@ -100,6 +118,7 @@ class EdgeClient:
                 turned_away=account.turned_away,
                 queue=account.queue,
                 middle=account.middle,
+                version=account.version,
             )
             for account in response.accounts
         )
@@ -114,10 +133,10 @@ class EdgeClient:
         message = m.PrepareRequest(name=name, version=version).SerializeToString()
         self.channel.call(m.PREPARE, message, timeout)
 
-    def probe(self, bytes_up: int, bytes_down: int, timeout: float) -> TimedReply:
-        """Sends and gets that many bytes."""
-        # Zeros will do, as nothing on the way compresses.
-        message = m.ProbeRequest(load=bytes(bytes_up), load_down=bytes_down).SerializeToString()
+    def probe(self, bytes_up: int, bytes_down: int, timeout: float, *, name: str = "", version: str = "") -> TimedReply:
+        """Sends and gets that many bytes; with a model's name and version it asks as well what that name stands for."""
+        load, down = bytes(bytes_up), bytes_down
+        message = m.ProbeRequest(load=load, load_down=down, name=name, version=version).SerializeToString()
         return _timed(self.channel.call(m.PROBE, message, timeout), len(message))
 
     def infer(
@@ -137,18 +156,19 @@ class EdgeClient:
         """Sends a ModelInferRequest made before."""
         return _timed(self.channel.call(m.MODEL_INFER, message, budget), len(message))
 
-    def fetch(self, what: str, name: str, digest: str) -> Generator[tuple[str, bytes]]:
+    def fetch(self, what: str, name: str, digest: str, member: str = "") -> Generator[tuple[str, bytes]]:
         """The files of a model (what: "model"), or its "profile" or "calibration": pieces, each with its file's name.
 
-        The main file comes first, and each file whole before the next.
+        The main file comes first, and each file whole before the next. Of a bundle the file of the digest `member`
+        comes, and it has a "manifest" as well.
         """
-        message = m.FetchRequest(what=what, name=name, digest=digest).SerializeToString()
+        message = m.FetchRequest(what=what, name=name, digest=digest, member=member).SerializeToString()
         for body in self.channel.stream(m.FETCH, message, _FETCH_TIMEOUT):
             chunk = parse(m.Chunk, body)
             yield chunk.file, chunk.data
 
     def document(self, what: str, name: str, digest: str) -> str:
-        """The text of a "profile" or "calibration".
+        """The text of a "profile", "calibration" or "manifest".
 
         Raises:
             RefusedError: it is no text, or too long to be one of them.
@@ -165,6 +185,18 @@ class EdgeClient:
 
     def __repr__(self) -> str:
         return f"<EdgeClient over {self.channel!r}>"
+
+
+def _served(entry: Any, *, is_newest: bool) -> Served:
+    return Served(
+        name=entry.name,
+        digest=entry.digest,
+        profile=entry.profile,
+        calibration=entry.calibration,
+        dims=dict(entry.dims),
+        members=dict(entry.members),
+        is_newest=is_newest,
+    )
 
 
 def _timed(reply: Reply, bytes_up: int) -> TimedReply:
@@ -184,6 +216,7 @@ def _timed(reply: Reply, bytes_up: int) -> TimedReply:
         behind_headers=len(reply.body) if len(reply.body) > PACKET else 0,
         window=reply.window,
         edge_window=_edge_window(reply),
+        newest=reply.headers.get(m.NEWEST, ""),
     )
 
 
@@ -233,6 +266,7 @@ class ModelCounts:
         turned_away: requests that found the queue full, or whose time ran out in it.
         queue: spent waiting.
         middle: spent decoding, computing and encoding.
+        version: of the model; empty where an old edge does not say.
     """
 
     name: str
@@ -240,3 +274,4 @@ class ModelCounts:
     turned_away: int = 0
     queue: float = 0.0
     middle: float = 0.0
+    version: str = ""

@@ -1,13 +1,18 @@
 """Models fetched from an edge, so that no file needs to be copied by hand; kept in the cache.
 
 The edge names a digest, and nothing else that it says is believed. The first file that it sends is the model, whatever
-it is called there; each other one must be among those that the model itself names; all together must have the digest.
+it is called there; each other one must be its configuration, or among those that either names; all together must have
+the digest. The numbers of free dimensions are the edge's: of them, too, the digest tells whether they are right.
 What is loaded then is what was looked at, and files that lie in the cache from another day are looked at likewise.
+Free dimensions get the numbers that the edge says; others than it has itself would make another digest.
+
+Of a bundle come the files for devices, each as a model of its own; of the others, as far as the bundle's digest goes,
+the edge's word is taken, for it alone will run them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from itertools import groupby
 from operator import itemgetter
@@ -15,12 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgent import cache
-from edgent.errors import ModelError, RefusedError
-from edgent.wire.edge_client import EdgeClient
+from edgent.errors import InputError, ModelError, RefusedError
+from edgent.wire.edge_client import EdgeClient, Served
 from edgent.wire.errors import NotServedError
 
 if TYPE_CHECKING:
     from edgent.model import Model
+    from edgent.model.files.manifest import Manifest
+    from edgent.model.model import ModelFiles
     from edgent.wire.transport import Channel
 
 _TIMEOUT = 10.0
@@ -31,14 +38,25 @@ _in_use: dict[Path, cache.Entry] = {}
 """The fetched models of this process: whoever loaded one may read its weights again at any time."""
 
 
-def fetch_model(edge: str, name: str, *, channel: Channel | None = None, most: int | None = None) -> Model:
+def fetch_model(
+    edge: str,
+    name: str,
+    *,
+    dims: Mapping[str, int] | None = None,
+    channel: Channel | None = None,
+    most: int | None = None,
+) -> Model:
     """A model that an edge serves; its files are fetched at the first call.
 
     Args:
         edge: "HOST:PORT".
         name: of the model there.
+        dims: numbers that free dimensions must have there; None: those that they have.
         channel: in place of gRPC to `edge`.
         most: bytes that all its files may have; None: as many as the cache holds.
+
+    Returns:
+        The newest version that it serves. Of a bundle some branches may be the edge's alone (`Model.remote`).
 
     Raises:
         NotServedError: the edge has no such model.
@@ -49,25 +67,86 @@ def fetch_model(edge: str, name: str, *, channel: Channel | None = None, most: i
     opened = channel or _grpc(edge)
     try:
         remote = EdgeClient(opened)
-        fetch = _Fetch(remote, name, _digest(remote, edge, name), cache.bound() if most is None else most)
-        entry = cache.entry("models", f"{name}-{fetch.digest[:32]}", fetch.is_right, fetch.write)
-        _in_use[entry.path] = entry
-        return fetch.loaded or _load(entry.path / fetch.file)
+        served = _served(remote, edge, name)
+        _check_dims(served, edge, dims or {})
+        bound = cache.bound() if most is None else most
+        if served.members:
+            return _bundle(remote, served, bound)
+        return _fetched(_Fetch(remote, served, name, served.digest, bound))
     finally:
         if channel is None:
             opened.close()
 
 
-def _digest(remote: EdgeClient, edge: str, name: str) -> str:
-    served = {entry.name: entry for entry in remote.describe(_TIMEOUT)}
-    if name not in served:
-        raise NotServedError(f"the edge {edge} has no model {name!r}; it serves {', '.join(served) or 'none'}")
+def _served(remote: EdgeClient, edge: str, name: str) -> Served:
+    """The newest version of a model that an edge serves."""
+    served = remote.describe(_TIMEOUT)
+    entry = next((entry for entry in served if entry.name == name), None)
+    if entry is None:
+        known = ", ".join(dict.fromkeys(entry.name for entry in served)) or "none"
+        raise NotServedError(f"the edge {edge} has no model {name!r}; it serves {known}")
     if not _is_file_name(name):
         raise RefusedError(f"the edge {edge} calls a model {name[:80]!r}, which is no name of a file; rename it there")
-    digest = served[name].digest
-    if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
-        raise RefusedError(f"the edge {edge} names the digest {digest[:80]!r} for {name}: it is no edge of Edgent")
-    return digest
+    if not _is_digest(entry.digest):
+        raise RefusedError(
+            f"the edge {edge} names the digest {entry.digest[:80]!r} for {name}: it is no edge of Edgent"
+        )
+    return entry
+
+
+def _fetched(fetch: _Fetch) -> Model:
+    """One file and its weights, from the edge or from another day."""
+    entry = cache.entry("models", f"{fetch.name}-{fetch.digest[:32]}", fetch.is_right, fetch.write)
+    _in_use[entry.path] = entry
+    return fetch.loaded or _load(entry.path / fetch.file, fetch.served.dims)
+
+
+def _bundle(remote: EdgeClient, served: Served, most: int) -> Model:
+    """A bundle's files for devices, each by its digest, together."""
+    from edgent.model.files.partial import partial
+
+    manifest = _manifest(remote, served)
+    paths: list[Path] = []
+    for file in manifest.here:
+        path = _fetched(_Fetch(remote, served, file.name, file.digest, most)).path
+        paths.append(path)
+        most -= path.stat().st_size
+    try:
+        return partial(_load(paths if len(paths) > 1 else paths[0], served.dims), manifest)
+    except ModelError as error:
+        raise RefusedError(f"what the edge sent for {served.name} is no bundle: {error}") from error
+
+
+def _manifest(remote: EdgeClient, served: Served) -> Manifest:
+    from edgent.model.files.manifest import Manifest
+
+    text = remote.document("manifest", served.name, served.digest)
+    try:
+        manifest = Manifest.from_json(text, f"the edge's {served.name}")
+    except InputError as error:
+        raise RefusedError(str(error)) from error
+    if manifest.digest != served.digest:
+        raise RefusedError(
+            f"the edge describes version {manifest.digest[:12]} of {served.name}, but named {served.version}: "
+            "it is no edge of Edgent, or of another release; update both"
+        )
+    for file in manifest.here:
+        if not _is_file_name(file.name) or not _is_digest(file.digest):
+            raise RefusedError(f"the edge calls a file of {served.name} {file.name[:80]!r}, which is no name of a file")
+    return manifest
+
+
+def _is_digest(text: str) -> bool:
+    return len(text) == 64 and set(text) <= set("0123456789abcdef")
+
+
+def _check_dims(served: Served, edge: str, wanted: Mapping[str, int]) -> None:
+    for name, number in wanted.items():
+        if name in served.dims and served.dims[name] != number:
+            raise RefusedError(
+                f"the edge {edge} serves {served.name} with {name}={served.dims[name]}, asked for was {number}; "
+                "leave it out, or serve it with that number"
+            )
 
 
 def _is_file_name(name: str) -> bool:
@@ -75,25 +154,25 @@ def _is_file_name(name: str) -> bool:
 
 
 class _Fetch:
-    """One model as an edge sends it.
+    """One model as an edge sends it: all of what is served, or a file of a bundle.
 
     Args:
         remote: the edge.
+        served: what it is asked for.
         name: of the model.
         digest: that it must have.
         most: bytes of all its files.
     """
 
-    def __init__(self, remote: EdgeClient, name: str, digest: str, most: int) -> None:
-        self.remote, self.name, self.digest, self.most = remote, name, digest, most
+    def __init__(self, remote: EdgeClient, served: Served, name: str, digest: str, most: int) -> None:
+        self.remote, self.served, self.name, self.digest, self.most = remote, served, name, digest, most
         self.file = f"{name}.onnx"
-        self.named: tuple[str, ...] = ()
         self.loaded: Model | None = None
 
     def is_right(self, folder: Path) -> bool:
         """Whether a folder holds the model; it is loaded then."""
         try:
-            model = _load(folder / self.file)
+            model = _load(folder / self.file, self.served.dims)
         except ModelError:  # missing, damaged, or with weights that are
             return False
         self.loaded = model if model.digest == self.digest else None
@@ -101,8 +180,8 @@ class _Fetch:
 
     def write(self, folder: Path) -> None:
         """Writes what the edge sends, and looks whether it is the model."""
-        left = self.most
-        with closing(self.remote.fetch("model", self.name, self.digest)) as pieces:
+        left, member = self.most, self.digest if self.served.members else ""
+        with closing(self.remote.fetch("model", self.served.name, self.served.digest, member)) as pieces:
             for number, (name, chunks) in enumerate(groupby(pieces, key=itemgetter(0))):
                 path = self._place(folder, name) if number else self._main(folder, name)
                 left -= self._write(path, (data for _, data in chunks), left)
@@ -114,9 +193,9 @@ class _Fetch:
         return folder / self.file
 
     def _place(self, folder: Path, name: str) -> Path:
-        self.named = self.named or _weight_files(folder / self.file)
+        known = _named(folder / self.file)
         path = (folder / name).resolve()
-        if name not in self.named or not path.is_relative_to(folder.resolve()) or path.exists():
+        if name not in known or not path.is_relative_to(folder.resolve()) or path.exists():
             raise RefusedError(f"the edge sent a file {name[:80]!r}, which {self.name} does not name, or sent it twice")
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
@@ -136,27 +215,29 @@ class _Fetch:
 
     def _check(self, path: Path) -> None:
         try:
-            digest = _load(path).digest
+            digest = _load(path, self.served.dims).digest
         except ModelError as error:
             raise RefusedError(f"what the edge sent for {self.name} is no model: {error}") from error
         if digest != self.digest:
             raise RefusedError(
                 f"the edge sent version {digest[:12]} of {self.name}, but named {self.digest[:12]}: its file changed "
-                "since it began, or free dimensions have other numbers there; restart it, or copy the file"
+                "since it began; restart it, or copy the file"
             )
 
 
-def _load(path: Path) -> Model:
+def _load(files: ModelFiles, dims: Mapping[str, int]) -> Model:
     from edgent.engine.opening import load  # onnx, only when a model is read
 
-    return load(path)
+    return load(files, dims=dims)
 
 
-def _weight_files(path: Path) -> tuple[str, ...]:
+def _named(path: Path) -> tuple[str, ...]:
+    """The files that may lie beside a model's: its weights, its configuration, and what that names."""
+    from edgent.model.configuration.copy import named_by_a_copy
     from edgent.model.files.read import weight_files
 
     try:
-        return weight_files(path)
+        return (*weight_files(path), *named_by_a_copy(path))
     except ModelError as error:
         raise RefusedError(f"the edge sent a model that cannot be read: {error}") from error
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgent.model.coarse import coarse
 from edgent.wire.errors import RejectedError
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ def too_large(message: bytes, limit: int, what: str) -> RejectedError:
 
 def _largest(model: Model) -> float:
     """Bytes; where a size is unknown, no less than `_UNKNOWN`."""
-    # A whole model's answers travel together, by whoever asks for the plain name; a segment's are a boundary.
-    answers = {tensor.name: tensor.nbytes for branch in model.branches for tensor in branch.outputs}.values()
-    lines = [line for branch in model.branches for line in branch.cut_bytes()]
+    branches = [*model.branches, *(coarse(branch, (0, len(branch.layers))) for branch in model.remote)]
+    answers = {tensor.name: tensor.nbytes for branch in branches for tensor in branch.outputs}.values()
+    lines = [line for branch in branches for line in branch.cut_bytes()]
     unknown = None in answers or any(np.isnan(line).any() for line in lines)
     # Unknown sizes are NaN in the lines: they are covered by `_UNKNOWN`, and must not hide the largest known one.
     known = max(float(np.nan_to_num(line, nan=0.0).max()) for line in lines)

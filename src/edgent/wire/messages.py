@@ -90,21 +90,32 @@ _HEALTH = {
 }
 _EDGENT = {
     "DescribeRequest": (),
-    "DescribeResponse": ("string version = 1", "repeated Served models = 2"),
-    # A device takes nothing from the names alone: the digest is of all that changes an answer, so two sides that name
-    # the same one compute the same.
+    "DescribeResponse": (
+        "string version = 1",
+        "repeated Served models = 2",  # of each name the newest version: all that old devices know
+        "repeated Served older = 3",
+    ),
     "Served": (
         "string name = 1",
         "string digest = 2",
         "string profile = 3",  # SHA-256 of its text; empty if the edge has none
         "string calibration = 4",
+        "map<string, int64> dims = 5",  # the numbers of its free dimensions
+        "map<string, string> members = 6",  # of a bundle the digest of each file by name; a single file has none
     ),
-    "FetchRequest": ("string what = 1", "string name = 2", "string digest = 3"),
-    # An empty chunk with a new name begins the next file: files of no bytes exist.
+    "FetchRequest": (
+        "string what = 1",
+        "string name = 2",
+        "string digest = 3",
+        "string member = 4",  # digest of the file of a bundle that is wanted
+    ),
     "Chunk": ("string file = 1", "bytes data = 2"),
-    # Loads are real bytes in both directions, since nothing on the way may shorten them; zeros do, as nothing
-    # compresses.
-    "ProbeRequest": ("bytes load = 1", "int64 load_down = 2"),
+    "ProbeRequest": (
+        "bytes load = 1",
+        "int64 load_down = 2",
+        "string name = 3",  # of the caller's model, where it follows that from version to version
+        "string version = 4",
+    ),
     "ProbeResponse": ("bytes load = 1",),
     # Sessions take up to seconds to make: a device asks for them before it sends the first request of a plan.
     "PrepareRequest": ("string name = 1", "string version = 2"),
@@ -117,6 +128,7 @@ _EDGENT = {
         "int64 turned_away = 3",
         "double queue = 4",  # seconds, of all that were answered
         "double middle = 5",
+        "string version = 6",
     ),
 }
 
@@ -161,3 +173,5 @@ TIMES_US = "edgent-us"  # header of an answer: microseconds in the queue, and of
 # that doubles (0: no end), microseconds of a pause beyond the round trip that halve it (0: none does), and bytes that
 # pauses leave.
 WINDOW = "edgent-window"
+# Header of an answer to who has another version of a model than its name stands for: the version that it stands for.
+NEWEST = "edgent-newest"

@@ -11,8 +11,8 @@ from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import ModelError
 from edgent.model import SHIPPED
+from edgent.model.configuration.document import KEY
 from edgent.model.costs import layer_costs
-from edgent.model.metadata import KEY
 
 
 @pytest.fixture(scope="module")

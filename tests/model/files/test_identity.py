@@ -19,15 +19,10 @@ from constant_kinds import KINDS, SIDE, body, matrix, node, sparse_matrix, value
 from constant_kinds import model as graph_of
 from edgent.engine.loading import load
 from edgent.model import Model
-from edgent.model.metadata import KEY
+from edgent.model.configuration.document import KEY
 from graphs import residual, saved
 
 Change = Callable[[onnx.ModelProto], object]
-
-PREPROCESSING = {
-    "size": [8, 8], "resize": "stretch", "color": "RGB", "layout": "NCHW", "scale": 0.5, "mean": [0, 0.25, 0],
-    "std": [1.0, 1.0, 2.0],
-}  # fmt: skip
 
 
 def digest(proto: onnx.ModelProto, folder: Path, **dims: int) -> str:
@@ -65,11 +60,9 @@ def rich() -> onnx.ModelProto:
 
 
 def describe(proto: onnx.ModelProto, **changes: Any) -> None:
-    exits = [
-        {"name": "early", "outputs": ["early"], "accuracy": 0.5, "samples": 10, "data": "a set"},
-        {"name": "late", "outputs": ["y"], "accuracy": 0.75, "samples": 10, "data": "a set"},
-    ]
-    document = {"version": 1, "exits": exits, "labels": ["cat", "dog"], "preprocessing": PREPROCESSING} | changes
+    known = (("early", "early", 0.5), ("late", "y", 0.75))
+    exits = [{"name": n, "outputs": [o], "accuracy": a, "samples": 10, "data": "a set"} for n, o, a in known]
+    document = {"version": 1, "exits": exits, "labels": ["cat", "dog"]} | changes
     del proto.metadata_props[:]
     proto.metadata_props.add(key=KEY, value=json.dumps(document))
 
@@ -91,10 +84,6 @@ def _branch(proto: onnx.ModelProto, name: str) -> onnx.GraphProto:
 
 def _retype(proto: onnx.ModelProto) -> None:
     _initialiser(proto, "w").data_type = TensorProto.INT32
-
-
-def _preprocessing(**changes: Any) -> Change:
-    return lambda proto: describe(proto, preprocessing=PREPROCESSING | changes)
 
 
 def _swap_exits(proto: onnx.ModelProto) -> None:
@@ -138,14 +127,8 @@ MATTERS: dict[str, Change] = {
     "which output an exit is": lambda p: describe(
         p, exits=[{"name": "late", "outputs": ["y"], "accuracy": 0.5, "samples": 10, "data": "a set"}]
     ),
-    "the mean": _preprocessing(mean=[0, 0.5, 0]),
-    "the spread": _preprocessing(std=[1, 1, 2.5]),
-    "the scale": _preprocessing(scale=0.25),
-    "the size": _preprocessing(size=[8, 9]),
-    "how pictures are fitted": _preprocessing(resize="crop"),
-    "the order of colours": _preprocessing(color="BGR"),
-    "the layout": _preprocessing(layout="NHWC"),
-    "that nothing is said of pictures": lambda p: describe(p, preprocessing=None),
+    "what becomes of a small array": lambda p: describe(p, inputs={"x": {"fill": "pad"}}),
+    "the task": lambda p: describe(p, task="embedding"),
 }
 
 
@@ -201,16 +184,6 @@ def _as_numbers(proto: onnx.ModelProto) -> None:
     assert tensor.float_data and not tensor.HasField("raw_data")
 
 
-def _rewritten(text: str) -> Change:
-    def change(proto: onnx.ModelProto) -> None:
-        entry = proto.metadata_props[0]
-        entry.value = text % entry.value.partition('"preprocessing"')[0].rstrip(", ")
-
-    return change
-
-
-_PLAIN = '"size": [8, 8], "mean": [0, 0.25, 0], "std": [1, 1, 2]'
-
 DOES_NOT_MATTER: dict[str, Change] = {
     "labels, accuracies and names of exits": _relabel,
     "documentation": _document_everything,
@@ -220,10 +193,7 @@ DOES_NOT_MATTER: dict[str, Change] = {
     "numbers in place of bytes": _as_numbers,
     "the standard operators' long name": lambda p: setattr(p.opset_import[0], "domain", "ai.onnx"),
     "a weight that is listed as an input": lambda p: p.graph.input.append(value("w", shape=[SIDE, SIDE])),
-    "defaults left out": _rewritten('%s, "preprocessing": {' + _PLAIN + ', "scale": 0.5}}'),
-    "another spelling of a number": _rewritten('%s, "preprocessing": {"scale": 5e-1, ' + _PLAIN + "}}"),
-    "a zero below zero": _preprocessing(mean=[-0.0, 0.25, 0]),
-    "keys in another order": lambda p: describe(p, preprocessing=dict(reversed(PREPROCESSING.items()))),
+    "that an array of another size is refused": lambda p: describe(p, inputs={"x": {"fill": "refuse"}}),
 }
 
 
@@ -261,7 +231,7 @@ def test_it_does_not_matter_where_weights_are(several: bool, threshold: int, tmp
 
 def test_all_outputs_named_as_one_exit_are_what_a_file_without_exits_means(tmp_path: Path) -> None:
     named, silent = rich(), rich()
-    describe(named, exits=[{"name": "all", "outputs": ["early", "y"]}], preprocessing=None)
+    describe(named, exits=[{"name": "all", "outputs": ["early", "y"]}])
     del silent.metadata_props[:]
     assert digest(named, tmp_path) == digest(silent, tmp_path)
 

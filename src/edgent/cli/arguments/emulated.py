@@ -11,6 +11,7 @@ from edgent.errors import InputError
 from edgent.units import parse_delay
 
 if TYPE_CHECKING:
+    from edgent.engine.pace import Pace
     from edgent.lab.boards.emulation import Throttle
     from edgent.lab.boards.hidden import HiddenDevice
     from edgent.latency import Profile
@@ -37,6 +38,14 @@ def stand_in(name: str, model: Model, host: Profile, seed: int) -> HiddenDevice:
     made = hidden_device(host, model, find_device(name), seed=seed)
     show.err.print(f"emulated: {made}", soft_wrap=True)
     return made
+
+
+def notice_overruns(pace: Pace | None) -> None:
+    """Says on stderr how often this machine was too slow for the device that it stood in for."""
+    from edgent.lab.boards.emulation import Emulated
+
+    if isinstance(pace, Emulated):
+        show.err.print(f"emulated: {pace.account}", soft_wrap=True)
 
 
 def parse_throttle(text: str) -> Throttle | None:

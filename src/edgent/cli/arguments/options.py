@@ -8,21 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgent.cli.terminal import show
 from edgent.errors import InputError
-from edgent.units import parse_count
 
 if TYPE_CHECKING:
     from edgent.engine.engine import Engine
-    from edgent.planning import candidates
+    from edgent.planning import Candidates, candidates
 
 MOST_THREADS = 1024  # an engine would try to start any number
 
-ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model's name, or an ONNX file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write.")]
 Threads = Annotated[int, typer.Option(min=1, max=MOST_THREADS, help="Compute threads of the engine.")]
 EngineName = Annotated[str, typer.Option("--engine", metavar="NAME", help="What runs models: onnxruntime or openvino.")]
-Dims = Annotated[list[str] | None, typer.Option("--dim", metavar="NAME=N", help="A number for a free dimension.")]
 CalibrationFile = Annotated[
     Path | None, typer.Option("--calibration", metavar="FILE", help="Sizes and accuracies of codecs on this model.")
 ]
@@ -30,23 +28,33 @@ Deadline = Annotated[str, typer.Option(metavar="TIME", help="From input to answe
 Direction = Annotated[str, typer.Option(metavar="any|device-first|edge-first", help="Which cuts to allow.")]
 _DIRECTIONS: tuple[candidates.Direction, ...] = ("any", "device-first", "edge-first")
 Exits = Annotated[list[int] | None, typer.Option("--exit", metavar="N", help="Allow this exit only (repeatable).")]
-Codecs = Annotated[list[str] | None, typer.Option("--codec", metavar="NAME", help="Allow this codec (repeatable).")]
+Codecs = Annotated[
+    list[str] | None,
+    typer.Option("--codec", metavar="NAME", help="Allow this codec (repeatable); docs/own-data.md has their names."),
+]
 
 
-def parse_dims(texts: Sequence[str] | None) -> dict[str, int]:
-    """Reads NAME=N pairs.
+def parse_codecs(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Checks the names of codecs; None where all are allowed.
 
     Raises:
-        InputError: not of that form, or not a positive number.
+        InputError: there is no such codec; the message names those that there are.
     """
-    dims = {}
-    for text in texts or ():
-        name, _, number = text.partition("=")
-        size = parse_count(number)
-        if not name or size is None:
-            raise InputError(f"--dim {text[:80]!r}: expected NAME=N with a positive number, as batch=1")
-        dims[name] = size
-    return dims
+    from edgent.codec import check_codec
+
+    for name in names or ():
+        check_codec(name)
+    return tuple(names) if names else None
+
+
+def warn_unpriced(names: Sequence[str] | None, table: Candidates) -> None:
+    """Says on stderr which codecs cannot be planned with, for nobody knows their size or their accuracy."""
+    unpriced = [name for name in names or () if name not in table.codecs]
+    if unpriced:
+        show.warn(
+            f"nobody knows what {', '.join(unpriced)} would bring: measure it (edgent evaluate), or show some pictures "
+            "(--source)"
+        )
 
 
 def parse_direction(text: str) -> candidates.Direction:

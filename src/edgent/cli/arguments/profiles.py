@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgent.cli.terminal import show
+from edgent.cli.terminal.memory import limited_memory
 
 if TYPE_CHECKING:
     from edgent.engine.engine import Engine
@@ -40,3 +41,23 @@ def notice_other_engine(profile: Profile, engine: Engine) -> None:
             f"measure it: edgent profile MODEL --engine {engine.name.split()[0]} --threads {engine.threads}",
             soft_wrap=True,
         )
+
+
+def own_profile(model: Model, engine: Engine) -> Profile:
+    """This machine's profile of a model, with its progress where it must be measured.
+
+    Measuring runs the model some twenty times, in several sessions, so it has two minutes, and twice the memory of the
+    trial in which the file was opened.
+
+    Raises:
+        EdgentError: that is not enough.
+    """
+    from edgent.engine.opening import Limits
+    from edgent.profiling.kept_profile import PROFILING, kept_profile, profile
+
+    size = sum(path.stat().st_size for path in (*model.members, *(model.path.parent / file for file in model.files)))
+    if (kept := kept_profile(model, engine)) is not None:
+        return kept
+    memory = limited_memory(2 * Limits().memory_of(size))
+    with memory, show.progress(f"profiling {model.name} once") as progress:
+        return profile(model, engine, most=PROFILING, progress=progress)

@@ -101,16 +101,13 @@ def together(
     calibration: Calibration | None,
     *,
     source: SourceKind,
+    source_bytes: float | None = None,
     restriction: Restriction = EVERYTHING,
     segments: Collection[str] | None = None,
 ) -> CandidateSet:
     """Those of device and edge, as far as they are not restricted; `segments`: all that a foreign server has."""
-    everything = Candidates.build(model, device, edge, calibration, source=source)
-    codecs = restriction.codecs
-    if codecs is not None:
-        # A codec that needs a calibration is not among the candidates without one, and asking for it is no mistake.
-        codecs = tuple(name for name in codecs if name in everything.codecs)
-    allowed = everything.restricted(direction=restriction.direction, exits=restriction.exits, codecs=codecs)
+    everything = Candidates.build(model, device, edge, calibration, source=source, source_bytes=source_bytes)
+    allowed = everything.restricted(direction=restriction.direction, exits=restriction.exits, codecs=restriction.codecs)
     if segments is not None:
         allowed = allowed.keep(_has_segment(model.name, allowed, segments))
     return CandidateSet(everything=everything, allowed=allowed)

@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from edgent.clock import Clock
-from edgent.device.connection.handshake import EdgeFacts, Handshake
+from edgent.device.connection.handshake import EdgeFacts, Handshake, OnVersion
 from edgent.device.connection.link_follower import PROBE_SIZES, TELLING, LinkFollower
 from edgent.device.connection.probing import probe_link
 from edgent.device.connection.sight import EdgeState, Sight
@@ -75,6 +75,8 @@ class Connection:
         link: is told every transfer.
         clock: must be that of the channel; what is waited for here is waited for by it.
         wants_calibration: whether to fetch the edge's.
+        on_version: is told the version that the model's name stands for at the edge. With it the model is known to be
+            the edge's own, so no refusal is kept: another version is there, or will be again.
     """
 
     def __init__(
@@ -85,9 +87,11 @@ class Connection:
         clock: Clock,
         *,
         wants_calibration: bool = False,
+        on_version: OnVersion | None = None,
     ) -> None:
         self._remote, self._model, self._link, self._clock = remote, model, link, clock
-        self._handshake = Handshake(remote, model, wants_calibration=wants_calibration)
+        self._handshake = Handshake(remote, model, wants_calibration=wants_calibration, on_version=on_version)
+        self._on_version = on_version
         self._upkeep = Upkeep(measures=not link.stated)
         self._changed = clock.condition()
         self._facts: EdgeFacts | None = None
@@ -169,6 +173,7 @@ class Connection:
             with self._changed:
                 self._upkeep.ended()
         self._heard(reply, answered=True)
+        self._tell_version(reply)
         return reply
 
     def prepare(self, name: str) -> None:
@@ -226,6 +231,11 @@ class Connection:
             heard(self._clock.now(), telling=telling)
         return not waited_behind
 
+    def _tell_version(self, reply: TimedReply) -> None:
+        """An edge that was started anew may have gone unnoticed: its answers tell what the model's name stands for."""
+        if reply.newest and self._on_version is not None:
+            self._on_version(reply.newest)
+
     def _failed(self, error: EdgentError, bytes_up: int, seconds: float) -> None:
         with self._changed:
             now = self._clock.now()
@@ -242,8 +252,7 @@ class Connection:
         self._state, self._detail = EdgeState.LOST if self._was_up else EdgeState.NOT_THERE, ""
         if isinstance(error, RefusedError):
             self._state, self._detail = EdgeState.REFUSED, str(error)
-            # Only a refusal at the first meeting is the user's mistake, to be raised; later the device goes on alone.
-            self._refusal = self._refusal if self._was_up else error
+            self._refusal = self._refusal if self._was_up or self._on_version else error
         elif not isinstance(error, EdgentError):
             self._state, self._detail = EdgeState.FAILED, _unexpected(error)
         # Who comes back may be another edge, or the same with another model: nothing that was said is believed on.
@@ -330,8 +339,10 @@ class Connection:
             with self._changed:
                 self._upkeep.checked(self._clock.now(), 0.0)
             return
-        reply = self._remote.probe(0, 0, min(_CONNECT_TIMEOUT + leftover, _TIMEOUT))
+        follows = {"name": self._model.name, "version": self._model.version} if self._on_version else {}
+        reply = self._remote.probe(0, 0, min(_CONNECT_TIMEOUT + leftover, _TIMEOUT), **follows)
         self._heard(reply)
+        self._tell_version(reply)
         with self._changed:
             self._upkeep.checked(self._clock.now(), reply.on_link)
 

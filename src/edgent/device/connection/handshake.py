@@ -1,7 +1,12 @@
-"""Getting to know an edge: does it serve *this* model (name and digest), and what is its machine like."""
+"""Getting to know an edge: does it serve *this* model (name and digest), and what is its machine like.
+
+An edge may serve several versions of a name side by side. A device goes on with its own one as long as that is among
+them; which one the name stands for there is told to whoever may want to move over.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +19,10 @@ if TYPE_CHECKING:
     from edgent.codec import Calibration
     from edgent.latency import Profile
     from edgent.model import Model
+
+
+OnVersion = Callable[[str], object]
+"""Is told the version that a model's name stands for at the edge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +47,14 @@ class Handshake:
         remote: the edge's methods.
         model: what the device runs, and the edge must serve.
         wants_calibration: whether to fetch the edge's.
+        on_version: is told the version that the model's name stands for at the edge, at each meeting.
     """
 
-    def __init__(self, remote: EdgeClient, model: Model, *, wants_calibration: bool) -> None:
+    def __init__(
+        self, remote: EdgeClient, model: Model, *, wants_calibration: bool, on_version: OnVersion | None = None
+    ) -> None:
         self._remote, self._model, self._wants_calibration = remote, model, wants_calibration
-        # By fingerprint and for good: on a slow link a profile takes seconds, and after each outage it is the same one.
+        self._on_version = on_version
         self._fetched: dict[str, str] = {}
 
     def ours(self, timeout: float) -> EdgeFacts:
@@ -52,15 +64,19 @@ class Handshake:
             RefusedError: it serves another model, or this one in another version.
             EdgeError: it went away.
         """
-        served = {entry.name: entry for entry in self._remote.describe(timeout)}
-        entry = served.get(self._model.name)
+        served = self._remote.describe(timeout)
+        versions = [entry for entry in served if entry.name == self._model.name]
+        if not versions:
+            known = ", ".join(dict.fromkeys(entry.name for entry in served))
+            raise NotServedError(f"the edge has no model {self._model.name!r}; it serves {known}")
+        if self._on_version is not None:
+            self._on_version(versions[0].version)
+        entry = next((entry for entry in versions if entry.digest == self._model.digest), None)
         if entry is None:
-            raise NotServedError(f"the edge has no model {self._model.name!r}; it serves {', '.join(served)}")
-        # The digest and not the name: two files of one name would answer differently without anybody's notice.
-        if entry.digest != self._model.digest:
             raise RefusedError(
-                f"the edge serves {entry.name} in version {entry.digest[:12]}, here it is {self._model.version}: "
-                "these are different models; give both sides the same file and the same dimensions"
+                f"the edge serves {self._model.name} in version {' and '.join(each.version for each in versions)}, "
+                f"here it is {self._model.version}: these are different models{_difference(versions[0], self._model)}; "
+                "give both sides the same file and the same dimensions"
             )
         return self._facts(entry)
 
@@ -103,3 +119,19 @@ class Handshake:
         if fingerprint not in self._fetched:
             self._fetched[fingerprint] = self._remote.document(what, entry.name, entry.digest)
         return self._fetched[fingerprint]
+
+
+def _difference(served: Served, model: Model) -> str:
+    """Which file of a bundle differs; empty for a single one."""
+    if not served.members:
+        return ""
+    for name, digest in model.digests.items():
+        if (theirs := served.members.get(name, digest)) != digest:
+            return f" ({name} is {theirs[:12]} there and {digest[:12]} here)"
+    return " (of the same files, but with other accuracies, by which their exits are numbered)"
+
+
+def _dims(entry: Served) -> str:
+    """The edge's, as a part of a message."""
+    numbers = " ".join(f"--dim {name}={number}" for name, number in entry.dims.items())
+    return f" (there: {numbers})" if numbers else ""

@@ -15,7 +15,7 @@ import onnx
 from edgent.errors import InputError
 from edgent.model import ExitInfo, Metadata, Preprocessing
 from edgent.model.builder import Builder
-from edgent.model.metadata import KEY
+from edgent.model.configuration.document import KEY, write_json
 from edgent.model.topologies import LIGHT, with_seeded_weights
 
 SIDE = 224
@@ -61,7 +61,7 @@ def _described(path: Path, accuracy: float, target: Path) -> Path:
     answers = tuple(value.name for value in proto.graph.output)
     exit = ExitInfo(name="output", outputs=answers, accuracy=accuracy, data="ImageNet validation, as published")
     metadata = Metadata(exits=(exit,), preprocessing=Preprocessing(size=(SIDE, SIDE)))
-    proto.metadata_props.add(key=KEY, value=metadata.to_json())
+    proto.metadata_props.add(key=KEY, value=write_json(metadata))
     onnx.save(proto, target)
     return target
 

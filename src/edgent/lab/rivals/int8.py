@@ -35,10 +35,11 @@ from edgent.codec import fit, normalise
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgentError, InputError
-from edgent.evaluation.datasets import Images, load_cifar10
+from edgent.evaluation.data.cifar10 import CIFAR10_TEST, Images, load_cifar10
 from edgent.evaluation.evaluate import evaluate
 from edgent.model import ExitInfo, Model
-from edgent.model.metadata import KEY, Metadata
+from edgent.model.configuration.document import KEY, write_json
+from edgent.model.metadata import Metadata
 
 CALIBRATING = 1000
 """Training images whose activations give the ranges: the last ones, which b-alexnet was not trained on."""
@@ -163,13 +164,15 @@ def _unmeasured(entry: ExitInfo) -> ExitInfo:
 
 
 def _described(proto: onnx.ModelProto, metadata: Metadata) -> onnx.ModelProto:
-    helper.set_model_props(proto, {KEY: metadata.to_json()})
+    helper.set_model_props(proto, {KEY: write_json(metadata)})
     return proto
 
 
 def measured(path: Path, images: Images) -> None:
     """Writes into a model's file how often each exit is right, and its calibration beside it."""
-    accuracies, calibration = evaluate(path, images, engine=OnnxRuntimeEngine(threads=2))
+    examples = images.examples(CIFAR10_TEST)
+    evaluation = evaluate(load(path), examples, engine=OnnxRuntimeEngine(threads=2), every_cut=True)
+    accuracies, calibration = evaluation.accuracies, evaluation.calibration
     metadata = load(path).metadata
     exits = tuple(
         replace(entry, accuracy=accuracy, samples=len(images.labels), data=calibration.data)

@@ -14,9 +14,10 @@ from pathlib import Path
 import onnx
 
 from edgent.errors import ModelError
+from edgent.model.configuration.document import metadata_of, write_key
 from edgent.model.files.constants import all_tensors
 from edgent.model.files.external import is_external
-from edgent.model.metadata import KEY, ExitInfo, Metadata, metadata_of
+from edgent.model.metadata import ExitInfo, Metadata
 
 
 def join(files: Sequence[tuple[Path, onnx.ModelProto]]) -> onnx.ModelProto:
@@ -30,7 +31,7 @@ def join(files: Sequence[tuple[Path, onnx.ModelProto]]) -> onnx.ModelProto:
     (first_path, first), *others = files
     joined = onnx.ModelProto()
     joined.CopyFrom(first)
-    inputs = {value.name for value in first.graph.input}
+    inputs = {name for name, _ in _inputs(first)}
     metadata = [_known(first_path, first)]
     for path, proto in others:
         _check_alike(first_path, first, path, proto)
@@ -38,7 +39,8 @@ def join(files: Sequence[tuple[Path, onnx.ModelProto]]) -> onnx.ModelProto:
         metadata.append(_behind(_known(path, proto), prefix))
         _append(joined, proto, prefix, inputs)
     del joined.metadata_props[:]
-    joined.metadata_props.add(key=KEY, value=_together(metadata).to_json())
+    together = _together(metadata)
+    write_key(joined, together.document(), together.post_graph)
     return joined
 
 
@@ -47,19 +49,9 @@ def prefix_of(path: Path) -> str:
     return f"{path.stem}/"
 
 
-def _append(joined: onnx.ModelProto, proto: onnx.ModelProto, prefix: str, inputs: Collection[str]) -> None:
-    graph = onnx.GraphProto()
-    graph.CopyFrom(proto.graph)
-    _rename(graph, prefix, inputs)
-    for part in ("node", "initializer", "sparse_initializer", "output", "value_info"):
-        getattr(joined.graph, part).extend(getattr(graph, part))
-    # The standard operators' version is the same in all (`_check_alike`); only other domains are added.
-    known = {entry.domain for entry in joined.opset_import}
-    joined.opset_import.extend(entry for entry in proto.opset_import if entry.domain not in known)
-    joined.ir_version = max(joined.ir_version, proto.ir_version)
+def put_behind(graph: onnx.GraphProto, prefix: str, kept: Collection[str] = ()) -> None:
+    """Puts every name of a graph, and of the bodies in it, behind a prefix, but for those kept."""
 
-
-def _rename(graph: onnx.GraphProto, prefix: str, kept: Collection[str]) -> None:
     def renamed(name: str) -> str:
         # "" is an optional input that is left out, and stays so.
         return name if not name or name in kept else prefix + name
@@ -70,10 +62,27 @@ def _rename(graph: onnx.GraphProto, prefix: str, kept: Collection[str]) -> None:
         node.output[:] = [renamed(name) for name in node.output]
         for attribute in node.attribute:
             for body in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                _rename(body, prefix, kept)
+                put_behind(body, prefix, kept)
     sparse = [entry.values for entry in graph.sparse_initializer]
     for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer, *sparse):
         value.name = renamed(value.name)
+
+
+def opset_of(proto: onnx.ModelProto) -> int:
+    """The version of ONNX's own operators."""
+    return max(int(entry.version) for entry in proto.opset_import if entry.domain in ("", "ai.onnx"))
+
+
+def _append(joined: onnx.ModelProto, proto: onnx.ModelProto, prefix: str, inputs: Collection[str]) -> None:
+    graph = onnx.GraphProto()
+    graph.CopyFrom(proto.graph)
+    put_behind(graph, prefix, inputs)
+    for part in ("node", "initializer", "sparse_initializer", "output", "value_info"):
+        getattr(joined.graph, part).extend(getattr(graph, part))
+    # The standard operators' version is the same in all (`_check_alike`); only other domains are added.
+    known = {entry.domain for entry in joined.opset_import}
+    joined.opset_import.extend(entry for entry in proto.opset_import if entry.domain not in known)
+    joined.ir_version = max(joined.ir_version, proto.ir_version)
 
 
 def _known(path: Path, proto: onnx.ModelProto) -> Metadata:
@@ -108,7 +117,8 @@ def _check_alike(first_path: Path, first: onnx.ModelProto, path: Path, proto: on
         "inputs": _inputs(first) == _inputs(proto),
         "labels": ours.labels == theirs.labels,
         "pre-processing": ours.preprocessing == theirs.preprocessing,
-        "opset": _opset(first) == _opset(proto),
+        "task, or what its outputs mean": _answers(ours) == _answers(theirs),
+        "opset": opset_of(first) == opset_of(proto),
         "data behind the accuracies": {e.data for e in ours.exits} == {e.data for e in theirs.exits},
     }
     if differing := [what for what, alike in same.items() if not alike]:
@@ -117,11 +127,11 @@ def _check_alike(first_path: Path, first: onnx.ModelProto, path: Path, proto: on
         raise ModelError(f"bundle: {path} or {first_path} has functions or weights in other files; save them inlined")
 
 
+def _answers(metadata: Metadata) -> object:
+    return metadata.task, metadata.head, metadata.post_graph, metadata.limits, dict(metadata.inputs)
+
+
 def _inputs(proto: onnx.ModelProto) -> list[tuple[str, bytes]]:
     constants = {tensor.name for tensor in proto.graph.initializer}
     constants |= {sparse.values.name for sparse in proto.graph.sparse_initializer}
     return [(v.name, v.type.SerializeToString()) for v in proto.graph.input if v.name not in constants]
-
-
-def _opset(proto: onnx.ModelProto) -> int:
-    return max(int(entry.version) for entry in proto.opset_import if entry.domain in ("", "ai.onnx"))

@@ -6,8 +6,9 @@ It covers all that changes an answer, and nothing else:
                  order; bodies and functions; the versions of the operator sets
     constants    type, shape and bytes of each, wherever it stands
     inputs       name, type and every dimension as it was bound, so each binding of free dimensions has its own digest
-    exits        the outputs of each, in their order (of a bundle: that of all its files)
-    preparation  from a picture to the input, every default written out
+    exits        the outputs of each, in their order
+    preparation  from a picture to the input; what becomes of arrays of another size
+    answers      the task, what the outputs mean, and the graph that makes the answer out of them
 
 Not in it are labels, accuracies, names of exits and nodes, documentation, producers, and what the file says of shapes
 in between: any of these may change without changing an answer.
@@ -20,6 +21,12 @@ form, and the order of attributes, of initialisers and of operator sets has no m
 The form is taken from the file as it stands, before dimensions are bound, functions inlined and constants folded: what
 these make depends on versions of other libraries, and device and edge need not have the same. `VERSION` is part of the
 form: whoever changes it changes every digest.
+
+What a configuration leaves as it was before there was a choice is left out of the form, so that a choice which comes
+with a later release changes no digest.
+
+A *bundle* has a digest made of those of its files, and of the order of all its exits, by which they are numbered. So
+who holds some of the files and is told the digests of the others knows the bundle's, and each can be checked alone.
 
 The first 12 hex digits are the model's *version*, which travels with every request.
 """
@@ -35,9 +42,11 @@ from typing import Any
 import onnx
 
 from edgent.model.files.constants import HOLDERS, graphs_of, pieces, sparse_of, tensors_of
-from edgent.model.metadata import Preprocessing
+from edgent.model.metadata import BoxLimits, Metadata, Sizing
 
 VERSION = 1
+APPENDED = 1
+"""Of what `edgent.model.tasks` appends: whoever changes a head changes the digest of each model that has one."""
 
 
 def hashes(tensors: Iterable[onnx.TensorProto], source: Path) -> dict[str, bytes]:
@@ -74,7 +83,7 @@ def digest(
     contents: str,
     inputs: Sequence[onnx.ValueInfoProto],
     exits: Iterable[Sequence[str]],
-    preprocessing: Preprocessing | None,
+    metadata: Metadata,
 ) -> str:
     """The digest of a model, 64 hex digits.
 
@@ -82,7 +91,7 @@ def digest(
         contents: of its file.
         inputs: bound.
         exits: the names of the outputs of each.
-        preprocessing: of its input, where it says how to prepare a picture.
+        metadata: what it says of its inputs and answers.
     """
     form = {
         "version": VERSION,
@@ -91,7 +100,39 @@ def digest(
         "inputs": [[value.name, *_type(value.type)] for value in inputs],
         # Which outputs make an exit, and in which order, decides what an answer is.
         "exits": [list(outputs) for outputs in exits],
-        "preprocessing": None if preprocessing is None else preprocessing.canonical(),
+        "preprocessing": None if metadata.preprocessing is None else metadata.preprocessing.canonical(),
+    }
+    return _sha256(form | _answers(metadata))
+
+
+def _answers(metadata: Metadata) -> dict[str, Any]:
+    """What is made of inputs and outputs where a configuration says it; nothing where it does not."""
+    sizings = {name: entry.document() for name, entry in metadata.inputs.items() if entry != Sizing()}
+    post = hashlib.sha256(metadata.post_graph).hexdigest() if metadata.post else ""
+    limits = metadata.limits.document() if metadata.limits != BoxLimits() else None
+    appended = APPENDED if metadata.head or metadata.post or metadata.task == "segmentation" else 0
+    said = {
+        "task": metadata.task,
+        "head": metadata.head,
+        "post": post,
+        "limits": limits,
+        "sizings": sizings,
+        "appended": appended,
+    }
+    return {key: value for key, value in said.items() if value}
+
+
+def bundle_digest(members: Mapping[str, str], exits: Iterable[Sequence[str]]) -> str:
+    """The digest of a bundle, 64 hex digits.
+
+    Args:
+        members: the digests of its files by name; a name stands before the tensors of each file but the first.
+        exits: the names of the outputs of each, in the bundle's order, with what stands before them.
+    """
+    form = {
+        "version": VERSION,
+        "members": [list(member) for member in members.items()],
+        "exits": [list(outputs) for outputs in exits],
     }
     return _sha256(form)
 

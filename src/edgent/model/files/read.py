@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import onnx
@@ -17,9 +16,6 @@ from edgent.model.files.formats import check_file
 _FIRST_OPSET = 6
 _TYPES = frozenset(onnx.TensorProto.DataType.values())
 
-BATCH = "batch"
-"""What a leading free dimension without a name is called."""
-
 
 def read(path: Path) -> onnx.ModelProto:
     """Reads a file as it stands, checked; weights in other files stay there.
@@ -28,7 +24,23 @@ def read(path: Path) -> onnx.ModelProto:
         ModelError: no ONNX file, damaged, an operator or opset nobody here knows, external data that is missing or
             outside the model's folder.
     """
-    proto = _parse(path)
+    proto = parse_file(path)
+    check(path, proto)
+    return proto
+
+
+def check(path: Path, proto: onnx.ModelProto) -> None:
+    """Refuses what is no valid model.
+
+    Args:
+        path: of its file; weights in other files are looked for beside it.
+        proto: what the file holds.
+
+    Raises:
+        ModelError: as `read`.
+    """
+    # Order matters: names, sizes and types are checked before anything walks, expands or computes with them, and ONNX's
+    # own checker comes last, for it trusts more than we do.
     # Order matters: names, sizes and types are checked before anything walks, expands or computes with them, and ONNX's
     # own checker comes last, for it trusts more than we do.
     _check_opset(path, proto)
@@ -39,7 +51,6 @@ def read(path: Path) -> onnx.ModelProto:
     outside = [tensor for tensor in all_tensors(proto) if external.is_external(tensor)]
     external.check(path, [(tensor, nbytes(tensor)) for tensor in outside])
     _check_operators(path, proto)
-    return proto
 
 
 def weight_files(path: Path) -> tuple[str, ...]:
@@ -48,34 +59,26 @@ def weight_files(path: Path) -> tuple[str, ...]:
     Raises:
         ModelError: no ONNX file, or one that does not say where they are.
     """
-    return external.locations(all_tensors(_parse(path)))
+    return external.locations(all_tensors(parse_file(path)))
 
 
-def bind(path: Path, proto: onnx.ModelProto, dims: Mapping[str, int]) -> tuple[onnx.ModelProto, dict[str, int]]:
-    """A model with a number for every dimension of its inputs, and without functions.
-
-    Args:
-        path: for messages.
-        proto: what `read` returned.
-        dims: numbers for free dimensions, which have a name or are written as -1. The name of one without a name is
-            `BATCH` if it leads, else its input and axis, as "image.2". A leading one is the batch: 1 unless given.
-
-    Returns:
-        The model, and the number of every free dimension by name.
-
-    Raises:
-        ModelError: a free dimension without a number, or a number for one that no input has.
-    """
+def without_functions(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """A model whose functions stand where they were called, and whose inputs are none that have a constant already."""
     if proto.functions:
         from onnx import inliner  # rarely needed, and it costs every start
 
         proto = inliner.inline_local_functions(proto)
     _drop_initialisers_from_inputs(proto.graph)
     proto.ir_version = max(proto.ir_version, 4)  # the first in which an initialiser need not be an input too
-    return proto, _bind_dimensions(path, proto.graph, dims)
+    return proto
 
 
-def _parse(path: Path) -> onnx.ModelProto:
+def parse_file(path: Path) -> onnx.ModelProto:
+    """Reads a file without a look at what it says.
+
+    Raises:
+        ModelError: no ONNX file.
+    """
     check_file(path)
     try:
         proto = onnx.load(path, load_external_data=False)
@@ -152,36 +155,6 @@ def _drop_initialisers_from_inputs(graph: onnx.GraphProto) -> None:
     inputs = [value for value in graph.input if value.name not in constant]
     del graph.input[:]
     graph.input.extend(inputs)
-
-
-def _bind_dimensions(path: Path, graph: onnx.GraphProto, dims: Mapping[str, int]) -> dict[str, int]:
-    free = [
-        (value, axis, dim)
-        for value in graph.input
-        for axis, dim in enumerate(value.type.tensor_type.shape.dim)
-        if not dim.HasField("dim_value") or dim.dim_value < 0  # engines take -1 for a free one
-    ]
-    names = [dim.dim_param or (BATCH if axis == 0 else f"{value.name}.{axis}") for value, axis, dim in free]
-    _check_numbers(path, names, dims)
-    # A leading free dimension is the batch: one request at a time, unless somebody says otherwise.
-    numbers = {name: 1 for name, (_, axis, _) in zip(names, free, strict=True) if axis == 0} | dict(dims)
-    for name, (value, axis, dim) in zip(names, free, strict=True):
-        if name not in numbers:
-            raise ModelError(
-                f"{path}: dimension {axis} of input {value.name!r} is free ({dim.dim_param or 'without a name'}); "
-                f"give it a number: --dim {name}=128"
-            )
-        dim.dim_value = numbers[name]
-    return numbers
-
-
-def _check_numbers(path: Path, names: Sequence[str], dims: Mapping[str, int]) -> None:
-    for name, number in dims.items():
-        if name not in names:
-            known = ", ".join(dict.fromkeys(names)) or "none"
-            raise ModelError(f"{path}: no input has a free dimension {name!r}; those that can have a number: {known}")
-        if number < 0:
-            raise ModelError(f"{path}: dimension {name!r} cannot be {number}; give it the size that the inputs have")
 
 
 def _line(error: Exception) -> str:

@@ -23,7 +23,8 @@ The latency of a pair, with ES_j and ED_j the times of layer j on edge and devic
 The edge comes first: it runs layers 1 .. p - 1, and the device the rest. There is one bandwidth for both directions,
 and no round trip, queue or encoding.
 
-These files are references, to be read beside the paper and to test against. What runs is one room up: `planner` for the
-static environment, `controller` for the dynamic one, `configuration_map` for both readings. They know two cuts, codecs,
-unequal directions, and spread. Where a file departs from the paper, a line that begins with "Deviation:" says why.
+Algorithms 1 and 2 are references, to be read beside the paper and to test against; Algorithm 3 also runs on a device
+that is given a map (`edgent.device.choosers.mapped`). What else runs is one room up: `planner` for the static
+environment, `controller` for the dynamic one, `configuration_map` for maps. They know two cuts, codecs, unequal
+directions, and spread. Where a file departs from the paper, a line that begins with "Deviation:" says why.
 """

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from edgent.errors import ModelError
-from edgent.model.metadata import Metadata, parse
+from edgent.model.configuration.document import read_json, write_json
+from edgent.model.metadata import Metadata, Sizing
 
 EXIT = {"name": "last", "outputs": ["y"], "accuracy": 0.9, "samples": 100, "data": "made"}
 PICTURES = {"size": [28, 32], "mean": [0.5], "std": [0.5], "color": "L"}
@@ -16,16 +18,16 @@ def document(**changed: object) -> str:
 
 
 def test_what_is_left_out_has_its_default() -> None:
-    assert parse('{"version": 1}') == Metadata()
-    found = parse(document())
+    assert read_json('{"version": 1}') == Metadata()
+    found = read_json(document())
     assert found.labels == ("cat", "dog") and found.exits[0].accuracy == 0.9
     assert found.preprocessing is not None
     assert (found.preprocessing.size, found.preprocessing.layout) == ((28, 32), "NCHW")
-    assert parse(found.to_json()) == found
+    assert read_json(write_json(found)) == found
 
 
 def test_whole_sizes_may_be_written_as_fractions() -> None:
-    found = parse(document(preprocessing={**PICTURES, "size": [28.0, 32]}))
+    found = read_json(document(preprocessing={**PICTURES, "size": [28.0, 32]}))
     assert found.preprocessing is not None and found.preprocessing.size == (28, 32)
 
 
@@ -99,5 +101,40 @@ def of_exit(**changed: object) -> str:
 )
 def test_metadata_that_cannot_be_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(ModelError) as caught:
-        parse(text)
+        read_json(text)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+DETECTOR = {"task": "detection", "head": "yolov8", "dims": {"width": 320}, "inputs": {"x": {"fill": "pad"}}}
+
+
+def test_what_a_configuration_adds_is_read_and_written_again() -> None:
+    found = read_json(document(**DETECTOR))
+    assert (found.task, found.head, found.dims) == ("detection", "yolov8", {"width": 320})
+    assert found.inputs == {"x": Sizing(fill="pad", excess="refuse")}
+    assert read_json(write_json(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"task": "detecting"}, "classification, detection, segmentation, embedding, raw"),
+        ({"task": "detection", "head": "yolov9"}, "yolov5, yolov8, end-to-end, boxes-scores"),
+        ({"task": "raw", "head": "yolov8"}, "leave it out"),
+        ({"head": "yolov8"}, "leave it out"),
+        ({"task": "detection", "head": "yolov8", "post": "decode.onnx"}, "one of the two"),
+        ({"dims": {"width": 3.5}}, "a whole number"),
+        ({"dims": {"width": -1}}, "the size of a dimension"),
+        ({"dims": [320]}, "an object"),
+        ({"inputs": {"x": {"fill": "stretch"}}}, "refuse, pad"),
+        ({"inputs": {"x": {"excess": "cut"}}}, "refuse, shrink"),
+        ({"inputs": {"x": {"fil": "pad"}}}, "'fil'"),
+        ({"preprocessing": {**PICTURES, "crop": 0.5}}, 'expected "crop"'),
+        ({"preprocessing": {**PICTURES, "resize": "crop", "crop": 1.5}}, "a fraction"),
+        ({"preprocessing": {**PICTURES, "filter": "antialias"}}, "nearest, box, bilinear, bicubic, lanczos"),
+        ({"preprocessing": {**PICTURES, "padding": 300}}, "0..255"),
+    ],
+)
+def test_what_a_configuration_cannot_say_is_refused_with_what_it_can(changed: dict[str, object], said: str) -> None:
+    with pytest.raises(ModelError, match=re.escape(said)):
+        read_json(document(**changed))

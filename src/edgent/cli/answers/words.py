@@ -1,0 +1,71 @@
+"""An answer in the words of its task, as a part of a line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from edgent.model.tasks.results import counted
+
+_MOST = 5  # names in a line
+
+
+def in_words(result: dict[str, Any]) -> str:
+    """What an answer's document says, in a few words.
+
+    Args:
+        result: as `Answer.document` gives it.
+    """
+    said = next(words(result[key]) for key, words in _WORDS.items() if key in result)
+    count = result.get("not_finite", 0)
+    return f"{said}; {count} of its numbers {'is' if count == 1 else 'are'} NaN or infinite" if count else said
+
+
+def _boxes(boxes: list[dict[str, Any]]) -> str:
+    names = [box["label"] or f"class {box['class']}" for box in boxes]
+    shown = [name for name in names if name in list(dict.fromkeys(names))[:_MOST]]
+    more = ", ..." if len(shown) < len(names) else ""
+    count = f"{len(boxes)} box{'' if len(boxes) == 1 else 'es'}"
+    return f"{count}: {counted(shown)}{more}" if boxes else count
+
+
+def _top(scores: list[dict[str, Any]]) -> str:
+    if not scores:
+        return "no class"
+    return f"{scores[0]['label'] or 'class ' + str(scores[0]['class'])} {_short(scores[0]['score'])}"
+
+
+def _mask(mask: dict[str, Any]) -> str:
+    shares = [f"{one['label'] or 'class ' + str(one['class'])} {one['share'] * 100:.1f} %" for one in mask["classes"]]
+    more = ", ..." if len(shares) > _MOST else ""
+    return f"mask {mask['width']} x {mask['height']}: {', '.join(shares[:_MOST])}{more}"
+
+
+def _embedding(embedding: dict[str, Any]) -> str:
+    return f"embedding of {embedding['size']} numbers"
+
+
+def _outputs(outputs: dict[str, dict[str, Any]]) -> str:
+    said = [f"{name} {_output(one)}" for name, one in outputs.items()]
+    return ", ".join(said[:_MOST]) + (", ..." if len(said) > _MOST else "")
+
+
+def _output(output: dict[str, Any]) -> str:
+    if "shape" not in output:
+        return f"{output['type']} of {output['length']}"
+    if "values" in output:
+        return f"[{', '.join(map(_short, output['values']))}]"
+    return f"{output['dtype']} {output['shape']}"
+
+
+def _short(value: float | bool | None) -> str:
+    return "-" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+_WORDS: dict[str, Callable[[Any], str]] = {
+    "boxes": _boxes,
+    "top": _top,
+    "mask": _mask,
+    "embedding": _embedding,
+    "outputs": _outputs,
+}

@@ -1,0 +1,75 @@
+"""MODEL and `--dim`: a model for a verb, opened, with what is doubtful about it said on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgent.cli.terminal import show
+from edgent.errors import InputError
+from edgent.units import parse_count
+
+if TYPE_CHECKING:
+    from edgent.model import Model
+
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model's name, or an ONNX file.")]
+Dims = Annotated[
+    list[str] | None,
+    typer.Option("--dim", metavar="NAME=N", help="A number for a free dimension, or INPUT:AXIS=N (repeatable)."),
+]
+
+
+def open_model(name: str, dims: Mapping[str, int]) -> Model:
+    """Opens the model of a MODEL argument.
+
+    Raises:
+        ModelError: see `edgent.engine.opening.load`.
+    """
+    from edgent.engine.opening import load
+
+    loaded = load(name, dims=dims)
+    show.warn(*loaded.doubts)
+    return loaded
+
+
+def open_models(names: Sequence[str], dims: Mapping[str, int]) -> list[Model]:
+    """Opens several models; each number is for those that have its dimension.
+
+    Raises:
+        InputError: a dimension that none of them has.
+        ModelError: see `edgent.engine.opening.load`.
+    """
+    if len(names) == 1:
+        return [open_model(names[0], dims)]
+    from edgent.model import free_dimensions
+
+    free = [{word for entry in free_dimensions(name) for word in (entry.name, entry.place)} for name in names]
+    if unknown := sorted(dims.keys() - set().union(*free)):
+        known = ", ".join(sorted(set().union(*free))) or "none"
+        raise InputError(f"--dim {unknown[0]}: no model has a free dimension of that name; found {known}")
+    return [
+        open_model(name, {word: number for word, number in dims.items() if word in words})
+        for name, words in zip(names, free, strict=True)
+    ]
+
+
+def parse_dims(texts: Sequence[str] | None) -> dict[str, int]:
+    """Reads NAME=N and INPUT:AXIS=N.
+
+    Raises:
+        InputError: not of that form, not a positive number, or a dimension given twice.
+    """
+    dims: dict[str, int] = {}
+    for text in texts or ():
+        name, _, number = text.rpartition("=")
+        size = parse_count(number)
+        if not name or size is None:
+            raise InputError(
+                f"--dim {text[:80]!r}: expected NAME=N or INPUT:AXIS=N with a positive number, as width=320"
+            )
+        if name in dims:
+            raise InputError(f"--dim {name[:80]}: is given twice, {dims[name]} and {size}; expected it once")
+        dims[name] = size
+    return dims

@@ -1,0 +1,159 @@
+"""`edgent run`: the device."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgent.address import Address
+from edgent.cli.answers.answering import Answering
+from edgent.cli.answers.folder import AnswerFolder
+from edgent.cli.arguments.emulated import Emulate, HiddenSeed, ThrottleStep, notice_overruns, parse_throttle, stand_in
+from edgent.cli.arguments.inputs import STDIN, given_inputs, input_files
+from edgent.cli.arguments.models import Dims, open_model, parse_dims
+from edgent.cli.arguments.options import (
+    AsJson,
+    CalibrationFile,
+    Codecs,
+    Deadline,
+    Direction,
+    EngineName,
+    Exits,
+    Threads,
+    make_engine,
+    parse_codecs,
+    parse_direction,
+)
+from edgent.cli.arguments.profiles import notice_other_engine, own_profile
+from edgent.cli.terminal import show
+from edgent.cli.terminal.memory import limited_memory
+from edgent.engine.input_files import ARRAYS
+from edgent.errors import InputError
+from edgent.units import BitsPerSecond, parse_bandwidth, parse_delay, parse_duration
+
+if TYPE_CHECKING:
+    from edgent.codec import Calibration
+    from edgent.device.choosers.chooser import Environment
+    from edgent.device.connection.handshake import OnVersion
+    from edgent.device.device import Device
+    from edgent.engine.engine import Engine
+    from edgent.model import Model
+    from edgent.planning.configuration_map import ConfigurationMap
+
+
+@limited_memory()
+def run(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A name (the edge's file if none is here) or file.")],
+    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Images, .npy, .npz, folders; - : stdin.")],
+    deadline: Deadline,
+    edge: Annotated[str, typer.Option(metavar="HOST:PORT", help="The edge; without it the device is alone.")] = "",
+    profile: Annotated[Path | None, typer.Option(metavar="FILE", help="This device's profile.")] = None,
+    bandwidth: Annotated[str, typer.Option(metavar="RATE", help="Of the uplink; measured if not given.")] = "",
+    downlink: Annotated[str, typer.Option(metavar="RATE", help="Of the downlink.")] = "",
+    rtt: Annotated[str, typer.Option(metavar="TIME", help="Round trip; measured if not given.")] = "",
+    environment: Annotated[
+        str, typer.Option(help="The link: static (as the last transfer found it) or dynamic (followed).")
+    ] = "static",
+    states: Annotated[
+        Path | None, typer.Option("--map", metavar="FILE", help="Follow it with a map of `edgent map` (Algorithm 3).")
+    ] = None,
+    calibration: CalibrationFile = None,
+    direction: Direction = "any",
+    exit: Exits = None,
+    codec: Codecs = None,
+    threads: Threads = 1,
+    engine: EngineName = "onnxruntime",
+    output: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep each answer: JSON, .npz, masks.")] = None,
+    annotate: Annotated[bool, typer.Option("--annotate", help="Keep the pictures, with the answers on them.")] = False,
+    records: Annotated[Path | None, typer.Option(metavar="FILE", help="Append a JSON line per answer.")] = None,
+    require_edge: Annotated[bool, typer.Option("--require-edge", help="Fail where the edge is lost.")] = False,
+    emulate: Emulate = "",
+    hidden_seed: HiddenSeed = 0,
+    throttle: ThrottleStep = "",
+    dim: Dims = None,
+    as_json: AsJson = False,
+) -> None:
+    """The device: answers each input within the deadline, with the edge when that is better."""
+    from edgent.device.connect import follow, is_fetched, settings_of_version
+    from edgent.device.device import Device
+    from edgent.device.settings import DeviceSettings
+    from edgent.evaluation.calibration_files import calibration_for
+    from edgent.latency import Profile
+
+    within, step = parse_duration(deadline, "deadline"), parse_throttle(throttle)
+    if edge:
+        Address.parse(edge, "--edge")  # refused before the work is done for it
+    if step and not emulate:
+        raise InputError("--throttle slows an emulated device down: name one with --emulate")
+    settings = DeviceSettings(
+        deadline=within,
+        bandwidth=_rate(bandwidth, "bandwidth"),
+        downlink=_rate(downlink, "downlink"),
+        round_trip=parse_delay(rtt) if rtt else None,
+        require_edge=require_edge,
+        environment=_environment(environment, states, edge),
+        direction=parse_direction(direction),
+        exits=exit or None,
+        codecs=parse_codecs(codec),
+    )
+    show.check_output(records, appended=True)
+    asked = given_inputs(inputs, sys.stdin.buffer)
+    if annotate and output is None:
+        raise InputError("--annotate draws on pictures that are kept: say where with --output DIR")
+    folder = None if output is None else AnswerFolder(output, annotate=annotate)
+    measured = Profile.load(profile) if profile else None
+
+    def make(loaded: Model, on_version: OnVersion | None = None, before: Device | None = None) -> Device:
+        """The device of one version of the model: of the first one, or of one that the edge has afterwards."""
+        runner = make_engine(engine, threads)
+        if before is not None and (told := settings_of_version(before, loaded)) is not None:
+            return Device(loaded, edge, replace(told, engine=runner))
+        sizes = calibration_for(loaded, calibration if before is None else None)
+        here = (measured if before is None else None) or own_profile(loaded, runner)
+        notice_other_engine(here, runner)
+        board = stand_in(emulate, loaded, here, hidden_seed) if emulate else None
+        told = replace(settings, engine=runner, calibration=sizes, device_profile=here, on_version=on_version)
+        if board:
+            told = replace(told, device_profile=board.profile, host_profile=board.table, pace=board.pace(step))
+        return Device(loaded, edge or None, replace(told, expected_sizes=_expected(loaded, inputs, runner)))
+
+    numbers = parse_dims(dim)
+    fetched = is_fetched(model, edge)
+    device = follow(edge, model, make, dims=numbers) if fetched else make(open_model(model, numbers))
+    with device:
+        if not device.wait_ready() and edge:
+            show.err.print(f"edgent: warning: no edge at {edge}; the device answers by itself")
+        try:
+            Answering(device, records, folder, as_json).run(asked)
+        finally:
+            if emulate:
+                notice_overruns(device.settings.pace)
+
+
+def _expected(model: Model, inputs: Sequence[Path], engine: Engine) -> Calibration | None:
+    """How large codecs make the first pictures; arrays, and what is no picture, tell nothing."""
+    from edgent.evaluation.sizes import FEW, expected_sizes
+
+    files = (file for path in inputs if path != STDIN for file in input_files([path]))
+    pictures = list(islice((file for file in files if file.suffix.lower() not in ARRAYS), FEW))
+    return expected_sizes(model, pictures, engine) if pictures else None
+
+
+def _rate(text: str, what: str) -> BitsPerSecond | None:
+    return parse_bandwidth(text, what) if text else None
+
+
+def _environment(name: str, states: Path | None, edge: str) -> Environment | ConfigurationMap:
+    if states is None:
+        return name  # type: ignore[return-value]  # the device refuses any other
+    from edgent.planning.configuration_map import ConfigurationMap
+
+    if name != "dynamic" or not edge:
+        raise InputError(f"--map {states}: is for an edge on a moving link: add --edge and --environment dynamic")
+    return ConfigurationMap.load(states)

@@ -1,0 +1,1 @@
+"""From version to version: a device moves to the model that its edge's name stands for, beside its requests."""

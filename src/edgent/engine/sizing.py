@@ -1,0 +1,58 @@
+"""Arrays of another size than the model takes: padded, shrunk or left to be refused, as the configuration says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from edgent.model import Metadata, Preprocessing, Tensor
+
+Array = NDArray[Any]
+
+
+def sized(tensor: Tensor, array: Array, metadata: Metadata) -> Array:
+    """The array in the size of a model's input, as far as its configuration allows that.
+
+    What is larger along an axis is shrunk along it, where it is a picture; what is smaller is padded at the end of the
+    axis with zeros, text with "". The answer is then the model's to that array, the padding included.
+
+    Args:
+        tensor: the input.
+        array: what is given; where it cannot be brought to that size, it is returned as it is.
+        metadata: of the model.
+    """
+    sizing = metadata.inputs.get(tensor.name)
+    if sizing is None or tensor.shape is None or array.ndim != len(tensor.shape) or not array.size:
+        return array
+    result = array
+    if sizing.excess == "shrink" and metadata.preprocessing is not None and array.dtype == np.float32:
+        result = _shrunk(result, metadata.preprocessing)
+    if sizing.fill == "pad":
+        result = _padded(result, tensor.shape)
+    return result if result.shape == tensor.shape else array
+
+
+def _shrunk(array: Array, form: Preprocessing) -> Array:
+    """One picture of floating-point values, no larger than the model's."""
+    rows, columns = (2, 3) if form.layout == "NCHW" else (1, 2)
+    height, width = min(array.shape[rows], form.size[0]), min(array.shape[columns], form.size[1])
+    if (height, width) == (array.shape[rows], array.shape[columns]):
+        return array
+    from PIL import Image
+
+    planes = np.moveaxis(array, (rows, columns), (-2, -1))
+    flat = np.ascontiguousarray(planes).reshape(-1, *planes.shape[-2:])
+    filter_ = Image.Resampling[form.filter.upper()]
+    small = np.stack([np.asarray(Image.fromarray(plane).resize((width, height), filter_)) for plane in flat])
+    return np.moveaxis(small.reshape(*planes.shape[:-2], height, width), (-2, -1), (rows, columns))
+
+
+def _padded(array: Array, shape: tuple[int, ...]) -> Array:
+    missing = [(0, max(0, size - found)) for size, found in zip(shape, array.shape, strict=True)]
+    if not any(after for _, after in missing):
+        return array
+    nothing = "" if array.dtype.kind in "OSU" else 0
+    return np.pad(array, missing, constant_values=nothing)

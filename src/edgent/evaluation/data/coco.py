@@ -1,0 +1,137 @@
+"""COCO's JSON: `images`, `categories` and `annotations` with boxes as x, y, width, height in pixels.
+
+T.-Y. Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; https://cocodataset.org/#format-data. Crowds
+(`iscrowd`) are left out: whether a network finds one box in a crowd says nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from edgent.document import parse
+from edgent.errors import InputError
+from edgent.evaluation.data.examples import Listed, Listing, TrueBoxes
+from edgent.evaluation.data.inside import file_inside
+from edgent.files import is_file, read_bytes
+
+_MOST = 1 << 30  # bytes; train2017's has 450 million
+_FARTHEST = 1e6  # pixels from a picture's corner; no picture is so large
+_PARTS = ("images", "annotations", "categories")
+_FOLDERS = (".", "images", "..", "../images")  # where pictures lie, seen from the JSON file
+
+
+class _Box(NamedTuple):
+    """One annotation: corners, then the class's index."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    place: int
+
+
+def is_coco(path: Path) -> bool:
+    """Whether a JSON file looks like one of COCO's, by its beginning."""
+    try:
+        with path.open("rb") as file:
+            return b'"images"' in (start := file.read(1 << 16)) or b'"annotations"' in start or b'"categories"' in start
+    except OSError:
+        return False
+
+
+def read_coco(path: Path) -> Listing:
+    """The pictures and boxes of a JSON file; the pictures lie beside it or in `images`.
+
+    Raises:
+        InputError: it is no such file; a picture that is not there; a box of an unknown picture or class, or with
+            numbers that no box has.
+    """
+    found = _document(path)
+    classes = _classes(found["categories"], path)
+    pictures = {each["id"]: each for each in _objects(found["images"], "images", ("id", "file_name"), path)}
+    boxes = defaultdict(list)
+    for picture, box in _boxes(found["annotations"], classes, path):
+        if picture not in pictures:
+            raise InputError(f"{path}: found a box of the picture {picture!r}, which is not in images")
+        boxes[picture].append(box)
+    root = _root(path, pictures)
+    files = [
+        Listed(path=file_inside(root, str(each["file_name"]), str(path)), truth=_true_boxes(boxes[number]))
+        for number, each in pictures.items()
+    ]
+    names = tuple(str(each) for each, _ in sorted(classes.values(), key=lambda pair: pair[1]))
+    return Listing(name=path.stem, format="coco", class_names=names, files=tuple(files))
+
+
+def _document(path: Path) -> Mapping[str, object]:
+    try:
+        found = parse(read_bytes(path, _MOST).decode("utf-8"))
+    except (InputError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {error}; expected COCO's JSON") from None
+    missing = [part for part in _PARTS if not isinstance(found, dict) or not isinstance(found.get(part), list)]
+    if missing or not isinstance(found, dict):
+        raise InputError(f"{path}: found no list {missing[0]!r}, expected COCO's JSON with {', '.join(_PARTS)}")
+    return found
+
+
+def _objects(found: object, what: str, keys: Sequence[str], path: Path) -> Iterator[dict[str, object]]:
+    """The objects of a list, each with these keys; all but a box are whole numbers or texts."""
+    assert isinstance(found, list)
+    for place, each in enumerate(found):
+        if not isinstance(each, dict) or not all(_is_sound(key, each.get(key)) for key in keys):
+            raise InputError(f"{path}: {what}[{place}] lacks {' or '.join(keys)}; expected COCO's JSON")
+        yield each
+
+
+def _is_sound(key: str, value: object) -> bool:
+    return value is not None if key == "bbox" else isinstance(value, int | str)
+
+
+def _classes(found: object, path: Path) -> dict[object, tuple[str, int]]:
+    """Name and index of each category, by its id; indices count the categories in the order of their ids."""
+    objects = list(_objects(found, "categories", ("id", "name"), path))
+    if not all(isinstance(each["id"], int) for each in objects):
+        raise InputError(f"{path}: found a category whose id is no whole number")
+    ordered = sorted(objects, key=lambda each: int(str(each["id"])))
+    return {each["id"]: (str(each["name"]), place) for place, each in enumerate(ordered)}
+
+
+def _boxes(found: object, classes: Mapping[object, tuple[str, int]], path: Path) -> Iterator[tuple[object, _Box]]:
+    for each in _objects(found, "annotations", ("image_id", "category_id", "bbox"), path):
+        if each.get("iscrowd"):
+            continue
+        box, category = each["bbox"], each["category_id"]
+        if category not in classes:
+            raise InputError(f"{path}: found a box of the class {str(category)[:20]}, which is not in categories")
+        if not _is_box(box):
+            raise InputError(
+                f"{path}: found the box {str(box)[:80]} of picture {str(each['image_id'])[:20]}, "
+                "expected x, y, width, height in pixels"
+            )
+        assert isinstance(box, list)
+        x, y, width, height = map(float, box)
+        yield each["image_id"], _Box(x, y, x + width, y + height, classes[category][1])
+
+
+def _is_box(box: object) -> bool:
+    if not isinstance(box, list) or len(box) != 4 or not all(type(side) in (int, float) for side in box):
+        return False
+    return all(abs(side) <= _FARTHEST and math.isfinite(side) for side in box) and min(box[2:]) >= 0
+
+
+def _root(path: Path, pictures: Mapping[object, Mapping[str, object]]) -> Path:
+    """The folder in which the first picture lies; where it is nowhere, that of the JSON file, for the message."""
+    names = [Path(str(each["file_name"])) for each in pictures.values()][:1]
+    roots = [path.parent / folder for folder in (*_FOLDERS, f"../{path.stem.removeprefix('instances_')}")]
+    return next((root for root in roots for name in names if is_file(root / name)), path.parent)
+
+
+def _true_boxes(boxes: Sequence[_Box]) -> TrueBoxes:
+    values = np.array(boxes, np.float64).reshape(-1, 5)
+    return TrueBoxes(corners=values[:, :4], classes=values[:, 4].astype(np.int64))

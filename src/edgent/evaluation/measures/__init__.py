@@ -1,0 +1,1 @@
+"""How good answers are, as one number with its interval: labels, boxes, masks, vectors."""

@@ -1,0 +1,188 @@
+"""Mean average precision, as COCO defines it, by pycocotools; and as it would be on other draws of the pictures.
+
+T.-Y. Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014. The library matches boxes and gives the
+number. Its interval needs the number of hundreds of other draws of the pictures, so what comes after the matching is
+computed here again, from the library's own matches: precision over recall, its envelope, its mean at 101 recalls.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.errors import MissingExtraError
+from edgent.evaluation.data.examples import TrueBoxes
+from edgent.evaluation.measures.boxes import Detections
+from edgent.evaluation.measures.measure import Floats, Measure
+
+_RECALLS = np.linspace(0, 1, 101)
+_EVERY_SIZE = [0.0, 1e10]  # square pixels
+_MOST_BOXES = 100  # of a picture and class, the surest
+_KEPT_RUNS = 4
+
+
+class Found(NamedTuple):
+    """The boxes of one answer, and the picture's row."""
+
+    row: int
+    boxes: Detections
+
+
+class _Matches(NamedTuple):
+    """The boxes of one class in all pictures, surest first.
+
+    Attributes:
+        picture: the place of each box's picture, shape (n,).
+        hit: whether it is a true box at each threshold of overlap, shape (10, n).
+        true: true boxes in each picture.
+    """
+
+    picture: NDArray[np.intp]
+    hit: NDArray[np.bool_]
+    true: Floats
+
+
+class MeanAveragePrecision(Measure[Found]):
+    """The mean over classes, and over overlaps of 0.50, 0.55 ... 0.95, of average precision.
+
+    Args:
+        truth: what stands in each picture.
+
+    Raises:
+        MissingExtraError: pycocotools is not installed.
+    """
+
+    metric = "mAP 50:95"
+    draws = 200
+
+    def __init__(self, truth: Sequence[TrueBoxes]) -> None:
+        self.truth = truth
+        self._runs: dict[int, tuple[Sequence[Found], Any]] = {}
+        _library()
+
+    def judge(self, answer: Detections, row: int) -> Found:
+        """See `Measure`. Boxes that end before they begin are none."""
+        return Found(row, answer[(answer[:, 2:4] >= answer[:, :2]).all(axis=1)])
+
+    def number(self, verdicts: Sequence[Found]) -> float:
+        """See `Measure`."""
+        return _mean(self._run(verdicts).eval["precision"])
+
+    def others(self) -> Mapping[str, Callable[[Sequence[Found]], float]]:
+        """See `Measure`."""
+        return {"mAP 50": lambda verdicts: _mean(self._run(verdicts).eval["precision"][:1])}
+
+    def numbers(self, verdicts: Sequence[Found], weights: Floats) -> Floats:
+        """See `Measure`."""
+        classes = [_resampled(each, weights) for each in _matches(self._run(verdicts))]
+        with np.errstate(invalid="ignore"):
+            numbers: Floats = np.nan_to_num(_nanmean(np.stack(classes)))
+        return numbers
+
+    def _run(self, verdicts: Sequence[Found]) -> Any:
+        """The library's evaluation of some answers; the last ones are kept, for each is asked for several numbers."""
+        kept = self._runs.get(id(verdicts))
+        if kept is None:
+            while len(self._runs) >= _KEPT_RUNS:
+                self._runs.pop(next(iter(self._runs)))
+            kept = self._runs[id(verdicts)] = (verdicts, self._evaluated(verdicts))
+        return kept[1]
+
+    def _evaluated(self, verdicts: Sequence[Found]) -> Any:
+        annotations, evaluation = _library()
+        truth = [_annotation(found.row, box, kind) for found in verdicts for box, kind in self._true(found.row)]
+        boxes = [_annotation(f.row, box[:4], int(box[5]), float(box[4])) for f in verdicts for box in f.boxes]
+        kinds = sorted({each["category_id"] for each in truth})
+        with contextlib.redirect_stdout(io.StringIO()):  # it tells of its progress there
+            run = evaluation(*(_filled(annotations(), verdicts, kinds, each) for each in (truth, boxes)), "bbox")
+            run.params.areaRng, run.params.areaRngLbl = [_EVERY_SIZE], ["all"]
+            run.params.maxDets = [_MOST_BOXES]
+            run.evaluate()
+            run.accumulate()
+        return run
+
+    def _true(self, row: int) -> list[tuple[Floats, int]]:
+        truth = self.truth[row]
+        return list(zip(truth.corners, truth.classes.tolist(), strict=True))
+
+
+def _library() -> tuple[Any, Any]:
+    """What holds annotations, and what evaluates them."""
+    try:
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
+    except ImportError as error:
+        raise MissingExtraError("mean average precision", "evaluate") from error
+    return COCO, COCOeval
+
+
+def _annotation(row: int, corners: Floats, kind: int, score: float | None = None) -> dict[str, Any]:
+    x, y, x2, y2 = (float(value) for value in corners)
+    box = [x, y, x2 - x, y2 - y]
+    told = {} if score is None else {"score": score}
+    return {"image_id": row, "category_id": kind, "bbox": box, "area": box[2] * box[3], "iscrowd": 0, **told}
+
+
+def _filled(empty: Any, verdicts: Sequence[Found], kinds: Sequence[int], annotations: list[dict[str, Any]]) -> Any:
+    empty.dataset = {
+        "images": [{"id": found.row} for found in verdicts],
+        "categories": [{"id": kind} for kind in kinds],
+        "annotations": [{**each, "id": number} for number, each in enumerate(annotations, start=1)],
+    }
+    empty.createIndex()
+    return empty
+
+
+def _mean(precision: Floats) -> float:
+    """Of what the library computed; it writes -1 for classes that stand in no picture."""
+    known = precision[precision > -1]
+    return float(known.mean()) if known.size else 0.0
+
+
+def _matches(run: Any) -> list[_Matches]:
+    """What the library matched, class by class; its list has all pictures of the first class, then of the second."""
+    pictures = len(run.params.imgIds)
+    rows = [run.evalImgs[start : start + pictures] for start in range(0, len(run.evalImgs), pictures)]
+    return [_of_class(row, len(run.params.iouThrs)) for row in rows]
+
+
+def _of_class(pictures: Sequence[Mapping[str, Any] | None], thresholds: int) -> _Matches:
+    there = [(place, each) for place, each in enumerate(pictures) if each is not None]
+    true = np.zeros(len(pictures))
+    for place, each in there:
+        true[place] = len(each["gtIds"])
+    scores = np.concatenate([*(each["dtScores"] for _, each in there), []])
+    order = np.argsort(-scores, kind="stable")
+    picture = np.repeat([place for place, _ in there], [len(each["dtIds"]) for _, each in there]).astype(np.intp)
+    hits = np.concatenate([*(each["dtMatches"] > 0 for _, each in there), np.empty((thresholds, 0), bool)], axis=1)
+    return _Matches(picture[order], hits[:, order].astype(bool), true)
+
+
+def _resampled(matches: _Matches, weights: Floats) -> Floats:
+    """Average precision of a class on each draw, the mean of all thresholds; nan where the class was not drawn."""
+    true = weights @ matches.true
+    numbers = np.full(len(weights), np.nan)
+    drawn = weights[:, matches.picture]
+    for draw in np.flatnonzero(true > 0):
+        hits = np.cumsum(drawn[draw] * matches.hit, axis=1)
+        boxes = np.cumsum(drawn[draw])
+        precision = hits / np.maximum(boxes, np.finfo(float).eps)
+        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+        numbers[draw] = np.mean([_at_recalls(*each) for each in zip(hits / true[draw], envelope, strict=True)])
+    return numbers
+
+
+def _at_recalls(recall: Floats, precision: Floats) -> float:
+    places = np.searchsorted(recall, _RECALLS, side="left")
+    return float(np.append(precision, 0.0)[places].mean())
+
+
+def _nanmean(numbers: Floats) -> Floats:
+    known = ~np.isnan(numbers)
+    means: Floats = np.where(known, numbers, 0.0).sum(axis=0) / known.sum(axis=0)
+    return means

@@ -1,0 +1,69 @@
+"""Measures of boxes: the F1 of one answer beside another's, and how boxes are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.evaluation.measures.measure import Floats, MeanMeasure
+
+Detections = NDArray[np.float64]
+"""x1, y1, x2, y2, score, class of each box, shape (n, 6), in a picture's own pixels."""
+SURE = 0.25
+"""The score from which on a box counts in F1; what drawing programs show by default."""
+
+OVERLAP = 0.5
+"""Intersection over union from which on two boxes mean the same."""
+
+
+class SameBoxes(MeanMeasure):
+    """F1 of the boxes of an answer beside the reference's: 2 x matched / (boxes here + boxes there), mean of pictures.
+
+    Boxes match that have one class and overlap by an intersection over union of 0.5 or more, each box once, the surest
+    first. Where neither has any, the answers are the same.
+
+    Args:
+        reference: its boxes, one array for each picture.
+    """
+
+    metric = "F1 at IoU 0.5"
+
+    def __init__(self, reference: Sequence[Detections]) -> None:
+        self.reference = reference
+
+    def judge(self, answer: Detections, row: int) -> float:
+        """See `Measure`."""
+        mine, theirs = sure(answer), sure(self.reference[row])
+        count = len(mine) + len(theirs)
+        return 2 * _matched(mine, theirs) / count if count else 1.0
+
+
+def sure(boxes: Detections) -> Detections:
+    """The boxes that are worth showing, surest first."""
+    kept = boxes[boxes[:, 4] >= SURE]
+    return kept[np.argsort(-kept[:, 4], kind="stable")]
+
+
+def overlaps(a: Floats, b: Floats) -> Floats:
+    """Intersection over union of each box of one list with each of another, shape (len(a), len(b))."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:4], b[None, :, 2:4])
+    both = np.clip(high - low, 0, None).prod(axis=2)
+    areas = [np.clip(boxes[:, 2:4] - boxes[:, :2], 0, None).prod(axis=1) for boxes in (a, b)]
+    union = areas[0][:, None] + areas[1][None, :] - both
+    shares: Floats = both / np.where(union > 0, union, 1.0)
+    return shares
+
+
+def _matched(mine: Detections, theirs: Detections) -> int:
+    """Pairs of boxes that mean the same, the surest of mine choosing first."""
+    alike = overlaps(mine, theirs) * (mine[:, 5][:, None] == theirs[:, 5][None, :])
+    matched = 0
+    for row in range(len(mine)):
+        best = int(alike[row].argmax()) if len(theirs) else 0
+        if len(theirs) and alike[row, best] >= OVERLAP:
+            alike[:, best] = 0
+            matched += 1
+    return matched

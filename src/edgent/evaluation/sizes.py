@@ -1,0 +1,79 @@
+"""Sizes of what loses nothing, from a few pictures: all that planning needs where nobody knows an accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edgent.codec import IMAGE_CODECS, TENSOR_CODECS, Calibration, EncodedSize, is_lossless
+from edgent.engine.engine import Engine
+from edgent.engine.feeds import Array
+from edgent.errors import InputError
+from edgent.evaluation.data.examples import Examples, Listed, Listing, PictureFiles, opened
+from edgent.evaluation.data.folders import pictures
+from edgent.evaluation.paying import paying
+from edgent.evaluation.scoring import Scorer
+from edgent.files import is_file, is_folder
+from edgent.model import Model
+
+FEW = 4
+"""Pictures that are encoded; sizes of pictures from one camera differ by some ten per cent."""
+
+
+def few_pictures(path: Path) -> PictureFiles:
+    """A picture, or some of a folder's, spread over it.
+
+    Raises:
+        InputError: none can be opened.
+    """
+    files = list(pictures(path)) if is_folder(path) else [path]
+    chosen = [files[at] for at in np.linspace(0, len(files) - 1, min(FEW, len(files))).astype(int)] if files else []
+    return opened(Listing(name=str(path), format="pictures", files=tuple(Listed(path=file) for file in chosen)))
+
+
+def mean_bytes(examples: PictureFiles) -> float:
+    """Mean size of the files as they are."""
+    return float(np.mean([file.stat().st_size for file in examples.files]))
+
+
+def expected_sizes(model: Model, files: Sequence[Path], engine: Engine) -> Calibration | None:
+    """Sizes of some inputs as picture codecs make them; None where the model takes no pictures, or these are none."""
+    if model.metadata.preprocessing is None or len(model.inputs) != 1:
+        return None
+    try:
+        listed = tuple(Listed(path=file) for file in files if is_file(file))
+        return sizes_of(model, opened(Listing(name="inputs", format="pictures", files=listed)), engine, cuts=False)
+    except InputError:
+        return None
+
+
+def sizes_of(model: Model, examples: Examples, engine: Engine, *, cuts: bool = True) -> Calibration:
+    """A calibration without any accuracy: mean bytes behind every codec that loses nothing.
+
+    Of tensors those at cuts that can pay are encoded (see `edgent.evaluation.paying`), or the input's alone.
+
+    Raises:
+        InputError: the model takes no pictures.
+    """
+    scorer = Scorer(model, engine, examples, _unjudged)
+    given, rows = (scorer.input,), np.arange(len(examples))
+    images = {(given, codec): scorer.image_size(codec, rows) for codec in IMAGE_CODECS if is_lossless(codec)}
+    crossings = (
+        [names for names in paying(model, scorer.crossings()) if any(map(scorer.is_coded, names))] if cuts else []
+    )
+    tensors = scorer.encoded_sizes({given, *crossings}, [codec for codec in TENSOR_CODECS if is_lossless(codec)], rows)
+    return Calibration(
+        model=model.name,
+        digest=model.digest,
+        data=f"{len(rows)} pictures, for their sizes only",
+        sizes=tuple(
+            EncodedSize(tensors=names, codec=codec, mean_bytes=size, samples=len(rows))
+            for (names, codec), size in (images | tensors).items()
+        ),
+    )
+
+
+def _unjudged(outputs: Sequence[Array], row: int) -> None:
+    """Nobody asks what is answered."""

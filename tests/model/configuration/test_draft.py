@@ -1,0 +1,135 @@
+"""A draft is a configuration that can be read, says nothing twice, and guesses what shapes tell."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from edgent.engine.loading import load
+from edgent.model.configuration.beside import read_beside, toml, write_toml
+from edgent.model.configuration.draft import DraftLine, draft, write_draft
+from edgent.model.configuration.guess import Port, guess_answers, guess_pictures, ports
+from edgent.model.configuration.sources import find
+from edgent.model.metadata import Metadata, Preprocessing
+from graphs import Graph, residual, saved
+
+PICTURE = Port(name="x", shape=(1, 3, 64, 64))
+
+
+def lines_of(path: Path) -> dict[str, DraftLine]:
+    proto = onnx.load(path)
+    return {line.key: line for line in draft(proto, find(path, proto))}
+
+
+def written(path: Path) -> str:
+    proto = onnx.load(path)
+    return write_draft(path, draft(proto, find(path, proto)), *ports(proto))
+
+
+@pytest.mark.parametrize(
+    ("shapes", "op", "expected"),
+    [
+        ([(1, 10)], "Gemm", ("classification", "logits")),
+        ([(None, 10)], "Softmax", ("classification", None)),
+        ([(1, 84, 2100)], "Concat", ("detection", "yolov8")),
+        ([(1, 25200, 85)], "Concat", ("detection", "yolov5")),
+        ([(1, 300, 6)], "Concat", ("detection", "end-to-end")),
+        ([(1, 21, 64, 64)], "Conv", ("segmentation", "logits")),
+        ([(1, 21, 8, 8)], "Conv", ("segmentation", "logits")),
+        ([(1, 85, 4, 4)], "Conv", (None, None)),
+        ([None], "Conv", (None, None)),
+    ],
+)
+def test_shapes_of_outputs_tell_what_they_may_mean(shapes, op, expected) -> None:  # type: ignore[no-untyped-def]
+    outputs = [Port(name=f"y{k}", shape=shape, op=op) for k, shape in enumerate(shapes)]
+    found = guess_answers([PICTURE], outputs)
+    assert tuple(found[key].value if key in found else None for key in ("task", "head")) == expected
+
+
+def test_names_of_outputs_tell_boxes_and_embeddings() -> None:
+    boxes = [Port(name="scores", shape=(1, 10, 80)), Port(name="Boxes", shape=(1, 10, 4))]
+    assert guess_answers([PICTURE], boxes)["head"].value == "boxes-scores"
+    assert guess_answers([PICTURE], [Port(name="image_embeds", shape=(1, 512))])["task"].value == "embedding"
+
+
+def test_where_no_picture_goes_in_the_outputs_are_given_as_they_are() -> None:
+    inputs = [Port(name="sound", shape=(1, 512)), Port(name="state", shape=(2, 1, 128))]
+    assert guess_answers(inputs, [Port(name="y", shape=(1, 1))])["task"].value == "raw"
+
+
+def test_a_line_of_text_is_guessed_by_its_height() -> None:
+    found = guess_pictures(None, [Port(name="x", shape=(None, 3, 48, None))], "")
+    assert (found["resize"].value, found["mean"].value) == ("height", [0.5, 0.5, 0.5])
+
+
+def classifier(path: Path) -> Path:
+    g = Graph(batch="N", side=16)
+    proto = g.model(g.node("Flatten", g.node("GlobalAveragePool", g.conv("x", 3, 5))))
+    proto.graph.output[0].CopyFrom(helper.make_tensor_value_info(proto.graph.output[0].name, TensorProto.FLOAT, [1, 5]))
+    return saved(proto, path)
+
+
+def test_a_draft_can_be_read_as_it_is_and_its_guesses_are_in_force(model_file: Path) -> None:
+    classifier(model_file)
+    model_file.with_name("model.edgent.toml").write_text(written(model_file))
+    metadata = load(model_file).metadata
+    assert (metadata.task, metadata.head) == ("classification", "logits")
+    assert metadata.preprocessing is not None and metadata.preprocessing.crop == 0.875
+
+
+def test_what_is_to_fill_in_is_said_and_completing_it_suffices(model_file: Path) -> None:
+    classifier(model_file)
+    text = written(model_file)
+    (todo,) = [line for line in text.splitlines() if "FILL IN: " in line]
+    assert "with 5 names" in todo
+    model_file.with_name("labels.txt").write_text("a\nb\nc\nd\ne\n")
+    model_file.with_name("model.edgent.toml").write_text(text.replace(todo, todo.removeprefix("# ")))
+    assert load(model_file).metadata.labels == tuple("abcde")
+
+
+def test_a_free_dimension_is_to_fill_in_and_a_batch_is_not(model_file: Path) -> None:
+    g = Graph()
+    g.inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", "time", 4])]
+    saved(g.model(g.node("Relu", "x")), model_file)
+    lines = lines_of(model_file)
+    assert (lines["dims.time"].standing, lines["dims.batch"].standing) == ("to fill in", "default")
+    text = written(model_file).replace("# time = 128", "time = 7")
+    model_file.with_name("model.edgent.toml").write_text(text)
+    assert load(model_file).inputs[0].shape == (1, 7, 4)
+
+
+def test_names_that_would_break_toml_do_not(model_file: Path) -> None:
+    g = Graph()
+    name = 'a "b"\n= [c]\x00\x7f'.replace("\x00", "")
+    g.inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 'd "e"\nf = 1'])]
+    saved(g.model(g.node("Relu", name)), model_file)
+    text = written(model_file)
+    assert tomllib.loads(text) == {"task": "raw", "dims": {}}
+
+
+def test_what_others_say_stands_there_only_as_a_comment(model_file: Path) -> None:
+    proto = residual()
+    for key, value in {"stride": "32", "names": "{0: 'x'}", "task": "detect", "imgsz": "[8, 8]"}.items():
+        proto.metadata_props.add(key=key, value=value)
+    saved(proto, model_file)
+    assert lines_of(model_file)["task"].standing == "known"
+    assert tomllib.loads(written(model_file)) == {"preprocessing": {}}
+
+
+def test_a_document_is_written_as_toml_and_read_again(tmp_path: Path) -> None:
+    form = Preprocessing(size=(4, 6), resize="crop", crop=0.5, mean=(0.1, 0.2, 0.3))
+    metadata = Metadata(task="raw", labels=('a "b"', "ü\n\\", "\x7f"), preprocessing=form, dims={"n m": 3, "x:1": 4})
+    path = tmp_path / "m.edgent.toml"
+    path.write_text(write_toml(metadata.document()), encoding="utf-8")
+    found = read_beside(path)
+    assert found["labels"] == list(metadata.labels) and found["dims"] == {"n m": 3, "x:1": 4}
+    assert found["preprocessing"] == form.document()
+
+
+@pytest.mark.parametrize("value", ["", "a'b", [1, 2.5], {"a": ["b"]}, True, 1e-300, "\u2028"])
+def test_each_value_is_written_as_toml_has_it(value: object) -> None:
+    assert tomllib.loads(f"v = {toml(value)}")["v"] == value

@@ -1,0 +1,82 @@
+"""Ultralytics' properties are understood as its exporter writes them, and refused in a line where nobody does so."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgent.errors import InputError
+from edgent.model.configuration.ultralytics import ultralytics
+
+NAMES = "{0: 'cat', 1: \"it's\"}"
+PROPS = {
+    "stride": "32",
+    "task": "detect",
+    "names": NAMES,
+    "imgsz": "[320, 640]",
+    "end2end": "False",
+}
+
+
+def test_a_detectors_export_says_all_that_is_needed() -> None:
+    found = ultralytics(PROPS, [(1, 6, 2100)])
+    assert found["task"] == "detection" and found["head"] == "yolov8"
+    assert found["labels"] == ["cat", "it's"]
+    assert found["preprocessing"] == {"resize": "letterbox", "size": [320, 640]}
+
+
+@pytest.mark.parametrize(
+    ("shape", "end_to_end", "head"),
+    [
+        ((1, 6, 2100), "False", "yolov8"),
+        ((1, 300, 6), "True", "end-to-end"),
+        ((1, 300, 6), "False", "end-to-end"),
+        ((1, 25200, 7), "False", "yolov5"),
+        ((1, 9, 9), "False", None),
+        ((0, 0, 0), "False", None),
+        ((), "False", None),
+    ],
+)
+def test_the_head_is_told_by_the_outputs_shape(shape: tuple[int, ...], end_to_end: str, head: str | None) -> None:
+    assert ultralytics(PROPS | {"end2end": end_to_end}, [shape]).get("head") == head
+
+
+def test_a_classifier_is_cropped_and_other_tasks_are_given_as_they_are() -> None:
+    classifier = ultralytics(PROPS | {"task": "classify"}, [(1, 2)])
+    assert classifier["task"] == "classification" and classifier["preprocessing"]["resize"] == "crop"
+    for task in ("segment", "pose", "obb"):
+        assert ultralytics(PROPS | {"task": task}, [(1, 38, 2100)])["task"] == "raw"
+
+
+def test_grey_pictures_and_a_square_size_are_understood() -> None:
+    found = ultralytics(PROPS | {"channels": "1", "imgsz": "64"}, [])
+    assert found["preprocessing"] == {"resize": "letterbox", "color": "L", "size": [64, 64]}
+
+
+def test_the_repository_of_yolov5_writes_less() -> None:
+    found = ultralytics({"stride": "32", "names": "['cat', 'dog']"}, [(1, 25200, 7)])
+    assert (found["labels"], found["head"]) == (["cat", "dog"], "yolov5") and "size" not in found["preprocessing"]
+
+
+@pytest.mark.parametrize("props", [{}, {"names": "{}"}, {"stride": "32"}, {"author": "Ultralytics"}])
+def test_what_others_write_is_left_alone(props: dict[str, str]) -> None:
+    assert ultralytics(props, []) == {}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"names": "{0: 'cat', 2: 'dog'}"},
+        {"names": "__import__('os').system('true')"},
+        {"names": "(" * 10_000},
+        {"names": "7"},
+        {"names": "{" + "0: 'x', " * 200_000 + "}"},
+        {"imgsz": "[320]"},
+        {"imgsz": "[-1, 320]"},
+        {"imgsz": "[True, 320]"},
+        {"imgsz": "'320'"},
+    ],
+)
+def test_properties_that_nobody_writes_so_are_refused(changed: dict[str, str]) -> None:
+    with pytest.raises(InputError) as caught:
+        ultralytics(PROPS | changed, [])
+    assert len(str(caught.value)) < 200 and "\n" not in str(caught.value)
