@@ -15,7 +15,7 @@ from edgent.edge.edge import Edge
 from edgent.errors import EdgeError, RefusedError
 from edgent.planning.plan import Configuration
 from edgent.wire import messages as m
-from edgent.wire.errors import LateError, RejectedError
+from edgent.wire.errors import BusyError, LateError, NotServedError, RejectedError
 from edgent.wire.grpc_transport import GrpcChannel, GrpcServer
 from edgent.wire.transport import Unary
 from real_time import until
@@ -170,6 +170,26 @@ def test_grpc_is_asked_to_end_a_call_before_its_time_is_over_since_it_ends_late(
         told = []
         assert until(lambda: told.append(answer_in_time(channel, method, 0.9)) or told[-1])
         assert 0 < float(told[-1]) < 0.899
+    finally:
+        channel.close()
+        served.stop()
+
+
+@pytest.mark.parametrize("kind", [NotServedError, RejectedError, RefusedError, LateError, BusyError])
+def test_what_an_edge_says_arrives_as_the_kind_that_it_was(kind):
+    """A request that was rejected, taken for a refusal of the whole edge, would cost the device its connection."""
+    method = "/edgent.test/Failing"
+
+    def fail(message, call):
+        raise kind("said there")
+
+    served = GrpcServer({method: Unary(answer=fail)}, host="127.0.0.1", port=0, max_message=MAX, threads=1)
+    served.start()
+    channel = GrpcChannel(served.address, max_message=MAX)
+    try:
+        with pytest.raises(kind, match="said there") as caught:
+            channel.call(method, b"", WITHIN)
+        assert type(caught.value) is kind
     finally:
         channel.close()
         served.stop()

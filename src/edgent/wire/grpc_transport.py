@@ -36,9 +36,10 @@ from edgent.wire.transport import PACKET, Headers, Methods, Reply, Streaming, Un
 _log = logging.getLogger("edgent.edge")
 
 # What an edge says, and how gRPC says it; the first that fits, from the top.
-# Special kinds stand above general ones: a NotServedError is a RefusedError as well.
+# Special kinds stand above general ones: a NotServedError or a RejectedError is a RefusedError as well.
 _CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
     (NotServedError, grpc.StatusCode.NOT_FOUND),
+    (RejectedError, grpc.StatusCode.INVALID_ARGUMENT),
     (RefusedError, grpc.StatusCode.FAILED_PRECONDITION),
     (InputError, grpc.StatusCode.INVALID_ARGUMENT),
     (LateError, grpc.StatusCode.DEADLINE_EXCEEDED),
