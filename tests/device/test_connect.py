@@ -12,8 +12,11 @@ import onnxruntime
 import pytest
 
 import edgent
+from edgent.codec import Calibration, EncodedSize
+from edgent.device.connect import settings_of_version
 from edgent.engine.loading import load
 from graphs import dense, residual
+from shared_fixtures import make_profile
 
 INPUT = np.random.default_rng(0).normal(size=(1, 3, 8, 8)).astype(np.float32)
 
@@ -102,3 +105,34 @@ def test_a_deadline_that_is_none_is_refused_before_any_work(deadline, empty_cach
     with pytest.raises(edgent.InputError, match="deadline"):
         edgent.connect("10.0.0.2:8001", "b-alexnet", deadline=deadline)
     assert not empty_cache.exists()
+
+
+def sizes_of(model) -> Calibration:
+    """As `edgent run` measures them of its first pictures."""
+    size = EncodedSize(tensors=("x",), codec="png", mean_bytes=500.0, samples=4)
+    return Calibration(model=model.name, digest=model.digest, data="pictures", sizes=(size,), accuracies=())
+
+
+def test_sizes_of_pictures_are_those_of_the_next_version_too_where_only_weights_changed(tmp_path) -> None:
+    versions = []
+    for folder, by in (("old", 1.0), ("new", 0.5)):
+        proto = residual()
+        for tensor in proto.graph.initializer:
+            values = onnx.numpy_helper.to_array(tensor) * np.float32(by)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+        (tmp_path / folder).mkdir()
+        onnx.save(proto, tmp_path / folder / "net.onnx")
+        versions.append(load(tmp_path / folder / "net.onnx"))
+    old, new = versions
+    with edgent.Device(old, deadline=5, device_profile=make_profile(old), expected_sizes=sizes_of(old)) as device:
+        settings = settings_of_version(device, new)
+    assert settings is not None and settings.expected_sizes == sizes_of(new)
+    edgent.Device(new, None, settings).close()  # which refuses what is of another version
+
+
+def test_sizes_of_another_version_are_refused(theirs, tmp_path) -> None:
+    model = load(theirs)
+    onnx.save(dense(), tmp_path / "other.onnx")
+    other = sizes_of(load(tmp_path / "other.onnx"))
+    with pytest.raises(edgent.InputError, match="measure it again"):
+        edgent.Device(model, deadline=5, device_profile=make_profile(model), expected_sizes=other)

@@ -112,16 +112,23 @@ def run(
     def make(loaded: Model, on_version: OnVersion | None = None, before: Device | None = None) -> Device:
         """The device of one version of the model: of the first one, or of one that the edge has afterwards."""
         runner = make_engine(engine, threads)
-        if before is not None and (told := settings_of_version(before, loaded)) is not None:
-            return Device(loaded, edge, replace(told, engine=runner))
+        if before is not None and (known := settings_of_version(before, loaded)) is not None:
+            return Device(loaded, edge, replace(known, engine=runner))
         sizes = calibration_for(loaded, calibration if before is None else None)
         here = (measured if before is None else None) or own_profile(loaded, runner)
         notice_other_engine(here, runner)
         board = stand_in(emulate, loaded, here, hidden_seed) if emulate else None
-        told = replace(settings, engine=runner, calibration=sizes, device_profile=here, on_version=on_version)
+        complete = replace(
+            settings,
+            engine=runner,
+            calibration=sizes,
+            expected_sizes=_expected(loaded, inputs, runner),
+            device_profile=here,
+            on_version=on_version,
+        )
         if board:
-            told = replace(told, device_profile=board.profile, host_profile=board.table, pace=board.pace(step))
-        return Device(loaded, edge or None, replace(told, expected_sizes=_expected(loaded, inputs, runner)))
+            complete = replace(complete, device_profile=board.profile, host_profile=board.table, pace=board.pace(step))
+        return Device(loaded, edge or None, complete)
 
     numbers = parse_dims(dim)
     fetched = is_fetched(model, edge)

@@ -124,17 +124,23 @@ def _version(
     if before is None:
         return Device(model, edge, _complete(replace(settings, on_version=on_version), model, progress))
     engine = settings.engine or OnnxRuntimeEngine()  # sessions of the version before go with its own
-    told = settings_of_version(before, model) or replace(before.settings, device_profile=None, calibration=None)
-    return Device(model, edge, _complete(replace(told, engine=engine), model, None))
+    known = settings_of_version(before, model) or replace(
+        before.settings, device_profile=None, calibration=None, expected_sizes=None
+    )
+    return Device(model, edge, _complete(replace(known, engine=engine), model, None))
 
 
 def settings_of_version(before: Device, model: Model) -> DeviceSettings | None:
-    """What the device of one version was told, for another one; None where its times must be measured anew."""
-    told = before.settings
-    device, host = (profile_of_like(model, before.model, known) for known in (told.device_profile, told.host_profile))
-    if device is None or (host is None and told.host_profile is not None):
+    """The settings of the device of one version, for another one; None where its times must be measured anew."""
+    old = before.settings
+    device, host = (profile_of_like(model, before.model, known) for known in (old.device_profile, old.host_profile))
+    if device is None or (host is None and old.host_profile is not None):
         return None
-    return replace(told, device_profile=device, host_profile=host, calibration=calibration_for(model))
+    # Both prepare pictures alike (`profile_of_like`), so codecs make them as large as before.
+    sizes = old.expected_sizes and replace(old.expected_sizes, model=model.name, digest=model.digest)
+    return replace(
+        old, device_profile=device, host_profile=host, calibration=calibration_for(model), expected_sizes=sizes
+    )
 
 
 def _complete(settings: DeviceSettings, model: Model, progress: Progress | None) -> DeviceSettings:
