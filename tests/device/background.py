@@ -53,3 +53,16 @@ class Noting(Static):
     def decisive(self, now, conditions, deadline):
         self.asked.append(deadline)
         return self.bandwidth
+
+
+def spoil(link, method, error):
+    """From now on a reply to this method throws what nobody expects; the function that is returned ends that."""
+    plain = link.call
+
+    def call(called, message, timeout):
+        if called == method:
+            raise error
+        return plain(called, message, timeout)
+
+    link.call = call
+    return lambda: setattr(link, "call", plain)

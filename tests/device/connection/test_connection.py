@@ -7,6 +7,7 @@ import logging
 import numpy as np
 import pytest
 
+from device.background import spoil
 from edgent.codec import encode_image
 from edgent.device.connection.connection import Connection
 from edgent.device.connection.handshake import EdgeFacts
@@ -64,19 +65,6 @@ def connected(model, link, clock):
     yield connect
     for connection in connections:
         connection.close()
-
-
-def spoil(link, method, error):
-    """From now on a reply to this method throws what nobody expects; the function that is returned ends that."""
-    plain = link.call
-
-    def call(called, message, timeout):
-        if called == method:
-            raise error
-        return plain(called, message, timeout)
-
-    link.call = call
-    return lambda: setattr(link, "call", plain)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from device.background import spoil
 from edgent.device.connection.connection import Connection
 from edgent.device.connection.link_follower import LinkFollower
 from edgent.device.connection.sight import EdgeState
@@ -58,17 +59,6 @@ def request_of(model, picture) -> bytes:
     return write_request(f"{model.name}.x4.u0.d22", model.version, [raw_parcel(model.inputs[0], picture)], [])
 
 
-def answer_with(link, method, error):
-    plain = link.call
-
-    def call(called, message, timeout):
-        if called == method:
-            raise error
-        return plain(called, message, timeout)
-
-    link.call = call
-
-
 def foreign(methods):
     """The same edge as a server that knows nothing of our extension."""
 
@@ -82,7 +72,7 @@ def foreign(methods):
 @pytest.mark.parametrize("kind", [LateError, BusyError, BrokenError, RejectedError])
 def test_what_one_request_meets_leaves_the_edge_up(connected, link, kind):
     connection = connected(**TOLD)
-    answer_with(link, m.MODEL_INFER, kind("of this one"))
+    spoil(link, m.MODEL_INFER, kind("of this one"))
     with pytest.raises(kind, match="of this one"):
         connection.ask(b"", 1.0)
     assert connection.sight.state is EdgeState.UP
@@ -99,7 +89,7 @@ def test_what_one_request_meets_leaves_the_edge_up(connected, link, kind):
 @pytest.mark.parametrize("call", ["ask", "prepare"])
 def test_what_any_other_request_would_meet_as_well_loses_it_at_once(connected, link, call, error, state, words):
     connection = connected(**TOLD)
-    answer_with(link, m.MODEL_INFER if call == "ask" else m.PREPARE, error)
+    spoil(link, m.MODEL_INFER if call == "ask" else m.PREPARE, error)
     with pytest.raises(type(error)):
         connection.ask(b"", 1.0) if call == "ask" else connection.prepare("net.x0.u0.d1")
     sight = connection.sight

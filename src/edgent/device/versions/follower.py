@@ -96,7 +96,7 @@ class Follower:
 
     def infer(
         self,
-        given: Input,
+        data: Input,
         *,
         name: str = "",
         deadline: float | None = None,
@@ -105,7 +105,7 @@ class Follower:
     ) -> Answer:
         """See `Device.infer`; a configuration is one of the version that runs."""
         with self._in_use() as device:
-            return device.infer(given, name=name, deadline=deadline, configuration=configuration, race=race)
+            return device.infer(data, name=name, deadline=deadline, configuration=configuration, race=race)
 
     def warm(self, configuration: Configuration) -> None:
         """See `Device.warm`."""
