@@ -25,16 +25,27 @@ class Slowed:
         self._sleep(self._seconds)
         return self._inner.run(feeds)
 
+    def __eq__(self, other: object) -> bool:
+        """Two are the same that slow the same engine, so settings compare as they do without the option."""
+        return isinstance(other, Slowed) and self._inner is other._inner
+
+    def __hash__(self) -> int:
+        return id(self._inner)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
 
 def slowed(make: Callable[..., None], seconds: float) -> Callable[..., None]:
     """The constructor of a Device or an Edge, which then gets a slow engine in place of its own."""
-    from edgent.engine.onnxruntime import Engine
+    from edgent.device.settings import DeviceSettings
+    from edgent.engine.onnxruntime import OnnxRuntimeEngine
 
     @functools.wraps(make)
     def made(self: Any, *arguments: Any, engine: Any = None, **named: Any) -> None:
-        make(self, *arguments, engine=Slowed(engine or Engine(), seconds), **named)
+        # A device's engine may stand in its settings as well; a keyword takes the place of what they say.
+        values = [value for value in (*arguments, *named.values()) if isinstance(value, DeviceSettings)]
+        own = engine or next((value.engine for value in values), None) or OnnxRuntimeEngine()
+        make(self, *arguments, engine=Slowed(own, seconds), **named)
 
     return made
