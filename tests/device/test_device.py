@@ -392,3 +392,11 @@ def test_the_next_request_is_planned_for_a_device_that_is_busy(made, clock, imag
     assert device.conditions.backlog == pytest.approx(22 * 0.022 + 3e-4 - 0.1, abs=1e-5)
     first.join()
     assert device.conditions.backlog == 0
+
+
+def test_a_named_configuration_answers_even_where_a_faster_branch_would_be_in_time(made, clock, image):
+    device = made(channel=None, pace=Emulated("slow", clock=clock), deadline=0.8)
+    alone = Configuration(exit=4, upload_cut=22, download_cut=22)
+    records = []
+    at_once(clock, *[lambda: records.append(device.infer(image, configuration=alone).record)] * 2)
+    assert [(record.exit, record.deadline_met) for record in records] == [(4, True), (4, False)]

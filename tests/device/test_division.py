@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgent.device.compute import Compute
-from edgent.device.division import divide
+from edgent.device.division import Divisions, divide
 from edgent.engine.onnxruntime import Engine
 from edgent.planning.plan import Configuration
 from edgent.testing import ManualClock
@@ -63,6 +63,25 @@ def test_a_local_branch_includes_preparing_what_the_head_did_not_need(model, slo
     raw = Configuration(exit=4, upload_cut=0, download_cut=22)
     assert divide(model, coded, device=slow, preparing=1.0).branches[0].seconds == pytest.approx(1 + 12 * 0.022)
     assert divide(model, raw, device=slow, preparing=1.0).branches[0].seconds == pytest.approx(12 * 0.022)
+
+
+def test_alone_a_branch_may_stand_in_for_the_planned_one_only_if_it_is_faster(model, slow):
+    own = divide(model, Configuration(exit=2, upload_cut=19, download_cut=19), device=slow)
+    assert [branch.exit for branch in own.branches] == [2, 0, 1]
+    shared = divide(model, Configuration(exit=4, upload_cut=0, download_cut=22), device=slow)
+    assert [branch.exit for branch in shared.branches] == [0, 1, 2, 3, 4]
+
+
+def test_exits_that_may_not_answer_stand_in_for_nothing(model, slow):
+    divisions = Divisions(model, slow, None, exits=[1, 2])
+    shared = divisions.of(Configuration(exit=4, upload_cut=0, download_cut=22), "array")
+    own = divisions.of(Configuration(exit=2, upload_cut=19, download_cut=19), "array")
+    named = divisions.of(Configuration(exit=4, upload_cut=22, download_cut=22), "array")
+    assert [[branch.exit for branch in division.branches] for division in (shared, own, named)] == [
+        [1, 2],
+        [2, 1],
+        [4, 1, 2],
+    ]
 
 
 def test_the_device_alone_has_no_head_and_its_exit_as_a_local_branch(model):

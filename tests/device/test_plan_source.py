@@ -16,6 +16,7 @@ from edgent.device.drift import AS_PROFILED, Factors
 from edgent.device.plan_source import PlanSource
 from edgent.device.request import Reason
 from edgent.device.settings import DeviceSettings
+from edgent.device.source_sizes import ENOUGH
 from edgent.device.warm_sessions import Warmed
 from edgent.errors import EdgentError, InputError, ModelError, RefusedError
 from edgent.link import TransferModel
@@ -231,22 +232,25 @@ def test_a_named_configuration_whose_edge_is_lost_leaves_the_device_with_its_own
     assert (choice.plan, choice.why) == (None, Reason.LOST)
 
 
-def test_a_branch_may_stand_in_for_a_plan_of_the_device_only_if_it_is_faster_and_nobody_named_the_plan(source):
-    built = source()
-    own = built._divisions.of(Configuration(exit=2, upload_cut=19, download_cut=19), "array")
-    assert [branch.exit for branch in built.allowed(own, exactly=False)] == [2, 0, 1]
-    assert [branch.exit for branch in built.allowed(own, exactly=True)] == [2]
-    shared = built._divisions.of(EDGE_ONLY, "array")
-    assert [branch.exit for branch in built.allowed(shared, exactly=True)] == [0, 1, 2, 3, 4]
+def test_files_of_other_sizes_are_priced_once_there_are_enough(planning, background, choosers):
+    built, sizes = planning(), []
+    for size in [2_000, *[50_000] * (2 * ENOUGH)]:  # the first is of about nothing that was known
+        built.choose("image", up(), USUAL, source_bytes=size)
+        background.work()
+        sizes.append(len(choosers))
+    assert sizes == [2] * ENOUGH + [3] * (ENOUGH + 1)
 
 
-def test_exits_that_may_not_answer_do_not(source):
-    built = source(exits=[1, 2])
-    shared = built._divisions.of(EDGE_ONLY, "array")
-    assert [branch.exit for branch in built.allowed(shared, exactly=False)] == [1, 2]
-    assert built.choose("array", without(), 10.0).configuration.exit == 2
-    own = built._divisions.of(Configuration(exit=2, upload_cut=19, download_cut=19), "array")
-    assert [branch.exit for branch in built.allowed(own, exactly=False)] == [2, 1]
+def test_the_size_of_one_file_among_others_prices_nothing(planning, background, choosers):
+    built = planning()
+    for size in [2_000, *[2_000, 2_400, 1_800, 3_000] * 8]:
+        built.choose("image", up(), USUAL, source_bytes=size)
+        background.work()
+    assert len(choosers) == 2
+
+
+def test_exits_that_may_not_answer_are_not_chosen(source):
+    assert source(exits=[1, 2]).choose("array", without(), 10.0).configuration.exit == 2
 
 
 def test_what_plans_may_be_reaches_the_chooser(planning, choosers):

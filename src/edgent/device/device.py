@@ -79,7 +79,8 @@ class Device:
         self.deadline = Seconds(settings.deadline)
         self._margin_of = lru_cache(settings.margin_before)  # of few deadlines, and asked by each request
         self._clock = settings.clock or MonotonicClock()
-        self._divisions = Divisions(model, settings.device_profile, settings.host)
+        exits = settings.restriction.exits
+        self._divisions = Divisions(model, settings.device_profile, settings.host, exits)
         self._compute = Compute(model, settings.engine or _engine(), settings.host, settings.pace, self._clock)
         self._listener = None if settings.on_record is None else RecordListener(settings.on_record, self._clock)
         self._drifts = Drifts()
@@ -163,9 +164,8 @@ class Device:
         self._check_edge(sight)
         material = Material(data, self.model)
         kind: SourceKind = "array" if material.source is None else "image"
-        if material.source is not None:
-            self._plans.came(len(material.source))
-        choice = self._plans.choose(kind, sight, deadline, factors, configuration)
+        source_bytes = None if material.source is None else len(material.source)
+        choice = self._plans.choose(kind, sight, deadline, factors, configuration, source_bytes)
         name, exactly = name or material.name, configuration is not None
         execution = self._execution(choice, sight, deadline, race, kind, name, exactly)
         answer = execution.run(material, started_at)
@@ -221,7 +221,7 @@ class Device:
             uses_edge=division.uses_edge,
             deadline=deadline,
             margin=self._margin_of(deadline),
-            branches=self._plans.allowed(division, exactly=exactly),
+            branches=division.branches if division.uses_edge or not exactly else division.branches[:1],
             schedule=self._schedule,
             call=changed.notify_all,
             head=ahead,

@@ -46,7 +46,8 @@ class Division:
         answers: names of the exit's outputs.
         locals: by exit, what the device would do alone with what the head left.
         alone: by exit, what it would do with the input only, where the head failed.
-        branches: the same for the request: times include preparing the input where the head did not need it.
+        branches: those that may answer in place of the edge: times include preparing the input where the head did not
+            need it. Of the device alone its own branch, and behind it those that are faster.
         wants_tensor: whether head or encoding read the input as a tensor.
         wants_pixels: whether encoding reads its pixels.
         image: whether what goes up is the input's image, encoded.
@@ -88,6 +89,7 @@ def divide(
     device: Profile | None = None,
     host: Profile | None = None,
     preparing: float = 0.0,
+    exits: Collection[int] | None = None,
 ) -> Division:
     """Takes a configuration apart.
 
@@ -97,6 +99,7 @@ def divide(
         device: its profile, for what the local branches take; without one they count as instant.
         host: the profile of the machine that computes, for the parts; without one they count as instant.
         preparing: seconds on the device from the input as it comes to the tensor.
+        exits: those that may answer in place of the edge; None: all.
 
     Raises:
         ModelError: no such exit or cuts, cuts that device and edge cannot share the branch at, or a branch that only
@@ -138,7 +141,7 @@ def divide(
         answers=answers,
         locals=locals_,
         alone={b.exit: _part(b, ends[b.exit], set(inputs), host) for b in model.branches},
-        branches=tuple(_local(b, reply[b.exit], inputs, unprepared) for b in model.branches),
+        branches=_allowed([_local(b, reply[b.exit], inputs, unprepared) for b in model.branches], configuration, exits),
         wants_tensor=wants_tensor,
         wants_pixels=image and configuration.codec != "source",
         image=image,
@@ -156,10 +159,13 @@ class Divisions:
         model: what is run.
         device: the device's profile, for what its local branches take.
         host: the profile of the machine that computes.
+        exits: those that its local branches may have; None: all.
     """
 
-    def __init__(self, model: Model, device: Profile | None, host: Profile | None) -> None:
-        self._model, self._device, self._host = model, device, host
+    def __init__(
+        self, model: Model, device: Profile | None, host: Profile | None, exits: Collection[int] | None = None
+    ) -> None:
+        self._model, self._device, self._host, self._exits = model, device, host, exits
         self.of = lru_cache(maxsize=256)(self._divide)
 
     @property
@@ -177,7 +183,26 @@ class Divisions:
         return f"<Divisions of {self._model.name}>"
 
     def _divide(self, configuration: Configuration, kind: SourceKind) -> Division:
-        return divide(self._model, configuration, device=self._device, host=self._host, preparing=self.preparing(kind))
+        return divide(
+            self._model,
+            configuration,
+            device=self._device,
+            host=self._host,
+            preparing=self.preparing(kind),
+            exits=self._exits,
+        )
+
+
+def _allowed(
+    branches: Sequence[LocalBranch], configuration: Configuration, exits: Collection[int] | None
+) -> tuple[LocalBranch, ...]:
+    may = [branch for branch in branches if exits is None or branch.exit in exits]
+    if not configuration.device_only:
+        return tuple(may)
+    # A device alone has nothing to gain from a slower branch than the planned one, but a faster one may fit where other
+    # requests keep it waiting.
+    (own,) = (branch for branch in branches if branch.exit == configuration.exit)
+    return (own, *(branch for branch in may if branch.seconds < own.seconds))
 
 
 def _codec(name: str) -> str | None:

@@ -19,11 +19,11 @@ from edgent.codec.names import check_codec
 from edgent.device.choosers.candidate_sets import CandidateSet, alone, together
 from edgent.device.choosers.chooser import Chooser, Scope, best
 from edgent.device.connection.sight import EdgeState, Sight
-from edgent.device.division import Division, Divisions
+from edgent.device.division import Divisions
 from edgent.device.drift import AS_PROFILED, Factors
-from edgent.device.request import LocalBranch, Reason
+from edgent.device.request import Reason
 from edgent.device.settings import DeviceSettings
-from edgent.device.source_sizes import SourceSizes
+from edgent.device.source_sizes import ENOUGH, SourceSizes
 from edgent.device.warm_sessions import Warmer
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.link.transfer import Transfer
@@ -101,30 +101,11 @@ class PlanSource:
         self._restriction = settings.restriction
         self._check()
         self._recent: deque[Transfer] = deque(maxlen=_RECENT)
-        self._sources = SourceSizes()
+        self._sources, self._sizes = SourceSizes(), list[int]()
         self._lock = threading.Lock()
         self._facts: EdgeFacts | None = None
         self._together: dict[SourceKind, _Together] = {}
         self._alone = {kind: self._make_alone(kind) for kind in self._kinds} if self._device else {}
-
-    def allowed(self, division: Division, *, exactly: bool) -> tuple[LocalBranch, ...]:
-        """The branches that the device may answer with.
-
-        Alone that is the one of the configuration, or where others keep it waiting a faster one, unless `exactly`.
-        """
-        exits = self._restriction.exits
-        may = [branch for branch in division.branches if exits is None or branch.exit in exits]
-        if division.uses_edge:
-            return tuple(may)
-        (own,) = (branch for branch in division.branches if branch.exit == division.configuration.exit)
-        return (own, *(branch for branch in may if branch.seconds < own.seconds and not exactly))
-
-    def came(self, source_bytes: int) -> None:
-        """A picture's file of this size has come; where files have changed, candidates are priced anew beside it."""
-        with self._lock:
-            changed = self._sources.add(source_bytes)
-        if changed:
-            self._price_again("image")
 
     def edge_up(self, facts: EdgeFacts, sight: Sight) -> None:
         """See `Plans.edge_up`: its candidates are priced, unless they are known, and the first plan is readied."""
@@ -149,6 +130,7 @@ class PlanSource:
         deadline: Seconds,
         factors: Factors = AS_PROFILED,
         configuration: Configuration | None = None,
+        source_bytes: int | None = None,
     ) -> ChosenPlan:
         """What a request is to run.
 
@@ -158,6 +140,8 @@ class PlanSource:
             deadline: that it has.
             factors: the device's speed, for when it is alone.
             configuration: that was given, to be priced; the device alone where it needs an edge and there is none.
+            source_bytes: of the picture's file that it brings; where files have changed, candidates are priced anew
+                beside it.
 
         Raises:
             InputError: there is no profile to plan with, or no edge for what was given.
@@ -165,6 +149,9 @@ class PlanSource:
         self._observe(sight.transfers)
         with self._lock:
             self._latest_deadline = deadline
+            changed = source_bytes is not None and self._have_changed(source_bytes)
+        if changed:
+            self._price_again("image")
         if configuration is None:
             return self._choose(kind, sight, deadline, factors)
         return self._given(configuration, kind, sight, deadline, factors)
@@ -195,6 +182,15 @@ class PlanSource:
 
     def __repr__(self) -> str:
         return f"<PlanSource of {self._model.name}: {self._together or 'the device alone'}>"
+
+    def _have_changed(self, source_bytes: int) -> bool:
+        """Takes in the size of a file; whether candidates are to be priced with another one from now on."""
+        # A mean of some is wanted, so it need not be asked for at each request; but the first file is better than none.
+        self._sizes.append(source_bytes)
+        if len(self._sizes) < ENOUGH and self._sources.typical is not None:
+            return False
+        sizes, self._sizes = self._sizes, []
+        return self._sources.add(sizes)
 
     def _edge_is(self, facts: EdgeFacts) -> None:
         with self._lock:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
-
-RECENT = 16
-"""Files whose mean is taken: a camera's differ by some ten per cent, and another camera's are soon the most of them."""
+import statistics
+from collections.abc import Sequence
 
 ENOUGH = 8
-"""Files before their mean is believed more than what was known."""
+"""Files before their mean is believed more than what was known: a camera's differ by some ten per cent."""
 
 CHANGED = 0.25
 """Share by which the mean must differ from what plans were made with: pricing again takes tens of milliseconds."""
 
 
 class SourceSizes:
-    """The typical size of files as they come, of the last ones.
+    """The typical size of files as they come.
 
     Attributes:
         typical: bytes, as plans take it to be; None: nothing has come.
@@ -23,23 +21,20 @@ class SourceSizes:
 
     def __init__(self) -> None:
         self.typical: float | None = None
-        self._recent: deque[int] = deque(maxlen=RECENT)
 
     def assume(self, size: float | None) -> None:
         """What was measured before any file came; the first file replaces nothing else."""
         if self.typical is None:
             self.typical = size
 
-    def add(self, size: int) -> bool:
-        """A file of that size has come.
+    def add(self, sizes: Sequence[int]) -> bool:
+        """Files of these sizes have come, one at least, and none of them was told before.
 
         Returns:
             Whether the typical size is another one now.
         """
-        self._recent.append(size)
-        mean = sum(self._recent) / len(self._recent)
-        few, near = len(self._recent) < ENOUGH, abs(mean - (self.typical or 0.0)) <= CHANGED * (self.typical or 0.0)
-        if self.typical is not None and (few or near):
+        mean = statistics.fmean(sizes)
+        if self.typical is not None and abs(mean - self.typical) <= CHANGED * self.typical:
             return False
         self.typical = mean
         return True
