@@ -21,8 +21,8 @@ from statistics import median
 import numpy as np
 
 import command
-from edgent.latency import WholeLatency, fit_whole
 from edgent.latency.carried import carried_over_whole
+from edgent.latency.whole import WholeLatency, fit_whole
 from nasbench_pi4 import DATA, FILE, Array, Costs, Table, read
 from tables import aligned
 

@@ -31,9 +31,10 @@ from edgent.link.forecast import LinkForecast
 from edgent.link.traces import load_traces
 from edgent.link.transfer import Transfer, TransferModel
 from edgent.model import Model
-from edgent.planning import Candidates, Controller, Goal
+from edgent.planning import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.configuration_map import ConfigurationMap
+from edgent.planning.controller import Controller, Goal
 from edgent.planning.paper.algorithm2 import MapSettings, build_map, grid
 from edgent.profiling.model_profiler import profile
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds

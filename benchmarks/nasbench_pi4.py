@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import command
-from edgent.latency import fit_whole
+from edgent.latency.whole import fit_whole
 from edgent.model.costs import LayerCost
 
 DATA = Path(__file__).parents[2] / "shared" / "latency-data" / "help-hwnasbench"

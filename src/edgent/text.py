@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 import re
 from collections.abc import Iterable
@@ -25,7 +24,9 @@ def one_line(text: str) -> str:
 
 def escaped(text: str) -> str:
     """A text for a page: what would be markup there is spelled out, too."""
-    return html.escape(harmless(text))
+    from html import escape  # only who writes a page pays for its table of entities
+
+    return escape(harmless(text))
 
 
 def readable(path: str | os.PathLike[str]) -> str:

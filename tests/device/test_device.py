@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,7 @@ from edgent.testing import FakeEngine
 from edgent.wire import messages as m
 
 EDGE_ONLY = Configuration(exit=4, upload_cut=0, download_cut=22, codec="source")
+ALONE = Configuration(exit=4, upload_cut=22, download_cut=22)
 WITHIN = 20.0  # seconds of the test's clock: for what should take milliseconds
 
 
@@ -341,8 +344,6 @@ def test_a_deadline_that_is_none_is_refused(model, slow, deadline):
 
 
 def test_a_profile_of_another_model_is_refused(model, slow):
-    from dataclasses import replace
-
     with pytest.raises(InputError, match="measure it again"):
         Device(model, deadline=1.0, device_profile=replace(slow, digest="0" * 64))
 
@@ -385,9 +386,7 @@ def test_local_branches_of_several_requests_run_one_after_another_on_an_emulated
 def test_the_next_request_is_planned_for_a_device_that_is_busy(made, clock, image):
     device = made(pace=Emulated("slow", clock=clock), deadline=60.0)
     device.wait_ready(WITHIN)
-    alone = Configuration(exit=4, upload_cut=22, download_cut=22)
-    first = clock.thread(lambda: device.infer(image, configuration=alone), "first")
-    first.start()
+    (first := clock.thread(lambda: device.infer(image, configuration=ALONE), "first")).start()
     clock.sleep(0.1)
     assert device.conditions.backlog == pytest.approx(22 * 0.022 + 3e-4 - 0.1, abs=1e-5)
     first.join()
@@ -396,7 +395,6 @@ def test_the_next_request_is_planned_for_a_device_that_is_busy(made, clock, imag
 
 def test_a_named_configuration_answers_even_where_a_faster_branch_would_be_in_time(made, clock, image):
     device = made(channel=None, pace=Emulated("slow", clock=clock), deadline=0.8)
-    alone = Configuration(exit=4, upload_cut=22, download_cut=22)
     records = []
-    at_once(clock, *[lambda: records.append(device.infer(image, configuration=alone).record)] * 2)
+    at_once(clock, *[lambda: records.append(device.infer(image, configuration=ALONE).record)] * 2)
     assert [(record.exit, record.deadline_met) for record in records] == [(4, True), (4, False)]

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from edgent.errors import InputError
-from edgent.latency import WholeLatency, fit_whole
 from edgent.latency.carried import carried_over, carried_over_whole
 from edgent.latency.family import References, Sample
 from edgent.latency.latency_model import Fit, fit, predict_kernels
 from edgent.latency.traits import Traits
+from edgent.latency.whole import WholeLatency, fit_whole
 from edgent.model.costs import LayerCost
 
 FACTORS = {"conv": 6.0, "pool": 9.0, "add": 7.0}  # of the other machine

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from edgent.errors import InputError
-from edgent.latency import WholeLatency, fit_whole
-from edgent.latency.whole import work
+from edgent.latency.whole import WholeLatency, fit_whole, work
 from edgent.model.costs import LayerCost
 
 Costs = tuple[LayerCost, ...]

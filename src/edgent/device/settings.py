@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypedDict
 
 from edgent.device.choosers.candidate_sets import Restriction
 from edgent.device.choosers.chooser import Environment, MakeChooser
-from edgent.device.choosers.dynamic import chooser_of
-from edgent.planning.configuration_map import ConfigurationMap
+from edgent.device.choosers.environment import check_environment, chooser_of
 from edgent.planning.planner import ROOM
+from edgent.text import nearest
 from edgent.units import Seconds, delay_of, rate_of, seconds_of
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from edgent.engine.pace import Pace
     from edgent.latency import Profile
     from edgent.planning.candidates import Direction
+    from edgent.planning.configuration_map import ConfigurationMap
     from edgent.telemetry import Record
     from edgent.wire.transport import Channel
 
@@ -96,9 +96,7 @@ class DeviceSettings:
         rate_of(self.bandwidth, "bandwidth")
         rate_of(self.downlink, "downlink")
         delay_of(self.round_trip, "round_trip")
-        chooser_of(self.environment)
-        if isinstance(self.environment, ConfigurationMap) and self.device_profile is not None:
-            self.environment.check(deadline, self.device_profile)
+        check_environment(self.environment, deadline, self.device_profile)
 
     @property
     def host(self) -> Profile | None:
@@ -168,8 +166,7 @@ def settings_of(settings: DeviceSettings | None, keywords: Mapping[str, object])
         raise TypeError(f"found {type(settings).__name__} as settings, expected DeviceSettings")
     names = [field.name for field in fields(DeviceSettings)]
     for name in keywords.keys() - set(names):
-        near = get_close_matches(name, names, n=1)
-        raise TypeError(f"a device has no setting {name!r}; {f'use {near[0]}' if near else 'see DeviceSettings'}")
+        raise TypeError(f"a device has no setting {name!r}{nearest(name, names)}; DeviceSettings lists them")
     if settings is None and "deadline" not in keywords:
         raise TypeError("a device needs a deadline: give deadline=SECONDS, or DeviceSettings")
     return DeviceSettings(**keywords) if settings is None else replace(settings, **keywords)  # type: ignore[arg-type]

@@ -46,6 +46,5 @@ each measured time with the predicted one and keeps the factor between them, whi
 """
 
 from edgent.latency.profile import BranchProfile, CodecTime, Profile, Timing
-from edgent.latency.whole import Expected, Rates, WholeLatency, fit_whole
 
-__all__ = ["BranchProfile", "CodecTime", "Expected", "Profile", "Rates", "Timing", "WholeLatency", "fit_whole"]
+__all__ = ["BranchProfile", "CodecTime", "Profile", "Timing"]

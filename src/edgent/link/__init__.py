@@ -43,9 +43,8 @@ become seconds is told in `transfer`, and what TCP adds after a pause in `slow_s
 from __future__ import annotations
 
 from edgent.link.bandwidths import Bandwidths
-from edgent.link.change_points import ChangePointDetector
 from edgent.link.estimator import BandwidthEstimator
 from edgent.link.predictive import Predictive
 from edgent.link.transfer import TransferModel
 
-__all__ = ["BandwidthEstimator", "Bandwidths", "ChangePointDetector", "Predictive", "TransferModel"]
+__all__ = ["BandwidthEstimator", "Bandwidths", "Predictive", "TransferModel"]

@@ -19,8 +19,6 @@ one such setting: cut, exit, codec, source, int8, the networks of a bundle, the 
 
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
-from edgent.planning.configuration_map import ConfigurationMap
-from edgent.planning.controller import Controller, Goal
 from edgent.planning.plan import Configuration, Plan, Stages
 from edgent.planning.planner import TOLERANCE, Planner
 
@@ -29,9 +27,6 @@ __all__ = [
     "Candidates",
     "Conditions",
     "Configuration",
-    "ConfigurationMap",
-    "Controller",
-    "Goal",
     "Plan",
     "Planner",
     "Stages",

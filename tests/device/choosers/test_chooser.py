@@ -10,7 +10,8 @@ import pytest
 
 from edgent.codec import is_image_codec
 from edgent.device.choosers.chooser import Scope, Static, best
-from edgent.device.choosers.dynamic import Dynamic, chooser_of
+from edgent.device.choosers.dynamic import Dynamic
+from edgent.device.choosers.environment import chooser_of
 from edgent.device.connection.upkeep import ASK, LEAD, STALE
 from edgent.device.device import Device
 from edgent.edge.edge import Edge

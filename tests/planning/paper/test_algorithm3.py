@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgent.errors import InputError
-from edgent.link import ChangePointDetector
+from edgent.link.change_points import ChangePointDetector
 from edgent.planning.paper.algorithm3 import Algorithm3
 from edgent.units import BitsPerSecond, Seconds
 from planning.strategies import on_a_slow_device

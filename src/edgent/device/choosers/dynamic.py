@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection
-from functools import partial
 
 import numpy as np
 
-from edgent.device.choosers.chooser import Environment, MakeChooser, Scope, Static, best
-from edgent.device.choosers.mapped import Mapped
-from edgent.errors import InputError
+from edgent.device.choosers.chooser import Scope, best
 from edgent.link.forecast import LinkForecast
 from edgent.link.transfer import CALL_BYTES, TIMING_ERROR, Transfer
 from edgent.planning.conditions import Conditions
-from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.controller import Controller, Goal
 from edgent.planning.plan import Configuration, Plan
 from edgent.units import BitsPerSecond, Seconds
@@ -84,19 +80,3 @@ class Dynamic:
 
     def __repr__(self) -> str:
         return f"<Dynamic: {self._controller!r}>"
-
-
-def chooser_of(environment: Environment | ConfigurationMap | MakeChooser) -> MakeChooser:
-    """What makes the chooser of an environment or for a map, or what was given.
-
-    Raises:
-        InputError: there is no such environment.
-    """
-    named: dict[str, MakeChooser] = {"static": Static, "dynamic": Dynamic}
-    if isinstance(environment, ConfigurationMap):
-        return partial(Mapped, environment)
-    if not isinstance(environment, str):
-        return environment
-    if environment not in named:
-        raise InputError(f"environment {environment!r}: expected static or dynamic")
-    return named[environment]

@@ -6,7 +6,6 @@ Its keys are those of `edgent.model.configuration.document`; `labels` may be a f
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -34,6 +33,8 @@ def read_beside(path: Path, *, with_labels: bool = True) -> dict[str, Any]:
     """
     if not is_file(path):
         return {}
+    import tomllib  # most models have no such file
+
     try:
         found = tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
