@@ -131,16 +131,16 @@ class Node:
             )
         if missing:
             raise InputError(f"{place}: found no key {missing[0]!r}, expected {', '.join(keys)}")
-        self.found: dict[str, object] = value
+        self.values: dict[str, object] = value
         self.place = place
 
     def number(self, key: str) -> float:
         """A finite number, 0 or more."""
-        return _number(self.found[key], self._at(key))
+        return _number(self.values[key], self._at(key))
 
     def real(self, key: str) -> float:
         """A finite number of either sign."""
-        return _real(self.found[key], self._at(key))
+        return _real(self.values[key], self._at(key))
 
     def numbers(self, key: str) -> tuple[float, ...]:
         """A list of finite numbers, 0 or more."""
@@ -152,21 +152,21 @@ class Node:
 
     def whole(self, key: str) -> int:
         """A whole number of at most 64 bits."""
-        value = self.found[key]
+        value = self.values[key]
         if isinstance(value, bool) or not isinstance(value, int) or not -_MOST_WHOLE <= value < _MOST_WHOLE:
             _reject(self._at(key), value, "a whole number")
         return value
 
     def truth(self, key: str) -> bool:
         """True or false."""
-        value = self.found[key]
+        value = self.values[key]
         if not isinstance(value, bool):
             _reject(self._at(key), value, "true or false")
         return value
 
     def text(self, key: str, *, empty: bool = False) -> str:
         """Some text; none at all only where it may be `empty`."""
-        value = self.found[key]
+        value = self.values[key]
         if not isinstance(value, str) or not (value or empty):
             _reject(self._at(key), value, "some text")
         return value
@@ -175,16 +175,16 @@ class Node:
         """A list of texts."""
         value = [text for text in self.items(key) if isinstance(text, str)]
         if len(value) < len(self.items(key)):
-            _reject(self._at(key), self.found[key], "a list of texts")
+            _reject(self._at(key), self.values[key], "a list of texts")
         return tuple(value)
 
     def absent(self, key: str) -> bool:
         """Whether the value is null: not known, or not there."""
-        return self.found[key] is None
+        return self.values[key] is None
 
     def node(self, key: str, keys: tuple[str, ...]) -> Node:
         """The object under a key."""
-        return Node(self.found[key], self._at(key), keys)
+        return Node(self.values[key], self._at(key), keys)
 
     def nodes(self, key: str, keys: tuple[str, ...]) -> list[Node]:
         """The list of objects under a key."""
@@ -192,7 +192,7 @@ class Node:
 
     def items(self, key: str) -> list[object]:
         """A list of anything."""
-        value = self.found[key]
+        value = self.values[key]
         if not isinstance(value, list):
             _reject(self._at(key), value, "a list")
         return value

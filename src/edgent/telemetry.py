@@ -70,8 +70,8 @@ class Record:
         Raises:
             InputError: found something else.
         """
-        found = parse(line)  # a line of an older release has no result
-        node = Node({"result": None, **found} if isinstance(found, dict) else found, "record", _KEYS)
+        document = parse(line)  # a line of an older release has no result
+        node = Node({"result": None, **document} if isinstance(document, dict) else document, "record", _KEYS)
         by = node.text("by")
         if by not in ("edge", "device"):
             raise InputError(f"record.by: found {by!r}, expected edge or device")
@@ -83,9 +83,9 @@ class Record:
             deadline_met=node.truth("deadline_met"),
             total=Seconds(node.number("total_ms") / 1e3),
             stages=Stages.from_node(node.node("stages_ms", STAGES)),
-            plan=None if node.absent("plan") else Plan.from_node(node.node("plan", plan_keys(node.found["plan"]))),
+            plan=None if node.absent("plan") else Plan.from_node(node.node("plan", plan_keys(node.values["plan"]))),
             why=node.text("why", empty=True),
-            result=None if node.absent("result") else _result(node.found["result"]),
+            result=None if node.absent("result") else _result(node.values["result"]),
         )
 
 
@@ -113,10 +113,10 @@ def summarise(records: Sequence[Record]) -> Summary:
     return Summary(count=len(records), deadlines_met=met, p50=Seconds(float(p50)), p95=Seconds(float(p95)))
 
 
-def _result(found: object) -> dict[str, Any]:
-    if not isinstance(found, dict):
-        raise InputError(f"record.result: found {type(found).__name__}, expected what an answer says of itself")
-    return found
+def _result(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InputError(f"record.result: found {type(value).__name__}, expected what an answer says of itself")
+    return value
 
 
 def write_records(path: Path, records: Iterable[Record]) -> None:

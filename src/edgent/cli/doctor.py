@@ -34,7 +34,7 @@ def doctor(
             {
                 "edge": edge or None,
                 "link": link and _document(link),
-                "served": [_averages(each) for each in served],
+                "served": [_averages(counts) for counts in served],
                 "findings": list(map(asdict, findings)),
             }
         )
@@ -71,12 +71,12 @@ def _of_pause(way: str, where: str, pause: PauseCost) -> Finding:
     from edgent.doctor.machine import Finding
 
     what = f"{format_bytes(pause.bytes)} after 1 s, {way}"
-    found = f"{format_duration(pause.after_pause)}, at once {format_duration(pause.at_once)}"
+    times = f"{format_duration(pause.after_pause)}, at once {format_duration(pause.at_once)}"
     if not pause.cost:
-        return Finding(what=what, found=found)
+        return Finding(what=what, found=times)
     costs = f"{format_duration(pause.cost)} after each pause: TCP's slow start after idling"
     return Finding(
-        what=what, found=found, costs=costs, mend=f"{where}: sudo sysctl -w net.ipv4.tcp_slow_start_after_idle=0"
+        what=what, found=times, costs=costs, mend=f"{where}: sudo sysctl -w net.ipv4.tcp_slow_start_after_idle=0"
     )
 
 
@@ -117,10 +117,11 @@ def _averages(account: ModelCounts) -> dict[str, Any]:
 
 
 def _print_served(served: tuple[ModelCounts, ...]) -> None:
-    for each in served:
-        queue, middle = (format_duration(seconds / max(each.answered, 1)) for seconds in (each.queue, each.middle))
-        times = f", on average {queue} in the queue and {middle} of work" if each.answered else ""
-        show.out.print(f"{each.name} {each.version}: {each.answered} answered, {each.turned_away} turned away{times}")
+    for model in served:
+        queue, middle = (format_duration(seconds / max(model.answered, 1)) for seconds in (model.queue, model.middle))
+        times = f", on average {queue} in the queue and {middle} of work" if model.answered else ""
+        counts = f"{model.answered} answered, {model.turned_away} turned away"
+        show.out.print(f"{model.name} {model.version}: {counts}{times}")
     show.out.print()
 
 

@@ -143,14 +143,14 @@ def _print_configuration(model: Model) -> None:
     stated = _stated(model)
     table = show.table("Configuration", "key", "value", "from")
     for key, value in _settings(model):
-        origins = dict.fromkeys(each.origins[key] for _, each in stated if key in each.origins)
+        origins = dict.fromkeys(source.origins[key] for _, source in stated if key in source.origins)
         usual = "the input" if key in _OF_THE_INPUT else "default"
         table.add_row(key, value, ", ".join(origins) or usual)
     for name, number in model.dims.items():
         table.add_row(f"dims.{name}", str(number), "free in the file")
     if table.row_count:
         show.out.print(table)
-    for line in (line for _, each in stated for line in each.overruled):
+    for line in (line for _, source in stated for line in source.overruled):
         show.out.print(f"overruled: {line}", soft_wrap=True)
     if model.metadata.task is None and not model.metadata.labels:
         takes = "" if model.metadata.preprocessing else ", nor how a picture becomes its input"
@@ -160,15 +160,15 @@ def _print_configuration(model: Model) -> None:
 
 def _settings(model: Model) -> list[tuple[str, str]]:
     """Keys and values that are in force, without those that say nothing."""
-    found = model.metadata.document()
-    exits, labels = found.pop("exits"), found.pop("labels")
+    document = model.metadata.document()
+    exits, labels = document.pop("exits"), document.pop("labels")
     rows = [("labels", f"{len(labels)}: {', '.join(labels[:4])}{', ...' if len(labels) > 4 else ''}")] if labels else []
     rows += [("exits", str(len(exits)))] if exits else []
     for key in ("task", "head", "post"):
-        rows += [(key, str(found[key]))] if found[key] else []
-    tables = {"preprocessing": found["preprocessing"] or {}, "inputs": found["inputs"]}
+        rows += [(key, str(document[key]))] if document[key] else []
+    tables = {"preprocessing": document["preprocessing"] or {}, "inputs": document["inputs"]}
     if model.metadata.task == "detection":
-        tables["limits"] = found["limits"]
+        tables["limits"] = document["limits"]
     return rows + [(f"{name}.{key}", _shown(value)) for name, table in tables.items() for key, value in table.items()]
 
 

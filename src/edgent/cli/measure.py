@@ -62,18 +62,18 @@ def profile(
     loaded = open_model(model, parse_dims(dim))
     example = read_picture(source) if source else None
     engines = [make_engine(name, threads) for name in dict.fromkeys(engine.split(","))]
-    made = [_measured(loaded, one, example) for one in engines]
+    profiles = [_measured(loaded, one, example) for one in engines]
     if emulate:
-        made = [stand_in(emulate, loaded, here, hidden_seed).profile for here in made]
-    if len(made) > 1:
-        _choose(loaded, made, output, as_json=as_json)
+        profiles = [stand_in(emulate, loaded, here, hidden_seed).profile for here in profiles]
+    if len(profiles) > 1:
+        _choose(loaded, profiles, output, as_json=as_json)
         return
     if output is not None:
-        made[0].save(output)
+        profiles[0].save(output)
     if as_json:
-        show.document(json.loads(made[0].to_json()))
+        show.document(json.loads(profiles[0].to_json()))
     else:
-        _print_profile(loaded, made[0])
+        _print_profile(loaded, profiles[0])
 
 
 def _measured(model: Model, engine: Engine, example: bytes | None) -> Profile:
@@ -83,23 +83,23 @@ def _measured(model: Model, engine: Engine, example: bytes | None) -> Profile:
         return measure(model, engine, source=example, progress=progress)
 
 
-def _choose(model: Model, made: list[Profile], output: Path | None, *, as_json: bool) -> None:
+def _choose(model: Model, profiles: list[Profile], output: Path | None, *, as_json: bool) -> None:
     """Two engines side by side; `b.json` is written as `b.onnxruntime.json` and `b.openvino.json`."""
     from edgent.latency.compare import compared_profiles
 
     files = {}
-    for one in made if output is not None else ():
+    for one in profiles if output is not None else ():
         assert output is not None
         kind = one.engine.split()[0]
         files[kind] = output.with_name(f"{output.stem}.{kind}{output.suffix}")
         one.save(files[kind])
-    found = compared_profiles(*made)
-    faster = made[found.ratio < 1].engine.split()[0]
+    difference = compared_profiles(*profiles)
+    faster = profiles[difference.ratio < 1].engine.split()[0]
     if as_json:
         written = {kind: str(path) for kind, path in files.items()}
-        show.document({"model": model.name, "faster": faster, "files": written, **found.document()})
+        show.document({"model": model.name, "faster": faster, "files": written, **difference.document()})
         return
-    _print_compared(found)
+    _print_compared(difference)
     show.out.print(f"\nfaster: {faster}")
     for kind, path in files.items():
         show.out.print(f"{kind}: {path}", soft_wrap=True)
@@ -114,21 +114,21 @@ def _sweep(output: Path | None, engine: Engine, budget: Seconds, like: Path | No
     unfinished = None if output is None else output.with_name(output.name + ".unfinished")
     try:
         with show.progress("sweeping, seconds") as progress:
-            made = sweep_machine(engine, budget=budget, like=other, unfinished=unfinished, progress=progress)
+            machine = sweep_machine(engine, budget=budget, like=other, unfinished=unfinished, progress=progress)
     except KeyboardInterrupt:
         kept = "nothing is kept without -o FILE" if unfinished is None else f"{unfinished} is kept: the same goes on"
         show.err.print(f"edgent: {kept}", soft_wrap=True)
         raise
     if output and unfinished:
-        made.save(output)
+        machine.save(output)
         unfinished.unlink(missing_ok=True)
     if as_json:
-        show.document(_machine_document(made))
+        show.document(_machine_document(machine))
         return
-    show.out.print(f"{made!r}\n")
-    found = made.fit.validation
+    show.out.print(f"{machine!r}\n")
+    validation = machine.fit.validation
     table = show.table("Cross-validated", "what", "count", "median error", "within 10 %", "in their 90 % interval")
-    for name, judged in (("kernels", found.kernel), ("whole specimens", found.specimen)):
+    for name, judged in (("kernels", validation.kernel), ("whole specimens", validation.specimen)):
         shares = (judged.median_ape, judged.within_10_percent, judged.coverage)
         table.add_row(name, str(judged.count), *map(show.percent, shares))
     show.out.print(table)
@@ -136,44 +136,44 @@ def _sweep(output: Path | None, engine: Engine, budget: Seconds, like: Path | No
         show.out.print("nothing was written: name a file with -o to plan with it")
 
 
-def _machine_document(made: MachineModel) -> dict[str, Any]:
+def _machine_document(machine: MachineModel) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {
-        "machine": made.machine,
-        "engine": made.engine,
-        "threads": made.threads,
-        "options": dict(made.options),
-        "seconds": made.seconds,
-        "specimens": made.specimens,
-        "references_ms": {name: seconds * 1e3 for name, seconds in made.references._asdict().items()},
-        "families": sorted(made.fit.families),
-        "validation": asdict(made.fit.validation),
+        "machine": machine.machine,
+        "engine": machine.engine,
+        "threads": machine.threads,
+        "options": dict(machine.options),
+        "seconds": machine.seconds,
+        "specimens": machine.specimens,
+        "references_ms": {name: seconds * 1e3 for name, seconds in machine.references._asdict().items()},
+        "families": sorted(machine.fit.families),
+        "validation": asdict(machine.fit.validation),
     }
 
 
 def _compare(a: Path, b: Path, *, as_json: bool) -> None:
     from edgent.latency.compare import compared
 
-    found = compared(a, b)
+    difference = compared(a, b)
     if as_json:
-        show.document(found.document())
+        show.document(difference.document())
         return
-    _print_compared(found)
+    _print_compared(difference)
 
 
-def _print_compared(found: Compared) -> None:
-    show.out.print(f"A: {found.names[0]}\nB: {found.names[1]}\n")
-    table = show.table(f"B takes {found.ratio:.2f} times as long as A", found.what, "A", "B", "B / A")
-    for row in found.rows:
+def _print_compared(difference: Compared) -> None:
+    show.out.print(f"A: {difference.names[0]}\nB: {difference.names[1]}\n")
+    table = show.table(f"B takes {difference.ratio:.2f} times as long as A", difference.what, "A", "B", "B / A")
+    for row in difference.rows:
         table.add_row(row.name, format_duration(row.a), format_duration(row.b), f"{row.b / row.a:.2f}")
     show.out.print(table)
 
 
-def _print_profile(model: Model, made: Profile) -> None:
-    show.out.print(f"{made!r}\n")
+def _print_profile(model: Model, profile: Profile) -> None:
+    show.out.print(f"{profile!r}\n")
     table = show.table("Branches", "exit", "layers", "whole", "spread", "unassigned")
-    for branch in made.branches:
+    for branch in profile.branches:
         table.add_row(
             str(branch.exit),
             str(len(branch.layers)),
@@ -184,6 +184,6 @@ def _print_profile(model: Model, made: Profile) -> None:
     show.out.print(table)
     last = model.branches[-1]
     layers = show.table(f"\nLayers of exit {last.exit}", "layer", "operator", "time")
-    for layer, seconds in zip(last.layers, made.branch(last.exit).layers, strict=True):
+    for layer, seconds in zip(last.layers, profile.branch(last.exit).layers, strict=True):
         layers.add_row(layer.name, layer.op, format_duration(seconds))
     show.out.print(layers)

@@ -60,8 +60,8 @@ def _answers(path: Path) -> Callable[[NDArray[np.float32]], Sequence[NDArray[np.
     def run(images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         model = load(path, dims={"batch": len(images)})
         names = [branch.outputs[0].name for branch in model.branches]
-        given = model.inputs[0].name
-        answers = engine.session(model, [given], names).run({given: images})
+        name = model.inputs[0].name
+        answers = engine.session(model, [name], names).run({name: images})
         return [answers[name] for name in names]
 
     return run

@@ -26,17 +26,17 @@ def report(
     from edgent.telemetry import read_records
 
     show.check_output(output)
-    found = tuple(read_records(records))
-    if not found:
+    lines = tuple(read_records(records))
+    if not lines:
         raise InputError(f"{records}: found no records, expected lines that edgent run --records FILE wrote")
-    made = RecordsReport(source=readable(records.name), records=found)
-    write(made.page(), output)
+    summary = RecordsReport(source=readable(records.name), records=lines)
+    write(summary.page(), output)
     if as_json:
-        show.document({**made.document(), "report": str(output)})
+        show.document({**summary.document(), "report": str(output)})
         return
-    table = show.table(f"{len(found)} records", "answered by", "answers", "deadlines met", "p50, ms", "p95, ms")
-    for name, each in made.answers.items():
-        met = show.percent(each["deadlines_met"])
-        table.add_row(name, f"{each['count']:g}", met, f"{each['p50_ms']:.1f}", f"{each['p95_ms']:.1f}")
+    table = show.table(f"{len(lines)} records", "answered by", "answers", "deadlines met", "p50, ms", "p95, ms")
+    for name, numbers in summary.answers.items():
+        met = show.percent(numbers["deadlines_met"])
+        table.add_row(name, f"{numbers['count']:g}", met, f"{numbers['p50_ms']:.1f}", f"{numbers['p95_ms']:.1f}")
     show.out.print(table)
     show.out.print(f"The report: {output}", soft_wrap=True)

@@ -41,12 +41,12 @@ def serve(
     numbers = parse_dims(dim)
     with limited_memory():
         loaded = open_models(models, numbers)
-        given = {found.digest: found for found in map(Profile.load, profile or ())}
+        by_digest = {file.digest: file for file in map(Profile.load, profile or ())}
         runner = make_engine(engine, threads)
-        profiles = [given.get(model.digest) or own_profile(model, runner) for model in loaded]
-        for found in profiles:
-            notice_other_engine(found, runner)
-        calibrations = [found for found in map(calibration_for, loaded) if found is not None]
+        profiles = [by_digest.get(model.digest) or own_profile(model, runner) for model in loaded]
+        for used in profiles:
+            notice_other_engine(used, runner)
+        calibrations = [kept for kept in map(calibration_for, loaded) if kept is not None]
         edge = Edge(
             loaded,
             edge_only=edge_only or (),

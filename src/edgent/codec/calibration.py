@@ -230,7 +230,7 @@ class Calibration(Document):
         entry = self._exits.get(exit)
         if entry is None or not _may_be_none(entry.change):
             return None if entry is None else entry.accuracy
-        return max(each.accuracy for each in self.exits)
+        return max(entry.accuracy for entry in self.exits)
 
     def _entry(self, exit: int, tensors: Iterable[str], codec: str) -> CodecAccuracy | None:
         return self._accuracies.get((exit, frozenset(tensors), base_codec(codec)))
@@ -248,8 +248,8 @@ class Calibration(Document):
         return "{\n" + ",\n".join(lines) + "\n}\n"
 
     @classmethod
-    def _read(cls, found: object) -> Calibration:
-        node = Node(_with(found, _OPTIONAL), cls.KIND, ("schema", *keys_of(cls)))
+    def _read(cls, document: object) -> Calibration:
+        node = Node(_with(document, _OPTIONAL), cls.KIND, ("schema", *keys_of(cls)))
         measure = node.text("measure")
         if measure not in MEASURES:
             raise InputError(f"measure: found {measure[:40]!r}, expected one of {', '.join(MEASURES)}")
@@ -313,9 +313,9 @@ def _span(node: Node, key: str) -> Span:
     return ends[0], ends[1]
 
 
-def _with(found: object, defaults: Mapping[str, object]) -> object:
+def _with(document: object, defaults: Mapping[str, object]) -> object:
     """An object some of whose keys may be left out."""
-    return {**defaults, **found} if isinstance(found, dict) else found
+    return {**defaults, **document} if isinstance(document, dict) else document
 
 
 def _may_be_none(change: Span | None) -> bool:

@@ -124,10 +124,10 @@ def _profile(model: Model, image: bytes, progress: Progress) -> Profile:
     from edgent.engine.onnxruntime import OnnxRuntimeEngine
     from edgent.profiling.model_profiler import profile
 
-    def told(done: int, whole: int) -> None:
+    def report(done: int, whole: int) -> None:
         progress("profiling this machine", done, whole)
 
-    return profile(model, OnnxRuntimeEngine(threads=1), source=image, budget=_PROFILE_SECONDS, progress=told)
+    return profile(model, OnnxRuntimeEngine(threads=1), source=image, budget=_PROFILE_SECONDS, progress=report)
 
 
 def _host(host: Profile, board: HiddenDevice, account: EmulationReport, options: DemoOptions) -> Host:

@@ -90,8 +90,8 @@ class _Reader:
 
     def _skip_coded(self) -> None:
         while True:
-            found = self._ahead.find(0xFF, self._at)
-            self._at = len(self._ahead) if found < 0 else found
+            marker = self._ahead.find(0xFF, self._at)
+            self._at = len(self._ahead) if marker < 0 else marker
             self._need(2)
             if self._ahead[self._at] == 0xFF and self._ahead[self._at + 1] not in {0, *_ALONE}:
                 return

@@ -126,7 +126,7 @@ def stamp(path: Path) -> list[int]:
 
 def _tried(model: ModelFiles, dims: Mapping[str, int], limits: Limits) -> list[Any]:
     """The files of weights, labels and post-processing that were read, each with its stamp."""
-    named = str(model) if isinstance(model, str | Path) else [str(each) for each in model]
+    named = str(model) if isinstance(model, str | Path) else [str(file) for file in model]
     code, said = _run({"model": named, "dims": dict(dims), "limits": asdict(limits)})
     if code:
         raise ModelError(f"{named}: {_why(-code, said, limits)}; refused")
@@ -141,13 +141,8 @@ def _run(asked: Mapping[str, Any]) -> tuple[int, str]:
     """The trial's exit code, and the last that it said."""
     # The child must import what this process would, wherever that was found.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "edgent.engine.trial",
-        json.dumps(asked),
-    ]  # -P: no import from where we stand
+    # -P: nothing is imported from the folder that we stand in, which may be a stranger's.
+    command = [sys.executable, "-P", "-m", "edgent.engine.trial", json.dumps(asked)]
     nothing = subprocess.DEVNULL
     try:
         child = subprocess.run(

@@ -51,7 +51,7 @@ def _shrunk(array: Array, form: Preprocessing) -> Array:
 
 
 def _padded(array: Array, shape: tuple[int, ...]) -> Array:
-    missing = [(0, max(0, size - found)) for size, found in zip(shape, array.shape, strict=True)]
+    missing = [(0, max(0, size - present)) for size, present in zip(shape, array.shape, strict=True)]
     if not any(after for _, after in missing):
         return array
     nothing = "" if array.dtype.kind in "OSU" else 0

@@ -32,17 +32,17 @@ def calibration_for(model: Model, file: Path | None = None) -> Calibration | Non
         InputError: the named file is of another model, or is no calibration.
     """
     if file is not None:
-        found = Calibration.load(file)
-        if found.digest != model.digest:
+        calibration = Calibration.load(file)
+        if calibration.digest != model.digest:
             raise InputError(
-                f"{file} is of {found.model} version {found.digest[:12]}, the model is {model.name} version "
-                f"{model.version}: measure it again with edgent evaluate"
+                f"{file} is of {calibration.model} version {calibration.digest[:12]}, the model is {model.name} "
+                f"version {model.version}: measure it again with edgent evaluate"
             )
-        return found
+        return calibration
     beside = SHIPPED if model.path.parent == SHIPPED else model.path.parent
     for path in (beside / f"{model.name}.calibration.json", _kept(model.digest)):
-        if path.is_file() and (found := Calibration.load(path)).digest == model.digest:
-            return found
+        if path.is_file() and (calibration := Calibration.load(path)).digest == model.digest:
+            return calibration
     return None if len(model.members) == 1 or model.remote else _of_members(model)
 
 
@@ -106,8 +106,8 @@ def _are_comparable(parts: Sequence[Calibration]) -> bool:
 
 def _side_by_side(exits: Sequence[ExitAccuracy]) -> tuple[ExitAccuracy, ...]:
     """Exits of several files, which nobody measured in pairs: their difference is taken for what it seems."""
-    best = max((each.accuracy for each in exits), default=0.0)
-    return tuple(replace(each, change=(each.accuracy - best,) * 2) for each in exits)
+    best = max((entry.accuracy for entry in exits), default=0.0)
+    return tuple(replace(entry, change=(entry.accuracy - best,) * 2) for entry in exits)
 
 
 class _Inside(NamedTuple):

@@ -211,5 +211,5 @@ class _Evaluator:
 def _sized(model: Model, crossings: Mapping[Crossing, Any]) -> int:
     """On how many pictures sizes are measured: encoding a large network's tensors takes longer than running it."""
     names = {name for tensors in crossings for name in tensors}
-    taken = sum(model.tensors[name].nbytes or 0 for name in names)
-    return int(min(SIZES_ON, max(_FEWEST_SIZED, _BYTES_SIZED // max(1, taken))))
+    nbytes = sum(model.tensors[name].nbytes or 0 for name in names)
+    return int(min(SIZES_ON, max(_FEWEST_SIZED, _BYTES_SIZED // max(1, nbytes))))

@@ -8,13 +8,13 @@ from edgent.engine.material import Input, Material
 from edgent.model import Model
 
 
-def prepared(model: Model, given: Input) -> dict[str, Array]:
+def prepared(model: Model, data: Input) -> dict[str, Array]:
     """The tensors that an input becomes, as a request's would.
 
     Raises:
         InputError: it is no image, or not what the model takes.
     """
-    material, form = Material(given, model), model.metadata.preprocessing
+    material, form = Material(data, model), model.metadata.preprocessing
     if material.source is None or form is None:
         return material.tensors
     return {model.inputs[0].name: normalise(fit(decode_pixels(material.source), form), form)}

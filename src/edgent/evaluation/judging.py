@@ -121,14 +121,14 @@ def _true_labels(model: Model, examples: Examples) -> list[int]:
 
 def _true_boxes(model: Model, examples: Examples) -> list[TrueBoxes]:
     boxes = [truth for truth in examples.truths if isinstance(truth, TrueBoxes)]
-    if not any(len(each.classes) for each in boxes):
+    if not any(len(truth.classes) for truth in boxes):
         raise InputError(f"{examples.name}: found no box in any picture, expected some to look for")
     places = _places(model, examples)
     if places is None:
         return boxes
     return [
-        TrueBoxes(corners=each.corners, classes=np.array([places[k] for k in each.classes.tolist()], np.int64))
-        for each in boxes
+        TrueBoxes(corners=truth.corners, classes=np.array([places[k] for k in truth.classes.tolist()], np.int64))
+        for truth in boxes
     ]
 
 
@@ -165,17 +165,18 @@ def _check_relatives(model: Model, reference: Model) -> None:
     """Makes sure that two models answer the same question."""
     form_of(reference)
     labels, others = model.metadata.labels, reference.metadata.labels
-    shapes = [[output.shape for output in each.branches[-1].outputs] for each in (model, reference)]
+    shapes = [[output.shape for output in relative.branches[-1].outputs] for relative in (model, reference)]
     if task_of(model) != task_of(reference):
-        found = f"the task {task_of(reference)}, expected {task_of(model)}"
+        differs = f"the task {task_of(reference)}, expected {task_of(model)}"
     elif labels and others and labels != others:
-        found = f"the labels {_few(others)}, expected {_few(labels)}"
+        differs = f"the labels {_few(others)}, expected {_few(labels)}"
     elif task_of(model) not in _OF_ONE_FORM and shapes[0] != shapes[1]:
-        found = f"answers of the shape {_shapes(shapes[1])}, expected {_shapes(shapes[0])}"
+        differs = f"answers of the shape {_shapes(shapes[1])}, expected {_shapes(shapes[0])}"
     else:
         return
     raise InputError(
-        f"{reference.name} is no reference for {model.name}: found {found}; name a model that answers the same question"
+        f"{reference.name} is no reference for {model.name}: found {differs}; "
+        "name a model that answers the same question"
     )
 
 

@@ -185,14 +185,14 @@ def difference(value: Any, right: Any, *, shares: bool = False) -> Difference:
 def _finish(model: Model, path: Path, prefix: str, threads: int) -> Finish:
     """What makes a file's answers, by their names in the model, of its outputs: these, or what a task appends."""
     branches = [branch for branch in model.branches if model.member_of(branch) == path]
-    made = [tensor.name for branch in branches for tensor in branch.outputs if tensor.name not in model.own_outputs]
-    if not made:
+    appended = [tensor.name for branch in branches for tensor in branch.outputs if tensor.name not in model.own_outputs]
+    if not appended:
         return lambda outputs: {prefix + name: value for name, value in outputs.items()}
     others = tuple(prefix_of(member) for member in model.members[1:] if member != path)
     own = [name for name in model.own_outputs if name in model.tensors and name.startswith(prefix)]
-    given = [name for name in own if not name.startswith(others)]
-    session = OnnxRuntimeEngine(threads=threads).session(model, given, made)
-    return lambda outputs: session.run({name: outputs[name.removeprefix(prefix)] for name in given})
+    read = [name for name in own if not name.startswith(others)]
+    session = OnnxRuntimeEngine(threads=threads).session(model, read, appended)
+    return lambda outputs: session.run({name: outputs[name.removeprefix(prefix)] for name in read})
 
 
 def _of_file(
@@ -245,10 +245,11 @@ def _moved(array: Array, random: np.random.Generator) -> Array:
     return np.where(array == np.round(array), array, array * factor).astype(array.dtype)
 
 
-def _too_far(name: str, found: Difference, tolerance: Difference) -> str:
-    kind = "typically" if found.largest <= tolerance.largest else "by"
+def _too_far(name: str, difference: Difference, tolerance: Difference) -> str:
+    kind = "typically" if difference.largest <= tolerance.largest else "by"
     at = 1 if kind == "typically" else 0
-    return f"answer {name!r} differs from the original file's {kind} {found[at]:.2g}, more than {tolerance[at]:.2g}"
+    by, most = f"{difference[at]:.2g}", f"{tolerance[at]:.2g}"
+    return f"answer {name!r} differs from the original file's {kind} {by}, more than {most}"
 
 
 def _of_arrays(value: Array, right: Array, *, shares: bool = False) -> Difference:

@@ -88,15 +88,15 @@ class Scorer:
 
     def crossings(self) -> dict[Crossing, list[int]]:
         """What crosses at each inner cut that can be used, in their order, with the exits for which it does."""
-        found: dict[Crossing, list[int]] = {}
+        by_tensors: dict[Crossing, list[int]] = {}
         for branch in self.single.branches:
             n = len(branch.layers)
             for cut in (k for k in range(1, n) if branch.divisible[k, n] or branch.divisible[0, k]):
                 names = tuple(sorted(tensor.name for tensor in branch.boundary(cut, n).up))
-                exits = found.setdefault(names, [])
+                exits = by_tensors.setdefault(names, [])
                 if branch.exit not in exits:
                     exits.append(branch.exit)
-        return found
+        return by_tensors
 
     def is_coded(self, tensor: str) -> bool:
         """Whether codecs change what crosses: whole numbers travel as they are."""
@@ -143,9 +143,9 @@ class Scorer:
         totals = {(tensors, codec): 0.0 for tensors in crossings for codec in codecs}
         for row in rows:
             tensor = self._tensor(np.array([row]))
-            made = {self.input: tensor} | ({} if session is None else session.run({self.input: tensor}))
+            arrays = {self.input: tensor} | ({} if session is None else session.run({self.input: tensor}))
             for codec in codecs:
-                size = {name: _encoded_size(codec, array) for name, array in made.items()}
+                size = {name: _encoded_size(codec, array) for name, array in arrays.items()}
                 for tensors in crossings:
                     totals[tensors, codec] += sum(size[name] for name in tensors)
         return {key: total / len(rows) for key, total in totals.items() if np.isfinite(total)}
@@ -157,23 +157,23 @@ class Scorer:
         head = self.engine.build(self.model.segment([self.input], wanted)) if wanted else None
         asked = {tensors: [self.answers[number] for number in exits] for tensors, exits in group.items()}
         rest = {tensors: self.engine.build(self.model.segment(tensors, _together(asked[tensors]))) for tensors in group}
-        found: dict[tuple[Crossing, str], Verdicts] = {
+        running: dict[tuple[Crossing, str], Verdicts] = {
             (tensors, codec): [[] for _ in asked[tensors]] for tensors in group for codec in codecs
         }
         for batch in self._batches(rows):
             tensor = self._tensor(batch)
-            made = {self.input: tensor}
+            arrays = {self.input: tensor}
             if head is not None:
                 outputs = head.run({self.input: self._filled(tensor)})
-                made |= outputs if self.batch == 1 else {name: array[: len(batch)] for name, array in outputs.items()}
-            for (tensors, codec), verdicts in list(found.items()):
+                arrays |= outputs if self.batch == 1 else {name: array[: len(batch)] for name, array in outputs.items()}
+            for (tensors, codec), verdicts in list(running.items()):
                 try:
-                    arrived = {name: self._filled(round_trip(codec, made[name])) for name in tensors}
+                    arrived = {name: self._filled(round_trip(codec, arrays[name])) for name in tensors}
                 except CodecError:
-                    del found[tensors, codec]
+                    del running[tensors, codec]
                     continue
                 self._judged(rest[tensors].run(arrived), asked[tensors], batch, verdicts)
-        for (tensors, codec), verdicts in found.items():
+        for (tensors, codec), verdicts in running.items():
             yield CrossingVerdicts(tensors, codec, group[tensors], verdicts)
 
     def _batches(self, rows: Rows) -> Iterator[Rows]:
@@ -199,11 +199,11 @@ class Scorer:
         return np.concatenate([array, *([array[-1:]] * missing)]) if self.batch > 1 and missing > 0 else array
 
     def _judged(
-        self, made: Mapping[str, Array], exits: Sequence[Sequence[str]], rows: Rows, verdicts: Verdicts
+        self, arrays: Mapping[str, Array], exits: Sequence[Sequence[str]], rows: Rows, verdicts: Verdicts
     ) -> None:
         for names, of_exit in zip(exits, verdicts, strict=True):
             for place, row in enumerate(rows):
-                answers = [made[name] if self.batch == 1 else made[name][place : place + 1] for name in names]
+                answers = [arrays[name] if self.batch == 1 else arrays[name][place : place + 1] for name in names]
                 of_exit.append(self.judge(answers, int(row)))
 
 
@@ -215,8 +215,8 @@ def _together(exits: Sequence[Sequence[str]]) -> list[str]:
 def _batched(single: Model) -> tuple[Model, int]:
     """The model with many pictures a run, if its leading dimension is free and counts them in every tensor."""
     crossing = {use.tensor.name: use.tensor for branch in single.branches for use in branch.uses}
-    taken = sum(tensor.nbytes or 0 for tensor in crossing.values())
-    batch = max(1, min(_BATCH, _BATCH_BYTES // max(1, taken)))
+    nbytes = sum(tensor.nbytes or 0 for tensor in crossing.values())
+    batch = max(1, min(_BATCH, _BATCH_BYTES // max(1, nbytes)))
     try:
         files = "+".join(map(str, single.members))
         many = load(files, dims={**single.dims, **dict.fromkeys(_BATCH_NAMES & single.dims.keys(), batch)})

@@ -58,12 +58,12 @@ def sizes_of(model: Model, examples: Examples, engine: Engine, *, cuts: bool = T
         InputError: the model takes no pictures.
     """
     scorer = Scorer(model, engine, examples, _unjudged)
-    given, rows = (scorer.input,), np.arange(len(examples))
-    images = {(given, codec): scorer.image_size(codec, rows) for codec in IMAGE_CODECS if is_lossless(codec)}
+    inputs, rows = (scorer.input,), np.arange(len(examples))
+    images = {(inputs, codec): scorer.image_size(codec, rows) for codec in IMAGE_CODECS if is_lossless(codec)}
     crossings = (
         [names for names in paying(model, scorer.crossings()) if any(map(scorer.is_coded, names))] if cuts else []
     )
-    tensors = scorer.encoded_sizes({given, *crossings}, [codec for codec in TENSOR_CODECS if is_lossless(codec)], rows)
+    tensors = scorer.encoded_sizes({inputs, *crossings}, [codec for codec in TENSOR_CODECS if is_lossless(codec)], rows)
     return Calibration(
         model=model.name,
         digest=model.digest,

@@ -239,21 +239,21 @@ def _piece(
     model: Model, branch: Branch, engine: Engine, values: Feeds, start: int, stop: int, wanted: Sequence[str]
 ) -> dict[str, Array]:
     layers = branch.layers[start:stop]
-    made = {name for layer in layers for name in layer.outputs}
-    asked = [name for name in dict.fromkeys(wanted) if name in made]
+    outputs = {name for layer in layers for name in layer.outputs}
+    asked = [name for name in dict.fromkeys(wanted) if name in outputs]
     if not asked:
         return {}
     # What the piece computes itself is not handed in, so that a value from before cannot hide that it is computed
     # wrongly.
-    needed = {name for layer in layers for name in layer.inputs} - made
+    needed = {name for layer in layers for name in layer.inputs} - outputs
     given = [name for name in values if name in needed]
     return engine.session(model, given, asked).run({name: values[name] for name in given})
 
 
 def _constant_answers(model: Model, branch: Branch, engine: Engine) -> dict[str, Array]:
     """The answers that no layer makes: each side has them."""
-    made = {use.tensor.name for use in branch.uses}
-    asked = [tensor.name for tensor in branch.outputs if tensor.name not in made]
+    computed = {use.tensor.name for use in branch.uses}
+    asked = [tensor.name for tensor in branch.outputs if tensor.name not in computed]
     return engine.session(model, [], asked).run({}) if asked else {}
 
 

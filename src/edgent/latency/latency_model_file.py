@@ -111,7 +111,7 @@ class MachineModel(Document):
             machine=node.text("machine"),
             engine=node.text("engine"),
             threads=node.whole("threads"),
-            options={name: options.text(name) for options in [_open(node, "options")] for name in options.found},
+            options={name: options.text(name) for options in [_open(node, "options")] for name in options.values},
             seconds=node.number("seconds"),
             specimens=node.whole("specimens"),
             references=References(*_pair(node, "references")),
@@ -162,18 +162,18 @@ def _rounded(numbers: Array) -> list[float]:
 def _open(node: Node, key: str) -> Node:
     """An object whose keys are names that the file chooses."""
     # `Node` wants to know the keys; here those that are there are the right ones.
-    value = node.found[key]
+    value = node.values[key]
     return node.node(key, tuple(value) if isinstance(value, dict) else ())
 
 
 def _signed(node: Node, key: str) -> float:
-    return Node({key: [node.found[key]]}, node.place, (key,)).reals(key)[0]
+    return Node({key: [node.values[key]]}, node.place, (key,)).reals(key)[0]
 
 
 def _read_families(node: Node) -> dict[str, Family]:
-    if not node.found:
+    if not node.values:
         raise InputError(f"{node.place}: found none, expected at least one family of kernels")
-    return {name: _read_family(node.node(name, _FAMILY)) for name in node.found}
+    return {name: _read_family(node.node(name, _FAMILY)) for name in node.values}
 
 
 def _read_family(node: Node) -> Family:
@@ -196,7 +196,7 @@ def _read_family(node: Node) -> Family:
 
 
 def _read_process(node: Node, d: int) -> GaussianProcess:
-    points_document = node.found["points"]
+    points_document = node.values["points"]
     rows: list[object] = points_document if isinstance(points_document, list) else []
     count = len(rows)
     values, coarse, lengths = _array(node, "values"), np.array(node.numbers("coarse")), _array(node, "lengths")
@@ -247,7 +247,7 @@ def _read_validation(node: Node) -> Validation:
 
 
 def _read_lines(node: Node) -> dict[str, tuple[float, ...]]:
-    lines = {name: node.reals(name) for name in node.found}
+    lines = {name: node.reals(name) for name in node.values}
     if "any" not in lines or any(len(line) not in (2, 3) for line in lines.values()):
         raise InputError(f"{node.place}: found no lines of one or two slopes, with one for any layer")
     return lines

@@ -185,12 +185,12 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
     """
     paths = files(model)
     path = paths[0]
-    read_files = [(each, configured(each, read(each))) for each in paths]
+    read_files = [(file, configured(file, read(file))) for file in paths]
     proto = join(read_files) if len(paths) > 1 else read_files[0][1]
     source, beside = path.parent.absolute(), external.locations(all_tensors(proto))
     weights = Weights(source, identity.hashes(proto.graph.initializer, source))
-    members = [_member(each, each_proto, each == path, weights) for each, each_proto in read_files]
-    outputs = [_outputs(each.graph, metadata_of(each)) for _, each in read_files] if len(members) > 1 else []
+    members = [_member(file, file_proto, file == path, weights) for file, file_proto in read_files]
+    outputs = [_outputs(file.graph, metadata_of(file)) for _, file in read_files] if len(members) > 1 else []
     del read_files
     binding = bind(path, proto, dims or {})
     bound, metadata = binding.proto, binding.metadata
@@ -206,7 +206,7 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
     own = tuple(value.name for value in bound.graph.output)
     inputs = tuple(tensors[value.name] for value in bound.graph.input)
     check_fits(path, metadata, inputs)
-    answers = append_answers(bound, metadata, exits, tensors, [prefix_of(each) for each in paths[1:]])
+    answers = append_answers(bound, metadata, exits, tensors, [prefix_of(file) for file in paths[1:]])
     if answers.changed:
         values = fold(bound, weights, interpreter)
         check_answers(metadata, answers, values)
@@ -216,7 +216,7 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
     if others:
         digest = identity.bundle_digest(digests, [entry.outputs for entry in answers.exits])
     return Model(
-        name=readable(BETWEEN.join(each.stem for each in paths)),
+        name=readable(BETWEEN.join(file.stem for file in paths)),
         path=path,
         members=tuple(paths),
         files=beside,
@@ -249,7 +249,7 @@ def check_model(model: object, who: str) -> None:
 def files(model: ModelFiles) -> list[Path]:
     """The files of a MODEL argument; a file whose own name has a "+" is one file."""
     if not isinstance(model, str | Path):
-        return [Path(each) for each in model]
+        return [Path(part) for part in model]
     if BETWEEN not in str(model) or Path(model).exists():
         return [find(model)]
     return [find(part) for part in str(model).split(BETWEEN)]
@@ -274,11 +274,11 @@ def free_dimensions(model: str | Path) -> tuple[FreeDimension, ...]:
 
 def _in_folder(folder: Path) -> Path:
     """The only model file in a folder, as Hugging Face has it: there, or in `onnx/`."""
-    found = sorted(folder.glob("*.onnx")) or sorted(folder.glob("onnx/*.onnx"))
-    if len(found) != 1:
-        names = ", ".join(str(path.relative_to(folder)) for path in found[:5]) or "none"
-        raise ModelError(f"{folder}: is a folder with {len(found)} ONNX files ({names}); name the one to take")
-    return found[0]
+    inside = sorted(folder.glob("*.onnx")) or sorted(folder.glob("onnx/*.onnx"))
+    if len(inside) != 1:
+        names = ", ".join(str(path.relative_to(folder)) for path in inside[:5]) or "none"
+        raise ModelError(f"{folder}: is a folder with {len(inside)} ONNX files ({names}); name the one to take")
+    return inside[0]
 
 
 def _member(path: Path, proto: onnx.ModelProto, is_first: bool, weights: Weights) -> tuple[str, str]:
@@ -343,24 +343,24 @@ def _layers(graph: onnx.GraphProto, outputs: tuple[str, ...], constants: set[str
 
 def _layer(graph: onnx.GraphProto, nodes: tuple[int, ...], constants: set[str]) -> Layer:
     own = graph.node[nodes[-1]]
-    made = [name for index in nodes for name in graph.node[index].output if name and name not in constants]
+    outputs = [name for index in nodes for name in graph.node[index].output if name and name not in constants]
     reads = dict.fromkeys(name for index in nodes for name in subgraph_reads(graph.node[index]))
     return Layer(
-        name=own.name or made[-1],
+        name=own.name or outputs[-1],
         op=own.op_type,
         nodes=nodes,
-        inputs=tuple(name for name in reads if name not in constants and name not in made),
-        outputs=tuple(made),
+        inputs=tuple(name for name in reads if name not in constants and name not in outputs),
+        outputs=tuple(outputs),
         own=tuple(name for name in own.output if name),
     )
 
 
 def _ancestors(graph: onnx.GraphProto, outputs: tuple[str, ...]) -> list[int]:
     wanted = set(outputs)
-    found = []
+    needed = []
     for index in range(len(graph.node) - 1, -1, -1):
         node = graph.node[index]
         if wanted.intersection(node.output):
             wanted.update(subgraph_reads(node))
-            found.append(index)
-    return found[::-1]
+            needed.append(index)
+    return needed[::-1]

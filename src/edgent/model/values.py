@@ -248,17 +248,17 @@ class Branch:
         """What crosses each cut 0 .. n where the edge does all that follows: one mapping, changed from cut to cut."""
         n = len(self.layers)
         ending: dict[int, list[str]] = {}
-        made: dict[int, list[Tensor]] = {}
+        begun: dict[int, list[Tensor]] = {}
         for use in self.uses:
             last = max((position for position in use.read if position <= n), default=use.made)
             if last > use.made:
-                made.setdefault(use.made, []).append(use.tensor)
+                begun.setdefault(use.made, []).append(use.tensor)
                 ending.setdefault(last, []).append(use.tensor.name)
         crossing: dict[str, Tensor] = {}
         for cut in range(n + 1):
             for name in ending.get(cut, ()):
                 del crossing[name]
-            crossing.update((tensor.name, tensor) for tensor in made.get(cut, ()))
+            crossing.update((tensor.name, tensor) for tensor in begun.get(cut, ()))
             yield crossing
 
     def _problem(self, tensor: Tensor) -> str:
@@ -315,11 +315,11 @@ def tensors_by_name(names: Iterable[str], known: dict[str, Tensor], what: str) -
     Raises:
         ModelError: a name the model does not have.
     """
-    found = tuple(known[name] for name in names if name in known)
+    tensors = tuple(known[name] for name in names if name in known)
     missing = [name for name in names if name not in known]
     if missing:
         raise ModelError(f"{what}: the model has no tensor {missing[0]!r}")
-    return found
+    return tensors
 
 
 class _Line:

@@ -193,7 +193,7 @@ class Plan:
         Raises:
             InputError: values that no plan has.
         """
-        measure = next((name for name in MEASURES if node.found.get(name) is not None), MEASURES[0])
+        measure = next((name for name in MEASURES if node.values.get(name) is not None), MEASURES[0])
         return cls(
             configuration=Configuration.from_node(node),
             accuracy=None if node.absent(measure) else node.number(measure),
@@ -212,9 +212,9 @@ class Plan:
         )
 
 
-def plan_keys(found: object) -> tuple[str, ...]:
+def plan_keys(document: object) -> tuple[str, ...]:
     """The keys of a plan's document: whatever its number is called."""
-    others = [name for name in MEASURES[1:] if isinstance(found, dict) and name in found]
+    others = [name for name in MEASURES[1:] if isinstance(document, dict) and name in document]
     return (*PLAN_KEYS, *others)
 
 

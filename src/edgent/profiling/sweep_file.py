@@ -75,7 +75,7 @@ class Checkpoint:
 
 def _timed(line: str) -> SpecimenTimes:
     node = Node(parse(line), "specimen", ("number", "seconds", "kernels"))
-    rows = node.found["kernels"]
+    rows = node.values["kernels"]
     if not isinstance(rows, list):
         raise InputError("specimen.kernels: expected a list")
     read = [_kernel(row) for row in rows]

@@ -35,9 +35,9 @@ def stand_in(name: str, model: Model, host: Profile, seed: int) -> HiddenDevice:
     from edgent.lab.boards.emulation import find_device
     from edgent.lab.boards.hidden import hidden_device
 
-    made = hidden_device(host, model, find_device(name), seed=seed)
-    show.err.print(f"emulated: {made}", soft_wrap=True)
-    return made
+    device = hidden_device(host, model, find_device(name), seed=seed)
+    show.err.print(f"emulated: {device}", soft_wrap=True)
+    return device
 
 
 def notice_overruns(pace: Pace | None) -> None:

@@ -45,9 +45,9 @@ def given_inputs(paths: Sequence[Path], stdin: BinaryIO) -> Iterator[GivenInput]
     Raises:
         InputError: as `input_files`, before anything is read.
     """
-    found = [path if path == STDIN else input_files([path]) for path in paths]
+    sources = [path if path == STDIN else input_files([path]) for path in paths]
     return chain.from_iterable(
-        _from_stream(stdin) if isinstance(each, Path) else _from_files(each, paths) for each in found
+        _from_stream(stdin) if isinstance(files, Path) else _from_files(files, paths) for files in sources
     )
 
 
@@ -89,12 +89,12 @@ def _files(path: Path) -> list[Path]:
     if not is_folder(path):
         raise InputError(f"{path}: no such file or folder")
     try:
-        found = sorted(file for file in path.iterdir() if _is_input(file))
+        inputs = sorted(file for file in path.iterdir() if _is_input(file))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    if not found:
+    if not inputs:
         raise InputError(f"{path}: no images and no .npy or .npz files in this folder")
-    return found
+    return inputs
 
 
 def _is_input(file: Path) -> bool:

@@ -23,21 +23,21 @@ def read_profile(path: Path, model: Model) -> Profile:
     from edgent.engine.onnxruntime import OnnxRuntimeEngine
     from edgent.profiling.latency_model import load_profile
 
-    found, guessed = load_profile(path, model, OnnxRuntimeEngine())
+    profile, guessed = load_profile(path, model, OnnxRuntimeEngine())
     if guessed:
         show.err.print(
             f"{path}: never timed {', '.join(guessed)}; their times are guesses, within a factor of five",
             soft_wrap=True,
         )
-    return found
+    return profile
 
 
 def notice_other_engine(profile: Profile, engine: Engine) -> None:
     """Says on stderr that a profile was not made with the engine that runs now: its times are not this engine's."""
-    made, now = f"{profile.engine} x{profile.threads}", f"{engine.name} x{engine.threads}"
-    if made != now:
+    then, now = f"{profile.engine} x{profile.threads}", f"{engine.name} x{engine.threads}"
+    if then != now:
         show.err.print(
-            f"edgent: warning: the profile of {profile.model} is of {made}, but {now} runs it here; "
+            f"edgent: warning: the profile of {profile.model} is of {then}, but {now} runs it here; "
             f"measure it: edgent profile MODEL --engine {engine.name.split()[0]} --threads {engine.threads}",
             soft_wrap=True,
         )

@@ -25,13 +25,13 @@ def read_traces(paths: Sequence[Path], scale: float, load: Callable[[Path], Trac
     """
     from edgent.link.traces import ENDINGS, load_trace, trace_files
 
-    found = trace_files(paths)
-    if found.ignored:
+    named = trace_files(paths)
+    if named.ignored:
         known = ", ".join(ENDINGS)
         show.err.print(
-            f"edgent: files ignored: {found.ignored}; in a folder a trace ends in {known}, others are read when named",
+            f"edgent: files ignored: {named.ignored}; in a folder a trace ends in {known}, others are read when named",
             soft_wrap=True,
         )
-    traces = tuple((load or load_trace)(file).scaled(scale) for file in found.files)
+    traces = tuple((load or load_trace)(file).scaled(scale) for file in named.files)
     show.warn(*(doubt for trace in traces for doubt in trace.doubts))
     return traces

@@ -54,10 +54,10 @@ def document(content: Any) -> None:
 
 def table(title: str, *columns: str) -> Table:
     """A table whose first column is text and whose others are numbers."""
-    made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    grid = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for index, column in enumerate(columns):
-        made.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
-    return made
+        grid.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
+    return grid
 
 
 @contextmanager

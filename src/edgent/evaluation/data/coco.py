@@ -52,71 +52,71 @@ def read_coco(path: Path) -> Listing:
         InputError: it is no such file; a picture that is not there; a box of an unknown picture or class, or with
             numbers that no box has.
     """
-    found = _document(path)
-    classes = _classes(found["categories"], path)
-    pictures = {each["id"]: each for each in _objects(found["images"], "images", ("id", "file_name"), path)}
+    document = _document(path)
+    classes = _classes(document["categories"], path)
+    pictures = {entry["id"]: entry for entry in _objects(document["images"], "images", ("id", "file_name"), path)}
     boxes = defaultdict(list)
-    for picture, box in _boxes(found["annotations"], classes, path):
+    for picture, box in _boxes(document["annotations"], classes, path):
         if picture not in pictures:
             raise InputError(f"{path}: found a box of the picture {picture!r}, which is not in images")
         boxes[picture].append(box)
     root = _root(path, pictures)
     files = [
-        Listed(path=file_inside(root, str(each["file_name"]), str(path)), truth=_true_boxes(boxes[number]))
-        for number, each in pictures.items()
+        Listed(path=file_inside(root, str(entry["file_name"]), str(path)), truth=_true_boxes(boxes[number]))
+        for number, entry in pictures.items()
     ]
-    names = tuple(str(each) for each, _ in sorted(classes.values(), key=lambda pair: pair[1]))
+    names = tuple(str(entry) for entry, _ in sorted(classes.values(), key=lambda pair: pair[1]))
     return Listing(name=path.stem, format="coco", class_names=names, files=tuple(files))
 
 
 def _document(path: Path) -> Mapping[str, object]:
     try:
-        found = parse(read_bytes(path, _MOST).decode("utf-8"))
+        document = parse(read_bytes(path, _MOST).decode("utf-8"))
     except (InputError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: {error}; expected COCO's JSON") from None
-    missing = [part for part in _PARTS if not isinstance(found, dict) or not isinstance(found.get(part), list)]
-    if missing or not isinstance(found, dict):
+    missing = [part for part in _PARTS if not isinstance(document, dict) or not isinstance(document.get(part), list)]
+    if missing or not isinstance(document, dict):
         raise InputError(f"{path}: found no list {missing[0]!r}, expected COCO's JSON with {', '.join(_PARTS)}")
-    return found
+    return document
 
 
-def _objects(found: object, what: str, keys: Sequence[str], path: Path) -> Iterator[dict[str, object]]:
+def _objects(entries: object, what: str, keys: Sequence[str], path: Path) -> Iterator[dict[str, object]]:
     """The objects of a list, each with these keys; all but a box are whole numbers or texts."""
-    assert isinstance(found, list)
-    for place, each in enumerate(found):
-        if not isinstance(each, dict) or not all(_is_sound(key, each.get(key)) for key in keys):
+    assert isinstance(entries, list)
+    for place, entry in enumerate(entries):
+        if not isinstance(entry, dict) or not all(_is_sound(key, entry.get(key)) for key in keys):
             raise InputError(f"{path}: {what}[{place}] lacks {' or '.join(keys)}; expected COCO's JSON")
-        yield each
+        yield entry
 
 
 def _is_sound(key: str, value: object) -> bool:
     return value is not None if key == "bbox" else isinstance(value, int | str)
 
 
-def _classes(found: object, path: Path) -> dict[object, tuple[str, int]]:
+def _classes(categories: object, path: Path) -> dict[object, tuple[str, int]]:
     """Name and index of each category, by its id; indices count the categories in the order of their ids."""
-    objects = list(_objects(found, "categories", ("id", "name"), path))
-    if not all(isinstance(each["id"], int) for each in objects):
+    objects = list(_objects(categories, "categories", ("id", "name"), path))
+    if not all(isinstance(entry["id"], int) for entry in objects):
         raise InputError(f"{path}: found a category whose id is no whole number")
-    ordered = sorted(objects, key=lambda each: int(str(each["id"])))
-    return {each["id"]: (str(each["name"]), place) for place, each in enumerate(ordered)}
+    ordered = sorted(objects, key=lambda entry: int(str(entry["id"])))
+    return {entry["id"]: (str(entry["name"]), place) for place, entry in enumerate(ordered)}
 
 
-def _boxes(found: object, classes: Mapping[object, tuple[str, int]], path: Path) -> Iterator[tuple[object, _Box]]:
-    for each in _objects(found, "annotations", ("image_id", "category_id", "bbox"), path):
-        if each.get("iscrowd"):
+def _boxes(annotations: object, classes: Mapping[object, tuple[str, int]], path: Path) -> Iterator[tuple[object, _Box]]:
+    for entry in _objects(annotations, "annotations", ("image_id", "category_id", "bbox"), path):
+        if entry.get("iscrowd"):
             continue
-        box, category = each["bbox"], each["category_id"]
+        box, category = entry["bbox"], entry["category_id"]
         if category not in classes:
             raise InputError(f"{path}: found a box of the class {str(category)[:20]}, which is not in categories")
         if not _is_box(box):
             raise InputError(
-                f"{path}: found the box {str(box)[:80]} of picture {str(each['image_id'])[:20]}, "
+                f"{path}: found the box {str(box)[:80]} of picture {str(entry['image_id'])[:20]}, "
                 "expected x, y, width, height in pixels"
             )
         assert isinstance(box, list)
         x, y, width, height = map(float, box)
-        yield each["image_id"], _Box(x, y, x + width, y + height, classes[category][1])
+        yield entry["image_id"], _Box(x, y, x + width, y + height, classes[category][1])
 
 
 def _is_box(box: object) -> bool:
@@ -127,7 +127,7 @@ def _is_box(box: object) -> bool:
 
 def _root(path: Path, pictures: Mapping[object, Mapping[str, object]]) -> Path:
     """The folder in which the first picture lies; where it is nowhere, that of the JSON file, for the message."""
-    names = [Path(str(each["file_name"])) for each in pictures.values()][:1]
+    names = [Path(str(picture["file_name"])) for picture in pictures.values()][:1]
     roots = [path.parent / folder for folder in (*_FOLDERS, f"../{path.stem.removeprefix('instances_')}")]
     return next((root for root in roots for name in names if is_file(root / name)), path.parent)
 

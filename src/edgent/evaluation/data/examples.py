@@ -141,13 +141,13 @@ def opened(
     """
     kept: list[Listed] = []
     shapes: list[tuple[int, int]] = []
-    for done, each in enumerate(listing.files, start=1):
+    for done, file in enumerate(listing.files, start=1):
         try:
-            height, width, _ = decode_pixels(read_picture(each.path)).shape
+            height, width, _ = decode_pixels(read_picture(file.path)).shape
         except (CodecError, InputError) as error:
-            refused(f"{each.path.name}: {error}")
+            refused(f"{file.path.name}: {error}")
         else:
-            kept.append(replace(each, truth=_in_pixels(each.truth, (height, width))))
+            kept.append(replace(file, truth=_in_pixels(file.truth, (height, width))))
             shapes.append((height, width))
         if progress:
             progress(done, len(listing.files))
@@ -156,8 +156,8 @@ def opened(
     return PictureFiles(
         name=listing.name,
         class_names=listing.class_names,
-        files=tuple(each.path for each in kept),
-        truths=tuple(each.truth for each in kept),
+        files=tuple(file.path for file in kept),
+        truths=tuple(file.truth for file in kept),
         shapes=tuple(shapes),
     )
 

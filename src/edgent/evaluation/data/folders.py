@@ -20,17 +20,17 @@ def read_folders(root: Path) -> Listing:
         InputError: fewer than two folders with pictures, or a folder without any.
     """
     folders = subfolders(root)
-    found = {folder.name: list(pictures(folder)) for folder in folders}
-    empty = [name for name, files in found.items() if not files]
+    by_folder = {folder.name: list(pictures(folder)) for folder in folders}
+    empty = [name for name, files in by_folder.items() if not files]
     if empty or len(folders) < 2:
         what = f"no pictures in {readable(empty[0])}" if empty else "fewer than two folders"
         raise InputError(f"{root}: found {what}, expected a folder with pictures for each class")
     loose = sum(1 for _ in pictures(root))
-    files = [Listed(path=file, truth=place) for place, files in enumerate(found.values()) for file in files]
+    files = [Listed(path=file, truth=place) for place, files in enumerate(by_folder.values()) for file in files]
     return Listing(
         name=root.name,
         format="folders",
-        class_names=tuple(found),
+        class_names=tuple(by_folder),
         files=tuple(files),
         doubts=(f"{loose} pictures lie in no class's folder and are left out",) if loose else (),
     )

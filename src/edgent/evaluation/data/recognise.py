@@ -58,12 +58,12 @@ def _looks(path: Path) -> list[str]:
         return []
     if is_file(path / TEST_FILE):
         return [CIFAR10]
-    found = [name for name in _TABLES if _tables(path, name)]
+    layouts = [name for name in _TABLES if _tables(path, name)]
     if is_folder(path / "labels") and is_folder(path / "images"):
-        found.append("yolo")
-    if not found and sum(any(pictures(folder)) for folder in subfolders(path)) > 1:
-        found.append("folders")
-    return found or (["pictures"] if any(pictures(path)) else [])
+        layouts.append("yolo")
+    if not layouts and sum(any(pictures(folder)) for folder in subfolders(path)) > 1:
+        layouts.append("folders")
+    return layouts or (["pictures"] if any(pictures(path)) else [])
 
 
 def _table(path: Path, kind: str) -> Path:

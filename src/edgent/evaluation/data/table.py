@@ -36,8 +36,8 @@ def read_table(path: Path) -> Listing:
     names = _names(labels, path)
     places = {name: place for place, name in enumerate(names)}
     files = [Listed(path=file, truth=_truth(label, places, path)) for file, label in rows]
-    _check_distinct([each.path for each in files], path)
-    missing = len({*pictures(path.parent)} - {each.path for each in files})
+    _check_distinct([row.path for row in files], path)
+    missing = len({*pictures(path.parent)} - {row.path for row in files})
     return Listing(
         name=path.parent.name or path.stem,
         format="csv",
@@ -60,8 +60,8 @@ def _parsed(path: Path) -> Iterator[tuple[Path, str]]:
     reader = csv.reader(read_lines(path))
     header = [name.strip().lstrip("\ufeff").lower() for name in next(reader, [])]
     if not set(_COLUMNS) <= set(header):
-        found = readable(",".join(header))[:80] or "nothing"
-        raise InputError(f"{path}: found the first line {found!r}, expected the columns' names: file,label")
+        line = readable(",".join(header))[:80] or "nothing"
+        raise InputError(f"{path}: found the first line {line!r}, expected the columns' names: file,label")
     places = [header.index(name) for name in _COLUMNS]
     for row in reader:
         if not row:

@@ -79,7 +79,7 @@ class MeanAveragePrecision(Measure[Found]):
 
     def numbers(self, verdicts: Sequence[Found], weights: Floats) -> Floats:
         """See `Measure`."""
-        classes = [_resampled(each, weights) for each in _matches(self._run(verdicts))]
+        classes = [_resampled(matches, weights) for matches in _matches(self._run(verdicts))]
         with np.errstate(invalid="ignore"):
             numbers: Floats = np.nan_to_num(_nanmean(np.stack(classes)))
         return numbers
@@ -97,9 +97,9 @@ class MeanAveragePrecision(Measure[Found]):
         annotations, evaluation = _library()
         truth = [_annotation(found.row, box, kind) for found in verdicts for box, kind in self._true(found.row)]
         boxes = [_annotation(f.row, box[:4], int(box[5]), float(box[4])) for f in verdicts for box in f.boxes]
-        kinds = sorted({each["category_id"] for each in truth})
+        kinds = sorted({entry["category_id"] for entry in truth})
         with contextlib.redirect_stdout(io.StringIO()):  # it tells of its progress there
-            run = evaluation(*(_filled(annotations(), verdicts, kinds, each) for each in (truth, boxes)), "bbox")
+            run = evaluation(*(_filled(annotations(), verdicts, kinds, entry) for entry in (truth, boxes)), "bbox")
             run.params.areaRng, run.params.areaRngLbl = [_EVERY_SIZE], ["all"]
             run.params.maxDets = [_MOST_BOXES]
             run.evaluate()
@@ -124,15 +124,15 @@ def _library() -> tuple[Any, Any]:
 def _annotation(row: int, corners: Floats, kind: int, score: float | None = None) -> dict[str, Any]:
     x, y, x2, y2 = (float(value) for value in corners)
     box = [x, y, x2 - x, y2 - y]
-    told = {} if score is None else {"score": score}
-    return {"image_id": row, "category_id": kind, "bbox": box, "area": box[2] * box[3], "iscrowd": 0, **told}
+    scored = {} if score is None else {"score": score}
+    return {"image_id": row, "category_id": kind, "bbox": box, "area": box[2] * box[3], "iscrowd": 0, **scored}
 
 
 def _filled(empty: Any, verdicts: Sequence[Found], kinds: Sequence[int], annotations: list[dict[str, Any]]) -> Any:
     empty.dataset = {
         "images": [{"id": found.row} for found in verdicts],
         "categories": [{"id": kind} for kind in kinds],
-        "annotations": [{**each, "id": number} for number, each in enumerate(annotations, start=1)],
+        "annotations": [{**annotation, "id": number} for number, annotation in enumerate(annotations, start=1)],
     }
     empty.createIndex()
     return empty
@@ -152,14 +152,14 @@ def _matches(run: Any) -> list[_Matches]:
 
 
 def _of_class(pictures: Sequence[Mapping[str, Any] | None], thresholds: int) -> _Matches:
-    there = [(place, each) for place, each in enumerate(pictures) if each is not None]
+    there = [(place, run) for place, run in enumerate(pictures) if run is not None]
     true = np.zeros(len(pictures))
-    for place, each in there:
-        true[place] = len(each["gtIds"])
-    scores = np.concatenate([*(each["dtScores"] for _, each in there), []])
+    for place, run in there:
+        true[place] = len(run["gtIds"])
+    scores = np.concatenate([*(run["dtScores"] for _, run in there), []])
     order = np.argsort(-scores, kind="stable")
-    picture = np.repeat([place for place, _ in there], [len(each["dtIds"]) for _, each in there]).astype(np.intp)
-    hits = np.concatenate([*(each["dtMatches"] > 0 for _, each in there), np.empty((thresholds, 0), bool)], axis=1)
+    picture = np.repeat([place for place, _ in there], [len(run["dtIds"]) for _, run in there]).astype(np.intp)
+    hits = np.concatenate([*(run["dtMatches"] > 0 for _, run in there), np.empty((thresholds, 0), bool)], axis=1)
     return _Matches(picture[order], hits[:, order].astype(bool), true)
 
 
@@ -173,7 +173,7 @@ def _resampled(matches: _Matches, weights: Floats) -> Floats:
         boxes = np.cumsum(drawn[draw])
         precision = hits / np.maximum(boxes, np.finfo(float).eps)
         envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        numbers[draw] = np.mean([_at_recalls(*each) for each in zip(hits / true[draw], envelope, strict=True)])
+        numbers[draw] = np.mean([_at_recalls(*curve) for curve in zip(hits / true[draw], envelope, strict=True)])
     return numbers
 
 

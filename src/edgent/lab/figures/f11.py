@@ -103,12 +103,12 @@ def _live(lab: Lab, chosen: Setting, deadline: float, trace: Trace) -> list[Curv
 
 
 def _replayed(lab: Lab, chosen: Setting, deadline: float, traces: Sequence[Trace]) -> list[Curve]:
-    def told(done: int) -> None:
+    def report(done: int) -> None:
         lab.progress(f"replaying {chosen.name}, {deadline * 1e3:g} ms", done, len(traces))
 
     def run() -> dict[str, Any]:
-        printed = replay(request, traces, done=told)
-        prose = replay(replace(request, reward=LEXICOGRAPHIC), traces, done=told)
+        printed = replay(request, traces, done=report)
+        prose = replay(replace(request, reward=LEXICOGRAPHIC), traces, done=report)
         dynamic = {**_shown(prose, "paper-dynamic"), "reward": []}  # that replay counts another reward
         return {"dynamic": dynamic, **{name: _shown(printed, method) for name, method in REPLAYED.items()}}
 

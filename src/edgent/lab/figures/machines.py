@@ -96,10 +96,10 @@ def host_profile(lab: Lab, model: Model) -> Profile:
         from edgent.engine.onnxruntime import OnnxRuntimeEngine
         from edgent.profiling.model_profiler import profile
 
-        def told(done: int, whole: int) -> None:
+        def report(done: int, whole: int) -> None:
             lab.progress(f"profiling {model.name}", done, whole)
 
-        return profile(model, OnnxRuntimeEngine(threads=1), budget=_BUDGET, progress=told).to_json()
+        return profile(model, OnnxRuntimeEngine(threads=1), budget=_BUDGET, progress=report).to_json()
 
     return Profile.from_json(lab.parts.part(f"profile-{model.name}", {"digest": model.digest}, measured))
 
@@ -112,10 +112,10 @@ def swept_machine(lab: Lab) -> MachineModel:
         from edgent.engine.onnxruntime import OnnxRuntimeEngine
         from edgent.profiling.latency_model import sweep_machine
 
-        def told(done: int, whole: int) -> None:
+        def report(done: int, whole: int) -> None:
             lab.progress("sweeping, seconds", done, whole)
 
-        return sweep_machine(OnnxRuntimeEngine(threads=1), budget=_SWEEP, progress=told).to_json()
+        return sweep_machine(OnnxRuntimeEngine(threads=1), budget=_SWEEP, progress=report).to_json()
 
     return MachineModel.from_json(lab.parts.part("sweep", {"budget": _SWEEP, "schema": MachineModel.SCHEMA}, measured))
 

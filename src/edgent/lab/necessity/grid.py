@@ -216,7 +216,7 @@ def _axes(node: Node) -> Axes:
 
 def _assumed(node: Node) -> Assumed:
     tensors, int8 = node.node("tensors", ("codec", "loss", "zstd")), node.node("int8", ("loss", "time"))
-    times = Node(int8.found["time"], "grid.assumed.int8.time", tuple(_names(int8.found["time"])))
+    times = Node(int8.values["time"], "grid.assumed.int8.time", tuple(_names(int8.values["time"])))
     return Assumed(
         exits=tuple((one.number("work"), one.number("accuracy")) for one in node.nodes("exits", ("work", "accuracy"))),
         answer_bytes=node.number("answer_bytes"),
@@ -228,7 +228,7 @@ def _assumed(node: Node) -> Assumed:
         tensor_loss=tensors.number("loss"),
         zstd=tensors.number("zstd"),
         int8_loss=int8.number("loss"),
-        int8_time={name: times.number(name) for name in times.found},
+        int8_time={name: times.number(name) for name in times.values},
         smaller=node.text("smaller"),
         bigger=node.text("bigger"),
     )

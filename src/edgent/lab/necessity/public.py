@@ -43,12 +43,12 @@ def at_cuts(costs: BranchCosts, cuts: Sequence[int]) -> BranchCosts:
     device, edge = (np.add.reduceat(seconds[:last], cuts[:-1]) for seconds in (costs.device, costs.edge))
     here = np.ix_(cuts, cuts)
 
-    def taken(one: Crossing) -> Crossing:
+    def at_cuts(one: Crossing) -> Crossing:
         parts: dict[str, Any] = {name: plane[here] for name, plane in one.planes.items()}
         return replace(one, **parts)
 
     divisible = None if costs.divisible is None else costs.divisible[here]
-    up, down = (tuple(map(taken, side)) for side in (costs.up, costs.down))
+    up, down = (tuple(map(at_cuts, side)) for side in (costs.up, costs.down))
     return replace(costs, device=device, edge=edge, up=up, down=down, divisible=divisible)
 
 

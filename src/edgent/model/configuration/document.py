@@ -40,7 +40,7 @@ def check_keys(found: object) -> dict[str, Any]:
     """
     node = _node(found, "configuration", _DEFAULTS)
     _check_version(node)
-    if isinstance(form := node.found["preprocessing"], dict):
+    if isinstance(form := node.values["preprocessing"], dict):
         Node({**dict.fromkeys(_FORM), **form}, "preprocessing", _FORM)
     assert isinstance(found, dict)
     return {key: value for key, value in found.items() if value is not None and key != "version"}
@@ -126,12 +126,12 @@ def read(found: object) -> Metadata:
         task=None if node.absent("task") else node.text("task"),  # type: ignore[arg-type]  # it checks itself
         head=node.text("head", empty=True),
         post=node.text("post", empty=True),
-        limits=_limits(node.found["limits"]),
+        limits=_limits(node.values["limits"]),
         exits=tuple(map(_exit, node.items("exits"))),
         labels=() if node.absent("labels") else node.texts("labels"),
-        preprocessing=None if node.absent("preprocessing") else _preprocessing(node.found["preprocessing"]),
-        dims=_dims(node.found["dims"]),
-        inputs=_inputs(node.found["inputs"]),
+        preprocessing=None if node.absent("preprocessing") else _preprocessing(node.values["preprocessing"]),
+        dims=_dims(node.values["dims"]),
+        inputs=_inputs(node.values["inputs"]),
     )
 
 
@@ -194,7 +194,7 @@ def _dims(found: object) -> dict[str, int]:
 def _inputs(found: object) -> dict[str, Sizing]:
     names = tuple(found) if isinstance(found, dict) else ()
     node = Node(found, "inputs", names)
-    sizings = {name: _node(node.found[name], f"inputs.{name}", Sizing().document()) for name in names}
+    sizings = {name: _node(node.values[name], f"inputs.{name}", Sizing().document()) for name in names}
     return {
         name: Sizing(fill=one.text("fill"), excess=one.text("excess"))  # type: ignore[arg-type]  # it checks itself
         for name, one in sizings.items()

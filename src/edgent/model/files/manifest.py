@@ -92,8 +92,8 @@ class Manifest(Document):
         return json.dumps({"schema": self.SCHEMA, **asdict(self)}, indent=1, allow_nan=False) + "\n"
 
     @classmethod
-    def _read(cls, found: object) -> Manifest:
-        node = Node(found, "bundle", ("schema", *keys_of(cls)))
+    def _read(cls, document: object) -> Manifest:
+        node = Node(document, "bundle", ("schema", *keys_of(cls)))
         return cls(
             files=tuple(map(_read_file, node.nodes("files", keys_of(BundleFile)))),
             exits=tuple(map(_read_exit, node.nodes("exits", keys_of(BundleExit)))),

@@ -127,5 +127,5 @@ def _layers(count: int, read: tuple[str, ...], inside: str, answers: tuple[str, 
     return (_layer(inside, read, (inside,)), *(between,) * (count - 2), _layer(inside, (inside,), answers))
 
 
-def _layer(name: str, read: tuple[str, ...], made: tuple[str, ...]) -> Layer:
-    return Layer(name=name, op="", nodes=(), inputs=read, outputs=made, own=made)
+def _layer(name: str, read: tuple[str, ...], outputs: tuple[str, ...]) -> Layer:
+    return Layer(name=name, op="", nodes=(), inputs=read, outputs=outputs, own=outputs)
