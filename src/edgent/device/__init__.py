@@ -5,7 +5,7 @@ One request, from top to bottom; what stands on the right goes on beside the req
     device.infer(data)                                        connection/   keeps the edge: connects, checks, probes
       |                                                         |           what each message told of the link
       |  plan_source   which configuration, under the           v
-      |                conditions as they seem now  <------  link state, drift
+      |                conditions as they seem now  <------  link follower, drift
       |  division      what each side computes of it
       |  request       the race: what to do next             warm_sessions  readies the sessions of a new plan
       |  execution     does what the request says                           before a request needs them
@@ -16,7 +16,7 @@ One request, from top to bottom; what stands on the right goes on beside the req
     answer             outputs, and the record of what happened
 
 Deciding and doing are apart. `request` and `schedule` are pure: events and the time go in, the next action comes out,
-so a live run and a simulation in virtual time drive the same objects. `execution` is the only file with the threads of
+so tests drive in virtual time the very objects that a live device runs. `execution` is the only file with the threads of
 a request: it carries events to the request and does what that says. What a device is told stands in one value,
 `settings`.
 
@@ -55,9 +55,10 @@ local branch can take over then; so the edge does not compute what nobody will w
 free by then. Where no local branch can be in time anyway there is nothing to save, and the edge has as long as its plan
 may reasonably take (`PATIENCE`): a late answer is better than a later one.
 
-*Several requests* share one device, which computes one branch at a time. If each began its own at b, two would collide
-and both be late. So each reserves a turn (`schedule`): turns lie one before the other, the latest due the latest, and a
-turn whose edge answers is given back. A request that cannot have a turn in time takes a faster branch, or one that is
+*Several requests* share one device, which has as many turns at once as its cores hold engines (an emulated one has a
+single turn). If each request began its own branch at b, more would compute than there are turns for, and all be late. So
+each reserves a turn (`schedule`): turns follow one another, the latest due the latest, and a turn whose edge answers is
+given back. A request that cannot have a turn in time takes a faster branch, or one that is
 late in order to keep the others in time.
 
 *Whose fault it was.* An edge that is lost, late or busy says nothing about the plan: the link's belief and the queue

@@ -44,9 +44,9 @@ def price(
     # Checked once for all: times, sizes and accuracies of another model would give plausible, wrong plans.
     check_versions(model, device, edge, calibration)
     kind: SourceKind = source or ("array" if model.metadata.preprocessing is None else "image")
-    here = (_priced(branch, device, edge, calibration, kind, source_bytes) for branch in model.branches)
-    remote = (_priced_whole(branch, device, edge, calibration, kind, source_bytes) for branch in model.remote)
-    return (*here, *remote)
+    known = _Known(device=device, edge=edge, calibration=calibration, source=kind, source_bytes=source_bytes)
+    here = (_priced(branch, known) for branch in model.branches)
+    return (*here, *(_priced_whole(branch, known) for branch in model.remote))
 
 
 def check_versions(model: Model, *measured: Profile | Calibration | None) -> None:
@@ -61,38 +61,42 @@ def check_versions(model: Model, *measured: Profile | Calibration | None) -> Non
             raise InputError(f"{measurement!r} is of version {version}, the model is {model.version}: measure it again")
 
 
-def _priced(
-    branch: Branch,
-    device: Profile,
-    edge: Profile,
-    calibration: Calibration | None,
-    source: SourceKind,
-    source_bytes: float | None,
-) -> BranchCosts:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What all branches of a model are priced by.
+
+    Attributes:
+        device: profile of the device.
+        edge: profile of the edge.
+        calibration: sizes and accuracies of codecs; None: nobody has measured any.
+        source: what requests bring.
+        source_bytes: mean size of the pictures' files; None: as the calibration says.
+    """
+
+    device: Profile
+    edge: Profile
+    calibration: Calibration | None
+    source: SourceKind
+    source_bytes: float | None
+
+
+def _priced(branch: Branch, known: _Known) -> BranchCosts:
     """A long branch is priced as a coarse one; its cuts are counted as its own."""
-    on_device, on_edge = (_seconds_of(branch, profile) for profile in (device, edge))
+    on_device, on_edge = _seconds_of(branch, known.device), _seconds_of(branch, known.edge)
     cuts = chosen_cuts(branch, _shares(on_device, on_edge))
     if len(cuts) > len(branch.layers):
-        return _Pricing(branch, on_device, on_edge, device, edge, calibration, source, source_bytes).costs()
+        return _Pricing(branch, on_device, on_edge, known).costs()
     # Times of layers that were taken together add up; everything else is priced as for a short branch.
     on_device, on_edge = (np.add.reduceat(seconds, cuts[:-1]) for seconds in (on_device, on_edge))
-    pricing = _Pricing(coarse(branch, cuts), on_device, on_edge, device, edge, calibration, source, source_bytes)
-    return replace(pricing.costs(), cuts=np.array(cuts))
+    return replace(_Pricing(coarse(branch, cuts), on_device, on_edge, known).costs(), cuts=np.array(cuts))
 
 
-def _priced_whole(
-    branch: Branch,
-    device: Profile,
-    edge: Profile,
-    calibration: Calibration | None,
-    source: SourceKind,
-    source_bytes: float | None,
-) -> BranchCosts:
+def _priced_whole(branch: Branch, known: _Known) -> BranchCosts:
     """A branch that only the edge can run is one layer, which takes no time on the device since it is never there."""
     cuts = (0, len(branch.layers))
-    on_edge = _seconds_of(branch, edge).sum(keepdims=True)
-    pricing = _Pricing(coarse(branch, cuts), np.zeros(1), on_edge, device, edge, calibration, source, source_bytes)
-    return replace(pricing.costs(), cuts=np.array(cuts), alone=False)
+    on_edge = _seconds_of(branch, known.edge).sum(keepdims=True)
+    costs = _Pricing(coarse(branch, cuts), np.zeros(1), on_edge, known).costs()
+    return replace(costs, cuts=np.array(cuts), alone=False)
 
 
 def _seconds_of(branch: Branch, profile: Profile) -> Seconds:
@@ -119,11 +123,7 @@ class _Pricing:
     branch: Branch
     on_device: Seconds
     on_edge: Seconds
-    device: Profile
-    edge: Profile
-    calibration: Calibration | None
-    source: SourceKind
-    source_bytes: float | None
+    known: _Known
 
     def costs(self) -> BranchCosts:
         exit = self.branch.exit
@@ -148,7 +148,8 @@ class _Pricing:
 
         A file's accuracy is never beside what a calibration holds of another measure.
         """
-        measured, exit = self.calibration, self.branch.exit
+        measured, exit = self.known.calibration, self.branch.exit
+        # One measure for the exit and for its codecs, on the same pictures: a plan's loss is the difference of the two.
         if measured is not None and (measured.exits or measured.measure != "accuracy"):
             return measured.exit_accuracy(exit), measured.exit_counts_as(exit)
         return self.branch.accuracy, None
@@ -156,11 +157,11 @@ class _Pricing:
     @property
     def _full_prepare(self) -> float:
         """Device seconds from the input as it comes to the tensor."""
-        return 0.0 if self.source == "array" else self._pixels + self.device.normalise.median
+        return 0.0 if self.known.source == "array" else self._pixels + self.known.device.normalise.median
 
     @property
     def _pixels(self) -> float:
-        return self.device.decode_source.median + self.device.fit.median
+        return self.known.device.decode_source.median + self.known.device.fit.median
 
     @cached_property
     def _raw(self) -> tuple[Plane, Plane]:
@@ -174,8 +175,8 @@ class _Pricing:
         return tuple(tuple(tensor.name for tensor in self.branch.boundary(cut, n).up) for cut in range(n))
 
     def _timed(self, codec: str) -> bool:
-        known = [{time.codec for time in profile.codecs} for profile in (self.device, self.edge)]
-        return codec == RAW or all(codec in names for names in known)
+        timed = [{time.codec for time in profile.codecs} for profile in (self.known.device, self.known.edge)]
+        return codec == RAW or all(codec in names for names in timed)
 
     def _up(self, codec: str) -> Crossing:
         up, _ = self._raw
@@ -189,8 +190,8 @@ class _Pricing:
             # Sizes of a raw tensor are arithmetic; encoded ones are measured, or not offered.
             size=up if codec == RAW else np.where(measured, size[:, None], np.nan),
             # Codecs take a time per raw byte, so it differs for each pair of cuts.
-            encode=_seconds(self.device, codec, up, "encode"),
-            decode=_seconds(self.edge, codec, up, "decode"),
+            encode=_seconds(self.known.device, codec, up, "encode"),
+            decode=_seconds(self.known.edge, codec, up, "decode"),
             accuracy=None if accuracy is None else np.where(measured, accuracy[:, None], np.nan),
             counts_as=None if counts_as is None else np.where(measured, counts_as[:, None], np.nan),
             prepare=np.full_like(up, self._full_prepare),
@@ -199,13 +200,13 @@ class _Pricing:
     def _down(self, codec: str) -> Crossing:
         up, down = self._raw
         measured = down == up[:, -1][None, :]  # exactly what crosses the download cut
-        measured[:, -1] = False  # answers return as they are
+        measured[:, -1] = False  # answers return as they are: a codec would change them
         size, accuracy, counts_as = self._measured(codec, up[:, -1])
         return Crossing(
             codec=codec,
             size=down if codec == RAW else np.where(measured, size[None, :], np.nan),
-            encode=_seconds(self.edge, codec, down, "encode"),
-            decode=_seconds(self.device, codec, down, "decode"),
+            encode=_seconds(self.known.edge, codec, down, "encode"),
+            decode=_seconds(self.known.device, codec, down, "decode"),
             accuracy=None if accuracy is None else np.where(measured, accuracy[None, :], np.nan),
             counts_as=None if counts_as is None else np.where(measured, counts_as[None, :], np.nan),
         )
@@ -215,7 +216,7 @@ class _Pricing:
 
         They are nan where nobody measured. Beside an exit of unknown accuracy that of a lossy codec has no rank.
         """
-        n, measured = len(self.branch.layers), self.calibration
+        n, measured = len(self.branch.layers), self.known.calibration
         sizes, accuracies, ranked = (np.full(n + 1, np.nan) for _ in range(3))
         for cut, names in enumerate(self._crossing if measured is not None else ()):
             assert measured is not None
@@ -227,11 +228,11 @@ class _Pricing:
 
     def _images(self) -> Iterator[Crossing]:
         """The image codecs: at upload cut 0, where the input is all that crosses."""
-        if self.source != "image" or len(self.branch.inputs) != 1:
+        if self.known.source != "image" or len(self.branch.inputs) != 1:
             return
         # Those of the catalogue first, in its order, then what a calibration measured on request: the table is
         # reproducible.
-        sizes = () if self.calibration is None else self.calibration.sizes
+        sizes = () if self.known.calibration is None else self.known.calibration.sizes
         named = {entry.codec for entry in sizes if is_image_codec(entry.codec)}
         for codec in dict.fromkeys((*IMAGE_CODECS, *sorted(named))):
             if codec == "source" or self._timed(codec):
@@ -240,7 +241,7 @@ class _Pricing:
     def _image(self, codec: str) -> Crossing:
         up, _ = self._raw
         tensor = self.branch.inputs[0]
-        # Only at upload cut 0, and only where the input is all that crosses.
+        # A coded picture stands for the input tensor, so it can cross where that would be all that crosses.
         here = np.zeros(up.shape, dtype=np.bool_)
         here[0] = up[0] == float(tensor.nbytes or -1)
         accuracy, counts_as = self._image_accuracy(codec, here)
@@ -248,7 +249,7 @@ class _Pricing:
             codec=codec,
             size=np.where(here, self._image_size(codec), np.nan),
             # Pictures are coded at the model's size, so the time does not depend on cuts: all of it is the base.
-            encode=np.full_like(up, 0.0 if codec == "source" else self.device.codec(codec).encode_base),
+            encode=np.full_like(up, 0.0 if codec == "source" else self.known.device.codec(codec).encode_base),
             decode=np.full_like(up, self._image_decode(codec)),
             accuracy=accuracy,
             counts_as=counts_as,
@@ -256,24 +257,26 @@ class _Pricing:
         )
 
     def _image_size(self, codec: str) -> float:
-        if codec == "source" and self.source_bytes is not None:
-            return self.source_bytes
-        known = self.calibration
-        return np.nan if known is None else _or_nan(known.size((self.branch.inputs[0].name,), codec, np.nan))
+        if codec == "source" and self.known.source_bytes is not None:
+            return self.known.source_bytes
+        measured = self.known.calibration
+        return np.nan if measured is None else _or_nan(measured.size((self.branch.inputs[0].name,), codec, np.nan))
 
     def _image_accuracy(self, codec: str, here: NDArray[np.bool_]) -> tuple[Plane | None, Plane | None]:
         if is_lossless(codec):
             return None, None
-        given, exit, known = (self.branch.inputs[0].name,), self.branch.exit, self.calibration
-        if known is None or self._own_accuracy[0] is None:
+        names, exit, measured = (self.branch.inputs[0].name,), self.branch.exit, self.known.calibration
+        # A lossy picture of unknown accuracy is offered nowhere: nobody could say what is lost with it.
+        if measured is None or self._own_accuracy[0] is None:
             return np.full(here.shape, np.nan), None
-        measured = known.accuracy(exit, given, codec), known.counts_as(exit, given, codec)
-        accuracy, counts_as = (np.where(here, _or_nan(value), np.nan) for value in measured)
+        both = measured.accuracy(exit, names, codec), measured.counts_as(exit, names, codec)
+        accuracy, counts_as = (np.where(here, _or_nan(value), np.nan) for value in both)
         return accuracy, counts_as
 
     def _image_decode(self, codec: str) -> float:
         """Edge seconds from the coded image to the tensor."""
-        edge = self.edge
+        # The source comes at any size and is made to fit; what the device encoded has the model's size already.
+        edge = self.known.edge
         if codec == "source":
             return edge.decode_source.median + edge.fit.median + edge.normalise.median
         return edge.codec(codec).decode_base + edge.normalise.median
@@ -289,12 +292,12 @@ class _Pricing:
         return plane
 
 
-def _seconds(profile: Profile, codec: str, raw: Plane, way: Literal["encode", "decode"]) -> Plane:
+def _seconds(profile: Profile, codec: str, raw: Plane, side: Literal["encode", "decode"]) -> Plane:
     time: CodecTime | None = next((time for time in profile.codecs if time.codec == codec), None)
     # Raw tensors of an untimed codec: no encoding takes place, the bytes are sent as they lie in memory.
     if time is None:
         return np.zeros_like(raw)
-    base, per_byte = getattr(time, f"{way}_base"), getattr(time, f"{way}_per_byte")
+    base, per_byte = getattr(time, f"{side}_base"), getattr(time, f"{side}_per_byte")
     # Unknown bytes (nan) are offered nowhere; 0 keeps the arithmetic free of warnings.
     plane: Plane = base + per_byte * np.nan_to_num(raw)
     return plane
