@@ -1,4 +1,4 @@
-"""What can be made again, kept on disk: in XDG_CACHE_HOME/edgent, else in ~/.cache/edgent.
+"""The cache: files that can be made again, kept in XDG_CACHE_HOME/edgent, else in ~/.cache/edgent.
 
 An *entry* is a folder KIND/NAME. Four rules hold for each:
 
@@ -46,6 +46,7 @@ class Entry:
     def __init__(self, path: Path) -> None:
         self.path = path
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        # The lock is the handle's: it ends when this object does, or with the process, and never has to be cleaned up.
         weakref.finalize(self, os.close, handle)
         with suppress(OSError):  # a file system without locks is one on which nothing is removed
             fcntl.flock(handle, fcntl.LOCK_SH)
@@ -68,6 +69,7 @@ def entry(kind: str, name: str, is_right: Callable[[Path], bool], write: Callabl
     """
     path = cache_folder() / kind / name
     with _explained(path):
+        # Held first and looked at then: what is found right cannot be removed between the two.
         for _ in range(_ATTEMPTS):
             if (held := _held(path)) is not None and _is_right(path, is_right):
                 return held
@@ -84,6 +86,7 @@ def room_for(kind: str) -> Path:
     folder = cache_folder() / kind
     with _explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        # Whether it can be written to shows by writing: permissions alone do not tell of a full or read-only disk.
         with tempfile.TemporaryFile(dir=folder):
             return folder
 
@@ -125,6 +128,8 @@ def trim(root: Path, most: int, now: float) -> None:
     entries = [folder for folder in folders if folder.is_dir() and not folder.name.startswith(_DRAFT)]
     sizes = {folder: sum(size for _, _, size, _ in _signature(folder)) for folder in entries}
     excess = sum(sizes.values()) - most
+    # Its time of change is when an entry was last used (`_is_right` sets it): file systems often keep no time of
+    # reading.
     for folder in sorted(entries, key=lambda folder: folder.stat().st_mtime_ns):
         if excess > 0 and _remove(folder):
             excess -= sizes[folder]
@@ -139,6 +144,7 @@ def _held(path: Path) -> Entry | None:
 
 def _is_right(path: Path, is_right: Callable[[Path], bool]) -> bool:
     files = _signature(path)
+    # Hashing gigabytes once a process is enough: whoever changes a file changes its inode, size or time.
     if _right.get(path) != files and not is_right(path):
         return False
     _right[path] = files
@@ -156,7 +162,9 @@ def _signature(path: Path) -> _Signature:
 
 def _write(path: Path, write: Callable[[Path], None]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    # In the folder of the entry itself: only within one file system is moving a file one step.
     draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=_DRAFT))
+    # Locked while it is written, or another process would tidy it away once it is an hour old.
     in_use = Entry(draft)
     try:
         write(draft)
@@ -170,6 +178,7 @@ def _write(path: Path, write: Callable[[Path], None]) -> None:
 
 def _move(draft: Path, path: Path) -> None:
     """Files first, folders last: what a name leads to is on the disk before the name is."""
+    # A power cut may lose what was not brought to the disk, in any order: a name without its content would look whole.
     folders = {path, path.parent}
     for file in sorted(file for file in draft.rglob("*") if file.is_file()):
         target = path / file.relative_to(draft)
@@ -194,6 +203,7 @@ def _remove(folder: Path) -> bool:
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
+            # Not waited for: who uses an entry may do so for days.
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder)
             return True

@@ -37,6 +37,7 @@ def parse(text: str) -> object:
         raise
     except (ValueError, RecursionError):  # a number of thousands of digits; brackets a thousand deep
         raise InputError("found JSON beyond all reason") from None
+    # Only where the text has something like it: most documents are large and have none.
     if _HALF_CHARACTER.search(text):
         _check_characters(document)
     return document
@@ -80,6 +81,7 @@ class Document(ABC):
         try:
             document = parse(text)
             schema = document.get("schema") if isinstance(document, dict) else None
+            # To Python, True is 1: a document of schema true would pass for one of schema 1.
             if isinstance(schema, bool) or schema != cls.SCHEMA:
                 raise InputError(f"found schema {str(schema)[:20]}, expected a {cls.KIND} of schema {cls.SCHEMA}")
             return cls._read(document)
@@ -123,6 +125,7 @@ class Node:
     def __init__(self, value: object, place: str, keys: tuple[str, ...]) -> None:
         if not isinstance(value, dict):
             _reject(place, value, "an object")
+        # No more keys and no fewer: a misspelt one would else be ignored, and its default taken in silence.
         unknown, missing = sorted(value.keys() - set(keys)), sorted(set(keys) - value.keys())
         if unknown:
             meant = nearest(str(unknown[0]), keys)
@@ -153,6 +156,7 @@ class Node:
     def whole(self, key: str) -> int:
         """A whole number of at most 64 bits."""
         value = self.values[key]
+        # A number of more bits would be read, and then break some array far from the file that is at fault.
         if isinstance(value, bool) or not isinstance(value, int) or not -_MOST_WHOLE <= value < _MOST_WHOLE:
             _reject(self._at(key), value, "a whole number")
         return value
@@ -235,6 +239,7 @@ def _short(value: object) -> str:
         text = "a huge number"
     except RecursionError:
         text = "brackets in brackets"
+    # Whatever stands in a file, the message about it is one line that one can read.
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -243,6 +248,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    # JSON leaves open which of two equal keys counts, and readers differ: so neither does.
     keys = dict(pairs)
     if len(keys) < len(pairs):
         raise InputError(f"found the key {_short(_first_twice(key for key, _ in pairs))} twice, expected it once")

@@ -16,8 +16,8 @@ One request, from top to bottom; what stands on the right goes on beside the req
     answer             outputs, and the record of what happened
 
 Deciding and doing are apart. `request` and `schedule` are pure: events and the time go in, the next action comes out,
-so tests drive in virtual time the very objects that a live device runs. `execution` is the only file with the threads of
-a request: it carries events to the request and does what that says. What a device is told stands in one value,
+so tests drive in virtual time the very objects that a live device runs. `execution` is the only file with the threads
+of a request: it carries events to the request and does what that says. What a device is told stands in one value,
 `settings`.
 
 
@@ -56,10 +56,10 @@ free by then. Where no local branch can be in time anyway there is nothing to sa
 may reasonably take (`PATIENCE`): a late answer is better than a later one.
 
 *Several requests* share one device, which has as many turns at once as its cores hold engines (an emulated one has a
-single turn). If each request began its own branch at b, more would compute than there are turns for, and all be late. So
-each reserves a turn (`schedule`): turns follow one another, the latest due the latest, and a turn whose edge answers is
-given back. A request that cannot have a turn in time takes a faster branch, or one that is
-late in order to keep the others in time.
+single turn). If each request began its own branch at b, more would compute than there are turns for, and all be late.
+So each reserves a turn (`schedule`): turns follow one another, the latest due the latest, and a turn whose edge answers
+is given back. A request that cannot have a turn in time takes a faster branch, or one that is late in order to keep the
+others in time.
 
 *Whose fault it was.* An edge that is lost, late or busy says nothing about the plan: the link's belief and the queue
 take it in, and the next request may choose the same. A message that the edge cannot compute or the device cannot read

@@ -15,10 +15,10 @@ from edgent.errors import EdgentError
 if TYPE_CHECKING:
     from edgent.model import Model, Segment
 
-Made = TypeVar("Made", bound=Session)
+AnySession = TypeVar("AnySession", bound=Session)
 
 
-class KeptSessions(Generic[Made]):
+class KeptSessions(Generic[AnySession]):
     """Sessions of parts of models, the last ones used; thread-safe.
 
     Args:
@@ -26,13 +26,14 @@ class KeptSessions(Generic[Made]):
         capacity: sessions kept; the least recently used goes first.
     """
 
-    def __init__(self, build: Callable[[Segment], Made], capacity: int) -> None:
+    def __init__(self, build: Callable[[Segment], AnySession], capacity: int) -> None:
         self._build, self._capacity = build, capacity
-        self._sessions: OrderedDict[bytes, Made] = OrderedDict()
+        self._sessions: OrderedDict[bytes, AnySession] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(self, model: Model, given: Sequence[str], asked: Sequence[str]) -> Made:
+    def of(self, model: Model, given: Sequence[str], asked: Sequence[str]) -> AnySession:
         """The session for the part of `model` that makes `asked` out of `given`, as it is kept or newly made."""
+        # By content and not by object: a model that is opened twice finds its sessions, and another version never does.
         key = f"{model.digest} {_dims(model)} {tuple(given)} {tuple(asked)}".encode()
         with self._lock:
             if (kept := self._sessions.get(key)) is not None:
@@ -41,6 +42,7 @@ class KeptSessions(Generic[Made]):
         # Outside the lock: requests whose sessions are kept must not wait while one is made. Two threads may then make
         # the same one; the later takes the place of the earlier, and both are right.
         session = self._build(model.segment(given, asked))
+        # Before it is handed out: no request is to be the first run.
         warm(session)
         with self._lock:
             self._sessions[key] = session

@@ -79,6 +79,7 @@ class ProfiledSession(OpenVinoSession):
     def run(self, feeds: Feeds) -> dict[str, Array]:
         """Counts the runs."""
         answers = super().run(feeds)
+        # The profiler tells means over all runs, so the total of the first few is noted, to be taken off in the end.
         self._runs += 1
         if self._runs == _COLD_RUNS:
             self._cold_runs, self._cold = self._runs, self._totals()
@@ -89,6 +90,7 @@ class ProfiledSession(OpenVinoSession):
         warm = max(1, self._runs - self._cold_runs)
         totals = self._totals() if self._runs else {}
         means = {name: max(0.0, total - self._cold.get(name, 0.0)) / warm for name, total in totals.items()}
+        # As many numbers as runs, as the other engine gives: whoever books them need not know which engine it was.
         return {name: [mean] * self._runs for name, mean in means.items()}
 
     def kernels(self) -> list[Ran]:
@@ -129,6 +131,7 @@ class OpenVinoEngine:
         self.threads = threads
         self._kept = KeptSessions(self.build, capacity)
         self.name = f"openvino {openvino.__version__.split('-')[0]}"
+        # One core for all sessions: it keeps OpenVINO's plugins, which take long to load.
         self._core = openvino.Core()
 
     @property
@@ -188,6 +191,8 @@ def ran_layers(kernels: Sequence[Ran], branch: Branch) -> dict[str, tuple[int, .
     A kernel without a name of ours (a change of layout) belongs to whoever reads it, or else to what it reads. A layer
     that no kernel names was merged into the layer that reads it.
     """
+    # From kernels to layers in four steps, each for what the one before left open: by name; merged layers; then kernels
+    # without a name of ours by who reads them, and at last by whom they read.
     made_by = {name: position for position, layer in enumerate(branch.layers) for name in layer.outputs}
     layers = {kernel.name: _named_in(kernel, made_by) for kernel in kernels}
     _take_in_merged(layers, branch, made_by)
@@ -195,6 +200,7 @@ def ran_layers(kernels: Sequence[Ran], branch: Branch) -> dict[str, tuple[int, .
     for kernel in kernels:
         for name in kernel.reads:
             readers.setdefault(name, []).append(kernel.name)
+    # Backwards, so that a chain of unnamed kernels takes its layer from the reader at its end, each from the next.
     for kernel in reversed(kernels):
         near = (layers[name] for name in readers.get(kernel.name, ()))
         layers[kernel.name] = layers[kernel.name] or next(filter(None, near), set())
@@ -208,6 +214,7 @@ def _named_in(kernel: Ran, made_by: Mapping[str, int]) -> set[int]:
     """OpenVINO appends to the name of a node that it divides: `conv1/WithoutBiases`."""
     positions = set()
     for name in kernel.stands_for:
+        # The longest beginning that is a node's name: names of nodes have slashes of their own.
         node = name
         while node not in made_by and "/" in node:
             node = node.rpartition("/")[0]
@@ -217,7 +224,9 @@ def _named_in(kernel: Ran, made_by: Mapping[str, int]) -> set[int]:
 
 
 def _take_in_merged(layers_of: Mapping[str, set[int]], branch: Branch, made_by: Mapping[str, int]) -> None:
+    # Fused into a neighbour: its time is in that kernel's, and it must be booked somewhere or the sum would lack it.
     owner = {position: name for name, positions in layers_of.items() for position in positions}
+    # Last layers first: a chain that was merged ends in the layer that has a kernel.
     for position in reversed(range(len(branch.layers))):
         if position in owner:
             continue

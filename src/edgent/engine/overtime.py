@@ -37,7 +37,11 @@ class Overtime:
     ) -> None:
         self.limit = limit
         self._now = now
+        # A run is ended between one limit and a pause more after it began; four looks make that a quarter too late at
+        # most.
         self._pause = limit / looks
+        # By identity: runs have no name. Each operation on a dict is one step of the interpreter, so no run pays for a
+        # lock.
         self._runs: dict[int, tuple[float, Run]] = {}
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -55,17 +59,20 @@ class Overtime:
     def look(self) -> None:
         """Ends what has run too long by now."""
         now = self._now()
+        # A copy, for runs begin and end while it is looked through.
         for started_at, run in list(self._runs.values()):
             if now - started_at > self.limit:
                 run.terminate = True
 
     def _start(self) -> None:
+        # Only with the first run, and once: a program that never runs a segment has no thread of it.
         with self._starting:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="edgent-overtime", daemon=True)
                 self._thread.start()
 
     def _watch(self) -> None:
+        # An event that nobody sets is a sleep that ends with the process: the thread is a daemon.
         never = threading.Event()
         while not never.wait(self._pause):
             self.look()

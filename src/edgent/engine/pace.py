@@ -38,4 +38,5 @@ def slots(pace: Pace | None, threads: int) -> int:
     As many as there are cores for: two at once on two cores, one thread each, take as long as one alone (0.84 and
     0.83 ms). A machine that stands in for a slower one stands in for one core of it.
     """
+    # Of an emulated board only the speed of one core is known, not how it shares its memory among several.
     return 1 if pace is not None else max(1, (os.cpu_count() or 1) // threads)

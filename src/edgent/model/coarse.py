@@ -33,14 +33,18 @@ def chosen_cuts(branch: Branch, shares: NDArray[np.float64], most: int = MOST_LA
     n = len(branch.layers)
     if n <= most:
         return tuple(range(n + 1))
+    # A pair of cuts costs its bytes and what each machine computes. Keeping a neighbour of the best cut changes the
+    # work by a window's at most, and the bytes not at all: so the loss is bounded by 1 / `inner` of the work.
     bytes_up, _ = branch.cut_bytes()
     # Cuts through fused tensors, or of unknown size, are kept only where their window has no other.
     cost = np.where(branch.clean_cuts & ~np.isnan(bytes_up), bytes_up, np.inf)[1:n]
     inner = most - 1
     # Equal shares of the work, not of the layers: a window is at most what a neighbouring cut can gain or lose.
     windows = np.minimum((np.cumsum(shares)[: n - 1] * inner).astype(int), inner - 1)
+    # Only windows in which a layer ends have a cut to keep: a layer longer than a window leaves the next ones empty.
     starts = np.flatnonzero(np.diff(windows, prepend=-1))
     kept = [start + int(np.argmin(cost[start:stop])) for start, stop in pairwise([*starts, n - 1])]
+    # `cost` begins at cut 1; 0 and n, everything on one machine, are always among the cuts.
     return (0, *(1 + cut for cut in kept), n)
 
 

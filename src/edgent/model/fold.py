@@ -60,6 +60,7 @@ def fold(proto: onnx.ModelProto, weights: Weights, interpreter: Interpreter) -> 
     """
     # Declared shapes may be stale: what is folded must follow from the graph itself.
     forget_declarations(proto.graph)
+    # Large constants leave the graph first: every pass copies the graph, and would copy them with it.
     weights.take(proto.graph)
     _drop_unused(proto.graph)
     own = {tensor.name: _size(tensor) for tensor in proto.graph.initializer}
@@ -73,6 +74,7 @@ def fold(proto: onnx.ModelProto, weights: Weights, interpreter: Interpreter) -> 
         if not constants.replace(interpreter):
             break
         values = infer(proto, interpreter)
+    # What folding made useless need not be written to the disk.
     weights.keep(tensor.name for tensor in proto.graph.initializer)
     return values
 
@@ -90,6 +92,7 @@ class _Constants:
         self.initialisers = {tensor.name: tensor for tensor in proto.graph.initializer}
         self.answers = {value.name for value in proto.graph.output}
         self.opset = max((entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+        # One pass in the graph's order finds all that is constant, for each node comes after those that it reads.
         self.arrays: dict[str, Array] = {}
         self.nodes: list[tuple[onnx.NodeProto, Cost]] = []
         # "" is an optional input that is left out; it never keeps a node from being constant.
@@ -106,6 +109,7 @@ class _Constants:
 
     def wanted(self) -> list[str]:
         """What the nodes that stay read of the others, whose numbers take their place."""
+        # A chain of constant nodes needs numbers only at its end: what is between is never stored.
         computed = [node for node, _ in self.nodes if not self._stays(node)]
         gone = self.arrays.keys() | {name for node in computed for name in node.output if name}
         if not gone:
@@ -208,6 +212,7 @@ class _Constants:
 @cache
 def _is_deterministic(op: str, version: int) -> bool:
     """Whether a node of ONNX's own domain makes the same at each run; no if nobody knows the operator."""
+    # ONNX says of each operator and version whether it draws random numbers: so no list of them is kept here.
     try:
         schema: Any = onnx.defs.get_schema(op, version, "")  # its type stub lacks what is asked of it
     except onnx.defs.SchemaError:
@@ -237,6 +242,7 @@ def _size(initialiser: onnx.TensorProto) -> int:
 
 
 def _drop_unused(graph: onnx.GraphProto) -> None:
+    # Backwards from the outputs: all that could read a node has been looked at before it is.
     wanted = {value.name for value in graph.output}
     kept = []
     for node in reversed(graph.node):

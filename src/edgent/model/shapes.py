@@ -61,6 +61,7 @@ def infer(proto: onnx.ModelProto, interpreter: Interpreter) -> dict[str, onnx.Va
     Raises:
         ModelError: the graph is no graph to ONNX's inference.
     """
+    # ONNX's own inference first: it takes milliseconds, where an engine takes as long as for making a session.
     values = _inferred(proto)
     asked = {value.name for value in proto.graph.value_info}
     unknown = [name for name in values if name not in asked and tensor_of(values[name]).shape is None]
@@ -76,6 +77,7 @@ def infer(proto: onnx.ModelProto, interpreter: Interpreter) -> dict[str, onnx.Va
 def tensor_of(value: onnx.ValueInfoProto) -> Tensor:
     """What a value is, as a tensor; dtype None where it is something else (a sequence, say) or nobody knows."""
     kind = value.type.tensor_type
+    # Sequences, maps and optionals have no size that could be planned with.
     if not value.type.HasField("tensor_type") or not kind.elem_type:
         return Tensor(name=value.name, dtype=None, shape=None)
     shape = None
@@ -88,6 +90,7 @@ def tensor_of(value: onnx.ValueInfoProto) -> Tensor:
 @cache
 def dtype_name(elem_type: int) -> str:
     """Numpy's name for a type of ONNX."""
+    # Numpy would call it an object, which says nothing.
     if elem_type == onnx.TensorProto.STRING:
         return "string"
     return str(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(elem_type)).name)
@@ -135,6 +138,7 @@ def _inferred(proto: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
     except Exception as error:
         raise ModelError(f"the shapes in this model contradict each other: {str(error).strip()[:160]}") from error
     values = {value.name: value for value in (*graph.output, *graph.value_info, *graph.input)}
+    # What inference says nothing of is a value all the same: it may cross a cut, though nobody knows its size.
     for node in graph.node:
         for name in node.output:
             if name:
@@ -145,6 +149,7 @@ def _inferred(proto: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
 def _are_few(graph: onnx.GraphProto) -> bool:
     """Whether inference may follow the numbers of shapes through the graph: it holds each, and Concat doubles them."""
     counts = {t.name: math.prod(t.dims) for t in graph.initializer if t.data_location != onnx.TensorProto.EXTERNAL}
+    # Counted in the graph's order, in which every tensor is made before it is read.
     total = 0
     for node in all_nodes(graph):
         if node.op_type in ("Constant", "Shape"):
@@ -164,6 +169,7 @@ def _without_body_shapes(proto: onnx.ModelProto) -> onnx.ModelProto:
     """A copy for inference, where there are bodies: to run them, an engine needs the shapes that Scan declares."""
     if not any(True for _ in _all_bodies(proto.graph)):
         return proto
+    # The model itself keeps the declarations, for the engine; only what inference reads goes without.
     bare = onnx.ModelProto()
     bare.CopyFrom(proto)
     for body in _all_bodies(bare.graph):

@@ -152,6 +152,8 @@ class ConfigurationMap(Document):
     @property
     def configurations(self) -> frozenset[Configuration]:
         """All that it may ask for."""
+        # A device warms the sessions of all of them when it meets an edge: no lookup may then name one that is not
+        # ready.
         return frozenset(step.configuration for state in self.states for step in state.steps)
 
     def check(self, deadline: Seconds, device: Profile, edge: Profile | None = None) -> None:
@@ -181,6 +183,7 @@ class ConfigurationMap(Document):
 
     @classmethod
     def _read(cls, document: object) -> ConfigurationMap:
+        # Configurations before states, whose steps say by a number which one they mean.
         node = Node(document, "map", ("schema", *_KEYS, "configurations"))
         known = list(map(Configuration.from_node, node.nodes("configurations", keys_of(Configuration))))
         return cls(
@@ -226,6 +229,7 @@ def _document(built: ConfigurationMap) -> dict[str, object]:
     ]
     head = {key: getattr(built, key) for key in _KEYS if key not in ("device", "edge", "states")}
     machines = {"device": asdict(built.device), "edge": asdict(built.edge)}
+    # The schema first, so that a reader of another version sees at once why it is refused.
     return {
         "schema": built.SCHEMA,
         **head,

@@ -76,6 +76,7 @@ class Kinds:
 
 def left_without(candidates: Candidates, kinds: Kinds) -> dict[str, Mask]:
     """Which candidates remain without each knob, the race apart."""
+    # Device-only is n, n and edge-only 0, n: what is left without the knob "cut" are the two ends of the line of cuts.
     alone = candidates.upload_cut == candidates.download_cut
     whole = (candidates.upload_cut == 0) & (candidates.download_cut == candidates.layers)
     up, down = (np.array(candidates.codecs)[column] for column in (candidates.codec, candidates.download_codec))
@@ -126,6 +127,7 @@ class Necessity:
     def __init__(self, candidates: Candidates, kinds: Kinds) -> None:
         self._all = Expectations(candidates)
         # A setting that every candidate leaves alone costs nothing, and is not listed.
+        # Each knob is left out by itself, all others free to make up for it: so its cost is what it alone brings.
         remain = {knob: rows for knob, rows in left_without(candidates, kinds).items() if not rows.all()}
         self._without = {knob: Expectations(candidates.keep(rows)) for knob, rows in remain.items()}
         # The race is no property of a candidate but of how requests run, so all candidates stay and expectations
@@ -156,6 +158,7 @@ def _best(expectations: Expectations, conditions: Conditions | None, deadline: S
     expectation = expectations.expect(conditions, deadline)
     # An oracle's choice and not the controller's: no tolerance, no hysteresis, nothing but what is best.
     place = int(best_in_time(expectation.expected, expectation.latency))
+    # Expectations are of the candidates that can win at all; `rows` leads back to the table that they were taken from.
     row = int(expectation.rows[place])
     return Best(
         configuration=expectations.candidates.configuration(row),

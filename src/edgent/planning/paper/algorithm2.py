@@ -88,11 +88,13 @@ def build_map(
     Raises:
         InputError: no candidate stays on the device, or a reward that needs accuracies which are not known.
     """
+    # Deviation: the paper's states are recorded links, all of which carry something. State 0 is for when none does.
     alone = candidates.keep(np.equal(candidates.messages, 0))
     if not len(alone):
         raise InputError("no candidate stays on the device, where a link that carries nothing leaves every answer")
     # The frontier loses no winner: the reward rises with accuracy and falls with latency, as the order of the frontier
-    # does.
+    # does. In this order equal rewards at equal latencies fall to the candidate that the planner would choose: sorts
+    # are stable.
     ordered = candidates.frontier().in_order_of_ties()
     without_link = _state(alone.in_order_of_ties(), BitsPerSecond(0.0), settings)
     return ConfigurationMap(
@@ -130,11 +132,13 @@ def _state(table: Candidates, bandwidth: BitsPerSecond, settings: MapSettings) -
 
 
 def _steps(table: Candidates, latency: Floats, settings: MapSettings) -> tuple[Step, ...]:
+    # The inner loop of Algorithm 2, for all strategies c_1 .. c_m and all deadlines at once.
     reward = settings.reward
     deadlines, rows = _winners(reward.of(table, latency), latency, reward.tolerance)
     # The winner at the shortest deadline is the last one whose own latency is not above it; if none is, the fastest of
     # all.
     first = max(int(np.searchsorted(deadlines, settings.shortest, side="right")) - 1, 0)  # in force at the shortest
+    # Those that begin to win inside the range; who wins beyond it is never asked for.
     later = range(first + 1, int(np.searchsorted(deadlines, settings.longest, side="right")))
     steps = [Step(deadline=settings.shortest, configuration=table.configuration(int(rows[first])))]
     for k in later:
@@ -151,6 +155,7 @@ def _winners(worth: Floats, latency: Floats, tolerance: float) -> tuple[Floats, 
     # running maximum is the best reward for each deadline.
     order = np.argsort(latency, kind="stable")
     best = np.maximum.accumulate(worth[order])
+    # Only where the best rises does another candidate begin to win; between two rises the deadline changes nothing.
     rises = np.flatnonzero(np.diff(best, prepend=-math.inf) > 0)
     # In order of latency, the first whose worth suffices is where the best so far does.
     return latency[order[rises]], order[np.searchsorted(best, best[rises] - tolerance)]

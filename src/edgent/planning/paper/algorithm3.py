@@ -48,6 +48,8 @@ class Algorithm3:
         self._map = configurations
         self._detector = detector
         self._deadline = deadline
+        # No state yet: the first sample begins one. Until then the map's state 0 holds, in which the device needs no
+        # link.
         self._in_state = False
         self._mean = 0.0  # of the state, bits per second
         self.configuration = self.at(deadline)
@@ -65,6 +67,8 @@ class Algorithm3:
         self._in_state = bandwidth != 0
         # The mean is taken once, when the state begins: the detector's level keeps moving with each sample of it.
         self._mean = self._detector.level or 0.0 if self._in_state else 0.0
+        # look the configuration up in the map for s_t. Another state may keep the same one: then nothing is to be
+        # changed.
         before, self.configuration = self.configuration, self.at(self._deadline)
         return None if self.configuration == before else self.configuration
 
@@ -74,6 +78,8 @@ class Algorithm3:
         Raises:
             InputError: it is outside the map's range.
         """
+        # The state is kept and not what was found in it, so that a request with a deadline of its own is answered by
+        # it, too.
         return self._map.look_up(self._mean, deadline)
 
     def __repr__(self) -> str:
