@@ -64,7 +64,7 @@ from edgent.model.costs import layer_costs
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import RAW
-from edgent.planning.planner import ROOM, Planner
+from edgent.planning.planner import Planner, usual_margin
 from edgent.profiling.model_profiler import profile
 from edgent.units import BitsPerSecond, Seconds, format_bandwidth, format_duration
 
@@ -302,7 +302,7 @@ class Lab:
         conditions = self._connect(link, rate)
         return {
             deadline: {
-                name: chosen(planner.plan(conditions, Seconds(deadline), room=ROOM), rate)
+                name: chosen(planner.plan(conditions, Seconds(deadline), margin=usual_margin(Seconds(deadline))), rate)
                 for name, planner in planners.items()
             }
             for deadline in DEADLINES

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """The picture of the rooms in docs/architecture.md, drawn from the import contract and the rooms' own first lines.
 
+A room is a folder; what stands beside the rooms as a single file has a dashed frame.
+
 Floors are the layers of the contract "imports point one way" in pyproject.toml, so the picture cannot tell of other
 rooms than the code has. With `--check` nothing is written, and a picture that differs is an error.
 """
@@ -16,21 +18,25 @@ from pathlib import Path
 import command
 
 ROOT = Path(__file__).resolve().parents[1]
-PICTURE = ROOT / "docs" / "rooms.svg"
+SOURCES, PICTURE = ROOT / "src" / "edgent", ROOT / "docs" / "rooms.svg"
 WIDTH, MARGIN, GAP = 960, 16, 10
 LINE, HEAD, PADDING = 15, 20, 10
 LETTER = 6.3  # pixels that a letter of the small text takes, on the wide side
+
+LEGEND = "Each imports only from those below it. Dashed: a single file."
 
 STYLE = """
   text { font-family: system-ui, sans-serif; font-size: 12px; fill: #333 }
   .name { font-family: ui-monospace, monospace; font-size: 14px; font-weight: 600; fill: #111 }
   .paper { fill: #fff }
   .room { fill: #eef3fa; stroke: #8aa4c8 }
+  .file { fill: none; stroke: #999; stroke-dasharray: 4 3 }
   @media (prefers-color-scheme: dark) {
     text { fill: #ccd }
     .name { fill: #fff }
     .paper { fill: #1e2129 }
     .room { fill: #2a3142; stroke: #6680a8 }
+    .file { stroke: #778 }
   }
 """
 
@@ -60,10 +66,14 @@ def floors() -> list[list[str]]:
     return [[room.strip().removeprefix("edgent.") for room in layer.split("|")] for layer in contract["layers"]]
 
 
+def is_folder(room: str) -> bool:
+    """Whether it is a room, and not a single file."""
+    return (SOURCES / room).is_dir()
+
+
 def purpose(room: str) -> str:
-    """The first line of a room's docstring, of a folder or of a single file."""
-    path = ROOT / "src" / "edgent" / room
-    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    """The first line of the docstring of a room or of a single file."""
+    source = SOURCES / room / "__init__.py" if is_folder(room) else SOURCES / f"{room}.py"
     return (ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or "").splitlines()[0].replace("`", "")
 
 
@@ -77,7 +87,8 @@ def drawn(rooms: list[list[str]]) -> str:
         for place, (room, lines) in enumerate(words.items()):
             shapes.append(box(MARGIN + place * (width + GAP), top, width, height, room, lines))
         top += height + GAP
-    size = f'viewBox="0 0 {WIDTH} {top - GAP + MARGIN}"'
+    shapes.append(f'<text x="{MARGIN}" y="{top + LINE}">{LEGEND}</text>')
+    size = f'viewBox="0 0 {WIDTH} {top + LINE + MARGIN}"'
     title = "<title>The rooms of edgent; each imports only from those below it</title>"
     paper = '<rect class="paper" width="100%" height="100%"/>'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n{title}\n<style>{STYLE}</style>'
@@ -90,8 +101,9 @@ def box(left: float, top: int, width: float, height: int, room: str, lines: list
     rows = "".join(
         f'<text x="{x:.1f}" y="{y + HEAD + LINE * row:.1f}">{escape(line)}</text>' for row, line in enumerate(lines)
     )
-    frame = f'<rect class="room" x="{left:.1f}" y="{top}" width="{width:.1f}" height="{height}" rx="5"/>'
-    return f'{frame}<text class="name" x="{x:.1f}" y="{y:.1f}">{escape(room)}</text>{rows}'
+    kind, name = ("room", room) if is_folder(room) else ("file", f"{room}.py")
+    frame = f'<rect class="{kind}" x="{left:.1f}" y="{top}" width="{width:.1f}" height="{height}" rx="5"/>'
+    return f'{frame}<text class="name" x="{x:.1f}" y="{y:.1f}">{escape(name)}</text>{rows}'
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where the runtime takes the time from, and how its threads wait.
+"""Where time comes from, and how threads wait for it.
 
 Whoever waits for another thread or for a moment does so on a condition that a clock made, in a thread that it made. On
 the machine's own clock these are the plain ones of `threading`. A test's clock (`edgent.testing.ManualClock`) knows by

@@ -37,8 +37,8 @@ def test_every_folder_and_file_of_the_product_has_one_box(rooms):
     drawing = ElementTree.fromstring(rooms.drawn(rooms.floors()))
     names = [text.text for text in drawing.iter("{http://www.w3.org/2000/svg}text") if text.get("class") == "name"]
     entries = (ROOT / "src" / "edgent").iterdir()
-    there = {path.stem for path in entries if path.suffix == ".py" or (path / "__init__.py").is_file()}
-    assert sorted(names) == sorted(there - {"__init__", "__main__"})
+    there = {path.name for path in entries if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert sorted(names) == sorted(there - {"__init__.py", "__main__.py"})
 
 
 def test_every_box_lies_inside_the_picture_and_none_over_another(rooms):
@@ -47,7 +47,7 @@ def test_every_box_lies_inside_the_picture_and_none_over_another(rooms):
     boxes = [
         tuple(float(box.get(side)) for side in ("x", "y", "width", "height"))
         for box in drawing.iter("{http://www.w3.org/2000/svg}rect")
-        if box.get("class") == "room"
+        if box.get("class") in ("room", "file")
     ]
     for number, (x, y, wide, high) in enumerate(boxes):
         assert x >= 0
@@ -56,3 +56,10 @@ def test_every_box_lies_inside_the_picture_and_none_over_another(rooms):
         assert y + high <= height
         for ax, ay, awide, ahigh in boxes[:number]:
             assert x >= ax + awide or ax >= x + wide or y >= ay + ahigh or ay >= y + high
+
+
+def test_a_single_file_is_not_drawn_as_a_room(rooms):
+    picture = rooms.drawn([["device", "errors"]])
+    frames = [line.split('"')[1] for line in picture.splitlines() if line.startswith("<rect") and "rx=" in line]
+    assert frames == ["room", "file"]
+    assert ">errors.py</text>" in picture and ">device</text>" in picture

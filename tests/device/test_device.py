@@ -17,7 +17,7 @@ from edgent.errors import EdgeError, InputError, RefusedError
 from edgent.lab.boards.emulation import Emulated
 from edgent.link.slow_start import Window
 from edgent.planning.plan import STAGES, Configuration
-from edgent.planning.planner import ROOM
+from edgent.planning.planner import MARGIN_SHARE
 from edgent.testing import FakeEngine
 from edgent.wire import messages as m
 
@@ -125,7 +125,7 @@ def test_a_late_edge_is_overtaken_by_the_device_within_the_deadline(model, made,
     assert record.by == "device"
     assert record.why == "edge late"
     assert record.deadline_met
-    assert record.total == pytest.approx(0.5 * (1 - ROOM))  # nobody waits longer for the edge
+    assert record.total == pytest.approx(0.5 * (1 - MARGIN_SHARE))  # nobody waits longer for the edge
     assert sums_up(record)
     assert close(answer.scores, whole(model, image, record.exit))
 

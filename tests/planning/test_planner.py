@@ -173,26 +173,26 @@ def alone(*latencies: float, accuracies: tuple[float | None, ...]) -> Candidates
 
 
 @pytest.mark.parametrize(
-    ("deadline", "tolerance", "room", "exit"),
+    ("deadline", "tolerance", "margin", "exit"),
     [
         (0.3, 0.0, 0.0, 2),  # to the very end of the deadline
         (0.2999, 0.0, 0.0, 1),
         (0.3, 0.002, 0.0, 1),  # 0.798 counts as 0.8
         (0.3, 0.0019, 0.0, 2),
-        (0.4, 0.0, 0.25, 2),
-        (0.4, 0.0, 0.26, 1),  # a quarter and a bit is kept free
-        (0.1, 0.0, 0.5, 0),  # unless nothing leaves that free
+        (0.4, 0.0, 0.0999, 2),
+        (0.4, 0.0, 0.1001, 1),  # a tenth of a second and a bit is kept free
+        (0.1, 0.0, 0.05, 0),  # unless nothing leaves that free
         (0.05, 0.0, 0.0, 0),  # nothing is in time: the fastest
         (math.inf, 0.0, 0.0, 2),
     ],
 )
 def test_the_most_accurate_in_time_is_chosen_and_of_equal_ones_the_fastest(
-    deadline: float, tolerance: float, room: float, exit: int
+    deadline: float, tolerance: float, margin: float, exit: int
 ) -> None:
     table = alone(0.1, 0.2, 0.3, accuracies=(0.5, 0.798, 0.8))
     latency = np.array([0.1, 0.2, 0.3])
-    assert choose(table, latency, Seconds(deadline), tolerance, room) == exit
-    plan = Planner(table).plan(free(), Seconds(deadline), tolerance, room)
+    assert choose(table, latency, Seconds(deadline), tolerance, Seconds(margin)) == exit
+    plan = Planner(table).plan(free(), Seconds(deadline), tolerance, Seconds(margin))
     assert (plan.configuration.exit, plan.meets_deadline) == (exit, plan.stages.total <= deadline)
 
 

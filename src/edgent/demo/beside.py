@@ -17,7 +17,7 @@ from edgent.model import Model
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Configuration, Plan
-from edgent.planning.planner import ROOM, TOLERANCE
+from edgent.planning.planner import TOLERANCE, Planner, usual_margin
 from edgent.units import Seconds
 
 
@@ -63,8 +63,10 @@ def beside(
     table = Candidates.build(model, board.profile, host, calibration, source="image")
     methods = planners(table)
     cells = [(bandwidth, deadline) for bandwidth in options.bandwidths for deadline in options.deadlines]
-    plans = {cell: methods[OURS].plan(conditions_of[cell[0]], Seconds(cell[1]), room=ROOM) for cell in cells}
-    alone = {cell: methods["device-only"].plan(conditions_of[cell[0]], Seconds(cell[1]), room=ROOM) for cell in cells}
+    plans, alone = (
+        {cell: _plan(methods[name], conditions_of[cell[0]], Seconds(cell[1])) for cell in cells}
+        for name in (OURS, "device-only")
+    )
     totals, account = _alone(model, replace(settings, board=board), options.samples)
     return Beside(
         name=str(board),
@@ -73,6 +75,10 @@ def beside(
         totals=totals,
         account=account,
     )
+
+
+def _plan(planner: Planner, conditions: Conditions, deadline: Seconds) -> Plan:
+    return planner.plan(conditions, deadline, margin=usual_margin(deadline))
 
 
 def _alone(model: Model, settings: WorkerSettings, samples: int) -> tuple[tuple[float, ...], EmulationReport]:

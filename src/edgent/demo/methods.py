@@ -13,7 +13,7 @@ from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.knobs import NEEDED, Kinds, Necessity, costs
 from edgent.planning.plan import Plan
-from edgent.planning.planner import ROOM, Planner
+from edgent.planning.planner import Planner, usual_margin
 from edgent.units import BitsPerSecond, Seconds
 
 PLANNED = ("cut", "exit", "codec", "source")
@@ -35,7 +35,8 @@ class Methods:
     def cell(self, bandwidth: float, deadline: float, conditions: Conditions) -> Cell:
         """The configuration that each method runs under these conditions, and the knobs that Edgent needs there."""
         within = Seconds(deadline)
-        plans = {name: planner.plan(conditions, within, room=ROOM) for name, planner in self.planners.items()}
+        margin = usual_margin(within)
+        plans = {name: planner.plan(conditions, within, margin=margin) for name, planner in self.planners.items()}
         # The conditions are taken as certain here: the demo's links are steady.
         cost = costs(self.necessity.best(conditions, within), self.necessity.without(conditions, within))
         return Cell(

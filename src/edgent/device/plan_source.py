@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from edgent.codec.names import check_codec
 from edgent.device.choosers.candidate_sets import CandidateSet, alone, together
-from edgent.device.choosers.chooser import Chooser, Scope, best
+from edgent.device.choosers.chooser import Chooser, Scope
 from edgent.device.connection.sight import EdgeState, Sight
 from edgent.device.division import Divisions
 from edgent.device.drift import AS_PROFILED, Factors
@@ -28,6 +28,7 @@ from edgent.device.warm_sessions import Warmer
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.link.transfer import Transfer
 from edgent.planning.plan import Configuration, Plan, SourceKind
+from edgent.planning.planner import best
 from edgent.planning.pricing import check_versions
 from edgent.units import BitsPerSecond, Seconds
 
@@ -257,7 +258,7 @@ class PlanSource:
             raise InputError(
                 "a device without a profile cannot plan: measure one (edgent profile), or give a configuration"
             )
-        plan = best(self._alone[kind].allowed, factors.alone, deadline, self._margin(deadline))
+        plan = best(self._alone[kind].allowed, factors.alone, deadline, margin=self._margin(deadline))
         return ChosenPlan(configuration=plan.configuration, plan=plan, why=why, detail=detail)
 
     def _add(self, kind: SourceKind) -> None:

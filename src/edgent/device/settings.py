@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 from edgent.device.choosers.candidate_sets import Restriction
 from edgent.device.choosers.chooser import Environment, MakeChooser
 from edgent.device.choosers.environment import check_environment, chooser_of
-from edgent.planning.planner import ROOM
+from edgent.planning.planner import usual_margin
 from edgent.text import nearest
 from edgent.units import Seconds, delay_of, rate_of, seconds_of
 
@@ -119,7 +119,7 @@ class DeviceSettings:
 
     def margin_before(self, deadline: Seconds) -> Seconds:
         """The seconds kept free before a deadline."""
-        usual = min(max(deadline * ROOM, LEAST_MARGIN), MOST_MARGIN)
+        usual = min(max(usual_margin(deadline), LEAST_MARGIN), MOST_MARGIN)
         return Seconds(usual if self.margin is None else self.margin)
 
     def __repr__(self) -> str:

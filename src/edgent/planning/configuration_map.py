@@ -152,8 +152,7 @@ class ConfigurationMap(Document):
     @property
     def configurations(self) -> frozenset[Configuration]:
         """All that it may ask for."""
-        # A device warms the sessions of all of them when it meets an edge: no lookup may then name one that is not
-        # ready.
+        # Asked before a map is used: one that names what may not run here is refused then, and not at some lookup.
         return frozenset(step.configuration for state in self.states for step in state.steps)
 
     def check(self, deadline: Seconds, device: Profile, edge: Profile | None = None) -> None:

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 TOLERANCE = 0.002
 """Accuracies this close count as equal: on 10,000 images they differ by less than chance."""
 
-ROOM = 0.03
+MARGIN_SHARE = 0.03
 """Share of a deadline that the plans of a running device keep free: predictions are off by some per cent."""
+
+_NO_MARGIN = Seconds(0.0)
 
 DUST = 1e-9  # less than one image in any data set, more than what rounding does to a difference of fractions
 
@@ -45,7 +47,13 @@ class Planner:
         # always.
         self.candidates = candidates.frontier()
 
-    def plan(self, conditions: Conditions, deadline: Seconds, tolerance: float = TOLERANCE, room: float = 0.0) -> Plan:
+    def plan(
+        self,
+        conditions: Conditions,
+        deadline: Seconds,
+        tolerance: float = TOLERANCE,
+        margin: Seconds = _NO_MARGIN,
+    ) -> Plan:
         """The most accurate plan in time; among equally accurate ones the fastest, then that of the fewest bytes.
 
         No plan in time is an answer too: the fastest of all, with `meets_deadline` false.
@@ -54,12 +62,12 @@ class Planner:
             conditions: Link, queue and machines as they are now.
             deadline: From the input handed over to the answer; may be infinite.
             tolerance: Accuracies that differ by no more count as equal.
-            room: See `choose`.
+            margin: See `choose`.
 
         Raises:
             InputError: deadline or tolerance is not a number, or the tolerance negative.
         """
-        return best(self.candidates, conditions, deadline, tolerance, room)
+        return best(self.candidates, conditions, deadline, tolerance, margin)
 
     def __repr__(self) -> str:
         return f"<Planner on a frontier of {self.candidates!r}>"
@@ -103,21 +111,30 @@ def plan(  # noqa: PLR0913 - each is a setting of its own
     return Planner(candidates).plan(conditions, Seconds(deadline))
 
 
+def usual_margin(deadline: Seconds) -> Seconds:
+    """What is kept free of a deadline where nobody says otherwise."""
+    return Seconds(MARGIN_SHARE * deadline)
+
+
 def best(
     candidates: Candidates,
     conditions: Conditions,
     deadline: Seconds,
     tolerance: float = TOLERANCE,
-    room: float = 0.0,
+    margin: Seconds = _NO_MARGIN,
 ) -> Plan:
     """The plan of the best of all candidates under these conditions; see `choose`."""
     latency = conditions.latency(candidates)
-    row = choose(candidates, latency, deadline, tolerance, room)
+    row = choose(candidates, latency, deadline, tolerance, margin)
     return plan_of(candidates, row, conditions, meets_deadline=bool(latency[row] <= deadline))
 
 
 def choose(
-    candidates: Candidates, latency: NDArray[np.float64], deadline: Seconds, tolerance: float, room: float = 0.0
+    candidates: Candidates,
+    latency: NDArray[np.float64],
+    deadline: Seconds,
+    tolerance: float,
+    margin: Seconds = _NO_MARGIN,
 ) -> int:
     """The position of the best candidate, given the latency of each.
 
@@ -126,7 +143,7 @@ def choose(
         latency: Seconds of each.
         deadline: For all of them; may be infinite.
         tolerance: Accuracies that differ by no more count as equal.
-        room: Share of the deadline that is kept free where any candidate leaves it free.
+        margin: Kept free before the deadline where any candidate leaves it free.
 
     Raises:
         InputError: deadline or tolerance is not a number, or the tolerance negative.
@@ -134,9 +151,9 @@ def choose(
     if math.isnan(deadline) or not 0 <= tolerance < math.inf:
         raise InputError(f"deadline {deadline!r}, tolerance {tolerance!r}: expected numbers, the tolerance 0 or more")
     merit = candidates.merit
-    # First only plans that leave the room free, for predictions are off by some per cent. Where there is none, one that
-    # is barely in time is still better than one that is not.
-    in_time = latency <= deadline * (1 - room)
+    # First only plans that leave the margin free, for predictions are off by some per cent. Where there is none, one
+    # that is barely in time is still better than one that is not.
+    in_time = latency <= deadline - margin
     if not in_time.any():
         in_time = latency <= deadline
     # Accuracies within the tolerance are taken for equal, and the fastest of those wins: a tenth of a point is less

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edgent.device.choosers.chooser import best
 from edgent.planning.candidates import Candidates, Direction
 from edgent.planning.conditions import Conditions
 from edgent.planning.costs import BranchCosts
 from edgent.planning.plan import RAW, Configuration, Plan
+from edgent.planning.planner import best
 from edgent.units import Seconds
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.link.transfer import Transfer
-from edgent.planning import planner
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Configuration, Plan
+from edgent.planning.planner import best
 from edgent.units import BitsPerSecond, Seconds
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Static:
     ) -> Plan:
         """See `Chooser.choose`."""
         table = self._frontier if ready is None else self._frontier.keep(self._among(ready))
-        return best(table, conditions, deadline, self._margin(deadline))
+        return best(table, conditions, deadline, margin=self._margin(deadline))
 
     def decisive(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> BitsPerSecond:  # noqa: ARG002 - below
         """Whatever it was: whoever goes by the last transfer alone wants that to be a recent one."""
@@ -121,8 +121,3 @@ class Static:
     def _among(self, ready: Collection[Configuration]) -> NDArray[np.intp]:
         rows = {self._rows[configuration] for configuration in ready if configuration in self._rows}
         return np.array(sorted(rows.union(self._own)))
-
-
-def best(table: Candidates, conditions: Conditions, deadline: Seconds, margin: Seconds = Seconds(0.0)) -> Plan:
-    """The best of all candidates in a table under these conditions, which leaves the margin free if any does."""
-    return planner.best(table, conditions, deadline, room=margin / deadline)

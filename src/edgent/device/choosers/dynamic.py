@@ -7,12 +7,13 @@ from collections.abc import Collection
 
 import numpy as np
 
-from edgent.device.choosers.chooser import Scope, best
+from edgent.device.choosers.chooser import Scope
 from edgent.link.forecast import LinkForecast
 from edgent.link.transfer import CALL_BYTES, TIMING_ERROR, Transfer
 from edgent.planning.conditions import Conditions
 from edgent.planning.controller import Controller, Goal
 from edgent.planning.plan import Configuration, Plan
+from edgent.planning.planner import best
 from edgent.units import BitsPerSecond, Seconds
 
 
@@ -53,7 +54,7 @@ class Dynamic:
         with self._lock:
             # Either of them: an answer that cannot come back is worth no more than a picture that cannot go up.
             if self._uplink.dead(now) or self._downlink.dead(now):
-                return best(self._alone, conditions, deadline, self._margin(deadline))
+                return best(self._alone, conditions, deadline, margin=self._margin(deadline))
             believed = self._believed(now, conditions, deadline)
             if ready is not None:
                 return self._controller.among(ready, believed)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgent.device.choosers.chooser import Scope, Static, best
+from edgent.device.choosers.chooser import Scope, Static
 from edgent.errors import InputError, RefusedError
 from edgent.link.change_points import ChangePointDetector
 from edgent.link.transfer import CALL_BYTES, WIRE, Transfer
@@ -17,6 +17,7 @@ from edgent.planning.conditions import Conditions
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.paper.algorithm3 import Algorithm3
 from edgent.planning.plan import Configuration, Plan
+from edgent.planning.planner import best
 from edgent.units import BitsPerSecond, Seconds
 
 _WIRE = replace(WIRE, message_bytes=CALL_BYTES)
