@@ -101,21 +101,21 @@ def test_the_plan_equals_brute_force_on_random_cases() -> None:
         assert plan.meets_deadline == (expected.latency <= deadline)
 
 
-def test_with_room_the_plan_is_the_best_of_the_shorter_deadline_where_anything_meets_that() -> None:
+def test_with_a_margin_the_plan_is_the_best_of_the_shorter_deadline_where_anything_meets_that() -> None:
     kept = 0
     for seed in range(300):
         random = np.random.default_rng(seed)
         costs, now = branches(random), conditions(random)
         deadline = float(10 ** random.uniform(-2.5, 0.5))
         everyone = list(everything(costs, now))
-        shorter = deadline * 0.8
+        shorter = deadline - 0.2 * deadline
         fits = any(one.latency <= shorter for one in everyone)
         expected = brute_force(everyone, shorter if fits else deadline, 0.002)
-        plan = Planner(Candidates.of(costs)).plan(now, Seconds(deadline), room=0.2)
+        plan = Planner(Candidates.of(costs)).plan(now, Seconds(deadline), margin=Seconds(0.2 * deadline))
         assert plan.configuration == expected.configuration, f"seed {seed}"
         assert plan.meets_deadline == (expected.latency <= deadline)
         kept += expected.configuration != brute_force(everyone, deadline, 0.002).configuration
-    assert kept >= 10, "the room decided nothing"
+    assert kept >= 10, "the margin decided nothing"
 
 
 def test_unknown_accuracies_rank_by_exit_and_print_none() -> None:
