@@ -59,7 +59,7 @@ ROOMS = {
     "planning/controller.py": ("planning/test_controller_by_hand.py", "planning/test_controller.py"),
     "planning/frontier.py": ("planning/test_frontier.py",),
     "model/fold.py": (
-        "model/test_fold.py", "model/test_not_folded.py", "model/test_folded_shapes.py", "model/test_budget.py",
+        "model/test_fold.py", "model/test_not_folded.py", "model/test_folded_shapes.py", "model/test_fold_bounds.py",
     ),
     "model/files/weights.py": ("model/files/test_weights.py", "model/files/test_constants_of_every_kind.py"),
     "codec/calibration.py": ("codec/test_calibration.py",),

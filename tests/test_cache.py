@@ -152,7 +152,7 @@ def test_a_folder_that_cannot_be_made_is_one_line_with_the_remedy(base: str, mon
         entry()
     assert found.value.exit_code == 2 and "\n" not in str(found.value)
     with pytest.raises(InputError, match="XDG_CACHE_HOME"):
-        cache.room_for("profiles")
+        cache.writable_folder("profiles")
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(empty_cache: Path) -> None:
@@ -200,9 +200,9 @@ def test_the_folder_is_the_users_cache(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 def test_room_for_measurements_is_made(empty_cache: Path) -> None:
-    assert cache.room_for("profiles") == empty_cache / "profiles"
+    assert cache.writable_folder("profiles") == empty_cache / "profiles"
     assert names(empty_cache / "profiles") == []
-    assert cache.room_for("profiles").is_dir()
+    assert cache.writable_folder("profiles").is_dir()
 
 
 def test_the_bound_is_a_tenth_of_the_disk_or_four_gigabytes(empty_cache: Path) -> None:
@@ -269,7 +269,7 @@ def test_use_is_a_later_time(empty_cache: Path) -> None:
 
 
 def test_measurements_are_not_removed(empty_cache: Path) -> None:
-    kept = cache.room_for("calibrations") / "kept.json"
+    kept = cache.writable_folder("calibrations") / "kept.json"
     kept.write_bytes(bytes(1000))
     cache.trim(empty_cache, 0, now=400.0)
     assert kept.exists()

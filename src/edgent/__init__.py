@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edgent.device.settings import DeviceSettings
     from edgent.device.versions.follower import Follower
     from edgent.edge.edge import Edge
-    from edgent.engine.opening import load
+    from edgent.engine.guarded_loading import load
     from edgent.engine.overtime import OvertimeError
     from edgent.errors import (
         CacheError,
@@ -82,7 +82,7 @@ _HOMES = {
     "edgent.device.settings": ("DeviceSettings",),
     "edgent.device.versions.follower": ("Follower",),
     "edgent.edge.edge": ("Edge",),
-    "edgent.engine.opening": ("load",),
+    "edgent.engine.guarded_loading": ("load",),
     "edgent.engine.overtime": ("OvertimeError",),
     "edgent.errors": (
         "CacheError",

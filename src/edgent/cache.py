@@ -77,7 +77,7 @@ def entry(kind: str, name: str, is_right: Callable[[Path], bool], write: Callabl
     raise EdgentError(f"{path}: what is written there is not what is read back; check the disk, or set XDG_CACHE_HOME")
 
 
-def room_for(kind: str) -> Path:
+def writable_folder(kind: str) -> Path:
     """The folder for files of a kind, which can be written to.
 
     Raises:

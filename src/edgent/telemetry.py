@@ -27,12 +27,14 @@ class Record:
         input: name of what was asked about.
         label: the class answered; None where the model names none.
         exit: the exit that answered; None where nothing did.
-        by: who computed the answer's last layers before it was given: the edge's answer, or the device by itself.
+        by: whose answer it is: "edge" where the edge computed a part of it, "device" where the device did all of it, by
+            its plan or because the edge was late or away.
         deadline_met: whether the answer came in time.
         total: from input handed over to answer.
         stages: where the time went; they add up to the total.
         plan: what was predicted; None for a configuration without a price.
-        why: empty, or why the plan was not followed: "edge lost", "edge late".
+        why: the reason, in words, why the plan was not followed or no edge was planned with ("edge late", "edge lost");
+            else empty.
         result: what was answered, by the model's task; None: not kept.
     """
 

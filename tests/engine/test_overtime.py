@@ -26,7 +26,7 @@ class _Time:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.watcher = Overtime(limit=60, looks=1, now=lambda: self.now)
+        self.watcher = Overtime(limit=60, checks=1, now=lambda: self.now)
 
     def at(self, now: float) -> Overtime:
         self.now = now
@@ -36,14 +36,14 @@ class _Time:
 def test_a_run_over_the_limit_is_ended() -> None:
     clock, run = _Time(), _Run()
     clock.at(0).begin(run)
-    clock.at(61).look()
+    clock.at(61).check()
     assert run.terminate
 
 
 def test_a_run_within_the_limit_goes_on() -> None:
     clock, run = _Time(), _Run()
     clock.at(0).begin(run)
-    clock.at(59).look()
+    clock.at(59).check()
     assert not run.terminate
 
 
@@ -51,7 +51,7 @@ def test_a_run_that_is_over_is_left_alone() -> None:
     clock, run = _Time(), _Run()
     clock.at(0).begin(run)
     clock.at(1).end(run)
-    clock.at(61).look()
+    clock.at(61).check()
     assert not run.terminate
 
 
@@ -59,7 +59,7 @@ def test_each_of_many_runs_has_its_own_time() -> None:
     clock, runs = _Time(), [_Run() for _ in range(5)]
     for start, run in enumerate(runs):
         clock.at(10 * start).begin(run)
-    clock.at(85).look()
+    clock.at(85).check()
     assert [run.terminate for run in runs] == [True, True, True, False, False]
 
 

@@ -14,14 +14,14 @@ from edgent.cli import (
     evaluate,
     init,
     inspect,
-    measure,
     plan,
-    prepare,
+    profile,
     replay,
     report,
     reproduce,
     run,
     serve,
+    train,
 )
 from edgent.cli.map import configuration_map
 from edgent.cli.terminal import streams
@@ -62,13 +62,13 @@ for verb in (
     init.init,
     inspect.inspect,
     evaluate.evaluate,
-    measure.profile,
+    profile.profile,
     plan.plan,
     replay.replay,
     serve.serve,
     run.run,
-    prepare.train,
-    prepare.data,
+    train.train,
+    train.data,
     reproduce.reproduce,
     report.report,
 ):

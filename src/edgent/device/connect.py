@@ -17,8 +17,8 @@ from edgent.address import Address
 from edgent.device.device import Device
 from edgent.device.settings import DeviceKeywords, DeviceSettings, settings_of
 from edgent.device.versions.follower import Follower, Make
+from edgent.engine.guarded_loading import load
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
-from edgent.engine.opening import load
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.model import Model
 from edgent.model.model import files

@@ -1,4 +1,7 @@
-"""Opening a model with the product's own engine: what is constant in a file is computed by what runs the rest."""
+"""Loading a model with the product's own engine: what is constant in a file is computed by what runs the rest.
+
+Users and commands load by `edgent.engine.guarded_loading`, which tries a file before it comes here.
+"""
 
 from __future__ import annotations
 

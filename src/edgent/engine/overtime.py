@@ -10,7 +10,7 @@ from typing import Protocol
 from edgent.errors import EdgentError
 
 MOST_RUN_SECONDS = 60.0
-"""Of one run of a segment. An engine looks up between two nodes only, so a single slow node is not cut short."""
+"""Of one run of a segment. An engine checks up between two nodes only, so a single slow node is not cut short."""
 
 
 class OvertimeError(EdgentError):
@@ -28,18 +28,18 @@ class Overtime:
 
     Args:
         limit: seconds that a run may take.
-        looks: how often the thread looks in that time.
+        checks: how often the thread looks at them in that time.
         now: the time.
     """
 
     def __init__(
-        self, limit: float = MOST_RUN_SECONDS, looks: int = 4, now: Callable[[], float] = time.monotonic
+        self, limit: float = MOST_RUN_SECONDS, checks: int = 4, now: Callable[[], float] = time.monotonic
     ) -> None:
         self.limit = limit
         self._now = now
-        # A run is ended between one limit and a pause more after it began; four looks make that a quarter too late at
+        # A run is ended between one limit and a pause more after it began; four checks make that a quarter too late at
         # most.
-        self._pause = limit / looks
+        self._pause = limit / checks
         # By identity: runs have no name. Each operation on a dict is one step of the interpreter, so no run pays for a
         # lock.
         self._runs: dict[int, tuple[float, Run]] = {}
@@ -56,7 +56,7 @@ class Overtime:
         """It has come to its end."""
         del self._runs[id(run)]
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Ends what has run too long by now."""
         now = self._now()
         # A copy, for runs begin and end while it is looked through.
@@ -75,4 +75,4 @@ class Overtime:
         # An event that nobody sets is a sleep that ends with the process: the thread is a daemon.
         never = threading.Event()
         while not never.wait(self._pause):
-            self.look()
+            self.check()

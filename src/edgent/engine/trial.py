@@ -19,9 +19,9 @@ import onnx
 
 from edgent.engine.engine import branch_ends, one_line
 from edgent.engine.feeds import Feeds, random_feeds, zeros
+from edgent.engine.guarded_loading import OUT_OF_MEMORY, Limits, stamp
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
-from edgent.engine.opening import OUT_OF_MEMORY, Limits, stamp
 from edgent.engine.overtime import OvertimeError
 from edgent.errors import EdgentError
 from edgent.model import Model, Tensor

@@ -52,7 +52,7 @@ def keep(calibration: Calibration) -> Path:
     Returns:
         The file.
     """
-    cache.room_for(_KIND)
+    cache.writable_folder(_KIND)
     path = _kept(calibration.digest)
     calibration.save(path)
     return path

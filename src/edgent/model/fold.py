@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from edgent.errors import EdgentError
-from edgent.model.budget import MOST_BYTES, Cost, check, cost_of
 from edgent.model.files.weights import Weights
+from edgent.model.fold_bounds import MOST_BYTES, Cost, check, cost_of
 from edgent.model.shapes import (
     MOVES_ONLY,
     Interpreter,
@@ -56,7 +56,7 @@ def fold(proto: onnx.ModelProto, weights: Weights, interpreter: Interpreter) -> 
         Type and shape of every value by name, as far as they can be known.
 
     Raises:
-        ModelError: shapes that contradict each other, or constants beyond the bounds of `edgent.model.budget`.
+        ModelError: shapes that contradict each other, or constants beyond the bounds of `edgent.model.fold_bounds`.
     """
     # Declared shapes may be stale: what is folded must follow from the graph itself.
     forget_declarations(proto.graph)
@@ -69,7 +69,7 @@ def fold(proto: onnx.ModelProto, weights: Weights, interpreter: Interpreter) -> 
     for _ in range(_PASSES):
         constants = _Constants(proto, weights, values)
         held = sum(_size(tensor) for tensor in proto.graph.initializer if tensor.name not in own)
-        # Cost before computation: a file of a hundred bytes can ask for terabytes (`edgent.model.budget`).
+        # Cost before computation: a file of a hundred bytes can ask for terabytes (`edgent.model.fold_bounds`).
         check(constants.nodes, constants.wanted(), held=held, most=MOST_BYTES + 2 * sum(own.values()))
         if not constants.replace(interpreter):
             break

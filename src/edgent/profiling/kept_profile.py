@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgent.cache import cache_folder, room_for
+from edgent.cache import cache_folder, writable_folder
 from edgent.errors import InputError
 from edgent.latency import Profile
 from edgent.model import Model
@@ -49,7 +49,7 @@ def profile(
         CacheError: the cache cannot be written; this is found out before anything is measured.
     """
     if not isinstance(model, Model):
-        from edgent.engine.opening import load
+        from edgent.engine.guarded_loading import load
 
         model = load(model)
     if engine is None:
@@ -58,7 +58,7 @@ def profile(
         engine = OnnxRuntimeEngine()
     if (kept := kept_profile(model, engine)) is not None:
         return kept
-    room_for(_KIND)  # before the work is done for it
+    writable_folder(_KIND)  # before the work is done for it
     measured = model_profiler.profile(model, engine, most=most, progress=progress)
     measured.save(_file(model, engine))
     return measured

@@ -226,7 +226,7 @@ class _Fetch:
 
 
 def _load(files: ModelFiles, dims: Mapping[str, int]) -> Model:
-    from edgent.engine.opening import load  # onnx, only when a model is read
+    from edgent.engine.guarded_loading import load  # onnx, only when a model is read
 
     return load(files, dims=dims)
 

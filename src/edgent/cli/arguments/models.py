@@ -25,9 +25,9 @@ def open_model(name: str, dims: Mapping[str, int]) -> Model:
     """Opens the model of a MODEL argument.
 
     Raises:
-        ModelError: see `edgent.engine.opening.load`.
+        ModelError: see `edgent.engine.guarded_loading.load`.
     """
-    from edgent.engine.opening import load
+    from edgent.engine.guarded_loading import load
 
     loaded = load(name, dims=dims)
     show.warn(*loaded.doubts)
@@ -39,7 +39,7 @@ def open_models(names: Sequence[str], dims: Mapping[str, int]) -> list[Model]:
 
     Raises:
         InputError: a dimension that none of them has.
-        ModelError: see `edgent.engine.opening.load`.
+        ModelError: see `edgent.engine.guarded_loading.load`.
     """
     if len(names) == 1:
         return [open_model(names[0], dims)]

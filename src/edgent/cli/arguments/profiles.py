@@ -52,7 +52,7 @@ def own_profile(model: Model, engine: Engine) -> Profile:
     Raises:
         EdgentError: that is not enough.
     """
-    from edgent.engine.opening import Limits
+    from edgent.engine.guarded_loading import Limits
     from edgent.profiling.kept_profile import PROFILING, kept_profile, profile
 
     size = sum(path.stat().st_size for path in (*model.members, *(model.path.parent / file for file in model.files)))

@@ -19,7 +19,7 @@ from edgent.lab.boards.emulation import EmulationReport
 from edgent.lab.processes.device_process import packed, unpacked
 from edgent.lab.processes.live_runs import Decision, LiveRuns, Setup, StreamRequest, WorkerSettings
 from edgent.lab.processes.orders import Orders, answer
-from edgent.lab.rivals.paper import paper_dynamic
+from edgent.lab.rivals.paper_dynamic import paper_dynamic
 from edgent.lab.rivals.rival import Rival, encoding_seconds, preprocessing_of
 from edgent.planning.conditions import ALONE, Conditions
 from edgent.planning.plan import Configuration, Stages

@@ -17,7 +17,7 @@ from edgent import model as files
 from edgent.engine.loading import load
 from edgent.errors import ModelError
 from edgent.model import Tensor
-from edgent.model.budget import MOST_BYTES, MOST_OPERATIONS, Cost, check, cost_of
+from edgent.model.fold_bounds import MOST_BYTES, MOST_OPERATIONS, Cost, check, cost_of
 from graphs import Graph, saved
 
 Make = Callable[[Graph], str]

@@ -6,7 +6,7 @@ import pytest
 
 from edgent.device.choosers.chooser import Scope
 from edgent.lab.figures.f10 import PAPERS_DEADLINE, TODAYS_DEADLINE
-from edgent.lab.rivals.paper import paper_dynamic
+from edgent.lab.rivals.paper_dynamic import paper_dynamic
 from edgent.link.transfer import Transfer
 from lab.figures import made
 

@@ -52,8 +52,8 @@ def train(
 
 def _answers(path: Path) -> Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]:
     """The exported file in the product's own engine."""
+    from edgent.engine.guarded_loading import load
     from edgent.engine.onnxruntime import OnnxRuntimeEngine
-    from edgent.engine.opening import load
 
     engine = OnnxRuntimeEngine(threads=2)
 

@@ -14,8 +14,8 @@ from onnx import TensorProto, numpy_helper
 
 from edgent.cache import cache_folder
 from edgent.engine import loading
+from edgent.engine.guarded_loading import Limits, load
 from edgent.engine.onnxruntime import Engine
-from edgent.engine.opening import Limits, load
 from edgent.errors import EdgentError, ModelError
 from graphs import residual, saved
 from hostile import corpus
@@ -172,7 +172,7 @@ def test_a_large_file_may_take_memory_for_its_weights(tmp_path: Path) -> None:
 def test_a_file_is_tried_also_where_processes_are_limited_for_good(limit: str, model_file: Path) -> None:
     """As on machines shared by many, whose shells set limits that nobody may raise."""
     saved(residual(), model_file)
-    program = f"from edgent.engine.opening import load; print(len(load({str(model_file)!r}).branches))"
+    program = f"from edgent.engine.guarded_loading import load; print(len(load({str(model_file)!r}).branches))"
     command = ["bash", "-c", f'ulimit {limit} && exec "$@"', "-", sys.executable, "-c", program]
     run = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (run.stdout, run.stderr) == ("1\n", "")

@@ -1,4 +1,4 @@
-"""Opening a model file that nobody vouches for: it is tried in a process of its own first.
+"""Loading a model file that nobody vouches for: it is tried in a process of its own first.
 
 A file of a hundred bytes can ask for terabytes or for years, or make a library crash; much of that shows only when the
 file is read, folded and run. So before a process opens a file for the first time, another one (`edgent.engine.trial`)
