@@ -46,7 +46,7 @@ class _Reader:
     """Bytes from a stream, looked at as they come."""
 
     def __init__(self, stream: BinaryIO, most: int) -> None:
-        self._stream, self._most = stream, most
+        self._most = most
         self._read = getattr(stream, "read1", stream.read)  # what is there, without waiting for more
         self._ahead, self._at = bytearray(), 0
 

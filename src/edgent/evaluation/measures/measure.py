@@ -37,11 +37,6 @@ class Interval(NamedTuple):
     low: float
     high: float
 
-    @property
-    def contains_zero(self) -> bool:
-        """Whether nothing may have changed."""
-        return self.low <= 0 <= self.high
-
 
 class Measure(ABC, Generic[V]):
     """Judges the answers of one exit.
