@@ -162,6 +162,7 @@ class Calibration(Document):
         set_once(self, "sizes", tuple(sorted(self.sizes)))
         set_once(self, "accuracies", tuple(sorted(self.accuracies, key=_key)))
         set_once(self, "exits", tuple(sorted(self.exits)))
+        # By sets of names, for the order in which tensors cross is no matter of theirs; a plan asks thousands of times.
         set_once(self, "_exits", {e.exit: e for e in self.exits})
         set_once(self, "_sizes", {(frozenset(e.tensors), e.codec): e.mean_bytes for e in self.sizes})
         set_once(self, "_accuracies", {(e.exit, frozenset(e.tensors), e.codec): e for e in self.accuracies})
@@ -188,6 +189,7 @@ class Calibration(Document):
         measured = self._sizes.get((names, codec))
         if measured is not None:
             return measured
+        # Where the size follows from the type alone (raw, half, bytes) nobody needs to measure it.
         check_codec(codec)
         factor, per_tensor = _FIXED_SIZES.get(codec, (math.nan, 0))
         size = raw_bytes * factor + per_tensor * len(names)
@@ -215,6 +217,8 @@ class Calibration(Document):
 
         Args and errors: as `accuracy`.
         """
+        # A difference that chance explains is none to plan by: else the planner would chase the noise of some hundred
+        # pictures.
         entry = self._entry(exit, tensors, codec)
         if entry is None or not _may_be_none(entry.change):
             return None if entry is None else entry.accuracy
@@ -227,16 +231,19 @@ class Calibration(Document):
 
     def exit_counts_as(self, exit: int) -> float | None:
         """The accuracy by which a planner ranks it: the best exit's, where the pictures cannot tell them apart."""
+        # In pairs on the same pictures: two intervals side by side overlap long before the difference is uncertain.
         entry = self._exits.get(exit)
         if entry is None or not _may_be_none(entry.change):
             return None if entry is None else entry.accuracy
         return max(entry.accuracy for entry in self.exits)
 
     def _entry(self, exit: int, tensors: Iterable[str], codec: str) -> CodecAccuracy | None:
+        # What is packed without loss on top of a codec (`+zstd`) changes no answer.
         return self._accuracies.get((exit, frozenset(tensors), base_codec(codec)))
 
     def to_json(self) -> str:
         """The file's text, one entry a line; the same calibration always gives the same text."""
+        # An entry a line: files of two measurements can be compared line by line.
         head = {"schema": self.SCHEMA, "model": self.model, "digest": self.digest, "data": self.data}
         if self._says_more:
             head |= {"measure": self.measure, "metric": self.metric, "reference": self.reference}

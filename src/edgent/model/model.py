@@ -151,6 +151,7 @@ class Model:
     def _slice(self, given: set[str], asked: list[str]) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
         wanted = {name for name in asked if name not in given}
         nodes: list[onnx.NodeProto] = []
+        # Backwards from what is asked, stopping at what is given: exactly the nodes between, whatever the cuts were.
         for node in reversed(self.proto.graph.node):
             if wanted.intersection(node.output):
                 nodes.append(node)
@@ -159,6 +160,7 @@ class Model:
         nodes = with_whole_pairs(nodes[::-1], self.proto.graph, self.tensors, given, asked)
         read = wanted.union(*(node.input for node in nodes))
         constants = [tensor for tensor in self.proto.graph.initializer if tensor.name in read]
+        # What is still wanted now is neither made, nor given, nor a constant.
         missing = wanted - {tensor.name for tensor in constants}
         if missing:
             raise ModelError(f"{', '.join(asked)} cannot be made without {sorted(missing)[0]!r}: give it as well")
@@ -185,12 +187,15 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
     """
     paths = files(model)
     path = paths[0]
+    # Digests are of the files as they came, before anything is gathered or folded: so a device and an edge with
+    # other versions of this program, which may fold otherwise, still agree on what a model is.
     read_files = [(file, configured(file, read(file))) for file in paths]
     proto = join(read_files) if len(paths) > 1 else read_files[0][1]
     source, beside = path.parent.absolute(), external.locations(all_tensors(proto))
     weights = Weights(source, identity.hashes(proto.graph.initializer, source))
     members = [_member(file, file_proto, file == path, weights) for file, file_proto in read_files]
     outputs = [_outputs(file.graph, metadata_of(file)) for _, file in read_files] if len(members) > 1 else []
+    # The files' own copies are let go: a model of gigabytes would else be held twice from here on.
     del read_files
     binding = bind(path, proto, dims or {})
     bound, metadata = binding.proto, binding.metadata
@@ -201,12 +206,14 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
         for (name, contents), asked in zip(members, outputs, strict=True)
     }
     gather(bound.graph, source)
+    # Constants of every kind first become one kind, which is then all that folding has to know.
     values = fold(bound, weights, interpreter)
     tensors = {name: tensor_of(value) for name, value in values.items()}
     own = tuple(value.name for value in bound.graph.output)
     inputs = tuple(tensors[value.name] for value in bound.graph.input)
     check_fits(path, metadata, inputs)
     answers = append_answers(bound, metadata, exits, tensors, [prefix_of(file) for file in paths[1:]])
+    # What was appended brings constants of its own, and its shapes are not known yet.
     if answers.changed:
         values = fold(bound, weights, interpreter)
         check_answers(metadata, answers, values)
@@ -250,6 +257,7 @@ def files(model: ModelFiles) -> list[Path]:
     """The files of a MODEL argument; a file whose own name has a "+" is one file."""
     if not isinstance(model, str | Path):
         return [Path(part) for part in model]
+    # A file that exists is believed before the meaning of its name.
     if BETWEEN not in str(model) or Path(model).exists():
         return [find(model)]
     return [find(part) for part in str(model).split(BETWEEN)]
@@ -257,6 +265,7 @@ def files(model: ModelFiles) -> list[Path]:
 
 def find(model: str | Path) -> Path:
     """The file behind a MODEL argument."""
+    # A file or folder of the user's goes before a shipped model of the same name.
     shipped = SHIPPED / f"{model}.onnx"
     if isinstance(model, str) and "/" not in model and not Path(model).exists() and shipped.is_file():
         return shipped
@@ -327,6 +336,7 @@ def _layers(graph: onnx.GraphProto, outputs: tuple[str, ...], constants: set[str
     Each shape-only node, and each that makes a constant, joins the first layer that reads it.
     """
     indices = _ancestors(graph, outputs)
+    # The first reader of each tensor: going backwards, an earlier node overwrites what a later one wrote.
     reader: dict[str, int] = {}
     for index in reversed(indices):
         reader.update(dict.fromkeys(subgraph_reads(graph.node[index]), index))
@@ -336,12 +346,14 @@ def _layers(graph: onnx.GraphProto, outputs: tuple[str, ...], constants: set[str
         node = graph.node[index]
         joins = node.op_type in SHAPE_ONLY or node.output[0] in constants
         next_reader = reader.get(node.output[0]) if joins else None
+        # A node that joins goes where its reader went, so a chain of them ends in one layer.
         home[index] = index if next_reader is None else home[next_reader]
         members.setdefault(home[index], []).append(index)
     return tuple(_layer(graph, tuple(sorted(members[index])), constants) for index in sorted(members))
 
 
 def _layer(graph: onnx.GraphProto, nodes: tuple[int, ...], constants: set[str]) -> Layer:
+    # The last node is the one that the others joined: it gives the layer its name and its kind.
     own = graph.node[nodes[-1]]
     outputs = [name for index in nodes for name in graph.node[index].output if name and name not in constants]
     reads = dict.fromkeys(name for index in nodes for name in subgraph_reads(graph.node[index]))

@@ -121,6 +121,8 @@ class Branch:
         """Every tensor that can cross a cut of this branch, with where it is made and read."""
         made = {tensor.name: 0 for tensor in self.inputs}
         read: dict[str, list[int]] = {tensor.name: [] for tensor in self.inputs}
+        # A tensor lives from the layer that makes it to the last one that reads it; a cut between the two is crossed by
+        # it. Positions count from 1, so that a position is the number of layers before the cut behind it.
         for position, layer in enumerate(self.layers, start=1):
             for name in dict.fromkeys(layer.inputs):
                 read[name].append(position)
@@ -141,6 +143,9 @@ class Branch:
         self._check(upload_cut, download_cut)
         up, down = [], []
         for use in self.uses:
+            # Made by the head, or an input: it goes up only if the middle reads it. What the suffix alone reads stays,
+            # since the device still has it. Made by the middle: it goes down if anything behind the middle reads it, or
+            # it is the answer.
             if use.made <= upload_cut:
                 if any(upload_cut < position <= download_cut for position in use.read):
                     up.append(use.tensor)
@@ -152,6 +157,7 @@ class Branch:
     def clean_cuts(self) -> NDArray[np.bool_]:
         """At which of the cuts 0 .. n everything that crosses can be handed on."""
         clean = np.ones(len(self.layers) + 1, dtype=np.bool_)
+        # A tensor that cannot be handed on forbids every cut that it crosses, wherever the other cut is.
         for use in self.uses:
             if self._problem(use.tensor):
                 clean[use.made : self._last_reader(use)] = False
@@ -164,6 +170,7 @@ class Branch:
         True on the diagonal, where nothing runs on the edge; nothing is said below it.
         """
         n = len(self.layers)
+        # Both cuts have to be clean by themselves, so all pairs follow from one line: no pair needs to be looked at.
         plane = self.clean_cuts[:, None] & self.clean_cuts
         for use in self.uses:
             if not use.tensor.travels and use.read[-1] > n:  # an answer, which only the suffix or the head can make
@@ -222,10 +229,14 @@ class Branch:
         for use in self.uses:
             size = use.tensor.nbytes
             plane, amount = (unknown_up, 1.0) if size is None else (up, float(size))
+            # It goes up for each pair whose middle has a reader of it: upload from `made` to before that reader,
+            # download from the reader on. Each reader adds only the uploads that the one before did not, or pairs with
+            # two would count twice.
             since = use.made
             for position in (p for p in use.read if p <= n):
                 _add_rectangle(plane, since, position - 1, position, n, amount)
                 since = position
+            # It goes down where the middle makes it, and something behind the middle reads it.
             plane = unknown_down if size is None else down
             _add_rectangle(plane, 0, use.made - 1, use.made, min(use.read[-1] - 1, n), amount)
         return _integrate(up, unknown_up), _integrate(down, unknown_down)
@@ -254,6 +265,7 @@ class Branch:
             if last > use.made:
                 begun.setdefault(use.made, []).append(use.tensor)
                 ending.setdefault(last, []).append(use.tensor.name)
+        # One mapping for all cuts: networks have thousands of layers, and a copy at each would be quadratic.
         crossing: dict[str, Tensor] = {}
         for cut in range(n + 1):
             for name in ending.get(cut, ()):
@@ -299,6 +311,7 @@ def segment_name(model: str, exit: int, upload_cut: int, download_cut: int) -> s
 
 def parse_segment_name(text: str) -> SegmentName | None:
     """Reads the wire's name of a segment; None where it is not one (a whole model's name, say)."""
+    # From the right: a model's own name may have dots. Numbers in any other form are no name of ours.
     parts = text.rsplit(".", 3)
     if len(parts) != 4 or [part[:1] for part in parts[1:]] != ["x", "u", "d"]:
         return None
@@ -331,6 +344,8 @@ class _Line:
     def add(self, start: int, stop: int, amount: int | None) -> None:
         """Adds an amount, or one that is unknown, to the cuts start .. stop - 1."""
         if start < stop:
+            # Steps and not sums: each tensor changes two numbers however many cuts it crosses, and one pass adds all
+            # up.
             line, step = (self._unknown, 1.0) if amount is None else (self._steps, float(amount))
             line[start] += step
             line[stop] -= step
@@ -343,6 +358,7 @@ class _Line:
 def _add_rectangle(plane: NDArray[np.float64], u0: int, u1: int, d0: int, d1: int, amount: float) -> None:
     if u0 > u1 or d0 > d1:
         return
+    # The corners of a rectangle in a table of differences: summed along both axes they fill it with the amount.
     plane[u0, d0] += amount
     plane[u1 + 1, d0] -= amount
     plane[u0, d1 + 1] -= amount

@@ -121,6 +121,7 @@ class Candidates:
 
         Two lossy crossings are combined only where they were measured as a pair.
         """
+        # Positions instead of names in the columns: comparing and copying numbers is what makes a decision quick.
         branches = tuple(branches)
         names = (crossing.codec for branch in branches for crossing in (*branch.up, *branch.down))
         codecs = tuple(dict.fromkeys((RAW, *names)))
@@ -171,6 +172,7 @@ class Candidates:
         Raises:
             InputError: an exit or a direction that no candidate has, or a codec that does not exist.
         """
+        # Masks over the whole table, so that restrictions cost the same in any combination.
         rows = self._in_direction(direction)
         if exits is not None:
             rows &= np.isin(self.exit, _known(exits, self.exit.tolist(), "exit"))
@@ -202,6 +204,8 @@ class Candidates:
         # f D + g E is linear in the ratio f / g, so whoever is below at both ends of its range is below everywhere
         # between.
         device, edge, *rest = self.demand
+        # The head's own time is kept as a row of its own: a race needs it early, so it must not be traded for the
+        # suffix.
         ends = (device + drift * edge, drift * device + edge)
         return self.keep(frontier(self.merit, np.stack([*ends, *rest, self.head + self.encode])))
 
@@ -234,6 +238,7 @@ _WHOLE = ("exit", "layers", "upload_cut", "download_cut", "codec", "download_cod
 
 def _blocks(branch: BranchCosts, codecs: tuple[str, ...]) -> Iterator[dict[str, Floats]]:
     """The candidates of one branch: the one that stays on the device, then those of each two codecs."""
+    # Device-only once for a branch: with any codecs it would be the same candidate, for nothing crosses.
     if branch.alone:
         yield _on_device(branch, codecs)
     for up in branch.up:
@@ -244,6 +249,7 @@ def _blocks(branch: BranchCosts, codecs: tuple[str, ...]) -> Iterator[dict[str, 
 
 
 def _on_device(branch: BranchCosts, codecs: tuple[str, ...]) -> dict[str, Floats]:
+    # Written as both cuts at n, an ordinary row: what crosses is nothing and what the edge does is nothing.
     n = float(branch.own_cuts[-1])
     row = dict.fromkeys(_COLUMNS, 0.0) | {"exit": branch.exit, "layers": n, "upload_cut": n, "download_cut": n}
     row |= dict.fromkeys(("codec", "download_codec"), codecs.index(RAW))
@@ -295,6 +301,7 @@ def _crossing(
         offered &= branch.divisible
     if up.accuracy is not None or down.accuracy is not None:
         offered &= ~np.isnan(accuracy)
+    # One row for each pair of cuts that is offered; every column below is indexed by the pair.
     u, d = np.nonzero(offered)
     # Prefix sums: the time between any two cuts is then one subtraction, for all pairs at once.
     device = np.concatenate([[0.0], np.cumsum(branch.device)])

@@ -41,6 +41,7 @@ class Planner:
     """
 
     def __init__(self, candidates: Candidates) -> None:
+        # A planner always has an answer, so it is never made without a candidate.
         if not len(candidates):
             raise InputError("no candidate is left to plan with: allow more exits, codecs or directions")
         # Every condition raises latency with each component of the demand, so whoever is undercut now is undercut
@@ -124,6 +125,7 @@ def best(
     margin: Seconds = _NO_MARGIN,
 ) -> Plan:
     """The plan of the best of all candidates under these conditions; see `choose`."""
+    # All candidates at once: a few hundred rows of a frontier take some microseconds, and nothing is left out.
     latency = conditions.latency(candidates)
     row = choose(candidates, latency, deadline, tolerance, margin)
     return plan_of(candidates, row, conditions, meets_deadline=bool(latency[row] <= deadline))
