@@ -28,6 +28,7 @@ class Registry:
     """
 
     def __init__(self, models: Iterable[Model], edge_only: Collection[str] = ()) -> None:
+        # In the order in which they are given: the first of a name is what that name stands for.
         self._versions: dict[str, tuple[Model, ...]] = {}
         for model in models:
             self._versions[model.name] = (*self._versions.get(model.name, ()), model)
@@ -73,6 +74,7 @@ class Registry:
             raise NotServedError(
                 f"no model {name!r} here; served: {', '.join(self._versions)}, and their segments MODEL.xE.uU.dD"
             )
+        # Never a version that was not asked for: two models of one name may answer differently without any error.
         for model in versions:
             if version in ("", model.version, model.digest):
                 return model

@@ -40,6 +40,7 @@ def calibration_for(model: Model, file: Path | None = None) -> Calibration | Non
             )
         return calibration
     beside = SHIPPED if model.path.parent == SHIPPED else model.path.parent
+    # A file beside the model is the user's and goes first; what is kept in the cache was measured here.
     for path in (beside / f"{model.name}.calibration.json", _kept(model.digest)):
         if path.is_file() and (calibration := Calibration.load(path)).digest == model.digest:
             return calibration
@@ -73,6 +74,7 @@ def _of_members(bundle: Model) -> Calibration | None:
     exits: list[ExitAccuracy] = []
     parts: list[Calibration] = []
     for path in bundle.members:
+        # Each file by itself, for it was measured by itself: under its own digest, exits and names.
         member = load(path)
         part = calibration_for(member)
         if part is None:
@@ -100,6 +102,7 @@ def _of_members(bundle: Model) -> Calibration | None:
 
 def _are_comparable(parts: Sequence[Calibration]) -> bool:
     """Whether the numbers of several files are of one kind."""
+    # Fidelity is to each model itself undivided: two of them have nothing in common.
     kinds = {(part.measure, part.metric, part.reference) for part in parts}
     return len(kinds) == 1 and parts[0].measure != "fidelity"
 

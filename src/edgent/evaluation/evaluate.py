@@ -96,6 +96,7 @@ def evaluate(  # noqa: PLR0913 - each is a setting of its own
         raise InputError("found no pictures, expected some")
     judgement = judgement_of(model, examples, engine, reference)
     scorer = Scorer(model, engine, examples, judgement.judge)
+    # A permutation, so that a larger sample contains the smaller one of the same seed.
     chosen = np.random.default_rng(seed).permutation(len(scorer))[: max(1, sample)]
     return _Evaluator(scorer, judgement, codecs, chosen, every_cut).run(examples.name, progress)
 
@@ -147,6 +148,7 @@ class _Evaluator:
         return Evaluation(tuple(numbers), calibration, others, self.measure.interval_by)
 
     def _exits(self, plain: Verdicts, numbers: Sequence[float]) -> Iterator[ExitAccuracy]:
+        # Each exit beside the best one on the same pictures: that tells them apart long before two intervals do.
         best = plain[int(np.argmax(numbers))]
         for exit, (verdicts, number) in enumerate(zip(plain, numbers, strict=True)):
             yield ExitAccuracy(
@@ -166,6 +168,7 @@ class _Evaluator:
             self._add(self.given, codec, range(len(plain)), plain, self.scorer.score(codec).verdicts)
             yield
         sampled = [[verdicts[row] for row in self.sample] for verdicts in plain]
+        # A paired estimate: what the sample happens to make easier or harder is known, and is taken off.
         before = [self.measure.number(verdicts) for verdicts in sampled]
         offset = [whole - part for whole, part in zip(numbers, before, strict=True)]
         for tensors, codec, exits, verdicts in self.scorer.verdicts_behind(self.crossings, self.lossy, self.sample):
@@ -177,6 +180,7 @@ class _Evaluator:
         yield
 
     def _image(self, codec: str, plain: Verdicts) -> None:
+        # A lossless codec changes no answer, so only its size is measured, and on fewer pictures.
         if is_lossless(codec):
             size, count = self.scorer.image_size(codec, self.sample), len(self.sample)
         else:
@@ -196,6 +200,7 @@ class _Evaluator:
     ) -> None:
         """An accuracy for each exit; `offset`: how much less accurate the exits are on these pictures than on all."""
         for exit, verdicts in zip(exits, after, strict=True):
+            # The estimate may leave 0 .. 1 by the sample's chance; an accuracy does not.
             estimate = self.measure.number(verdicts) + (0.0 if offset is None else offset[exit])
             entry = CodecAccuracy(
                 exit=exit,

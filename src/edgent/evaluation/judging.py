@@ -72,6 +72,7 @@ def judgement_of(model: Model, examples: Examples, engine: Engine, reference: Mo
         return Judgement(_by_labels(model, examples), "accuracy", "", read)
     if reference is not None:
         _check_relatives(model, reference)
+    # Without labels the last exit of the other model, or of this one undivided, stands for the truth.
     other = reference or model
     answers = Scorer(other, engine, examples, reader_of(other, examples)).score().verdicts[-1]
     return Judgement(_beside(task_of(model), answers), "agreement" if reference else "fidelity", other.name, read)
@@ -106,6 +107,7 @@ def _true_labels(model: Model, examples: Examples) -> list[int]:
     for branch in model.branches:
         shape = branch.outputs[0].shape
         scores = None if shape is None else int(np.prod(shape))
+        # Data sets number classes as they please; without names on both sides only the numbers can be compared.
         if scores is not None and (max(labels) >= scores or (len(model.metadata.labels) or scores) != scores):
             raise InputError(
                 f"exit {branch.exit} of {model.name} gives {scores} scores, expected one for each of "
@@ -141,6 +143,7 @@ def _places(model: Model, examples: Examples) -> list[int] | None:
     known, asked = model.metadata.labels, examples.class_names
     if not known or not asked:
         return None
+    # Names are compared without case and margins, which exporters and data sets write differently.
     places = {name.strip().lower(): place for place, name in enumerate(known)}
     unknown = [name for name in asked if name.strip().lower() not in places]
     if unknown:
@@ -166,6 +169,7 @@ def _check_relatives(model: Model, reference: Model) -> None:
     form_of(reference)
     labels, others = model.metadata.labels, reference.metadata.labels
     shapes = [[output.shape for output in relative.branches[-1].outputs] for relative in (model, reference)]
+    # Agreement is only a measure between models of one question: else every plan would look poor, and none would be.
     if task_of(model) != task_of(reference):
         differs = f"the task {task_of(reference)}, expected {task_of(model)}"
     elif labels and others and labels != others:

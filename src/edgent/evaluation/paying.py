@@ -30,6 +30,8 @@ def paying_cuts(branch: Branch) -> list[int]:
     """The inner cuts that can pay, in order."""
     n = len(branch.layers)
     up, down = branch.boundary_bytes()
+    # Device first, each cut leaves less to the edge than the one before: it pays only by sending fewer bytes. Edge
+    # first the other way round, so that is looked at from the end.
     later = _smaller(up[:, n], range(n))
     earlier = _smaller(down[0, :], range(n, 0, -1))
     return sorted((later | earlier) - {0, n})

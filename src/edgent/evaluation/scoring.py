@@ -88,6 +88,7 @@ class Scorer:
 
     def crossings(self) -> dict[Crossing, list[int]]:
         """What crosses at each inner cut that can be used, in their order, with the exits for which it does."""
+        # By tensors and not by cuts: several cuts, of several exits, may send the same ones, and are measured once.
         by_tensors: dict[Crossing, list[int]] = {}
         for branch in self.single.branches:
             n = len(branch.layers)
@@ -105,6 +106,7 @@ class Scorer:
     def score(self, codec: str | None = None) -> Scored:
         """Verdicts on all pictures, undivided, when the input crosses by a codec or as it is."""
         rows = np.arange(len(self))
+        # All exits in one run: their branches share most of their layers.
         session = self.engine.build(self.model.segment([self.input], _together(self.answers)))
         image_codec = codec is not None and is_image_codec(codec)
         verdicts: Verdicts = [[] for _ in self.answers]
@@ -130,6 +132,8 @@ class Scorer:
         A codec that cannot carry the numbers of a crossing (uint8 and infinity) is left out there.
         """
         names = list(crossings)
+        # In groups, for each crossing has a session of what follows it, and all of them at once may not fit into
+        # memory.
         for first in range(0, len(names), _GROUP):
             group = {tensors: crossings[tensors] for tensors in names[first : first + _GROUP]}
             yield from self._behind(group, codecs, rows)
@@ -141,6 +145,7 @@ class Scorer:
         names = sorted({name for tensors in crossings for name in tensors} - {self.input})
         session = self.engine.build(self.single.segment([self.input], names)) if names else None
         totals = {(tensors, codec): 0.0 for tensors in crossings for codec in codecs}
+        # One at a time, with the single model: a codec on a batch would be another measurement than on the wire.
         for row in rows:
             tensor = self._tensor(np.array([row]))
             arrays = {self.input: tensor} | ({} if session is None else session.run({self.input: tensor}))
@@ -169,6 +174,7 @@ class Scorer:
             for (tensors, codec), verdicts in list(running.items()):
                 try:
                     arrived = {name: self._filled(round_trip(codec, arrays[name])) for name in tensors}
+                # One picture that it cannot carry is enough: a plan would fail on such a picture.
                 except CodecError:
                     del running[tensors, codec]
                     continue
@@ -187,6 +193,7 @@ class Scorer:
         return [encode_image(codec, fit(self.examples.pixels(int(row)), self.form)) for row in rows]
 
     def _tensor(self, rows: Rows, data: Sequence[bytes] | None = None, codec: str = "") -> Array:
+        # Resized before it is coded, as the device does it; what arrives is only decoded and normalised.
         if data is None:
             fitted = [fit(self.examples.pixels(int(row)), self.form) for row in rows]
         else:
@@ -222,6 +229,7 @@ def _batched(single: Model) -> tuple[Model, int]:
         many = load(files, dims={**single.dims, **dict.fromkeys(_BATCH_NAMES & single.dims.keys(), batch)})
     except ModelError:  # shapes that hold for one picture only
         return single, 1
+    # Believed only where every tensor that crosses has the batch in front: else pictures of one run would mix.
     outputs = {output.name: output for branch in single.branches for output in branch.outputs}
     for name, one in (crossing | outputs).items():
         other = many.tensors.get(name)

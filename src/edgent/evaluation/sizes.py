@@ -29,6 +29,7 @@ def few_pictures(path: Path) -> PictureFiles:
         InputError: none can be opened.
     """
     files = list(pictures(path)) if is_folder(path) else [path]
+    # Spread over the folder: neighbouring files are often of one scene, and of one size.
     chosen = [files[at] for at in np.linspace(0, len(files) - 1, min(FEW, len(files))).astype(int)] if files else []
     return opened(Listing(name=str(path), format="pictures", files=tuple(Listed(path=file) for file in chosen)))
 

@@ -92,6 +92,7 @@ class OfferedCuts:
     def __init__(self, branch: Branch) -> None:
         self.branch = branch
         n = len(branch.layers)
+        # A cut counts as offered if it can be used in one of the two directions.
         whys = {cut: self._why(cut, n) and self._why(0, cut) for cut in range(n + 1)}
         self.cuts = [cut for cut, why in whys.items() if not why]
         self.refused = [NotOffered(exit=branch.exit, cut=cut, why=why) for cut, why in whys.items() if why]
@@ -105,6 +106,7 @@ class OfferedCuts:
     def at(self, cut: int, generator: np.random.Generator) -> list[tuple[int, int]]:
         """Upload and download cut of a division device first, edge first, and with a second cut after this one."""
         n = len(self.branch.layers)
+        # All pairs would be quadratic: each cut gets one second cut, drawn anew for each seed.
         second = int(generator.integers(cut, n + 1))
         return [pair for pair in ((cut, n), (0, cut), (cut, second)) if not self._why(*pair)]
 
@@ -187,6 +189,7 @@ def run_pieces(
     """
     answers = [tensor.name for tensor in branch.outputs]
     up, down = ([tensor.name for tensor in side] for side in branch.boundary(upload_cut, download_cut))
+    # What the suffix reads of the head's tensors stays on the device and is not sent down again.
     kept = _read_later(branch, download_cut)
     values = {**feeds, **_constant_answers(model, branch, engine)}
     # Head and suffix run on the device with all values at hand; only the middle is held to what was sent, as on the
@@ -227,6 +230,7 @@ def _check(
     for at, feeds in enumerate(inputs):
         try:
             difference, reason = comparison.check(at, run_pieces(model, branch, engine, feeds, *cuts))
+        # A full disk is no fault of the division.
         except CacheError:
             raise
         except EdgentError as error:
