@@ -68,7 +68,7 @@ class Planner:
         Raises:
             InputError: deadline or tolerance is not a number, or the tolerance negative.
         """
-        return best(self.candidates, conditions, deadline, tolerance, margin)
+        return best(self.candidates, conditions, deadline, tolerance=tolerance, margin=margin)
 
     def __repr__(self) -> str:
         return f"<Planner on a frontier of {self.candidates!r}>"
@@ -121,6 +121,7 @@ def best(
     candidates: Candidates,
     conditions: Conditions,
     deadline: Seconds,
+    *,
     tolerance: float = TOLERANCE,
     margin: Seconds = _NO_MARGIN,
 ) -> Plan:
