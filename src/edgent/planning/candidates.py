@@ -263,6 +263,7 @@ def _accuracy(branch: BranchCosts, up: Crossing, down: Crossing) -> Plane | None
     if up.accuracy is not None and down.accuracy is not None:
         # Losses of two codecs do not simply add: a pair is offered only where it was measured as one.
         return branch.pairs.get((up.codec, down.codec))
+    # One lossy crossing: its accuracy was measured with all else exact, which is just this candidate.
     lossy = up.accuracy if up.accuracy is not None else down.accuracy
     if lossy is not None:
         return lossy
@@ -287,6 +288,7 @@ def _own(branch: BranchCosts) -> tuple[float, float]:
 
 def _ranks(exits: Whole) -> Floats:
     """The later the exit the better; above 0, so that an answer counts for more than none."""
+    # Without accuracies nothing but the order of exits is known; its numbers mean nothing beyond that.
     ranks: Floats = (exits + 1) / (exits.max(initial=0) + 1)
     return ranks
 
@@ -306,6 +308,7 @@ def _crossing(
     # Prefix sums: the time between any two cuts is then one subtraction, for all pairs at once.
     device = np.concatenate([[0.0], np.cumsum(branch.device)])
     edge = np.concatenate([[0.0], np.cumsum(branch.edge)])
+    # One row for each pair that is offered: both cuts as the network's own branch counts them, if this is a coarse one.
     counts_as = _counts_as(branch, up, down, accuracy)
     column = {
         "exit": branch.exit,

@@ -107,6 +107,7 @@ class BranchCosts:
     @property
     def own_cuts(self) -> NDArray[np.intp]:
         """The cuts, as the network's own branch counts them."""
+        # Everybody outside pricing names a cut by the layers of the network, however few of its cuts were priced.
         return np.arange(self.layers + 1) if self.cuts is None else self.cuts
 
     def _check(self, plane: Plane | NDArray[np.bool_], what: str) -> None:

@@ -102,6 +102,7 @@ def plan(  # noqa: PLR0913 - each is a setting of its own
     Raises:
         InputError: no model, or a profile or calibration of another one; a number that is none.
     """
+    # A link that is stated and not measured: so nothing is known of queue, drift or windows, and all count as none.
     check_model(model, "plan")
     up, down, delay = BitsPerSecond(bandwidth), BitsPerSecond(downlink or bandwidth), Seconds(round_trip)
     conditions = Conditions(
@@ -153,6 +154,8 @@ def choose(
     """
     if math.isnan(deadline) or not 0 <= tolerance < math.inf:
         raise InputError(f"deadline {deadline!r}, tolerance {tolerance!r}: expected numbers, the tolerance 0 or more")
+    # Two rules in the paper's order: accuracy first, as far as the deadline allows; latency among what is equally
+    # accurate.
     merit = candidates.merit
     # First only plans that leave the margin free, for predictions are off by some per cent. Where there is none, one
     # that is barely in time is still better than one that is not.
@@ -174,6 +177,7 @@ def plan_of(
     candidates: Candidates, row: int, conditions: Conditions, *, meets_deadline: bool, chance: float | None = None
 ) -> Plan:
     """One candidate as a plan, with its predicted stages."""
+    # The stages are priced anew from the one row, and not kept for all: a decision needs the sums only.
     accuracy = float(candidates.accuracy[row])
     return Plan(
         configuration=candidates.configuration(row),

@@ -126,6 +126,7 @@ class _Pricing:
     known: _Known
 
     def costs(self) -> BranchCosts:
+        # Planes over all pairs of cuts at once: a branch of 700 layers has 250,000 pairs, too many to loop over.
         exit = self.branch.exit
         # A codec that was timed on one machine only cannot be priced.
         tensors = [codec for codec in TENSOR_CODECS if self._timed(codec)]
@@ -198,6 +199,7 @@ class _Pricing:
         )
 
     def _down(self, codec: str) -> Crossing:
+        # Downwards nothing new is measured: the same tensors quantised give the same answer, whichever way they went.
         up, down = self._raw
         measured = down == up[:, -1][None, :]  # exactly what crosses the download cut
         measured[:, -1] = False  # answers return as they are: a codec would change them
@@ -216,6 +218,7 @@ class _Pricing:
 
         They are nan where nobody measured. Beside an exit of unknown accuracy that of a lossy codec has no rank.
         """
+        # A line over the cuts first; the pairs that it holds for are marked by the callers, which know the direction.
         n, measured = len(self.branch.layers), self.known.calibration
         sizes, accuracies, ranked = (np.full(n + 1, np.nan) for _ in range(3))
         for cut, names in enumerate(self._crossing if measured is not None else ()):

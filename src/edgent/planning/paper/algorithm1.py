@@ -34,6 +34,8 @@ class ChainBranch:
     output_sizes: Sequence[float]
 
     def __post_init__(self) -> None:
+        # Deviation: the paper's regressions predict these times inside the algorithm; here they come in, however they
+        # were got.
         if not len(self.device) == len(self.edge) == len(self.output_sizes):
             raise InputError(
                 f"exit {self.exit}: found {len(self.device)} times on the device, {len(self.edge)} on the edge and "
@@ -63,6 +65,7 @@ def algorithm1(
     Returns:
         The partition, or None where no branch can be in time.
     """
+    # Deviation: the paper knows one direction; the other is for Neurosurgeon, which it compares itself with.
     latencies = device_first_latencies if device_first else edge_first_latencies
     # The longest branch first: it is the most accurate, so the first that is in time is the best that is.
     for branch in sorted(branches, key=lambda branch: branch.exit, reverse=True):  # for i = M .. 1
@@ -70,6 +73,7 @@ def algorithm1(
         best = min(range(len(by_point)), key=by_point.__getitem__)  # p* = argmin A(i, p)
         if by_point[best] <= deadline:  # if A(i, p*) <= deadline
             return Partition(branch.exit, best + 1, by_point[best])  # return (i, p*)
+    # "return NULL" in the paper: the user has to be told that no exit can meet the deadline.
     return None
 
 
@@ -81,6 +85,7 @@ def edge_first_latencies(branch: ChainBranch, bandwidth: BitsPerSecond) -> list[
     With p = 1 the device runs everything and nothing travels; with p = N + 1 the edge does, and the answer's few bytes
     are not counted. Prefix sums make the whole list O(N).
     """
+    # D_{p-1} comes back, and the input has gone up before: both are paid for at B, which is one for both directions.
     inner = [branch.input_size + size for size in branch.output_sizes[:-1]]
     # One size for each p: nothing at p = 1; input and D_{p-1} in between; at p = N + 1 the input alone.
     sizes = [0.0, *inner, branch.input_size] if branch.output_sizes else [0.0]
