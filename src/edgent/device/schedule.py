@@ -1,7 +1,8 @@
 """When the device starts the local branches of several requests, so that all are in time: pure.
 
-A weak device computes one branch at a time, and each request would start its own as late as it can. So a request
-reserves a *turn*: how long its branch takes, and when that must be done. Turns lie as late as they may, those due last
+A device computes few branches at a time, a weak one a single one: as many as it has *slots*. Each request would start
+its own as late as it can, and they would collide. So a request reserves a *turn*: how long its branch takes, and when
+that must be done. Turns lie as late as they may, those due last
 the latest, and where two would overlap the earlier one moves forward::
 
     A alone                                    [ branch A ]| due
