@@ -2,8 +2,8 @@
 
 A device computes few branches at a time, a weak one a single one: as many as it has *slots*. Each request would start
 its own as late as it can, and they would collide. So a request reserves a *turn*: how long its branch takes, and when
-that must be done. Turns lie as late as they may, those due last
-the latest, and where two would overlap the earlier one moves forward::
+that must be done. Turns lie as late as they may, those due last the latest, and where two would overlap the earlier one
+moves forward::
 
     A alone                                    [ branch A ]| due
     A, and B a little later        [ branch A ][ branch B ]   | due
