@@ -95,7 +95,7 @@ class MeanAveragePrecision(Measure[Found]):
 
     def _evaluated(self, verdicts: Sequence[Found]) -> Any:
         annotations, evaluation = _library()
-        truth = [_annotation(found.row, box, kind) for found in verdicts for box, kind in self._true(found.row)]
+        truth = [_annotation(verdict.row, box, kind) for verdict in verdicts for box, kind in self._true(verdict.row)]
         boxes = [_annotation(f.row, box[:4], int(box[5]), float(box[4])) for f in verdicts for box in f.boxes]
         kinds = sorted({entry["category_id"] for entry in truth})
         with contextlib.redirect_stdout(io.StringIO()):  # it tells of its progress there
@@ -130,7 +130,7 @@ def _annotation(row: int, corners: Floats, kind: int, score: float | None = None
 
 def _filled(empty: Any, verdicts: Sequence[Found], kinds: Sequence[int], annotations: list[dict[str, Any]]) -> Any:
     empty.dataset = {
-        "images": [{"id": found.row} for found in verdicts],
+        "images": [{"id": verdict.row} for verdict in verdicts],
         "categories": [{"id": kind} for kind in kinds],
         "annotations": [{**annotation, "id": number} for number, annotation in enumerate(annotations, start=1)],
     }
