@@ -15,9 +15,9 @@ from edgent.planning.oracles import CLAIRVOYANT, best_in_time
 from edgent.planning.planner import DUST
 from edgent.planning.reward import Reward
 from edgent.replay.choices import Choices, Outcomes, outcomes
+from edgent.replay.method_run import MethodRun, Outcome, RequestTimes, by_request, outcome_of, stacked
 from edgent.replay.methods import METHODS, World, foreseen, method
 from edgent.replay.predictors import Method
-from edgent.replay.run import Arrivals, Run, Single, single, singles, stacked
 
 Floats = NDArray[np.float64]
 
@@ -79,20 +79,20 @@ class Replayed:
 
 def replayed(job: TraceSettings, trace: Trace, number: int) -> Replayed:
     """Runs every method over one trace; `number` is its place in the run, for the seed."""
-    of_variation, of_arrivals = np.random.SeedSequence([job.seed, number]).generate_state(2).tolist()
+    of_variation, of_requests = np.random.SeedSequence([job.seed, number]).generate_state(2).tolist()
     world = World(
         choices=job.choices,
         trace=varied(trace, of_variation, variation=job.variation),
         recorded=trace,
         variation=job.variation,
     )
-    arrivals = Arrivals.drawn(of_arrivals, job.interval, trace.duration)
+    requests = RequestTimes.drawn(of_requests, job.interval, trace.duration)
     rows = np.arange(job.choices.remote.size)
-    begins, chosen = _foreseen_run(world, arrivals, rows)
+    begins, chosen = _foreseen_run(world, requests, rows)
     every = outcomes(job.choices, rows, world.trace, begins[:, None])
-    known = None if job.interval is None else singles(every)
+    known = None if job.interval is None else by_request(every)
     runs = {
-        name: Run(world, arrivals, method(name, world, job.states, race=job.race), known)
+        name: MethodRun(world, requests, method(name, world, job.states, race=job.race), known)
         for name in METHODS
         if name not in ("fixed", CLAIRVOYANT)
     }
@@ -103,29 +103,29 @@ def replayed(job: TraceSettings, trace: Trace, number: int) -> Replayed:
     return Replayed(
         name=trace.name,
         sums=sums,
-        fixed=_fixed(job, world, arrivals, every),
+        fixed=_fixed(job, world, requests, every),
         beaten=beaten,
         claims=np.array(runs["edgent"].claims, dtype=np.float64).reshape(-1, 2),
     )
 
 
-def _run(job: TraceSettings, run: Run) -> Sums:
+def _run(job: TraceSettings, run: MethodRun) -> Sums:
     run.run()
-    return _summed(job, stacked(run.singles), np.array(run.chosen))
+    return _summed(job, stacked(run.outcomes), np.array(run.chosen))
 
 
-def _foreseen_run(world: World, arrivals: Arrivals, rows: NDArray[np.intp]) -> tuple[Floats, NDArray[np.intp]]:
+def _foreseen_run(world: World, requests: RequestTimes, rows: NDArray[np.intp]) -> tuple[Floats, NDArray[np.intp]]:
     """When the clairvoyant's requests come, and what it chooses."""
-    if arrivals.interval is not None:
-        begins = arrivals.times()
+    if requests.interval is not None:
+        begins = requests.all()
         every = outcomes(world.choices, rows, world.trace, begins[:, None])
         return begins, best_in_time(every.accuracy, every.edge)
     times: list[float] = []
     chosen: list[int] = []
-    at = arrivals.first
-    while at < arrivals.end:
+    at = requests.first
+    while at < requests.end:
         row = foreseen(world, rows, at)
-        at_next = arrivals.after(len(chosen), at, single(world, row, at).latency)
+        at_next = requests.after(len(chosen), at, outcome_of(world, row, at).latency)
         times.append(at)
         chosen.append(row)
         at = at_next
@@ -133,11 +133,11 @@ def _foreseen_run(world: World, arrivals: Arrivals, rows: NDArray[np.intp]) -> t
 
 
 def _picked(every: Outcomes, chosen: NDArray[np.intp]) -> Outcomes:
-    requests = np.arange(chosen.size)
-    return Outcomes(**{name: getattr(every, name)[requests, chosen] for name in Single.__slots__})
+    rows = np.arange(chosen.size)
+    return Outcomes(**{name: getattr(every, name)[rows, chosen] for name in Outcome.__slots__})
 
 
-def _fixed(job: TraceSettings, world: World, arrivals: Arrivals, every: Outcomes) -> tuple[Sums, ...]:
+def _fixed(job: TraceSettings, world: World, requests: RequestTimes, every: Outcomes) -> tuple[Sums, ...]:
     """What each choice would have shown as the fixed one."""
     count = job.choices.remote.size
     if job.interval is not None:
@@ -145,7 +145,7 @@ def _fixed(job: TraceSettings, world: World, arrivals: Arrivals, every: Outcomes
             _summed(job, _picked(every, np.full(len(every.edge), row)), np.full(len(every.edge), row))
             for row in range(count)
         )
-    return tuple(_run(job, Run(world, arrivals, Method(row))) for row in range(count))
+    return tuple(_run(job, MethodRun(world, requests, Method(row))) for row in range(count))
 
 
 def _summed(job: TraceSettings, runs: Outcomes, chosen: NDArray[np.intp]) -> Sums:

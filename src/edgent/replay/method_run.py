@@ -32,7 +32,7 @@ _LEAST = 1e-6  # seconds, so that no time is 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrivals:
+class RequestTimes:
     """When requests come.
 
     Attributes:
@@ -46,7 +46,7 @@ class Arrivals:
     end: float
 
     @classmethod
-    def drawn(cls, seed: int, interval: float | None, duration: float) -> Arrivals:
+    def drawn(cls, seed: int, interval: float | None, duration: float) -> RequestTimes:
         """The first one comes anywhere within an interval, once a probe has had its time."""
         # Recorded values begin at whole seconds, counted ones at half seconds. Were requests to come then too, each
         # would meet a link that has changed just since the probe before it; links have no such appointment.
@@ -54,7 +54,7 @@ class Arrivals:
         phase = float(np.random.default_rng(seed).random()) * min(interval or 0.0, duration - ahead)
         return cls(first=ahead + phase, interval=interval, end=duration)
 
-    def times(self) -> Floats:
+    def all(self) -> Floats:
         """All of them, where they come whatever is chosen."""
         assert self.interval is not None, "back to back they come as answers do"
         count = math.ceil((self.end - self.first) / self.interval) + 1
@@ -67,7 +67,7 @@ class Arrivals:
 
 
 @dataclass(frozen=True, slots=True)
-class Single:
+class Outcome:
     """`Outcomes` of one request."""
 
     sent_at: float
@@ -78,45 +78,47 @@ class Single:
     latency: float
 
 
-class Run:
+class MethodRun:
     """One method on one trace.
 
     Args:
         world: The link, and what may be run.
-        arrivals: When requests come.
+        requests: When they come.
         who: The method.
         every: Each request's outcome by choice, where requests come whatever is chosen; None: found out on the way.
 
     Attributes:
         chosen: What the method chose, by request.
-        singles: What came of it.
+        outcomes: What came of it.
         claims: The chance of being in time that was claimed, and whether it was, of each request that used the link.
     """
 
-    def __init__(self, world: World, arrivals: Arrivals, who: Method, every: list[list[Single]] | None = None) -> None:
+    def __init__(
+        self, world: World, requests: RequestTimes, who: Method, every: list[list[Outcome]] | None = None
+    ) -> None:
         self.chosen: list[int] = []
-        self.singles: list[Single] = []
+        self.outcomes: list[Outcome] = []
         self.claims: list[tuple[float, bool]] = []
-        self._world, self._arrivals, self._who, self._every = world, arrivals, who, every
+        self._world, self._requests, self._who, self._every = world, requests, who, every
         self._choices: Choices = world.choices
         self._pending: deque[Transfer] = deque()
         self._remote = world.choices.remote.tolist()
         self._probe_bits = WIRE.uplink(PROBE)
         self._patience = min(PATIENCE, 2 * self._probe_bits / world.choices.useful)
         self._probes = self._patience > 0  # else nothing that is sent is ever better
-        self._probe(0.0, arrivals.first, self._patience or PATIENCE)
+        self._probe(0.0, requests.first, self._patience or PATIENCE)
         self._probe_from = 0.0  # the first one is a connection's, and costs no later one its turn
 
     def run(self) -> None:
         """Runs all requests."""
-        at, deadline = self._arrivals.first, self._choices.deadline
-        while at < self._arrivals.end:
+        at, deadline = self._requests.first, self._choices.deadline
+        while at < self._requests.end:
             self._see(at)
             row = self._who.choose(at)
             outcome = self._outcome(len(self.chosen), row, at)
-            at_next = self._arrivals.after(len(self.chosen), at, outcome.latency)
+            at_next = self._requests.after(len(self.chosen), at, outcome.latency)
             self.chosen.append(row)
-            self.singles.append(outcome)
+            self.outcomes.append(outcome)
             if self._who.claim is not None and self._remote[row]:
                 self.claims.append((self._who.claim, outcome.edge <= deadline))
             self._after(row, at, outcome, max(at_next, at + deadline))
@@ -124,14 +126,14 @@ class Run:
                 self._idle(row, at + outcome.edge if self._remote[row] else at, at_next)
             at = at_next
 
-    def _outcome(self, number: int, row: int, at: float) -> Single:
-        return single(self._world, row, at) if self._every is None else self._every[number][row]
+    def _outcome(self, number: int, row: int, at: float) -> Outcome:
+        return outcome_of(self._world, row, at) if self._every is None else self._every[number][row]
 
     def _see(self, now: float) -> None:
         while self._pending and self._pending[0].at <= now:
             self._who.observe(self._pending.popleft())
 
-    def _after(self, row: int, at: float, outcome: Single, patience: float) -> None:
+    def _after(self, row: int, at: float, outcome: Outcome, patience: float) -> None:
         choices = self._choices
         if self._remote[row]:
             self._send(float(choices.table.bytes_up[row]), outcome.sent_at, outcome.uploaded_at, patience)
@@ -140,7 +142,7 @@ class Run:
 
     def _idle(self, row: int, at: float, until: float) -> None:
         """Until the next request: probes, as late as they can still tell something, if the plan would send nothing."""
-        rhythm = self._arrivals.interval is not None
+        rhythm = self._requests.interval is not None
         while True:
             due = until - self._lead if rhythm else at
             at = max(at, due, self._probe_from, self._pending[-1].at if self._pending else 0.0)
@@ -164,17 +166,17 @@ class Run:
         self._lead = min(self._patience, wire) + self._choices.call_time
 
 
-def single(world: World, row: int, at: float) -> Single:
+def outcome_of(world: World, row: int, at: float) -> Outcome:
     """What comes of a choice for a request at some time."""
-    return singles(outcomes(world.choices, np.array([[row]]), world.trace, np.array([[at]])))[0][0]
+    return by_request(outcomes(world.choices, np.array([[row]]), world.trace, np.array([[at]])))[0][0]
 
 
-def singles(every: Outcomes) -> list[list[Single]]:
+def by_request(every: Outcomes) -> list[list[Outcome]]:
     """By request and choice."""
-    columns = [getattr(every, name).tolist() for name in Single.__slots__]
-    return [[Single(*values) for values in zip(*rows, strict=True)] for rows in zip(*columns, strict=True)]
+    columns = [getattr(every, name).tolist() for name in Outcome.__slots__]
+    return [[Outcome(*values) for values in zip(*rows, strict=True)] for rows in zip(*columns, strict=True)]
 
 
-def stacked(requests: list[Single]) -> Outcomes:
+def stacked(results: list[Outcome]) -> Outcomes:
     """The other way round, of one choice for each request."""
-    return Outcomes(**{name: np.array([getattr(one, name) for one in requests]) for name in Single.__slots__})
+    return Outcomes(**{name: np.array([getattr(one, name) for one in results]) for name in Outcome.__slots__})
