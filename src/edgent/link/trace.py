@@ -30,6 +30,7 @@ class Trace:
         bandwidths: Bits per second, shape (m,).
         duration: Seconds.
         loops: Whether it begins again after its end; else the last value holds.
+        downlink: How many times as fast the way down is as the way up, whose bandwidth this is.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Trace:
     bandwidths: Floats
     duration: Seconds
     loops: bool = False
+    downlink: float = 1.0
     _carried: Floats = field(init=False, repr=False)  # bits before each start, shape (m,)
     _all: float = field(init=False, repr=False)  # bits from the beginning to the end
     _lists: tuple[list[float], list[float], list[float]] = field(init=False, repr=False)  # starts, bandwidths, carried
@@ -52,6 +54,10 @@ class Trace:
             raise InputError(f"{self.name}: time runs backwards or stands still, expected rising times")
         if not np.all(np.isfinite(self.bandwidths) & (self.bandwidths >= 0)):
             raise InputError(f"{self.name}: expected finite bandwidths, 0 or more")
+        if not 0 < self.downlink < math.inf:
+            raise InputError(
+                f"{self.name}: found a downlink {self.downlink!r} times as fast, expected a positive number"
+            )
         if not self.bandwidths.any():
             raise InputError(f"{self.name}: nothing ever gets through, expected some bandwidth above 0")
         carried = np.concatenate([[0.0], np.cumsum(self._lengths * self.bandwidths)])
