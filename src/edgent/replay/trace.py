@@ -80,16 +80,17 @@ class Replayed:
 def replayed(job: TraceSettings, trace: Trace, number: int) -> Replayed:
     """Runs every method over one trace; `number` is its place in the run, for the seed."""
     of_variation, of_requests = np.random.SeedSequence([job.seed, number]).generate_state(2).tolist()
+    choices = job.choices.over(trace.downlink)
     world = World(
-        choices=job.choices,
+        choices=choices,
         trace=varied(trace, of_variation, variation=job.variation),
         recorded=trace,
         variation=job.variation,
     )
     requests = RequestTimes.drawn(of_requests, job.interval, trace.duration)
-    rows = np.arange(job.choices.remote.size)
+    rows = np.arange(choices.remote.size)
     begins, chosen = _foreseen_run(world, requests, rows)
-    every = outcomes(job.choices, rows, world.trace, begins[:, None])
+    every = outcomes(choices, rows, world.trace, begins[:, None])
     known = None if job.interval is None else by_request(every)
     runs = {
         name: MethodRun(world, requests, method(name, world, job.states, race=job.race), known)
