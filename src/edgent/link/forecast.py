@@ -98,9 +98,7 @@ class LinkForecast:
         self.samples = 0
         self._error, self._factor, self._extra = timing_error, header_factor, message_bytes
         self._outages, self._persistence = Outages(), Persistence()
-        self._heard_at = (
-            self._drawn_at
-        ) = -math.inf  # of the last sample, and of the last that told something of its run
+        self._heard_at = self._drawn_at = -math.inf  # of the last sample, and of the last that told something of its run
         self._bounds: tuple[_Bound, ...] = ()  # since the last sample, the oldest first
         self._gap = 0.0  # usual time between samples that told something of their runs
         self._compared: tuple[Floats, Floats, Floats] | None = None  # what the next sample falls among

@@ -111,6 +111,7 @@ _LONG_EVERY, _LONG_LASTS = 90.0, 30.0  # seconds, on average
 _CYCLE, _ON = 0.1, 0.01  # seconds; while it is on, a burst carries what a steady link would in the whole cycle
 _ALTERNATES, _ALTERNATES_BY = 1.0, 30.0  # seconds between changes; how far apart both levels are
 _STEP_HOLDS, _STEP_BY = (10.0, 60.0), 100.0  # seconds for which a level holds; how far apart both are
+_UNEVEN = 0.1  # of a period, by which no two are alike
 _APART = 20.0  # how many times as fast one direction is as the other
 
 Character = Literal["usual", "long-outages", "bursts", "alternating", "steps", "apart"]
@@ -169,18 +170,18 @@ def _long_outages(random: np.random.Generator, seconds: float, mean: float) -> T
 
 def _bursts(random: np.random.Generator, seconds: float, mean: float) -> Trace:
     level = mean * math.exp(_LEVELS * random.standard_normal())
-    cycles = np.full(math.ceil(seconds / _CYCLE) + 2, _CYCLE)
+    cycles = np.full(math.ceil(seconds / _CYCLE * (1 + _UNEVEN)) + 3, _CYCLE)
     return of_pieces(
         random,
-        np.stack([np.full_like(cycles, _ON), cycles - _ON], axis=1).ravel(),
+        uneven(random, np.stack([np.full_like(cycles, _ON), cycles - _ON], axis=1)).ravel(),
         np.stack([level * cycles / _ON, np.zeros_like(cycles)], axis=1).ravel(),
         seconds,
     )
 
 
 def _alternating(random: np.random.Generator, seconds: float, mean: float) -> Trace:
-    lengths = np.full(math.ceil(seconds / _ALTERNATES) + 3, _ALTERNATES)
-    return of_pieces(random, lengths, _in_turn(random, lengths.size, mean, _ALTERNATES_BY), seconds)
+    lengths = np.full(math.ceil(seconds / _ALTERNATES * (1 + _UNEVEN)) + 4, _ALTERNATES)
+    return of_pieces(random, uneven(random, lengths), _in_turn(random, lengths.size, mean, _ALTERNATES_BY), seconds)
 
 
 def _steps(random: np.random.Generator, seconds: float, mean: float) -> Trace:
@@ -210,6 +211,17 @@ def _in_turn(random: np.random.Generator, count: int, mean: float, factor: float
     high = (np.arange(count) + random.integers(2)) % 2
     middle = mean * math.exp(_LEVELS * random.standard_normal())
     return np.where(high, middle * math.sqrt(factor), middle / math.sqrt(factor))
+
+
+def uneven(random: np.random.Generator, lengths: Floats) -> Floats:
+    """Lengths that differ by a tenth at the most; of several in a row, shape (m, k), all by the same.
+
+    No clock keeps a link's time and that of requests alike: were periods exact, requests each 2 s would meet one and
+    the same phase of a period of 100 ms from the first to the last.
+    """
+    factors = random.uniform(1 - _UNEVEN, 1 + _UNEVEN, len(lengths))
+    differing: Floats = (lengths.T * factors).T
+    return differing
 
 
 def of_pieces(random: np.random.Generator, lengths: Floats, bandwidths: Floats, seconds: float) -> Trace:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgent.link.generator import Character, generated, of_pieces
+from edgent.link.generator import Character, generated, of_pieces, uneven
 from edgent.link.trace import Trace
 from edgent.units import Seconds
 
@@ -63,7 +63,7 @@ def _curve(level: Callable[[Floats, np.random.Generator], Floats], noise: float 
     """A level that is a function of the time, with noise of its own each tenth of a second."""
 
     def law(random: np.random.Generator, seconds: float) -> Trace:
-        times = _FINE * np.arange(math.ceil(seconds / _FINE) + 2)
+        times = _FINE * np.arange(math.ceil(seconds / _FINE) + 2, dtype=np.float64)
         levels: Floats = level(times, random) * np.exp(noise * random.standard_normal(times.size))
         return of_pieces(random, np.full_like(times, _FINE), levels, seconds)
 
@@ -89,7 +89,7 @@ def _turns(first: float, then: float, lengths: Callable[[np.random.Generator, in
 
 
 def _fixed(*lengths: float) -> Callable[[np.random.Generator, int], Floats]:
-    return lambda _random, count: np.tile(lengths, (count, 1))
+    return lambda random, count: uneven(random, np.tile(lengths, (count, 1)))
 
 
 def _exponential(*means: float) -> Callable[[np.random.Generator, int], Floats]:
@@ -260,8 +260,8 @@ ODD_LINKS = (
     OddLink(name="random-walk", words="a factor of 1.16 up or down in a second", law=_curve(_random_walk)),
     OddLink(
         name="reboot",
-        words="two minutes of nothing in the middle",
-        law=_curve(lambda times, _: np.where(np.abs(times - times[-1] / 2) < 60, 0.0, _WELL / 3), 0.1),
+        words="nothing in the middle two fifths",
+        law=_curve(lambda times, _: np.where(np.abs(times / times[-1] - 0.5) < 0.2, 0.0, _WELL / 3), 0.1),
     ),
 )
 """All of them; each name once."""

@@ -1,0 +1,90 @@
+"""Every method over every odd link: where a simpler one is ahead of ours, and by how much.
+
+A link is a few traces of one law; the best fixed plan is the best in hindsight on that link alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgent.link.odd_links import ODD_LINKS, OddLink
+from edgent.replay.report import ReplaySettings, Report, replay, workers
+
+BEHIND = 0.01
+"""Accuracy in time by which ours may be behind the best baseline: a point."""
+
+REASONS: dict[str, str] = {}
+"""Of links on which ours is known to be further behind: why, by name."""
+
+_TRACES, _SECONDS = 4, 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OddReport:
+    """What came out on one link.
+
+    Attributes:
+        link: Which.
+        report: All methods on its traces.
+    """
+
+    link: OddLink
+    report: Report
+
+    @property
+    def behind(self) -> float:
+        """Accuracy in time by which ours is behind the best baseline; negative where it is ahead."""
+        report = self.report
+        return report.mean(report.best_baseline, "accuracy") - report.mean("edgent", "accuracy")
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is too far behind, where that is known; None also where it is not behind."""
+        return REASONS.get(self.link.name) if self.worse else None
+
+    @property
+    def worse(self) -> bool:
+        """Whether it is further behind than it may be."""
+        return self.behind > BEHIND
+
+    @property
+    def unexplained(self) -> bool:
+        """Whether it is so without a reason that is known."""
+        return self.worse and self.reason is None
+
+    def document(self) -> dict[str, object]:
+        """As JSON has it."""
+        return {
+            "link": self.link.name,
+            "words": self.link.words,
+            "best_baseline": self.report.best_baseline,
+            "fixed": self.report.fixed,
+            "behind": self.behind,
+            "worse": self.worse,
+            "reason": self.reason,
+            **self.report.document(),
+        }
+
+
+def replay_odd(
+    request: ReplaySettings, scale: float = 1.0, *, done: Callable[[int], None] | None = None
+) -> tuple[OddReport, ...]:
+    """Runs all methods over all odd links; the same request gives the same reports.
+
+    Args:
+        request: What is asked.
+        scale: On the links' bandwidths, for models that need more or less.
+        done: Told how many links are done, after each.
+
+    Raises:
+        InputError: a scale that is none.
+    """
+    reports = []
+    with workers() as pool:
+        for link in ODD_LINKS:
+            traces = [link.trace(request.seed * _TRACES + number, _SECONDS).scaled(scale) for number in range(_TRACES)]
+            reports.append(OddReport(link=link, report=replay(request, traces, pool=pool)))
+            if done is not None:
+                done(len(reports))
+    return tuple(reports)
