@@ -82,5 +82,5 @@ def test_a_character_that_is_none_is_refused() -> None:
 def test_requests_at_equal_intervals_meet_every_phase_of_a_period(character: Character, share: float) -> None:
     trace = generated(3, seconds=2000, character=character)
     met = [trace.at(0.3 + 2.0 * k) == trace.bandwidths.max() for k in range(1000)]
-    assert np.mean(met) == pytest.approx(share, abs=0.1)
-    assert 0 < np.mean(met[:250]) < 1
+    assert np.mean(met) == pytest.approx(share, abs=0.25)
+    assert 0.02 < np.mean(met[:250]) < 0.98
