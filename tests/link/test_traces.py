@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from edgent.errors import InputError
 from edgent.link.generator import generated, varied
 from edgent.link.trace import Trace
-from edgent.link.traces import TraceFiles, load_trace, load_traces, parse_trace, trace_files
+from edgent.link.trace_files import TraceFiles, load_trace, load_traces, parse_trace, trace_files
 from edgent.units import Seconds
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "traces"  # beside the repository

@@ -23,7 +23,7 @@ from edgent.cli.arguments.options import (
 )
 from edgent.cli.arguments.profiles import own_profile
 from edgent.cli.arguments.source import Source, expected
-from edgent.cli.arguments.traces import read_traces
+from edgent.cli.arguments.traces import Column, Step, UnitName, parse_reading, read_traces
 from edgent.cli.odd import replay_links
 from edgent.cli.terminal import show
 from edgent.errors import InputError
@@ -32,6 +32,7 @@ from edgent.units import Seconds, format_duration, parse_duration
 if TYPE_CHECKING:
     from edgent.latency import Profile
     from edgent.link.trace import Trace
+    from edgent.link.trace_files import Reading
     from edgent.model import Model
     from edgent.planning import Candidates
     from edgent.replay import ReplaySettings, Report
@@ -53,6 +54,9 @@ def replay(
     odd: Annotated[bool, typer.Option("--odd", help="Odd links by name in place of traces; see below.")] = False,
     device_slowdown: Annotated[float, typer.Option(metavar="X", help="Emulate a device X times slower.")] = 1.0,
     scale: Annotated[float, typer.Option(metavar="S", help="Multiply the traces' bandwidths.")] = 1.0,
+    column: Column = "",
+    unit: UnitName = "",
+    step: Step = "",
     interval: Annotated[str, typer.Option(metavar="TIME", help=f"Between requests, as 2s; or {BACK_TO_BACK}.")] = "2s",
     variation: Annotated[float, typer.Option(metavar="C", help="Coefficient of a variation within seconds.")] = 0.0,
     calibration: CalibrationFile = None,
@@ -79,6 +83,7 @@ def replay(
 
     if odd == bool(traces):
         raise InputError("expected either traces or --odd, as edgent replay TRACE ... or edgent replay --odd")
+    reading = parse_reading(column, unit, step)
     every = None if interval == BACK_TO_BACK else parse_duration(interval, "interval")
     way, numbers = parse_direction(direction), parse_dims(dim)
     allowed_codecs = parse_codecs(codec)
@@ -104,7 +109,9 @@ def replay(
     if odd:
         replay_links(request, scale, as_json=as_json)
     else:
-        _replay_traces(request, read_traces(traces or [], scale, lambda file: _link(file, candidates)), as_json)
+        _replay_traces(
+            request, read_traces(traces or [], scale, lambda file: _link(file, candidates, reading)), as_json
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,11 +172,11 @@ def _slowed(profile: Profile, factor: float) -> Profile:
     return profile if factor == 1 else profile.scaled(factor, f"{factor:g} times slower")
 
 
-def _link(file: Path, candidates: Candidates) -> Trace:
-    from edgent.link.traces import load_trace
+def _link(file: Path, candidates: Candidates, reading: Reading) -> Trace:
+    from edgent.link.trace_files import load_trace
     from edgent.replay.records import is_records, load_records
 
-    return load_records(file, candidates) if is_records(file) else load_trace(file)
+    return load_records(file, candidates) if is_records(file) else load_trace(file, reading)
 
 
 def _print(report: Report) -> None:

@@ -20,11 +20,15 @@ from edgent.telemetry import Record, read_records
 from edgent.units import Seconds, format_duration
 
 
+_HEAD, _OF_IPERF3 = 1 << 16, b'"intervals"'  # bytes in which it is said; iperf3 prints one JSON object as well
+
+
 def is_records(path: Path) -> bool:
     """Whether a file looks like records: JSON objects, a line each. What cannot be read is for others to refuse."""
     try:
         with path.open("rb") as file:
-            return file.read(1) == b"{"
+            head = file.read(_HEAD)
+            return head.startswith(b"{") and _OF_IPERF3 not in head
     except OSError:
         return False
 
