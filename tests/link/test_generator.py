@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from edgent.errors import InputError
-from edgent.link.generator import CHARACTERS, Character, generated, steps
+from edgent.link.generator import CHARACTERS, Character, generated, steps, varied
 from edgent.link.trace import Trace
+from edgent.units import Seconds
 
 
 def test_the_same_seed_gives_the_same_stream() -> None:
@@ -84,3 +85,21 @@ def test_requests_at_equal_intervals_meet_every_phase_of_a_period(character: Cha
     met = [trace.at(0.3 + 2.0 * k) == trace.bandwidths.max() for k in range(1000)]
     assert np.mean(met) == pytest.approx(share, abs=0.25)
     assert 0.02 < np.mean(met[:250]) < 0.98
+
+
+def test_generated_traces_are_seeded_and_have_outages_fades_and_regimes() -> None:
+    assert generated(3).bandwidths.tolist() == generated(3).bandwidths.tolist()
+    several = [generated(seed, seconds=600) for seed in range(20)]
+    assert sum(found.outage > 0 for found in several) > 5
+    assert np.median([found.mean for found in several]) == pytest.approx(3e6, rel=0.4)
+    assert all(found.bandwidths.max() > 3 * np.quantile(found.bandwidths, 0.05) for found in several)
+
+
+def test_the_variation_has_its_coefficient_and_keeps_the_mean() -> None:
+    flat = Trace(name="flat", starts=np.arange(2000.0), bandwidths=np.full(2000, 2e6), duration=Seconds(2000.0))
+    found = varied(flat, 7)
+    assert found.bandwidths.std() / found.bandwidths.mean() == pytest.approx(0.2, abs=0.01)
+    assert found.mean == pytest.approx(2e6, rel=0.01)
+    assert varied(flat, 7).bandwidths.tolist() == found.bandwidths.tolist()
+    assert varied(flat, 8).bandwidths.tolist() != found.bandwidths.tolist()
+    assert varied(flat, 7, variation=0.0) is flat

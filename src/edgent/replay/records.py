@@ -19,7 +19,6 @@ from edgent.planning.candidates import Candidates
 from edgent.telemetry import Record, read_records
 from edgent.units import Seconds, format_duration
 
-
 _HEAD, _OF_IPERF3 = 1 << 16, b'"intervals"'  # bytes in which it is said; iperf3 prints one JSON object as well
 
 

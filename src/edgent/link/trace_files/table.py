@@ -18,7 +18,7 @@ import numpy as np
 
 from edgent.errors import InputError
 from edgent.link.trace import Floats, Trace
-from edgent.link.trace_files.numbers import RANGE, check_rising, is_number, made_trace
+from edgent.link.trace_files.numbers import RANGE, check_rising, is_number, is_sane, made_trace
 from edgent.link.trace_files.reading import Reading
 from edgent.link.trace_files.units import Unit, is_time, seconds_of_title, unit_of_title
 
@@ -52,23 +52,26 @@ class Columns:
     clock: Clock = float
 
 
-def cells_of(lines: Iterable[tuple[int, str]], delimiter: str | None) -> Iterator[Line]:
-    """Lines as cells, quotes taken off; None: cells are apart by spaces.
+def cells_of(lines: Iterable[tuple[int, str]], delimiter: str | None, most: int = MOST) -> Iterator[Line]:
+    """At most so many lines as cells, quotes taken off; no delimiter: cells are apart by spaces.
 
     Raises:
         InputError: more lines than any trace has, or one that is no line of cells.
     """
     for count, (number, line) in enumerate(lines):
-        if count == MOST:
-            raise InputError(f"found more than {MOST} lines, expected at most as many: cut the file up")
-        if delimiter is None:
-            yield number, line.split()
-            continue
-        try:
-            (cells,) = csv.reader([line], delimiter=delimiter, skipinitialspace=True)
-        except (csv.Error, ValueError):
-            raise InputError(f"line {number}: found {line[:40]!r}, expected cells apart by {delimiter!r}") from None
-        yield number, [cell.strip() for cell in cells]
+        if count == most:
+            raise InputError(f"found more than {most} lines, expected at most as many: cut the file up")
+        # Of millions of lines hardly any has quotes, and splitting is ten times as quick.
+        cells = _quoted(number, line, delimiter) if delimiter and '"' in line else line.split(delimiter)
+        yield number, [cell.strip() for cell in cells] if delimiter else cells
+
+
+def _quoted(number: int, line: str, delimiter: str) -> list[str]:
+    try:
+        (cells,) = csv.reader([line], delimiter=delimiter, skipinitialspace=True)
+    except (csv.Error, ValueError):
+        raise InputError(f"line {number}: found {line[:40]!r}, expected cells apart by {delimiter!r}") from None
+    return cells
 
 
 def trace_of_table(rows: Iterator[Line], header: Sequence[str] | None, reading: Reading, name: str) -> Trace:
@@ -197,13 +200,13 @@ def _numbers(first: Line, rows: Iterator[Line], columns: Columns, step: float | 
         try:
             cell = cells[columns.bandwidth]
             time = (step or 0.0) * count if columns.time is None else columns.clock(cells[columns.time])
-            if cell in _MISSING:
-                continue
-            value = float(cell)
+            value = 0.0 if cell in _MISSING else float(cell)
         except (IndexError, ValueError, OverflowError):
             raise _refused(number, cells) from None
-        if not (is_number(cell) and is_number(repr(time))):
+        if not (is_sane(value) and is_sane(time)):
             raise _refused(number, cells)
+        if cell in _MISSING:
+            continue
         if value < 0:
             raise InputError(f"line {number}: found a negative bandwidth")
         times.append(time)
