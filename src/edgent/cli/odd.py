@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import typer
@@ -16,17 +17,28 @@ if TYPE_CHECKING:
     from edgent.replay.odd import OddReport
 
 
-def replay_links(request: ReplaySettings, scale: float, *, as_json: bool) -> None:
-    """Replays all odd links and prints them.
+def replay_links(request: ReplaySettings, names: Sequence[str], scale: float, *, as_json: bool) -> None:
+    """Replays odd links, all or those of some names, and prints them.
+
+    Raises:
+        InputError: a name that none has, or a scale that is none.
+        Exit: of code 1, where ours is behind for no known reason.
+    """
+    from edgent.replay import workers
+    from edgent.replay.odd import odd_links, replay_odd
+
+    links = odd_links(names)
+    with show.progress("replaying") as progress, workers() if len(links) > 1 else nullcontext() as pool:
+        reports = replay_odd(request, links, scale=scale, pool=pool, done=lambda count: progress(count, len(links)))
+    print_links(request, reports, as_json=as_json)
+
+
+def print_links(request: ReplaySettings, reports: Sequence[OddReport], *, as_json: bool) -> None:
+    """Prints what came out.
 
     Raises:
         Exit: of code 1, where ours is behind for no known reason.
     """
-    from edgent.link.odd_links import ODD_LINKS
-    from edgent.replay.odd import replay_odd
-
-    with show.progress("replaying") as progress:
-        reports = replay_odd(request, scale, done=lambda count: progress(count, len(ODD_LINKS)))
     if as_json:
         show.document({"deadline_ms": request.deadline * 1e3, "links": [report.document() for report in reports]})
     else:

@@ -51,7 +51,10 @@ def replay(
     device: Annotated[Path | None, typer.Option(metavar="FILE", help="The device's profile of this model.")] = None,
     edge: Annotated[Path | None, typer.Option(metavar="FILE", help="The edge's profile of this model.")] = None,
     deadline: Deadline = "",
-    odd: Annotated[bool, typer.Option("--odd", help="Odd links by name in place of traces; see below.")] = False,
+    odd: Annotated[bool, typer.Option("--odd", help="Odd links in place of traces; see above.")] = False,
+    link: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Of the odd links only this one (repeatable).")
+    ] = None,
     device_slowdown: Annotated[float, typer.Option(metavar="X", help="Emulate a device X times slower.")] = 1.0,
     scale: Annotated[float, typer.Option(metavar="S", help="Multiply the traces' bandwidths.")] = 1.0,
     column: Column = "",
@@ -83,6 +86,8 @@ def replay(
 
     if odd == bool(traces):
         raise InputError("expected either traces or --odd, as edgent replay TRACE ... or edgent replay --odd")
+    if link and not odd:
+        raise InputError("--link names an odd link: expected --odd as well")
     reading = parse_reading(column, unit, step)
     every = None if interval == BACK_TO_BACK else parse_duration(interval, "interval")
     way, numbers = parse_direction(direction), parse_dims(dim)
@@ -107,7 +112,7 @@ def replay(
         reward=find_reward(reward),
     )
     if odd:
-        replay_links(request, scale, as_json=as_json)
+        replay_links(request, link or (), scale, as_json=as_json)
     else:
         _replay_traces(
             request, read_traces(traces or [], scale, lambda file: _link(file, candidates, reading)), as_json

@@ -5,11 +5,13 @@ A link is a few traces of one law; the best fixed plan is the best in hindsight 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from edgent.errors import InputError
 from edgent.link.odd_links import ODD_LINKS, OddLink
-from edgent.replay.report import ReplaySettings, Report, replay, workers
+from edgent.replay.report import ReplaySettings, Report, replay
 
 BEHIND = 0.01
 """Accuracy in time by which ours may be behind the best baseline: a point."""
@@ -67,24 +69,43 @@ class OddReport:
         }
 
 
+def odd_links(names: Sequence[str] = ()) -> tuple[OddLink, ...]:
+    """Those of some names, in the order of all; without a name, all.
+
+    Raises:
+        InputError: a name that none has.
+    """
+    known = [link.name for link in ODD_LINKS]
+    if unknown := [name for name in names if name not in known]:
+        raise InputError(f"link {unknown[0][:40]!r}: expected one of {', '.join(known)}")
+    return tuple(link for link in ODD_LINKS if not names or link.name in names)
+
+
 def replay_odd(
-    request: ReplaySettings, scale: float = 1.0, *, done: Callable[[int], None] | None = None
+    request: ReplaySettings,
+    links: Sequence[OddLink] = ODD_LINKS,
+    *,
+    scale: float = 1.0,
+    pool: Executor | None = None,
+    done: Callable[[int], None] | None = None,
 ) -> tuple[OddReport, ...]:
-    """Runs all methods over all odd links; the same request gives the same reports.
+    """Runs all methods over odd links; the same request gives the same reports.
 
     Args:
         request: What is asked.
-        scale: On the links' bandwidths, for models that need more or less.
+        links: Which.
+        scale: On their bandwidths, for models that need more or less.
+        pool: Processes to run in; None: in this one.
         done: Told how many links are done, after each.
 
     Raises:
         InputError: a scale that is none.
     """
     reports = []
-    with workers() as pool:
-        for link in ODD_LINKS:
-            traces = [link.trace(request.seed * _TRACES + number, _SECONDS).scaled(scale) for number in range(_TRACES)]
-            reports.append(OddReport(link=link, report=replay(request, traces, pool=pool)))
-            if done is not None:
-                done(len(reports))
+    for link in links:
+        seeds = range(request.seed * _TRACES, (request.seed + 1) * _TRACES)
+        traces = [link.trace(seed, _SECONDS).scaled(scale) for seed in seeds]
+        reports.append(OddReport(link=link, report=replay(request, traces, pool=pool)))
+        if done is not None:
+            done(len(reports))
     return tuple(reports)
