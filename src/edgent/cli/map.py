@@ -28,7 +28,7 @@ from edgent.errors import InputError
 from edgent.units import format_bandwidth, format_duration, parse_bandwidth, parse_count, parse_delay, parse_duration
 
 if TYPE_CHECKING:
-    from edgent.link.trace_files import Reading
+    from edgent.link.trace_files import TraceReading
     from edgent.planning.configuration_map import ConfigurationMap
 
 _ROWS = 20
@@ -90,7 +90,7 @@ def configuration_map(
         _print(built, output)
 
 
-def _bandwidths(traces: list[Path], scale: float, grid: str, reading: Reading) -> tuple[float, ...]:
+def _bandwidths(traces: list[Path], scale: float, grid: str, reading: TraceReading) -> tuple[float, ...]:
     from edgent.link.trace_files import load_trace
 
     if bool(traces) == bool(grid):

@@ -32,7 +32,7 @@ from edgent.units import Seconds, format_duration, parse_duration
 if TYPE_CHECKING:
     from edgent.latency import Profile
     from edgent.link.trace import Trace
-    from edgent.link.trace_files import Reading
+    from edgent.link.trace_files import TraceReading
     from edgent.model import Model
     from edgent.planning import Candidates
     from edgent.replay import ReplaySettings, Report
@@ -177,7 +177,7 @@ def _slowed(profile: Profile, factor: float) -> Profile:
     return profile if factor == 1 else profile.scaled(factor, f"{factor:g} times slower")
 
 
-def _link(file: Path, candidates: Candidates, reading: Reading) -> Trace:
+def _link(file: Path, candidates: Candidates, reading: TraceReading) -> Trace:
     from edgent.link.trace_files import load_trace
     from edgent.replay.records import is_records, load_records
 

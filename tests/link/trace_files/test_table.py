@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edgent.errors import InputError
 from edgent.link.trace import Trace
-from edgent.link.trace_files import Reading, parse_trace, parse_unit
+from edgent.link.trace_files import TraceReading, parse_trace, parse_unit
 from edgent.link.trace_files.table import cells_of
 from edgent.units import Seconds
 
@@ -30,7 +30,7 @@ LUMOS = (
 
 def read(text: str, column: str = "", unit: str = "", step: float | None = None) -> Trace:
     """With what the user says."""
-    reading = Reading(
+    reading = TraceReading(
         column=column, unit=parse_unit(unit) if unit else None, step=None if step is None else Seconds(step)
     )
     return parse_trace(text, "trace", reading)

@@ -13,22 +13,22 @@ from edgent.units import parse_duration
 
 if TYPE_CHECKING:
     from edgent.link.trace import Trace
-    from edgent.link.trace_files import Reading
+    from edgent.link.trace_files import TraceReading
 
 Column = Annotated[str, typer.Option(metavar="NAME", help="Of bandwidths in traces: its title, or its number from 1.")]
 UnitName = Annotated[str, typer.Option("--unit", metavar="UNIT", help="Of that column, as kbit/s, MB/s or bytes.")]
 Step = Annotated[str, typer.Option(metavar="TIME", help="Between the traces' lines, where no column says when.")]
 
 
-def parse_reading(column: str, unit: str, step: str) -> Reading:
+def parse_reading(column: str, unit: str, step: str) -> TraceReading:
     """What a user says of files that do not say it themselves.
 
     Raises:
         InputError: a unit or a duration that is none.
     """
-    from edgent.link.trace_files import Reading, parse_unit
+    from edgent.link.trace_files import TraceReading, parse_unit
 
-    return Reading(
+    return TraceReading(
         column=column, unit=parse_unit(unit) if unit else None, step=parse_duration(step, "step") if step else None
     )
 

@@ -25,16 +25,16 @@ from edgent.files import read_lines, read_text
 from edgent.link.trace import Trace
 from edgent.link.trace_files.numbers import is_number
 from edgent.link.trace_files.published import BY_COLUMNS, json_trace, trace_of_numbers
-from edgent.link.trace_files.reading import Reading
+from edgent.link.trace_files.reading import TraceReading
 from edgent.link.trace_files.table import cells_of, is_timestamp, trace_of_table
 
 ENDINGS = (".csv", ".down", ".json", ".log", ".trace", ".tsv", ".txt", ".up")
 """Of the names by which traces are published: what else lies in a folder is no trace."""
 
-_AS_IT_SAYS = Reading()
+_AS_IT_SAYS = TraceReading()
 
 
-def load_trace(path: Path | str, reading: Reading = _AS_IT_SAYS) -> Trace:
+def load_trace(path: Path | str, reading: TraceReading = _AS_IT_SAYS) -> Trace:
     """Reads a trace of any of the formats above; which one, its content tells.
 
     Args:
@@ -95,14 +95,14 @@ def load_traces(paths: Sequence[Path]) -> tuple[Trace, ...]:
     return tuple(map(load_trace, trace_files(paths).files))
 
 
-def parse_trace(text: str, name: str = "trace", reading: Reading = _AS_IT_SAYS) -> Trace:
+def parse_trace(text: str, name: str = "trace", reading: TraceReading = _AS_IT_SAYS) -> Trace:
     """Reads the text of a trace; see `load_trace`."""
     if (lines := _lines(iter(text.splitlines()))) is None:
         return _of_json(text, name, reading)
     return _of_lines(lines, name, reading)
 
 
-def _trace(path: Path, reading: Reading) -> Trace:
+def _trace(path: Path, reading: TraceReading) -> Trace:
     if (lines := _lines(read_lines(path))) is None:
         return _of_json(read_text(path), path.name, reading)
     return _of_lines(lines, path.name, reading)
@@ -122,7 +122,7 @@ def _lines(lines: Iterator[str]) -> Iterator[tuple[int, str]] | None:
     return None if first[1].startswith(("[", "{")) else chain([first], full)
 
 
-def _of_json(text: str, name: str, reading: Reading) -> Trace:
+def _of_json(text: str, name: str, reading: TraceReading) -> Trace:
     if reading.says:
         raise InputError(
             "found JSON, which names its columns and units itself: --column, --unit and --step are for lines"
@@ -132,7 +132,7 @@ def _of_json(text: str, name: str, reading: Reading) -> Trace:
     return json_trace(parse(text.removeprefix("\ufeff")), name)
 
 
-def _of_lines(lines: Iterator[tuple[int, str]], name: str, reading: Reading) -> Trace:
+def _of_lines(lines: Iterator[tuple[int, str]], name: str, reading: TraceReading) -> Trace:
     number, line = next(lines)
     delimiter = next((mark for mark in (",", ";", "\t") if mark in line), None)
     rows = cells_of(chain([(number, line)], lines), delimiter)

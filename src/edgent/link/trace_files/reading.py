@@ -9,7 +9,7 @@ from edgent.units import Seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class TraceReading:
     """What a file does not say of itself.
 
     Attributes:
@@ -25,4 +25,4 @@ class Reading:
     @property
     def says(self) -> bool:
         """Whether it says anything, so that the file is read as lines of columns."""
-        return self != Reading()
+        return self != TraceReading()

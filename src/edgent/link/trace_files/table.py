@@ -19,7 +19,7 @@ import numpy as np
 from edgent.errors import InputError
 from edgent.link.trace import Floats, Trace
 from edgent.link.trace_files.numbers import RANGE, check_rising, is_number, is_sane, made_trace
-from edgent.link.trace_files.reading import Reading
+from edgent.link.trace_files.reading import TraceReading
 from edgent.link.trace_files.units import Unit, is_time, seconds_of_title, unit_of_title
 
 MOST = 10_000_000  # lines
@@ -74,7 +74,7 @@ def _quoted(number: int, line: str, delimiter: str) -> list[str]:
     return cells
 
 
-def trace_of_table(rows: Iterator[Line], header: Sequence[str] | None, reading: Reading, name: str) -> Trace:
+def trace_of_table(rows: Iterator[Line], header: Sequence[str] | None, reading: TraceReading, name: str) -> Trace:
     """A trace out of lines of cells, the header taken off.
 
     Raises:
@@ -95,7 +95,7 @@ def is_timestamp(cell: str) -> bool:
     return _TIMESTAMP.fullmatch(cell) is not None
 
 
-def _named(header: Sequence[str], first: Line, reading: Reading) -> Columns:
+def _named(header: Sequence[str], first: Line, reading: TraceReading) -> Columns:
     """By their titles."""
     time = None if reading.step is not None else _time_column(header)
     place = _bandwidth_column(header, time, reading)
@@ -121,7 +121,7 @@ def _time_column(header: Sequence[str]) -> int:
     return (named or ending)[0]
 
 
-def _bandwidth_column(header: Sequence[str], time: int | None, reading: Reading) -> int:
+def _bandwidth_column(header: Sequence[str], time: int | None, reading: TraceReading) -> int:
     if reading.column:
         return _chosen(header, reading.column)
     others = [place for place in range(len(header)) if place != time]
@@ -143,7 +143,7 @@ def _chosen(header: Sequence[str], column: str) -> int:
     raise InputError(f"found no column {column[:40]!r}, expected one of {_listed(header)}")
 
 
-def _placed(first: Line, reading: Reading) -> Columns:
+def _placed(first: Line, reading: TraceReading) -> Columns:
     """Without titles: the time first and the bandwidth last, of bit/s where nobody says what else."""
     number, cells = first
     place = _chosen([f"column {at}" for at in range(1, len(cells) + 1)], reading.column) if reading.column else -1
