@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -45,3 +47,9 @@ def test_they_do_what_their_words_say() -> None:
     assert drops.sum() == pytest.approx(15, abs=1)
     lunch = named("lunch-hour")
     assert np.median(lunch.bandwidths[1100:1900]) == pytest.approx(1e5, rel=0.1)
+
+
+def test_the_docs_list_all_of_them_in_their_words() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "traces.md").read_text()
+    listed = page[page.index("| link | what it does |") :].splitlines()[2:]
+    assert listed == [f"| {link.name} | {link.words} |" for link in ODD_LINKS]

@@ -169,6 +169,7 @@ def _long_outages(random: np.random.Generator, seconds: float, mean: float) -> T
 
 
 def _bursts(random: np.random.Generator, seconds: float, mean: float) -> Trace:
+    # The level is what gets through on average, so that bursts are a steady link's bits, only at other times.
     level = mean * math.exp(_LEVELS * random.standard_normal())
     cycles = np.full(math.ceil(seconds / _CYCLE * (1 + _UNEVEN)) + 3, _CYCLE)
     return of_pieces(
@@ -233,6 +234,7 @@ def of_pieces(random: np.random.Generator, lengths: Floats, bandwidths: Floats, 
         bandwidths: Bits per second, shape (m,).
         seconds: The trace's length.
     """
+    # Two, for most links are two levels in turn: a link that is on for a tenth of the time is met on as rarely at 0.
     ends = np.cumsum(lengths) - random.random() * lengths[:2].sum()
     kept = (ends > 0) & (ends - lengths < seconds)
     starts = np.maximum(ends - lengths, 0.0)[kept]
@@ -256,6 +258,7 @@ def varied(trace: Trace, seed: int, *, variation: float = 0.2, piece: float = 0.
     if variation == 0:
         return trace
     random = np.random.default_rng(seed)
+    # Drawn for pieces of its own, whatever the trace's are, or a trace of finer samples would vary faster.
     begins = _grid(random, piece, int(trace.duration / piece) + 2)
     starts = np.union1d(trace.starts, begins[begins < trace.duration])
     deviation = math.sqrt(math.log1p(variation**2))

@@ -21,6 +21,7 @@ PLAUSIBLE = (10e3, 200e6)
 _LONG_OUTAGE = 600.0  # seconds
 _MIX_UPS = (1e-3, 1e3, 1e-6, 1e6, 1e-9, 1e9)
 _SILENT, _SPELLS = 0.25, 5  # of the time, in so many spells: recorded links are rarely out for so long, so often
+_SILENCE = 0.5  # seconds
 _HARDLY = 0.001  # of the highest bandwidth: a phone that nobody uses still chatters
 
 
@@ -86,6 +87,7 @@ class Trace:
             return float(self.arrivals(np.array([begin]), np.array([bits]))[0])
         starts, bandwidths, carried = self._single
         first = max(bisect_right(starts, begin) - 1, 0)
+        # Bits carried since the trace's beginning only rise, so the end of a transfer is looked up and not walked to.
         goal = carried[first] + bandwidths[first] * (begin - starts[first]) + bits
         last = max(bisect_left(carried, goal) - 1, first)
         left = max(goal - carried[last], 0.0)
@@ -99,6 +101,7 @@ class Trace:
         begins = np.where(lost, 0.0, begins)
         if not self.loops:
             return np.where(lost, np.inf, self._ends(begins, bits))
+        # Whole loops are skipped, so a transfer of hours on a loop of a millisecond is found as soon as any other.
         before = np.floor(begins / self.duration) * self.duration
         goal = self._carried_by(begins - before) + bits
         whole = np.maximum(np.ceil(goal / self._all) - 1, 0.0)  # loops that end while it is under way
@@ -163,7 +166,9 @@ class Trace:
             )
         if self.outage > _LONG_OUTAGE:
             doubts.append(f"nothing gets through for {format_duration(self.outage)} on end")
+        # Shorter silences are a radio that sleeps; those of people who look at what they have got last for seconds.
         silences = self._silences(_HARDLY * self.bandwidths.max())
+        silences = silences[silences >= _SILENCE]
         share = float(silences.sum()) / self.duration
         # Where a line is a packet that may pass, as in what loops, seconds without any are but a slow link.
         if share >= _SILENT and silences.size >= _SPELLS and not self.loops:

@@ -19,6 +19,7 @@ BEHIND = 0.01
 REASONS: dict[str, str] = {}
 """Of links on which ours is known to be further behind: why, by name."""
 
+# Six hundred requests on a link, one each 2 s: then a point is six of them, and four phases are met.
 _TRACES, _SECONDS = 4, 300.0
 
 
@@ -103,6 +104,7 @@ def replay_odd(
     """
     reports = []
     for link in links:
+        # Each seed of a run has traces that no other has.
         seeds = range(request.seed * _TRACES, (request.seed + 1) * _TRACES)
         traces = [link.trace(seed, _SECONDS).scaled(scale) for seed in seeds]
         reports.append(OddReport(link=link, report=replay(request, traces, pool=pool)))

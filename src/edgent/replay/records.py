@@ -51,6 +51,7 @@ def trace_of(records: Iterable[Record], candidates: Candidates, name: str) -> Tr
     starts, bandwidths, now = [], [], 0.0
     for record in records:
         sent = sizes.get(record.plan.configuration) if record.plan is not None and record.by == "edge" else None
+        # What a call takes by itself is no bandwidth; on a fast link nothing else is left, and it tells nothing.
         seconds = record.stages.uplink - CALL_TIME
         if sent is not None and seconds > 0 and record.total > 0:
             starts.append(now)

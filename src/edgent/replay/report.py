@@ -222,6 +222,7 @@ def _all(job: TraceSettings, traces: Sequence[Trace], processes: int, pool: Exec
 
 
 def _report(request: ReplaySettings, job: TraceSettings, replays: Sequence[Replayed]) -> Report:
+    # The best in hindsight over all traces: one choice for all of them, or it would know each trace beforehand.
     totals = np.array([[sums.accuracy for sums in replay.fixed] for replay in replays]).sum(axis=0)
     requests = np.array([[sums.requests for sums in replay.fixed] for replay in replays]).sum(axis=0)
     best = int((totals / requests).argmax())

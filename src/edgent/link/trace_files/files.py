@@ -133,6 +133,7 @@ def _of_json(text: str, name: str, reading: TraceReading) -> Trace:
 
 
 def _of_lines(lines: Iterator[tuple[int, str]], name: str, reading: TraceReading) -> Trace:
+    # The first line tells the mark between cells, for a space stands in many a title and a comma in no number.
     number, line = next(lines)
     delimiter = next((mark for mark in (",", ";", "\t") if mark in line), None)
     rows = cells_of(chain([(number, line)], lines), delimiter)

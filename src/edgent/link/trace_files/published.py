@@ -70,6 +70,7 @@ def _iperf3(document: dict[str, object], name: str) -> Trace:
     sums = [item.get("sum") for item in intervals]
     if not all(isinstance(item, dict) for item in sums):
         raise InputError("found an interval without its sum, expected one of each, as iperf3 --json prints it")
+    # Omitted is TCP's slow start, which is the transfer model's to add and no bandwidth of the link.
     kept = [item for item in sums if item.get("omitted") is not True]
     lengths, bandwidths = (_column(kept, key) for key in ("seconds", "bits_per_second"))
     _check_bandwidths(bandwidths)

@@ -111,6 +111,7 @@ def _named(header: Sequence[str], first: Line, reading: TraceReading) -> Columns
 
 
 def _time_column(header: Sequence[str]) -> int:
+    # Of several that end in a unit of time one may be a latency: a column that is called a time comes first.
     named = [place for place, title in enumerate(header) if is_time(title)]
     ending = [place for place, title in enumerate(header) if seconds_of_title(title) is not None]
     if not (named or ending):
@@ -127,6 +128,7 @@ def _bandwidth_column(header: Sequence[str], time: int | None, reading: TraceRea
     others = [place for place in range(len(header)) if place != time]
     if len(others) == 1:
         return others[0]
+    # Between up and down nobody but the user can choose, and the first one may be of the wrong direction.
     with_unit = [place for place in others if unit_of_title(header[place]) is not None]
     if len(with_unit) == 1:
         return with_unit[0]
@@ -195,6 +197,7 @@ def _seconds_of_timestamp(cell: str) -> float:
 
 def _numbers(first: Line, rows: Iterator[Line], columns: Columns, step: float | None) -> tuple[Floats, Floats]:
     """Seconds and values, a pair a line."""
+    # Eight bytes a number, where a list of floats has thirty-two: a file may have millions of lines.
     times, values = array("d"), array("d")
     for count, (number, cells) in enumerate(_with(first, rows)):
         try:
@@ -226,6 +229,7 @@ def _refused(number: int, cells: Sequence[str]) -> InputError:
 def _of_equal_times(times: Floats, values: Floats, amount: bool) -> tuple[Floats, Floats]:
     """One sample of all that have one time: their mean, or the sum of their amounts."""
     check_rising(times)
+    # A phone that samples twice a second and writes whole seconds has two lines of one time, and both are true.
     once, begins, counts = np.unique(times, return_index=True, return_counts=True)
     sums: Floats = np.add.reduceat(values, begins) if begins.size else values
     return once, sums if amount else sums / counts

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from edgent.errors import InputError
 from edgent.units import BITS_PER_BYTE
 
-_PREFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
+_PREFIXES = ("", "k", "m", "g")  # each a thousand times the one before
 _RATE = re.compile(r"(kilo|mega|giga|[kmg])?(i?)[ _]?(bits?|bytes?|b)[ _]*(?:/|per|p)[ _]*s(?:ec|ecs|econds?)?", re.I)
 _AMOUNT = re.compile(r"(kilo|mega|giga|[kmg])?(i?)[ _]?(bits?|bytes?|(?<=.)b)", re.I)
 _TIMES = {
@@ -80,12 +80,9 @@ def _unit(text: str) -> Unit | None:
         prefix, binary, word = match.groups()
         if text.isupper() and len(text) > 2 and word == "B" and "/" not in text:
             return None  # in capitals alone nobody can tell
-        step = 1024.0 / 1000.0 if binary else 1.0
-        scale = _PREFIXES[(prefix or "")[:1].lower()]
-        power = {1.0: 0, 1e3: 1, 1e6: 2, 1e9: 3}[scale]
+        scale = (1024 if binary else 1000) ** _PREFIXES.index((prefix or "")[:1].lower())
         of_bytes = word == "B" or word.lower().startswith("byte")
-        bits = scale * step**power * (BITS_PER_BYTE if of_bytes else 1)
-        return Unit(bits=bits, amount=pattern is _AMOUNT)
+        return Unit(bits=float(scale * (BITS_PER_BYTE if of_bytes else 1)), amount=pattern is _AMOUNT)
     return None
 
 
