@@ -23,7 +23,7 @@ from edgent.lab.boards.emulation import emulated_profile, find_device
 from edgent.latency import Profile
 from edgent.link.generator import generated
 from edgent.link.trace import Trace
-from edgent.link.traces import load_traces
+from edgent.link.trace_files import load_traces
 from edgent.model.topologies import LIGHT, with_seeded_weights
 from edgent.planning import Candidates
 from edgent.planning.costs import BranchCosts, Crossing
