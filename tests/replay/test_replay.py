@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,14 +14,17 @@ from edgent.errors import InputError
 from edgent.link.generator import generated, varied
 from edgent.link.trace import Trace
 from edgent.link.transfer import Transfer
+from edgent.planning.candidates import Candidates
+from edgent.planning.costs import BranchCosts
 from edgent.replay import replay
 from edgent.replay.choices import Choices, outcomes
+from edgent.replay.method_run import MethodRun, RequestTimes
 from edgent.replay.methods import METHODS, Ours, World
 from edgent.replay.predictors import Bandit, Method, ewma, harmonic_mean, last_sample, static
 from edgent.replay.report import _job
-from edgent.replay.trace import PROBE, _Run
+from edgent.replay.trace import TraceSettings
 from edgent.units import Seconds
-from replay.machines import candidates, request
+from replay.machines import LAYERS, branch, candidates, request
 
 LINKS = tuple(generated(seed, seconds=60, mean=1.2e6) for seed in range(4))
 
@@ -36,6 +40,10 @@ def flat(bandwidth: float, seconds: int = 40) -> Trace:
 
 def choices(deadline: float = 0.080, race: bool = False) -> Choices:
     return Choices.of(candidates(), Seconds(deadline), race=race)
+
+
+def requests(job: TraceSettings, trace: Trace) -> RequestTimes:
+    return RequestTimes(first=0.1, interval=job.interval, end=trace.duration)
 
 
 def test_the_same_request_gives_the_same_report_to_the_bit() -> None:
@@ -224,10 +232,12 @@ def test_who_sends_nothing_probes_for_two_per_cent_of_the_time_at_most(bandwidth
     job = _job(request(interval=0.5))
     world = World(choices=job.choices, trace=trace, recorded=trace, variation=0.0)
     who = Alone(int(np.flatnonzero(~job.choices.remote)[0]))
-    _Run(job, world, who).sums()
-    assert len(who.events) > 3
-    assert sum(event.seconds for event in who.events) <= 0.02 * trace.duration + who.events[0].seconds
-    assert all(event.cut == (bandwidth < job.choices.useful / 2) for event in who.events[1:])
+    MethodRun(world, requests(job, trace), who).run()
+    assert len(who.events) > 40
+    ends = np.array([event.at for event in who.events[1:]])
+    took = np.array([event.seconds for event in who.events[1:]])
+    assert max(took[(ends > at) & (ends - took < at + 10)].sum() for at in np.arange(0, 390, 0.1)) <= 0.2 + took.max()
+    assert all(event.cut == (bandwidth < job.choices.useful / 1.2) for event in who.events[1:])
 
 
 class Wavering(Alone):
@@ -248,11 +258,12 @@ def test_probes_are_sent_only_while_the_plan_sends_nothing_and_just_before_the_n
     probes = {}
     for between in (crossing, alone):
         who = Wavering(crossing, between)
-        _Run(job, world, who).sums()
-        probes[between] = [event for event in who.events[1:] if event.size == PROBE]
+        MethodRun(world, requests(job, trace), who).run()
+        sent = float(job.choices.table.bytes_up[crossing])
+        probes[between] = [event for event in who.events[1:] if event.size != sent]
     assert not probes[crossing]
     assert len(probes[alone]) > 25
-    assert all(2.0 - event.at % 2.0 < 0.02 for event in probes[alone])
+    assert all(2.0 - (event.at - 0.1) % 2.0 < 0.02 for event in probes[alone])
 
 
 def test_what_ours_claims_is_reported_beside_what_came_of_it() -> None:
@@ -267,7 +278,7 @@ def test_ours_predicts_what_a_request_takes_on_a_link_that_never_changes() -> No
     job, trace = _job(request(interval=0.5, race=False)), flat(2e6, 60)
     world = World(choices=job.choices, trace=trace, recorded=trace, variation=0.0)
     who = Ours(job.choices, race=False)
-    _Run(job, world, who).sums()
+    MethodRun(world, requests(job, trace), who).run()
     plan = who._controller.plan
     assert plan is not None and plan.configuration == job.choices.table.configuration(who.choose(60.0))
     assert plan.stages.total == pytest.approx(job.choices.latency(2e6)[who.choose(60.0)], abs=5e-4)
@@ -280,3 +291,53 @@ def test_what_a_call_takes_is_the_users_to_tell() -> None:
     assert all(same) and crossing.any()
     later = slow.latency(2e6) - usual.latency(2e6)
     assert later == pytest.approx(np.where(usual.remote, 0.010, 0.0))
+
+
+@pytest.mark.parametrize("downlink", [20.0, 0.05])
+def test_where_the_way_down_is_of_another_speed_its_bits_take_so_much_longer(downlink: float) -> None:
+    plain = Choices.of(candidates(), Seconds(0.08), race=False, apart=True)
+    other, bandwidth = plain.over(downlink), 2e6
+    way = np.where(plain.remote, plain.bits_up / bandwidth + plain.bits_down / (downlink * bandwidth), 0.0)
+    assert other.latency(bandwidth) == pytest.approx(plain.before + plain.between + plain.after + way)
+    found = outcomes(other, np.arange(other.remote.size), flat(bandwidth), np.array(1.0))
+    assert found.edge == pytest.approx(other.latency(bandwidth))
+    assert (other.latency(bandwidth) <= 0.08) == pytest.approx(other.need <= bandwidth)
+    assert other.over(1.0).bits_down == pytest.approx(plain.bits_down)
+
+
+def lopsided(exit: int, up: float, down: float) -> BranchCosts:
+    """A branch as good and as quick as any other one, that sends so much up and down."""
+    made = branch(exit, 0.8, 0.1)
+    flat_size = np.ones((LAYERS + 1, LAYERS + 1))
+    return replace(
+        made, up=(replace(made.up[0], size=up * flat_size),), down=(replace(made.down[0], size=down * flat_size),)
+    )
+
+
+def test_what_is_best_where_the_way_down_is_quick_is_kept_only_where_directions_may_differ() -> None:
+    every = Candidates.of([lopsided(0, 1000.0, 10_000.0), lopsided(1, 9000.0, 1000.0)])
+    alike, apart = (Choices.of(every, Seconds(0.08), race=False, apart=apart) for apart in (False, True))
+
+    def kept(choices: Choices) -> set[int]:
+        rows = np.flatnonzero(choices.remote)
+        return {choices.table.configuration(row).exit for row in rows}
+
+    assert kept(alike) == {1} and kept(apart) == {0, 1}
+    quick = apart.over(20.0)
+    assert quick.table.configuration(quick.planned(3e5)).exit == 0
+
+
+def test_on_links_whose_directions_differ_who_plans_does_as_well_as_the_oracle() -> None:
+    report = replay(request(deadline=0.060), [replace(flat(3e6), downlink=20.0), replace(flat(6e6), downlink=0.2)])
+    assert report.mean("edgent", "accuracy") == pytest.approx(report.mean("clairvoyant", "accuracy"), abs=0.01)
+
+
+@pytest.mark.parametrize("downlink", [20.0, 0.05])
+def test_ours_knows_how_much_faster_the_way_down_is(downlink: float) -> None:
+    job, trace = _job(request(interval=0.5, race=False, deadline=0.095)), flat(2e6, 60)
+    other = job.choices.over(downlink)
+    who = Ours(other, race=False)
+    MethodRun(World(choices=other, trace=trace, recorded=trace, variation=0.0), requests(job, trace), who).run()
+    row, plan = who.choose(60.0), who._controller.plan
+    assert plan is not None and other.remote[row]
+    assert plan.stages.total == pytest.approx(other.latency(2e6)[row], abs=5e-4)

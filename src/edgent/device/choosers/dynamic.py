@@ -50,11 +50,13 @@ class Dynamic:
         deadline: Seconds,
         ready: Collection[Configuration] | None = None,
     ) -> Plan:
-        """See `Chooser.choose`; while an outage is likelier than none, nobody waits for the edge."""
+        """See `Chooser.choose`; while an outage is likelier than none, nobody waits for the edge who can do without."""
         with self._lock:
             # Either of them: an answer that cannot come back is worth no more than a picture that cannot go up.
             if self._uplink.dead(now) or self._downlink.dead(now):
-                return best(self._alone, conditions, deadline, margin=self._margin(deadline))
+                alone = best(self._alone, conditions, deadline, margin=self._margin(deadline))
+                if alone.meets_deadline:
+                    return alone
             believed = self._believed(now, conditions, deadline)
             if ready is not None:
                 return self._controller.among(ready, believed)
@@ -74,7 +76,7 @@ class Dynamic:
         if deadline != self._controller.goal.deadline:
             # The forecast outlives a change of the deadline: it is of the link, and the goal of the request.
             self._controller.goal = self._goal(deadline)
-        return conditions.expecting(self._uplink.predictive(now), self._downlink.predictive(now))
+        return conditions.expecting(*(way.predictive(now, deadline) for way in (self._uplink, self._downlink)))
 
     def _goal(self, deadline: Seconds) -> Goal:
         return Goal(deadline=deadline, margin=self._margin(deadline))
