@@ -59,7 +59,7 @@ BANDWIDTHS = (1e6, 2e6, 5e6, 10e6, 20e6, 50e6, 100e6)
 DEADLINES = (0.1, 0.3, 1.0)  # of what the device takes alone
 ROUND_TRIP = 5e-3
 DEVICE_FACTOR = 13.0
-COSTS = (10.0, 30.0, 60.0, 120.0)  # seconds of the sweep after which its model is judged as well
+COSTS = (10.0, 15.0, 30.0, 60.0, 120.0)  # seconds of the sweep after which its model is judged as well
 
 
 def main() -> int:
