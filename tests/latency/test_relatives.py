@@ -38,10 +38,8 @@ def kernel(name: str, flops: float = 1e8) -> Traits:
 def test_a_guess_takes_the_prices_of_the_nearest_relative(unknown: str, relative: str) -> None:
     strangers = {name: family(1e-6, 1e-9) for name in ("Tanh", "LRN", "Softmax", "Concat")}
     known = {**strangers, relative: family(2e-6, 1e-11)}
-    if relative == "Gelu":  # a name alone makes no relative: nothing is taken off but layout, fusion and precision
-        expected = 1e-6 + 1e8 * 1e-9
-    else:
-        expected = 2e-6 + 1e8 * 1e-11
+    # A name alone makes no relative: nothing is taken off but layout, fusion and precision.
+    expected = 1e-6 + 1e8 * 1e-9 if relative == "Gelu" else 2e-6 + 1e8 * 1e-11
     assert guess(known, unknown, [kernel(unknown)])[0] == pytest.approx([expected])
 
 

@@ -129,8 +129,8 @@ def grouped(draw: Draw, builder: Builder, x: str) -> str:
 
 def pooled(draw: Draw, builder: Builder, x: str) -> str:
     """A pooling."""
-    height = builder.shapes[x][2]
-    side = draw.number(2, 3, 3)
+    height, width = builder.shapes[x][2:]
+    side = draw.number(2, 3, 3) if min(height, width) > 1 else 3  # padded, for a window of 2 finds no place there
     stride = draw.number(1, 2, 2) if height > 6 else 1
     return builder.pool(draw.pick("MaxPool", "MaxPool", "AveragePool"), x, side, stride, padded=side == 3)
 
