@@ -42,6 +42,12 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def test_no_specimen_has_an_empty_tensor() -> None:
+    for number in range(250):
+        drawn = specimen(number, SMALL)
+        assert all(size > 0 for shape in drawn.shapes.values() for size in shape), drawn.blocks
+
+
 def test_a_number_always_gives_the_same_specimen() -> None:
     assert specimen(7).segment.proto == specimen(7).segment.proto
     assert specimen(7).segment.proto != specimen(8).segment.proto

@@ -13,8 +13,9 @@ _FLOAT = 4
 # The effect of age is a logarithm between two plateaus: in a core's own cache age does not matter, and beyond the
 # largest shared cache nothing is left of it.
 _CACHED, FORGOTTEN = 1e5, 4.8e7  # bytes: so few are always at hand; after so many nothing is any more
-_CONVOLUTIONS = {"Conv", "FusedConv", "nchwc.Conv"}
-_PRODUCTS = {"Gemm", "FusedGemm", "MatMul", "FusedMatMul"}
+CONVOLUTIONS = {"Conv", "FusedConv", "nchwc.Conv", "QLinearConv"}
+PRODUCTS = {"Gemm", "FusedGemm", "MatMul", "FusedMatMul", "QGemm", "QLinearMatMul"}
+_RECURRENT = {"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"}
 _MOST_FIRST = 4  # channels of an image; a convolution reads so few in another layout than the rest
 
 _Age = tuple[float, float, float]  # logarithms: of its constants, of its inputs, of the memory it writes to
@@ -65,18 +66,21 @@ def traits(kernel: Kernel, touched: float) -> Traits:
         _aged(_FLOAT * kernel.distance) if kernel.inputs else 0.0,
         _aged(_FLOAT * kernel.untouched),
     )
-    if kernel.op in _CONVOLUTIONS and kernel.weights and len(kernel.weights[0]) == 4 and len(kernel.output) == 4:
+    weights = _largest(kernel)
+    if kernel.op in CONVOLUTIONS and len(weights) in (3, 4) and len(kernel.output) == len(weights):
         return _convolution(kernel, age)
-    if kernel.op in _PRODUCTS and kernel.inputs and kernel.output:
+    if kernel.op in PRODUCTS and kernel.inputs and kernel.output:
         return _product(kernel, age)
     return _other(kernel, age)
 
 
 def _convolution(kernel: Kernel, age: _Age) -> Traits:
-    # ONNX lays convolution weights out as [filters, channels / groups, height, width].
-    maps, depth, height, width = kernel.weights[0]
+    # ONNX lays convolution weights out as [filters, channels / groups, height, width], without a height in one
+    # dimension.
+    maps, depth, *sides = _largest(kernel)
+    height, width = (1, *sides)[-2:]
     groups = _first(kernel, "group")
-    rows, columns = kernel.output[2:]
+    rows, columns = (1, *kernel.output[2:])[-2:]
     elements = float(maps * rows * columns)
     # A multiplication and an addition for each weight and each position of the output.
     flops = 2.0 * elements * depth * height * width
@@ -112,7 +116,7 @@ def _product(kernel: Kernel, age: _Age) -> Traits:
     wide = kernel.output[-1]
     rows = kernel.output[-2] if len(kernel.output) > 1 else 1
     many = math.prod(kernel.output) // (rows * wide)
-    by_constants = bool(kernel.weights) and len(kernel.weights[0]) > 1
+    by_constants = len(_largest(kernel)) > 1
     if by_constants:  # one product, however many rows the tokens come in
         rows, many = rows * many, 1
     kind = ("of a row" if rows == 1 else "by constants") if by_constants else "of tensors"
@@ -129,7 +133,11 @@ def _other(kernel: Kernel, age: _Age) -> Traits:
     sizes = [math.prod(shape) for shape in (*kernel.inputs, *kernel.weights)] or [1]
     elements = math.prod(kernel.output)
     # An upper bound on operations, good enough as a unit: the rates of each family are fitted to it.
-    work = _work(kernel, float(max(*sizes, elements) * area * reach), elements * _FLOAT)
+    operations = float(max(*sizes, elements) * area * reach)
+    if kernel.op in _RECURRENT and kernel.inputs and kernel.inputs[0]:
+        # All weights are applied in each step of the sequence, a multiplication and an addition each.
+        operations = 2.0 * kernel.inputs[0][0] * sum(map(math.prod, kernel.weights))
+    work = _work(kernel, operations, elements * _FLOAT)
     form = (
         _log(max(sizes)), _log(elements), _log(kernel.output[-1] if kernel.output else 1), _log(_inner(kernel)),
         _log(kernel.output[1] if len(kernel.output) == 4 else 1),
@@ -138,6 +146,11 @@ def _other(kernel: Kernel, age: _Age) -> Traits:
     )  # fmt: skip
     # Views share one family, for none of them moves a byte: they differ only in the cost of the call.
     return Traits(family="view" if kernel.op in VIEWS else kernel.op, work=work, form=form)
+
+
+def _largest(kernel: Kernel) -> tuple[int, ...]:
+    """The shape of its weights: a quantised kernel has scales and zero points among its constants, before them."""
+    return max(kernel.weights, key=math.prod, default=())
 
 
 def _unfused(kernel: Kernel) -> str:

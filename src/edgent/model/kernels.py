@@ -7,6 +7,7 @@ takes no timing. That file has no shapes; but nodes and tensors keep the names o
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,8 +18,9 @@ from edgent.model.memory import VIEWS, Memory
 
 Shape = tuple[int, ...]
 
-# ONNX Runtime appends this to the name of a node that it replaces by one in its blocked layout.
-_REPLACED = ("_nchwc",)
+# ONNX Runtime appends the first to the name of a node that it replaces by one in its blocked layout, the second where
+# it changes a node's layout or precision.
+_REPLACED = re.compile(r"(_nchwc|_token_\d+)+$")
 # And puts this before the name of a node that it makes of several.
 _FUSED = "fused "
 _EXPONENTIAL = {b"Sigmoid", b"Tanh"}
@@ -117,7 +119,7 @@ class _Stream:
 def _output(node: onnx.NodeProto, known: Mapping[str, Shape], computed: tuple[Shape, ...]) -> Shape:
     """The shape by the tensor's name, else by the node's, else that of what is read: a change of layout."""
     # An engine's tensor has no shape in the file, but it, or its node, is named after the one that it replaces.
-    for name in (*node.output, node.name.removeprefix(_FUSED), *(node.name.removesuffix(end) for end in _REPLACED)):
+    for name in (*node.output, node.name.removeprefix(_FUSED), _REPLACED.sub("", node.name)):
         if name in known:
             return known[name]
     return max(computed, key=len, default=())

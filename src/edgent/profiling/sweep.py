@@ -24,8 +24,9 @@ from edgent.latency.family import References, Sample
 from edgent.latency.traits import FORGOTTEN, Traits, footprint, traits
 from edgent.model.builder import Builder
 from edgent.model.kernels import Kernel, kernels
-from edgent.model.specimens import specimen
+from edgent.model.specimens import FIRST_GO, specimen
 from edgent.model.values import Tensor
+from edgent.profiling.next_specimen import next_number
 from edgent.profiling.timing import Progress, Task
 
 Clock = Callable[[], float]
@@ -261,17 +262,19 @@ def sweep(
     timed = list(done)
     spent = sum(one.seconds for one in timed)
     most = bench.most_flops(budget)
-    # Specimens are drawn by their number, so going on behind the last one repeats none.
-    number = 1 + max((one.number for one in timed), default=-1)
     while spent < budget:
-        one = bench.time(number, most)
+        one = bench.time(next_number(timed), _first_go(most) if len(timed) < FIRST_GO else most)
         timed.append(one)
         keep(one)
         spent += max(one.seconds, 1e-3)  # a clock that stands still must not keep the sweep going for ever
-        number += 1
         if progress:
             progress(min(round(spent), round(budget)), round(budget))
     return tuple(timed)
+
+
+def _first_go(most_flops: float) -> float:
+    """Arithmetic of the specimens of the first go round: small ones, for what matters is that no block lacks."""
+    return max(_SMALLEST, most_flops / 4)
 
 
 def usual_references(timed: Sequence[SpecimenTimes]) -> References:
