@@ -38,7 +38,6 @@ from edgent.latency.family import References, Sample
 from edgent.latency.latency_model import Fit, fit
 from edgent.latency.prediction import BranchWork, LatencyModel, Prediction
 from edgent.latency.profile import BranchProfile, Profile
-from edgent.latency.traits import traits
 from edgent.link import TransferModel
 from edgent.model import Model
 from edgent.planning import Candidates, Conditions
@@ -150,7 +149,7 @@ class Run:
     def judged(self) -> dict[str, Any]:
         """The whole result."""
         usual = usual_references(self.timed)
-        tested = {traits(kernel, 0.0).shape for case in self.cases for kernel in case.work.kernels}
+        tested = {kernel.shape for case in self.cases for kernel in case.work.traits()}
         found = [[s for s in specimen if s.traits.shape not in tested] for specimen in samples(self.timed)]
         begun = time.perf_counter()
         machine = fit([specimen for specimen in found if specimen])

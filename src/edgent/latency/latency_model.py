@@ -15,11 +15,11 @@ import numpy as np
 
 from edgent.errors import InputError
 from edgent.latency.family import Family, Sample, fit_family, some
-from edgent.latency.gaussian import Array
-from edgent.latency.prediction import NINETY, BranchWork, Prediction
+from edgent.latency.gaussian import NINETY, Array
+from edgent.latency.prediction import BranchWork, Prediction
 from edgent.latency.regressions import FlopsLine, PaperRegression, fit_flops, fit_paper
 from edgent.latency.relatives import guess
-from edgent.latency.traits import Traits, footprint, traits
+from edgent.latency.traits import Traits
 
 _FOLDS = 5
 # Chosen on half of the models that latency models are judged on, by how far 10 to 60 s sweeps were off in common.
@@ -81,8 +81,7 @@ class Fit:
 
     def predict(self, work: BranchWork) -> Prediction:
         """The times of a branch's layers."""
-        touched = footprint(work.kernels)
-        described = [traits(kernel, touched) for kernel in work.kernels]
+        described = work.traits()
         seconds, covariance = predict_kernels(self.families, described)
         # Kernels of unknown families still get a time, a guess; the names let the caller say so.
         unknown = tuple(sorted({kernel.family for kernel in described} - self.families.keys()))

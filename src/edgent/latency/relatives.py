@@ -14,8 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from edgent.latency.family import Family
-from edgent.latency.gaussian import Array
-from edgent.latency.prediction import NINETY
+from edgent.latency.gaussian import NINETY, Array
 from edgent.latency.traits import CONVOLUTIONS, PRODUCTS, Traits
 
 _FEWEST = 3  # relatives of which a median is no accident

@@ -16,6 +16,7 @@ _CACHED, FORGOTTEN = 1e5, 4.8e7  # bytes: so few are always at hand; after so ma
 CONVOLUTIONS = {"Conv", "FusedConv", "nchwc.Conv", "QLinearConv"}
 PRODUCTS = {"Gemm", "FusedGemm", "MatMul", "FusedMatMul", "QGemm", "QLinearMatMul"}
 _RECURRENT = {"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"}
+USUAL_ROUNDS = 10  # of a loop, where only the data tell how many
 _MOST_FIRST = 4  # channels of an image; a convolution reads so few in another layout than the rest
 
 _Age = tuple[float, float, float]  # logarithms: of its constants, of its inputs, of the memory it writes to
@@ -137,6 +138,9 @@ def _other(kernel: Kernel, age: _Age) -> Traits:
     if kernel.op in _RECURRENT and kernel.inputs and kernel.inputs[0]:
         # All weights are applied in each step of the sequence, a multiplication and an addition each.
         operations = 2.0 * kernel.inputs[0][0] * sum(map(math.prod, kernel.weights))
+    if kernel.bodies:
+        # The bodies' kernels are priced by themselves; what the node itself does grows with the rounds.
+        operations = float(sum(body.rounds or USUAL_ROUNDS for body in kernel.bodies))
     work = _work(kernel, operations, elements * _FLOAT)
     form = (
         _log(max(sizes)), _log(elements), _log(kernel.output[-1] if kernel.output else 1), _log(_inner(kernel)),

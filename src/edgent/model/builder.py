@@ -46,6 +46,13 @@ class Builder:
         self.shapes[name] = shape
         return name
 
+    def also(self, name: str, shape: Shape) -> str:
+        """Another output of the node that was added last, by that node's name; returns its own."""
+        other = f"{name}_other"
+        self._nodes[-1].output.append(other)
+        self.shapes[other] = shape
+        return other
+
     def like(self, op: str, x: str, *more: str, **attributes: Any) -> str:
         """A node whose output has the shape of its first input."""
         return self.node(op, [x, *more], self.shapes[x], **attributes)
@@ -215,10 +222,7 @@ class Builder:
         """Two halves of the channels."""
         shape = self.shapes[x]
         half = self.node("Split", [x], (shape[0], shape[1] // 2, *shape[2:]), axis=1)
-        other = f"{half}_other"
-        self._nodes[-1].output.append(other)
-        self.shapes[other] = self.shapes[half]
-        return half, other
+        return half, self.also(half, self.shapes[half])
 
     def reduced(self, kind: str, x: str) -> str:
         """A reduction over the last axis, which stays with length 1."""

@@ -13,11 +13,13 @@ from edgent.engine.engine import Engine
 from edgent.errors import InputError
 from edgent.files import read_text
 from edgent.latency.carried import carried_over
+from edgent.latency.gaussian import NINETY
 from edgent.latency.latency_model import fit as fit_machine
 from edgent.latency.latency_model_file import MachineModel, Preparing, is_machine_model
-from edgent.latency.prediction import NINETY, BranchWork, Prediction
+from edgent.latency.prediction import BranchWork, Prediction
 from edgent.latency.profile import BranchProfile, CodecTime, Profile, Timing
 from edgent.model import Branch, Model, Preprocessing
+from edgent.model.bodies import shapes_inside
 from edgent.model.costs import layer_costs
 from edgent.model.kernels import kernels
 from edgent.model.optimised import named, node_layers
@@ -83,12 +85,14 @@ def branch_work(model: Model, branch: Branch, engine: Engine) -> BranchWork:
     ends = ([tensor.name for tensor in side] for side in (branch.inputs, branch.outputs))
     with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
         # The engine optimises when it builds a session; the graph it writes is the one that it would run.
-        optimised = Path(folder) / "optimised.onnx"
-        engine.build(named(model.segment(*ends)), optimised=optimised)
+        optimised, segment = Path(folder) / "optimised.onnx", named(model.segment(*ends))
+        engine.build(segment, optimised=optimised)
+        shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
+        shapes |= shapes_inside(segment)
         return BranchWork(
             exit=branch.exit,
             costs=layer_costs(model, branch),
-            kernels=kernels(optimised, {name: tensor.shape for name, tensor in model.tensors.items()}),
+            kernels=kernels(optimised, shapes),
             layers=node_layers(optimised, branch),
         )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -220,7 +220,7 @@ class _Runs:
                 continue
             # Medians over the rounds: one disturbed round must not count.
             whole, *references = (median(column) for column in zip(*credible, strict=True))
-            times = self._scaled(kind, whole)
+            times = self._scaled(kind, whole, {kernel.name: kernel.events for kernel in fused if kernel.bodies})
             for kernel in fused:
                 # A cold run is slow for all its tensors. Only where nearly all of a kernel's bytes are constants is the
                 # cold time that of reading constants; others would be learned as slower than they are in a network that
@@ -228,7 +228,7 @@ class _Runs:
                 if times.get(kernel.name, 0.0) > 0 and (kind == "warm" or _mostly_constants(kernel)):
                     yield Sample(traits(kernel, touched), times[kernel.name], References(*references))
 
-    def _scaled(self, kind: str, whole: float) -> dict[str, float]:
+    def _scaled(self, kind: str, whole: float, events: Mapping[str, float]) -> dict[str, float]:
         ends = np.cumsum([count for _, count in self.bursts])
         times = {}
         for name, seconds in self.nodes.items():
@@ -236,7 +236,7 @@ class _Runs:
             if len(seconds) == ends[-1]:
                 pieces = zip(self.bursts, np.split(np.array(seconds), ends[:-1]), strict=True)
                 times[name] = float(np.median([piece.mean() for (this, _), piece in pieces if this == kind]))
-        kept = deflated(times, self.added)
+        kept = deflated(times, self.added, events)
         total = sum(kept.values())
         # The profiler's proportions, scaled to the time without it.
         return {name: seconds * whole / total for name, seconds in kept.items()} if total > 0 else {}

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgent.model.builder import Builder, Shape
 from edgent.model.model import Segment
-from edgent.model.specimens import blocks, rarer_blocks
+from edgent.model.specimens import blocks, control_flow, rarer_blocks
 from edgent.model.specimens.draw import Draw
 
 _Block = Callable[[Draw, Builder, str], str]
@@ -20,7 +20,7 @@ _IMAGE_BLOCKS: dict[str, _Block] = {
     "pooled": blocks.pooled, "local norm": blocks.local_norm, "upsampled": blocks.upsampled, "chained": blocks.chained,
     "arithmetic": rarer_blocks.arithmetic, "rearranged": rarer_blocks.rearranged, "reduced": rarer_blocks.reduced,
     "enlarged": rarer_blocks.enlarged, "one-dimensional": rarer_blocks.one_dimensional,
-    "quantised": rarer_blocks.quantised,
+    "quantised": rarer_blocks.quantised, "controlled": control_flow.controlled,
 }  # fmt: skip
 _IMAGE_STEPS = (
     *_IMAGE_BLOCKS,
