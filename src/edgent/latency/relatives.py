@@ -9,6 +9,7 @@ others and compared with what it takes, which is leave-one-out over families.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -21,7 +22,8 @@ _FEWEST = 3  # relatives of which a median is no accident
 _LEAST_SPREAD = 0.3  # of the logarithm: even sisters differ by a third
 _UNLEARNED, _LEARNED = 1.0, 8  # spread at least, where fewer families than that are known
 _SAME_FORM, _SAME_OPERATOR, _SAME_KIND = 3, 2, 1
-_PREFIXES = ("Dynamic", "QLinear", "Fused", "Q")  # of implementations of one operator
+# What names of implementations have around that of the operator; a QuantizeLinear is an operator itself.
+_AROUND = re.compile(r"^(DynamicQuantize(?!Linear)|QLinear|Fused|Q(?=[A-Z]))+|Integer(ToFloat)?$")
 
 
 def guess(families: Mapping[str, Family], name: str, kernels: Sequence[Traits]) -> tuple[Array, Array]:
@@ -58,9 +60,7 @@ def _nearness(name: str, other: str) -> int:
 def _parts(family: str) -> tuple[str, str]:
     """The operator without its layout, fusion and precision; and the form of its work."""
     implementation, _, form = family.partition(" ")
-    operator = implementation.rsplit(".", 1)[-1]
-    for prefix in _PREFIXES:
-        operator = operator.removeprefix(prefix)
+    operator = _AROUND.sub("", implementation.rsplit(".", 1)[-1])
     # A Gemm is a MatMul with a sum fused in.
     return ("Gemm" if operator in PRODUCTS else operator), form
 

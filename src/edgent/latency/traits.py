@@ -13,8 +13,12 @@ _FLOAT = 4
 # The effect of age is a logarithm between two plateaus: in a core's own cache age does not matter, and beyond the
 # largest shared cache nothing is left of it.
 _CACHED, FORGOTTEN = 1e5, 4.8e7  # bytes: so few are always at hand; after so many nothing is any more
-CONVOLUTIONS = {"Conv", "FusedConv", "nchwc.Conv", "QLinearConv"}
-PRODUCTS = {"Gemm", "FusedGemm", "MatMul", "FusedMatMul", "QGemm", "QLinearMatMul"}
+CONVOLUTIONS = {"Conv", "FusedConv", "nchwc.Conv", "QLinearConv", "ConvInteger"}
+PRODUCTS = {
+    "Gemm", "FusedGemm", "MatMul", "FusedMatMul", "QGemm", "QLinearMatMul", "MatMulInteger", "DynamicQuantizeMatMul",
+    "MatMulIntegerToFloat",
+}  # fmt: skip
+_TAKES_PARTS = {"Gather", "GatherElements", "GatherND", "Slice"}  # they read as much as they make, of however much
 _RECURRENT = {"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"}
 USUAL_ROUNDS = 10  # of a loop, where only the data tell how many
 _MOST_FIRST = 4  # channels of an image; a convolution reads so few in another layout than the rest
@@ -131,8 +135,9 @@ def _other(kernel: Kernel, age: _Age) -> Traits:
     # value.
     area = math.prod(kernel.attributes.get("kernel_shape", (1,)))
     reach = _first(kernel, "size")
-    sizes = [math.prod(shape) for shape in (*kernel.inputs, *kernel.weights)] or [1]
     elements = math.prod(kernel.output)
+    most = elements if kernel.op in _TAKES_PARTS else math.inf
+    sizes = [min(math.prod(shape), most) for shape in (*kernel.inputs, *kernel.weights)] or [1]
     # An upper bound on operations, good enough as a unit: the rates of each family are fitted to it.
     operations = float(max(*sizes, elements) * area * reach)
     if kernel.op in _RECURRENT and kernel.inputs and kernel.inputs[0]:
@@ -141,7 +146,7 @@ def _other(kernel: Kernel, age: _Age) -> Traits:
     if kernel.bodies:
         # The bodies' kernels are priced by themselves; what the node itself does grows with the rounds.
         operations = float(sum(body.rounds or USUAL_ROUNDS for body in kernel.bodies))
-    work = _work(kernel, operations, elements * _FLOAT)
+    work = _work(kernel, operations, elements * _FLOAT, most)
     form = (
         _log(max(sizes)), _log(elements), _log(kernel.output[-1] if kernel.output else 1), _log(_inner(kernel)),
         _log(kernel.output[1] if len(kernel.output) == 4 else 1),
@@ -184,8 +189,12 @@ def _inner(kernel: Kernel) -> int:
     return math.prod(kernel.output[axis % len(kernel.output) :]) if kernel.output else 1
 
 
-def _work(kernel: Kernel, flops: float, written: float) -> tuple[float, ...]:
-    read, constants = (_FLOAT * float(sum(map(math.prod, shapes))) for shapes in (kernel.inputs, kernel.weights))
+def _work(kernel: Kernel, flops: float, written: float, most: float = math.inf) -> tuple[float, ...]:
+    """Work of a kernel that reads at most so many numbers of each tensor."""
+    read, constants = (
+        _FLOAT * float(sum(min(math.prod(shape), most) for shape in shapes))
+        for shapes in (kernel.inputs, kernel.weights)
+    )
     return (1.0, flops, read, written, constants)
 
 

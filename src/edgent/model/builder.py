@@ -46,9 +46,9 @@ class Builder:
         self.shapes[name] = shape
         return name
 
-    def also(self, name: str, shape: Shape) -> str:
+    def also(self, name: str, shape: Shape, what: str = "other") -> str:
         """Another output of the node that was added last, by that node's name; returns its own."""
-        other = f"{name}_other"
+        other = f"{name}_{what}"
         self._nodes[-1].output.append(other)
         self.shapes[other] = shape
         return other
@@ -235,12 +235,32 @@ class Builder:
         scale, zero = self._scalar(0.05), self._initialiser(TensorProto.UINT8, (), bytes([0]))
         return self.like("DequantizeLinear", self.like("QuantizeLinear", x, scale, zero), scale, zero)
 
+    def quantised_now(self, x: str) -> tuple[str, str, str]:
+        """The numbers in 8 bits, with the scale and the zero point that are computed from them."""
+        y = self.like("DynamicQuantizeLinear", x)
+        return y, self.also(y, (), "scale"), self.also(y, (), "zero")
+
+    def integer_conv(self, x: str, zero: str, maps: int, side: int) -> str:
+        """A convolution of numbers of 8 bits with weights of 8 bits, padded."""
+        batch, channels, *size = self.shapes[x]
+        weights = self._eight_bit((maps, channels, side, side))
+        return self.node(
+            "ConvInteger", [x, weights, zero], (batch, maps, *size), kernel_shape=[side] * 2, pads=[side // 2] * 4
+        )
+
+    def integer_product(self, x: str, zero: str, width: int) -> str:
+        """A product of numbers of 8 bits with weights of 8 bits."""
+        *lead, features = self.shapes[x]
+        return self.node("MatMulInteger", [x, self._eight_bit((features, width)), zero], (*lead, width))
+
     def quantised_constant(self, shape: Shape) -> str:
         """Weights of 8 bits with a scale for all."""
-        numbers = np.resize(_POOL, math.prod(shape)) * np.float32(40)
-        eight = self._initialiser(TensorProto.INT8, shape, numbers.clip(-127, 127).astype(np.int8).tobytes())
         zero = self._initialiser(TensorProto.INT8, (), bytes([0]))
-        return self.node("DequantizeLinear", [eight, self._scalar(0.002), zero], shape)
+        return self.node("DequantizeLinear", [self._eight_bit(shape), self._scalar(0.002), zero], shape)
+
+    def _eight_bit(self, shape: Shape) -> str:
+        numbers = np.resize(_POOL, math.prod(shape)) * np.float32(40)
+        return self._initialiser(TensorProto.INT8, shape, numbers.clip(-127, 127).astype(np.int8).tobytes())
 
     def _scalar(self, number: float) -> str:
         return self._initialiser(TensorProto.FLOAT, (), np.float32(number).tobytes())

@@ -69,7 +69,8 @@ class Draw:
 
     def tokens(self, builder: Builder) -> str:
         """Tokens of a sequence."""
-        count, width = round(self.between(16, 400)), 64 * round(self.between(1, 14))
+        # One token alone is a step of a decoder: products of a row are implementations of their own.
+        count, width = 1 if self.chance(0.2) else round(self.between(16, 400)), 64 * round(self.between(1, 14))
         if count * width * width * 2 > self.most_flops / 10:
             width = max(64, 64 * int(math.sqrt(self.most_flops / 20 / count) // 64))
         return builder.input((1, count, width))

@@ -12,8 +12,8 @@ from edgent.model.specimens.draw import Draw
 def arithmetic(draw: Draw, builder: Builder, x: str) -> str:
     """Element-wise arithmetic, as decoders of boxes and hand-written activations have it."""
     for _ in range(draw.number(1, 2, 3)):
-        kind = draw.pick("Sub", "Div", "Exp", "Sqrt", "Max", "Where", "Pow", "Reciprocal")
-        if kind in ("Exp", "Sqrt", "Reciprocal"):
+        kind = draw.pick("Sub", "Div", "Exp", "Sqrt", "Max", "Where", "Pow", "Reciprocal", "Log", "Neg", "Floor")
+        if kind in ("Exp", "Sqrt", "Reciprocal", "Log", "Neg", "Floor"):
             x = builder.like(kind, builder.activation(x, "Sigmoid"))
         elif kind == "Where":
             x = builder.node(
@@ -36,8 +36,16 @@ def rearranged(draw: Draw, builder: Builder, x: str) -> str:
         x = builder.node("Gather", [x, builder.integers(*range(shape[1] - 1, -1, -1))], builder.shapes[x], axis=1)
     if draw.chance(0.5):
         x = builder.like("Cast", builder.like("Cast", x, to=7), to=1)
-    pads = builder.integers(*(0,) * (2 * len(shape) - 1), 1)
-    return builder.node("Pad", [x, pads], (*shape[:-1], shape[-1] + 1)) if draw.chance(0.5) else x
+    if draw.chance(0.5):
+        return x
+    # A border around the map, or one column: that of an even filter.
+    begin, end = (
+        ((0, 0, 1, 1),) * 2
+        if draw.chance(0.6) and len(shape) == 4
+        else ((0,) * len(shape), (0,) * (len(shape) - 1) + (1,))
+    )
+    grown = tuple(length + before + after for length, before, after in zip(shape, begin, end, strict=True))
+    return builder.node("Pad", [x, builder.integers(*begin, *end)], grown)
 
 
 def reduced(draw: Draw, builder: Builder, x: str) -> str:
@@ -88,12 +96,32 @@ def quantised(draw: Draw, builder: Builder, x: str) -> str:
         y = builder.conv(y, maps, kernel, groups=parts, bias=False, eight_bit=True)
         y = builder.quantised(y)  # from 0 up, so that it is a Relu as well
     y = builder.quantised(builder.add(x, y)) if draw.chance(0.6) else y
-    if draw.chance(0.3):
-        y = builder.quantised(builder.mean(y))
-        width = draw.maps(16, 1000)
-        product = builder.matmul(builder.reshape(y, 1, channels), builder.quantised_constant((channels, width)))
-        return builder.reshape(builder.quantised(product), 1, width, 1, 1)
+    if draw.chance(0.2) and channels * height * width < 5e5:
+        image = builder.quantised(builder.input((1, 3, 2 * height, 2 * width)))
+        stem = builder.conv(image, channels, 3, stride=2, bias=False, eight_bit=True)
+        y = builder.quantised(builder.add(y, builder.quantised(stem)))
+    if draw.chance(0.4):
+        y = builder.reshape(builder.quantised(builder.mean(y)), 1, channels)
+        wide = draw.maps(16, 1000)
+        weights = builder.quantised_constant((channels, wide))
+        product = builder.node(draw.pick("MatMul", "Gemm"), [y, weights], (1, wide))
+        return builder.reshape(builder.quantised(product), 1, wide, 1, 1)
     return y
+
+
+def quantised_on_the_way(draw: Draw, builder: Builder, x: str) -> str:
+    """Weights of 8 bits whose inputs are quantised as they come, as networks for text and sound have them."""
+    shape = builder.shapes[x]
+    y, scale, zero = builder.quantised_now(x)
+    if len(shape) == 4:
+        side = draw.number(1, 3, 3)
+        maps = draw.limited(draw.maps(16, 256), 8 * side**2 * math.prod(shape))  # they take four times as long
+        made = builder.integer_conv(y, zero, maps, side)
+    else:
+        made = builder.integer_product(y, zero, 64 * round(draw.between(1, 8)))
+    return builder.like(
+        "Mul", builder.like("Cast", made, to=1), builder.node("Mul", [scale, builder.constant((1,))], (1,))
+    )
 
 
 def recurrent(draw: Draw, builder: Builder, x: str) -> str:

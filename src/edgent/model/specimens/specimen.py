@@ -21,6 +21,7 @@ _IMAGE_BLOCKS: dict[str, _Block] = {
     "arithmetic": rarer_blocks.arithmetic, "rearranged": rarer_blocks.rearranged, "reduced": rarer_blocks.reduced,
     "enlarged": rarer_blocks.enlarged, "one-dimensional": rarer_blocks.one_dimensional,
     "quantised": rarer_blocks.quantised, "controlled": control_flow.controlled,
+    "quantised on the way": rarer_blocks.quantised_on_the_way,
 }  # fmt: skip
 _IMAGE_STEPS = (
     *_IMAGE_BLOCKS,
@@ -30,7 +31,7 @@ _IMAGE_STEPS = (
 )  # fmt: skip
 _TOKEN_BLOCKS: dict[str, _Block] = {
     "attention": blocks.attention, "perceptron": blocks.perceptron, "linears": blocks.linears,
-    "recurrent": rarer_blocks.recurrent,
+    "recurrent": rarer_blocks.recurrent, "quantised on the way": rarer_blocks.quantised_on_the_way,
 }  # fmt: skip
 _TOKENS_EVERY = 7  # one specimen in so many is a transformer
 FIRST_GO = max(_TOKENS_EVERY * len(_TOKEN_BLOCKS) - _TOKENS_EVERY + 1, len(_IMAGE_BLOCKS) * 7 // 6 + 1)
