@@ -44,7 +44,7 @@ from edgent.planning import Candidates, Conditions
 from edgent.planning.planner import TOLERANCE, choose
 from edgent.profiling.latency_model import branch_work
 from edgent.profiling.model_profiler import profile
-from edgent.profiling.sweep import SpecimenTimer, SpecimenTimes, samples, sweep, usual_references
+from edgent.profiling.sweep import SpecimenTimer, SpecimenTimes, samples, stopwatch_for, sweep, usual_references
 from edgent.report import COLOURS, Axis, Line, Panel, picture, plot
 from edgent.units import BitsPerSecond, Seconds
 from unseen import Case, Piece, Timings, followed, pieces, test_models, usual_time
@@ -58,7 +58,7 @@ BANDWIDTHS = (1e6, 2e6, 5e6, 10e6, 20e6, 50e6, 100e6)
 DEADLINES = (0.1, 0.3, 1.0)  # of what the device takes alone
 ROUND_TRIP = 5e-3
 DEVICE_FACTOR = 13.0
-COSTS = (10.0, 15.0, 30.0, 60.0, 120.0)  # seconds of the sweep after which its model is judged as well
+COSTS = (5.0, 10.0, 15.0, 30.0, 60.0, 120.0)  # seconds of the sweep after which its model is judged as well
 
 
 def main() -> int:
@@ -97,7 +97,11 @@ class Run:
     """The interleaved run: for each model its timings, a part of the sweep, its profile, its timings again."""
 
     def __init__(self, engine: OnnxRuntimeEngine, folder: Path, sweep_seconds: float, cuts: int, models: int) -> None:
-        self.engine, self.bench, self.cuts = engine, SpecimenTimer(engine, folder), cuts
+        self.engine, self.bench, self.cuts = (
+            engine,
+            SpecimenTimer(engine, folder, stopwatch=stopwatch_for(engine)),
+            cuts,
+        )
         self.sweep_seconds, self.models = sweep_seconds, models
         self.exits = load("b-alexnet")
         self.exits_measured = profile(self.exits, engine, budget=2 * PROFILE_FOR)

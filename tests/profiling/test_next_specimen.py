@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from edgent.latency.traits import Traits
 from edgent.model.specimens import FIRST_GO, first_block
@@ -13,10 +14,14 @@ from edgent.profiling.next_specimen import next_number
 class Timed:
     number: int
     kernels: tuple[Traits, ...]
+    times: tuple[float, ...]
+    seconds: float = 0.1
 
 
-def of(number: int, *families: str) -> Timed:
-    return Timed(number, tuple(Traits(family=name, work=(1.0,) * 5, form=(1.0,)) for name in families))
+def of(number: int, *families: str, scatter: float = 0.0) -> Timed:
+    """A specimen of kernels of equal work; with scatter, the times of each second one are that much longer."""
+    kernels = tuple(Traits(family=name, work=(1.0,) * 5, form=(1.0,)) for name in families)
+    return Timed(number, kernels, tuple(1e-5 * math.exp(scatter * (k % 2)) for k in range(len(kernels))))
 
 
 def gone_on(law: dict[str, tuple[str, ...]], count: int) -> list[Timed]:
@@ -58,3 +63,19 @@ def test_a_gap_that_was_left_is_filled_in_its_turn() -> None:
     timed = [of(number, *("Conv",) * 9) for number in range(2 * FIRST_GO) if number != 5]
     timed.append(of(3 * FIRST_GO, "Conv"))
     assert next_number(timed) == 5
+
+
+def test_of_families_met_equally_often_the_one_that_scatters_more_has_the_next_turn() -> None:
+    timed = [
+        of(number, *(first_block(number),) * 12, scatter=2.0 if first_block(number) == "grouped" else 0.1)
+        for number in range(FIRST_GO)
+    ]
+    timed = timed if len(timed) % 2 else [*timed, of(FIRST_GO, "Conv")]
+    assert first_block(next_number(timed)) == "grouped"
+
+
+def test_of_blocks_as_little_known_the_quicker_one_has_the_next_turn() -> None:
+    timed = [of(number, f"only {first_block(number)}") for number in range(FIRST_GO)]
+    timed = [replace(one, seconds=0.01) if first_block(one.number) == "pooled" else one for one in timed]
+    timed = timed if len(timed) % 2 else [*timed, of(FIRST_GO, *("Conv",) * 9)]
+    assert first_block(next_number(timed)) == "pooled"

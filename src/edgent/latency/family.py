@@ -129,7 +129,7 @@ def fit_family(samples: Sequence[Sample], random: np.random.Generator) -> Family
     form = np.array([sample.traits.form for sample in samples])
     seconds, slowness = _columns(samples)
     # In this order: first the prices of work (linear), then the median efficiency, then what depends on the form.
-    rates = _rates(work, seconds)
+    rates = roofline(work, seconds)
     off = np.log(seconds / (work @ rates))
     shift = float(np.median(off))
     # Standardised with a floor: a size that was nearly the same in all samples must not be magnified into a
@@ -178,7 +178,7 @@ def _columns(samples: Sequence[Sample]) -> tuple[Array, Array]:
     return np.array([sample.seconds for sample in samples]), np.array([sample.slowness for sample in samples])
 
 
-def _rates(work: Array, seconds: Array) -> Array:
+def roofline(work: Array, seconds: Array) -> Array:
     """Seconds per unit of each kind of work, none negative, of the least mean squared relative error."""
     # Dividing each row by its time makes the goal 1 everywhere: a kernel of a microsecond counts like one of a second.
     rows = work / seconds[:, None]

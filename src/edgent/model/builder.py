@@ -243,7 +243,8 @@ class Builder:
     def integer_conv(self, x: str, zero: str, maps: int, side: int) -> str:
         """A convolution of numbers of 8 bits with weights of 8 bits, padded."""
         batch, channels, *size = self.shapes[x]
-        weights = self._eight_bit((maps, channels, side, side))
+        # Without a sign, as quantisers write them: with one, ONNX Runtime takes four times as long.
+        weights = self._eight_bit((maps, channels, side, side), TensorProto.UINT8)
         return self.node(
             "ConvInteger", [x, weights, zero], (batch, maps, *size), kernel_shape=[side] * 2, pads=[side // 2] * 4
         )
@@ -258,9 +259,9 @@ class Builder:
         zero = self._initialiser(TensorProto.INT8, (), bytes([0]))
         return self.node("DequantizeLinear", [self._eight_bit(shape), self._scalar(0.002), zero], shape)
 
-    def _eight_bit(self, shape: Shape) -> str:
+    def _eight_bit(self, shape: Shape, kind: int = TensorProto.INT8) -> str:
         numbers = np.resize(_POOL, math.prod(shape)) * np.float32(40)
-        return self._initialiser(TensorProto.INT8, shape, numbers.clip(-127, 127).astype(np.int8).tobytes())
+        return self._initialiser(kind, shape, numbers.clip(-127, 127).astype(np.int8).tobytes())
 
     def _scalar(self, number: float) -> str:
         return self._initialiser(TensorProto.FLOAT, (), np.float32(number).tobytes())

@@ -24,7 +24,7 @@ from edgent.model.costs import layer_costs
 from edgent.model.kernels import kernels
 from edgent.model.optimised import named, node_layers
 from edgent.profiling.codec_timing import CODED, coder_tasks, tensor_tasks, typical_image
-from edgent.profiling.sweep import SpecimenTimer, samples, sweep, usual_references
+from edgent.profiling.sweep import SpecimenTimer, samples, stopwatch_for, sweep, usual_references
 from edgent.profiling.sweep_file import Checkpoint
 from edgent.profiling.timing import Progress, Task, interleaved, line, machine_name
 
@@ -60,7 +60,7 @@ def sweep_machine(
         checkpoint = Checkpoint(path=unfinished, head=f"{machine_name()}, {engine.name} x{engine.threads}")
     with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
         timed = sweep(
-            SpecimenTimer(engine, Path(folder)),
+            SpecimenTimer(engine, Path(folder), stopwatch=stopwatch_for(engine)),
             budget=budget,
             done=checkpoint.read() if checkpoint else (),
             keep=checkpoint.keep if checkpoint else lambda _: None,

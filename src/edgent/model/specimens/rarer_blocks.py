@@ -34,8 +34,14 @@ def rearranged(draw: Draw, builder: Builder, x: str) -> str:
         x = builder.concat([builder.activation(left, draw.act), right])
     if draw.chance(0.5):
         x = builder.node("Gather", [x, builder.integers(*range(shape[1] - 1, -1, -1))], builder.shapes[x], axis=1)
+    shape = builder.shapes[x]
+    if shape[1] > 1 and draw.chance(0.6):
+        kept = round(draw.between(1, shape[1]))
+        first, last = builder.integers(*(0,) * len(shape)), builder.integers(shape[0], kept, *shape[2:])
+        x = builder.node("Slice", [x, first, last], (shape[0], kept, *shape[2:]))
     if draw.chance(0.5):
         x = builder.like("Cast", builder.like("Cast", x, to=7), to=1)
+    shape = builder.shapes[x]
     if draw.chance(0.5):
         return x
     # A border around the map, or one column: that of an even filter.
@@ -52,6 +58,8 @@ def reduced(draw: Draw, builder: Builder, x: str) -> str:
     """A tensor beside a reduction of itself over one axis, as hand-written normalisations have it."""
     y = builder.reduced(draw.pick("ReduceMean", "ReduceMax", "ReduceSum"), x)
     y = builder.like(draw.pick("Sub", "Mul"), x, y)
+    if draw.chance(0.5):
+        y = builder.like("Softmax", y, axis=draw.number(1, -1))
     if len(builder.shapes[y]) == 4 and draw.chance(0.4):
         peak = builder.node("GlobalMaxPool", [y], (*builder.shapes[y][:2], 1, 1))
         y = builder.like("Add", y, peak)
@@ -115,7 +123,7 @@ def quantised_on_the_way(draw: Draw, builder: Builder, x: str) -> str:
     y, scale, zero = builder.quantised_now(x)
     if len(shape) == 4:
         side = draw.number(1, 3, 3)
-        maps = draw.limited(draw.maps(16, 256), 8 * side**2 * math.prod(shape))  # they take four times as long
+        maps = draw.limited(draw.maps(16, 256), 2 * side**2 * math.prod(shape))
         made = builder.integer_conv(y, zero, maps, side)
     else:
         made = builder.integer_product(y, zero, 64 * round(draw.between(1, 8)))
