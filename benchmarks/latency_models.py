@@ -35,15 +35,15 @@ from edgent.engine.loading import load
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.latency.family import References, Sample
-from edgent.latency.latency_model import Fit, fit
+from edgent.latency.kernel_model import KernelModel, fit
 from edgent.latency.prediction import BranchWork, LatencyModel, Prediction
 from edgent.latency.profile import BranchProfile, Profile
 from edgent.link import TransferModel
 from edgent.model import Model
 from edgent.planning import Candidates, Conditions
 from edgent.planning.planner import TOLERANCE, choose
-from edgent.profiling.latency_model import branch_work
 from edgent.profiling.model_profiler import profile
+from edgent.profiling.predicted_profile import branch_work
 from edgent.profiling.sweep import SpecimenTimer, SpecimenTimes, samples, stopwatch_for, sweep, usual_references
 from edgent.report import COLOURS, Axis, Line, Panel, picture, plot
 from edgent.units import BitsPerSecond, Seconds
@@ -97,11 +97,8 @@ class Run:
     """The interleaved run: for each model its timings, a part of the sweep, its profile, its timings again."""
 
     def __init__(self, engine: OnnxRuntimeEngine, folder: Path, sweep_seconds: float, cuts: int, models: int) -> None:
-        self.engine, self.bench, self.cuts = (
-            engine,
-            SpecimenTimer(engine, folder, stopwatch=stopwatch_for(engine)),
-            cuts,
-        )
+        self.engine, self.cuts = engine, cuts
+        self.bench = SpecimenTimer(engine, folder, stopwatch=stopwatch_for(engine))
         self.sweep_seconds, self.models = sweep_seconds, models
         self.exits = load("b-alexnet")
         self.exits_measured = profile(self.exits, engine, budget=2 * PROFILE_FOR)
@@ -182,7 +179,7 @@ class Run:
             "engine": {"name": self.engine.name, **self.engine.options},
         }
 
-    def _plans(self, machine: Fit, truths: Sequence[Truth]) -> dict[str, Any]:
+    def _plans(self, machine: KernelModel, truths: Sequence[Truth]) -> dict[str, Any]:
         cells = planned(machine, self.exits, self.exits_measured, self.engine)
         for case, truth in zip(self.cases, truths, strict=True):
             assert case.measured is not None
@@ -227,7 +224,7 @@ class Truth:
         self.counts[0] = False
 
 
-def judge_all(machine: Fit, cases: Sequence[Case], truths: Sequence[Truth]) -> dict[str, Any]:
+def judge_all(machine: KernelModel, cases: Sequence[Case], truths: Sequence[Truth]) -> dict[str, Any]:
     """Every latency model on every test model."""
     models: dict[str, Callable[[Case], LatencyModel]] = {
         "ours": lambda _: machine,
@@ -314,7 +311,7 @@ def plans_summary(cells: Sequence[Cell]) -> dict[str, Any]:
     }
 
 
-def planned(machine: Fit, model: Model, measured: Profile, engine: OnnxRuntimeEngine) -> list[Cell]:
+def planned(machine: KernelModel, model: Model, measured: Profile, engine: OnnxRuntimeEngine) -> list[Cell]:
     """A decision for each bandwidth and deadline."""
     guessed = replace(measured, branches=tuple(_guessed(machine, model, b, engine) for b in measured.branches))
     calibration = calibration_for(model, None)
@@ -335,7 +332,7 @@ def planned(machine: Fit, model: Model, measured: Profile, engine: OnnxRuntimeEn
     return cells
 
 
-def _guessed(machine: Fit, model: Model, branch: BranchProfile, engine: OnnxRuntimeEngine) -> BranchProfile:
+def _guessed(machine: KernelModel, model: Model, branch: BranchProfile, engine: OnnxRuntimeEngine) -> BranchProfile:
     layers = machine.predict(branch_work(model, model.branch(branch.exit), engine)).layers
     whole = replace(branch.whole, median=float(layers.sum()))
     return replace(branch, layers=tuple(layers.tolist()), whole=whole)

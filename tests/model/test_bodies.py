@@ -15,7 +15,7 @@ from edgent.engine.loading import load
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.latency.prediction import BranchWork
 from edgent.model.kernels import Kernel
-from edgent.profiling.latency_model import branch_work
+from edgent.profiling.predicted_profile import branch_work
 
 SIDE, CHANNELS = 12, 8
 

@@ -22,8 +22,9 @@ from edgent.latency.compare import compared
 from edgent.latency.latency_model_file import MachineModel
 from edgent.model.kernels import kernels
 from edgent.model.specimens import specimen
-from edgent.profiling.latency_model import load_profile, sweep_machine
+from edgent.profiling.machine_model import sweep_machine
 from edgent.profiling.model_profiler import profile
+from edgent.profiling.predicted_profile import load_profile
 from edgent.profiling.sweep import SpecimenTimer, SpecimenTimes, samples, sweep
 from edgent.profiling.sweep_file import Checkpoint
 

@@ -64,7 +64,7 @@ class Validation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Fit:
+class KernelModel:
     """What the samples of a sweep say.
 
     Attributes:
@@ -99,7 +99,7 @@ def _shared_variance(specimens: int) -> float:
     return _PHASE**2 / (1 + specimens / _PHASE_SPECIMENS) + _UNLIKE**2
 
 
-def fit(specimens: Sequence[Sequence[Sample]], *, seed: int = 0) -> Fit:
+def fit(specimens: Sequence[Sequence[Sample]], *, seed: int = 0) -> KernelModel:
     """Fits the latency model of a machine.
 
     Args:
@@ -116,7 +116,7 @@ def fit(specimens: Sequence[Sequence[Sample]], *, seed: int = 0) -> Fit:
         )
     # Names in order, so that the same samples and seed give the same fit: the generator is shared by all families.
     families = _families(samples, np.random.default_rng(seed))
-    return Fit(
+    return KernelModel(
         families=families,
         validation=_validate(specimens, families),
         paper=fit_paper(samples),
