@@ -347,17 +347,6 @@ def test_a_profile_of_another_model_is_refused(model, slow):
         Device(model, deadline=1.0, device_profile=replace(slow, digest="0" * 64))
 
 
-@pytest.mark.parametrize("surplus", [-1, 1])
-def test_a_profile_of_other_layers_than_the_model_has_is_refused_in_one_line(model, slow, surplus):
-    from dataclasses import replace
-
-    *others, last = slow.branches
-    count = len(last.layers) + surplus
-    other = replace(last, layers=(last.whole.median / count,) * count)
-    with pytest.raises(InputError, match=f"found {count} layers of exit {last.exit}, expected .*: measure it again"):
-        Device(model, deadline=1.0, device_profile=replace(slow, branches=(*others, other)))
-
-
 def test_everything_the_device_computes_is_held_to_its_pace(model, made, slow, image):
     held = []
 

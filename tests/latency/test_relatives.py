@@ -32,6 +32,9 @@ def kernel(name: str, flops: float = 1e8) -> Traits:
         ("nchwc.Conv grouped", "Conv grouped"),
         ("QLinearConv 1x1", "nchwc.Conv 1x1"),
         ("MatMul by constants", "Gemm by constants"),
+        ("ConvInteger dense", "nchwc.Conv dense"),
+        ("MatMulIntegerToFloat of a row", "FusedMatMul of a row"),
+        ("DynamicQuantizeLSTM", "LSTM"),
         ("QuickGelu", "Gelu"),
     ],
 )

@@ -78,10 +78,6 @@ app.command("map")(configuration_map)
 
 def main() -> None:
     """Entry point: 0 done, 1 failed, 2 bad usage or input."""
-    # Before numpy is imported, which reads it once. All our algebra is on matrices of a few hundred rows: its threads
-    # wait for each other longer than they compute (a fit took 15 to 31 s instead of 2.5), and take cores from the
-    # engine's. So one is right for four cores too.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     streams.prepare()
     try:
         _run()

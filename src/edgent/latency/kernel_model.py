@@ -65,7 +65,7 @@ class Validation:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class KernelModel:
-    """What the samples of a sweep say.
+    """What samples of timed kernels say of a machine: predicts any branch, kernel by kernel.
 
     Attributes:
         families: by name.
@@ -81,6 +81,7 @@ class KernelModel:
 
     def predict(self, work: BranchWork) -> Prediction:
         """The times of a branch's layers."""
+        # Of each kernel, and of those inside of Ifs and loops: `booked` gathers them again.
         described = work.traits()
         seconds, covariance = predict_kernels(self.families, described)
         # Kernels of unknown families still get a time, a guess; the names let the caller say so.

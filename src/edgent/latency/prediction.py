@@ -37,6 +37,7 @@ class BranchWork:
 
     def traits(self) -> list[Traits]:
         """Of each kernel, and of those that run inside of others (`with_inner`)."""
+        # A body's constants and tensors pass through the caches too, so that they count for how old a kernel's are.
         kernels = list(with_inner(self.kernels))
         touched = footprint(kernels)
         return [traits(kernel, touched) for kernel in kernels]
@@ -51,6 +52,7 @@ class BranchWork:
             covariance: of their logarithms, shape (m, m).
             unknown: families of kernels that the model had not met.
         """
+        # First what runs inside of a kernel into that kernel, then kernels into layers: both are sums with weights.
         seconds, covariance = gathered(self.kernels, seconds, covariance)
         shares = booking_shares([kernel.name for kernel in self.kernels], self.layers, self.costs)
         # A kernel for no layer, such as a change of memory layout, is part of every run and so spread over all layers.

@@ -34,6 +34,8 @@ def guess(families: Mapping[str, Family], name: str, kernels: Sequence[Traits]) 
         name: the unknown family's.
         kernels: of that family.
     """
+    # All kernels of the family share the error of the guess, hence a full covariance and not a diagonal one: ten guessed
+    # kernels are as far off as one.
     work = np.array([kernel.work for kernel in kernels])
     return _priced(families, name, work), np.full((len(kernels),) * 2, _spread(families) ** 2)
 
@@ -61,7 +63,7 @@ def _parts(family: str) -> tuple[str, str]:
     """The operator without its layout, fusion and precision; and the form of its work."""
     implementation, _, form = family.partition(" ")
     operator = _AROUND.sub("", implementation.rsplit(".", 1)[-1])
-    # A Gemm is a MatMul with a sum fused in.
+    # A Gemm is a MatMul with a sum fused in. Products of integers lost their ending above, and are products still.
     return ("Gemm" if operator in PRODUCTS else operator), form
 
 
@@ -73,6 +75,8 @@ def _kind(operator: str) -> str:
 
 def _spread(families: Mapping[str, Family]) -> float:
     """Standard deviation of the logarithm of guesses, learned by leaving one known family out at a time."""
+    # The guess is judged at each family's usual work; a family that is guessed well there may still be guessed badly
+    # for an unusual size, which the least spread is for.
     errors = []
     for name, family in families.items():
         others = {other: known for other, known in families.items() if other != name}
