@@ -72,7 +72,9 @@ def pieces(branch: Branch, most: int) -> Iterator[Piece]:
     given, asked = ([tensor.name for tensor in side] for side in (branch.inputs, branch.outputs))
     yield Piece(0, n, (given, asked))
     crossings = {k: [tensor.name for tensor in branch.boundary(k, n).up] for k in range(1, n)}
-    cuts = [k for k, names in crossings.items() if len(names) == 1 and names != given]
+    # Where the tail reads an input of the graph besides, as a state, head and tail share more than the one tensor.
+    late = {k: {*given}.intersection(*[{n for layer in branch.layers[k:] for n in layer.inputs}]) for k in crossings}
+    cuts = [k for k, names in crossings.items() if len(names) == 1 and not late[k]]
     for k in _spread(cuts, most):
         yield Piece(0, k, (given, crossings[k]))
         yield Piece(k, n, (crossings[k], asked))

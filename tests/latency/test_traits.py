@@ -46,3 +46,17 @@ def test_what_a_loop_does_itself_grows_with_its_rounds() -> None:
         traits(kernel("Loop", (1,), bodies=(Body(kernels=(), rounds=rounds),)), 0.0).work[1] for rounds in (3, 300)
     )
     assert (few, many) == (3.0, 300.0)
+
+
+def test_a_recurrent_layer_applies_all_its_weights_in_each_step() -> None:
+    described = [
+        traits(
+            kernel(
+                "LSTM", (steps, 1, 32), weights=((1, 64, 32), (1, 64, 16)), output=(steps, 1, 1, 16), hidden_size=(16,)
+            ),
+            0.0,
+        )
+        for steps in (1, 50)
+    ]
+    assert [one.work[1] for one in described] == [steps * 2.0 * 64 * 48 for steps in (1, 50)]
+    assert described[0].form != described[1].form

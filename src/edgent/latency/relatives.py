@@ -34,8 +34,7 @@ def guess(families: Mapping[str, Family], name: str, kernels: Sequence[Traits]) 
         name: the unknown family's.
         kernels: of that family.
     """
-    # All kernels of the family share the error of the guess, hence a full covariance and not a diagonal one: ten guessed
-    # kernels are as far off as one.
+    # All kernels of the family share the error of the guess, hence a full covariance and not a diagonal one.
     work = np.array([kernel.work for kernel in kernels])
     return _priced(families, name, work), np.full((len(kernels),) * 2, _spread(families) ** 2)
 

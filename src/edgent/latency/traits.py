@@ -76,6 +76,8 @@ def traits(kernel: Kernel, touched: float) -> Traits:
         return _convolution(kernel, age)
     if kernel.op in PRODUCTS and kernel.inputs and kernel.output:
         return _product(kernel, age)
+    if kernel.op in _RECURRENT and kernel.weights and len(kernel.inputs[0]) == 3:
+        return _recurrent(kernel, age)
     return _other(kernel, age)
 
 
@@ -130,6 +132,17 @@ def _product(kernel: Kernel, age: _Age) -> Traits:
     return Traits(family=f"{_unfused(kernel)} {kind}", work=work, form=form)
 
 
+def _recurrent(kernel: Kernel, age: _Age) -> Traits:
+    steps, batch, features = kernel.inputs[0]
+    hidden = _first(kernel, "hidden_size")
+    # All weights are applied in each step of the sequence, a multiplication and an addition each.
+    operations = 2.0 * steps * batch * sum(map(math.prod, kernel.weights))
+    work = _work(kernel, operations, _FLOAT * math.prod(kernel.output))
+    # Steps wait for each other: many small ones are far from the speed of one large product.
+    form = (_log(steps), _log(batch), _log(hidden), _log(features), *age)
+    return Traits(family=kernel.op, work=work, form=form)
+
+
 def _other(kernel: Kernel, age: _Age) -> Traits:
     # Pooling reads a window for each result, local response normalisation `size` channels, and everything else one
     # value.
@@ -140,9 +153,6 @@ def _other(kernel: Kernel, age: _Age) -> Traits:
     sizes = [min(math.prod(shape), most) for shape in (*kernel.inputs, *kernel.weights)] or [1]
     # An upper bound on operations, good enough as a unit: the rates of each family are fitted to it.
     operations = float(max(*sizes, elements) * area * reach)
-    if kernel.op in _RECURRENT and kernel.inputs and kernel.inputs[0]:
-        # All weights are applied in each step of the sequence, a multiplication and an addition each.
-        operations = 2.0 * kernel.inputs[0][0] * sum(map(math.prod, kernel.weights))
     if kernel.bodies:
         # The bodies' kernels are priced by themselves; what the node itself does grows with the rounds.
         operations = float(sum(body.rounds or USUAL_ROUNDS for body in kernel.bodies))
