@@ -221,7 +221,8 @@ class Truth:
         self.first, self.second = (medians([piece.passes[which] for piece in case.pieces]) for which in (0, 1))
         self.both = medians(both)
         self.counts = self.both > SMALLEST * self.both[0]
-        self.counts[0] = False
+        # The whole is judged by itself; of a model that nothing divides it is the only segment.
+        self.counts[0] = len(self.both) == 1
 
 
 def judge_all(machine: KernelModel, cases: Sequence[Case], truths: Sequence[Truth]) -> dict[str, Any]:
