@@ -69,6 +69,14 @@ def test_what_was_timed_by_itself_is_judged_on_specimens_left_out(known: KernelM
     assert found.specimen.median_ape < 0.1
 
 
+def test_a_single_specimen_is_enough_and_its_interval_holds_how_far_the_machines_differ(known: KernelModel) -> None:
+    (specimen,) = specimens(1, 3, other=True)
+    found = carried_over(known, [specimen])
+    shift = np.median([found.families[s.traits.family].shift - known.families[s.traits.family].shift for s in specimen])
+    assert 3.0 < math.exp(shift) < 15.0
+    assert found.validation.together > known.validation.together
+
+
 def test_families_that_the_first_machine_never_met_are_no_evidence(known: KernelModel) -> None:
     strange = [
         [sample._replace(traits=replace(sample.traits, family="new"))] for [sample, *_] in specimens(9, 4, other=True)

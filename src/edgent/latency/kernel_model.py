@@ -206,7 +206,8 @@ def _judged(predictions: Sequence[tuple[float, float]]) -> tuple[float, Judged]:
     ratio = errors / spreads / NINETY
     halves = ratio[::2], ratio[1::2]
     # Judged on the half that the factor was not learned on, or the coverage would be 90 % by construction.
-    learned_on = [float(np.quantile(half, 0.9)) for half in halves]
+    # A single prediction has no other half, and judges itself.
+    learned_on = [float(np.quantile(half if half.size else ratio, 0.9)) for half in halves]
     held = np.concatenate([halves[1] <= learned_on[0], halves[0] <= learned_on[1]])
     # From an error of the logarithm back to a share of the time.
     ape = np.expm1(errors)
