@@ -6,7 +6,7 @@ A sweep of random networks fits the latency models; the nine topologies of the o
 here, with random weights) are the test. Nothing that has the shape of a layer of theirs is used for fitting. At every
 cut that one tensor crosses (`--cuts`: at so many of each model) head and tail are built and timed twice, with a part
 of the sweep between both times, so that fit, truth and re-measurement meet the same phases of the machine; segments
-below 5 % of the whole do not count. Each timing has a small convolution and a copy beside it: how a model's times
+below 5 % of the whole do not count. With one thread all times, those of the sweep too, are the processor's. Each timing has a small convolution and a copy beside it: how a model's times
 follow them is fitted to its own timings, and the truth is what it takes while both are at their medians of the sweep.
 
 `ours`, `paper` (its variables, least squares, clamped), `flops` (a line on floating point operations) and `measured`
@@ -98,7 +98,8 @@ class Run:
 
     def __init__(self, engine: OnnxRuntimeEngine, folder: Path, sweep_seconds: float, cuts: int, models: int) -> None:
         self.engine, self.cuts = engine, cuts
-        self.bench = SpecimenTimer(engine, folder, stopwatch=stopwatch_for(engine))
+        # The sweep's seconds are processor time too: on a shared machine they are as many specimens as on an idle one.
+        self.bench = SpecimenTimer(engine, folder, stopwatch_for(engine))
         self.sweep_seconds, self.models = sweep_seconds, models
         self.exits = load("b-alexnet")
         self.exits_measured = profile(self.exits, engine, budget=2 * PROFILE_FOR)
