@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import command
-from edgent.latency.adaptation import Drift
+from edgent.latency.drift import Drift
 
 NOISE = 0.1
 BEFORE, AFTER = 100, 40

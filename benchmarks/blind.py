@@ -29,7 +29,7 @@ from edgent.latency.family import References
 from edgent.latency.latency_model_file import MachineModel
 from edgent.model import Model
 from edgent.model.builder import Builder
-from edgent.profiling.latency_model import branch_work
+from edgent.profiling.predicted_profile import branch_work
 from edgent.profiling.sweep import SpecimenTimer
 from unseen import Timings, followed, usual_time
 

@@ -72,10 +72,19 @@ def pieces(branch: Branch, most: int) -> Iterator[Piece]:
     given, asked = ([tensor.name for tensor in side] for side in (branch.inputs, branch.outputs))
     yield Piece(0, n, (given, asked))
     crossings = {k: [tensor.name for tensor in branch.boundary(k, n).up] for k in range(1, n)}
-    cuts = [k for k, names in crossings.items() if len(names) == 1 and names != given]
+    cuts = [k for k, names in crossings.items() if len(names) == 1 and _passes_all(branch, k)]
     for k in _spread(cuts, most):
         yield Piece(0, k, (given, crossings[k]))
         yield Piece(k, n, (crossings[k], asked))
+
+
+def _passes_all(branch: Branch, k: int) -> bool:
+    """Whether nothing else joins head and tail: no input that the tail reads too, no answer that the head makes."""
+    read = {name for layer in branch.layers[k:] for name in layer.inputs}
+    made = {name for layer in branch.layers[:k] for name in layer.outputs}
+    return read.isdisjoint(tensor.name for tensor in branch.inputs) and made.isdisjoint(
+        tensor.name for tensor in branch.outputs
+    )
 
 
 def _spread(cuts: Sequence[int], most: int) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 
@@ -130,3 +130,12 @@ def test_a_chooser_of_ones_own_is_taken_as_it_is() -> None:
         raise AssertionError("nobody asked for a plan")
 
     assert DeviceSettings(deadline=1.0, environment=make).make_chooser is make
+
+
+@pytest.mark.parametrize("surplus", [-1, 1])
+def test_a_profile_of_other_layers_than_the_model_has_is_refused_in_one_line(model, slow, surplus):
+    *others, last = slow.branches
+    count = len(last.layers) + surplus
+    other = replace(last, layers=(last.whole.median / count,) * count)
+    with pytest.raises(InputError, match=f"found {count} layers of exit {last.exit}, expected .*: measure it again"):
+        Device(model, deadline=1.0, device_profile=replace(slow, branches=(*others, other)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,13 +11,14 @@ import pytest
 from edgent.codec import encode_image, encode_tensor, normalise
 from edgent.edge.edge import Edge
 from edgent.engine.onnxruntime import Engine
-from edgent.errors import EdgeError, RefusedError
+from edgent.errors import EdgeError, InputError, RefusedError
 from edgent.model import segment_name
 from edgent.wire import messages as m
 from edgent.wire.edge_client import EdgeClient
 from edgent.wire.errors import LateError, NotServedError
 from edgent.wire.grpc_transport import GrpcChannel
 from edgent.wire.tensors import Parcel, raw_array, raw_parcel, read_outputs, write_request
+from shared_fixtures import make_profile
 
 
 @pytest.fixture(scope="module")
@@ -293,3 +295,11 @@ def test_a_request_whose_budget_ran_out_in_the_queue_is_not_computed(model, pict
 def test_a_taken_port_is_said_to_be_taken(edge, model):
     with pytest.raises(EdgeError, match="cannot listen"):
         Edge(model, port=int(edge.address.rpartition(":")[2])).start()
+
+
+def test_a_profile_of_other_layers_than_a_model_has_is_refused_at_the_door(model):
+    whole = make_profile(model)
+    *others, last = whole.branches
+    fewer = replace(last, layers=(last.whole.median / 2,) * 2)
+    with pytest.raises(InputError, match=r"found 2 layers of exit \d, expected \d+: measure it again"):
+        Edge(model, profiles=[replace(whole, branches=(*others, fewer))])

@@ -11,7 +11,7 @@ import pytest
 from edgent.errors import InputError
 from edgent.latency.carried import carried_over, carried_over_whole
 from edgent.latency.family import References, Sample
-from edgent.latency.latency_model import Fit, fit, predict_kernels
+from edgent.latency.kernel_model import KernelModel, fit, predict_kernels
 from edgent.latency.traits import Traits
 from edgent.latency.whole import WholeLatency, fit_whole
 from edgent.model.costs import LayerCost
@@ -43,33 +43,41 @@ def specimens(count: int, seed: int, *, other: bool, families: tuple[str, ...] =
 
 
 @pytest.fixture(scope="module")
-def known() -> Fit:
+def known() -> KernelModel:
     return fit(specimens(30, 0, other=False))
 
 
 @pytest.mark.parametrize("family", FACTORS)
-def test_a_handful_of_kernels_gives_each_family_its_factor(known: Fit, family: str) -> None:
+def test_a_handful_of_kernels_gives_each_family_its_factor(known: KernelModel, family: str) -> None:
     found = carried_over(known, specimens(6, 1, other=True))
     unseen = [kernel(np.random.default_rng(seed), family) for seed in range(500, 560)]
     ratios = predict_kernels(found.families, unseen)[0] / [FACTORS[family] * law(one) for one in unseen]
     assert np.median(np.abs(ratios - 1)) < 0.05
 
 
-def test_a_family_that_was_not_timed_takes_the_common_factor(known: Fit) -> None:
+def test_a_family_that_was_not_timed_takes_the_common_factor(known: KernelModel) -> None:
     found = carried_over(known, specimens(6, 2, other=True, families=("conv", "pool")))
     shift = found.families["add"].shift - known.families["add"].shift
     assert 6.0 < math.exp(shift) < 9.0
     assert found.families["add"].spread > known.families["add"].spread
 
 
-def test_what_was_timed_by_itself_is_judged_on_specimens_left_out(known: Fit) -> None:
+def test_what_was_timed_by_itself_is_judged_on_specimens_left_out(known: KernelModel) -> None:
     found = carried_over(known, specimens(8, 3, other=True)).validation
     assert found.specimen.count == 8
     assert found.kernel.count == 48
     assert found.specimen.median_ape < 0.1
 
 
-def test_families_that_the_first_machine_never_met_are_no_evidence(known: Fit) -> None:
+def test_a_single_specimen_is_enough_and_its_interval_holds_how_far_the_machines_differ(known: KernelModel) -> None:
+    (specimen,) = specimens(1, 3, other=True)
+    found = carried_over(known, [specimen])
+    shift = np.median([found.families[s.traits.family].shift - known.families[s.traits.family].shift for s in specimen])
+    assert 3.0 < math.exp(shift) < 15.0
+    assert found.validation.together > known.validation.together
+
+
+def test_families_that_the_first_machine_never_met_are_no_evidence(known: KernelModel) -> None:
     strange = [
         [sample._replace(traits=replace(sample.traits, family="new"))] for [sample, *_] in specimens(9, 4, other=True)
     ]
@@ -80,7 +88,7 @@ def test_families_that_the_first_machine_never_met_are_no_evidence(known: Fit) -
         carried_over(known, strange)
 
 
-def test_the_references_are_scaled_along(known: Fit) -> None:
+def test_the_references_are_scaled_along(known: KernelModel) -> None:
     found = carried_over(known, specimens(6, 1, other=True))
     assert 6.0 < found.flops.per_flop / known.flops.per_flop < 9.0
     assert found.paper.lines.keys() == known.paper.lines.keys()

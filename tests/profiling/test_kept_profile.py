@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import onnx
 import pytest
 
@@ -119,3 +121,15 @@ def test_a_profile_of_fewer_files_of_a_bundle_is_not_that_of_more(empty_cache) -
     assert kept_profile(bundle, engine) is None
     make_profile(bundle).save(module._file(bundle, engine))
     assert kept_profile(bundle, engine) == kept_profile(here, engine) == make_profile(bundle)
+
+
+def test_a_kept_profile_of_other_layers_under_the_same_digest_is_measured_anew(small, empty_cache) -> None:
+    from edgent.profiling import kept_profile as module
+
+    engine, whole = OnnxRuntimeEngine(), make_profile(small)
+    (branch,) = whole.branches
+    fewer = replace(branch, layers=(branch.whole.median / 2,) * 2)
+    (empty_cache / "profiles").mkdir(parents=True)
+    replace(whole, branches=(fewer,)).save(module._file(small, engine))
+    assert kept_profile(small, engine) is None
+    assert len(profile(small, engine).branches[0].layers) == len(small.branches[0].layers)

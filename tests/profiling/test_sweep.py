@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -22,9 +23,10 @@ from edgent.latency.compare import compared
 from edgent.latency.latency_model_file import MachineModel
 from edgent.model.kernels import kernels
 from edgent.model.specimens import specimen
-from edgent.profiling.latency_model import load_profile, sweep_machine
+from edgent.profiling.machine_model import sweep_machine
 from edgent.profiling.model_profiler import profile
-from edgent.profiling.sweep import SpecimenTimer, SpecimenTimes, samples, sweep
+from edgent.profiling.predicted_profile import load_profile
+from edgent.profiling.sweep import SpecimenTimer, SpecimenTimes, samples, stopwatch_for, sweep
 from edgent.profiling.sweep_file import Checkpoint
 
 SMALL = 1e7
@@ -40,6 +42,12 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("machine") / "machine.json"
     sweep_machine(Engine(), budget=2.0).save(path)
     return path
+
+
+def test_no_specimen_has_an_empty_tensor() -> None:
+    for number in range(250):
+        drawn = specimen(number, SMALL)
+        assert all(size > 0 for shape in drawn.shapes.values() for size in shape), drawn.blocks
 
 
 def test_a_number_always_gives_the_same_specimen() -> None:
@@ -258,3 +266,13 @@ def test_the_file_says_with_which_options_it_was_timed(machine: Path) -> None:
     found = MachineModel.load(machine)
     assert found.options["intra_op_num_threads"] == "1"
     assert found.seconds >= 2.0
+
+
+def test_the_stopwatch_of_one_thread_leaves_out_what_passes_while_it_does_not_compute() -> None:
+    stopwatch, other = stopwatch_for(Engine()), stopwatch_for(Engine(threads=2))
+    before = (stopwatch(), other(), time.perf_counter())
+    threading.Event().wait(0.05)
+    waited = [after - then for after, then in zip((stopwatch(), other(), time.perf_counter()), before, strict=True)]
+    assert waited[1] >= 0.05  # several threads: only the time of the wall tells
+    if time.get_clock_info("thread_time").resolution <= 1e-6:
+        assert waited[0] < waited[2] / 2

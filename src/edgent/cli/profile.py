@@ -107,7 +107,7 @@ def _choose(model: Model, profiles: list[Profile], output: Path | None, *, as_js
 
 def _sweep(output: Path | None, engine: Engine, budget: Seconds, like: Path | None, *, as_json: bool) -> None:
     from edgent.latency.latency_model_file import MachineModel
-    from edgent.profiling.latency_model import sweep_machine
+    from edgent.profiling.machine_model import sweep_machine
 
     other = MachineModel.load(like) if like else None
     show.check_output(output)

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from edgent.latency.adaptation import Drift
+from edgent.latency.drift import Drift
 from edgent.planning.conditions import ALONE, Conditions
 from edgent.planning.plan import Stages
 from edgent.telemetry import Record

@@ -67,6 +67,9 @@ class Edge:
         self.models = (models,) if isinstance(models, Model | str) else tuple(models)
         for model in self.models:
             check_model(model, "Edge")
+            for profile in profiles:
+                if profile.digest == model.digest:
+                    profile.check_layers(model)
         registry = Registry(self.models, edge_only)
         clock = clock or MonotonicClock()
         self._listens = Address(host=host, port=port)

@@ -17,6 +17,8 @@ predict kernels, and `booking` gives the times back to the layers, which are wha
                                     |            |           |          |
     family                      seconds = roofline(work) x efficiency(form)         one fit for each family of kernels
                                     |            |           |          |
+    control flow               an If, a Loop or a Scan takes what the kernels inside of it take, as often as they run
+                                    |            |           |          |
     booking                     seconds of each layer, with a covariance            -> planning adds them between cuts
 
 **Families.** Kernels that share an implementation are one family. Its *roofline* is a line without negative terms: so
@@ -25,7 +27,13 @@ depends on the form of the work, so the logarithm of the efficiency is a Gaussia
 sizes. Its uncertainty grows away from the kernels that were timed, and is shared within a family: if one convolution is
 slower than predicted, its sisters are too. Hence the covariance, and hence intervals for sums that hold what they say.
 A sweep is never run on an even machine; two reference tasks are timed beside every kernel, and how strongly a family
-follows them is fitted along with the rest.
+follows them is fitted along with the rest. Where the engine computes in the thread that calls it, what is timed is that
+thread's processor time, so that other programs' turns are in no sample.
+
+**What is not known is said.** Three things widen an interval beyond what the processes leave open: a family that no
+sample is of, or only a handful, which is priced like its relatives (`relatives`); bodies of control flow of which only
+the data tell which runs, or how often (`control_flow`); shapes that only the data tell. A sweep spends its turns where
+times scatter most (`profiling.next_specimen`).
 
 **Whole models.** Where only whole models can be timed, each kind of layer has rates (per layer, operation and byte),
 drawn towards rates common to all kinds. Ten timings give little more than a common line, hundreds give each kind its
@@ -34,7 +42,7 @@ own (`whole`).
 **Carried over.** A model of one machine becomes that of another by a few timings: machines differ mostly by one factor,
 and then a little by kind of work (`carried`).
 
-**Adaptation.** All of the above say what a machine takes when it is as fast as it was. While it works, `Drift` compares
+**Drift.** All of the above say what a machine takes when it is as fast as it was. While it works, `Drift` compares
 each measured time with the predicted one and keeps the factor between them, which stays level, jumps and creeps::
 
     measured / predicted     2 |              . : .  .              noise is averaged over a run,

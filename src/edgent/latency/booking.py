@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,9 @@ def booking_shares(
     return shares
 
 
-def deflated(times: Mapping[str, float], added: float) -> dict[str, float]:
+def deflated(
+    times: Mapping[str, float], added: float, events: Mapping[str, float] = MappingProxyType({})
+) -> dict[str, float]:
     """Node times without what the profiler added.
 
     A profiler takes about as long for a small node as for a large one (about 5 microseconds in ONNX Runtime), so
@@ -72,10 +75,11 @@ def deflated(times: Mapping[str, float], added: float) -> dict[str, float]:
 
     Args:
         times: seconds by name of the node, as profiled.
-        added: seconds that the profiler adds to each.
+        added: seconds that the profiler adds to each event.
+        events: in the time of each node, where that is not one: a node with bodies has those of its bodies.
     """
     # Subtracting the same from each could leave small nodes at 0 or below; they then would seem free.
-    return {name: max(seconds - added, _LEAST_KEPT * seconds) for name, seconds in times.items()}
+    return {name: max(seconds - added * events.get(name, 1), _LEAST_KEPT * seconds) for name, seconds in times.items()}
 
 
 def _work(cost: LayerCost) -> float:

@@ -26,7 +26,7 @@ import numpy as np
 from edgent.errors import InputError
 from edgent.latency.family import Family, Sample
 from edgent.latency.gaussian import Array
-from edgent.latency.latency_model import Fit, judge
+from edgent.latency.kernel_model import KernelModel, judge
 from edgent.latency.nonnegative import non_negative_least_squares
 from edgent.latency.regressions import FlopsLine, PaperRegression
 from edgent.latency.whole import ENOUGH, Rates, WholeLatency, check_times, fit_whole
@@ -48,7 +48,7 @@ class _Shift(NamedTuple):
     deviation: float
 
 
-def carried_over(fit: Fit, specimens: Sequence[Sequence[Sample]]) -> Fit:
+def carried_over(fit: KernelModel, specimens: Sequence[Sequence[Sample]]) -> KernelModel:
     """The fit of another machine.
 
     Args:
@@ -64,7 +64,7 @@ def carried_over(fit: Fit, specimens: Sequence[Sequence[Sample]]) -> Fit:
     families = _shifted(fit.families, shifts)
     # The two reference models have no families: they are scaled by the factor that all families share.
     factor = float(np.exp(shifts[""].mean))
-    return Fit(
+    return KernelModel(
         families=families,
         # One specimen is left out at a time, not a fifth of them: there may be only a handful.
         validation=judge(known, families, [_without(fit.families, known, k) for k in range(len(known))]),
@@ -74,7 +74,11 @@ def carried_over(fit: Fit, specimens: Sequence[Sequence[Sample]]) -> Fit:
 
 
 def _without(families: Mapping[str, Family], specimens: Sequence[Sequence[Sample]], k: int) -> dict[str, Family]:
-    return _shifted(families, _shifts(families, [*specimens[:k], *specimens[k + 1 :]]))
+    rest = [*specimens[:k], *specimens[k + 1 :]]
+    # A slow machine has timed a single specimen in a second. Without it nothing is known of that machine, and what the
+    # first one takes is off by as much as they differ, which is what an interval must then hold.
+    enough = sum(map(len, rest)) >= _FEWEST_KERNELS
+    return _shifted(families, _shifts(families, rest)) if enough else dict(families)
 
 
 def _shifts(families: Mapping[str, Family], specimens: Sequence[Sequence[Sample]]) -> dict[str, _Shift]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+NINETY = 1.645  # standard deviations to either side that hold 90 % of a normal distribution
 
 # Added to the diagonal: without it two kernels of one shape make the covariance singular and Cholesky's method fails.
 _JITTER = 1e-8

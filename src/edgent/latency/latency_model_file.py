@@ -13,7 +13,7 @@ from edgent.document import Document, Node, keys_of
 from edgent.errors import InputError
 from edgent.latency.family import Family, References
 from edgent.latency.gaussian import Array, GaussianProcess, Scales
-from edgent.latency.latency_model import Fit, Judged, Validation
+from edgent.latency.kernel_model import Judged, KernelModel, Validation
 from edgent.latency.profile import CodecTime, Timing
 from edgent.latency.regressions import FlopsLine, PaperRegression
 from edgent.latency.traits import WORK
@@ -72,7 +72,7 @@ class MachineModel(Document):
     seconds: float
     specimens: int
     references: References
-    fit: Fit
+    fit: KernelModel
     coding: Preparing
 
     def __repr__(self) -> str:
@@ -115,7 +115,7 @@ class MachineModel(Document):
             seconds=node.number("seconds"),
             specimens=node.whole("specimens"),
             references=References(*_pair(node, "references")),
-            fit=Fit(
+            fit=KernelModel(
                 families=_read_families(_open(node, "families")),
                 validation=_read_validation(node.node("validation", keys_of(Validation))),
                 paper=PaperRegression(lines=_read_lines(_open(node, "paper"))),

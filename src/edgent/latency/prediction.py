@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.latency.booking import booking_shares
+from edgent.latency.control_flow import gathered, with_inner
+from edgent.latency.gaussian import NINETY
+from edgent.latency.traits import Traits, footprint, traits
 from edgent.latency.whole import Expected
 from edgent.model.costs import LayerCost
 from edgent.model.kernels import Kernel
 from edgent.units import Seconds
-
-NINETY = 1.645  # standard deviations to either side that hold 90 % of a normal distribution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,16 +35,25 @@ class BranchWork:
     kernels: tuple[Kernel, ...]
     layers: Mapping[str, tuple[int, ...]]
 
+    def traits(self) -> list[Traits]:
+        """Of each kernel, and of those that run inside of others (`with_inner`)."""
+        # A body's constants and tensors pass through the caches too, so that they count for how old a kernel's are.
+        kernels = list(with_inner(self.kernels))
+        touched = footprint(kernels)
+        return [traits(kernel, touched) for kernel in kernels]
+
     def booked(
         self, seconds: NDArray[np.float64], covariance: NDArray[np.float64], unknown: tuple[str, ...] = ()
     ) -> Prediction:
         """What the kernels' times come to for the layers.
 
         Args:
-            seconds: of each kernel, shape (m,).
+            seconds: of each kernel of `traits`, shape (m,).
             covariance: of their logarithms, shape (m, m).
             unknown: families of kernels that the model had not met.
         """
+        # First what runs inside of a kernel into that kernel, then kernels into layers: both are sums with weights.
+        seconds, covariance = gathered(self.kernels, seconds, covariance)
         shares = booking_shares([kernel.name for kernel in self.kernels], self.layers, self.costs)
         # A kernel for no layer, such as a change of memory layout, is part of every run and so spread over all layers.
         homeless = shares.sum(axis=1) == 0

@@ -13,11 +13,14 @@ import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, is_dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgent.document import Document, Node, keys_of
 from edgent.errors import InputError
 from edgent.units import Seconds, format_duration
+
+if TYPE_CHECKING:
+    from edgent.model import Model
 
 _SUM_TOLERANCE = 1e-6  # relative: layers are scaled to the whole run, so they differ from it only by rounding
 
@@ -187,6 +190,20 @@ class Profile(Document):
             if branch.exit == exit:
                 return branch
         raise InputError(f"exit {exit}: the profile of {self.model} has {_listed(b.exit for b in self.branches)}")
+
+    def check_layers(self, model: Model) -> None:
+        """Makes sure that it has a time for each layer: another version of Edgent may have divided the file otherwise.
+
+        Branches of which it has no times at all are no matter: `branch` says so when one is asked for.
+
+        Raises:
+            InputError: it was made of other layers.
+        """
+        own = {branch.exit: len(branch.layers) for branch in self.branches}
+        for branch in (*model.branches, *model.remote):
+            expected, found, exit = len(branch.layers), own.get(branch.exit), branch.exit
+            if found not in (None, expected):
+                raise InputError(f"{self!r}: found {found} layers of exit {exit}, expected {expected}: {self.AGAIN}")
 
     def layers_between(self, exit: int, first: int, last: int) -> Seconds:
         """Time of a branch's layers from cut `first` to cut `last`.

@@ -16,7 +16,7 @@ import numpy as np
 from edgent.latency.family import Sample
 from edgent.latency.gaussian import Array
 from edgent.latency.prediction import BranchWork, Prediction
-from edgent.latency.traits import WORK, Traits, footprint, traits
+from edgent.latency.traits import WORK, Traits
 
 _FEWEST = 4  # samples of a layer type below which its line is that of all
 _ANY = "any"  # the line for layer types that have none of their own
@@ -37,7 +37,7 @@ class PaperRegression:
     def predict(self, work: BranchWork) -> Prediction:
         """The times of the layers; this model knows no spread."""
         # Kernels are booked to layers by the same shares as our own model's, so that only the formulas differ.
-        seconds = [self.kernel(traits(kernel, footprint(work.kernels))) for kernel in work.kernels]
+        seconds = [self.kernel(kernel) for kernel in work.traits()]
         return work.booked(np.array(seconds), np.zeros((len(seconds),) * 2))
 
     def kernel(self, kernel: Traits) -> float:
@@ -59,7 +59,7 @@ class FlopsLine:
 
     def predict(self, work: BranchWork) -> Prediction:
         """The times of the layers; this model knows no spread."""
-        seconds = [self.kernel(traits(kernel, footprint(work.kernels))) for kernel in work.kernels]
+        seconds = [self.kernel(kernel) for kernel in work.traits()]
         return work.booked(np.array(seconds), np.zeros((len(seconds),) * 2))
 
     def kernel(self, kernel: Traits) -> float:

@@ -13,8 +13,14 @@ _FLOAT = 4
 # The effect of age is a logarithm between two plateaus: in a core's own cache age does not matter, and beyond the
 # largest shared cache nothing is left of it.
 _CACHED, FORGOTTEN = 1e5, 4.8e7  # bytes: so few are always at hand; after so many nothing is any more
-_CONVOLUTIONS = {"Conv", "FusedConv", "nchwc.Conv"}
-_PRODUCTS = {"Gemm", "FusedGemm", "MatMul", "FusedMatMul"}
+CONVOLUTIONS = {"Conv", "FusedConv", "nchwc.Conv", "QLinearConv", "ConvInteger"}
+PRODUCTS = {
+    "Gemm", "FusedGemm", "MatMul", "FusedMatMul", "QGemm", "QLinearMatMul", "MatMulInteger", "DynamicQuantizeMatMul",
+    "MatMulIntegerToFloat",
+}  # fmt: skip
+_TAKES_PARTS = {"Gather", "GatherElements", "GatherND", "Slice"}  # they read as much as they make, of however much
+_RECURRENT = {"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"}
+USUAL_ROUNDS = 10  # of a loop, where only the data tell how many
 _MOST_FIRST = 4  # channels of an image; a convolution reads so few in another layout than the rest
 
 _Age = tuple[float, float, float]  # logarithms: of its constants, of its inputs, of the memory it writes to
@@ -65,18 +71,23 @@ def traits(kernel: Kernel, touched: float) -> Traits:
         _aged(_FLOAT * kernel.distance) if kernel.inputs else 0.0,
         _aged(_FLOAT * kernel.untouched),
     )
-    if kernel.op in _CONVOLUTIONS and kernel.weights and len(kernel.weights[0]) == 4 and len(kernel.output) == 4:
+    weights = _largest(kernel)
+    if kernel.op in CONVOLUTIONS and len(weights) in (3, 4) and len(kernel.output) == len(weights):
         return _convolution(kernel, age)
-    if kernel.op in _PRODUCTS and kernel.inputs and kernel.output:
+    if kernel.op in PRODUCTS and kernel.inputs and kernel.output:
         return _product(kernel, age)
+    if kernel.op in _RECURRENT and kernel.weights and len(kernel.inputs[0]) == 3:
+        return _recurrent(kernel, age)
     return _other(kernel, age)
 
 
 def _convolution(kernel: Kernel, age: _Age) -> Traits:
-    # ONNX lays convolution weights out as [filters, channels / groups, height, width].
-    maps, depth, height, width = kernel.weights[0]
+    # ONNX lays convolution weights out as [filters, channels / groups, height, width], without a height in one
+    # dimension.
+    maps, depth, *sides = _largest(kernel)
+    height, width = (1, *sides)[-2:]
     groups = _first(kernel, "group")
-    rows, columns = kernel.output[2:]
+    rows, columns = (1, *kernel.output[2:])[-2:]
     elements = float(maps * rows * columns)
     # A multiplication and an addition for each weight and each position of the output.
     flops = 2.0 * elements * depth * height * width
@@ -112,7 +123,7 @@ def _product(kernel: Kernel, age: _Age) -> Traits:
     wide = kernel.output[-1]
     rows = kernel.output[-2] if len(kernel.output) > 1 else 1
     many = math.prod(kernel.output) // (rows * wide)
-    by_constants = bool(kernel.weights) and len(kernel.weights[0]) > 1
+    by_constants = len(_largest(kernel)) > 1
     if by_constants:  # one product, however many rows the tokens come in
         rows, many = rows * many, 1
     kind = ("of a row" if rows == 1 else "by constants") if by_constants else "of tensors"
@@ -121,15 +132,31 @@ def _product(kernel: Kernel, age: _Age) -> Traits:
     return Traits(family=f"{_unfused(kernel)} {kind}", work=work, form=form)
 
 
+def _recurrent(kernel: Kernel, age: _Age) -> Traits:
+    steps, batch, features = kernel.inputs[0]
+    hidden = _first(kernel, "hidden_size")
+    # All weights are applied in each step of the sequence, a multiplication and an addition each.
+    operations = 2.0 * steps * batch * sum(map(math.prod, kernel.weights))
+    work = _work(kernel, operations, _FLOAT * math.prod(kernel.output))
+    # Steps wait for each other: many small ones are far from the speed of one large product.
+    form = (_log(steps), _log(batch), _log(hidden), _log(features), *age)
+    return Traits(family=kernel.op, work=work, form=form)
+
+
 def _other(kernel: Kernel, age: _Age) -> Traits:
     # Pooling reads a window for each result, local response normalisation `size` channels, and everything else one
     # value.
     area = math.prod(kernel.attributes.get("kernel_shape", (1,)))
     reach = _first(kernel, "size")
-    sizes = [math.prod(shape) for shape in (*kernel.inputs, *kernel.weights)] or [1]
     elements = math.prod(kernel.output)
+    most = elements if kernel.op in _TAKES_PARTS else math.inf
+    sizes = [min(math.prod(shape), most) for shape in (*kernel.inputs, *kernel.weights)] or [1]
     # An upper bound on operations, good enough as a unit: the rates of each family are fitted to it.
-    work = _work(kernel, float(max(*sizes, elements) * area * reach), elements * _FLOAT)
+    operations = float(max(*sizes, elements) * area * reach)
+    if kernel.bodies:
+        # The bodies' kernels are priced by themselves; what the node itself does grows with the rounds.
+        operations = float(sum(body.rounds or USUAL_ROUNDS for body in kernel.bodies))
+    work = _work(kernel, operations, elements * _FLOAT, most)
     form = (
         _log(max(sizes)), _log(elements), _log(kernel.output[-1] if kernel.output else 1), _log(_inner(kernel)),
         _log(kernel.output[1] if len(kernel.output) == 4 else 1),
@@ -138,6 +165,11 @@ def _other(kernel: Kernel, age: _Age) -> Traits:
     )  # fmt: skip
     # Views share one family, for none of them moves a byte: they differ only in the cost of the call.
     return Traits(family="view" if kernel.op in VIEWS else kernel.op, work=work, form=form)
+
+
+def _largest(kernel: Kernel) -> tuple[int, ...]:
+    """The shape of its weights: a quantised kernel has scales and zero points among its constants, before them."""
+    return max(kernel.weights, key=math.prod, default=())
 
 
 def _unfused(kernel: Kernel) -> str:
@@ -167,8 +199,12 @@ def _inner(kernel: Kernel) -> int:
     return math.prod(kernel.output[axis % len(kernel.output) :]) if kernel.output else 1
 
 
-def _work(kernel: Kernel, flops: float, written: float) -> tuple[float, ...]:
-    read, constants = (_FLOAT * float(sum(map(math.prod, shapes))) for shapes in (kernel.inputs, kernel.weights))
+def _work(kernel: Kernel, flops: float, written: float, most: float = math.inf) -> tuple[float, ...]:
+    """Work of a kernel that reads at most so many numbers of each tensor."""
+    read, constants = (
+        _FLOAT * float(sum(min(math.prod(shape), most) for shape in shapes))
+        for shapes in (kernel.inputs, kernel.weights)
+    )
     return (1.0, flops, read, written, constants)
 
 

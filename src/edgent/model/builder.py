@@ -46,6 +46,13 @@ class Builder:
         self.shapes[name] = shape
         return name
 
+    def also(self, name: str, shape: Shape, what: str = "other") -> str:
+        """Another output of the node that was added last, by that node's name; returns its own."""
+        other = f"{name}_{what}"
+        self._nodes[-1].output.append(other)
+        self.shapes[other] = shape
+        return other
+
     def like(self, op: str, x: str, *more: str, **attributes: Any) -> str:
         """A node whose output has the shape of its first input."""
         return self.node(op, [x, *more], self.shapes[x], **attributes)
@@ -83,10 +90,10 @@ class Builder:
     # --- layers ---------------------------------------------------------------------------------------------------
 
     def conv(
-        self, x: str, maps: int, side: int | tuple[int, int] = 3, *, stride: int = 1, groups: int = 1,
-        bias: bool = True, padded: bool = True,
+        self, x: str, maps: int, side: int | tuple[int, ...] = 3, *, stride: int = 1, groups: int = 1,
+        bias: bool = True, padded: bool = True, eight_bit: bool = False,
     ) -> str:  # fmt: skip
-        """A convolution; `padded` keeps the map's size at stride 1."""
+        """A convolution in two dimensions, or in as many as `side` has; `padded` keeps the map's size at stride 1."""
         batch, channels, *size = self.shapes[x]
         kernel = (side, side) if isinstance(side, int) else side
         pads = [k // 2 if padded else 0 for k in kernel]
@@ -94,11 +101,12 @@ class Builder:
         # Scaled by the fan-in, so that activations neither vanish nor explode: subnormal or infinite numbers are
         # slower.
         fan = channels // groups * math.prod(kernel)
-        inputs = [x, self.constant((maps, channels // groups, *kernel), scale=fan**-0.5)]
+        shape = (maps, channels // groups, *kernel)
+        inputs = [x, self.quantised_constant(shape) if eight_bit else self.constant(shape, scale=fan**-0.5)]
         inputs += [self.constant((maps,), scale=0.1)] if bias else []
         return self.node(
             "Conv", inputs, (batch, maps, *out),
-            kernel_shape=kernel, strides=[stride, stride], pads=pads * 2, group=groups,
+            kernel_shape=kernel, strides=[stride] * len(kernel), pads=pads * 2, group=groups,
         )  # fmt: skip
 
     def norm(self, x: str) -> str:
@@ -162,12 +170,12 @@ class Builder:
         weights = self.constant((width, features), scale=features**-0.5)
         return self.node("Gemm", [x, weights, self.constant((width,), 0.1)], (rows, width), transB=1)
 
-    def linear(self, x: str, width: int) -> str:
+    def linear(self, x: str, width: int, *, bias: bool = True) -> str:
         """A fully connected layer on the last axis, as exporters write it for tokens."""
         *lead, features = self.shapes[x]
         weights = self.constant((features, width), scale=features**-0.5)
         product = self.node("MatMul", [x, weights], (*lead, width))
-        return self.like("Add", product, self.constant((width,), 0.1))
+        return self.like("Add", product, self.constant((width,), 0.1)) if bias else product
 
     def matmul(self, x: str, y: str) -> str:
         """A product of two computed tensors."""
@@ -190,6 +198,70 @@ class Builder:
         return self.node(
             "Resize", [x, "", name], shape, mode=mode, coordinate_transformation_mode="asymmetric", nearest_mode="floor"
         )
+
+    def transposed(self, x: str, maps: int, factor: int) -> str:
+        """A transposed convolution that enlarges a map by a whole factor."""
+        batch, channels, height, width = self.shapes[x]
+        weights = self.constant((channels, maps, factor, factor), scale=channels**-0.5)
+        return self.node(
+            "ConvTranspose", [x, weights, self.constant((maps,), 0.1)],
+            (batch, maps, height * factor, width * factor), kernel_shape=[factor] * 2, strides=[factor] * 2,
+        )  # fmt: skip
+
+    def recurrent(self, kind: str, x: str, hidden: int) -> str:
+        """An LSTM or GRU over (steps, batch, features), in one direction."""
+        steps, batch, features = self.shapes[x]
+        rows = {"LSTM": 4, "GRU": 3}[kind] * hidden
+        weights = [self.constant((1, rows, length), scale=length**-0.5) for length in (features, hidden)]
+        y = self.node(
+            kind, [x, *weights, self.constant((1, 2 * rows), 0.1)], (steps, 1, batch, hidden), hidden_size=hidden
+        )
+        return self.reshape(y, steps, batch, hidden)
+
+    def split(self, x: str) -> tuple[str, str]:
+        """Two halves of the channels."""
+        shape = self.shapes[x]
+        half = self.node("Split", [x], (shape[0], shape[1] // 2, *shape[2:]), axis=1)
+        return half, self.also(half, self.shapes[half])
+
+    def reduced(self, kind: str, x: str) -> str:
+        """A reduction over the last axis, which stays with length 1."""
+        axes = {"axes": [-1]} if kind != "ReduceSum" else {}
+        more = [self.integers(-1)] if kind == "ReduceSum" else []
+        return self.node(kind, [x, *more], (*self.shapes[x][:-1], 1), keepdims=1, **axes)
+
+    def quantised(self, x: str) -> str:
+        """The same numbers by way of 8 bits; what lies between two of these runs in 8 bits where an engine can."""
+        scale, zero = self._scalar(0.05), self._initialiser(TensorProto.UINT8, (), bytes([0]))
+        return self.like("DequantizeLinear", self.like("QuantizeLinear", x, scale, zero), scale, zero)
+
+    def quantised_now(self, x: str) -> tuple[str, str, str]:
+        """The numbers in 8 bits, with the scale and the zero point that are computed from them."""
+        y = self.like("DynamicQuantizeLinear", x)
+        return y, self.also(y, (), "scale"), self.also(y, (), "zero")
+
+    def integer_conv(self, x: str, zero: str, maps: int, side: int) -> str:
+        """A convolution of numbers of 8 bits with weights of 8 bits, padded."""
+        batch, channels, *size = self.shapes[x]
+        # Without a sign, as quantisers write them: with one, ONNX Runtime takes four times as long.
+        weights = self._eight_bit((maps, channels, side, side), TensorProto.UINT8)
+        return self.node(
+            "ConvInteger", [x, weights, zero], (batch, maps, *size), kernel_shape=[side] * 2, pads=[side // 2] * 4
+        )
+
+    def integer_product(self, x: str, zero: str, width: int) -> str:
+        """A product of numbers of 8 bits with weights of 8 bits."""
+        *lead, features = self.shapes[x]
+        return self.node("MatMulInteger", [x, self._eight_bit((features, width)), zero], (*lead, width))
+
+    def quantised_constant(self, shape: Shape) -> str:
+        """Weights of 8 bits with a scale for all."""
+        zero = self._initialiser(TensorProto.INT8, (), bytes([0]))
+        return self.node("DequantizeLinear", [self._eight_bit(shape), self._scalar(0.002), zero], shape)
+
+    def _eight_bit(self, shape: Shape, kind: int = TensorProto.INT8) -> str:
+        numbers = np.resize(_POOL, math.prod(shape)) * np.float32(40)
+        return self._initialiser(kind, shape, numbers.clip(-127, 127).astype(np.int8).tobytes())
 
     def _scalar(self, number: float) -> str:
         return self._initialiser(TensorProto.FLOAT, (), np.float32(number).tobytes())

@@ -1,24 +1,28 @@
 """The kernels that an engine makes of a graph: what it really runs, with the shapes they work on.
 
 Fusing and choosing layouts is the engine's own business, so it is asked: it writes down the graph it would run, which
-takes no timing. That file has no shapes; but nodes and tensors keep the names of what they replace.
+takes no timing. That file has no shapes; but nodes and tensors keep the names of what they replace, those in
+the bodies of If, Loop and Scan too: kernels inside a kernel.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import onnx
 
+from edgent.model.bodies import Shape, rounds
 from edgent.model.memory import VIEWS, Memory
+from edgent.model.shapes import bodies
 
-Shape = tuple[int, ...]
-
-# ONNX Runtime appends this to the name of a node that it replaces by one in its blocked layout.
-_REPLACED = ("_nchwc",)
+# ONNX Runtime appends the first to the name of a node that it replaces by one in its blocked layout, the second where
+# it changes a node's layout or precision.
+_REPLACED = re.compile(r"(_nchwc|_token_\d+)+$")
 # And puts this before the name of a node that it makes of several.
 _FUSED = "fused "
 _EXPONENTIAL = {b"Sigmoid", b"Tanh"}
@@ -39,6 +43,8 @@ class Kernel:
             the graph, those of a whole run. What lies long ago is in no cache any more.
         untouched: the same since the memory that it writes to was last touched.
         attributes: the whole-number ones; and of a fused activation 1, or 2 where it computes exponentials.
+        sized: whether all shapes are known; where the data decide, an output counts as large as what is read.
+        bodies: what runs inside: one of the bodies of an If, the only one of a Loop or a Scan.
     """
 
     name: str
@@ -49,6 +55,27 @@ class Kernel:
     distance: float
     untouched: float
     attributes: Mapping[str, tuple[int, ...]]
+    sized: bool = True
+    bodies: tuple[Body, ...] = ()
+
+    @property
+    def events(self) -> float:
+        """Kernels that run with it, itself included, as a profiler notes them: of an If those of a middling body."""
+        inside = [(body.rounds or 1) * sum(kernel.events for kernel in body.kernels) for body in self.bodies]
+        return 1 + sum(inside) / max(1, len(inside))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """A graph inside a kernel.
+
+    Attributes:
+        kernels: of it, in its order.
+        rounds: how often it runs for each run of the kernel; None where only the data decide.
+    """
+
+    kernels: tuple[Kernel, ...]
+    rounds: int | None
 
 
 def kernels(path: Path, shapes: Mapping[str, Shape | None]) -> tuple[Kernel, ...]:
@@ -58,41 +85,71 @@ def kernels(path: Path, shapes: Mapping[str, Shape | None]) -> tuple[Kernel, ...
         path: the file that the engine wrote.
         shapes: of the tensors of the graph it was made of, whose nodes were called like their outputs (`named`).
     """
-    graph = onnx.load(path, load_external_data=False).graph
     # The file is read without its weights: only shapes matter.
-    constants = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    graph = onnx.load(path, load_external_data=False).graph
+    unsized = frozenset(name for name, shape in shapes.items() if shape is None)
     known = {name: shape for name, shape in shapes.items() if shape is not None}
-    stream, memory = _Stream(), Memory(graph)
-    fused = []
-    for node in graph.node:
+    return _Walk(graph, known, unsized, {}).kernels()
+
+
+class _Walk:
+    """Goes through a graph node by node, for the engine's own tensors have no shapes in the file.
+
+    Args:
+        graph: the whole one, or a body.
+        known: shapes; those that are worked out are added.
+        unsized: tensors whose shapes only the data decide.
+        around: the constants of the graphs around this one, which a body sees too.
+    """
+
+    def __init__(
+        self,
+        graph: onnx.GraphProto,
+        known: dict[str, Shape],
+        unsized: frozenset[str],
+        around: Mapping[str, onnx.TensorProto],
+    ) -> None:
+        self._nodes, self._known, self._unsized = graph.node, known, unsized
+        self._constants = {**around, **{tensor.name: tensor for tensor in graph.initializer}}
+        self._stream, self._memory = _Stream(), Memory(graph)
+
+    def kernels(self) -> tuple[Kernel, ...]:
+        """All of them."""
+        made = [self._kernel(node) for node in self._nodes]
+        # In steady state a run follows a run: what is "never" within one run was touched in the one before.
+        most = self._stream.passed
+        return tuple(replace(one, distance=min(one.distance, most), untouched=min(one.untouched, most)) for one in made)
+
+    def _kernel(self, node: onnx.NodeProto) -> Kernel:
         inputs = [name for name in node.input if name]
-        read = [name for name in inputs if name not in constants]
-        computed = tuple(known.get(name, ()) for name in read)
-        weights = tuple(constants[name] for name in inputs if name in constants)
-        # Shapes are carried forward node by node, for the engine's own tensors have none in the file.
-        output = _output(node, known, computed)
+        read = [name for name in inputs if name not in self._constants]
+        computed = tuple(self._known.get(name, ()) for name in read)
+        weights = tuple(tuple(self._constants[name].dims) for name in inputs if name in self._constants)
+        output = _output(node, self._known, computed)
         # A tensor of known shape keeps it; only new tensors take the shape that was worked out.
-        known.update(dict.fromkeys(node.output, output) | {n: known[n] for n in node.output if n in known})
-        fused.append(
-            Kernel(
-                name=node.name,
-                op=_operator(node),
-                inputs=computed,
-                weights=weights,
-                output=output,
-                distance=stream.since(read),
-                untouched=stream.passed - memory.written_at(node, read, _numbers(node, output)),
-                attributes=dict(filter(None, map(_attribute, node.attribute))),
-            )
+        self._known.update({name: self._known.get(name, output) for name in node.output if name})
+        kernel = Kernel(
+            name=node.name,
+            op=_operator(node),
+            inputs=computed,
+            weights=weights,
+            output=output,
+            distance=self._stream.since(read),
+            untouched=self._stream.passed - self._memory.written_at(node, read, _numbers(node, output)),
+            attributes=dict(filter(None, map(_attribute, node.attribute))),
+            sized=self._unsized.isdisjoint((*read, *node.output)),
+            bodies=tuple(map(partial(self._body, node), bodies(node))),
         )
         # Constants are read and outputs written: both push older data out of the caches.
-        stream.add(node, read, sum(map(math.prod, weights)) + math.prod(output))
-        memory.passed(node, read, stream.passed)
-    # In steady state a run follows a run: what is "never" within one run was touched in the one before.
-    return tuple(
-        replace(one, distance=min(one.distance, stream.passed), untouched=min(one.untouched, stream.passed))
-        for one in fused
-    )
+        self._stream.add(node, read, sum(map(math.prod, weights)) + math.prod(output))
+        self._memory.passed(node, read, self._stream.passed)
+        return kernel
+
+    def _body(self, node: onnx.NodeProto, graph: onnx.GraphProto) -> Body:
+        return Body(
+            kernels=_Walk(graph, self._known, self._unsized, self._constants).kernels(),
+            rounds=rounds(node, self._known, self._constants),
+        )
 
 
 class _Stream:
@@ -117,7 +174,7 @@ class _Stream:
 def _output(node: onnx.NodeProto, known: Mapping[str, Shape], computed: tuple[Shape, ...]) -> Shape:
     """The shape by the tensor's name, else by the node's, else that of what is read: a change of layout."""
     # An engine's tensor has no shape in the file, but it, or its node, is named after the one that it replaces.
-    for name in (*node.output, node.name.removeprefix(_FUSED), *(node.name.removesuffix(end) for end in _REPLACED)):
+    for name in (*node.output, node.name.removeprefix(_FUSED), _REPLACED.sub("", node.name)):
         if name in known:
             return known[name]
     return max(computed, key=len, default=())

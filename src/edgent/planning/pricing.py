@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from edgent.codec import IMAGE_CODECS, TENSOR_CODECS, Calibration, is_image_codec, is_lossless
 from edgent.errors import InputError
+from edgent.latency.profile import Profile
 from edgent.model.coarse import chosen_cuts, coarse
 from edgent.planning.costs import BranchCosts, Crossing, Plane
 from edgent.planning.plan import RAW, SourceKind
 
 if TYPE_CHECKING:
-    from edgent.latency import Profile
     from edgent.latency.profile import CodecTime
     from edgent.model import Branch, Model
 
@@ -53,12 +53,14 @@ def check_versions(model: Model, *measured: Profile | Calibration | None) -> Non
     """Makes sure that what was measured is of a model.
 
     Raises:
-        InputError: it is of another one, or of another version of it.
+        InputError: it is of another one, of another version of it, or of other layers.
     """
     for measurement in measured:
         if measurement is not None and measurement.digest != model.digest:
             version = measurement.digest[:12]
             raise InputError(f"{measurement!r} is of version {version}, the model is {model.version}: measure it again")
+        if isinstance(measurement, Profile):
+            measurement.check_layers(model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +102,7 @@ def _priced_whole(branch: Branch, known: _Known) -> BranchCosts:
 
 
 def _seconds_of(branch: Branch, profile: Profile) -> Seconds:
-    seconds = np.array(profile.branch(branch.exit).layers)
-    if len(seconds) != len(branch.layers):
-        raise InputError(
-            f"{profile!r}: found {len(seconds)} layers of exit {branch.exit}, expected {len(branch.layers)}: "
-            "measure it again"
-        )
-    return seconds
+    return np.array(profile.branch(branch.exit).layers)
 
 
 def _shares(device: Seconds, edge: Seconds) -> Seconds:

@@ -65,9 +65,13 @@ def profile(
 
 
 def kept_profile(model: Model, engine: Engine) -> Profile | None:
-    """The profile that `profile` has kept; None where there is none, or it is damaged or of fewer files of a bundle."""
+    """The profile that `profile` has kept; None where there is none, or none that can be used.
+
+    It may be damaged, of fewer files of a bundle, or of the layers that another version made of the same file.
+    """
     try:
         kept = Profile.load(_file(model, engine))
+        kept.check_layers(model)
     except InputError:
         return None
     return kept if {branch.exit for branch in model.branches} <= {branch.exit for branch in kept.branches} else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -24,8 +24,9 @@ from edgent.latency.family import References, Sample
 from edgent.latency.traits import FORGOTTEN, Traits, footprint, traits
 from edgent.model.builder import Builder
 from edgent.model.kernels import Kernel, kernels
-from edgent.model.specimens import specimen
+from edgent.model.specimens import FIRST_GO, specimen
 from edgent.model.values import Tensor
+from edgent.profiling.next_specimen import next_number
 from edgent.profiling.timing import Progress, Task
 
 Clock = Callable[[], float]
@@ -40,7 +41,17 @@ _SMALLEST, _LARGEST = 1e7, 4e8  # floating point operations of a specimen
 _SHARE = 1 / 20_000  # of the budget, that a specimen's largest layers may take
 _TINY, _TINY_ROUNDS = 100, 20  # nodes, and runs of them, that show what the profiler adds
 _COPIED = 800_000  # bytes that the reference for memory copies: with their copy more than the caches of a core hold
+_FINE = 1e-6  # seconds that a clock must tell apart
 _CREDIBLE = 100.0  # times a reference's median: what takes longer beside it was interrupted
+
+
+def stopwatch_for(engine: Engine) -> Clock:
+    """The clock that shows best what an engine's work takes: what other programs take meanwhile is not in it."""
+    # With one thread ONNX Runtime computes in the thread that calls it, so that the system counts its processor time.
+    # Others have threads of their own, even if it is one.
+    in_caller = engine.threads == 1 and engine.name.startswith("onnxruntime")
+    fine = time.get_clock_info("thread_time").resolution <= _FINE
+    return time.thread_time if in_caller and fine else time.perf_counter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +79,14 @@ class SpecimenTimer:
     Args:
         engine: runs them.
         folder: for the engine's files; empty again where nothing was interrupted.
-        clock: seconds, never going back; one that does is not believed.
+        clock: seconds, never going back; one that does is not believed. The budget is spent by it.
+        stopwatch: the clock that runs are timed by, such as that of `stopwatch_for`; by default the same.
     """
 
-    def __init__(self, engine: Engine, folder: Path, clock: Clock = time.perf_counter) -> None:
-        self._engine, self._folder, self._clock = engine, folder, clock
+    def __init__(
+        self, engine: Engine, folder: Path, clock: Clock = time.perf_counter, stopwatch: Clock | None = None
+    ) -> None:
+        self._engine, self._folder, self._clock, self._stopwatch = engine, folder, clock, stopwatch or clock
         builder = Builder()
         # A convolution of medium size that stays in a core's caches: its time is arithmetic and nothing else.
         segment = builder.segment([builder.conv(builder.input((1, 64, 28, 28)), 64, 3)])
@@ -150,18 +164,18 @@ class SpecimenTimer:
             session.run(feeds)
         else:
             prepare()
-        begun = self._clock()
+        begun = self._stopwatch()
         for _ in range(count):
             session.run(feeds)
-        seconds = (self._clock() - begun) / count
+        seconds = (self._stopwatch() - begun) / count
         after = self.references()
         return seconds, References(*((a + b) / 2 for a, b in zip(before, after, strict=True)))
 
     def burst(self, session: Session, feeds: Feeds) -> tuple[int, float]:
         """How many runs one timing needs, and the seconds of a first one."""
-        begun = self._clock()
+        begun = self._stopwatch()
         session.run(feeds)
-        seconds = max(self._clock() - begun, 1e-9)
+        seconds = max(self._stopwatch() - begun, 1e-9)
         return max(1, min(_MOST_IN_BURST, int(_BURST / seconds))), seconds
 
     def empty_caches(self) -> None:
@@ -177,9 +191,9 @@ class SpecimenTimer:
     def _second_time(self, work: Task) -> float:
         # The first call brings the data of the reference into the caches, the second one is timed.
         work()
-        begun = self._clock()
+        begun = self._stopwatch()
         work()
-        return self._clock() - begun
+        return self._stopwatch() - begun
 
 
 class _Runs:
@@ -219,7 +233,7 @@ class _Runs:
                 continue
             # Medians over the rounds: one disturbed round must not count.
             whole, *references = (median(column) for column in zip(*credible, strict=True))
-            times = self._scaled(kind, whole)
+            times = self._scaled(kind, whole, {kernel.name: kernel.events for kernel in fused if kernel.bodies})
             for kernel in fused:
                 # A cold run is slow for all its tensors. Only where nearly all of a kernel's bytes are constants is the
                 # cold time that of reading constants; others would be learned as slower than they are in a network that
@@ -227,7 +241,7 @@ class _Runs:
                 if times.get(kernel.name, 0.0) > 0 and (kind == "warm" or _mostly_constants(kernel)):
                     yield Sample(traits(kernel, touched), times[kernel.name], References(*references))
 
-    def _scaled(self, kind: str, whole: float) -> dict[str, float]:
+    def _scaled(self, kind: str, whole: float, events: Mapping[str, float]) -> dict[str, float]:
         ends = np.cumsum([count for _, count in self.bursts])
         times = {}
         for name, seconds in self.nodes.items():
@@ -235,7 +249,7 @@ class _Runs:
             if len(seconds) == ends[-1]:
                 pieces = zip(self.bursts, np.split(np.array(seconds), ends[:-1]), strict=True)
                 times[name] = float(np.median([piece.mean() for (this, _), piece in pieces if this == kind]))
-        kept = deflated(times, self.added)
+        kept = deflated(times, self.added, events)
         total = sum(kept.values())
         # The profiler's proportions, scaled to the time without it.
         return {name: seconds * whole / total for name, seconds in kept.items()} if total > 0 else {}
@@ -261,17 +275,19 @@ def sweep(
     timed = list(done)
     spent = sum(one.seconds for one in timed)
     most = bench.most_flops(budget)
-    # Specimens are drawn by their number, so going on behind the last one repeats none.
-    number = 1 + max((one.number for one in timed), default=-1)
     while spent < budget:
-        one = bench.time(number, most)
+        one = bench.time(next_number(timed), _first_go(most) if len(timed) < FIRST_GO else most)
         timed.append(one)
         keep(one)
         spent += max(one.seconds, 1e-3)  # a clock that stands still must not keep the sweep going for ever
-        number += 1
         if progress:
             progress(min(round(spent), round(budget)), round(budget))
     return tuple(timed)
+
+
+def _first_go(most_flops: float) -> float:
+    """Arithmetic of the specimens of the first go round: small ones, for what matters is that no block lacks."""
+    return max(_SMALLEST, most_flops / 4)
 
 
 def usual_references(timed: Sequence[SpecimenTimes]) -> References:

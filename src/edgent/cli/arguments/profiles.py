@@ -21,7 +21,7 @@ def read_profile(path: Path, model: Model) -> Profile:
         InputError: neither kind of file, or a damaged one.
     """
     from edgent.engine.onnxruntime import OnnxRuntimeEngine
-    from edgent.profiling.latency_model import load_profile
+    from edgent.profiling.predicted_profile import load_profile
 
     profile, guessed = load_profile(path, model, OnnxRuntimeEngine())
     if guessed:

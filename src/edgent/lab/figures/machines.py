@@ -110,7 +110,7 @@ def swept_machine(lab: Lab) -> MachineModel:
 
     def measured() -> str:
         from edgent.engine.onnxruntime import OnnxRuntimeEngine
-        from edgent.profiling.latency_model import sweep_machine
+        from edgent.profiling.machine_model import sweep_machine
 
         def report(done: int, whole: int) -> None:
             lab.progress("sweeping, seconds", done, whole)
@@ -123,7 +123,7 @@ def swept_machine(lab: Lab) -> MachineModel:
 def branch_works(model: Model) -> tuple[BranchWork, ...]:
     """What running each branch is made of, for latency models."""
     from edgent.engine.onnxruntime import OnnxRuntimeEngine
-    from edgent.profiling.latency_model import branch_work
+    from edgent.profiling.predicted_profile import branch_work
 
     engine = OnnxRuntimeEngine(threads=1)
     return tuple(branch_work(model, branch, engine) for branch in model.branches)

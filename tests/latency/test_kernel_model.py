@@ -11,7 +11,7 @@ import pytest
 from edgent.errors import InputError
 from edgent.latency.family import References, Sample, fit_family
 from edgent.latency.gaussian import GaussianProcess, Scales, learned
-from edgent.latency.latency_model import Fit, fit, predict_kernels
+from edgent.latency.kernel_model import KernelModel, fit, predict_kernels
 from edgent.latency.latency_model_file import STEPS, MachineModel, Preparing, is_machine_model
 from edgent.latency.profile import CodecTime
 from edgent.latency.regressions import fit_flops, fit_paper
@@ -47,7 +47,7 @@ def timed(count: int, seed: int = 0, family: str = "conv") -> list[Sample]:
 
 
 @pytest.fixture(scope="module")
-def learned_fit() -> Fit:
+def learned_fit() -> KernelModel:
     specimens = [timed(6, seed=k) + timed(3, seed=100 + k, family="pool") for k in range(40)]
     return fit(specimens)
 
@@ -60,12 +60,12 @@ def test_a_family_predicts_kernels_it_never_saw() -> None:
     assert family.follows == pytest.approx([0.5, 0.2], abs=0.15)  # a slow machine is told from slow kernels
 
 
-def test_no_time_is_ever_negative_however_small_the_kernel(learned_fit: Fit) -> None:
+def test_no_time_is_ever_negative_however_small_the_kernel(learned_fit: KernelModel) -> None:
     tiny = Traits(family="conv", work=(1.0, 0.0, 0.0, 0.0, 0.0), form=(-9.0, -9.0, 0.0))
     assert predict_kernels(learned_fit.families, [tiny])[0] > 0
 
 
-def test_intervals_hold_what_they_promise(learned_fit: Fit) -> None:
+def test_intervals_hold_what_they_promise(learned_fit: KernelModel) -> None:
     found = learned_fit.validation
     unseen = [drawn(np.random.default_rng(seed)) for seed in range(5000, 5400)]
     seconds, covariance = predict_kernels(learned_fit.families, unseen)
@@ -76,7 +76,7 @@ def test_intervals_hold_what_they_promise(learned_fit: Fit) -> None:
     assert 0.8 <= found.kernel.coverage <= 0.98
 
 
-def test_a_family_never_met_gets_a_wide_guess(learned_fit: Fit) -> None:
+def test_a_family_never_met_gets_a_wide_guess(learned_fit: KernelModel) -> None:
     stranger = Traits(family="Einsum", work=(1.0, 1e8, 4e5, 4e5, 0.0), form=(1.0,))
     seconds, covariance = predict_kernels(learned_fit.families, [stranger])
     assert seconds[0] > 0
@@ -113,7 +113,7 @@ def test_the_references_are_least_squares_and_are_clamped_at_zero() -> None:
     assert fit_paper(earlier).kernel(smallest) == fit_flops(earlier).kernel(smallest) == 0
 
 
-def machine_model(found: Fit) -> MachineModel:
+def machine_model(found: KernelModel) -> MachineModel:
     codec = CodecTime(codec="float32", encode_base=1e-5, encode_per_byte=1e-10, decode_base=1e-5, decode_per_byte=1e-10)
     return MachineModel(
         machine="bench x86_64",
@@ -128,7 +128,7 @@ def machine_model(found: Fit) -> MachineModel:
     )
 
 
-def test_a_file_predicts_as_the_model_that_it_was_made_of(learned_fit: Fit) -> None:
+def test_a_file_predicts_as_the_model_that_it_was_made_of(learned_fit: KernelModel) -> None:
     text = machine_model(learned_fit).to_json()
     again = MachineModel.from_json(text)
     unseen = [drawn(np.random.default_rng(seed)) for seed in range(50)]
@@ -160,7 +160,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("damage", BAD.values(), ids=BAD.keys())
-def test_a_damaged_file_ends_in_one_line(learned_fit: Fit, damage: object) -> None:
+def test_a_damaged_file_ends_in_one_line(learned_fit: KernelModel, damage: object) -> None:
     text = damage(machine_model(learned_fit).to_json())  # type: ignore[operator]
     with pytest.raises(InputError) as error:
         MachineModel.from_json(text, "machine.json")
@@ -169,7 +169,7 @@ def test_a_damaged_file_ends_in_one_line(learned_fit: Fit, damage: object) -> No
     assert "edgent profile -o FILE" in str(error.value)
 
 
-def test_a_fit_on_other_properties_than_kernels_have_now_is_refused(learned_fit: Fit) -> None:
+def test_a_fit_on_other_properties_than_kernels_have_now_is_refused(learned_fit: KernelModel) -> None:
     stranger = Traits(family="conv", work=(1.0,) * 5, form=(1.0,) * 7)
     with pytest.raises(InputError, match="make the latency model again"):
         predict_kernels(learned_fit.families, [stranger])

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pytest
 
-from edgent.latency.adaptation import Drift
+from edgent.latency.drift import Drift
 
 PROFILED = 0.012
 
