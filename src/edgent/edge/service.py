@@ -9,7 +9,6 @@ served so far.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
@@ -26,12 +25,14 @@ from edgent.engine.engine import Engine
 from edgent.engine.pace import OwnPace, Pace
 from edgent.errors import EdgentError, InputError, RefusedError
 from edgent.latency import Profile
+from edgent.link.slow_start import Window
 from edgent.model import Model
 from edgent.model.configuration.copy import beside_a_copy
 from edgent.version import __version__
 from edgent.wire import messages as m
 from edgent.wire.errors import BusyError, LateError, NotServedError
 from edgent.wire.message_limit import too_large
+from edgent.wire.notes import Notes
 from edgent.wire.tensors import datatype, parse
 from edgent.wire.transport import PACKET, Call, Methods, Streaming, Unary
 
@@ -95,6 +96,8 @@ class Service:
         expected, model = self._expected(job.target), job.target.model
         try:
             with self.queue_threads.turn(budget=budget, seconds=expected) as waited:
+                if call.given_up():
+                    raise LateError("the caller gave it up; not computed")
                 started_at = self.clock.now()
                 # Decoding and encoding are done within the turn: they too compute, and would slow down whoever holds a
                 # slot.
@@ -108,13 +111,14 @@ class Service:
         if len(answer) > self.max_message:
             raise too_large(answer, self.max_message, "the answer")
         self.counters.answered(model, waited, middle)
-        call.set_headers(_headers(waited, middle, answer, call) | self._newest(model.name, model.version))
+        newest = self._newest(model.name, model.version)
+        call.note(Notes(queue=waited, middle=middle, window=_window(answer, call), newest=newest))
         return answer
 
-    def _newest(self, name: str, version: str) -> dict[str, str]:
+    def _newest(self, name: str, version: str) -> str:
         """Who has another version than a name stands for is told of it: it may have been connected all the while."""
         newest = self.models.find(name, "").version if name in self.models else version
-        return {} if newest == version else {m.NEWEST: newest}
+        return "" if newest == version else newest
 
     def _expected(self, target: Target) -> float:
         profile = self.profiles.get(target.model.digest)
@@ -185,8 +189,8 @@ class Service:
         if not 0 <= wanted <= self.max_message // 2:
             raise InputError(f"a probe of {wanted} bytes; expected 0..{self.max_message // 2}")
         answer = bytes(m.ProbeResponse(load=bytes(wanted)).SerializeToString())
-        newest = self._newest(request.name, request.version)
-        call.set_headers(_headers(0.0, self.clock.now() - arrived_at, answer, call) | newest)
+        newest, middle = self._newest(request.name, request.version), self.clock.now() - arrived_at
+        call.note(Notes(middle=middle, window=_window(answer, call), newest=newest))
         return answer
 
     def _report(self, message: bytes, _: Call) -> bytes:
@@ -246,7 +250,7 @@ _SERVICES = ("", "inference.GRPCInferenceService", "edgent.v1.Edge")
 
 
 def _server_metadata() -> Any:
-    return m.ServerMetadataResponse(name="edgent", version=__version__, extensions=[m.EXTENSION])
+    return m.ServerMetadataResponse(name="edgent", version=__version__, extensions=[m.EXTENSION, m.EXCHANGES])
 
 
 def _constant(response: Any) -> Any:
@@ -254,13 +258,9 @@ def _constant(response: Any) -> Any:
     return lambda _message, _call: body
 
 
-def _headers(queue: float, middle: float, answer: bytes, call: Call) -> dict[str, str]:
-    # In a header and not in the body, which is the standard's message: other clients pass headers over.
-    times = {m.TIMES_US: f"{queue * 1e6:.0f} {middle * 1e6:.0f}"}
-    if len(answer) <= PACKET or (window := call.window()) is None:
-        return times  # no window is less than a packet
-    threshold, patience = (value if math.isfinite(value) else 0 for value in (window.threshold, window.patience * 1e6))
-    return {**times, m.WINDOW: f"{window.size:.0f} {threshold:.0f} {patience:.0f} {window.least:.0f}"}
+def _window(answer: bytes, call: Call) -> Window | None:
+    """What a long answer may have under way; no window is less than a packet."""
+    return call.window() if len(answer) > PACKET else None
 
 
 def _fingerprint(text: str | None) -> str:
