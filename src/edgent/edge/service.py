@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,7 +19,7 @@ from typing import Any, BinaryIO
 from edgent.clock import Clock
 from edgent.codec import Calibration
 from edgent.edge.counters import Counters
-from edgent.edge.job import Target, compute, read_job, resolve
+from edgent.edge.job import Resolve, Target, compute, read_job, resolve
 from edgent.edge.queue_threads import QueueThreads
 from edgent.edge.registry import Registry
 from edgent.engine.engine import Engine
@@ -38,6 +39,7 @@ from edgent.wire.transport import PACKET, Call, Methods, Streaming, Unary
 
 # Small beside what a message may be, large beside its headers; a device that gives up has little left under way.
 _CHUNK = 256 << 10
+_TARGETS = 256  # names that are remembered with what they stand for; callers may make up as many as they like
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -54,6 +56,7 @@ class Service:
         calibrations: by digest.
         pace: holds the work to that of a slower machine.
         counters: what was served so far.
+        resolve: what a name and a version stand for; see `edgent.edge.job.resolve`.
     """
 
     models: Registry
@@ -65,9 +68,12 @@ class Service:
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     pace: Pace = field(default_factory=OwnPace)
     counters: Counters = field(init=False)
+    resolve: Resolve = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "counters", Counters(self.models))
+        # Which tensors cross is found by walking over the whole branch: as long as a small network takes to run.
+        object.__setattr__(self, "resolve", lru_cache(_TARGETS)(partial(resolve, self.models)))
 
     def methods(self) -> Methods:
         """The table of methods, by path."""
@@ -90,7 +96,7 @@ class Service:
         return f"<Service of {self.models!r}>"
 
     def _infer(self, message: bytes, call: Call) -> bytes:
-        job = read_job(self.models, message)
+        job = read_job(self.resolve, message)
         # After reading, which takes time that is the caller's as well.
         budget = call.time_remaining()
         expected, model = self._expected(job.target), job.target.model
@@ -131,7 +137,7 @@ class Service:
     def _model_ready(self, message: bytes, _: Call) -> bytes:
         request = parse(m.ModelReadyRequest, message)
         try:
-            resolve(self.models, request.name, request.version)
+            self.resolve(request.name, request.version)
         # Not there is an answer here and no error: readiness is asked in order to learn it.
         except NotServedError:
             return bytes(m.ModelReadyResponse(ready=False).SerializeToString())
@@ -139,7 +145,7 @@ class Service:
 
     def _model_metadata(self, message: bytes, _: Call) -> bytes:
         request = parse(m.ModelMetadataRequest, message)
-        target = resolve(self.models, request.name, request.version)
+        target = self.resolve(request.name, request.version)
         response = m.ModelMetadataResponse(
             name=request.name, versions=[target.model.version], platform="onnxruntime_onnx"
         )
@@ -176,7 +182,7 @@ class Service:
 
     def _prepare(self, message: bytes, _: Call) -> bytes:
         request = parse(m.PrepareRequest, message)
-        target = resolve(self.models, request.name, request.version)
+        target = self.resolve(request.name, request.version)
         started_at = self.clock.now()
         inputs, outputs = ([tensor.name for tensor in side] for side in (target.given, target.offered))
         self.engine.session(target.model, inputs, outputs)
@@ -202,7 +208,7 @@ class Service:
 
     def _fetch(self, message: bytes, _: Call) -> Iterator[bytes]:
         request = parse(m.FetchRequest, message)
-        model = resolve(self.models, request.name, request.digest).model
+        model = self.resolve(request.name, request.digest).model
         for file, stream in self._files(model, request.what, request.member):
             with stream:
                 yield bytes(m.Chunk(file=file).SerializeToString())  # an empty file is one too
