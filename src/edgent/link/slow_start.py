@@ -124,6 +124,8 @@ def left_by_idling(window: float, restart: float, idle: float, timeout: float) -
         idle: Seconds since something was last sent.
         timeout: Seconds of the sender's retransmission timeout.
     """
+    if idle < timeout:
+        return window
     # Never below what a fresh connection may send (the restart window), nor above what it was.
     halved: float = window / 2.0 ** min(idle // timeout, float(_ROUNDS))
     return max(min(window, restart), halved)
@@ -284,6 +286,7 @@ class CongestionWindow:
         # longer timeout; then the growth, a byte for each byte acknowledged, but not beyond the threshold, nor beyond
         # twice what is under way (Linux: `tcp_is_cwnd_limited`; a window that nobody used proves nothing).
         self._queued = _smoothed(self._queued, _last_round(size, self.at(began_at, round_trip)), byte_time)
+        # Both once more, for the timeout is another one now.
         least, _ = self.bounds(began_at, round_trip)
         window = min(self.at(began_at, round_trip), self._grown)
         most = min(2 * size, self._threshold)
@@ -302,6 +305,9 @@ class CongestionWindow:
         """
         # Each rule predicts a time; its error is the logarithm of the ratio, faded. Where all predict about the same,
         # the message says nothing of which of them holds.
+        # The first rule leaves least: what fits into that waits by no rule, and that is most messages.
+        if size <= self._window(0, began_at, round_trip):
+            return
         windows = [self._window(rule, began_at, round_trip) for rule in range(len(self._errors))]
         waits = [stall(size, byte_time, window, round_trip) for window in windows]
         shortest = size * byte_time + round_trip

@@ -66,9 +66,11 @@ class ExchangeConnection:
         # Asked once: on each request's way two further system calls would be a tenth of its cost.
         self._keeps_window = sys.platform == "linux" and keeps_window(connected)
         self._bell, self._ringer = socket.socketpair()  # wakes who leads
-        self._bell.setblocking(False)
+        for each in (self._bell, self._ringer):
+            each.setblocking(False)
         self._poll = select.poll()
-        self._poll.register(self._bell, select.POLLIN)
+        for each in (self._socket, self._bell):
+            self._poll.register(each, select.POLLIN)
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._pending: dict[int, Pending] = {}
@@ -82,7 +84,7 @@ class ExchangeConnection:
         """Whether it is whole, as far as is known here."""
         with self._lock:
             if not self._is_led and self._error is None:
-                self._catch_up()
+                self._take_in(self._poll.poll(0))
             if self._http2.goes_away and not self._pending:
                 self._break(EdgeError("the edge stops"))
             return self._error is None and not self._http2.goes_away
@@ -157,16 +159,15 @@ class ExchangeConnection:
     def _lead(self, seconds: float) -> None:
         """Waits once for the socket, without the lock, and takes in what there is."""
         self._is_led = True
-        wanted = select.POLLIN | (select.POLLOUT if self._unsent else 0)
-        self._poll.register(self._socket, wanted)
+        self._poll.modify(self._socket, select.POLLIN | (select.POLLOUT if self._unsent else 0))
         self._lock.release()
         try:
-            self._poll.poll(seconds * 1e3)
+            ready = self._poll.poll(seconds * 1e3)
         finally:
             self._lock.acquire()
             self._is_led = False
         if self._error is None:
-            self._catch_up()
+            self._take_in(ready)
             self._write()
         else:
             self._close()  # that was left to us, for a socket must not be closed while it is waited on
@@ -174,23 +175,26 @@ class ExchangeConnection:
         if len(self._pending) > 1:
             self._changed.notify_all()
 
-    def _catch_up(self) -> None:
-        """Takes in what lies in the socket."""
-        with contextlib.suppress(BlockingIOError):
-            self._bell.recv(64)
+    def _take_in(self, ready: Sequence[tuple[int, int]]) -> None:
+        """Takes in what lies in those that are ready."""
+        for file, state in ready:
+            if file == self._bell.fileno():
+                self._bell.recv(64)
+            elif state & ~select.POLLOUT:
+                self._read()
+
+    def _read(self) -> None:
         try:
             data = self._socket.recv(_PIECE)
             if not data:
                 raise EdgeError("the edge has closed the connection")
-            self._take_in(data, self._clock.now())
-        except BlockingIOError:
-            pass
+            self._dispatch(data, self._clock.now())
         except OSError as error:
             self._break(EdgeError(f"the connection broke: {error.strerror or error}"))
         except EdgeError as error:
             self._break(error)
 
-    def _take_in(self, data: bytes, at: Seconds) -> None:
+    def _dispatch(self, data: bytes, at: Seconds) -> None:
         for event in self._http2.receive(data):
             pending = self._pending.get(event.stream)
             if not isinstance(event, Message):
@@ -218,7 +222,7 @@ class ExchangeConnection:
             return
         self._unsent = self._unsent[sent:] or self._http2.taken()
         if self._unsent and self._is_led:
-            self._ringer.send(b"!")
+            self._ring()
 
     def _end(self, pending: Pending, *, answered: bool) -> None:
         del self._pending[pending.stream]
@@ -244,9 +248,14 @@ class ExchangeConnection:
         if self._is_led:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
-            self._ringer.send(b"!")
+            self._ring()
         else:
             self._close()
+
+    def _ring(self) -> None:
+        """Wakes who leads."""
+        with contextlib.suppress(BlockingIOError):  # it has rung often enough to be full
+            self._ringer.send(b"!")
 
     def _close(self) -> None:
         for each in (self._socket, self._bell, self._ringer):
