@@ -90,7 +90,7 @@ class ExchangeConnection:
             return self._error is None and not self._http2.goes_away
 
     @contextlib.contextmanager
-    def begun(self, messages: Sequence[bytes]) -> Iterator[Pending]:
+    def begun(self, messages: Sequence[Sequence[bytes]]) -> Iterator[Pending]:
         """Sends a request; at the end it is over, or given up.
 
         Raises:

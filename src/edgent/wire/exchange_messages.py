@@ -4,15 +4,16 @@
 
     short   up    ExchangeRequest(method, budget, body)            down  ExchangeReply(status, times, body)
     long    up    ExchangeRequest(method, budget, follows = n)     down  ExchangeReply(status, times, follows = n)
-                  ExchangeRequest(body of n bytes)                       ExchangeReply(body of n bytes)
+                  n bytes                                                n bytes
 
 What a call of gRPC says in some hundred bytes of headers stands here in a dozen. A long body comes behind a message
 that announces it: so the budget of a long upload counts from its beginning, and a device can time a long answer's way
 down apart from its way up and the edge's work.
 
-Each message ends with a field that its own definition does not have: CRC-32 (of ISO 3309, as in zlib) of all bytes
-before it, little-endian. To a reader of protobuf it is a field that it does not know. TCP's own checksum has 16 bits
-and passes one damaged segment in some ten thousand; nothing else guards a tensor against that where there is no TLS.
+Each message ends with CRC-32 (of ISO 3309, as in zlib) of all bytes before it, little-endian: in those of protobuf as a
+field that their definitions do not have, and their readers pass over; behind a body of its own as four bare bytes.
+TCP's own checksum has 16 bits and passes one damaged segment in some ten thousand; nothing else guards a tensor against
+that where there is no TLS.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ ANNOUNCED = 16_384
 
 # Field 15 of four fixed bytes: the tag fits into one byte, and no message here will ever have as many fields.
 _TAG = bytes([15 << 3 | 5])
-_CHECKED = len(_TAG) + 4
+_SUM = 4
 
 
 class DamagedError(EdgeError):
@@ -65,13 +66,13 @@ class RequestHead:
     body: bytes
 
 
-def write_exchange_request(method: str, body: bytes, budget: float) -> list[bytes]:
-    """A request's messages."""
+def write_exchange_request(method: str, body: bytes, budget: float) -> list[tuple[bytes, ...]]:
+    """A request's messages, in pieces."""
     number, budget_us = METHODS.index(method) + 1, max(1, int(budget * 1e6))
     if len(body) <= ANNOUNCED:
-        return [_written(m.ExchangeRequest(method=number, budget_us=budget_us, body=body))]
+        return [(_written(m.ExchangeRequest(method=number, budget_us=budget_us, body=body)),)]
     head = m.ExchangeRequest(method=number, budget_us=budget_us, follows=len(body))
-    return [_written(head), _written(m.ExchangeRequest(body=body))]
+    return [(_written(head),), _with_checksum(body)]
 
 
 def read_exchange_request(message: bytes) -> RequestHead:
@@ -103,7 +104,7 @@ def write_exchange_reply(body: bytes, notes: Notes) -> Iterator[bytes]:
         head.body = body
     yield _written(head)
     if announced:
-        yield _written(m.ExchangeReply(body=body))
+        yield b"".join(_with_checksum(body))
 
 
 def write_exchange_error(status: int, details: str) -> bytes:
@@ -123,20 +124,29 @@ def read_exchange_reply(message: bytes) -> ReplyHead:
     )
 
 
-def read_body(kind: Any, message: bytes, follows: int) -> bytes:
+def read_body(message: bytes, follows: int) -> bytes:
     """The body that was announced; raises as `read_exchange_request`."""
-    body = bytes(_read(kind, message).body)
-    if len(body) != follows:
-        raise InputError(f"a body of {len(body):,} bytes came, announced were {follows:,}")
-    return body
+    _check(message, b"")
+    if len(message) - _SUM != follows:
+        raise InputError(f"a body of {len(message) - _SUM:,} bytes came, announced were {follows:,}")
+    return message[:-_SUM]
+
+
+def _with_checksum(body: bytes) -> tuple[bytes, bytes]:
+    return body, zlib.crc32(body).to_bytes(_SUM, "little")
 
 
 def _written(message: Any) -> bytes:
-    data = message.SerializeToString()
-    return b"%b%b%b" % (data, _TAG, zlib.crc32(data).to_bytes(4, "little"))
+    data, checksum = _with_checksum(message.SerializeToString())
+    return data + _TAG + checksum
 
 
 def _read(kind: Any, message: bytes) -> Any:
-    if message[-_CHECKED:] != _TAG + zlib.crc32(memoryview(message)[:-_CHECKED]).to_bytes(4, "little"):
-        raise DamagedError(f"a message of {len(message):,} bytes came damaged")
+    _check(message, _TAG)
     return parse(kind, message)
+
+
+def _check(message: bytes, tag: bytes) -> None:
+    end = len(tag) + _SUM
+    if message[-end:] != tag + zlib.crc32(memoryview(message)[:-end]).to_bytes(_SUM, "little"):
+        raise DamagedError(f"a message of {len(message):,} bytes came damaged")

@@ -114,7 +114,7 @@ class ExchangeService:
             return request.body
         if request.follows > self.max_message:
             raise InputError(f"a body of {request.follows:,} bytes is announced, expected at most {self.max_message:,}")
-        return read_body(m.ExchangeRequest, next(messages, b""), request.follows)
+        return read_body(next(messages, b""), request.follows)
 
     def _answered(self, path: str, body: bytes, call: ExchangeCall) -> Iterator[bytes]:
         method = self.methods.get(path)

@@ -105,7 +105,7 @@ class Exchanges:
             body, body_at = head.body, notes_at
             if head.follows:
                 second, body_at = connection.wait(pending, 2, until)
-                body = read_body(m.ExchangeReply, second, head.follows)
+                body = read_body(second, head.follows)
         if head.status:
             raise kind_of(head.status)(head.details or f"the edge failed with status {head.status}")
         return Reply(body=body, notes=head.notes, sent_at=sent_at, notes_at=notes_at, body_at=body_at, window=window)

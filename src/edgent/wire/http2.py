@@ -18,7 +18,8 @@ our own.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from edgent.errors import EdgeError
@@ -37,7 +38,7 @@ _LARGEST_WINDOW = 2**31 - 1
 _PREFIX = struct.Struct(">BI")  # of a message of gRPC: whether it is compressed, and its length
 _SETTING = struct.Struct(">HI")
 # Bytes that may lie between here and the socket: what is taken once can no longer be overtaken.
-_AHEAD = 16_384
+_AHEAD = 32_768
 _MOST_UNSENT = 1 << 20  # bytes of answers to frames that are no messages: nobody honest makes us write so many
 
 
@@ -64,7 +65,8 @@ class _Stream:
     """What is on its way on a stream that is open."""
 
     window: int  # bytes that the other side still takes
-    unsent: bytearray = field(default_factory=bytearray)
+    unsent: deque[memoryview] = field(default_factory=deque)
+    unsent_size: int = 0
     arrived: bytearray = field(default_factory=bytearray)
     consumed: int = 0  # bytes taken in since the other side was last told of it
 
@@ -90,9 +92,11 @@ class Http2Client:
         self._consumed = 0
         self.goes_away = False  # the other side takes no further streams
         settings = _SETTING.pack(_ENABLE_PUSH, 0) + _SETTING.pack(_INITIAL_WINDOW_SIZE, self._room)
-        self._out = bytearray(_PREFACE + _frame(_SETTINGS, 0, 0, settings))
+        self._out: list[bytes | memoryview] = []
+        self._out_size = 0
+        self._put(_PREFACE + _frame(_SETTINGS, 0, 0, settings))
         if self._room > _WINDOW:
-            self._out += _window_update(0, self._room - _WINDOW)
+            self._put(_window_update(0, self._room - _WINDOW))
 
     def open(self) -> int:
         """Opens a stream."""
@@ -100,31 +104,35 @@ class Http2Client:
             raise EdgeError("this connection takes no more streams")
         stream, self._next_stream = self._next_stream, self._next_stream + 2
         self._streams[stream] = _Stream(window=self._stream_window)
-        self._out += _frame(_HEADERS, _END_HEADERS, stream, self._request)
+        self._put(_frame(_HEADERS, _END_HEADERS, stream, self._request))
         return stream
 
-    def send(self, stream: int, message: bytes) -> None:
-        """Sends a message on an open stream."""
-        unsent = self._streams[stream].unsent
-        unsent += _PREFIX.pack(0, len(message))
-        unsent += message
+    def send(self, stream: int, message: Sequence[bytes]) -> None:
+        """Sends a message, given in pieces, on an open stream."""
+        # Pieces are kept and not copied: a boundary may have megabytes.
+        size = sum(map(len, message))
+        state = self._streams[stream]
+        state.unsent += map(memoryview, (_PREFIX.pack(0, size), *message))
+        state.unsent_size += _PREFIX.size + size
 
     def reset(self, stream: int) -> None:
         """Gives a stream up: what was not sent yet never is, and what still comes on it is passed over."""
         if self._streams.pop(stream, None) is not None:
-            self._out += _frame(_RST_STREAM, 0, stream, _CANCEL.to_bytes(4, "big"))
+            self._put(_frame(_RST_STREAM, 0, stream, _CANCEL.to_bytes(4, "big")))
 
     def is_open(self, stream: int) -> bool:
         """Whether a stream is open, and nothing of a message is under way on it."""
         state = self._streams.get(stream)
-        return state is not None and not state.unsent and not state.arrived
+        return state is not None and not state.unsent_size and not state.arrived
 
     def taken(self) -> bytes:
         """The bytes that are to go into the socket next; none: there are none, or the other side does not take more."""
         # Each look begins with the streams that have waited longest, for who had a turn goes to the end.
-        while len(self._out) < _AHEAD and any(self._take_turn(stream) for stream in list(self._streams)):
+        while self._out_size < _AHEAD and any(self._take_turn(stream) for stream in list(self._streams)):
             pass
-        taken, self._out = bytes(self._out), bytearray()
+        taken = b"".join(self._out)
+        self._out.clear()
+        self._out_size = 0
         return taken
 
     def receive(self, data: bytes) -> Iterator[Event]:
@@ -150,21 +158,32 @@ class Http2Client:
     def __repr__(self) -> str:
         return f"<Http2Client, {len(self._streams)} streams>"
 
+    def _put(self, data: bytes | memoryview) -> None:
+        self._out.append(data)
+        self._out_size += len(data)
+
     def _take_turn(self, number: int) -> bool:
         """Moves one frame of a stream to what goes out; whether there was one that may."""
         stream = self._streams[number]
-        size = min(len(stream.unsent), _FRAME, stream.window, self._window)
+        size = min(stream.unsent_size, _FRAME, stream.window, self._window)
         if size <= 0:
             return False
-        self._out += _frame(_DATA, 0, number, bytes(stream.unsent[:size]))
-        del stream.unsent[:size]
+        self._put(_frame_head(size, _DATA, 0, number))
+        stream.unsent_size -= size
+        left = size
+        while left:
+            piece = stream.unsent.popleft()
+            self._put(piece[:left])
+            if len(piece) > left:
+                stream.unsent.appendleft(piece[left:])
+            left -= min(left, len(piece))
         stream.window -= size
         self._window -= size
         self._streams[number] = self._streams.pop(number)
         return True
 
     def _frame_came(self, kind: int, flags: int, stream: int, payload: bytes) -> Iterator[Event]:
-        if len(self._out) > _MOST_UNSENT:
+        if self._out_size > _MOST_UNSENT:
             raise EdgeError("the other side asks for answers and takes none: this is no edge")
         if stream >= self._next_stream or kind == _PUSH_PROMISE:
             raise EdgeError(f"a frame of stream {stream} came, which nobody opened: this is no edge")
@@ -173,7 +192,7 @@ class Http2Client:
         elif kind == _SETTINGS and not flags & _ACK:
             self._settings_came(payload)
         elif kind == _PING and not flags & _ACK:
-            self._out += _frame(_PING, _ACK, 0, payload)
+            self._put(_frame(_PING, _ACK, 0, payload))
         elif kind == _WINDOW_UPDATE:
             self._window_came(stream, payload)
         elif kind == _GOAWAY:
@@ -206,7 +225,7 @@ class Http2Client:
         # In large steps, for the windows are wide: a frame for each answer would cost a packet each.
         if consumed <= self._room // 4:
             return consumed
-        self._out += _window_update(stream, consumed)
+        self._put(_window_update(stream, consumed))
         return 0
 
     def _settings_came(self, payload: bytes) -> None:
@@ -218,7 +237,7 @@ class Http2Client:
                 for stream in self._streams.values():
                     stream.window += value - self._stream_window
                 self._stream_window = value
-        self._out += _frame(_SETTINGS, _ACK, 0, b"")
+        self._put(_frame(_SETTINGS, _ACK, 0, b""))
 
     def _window_came(self, stream: int, payload: bytes) -> None:
         more = int.from_bytes(payload, "big") & _LARGEST_WINDOW
@@ -229,7 +248,11 @@ class Http2Client:
 
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
-    return b"%b%b%b%b" % (len(payload).to_bytes(3, "big"), bytes((kind, flags)), stream.to_bytes(4, "big"), payload)
+    return _frame_head(len(payload), kind, flags, stream) + payload
+
+
+def _frame_head(length: int, kind: int, flags: int, stream: int) -> bytes:
+    return length.to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big")
 
 
 def _window_update(stream: int, size: int) -> bytes:
