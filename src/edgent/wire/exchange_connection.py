@@ -116,6 +116,8 @@ class ExchangeConnection:
         """Waits until so many messages of the reply have come: the last one of them, and when it came.
 
         Args:
+            pending: the request.
+            count: messages, from the first.
             until: by `time.monotonic`.
 
         Raises:

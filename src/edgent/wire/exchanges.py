@@ -1,4 +1,8 @@
-"""Exchanges with an edge, at the device: connected when they are needed, again after a break, and given up for calls."""
+"""Exchanges with an edge, at the device: connected when they are needed, again after a break, given up for calls.
+
+Whatever ends a stream before its answer makes the request a call, with the time that is left: an edge that knows no
+exchanges, one that took the place of a newer one, one that has as many streams open as it keeps.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,12 @@ from edgent.address import Address
 from edgent.clock import Clock
 from edgent.errors import EdgeError, InputError
 from edgent.link.slow_start import Window
-from edgent.units import Seconds
 from edgent.wire import messages as m
-from edgent.wire.errors import BrokenError, kind_of
+from edgent.wire.errors import DATA_LOSS, BrokenError, kind_of
 from edgent.wire.exchange_connection import ExchangeConnection, StreamEndedError
 from edgent.wire.exchange_messages import (
     DamagedError,
+    ReplyHead,
     read_body,
     read_exchange_reply,
     write_exchange_request,
@@ -60,7 +64,9 @@ class Exchanges:
         if connection is None:
             return None
         try:
-            return self._exchanged(connection, method, message, until)
+            head, reply = self._exchanged(connection, method, message, until)
+            if head.status == DATA_LOSS:
+                raise DamagedError(head.details)
         except StreamEndedError:
             self._calls_until = monotonic() + _CALLS_INSTEAD
             self._let_go(connection, EdgeError("the edge takes no exchanges"))
@@ -70,6 +76,9 @@ class Exchanges:
             lost = EdgeError(f"{self._address} is not understood: {error}")
             self._let_go(connection, lost)
             raise lost from error
+        if head.status:
+            raise kind_of(head.status)(head.details or f"the edge failed with status {head.status}")
+        return reply
 
     def window(self) -> Window | None:
         """See `Channel.window`."""
@@ -91,7 +100,9 @@ class Exchanges:
     def __repr__(self) -> str:
         return f"<Exchanges with {self._address}: {self._connection or 'not connected'}>"
 
-    def _exchanged(self, connection: ExchangeConnection, method: str, message: bytes, until: float) -> Reply:
+    def _exchanged(
+        self, connection: ExchangeConnection, method: str, message: bytes, until: float
+    ) -> tuple[ReplyHead, Reply]:
         # The window as it is when the message begins decides how often TCP will wait; asking for it is not the link's
         # time, so the clock is read after it.
         window = connection.window()
@@ -106,9 +117,9 @@ class Exchanges:
             if head.follows:
                 second, body_at = connection.wait(pending, 2, until)
                 body = read_body(second, head.follows)
-        if head.status:
-            raise kind_of(head.status)(head.details or f"the edge failed with status {head.status}")
-        return Reply(body=body, notes=head.notes, sent_at=sent_at, notes_at=notes_at, body_at=body_at, window=window)
+        return head, Reply(
+            body=body, notes=head.notes, sent_at=sent_at, notes_at=notes_at, body_at=body_at, window=window
+        )
 
     def _connected(self, timeout: float) -> ExchangeConnection | None:
         """The connection, made where there is none; None: calls are to be made instead."""
@@ -136,9 +147,7 @@ class Exchanges:
             connected = socket.create_connection((host, port), max(timeout, 0.001))
         except OSError as error:
             raise EdgeError(f"the edge {self._address} cannot be reached: {error.strerror or error}") from error
-        http2 = Http2Client(
-            authority=str(self._address), path=m.EXCHANGE, max_message=self._max_message + _ROOM
-        )
+        http2 = Http2Client(authority=str(self._address), path=m.EXCHANGE, max_message=self._max_message + _ROOM)
         return ExchangeConnection(connected, http2, self._clock)
 
     def _let_go(self, connection: ExchangeConnection, error: EdgeError) -> None:

@@ -279,7 +279,7 @@ def _request_headers(authority: str, path: str) -> bytes:
 
 
 def _literal(text: str) -> bytes:
-    """A string as it is, with its length before it: seven bits, and where they do not do more by sevens (RFC 7541, 5.1)."""
+    """A string as it is behind its length, of seven bits, or of several times seven (RFC 7541, 5.1)."""
     data = text.encode()
     if (rest := len(data) - 127) < 0:
         return bytes((len(data),)) + data

@@ -112,6 +112,7 @@ def window_of(connection: socket.socket, *, keeps: bool | None) -> Window | None
     """What a message that begins now may have under way on a connection.
 
     Args:
+        connection: of TCP.
         keeps: whether idling leaves its window as it is, by `keeps_window`; None: to be found out.
 
     Raises:
