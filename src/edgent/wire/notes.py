@@ -71,7 +71,7 @@ def times_us(notes: Notes) -> tuple[int, int]:
 
 
 def window_numbers(window: Window) -> tuple[int, ...]:
-    """Bytes under way, those up to which that doubles, microseconds of a pause that halve it, bytes that pauses leave."""
+    """Bytes under way, those up to which it doubles, microseconds of a pause that halve it, bytes that pauses leave."""
     # On the wire 0 stands for infinity, which an integer cannot say.
     threshold, patience = (value if math.isfinite(value) else 0 for value in (window.threshold, window.patience * 1e6))
     return round(window.size), round(threshold), round(patience), round(window.least)
