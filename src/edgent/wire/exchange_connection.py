@@ -153,6 +153,10 @@ class ExchangeConnection:
     def __repr__(self) -> str:
         return f"<ExchangeConnection, {len(self._pending)} under way: {self._error or 'up'}>"
 
+    @property
+    def _has_unsent(self) -> bool:
+        return bool(self._unsent) or self._http2.has_more
+
     def _check(self) -> None:
         if self._error is not None:
             # A new one for each caller: each is raised in a thread of its own, with a trace of its own.
@@ -161,7 +165,7 @@ class ExchangeConnection:
     def _lead(self, seconds: float) -> None:
         """Waits once for the socket, without the lock, and takes in what there is."""
         self._is_led = True
-        self._poll.modify(self._socket, select.POLLIN | (select.POLLOUT if self._unsent else 0))
+        self._poll.modify(self._socket, select.POLLIN | (select.POLLOUT if self._has_unsent else 0))
         self._lock.release()
         try:
             ready = self._poll.poll(seconds * 1e3)
@@ -211,7 +215,7 @@ class ExchangeConnection:
 
     def _write(self) -> None:
         """Writes a piece of what is unsent; the rest is left to who leads."""
-        if not self._unsent:
+        if not self._unsent and self._http2.has_more:
             self._unsent = self._http2.taken()
         if not self._unsent:
             return
@@ -222,8 +226,8 @@ class ExchangeConnection:
         except OSError as error:
             self._break(EdgeError(f"the connection broke: {error.strerror or error}"))
             return
-        self._unsent = self._unsent[sent:] or self._http2.taken()
-        if self._unsent and self._is_led:
+        self._unsent = self._unsent[sent:]
+        if self._is_led and self._has_unsent:
             self._ring()
 
     def _end(self, pending: Pending, *, answered: bool) -> None:

@@ -26,7 +26,7 @@ from typing import Any
 from edgent.errors import EdgeError, InputError
 from edgent.units import Seconds
 from edgent.wire import messages as m
-from edgent.wire.notes import Notes, noted, times_us, window_numbers
+from edgent.wire.notes import Notes, times_us, window_from, window_numbers
 from edgent.wire.tensors import parse
 from edgent.wire.transport import PACKET
 
@@ -93,7 +93,8 @@ def write_exchange_reply(body: bytes, notes: Notes) -> Iterator[bytes]:
     """An answer's messages."""
     # A long one has packets of its own, and a downlink to be told apart.
     announced = len(body) > PACKET
-    head = m.ExchangeReply(times_us=times_us(notes), newest=notes.newest)
+    queue_us, middle_us = times_us(notes)
+    head = m.ExchangeReply(queue_us=queue_us, middle_us=middle_us, newest=notes.newest)
     if notes.window is not None:
         head.window.extend(window_numbers(notes.window))
     if announced:
@@ -116,7 +117,12 @@ def read_exchange_reply(message: bytes) -> ReplyHead:
     return ReplyHead(
         status=reply.status,
         details=reply.details,
-        notes=noted(reply.times_us, reply.window, reply.newest),
+        notes=Notes(
+            queue=reply.queue_us * 1e-6,
+            middle=reply.middle_us * 1e-6,
+            window=window_from(reply.window) if reply.window else None,
+            newest=reply.newest,
+        ),
         follows=reply.follows,
         body=reply.body,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from time import monotonic
 
 from edgent.address import Address
@@ -25,11 +26,15 @@ from edgent.wire.exchange_messages import (
     write_exchange_request,
 )
 from edgent.wire.http2 import Http2Client
+from edgent.wire.message_limit import too_large
 from edgent.wire.transport import Reply
 
 # Seconds without a further attempt at an edge that has taken no stream: each costs a round trip.
 _CALLS_INSTEAD = 30.0
 _ROOM = 4_096  # bytes of a reply's message beside its body
+
+
+Call = Callable[[str, bytes, float], Reply]
 
 
 class Exchanges:
@@ -39,10 +44,11 @@ class Exchanges:
         address: the edge's.
         max_message: bytes of the largest body.
         clock: takes the times of replies.
+        call: what is done instead where the edge takes no exchange; see `Channel.call`.
     """
 
-    def __init__(self, address: Address, *, max_message: int, clock: Clock) -> None:
-        self._address, self._max_message, self._clock = address, max_message, clock
+    def __init__(self, address: Address, *, max_message: int, clock: Clock, call: Call) -> None:
+        self._address, self._max_message, self._clock, self._call = address, max_message, clock, call
         self._lock = threading.Lock()
         self._connection: ExchangeConnection | None = None
         self._calls_until = 0.0
@@ -53,29 +59,16 @@ class Exchanges:
         """Whether requests go this way now."""
         return self._connection is not None
 
-    def exchange(self, method: str, message: bytes, timeout: float) -> Reply | None:
-        """See `Channel.exchange`; None: the edge takes no exchange, so it is to be called.
-
-        Raises:
-            EdgeError: as `Channel.call`; RefusedError too.
-        """
+    def exchange(self, method: str, message: bytes, timeout: float) -> Reply:
+        """See `Channel.exchange`."""
+        if len(message) > self._max_message:
+            raise too_large(message, self._max_message, "what is to be sent")
         until = monotonic() + timeout
         connection = self._connected(timeout)
-        if connection is None:
-            return None
-        try:
-            head, reply = self._exchanged(connection, method, message, until)
-            if head.status == DATA_LOSS:
-                raise DamagedError(head.details)
-        except StreamEndedError:
-            self._calls_until = monotonic() + _CALLS_INSTEAD
-            self._let_go(connection, EdgeError("the edge takes no exchanges"))
-            return None
-        except (DamagedError, InputError) as error:
-            # What follows on a connection that damages its bytes is not to be believed either.
-            lost = EdgeError(f"{self._address} is not understood: {error}")
-            self._let_go(connection, lost)
-            raise lost from error
+        answered = None if connection is None else self._believed(connection, method, message, until)
+        if answered is None:
+            return self._call(method, message, until - monotonic())
+        head, reply = answered
         if head.status:
             raise kind_of(head.status)(head.details or f"the edge failed with status {head.status}")
         return reply
@@ -99,6 +92,25 @@ class Exchanges:
 
     def __repr__(self) -> str:
         return f"<Exchanges with {self._address}: {self._connection or 'not connected'}>"
+
+    def _believed(
+        self, connection: ExchangeConnection, method: str, message: bytes, until: float
+    ) -> tuple[ReplyHead, Reply] | None:
+        """A reply that is as it was sent; None: the edge takes no exchange."""
+        try:
+            head, reply = self._exchanged(connection, method, message, until)
+            if head.status == DATA_LOSS:
+                raise DamagedError(head.details)
+            return head, reply
+        except StreamEndedError:
+            self._calls_until = monotonic() + _CALLS_INSTEAD
+            self._let_go(connection, EdgeError("the edge takes no exchanges"))
+            return None
+        except (DamagedError, InputError) as error:
+            # What follows on a connection that damages its bytes is not to be believed either.
+            lost = EdgeError(f"{self._address} is not understood: {error}")
+            self._let_go(connection, lost)
+            raise lost from error
 
     def _exchanged(
         self, connection: ExchangeConnection, method: str, message: bytes, until: float

@@ -102,7 +102,8 @@ class GrpcChannel:
         self._clock = clock or MonotonicClock()
         self._send_window = SendWindow(address.host, address.port)
         self._channel = self._open()
-        self._exchanges = Exchanges(address, max_message=max_message, clock=self._clock)
+        self._exchanges = Exchanges(address, max_message=max_message, clock=self._clock, call=self.call)
+        self.exchange = self._exchanges.exchange
 
     def call(self, method: str, message: bytes, timeout: float) -> Reply:
         """See `Channel.call`."""
@@ -130,15 +131,6 @@ class GrpcChannel:
                 self._send_window.look()
             notes = notes_of({str(key): str(value) for key, value in (*ahead, *answers.trailing_metadata())})
         return Reply(body=body, notes=notes, sent_at=sent_at, notes_at=notes_at, body_at=body_at, window=window)
-
-    def exchange(self, method: str, message: bytes, timeout: float) -> Reply:
-        """See `Channel.exchange`."""
-        if len(message) > self.max_message:
-            raise too_large(message, self.max_message, "what is to be sent")
-        began_at = self._clock.now()
-        reply = self._exchanges.exchange(method, message, timeout)
-        # An edge with streams enough, or one that has just become an older one, is called as any other.
-        return reply or self.call(method, message, timeout - (self._clock.now() - began_at))
 
     def stream(self, method: str, message: bytes, timeout: float) -> Iterator[bytes]:
         """See `Channel.stream`."""

@@ -91,6 +91,7 @@ class Http2Client:
         self._unread = bytearray()
         self._consumed = 0
         self.goes_away = False  # the other side takes no further streams
+        self.has_more = True  # to write; after a look that found all windows closed only when one opens
         settings = _SETTING.pack(_ENABLE_PUSH, 0) + _SETTING.pack(_INITIAL_WINDOW_SIZE, self._room)
         self._out: list[bytes | memoryview] = []
         self._out_size = 0
@@ -114,6 +115,7 @@ class Http2Client:
         state = self._streams[stream]
         state.unsent += map(memoryview, (_PREFIX.pack(0, size), *message))
         state.unsent_size += _PREFIX.size + size
+        self.has_more = True
 
     def reset(self, stream: int) -> None:
         """Gives a stream up: what was not sent yet never is, and what still comes on it is passed over."""
@@ -131,16 +133,20 @@ class Http2Client:
         while self._out_size < _AHEAD and any(self._take_turn(stream) for stream in list(self._streams)):
             pass
         taken = b"".join(self._out)
+        self.has_more = self._out_size >= _AHEAD
         self._out.clear()
         self._out_size = 0
         return taken
 
-    def receive(self, data: bytes) -> Iterator[Event]:
-        """What the bytes that came mean; to be consumed whole.
+    def receive(self, data: bytes) -> list[Event]:
+        """What the bytes that came mean.
 
         Raises:
             EdgeError: they are no HTTP/2, or the other side ends the connection.
         """
+        return list(self._events(data))
+
+    def _events(self, data: bytes) -> Iterator[Event]:
         self._unread += data
         while len(self._unread) >= _HEAD:
             length = int.from_bytes(self._unread[:3], "big")
@@ -161,6 +167,7 @@ class Http2Client:
     def _put(self, data: bytes | memoryview) -> None:
         self._out.append(data)
         self._out_size += len(data)
+        self.has_more = True
 
     def _take_turn(self, number: int) -> bool:
         """Moves one frame of a stream to what goes out; whether there was one that may."""
@@ -240,6 +247,7 @@ class Http2Client:
         self._put(_frame(_SETTINGS, _ACK, 0, b""))
 
     def _window_came(self, stream: int, payload: bytes) -> None:
+        self.has_more = True
         more = int.from_bytes(payload, "big") & _LARGEST_WINDOW
         if stream == 0:
             self._window += more

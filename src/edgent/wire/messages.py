@@ -140,11 +140,12 @@ _EDGENT = {
     "ExchangeReply": (
         "uint32 status = 1",  # 0: answered; else a number of gRPC's
         "string details = 2",
-        "repeated uint64 times_us = 3",  # in the queue, and of the middle
-        "repeated uint64 window = 4",
-        "string newest = 5",
-        "uint64 follows = 6",
-        "bytes body = 7",
+        "uint64 queue_us = 3",
+        "uint64 middle_us = 4",
+        "repeated uint64 window = 5",  # as in the header of a call
+        "string newest = 6",
+        "uint64 follows = 7",
+        "bytes body = 8",
     ),
 }
 

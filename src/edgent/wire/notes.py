@@ -48,21 +48,11 @@ def headers_of(notes: Notes) -> dict[str, str]:
 
 def notes_of(headers: Mapping[str, str]) -> Notes:
     """What the headers of a call's answer say; whatever makes no sense is passed over."""
-    times, window = _numbers(headers.get(TIMES_US, "")), _numbers(headers.get(WINDOW, ""))
-    return noted(times, window, headers.get(NEWEST, ""))
-
-
-def noted(times: Sequence[int], window: Sequence[int], newest: str) -> Notes:
-    """Notes from what came over the wire.
-
-    Args:
-        times: microseconds in the queue and of the middle; anything else than two numbers says nothing.
-        window: see `window_numbers`; likewise of four.
-        newest: a version.
-    """
     # All of it is an aid to predict: an edge whose word makes no sense is followed from outside.
+    times = _numbers(headers.get(TIMES_US, ""))
     queue, middle = times if len(times) == 2 else (0, 0)
-    return Notes(queue=queue * 1e-6, middle=middle * 1e-6, window=_window(window), newest=newest)
+    window = window_from(_numbers(headers.get(WINDOW, "")))
+    return Notes(queue=queue * 1e-6, middle=middle * 1e-6, window=window, newest=headers.get(NEWEST, ""))
 
 
 def times_us(notes: Notes) -> tuple[int, int]:
@@ -77,7 +67,8 @@ def window_numbers(window: Window) -> tuple[int, ...]:
     return round(window.size), round(threshold), round(patience), round(window.least)
 
 
-def _window(numbers: Sequence[int]) -> Window | None:
+def window_from(numbers: Sequence[int]) -> Window | None:
+    """A window from its numbers; None where there are none, or they make no sense."""
     if len(numbers) != 4 or not (numbers[0] and numbers[3]):
         return None
     size, threshold, patience, least = numbers
