@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
 from time import monotonic
+from typing import Protocol
 
 from edgent.address import Address
 from edgent.clock import Clock
@@ -34,7 +34,16 @@ _CALLS_INSTEAD = 30.0
 _ROOM = 4_096  # bytes of a reply's message beside its body
 
 
-Call = Callable[[str, bytes, float], Reply]
+class Calls(Protocol):
+    """A channel's calls, and the connection that carries them."""
+
+    def call(self, method: str, message: bytes, timeout: float) -> Reply:
+        """See `Channel.call`."""
+        ...
+
+    def window_of_calls(self) -> Window | None:
+        """See `Channel.window`."""
+        ...
 
 
 class Exchanges:
@@ -44,20 +53,15 @@ class Exchanges:
         address: the edge's.
         max_message: bytes of the largest body.
         clock: takes the times of replies.
-        call: what is done instead where the edge takes no exchange; see `Channel.call`.
+        calls: what is asked instead where the edge takes no exchange.
     """
 
-    def __init__(self, address: Address, *, max_message: int, clock: Clock, call: Call) -> None:
-        self._address, self._max_message, self._clock, self._call = address, max_message, clock, call
+    def __init__(self, address: Address, *, max_message: int, clock: Clock, calls: Calls) -> None:
+        self._address, self._max_message, self._clock, self._calls = address, max_message, clock, calls
         self._lock = threading.Lock()
         self._connection: ExchangeConnection | None = None
         self._calls_until = 0.0
         self._closed = False
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether requests go this way now."""
-        return self._connection is not None
 
     def exchange(self, method: str, message: bytes, timeout: float) -> Reply:
         """See `Channel.exchange`."""
@@ -67,7 +71,7 @@ class Exchanges:
         connection = self._connected(timeout)
         answered = None if connection is None else self._believed(connection, method, message, until)
         if answered is None:
-            return self._call(method, message, until - monotonic())
+            return self._calls.call(method, message, until - monotonic())
         head, reply = answered
         if head.status:
             raise kind_of(head.status)(head.details or f"the edge failed with status {head.status}")
@@ -76,7 +80,7 @@ class Exchanges:
     def window(self) -> Window | None:
         """See `Channel.window`."""
         connection = self._connection
-        return None if connection is None else connection.window()
+        return self._calls.window_of_calls() if connection is None else connection.window()
 
     def renew(self) -> None:
         """See `Channel.renew`."""

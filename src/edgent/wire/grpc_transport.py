@@ -102,8 +102,9 @@ class GrpcChannel:
         self._clock = clock or MonotonicClock()
         self._send_window = SendWindow(address.host, address.port)
         self._channel = self._open()
-        self._exchanges = Exchanges(address, max_message=max_message, clock=self._clock, call=self.call)
-        self.exchange = self._exchanges.exchange
+        self._exchanges = Exchanges(address, max_message=max_message, clock=self._clock, calls=self)
+        # The channel's own methods, so that a request does not pass through here as well.
+        self.exchange, self.window = self._exchanges.exchange, self._exchanges.window
 
     def call(self, method: str, message: bytes, timeout: float) -> Reply:
         """See `Channel.call`."""
@@ -138,9 +139,9 @@ class GrpcChannel:
         with self._mapped(answers):
             yield from answers
 
-    def window(self) -> Window | None:
-        """See `Channel.window`."""
-        return self._exchanges.window() if self._exchanges.is_connected else self._send_window.read()
+    def window_of_calls(self) -> Window | None:
+        """What a call that is made now may have under way."""
+        return self._send_window.read()
 
     def first_words(self, timeout: float) -> str | None:
         """See `Channel.first_words`: says HTTP/2's greeting and looks whether the answer is HTTP/2."""
