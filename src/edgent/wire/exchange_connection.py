@@ -195,6 +195,8 @@ class ExchangeConnection:
             if not data:
                 raise EdgeError("the edge has closed the connection")
             self._dispatch(data, self._clock.now())
+        except BlockingIOError:
+            pass  # what the kernel had announced is not there after all
         except OSError as error:
             self._break(EdgeError(f"the connection broke: {error.strerror or error}"))
         except EdgeError as error:
@@ -215,12 +217,12 @@ class ExchangeConnection:
 
     def _write(self) -> None:
         """Writes a piece of what is unsent; the rest is left to who leads."""
-        if not self._unsent and self._http2.has_more:
-            self._unsent = self._http2.taken()
-        if not self._unsent:
+        if self._error is not None or not self._has_unsent:
             return
+        self._unsent = self._unsent or self._http2.taken()
         try:
-            sent = self._socket.send(self._unsent)
+            # Nothing, where all windows are closed: then there is more only when one opens.
+            sent = self._socket.send(self._unsent) if self._unsent else 0
         except BlockingIOError:
             sent = 0
         except OSError as error:
