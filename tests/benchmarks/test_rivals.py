@@ -73,8 +73,24 @@ def test_borderline_cells_do_not_count_but_are_counted(rivals):
 
 def test_the_document_of_a_cell_has_just_the_agreed_keys(rivals):
     found = cell(rivals, CODED, edgent=0.9, codec=0.9).document()
-    assert list(found) == ["bandwidth_bps", "deadline_ms", "borderline", "margin", "methods"]
+    assert list(found) == ["bandwidth_bps", "deadline_ms", "borderline", "margin", "methods", "median_ms"]
     assert set(found["methods"]) >= {"edgent", "codec", "int8"}
+
+
+def test_cells_where_the_bare_loop_is_ahead_are_counted_borderline_ones_too(rivals):
+    behind = cell(rivals, CODED, edgent=0.5, codec=0.9)
+    chance = cell(rivals, CODED, edgent=0.5, codec=0.9, borderline=True)
+    within = cell(rivals, CODED, edgent=0.895, codec=0.9)
+    counted = rivals.lost([behind, chance, within])
+    assert (counted["cells"], counted["bare_loop_ahead"], counted["of_them_borderline"]) == (3, 2, 1)
+    assert counted["rows"][0] == {
+        "bandwidth_bps": 1e6,
+        "deadline_ms": 50.0,
+        "edgent_ms": 20.0,
+        "bare_loop_ms": 20.0,
+        "edgent": 0.5,
+        "bare_loop": 0.9,
+    }
 
 
 DEADLINE = 0.05

@@ -1,4 +1,4 @@
-"""What a call costs beyond its tensors: bytes in the messages, and bytes on a shaped link."""
+"""What a request costs beyond its tensors: bytes in the messages, and bytes on a shaped link."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_messages_say_nothing_that_the_other_side_knows(made, link):
     assert not parse(ModelInferResponse, response).model_name
 
 
-def test_a_call_adds_few_bytes_to_its_tensors_on_the_wire(model, slow, fast):
+def test_an_exchange_adds_few_bytes_to_its_tensors_on_the_wire(model, slow, fast):
     """HTTP/2, gRPC, the messages and the packets' headers; on a connection that is warm."""
     with (
         Edge(model, port=0, profiles=[fast]) as edge,
@@ -52,5 +52,5 @@ def test_a_call_adds_few_bytes_to_its_tensors_on_the_wire(model, slow, fast):
         after = link.counts()
     up, down = after.up_wire_bytes - before.up_wire_bytes, after.down_wire_bytes - before.down_wire_bytes
     packets = -(-len(IMAGE) // 1448)
-    assert up / CALLS - len(IMAGE) - 66 * packets <= 230
-    assert down / CALLS - ANSWER <= 290
+    assert up / CALLS - len(IMAGE) - 66 * packets <= 160
+    assert down / CALLS - ANSWER <= 200

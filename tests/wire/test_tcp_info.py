@@ -10,15 +10,11 @@ import sys
 import pytest
 
 from edgent.edge.edge import Edge
-from edgent.link.slow_start import UNLIMITED, Window
-from edgent.testing import FakeLink
 from edgent.wire import grpc_transport as wire
-from edgent.wire import messages as m
 from edgent.wire import tcp_info as sendwindow
 from edgent.wire.edge_client import EdgeClient
 from edgent.wire.grpc_transport import GrpcChannel
 from edgent.wire.tcp_info import SendWindow
-from edgent.wire.transport import Unary
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says so")
 
@@ -167,26 +163,6 @@ def test_of_two_callers_each_is_told_of_its_own_connection(edge, channel):
 def test_a_caller_of_no_known_kind_is_told_nothing():
     assert wire._send_window("unix:/run/edge.sock").read() is None
     assert repr(wire._send_window("ipv6:%5B::1%5D:40312")) == "<SendWindow to ::1:40312>"
-
-
-@pytest.mark.parametrize("word", ["", "many", "1 2 3", "1 2 3 4 5", "-1 0 0 1", "0 0 200000 1", "1 0 0 0", "1e4 0 0 1"])
-def test_an_edge_whose_word_nobody_understands_has_said_nothing(clock, word):
-    def answer(_message, call):
-        call.set_headers({m.TIMES_US: "1 2", m.WINDOW: word})
-        return b""
-
-    timed = EdgeClient(FakeLink({m.PROBE: Unary(answer=answer)}, clock=clock)).probe(0, 0, 1.0)
-    assert timed.edge_window is None
-    assert (timed.queue, timed.middle) == (1e-6, 2e-6)
-
-
-def test_nought_stands_for_no_threshold_and_for_a_window_that_is_kept(clock):
-    def answer(_message, call):
-        call.set_headers({m.WINDOW: "43440 0 0 14480"})
-        return b""
-
-    timed = EdgeClient(FakeLink({m.PROBE: Unary(answer=answer)}, clock=clock)).probe(0, 0, 1.0)
-    assert timed.edge_window == Window(size=43_440.0, threshold=UNLIMITED, patience=math.inf, least=14_480.0)
 
 
 def test_a_connection_that_another_thread_gives_up_meanwhile_tells_nothing_and_raises_nothing(listener, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -54,9 +55,14 @@ def checked(tensor: Tensor, array: Array) -> Array:
         raise InputError(f"tensor {tensor.name!r} has shape {list(array.shape)}, expected {list(tensor.shape)}")
     if tensor.dtype == "string" and array.dtype.kind in KINDS:
         return text_array(tensor.name, array)
-    if array.dtype.name != tensor.dtype:
+    if _name_of(array.dtype) != tensor.dtype:
         raise InputError(f"tensor {tensor.name!r} has type {array.dtype.name}, expected {tensor.dtype}")
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
+    return in_native_order(array)
+
+
+@lru_cache(64)
+def _name_of(dtype: np.dtype[Any]) -> str:
+    return dtype.name  # which numpy puts together anew each time, and each request asks twice
 
 
 def in_native_order(array: Array) -> Array:

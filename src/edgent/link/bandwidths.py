@@ -49,11 +49,16 @@ class Bandwidths:
             return cls(up=up.bandwidths, down=down.bandwidths, weights=up.weights)
         # Where either distribution goes on to its next value, a new pair begins; rounding must not add a last one that
         # has no weight. The middle of a piece says which value of either direction it belongs to.
-        ends = [np.minimum(np.cumsum(side.weights), 1.0) for side in (up, down)]
+        ends = [np.minimum(side.weights.cumsum(), 1.0) for side in (up, down)]
         ends[0][-1] = ends[1][-1] = 1.0
-        borders = np.union1d(*ends)
-        weights = np.diff(borders, prepend=0.0)
-        here, there = (np.searchsorted(end, borders - weights / 2) for end in ends)
+        # By hand and not by `union1d`, which takes a tenth of a whole decision.
+        borders = np.concatenate(ends)
+        borders.sort()
+        weights = borders.copy()
+        weights[1:] -= borders[:-1]
+        begins = weights > 0
+        borders, weights = borders[begins], weights[begins]
+        here, there = (end.searchsorted(borders - weights / 2) for end in ends)
         return cls(up=up.bandwidths[here], down=down.bandwidths[there], weights=weights)
 
     @property

@@ -93,8 +93,11 @@ class Expectations:
         self._device, self._edge, up, down, messages = table.demand
         self._remote = messages > 0
         # Headers and the bytes of a message are the wire's and no matter of the bandwidth, so bits are counted once.
-        self._bits_up = np.where(self._remote, WIRE.uplink(up), 0.0)
-        self._bits_down = np.where(self._remote, WIRE.downlink(down), 0.0)
+        bits_up = np.where(self._remote, WIRE.uplink(up), 0.0)
+        bits_down = np.where(self._remote, WIRE.downlink(down), 0.0)
+        # All that no factor changes is put together once: a device's factors are others in each decision.
+        self._bits, self._rows = bits_up + bits_down, np.arange(len(table))
+        self._parts = np.stack([np.zeros(len(table)), self._remote, bits_up, bits_down], axis=1)
         self._ahead = table.head + table.encode
         # Those of the device alone by their time: the most accurate that is done by some moment is then a running
         # maximum, and a search in it.
@@ -180,11 +183,12 @@ class Expectations:
     def _all(self, by: float, device_factor: float, edge_factor: float) -> _Field:
         # With the factors fixed, device and edge seconds are one number. What is left are the four columns that the
         # link prices: 1, messages, bits up and bits down against 1, once, 1 / B_up and 1 / B_down.
-        fixed = device_factor * self._device + edge_factor * self._edge
+        parts = self._parts.copy()
+        parts[:, 0] = device_factor * self._device + edge_factor * self._edge
         return _Field(
-            rows=np.arange(len(self.candidates)),
-            parts=np.stack([fixed, self._remote, self._bits_up, self._bits_down], axis=1),
-            bits=self._bits_up + self._bits_down,
+            rows=self._rows,
+            parts=parts,
+            bits=self._bits,
             worth=self._worth,
             rescue=self._rescue(by, device_factor),
         )

@@ -33,6 +33,7 @@ class NearEnd:
     def __init__(self, address: str) -> None:
         self._clock = MonotonicClock()
         self._remote = EdgeClient(GrpcChannel(address, max_message=_MAX_MESSAGE, clock=self._clock))
+        self._remote.extensions(_TIMEOUT)  # which a device asks for as well: what it finds decides how it then asks
         self._link = LinkFollower()
 
     def probe(self) -> dict[str, float]:

@@ -1,0 +1,52 @@
+"""What an edge notes beside an answer, as headers of a call; numbers that are none are passed over."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from edgent.link.slow_start import UNLIMITED, Window
+from edgent.wire import messages as m
+from edgent.wire.notes import NOTHING, Notes, headers_of, notes_of
+
+WINDOW = Window(size=43_440.0, threshold=100_000.0, patience=0.25, least=14_480.0)
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        Notes(queue=0.001, middle=0.002),
+        Notes(middle=1e-6, window=WINDOW),
+        Notes(window=Window(size=1.0, threshold=UNLIMITED, patience=math.inf, least=1.0), newest="0123456789ab"),
+    ],
+)
+def test_what_is_noted_is_read_as_it_was(notes):
+    assert notes_of(headers_of(notes)) == notes
+
+
+def test_times_are_whole_microseconds_and_what_is_not_said_takes_no_header():
+    assert headers_of(Notes(queue=1.4e-6, middle=2e-3)) == {m.TIMES_US: "1 2000"}
+
+
+def test_a_server_without_our_extension_has_noted_nothing():
+    assert notes_of({"server": "another"}) == NOTHING
+
+
+@pytest.mark.parametrize(
+    "said", ["", "1000", "1 2 3", "a b", "-1 2", "1.5 2", "\u0663 2", "\u00b2 2", "9" * 5000 + " 1"]
+)
+def test_times_that_are_none_count_as_nothing_said(said):
+    assert notes_of({m.TIMES_US: said, m.WINDOW: said}) == NOTHING
+
+
+@pytest.mark.parametrize("said", ["many", "1 2 3", "1 2 3 4 5", "-1 0 0 1", "0 0 200000 1", "1 0 0 0", "1e4 0 0 1"])
+def test_a_window_that_nobody_understands_does_not_spoil_the_times(said):
+    notes = notes_of({m.TIMES_US: "1 2", m.WINDOW: said})
+    assert notes.window is None
+    assert (notes.queue, notes.middle) == (1e-6, 2e-6)
+
+
+def test_nought_stands_for_no_threshold_and_for_a_window_that_is_kept():
+    window = notes_of({m.WINDOW: "43440 0 0 14480"}).window
+    assert window == Window(size=43_440.0, threshold=UNLIMITED, patience=math.inf, least=14_480.0)
