@@ -1,0 +1,115 @@
+"""What an edge is known by: its authority, its own certificate and its list of devices, in one folder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Self
+
+from edgent.identity.certificates import Authority, bearer_of, new_key
+from edgent.identity.credentials import Credentials
+from edgent.identity.folder import private_folder, read_private, write_private
+from edgent.identity.register import Register
+from edgent.identity.token import Token
+
+CERTIFICATE, KEY = "edge.pem", "edge.key"
+_NOWHERE = "192.0.2.1"  # an address for documentation (RFC 5737): asking for the way there sends nothing
+
+
+class EdgeIdentity:
+    """An edge's folder of keys.
+
+    Attributes:
+        folder: where they lie.
+        authority: signs this edge's certificate and its devices'.
+        register: the tokens and devices.
+    """
+
+    def __init__(self, folder: Path, authority: Authority, names: Callable[[], Collection[str]]) -> None:
+        self.folder = folder
+        self.authority = authority
+        self._names = names
+        self.register = Register(folder / "devices.sqlite")
+        self._guard = threading.Lock()
+        self._shown: Credentials | None = None
+
+    @classmethod
+    def open(cls, folder: Path, now: datetime, names: Callable[[], Collection[str]] | None = None) -> Self:
+        """The identity in a folder; where there is none, one is made.
+
+        Args:
+            folder: where it lies.
+            now: the time.
+            names: tells by which host names and addresses stock clients reach the edge; None: by those that the machine
+                itself knows of.
+
+        Raises:
+            InputError: the folder cannot be written, or what lies there is damaged.
+        """
+        certificate, key = private_folder(folder) / "authority.pem", folder / "authority.key"
+        with _locked(folder):  # two edges that are started at once must not make two authorities
+            if not certificate.exists():
+                created = Authority.create(now)
+                write_private(key, created.key)
+                write_private(certificate, created.certificate)
+        authority = Authority(certificate=read_private(certificate), key=read_private(key))
+        bearer_of(authority.certificate)
+        return cls(folder, authority, names or names_of_this_machine)
+
+    def credentials(self, now: datetime) -> Credentials:
+        """What this edge shows, and whom it accepts.
+
+        The certificate is made anew at the first call, for the machine's addresses may have changed since the last
+        start, and from then on when a third of its time is left.
+        """
+        with self._guard:
+            if self._shown is None or now >= bearer_of(self._shown.certificate).renew_at:
+                self._shown = self._new_credentials(now)
+            return self._shown
+
+    def _new_credentials(self, now: datetime) -> Credentials:
+        key = new_key()
+        certificate = self.authority.edge_certificate(key, self._names(), now)
+        # Never read again by us: they are there for the port for joining, whose TLS takes files alone.
+        write_private(self.folder / KEY, key)
+        write_private(self.folder / CERTIFICATE, certificate)
+        return Credentials(authority=self.authority.certificate, certificate=certificate, key=key)
+
+    def create_token(self, *, uses: int, lifetime: timedelta, now: datetime) -> Token:
+        """A token with which so many devices may join, for a time."""
+        token = Token.create(self.authority.fingerprint)
+        self.register.add_token(token.secret, uses=uses, lifetime=lifetime, now=now)
+        return token
+
+    def __repr__(self) -> str:
+        return f"<EdgeIdentity in {self.folder}>"
+
+
+def names_of_this_machine() -> tuple[str, ...]:
+    """The names and addresses by which stock clients may reach it, as far as the machine itself knows them."""
+    name = socket.gethostname()
+    known = ["localhost", "127.0.0.1", "::1"]
+    if name.isascii() and name:
+        known.append(name)
+        with suppress(OSError):
+            known += [str(found[4][0]) for found in socket.getaddrinfo(name, None)]
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((_NOWHERE, 9))
+        known.append(probe.getsockname()[0])
+    return tuple(dict.fromkeys(known))
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,98 @@
+"""What a device keeps of a joined edge: its certificate, its key and the authority, a folder per edge.
+
+Reading it needs no cryptography: whether the certificate is good is seen by the edge, and when it ends stands in a
+small document beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from edgent import document
+from edgent.address import Address
+from edgent.errors import InputError
+from edgent.identity.credentials import EDGE_NAME, Credentials
+from edgent.identity.folder import data_folder, private_folder, read_private, write_private
+
+AUTHORITY, CERTIFICATE, KEY, JOINED = "authority.pem", "device.pem", "device.key", "joined.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """Where a device joined, and as whom.
+
+    Attributes:
+        name: the device's.
+        edge: HOST:PORT where the edge answers.
+        joins_at: HOST:PORT where it lets devices join and renews certificates.
+        renew_at: when to ask for a new certificate, in seconds since 1970.
+        ends_at: when the certificate ends, likewise.
+    """
+
+    name: str
+    edge: str
+    joins_at: str
+    renew_at: float
+    ends_at: float
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Reads what `keep` wrote.
+
+        Raises:
+            InputError: it is missing or damaged.
+        """
+        path = folder / JOINED
+        try:
+            found = document.parse(read_private(path).decode("utf-8", "replace"))
+            if not isinstance(found, dict) or found.keys() != set(document.keys_of(cls)):
+                raise InputError("found other keys")
+            if not (all(isinstance(found[key], str) for key in ("name", "edge", "joins_at"))):
+                raise InputError("found no names")
+            if not all(isinstance(found[key], int | float) for key in ("renew_at", "ends_at")):
+                raise InputError("found no times")
+        except InputError as error:
+            raise InputError(f"{path}: {error}; join the edge again") from None
+        return cls(**found)
+
+
+def joined_folder(edge: str) -> Path:
+    """Where a device keeps what it needs to connect to an edge at HOST:PORT."""
+    address = Address.parse(edge)
+    return data_folder() / "joined" / f"{address.host.replace(':', '_')}_{address.port}"
+
+
+def keep(folder: Path, joined: Joined, credentials: Credentials) -> None:
+    """Writes all of it; the document comes last, so that what is unfinished is not taken for joined."""
+    private_folder(folder)
+    write_private(folder / KEY, credentials.key)
+    write_private(folder / AUTHORITY, credentials.authority)
+    write_private(folder / CERTIFICATE, credentials.certificate)
+    write_private(folder / JOINED, json.dumps(asdict(joined), indent=1).encode())
+
+
+def credentials_for(edge: str) -> Credentials | None:
+    """What a device shows to an edge, where it has joined it; else None.
+
+    Raises:
+        InputError: it has joined, and what it kept is damaged.
+    """
+    folder = joined_folder(edge)
+    return read_credentials(folder) if (folder / JOINED).exists() else None
+
+
+def read_credentials(folder: Path) -> Credentials:
+    """What lies in a device's folder of one edge.
+
+    Raises:
+        InputError: a part of it is missing.
+    """
+    return Credentials(
+        authority=read_private(folder / AUTHORITY),
+        certificate=read_private(folder / CERTIFICATE),
+        key=read_private(folder / KEY),
+        peer_name=EDGE_NAME,
+    )
