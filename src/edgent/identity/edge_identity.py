@@ -18,7 +18,7 @@ from edgent.identity.folder import private_folder, read_private, write_private
 from edgent.identity.register import Register
 from edgent.identity.token import Token
 
-CERTIFICATE, KEY = "edge.pem", "edge.key"
+CERTIFICATE, KEY, REGISTER = "edge.pem", "edge.key", "devices.sqlite"
 _NOWHERE = "192.0.2.1"  # an address for documentation (RFC 5737): asking for the way there sends nothing
 
 
@@ -35,7 +35,7 @@ class EdgeIdentity:
         self.folder = folder
         self.authority = authority
         self._names = names
-        self.register = Register(folder / "devices.sqlite")
+        self.register = Register(folder / REGISTER)
         self._guard = threading.Lock()
         self._shown: Credentials | None = None
 
