@@ -22,15 +22,13 @@ from edgent.identity.certificates import Bearer
 from edgent.identity.token import digest_of
 
 _WAITS = 5.0  # seconds for another process to end its change
-_TABLES = """
-CREATE TABLE IF NOT EXISTS tokens (digest TEXT PRIMARY KEY, uses INTEGER NOT NULL, ends_at REAL NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS devices (
-    name TEXT PRIMARY KEY, joined_at REAL NOT NULL, requests_per_second REAL, may_fetch INTEGER NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS certificates (
-    serial TEXT PRIMARY KEY, device TEXT NOT NULL REFERENCES devices (name) ON DELETE CASCADE, ends_at REAL NOT NULL
-) STRICT;
-"""
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS tokens (digest TEXT PRIMARY KEY, uses INTEGER NOT NULL, ends_at REAL NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS devices (name TEXT PRIMARY KEY, joined_at REAL NOT NULL, "
+    "requests_per_second REAL, may_fetch INTEGER NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS certificates (serial TEXT PRIMARY KEY, "
+    "device TEXT NOT NULL REFERENCES devices (name) ON DELETE CASCADE, ends_at REAL NOT NULL) STRICT",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +65,8 @@ class Register:
         with _explained(path):
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         with self._open() as database:
-            database.executescript(_TABLES)
+            for table in _TABLES:
+                database.execute(table)
 
     def add_token(self, secret: str, *, uses: int, lifetime: timedelta, now: datetime) -> None:
         """Lets `uses` devices join with a secret, for a time; tokens that ended are forgotten."""
@@ -118,7 +117,7 @@ class Register:
 
     def members(self) -> tuple[Member, ...]:
         """All devices, by name."""
-        with self._open() as database:
+        with self._open(writes=False) as database:
             rows = database.execute(
                 "SELECT name, joined_at, max(ends_at), requests_per_second, may_fetch FROM devices "
                 "JOIN certificates ON device = name GROUP BY name ORDER BY name"
@@ -136,7 +135,7 @@ class Register:
 
     def serials(self) -> dict[str, str]:
         """The names of devices by the serial numbers of their certificates."""
-        with self._open() as database:
+        with self._open(writes=False) as database:
             return dict(database.execute("SELECT serial, device FROM certificates").fetchall())
 
     def limit(self, name: str, *, requests_per_second: float | None, may_fetch: bool) -> None:
@@ -176,14 +175,17 @@ class Register:
             raise InputError(f"no device {name[:64]!r} has joined here; there are: {', '.join(names) or 'none'}")
 
     @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        """A connection for one change, which is made whole or not at all."""
+    def _open(self, *, writes: bool = True) -> Iterator[sqlite3.Connection]:
+        """A connection for one look, or for one change, which is made whole or not at all."""
         with _explained(self.path):
             database = sqlite3.connect(self.path, timeout=_WAITS, isolation_level=None)
             try:
+                # With a log ahead of the file nobody who reads waits for somebody who writes: the edge reads beside
+                # its requests.
+                database.execute("PRAGMA journal_mode = WAL")
                 database.execute("PRAGMA foreign_keys = ON")
-                # The lock is taken before anything is read: what was read is still true when it is written.
-                database.execute("BEGIN IMMEDIATE")
+                # A change takes its lock before it reads anything: what was read is still true when it is written.
+                database.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
                 yield database
                 database.commit()
             finally:
