@@ -38,7 +38,7 @@ def test_what_a_pause_costs_is_found_if_it_is_more_than_times_vary_by(link, cloc
                 clock.sleep(drowsy)
             self.rested_at = clock.now()
             late = self.rested_at - reply.body_at
-            return replace(reply, headers_at=reply.headers_at + late, body_at=self.rested_at)
+            return replace(reply, notes_at=reply.notes_at + late, body_at=self.rested_at)
 
     sleepy = Link(link.methods, clock=clock, bandwidth=2e7, round_trip=0.01)
     found = check_link(EdgeClient(sleepy), clock)

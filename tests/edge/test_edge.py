@@ -79,8 +79,8 @@ def test_headers_come_before_the_body_and_tell_queue_and_middle(model, picture, 
     request = write_request(model.name, "", [raw_parcel(model.inputs[0], picture)], [])
     reply = channel.call(m.MODEL_INFER, request, 20.0)
     edge_seconds = sum(map(int, reply.headers[m.TIMES_US].split())) * 1e-6
-    assert 0 < edge_seconds < reply.headers_at - reply.sent_at
-    assert reply.headers_at <= reply.body_at
+    assert 0 < edge_seconds < reply.notes_at - reply.sent_at
+    assert reply.notes_at <= reply.body_at
 
 
 def _tensors(model, **changes):

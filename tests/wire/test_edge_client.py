@@ -14,7 +14,7 @@ class Edge:
         self.headers = headers
 
     def call(self, method: str, message: bytes, timeout: float) -> Reply:
-        return Reply(body=b"", headers=self.headers, sent_at=0.0, headers_at=1.0, body_at=2.0, window=None)
+        return Reply(body=b"", headers=self.headers, sent_at=0.0, notes_at=1.0, body_at=2.0, window=None)
 
 
 def test_an_edge_says_how_long_it_took() -> None:
@@ -38,7 +38,7 @@ class Slow(Edge):
         self.body = body
 
     def call(self, method: str, message: bytes, timeout: float) -> Reply:
-        return Reply(body=self.body, headers=self.headers, sent_at=10.0, headers_at=10.25, body_at=10.75)
+        return Reply(body=self.body, headers=self.headers, sent_at=10.0, notes_at=10.25, body_at=10.75)
 
 
 def timed(said: str, body: bytes = b"") -> TimedReply:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,10 @@ class Target:
 
     def __repr__(self) -> str:
         return f"<Target {self.name!r} of {self.model.version}>"
+
+
+Resolve = Callable[[str, str], Target]
+"""What a name and a version stand for; see `resolve`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +91,8 @@ def _whole(model: Model, name: str) -> Target:
     return Target(name=name, model=model, part=None, given=model.inputs, offered=tuple(answers.values()))
 
 
-def read_job(models: Registry, message: bytes) -> Job:
-    """Checks a ModelInferRequest against the models, before anything is computed.
+def read_job(resolved: Resolve, message: bytes) -> Job:
+    """Checks a ModelInferRequest against what its name stands for, before anything is computed.
 
     Raises:
         InputError: tensors that do not fit, an unknown output or codec.
@@ -95,7 +100,7 @@ def read_job(models: Registry, message: bytes) -> Job:
     """
     # All of it before the queue: a bad request is told so at once, and costs the others nothing.
     request = parse(ModelInferRequest, message)
-    target = resolve(models, request.model_name, request.model_version)
+    target = resolved(request.model_name, request.model_version)
     inputs = tuple(read_inputs(request, target.given))
     for parcel in inputs:
         if parcel.codec and is_image_codec(parcel.codec):

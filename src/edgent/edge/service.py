@@ -9,9 +9,9 @@ served so far.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,24 +19,27 @@ from typing import Any, BinaryIO
 from edgent.clock import Clock
 from edgent.codec import Calibration
 from edgent.edge.counters import Counters
-from edgent.edge.job import Target, compute, read_job, resolve
+from edgent.edge.job import Resolve, Target, compute, read_job, resolve
 from edgent.edge.queue_threads import QueueThreads
 from edgent.edge.registry import Registry
 from edgent.engine.engine import Engine
 from edgent.engine.pace import OwnPace, Pace
 from edgent.errors import EdgentError, InputError, RefusedError
 from edgent.latency import Profile
+from edgent.link.slow_start import Window
 from edgent.model import Model
 from edgent.model.configuration.copy import beside_a_copy
 from edgent.version import __version__
 from edgent.wire import messages as m
 from edgent.wire.errors import BusyError, LateError, NotServedError
 from edgent.wire.message_limit import too_large
+from edgent.wire.notes import Notes
 from edgent.wire.tensors import datatype, parse
 from edgent.wire.transport import PACKET, Call, Methods, Streaming, Unary
 
 # Small beside what a message may be, large beside its headers; a device that gives up has little left under way.
 _CHUNK = 256 << 10
+_TARGETS = 256  # names that are remembered with what they stand for; callers may make up as many as they like
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -53,6 +56,7 @@ class Service:
         calibrations: by digest.
         pace: holds the work to that of a slower machine.
         counters: what was served so far.
+        resolve: what a name and a version stand for; see `edgent.edge.job.resolve`.
     """
 
     models: Registry
@@ -64,9 +68,12 @@ class Service:
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     pace: Pace = field(default_factory=OwnPace)
     counters: Counters = field(init=False)
+    resolve: Resolve = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "counters", Counters(self.models))
+        # Which tensors cross is found by walking over the whole branch: as long as a small network takes to run.
+        object.__setattr__(self, "resolve", lru_cache(_TARGETS)(partial(resolve, self.models)))
 
     def methods(self) -> Methods:
         """The table of methods, by path."""
@@ -89,12 +96,14 @@ class Service:
         return f"<Service of {self.models!r}>"
 
     def _infer(self, message: bytes, call: Call) -> bytes:
-        job = read_job(self.models, message)
+        job = read_job(self.resolve, message)
         # After reading, which takes time that is the caller's as well.
         budget = call.time_remaining()
         expected, model = self._expected(job.target), job.target.model
         try:
             with self.queue_threads.turn(budget=budget, seconds=expected) as waited:
+                if call.given_up():
+                    raise LateError("the caller gave it up; not computed")
                 started_at = self.clock.now()
                 # Decoding and encoding are done within the turn: they too compute, and would slow down whoever holds a
                 # slot.
@@ -108,13 +117,14 @@ class Service:
         if len(answer) > self.max_message:
             raise too_large(answer, self.max_message, "the answer")
         self.counters.answered(model, waited, middle)
-        call.set_headers(_headers(waited, middle, answer, call) | self._newest(model.name, model.version))
+        newest = self._newest(model.name, model.version)
+        call.note(Notes(queue=waited, middle=middle, window=_window(answer, call), newest=newest))
         return answer
 
-    def _newest(self, name: str, version: str) -> dict[str, str]:
+    def _newest(self, name: str, version: str) -> str:
         """Who has another version than a name stands for is told of it: it may have been connected all the while."""
         newest = self.models.find(name, "").version if name in self.models else version
-        return {} if newest == version else {m.NEWEST: newest}
+        return "" if newest == version else newest
 
     def _expected(self, target: Target) -> float:
         profile = self.profiles.get(target.model.digest)
@@ -127,7 +137,7 @@ class Service:
     def _model_ready(self, message: bytes, _: Call) -> bytes:
         request = parse(m.ModelReadyRequest, message)
         try:
-            resolve(self.models, request.name, request.version)
+            self.resolve(request.name, request.version)
         # Not there is an answer here and no error: readiness is asked in order to learn it.
         except NotServedError:
             return bytes(m.ModelReadyResponse(ready=False).SerializeToString())
@@ -135,7 +145,7 @@ class Service:
 
     def _model_metadata(self, message: bytes, _: Call) -> bytes:
         request = parse(m.ModelMetadataRequest, message)
-        target = resolve(self.models, request.name, request.version)
+        target = self.resolve(request.name, request.version)
         response = m.ModelMetadataResponse(
             name=request.name, versions=[target.model.version], platform="onnxruntime_onnx"
         )
@@ -172,7 +182,7 @@ class Service:
 
     def _prepare(self, message: bytes, _: Call) -> bytes:
         request = parse(m.PrepareRequest, message)
-        target = resolve(self.models, request.name, request.version)
+        target = self.resolve(request.name, request.version)
         started_at = self.clock.now()
         inputs, outputs = ([tensor.name for tensor in side] for side in (target.given, target.offered))
         self.engine.session(target.model, inputs, outputs)
@@ -185,8 +195,8 @@ class Service:
         if not 0 <= wanted <= self.max_message // 2:
             raise InputError(f"a probe of {wanted} bytes; expected 0..{self.max_message // 2}")
         answer = bytes(m.ProbeResponse(load=bytes(wanted)).SerializeToString())
-        newest = self._newest(request.name, request.version)
-        call.set_headers(_headers(0.0, self.clock.now() - arrived_at, answer, call) | newest)
+        newest, middle = self._newest(request.name, request.version), self.clock.now() - arrived_at
+        call.note(Notes(middle=middle, window=_window(answer, call), newest=newest))
         return answer
 
     def _report(self, message: bytes, _: Call) -> bytes:
@@ -198,7 +208,7 @@ class Service:
 
     def _fetch(self, message: bytes, _: Call) -> Iterator[bytes]:
         request = parse(m.FetchRequest, message)
-        model = resolve(self.models, request.name, request.digest).model
+        model = self.resolve(request.name, request.digest).model
         for file, stream in self._files(model, request.what, request.member):
             with stream:
                 yield bytes(m.Chunk(file=file).SerializeToString())  # an empty file is one too
@@ -246,7 +256,7 @@ _SERVICES = ("", "inference.GRPCInferenceService", "edgent.v1.Edge")
 
 
 def _server_metadata() -> Any:
-    return m.ServerMetadataResponse(name="edgent", version=__version__, extensions=[m.EXTENSION])
+    return m.ServerMetadataResponse(name="edgent", version=__version__, extensions=[m.EXTENSION, m.EXCHANGES])
 
 
 def _constant(response: Any) -> Any:
@@ -254,13 +264,9 @@ def _constant(response: Any) -> Any:
     return lambda _message, _call: body
 
 
-def _headers(queue: float, middle: float, answer: bytes, call: Call) -> dict[str, str]:
-    # In a header and not in the body, which is the standard's message: other clients pass headers over.
-    times = {m.TIMES_US: f"{queue * 1e6:.0f} {middle * 1e6:.0f}"}
-    if len(answer) <= PACKET or (window := call.window()) is None:
-        return times  # no window is less than a packet
-    threshold, patience = (value if math.isfinite(value) else 0 for value in (window.threshold, window.patience * 1e6))
-    return {**times, m.WINDOW: f"{window.size:.0f} {threshold:.0f} {patience:.0f} {window.least:.0f}"}
+def _window(answer: bytes, call: Call) -> Window | None:
+    """What a long answer may have under way; no window is less than a packet."""
+    return call.window() if len(answer) > PACKET else None
 
 
 def _fingerprint(text: str | None) -> str:

@@ -56,6 +56,9 @@ def stall(size: Sizes, byte_time: Sizes | float, window: float, round_trip: floa
         round_trip: Of the empty link.
         ahead: Bytes of that window which are not the message's, and occupy no wire.
     """
+    # Most messages fit into the first window, and each request asks some ten times: that needs no arrays.
+    if isinstance(size, int | float) and size + ahead <= window:
+        return 0.0
     waits = 0.0 * (size * byte_time)
     # Round j carries 2^j w bytes, all rounds up to it (2^(j+1) - 1) w: who has more to send waits for its end. What is
     # `ahead` fills a part of the first window and occupies no wire, so the first round is busy for less.
@@ -199,6 +202,7 @@ class CongestionWindow:
         self._least = float(INITIAL_WINDOW)
         self._queued = 0.0
         self._last_at = math.inf
+        self._rule = self._best_rule()
 
     @property
     def restarts(self) -> bool:
@@ -207,7 +211,7 @@ class CongestionWindow:
 
     def at(self, now: Seconds, round_trip: Seconds) -> float:
         """Bytes that a message that begins now may have under way at once; infinite where nothing limits them."""
-        return self._windows(now, round_trip)[self._rule]
+        return self._window(self._rule, now, round_trip)
 
     def bounds(self, now: Seconds, round_trip: Seconds) -> tuple[float, float]:
         """The least and the most bytes that a message that begins now may have under way at once.
@@ -255,6 +259,9 @@ class CongestionWindow:
         """The sender's own word about a message that begins at `at`."""
         # The kernel knows, so nothing is a guess any more, until the next rest.
         self._grown = self._surely = window.size
+        if self._stated_patience is None:
+            self._stated_patience = window.patience
+            self._rule = self._best_rule()
         self._threshold, self._stated_patience, self._least = window.threshold, window.patience, window.least
         self._last_at = at
 
@@ -295,7 +302,7 @@ class CongestionWindow:
         """
         # Each rule predicts a time; its error is the logarithm of the ratio, faded. Where all predict about the same,
         # the message says nothing of which of them holds.
-        windows = self._windows(began_at, round_trip)
+        windows = [self._window(rule, began_at, round_trip) for rule in range(len(self._errors))]
         waits = [stall(size, byte_time, window, round_trip) for window in windows]
         shortest = size * byte_time + round_trip
         if max(waits) < max(_TELLING, 0.1 * shortest):
@@ -303,10 +310,10 @@ class CongestionWindow:
         for rule, wait in enumerate(waits):
             error = abs(math.log((max(seconds, 0.0) + round_trip) / (shortest + wait)))
             self._errors[rule] += (1 - _FADING) * (error - self._errors[rule])
+        self._rule = self._best_rule()
 
-    @property
-    def _rule(self) -> int:
-        # The rule of the least error, the standard one first where they tie.
+    def _best_rule(self) -> int:
+        """The rule of the least error, the standard one first where they tie."""
         stated = self._stated_patience is not None  # then only whether the window is in the way at all is left to learn
         return min((0, len(self._errors) - 1) if stated else range(len(self._errors)), key=self._errors.__getitem__)
 
@@ -318,14 +325,12 @@ class CongestionWindow:
         patience = _LEAST_PATIENCE if self._stated_patience is None else self._stated_patience
         return patience + round_trip + self._queued
 
-    def _windows(self, now: Seconds, round_trip: Seconds) -> tuple[float, ...]:
-        """The window now by each rule."""
-        # In the order of the rules: halved down to 1, 2 or 4 times what a fresh connection has; kept; unlimited.
-        idle = max(0.0, now - self._last_at)
-        timeout = self._timeout(round_trip)
-        restarts = (self._least * factor for factor in (1.0, 2.0, 4.0))
-        rested = (left_by_idling(self._grown, restart, idle, timeout) for restart in restarts)
-        return (*rested, self._grown, UNLIMITED)
+    def _window(self, rule: int, now: Seconds, round_trip: Seconds) -> float:
+        """The window now by a rule: halved down to 1, 2 or 4 times what a fresh connection has; kept; unlimited."""
+        if rule < _KEEPS:
+            idle = max(0.0, now - self._last_at)
+            return left_by_idling(self._grown, self._least * 2.0**rule, idle, self._timeout(round_trip))
+        return self._grown if rule == _KEEPS else UNLIMITED
 
     def __repr__(self) -> str:
         return f"<CongestionWindow {self._grown:.0f} B, {'begins anew' if self.restarts else 'kept'} after idling>"

@@ -11,7 +11,8 @@ from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.link.slow_start import Window
 from edgent.units import BitsPerSecond, Seconds, serialisation_time
 from edgent.wire.errors import BrokenError, LateError, RejectedError
-from edgent.wire.transport import Headers, Methods, Reply, Streaming, Unary
+from edgent.wire.notes import NOTHING, Notes
+from edgent.wire.transport import Methods, Reply, Streaming, Unary
 
 
 class FakeLink:
@@ -76,15 +77,19 @@ class FakeLink:
         assert isinstance(handler, Unary), f"{method} answers with a stream"
         body = self._answered(lambda: handler.answer(message, call), call)
         self._cross(method, self.round_trip / 2, call)
-        headers_at = self._clock.now()
+        notes_at = self._clock.now()
         self._cross(method, self._takes(body), call)
         return Reply(
             body=body,
-            headers=call.headers,
+            notes=call.notes,
             sent_at=call.began_at,
-            headers_at=headers_at,
+            notes_at=notes_at,
             body_at=self._clock.now(),
         )
+
+    def exchange(self, method: str, message: bytes, timeout: float) -> Reply:
+        """See `Channel.exchange`: here it is a call."""
+        return self.call(method, message, timeout)
 
     def stream(self, method: str, message: bytes, timeout: float) -> Iterator[bytes]:
         """See `Channel.stream`."""
@@ -163,7 +168,7 @@ class _FakeCall:
     def __init__(self, clock: Clock, timeout: float) -> None:
         self._clock, self.timeout = clock, timeout
         self.began_at = clock.now()
-        self.headers: dict[str, str] = {}
+        self.notes = NOTHING
 
     @property
     def left(self) -> float:
@@ -175,8 +180,11 @@ class _FakeCall:
     def window(self) -> Window | None:
         return None
 
-    def set_headers(self, headers: Headers) -> None:
-        self.headers = dict(headers)
+    def given_up(self) -> bool:
+        return self.left <= 0
+
+    def note(self, notes: Notes) -> None:
+        self.notes = notes
 
 
 def _guarded(answer: Callable[[], bytes]) -> bytes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,8 +14,6 @@ from edgent.wire.errors import BrokenError
 from edgent.wire.tensors import Parcel, parse, write_request
 from edgent.wire.transport import PACKET, Channel, Reply
 
-# 18 digits are below 2**63: a header that states more is wrong, and is not made a number of.
-_NUMBER = re.compile(r"[0-9]{1,18}")
 _FETCH_TIMEOUT = 600.0  # a large model over a slow link
 _MOST_DOCUMENT = 64 << 20  # bytes; the largest of ours have a few hundred thousand
 
@@ -63,7 +59,7 @@ class TimedReply:
         middle: seconds of decoding, computing and encoding there, by the edge's clock.
         downlink: seconds from that packet to the whole body; 0 for an answer of one packet.
         body_at: when that was.
-        behind_headers: bytes of the answer that came after its headers: a long one has packets of its own.
+        behind_headers: bytes of the answer that came after its notes: a long one has packets of its own.
         window: what could be under way of the request when it began; None: unknown.
         edge_window: the same of the answer; None: the edge did not say.
         newest: the version that the model's name stands for, where the caller has another one; else empty.
@@ -96,11 +92,15 @@ class EdgeClient:
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
+        # Until the edge has said that it exchanges, it is called: an older one, or another maker's, knows calls alone.
+        self._ask = channel.call
 
     def extensions(self, timeout: float) -> frozenset[str]:
-        """What the server can do beyond the Open Inference Protocol."""
+        """What the server can do beyond the Open Inference Protocol; from now on it is used."""
         reply = self.channel.call(m.SERVER_METADATA, m.ServerMetadataRequest().SerializeToString(), timeout)
-        return frozenset(_read(m.ServerMetadataResponse, reply).extensions)
+        extensions = frozenset(_read(m.ServerMetadataResponse, reply).extensions)
+        self._ask = self.channel.exchange if m.EXCHANGES in extensions else self.channel.call
+        return extensions
 
     def describe(self, timeout: float) -> tuple[Served, ...]:
         """The models it serves, each version by itself; the newest ones first."""
@@ -137,7 +137,7 @@ class EdgeClient:
         """Sends and gets that many bytes; with a model's name and version it asks as well what that name stands for."""
         load, down = bytes(bytes_up), bytes_down
         message = m.ProbeRequest(load=load, load_down=down, name=name, version=version).SerializeToString()
-        return _timed(self.channel.call(m.PROBE, message, timeout), len(message))
+        return _timed(self._ask(m.PROBE, message, timeout), len(message))
 
     def infer(
         self,
@@ -154,7 +154,7 @@ class EdgeClient:
 
     def send(self, message: bytes, budget: float) -> TimedReply:
         """Sends a ModelInferRequest made before."""
-        return _timed(self.channel.call(m.MODEL_INFER, message, budget), len(message))
+        return _timed(self._ask(m.MODEL_INFER, message, budget), len(message))
 
     def fetch(self, what: str, name: str, digest: str, member: str = "") -> Generator[tuple[str, bytes]]:
         """The files of a model (what: "model"), or its "profile" or "calibration": pieces, each with its file's name.
@@ -201,52 +201,23 @@ def _served(entry: Any, *, is_newest: bool) -> Served:
 
 def _timed(reply: Reply, bytes_up: int) -> TimedReply:
     # The edge says how long it took, by its own clock, and never when: so the two clocks need not agree on the time.
-    queue, middle = _edge_times(reply)
+    notes = reply.notes
     return TimedReply(
         body=reply.body,
         bytes_up=bytes_up,
         began_at=reply.sent_at,
         # Two clocks are subtracted from each other: where both say about the same, the difference may fall below 0.
-        uplink=max(0.0, reply.headers_at - reply.sent_at - queue - middle),
-        queue=queue,
-        middle=middle,
-        downlink=max(0.0, reply.body_at - reply.headers_at),
+        uplink=max(0.0, reply.notes_at - reply.sent_at - notes.queue - notes.middle),
+        queue=notes.queue,
+        middle=notes.middle,
+        downlink=max(0.0, reply.body_at - reply.notes_at),
         body_at=reply.body_at,
-        # A short answer shares the packet of its headers, so no time between the two tells anything.
+        # A short answer shares the packet of its notes, so no time between the two tells anything.
         behind_headers=len(reply.body) if len(reply.body) > PACKET else 0,
         window=reply.window,
-        edge_window=_edge_window(reply),
-        newest=reply.headers.get(m.NEWEST, ""),
+        edge_window=notes.window,
+        newest=notes.newest,
     )
-
-
-def _edge_times(reply: Reply) -> tuple[float, float]:
-    """Seconds in the queue and of the middle; none where the edge did not say."""
-    # A server without our extension sends no such header: its own time then counts as the link's.
-    words = _numbers(reply, m.TIMES_US)
-    return (words[0] * 1e-6, words[1] * 1e-6) if len(words) == 2 else (0.0, 0.0)
-
-
-def _edge_window(reply: Reply) -> Window | None:
-    # Whatever the edge says is an aid to predict: where it makes no sense it is passed over, and the window is followed
-    # from outside.
-    words = _numbers(reply, m.WINDOW)
-    if len(words) != 4 or not (words[0] and words[3]):
-        return None
-    size, threshold, patience, least = words
-    return Window(
-        size=float(size),
-        # On the wire 0 stands for infinity, which an integer cannot say.
-        threshold=threshold or math.inf,
-        patience=patience * 1e-6 or math.inf,
-        least=float(least),
-    )
-
-
-def _numbers(reply: Reply, header: str) -> list[int]:
-    """The numbers that a header consists of; none where it is not there, or says something else."""
-    words = reply.headers.get(header, "").split()
-    return [int(word) for word in words] if all(map(_NUMBER.fullmatch, words)) else []
 
 
 def _read(kind: Any, reply: Reply) -> Any:

@@ -13,6 +13,7 @@ import functools
 import logging
 import os
 import socket
+import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
 from concurrent import futures
@@ -25,47 +26,28 @@ import grpc
 
 from edgent.address import Address
 from edgent.clock import Clock, MonotonicClock
-from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
+from edgent.errors import EdgeError, EdgentError
 from edgent.link.slow_start import Window
 from edgent.units import Seconds
-from edgent.wire.errors import BrokenError, BusyError, LateError, NotServedError, RejectedError
+from edgent.wire.errors import CANCELLED, ORDINARY, BrokenError, kind_of, status_of
+from edgent.wire.exchange_service import ExchangeService
+from edgent.wire.exchanges import Exchanges
 from edgent.wire.message_limit import too_large
+from edgent.wire.messages import EXCHANGE
+from edgent.wire.notes import NOTHING, Notes, headers_of, notes_of
 from edgent.wire.tcp_info import SendWindow
-from edgent.wire.transport import PACKET, Headers, Methods, Reply, Streaming, Unary
+from edgent.wire.transport import PACKET, Methods, Reply, Streaming, Unary
 
 _log = logging.getLogger("edgent.edge")
 
-# What an edge says, and how gRPC says it; the first that fits, from the top.
-# Special kinds stand above general ones: a NotServedError or a RejectedError is a RefusedError as well.
-_CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
-    (NotServedError, grpc.StatusCode.NOT_FOUND),
-    (RejectedError, grpc.StatusCode.INVALID_ARGUMENT),
-    (RefusedError, grpc.StatusCode.FAILED_PRECONDITION),
-    (InputError, grpc.StatusCode.INVALID_ARGUMENT),
-    (LateError, grpc.StatusCode.DEADLINE_EXCEEDED),
-    (BusyError, grpc.StatusCode.RESOURCE_EXHAUSTED),
-    (EdgentError, grpc.StatusCode.INTERNAL),
-)
-# What is missing here (UNAVAILABLE, CANCELLED) is the link's fault, not the request's: the edge counts as lost then,
-# and the connection is made anew.
-_ERRORS: dict[grpc.StatusCode, type[EdgentError]] = {
-    grpc.StatusCode.NOT_FOUND: NotServedError,
-    grpc.StatusCode.FAILED_PRECONDITION: RefusedError,
-    grpc.StatusCode.INVALID_ARGUMENT: RejectedError,
-    grpc.StatusCode.UNIMPLEMENTED: RefusedError,
-    grpc.StatusCode.DEADLINE_EXCEEDED: LateError,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: BusyError,
-    grpc.StatusCode.INTERNAL: BrokenError,
-    # What gRPC makes of an exception that a handler of somebody else's server let out.
-    grpc.StatusCode.UNKNOWN: BrokenError,
-}
-
-# Overload is told to the caller, not to the log.
-_ORDINARY = (grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+_STATUS: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 # Seconds: gRPC ends a call 1.7 to 3.5 ms after its deadline, and whoever waits for that hands over a late answer.
 _ENDS_LATE = 0.0025
 _CALLERS = 256  # connections whose sockets are remembered
+# Streams that devices may keep open, each with a thread that sleeps between requests. Who finds no place is called.
+_MOST_STREAMS = 256
+_ROOM = 4_096  # bytes of an exchange's message beside its body
 _FOREVER = 1e9  # gRPC states a missing deadline as a huge one
 # HTTP/2's connection preface and an empty SETTINGS frame; a server answers with SETTINGS of its own: type 4.
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
@@ -97,7 +79,8 @@ _SERVER_OPTIONS = (
 
 def _limits(max_message: int) -> tuple[tuple[str, int], ...]:
     # gRPC by itself receives at most 4 MiB, which a camera's image or a boundary of a large model exceeds.
-    return (("grpc.max_send_message_length", max_message), ("grpc.max_receive_message_length", max_message))
+    most = max_message + _ROOM
+    return (("grpc.max_send_message_length", most), ("grpc.max_receive_message_length", most))
 
 
 class GrpcChannel:
@@ -119,6 +102,7 @@ class GrpcChannel:
         self._clock = clock or MonotonicClock()
         self._send_window = SendWindow(address.host, address.port)
         self._channel = self._open()
+        self._exchanges = Exchanges(address, max_message=max_message, clock=self._clock)
 
     def call(self, method: str, message: bytes, timeout: float) -> Reply:
         """See `Channel.call`."""
@@ -134,7 +118,7 @@ class GrpcChannel:
             # Waits for the headers. Those of a long answer come ahead of its body, so what passes from here on is the
             # downlink alone.
             ahead = answers.initial_metadata()
-            headers_at = self._clock.now()
+            notes_at = self._clock.now()
             body = next(answers, None)
             body_at = self._clock.now()
             if body is None:
@@ -144,8 +128,17 @@ class GrpcChannel:
             # already, so that the search delays nobody's measured time.
             if not self._send_window.found:
                 self._send_window.look()
-            headers = {str(key): str(value) for key, value in (*ahead, *answers.trailing_metadata())}
-        return Reply(body=body, headers=headers, sent_at=sent_at, headers_at=headers_at, body_at=body_at, window=window)
+            notes = notes_of({str(key): str(value) for key, value in (*ahead, *answers.trailing_metadata())})
+        return Reply(body=body, notes=notes, sent_at=sent_at, notes_at=notes_at, body_at=body_at, window=window)
+
+    def exchange(self, method: str, message: bytes, timeout: float) -> Reply:
+        """See `Channel.exchange`."""
+        if len(message) > self.max_message:
+            raise too_large(message, self.max_message, "what is to be sent")
+        began_at = self._clock.now()
+        reply = self._exchanges.exchange(method, message, timeout)
+        # An edge with streams enough, or one that has just become an older one, is called as any other.
+        return reply or self.call(method, message, timeout - (self._clock.now() - began_at))
 
     def stream(self, method: str, message: bytes, timeout: float) -> Iterator[bytes]:
         """See `Channel.stream`."""
@@ -155,7 +148,7 @@ class GrpcChannel:
 
     def window(self) -> Window | None:
         """See `Channel.window`."""
-        return self._send_window.read()
+        return self._exchanges.window() if self._exchanges.is_connected else self._send_window.read()
 
     def first_words(self, timeout: float) -> str | None:
         """See `Channel.first_words`: says HTTP/2's greeting and looks whether the answer is HTTP/2."""
@@ -179,10 +172,12 @@ class GrpcChannel:
         old, self._channel = self._channel, self._open()
         old.close()
         self._send_window.forget()
+        self._exchanges.renew()
 
     def close(self) -> None:
         """See `Channel.close`."""
         self._channel.close()
+        self._exchanges.close()
 
     def __repr__(self) -> str:
         return f"<GrpcChannel to {self.target}>"
@@ -210,7 +205,7 @@ class GrpcChannel:
             answers.cancel()  # no effect on one that is over
 
     def _error(self, code: grpc.StatusCode, details: str) -> EdgentError:
-        kind = _ERRORS.get(code, EdgeError)
+        kind = kind_of(code.value[0])
         if code is grpc.StatusCode.UNIMPLEMENTED:
             return kind(f"{self.target} speaks another protocol ({details or 'method unknown'}); is it an edge?")
         if kind is EdgeError:
@@ -231,7 +226,7 @@ class _GrpcCall:
 
     def __init__(self, context: grpc.ServicerContext) -> None:
         self._context = context
-        self._headers: tuple[tuple[str, str], ...] = ()
+        self._notes = NOTHING
 
     def time_remaining(self) -> Seconds | None:
         left = self._context.time_remaining()
@@ -242,16 +237,20 @@ class _GrpcCall:
         to_caller.look()
         return to_caller.read()
 
-    def set_headers(self, headers: Headers) -> None:
+    def given_up(self) -> bool:
+        return not self._context.is_active()
+
+    def note(self, notes: Notes) -> None:
         # Whether they go ahead or behind is decided by the length of the body, which is not known yet.
-        self._headers = tuple(headers.items())
+        self._notes = notes
 
     def send_headers(self, body: bytes) -> None:
+        headers = tuple(headers_of(self._notes).items()) if self._notes is not NOTHING else ()
         # Headers ahead cost a packet, and a wake on either side; only a long body has a downlink for them to mark off.
         if len(body) > PACKET:
-            self._context.send_initial_metadata(self._headers)
+            self._context.send_initial_metadata(headers)
         else:
-            self._context.set_trailing_metadata(self._headers)
+            self._context.set_trailing_metadata(headers)
 
 
 class GrpcServer:
@@ -262,7 +261,7 @@ class GrpcServer:
         host: name or IP address to listen on.
         port: 0 picks a free one.
         max_message: bytes of the largest message either way.
-        threads: calls served at once, waiting ones included.
+        threads: calls served at once, waiting ones included; streams that are kept open have threads of their own.
 
     Raises:
         InputError: no such host or port.
@@ -271,9 +270,9 @@ class GrpcServer:
 
     def __init__(self, methods: Methods, *, host: str, port: int, max_message: int, threads: int) -> None:
         address = Address(host=host, port=port)
-        pool = futures.ThreadPoolExecutor(threads, thread_name_prefix="edgent-edge")
+        pool = futures.ThreadPoolExecutor(threads + _MOST_STREAMS, thread_name_prefix="edgent-edge")
         self._server = grpc.server(pool, options=(*_SERVER_OPTIONS, *_limits(max_message)))
-        self._server.add_generic_rpc_handlers((_Handlers(methods),))
+        self._server.add_generic_rpc_handlers((_Handlers(methods, max_message),))
         try:
             # Some versions of gRPC raise where the port is taken, others return 0.
             self.port = self._server.add_insecure_port(str(address))
@@ -296,12 +295,29 @@ class GrpcServer:
 
 
 class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
-    def __init__(self, methods: Methods) -> None:
+    def __init__(self, methods: Methods, max_message: int) -> None:
         self._handlers = {path: _handler(path, method) for path, method in methods.items()}
+        self._handlers[EXCHANGE] = _exchange_handler(methods, max_message)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
         # To None gRPC itself answers UNIMPLEMENTED, by which a caller knows that it speaks to the wrong program.
         return self._handlers.get(handler_call_details.method)
+
+
+def _exchange_handler(methods: Methods, max_message: int) -> grpc.RpcMethodHandler:
+    places, clock = threading.BoundedSemaphore(_MOST_STREAMS), MonotonicClock()
+
+    def handle(messages: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        if not places.acquire(blocking=False):
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{_MOST_STREAMS} streams are open here: call instead")
+        try:
+            failed = functools.partial(_status, context.peer())
+            service = ExchangeService(methods=methods, clock=clock, max_message=max_message, failed=failed)
+            yield from service.answers(messages, _GrpcCall(context))
+        finally:
+            places.release()
+
+    return grpc.stream_stream_rpc_method_handler(handle)
 
 
 def _handler(path: str, method: Unary | Streaming) -> grpc.RpcMethodHandler:
@@ -339,14 +355,17 @@ def _refusing(path: str, context: grpc.ServicerContext) -> Iterator[None]:
     try:
         yield
         return
-    except EdgentError as error:
-        code = next(code for kind, code in _CODES if isinstance(error, kind))
-        details = str(error)
     except grpc.RpcError:  # the caller went away while its headers were sent
-        code, details = grpc.StatusCode.CANCELLED, "the caller has gone"
+        number, details = CANCELLED, "the caller has gone"
     except Exception as error:
-        code, details = grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}"
+        number, details = _status(context.peer(), path, error)
     # Outside of the `try`: `abort` itself raises, and would be taken for one more failure of the method.
-    level = logging.DEBUG if code in _ORDINARY else logging.ERROR
-    _log.log(level, "%s from %s: %s: %s", path.rpartition("/")[2], context.peer(), code.name, details)
-    context.abort(code, details)
+    context.abort(_STATUS[number], details)
+
+
+def _status(peer: str, path: str, error: Exception) -> tuple[int, str]:
+    """What a caller is told of an error, which the log is told as well."""
+    number, details = status_of(error)
+    level = logging.DEBUG if number in ORDINARY else logging.ERROR
+    _log.log(level, "%s from %s: %s: %s", path.rpartition("/")[2], peer, _STATUS[number].name, details)
+    return number, details

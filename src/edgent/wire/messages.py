@@ -130,6 +130,22 @@ _EDGENT = {
         "double middle = 5",
         "string version = 6",
     ),
+    # A request in an exchange; see `edgent.wire.exchange_messages`.
+    "ExchangeRequest": (
+        "uint32 method = 1",
+        "uint64 budget_us = 2",  # left of the caller's time; 0: no end
+        "uint64 follows = 3",  # bytes of a body that comes as a message of its own
+        "bytes body = 4",
+    ),
+    "ExchangeReply": (
+        "uint32 status = 1",  # 0: answered; else a number of gRPC's
+        "string details = 2",
+        "repeated uint64 times_us = 3",  # in the queue, and of the middle
+        "repeated uint64 window = 4",
+        "string newest = 5",
+        "uint64 follows = 6",
+        "bytes body = 7",
+    ),
 }
 
 
@@ -150,6 +166,7 @@ FetchRequest, Chunk = _edgent["FetchRequest"], _edgent["Chunk"]
 ProbeRequest, ProbeResponse = _edgent["ProbeRequest"], _edgent["ProbeResponse"]
 PrepareRequest, PrepareResponse = _edgent["PrepareRequest"], _edgent["PrepareResponse"]
 ReportRequest, ReportResponse = _edgent["ReportRequest"], _edgent["ReportResponse"]
+ExchangeRequest, ExchangeReply = _edgent["ExchangeRequest"], _edgent["ExchangeReply"]
 
 # Paths stand on the wire as well: those of the standard are fixed, ours are only added to.
 SERVER_LIVE = "/inference.GRPCInferenceService/ServerLive"
@@ -164,9 +181,12 @@ FETCH = "/edgent.v1.Edge/Fetch"
 PROBE = "/edgent.v1.Edge/Probe"
 PREPARE = "/edgent.v1.Edge/Prepare"
 REPORT = "/edgent.v1.Edge/Report"
+EXCHANGE = "/edgent.v1.Edge/Exchange"
 
 # A device that finds this word knows that it may measure, prepare and fetch; without it, it uses the standard alone.
 EXTENSION = "edgent"
+# Who finds this one as well may send inferences and probes over streams that are kept open.
+EXCHANGES = "edgent-exchange"
 CODEC = "edgent_codec"  # the parameter of a tensor that does not travel raw
 TIMES_US = "edgent-us"  # header of an answer: microseconds in the queue, and of the middle
 # Header of an answer of more than a packet, what the edge's TCP makes of it: bytes under way at once, bytes up to which

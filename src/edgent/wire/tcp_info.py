@@ -78,7 +78,7 @@ class SendWindow:
         with suppress(OSError):  # closed meanwhile, or no socket
             connection = socket.socket(fileno=file)
             try:
-                return _window(connection) if self._leads_there(connection) else None
+                return window_of(connection, keeps=None) if self._leads_there(connection) else None
             finally:
                 connection.detach()  # it is not ours to close
         return None
@@ -108,13 +108,24 @@ def _open_files() -> Iterator[int]:
         yield from [int(entry.name) for entry in _FILES.iterdir()]
 
 
-def _window(connection: socket.socket) -> Window | None:
+def window_of(connection: socket.socket, *, keeps: bool | None) -> Window | None:
+    """What a message that begins now may have under way on a connection.
+
+    Args:
+        keeps: whether idling leaves its window as it is, by `keeps_window`; None: to be found out.
+
+    Raises:
+        OSError: it is closed.
+    """
+    if sys.platform != "linux":
+        return None
     info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size)
     state, timeout, segment, idle, silence, round_trip, threshold, segments = _INFO.unpack(info)
     if state != _ESTABLISHED:
         return None
     # TCP shrinks the window only when it next sends, so what the kernel states after a pause is still that of before.
-    keeps, window, least = _keeps(connection), float(segments * segment), float(_INITIAL_SEGMENTS * segment)
+    keeps = keeps_window(connection) if keeps is None else keeps
+    window, least = float(segments * segment), float(_INITIAL_SEGMENTS * segment)
     return Window(
         size=window if keeps else left_by_idling(window, least, idle / 1e3, timeout / 1e6),
         threshold=UNLIMITED if threshold >= _NO_THRESHOLD else float(threshold * segment),
@@ -124,8 +135,8 @@ def _window(connection: socket.socket) -> Window | None:
     )
 
 
-def _keeps(connection: socket.socket) -> bool:
-    """Whether idling leaves the window as it is."""
+def keeps_window(connection: socket.socket) -> bool:
+    """Whether idling leaves the window of a connection as it is; on Linux."""
     control = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
     if control.startswith(_OWN_MODEL):
         return True

@@ -1,8 +1,8 @@
 """What device and edge need from whatever carries their messages: bytes there, bytes back, and when.
 
 A *method* is named by its path, "/inference.GRPCInferenceService/ModelInfer". The edge offers a table of methods;
-a `Channel` calls them. `edgent.wire.grpc_transport` carries them over gRPC, `edgent.testing.FakeLink` inside one
-process.
+a `Channel` calls them, or *exchanges* with some of them: the same, over a stream that both keep open, for a fraction of
+a call's cost. `edgent.wire.grpc_transport` carries both over gRPC, `edgent.testing.FakeLink` inside one process.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from typing import Protocol
 
 from edgent.link.slow_start import Window
 from edgent.units import Seconds
-
-Headers = Mapping[str, str]
+from edgent.wire.notes import Notes
 
 # An Ethernet frame carries 1,500 bytes; TCP/IP's headers, HTTP/2's frames and ours need the rest.
 PACKET = 1_350
@@ -33,8 +32,13 @@ class Call(Protocol):
         """What an answer that begins now may have under way, by the word of this side's TCP; None: unknown."""
         ...
 
-    def set_headers(self, headers: Headers) -> None:
-        """Gives the answer these headers: sent ahead of a long body, within the one packet of a short one."""
+    # A caller whose time ran out says so; the budget alone tells it too late where the upload took long.
+    def given_up(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        ...
+
+    def note(self, notes: Notes) -> None:
+        """Says this beside the answer: ahead of a long body, within the one packet of a short one."""
         ...
 
 
@@ -60,16 +64,16 @@ class Reply:
     """One answer, and when its parts came, on the caller's clock; `window` is `Channel.window` of before."""
 
     body: bytes
-    headers: Headers
+    notes: Notes
     # Moments, and not spans: who needs a span subtracts, and those of several calls can be put in order.
     sent_at: Seconds
-    headers_at: Seconds
+    notes_at: Seconds
     body_at: Seconds
     window: Window | None = None
 
     def __repr__(self) -> str:
-        there, back = self.headers_at - self.sent_at, self.body_at - self.headers_at
-        return f"<Reply {len(self.body)} B: headers after {there * 1e3:.1f} ms, body {back * 1e3:.1f} ms later>"
+        there, back = self.notes_at - self.sent_at, self.body_at - self.notes_at
+        return f"<Reply {len(self.body)} B: notes after {there * 1e3:.1f} ms, body {back * 1e3:.1f} ms later>"
 
 
 class Channel(Protocol):
@@ -80,6 +84,10 @@ class Channel(Protocol):
 
     def call(self, method: str, message: bytes, timeout: float) -> Reply:
         """Calls a method; waits `timeout` seconds at the most, and tells the edge so."""
+        ...
+
+    def exchange(self, method: str, message: bytes, timeout: float) -> Reply:
+        """As `call`, of an inference or a probe, towards an edge that says that it exchanges."""
         ...
 
     def stream(self, method: str, message: bytes, timeout: float) -> Iterator[bytes]:

@@ -1,0 +1,253 @@
+"""One connection of exchanges, at the device: a socket, and the callers that wait on it.
+
+No thread of its own: of those that wait, one *leads*. It waits on the socket, takes in what comes for everybody and
+writes what is still unsent; when its own reply is there another one takes its place. So a single caller waits in its
+own thread, and no other has to wake it. Between exchanges nobody reads: what comes then stays with the kernel, whose
+buffer and HTTP/2's windows bound it, and is taken in before the next request.
+
+All that waits fails at once, with the reason, when the connection breaks. A request whose time runs out resets its
+stream, so that nothing more of it is sent, at the edge nobody computes for it, and a late reply finds no stream.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+
+from edgent.clock import Clock
+from edgent.errors import EdgeError
+from edgent.link.slow_start import Window
+from edgent.units import Seconds
+from edgent.wire.errors import LateError
+from edgent.wire.http2 import Http2Client, Message
+from edgent.wire.tcp_info import keeps_window, window_of
+
+_PIECE = 262_144  # bytes read at once
+# Bytes that the kernel takes before they can be sent: what it has can no longer be overtaken by a shorter message.
+_UNSENT = 16_384
+# The system waits in whole milliseconds, rounded up; whoever waits for that hands over a late answer.
+_ENDS_LATE = 0.001
+
+
+class StreamEndedError(EdgeError):
+    """The edge ended the stream instead of answering: it knows no exchanges, or takes no more."""
+
+
+@dataclass(slots=True)
+class Pending:
+    """A request that waits: the messages of its reply, and when each came."""
+
+    stream: int
+    arrived: list[tuple[bytes, Seconds]] = field(default_factory=list)
+    ended: bool = False
+
+
+class ExchangeConnection:
+    """See the module; thread-safe.
+
+    Args:
+        connected: a socket that is connected; from now on ours.
+        http2: of a connection that has just begun.
+        clock: takes the times of messages.
+    """
+
+    def __init__(self, connected: socket.socket, http2: Http2Client, clock: Clock) -> None:
+        self._socket, self._http2, self._clock = connected, http2, clock
+        connected.setblocking(False)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
+        # Asked once: on each request's way two further system calls would be a tenth of its cost.
+        self._keeps_window = sys.platform == "linux" and keeps_window(connected)
+        self._bell, self._ringer = socket.socketpair()  # wakes who leads
+        self._bell.setblocking(False)
+        self._poll = select.poll()
+        self._poll.register(self._bell, select.POLLIN)
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._pending: dict[int, Pending] = {}
+        self._idle: list[int] = []
+        self._unsent = b""
+        self._is_led = False
+        self._error: EdgeError | None = None
+
+    @property
+    def takes_requests(self) -> bool:
+        """Whether it is whole, as far as is known here."""
+        with self._lock:
+            if not self._is_led and self._error is None:
+                self._catch_up()
+            if self._http2.goes_away and not self._pending:
+                self._break(EdgeError("the edge stops"))
+            return self._error is None and not self._http2.goes_away
+
+    @contextlib.contextmanager
+    def begun(self, messages: Sequence[bytes]) -> Iterator[Pending]:
+        """Sends a request; at the end it is over, or given up.
+
+        Raises:
+            EdgeError: the connection is broken.
+        """
+        with self._lock:
+            self._check()
+            pending = Pending(self._idle.pop() if self._idle else self._http2.open())
+            self._pending[pending.stream] = pending
+            for message in messages:
+                self._http2.send(pending.stream, message)
+            self._write()
+        try:
+            yield pending
+        except BaseException:
+            with self._lock:
+                self._end(pending, answered=False)
+            raise
+        with self._lock:
+            self._end(pending, answered=True)
+
+    def wait(self, pending: Pending, count: int, until: float) -> tuple[bytes, Seconds]:
+        """Waits until so many messages of the reply have come: the last one of them, and when it came.
+
+        Args:
+            until: by `time.monotonic`.
+
+        Raises:
+            LateError: they have not come by then.
+            StreamEndedError: see there.
+            EdgeError: the connection is broken.
+        """
+        with self._lock:
+            while len(pending.arrived) < count:
+                self._check()
+                if pending.ended:
+                    raise StreamEndedError("the edge takes no more exchanges on this stream")
+                left = until - _ENDS_LATE - monotonic()
+                if left <= 0:
+                    raise LateError("no answer in the time that was given")
+                if self._is_led:
+                    self._changed.wait(left)
+                else:
+                    self._lead(left)
+            return pending.arrived[count - 1]
+
+    def window(self) -> Window | None:
+        """See `Channel.window`."""
+        with contextlib.suppress(OSError):
+            return window_of(self._socket, keeps=self._keeps_window)
+        return None
+
+    def break_off(self, error: EdgeError) -> None:
+        """Ends the connection: whatever waits on it fails with this error."""
+        with self._lock:
+            self._break(error)
+
+    def __repr__(self) -> str:
+        return f"<ExchangeConnection, {len(self._pending)} under way: {self._error or 'up'}>"
+
+    def _check(self) -> None:
+        if self._error is not None:
+            # A new one for each caller: each is raised in a thread of its own, with a trace of its own.
+            raise EdgeError(str(self._error))
+
+    def _lead(self, seconds: float) -> None:
+        """Waits once for the socket, without the lock, and takes in what there is."""
+        self._is_led = True
+        wanted = select.POLLIN | (select.POLLOUT if self._unsent else 0)
+        self._poll.register(self._socket, wanted)
+        self._lock.release()
+        try:
+            self._poll.poll(seconds * 1e3)
+        finally:
+            self._lock.acquire()
+            self._is_led = False
+        if self._error is None:
+            self._catch_up()
+            self._write()
+        else:
+            self._close()  # that was left to us, for a socket must not be closed while it is waited on
+        # One of those who wait leads next; who alone waits has nobody to tell.
+        if len(self._pending) > 1:
+            self._changed.notify_all()
+
+    def _catch_up(self) -> None:
+        """Takes in what lies in the socket."""
+        with contextlib.suppress(BlockingIOError):
+            self._bell.recv(64)
+        try:
+            data = self._socket.recv(_PIECE)
+            if not data:
+                raise EdgeError("the edge has closed the connection")
+            self._take_in(data, self._clock.now())
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._break(EdgeError(f"the connection broke: {error.strerror or error}"))
+        except EdgeError as error:
+            self._break(error)
+
+    def _take_in(self, data: bytes, at: Seconds) -> None:
+        for event in self._http2.receive(data):
+            pending = self._pending.get(event.stream)
+            if not isinstance(event, Message):
+                if pending is not None:
+                    pending.ended = True
+                elif event.stream in self._idle:
+                    self._idle.remove(event.stream)
+            elif pending is None:
+                raise EdgeError("an answer came that nobody asked for: this is no edge")
+            else:
+                pending.arrived.append((event.body, at))
+
+    def _write(self) -> None:
+        """Writes a piece of what is unsent; the rest is left to who leads."""
+        if not self._unsent:
+            self._unsent = self._http2.taken()
+        if not self._unsent:
+            return
+        try:
+            sent = self._socket.send(self._unsent)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self._break(EdgeError(f"the connection broke: {error.strerror or error}"))
+            return
+        self._unsent = self._unsent[sent:] or self._http2.taken()
+        if self._unsent and self._is_led:
+            self._ringer.send(b"!")
+
+    def _end(self, pending: Pending, *, answered: bool) -> None:
+        del self._pending[pending.stream]
+        if self._error is not None:
+            return
+        if pending.ended:
+            pass
+        elif answered and self._http2.is_open(pending.stream):
+            self._idle.append(pending.stream)
+        else:
+            self._http2.reset(pending.stream)
+            self._write()
+        if self._pending:
+            self._changed.notify_all()
+        elif self._http2.goes_away:
+            self._break(EdgeError("the edge stops"))
+
+    def _break(self, error: EdgeError) -> None:
+        if self._error is not None:
+            return
+        self._error = error
+        self._changed.notify_all()
+        if self._is_led:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+            self._ringer.send(b"!")
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        for each in (self._socket, self._bell, self._ringer):
+            each.close()

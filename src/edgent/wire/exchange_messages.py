@@ -1,0 +1,142 @@
+"""The messages of an exchange: one request and its reply, over a stream that both sides keep open.
+
+::
+
+    short   up    ExchangeRequest(method, budget, body)            down  ExchangeReply(status, times, body)
+    long    up    ExchangeRequest(method, budget, follows = n)     down  ExchangeReply(status, times, follows = n)
+                  ExchangeRequest(body of n bytes)                       ExchangeReply(body of n bytes)
+
+What a call of gRPC says in some hundred bytes of headers stands here in a dozen. A long body comes behind a message
+that announces it: so the budget of a long upload counts from its beginning, and a device can time a long answer's way
+down apart from its way up and the edge's work.
+
+Each message ends with a field that its own definition does not have: CRC-32 (of ISO 3309, as in zlib) of all bytes
+before it, little-endian. To a reader of protobuf it is a field that it does not know. TCP's own checksum has 16 bits
+and passes one damaged segment in some ten thousand; nothing else guards a tensor against that where there is no TLS.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from edgent.errors import EdgeError, InputError
+from edgent.units import Seconds
+from edgent.wire import messages as m
+from edgent.wire.notes import Notes, noted, times_us, window_numbers
+from edgent.wire.tensors import parse
+from edgent.wire.transport import PACKET
+
+METHODS = (m.MODEL_INFER, m.PROBE)
+"""What may be asked for, by number from 1."""
+
+ANNOUNCED = 16_384
+"""Bytes of a request's body above which it comes by itself: a frame of HTTP/2, which needs no turn for a second one."""
+
+# Field 15 of four fixed bytes: the tag fits into one byte, and no message here will ever have as many fields.
+_TAG = bytes([15 << 3 | 5])
+_CHECKED = len(_TAG) + 4
+
+
+class DamagedError(EdgeError):
+    """A message is not what was sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyHead:
+    """The first message of a reply; `follows` is the length of a body that comes as a second one."""
+
+    status: int
+    details: str
+    notes: Notes
+    follows: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestHead:
+    """The first message of a request; `follows` likewise."""
+
+    method: str
+    budget: Seconds | None
+    follows: int
+    body: bytes
+
+
+def write_exchange_request(method: str, body: bytes, budget: float) -> list[bytes]:
+    """A request's messages."""
+    number, budget_us = METHODS.index(method) + 1, max(1, int(budget * 1e6))
+    if len(body) <= ANNOUNCED:
+        return [_written(m.ExchangeRequest(method=number, budget_us=budget_us, body=body))]
+    head = m.ExchangeRequest(method=number, budget_us=budget_us, follows=len(body))
+    return [_written(head), _written(m.ExchangeRequest(body=body))]
+
+
+def read_exchange_request(message: bytes) -> RequestHead:
+    """A request's first message.
+
+    Raises:
+        DamagedError: it is not as it was sent.
+        InputError: it is no request.
+    """
+    request = _read(m.ExchangeRequest, message)
+    if not 1 <= request.method <= len(METHODS):
+        raise InputError(f"an exchange by method {request.method}; expected 1 to {len(METHODS)}")
+    budget = Seconds(request.budget_us * 1e-6) if request.budget_us else None
+    return RequestHead(
+        method=METHODS[request.method - 1], budget=budget, follows=request.follows, body=request.body
+    )
+
+
+def write_exchange_reply(body: bytes, notes: Notes) -> Iterator[bytes]:
+    """An answer's messages."""
+    # A long one has packets of its own, and a downlink to be told apart.
+    announced = len(body) > PACKET
+    head = m.ExchangeReply(times_us=times_us(notes), newest=notes.newest)
+    if notes.window is not None:
+        head.window.extend(window_numbers(notes.window))
+    if announced:
+        head.follows = len(body)
+    else:
+        head.body = body
+    yield _written(head)
+    if announced:
+        yield _written(m.ExchangeReply(body=body))
+
+
+def write_exchange_error(status: int, details: str) -> bytes:
+    """A refusal, or a failure."""
+    return _written(m.ExchangeReply(status=status, details=details))
+
+
+def read_exchange_reply(message: bytes) -> ReplyHead:
+    """A reply's first message; raises as `read_exchange_request`."""
+    reply = _read(m.ExchangeReply, message)
+    return ReplyHead(
+        status=reply.status,
+        details=reply.details,
+        notes=noted(reply.times_us, reply.window, reply.newest),
+        follows=reply.follows,
+        body=reply.body,
+    )
+
+
+def read_body(kind: Any, message: bytes, follows: int) -> bytes:
+    """The body that was announced; raises as `read_exchange_request`."""
+    body = bytes(_read(kind, message).body)
+    if len(body) != follows:
+        raise InputError(f"a body of {len(body):,} bytes came, announced were {follows:,}")
+    return body
+
+
+def _written(message: Any) -> bytes:
+    data = message.SerializeToString()
+    return b"%b%b%b" % (data, _TAG, zlib.crc32(data).to_bytes(4, "little"))
+
+
+def _read(kind: Any, message: bytes) -> Any:
+    if message[-_CHECKED:] != _TAG + zlib.crc32(memoryview(message)[:-_CHECKED]).to_bytes(4, "little"):
+        raise DamagedError(f"a message of {len(message):,} bytes came damaged")
+    return parse(kind, message)

@@ -1,0 +1,127 @@
+"""The edge's side of exchanges: one stream of one device, over which one request after another is answered.
+
+A stream has one request at a time, so nothing in it needs a name: the next reply is the last request's. A device that
+asks several things at once opens as many streams. Whoever gives a request up resets its stream, and opens another one.
+So what arrives too late finds nobody, and a device that sends more than it is owed finds the windows of HTTP/2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from edgent.clock import Clock
+from edgent.errors import InputError
+from edgent.link.slow_start import Window
+from edgent.units import Seconds
+from edgent.wire import messages as m
+from edgent.wire.errors import DATA_LOSS
+from edgent.wire.exchange_messages import (
+    DamagedError,
+    RequestHead,
+    read_body,
+    read_exchange_request,
+    write_exchange_error,
+    write_exchange_reply,
+)
+from edgent.wire.notes import NOTHING, Notes
+from edgent.wire.transport import Methods, Unary
+
+Failed = Callable[[str, Exception], tuple[int, str]]
+"""Tells of a method that failed; gives the status and the words for the caller."""
+
+
+class Carrier(Protocol):
+    """What carries a stream's messages, as its calls ask it."""
+
+    def given_up(self) -> bool:
+        """Whether the device has ended the stream."""
+        ...
+
+    def window(self) -> Window | None:
+        """See `Call.window`."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class ExchangeCall:
+    """One request of a stream, as a method sees it.
+
+    Attributes:
+        carrier: of the stream.
+        clock: by which the budget runs.
+        until: when nobody waits any more; None: somebody always does.
+        notes: what the method said beside its answer.
+    """
+
+    carrier: Carrier
+    clock: Clock
+    until: float | None
+    notes: Notes = field(default=NOTHING)
+
+    def time_remaining(self) -> Seconds | None:
+        """See `Call.time_remaining`."""
+        return None if self.until is None else Seconds(self.until - self.clock.now())
+
+    def given_up(self) -> bool:
+        """See `Call.given_up`."""
+        return self.carrier.given_up()
+
+    def window(self) -> Window | None:
+        """See `Call.window`."""
+        return self.carrier.window()
+
+    def note(self, notes: Notes) -> None:
+        """See `Call.note`."""
+        self.notes = notes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeService:
+    """Answers what comes over streams.
+
+    Attributes:
+        methods: by path.
+        clock: by which budgets run.
+        max_message: bytes of the largest body.
+        failed: see `Failed`.
+    """
+
+    methods: Methods
+    clock: Clock
+    max_message: int
+    failed: Failed
+
+    def answers(self, messages: Iterator[bytes], carrier: Carrier) -> Iterator[bytes]:
+        """The replies to a stream's messages, until it ends or is no longer to be trusted."""
+        for message in messages:
+            # From here on and not from the end of a long body: the caller's time runs while that is on its way.
+            began_at = self.clock.now()
+            try:
+                request = read_exchange_request(message)
+                body = self._body(request, messages)
+            except (InputError, DamagedError) as error:
+                # Nobody can say where the next request would begin, so this was the last one.
+                _, details = self.failed(m.EXCHANGE, error)
+                yield write_exchange_error(DATA_LOSS, details)
+                return
+            until = None if request.budget is None else began_at + request.budget
+            yield from self._answered(request.method, body, ExchangeCall(carrier=carrier, clock=self.clock, until=until))
+
+    def _body(self, request: RequestHead, messages: Iterator[bytes]) -> bytes:
+        if not request.follows:
+            return request.body
+        if request.follows > self.max_message:
+            raise InputError(f"a body of {request.follows:,} bytes is announced, expected at most {self.max_message:,}")
+        return read_body(m.ExchangeRequest, next(messages, b""), request.follows)
+
+    def _answered(self, path: str, body: bytes, call: ExchangeCall) -> Iterator[bytes]:
+        method = self.methods.get(path)
+        try:
+            assert isinstance(method, Unary), f"{path} is not served over exchanges"
+            answer = method.answer(body, call)
+        except Exception as error:  # the edge's guard: whatever goes wrong with one request, the next one is served
+            yield write_exchange_error(*self.failed(path, error))
+            return
+        yield from write_exchange_reply(answer, call.notes)

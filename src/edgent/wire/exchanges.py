@@ -1,0 +1,148 @@
+"""Exchanges with an edge, at the device: connected when they are needed, again after a break, and given up for calls."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from time import monotonic
+
+from edgent.address import Address
+from edgent.clock import Clock
+from edgent.errors import EdgeError, InputError
+from edgent.link.slow_start import Window
+from edgent.units import Seconds
+from edgent.wire import messages as m
+from edgent.wire.errors import BrokenError, kind_of
+from edgent.wire.exchange_connection import ExchangeConnection, StreamEndedError
+from edgent.wire.exchange_messages import (
+    DamagedError,
+    read_body,
+    read_exchange_reply,
+    write_exchange_request,
+)
+from edgent.wire.http2 import Http2Client
+from edgent.wire.transport import Reply
+
+# Seconds without a further attempt at an edge that has taken no stream: each costs a round trip.
+_CALLS_INSTEAD = 30.0
+_ROOM = 4_096  # bytes of a reply's message beside its body
+
+
+class Exchanges:
+    """With one edge; thread-safe.
+
+    Args:
+        address: the edge's.
+        max_message: bytes of the largest body.
+        clock: takes the times of replies.
+    """
+
+    def __init__(self, address: Address, *, max_message: int, clock: Clock) -> None:
+        self._address, self._max_message, self._clock = address, max_message, clock
+        self._lock = threading.Lock()
+        self._connection: ExchangeConnection | None = None
+        self._calls_until = 0.0
+        self._closed = False
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether requests go this way now."""
+        return self._connection is not None
+
+    def exchange(self, method: str, message: bytes, timeout: float) -> Reply | None:
+        """See `Channel.exchange`; None: the edge takes no exchange, so it is to be called.
+
+        Raises:
+            EdgeError: as `Channel.call`; RefusedError too.
+        """
+        until = monotonic() + timeout
+        connection = self._connected(timeout)
+        if connection is None:
+            return None
+        try:
+            return self._exchanged(connection, method, message, until)
+        except StreamEndedError:
+            self._calls_until = monotonic() + _CALLS_INSTEAD
+            self._let_go(connection, EdgeError("the edge takes no exchanges"))
+            return None
+        except (DamagedError, InputError) as error:
+            # What follows on a connection that damages its bytes is not to be believed either.
+            lost = EdgeError(f"{self._address} is not understood: {error}")
+            self._let_go(connection, lost)
+            raise lost from error
+
+    def window(self) -> Window | None:
+        """See `Channel.window`."""
+        connection = self._connection
+        return None if connection is None else connection.window()
+
+    def renew(self) -> None:
+        """See `Channel.renew`."""
+        self._calls_until = 0.0
+        connection = self._connection
+        if connection is not None:
+            self._let_go(connection, EdgeError(f"the connection to {self._address} was given up"))
+
+    def close(self) -> None:
+        """Ends them."""
+        self._closed = True
+        self.renew()
+
+    def __repr__(self) -> str:
+        return f"<Exchanges with {self._address}: {self._connection or 'not connected'}>"
+
+    def _exchanged(self, connection: ExchangeConnection, method: str, message: bytes, until: float) -> Reply:
+        # The window as it is when the message begins decides how often TCP will wait; asking for it is not the link's
+        # time, so the clock is read after it.
+        window = connection.window()
+        messages = write_exchange_request(method, message, until - monotonic())
+        sent_at = self._clock.now()
+        with connection.begun(messages) as pending:
+            first, notes_at = connection.wait(pending, 1, until)
+            head = read_exchange_reply(first)
+            if head.follows > self._max_message:
+                raise BrokenError(f"an answer of {head.follows:,} bytes, expected at most {self._max_message:,}")
+            body, body_at = head.body, notes_at
+            if head.follows:
+                second, body_at = connection.wait(pending, 2, until)
+                body = read_body(m.ExchangeReply, second, head.follows)
+        if head.status:
+            raise kind_of(head.status)(head.details or f"the edge failed with status {head.status}")
+        return Reply(body=body, notes=head.notes, sent_at=sent_at, notes_at=notes_at, body_at=body_at, window=window)
+
+    def _connected(self, timeout: float) -> ExchangeConnection | None:
+        """The connection, made where there is none; None: calls are to be made instead."""
+        if self._closed:
+            raise EdgeError(f"the connection to {self._address} was given up")
+        if monotonic() < self._calls_until:
+            return None
+        connection = self._connection
+        # One that broke while nobody looked is nobody's failure: it is made anew, as gRPC does with its own.
+        if connection is not None and connection.takes_requests:
+            return connection
+        fresh = self._connect(timeout)
+        with self._lock:
+            # Another thread may have been faster: all share one connection, whose window TCP then knows.
+            if self._connection is connection:
+                self._connection = fresh
+                return fresh
+            other = self._connection
+        fresh.break_off(EdgeError("another connection was made meanwhile"))
+        return other
+
+    def _connect(self, timeout: float) -> ExchangeConnection:
+        host, port = self._address.host, self._address.port
+        try:
+            connected = socket.create_connection((host, port), max(timeout, 0.001))
+        except OSError as error:
+            raise EdgeError(f"the edge {self._address} cannot be reached: {error.strerror or error}") from error
+        http2 = Http2Client(
+            authority=str(self._address), path=m.EXCHANGE, max_message=self._max_message + _ROOM
+        )
+        return ExchangeConnection(connected, http2, self._clock)
+
+    def _let_go(self, connection: ExchangeConnection, error: EdgeError) -> None:
+        with self._lock:
+            if self._connection is connection:
+                self._connection = None
+        connection.break_off(error)
