@@ -41,13 +41,19 @@ def test_everything_in_it_is_its_owner_s_alone(tmp_path: Path) -> None:
 
 def test_its_certificate_is_made_anew_before_it_ends_and_not_sooner(tmp_path: Path) -> None:
     identity = opened(tmp_path)
-    first = identity.credentials(NOW)
-    check_pair(first.certificate, first.key)
-    assert identity.credentials(NOW + 100 * DAY) is first
-    later = identity.credentials(NOW + 300 * DAY)
-    assert bearer_of(later.certificate).ends_at > bearer_of(first.certificate).ends_at
-    check_pair(later.certificate, later.key)
-    assert (identity.folder / "edge.pem").read_bytes() == later.certificate
+    _, first, key = identity.credentials(NOW).read()
+    check_pair(first, key)
+    assert identity.credentials(NOW + 100 * DAY).read()[1] == first
+    _, later, later_key = identity.credentials(NOW + 300 * DAY).read()
+    check_pair(later, later_key)
+    assert bearer_of(later).ends_at > bearer_of(first).ends_at
+
+
+def test_what_it_shows_is_signed_by_its_authority(tmp_path: Path) -> None:
+    identity = opened(tmp_path)
+    authority, certificate, _ = identity.credentials(NOW).read()
+    assert authority == identity.authority.certificate
+    assert certificate.endswith(authority)  # the chain
 
 
 @pytest.mark.parametrize("name", ["authority.pem", "authority.key"])

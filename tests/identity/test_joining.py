@@ -19,7 +19,7 @@ from edgent.identity.certificates import bearer_of, check_pair
 from edgent.identity.edge_identity import EdgeIdentity
 from edgent.identity.join import join, renew
 from edgent.identity.join_server import JoinServer
-from edgent.identity.joined import Joined, credentials_for, joined_folder, read_credentials
+from edgent.identity.joined import Joined, credentials_for, joined_folder
 from edgent.identity.token import Token
 
 NOW = datetime.now(UTC)
@@ -46,14 +46,19 @@ def token(identity: EdgeIdentity, uses: int = 1, lifetime: timedelta = DAY, now:
     return identity.create_token(uses=uses, lifetime=lifetime, now=now)
 
 
+def kept(edge: str = "127.0.0.1:8001") -> tuple[bytes, bytes, bytes]:
+    credentials = credentials_for(edge)
+    assert credentials is not None
+    return credentials.read()
+
+
 def test_a_device_joins_and_keeps_what_it_needs(identity: EdgeIdentity, port: JoinServer) -> None:
     joined = join(port.address, token(identity), "porch")
     assert (joined.name, joined.edge, joined.joins_at) == ("porch", "127.0.0.1:8001", port.address)
-    ours = credentials_for("127.0.0.1:8001")
-    assert ours is not None
-    check_pair(ours.certificate, ours.key)
-    assert ours.authority == identity.authority.certificate
-    assert identity.register.serials() == {bearer_of(ours.certificate).serial: "porch"}
+    authority, certificate, key = kept()
+    check_pair(certificate, key)
+    assert authority == identity.authority.certificate
+    assert identity.register.serials() == {bearer_of(certificate).serial: "porch"}
 
 
 def test_a_device_joins_into_a_folder_of_its_own(identity: EdgeIdentity, port: JoinServer, tmp_path: Path) -> None:
@@ -111,24 +116,23 @@ def test_a_shelf_of_boards_joins_by_one_token(identity: EdgeIdentity, port: Join
 def test_a_certificate_is_renewed_when_it_is_time_and_not_before(identity: EdgeIdentity, port: JoinServer) -> None:
     joined = join(port.address, token(identity), "porch")
     folder = joined_folder(joined.edge)
-    before = read_credentials(folder)
+    before = kept()
     assert renew(folder, NOW) == joined
-    assert read_credentials(folder) == before
-    renewed = renew(folder, NOW + 70 * DAY)
-    after = read_credentials(folder)
-    assert after.certificate != before.certificate
-    assert renewed.name == "porch"
-    check_pair(after.certificate, after.key)
-    assert set(identity.register.serials()) == {bearer_of(c.certificate).serial for c in (before, after)}
+    assert kept() == before
+    assert renew(folder, NOW + 70 * DAY).name == "porch"
+    _, certificate, key = kept()
+    check_pair(certificate, key)
+    assert set(identity.register.serials()) == {bearer_of(each).serial for each in (before[1], certificate)}
+    assert certificate != before[1]
 
 
 def test_a_removed_device_gets_no_new_certificate(identity: EdgeIdentity, port: JoinServer) -> None:
     joined = join(port.address, token(identity), "porch")
     identity.register.remove("porch")
-    before = read_credentials(joined_folder(joined.edge))
+    before = kept()
     with pytest.raises(RefusedError, match="join again"):
         renew(joined_folder(joined.edge), NOW + 70 * DAY)
-    assert read_credentials(joined_folder(joined.edge)) == before
+    assert kept() == before
 
 
 def test_a_certificate_of_another_edge_renews_nothing(identity: EdgeIdentity, port: JoinServer, tmp_path: Path) -> None:

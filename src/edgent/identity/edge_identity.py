@@ -18,7 +18,7 @@ from edgent.identity.folder import private_folder, read_private, write_private
 from edgent.identity.register import Register
 from edgent.identity.token import Token
 
-CERTIFICATE, KEY, REGISTER = "edge.pem", "edge.key", "devices.sqlite"
+AUTHORITY, CERTIFICATE, KEY, REGISTER = "authority.pem", "edge.pem", "edge.key", "devices.sqlite"
 _NOWHERE = "192.0.2.1"  # an address for documentation (RFC 5737): asking for the way there sends nothing
 
 
@@ -37,7 +37,7 @@ class EdgeIdentity:
         self._names = names
         self.register = Register(folder / REGISTER)
         self._guard = threading.Lock()
-        self._shown: Credentials | None = None
+        self._renew_at: datetime | None = None
 
     @classmethod
     def open(cls, folder: Path, now: datetime, names: Callable[[], Collection[str]] | None = None) -> Self:
@@ -52,7 +52,7 @@ class EdgeIdentity:
         Raises:
             InputError: the folder cannot be written, or what lies there is damaged.
         """
-        certificate, key = private_folder(folder) / "authority.pem", folder / "authority.key"
+        certificate, key = private_folder(folder) / AUTHORITY, folder / "authority.key"
         with _locked(folder):  # two edges that are started at once must not make two authorities
             if not certificate.exists():
                 created = Authority.create(now)
@@ -68,18 +68,17 @@ class EdgeIdentity:
         The certificate is made anew at the first call, for the machine's addresses may have changed since the last
         start, and from then on when a third of its time is left.
         """
+        shown = Credentials(
+            authority=self.folder / AUTHORITY, certificate=self.folder / CERTIFICATE, key=self.folder / KEY
+        )
         with self._guard:
-            if self._shown is None or now >= bearer_of(self._shown.certificate).renew_at:
-                self._shown = self._new_credentials(now)
-            return self._shown
-
-    def _new_credentials(self, now: datetime) -> Credentials:
-        key = new_key()
-        certificate = self.authority.edge_certificate(key, self._names(), now)
-        # Never read again by us: they are there for the port for joining, whose TLS takes files alone.
-        write_private(self.folder / KEY, key)
-        write_private(self.folder / CERTIFICATE, certificate)
-        return Credentials(authority=self.authority.certificate, certificate=certificate, key=key)
+            if self._renew_at is None or now >= self._renew_at:
+                key = new_key()
+                certificate = self.authority.edge_certificate(key, self._names(), now)
+                write_private(shown.key, key)
+                write_private(shown.certificate, certificate)
+                self._renew_at = bearer_of(certificate).renew_at
+        return shown
 
     def create_token(self, *, uses: int, lifetime: timedelta, now: datetime) -> Token:
         """A token with which so many devices may join, for a time."""

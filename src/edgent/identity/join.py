@@ -13,8 +13,8 @@ from edgent import document
 from edgent.address import Address
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.identity.certificates import bearer_of, check_name, fingerprint, new_key, request_for
-from edgent.identity.credentials import EDGE_NAME, Credentials
-from edgent.identity.joined import CERTIFICATE, KEY, Joined, joined_folder, keep, read_credentials
+from edgent.identity.credentials import EDGE_NAME
+from edgent.identity.joined import Joined, credentials_in, joined_folder, keep
 from edgent.identity.token import Token
 
 _TIMEOUT = 10.0  # seconds for each of the two exchanges
@@ -45,7 +45,7 @@ def join(address: str, token: Token, name: str, folder: Path | None = None) -> J
     authority = _authority(joins_at, token.fingerprint)
     asked = {"secret": token.secret, "name": name, "request": request.decode()}
     answer = _ask(joins_at, "/v1/join", _trusting(authority), asked)
-    return _keep(joins_at, answer, Credentials(authority=authority, certificate=b"", key=key), folder)
+    return _keep(joins_at, answer, authority, key, folder)
 
 
 def renew(folder: Path, now: datetime) -> Joined:
@@ -63,11 +63,10 @@ def renew(folder: Path, now: datetime) -> Joined:
     joined = Joined.read(folder)
     if now.timestamp() < joined.renew_at:
         return joined
-    before, key, joins_at = read_credentials(folder), new_key(), Address.parse(joined.joins_at)
-    context = _trusting(before.authority)
-    context.load_cert_chain(folder / CERTIFICATE, folder / KEY)
+    before, key, joins_at = credentials_in(folder), new_key(), Address.parse(joined.joins_at)
+    context = before.client_context()
     answer = _ask(joins_at, "/v1/renew", context, {"request": request_for(joined.name, key).decode()})
-    return _keep(joins_at, answer, Credentials(authority=before.authority, certificate=b"", key=key), folder)
+    return _keep(joins_at, answer, before.authority.read_bytes(), key, folder)
 
 
 def _authority(joins_at: Address, expected: str) -> bytes:
@@ -89,7 +88,7 @@ def _trusting(authority: bytes) -> ssl.SSLContext:
     return context
 
 
-def _keep(joins_at: Address, answer: dict[str, object], ours: Credentials, folder: Path | None) -> Joined:
+def _keep(joins_at: Address, answer: dict[str, object], authority: bytes, key: bytes, folder: Path | None) -> Joined:
     certificate = _text(answer, "certificate", joins_at).encode()
     port = answer.get("port")
     if not isinstance(port, int) or isinstance(port, bool):
@@ -102,8 +101,7 @@ def _keep(joins_at: Address, answer: dict[str, object], ours: Credentials, folde
         renew_at=bearer.renew_at.timestamp(),
         ends_at=bearer.ends_at.timestamp(),
     )
-    complete = Credentials(authority=ours.authority, certificate=certificate, key=ours.key)
-    keep(folder or joined_folder(edge), joined, complete)
+    keep(folder or joined_folder(edge), joined, authority=authority, certificate=certificate, key=key)
     return joined
 
 

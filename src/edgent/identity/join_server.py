@@ -28,7 +28,7 @@ from edgent import document
 from edgent.address import Address
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.identity.certificates import bearer_of
-from edgent.identity.edge_identity import CERTIFICATE, KEY, EdgeIdentity
+from edgent.identity.edge_identity import EdgeIdentity
 from edgent.text import one_line
 
 _LISTENERS = 8  # strangers that are listened to at once
@@ -120,10 +120,10 @@ class JoinServer:
 
     def tls(self) -> ssl.SSLContext:
         """The edge's side of TLS: a certificate of the caller's is not asked for, but checked where it is shown."""
-        self._identity.credentials(self._now())  # a certificate that is about to end is made anew
+        shown = self._identity.credentials(self._now())  # a certificate that is about to end is made anew
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(self._identity.folder / CERTIFICATE, self._identity.folder / KEY)
+        context.load_cert_chain(shown.certificate, shown.key)
         context.load_verify_locations(cadata=self._identity.authority.certificate.decode())
         context.verify_mode = ssl.CERT_OPTIONAL
         return context

@@ -65,34 +65,23 @@ def joined_folder(edge: str) -> Path:
     return data_folder() / "joined" / f"{address.host.replace(':', '_')}_{address.port}"
 
 
-def keep(folder: Path, joined: Joined, credentials: Credentials) -> None:
+def keep(folder: Path, joined: Joined, *, authority: bytes, certificate: bytes, key: bytes) -> None:
     """Writes all of it; the document comes last, so that what is unfinished is not taken for joined."""
     private_folder(folder)
-    write_private(folder / KEY, credentials.key)
-    write_private(folder / AUTHORITY, credentials.authority)
-    write_private(folder / CERTIFICATE, credentials.certificate)
+    write_private(folder / KEY, key)
+    write_private(folder / AUTHORITY, authority)
+    write_private(folder / CERTIFICATE, certificate)
     write_private(folder / JOINED, json.dumps(asdict(joined), indent=1).encode())
 
 
 def credentials_for(edge: str) -> Credentials | None:
-    """What a device shows to an edge, where it has joined it; else None.
-
-    Raises:
-        InputError: it has joined, and what it kept is damaged.
-    """
+    """What a device shows to an edge at HOST:PORT, where it has joined it; else None."""
     folder = joined_folder(edge)
-    return read_credentials(folder) if (folder / JOINED).exists() else None
+    return credentials_in(folder) if (folder / JOINED).exists() else None
 
 
-def read_credentials(folder: Path) -> Credentials:
-    """What lies in a device's folder of one edge.
-
-    Raises:
-        InputError: a part of it is missing.
-    """
+def credentials_in(folder: Path) -> Credentials:
+    """What lies in a device's folder of one edge."""
     return Credentials(
-        authority=read_private(folder / AUTHORITY),
-        certificate=read_private(folder / CERTIFICATE),
-        key=read_private(folder / KEY),
-        peer_name=EDGE_NAME,
+        authority=folder / AUTHORITY, certificate=folder / CERTIFICATE, key=folder / KEY, peer_name=EDGE_NAME
     )

@@ -85,9 +85,7 @@ def read_exchange_request(message: bytes) -> RequestHead:
     if not 1 <= request.method <= len(METHODS):
         raise InputError(f"an exchange by method {request.method}; expected 1 to {len(METHODS)}")
     budget = Seconds(request.budget_us * 1e-6) if request.budget_us else None
-    return RequestHead(
-        method=METHODS[request.method - 1], budget=budget, follows=request.follows, body=request.body
-    )
+    return RequestHead(method=METHODS[request.method - 1], budget=budget, follows=request.follows, body=request.body)
 
 
 def write_exchange_reply(body: bytes, notes: Notes) -> Iterator[bytes]:

@@ -107,7 +107,9 @@ class ExchangeService:
                 yield write_exchange_error(DATA_LOSS, details)
                 return
             until = None if request.budget is None else began_at + request.budget
-            yield from self._answered(request.method, body, ExchangeCall(carrier=carrier, clock=self.clock, until=until))
+            yield from self._answered(
+                request.method, body, ExchangeCall(carrier=carrier, clock=self.clock, until=until)
+            )
 
     def _body(self, request: RequestHead, messages: Iterator[bytes]) -> bytes:
         if not request.follows:

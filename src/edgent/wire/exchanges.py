@@ -136,9 +136,7 @@ class Exchanges:
             connected = socket.create_connection((host, port), max(timeout, 0.001))
         except OSError as error:
             raise EdgeError(f"the edge {self._address} cannot be reached: {error.strerror or error}") from error
-        http2 = Http2Client(
-            authority=str(self._address), path=m.EXCHANGE, max_message=self._max_message + _ROOM
-        )
+        http2 = Http2Client(authority=str(self._address), path=m.EXCHANGE, max_message=self._max_message + _ROOM)
         return ExchangeConnection(connected, http2, self._clock)
 
     def _let_go(self, connection: ExchangeConnection, error: EdgeError) -> None:
