@@ -9,6 +9,7 @@ from time import monotonic
 from edgent.address import Address
 from edgent.clock import Clock
 from edgent.errors import EdgeError, InputError
+from edgent.identity.credentials import Credentials
 from edgent.link.slow_start import Window
 from edgent.units import Seconds
 from edgent.wire import messages as m
@@ -21,6 +22,7 @@ from edgent.wire.exchange_messages import (
     write_exchange_request,
 )
 from edgent.wire.http2 import Http2Client
+from edgent.wire.secured_socket import secured
 from edgent.wire.transport import Reply
 
 # Seconds without a further attempt at an edge that has taken no stream: each costs a round trip.
@@ -35,9 +37,13 @@ class Exchanges:
         address: the edge's.
         max_message: bytes of the largest body.
         clock: takes the times of replies.
+        credentials: see `GrpcChannel`.
     """
 
-    def __init__(self, address: Address, *, max_message: int, clock: Clock) -> None:
+    def __init__(
+        self, address: Address, *, max_message: int, clock: Clock, credentials: Credentials | None = None
+    ) -> None:
+        self._credentials = credentials
         self._address, self._max_message, self._clock = address, max_message, clock
         self._lock = threading.Lock()
         self._connection: ExchangeConnection | None = None
@@ -134,6 +140,8 @@ class Exchanges:
         host, port = self._address.host, self._address.port
         try:
             connected = socket.create_connection((host, port), max(timeout, 0.001))
+            if self._credentials is not None:
+                connected = secured(connected, self._credentials, host)
         except OSError as error:
             raise EdgeError(f"the edge {self._address} cannot be reached: {error.strerror or error}") from error
         http2 = Http2Client(authority=str(self._address), path=m.EXCHANGE, max_message=self._max_message + _ROOM)
