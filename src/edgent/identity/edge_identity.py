@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
-from edgent.identity.certificates import Authority, bearer_of, new_key
+from edgent.errors import InputError
+from edgent.identity.certificates import Authority, bearer_of, check_pair, fingerprint, new_key
 from edgent.identity.credentials import Credentials
 from edgent.identity.folder import private_folder, read_private, write_private
 from edgent.identity.register import Register
@@ -88,6 +89,22 @@ class EdgeIdentity:
 
     def __repr__(self) -> str:
         return f"<EdgeIdentity in {self.folder}>"
+
+
+def own_credentials(folder: Path) -> Credentials:
+    """Certificates that somebody else made: `authority.pem`, `edge.pem` and `edge.key` in a folder.
+
+    Raises:
+        InputError: one is missing or none of its kind, or certificate and key do not belong together.
+    """
+    shown = Credentials(authority=folder / AUTHORITY, certificate=folder / CERTIFICATE, key=folder / KEY)
+    authority, certificate, key = shown.read()
+    try:
+        fingerprint(authority)
+        check_pair(certificate, key)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from None
+    return shown
 
 
 def names_of_this_machine() -> tuple[str, ...]:

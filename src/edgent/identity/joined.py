@@ -80,6 +80,25 @@ def credentials_for(edge: str) -> Credentials | None:
     return credentials_in(folder) if (folder / JOINED).exists() else None
 
 
+def credentials_towards(edge: str, *, insecure: bool) -> Credentials | None:
+    """What a device shows to an edge at HOST:PORT; None: it speaks plain text.
+
+    Args:
+        edge: where it is.
+        insecure: whether plain text may leave this machine, where everybody on the way can read and change it.
+
+    Raises:
+        InputError: the device has not joined this edge, and the edge is on another machine.
+    """
+    credentials = credentials_for(edge)
+    if credentials is None and not insecure and not Address.parse(edge).is_loopback:
+        raise InputError(
+            f"this device has not joined the edge {edge}: use `edgent join`, or say --insecure (insecure=True) to "
+            "speak plain text, which everybody on the way can read and change"
+        )
+    return None if insecure else credentials
+
+
 def credentials_in(folder: Path) -> Credentials:
     """What lies in a device's folder of one edge."""
     return Credentials(

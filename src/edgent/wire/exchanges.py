@@ -10,8 +10,8 @@ from edgent.address import Address
 from edgent.clock import Clock
 from edgent.errors import EdgeError, InputError
 from edgent.identity.credentials import Credentials
+from edgent.identity.secured_socket import secured
 from edgent.link.slow_start import Window
-from edgent.units import Seconds
 from edgent.wire import messages as m
 from edgent.wire.errors import BrokenError, kind_of
 from edgent.wire.exchange_connection import ExchangeConnection, StreamEndedError
@@ -22,7 +22,6 @@ from edgent.wire.exchange_messages import (
     write_exchange_request,
 )
 from edgent.wire.http2 import Http2Client
-from edgent.wire.secured_socket import secured
 from edgent.wire.transport import Reply
 
 # Seconds without a further attempt at an edge that has taken no stream: each costs a round trip.

@@ -290,7 +290,7 @@ class GrpcServer:
         EdgeError: the port is taken, or the address is not this machine's.
     """
 
-    def __init__(  # noqa: PLR0913 - each is a setting of its own
+    def __init__(
         self,
         methods: Methods,
         *,
