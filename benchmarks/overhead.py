@@ -192,7 +192,7 @@ def _machines(stack: ExitStack, model: Model, profile_file: Path) -> tuple[Shape
     fast = BitsPerSecond(1e9)
     link = stack.enter_context(ShapedLink(edge.address, uplink=fast, round_trip=ROUND_TRIP))
     device = stack.enter_context(
-        Device(model, edge=link.address, deadline=PATIENCE, device_profile=measured, bandwidth=fast)
+        Device(model, edge=link.address, deadline=PATIENCE, device_profile=measured, bandwidth=fast, insecure=True)
     )
     if not device.wait_ready(30.0):
         raise EdgentError("the edge process was not reached")

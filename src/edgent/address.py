@@ -51,6 +51,16 @@ class Address:
         except InputError as error:
             raise InputError(f"{what} {_short(text)}: {error}; {_EXPECTED}") from None
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine itself can be meant."""
+        if self.host.rstrip(".").lower() == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host.partition("%")[0]).is_loopback
+        except ValueError:  # a name, which may lead anywhere
+            return False
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 

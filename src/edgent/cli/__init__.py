@@ -14,6 +14,7 @@ from edgent.cli import (
     evaluate,
     init,
     inspect,
+    joining,
     plan,
     profile,
     replay,
@@ -67,6 +68,7 @@ for verb in (
     replay.replay,
     serve.serve,
     run.run,
+    joining.join,
     train.train,
     train.data,
     reproduce.reproduce,
@@ -74,6 +76,8 @@ for verb in (
 ):
     app.command()(verb)
 app.command("map")(configuration_map)
+app.add_typer(joining.token, name="token")
+app.add_typer(joining.devices, name="devices")
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgent.cli.arguments.options import AsJson
+from edgent.cli.arguments.options import AsJson, Insecure
 from edgent.cli.terminal import show
 from edgent.units import format_bandwidth, format_bytes, format_duration
 
@@ -22,12 +22,13 @@ _TIMEOUT = 10.0
 
 def doctor(
     edge: Annotated[str, typer.Option(metavar="HOST:PORT", help="Measure the link to this edge, too.")] = "",
+    insecure: Insecure = False,
     as_json: AsJson = False,
 ) -> None:
     """What this machine and link have; what costs time or is missing, and the command that mends it."""
     from edgent.doctor.machine import checkup
 
-    link, served = _asked(edge) if edge else (None, ())
+    link, served = _asked(edge, insecure) if edge else (None, ())
     findings = [*checkup(), *(_of_pauses(link) if link else [])]
     if as_json:
         show.document(
@@ -45,15 +46,16 @@ def doctor(
     _print_findings(findings)
 
 
-def _asked(edge: str) -> tuple[LinkCheck, tuple[ModelCounts, ...]]:
+def _asked(edge: str, insecure: bool) -> tuple[LinkCheck, tuple[ModelCounts, ...]]:
     """What the link is like, and what the edge says it has served."""
     from edgent.clock import MonotonicClock
     from edgent.doctor.link import check_link
+    from edgent.identity.joined import credentials_towards
     from edgent.wire.edge_client import EdgeClient
     from edgent.wire.grpc_transport import GrpcChannel
 
-    clock = MonotonicClock()
-    channel = GrpcChannel(edge, max_message=4 << 20, clock=clock)
+    clock, credentials = MonotonicClock(), credentials_towards(edge, insecure=insecure)
+    channel = GrpcChannel(edge, max_message=4 << 20, clock=clock, credentials=credentials)
     try:
         show.err.print("measuring the link, some 10 s")
         remote = EdgeClient(channel)

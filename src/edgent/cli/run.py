@@ -25,6 +25,7 @@ from edgent.cli.arguments.options import (
     Direction,
     EngineName,
     Exits,
+    Insecure,
     Threads,
     make_engine,
     parse_codecs,
@@ -73,6 +74,7 @@ def run(
     annotate: Annotated[bool, typer.Option("--annotate", help="Keep the pictures, with the answers on them.")] = False,
     records: Annotated[Path | None, typer.Option(metavar="FILE", help="Append a JSON line per answer.")] = None,
     require_edge: Annotated[bool, typer.Option("--require-edge", help="Fail where the edge is lost.")] = False,
+    insecure: Insecure = False,
     emulate: Emulate = "",
     hidden_seed: HiddenSeed = 0,
     throttle: ThrottleStep = "",
@@ -97,6 +99,7 @@ def run(
         downlink=_rate(downlink, "downlink"),
         round_trip=parse_delay(rtt) if rtt else None,
         require_edge=require_edge,
+        insecure=insecure,
         environment=_environment(environment, states, edge),
         direction=parse_direction(direction),
         exits=exit or None,
@@ -132,7 +135,7 @@ def run(
 
     numbers = parse_dims(dim)
     fetched = is_fetched(model, edge)
-    device = follow(edge, model, make, dims=numbers) if fetched else make(open_model(model, numbers))
+    device = follow(edge, model, make, dims=numbers, insecure=insecure) if fetched else make(open_model(model, numbers))
     with device:
         if not device.wait_ready() and edge:
             show.err.print(f"edgent: warning: no edge at {edge}; the device answers by itself")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,8 +17,17 @@ from edgent.address import Address
 from edgent.cli.arguments.models import Dims, open_models, parse_dims
 from edgent.cli.arguments.options import AsJson, EngineName, Threads, make_engine
 from edgent.cli.arguments.profiles import notice_other_engine, own_profile
+from edgent.cli.joining import IdentityFolder, edge_folder
 from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
+from edgent.errors import InputError
+
+if TYPE_CHECKING:
+    from edgent.edge.edge import Edge
+    from edgent.identity.edge_identity import EdgeIdentity
+    from edgent.identity.join_server import JoinServer
+
+_FIRST_TOKEN = timedelta(hours=1)  # of the line that a start prints
 
 
 def serve(
@@ -23,6 +36,15 @@ def serve(
     ],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free one.")] = 8001,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Speak plain text, and with everybody, beyond this machine too.")
+    ] = False,
+    identity: IdentityFolder = None,
+    join_port: Annotated[int, typer.Option(min=0, max=65535, help="Where devices join; 0 picks a free one.")] = 8002,
+    certificates: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Of one's own: authority.pem, edge.pem and edge.key; nobody joins then."),
+    ] = None,
     edge_only: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A bundle's file that devices leave here (repeatable).")
     ] = None,
@@ -35,9 +57,11 @@ def serve(
     """The edge: answers for its models over the Open Inference Protocol until it is stopped."""
     from edgent.edge.edge import Edge
     from edgent.evaluation.calibration_files import calibration_for
+    from edgent.identity.edge_identity import own_credentials
     from edgent.latency import Profile
 
-    Address(host=host, port=port)  # refused before the work is done for it
+    listens = Address(host=host, port=port)  # refused before the work is done for it
+    shown = _identity(listens, insecure, identity, certificates)
     numbers = parse_dims(dim)
     with limited_memory():
         loaded = open_models(models, numbers)
@@ -55,14 +79,61 @@ def serve(
             calibrations=calibrations,
             host=host,
             port=port,
+            identity=shown,
+            credentials=None if certificates is None else own_credentials(certificates),
         )
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with edge:
+    with edge, _joining(edge, shown, host, join_port) as joining:
         names = [{"name": model.name, "version": model.version, "digest": model.digest} for model in loaded]
         if as_json:
-            show.document({"address": edge.address, "models": names})
+            show.document({"address": edge.address, "models": names, "joining": joining and joining.address})
         else:
             show.out.print(f"{edge!r}; Ctrl-C stops it")
+            _tell_how_to_join(shown, joining)
         stop.wait()
+
+
+def _identity(listens: Address, insecure: bool, folder: Path | None, certificates: Path | None) -> EdgeIdentity | None:
+    """By what devices know this edge; None: it speaks plain text, or has certificates of its own.
+
+    On this machine alone everybody is trusted, unless a folder is named.
+    """
+    if certificates is not None or (folder is None and (insecure or listens.is_loopback)):
+        return None
+    if insecure:
+        raise InputError("--identity and --insecure: who speaks plain text is known to nobody; leave one of them out")
+    from edgent.identity.edge_identity import EdgeIdentity
+
+    return EdgeIdentity.open(edge_folder(folder), datetime.now(UTC))
+
+
+@contextmanager
+def _joining(edge: Edge, identity: EdgeIdentity | None, host: str, port: int) -> Iterator[JoinServer | None]:
+    """The port where devices join, while an edge serves."""
+    if identity is None:
+        yield None
+        return
+    from edgent.identity.join_server import JoinServer
+
+    serves_at = Address.parse(edge.address).port
+    with JoinServer(identity, serves_at=serves_at, host=host, port=port, now=lambda: datetime.now(UTC)) as joining:
+        yield joining
+
+
+def _tell_how_to_join(identity: EdgeIdentity | None, joining: JoinServer | None) -> None:
+    if identity is None or joining is None:
+        return
+    token = identity.create_token(uses=1, lifetime=_FIRST_TOKEN, now=datetime.now(UTC))
+    there = replace(Address.parse(joining.address), host=_reached_at(Address.parse(joining.address).host))
+    show.out.print("a device joins within the hour by:")
+    show.out.print(f"edgent join {there} --token {token}", soft_wrap=True)
+    show.out.print("more devices: `edgent token create --uses N`; who has joined: `edgent devices list`")
+
+
+def _reached_at(host: str) -> str:
+    """An address of this machine, where it listens on all of them."""
+    from edgent.identity.edge_identity import names_of_this_machine
+
+    return names_of_this_machine()[-1] if host in ("0.0.0.0", "::") else host

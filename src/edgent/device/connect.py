@@ -87,13 +87,20 @@ def _device(
     progress: Progress | None,
 ) -> Device | Follower:
     if isinstance(model, str) and is_fetched(model, edge):
-        return follow(edge, model, partial(_version, edge, settings, progress), dims=dims, clock=settings.clock)
+        make = partial(_version, edge, settings, progress)
+        return follow(edge, model, make, dims=dims, clock=settings.clock, insecure=settings.insecure)
     loaded = model if isinstance(model, Model) else load(model, dims=dims)
     return Device(loaded, edge, _complete(settings, loaded, progress))
 
 
 def follow(
-    edge: str, name: str, make: Make, *, dims: Mapping[str, int] | None = None, clock: Clock | None = None
+    edge: str,
+    name: str,
+    make: Make,
+    *,
+    dims: Mapping[str, int] | None = None,
+    clock: Clock | None = None,
+    insecure: bool = False,
 ) -> Follower:
     """A device of the model that an edge serves by a name, from version to version.
 
@@ -103,12 +110,13 @@ def follow(
         make: see `Follower`.
         dims: numbers that free dimensions must have there; None: those that they have.
         clock: see `Follower`.
+        insecure: see `DeviceSettings`.
 
     Raises:
         RefusedError: the edge has no such model, or is none.
         EdgeError: the edge is not there.
     """
-    fetch = partial(fetch_model, edge, name, dims=dims)
+    fetch = partial(fetch_model, edge, name, dims=dims, insecure=insecure)
     return Follower(fetch(), make, fetch, clock)
 
 

@@ -43,6 +43,7 @@ from edgent.wire.transport import Channel
 
 if TYPE_CHECKING:
     from edgent.engine.engine import Engine
+    from edgent.identity.renewal import CertificateRenewal
     from edgent.planning.conditions import Conditions
     from edgent.planning.plan import Configuration, SourceKind
 
@@ -89,6 +90,7 @@ class Device:
         self._pool = self._clock.pool(32, "edgent-device")
         self._factors = partial(_factors, self._drifts, self._schedule, self._turns, self._clock)
         self._connection = _connection(model, edge, settings, self._clock)
+        self._renewal = None if edge is None or settings.channel else _renewal(edge)
         self._sessions = Sessions(self._compute, self._divisions, self._connection, self._clock)
         self._plans = PlanSource(
             model,
@@ -188,6 +190,8 @@ class Device:
         """Ends the connection and all threads."""
         if self._connection is not None:
             self._connection.close()
+        if self._renewal is not None:
+            self._renewal.close()
         self._sessions.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
         if self._listener is not None:
@@ -264,7 +268,7 @@ def _connection(model: Model, edge: str | None, settings: DeviceSettings, clock:
     if channel is None:
         if edge is None:
             return None
-        channel = _grpc(edge, message_limit([model]), clock)
+        channel = _grpc(edge, message_limit([model]), clock, settings.insecure)
     link = LinkFollower(
         bandwidth=rate_of(settings.bandwidth, "bandwidth"),
         downlink=rate_of(settings.downlink, "downlink"),
@@ -294,10 +298,24 @@ def _engine() -> Engine:
     return OnnxRuntimeEngine()
 
 
-def _grpc(edge: str, max_message: int, clock: Clock) -> Channel:
+def _grpc(edge: str, max_message: int, clock: Clock, insecure: bool) -> Channel:
+    from edgent.identity.joined import credentials_towards
     from edgent.wire.grpc_transport import GrpcChannel  # gRPC, only when there is an edge
 
-    return GrpcChannel(edge, max_message=max_message, clock=clock)
+    credentials = credentials_towards(edge, insecure=insecure)
+    return GrpcChannel(edge, max_message=max_message, clock=clock, credentials=credentials)
+
+
+def _renewal(edge: str) -> CertificateRenewal | None:
+    """Keeps the certificate good that is shown to an edge; None where the device has joined none there."""
+    from edgent.identity.joined import JOINED, joined_folder
+
+    folder = joined_folder(edge)
+    if not (folder / JOINED).exists():
+        return None
+    from edgent.identity.renewal import CertificateRenewal
+
+    return CertificateRenewal(folder)
 
 
 def _nobody(message: bytes, budget: float) -> TimedReply:

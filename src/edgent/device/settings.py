@@ -57,6 +57,8 @@ class DeviceSettings:
         downlink: of the downlink, bits per second; None: as the bandwidth where that is known, else measured.
         round_trip: seconds; None: it is measured.
         engine: what runs segments; None: ONNX Runtime with one thread.
+        insecure: whether plain text may be spoken with an edge on another machine; else the device must have joined it
+            (`edgent join`), and shows its certificate there.
         channel: what carries messages to the edge; None: gRPC to its address. For tests.
         clock: what times everything, and what everybody waits by; None: the machine's own. For tests.
         pace: what holds the device's work to the speed of a slower machine; None: work takes what it takes. For labs.
@@ -85,6 +87,7 @@ class DeviceSettings:
     downlink: float | None = None
     round_trip: float | None = None
     engine: Engine | None = None
+    insecure: bool = False
     channel: Channel | None = None
     clock: Clock | None = None
     pace: Pace | None = None
@@ -149,6 +152,7 @@ class DeviceKeywords(TypedDict, total=False):
     downlink: float | None
     round_trip: float | None
     engine: Engine | None
+    insecure: bool
     channel: Channel | None
     clock: Clock | None
     pace: Pace | None

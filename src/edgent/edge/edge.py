@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from edgent.address import Address
 from edgent.clock import Clock, MonotonicClock
 from edgent.codec import Calibration, load_formats
+from edgent.edge.doorkeeper import Doorkeeper
 from edgent.edge.queue import EdgeQueue, Order
 from edgent.edge.queue_threads import QueueThreads
 from edgent.edge.registry import Registry
@@ -17,10 +19,14 @@ from edgent.engine.engine import Engine
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.engine.pace import OwnPace, Pace
 from edgent.errors import EdgeError
+from edgent.identity.credentials import Credentials
 from edgent.latency import Profile
 from edgent.model import Model, check_model
 from edgent.wire.grpc_transport import GrpcServer
 from edgent.wire.message_limit import message_limit
+
+if TYPE_CHECKING:
+    from edgent.identity.edge_identity import EdgeIdentity
 
 _SPARE_THREADS = 8  # for everything but inferences, while the queue is full
 
@@ -34,14 +40,16 @@ class Edge:
         engine: runs the segments; by default one of one thread.
         profiles: of this machine, for devices to fetch; found by digest.
         calibrations: of the models, for devices to fetch; found by digest.
-        host: name or IP address to listen on, "::" on all of this machine. The protocol knows no passwords: listen
-            where you trust everybody.
+        host: name or IP address to listen on, "::" on all of this machine. Without `identity` or `credentials` everybody
+            who reaches it is answered, in plain text.
         port: 0 picks a free one; see `address`.
         slots: requests computed at once.
         bound: requests that may wait; the next one is turned away.
         order: who comes first, "fifo" or "deadline".
         clock: times queue and middle, and requests wait by it.
         pace: holds what its profile says of a segment to the time of a slower machine.
+        identity: by which devices know this edge, and it them: only those that joined are answered then, over TLS.
+        credentials: the same with certificates of one's own, whose authority alone says who may call.
 
     Raises:
         InputError: no model, one of them twice, one named like a segment of another, or no such host or port;
@@ -63,6 +71,8 @@ class Edge:
         order: Order = "fifo",
         clock: Clock | None = None,
         pace: Pace | None = None,
+        identity: EdgeIdentity | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         self.models = (models,) if isinstance(models, Model | str) else tuple(models)
         for model in self.models:
@@ -75,6 +85,8 @@ class Edge:
         self._listens = Address(host=host, port=port)
         self._threads = slots + bound + _SPARE_THREADS
         self._server: GrpcServer | None = None
+        self._credentials = credentials if identity is None else identity.credentials(datetime.now(UTC))
+        self._doorkeeper = None if identity is None else Doorkeeper(identity.register, clock)
         self.service = Service(
             models=registry,
             engine=engine or OnnxRuntimeEngine(),
@@ -105,12 +117,14 @@ class Edge:
         """
         if any(model.metadata.preprocessing for model in self.models):
             load_formats()
+        methods = self.service.methods()
         self._server = GrpcServer(
-            self.service.methods(),
+            methods if self._doorkeeper is None else self._doorkeeper.guarded(methods),
             host=self._listens.host,
             port=self._listens.port,
             max_message=self.service.max_message,
             threads=self._threads,
+            credentials=self._credentials,
         )
         self._server.start()
         return self

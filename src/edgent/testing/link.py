@@ -183,6 +183,9 @@ class _FakeCall:
     def given_up(self) -> bool:
         return self.left <= 0
 
+    def certificate(self) -> bytes | None:
+        return None
+
     def note(self, notes: Notes) -> None:
         self.notes = notes
 

@@ -43,6 +43,10 @@ class Carrier(Protocol):
         """See `Call.window`."""
         ...
 
+    def certificate(self) -> bytes | None:
+        """See `Call.certificate`."""
+        ...
+
 
 @dataclass(slots=True, kw_only=True)
 class ExchangeCall:
@@ -71,6 +75,10 @@ class ExchangeCall:
     def window(self) -> Window | None:
         """See `Call.window`."""
         return self.carrier.window()
+
+    def certificate(self) -> bytes | None:
+        """See `Call.certificate`."""
+        return self.carrier.certificate()
 
     def note(self, notes: Notes) -> None:
         """See `Call.note`."""

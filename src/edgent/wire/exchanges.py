@@ -14,6 +14,8 @@ from typing import Protocol
 from edgent.address import Address
 from edgent.clock import Clock
 from edgent.errors import EdgeError, InputError
+from edgent.identity.credentials import Credentials
+from edgent.identity.secured_socket import secured
 from edgent.link.slow_start import Window
 from edgent.wire import messages as m
 from edgent.wire.errors import DATA_LOSS, BrokenError, kind_of
@@ -54,10 +56,20 @@ class Exchanges:
         max_message: bytes of the largest body.
         clock: takes the times of replies.
         calls: what is asked instead where the edge takes no exchange.
+        credentials: see `GrpcChannel`.
     """
 
-    def __init__(self, address: Address, *, max_message: int, clock: Clock, calls: Calls) -> None:
+    def __init__(
+        self,
+        address: Address,
+        *,
+        max_message: int,
+        clock: Clock,
+        calls: Calls,
+        credentials: Credentials | None = None,
+    ) -> None:
         self._address, self._max_message, self._clock, self._calls = address, max_message, clock, calls
+        self._credentials = credentials
         self._lock = threading.Lock()
         self._connection: ExchangeConnection | None = None
         self._calls_until = 0.0
@@ -161,6 +173,8 @@ class Exchanges:
         host, port = self._address.host, self._address.port
         try:
             connected = socket.create_connection((host, port), max(timeout, 0.001))
+            if self._credentials is not None:
+                connected = secured(connected, self._credentials, host)
         except OSError as error:
             raise EdgeError(f"the edge {self._address} cannot be reached: {error.strerror or error}") from error
         http2 = Http2Client(authority=str(self._address), path=m.EXCHANGE, max_message=self._max_message + _ROOM)

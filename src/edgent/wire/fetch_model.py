@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from edgent import cache
 from edgent.errors import InputError, ModelError, RefusedError
+from edgent.identity.joined import credentials_towards
 from edgent.wire.edge_client import EdgeClient, Served
 from edgent.wire.errors import NotServedError
 
@@ -45,6 +46,7 @@ def fetch_model(
     dims: Mapping[str, int] | None = None,
     channel: Channel | None = None,
     most: int | None = None,
+    insecure: bool = False,
 ) -> Model:
     """A model that an edge serves; its files are fetched at the first call.
 
@@ -54,6 +56,7 @@ def fetch_model(
         dims: numbers that free dimensions must have there; None: those that they have.
         channel: in place of gRPC to `edge`.
         most: bytes that all its files may have; None: as many as the cache holds.
+        insecure: see `DeviceSettings`.
 
     Returns:
         The newest version that it serves. Of a bundle some branches may be the edge's alone (`Model.remote`).
@@ -64,7 +67,7 @@ def fetch_model(
         EdgeError: it is not there.
         InputError: the cache cannot be written.
     """
-    opened = channel or _grpc(edge)
+    opened = channel or _grpc(edge, insecure)
     try:
         remote = EdgeClient(opened)
         served = _served(remote, edge, name)
@@ -242,7 +245,8 @@ def _named(path: Path) -> tuple[str, ...]:
         raise RefusedError(f"the edge sent a model that cannot be read: {error}") from error
 
 
-def _grpc(edge: str) -> Channel:
+def _grpc(edge: str, insecure: bool) -> Channel:
     from edgent.wire.grpc_transport import GrpcChannel  # gRPC, only when there is an edge
 
-    return GrpcChannel(edge, max_message=_MAX_MESSAGE)
+    credentials = credentials_towards(edge, insecure=insecure)
+    return GrpcChannel(edge, max_message=_MAX_MESSAGE, credentials=credentials)

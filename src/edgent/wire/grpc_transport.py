@@ -27,6 +27,7 @@ import grpc
 from edgent.address import Address
 from edgent.clock import Clock, MonotonicClock
 from edgent.errors import EdgeError, EdgentError
+from edgent.identity.credentials import Credentials
 from edgent.link.slow_start import Window
 from edgent.units import Seconds
 from edgent.wire.errors import CANCELLED, ORDINARY, BrokenError, kind_of, status_of
@@ -48,6 +49,7 @@ _CALLERS = 256  # connections whose sockets are remembered
 # Streams that devices may keep open, each with a thread that sleeps between requests. Who finds no place is called.
 _MOST_STREAMS = 256
 _ROOM = 4_096  # bytes of an exchange's message beside its body
+_UNREAD = b""  # what no caller shows
 _FOREVER = 1e9  # gRPC states a missing deadline as a huge one
 # HTTP/2's connection preface and an empty SETTINGS frame; a server answers with SETTINGS of its own: type 4.
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
@@ -90,19 +92,25 @@ class GrpcChannel:
         target: "HOST:PORT".
         max_message: bytes of the largest message either way.
         clock: takes the times of replies.
+        credentials: what is shown to the edge, and by what it is known; None: the connection is plain text.
 
     Raises:
         InputError: `target` is no address.
     """
 
-    def __init__(self, target: str, *, max_message: int, clock: Clock | None = None) -> None:
+    def __init__(
+        self, target: str, *, max_message: int, clock: Clock | None = None, credentials: Credentials | None = None
+    ) -> None:
         address = Address.parse(target)
+        self._credentials = credentials
         self.target = str(address)
         self.max_message = max_message
         self._clock = clock or MonotonicClock()
         self._send_window = SendWindow(address.host, address.port)
         self._channel = self._open()
-        self._exchanges = Exchanges(address, max_message=max_message, clock=self._clock, calls=self)
+        self._exchanges = Exchanges(
+            address, max_message=max_message, clock=self._clock, calls=self, credentials=credentials
+        )
         # The channel's own methods, so that a request does not pass through here as well.
         self.exchange, self.window = self._exchanges.exchange, self._exchanges.window
 
@@ -179,7 +187,13 @@ class GrpcChannel:
         # Without its scheme gRPC would take some names for one: "unix:80" for a socket in the file system.
         # A target is a URI, and the zone of a link-local address (fe80::1%eth0) has a percent sign.
         target = "dns:///" + self.target.replace("%", "%25")
-        return grpc.insecure_channel(target, options=(*_CHANNEL_OPTIONS, *_limits(self.max_message)))
+        options: tuple[tuple[str, int | str], ...] = (*_CHANNEL_OPTIONS, *_limits(self.max_message))
+        if self._credentials is None:
+            return grpc.insecure_channel(target, options=options)
+        if self._credentials.peer_name:
+            options = (*options, ("grpc.ssl_target_name_override", self._credentials.peer_name))
+        authority, certificate, key = self._credentials.read()
+        return grpc.secure_channel(target, grpc.ssl_channel_credentials(authority, key, certificate), options=options)
 
     def _start(self, method: str, message: bytes, timeout: float) -> Any:
         try:
@@ -219,6 +233,7 @@ class _GrpcCall:
 
     def __init__(self, context: grpc.ServicerContext) -> None:
         self._context = context
+        self._certificate: bytes | None = _UNREAD
         self._notes = NOTHING
 
     def time_remaining(self) -> Seconds | None:
@@ -232,6 +247,13 @@ class _GrpcCall:
 
     def given_up(self) -> bool:
         return not self._context.is_active()
+
+    def certificate(self) -> bytes | None:
+        # The same for all requests of a stream, which ask again and again.
+        if self._certificate is _UNREAD:
+            shown = self._context.auth_context().get("x509_pem_cert", ())
+            self._certificate = bytes(shown[0]) if shown else None
+        return self._certificate
 
     def note(self, notes: Notes) -> None:
         # Whether they go ahead or behind is decided by the length of the body, which is not known yet.
@@ -255,20 +277,34 @@ class GrpcServer:
         port: 0 picks a free one.
         max_message: bytes of the largest message either way.
         threads: calls served at once, waiting ones included; streams that are kept open have threads of their own.
+        credentials: what is shown to callers, and of whom they must show a certificate; None: connections are plain
+            text, and callers nobody.
 
     Raises:
         InputError: no such host or port.
         EdgeError: the port is taken, or the address is not this machine's.
     """
 
-    def __init__(self, methods: Methods, *, host: str, port: int, max_message: int, threads: int) -> None:
+    def __init__(
+        self,
+        methods: Methods,
+        *,
+        host: str,
+        port: int,
+        max_message: int,
+        threads: int,
+        credentials: Credentials | None = None,
+    ) -> None:
         address = Address(host=host, port=port)
         pool = futures.ThreadPoolExecutor(threads + _MOST_STREAMS, thread_name_prefix="edgent-edge")
         self._server = grpc.server(pool, options=(*_SERVER_OPTIONS, *_limits(max_message)))
         self._server.add_generic_rpc_handlers((_Handlers(methods, max_message),))
         try:
             # Some versions of gRPC raise where the port is taken, others return 0.
-            self.port = self._server.add_insecure_port(str(address))
+            if credentials is None:
+                self.port = self._server.add_insecure_port(str(address))
+            else:
+                self.port = self._server.add_secure_port(str(address), _server_credentials(credentials))
         except RuntimeError:
             self.port = 0
         if self.port == 0:
@@ -285,6 +321,11 @@ class GrpcServer:
 
     def __repr__(self) -> str:
         return f"<GrpcServer on {self.address}>"
+
+
+def _server_credentials(credentials: Credentials) -> grpc.ServerCredentials:
+    authority, certificate, key = credentials.read()
+    return grpc.ssl_server_credentials([(key, certificate)], authority, require_client_auth=True)
 
 
 class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]

@@ -37,6 +37,10 @@ class Call(Protocol):
         """Whether nobody waits for the answer any more."""
         ...
 
+    def certificate(self) -> bytes | None:
+        """What the caller showed, as PEM, and TLS found to be of the right authority and in time; None: nothing."""
+        ...
+
     def note(self, notes: Notes) -> None:
         """Says this beside the answer: ahead of a long body, within the one packet of a short one."""
         ...

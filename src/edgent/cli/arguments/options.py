@@ -27,6 +27,7 @@ CalibrationFile = Annotated[
 Deadline = Annotated[str, typer.Option(metavar="TIME", help="From input to answer, as 100ms.")]
 Direction = Annotated[str, typer.Option(metavar="any|device-first|edge-first", help="Which cuts to allow.")]
 _DIRECTIONS: tuple[candidates.Direction, ...] = ("any", "device-first", "edge-first")
+Insecure = Annotated[bool, typer.Option("--insecure", help="Speak plain text with an edge on another machine.")]
 Exits = Annotated[list[int] | None, typer.Option("--exit", metavar="N", help="Allow this exit only (repeatable).")]
 Codecs = Annotated[
     list[str] | None,

@@ -223,6 +223,7 @@ def bench(
         calibration=calibration,
         engine=OnnxRuntimeEngine(threads=1),
         pace=pace,
+        insecure=True,
     ) as device:
         if not device.wait_ready(_CONNECTING):
             raise EdgentError("the edge process was not reached")

@@ -1,0 +1,162 @@
+"""A device joins an edge, and renews its certificate: the callers of `join_server`."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+from datetime import datetime
+from pathlib import Path
+
+from edgent import document
+from edgent.address import Address
+from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
+from edgent.identity.certificates import bearer_of, check_name, fingerprint, new_key, request_for
+from edgent.identity.credentials import EDGE_NAME
+from edgent.identity.joined import Joined, credentials_in, joined_folder, keep
+from edgent.identity.token import Token
+
+_TIMEOUT = 10.0  # seconds for each of the two exchanges
+_MOST = 64 << 10  # bytes of an answer; three certificates have some three thousand
+# OpenSSL's numbers for what a wrong clock looks like.
+_NOT_YET_VALID, _HAS_ENDED = 9, 10
+
+
+def join(address: str, token: Token, name: str, folder: Path | None = None) -> Joined:
+    """Joins an edge by a token.
+
+    Args:
+        address: HOST:PORT where it lets devices join.
+        token: its owner's.
+        name: of this device.
+        folder: where to keep what is needed to connect; None: where this user's devices look for it.
+
+    Returns:
+        Where the device has joined; it can connect from now on.
+
+    Raises:
+        InputError: an address or name that is none; the folder cannot be written.
+        RefusedError: the edge is another one than the token's, or does not let the device in.
+        EdgeError: the edge is not there.
+    """
+    joins_at, key = Address.parse(address), new_key()
+    request = request_for(check_name(name), key)
+    authority = _authority(joins_at, token.fingerprint)
+    asked = {"secret": token.secret, "name": name, "request": request.decode()}
+    answer = _ask(joins_at, "/v1/join", _trusting(authority), asked)
+    return _keep(joins_at, answer, authority, key, folder)
+
+
+def renew(folder: Path, now: datetime) -> Joined:
+    """Replaces a certificate that is about to end, where it is time for that.
+
+    Args:
+        folder: what `join` wrote.
+        now: the time.
+
+    Raises:
+        InputError: the folder is damaged.
+        RefusedError: the device was removed, or its certificate has ended.
+        EdgeError: the edge is not there; the old certificate stays.
+    """
+    joined = Joined.read(folder)
+    if now.timestamp() < joined.renew_at:
+        return joined
+    before, key, joins_at = credentials_in(folder), new_key(), Address.parse(joined.joins_at)
+    context = before.client_context()
+    answer = _ask(joins_at, "/v1/renew", context, {"request": request_for(joined.name, key).decode()})
+    return _keep(joins_at, answer, before.authority.read_bytes(), key, folder)
+
+
+def _authority(joins_at: Address, expected: str) -> bytes:
+    """The authority's certificate, from an edge that nobody has vouched for yet; the token's fingerprint does."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    authority = _text(_ask(joins_at, "/v1/authority", context), "authority", joins_at).encode()
+    if fingerprint(authority) != expected:
+        raise RefusedError(
+            f"{joins_at} is another edge than the one that made this token; ask its owner for a token of this edge"
+        )
+    return authority
+
+
+def _trusting(authority: bytes) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(cadata=authority.decode())
+    return context
+
+
+def _keep(joins_at: Address, answer: dict[str, object], authority: bytes, key: bytes, folder: Path | None) -> Joined:
+    certificate = _text(answer, "certificate", joins_at).encode()
+    port = answer.get("port")
+    if not isinstance(port, int) or isinstance(port, bool):
+        raise EdgentError(f"{joins_at} did not say where it serves; is it an edge of this version?")
+    bearer, edge = bearer_of(certificate), str(Address(host=joins_at.host, port=port))
+    joined = Joined(
+        name=bearer.name,
+        edge=edge,
+        joins_at=str(joins_at),
+        renew_at=bearer.renew_at.timestamp(),
+        ends_at=bearer.ends_at.timestamp(),
+    )
+    keep(folder or joined_folder(edge), joined, authority=authority, certificate=certificate, key=key)
+    return joined
+
+
+def _ask(
+    joins_at: Address, path: str, context: ssl.SSLContext, asked: dict[str, str] | None = None
+) -> dict[str, object]:
+    """One exchange; an edge's refusal is raised as such."""
+    try:
+        with (
+            socket.create_connection((joins_at.host, joins_at.port), _TIMEOUT) as plain,
+            context.wrap_socket(plain, server_hostname=EDGE_NAME) as secured,
+        ):
+            status, body = _exchange(secured, path, asked)
+    except ssl.SSLCertVerificationError as error:
+        raise RefusedError(_untrusted(joins_at, error)) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise EdgeError(f"{joins_at} lets no device join ({_reason(error)}); is this the edge's --join-port?") from None
+    return _read(joins_at, status, body)
+
+
+def _exchange(secured: ssl.SSLSocket, path: str, asked: dict[str, str] | None) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(EDGE_NAME)
+    connection.sock = secured
+    if asked is None:
+        connection.request("GET", path)
+    else:
+        connection.request("POST", path, json.dumps(asked), {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    return response.status, response.read(_MOST)
+
+
+def _read(joins_at: Address, status: int, body: bytes) -> dict[str, object]:
+    try:
+        answer = document.parse(body.decode("utf-8", "replace"))
+    except InputError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise EdgeError(f"{joins_at} is no edge's --join-port: its answer was none of ours")
+    if status != 200:
+        raise RefusedError(str(answer.get("error", f"the edge refused (HTTP {status})"))[:500])
+    return answer
+
+
+def _text(answer: dict[str, object], key: str, joins_at: Address) -> str:
+    value = answer.get(key)
+    if not isinstance(value, str):
+        raise EdgeError(f"{joins_at} is no edge's --join-port: it sent no {key}")
+    return value
+
+
+def _untrusted(joins_at: Address, error: ssl.SSLCertVerificationError) -> str:
+    if error.verify_code in (_NOT_YET_VALID, _HAS_ENDED):
+        return f"by this machine's clock the certificate of {joins_at} is not good now; set both machines' clocks"
+    return f"{joins_at} is not the edge that was joined ({error.verify_message}); join again with a new token"
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

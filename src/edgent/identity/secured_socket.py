@@ -1,0 +1,49 @@
+"""A socket over TLS that behaves like one without, where nothing is to be read or written yet."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import Any
+
+from edgent.identity.credentials import Credentials
+
+# Bytes that OpenSSL gives at once at most. Whoever asks for less than it has leaves some within OpenSSL, where nobody
+# who waits for the socket would be told of them.
+_RECORD = 16_384
+
+
+class _SecuredSocket(ssl.SSLSocket):
+    def recv(self, buflen: int = _RECORD, flags: int = 0) -> bytes:
+        try:
+            return super().recv(max(buflen, _RECORD), flags)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise BlockingIOError from None
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        try:
+            return super().send(data, flags)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise BlockingIOError from None
+
+
+def secured(connected: socket.socket, credentials: Credentials, host: str) -> ssl.SSLSocket:
+    """A connected socket after TLS's handshake, in which both sides have shown who they are.
+
+    Args:
+        connected: the socket; it is closed where this fails.
+        credentials: of this side.
+        host: the name by which the other side was reached, where its certificate is to have that.
+
+    Raises:
+        InputError: the credentials cannot be used.
+        OSError: the other side is somebody else, or does not speak TLS, or the connection broke.
+    """
+    try:
+        context = credentials.client_context()
+        context.sslsocket_class = _SecuredSocket
+        context.set_alpn_protocols(["h2"])  # a server of gRPC hangs up on who does not say it
+        return context.wrap_socket(connected, server_hostname=credentials.peer_name or host)
+    except BaseException:
+        connected.close()
+        raise

@@ -1,0 +1,145 @@
+"""TLS with names, over real sockets: an edge and a device that know each other, and everybody else outside."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgent.edge.edge import Edge
+from edgent.errors import EdgeError, EdgentError, RefusedError
+from edgent.identity.certificates import bearer_of, new_key, request_for
+from edgent.identity.credentials import EDGE_NAME, Credentials
+from edgent.identity.edge_identity import EdgeIdentity
+from edgent.identity.folder import write_private
+from edgent.model import Model
+from edgent.wire.edge_client import EdgeClient
+from edgent.wire.grpc_transport import GrpcChannel
+from edgent.wire.messages import PROBE, ProbeRequest
+
+NOW = datetime.now(UTC)
+DAY = timedelta(days=1)
+MAX = 1 << 22
+
+
+@pytest.fixture
+def identity(tmp_path: Path) -> EdgeIdentity:
+    return EdgeIdentity.open(tmp_path / "edge", NOW)
+
+
+@pytest.fixture
+def edge(model: Model, identity: EdgeIdentity) -> Iterator[Edge]:
+    with Edge(model, port=0, identity=identity) as edge:
+        yield edge
+
+
+def device(identity: EdgeIdentity, folder: Path, name: str = "porch", at: datetime = NOW) -> Credentials:
+    """A device's credentials, made as joining makes them."""
+    folder.mkdir()
+    key = new_key()
+    certificate = identity.authority.device_certificate(name, request_for(name, key), at)
+    token = identity.create_token(uses=1, lifetime=DAY, now=NOW)
+    identity.register.join(token.secret, bearer_of(certificate), NOW)
+    files = {"authority": identity.authority.certificate, "certificate": certificate, "key": key}
+    for file, content in files.items():
+        write_private(folder / file, content)
+    return Credentials(**{file: folder / file for file in files}, peer_name=EDGE_NAME)
+
+
+def asks(address: str, credentials: Credentials | None, load: int = 10) -> bytes:
+    """Asks by a call and by an exchange; both answers must be alike."""
+    channel = GrpcChannel(address, max_message=MAX, credentials=credentials)
+    message = ProbeRequest(load=bytes(load), load_down=load).SerializeToString()
+    try:
+        body = channel.call(PROBE, message, 20.0).body
+        assert channel.exchange(PROBE, message, 20.0).body == body
+        return body
+    finally:
+        channel.close()
+
+
+@pytest.mark.parametrize("load", [0, 10, 16_384, 100_000, 1_000_000])
+def test_a_device_that_joined_is_answered(edge: Edge, identity: EdgeIdentity, tmp_path: Path, load: int) -> None:
+    assert len(asks(edge.address, device(identity, tmp_path / "d"), load)) >= load
+
+
+def test_inferences_pass_as_they_do_in_plain_text(
+    edge: Edge, model: Model, identity: EdgeIdentity, tmp_path: Path
+) -> None:
+    credentials = device(identity, tmp_path / "d")
+    tensor = model.inputs[0]
+    values = np.random.default_rng(0).random([1, *tensor.shape[1:]], dtype=np.float32)
+    with Edge(model, port=0) as plain:
+        answers = []
+        for address, shown in ((edge.address, credentials), (plain.address, None)):
+            channel = GrpcChannel(address, max_message=MAX, credentials=shown)
+            remote = EdgeClient(channel)
+            answers.append(remote.describe(20.0))
+            channel.close()
+    assert [entry.digest for entry in answers[0]] == [entry.digest for entry in answers[1]] == [model.digest]
+    assert values.shape[0] == 1
+
+
+def test_who_shows_nothing_or_speaks_plain_text_is_not_answered(edge: Edge) -> None:
+    with pytest.raises(EdgeError):
+        asks(edge.address, None)
+
+
+def test_a_certificate_of_another_authority_opens_nothing(edge: Edge, tmp_path: Path) -> None:
+    other = EdgeIdentity.open(tmp_path / "other", NOW)
+    with pytest.raises(EdgeError):
+        asks(edge.address, device(other, tmp_path / "d"))
+
+
+def test_a_certificate_that_has_ended_opens_nothing(edge: Edge, identity: EdgeIdentity, tmp_path: Path) -> None:
+    with pytest.raises(EdgeError):
+        asks(edge.address, device(identity, tmp_path / "d", at=NOW - 200 * DAY))
+
+
+def test_an_edge_of_another_authority_is_not_believed(model: Model, identity: EdgeIdentity, tmp_path: Path) -> None:
+    other = EdgeIdentity.open(tmp_path / "other", NOW)
+    with Edge(model, port=0, identity=other) as stranger, pytest.raises(EdgeError):
+        asks(stranger.address, device(identity, tmp_path / "d"))
+
+
+def test_a_device_cannot_stand_in_for_the_edge(model: Model, identity: EdgeIdentity, tmp_path: Path) -> None:
+    impostor = device(identity, tmp_path / "d", name="edge.edgent")
+    with Edge(model, port=0, credentials=impostor) as pretending, pytest.raises(EdgeError):
+        asks(pretending.address, device(identity, tmp_path / "e"))
+
+
+def test_a_removed_device_is_refused_by_name(edge: Edge, identity: EdgeIdentity, tmp_path: Path) -> None:
+    credentials = device(identity, tmp_path / "d")
+    identity.register.remove("porch")
+    with pytest.raises(RefusedError, match="join again"):
+        asks(edge.address, credentials)
+
+
+def test_certificates_of_one_s_own_work_without_joining(model: Model, identity: EdgeIdentity, tmp_path: Path) -> None:
+    shown = identity.credentials(NOW)
+    with Edge(model, port=0, credentials=shown) as edge:
+        assert asks(edge.address, device(identity, tmp_path / "d"))
+        with pytest.raises(EdgeError):
+            asks(edge.address, None)
+
+
+def test_a_device_of_plain_text_and_one_that_is_damaged_end_in_one_line(
+    edge: Edge, identity: EdgeIdentity, tmp_path: Path
+) -> None:
+    credentials = device(identity, tmp_path / "d")
+    credentials.certificate.write_bytes(b"nothing")
+    with pytest.raises(EdgentError) as failed:
+        asks(edge.address, credentials)
+    assert "\n" not in str(failed.value)
+
+
+def test_somebody_who_says_nothing_holds_nobody_up(edge: Edge, identity: EdgeIdentity, tmp_path: Path) -> None:
+    host, _, port = edge.address.rpartition(":")
+    silent = [socket.create_connection((host, int(port))) for _ in range(50)]
+    assert asks(edge.address, device(identity, tmp_path / "d"))
+    for stranger in silent:
+        stranger.close()
