@@ -154,6 +154,9 @@ MODELS: tuple[Entry, ...] = (
     _built("external-2gb", "here", tokens, large=True),
 )
 
+PHOTOGRAPHS_DETECTOR = _built("yolov8-photographs", "torch", pictures)
+"""A detector with some boxes in photographs, where those of `MODELS` have them in one scene; no model of that list."""
+
 
 def default_folder() -> Path:
     """Where models are kept if nobody says otherwise: the user's cache."""
