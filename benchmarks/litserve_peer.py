@@ -20,12 +20,13 @@ from environments import python
 HERE = Path(__file__).resolve().parent
 PATIENCE = 30.0  # seconds for an answer
 _START = 90.0  # seconds; torch takes its time
+_LOOPBACK, _ANYWHERE = "127.0.0.1", "0.0.0.0"
 _BOUNDARY = "edgent-picture"
 
 
 @contextmanager
 def serving(
-    script: str, *arguments: object, folder: Path, host: str = "127.0.0.1", prefix: Sequence[str] = ()
+    script: str, *arguments: object, folder: Path, host: str = _LOOPBACK, prefix: Sequence[str] = ()
 ) -> Iterator[str]:
     """A server of this folder; its address, once it listens.
 
@@ -33,7 +34,7 @@ def serving(
         script: its file; it takes host and port after all other arguments.
         arguments: those.
         folder: where it writes what it has to say.
-        host: where it listens.
+        host: where it is reached.
         prefix: words before the command: those that start it elsewhere.
 
     Raises:
@@ -41,7 +42,8 @@ def serving(
     """
     interpreter = python("litserve", "litserve", "onnxruntime", "pillow", "python-multipart")
     port, log = _free_port(), folder / "litserve.log"
-    with process([*prefix, interpreter, HERE / script, *arguments, host, port], log):
+    listening = host if host == _LOOPBACK else _ANYWHERE  # LitServe takes no other
+    with process([*prefix, interpreter, HERE / script, *arguments, listening, port], log):
         _wait(host, port, log)
         yield f"{host}:{port}"
 

@@ -275,13 +275,14 @@ def _in_words(plan: Plan) -> str:
 
 
 def _pictures(folder: Path, repeats: int) -> list[Path]:
-    """JPEG files large enough, in the order of their names."""
-    large = [path for path in sorted(folder.glob("*.jpg")) if path.stat().st_size >= LEAST_BYTES]
+    """The smallest of the JPEG files that are large enough: the larger a file, the more the link hides all else."""
+    sizes = {path: path.stat().st_size for path in sorted(folder.glob("*.jpg"))}
+    large = sorted((path for path, size in sizes.items() if size >= LEAST_BYTES), key=lambda path: sizes[path])
     if len(large) < repeats:
         raise InputError(
             f"{folder}: found {len(large)} JPEG files of {LEAST_BYTES:,} bytes or more, expected {repeats}"
         )
-    return large[:repeats]
+    return sorted(large[:repeats])
 
 
 def document(export: Path, pictures: Sequence[Path]) -> dict[str, Any]:
