@@ -3,7 +3,8 @@
     yolov5         [1, n, 5 + classes]: centre, size, objectness, class scores (Ultralytics v5, also YOLOX decoded)
     yolov8         [1, 4 + classes, n]: centre, size, class scores (Ultralytics v8, v9, v11, v12 and their like)
     end-to-end     [1, n, 6]: x1, y1, x2, y2, score, class; nothing is suppressed any more (v10, v26, `nms=True`)
-    boxes-scores   boxes [1, n, 4] and scores [1, n, classes]; or scores [1, n] beside labels [1, n], chosen already
+    boxes-scores   boxes [1, n, 4] and scores [1, n, classes]; or scores [1, n] beside labels [1, n], chosen already;
+                   these also without the 1, and n known by the data only (torchvision)
     ssd            the same, boxes as fractions of the picture, the first class the background
     detr           boxes as centre and size in fractions, logits, the last class nothing (DETR, YOLOS)
     rt-detr        the same with independent classes, each by its sigmoid (RT-DETR, Deformable DETR)
@@ -104,7 +105,7 @@ def _pair(head: str, tail: Tail, outputs: Sequence[Tensor], reading: Reading) ->
     """Boxes and scores as outputs of their own, in any order; perhaps the labels as a third."""
     form = _PAIRS[head]
     boxes, scores, labels = _sorted_out(head, outputs)
-    corner = _pixels(tail, _matrix(tail, boxes), form, reading)
+    corner = _pixels(tail, tail.reshape(_single(tail, boxes), -1, 4), form, reading)
     if labels is not None:
         flat = [tail.reshape(_single(tail, part), -1) for part in (scores, labels)]
         return above(tail, corner, flat[0], flat[1], reading.limits)
@@ -161,9 +162,11 @@ def _width(shape: tuple[int, ...], axis: int, fixed: int, head: str, reading: Re
 
 def _sorted_out(head: str, outputs: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor | None]:
     """Boxes, scores and perhaps labels, told apart by shape and type, and where these are alike by name."""
+    if len(outputs) == 3 and any(tensor.shape is None for tensor in outputs):
+        return _told_by_names(head, outputs)
     shapes = [tensor.shape or () for tensor in outputs]
     wide = [tensor for tensor, shape in zip(outputs, shapes, strict=True) if len(shape) > 1 and shape[-1] == 4]
-    boxes = next((tensor for tensor in wide if "box" in tensor.name.lower()), wide[0] if wide else None)
+    boxes = next(filter(_names_boxes, wide), wide[0] if wide else None)
     others = [tensor for tensor in outputs if tensor is not boxes]
     if boxes is None or len(others) not in (1, 2):
         raise unreadable(head, outputs, "boxes [1, n, 4] and scores [1, n, classes]")
@@ -175,6 +178,22 @@ def _sorted_out(head: str, outputs: Sequence[Tensor]) -> tuple[Tensor, Tensor, T
     if len(flat) != 2 or labels is None:
         raise unreadable(head, outputs, "boxes [1, n, 4], scores [1, n] and labels [1, n]")
     return boxes, next(tensor for tensor in flat if tensor is not labels), labels
+
+
+def _told_by_names(head: str, outputs: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """The same of boxes that the graph has suppressed itself: only the data tells how many are left, so no shape does.
+
+    Torchvision's detectors are exported so, and put out boxes before scores where their outputs have no names.
+    """
+    labels = next((tensor for tensor in outputs if _names_labels(tensor)), None)
+    others = sorted((tensor for tensor in outputs if tensor is not labels), key=lambda tensor: not _names_boxes(tensor))
+    if labels is None:
+        raise unreadable(head, outputs, "boxes [n, 4], scores [n] and labels [n] of whole numbers")
+    return others[0], others[1], labels
+
+
+def _names_boxes(tensor: Tensor) -> bool:
+    return "box" in tensor.name.lower()
 
 
 def _names_labels(tensor: Tensor) -> bool:
