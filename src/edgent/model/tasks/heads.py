@@ -7,7 +7,8 @@
                    these also without the 1, and n known by the data only (torchvision)
     ssd            the same, boxes as fractions of the picture, the first class the background
     detr           boxes as centre and size in fractions, logits, the last class nothing (DETR, YOLOS)
-    rt-detr        the same with independent classes, each by its sigmoid (RT-DETR, Deformable DETR)
+    rt-detr        the same with independent classes, each by its sigmoid; a box may be of several (RT-DETR, Deformable
+                   DETR)
 
 Coordinates are pixels of the model's input unless fractions are said.
 """
@@ -15,7 +16,7 @@ Coordinates are pixels of the model's input unless fractions are said.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -23,7 +24,7 @@ from onnx import TensorProto
 
 from edgent.errors import ModelError
 from edgent.model.metadata import BoxLimits
-from edgent.model.tasks.boxes import WIDTH, BoxCandidates, above, choose, corners, likely, suppress
+from edgent.model.tasks.boxes import WIDTH, BoxCandidates, above, choose, choose_pairs, corners, likely, suppress
 from edgent.model.tasks.tail import Tail
 from edgent.model.values import Tensor
 
@@ -59,6 +60,7 @@ class _Pair:
         activation: the operator that makes scores of logits; empty: they are scores.
         nothing: the column that stands for no object: 0, -1, or None.
         repeats: whether boxes repeat each other.
+        independent: whether a box may be of several classes, each answered by itself.
     """
 
     fractions: bool = True
@@ -66,13 +68,14 @@ class _Pair:
     activation: str = ""
     nothing: int | None = None
     repeats: bool = False
+    independent: bool = False
 
 
 _PAIRS = {
     "boxes-scores": _Pair(fractions=False, centred=False, repeats=True),
     "ssd": _Pair(centred=False, nothing=0, repeats=True),
     "detr": _Pair(activation="Softmax", nothing=-1),
-    "rt-detr": _Pair(activation="Sigmoid"),
+    "rt-detr": _Pair(activation="Sigmoid", independent=True),
 }
 
 
@@ -114,7 +117,14 @@ def _pair(head: str, tail: Tail, outputs: Sequence[Tensor], reading: Reading) ->
     candidates = BoxCandidates(boxes=corner, scores=values, classes=classes)
     if form.repeats:
         return suppress(tail, candidates, reading.limits, reading.iou)
+    if form.independent:
+        return choose_pairs(tail, candidates, _as_many_as(boxes, reading.limits))
     return choose(tail, candidates, reading.limits)
+
+
+def _as_many_as(boxes: Tensor, limits: BoxLimits) -> BoxLimits:
+    """No more than there are boxes: so their authors' own programs limit pairs of a box and a class."""
+    return replace(limits, most=min(limits.most, (boxes.shape or (0, limits.most, 4))[-2]))
 
 
 def _class_scores(tail: Tail, scores: Tensor, form: _Pair) -> tuple[str, int]:
