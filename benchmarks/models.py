@@ -224,15 +224,15 @@ def _environment(name: str, folder: Path) -> Path:
         return Path(sys.executable)
     home = folder / ".environments" / name
     python, ready = home / "bin" / "python", home / ".ready"
-    if not ready.is_file():
-        packages, bare = ENVIRONMENTS[name]
+    packages, bare = ENVIRONMENTS[name]
+    if not ready.is_file() or ready.read_text() != packages:
         shutil.rmtree(home, ignore_errors=True)
         venv.create(home, with_pip=True)
         install = (python, "-m", "pip", "install", "-q")
         output(*install, *packages.split(), patience=PATIENCE)
         if bare:
             output(*install, "--no-deps", *bare.split(), patience=PATIENCE)
-        ready.touch()
+        ready.write_text(packages)
     return python
 
 

@@ -274,7 +274,7 @@ def _in_words(plan: Plan) -> str:
     return "device only" if one.device_only else f"cuts {one.upload_cut}..{one.download_cut}, {one.codecs}"
 
 
-def _pictures(folder: Path, repeats: int) -> list[Path]:
+def large_pictures(folder: Path, repeats: int) -> list[Path]:
     """The smallest of the JPEG files that are large enough: the larger a file, the more the link hides all else."""
     sizes = {path: path.stat().st_size for path in sorted(folder.glob("*.jpg"))}
     large = sorted((path for path, size in sizes.items() if size >= LEAST_BYTES), key=lambda path: sizes[path])
@@ -310,7 +310,7 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=60, help="pictures")
     options = parser.parse_args()
     export = options.model or prepared(PHOTOGRAPHS_DETECTOR, default_folder())
-    found = document(export, _pictures(options.pictures, options.repeats))
+    found = document(export, large_pictures(options.pictures, options.repeats))
     command.show(options, found, lambda: _print(found))
     return 0 if found["compared"] and all(one["met"] for one in found["compared"]) else 1
 
