@@ -84,10 +84,6 @@ def test_each_benchmark_shows_its_figures_by_it() -> None:
 
 def test_each_other_program_is_run_by_one_function() -> None:
     texts = {file.name: file.read_text() for file in FOLDER.glob("*.py")}
-    own = {
-        "mutants.py",
-        "litserve_peer.py",
-        "programs.py",
-        "provenance.py",
-    }  # what git says may be nothing; a server stays
+    # What git says may be nothing; a server stays.
+    own = {"mutants.py", "litserve_peer.py", "programs.py", "provenance.py"}
     assert {name for name, text in texts.items() if "subprocess." in text} <= own
