@@ -12,6 +12,7 @@ import onnx
 from edgent.model.configuration import dimensions
 from edgent.model.configuration.dimensions import FreeDimension
 from edgent.model.configuration.document import document_of, metadata_of, post_graph_of, write_key
+from edgent.model.configuration.ultralytics import unread
 from edgent.model.files.read import without_functions
 from edgent.model.metadata import Metadata
 
@@ -59,9 +60,15 @@ def bind(path: Path, proto: onnx.ModelProto, given: Mapping[str, int]) -> Bindin
     return Binding(
         proto=proto,
         dims=numbers,
-        doubts=dimensions.doubts_of(path, free, {**defaults, **given}),
+        doubts=(*dimensions.doubts_of(path, free, {**defaults, **given}), *_unread(path, proto)),
         metadata=metadata_of(proto),
     )
+
+
+def _unread(path: Path, proto: onnx.ModelProto) -> tuple[str, ...]:
+    """A task that another's metadata names and nothing here reads, unless the configuration does."""
+    said = unread({entry.key: entry.value for entry in proto.metadata_props})
+    return (f"{path.name}: {said}",) if said and metadata_of(proto).task == "raw" else ()
 
 
 def _described(form: object, graph: onnx.GraphProto) -> dict[str, Any] | None:

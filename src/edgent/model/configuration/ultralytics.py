@@ -51,6 +51,12 @@ def ultralytics(props: Mapping[str, str], outputs: Sequence[Sequence[int]]) -> d
     return found
 
 
+def unread(props: Mapping[str, str]) -> str:
+    """What a task of Ultralytics that is no task here means for the answers; empty for all others."""
+    kind = props.get("task", "") if {"stride", "names"} <= props.keys() else ""
+    return f"its task {kind!r} has no head here: the outputs are given as they are" if kind in _OTHERS else ""
+
+
 def _head(outputs: Sequence[Sequence[int]], classes: int, props: Mapping[str, str]) -> str:
     """Which convention the first output has, by its shape: [1, 4 + classes, n], [1, n, 5 + classes] or [1, n, 6]."""
     shape = outputs[0] if outputs else ()
