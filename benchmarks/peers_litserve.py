@@ -1,6 +1,8 @@
 """b-alexnet's last exit behind LitServe (PyPI), run in an environment of its own: no Edgent.
 
-    python peers_litserve.py MODEL.onnx OUTPUT PORT     serves POST /predict with a picture as the form field `picture`
+    python peers_litserve.py MODEL.onnx OUTPUT HOST PORT
+
+Serves POST /predict with a picture as the form field `picture`.
 
 Decoding, normalising and ONNX Runtime as the bare loop does them.
 """
@@ -45,6 +47,6 @@ class Classifier(litserve.LitAPI):
 
 
 if __name__ == "__main__":
-    model, output, port = sys.argv[1:]
+    model, output, host, port = sys.argv[1:]
     server = litserve.LitServer(Classifier(model, output), accelerator="cpu")
-    server.run(host="127.0.0.1", port=int(port), generate_client_file=False, log_level="error")
+    server.run(host=host, port=int(port), generate_client_file=False, log_level="error")

@@ -12,7 +12,14 @@ from edgent.errors import EdgeError, EdgentError, InputError, MissingExtraError,
 
 FOLDER = Path(command.__file__).parent
 # They run in an environment without Edgent; or with an engine that starts their own copies.
-OWN_ENDS = {"fastestdet_decode.py", "model_builders.py", "mutants.py", "peers_axonmesh.py", "peers_litserve.py"}
+OWN_ENDS = {
+    "fastestdet_decode.py",
+    "model_builders.py",
+    "mutants.py",
+    "peers_axonmesh.py",
+    "peers_litserve.py",
+    "peers_litserve_detector.py",
+}
 
 
 @pytest.mark.parametrize("code", [0, 1, 3])
@@ -77,5 +84,6 @@ def test_each_benchmark_shows_its_figures_by_it() -> None:
 
 def test_each_other_program_is_run_by_one_function() -> None:
     texts = {file.name: file.read_text() for file in FOLDER.glob("*.py")}
-    own = {"mutants.py", "peers.py", "programs.py", "provenance.py"}  # what git says may be nothing; a server stays
+    # What git says may be nothing; a server stays.
+    own = {"mutants.py", "litserve_peer.py", "programs.py", "provenance.py"}
     assert {name for name, text in texts.items() if "subprocess." in text} <= own

@@ -101,7 +101,10 @@ def preprocessings(draw, size):
     color = draw(st.sampled_from(("RGB", "BGR", "L")))
     numbers = [st.floats(-2, 2), st.floats(0.05, 300)]
     mean, std = (tuple(draw(number) for _ in range(1 if color == "L" else 3)) for number in numbers)
-    layout, scale = draw(st.sampled_from(("NCHW", "NHWC"))), draw(st.sampled_from((1 / 255, 1.0, 2 / 255)))
+    layout, scale = (
+        draw(st.sampled_from(("NCHW", "NHWC", "CHW", "HWC"))),
+        draw(st.sampled_from((1 / 255, 1.0, 2 / 255))),
+    )
     return Preprocessing(size=size, color=color, layout=layout, scale=scale, mean=mean, std=std)
 
 
@@ -111,7 +114,8 @@ def by_the_formula(pixels, pre):
     else:
         channels = pixels[:, :, ["RGB".index(name) for name in pre.color]]
     value = (channels.astype(np.float64) * pre.scale - np.array(pre.mean)) / np.array(pre.std)
-    return value[None] if pre.layout == "NHWC" else value.transpose(2, 0, 1)[None]
+    picture = value if pre.layout.endswith("HWC") else value.transpose(2, 0, 1)
+    return picture[None] if pre.layout.startswith("N") else picture
 
 
 @given(st.data())

@@ -56,6 +56,13 @@ def sigmoid(x: Array) -> Array:
     return 1 / (1 + np.exp(-x))
 
 
+def every_class(boxes: Array, scores: Array) -> tuple[Array, Array, Array]:
+    """Each box once for each of its classes: boxes, scores, labels."""
+    pairs = [(box, score, label) for box, row in zip(boxes, scores, strict=True) for label, score in enumerate(row)]
+    rows, best, labels = zip(*pairs, strict=True)
+    return np.array(rows), np.array(best), np.array(labels)
+
+
 def sorted_above(boxes: Array, score: Array, label: Array, least: float, most: int = 300) -> Array:
     order = [int(at) for at in np.argsort(-score, kind="stable") if score[at] > least]
     return answered(boxes, score, label, order[:most])

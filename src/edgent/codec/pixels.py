@@ -110,7 +110,7 @@ def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArra
         preprocessing: Colour order, layout, scale, mean and std.
 
     Returns:
-        float32, shape [1, channels, height, width], or [1, height, width, channels] for the layout NHWC.
+        float32, of the shape `preprocessing.shape`.
 
     Raises:
         CodecError: the pixels are not of that size and type.
@@ -125,13 +125,13 @@ def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArra
     # three, and no division.
     gain = preprocessing.scale / std
     offset = -np.asarray(preprocessing.mean) / std
-    if preprocessing.layout == "NCHW":
+    if preprocessing.channels_first:
         # While the pixels are bytes, transposing moves a quarter of what it would as float32.
         planes = np.ascontiguousarray(channels.transpose(2, 0, 1))
-        return _affine(planes, gain[:, None, None], offset[:, None, None])[None]
+        return _affine(planes, gain[:, None, None], offset[:, None, None]).reshape(preprocessing.shape)
     height, width, count = channels.shape  # whole rows at a time: numpy is slow along axes as short as a pixel
     rows_of_values = channels.reshape(height, width * count)
-    return _affine(rows_of_values, np.tile(gain, width), np.tile(offset, width)).reshape(1, *channels.shape)
+    return _affine(rows_of_values, np.tile(gain, width), np.tile(offset, width)).reshape(preprocessing.shape)
 
 
 def _affine(values: NDArray[np.uint8], gain: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -37,7 +37,7 @@ def sized(tensor: Tensor, array: Array, metadata: Metadata) -> Array:
 
 def _shrunk(array: Array, form: Preprocessing) -> Array:
     """One picture of floating-point values, no larger than the model's."""
-    rows, columns = (2, 3) if form.layout == "NCHW" else (1, 2)
+    rows, columns = (-2, -1) if form.channels_first else (-3, -2)
     height, width = min(array.shape[rows], form.size[0]), min(array.shape[columns], form.size[1])
     if (height, width) == (array.shape[rows], array.shape[columns]):
         return array

@@ -17,7 +17,7 @@ Task = Literal["classification", "detection", "segmentation", "embedding", "raw"
 Resize = Literal["stretch", "crop", "letterbox", "corner", "height"]
 Filter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 Color = Literal["RGB", "BGR", "L"]
-Layout = Literal["NCHW", "NHWC"]
+Layout = Literal["NCHW", "NHWC", "CHW", "HWC"]
 Fill = Literal["refuse", "pad"]
 Excess = Literal["refuse", "shrink"]
 
@@ -50,7 +50,7 @@ class Preprocessing:
         padding: for "letterbox", "corner" and "height": the grey, 0..255, beside the picture.
         excess: for "height": whether a picture that is too wide then is shrunk or refused.
         color: "RGB", "BGR" or "L".
-        layout: "NCHW" or "NHWC".
+        layout: "NCHW" or "NHWC"; "CHW" or "HWC" of a network that takes one picture and no batch.
         scale: factor on the pixel values 0..255.
         mean: one number per channel, subtracted after scaling.
         std: one number per channel, divided by at the end.
@@ -92,9 +92,13 @@ class Preprocessing:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the tensor for one image."""
-        if self.layout == "NCHW":
-            return (1, self.channels, *self.size)
-        return (1, *self.size, self.channels)
+        picture = (self.channels, *self.size) if self.channels_first else (*self.size, self.channels)
+        return picture if len(self.layout) == len(picture) else (1, *picture)
+
+    @property
+    def channels_first(self) -> bool:
+        """Whether the planes of the colours come one after the other."""
+        return self.layout.endswith("CHW")
 
     def document(self) -> dict[str, Any]:
         """All of it as JSON has it: every default written out, every factor a float, and no zero below zero."""

@@ -80,6 +80,13 @@ def test_a_mask_has_the_best_class_of_each_pixel_as_a_byte(tmp_path) -> None:
     np.testing.assert_array_equal(run(model, {"o_in": scores}), scores[0].argmax(0))
 
 
+def test_scores_that_only_training_needs_are_left_out_of_a_mask(tmp_path) -> None:
+    random = np.random.default_rng(0)
+    out, aux = (random.random((1, 4, 6, 5), dtype=np.float32) for _ in range(2))
+    model = load(passing(tmp_path / "m.onnx", {"aux": aux.shape, "out": out.shape}, task="segmentation"))
+    np.testing.assert_array_equal(run(model, {"out_in": out, "aux_in": aux}), out[0].argmax(0))
+
+
 @pytest.mark.parametrize(("head", "least"), [("", 0.5), ("logits", 0.0)])
 def test_a_single_class_is_where_its_score_is_high(head, least, tmp_path) -> None:
     scores = np.random.default_rng(0).normal(0, 1, (1, 1, 6, 5)).astype(np.float32)

@@ -148,10 +148,48 @@ def test_fractions_become_pixels_and_what_is_nothing_is_no_class(head, random, t
     corners = (boxes if head == "ssd" else decoders.corners(boxes)) * np.array([100, 200, 100, 200])
     if head == "ssd":
         expected = decoders.plain_nms(corners, scores, 0.25, 0.7)
+    elif head == "rt-detr":
+        expected = decoders.sorted_above(*decoders.every_class(corners, scores), 0.25, 60)
+        assert len(set(map(tuple, expected[:, :4]))) < len(expected)  # some box is of several classes
     else:
         expected = decoders.sorted_above(corners, scores.max(1), scores.argmax(1), 0.25)
     assert len(expected) > 20
     np.testing.assert_allclose(in_one_order(found), in_one_order(expected), rtol=1e-4)
+
+
+def suppressed_inside(path: Path, names: tuple[str, str, str], **said: object) -> Path:
+    """As torchvision's detectors are exported: one picture without a batch; how many boxes, only the data tells."""
+    nodes = [
+        helper.make_node("Identity", ["x"], ["unused"]),
+        helper.make_node("Greater", ["scores_in", "least"], ["high"]),
+        *(
+            helper.make_node("Compress", [f"{what}_in", "high"], [name], axis=0)
+            for what, name in zip(("boxes", "scores", "labels"), names, strict=True)
+        ),
+    ]
+    shapes = {"x": [3, 20, 40], "boxes_in": [30, 4], "scores_in": [30], "labels_in": [30]}
+    kinds = dict.fromkeys(shapes, TensorProto.FLOAT) | {"labels_in": TensorProto.INT64}
+    inputs = [helper.make_tensor_value_info(name, kinds[name], shape) for name, shape in shapes.items()]
+    ends = [helper.make_tensor_value_info(name, kind, None) for name, kind in zip(names, (1, 1, 7), strict=True)]
+    least = helper.make_tensor("least", TensorProto.FLOAT, [], [0.1])
+    graph = helper.make_graph(nodes, "inside", inputs, ends, initializer=[least])
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    proto.metadata_props.add(key="edgent", value=write_json(Metadata(task="detection", head="boxes-scores", **said)))
+    onnx.save(proto, path)
+    return path
+
+
+@pytest.mark.parametrize("names", [("boxes", "scores", "labels"), ("1234", "1300", "1266")])
+def test_boxes_that_the_graph_has_suppressed_itself_are_told_apart_without_a_shape(names, random, tmp_path) -> None:
+    model = load(suppressed_inside(tmp_path / "m.onnx", names))
+    boxes, scores = random.random((30, 4)).astype(np.float32), random.random(30).astype(np.float32)
+    labels = random.integers(0, 9, 30)
+    (answer,) = model.branches[0].outputs
+    session = Engine().session(model, [tensor.name for tensor in model.inputs], [answer.name])
+    feeds = {"x": np.zeros((3, 20, 40), np.float32), "boxes_in": boxes, "scores_in": scores, "labels_in": labels}
+    expected = decoders.sorted_above(boxes, scores, labels, 0.25)
+    assert 0 < len(expected) < 30
+    np.testing.assert_allclose(session.run(feeds)[answer.name], expected, rtol=1e-6)
 
 
 REFUSED = {

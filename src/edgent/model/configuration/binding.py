@@ -12,10 +12,12 @@ import onnx
 from edgent.model.configuration import dimensions
 from edgent.model.configuration.dimensions import FreeDimension
 from edgent.model.configuration.document import document_of, metadata_of, post_graph_of, write_key
+from edgent.model.configuration.ultralytics import unread
 from edgent.model.files.read import without_functions
 from edgent.model.metadata import Metadata
 
 _COLOURS = (1, 3)  # channels that a picture has
+_RANKS = {4: "N", 3: ""}  # of a picture's input, and what its layout begins with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +60,15 @@ def bind(path: Path, proto: onnx.ModelProto, given: Mapping[str, int]) -> Bindin
     return Binding(
         proto=proto,
         dims=numbers,
-        doubts=dimensions.doubts_of(path, free, {**defaults, **given}),
+        doubts=(*dimensions.doubts_of(path, free, {**defaults, **given}), *_unread(path, proto)),
         metadata=metadata_of(proto),
     )
+
+
+def _unread(path: Path, proto: onnx.ModelProto) -> tuple[str, ...]:
+    """A task that another's metadata names and nothing here reads, unless the configuration does."""
+    said = unread({entry.key: entry.value for entry in proto.metadata_props})
+    return (f"{path.name}: {said}",) if said and metadata_of(proto).task == "raw" else ()
 
 
 def _described(form: object, graph: onnx.GraphProto) -> dict[str, Any] | None:
@@ -68,11 +76,11 @@ def _described(form: object, graph: onnx.GraphProto) -> dict[str, Any] | None:
     if not isinstance(form, dict):
         return None
     shape = _first_shape(graph)
-    if len(shape) != 4:
+    if len(shape) not in _RANKS:
         return form
-    last = shape[1] not in _COLOURS and shape[3] in _COLOURS
-    found = {"layout": "NHWC" if last else "NCHW", **form}
-    grey = shape[1 if found["layout"] == "NCHW" else 3] == 1
+    last = shape[-3] not in _COLOURS and shape[-1] in _COLOURS
+    found = {"layout": _RANKS[len(shape)] + ("HWC" if last else "CHW"), **form}
+    grey = shape[-1 if _is_last(found) else -3] == 1
     found = ({"color": "L"} if grey else {}) | found
     return ({"mean": [0.0], "std": [1.0]} if found.get("color") == "L" else {}) | found
 
@@ -80,9 +88,9 @@ def _described(form: object, graph: onnx.GraphProto) -> dict[str, Any] | None:
 def _sized(form: dict[str, Any], free: Sequence[FreeDimension], graph: onnx.GraphProto) -> dict[str, Any]:
     """Pre-processing with the input's height and width, where it says none or they were free."""
     shape = _first_shape(graph)
-    if len(shape) != 4:
+    if len(shape) not in _RANKS:
         return form
-    axes = (1, 2) if form.get("layout") == "NHWC" else (2, 3)
+    axes = [len(shape) + axis for axis in ((-3, -2) if _is_last(form) else (-2, -1))]
     size, name = form.get("size"), graph.input[0].name
     if isinstance(size, list) and len(size) == 2:
         bound = {entry.axis for entry in free if entry.input == name}
@@ -98,9 +106,13 @@ def _picture_dims(
     if form is None or not isinstance(size, list) or len(size) != 2 or not all(type(side) is int for side in size):
         return {}
     channels = 1 if form.get("color") == "L" else 3
-    axes = (1, *size, channels) if form.get("layout") == "NHWC" else (1, channels, *size)
-    pictures = (entry for entry in free if entry.input == graph.input[0].name and entry.rank == 4 and entry.axis)
-    return {entry.place: axes[entry.axis] for entry in pictures}
+    axes = (*size, channels) if _is_last(form) else (channels, *size)
+    pictures = (entry for entry in free if entry.input == graph.input[0].name and entry.rank in _RANKS)
+    return {entry.place: axes[entry.axis - entry.rank] for entry in pictures if entry.rank - entry.axis <= len(axes)}
+
+
+def _is_last(form: Mapping[str, Any]) -> bool:
+    return str(form.get("layout")).endswith("HWC")
 
 
 def _first_shape(graph: onnx.GraphProto) -> list[int]:

@@ -42,10 +42,11 @@ def _check_pictures(path: Path, metadata: Metadata, inputs: Sequence[Tensor]) ->
             f"{path}: its configuration makes an input of a picture, but it takes {len(inputs)}; "
             "leave out preprocessing, and give it arrays"
         )
-    if tensor.shape is not None and tensor.shape[1:] != form.shape[1:]:
+    shape = tensor.shape
+    if shape is not None and (len(shape), shape[-3:]) != (len(form.shape), form.shape[-3:]):
         raise ModelError(
             f"{path}: its configuration makes pictures of shape {list(form.shape)} ({form.color}, {form.layout}), but "
-            f"input {tensor.name!r} takes {list(tensor.shape)}; correct size, color or layout in preprocessing"
+            f"input {tensor.name!r} takes {list(shape)}; correct size, color or layout in preprocessing"
         )
     if tensor.dtype not in ("float32", None):
         raise ModelError(

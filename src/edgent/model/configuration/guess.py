@@ -21,7 +21,7 @@ IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 _MOST_BOXES_OF_A_HEAD = 500  # end-to-end detectors answer 100 to 300, others have thousands of candidates
 _EMBEDDINGS = ("embed", "feature", "pooler", "hidden", "vector")
 _MAKES_SHARES = ("Softmax", "Sigmoid", "Div", "Exp")  # a softmax may be written out
-_COLOURS = (1, 3)
+_COLOURS, _COLOURED = (1, 3), 3
 _PASSES_ON = ("Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Cast")
 _LINES = (32, 48, 64)  # pixels of height, of recognisers of text
 
@@ -73,8 +73,10 @@ def _maker(makers: Mapping[str, onnx.NodeProto], name: str) -> str:
 def is_picture(inputs: Sequence[Port]) -> bool:
     """Whether there is one input, with the shape of a picture."""
     shape = inputs[0].shape if len(inputs) == 1 else None
-    if shape is None or len(shape) != 4:
+    if shape is None or len(shape) not in (3, 4):
         return False
+    if len(shape) == 3:  # a single picture, if its colours say so: a vector for each step of a sequence looks alike
+        return _COLOURED in (shape[0], shape[2])
     return shape[1] in (*_COLOURS, None) or shape[3] in _COLOURS
 
 
@@ -98,10 +100,10 @@ def guess_answers(inputs: Sequence[Port], outputs: Sequence[Port]) -> dict[str, 
 def guess_pictures(task: Task | None, inputs: Sequence[Port], producer: str) -> dict[str, Guess]:
     """How a picture becomes the input: what is usual with the task."""
     shape = inputs[0].shape or ()
-    last = shape[1] not in _COLOURS and shape[3] in _COLOURS
-    if shape[3 if last else 1] == 1:
+    last = shape[-3] not in _COLOURS and shape[-1] in _COLOURS
+    if shape[-1 if last else -3] == 1:
         return _because("usual with grey pictures", resize="stretch")
-    if not last and shape[3] is None and shape[2] in _LINES:
+    if not last and shape[-1] is None and shape[-2] in _LINES:
         why = "usual with recognisers of lines of text"
         return _because(why, resize="height", padding=127, mean=[0.5] * 3, std=[0.5] * 3)
     if task == "detection":

@@ -42,7 +42,7 @@ def ultralytics(props: Mapping[str, str], outputs: Sequence[Sequence[int]]) -> d
         found["task"] = _TASKS[kind]
     elif kind in _OTHERS:
         found["task"] = "raw"
-    if kind == "detect" and (head := _head(outputs, len(labels), props.get("end2end") == "True")):
+    if kind == "detect" and (head := _head(outputs, len(labels), props)):
         found["head"] = head
     if props.get("channels", "3") == "1":
         found["preprocessing"]["color"] = "L"
@@ -51,16 +51,37 @@ def ultralytics(props: Mapping[str, str], outputs: Sequence[Sequence[int]]) -> d
     return found
 
 
-def _head(outputs: Sequence[Sequence[int]], classes: int, end_to_end: bool) -> str:
+def unread(props: Mapping[str, str]) -> str:
+    """What a task of Ultralytics that is no task here means for the answers; empty for all others."""
+    kind = props.get("task", "") if {"stride", "names"} <= props.keys() else ""
+    return f"its task {kind!r} has no head here: the outputs are given as they are" if kind in _OTHERS else ""
+
+
+def _head(outputs: Sequence[Sequence[int]], classes: int, props: Mapping[str, str]) -> str:
     """Which convention the first output has, by its shape: [1, 4 + classes, n], [1, n, 5 + classes] or [1, n, 6]."""
     shape = outputs[0] if outputs else ()
     if len(shape) != 3:
         return ""
     if shape[1] == 4 + classes:
         return "yolov8"
-    if shape[2] == 6 and (end_to_end or classes != 1):
+    if shape[2] == 6 and (classes != 1 or _chooses_itself(props)):
         return "end-to-end"
-    return "yolov5" if shape[2] == 5 + classes else ""
+    if shape[2] == 5 + classes:
+        return "yolov5"
+    return "" if all(shape[1:]) else _head_of_free(props)
+
+
+def _head_of_free(props: Mapping[str, str]) -> str:
+    """The same where dimensions are free and tell nothing; once they have numbers, the head is held against them."""
+    if _chooses_itself(props):
+        return "end-to-end"
+    # Only the repository of YOLOv5, which writes no task, has boxes with an objectness of their own.
+    return "yolov8" if "task" in props else "yolov5"
+
+
+def _chooses_itself(props: Mapping[str, str]) -> bool:
+    """Whether the network's boxes do not repeat each other: by its training, or by operators that were exported."""
+    return props.get("end2end") == "True" or "'nms': True" in props.get("args", "")
 
 
 def _labels(text: str) -> list[str]:

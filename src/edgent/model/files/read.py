@@ -12,6 +12,7 @@ from edgent.model.files import external
 from edgent.model.files.bounds import check_functions, check_sparse
 from edgent.model.files.constants import all_tensors, nbytes
 from edgent.model.files.formats import check_file
+from edgent.model.files.ordering import put_in_order
 
 _FIRST_OPSET = 6
 _TYPES = frozenset(onnx.TensorProto.DataType.values())
@@ -34,13 +35,11 @@ def check(path: Path, proto: onnx.ModelProto) -> None:
 
     Args:
         path: of its file; weights in other files are looked for beside it.
-        proto: what the file holds.
+        proto: what the file holds; its nodes are put in order where they are not.
 
     Raises:
         ModelError: as `read`.
     """
-    # Order matters: names, sizes and types are checked before anything walks, expands or computes with them, and ONNX's
-    # own checker comes last, for it trusts more than we do.
     # Order matters: names, sizes and types are checked before anything walks, expands or computes with them, and ONNX's
     # own checker comes last, for it trusts more than we do.
     _check_opset(path, proto)
@@ -50,6 +49,7 @@ def check(path: Path, proto: onnx.ModelProto) -> None:
     _check_types(path, proto)
     outside = [tensor for tensor in all_tensors(proto) if external.is_external(tensor)]
     external.check(path, [(tensor, nbytes(tensor)) for tensor in outside])
+    put_in_order(proto.graph)
     _check_operators(path, proto)
 
 

@@ -73,6 +73,17 @@ def choose(tail: Tail, candidates: BoxCandidates, limits: BoxLimits) -> str:
     return above(tail, candidates.boxes, score, tail.reshape(best, -1), limits)
 
 
+def choose_pairs(tail: Tail, candidates: BoxCandidates, limits: BoxLimits) -> str:
+    """Every class of every box that is likely enough, for classes that do not exclude each other: float32 [n, 6].
+
+    As DETR's followers with a focal loss are read (Zhu et al., Deformable DETR, ICLR 2021; RT-DETR, CVPR 2024).
+    """
+    scores, classes = tail.reshape(candidates.scores, -1), tail.integers(candidates.classes)
+    kept = tail.positions(tail.node("Greater", scores, tail.floats(limits.score)))
+    boxes = tail.rows_at(candidates.boxes, tail.node("Div", kept, classes))
+    return rank(tail, limits, boxes, tail.rows_at(scores, kept), tail.node("Mod", kept, classes))
+
+
 def above(tail: Tail, boxes: str, score: str, label: str, limits: BoxLimits) -> str:
     """The boxes [m, 4] whose score [m] is high enough, with their class [m]: the name of float32 [n, 6]."""
     kept = tail.positions(tail.node("Greater", score, tail.floats(limits.score)))

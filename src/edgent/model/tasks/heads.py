@@ -3,10 +3,12 @@
     yolov5         [1, n, 5 + classes]: centre, size, objectness, class scores (Ultralytics v5, also YOLOX decoded)
     yolov8         [1, 4 + classes, n]: centre, size, class scores (Ultralytics v8, v9, v11, v12 and their like)
     end-to-end     [1, n, 6]: x1, y1, x2, y2, score, class; nothing is suppressed any more (v10, v26, `nms=True`)
-    boxes-scores   boxes [1, n, 4] and scores [1, n, classes]; or scores [1, n] beside labels [1, n], chosen already
+    boxes-scores   boxes [1, n, 4] and scores [1, n, classes]; or scores [1, n] beside labels [1, n], chosen already;
+                   these also without the 1, and n known by the data only (torchvision)
     ssd            the same, boxes as fractions of the picture, the first class the background
     detr           boxes as centre and size in fractions, logits, the last class nothing (DETR, YOLOS)
-    rt-detr        the same with independent classes, each by its sigmoid (RT-DETR, Deformable DETR)
+    rt-detr        the same with independent classes, each by its sigmoid; a box may be of several (RT-DETR, Deformable
+                   DETR)
 
 Coordinates are pixels of the model's input unless fractions are said.
 """
@@ -14,7 +16,7 @@ Coordinates are pixels of the model's input unless fractions are said.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -22,7 +24,7 @@ from onnx import TensorProto
 
 from edgent.errors import ModelError
 from edgent.model.metadata import BoxLimits
-from edgent.model.tasks.boxes import WIDTH, BoxCandidates, above, choose, corners, likely, suppress
+from edgent.model.tasks.boxes import WIDTH, BoxCandidates, above, choose, choose_pairs, corners, likely, suppress
 from edgent.model.tasks.tail import Tail
 from edgent.model.values import Tensor
 
@@ -58,6 +60,7 @@ class _Pair:
         activation: the operator that makes scores of logits; empty: they are scores.
         nothing: the column that stands for no object: 0, -1, or None.
         repeats: whether boxes repeat each other.
+        independent: whether a box may be of several classes, each answered by itself.
     """
 
     fractions: bool = True
@@ -65,13 +68,14 @@ class _Pair:
     activation: str = ""
     nothing: int | None = None
     repeats: bool = False
+    independent: bool = False
 
 
 _PAIRS = {
     "boxes-scores": _Pair(fractions=False, centred=False, repeats=True),
     "ssd": _Pair(centred=False, nothing=0, repeats=True),
     "detr": _Pair(activation="Softmax", nothing=-1),
-    "rt-detr": _Pair(activation="Sigmoid"),
+    "rt-detr": _Pair(activation="Sigmoid", independent=True),
 }
 
 
@@ -104,7 +108,7 @@ def _pair(head: str, tail: Tail, outputs: Sequence[Tensor], reading: Reading) ->
     """Boxes and scores as outputs of their own, in any order; perhaps the labels as a third."""
     form = _PAIRS[head]
     boxes, scores, labels = _sorted_out(head, outputs)
-    corner = _pixels(tail, _matrix(tail, boxes), form, reading)
+    corner = _pixels(tail, tail.reshape(_single(tail, boxes), -1, 4), form, reading)
     if labels is not None:
         flat = [tail.reshape(_single(tail, part), -1) for part in (scores, labels)]
         return above(tail, corner, flat[0], flat[1], reading.limits)
@@ -113,7 +117,14 @@ def _pair(head: str, tail: Tail, outputs: Sequence[Tensor], reading: Reading) ->
     candidates = BoxCandidates(boxes=corner, scores=values, classes=classes)
     if form.repeats:
         return suppress(tail, candidates, reading.limits, reading.iou)
+    if form.independent:
+        return choose_pairs(tail, candidates, _as_many_as(boxes, reading.limits))
     return choose(tail, candidates, reading.limits)
+
+
+def _as_many_as(boxes: Tensor, limits: BoxLimits) -> BoxLimits:
+    """No more than there are boxes: so their authors' own programs limit pairs of a box and a class."""
+    return replace(limits, most=min(limits.most, (boxes.shape or (0, limits.most, 4))[-2]))
 
 
 def _class_scores(tail: Tail, scores: Tensor, form: _Pair) -> tuple[str, int]:
@@ -161,9 +172,11 @@ def _width(shape: tuple[int, ...], axis: int, fixed: int, head: str, reading: Re
 
 def _sorted_out(head: str, outputs: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor | None]:
     """Boxes, scores and perhaps labels, told apart by shape and type, and where these are alike by name."""
+    if len(outputs) == 3 and any(tensor.shape is None for tensor in outputs):
+        return _told_by_names(head, outputs)
     shapes = [tensor.shape or () for tensor in outputs]
     wide = [tensor for tensor, shape in zip(outputs, shapes, strict=True) if len(shape) > 1 and shape[-1] == 4]
-    boxes = next((tensor for tensor in wide if "box" in tensor.name.lower()), wide[0] if wide else None)
+    boxes = next(filter(_names_boxes, wide), wide[0] if wide else None)
     others = [tensor for tensor in outputs if tensor is not boxes]
     if boxes is None or len(others) not in (1, 2):
         raise unreadable(head, outputs, "boxes [1, n, 4] and scores [1, n, classes]")
@@ -175,6 +188,22 @@ def _sorted_out(head: str, outputs: Sequence[Tensor]) -> tuple[Tensor, Tensor, T
     if len(flat) != 2 or labels is None:
         raise unreadable(head, outputs, "boxes [1, n, 4], scores [1, n] and labels [1, n]")
     return boxes, next(tensor for tensor in flat if tensor is not labels), labels
+
+
+def _told_by_names(head: str, outputs: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """The same of boxes that the graph has suppressed itself: only the data tells how many are left, so no shape does.
+
+    Torchvision's detectors are exported so, and put out boxes before scores where their outputs have no names.
+    """
+    labels = next((tensor for tensor in outputs if _names_labels(tensor)), None)
+    others = sorted((tensor for tensor in outputs if tensor is not labels), key=lambda tensor: not _names_boxes(tensor))
+    if labels is None:
+        raise unreadable(head, outputs, "boxes [n, 4], scores [n] and labels [n] of whole numbers")
+    return others[0], others[1], labels
+
+
+def _names_boxes(tensor: Tensor) -> bool:
+    return "box" in tensor.name.lower()
 
 
 def _names_labels(tensor: Tensor) -> bool:

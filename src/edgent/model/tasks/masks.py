@@ -14,6 +14,7 @@ from edgent.model.tasks.tail import Tail
 from edgent.model.values import Tensor
 
 _MOST_CLASSES = 256  # as many as a byte tells apart
+_AUXILIARY = "aux"  # torchvision's name for scores that only its training needs
 _EXPECTED = "scores [1, classes, height, width] or [1, height, width, classes], or classes [1, height, width]"
 
 
@@ -22,14 +23,16 @@ def mask(tail: Tail, outputs: Sequence[Tensor], *, logits: bool, labels: int) ->
 
     Args:
         tail: where nodes are appended.
-        outputs: one, of scores or of classes. A single class is where its score is above 0.5.
+        outputs: one, of scores or of classes, and perhaps torchvision's auxiliary ones, which are left out. A single
+            class is where its score is above 0.5.
         logits: whether a single class is where its score is above 0.
         labels: how many classes the model names; 0: none are named.
 
     Raises:
         ModelError: other outputs, more classes than a byte holds, or another number than there are labels.
     """
-    (scores,) = outputs if len(outputs) == 1 else (None,)
+    main = [tensor for tensor in outputs if not tensor.name.startswith(_AUXILIARY)]
+    (scores,) = main if len(main) == 1 else (None,)
     shape = scores.shape if scores else None
     if scores is None or shape is None or len(shape) < 2:
         raise unreadable("segmentation", outputs, _EXPECTED)
