@@ -114,7 +114,11 @@ def _inputs(tensors: tuple[Tensor, ...]) -> Iterator[Feeds]:
     if all(tensor.nbytes is not None for tensor in tensors):
         yield zeros(tensors)
     if all(tensor.dtype is not None and tensor.shape is not None for tensor in tensors):
-        text = {t.name: np.full(t.shape or (), "text", dtype=object) for t in tensors if t.dtype == "string"}
+        text = {
+            t.name: np.full(t.shape or (), "text", dtype=object)
+            for t in tensors
+            if t.dtype == "string" and not t.example
+        }
         yield text | random_feeds([t for t in tensors if t.name not in text], np.random.default_rng(0))
 
 

@@ -202,7 +202,7 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
     }
     gather(bound.graph, source)
     values = fold(bound, weights, interpreter)
-    tensors = {name: tensor_of(value) for name, value in values.items()}
+    tensors = _tensors(values, metadata)
     own = tuple(value.name for value in bound.graph.output)
     inputs = tuple(tensors[value.name] for value in bound.graph.input)
     check_fits(path, metadata, inputs)
@@ -210,7 +210,7 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
     if answers.changed:
         values = fold(bound, weights, interpreter)
         check_answers(metadata, answers, values)
-        tensors = {name: replace(tensor_of(value), most=answers.most.get(name)) for name, value in values.items()}
+        tensors = _tensors(values, metadata, answers.most)
     check_sizes(tensors.values())
     (digest, *others) = digests.values()
     if others:
@@ -233,6 +233,17 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
         weights=weights,
         own_outputs=own,
     )
+
+
+def _tensors(
+    values: Mapping[str, onnx.ValueInfoProto], metadata: Metadata, most: Mapping[str, tuple[int, ...]] | None = None
+) -> dict[str, Tensor]:
+    """All tensors of the graph, with what else is known of answers and of inputs."""
+    examples = {name: entry.example for name, entry in metadata.inputs.items()}
+    return {
+        name: replace(tensor_of(value), most=(most or {}).get(name), example=examples.get(name, ()))
+        for name, value in values.items()
+    }
 
 
 def check_model(model: object, who: str) -> None:
