@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+import models
+import own_models
 from edgent.engine.loading import load
 from edgent.model.configuration.draft import draft, write_draft
 from edgent.model.configuration.guess import ports
 from edgent.model.configuration.sources import find
 from graphs import residual, saved
 
-FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _importable():
-    sys.path.insert(0, str(FOLDER))
-    yield
-    sys.path.remove(str(FOLDER))
-    for name in ("own_models", "exactness", "models", "model_builders", "planted"):
-        sys.modules.pop(name, None)
-
-
-@pytest.fixture
-def own_models(_importable):
-    import own_models
-
-    return own_models
-
-
-def row(own_models, **changes):
+def row(**changes):
     good = {"files": 1, "keys": 2, "commands_alone": 4, "commands_edge": 4, "same": True}
     return own_models.Row(**{**good, **changes})
 
@@ -49,11 +30,11 @@ def row(own_models, **changes):
         ({"why": "plan: no"}, False),
     ],
 )
-def test_a_model_passes_with_one_file_four_commands_and_one_answer(changes, passes, own_models) -> None:
-    assert row(own_models, **changes).passes is passes
+def test_a_model_passes_with_one_file_four_commands_and_one_answer(changes, passes) -> None:
+    assert row(**changes).passes is passes
 
 
-def test_a_draft_is_filled_in_as_a_reader_would(own_models, model_file) -> None:
+def test_a_draft_is_filled_in_as_a_reader_would(model_file) -> None:
     proto = residual(batch="N")
     saved(proto, model_file)
     text = write_draft(model_file, draft(proto, find(model_file, proto)), *ports(proto))
@@ -64,12 +45,12 @@ def test_a_draft_is_filled_in_as_a_reader_would(own_models, model_file) -> None:
     assert model.metadata.preprocessing.color == "BGR"
 
 
-def test_what_a_draft_does_not_mention_cannot_be_filled_in(own_models) -> None:
+def test_what_a_draft_does_not_mention_cannot_be_filled_in() -> None:
     with pytest.raises(ValueError, match=r"nothing of limits\.score"):
         own_models.filled('# task = "raw"\n', {"limits.score": 0.5})
 
 
-def test_answers_are_alike_within_rounding_and_in_all_outputs(own_models) -> None:
+def test_answers_are_alike_within_rounding_and_in_all_outputs() -> None:
     one = {"y": np.array([100.0, 1.0], np.float32), "n": np.array([3])}
     assert own_models.alike(one, {"y": one["y"] * np.float32(1 + 1e-5), "n": one["n"]})
     assert not own_models.alike(one, {"y": one["y"] + 1, "n": one["n"]})
@@ -78,8 +59,6 @@ def test_answers_are_alike_within_rounding_and_in_all_outputs(own_models) -> Non
     assert not own_models.alike({"y": np.zeros((1, 6), np.float32)}, {"y": np.zeros((2, 6), np.float32)})
 
 
-def test_each_recipe_is_for_a_model_of_the_list(own_models) -> None:
-    import models
-
+def test_each_recipe_is_for_a_model_of_the_list() -> None:
     names = {entry.name for entry in models.MODELS}
     assert own_models.RECIPES.keys() <= names and own_models.GRAPHS.keys() <= own_models.RECIPES.keys()

@@ -7,7 +7,7 @@ import pytest
 
 from edgent.errors import ModelError
 from edgent.model.configuration.document import read_json, write_json
-from edgent.model.metadata import Metadata, InputInfo
+from edgent.model.metadata import InputInfo, Metadata
 
 EXIT = {"name": "last", "outputs": ["y"], "accuracy": 0.9, "samples": 100, "data": "made"}
 PICTURES = {"size": [28, 32], "mean": [0.5], "std": [0.5], "color": "L"}
