@@ -45,7 +45,7 @@ from edgent.model.files.constants import HOLDERS, graphs_of, pieces, sparse_of, 
 from edgent.model.metadata import BoxLimits, InputInfo, Metadata
 
 VERSION = 1
-APPENDED = 1
+APPENDED = 2
 """Of what `edgent.model.tasks` appends: whoever changes a head changes the digest of each model that has one."""
 
 
