@@ -341,7 +341,7 @@ class PlanSource:
 
     def _say_unpriced(self, offer: CandidateSet) -> None:
         """Says once which codecs are allowed but in no plan: else nobody would know why they are never taken."""
-        unpriced = tuple(name for name in self._restriction.codecs or () if name not in offer.everything.codecs)
+        unpriced = offer.everything.unpriced(self._restriction.codecs or ())
         if unpriced and unpriced not in self._said_unpriced:
             self._said_unpriced.add(unpriced)
             _log.warning(
