@@ -345,7 +345,8 @@ class PlanSource:
         if unpriced and unpriced not in self._said_unpriced:
             self._said_unpriced.add(unpriced)
             _log.warning(
-                "nobody knows what %s would bring, so no plan uses it: measure it (edgent evaluate)", ", ".join(unpriced)
+                "nobody knows what %s would bring, so no plan uses it: measure it (edgent evaluate)",
+                ", ".join(unpriced),
             )
 
     def _check(self) -> None:
