@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -192,7 +193,8 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
     members = [_member(each, each_proto, each == path, weights) for each, each_proto in read_files]
     outputs = [_outputs(each.graph, metadata_of(each)) for _, each in read_files] if len(members) > 1 else []
     del read_files
-    binding = bind(path, proto, dims or {})
+    with _naming(path):
+        binding = bind(path, proto, dims or {})
     bound, metadata = binding.proto, binding.metadata
     exits = _exits(bound.graph, metadata)
     outputs = outputs or [_outputs(bound.graph, metadata)]
@@ -206,10 +208,12 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
     own = tuple(value.name for value in bound.graph.output)
     inputs = tuple(tensors[value.name] for value in bound.graph.input)
     check_fits(path, metadata, inputs)
-    answers = append_answers(bound, metadata, exits, tensors, [prefix_of(each) for each in paths[1:]])
+    with _naming(path):
+        answers = append_answers(bound, metadata, exits, tensors, [prefix_of(each) for each in paths[1:]])
     if answers.changed:
         values = fold(bound, weights, interpreter)
-        check_answers(metadata, answers, values)
+        with _naming(path):
+            check_answers(metadata, answers, values)
         tensors = _tensors(values, metadata, answers.most)
     check_sizes(tensors.values())
     (digest, *others) = digests.values()
@@ -233,6 +237,16 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
         weights=weights,
         own_outputs=own,
     )
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Says of which file a configuration is that cannot be."""
+    try:
+        yield
+    except ModelError as error:
+        said = str(error)
+        raise ModelError(said if said.startswith(f"{path}: ") else f"{path}: {said}") from None
 
 
 def _tensors(

@@ -145,7 +145,7 @@ def opened(
         try:
             height, width, _ = decode_pixels(read_picture(each.path)).shape
         except (CodecError, InputError) as error:
-            refused(f"{each.path.name}: {error}")
+            refused(f"{each.path}: {error}")
         else:
             kept.append(replace(each, truth=_in_pixels(each.truth, (height, width))))
             shapes.append((height, width))

@@ -111,7 +111,7 @@ def read_json(text: str) -> Metadata:
     try:
         return read(parse(text))
     except InputError as error:
-        raise ModelError(f"metadata under the key {KEY!r}: {error}") from None
+        raise ModelError(f"its configuration: {error}") from None
 
 
 def read(found: object) -> Metadata:
