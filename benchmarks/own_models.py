@@ -15,6 +15,7 @@ model without one needs no file. At most one file and four commands are wanted.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -118,7 +119,7 @@ class Walk:
         self.here.mkdir()
         self.model = self.there / f"{entry.name}.onnx"
         for part in file.parent.glob(f"{file.name}*"):  # with its external data
-            (self.there / part.name.replace(file.name, self.model.name)).symlink_to(part)
+            place(part, self.there / part.name.replace(file.name, self.model.name))
         by_hand = int(self.recipe is not None)
         before = 1 + (entry.name in GRAPHS) + by_hand  # pip install, the graph, init
         self.row = Row(files=by_hand, keys=len(self.recipe or ()), commands_alone=before + 1, commands_edge=before + 1)
@@ -181,6 +182,14 @@ class Walk:
         where = folder or self.there
         own_cache = {"XDG_CACHE_HOME": str(where / "cache")}
         return output(sys.executable, "-m", "edgent", *words, folder=where, environment=own_cache, patience=PATIENCE)
+
+
+def place(file: Path, target: Path) -> None:
+    """Puts a file where somebody would have it; weights of gigabytes are not copied."""
+    try:
+        os.link(file, target)
+    except OSError:  # on another disk
+        shutil.copyfile(file, target)
 
 
 def filled(draft: str, recipe: Mapping[str, Any]) -> str:

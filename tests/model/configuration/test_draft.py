@@ -61,9 +61,12 @@ def test_where_no_picture_goes_in_the_outputs_are_given_as_they_are() -> None:
     assert guess_answers(inputs, [Port(name="y", shape=(1, 1))])["task"].value == "raw"
 
 
-def test_a_line_of_text_is_guessed_by_its_height() -> None:
-    found = guess_pictures(None, [Port(name="x", shape=(None, 3, 48, None))], "")
-    assert (found["resize"].value, found["mean"].value) == ("height", [0.5, 0.5, 0.5])
+@pytest.mark.parametrize(("planes", "height"), [(3, 48), (1, 64), (1, 32)])
+def test_a_line_of_text_is_guessed_by_its_height_in_colour_and_in_grey(planes: int, height: int) -> None:
+    found = guess_pictures(None, [Port(name="x", shape=(None, planes, height, None))], "")
+    assert (found["resize"].value, found["mean"].value) == ("height", [0.5] * planes)
+    square = guess_pictures(None, [Port(name="x", shape=(None, planes, height, height))], "")
+    assert square["resize"].value == "stretch"
 
 
 def classifier(path: Path) -> Path:
