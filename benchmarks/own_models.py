@@ -46,6 +46,7 @@ MOST_FILES, MOST_COMMANDS = 1, 4
 STEPS = ("init", "inspect", "profile", "plan", "alone", "edge")
 DEADLINE = ("--deadline", "10s")
 LINK = ("--bandwidth", "50Mbps", "--rtt", "5ms")
+LOSSLESS = ("--codec", "source", "--codec", "float32")  # a coded picture may change an answer: that is no fault here
 PATIENCE = 600.0  # seconds for a command
 CLOSE = 1e-3  # of the largest number of an output: two ways to divide round otherwise
 PICTURE = (640, 480)
@@ -172,7 +173,7 @@ class Walk:
     def _edge(self) -> None:
         apart = ("env", f"XDG_CACHE_HOME={self.there / 'cache'}")
         with ServerProcess.edge(str(self.model), self.there / "profile.json", prefix=apart) as edge:
-            wanted = ("--edge", edge.address, "--require-edge", "--emulate", "pi-4", "--output", "answers")
+            wanted = ("--edge", edge.address, "--require-edge", "--emulate", "pi-4", *LOSSLESS, "--output", "answers")
             self._edgent("run", self.entry.name, self.input.name, *DEADLINE, *wanted, folder=self.here)
         self.row.by = json.loads((self.here / "answers" / f"{self.input.stem}.json").read_text())["by"]
         kept = (folder / "answers" / f"{self.input.stem}.npz" for folder in (self.there, self.here))
