@@ -15,7 +15,6 @@ model without one needs no file. At most one file and four commands are wanted.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import sys
@@ -63,7 +62,6 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     "silero-vad-ifless": {"dims.sequence": 576},
     "silero-vad-16k": {"dims.sequence": 576},
     "kv-cache-step": {"dims.past": 24},
-    "external-2gb": {"dims.past": 24},
 }
 GRAPHS: Mapping[str, Callable[[], onnx.ModelProto]] = {"fastestdet": decode}
 """Models whose outputs a graph of one's own reads: one command more, which writes it."""
@@ -120,7 +118,8 @@ class Walk:
         self.here.mkdir()
         self.model = self.there / f"{entry.name}.onnx"
         for part in file.parent.glob(f"{file.name}*"):  # with its external data
-            place(part, self.there / part.name.replace(file.name, self.model.name))
+            # Copied, as links out of a model's folder are refused: they may lead anywhere.
+            shutil.copyfile(part, self.there / part.name.replace(file.name, self.model.name))
         by_hand = int(self.recipe is not None)
         before = 1 + (entry.name in GRAPHS) + by_hand  # pip install, the graph, init
         self.row = Row(files=by_hand, keys=len(self.recipe or ()), commands_alone=before + 1, commands_edge=before + 1)
@@ -183,14 +182,6 @@ class Walk:
         where = folder or self.there
         own_cache = {"XDG_CACHE_HOME": str(where / "cache")}
         return output(sys.executable, "-m", "edgent", *words, folder=where, environment=own_cache, patience=PATIENCE)
-
-
-def place(file: Path, target: Path) -> None:
-    """Puts a file where somebody would have it; weights of gigabytes are not copied."""
-    try:
-        os.link(file, target)
-    except OSError:  # on another disk
-        shutil.copyfile(file, target)
 
 
 def filled(draft: str, recipe: Mapping[str, Any]) -> str:
