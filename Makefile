@@ -10,7 +10,7 @@ DRIVEN := tests/device tests/edge tests/engine tests/evaluation tests/wire tests
   tests/test_real_time.py
 STARTED := tests/doctor/test_link.py tests/lab/rivals/test_rival.py tests/lab/figures/test_live.py tests/demo tests/test_front_door.py
 
-.PHONY: demo test delays delay-busy check fix docs conformance rivals mutants train-smoke site clean
+.PHONY: demo test quickstart delays delay-busy check fix docs conformance rivals mutants train-smoke site clean
 
 demo: $(VENV)/.installed
 	$(BIN)/edgent demo
@@ -18,7 +18,11 @@ demo: $(VENV)/.installed
 test: $(VENV)/.tests
 	$(BIN)/python -m pytest -q --ignore=tests/training --ignore=tests/conformance
 
-# The same on slower machines: each run of an engine is delayed; and beside processes that keep every core busy.
+# The documented quickstart from `pip install` on: on each machine the wheel goes into an empty environment.
+quickstart: $(VENV)/.tests
+	EDGENT_WHEEL=$(abspath $(wildcard dist/*.whl)) $(BIN)/python -m pytest -q tests/cli/answers/test_quickstart.py
+
+# `make test` on slower machines: each run of an engine is delayed; and beside processes that keep every core busy.
 delays: delay-4ms delay-20ms delay-80ms delay-busy
 
 delay-busy: $(VENV)/.tests

@@ -188,6 +188,14 @@ def test_a_document_says_what_is_no_number_and_holds_none() -> None:
     assert "not_finite" not in answered(np.float32([1]), task="embedding").document()
 
 
+def test_a_row_that_says_nan_is_no_box_and_a_pixel_of_nan_no_class() -> None:
+    boxes = answered(np.float32([[0, 0, 0, 0, np.nan, 0], [1, 2, 3, 4, 0.5, 1]]), task="detection")
+    assert len(boxes.boxes) == 1 and boxes.boxes.conf.tolist() == [0.5]
+    assert boxes.document()["not_finite"] == 1 and len(boxes.document()["boxes"]) == 1
+    mask = answered(np.uint8([[0, 255], [255, 3]]), task="segmentation").document()
+    assert mask["not_finite"] == 2 and {one["class"] for one in mask["mask"]["classes"]} == {0, 3}
+
+
 def test_a_record_keeps_what_was_answered_and_is_read_again() -> None:
     rows = np.float32([[1, 2, 3, 4, 0.5, 1]])
     kept = answered(rows, task="detection", labels=("cat", "dog")).kept()

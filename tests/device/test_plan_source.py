@@ -262,6 +262,21 @@ def test_what_plans_may_be_reaches_the_chooser(planning, choosers):
     assert (scope.race, scope.deadline, scope.margin(1.0)) == (False, USUAL, 0.01)
 
 
+def test_a_codec_that_nobody_has_priced_is_named_once(source, facts, caplog):
+    planning = source(codecs=["float32", "webp-7"])
+    with caplog.at_level(logging.WARNING, "edgent.device"):
+        planning.edge_up(facts, up())
+        planning.edge_up(EdgeFacts(profile=facts.profile.scaled(2, "slower")), up())
+    (said,) = [one.getMessage() for one in caplog.records]
+    assert "nobody knows what webp-7 would bring" in said and "edgent evaluate" in said
+
+
+def test_of_codecs_that_have_a_price_nothing_is_said(source, facts, caplog):
+    with caplog.at_level(logging.WARNING, "edgent.device"):
+        source(codecs=["float32"]).edge_up(facts, up())
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("wrong", [{"exits": [9]}, {"codecs": ["zip"]}])
 def test_an_exit_or_codec_that_does_not_exist_is_refused_when_the_source_is_built(source, wrong):
     with pytest.raises((InputError, ModelError)):

@@ -53,11 +53,10 @@ def _draft(path: Path, output: Path | None, *, force: bool, as_json: bool) -> No
     from edgent.model.configuration.sources import find
     from edgent.model.files.read import read, without_functions
 
-    target = output or path_of(path)
+    target, proto = output or path_of(path), read(path)
     if target.exists() and not force:
         raise InputError(f"{target}: is there already; complete it, or write over it with --force")
     show.check_output(target)
-    proto = read(path)
     stated = find(path, proto, without_beside=target == path_of(path))
     lines = draft(without_functions(proto), stated)
     write_whole(target, write_draft(path, lines, *ports(proto)))

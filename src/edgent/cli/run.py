@@ -82,7 +82,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """The device: answers each input within the deadline, with the edge when that is better."""
-    from edgent.device.connect import follow, is_fetched, settings_of_version
+    from edgent.device.connect import follow, for_another_version, is_fetched, settings_of_version
     from edgent.device.device import Device
     from edgent.device.settings import DeviceSettings
     from edgent.evaluation.calibration_files import calibration_for
@@ -122,7 +122,7 @@ def run(
         notice_other_engine(here, runner)
         board = stand_in(emulate, loaded, here, hidden_seed) if emulate else None
         complete = replace(
-            settings,
+            settings if before is None else for_another_version(settings, loaded),
             engine=runner,
             calibration=sizes,
             expected_sizes=_expected(loaded, inputs, runner),

@@ -63,7 +63,7 @@ class Answer:
             InputError: the task of the model is another than detection.
         """
         self._check("detection")
-        boxes = Boxes(data=self.first, labels=self.metadata.labels)
+        boxes = Boxes.of_answer(self.first, self.metadata.labels)
         if (seen := self._seen()) is None or self.metadata.preprocessing is None:
             return boxes
         return boxes.seen_through(seen[0], self.metadata.preprocessing.size, seen[1])
@@ -91,7 +91,12 @@ class Answer:
 
     @property
     def not_finite(self) -> int:
-        """How many numbers of the answer are NaN or infinite."""
+        """How many numbers of the answer are NaN or infinite; of a mask, how many pixels have no class for that.
+
+        Of a detector it is one where any number that it makes boxes of is NaN.
+        """
+        if self.metadata.task == "segmentation":
+            return int((self.first == NOT_SEEN).sum())
         floats = [array for array in self.outputs.values() if isinstance(array, np.ndarray) and array.dtype.kind == "f"]
         return sum(int(array.size - np.isfinite(array).sum()) for array in floats)
 

@@ -6,6 +6,7 @@ with edgent.connect("10.0.0.2:8001", "b-alexnet", deadline=0.1) as device:
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -22,6 +23,7 @@ from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.model import Model
 from edgent.model.model import files
+from edgent.planning.configuration_map import ConfigurationMap
 from edgent.profiling.kept_profile import profile, profile_of_like
 from edgent.wire.fetch_model import fetch_model
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from edgent.profiling.timing import Progress
 
 _TIMEOUT = 10.0
+
+_log = logging.getLogger("edgent.device")
 
 
 def connect(
@@ -133,7 +137,7 @@ def _version(
         return Device(model, edge, _complete(replace(settings, on_version=on_version), model, progress))
     engine = settings.engine or OnnxRuntimeEngine()  # sessions of the version before go with its own
     known = settings_of_version(before, model) or replace(
-        before.settings, device_profile=None, calibration=None, expected_sizes=None
+        for_another_version(before.settings, model), device_profile=None, calibration=None, expected_sizes=None
     )
     return Device(model, edge, _complete(replace(known, engine=engine), model, None))
 
@@ -147,8 +151,27 @@ def settings_of_version(before: Device, model: Model) -> DeviceSettings | None:
     # Both prepare pictures alike (`profile_of_like`), so codecs make them as large as before.
     sizes = old.expected_sizes and replace(old.expected_sizes, model=model.name, digest=model.digest)
     return replace(
-        old, device_profile=device, host_profile=host, calibration=calibration_for(model), expected_sizes=sizes
+        for_another_version(old, model),
+        device_profile=device,
+        host_profile=host,
+        calibration=calibration_for(model),
+        expected_sizes=sizes,
     )
+
+
+def for_another_version(settings: DeviceSettings, model: Model) -> DeviceSettings:
+    """The settings for a version that a configuration map is not of: the controller follows the link in its place."""
+    states = settings.environment
+    if not isinstance(states, ConfigurationMap) or states.digest == model.digest:
+        return settings
+    # A device that kept to its map could never move: the map would be refused for each version but its own.
+    _log.warning(
+        "%r is of another version than %s of %s, which the controller plans for; build one for it (edgent map)",
+        states,
+        model.version,
+        model.name,
+    )
+    return replace(settings, environment="dynamic")
 
 
 def _complete(settings: DeviceSettings, model: Model, progress: Progress | None) -> DeviceSettings:

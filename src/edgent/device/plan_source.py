@@ -103,6 +103,7 @@ class PlanSource:
         self._check()
         self._recent: deque[Transfer] = deque(maxlen=_RECENT)
         self._sources, self._sizes = SourceSizes(), list[int]()
+        self._said_unpriced: set[tuple[str, ...]] = set()
         self._lock = threading.Lock()
         self._facts: EdgeFacts | None = None
         self._together: dict[SourceKind, _Together] = {}
@@ -324,6 +325,7 @@ class PlanSource:
             restriction=self._restriction,
             segments=facts.segments,
         ).without(failed)
+        self._say_unpriced(offer)
         scope = Scope(
             candidates=offer.allowed,
             device=self._device,
@@ -333,6 +335,16 @@ class PlanSource:
             margin=self._margin,
         )
         return _Together(offer=offer, chooser=self._make_chooser(scope), failed=failed)
+
+    def _say_unpriced(self, offer: CandidateSet) -> None:
+        """Says once which codecs are allowed but in no plan: else nobody would know why they are never taken."""
+        unpriced = offer.everything.unpriced(self._restriction.codecs or ())
+        if unpriced and unpriced not in self._said_unpriced:
+            self._said_unpriced.add(unpriced)
+            _log.warning(
+                "nobody knows what %s would bring, so no plan uses it: measure it (edgent evaluate)",
+                ", ".join(unpriced),
+            )
 
     def _check(self) -> None:
         check_versions(self._model, self._device, self._edge, self._calibration, self._expected)

@@ -20,7 +20,9 @@ _WORDS = ("red", "green", "blue", "the", "edge", "")
 
 
 def random_feeds(tensors: Sequence[Tensor], generator: np.random.Generator, *, largest: int = 2) -> dict[str, Array]:
-    """Random inputs: normal numbers, whole numbers from 0 to below `largest`, truth values, or words.
+    """Inputs out of nothing: examples where there are some, else random ones.
+
+    Those are normal numbers, whole numbers from 0 to below `largest`, truth values, or words.
 
     Raises:
         InputError: one is no tensor.
@@ -32,6 +34,8 @@ def _random(tensor: Tensor, generator: np.random.Generator, largest: int) -> Arr
     shape = tensor.shape or ()
     if tensor.dtype is None:
         raise InputError(f"input {tensor.name!r} is no tensor, so nothing can be drawn for it")
+    if tensor.example:
+        return _example(tensor, shape)
     if tensor.dtype == "string":
         return np.array(generator.choice(_WORDS, shape), dtype=object)
     dtype = np.dtype(tensor.dtype)
@@ -40,9 +44,20 @@ def _random(tensor: Tensor, generator: np.random.Generator, largest: int) -> Arr
     return generator.integers(0, 2 if dtype.kind == "b" else largest, shape).astype(dtype)
 
 
+def _example(tensor: Tensor, shape: tuple[int, ...]) -> Array:
+    dtype = object if tensor.dtype == "string" else tensor.dtype
+    if len(tensor.example) == 1:
+        return np.full(shape, tensor.example[0], dtype=dtype)
+    return np.array(tensor.example, dtype=dtype).reshape(shape)
+
+
 def zeros(tensors: Sequence[Tensor]) -> dict[str, Array]:
-    """Zeros in the shape of each tensor."""
-    return {tensor.name: np.zeros(tensor.shape or (), dtype=tensor.dtype) for tensor in tensors}
+    """Zeros in the shape of each tensor; examples where there are some."""
+    return {tensor.name: _zeros(tensor, tensor.shape or ()) for tensor in tensors}
+
+
+def _zeros(tensor: Tensor, shape: tuple[int, ...]) -> Array:
+    return _example(tensor, shape) if tensor.example else np.zeros(shape, dtype=tensor.dtype)
 
 
 def checked(tensor: Tensor, array: Array) -> Array:

@@ -39,8 +39,8 @@ class Material:
             self.tensors.update(_arrays(data, model))
         elif model.metadata.preprocessing is None:
             raise InputError(
-                f"{model.name} does not say how to prepare an image (metadata key 'edgent'): "
-                "give it tensors (.npy, .npz)"
+                f"{model.name} does not say how a picture becomes its input: give it arrays (.npy, .npz), or say it in "
+                "a configuration (edgent init drafts one)"
             )
 
 

@@ -24,6 +24,7 @@ from edgent.engine.loading import load
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.engine.overtime import OvertimeError
 from edgent.errors import EdgentError
+from edgent.files import is_file
 from edgent.model import Model, Tensor
 from edgent.model.configuration.sources import files_named
 from edgent.model.files.constants import all_tensors
@@ -78,7 +79,7 @@ def _files_of_weights(path: Path, proto: onnx.ModelProto) -> set[Path]:
 
 def _limit(limits: Limits, paths: Iterable[Path]) -> None:
     """Holds the next step to the limits for these files; they count with what they take on the disk."""
-    size = sum(path.stat().st_blocks * 512 for path in paths)
+    size = sum(path.stat().st_blocks * 512 for path in paths if is_file(path))  # opening it says which is missing
     seconds = limits.seconds_of(size)
     # A file that makes a library crash must not leave a core of gigabytes in the user's folder.
     _allow(resource.RLIMIT_CORE, 0)
@@ -114,7 +115,11 @@ def _inputs(tensors: tuple[Tensor, ...]) -> Iterator[Feeds]:
     if all(tensor.nbytes is not None for tensor in tensors):
         yield zeros(tensors)
     if all(tensor.dtype is not None and tensor.shape is not None for tensor in tensors):
-        text = {t.name: np.full(t.shape or (), "text", dtype=object) for t in tensors if t.dtype == "string"}
+        text = {
+            t.name: np.full(t.shape or (), "text", dtype=object)
+            for t in tensors
+            if t.dtype == "string" and not t.example
+        }
         yield text | random_feeds([t for t in tensors if t.name not in text], np.random.default_rng(0))
 
 

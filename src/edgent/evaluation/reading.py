@@ -12,6 +12,7 @@ from edgent.errors import InputError
 from edgent.evaluation.measures.boxes import Detections
 from edgent.evaluation.measures.masks import Mask
 from edgent.evaluation.placing import boxes_in_picture, mask_in_picture
+from edgent.model.tasks.results import Boxes
 
 if TYPE_CHECKING:
     from edgent.evaluation.data.examples import Examples
@@ -70,7 +71,7 @@ def _boxes(model: Model, outputs: Sequence[Array]) -> Detections:
             f"{model.name} answers with {list(outputs[0].shape)} numbers, expected boxes [n, {_BOX}]: say in its "
             "configuration what its outputs mean (head or post)"
         )
-    boxes: Detections = outputs[0].reshape(-1, _BOX).astype(np.float64)
+    boxes: Detections = Boxes.of_answer(outputs[0].reshape(-1, _BOX)).data.astype(np.float64)
     return boxes
 
 

@@ -28,7 +28,7 @@ From file to model: `files` read it, check it, and collect its constants; `fold`
 divide it into layers and branches. `costs`, `flops` and `kernels` say what layers and kernels are worth in work.
 """
 
-from edgent.model.metadata import ExitInfo, Metadata, Preprocessing, Sizing, Task
+from edgent.model.metadata import ExitInfo, InputInfo, Metadata, Preprocessing, Task
 from edgent.model.model import SHIPPED, Model, Segment, check_model, find, free_dimensions, load
 from edgent.model.shapes import Interpreter
 from edgent.model.values import Boundary, Branch, Layer, SegmentName, Tensor, parse_segment_name, segment_name
@@ -38,6 +38,7 @@ __all__ = [
     "Boundary",
     "Branch",
     "ExitInfo",
+    "InputInfo",
     "Interpreter",
     "Layer",
     "Metadata",
@@ -45,7 +46,6 @@ __all__ = [
     "Preprocessing",
     "Segment",
     "SegmentName",
-    "Sizing",
     "Task",
     "Tensor",
     "check_model",

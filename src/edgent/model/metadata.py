@@ -144,16 +144,20 @@ class ExitInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sizing:
-    """What becomes of an array that has another size than the model takes.
+class InputInfo:
+    """One input as a configuration describes it.
 
     Attributes:
-        fill: of a smaller one: it is refused, or padded at the end of each axis with zeros (text: with "").
-        excess: of a larger one: it is refused, or, where it is a picture, shrunk.
+        fill: what becomes of a smaller array than the model takes: it is refused, or padded at the end of each axis
+            with zeros (text: with "").
+        excess: what becomes of a larger one: it is refused, or, where it is a picture, shrunk.
+        example: what stands in it where nobody gives an array and a random one makes no sense: one value for all of
+            it, or all its values, row by row. No answer depends on it, so it is no part of a digest.
     """
 
     fill: Fill = "refuse"
     excess: Excess = "refuse"
+    example: tuple[float, ...] | tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_known("input: fill", self.fill, get_args(Fill))
@@ -161,6 +165,10 @@ class Sizing:
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
+        return self.canonical() | {"example": list(self.example)}
+
+    def canonical(self) -> dict[str, Any]:
+        """The same for a digest."""
         return {"fill": self.fill, "excess": self.excess}
 
 
@@ -204,7 +212,7 @@ class Metadata:
         labels: of the classes, by index.
         preprocessing: from a picture to the input; None: it takes no pictures, or does not say how.
         dims: numbers of free dimensions, by name or as "INPUT:AXIS", where none are given.
-        inputs: what becomes of arrays of another size, by input.
+        inputs: what is said of inputs, by their names.
     """
 
     task: Task | None = None
@@ -216,7 +224,7 @@ class Metadata:
     labels: tuple[str, ...] = ()
     preprocessing: Preprocessing | None = None
     dims: Mapping[str, int] = field(default_factory=dict, hash=False)
-    inputs: Mapping[str, Sizing] = field(default_factory=dict, hash=False)
+    inputs: Mapping[str, InputInfo] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if self.task is not None:
@@ -235,7 +243,7 @@ class Metadata:
             "labels": list(self.labels),
             "preprocessing": None if self.preprocessing is None else self.preprocessing.document(),
             "dims": dict(self.dims),
-            "inputs": {name: sizing.document() for name, sizing in self.inputs.items()},
+            "inputs": {name: entry.document() for name, entry in self.inputs.items()},
         }
 
     def _check_head(self) -> None:

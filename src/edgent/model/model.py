@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -197,7 +198,8 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
     outputs = [_outputs(file.graph, metadata_of(file)) for _, file in read_files] if len(members) > 1 else []
     # The files' own copies are let go: a model of gigabytes would else be held twice from here on.
     del read_files
-    binding = bind(path, proto, dims or {})
+    with _naming(path):
+        binding = bind(path, proto, dims or {})
     bound, metadata = binding.proto, binding.metadata
     exits = _exits(bound.graph, metadata)
     outputs = outputs or [_outputs(bound.graph, metadata)]
@@ -208,16 +210,18 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
     gather(bound.graph, source)
     # Constants of every kind first become one kind, which is then all that folding has to know.
     values = fold(bound, weights, interpreter)
-    tensors = {name: tensor_of(value) for name, value in values.items()}
+    tensors = _tensors(values, metadata)
     own = tuple(value.name for value in bound.graph.output)
     inputs = tuple(tensors[value.name] for value in bound.graph.input)
     check_fits(path, metadata, inputs)
-    answers = append_answers(bound, metadata, exits, tensors, [prefix_of(file) for file in paths[1:]])
+    with _naming(path):
+        answers = append_answers(bound, metadata, exits, tensors, [prefix_of(file) for file in paths[1:]])
     # What was appended brings constants of its own, and its shapes are not known yet.
     if answers.changed:
         values = fold(bound, weights, interpreter)
-        check_answers(metadata, answers, values)
-        tensors = {name: replace(tensor_of(value), most=answers.most.get(name)) for name, value in values.items()}
+        with _naming(path):
+            check_answers(metadata, answers, values)
+        tensors = _tensors(values, metadata, answers.most)
     check_sizes(tensors.values())
     (digest, *others) = digests.values()
     if others:
@@ -240,6 +244,27 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
         weights=weights,
         own_outputs=own,
     )
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Says of which file a configuration is that cannot be."""
+    try:
+        yield
+    except ModelError as error:
+        said = str(error)
+        raise ModelError(said if said.startswith(f"{path}: ") else f"{path}: {said}") from None
+
+
+def _tensors(
+    values: Mapping[str, onnx.ValueInfoProto], metadata: Metadata, most: Mapping[str, tuple[int, ...]] | None = None
+) -> dict[str, Tensor]:
+    """All tensors of the graph, with what else is known of answers and of inputs."""
+    examples = {name: entry.example for name, entry in metadata.inputs.items()}
+    return {
+        name: replace(tensor_of(value), most=(most or {}).get(name), example=examples.get(name, ()))
+        for name, value in values.items()
+    }
 
 
 def check_model(model: object, who: str) -> None:

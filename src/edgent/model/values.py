@@ -31,12 +31,14 @@ class Tensor:
         dtype: numpy's name; None: not a tensor at all.
         shape: None where inference fails, or where it depends on the data.
         most: the largest shape that the data can give it, where that is known beforehand: boxes are so many at most.
+        example: what stands in an input where a random array makes no sense (see `InputInfo`); empty: it does.
     """
 
     name: str
     dtype: str | None
     shape: tuple[int, ...] | None
     most: tuple[int, ...] | None = None
+    example: tuple[float, ...] | tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def nbytes(self) -> int | None:

@@ -137,8 +137,17 @@ class Candidates:
 
     def __repr__(self) -> str:
         exits = ", ".join(str(number) for number in np.unique(self.exit))
-        used = sorted({self.codecs[k] for k in np.union1d(self.codec, self.download_codec)})
-        return f"<Candidates {len(self)}: exits {exits or 'none'}; codecs {', '.join(used) or 'none'}>"
+        codecs = ", ".join(sorted(self._used))
+        return f"<Candidates {len(self)}: exits {exits or 'none'}; codecs {codecs or 'none'}>"
+
+    @property
+    def _used(self) -> set[str]:
+        return {self.codecs[k] for k in np.union1d(self.codec, self.download_codec)}
+
+    def unpriced(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of some codecs that are in no candidate, as nobody knows their size, their time or their accuracy."""
+        used = self._used
+        return tuple(name for name in names if name not in used)
 
     def configuration(self, row: int) -> Configuration:
         """The configuration of one candidate."""

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from edgent.engine.engine import Engine, branch_ends
 from edgent.engine.feeds import Feeds
-from edgent.errors import EdgentError
+from edgent.engine.overtime import OvertimeError
+from edgent.errors import EdgentError, InputError
 from edgent.latency.booking import Booking, book, deflated
 from edgent.latency.profile import BranchProfile, Profile
 from edgent.model import Branch, Model
@@ -56,17 +57,18 @@ def profile(
 
     Raises:
         CodecError: `source` is no image.
-        InputError: `source` for a model that takes no images.
+        InputError: `source` for a model that takes no images; or a model that does not run on made-up input.
         EdgentError: it takes longer than `most`.
     """
     until = time.perf_counter() + budget
     limit = _Limit(model.name, most)
     typical = Source(model, source)
-    coding = Coding(model, engine, typical)
-    # Preparing has run parts of the model already; on a slow machine that may have used up the time.
-    limit.check()
     # Whole runs are timed without a profiler: it slows small models by a third, and each node by about the same time.
     wholes = [_whole(model, branch, engine, typical.feeds) for branch in model.branches]
+    _check_runs(model, wholes)
+    coding = Coding(model, engine, typical)
+    # Preparing has run the model already; on a slow machine that may have used up the time.
+    limit.check()
     with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
         profiled = [_Profiled(model, branch, engine, typical.feeds, Path(folder), limit) for branch in model.branches]
         runs = [one.run for one in profiled]
@@ -90,6 +92,22 @@ def profile(
         fit=coded.fit,
         normalise=coded.normalise,
     )
+
+
+def _check_runs(model: Model, wholes: list[Task]) -> None:
+    """Refuses to measure on input that a model cannot run on: not to every graph do random numbers make sense."""
+    try:
+        for whole in wholes:
+            whole()
+    except OvertimeError:
+        raise
+    except EdgentError as error:
+        if model.metadata.preprocessing is not None:
+            raise
+        raise InputError(
+            f"{error}; that was on made-up input: put an `example` that makes sense under [inputs.NAME] "
+            "in the model's configuration"
+        ) from error
 
 
 class _Limit:

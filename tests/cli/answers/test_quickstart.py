@@ -1,12 +1,18 @@
-"""The quickstart of docs/answers.md, as it is typed: from a file somebody has to a photograph with boxes on it."""
+"""The commands of docs/quickstart.md, as they are typed: from a file somebody has to a photograph with boxes on it.
+
+The package is the one that these tests run in; where `EDGENT_WHEEL` names a wheel, `pip install` puts that into an
+empty environment first (`make quickstart`).
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import subprocess
 import sys
+import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,47 +24,72 @@ from PIL import Image
 
 import decoders
 import edgent
-import fastestdet_decode
 from detectors import LABELS, detector, in_one_order, plain
 
-SHARED = Path(__file__).parents[4] / "shared"
+ROOT = Path(__file__).parents[3]
+SHARED = ROOT.parent / "shared"
 FASTEST = SHARED / "models" / "FastestDet.onnx"
 PHOTOGRAPH = SHARED / "images" / "coco-128" / "images" / "000000000025.jpg"
 HOME = Path(edgent.__file__).parent.parent
+WHEEL = os.environ.get("EDGENT_WHEEL", "")
+PREPARING, FILLED, SERVING, RUNNING = re.findall(
+    r"^```(?:sh|toml)\n(.*?)```", (ROOT / "docs" / "quickstart.md").read_text(), re.DOTALL | re.MULTILINE
+)[:4]
 
 
-def environment(**more: str) -> dict[str, str]:
-    """That of this process, for commands that are typed in other folders."""
-    found = os.environ | more
-    return found | {"PYTHONPATH": str(HOME)} if "PYTHONPATH" in found else found
+class Machine:
+    """A folder with a cache of its own, and a Python that has the package once `pip install` was typed."""
 
+    def __init__(self, folder: Path) -> None:
+        (folder / "here").mkdir(parents=True)
+        self.folder, self.cache = folder / "here", folder / "cache"
+        self.python = folder / "venv" / "bin" / "python" if WHEEL else Path(sys.executable)
 
-def command(*arguments: object, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    typed = [sys.executable, "-m", "edgent", *map(str, arguments)]
-    return subprocess.run(
-        typed, cwd=folder, env=environment(**more), capture_output=True, text=True, timeout=250, check=False
-    )
+    def words(self, line: str, *more: str) -> list[str]:
+        """A documented line as a process; what it says of edge and port is another's."""
+        program, *words = line.split()
+        if program == "pip":
+            return [str(self.python), "-m", "pip", "install", "-q", WHEEL]
+        program_words = {"edgent": ["-m", "edgent"], "python": []}[program]
+        scripts = [str(ROOT / word) if (ROOT / word).is_file() else word for word in words]
+        return [str(self.python), *program_words, *scripts, *more]
 
+    def type(self, line: str, *more: str) -> str:
+        """Types a line, and returns what it prints."""
+        if line.startswith("pip"):
+            if not WHEEL:
+                return ""
+            venv.create(self.python.parents[1], with_pip=True)
+        done = subprocess.run(
+            self.words(line, *more), cwd=self.folder, env=self.environment(), capture_output=True, text=True,
+            timeout=500, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
-@contextmanager
-def served(file: Path, edge_cache: Path) -> Iterator[str]:
-    """An edge with one model, until it is no longer needed; yields its address."""
-    typed = [sys.executable, "-m", "edgent", "serve", file.name, "--port", "0", "--json"]
-    variables = environment(XDG_CACHE_HOME=str(edge_cache))
-    edge = subprocess.Popen(typed, cwd=file.parent, env=variables, stdout=subprocess.PIPE, text=True)
-    try:
-        assert edge.stdout is not None
-        assert select.select([edge.stdout], [], [], 200)[0], "the edge says nothing"
-        text = ""
-        while not text.endswith("\n}\n"):
-            line = edge.stdout.readline()
-            assert line, "the edge has ended"
-            text += line
-        yield json.loads(text)["address"]
-    finally:
-        edge.terminate()
-        edge.wait(30)
-        edge.stdout.close()
+    def environment(self) -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        sources = {"PYTHONPATH": str(HOME)} if "PYTHONPATH" in os.environ and not WHEEL else {}
+        return kept | sources | {"XDG_CACHE_HOME": str(self.cache)}
+
+    @contextmanager
+    def serving(self, line: str) -> Iterator[str]:
+        """Types a line that serves, on any free port; yields the edge's address."""
+        typed = self.words(line.replace("0.0.0.0", "127.0.0.1"), "--port", "0", "--json")
+        edge = subprocess.Popen(typed, cwd=self.folder, env=self.environment(), stdout=subprocess.PIPE, text=True)
+        try:
+            assert edge.stdout is not None
+            assert select.select([edge.stdout], [], [], 200)[0], "the edge says nothing"
+            text = ""
+            while not text.endswith("\n}\n"):
+                part = edge.stdout.readline()
+                assert part, "the edge has ended"
+                text += part
+            yield json.loads(text)["address"]
+        finally:
+            edge.terminate()
+            edge.wait(30)
+            edge.stdout.close()
 
 
 def photograph(path: Path, *, real: bool) -> Path:
@@ -91,19 +122,23 @@ def export(folder: Path) -> tuple[Path, int, str]:
 
 
 def fastest(folder: Path) -> tuple[Path, int, str]:
-    """FastestDet as its author gives it away, a graph that decodes it, and a configuration that was filled in."""
+    """FastestDet as its author gives it away, with the names of its classes."""
     if not FASTEST.exists():
         pytest.skip("the reference data are not here")
     path = folder / "FastestDet.onnx"
     path.write_bytes(FASTEST.read_bytes())
-    onnx.save(fastestdet_decode.decode(), folder / "decode.onnx")
-    done = command("init", path.name, folder=folder)
-    assert done.returncode == 0, done.stderr
-    draft = folder / "FastestDet.edgent.toml"
-    names = ", ".join(f'"{number}"' for number in range(80))
-    filled = f'task = "detection"\npost = "decode.onnx"\nlabels = [{names}]\n' + draft.read_text()
-    draft.write_text(filled.replace("# color =", "color =").replace('"RGB" ', '"BGR" '))
+    (folder / "coco.names").write_text("".join(f"class {number}\n" for number in range(80)))
     return path, 352, "stretch"
+
+
+def fill_in(draft: Path, lines: str) -> None:
+    """Puts each documented line where the draft has its key."""
+    text = draft.read_text()
+    for line in lines.splitlines():
+        key = line.partition(" = ")[0]
+        text, count = re.subn(rf"^# {key} = .*$", line, text, count=1, flags=re.MULTILINE)
+        assert count, f"the draft says nothing of {key}"
+    draft.write_text(text)
 
 
 def by_hand(path: Path, side: int, way: str, photo: Path) -> np.ndarray:
@@ -127,24 +162,37 @@ def by_hand(path: Path, side: int, way: str, photo: Path) -> np.ndarray:
     return boxes
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("kind", [export, fastest])
-def test_the_same_commands_lead_from_a_file_to_a_photograph_with_boxes(kind, tmp_path) -> None:
-    """The edge holds the files; the device has the name, fetches the rest, and is as slow as a Raspberry Pi 4."""
-    (there := tmp_path / "edge").mkdir()
-    (here := tmp_path / "device").mkdir()
-    path, side, way = kind(there)
-    photo = photograph(here / "photo.jpg", real=kind is fastest)
-    with served(path, tmp_path / "edge-cache") as address:
-        wanted = ("--edge", address, "--deadline", "5s", "--output", "answers", "--annotate", "--require-edge")
-        device = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-        done = command("run", path.stem, photo.name, *wanted, "--emulate", "pi-4", folder=here, **device)
-    assert done.returncode == 0, done.stderr
-    assert "boxes: " in done.stdout
-    assert "by the edge" in done.stdout or kind is export  # which takes a Pi less time than any link would
-    document = json.loads((here / "answers" / "photo.json").read_text())
+def test_the_documented_commands_lead_from_a_file_to_a_photograph_with_boxes(kind, tmp_path) -> None:
+    """The device has the model's name only, and is as slow as a Raspberry Pi 4, so that an edge is worth asking."""
+    there, here = Machine(tmp_path / "edge"), Machine(tmp_path / "device")
+    path, side, way = kind(there.folder)
+    photo = photograph(here.folder / "photo.jpg", real=kind is fastest)
+    installing, *preparing = PREPARING.splitlines()
+    there.type(installing)
+    for line in preparing if kind is fastest else ():
+        there.type(line)
+    if kind is fastest:
+        fill_in(there.folder / "FastestDet.edgent.toml", FILLED)
+    with there.serving(SERVING.replace("FastestDet", path.stem)) as address:
+        installing, running = RUNNING.splitlines()
+        here.type(installing)
+        asked = running.replace("FastestDet", path.stem).replace("HOST:8001", address)
+        said = here.type(asked, "--require-edge", "--emulate", "pi-4")
+    assert "boxes: " in said
+    assert "by the edge" in said or kind is export  # which takes a Pi less time than any link would
+    document = json.loads((here.folder / "answers" / "photo.json").read_text())
     found = np.array([[*box["xyxy"], box["score"], box["class"]] for box in document["result"]["boxes"]])
     expected = by_hand(path, side, way, photo)
     assert len(expected) > 3
     np.testing.assert_allclose(in_one_order(found), in_one_order(expected), rtol=1e-3, atol=0.05)
-    drawn, plainly = opened(here / "answers" / "photo.annotated.png"), opened(photo)
+    drawn, plainly = opened(here.folder / "answers" / "photo.annotated.png"), opened(photo)
     assert drawn.size == plainly.size and np.any(np.asarray(drawn) != np.asarray(plainly))
+
+
+def test_the_quickstart_needs_four_commands_and_one_file_on_any_machine() -> None:
+    edge, device = PREPARING.splitlines() + SERVING.splitlines(), RUNNING.splitlines()
+    assert len(edge) <= 4 and len(device) <= 4
+    assert edge[0] == device[0] == "pip install edgent"
+    assert FILLED.count(" = ") == 4

@@ -7,7 +7,7 @@ import pytest
 
 from edgent.errors import ModelError
 from edgent.model.configuration.document import read_json, write_json
-from edgent.model.metadata import Metadata, Sizing
+from edgent.model.metadata import InputInfo, Metadata
 
 EXIT = {"name": "last", "outputs": ["y"], "accuracy": 0.9, "samples": 100, "data": "made"}
 PICTURES = {"size": [28, 32], "mean": [0.5], "std": [0.5], "color": "L"}
@@ -111,7 +111,7 @@ DETECTOR = {"task": "detection", "head": "yolov8", "dims": {"width": 320}, "inpu
 def test_what_a_configuration_adds_is_read_and_written_again() -> None:
     found = read_json(document(**DETECTOR))
     assert (found.task, found.head, found.dims) == ("detection", "yolov8", {"width": 320})
-    assert found.inputs == {"x": Sizing(fill="pad", excess="refuse")}
+    assert found.inputs == {"x": InputInfo(fill="pad", excess="refuse")}
     assert read_json(write_json(found)) == found
 
 

@@ -14,7 +14,7 @@ from edgent.model.configuration.beside import read_beside, toml, write_toml
 from edgent.model.configuration.draft import DraftLine, draft, write_draft
 from edgent.model.configuration.guess import Port, guess_answers, guess_pictures, ports
 from edgent.model.configuration.sources import find
-from edgent.model.metadata import Metadata, Preprocessing
+from edgent.model.metadata import BoxLimits, Metadata, Preprocessing
 from graphs import Graph, residual, saved
 
 PICTURE = Port(name="x", shape=(1, 3, 64, 64))
@@ -61,9 +61,12 @@ def test_where_no_picture_goes_in_the_outputs_are_given_as_they_are() -> None:
     assert guess_answers(inputs, [Port(name="y", shape=(1, 1))])["task"].value == "raw"
 
 
-def test_a_line_of_text_is_guessed_by_its_height() -> None:
-    found = guess_pictures(None, [Port(name="x", shape=(None, 3, 48, None))], "")
-    assert (found["resize"].value, found["mean"].value) == ("height", [0.5, 0.5, 0.5])
+@pytest.mark.parametrize(("planes", "height"), [(3, 48), (1, 64), (1, 32)])
+def test_a_line_of_text_is_guessed_by_its_height_in_colour_and_in_grey(planes: int, height: int) -> None:
+    found = guess_pictures(None, [Port(name="x", shape=(None, planes, height, None))], "")
+    assert (found["resize"].value, found["mean"].value) == ("height", [0.5] * planes)
+    square = guess_pictures(None, [Port(name="x", shape=(None, planes, height, height))], "")
+    assert square["resize"].value == "stretch"
 
 
 def classifier(path: Path) -> Path:
@@ -108,7 +111,7 @@ def test_names_that_would_break_toml_do_not(model_file: Path) -> None:
     g.inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 'd "e"\nf = 1'])]
     saved(g.model(g.node("Relu", name)), model_file)
     text = written(model_file)
-    assert tomllib.loads(text) == {"task": "raw", "dims": {}}
+    assert tomllib.loads(text) == {"task": "raw", "dims": {}, "inputs": {name: {}}}
 
 
 def test_what_others_say_stands_there_only_as_a_comment(model_file: Path) -> None:
@@ -117,7 +120,7 @@ def test_what_others_say_stands_there_only_as_a_comment(model_file: Path) -> Non
         proto.metadata_props.add(key=key, value=value)
     saved(proto, model_file)
     assert lines_of(model_file)["task"].standing == "known"
-    assert tomllib.loads(written(model_file)) == {"preprocessing": {}}
+    assert tomllib.loads(written(model_file)) == {"limits": {}, "preprocessing": {}}
 
 
 def test_a_document_is_written_as_toml_and_read_again(tmp_path: Path) -> None:
@@ -133,3 +136,30 @@ def test_a_document_is_written_as_toml_and_read_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", ["", "a'b", [1, 2.5], {"a": ["b"]}, True, 1e-300, "\u2028"])
 def test_each_value_is_written_as_toml_has_it(value: object) -> None:
     assert tomllib.loads(f"v = {toml(value)}")["v"] == value
+
+
+def test_a_draft_mentions_every_key_that_there_is(model_file: Path) -> None:
+    """But exits, which are written by who trained them."""
+    g = Graph()
+    g.inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3, "height", "width"])]
+    saved(g.model(g.node("Relu", "x")), model_file)
+    text = written(model_file)
+    said = {line.removeprefix("# ").partition(" = ")[0] for line in text.splitlines() if " = " in line}
+    keys = set(Metadata().document()) - {"exits", "limits", "preprocessing", "dims", "inputs"}
+    keys |= set(BoxLimits().document()) | set(Preprocessing(size=(1, 1)).document()) | {"fill", "excess"}
+    assert keys <= said
+    assert {"[limits]", "[preprocessing]", "[dims]", "[inputs.x]"} <= set(text.splitlines())
+
+
+def test_names_with_points_stay_whole_in_a_draft(model_file: Path) -> None:
+    g = Graph()
+    g.inputs = [
+        helper.make_tensor_value_info("x.1", TensorProto.FLOAT, ["N", "long.side"]),
+        helper.make_tensor_value_info("by.2", TensorProto.FLOAT, [1]),
+    ]
+    saved(g.model(g.node("Mul", "x.1", "by.2")), model_file)
+    text = written(model_file).replace("# example = 1", "example = 1").replace('# "long.side" = 128', '"long.side" = 4')
+    found = tomllib.loads(text)
+    assert found["inputs"]["by.2"] == {"example": 1} and found["dims"] == {"long.side": 4}
+    model_file.with_name("model.edgent.toml").write_text(text)
+    assert load(model_file).inputs[0].shape == (1, 4)

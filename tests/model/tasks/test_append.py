@@ -205,3 +205,52 @@ def test_what_a_file_has_already_keeps_its_name(tmp_path) -> None:
     (answer,) = model.branches[0].outputs
     assert answer.name != "boxes" and "boxes" in model.tensors
     assert replace(answer, most=None).nbytes is None
+
+
+def spoilt(path, where: tuple[int, ...], value: float):
+    """A detector whose output has this value in one place, whatever it sees."""
+    proto = onnx.load(detector(path))
+    values = np.zeros((1, 9, 256), np.float32)
+    values[where] = value
+    proto.graph.initializer.append(numpy_helper.from_array(values, "spoil"))
+    proto.graph.node[-1].output[0] = "before"
+    proto.graph.node.append(helper.make_node("Add", ["before", "spoil"], ["output0"], name="spoilt"))
+    onnx.save(proto, path)
+    return load(path)
+
+
+@pytest.mark.parametrize("where", [(0, 0, 0), (0, 3, 200), (0, 4, 0), (0, 8, 255)])
+def test_a_nan_that_a_head_would_swallow_is_told_before_the_boxes(where, tmp_path, picture) -> None:
+    sound = run(spoilt(tmp_path / "sound.onnx", where, 0.0), picture)
+    found = run(spoilt(tmp_path / "m.onnx", where, np.nan), picture)
+    assert np.isnan(found[0, 4]) and not np.isnan(found[1:, 4]).any()
+    kept = [row for row in sound.tolist() if row in found.tolist()]
+    assert len(kept) >= len(sound) - 3, "the other boxes stay: but one box has a NaN, and what it may have suppressed"
+    assert not np.isnan(sound).any()
+
+
+@pytest.mark.parametrize("opset", [11, 13, 18])
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.FLOAT16])
+def test_a_nan_in_boxes_or_in_scores_is_told_on_every_opset(kind, opset, tmp_path) -> None:
+    random = np.random.default_rng(0)
+    shapes = {"boxes": (1, 30, 4), "scores": (1, 30, 5)}
+    path = passing(tmp_path / "m.onnx", shapes, opset=opset, kind=kind, task="detection", head="boxes-scores")
+    model = load(path)
+    for name in shapes:
+        dtype = {TensorProto.FLOAT: np.float32, TensorProto.FLOAT16: np.float16}[kind]
+        feeds = {f"{name}_in": random.random(shape).astype(dtype) for name, shape in shapes.items()}
+        assert not np.isnan(run(model, feeds)).any()
+        feeds[f"{name}_in"][0, 7, 2] = np.nan
+        assert np.isnan(run(model, feeds)[0, 4])
+
+
+@pytest.mark.parametrize("opset", [11, 13, 18])
+@pytest.mark.parametrize(("shape", "spoilt_at"), [((1, 4, 6, 5), (0, 2, 3, 1)), ((1, 1, 6, 5), (0, 0, 3, 1))])
+def test_a_pixel_whose_scores_are_nan_is_of_no_class(shape, spoilt_at, opset, tmp_path) -> None:
+    scores = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    model = load(passing(tmp_path / "m.onnx", {"o": shape}, opset=opset, task="segmentation", head="logits"))
+    sound = run(model, {"o_in": scores})
+    assert sound.max() < 4
+    scores[spoilt_at] = np.nan
+    found = run(model, {"o_in": scores})
+    assert found[3, 1] == 255 and (found != sound).sum() == 1

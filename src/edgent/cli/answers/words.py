@@ -16,9 +16,17 @@ def in_words(result: dict[str, Any]) -> str:
     Args:
         result: as `Answer.document` gives it.
     """
-    said = next(words(result[key]) for key, words in _WORDS.items() if key in result)
-    count = result.get("not_finite", 0)
-    return f"{said}; {count} of its numbers {'is' if count == 1 else 'are'} NaN or infinite" if count else said
+    key = next(key for key in _WORDS if key in result)
+    said, count = _WORDS[key](result[key]), result.get("not_finite", 0)
+    return f"{said}; {_not_finite(key, count)}" if count else said
+
+
+def _not_finite(key: str, count: int) -> str:
+    if key == "boxes":
+        return "numbers that boxes are made of are NaN or infinite"
+    if key == "mask":
+        return f"the scores of {count} pixel{'' if count == 1 else 's'} are NaN"
+    return f"{count} of its numbers {'is' if count == 1 else 'are'} NaN or infinite"
 
 
 def _boxes(boxes: list[dict[str, Any]]) -> str:

@@ -50,8 +50,7 @@ def parse_codecs(names: Sequence[str] | None) -> tuple[str, ...] | None:
 
 def warn_unpriced(names: Sequence[str] | None, table: Candidates) -> None:
     """Says on stderr which codecs cannot be planned with, for nobody knows their size or their accuracy."""
-    unpriced = [name for name in names or () if name not in table.codecs]
-    if unpriced:
+    if unpriced := table.unpriced(names or ()):
         show.warn(
             f"nobody knows what {', '.join(unpriced)} would bring: measure it (edgent evaluate), or show some pictures "
             "(--source)"

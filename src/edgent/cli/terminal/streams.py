@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import sys
 from typing import Any, TextIO
@@ -18,6 +19,8 @@ def prepare() -> None:
     _open_closed()
     sys.stdout = _text(sys.stdout, sys.__stdout__, 1, io.TextIOWrapper)
     sys.stderr = _text(sys.stderr, sys.__stderr__, 2, _Forgiving)
+    if logging.lastResort is not None:  # what the device says beside its answers looks as the command's own warnings do
+        logging.lastResort.setFormatter(logging.Formatter("edgent: warning: %(message)s"))
 
 
 def abandon_output() -> None:

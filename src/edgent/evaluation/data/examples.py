@@ -145,7 +145,7 @@ def opened(
         try:
             height, width, _ = decode_pixels(read_picture(file.path)).shape
         except (CodecError, InputError) as error:
-            refused(f"{file.path.name}: {error}")
+            refused(f"{file.path}: {error}")
         else:
             kept.append(replace(file, truth=_in_pixels(file.truth, (height, width))))
             shapes.append((height, width))

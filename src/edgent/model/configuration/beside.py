@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edgent.errors import InputError
-from edgent.files import is_file, read_bytes, read_text
+from edgent.files import is_file, is_folder, read_bytes, read_text
 
 _LARGEST_GRAPH = 64 << 20  # bytes
 
@@ -31,12 +31,15 @@ def read_beside(path: Path, *, with_labels: bool = True) -> dict[str, Any]:
     Raises:
         InputError: the file or one that it names is missing, unreadable or damaged.
     """
+    if is_folder(path):
+        raise InputError("is a folder, expected a file; move it away, or write one (edgent init)")
     if not is_file(path):
         return {}
     import tomllib  # most models have no such file
 
+    text = read_text(path)
     try:
-        found = tomllib.loads(read_text(path))
+        found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"found no TOML ({' '.join(str(error).split())[:80]})") from None
     except (RecursionError, ValueError):  # brackets a thousand deep; a number of thousands of digits

@@ -13,7 +13,7 @@ import onnx
 
 from edgent.document import Node, parse
 from edgent.errors import InputError, ModelError
-from edgent.model.metadata import BoxLimits, ExitInfo, Metadata, Preprocessing, Sizing
+from edgent.model.metadata import BoxLimits, ExitInfo, InputInfo, Metadata, Preprocessing
 
 KEY = "edgent"
 """In a model file's `metadata_props`."""
@@ -111,7 +111,7 @@ def read_json(text: str) -> Metadata:
     try:
         return read(parse(text))
     except InputError as error:
-        raise ModelError(f"metadata under the key {KEY!r}: {error}") from None
+        raise ModelError(f"its configuration: {error}") from None
 
 
 def read(found: object) -> Metadata:
@@ -191,14 +191,27 @@ def _dims(found: object) -> dict[str, int]:
     return numbers
 
 
-def _inputs(found: object) -> dict[str, Sizing]:
+def _inputs(found: object) -> dict[str, InputInfo]:
     names = tuple(found) if isinstance(found, dict) else ()
     node = Node(found, "inputs", names)
-    sizings = {name: _node(node.values[name], f"inputs.{name}", Sizing().document()) for name in names}
-    return {
-        name: Sizing(fill=one.text("fill"), excess=one.text("excess"))  # type: ignore[arg-type]  # it checks itself
-        for name, one in sizings.items()
-    }
+    return {name: _input(node.values[name], f"inputs.{name}") for name in names}
+
+
+def _input(found: object, place: str) -> InputInfo:
+    node = _node(found, place, InputInfo().document())
+    return InputInfo(
+        fill=node.text("fill"),  # type: ignore[arg-type]  # it checks itself
+        excess=node.text("excess"),  # type: ignore[arg-type]
+        example=_example(node),
+    )
+
+
+def _example(node: Node) -> tuple[float, ...] | tuple[str, ...]:
+    """Numbers or texts; one alone needs no brackets."""
+    value = node.values["example"]
+    entries = value if isinstance(value, list) else [value]
+    listed = Node({"example": entries}, node.place, ("example",))
+    return listed.texts("example") if entries and isinstance(entries[0], str) else listed.reals("example")
 
 
 def _as_json(value: object) -> object:

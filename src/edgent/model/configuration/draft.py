@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from edgent.model.configuration.beside import toml
 from edgent.model.configuration.dimensions import FreeDimension, free_dimensions
 from edgent.model.configuration.guess import Guess, Port, classes_of, guess_answers, guess_pictures, is_picture, ports
 from edgent.model.configuration.sources import Stated
-from edgent.model.metadata import HEADS, Preprocessing
+from edgent.model.metadata import HEADS, BoxLimits, InputInfo, Preprocessing
 from edgent.text import one_line
 
 Standing = Literal["known", "guessed", "to fill in", "default"]
@@ -21,18 +22,31 @@ Standing = Literal["known", "guessed", "to fill in", "default"]
 _COLUMN = 44  # where comments begin
 _WIDEST = 60  # characters of a value that is shown
 _FORM = Preprocessing(size=(1, 1)).document()
-_DETAILS = ("size", "resize", "crop", "filter", "padding", "color", "layout", "scale", "mean", "std")
+_DETAILS = ("size", "resize", "crop", "filter", "padding", "excess", "color", "layout", "scale", "mean", "std")
+_IOU = 0.7  # with yolov5 0.45
+_FEW = 8  # values of an input that may be a setting and no data: a rate, a length, a threshold
 _MEANINGS = {
     "size": "height and width; the input's own unless said",
     "resize": "stretch, crop, letterbox, corner or height",
     "crop": "with resize = crop: the part of the short side that stays",
     "filter": "nearest, box, bilinear, bicubic or lanczos, of Pillow",
     "padding": "the grey beside a letterboxed picture, 0..255",
+    "excess": "with resize = height: a picture too wide is shrunk, or refused (refuse)",
     "color": "RGB, BGR or L",
     "layout": "NCHW or NHWC; the input's own unless said",
     "scale": "value = (pixel * scale - mean) / std",
     "mean": "one number for each channel",
     "std": "one number for each channel",
+}
+_LIMITS = {
+    "score": "of a box: it is above this",
+    "iou": "two boxes of a class that overlap by more are one (0.45 is usual with yolov5)",
+    "most": "boxes of a picture, the best ones",
+}
+_INPUT = {
+    "fill": "an array smaller than the input: refuse, or pad with zeros",
+    "excess": "a larger one: refuse, or shrink, which only pictures can",
+    "example": "what measuring puts there, if a random value makes no sense: one, or a list of all",
 }
 
 
@@ -55,11 +69,10 @@ class DraftLine:
     def text(self) -> str:
         """The line, with its comment."""
         mark = {"known": "known from ", "guessed": "GUESSED: ", "to fill in": "FILL IN: ", "default": ""}[self.standing]
-        name = self.key.rpartition(".")[2] if not self.key.startswith("dims.") else self.key.removeprefix("dims.")
         shown = toml(self.value)
         if len(shown) > _WIDEST and self.standing == "known":
             shown = shown[: _WIDEST - 3] + "..."
-        written = f"{_quoted(name)} = {shown}"
+        written = f"{_quoted(_place(self.key)[1])} = {shown}"
         return f"{written if self.standing == 'guessed' else f'# {written}':<{_COLUMN}}  # {mark}{self.note}"
 
 
@@ -72,11 +85,14 @@ def draft(proto: onnx.ModelProto, stated: Stated) -> tuple[DraftLine, ...]:
     """
     inputs, outputs = ports(proto)
     lines = [*_answers(stated, inputs, outputs)]
+    task = next((line.value for line in lines if line.key == "task" and line.standing != "to fill in"), None)
+    if task in ("detection", None):
+        lines += _defaults("limits", BoxLimits().document() | {"iou": _IOU}, _LIMITS, stated)
     if is_picture(inputs) or "preprocessing" in stated.document:
-        task = next((line.value for line in lines if line.key == "task" and line.standing != "to fill in"), None)
         guesses = guess_pictures(task, inputs, proto.producer_name) if is_picture(inputs) else {}
         lines += _pictures(stated, guesses, inputs)
-    return (*lines, *_dims(stated, free_dimensions(proto.graph), inputs))
+    free = free_dimensions(proto.graph)
+    return (*lines, *_dims(stated, free, inputs), *_inputs(stated, free, inputs))
 
 
 def write_draft(path: Path, lines: Sequence[DraftLine], inputs: Sequence[Port], outputs: Sequence[Port]) -> str:
@@ -94,9 +110,12 @@ def write_draft(path: Path, lines: Sequence[DraftLine], inputs: Sequence[Port], 
         f"# Inputs: {', '.join(map(str, inputs))}"[:200],
         f"# Outputs: {', '.join(map(str, outputs))}"[:200],
     ]
-    plain = [line.text() for line in lines if "." not in line.key]
-    tables = [text for name in ("preprocessing", "dims") for text in _table(name, lines)]
-    return "\n".join([*map(one_line, head), "", *map(one_line, plain), *map(one_line, tables)]) + "\n"
+    tables: dict[str, list[str]] = {"": []}
+    for line in lines:
+        tables.setdefault(_place(line.key)[0], []).append(line.text())
+    plain = tables.pop("")
+    rest = [text for name, rows in tables.items() for text in ("", f"[{_header(name)}]", *rows)]
+    return "\n".join([*map(one_line, head), "", *map(one_line, plain), *map(one_line, rest)]) + "\n"
 
 
 def _answers(stated: Stated, inputs: Sequence[Port], outputs: Sequence[Port]) -> Iterator[DraftLine]:
@@ -155,6 +174,35 @@ def _dims(stated: Stated, free: Sequence[FreeDimension], inputs: Sequence[Port])
             yield DraftLine(key=f"dims.{name}", value=128, standing="to fill in", note=where)
 
 
+def _inputs(stated: Stated, free: Sequence[FreeDimension], inputs: Sequence[Port]) -> Iterator[DraftLine]:
+    """What may be said of an input that has other sizes, or so few values that they are a setting."""
+    sized = {entry.input for entry in free if entry.axis > 0}
+    for port in inputs:
+        if f"inputs.{port.name}" in stated.origins:
+            continue
+        few = len(inputs) > 1 and _is_few(port)
+        keys = (*(("fill", "excess") if port.name in sized else ()), *(("example",) if few else ()))
+        values = InputInfo().document() | {"example": 1}
+        yield from _defaults(f"inputs.{port.name}", {key: values[key] for key in keys}, _INPUT, stated)
+
+
+def _is_few(port: Port) -> bool:
+    """Whether an input has a few values only, whatever the batch is."""
+    sizes = port.shape
+    if sizes is None or None in sizes[1:]:
+        return False
+    return math.prod(size or 1 for size in sizes) <= _FEW
+
+
+def _defaults(
+    table: str, values: Mapping[str, Any], meanings: Mapping[str, str], stated: Stated
+) -> Iterator[DraftLine]:
+    """The keys of a table as they are where nobody says otherwise."""
+    for key, value in values.items():
+        place = f"{table}.{key}"
+        yield _line(place, stated, {}, _default(place, value, meanings[key]))
+
+
 def _line(key: str, stated: Stated, guesses: Mapping[str, Guess], otherwise: DraftLine | None) -> DraftLine:
     if key in stated.origins:
         table, _, name = key.partition(".")
@@ -175,9 +223,15 @@ def _is_one_plane(task: str, head: str) -> bool:
     return task == "segmentation" and not head
 
 
-def _table(name: str, lines: Sequence[DraftLine]) -> list[str]:
-    rows = [line.text() for line in lines if line.key.startswith(f"{name}.")]
-    return ["", f"[{name}]", *rows] if rows else []
+def _place(key: str) -> tuple[str, str]:
+    """The table that a key stands in, and its name there; names of inputs and of dimensions may have points in them."""
+    table, _, name = key.rpartition(".") if key.startswith("inputs.") else key.partition(".")
+    return (table, name) if name else ("", table)
+
+
+def _header(table: str) -> str:
+    first, _, name = table.partition(".")
+    return f"{first}.{_quoted(name)}" if name else first
 
 
 def _quoted(name: str) -> str:

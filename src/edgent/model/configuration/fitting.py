@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from edgent.errors import ModelError
 from edgent.model.metadata import Metadata
@@ -24,14 +27,33 @@ def check_fits(path: Path, metadata: Metadata, inputs: Sequence[Tensor]) -> None
     """
     if metadata.preprocessing is not None:
         _check_pictures(path, metadata, inputs)
-    for name, sizing in metadata.inputs.items():
-        known = [tensor.name for tensor in inputs]
+    known = {tensor.name: tensor for tensor in inputs}
+    for name, entry in metadata.inputs.items():
         if name not in known:
             raise ModelError(
                 f"{path}: its configuration has an input {name!r}{nearest(name, known)}; found {', '.join(known)}"
             )
-        if sizing.excess == "shrink" and (metadata.preprocessing is None or name != known[0]):
+        if entry.excess == "shrink" and (metadata.preprocessing is None or name != inputs[0].name):
             raise ModelError(f'{path}: input {name!r} has excess "shrink", which only pictures can; expected "refuse"')
+        if entry.example and not _is_of(known[name], entry.example):
+            raise ModelError(
+                f"{path}: the example of input {name!r} has {len(entry.example)} values, as {entry.example[0]!r}; "
+                f"expected one or all of its {known[name].dtype} {list(known[name].shape or ())}"
+            )
+
+
+def _is_of(tensor: Tensor, example: Sequence[float] | Sequence[str]) -> bool:
+    """Whether an input can hold these values: as many, of its type, and whole where it is."""
+    values = np.array(example)
+    if values.size != 1 and values.size != math.prod(tensor.shape or (0,)):
+        return False
+    if (values.dtype.kind == "U") != (tensor.dtype == "string") or tensor.dtype is None:
+        return False
+    if values.dtype.kind == "U":
+        return True
+    with np.errstate(all="ignore"):
+        taken = values.astype(tensor.dtype)
+    return taken.dtype.kind == "f" or bool(np.all(taken == values))
 
 
 def _check_pictures(path: Path, metadata: Metadata, inputs: Sequence[Tensor]) -> None:

@@ -101,11 +101,12 @@ def guess_pictures(task: Task | None, inputs: Sequence[Port], producer: str) -> 
     """How a picture becomes the input: what is usual with the task."""
     shape = inputs[0].shape or ()
     last = shape[-3] not in _COLOURS and shape[-1] in _COLOURS
-    if shape[-1 if last else -3] == 1:
-        return _because("usual with grey pictures", resize="stretch")
+    planes = 1 if shape[-1 if last else -3] == 1 else 3
     if not last and shape[-1] is None and shape[-2] in _LINES:
         why = "usual with recognisers of lines of text"
-        return _because(why, resize="height", padding=127, mean=[0.5] * 3, std=[0.5] * 3)
+        return _because(why, resize="height", padding=127, mean=[0.5] * planes, std=[0.5] * planes)
+    if planes == 1:
+        return _because("usual with grey pictures", resize="stretch")
     if task == "detection":
         return _because("usual with detectors", resize="letterbox")
     if last and producer == "tf2onnx":

@@ -95,9 +95,14 @@ def files_named(path: Path) -> tuple[Path, ...]:
     """The files that a configuration beside a model names: labels, a graph for post-processing.
 
     Raises:
-        InputError: see `read_beside`.
+        ModelError: see `read_beside`.
     """
-    names = (read_beside(path_of(path), with_labels=False).get(key) for key in ("labels", "post"))
+    beside = path_of(path)
+    try:
+        document = read_beside(beside, with_labels=False)
+    except InputError as error:
+        raise ModelError(f"{path}: {beside.name}: {error}") from None
+    names = (document.get(key) for key in ("labels", "post"))
     return tuple(path.parent / name for name in names if isinstance(name, str) and name)
 
 

@@ -42,10 +42,10 @@ from typing import Any
 import onnx
 
 from edgent.model.files.constants import HOLDERS, graphs_of, pieces, sparse_of, tensors_of
-from edgent.model.metadata import BoxLimits, Metadata, Sizing
+from edgent.model.metadata import BoxLimits, InputInfo, Metadata
 
 VERSION = 1
-APPENDED = 1
+APPENDED = 2
 """Of what `edgent.model.tasks` appends: whoever changes a head changes the digest of each model that has one."""
 
 
@@ -107,7 +107,8 @@ def digest(
 
 def _answers(metadata: Metadata) -> dict[str, Any]:
     """What is made of inputs and outputs where a configuration says it; nothing where it does not."""
-    sizings = {name: entry.document() for name, entry in metadata.inputs.items() if entry != Sizing()}
+    usual = InputInfo().canonical()
+    sizings = {name: form for name, entry in metadata.inputs.items() if (form := entry.canonical()) != usual}
     post = hashlib.sha256(metadata.post_graph).hexdigest() if metadata.post else ""
     limits = metadata.limits.document() if metadata.limits != BoxLimits() else None
     appended = APPENDED if metadata.head or metadata.post or metadata.task == "segmentation" else 0

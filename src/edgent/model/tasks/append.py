@@ -2,8 +2,9 @@
 
 What an exit puts out then is its answer, of a fixed meaning:
 
-    detection        float32 [n, 6]: x1, y1, x2, y2 in pixels of the input, score, class; the best first
-    segmentation     uint8 [height, width]: the class of each pixel of the output
+    detection        float32 [n, 6]: x1, y1, x2, y2 in pixels of the input, score, class; the best first. Before them
+                     stands a row of the score NaN where the network put out a NaN
+    segmentation     uint8 [height, width]: the class of each pixel of the output; 255 where its scores are NaN
     classification   scores as they are, or the shares of a softmax
     embedding        the vector as it is, or of length one
     raw, unknown     the outputs as they are
@@ -20,7 +21,7 @@ import onnx
 from edgent.errors import ModelError
 from edgent.model.files.bundle import opset_of
 from edgent.model.metadata import HEADS, ExitInfo, Metadata
-from edgent.model.tasks.boxes import WIDTH, rank
+from edgent.model.tasks.boxes import WIDTH, flagged, rank
 from edgent.model.tasks.heads import READERS, Reading, check_labels
 from edgent.model.tasks.masks import mask
 from edgent.model.tasks.post import append_post
@@ -90,7 +91,7 @@ def append_answers(
         for tail, each in zip(behind, outputs, strict=True)
     ]
     answers = [
-        _of_own(tail, names, metadata) if names else [_of_task(tail, metadata, each, tensors)]
+        _of_own(tail, names, metadata, each) if names else [_of_task(tail, metadata, each, tensors)]
         for tail, each, names in zip(behind, outputs, posted, strict=True)
     ]
     word = _WORDS.get(metadata.task or "raw", "answer")
@@ -141,7 +142,7 @@ def _of_task(tail: Tail, metadata: Metadata, outputs: Sequence[Tensor], tensors:
                 labels=labels,
                 size=_size(tail, metadata, tensors),
             )
-            return READERS[metadata.head](tail, outputs, reading)
+            return flagged(tail, READERS[metadata.head](tail, outputs, reading), outputs, metadata.limits)
         case "segmentation":
             return mask(tail, outputs, logits=metadata.head == "logits", labels=labels)
         case "classification":
@@ -167,11 +168,12 @@ def _size(tail: Tail, metadata: Metadata, tensors: Mapping[str, Tensor]) -> tupl
     return (shape[2], shape[3]) if shape[1] in (1, 3) else (shape[1], shape[2])
 
 
-def _of_own(tail: Tail, made: Sequence[str], metadata: Metadata) -> list[str]:
+def _of_own(tail: Tail, made: Sequence[str], metadata: Metadata, outputs: Sequence[Tensor]) -> list[str]:
     """What a graph of one's own puts out; boxes the best first, and no more than the most."""
     if metadata.task != "detection":
         return list(made)
     if len(made) != 1:
         raise ModelError(f"{metadata.post}: puts out {len(made)} tensors, expected one of boxes [n, {WIDTH}]")
     score, label = (tail.reshape(tail.columns(made[0], at, at + 1), -1) for at in (4, 5))
-    return [rank(tail, metadata.limits, tail.columns(made[0], 0, 4), score, label)]
+    ranked = rank(tail, metadata.limits, tail.columns(made[0], 0, 4), score, label)
+    return [flagged(tail, ranked, outputs, metadata.limits)]

@@ -3,10 +3,14 @@
 The answer is float32 [n, 6], the best first: x1, y1, x2, y2 in pixels of the model's input, score, class. It is what
 Ultralytics' `non_max_suppression` gives with its defaults: a box counts for its best class only, its score must be
 above the threshold, and boxes of different classes never suppress each other.
+
+Where a number is NaN, its box is left out like one of a low score, for no comparison with NaN is true. So that this is
+said, a row whose score is NaN stands before the boxes then: see `flagged`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +18,7 @@ from onnx import TensorProto
 
 from edgent.model.metadata import BoxLimits
 from edgent.model.tasks.tail import Tail
+from edgent.model.values import Tensor
 
 WIDTH = 6
 """Numbers that a box has: four corners, score, class."""
@@ -100,6 +105,28 @@ def corners(tail: Tail, boxes: str) -> str:
     """From centre, width and height to two corners: [m, 4] -> [m, 4]."""
     centre, half = tail.columns(boxes, 0, 2), tail.node("Mul", tail.columns(boxes, 2, 4), tail.floats(0.5))
     return tail.node("Concat", tail.node("Sub", centre, half), tail.node("Add", centre, half), axis=1)
+
+
+def flagged(tail: Tail, boxes: str, outputs: Sequence[Tensor], limits: BoxLimits) -> str:
+    """Boxes with a row of the score NaN before them if the network put out a NaN: float32 [n, 6]."""
+    # A sum is NaN if one of its terms is; it takes one pass over the outputs, where looking at each would take three.
+    sums = [total(tail, tensor) for tensor in outputs if is_float(tensor)]
+    if not sums:
+        return boxes
+    broken = tail.positions(tail.node("IsNaN", tail.node("Concat", *sums, axis=0)))
+    row = tail.rows_at(tail.constant(np.array([[0, 0, 0, 0, np.nan, 0]] * len(sums), np.float32)), broken)
+    return tail.rows(tail.node("Concat", row, boxes, axis=0), 0, limits.most)
+
+
+def is_float(tensor: Tensor) -> bool:
+    """Whether a tensor may hold NaN, and operators take it."""
+    return tensor.dtype in ("float16", "float32", "float64")
+
+
+def total(tail: Tail, tensor: Tensor) -> str:
+    """The sum of a tensor as a list of one number."""
+    whole = tail.reshape(tail.node("ReduceSum", tensor.name, keepdims=0), 1)
+    return whole if tensor.dtype == "float32" else tail.node("Cast", whole, to=TensorProto.FLOAT)
 
 
 def rank(tail: Tail, limits: BoxLimits, boxes: str, score: str, label: str) -> str:

@@ -10,6 +10,7 @@ from onnx import TensorProto
 
 from edgent.errors import ModelError
 from edgent.model.tasks.heads import check_labels, unreadable
+from edgent.model.tasks.results import NOT_SEEN
 from edgent.model.tasks.tail import Tail
 from edgent.model.values import Tensor
 
@@ -44,11 +45,19 @@ def mask(tail: Tail, outputs: Sequence[Tensor], *, logits: bool, labels: int) ->
     classes, (height, width) = shape[axis], (shape[1:3] if axis == 3 else shape[2:])
     if classes == 1:
         values = scores.name if scores.dtype == "float32" else tail.node("Cast", scores.name, to=TensorProto.FLOAT)
-        return _bytes(tail, tail.node("Greater", values, tail.floats(0.0 if logits else 0.5)), height, width)
+        there = _bytes(tail, tail.node("Greater", values, tail.floats(0.0 if logits else 0.5)), height, width)
+        return _without_nan(tail, there, values, height, width)
     check_labels(f"segmentation: output {scores.name!r}", classes, labels)
     if classes > _MOST_CLASSES:
         raise ModelError(f"segmentation: found {classes} classes, expected at most {_MOST_CLASSES}; use the task raw")
-    return _bytes(tail, tail.node("ArgMax", scores.name, axis=axis, keepdims=0), height, width)
+    classes_of_pixels = _bytes(tail, tail.node("ArgMax", scores.name, axis=axis, keepdims=0), height, width)
+    return _without_nan(tail, classes_of_pixels, tail.sums_along(scores.name, axis), height, width)
+
+
+def _without_nan(tail: Tail, mask: str, values: str, height: int, width: int) -> str:
+    """The mask, of no class where a value is NaN: it has a largest class there, but one that means nothing."""
+    broken = tail.reshape(tail.node("IsNaN", values), height, width)
+    return tail.node("Where", broken, tail.constant(np.array([NOT_SEEN], np.uint8)), mask)
 
 
 def _bytes(tail: Tail, classes: str, height: int, width: int) -> str:

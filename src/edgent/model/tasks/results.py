@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 NOT_SEEN = 255
-"""In a mask: a pixel of the picture that was cut off before the model saw it."""
+"""In a mask: a pixel that was cut off before the model saw it, or whose scores are NaN."""
 
 
 class ClassScore(NamedTuple):
@@ -53,6 +53,11 @@ class Boxes:
 
     def __repr__(self) -> str:
         return f"<Boxes {counted(self.names) or 'none'}>"
+
+    @classmethod
+    def of_answer(cls, rows: Floats, labels: tuple[str, ...] = ()) -> Boxes:
+        """The boxes of an answer: without the row that only says that numbers were NaN."""
+        return cls(data=rows[~np.isnan(rows[:, 4])], labels=labels)
 
     @property
     def xyxy(self) -> Floats:

@@ -15,7 +15,8 @@ from edgent.model.shapes import subgraph_reads
 FIRST_OPSET = 11
 """Before it TopK, NonMaxSuppression and Gather were others."""
 
-_AXES_ARE_AN_INPUT = 18  # the opset since which a reduction is told its axes by a tensor
+_AXES_ARE_AN_INPUT = 18  # the opset since which a reduction is told its axes by a tensor; sums are since another
+_AXES_OF_SUMS_ARE_AN_INPUT = 13
 
 
 class Tail:
@@ -74,6 +75,12 @@ class Tail:
         if self.opset < _AXES_ARE_AN_INPUT:
             return self.node("ReduceMax", x, axes=[1], keepdims=0)
         return self.node("ReduceMax", x, self.integers(1), keepdims=0)
+
+    def sums_along(self, x: str, axis: int) -> str:
+        """The sums along one axis, which is no more there."""
+        if self.opset < _AXES_OF_SUMS_ARE_AN_INPUT:
+            return self.node("ReduceSum", x, axes=[axis], keepdims=0)
+        return self.node("ReduceSum", x, self.integers(axis), keepdims=0)
 
     def rows_at(self, x: str, positions: str) -> str:
         """The rows at some positions."""
