@@ -50,7 +50,7 @@ ENDS = str(Path(__file__).with_name("recovery_ends.py"))
 RATE, ROUND_TRIP = BitsPerSecond(10e6), Seconds(0.010)
 WITHIN, PROBING = 2.0, 0.02
 WINDOW = 10.0  # seconds over which probing is counted
-SETTLED, PATIENCE, ON = 3.0, 40.0, 1.0  # seconds: before a spell, for the edge's return, and after it
+SETTLED, PATIENCE, ON = 3.0, 20.0, 1.0  # seconds: before a spell, for the edge's return, and after it
 _LOOK = 0.1  # seconds between looks at what the device has done
 _BUDGET = 6.0  # seconds of profiling
 
@@ -279,6 +279,8 @@ class Session:
             f"used {use:>5}, probing {found.probing:.2%}{'' if found.noticed else ', not noticed'}",
             file=sys.stderr,
         )
+        if found.without > WITHIN:
+            print(self._ends.device.ask("belief")["belief"], file=sys.stderr)
         return found
 
     def _wait(self, done: Callable[[], bool], patience: float) -> None:

@@ -149,7 +149,11 @@ class DeviceEnd:
 
     def belief(self) -> dict[str, Any]:
         """What the device takes the link to be, in words."""
-        return {"belief": f"{self._device!r} {self._device.conditions!r}"}
+        known = [k.chooser for k in self._device._plans._together.values()]
+        now=time.perf_counter()
+        words = [f"{k._uplink!r} dead {k._uplink.dead(now)} {k._downlink.dead(now)} pers {k._uplink._persistence!r} {[round(k._uplink.predictive(now).quantile(q)/1e3) for q in (.05,.2,.5,.8,.95)]} dec {k._controller.decisive:.3g} unc {k._controller.unconfirmed} {k._controller.plan!r} chance {k._controller.chance}" for k in known if hasattr(k,"_uplink")]
+        c=self._device.conditions
+        return {"belief": f"{words} {c.uplink if c else None!r} {c.edge_factor if c else 0} {self._device._connection._upkeep.__dict__ }"}
 
     def close(self) -> None:
         """Ends it."""

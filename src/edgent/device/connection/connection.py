@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Protocol
 from edgent.clock import Clock
 from edgent.device.connection.handshake import EdgeFacts, Handshake, OnVersion
 from edgent.device.connection.link_follower import PROBE_SIZES, TELLING, LinkFollower
-from edgent.device.connection.probing import probe_link
+from edgent.device.connection.probing import Ascent, probe_link
 from edgent.device.connection.sight import EdgeState, Sight
-from edgent.device.connection.upkeep import Task, Upkeep
+from edgent.device.connection.upkeep import SEARCH, Task, Upkeep
 from edgent.device.drift import AS_PROFILED, Factors
 from edgent.errors import EdgeError, EdgentError, RefusedError
 from edgent.link.slow_start import INITIAL_WINDOW
@@ -37,10 +37,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("edgent.device")
 
-# Below two seconds, within which an edge that has come back is to be found; `_TIMEOUT` is for what has bytes to carry.
-_CONNECT_TIMEOUT = 1.5
+# Of two seconds, within which an edge that has come back is to be used: a check that a dead connection swallowed is
+# given up early enough for a new one; `_TIMEOUT` is for what has bytes to carry.
+_CHECK_TIMEOUT, _CONNECT_TIMEOUT = 1.0, 1.5
 _TIMEOUT = 10.0
-_PATIENCE = 0.06  # seconds for a look: the link is then far slower than what decides
+_PATIENCE = 0.06  # seconds beyond the round trip for a look: the link is then far slower than what decides
 # These end a request, not the connection: the edge has answered, so it is there.
 _OF_ONE_REQUEST = (BusyError, BrokenError, RejectedError)
 _TRANSFERS = 64  # that are kept for who plans
@@ -282,6 +283,8 @@ class Connection:
             self._connect(plans)
         elif task is Task.CHECK:
             self._check()
+        elif task is Task.SEEK:
+            self._seek(plans)
         elif (decisive := plans.decisive(self._look_round(plans))) is not None:
             self._look(decisive) if task is Task.LOOK else self._refresh()
         else:
@@ -294,9 +297,12 @@ class Connection:
         with self._changed:
             if self._closed:
                 return
+            # Who had a connection tries another one at once; who tried in vain waits a little.
+            connecting = not self._upkeep.up
             self._down(error)
             self._tried = True
-            self._upkeep.connect_failed(self._clock.now())
+            if connecting:
+                self._upkeep.connect_failed(self._clock.now())
             self._changed.notify_all()
             self._link.reconnected()
         try:
@@ -316,9 +322,8 @@ class Connection:
         facts = self._handshake.ours(_TIMEOUT) if extended else self._handshake.foreign(_TIMEOUT)
         if not self._link.stated and not extended:
             raise RefusedError(f"{self._remote.channel!r} cannot measure the link: state its bandwidth")
-        # Even a stated link is measured once: its round trip and the call time are not stated with a bandwidth.
-        if extended and not (self._link.stated and self._was_up):
-            self._measure(first=not self._was_up)
+        if extended:
+            self._meet_link()
         with self._changed:
             self._facts = facts  # sessions are made for it before a request finds the edge up
         plans.edge_up(facts, self._look_round(plans))
@@ -328,23 +333,58 @@ class Connection:
             self._upkeep.connected(self._clock.now())
             self._changed.notify_all()
 
-    def _check(self) -> None:
+    def _check(self) -> Ascent:
+        """An empty exchange, from which longer ones may be begun."""
         # A check behind bytes of late requests waits for them: it is given that long, or a slow link would be taken for
         # a lost edge.
         with self._changed:
             conditions = self._link.conditions(self._clock.now())
             leftover = 0.0 if conditions is None else conditions.uplink.uplink(float(self._late_bytes))
+        within, ascent = min(_CHECK_TIMEOUT + leftover, _TIMEOUT), Ascent(allowance=SEARCH)
         if self.foreign:
-            self._remote.extensions(_CONNECT_TIMEOUT + leftover)
+            self._remote.extensions(within)
             with self._changed:
                 self._upkeep.checked(self._clock.now(), 0.0)
-            return
+            return ascent
         follows = {"name": self._model.name, "version": self._model.version} if self._on_version else {}
-        reply = self._remote.probe(0, 0, min(_CONNECT_TIMEOUT + leftover, _TIMEOUT), **follows)
-        self._heard(reply)
+        reply = self._remote.probe(0, 0, within, **follows)
+        if not self._heard(reply) and self._link.beyond(reply) >= TELLING:
+            # It was late behind what was late: only the next one tells whether the way is long, or the link slow.
+            reply = self._remote.probe(0, 0, within, **follows)
+            self._heard(reply)
         self._tell_version(reply)
         with self._changed:
-            self._upkeep.checked(self._clock.now(), reply.on_link)
+            ascent.began(took=reply.on_link, beyond=self._link.beyond(reply))
+            self._upkeep.checked(self._clock.now(), ascent.occupied)
+        return ascent
+
+    def _seek(self, plans: Plans) -> None:
+        """Requests go without the edge: is it there, and can the link carry what they would send?"""
+        began_at, ascent = self._clock.now(), self._check()
+        while (size := self._next_step(plans, ascent)) is not None and self._tried_size(size, ascent):
+            pass
+        with self._changed:
+            self._upkeep.sought(began_at, ascent.occupied)
+
+    def _next_step(self, plans: Plans, ascent: Ascent) -> int | None:
+        """Bytes of a search's next probe; None where it is over: by what is known now nobody would plan otherwise."""
+        # A request that came meanwhile will tell more, and must not wait.
+        if self._link.stated or self._upkeep.busy:
+            return None
+        decisive = plans.decisive(self._look_round(plans))
+        return None if decisive is None else ascent.next(self._link.telling_size(decisive))
+
+    def _tried_size(self, size: int, ascent: Ascent) -> bool:
+        """Sends a search's next probe; whether it has come back in time."""
+        began_at = self._clock.now()
+        try:
+            reply = self._remote.probe(size, 0, self._link.round_trip + _PATIENCE)
+        except LateError as error:
+            self._failed(error, size, self._clock.now() - began_at)
+            return False
+        self._heard(reply, look=True)
+        ascent.passed(reply.bytes_up, 0, took=reply.on_link)
+        return True
 
     def _refresh(self) -> None:
         """The estimate is old: one message each way; where it is long, another one before it widens TCP's windows."""
@@ -363,18 +403,22 @@ class Connection:
             began_at, size = self._clock.now(), self._link.look_size(decisive)
         # A look that does not come back in time is an answer too: below what decides, however far.
         try:
-            self._heard(self._remote.probe(size, 0, _PATIENCE), look=True)
+            self._heard(self._remote.probe(size, 0, self._link.round_trip + _PATIENCE), look=True)
         except LateError as error:
             self._failed(error, size, self._clock.now() - began_at)
         with self._changed:
             self._upkeep.looked(now := self._clock.now(), now - began_at)
 
-    def _measure(self, *, first: bool) -> None:
-        """Empty probes for the round trip, then each direction by itself."""
-        with self._changed:
-            sizes = () if self._link.stated else PROBE_SIZES if first else (self._link.probe_size(),)
-        # At first nothing is known, so sizes are tried in turn; later one of the right size does.
-        probes = probe_link(self._probed, sizes)
+    def _meet_link(self) -> None:
+        """A connection is made: a link that nothing is known of is measured from scratch, else only its round trip.
+
+        What it carries after an outage is sought beside the requests: to measure it first would keep them waiting.
+        """
+        if self._link.known and self._was_up:
+            self._heard(self._remote.probe(0, 0, _CONNECT_TIMEOUT))
+            return
+        # Even a stated link is measured once: its round trip and the call time are not stated with a bandwidth.
+        probes = probe_link(self._probed, () if self._link.stated else PROBE_SIZES)
         with self._changed:
             self._transfers += self._link.observe_probes(probes.small, probes.up, probes.down)
             self._upkeep.heard(self._clock.now(), telling=True)

@@ -1,4 +1,16 @@
-"""Measuring a link from scratch: empty probes for the round trip, then each direction by itself."""
+"""Measuring a link: from scratch, and again, by probes that each cost what the one before has proven to be little.
+
+From scratch, before the first request: empty probes for the round trip, then each direction by itself.
+
+Again, beside the requests, the link may be any link: a probe that takes 5 ms of one of 10 Mbit/s blocks one of
+100 kbit/s for half a second. So an `Ascent` begins with an empty message. Nothing arrives early, so a message of n bits
+that took t seconds longer than the way does, timed within e, has proven at least n / (t + e); the next one may have as
+many bytes as the rest of the allowance carries at that rate. Each step is some five times as long as the one before, and
+the ascent ends where one took its time (which tells the bandwidth) or has the size that tells what was asked.
+
+How long the way is, is believed, and may be wrong after trouble, as the bandwidth that was taken off it. So only the
+empty message is held against what is believed; the longer ones are held against the empty one.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +18,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
+from edgent.device.connection.link_direction import rate
 from edgent.device.connection.link_follower import PROBE_SIZES, TELLING
+from edgent.link.transfer import CALL_BYTES, HEADER_FACTOR, TIMING_ERROR
+from edgent.units import BITS_PER_BYTE
 from edgent.wire.edge_client import TimedReply
 
 _SMALL_PROBES = 3
+_FIRST = 2 * CALL_BYTES
+_GROWS = 1.5  # times the longest so far
 _ON_LINK = attrgetter("on_link")
 
 Probe = Callable[[int, int], TimedReply]
@@ -22,6 +39,74 @@ class ProbedLink:
     small: TimedReply
     up: TimedReply
     down: TimedReply
+
+
+class Ascent:
+    """Decides the size of one probe after the other; holds no clock.
+
+    Args:
+        allowance: Seconds for which all of them together may occupy the link.
+
+    Attributes:
+        occupied: Seconds for which they have, at the most.
+
+    >>> ascent = Ascent(allowance=0.03)
+    >>> ascent.began(took=0.011, beyond=0.001)
+    >>> ascent.next(4_000)
+    549
+    >>> ascent.passed(549, 0, took=0.011)
+    >>> ascent.next(4_000)
+    2620
+    """
+
+    def __init__(self, *, allowance: float) -> None:
+        self._allowance = allowance
+        self._empty = self._proven = 0.0
+        self._longest, self._told = 0, False
+        self.occupied = 0.0
+
+    def began(self, *, took: float, beyond: float) -> None:
+        """An empty probe has come back.
+
+        Args:
+            took: Seconds.
+            beyond: As far as the way's length does not account for them.
+        """
+        self._empty, self.occupied = took, beyond
+        self._proven = rate(2 * CALL_BYTES, beyond + TIMING_ERROR)
+
+    def next(self, wanted: int) -> int | None:
+        """Bytes of the next probe.
+
+        Args:
+            wanted: Of one that would tell what is asked.
+
+        Returns:
+            None: that is known, or would cost too much to know.
+        """
+        if self._told or self._longest >= wanted:
+            return None
+        left = self._proven / BITS_PER_BYTE / HEADER_FACTOR * (self._allowance - self.occupied)
+        size = int(left) - 2 * CALL_BYTES
+        # The way's length is not known so well that an empty message could prove much; one that was quick proves enough
+        # for one of about its own size.
+        if not self._longest and self.occupied <= self._allowance / 2:
+            size = max(size, _FIRST)
+        # One that is hardly longer would tell hardly more.
+        return min(size, wanted) if size > max(1, _GROWS * self._longest) else None
+
+    def passed(self, bytes_up: int, bytes_down: int, *, took: float) -> None:
+        """A longer one has come back, after so many seconds."""
+        seconds = max(0.0, took - self._empty)
+        # Both ways' bytes and both ways' time: the rate is that of neither alone, and at most that of the slower one
+        # twice.
+        self._proven = rate(bytes_up + bytes_down + 2 * CALL_BYTES, seconds + TIMING_ERROR)
+        self._longest = max(bytes_up, bytes_down, self._longest)
+        self._told = self._told or seconds >= TELLING
+        self.occupied += seconds
+
+    def __repr__(self) -> str:
+        return f"<Ascent: {self._longest} B so far, {self.occupied * 1e3:.1f} ms of {self._allowance * 1e3:.1f} ms>"
 
 
 def probe_link(probe: Probe, sizes: Sequence[int] = PROBE_SIZES) -> ProbedLink:
