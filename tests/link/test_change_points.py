@@ -238,6 +238,9 @@ def test_a_sample_that_is_no_bandwidth_is_refused_and_changes_nothing(sample: fl
     before = detector.run_lengths
     with pytest.raises(InputError, match="positive, finite"):
         detector.update(sample)
+    for asked in (detector, ChangePointDetector()):
+        with pytest.raises(InputError, match="positive, finite"):
+            asked.density(sample)
     assert detector.run_lengths.tolist() == before.tolist()
 
 

@@ -15,10 +15,11 @@ from edgent.link.trace import Trace
 from edgent.link.transfer import Transfer
 from edgent.replay import replay
 from edgent.replay.choices import Choices, outcomes
+from edgent.replay.method_run import PROBE, MethodRun, RequestTimes
 from edgent.replay.methods import METHODS, Ours, World
 from edgent.replay.predictors import Bandit, Method, ewma, harmonic_mean, last_sample, static
 from edgent.replay.report import _job
-from edgent.replay.trace import PROBE, _Run
+from edgent.replay.trace import TraceSettings
 from edgent.units import Seconds
 from replay.machines import candidates, request
 
@@ -36,6 +37,10 @@ def flat(bandwidth: float, seconds: int = 40) -> Trace:
 
 def choices(deadline: float = 0.080, race: bool = False) -> Choices:
     return Choices.of(candidates(), Seconds(deadline), race=race)
+
+
+def requests(job: TraceSettings, trace: Trace) -> RequestTimes:
+    return RequestTimes(first=0.1, interval=job.interval, end=trace.duration)
 
 
 def test_the_same_request_gives_the_same_report_to_the_bit() -> None:
@@ -224,7 +229,7 @@ def test_who_sends_nothing_probes_for_two_per_cent_of_the_time_at_most(bandwidth
     job = _job(request(interval=0.5))
     world = World(choices=job.choices, trace=trace, recorded=trace, variation=0.0)
     who = Alone(int(np.flatnonzero(~job.choices.remote)[0]))
-    _Run(job, world, who).sums()
+    MethodRun(world, requests(job, trace), who).run()
     assert len(who.events) > 3
     assert sum(event.seconds for event in who.events) <= 0.02 * trace.duration + who.events[0].seconds
     assert all(event.cut == (bandwidth < job.choices.useful / 2) for event in who.events[1:])
@@ -248,11 +253,11 @@ def test_probes_are_sent_only_while_the_plan_sends_nothing_and_just_before_the_n
     probes = {}
     for between in (crossing, alone):
         who = Wavering(crossing, between)
-        _Run(job, world, who).sums()
+        MethodRun(world, requests(job, trace), who).run()
         probes[between] = [event for event in who.events[1:] if event.size == PROBE]
     assert not probes[crossing]
     assert len(probes[alone]) > 25
-    assert all(2.0 - event.at % 2.0 < 0.02 for event in probes[alone])
+    assert all(2.0 - (event.at - 0.1) % 2.0 < 0.02 for event in probes[alone])
 
 
 def test_what_ours_claims_is_reported_beside_what_came_of_it() -> None:
@@ -267,7 +272,7 @@ def test_ours_predicts_what_a_request_takes_on_a_link_that_never_changes() -> No
     job, trace = _job(request(interval=0.5, race=False)), flat(2e6, 60)
     world = World(choices=job.choices, trace=trace, recorded=trace, variation=0.0)
     who = Ours(job.choices, race=False)
-    _Run(job, world, who).sums()
+    MethodRun(world, requests(job, trace), who).run()
     plan = who._controller.plan
     assert plan is not None and plan.configuration == job.choices.table.configuration(who.choose(60.0))
     assert plan.stages.total == pytest.approx(job.choices.latency(2e6)[who.choose(60.0)], abs=5e-4)

@@ -21,6 +21,9 @@ What differs from the paper, each marked in the code:
 5. Samples are correlated: with rho their correlation (`Correlation`) a sample of a run is expected at
    mean + rho (x_{t-1} - mean), and what it tells of the mean is (x_t - rho x_{t-1}) / (1 - rho), of precision
    (1 - rho)^2. Taken for independent, each wave of such noise would look like a small change.
+6. Samples come at any times, where the paper counts steps: a gap of k steps is k chances of a change, of which k - 1
+   left no sample behind.
+7. The level of a run is the mean of the logarithm, so as a bandwidth it is the geometric mean of the samples.
 """
 
 from __future__ import annotations
@@ -98,14 +101,12 @@ class ChangePointDetector:
         Raises:
             InputError: the bandwidth is not positive and finite.
         """
-        if not 0 < bandwidth < math.inf:
-            raise InputError(f"bandwidth sample {bandwidth!r}: expected a positive, finite number of bits per second")
-        sample = math.log(bandwidth)
+        sample = _logarithm(bandwidth)
         if self._since < 0:
             self._runs.begin(sample)
             self._probability[0] = 1.0
         # Time passed in which the level may have changed without a sample to show it.
-        if steps > 1:
+        if steps > 1:  # Deviation 6
             self._probability = self._after(steps - 1)
         difference = sample - self._runs.previous
         # From here on it is Algorithm 1 of the paper, in its order: predictive probability, growth, change, statistics.
@@ -132,11 +133,15 @@ class ChangePointDetector:
         Args:
             bandwidth: Bits per second, positive.
             steps: As in `update`.
+
+        Raises:
+            InputError: the bandwidth is not positive and finite.
         """
+        sample = _logarithm(bandwidth)
         if self._since < 0:
             return 0.0
         probability = self._after(steps - 1) if steps > 1 else self._probability
-        return float(probability @ self._runs.density(math.log(bandwidth), self._noise(steps)))
+        return float(probability @ self._runs.density(sample, self._noise(steps)))
 
     @property
     def run_lengths(self) -> Floats:
@@ -151,6 +156,7 @@ class ChangePointDetector:
     @property
     def level(self) -> BitsPerSecond | None:
         """Mean bandwidth of the most probable run (the mean of the logarithm); None before the first sample."""
+        # Deviation 7: noise multiplies, so an arithmetic mean would follow the highest samples.
         return BitsPerSecond(math.exp(self._runs.mean[self.run_length])) if self._since >= 0 else None
 
     def predictive(self, *, steps: float = 1.0) -> Predictive | None:
@@ -204,6 +210,12 @@ class ChangePointDetector:
         level = self.level
         seen = "no sample" if level is None else f"{format_bandwidth(level)} for {self.run_length} samples"
         return f"<ChangePointDetector {seen}>"
+
+
+def _logarithm(bandwidth: float) -> float:
+    if not 0 < bandwidth < math.inf:
+        raise InputError(f"bandwidth sample {bandwidth!r}: expected a positive, finite number of bits per second")
+    return math.log(bandwidth)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,27 +3,28 @@
 Transfers come in as they end, or as they are given up; out comes the distribution of the bandwidth. It is a mixture:
 
 - an *outage*, in which nothing gets through (`Outages`);
-- else the link is as it was last seen (`Persistence`), the likelier the shorter ago that is;
-- else it is anything that the run allows, or the next one (`ChangePointDetector`).
+- else the level that was last seen is still *held* (`Persistence`), the likelier the shorter ago that is;
+- else it was *drawn anew*: it is anything that the run allows, or the next one (`ChangePointDetector`), and with a
+  small chance anything at all, for no model has the tails of a real link.
 
-Three things keep it honest:
+Two kinds of observation are told apart. A *sample* says what the bandwidth was. A *bound* says only that it was more or
+less: a transfer that was given up was slower than so, or met an outage; one that was timed within the timing error was
+no slower, and hardly any quicker. A bound is weighed by the probability of what it says, by Bayes' rule, in each part of
+the mixture; it holds for as long as a level does, and a sample ends it. So a failed probe lowers the chance of a fast
+link and renews nothing, several in a row teach that the link stays slow, and small messages neither inflate nor ruin
+the forecast.
 
-- A transfer timed within its timing error tells only between which bounds the link is; it is heard if it disproves
-  what is believed, and else left out. So small messages neither inflate nor ruin the forecast. But nothing arrives
-  early: as surely as the link persists, it is no slower than the lower bound.
-- A transfer that was cut short tells only that the link was slower than so. Where that was to be expected it is nothing
-  new; where it was hardly possible an outage has begun; between both it counts as the median of what was thought
-  possible below that bound.
-- A sample that only repeats the one before tells nothing new of the run, however often it is taken.
+A sample that only repeats the one before tells nothing new of the run, however often it is taken.
 
-No model has the tails of a real link. So it is counted where in the distribution forecast each sample then fell, and
-the quantiles' weights are moved there, old counts fading: how often this link breaks away is learned from this link;
-separately where the link probably persists, and where not.
+Whatever the model makes of a link, it is counted where in the distribution forecast each sample then fell, and the
+quantiles' weights are moved there, old counts fading: how often this link breaks away is learned from this link;
+separately where its level is probably held, and where not.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ from edgent.errors import InputError
 from edgent.link.change_points import ChangePointDetector
 from edgent.link.outages import Outages
 from edgent.link.persistence import Persistence
-from edgent.link.predictive import NOTHING, SHARES, Predictive, mixture_quantiles
+from edgent.link.predictive import NOTHING, SHARES, Predictive, quantiles, student_t_nodes
 from edgent.link.transfer import HEADER_FACTOR, REQUEST_BYTES, Transfer
 from edgent.units import BITS_PER_BYTE, Seconds, format_bandwidth
 
@@ -41,13 +42,32 @@ Floats = NDArray[np.float64]
 # Round numbers, weak beside what a minute of transfers tells. None of them is a property of some link.
 _TELLING = 4  # timing errors that a transfer must last to tell a bandwidth within a quarter
 _LATE = 2  # timing errors by which a message may now and then be late, whatever the link
-_HARDLY, _LIKELY = 0.01, 0.5  # chances: below the one nobody would have thought it possible; above the other, all did
+_LIKELY = 0.5  # a chance
 _TIMED = 0.99  # how sure a clock is
 _GAP_GAIN = 0.1  # of the usual gap, with each gap
 _BELIEF = 10.0  # samples that the model's own weights count for
 _FADING = 0.99
 _FAR, _FAR_WEIGHT = 4.0, 0.003  # beyond the outermost quantiles: a link that breaks away; the model's belief in that
 _MODEL: Floats = _BELIEF * np.concatenate([[_FAR_WEIGHT], (1 - 2 * _FAR_WEIGHT) * SHARES, [_FAR_WEIGHT]])
+_ANYTHING = 0.02  # share of draws that may be anything
+_USUAL, _WIDTH = math.log(1e6), 2.0  # where anything lies before the first sample, and within which factor: e^2
+_DEGREES = 4.0
+_WIDE: Floats = _WIDTH * student_t_nodes(np.array([_DEGREES]))[0]
+_LEAST = 1e-9  # a probability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bound:
+    """What the bandwidth was known to be above or below of, and when; the logarithm."""
+
+    value: float
+    below: bool
+    at: float
+
+    def fits(self, values: Floats) -> NDArray[np.bool_]:
+        """Which bandwidths agree with it."""
+        agree: NDArray[np.bool_] = values < self.value if self.below else values >= self.value
+        return agree
 
 
 class LinkForecast:
@@ -74,17 +94,15 @@ class LinkForecast:
         message_bytes: int = REQUEST_BYTES,
         detector: ChangePointDetector | None = None,
     ) -> None:
-        # Three times are kept apart, for three questions. How old is what was seen last (persistence)? How many samples
-        # ago was the last one that was drawn anew (the run's steps)? How old is the lower bound (the floor)?
         self.detector = detector or ChangePointDetector()
         self.samples = 0
         self._error, self._factor, self._extra = timing_error, header_factor, message_bytes
         self._outages, self._persistence = Outages(), Persistence()
-        self._at = self._drawn_at = -math.inf  # of the last sample, and of the last that told something of its run
-        self._floor, self._floor_at = 0.0, -math.inf  # what the link was no slower than, and when
-        self._gap = 0.0  # usual time between the latter
-        self._compared: tuple[Floats, Floats] | None = None  # quantiles that the next sample falls among, their counts
-        self._seen = np.zeros((2, _MODEL.size))  # where the link was likely drawn anew, and where it persisted
+        self._heard_at = self._drawn_at = -math.inf  # of the last sample, and of the last that told something of its run
+        self._bounds: tuple[_Bound, ...] = ()  # since the last sample, the oldest first
+        self._gap = 0.0  # usual time between samples that told something of their runs
+        self._compared: tuple[Floats, Floats, Floats] | None = None  # what the next sample falls among
+        self._seen = np.zeros((2, _MODEL.size))  # where levels were likely drawn anew, and where they were held
 
     @property
     def outage(self) -> bool:
@@ -97,19 +115,21 @@ class LinkForecast:
 
     def age(self, now: Seconds) -> Seconds:
         """Seconds since the last transfer; infinite at first."""
-        return Seconds(now - self._at)
+        return Seconds(now - self._heard_at)
 
     def learn(self, event: Transfer) -> bool:
         """Takes in a transfer of this direction, one that arrived or one that was given up.
 
         Returns:
-            Whether the bandwidth has changed.
+            Whether it declares a change of the bandwidth.
 
         Raises:
             InputError: numbers that no transfer has.
         """
-        take = self.observe_cut if event.cut else self.observe
-        return take(event.size, event.seconds, event.at)
+        if event.cut:
+            self.observe_cut(event.size, event.seconds, event.at)
+            return False
+        return self.observe(event.size, event.seconds, event.at)
 
     def observe(self, size: float, seconds: float, at: Seconds) -> bool:
         """Takes in that `size` bytes needed `seconds` on the wire, the round trip taken off.
@@ -127,51 +147,26 @@ class LinkForecast:
             return self._take(bits / seconds, at)
         # Too short for the clock: only bounds are known. The lower one is sure, for nothing arrives before it was sent;
         # the upper one has leeway, for a thread that wakes late makes any link look slow.
-        at_least = bits / (max(seconds, 0.0) + self._error)
-        self._floor, self._floor_at = at_least, at
-        late = seconds - _LATE * self._error
-        at_most = bits / late if late > 0 else math.inf
-        # What agrees with the belief says nothing new; what disproves it is taken in at the nearer bound.
-        believed = self.detector.level
-        if believed is not None and at_least <= believed <= at_most:
-            return False
-        return self._take(at_least if believed is None else min(max(believed, at_least), at_most), at)
+        self._take_bound(bits / (max(seconds, 0.0) + self._error), at, below=False)
+        if (late := seconds - _LATE * self._error) > 0:
+            self._take_bound(bits / late, at, below=True)
+        return False
 
-    def observe_cut(self, size: float, seconds: float, at: Seconds) -> bool:
+    def observe_cut(self, size: float, seconds: float, at: Seconds) -> None:
         """Takes in that `size` bytes had not arrived after `seconds`, when they were given up.
-
-        Returns:
-            Whether the bandwidth has changed.
 
         Raises:
             InputError: numbers that no transfer has.
         """
         # Given up after this long it had less than this bandwidth: all that a failure says of the link.
         seconds = max(seconds, self._error)
-        below = self._bits(size, seconds) / seconds
-        # In an outage one failure more is only that; before the first sample there is nothing to be slower than.
-        if self._outages.now or not self.samples:
-            self._outages.failed(at - seconds, at)
-            return False
-        # So how likely was that, of a link that carries something? Hardly: then it carries nothing. Very: then it is no
-        # news. Between, the link is in the lower part of what was thought possible, and the middle of that part
-        # stands for it.
-        bandwidths, weights = self._passing(at)
-        passing = Predictive(bandwidths=bandwidths, weights=weights)
-        possible = 1 - passing.chance_above(below)
-        if possible < _HARDLY:
-            self._compare(below / _FAR)
-            self._outages.failed(at - seconds, at)
-            return False
-        self._outages.passed(at)
-        if possible > _LIKELY:
-            self._at = at  # it is as slow as it was thought to be
-            return False
-        return self._take(passing.quantile(possible / 2), at)
+        possible = self._take_bound(self._bits(size, seconds) / seconds, at, below=True)
+        # How likely was that, of a link that carries something? The less, the likelier it carries nothing.
+        self._outages.failed(at - seconds, at, otherwise=possible)
 
     def predictive(self, now: Seconds) -> Predictive | None:
-        """The bandwidth that a transfer now would find; None before the first one."""
-        if not self.samples:
+        """The bandwidth that a transfer now would find; None before anything was observed."""
+        if not (self.samples or self._bounds):
             return None
         # The outage is one point more, below all others, and takes its chance from all of them alike.
         bandwidths, weights = self._passing(now)
@@ -183,34 +178,59 @@ class LinkForecast:
 
     def _passing(self, now: Seconds) -> tuple[Floats, Floats]:
         """What it would find if anything gets through: bandwidths and their weights."""
-        # One component for each likely run, drawn anew, and one for the link as it was last seen.
-        nodes, weights = self.detector.components(steps=self._steps(now))
-        persists = self._persistence.chance(now - self._at)
-        weights *= (1 - persists) / np.add.reduce(weights)
-        mixed = np.concatenate([nodes, self._persistence.nodes()[None, :]]), np.concatenate([weights, [persists]])
-        inner = np.maximum(mixture_quantiles(*mixed), NOTHING)
+        inner = np.maximum(np.exp(quantiles(*self._mixture(now))), NOTHING)
         # The quantiles' weights are those of the model, as if it had seen _BELIEF samples itself, and the counts of
         # where samples really fell. One value more at either end is for a link that breaks away from all of the model.
-        counts = self._seen[int(persists > _LIKELY)]
-        self._compared = inner, counts
+        counts = self._seen[int(self._persistence.chance(now) > _LIKELY)]
         bandwidths = np.concatenate([[max(NOTHING, inner[0] / _FAR)], inner, [inner[-1] * _FAR]])
-        weights = (_MODEL + counts) * np.where(bandwidths < self._floor, self._fallen(now), 1.0)
-        return bandwidths, weights / np.add.reduce(weights)
+        weights = _MODEL + counts
+        weights /= np.add.reduce(weights)
+        self._compared = bandwidths, weights, counts
+        return bandwidths, weights
 
-    def _fallen(self, now: Seconds) -> float:
-        """The chance that a link which was no slower than the floor may be so by now."""
-        # Only by having been drawn anew since then; or by a clock that was wrong.
-        return 1 - _TIMED * self._persistence.chance(now - self._floor_at)
+    def _mixture(self, now: float) -> tuple[Floats, Floats]:
+        """Values of the bandwidth's logarithm and their weights: levels that are held, and those drawn anew."""
+        nodes, weights = self._persistence.components(now)
+        held = weights[:, None] * SHARES
+        values, anew = self._anew(now)
+        share = 1 - float(np.add.reduce(weights))
+        return np.concatenate([nodes.ravel(), values]), np.concatenate([held.ravel(), share * anew])
+
+    def _anew(self, now: float) -> tuple[Floats, Floats]:
+        """The same of a level that was drawn anew since the last sample, as far as bounds leave it open."""
+        if self.samples:
+            nodes, weights = self.detector.components(steps=self._steps(now))
+            values = np.concatenate([nodes.ravel(), self._level + _WIDE])
+            known = weights[:, None] * ((1 - _ANYTHING) / np.add.reduce(weights) * SHARES)
+            weights = np.concatenate([known.ravel(), _ANYTHING * SHARES])
+        else:
+            values, weights = _USUAL + _WIDE, SHARES
+        for bound in self._bounds:
+            # Whoever was drawn before it agrees with it; whoever was drawn after it may be anything again.
+            inside = np.where(bound.fits(values), weights, 0.0)
+            lasting = _TIMED * self._persistence.lasts(now - bound.at)
+            if (total := float(np.add.reduce(inside))) > _LEAST:
+                weights = (1 - lasting) * weights + lasting / total * inside
+        return values, weights
+
+    @property
+    def _level(self) -> float:
+        level = self.detector.level
+        return _USUAL if level is None else math.log(level)
+
+    def _density(self, sample: float, at: Seconds) -> float:
+        """Of a sample's logarithm, had it been drawn anew."""
+        away = (math.log(sample) - self._level) / _WIDTH
+        anything = 0.375 / _WIDTH / (1 + away * away / _DEGREES) ** ((_DEGREES + 1) / 2)  # Student's t
+        return (1 - _ANYTHING) * self.detector.density(sample, steps=self._steps(at)) + _ANYTHING * anything
 
     def _take(self, sample: float, at: Seconds) -> bool:
         # Judged before it is learned from: a forecast must not be compared with what it has already seen.
-        self._compare(sample)
+        self._compare(math.inf, sample)
         steps = self._steps(at)
-        anew = self.detector.density(sample, steps=steps)
-        age = max(0.0, at - self._at) if self.samples else 0.0
-        held = self._persistence.observe(math.log(sample), age, anew)
-        self._at, self.samples = at, self.samples + 1
-        # A link that probably persisted was not drawn anew, so its run has no new sample; once a draw's time is over it
+        held = self._persistence.observe(math.log(sample), at, self._density(sample, at))
+        self._heard_at, self.samples, self._bounds = at, self.samples + 1, ()
+        # A level that was probably held was not drawn anew, so its run has no new sample; once a draw's time is over it
         # counts as one all the same, or a link that never moves would never be sure of its level.
         if held > _LIKELY and at - self._drawn_at < 1 / self._persistence.rate:
             return False
@@ -221,21 +241,36 @@ class LinkForecast:
         self._drawn_at = at
         return self.detector.update(sample, steps=steps)
 
-    def _compare(self, sample: float) -> None:
+    def _take_bound(self, bandwidth: float, at: Seconds, *, below: bool) -> float:
+        """Takes in a bound; how likely it was what it says, of a link that carries something."""
+        bound = _Bound(value=math.log(max(bandwidth, NOTHING)), below=below, at=at)
+        values, weights = self._anew(at)
+        anew = float(np.add.reduce(weights[bound.fits(values)]))
+        likely = self._persistence.bounded(bound.value, at, max(anew, _LEAST), below=below)
+        # A bound that contradicts it is over; one on the same side, as long as the new one says more, or it is old.
+        self._bounds = (*(old for old in self._bounds if self._outlives(old, bound)), bound)
+        return likely
+
+    def _outlives(self, old: _Bound, new: _Bound) -> bool:
+        """Whether an older bound still says something beside a new one."""
+        if old.below != new.below:
+            return new.value > old.value if old.below is False and new.below else old.value > new.value
+        tighter = old.value < new.value if old.below else old.value > new.value
+        return tighter and self._persistence.lasts(new.at - old.at) > _LIKELY
+
+    def _compare(self, most: float, sample: float) -> None:
         """Counts where in the forecast the sample fell; only once for each forecast that somebody asked for."""
         # Each sample counts once, in the latest forecast before it; and only where somebody has asked for one.
         if self._compared is None:
             return
-        (quantiles, counts), self._compared = self._compared, None
-        # The borders lie halfway between the quantiles; beyond the outermost by half of what the far values are off.
-        beyond = math.sqrt(_FAR)
-        borders = np.concatenate(
-            [[quantiles[0] / beyond], (quantiles[1:] + quantiles[:-1]) / 2, [quantiles[-1] * beyond]]
-        )
+        (bandwidths, _, counts), self._compared = self._compared, None
+        # The borders lie halfway between the values; at the outermost in the logarithm.
+        borders = (bandwidths[1:] + bandwidths[:-1]) / 2
+        borders[[0, -1]] = np.sqrt(bandwidths[[0, -1]] * bandwidths[[1, -2]])
         counts *= _FADING
         counts[borders.searchsorted(sample)] += 1
 
-    def _steps(self, now: Seconds) -> float:
+    def _steps(self, now: float) -> float:
         """Time since the last sample that told something of its run, in usual gaps between such."""
         # At least one: two samples at once are still two chances of a change.
         return max(1.0, (now - self._drawn_at) / self._gap) if self._gap > 0 else 1.0

@@ -128,7 +128,7 @@ def generated(seed: int, *, seconds: float = 300.0, mean: float = 3e6) -> Trace:
     bandwidths[0] = max(bandwidths[0], mean * math.exp(-3 * _LEVELS))  # something always gets through
     return Trace(
         name=f"generated-{seed}",
-        starts=_PIECE * np.arange(pieces, dtype=np.float64),
+        starts=_grid(random, _PIECE, pieces),
         bandwidths=bandwidths,
         duration=Seconds(_PIECE * pieces),
     )
@@ -150,13 +150,23 @@ def varied(trace: Trace, seed: int, *, variation: float = 0.2, piece: float = 0.
         raise InputError(f"variation {variation!r} in pieces of {piece!r} s: expected 0 or more, and a positive time")
     if variation == 0:
         return trace
-    starts = np.union1d(trace.starts, np.arange(0.0, trace.duration, piece))
+    random = np.random.default_rng(seed)
+    begins = _grid(random, piece, int(trace.duration / piece) + 2)
+    starts = np.union1d(trace.starts, begins[begins < trace.duration])
     deviation = math.sqrt(math.log1p(variation**2))
-    drawn = np.random.default_rng(seed).standard_normal(int(trace.duration / piece) + 2)
-    factors = np.exp(deviation * drawn - deviation**2 / 2)  # of mean 1
-    recorded = trace.bandwidths[np.searchsorted(trace.starts, starts, side="right") - 1]
-    held = factors[np.floor(starts / piece + 1e-9).astype(np.intp)]
+    factors = np.exp(deviation * random.standard_normal(begins.size) - deviation**2 / 2)  # of mean 1
+    recorded, held = (
+        values[np.searchsorted(since, starts, side="right") - 1]
+        for values, since in ((trace.bandwidths, trace.starts), (factors, begins))
+    )
     return replace(trace, starts=starts, bandwidths=recorded * held)
+
+
+def _grid(random: np.random.Generator, piece: float, pieces: int) -> Floats:
+    """When pieces begin; how much is left of the first one is drawn, so that they begin at no whole seconds."""
+    begins = piece * np.arange(pieces, dtype=np.float64)
+    begins[1:] -= piece * random.random()
+    return begins
 
 
 def _fades(random: np.random.Generator, pieces: int) -> Floats:

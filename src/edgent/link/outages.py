@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 _INSTANT = 0.5  # seconds: c
+_LIKELY = 0.5
 # Worth a single outage: the first ones that are seen outweigh it.
 _USUAL, _USUAL_COUNT = 600.0, 1.0  # seconds between two outages, and how many of them that counts for
 
@@ -20,40 +21,49 @@ class Outages:
     def __init__(self) -> None:
         self._began = _USUAL_COUNT
         self._up = _USUAL * _USUAL_COUNT
-        self._since: float | None = None
-        self._seen_at: float | None = None
+        self._down = 0.0  # the chance that nothing got through when something was last sent
+        self._since = self._seen_at = -math.inf  # of the first try that failed since one passed; of the last try
 
     @property
     def now(self) -> bool:
-        """Whether nothing got through last."""
-        return self._since is not None
+        """Whether nothing got through last, more likely than not."""
+        return self._down > _LIKELY
 
     def passed(self, at: float) -> None:
         """Something got through; the time since the last look counts as up."""
         # After an outage the time since the last look is left out: nobody saw when in it the link came back.
-        if self._since is None and self._seen_at is not None:
+        if not self.now and self._seen_at > -math.inf:
             self._up += max(0.0, at - self._seen_at)
-        self._since, self._seen_at = None, at
+        self._down, self._since, self._seen_at = 0.0, -math.inf, at
 
-    def failed(self, began_at: float, at: float) -> None:
-        """Nothing of what was sent then had got through."""
-        if self._since is None:
-            self._since = began_at
+    def failed(self, began_at: float, at: float, *, otherwise: float) -> None:
+        """What was sent then had not got through.
+
+        Args:
+            began_at: When it was sent, seconds.
+            at: When it was given up.
+            otherwise: How likely that was of a link that carries something.
+        """
+        # Bayes' rule: in an outage it was certain. Who only ever saw failures knows of no time without one.
+        before = self.chance(at) if self._seen_at > -math.inf else _LIKELY
+        down = before / (before + (1 - before) * otherwise)
+        if down > _LIKELY and not self.now:
             self._began += 1
-        self._seen_at = at
+        if self._since == -math.inf:
+            self._since = began_at
+        self._down, self._seen_at = down, at
 
     def chance(self, now: float) -> float:
         """The probability that nothing gets through now."""
-        if self._seen_at is None:
+        if self._seen_at == -math.inf:
             return 0.0
         age = max(0.0, now - self._seen_at)
-        if self._since is None:
-            # Outages begin as a Poisson process of the rate counted: at least one within the age.
-            # `expm1` keeps small chances exact: 1 - exp(-x) would lose their digits for looks a moment ago.
-            return -math.expm1(-age * self._began / self._up)
+        # Outages begin as a Poisson process of the rate counted: at least one within the age.
+        # `expm1` keeps small chances exact: 1 - exp(-x) would lose their digits for looks a moment ago.
+        begun = -math.expm1(-age * self._began / self._up)
         # Pareto: P(longer than s + t | longer than s) = (s + c) / (s + c + t), with t the time since it was last seen.
-        lasted = self._seen_at - self._since + _INSTANT
-        return lasted / (lasted + age)
+        lasted = self._seen_at - max(self._since, -1e300) + _INSTANT if self._down else _INSTANT
+        return self._down * lasted / (lasted + age) + (1 - self._down) * begun
 
     def __repr__(self) -> str:
         return f"<Outages every {self._up / self._began:.0f} s{', one now' if self.now else ''}>"

@@ -1,10 +1,22 @@
-"""How long a link stays as it was last seen.
+"""How long a link stays as it was last seen, and how exactly a sample tells what that is.
 
-A link that was looked at a moment ago is still much as it was; later it is anything that the run allows. So what comes
-next is a mixture: with the chance exp(-rate * age) it *persists*, and differs from the last sample by no more than two
-looks at the same link do; else it was *drawn anew*. Rate and spread of the first part are learned by expectation
-maximisation, a sample at a time: what share r of a sample is owed to persistence tell the densities of both parts.
-Whoever was drawn anew within an age was so rate * age / (1 - exp(-rate * age)) times on average.
+A link that was looked at a moment ago is still much as it was; later it is anything. So its bandwidth (the logarithm)
+is taken for a level that is *held*, until it is *drawn anew*. Three numbers say how a link does that, and no two links
+have the same: the rate of draws; the noise, by which two looks at the same level differ; and the drift of a level while
+it is held. So there is a bank of hypotheses, every combination of some round values of the three. For each the level is
+followed by the local level model (a Kalman filter; Durbin & Koopman, "Time Series Analysis by State Space Methods",
+2nd ed. 2012, section 2.2), and Bayes' rule weighs the hypotheses by how well they foretold the samples::
+
+    held     x ~ t(m, P + s^2)   with the chance p exp(-rate age); P has grown by q age
+    anew     x ~ the caller's    with the rest; the level is x then, and all that was known before is gone
+
+What held for a link may end, so with each sample a share of the weights is spread over all hypotheses again ("fixed
+share"; Herbster & Warmuth, "Tracking the best expert", Machine Learning 32, 1998). That is why a link that was steady
+for hours is believed to move once it has moved twice: no hypothesis is ever out of the question.
+
+A bound is an observation, too: that the link was slower than so (a probe was given up) weighs the hypotheses by the
+probability of that, and lowers the chance p that the level is still held where it contradicts it. It is no sample: it
+renews neither the level nor the time it was last seen.
 """
 
 from __future__ import annotations
@@ -18,79 +30,133 @@ from edgent.link.predictive import student_t_nodes
 
 Floats = NDArray[np.float64]
 
+# Powers of a round number, from what shows in hours to what shows from look to look. Finer ones would tell no more.
+_RATES = (1 / 256, 1 / 64, 1 / 16, 1 / 4, 1.0)  # draws a second
+_NOISES = (0.01, 0.03, 0.1, 0.2, 0.4)  # deviations of the logarithm
+_DRIFTS = (0.0, 0.03, 0.1, 0.3)  # deviations of the logarithm after a second
+_SHARED = 0.01  # of the weights, with each sample: some hundred samples are remembered
 _DEGREES = 4.0  # of freedom: most looks agree closely, some do not
-_SPREAD, _SPREAD_COUNT = 0.1, 6.0  # between two looks, in the logarithm, and how many samples that counts for
-_LEAST = 0.005  # a spread below tells nothing more
-_HOLDS, _HOLDS_COUNT = 2.0, 3.0  # seconds for which a link holds, and how many draws that counts for
-_FADING = 0.995  # of all counts, with each sample: two hundred samples are remembered
 _CONSTANT = math.gamma((_DEGREES + 1) / 2) / math.gamma(_DEGREES / 2) / math.sqrt(_DEGREES * math.pi)
 _NODES: Floats = student_t_nodes(np.array([_DEGREES]))[0]
+_NEGLIGIBLE = 0.01  # hypotheses less likely than this do not show in a forecast
+_LEAST = 1e-300  # a likelihood, so that nothing is divided by 0
 
 
 class Persistence:
-    """Follows one direction of a link; holds no clock."""
+    """Follows one direction of a link; holds no clock, and takes times in rising order."""
 
     def __init__(self) -> None:
-        self._last: float | None = None
-        self._squares, self._count = _SPREAD**2 * _SPREAD_COUNT, _SPREAD_COUNT
-        self._draws, self._time = _HOLDS_COUNT, _HOLDS_COUNT * _HOLDS
+        grid = np.meshgrid(_RATES, _NOISES, _DRIFTS, indexing="ij")
+        self._rates, noises, drifts = (axis.ravel() for axis in grid)
+        self._noise, self._drift = noises**2, drifts**2
+        self._weights = np.full(self._rates.size, 1 / self._rates.size)
+        self._means = np.zeros(self._rates.size)
+        self._variances = self._noise.copy()  # of the levels
+        self._held = np.zeros(self._rates.size)  # the chance that the level is still what it was at the last event
+        self._at = 0.0
 
     @property
     def rate(self) -> float:
-        """Draws a second."""
-        return self._draws / self._time
+        """Draws a second, on average."""
+        return float(self._weights @ self._rates)
 
     @property
     def spread(self) -> float:
-        """Between two looks at a link that persists, in the logarithm."""
-        return max(_LEAST, math.sqrt(self._squares / self._count))
+        """Between a level that is held and a look at it, in the logarithm, on average."""
+        return math.sqrt(float(self._weights @ self._noise))
 
-    def chance(self, age: float) -> float:
-        """The probability that it is still what was seen this long ago; 0 before anything was seen."""
+    def chance(self, now: float) -> float:
+        """The probability that the level is still what it was when last seen; 0 before anything was seen."""
+        return float(self._weights @ self._still(now))
+
+    def lasts(self, age: float) -> float:
+        """The probability that a level is not drawn anew within some seconds."""
         # Draws come as a Poisson process: that none came within an age has this probability.
-        return math.exp(-self.rate * max(0.0, age)) if self._last is not None else 0.0
+        return float(self._weights @ np.exp(-self._rates * max(0.0, age)))
 
-    def nodes(self) -> Floats:
-        """Values of the bandwidth's logarithm if it persists, as `ChangePointDetector.nodes`."""
-        assert self._last is not None
-        nodes: Floats = self._last + self.spread * _NODES
-        return nodes
+    def components(self, now: float) -> tuple[Floats, Floats]:
+        """What the bandwidth is a mixture of if its level is held, as `ChangePointDetector.components`.
 
-    def observe(self, sample: float, age: float, anew: float) -> float:
+        Returns:
+            Nodes, shape (hypotheses, nodes), and weights; their sum is `chance`, but for those that do not show.
+        """
+        weights = self._weights * self._still(now)
+        likely = (weights > _NEGLIGIBLE).nonzero()[0]
+        scales = np.sqrt((self._variances + self._drift * self._since(now) + self._noise)[likely])
+        nodes: Floats = self._means[likely, None] + scales[:, None] * _NODES
+        return nodes, weights[likely]
+
+    def observe(self, sample: float, at: float, anew: float) -> float:
         """Takes in a sample, and learns.
 
         Args:
             sample: Logarithm of the bandwidth.
-            age: Seconds since the last one.
+            at: When it was seen, seconds.
             anew: Density of the sample, had it been drawn anew.
 
         Returns:
-            The share that is owed to persistence.
+            The share that is owed to a level that was held.
         """
-        last, self._last = self._last, sample
-        if last is None:
-            return 0.0
-        # Expectation. Two explanations compete for the sample: it persists, with the density of Student's t around the
-        # last one, or it was drawn anew, with the density that the caller's model has there. Bayes' rule gives the
-        # share that each is owed.
-        chance, spread = self.chance(age), self.spread
-        deviation = (sample - last) / spread
-        weight = 1 / (1 + deviation * deviation / _DEGREES)
-        held = chance * _CONSTANT / spread * weight ** ((_DEGREES + 1) / 2)
-        share = held / (held + (1 - chance) * anew) if held else 0.0
-        self._learn(share, age, weight * (_DEGREES + 1) / _DEGREES * (sample - last) ** 2)
-        return share
+        held, prior = self._still(at), self._variances + self._drift * self._since(at)
+        variances = prior + self._noise
+        errors = sample - self._means
+        # Student's t; `trust` is what a deviation so far out counts for, as in the t distribution's own expectation
+        # maximisation.
+        trust = 1 / (1 + errors * errors / (variances * _DEGREES))
+        density = _CONSTANT / np.sqrt(variances) * trust ** ((_DEGREES + 1) / 2)
+        shares = self._explained(held * density, (1 - held) * anew)
+        # Kalman's gain where it was held; where it was drawn anew, the sample is all that is known of the level. Both
+        # are kept as one normal distribution of the same mean and variance.
+        trusted = np.minimum(1.0, trust * (_DEGREES + 1) / _DEGREES)
+        gains = prior * trusted / (prior * trusted + self._noise)
+        away = (1 - gains) * errors  # of the sample, from the level if it was held
+        self._means = sample - shares * away
+        self._variances = shares * (1 - gains) * prior + (1 - shares) * (self._noise + shares * away**2)
+        self._held, self._at = np.ones_like(held), at
+        return float(self._weights @ shares)
 
-    def _learn(self, share: float, age: float, square: float) -> None:
-        # Maximisation, a sample at a time: rate = draws / time and spread^2 = squares / count, of faded sums.
-        # Who was drawn anew within an age may have been so more than once: expected / P(at least one) times on average.
-        expected = self.rate * age
-        draws = expected / -math.expm1(-expected) if expected else 1.0
-        self._draws = _FADING * self._draws + (1 - share) * draws
-        self._time = _FADING * self._time + age
-        # The squares come weighed as in the t distribution's own expectation maximisation: far deviations count less.
-        self._squares = _FADING * self._squares + share * square
-        self._count = _FADING * self._count + share
+    def bounded(self, bound: float, at: float, anew: float, *, below: bool) -> float:
+        """Takes in that the bandwidth was below a bound, or above it.
+
+        Args:
+            bound: A logarithm.
+            at: When that was seen, seconds.
+            anew: Probability of the same, had it been drawn anew.
+            below: On which side it was.
+
+        Returns:
+            How likely that was.
+        """
+        held, prior = self._still(at), self._variances + self._drift * self._since(at)
+        reached = _student_t((bound - self._means) / np.sqrt(prior + self._noise))
+        agrees = reached if below else 1 - reached
+        likely = float(self._weights @ (held * agrees + (1 - held) * anew))
+        self._held = self._explained(held * agrees, (1 - held) * anew)
+        self._variances, self._at = prior, at
+        return likely
+
+    def _explained(self, held: Floats, anew: Floats) -> Floats:
+        """Bayes' rule: weighs the hypotheses by both explanations' likelihoods, and returns the first one's share."""
+        both = np.maximum(held + anew, _LEAST)
+        shared = (1 - _SHARED) * self._weights + _SHARED / self._weights.size
+        self._weights = shared * both / float(shared @ both)
+        shares: Floats = held / both
+        return shares
+
+    def _since(self, now: float) -> float:
+        return max(0.0, now - self._at)
+
+    def _still(self, now: float) -> Floats:
+        still: Floats = self._held * np.exp(-self._rates * self._since(now))
+        return still
 
     def __repr__(self) -> str:
         return f"<Persistence of {1 / self.rate:.2f} s within {self.spread:.0%}>"
+
+
+def _student_t(values: Floats) -> Floats:
+    """The distribution function of Student's t with four degrees of freedom, which has a closed form."""
+    # With u = x / sqrt(4 + x^2): F = 1/2 + (3 u - u^3) / 4.
+    share = values / np.sqrt(4 + values * values)
+    reached: Floats = 0.5 + share * (3 - share * share) / 4
+    return np.clip(reached, 0.0, 1.0)

@@ -81,7 +81,8 @@ class Predictive:
             nodes: Logarithms of the bandwidth in each component, of the weights `SHARES`, shape (components, nodes).
             weights: Of the components, shape (components,); any sum.
         """
-        return cls(bandwidths=mixture_quantiles(nodes, weights), weights=SHARES)
+        # All nodes of all components in one row, each with the component's weight times its own share.
+        return cls(bandwidths=np.exp(quantiles(nodes.ravel(), (weights[:, None] * SHARES).ravel())), weights=SHARES)
 
     @property
     def median(self) -> float:
@@ -119,16 +120,20 @@ def chances_above(wanted: Floats, bandwidths: Floats, weights: Floats) -> Floats
     return chances
 
 
-def mixture_quantiles(nodes: Floats, weights: Floats) -> Floats:
-    """The bandwidths of `Predictive.of_mixture`, shape (nodes,)."""
-    # All nodes of all components in one row, each with the component's weight times its own share. Sorted, their sums
-    # are the mixture's distribution function, and the levels are read off it. No density has to be evaluated.
-    flat = nodes.ravel()
-    order = flat.argsort()
-    share = (weights[:, None] * SHARES).ravel()[order]
+def quantiles(values: Floats, weights: Floats) -> Floats:
+    """The quantiles of weighted values, of the weights `SHARES`.
+
+    Args:
+        values: In any order, shape (m,).
+        weights: Of any sum, shape (m,).
+    """
+    # Sorted, the sums of the weights are the distribution function, and the levels are read off it. No density has to
+    # be evaluated.
+    order = values.argsort()
+    share = weights[order]
     ends = share.cumsum()
-    quantiles: Floats = np.exp(np.interp(_LEVELS * ends[-1], ends - share / 2, flat[order]))
-    return quantiles
+    levels: Floats = np.interp(_LEVELS * ends[-1], ends - share / 2, values[order])
+    return levels
 
 
 def student_t_nodes(degrees: Floats) -> Floats:

@@ -108,7 +108,7 @@ def harmonic_mean(choices: Choices) -> Predictor:
 
 
 class PaperDynamic(Method):
-    """Algorithm 3: change points, and a map."""
+    """Algorithm 3: change points, and a map. A transfer that was given up is a sample of 0: the outage's state."""
 
     def __init__(self, choices: Choices, algorithm: Algorithm3) -> None:
         self._algorithm = algorithm
@@ -116,7 +116,7 @@ class PaperDynamic(Method):
 
     def observe(self, event: Transfer) -> None:
         """Takes in a transfer."""
-        self._algorithm.observe(sample(event))
+        self._algorithm.observe(0.0 if event.cut else sample(event))
 
     def choose(self, at: float) -> int:  # noqa: ARG002 - who has no clock needs none
         """What the map says for the state."""

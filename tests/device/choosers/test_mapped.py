@@ -96,6 +96,15 @@ def test_a_transfer_that_seems_to_have_taken_no_time_tells_nothing(chooser, seco
     assert plan(chooser).device_only
 
 
+def test_a_transfer_that_was_given_up_is_an_outage_until_the_next_sample(chooser, states):
+    told(chooser, 2e7)
+    well = plan(chooser)
+    chooser.observe(Transfer(direction="up", size=12288, seconds=0.005, at=20.0, cut=True))
+    assert plan(chooser) == states.look_up(0.0, DEADLINE) and plan(chooser).device_only
+    chooser.observe(Transfer(direction="up", size=12288, seconds=0.005, at=21.0))
+    assert plan(chooser) == well
+
+
 def test_until_its_plan_is_ready_the_best_of_what_is_answers(chooser):
     told(chooser, 2e7)
     wanted = plan(chooser)

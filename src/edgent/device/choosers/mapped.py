@@ -62,11 +62,11 @@ class Mapped:
         """See `Chooser.observe`.
 
         The round trip is taken off a transfer's time, and that is only an estimate: what then seems to have taken no
-        time tells no bandwidth.
+        time tells no bandwidth. One that was given up is an outage.
         """
         if event.direction == "up" and event.seconds > 0:
             with self._lock:
-                self._algorithm.observe(event.bandwidth(_WIRE.uplink(event.size)))
+                self._algorithm.observe(0.0 if event.cut else event.bandwidth(_WIRE.uplink(event.size)))
 
     def choose(
         self,

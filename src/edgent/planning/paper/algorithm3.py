@@ -8,6 +8,7 @@
 A state begins where the detector declares a change. Between two changes its mean moves a little with each sample;
 that is no new state, and nothing is looked up. Deviation: the first sample begins a state too, and during an outage
 (bandwidth 0, which no detector on the logarithm can take in) the state is the map's 0, ended by the next sample.
+Deviation: a state is the geometric mean of its samples, for our detector compares bandwidths by their ratio.
 
 What chooses better is `edgent.planning.controller`; this one is the reference, and a method of `edgent replay`.
 """

@@ -1,0 +1,182 @@
+"""One method on one trace in virtual time: requests come, it chooses, transfers integrate the trace, and are seen.
+
+A request does not wait for the one before: at the next request at the latest, and not before the deadline, a
+transfer that has not ended is given up. While the plan sends nothing and something that is sent could be better,
+probes are sent, which take no more than 2 % of the time; the plan is looked at between requests too, for what was seen
+of the link grows old. All methods probe alike. Before the first request each sends one probe, which is given up as any
+other is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.link.transfer import WIRE, Transfer
+from edgent.replay.choices import Choices, Outcomes, outcomes
+from edgent.replay.methods import World
+from edgent.replay.predictors import Method
+from edgent.units import Seconds
+
+Floats = NDArray[np.float64]
+
+PROBE = 1_000  # bytes
+PATIENCE = 0.04  # seconds after which a probe is given up; sooner where the link is then too slow to be of use
+_SHARE = 0.02  # of the time, that probes may take
+_LONGEST = 10.0  # seconds that an answer is waited for, back to back
+_LEAST = 1e-6  # seconds, so that no time is 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestTimes:
+    """When requests come.
+
+    Attributes:
+        first: Seconds after the trace's begin.
+        interval: Seconds between requests; None: back to back.
+        end: Seconds; none comes then or later.
+    """
+
+    first: float
+    interval: float | None
+    end: float
+
+    @classmethod
+    def drawn(cls, seed: int, interval: float | None, duration: float) -> RequestTimes:
+        """The first one comes anywhere within an interval, once a probe has had its time."""
+        # Recorded values begin at whole seconds, counted ones at half seconds. Were requests to come then too, each
+        # would meet a link that has changed just since the probe before it; links have no such appointment.
+        ahead = min(PATIENCE, duration / 2)
+        phase = float(np.random.default_rng(seed).random()) * min(interval or 0.0, duration - ahead)
+        return cls(first=ahead + phase, interval=interval, end=duration)
+
+    def all(self) -> Floats:
+        """All of them, where they come whatever is chosen."""
+        assert self.interval is not None, "back to back they come as answers do"
+        count = math.ceil((self.end - self.first) / self.interval) + 1
+        times: Floats = self.first + self.interval * np.arange(count, dtype=np.float64)
+        return times[times < self.end]
+
+    def after(self, number: int, at: float, latency: float) -> float:
+        """When the next one comes after that of this number, which came then and was answered so late."""
+        return at + min(latency, _LONGEST) if self.interval is None else self.first + self.interval * (number + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`Outcomes` of one request."""
+
+    sent_at: float
+    uploaded_at: float
+    edge: float
+    in_time: bool
+    accuracy: float
+    latency: float
+
+
+class MethodRun:
+    """One method on one trace.
+
+    Args:
+        world: The link, and what may be run.
+        requests: When they come.
+        who: The method.
+        every: Each request's outcome by choice, where requests come whatever is chosen; None: found out on the way.
+
+    Attributes:
+        chosen: What the method chose, by request.
+        outcomes: What came of it.
+        claims: The chance of being in time that was claimed, and whether it was, of each request that used the link.
+    """
+
+    def __init__(
+        self, world: World, requests: RequestTimes, who: Method, every: list[list[Outcome]] | None = None
+    ) -> None:
+        self.chosen: list[int] = []
+        self.outcomes: list[Outcome] = []
+        self.claims: list[tuple[float, bool]] = []
+        self._world, self._requests, self._who, self._every = world, requests, who, every
+        self._choices: Choices = world.choices
+        self._pending: deque[Transfer] = deque()
+        self._remote = world.choices.remote.tolist()
+        self._probe_bits = WIRE.uplink(PROBE)
+        self._patience = min(PATIENCE, 2 * self._probe_bits / world.choices.useful)
+        self._probes = self._patience > 0  # else nothing that is sent is ever better
+        self._probe(0.0, requests.first, self._patience or PATIENCE)
+        self._probe_from = 0.0  # the first one is a connection's, and costs no later one its turn
+
+    def run(self) -> None:
+        """Runs all requests."""
+        at, deadline = self._requests.first, self._choices.deadline
+        while at < self._requests.end:
+            self._see(at)
+            row = self._who.choose(at)
+            outcome = self._outcome(len(self.chosen), row, at)
+            at_next = self._requests.after(len(self.chosen), at, outcome.latency)
+            self.chosen.append(row)
+            self.outcomes.append(outcome)
+            if self._who.claim is not None and self._remote[row]:
+                self.claims.append((self._who.claim, outcome.edge <= deadline))
+            self._after(row, at, outcome, max(at_next, at + deadline))
+            if self._probes:
+                self._idle(row, at + outcome.edge if self._remote[row] else at, at_next)
+            at = at_next
+
+    def _outcome(self, number: int, row: int, at: float) -> Outcome:
+        return outcome_of(self._world, row, at) if self._every is None else self._every[number][row]
+
+    def _see(self, now: float) -> None:
+        while self._pending and self._pending[0].at <= now:
+            self._who.observe(self._pending.popleft())
+
+    def _after(self, row: int, at: float, outcome: Outcome, patience: float) -> None:
+        choices = self._choices
+        if self._remote[row]:
+            self._send(float(choices.table.bytes_up[row]), outcome.sent_at, outcome.uploaded_at, patience)
+            own = float(choices.before[row] + choices.after[row])
+            self._who.learn(row, min(outcome.edge, patience - at) - own)
+
+    def _idle(self, row: int, at: float, until: float) -> None:
+        """Until the next request: probes, as late as they can still tell something, if the plan would send nothing."""
+        rhythm = self._requests.interval is not None
+        while True:
+            due = until - self._lead if rhythm else at
+            at = max(at, due, self._probe_from, self._pending[-1].at if self._pending else 0.0)
+            if at >= until:
+                return
+            self._see(at)
+            if self._remote[self._who.plan(row, until)]:
+                return
+            self._probe(at, until, self._patience)
+
+    def _probe(self, at: float, until: float, patience: float) -> None:
+        end = self._world.trace.arrival(at, self._probe_bits)
+        self._send(PROBE, at, end, min(until, at + patience))
+        self._probe_from = at + (self._pending[-1].seconds + self._choices.call_time) / _SHARE
+
+    def _send(self, size: float, begin: float, end: float, until: float) -> None:
+        ended = min(end, until)
+        seconds = max(ended - begin, _LEAST)
+        self._pending.append(Transfer(direction="up", size=size, seconds=seconds, at=Seconds(ended), cut=end > until))
+        wire = self._patience if end > until else 2 * seconds * self._probe_bits / WIRE.uplink(size)
+        self._lead = min(self._patience, wire) + self._choices.call_time
+
+
+def outcome_of(world: World, row: int, at: float) -> Outcome:
+    """What comes of a choice for a request at some time."""
+    return by_request(outcomes(world.choices, np.array([[row]]), world.trace, np.array([[at]])))[0][0]
+
+
+def by_request(every: Outcomes) -> list[list[Outcome]]:
+    """By request and choice."""
+    columns = [getattr(every, name).tolist() for name in Outcome.__slots__]
+    return [[Outcome(*values) for values in zip(*rows, strict=True)] for rows in zip(*columns, strict=True)]
+
+
+def stacked(results: list[Outcome]) -> Outcomes:
+    """The other way round, of one choice for each request."""
+    return Outcomes(**{name: np.array([getattr(one, name) for one in results]) for name in Outcome.__slots__})
