@@ -281,6 +281,8 @@ class Session:
         )
         if found.without > WITHIN:
             print(self._ends.device.ask("belief")["belief"], file=sys.stderr)
+            for p in self._probes[-14:]: print("   P", round(p[0]-ended_at,3), p[1:], file=sys.stderr)
+            for r in self._requests[-3:]: print("   ", round(r["at"]-ended_at,2), r, file=sys.stderr)
         return found
 
     def _wait(self, done: Callable[[], bool], patience: float) -> None:

@@ -84,6 +84,12 @@ class Drifts:
             profiled = _on_edge(planned, record) / planned_with.edge
             self._look(self._edge, _on_edge(measured, record), profiled, _TELLING_ON_EDGE)
 
+    def edge_took(self, measured: float, profiled: float) -> float:
+        """The edge was tried, and took so long for what takes so long by its profile; the factor believed now."""
+        with self._lock:
+            self._look(self._edge, measured, profiled, _TELLING_ON_EDGE)
+            return self._edge.factor
+
     @staticmethod
     def _look(drift: Drift, measured: float, profiled: float, telling: float) -> None:
         if profiled >= telling:

@@ -203,11 +203,7 @@ class LinkFollower:
 
     def look_size(self, decisive: BitsPerSecond) -> int:
         """Bytes of a message up that takes long enough to tell the bandwidth if that is below what decides."""
-        return min(self.telling_size(decisive), self.probe_size())
-
-    def telling_size(self, decisive: BitsPerSecond) -> int:
-        """The same where nobody knows how long it takes: whoever sends it has seen to that."""
-        return int(min(max(decisive / BITS_PER_BYTE * _LOOK_TIME, SMALL), PROBE_SIZES[-1]))
+        return int(min(max(decisive / BITS_PER_BYTE * _LOOK_TIME, SMALL), self.probe_size()))
 
     def __repr__(self) -> str:
         return f"<LinkFollower {self._up}, {self._down}, round trip {self.round_trip:.4f} s>"

@@ -18,15 +18,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from edgent.device.connection.link_direction import rate
+from edgent.device.connection.link_direction import wire_bits
 from edgent.device.connection.link_follower import PROBE_SIZES, TELLING
 from edgent.link.transfer import CALL_BYTES, HEADER_FACTOR, TIMING_ERROR
 from edgent.units import BITS_PER_BYTE
 from edgent.wire.edge_client import TimedReply
 
 _SMALL_PROBES = 3
-_FIRST = 2 * CALL_BYTES
+_AROUND = 2 * CALL_BYTES  # bytes of an empty call, both ways together
 _GROWS = 1.5  # times the longest so far
+_SURELY = 2.0  # times what matters: a round trip is not known to the millisecond
 _ON_LINK = attrgetter("on_link")
 
 Probe = Callable[[int, int], TimedReply]
@@ -47,23 +48,26 @@ class Ascent:
     Args:
         allowance: Seconds for which all of them together may occupy the link.
 
-    Attributes:
-        occupied: Seconds for which they have, at the most.
-
     >>> ascent = Ascent(allowance=0.03)
     >>> ascent.began(took=0.011, beyond=0.001)
-    >>> ascent.next(4_000)
-    549
-    >>> ascent.passed(549, 0, took=0.011)
-    >>> ascent.next(4_000)
-    2620
+    >>> ascent.next(enough=1e6)
+    533
+    >>> ascent.passed(533, took=0.011)
+    >>> ascent.next(enough=1e6)
+    2562
     """
 
     def __init__(self, *, allowance: float) -> None:
         self._allowance = allowance
+        self._steps: list[tuple[float, float]] = []  # bits on the wire, and seconds beyond the way
         self._empty = self._proven = 0.0
         self._longest, self._told = 0, False
-        self.occupied = 0.0
+
+    @property
+    def occupied(self) -> float:
+        """Seconds for which they have occupied the link, at the most."""
+        # A thread that wakes late makes a probe seem long; a longer one that was quick disproves that.
+        return sum(min(seconds, bits / self._proven) for bits, seconds in self._steps)
 
     def began(self, *, took: float, beyond: float) -> None:
         """An empty probe has come back.
@@ -72,41 +76,42 @@ class Ascent:
             took: Seconds.
             beyond: As far as the way's length does not account for them.
         """
-        self._empty, self.occupied = took, beyond
-        self._proven = rate(2 * CALL_BYTES, beyond + TIMING_ERROR)
+        self._empty = took
+        self._step(0, beyond)
 
-    def next(self, wanted: int) -> int | None:
+    def next(self, enough: float) -> int | None:
         """Bytes of the next probe.
 
         Args:
-            wanted: Of one that would tell what is asked.
+            enough: Bits per second that matter: who has proven twice as many needs no more.
 
         Returns:
-            None: that is known, or would cost too much to know.
+            None: the bandwidth is known so far, or would cost too much to know.
         """
-        if self._told or self._longest >= wanted:
+        if self._told or self._proven >= _SURELY * enough:
             return None
         left = self._proven / BITS_PER_BYTE / HEADER_FACTOR * (self._allowance - self.occupied)
-        size = int(left) - 2 * CALL_BYTES
+        size = min(int(left) - _AROUND, PROBE_SIZES[-1])
         # The way's length is not known so well that an empty message could prove much; one that was quick proves enough
         # for one of about its own size.
         if not self._longest and self.occupied <= self._allowance / 2:
-            size = max(size, _FIRST)
+            size = max(size, _AROUND)
         # One that is hardly longer would tell hardly more.
-        return min(size, wanted) if size > max(1, _GROWS * self._longest) else None
+        return size if size > _GROWS * max(1, self._longest) else None
 
-    def passed(self, bytes_up: int, bytes_down: int, *, took: float) -> None:
+    def passed(self, size: int, *, took: float) -> None:
         """A longer one has come back, after so many seconds."""
-        seconds = max(0.0, took - self._empty)
-        # Both ways' bytes and both ways' time: the rate is that of neither alone, and at most that of the slower one
-        # twice.
-        self._proven = rate(bytes_up + bytes_down + 2 * CALL_BYTES, seconds + TIMING_ERROR)
-        self._longest = max(bytes_up, bytes_down, self._longest)
-        self._told = self._told or seconds >= TELLING
-        self.occupied += seconds
+        self._step(size, max(0.0, took - self._empty))
+        self._told = self._told or self._steps[-1][1] >= TELLING
 
     def __repr__(self) -> str:
         return f"<Ascent: {self._longest} B so far, {self.occupied * 1e3:.1f} ms of {self._allowance * 1e3:.1f} ms>"
+
+    def _step(self, size: int, beyond: float) -> None:
+        bits = wire_bits(size + _AROUND)
+        self._steps.append((bits, beyond))
+        self._proven = max(self._proven, bits / (beyond + TIMING_ERROR))
+        self._longest = max(self._longest, size)
 
 
 def probe_link(probe: Probe, sizes: Sequence[int] = PROBE_SIZES) -> ProbedLink:

@@ -19,8 +19,8 @@ requests are answered their own times tell whether the plan holds, so then the l
 come regularly that is known beforehand: a look, one message up, is over just before the next one.
 
 Requests that go without the edge tell nothing of it, whatever their rhythm: somebody else must notice that trouble is
-over. So while the last request was not answered by the edge it is sought about once a second, by a check that grows
-into a look as far as the link proves able (`edgent.device.connection.probing`). How often is a matter of what a search
+over. So while the last request was not answered by the edge it is sought again and again, by a check that grows into a
+look as far as the link proves able (`edgent.device.connection.probing`). How often is a matter of what a search
 occupies the link for, and never of how long an answer was under way: a delay costs the link nothing, and who waits
 longer for being delayed comes back late.
 """
@@ -40,8 +40,12 @@ ASK = 1.0
 BUSY = 0.1
 LEAD = 0.1  # seconds before a request at which a look begins
 # The edge is to be used again within two seconds of the link's being well: what a search under way may still take, the
-# time until the next one, and what that takes, must fit in.
-AGAIN, SELDOM = 1.0, 1.6  # seconds between two searches: at least, and at most, whatever they cost
+# time until the next one, and what that takes, must fit in. While requests come a search is soon too old for the next
+# one to rely on.
+AGAIN, SELDOM = 0.25, 1.6  # seconds between two searches: at least, and at most, whatever they cost
+CALM = 1.0  # seconds between them where requests are rare
+_RARE = 5.0  # seconds without one
+_PUT_OFF = 1.0  # seconds for which a search may wait, to be just before a request
 # On a slow link a check takes long, so checks become rare there by themselves.
 _SHARE = 0.05  # of the time may go into checks
 _MEASURE_SHARE = 0.02  # of the time, and so of the link, may go into measuring it
@@ -151,6 +155,11 @@ class Upkeep:
         return self._requested_at > self._answered_at
 
     @property
+    def is_suspected(self) -> bool:
+        """Whether an answer was late, and nothing has been heard since."""
+        return self._suspected
+
+    @property
     def busy(self) -> bool:
         """Whether the edge is being asked."""
         return self._busy > 0
@@ -217,7 +226,8 @@ class Upkeep:
     def sought(self, began_at: Seconds, occupied: float) -> None:
         """The edge was sought, which has occupied the link for so long."""
         # From its beginning on: what it took beyond that was waiting, and has cost the link nothing.
-        self._seek_from = began_at + min(max(AGAIN, occupied / _MEASURE_SHARE), SELDOM)
+        least = AGAIN if began_at - self._requested_at < _RARE else CALM
+        self._seek_from = began_at + min(max(least, occupied / _MEASURE_SHARE), SELDOM)
 
     def declined(self, at: Seconds) -> None:
         """Nobody would plan otherwise for a measurement now."""
@@ -241,7 +251,7 @@ class Upkeep:
         expected = self._arrivals.next(Seconds(max(self._seek_from, at - LEAD / 2) + LEAD)) - LEAD
         # What is seen just before a request is what the request will find; but a search must not be put off for long,
         # or an edge that is lost would stay so until then.
-        return expected if expected <= self._seek_from + AGAIN + LEAD else self._seek_from
+        return expected if expected <= self._seek_from + _PUT_OFF + LEAD else self._seek_from
 
     @property
     def _measure_at(self) -> float:
