@@ -2,8 +2,8 @@
 
 A request that was given up may have been late for three reasons: its bytes were slow, the way is longer than it was, or
 the edge is slower. Only the first is the bandwidth's, and only what comes next can tell. So a late request is kept until
-the check behind it is back. If the way as it is known then, and the edge as it was tried then, account for the
-lateness, it says nothing of the bandwidth; else the bandwidth is lower than was believed.
+the check behind it is back, or an exchange that had the link for itself. If the way as it is known then, and the edge as
+it was seen then, account for the lateness, it says nothing of the bandwidth; else that is lower than was believed.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class Observations:
             self.link.probed(reply)
         else:
             self._transfers += self.link.observe(reply)
+            self.judge_late(at, reply.queue + reply.middle)
         telling = not look and not waited_behind and reply.uplink - self.link.round_trip >= TELLING
         heard = self.upkeep.answered if answered else self.upkeep.heard
         heard(at, telling=telling)
@@ -69,7 +70,7 @@ class Observations:
         self.upkeep.suspected()
 
     def judge_late(self, at: Seconds, edge_seconds: float = 0.0) -> None:
-        """The check behind what was late is back, or will never be: now it is known whether the link was to blame.
+        """What came after what was late is back, or will never be: now it is known whether the link was to blame.
 
         Args:
             at: Now.
