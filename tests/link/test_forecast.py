@@ -60,7 +60,8 @@ def test_it_learns_of_a_transfer_as_of_its_numbers_whether_it_arrived_or_was_giv
     transfer = Transfer(direction="up", size=20_000, seconds=0.5, at=Seconds(31.0))
     given_up = Transfer(direction="up", size=20_000, seconds=0.8, at=Seconds(32.0), cut=True)
     assert by_events.learn(transfer) == by_numbers.observe(20_000, 0.5, at=Seconds(31.0))
-    assert by_events.learn(given_up) == by_numbers.observe_cut(20_000, 0.8, at=Seconds(32.0))
+    by_numbers.observe_cut(20_000, 0.8, at=Seconds(32.0))
+    assert not by_events.learn(given_up)
     one, other = (forecast.predictive(Seconds(33.0)) for forecast in (by_events, by_numbers))
     assert one is not None and other is not None
     assert one.bandwidths.tolist() == other.bandwidths.tolist()
@@ -108,9 +109,9 @@ def test_a_transfer_cut_early_tells_nothing_new() -> None:
 def test_an_outage_begins_when_what_should_have_got_through_did_not_and_ends_with_the_first_that_does() -> None:
     forecast = steady(2e6)
     for k in range(3):
-        forecast.observe_cut(20_000, 1.0, at=Seconds(31.0 + k))
+        forecast.observe_cut(2_000, 1.0, at=Seconds(31.0 + k))
         assert forecast.outage
-    assert below(forecast, 1e5, 33.0) == pytest.approx(1.0)
+    assert below(forecast, 16e3, 33.0) > 0.99
     assert below(forecast, 1e5, 40.0) < 0.5  # what has lasted 4 s is over after 7 more, more likely than not
     forecast.observe(20_000, 0.08, at=Seconds(40.0))
     assert not forecast.outage
@@ -125,7 +126,7 @@ def test_who_asks_just_before_the_last_transfer_ended_is_told_the_same() -> None
 def test_after_an_outage_began_tries_are_ever_further_apart() -> None:
     forecast, at, tries = steady(2e6), 31.0, []
     for _ in range(8):
-        forecast.observe_cut(20_000, 0.3, at=Seconds(at))
+        forecast.observe_cut(1_000, 0.3, at=Seconds(at))
         while forecast.dead(Seconds(at)):
             at += 0.01
         tries.append(at)
@@ -185,14 +186,16 @@ def followed(samples: list[float]) -> tuple[LinkForecast, float]:
 
 
 def test_it_learns_how_often_this_link_breaks_away() -> None:
-    random = np.random.default_rng(5)
-    broken = [2e6 * (0.05 if random.random() < 0.08 else math.exp(0.1 * random.standard_normal())) for _ in range(600)]
-    forecast, _ = followed(broken)
-    calm, _ = followed([2e6 * math.exp(0.1 * random.standard_normal()) for _ in range(600)])
-    lowered, steady_one = forecast.predictive(Seconds(600.0)), calm.predictive(Seconds(600.0))
-    assert lowered is not None and steady_one is not None
-    assert lowered.chance_above(1e6) == pytest.approx(0.92, abs=0.05)
-    assert steady_one.chance_above(1e6) > 0.98
+    last, seldom = Seconds(600.0), []
+    for seed in range(5, 9):
+        random = np.random.default_rng(seed)
+        calm = [2e6 * math.exp(0.1 * random.standard_normal()) for _ in range(600)]
+        broken = [1e5 if random.random() < 0.08 and k < 598 else bandwidth for k, bandwidth in enumerate(calm)]
+        lowered, steady_one = (followed(samples)[0].predictive(last) for samples in (broken, calm))
+        assert lowered is not None and steady_one is not None
+        assert steady_one.chance_above(1e6) > 0.98
+        seldom.append(lowered.chance_above(1e6))
+    assert float(np.mean(seldom)) == pytest.approx(0.92, abs=0.03)
 
 
 def test_what_it_claims_of_a_link_that_wanders_comes_true_as_often() -> None:

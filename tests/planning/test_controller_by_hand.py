@@ -45,9 +45,9 @@ def test_a_goal_that_is_none_is_told_by_its_numbers(wrong: dict[str, Any], messa
         Goal(**({"deadline": Seconds(0.1)} | wrong))
 
 
-def at_the_edge(exit: int, accuracy: float, *, device: float, edge: float) -> BranchCosts:
-    """A branch of one layer, for 10 kB; by itself the device would take a second."""
-    plane = np.full((2, 2), 10_000.0)
+def at_the_edge(exit: int, accuracy: float, *, device: float, edge: float, size: float = 10_000.0) -> BranchCosts:
+    """A branch of one layer, for 10 kB unless told; by itself the device would take a second."""
+    plane = np.full((2, 2), size)
     up = Crossing(codec="float32", size=plane, encode=0 * plane, decode=0 * plane, prepare=np.full((2, 2), device))
     return BranchCosts(
         exit=exit,
@@ -96,12 +96,43 @@ def test_while_nothing_is_known_of_the_link_a_look_is_wanted_and_no_bandwidth_de
 
 def test_the_bandwidth_that_decides_is_the_one_at_which_the_edge_begins_to_be_in_time() -> None:
     controller = Controller(two(), Goal(deadline=Seconds(0.2)))
-    controller.decide(sure(1e8))
+    controller.decide(sure(1e3))
     just = controller.decisive
     for bandwidth, remote in ((0.999 * just, False), (1.001 * just, True)):
         plan = Controller(two(), Goal(deadline=Seconds(0.2))).decide(sure(bandwidth))
         assert plan is not None and plan.configuration.device_only != remote
     assert 8 * 10_000 / 0.2 < just < 8 * 11_000 / 0.18  # bits and overheads over what the deadline leaves
+    controller.decide(sure(1e8))
+    assert controller.decisive == math.inf  # nothing is better than what it has
+
+
+def three() -> Candidates:
+    """The device alone in 10 ms, a short message for a little more, or a long one for more again."""
+    short, long = (
+        at_the_edge(1, 0.6, device=0.0, edge=0.001),
+        at_the_edge(2, 0.9, device=0.0, edge=0.001, size=80_000.0),
+    )
+    return Candidates.of([by_itself(0, 0.5), short, long])
+
+
+def test_what_decides_is_the_cheapest_plan_that_would_help_and_not_the_best_one() -> None:
+    controller = Controller(three(), Goal(deadline=Seconds(0.2)), race=False)
+    decisive = []
+    for bandwidth, expected in ((1e3, 0.5), (1e6, 0.6), (1e8, 0.9)):
+        plan = controller.decide(sure(bandwidth))
+        assert plan is not None and plan.accuracy == expected
+        decisive.append(controller.decisive)
+    assert decisive[0] < 1e6 < decisive[1] < 1e8 and decisive[2] == math.inf
+
+
+def test_who_has_nothing_to_lose_sends_however_slow_the_link_seems() -> None:
+    """The device needs 10 ms; the link is taken to be far too slow for the edge's answer, and is not certain."""
+    slow = either(1e3, slow_share=0.5, fast=2e3)
+    for deadline, alone in ((0.2, True), (0.009, False)):
+        plan = Controller(two(), Goal(deadline=Seconds(deadline)), race=False).decide(slow)
+        assert plan is not None and plan.configuration.device_only == alone
+    hopeless = Controller(two(), Goal(deadline=Seconds(0.0005)), race=False).decide(slow)
+    assert hopeless is not None and hopeless.configuration.device_only  # the edge by itself takes longer
 
 
 @pytest.mark.parametrize(("share", "wanted"), [(0.0005, False), (0.01, True)])

@@ -9,10 +9,10 @@ Transfers come in as they end, or as they are given up; out comes the distributi
 
 Two kinds of observation are told apart. A *sample* says what the bandwidth was. A *bound* says only that it was more or
 less: a transfer that was given up was slower than so, or met an outage; one that was timed within the timing error was
-no slower, and hardly any quicker. A bound is weighed by the probability of what it says, by Bayes' rule, in each part of
-the mixture; it holds for as long as a level does, and a sample ends it. So a failed probe lowers the chance of a fast
-link and renews nothing, several in a row teach that the link stays slow, and small messages neither inflate nor ruin
-the forecast.
+no slower. A bound is weighed by the probability of what it says, by Bayes' rule, in each part of the mixture; it holds
+for as long as a level does, and a sample ends it. So a failed probe lowers the chance of a fast link and renews
+nothing, several in a row teach that the link stays slow, and small messages neither inflate nor ruin the forecast. A
+bound that disproves the level of the run is a sample after all: on a quick link there may be no other.
 
 A sample that only repeats the one before tells nothing new of the run, however often it is taken.
 
@@ -49,7 +49,7 @@ _BELIEF = 10.0  # samples that the model's own weights count for
 _FADING = 0.99
 _FAR, _FAR_WEIGHT = 4.0, 0.003  # beyond the outermost quantiles: a link that breaks away; the model's belief in that
 _MODEL: Floats = _BELIEF * np.concatenate([[_FAR_WEIGHT], (1 - 2 * _FAR_WEIGHT) * SHARES, [_FAR_WEIGHT]])
-_ANYTHING = 0.02  # share of draws that may be anything
+_ANYTHING = 0.05  # share of draws that may be anything
 _USUAL, _WIDTH = math.log(1e6), 2.0  # where anything lies before the first sample, and within which factor: e^2
 _DEGREES = 4.0
 _WIDE: Floats = _WIDTH * student_t_nodes(np.array([_DEGREES]))[0]
@@ -98,7 +98,9 @@ class LinkForecast:
         self.samples = 0
         self._error, self._factor, self._extra = timing_error, header_factor, message_bytes
         self._outages, self._persistence = Outages(), Persistence()
-        self._heard_at = self._drawn_at = -math.inf  # of the last sample, and of the last that told something of its run
+        self._heard_at = (
+            self._drawn_at
+        ) = -math.inf  # of the last sample, and of the last that told something of its run
         self._bounds: tuple[_Bound, ...] = ()  # since the last sample, the oldest first
         self._gap = 0.0  # usual time between samples that told something of their runs
         self._compared: tuple[Floats, Floats, Floats] | None = None  # what the next sample falls among
@@ -147,9 +149,14 @@ class LinkForecast:
             return self._take(bits / seconds, at)
         # Too short for the clock: only bounds are known. The lower one is sure, for nothing arrives before it was sent;
         # the upper one has leeway, for a thread that wakes late makes any link look slow.
-        self._take_bound(bits / (max(seconds, 0.0) + self._error), at, below=False)
-        if (late := seconds - _LATE * self._error) > 0:
-            self._take_bound(bits / late, at, below=True)
+        at_least = bits / (max(seconds, 0.0) + self._error)
+        late = seconds - _LATE * self._error
+        at_most = bits / late if late > 0 else math.inf
+        # What disproves the level is a sample at the nearer bound, or a link quicker than any clock would have none.
+        believed = self.detector.level
+        if believed is None or not at_least <= believed <= at_most:
+            return self._take(at_least if believed is None else min(max(believed, at_least), at_most), at)
+        self._take_bound(at_least, at, below=False)
         return False
 
     def observe_cut(self, size: float, seconds: float, at: Seconds) -> None:
@@ -160,9 +167,11 @@ class LinkForecast:
         """
         # Given up after this long it had less than this bandwidth: all that a failure says of the link.
         seconds = max(seconds, self._error)
-        possible = self._take_bound(self._bits(size, seconds) / seconds, at, below=True)
+        bandwidth = self._bits(size, seconds) / seconds
+        possible = self._take_bound(bandwidth, at, below=True)
         # How likely was that, of a link that carries something? The less, the likelier it carries nothing.
         self._outages.failed(at - seconds, at, otherwise=possible)
+        self._compare_below(bandwidth, 1 - self._outages.chance(at))
 
     def predictive(self, now: Seconds) -> Predictive | None:
         """The bandwidth that a transfer now would find; None before anything was observed."""
@@ -181,7 +190,7 @@ class LinkForecast:
         inner = np.maximum(np.exp(quantiles(*self._mixture(now))), NOTHING)
         # The quantiles' weights are those of the model, as if it had seen _BELIEF samples itself, and the counts of
         # where samples really fell. One value more at either end is for a link that breaks away from all of the model.
-        counts = self._seen[int(self._persistence.chance(now) > _LIKELY)]
+        counts = self._seen[int(self._persistence.chance(now, self._outages.ended(now)) > _LIKELY)]
         bandwidths = np.concatenate([[max(NOTHING, inner[0] / _FAR)], inner, [inner[-1] * _FAR]])
         weights = _MODEL + counts
         weights /= np.add.reduce(weights)
@@ -190,14 +199,17 @@ class LinkForecast:
 
     def _mixture(self, now: float) -> tuple[Floats, Floats]:
         """Values of the bandwidth's logarithm and their weights: levels that are held, and those drawn anew."""
-        nodes, weights = self._persistence.components(now)
-        held = weights[:, None] * SHARES
+        nodes, weights = self._persistence.components(now, self._outages.ended(now))
+        held = self._bounded(nodes.ravel(), (weights[:, None] * SHARES).ravel(), now)
         values, anew = self._anew(now)
         share = 1 - float(np.add.reduce(weights))
-        return np.concatenate([nodes.ravel(), values]), np.concatenate([held.ravel(), share * anew])
+        # Quantiles are read off between values, so a bound is one of them, of no weight: beside it there may be a gap.
+        edges = np.array([bound.value for bound in self._bounds])
+        together = np.concatenate([nodes.ravel(), values, edges])
+        return together, np.concatenate([held, share * anew, np.zeros_like(edges)])
 
     def _anew(self, now: float) -> tuple[Floats, Floats]:
-        """The same of a level that was drawn anew since the last sample, as far as bounds leave it open."""
+        """The same of a level that was drawn anew since the last sample; the weights' sum is 1."""
         if self.samples:
             nodes, weights = self.detector.components(steps=self._steps(now))
             values = np.concatenate([nodes.ravel(), self._level + _WIDE])
@@ -205,13 +217,19 @@ class LinkForecast:
             weights = np.concatenate([known.ravel(), _ANYTHING * SHARES])
         else:
             values, weights = _USUAL + _WIDE, SHARES
+        return values, self._bounded(values, weights, now)
+
+    def _bounded(self, values: Floats, weights: Floats, now: float) -> Floats:
+        """Weights of the same sum, as far as bounds leave their values open."""
+        whole = float(np.add.reduce(weights))
         for bound in self._bounds:
-            # Whoever was drawn before it agrees with it; whoever was drawn after it may be anything again.
+            # Whoever was drawn before it agrees with it; whoever was drawn after it may be anything again, and so may
+            # who comes back from an outage, for then it said nothing of the level.
+            lasting = _TIMED * (1 - self._outages.ended(now)) * self._persistence.lasts(now - bound.at)
             inside = np.where(bound.fits(values), weights, 0.0)
-            lasting = _TIMED * self._persistence.lasts(now - bound.at)
-            if (total := float(np.add.reduce(inside))) > _LEAST:
-                weights = (1 - lasting) * weights + lasting / total * inside
-        return values, weights
+            if (total := float(np.add.reduce(inside))) > _LEAST * whole:
+                weights = (1 - lasting) * weights + lasting * whole / total * inside
+        return weights
 
     @property
     def _level(self) -> float:
@@ -222,11 +240,12 @@ class LinkForecast:
         """Of a sample's logarithm, had it been drawn anew."""
         away = (math.log(sample) - self._level) / _WIDTH
         anything = 0.375 / _WIDTH / (1 + away * away / _DEGREES) ** ((_DEGREES + 1) / 2)  # Student's t
-        return (1 - _ANYTHING) * self.detector.density(sample, steps=self._steps(at)) + _ANYTHING * anything
+        foreseen = self.detector.density(sample, steps=self._steps(at))
+        return (1 - _ANYTHING) * foreseen + _ANYTHING * float(anything)
 
     def _take(self, sample: float, at: Seconds) -> bool:
         # Judged before it is learned from: a forecast must not be compared with what it has already seen.
-        self._compare(math.inf, sample)
+        self._compare(sample)
         steps = self._steps(at)
         held = self._persistence.observe(math.log(sample), at, self._density(sample, at))
         self._heard_at, self.samples, self._bounds = at, self.samples + 1, ()
@@ -245,8 +264,14 @@ class LinkForecast:
         """Takes in a bound; how likely it was what it says, of a link that carries something."""
         bound = _Bound(value=math.log(max(bandwidth, NOTHING)), below=below, at=at)
         values, weights = self._anew(at)
-        anew = float(np.add.reduce(weights[bound.fits(values)]))
-        likely = self._persistence.bounded(bound.value, at, max(anew, _LEAST), below=below)
+        likely = self._persistence.bounded(
+            bound.value,
+            at,
+            max(float(np.add.reduce(weights[bound.fits(values)])), _LEAST),
+            below=below,
+            nothing=self._outages.chance(at) if below else 0.0,
+            unbounded=self._outages.ended(at),
+        )
         # A bound that contradicts it is over; one on the same side, as long as the new one says more, or it is old.
         self._bounds = (*(old for old in self._bounds if self._outlives(old, bound)), bound)
         return likely
@@ -254,21 +279,37 @@ class LinkForecast:
     def _outlives(self, old: _Bound, new: _Bound) -> bool:
         """Whether an older bound still says something beside a new one."""
         if old.below != new.below:
-            return new.value > old.value if old.below is False and new.below else old.value > new.value
+            return (new.value > old.value) == new.below
         tighter = old.value < new.value if old.below else old.value > new.value
         return tighter and self._persistence.lasts(new.at - old.at) > _LIKELY
 
-    def _compare(self, most: float, sample: float) -> None:
-        """Counts where in the forecast the sample fell; only once for each forecast that somebody asked for."""
-        # Each sample counts once, in the latest forecast before it; and only where somebody has asked for one.
+    def _compare(self, sample: float) -> None:
+        """Counts where in the forecast a sample fell."""
         if self._compared is None:
             return
-        (bandwidths, _, counts), self._compared = self._compared, None
         # The borders lie halfway between the values; at the outermost in the logarithm.
+        bandwidths, _, _ = self._compared
         borders = (bandwidths[1:] + bandwidths[:-1]) / 2
         borders[[0, -1]] = np.sqrt(bandwidths[[0, -1]] * bandwidths[[1, -2]])
-        counts *= _FADING
-        counts[borders.searchsorted(sample)] += 1
+        fell = np.zeros_like(bandwidths)
+        fell[borders.searchsorted(sample)] = 1.0
+        self._count(fell)
+
+    def _compare_below(self, bandwidth: float, passing: float) -> None:
+        """Counts where in the forecast a transfer fell that was cut short: below that, if anything got `passing`."""
+        if self._compared is None:
+            return
+        bandwidths, weights, _ = self._compared
+        below = np.where(bandwidths < bandwidth, weights, 0.0)
+        if (total := float(np.add.reduce(below))) > _LEAST:
+            self._count(passing / total * below)
+
+    def _count(self, fell: Floats) -> None:
+        # Each counts once, in the latest forecast before it; and only where somebody has asked for one.
+        assert self._compared is not None, "somebody has asked"
+        (_, _, counts), self._compared = self._compared, None
+        counts *= 1 - (1 - _FADING) * float(np.add.reduce(fell))
+        counts += fell
 
     def _steps(self, now: float) -> float:
         """Time since the last sample that told something of its run, in usual gaps between such."""
@@ -276,9 +317,10 @@ class LinkForecast:
         return max(1.0, (now - self._drawn_at) / self._gap) if self._gap > 0 else 1.0
 
     def _bits(self, size: float, seconds: float) -> float:
-        if not (0 < size < math.inf and math.isfinite(seconds)):
+        bits = (size + self._extra) * self._factor * BITS_PER_BYTE
+        if not (size >= 0 and 0 < bits < math.inf and math.isfinite(seconds)):
             raise InputError(f"a transfer of {size!r} bytes in {seconds!r} s tells no bandwidth")
-        return (size + self._extra) * self._factor * BITS_PER_BYTE
+        return bits
 
     def __repr__(self) -> str:
         level = self.detector.level

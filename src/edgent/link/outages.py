@@ -57,13 +57,25 @@ class Outages:
         """The probability that nothing gets through now."""
         if self._seen_at == -math.inf:
             return 0.0
+        goes_on, begun = self._changes(now)
+        return self._down * goes_on + (1 - self._down) * begun
+
+    def ended(self, now: float) -> float:
+        """The probability that an outage has ended since something was last sent, if something gets through now."""
+        if not self._down:
+            return 0.0
+        goes_on, begun = self._changes(now)
+        back = self._down * (1 - goes_on)
+        return back / (back + (1 - self._down) * (1 - begun)) if back else 0.0
+
+    def _changes(self, now: float) -> tuple[float, float]:
+        """The probabilities that an outage of then goes on, and that one has begun, if there was none."""
         age = max(0.0, now - self._seen_at)
+        # Pareto: P(longer than s + t | longer than s) = (s + c) / (s + c + t), with t the time since it was last seen.
+        lasted = (self._seen_at - self._since if self._down else 0.0) + _INSTANT
         # Outages begin as a Poisson process of the rate counted: at least one within the age.
         # `expm1` keeps small chances exact: 1 - exp(-x) would lose their digits for looks a moment ago.
-        begun = -math.expm1(-age * self._began / self._up)
-        # Pareto: P(longer than s + t | longer than s) = (s + c) / (s + c + t), with t the time since it was last seen.
-        lasted = self._seen_at - max(self._since, -1e300) + _INSTANT if self._down else _INSTANT
-        return self._down * lasted / (lasted + age) + (1 - self._down) * begun
+        return lasted / (lasted + age), -math.expm1(-age * self._began / self._up)
 
     def __repr__(self) -> str:
         return f"<Outages every {self._up / self._began:.0f} s{', one now' if self.now else ''}>"

@@ -31,10 +31,13 @@ from edgent.link.predictive import student_t_nodes
 Floats = NDArray[np.float64]
 
 # Powers of a round number, from what shows in hours to what shows from look to look. Finer ones would tell no more.
-_RATES = (1 / 256, 1 / 64, 1 / 16, 1 / 4, 1.0)  # draws a second
+_RATES = (1 / 256, 1 / 64, 1 / 16, 1 / 4, 1.0, 4.0)  # draws a second
 _NOISES = (0.01, 0.03, 0.1, 0.2, 0.4)  # deviations of the logarithm
 _DRIFTS = (0.0, 0.03, 0.1, 0.3)  # deviations of the logarithm after a second
-_SHARED = 0.01  # of the weights, with each sample: some hundred samples are remembered
+# Of the weights, with each sample, among hypotheses of the same noise and among all: for some hundred samples it is
+# remembered how a link moves, and for a thousand how exactly it is seen. Were these alike, one step of a link that is
+# usually seen exactly would be taken for noise.
+_SHARED, _SHARED_BY_ALL = 0.01, 0.001
 _DEGREES = 4.0  # of freedom: most looks agree closely, some do not
 _CONSTANT = math.gamma((_DEGREES + 1) / 2) / math.gamma(_DEGREES / 2) / math.sqrt(_DEGREES * math.pi)
 _NODES: Floats = student_t_nodes(np.array([_DEGREES]))[0]
@@ -46,14 +49,15 @@ class Persistence:
     """Follows one direction of a link; holds no clock, and takes times in rising order."""
 
     def __init__(self) -> None:
-        grid = np.meshgrid(_RATES, _NOISES, _DRIFTS, indexing="ij")
-        self._rates, noises, drifts = (axis.ravel() for axis in grid)
+        grid = np.meshgrid(_NOISES, _RATES, _DRIFTS, indexing="ij")
+        noises, self._rates, drifts = (axis.ravel() for axis in grid)
         self._noise, self._drift = noises**2, drifts**2
         self._weights = np.full(self._rates.size, 1 / self._rates.size)
         self._means = np.zeros(self._rates.size)
         self._variances = self._noise.copy()  # of the levels
-        self._held = np.zeros(self._rates.size)  # the chance that the level is still what it was at the last event
-        self._at = 0.0
+        # The chance that the level is still what it was: at the last event, and at the last sample, bounds left out.
+        self._held, self._sampled = np.zeros(self._rates.size), 0.0
+        self._at = self._sampled_at = 0.0
 
     @property
     def rate(self) -> float:
@@ -65,22 +69,27 @@ class Persistence:
         """Between a level that is held and a look at it, in the logarithm, on average."""
         return math.sqrt(float(self._weights @ self._noise))
 
-    def chance(self, now: float) -> float:
-        """The probability that the level is still what it was when last seen; 0 before anything was seen."""
-        return float(self._weights @ self._still(now))
+    def chance(self, now: float, unbounded: float = 0.0) -> float:
+        """The probability that the level is still what it was when last seen; 0 before anything was seen.
+
+        Args:
+            now: Seconds.
+            unbounded: The probability that what bounds said was not said of the level: nothing got through at all.
+        """
+        return float(self._weights @ self._still(now, unbounded))
 
     def lasts(self, age: float) -> float:
         """The probability that a level is not drawn anew within some seconds."""
         # Draws come as a Poisson process: that none came within an age has this probability.
         return float(self._weights @ np.exp(-self._rates * max(0.0, age)))
 
-    def components(self, now: float) -> tuple[Floats, Floats]:
-        """What the bandwidth is a mixture of if its level is held, as `ChangePointDetector.components`.
+    def components(self, now: float, unbounded: float = 0.0) -> tuple[Floats, Floats]:
+        """What the bandwidth is a mixture of if its level is held, as `ChangePointDetector.components`; see `chance`.
 
         Returns:
             Nodes, shape (hypotheses, nodes), and weights; their sum is `chance`, but for those that do not show.
         """
-        weights = self._weights * self._still(now)
+        weights = self._weights * self._still(now, unbounded)
         likely = (weights > _NEGLIGIBLE).nonzero()[0]
         scales = np.sqrt((self._variances + self._drift * self._since(now) + self._noise)[likely])
         nodes: Floats = self._means[likely, None] + scales[:, None] * _NODES
@@ -112,10 +121,12 @@ class Persistence:
         away = (1 - gains) * errors  # of the sample, from the level if it was held
         self._means = sample - shares * away
         self._variances = shares * (1 - gains) * prior + (1 - shares) * (self._noise + shares * away**2)
-        self._held, self._at = np.ones_like(held), at
+        self._held, self._sampled, self._at, self._sampled_at = np.ones_like(held), 1.0, at, at
         return float(self._weights @ shares)
 
-    def bounded(self, bound: float, at: float, anew: float, *, below: bool) -> float:
+    def bounded(
+        self, bound: float, at: float, anew: float, *, below: bool, nothing: float = 0.0, unbounded: float = 0.0
+    ) -> float:
         """Takes in that the bandwidth was below a bound, or above it.
 
         Args:
@@ -123,31 +134,43 @@ class Persistence:
             at: When that was seen, seconds.
             anew: Probability of the same, had it been drawn anew.
             below: On which side it was.
+            nothing: The probability that nothing got through at all, and so nothing was said of the level.
+            unbounded: As in `chance`.
 
         Returns:
-            How likely that was.
+            How likely that was of a link that carries something.
         """
-        held, prior = self._still(at), self._variances + self._drift * self._since(at)
+        held, prior = self._still(at, unbounded), self._variances + self._drift * self._since(at)
         reached = _student_t((bound - self._means) / np.sqrt(prior + self._noise))
         agrees = reached if below else 1 - reached
         likely = float(self._weights @ (held * agrees + (1 - held) * anew))
-        self._held = self._explained(held * agrees, (1 - held) * anew)
+        self._held = self._explained(held * agrees, (1 - held) * anew, nothing)
         self._variances, self._at = prior, at
         return likely
 
-    def _explained(self, held: Floats, anew: Floats) -> Floats:
+    def _explained(self, held: Floats, anew: Floats, nothing: float = 0.0) -> Floats:
         """Bayes' rule: weighs the hypotheses by both explanations' likelihoods, and returns the first one's share."""
         both = np.maximum(held + anew, _LEAST)
-        shared = (1 - _SHARED) * self._weights + _SHARED / self._weights.size
-        self._weights = shared * both / float(shared @ both)
+        posterior = self._shared() * (nothing + (1 - nothing) * both)
+        self._weights = posterior / np.add.reduce(posterior)
         shares: Floats = held / both
         return shares
+
+    def _shared(self) -> Floats:
+        """The weights before the next observation: something of each is spread over the others ("fixed share")."""
+        alike = self._weights.reshape(len(_NOISES), -1)
+        spread = (1 - _SHARED) * alike + _SHARED * alike.mean(axis=1, keepdims=True)
+        shared: Floats = (1 - _SHARED_BY_ALL) * spread.ravel() + _SHARED_BY_ALL / self._weights.size
+        return shared
 
     def _since(self, now: float) -> float:
         return max(0.0, now - self._at)
 
-    def _still(self, now: float) -> Floats:
+    def _still(self, now: float, unbounded: float = 0.0) -> Floats:
         still: Floats = self._held * np.exp(-self._rates * self._since(now))
+        if unbounded:
+            seen = self._sampled * np.exp(-self._rates * max(0.0, now - self._sampled_at))
+            still = unbounded * seen + (1 - unbounded) * still
         return still
 
     def __repr__(self) -> str:

@@ -126,11 +126,15 @@ class Controller:
 
     @property
     def decisive(self) -> BitsPerSecond:
-        """The least bandwidth at which the most accurate plan over the link is in time; infinite: none ever is."""
+        """The least bandwidth at which some plan over the link is in time and better than is expected; infinite: none.
+
+        That is what a look must tell: a larger probe, for the best plan of all, would be given up before it told so.
+        """
         latest = self._decision
         if latest is None or (conditions := latest.conditions) is None:
             return BitsPerSecond(math.inf)
-        return self._expectations(conditions).decisive(conditions, self.goal.deadline, self.goal.margin)
+        goal, expectations = self.goal, self._expectations(conditions)
+        return expectations.decisive(conditions, goal.deadline, goal.margin, more_than=latest.expected)
 
     def among(self, ready: Collection[Configuration], conditions: Conditions | None) -> Plan:
         """The best of some configurations and of those that stay on the device, while the present plan is not ready."""
@@ -172,6 +176,10 @@ class Controller:
         # Below any accuracy, and so chosen only where no plan is certain enough.
         if goal.certainty is not None and (sure := chance >= goal.certainty - _ROUNDING).any():
             expected = np.where(sure, expected, -1.0)
+        # Nothing to lose: where nobody seems to be in time, sending costs no answer. So whoever would be in time on a
+        # quick enough link is better than who is late on any, for no forecast knows how quick a link may become.
+        if not expected.any():
+            expected = np.where(expectation.hopeful, 2 * TOLERANCE, 0.0)
         first = int(expected.argmax())
         best = expected[first]
         # Hysteresis: while the present plan is nearly as good as the best, it stays, for a switch costs sessions and

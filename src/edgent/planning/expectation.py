@@ -58,6 +58,7 @@ class Expectation:
         chance: Probability of being in time.
         expected: Expected accuracy in time.
         latency: Mean, seconds, an outage counting as a deadline; infinite where the link carries nothing.
+        hopeful: Whether it would be in time on a link quicker than expected; never where that is certain.
         rescue: What the local branch counts when the edge is late; 0 where none fits or is started.
     """
 
@@ -65,6 +66,7 @@ class Expectation:
     chance: Floats
     expected: Floats
     latency: Floats
+    hopeful: NDArray[np.bool_]
     rescue: Floats
 
 
@@ -114,7 +116,14 @@ class Expectations:
             own = np.where(self._remote, math.inf, self._device)
             chance = (own <= deadline).astype(np.float64)
             expected, rescue = chance * self._worth, np.zeros(own.size)
-            return Expectation(rows=np.arange(own.size), chance=chance, expected=expected, latency=own, rescue=rescue)
+            return Expectation(
+                rows=np.arange(own.size),
+                chance=chance,
+                expected=expected,
+                latency=own,
+                hopeful=np.zeros(own.size, dtype=np.bool_),
+                rescue=rescue,
+            )
         # accuracy c + rescue (1 - c), written as a line in c.
         field = self._looked_at(conditions, deadline, margin)
         both = conditions.bandwidths
@@ -124,6 +133,7 @@ class Expectations:
             chance=chance,
             expected=field.rescue + chance * (field.worth - field.rescue),
             latency=_mean_latency(field, both, conditions.once, deadline),
+            hopeful=field.remote & (_left(field, conditions.once, deadline) > 0) & (both.weights.size > 1),
             rescue=field.rescue,
         )
 
@@ -139,13 +149,20 @@ class Expectations:
         worth = np.where(in_time, field.worth[:, None], field.rescue[:, None])
         return float(worth.max(axis=0) @ both.weights)
 
-    def decisive(self, conditions: Conditions, deadline: Seconds, margin: Seconds = _AT_ONCE) -> BitsPerSecond:
-        """The bandwidth from which on the most accurate that can be in time over the link is so; infinite: none can."""
+    def decisive(
+        self, conditions: Conditions, deadline: Seconds, margin: Seconds = _AT_ONCE, *, more_than: float = 0.0
+    ) -> BitsPerSecond:
+        """The least bandwidth at which something that crosses is in time and of more worth than that; infinite: none.
+
+        Args:
+            conditions: As in `expect`.
+            deadline: Likewise.
+            margin: Likewise.
+            more_than: The accuracy that is to be expected without it.
+        """
         field = self._looked_at(conditions, deadline, margin)
-        # Of those that can be in time at some bandwidth the most accurate, and of these the one that needs least.
-        need = np.where(field.parts[:, 1] > 0, _need(field, conditions.once, deadline), math.inf)
-        best = field.worth[need < math.inf].max(initial=-math.inf)
-        return BitsPerSecond(need[field.worth >= best - TOLERANCE].min(initial=math.inf))
+        better = field.remote & (field.worth > more_than + TOLERANCE)
+        return BitsPerSecond(_need(field, conditions.once, deadline)[better].min(initial=math.inf))
 
     def _looked_at(self, conditions: Conditions, deadline: Seconds, margin: Seconds) -> _Field:
         """Who can be best with these factors: all at first, a few dozen once the factors stay as they are."""
@@ -200,6 +217,12 @@ class _Field:
     rescue: Floats
     narrow: bool = False
 
+    @property
+    def remote(self) -> NDArray[np.bool_]:
+        """Who crosses."""
+        crosses: NDArray[np.bool_] = self.parts[:, 1] > 0
+        return crosses
+
     def narrowed(self) -> _Field:
         """Those that can be best."""
         # More of any column is worse, more worth or rescue is better; so the rescue is a demand with its sign turned.
@@ -237,8 +260,14 @@ def _mean_latency(field: _Field, both: Bandwidths, once: float, deadline: Second
 def _need(field: _Field, once: float, deadline: Seconds) -> Floats:
     """The bandwidth of both directions from which on each is in time; infinite: never."""
     # u / B + v / B <= what the deadline leaves, solved for B.
-    left = deadline - (field.parts[:, 0] + field.parts[:, 1] * once)
+    left = _left(field, once, deadline)
     return np.where(left >= 0, field.bits / np.maximum(left, _INSTANT), math.inf)
+
+
+def _left(field: _Field, once: float, deadline: Seconds) -> Floats:
+    """Seconds that the deadline leaves for the link's bandwidth."""
+    left: Floats = deadline - (field.parts[:, 0] + field.parts[:, 1] * once)
+    return left
 
 
 def _latencies(field: _Field, both: Bandwidths, once: float) -> Floats:

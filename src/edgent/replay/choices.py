@@ -100,7 +100,7 @@ class Choices:
         """The least bandwidth at which something that crosses beats what the device does alone; infinite: none."""
         alone = ~self.remote & (self.need <= 0)
         own = self.accuracy[alone].max(initial=0.0)
-        return float(self.need[self.remote & (self.accuracy > own + DUST)].min(initial=np.inf))
+        return float(self.need[self.remote & (self.accuracy > own + TOLERANCE)].min(initial=np.inf))
 
     def planned(self, bandwidth: float) -> int:
         """The planner's choice for who is sure of the bandwidth."""

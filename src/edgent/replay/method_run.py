@@ -2,9 +2,8 @@
 
 A request does not wait for the one before: at the next request at the latest, and not before the deadline, a
 transfer that has not ended is given up. While the plan sends nothing and something that is sent could be better,
-probes are sent, which take no more than 2 % of the time; the plan is looked at between requests too, for what was seen
-of the link grows old. All methods probe alike. Before the first request each sends one probe, which is given up as any
-other is.
+probes are sent (`edgent.link.probing`); the plan is looked at between requests too, for what was seen of the link grows
+old. All methods probe alike. Before the first request each sends one probe, which is given up as any other is.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgent.link.probing import SHARE, WINDOW, Probe, ProbeBudget, probe_for
 from edgent.link.transfer import WIRE, Transfer
 from edgent.replay.choices import Choices, Outcomes, outcomes
 from edgent.replay.methods import World
@@ -24,9 +24,8 @@ from edgent.units import Seconds
 
 Floats = NDArray[np.float64]
 
-PROBE = 1_000  # bytes
-PATIENCE = 0.04  # seconds after which a probe is given up; sooner where the link is then too slow to be of use
-_SHARE = 0.02  # of the time, that probes may take
+PATIENCE = SHARE * WINDOW  # seconds after which a probe is given up, at the latest
+_FIRST = 1_000  # bytes of the one before the first request, where none is of use
 _LONGEST = 10.0  # seconds that an answer is waited for, back to back
 _LEAST = 1e-6  # seconds, so that no time is 0
 
@@ -103,11 +102,12 @@ class MethodRun:
         self._choices: Choices = world.choices
         self._pending: deque[Transfer] = deque()
         self._remote = world.choices.remote.tolist()
-        self._probe_bits = WIRE.uplink(PROBE)
-        self._patience = min(PATIENCE, 2 * self._probe_bits / world.choices.useful)
-        self._probes = self._patience > 0  # else nothing that is sent is ever better
-        self._probe(0.0, requests.first, self._patience or PATIENCE)
-        self._probe_from = 0.0  # the first one is a connection's, and costs no later one its turn
+        probe = probe_for(world.choices.useful, period=requests.interval or math.inf, least=WIRE.uplink(0.0))
+        self._probes = probe is not None  # else nothing that is sent is ever better
+        self._probe_sized = probe or Probe(bits=WIRE.uplink(float(_FIRST)), patience=Seconds(PATIENCE))
+        self._budget = ProbeBudget()
+        self._probe(0.0, requests.first)
+        self._budget = ProbeBudget()  # the first one is a connection's, and costs no later one its turn
 
     def run(self) -> None:
         """Runs all requests."""
@@ -144,26 +144,29 @@ class MethodRun:
         """Until the next request: probes, as late as they can still tell something, if the plan would send nothing."""
         rhythm = self._requests.interval is not None
         while True:
-            due = until - self._lead if rhythm else at
-            at = max(at, due, self._probe_from, self._pending[-1].at if self._pending else 0.0)
-            if at >= until:
+            affordable = self._budget.affordable(self._probe_sized.patience)
+            at = max(at, affordable, self._pending[-1].at if self._pending else 0.0)
+            # One that would begin too late to end before the request tells it nothing: then the next one has it.
+            if at > until - self._lead / 2:
                 return
+            at = max(at, until - self._lead) if rhythm else at
             self._see(at)
             if self._remote[self._who.plan(row, until)]:
                 return
-            self._probe(at, until, self._patience)
+            self._probe(at, until)
 
-    def _probe(self, at: float, until: float, patience: float) -> None:
-        end = self._world.trace.arrival(at, self._probe_bits)
-        self._send(PROBE, at, end, min(until, at + patience))
-        self._probe_from = at + (self._pending[-1].seconds + self._choices.call_time) / _SHARE
+    def _probe(self, at: float, until: float) -> None:
+        bits, patience = self._probe_sized.bits, self._probe_sized.patience
+        self._send(_size(bits), at, self._world.trace.arrival(at, bits), min(until, at + patience))
+        self._budget.spent(Seconds(at), self._pending[-1].seconds)
 
     def _send(self, size: float, begin: float, end: float, until: float) -> None:
         ended = min(end, until)
         seconds = max(ended - begin, _LEAST)
         self._pending.append(Transfer(direction="up", size=size, seconds=seconds, at=Seconds(ended), cut=end > until))
-        wire = self._patience if end > until else 2 * seconds * self._probe_bits / WIRE.uplink(size)
-        self._lead = min(self._patience, wire) + self._choices.call_time
+        probe = self._probe_sized
+        wire = probe.patience if end > until else 2 * seconds * probe.bits / WIRE.uplink(size)
+        self._lead = min(probe.patience, wire) + self._choices.call_time
 
 
 def outcome_of(world: World, row: int, at: float) -> Outcome:
@@ -180,3 +183,9 @@ def by_request(every: Outcomes) -> list[list[Outcome]]:
 def stacked(results: list[Outcome]) -> Outcomes:
     """The other way round, of one choice for each request."""
     return Outcomes(**{name: np.array([getattr(one, name) for one in results]) for name in Outcome.__slots__})
+
+
+def _size(bits: float) -> float:
+    """Bytes of a message that has so many bits on the wire."""
+    nothing = WIRE.uplink(0.0)
+    return (bits - nothing) / (WIRE.uplink(1.0) - nothing)

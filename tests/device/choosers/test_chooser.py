@@ -79,16 +79,18 @@ def test_the_controller_is_sure_of_less_on_a_link_that_varies(scope):
 
 
 def test_after_transfers_that_were_all_given_up_the_device_stays_alone_until_one_gets_through(scope):
-    chooser = Dynamic(scope)
-    for turn in range(10):
-        chooser.observe(crossed(1e8, float(turn)))
-    assert not chooser.choose(10.0, conditions(1e8), DEADLINE).configuration.device_only
-    for turn in range(3):
-        chooser.observe(Transfer(direction="up", size=10_000, seconds=0.3, at=10.0 + turn, cut=True))
-    assert chooser.choose(13.0, conditions(1e8), DEADLINE).configuration.device_only
-    for turn in range(5):
-        chooser.observe(crossed(1e8, 14.0 + turn))
-    assert not chooser.choose(20.0, conditions(1e8), DEADLINE).configuration.device_only
+    """If it has an answer in time; else nothing is lost by sending, whatever has failed."""
+    for deadline, alone in ((DEADLINE, True), (0.6 * scope.device.branches[0].whole.median, False)):
+        chooser = Dynamic(replace(scope, deadline=deadline))
+        for turn in range(10):
+            chooser.observe(crossed(1e8, float(turn)))
+        assert not chooser.choose(10.0, conditions(1e8), deadline).configuration.device_only
+        for turn in range(3):
+            chooser.observe(Transfer(direction="up", size=500, seconds=0.3, at=10.0 + turn, cut=True))
+        assert chooser.choose(13.0, conditions(1e8), deadline).configuration.device_only == alone
+        for turn in range(5):
+            chooser.observe(crossed(1e8, 14.0 + turn))
+        assert not chooser.choose(20.0, conditions(1e8), deadline).configuration.device_only
 
 
 def test_a_direction_is_forecast_from_its_own_transfers_and_until_then_as_the_conditions_say(scope):

@@ -53,11 +53,13 @@ class Dynamic:
         deadline: Seconds,
         ready: Collection[Configuration] | None = None,
     ) -> Plan:
-        """See `Chooser.choose`; while an outage is likelier than none, nobody waits for the edge."""
+        """See `Chooser.choose`; while an outage is likelier than none, nobody waits for the edge who can do without."""
         with self._lock:
             # Either of them: an answer that cannot come back is worth no more than a picture that cannot go up.
             if self._uplink.dead(now) or self._downlink.dead(now):
-                return best(self._alone, conditions, deadline, self._margin(deadline))
+                alone = best(self._alone, conditions, deadline, self._margin(deadline))
+                if alone.meets_deadline:
+                    return alone
             believed = self._believed(now, conditions, deadline)
             if ready is not None:
                 return self._controller.among(ready, believed)
