@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -112,8 +113,8 @@ class Static:
         return best(table, conditions, deadline, self._margin(deadline))
 
     def decisive(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> BitsPerSecond:  # noqa: ARG002 - below
-        """Whatever it was: whoever goes by the last transfer alone wants that to be a recent one."""
-        return conditions.uplink.bandwidth
+        """Infinite, for every one counts: whoever goes by the last transfer alone wants that to be a recent one."""
+        return BitsPerSecond(math.inf)
 
     def __repr__(self) -> str:
         return f"<Static on {self._frontier!r}>"

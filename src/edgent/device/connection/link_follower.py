@@ -133,10 +133,18 @@ class LinkFollower:
         """An exchange has ended, of a probe or of a request; what it tells of either direction."""
         # In this order: the round trip takes this reply in before its time is split up, and the windows hear of what
         # either end says before a message is judged by them.
-        began, at = reply.began_at, reply.body_at
+        self.observe_way(reply)
+        return self.observe_bytes(reply)
+
+    def observe_way(self, reply: TimedReply) -> None:
+        """What it tells of all but the bandwidth: the round trip, the windows, the edge's queue."""
         self._hear_windows(reply)
-        self._queue, self._queue_at = reply.queue, at
+        self._queue, self._queue_at = reply.queue, reply.body_at
         self._note_round_trip(reply)
+
+    def observe_bytes(self, reply: TimedReply) -> tuple[Transfer, ...]:
+        """What it tells of the bandwidth, given the way as it is known by now."""
+        began, at = reply.began_at, reply.body_at
         # A probe's call is shorter than a request's, which passes the queue and more threads: only those of requests
         # are alike.
         if reply.bytes_up > EMPTY and (beyond := self._beyond(reply)) is not None:
@@ -203,7 +211,8 @@ class LinkFollower:
 
     def look_size(self, decisive: BitsPerSecond) -> int:
         """Bytes of a message up that takes long enough to tell the bandwidth if that is below what decides."""
-        return int(min(max(decisive / BITS_PER_BYTE * _LOOK_TIME, SMALL), self.probe_size()))
+        telling = min(decisive, self._up.measured or 0.0) if math.isinf(decisive) else decisive
+        return int(min(max(telling / BITS_PER_BYTE * _LOOK_TIME, SMALL), self.probe_size()))
 
     def __repr__(self) -> str:
         return f"<LinkFollower {self._up}, {self._down}, round trip {self.round_trip:.4f} s>"

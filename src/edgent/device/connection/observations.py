@@ -56,8 +56,10 @@ class Observations:
         if waited_behind:
             self.link.probed(reply)
         else:
-            self._transfers += self.link.observe(reply)
+            # What was late came before, so it is judged before this is believed, but by the way as it is seen now.
+            self.link.observe_way(reply)
             self.judge_late(at, reply.queue + reply.middle)
+            self._transfers += self.link.observe_bytes(reply)
         telling = not look and not waited_behind and reply.uplink - self.link.round_trip >= TELLING
         heard = self.upkeep.answered if answered else self.upkeep.heard
         heard(at, telling=telling)
