@@ -67,7 +67,7 @@ class Drifts:
             record: of one inference; without a plan it tells nothing.
             planned_with: the factors that are in its plan.
         """
-        if record.plan is None:
+        if record.plan is None or _another_branch(record):
             return
         measured, planned = record.stages, record.plan.stages
         # A local branch that answered for a late edge is not what the plan priced, so its time cannot be held against
@@ -97,6 +97,12 @@ class Drifts:
         else:
             # Not seen is told too: what was believed of a machine that does nothing any more grows old.
             drift.unseen()
+
+
+def _another_branch(record: Record) -> bool:
+    """Whether a plan of the device alone gave way to a faster branch, of which it says nothing."""
+    planned = record.plan.configuration if record.plan is not None else None
+    return planned is not None and planned.device_only and record.exit != planned.exit
 
 
 def _on_device(stages: Stages, answered: bool) -> float:

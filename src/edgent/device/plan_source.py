@@ -188,14 +188,16 @@ class PlanSource:
             _log.warning("%s is not chosen again: %s", configuration, error)
         self._warmer.give_up(configuration)
 
-    def decisive(self, sight: Sight) -> BitsPerSecond | None:
+    def decisive(self, sight: Sight, *, unlikely: bool = False) -> BitsPerSecond | None:
         """See `Plans.decisive`; infinite: on who knows which."""
         self._observe(sight.transfers)
         with self._lock:
             choosers, deadline = [known.chooser for known in self._together.values()], self._latest_deadline
         if sight.conditions is None or not choosers:
             return BitsPerSecond(math.inf)
-        wanted = [chooser.decisive(sight.at, sight.conditions, deadline) for chooser in choosers]
+        wanted = [
+            chooser.decisive(sight.at, sight.conditions, deadline, unlikely=unlikely) for chooser in choosers
+        ]
         return max((bandwidth for bandwidth in wanted if bandwidth is not None), default=None)
 
     def trial(self) -> Trial | None:

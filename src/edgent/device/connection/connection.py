@@ -60,8 +60,8 @@ class Plans(Protocol):
         """
         ...
 
-    def decisive(self, sight: Sight) -> BitsPerSecond | None:
-        """The bandwidth that a plan depends on; None: on none."""
+    def decisive(self, sight: Sight, *, unlikely: bool = False) -> BitsPerSecond | None:
+        """The bandwidth that a plan depends on; None: on none, or, unless `unlikely`, on one that the link lacks."""
         ...
 
     def trial(self) -> Trial | None:
@@ -343,7 +343,7 @@ class Connection:
 
     def _decisive(self, plans: Plans) -> BitsPerSecond | None:
         """The bandwidth that the next plan depends on; None too where a request has come, which will tell more."""
-        return None if self._upkeep.busy else plans.decisive(self._look_round(plans))
+        return None if self._upkeep.busy else plans.decisive(self._look_round(plans), unlikely=True)
 
     def _meet_link(self) -> None:
         """A connection is made: a link that nothing is known of is measured, else only its round trip.
