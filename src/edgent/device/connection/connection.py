@@ -11,6 +11,7 @@ transfers tell of the link is kept until a request, or that thread, looks at the
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -22,7 +23,7 @@ from edgent.device.connection.observations import Observations
 from edgent.device.connection.probing import Ascent
 from edgent.device.connection.prober import Prober
 from edgent.device.connection.sight import EdgeState, Sight, Trial
-from edgent.device.connection.upkeep import Task, Upkeep
+from edgent.device.connection.upkeep import AGAIN, Task, Upkeep
 from edgent.device.drift import AS_PROFILED, Factors
 from edgent.errors import EdgeError, EdgentError, RefusedError
 from edgent.wire.edge_client import EdgeClient, TimedReply
@@ -105,6 +106,7 @@ class Connection:
         follows = model.name if on_version else ""
         self._prober = Prober(remote, self._seen, self._changed, clock, version=model.version, follows=follows)
         self._facts: EdgeFacts | None = None
+        self._wakes_at = -math.inf
         self._was_up = False
         self._tried = False
         self._closed = False
@@ -157,6 +159,9 @@ class Connection:
         window = self._remote.channel.window()
         with self._changed:
             self._upkeep.requested(at)
+            # Who looks after the connection may sleep for seconds, as nothing was to be feared when that began.
+            if self._wakes_at > at + AGAIN:
+                self._changed.notify_all()
             conditions = self._link.conditions(at, window, factors) if self._state is EdgeState.UP else None
             return self._sight(conditions, at)
 
@@ -257,6 +262,7 @@ class Connection:
             # to ask again.
             task = self._upkeep.next(self._clock.now())
             while not self._closed and not isinstance(task, Task):
+                self._wakes_at = float(task)
                 self._changed.wait(max(0.0, task - self._clock.now()))
                 task = self._upkeep.next(self._clock.now())
             return task if isinstance(task, Task) and not self._closed else None
@@ -267,6 +273,7 @@ class Connection:
         elif task is Task.CHECK:
             # The link is not the only one that may have made a request late.
             self._check(plans, trial=self._upkeep.is_suspected)
+            self._prober.settle()
         elif task is Task.SEEK:
             self._seek(plans)
         elif (decisive := plans.decisive(self._look_round(plans))) is not None:
@@ -335,15 +342,15 @@ class Connection:
         """Requests go without the edge: is it there and quick, and can the link carry what they would send?"""
         began_at, occupied = self._clock.now(), 0.0
         ascent = self._check(plans, trial=plans.factors().edge > SLOWED)
-        if ascent is not None and not self._link.stated:
-            self._prober.climb(ascent, partial(self._decisive, plans))
+        decisive = None if self._link.stated else plans.decisive(self._look_round(plans), unlikely=True)
+        if ascent is None or decisive is None:
+            self._prober.settle()
+        else:
+            # A request that has come meanwhile will tell more, and must not wait.
+            self._prober.climb(ascent, decisive, lambda: not self._upkeep.busy)
             occupied = ascent.occupied
         with self._changed:
             self._upkeep.sought(began_at, occupied)
-
-    def _decisive(self, plans: Plans) -> BitsPerSecond | None:
-        """The bandwidth that the next plan depends on; None too where a request has come, which will tell more."""
-        return None if self._upkeep.busy else plans.decisive(self._look_round(plans), unlikely=True)
 
     def _meet_link(self) -> None:
         """A connection is made: a link that nothing is known of is measured, else only its round trip.
@@ -352,6 +359,7 @@ class Connection:
         """
         if self._link.known and self._was_up:
             self._prober.check()
+            self._prober.settle()
         else:
             self._prober.measure()
 

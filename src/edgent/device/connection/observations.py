@@ -4,6 +4,9 @@ A request that was given up may have been late for three reasons: its bytes were
 the edge is slower. Only the first is the bandwidth's, and only what comes next can tell. So a late request is kept until
 the check behind it is back, or an exchange that had the link for itself. If the way as it is known then, and the edge as
 it was seen then, account for the lateness, it says nothing of the bandwidth; else that is lower than was believed.
+
+Of the steps of an ascent only the last one is shown to who plans: each proves more than the one before, and whoever saw
+all of them would take a link that is merely proven bit by bit for one that rises.
 """
 
 from __future__ import annotations
@@ -43,13 +46,21 @@ class Observations:
     def __init__(self, link: LinkFollower, upkeep: Upkeep) -> None:
         self.link, self.upkeep = link, upkeep
         self._transfers: deque[Transfer] = deque(maxlen=_TRANSFERS)
+        self._step: tuple[Transfer, ...] = ()
         self._late: list[_Late] = []
         self._late_bytes = 0
 
-    def heard(self, reply: TimedReply, at: Seconds, *, look: bool = False, answered: bool = False) -> bool:
+    def heard(
+        self, reply: TimedReply, at: Seconds, *, look: bool = False, step: bool = False, answered: bool = False
+    ) -> bool:
         """Takes an exchange in; whether its time was its own: what is left of late messages goes before the next.
 
-        A look, one way only, does not spare the measuring of both. `answered`: it was a request's.
+        Args:
+            reply: The exchange.
+            at: Now.
+            look: Whether it was a look: one way only, it does not spare the measuring of both.
+            step: Whether it was a step of an ascent, that the next one replaces.
+            answered: Whether it was a request's.
         """
         # Bytes arrive in the order of their sending, so after an answer little is left of what was late before it.
         waited_behind, self._late_bytes = self._late_bytes, 0
@@ -59,7 +70,11 @@ class Observations:
             # What was late came before, so it is judged before this is believed, but by the way as it is seen now.
             self.link.observe_way(reply)
             self.judge_late(at, reply.queue + reply.middle)
-            self._transfers += self.link.observe_bytes(reply)
+            transfers = self.link.observe_bytes(reply)
+            if step:
+                self._step = transfers
+            else:
+                self._transfers += transfers
         telling = not look and not waited_behind and reply.uplink - self.link.round_trip >= TELLING
         heard = self.upkeep.answered if answered else self.upkeep.heard
         heard(at, telling=telling)
@@ -84,6 +99,11 @@ class Observations:
             usual = 0.0 if conditions is None else conditions.uplink.uplink(float(one.size))
             if usual + edge_seconds < one.seconds:
                 self._transfers += self.link.observe_late(one.size, one.seconds, one.at)
+
+    def settled(self) -> None:
+        """An ascent is over: its last step is shown."""
+        self._transfers += self._step
+        self._step = ()
 
     def leftover(self, at: Seconds) -> float:
         """Seconds that what was late may still need on the link, before anything else arrives."""

@@ -54,7 +54,7 @@ class Prober:
         self._version, self._follows = version, follows
 
     def check(self, trial: Trial | None = None) -> tuple[TimedReply, Ascent]:
-        """An empty exchange, from which longer ones may be begun.
+        """An empty exchange, from which longer ones may be begun; `climb` or `settle` ends it.
 
         Args:
             trial: What the edge is to run meanwhile, for its speed's sake; None: nothing.
@@ -68,10 +68,10 @@ class Prober:
             within = _CHECK_TIMEOUT + self._seen.leftover(self._clock.now())
         within = min(within + (_SLOWER * trial.seconds if trial else 0.0), _TIMEOUT)
         reply = self._empty(within, trial)
-        if not self._heard(reply) and self._seen.link.beyond(reply) >= TELLING:
+        if not self._heard(reply, step=True) and self._seen.link.beyond(reply) >= TELLING:
             # It was late behind what was late: only the next one tells whether the way is long, or the link slow.
             reply = self._empty(within, trial)
-            self._heard(reply)
+            self._heard(reply, step=True)
         ascent = Ascent(allowance=SEARCH)
         with self._lock:
             now = self._clock.now()
@@ -94,13 +94,19 @@ class Prober:
             self._seen.judge_late(now)
             self._seen.upkeep.checked(now, 0.0)
 
-    def climb(self, ascent: Ascent, decisive: Callable[[], BitsPerSecond | None]) -> None:
-        """Longer and longer probes, while they are cheap, and some bandwidth matters."""
-        while (enough := decisive()) is not None and (size := ascent.next(enough)) is not None:
-            reply = self._in_time(size)
+    def climb(self, ascent: Ascent, enough: BitsPerSecond, may_go_on: Callable[[], bool]) -> None:
+        """Longer and longer probes, while they are cheap, until so much is proven."""
+        while may_go_on() and (size := ascent.next(enough)) is not None:
+            reply = self._in_time(size, step=True)
             if reply is None:
-                return
+                break
             ascent.passed(reply.bytes_up, took=reply.on_link)
+        self.settle()
+
+    def settle(self) -> None:
+        """Nothing longer follows a check."""
+        with self._lock:
+            self._seen.settled()
 
     def look(self, decisive: BitsPerSecond) -> None:
         """A request is expected: one message up that ends well before it, or is given up."""
@@ -115,7 +121,7 @@ class Prober:
         began_at = self._clock.now()
         # As old as the estimate is, it may be wrong by any factor, and so would be the size that is made of it.
         _, ascent = self.check()
-        self.climb(ascent, lambda: BitsPerSecond(math.inf))
+        self.climb(ascent, BitsPerSecond(math.inf), lambda: True)
         with self._lock:
             size = self._seen.link.probe_size()
         if size > INITIAL_WINDOW:
@@ -136,7 +142,7 @@ class Prober:
         segment = "" if trial is None else trial.segment
         return self._remote.probe(0, 0, within, name=self._follows, version=self._version, segment=segment)
 
-    def _in_time(self, size: int) -> TimedReply | None:
+    def _in_time(self, size: int, *, step: bool = False) -> TimedReply | None:
         """A message up; None where it does not come back in time: below what decides, however far."""
         began_at = self._clock.now()
         try:
@@ -145,12 +151,12 @@ class Prober:
             with self._lock:
                 self._seen.late(size, (now := self._clock.now()) - began_at, now)
             return None
-        self._heard(reply, look=True)
+        self._heard(reply, look=True, step=step)
         return reply
 
-    def _heard(self, reply: TimedReply, *, look: bool = False) -> bool:
+    def _heard(self, reply: TimedReply, *, look: bool = False, step: bool = False) -> bool:
         with self._lock:
-            return self._seen.heard(reply, self._clock.now(), look=look)
+            return self._seen.heard(reply, self._clock.now(), look=look, step=step)
 
     def _passed(self, bytes_up: int, bytes_down: int) -> TimedReply:
         reply = self._remote.probe(bytes_up, bytes_down, _TIMEOUT)

@@ -45,6 +45,7 @@ LEAD = 0.1  # seconds before a request at which a look begins
 AGAIN, SELDOM = 0.25, 1.6  # seconds between two searches: at least, and at most, whatever they cost
 CALM = 1.0  # seconds between them where requests are rare
 _RARE = 5.0  # seconds without one
+_ON_ITS_WAY = 0.1  # seconds for which a request may still be about to ask the edge
 _PUT_OFF = 1.0  # seconds for which a search may wait, to be just before a request
 # On a slow link a check takes long, so checks become rare there by themselves.
 _SHARE = 0.05  # of the time may go into checks
@@ -126,6 +127,7 @@ class Upkeep:
         self._heard_at = self._measured_at = self._answered_at = self._requested_at = -math.inf
         self._retry_at = self._ask_at = self._look_from = self._seek_from = -math.inf
         self._check_after, self._measure_after = IDLE, STALE
+        self._without_at = math.inf  # of the first request since the last one that the edge answered
         self._arrivals = Arrivals()
 
     def next(self, at: Seconds) -> Task | Seconds:
@@ -138,8 +140,8 @@ class Upkeep:
         # A request under way will tell soon whether the edge is there, and a look would only slow it down.
         if self._busy:
             return Seconds(at + BUSY)
-        if self.avoided:
-            seek_at = self._seek_at(at)
+        if math.isfinite(self._without_at):
+            seek_at = max(self._seek_at(at), self._without_at + _ON_ITS_WAY)
             return Task.SEEK if at >= seek_at else Seconds(seek_at)
         check_at = self._heard_at + self._check_after
         look_at, measure_at = (self._look_at(at), self._measure_at) if self.measures else (math.inf, math.inf)
@@ -148,11 +150,6 @@ class Upkeep:
         if at >= measure_at:
             return Task.MEASURE
         return Task.CHECK if at >= check_at else Seconds(min(check_at, look_at, measure_at))
-
-    @property
-    def avoided(self) -> bool:
-        """Whether the last request was not answered by the edge."""
-        return self._requested_at > self._answered_at
 
     @property
     def is_suspected(self) -> bool:
@@ -185,7 +182,7 @@ class Upkeep:
 
     def requested(self, at: Seconds) -> None:
         """A request has come, whoever will answer it."""
-        self._requested_at = at
+        self._requested_at, self._without_at = at, min(at, self._without_at)
         self._arrivals.came(at)
 
     def began(self) -> None:
@@ -205,7 +202,7 @@ class Upkeep:
 
     def answered(self, at: Seconds, *, telling: bool = False) -> None:
         """The edge has answered a request; see `heard`."""
-        self._answered_at = at
+        self._answered_at, self._without_at = at, math.inf
         self.heard(at, telling=telling)
 
     def checked(self, at: Seconds, took: float) -> None:
