@@ -28,7 +28,7 @@ from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import emulated_profile, find_device
 from edgent.link.forecast import LinkForecast
-from edgent.link.traces import load_traces
+from edgent.link.trace_files import load_traces
 from edgent.link.transfer import Transfer, TransferModel
 from edgent.model import Model
 from edgent.planning import Candidates, Controller, Goal

@@ -36,7 +36,7 @@ from edgent.lab.reproduction.figure import Lab
 from edgent.lab.reproduction.parts import Parts
 from edgent.link.generator import generated
 from edgent.link.trace import Trace
-from edgent.link.traces import load_traces
+from edgent.link.trace_files import load_traces
 from edgent.planning.candidates import Direction
 from edgent.replay import ReplaySettings, replay
 from edgent.units import Seconds

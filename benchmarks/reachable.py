@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 import command
 from edgent.link.trace import Trace
-from edgent.link.traces import load_traces
+from edgent.link.trace_files import load_traces
 from tables import aligned
 
 AGES = (2.0, 0.5, 0.02)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgent.errors import InputError
-from edgent.link.traces import parse_trace
+from edgent.link.trace_files import parse_trace
 from edgent.units import (
     format_bandwidth,
     parse_bandwidth,

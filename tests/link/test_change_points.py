@@ -33,6 +33,7 @@ class Exact:
         self.centres: list[float] = []  # of the prior of the run that begins with sample k
         self.correlations: list[float] = []  # that were believed when sample k came
         self.steady: list[float] = []  # the probability that sample k and both before it are of one run
+        self.steps: list[float] = []  # from the sample before it to sample k, as far as three deviations
         self.posterior = [1.0]  # by run length
 
     def correlation(self) -> float:
@@ -41,22 +42,24 @@ class Exact:
         before = 50 * SPREAD**2 * FADING ** len(weights)
         squares, products = 2 * before, -before
         for weight, k in zip(weights, range(2, len(self.samples)), strict=True):
-            one, other = (self.samples[at] - self.samples[at - 1] for at in (k - 1, k))
+            one, other = self.steps[k - 1 : k + 1]
             squares += weight * self.steady[k] * (one**2 + other**2) / 2
             products += weight * self.steady[k] * one * other
         return min(max(0.0, 1 + 2 * products / squares), 0.8)
 
-    def reading(self, k: int, start: int) -> tuple[float, float, float]:
+    def reading(self, k: int, start: int, mean: float, variance: float) -> tuple[float, float, float]:
         """What sample k of a run says about the level, how precisely, and by which factor it is the sample's own."""
         rho = self.correlations[k]
         if k == start:
             return self.samples[k], 1 - rho**2, 1.0
-        return (self.samples[k] - rho * self.samples[k - 1]) / (1 - rho), (1 - rho) ** 2, 1 - rho
+        reach = FARTHEST * math.sqrt(variance / (1 - rho**2))
+        before = max(mean - reach, min(mean + reach, self.samples[k - 1]))
+        return (self.samples[k] - rho * before) / (1 - rho), (1 - rho) ** 2, 1 - rho
 
     def statistics(self, start: int, end: int) -> tuple[float, float, float, float]:
         kappa, mean, alpha, beta = (SPREAD / REACH) ** 2, self.centres[start], ALPHA, ALPHA * SPREAD**2
         for k in range(start, end):
-            reading, precision, _ = self.reading(k, start)
+            reading, precision, _ = self.reading(k, start, mean, beta / alpha)
             reach = FARTHEST * math.sqrt(beta / alpha * (1 / kappa + 1 / precision))
             heard = max(mean - reach, min(mean + reach, reading))
             beta += kappa * precision * (heard - mean) ** 2 / (2 * (kappa + precision))
@@ -66,7 +69,7 @@ class Exact:
 
     def density(self, start: int, now: int) -> float:
         mean, kappa, alpha, beta = self.statistics(start, now)
-        reading, precision, share = self.reading(now, start)
+        reading, precision, share = self.reading(now, start, mean, beta / alpha)
         scale = math.sqrt(beta / alpha * (1 / kappa + 1 / precision))
         return math.exp(log_density(reading, mean, scale, 2 * alpha)) / share
 
@@ -84,6 +87,10 @@ class Exact:
         self.centres.append(sum(j / sum(joint) * mean for j, mean in zip(joint, means, strict=True)))
         self.posterior = [HAZARD, *(j / sum(joint) * (1 - HAZARD) for j in joint)]
         self.steady.append(1 - sum(self.posterior[:3]))
+        likeliest = 1 + self.posterior[1:].index(max(self.posterior[1:]))
+        _, _, alpha, beta = self.statistics(now + 1 - likeliest, now + 1)
+        reach, step = FARTHEST * math.sqrt(beta / alpha), x - self.samples[now - 1]
+        self.steps.append(max(-reach, min(reach, step)))
 
 
 def noisy(seed: int, levels: list[float], each: int, spread: float = 0.2, correlation: float = 0.0) -> list[float]:
@@ -248,3 +255,24 @@ def test_a_sample_that_is_no_bandwidth_is_refused_and_changes_nothing(sample: fl
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match="expected"):
         ChangePointDetector(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("off", [0.1, 10.0])
+@pytest.mark.parametrize("spread", [0.0, 1e-4, 0.01, 0.05])
+def test_one_sample_off_by_ten_on_a_quiet_link_is_no_change_and_two_alike_are(spread: float, off: float) -> None:
+    for seed in range(5):
+        quiet = noisy(seed, [1e6], each=40 + 50 * seed, spread=spread)
+        after = noisy(seed, [1e6], each=12, spread=spread)
+        detector = ChangePointDetector()
+        assert not alarms(detector, [*quiet, off * quiet[-1], *after])
+        assert len(alarms(detector, [off * sample for sample in after])) == 1
+
+
+def test_a_run_never_becomes_surer_than_any_link_is_however_long_it_was_quiet() -> None:
+    detector = ChangePointDetector(cells=16)
+    for _ in range(20_000):
+        detector.update(1e6)
+    told = detector.predictive()
+    assert told is not None
+    assert 1.005 < told.quantile(0.95) / told.quantile(0.05) < 1.1
+    assert np.isfinite(detector.run_lengths).all() and detector.run_lengths.sum() == pytest.approx(1)

@@ -108,3 +108,70 @@ def test_a_trace_that_is_none_is_refused(tmp_path: Path, machines: tuple[Path, P
     file.write_text("the link was slow today")
     found = CliRunner().invoke(app, command(file, machines))
     assert isinstance(found.exception, InputError) and str(file) in str(found.exception)
+
+
+def test_a_column_of_a_log_and_its_unit_can_be_said(tmp_path: Path, machines: tuple[Path, Path]) -> None:
+    file = tmp_path / "phone.csv"
+    rows = [f"2019.12.14_10.16.{second:02},-95,{2000 if second % 20 < 10 else 400},7" for second in range(60)]
+    file.write_text("\n".join(["Timestamp,RSRP,DL_bitrate,UL_bitrate", *rows]))
+    levels = tmp_path / "levels.txt"
+    levels.write_text("\n".join("2" if second % 20 < 10 else "0.4" for second in range(60)))
+    named, stepped = (
+        CliRunner().invoke(app, [*command(link, machines, "--json"), *more])
+        for link, more in ((file, ("--column", "DL_bitrate")), (levels, ("--step", "1s", "--unit", "Mbit/s")))
+    )
+    assert named.exit_code == stepped.exit_code == 0
+    assert json.loads(named.stdout) == json.loads(stepped.stdout)
+    unnamed = CliRunner().invoke(app, command(file, machines))
+    assert isinstance(unnamed.exception, InputError) and "--column DL_bitrate" in str(unnamed.exception)
+
+
+def test_what_iperf3_prints_is_a_trace_and_no_record(tmp_path: Path, machines: tuple[Path, Path]) -> None:
+    file = tmp_path / "iperf3.json"
+    sums = [{"seconds": 1.0, "bits_per_second": 2e6 if second % 20 < 10 else 4e5} for second in range(60)]
+    file.write_text(json.dumps({"start": {}, "intervals": [{"sum": each} for each in sums]}))
+    found = CliRunner().invoke(app, command(file, machines, "--json"))
+    assert found.exit_code == 0 and json.loads(found.stdout)["traces"] == 1
+
+
+def test_a_log_of_traffic_is_warned_about(tmp_path: Path, machines: tuple[Path, Path]) -> None:
+    file = tmp_path / "traffic.csv"
+    file.write_text("\n".join(["s,Mbit/s", *(f"{second},{2 * (second % 3 > 0)}" for second in range(60))]))
+    found = CliRunner().invoke(app, command(file, machines))
+    assert found.exit_code == 0
+    assert "33% of the time" in found.stderr and "log of traffic" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["replay"], "either traces or --odd"),
+        (["replay", "link.csv", "--odd"], "either traces or --odd"),
+        (["replay", "link.csv", "--link", "bursts"], "expected --odd as well"),
+        (["replay", "link.csv"], "missing --model and --device and --edge and --deadline"),
+        (["replay", "--odd", "--model", "b-alexnet", "--deadline", "1s"], "missing --device and --edge"),
+        (["replay", "link.csv", "--unit", "MBPS"], "unit 'MBPS'"),
+        (["replay", "link.csv", "--step", "often"], "step 'often'"),
+    ],
+)
+def test_what_is_missing_is_said(arguments: list[str], message: str) -> None:
+    found = CliRunner().invoke(app, arguments)
+    assert isinstance(found.exception, InputError) and message in str(found.exception)
+
+
+def odd(machines: tuple[Path, Path], *more: str) -> list[str]:
+    whole = command(Path(), machines, "--odd", "--no-race", "--codec", "float32", *more)
+    return [whole[0], *whole[2:]]  # without the trace
+
+
+def test_an_odd_link_is_replayed_by_its_name(machines: tuple[Path, Path]) -> None:
+    found = CliRunner().invoke(app, odd(machines, "--link", "steady-good", "--json"))
+    assert found.exit_code == 0
+    (link,) = json.loads(found.stdout)["links"]
+    assert link["link"] == "steady-good" and link["words"] == "3 Mbit/s, for ever"
+    assert link["worse"] is False and link["reason"] is None and abs(link["behind"]) < 0.01
+    assert link["traces"] == 4 and len(link["methods"]) == 11
+    printed = CliRunner().invoke(app, odd(machines, "--link", "steady-good"))
+    assert printed.exit_code == 0 and "over a point behind the best baseline on 0 of 1 links" in printed.stdout
+    unknown = CliRunner().invoke(app, odd(machines, "--link", "calm"))
+    assert isinstance(unknown.exception, InputError) and "expected one of alternating, bursts" in str(unknown.exception)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -288,3 +289,31 @@ def test_what_a_call_takes_is_the_users_to_tell() -> None:
     assert all(same) and crossing.any()
     later = slow.latency(2e6) - usual.latency(2e6)
     assert later == pytest.approx(np.where(usual.remote, 0.010, 0.0))
+
+
+@pytest.mark.parametrize("downlink", [20.0, 0.05])
+def test_where_the_way_down_is_of_another_speed_its_bits_take_so_much_longer(downlink: float) -> None:
+    plain = Choices.of(candidates(), Seconds(0.08), race=False, apart=True)
+    other, bandwidth = plain.over(downlink), 2e6
+    way = np.where(plain.remote, plain.bits_up / bandwidth + plain.bits_down / (downlink * bandwidth), 0.0)
+    assert other.latency(bandwidth) == pytest.approx(plain.before + plain.between + plain.after + way)
+    found = outcomes(other, np.arange(other.remote.size), flat(bandwidth), np.array(1.0))
+    assert found.edge == pytest.approx(other.latency(bandwidth))
+    assert (other.latency(bandwidth) <= 0.08) == pytest.approx(other.need <= bandwidth)
+    assert other.over(1.0).bits_down == pytest.approx(plain.bits_down)
+
+
+def test_no_candidate_that_is_best_on_some_pair_of_speeds_is_left_out() -> None:
+    every = candidates()
+    both = Choices.of(every, Seconds(0.08), race=False, apart=True)
+    for downlink in (0.02, 1.0, 50.0):
+        for bandwidth in (2e5, 6e5, 2e6, 2e7):
+            alone = Choices._all(every, Seconds(0.08), False, Seconds(0.002)).over(downlink)
+            best = alone.accuracy[alone.latency(bandwidth) <= 0.08].max(initial=0.0)
+            kept = both.over(downlink)
+            assert kept.accuracy[kept.latency(bandwidth) <= 0.08].max(initial=0.0) == best
+
+
+def test_on_links_whose_directions_differ_who_plans_does_as_well_as_the_oracle() -> None:
+    report = replay(request(deadline=0.060), [replace(flat(3e6), downlink=20.0), replace(flat(6e6), downlink=0.2)])
+    assert report.mean("edgent", "accuracy") == pytest.approx(report.mean("clairvoyant", "accuracy"), abs=0.01)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,12 +22,13 @@ from edgent.cli.arguments.options import (
 )
 from edgent.cli.arguments.profiles import read_profile
 from edgent.cli.arguments.source import Source, expected
-from edgent.cli.arguments.traces import read_traces
+from edgent.cli.arguments.traces import Column, Step, UnitName, parse_reading, read_traces
 from edgent.cli.terminal import show
 from edgent.errors import InputError
 from edgent.units import format_bandwidth, format_duration, parse_bandwidth, parse_count, parse_delay, parse_duration
 
 if TYPE_CHECKING:
+    from edgent.link.trace_files import TraceReading
     from edgent.planning.configuration_map import ConfigurationMap
 
 _ROWS = 20
@@ -44,6 +46,9 @@ def configuration_map(
     ] = None,
     grid: Annotated[str, typer.Option(metavar="LOW,HIGH,N", help="N states at equal factors instead.")] = "",
     scale: Annotated[float, typer.Option(help="Factor on the traces' bandwidths.")] = 1.0,
+    column: Column = "",
+    unit: UnitName = "",
+    step: Step = "",
     reward: Annotated[str, typer.Option(metavar="lexicographic|fraction|percent", help="What to maximise.")] = (
         "lexicographic"
     ),
@@ -64,7 +69,7 @@ def configuration_map(
 
     show.check_output(output)
     recipe = MapSettings(
-        bandwidths=_bandwidths(states or [], scale, grid),
+        bandwidths=_bandwidths(states or [], scale, grid, parse_reading(column, unit, step)),
         deadlines=[parse_duration(text, "deadline") for text in deadline.split(",")],
         reward=find_reward(reward),
         round_trip=parse_delay(rtt),
@@ -85,14 +90,17 @@ def configuration_map(
         _print(built, output)
 
 
-def _bandwidths(traces: list[Path], scale: float, grid: str) -> tuple[float, ...]:
+def _bandwidths(traces: list[Path], scale: float, grid: str, reading: TraceReading) -> tuple[float, ...]:
+    from edgent.link.trace_files import load_trace
+
     if bool(traces) == bool(grid):
         raise InputError("expected either --states with traces or --grid LOW,HIGH,N, as --grid 50kbps,10Mbps,64")
-    if grid and scale != 1:
-        raise InputError(f"--scale {scale:g}: is for the traces of --states; scale the grid's bandwidths themselves")
+    if grid and (scale != 1 or reading.says):
+        option = f"--scale {scale:g}" if scale != 1 else "--column, --unit, --step"
+        raise InputError(f"{option}: for the traces of --states; write the grid's bandwidths as they are to be")
     if grid:
         return _grid(grid)
-    return tuple(trace.mean for trace in read_traces(traces, scale))
+    return tuple(trace.mean for trace in read_traces(traces, scale, partial(load_trace, reading=reading)))
 
 
 def _grid(text: str) -> tuple[float, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,28 +21,45 @@ from edgent.cli.arguments.options import (
     parse_direction,
     warn_unpriced,
 )
+from edgent.cli.arguments.profiles import own_profile
 from edgent.cli.arguments.source import Source, expected
-from edgent.cli.arguments.traces import read_traces
+from edgent.cli.arguments.traces import Column, Step, UnitName, parse_reading, read_traces
+from edgent.cli.odd import replay_links
 from edgent.cli.terminal import show
-from edgent.units import format_duration, parse_duration
+from edgent.errors import InputError
+from edgent.units import Seconds, format_duration, parse_duration
 
 if TYPE_CHECKING:
     from edgent.latency import Profile
     from edgent.link.trace import Trace
+    from edgent.link.trace_files import TraceReading
+    from edgent.model import Model
     from edgent.planning import Candidates
-    from edgent.replay import Report
+    from edgent.replay import ReplaySettings, Report
 
 BACK_TO_BACK = "back-to-back"
 
+_SHIPPED_MODEL, _BOARD = "b-alexnet", "paper-pi3-resident"
+_SHARE = 0.75  # of the last exit's time on that device: less than its first exit takes there
+
 
 def replay(
-    traces: Annotated[list[Path], typer.Argument(metavar="TRACE ...", help="Traces, folders, records of a run.")],
-    model: Annotated[str, typer.Option(metavar="MODEL", help="A shipped model's name, or an ONNX file.")],
-    device: Annotated[Path, typer.Option(metavar="FILE", help="The device's profile of this model.")],
-    edge: Annotated[Path, typer.Option(metavar="FILE", help="The edge's profile of this model.")],
-    deadline: Deadline,
+    traces: Annotated[
+        list[Path] | None, typer.Argument(metavar="[TRACE ...]", help="Traces, folders, records of a run.")
+    ] = None,
+    model: Annotated[str, typer.Option(metavar="MODEL", help="A shipped model's name, or an ONNX file.")] = "",
+    device: Annotated[Path | None, typer.Option(metavar="FILE", help="The device's profile of this model.")] = None,
+    edge: Annotated[Path | None, typer.Option(metavar="FILE", help="The edge's profile of this model.")] = None,
+    deadline: Deadline = "",
+    odd: Annotated[bool, typer.Option("--odd", help="Odd links in place of traces; see above.")] = False,
+    link: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Of the odd links only this one (repeatable).")
+    ] = None,
     device_slowdown: Annotated[float, typer.Option(metavar="X", help="Emulate a device X times slower.")] = 1.0,
     scale: Annotated[float, typer.Option(metavar="S", help="Multiply the traces' bandwidths.")] = 1.0,
+    column: Column = "",
+    unit: UnitName = "",
+    step: Step = "",
     interval: Annotated[str, typer.Option(metavar="TIME", help=f"Between requests, as 2s; or {BACK_TO_BACK}.")] = "2s",
     variation: Annotated[float, typer.Option(metavar="C", help="Coefficient of a variation within seconds.")] = 0.0,
     calibration: CalibrationFile = None,
@@ -54,35 +73,98 @@ def replay(
     seed: Annotated[int, typer.Option(min=0, help="Of all that is random.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """What each way to choose plans would have given on recorded links; seeded, the same each time."""
+    """What each way to choose plans would have given on recorded links; seeded, the same each time.
+
+    With --odd the links are thirty that are each hard in one way: they alternate each second, send in bursts, stop for
+    half a minute. The exit code is 1 if on one of them the best baseline is over a point ahead of Edgent and no reason
+    is known. Without a model it is the shipped one, on an emulated Raspberry Pi 3 and this machine as the edge.
+    """
     from edgent.evaluation.calibration_files import calibration_for
-    from edgent.latency import Profile
     from edgent.planning import Candidates
     from edgent.planning.reward import find_reward
     from edgent.replay import ReplaySettings
-    from edgent.replay import replay as run
 
-    within = parse_duration(deadline, "deadline")
+    if odd == bool(traces):
+        raise InputError("expected either traces or --odd, as edgent replay TRACE ... or edgent replay --odd")
+    if link and not odd:
+        raise InputError("--link names an odd link: expected --odd as well")
+    reading = parse_reading(column, unit, step)
     every = None if interval == BACK_TO_BACK else parse_duration(interval, "interval")
     way, numbers = parse_direction(direction), parse_dims(dim)
     allowed_codecs = parse_codecs(codec)
-    loaded = open_model(model, numbers)
-    slow, quick = _slowed(Profile.load(device), device_slowdown), Profile.load(edge)
-    coming = expected(loaded, calibration_for(loaded, calibration), source)
-    candidates = Candidates.build(loaded, slow, quick, coming.calibration, source_bytes=coming.source_bytes)
+    if odd and not (model or device or edge):
+        parts = _shipped(deadline)
+    else:
+        parts = _named(model, device, edge, deadline, numbers)
+    slow = _slowed(parts.device, device_slowdown)
+    coming = expected(parts.model, calibration_for(parts.model, calibration), source)
+    candidates = Candidates.build(parts.model, slow, parts.edge, coming.calibration, source_bytes=coming.source_bytes)
     warn_unpriced(allowed_codecs, candidates)
     request = ReplaySettings(
         candidates=candidates.restricted(direction=way, exits=exit or None, codecs=allowed_codecs),
         device=slow,
-        edge=quick,
-        deadline=within,
+        edge=parts.edge,
+        deadline=parts.deadline,
         interval=every,
         variation=variation,
         seed=seed,
         race=race,
         reward=find_reward(reward),
     )
-    links = read_traces(traces, scale, lambda file: _link(file, candidates))
+    if odd:
+        replay_links(request, link or (), scale, as_json=as_json)
+    else:
+        _replay_traces(
+            request, read_traces(traces or [], scale, lambda file: _link(file, candidates, reading)), as_json
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What is replayed, before its candidates are priced."""
+
+    model: Model
+    device: Profile
+    edge: Profile
+    deadline: Seconds
+
+
+def _named(model: str, device: Path | None, edge: Path | None, deadline: str, numbers: dict[str, int]) -> _Parts:
+    """As the options name it."""
+    from edgent.latency import Profile
+
+    given = {"--model": model, "--device": device, "--edge": edge, "--deadline": deadline}
+    if missing := [option for option, value in given.items() if not value]:
+        raise InputError(
+            f"missing {' and '.join(missing)}: expected a model, its profiles on both machines (edgent profile MODEL "
+            "-o FILE) and a deadline like 100ms"
+        )
+    assert device is not None and edge is not None, "else they are missing"
+    within = parse_duration(deadline, "deadline")
+    return _Parts(
+        model=open_model(model, numbers), device=Profile.load(device), edge=Profile.load(edge), deadline=within
+    )
+
+
+def _shipped(deadline: str) -> _Parts:
+    """The shipped model on an emulated device; a deadline within which that device has no answer of its own."""
+    from edgent.engine.onnxruntime import OnnxRuntimeEngine
+    from edgent.lab.boards.emulation import emulated_profile, find_device
+
+    loaded = open_model(_SHIPPED_MODEL, {})
+    here = own_profile(loaded, OnnxRuntimeEngine())
+    board = find_device(_BOARD)
+    slow = emulated_profile(here, board)
+    within = Seconds(_SHARE * slow.branches[-1].whole.median)
+    if deadline:
+        within = parse_duration(deadline, "deadline")
+    show.err.print(f"edgent: {_SHIPPED_MODEL} on an emulated {board}; the edge is this machine", soft_wrap=True)
+    return _Parts(model=loaded, device=slow, edge=board.edge_profile(here), deadline=within)
+
+
+def _replay_traces(request: ReplaySettings, links: Sequence[Trace], as_json: bool) -> None:
+    from edgent.replay import replay as run
+
     with show.progress("replaying") as progress:
         report = run(request, links, done=lambda count: progress(count, len(links)))
     if as_json:
@@ -95,11 +177,11 @@ def _slowed(profile: Profile, factor: float) -> Profile:
     return profile if factor == 1 else profile.scaled(factor, f"{factor:g} times slower")
 
 
-def _link(file: Path, candidates: Candidates) -> Trace:
-    from edgent.link.traces import load_trace
+def _link(file: Path, candidates: Candidates, reading: TraceReading) -> Trace:
+    from edgent.link.trace_files import load_trace
     from edgent.replay.records import is_records, load_records
 
-    return load_records(file, candidates) if is_records(file) else load_trace(file)
+    return load_records(file, candidates) if is_records(file) else load_trace(file, reading)
 
 
 def _print(report: Report) -> None:

@@ -17,7 +17,9 @@ What differs from the paper, each marked in the code:
 3. A change is declared once P(the run began after the sample that declared the last one) exceeds a threshold: the
    probability of run length 0 never tells anything.
 4. One sample in some hundreds is an outlier and tells nothing of its run; and a sample more than three deviations off
-   moves its run's mean and spread as one of three would. So one bad sample is no change, and two alike are.
+   moves its run's mean and spread as one of three would, and so does what the next sample shares of it. So one bad
+   sample is no change, and two alike are. Nor does a run become surer of its samples than any link is (a floor of the
+   spread), however long it was quiet.
 5. Samples are correlated: with rho their correlation (`Correlation`) a sample of a run is expected at
    mean + rho (x_{t-1} - mean), and what it tells of the mean is (x_t - rho x_{t-1}) / (1 - rho), of precision
    (1 - rho)^2. Taken for independent, each wave of such noise would look like a small change.
@@ -55,6 +57,7 @@ _KAPPA, _BETA = (_SPREAD / _REACH) ** 2, _CERTAINTY * _SPREAD**2  # of a new run
 _OUTLIERS = 0.0015  # share of samples that lie anywhere
 _ANYWHERE = 1 / math.log(1000)  # their density: any of ten octaves
 _FARTHEST = 3.0  # deviations that a sample counts for
+_LEAST = 0.01  # deviation of the logarithm that every link has
 _GAP = 2.0  # steps from which on two samples are no neighbours
 _NEGLIGIBLE = 5e-3  # runs less likely than this do not show in the predictive distribution
 
@@ -75,7 +78,7 @@ class ChangePointDetector:
     >>> [at for at, sample in enumerate(samples) if detector.update(sample)]
     [8]
     >>> detector
-    <ChangePointDetector 2.014 Mbit/s for 4 samples>
+    <ChangePointDetector 2.013 Mbit/s for 4 samples>
     """
 
     def __init__(self, *, hazard: float = HAZARD, threshold: float = THRESHOLD, cells: int = CELLS) -> None:
@@ -193,7 +196,10 @@ class ChangePointDetector:
             self._correlation.interrupt()  # neighbours share their noise, strangers do not
         else:
             # A difference over a change of level is no noise. It is weighed by the chance that the run is older than
-            # the two differences that the correlation multiplies.
+            # the two differences that the correlation multiplies. Nor is one sample that is far off, which would look
+            # like noise that comes and goes at once: it counts as one that is not so far (Deviation 4).
+            farthest = _FARTHEST * self._runs.spread(self.run_length)
+            difference = min(max(difference, -farthest), farthest)
             self._correlation.observe(difference, steady=1.0 - float(np.add.reduce(self._probability[:3])))
 
     def _declares(self) -> bool:
@@ -262,6 +268,7 @@ class _Runs:
         self._alpha = _CERTAINTY + np.arange(cells, dtype=np.float64) / 2
         self._exponent = -(self._alpha + 0.5)
         self._most_growth = _FARTHEST**2 / (2 * self._alpha)
+        self._least = self._alpha * _LEAST**2  # of beta
         gamma = np.array([math.lgamma(alpha + 0.5) - math.lgamma(alpha) for alpha in self._alpha])
         self._constant = (1 - _OUTLIERS) / math.sqrt(2 * math.pi) * np.exp(gamma)
         self._standard = _standard_nodes(cells)
@@ -306,7 +313,7 @@ class _Runs:
         kappa[0] = _KAPPA + 1 / noise.whole
         step = own / noise.fresh * error / kappa
         step[0] = error[0] / (noise.whole * kappa[0])
-        mean, beta = self.mean + step, self._beta + self._beta * growth
+        mean, beta = self.mean + step, np.maximum(self._beta + self._beta * growth, self._least)  # Deviation 4
         # Cell r becomes cell r + 1. Cell 0 is free for a run that begins after this sample, and has the prior: around
         # the level that all runs together were at, weighed by how likely each was.
         self.mean[1:], self._kappa[1:], self._beta[1:] = mean[:-1], kappa[:-1], beta[:-1]
@@ -315,7 +322,12 @@ class _Runs:
         if longest:  # its count stays, so what its samples told is brought back to it; old ones fade
             fading = self._alpha[-1] / (self._alpha[-1] + 0.5)
             self.mean[-1], self._kappa[-1], self._beta[-1] = mean[-1], fading * kappa[-1], fading * beta[-1]
+            self._beta[-1] = max(self._beta[-1], self._least[-1])
         self.previous = sample
+
+    def spread(self, cell: int) -> float:
+        """The deviation of what is new in a sample of a run, in the logarithm."""
+        return math.sqrt(self._beta[cell] / self._alpha[cell])
 
     def nodes(self, cells: NDArray[np.intp], noise: _Noise) -> Floats:
         """Equally likely values of the next sample's logarithm in each of some runs, shape (runs, nodes)."""
@@ -329,7 +341,8 @@ class _Runs:
         # The share rho of the last deviation stays, which is previous - mean. Uncertain besides the noise is the mean
         # itself, by 1 / kappa.
         own = 1 - noise.carried
-        expected = noise.carried * self.previous + own * self.mean
+        farthest = _FARTHEST * np.sqrt(self._beta / self._alpha * noise.whole)
+        expected = self.mean + noise.carried * np.clip(self.previous - self.mean, -farthest, farthest)  # Deviation 4
         variance = own * own / self._kappa + noise.fresh
         expected[0], variance[0] = self.mean[0], 1 / _KAPPA + noise.whole  # a new run has no last sample
         return expected, variance

@@ -175,10 +175,16 @@ class LinkForecast:
         self._outages.failed(at - seconds, at, otherwise=possible)
         self._compare_bound(bandwidth, 1 - self._outages.chance(at), below=True)
 
-    def predictive(self, now: Seconds) -> Predictive | None:
-        """The bandwidth that a transfer now would find; None before anything was observed."""
+    def predictive(self, now: Seconds, within: float = 0.0) -> Predictive | None:
+        """The bandwidth that a transfer now would find; None before anything was observed.
+
+        Args:
+            now: When it would begin.
+            within: Seconds that it may take. A link moves while it lasts, so it finds about what is there in the middle.
+        """
         if not (self.samples or self._bounds):
             return None
+        now = Seconds(now + within / 2)
         # The outage is one point more, below all others, and takes its chance from all of them alike.
         bandwidths, weights = self._passing(now)
         nothing = self._outages.chance(now)

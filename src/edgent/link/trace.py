@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field, replace
 
@@ -18,6 +19,10 @@ PLAUSIBLE = (10e3, 200e6)
 """Bits per second: a median that is not between is taken for a mix-up of units, and said so."""
 
 _LONG_OUTAGE = 600.0  # seconds
+_MIX_UPS = (1e-3, 1e3, 1e-6, 1e6, 1e-9, 1e9)
+_SILENT, _SPELLS = 0.25, 5  # of the time, in so many spells: recorded links are rarely out for so long, so often
+_SILENCE = 0.5  # seconds
+_HARDLY = 0.001  # of the highest bandwidth: a phone that nobody uses still chatters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -30,6 +35,7 @@ class Trace:
         bandwidths: Bits per second, shape (m,).
         duration: Seconds.
         loops: Whether it begins again after its end; else the last value holds.
+        downlink: How many times as fast the way down is as the way up, whose bandwidth this is.
     """
 
     name: str
@@ -37,9 +43,11 @@ class Trace:
     bandwidths: Floats
     duration: Seconds
     loops: bool = False
+    downlink: float = 1.0
     _carried: Floats = field(init=False, repr=False)  # bits before each start, shape (m,)
     _all: float = field(init=False, repr=False)  # bits from the beginning to the end
-    _lists: tuple[list[float], list[float], list[float]] = field(init=False, repr=False)  # starts, bandwidths, carried
+    # Starts, bandwidths and carried bits once more: what is asked one by one is found sooner so than in numpy's arrays.
+    _single: tuple[array[float], array[float], array[float]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.starts.size or self.starts.shape != self.bandwidths.shape:
@@ -52,17 +60,21 @@ class Trace:
             raise InputError(f"{self.name}: time runs backwards or stands still, expected rising times")
         if not np.all(np.isfinite(self.bandwidths) & (self.bandwidths >= 0)):
             raise InputError(f"{self.name}: expected finite bandwidths, 0 or more")
+        if not 0 < self.downlink < math.inf:
+            raise InputError(
+                f"{self.name}: found a downlink {self.downlink!r} times as fast, expected a positive number"
+            )
         if not self.bandwidths.any():
             raise InputError(f"{self.name}: nothing ever gets through, expected some bandwidth above 0")
         carried = np.concatenate([[0.0], np.cumsum(self._lengths * self.bandwidths)])
         object.__setattr__(self, "_carried", carried[:-1])
         object.__setattr__(self, "_all", float(carried[-1]))
-        # What is asked one by one is found sooner in lists.
-        object.__setattr__(self, "_lists", (self.starts.tolist(), self.bandwidths.tolist(), self._carried.tolist()))
+        copies = tuple(array("d", values.tobytes()) for values in (self.starts, self.bandwidths, self._carried))
+        object.__setattr__(self, "_single", copies)
 
     def at(self, time: float) -> float:
         """The bandwidth at a time, bits per second."""
-        starts, bandwidths, _ = self._lists
+        starts, bandwidths, _ = self._single
         if self.loops:
             time %= self.duration
         return bandwidths[max(bisect_right(starts, time) - 1, 0)]
@@ -73,8 +85,9 @@ class Trace:
             return math.inf
         if self.loops:
             return float(self.arrivals(np.array([begin]), np.array([bits]))[0])
-        starts, bandwidths, carried = self._lists
+        starts, bandwidths, carried = self._single
         first = max(bisect_right(starts, begin) - 1, 0)
+        # Bits carried since the trace's beginning only rise, so the end of a transfer is looked up and not walked to.
         goal = carried[first] + bandwidths[first] * (begin - starts[first]) + bits
         last = max(bisect_left(carried, goal) - 1, first)
         left = max(goal - carried[last], 0.0)
@@ -88,6 +101,7 @@ class Trace:
         begins = np.where(lost, 0.0, begins)
         if not self.loops:
             return np.where(lost, np.inf, self._ends(begins, bits))
+        # Whole loops are skipped, so a transfer of hours on a loop of a millisecond is found as soon as any other.
         before = np.floor(begins / self.duration) * self.duration
         goal = self._carried_by(begins - before) + bits
         whole = np.maximum(np.ceil(goal / self._all) - 1, 0.0)  # loops that end while it is under way
@@ -129,27 +143,48 @@ class Trace:
     @property
     def outage(self) -> Seconds:
         """The longest time in which nothing gets through."""
-        longest = held = 0.0
-        rounds = 2 if self.loops else 1  # an outage at the end goes on at the beginning
-        for length, bandwidth in [*zip(self._lengths, self.bandwidths, strict=True)] * rounds:
-            held = 0.0 if bandwidth > 0 else held + float(length)
-            longest = max(longest, held)
-        return Seconds(longest)
+        return Seconds(float(self._silences(0.0).max(initial=0.0)))
+
+    def _silences(self, most: float) -> Floats:
+        """Seconds of each spell in which no more than that gets through, bits per second."""
+        rounds = 2 if self.loops else 1  # a spell at the end goes on at the beginning
+        silent = np.concatenate([[False], np.tile(self.bandwidths <= most, rounds), [False]])
+        begins, ends = np.flatnonzero(np.diff(silent)).reshape(-1, 2).T  # where silence begins, and where it ends
+        passed = np.concatenate([[0.0], np.cumsum(np.tile(self._lengths, rounds))])
+        spells: Floats = passed[ends] - passed[begins]
+        return spells
 
     @property
     def doubts(self) -> tuple[str, ...]:
         """What seems wrong with it, a line each; a trace that is doubted can be used all the same."""
         doubts = []
-        (low, high), median = PLAUSIBLE, self._median
-        if median > high or 0 < median < low:
-            how, scale, one, other = ("more", 0.001, "k", "M") if median > high else ("less", 1000, "M", "k")
+        if (scale := self._plausible_scale) is not None:
+            median, plausible = format_bandwidth(self._median), format_bandwidth(scale * self._median)
             doubts.append(
-                f"{self.name}: a median of {format_bandwidth(median)} is {how} than such links have: "
-                f"are the units mixed up? --scale {scale:g} makes {one}bit/s of {other}bit/s"
+                f"a median of {median} is {'more' if scale < 1 else 'less'} than such links have: are the units mixed "
+                f"up? --scale {scale:g} makes it {plausible}"
             )
         if self.outage > _LONG_OUTAGE:
-            doubts.append(f"{self.name}: nothing gets through for {format_duration(self.outage)} on end")
-        return tuple(doubts)
+            doubts.append(f"nothing gets through for {format_duration(self.outage)} on end")
+        # Shorter silences are a radio that sleeps; those of people who look at what they have got last for seconds.
+        silences = self._silences(_HARDLY * self.bandwidths.max())
+        silences = silences[silences >= _SILENCE]
+        share = float(silences.sum()) / self.duration
+        # Where a line is a packet that may pass, as in what loops, seconds without any are but a slow link.
+        if share >= _SILENT and silences.size >= _SPELLS and not self.loops:
+            doubts.append(
+                f"hardly anything passes in {share:.0%} of the time, in {silences.size} spells: this looks like a log "
+                "of traffic, which tells what was sent and not what the link could carry; a replay takes it for outages"
+            )
+        return tuple(f"{self.name}: {doubt}" for doubt in doubts)
+
+    @property
+    def _plausible_scale(self) -> float | None:
+        """What makes the median plausible; None where it is so, or where no mix-up of units does."""
+        low, high = PLAUSIBLE
+        if not self._median or low <= self._median <= high:
+            return None
+        return next((scale for scale in _MIX_UPS if low <= scale * self._median <= high), None)
 
     @property
     def _median(self) -> float:

@@ -1,12 +1,13 @@
 """What may be run within a deadline, as plain numbers, and how it fares when a trace is the link.
 
-A trace is one bandwidth for both directions. So a candidate takes a + b / B at a bandwidth B that lasts, with a the
-seconds of both machines and b the bits both ways; and it is in time where B >= b / (deadline - a), its *need*.
+A trace is one bandwidth, and a number that says how many times as fast the way down is as the way up. So a candidate
+takes a + b / B at a bandwidth B that lasts, with a the seconds of both machines and b the bits both ways, those down
+divided by that number; and it is in time where B >= b / (deadline - a), its *need*.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +36,11 @@ class Choices:
         between: Seconds from the upload's end to the download's begin: the call's own and the edge's.
         after: Device seconds after the download.
         bits_up: On the wire, headers included.
-        bits_down: The same.
+        bits_down: The same, as so many that take as long on the way up.
         call_time: What a call takes whatever its size and the link, seconds; in `between`.
         rescue: Accuracy of the local branch that the device gives at the deadline when the edge is late; 0: none.
         need: Bandwidth from which on it is in time, bits per second.
+        downlink: How many times as fast the way down is as the way up.
     """
 
     table: Candidates
@@ -53,14 +55,41 @@ class Choices:
     call_time: Seconds
     rescue: Floats
     need: Floats
+    downlink: float = 1.0
 
     @classmethod
-    def of(cls, candidates: Candidates, deadline: Seconds, *, race: bool, call_time: Seconds = CALL_TIME) -> Choices:
-        """The choices among some candidates; with a race, the device starts a local branch that still fits."""
+    def of(
+        cls,
+        candidates: Candidates,
+        deadline: Seconds,
+        *,
+        race: bool,
+        call_time: Seconds = CALL_TIME,
+        apart: bool = False,
+    ) -> Choices:
+        """The choices among some candidates.
+
+        Args:
+            candidates: What may be run.
+            deadline: From the request to its answer.
+            race: Whether the device starts a local branch that still fits.
+            call_time: What a call takes whatever its size and the link.
+            apart: Whether both directions may be of different speeds, see `over`.
+        """
         every = cls._all(candidates.frontier(), deadline, race, call_time)
-        seconds, bits = every.before + every.between + every.after, every.bits_up + every.bits_down
-        kept = frontier(every.accuracy, np.stack([seconds, bits, -every.rescue]))
+        seconds = every.before + every.between + every.after
+        # Where both directions are alike a bit is a bit, and far fewer candidates can be best.
+        bits = [every.bits_up, every.bits_down] if apart else [every.bits_up + every.bits_down]
+        kept = frontier(every.accuracy, np.stack([seconds, *bits, -every.rescue]))
         return cls._all(every.table.keep(kept), deadline, race, call_time)
+
+    def over(self, downlink: float) -> Choices:
+        """The same choices on a link whose way down is so many times as fast as its way up."""
+        bits_down = self.bits_down * (self.downlink / downlink)
+        left = self.deadline - (self.before + self.between + self.after)
+        return replace(
+            self, downlink=downlink, bits_down=bits_down, need=_need(self.bits_up + bits_down, left, self.remote)
+        )
 
     @classmethod
     def _all(cls, table: Candidates, deadline: Seconds, race: bool, call_time: Seconds) -> Choices:
@@ -71,8 +100,6 @@ class Choices:
         bits_up = np.where(remote, WIRE.uplink(table.bytes_up), 0.0)
         bits_down = np.where(remote, WIRE.downlink(table.bytes_down), 0.0)
         left = deadline - (before + between + after)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            need = np.where(left > 0, (bits_up + bits_down) / left, np.where(remote | (left < 0), np.inf, 0.0))
         return cls(
             table=table,
             deadline=deadline,
@@ -85,7 +112,7 @@ class Choices:
             bits_down=bits_down,
             call_time=call_time,
             rescue=_rescue(table, deadline - ahead) if race else np.zeros(len(table)),
-            need=need,
+            need=_need(bits_up + bits_down, left, remote),
         )
 
     def latency(self, bandwidth: float) -> Floats:
@@ -157,6 +184,13 @@ def outcomes(choices: Choices, rows: NDArray[np.intp], trace: Trace, begins: Flo
         accuracy=np.where(met, choices.accuracy[rows], choices.rescue[rows]),
         latency=np.where(rescued, choices.deadline, edge),
     )
+
+
+def _need(bits: Floats, left: Floats, remote: NDArray[np.bool_]) -> Floats:
+    """See `Choices.need`; `left` are the seconds that both machines leave to the link."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        need: Floats = np.where(left > 0, bits / left, np.where(remote | (left < 0), np.inf, 0.0))
+    return need
 
 
 def _rescue(table: Candidates, left: Floats) -> Floats:

@@ -117,6 +117,7 @@ class MethodRun:
             row = self._who.choose(at)
             outcome = self._outcome(len(self.chosen), row, at)
             at_next = self._requests.after(len(self.chosen), at, outcome.latency)
+            # What comes of it is known at once; what the method sees of it, it sees when the transfer has ended.
             self.chosen.append(row)
             self.outcomes.append(outcome)
             if self._who.claim is not None and self._remote[row]:
@@ -130,6 +131,7 @@ class MethodRun:
         return outcome_of(self._world, row, at) if self._every is None else self._every[number][row]
 
     def _see(self, now: float) -> None:
+        # In the order in which they were begun, as answers on one connection: none overtakes the one before.
         while self._pending and self._pending[0].at <= now:
             self._who.observe(self._pending.popleft())
 
@@ -137,6 +139,7 @@ class MethodRun:
         choices = self._choices
         if self._remote[row]:
             self._send(float(choices.table.bytes_up[row]), outcome.sent_at, outcome.uploaded_at, patience)
+            # The device knows its own times: what is to be learned is the rest.
             own = float(choices.before[row] + choices.after[row])
             self._who.learn(row, min(outcome.edge, patience - at) - own)
 

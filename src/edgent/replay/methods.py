@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgent.link.change_points import ChangePointDetector
 from edgent.link.forecast import LinkForecast
+from edgent.link.predictive import Predictive
 from edgent.link.trace import Trace
 from edgent.link.transfer import Transfer, TransferModel
 from edgent.planning.conditions import Conditions
@@ -56,6 +57,7 @@ class Ours(Method):
         self._forecast = _forecast(change_points)
         link = TransferModel(bandwidth=_UNKNOWN, call_time=choices.call_time)
         self._conditions = Conditions(uplink=link, downlink=link)
+        self._downlink = choices.downlink
         self._controller = Controller(choices.table, Goal(deadline=choices.deadline), race=race)
         self._rows = {choices.table.configuration(row): row for row in range(choices.remote.size)}
         self._alone = int(np.flatnonzero(~choices.remote)[0])
@@ -82,8 +84,13 @@ class Ours(Method):
 
     def _believed(self, now: Seconds) -> Conditions | None:
         """One forecast for both directions: a trace is of one bandwidth, and what is sent down is not timed apart."""
-        link = self._forecast.predictive(now)
-        return None if link is None else self._conditions.expecting(link, link)
+        up = self._forecast.predictive(now, self._controller.goal.deadline)
+        if up is None:
+            return None
+        # The number between both directions is told, as a device knows it that has sent and received at its handshake.
+        alike = self._downlink == 1
+        down = up if alike else Predictive(bandwidths=up.bandwidths * self._downlink, weights=up.weights)
+        return self._conditions.expecting(up, down)
 
 
 class Regime(Method):

@@ -19,12 +19,15 @@ from edgent.planning.candidates import Candidates
 from edgent.telemetry import Record, read_records
 from edgent.units import Seconds, format_duration
 
+_HEAD, _OF_IPERF3 = 1 << 16, b'"intervals"'  # bytes in which it is said; iperf3 prints one JSON object as well
+
 
 def is_records(path: Path) -> bool:
     """Whether a file looks like records: JSON objects, a line each. What cannot be read is for others to refuse."""
     try:
         with path.open("rb") as file:
-            return file.read(1) == b"{"
+            head = file.read(_HEAD)
+            return head.startswith(b"{") and _OF_IPERF3 not in head
     except OSError:
         return False
 
@@ -48,6 +51,7 @@ def trace_of(records: Iterable[Record], candidates: Candidates, name: str) -> Tr
     starts, bandwidths, now = [], [], 0.0
     for record in records:
         sent = sizes.get(record.plan.configuration) if record.plan is not None and record.by == "edge" else None
+        # What a call takes by itself is no bandwidth; on a fast link nothing else is left, and it tells nothing.
         seconds = record.stages.uplink - CALL_TIME
         if sent is not None and seconds > 0 and record.total > 0:
             starts.append(now)

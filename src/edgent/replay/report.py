@@ -179,7 +179,7 @@ def replay(
                 f"{trace.name}: lasts {format_duration(trace.duration)}, expected at most {_MOST} requests: "
                 "cut it, or let them come less often"
             )
-    job = _job(request)
+    job = _job(request, apart=any(trace.downlink != 1 for trace in traces))
     replays = []
     for replay in _all(job, traces, processes or os.cpu_count() or 1, pool):
         replays.append(replay)
@@ -188,8 +188,10 @@ def replay(
     return _report(request, job, replays)
 
 
-def _job(request: ReplaySettings) -> TraceSettings:
-    choices = Choices.of(request.candidates, request.deadline, race=request.race, call_time=request.call_time)
+def _job(request: ReplaySettings, *, apart: bool = False) -> TraceSettings:
+    choices = Choices.of(
+        request.candidates, request.deadline, race=request.race, call_time=request.call_time, apart=apart
+    )
     recipe = MapSettings(bandwidths=_STATES, deadlines=[request.deadline], reward=request.reward)
     return TraceSettings(
         choices=choices,
@@ -220,6 +222,7 @@ def _all(job: TraceSettings, traces: Sequence[Trace], processes: int, pool: Exec
 
 
 def _report(request: ReplaySettings, job: TraceSettings, replays: Sequence[Replayed]) -> Report:
+    # The best in hindsight over all traces: one choice for all of them, or it would know each trace beforehand.
     totals = np.array([[sums.accuracy for sums in replay.fixed] for replay in replays]).sum(axis=0)
     requests = np.array([[sums.requests for sums in replay.fixed] for replay in replays]).sum(axis=0)
     best = int((totals / requests).argmax())

@@ -79,17 +79,20 @@ class Replayed:
 
 def replayed(job: TraceSettings, trace: Trace, number: int) -> Replayed:
     """Runs every method over one trace; `number` is its place in the run, for the seed."""
+    # By its place in the run, and not by what ran before it: so processes may share the traces in any way.
     of_variation, of_requests = np.random.SeedSequence([job.seed, number]).generate_state(2).tolist()
+    choices = job.choices.over(trace.downlink)
     world = World(
-        choices=job.choices,
+        choices=choices,
         trace=varied(trace, of_variation, variation=job.variation),
         recorded=trace,
         variation=job.variation,
     )
     requests = RequestTimes.drawn(of_requests, job.interval, trace.duration)
-    rows = np.arange(job.choices.remote.size)
+    rows = np.arange(choices.remote.size)
+    # Where requests come whatever is chosen, each choice's outcome is the same for all methods, and is worked out once.
     begins, chosen = _foreseen_run(world, requests, rows)
-    every = outcomes(job.choices, rows, world.trace, begins[:, None])
+    every = outcomes(choices, rows, world.trace, begins[:, None])
     known = None if job.interval is None else by_request(every)
     runs = {
         name: MethodRun(world, requests, method(name, world, job.states, race=job.race), known)
@@ -120,6 +123,7 @@ def _foreseen_run(world: World, requests: RequestTimes, rows: NDArray[np.intp]) 
         begins = requests.all()
         every = outcomes(world.choices, rows, world.trace, begins[:, None])
         return begins, best_in_time(every.accuracy, every.edge)
+    # Back to back the next request comes when this one is answered, so each way of choosing has requests of its own.
     times: list[float] = []
     chosen: list[int] = []
     at = requests.first

@@ -83,7 +83,7 @@ class Dynamic:
         if deadline != self._controller.goal.deadline:
             # The forecast outlives a change of the deadline: it is of the link, and the goal of the request.
             self._controller.goal = self._goal(deadline)
-        return conditions.expecting(self._uplink.predictive(now), self._downlink.predictive(now))
+        return conditions.expecting(*(way.predictive(now, deadline) for way in (self._uplink, self._downlink)))
 
     def _goal(self, deadline: Seconds) -> Goal:
         return Goal(deadline=deadline, margin=self._margin(deadline))

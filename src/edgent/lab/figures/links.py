@@ -11,7 +11,7 @@ import numpy as np
 from edgent.lab.reproduction.figure import Lab
 from edgent.link.generator import generated
 from edgent.link.trace import Trace
-from edgent.link.traces import load_traces, trace_files
+from edgent.link.trace_files import load_traces, trace_files
 from edgent.units import Seconds
 
 HIGHEST = 10e6
