@@ -9,7 +9,6 @@ SETUP is JSON: see `Setup`. The device answers requests on its own, one after th
 from __future__ import annotations
 
 import json
-import logging
 import sys
 import threading
 import time
@@ -150,11 +149,7 @@ class DeviceEnd:
 
     def belief(self) -> dict[str, Any]:
         """What the device takes the link to be, in words."""
-        known = [k.chooser for k in self._device._plans._together.values()]
-        now=time.perf_counter()
-        words = [f"{k._uplink!r} dead {k._uplink.dead(now)} {k._downlink.dead(now)} {[round(k._uplink.predictive(now).quantile(q)/1e3) for q in (.05,.2,.5,.8,.95)]} dec {k._controller.decisive:.3g} unc {k._controller.unconfirmed} {k._controller.plan!r} chance {k._controller.chance}" for k in known if hasattr(k,"_uplink")]
-        c=self._device.conditions
-        return {"belief": f"{words} {c.uplink if c else None!r} {c.edge_factor if c else 0} {self._device._connection._upkeep.__dict__ }"}
+        return {"belief": f"{self._device!r} {self._device.conditions!r}"}
 
     def close(self) -> None:
         """Ends it."""
@@ -172,17 +167,11 @@ class DeviceEnd:
             due = max(due, time.monotonic() - gap)
             at = time.monotonic()
             record = self._device.infer(self._picture).record
-            now=time.perf_counter()
-            q=[([round(k.chooser._uplink.predictive(now).quantile(q)/1e3) for q in (.05,.2,.5)],k.chooser._controller.chance) for k in self._device._plans._together.values() if hasattr(k.chooser,"_uplink")]
-            uses_edge = record.plan is not None and not record.plan.configuration.device_only
-            used = record.by == "edge" and record.deadline_met
-            total = record.total * 1e3
-            self._seen.append({"at": at, "used": used, "asked": uses_edge, "why": record.why, "total_ms": total, "plan": repr(record.plan), "by": record.by, "q":q, "stages": repr(record.stages)})
+            self._seen.append({"at": at, "used": record.by == "edge" and record.deadline_met})
 
 
 def main(arguments: list[str]) -> int:
     """See the module."""
-    logging.basicConfig(filename=f"/tmp/ret/ends-{__import__('os').getpid()}.log", level=logging.INFO)
     what, *rest = arguments
     does: dict[str, Callable[..., Any]]
     if what == "edge":

@@ -195,9 +195,7 @@ class PlanSource:
             choosers, deadline = [known.chooser for known in self._together.values()], self._latest_deadline
         if sight.conditions is None or not choosers:
             return BitsPerSecond(math.inf)
-        wanted = [
-            chooser.decisive(sight.at, sight.conditions, deadline, unlikely=unlikely) for chooser in choosers
-        ]
+        wanted = [chooser.decisive(sight.at, sight.conditions, deadline, unlikely=unlikely) for chooser in choosers]
         return max((bandwidth for bandwidth in wanted if bandwidth is not None), default=None)
 
     def trial(self) -> Trial | None:

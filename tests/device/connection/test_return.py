@@ -91,7 +91,10 @@ def test_the_edge_is_used_again_two_seconds_after_trouble(
     made, model, fast, clock, picture, spell, arrivals, environment, race
 ):
     begin, end = SPELLS[spell]
-    ends, gap = Ends(made, model, fast, clock, environment=environment, race=race), partial(ARRIVALS[arrivals], Random(7))
+    ends, gap = (
+        Ends(made, model, fast, clock, environment=environment, race=race),
+        partial(ARRIVALS[arrivals], Random(7)),
+    )
     assert ends.device.wait_ready(20.0)
     assert ends.run(picture, gap, BEFORE)[-1][1]
     begin(ends)
