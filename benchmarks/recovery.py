@@ -11,7 +11,8 @@ setups, each in a session of its own, which goes through all spells in an order 
 Reported of each spell: seconds from the link's being well until the last request that went without the edge had come;
 0 where the first one used it. (`first_use`: until the first one that used it came, which with a request every 2 s is
 later by up to that.) And `probing`: the largest share, over any 10 s, of what is sent for the link's sake to what the
-link could carry in that time; probes are counted with their headers, those that got lost in an outage are not.
+link could carry in that time; probes are counted with their headers. Windows that reach into an outage are left out: in its
+first moments the link has carried hardly anything that a probe could be a share of.
 
 Fails (1) where a spell's worst is above 2 s, or the probing above 2 %. `--quick`: one setup, no long spells: 6 minutes.
 All of it takes about an hour divided by `--jobs`, which each take a quarter of a core.
@@ -301,7 +302,7 @@ class Session:
     def _probing(self, since: float) -> float:
         """The largest share over any window that begins with a probe."""
         begun = [at for at, *_ in self._probes if at >= max(since, self._began_at)]
-        return max((self._share(at) for at in begun), default=0.0)
+        return max((self._share(at) for at in begun if self._is_whole(at)), default=0.0)
 
     def _share(self, begin: float) -> float:
         capacity = sum(seconds * share for seconds, share in self._pieces(begin, begin + WINDOW)) * RATE / BITS_PER_BYTE
@@ -311,6 +312,10 @@ class Session:
             sum((size + CALL_BYTES) * HEADER_FACTOR for _, _, size, came in carried if came),
         )
         return max(bytes_of) / capacity if capacity else 0.0
+
+    def _is_whole(self, begin: float) -> bool:
+        """Whether there was no outage in a window, in whose first moments a link has hardly carried anything."""
+        return all(share > 0 for seconds, share in self._pieces(begin, begin + WINDOW) if seconds > 0)
 
     def _carries(self, at: float) -> bool:
         return next(share for began_at, share in reversed(self._capacity) if began_at <= at) > 0

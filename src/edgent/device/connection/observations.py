@@ -15,6 +15,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgent.device.connection.link_direction import EMPTY
 from edgent.device.connection.link_follower import TELLING, LinkFollower
 from edgent.device.connection.upkeep import Upkeep
 from edgent.units import Seconds
@@ -69,7 +70,8 @@ class Observations:
         else:
             # What was late came before, so it is judged before this is believed, but by the way as it is seen now.
             self.link.observe_way(reply)
-            self.judge_late(at, reply.queue + reply.middle)
+            # Of an empty message all is the way's, though it takes two of them before that is believed to be longer.
+            self.judge_late(at, reply.queue + reply.middle, way=reply.uplink if reply.bytes_up <= EMPTY else 0.0)
             transfers = self.link.observe_bytes(reply)
             if step:
                 self._step = transfers
@@ -86,18 +88,20 @@ class Observations:
         self._late.append(_Late(size=size, seconds=seconds, at=at))
         self.upkeep.suspected()
 
-    def judge_late(self, at: Seconds, edge_seconds: float = 0.0) -> None:
+    def judge_late(self, at: Seconds, edge_seconds: float = 0.0, way: float = 0.0) -> None:
         """What came after what was late is back, or will never be: now it is known whether the link was to blame.
 
         Args:
             at: Now.
             edge_seconds: That the edge was just seen to take for a request, in its queue and by computing.
+            way: That an empty message was just seen to take.
         """
         late, self._late = self._late, []
+        elsewhere = edge_seconds + max(0.0, way - self.link.round_trip)
         conditions = self.link.conditions(at)
         for one in late:
             usual = 0.0 if conditions is None else conditions.uplink.uplink(float(one.size))
-            if usual + edge_seconds < one.seconds:
+            if usual + elsewhere < one.seconds:
                 self._transfers += self.link.observe_late(one.size, one.seconds, one.at)
 
     def settled(self) -> None:

@@ -72,7 +72,7 @@ class Prober:
             # It was late behind what was late: only the next one tells whether the way is long, or the link slow.
             reply = self._empty(within, trial)
             self._heard(reply, step=True)
-        ascent = Ascent(allowance=SEARCH)
+        ascent = Ascent(allowance=SEARCH, believed=self._seen.link.measured)
         with self._lock:
             now = self._clock.now()
             ascent.began(took=reply.on_link, beyond=self._seen.link.beyond(reply))

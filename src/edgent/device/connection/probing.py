@@ -14,18 +14,19 @@ empty message is held against what is believed; the longer ones are held against
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
 from edgent.device.connection.link_direction import wire_bits
 from edgent.device.connection.link_follower import PROBE_SIZES, TELLING
-from edgent.link.transfer import CALL_BYTES, HEADER_FACTOR, TIMING_ERROR
-from edgent.units import BITS_PER_BYTE
+from edgent.link.transfer import CALL_BYTES, TIMING_ERROR
 from edgent.wire.edge_client import TimedReply
 
 _SMALL_PROBES = 3
 _AROUND = 2 * CALL_BYTES  # bytes of an empty call, both ways together
+_FIRST = 100  # bytes of a first step at the least
 _GROWS = 1.5  # times the longest so far
 _SURELY = 2.0  # times what matters: a round trip is not known to the millisecond
 _ON_LINK = attrgetter("on_link")
@@ -47,6 +48,7 @@ class Ascent:
 
     Args:
         allowance: Seconds for which all of them together may occupy the link.
+        believed: Bits per second of the link as it seems now, which bounds the first step; None: nothing is known.
 
     >>> ascent = Ascent(allowance=0.03)
     >>> ascent.began(took=0.011, beyond=0.001)
@@ -57,8 +59,8 @@ class Ascent:
     2562
     """
 
-    def __init__(self, *, allowance: float) -> None:
-        self._allowance = allowance
+    def __init__(self, *, allowance: float, believed: float | None = None) -> None:
+        self._allowance, self._believed = allowance, believed or math.inf
         self._steps: list[tuple[float, float]] = []  # bits on the wire, and seconds beyond the way
         self._empty = self._proven = 0.0
         self._longest, self._told = 0, False
@@ -90,12 +92,12 @@ class Ascent:
         """
         if self._told or self._proven >= _SURELY * enough:
             return None
-        left = self._proven / BITS_PER_BYTE / HEADER_FACTOR * (self._allowance - self.occupied)
-        size = min(int(left) - _AROUND, PROBE_SIZES[-1])
-        # The way's length is not known so well that an empty message could prove much; one that was quick proves enough
-        # for one of about its own size.
-        if not self._longest and self.occupied <= self._allowance / 2:
-            size = max(size, _AROUND)
+        left = self._allowance - self.occupied
+        size = self._affordable(self._proven, left)
+        # The way's length is not known so well that an empty message could prove much. One that was quick proves enough
+        # for one of about its own size, and that costs little even on a link that is still as slow as it seems.
+        if not self._longest and left >= self._allowance / 2:
+            size = min(max(size, _AROUND), max(self._affordable(self._believed, left), _FIRST))
         # One that is hardly longer would tell hardly more.
         return size if size > _GROWS * max(1, self._longest) else None
 
@@ -106,6 +108,11 @@ class Ascent:
 
     def __repr__(self) -> str:
         return f"<Ascent: {self._longest} B so far, {self.occupied * 1e3:.1f} ms of {self._allowance * 1e3:.1f} ms>"
+
+    @staticmethod
+    def _affordable(bandwidth: float, seconds: float) -> int:
+        """Bytes of a message that occupies such a link for no longer."""
+        return int(min(bandwidth / wire_bits(1) * seconds - _AROUND, PROBE_SIZES[-1]))
 
     def _step(self, size: int, beyond: float) -> None:
         bits = wire_bits(size + _AROUND)
