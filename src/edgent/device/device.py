@@ -98,6 +98,7 @@ class Device:
             divisions=self._divisions,
             warmer=self._sessions.warmer,
             machines=self._factors,
+            edge_took=self._drifts.edge_took,
             margin=self._margin_of,
         )
         if self._connection is not None:

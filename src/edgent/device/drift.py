@@ -67,7 +67,7 @@ class Drifts:
             record: of one inference; without a plan it tells nothing.
             planned_with: the factors that are in its plan.
         """
-        if record.plan is None:
+        if record.plan is None or _another_branch(record):
             return
         measured, planned = record.stages, record.plan.stages
         # A local branch that answered for a late edge is not what the plan priced, so its time cannot be held against
@@ -84,6 +84,12 @@ class Drifts:
             profiled = _on_edge(planned, record) / planned_with.edge
             self._look(self._edge, _on_edge(measured, record), profiled, _TELLING_ON_EDGE)
 
+    def edge_took(self, measured: float, profiled: float) -> float:
+        """The edge was tried, and took so long for what takes so long by its profile; the factor believed now."""
+        with self._lock:
+            self._look(self._edge, measured, profiled, _TELLING_ON_EDGE)
+            return self._edge.factor
+
     @staticmethod
     def _look(drift: Drift, measured: float, profiled: float, telling: float) -> None:
         if profiled >= telling:
@@ -91,6 +97,12 @@ class Drifts:
         else:
             # Not seen is told too: what was believed of a machine that does nothing any more grows old.
             drift.unseen()
+
+
+def _another_branch(record: Record) -> bool:
+    """Whether a plan of the device alone gave way to a faster branch, of which it says nothing."""
+    planned = record.plan.configuration if record.plan is not None else None
+    return planned is not None and planned.device_only and record.exit != planned.exit
 
 
 def _on_device(stages: Stages, answered: bool) -> float:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from edgent.codec.names import check_codec
 from edgent.device.choosers.candidate_sets import CandidateSet, alone, together
 from edgent.device.choosers.chooser import Chooser, Scope
-from edgent.device.connection.sight import EdgeState, Sight
+from edgent.device.connection.sight import EdgeState, Sight, Trial
 from edgent.device.division import Divisions
 from edgent.device.drift import AS_PROFILED, Factors
 from edgent.device.request import Reason
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from edgent.model import Model
 
 _RECENT = 64  # transfers that a chooser made later is told
+_QUICKER = 10.0  # times as quick as its profile no edge is
+_ALIKE = 1.5  # times what is believed of it, an edge that is tried may take
 
 _log = logging.getLogger("edgent.device")
 
@@ -76,6 +78,8 @@ class PlanSource:
         divisions: of this device.
         warmer: readies configurations.
         machines: how fast the machines are now.
+        edge_took: is told what the edge took for something and what it takes by its profile; says how many times slower
+            than that the edge is believed to be now.
         margin: seconds kept free before a deadline.
 
     Raises:
@@ -90,13 +94,14 @@ class PlanSource:
         divisions: Divisions,
         warmer: Warmer,
         machines: Callable[[], Factors],
+        edge_took: Callable[[float, float], float],
         margin: Callable[[Seconds], Seconds],
     ) -> None:
         self._model, self._device, self._calibration = model, settings.device_profile, settings.calibration
         self._expected = settings.expected_sizes
         self._edge = settings.edge_profile or settings.host  # of an edge that has none
         self._divisions, self._warmer = divisions, warmer
-        self.factors = machines
+        self.factors, self._edge_took = machines, edge_took
         self._make_chooser, self._race, self._margin = settings.make_chooser, settings.race, margin
         self._deadline = self._latest_deadline = Seconds(settings.deadline)  # the latest: of a request
         self._restriction = settings.restriction
@@ -172,15 +177,39 @@ class PlanSource:
             _log.warning("%s is not chosen again: %s", configuration, error)
         self._warmer.give_up(configuration)
 
-    def decisive(self, sight: Sight) -> BitsPerSecond | None:
+    def decisive(self, sight: Sight, *, unlikely: bool = False) -> BitsPerSecond | None:
         """See `Plans.decisive`; infinite: on who knows which."""
         self._observe(sight.transfers)
         with self._lock:
             choosers, deadline = [known.chooser for known in self._together.values()], self._latest_deadline
         if sight.conditions is None or not choosers:
             return BitsPerSecond(math.inf)
-        wanted = [chooser.decisive(sight.at, sight.conditions, deadline) for chooser in choosers]
+        wanted = [chooser.decisive(sight.at, sight.conditions, deadline, unlikely=unlikely) for chooser in choosers]
         return max((bandwidth for bandwidth in wanted if bandwidth is not None), default=None)
+
+    def trial(self) -> Trial | None:
+        """See `Plans.trial`: of what is ready there, the part that takes longest."""
+        with self._lock:
+            edge = self._edge if self._facts is None else self._facts.profile or self._edge
+        ready = [one for one in self._warmer.warmed.ready if not one.device_only]
+        if edge is None or not ready:
+            return None
+        trials = [
+            Trial(
+                segment=self._divisions.of(one, self._divisions.usual).segment,
+                seconds=edge.layers_between(one.exit, one.upload_cut, one.download_cut),
+            )
+            for one in ready
+        ]
+        return max(trials, key=lambda trial: trial.seconds)
+
+    def tried(self, trial: Trial, seconds: float) -> bool:
+        """See `Plans.tried`."""
+        # An edge that knows no trials answers at once, and says nothing of its speed.
+        if seconds < trial.seconds / _QUICKER:
+            return True
+        believed = self._edge_took(seconds, trial.seconds) * trial.seconds
+        return 1 / _ALIKE < seconds / believed < _ALIKE
 
     def __repr__(self) -> str:
         return f"<PlanSource of {self._model.name}: {self._together or 'the device alone'}>"

@@ -13,6 +13,7 @@ from edgent.device.compute import Compute
 from edgent.device.division import Division, Divisions
 from edgent.errors import EdgeError, EdgentError
 from edgent.planning.plan import Configuration
+from edgent.wire.errors import BrokenError
 
 if TYPE_CHECKING:
     from edgent.device.connection.connection import Connection
@@ -35,7 +36,8 @@ class Warmer:
 
     Args:
         ready: makes everything a configuration needs on both sides; one for which it raises EdgentError has *failed*,
-            as one has that could not be carried out: it is not readied again before `forget`.
+            as one has that could not be carried out: it is not readied again before `forget`. Only where the link or
+            the edge's load is to blame is it readied again when it is wanted again.
         clock: makes the thread, and what it waits on.
 
     Attributes:
@@ -129,11 +131,16 @@ class Warmer:
             except EdgentError as error:
                 if isinstance(job, Configuration):
                     _log.info("%s cannot be readied: %s", job, error)
-                    self.give_up(job)
+                    self._could_not(job, error)
             except Exception as error:  # whatever one job throws: others are still to be done
                 _log.error("%s failed in the background: %s: %s", job, type(error).__name__, error)
                 if isinstance(job, Configuration):
                     self.give_up(job)
+
+    def _could_not(self, configuration: Configuration, error: EdgentError) -> None:
+        # A link in trouble or an edge that is busy says nothing of the plan: who wants it again has it readied again.
+        if not isinstance(error, EdgeError) or isinstance(error, BrokenError):
+            self.give_up(configuration)
 
     def _carry_out(self, job: Configuration | Callable[[], None]) -> None:
         if not isinstance(job, Configuration):

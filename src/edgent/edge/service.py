@@ -23,6 +23,7 @@ from edgent.edge.job import Resolve, Target, compute, read_job, resolve
 from edgent.edge.queue_threads import QueueThreads
 from edgent.edge.registry import Registry
 from edgent.engine.engine import Engine
+from edgent.engine.feeds import zeros
 from edgent.engine.pace import OwnPace, Pace
 from edgent.errors import EdgentError, InputError, RefusedError
 from edgent.latency import Profile
@@ -195,9 +196,24 @@ class Service:
         if not 0 <= wanted <= self.max_message // 2:
             raise InputError(f"a probe of {wanted} bytes; expected 0..{self.max_message // 2}")
         answer = bytes(m.ProbeResponse(load=bytes(wanted)).SerializeToString())
-        newest, middle = self._newest(request.name, request.version), self.clock.now() - arrived_at
-        call.note(Notes(middle=middle, window=_window(answer, call), newest=newest))
+        newest = self._newest(request.name, request.version)
+        queue, middle = 0.0, self.clock.now() - arrived_at
+        if request.segment:
+            queue, middle = self._tried(request.segment, request.version, call)
+        call.note(Notes(queue=queue, middle=middle, window=_window(answer, call), newest=newest))
         return answer
+
+    def _tried(self, segment: str, version: str, call: Call) -> tuple[float, float]:
+        """What a request for this would wait and take now: it is run on zeros, in the queue as any other."""
+        target = resolve(self.models, segment, version)
+        if any(tensor.shape is None or not tensor.travels for tensor in target.given):
+            return 0.0, 0.0
+        inputs, outputs = ([tensor.name for tensor in side] for side in (target.given, target.offered))
+        with self.queue_threads.turn(budget=call.time_remaining(), seconds=(takes := self._expected(target))) as waited:
+            started_at = self.clock.now()
+            self.engine.session(target.model, inputs, outputs).run(zeros(target.given))
+            self.pace.hold(started_at, takes)
+            return waited, self.clock.now() - started_at
 
     def _report(self, message: bytes, _: Call) -> bytes:
         parse(m.ReportRequest, message)

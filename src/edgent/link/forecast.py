@@ -156,6 +156,8 @@ class LinkForecast:
         believed = self.detector.level
         if believed is None or not at_least <= believed <= at_most:
             return self._take(at_least if believed is None else min(max(believed, at_least), at_most), at)
+        # What was as quick as foreseen counts as what was slower does: on a quick link nothing else would be counted.
+        self._compare_bound(at_least, 1.0, below=False)
         self._take_bound(at_least, at, below=False)
         return False
 
@@ -171,7 +173,7 @@ class LinkForecast:
         possible = self._take_bound(bandwidth, at, below=True)
         # How likely was that, of a link that carries something? The less, the likelier it carries nothing.
         self._outages.failed(at - seconds, at, otherwise=possible)
-        self._compare_below(bandwidth, 1 - self._outages.chance(at))
+        self._compare_bound(bandwidth, 1 - self._outages.chance(at), below=True)
 
     def predictive(self, now: Seconds, within: float = 0.0) -> Predictive | None:
         """The bandwidth that a transfer now would find; None before anything was observed.
@@ -301,14 +303,14 @@ class LinkForecast:
         fell[borders.searchsorted(sample)] = 1.0
         self._count(fell)
 
-    def _compare_below(self, bandwidth: float, passing: float) -> None:
-        """Counts where in the forecast a transfer fell that was cut short: below that, if anything got `passing`."""
+    def _compare_bound(self, bandwidth: float, passing: float, *, below: bool) -> None:
+        """Counts where in the forecast a transfer fell that tells only a bound; `passing`: if anything got through."""
         if self._compared is None:
             return
         bandwidths, weights, _ = self._compared
-        below = np.where(bandwidths < bandwidth, weights, 0.0)
-        if (total := float(np.add.reduce(below))) > _LEAST:
-            self._count(passing / total * below)
+        inside = np.where(bandwidths < bandwidth if below else bandwidths >= bandwidth, weights, 0.0)
+        if (total := float(np.add.reduce(inside))) > _LEAST:
+            self._count(passing / total * inside)
 
     def _count(self, fell: Floats) -> None:
         # Each counts once, in the latest forecast before it; and only where somebody has asked for one.

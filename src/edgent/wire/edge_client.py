@@ -133,10 +133,29 @@ class EdgeClient:
         message = m.PrepareRequest(name=name, version=version).SerializeToString()
         self.channel.call(m.PREPARE, message, timeout)
 
-    def probe(self, bytes_up: int, bytes_down: int, timeout: float, *, name: str = "", version: str = "") -> TimedReply:
-        """Sends and gets that many bytes; with a model's name and version it asks as well what that name stands for."""
-        load, down = bytes(bytes_up), bytes_down
-        message = m.ProbeRequest(load=load, load_down=down, name=name, version=version).SerializeToString()
+    def probe(
+        self,
+        bytes_up: int,
+        bytes_down: int,
+        timeout: float,
+        *,
+        name: str = "",
+        version: str = "",
+        segment: str = "",
+    ) -> TimedReply:
+        """Sends and gets that many bytes.
+
+        Args:
+            bytes_up: To send.
+            bytes_down: To get.
+            timeout: Seconds.
+            name: Of a model: it is asked as well what that stands for.
+            version: Of the same, as it is known here.
+            segment: What the edge is to run on zeros; the reply says how long it waited and computed.
+        """
+        message = m.ProbeRequest(
+            load=bytes(bytes_up), load_down=bytes_down, name=name, version=version, segment=segment
+        ).SerializeToString()
         return _timed(self._ask(m.PROBE, message, timeout), len(message))
 
     def infer(

@@ -115,6 +115,7 @@ _EDGENT = {
         "int64 load_down = 2",
         "string name = 3",  # of the caller's model, where it follows that from version to version
         "string version = 4",
+        "string segment = 5",  # to be run on zeros, so that the caller learns how fast the edge is
     ),
     "ProbeResponse": ("bytes load = 1",),
     # Sessions take up to seconds to make: a device asks for them before it sends the first request of a plan.

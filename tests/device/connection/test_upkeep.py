@@ -143,11 +143,11 @@ def test_while_requests_are_answered_the_link_is_measured_rarely_and_soon_after_
 
 
 def rhythmic(*, period: float = 2.0, requests: int = 5) -> Upkeep:
-    """The last request came at 20 s, and nothing else happened since."""
+    """The last request came at 20 s and was answered by the edge, and nothing else happened since."""
     watch = connected()
     for turn in range(requests):
         watch.requested(20.0 - period * (requests - 1 - turn))
-    watch.heard(20.0, telling=True)
+    watch.answered(20.0, telling=True)
     return watch
 
 
@@ -179,6 +179,7 @@ def test_looks_take_no_more_than_their_share_of_the_time():
         watch.heard(at)
         if tenth % 20 == 0:
             watch.requested(at)
+            watch.answered(at)
         if watch.next(at) is Task.LOOK:
             looks.append(at)
             watch.looked(at, 0.1)
@@ -191,7 +192,7 @@ def test_a_look_that_nobody_would_plan_by_is_offered_before_the_next_request_aga
     watch.heard(22.0 - LEAD)
     assert watch.next(22.0 - LEAD) == pytest.approx(24.0 - LEAD)  # and not at once
     watch.requested(22.0)
-    watch.heard(22.0)
+    watch.answered(22.0)
     assert watch.next(22.0) == pytest.approx(24.0 - LEAD)
 
 
@@ -214,6 +215,7 @@ def test_looks_one_way_do_not_spare_the_rare_measuring_of_both():
         watch.heard(at)
         if tenth % 20 == 0:
             watch.requested(at)
+            watch.answered(at)
         if (task := watch.next(at)) is Task.LOOK:
             watch.looked(at, 0.04)
         elif task is Task.MEASURE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -47,13 +48,16 @@ class Chooser(Protocol):
         """
         ...
 
-    def decisive(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> BitsPerSecond | None:
+    def decisive(
+        self, now: Seconds, conditions: Conditions, deadline: Seconds, *, unlikely: bool = False
+    ) -> BitsPerSecond | None:
         """The bandwidth that the next plan depends on; None where nobody would plan otherwise for a look at the link.
 
         Args:
             now: As in `choose`.
             conditions: Likewise.
             deadline: That the last request had.
+            unlikely: Also where the link hardly has it, so that nobody would pay much for a look.
         """
         ...
 
@@ -111,9 +115,16 @@ class Static:
         table = self._frontier if ready is None else self._frontier.keep(self._among(ready))
         return best(table, conditions, deadline, margin=self._margin(deadline))
 
-    def decisive(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> BitsPerSecond:  # noqa: ARG002 - below
-        """Whatever it was: whoever goes by the last transfer alone wants that to be a recent one."""
-        return conditions.uplink.bandwidth
+    def decisive(
+        self,
+        now: Seconds,  # noqa: ARG002 - below
+        conditions: Conditions,  # noqa: ARG002
+        deadline: Seconds,  # noqa: ARG002
+        *,
+        unlikely: bool = False,  # noqa: ARG002
+    ) -> BitsPerSecond:
+        """Infinite, for every one counts: whoever goes by the last transfer alone wants that to be a recent one."""
+        return BitsPerSecond(math.inf)
 
     def __repr__(self) -> str:
         return f"<Static on {self._frontier!r}>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Collection
 
@@ -65,11 +66,14 @@ class Dynamic:
             assert plan is not None, "it has just decided"
             return plan
 
-    def decisive(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> BitsPerSecond | None:
+    def decisive(
+        self, now: Seconds, conditions: Conditions, deadline: Seconds, *, unlikely: bool = False
+    ) -> BitsPerSecond | None:
         """See `Chooser.decisive`: a look is wanted where a replay would probe."""
         with self._lock:
             self._controller.decide(self._believed(now, conditions, deadline))
-            return self._controller.decisive if self._controller.unconfirmed else None
+            wanted = self._controller.unconfirmed or (unlikely and self._controller.decisive < math.inf)
+            return self._controller.decisive if wanted else None
 
     def _believed(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> Conditions:
         """The conditions with the bandwidths as forecast, for a controller that is after this deadline."""

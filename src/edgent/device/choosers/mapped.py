@@ -87,9 +87,11 @@ class Mapped:
             return self._otherwise.choose(now, conditions, deadline, ready)
         return best(self._table.keep(np.array([self._rows[wanted]])), conditions, deadline)
 
-    def decisive(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> BitsPerSecond:
+    def decisive(
+        self, now: Seconds, conditions: Conditions, deadline: Seconds, *, unlikely: bool = False
+    ) -> BitsPerSecond:
         """See `Chooser.decisive`: a map, too, is looked up for what was seen last."""
-        return self._otherwise.decisive(now, conditions, deadline)
+        return self._otherwise.decisive(now, conditions, deadline, unlikely=unlikely)
 
     def __repr__(self) -> str:
         return f"<Mapped: {self._algorithm!r}>"

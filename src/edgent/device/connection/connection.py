@@ -11,39 +11,39 @@ transfers tell of the link is kept until a request, or that thread, looks at the
 from __future__ import annotations
 
 import logging
+import math
 import threading
-from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from edgent.clock import Clock
 from edgent.device.connection.handshake import EdgeFacts, Handshake, OnVersion
-from edgent.device.connection.link_follower import PROBE_SIZES, TELLING, LinkFollower
-from edgent.device.connection.probing import probe_link
-from edgent.device.connection.sight import EdgeState, Sight
-from edgent.device.connection.upkeep import Task, Upkeep
+from edgent.device.connection.link_follower import LinkFollower
+from edgent.device.connection.observations import Observations
+from edgent.device.connection.prober import Prober
+from edgent.device.connection.probing import Ascent
+from edgent.device.connection.sight import EdgeState, Sight, Trial
+from edgent.device.connection.upkeep import AGAIN, Task, Upkeep
 from edgent.device.drift import AS_PROFILED, Factors
 from edgent.errors import EdgeError, EdgentError, RefusedError
-from edgent.link.slow_start import INITIAL_WINDOW
 from edgent.wire.edge_client import EdgeClient, TimedReply
 from edgent.wire.errors import BrokenError, BusyError, LateError, RejectedError
 from edgent.wire.messages import EXTENSION
 
 if TYPE_CHECKING:
-    from edgent.link.transfer import Transfer
     from edgent.model import Model
     from edgent.planning.conditions import Conditions
     from edgent.units import BitsPerSecond, Seconds
 
 _log = logging.getLogger("edgent.device")
 
-# Below two seconds, within which an edge that has come back is to be found; `_TIMEOUT` is for what has bytes to carry.
-_CONNECT_TIMEOUT = 1.5
-_TIMEOUT = 10.0
-_PATIENCE = 0.06  # seconds for a look: the link is then far slower than what decides
+# A call that a dead connection swallowed is given up in time for another one within two seconds of the link's return;
+# `_TIMEOUT` is for what has bytes to carry, and for a first meeting, which has no hurry.
+_CONNECT_TIMEOUT, _TIMEOUT = 1.5, 10.0
+SLOWED = 1.2  # times its profile, from which on an edge is tried while requests go without it
+_TRIALS = 5  # in a row at the most: one that differs may be chance, so many alike are believed
 # These end a request, not the connection: the edge has answered, so it is there.
 _OF_ONE_REQUEST = (BusyError, BrokenError, RejectedError)
-_TRANSFERS = 64  # that are kept for who plans
 
 
 class Plans(Protocol):
@@ -61,8 +61,16 @@ class Plans(Protocol):
         """
         ...
 
-    def decisive(self, sight: Sight) -> BitsPerSecond | None:
-        """The bandwidth that a plan depends on; None: on none."""
+    def decisive(self, sight: Sight, *, unlikely: bool = False) -> BitsPerSecond | None:
+        """The bandwidth that a plan depends on; None: on none, or, unless `unlikely`, on one that the link lacks."""
+        ...
+
+    def trial(self) -> Trial | None:
+        """What the edge is to run so that its speed is known; None: nothing is worth it."""
+        ...
+
+    def tried(self, trial: Trial, seconds: float) -> bool:
+        """The edge has run that, and took so long; whether that is about what is believed of it by now."""
         ...
 
 
@@ -94,14 +102,16 @@ class Connection:
         self._on_version = on_version
         self._upkeep = Upkeep(measures=not link.stated)
         self._changed = clock.condition()
+        self._seen = Observations(link, self._upkeep)
+        follows = model.name if on_version else ""
+        self._prober = Prober(remote, self._seen, self._changed, clock, version=model.version, follows=follows)
         self._facts: EdgeFacts | None = None
+        self._wakes_at = -math.inf
         self._was_up = False
         self._tried = False
         self._closed = False
-        self._late_bytes = 0
         self._refusal: RefusedError | None = None
         self._state, self._detail = EdgeState.CONNECTING, ""
-        self._transfers: deque[Transfer] = deque(maxlen=_TRANSFERS)
         self._thread: threading.Thread | None = None
 
     def start(self, plans: Plans) -> None:
@@ -129,7 +139,7 @@ class Connection:
     def sight(self) -> Sight:
         """The edge as it seems now, without the link."""
         with self._changed:
-            return self._seen(None)
+            return self._sight(None)
 
     def conditions(self, factors: Factors = AS_PROFILED) -> Conditions | None:
         """Link, queue and the machines' speed as they seem now; None if unknown."""
@@ -149,8 +159,11 @@ class Connection:
         window = self._remote.channel.window()
         with self._changed:
             self._upkeep.requested(at)
+            # Who looks after the connection may sleep for seconds, as nothing was to be feared when that began.
+            if self._wakes_at > at + AGAIN:
+                self._changed.notify_all()
             conditions = self._link.conditions(at, window, factors) if self._state is EdgeState.UP else None
-            return self._seen(conditions, at)
+            return self._sight(conditions, at)
 
     def ask(self, message: bytes, budget: float) -> TimedReply:
         """Sends a ModelInferRequest.
@@ -172,7 +185,8 @@ class Connection:
         finally:
             with self._changed:
                 self._upkeep.ended()
-        self._heard(reply, answered=True)
+        with self._changed:
+            self._seen.heard(reply, self._clock.now(), answered=True)
         self._tell_version(reply)
         return reply
 
@@ -191,13 +205,8 @@ class Connection:
     def _foreign(self) -> bool:
         return self._facts is not None and self._facts.segments is not None
 
-    def _seen(self, conditions: Conditions | None, at: Seconds | None = None) -> Sight:
+    def _sight(self, conditions: Conditions | None, at: Seconds | None = None) -> Sight:
         """The edge beside what is known of the link; who is shown that is shown the transfers as well."""
-        transfers: tuple[Transfer, ...] = ()
-        if conditions is not None:
-            # Handed over once: a chooser that learned the same transfer twice would be surer than it may be.
-            transfers = tuple(self._transfers)
-            self._transfers.clear()
         return Sight(
             at=self._clock.now() if at is None else at,
             state=self._state,
@@ -205,31 +214,14 @@ class Connection:
             refusal=self._refusal,
             foreign=self._foreign,
             conditions=conditions,
-            transfers=transfers,
+            transfers=() if conditions is None else self._seen.taken(),
         )
 
     def _look_round(self, plans: Plans) -> Sight:
         """The edge and the link as they seem now, for who plans."""
         window, factors = self._remote.channel.window(), plans.factors()
         with self._changed:
-            return self._seen(self._link.conditions(self._clock.now(), window, factors))
-
-    def _heard(self, reply: TimedReply, *, look: bool = False, answered: bool = False) -> bool:
-        """Takes an exchange in; whether its time was its own: what is left of late requests goes before the next.
-
-        A look, one way only, does not spare the measuring of both. `answered`: it was a request's.
-        """
-        with self._changed:
-            # Bytes arrive in the order of their sending, so after an answer little is left of what was late before it.
-            waited_behind, self._late_bytes = self._late_bytes, 0
-            if waited_behind:
-                self._link.probed(reply)
-            else:
-                self._transfers += self._link.observe(reply)
-            telling = not look and not waited_behind and reply.uplink - self._link.round_trip >= TELLING
-            heard = self._upkeep.answered if answered else self._upkeep.heard
-            heard(self._clock.now(), telling=telling)
-        return not waited_behind
+            return self._sight(self._link.conditions(self._clock.now(), window, factors))
 
     def _tell_version(self, reply: TimedReply) -> None:
         """An edge that was started anew may have gone unnoticed: its answers tell what the model's name stands for."""
@@ -239,11 +231,8 @@ class Connection:
     def _failed(self, error: EdgentError, bytes_up: int, seconds: float) -> None:
         with self._changed:
             now = self._clock.now()
-            # Too late is no failure of the edge. What was sent of it may still be under way, and slows what comes next.
-            if isinstance(error, LateError):
-                self._late_bytes += bytes_up
-                self._transfers += self._link.observe_late(bytes_up, seconds, now)
-                self._upkeep.suspected()
+            if isinstance(error, LateError):  # which is no failure of the edge
+                self._seen.late(bytes_up, seconds, now)
             elif not isinstance(error, _OF_ONE_REQUEST):
                 self._down(error)
             self._changed.notify_all()
@@ -273,6 +262,7 @@ class Connection:
             # to ask again.
             task = self._upkeep.next(self._clock.now())
             while not self._closed and not isinstance(task, Task):
+                self._wakes_at = float(task)
                 self._changed.wait(max(0.0, task - self._clock.now()))
                 task = self._upkeep.next(self._clock.now())
             return task if isinstance(task, Task) and not self._closed else None
@@ -281,9 +271,13 @@ class Connection:
         if task is Task.CONNECT:
             self._connect(plans)
         elif task is Task.CHECK:
-            self._check()
+            # The link is not the only one that may have made a request late.
+            self._check(plans, trial=self._upkeep.is_suspected)
+            self._prober.settle()
+        elif task is Task.SEEK:
+            self._seek(plans)
         elif (decisive := plans.decisive(self._look_round(plans))) is not None:
-            self._look(decisive) if task is Task.LOOK else self._refresh()
+            self._prober.look(decisive) if task is Task.LOOK else self._prober.refresh()
         else:
             with self._changed:
                 self._upkeep.declined(self._clock.now())
@@ -294,11 +288,15 @@ class Connection:
         with self._changed:
             if self._closed:
                 return
+            # Who had a connection tries another one at once; who tried in vain waits a little.
+            connecting = not self._upkeep.up
             self._down(error)
             self._tried = True
-            self._upkeep.connect_failed(self._clock.now())
+            if connecting:
+                self._upkeep.connect_failed(self._clock.now())
             self._changed.notify_all()
-            self._link.reconnected()
+            self._seen.judge_late(self._clock.now())
+            self._seen.reconnected()
         try:
             # A new one tries at once, and does not wait for what a dead connection still had to send.
             self._remote.channel.renew()
@@ -316,9 +314,8 @@ class Connection:
         facts = self._handshake.ours(_TIMEOUT) if extended else self._handshake.foreign(_TIMEOUT)
         if not self._link.stated and not extended:
             raise RefusedError(f"{self._remote.channel!r} cannot measure the link: state its bandwidth")
-        # Even a stated link is measured once: its round trip and the call time are not stated with a bandwidth.
-        if extended and not (self._link.stated and self._was_up):
-            self._measure(first=not self._was_up)
+        if extended:
+            self._meet_link()
         with self._changed:
             self._facts = facts  # sessions are made for it before a request finds the edge up
         plans.edge_up(facts, self._look_round(plans))
@@ -328,62 +325,43 @@ class Connection:
             self._upkeep.connected(self._clock.now())
             self._changed.notify_all()
 
-    def _check(self) -> None:
-        # A check behind bytes of late requests waits for them: it is given that long, or a slow link would be taken for
-        # a lost edge.
-        with self._changed:
-            conditions = self._link.conditions(self._clock.now())
-            leftover = 0.0 if conditions is None else conditions.uplink.uplink(float(self._late_bytes))
+    def _check(self, plans: Plans, *, trial: bool) -> Ascent | None:
+        """Is the edge there, and how fast is it? None: it is a foreign server, which nothing longer can be sent to."""
         if self.foreign:
-            self._remote.extensions(_CONNECT_TIMEOUT + leftover)
-            with self._changed:
-                self._upkeep.checked(self._clock.now(), 0.0)
-            return
-        follows = {"name": self._model.name, "version": self._model.version} if self._on_version else {}
-        reply = self._remote.probe(0, 0, min(_CONNECT_TIMEOUT + leftover, _TIMEOUT), **follows)
-        self._heard(reply)
-        self._tell_version(reply)
-        with self._changed:
-            self._upkeep.checked(self._clock.now(), reply.on_link)
+            self._prober.check_foreign()
+            return None
+        tried = plans.trial() if trial else None
+        for _ in range(_TRIALS):
+            reply, ascent = self._prober.check(tried)
+            self._tell_version(reply)
+            if tried is None or plans.tried(tried, reply.middle):
+                break
+        return ascent
 
-    def _refresh(self) -> None:
-        """The estimate is old: one message each way; where it is long, another one before it widens TCP's windows."""
+    def _seek(self, plans: Plans) -> None:
+        """Requests go without the edge: is it there and quick, and can the link carry what they would send?"""
+        began_at, occupied = self._clock.now(), 0.0
+        ascent = self._check(plans, trial=plans.factors().edge > SLOWED)
+        decisive = None if self._link.stated else plans.decisive(self._look_round(plans), unlikely=True)
+        if ascent is None or decisive is None:
+            self._prober.settle()
+        else:
+            # A request that has come meanwhile will tell more, and must not wait.
+            self._prober.climb(ascent, decisive, lambda: not self._upkeep.busy)
+            occupied = ascent.occupied
         with self._changed:
-            began_at, size = self._clock.now(), self._link.probe_size()
-        if size > INITIAL_WINDOW:
-            self._probed(size, size)
-        if not self._heard(self._remote.probe(size, size, _TIMEOUT)):
-            return  # and measure again at once
-        with self._changed:
-            self._upkeep.measured(now := self._clock.now(), now - began_at)
+            self._upkeep.sought(began_at, occupied)
 
-    def _look(self, decisive: BitsPerSecond) -> None:
-        """A request is expected: one message up that ends well before it, or is given up."""
-        with self._changed:
-            began_at, size = self._clock.now(), self._link.look_size(decisive)
-        # A look that does not come back in time is an answer too: below what decides, however far.
-        try:
-            self._heard(self._remote.probe(size, 0, _PATIENCE), look=True)
-        except LateError as error:
-            self._failed(error, size, self._clock.now() - began_at)
-        with self._changed:
-            self._upkeep.looked(now := self._clock.now(), now - began_at)
+    def _meet_link(self) -> None:
+        """A connection is made: a link that nothing is known of is measured, else only its round trip.
 
-    def _measure(self, *, first: bool) -> None:
-        """Empty probes for the round trip, then each direction by itself."""
-        with self._changed:
-            sizes = () if self._link.stated else PROBE_SIZES if first else (self._link.probe_size(),)
-        # At first nothing is known, so sizes are tried in turn; later one of the right size does.
-        probes = probe_link(self._probed, sizes)
-        with self._changed:
-            self._transfers += self._link.observe_probes(probes.small, probes.up, probes.down)
-            self._upkeep.heard(self._clock.now(), telling=True)
-
-    def _probed(self, bytes_up: int, bytes_down: int) -> TimedReply:
-        reply = self._remote.probe(bytes_up, bytes_down, _TIMEOUT)
-        with self._changed:
-            self._link.probed(reply)
-        return reply
+        What it carries after an outage is sought beside the requests: to measure it first would keep them waiting.
+        """
+        if self._link.known and self._was_up:
+            self._prober.check()
+            self._prober.settle()
+        else:
+            self._prober.measure()
 
 
 def _unexpected(error: Exception) -> str:

@@ -17,10 +17,12 @@ from edgent.link.slow_start import CongestionWindow, Waiting
 from edgent.link.transfer import CALL_BYTES, HEADER_FACTOR, TIMING_ERROR, Transfer
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds, format_bandwidth
 
-# 1 kB occupies a link of 1 Mbit/s for 8 ms, which is no more than a clock's error beside a full load. From 80 kbit/s
-# down, where it takes 100 ms, it tells the link's time from a thread's.
-SMALL, _LONG = 1_000, 0.100
+# 1 kB occupies a link of 1 Mbit/s for 8 ms, which is no more than a clock's error beside a full load. From 250 kbit/s
+# down, where it takes four times that, it tells the link's time from a thread's.
+SMALL, _LONG = 1_000, 4 * TIMING_ERROR
 """Bytes below which a message, unless it takes that many seconds, tells how long its thread waited for a processor."""
+EMPTY = 100
+"""Bytes up to which a message is no request, but a probe of the round trip: what delays it is the way's length."""
 _EXPLAINED = 0.25  # share of its time by which a message that waited for acknowledgements may be off
 
 
@@ -104,7 +106,7 @@ class LinkDirection:
     def _learned(
         self, size: int, seconds: float, began_at: Seconds, at: Seconds, round_trip: Seconds
     ) -> Transfer | None:
-        if size < SMALL and seconds < _LONG:
+        if size <= EMPTY or (size < SMALL and seconds < _LONG):
             return self._transfer(size, 0.0, at)  # its time is not the link's, but it got through
         # The guesses of how long it waited are made with the bandwidth as believed: if none of them explains its time,
         # the bandwidth is another one.

@@ -20,7 +20,7 @@ import math
 import statistics
 from collections import deque
 
-from edgent.device.connection.link_direction import SMALL, LinkDirection, rate, wire_bits
+from edgent.device.connection.link_direction import EMPTY, SMALL, LinkDirection, rate, wire_bits
 from edgent.device.drift import AS_PROFILED, Factors
 from edgent.link import TransferModel
 from edgent.link.slow_start import SEGMENT_BYTES, BothWindows, Window
@@ -35,7 +35,7 @@ PROBE_SIZES = (2_000, 16_000, 128_000, 1_000_000)
 TELLING = 0.020  # a transfer this much longer than the round trip tells the bandwidth within a tenth
 _QUEUE_MEMORY = 2.0  # seconds for which the last queue seen is taken for the present one
 _ROUND_TRIPS = 16  # whose least one counts: every delay on the way only adds to it
-_PROBE = 100  # bytes: what is shorter is no request
+_AGREE, _LONGER = 2, 2 * TIMING_ERROR  # in a row that are so many seconds longer: the way is another one
 _PROBE_TIME = 0.05  # seconds: enough to tell the bandwidth
 _LOOK_TIME = 0.034  # seconds: four timing errors, from where a transfer tells a forecast the bandwidth
 _SHORT = 0.020  # seconds on the wire: where the bandwidth is 5 % off, the call time is 1 ms off
@@ -80,7 +80,6 @@ class LinkFollower:
         self._down.forget()
         self._round_trips: deque[float] = deque(maxlen=_ROUND_TRIPS)
         self._take_round_trip()
-        self._observed_at = -math.inf
 
     @property
     def stated(self) -> bool:
@@ -112,7 +111,6 @@ class LinkFollower:
         # call's time.
         if 2 * wire <= _SHORT:
             self._probed = Seconds(min(beyond, TIMING_ERROR))
-        self._observed_at = down.body_at
         return _known(
             self._up.heard(up.bytes_up, up.uplink - self.round_trip - beyond, up.body_at),
             # The first packet of a body may travel with the headers before it, so only the total is exact.
@@ -120,8 +118,9 @@ class LinkFollower:
         )
 
     def reconnected(self) -> None:
-        """The connection is a new one: its windows are the initial ones."""
+        """The connection is a new one: its windows are the initial ones, and its way may be another."""
         self._windows.renew()
+        self._round_trips.clear()
 
     def probed(self, reply: TimedReply) -> None:
         """A probe has passed, that only `observe_probes` will look at."""
@@ -134,20 +133,27 @@ class LinkFollower:
         """An exchange has ended, of a probe or of a request; what it tells of either direction."""
         # In this order: the round trip takes this reply in before its time is split up, and the windows hear of what
         # either end says before a message is judged by them.
-        began, at = reply.began_at, reply.body_at
+        self.observe_way(reply)
+        return self.observe_bytes(reply)
+
+    def observe_way(self, reply: TimedReply) -> None:
+        """What it tells of all but the bandwidth: the round trip, the windows, the edge's queue."""
         self._hear_windows(reply)
-        self._queue, self._queue_at = reply.queue, at
+        self._queue, self._queue_at = reply.queue, reply.body_at
         self._note_round_trip(reply)
+
+    def observe_bytes(self, reply: TimedReply) -> tuple[Transfer, ...]:
+        """What it tells of the bandwidth, given the way as it is known by now."""
+        began, at = reply.began_at, reply.body_at
         # A probe's call is shorter than a request's, which passes the queue and more threads: only those of requests
         # are alike.
-        if reply.bytes_up > _PROBE and (beyond := self._beyond(reply)) is not None:
+        if reply.bytes_up > EMPTY and (beyond := self._beyond(reply)) is not None:
             self._calls.append(beyond)
         # Upwards: what is left of the time until the headers came. Downwards: from the headers to the body's end, which
         # is of the bytes behind the headers only.
         trip, up, down = self.round_trip, reply.bytes_up, reply.behind_headers
         seconds = reply.uplink - trip - self.call_time - self._in_one_packet(reply)
         answered, whole = Seconds(began + trip), len(reply.body)
-        self._observed_at = at
         return _known(
             self._up.observe(up, seconds, whole=up, began_at=began, at=at, round_trip=trip),
             self._down.observe(down, reply.downlink, whole=whole, began_at=answered, at=at, round_trip=trip),
@@ -163,9 +169,19 @@ class LinkFollower:
         on_wire = Seconds(max(seconds - self.round_trip - self.call_time, TIMING_ERROR))
         return () if self._up.stated else (Transfer(direction="up", size=bytes_up, seconds=on_wire, at=at, cut=True),)
 
-    def age(self, now: Seconds) -> float:
-        """Seconds since something was observed; infinite at first."""
-        return now - self._observed_at
+    @property
+    def measured(self) -> BitsPerSecond | None:
+        """The uplink's bandwidth, as it was measured; None before anything was."""
+        return self._up.measured
+
+    @property
+    def known(self) -> bool:
+        """Whether both bandwidths were stated, or measured once."""
+        return self._up.bandwidth is not None and self._down.bandwidth is not None
+
+    def beyond(self, reply: TimedReply) -> float:
+        """Seconds that an exchange took beyond the round trip, and so occupied the link at the most."""
+        return max(0.0, reply.on_link - self.round_trip - self.call_time)
 
     def conditions(
         self, now: Seconds, window: Window | None = None, factors: Factors = AS_PROFILED
@@ -200,7 +216,8 @@ class LinkFollower:
 
     def look_size(self, decisive: BitsPerSecond) -> int:
         """Bytes of a message up that takes long enough to tell the bandwidth if that is below what decides."""
-        return int(min(max(decisive / BITS_PER_BYTE * _LOOK_TIME, SMALL), self.probe_size()))
+        telling = min(decisive, self._up.measured or 0.0) if math.isinf(decisive) else decisive
+        return int(min(max(telling / BITS_PER_BYTE * _LOOK_TIME, SMALL), self.probe_size()))
 
     def __repr__(self) -> str:
         return f"<LinkFollower {self._up}, {self._down}, round trip {self.round_trip:.4f} s>"
@@ -234,10 +251,16 @@ class LinkFollower:
             return
         # Only of short messages: of a long one a small error of the bandwidth would be a large one of the round trip.
         wire = (reply.bytes_up + CALL_BYTES) * self._up.byte_time
-        self._take_round_trip(max(0.0, reply.uplink - wire))
+        # Nothing arrives early: where it took less than its bytes, the link is no longer as slow as is believed.
+        self._take_round_trip(reply.uplink - wire if wire < reply.uplink else reply.uplink)
 
     def _take_round_trip(self, *seconds: float) -> None:
         self._round_trips.extend(seconds)
+        # Chance makes one of them late, and hardly ever the next one too: then the way itself has become longer. That
+        # it has become shorter again the first one says that is quick.
+        last = list(self._round_trips)[-_AGREE:]
+        if len(last) == _AGREE and min(last) > min(self._round_trips) + _LONGER:
+            self._round_trips = deque(last, maxlen=_ROUND_TRIPS)
         if self._stated_round_trip is None:
             self.round_trip = Seconds(min(self._round_trips, default=0.0))
 

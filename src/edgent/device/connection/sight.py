@@ -42,6 +42,19 @@ _REASONS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A part of a model that the edge is asked to run by itself, so that its speed is known while nobody uses it.
+
+    Attributes:
+        segment: its name on the wire.
+        seconds: that it takes by the edge's profile.
+    """
+
+    segment: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
     """An edge as it seems at one moment.
 

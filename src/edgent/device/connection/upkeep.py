@@ -6,9 +6,10 @@
     down ---------------> up ------------------------------------------> down
      |  ^                  |
      |  | failed           |-- something was late ----------------> Check now
-     |  |                  |-- idle and nothing heard ------------> Check
-     `--+ Connect          |-- a request is expected -------------> Look   | if somebody would plan by it;
-       (again after RETRY) `-- idle and the estimate is old ------> Measure | else asked again after ASK
+     |  |                  |-- requests go without the edge ------> Seek
+     `--+ Connect          |-- idle and nothing heard ------------> Check
+       (again after RETRY) |-- a request is expected -------------> Look    | if somebody would plan by it;
+                           `-- idle and the estimate is old ------> Measure | else asked again after ASK
 
 Requests themselves notice a dead edge soonest; this is for the time between them. A check costs some hundred bytes,
 which on a slow link are worth waiting for: the time between checks grows with what the last one took.
@@ -16,6 +17,12 @@ which on a slow link are worth waiting for: the time between checks grows with w
 A measurement occupies the link for a tenth of a second, and a request that comes meanwhile waits behind it. While
 requests are answered their own times tell whether the plan holds, so then the link is measured rarely. Where requests
 come regularly that is known beforehand: a look, one message up, is over just before the next one.
+
+Requests that go without the edge tell nothing of it, whatever their rhythm: somebody else must notice that trouble is
+over. So while the last request was not answered by the edge it is sought again and again, by a check that grows into a
+look as far as the link proves able (`edgent.device.connection.probing`). How often is a matter of what a search
+occupies the link for, and never of how long an answer was under way: a delay costs the link nothing, and who waits
+longer for being delayed comes back late.
 """
 
 from __future__ import annotations
@@ -32,9 +39,19 @@ RARELY = 30.0
 ASK = 1.0
 BUSY = 0.1
 LEAD = 0.1  # seconds before a request at which a look begins
+# The edge is to be used again within two seconds of the link's being well: what a search under way may still take, the
+# time until the next one, and what that takes, must fit in. While requests come a search is soon too old for the next
+# one to rely on.
+AGAIN, SELDOM = 0.25, 1.6  # seconds between two searches: at least, and at most, whatever they cost
+CALM = 1.0  # seconds between them where requests are rare
+_RARE = 5.0  # seconds without one
+_ON_ITS_WAY = 0.1  # seconds for which a request may still be about to ask the edge
+_PUT_OFF = 1.0  # seconds for which a search may wait, to be just before a request
 # On a slow link a check takes long, so checks become rare there by themselves.
 _SHARE = 0.05  # of the time may go into checks
 _MEASURE_SHARE = 0.02  # of the time, and so of the link, may go into measuring it
+SEARCH = SELDOM * _MEASURE_SHARE
+"""Seconds for which a search may occupy the link."""
 
 # A camera's clock is far more regular than this; a person who presses a button is not.
 _ALIKE = 0.1  # share by which a gap between requests may differ from the ones before
@@ -49,6 +66,7 @@ class Task(enum.Enum):
     CONNECT = "connect"
     CHECK = "check"
     LOOK = "look"
+    SEEK = "seek"
     MEASURE = "measure"
 
 
@@ -106,9 +124,10 @@ class Upkeep:
         self.up = False
         self._busy = 0
         self._suspected = False
-        self._heard_at = self._measured_at = self._answered_at = -math.inf
-        self._retry_at = self._ask_at = self._look_from = -math.inf
+        self._heard_at = self._measured_at = self._answered_at = self._requested_at = -math.inf
+        self._retry_at = self._ask_at = self._look_from = self._seek_from = -math.inf
         self._check_after, self._measure_after = IDLE, STALE
+        self._without_at = math.inf  # of the first request since the last one that the edge answered
         self._arrivals = Arrivals()
 
     def next(self, at: Seconds) -> Task | Seconds:
@@ -121,6 +140,9 @@ class Upkeep:
         # A request under way will tell soon whether the edge is there, and a look would only slow it down.
         if self._busy:
             return Seconds(at + BUSY)
+        if math.isfinite(self._without_at):
+            seek_at = max(self._seek_at(at), self._without_at + _ON_ITS_WAY)
+            return Task.SEEK if at >= seek_at else Seconds(seek_at)
         check_at = self._heard_at + self._check_after
         look_at, measure_at = (self._look_at(at), self._measure_at) if self.measures else (math.inf, math.inf)
         if at >= look_at:
@@ -129,11 +151,23 @@ class Upkeep:
             return Task.MEASURE
         return Task.CHECK if at >= check_at else Seconds(min(check_at, look_at, measure_at))
 
+    @property
+    def is_suspected(self) -> bool:
+        """Whether an answer was late, and nothing has been heard since."""
+        return self._suspected
+
+    @property
+    def busy(self) -> bool:
+        """Whether the edge is being asked."""
+        return self._busy > 0
+
     def connected(self, at: Seconds) -> None:
         """The edge is there, and the right one."""
         self.up = True
         self._suspected = False
         self._heard_at = self._measured_at = at
+        # What the link can carry is no longer known, and the first request is to find it known.
+        self._seek_from = -math.inf
 
     def lost(self, at: Seconds) -> None:
         """The connection broke: try at once whether it comes back."""
@@ -148,6 +182,7 @@ class Upkeep:
 
     def requested(self, at: Seconds) -> None:
         """A request has come, whoever will answer it."""
+        self._requested_at, self._without_at = at, min(at, self._without_at)
         self._arrivals.came(at)
 
     def began(self) -> None:
@@ -167,7 +202,7 @@ class Upkeep:
 
     def answered(self, at: Seconds, *, telling: bool = False) -> None:
         """The edge has answered a request; see `heard`."""
-        self._answered_at = at
+        self._answered_at, self._without_at = at, math.inf
         self.heard(at, telling=telling)
 
     def checked(self, at: Seconds, took: float) -> None:
@@ -185,6 +220,12 @@ class Upkeep:
         """The link was looked at, or that was given up."""
         self._look_from = at + took / _MEASURE_SHARE
 
+    def sought(self, began_at: Seconds, occupied: float) -> None:
+        """The edge was sought, which has occupied the link for so long."""
+        # From its beginning on: what it took beyond that was waiting, and has cost the link nothing.
+        least = AGAIN if began_at - self._requested_at < _RARE else CALM
+        self._seek_from = began_at + min(max(least, occupied / _MEASURE_SHARE), SELDOM)
+
     def declined(self, at: Seconds) -> None:
         """Nobody would plan otherwise for a measurement now."""
         self._ask_at = at + ASK
@@ -201,6 +242,13 @@ class Upkeep:
         # Half the lead of grace: a thread that woke a little late still looks before this request, not before the next.
         begin = max(self._look_from, self._ask_at, at - LEAD / 2)
         return self._arrivals.next(Seconds(begin + LEAD)) - LEAD
+
+    def _seek_at(self, at: Seconds) -> float:
+        """As soon as it may be, or a little later where that is just before a request."""
+        expected = self._arrivals.next(Seconds(max(self._seek_from, at - LEAD / 2) + LEAD)) - LEAD
+        # What is seen just before a request is what the request will find; but a search must not be put off for long,
+        # or an edge that is lost would stay so until then.
+        return expected if expected <= self._seek_from + _PUT_OFF + LEAD else self._seek_from
 
     @property
     def _measure_at(self) -> float:

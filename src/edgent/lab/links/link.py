@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from edgent.address import Address
+from edgent.errors import InputError
 from edgent.lab.links.proxy import LinkCounts, LinkSettings
 from edgent.lab.links.shaping import AT_ONCE, check_delay, check_rate
 from edgent.lab.processes.child_process import ChildProcess
@@ -110,14 +111,24 @@ class ShapedLink:
         uplink: BitsPerSecond | None = None,
         downlink: BitsPerSecond | None = None,
         round_trip: Seconds | None = None,
+        corrupted: float | None = None,
     ) -> None:
-        """Changes the link; in force on return, also for the segment being sent."""
+        """Changes the link; in force on return, also for the segment being sent.
+
+        Args:
+            uplink: As when it was made; None: as it is, and so with all of them.
+            downlink: Likewise.
+            round_trip: Likewise.
+            corrupted: Share of segments (0..1) that arrive with a byte changed; at first none does.
+        """
         for rate in (uplink, downlink):
             if rate is not None:
                 check_rate(rate)
         if round_trip is not None:
             check_delay(round_trip)
-        self._process.ask("set", uplink=uplink, downlink=downlink, round_trip=round_trip)
+        if corrupted is not None and not 0 <= corrupted <= 1:
+            raise InputError(f"corrupted {corrupted!r} is not a share of segments, 0 to 1")
+        self._process.ask("set", uplink=uplink, downlink=downlink, round_trip=round_trip, corrupted=corrupted)
 
     def cut(self, *, refuse: bool = False) -> None:
         """Stops every byte, until `restore`.

@@ -20,6 +20,7 @@ import struct
 import sys
 import termios
 from dataclasses import asdict, dataclass, field
+from random import Random
 
 from edgent.lab.links.punctual import EVENT_READ, EVENT_WRITE, PunctualSelector, now
 from edgent.lab.links.shaping import SEGMENT_BYTES, Lane
@@ -106,6 +107,7 @@ class Proxy:
         self._orders = Orders(does)
         self._cut_at: Seconds | None = None
         self._refusing = False
+        self._corrupted, self._random = 0.0, Random(0)
         self._connections = 0
         self._bound = _bound((settings.host, settings.port))  # keeps the port while connections are refused
         self._listener = self._listening()
@@ -245,11 +247,19 @@ class Proxy:
         if pipe not in self._pipes:
             return
         pipe.waiting -= len(data)
-        pipe.outbox += data
+        pipe.outbox += self._spoilt(data)
         # No bytes are the end of the stream: it travels through the lane as everything else, after all that came before
         # it.
         pipe.finished |= not data
         self._flush(pipe)
+
+    def _spoilt(self, data: bytes) -> bytes:
+        """A segment as it arrives: now and then with one byte of it changed, as where a box on the way is broken."""
+        # TCP's checksum was right on the way here and will be right on the way on, so nobody but the reader can notice.
+        if not data or self._random.random() >= self._corrupted:
+            return data
+        place = self._random.randrange(len(data))
+        return data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :]
 
     def _flush(self, pipe: _Pipe) -> None:
         if not pipe.sink.connected:
@@ -286,7 +296,10 @@ class Proxy:
 
     # The owner's orders.
 
-    def _set(self, uplink: float | None, downlink: float | None, round_trip: float | None) -> None:
+    def _set(
+        self, uplink: float | None, downlink: float | None, round_trip: float | None, corrupted: float | None
+    ) -> None:
+        self._corrupted = self._corrupted if corrupted is None else corrupted
         # During a cut time stands still for the lanes; a change counts from the instant of the cut.
         at = now() if self._cut_at is None else self._cut_at
         delay = None if round_trip is None else Seconds(round_trip / 2)

@@ -1,0 +1,135 @@
+"""What exchanges with the edge tell, whoever made them: of the link, of the connection, and of what was late.
+
+A request that was given up may have been late for three reasons: its bytes were slow, the way is longer than it was, or
+the edge is slower. Only the first is the bandwidth's, and only what comes next can tell. So a late request is kept until
+the check behind it is back, or an exchange that had the link for itself. If the way as it is known then, and the edge as
+it was seen then, account for the lateness, it says nothing of the bandwidth; else that is lower than was believed.
+
+Of the steps of an ascent only the last one is shown to who plans: each proves more than the one before, and whoever saw
+all of them would take a link that is merely proven bit by bit for one that rises.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgent.device.connection.link_direction import EMPTY
+from edgent.device.connection.link_follower import TELLING, LinkFollower
+from edgent.device.connection.upkeep import Upkeep
+from edgent.units import Seconds
+from edgent.wire.edge_client import TimedReply
+
+if TYPE_CHECKING:
+    from edgent.link.transfer import Transfer
+
+_TRANSFERS = 64  # that are kept for who plans
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Late:
+    """A message that was given up: its bytes, how long it was waited for, and until when."""
+
+    size: int
+    seconds: float
+    at: Seconds
+
+
+class Observations:
+    """Takes exchanges in; holds no clock, and is used under the lock of its connection.
+
+    Args:
+        link: Is told every transfer.
+        upkeep: Is told that the edge was heard, or is suspected.
+    """
+
+    def __init__(self, link: LinkFollower, upkeep: Upkeep) -> None:
+        self.link, self.upkeep = link, upkeep
+        self._transfers: deque[Transfer] = deque(maxlen=_TRANSFERS)
+        self._step: tuple[Transfer, ...] = ()
+        self._late: list[_Late] = []
+        self._late_bytes = 0
+
+    def heard(
+        self, reply: TimedReply, at: Seconds, *, look: bool = False, step: bool = False, answered: bool = False
+    ) -> bool:
+        """Takes an exchange in; whether its time was its own: what is left of late messages goes before the next.
+
+        Args:
+            reply: The exchange.
+            at: Now.
+            look: Whether it was a look: one way only, it does not spare the measuring of both.
+            step: Whether it was a step of an ascent, that the next one replaces.
+            answered: Whether it was a request's.
+        """
+        # Bytes arrive in the order of their sending, so after an answer little is left of what was late before it.
+        waited_behind, self._late_bytes = self._late_bytes, 0
+        if waited_behind:
+            self.link.probed(reply)
+        else:
+            # What was late came before, so it is judged before this is believed, but by the way as it is seen now.
+            self.link.observe_way(reply)
+            # Of an empty message all is the way's, though it takes two of them before that is believed to be longer.
+            self.judge_late(at, reply.queue + reply.middle, way=reply.uplink if reply.bytes_up <= EMPTY else 0.0)
+            transfers = self.link.observe_bytes(reply)
+            if step:
+                self._step = transfers
+            else:
+                self._transfers += transfers
+        telling = not look and not waited_behind and reply.uplink - self.link.round_trip >= TELLING
+        heard = self.upkeep.answered if answered else self.upkeep.heard
+        heard(at, telling=telling)
+        return not waited_behind
+
+    def late(self, size: int, seconds: float, at: Seconds) -> None:
+        """A message was given up. What was sent of it may still be under way, and slows what comes next."""
+        self._late_bytes += size
+        self._late.append(_Late(size=size, seconds=seconds, at=at))
+        self.upkeep.suspected()
+
+    def judge_late(self, at: Seconds, edge_seconds: float = 0.0, way: float = 0.0) -> None:
+        """What came after what was late is back, or will never be: now it is known whether the link was to blame.
+
+        Args:
+            at: Now.
+            edge_seconds: That the edge was just seen to take for a request, in its queue and by computing.
+            way: That an empty message was just seen to take.
+        """
+        late, self._late = self._late, []
+        elsewhere = edge_seconds + max(0.0, way - self.link.round_trip)
+        conditions = self.link.conditions(at)
+        for one in late:
+            usual = 0.0 if conditions is None else conditions.uplink.uplink(float(one.size))
+            if usual + elsewhere < one.seconds:
+                self._transfers += self.link.observe_late(one.size, one.seconds, one.at)
+
+    def settled(self) -> None:
+        """An ascent is over: its last step is shown."""
+        self._transfers += self._step
+        self._step = ()
+
+    def leftover(self, at: Seconds) -> float:
+        """Seconds that what was late may still need on the link, before anything else arrives."""
+        conditions = self.link.conditions(at)
+        return 0.0 if conditions is None else conditions.uplink.uplink(float(self._late_bytes))
+
+    def measured(self, small: TimedReply, up: TimedReply, down: TimedReply, at: Seconds) -> None:
+        """The link was measured from scratch."""
+        self._transfers += self.link.observe_probes(small, up, down)
+        self.upkeep.heard(at, telling=True)
+
+    def reconnected(self) -> None:
+        """The connection is a new one: nothing of the old one's bytes goes before its own."""
+        self._late_bytes = 0
+        self.link.reconnected()
+
+    def taken(self) -> tuple[Transfer, ...]:
+        """The transfers since this was last asked."""
+        # Handed over once: a chooser that learned the same transfer twice would be surer than it may be.
+        transfers = tuple(self._transfers)
+        self._transfers.clear()
+        return transfers
+
+    def __repr__(self) -> str:
+        return f"<Observations of {self.link!r}, {len(self._late)} late>"

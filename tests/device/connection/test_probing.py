@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import doctest
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import edgent.device.connection.probing
+from edgent.device.connection.link_follower import PROBE_SIZES, TELLING
+from edgent.device.connection.probing import Ascent
+
+ALLOWANCE = 0.032
+AROUND = 240  # bytes of a call without any
+
+
+def climbed(rate: float, *, round_trip: float = 0.01, late: float = 0.0, enough: float = float("inf")):
+    """All sizes of an ascent on a link of so many bits per second, and how long they occupied it in truth."""
+
+    def on_link(size: int) -> float:
+        return (size + AROUND) * 1.046 * 8 / rate
+
+    ascent, sizes = Ascent(allowance=ALLOWANCE), []
+    ascent.began(took=round_trip + on_link(0) + late, beyond=on_link(0) + late)
+    while (size := ascent.next(enough)) is not None:
+        sizes.append(size)
+        ascent.passed(size, took=round_trip + on_link(size) + late)
+        assert len(sizes) < 20
+    return ascent, sizes, on_link(0) + sum(map(on_link, sizes))
+
+
+def test_its_example_holds() -> None:
+    assert doctest.testmod(edgent.device.connection.probing).failed == 0
+
+
+@given(st.floats(2e5, 1e9), st.floats(0.0, 0.5), st.floats(0.0, 0.01))
+def test_an_ascent_never_occupies_the_link_for_much_longer_than_it_may(rate, round_trip, late):
+    """The oracle is arithmetic: the bytes of all steps at the link's true rate; a call's own bytes go both ways."""
+    _, _, occupied = climbed(rate, round_trip=round_trip, late=late)
+    assert occupied <= ALLOWANCE + 0.032
+
+
+@given(st.floats(1e3, 3e4))
+def test_on_a_link_where_an_empty_message_takes_the_whole_allowance_nothing_longer_is_sent(rate):
+    assert climbed(rate)[1] == []
+
+
+@given(st.floats(1e6, 1e8))
+def test_each_step_is_longer_than_the_one_before(rate):
+    _, sizes, _ = climbed(rate)
+    assert sizes == sorted(set(sizes))
+    assert sizes[-1] <= PROBE_SIZES[-1]
+
+
+@pytest.mark.parametrize("rate", [2e6, 1e7, 1e8])
+def test_it_proves_a_bandwidth_that_the_link_has(rate):
+    ascent, sizes, _ = climbed(rate, enough=rate / 10)
+    assert ascent.next(rate / 10) is None
+    assert sizes[-1] * 8 / rate < TELLING
+
+
+def test_who_needs_little_is_asked_for_little():
+    assert climbed(1e8, enough=1e6)[1][-1] < climbed(1e8, enough=1e7)[1][-1]
+
+
+def test_a_probe_that_took_its_time_ends_the_ascent():
+    ascent = Ascent(allowance=ALLOWANCE)
+    ascent.began(took=0.01, beyond=0.0)
+    ascent.passed(ascent.next(1e9), took=0.01 + TELLING)
+    assert ascent.next(1e9) is None
+
+
+def test_a_late_thread_is_disproved_by_a_longer_probe_that_was_quick():
+    ascent = Ascent(allowance=ALLOWANCE)
+    ascent.began(took=0.022, beyond=0.012)
+    assert ascent.occupied == pytest.approx(0.012)
+    ascent.passed(ascent.next(1e9), took=0.010)
+    ascent.passed(ascent.next(1e9), took=0.010)
+    assert ascent.occupied < 0.006
+
+
+def test_its_repr_says_how_far_it_came():
+    ascent = Ascent(allowance=0.03)
+    ascent.began(took=0.01, beyond=0.001)
+    ascent.passed(700, took=0.012)
+    assert repr(ascent).startswith("<Ascent: 700 B so far, ")
