@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from edgent.engine.loading import load
 from edgent.model.configuration.beside import read_beside, toml, write_toml
 from edgent.model.configuration.draft import DraftLine, draft, write_draft
-from edgent.model.configuration.guess import Port, guess_answers, guess_pictures, ports
+from edgent.model.configuration.guess import Port, guess_answers, guess_pictures, is_picture, ports
 from edgent.model.configuration.sources import find
 from edgent.model.metadata import Metadata, Preprocessing
 from graphs import Graph, residual, saved
@@ -59,6 +59,17 @@ def test_names_of_outputs_tell_boxes_and_embeddings() -> None:
 def test_where_no_picture_goes_in_the_outputs_are_given_as_they_are() -> None:
     inputs = [Port(name="sound", shape=(1, 512)), Port(name="state", shape=(2, 1, 128))]
     assert guess_answers(inputs, [Port(name="y", shape=(1, 1))])["task"].value == "raw"
+
+
+@pytest.mark.parametrize(
+    ("shape", "picture"),
+    [((3, 320, 320), True), ((320, 320, 3), True), ((3, None, None), True), ((1, 80, 100), False), ((1, 50, 1), False)],
+)
+def test_a_single_picture_is_told_by_its_three_colours(shape: tuple[int | None, ...], picture: bool) -> None:
+    inputs, boxes = [Port(name="x", shape=shape)], [Port(name=name, shape=None) for name in ("boxes", "scores")]
+    assert is_picture(inputs) is picture
+    assert guess_pictures("detection", inputs, "")["resize"].value == "letterbox" or not picture
+    assert guess_answers(inputs, boxes)["head"].value == "boxes-scores"
 
 
 def test_a_line_of_text_is_guessed_by_its_height() -> None:
