@@ -156,10 +156,10 @@ MODELS: tuple[Entry, ...] = (
 )
 
 PHOTOGRAPHS_DETECTOR = _built("yolov8-photographs", "torch", pictures)
-"""A detector with some boxes in photographs, where those of `MODELS` have them in one scene; no model of that list."""
+"""A detector with some boxes in photographs, where those of `MODELS` have them in one scene."""
 
-LARGER_LITES = (_built("efficientnet-lite1", "torch"), _built("efficientnet-lite2", "torch"))
-"""Beside the Lite0 of `MODELS`, with their own weights, for `own_data.py`; no models of that list."""
+OTHERS = (PHOTOGRAPHS_DETECTOR, _built("efficientnet-lite1", "torch"), _built("efficientnet-lite2", "torch"))
+"""Built where they are named; only `peers_detector.py` and `own_data.py` ask for them."""
 
 
 def default_folder() -> Path:
@@ -242,7 +242,7 @@ def by_name(names: Sequence[str]) -> list[Entry]:
     Raises:
         ValueError: a name that is not on it.
     """
-    known = {entry.name: entry for entry in (*MODELS, PHOTOGRAPHS_DETECTOR, *LARGER_LITES)}
+    known = {entry.name: entry for entry in (*MODELS, *OTHERS)}
     if unknown := [name for name in names if name not in known]:
         raise ValueError(f"no model is called {unknown[0]!r}; there are {', '.join(known)}")
     return [known[name] for name in names] if names else list(MODELS)

@@ -182,7 +182,7 @@ def test_two_tensors_that_are_only_added_are_not_swapped(planted, model_file):
 
 
 def test_models_have_names_of_their_own_and_are_found_by_them(models):
-    names = [entry.name for entry in models.MODELS]
+    names = [entry.name for entry in (*models.MODELS, *models.OTHERS)]
     assert len(set(names)) == len(names)
     assert [entry.name for entry in models.by_name(["magika", "yolov8"])] == ["magika", "yolov8"]
     with pytest.raises(ValueError, match="no model is called 'nothing'"):
@@ -192,7 +192,8 @@ def test_models_have_names_of_their_own_and_are_found_by_them(models):
 def test_what_is_built_has_a_builder_and_an_environment(models):
     import model_builders
 
-    built = {entry.name: entry.source.environment for entry in models.MODELS if entry.source.environment}
+    listed = (*models.MODELS, *models.OTHERS)
+    built = {entry.name: entry.source.environment for entry in listed if entry.source.environment}
     assert set(built) == set(model_builders.BUILDERS)
     assert set(built.values()) <= {"here", *models.ENVIRONMENTS}
 

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from edgent.engine.loading import load
 from edgent.model.configuration.beside import read_beside, toml, write_toml
 from edgent.model.configuration.draft import DraftLine, draft, write_draft
-from edgent.model.configuration.guess import Port, guess_answers, guess_pictures, ports
+from edgent.model.configuration.guess import Port, guess_answers, guess_pictures, is_picture, ports
 from edgent.model.configuration.sources import find
 from edgent.model.metadata import BoxLimits, Metadata, Preprocessing
 from graphs import Graph, residual, saved
@@ -67,6 +67,17 @@ def test_a_line_of_text_is_guessed_by_its_height_in_colour_and_in_grey(planes: i
     assert (found["resize"].value, found["mean"].value) == ("height", [0.5] * planes)
     square = guess_pictures(None, [Port(name="x", shape=(None, planes, height, height))], "")
     assert square["resize"].value == "stretch"
+
+
+@pytest.mark.parametrize(
+    ("shape", "picture"),
+    [((3, 320, 320), True), ((320, 320, 3), True), ((3, None, None), True), ((1, 80, 100), False), ((1, 50, 1), False)],
+)
+def test_a_single_picture_is_told_by_its_three_colours(shape: tuple[int | None, ...], picture: bool) -> None:
+    inputs, boxes = [Port(name="x", shape=shape)], [Port(name=name, shape=None) for name in ("boxes", "scores")]
+    assert is_picture(inputs) is picture
+    assert guess_pictures("detection", inputs, "")["resize"].value == "letterbox" or not picture
+    assert guess_answers(inputs, boxes)["head"].value == "boxes-scores"
 
 
 def classifier(path: Path) -> Path:
