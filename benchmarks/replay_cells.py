@@ -21,7 +21,7 @@ from edgent.errors import InputError
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import emulated_profile, find_device
 from edgent.latency import Profile
-from edgent.link.generator import generated
+from edgent.link.generator import CHARACTERS, generated
 from edgent.link.trace import Trace
 from edgent.link.trace_files import load_traces
 from edgent.model.topologies import LIGHT, with_seeded_weights
@@ -143,7 +143,13 @@ def links(folder: Path, *, kept: bool) -> dict[str, tuple[Trace, ...]]:
     if not folders:
         raise InputError(f"{folder}: found no folder, expected one for each set of traces")
     sets = {one.name: _part(load_traces([one]), kept) for one in folders}
-    return {**sets, GENERATED: _part([generated(seed, seconds=200) for seed in range(SYNTHETIC)], kept)}
+    return {**sets, GENERATED: _part([_synthetic(seed) for seed in range(SYNTHETIC)], kept)}
+
+
+def _synthetic(seed: int) -> Trace:
+    """One of every character in turn; of those whose directions differ a replay here has no use."""
+    kinds = [one for one in CHARACTERS if one != "apart"]
+    return generated(seed, seconds=200, character=kinds[seed % len(kinds)])
 
 
 def _part(traces: Sequence[Trace], kept: bool) -> tuple[Trace, ...]:

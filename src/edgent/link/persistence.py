@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 
 # Powers of a round number, from what shows in hours to what shows from look to look. Finer ones would tell no more.
 _RATES = (1 / 256, 1 / 64, 1 / 16, 1 / 4, 1.0, 4.0)  # draws a second
-_NOISES = (0.01, 0.03, 0.1, 0.2, 0.4)  # deviations of the logarithm
+_NOISES = (0.003, 0.01, 0.03, 0.1, 0.2, 0.4)  # deviations of the logarithm
 _DRIFTS = (0.0, 0.03, 0.1, 0.3)  # deviations of the logarithm after a second
 # Of the weights, with each sample, among hypotheses of the same noise and among all: for some hundred samples it is
 # remembered how a link moves, and for a thousand how exactly it is seen. Were these alike, one step of a link that is
