@@ -5,9 +5,9 @@
 A real device and a real edge in two processes, without a link between them: B-AlexNet's input as raw tensor (12 kB),
 everything at the edge, the configuration given, no race. *Over computing* is the request's total less the same piece
 and its codec, alone in this process. Beside it, by turns in blocks: the same bytes as a plain call of gRPC to a process
-that answers at once, and through a bare socket to another one. Medians over all blocks; and the lowest tenths, for where the
-machine is shared a median is mostly waiting for a core. So is the processor's time of the device (system included),
-which waiting does not lengthen. Half a minute.
+that answers at once, and through a bare socket to another one. Medians over all blocks; and the lowest tenths, for
+where the machine is shared a median is mostly waiting for a core. So is the processor's time of the device (system
+included), which waiting does not lengthen. Half a minute.
 """
 
 from __future__ import annotations
