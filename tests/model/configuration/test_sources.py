@@ -229,4 +229,4 @@ PAGE = Path(__file__).parents[3] / "docs" / "own-models.md"
 @pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL))
 def test_the_examples_of_the_page_are_configurations(text: str) -> None:
     document = check_keys(tomllib.loads(text))
-    read({**document, "labels": [], "preprocessing": {"size": [8, 8], **document["preprocessing"]}})
+    read({**document, "labels": [], "preprocessing": {"size": [8, 8], **document.get("preprocessing", {})}})
