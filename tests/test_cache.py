@@ -364,3 +364,15 @@ def test_what_a_process_left_that_died_while_it_wrote_is_not_believed(empty_cach
     assert holds(entry(kind="models").path)
     cache.trim(empty_cache, 10_000, now=draft.stat().st_mtime + 3601)
     assert names(empty_cache / "models") == ["name"]
+
+
+def test_what_was_just_written_stays_though_what_is_in_use_fills_the_cache(
+    empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fetched model that takes more than half of the bound, and its weights, which take as much again."""
+    monkeypatch.setattr(cache, "MOST_BYTES", 1500)
+    fetched = entry("fetched", bytes(1000), "models")
+    filled("unused", 1000, 100.0)
+    weights = entry("weights", bytes(1000))
+    assert names(empty_cache / "weights") == ["weights"] and names(empty_cache / "models") == ["fetched"]
+    assert holds(weights.path, bytes(1000)) and holds(fetched.path, bytes(1000))

@@ -172,8 +172,10 @@ def _write(path: Path, write: Callable[[Path], None]) -> None:
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     del in_use
+    written = _held(path)  # what others hold may fill the cache by itself; the new entry must not make the room
     with suppress(OSError):  # another process tidies up at the same time
         trim(cache_folder(), bound(), time.time())
+    del written
 
 
 def _move(draft: Path, path: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,7 @@ import pytest
 from edgent.engine.loading import load
 from edgent.errors import ModelError
 from edgent.model import free_dimensions
-from edgent.model.configuration.document import KEY, check_keys, read
+from edgent.model.configuration.document import KEY
 from edgent.model.configuration.sources import find
 from graphs import Graph, residual, saved
 
@@ -221,12 +219,3 @@ def test_names_that_hold_colons_are_understood_to_the_last(model_file: Path) -> 
     path = saved(g.model(g.node("Relu", "x:0")), model_file)
     assert load(path, dims={"x:0:1": 7}).inputs[0].shape == (1, 7)
     assert np.prod(load(path, dims={"x:0:1": 7}).branches[0].outputs[0].shape) == 7
-
-
-PAGE = Path(__file__).parents[3] / "docs" / "own-models.md"
-
-
-@pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL))
-def test_the_examples_of_the_page_are_configurations(text: str) -> None:
-    document = check_keys(tomllib.loads(text))
-    read({**document, "labels": [], "preprocessing": {"size": [8, 8], **document.get("preprocessing", {})}})
