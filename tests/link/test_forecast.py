@@ -175,6 +175,71 @@ def test_what_no_transfer_has_is_refused(size: float, seconds: float) -> None:
         plain().observe_cut(size, seconds, at=Seconds(0.0))
 
 
+def chance_above(forecast: LinkForecast, bandwidth: float, now: float) -> float:
+    return 1 - below(forecast, bandwidth, now)
+
+
+def wavering(bandwidth: float = 1.2e6, *, samples: int = 40) -> LinkForecast:
+    """Looked at every 2 s, with a deviation of three tenths."""
+    forecast, random = plain(), np.random.default_rng(0)
+    for k in range(samples):
+        forecast.observe(12_500, 1e5 / (bandwidth * math.exp(0.3 * random.standard_normal())), at=Seconds(2.0 * k))
+    return forecast
+
+
+@pytest.mark.parametrize("proven", [8e5, 4e5, 1e5])
+def test_a_failed_probe_lowers_the_chance_of_a_quick_link_and_is_no_sample(proven: float) -> None:
+    forecast = wavering()
+    before, age = chance_above(forecast, 1e6, 80.0), forecast.age(Seconds(80.0))
+    forecast.observe_cut(proven / 8 * 0.01, 0.01, at=Seconds(80.0))
+    assert chance_above(forecast, 1e6, 80.02) < 0.1 < before
+    assert chance_above(forecast, 1e6, 82.0) < before + 0.02
+    assert forecast.age(Seconds(80.0)) == age == 2.0
+
+
+def test_failed_probes_in_a_row_teach_that_the_link_stays_slow() -> None:
+    forecast, chances = wavering(), []
+    for k in range(12):
+        forecast.observe_cut(1_000, 0.02, at=Seconds(80.0 + 2 * k))  # slower than 400 kbit/s
+        chances.append(chance_above(forecast, 1e6, 82.0 + 2 * k))
+    assert chances[11] < 0.5 * chances[0] and chances[11] < chances[5]
+
+
+def test_where_all_probes_fail_from_the_first_on_a_slow_link_is_not_given_up() -> None:
+    """Given up after 40 ms they tell of less than 200 kbit/s; a plan that needs 76 stays likely enough to be tried."""
+    forecast = plain()
+    for k in range(10):
+        forecast.observe_cut(1_000, 0.04, at=Seconds(2.0 * k))
+        assert 0.1 < chance_above(forecast, 76e3, 2.0 * k + 2)
+
+
+def test_a_bound_that_was_proven_is_not_loosened_by_one_that_says_less() -> None:
+    forecast = wavering()
+    forecast.observe_cut(1_000, 0.04, at=Seconds(80.0))
+    tight = chance_above(forecast, 6e5, 80.01)
+    forecast.observe_cut(100_000, 0.1, at=Seconds(80.005))  # slower than 8 Mbit/s
+    assert chance_above(forecast, 6e5, 80.01) < tight + 0.02
+
+
+def test_after_a_step_the_forecast_is_where_the_link_is_and_not_between() -> None:
+    forecast = plain()
+    for k in range(2_000):
+        forecast.observe(12_500, 0.1, at=Seconds(2.0 * k))
+    forecast.observe(12_500, 1.0, at=Seconds(4_000.0))
+    told = forecast.predictive(Seconds(4_000.1))
+    assert told is not None
+    assert told.quantile(0.1) == pytest.approx(1e5, rel=0.05) and told.quantile(0.9) < 1.4e5
+
+
+def test_what_is_asked_of_a_longer_transfer_is_less_certain() -> None:
+    forecast = steady(2e6)
+    soon, later = (forecast.predictive(Seconds(29.1), within=seconds) for seconds in (0.0, 4.0))
+    assert soon is not None and later is not None
+    assert later.quantile(0.05) < soon.quantile(0.05)
+    same = forecast.predictive(Seconds(31.1))
+    assert same is not None and same.bandwidths.tolist() == later.bandwidths.tolist()
+
+
 def followed(samples: list[float]) -> tuple[LinkForecast, float]:
     """A forecast asked before each sample, and how often less came than its lower twentieth."""
     forecast, below = plain(), 0

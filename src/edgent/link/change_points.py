@@ -341,8 +341,11 @@ class _Runs:
         # The share rho of the last deviation stays, which is previous - mean. Uncertain besides the noise is the mean
         # itself, by 1 / kappa.
         own = 1 - noise.carried
-        farthest = _FARTHEST * np.sqrt(self._beta / self._alpha * noise.whole)
-        expected = self.mean + noise.carried * np.clip(self.previous - self.mean, -farthest, farthest)  # Deviation 4
+        expected = self.mean.copy()
+        if noise.carried:
+            farthest = _FARTHEST * np.sqrt(self._beta / self._alpha * noise.whole)
+            off = self.previous - self.mean
+            expected += noise.carried * np.maximum(np.minimum(off, farthest), -farthest)  # Deviation 4
         variance = own * own / self._kappa + noise.fresh
         expected[0], variance[0] = self.mean[0], 1 / _KAPPA + noise.whole  # a new run has no last sample
         return expected, variance
