@@ -23,8 +23,6 @@ _WAITS = (
 REASONS = {
     "bursts": _WAITS,
     "radio-sleep": _WAITS,
-    "steady-poor": "the best plan needs nearly all of the 120 kbit/s (119 in the default setting); a forecast allows "
-    "any link half a per cent of change and takes the next plan, while with --scale 1.1 the best one is taken",
     "rate-flapping": "it changes while a transfer lasts; and in the default setting the best plan needs all of the "
     "lower rate, which a forecast never trusts that far (with --scale 1.3 it is 2 points behind)",
 }
