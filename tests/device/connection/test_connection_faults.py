@@ -127,10 +127,10 @@ def test_the_first_reply_behind_a_late_request_tells_nothing_of_the_link(connect
     link.bandwidth = BitsPerSecond(1e6)
     connection = connected(plans := Planless())
     connection.requested(clock.now(), AS_PROFILED)
-    link.bandwidth = BitsPerSecond(1e5)
+    link.bandwidth = BitsPerSecond(3e5)
     link.hold(m.PROBE)  # or the check that follows would be the first reply
     with pytest.raises(LateError):
-        connection.ask(request_of, 0.5)  # half of it is still on its way when nobody waits any more
+        connection.ask(request_of, 0.17)  # half of it is still on its way when nobody waits any more
     connection.ask(request_of, 5.0)
     assert (plans.shown, connection.requested(clock.now(), AS_PROFILED).transfers) == ([], ())
     connection.ask(request_of, 5.0)

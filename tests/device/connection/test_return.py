@@ -86,7 +86,10 @@ def by_chance(random):
 # device is one that has none of its own.
 SETUPS = {
     f"{environment}, {'race' if race else 'no race'}, {gap.__name__}": Setup(
-        gap=gap, environment=environment, race=race, deadline=DEADLINE if race or environment == "static" else ALONE_LATE
+        gap=gap,
+        environment=environment,
+        race=race,
+        deadline=DEADLINE if race or environment == "static" else ALONE_LATE,
     )
     for environment in ("static", "dynamic")
     for race in (True, False)
