@@ -180,7 +180,7 @@ class LinkForecast:
 
         Args:
             now: When it would begin.
-            within: Seconds that it may take. A link moves while it lasts, so it finds about what is there in the middle.
+            within: Seconds that it may take. The link moves meanwhile, so it finds about what is there in the middle.
         """
         if not (self.samples or self._bounds):
             return None

@@ -38,7 +38,6 @@ class Planless:
 
     def decisive(self, sight, *, unlikely=False):
         self.shown += sight.transfers
-        return None
 
     def trial(self):
         return None

@@ -272,7 +272,7 @@ def test_how_often_it_is_sought_is_a_matter_of_what_that_costs_and_never_of_how_
 
 def test_whatever_a_search_costs_the_next_one_comes_within_two_seconds():
     assert SELDOM + LEAD < 2.0
-    assert SEARCH == pytest.approx(0.02 * SELDOM)
+    assert pytest.approx(0.02 * SELDOM) == SEARCH
 
 
 def test_requests_that_come_by_chance_are_not_waited_for_and_regular_ones_are_just_before_them():

@@ -20,8 +20,8 @@ from edgent.clock import Clock
 from edgent.device.connection.handshake import EdgeFacts, Handshake, OnVersion
 from edgent.device.connection.link_follower import LinkFollower
 from edgent.device.connection.observations import Observations
-from edgent.device.connection.probing import Ascent
 from edgent.device.connection.prober import Prober
+from edgent.device.connection.probing import Ascent
 from edgent.device.connection.sight import EdgeState, Sight, Trial
 from edgent.device.connection.upkeep import AGAIN, Task, Upkeep
 from edgent.device.drift import AS_PROFILED, Factors

@@ -17,7 +17,7 @@ from edgent.device.connection.probing import Ascent, probe_link
 from edgent.device.connection.sight import Trial
 from edgent.device.connection.upkeep import SEARCH
 from edgent.link.slow_start import INITIAL_WINDOW
-from edgent.units import BitsPerSecond, Seconds
+from edgent.units import BitsPerSecond
 from edgent.wire.edge_client import EdgeClient, TimedReply
 from edgent.wire.errors import LateError
 
