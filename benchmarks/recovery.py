@@ -5,14 +5,14 @@
 Edge and device are processes of their own. Between them is the TUN link (real TCP from end to end; needs root) or the
 proxy, of 10 Mbit/s and a round trip of 10 ms. The device stands in for a board that needs 110 ms alone; within the
 deadline of 92 ms it has its first exit, and the edge the last one: 4 points more accurate, and so better wherever the
-link is well. Requests come every 0.1 s, every 2 s or by chance (Poisson), with and without a race, in both environments: ten
-setups, each in a session of its own, which goes through all spells in an order of its own.
+link is well. Requests come every 0.1 s, every 2 s or by chance (Poisson), with and without a race, in both
+environments: ten setups, each in a session of its own, which goes through all spells in an order of its own.
 
 Reported of each spell: seconds from the link's being well until the last request that went without the edge had come;
 0 where the first one used it. (`first_use`: until the first one that used it came, which with a request every 2 s is
 later by up to that.) And `probing`: the largest share, over any 10 s, of what is sent for the link's sake to what the
-link could carry in that time; probes are counted with their headers. Windows that reach into an outage are left out: in its
-first moments the link has carried hardly anything that a probe could be a share of.
+link could carry in that time; probes are counted with their headers. Windows that reach into an outage are left out:
+in its first moments the link has carried hardly anything that a probe could be a share of.
 
 Fails (1) where a spell's worst is above 2 s, or the probing above 2 %. `--quick`: one setup, no long spells: 6 minutes.
 All of it takes about an hour divided by `--jobs`, which each take a quarter of a core.
@@ -89,7 +89,7 @@ class Ends:
         self.edge = self._started()
         told = json.dumps(asdict(setup))
         self.device = stack.enter_context(ChildProcess(ENDS, "device", address, told, prefix=near))
-        stack.callback(lambda: self.edge.stop())
+        stack.callback(self._stop_edge)
         self.device.ask("start")
 
     def pause_edge(self) -> None:
@@ -108,6 +108,10 @@ class Ends:
     def start_edge(self) -> None:
         """It is started again, with the same port."""
         self.edge = self._started()
+
+    def _stop_edge(self) -> None:
+        """Whichever is the last one."""
+        self.edge.stop()
 
     def _started(self) -> ChildProcess:
         edge = ChildProcess(ENDS, "edge", self._host, str(self._port), self._profile, prefix=self._far)
@@ -247,8 +251,7 @@ class Session:
             self._ends = Ends(self._kind, self._setup, stack)
             self._began_at = time.monotonic()
             self._capacity.append((self._began_at, 1.0))
-            returns = [self._through(spell) for spell in order]
-        return returns
+            return [self._through(spell) for spell in order]
 
     def _through(self, spell: Spell) -> Return:
         """One spell: waits until all is well, does it, and waits until the edge is used again."""
@@ -379,7 +382,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         file = options.profile or Path(folder) / "profile.json"
         if options.profile is None:
             engine = OnnxRuntimeEngine(threads=1)
-            profile(load(MODEL), engine, budget=_BUDGET, progress=lambda done, whole: None).save(file)
+            profile(load(MODEL), engine, budget=_BUDGET, progress=lambda *_: None).save(file)
         numbers = options.setups or ([1] if options.quick else range(len(SETUPS)))
         setups = [replace(SETUPS[number], profile=str(file), seed=number) for number in numbers]
         jobs = []

@@ -12,7 +12,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -88,7 +88,7 @@ class SlowedPace:
 
 
 class WatchedChannel:
-    """A channel that notes what was sent for the link's own sake: when, how many bytes up and down, and whether it came.
+    """A channel that notes what is sent for the link's own sake: when, bytes up and down, and whether it came.
 
     Everything else is the channel's.
     """
@@ -163,7 +163,7 @@ class DeviceEnd:
             due += gap
             if self._ended.wait(max(0.0, due - time.monotonic())):
                 return
-            # Who answers one at a time is late where an answer takes longer than a gap: then the next one comes at once.
+            # Who answers one at a time is late where an answer takes longer than a gap: the next one then comes at once.
             due = max(due, time.monotonic() - gap)
             at = time.monotonic()
             record = self._device.infer(self._picture).record
@@ -173,7 +173,6 @@ class DeviceEnd:
 def main(arguments: list[str]) -> int:
     """See the module."""
     what, *rest = arguments
-    does: dict[str, Callable[..., Any]]
     if what == "edge":
         host, port, path = rest
         profile = find_device(DEVICE).edge_profile(Profile.load(Path(path)))

@@ -50,7 +50,7 @@ class Noting(Static):
     def observe(self, event) -> None:
         self.seen.append(event)
 
-    def decisive(self, now, conditions, deadline):
+    def decisive(self, now, conditions, deadline, *, unlikely=False):
         self.asked.append(deadline)
         return self.bandwidth
 

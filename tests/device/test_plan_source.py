@@ -54,6 +54,7 @@ def source(model, slow, background, choosers):
             divisions=Divisions(model, told.device_profile, told.host),
             warmer=background,
             machines=lambda: AS_PROFILED,
+            edge_took=lambda measured, profiled: measured / profiled,
             margin=lambda deadline: margin,
         )
 

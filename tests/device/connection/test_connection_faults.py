@@ -25,7 +25,10 @@ TOLD = {"bandwidth": BitsPerSecond(1e6)}
 
 
 class Planless:
-    """Plans nothing."""
+    """Plans nothing, and keeps what it was shown."""
+
+    def __init__(self):
+        self.shown = []
 
     def factors(self):
         return AS_PROFILED
@@ -33,18 +36,24 @@ class Planless:
     def edge_up(self, facts, sight):
         pass
 
-    def decisive(self, sight):
+    def decisive(self, sight, *, unlikely=False):
+        self.shown += sight.transfers
+
+    def trial(self):
         return None
+
+    def tried(self, trial, seconds):
+        return True
 
 
 @pytest.fixture
 def connected(model, link, clock):
     connections = []
 
-    def connect(**told):
+    def connect(plans=None, **told):
         connection = Connection(EdgeClient(link), model, LinkFollower(**told), clock)
         connections.append(connection)
-        connection.start(Planless())
+        connection.start(plans or Planless())
         connection.wait_settled(WITHIN)
         return connection
 
@@ -115,16 +124,17 @@ def test_one_that_was_right_and_comes_back_as_another_is_a_state_until_it_is_rig
 
 def test_the_first_reply_behind_a_late_request_tells_nothing_of_the_link(connected, link, clock, request_of):
     link.bandwidth = BitsPerSecond(1e6)
-    connection = connected()
+    connection = connected(plans := Planless())
+    connection.requested(clock.now(), AS_PROFILED)
+    link.bandwidth = BitsPerSecond(3e5)
     link.hold(m.PROBE)  # or the check that follows would be the first reply
     with pytest.raises(LateError):
-        connection.ask(request_of, 0.05)  # half of it is still on its way when nobody waits any more
-    (given_up,) = connection.requested(clock.now(), AS_PROFILED).transfers
-    assert given_up.cut
+        connection.ask(request_of, 0.17)  # half of it is still on its way when nobody waits any more
     connection.ask(request_of, 5.0)
-    assert connection.requested(clock.now(), AS_PROFILED).transfers == ()
+    assert (plans.shown, connection.requested(clock.now(), AS_PROFILED).transfers) == ([], ())
     connection.ask(request_of, 5.0)
-    assert {transfer.cut for transfer in connection.requested(clock.now(), AS_PROFILED).transfers} == {False}
+    told = [*plans.shown, *connection.requested(clock.now(), AS_PROFILED).transfers]
+    assert [transfer.cut for transfer in told if transfer.direction == "up"] == [True, False]
 
 
 def test_a_late_request_has_the_edge_checked_at_once(connected, link, clock, request_of):

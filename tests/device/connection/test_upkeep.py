@@ -3,7 +3,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgent.device.connection.upkeep import ASK, IDLE, LEAD, RARELY, RETRY, STALE, Task, Upkeep
+from edgent.device.connection.upkeep import (
+    AGAIN,
+    ASK,
+    CALM,
+    IDLE,
+    LEAD,
+    RARELY,
+    RETRY,
+    SEARCH,
+    SELDOM,
+    STALE,
+    Task,
+    Upkeep,
+)
 
 
 def connected(*, measures=True) -> Upkeep:
@@ -222,7 +235,78 @@ def test_looks_one_way_do_not_spare_the_rare_measuring_of_both():
             measured.append(at)
             watch.measured(at, 0.1)
     assert np.diff(measured) == pytest.approx(RARELY, abs=0.2)
-    assert len(measured) == 3
+    assert len(measured) == 2
+
+
+def without(*, requests: int = 1, gap: float = 0.37) -> Upkeep:
+    """Requests that came without the edge, the last one at 20 s; the edge was sought then."""
+    watch = connected()
+    for turn in range(requests):
+        watch.requested(20.0 - gap * (requests - 1 - turn))
+    watch.sought(20.0, 0.0)
+    return watch
+
+
+def test_an_edge_that_a_request_went_without_is_sought_at_once_but_not_while_it_may_still_be_asked():
+    watch = connected()
+    watch.requested(20.0)
+    assert watch.next(20.0) == pytest.approx(20.1)
+    assert watch.next(20.1) is Task.SEEK
+
+
+def test_an_edge_that_answers_is_not_sought():
+    watch = connected()
+    for second in range(20, 40):
+        watch.requested(float(second))
+        watch.answered(second + 0.03)
+        assert watch.next(second + 0.2) is not Task.SEEK
+
+
+def test_how_often_it_is_sought_is_a_matter_of_what_that_costs_and_never_of_how_long_it_took():
+    for occupied, after in ((0.0, AGAIN), (0.01, 0.5), (0.032, SELDOM), (5.0, SELDOM)):
+        watch = without()
+        watch.sought(20.0, occupied)
+        assert watch.next(20.2) == pytest.approx(20.0 + after)
+        assert watch.next(20.0 + after) is Task.SEEK
+
+
+def test_whatever_a_search_costs_the_next_one_comes_within_two_seconds():
+    assert SELDOM + LEAD < 2.0
+    assert pytest.approx(0.02 * SELDOM) == SEARCH
+
+
+def test_requests_that_come_by_chance_are_not_waited_for_and_regular_ones_are_just_before_them():
+    assert without().next(20.2) == pytest.approx(20.25)
+    watch = without(requests=5, gap=1.2)
+    assert watch.next(20.2) == pytest.approx(21.2 - LEAD)
+    assert watch.next(21.2 - LEAD) is Task.SEEK
+    watch = without(requests=5, gap=2.0)  # too far away to be waited for
+    assert watch.next(20.2) == pytest.approx(20.25)
+
+
+def test_where_requests_are_rare_it_is_sought_calmly():
+    watch = without()
+    watch.sought(30.0, 0.0)
+    assert watch.next(30.2) == pytest.approx(30.0 + CALM)
+
+
+def test_a_new_connection_has_the_edge_sought_at_once_where_requests_went_without_it():
+    watch = without()
+    watch.lost(20.05)
+    watch.connected(20.1)
+    assert watch.next(20.1) is Task.SEEK
+
+
+def test_it_says_whether_it_is_suspected_and_asked():
+    watch = connected()
+    assert not (watch.is_suspected or watch.busy)
+    watch.suspected()
+    watch.began()
+    assert watch.is_suspected
+    assert watch.busy
+    watch.heard(20.0)
+    watch.ended()
+    assert not (watch.is_suspected or watch.busy)
 
 
 def test_its_repr_says_what_it_is():

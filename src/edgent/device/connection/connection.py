@@ -330,8 +330,9 @@ class Connection:
         if self.foreign:
             self._prober.check_foreign()
             return None
-        tried = plans.trial() if trial else None
         for _ in range(_TRIALS):
+            # A request under way tells as much, and a trial before it in the edge's queue would make it late.
+            tried = plans.trial() if trial and not self._upkeep.busy else None
             reply, ascent = self._prober.check(tried)
             self._tell_version(reply)
             if tried is None or plans.tried(tried, reply.middle):

@@ -17,9 +17,9 @@ from edgent.link.slow_start import CongestionWindow, Waiting
 from edgent.link.transfer import CALL_BYTES, HEADER_FACTOR, TIMING_ERROR, Transfer
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds, format_bandwidth
 
-# 1 kB occupies a link of 1 Mbit/s for 8 ms, which is no more than a clock's error beside a full load. From 250 kbit/s
-# down, where it takes four times that, it tells the link's time from a thread's.
-SMALL, _LONG = 1_000, 4 * TIMING_ERROR
+# 1 kB occupies a link of 1 Mbit/s for 8 ms, which is no more than a clock's error beside a full load. From 80 kbit/s
+# down, where it takes 100 ms, it tells the link's time from a thread's.
+SMALL, _LONG = 1_000, 0.100
 """Bytes below which a message, unless it takes that many seconds, tells how long its thread waited for a processor."""
 EMPTY = 100
 """Bytes up to which a message is no request, but a probe of the round trip: what delays it is the way's length."""

@@ -1,9 +1,9 @@
 """What exchanges with the edge tell, whoever made them: of the link, of the connection, and of what was late.
 
-A request that was given up may have been late for three reasons: its bytes were slow, the way is longer than it was, or
-the edge is slower. Only the first is the bandwidth's, and only what comes next can tell. So a late request is kept until
-the check behind it is back, or an exchange that had the link for itself. If the way as it is known then, and the edge as
-it was seen then, account for the lateness, it says nothing of the bandwidth; else that is lower than was believed.
+A request that was given up may have been late for three reasons: its bytes were slow, the way is longer than it was,
+or the edge is slower. Only the first is the bandwidth's, and only what comes next can tell. So a late request is kept
+until the check behind it is back, or an exchange that had the link for itself. If the way as it is known then, and the
+edge as it was seen then, account for the lateness, it says nothing of the bandwidth; else that is lower than believed.
 
 Of the steps of an ascent only the last one is shown to who plans: each proves more than the one before, and whoever saw
 all of them would take a link that is merely proven bit by bit for one that rises.

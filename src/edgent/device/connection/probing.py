@@ -5,8 +5,8 @@ From scratch, before the first request: empty probes for the round trip, then ea
 Again, beside the requests, the link may be any link: a probe that takes 5 ms of one of 10 Mbit/s blocks one of
 100 kbit/s for half a second. So an `Ascent` begins with an empty message. Nothing arrives early, so a message of n bits
 that took t seconds longer than the way does, timed within e, has proven at least n / (t + e); the next one may have as
-many bytes as the rest of the allowance carries at that rate. Each step is some five times as long as the one before, and
-the ascent ends where one took its time (which tells the bandwidth) or has the size that tells what was asked.
+many bytes as the rest of the allowance carries at that rate. Each step is some five times as long as the one before.
+The ascent ends where one took its time, which tells the bandwidth, or where enough is proven.
 
 How long the way is, is believed, and may be wrong after trouble, as the bandwidth that was taken off it. So only the
 empty message is held against what is believed; the longer ones are held against the empty one.
