@@ -93,8 +93,8 @@ def measured(model: Model, rounds: int) -> dict[str, Any]:
             "plain_grpc": lambda: _timed(lambda: call(message)),
             "socket": lambda: socket.ask(whole.bytes_up, DOWN),
         }
-        found = _blocks(tasks, rounds)
-        return _document(whole, found) | {"device_cpu_ms": _processor(tasks["request"])}
+        results = _blocks(tasks, rounds)
+        return _document(whole, results) | {"device_cpu_ms": _processor(tasks["request"])}
 
 
 def _asked(device: Device, whole: Divided) -> Record:
@@ -113,11 +113,11 @@ def _timed(work: Callable[[], object]) -> float:
 
 def _blocks(tasks: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[Any]]:
     """What each task gave, in blocks by turns; the first tenth of each block warms up."""
-    found: dict[str, list[Any]] = {name: [] for name in tasks}
+    results: dict[str, list[Any]] = {name: [] for name in tasks}
     for _ in range(rounds):
         for name, task in tasks.items():
-            found[name] += [task() for _ in range(BLOCK)][BLOCK // 10 :]
-    return found
+            results[name] += [task() for _ in range(BLOCK)][BLOCK // 10 :]
+    return results
 
 
 def _processor(task: Callable[[], object]) -> float:
@@ -128,9 +128,9 @@ def _processor(task: Callable[[], object]) -> float:
     return (process_time() - began) / BLOCK * 1e3
 
 
-def _document(whole: Divided, found: Mapping[str, list[Any]]) -> dict[str, Any]:
-    records: list[Record] = found["request"]
-    rows = {"request": [record.total for record in records], **{k: v for k, v in found.items() if k != "request"}}
+def _document(whole: Divided, results: Mapping[str, list[Any]]) -> dict[str, Any]:
+    records: list[Record] = results["request"]
+    rows = {"request": [record.total for record in records], **{k: v for k, v in results.items() if k != "request"}}
     medians, tenths = ({k: _percentile(v, q) for k, v in rows.items()} for q in (50, 10))
     return {
         "bytes_up": whole.bytes_up,

@@ -34,7 +34,7 @@ def frames(data):
 
 def said(http2):
     """All frames that it would write now."""
-    return frames(b"".join(iter(http2.taken, b"")))
+    return frames(b"".join(iter(http2.next_bytes, b"")))
 
 
 def grpc(body):
@@ -49,7 +49,7 @@ def opened():
     """A connection with one stream, of which all was written that had to be."""
     http2 = client()
     stream = http2.open()
-    http2.taken()
+    http2.next_bytes()
     return http2, stream
 
 
@@ -57,7 +57,7 @@ def test_a_connection_begins_with_the_preface_and_a_stream_with_the_headers_of_a
     http2 = client()
     stream = http2.open()
     http2.send(stream, [b"hello"])
-    written = http2.taken()
+    written = http2.next_bytes()
     assert written.startswith(PREFACE)
     (settings, window, headers, data) = frames(written[len(PREFACE) :])
     assert settings[0] == SETTINGS and window[0] == WINDOW
@@ -72,7 +72,7 @@ def test_a_long_name_of_an_edge_has_its_length_by_sevens():
     http2 = client(authority=name)
     http2.open()
     length = len(name) - 127
-    assert bytes([127, length % 128 + 128, length // 128]) + name.encode() in http2.taken()
+    assert bytes([127, length % 128 + 128, length // 128]) + name.encode() in http2.next_bytes()
 
 
 @pytest.mark.parametrize("cut", range(1, 40, 3))
@@ -123,7 +123,7 @@ def test_a_short_message_overtakes_a_long_one_at_the_next_frame():
     http2, long = opened()
     received(http2, frame(SETTINGS, 0, struct.pack(">HI", 4, MAX)) + frame(WINDOW, 0, struct.pack(">I", MAX)))
     http2.send(long, [bytes(90_000)])
-    http2.taken()
+    http2.next_bytes()
     short = http2.open()
     http2.send(short, [b"short"])
     order = [(kind, stream) for kind, _, stream, _ in said(http2) if kind == DATA]
@@ -150,7 +150,7 @@ def test_a_stream_that_the_other_side_ends_has_ended(end):
 def test_what_comes_on_a_stream_that_was_given_up_is_passed_over_and_its_rest_is_not_sent():
     http2, stream = opened()
     http2.send(stream, [bytes(90_000)])
-    http2.taken()
+    http2.next_bytes()
     http2.reset(stream)
     assert [f[:3] for f in said(http2)] == [(RST, 0, stream)]
     assert received(http2, frame(DATA, stream, grpc(b"late"))) == []

@@ -66,11 +66,11 @@ class ExchangeConnection:
         # Asked once: on each request's way two further system calls would be a tenth of its cost.
         self._keeps_window = sys.platform == "linux" and keeps_window(connected)
         self._bell, self._ringer = socket.socketpair()  # wakes who leads
-        for each in (self._bell, self._ringer):
-            each.setblocking(False)
+        for end in (self._bell, self._ringer):
+            end.setblocking(False)
         self._poll = select.poll()
-        for each in (self._socket, self._bell):
-            self._poll.register(each, select.POLLIN)
+        for file in (self._socket, self._bell):
+            self._poll.register(file, select.POLLIN)
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._pending: dict[int, Pending] = {}
@@ -219,7 +219,7 @@ class ExchangeConnection:
         """Writes a piece of what is unsent; the rest is left to who leads."""
         if self._error is not None or not self._has_unsent:
             return
-        self._unsent = self._unsent or self._http2.taken()
+        self._unsent = self._unsent or self._http2.next_bytes()
         try:
             # Nothing, where all windows are closed: then there is more only when one opens.
             sent = self._socket.send(self._unsent) if self._unsent else 0
@@ -266,5 +266,5 @@ class ExchangeConnection:
             self._ringer.send(b"!")
 
     def _close(self) -> None:
-        for each in (self._socket, self._bell, self._ringer):
-            each.close()
+        for end in (self._socket, self._bell, self._ringer):
+            end.close()

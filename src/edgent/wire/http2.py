@@ -3,7 +3,7 @@
 ::
 
     open ---> HEADERS -.                                       .- DATA -------> Message(stream, its bytes)
-    send ---> DATA -----+--> pending --> taken --> the socket -+- HEADERS, RST -> Ended(stream)
+    send ---> DATA -----+--> pending --> next_bytes -> socket -+- HEADERS, RST -> Ended(stream)
     reset --> RST ----- '    (a turn each)                     '- SETTINGS, PING, WINDOW_UPDATE: answered, taken in
 
 A stream is opened once and then carries one message after another, each with gRPC's prefix of five bytes. What the
@@ -127,16 +127,16 @@ class Http2Client:
         state = self._streams.get(stream)
         return state is not None and not state.unsent_size and not state.arrived
 
-    def taken(self) -> bytes:
+    def next_bytes(self) -> bytes:
         """The bytes that are to go into the socket next; none: there are none, or the other side does not take more."""
         # Each look begins with the streams that have waited longest, for who had a turn goes to the end.
         while self._out_size < _AHEAD and any(self._take_turn(stream) for stream in list(self._streams)):
             pass
-        taken = b"".join(self._out)
+        data = b"".join(self._out)
         self.has_more = self._out_size >= _AHEAD
         self._out.clear()
         self._out_size = 0
-        return taken
+        return data
 
     def receive(self, data: bytes) -> list[Event]:
         """What the bytes that came mean.
