@@ -37,10 +37,11 @@ import command
 from edgent.errors import InputError
 from edgent.lab.boards.emulation import find_device
 from edgent.link.trace import Trace
+from edgent.planning.oracles import REGIME
 from edgent.replay import ReplaySettings, Report, replay, workers
 from edgent.replay.methods import BASELINES, OURS
 from replay_cells import BOARD, DEVICE, Cell, Setting, cells, links, of_cell, settings
-from replay_figures import calibration, left_out, worse
+from replay_figures import calibration, largest_lead, left_out, rhythms, worse
 
 Sets = dict[str, tuple[Trace, ...]]
 
@@ -135,19 +136,28 @@ def document(table: Table, sets: Sets, seed: int) -> dict[str, object]:
         "mean": mean,
         "worse": worse(table.cells, seed),
         "calibration": calibration(table.cells),
-        "cells": [
-            {
-                "setting": cell.setting.name,
-                "assumed_accuracies": cell.setting.assumed,
-                "traces_of": cell.traces,
-                "middle_bps": cell.middle,
-                "variation": cell.variation,
-                "interval": cell.interval,
-                "race": cell.race,
-                **report.document(),
-            }
-            for cell, report in table.cells
-        ],
+        "rhythms": rhythms(table.cells),
+        "largest_lead_of_a_baseline": largest_lead(table.cells),
+        "cells": [_row(cell, report) for cell, report in table.cells],
+    }
+
+
+def _row(cell: Cell, report: Report) -> dict[str, object]:
+    best = report.best_baseline
+    return {
+        "setting": cell.setting.name,
+        "deadline_ms": cell.deadline * 1e3,
+        "traces": cell.traces,
+        "middle_bps": cell.middle,
+        "variation": cell.variation,
+        "interval": cell.interval,
+        "race": cell.race,
+        "requests": sum(sums["edgent"].requests for sums in report.per_trace),
+        **{name: report.mean(name, "accuracy") for name in (REGIME, *OURS)},
+        "best_baseline": best,
+        "best": report.mean(best, "accuracy"),
+        "gap_closed": report.gap_closed,
+        "contested": report.contested,
     }
 
 
@@ -161,7 +171,7 @@ def _print(table: Table, figures: dict[str, Any]) -> None:
         values = " ".join(f"{report.mean(name, 'accuracy') * 100:6.2f}" for name in names)
         closed = "     -" if report.gap_closed is None else f"{report.gap_closed * 100:5.0f}%"
         print(f"        {values} {closed} {report.contested * 100:6.0f} %")
-    for title in ("left_out", "worse", "calibration"):
+    for title in ("left_out", "rhythms", "worse", "calibration"):
         for line in figures[title]:
             print(f"{title}: {line}")
     print(f"mean over sets: {figures['mean']}")
