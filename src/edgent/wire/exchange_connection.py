@@ -35,8 +35,8 @@ _UNSENT = 16_384
 _ENDS_LATE = 0.001
 
 
-class StreamEndedError(EdgeError):
-    """The edge ended the stream instead of answering: it knows no exchanges, or takes no more."""
+class StreamEndedError(Exception):
+    """The edge ended the stream instead of answering: it knows no exchanges, or takes no more. Then it is called."""
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from edgent.errors import EdgeError, InputError
+from edgent.errors import InputError
 from edgent.units import Seconds
 from edgent.wire import messages as m
 from edgent.wire.notes import Notes, times_us, window_from, window_numbers
@@ -41,8 +41,8 @@ _TAG = bytes([15 << 3 | 5])
 _SUM = 4
 
 
-class DamagedError(EdgeError):
-    """A message is not what was sent."""
+class DamagedError(Exception):
+    """A message is not what was sent; to a program it is an edge that was lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
