@@ -103,6 +103,19 @@ def test_what_was_late_has_the_edge_checked_and_the_check_given_its_time(seen):
     assert seen.leftover(2.0) < 0.02
 
 
+def test_after_something_was_late_an_empty_message_does_not_say_that_all_is_well(seen):
+    seen.late(REQUEST, 0.09, 2.0)
+    seen.judge_late(2.1)
+    assert [transfer.cut for transfer in seen.taken()] == [True]
+    seen.heard(reply(3, at=2.2), 2.2, step=True)  # behind what was late
+    seen.heard(reply(3, at=2.3), 2.3, step=True)
+    seen.settled()
+    assert seen.taken() == ()
+    seen.heard(reply(600, at=2.4), 2.4, step=True)
+    seen.settled()
+    assert {transfer.size for transfer in seen.taken() if transfer.direction == "up"} == {600}
+
+
 def test_its_repr_tells_what_is_late(seen):
     seen.late(10, 0.1, 2.0)
     assert repr(seen).endswith("1 late>")
