@@ -104,7 +104,8 @@ class Observations:
         conditions = self.link.conditions(at)
         for one in late:
             usual = 0.0 if conditions is None else conditions.uplink.uplink(float(one.size))
-            if usual + elsewhere < one.seconds:
+            # Where nothing else was slow it is word of the link, even if it only says again what is believed.
+            if elsewhere < TELLING or usual + elsewhere < one.seconds:
                 self._transfers += self.link.observe_late(one.size, one.seconds, one.at)
                 self._doubted = True
 
