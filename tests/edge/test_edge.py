@@ -9,14 +9,18 @@ import pytest
 
 from edgent.codec import encode_image, encode_tensor, normalise
 from edgent.edge.edge import Edge
+from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgeError, RefusedError
+from edgent.lab.boards.emulation import Emulated
 from edgent.model import segment_name
+from edgent.testing import FakeEngine, FakeLink, ManualClock
 from edgent.wire import messages as m
 from edgent.wire.edge_client import EdgeClient
 from edgent.wire.errors import LateError, NotServedError
 from edgent.wire.grpc_transport import GrpcChannel
 from edgent.wire.tensors import Parcel, raw_array, raw_parcel, read_outputs, write_request
+from shared_fixtures import make_profile
 
 
 @pytest.fixture(scope="module")
@@ -293,3 +297,18 @@ def test_a_request_whose_budget_ran_out_in_the_queue_is_not_computed(model, pict
 def test_a_taken_port_is_said_to_be_taken(edge, model):
     with pytest.raises(EdgeError, match="cannot listen"):
         Edge(model, port=int(edge.address.rpartition(":")[2])).start()
+
+
+@pytest.mark.parametrize("segment", ["b-alexnet.x4.u0.d22", "b-alexnet.x0.u0.d12"])
+def test_a_probe_may_have_a_part_run_and_says_how_long_that_took(segment):
+    clock, model = ManualClock(), load("b-alexnet")
+    times = make_profile(model, layer=0.01)
+    pace = Emulated("edge", clock=clock)
+    edge = Edge(model, profiles=[times], engine=FakeEngine(), pace=pace, clock=clock)
+    remote = EdgeClient(FakeLink(edge.service.methods(), clock=clock))
+    layers = int(segment.rpartition("d")[2])
+    assert remote.probe(0, 0, 10.0).middle == pytest.approx(0.0, abs=1e-3)
+    tried = remote.probe(0, 0, 10.0, version=model.version, segment=segment)
+    assert tried.middle == pytest.approx(0.01 * layers, abs=1e-3)
+    with pytest.raises(RefusedError):
+        remote.probe(0, 0, 10.0, version=model.version, segment="b-alexnet.x9.u0.d1")
