@@ -14,6 +14,8 @@ from edgent.errors import InputError
 from edgent.link.generator import generated, varied
 from edgent.link.trace import Trace
 from edgent.link.transfer import Transfer
+from edgent.planning.candidates import Candidates
+from edgent.planning.costs import BranchCosts
 from edgent.replay import replay
 from edgent.replay.choices import Choices, outcomes
 from edgent.replay.method_run import MethodRun, RequestTimes
@@ -22,7 +24,7 @@ from edgent.replay.predictors import Bandit, Method, ewma, harmonic_mean, last_s
 from edgent.replay.report import _job
 from edgent.replay.trace import TraceSettings
 from edgent.units import Seconds
-from replay.machines import candidates, request
+from replay.machines import LAYERS, branch, candidates, request
 
 LINKS = tuple(generated(seed, seconds=60, mean=1.2e6) for seed in range(4))
 
@@ -303,17 +305,39 @@ def test_where_the_way_down_is_of_another_speed_its_bits_take_so_much_longer(dow
     assert other.over(1.0).bits_down == pytest.approx(plain.bits_down)
 
 
-def test_no_candidate_that_is_best_on_some_pair_of_speeds_is_left_out() -> None:
-    every = candidates()
-    both = Choices.of(every, Seconds(0.08), race=False, apart=True)
-    for downlink in (0.02, 1.0, 50.0):
-        for bandwidth in (2e5, 6e5, 2e6, 2e7):
-            alone = Choices._all(every, Seconds(0.08), False, Seconds(0.002)).over(downlink)
-            best = alone.accuracy[alone.latency(bandwidth) <= 0.08].max(initial=0.0)
-            kept = both.over(downlink)
-            assert kept.accuracy[kept.latency(bandwidth) <= 0.08].max(initial=0.0) == best
+def lopsided(exit: int, up: float, down: float) -> BranchCosts:
+    """A branch as good and as quick as any other one, that sends so much up and down."""
+    made = branch(exit, 0.8, 0.1)
+    flat_size = np.ones((LAYERS + 1, LAYERS + 1))
+    return replace(
+        made, up=(replace(made.up[0], size=up * flat_size),), down=(replace(made.down[0], size=down * flat_size),)
+    )
+
+
+def test_what_is_best_where_the_way_down_is_quick_is_kept_only_where_directions_may_differ() -> None:
+    every = Candidates.of([lopsided(0, 1000.0, 10_000.0), lopsided(1, 9000.0, 1000.0)])
+    alike, apart = (Choices.of(every, Seconds(0.08), race=False, apart=apart) for apart in (False, True))
+
+    def kept(choices: Choices) -> set[int]:
+        rows = np.flatnonzero(choices.remote)
+        return {choices.table.configuration(row).exit for row in rows}
+
+    assert kept(alike) == {1} and kept(apart) == {0, 1}
+    quick = apart.over(20.0)
+    assert quick.table.configuration(quick.planned(3e5)).exit == 0
 
 
 def test_on_links_whose_directions_differ_who_plans_does_as_well_as_the_oracle() -> None:
     report = replay(request(deadline=0.060), [replace(flat(3e6), downlink=20.0), replace(flat(6e6), downlink=0.2)])
     assert report.mean("edgent", "accuracy") == pytest.approx(report.mean("clairvoyant", "accuracy"), abs=0.01)
+
+
+@pytest.mark.parametrize("downlink", [20.0, 0.05])
+def test_ours_knows_how_much_faster_the_way_down_is(downlink: float) -> None:
+    job, trace = _job(request(interval=0.5, race=False, deadline=0.095)), flat(2e6, 60)
+    other = job.choices.over(downlink)
+    who = Ours(other, race=False)
+    MethodRun(World(choices=other, trace=trace, recorded=trace, variation=0.0), requests(job, trace), who).run()
+    row, plan = who.choose(60.0), who._controller.plan
+    assert plan is not None and other.remote[row]
+    assert plan.stages.total == pytest.approx(other.latency(2e6)[row], abs=5e-4)

@@ -61,7 +61,7 @@ def test_csv_names_its_units(header: str, rows: str) -> None:
     [
         "seconds,bits_per_second\n0,1e6\n1,2e6\n",
         "elapsed_ms\tkilobits per second\n0\t1000\n1000\t2000\n",
-        "time (s); throughput (kB/s)\n0; 125\n1; 250\n",
+        "time (s); throughput (kbit/s)\n0; 1000\n1; 2000\n",
         '"time [s]","bandwidth [Mbit/s]"\n"0","1"\n"1","2"\n',
         "Timestamp,mbps\n2021-05-01 23:59:59,1\n2021-05-02 00:00:00,2\n",
         "date,Mbps\n2021-05-01T10:00:00.250Z,1\n2021-05-01T10:00:01.250Z,2\n",
@@ -135,6 +135,15 @@ def test_without_titles_a_unit_may_be_said_and_is_bits_otherwise() -> None:
     assert levels(read("0,7,4\n1,7,5\n", column="3", unit="kB/s"), 0.5, 1.5) == [32e3, 40e3]
     (doubt,) = read("0,3\n1,4\n").doubts
     assert "--scale 1e+06 makes it 3 Mbit/s" in doubt
+
+
+def test_a_rate_in_bytes_by_the_case_of_a_letter_is_read_where_it_is_said_to_be_meant() -> None:
+    text = "s,bandwidth_MB/s\n0,1\n1,2\n"
+    with pytest.raises(InputError, match=r"in bytes, where 1 is 8 Mbit/s: .* --unit MB/s or --unit Mbit/s"):
+        read(text)
+    assert levels(read(text, unit="MB/s"), 0.5) == [8e6]
+    assert levels(read(text, unit="Mbit/s"), 0.5) == [1e6]
+    assert levels(read("s,bytes_per_second\n0,1e6\n1,2e6\n"), 0.5) == [8e6]
 
 
 def test_several_runs_in_one_file_are_refused() -> None:

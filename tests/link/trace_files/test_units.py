@@ -28,7 +28,9 @@ from edgent.link.trace_files.units import Unit, is_time, parse_unit, seconds_of_
     ],
 )
 def test_a_title_ends_in_its_unit_of_bandwidth(title: str, bits: float) -> None:
-    assert unit_of_title(title) == Unit(bits=pytest.approx(bits))
+    found = unit_of_title(title)
+    assert found is not None and found.bits == pytest.approx(bits) and not found.amount
+    assert found.by_case == ("B" in title)
 
 
 @pytest.mark.parametrize(("title", "bits"), [("bytes", 8.0), ("received_kB", 8e3), ("size (MB)", 8e6), ("kbit", 1e3)])

@@ -21,6 +21,7 @@ from edgent.link.trace import Floats, Trace
 from edgent.link.trace_files.numbers import RANGE, check_rising, is_number, is_sane, made_trace
 from edgent.link.trace_files.reading import TraceReading
 from edgent.link.trace_files.units import Unit, is_time, seconds_of_title, unit_of_title
+from edgent.units import format_bandwidth
 
 MOST = 10_000_000  # lines
 
@@ -104,6 +105,11 @@ def _named(header: Sequence[str], first: Line, reading: TraceReading) -> Columns
         raise InputError(
             f"found a column {header[place][:40]!r}, expected its unit at the end, as in s,Mbit/s; "
             "say it with --unit, as --unit kbit/s"
+        )
+    if unit.by_case and reading.unit is None:
+        raise InputError(
+            f"found a column {header[place][:40]!r} in bytes, where 1 is {format_bandwidth(unit.bits)}: where that is "
+            "meant, say so with --unit, as --unit MB/s or --unit Mbit/s"
         )
     if time is None:
         return Columns(bandwidth=place, unit=unit, time=None)

@@ -35,10 +35,12 @@ class Unit:
     Attributes:
         bits: In one.
         amount: Whether it is of an amount; else of a rate.
+        by_case: Whether it is a rate of bytes by the case of one letter alone, as MB/s: many write so and mean bits.
     """
 
     bits: float
     amount: bool = False
+    by_case: bool = False
 
 
 def parse_unit(text: str) -> Unit:
@@ -82,7 +84,11 @@ def _unit(text: str) -> Unit | None:
             return None  # in capitals alone nobody can tell
         scale = (1024 if binary else 1000) ** _PREFIXES.index((prefix or "")[:1].lower())
         of_bytes = word == "B" or word.lower().startswith("byte")
-        return Unit(bits=float(scale * (BITS_PER_BYTE if of_bytes else 1)), amount=pattern is _AMOUNT)
+        return Unit(
+            bits=float(scale * (BITS_PER_BYTE if of_bytes else 1)),
+            amount=pattern is _AMOUNT,
+            by_case=word == "B" and pattern is _RATE,
+        )
     return None
 
 
