@@ -15,7 +15,7 @@ from edgent.replay.methods import BASELINES, METHODS, OURS
 from edgent.replay.trace import Sums
 from edgent.units import Seconds
 
-FOLDER = Path(__file__).parents[3] / "benchmarks"
+FOLDER = Path(__file__).parents[2] / "benchmarks"
 CHANGES, PRODUCT = OURS[::-1][1], OURS[-1]
 
 
