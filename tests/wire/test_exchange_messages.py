@@ -11,7 +11,7 @@ from edgent.link.slow_start import Window
 from edgent.wire import messages as m
 from edgent.wire.exchange_messages import (
     ANNOUNCED,
-    DamagedError,
+    Damaged,
     read_body,
     read_exchange_reply,
     read_exchange_request,
@@ -89,7 +89,7 @@ def test_no_bit_of_any_message_changes_unnoticed():
         for bit in range(8 * len(message)):
             damaged = bytearray(message)
             damaged[bit // 8] ^= 1 << bit % 8
-            with pytest.raises(DamagedError, match="came damaged"):
+            with pytest.raises(Damaged, match="came damaged"):
                 read(bytes(damaged))
 
 
@@ -97,9 +97,9 @@ def test_no_bit_of_any_message_changes_unnoticed():
 def test_a_message_that_was_cut_short_is_damaged(length):
     (message,) = whole(write_exchange_request(m.PROBE, b"body", 0.05))
     for read in (read_exchange_request, read_exchange_reply):
-        with pytest.raises(DamagedError):
+        with pytest.raises(Damaged):
             read(message[:length])
-    with pytest.raises(DamagedError):
+    with pytest.raises(Damaged):
         read_body(message[:length] or b"x", 0)
 
 

@@ -118,7 +118,7 @@ def test_after_a_damaged_message_nothing_of_the_stream_is_believed(ask):
 
     (reply,) = ask(lambda *_: b"never", damaged, *request(), failed=failed)
     assert read_exchange_reply(reply).status == DATA_LOSS
-    assert told == [(m.EXCHANGE, "DamagedError")]
+    assert told == [(m.EXCHANGE, "Damaged")]
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,8 @@ _UNSENT = 16_384
 _ENDS_LATE = 0.001
 
 
-class StreamEndedError(EdgeError):
-    """The edge ended the stream instead of answering: it knows no exchanges, or takes no more."""
+class StreamEnded(Exception):  # noqa: N818 - a signal inside the wire, which no program meets
+    """The edge ended the stream instead of answering: it knows no exchanges, or takes no more. Then it is called."""
 
 
 @dataclass(slots=True)
@@ -122,14 +122,14 @@ class ExchangeConnection:
 
         Raises:
             LateError: they have not come by then.
-            StreamEndedError: see there.
+            StreamEnded: see there.
             EdgeError: the connection is broken.
         """
         with self._lock:
             while len(pending.arrived) < count:
                 self._check()
                 if pending.ended:
-                    raise StreamEndedError("the edge takes no more exchanges on this stream")
+                    raise StreamEnded("the edge takes no more exchanges on this stream")
                 left = until - _ENDS_LATE - monotonic()
                 if left <= 0:
                     raise LateError("no answer in the time that was given")

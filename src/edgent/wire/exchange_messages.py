@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from edgent.errors import EdgeError, InputError
+from edgent.errors import InputError
 from edgent.units import Seconds
 from edgent.wire import messages as m
 from edgent.wire.notes import Notes, times_us, window_from, window_numbers
@@ -41,7 +41,7 @@ _TAG = bytes([15 << 3 | 5])
 _SUM = 4
 
 
-class DamagedError(EdgeError):
+class Damaged(Exception):  # noqa: N818 - a signal inside the wire: a program meets an edge that was lost
     """A message is not what was sent."""
 
 
@@ -79,7 +79,7 @@ def read_exchange_request(message: bytes) -> RequestHead:
     """A request's first message.
 
     Raises:
-        DamagedError: it is not as it was sent.
+        Damaged: it is not as it was sent.
         InputError: it is no request.
     """
     request = _read(m.ExchangeRequest, message)
@@ -153,4 +153,4 @@ def _read(kind: Any, message: bytes) -> Any:
 def _check(message: bytes, tag: bytes) -> None:
     end = len(tag) + _SUM
     if message[-end:] != tag + zlib.crc32(memoryview(message)[:-end]).to_bytes(_SUM, "little"):
-        raise DamagedError(f"a message of {len(message):,} bytes came damaged")
+        raise Damaged(f"a message of {len(message):,} bytes came damaged")

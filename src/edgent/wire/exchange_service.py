@@ -18,7 +18,7 @@ from edgent.units import Seconds
 from edgent.wire import messages as m
 from edgent.wire.errors import DATA_LOSS
 from edgent.wire.exchange_messages import (
-    DamagedError,
+    Damaged,
     RequestHead,
     read_body,
     read_exchange_request,
@@ -109,7 +109,7 @@ class ExchangeService:
             try:
                 request = read_exchange_request(message)
                 body = self._body(request, messages)
-            except (InputError, DamagedError) as error:
+            except (InputError, Damaged) as error:
                 # Nobody can say where the next request would begin, so this was the last one.
                 _, details = self.failed(m.EXCHANGE, error)
                 yield write_exchange_error(DATA_LOSS, details)

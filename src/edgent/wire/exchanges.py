@@ -19,9 +19,9 @@ from edgent.identity.secured_socket import secured
 from edgent.link.slow_start import Window
 from edgent.wire import messages as m
 from edgent.wire.errors import DATA_LOSS, BrokenError, kind_of
-from edgent.wire.exchange_connection import ExchangeConnection, StreamEndedError
+from edgent.wire.exchange_connection import ExchangeConnection, StreamEnded
 from edgent.wire.exchange_messages import (
-    DamagedError,
+    Damaged,
     ReplyHead,
     read_body,
     read_exchange_reply,
@@ -116,13 +116,13 @@ class Exchanges:
         try:
             head, reply = self._exchanged(connection, method, message, until)
             if head.status == DATA_LOSS:
-                raise DamagedError(head.details)
+                raise Damaged(head.details)
             return head, reply
-        except StreamEndedError:
+        except StreamEnded:
             self._calls_until = monotonic() + _CALLS_INSTEAD
             self._let_go(connection, EdgeError("the edge takes no exchanges"))
             return None
-        except (DamagedError, InputError) as error:
+        except (Damaged, InputError) as error:
             # What follows on a connection that damages its bytes is not to be believed either.
             lost = EdgeError(f"{self._address} is not understood: {error}")
             self._let_go(connection, lost)
