@@ -6,8 +6,9 @@ A sweep of random networks fits the latency models; the nine topologies of the o
 here, with random weights) are the test. Nothing that has the shape of a layer of theirs is used for fitting. At every
 cut that one tensor crosses (`--cuts`: at so many of each model) head and tail are built and timed twice, with a part
 of the sweep between both times, so that fit, truth and re-measurement meet the same phases of the machine; segments
-below 5 % of the whole do not count. With one thread all times, those of the sweep too, are the processor's. Each timing has a small convolution and a copy beside it: how a model's times
-follow them is fitted to its own timings, and the truth is what it takes while both are at their medians of the sweep.
+below 5 % of the whole do not count. With one thread all times, those of the sweep too, are the processor's. Each
+timing has a small convolution and a copy beside it: how a model's times follow them is fitted to its own timings, and
+the truth is what it takes while both are at their medians of the sweep.
 
 `ours`, `paper` (its variables, least squares, clamped), `flops` (a line on floating point operations) and `measured`
 (a profile of the very model, made between both timings, scaled to the whole) are judged on both timings together;

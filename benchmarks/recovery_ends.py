@@ -163,7 +163,7 @@ class DeviceEnd:
             due += gap
             if self._ended.wait(max(0.0, due - time.monotonic())):
                 return
-            # Who answers one at a time is late where an answer takes longer than a gap: the next one then comes at once.
+            # Where an answer takes longer than a gap the next request comes at once: they are answered one at a time.
             due = max(due, time.monotonic() - gap)
             at = time.monotonic()
             record = self._device.infer(self._picture).record

@@ -1,6 +1,6 @@
 """Every method over links left out: what ours closes of the gap between the best baseline and the regime oracle.
 
-    python benchmarks/replay.py TRACES [--kept] [--json] [--seed S] [--keep FILE]
+    python benchmarks/replay.py TRACES [--kept] [--set NAME ...] [--json] [--seed S] [--keep FILE]
 
 TRACES is a folder with a folder for each set, as `oboe/`, `belgium-4g/` and `norway-3g/`; synthetic links are one set
 more. Which traces of a set are run, at which rates, and what is kept for the end (`--kept`) is told in `replay_cells`.
@@ -37,10 +37,11 @@ import command
 from edgent.errors import InputError
 from edgent.lab.boards.emulation import find_device
 from edgent.link.trace import Trace
+from edgent.planning.oracles import REGIME
 from edgent.replay import ReplaySettings, Report, replay, workers
 from edgent.replay.methods import BASELINES, OURS
 from replay_cells import BOARD, DEVICE, Cell, Setting, cells, links, of_cell, settings
-from replay_figures import calibration, left_out, worse
+from replay_figures import calibration, largest_lead, left_out, rhythms, worse
 
 Sets = dict[str, tuple[Trace, ...]]
 
@@ -135,19 +136,28 @@ def document(table: Table, sets: Sets, seed: int) -> dict[str, object]:
         "mean": mean,
         "worse": worse(table.cells, seed),
         "calibration": calibration(table.cells),
-        "cells": [
-            {
-                "setting": cell.setting.name,
-                "assumed_accuracies": cell.setting.assumed,
-                "traces_of": cell.traces,
-                "middle_bps": cell.middle,
-                "variation": cell.variation,
-                "interval": cell.interval,
-                "race": cell.race,
-                **report.document(),
-            }
-            for cell, report in table.cells
-        ],
+        "rhythms": rhythms(table.cells),
+        "largest_lead_of_a_baseline": largest_lead(table.cells),
+        "cells": [_row(cell, report) for cell, report in table.cells],
+    }
+
+
+def _row(cell: Cell, report: Report) -> dict[str, object]:
+    best = report.best_baseline
+    return {
+        "setting": cell.setting.name,
+        "deadline_ms": cell.deadline * 1e3,
+        "traces": cell.traces,
+        "middle_bps": cell.middle,
+        "variation": cell.variation,
+        "interval": cell.interval,
+        "race": cell.race,
+        "requests": sum(sums["edgent"].requests for sums in report.per_trace),
+        **{name: report.mean(name, "accuracy") for name in (REGIME, *OURS)},
+        "best_baseline": best,
+        "best": report.mean(best, "accuracy"),
+        "gap_closed": report.gap_closed,
+        "contested": report.contested,
     }
 
 
@@ -161,7 +171,7 @@ def _print(table: Table, figures: dict[str, Any]) -> None:
         values = " ".join(f"{report.mean(name, 'accuracy') * 100:6.2f}" for name in names)
         closed = "     -" if report.gap_closed is None else f"{report.gap_closed * 100:5.0f}%"
         print(f"        {values} {closed} {report.contested * 100:6.0f} %")
-    for title in ("left_out", "worse", "calibration"):
+    for title in ("left_out", "rhythms", "worse", "calibration"):
         for line in figures[title]:
             print(f"{title}: {line}")
     print(f"mean over sets: {figures['mean']}")
@@ -173,6 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = command.options(__doc__)
     parser.add_argument("traces", type=Path, help="a folder with a folder for each set")
     parser.add_argument("--kept", action="store_true", help="the traces that are kept for the end, and no others")
+    parser.add_argument("--set", dest="only", action="append", metavar="NAME", help="only this set (repeatable)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--keep", type=Path, metavar="FILE", help="go on where an earlier run was stopped")
@@ -180,6 +191,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.seed < 0 or options.processes < 1:
         parser.error(f"--seed {options.seed}, --processes {options.processes}: expected 0 or more, and 1 or more")
     sets = links(options.traces, kept=options.kept)
+    if unknown := set(options.only or ()) - set(sets):
+        parser.error(f"--set {', '.join(sorted(unknown))}: expected some of {', '.join(sets)}")
+    sets = {name: traces for name, traces in sets.items() if name in (options.only or sets)}
     run = (options.seed, options.kept, {name: len(traces) for name, traces in sets.items()})
     table = measured(Kept(options.keep, run), sets, options.seed, options.processes)
     figures = document(table, sets, options.seed)

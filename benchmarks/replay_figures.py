@@ -142,6 +142,24 @@ def worse(results: Results, seed: int) -> list[dict[str, object]]:
     return found
 
 
+def rhythms(results: Results) -> list[dict[str, float]]:
+    """By the seconds between requests: cells without a race, those with a gap, and what `edgent` closes of it."""
+    found = []
+    for interval in dict.fromkeys(cell.interval for cell, _ in results):
+        own = [(cell, report) for cell, report in results if cell.interval == interval and not cell.race]
+        if (gaps := Gaps(own)).cells:
+            closed = gaps.closed(OURS[-1])
+            found.append({"interval_s": interval, "cells": len(own), "with_a_gap": gaps.cells, "gap_closed": closed})
+    return found
+
+
+def largest_lead(results: Results) -> float:
+    """Accuracy in time by which a baseline is ahead of ours where it is so most; negative where none is."""
+    return max(
+        report.mean(name, "accuracy") - report.mean("edgent", "accuracy") for _, report in results for name in BASELINES
+    )
+
+
 def calibration(results: Results) -> list[dict[str, float]]:
     """Plans of ours that claimed about .90, .95 and .99, without a race: the mean claim, and how many were in time."""
     claims = np.concatenate([report.claims for cell, report in results if not cell.race])

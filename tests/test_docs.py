@@ -78,12 +78,16 @@ def commands(page: Path) -> list[tuple[str, str]]:
     return [found for line in lines for found in re.findall(r"(?:^|[\s/])edgent ([a-z]+)([^|#]*)", line)]
 
 
+OF_VERBS = {"token": ("create",), "devices": ("list", "limit", "remove")}
+
+
 @functools.cache
 def help_of(verb: str) -> str:
-    """Empty if there is no such verb."""
-    shown = [sys.executable, "-m", "edgent", verb, "--help"]
+    """Empty if there is no such verb; of one with verbs of its own, theirs as well."""
+    shown = [sys.executable, "-m", "edgent", *verb.split(), "--help"]
     done = subprocess.run(shown, capture_output=True, text=True, timeout=200, check=False)
-    return "" if done.returncode else done.stdout
+    further = [help_of(f"{verb} {word}") for word in OF_VERBS.get(verb, ())]
+    return "" if done.returncode else "".join((done.stdout, *further))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

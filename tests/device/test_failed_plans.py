@@ -16,10 +16,11 @@ from edgent.device.warm_sessions import Warmed, Warmer
 from edgent.edge.edge import Edge
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
-from edgent.errors import EdgentError, InputError, ModelError
+from edgent.errors import EdgeError, EdgentError, InputError, ModelError
 from edgent.planning.plan import Configuration
 from edgent.testing import FakeLink
 from edgent.wire import messages as m
+from edgent.wire.errors import BusyError, LateError
 from shared_fixtures import make_profile
 
 WITHIN = 60.0
@@ -260,6 +261,26 @@ def test_the_warmer_keeps_failures_apart_from_what_is_ready(clock):
         warmer.want(ready)
         assert warmer.wait_idle(WITHIN)
         assert warmer.warmed.ready == {ready}
+    finally:
+        warmer.close()
+
+
+@pytest.mark.parametrize("error", [LateError("no answer"), BusyError("full"), EdgeError("gone")])
+def test_what_could_not_be_readied_for_the_links_sake_is_readied_when_it_is_wanted_again(clock, error):
+    wanted, failing = Configuration(exit=0, upload_cut=1, download_cut=9), [error]
+
+    def make(configuration):
+        if failing:
+            raise failing.pop()
+
+    warmer = Warmer(make, clock)
+    try:
+        warmer.want(wanted)
+        assert warmer.wait_idle(WITHIN)
+        assert warmer.warmed == Warmed()
+        warmer.want(wanted)
+        assert warmer.wait_idle(WITHIN)
+        assert warmer.warmed == Warmed(ready=frozenset({wanted}))
     finally:
         warmer.close()
 

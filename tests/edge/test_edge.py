@@ -10,9 +10,12 @@ import pytest
 
 from edgent.codec import encode_image, encode_tensor, normalise
 from edgent.edge.edge import Edge
+from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import EdgeError, InputError, RefusedError
+from edgent.lab.boards.emulation import Emulated
 from edgent.model import segment_name
+from edgent.testing import FakeEngine, FakeLink, ManualClock
 from edgent.wire import messages as m
 from edgent.wire.edge_client import EdgeClient
 from edgent.wire.errors import LateError, NotServedError
@@ -302,3 +305,18 @@ def test_a_profile_of_other_layers_than_a_model_has_is_refused_at_the_door(model
     fewer = replace(last, layers=(last.whole.median / 2,) * 2)
     with pytest.raises(InputError, match=r"found 2 layers of exit \d, expected \d+: measure it again"):
         Edge(model, profiles=[replace(whole, branches=(*others, fewer))])
+
+
+@pytest.mark.parametrize("segment", ["b-alexnet.x4.u0.d22", "b-alexnet.x0.u0.d12"])
+def test_a_probe_may_have_a_part_run_and_says_how_long_that_took(segment):
+    clock, model = ManualClock(), load("b-alexnet")
+    times = make_profile(model, layer=0.01)
+    pace = Emulated("edge", clock=clock)
+    edge = Edge(model, profiles=[times], engine=FakeEngine(), pace=pace, clock=clock)
+    remote = EdgeClient(FakeLink(edge.service.methods(), clock=clock))
+    layers = int(segment.rpartition("d")[2])
+    assert remote.probe(0, 0, 10.0).middle == pytest.approx(0.0, abs=1e-3)
+    tried = remote.probe(0, 0, 10.0, version=model.version, segment=segment)
+    assert tried.middle == pytest.approx(0.01 * layers, abs=1e-3)
+    with pytest.raises(RefusedError):
+        remote.probe(0, 0, 10.0, version=model.version, segment="b-alexnet.x9.u0.d1")

@@ -23,17 +23,18 @@ the accuracy to expect of it, its latency::
                                 change points
 
 The *static* environment takes the link to stay as it was last seen, so its belief is a number for each direction. The
-*dynamic* one takes it to move. Its belief is a mixture: nothing gets through (`outages`); or else the link is as it was
-last seen, the likelier the shorter ago that was (`persistence`); or else it is anything that its present run of samples
-allows, or the next run (`change_points`). The static belief is a distribution with a single
-point: both are priced by the same value, and where the distribution is certain both lead to the same plan.
+*dynamic* one takes it to move. Its belief is a mixture: nothing gets through (`outages`); or else the level that was
+last seen is held, the likelier the shorter ago that was (`persistence`); or else it is drawn anew, and anything that
+its present run of samples allows, or the next run (`change_points`). The static belief is a distribution with a single
+point: both are priced by the same value, and where the distribution is certain both lead to the same plan. What a probe
+must be to change a belief that matters, and when it is affordable, is told in `probing`.
 
 Three rules hold throughout.
 
 *Bandwidths are compared by their ratio.* Links differ by factors, so levels, spreads and steps are of the logarithm.
 
 *A transfer tells an interval.* It is timed within an error only, and so a small message on a fast link tells next to
-nothing; it counts only where it contradicts the belief. One that was given up tells an upper bound.
+nothing. One that was given up tells an upper bound. A bound weighs what is believed, and renews nothing.
 
 *What is not the bandwidth's is taken off first.* Round trip, time of a call and waiting for acknowledgements are
 subtracted before a transfer tells its bandwidth (`edgent.device.connection.link_follower`). How bytes and bandwidth

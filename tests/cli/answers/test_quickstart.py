@@ -42,7 +42,7 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         (folder / "here").mkdir(parents=True)
-        self.folder, self.cache = folder / "here", folder / "cache"
+        self.folder, self.home = folder / "here", folder / "home"
         self.python = folder / "venv" / "bin" / "python" if WHEEL else Path(sys.executable)
 
     def words(self, line: str, *more: str) -> list[str]:
@@ -70,12 +70,16 @@ class Machine:
     def environment(self) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         sources = {"PYTHONPATH": str(HOME)} if "PYTHONPATH" in os.environ and not WHEEL else {}
-        return kept | sources | {"XDG_CACHE_HOME": str(self.cache)}
+        return kept | sources | {"XDG_CACHE_HOME": str(self.home / "cache"), "XDG_DATA_HOME": str(self.home / "data")}
 
     @contextmanager
-    def serving(self, line: str) -> Iterator[str]:
-        """Types a line that serves, on any free port; yields the edge's address."""
-        typed = self.words(line.replace("0.0.0.0", "127.0.0.1"), "--port", "0", "--json")
+    def serving(self, line: str) -> Iterator[dict[str, str]]:
+        """Types a line that serves, on free ports of this machine; yields where the edge answers and is joined.
+
+        Like one that listens beyond its machine, it answers those who joined; all that it keeps is in its home.
+        """
+        ports = ("--port", "0", "--join-port", "0", "--identity", str(self.home / "data" / "edgent" / "edge"))
+        typed = self.words(line.replace("0.0.0.0", "127.0.0.1"), *ports, "--json")
         edge = subprocess.Popen(typed, cwd=self.folder, env=self.environment(), stdout=subprocess.PIPE, text=True)
         try:
             assert edge.stdout is not None
@@ -85,7 +89,7 @@ class Machine:
                 part = edge.stdout.readline()
                 assert part, "the edge has ended"
                 text += part
-            yield json.loads(text)["address"]
+            yield json.loads(text)
         finally:
             edge.terminate()
             edge.wait(30)
@@ -175,10 +179,12 @@ def test_the_documented_commands_lead_from_a_file_to_a_photograph_with_boxes(kin
         there.type(line)
     if kind is fastest:
         fill_in(there.folder / "FastestDet.edgent.toml", FILLED)
-    with there.serving(SERVING.replace("FastestDet", path.stem)) as address:
-        installing, running = RUNNING.splitlines()
+    with there.serving(SERVING.replace("FastestDet", path.stem)) as edge:
+        installing, joining, running = RUNNING.splitlines()
         here.type(installing)
-        asked = running.replace("FastestDet", path.stem).replace("HOST:8001", address)
+        token = there.type("edgent token create").strip()
+        here.type(joining.replace("HOST:8002", edge["joining"]).replace("TOKEN", token))
+        asked = running.replace("FastestDet", path.stem).replace("HOST:8001", edge["address"])
         said = here.type(asked, "--require-edge", "--emulate", "pi-4")
     assert "boxes: " in said
     assert "by the edge" in said or kind is export  # which takes a Pi less time than any link would

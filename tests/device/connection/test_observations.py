@@ -70,10 +70,11 @@ def test_a_request_that_a_longer_way_made_late_says_nothing_of_the_bandwidth(see
     assert seen.link.conditions(3.0).uplink.bandwidth == pytest.approx(before, rel=0.5)
 
 
-def test_a_request_that_was_given_less_time_than_usual_says_nothing(seen):
-    seen.late(REQUEST, 0.015, 2.0)  # over this link it takes 20 ms
-    seen.judge_late(2.1)
-    assert seen.taken() == ()
+def test_one_that_is_late_again_over_a_link_known_to_be_slow_is_shown_again(seen):
+    for at in (2.0, 3.0, 4.0):
+        seen.late(REQUEST, 0.29, at)
+        seen.judge_late(at + 0.1)
+    assert [transfer.cut for transfer in seen.taken()] == [True] * 3
 
 
 def test_what_came_after_what_was_late_is_shown_after_it(seen):
@@ -102,6 +103,19 @@ def test_what_was_late_has_the_edge_checked_and_the_check_given_its_time(seen):
     assert seen.leftover(2.0) == pytest.approx(1_000_000 * 8.37 / RATE, rel=0.05)
     seen.reconnected()
     assert seen.leftover(2.0) < 0.02
+
+
+def test_after_something_was_late_an_empty_message_does_not_say_that_all_is_well(seen):
+    seen.late(REQUEST, 0.09, 2.0)
+    seen.judge_late(2.1)
+    assert [transfer.cut for transfer in seen.taken()] == [True]
+    seen.heard(reply(3, at=2.2), 2.2, step=True)  # behind what was late
+    seen.heard(reply(3, at=2.3), 2.3, step=True)
+    seen.settled()
+    assert seen.taken() == ()
+    seen.heard(reply(600, at=2.4), 2.4, step=True)
+    seen.settled()
+    assert {transfer.size for transfer in seen.taken() if transfer.direction == "up"} == {600}
 
 
 def test_its_repr_tells_what_is_late(seen):

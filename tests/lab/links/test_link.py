@@ -100,6 +100,22 @@ def test_bytes_come_through_unchanged_both_ways(link: ShapedLink) -> None:
         answered(sock, bytes(range(256)) * 4000)
 
 
+def test_where_it_corrupts_every_segment_as_many_bytes_come_through_and_not_the_same(link: ShapedLink) -> None:
+    data, came = bytes(range(256)) * 40, bytearray()
+    link.set(corrupted=1.0)
+    with connect(link) as sock:
+        sock.sendall(data)
+        while len(came) < len(data):
+            came += sock.recv(1 << 16)
+    assert len(came) == len(data)
+    assert came != data
+    link.set(corrupted=0.0)
+    with connect(link) as sock:
+        answered(sock, data)
+    with pytest.raises(InputError, match="is not a share of segments"):
+        link.set(corrupted=1.5)
+
+
 def test_no_byte_is_faster_than_the_link(echo: Echo) -> None:
     message = bytes(20_000)
     with ShapedLink(echo.address, uplink=BitsPerSecond(2e6), downlink=FAST, round_trip=Seconds(0.05)) as link:

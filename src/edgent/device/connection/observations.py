@@ -6,7 +6,8 @@ until the check behind it is back, or an exchange that had the link for itself. 
 edge as it was seen then, account for the lateness, it says nothing of the bandwidth; else that is lower than believed.
 
 Of the steps of an ascent only the last one is shown to who plans: each proves more than the one before, and whoever saw
-all of them would take a link that is merely proven bit by bit for one that rises.
+all of them would take a link that is merely proven bit by bit for one that rises. And after something was late an empty
+message that gets through is no word that the link is as quick as it was: that takes a longer one.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Observations:
         self._step: tuple[Transfer, ...] = ()
         self._late: list[_Late] = []
         self._late_bytes = 0
+        self._doubted = False  # since something was late, and until something longer than empty was not
 
     def heard(
         self, reply: TimedReply, at: Seconds, *, look: bool = False, step: bool = False, answered: bool = False
@@ -77,6 +79,7 @@ class Observations:
                 self._step = transfers
             else:
                 self._transfers += transfers
+            self._doubted &= reply.bytes_up <= EMPTY
         telling = not look and not waited_behind and reply.uplink - self.link.round_trip >= TELLING
         heard = self.upkeep.answered if answered else self.upkeep.heard
         heard(at, telling=telling)
@@ -103,13 +106,16 @@ class Observations:
         conditions = self.link.conditions(at)
         for one in late:
             usual = 0.0 if conditions is None else conditions.uplink.uplink(float(one.size))
-            if usual + elsewhere < one.seconds:
+            # Where nothing else was slow it is word of the link, even if it only says again what is believed.
+            if elsewhere < TELLING or usual + elsewhere < one.seconds:
                 self._transfers += self.link.observe_late(one.size, one.seconds, one.at)
+                self._doubted = True
 
     def settled(self) -> None:
         """An ascent is over: its last step is shown."""
-        self._transfers += self._step
-        self._step = ()
+        step, self._step = self._step, ()
+        if not self._doubted:
+            self._transfers += step
 
     def leftover(self, at: Seconds) -> float:
         """Seconds that what was late may still need on the link, before anything else arrives."""
