@@ -124,8 +124,7 @@ def test_a_failed_device_gives_its_turn_back():
 
 
 def head(seconds, schedule, **settings) -> Request:
-    made = request([branch(0, 0.02)], head=Seconds(seconds), schedule=schedule, **settings)
-    return made
+    return request([branch(0, 0.02)], head=Seconds(seconds), schedule=schedule, **settings)
 
 
 def test_a_head_takes_its_turn_on_the_device_unless_it_is_short():

@@ -305,7 +305,7 @@ def _engine() -> Engine:
 
 def _grpc(edge: str, max_message: int, clock: Clock, insecure: bool) -> Channel:
     from edgent.identity.joined import credentials_towards
-    from edgent.wire.grpc_transport import GrpcChannel  # gRPC, only when there is an edge
+    from edgent.wire.grpc_channel import GrpcChannel  # gRPC, only when there is an edge
 
     credentials = credentials_towards(edge, insecure=insecure)
     return GrpcChannel(edge, max_message=max_message, clock=clock, credentials=credentials)
