@@ -16,6 +16,7 @@ OWN_ENDS = {
     "fastestdet_decode.py",
     "model_builders.py",
     "mutants.py",
+    "recovery_ends.py",
     "peers_axonmesh.py",
     "peers_litserve.py",
     "peers_litserve_detector.py",

@@ -10,7 +10,7 @@ RUN = ("run", "b-alexnet", "{picture}", "--deadline", "1s")
 PLAN = ("plan", "b-alexnet", "--device", "{good}", "--edge", "{good}", "--bandwidth", "5Mbps", "--deadline", "1s")
 REPLAY = ("replay", "{trace}", "--model", "b-alexnet", "--device", "{good}", "--edge", "{good}", "--deadline", "1s")
 
-DURATIONS = ("", "0ms", "-1ms", "100", "5h", "abc", "1e999s", "1e300s", "1e-300s", "9" * 400 + "s", "nan s", "\x1b[31m")
+DURATIONS = ("", "0ms", "-1ms", "100", "5y", "abc", "1e999s", "1e300s", "1e-300s", "9" * 400 + "s", "nan s", "\x1b[31m")
 RATES = ("0Mbps", "-1Mbps", "5", "1MB/s", "8MBps", "abc", "1e300Mbps", "1e-300bps", "\x1b[31m")
 ADDRESSES = ("::1", "http://x:1", "localhost:0", "localhost:70000", "a b:1", "[::1]", ":1", "x" * 300 + ":1", "unix:/x")
 NUMBERS = ("-1", "1e999", "nan", "abc", "", "9" * 5000, "1.5", "0x10")
