@@ -69,6 +69,7 @@ class Play:
         """A request comes."""
         hopeless = self._way == "link known" and edge_takes(at) > DEADLINE - MARGIN
         made = Request(
+            started_at=Seconds(at),
             exit=0,
             uses_edge=not (hopeless or self._way == "device alone"),
             deadline=DEADLINE,
@@ -79,7 +80,6 @@ class Play:
             expected=Seconds(EDGE),
         )
         self._came[made] = at
-        made.started(Seconds(at))
         self._later(at, made.planned, made)
 
     def run(self) -> None:
@@ -107,7 +107,8 @@ class Play:
             self.totals.append(self._now - self._came[made])
 
     def _send(self, send: Send, made: Request) -> None:
-        self._later(self._now, made.sent, made)
+        for action in send.meanwhile:
+            self._act(action, made)
         if (takes := edge_takes(self._now)) < send.budget:
             self._later(self._now + takes, made.edge_answered, made)
         else:

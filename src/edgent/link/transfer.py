@@ -112,10 +112,13 @@ class TransferModel:
         message = size + extra
         wire = message * byte_time
         # Most messages fit into the window, or there is none: then all of it goes out at once.
-        largest = message if isinstance(message, int | float) else message.max(initial=0.0)
-        if largest + ahead <= self.window:
+        if self.window == UNLIMITED or _largest(message) + ahead <= self.window:
             return wire
         return wire + stall(message, byte_time, self.window, self.round_trip, ahead)
+
+
+def _largest(sizes: float | NDArray[np.float64]) -> float:
+    return float(sizes.max(initial=0.0)) if isinstance(sizes, np.ndarray) else sizes
 
 
 def there_and_back(
