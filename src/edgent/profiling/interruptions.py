@@ -36,4 +36,5 @@ def _reduced(times: Array, taken: Array, floor: Array) -> Array:
     # Where nothing was lost the share is 0: on a machine with nothing else to do the times stay as they are.
     lost, above = times.sum(axis=1) - taken, (times - floor).sum(axis=1)
     share = np.clip(lost / np.maximum(above, 1e-12), 0.0, 1.0)
-    return times - (times - floor) * share[:, None]
+    reduced: Array = times - (times - floor) * share[:, None]
+    return reduced
