@@ -44,7 +44,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> SpecimenTimer:
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("machine") / "machine.json"
-    sweep_machine(Engine(), budget=2.0).save(path)
+    sweep_machine(Engine(), budget=4.0).save(path)  # beside other programs a second is a few specimens
     return path
 
 
