@@ -2,6 +2,9 @@
 
     python benchmarks/latency_models.py [MODEL ...] [--sweep-seconds 300] [--cuts N] [--plot FILE.svg] [--json]
 
+With `--sweep-seconds 90 --cuts 4` it takes some seven minutes on an idle machine. On a busy one it takes as much longer
+as others take of its cores, and its figures say less: `programs_ready` tells how many there were.
+
 A sweep of random networks fits the latency models; the nine topologies of the onnx wheel and EfficientNet-Lite0 (built
 here, with random weights) are the test. Nothing that has the shape of a layer of theirs is used for fitting. At every
 cut that one tensor crosses (`--cuts`: at so many of each model) head and tail are built and timed twice, with a part
@@ -19,6 +22,7 @@ measured. The edge is this machine, the device an emulated one, 13 times slower 
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
@@ -26,6 +30,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
+
+# As `edgent` has it: threads of the algebra would wait for each other longer than they compute.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
@@ -105,6 +112,7 @@ class Run:
         self.exits = load("b-alexnet")
         self.exits_measured = profile(self.exits, engine, budget=2 * PROFILE_FOR)
         self.timed: tuple[SpecimenTimes, ...] = ()
+        self.ready_before = os.getloadavg()[0]
         self.cases: list[Case] = []
 
     def add(self, model: Model) -> None:
@@ -178,6 +186,7 @@ class Run:
                 "held_out_specimens_in_theirs": machine.validation.specimen.coverage,
                 "held_out_kernel_ape": machine.validation.kernel.median_ape,
             },
+            "programs_ready": {"before": self.ready_before, "after": os.getloadavg()[0]},
             "engine": {"name": self.engine.name, **self.engine.options},
         }
 
@@ -355,7 +364,7 @@ def show(result: dict[str, Any]) -> None:
     print(f"ours, segments in their 90 % interval: {result['ours']['in_90_percent_interval']:.1%}")
     for row in result["cost"]:
         print(f"after {row['sweep_seconds']:3.0f} s of the sweep: {row['median_ape']:.1%}")
-    for part in ("plans", "sweep", "engine"):
+    for part in ("plans", "sweep", "programs_ready", "engine"):
         numbers = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in result[part].items()}
         print(f"{part}:", "; ".join(f"{key} {value}" for key, value in numbers.items()))
 

@@ -184,3 +184,9 @@ def _changed(text: str, change: object) -> str:
     document = json.loads(text)
     change(document)  # type: ignore[operator]
     return json.dumps(document)
+
+
+def test_a_handful_of_specimens_does_not_make_intervals_of_sums_narrower_than_the_processes_say() -> None:
+    # One specimen over and over: each is predicted nearly exactly by the others, though 5 and 40 prove it differently.
+    few, many = (fit([timed(6, seed=1)] * count).validation.together for count in (5, 40))
+    assert many < few == 1.0

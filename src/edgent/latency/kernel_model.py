@@ -26,6 +26,7 @@ _FOLDS = 5
 _PHASE, _PHASE_SPECIMENS = 0.1, 100.0  # spread of the machine's phases, and specimens that halve its variance
 _UNLIKE = 0.04  # spread by which networks differ from specimens
 _FEWEST = 20  # samples without which there is nothing to fit
+_MANY = 30  # specimens; the 0.9 quantile of fewer is that of two or three, which may all have been easy ones
 _FLOOR = 0.01  # least spread of the logarithm: no machine repeats a time more exactly than to 1 %
 
 
@@ -174,6 +175,8 @@ def judge(
         kernels += zip(np.log(seconds / truth), np.sqrt(np.diag(covariance) + _FLOOR**2), strict=True)
         wholes.append((np.log(seconds.sum() / truth.sum()), np.sqrt(share @ covariance @ share + _FLOOR**2)))
     (alone, one_by_one), (together, summed) = _judged(kernels), _judged(wholes)
+    # A handful may show that sums are further off than the processes say, but not that they are nearer.
+    together = together if len(wholes) >= _MANY else max(1.0, together)
     return Validation(kernel=one_by_one, specimen=summed, alone=alone, together=together)
 
 

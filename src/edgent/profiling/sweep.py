@@ -26,6 +26,7 @@ from edgent.model.builder import Builder
 from edgent.model.kernels import Kernel, kernels
 from edgent.model.specimens import FIRST_GO, specimen
 from edgent.model.values import Tensor
+from edgent.profiling.interruptions import without_interruptions
 from edgent.profiling.next_specimen import next_number
 from edgent.profiling.timing import Progress, Task
 
@@ -202,7 +203,8 @@ class _Runs:
     def __init__(self, bench: SpecimenTimer, plain: Session, profiled: Session, feeds: Feeds) -> None:
         self.warm: list[tuple[float, References]] = []
         self.cold: list[tuple[float, References]] = []
-        self.bursts = [("first", 1)]  # of the profiled session: what they are, and how many runs
+        # Of the profiled session: what they are, how many runs, and seconds of one by the stopwatch, 0 if not timed.
+        self.bursts = [("first", 1, 0.0)]
         self.added = bench.added
         self._time(bench, plain, profiled, feeds)
         self.nodes = profiled.end_profiling()
@@ -216,13 +218,13 @@ class _Runs:
             self.warm.append(bench.timed(plain, feeds, count))
             # The profiled session runs in the same rounds and the same bursts, so both meet the same state of caches
             # and machine.
-            bench.timed(profiled, feeds, count)
+            seconds, _ = bench.timed(profiled, feeds, count)
             # The profiled session writes one event per node and run: these counts say which run each event belongs to.
-            self.bursts += [("again", 1), ("warm", count)]
+            self.bursts += [("again", 1, 0.0), ("warm", count, seconds)]
             if number < _COLD_ROUNDS:
                 self.cold.append(bench.timed(plain, feeds, prepare=bench.empty_caches))
-                bench.timed(profiled, feeds, prepare=bench.empty_caches)
-                self.bursts.append(("cold", 1))
+                seconds, _ = bench.timed(profiled, feeds, prepare=bench.empty_caches)
+                self.bursts.append(("cold", 1, seconds))
 
     def samples(self, fused: Sequence[Kernel]) -> Iterator[Sample]:
         """The kernels' times, scaled to the runs without a profiler; the slowness is the references' time here."""
@@ -242,17 +244,26 @@ class _Runs:
                     yield Sample(traits(kernel, touched), times[kernel.name], References(*references))
 
     def _scaled(self, kind: str, whole: float, events: Mapping[str, float]) -> dict[str, float]:
-        ends = np.cumsum([count for _, count in self.bursts])
-        times = {}
-        for name, seconds in self.nodes.items():
-            # A node that did not run in every run (a branch of control flow) cannot be assigned to bursts.
-            if len(seconds) == ends[-1]:
-                pieces = zip(self.bursts, np.split(np.array(seconds), ends[:-1]), strict=True)
-                times[name] = float(np.median([piece.mean() for (this, _), piece in pieces if this == kind]))
-        kept = deflated(times, self.added, events)
+        kept = deflated(self._profiled(kind), self.added, events)
         total = sum(kept.values())
         # The profiler's proportions, scaled to the time without it.
         return {name: seconds * whole / total for name, seconds in kept.items()} if total > 0 else {}
+
+    def _profiled(self, kind: str) -> dict[str, float]:
+        """Seconds of each node, with what the profiler adds."""
+        ends = np.cumsum([count for _, count, _ in self.bursts])
+        # A node that did not run in every run (a branch of control flow) cannot be assigned to bursts.
+        runs = {
+            name: np.split(np.array(seconds), ends[:-1])
+            for name, seconds in self.nodes.items()
+            if len(seconds) == ends[-1]
+        }
+        if not runs:
+            return {}
+        these = [k for k, (this, _, _) in enumerate(self.bursts) if this == kind]
+        times = np.array([[bursts[k].mean() for bursts in runs.values()] for k in these])
+        left = without_interruptions(times, np.array([self.bursts[k][2] for k in these]))
+        return dict(zip(runs, left.tolist(), strict=True))
 
 
 def sweep(
