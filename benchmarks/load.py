@@ -4,9 +4,9 @@
 
 A made network of some milliseconds is served by `edgent serve` on one core; the client (`load_client.py`) has the other
 one. Requests have less than 20 kB and a deadline of 100 ms. *Capacity* is what a bare loop over ONNX Runtime does on
-the edge's core, measured again before each run, since a shared machine has another one each time. *Load* is what is asked
-per second over that capacity, and *goodput* what was answered in time, over the same. Runs are interleaved, and figures
-are medians over the rounds.
+the edge's core, measured again before each run, since a shared machine has another one each time. *Load* is what is
+asked per second over that capacity, and *goodput* what was answered in time, over the same. Runs are interleaved, and
+figures are medians over the rounds.
 
 *Throughput*: 16 callers in closed loop, without deadlines, over the bare loop beside it.
 """

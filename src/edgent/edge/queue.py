@@ -19,7 +19,8 @@ A request may name several *choices*, the best first: pieces of work each of whi
 which everybody is in time is taken, so that a loaded edge answers with less before it refuses.
 
 Order: by the moment the budget runs out ("deadline"), or by arrival ("fifo"). By deadline no other order keeps one
-that this order does not [1]. A request without a budget is ranked as if it had a long one, so that it is not passed for ever.
+that this order does not [1]. A request without a budget is ranked as if it had a long one, so that it is not passed for
+ever.
 
 [1] M. L. Dertouzos, Control robotics: the procedural control of physical processes, IFIP Congress, 1974.
 """
