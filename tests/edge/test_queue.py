@@ -198,3 +198,33 @@ def test_the_predicted_wait_comes_true_in_a_fifo_queue_where_nobody_gives_up(req
     for number, (gap, _, _) in enumerate(patient):
         clock += gap
         assert fate[number][1] - clock == pytest.approx(predicted[number], abs=1e-9)
+
+
+def test_the_first_choice_that_can_be_in_time_is_started():
+    assert EdgeQueue().arrive(1, at(0.0), budget=at(1.5), choices=takes(3.0, 2.0, 1.0, 0.5)) == (Start(1, at(0.0), 2),)
+
+
+def test_who_would_wait_longer_than_it_wants_to_gets_less_at_first_and_everything_late_before_nothing():
+    def choice(wanted: float) -> int:
+        queue = EdgeQueue()
+        (started,) = queue.arrive(1, at(0.0), budget=at(10.0), choices=takes(3.0, 2.0), wanted=at(wanted))
+        return started.choice
+
+    assert [choice(wanted) for wanted in (4.0, 2.5, 1.0)] == [0, 1, 0]
+
+
+def test_a_caller_who_has_left_is_dropped_only_where_it_waits():
+    queue = EdgeQueue()
+    queue.arrive(1, at(0.0))
+    queue.arrive(2, at(0.0))
+    assert queue.leave(2, at(0.5)) == (Drop(2),)
+    assert queue.leave(1, at(0.5)) == ()
+    assert queue.done(1, at(1.0)) == ()
+
+
+def test_requests_without_a_budget_are_not_passed_for_ever():
+    queue = EdgeQueue()
+    queue.arrive(1, at(0.0))
+    queue.arrive(2, at(0.0))
+    queue.arrive(3, at(9.9), budget=at(1.0))
+    assert queue.done(1, at(10.0)) == (Start(2, at(10.0)),)

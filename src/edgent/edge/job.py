@@ -12,8 +12,9 @@ from edgent.engine.engine import Engine
 from edgent.engine.feeds import Array
 from edgent.errors import InputError, ModelError
 from edgent.model import Model, SegmentName, Tensor, parse_segment_name
+from edgent.units import Seconds
 from edgent.wire.errors import NotServedError
-from edgent.wire.messages import CODEC, INSTEAD, ModelInferRequest
+from edgent.wire.messages import CODEC, INSTEAD, WITHIN, ModelInferRequest
 from edgent.wire.tensors import Parcel, array_of, parcel_of, parse, read_inputs, write_response
 
 _MOST_INSTEAD = 8  # names of a request's message; a branch has one of each exit, and few have more
@@ -55,11 +56,12 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A checked request: what came, and what would answer it, the best first."""
+    """A checked request: what came, what would answer it, the best first, and within what time one of them is wanted."""
 
     request: str
     inputs: tuple[Parcel, ...]
     choices: tuple[Choice, ...]
+    wanted: Seconds | None
 
     @property
     def target(self) -> Target:
@@ -124,8 +126,11 @@ def read_job(resolved: Resolve, message: bytes) -> Job:
     for parcel in inputs:
         if parcel.codec and is_image_codec(parcel.codec):
             _check_takes_image(target, parcel)
-    wanted = Choice(target=target, outputs=_wanted(request, target))
-    return Job(request=request.id, inputs=inputs, choices=(wanted, *_instead(resolved, request, target)))
+    best = Choice(target=target, outputs=_wanted(request, target))
+    choices = (best, *_instead(resolved, request, target))
+    within = request.parameters[WITHIN].int64_param if WITHIN in request.parameters else 0
+    wanted = Seconds(within * 1e-6) if within > 0 else None
+    return Job(request=request.id, inputs=inputs, choices=choices, wanted=wanted)
 
 
 def compute(job: Job, number: int, engine: Engine) -> bytes:

@@ -112,7 +112,13 @@ class EdgeQueue:
         self._durations, self._lateness = Durations(), Lateness()
 
     def arrive(
-        self, request: int, at: Seconds, *, budget: Seconds | None = None, choices: Sequence[Work] = _UNKNOWN
+        self,
+        request: int,
+        at: Seconds,
+        *,
+        budget: Seconds | None = None,
+        choices: Sequence[Work] = _UNKNOWN,
+        wanted: Seconds | None = None,
     ) -> tuple[Decision, ...]:
         """A request has come.
 
@@ -121,6 +127,8 @@ class EdgeQueue:
             at: the time now.
             budget: after this long nobody waits for the answer any more.
             choices: what would answer it, the best first.
+            wanted: within this long, if that is sooner: what would be later is refused only where it would also be
+                later than the budget, but another choice that is not goes before.
         """
         assert request not in self._running, f"request {request} came twice"
         assert all(entry.request != request for entry in self._waiting), f"request {request} came twice"
@@ -128,19 +136,10 @@ class EdgeQueue:
         dropped = self._drop_late(at)
         # With a slot free, a bound of 0 still lets one through: nobody has to wait then.
         if len(self._waiting) < self.bound or len(self._running) < self.slots:
-            # A moment, as budgets that were named at different times cannot be compared.
-            expires_at = math.inf if budget is None else at + budget
-            for choice, work in enumerate(choices):
-                entry = _Entry(
-                    request=request,
-                    arrived_at=at,
-                    expires_at=expires_at,
-                    rank=min(expires_at, at + _WITHOUT_BUDGET) if self.order == "deadline" else at,
-                    work=work,
-                    choice=choice,
-                )
-                if self._admit(entry, at):
-                    return (*dropped, *self._advance(at))
+            for limit in (budget,) if wanted is None else (wanted, budget):
+                for choice, work in enumerate(choices):
+                    if self._admit(self._entry(request, at, limit, work, choice), at):
+                        return (*dropped, *self._advance(at))
         return (*dropped, Reject(request, self.predicted_wait(at)))
 
     def done(self, request: int, at: Seconds, *, computed: bool = True) -> tuple[Decision, ...]:
@@ -178,6 +177,12 @@ class EdgeQueue:
 
     def __repr__(self) -> str:
         return f"<EdgeQueue {len(self._running)}/{self.slots} running, {len(self)}/{self.bound} waiting, {self.order}>"
+
+    def _entry(self, request: int, at: float, limit: float | None, work: Work, choice: int) -> _Entry:
+        # A moment, as budgets that were named at different times cannot be compared.
+        expires_at = math.inf if limit is None else at + limit
+        rank = min(expires_at, at + _WITHOUT_BUDGET) if self.order == "deadline" else at
+        return _Entry(request=request, arrived_at=at, expires_at=expires_at, rank=rank, work=work, choice=choice)
 
     def _admit(self, entry: _Entry, at: float) -> bool:
         """Lets a request in if everybody can be in time with it."""

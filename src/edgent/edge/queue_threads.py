@@ -45,6 +45,7 @@ class QueueThreads:
         budget: Seconds | None,
         choices: Sequence[Work],
         given_up: Callable[[], bool] = lambda: False,
+        wanted: Seconds | None = None,
     ) -> Iterator[Start]:
         """Waits for a slot, and holds it: gives how long the wait was, and which choice is to be computed.
 
@@ -52,6 +53,7 @@ class QueueThreads:
             budget: how long it is worth waiting; None: for ever.
             choices: what the slot may be held for, the best first.
             given_up: whether the caller has left.
+            wanted: see `EdgeQueue.arrive`.
 
         Raises:
             BusyError: the queue is full, or nothing of it could be in time.
@@ -59,7 +61,7 @@ class QueueThreads:
         """
         # Not the request's own name: callers choose that, and two may choose the same.
         number = next(self._ids)
-        start, computed = self._enter(number, budget, choices, given_up), False
+        start, computed = self._enter(number, budget, choices, given_up, wanted), False
         try:
             yield start
             computed = True
@@ -78,7 +80,12 @@ class QueueThreads:
         return f"<QueueThreads of {self._queue!r}>"
 
     def _enter(
-        self, number: int, budget: Seconds | None, choices: Sequence[Work], given_up: Callable[[], bool]
+        self,
+        number: int,
+        budget: Seconds | None,
+        choices: Sequence[Work],
+        given_up: Callable[[], bool],
+        wanted: Seconds | None,
     ) -> Start:
         with self._lock:
             # Each has a condition of its own: woken together, all that wait would run for every turn of one of them.
@@ -86,7 +93,7 @@ class QueueThreads:
             self._send_home()
             arrived_at = self._clock.now()
             self._visitors[number] = visitor
-            self._take(self._queue.arrive(number, arrived_at, budget=budget, choices=choices))
+            self._take(self._queue.arrive(number, arrived_at, budget=budget, choices=choices, wanted=wanted))
             # Each thread wakes at the end of its own budget, so that nobody needs one more thread to keep the time.
             while not visitor.decided:
                 now = self._clock.now()

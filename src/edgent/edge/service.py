@@ -103,7 +103,9 @@ class Service:
         budget, model = call.time_remaining(), job.target.model
         choices = [self._work(choice.target, job.codecs) for choice in job.choices]
         try:
-            with self.queue_threads.turn(budget=budget, choices=choices, given_up=call.given_up) as start:
+            with self.queue_threads.turn(
+                budget=budget, choices=choices, given_up=call.given_up, wanted=job.wanted
+            ) as start:
                 if call.given_up():
                     raise LateError("the caller gave it up; not computed")
                 started_at = self.clock.now()
