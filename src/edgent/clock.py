@@ -7,6 +7,7 @@ them when all threads wait, and only then lets time pass.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -35,8 +36,8 @@ class Clock(Protocol):
         """A daemon thread, not started yet."""
         ...
 
-    def pool(self, threads: int, name: str) -> Executor:
-        """Threads for what must not block the caller."""
+    def pool(self, threads: int | None, name: str) -> Executor:
+        """Threads for what must not block the caller; None: as many as there is work that waits."""
         ...
 
 
@@ -54,9 +55,10 @@ class MonotonicClock:
         """See `Clock.thread`."""
         return threading.Thread(target=target, name=name, daemon=True)
 
-    def pool(self, threads: int, name: str) -> Executor:
+    def pool(self, threads: int | None, name: str) -> Executor:
         """See `Clock.pool`."""
-        return ThreadPoolExecutor(threads, thread_name_prefix=name)
+        # It makes a thread only where none is idle, so the bound is never reached where callers wait for their work.
+        return ThreadPoolExecutor(threads or sys.maxsize, thread_name_prefix=name)
 
     def __repr__(self) -> str:
         return "<MonotonicClock>"

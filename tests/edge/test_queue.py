@@ -6,12 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgent.edge.queue import Drop, EdgeQueue, Reject, Start
+from edgent.edge.queue import Drop, EdgeQueue, Reject, Start, Work
 from edgent.units import Seconds
 
 
 def at(seconds: float) -> Seconds:
     return Seconds(seconds)
+
+
+def takes(*seconds: float) -> tuple[Work, ...]:
+    """Pieces of work that take so long by the profile; none is like another."""
+    return tuple(Work(key=object(), profiled=each) for each in seconds)
 
 
 def test_a_request_that_finds_a_free_slot_starts_at_once():
@@ -80,10 +85,10 @@ def test_one_that_expires_is_dropped_at_whatever_happens_next():
 
 def test_32_requests_may_wait_unless_another_bound_is_set():
     queue = EdgeQueue()
-    assert repr(queue) == "<EdgeQueue 0/1 running, 0/32 waiting, fifo>"
+    assert repr(queue) == "<EdgeQueue 0/1 running, 0/32 waiting, deadline>"
     decisions = [queue.arrive(number, at(0.0)) for number in range(34)]
     assert decisions == [(Start(0, at(0.0)),), *[()] * 32, (Reject(33),)]
-    assert repr(queue) == "<EdgeQueue 1/1 running, 32/32 waiting, fifo>"
+    assert repr(queue) == "<EdgeQueue 1/1 running, 32/32 waiting, deadline>"
 
 
 def test_a_request_of_which_nothing_is_known_is_expected_to_take_no_time():
@@ -95,11 +100,11 @@ def test_a_request_of_which_nothing_is_known_is_expected_to_take_no_time():
 
 def test_the_predicted_wait_is_what_is_left_of_those_ahead():
     queue = EdgeQueue(slots=2)
-    queue.arrive(1, at(0.0), seconds=1.0)
+    queue.arrive(1, at(0.0), choices=takes(1.0))
     assert queue.predicted_wait(at(0.5)) == 0.0
-    queue.arrive(2, at(0.0), seconds=3.0)
+    queue.arrive(2, at(0.0), choices=takes(3.0))
     assert queue.predicted_wait(at(0.5)) == 0.5
-    queue.arrive(3, at(0.5), seconds=1.5)
+    queue.arrive(3, at(0.5), choices=takes(1.5))
     assert queue.predicted_wait(at(0.5)) == pytest.approx(2.0)
 
 
@@ -143,7 +148,10 @@ def simulate(queue: EdgeQueue, requests, predicted: dict[int, float] | None = No
             now, number, budget, seconds = come.pop(0)
             if predicted is not None:
                 predicted[number] = queue.predicted_wait(at(now))
-            take(queue.arrive(number, at(now), budget=None if budget is None else at(budget), seconds=seconds), now)
+            take(
+                queue.arrive(number, at(now), budget=None if budget is None else at(budget), choices=takes(seconds)),
+                now,
+            )
         else:
             number, now = ends
             del running[number]
@@ -175,7 +183,7 @@ def test_every_request_meets_exactly_one_fate_and_none_starts_after_its_budget(r
 @settings(max_examples=200)
 @given(arrivals)
 def test_fifo_starts_in_the_order_of_arrival(requests):
-    fate = simulate(EdgeQueue(bound=99), requests)
+    fate = simulate(EdgeQueue(bound=99, order="fifo"), requests)
     started = [number for number in sorted(fate) if fate[number][0] == "Start"]
     assert [fate[number][1] for number in started] == sorted(fate[number][1] for number in started)
 
@@ -185,8 +193,38 @@ def test_fifo_starts_in_the_order_of_arrival(requests):
 def test_the_predicted_wait_comes_true_in_a_fifo_queue_where_nobody_gives_up(requests, slots):
     patient = [(gap, None, seconds) for gap, _, seconds in requests]
     predicted: dict[int, float] = {}
-    fate = simulate(EdgeQueue(slots=slots, bound=99), patient, predicted)
+    fate = simulate(EdgeQueue(slots=slots, bound=99, order="fifo"), patient, predicted)
     clock = 0.0
     for number, (gap, _, _) in enumerate(patient):
         clock += gap
         assert fate[number][1] - clock == pytest.approx(predicted[number], abs=1e-9)
+
+
+def test_the_first_choice_that_can_be_in_time_is_started():
+    assert EdgeQueue().arrive(1, at(0.0), budget=at(1.5), choices=takes(3.0, 2.0, 1.0, 0.5)) == (Start(1, at(0.0), 2),)
+
+
+def test_who_would_wait_longer_than_it_wants_to_gets_less_at_first_and_everything_late_before_nothing():
+    def choice(wanted: float) -> int:
+        queue = EdgeQueue()
+        (started,) = queue.arrive(1, at(0.0), budget=at(10.0), choices=takes(3.0, 2.0), wanted=at(wanted))
+        return started.choice
+
+    assert [choice(wanted) for wanted in (4.0, 2.5, 1.0)] == [0, 1, 0]
+
+
+def test_a_caller_who_has_left_is_dropped_only_where_it_waits():
+    queue = EdgeQueue()
+    queue.arrive(1, at(0.0))
+    queue.arrive(2, at(0.0))
+    assert queue.leave(2, at(0.5)) == (Drop(2),)
+    assert queue.leave(1, at(0.5)) == ()
+    assert queue.done(1, at(1.0)) == ()
+
+
+def test_requests_without_a_budget_are_not_passed_for_ever():
+    queue = EdgeQueue()
+    queue.arrive(1, at(0.0))
+    queue.arrive(2, at(0.0))
+    queue.arrive(3, at(9.9), budget=at(1.0))
+    assert queue.done(1, at(10.0)) == (Start(2, at(10.0)),)

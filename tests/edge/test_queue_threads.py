@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from edgent.edge.queue import EdgeQueue
+from edgent.edge.queue import EdgeQueue, Work
 from edgent.edge.queue_threads import QueueThreads
 from edgent.wire.errors import BusyError, LateError
+
+UNKNOWN = (Work(key="unknown"),)
 
 
 @pytest.fixture
@@ -14,12 +16,13 @@ def visit(clock):
     """Threads that come to a queue_threads and hold their slot for a while: who was let through, and who was not."""
     seen = []
 
-    def come(queue_threads, name, *, at, holds=1.0, budget=None):
+    def come(queue_threads, name, *, at, holds=1.0, expected=None, budget=None, given_up=lambda: False):
         def visitor():
             clock.sleep(at)
             try:
-                with queue_threads.turn(budget=budget, seconds=holds) as waited:
-                    seen.append((name, clock.now(), waited))
+                work = Work(key=name, profiled=holds if expected is None else expected)
+                with queue_threads.turn(budget=budget, choices=(work,), given_up=given_up) as start:
+                    seen.append((name, clock.now(), start.waited))
                     clock.sleep(holds)
             except (BusyError, LateError) as error:
                 seen.append((name, clock.now(), type(error)))
@@ -54,7 +57,8 @@ def test_two_slots_let_two_through(clock, visit):
 
 def test_whose_budget_runs_out_in_the_queue_leaves_at_that_moment_and_takes_no_turn(clock, visit):
     queue_threads = QueueThreads(EdgeQueue(slots=1), clock)
-    found = visit(queue_threads, at("a", 0.1), at("b", 0.2, budget=0.5), at("c", 0.3, budget=2.0))
+    slower_than_expected = at("a", 0.1, expected=0.2)
+    found = visit(queue_threads, slower_than_expected, at("b", 0.2, holds=0.3, budget=0.5), at("c", 0.3, budget=2.0))
     assert found == [("a", 0.1, 0.0), ("b", 0.7, LateError), ("c", 1.1, 0.8)]
 
 
@@ -72,7 +76,7 @@ def test_who_is_due_first_goes_first_where_that_is_the_order(clock, visit):
 
 def test_a_turn_that_fails_gives_its_slot_back(clock, visit):
     queue_threads = QueueThreads(EdgeQueue(slots=1), clock)
-    with pytest.raises(ZeroDivisionError), queue_threads.turn(budget=None):
+    with pytest.raises(ZeroDivisionError), queue_threads.turn(budget=None, choices=UNKNOWN):
         raise ZeroDivisionError
     assert visit(queue_threads, at("a", 0.1)) == [("a", 0.1, 0.0)]
 
@@ -82,3 +86,38 @@ def test_the_wait_is_predicted_by_what_those_before_are_expected_to_take(clock, 
     clock.thread(lambda: (clock.sleep(0.5), predicted.append(queue_threads.predicted_wait())), "asks").start()
     visit(queue_threads, at("a", 0.1), at("b", 0.2, holds=2.0))
     assert predicted == pytest.approx([0.6 + 2.0], abs=1e-5)
+
+
+def test_who_cannot_be_in_time_is_told_so_at_once_and_how_long_the_wait_would_be(clock, visit):
+    queue_threads = QueueThreads(EdgeQueue(slots=1), clock)
+    found = visit(queue_threads, at("a", 0.1), at("b", 0.2, budget=1.5), at("c", 0.3, budget=2.0))
+    assert found == [("a", 0.1, 0.0), ("b", 0.2, BusyError), ("c", 1.1, 0.8)]
+
+
+def test_the_refusal_names_the_wait_and_the_budget(clock):
+    queue_threads = QueueThreads(EdgeQueue(slots=1), clock)
+    with (
+        queue_threads.turn(budget=None, choices=(Work(key="a", profiled=2.0),)),
+        pytest.raises(BusyError, match=r"^this request would wait 2 s, and its budget is 1.5 s: try again later"),
+        queue_threads.turn(budget=1.5, choices=(Work(key="b", profiled=0.1),)),
+    ):
+        pass
+
+
+def test_whose_caller_has_left_makes_room_for_who_comes(clock, visit):
+    queue_threads = QueueThreads(EdgeQueue(slots=1, bound=1), clock)
+    found = visit(queue_threads, at("a", 0.1), at("b", 0.2, given_up=lambda: True), at("c", 0.3))
+    assert found == [("a", 0.1, 0.0), ("b", 0.3, LateError), ("c", 1.1, 0.8)]
+
+
+def test_a_turn_that_failed_tells_nothing_of_how_long_the_work_takes(clock):
+    queue_threads, work = QueueThreads(EdgeQueue(slots=1), clock), Work(key="a", profiled=1.0)
+    for _ in range(9):
+        with pytest.raises(ZeroDivisionError), queue_threads.turn(budget=None, choices=(work,)):
+            raise ZeroDivisionError
+    with (
+        queue_threads.turn(budget=None, choices=(work,)),
+        pytest.raises(BusyError),
+        queue_threads.turn(budget=1.9, choices=(work,)),
+    ):
+        pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import threading
 from functools import partial
 
 import numpy as np
@@ -152,6 +153,14 @@ def test_both_clocks_pools_do_what_is_submitted_and_end_with_it(make):
     pool.shutdown()
     assert sorted(done) == [0, 1, 2, 3] and all(future.done() for future in futures)
     assert isinstance(failed.exception(), ZeroDivisionError)
+
+
+def test_a_pool_without_a_bound_has_a_thread_for_all_work_that_waits():
+    pool, all_there = MonotonicClock().pool(None, "test"), threading.Barrier(201)
+    waiting = [pool.submit(all_there.wait, 30.0) for _ in range(200)]
+    all_there.wait(30.0)
+    pool.shutdown()
+    assert len({each.result() for each in waiting}) == 200
 
 
 def test_looking_again_and_again_gets_on(clock):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edgent.clock import Clock
@@ -92,14 +92,14 @@ class Compute:
         self._hold(started_at, division.encoding)
         return parcels
 
-    def decode(self, division: Division, body: bytes) -> dict[str, Array]:
-        """What came down.
+    def decode(self, division: Division, body: bytes, down: Sequence[Tensor] | None = None) -> dict[str, Array]:
+        """What came down: what the division says, or these tensors.
 
         Raises:
             InputError: the answer is not what was asked for.
         """
         started_at = self._clock.now()
-        tensors = read_arrays(body, division.down)
+        tensors = read_arrays(body, division.down if down is None else down)
         self._hold(started_at, division.decoding)
         return tensors
 

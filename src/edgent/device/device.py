@@ -87,7 +87,9 @@ class Device:
         self._drifts = Drifts()
         self._schedule = Schedule(slots(settings.pace, self._compute.engine.threads), LEAST_MARGIN)
         self._turns = threading.Lock()
-        self._pool = self._clock.pool(32, "edgent-device")
+        # A request that is out at the edge holds a thread until it is given up: with a bound, an edge that is silent
+        # would take the threads from the local branches that are to stand in for it.
+        self._pool = self._clock.pool(None, "edgent-device")
         self._factors = partial(_factors, self._drifts, self._schedule, self._turns, self._clock)
         self._connection = _connection(model, edge, settings, self._clock)
         self._renewal = None if edge is None or settings.channel else _renewal(edge)
@@ -149,7 +151,8 @@ class Device:
             data: the bytes of an image file; the path of one, or of a .npy or .npz file; an array; or arrays by name.
             name: of the input, for the record; empty: that of the file.
             deadline: for this one, seconds; None: the device's.
-            configuration: run this one instead of planning; made ready before the clock starts.
+            configuration: run this one instead of planning. What it takes to make it ready is part of the answer's
+                time, on the edge too; `warm` does that beforehand.
             race: for this one; None: the device's.
 
         Raises:
@@ -158,9 +161,10 @@ class Device:
             EdgeError: the edge is lost, and `require_edge`.
         """
         deadline = self.deadline if deadline is None else seconds_of(deadline, "deadline")
+        started_at = self._clock.now()
         if configuration is not None:
             self._make_sure(configuration)
-        started_at, factors = self._clock.now(), self._factors()
+        factors = self._factors()
         sight = Sight(at=started_at)
         if self._connection is not None:
             sight = self._connection.requested(started_at, factors)

@@ -5,7 +5,7 @@ Pure: names and profiled seconds, derived from the branch and its two cuts.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
@@ -32,6 +32,21 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Instead:
+    """An exit at which the edge could answer the same message, where it is too loaded for the planned one.
+
+    Attributes:
+        exit: which one.
+        segment: what the edge calls it.
+        down: its answers.
+    """
+
+    exit: int
+    segment: str
+    down: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Division:
     """A configuration, taken apart.
 
@@ -55,6 +70,7 @@ class Division:
         wanted: the tensors that the edge is asked for, each with its codec (None: raw); none: all of them, raw.
         encoding: profiled seconds of encoding what goes up, as the planner prices it: once, by raw bytes.
         decoding: the same of what comes down.
+        instead: the exits before the planned one that the edge could answer at, the latest first.
     """
 
     configuration: Configuration
@@ -75,6 +91,7 @@ class Division:
     wanted: tuple[tuple[str, str | None], ...]
     encoding: float
     decoding: float
+    instead: tuple[Instead, ...]
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -149,6 +166,7 @@ def divide(
         wanted=_wanted(down, answers, named),
         encoding=_codec_seconds(host, configuration.codec, up, "encode"),
         decoding=_codec_seconds(host, configuration.download_codec, down, "decode"),
+        instead=tuple(_instead(model, configuration)),
     )
 
 
@@ -191,6 +209,19 @@ class Divisions:
             preparing=self.preparing(kind),
             exits=self._exits,
         )
+
+
+def _instead(model: Model, configuration: Configuration) -> Iterator[Instead]:
+    """Earlier exits of a plan that leaves all to the edge: there the same message serves every branch."""
+    layers = len(model.branch(configuration.exit).layers)
+    if configuration.upload_cut or configuration.download_cut < layers or configuration.device_only:
+        return
+    up, _ = model.branch(configuration.exit).sent(0, layers)
+    for branch in sorted(model.branches, key=lambda branch: branch.exit, reverse=True):
+        end = len(branch.layers)
+        sent, down = branch.sent(0, end)
+        if branch.exit < configuration.exit and down and set(up).issuperset(sent):
+            yield Instead(exit=branch.exit, segment=segment_name(model.name, branch.exit, 0, end), down=down)
 
 
 def _allowed(

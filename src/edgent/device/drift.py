@@ -100,9 +100,11 @@ class Drifts:
 
 
 def _another_branch(record: Record) -> bool:
-    """Whether a plan of the device alone gave way to a faster branch, of which it says nothing."""
+    """Whether a plan gave way to a faster branch on the machine that was to answer; it says nothing of that."""
     planned = record.plan.configuration if record.plan is not None else None
-    return planned is not None and record.exit != planned.exit and planned.device_only
+    if planned is None or record.exit == planned.exit:
+        return False
+    return planned.device_only or record.by == "edge"
 
 
 def _on_device(stages: Stages, answered: bool) -> float:

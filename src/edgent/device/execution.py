@@ -22,7 +22,7 @@ import numpy as np
 from edgent.clock import Clock
 from edgent.device.answer import Answer
 from edgent.device.compute import Compute
-from edgent.device.division import Division
+from edgent.device.division import Division, Instead
 from edgent.device.request import Action, Deliver, Reason, Request, Send, StartHead, StartLocal, WaitUntil, in_words
 from edgent.engine.feeds import Array
 from edgent.engine.material import Material
@@ -33,7 +33,7 @@ from edgent.telemetry import Record
 from edgent.units import Seconds
 from edgent.wire.edge_client import TimedReply
 from edgent.wire.errors import BrokenError, BusyError, LateError, RejectedError
-from edgent.wire.tensors import write_request
+from edgent.wire.tensors import answered_by, write_request
 
 _EXPLAINED = (Reason.REFUSED, Reason.FAILED, Reason.PLAN_FAILED)  # what was said is told with these
 
@@ -93,6 +93,7 @@ class Execution:
     _outputs: dict[str, dict[str, Array]] = field(default_factory=dict)
     _timed: TimedReply | None = None
     _message: bytes = b""
+    _instead: dict[str, Instead] = field(default_factory=dict)
     _error: BaseException | None = None
     failure: EdgentError | None = None
     _details: dict[Reason, str] = field(default_factory=dict)
@@ -147,7 +148,13 @@ class Execution:
             material.tensors.update(self.compute.run(division.head, material.tensors))
         self._times.head_done = self.clock.now()
         parcels = self.compute.encode(division, material)
-        return write_request(division.segment, self.version, parcels, division.wanted)
+        # Another maker's server does not know what is meant; and a name costs bytes, so only what helps is named.
+        if self.version:
+            self._instead = {each.segment: each for each in division.instead if self.request.would_take(each.exit)}
+        # The budget is longer where only the edge can answer: better late than never, but better early than late.
+        travel = 0.0 if self.plan is None else self.plan.stages.uplink + self.plan.stages.downlink
+        within = self.request.left(self.clock.now()) - travel
+        return write_request(division.segment, self.version, parcels, division.wanted, list(self._instead), within)
 
     def _check(self, material: Material) -> None:
         if self.division.image and material.source is None:
@@ -173,13 +180,15 @@ class Execution:
     def _ask_edge(self, budget: float, material: Material) -> None:
         try:
             reply = self.ask(self._message, budget)
-            tensors = self.compute.decode(self.division, reply.body)
+            other = self._instead.get(answered_by(reply.body)) if self._instead else None
+            tensors = self.compute.decode(self.division, reply.body, None if other is None else other.down)
         except EdgentError as error:
             # What the request wants done next is done in this thread: the caller's may be waiting for nothing else.
             self._do(self._edge_failed(error), material)
             return
         try:
-            outputs = {name: tensors[name] for name in self.division.answers if name in tensors}
+            answers = self.division.answers if other is None else tensors
+            outputs = {name: tensors[name] for name in answers if name in tensors}
             if self.division.suffix.asked:
                 outputs |= self.compute.run(self.division.suffix, ChainMap(tensors, material.tensors))
         except EdgentError as error:
@@ -187,7 +196,7 @@ class Execution:
             return
         # Before the request is told: from that moment on the caller may read them, without a lock.
         self._outputs["edge"], self._timed = outputs, reply
-        self._tell(self.request.edge_answered)
+        self._tell(lambda at: self.request.edge_answered(at, None if other is None else other.exit))
 
     def _edge_failed(self, error: EdgentError) -> tuple[Action, ...]:
         """The edge gave no answer, for a reason of the link, or of what it was asked for."""

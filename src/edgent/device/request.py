@@ -194,15 +194,27 @@ class Request:
             self._reserve(at, at + _OVERDUE * self.expected)
         return (self._send(at),)
 
-    def edge_answered(self, at: Seconds) -> tuple[Action, ...]:
-        """The edge's answer, with the suffix computed, is at hand."""
+    def left(self, at: Seconds) -> Seconds:
+        """What is left until an answer must be at hand."""
+        return Seconds(self._give_at - at)
+
+    def would_take(self, exit: int) -> bool:
+        """Whether an answer of the edge at this exit would be better than any that the device could give in time."""
+        merits = {branch.exit: _merit(branch) for branch in self.branches}
+        alone = (merits[branch.exit] for branch in self.branches if branch.seconds <= self.deadline - self.margin)
+        return exit in merits and merits[exit] > max(alone, default=-math.inf)
+
+    def edge_answered(self, at: Seconds, exit: int | None = None) -> tuple[Action, ...]:
+        """The edge's answer, with the suffix computed, is at hand: at the plan's exit, or at another one."""
         del at  # rule 1 holds at any time
         if not self._edge_pending:
             return ()
         self._edge_pending = False
         if self._local is None:
             self._leave()  # a branch that has begun cannot be stopped: it keeps its turn until it is done
-        return self._deliver("edge", self.exit, Reason.NONE)
+        if exit is None:
+            return self._deliver("edge", self.exit, Reason.NONE)
+        return self._deliver("edge", exit, Reason.BUSY)
 
     def edge_failed(self, at: Seconds, why: Reason) -> tuple[Action, ...]:
         """No answer will come by way of the edge: it failed, or the device its own part of the plan."""

@@ -93,7 +93,7 @@ class Schedule:
         least, free = min(choice), self._free(at)
         for seconds in choice:
             turn = Turn(seconds=seconds, least=least, due=due, call=call, overdue_at=overdue_at)
-            if self._feasible(self._with(turn), free):
+            if self._feasible(self._with(turn), free, handover=self.handover):
                 return self._book(turn)
         turn = Turn(seconds=least, least=least, due=due, call=call, overdue_at=overdue_at)
         return self._book(turn) if self._feasible(self._with(turn), free, hurried=True) else None
@@ -110,10 +110,19 @@ class Schedule:
         # Taken out of the others before they are tried: it would otherwise have to fit beside itself.
         free, place = self._free(at), self._waiting.index(turn)
         others = self._waiting[:place] + self._waiting[place + 1 :]
-        roomy = (needed for needed in choice if self._feasible(others, _after(free, at + needed), grace))
+        # Room for a better branch is what is left when the others may take a little longer than expected: in a crowd
+        # those add up, and it would be paid for with the deadlines of all that come behind.
+        roomy = (
+            needed
+            for needed in choice
+            if self._feasible(others, _after(free, at + needed), grace, handover=self.handover)
+        )
         seconds = next(roomy, min(choice))
         # Only those due earlier can be held up: work once begun cannot be interrupted for them.
-        if len(self._running) == self.slots or not self._feasible(others[:place], _after(free, at + seconds)):
+        # What is late anyway has no claim on the little that those take longer than expected.
+        kept = self.handover if math.isinf(turn.due) else 0.0
+        before = others[:place]
+        if len(self._running) == self.slots or not self._feasible(before, _after(free, at + seconds), handover=kept):
             turn.wanted = True
             return None
         self._waiting = others
@@ -169,12 +178,18 @@ class Schedule:
         return busy + [at] * (self.slots - len(busy))
 
     def _feasible(
-        self, turns: Iterable[Turn], free: Iterable[float], grace: float = 0.0, *, hurried: bool = False
+        self,
+        turns: Iterable[Turn],
+        free: Iterable[float],
+        grace: float = 0.0,
+        *,
+        hurried: bool = False,
+        handover: float = 0.0,
     ) -> bool:
         """Whether these turns, by due, can be in time on slots that are free from then on."""
         # The slots are alike, so the earliest that must begin goes on the one that is free first, and so on.
         work = [(turn.due + grace, turn.least if hurried else turn.seconds) for turn in turns]
-        _, begins = self._backwards(work)
+        _, begins = self._backwards(work, handover)
         return all(begin >= at - _ROUNDING for begin, at in zip(sorted(begins), sorted(free), strict=True))
 
     def _backwards(self, work: Sequence[tuple[float, float]], handover: float = 0.0) -> tuple[list[float], list[float]]:

@@ -178,12 +178,14 @@ class Sessions:
         self.warmer.readied(configuration)
 
     def make_sure(self, configuration: Configuration) -> None:
-        """Readies one now if it is not ready; the device's side suffices while the edge is lost."""
-        if configuration in self.warmer.warmed.ready:
-            return
-        try:
-            self.make(configuration)
-        except EdgeError:
+        """Readies the device's side of one now if it is not ready, for a request that waits.
+
+        Raises:
+            ModelError: no such exit or cuts.
+        """
+        # The edge makes its own side when the request comes to it. Asked for it beforehand, an edge that is silent
+        # would take seconds from a request that the device could have answered meanwhile.
+        if configuration not in self.warmer.warmed.ready:
             self._make_own(configuration)
 
     def make_alone(self, configuration: Configuration) -> None:

@@ -45,7 +45,7 @@ class Edge:
         port: 0 picks a free one; see `address`.
         slots: requests computed at once.
         bound: requests that may wait; the next one is turned away.
-        order: who comes first, "fifo" or "deadline".
+        order: who comes first, "deadline" or "fifo".
         clock: times queue and middle, and requests wait by it.
         pace: holds what its profile says of a segment to the time of a slower machine.
         identity: by which devices know this edge, and it them: only those that joined are answered then, over TLS.
@@ -68,7 +68,7 @@ class Edge:
         port: int = 8001,
         slots: int = 1,
         bound: int = 32,
-        order: Order = "fifo",
+        order: Order = "deadline",
         clock: Clock | None = None,
         pace: Pace | None = None,
         identity: EdgeIdentity | None = None,

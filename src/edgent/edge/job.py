@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,12 @@ from edgent.engine.engine import Engine
 from edgent.engine.feeds import Array
 from edgent.errors import InputError, ModelError
 from edgent.model import Model, SegmentName, Tensor, parse_segment_name
+from edgent.units import Seconds
 from edgent.wire.errors import NotServedError
-from edgent.wire.messages import CODEC, ModelInferRequest
+from edgent.wire.messages import CODEC, INSTEAD, WITHIN, ModelInferRequest
 from edgent.wire.tensors import Parcel, array_of, parcel_of, parse, read_inputs, write_response
+
+_MOST_INSTEAD = 8  # names of a request's message; a branch has one of each exit, and few have more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -44,13 +47,31 @@ Resolve = Callable[[str, str], Target]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """A checked request: what came, and what is wanted back with which codec (None: raw)."""
+class Choice:
+    """What would answer a request: a target, and what is wanted of it with which codec (None: raw)."""
 
     target: Target
+    outputs: tuple[tuple[Tensor, str | None], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A checked request: what came, what would answer it, the best first, and within what time one of them is wanted."""
+
     request: str
     inputs: tuple[Parcel, ...]
-    outputs: tuple[tuple[Tensor, str | None], ...]
+    choices: tuple[Choice, ...]
+    wanted: Seconds | None
+
+    @property
+    def target(self) -> Target:
+        """What it asks for before all else."""
+        return self.choices[0].target
+
+    @property
+    def codecs(self) -> tuple[str | None, ...]:
+        """Of what came: to decode it is work as well."""
+        return tuple(parcel.codec for parcel in self.inputs)
 
 
 def resolve(models: Registry, name: str, version: str) -> Target:
@@ -105,26 +126,47 @@ def read_job(resolved: Resolve, message: bytes) -> Job:
     for parcel in inputs:
         if parcel.codec and is_image_codec(parcel.codec):
             _check_takes_image(target, parcel)
-    return Job(target=target, request=request.id, inputs=inputs, outputs=_wanted(request, target))
+    best = Choice(target=target, outputs=_wanted(request, target))
+    choices = (best, *_instead(resolved, request, target))
+    within = request.parameters[WITHIN].int64_param if WITHIN in request.parameters else 0
+    wanted = Seconds(within * 1e-6) if within > 0 else None
+    return Job(request=request.id, inputs=inputs, choices=choices, wanted=wanted)
 
 
-def compute(job: Job, engine: Engine) -> bytes:
-    """Decodes, runs and encodes; a ModelInferResponse.
+def compute(job: Job, number: int, engine: Engine) -> bytes:
+    """Decodes, runs and encodes one of a job's choices, by its number; a ModelInferResponse.
 
     Raises:
         InputError: a payload that its codec did not make.
         EdgentError: the engine failed.
     """
-    model = job.target.model
-    feeds = {parcel.tensor.name: _decode(parcel, model) for parcel in job.inputs}
+    choice = job.choices[number]
+    target, model = choice.target, choice.target.model
+    given = [tensor.name for tensor in target.given]
+    feeds = {parcel.tensor.name: _decode(parcel, model) for parcel in job.inputs if parcel.tensor.name in given}
     # Only what is wanted is asked of the engine: it then leaves out whatever nobody reads.
-    asked = [tensor.name for tensor, _ in job.outputs]
-    session = engine.session(model, [tensor.name for tensor in job.target.given], asked)
+    session = engine.session(model, given, [tensor.name for tensor, _ in choice.outputs])
     answers = session.run(feeds)
-    outputs = [parcel_of(tensor, codec, answers[tensor.name]) for tensor, codec in job.outputs]
-    whole = job.target.part is None  # who asked for a segment knows its name; on a slow link it costs milliseconds
-    name, version = (job.target.name, model.version) if whole else ("", "")
-    return write_response(name, version, job.request, outputs)
+    outputs = [parcel_of(tensor, codec, answers[tensor.name]) for tensor, codec in choice.outputs]
+    # Who asked for a segment knows its name, which costs milliseconds on a slow link; one that is answered with another
+    # segment must be told.
+    named = target.part is None or number > 0
+    return write_response(*((target.name, model.version) if named else ("", "")), job.request, outputs)
+
+
+def _instead(resolved: Resolve, request: Any, target: Target) -> Iterator[Choice]:
+    """What the caller would take as well, the best first: parts of the same model, made of what came."""
+    if INSTEAD not in request.parameters:
+        return
+    names = request.parameters[INSTEAD].string_param.split()
+    if len(names) > _MOST_INSTEAD:
+        raise InputError(f"{len(names)} names of what would do as well; expected at most {_MOST_INSTEAD}")
+    came = set(target.given)
+    for name in names:
+        other = resolved(name, target.model.version)
+        if other.model.digest != target.model.digest or not came.issuperset(other.given):
+            raise InputError(f"{name} would not do as well as {target.name}: it is not made of the same tensors")
+        yield Choice(target=other, outputs=tuple((tensor, None) for tensor in other.offered))
 
 
 def _wanted(request: Any, target: Target) -> tuple[tuple[Tensor, str | None], ...]:

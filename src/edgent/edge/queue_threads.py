@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from edgent.clock import Clock
-from edgent.edge.queue import Decision, Drop, EdgeQueue, Reject, Start
+from edgent.edge.queue import Decision, Drop, EdgeQueue, Reject, Start, Work
 from edgent.units import Seconds, format_duration
 from edgent.wire.errors import BusyError, LateError
+
+
+@dataclass(slots=True, kw_only=True)
+class _Visitor:
+    """A thread at the queue: what wakes it, what was decided on it, and whether its caller has left."""
+
+    woken: threading.Condition
+    given_up: Callable[[], bool]
+    decided: list[Decision] = field(default_factory=list)
 
 
 class QueueThreads:
@@ -23,61 +34,94 @@ class QueueThreads:
     def __init__(self, queue: EdgeQueue, clock: Clock) -> None:
         self._queue = queue
         self._clock = clock
-        self._changed = clock.condition()
+        self._lock = threading.Lock()
         self._ids = itertools.count()
-        self._decided: dict[int, Decision] = {}
+        self._visitors: dict[int, _Visitor] = {}
 
     @contextlib.contextmanager
-    def turn(self, *, budget: Seconds | None, seconds: float = 0.0) -> Iterator[Seconds]:
-        """Waits for a slot, and holds it: gives how long the wait was.
+    def turn(
+        self,
+        *,
+        budget: Seconds | None,
+        choices: Sequence[Work],
+        given_up: Callable[[], bool] = lambda: False,
+        wanted: Seconds | None = None,
+    ) -> Iterator[Start]:
+        """Waits for a slot, and holds it: gives how long the wait was, and which choice is to be computed.
 
         Args:
             budget: how long it is worth waiting; None: for ever.
-            seconds: how long the slot is expected to be held.
+            choices: what the slot may be held for, the best first.
+            given_up: whether the caller has left.
+            wanted: see `EdgeQueue.arrive`.
 
         Raises:
-            BusyError: the queue is full.
-            LateError: the budget ran out before the turn came.
+            BusyError: the queue is full, or nothing of it could be in time.
+            LateError: the budget ran out before the turn came, or the caller left.
         """
         # Not the request's own name: callers choose that, and two may choose the same.
         number = next(self._ids)
-        waited = self._enter(number, budget, seconds)
+        start, computed = self._enter(number, budget, choices, given_up, wanted), False
         try:
-            yield waited
+            yield start
+            computed = True
         finally:
-            with self._changed:
+            with self._lock:
                 # Whether it was computed or failed, the slot is free: one that is never given back would be lost for
                 # good.
-                self._take(self._queue.done(number, self._clock.now()))
+                self._take(self._queue.done(number, self._clock.now(), computed=computed))
 
     def predicted_wait(self) -> Seconds:
         """How long a request that came now would wait."""
-        with self._changed:
+        with self._lock:
             return self._queue.predicted_wait(self._clock.now())
 
     def __repr__(self) -> str:
         return f"<QueueThreads of {self._queue!r}>"
 
-    def _enter(self, number: int, budget: Seconds | None, seconds: float) -> Seconds:
-        with self._changed:
+    def _enter(
+        self,
+        number: int,
+        budget: Seconds | None,
+        choices: Sequence[Work],
+        given_up: Callable[[], bool],
+        wanted: Seconds | None,
+    ) -> Start:
+        with self._lock:
+            # Each has a condition of its own: woken together, all that wait would run for every turn of one of them.
+            visitor = _Visitor(woken=self._clock.condition(self._lock), given_up=given_up)
+            self._send_home()
             arrived_at = self._clock.now()
-            self._take(self._queue.arrive(number, arrived_at, budget=budget, seconds=seconds))
+            self._visitors[number] = visitor
+            self._take(self._queue.arrive(number, arrived_at, budget=budget, choices=choices, wanted=wanted))
             # Each thread wakes at the end of its own budget, so that nobody needs one more thread to keep the time.
-            while number not in self._decided:
+            while not visitor.decided:
                 now = self._clock.now()
-                self._changed.wait(None if budget is None else max(0.0, arrived_at + budget - now))
+                visitor.woken.wait(None if budget is None else max(0.0, arrived_at + budget - now))
                 self._take(self._queue.tick(self._clock.now()))
-            decision = self._decided.pop(number)
-        if isinstance(decision, Start):
-            return decision.waited
-        if isinstance(decision, Reject):
-            raise BusyError(f"{self._queue!r}: try again later, or elsewhere")
-        assert isinstance(decision, Drop)
-        raise LateError(f"the budget of {format_duration(budget or 0.0)} ran out in the edge's queue; not computed")
+            del self._visitors[number]
+        return _started(visitor.decided[0], budget)
+
+    def _send_home(self) -> None:
+        """Whoever waits for a caller who has left takes no place and no time from those who come."""
+        for number in self._queue.waiting:
+            if self._visitors[number].given_up():
+                self._take(self._queue.leave(number, self._clock.now()))
 
     def _take(self, decisions: tuple[Decision, ...]) -> None:
-        # The decision that one thread's event brings is mostly another's: all are woken, and each looks for its own
-        # number.
-        self._decided.update({decision.request: decision for decision in decisions})
-        if decisions:
-            self._changed.notify_all()
+        # The decision that one thread's event brings is mostly another's.
+        for decision in decisions:
+            visitor = self._visitors[decision.request]
+            visitor.decided.append(decision)
+            visitor.woken.notify_all()
+
+
+def _started(decision: Decision, budget: Seconds | None) -> Start:
+    """The decision to start, or the error that another one is to the caller."""
+    if isinstance(decision, Reject):
+        wait = format_duration(decision.wait)
+        left = "" if budget is None else f", and its budget is {format_duration(budget)}"
+        raise BusyError(f"this request would wait {wait}{left}: try again later, or elsewhere")
+    if isinstance(decision, Drop):
+        raise LateError(f"the budget of {format_duration(budget or 0.0)} ran out in the edge's queue; not computed")
+    return decision

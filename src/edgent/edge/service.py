@@ -20,6 +20,7 @@ from edgent.clock import Clock
 from edgent.codec import Calibration
 from edgent.edge.counters import Counters
 from edgent.edge.job import Resolve, Target, compute, read_job, resolve
+from edgent.edge.queue import Work
 from edgent.edge.queue_threads import QueueThreads
 from edgent.edge.registry import Registry
 from edgent.engine.engine import Engine
@@ -99,33 +100,39 @@ class Service:
     def _infer(self, message: bytes, call: Call) -> bytes:
         job = read_job(self.resolve, message)
         # After reading, which takes time that is the caller's as well.
-        budget = call.time_remaining()
-        expected, model = self._expected(job.target), job.target.model
+        budget, model = call.time_remaining(), job.target.model
+        choices = [self._work(choice.target, job.codecs) for choice in job.choices]
         try:
-            with self.queue_threads.turn(budget=budget, seconds=expected) as waited:
+            with self.queue_threads.turn(
+                budget=budget, choices=choices, given_up=call.given_up, wanted=job.wanted
+            ) as start:
                 if call.given_up():
                     raise LateError("the caller gave it up; not computed")
                 started_at = self.clock.now()
                 # Decoding and encoding are done within the turn: they too compute, and would slow down whoever holds a
                 # slot.
-                answer = compute(job, self.engine)
+                answer = compute(job, start.choice, self.engine)
                 # Before the slot is given back, as a slower machine would hold it.
-                self.pace.hold(started_at, expected)
+                self.pace.hold(started_at, choices[start.choice].profiled)
                 middle = self.clock.now() - started_at
         except (BusyError, LateError):
             self.counters.turned_away(model)
             raise
         if len(answer) > self.max_message:
             raise too_large(answer, self.max_message, "the answer")
-        self.counters.answered(model, waited, middle)
+        self.counters.answered(model, start.waited, middle)
         newest = self._newest(model.name, model.version)
-        call.note(Notes(queue=waited, middle=middle, window=_window(answer, call), newest=newest))
+        call.note(Notes(queue=start.waited, middle=middle, window=_window(answer, call), newest=newest))
         return answer
 
     def _newest(self, name: str, version: str) -> str:
         """Who has another version than a name stands for is told of it: it may have been connected all the while."""
         newest = self.models.find(name, "").version if name in self.models else version
         return "" if newest == version else newest
+
+    def _work(self, target: Target, codecs: tuple[str | None, ...]) -> Work:
+        """What a target is to the queue: what takes alike has one key."""
+        return Work(key=(target.model.digest, target.name, codecs), profiled=self._expected(target))
 
     def _expected(self, target: Target) -> float:
         profile = self.profiles.get(target.model.digest)
@@ -209,11 +216,12 @@ class Service:
         if any(tensor.shape is None or not tensor.travels for tensor in target.given):
             return 0.0, 0.0
         inputs, outputs = ([tensor.name for tensor in side] for side in (target.given, target.offered))
-        with self.queue_threads.turn(budget=call.time_remaining(), seconds=(takes := self._expected(target))) as waited:
+        work = self._work(target, (None,) * len(inputs))
+        with self.queue_threads.turn(budget=call.time_remaining(), choices=(work,), given_up=call.given_up) as start:
             started_at = self.clock.now()
             self.engine.session(target.model, inputs, outputs).run(zeros(target.given))
-            self.pace.hold(started_at, takes)
-            return waited, self.clock.now() - started_at
+            self.pace.hold(started_at, work.profiled)
+            return start.waited, self.clock.now() - started_at
 
     def _report(self, message: bytes, _: Call) -> bytes:
         parse(m.ReportRequest, message)

@@ -60,7 +60,7 @@ class ManualClock:
         """See `Clock.thread`."""
         return _Thread(self, target, name)
 
-    def pool(self, threads: int, name: str) -> Executor:
+    def pool(self, threads: int | None, name: str) -> Executor:
         """See `Clock.pool`; as many threads as are needed."""
         del threads
         return _Pool(self, name)

@@ -190,6 +190,11 @@ EXTENSION = "edgent"
 # Who finds this one as well may send inferences and probes over streams that are kept open.
 EXCHANGES = "edgent-exchange"
 CODEC = "edgent_codec"  # the parameter of a tensor that does not travel raw
+# The parameter of a request that would take other segments as well, if the one that it names cannot be in time: their
+# names, the best first, with spaces between them. The answer names the one that was computed.
+INSTEAD = "edgent_instead"
+# And within how many microseconds from its arrival, where the caller would wait for longer rather than for nothing.
+WITHIN = "edgent_within_us"
 TIMES_US = "edgent-us"  # header of an answer: microseconds in the queue, and of the middle
 # Header of an answer of more than a packet, what the edge's TCP makes of it: bytes under way at once, bytes up to which
 # that doubles (0: no end), microseconds of a pause beyond the round trip that halve it (0: none does), and bytes that

@@ -20,7 +20,7 @@ from edgent.codec import decode_tensor, encode_tensor
 from edgent.engine.feeds import Array, checked
 from edgent.engine.text import text_of
 from edgent.errors import InputError
-from edgent.wire.messages import CODEC, ModelInferRequest, ModelInferResponse
+from edgent.wire.messages import CODEC, INSTEAD, WITHIN, ModelInferRequest, ModelInferResponse
 
 if TYPE_CHECKING:
     from edgent.model import Tensor
@@ -146,7 +146,12 @@ def raw_array(parcel: Parcel) -> Array:
 
 
 def write_request(
-    name: str, version: str, inputs: Sequence[Parcel], outputs: Sequence[tuple[str, str | None]]
+    name: str,
+    version: str,
+    inputs: Sequence[Parcel],
+    outputs: Sequence[tuple[str, str | None]],
+    instead: Sequence[str] = (),
+    within: float = 0.0,
 ) -> bytes:
     """A ModelInferRequest.
 
@@ -155,8 +160,13 @@ def write_request(
         version: of the model; empty towards a server without our extension.
         inputs: what goes up.
         outputs: names of the tensors wanted back, each with its codec (None: raw).
+        instead: names of segments that would do as well, the best first, if this one cannot be in time.
+        within: seconds from its arrival that this time is.
     """
     request = ModelInferRequest(model_name=name, model_version=version)
+    if instead:
+        request.parameters[INSTEAD].string_param = " ".join(instead)
+        request.parameters[WITHIN].int64_param = max(1, int(within * 1e6))
     for parcel in inputs:
         _add(request.inputs.add(), request.raw_input_contents, parcel)
     for wanted, codec in outputs:
@@ -201,6 +211,15 @@ def read_arrays(body: bytes, expected: Sequence[Tensor]) -> dict[str, Array]:
         InputError: as `read_outputs` and `array_of`.
     """
     return {parcel.tensor.name: array_of(parcel) for parcel in read_outputs(body, expected)}
+
+
+def answered_by(body: bytes) -> str:
+    """What a ModelInferResponse names as computed; empty: what was asked for.
+
+    Raises:
+        InputError: it is no such message.
+    """
+    return str(parse(ModelInferResponse, body).model_name)
 
 
 def parse(message: Any, body: bytes) -> Any:
