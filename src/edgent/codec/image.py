@@ -9,8 +9,8 @@ How each codec encodes (chosen on CIFAR-10 images, as they are and enlarged to 2
 
 Decoding accepts JPEG, PNG, WebP, BMP, GIF (of an animation, the first frame) and PPM. Pictures stand upright as their
 EXIF says, palettes and greys become RGB, 16 bits become 8, and transparency is dropped, as in the loaders that
-networks are trained with. A photograph (JPEG) of more pixels than are wanted is decoded at a half, a quarter or an eighth
-of its size, which the format allows without decoding it whole; every other picture of too many is refused.
+networks are trained with. A photograph (JPEG) of more pixels than are wanted is decoded at a half, a quarter or an
+eighth of its size, which the format allows without decoding it whole; every other picture of too many is refused.
 """
 
 from __future__ import annotations

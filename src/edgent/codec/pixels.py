@@ -19,8 +19,8 @@ MAX_PIXELS = 64 * 2**20
 """The largest number of pixels that any picture may have; its RGB bytes are three times that."""
 
 _MOST_WASTED = 8  # times the pixels of the model's size
-# Times the model's pixels that a picture may have: 16 along each side, of which averaging leaves one. Smaller models see
-# a frame of 4K all the same, as cameras and screens give it.
+# Times the model's pixels that a picture may have: 16 along each side, of which averaging leaves one. Smaller models
+# see a frame of 4K all the same, as cameras and screens give it.
 _MOST_NEEDED = 256
 _FRAME = 4096 * 2160
 

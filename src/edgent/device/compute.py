@@ -56,8 +56,8 @@ class Compute:
         preprocessing = self._preprocessing
         if material.pixels is None:
             started_at = self._clock.now()
-            pixels = decode_pixels(material.source, max_pixels=most_pixels(preprocessing))
-            material.pixels = fit(pixels, preprocessing)
+            decoded = decode_pixels(material.source, max_pixels=most_pixels(preprocessing))
+            material.pixels = fit(decoded, preprocessing)
             self._hold(
                 started_at, self._profile.decode_source.median + self._profile.fit.median if self._profile else 0
             )

@@ -30,7 +30,7 @@ class BrokenError(EdgeError):
 
 
 CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND = 1, 2, 3, 4, 5
-RESOURCE_EXHAUSTED, FAILED_PRECONDITION, UNIMPLEMENTED, INTERNAL, DATA_LOSS = 8, 9, 12, 13, 15
+RESOURCE_EXHAUSTED, FAILED_PRECONDITION, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS = 8, 9, 12, 13, 14, 15
 
 # What an edge says, and its number; the first that fits, from the top.
 # Special kinds stand above general ones: a NotServedError or a RejectedError is a RefusedError as well.
