@@ -7,8 +7,8 @@
 
 Whether a server lives is answered without waiting even for the question: so it is told whatever else is going on.
 
-A server stops in this order: whatever comes is refused, and TCP connections are told to go away; what is in hand is
-answered; and only then streams that devices keep open end.
+A server stops in this order: whatever comes is refused; nobody connects any more, and connections are told to go away;
+what is in hand is answered; and only then streams that devices keep open end.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import contextlib
 import functools
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -49,7 +50,7 @@ _STATUS: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.Stat
 _CALLERS = 256  # connections whose sockets are remembered
 _UNREAD = b""  # what no caller shows
 _FOREVER = 1e9  # gRPC states a missing deadline as a huge one
-_QUIET = 0.2  # seconds for which a server that stops still refuses what was on its way
+_QUIET = 0.2  # seconds for which a server that stops still refuses what comes
 _OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second edge on the same port is a mistake, not a helper
     # The counterparts of the channel's keepalive: who pings more often than a server allows gets strikes, and loses the
@@ -183,10 +184,10 @@ class GrpcServer:
         """Ends serving: what is in hand gets `grace` seconds to be answered, what comes meanwhile is refused."""
         self._in_hand.stops = True
         if grace:
-            # Nobody connects any more, and who is connected is told to go away.
+            # gRPC takes in no call any more once it stops, and cancels what it has not handed over: so for a while it
+            # goes on, and callers learn by a refusal that they have to go elsewhere.
+            time.sleep(min(_QUIET, grace))
             ended = self._server.stop(grace)
-            # What was sent before its caller knew is told that it is refused, instead of being cut off.
-            ended.wait(min(_QUIET, grace))
             self._in_hand.emptied(grace)
             self._handlers.end_streams()
             ended.wait(grace)
