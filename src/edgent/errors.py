@@ -22,7 +22,6 @@ Each message is one printable line of a thousand characters at most: what was fo
 "No plan meets the deadline" is an answer, not an error.
 """
 
-
 from edgent.text import brief
 
 
