@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgent.errors import EdgeError, EdgentError, InputError
 from edgent.report import Page, Section, paragraph, table
-from edgent.text import escaped, harmless, one_line, readable
+from edgent.text import brief, escaped, harmless, one_line, readable
+from edgent.wire.errors import BrokenError, NotServedError
 
 ANY = st.text(st.characters(categories=["L", "M", "N", "P", "S", "Z", "C"]))
 
@@ -42,3 +44,20 @@ def test_pages_embed_any_text_harmlessly(text: str) -> None:
     page.encode("utf-8")
     assert text not in page.replace("<style>", "") and page.count(escaped(text)) >= 7
     assert not any(each in page for each in ("<script", "<img", "\x1b", "\u202e"))
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 10_000_000, "\x1b[2J" * 1_000_000, "a\nb" * 9_999, "\u202e" * 9_999, "\ud800" * 9_999]
+)
+def test_whatever_stands_in_an_error_it_is_one_short_printable_line(name):
+    for kind in (EdgentError, InputError, EdgeError, NotServedError, BrokenError):
+        line = str(kind(f"no model {name} here"))
+        assert line.startswith("no model ")
+        assert len(line) <= 1_003
+        assert line.encode().decode().isprintable()
+
+
+def test_an_ordinary_error_says_what_it_was_given():
+    assert str(InputError("found 3, expected 4: give one more")) == "found 3, expected 4: give one more"
+    assert brief("Grüße, \u4f60\u597d") == "Grüße, \u4f60\u597d"
+    assert brief("x" * 12, 10) == "x" * 10 + "..."

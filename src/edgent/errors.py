@@ -18,15 +18,23 @@
      └─ MissingExtraError (ImportError) an optional part is not installed
 
 All of them are names of `edgent`, so a caller writes `except edgent.EdgeError`.
-Each message is one line: what was found, what was expected, what to do next.
+Each message is one printable line of a thousand characters at most: what was found, what was expected, what to do next.
 "No plan meets the deadline" is an answer, not an error.
 """
+
+from edgent.text import brief
 
 
 class EdgentError(Exception):
     """Anything Edgent reports without a traceback."""
 
     exit_code = 1
+
+    # Names of models, tensors and files stand in most messages, and come from anybody: here, where every message passes
+    # on its way to a terminal, a log or the wire, none can fill it or move its cursor.
+    def __str__(self) -> str:
+        """The message: one line, printable, and short."""
+        return brief(super().__str__())
 
 
 class InputError(EdgentError, ValueError):

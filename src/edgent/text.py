@@ -22,6 +22,13 @@ def one_line(text: str) -> str:
     return harmless(text.replace("\n", "\\n").replace("\t", "\\t"))
 
 
+def brief(text: str, most: int = 1000) -> str:
+    """A text of which parts came from outside, as a line that is short enough to be read."""
+    # Cut before anything is done to it: the name of a model may have come with 16 MB.
+    line = one_line(text[: most + 1])
+    return line if len(line) <= most else f"{line[:most]}..."
+
+
 def escaped(text: str) -> str:
     """A text for a page: what would be markup there is spelled out, too."""
     from html import escape  # only who writes a page pays for its table of entities

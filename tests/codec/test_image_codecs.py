@@ -10,9 +10,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
-from edgent.codec import IMAGE_CODECS, MAX_PIXELS, CodecError, decode_pixels, encode_image, is_lossless, load_formats
+from edgent.codec import (
+    IMAGE_CODECS,
+    MAX_PIXELS,
+    CodecError,
+    decode_pixels,
+    encode_image,
+    is_lossless,
+    load_formats,
+    picture_size,
+)
 
 ENCODERS = tuple(codec for codec in IMAGE_CODECS if codec != "source")
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "PPM")
@@ -289,6 +298,54 @@ def test_more_pixels_than_allowed_are_refused_and_as_many_are_not():
     with pytest.raises(CodecError, match="found a picture of 64 x 48, expected at most 3071 pixels"):
         decode_pixels(saved(scene()), max_pixels=64 * 48 - 1)
     assert decode_pixels(saved(scene()), max_pixels=64 * 48).shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_size_alone_is_bounded_before_any_pixel_is_decoded(form, monkeypatch):
+    def decoded(picture):
+        raise AssertionError("pixels were decoded")
+
+    data = saved(scene(), form)
+    assert picture_size(data, max_pixels=64 * 48) == (48, 64)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", decoded)
+    with pytest.raises(CodecError, match="found a picture of 64 x 48, expected at most 10 pixels"):
+        picture_size(data, max_pixels=10)
+
+
+@pytest.mark.parametrize("side", [10_000, 20_000, 2**31 - 1])
+def test_what_pillow_takes_for_a_bomb_has_no_size_but_a_codec_error(side):
+    with pytest.raises(CodecError, match=r"^found a picture of"):
+        picture_size(png_that_claims(side, side))
+
+
+@pytest.mark.parametrize(("most", "scale"), [(64 * 48, 1), (64 * 48 - 1, 2), (32 * 24 - 1, 4), (16 * 12 - 1, 8)])
+def test_a_photograph_of_too_many_pixels_is_reduced_until_it_has_few_enough(most, scale):
+    photograph = saved(scene(), "JPEG")
+    pixels = decode_pixels(photograph, max_pixels=most)
+    assert pixels.shape == (48 // scale, 64 // scale, 3)
+    averaged = decode_pixels(photograph).reshape(48 // scale, scale, 64 // scale, scale, 3).mean((1, 3))
+    assert (
+        np.abs(pixels - averaged).mean() < 4
+    )  # a reduced block is the mean of the whole one's pixels, but for rounding
+    assert picture_size(photograph, max_pixels=most) == (48, 64)  # what answers are drawn on
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 3000))
+def test_no_photograph_is_decoded_to_more_pixels_than_are_allowed(height, width, most):
+    photograph = saved(np.zeros((height, width, 3), np.uint8), "JPEG")
+    try:
+        pixels = decode_pixels(photograph, max_pixels=most)
+    except CodecError:
+        assert -(-height // 8) * -(-width // 8) > most
+    else:
+        assert pixels.shape[0] * pixels.shape[1] <= most
+
+
+def test_a_progressive_photograph_is_refused_for_it_would_be_held_whole():
+    target = io.BytesIO()
+    Image.fromarray(scene()).save(target, "JPEG", progressive=True)
+    with pytest.raises(CodecError, match="expected at most 3071 pixels"):
+        decode_pixels(target.getvalue(), max_pixels=64 * 48 - 1)
 
 
 @pytest.mark.parametrize("side", [8193, 10_000, 20_000, 2**31 - 1])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from edgent.codec import CodecError, fit, fit_decoded, normalise
+from edgent.codec import MAX_PIXELS, CodecError, fit, fit_decoded, most_pixels, normalise
 from edgent.model.metadata import Preprocessing
 
 sides = st.integers(1, 60)
@@ -44,6 +44,13 @@ def preprocess(size, **options):
 def test_a_fitted_picture_has_the_models_size(pixels, size, way):
     fitted = fit(pixels, preprocess(size, resize=way))
     assert (fitted.shape, fitted.dtype) == ((*size, 3), np.uint8)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (32, 32), (48, 320), (224, 224), (640, 640)])
+def test_a_frame_and_sixteen_pixels_for_each_of_the_model_s_are_always_taken(size):
+    most = most_pixels(preprocess(size))
+    assert most >= min(MAX_PIXELS, max(4096 * 2160, 16 * size[0] * 16 * size[1]))
+    assert most <= MAX_PIXELS
 
 
 @given(pictures, ways)

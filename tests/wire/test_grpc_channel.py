@@ -17,7 +17,7 @@ from edgent.planning.plan import Configuration
 from edgent.wire import messages as m
 from edgent.wire.errors import BusyError, LateError, NotServedError, RejectedError
 from edgent.wire.grpc_channel import GrpcChannel
-from edgent.wire.grpc_server import GrpcServer
+from edgent.wire.serving.grpc_server import GrpcServer
 from edgent.wire.transport import Unary
 from real_time import until
 
@@ -163,7 +163,7 @@ def answer_in_time(channel, method, timeout):
 def test_grpc_is_asked_to_end_a_call_before_its_time_is_over_since_it_ends_late():
     method = "/edgent.test/Remaining"
     answers = {method: Unary(answer=lambda message, call: repr(float(call.time_remaining())).encode())}
-    served = GrpcServer(answers, host="127.0.0.1", port=0, max_message=MAX, threads=1)
+    served = GrpcServer(answers, host="127.0.0.1", port=0, max_message=MAX)
     served.start()
     channel = GrpcChannel(served.address, max_message=MAX)
     try:
@@ -184,7 +184,7 @@ def test_what_an_edge_says_arrives_as_the_kind_that_it_was(kind):
     def fail(message, call):
         raise kind("said there")
 
-    served = GrpcServer({method: Unary(answer=fail)}, host="127.0.0.1", port=0, max_message=MAX, threads=1)
+    served = GrpcServer({method: Unary(answer=fail)}, host="127.0.0.1", port=0, max_message=MAX)
     served.start()
     channel = GrpcChannel(served.address, max_message=MAX)
     try:

@@ -8,7 +8,7 @@ import pytest
 
 from edgent.link.slow_start import UNLIMITED, Window
 from edgent.wire import messages as m
-from edgent.wire.notes import NOTHING, Notes, headers_of, notes_of
+from edgent.wire.notes import NOTHING, Notes, headers_of, notes_from, notes_of, window_from
 
 WINDOW = Window(size=43_440.0, threshold=100_000.0, patience=0.25, least=14_480.0)
 
@@ -50,3 +50,20 @@ def test_a_window_that_nobody_understands_does_not_spoil_the_times(said):
 def test_nought_stands_for_no_threshold_and_for_a_window_that_is_kept():
     window = notes_of({m.WINDOW: "43440 0 0 14480"}).window
     assert window == Window(size=43_440.0, threshold=UNLIMITED, patience=math.inf, least=14_480.0)
+
+
+@pytest.mark.parametrize("times", [f"{10**17} 5", f"5 {10**17}", "1 3600000000", "nan 1", "-5 1", "1e9 1"])
+def test_a_time_that_nobody_waits_for_is_passed_over(times):
+    notes = notes_of({m.TIMES_US: times})
+    assert (notes.queue, notes.middle) == (0, 0)
+
+
+@pytest.mark.parametrize("newest", ["x" * 12, "0" * 13, "0" * 11, "../../etc/pw", "0" * 100_000, "ABCDEF012345"])
+def test_a_newest_version_that_is_none_is_passed_over(newest):
+    assert notes_of({m.NEWEST: newest}).newest == ""
+    assert notes_from(times_us=(1, 2), window=(), newest=newest) == Notes(queue=1e-6, middle=2e-6)
+
+
+@pytest.mark.parametrize("window", [(2**60, 0, 0, 1), (1, 2**63, 0, 1), (1, 0, 2**64 - 1, 1), (1, 2, 3), (0,) * 4])
+def test_a_window_that_no_tcp_has_is_passed_over(window):
+    assert window_from(window) is None

@@ -25,12 +25,11 @@ from edgent.cli import (
     train,
 )
 from edgent.cli.map import configuration_map
-from edgent.cli.terminal import streams
+from edgent.cli.terminal import signals, streams
 from edgent.errors import EdgentError
-from edgent.text import one_line
+from edgent.text import brief
 from edgent.version import __version__
 
-_MOST_OF_A_LINE = 1000  # characters: a file's own names may be a megabyte long
 _INTERRUPTED = 130  # as shells count it
 
 app = typer.Typer(
@@ -83,6 +82,7 @@ app.add_typer(joining.devices, name="devices")
 def main() -> None:
     """Entry point: 0 done, 1 failed, 2 bad usage or input."""
     streams.prepare()
+    signals.end_in_order()
     try:
         _run()
         sys.stdout.flush()
@@ -114,6 +114,5 @@ def _run() -> None:
 
 
 def _end(message: str, code: int) -> None:
-    shown = message if len(message) <= _MOST_OF_A_LINE else f"{message[:_MOST_OF_A_LINE]}..."
-    sys.stderr.write(f"edgent: {one_line(' '.join(shown.split()))}\n")
+    sys.stderr.write(f"edgent: {brief(' '.join(message.split()))}\n")
     sys.exit(code)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +18,7 @@ from edgent.cli.arguments.profiles import notice_other_engine, own_profile
 from edgent.cli.joining import IdentityFolder, edge_folder
 from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
+from edgent.cli.terminal.signals import StopSignals
 from edgent.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from edgent.identity.edge_identity import EdgeIdentity
     from edgent.identity.join_server import JoinServer
 
+_GRACE = 10.0  # seconds that an edge which stops has to answer what is in hand
 _FIRST_TOKEN = timedelta(hours=1)  # of the line that a start prints
 
 
@@ -54,7 +54,11 @@ def serve(
     dim: Dims = None,
     as_json: AsJson = False,
 ) -> None:
-    """The edge: answers for its models over the Open Inference Protocol until it is stopped."""
+    """The edge: answers for its models over the Open Inference Protocol until it is stopped.
+
+    SIGTERM or Ctrl-C: what is in hand is answered, for 10 s at most, and what comes is refused; a second one ends it.
+    """
+    signals = StopSignals()  # before anything slow: none that comes from here on is lost
     from edgent.edge.edge import Edge
     from edgent.evaluation.calibration_files import calibration_for
     from edgent.identity.edge_identity import own_credentials
@@ -82,17 +86,16 @@ def serve(
             identity=shown,
             credentials=None if certificates is None else own_credentials(certificates),
         )
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     with edge, _joining(edge, shown, host, join_port) as joining:
+        signals.serving = True
         names = [{"name": model.name, "version": model.version, "digest": model.digest} for model in loaded]
         if as_json:
             show.document({"address": edge.address, "models": names, "joining": joining and joining.address})
         else:
             show.out.print(f"{edge!r}; Ctrl-C stops it")
             _tell_how_to_join(shown, joining)
-        stop.wait()
+        signals.wait()
+        edge.stop(_GRACE)
 
 
 def _identity(listens: Address, insecure: bool, folder: Path | None, certificates: Path | None) -> EdgeIdentity | None:

@@ -1,7 +1,7 @@
 """How small: tensors and pictures to bytes and back, and what that costs in bytes and accuracy."""
 
 from edgent.codec.calibration import MEASURES, Calibration, CodecAccuracy, EncodedSize, ExitAccuracy, MeasureName
-from edgent.codec.image import MAX_PIXELS, decode_pixels, encode_image, load_formats, picture_size
+from edgent.codec.image import decode_pixels, encode_image, load_formats, picture_size
 from edgent.codec.names import (
     IMAGE_CODECS,
     TENSOR_CODECS,
@@ -11,7 +11,7 @@ from edgent.codec.names import (
     is_image_codec,
     is_lossless,
 )
-from edgent.codec.pixels import Region, fit, fit_decoded, normalise, visible_region
+from edgent.codec.pixels import MAX_PIXELS, Region, fit, fit_decoded, most_pixels, normalise, visible_region
 from edgent.codec.tensor import decode_tensor, encode_tensor, encoded_size, round_trip
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "is_image_codec",
     "is_lossless",
     "load_formats",
+    "most_pixels",
     "normalise",
     "picture_size",
     "round_trip",

@@ -9,27 +9,30 @@ How each codec encodes (chosen on CIFAR-10 images, as they are and enlarged to 2
 
 Decoding accepts JPEG, PNG, WebP, BMP, GIF (of an animation, the first frame) and PPM. Pictures stand upright as their
 EXIF says, palettes and greys become RGB, 16 bits become 8, and transparency is dropped, as in the loaders that
-networks are trained with.
+networks are trained with. A photograph (JPEG) of more pixels than are wanted is decoded at a half, a quarter or an
+eighth of its size, which the format allows without decoding it whole; every other picture of too many is refused.
 """
 
 from __future__ import annotations
 
 import io
+import math
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgent.codec.names import CodecError, check_codec, lossy_image
-from edgent.codec.pixels import check_pixels
+from edgent.codec.pixels import MAX_PIXELS, check_pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MAX_PIXELS = 64 * 2**20
-"""The largest number of pixels that a picture may have; its RGB bytes are three times that."""
+_REDUCED = (1, 2, 4, 8)  # a JPEG's blocks of 8 x 8 can be decoded to blocks of 4, 2 or 1
 
 # Only these readers are tried: Pillow has dozens of others, and each is code that untrusted bytes would reach.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM")
@@ -55,20 +58,18 @@ _DAMAGE = (
 _ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # EXIF: pictures that lie on their side
 
 
-def picture_size(data: bytes) -> tuple[int, int]:
-    """Height and width of a picture as `decode_pixels` gives it, upright; its pixels are not decoded.
+def picture_size(data: bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Height and width of a picture, upright, as it is before any reduction.
 
     Raises:
         CodecError: as `decode_pixels`, as far as the header tells.
     """
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
-            width, height = picture.size
-            turned = picture.getexif().get(_ORIENTATION) in _TURNED
-    except _DAMAGE:
-        raise CodecError(f"found {len(data)} bytes that are no picture, expected {', '.join(_FORMATS)}") from None
+    with _opened(data, max_pixels) as picture:
+        width, height = picture.size
+        # Pillow decodes a PNG that has no EXIF ahead of its pixels, to see whether some comes behind: so the bound
+        # comes first.
+        _bound(picture, max_pixels)
+        turned = picture.getexif().get(_ORIENTATION) in _TURNED
     return (width, height) if turned else (height, width)
 
 
@@ -77,7 +78,7 @@ def decode_pixels(data: bytes | bytearray | memoryview, *, max_pixels: int = MAX
 
     Args:
         data: The bytes of a JPEG, PNG, WebP, BMP, GIF or PPM file.
-        max_pixels: More are refused before any is decoded.
+        max_pixels: A JPEG of more is reduced until it has no more; others are refused before any is decoded.
 
     Returns:
         uint8, shape [height, width, 3], RGB; perhaps read-only.
@@ -85,14 +86,21 @@ def decode_pixels(data: bytes | bytearray | memoryview, *, max_pixels: int = MAX
     Raises:
         CodecError: the data is no such picture, a damaged one, or one that is too large.
     """
+    with _opened(data, max_pixels) as picture:
+        _bound(picture, max_pixels)
+        return _upright_rgb(picture)
+
+
+@contextmanager
+def _opened(data: bytes | bytearray | memoryview, max_pixels: int) -> Iterator[Image]:
+    """A picture of which the header has been read; whatever Pillow makes of its bytes is one kind of error."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         # `open` reads the header only, so that a picture that claims a million by a million pixels is refused before
         # memory is taken for it.
         with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
-            _check_size(picture, max_pixels)
-            return _upright_rgb(picture)
+            yield picture
     except CodecError:
         raise
     except UnidentifiedImageError:
@@ -151,12 +159,20 @@ def _save_options(codec: str) -> dict[str, Any]:
     return {"format": lossy.format.upper(), "quality": lossy.quality, **own}
 
 
-def _check_size(picture: Image, max_pixels: int) -> None:
+def _bound(picture: Image, max_pixels: int) -> None:
+    """Sees to it that no more pixels are decoded."""
     width, height = picture.size
-    if width * height > max_pixels:
+    if width * height <= max_pixels:
+        return
+    # A progressive one keeps all its coefficients in memory, however little of it is decoded.
+    reducible = picture.format == "JPEG" and "progressive" not in picture.info and width * height <= MAX_PIXELS
+    scale = next((s for s in _REDUCED if math.ceil(width / s) * math.ceil(height / s) <= max_pixels), None)
+    if not reducible or scale is None:
         raise CodecError(
             f"found a picture of {width} x {height}, expected at most {max_pixels} pixels in all: make it smaller"
         )
+    # Pillow takes the largest reduction that leaves both sides at least as long as these.
+    picture.draft(None, (max(1, width // scale), max(1, height // scale)))
 
 
 def _upright_rgb(picture: Image) -> NDArray[np.uint8]:
@@ -172,4 +188,5 @@ def _upright_rgb(picture: Image) -> NDArray[np.uint8]:
         return np.repeat(grey[:, :, None], 3, axis=2)
     picture.info.pop("transparency", None)  # dropped like any other; Pillow would warn about some forms of it
     # Palettes and greys become RGB, and an alpha channel is dropped without blending, as training loaders do.
-    return np.asarray(picture.convert("RGB"))
+    # Pillow's conversion would copy what is RGB already.
+    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))

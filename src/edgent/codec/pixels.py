@@ -15,11 +15,27 @@ if TYPE_CHECKING:
 Region = tuple[float, float, float, float]
 """Left, top, right and bottom of what a model sees of a picture, in the picture's pixels."""
 
+MAX_PIXELS = 64 * 2**20
+"""The largest number of pixels that any picture may have; its RGB bytes are three times that."""
+
 _MOST_WASTED = 8  # times the pixels of the model's size
+# Times the model's pixels that a picture may have: 16 along each side, of which averaging leaves one. Smaller models
+# see a frame of 4K all the same, as cameras and screens give it.
+_MOST_NEEDED = 256
+_FRAME = 4096 * 2160
 
 # ITU-R 601-2 luma in 16-bit fixed point: Pillow's convert("L"), bit for bit.
 _LUMA = np.array([19595, 38470, 7471], dtype=np.uint32)
 _LUMA_HALF = np.uint32(1 << 15)
+
+
+def most_pixels(preprocessing: Preprocessing) -> int:
+    """Pixels that a picture for a model may have: many times what it sees, and no more than memory should be taken for.
+
+    A few kilobytes may claim to be a picture of any size; what they are decoded to is bounded by this, on both sides.
+    """
+    rows, columns = preprocessing.size
+    return min(MAX_PIXELS, max(_FRAME, _MOST_NEEDED * rows * columns))
 
 
 def check_pixels(pixels: NDArray[np.uint8]) -> None:

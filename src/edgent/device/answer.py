@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgent.codec import picture_size, visible_region
+from edgent.codec import most_pixels, picture_size, visible_region
 from edgent.errors import InputError
 from edgent.model.metadata import Metadata
 from edgent.model.tasks.results import NOT_SEEN, Boxes, ClassScore, best, mask_seen_through, name_of
@@ -135,7 +135,7 @@ class Answer:
         """What the model saw of the picture, and the picture's height and width; None where there is none."""
         if self.source is None or self.metadata.preprocessing is None:
             return None
-        size = picture_size(self.source)
+        size = picture_size(self.source, max_pixels=most_pixels(self.metadata.preprocessing))
         return visible_region(size, self.metadata.preprocessing), size
 
 

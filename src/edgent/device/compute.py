@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edgent.clock import Clock
-from edgent.codec import decode_pixels, encode_image, fit, load_formats, normalise
+from edgent.codec import decode_pixels, encode_image, fit, load_formats, most_pixels, normalise
 from edgent.device.division import Division, Part
 from edgent.engine.feeds import Array
 from edgent.engine.material import Material
@@ -56,7 +56,8 @@ class Compute:
         preprocessing = self._preprocessing
         if material.pixels is None:
             started_at = self._clock.now()
-            material.pixels = fit(decode_pixels(material.source), preprocessing)
+            decoded = decode_pixels(material.source, max_pixels=most_pixels(preprocessing))
+            material.pixels = fit(decoded, preprocessing)
             self._hold(
                 started_at, self._profile.decode_source.median + self._profile.fit.median if self._profile else 0
             )

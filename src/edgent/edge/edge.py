@@ -22,13 +22,13 @@ from edgent.errors import EdgeError
 from edgent.identity.credentials import Credentials
 from edgent.latency import Profile
 from edgent.model import Model, check_model
-from edgent.wire.grpc_server import GrpcServer
 from edgent.wire.message_limit import message_limit
+from edgent.wire.serving.grpc_server import GrpcServer, ServerLimits
 
 if TYPE_CHECKING:
     from edgent.identity.edge_identity import EdgeIdentity
 
-_SPARE_THREADS = 8  # for everything but inferences, while the queue is full
+_SPARE_CALLS = 95  # beside those in the queue: slow uploads, and whatever is no inference
 
 
 class Edge:
@@ -50,6 +50,7 @@ class Edge:
         pace: holds what its profile says of a segment to the time of a slower machine.
         identity: by which devices know this edge, and it them: only those that joined are answered then, over TLS.
         credentials: the same with certificates of one's own, whose authority alone says who may call.
+        limits: what callers may take of it.
 
     Raises:
         InputError: no model, one of them twice, one named like a segment of another, or no such host or port;
@@ -73,6 +74,7 @@ class Edge:
         pace: Pace | None = None,
         identity: EdgeIdentity | None = None,
         credentials: Credentials | None = None,
+        limits: ServerLimits | None = None,
     ) -> None:
         self.models = (models,) if isinstance(models, Model | str) else tuple(models)
         for model in self.models:
@@ -83,7 +85,8 @@ class Edge:
         registry = Registry(self.models, edge_only)
         clock = clock or MonotonicClock()
         self._listens = Address(host=host, port=port)
-        self._threads = slots + bound + _SPARE_THREADS
+        # Those that wait in the queue need threads of their own, beside all others.
+        self._limits = limits or ServerLimits(calls=slots + bound + _SPARE_CALLS)
         self._server: GrpcServer | None = None
         self._credentials = credentials if identity is None else identity.credentials(datetime.now(UTC))
         self._doorkeeper = None if identity is None else Doorkeeper(identity.register, clock)
@@ -123,14 +126,14 @@ class Edge:
             host=self._listens.host,
             port=self._listens.port,
             max_message=self.service.max_message,
-            threads=self._threads,
+            limits=self._limits,
             credentials=self._credentials,
         )
         self._server.start()
         return self
 
     def stop(self, grace: float = 0.0) -> None:
-        """Ends serving; calls under way get `grace` seconds."""
+        """Ends serving: what is in hand gets `grace` seconds to be answered, what comes meanwhile is refused."""
         if self._server is not None:
             self._server.stop(grace)
             self._server = None

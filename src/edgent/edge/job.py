@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from edgent.codec import decode_pixels, fit_decoded, is_image_codec, normalise
+from edgent.codec import decode_pixels, fit_decoded, is_image_codec, most_pixels, normalise
 from edgent.edge.registry import Registry
 from edgent.engine.engine import Engine
 from edgent.engine.feeds import Array
@@ -56,7 +56,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A checked request: what came, what would answer it, the best first, and within what time one of them is wanted."""
+    """A checked request: what came, what would answer it, the best first, and by when one is wanted."""
 
     request: str
     inputs: tuple[Parcel, ...]
@@ -198,5 +198,6 @@ def _check_takes_image(target: Target, parcel: Parcel) -> None:
 def _decode(parcel: Parcel, model: Model) -> Array:
     preprocessing = model.metadata.preprocessing
     if parcel.codec and preprocessing and is_image_codec(parcel.codec):
-        return normalise(fit_decoded(decode_pixels(parcel.data), preprocessing, codec=parcel.codec), preprocessing)
+        pixels = decode_pixels(parcel.data, max_pixels=most_pixels(preprocessing))
+        return normalise(fit_decoded(pixels, preprocessing, codec=parcel.codec), preprocessing)
     return array_of(parcel)

@@ -41,6 +41,7 @@ from edgent.wire.transport import PACKET, Call, Methods, Streaming, Unary
 
 # Small beside what a message may be, large beside its headers; a device that gives up has little left under way.
 _CHUNK = 256 << 10
+_MOST_PROBED = 1 << 20  # bytes that a few are answered with: devices never ask for more
 _TARGETS = 256  # names that are remembered with what they stand for; callers may make up as many as they like
 
 
@@ -53,7 +54,7 @@ class Service:
         engine: runs the segments.
         queue_threads: where inferences queue.
         clock: times queue and middle.
-        max_message: bytes of the largest message; of a probe's load, half of that.
+        max_message: bytes of the largest message.
         profiles: of this machine, by digest.
         calibrations: by digest.
         pace: holds the work to that of a slower machine.
@@ -200,8 +201,8 @@ class Service:
         arrived_at = self.clock.now()
         request = parse(m.ProbeRequest, message)
         wanted = request.load_down
-        if not 0 <= wanted <= self.max_message // 2:
-            raise InputError(f"a probe of {wanted} bytes; expected 0..{self.max_message // 2}")
+        if not 0 <= wanted <= _MOST_PROBED:
+            raise InputError(f"a probe of {wanted} bytes; expected 0..{_MOST_PROBED}")
         answer = bytes(m.ProbeResponse(load=bytes(wanted)).SerializeToString())
         newest = self._newest(request.name, request.version)
         queue, middle = 0.0, self.clock.now() - arrived_at

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgent.codec import decode_pixels, fit, normalise
+from edgent.codec import decode_pixels, fit, most_pixels, normalise
 from edgent.engine.feeds import Array
 from edgent.engine.material import Input, Material
 from edgent.model import Model
@@ -17,4 +17,5 @@ def prepared(model: Model, data: Input) -> dict[str, Array]:
     material, form = Material(data, model), model.metadata.preprocessing
     if material.source is None or form is None:
         return material.tensors
-    return {model.inputs[0].name: normalise(fit(decode_pixels(material.source), form), form)}
+    pixels = decode_pixels(material.source, max_pixels=most_pixels(form))
+    return {model.inputs[0].name: normalise(fit(pixels, form), form)}

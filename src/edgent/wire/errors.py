@@ -7,6 +7,7 @@ exchange alike (https://grpc.io/docs/guides/status-codes).
 from __future__ import annotations
 
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
+from edgent.text import brief
 
 
 class NotServedError(RefusedError):
@@ -30,7 +31,7 @@ class BrokenError(EdgeError):
 
 
 CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND = 1, 2, 3, 4, 5
-RESOURCE_EXHAUSTED, FAILED_PRECONDITION, UNIMPLEMENTED, INTERNAL, DATA_LOSS = 8, 9, 12, 13, 15
+RESOURCE_EXHAUSTED, FAILED_PRECONDITION, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS = 8, 9, 12, 13, 14, 15
 
 # What an edge says, and its number; the first that fits, from the top.
 # Special kinds stand above general ones: a NotServedError or a RejectedError is a RefusedError as well.
@@ -63,7 +64,7 @@ def status_of(error: Exception) -> tuple[int, str]:
     """The number and the words by which an edge tells an error."""
     if isinstance(error, EdgentError):
         return next((number for kind, number in _NUMBERS if isinstance(error, kind)), INTERNAL), str(error)
-    return INTERNAL, f"{type(error).__name__}: {error}"  # ours, and no caller's: said in one line all the same
+    return INTERNAL, brief(f"{type(error).__name__}: {error}")  # ours, and no caller's: said in one line all the same
 
 
 def kind_of(number: int) -> type[EdgentError]:

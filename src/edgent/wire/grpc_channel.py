@@ -22,7 +22,7 @@ from edgent.identity.credentials import Credentials
 from edgent.link.slow_start import Window
 from edgent.wire.errors import BrokenError, kind_of
 from edgent.wire.exchange.exchanges import Exchanges
-from edgent.wire.grpc_options import CHANNEL_OPTIONS, limits
+from edgent.wire.grpc_options import CHANNEL_OPTIONS, message_limits
 from edgent.wire.message_limit import too_large
 from edgent.wire.notes import notes_of
 from edgent.wire.tcp_info import SendWindow
@@ -136,7 +136,7 @@ class GrpcChannel:
         # Without its scheme gRPC would take some names for one: "unix:80" for a socket in the file system.
         # A target is a URI, and the zone of a link-local address (fe80::1%eth0) has a percent sign.
         target = "dns:///" + self.target.replace("%", "%25")
-        options: tuple[tuple[str, int | str], ...] = (*CHANNEL_OPTIONS, *limits(self.max_message))
+        options: tuple[tuple[str, int | str], ...] = (*CHANNEL_OPTIONS, *message_limits(self.max_message))
         if self._credentials is None:
             return grpc.insecure_channel(target, options=options)
         if self._credentials.peer_name:

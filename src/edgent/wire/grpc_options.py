@@ -30,7 +30,7 @@ SERVER_OPTIONS = (
 )
 
 
-def limits(max_message: int) -> tuple[tuple[str, int], ...]:
+def message_limits(max_message: int) -> tuple[tuple[str, int], ...]:
     """The options of either side for messages of so many bytes."""
     # gRPC by itself receives at most 4 MiB, which a camera's image or a boundary of a large model exceeds.
     most = max_message + ROOM

@@ -15,6 +15,9 @@ from edgent.wire.messages import NEWEST, TIMES_US, WINDOW
 
 # 18 digits are below 2**63: a header that states more is wrong, and is not made a number of.
 _NUMBER = re.compile(r"[0-9]{1,18}")
+_VERSION = re.compile(r"[0-9a-f]{12}")
+_LONGEST_US = 3_600_000_000  # an hour: nobody waits for that long
+_MOST_STATED = 1 << 50  # bytes, or microseconds, of which no TCP knows more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +51,25 @@ def headers_of(notes: Notes) -> dict[str, str]:
 
 def notes_of(headers: Mapping[str, str]) -> Notes:
     """What the headers of a call's answer say; whatever makes no sense is passed over."""
-    # All of it is an aid to predict: an edge whose word makes no sense is followed from outside.
     times = _numbers(headers.get(TIMES_US, ""))
-    queue, middle = times if len(times) == 2 else (0, 0)
-    window = window_from(_numbers(headers.get(WINDOW, "")))
-    return Notes(queue=queue * 1e-6, middle=middle * 1e-6, window=window, newest=headers.get(NEWEST, ""))
+    return notes_from(
+        times_us=times if len(times) == 2 else (0, 0),
+        window=_numbers(headers.get(WINDOW, "")),
+        newest=headers.get(NEWEST, ""),
+    )
+
+
+def notes_from(*, times_us: Sequence[int], window: Sequence[int], newest: str) -> Notes:
+    """What an edge said, as far as it makes sense."""
+    # All of it is an aid to predict: an edge whose word makes no sense is followed from outside. A time of centuries
+    # would make every plan hopeless, and a version that is none would be fetched again and again.
+    queue, middle = times_us if sum(times_us) <= _LONGEST_US else (0, 0)
+    return Notes(
+        queue=queue * 1e-6,
+        middle=middle * 1e-6,
+        window=window_from(window),
+        newest=newest if _VERSION.fullmatch(newest) else "",
+    )
 
 
 def times_us(notes: Notes) -> tuple[int, int]:
@@ -69,7 +86,7 @@ def window_numbers(window: Window) -> tuple[int, ...]:
 
 def window_from(numbers: Sequence[int]) -> Window | None:
     """A window from its numbers; None where there are none, or they make no sense."""
-    if len(numbers) != 4 or not (numbers[0] and numbers[3]):
+    if len(numbers) != 4 or not (numbers[0] and numbers[3]) or max(numbers) > _MOST_STATED:
         return None
     size, threshold, patience, least = numbers
     return Window(

@@ -11,12 +11,11 @@ import grpc
 import pytest
 
 from edgent.errors import EdgeError, RefusedError
-from edgent.wire import grpc_server
 from edgent.wire import messages as m
 from edgent.wire.errors import LateError
 from edgent.wire.grpc_channel import GrpcChannel
-from edgent.wire.grpc_server import GrpcServer
 from edgent.wire.notes import Notes
+from edgent.wire.serving.grpc_server import GrpcServer, ServerLimits
 from edgent.wire.transport import Unary
 
 MAX = 1 << 20
@@ -51,9 +50,9 @@ def desk():
         yield made
 
 
-def serving(desk, port=0):
+def serving(desk, port=0, limits=None):
     methods = {m.PROBE: Unary(answer=desk), m.MODEL_INFER: Unary(answer=desk)}
-    server = GrpcServer(methods, host="127.0.0.1", port=port, max_message=MAX, threads=8)
+    server = GrpcServer(methods, host="127.0.0.1", port=port, max_message=MAX, limits=limits)
     server.start()
     return server
 
@@ -198,9 +197,8 @@ def test_a_closed_channel_exchanges_no_more(channel):
         ask(channel)
 
 
-def test_an_edge_with_streams_enough_is_called_and_nobody_is_turned_away(monkeypatch, desk):
-    monkeypatch.setattr(grpc_server, "_MOST_STREAMS", 1)
-    server = serving(desk)
+def test_an_edge_with_streams_enough_is_called_and_nobody_is_turned_away(desk):
+    server = serving(desk, limits=ServerLimits(streams=1))
     channels = [GrpcChannel(server.address, max_message=MAX) for _ in range(3)]
     try:
         for channel in channels:

@@ -26,7 +26,7 @@ from typing import Any
 from edgent.errors import InputError
 from edgent.units import Seconds
 from edgent.wire import messages as m
-from edgent.wire.notes import Notes, times_us, window_from, window_numbers
+from edgent.wire.notes import Notes, notes_from, times_us, window_numbers
 from edgent.wire.tensors import parse
 from edgent.wire.transport import PACKET
 
@@ -120,12 +120,7 @@ def read_exchange_reply(message: bytes) -> ReplyHead:
     return ReplyHead(
         status=reply.status,
         details=reply.details,
-        notes=Notes(
-            queue=reply.queue_us * 1e-6,
-            middle=reply.middle_us * 1e-6,
-            window=window_from(reply.window) if reply.window else None,
-            newest=reply.newest,
-        ),
+        notes=notes_from(times_us=(reply.queue_us, reply.middle_us), window=reply.window, newest=reply.newest),
         follows=reply.follows,
         body=reply.body,
     )

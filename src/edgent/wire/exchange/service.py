@@ -16,7 +16,7 @@ from edgent.errors import InputError
 from edgent.link.slow_start import Window
 from edgent.units import Seconds
 from edgent.wire import messages as m
-from edgent.wire.errors import DATA_LOSS
+from edgent.wire.errors import DATA_LOSS, UNAVAILABLE
 from edgent.wire.exchange.messages import (
     Damaged,
     RequestHead,
@@ -26,6 +26,7 @@ from edgent.wire.exchange.messages import (
     write_exchange_reply,
 )
 from edgent.wire.notes import NOTHING, Notes
+from edgent.wire.serving.places import InHand
 from edgent.wire.transport import Methods, Unary
 
 Failed = Callable[[str, Exception], tuple[int, str]]
@@ -94,30 +95,38 @@ class ExchangeService:
         clock: by which budgets run.
         max_message: bytes of the largest body.
         failed: see `Failed`.
+        in_hand: counts what is being answered.
     """
 
     methods: Methods
     clock: Clock
     max_message: int
     failed: Failed
+    in_hand: InHand = field(default_factory=InHand)
 
     def answers(self, messages: Iterator[bytes], carrier: Carrier) -> Iterator[bytes]:
         """The replies to a stream's messages, until it ends or is no longer to be trusted."""
         for message in messages:
-            # From here on and not from the end of a long body: the caller's time runs while that is on its way.
-            began_at = self.clock.now()
-            try:
-                request = read_exchange_request(message)
-                body = self._body(request, messages)
-            except (InputError, Damaged) as error:
-                # Nobody can say where the next request would begin, so this was the last one.
-                _, details = self.failed(m.EXCHANGE, error)
-                yield write_exchange_error(DATA_LOSS, details)
-                return
-            until = None if request.budget is None else began_at + request.budget
-            yield from self._answered(
-                request.method, body, ExchangeCall(carrier=carrier, clock=self.clock, until=until)
-            )
+            # In hand until its answer is written: a server that stops waits for that.
+            with self.in_hand.one():
+                if self.in_hand.stops:
+                    yield write_exchange_error(UNAVAILABLE, "this edge is stopping")
+                    return
+                try:
+                    yield from self._replies(message, messages, carrier)
+                except (InputError, Damaged) as error:
+                    # Nobody can say where the next request would begin, so this was the last one.
+                    _, details = self.failed(m.EXCHANGE, error)
+                    yield write_exchange_error(DATA_LOSS, details)
+                    return
+
+    def _replies(self, message: bytes, messages: Iterator[bytes], carrier: Carrier) -> Iterator[bytes]:
+        # From here on and not from the end of a long body: the caller's time runs while that is on its way.
+        began_at = self.clock.now()
+        request = read_exchange_request(message)
+        body = self._body(request, messages)
+        until = None if request.budget is None else began_at + request.budget
+        yield from self._answered(request.method, body, ExchangeCall(carrier=carrier, clock=self.clock, until=until))
 
     def _body(self, request: RequestHead, messages: Iterator[bytes]) -> bytes:
         if not request.follows:

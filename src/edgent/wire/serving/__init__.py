@@ -1,0 +1,1 @@
+"""How an edge is reached: the server of calls and exchanges, and how much of it callers may take."""

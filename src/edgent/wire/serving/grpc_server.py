@@ -1,0 +1,356 @@
+"""gRPC at the edge: offers methods on a port. With `edgent.wire.grpc_channel` the only file that knows it.
+
+::
+
+    a call comes -> stops? all threads of its kind taken? -> refused at once, by a thread that waits for nothing
+                 -> a thread of its kind -> its message, within a time and its host's share -> the method -> the answer
+
+Whether a server lives is answered without waiting even for the question: so it is told whatever else is going on.
+
+A server stops in this order: whatever comes is refused; nobody connects any more, and connections are told to go away;
+what is in hand is answered; and only then streams that devices keep open end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import grpc
+
+from edgent.address import Address
+from edgent.clock import MonotonicClock
+from edgent.errors import EdgeError
+from edgent.identity.credentials import Credentials
+from edgent.link.slow_start import Window
+from edgent.units import Seconds
+from edgent.wire.errors import CANCELLED, ORDINARY, status_of
+from edgent.wire.exchange.service import ExchangeService
+from edgent.wire.grpc_options import SERVER_OPTIONS, message_limits
+from edgent.wire.messages import EXCHANGE, HEALTH, SERVER_LIVE, SERVER_READY
+from edgent.wire.notes import NOTHING, Notes, headers_of
+from edgent.wire.serving.places import InHand, Places, Shares, host_of
+from edgent.wire.serving.sparing_log import SparingLog
+from edgent.wire.serving.uploads import Uploads
+from edgent.wire.tcp_info import SendWindow
+from edgent.wire.transport import PACKET, Call, Methods, Streaming, Unary
+
+_Message = Callable[[Iterator[bytes], grpc.ServicerContext], bytes]
+"""How the message of a call is waited for."""
+
+_log = SparingLog(logging.getLogger("edgent.edge"))
+
+_STATUS: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
+_CALLERS = 256  # connections whose sockets are remembered
+_UNREAD = b""  # what no caller shows
+_FOREVER = 1e9  # gRPC states a missing deadline as a huge one
+_QUIET = 0.2  # seconds for which a server that stops still refuses what comes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerLimits:
+    """What callers may take of a server; what is beyond is refused as busy, and tried elsewhere or later.
+
+    Attributes:
+        calls: at once, those included that wait in the edge's queue.
+        streams: of exchanges, that are kept open.
+        fetches: of files, at once.
+        checks: of health, at once.
+        per_connection: calls and streams of one connection; what is beyond waits at the caller.
+        uploads_of_host: messages that are on their way from one host.
+        streams_of_host: likewise of streams.
+        upload: seconds for which a message may be on its way.
+        idle: seconds after which a connection on which nothing is under way is closed.
+    """
+
+    calls: int = 128
+    streams: int = 256
+    fetches: int = 64
+    checks: int = 16
+    per_connection: int = 100
+    uploads_of_host: int = 64
+    streams_of_host: int = 192
+    upload: float = 60.0
+    idle: float = 900.0
+
+
+class _GrpcCall:
+    """A call as the edge sees it, over gRPC's context."""
+
+    def __init__(self, context: grpc.ServicerContext) -> None:
+        self._context = context
+        self._certificate: bytes | None = _UNREAD
+        self._notes = NOTHING
+
+    def time_remaining(self) -> Seconds | None:
+        left = self._context.time_remaining()
+        return None if left is None or left > _FOREVER else Seconds(left)
+
+    def window(self) -> Window | None:
+        to_caller = _send_window(self._context.peer())
+        to_caller.look()
+        return to_caller.read()
+
+    def given_up(self) -> bool:
+        return not self._context.is_active()
+
+    def certificate(self) -> bytes | None:
+        # The same for all requests of a stream, which ask again and again.
+        if self._certificate is _UNREAD:
+            shown = self._context.auth_context().get("x509_pem_cert", ())
+            self._certificate = bytes(shown[0]) if shown else None
+        return self._certificate
+
+    def note(self, notes: Notes) -> None:
+        # Whether they go ahead or behind is decided by the length of the body, which is not known yet.
+        self._notes = notes
+
+    def send_headers(self, body: bytes) -> None:
+        headers = tuple(headers_of(self._notes).items()) if self._notes is not NOTHING else ()
+        # Headers ahead cost a packet, and a wake on either side; only a long body has a downlink for them to mark off.
+        if len(body) > PACKET:
+            self._context.send_initial_metadata(headers)
+        else:
+            self._context.set_trailing_metadata(headers)
+
+
+class GrpcServer:
+    """Offers methods over gRPC.
+
+    Args:
+        methods: by path.
+        host: name or IP address to listen on.
+        port: 0 picks a free one.
+        max_message: bytes of the largest message either way.
+        limits: what callers may take of it.
+        credentials: what is shown to callers, and of whom they must show a certificate; None: connections are plain
+            text, and callers nobody.
+
+    Raises:
+        InputError: no such host or port.
+        EdgeError: the port is taken, or the address is not this machine's.
+    """
+
+    def __init__(
+        self,
+        methods: Methods,
+        *,
+        host: str,
+        port: int,
+        max_message: int,
+        limits: ServerLimits | None = None,
+        credentials: Credentials | None = None,
+    ) -> None:
+        address, limits = Address(host=host, port=port), limits or ServerLimits()
+        self._in_hand = InHand()
+        self._handlers = _Handlers(methods, max_message, limits, self._in_hand)
+        own = (
+            ("grpc.max_concurrent_streams", limits.per_connection),
+            ("grpc.max_connection_idle_ms", round(limits.idle * 1e3)),
+        )
+        self._server = grpc.server(self._handlers.doors, options=(*SERVER_OPTIONS, *own, *message_limits(max_message)))
+        self._server.add_generic_rpc_handlers((self._handlers,))
+        try:
+            # Some versions of gRPC raise where the port is taken, others return 0.
+            if credentials is None:
+                self.port = self._server.add_insecure_port(str(address))
+            else:
+                self.port = self._server.add_secure_port(str(address), _server_credentials(credentials))
+        except RuntimeError:
+            self.port = 0
+        if self.port == 0:
+            raise EdgeError(f"cannot listen on {address}: it is taken, or no address of this machine")
+        self.address = str(replace(address, port=self.port))
+
+    def start(self) -> None:
+        """Begins to serve."""
+        self._server.start()
+
+    def stop(self, grace: float = 0.0) -> None:
+        """Ends serving: what is in hand gets `grace` seconds to be answered, what comes meanwhile is refused."""
+        self._in_hand.stops = True
+        if grace:
+            # gRPC takes in no call any more once it stops, and cancels what it has not handed over: so for a while it
+            # goes on, and callers learn by a refusal that they have to go elsewhere.
+            time.sleep(min(_QUIET, grace))
+            ended = self._server.stop(grace)
+            self._in_hand.emptied(grace)
+            self._handlers.end_streams()
+            ended.wait(grace)
+        self._server.stop(0.0).wait()
+        self._handlers.close()
+
+    def __repr__(self) -> str:
+        return f"<GrpcServer on {self.address}>"
+
+
+class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
+    """Which handler a call gets; asked by gRPC in the one thread that takes in all calls, so nothing here may wait."""
+
+    def __init__(self, methods: Methods, max_message: int, limits: ServerLimits, in_hand: InHand) -> None:
+        self._in_hand = in_hand
+        self.doors = Places(4, "answers that wait for nothing")
+        self._calls, self._streams = Places(limits.calls, "calls"), Places(limits.streams, "streams")
+        self._fetches, self._checks = Places(limits.fetches, "fetches"), Places(limits.checks, "checks of health")
+        self._uploads = Uploads(limits.uploads_of_host, limits.upload)
+        self._stream_shares = Shares(limits.streams_of_host, "streams")
+        self._guard = threading.Lock()
+        self._open_streams: set[grpc.ServicerContext] = set()
+        self._handlers = {path: self._handled(path, method) for path, method in methods.items()}
+        self._handlers[EXCHANGE] = self._streams, self._exchange_handler(methods, max_message)
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        found = self._handlers.get(handler_call_details.method)
+        if found is None:
+            # To None gRPC itself answers UNIMPLEMENTED, by which a caller knows that it speaks to the wrong program.
+            return None
+        places, handler = found
+        if self._in_hand.stops:
+            return _refusal(self.doors, grpc.StatusCode.UNAVAILABLE, "this edge is stopping")
+        if places is not self.doors and places.are_taken:
+            words = f"{places.most} {places.kind} are under way here: try again later, or elsewhere"
+            return _refusal(self.doors, grpc.StatusCode.RESOURCE_EXHAUSTED, words)
+        return handler
+
+    def end_streams(self) -> None:
+        """Ends the streams that devices keep open: a server that stops would otherwise wait for them."""
+        with self._guard:
+            for context in self._open_streams:
+                context.cancel()
+
+    def close(self) -> None:
+        """Ends the threads, as they come to their ends."""
+        self._uploads.close()
+        for places in (self._calls, self._streams, self._fetches, self._checks):
+            places.shutdown(wait=False)
+
+    def _handled(self, path: str, method: Unary | Streaming) -> tuple[Places, grpc.RpcMethodHandler]:
+        # Without serialisers gRPC hands bytes through as they are: parsing is the room's own, so that what is no
+        # message gives our error and not gRPC's. On the wire a stream of one message is a message: taken as a stream,
+        # it can be waited for with a limit.
+        if isinstance(method, Streaming):
+            streamed = _in(self._fetches, self._streamed(path, method.answer))
+            return self._fetches, grpc.stream_stream_rpc_method_handler(streamed)
+        places, message = self._calls, cast(_Message, self._uploads.message)
+        if path in (SERVER_LIVE, SERVER_READY):
+            places, message = self.doors, _no_message
+        elif path == HEALTH:
+            places = self._checks
+        answered = _in(places, self._answered(path, method.answer, message))
+        return places, grpc.stream_unary_rpc_method_handler(answered)
+
+    def _answered(
+        self,
+        path: str,
+        answer: Callable[[bytes, Call], bytes],
+        message: _Message,
+    ) -> Callable[[Iterator[bytes], grpc.ServicerContext], bytes]:
+        def handle(messages: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+            with _refusing(path, context), self._in_hand.one():
+                call = _GrpcCall(context)
+                body = answer(message(messages, context), call)
+                call.send_headers(body)
+                return body
+
+        return handle
+
+    def _streamed(
+        self, path: str, answer: Callable[[bytes, Call], Iterator[bytes]]
+    ) -> Callable[[Iterator[bytes], grpc.ServicerContext], Iterator[bytes]]:
+        def handle(messages: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+            with _refusing(path, context), self._in_hand.one():
+                yield from answer(self._uploads.message(messages, context), _GrpcCall(context))
+
+        return handle
+
+    def _exchange_handler(self, methods: Methods, max_message: int) -> grpc.RpcMethodHandler:
+        clock = MonotonicClock()
+
+        def handle(messages: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+            with _refusing(EXCHANGE, context), self._stream(context):
+                service = ExchangeService(
+                    methods=methods,
+                    clock=clock,
+                    max_message=max_message,
+                    failed=functools.partial(_status, context.peer()),
+                    in_hand=self._in_hand,
+                )
+                yield from service.answers(messages, _GrpcCall(context))
+
+        return grpc.stream_stream_rpc_method_handler(_in(self._streams, handle))
+
+    @contextlib.contextmanager
+    def _stream(self, context: grpc.ServicerContext) -> Iterator[None]:
+        with self._stream_shares.held(host_of(context.peer())):
+            with self._guard:
+                self._open_streams.add(context)
+            try:
+                yield
+            finally:
+                with self._guard:
+                    self._open_streams.remove(context)
+
+
+def _in(places: Places, behaviour: Any) -> Any:
+    """A handler that has threads of its own kind."""
+    behaviour.experimental_thread_pool = places
+    return behaviour
+
+
+def _no_message(_messages: Iterator[bytes], _context: grpc.ServicerContext) -> bytes:
+    """Of a question that says nothing, and is not waited for."""
+    return b""
+
+
+def _connection_options(limits: ServerLimits) -> tuple[tuple[str, int], ...]:
+    idle = ("grpc.max_connection_idle_ms", round(limits.idle * 1e3))
+    return ("grpc.max_concurrent_streams", limits.per_connection), idle
+
+
+def _refusal(doors: Places, code: grpc.StatusCode, words: str) -> grpc.RpcMethodHandler:
+    def refuse(_: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        context.abort(code, words)
+        yield b""  # never: `abort` raises
+
+    return grpc.stream_stream_rpc_method_handler(_in(doors, refuse))
+
+
+@functools.lru_cache(_CALLERS)
+def _send_window(peer: str) -> SendWindow:
+    """Towards a caller, by gRPC's name for it."""
+    # Kept, for the search goes through all open files of the process, and a caller stays on its connection.
+    port = peer.rpartition(":")[2]
+    return SendWindow(host_of(peer), int(port) if port.isdigit() else 0)
+
+
+def _server_credentials(credentials: Credentials) -> grpc.ServerCredentials:
+    authority, certificate, key = credentials.read()
+    return grpc.ssl_server_credentials([(key, certificate)], authority, require_client_auth=True)
+
+
+@contextlib.contextmanager
+def _refusing(path: str, context: grpc.ServicerContext) -> Iterator[None]:
+    """The edge's guard: whatever goes wrong with one request is one line, and the next one is served."""
+    try:
+        yield
+        return
+    except grpc.RpcError:  # the caller went away while its headers were sent
+        number, details = CANCELLED, "the caller has gone"
+    except Exception as error:
+        number, details = _status(context.peer(), path, error)
+    # Outside of the `try`: `abort` itself raises, and would be taken for one more failure of the method.
+    context.abort(_STATUS[number], details)
+
+
+def _status(peer: str, path: str, error: Exception) -> tuple[int, str]:
+    """What a caller is told of an error, which the log is told as well."""
+    number, details = status_of(error)
+    level = logging.DEBUG if number in ORDINARY else logging.ERROR
+    _log.log(level, f"{path.rpartition('/')[2]} from {peer}: {_STATUS[number].name}: {details}")
+    return number, details

@@ -1,0 +1,70 @@
+"""`edgent serve` and the signals that end it, as processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+WITHIN = 60.0  # seconds: only ever waited for when something is broken
+STOPPED_IN_A_START = """
+import os, signal, sys
+from edgent.cli.terminal.signals import StopSignals
+signals = StopSignals()
+try:
+    os.kill(os.getpid(), {number})
+except BaseException:  # as libraries do it
+    pass
+signals.serving = True
+signals.wait()
+print("stopped")
+{more}
+"""
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=WITHIN, check=False)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_serving_edge_ends_in_order(number):
+    command = [sys.executable, "-m", "edgent", "serve", "b-alexnet", "--port", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as edge:
+        said = ""
+        while not said.endswith("\n}\n") and (line := edge.stdout.readline()):
+            said += line
+        edge.send_signal(number)
+        assert edge.wait(WITHIN) == 0
+        assert not edge.stderr.read().strip()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_a_library_swallows_during_a_start_is_not_lost(number):
+    ended = run(STOPPED_IN_A_START.format(number=int(number), more=""))
+    assert (ended.returncode, ended.stdout) == (0, "stopped\n")
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_a_process_that_hangs(first, second):
+    more = f"sys.stdout.flush(); os.kill(os.getpid(), {int(second)}); signal.pause()"
+    ended = run(STOPPED_IN_A_START.format(number=int(first), more=more))
+    assert (ended.returncode, ended.stdout) == (-second, "stopped\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_a_start_ends_it_with_the_code_of_shells(number):
+    start = "import os\nfrom edgent.cli.terminal.signals import StopSignals\nStopSignals()\n"
+    assert run(f"{start}os.kill(os.getpid(), {int(number)})").returncode == 128 + number
+
+
+def test_other_commands_clean_up_when_they_are_told_to_end(tmp_path):
+    code = (
+        "import os, signal, tempfile\nfrom edgent.cli.terminal.signals import end_in_order\nend_in_order()\n"
+        f"with tempfile.TemporaryDirectory(dir={os.fspath(tmp_path)!r}):\n    os.kill(os.getpid(), signal.SIGTERM)"
+    )
+    assert run(code).returncode == 143
+    assert not list(tmp_path.iterdir())
