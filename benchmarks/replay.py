@@ -1,6 +1,6 @@
 """Every method over links left out: what ours closes of the gap between the best baseline and the regime oracle.
 
-    python benchmarks/replay.py TRACES [--kept] [--json] [--seed S] [--keep FILE]
+    python benchmarks/replay.py TRACES [--kept] [--set NAME ...] [--json] [--seed S] [--keep FILE]
 
 TRACES is a folder with a folder for each set, as `oboe/`, `belgium-4g/` and `norway-3g/`; synthetic links are one set
 more. Which traces of a set are run, at which rates, and what is kept for the end (`--kept`) is told in `replay_cells`.
@@ -183,6 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = command.options(__doc__)
     parser.add_argument("traces", type=Path, help="a folder with a folder for each set")
     parser.add_argument("--kept", action="store_true", help="the traces that are kept for the end, and no others")
+    parser.add_argument("--set", dest="only", action="append", metavar="NAME", help="only this set (repeatable)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--keep", type=Path, metavar="FILE", help="go on where an earlier run was stopped")
@@ -190,6 +191,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.seed < 0 or options.processes < 1:
         parser.error(f"--seed {options.seed}, --processes {options.processes}: expected 0 or more, and 1 or more")
     sets = links(options.traces, kept=options.kept)
+    if unknown := set(options.only or ()) - set(sets):
+        parser.error(f"--set {', '.join(sorted(unknown))}: expected some of {', '.join(sets)}")
+    sets = {name: traces for name, traces in sets.items() if name in (options.only or sets)}
     run = (options.seed, options.kept, {name: len(traces) for name, traces in sets.items()})
     table = measured(Kept(options.keep, run), sets, options.seed, options.processes)
     figures = document(table, sets, options.seed)
