@@ -38,9 +38,8 @@ _MAX_MESSAGE = 8 << 20
 _INPUT = (1, 3, 32, 32)
 _CONNECTING = 20.0  # seconds
 # What is sent for the link's or the edge's sake; fetching an edge's documents once is no probing.
-_Send = Callable[[str, bytes, float], Reply]
-
 _PROBES = (m.PROBE, m.SERVER_METADATA, m.DESCRIBE, m.PREPARE)
+_Send = Callable[[str, bytes, float], Reply]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
