@@ -220,6 +220,7 @@ class Device:
     ) -> Execution:
         division, changed = self._divisions.of(choice.configuration, kind), self._clock.condition(self._turns)
         planned = Stages() if choice.plan is None else choice.plan.stages
+        tried = choice.plan is not None and choice.plan.trial
         ahead, rest = planned.around_upload
         request = Request(
             exit=choice.configuration.exit,
@@ -231,7 +232,7 @@ class Device:
             call=changed.notify_all,
             head=ahead,
             expected=Seconds(math.inf if choice.plan is None else rest),
-            race=self.settings.race if race is None else race,
+            race=tried or (self.settings.race if race is None else race),
             patience=Seconds(max(PATIENCE, 3 * (ahead + rest))),
         )
         return Execution(

@@ -43,7 +43,6 @@ Floats = NDArray[np.float64]
 _TELLING = 4  # timing errors that a transfer must last to tell a bandwidth within a quarter
 _LATE = 2  # timing errors by which a message may now and then be late, whatever the link
 _LIKELY = 0.5  # a chance
-_MOMENT = 0.5  # seconds since something got through, within which hardly a link changes
 _TIMED = 0.99  # how sure a clock is
 _GAP_GAIN = 0.1  # of the usual gap, with each gap
 _BELIEF = 10.0  # samples that the model's own weights count for
@@ -105,8 +104,7 @@ class LinkForecast:
         self._bounds: tuple[_Bound, ...] = ()  # since the last sample, the oldest first
         self._gap = 0.0  # usual time between samples that told something of their runs
         self._compared: tuple[Floats, Floats, Floats] | None = None  # what the next sample falls among
-        self._seen = np.zeros((3, _MODEL.size))  # by `_situation`
-        self._passed_at = -math.inf  # when something last got through
+        self._seen = np.zeros((2, _MODEL.size))  # where levels were likely drawn anew, and where they were held
 
     @property
     def outage(self) -> bool:
@@ -147,7 +145,6 @@ class LinkForecast:
         # Whatever it took, it arrived: that ends an outage.
         bits = self._bits(size, seconds)
         self._outages.passed(at)
-        self._passed_at = at
         if seconds > _TELLING * self._error:
             return self._take(bits / seconds, at)
         # Too short for the clock: only bounds are known. The lower one is sure, for nothing arrives before it was sent;
@@ -201,18 +198,12 @@ class LinkForecast:
         inner = np.maximum(np.exp(quantiles(*self._mixture(now))), NOTHING)
         # The quantiles' weights are those of the model, as if it had seen _BELIEF samples itself, and the counts of
         # where samples really fell. One value more at either end is for a link that breaks away from all of the model.
-        counts = self._seen[self._situation(now)]
+        counts = self._seen[int(self._persistence.chance(now, self._outages.ended(now)) > _LIKELY)]
         bandwidths = np.concatenate([[max(NOTHING, inner[0] / _FAR)], inner, [inner[-1] * _FAR]])
         weights = _MODEL + counts
         weights /= np.add.reduce(weights)
         self._compared = bandwidths, weights, counts
         return bandwidths, weights
-
-    def _situation(self, now: float) -> int:
-        """Which samples a forecast is like: those of levels drawn anew, those held, or those looked at just before."""
-        if now - self._passed_at < _MOMENT:
-            return 2
-        return int(self._persistence.chance(now, self._outages.ended(now)) > _LIKELY)
 
     def _mixture(self, now: float) -> tuple[Floats, Floats]:
         """Values of the bandwidth's logarithm and their weights: levels that are held, and those drawn anew."""
