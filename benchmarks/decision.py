@@ -123,7 +123,7 @@ def _followed(scope: Scope, decisions: int, random: np.random.Generator) -> list
         bandwidth = level * float(np.exp(0.2 * random.normal()))
         for direction, size in (("up", 6_000), ("down", 1_000)):
             seconds = size * BITS_PER_BYTE / bandwidth
-            chooser.observe(Transfer(direction=direction, size=size, seconds=seconds, at=Seconds(now + 0.3)))
+            chooser.observe([Transfer(direction=direction, size=size, seconds=seconds, at=Seconds(now + 0.3))])
     return took
 
 

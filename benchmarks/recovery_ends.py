@@ -29,7 +29,7 @@ from edgent.lab.processes.orders import Orders, answer
 from edgent.latency import Profile
 from edgent.units import Seconds
 from edgent.wire import messages as m
-from edgent.wire.grpc_transport import GrpcChannel
+from edgent.wire.grpc_channel import GrpcChannel
 from edgent.wire.transport import Reply
 
 MODEL, DEVICE = "b-alexnet", "paper-pi3-resident"

@@ -100,7 +100,7 @@ def messages() -> dict[str, list[Extra]]:
     from edgent.engine.loading import load
     from edgent.model import segment_name
     from edgent.wire.edge_client import EdgeClient
-    from edgent.wire.grpc_transport import GrpcChannel
+    from edgent.wire.grpc_channel import GrpcChannel
     from edgent.wire.tensors import Parcel
 
     model = load("b-alexnet")

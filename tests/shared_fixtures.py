@@ -12,7 +12,7 @@ from edgent.engine.loading import load
 from edgent.latency.profile import BranchProfile, CodecTime, Profile, Timing
 from edgent.model import Model
 from edgent.testing import FakeLink, ManualClock
-from edgent.wire.grpc_transport import GrpcChannel
+from edgent.wire.grpc_channel import GrpcChannel
 
 
 @pytest.fixture(scope="session")

@@ -47,8 +47,8 @@ class Noting(Static):
         self.scope, self.seen, self.asked = scope, [], []
         self.bandwidth = 1e6
 
-    def observe(self, event) -> None:
-        self.seen.append(event)
+    def observe(self, events) -> None:
+        self.seen += events
 
     def decisive(self, now, conditions, deadline, *, unlikely=False):
         self.asked.append(deadline)

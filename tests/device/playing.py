@@ -28,9 +28,19 @@ def branch(exit: int, seconds: float, accuracy: float | None = None) -> LocalBra
 
 
 def request(
-    branches, *, uses_edge=True, exit=9, race=True, deadline=DEADLINE, margin=MARGIN, schedule=None, **settings
+    branches,
+    *,
+    started_at=0.0,
+    uses_edge=True,
+    exit=9,
+    race=True,
+    deadline=DEADLINE,
+    margin=MARGIN,
+    schedule=None,
+    **settings,
 ) -> Request:
     return Request(
+        started_at=Seconds(started_at),
         exit=exit,
         uses_edge=uses_edge,
         deadline=Seconds(deadline),
@@ -70,7 +80,7 @@ def play(made: Request, *, head=0.0, edge: tuple[str, float] | None = None, slow
                     at(now + after, "edge_answered")
                 else:
                     at(now + after, "edge_failed", "edge lost")
-                act(now, made.sent(Seconds(now)))
+                act(now, action.meanwhile)
             elif isinstance(action, StartLocal):
                 played.local_started_at = now
                 seconds = next((b.seconds for b in made.branches if b.exit == action.exit), 0.0)
@@ -81,7 +91,6 @@ def play(made: Request, *, head=0.0, edge: tuple[str, float] | None = None, slow
                 assert math.isnan(played.at), "delivered twice"
                 played.delivered, played.at = action, now
 
-    made.started(Seconds(0.0))
     act(0.0, made.planned(Seconds(0.0)))
     while events:
         now, _, name, args = heapq.heappop(events)

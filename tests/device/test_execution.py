@@ -92,6 +92,7 @@ def carried(model, slow, link, clock):
             changed = clock.condition(threading.Lock())
             branches = [one for one in division.branches if exits is None or one.exit in exits]
             request = Request(
+                started_at=clock.now(),
                 exit=configuration.exit,
                 uses_edge=division.uses_edge,
                 deadline=deadline,
@@ -128,7 +129,7 @@ def carried(model, slow, link, clock):
         def __call__(self, configuration, data=None, **settings):
             data = np.full((1, 3, 32, 32), 0.5, np.float32) if data is None else data
             clock.sleep(5.0)  # a moment that was never noted would be far away
-            return self.execution(configuration, **settings).run(Material(data, model), clock.now())
+            return self.execution(configuration, **settings).run(Material(data, model))
 
     return Carried()
 
@@ -374,9 +375,8 @@ def test_waiting_for_another_request_is_booked_as_queue(carried, clock):
     first, second = (carried.execution(ALONE, deadline=10.0) for _ in range(2))
     second.changed = first.changed
     material = [Material(np.zeros((1, 3, 32, 32), np.float32), first.compute.model) for _ in range(2)]
-    now = clock.now()
     threads = [
-        clock.thread(lambda e=e, x=x: records.append(e.run(x, now).record), "test")
+        clock.thread(lambda e=e, x=x: records.append(e.run(x).record), "test")
         for e, x in zip((first, second), material, strict=True)
     ]
     for execution in (first, second):

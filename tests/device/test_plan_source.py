@@ -189,7 +189,7 @@ def test_a_configuration_that_failed_is_left_out_by_a_new_chooser(planning, back
     background.work()
     assert len(choosers) == 2
     kept = choosers[1].scope.candidates
-    assert failed not in [kept.configuration(row) for row in range(len(kept))]
+    assert failed not in [kept.configurations[row] for row in range(len(kept))]
     assert built.choose("image", up(), USUAL).configuration != failed
 
 
@@ -257,7 +257,7 @@ def test_exits_that_may_not_answer_are_not_chosen(source):
 def test_what_plans_may_be_reaches_the_chooser(planning, choosers):
     planning(direction="edge-first", exits=[3, 4], codecs=["float32"], race=False)
     scope = choosers[0].scope
-    rows = [scope.candidates.configuration(row) for row in range(len(scope.candidates))]
+    rows = [scope.candidates.configurations[row] for row in range(len(scope.candidates))]
     assert {one.exit for one in rows} == {3, 4} and {one.codec for one in rows} == {"float32"}
     assert all(one.upload_cut == 0 or one.device_only for one in rows)
     assert (scope.race, scope.deadline, scope.margin(1.0)) == (False, USUAL, 0.01)
@@ -357,7 +357,7 @@ def test_an_edge_without_a_profile_is_taken_for_the_one_it_was_told_or_for_this_
 def test_towards_a_foreign_server_only_its_segments_are_candidates(source, model, fast, choosers):
     source().edge_up(EdgeFacts(profile=fast, segments=frozenset({f"{model.name}.x4.u0.d22"})), up())
     kept = choosers[0].scope.candidates
-    rows = [kept.configuration(row) for row in range(len(kept))]
+    rows = [kept.configurations[row] for row in range(len(kept))]
     assert [one for one in rows if not one.device_only] == [EDGE_ONLY]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -67,7 +68,6 @@ def test_of_equally_fast_local_branches_the_more_accurate_one_starts():
 
 def test_its_repr_says_how_far_it_is():
     made = request([branch(0, 0.05)])
-    made.started(Seconds(0.0))
     assert repr(made) == "<Request exit 9: edge pending, local None, at hand None, not delivered>"
     made.planned(Seconds(0.0))
     made.head_done(Seconds(0.01))
@@ -81,7 +81,6 @@ def test_its_repr_says_how_far_it_is():
 
 def test_a_branch_that_was_not_started_cannot_be_done_and_a_device_has_one_at_least():
     made = request([branch(0, 0.05)])
-    made.started(Seconds(0.0))
     with pytest.raises(AssertionError, match="branch 0 was not started"):
         made.local_done(Seconds(0.0), 0)
     with pytest.raises(AssertionError, match="can always run some branch"):
@@ -90,11 +89,10 @@ def test_a_branch_that_was_not_started_cannot_be_done_and_a_device_has_one_at_le
 
 def test_only_where_nothing_of_the_devices_ends_it_the_budget_binds():
     def sent(**settings) -> Send:
-        made = request([branch(0, settings.pop("seconds", 0.02))], **settings)
-        made.started(Seconds(1.0))
+        made = request([branch(0, settings.pop("seconds", 0.02))], started_at=1.0, **settings)
         made.planned(Seconds(1.0))
         (send,) = made.head_done(Seconds(1.03))
-        return send
+        return replace(send, meanwhile=())
 
     until = DEADLINE - MARGIN - 0.03
     assert sent() == Send(budget=pytest.approx(until), binding=True)  # the local branch is sure to be in time
@@ -106,10 +104,9 @@ def test_only_where_nothing_of_the_devices_ends_it_the_budget_binds():
 
 def test_where_a_local_branch_computes_the_clock_is_not_watched_and_where_it_is_done_it_is():
     made = request([branch(0, 0.05)])
-    made.started(Seconds(0.0))
     made.planned(Seconds(0.0))
-    made.head_done(Seconds(0.0))
-    assert made.sent(Seconds(0.0)) == (WaitUntil(pytest.approx(0.046)),)
+    (send,) = made.head_done(Seconds(0.0))
+    assert send.meanwhile == (WaitUntil(pytest.approx(0.046)),)
     assert made.tick(Seconds(0.046)) == (StartLocal(0),)
     assert made.tick(Seconds(0.05)) == ()
     assert made.local_done(Seconds(0.08), 0) == (WaitUntil(pytest.approx(0.096)),)
@@ -120,7 +117,6 @@ def test_where_a_local_branch_computes_the_clock_is_not_watched_and_where_it_is_
 def test_a_failed_device_gives_its_turn_back():
     schedule = Schedule()
     made = request([branch(0, 0.05)], uses_edge=False, exit=0, schedule=schedule)
-    made.started(Seconds(0.0))
     assert made.planned(Seconds(0.0)) == (StartLocal(0),)
     assert schedule.backlog(0.0) == 0.05
     assert made.device_failed(Seconds(0.01)) == ()
@@ -128,9 +124,7 @@ def test_a_failed_device_gives_its_turn_back():
 
 
 def head(seconds, schedule, **settings) -> Request:
-    made = request([branch(0, 0.02)], head=Seconds(seconds), schedule=schedule, **settings)
-    made.started(Seconds(0.0))
-    return made
+    return request([branch(0, 0.02)], head=Seconds(seconds), schedule=schedule, **settings)
 
 
 def test_a_head_takes_its_turn_on_the_device_unless_it_is_short():
@@ -218,7 +212,6 @@ def started(branches, head: float) -> Request:
     """A request whose plan begins with so much work for the device; it is at that."""
     made = request(branches)
     made.head = Seconds(head)
-    made.started(Seconds(0.0))
     assert made.planned(Seconds(0.0)) == (StartHead(),)
     return made
 
@@ -234,7 +227,6 @@ def test_a_local_branch_after_a_failed_head_waits_for_its_turn_like_any_other():
     other = schedule.reserve_late(Seconds(0.04), lambda: None)
     made = request([branch(0, 0.03)])
     made._schedule, made._call = schedule, lambda: called.append(1)
-    made.started(Seconds(0.0))
     assert made.planned(Seconds(0.0)) == (StartHead(),)
     assert schedule.begin(other, 0.0, [0.04], 0.0) is not None
     (waits,) = made.edge_failed(Seconds(0.01), "plan failed")
@@ -256,10 +248,8 @@ def test_a_failed_head_is_not_started_again():
 
 def test_a_suffix_that_fails_while_a_local_answer_is_at_hand_gives_that_one():
     made = request([branch(0, 0.05)])
-    made.started(Seconds(0.0))
     made.planned(Seconds(0.0))
     made.head_done(Seconds(0.0))
-    made.sent(Seconds(0.0))
     assert made.tick(Seconds(0.046)) == (StartLocal(0),)
     made.local_done(Seconds(0.06), 0)
     assert made.edge_failed(Seconds(0.07), "plan failed") == (Deliver("device", 0, "plan failed"),)

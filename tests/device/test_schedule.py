@@ -76,6 +76,22 @@ def test_a_dropped_turn_leaves_nothing_behind(work, dropped):
     assert sorted(turn.begin_at for turn in found) == sorted(turn.begin_at for turn in fresh)
 
 
+@settings(max_examples=100)
+@given(work=works, slots=st.integers(1, 2))
+def test_it_is_idle_where_no_turn_waits_or_runs_and_then_has_no_backlog(work, slots):
+    schedule = Schedule(slots)
+    assert schedule.idle
+    turns = [turn for seconds, due in work if (turn := schedule.reserve(0.0, [seconds], due, nobody))]
+    running = [turn for turn in turns[:1] if schedule.begin(turn, 0.0, [turn.seconds], 0.0) is not None]
+    assert schedule.idle is not bool(turns)
+    for turn in turns:
+        assert not schedule.idle
+        schedule.drop(turn)
+    assert schedule.idle
+    assert schedule.backlog(0.0) == 0.0
+    assert len(running) <= 1
+
+
 def test_the_first_turn_is_called_when_a_second_one_moves_it_forward():
     calls = []
     schedule = Schedule()
@@ -187,6 +203,7 @@ class Played:
         self, number, at, branches, *, edge=("silent", 0.0), deadline=100.0, head=0.0, expected=math.inf, alone=False
     ):
         made = Request(
+            started_at=Seconds(at),
             exit=len(branches) - 1,
             uses_edge=not alone,
             deadline=Seconds(deadline),
@@ -197,13 +214,8 @@ class Played:
             head=Seconds(head),
             expected=Seconds(expected),
         )
-
-        def start(moment):
-            made.started(moment)
-            return made.planned(moment)
-
         made.edge = edge
-        self.later(at, number, made, start)
+        self.later(at, number, made, made.planned)
 
     def later(self, at, number, made, event) -> None:
         heapq.heappush(self.events, (max(at, self.now), next(self.order), number, made, event))

@@ -306,7 +306,8 @@ def test_all_of_it_over_a_real_connection(make, tmp_path):
 def test_the_planner_is_offered_the_cuts_that_can_be_used_and_whose_sizes_are_known_and_no_other(name, tmp_path):
     model = load(STUCK[name][0](tmp_path))
     table = Candidates.build(model, make_profile(model), make_profile(model))
-    found = {(table.configuration(row).upload_cut, table.configuration(row).download_cut) for row in range(len(table))}
+    priced = [table.configurations[row] for row in range(len(table))]
+    found = {(one.upload_cut, one.download_cut) for one in priced}
     branch, n = model.branches[0], len(model.branches[0].layers)
     sized = {p for p in pairs(model) if all(t.nbytes is not None for side in branch.boundary(*p) for t in side)}
     assert found == {p for p in sized if not branch.obstacle(*p)} | {(n, n)}

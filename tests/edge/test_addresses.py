@@ -12,7 +12,7 @@ from edgent.edge.edge import Edge
 from edgent.errors import EdgeError, InputError
 from edgent.wire import messages as m
 from edgent.wire.fetch_model import fetch_model
-from edgent.wire.grpc_transport import GrpcChannel
+from edgent.wire.grpc_channel import GrpcChannel
 
 NO_EDGES = ("http://127.0.0.1:8001", "dns:///localhost:8001", "unix:/run/edge", "::1:8001", "host name:80", "localhost")
 

@@ -19,7 +19,7 @@ from edgent.testing import FakeEngine, FakeLink, ManualClock
 from edgent.wire import messages as m
 from edgent.wire.edge_client import EdgeClient
 from edgent.wire.errors import LateError, NotServedError
-from edgent.wire.grpc_transport import GrpcChannel
+from edgent.wire.grpc_channel import GrpcChannel
 from edgent.wire.tensors import Parcel, raw_array, raw_parcel, read_outputs, write_request
 from shared_fixtures import make_profile
 

@@ -88,7 +88,7 @@ def by_loops(table: Candidates, seen: Conditions, deadline: float, *, race: bool
         likely = chance(times, seen.bandwidths.weights, deadline)
         local = rescue(table, row, deadline, seen.device_factor, margin) if race else 0.0
         expected = likely * float(table.accuracy[row]) + (1 - likely) * local
-        found.append((table.configuration(row), likely, expected, waited(table, row, seen, deadline)))
+        found.append((table.configurations[row], likely, expected, waited(table, row, seen, deadline)))
     return found
 
 

@@ -152,7 +152,7 @@ def test_a_plan_s_stages_are_those_at_the_median_bandwidths() -> None:
         plan = Controller(table, Goal(deadline=Seconds(0.1))).decide(seen)
         assert plan is not None
         now = at(seen, *seen.bandwidths.median())
-        (row,) = (row for row in range(len(table)) if table.configuration(row) == plan.configuration)
+        (row,) = (row for row in range(len(table)) if table.configurations[row] == plan.configuration)
         assert plan.stages == now.stages(table, row)
         assert plan.meets_deadline == (plan.stages.total <= 0.1)
 
@@ -176,7 +176,7 @@ def test_among_what_is_ready_it_is_a_controller_of_just_that(seed: int) -> None:
     only.decide(seen)
     controller.decide(seen)
     present = controller.plan
-    ready = [fit_to_win.configuration(row) for row in rows]
+    ready = [fit_to_win.configurations[row] for row in rows]
     for _ in range(2):  # what was ready the last time has no say
         assert only.plan == controller.among(ready, seen) == controller.among(ready, seen)
         assert controller.among((), seen).configuration.device_only

@@ -203,7 +203,7 @@ def test_all_candidates_are_looked_at_only_where_the_machines_drift_apart_by_mor
     drifted = replace(sure(1e9), device_factor=device_factor, edge_factor=edge_factor)
     controller = Controller(table, Goal(deadline=Seconds(0.2)))
     looked_at = controller._expectations(drifted).candidates
-    exits = {looked_at.configuration(row).exit for row in range(len(looked_at))}
+    exits = {looked_at.configurations[row].exit for row in range(len(looked_at))}
     assert exits == ({0, 1, 2} if all_are else {0, 1})
 
 

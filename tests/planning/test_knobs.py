@@ -58,7 +58,7 @@ def worth(candidates, rows, row, deadline, variation, race):
 
 def uses(candidates, row, knob):
     """Whether a candidate turns a knob, read off its configuration."""
-    plan, n = candidates.configuration(row), candidates.layers[row]
+    plan, n = candidates.configurations[row], candidates.layers[row]
     crosses = plan.upload_cut < plan.download_cut
     return {
         "cut": crosses and (plan.upload_cut, plan.download_cut) != (0, n),

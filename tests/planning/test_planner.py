@@ -241,7 +241,7 @@ def test_a_plan_says_what_its_candidate_demands() -> None:
     table, now = Candidates.of(branches(random)), conditions(random)
     for row in random.choice(len(table), 20):
         plan = plan_of(table, int(row), now, meets_deadline=True, chance=0.25)
-        own = table.configuration(row)
+        own = table.configurations[row]
         assert (plan.configuration, plan.accuracy, plan.layers) == (own, table.accuracy[row], table.layers[row])
         assert (plan.bytes_up, plan.bytes_down) == (table.bytes_up[row], table.bytes_down[row])
         assert (plan.meets_deadline, plan.chance) == (True, 0.25)

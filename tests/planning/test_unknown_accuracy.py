@@ -135,7 +135,7 @@ def test_a_fidelity_is_called_so_and_never_stands_beside_the_files_accuracies() 
 @pytest.mark.parametrize("measure", ["accuracy", "agreement", "fidelity"])
 @pytest.mark.parametrize("number", [0.5, None])
 def test_a_plan_is_read_as_it_was_written(measure, number) -> None:
-    configuration = table().configuration(0)
+    configuration = table().configurations[0]
     plan = Plan(
         configuration=configuration, accuracy=number, meets_deadline=True, stages=Stages(head=0.5), measure=measure
     )

@@ -102,7 +102,7 @@ def test_a_transfer_given_up_is_the_papers_outage_until_the_next_sample() -> Non
     paper = PaperDynamic(job.choices, Algorithm3(job.states, ChangePointDetector(), job.choices.deadline))
 
     def configuration() -> object:
-        return job.choices.table.configuration(paper.choose(0.0))
+        return job.choices.table.configurations[paper.choose(0.0)]
 
     sent = Transfer(direction="up", size=100_000, seconds=seconds, at=seconds)
     paper.observe(sent)

@@ -280,14 +280,14 @@ def test_ours_predicts_what_a_request_takes_on_a_link_that_never_changes() -> No
     who = Ours(job.choices, race=False)
     MethodRun(world, requests(job, trace), who).run()
     plan = who._controller.plan
-    assert plan is not None and plan.configuration == job.choices.table.configuration(who.choose(60.0))
+    assert plan is not None and plan.configuration == job.choices.table.configurations[who.choose(60.0)]
     assert plan.stages.total == pytest.approx(job.choices.latency(2e6)[who.choose(60.0)], abs=5e-4)
 
 
 def test_what_a_call_takes_is_the_users_to_tell() -> None:
     usual, slow = (Choices.of(candidates(), Seconds(0.1), race=False, call_time=Seconds(t)) for t in (0.002, 0.012))
     crossing = usual.remote & (usual.bits_up > 0)
-    same = [slow.table.configuration(row) == usual.table.configuration(row) for row in range(len(slow.table))]
+    same = [slow.table.configurations[row] == usual.table.configurations[row] for row in range(len(slow.table))]
     assert all(same) and crossing.any()
     later = slow.latency(2e6) - usual.latency(2e6)
     assert later == pytest.approx(np.where(usual.remote, 0.010, 0.0))
@@ -320,11 +320,11 @@ def test_what_is_best_where_the_way_down_is_quick_is_kept_only_where_directions_
 
     def kept(choices: Choices) -> set[int]:
         rows = np.flatnonzero(choices.remote)
-        return {choices.table.configuration(row).exit for row in rows}
+        return {choices.table.configurations[row].exit for row in rows}
 
     assert kept(alike) == {1} and kept(apart) == {0, 1}
     quick = apart.over(20.0)
-    assert quick.table.configuration(quick.planned(3e5)).exit == 0
+    assert quick.table.configurations[quick.planned(3e5)].exit == 0
 
 
 def test_on_links_whose_directions_differ_who_plans_does_as_well_as_the_oracle() -> None:

@@ -15,7 +15,7 @@ from edgent.errors import RefusedError
 from edgent.planning.plan import Configuration
 from edgent.testing import FakeLink
 from edgent.wire.errors import RejectedError
-from edgent.wire.grpc_transport import GrpcChannel
+from edgent.wire.grpc_channel import GrpcChannel
 from edgent.wire.message_limit import message_limit, too_large
 from edgent.wire.messages import DESCRIBE
 

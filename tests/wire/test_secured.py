@@ -18,7 +18,7 @@ from edgent.identity.edge_identity import EdgeIdentity
 from edgent.identity.folder import write_private
 from edgent.model import Model
 from edgent.wire.edge_client import EdgeClient
-from edgent.wire.grpc_transport import GrpcChannel
+from edgent.wire.grpc_channel import GrpcChannel
 from edgent.wire.messages import PROBE, ProbeRequest
 
 NOW = datetime.now(UTC)

@@ -52,7 +52,7 @@ def _asked(edge: str, insecure: bool) -> tuple[LinkCheck, tuple[ModelCounts, ...
     from edgent.doctor.link import check_link
     from edgent.identity.joined import credentials_towards
     from edgent.wire.edge_client import EdgeClient
-    from edgent.wire.grpc_transport import GrpcChannel
+    from edgent.wire.grpc_channel import GrpcChannel
 
     clock, credentials = MonotonicClock(), credentials_towards(edge, insecure=insecure)
     channel = GrpcChannel(edge, max_message=4 << 20, clock=clock, credentials=credentials)

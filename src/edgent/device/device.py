@@ -171,7 +171,7 @@ class Device:
         choice = self._plans.choose(kind, sight, deadline, factors, configuration, source_bytes)
         name, exactly = name or material.name, configuration is not None
         execution = self._execution(choice, sight, deadline, race, kind, name, exactly)
-        answer = execution.run(material, started_at)
+        answer = execution.run(material)
         if execution.failure is None:
             self._drifts.learn(answer.record, factors)
         if self._listener is not None:
@@ -223,6 +223,7 @@ class Device:
         tried = choice.plan is not None and choice.plan.trial
         ahead, rest = planned.around_upload
         request = Request(
+            started_at=sight.at,
             exit=choice.configuration.exit,
             uses_edge=division.uses_edge,
             deadline=deadline,
@@ -289,6 +290,9 @@ def _connection(model: Model, edge: str | None, settings: DeviceSettings, clock:
 
 def _factors(drifts: Drifts, schedule: Schedule, turns: threading.Lock, clock: Clock) -> Factors:
     """How fast the machines are, and what the device has to do already."""
+    # Most requests find the device idle: none of them waits for a lock to learn that.
+    if schedule.idle:
+        return drifts.factors()
     with turns:
         backlog = schedule.backlog(clock.now())
     return drifts.factors(backlog)
@@ -302,7 +306,7 @@ def _engine() -> Engine:
 
 def _grpc(edge: str, max_message: int, clock: Clock, insecure: bool) -> Channel:
     from edgent.identity.joined import credentials_towards
-    from edgent.wire.grpc_transport import GrpcChannel  # gRPC, only when there is an edge
+    from edgent.wire.grpc_channel import GrpcChannel  # gRPC, only when there is an edge
 
     credentials = credentials_towards(edge, insecure=insecure)
     return GrpcChannel(edge, max_message=max_message, clock=clock, credentials=credentials)

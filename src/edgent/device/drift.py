@@ -102,7 +102,7 @@ class Drifts:
 def _another_branch(record: Record) -> bool:
     """Whether a plan of the device alone gave way to a faster branch, of which it says nothing."""
     planned = record.plan.configuration if record.plan is not None else None
-    return planned is not None and planned.device_only and record.exit != planned.exit
+    return planned is not None and record.exit != planned.exit and planned.device_only
 
 
 def _on_device(stages: Stages, answered: bool) -> float:

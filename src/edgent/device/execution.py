@@ -45,7 +45,6 @@ Ask = Callable[[bytes, float], TimedReply]
 class _Times:
     """Moments on the device's clock."""
 
-    started: float = 0.0
     planned: float = 0.0
     begun: float = 0.0
     prepared: float = 0.0
@@ -98,15 +97,13 @@ class Execution:
     failure: EdgentError | None = None
     _details: dict[Reason, str] = field(default_factory=dict)
 
-    def run(self, material: Material, started_at: Seconds) -> Answer:
+    def run(self, material: Material) -> Answer:
         """Answers.
 
         Raises:
             InputError: the input is no image.
             EdgentError: the device's own engine failed.
         """
-        self._times.started = started_at
-        self.request.started(started_at)
         self._times.planned = self.clock.now()
         # The caller's own thread does the head: a request that meets no trouble costs no wake of another one.
         self._do(self._tell(self.request.planned), material)
@@ -166,8 +163,8 @@ class Execution:
     def _send(self, send: Send, material: Material) -> None:
         # First the stand-by, then the message: sending may block on a full socket for as long as the link is slow, and
         # the local branch must begin on time all the same.
-        if waiting := self._tell(self.request.sent):
-            self.pool.submit(self._carry, self._do, waiting, material)
+        if send.meanwhile:
+            self.pool.submit(self._carry, self._do, send.meanwhile, material)
         if send.binding and not self.division.suffix.asked:
             self._ask_edge(send.budget, material)
         else:
@@ -278,7 +275,7 @@ class Execution:
 
     def _answer(self, delivered: Deliver, material: Material) -> Answer:
         now = self.clock.now()
-        outputs, total = self._outputs[delivered.by], Seconds(now - self._times.started)
+        outputs, total = self._outputs[delivered.by], Seconds(now - self.request.started_at)
         metadata = self.compute.model.metadata
         label, why = _label(outputs, metadata), delivered.why or self.why
         record = Record(
@@ -332,7 +329,7 @@ class Execution:
         """After what came before the upload; waiting for the device's other requests is booked as queue."""
         times = self._times
         return Stages(
-            prepare=times.planned - times.started + times.prepared - times.begun,
+            prepare=times.planned - self.request.started_at + times.prepared - times.begun,
             head=times.head_done - times.prepared,
             encode=times.encoded - times.head_done,
             uplink=uplink,

@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -230,14 +230,13 @@ class PlanSource:
             self._facts, self._together = facts, {}
         self._add(self._divisions.usual)
 
-    def _observe(self, transfers: Iterable[Transfer]) -> None:
+    def _observe(self, transfers: Sequence[Transfer]) -> None:
         if not transfers:
             return
         with self._lock:
-            for transfer in transfers:
-                self._recent.append(transfer)
-                for known in self._together.values():
-                    known.chooser.observe(transfer)
+            self._recent.extend(transfers)
+            for known in self._together.values():
+                known.chooser.observe(transfers)
 
     def _choose(self, kind: SourceKind, sight: Sight, deadline: Seconds, factors: Factors) -> ChosenPlan:
         now, conditions = sight.at, sight.conditions
@@ -330,8 +329,7 @@ class PlanSource:
         with self._lock:
             if self._facts is not facts or self._sources.typical != typical:
                 return  # another edge meanwhile, or other pictures, for which this is asked again
-            for transfer in self._recent:
-                priced.chooser.observe(transfer)
+            priced.chooser.observe(self._recent)
             self._together = {**self._together, kind: priced}
 
     def _make_alone(self, kind: SourceKind) -> CandidateSet:

@@ -93,10 +93,12 @@ class Send:
     """Send the boundary to the edge, which may take this long to answer: the remaining budget.
 
     `binding`: while the budget lasts nothing but the edge can end the request, so its own thread may wait for that.
+    `meanwhile`: what a stand-by does while the edge is asked; nothing where no local branch may take over.
     """
 
     budget: Seconds
     binding: bool
+    meanwhile: tuple[Action, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ class Request:
     """One inference in progress.
 
     Args:
+        started_at: when the input was handed over.
         exit: the exit of the plan.
         uses_edge: whether the plan has a part for the edge.
         deadline: from input handed over to answer.
@@ -145,6 +148,7 @@ class Request:
     def __init__(  # noqa: PLR0913 - each is a setting of its own
         self,
         *,
+        started_at: Seconds,
         exit: int,
         uses_edge: bool,
         deadline: Seconds,
@@ -158,6 +162,7 @@ class Request:
         patience: Seconds = PATIENCE,
     ) -> None:
         assert branches, "a device can always run some branch by itself"
+        self.started_at = started_at
         self.exit = exit
         self.uses_edge = uses_edge
         self.deadline = deadline
@@ -171,17 +176,11 @@ class Request:
         self._schedule = schedule
         self._call = call
         self._turn: Turn | None = None
-        self._started_at = 0.0
         self._head_started = self._sent = False
-        self._edge_pending = False
+        self._edge_pending = uses_edge
         self._why = Reason.NONE
         self._local: int | None = None
         self._at_hand: int | None = None
-
-    def started(self, at: Seconds) -> None:
-        """The input was handed over."""
-        self._started_at = at
-        self._edge_pending = self.uses_edge
 
     def planned(self, at: Seconds) -> tuple[Action, ...]:
         """It is known what is to be computed, and it can start."""
@@ -194,10 +193,6 @@ class Request:
         if self.race:
             self._reserve(at, at + _OVERDUE * self.expected)
         return (self._send(at),)
-
-    def sent(self, at: Seconds) -> tuple[Action, ...]:
-        """The boundary is on its way."""
-        return self.tick(at)
 
     def edge_answered(self, at: Seconds) -> tuple[Action, ...]:
         """The edge's answer, with the suffix computed, is at hand."""
@@ -259,7 +254,7 @@ class Request:
 
     @property
     def _give_at(self) -> float:
-        return self._started_at + self.deadline - self.margin
+        return self.started_at + self.deadline - self.margin
 
     @property
     def _start_at(self) -> float:
@@ -338,13 +333,13 @@ class Request:
             left = [branch for branch in left if branch.seconds < choice[-1].seconds]
         return choice
 
-    def _send(self, at: float) -> Send:
+    def _send(self, at: Seconds) -> Send:
         # With a turn reserved a branch takes over in time, so the edge has until that could be delivered. Without one
         # the request is late unless the edge answers, and nothing is won by giving it up at the deadline.
         if self._turn is not None:
-            return Send(Seconds(max(0.0, self._give_at - at)), binding=True)
-        left = self._started_at + self.deadline - at
-        return Send(Seconds(max(left, self.patience)), binding=not self.race)
+            return Send(Seconds(max(0.0, self._give_at - at)), binding=True, meanwhile=self.tick(at))
+        left = self.started_at + self.deadline - at
+        return Send(Seconds(max(left, self.patience)), binding=not self.race, meanwhile=self.tick(at))
 
     def _deliver(self, by: By, exit: int, why: Reason) -> tuple[Action, ...]:
         if self.delivered is not None:

@@ -58,6 +58,9 @@ class Schedule:
     Args:
         slots: branches that it computes at once without slowing any down.
         handover: seconds by which a turn begins early where another one follows it: some take longer than expected.
+
+    Attributes:
+        idle: whether no turn runs or waits; it may be read without a lock.
     """
 
     def __init__(self, slots: int = 1, handover: float = 0.0) -> None:
@@ -65,6 +68,7 @@ class Schedule:
         # Sorted, since feasibility by Jackson's rule is one pass over the turns in the order of their dues.
         self._waiting: list[Turn] = []  # by due
         self._running: dict[Turn, float] = {}  # until when
+        self.idle = True
 
     def reserve(
         self,
@@ -150,7 +154,8 @@ class Schedule:
     def _move(self) -> None:
         """Each turn gets its moment; who was told a later one is called, and who waits for a slot that is free."""
         # Alone, a request waits for the edge as long as it may. In a crowd that wastes time which others need.
-        crowded, free = len(self._waiting) + len(self._running) > self.slots, len(self._running) < self.slots
+        turns, free = len(self._waiting) + len(self._running), len(self._running) < self.slots
+        self.idle, crowded = not turns, turns > self.slots
         latest, _ = self._backwards([(turn.due, turn.seconds) for turn in self._waiting], self.handover)
         for turn, moment in zip(self._waiting, latest, strict=True):
             before, turn.begin_at = turn.begin_at, min(moment, turn.overdue_at) if crowded else moment

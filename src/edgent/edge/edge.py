@@ -22,7 +22,7 @@ from edgent.errors import EdgeError
 from edgent.identity.credentials import Credentials
 from edgent.latency import Profile
 from edgent.model import Model, check_model
-from edgent.wire.grpc_transport import GrpcServer
+from edgent.wire.grpc_server import GrpcServer
 from edgent.wire.message_limit import message_limit
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ class Edge:
         engine: runs the segments; by default one of one thread.
         profiles: of this machine, for devices to fetch; found by digest.
         calibrations: of the models, for devices to fetch; found by digest.
-        host: name or IP address to listen on, "::" on all of this machine. Without `identity` or `credentials` everybody
-            who reaches it is answered, in plain text.
+        host: name or IP address to listen on, "::" on all of this machine. Without `identity` or `credentials`
+            everybody who reaches it is answered, in plain text.
         port: 0 picks a free one; see `address`.
         slots: requests computed at once.
         bound: requests that may wait; the next one is turned away.

@@ -1,4 +1,4 @@
-"""The edge's methods, as bytes in and bytes out; `edgent.wire.grpc_transport` puts them on a port.
+"""The edge's methods, as bytes in and bytes out; `edgent.wire.grpc_server` puts them on a port.
 
 Each inference goes: checked (nothing is computed for a bad one) -> queue -> decode, run, encode -> headers with the
 times -> body. What else a device needs is beside it: which models in which version; model, profile and calibration
@@ -205,7 +205,7 @@ class Service:
 
     def _tried(self, segment: str, version: str, call: Call) -> tuple[float, float]:
         """What a request for this would wait and take now: it is run on zeros, in the queue as any other."""
-        target = resolve(self.models, segment, version)
+        target = self.resolve(segment, version)
         if any(tensor.shape is None or not tensor.travels for tensor in target.given):
             return 0.0, 0.0
         inputs, outputs = ([tensor.name for tensor in side] for side in (target.given, target.offered))

@@ -108,12 +108,13 @@ class TransferModel:
         return self._wire_time(size, self.reply_bytes, ahead=SEGMENT_BYTES)  # the headers, in a segment of their own
 
     def _wire_time(self, size: Sizes, extra: int, *, ahead: int) -> Sizes:
-        # Most messages fit into the window, or there is none: then all of it goes out at once.
         byte_time = self.header_factor * (BITS_PER_BYTE / self.bandwidth)
         message = size + extra
         wire = message * byte_time
-        if self.window == UNLIMITED or (isinstance(message, float) and message + ahead <= self.window):
-            return wire  # all of it may be under way at once
+        # Most messages fit into the window, or there is none: then all of it goes out at once.
+        largest = message if isinstance(message, int | float) else message.max(initial=0.0)
+        if largest + ahead <= self.window:
+            return wire
         return wire + stall(message, byte_time, self.window, self.round_trip, ahead)
 
 

@@ -51,6 +51,7 @@ class Candidates:
         measure: What the accuracies are; numbers of different measures are never in one table.
         demand: What each candidate takes of each resource, shape (5, m). The rows: device seconds, edge seconds, bytes
             up, bytes down, messages.
+        configurations: By row.
     """
 
     codecs: tuple[str, ...]
@@ -73,6 +74,7 @@ class Candidates:
     measure: MeasureName = "accuracy"
     merit: Floats = field(init=False)
     demand: Floats = field(init=False)
+    configurations: Configurations = field(init=False)
 
     def __post_init__(self) -> None:
         # Both are asked for at each decision, so they are made once.
@@ -82,6 +84,7 @@ class Candidates:
         device = self.prepare + self.head + self.encode + self.suffix
         demand = np.stack([device, self.middle, self.bytes_up, self.bytes_down, self.messages])
         object.__setattr__(self, "demand", demand)
+        object.__setattr__(self, "configurations", Configurations(self))
 
     @classmethod
     def build(
@@ -148,16 +151,6 @@ class Candidates:
         """Those of some codecs that are in no candidate, as nobody knows their size, their time or their accuracy."""
         used = self._used
         return tuple(name for name in names if name not in used)
-
-    def configuration(self, row: int) -> Configuration:
-        """The configuration of one candidate."""
-        return Configuration(
-            exit=int(self.exit[row]),
-            upload_cut=int(self.upload_cut[row]),
-            download_cut=int(self.download_cut[row]),
-            codec=self.codecs[self.codec[row]],
-            download_codec=self.codecs[self.download_codec[row]],
-        )
 
     def keep(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Candidates:
         """The candidates of a mask, or at some positions."""
@@ -239,6 +232,29 @@ class Candidates:
         if direction == "any":
             return np.ones(len(self), dtype=np.bool_)
         raise InputError(f"direction {direction!r}: expected any, device-first or edge-first")
+
+
+class Configurations(dict[int, Configuration]):
+    """The configurations of a table, by row: each is made when it is first asked for.
+
+    A table may have 100,000 rows; a device asks for a few of them, at each request.
+    """
+
+    def __init__(self, table: Candidates) -> None:
+        # The columns and not the table, which would keep itself alive by its own configurations.
+        self._columns = (table.exit, table.upload_cut, table.download_cut, table.codec, table.download_codec)
+        self._codecs = table.codecs
+
+    def __missing__(self, row: int) -> Configuration:
+        exit, upload_cut, download_cut, codec, download_codec = (int(column[row]) for column in self._columns)
+        configuration = self[row] = Configuration(
+            exit=exit,
+            upload_cut=upload_cut,
+            download_cut=download_cut,
+            codec=self._codecs[codec],
+            download_codec=self._codecs[download_codec],
+        )
+        return configuration
 
 
 _COLUMNS = tuple(f.name for f in fields(Candidates) if f.init and f.name not in ("codecs", "measure"))

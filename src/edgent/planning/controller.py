@@ -185,7 +185,7 @@ class Controller:
         # Hysteresis: while the present plan is nearly as good as the best, it stays, for a switch costs sessions and
         # warm-up.
         near = (best - expected < goal.least_gain).nonzero()[0].tolist()
-        kept = [place for place in near if table.configuration(expectation.rows[place]) == present]
+        kept = [place for place in near if table.configurations[expectation.rows[place]] == present]
         if kept:
             return int(kept[0])
         # Within the tolerance accuracies differ by less than they are known; but only among those as likely in time as
@@ -218,10 +218,10 @@ class _Decision:
 
     @property
     def configuration(self) -> Configuration:
-        return self.table.configuration(self.row)
+        return self.table.configurations[self.row]
 
 
 def _kept(table: Candidates, ready: frozenset[Configuration]) -> Candidates:
     """Those that are ready, and those that stay on the device."""
-    rows = [row for row in range(len(table)) if not table.messages[row] or table.configuration(row) in ready]
+    rows = [row for row in range(len(table)) if not table.messages[row] or table.configurations[row] in ready]
     return table.keep(np.array(rows))

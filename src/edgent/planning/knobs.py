@@ -161,7 +161,7 @@ def _best(expectations: Expectations, conditions: Conditions | None, deadline: S
     # Expectations are of the candidates that can win at all; `rows` leads back to the table that they were taken from.
     row = int(expectation.rows[place])
     return Best(
-        configuration=expectations.candidates.configuration(row),
+        configuration=expectations.candidates.configurations[row],
         accuracy=float(expectations.candidates.merit[row]),
         chance=float(expectation.chance[place]),
         expected=float(expectation.expected[place]),

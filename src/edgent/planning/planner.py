@@ -180,7 +180,7 @@ def plan_of(
     # The stages are priced anew from the one row, and not kept for all: a decision needs the sums only.
     accuracy = float(candidates.accuracy[row])
     return Plan(
-        configuration=candidates.configuration(row),
+        configuration=candidates.configurations[row],
         accuracy=None if math.isnan(accuracy) else accuracy,
         meets_deadline=meets_deadline,
         stages=conditions.stages(candidates, row),

@@ -59,7 +59,7 @@ class Ours(Method):
         self._conditions = Conditions(uplink=link, downlink=link)
         self._downlink = choices.downlink
         self._controller = Controller(choices.table, Goal(deadline=choices.deadline), race=race)
-        self._rows = {choices.table.configuration(row): row for row in range(choices.remote.size)}
+        self._rows = {choices.table.configurations[row]: row for row in range(choices.remote.size)}
         self._alone = int(np.flatnonzero(~choices.remote)[0])
         self._decided_at = -1.0
 

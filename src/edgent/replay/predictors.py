@@ -112,7 +112,7 @@ class PaperDynamic(Method):
 
     def __init__(self, choices: Choices, algorithm: Algorithm3) -> None:
         self._algorithm = algorithm
-        self._rows = {choices.table.configuration(row): row for row in range(choices.remote.size)}
+        self._rows = {choices.table.configurations[row]: row for row in range(choices.remote.size)}
 
     def observe(self, event: Transfer) -> None:
         """Takes in a transfer."""

@@ -47,7 +47,7 @@ def load_records(path: Path, candidates: Candidates) -> Trace:
 
 def trace_of(records: Iterable[Record], candidates: Candidates, name: str) -> Trace:
     """Some records as a trace; see `load_records`."""
-    sizes = {candidates.configuration(row): float(candidates.bytes_up[row]) for row in range(len(candidates))}
+    sizes = {candidates.configurations[row]: float(candidates.bytes_up[row]) for row in range(len(candidates))}
     starts, bandwidths, now = [], [], 0.0
     for record in records:
         sent = sizes.get(record.plan.configuration) if record.plan is not None and record.by == "edge" else None

@@ -235,7 +235,7 @@ def _report(request: ReplaySettings, job: TraceSettings, replays: Sequence[Repla
         per_trace=tuple({**replay.sums, "fixed": replay.fixed[best]} for replay in replays),
         contested=float(sum(replay.beaten[best] for replay in replays)) / compared,
         claims=np.concatenate([replay.claims for replay in replays]),
-        fixed=_named(job.choices.table.configuration(best)),
+        fixed=_named(job.choices.table.configurations[best]),
     )
 
 

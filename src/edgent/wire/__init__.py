@@ -2,10 +2,11 @@
 
 The messages are the Open Inference Protocol's (`messages`, `protobuf`, `tensors`), with a small service of our own
 beside it. `transport` says what either side needs of whatever carries them: bytes there, bytes back, and when.
-`grpc_transport` is the only file that knows gRPC; `edgent.testing.FakeLink` does the same inside one process.
-
-Between two of ours inferences and probes are *exchanges*, over a stream that both keep open::
-
-    device  exchanges -> exchange_connection -> http2 ===== gRPC's server -> exchange_service  edge
-                 exchange_messages: what either writes and reads, with a checksum
+`grpc_channel` and `grpc_server` are the only files that know gRPC; `edgent.testing.FakeLink` does the same inside one
+process. Between two of ours inferences and probes go as *exchanges* (`edgent.wire.exchange`).
 """
+
+import os
+
+# Before gRPC is imported anywhere in this room: its own log goes to stderr, among our lines.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")

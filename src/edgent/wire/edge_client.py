@@ -58,6 +58,7 @@ class TimedReply:
         queue: seconds in the edge's queue, by the edge's clock.
         middle: seconds of decoding, computing and encoding there, by the edge's clock.
         downlink: seconds from that packet to the whole body; 0 for an answer of one packet.
+        on_link: seconds on the link, both ways.
         body_at: when that was.
         behind_headers: bytes of the answer that came after its notes: a long one has packets of its own.
         window: what could be under way of the request when it began; None: unknown.
@@ -72,16 +73,12 @@ class TimedReply:
     queue: float
     middle: float
     downlink: float
+    on_link: float
     body_at: Seconds
     behind_headers: int
     window: Window | None = None
     edge_window: Window | None = None
     newest: str = ""
-
-    @property
-    def on_link(self) -> float:
-        """Seconds on the link, both ways."""
-        return self.uplink + self.downlink
 
 
 class EdgeClient:
@@ -221,15 +218,18 @@ def _served(entry: Any, *, is_newest: bool) -> Served:
 def _timed(reply: Reply, bytes_up: int) -> TimedReply:
     # The edge says how long it took, by its own clock, and never when: so the two clocks need not agree on the time.
     notes = reply.notes
+    # Two clocks are subtracted from each other: where both say about the same, the difference may fall below 0.
+    uplink = max(0.0, reply.notes_at - reply.sent_at - notes.queue - notes.middle)
+    downlink = max(0.0, reply.body_at - reply.notes_at)
     return TimedReply(
         body=reply.body,
         bytes_up=bytes_up,
         began_at=reply.sent_at,
-        # Two clocks are subtracted from each other: where both say about the same, the difference may fall below 0.
-        uplink=max(0.0, reply.notes_at - reply.sent_at - notes.queue - notes.middle),
+        uplink=uplink,
         queue=notes.queue,
         middle=notes.middle,
-        downlink=max(0.0, reply.body_at - reply.notes_at),
+        downlink=downlink,
+        on_link=uplink + downlink,
         body_at=reply.body_at,
         # A short answer shares the packet of its notes, so no time between the two tells anything.
         behind_headers=len(reply.body) if len(reply.body) > PACKET else 0,

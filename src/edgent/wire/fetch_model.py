@@ -246,7 +246,7 @@ def _named(path: Path) -> tuple[str, ...]:
 
 
 def _grpc(edge: str, insecure: bool) -> Channel:
-    from edgent.wire.grpc_transport import GrpcChannel  # gRPC, only when there is an edge
+    from edgent.wire.grpc_channel import GrpcChannel  # gRPC, only when there is an edge
 
     credentials = credentials_towards(edge, insecure=insecure)
     return GrpcChannel(edge, max_message=_MAX_MESSAGE, credentials=credentials)

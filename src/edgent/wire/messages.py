@@ -131,7 +131,7 @@ _EDGENT = {
         "double middle = 5",
         "string version = 6",
     ),
-    # A request in an exchange; see `edgent.wire.exchange_messages`.
+    # A request in an exchange; see `edgent.wire.exchange.messages`.
     "ExchangeRequest": (
         "uint32 method = 1",
         "uint64 budget_us = 2",  # left of the caller's time; 0: no end

@@ -2,7 +2,8 @@
 
 A *method* is named by its path, "/inference.GRPCInferenceService/ModelInfer". The edge offers a table of methods;
 a `Channel` calls them, or *exchanges* with some of them: the same, over a stream that both keep open, for a fraction of
-a call's cost. `edgent.wire.grpc_transport` carries both over gRPC, `edgent.testing.FakeLink` inside one process.
+a call's cost. `edgent.wire.grpc_channel` and `grpc_server` carry both over gRPC, `edgent.testing.FakeLink` inside one
+process.
 """
 
 from __future__ import annotations

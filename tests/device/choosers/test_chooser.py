@@ -73,8 +73,8 @@ def test_the_controller_is_sure_of_less_on_a_link_that_varies(scope):
     steady, varying = Dynamic(scope), Dynamic(scope)
     random = np.random.default_rng(0)
     for turn in range(40):
-        steady.observe(crossed(4e5, float(turn)))
-        varying.observe(crossed(4e5 * random.lognormal(0, 0.6), float(turn)))
+        steady.observe([crossed(4e5, float(turn))])
+        varying.observe([crossed(4e5 * random.lognormal(0, 0.6), float(turn))])
     plans = [chooser.choose(40.0, conditions(4e5), DEADLINE) for chooser in (steady, varying)]
     assert plans[0].chance > plans[1].chance
     assert plans[0].bytes_up >= plans[1].bytes_up
@@ -85,25 +85,25 @@ def test_after_transfers_that_were_all_given_up_the_device_stays_alone_until_one
     for deadline, alone in ((DEADLINE, True), (0.6 * scope.device.branches[0].whole.median, False)):
         chooser = Dynamic(replace(scope, deadline=deadline))
         for turn in range(10):
-            chooser.observe(crossed(1e8, float(turn)))
+            chooser.observe([crossed(1e8, float(turn))])
         assert not chooser.choose(10.0, conditions(1e8), deadline).configuration.device_only
         for turn in range(3):
-            chooser.observe(Transfer(direction="up", size=500, seconds=0.3, at=10.0 + turn, cut=True))
+            chooser.observe([Transfer(direction="up", size=500, seconds=0.3, at=10.0 + turn, cut=True)])
         assert chooser.choose(13.0, conditions(1e8), deadline).configuration.device_only == alone
         for turn in range(5):
-            chooser.observe(crossed(1e8, 14.0 + turn))
+            chooser.observe([crossed(1e8, 14.0 + turn)])
         assert not chooser.choose(20.0, conditions(1e8), deadline).configuration.device_only
 
 
 def test_a_direction_is_forecast_from_its_own_transfers_and_until_then_as_the_conditions_say(scope):
     chooser = Dynamic(scope)
     for turn in range(30):
-        chooser.observe(crossed(2e6, float(turn)))
+        chooser.observe([crossed(2e6, float(turn))])
     believed = chooser._believed(30.0, conditions(5e7), DEADLINE)
     assert believed.uplink.bandwidth == pytest.approx(2e6, rel=0.05)
     assert set(believed.bandwidths.down) == {5e7}
     for turn in range(30):
-        chooser.observe(crossed(9e6, 30.0 + turn, direction="down", size=100_000))
+        chooser.observe([crossed(9e6, 30.0 + turn, direction="down", size=100_000)])
     believed = chooser._believed(60.0, conditions(5e7), DEADLINE)
     assert believed.downlink.bandwidth == pytest.approx(9e6, rel=0.05)
     assert believed.downlink.round_trip == conditions(5e7).downlink.round_trip
@@ -118,7 +118,7 @@ def test_the_controller_wants_a_look_once_its_knowledge_is_old_and_only_where_th
     random = np.random.default_rng(0)
     for turn in range(60):
         for direction in ("up", "down"):
-            chooser.observe(crossed(2e6 * random.lognormal(0, 1.0), 3.0 * turn, direction=direction))
+            chooser.observe([crossed(2e6 * random.lognormal(0, 1.0), 3.0 * turn, direction=direction)])
     seen_at = 3.0 * 59
     assert chooser.decisive(seen_at, conditions(2e6), DEADLINE) is None
     assert 0 < chooser.decisive(seen_at + 30.0, conditions(2e6), 0.02) < 1e9
@@ -209,11 +209,11 @@ def test_a_chooser_of_ones_own_is_told_the_transfers_and_asked_for_each_plan(mod
         def __init__(self, scope):
             super().__init__(scope)
             self.heard, self.asked = [], 0
-            self.codecs = {scope.candidates.configuration(row).codec for row in range(len(scope.candidates))}
+            self.codecs = {scope.candidates.configurations[row].codec for row in range(len(scope.candidates))}
             choosers.append(self)
 
-        def observe(self, event):
-            self.heard.append(event)
+        def observe(self, events):
+            self.heard += events
 
         def choose(self, now, conditions, deadline, ready=None):
             self.asked += 1

@@ -64,7 +64,7 @@ def link(bandwidth: float) -> Conditions:
 def told(chooser, bandwidth, *, direction="up", seconds=None):
     for at in range(20):
         took = 12288 * 8 / bandwidth if seconds is None else seconds
-        chooser.observe(Transfer(direction=direction, size=12288, seconds=took, at=float(at)))
+        chooser.observe([Transfer(direction=direction, size=12288, seconds=took, at=float(at))])
 
 
 def plan(chooser, deadline=DEADLINE, ready=None):
@@ -99,9 +99,9 @@ def test_a_transfer_that_seems_to_have_taken_no_time_tells_nothing(chooser, seco
 def test_a_transfer_that_was_given_up_is_an_outage_until_the_next_sample(chooser, states):
     told(chooser, 2e7)
     well = plan(chooser)
-    chooser.observe(Transfer(direction="up", size=12288, seconds=0.005, at=20.0, cut=True))
+    chooser.observe([Transfer(direction="up", size=12288, seconds=0.005, at=20.0, cut=True)])
     assert plan(chooser) == states.look_up(0.0, DEADLINE) and plan(chooser).device_only
-    chooser.observe(Transfer(direction="up", size=12288, seconds=0.005, at=21.0))
+    chooser.observe([Transfer(direction="up", size=12288, seconds=0.005, at=21.0)])
     assert plan(chooser) == well
 
 

@@ -25,6 +25,7 @@ def reply(up: float, down: float = 0.0, *, sent=0, received=0, queue=0.0, at=1.0
         queue=queue,
         middle=0.0,
         downlink=down,
+        on_link=up + down,
         body_at=at,
         behind_headers=received if received > PACKET else 0,
     )

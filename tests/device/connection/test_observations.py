@@ -22,6 +22,7 @@ def reply(size: int, *, at: float, takes: float | None = None, edge: float = 0.0
         queue=0.0,
         middle=edge,
         downlink=0.0,
+        on_link=uplink,
         body_at=at,
         behind_headers=0,
     )

@@ -17,6 +17,7 @@ from edgent.device.connection.upkeep import (
     Task,
     Upkeep,
 )
+from edgent.units import Seconds
 
 
 def connected(*, measures=True) -> Upkeep:
@@ -68,6 +69,22 @@ def test_a_late_answer_is_checked_at_once():
     assert watch.next(10.1) == 10.1 + IDLE
 
 
+def answer(watch: Upkeep, at: float, *, telling: bool = False) -> None:
+    """A request was asked of the edge, and answered at once."""
+    watch.began()
+    watch.answered(Seconds(at), telling=telling)
+
+
+def test_a_request_that_is_answered_is_under_way_no_more():
+    watch = connected()
+    watch.began()
+    watch.began()
+    watch.answered(12.0)
+    assert watch.busy
+    watch.answered(12.0)
+    assert not watch.busy
+
+
 def test_a_connection_in_use_is_left_alone():
     watch = connected()
     watch.began()
@@ -108,7 +125,7 @@ def test_how_long_is_waited_in_seconds():
     assert watch.next(102.5) == 103.5  # asked again whether it matters
     watch.measured(103.5, 0.0)
     for second in range(103, 134):
-        watch.answered(float(second))
+        answer(watch, float(second))
     assert watch.next(133.0) == 133.5  # measured though all requests are answered
 
 
@@ -144,7 +161,7 @@ def test_while_requests_are_answered_the_link_is_measured_rarely_and_soon_after_
     for tenth in range(int(10 * 3 * RARELY)):
         at = 10.0 + tenth / 10
         if at < 10.0 + 1.5 * RARELY:
-            watch.answered(at)
+            answer(watch, at)
         watch.heard(at)
         if watch.next(at) is Task.MEASURE:
             measured_at.append(at)
@@ -160,7 +177,7 @@ def rhythmic(*, period: float = 2.0, requests: int = 5) -> Upkeep:
     watch = connected()
     for turn in range(requests):
         watch.requested(20.0 - period * (requests - 1 - turn))
-    watch.answered(20.0, telling=True)
+    answer(watch, 20.0, telling=True)
     return watch
 
 
@@ -192,7 +209,7 @@ def test_looks_take_no_more_than_their_share_of_the_time():
         watch.heard(at)
         if tenth % 20 == 0:
             watch.requested(at)
-            watch.answered(at)
+            answer(watch, at)
         if watch.next(at) is Task.LOOK:
             looks.append(at)
             watch.looked(at, 0.1)
@@ -205,7 +222,7 @@ def test_a_look_that_nobody_would_plan_by_is_offered_before_the_next_request_aga
     watch.heard(22.0 - LEAD)
     assert watch.next(22.0 - LEAD) == pytest.approx(24.0 - LEAD)  # and not at once
     watch.requested(22.0)
-    watch.answered(22.0)
+    answer(watch, 22.0)
     assert watch.next(22.0) == pytest.approx(24.0 - LEAD)
 
 
@@ -228,7 +245,7 @@ def test_looks_one_way_do_not_spare_the_rare_measuring_of_both():
         watch.heard(at)
         if tenth % 20 == 0:
             watch.requested(at)
-            watch.answered(at)
+            answer(watch, at)
         if (task := watch.next(at)) is Task.LOOK:
             watch.looked(at, 0.04)
         elif task is Task.MEASURE:
@@ -258,7 +275,7 @@ def test_an_edge_that_answers_is_not_sought():
     watch = connected()
     for second in range(20, 40):
         watch.requested(float(second))
-        watch.answered(second + 0.03)
+        answer(watch, second + 0.03)
         assert watch.next(second + 0.2) is not Task.SEEK
 
 

@@ -27,7 +27,7 @@ def chooser():
 
 def test_one_state_has_a_plan_for_each_deadline(chooser):
     for at in range(20):
-        chooser.observe(Transfer(direction="up", size=12288, seconds=12288 * 8 / 200e3, at=float(at)))
+        chooser.observe([Transfer(direction="up", size=12288, seconds=12288 * 8 / 200e3, at=float(at))])
     exits = [
         chooser.choose(0.0, made.conditions(5e6), deadline).configuration.exit
         for deadline in (PAPERS_DEADLINE, TODAYS_DEADLINE)

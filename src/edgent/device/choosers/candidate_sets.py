@@ -133,5 +133,5 @@ def _has_segment(name: str, table: Candidates, segments: Collection[str]) -> Mas
         raw = (plan.codec, plan.download_codec) == (RAW, RAW)
         return raw and f"{name}.x{plan.exit}.u{plan.upload_cut}.d{plan.download_cut}" in segments
 
-    plans: Sequence[Configuration] = [table.configuration(row) for row in range(len(table))]
+    plans: Sequence[Configuration] = [table.configurations[row] for row in range(len(table))]
     return np.array([plan.device_only or has(plan) for plan in plans])

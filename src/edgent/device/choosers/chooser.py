@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -27,8 +27,8 @@ Environment = Literal["static", "dynamic"]
 class Chooser(Protocol):
     """Chooses the plan of each request of a device with an edge; thread-safe."""
 
-    def observe(self, event: Transfer) -> None:
-        """A message went over the link, or was given up: a request's, an answer's, a probe's."""
+    def observe(self, events: Iterable[Transfer]) -> None:
+        """Messages went over the link, or were given up: requests, answers, probes; in the order of their ends."""
         ...
 
     def choose(
@@ -97,11 +97,11 @@ class Static:
         self._margin = scope.margin
         # Once for all requests: what is dominated under every bandwidth need not be priced at each.
         self._frontier = scope.candidates.frontier()
-        self._rows = {self._frontier.configuration(row): row for row in range(len(self._frontier))}
+        self._rows = {self._frontier.configurations[row]: row for row in range(len(self._frontier))}
         # Always at hand: a plan of the device alone needs no edge to be ready.
         self._own = [row for configuration, row in self._rows.items() if configuration.device_only]
 
-    def observe(self, event: Transfer) -> None:
+    def observe(self, events: Iterable[Transfer]) -> None:
         """The conditions say it all."""
 
     def choose(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -51,11 +51,12 @@ class Dynamic:
         self._alone = scope.candidates.keep(np.equal(scope.candidates.messages, 0))
         self._lock = threading.Lock()
 
-    def observe(self, event: Transfer) -> None:
+    def observe(self, events: Iterable[Transfer]) -> None:
         """See `Chooser.observe`."""
         with self._lock:
             # Apart, for the bandwidth of one direction says little about the other's.
-            (self._uplink if event.direction == "up" else self._downlink).learn(event)
+            for event in events:
+                (self._uplink if event.direction == "up" else self._downlink).learn(event)
 
     def choose(
         self,

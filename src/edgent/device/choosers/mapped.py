@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -44,7 +44,7 @@ class Mapped:
         except InputError as error:
             raise RefusedError(str(error)) from None
         self._table = scope.candidates
-        self._rows = {self._table.configuration(row): row for row in range(len(self._table))}
+        self._rows = {self._table.configurations[row]: row for row in range(len(self._table))}
         # A configuration of the map whose sessions are not made yet would be late by the time they take.
         self._otherwise = Static(scope)
         # A map is looked up by the uplink alone, as in the paper, which has one bandwidth.
@@ -59,14 +59,14 @@ class Mapped:
                 len(states.configurations),
             )
 
-    def observe(self, event: Transfer) -> None:
+    def observe(self, events: Iterable[Transfer]) -> None:
         """See `Chooser.observe`.
 
         The round trip is taken off a transfer's time, and that is only an estimate: what then seems to have taken no
         time tells no bandwidth. One that was given up is an outage.
         """
-        if event.direction == "up" and event.seconds > 0:
-            with self._lock:
+        with self._lock:
+            for event in (one for one in events if one.direction == "up" and one.seconds > 0):
                 self._algorithm.observe(0.0 if event.cut else event.bandwidth(_WIRE.uplink(event.size)))
 
     def choose(

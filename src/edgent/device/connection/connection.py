@@ -179,14 +179,14 @@ class Connection:
             self._upkeep.began()
         try:
             reply = self._remote.send(message, budget)
-        except EdgentError as error:
-            self._failed(error, len(message), self._clock.now() - started_at)
-            raise
-        finally:
+            with self._changed:
+                self._seen.heard(reply, self._clock.now(), answered=True)
+        except BaseException as error:
+            if isinstance(error, EdgentError):
+                self._failed(error, len(message), self._clock.now() - started_at)
             with self._changed:
                 self._upkeep.ended()
-        with self._changed:
-            self._seen.heard(reply, self._clock.now(), answered=True)
+            raise
         self._tell_version(reply)
         return reply
 

@@ -99,6 +99,8 @@ class Observations:
             edge_seconds: That the edge was just seen to take for a request, in its queue and by computing.
             way: That an empty message was just seen to take.
         """
+        if not self._late:
+            return
         late, self._late = self._late, []
         elsewhere = edge_seconds + max(0.0, way - self.link.round_trip)
         conditions = self.link.conditions(at)

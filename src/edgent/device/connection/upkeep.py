@@ -190,7 +190,7 @@ class Upkeep:
         self._busy += 1
 
     def ended(self) -> None:
-        """The edge is no longer asked."""
+        """The edge is no longer asked, and has given no answer."""
         self._busy -= 1
 
     def heard(self, at: Seconds, *, telling: bool = False) -> None:
@@ -201,7 +201,8 @@ class Upkeep:
             self._measured_at = at
 
     def answered(self, at: Seconds, *, telling: bool = False) -> None:
-        """The edge has answered a request; see `heard`."""
+        """The edge has answered a request, and is no longer asked; see `heard`."""
+        self._busy -= 1
         self._answered_at, self._without_at = at, math.inf
         self.heard(at, telling=telling)
 

@@ -153,12 +153,12 @@ def worth_trying(table: Candidates, conditions: Conditions) -> list[Configuratio
         if latency[row] <= _LONGEST and not beaten.any():
             kind = (int(table.exit[row]), int(table.codec[row]), int(table.messages[row]))
             best.setdefault(kind, int(row))
-    return [table.configuration(row) for row in best.values()]
+    return [table.configurations[row] for row in best.values()]
 
 
 def _accuracies(table: Candidates, plans: Sequence[Configuration]) -> dict[Configuration, float]:
     wanted = set(plans)
-    rows = ((table.configuration(row), row) for row in range(len(table)))
+    rows = ((table.configurations[row], row) for row in range(len(table)))
     return {plan: float(table.accuracy[row]) for plan, row in rows if plan in wanted}
 
 

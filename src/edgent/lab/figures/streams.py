@@ -65,7 +65,7 @@ def stream(lab: Lab, course: Course) -> tuple[StreamRequest, ...]:
 def accuracies(setting: Setting, requests: Sequence[StreamRequest]) -> list[float]:
     """The accuracy of each answer, in time or not: that of its plan, or of the branch that answered instead."""
     table = setting.candidates
-    planned = {table.configuration(row): float(table.accuracy[row]) for row in range(len(table))}
+    planned = {table.configurations[row]: float(table.accuracy[row]) for row in range(len(table))}
     exits = {branch.exit: branch.accuracy or 0.0 for branch in setting.model.branches}
     return [
         planned[request.configuration]

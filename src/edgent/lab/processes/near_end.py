@@ -21,7 +21,7 @@ from edgent.device.connection.probing import probe_link
 from edgent.lab.processes.orders import Orders, answer
 from edgent.link.slow_start import UNLIMITED
 from edgent.wire.edge_client import EdgeClient
-from edgent.wire.grpc_transport import GrpcChannel
+from edgent.wire.grpc_channel import GrpcChannel
 
 _MAX_MESSAGE = 8 << 20
 _TIMEOUT = 30.0

@@ -140,9 +140,9 @@ def _steps(table: Candidates, latency: Floats, settings: MapSettings) -> tuple[S
     first = max(int(np.searchsorted(deadlines, settings.shortest, side="right")) - 1, 0)  # in force at the shortest
     # Those that begin to win inside the range; who wins beyond it is never asked for.
     later = range(first + 1, int(np.searchsorted(deadlines, settings.longest, side="right")))
-    steps = [Step(deadline=settings.shortest, configuration=table.configuration(int(rows[first])))]
+    steps = [Step(deadline=settings.shortest, configuration=table.configurations[int(rows[first])])]
     for k in later:
-        configuration = table.configuration(int(rows[k]))
+        configuration = table.configurations[int(rows[k])]
         # Two candidates may stand for one configuration at different worth; only a change of what runs is a step.
         if configuration != steps[-1].configuration:
             steps.append(Step(deadline=Seconds(float(deadlines[k])), configuration=configuration))

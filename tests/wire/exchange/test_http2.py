@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from edgent.errors import EdgeError
-from edgent.wire.http2 import Ended, Http2Client, Message
+from edgent.wire.exchange.http2 import Ended, Http2Client, Message
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW = 0, 1, 3, 4, 5, 6, 7, 8

@@ -16,7 +16,8 @@ from edgent.errors import EdgeError, RefusedError
 from edgent.planning.plan import Configuration
 from edgent.wire import messages as m
 from edgent.wire.errors import BusyError, LateError, NotServedError, RejectedError
-from edgent.wire.grpc_transport import GrpcChannel, GrpcServer
+from edgent.wire.grpc_channel import GrpcChannel
+from edgent.wire.grpc_server import GrpcServer
 from edgent.wire.transport import Unary
 from real_time import until
 

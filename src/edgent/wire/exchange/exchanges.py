@@ -19,21 +19,21 @@ from edgent.identity.secured_socket import secured
 from edgent.link.slow_start import Window
 from edgent.wire import messages as m
 from edgent.wire.errors import DATA_LOSS, BrokenError, kind_of
-from edgent.wire.exchange_connection import ExchangeConnection, StreamEnded
-from edgent.wire.exchange_messages import (
+from edgent.wire.exchange.connection import ExchangeConnection, StreamEnded
+from edgent.wire.exchange.http2 import Http2Client
+from edgent.wire.exchange.messages import (
+    ROOM,
     Damaged,
     ReplyHead,
     read_body,
     read_exchange_reply,
     write_exchange_request,
 )
-from edgent.wire.http2 import Http2Client
 from edgent.wire.message_limit import too_large
 from edgent.wire.transport import Reply
 
 # Seconds without a further attempt at an edge that has taken no stream: each costs a round trip.
 _CALLS_INSTEAD = 30.0
-_ROOM = 4_096  # bytes of a reply's message beside its body
 
 
 class Calls(Protocol):
@@ -177,7 +177,7 @@ class Exchanges:
                 connected = secured(connected, self._credentials, host)
         except OSError as error:
             raise EdgeError(f"the edge {self._address} cannot be reached: {error.strerror or error}") from error
-        http2 = Http2Client(authority=str(self._address), path=m.EXCHANGE, max_message=self._max_message + _ROOM)
+        http2 = Http2Client(authority=str(self._address), path=m.EXCHANGE, max_message=self._max_message + ROOM)
         return ExchangeConnection(connected, http2, self._clock)
 
     def _let_go(self, connection: ExchangeConnection, error: EdgeError) -> None:

@@ -25,7 +25,7 @@ from edgent.errors import EdgeError
 from edgent.link.slow_start import Window
 from edgent.units import Seconds
 from edgent.wire.errors import LateError
-from edgent.wire.http2 import Http2Client, Message
+from edgent.wire.exchange.http2 import Http2Client, Message
 from edgent.wire.tcp_info import keeps_window, window_of
 
 _PIECE = 262_144  # bytes read at once

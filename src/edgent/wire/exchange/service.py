@@ -17,7 +17,7 @@ from edgent.link.slow_start import Window
 from edgent.units import Seconds
 from edgent.wire import messages as m
 from edgent.wire.errors import DATA_LOSS
-from edgent.wire.exchange_messages import (
+from edgent.wire.exchange.messages import (
     Damaged,
     RequestHead,
     read_body,

@@ -36,6 +36,9 @@ METHODS = (m.MODEL_INFER, m.PROBE)
 ANNOUNCED = 16_384
 """Bytes of a request's body above which it comes by itself: a frame of HTTP/2, which needs no turn for a second one."""
 
+ROOM = 4_096
+"""Bytes at most of an exchange's message beside its body."""
+
 # Field 15 of four fixed bytes: the tag fits into one byte, and no message here will ever have as many fields.
 _TAG = bytes([15 << 3 | 5])
 _SUM = 4

@@ -7,8 +7,8 @@ import pytest
 from edgent.errors import RefusedError
 from edgent.wire import messages as m
 from edgent.wire.errors import DATA_LOSS, FAILED_PRECONDITION, INTERNAL, status_of
-from edgent.wire.exchange_messages import read_body, read_exchange_reply, write_exchange_request
-from edgent.wire.exchange_service import ExchangeService
+from edgent.wire.exchange.messages import read_body, read_exchange_reply, write_exchange_request
+from edgent.wire.exchange.service import ExchangeService
 from edgent.wire.notes import Notes
 from edgent.wire.transport import Unary
 

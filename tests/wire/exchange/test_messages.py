@@ -9,7 +9,7 @@ import pytest
 from edgent.errors import InputError
 from edgent.link.slow_start import Window
 from edgent.wire import messages as m
-from edgent.wire.exchange_messages import (
+from edgent.wire.exchange.messages import (
     ANNOUNCED,
     Damaged,
     read_body,

@@ -11,10 +11,11 @@ import grpc
 import pytest
 
 from edgent.errors import EdgeError, RefusedError
-from edgent.wire import grpc_transport
+from edgent.wire import grpc_server
 from edgent.wire import messages as m
 from edgent.wire.errors import LateError
-from edgent.wire.grpc_transport import GrpcChannel, GrpcServer
+from edgent.wire.grpc_channel import GrpcChannel
+from edgent.wire.grpc_server import GrpcServer
 from edgent.wire.notes import Notes
 from edgent.wire.transport import Unary
 
@@ -198,7 +199,7 @@ def test_a_closed_channel_exchanges_no_more(channel):
 
 
 def test_an_edge_with_streams_enough_is_called_and_nobody_is_turned_away(monkeypatch, desk):
-    monkeypatch.setattr(grpc_transport, "_MOST_STREAMS", 1)
+    monkeypatch.setattr(grpc_server, "_MOST_STREAMS", 1)
     server = serving(desk)
     channels = [GrpcChannel(server.address, max_message=MAX) for _ in range(3)]
     try:

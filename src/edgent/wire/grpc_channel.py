@@ -1,0 +1,169 @@
+"""gRPC at the device: bytes out and in, foreign errors mapped at this boundary, times taken.
+
+A unary method is *invoked* as unary-stream: the bytes on the wire are the same, but headers and body are delivered
+apart, so that uplink and downlink can be told apart without comparing two machines' clocks. An answer that fits into
+the packet of its headers has no downlink to be told apart; its headers go behind it (as HTTP/2 trailers), which saves a
+packet, and both sides a wake.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+
+from edgent.address import Address
+from edgent.clock import Clock, MonotonicClock
+from edgent.errors import EdgeError, EdgentError
+from edgent.identity.credentials import Credentials
+from edgent.link.slow_start import Window
+from edgent.wire.errors import BrokenError, kind_of
+from edgent.wire.exchange.exchanges import Exchanges
+from edgent.wire.grpc_options import CHANNEL_OPTIONS, limits
+from edgent.wire.message_limit import too_large
+from edgent.wire.notes import notes_of
+from edgent.wire.tcp_info import SendWindow
+from edgent.wire.transport import Reply
+
+# Seconds: gRPC ends a call 1.7 to 3.5 ms after its deadline, and whoever waits for that hands over a late answer.
+_ENDS_LATE = 0.0025
+# HTTP/2's connection preface and an empty SETTINGS frame; a server answers with SETTINGS of its own: type 4.
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+
+
+class GrpcChannel:
+    """A connection to an edge over gRPC.
+
+    Args:
+        target: "HOST:PORT".
+        max_message: bytes of the largest message either way.
+        clock: takes the times of replies.
+        credentials: what is shown to the edge, and by what it is known; None: the connection is plain text.
+
+    Raises:
+        InputError: `target` is no address.
+    """
+
+    def __init__(
+        self, target: str, *, max_message: int, clock: Clock | None = None, credentials: Credentials | None = None
+    ) -> None:
+        address = Address.parse(target)
+        self._credentials = credentials
+        self.target = str(address)
+        self.max_message = max_message
+        self._clock = clock or MonotonicClock()
+        self._send_window = SendWindow(address.host, address.port)
+        self._channel = self._open()
+        self._exchanges = Exchanges(
+            address, max_message=max_message, clock=self._clock, calls=self, credentials=credentials
+        )
+        # The channel's own methods, so that a request does not pass through here as well.
+        self.exchange, self.window = self._exchanges.exchange, self._exchanges.window
+
+    def call(self, method: str, message: bytes, timeout: float) -> Reply:
+        """See `Channel.call`."""
+        # gRPC would answer RESOURCE_EXHAUSTED, which here is said of a full queue: the same message would be tried
+        # again.
+        if len(message) > self.max_message:
+            raise too_large(message, self.max_message, "what is to be sent")
+        # The window as it is when the message begins decides how often TCP will wait; asking for it is not the link's
+        # time, so the clock is read after it.
+        window, sent_at = self._send_window.read(), self._clock.now()
+        answers = self._start(method, message, timeout)
+        with self._mapped(answers):
+            # Waits for the headers. Those of a long answer come ahead of its body, so what passes from here on is the
+            # downlink alone.
+            ahead = answers.initial_metadata()
+            notes_at = self._clock.now()
+            body = next(answers, None)
+            body_at = self._clock.now()
+            if body is None:
+                raise BrokenError(f"{self.target} ended {method} without an answer")
+            next(answers, None)  # the status, which came with the body
+            # The channel connects at its first call, so before there was no socket to be found; and the answer is here
+            # already, so that the search delays nobody's measured time.
+            if not self._send_window.found:
+                self._send_window.look()
+            notes = notes_of({str(key): str(value) for key, value in (*ahead, *answers.trailing_metadata())})
+        return Reply(body=body, notes=notes, sent_at=sent_at, notes_at=notes_at, body_at=body_at, window=window)
+
+    def stream(self, method: str, message: bytes, timeout: float) -> Iterator[bytes]:
+        """See `Channel.stream`."""
+        answers = self._start(method, message, timeout)
+        with self._mapped(answers):
+            yield from answers
+
+    def window_of_calls(self) -> Window | None:
+        """What a call that is made now may have under way."""
+        return self._send_window.read()
+
+    def first_words(self, timeout: float) -> str | None:
+        """See `Channel.first_words`: says HTTP/2's greeting and looks whether the answer is HTTP/2."""
+        address = Address.parse(self.target)
+        try:
+            with socket.create_connection((address.host, address.port), timeout) as peer:
+                peer.settimeout(timeout)
+                peer.sendall(_GREETING)
+                answer = peer.recv(64)
+        except (OSError, ValueError):
+            return None
+        # A frame begins with three bytes of length and one of type. An answer too short to tell is not held against the
+        # peer.
+        is_settings = answer[3:4] == b"\x04" or len(answer) < 4
+        return None if is_settings else answer.split(b"\n")[0].decode("latin-1").strip()
+
+    def renew(self) -> None:
+        """See `Channel.renew`."""
+        # The new one is in its place before the old one fails what waits on it: who tries again at once must meet the
+        # new one.
+        old, self._channel = self._channel, self._open()
+        old.close()
+        self._send_window.forget()
+        self._exchanges.renew()
+
+    def close(self) -> None:
+        """See `Channel.close`."""
+        self._channel.close()
+        self._exchanges.close()
+
+    def __repr__(self) -> str:
+        return f"<GrpcChannel to {self.target}>"
+
+    def _open(self) -> grpc.Channel:
+        # Without its scheme gRPC would take some names for one: "unix:80" for a socket in the file system.
+        # A target is a URI, and the zone of a link-local address (fe80::1%eth0) has a percent sign.
+        target = "dns:///" + self.target.replace("%", "%25")
+        options: tuple[tuple[str, int | str], ...] = (*CHANNEL_OPTIONS, *limits(self.max_message))
+        if self._credentials is None:
+            return grpc.insecure_channel(target, options=options)
+        if self._credentials.peer_name:
+            options = (*options, ("grpc.ssl_target_name_override", self._credentials.peer_name))
+        authority, certificate, key = self._credentials.read()
+        return grpc.secure_channel(target, grpc.ssl_channel_credentials(authority, key, certificate), options=options)
+
+    def _start(self, method: str, message: bytes, timeout: float) -> Any:
+        try:
+            return self._channel.unary_stream(method)(message, timeout=max(timeout - _ENDS_LATE, 0.0))
+        except ValueError as error:  # "Cannot invoke RPC on closed channel!"
+            raise EdgeError(f"the connection to {self.target} was given up") from error
+
+    @contextlib.contextmanager
+    def _mapped(self, answers: Any) -> Iterator[None]:
+        try:
+            yield
+        except grpc.RpcError as error:
+            raise self._error(answers.code(), answers.details() or "") from error
+        finally:
+            # A stream that its reader leaves early would otherwise go on filling the link.
+            answers.cancel()  # no effect on one that is over
+
+    def _error(self, code: grpc.StatusCode, details: str) -> EdgentError:
+        kind = kind_of(code.value[0])
+        if code is grpc.StatusCode.UNIMPLEMENTED:
+            return kind(f"{self.target} speaks another protocol ({details or 'method unknown'}); is it an edge?")
+        if kind is EdgeError:
+            return kind(f"the edge {self.target} cannot be reached: {details or code.name}")
+        return kind(details or code.name)
