@@ -126,7 +126,7 @@ class Upkeep:
         self._busy = 0
         self._suspected = False
         self._heard_at = self._measured_at = self._answered_at = self._requested_at = -math.inf
-        self._retry_at = self._ask_at = self._seek_from = -math.inf
+        self._retry_at = self._ask_at = self._look_from = self._seek_from = -math.inf
         self._check_after = IDLE
         # One account of all that is sent for the link's sake. A search may always begin, or it would come too late; but
         # looks and measurements, which are of use only now and then, wait until it leaves room for them.
@@ -224,6 +224,7 @@ class Upkeep:
     def looked(self, at: Seconds, took: float) -> None:
         """The link was looked at, or that was given up."""
         self._look_took = self._spend(at, took)
+        self._look_from = at + LEAD  # the request that it was for has one now, however little that took
 
     def sought(self, began_at: Seconds, occupied: float) -> None:
         """The edge was sought, which has occupied the link for so long."""
@@ -253,7 +254,8 @@ class Upkeep:
         if self._arrivals.period < 2 * LEAD or at >= self._measure_due:
             return math.inf
         # Half the lead of grace: a thread that woke a little late still looks before this request, not before the next.
-        begin = max(self._budget.affordable(self._look_took), self._ask_at, at - LEAD / 2)
+        affordable = self._budget.affordable(self._look_took)
+        begin = max(affordable, self._look_from, self._ask_at, at - LEAD / 2)
         return self._arrivals.next(Seconds(begin + LEAD)) - LEAD
 
     def _seek_at(self, at: Seconds) -> float:
