@@ -18,6 +18,9 @@ A measurement occupies the link for a tenth of a second, and a request that come
 requests are answered their own times tell whether the plan holds, so then the link is measured rarely. Where requests
 come regularly that is known beforehand: a look, one message up, is over just before the next one.
 
+Searches, looks and measurements share one account, the same as a replay's: looks and measurements wait until they fit
+into a fiftieth of any ten seconds (`edgent.link.probing`).
+
 Requests that go without the edge tell nothing of it, whatever their rhythm: somebody else must notice that trouble is
 over. So while the last request was not answered by the edge it is sought again and again, by a check that grows into a
 look as far as the link proves able (`edgent.device.connection.probing`). How often is a matter of what a search
