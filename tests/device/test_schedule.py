@@ -249,7 +249,8 @@ class Played:
         else:
             failed = min(after, send.budget) if kind == "fails" else send.budget
             self.later(self.now + failed, number, made, lambda at: made.edge_failed(at, "edge lost"))
-        self.later(self.now, number, made, made.sent)
+        for action in send.meanwhile:
+            self.act(number, made, action)
 
     def compute(self, number, made, took, done) -> None:
         self.computing += took > SLICE

@@ -32,7 +32,7 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """A draft of MODEL.edgent.toml with what can be guessed; --embed puts a completed one into the model's file."""
-    from edgent.model.model import files
+    from edgent.model.files.named import files
 
     numbers = parse_dims(dim)
     if len(files(model)) > 1:

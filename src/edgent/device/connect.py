@@ -22,7 +22,7 @@ from edgent.engine.guarded_loading import load
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.model import Model
-from edgent.model.model import files
+from edgent.model.files.named import files
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.profiling.kept_profile import profile, profile_of_like
 from edgent.wire.fetch_model import fetch_model

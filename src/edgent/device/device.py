@@ -221,7 +221,9 @@ class Device:
         division, changed = self._divisions.of(choice.configuration, kind), self._clock.condition(self._turns)
         planned = Stages() if choice.plan is None else choice.plan.stages
         tried = choice.plan is not None and choice.plan.trial
-        ahead, rest = planned.around_upload
+        # The upload divides it: before that the device computes, and from then on it can only wait.
+        ahead = planned.prepare + planned.head + planned.encode
+        rest = planned.uplink + planned.queue + planned.middle + planned.downlink + planned.suffix
         request = Request(
             started_at=sight.at,
             exit=choice.configuration.exit,
@@ -231,7 +233,7 @@ class Device:
             branches=division.branches if division.uses_edge or not exactly else division.branches[:1],
             schedule=self._schedule,
             call=changed.notify_all,
-            head=ahead,
+            head=Seconds(ahead),
             expected=Seconds(math.inf if choice.plan is None else rest),
             race=tried or (self.settings.race if race is None else race),
             patience=Seconds(max(PATIENCE, 3 * (ahead + rest))),

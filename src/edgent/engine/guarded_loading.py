@@ -25,10 +25,10 @@ from edgent.engine import loading
 from edgent.errors import EdgentError, ModelError
 from edgent.files import is_file
 from edgent.model import SHIPPED, Model
-from edgent.model import model as models
 from edgent.model.configuration.sources import files_beside
+from edgent.model.files import named
 from edgent.model.files.formats import check_file
-from edgent.model.model import ModelFiles
+from edgent.model.files.named import ModelFiles
 from edgent.units import format_bytes
 from edgent.version import __version__
 
@@ -78,7 +78,7 @@ def load(model: ModelFiles, *, dims: Mapping[str, int] | None = None, limits: Li
 
 
 def _try(model: ModelFiles, dims: Mapping[str, int], limits: Limits) -> None:
-    paths = [path for path in models.files(model) if path.parent != SHIPPED]
+    paths = [path for path in named.files(model) if path.parent != SHIPPED]
     if not paths:
         return
     for path in paths:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgent import model as files
 from edgent.model import Model, Tensor
-from edgent.model.model import ModelFiles
+from edgent.model.files.named import ModelFiles
 
 if TYPE_CHECKING:
     import onnx

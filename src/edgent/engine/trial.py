@@ -29,8 +29,8 @@ from edgent.model import Model, Tensor
 from edgent.model.configuration.sources import files_named
 from edgent.model.files.constants import all_tensors
 from edgent.model.files.external import is_external
+from edgent.model.files.named import ModelFiles, files
 from edgent.model.files.read import read
-from edgent.model.model import ModelFiles, files
 
 _BUSY = 5  # a busy machine is slow, and who waits does not compute: so many times the computing time may pass
 _NO_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate", "alloc failed", "MemoryError")

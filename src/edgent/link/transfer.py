@@ -118,6 +118,13 @@ class TransferModel:
         return wire + stall(message, byte_time, self.window, self.round_trip, ahead)
 
 
+def there_and_back(
+    uplink: TransferModel, downlink: TransferModel, size_up: Sizes, size_down: Sizes
+) -> tuple[Sizes, Sizes]:
+    """Seconds of a request and of its answer; see `TransferModel`."""
+    return uplink.uplink(size_up), downlink.downlink(size_down)
+
+
 WIRE = TransferModel(bandwidth=BitsPerSecond(1.0), call_time=_AT_ONCE)
 """At 1 bit/s, and nothing else to wait for: the time of a message is its bits on the wire."""
 

@@ -28,8 +28,9 @@ From file to model: `files` read it, check it, and collect its constants; `fold`
 divide it into layers and branches. `costs`, `flops` and `kernels` say what layers and kernels are worth in work.
 """
 
+from edgent.model.files.named import SHIPPED, find
 from edgent.model.metadata import ExitInfo, InputInfo, Metadata, Preprocessing, Task
-from edgent.model.model import SHIPPED, Model, Segment, check_model, find, free_dimensions, load
+from edgent.model.model import Model, Segment, check_model, free_dimensions, load
 from edgent.model.shapes import Interpreter
 from edgent.model.values import Boundary, Branch, Layer, SegmentName, Tensor, parse_segment_name, segment_name
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import onnx
 
 from edgent.errors import InputError, ModelError
-from edgent.files import is_folder
 from edgent.model.configuration.binding import bind
 from edgent.model.configuration.dimensions import FreeDimension
 from edgent.model.configuration.dimensions import free_dimensions as free_of
@@ -22,6 +21,7 @@ from edgent.model.files.bounds import check_sizes
 from edgent.model.files.bundle import join, prefix_of
 from edgent.model.files.constants import all_tensors
 from edgent.model.files.gather import gather
+from edgent.model.files.named import BETWEEN, ModelFiles, files
 from edgent.model.files.read import read, without_functions
 from edgent.model.files.weights import Weights
 from edgent.model.fold import fold
@@ -31,11 +31,6 @@ from edgent.model.shapes import Interpreter, bodies, subgraph_reads, tensor_of
 from edgent.model.tasks.append import append_answers, check_answers
 from edgent.model.values import Branch, Layer, Tensor, tensors_by_name
 from edgent.text import readable
-
-SHIPPED = Path(__file__).parent / "shipped"
-
-BETWEEN = "+"
-"""Between the files of a bundle."""
 
 # They change a tensor's shape and nothing else, so each belongs to the layer that reads it.
 SHAPE_ONLY = {"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
@@ -168,10 +163,6 @@ class Model:
         return nodes, constants
 
 
-ModelFiles = str | Path | Sequence[str | Path]
-"""A name or a file; or the files of a bundle, where they are no single text."""
-
-
 def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int] | None = None) -> Model:
     """Opens a model by name or file; `edgent.load` does it with the product's own engine.
 
@@ -188,24 +179,16 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
     """
     paths = files(model)
     path = paths[0]
-    # Digests are of the files as they came, before anything is gathered or folded: so a device and an edge with
-    # other versions of this program, which may fold otherwise, still agree on what a model is.
-    read_files = [(file, configured(file, read(file))) for file in paths]
-    proto = join(read_files) if len(paths) > 1 else read_files[0][1]
-    source, beside = path.parent.absolute(), external.locations(all_tensors(proto))
-    weights = Weights(source, identity.hashes(proto.graph.initializer, source))
-    members = [_member(file, file_proto, file == path, weights) for file, file_proto in read_files]
-    outputs = [_outputs(file.graph, metadata_of(file)) for _, file in read_files] if len(members) > 1 else []
-    # The files' own copies are let go: a model of gigabytes would else be held twice from here on.
-    del read_files
+    source = path.parent.absolute()
+    opened = _opened(paths)
     with _naming(path):
-        binding = bind(path, proto, dims or {})
-    bound, metadata = binding.proto, binding.metadata
+        binding = bind(path, opened.proto, dims or {})
+    bound, metadata, weights = binding.proto, binding.metadata, opened.weights
     exits = _exits(bound.graph, metadata)
-    outputs = outputs or [_outputs(bound.graph, metadata)]
+    outputs = opened.outputs or [_outputs(bound.graph, metadata)]
     digests = {
         name: identity.digest(contents, bound.graph.input, asked, metadata)
-        for (name, contents), asked in zip(members, outputs, strict=True)
+        for (name, contents), asked in zip(opened.members, outputs, strict=True)
     }
     gather(bound.graph, source)
     # Constants of every kind first become one kind, which is then all that folding has to know.
@@ -223,15 +206,12 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
             check_answers(metadata, answers, values)
         tensors = _tensors(values, metadata, answers.most)
     check_sizes(tensors.values())
-    (digest, *others) = digests.values()
-    if others:
-        digest = identity.bundle_digest(digests, [entry.outputs for entry in answers.exits])
     return Model(
         name=readable(BETWEEN.join(file.stem for file in paths)),
         path=path,
         members=tuple(paths),
-        files=beside,
-        digest=digest,
+        files=opened.beside,
+        digest=_digest(digests, [entry.outputs for entry in answers.exits]),
         digests=digests,
         inputs=inputs,
         branches=_branches(bound.graph, tensors, answers.exits, inputs),
@@ -244,6 +224,48 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
         weights=weights,
         own_outputs=own,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """The files of a model as they came, and what only they can tell.
+
+    Attributes:
+        proto: The only file, or all of them as one.
+        beside: The files of weights that they name, by their paths from the folder.
+        weights: Where constants are, and their hashes.
+        members: Name and hash of each file's contents.
+        outputs: Of each file of a bundle, by exit; of a single file nothing.
+    """
+
+    proto: onnx.ModelProto
+    beside: tuple[str, ...]
+    weights: Weights
+    members: list[tuple[str, str]]
+    outputs: list[list[tuple[str, ...]]]
+
+
+def _opened(paths: Sequence[Path]) -> _Opened:
+    """Reads and hashes files; their own copies are let go, or a model of gigabytes would be held twice from here on."""
+    # Digests are of the files as they came, before anything is gathered or folded: so a device and an edge with
+    # other versions of this program, which may fold otherwise, still agree on what a model is.
+    opened = [(file, configured(file, read(file))) for file in paths]
+    proto = join(opened) if len(paths) > 1 else opened[0][1]
+    source = paths[0].parent.absolute()
+    beside = external.locations(all_tensors(proto))
+    weights = Weights(source, identity.hashes(proto.graph.initializer, source))
+    return _Opened(
+        proto=proto,
+        beside=beside,
+        weights=weights,
+        members=[_member(file, own, file == paths[0], weights) for file, own in opened],
+        outputs=[_outputs(own.graph, metadata_of(own)) for _, own in opened] if len(paths) > 1 else [],
+    )
+
+
+def _digest(digests: Mapping[str, str], exits: Sequence[tuple[str, ...]]) -> str:
+    """That of the only file, or of a bundle of some."""
+    return identity.bundle_digest(digests, exits) if len(digests) > 1 else next(iter(digests.values()))
 
 
 @contextmanager
@@ -278,25 +300,6 @@ def check_model(model: object, who: str) -> None:
         raise InputError(f"{who} expects a model, found {shown[:80]}: give it what edgent.load(NAME or FILE) returns")
 
 
-def files(model: ModelFiles) -> list[Path]:
-    """The files of a MODEL argument; a file whose own name has a "+" is one file."""
-    if not isinstance(model, str | Path):
-        return [Path(part) for part in model]
-    # A file that exists is believed before the meaning of its name.
-    if BETWEEN not in str(model) or Path(model).exists():
-        return [find(model)]
-    return [find(part) for part in str(model).split(BETWEEN)]
-
-
-def find(model: str | Path) -> Path:
-    """The file behind a MODEL argument."""
-    # A file or folder of the user's goes before a shipped model of the same name.
-    shipped = SHIPPED / f"{model}.onnx"
-    if isinstance(model, str) and "/" not in model and not Path(model).exists() and shipped.is_file():
-        return shipped
-    return _in_folder(Path(model)) if is_folder(Path(model)) else Path(model)
-
-
 def free_dimensions(model: str | Path) -> tuple[FreeDimension, ...]:
     """The free dimensions of a model's inputs, without opening it.
 
@@ -304,15 +307,6 @@ def free_dimensions(model: str | Path) -> tuple[FreeDimension, ...]:
         ModelError: see `read`.
     """
     return tuple(entry for path in files(model) for entry in free_of(without_functions(read(path)).graph))
-
-
-def _in_folder(folder: Path) -> Path:
-    """The only model file in a folder, as Hugging Face has it: there, or in `onnx/`."""
-    inside = sorted(folder.glob("*.onnx")) or sorted(folder.glob("onnx/*.onnx"))
-    if len(inside) != 1:
-        names = ", ".join(str(path.relative_to(folder)) for path in inside[:5]) or "none"
-        raise ModelError(f"{folder}: is a folder with {len(inside)} ONNX files ({names}); name the one to take")
-    return inside[0]
 
 
 def _member(path: Path, proto: onnx.ModelProto, is_first: bool, weights: Weights) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edgent.errors import InputError
 from edgent.link import Bandwidths, Predictive, TransferModel
 from edgent.link.slow_start import UNLIMITED
+from edgent.link.transfer import there_and_back
 from edgent.planning.candidates import Candidates
 from edgent.planning.plan import Stages
 from edgent.units import BitsPerSecond, Seconds
@@ -105,7 +106,8 @@ class Conditions:
         # Linear in the demand, but for slow start; a candidate that sends nothing pays nothing of the link or the edge.
         # The backlog is waited for by work that is longer than the kernel's time slice: shorter work slips in between.
         device, edge, up, down, messages = candidates.demand
-        remote = self.uplink.uplink(up) + self.queue + self.edge_factor * edge + self.downlink.downlink(down)
+        uplink, downlink = there_and_back(self.uplink, self.downlink, up, down)
+        remote = uplink + self.queue + self.edge_factor * edge + downlink
         latency: NDArray[np.float64] = self.device_factor * device + np.where(messages > 0, remote, 0.0)
         return latency + self.backlog * (self.device_factor * device > SLICE) if self.backlog else latency
 
@@ -113,14 +115,16 @@ class Conditions:
         """Where the time of one candidate goes."""
         crosses = bool(candidates.messages[row])
         waits = self.device_factor * float(candidates.demand[0, row]) > SLICE
+        sizes = float(candidates.bytes_up[row]), float(candidates.bytes_down[row])
+        uplink, downlink = there_and_back(self.uplink, self.downlink, *sizes) if crosses else (0.0, 0.0)
         return Stages(
             prepare=self.device_factor * float(candidates.prepare[row]),
             head=self.device_factor * float(candidates.head[row]),
             encode=self.device_factor * float(candidates.encode[row]),
-            uplink=self.uplink.uplink(float(candidates.bytes_up[row])) if crosses else 0.0,
+            uplink=uplink,
             queue=(self.queue if crosses else 0.0) + (self.backlog if waits else 0.0),
             middle=self.edge_factor * float(candidates.middle[row]),
-            downlink=self.downlink.downlink(float(candidates.bytes_down[row])) if crosses else 0.0,
+            downlink=downlink,
             suffix=self.device_factor * float(candidates.suffix[row]),
         )
 

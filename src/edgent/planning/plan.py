@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
@@ -91,23 +90,6 @@ class Stages:
     middle: float = 0.0
     downlink: float = 0.0
     suffix: float = 0.0
-
-    def __post_init__(self) -> None:
-        for stage in STAGES:
-            seconds = getattr(self, stage)
-            if not 0 <= seconds < math.inf:
-                raise InputError(f"stage {stage}: found {seconds!r} s, expected a finite number, 0 or more")
-
-    @property
-    def ahead(self) -> Seconds:
-        """Time on the device before the upload."""
-        return Seconds(self.prepare + self.head + self.encode)
-
-    @property
-    def around_upload(self) -> tuple[Seconds, Seconds]:
-        """Time on the device before the upload, and from then on."""
-        ahead = self.ahead
-        return ahead, Seconds(self.total - ahead)
 
     @property
     def device(self) -> Seconds:

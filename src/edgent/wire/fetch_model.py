@@ -28,7 +28,7 @@ from edgent.wire.errors import NotServedError
 if TYPE_CHECKING:
     from edgent.model import Model
     from edgent.model.files.manifest import Manifest
-    from edgent.model.model import ModelFiles
+    from edgent.model.files.named import ModelFiles
     from edgent.wire.transport import Channel
 
 _TIMEOUT = 10.0

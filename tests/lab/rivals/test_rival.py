@@ -15,7 +15,7 @@ from edgent.engine.loading import load
 from edgent.errors import EdgeError, InputError
 from edgent.lab.rivals.rival import Classifier, Rival, RivalServer, preprocessing_of
 from edgent.model import Model
-from edgent.model.model import SHIPPED
+from edgent.model.files.named import SHIPPED
 from edgent.units import Seconds
 
 

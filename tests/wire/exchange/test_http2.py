@@ -220,3 +220,15 @@ def test_any_bytes_are_frames_or_an_error(rng=None):
         except EdgeError:
             continue
         assert sum(len(f[3]) for f in said(http2)) < 1_000
+
+
+def test_a_window_that_nobody_waits_for_is_no_reason_to_look_again():
+    http2, stream = opened()
+    assert not http2.has_more
+    received(http2, frame(WINDOW, 0, struct.pack(">I", 1_000)) + frame(WINDOW, stream, struct.pack(">I", 1_000)))
+    assert not http2.has_more
+    http2.send(stream, [bytes(100_000)])
+    said(http2)
+    assert not http2.has_more  # all windows are closed
+    received(http2, frame(WINDOW, stream, struct.pack(">I", 100_000)))
+    assert http2.has_more

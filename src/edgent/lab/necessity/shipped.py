@@ -28,7 +28,7 @@ from edgent.lab.reproduction.figure import Figure, Lab, Result
 from edgent.latency import Profile
 from edgent.link import TransferModel
 from edgent.model import SHIPPED, Model
-from edgent.model.model import BETWEEN
+from edgent.model.files.named import BETWEEN
 from edgent.planning.candidates import Candidates
 from edgent.planning.knobs import Kinds, Necessity
 from edgent.planning.plan import Configuration, SourceKind

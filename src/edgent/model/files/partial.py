@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from edgent.errors import InputError, ModelError
 from edgent.model.files.manifest import BundleExit, BundleFile, Manifest
-from edgent.model.model import BETWEEN, Model
+from edgent.model.files.named import BETWEEN
+from edgent.model.model import Model
 from edgent.model.values import Branch, Layer, Tensor
 
 

@@ -41,9 +41,11 @@ class StreamEnded(Exception):  # noqa: N818 - a signal inside the wire, which no
 
 @dataclass(slots=True)
 class Pending:
-    """A request that waits: the messages of its reply, and when each came."""
+    """A request that waits: how it was sent, the messages of its reply, and when each came."""
 
     stream: int
+    window: Window | None
+    sent_at: Seconds
     arrived: list[tuple[bytes, Seconds]] = field(default_factory=list)
     ended: bool = False
 
@@ -98,7 +100,10 @@ class ExchangeConnection:
         """
         with self._lock:
             self._check()
-            pending = Pending(self._idle.pop() if self._idle else self._http2.open())
+            # The window as it is when the message begins decides how often TCP will wait; asking for it is not the
+            # link's time, so the clock is read after it.
+            window, sent_at = self.window(), self._clock.now()
+            pending = Pending(self._idle.pop() if self._idle else self._http2.open(), window, sent_at)
             self._pending[pending.stream] = pending
             for message in messages:
                 self._http2.send(pending.stream, message)

@@ -131,11 +131,7 @@ class Exchanges:
     def _exchanged(
         self, connection: ExchangeConnection, method: str, message: bytes, until: float
     ) -> tuple[ReplyHead, Reply]:
-        # The window as it is when the message begins decides how often TCP will wait; asking for it is not the link's
-        # time, so the clock is read after it.
-        window = connection.window()
         messages = write_exchange_request(method, message, until - monotonic())
-        sent_at = self._clock.now()
         with connection.begun(messages) as pending:
             first, notes_at = connection.wait(pending, 1, until)
             head = read_exchange_reply(first)
@@ -146,7 +142,12 @@ class Exchanges:
                 second, body_at = connection.wait(pending, 2, until)
                 body = read_body(second, head.follows)
         return head, Reply(
-            body=body, notes=head.notes, sent_at=sent_at, notes_at=notes_at, body_at=body_at, window=window
+            body=body,
+            notes=head.notes,
+            sent_at=pending.sent_at,
+            notes_at=notes_at,
+            body_at=body_at,
+            window=pending.window,
         )
 
     def _connected(self, timeout: float) -> ExchangeConnection | None:

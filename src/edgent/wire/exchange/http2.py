@@ -247,12 +247,13 @@ class Http2Client:
         self._put(_frame(_SETTINGS, _ACK, 0, b""))
 
     def _window_came(self, stream: int, payload: bytes) -> None:
-        self.has_more = True
         more = int.from_bytes(payload, "big") & _LARGEST_WINDOW
         if stream == 0:
             self._window += more
         elif stream in self._streams:
             self._streams[stream].window += more
+        # Most windows are opened wider than anybody needs: only what waited for that is a reason to look again.
+        self.has_more = self.has_more or any(state.unsent_size for state in self._streams.values())
 
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:

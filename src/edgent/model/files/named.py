@@ -1,0 +1,45 @@
+"""Which files a MODEL argument names: a shipped model, a file, a folder with one, or several as a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgent.errors import ModelError
+from edgent.files import is_folder
+
+SHIPPED = Path(__file__).parent.parent / "shipped"
+
+BETWEEN = "+"
+"""Between the files of a bundle."""
+
+ModelFiles = str | Path | Sequence[str | Path]
+"""A name or a file; or the files of a bundle, where they are no single text."""
+
+
+def files(model: ModelFiles) -> list[Path]:
+    """The files of a MODEL argument; a file whose own name has a "+" is one file."""
+    if not isinstance(model, str | Path):
+        return [Path(part) for part in model]
+    # A file that exists is believed before the meaning of its name.
+    if BETWEEN not in str(model) or Path(model).exists():
+        return [find(model)]
+    return [find(part) for part in str(model).split(BETWEEN)]
+
+
+def find(model: str | Path) -> Path:
+    """The file behind a MODEL argument."""
+    # A file or folder of the user's goes before a shipped model of the same name.
+    shipped = SHIPPED / f"{model}.onnx"
+    if isinstance(model, str) and "/" not in model and not Path(model).exists() and shipped.is_file():
+        return shipped
+    return _in_folder(Path(model)) if is_folder(Path(model)) else Path(model)
+
+
+def _in_folder(folder: Path) -> Path:
+    """The only model file in a folder, as Hugging Face has it: there, or in `onnx/`."""
+    inside = sorted(folder.glob("*.onnx")) or sorted(folder.glob("onnx/*.onnx"))
+    if len(inside) != 1:
+        names = ", ".join(str(path.relative_to(folder)) for path in inside[:5]) or "none"
+        raise ModelError(f"{folder}: is a folder with {len(inside)} ONNX files ({names}); name the one to take")
+    return inside[0]
