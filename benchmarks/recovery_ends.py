@@ -12,7 +12,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -39,6 +39,7 @@ _INPUT = (1, 3, 32, 32)
 _CONNECTING = 20.0  # seconds
 # What is sent for the link's or the edge's sake; fetching an edge's documents once is no probing.
 _PROBES = (m.PROBE, m.SERVER_METADATA, m.DESCRIBE, m.PREPARE)
+_Send = Callable[[str, bytes, float], Reply]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +100,20 @@ class WatchedChannel:
 
     def call(self, method: str, message: bytes, timeout: float) -> Reply:
         """See `edgent.wire.transport.Channel.call`."""
+        return self._watched(self._channel.call, method, message, timeout)
+
+    def exchange(self, method: str, message: bytes, timeout: float) -> Reply:
+        """See `edgent.wire.transport.Channel.exchange`: probes go by it, where the edge can."""
+        return self._watched(self._channel.exchange, method, message, timeout)
+
+    def _watched(
+        self, send: Callable[[str, bytes, float], Reply], method: str, message: bytes, timeout: float
+    ) -> Reply:
         if method not in _PROBES:
-            return self._channel.call(method, message, timeout)
+            return send(method, message, timeout)
         began_at, down, came = time.monotonic(), 0, False
         try:
-            reply = self._channel.call(method, message, timeout)
+            reply = send(method, message, timeout)
             down, came = len(reply.body), True
             return reply
         finally:

@@ -224,6 +224,7 @@ class Device:
     ) -> Execution:
         division, changed = self._divisions.of(choice.configuration, kind), self._clock.condition(self._turns)
         planned = Stages() if choice.plan is None else choice.plan.stages
+        tried = choice.plan is not None and choice.plan.trial
         # The upload divides it: before that the device computes, and from then on it can only wait.
         ahead = planned.prepare + planned.head + planned.encode
         rest = planned.uplink + planned.queue + planned.middle + planned.downlink + planned.suffix
@@ -238,7 +239,7 @@ class Device:
             call=changed.notify_all,
             head=Seconds(ahead),
             expected=Seconds(math.inf if choice.plan is None else rest),
-            race=self.settings.race if race is None else race,
+            race=tried or (self.settings.race if race is None else race),
             patience=Seconds(max(PATIENCE, 3 * (ahead + rest))),
         )
         return Execution(

@@ -37,7 +37,8 @@ class DeviceSettings:
     Attributes:
         deadline: seconds from input handed over to answer, unless a request names its own.
         margin: seconds kept free before a deadline; None: 3 % of it, within 2 .. 20 ms.
-        race: whether the device starts a branch of its own when the edge is late.
+        race: whether the device starts a branch of its own when the edge is late. Without it the dynamic environment
+            still has the device answer beside an edge that it only tries, as it would by itself.
         require_edge: whether a lost edge is an error; else the device answers by itself.
         on_record: called with each answer's record after the answer, in a thread of its own; what it raises is logged.
         on_version: for a model that was fetched from the edge: called with the version that the model's name stands for

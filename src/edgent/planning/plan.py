@@ -143,6 +143,7 @@ class Plan:
         bytes_down: The same for what comes down.
         layers: Layers of the branch (n); None in a plan that was read from a document.
         chance: Probability of being in time; None where the bandwidth was taken for certain.
+        trial: Whether the edge is not relied on yet: the device answers beside it, as it would by itself.
     """
 
     configuration: Configuration
@@ -154,6 +155,7 @@ class Plan:
     layers: int | None = None
     chance: float | None = None
     measure: MeasureName = "accuracy"
+    trial: bool = False
 
     def document(self) -> dict[str, object]:
         """The plan as JSON has it: null where the accuracy is unknown, latencies in milliseconds.

@@ -324,3 +324,56 @@ def test_the_planner_keeps_the_devices_margin_free_and_no_more(scope):
         assert plan.stages.total == pytest.approx(latency[equal].min())
         chosen[margin] = plan.configuration
     assert len(set(chosen.values())) > 1
+
+
+def without_codecs(scope, *, race: bool) -> Dynamic:
+    """What is sent of a picture is then long, and each plan over the link in time from about 400 kbit/s on."""
+    table = scope.candidates
+    return Dynamic(replace(scope, candidates=table.keep(table.codec == table.codecs.index("float32")), race=race))
+
+
+def chosen_after(chooser: Dynamic, *, mean: float, spread: float):
+    """The plan on a link that was seen 40 times, log-normal."""
+    random = np.random.default_rng(0)
+    chooser.observe([crossed(mean * random.lognormal(0, spread), turn / 2) for turn in range(40)])
+    return chooser.choose(19.6, conditions(mean), DEADLINE)
+
+
+def test_without_a_race_an_edge_that_is_likely_and_not_certain_to_be_in_time_is_tried(scope):
+    plans = [chosen_after(without_codecs(scope, race=race), mean=6e5, spread=0.8) for race in (False, True)]
+    assert 0.5 < plans[0].chance < 0.96
+    assert plans[0].configuration == plans[1].configuration
+    assert [plan.trial for plan in plans] == [True, False]
+
+
+@pytest.mark.parametrize(("mean", "crosses"), [(1e5, False), (1e7, True)])
+def test_an_edge_that_is_hardly_in_time_or_certain_to_be_is_not_tried(scope, mean, crosses):
+    plan = chosen_after(without_codecs(scope, race=False), mean=mean, spread=0.2)
+    assert plan.configuration.device_only != crosses
+    assert not plan.trial
+
+
+@pytest.mark.parametrize("trial", [True, False])
+def test_of_a_trial_the_device_answers_in_time_though_nobody_races(made, model, slow, fast, clock, until, trial):
+    class Trusting(Static):
+        def choose(self, now, conditions, deadline, ready=None):
+            plan = super().choose(now, conditions, deadline, ready)
+            return replace(plan, trial=trial and not plan.configuration.device_only)
+
+    methods = Edge(model, profiles=[fast], engine=FakeEngine(), clock=clock).service.methods()
+    link = FakeLink(methods, clock=clock)
+    device = made(
+        channel=link,
+        engine=FakeEngine(),
+        pace=Emulated("slow", clock=clock),
+        race=False,
+        deadline=DEADLINE,
+        environment=Trusting,
+    )
+    picture = np.zeros(model.inputs[0].shape, np.float32)
+    assert device.wait_ready(WITHIN)
+    assert until(lambda: device.infer(picture).record.by == "edge")
+    link.bandwidth, link.round_trip = 1e7, 2 * DEADLINE
+    record = device.infer(picture).record
+    assert not record.plan.configuration.device_only
+    assert (record.by, record.deadline_met) == (("device", True) if trial else ("edge", False))

@@ -318,3 +318,21 @@ def test_a_renewed_connection_is_planned_with_a_fresh_window_whatever_the_edge_s
     follower.observe(answered(100_000, 30_000.0, at=2.0))
     follower.reconnected()
     assert follower.conditions(2.0).downlink.window == 14_480.0
+
+
+def test_a_long_message_that_is_quicker_than_the_way_proves_that_the_way_is_shorter():
+    """A spell of delay is over, and the first that is seen of it is long: else it would seem to have taken no time."""
+    link = TransferModel(bandwidth=1e7, round_trip=0.01, message_bytes=120, reply_bytes=120, call_time=0.0)
+    follower = LinkFollower()
+    size = 128_000
+    small, down = (
+        reply(link.uplink(3.0), sent=3),
+        reply(link.uplink(3.0), link.downlink(1e6), sent=3, received=1_000_000),
+    )
+    follower.observe_probes(small, reply(link.uplink(float(size)), sent=size), down)
+    for turn in range(3):
+        follower.observe(reply(link.uplink(3.0) + 0.3, sent=3, at=2.0 + turn))
+    assert follower.round_trip == pytest.approx(0.31, abs=0.01)
+    follower.observe(reply(link.uplink(float(size)), sent=size, at=6.0))
+    assert follower.round_trip == pytest.approx(0.01, abs=0.01)
+    assert follower.conditions(6.0).uplink.bandwidth == pytest.approx(1e7, rel=0.2)

@@ -84,3 +84,10 @@ def test_its_repr_says_how_far_it_came():
     ascent.began(took=0.01, beyond=0.001)
     ascent.passed(700, took=0.012)
     assert repr(ascent).startswith("<Ascent: 700 B so far, ")
+
+
+@given(st.floats(2e5, 1e9), st.floats(0.0, 0.5), st.floats(0.0, 0.01))
+def test_what_is_proven_for_a_time_never_takes_the_link_longer(rate, round_trip, late):
+    """The oracle is arithmetic: those bytes, and a call's own, at the link's true rate."""
+    ascent, _, _ = climbed(rate, round_trip=round_trip, late=late)
+    assert (ascent.proven_bytes(0.05) + AROUND) * 1.046 * 8 / rate <= 0.05 + 2 * AROUND * 1.046 * 8 / rate

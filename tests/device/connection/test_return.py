@@ -82,17 +82,15 @@ def by_chance(random):
     return random.expovariate(1.0)
 
 
-# A moving link is believed bit by bit, and without a race nobody gives a sure answer for a likely one: so there the
-# device is one that has none of its own.
+# Without a race the edge's answer must be worth more than a sure one of the device's own, or the device has none.
 SETUPS = {
-    f"{environment}, {'race' if race else 'no race'}, {gap.__name__}": Setup(
-        gap=gap,
-        environment=environment,
-        race=race,
-        deadline=DEADLINE if race or environment == "static" else ALONE_LATE,
-    )
+    f"{environment}, {whether}, {gap.__name__}": Setup(gap=gap, environment=environment, race=race, deadline=deadline)
     for environment in ("static", "dynamic")
-    for race in (True, False)
+    for whether, race, deadline in (
+        ("race", True, DEADLINE),
+        ("no race", False, DEADLINE),
+        ("no race and no answer of its own", False, ALONE_LATE),
+    )
     for gap in (often, seldom, by_chance)
 }
 SPELLS = {

@@ -36,7 +36,7 @@ TELLING = 0.020  # a transfer this much longer than the round trip tells the ban
 _QUEUE_MEMORY = 2.0  # seconds for which the last queue seen is taken for the present one
 _ROUND_TRIPS = 16  # whose least one counts: every delay on the way only adds to it
 _AGREE, _LONGER = 2, 2 * TIMING_ERROR  # in a row that are so many seconds longer: the way is another one
-_PROBE_TIME = 0.05  # seconds: enough to tell the bandwidth
+PROBE_TIME = 0.05  # seconds: enough to tell the bandwidth
 _LOOK_TIME = 0.034  # seconds: four timing errors, from where a transfer tells a forecast the bandwidth
 _SHORT = 0.020  # seconds on the wire: where the bandwidth is 5 % off, the call time is 1 ms off
 _CALLS = 9  # whose median counts: few enough to follow a machine that is loaded now, odd so that it is one of them
@@ -211,7 +211,7 @@ class LinkFollower:
 
     def probe_size(self) -> int:
         """Bytes of a probe that takes its time by what is known; the smallest at first."""
-        wished = (self._up.measured or 0.0) / BITS_PER_BYTE * _PROBE_TIME
+        wished = (self._up.measured or 0.0) / BITS_PER_BYTE * PROBE_TIME
         return int(min(max(wished, PROBE_SIZES[0]), PROBE_SIZES[-1]))
 
     def look_size(self, decisive: BitsPerSecond) -> int:
@@ -247,9 +247,11 @@ class LinkFollower:
         return max(0.0, beyond) if beyond <= TIMING_ERROR else None
 
     def _note_round_trip(self, reply: TimedReply) -> None:
-        if reply.bytes_up > PROBE_SIZES[0] // 4:
-            return
         # Only of short messages: of a long one a small error of the bandwidth would be a large one of the round trip.
+        # But whoever is quicker than the way proves that it has become shorter, or the rest of its time would be none,
+        # and the link seem quicker than any.
+        if reply.bytes_up > PROBE_SIZES[0] // 4 and reply.uplink >= self.round_trip:
+            return
         wire = (reply.bytes_up + CALL_BYTES) * self._up.byte_time
         # Nothing arrives early: where it took less than its bytes, the link is no longer as slow as is believed.
         self._take_round_trip(reply.uplink - wire if wire < reply.uplink else reply.uplink)

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 
 from edgent.clock import Clock
-from edgent.device.connection.link_follower import PROBE_SIZES, TELLING
+from edgent.device.connection.link_follower import PROBE_SIZES, PROBE_TIME, TELLING
 from edgent.device.connection.observations import Observations
 from edgent.device.connection.probing import Ascent, probe_link
 from edgent.device.connection.sight import Trial
@@ -123,7 +123,8 @@ class Prober:
         _, ascent = self.check()
         self.climb(ascent, BitsPerSecond(math.inf), lambda: True)
         with self._lock:
-            size = self._seen.link.probe_size()
+            # What is believed may be far too much, and what was proven just now never is.
+            size = min(self._seen.link.probe_size(), max(ascent.proven_bytes(PROBE_TIME), PROBE_SIZES[0]))
         if size > INITIAL_WINDOW:
             self._passed(size, size)
         if not self._heard(self._remote.probe(size, size, _TIMEOUT)):

@@ -71,6 +71,10 @@ class Ascent:
         # A thread that wakes late makes a probe seem long; a longer one that was quick disproves that.
         return sum(min(seconds, bits / self._proven) for bits, seconds in self._steps)
 
+    def proven_bytes(self, seconds: float) -> int:
+        """Bytes that the link is proven to carry in so many seconds."""
+        return max(0, self._affordable(self._proven, seconds))
+
     def began(self, *, took: float, beyond: float) -> None:
         """An empty probe has come back.
 

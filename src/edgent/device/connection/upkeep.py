@@ -18,6 +18,9 @@ A measurement occupies the link for a tenth of a second, and a request that come
 requests are answered their own times tell whether the plan holds, so then the link is measured rarely. Where requests
 come regularly that is known beforehand: a look, one message up, is over just before the next one.
 
+Searches, looks and measurements share one account, the same as a replay's: looks and measurements wait until they fit
+into a fiftieth of any ten seconds (`edgent.link.probing`).
+
 Requests that go without the edge tell nothing of it, whatever their rhythm: somebody else must notice that trouble is
 over. So while the last request was not answered by the edge it is sought again and again, by a check that grows into a
 look as far as the link proves able (`edgent.device.connection.probing`). How often is a matter of what a search
@@ -30,6 +33,7 @@ from __future__ import annotations
 import enum
 import math
 
+from edgent.link.probing import SHARE, WINDOW, ProbeBudget
 from edgent.units import Seconds
 
 RETRY = 0.4  # the edge is to be found within 2 s of its return, which includes making sessions
@@ -49,8 +53,8 @@ _ON_ITS_WAY = 0.1  # seconds for which a request may still be about to ask the e
 _PUT_OFF = 1.0  # seconds for which a search may wait, to be just before a request
 # On a slow link a check takes long, so checks become rare there by themselves.
 _SHARE = 0.05  # of the time may go into checks
-_MEASURE_SHARE = 0.02  # of the time, and so of the link, may go into measuring it
-SEARCH = SELDOM * _MEASURE_SHARE
+_USUALLY = SHARE * WINDOW / 2  # seconds that a look or a measurement may take, before there was one
+SEARCH = SELDOM * SHARE
 """Seconds for which a search may occupy the link."""
 
 # A camera's clock is far more regular than this; a person who presses a button is not.
@@ -126,7 +130,10 @@ class Upkeep:
         self._suspected = False
         self._heard_at = self._measured_at = self._answered_at = self._requested_at = -math.inf
         self._retry_at = self._ask_at = self._look_from = self._seek_from = -math.inf
-        self._check_after, self._measure_after = IDLE, STALE
+        self._check_after = IDLE
+        # One account of all that is sent for the link's sake. A search may always begin, or it would come too late; but
+        # looks and measurements, which are of use only now and then, wait until it leaves room for them.
+        self._budget, self._look_took, self._measure_took = ProbeBudget(), _USUALLY, _USUALLY
         self._without_at = math.inf  # of the first request since the last one that the edge answered
         self._arrivals = Arrivals()
 
@@ -215,17 +222,19 @@ class Upkeep:
     def measured(self, at: Seconds, took: float) -> None:
         """The link was measured, for its own sake."""
         self.heard(at, telling=True)
-        self._measure_after = max(STALE, took / _MEASURE_SHARE)
+        self._measure_took = self._spend(at, took)
 
     def looked(self, at: Seconds, took: float) -> None:
         """The link was looked at, or that was given up."""
-        self._look_from = at + took / _MEASURE_SHARE
+        self._look_took = self._spend(at, took)
+        self._look_from = at + LEAD  # the request that it was for has one now, however little that took
 
     def sought(self, began_at: Seconds, occupied: float) -> None:
         """The edge was sought, which has occupied the link for so long."""
         # From its beginning on: what it took beyond that was waiting, and has cost the link nothing.
         least = AGAIN if began_at - self._requested_at < _RARE else CALM
-        self._seek_from = began_at + min(max(least, occupied / _MEASURE_SHARE), SELDOM)
+        self._seek_from = began_at + min(max(least, occupied / SHARE), SELDOM)
+        self._budget.spent(began_at, occupied)
 
     def declined(self, at: Seconds) -> None:
         """Nobody would plan otherwise for a measurement now."""
@@ -235,13 +244,21 @@ class Upkeep:
         """An answer was late."""
         self._suspected = True
 
+    def _spend(self, at: Seconds, took: float) -> float:
+        """Books a look or a measurement that is just over; seconds to reckon with for the next one."""
+        self._budget.spent(Seconds(at - took), took)
+        # One that takes longer than all of the budget may still be made once in a while.
+        return min(took, SHARE * WINDOW)
+
     def _look_at(self, at: Seconds) -> float:
         """Before the next request that still leaves the time for it."""
         # Requests that come so fast leave no gap for a look, and tell of the link themselves.
-        if self._arrivals.period < 2 * LEAD:
+        # And a measurement that is due would never be affordable if looks took all of the budget.
+        if self._arrivals.period < 2 * LEAD or at >= self._measure_due:
             return math.inf
         # Half the lead of grace: a thread that woke a little late still looks before this request, not before the next.
-        begin = max(self._look_from, self._ask_at, at - LEAD / 2)
+        affordable = self._budget.affordable(self._look_took)
+        begin = max(affordable, self._look_from, self._ask_at, at - LEAD / 2)
         return self._arrivals.next(Seconds(begin + LEAD)) - LEAD
 
     def _seek_at(self, at: Seconds) -> float:
@@ -252,11 +269,15 @@ class Upkeep:
         return expected if expected <= self._seek_from + _PUT_OFF + LEAD else self._seek_from
 
     @property
-    def _measure_at(self) -> float:
+    def _measure_due(self) -> float:
         # Where requests come regularly, a look before each does better than a measurement that one of them might meet.
         rarely, idle = self._measured_at + RARELY, self._answered_at + STALE
         spared = rarely if self._arrivals.period < math.inf else min(idle, rarely)
-        return max(self._measured_at + self._measure_after, spared, self._ask_at)
+        return max(self._measured_at + STALE, spared, self._ask_at)
+
+    @property
+    def _measure_at(self) -> float:
+        return max(self._measure_due, self._budget.affordable(self._measure_took))
 
     def __repr__(self) -> str:
         return f"<Upkeep {'up' if self.up else 'down'}, {self._busy} under way>"
