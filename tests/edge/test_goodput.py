@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from edgent.edge.queue import EdgeQueue, Start, Work
+from edgent.edge.queue import EdgeQueue, EdgeWork, Start
 from edgent.units import Seconds
 
 DEADLINE = 0.100
@@ -59,7 +59,7 @@ def unevenly(draws, seconds):
     return seconds * (4.0 if draws.random() < 0.1 else draws.uniform(0.8, 1.2))
 
 
-WORK = (Work(key="work", profiled=0.009),)
+WORK = (EdgeWork(key="work", profiled=0.009),)
 
 
 @pytest.mark.parametrize("actual", [exactly, unevenly])
@@ -89,13 +89,13 @@ def test_few_of_those_who_are_let_in_are_late_where_work_takes_longer_now_and_th
 
 
 def test_an_edge_whose_profile_is_far_too_slow_learns_better():
-    outcome = play(EdgeQueue(), 50, (Work(key="work", profiled=0.09),), actual=lambda *_: 0.009)
+    outcome = play(EdgeQueue(), 50, (EdgeWork(key="work", profiled=0.09),), actual=lambda *_: 0.009)
     assert outcome.in_time > 0.9 * 50 * SECONDS
 
 
 def test_a_loaded_edge_answers_at_an_earlier_exit_before_it_refuses():
     alone = play(EdgeQueue(), 200, WORK, actual=exactly)
-    cheaper = (*WORK, Work(key="earlier exit", profiled=0.003))
+    cheaper = (*WORK, EdgeWork(key="earlier exit", profiled=0.003))
     outcome = play(EdgeQueue(), 200, cheaper, actual=exactly)
     assert outcome.late == 0
     assert outcome.in_time > 1.5 * alone.in_time
@@ -103,7 +103,7 @@ def test_a_loaded_edge_answers_at_an_earlier_exit_before_it_refuses():
 
 
 def test_an_edge_with_time_to_spare_answers_with_the_best():
-    cheaper = (*WORK, Work(key="earlier exit", profiled=0.003))
+    cheaper = (*WORK, EdgeWork(key="earlier exit", profiled=0.003))
     outcome = play(EdgeQueue(), 30, cheaper, actual=exactly)
     assert outcome.less == 0
     assert outcome.in_time > 0.98 * 30 * SECONDS * 0.95

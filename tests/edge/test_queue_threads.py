@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from edgent.edge.queue import EdgeQueue, Work
+from edgent.edge.queue import EdgeQueue, EdgeWork
 from edgent.edge.queue_threads import QueueThreads
 from edgent.wire.errors import BusyError, LateError
 
-UNKNOWN = (Work(key="unknown"),)
+UNKNOWN = (EdgeWork(key="unknown"),)
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def visit(clock):
         def visitor():
             clock.sleep(at)
             try:
-                work = Work(key=name, profiled=holds if expected is None else expected)
+                work = EdgeWork(key=name, profiled=holds if expected is None else expected)
                 with queue_threads.turn(budget=budget, choices=(work,), given_up=given_up) as start:
                     seen.append((name, clock.now(), start.waited))
                     clock.sleep(holds)
@@ -97,9 +97,9 @@ def test_who_cannot_be_in_time_is_told_so_at_once_and_how_long_the_wait_would_be
 def test_the_refusal_names_the_wait_and_the_budget(clock):
     queue_threads = QueueThreads(EdgeQueue(slots=1), clock)
     with (
-        queue_threads.turn(budget=None, choices=(Work(key="a", profiled=2.0),)),
+        queue_threads.turn(budget=None, choices=(EdgeWork(key="a", profiled=2.0),)),
         pytest.raises(BusyError, match=r"^this request would wait 2 s, and its budget is 1.5 s: try again later"),
-        queue_threads.turn(budget=1.5, choices=(Work(key="b", profiled=0.1),)),
+        queue_threads.turn(budget=1.5, choices=(EdgeWork(key="b", profiled=0.1),)),
     ):
         pass
 
@@ -111,7 +111,7 @@ def test_whose_caller_has_left_makes_room_for_who_comes(clock, visit):
 
 
 def test_a_turn_that_failed_tells_nothing_of_how_long_the_work_takes(clock):
-    queue_threads, work = QueueThreads(EdgeQueue(slots=1), clock), Work(key="a", profiled=1.0)
+    queue_threads, work = QueueThreads(EdgeQueue(slots=1), clock), EdgeWork(key="a", profiled=1.0)
     for _ in range(9):
         with pytest.raises(ZeroDivisionError), queue_threads.turn(budget=None, choices=(work,)):
             raise ZeroDivisionError

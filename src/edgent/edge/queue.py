@@ -42,14 +42,14 @@ _WITHOUT_BUDGET = 10.0  # seconds after which a request without a budget is as u
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class EdgeWork:
     """A piece of work: what is alike takes alike, and is told from other work by its key."""
 
     key: Hashable
     profiled: float = 0.0
 
 
-_UNKNOWN = (Work(key=None),)
+_UNKNOWN = (EdgeWork(key=None),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class _Entry:
     arrived_at: float
     expires_at: float
     rank: float
-    work: Work
+    work: EdgeWork
     choice: int
     # When it was predicted to be done as it came; infinite where others have overtaken it since.
     predicted: float = math.inf
@@ -117,7 +117,7 @@ class EdgeQueue:
         at: Seconds,
         *,
         budget: Seconds | None = None,
-        choices: Sequence[Work] = _UNKNOWN,
+        choices: Sequence[EdgeWork] = _UNKNOWN,
         wanted: Seconds | None = None,
     ) -> tuple[Decision, ...]:
         """A request has come.
@@ -178,7 +178,7 @@ class EdgeQueue:
     def __repr__(self) -> str:
         return f"<EdgeQueue {len(self._running)}/{self.slots} running, {len(self)}/{self.bound} waiting, {self.order}>"
 
-    def _entry(self, request: int, at: float, limit: float | None, work: Work, choice: int) -> _Entry:
+    def _entry(self, request: int, at: float, limit: float | None, work: EdgeWork, choice: int) -> _Entry:
         # A moment, as budgets that were named at different times cannot be compared.
         expires_at = math.inf if limit is None else at + limit
         rank = min(expires_at, at + _WITHOUT_BUDGET) if self.order == "deadline" else at

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from edgent.clock import Clock
-from edgent.edge.queue import Decision, Drop, EdgeQueue, Reject, Start, Work
+from edgent.edge.queue import Decision, Drop, EdgeQueue, EdgeWork, Reject, Start
 from edgent.units import Seconds, format_duration
 from edgent.wire.errors import BusyError, LateError
 
@@ -43,7 +43,7 @@ class QueueThreads:
         self,
         *,
         budget: Seconds | None,
-        choices: Sequence[Work],
+        choices: Sequence[EdgeWork],
         given_up: Callable[[], bool] = lambda: False,
         wanted: Seconds | None = None,
     ) -> Iterator[Start]:
@@ -83,7 +83,7 @@ class QueueThreads:
         self,
         number: int,
         budget: Seconds | None,
-        choices: Sequence[Work],
+        choices: Sequence[EdgeWork],
         given_up: Callable[[], bool],
         wanted: Seconds | None,
     ) -> Start:

@@ -20,7 +20,7 @@ from edgent.clock import Clock
 from edgent.codec import Calibration
 from edgent.edge.counters import Counters
 from edgent.edge.job import Resolve, Target, compute, read_job, resolve
-from edgent.edge.queue import Work
+from edgent.edge.queue import EdgeWork
 from edgent.edge.queue_threads import QueueThreads
 from edgent.edge.registry import Registry
 from edgent.engine.engine import Engine
@@ -130,9 +130,9 @@ class Service:
         newest = self.models.find(name, "").version if name in self.models else version
         return "" if newest == version else newest
 
-    def _work(self, target: Target, codecs: tuple[str | None, ...]) -> Work:
+    def _work(self, target: Target, codecs: tuple[str | None, ...]) -> EdgeWork:
         """What a target is to the queue: what takes alike has one key."""
-        return Work(key=(target.model.digest, target.name, codecs), profiled=self._expected(target))
+        return EdgeWork(key=(target.model.digest, target.name, codecs), profiled=self._expected(target))
 
     def _expected(self, target: Target) -> float:
         profile = self.profiles.get(target.model.digest)
