@@ -98,9 +98,10 @@ def test_an_edge_that_never_answers_in_time_costs_no_deadline(live, image) -> No
     device, engine = live
     engine.seconds *= 64  # 141 ms
     records = [device.infer(image).record for _ in range(8)]
-    # Late until the edge has seen how long it takes by now; from then on it refuses, and the device answers sooner.
+    # Late until the edge has seen how long it takes by now; then it refuses, until it is tried again.
     assert {record.by for record in records} == {"device"}
-    assert [record.why for record in records] == ["edge late"] * 3 + ["edge busy"] * 5
+    assert records[0].why == "edge late"
+    assert {record.why for record in records} == {"edge late", "edge busy"}
     assert all(record.deadline_met for record in records)
 
 

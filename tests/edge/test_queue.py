@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgent.edge.queue import Drop, EdgeQueue, Reject, Start, Work
+from edgent.edge.queue import Drop, EdgeQueue, EdgeWork, Reject, Start
 from edgent.units import Seconds
 
 
@@ -14,9 +14,9 @@ def at(seconds: float) -> Seconds:
     return Seconds(seconds)
 
 
-def takes(*seconds: float) -> tuple[Work, ...]:
+def takes(*seconds: float) -> tuple[EdgeWork, ...]:
     """Pieces of work that take so long by the profile; none is like another."""
-    return tuple(Work(key=object(), profiled=each) for each in seconds)
+    return tuple(EdgeWork(key=object(), profiled=each) for each in seconds)
 
 
 def test_a_request_that_finds_a_free_slot_starts_at_once():

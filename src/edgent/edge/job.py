@@ -56,7 +56,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A checked request: what came, what would answer it, the best first, and by when one is wanted."""
+    """A checked request: what came, what would answer it, the best first, and within what time that is wanted."""
 
     request: str
     inputs: tuple[Parcel, ...]
