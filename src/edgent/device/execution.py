@@ -149,8 +149,9 @@ class Execution:
         self._times.head_done = self.clock.now()
         parcels = self.compute.encode(division, material)
         # Another maker's server does not know what is meant; and a name costs bytes, so only what helps is named.
-        if self.version:
-            self._instead = {each.segment: each for each in division.instead if self.request.would_take(each.exit)}
+        if self.version and division.instead:
+            taken = self.request.would_take()
+            self._instead = {other.segment: other for other in division.instead if other.exit in taken}
         # The budget is longer where only the edge can answer: better late than never, but better early than late.
         travel = 0.0 if self.plan is None else self.plan.stages.uplink + self.plan.stages.downlink
         within = self.request.left(self.clock.now()) - travel

@@ -198,11 +198,12 @@ class Request:
         """What is left until an answer must be at hand."""
         return Seconds(self._give_at - at)
 
-    def would_take(self, exit: int) -> bool:
-        """Whether an answer of the edge at this exit would be better than any that the device could give in time."""
+    def would_take(self) -> frozenset[int]:
+        """The exits at which an answer of the edge would be better than any that the device could give in time."""
         merits = {branch.exit: _merit(branch) for branch in self.branches}
         alone = (merits[branch.exit] for branch in self.branches if branch.seconds <= self.deadline - self.margin)
-        return exit in merits and merits[exit] > max(alone, default=-math.inf)
+        best = max(alone, default=-math.inf)
+        return frozenset(exit for exit, merit in merits.items() if merit > best)
 
     def edge_answered(self, at: Seconds, exit: int | None = None) -> tuple[Action, ...]:
         """The edge's answer, with the suffix computed, is at hand: at the plan's exit, or at another one."""
