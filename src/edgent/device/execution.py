@@ -154,7 +154,7 @@ class Execution:
             self._instead = {other.segment: other for other in division.instead if other.exit in taken}
         # The budget is longer where only the edge can answer: better late than never, but better early than late.
         travel = 0.0 if self.plan is None else self.plan.stages.uplink + self.plan.stages.downlink
-        within = self.request.left(self.clock.now()) - travel
+        within = self.request.give_at - self.clock.now() - travel
         return write_request(division.segment, self.version, parcels, division.wanted, list(self._instead), within)
 
     def _check(self, material: Material) -> None:

@@ -167,6 +167,7 @@ class Request:
         self.uses_edge = uses_edge
         self.deadline = deadline
         self.margin = margin
+        self.give_at = Seconds(started_at + deadline - margin)
         self.branches = tuple(branches)
         self._fastest = min(branches, key=lambda branch: branch.seconds)
         self.head, self.expected = head, expected
@@ -193,10 +194,6 @@ class Request:
         if self.race:
             self._reserve(at, at + _OVERDUE * self.expected)
         return (self._send(at),)
-
-    def left(self, at: Seconds) -> Seconds:
-        """What is left until an answer must be at hand."""
-        return Seconds(self._give_at - at)
 
     def would_take(self) -> frozenset[int]:
         """The exits at which an answer of the edge would be better than any that the device could give in time."""
@@ -248,7 +245,7 @@ class Request:
         if self.delivered is not None:
             return ()
         # The device's answer waits for a better one as long as that can still be delivered in time, and no longer.
-        if self._at_hand is not None and (at >= self._give_at or not self._edge_pending):
+        if self._at_hand is not None and (at >= self.give_at or not self._edge_pending):
             return self._deliver("device", self._at_hand, self._why)
         # Until the boundary is sent the device itself is busy with the head; a local branch beside it would slow both
         # down.
@@ -266,10 +263,6 @@ class Request:
         return f"<Request exit {self.exit}: edge {edge}, {local}, {self.delivered or 'not delivered'}>"
 
     @property
-    def _give_at(self) -> float:
-        return self.started_at + self.deadline - self.margin
-
-    @property
     def _start_at(self) -> float:
         """When the local branch is wanted."""
         # Nobody else can answer any more, or the turn waits for nothing but the device.
@@ -278,13 +271,13 @@ class Request:
         # Without a race only a failure of the edge brings the device in.
         if not self.race:
             return math.inf
-        return self._give_at if self._turn is None else self._turn.begin_at
+        return self.give_at if self._turn is None else self._turn.begin_at
 
     def _wait(self) -> tuple[Action, ...]:
         if not self._edge_pending:
             return ()
         # While the local branch computes, its own end is the next event; before, and after, it is a moment.
-        until = self._start_at if self._local is None else self._give_at
+        until = self._start_at if self._local is None else self.give_at
         computes = self._local is not None and self._at_hand is None
         return (WaitUntil(Seconds(until)),) if math.isfinite(until) and not computes else ()
 
@@ -293,7 +286,7 @@ class Request:
         # A head of less than a slice holds nobody up: a turn for it would cost more than it keeps.
         if self.head > SLICE:
             if self._turn is None:
-                self._turn = self._schedule.reserve(at, [self.head], self._give_at, self._call)
+                self._turn = self._schedule.reserve(at, [self.head], self.give_at, self._call)
             if self._turn is None:
                 self._turn = self._schedule.reserve_late(self.head, self._call)
             if self._schedule.begin(self._turn, at, [self.head], self.margin / 2) is None:
@@ -305,7 +298,7 @@ class Request:
         # Without a branch that fits there is nothing to reserve: the edge is the only one that can still be in time.
         choice = [branch.seconds for branch in self._fitting(at, grace=0.0)]
         if choice:
-            self._turn = self._schedule.reserve(at, choice, self._give_at, self._call, overdue_at)
+            self._turn = self._schedule.reserve(at, choice, self.give_at, self._call, overdue_at)
 
     def _start_local(self, at: float) -> tuple[Action, ...]:
         """The local branch starts, or waits for its turn."""
@@ -336,7 +329,7 @@ class Request:
         As everywhere, the fastest of about equally accurate ones is the best.
         """
         # The last term is rounding: a branch that ends at the deadline by arithmetic is in time.
-        left = [branch for branch in self.branches if at + branch.seconds <= self._give_at + grace + 1e-9]
+        left = [branch for branch in self.branches if at + branch.seconds <= self.give_at + grace + 1e-9]
         choice: list[LocalBranch] = []
         while left:
             most = max(_merit(branch) for branch in left)
@@ -350,7 +343,7 @@ class Request:
         # With a turn reserved a branch takes over in time, so the edge has until that could be delivered. Without one
         # the request is late unless the edge answers, and nothing is won by giving it up at the deadline.
         if self._turn is not None:
-            return Send(Seconds(max(0.0, self._give_at - at)), binding=True, meanwhile=self.tick(at))
+            return Send(Seconds(max(0.0, self.give_at - at)), binding=True, meanwhile=self.tick(at))
         left = self.started_at + self.deadline - at
         return Send(Seconds(max(left, self.patience)), binding=not self.race, meanwhile=self.tick(at))
 
