@@ -23,10 +23,15 @@ def one_line(text: str) -> str:
 
 
 def brief(text: str, most: int = 1000) -> str:
-    """A text of which parts came from outside, as a line that is short enough to be read."""
-    # Cut before anything is done to it: the name of a model may have come with 16 MB.
-    line = one_line(text[: most + 1])
-    return line if len(line) <= most else f"{line[:most]}..."
+    """A text of which parts came from outside, as a line that is short enough to be read: its beginning and its end."""
+    # Cut before anything is done to it: the name of a model may have come with 16 MB. And again, for what cannot be
+    # printed is spelled out.
+    return _cut(one_line(_cut(text, most)), most)
+
+
+def _cut(text: str, most: int) -> str:
+    half = (most - 3) // 2
+    return text if len(text) <= most else f"{text[:half]}...{text[-half:]}"
 
 
 def escaped(text: str) -> str:

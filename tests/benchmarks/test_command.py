@@ -15,6 +15,7 @@ FOLDER = Path(command.__file__).parent
 OWN_ENDS = {
     "fastestdet_decode.py",
     "model_builders.py",
+    "load_client.py",
     "mutants.py",
     "recovery_ends.py",
     "peers_axonmesh.py",

@@ -336,7 +336,7 @@ def test_no_photograph_is_decoded_to_more_pixels_than_are_allowed(height, width,
     try:
         pixels = decode_pixels(photograph, max_pixels=most)
     except CodecError:
-        assert -(-height // 8) * -(-width // 8) > most
+        assert -(-height // 8) * -(-width // 8) > most or min(height, width) < 8  # a strip is not reduced
     else:
         assert pixels.shape[0] * pixels.shape[1] <= most
 

@@ -167,12 +167,13 @@ def _bound(picture: Image, max_pixels: int) -> None:
     # A progressive one keeps all its coefficients in memory, however little of it is decoded.
     reducible = picture.format == "JPEG" and "progressive" not in picture.info and width * height <= MAX_PIXELS
     scale = next((s for s in _REDUCED if math.ceil(width / s) * math.ceil(height / s) <= max_pixels), None)
-    if not reducible or scale is None:
+    if reducible and scale is not None:
+        # Pillow takes the largest reduction that leaves both sides at least as long as these: of a strip, none.
+        picture.draft(None, (max(1, width // scale), max(1, height // scale)))
+    if picture.width * picture.height > max_pixels:
         raise CodecError(
             f"found a picture of {width} x {height}, expected at most {max_pixels} pixels in all: make it smaller"
         )
-    # Pillow takes the largest reduction that leaves both sides at least as long as these.
-    picture.draft(None, (max(1, width // scale), max(1, height // scale)))
 
 
 def _upright_rgb(picture: Image) -> NDArray[np.uint8]:

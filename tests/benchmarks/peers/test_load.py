@@ -11,7 +11,7 @@ import pytest
 from edgent.wire import messages as m
 from edgent.wire.tensors import parse
 
-FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
+FOLDER = Path(__file__).resolve().parents[3] / "benchmarks"
 
 
 def module_of(name):
