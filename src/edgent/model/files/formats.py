@@ -55,7 +55,8 @@ def _size(path: Path) -> int:
         if path.is_file():  # anything else, a pipe or a device, may never end
             return path.stat().st_size
     except (OSError, ValueError) as error:  # a link to itself; a name that no file can have
-        raise ModelError(f"{path}: no such file ({getattr(error, "strerror", None) or error})") from error
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"{path}: no such file ({reason})") from error
     raise ModelError(f"{path}: no such file; expected an ONNX file or the name of a shipped model")
 
 
