@@ -10,14 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgent.device.device import Device
+from edgent.device.settings import DeviceSettings
 from edgent.edge.edge import Edge
+from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgeError, EdgentError, RefusedError
 from edgent.identity.certificates import bearer_of, new_key, request_for
 from edgent.identity.credentials import EDGE_NAME, Credentials
 from edgent.identity.edge_identity import EdgeIdentity
 from edgent.identity.folder import write_private
 from edgent.model import Model
-from edgent.wire.edge_client import EdgeClient
+from edgent.planning.plan import Configuration
 from edgent.wire.grpc_channel import GrpcChannel
 from edgent.wire.messages import PROBE, ProbeRequest
 
@@ -67,21 +70,26 @@ def test_a_device_that_joined_is_answered(edge: Edge, identity: EdgeIdentity, tm
     assert len(asks(edge.address, device(identity, tmp_path / "d"), load)) >= load
 
 
-def test_inferences_pass_as_they_do_in_plain_text(
+def test_an_answer_over_tls_is_that_of_the_undivided_model(
     edge: Edge, model: Model, identity: EdgeIdentity, tmp_path: Path
 ) -> None:
-    credentials = device(identity, tmp_path / "d")
     tensor = model.inputs[0]
     values = np.random.default_rng(0).random([1, *tensor.shape[1:]], dtype=np.float32)
-    with Edge(model, port=0) as plain:
-        answers = []
-        for address, shown in ((edge.address, credentials), (plain.address, None)):
-            channel = GrpcChannel(address, max_message=MAX, credentials=shown)
-            remote = EdgeClient(channel)
-            answers.append(remote.describe(20.0))
-            channel.close()
-    assert [entry.digest for entry in answers[0]] == [entry.digest for entry in answers[1]] == [model.digest]
-    assert values.shape[0] == 1
+    exit = model.branches[-1]
+    expected = OnnxRuntimeEngine().session(model, [tensor.name], [exit.outputs[0].name]).run({tensor.name: values})
+    settings = DeviceSettings(
+        deadline=60.0,
+        race=False,
+        channel=GrpcChannel(
+            edge.address, max_message=edge.service.max_message, credentials=device(identity, tmp_path / "d")
+        ),
+    )
+    whole = Configuration(exit=exit.exit, upload_cut=0, download_cut=len(exit.layers))
+    with Device(model, settings=settings) as shared:
+        assert shared.wait_ready(60.0)
+        answer = shared.infer(values, configuration=whole)
+    assert answer.record.by == "edge"
+    np.testing.assert_allclose(answer.outputs[exit.outputs[0].name], expected[exit.outputs[0].name], rtol=1e-5)
 
 
 def test_who_shows_nothing_or_speaks_plain_text_is_not_answered(edge: Edge) -> None:
