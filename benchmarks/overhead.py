@@ -34,8 +34,8 @@ from edgent.errors import EdgentError
 from edgent.lab.links.link import ShapedLink
 from edgent.lab.processes.server_process import ServerProcess
 from edgent.lab.rivals.rival import Rival, preprocessing_of
+from edgent.lab.topologies import LIGHT, with_seeded_weights
 from edgent.model import SHIPPED, Branch, Model
-from edgent.model.topologies import LIGHT, with_seeded_weights
 from edgent.planning.plan import Configuration
 from edgent.profiling.model_profiler import profile
 from edgent.units import BitsPerSecond, Seconds, serialisation_time

@@ -56,7 +56,7 @@ def _print(done: Reproduced) -> None:
         _print_table(table)
     for note in done.result.notes:
         show.out.print(note)
-    kept = f", {done.kept} of {done.kept + done.made} parts kept" if done.kept else ""
+    kept = f", {done.kept} of {done.kept + done.computed} parts kept" if done.kept else ""
     files = ", ".join(str(path) for path in done.files)
     show.out.print(f"{files} ({format_duration(done.seconds)}{kept})\n")
 

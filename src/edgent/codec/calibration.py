@@ -339,11 +339,11 @@ def _key(entry: CodecAccuracy) -> tuple[Hashable, ...]:
 
 
 def _listed(key: str, entries: Sequence[_Entry]) -> str:
-    lines = ",\n".join(f"  {json.dumps(_told(entry), sort_keys=True, allow_nan=False)}" for entry in entries)
+    lines = ",\n".join(f"  {json.dumps(_stated(entry), sort_keys=True, allow_nan=False)}" for entry in entries)
     return f' "{key}": [\n{lines}\n ]' if entries else f' "{key}": []'
 
 
-def _told(entry: _Entry) -> dict[str, object]:
+def _stated(entry: _Entry) -> dict[str, object]:
     return {key: value for key, value in asdict(entry).items() if value is not None}
 
 

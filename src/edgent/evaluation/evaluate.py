@@ -107,11 +107,11 @@ class _Evaluator:
     ) -> None:
         self.scorer, self.judgement, self.measure = scorer, judgement, judgement.measure
         self.sample: Rows = np.sort(sample)
-        self.given: Crossing = (scorer.input,)
+        self.input_alone: Crossing = (scorer.input,)
         self.crossings: Mapping[Crossing, Sequence[int]] = {
             names: exits
             for names, exits in scorer.crossings().items()
-            if names != self.given and any(scorer.is_coded(name) for name in names)
+            if names != self.input_alone and any(scorer.is_coded(name) for name in names)
         }
         if not every_cut:
             self.crossings = paying(scorer.single, self.crossings)
@@ -165,7 +165,7 @@ class _Evaluator:
             self._image(codec, plain)
             yield
         for codec in self.lossy:
-            self._add(self.given, codec, range(len(plain)), plain, self.scorer.score(codec).verdicts)
+            self._add(self.input_alone, codec, range(len(plain)), plain, self.scorer.score(codec).verdicts)
             yield
         sampled = [[verdicts[row] for row in self.sample] for verdicts in plain]
         # A paired estimate: what the sample happens to make easier or harder is known, and is taken off.
@@ -174,7 +174,7 @@ class _Evaluator:
         for tensors, codec, exits, verdicts in self.scorer.verdicts_behind(self.crossings, self.lossy, self.sample):
             self._add(tensors, codec, exits, sampled, verdicts, offset)
             yield
-        means = self.scorer.encoded_sizes([self.given, *self.crossings], self.tensor_codecs, self.for_sizes)
+        means = self.scorer.encoded_sizes([self.input_alone, *self.crossings], self.tensor_codecs, self.for_sizes)
         for (tensors, codec), size in means.items():
             self.sizes.append(EncodedSize(tensors=tensors, codec=codec, mean_bytes=size, samples=len(self.for_sizes)))
         yield
@@ -186,8 +186,8 @@ class _Evaluator:
         else:
             verdicts, size = self.scorer.score(codec)
             count = len(self.scorer)
-            self._add(self.given, codec, range(len(verdicts)), plain, verdicts)
-        self.sizes.append(EncodedSize(tensors=self.given, codec=codec, mean_bytes=size, samples=count))
+            self._add(self.input_alone, codec, range(len(verdicts)), plain, verdicts)
+        self.sizes.append(EncodedSize(tensors=self.input_alone, codec=codec, mean_bytes=size, samples=count))
 
     def _add(
         self,

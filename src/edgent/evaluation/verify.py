@@ -250,8 +250,8 @@ def _piece(
     # What the piece computes itself is not handed in, so that a value from before cannot hide that it is computed
     # wrongly.
     needed = {name for layer in layers for name in layer.inputs} - outputs
-    given = [name for name in values if name in needed]
-    return engine.session(model, given, asked).run({name: values[name] for name in given})
+    fed = [name for name in values if name in needed]
+    return engine.session(model, fed, asked).run({name: values[name] for name in fed})
 
 
 def _constant_answers(model: Model, branch: Branch, engine: Engine) -> dict[str, Array]:

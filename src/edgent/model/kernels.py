@@ -115,10 +115,12 @@ class _Walk:
 
     def kernels(self) -> tuple[Kernel, ...]:
         """All of them."""
-        made = [self._kernel(node) for node in self._nodes]
+        in_one_run = [self._kernel(node) for node in self._nodes]
         # In steady state a run follows a run: what is "never" within one run was touched in the one before.
         most = self._stream.passed
-        return tuple(replace(one, distance=min(one.distance, most), untouched=min(one.untouched, most)) for one in made)
+        return tuple(
+            replace(one, distance=min(one.distance, most), untouched=min(one.untouched, most)) for one in in_one_run
+        )
 
     def _kernel(self, node: onnx.NodeProto) -> Kernel:
         inputs = [name for name in node.input if name]

@@ -10,7 +10,7 @@ from pathlib import Path
 import onnx
 
 from edgent.errors import InputError, ModelError
-from edgent.model.configuration.binding import bind
+from edgent.model.configuration.binding import Binding, bind
 from edgent.model.configuration.dimensions import FreeDimension
 from edgent.model.configuration.dimensions import free_dimensions as free_of
 from edgent.model.configuration.document import metadata_of
@@ -25,15 +25,13 @@ from edgent.model.files.named import BETWEEN, ModelFiles, files
 from edgent.model.files.read import read, without_functions
 from edgent.model.files.weights import Weights
 from edgent.model.fold import fold
+from edgent.model.layers import branches_of
 from edgent.model.metadata import ExitInfo, Metadata
-from edgent.model.quantised import constants_of, fused_tensors, with_whole_pairs
+from edgent.model.quantised import with_whole_pairs
 from edgent.model.shapes import Interpreter, bodies, subgraph_reads, tensor_of
 from edgent.model.tasks.append import append_answers, check_answers
-from edgent.model.values import Branch, Layer, Tensor, tensors_by_name
+from edgent.model.values import Branch, Tensor, tensors_by_name
 from edgent.text import readable
-
-# They change a tensor's shape and nothing else, so each belongs to the layer that reads it.
-SHAPE_ONLY = {"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -179,50 +177,34 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
     """
     paths = files(model)
     path = paths[0]
-    source = path.parent.absolute()
     opened = _opened(paths)
     with _naming(path):
         binding = bind(path, opened.proto, dims or {})
-    bound, metadata, weights = binding.proto, binding.metadata, opened.weights
-    exits = _exits(bound.graph, metadata)
-    outputs = opened.outputs or [_outputs(bound.graph, metadata)]
-    digests = {
-        name: identity.digest(contents, bound.graph.input, asked, metadata)
-        for (name, contents), asked in zip(opened.members, outputs, strict=True)
-    }
-    gather(bound.graph, source)
-    # Constants of every kind first become one kind, which is then all that folding has to know.
-    values = fold(bound, weights, interpreter)
-    tensors = _tensors(values, metadata)
-    own = tuple(value.name for value in bound.graph.output)
-    inputs = tuple(tensors[value.name] for value in bound.graph.input)
-    check_fits(path, metadata, inputs)
-    with _naming(path):
-        answers = append_answers(bound, metadata, exits, tensors, [prefix_of(file) for file in paths[1:]])
-    # What was appended brings constants of its own, and its shapes are not known yet.
-    if answers.changed:
-        values = fold(bound, weights, interpreter)
-        with _naming(path):
-            check_answers(metadata, answers, values)
-        tensors = _tensors(values, metadata, answers.most)
-    check_sizes(tensors.values())
+    proto, metadata = binding.proto, binding.metadata
+    exits = _exits(proto.graph, metadata)
+    # Digests are of the graph as it was bound. All that follows changes the graph, and may do so otherwise in another
+    # version of this program.
+    digests = _digests(opened, binding, exits)
+    gather(proto.graph, path.parent.absolute())
+    completed = _completed(paths, binding, exits, opened.weights, interpreter)
+    check_sizes(completed.tensors.values())
     return Model(
         name=readable(BETWEEN.join(file.stem for file in paths)),
         path=path,
         members=tuple(paths),
         files=opened.beside,
-        digest=_digest(digests, [entry.outputs for entry in answers.exits]),
+        digest=_digest(digests, [entry.outputs for entry in completed.exits]),
         digests=digests,
-        inputs=inputs,
-        branches=_branches(bound.graph, tensors, answers.exits, inputs),
+        inputs=completed.inputs,
+        branches=branches_of(proto.graph, completed.exits, completed.inputs, completed.tensors),
         metadata=metadata,
         dims=binding.dims,
         doubts=binding.doubts,
-        proto=bound,
-        tensors=tensors,
-        values=values,
-        weights=weights,
-        own_outputs=own,
+        proto=proto,
+        tensors=completed.tensors,
+        values=completed.values,
+        weights=opened.weights,
+        own_outputs=completed.own_outputs,
     )
 
 
@@ -263,9 +245,60 @@ def _opened(paths: Sequence[Path]) -> _Opened:
     )
 
 
+def _digests(opened: _Opened, binding: Binding, exits: Sequence[ExitInfo]) -> dict[str, str]:
+    """The digest of each file by its name, with the inputs as they were bound."""
+    inputs = binding.proto.graph.input
+    outputs = opened.outputs or [[entry.outputs for entry in exits]]
+    return {
+        name: identity.digest(contents, inputs, asked, binding.metadata)
+        for (name, contents), asked in zip(opened.members, outputs, strict=True)
+    }
+
+
 def _digest(digests: Mapping[str, str], exits: Sequence[tuple[str, ...]]) -> str:
     """That of the only file, or of a bundle of some."""
     return identity.bundle_digest(digests, exits) if len(digests) > 1 else next(iter(digests.values()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Completed:
+    """What is known of a graph once its constants are folded, and its answers are appended to it.
+
+    Attributes:
+        values: Type and shape of each value, by name.
+        tensors: The same as tensors.
+        inputs: Those that a request brings.
+        own_outputs: Names of the outputs that the graph had before anything was appended.
+        exits: Each with the outputs that are its answer.
+    """
+
+    values: dict[str, onnx.ValueInfoProto]
+    tensors: dict[str, Tensor]
+    inputs: tuple[Tensor, ...]
+    own_outputs: tuple[str, ...]
+    exits: tuple[ExitInfo, ...]
+
+
+def _completed(
+    paths: Sequence[Path], binding: Binding, exits: tuple[ExitInfo, ...], weights: Weights, interpreter: Interpreter
+) -> _Completed:
+    """Folds a graph whose constants were gathered, and appends what makes answers out of its outputs."""
+    proto, metadata = binding.proto, binding.metadata
+    values = fold(proto, weights, interpreter)
+    tensors = _tensors(values, metadata)
+    own_outputs = tuple(value.name for value in proto.graph.output)
+    inputs = tuple(tensors[value.name] for value in proto.graph.input)
+    # Before anything is appended: a configuration that does not fit the inputs would fail there with a worse message.
+    check_fits(paths[0], metadata, inputs)
+    with _naming(paths[0]):
+        answers = append_answers(proto, metadata, exits, tensors, [prefix_of(file) for file in paths[1:]])
+    # What was appended brings constants of its own, and its shapes are not known yet.
+    if answers.changed:
+        values = fold(proto, weights, interpreter)
+        with _naming(paths[0]):
+            check_answers(metadata, answers, values)
+        tensors = _tensors(values, metadata, answers.most)
+    return _Completed(values=values, tensors=tensors, inputs=inputs, own_outputs=own_outputs, exits=answers.exits)
 
 
 @contextmanager
@@ -327,71 +360,3 @@ def _exits(graph: onnx.GraphProto, metadata: Metadata) -> tuple[ExitInfo, ...]:
         if unknown := sorted(set(entry.outputs) - set(names)):
             raise ModelError(f"exit {entry.name!r} names output {unknown[0]!r}, which the graph does not have")
     return metadata.exits or (ExitInfo(name="output", outputs=names),)
-
-
-def _branches(
-    graph: onnx.GraphProto, tensors: dict[str, Tensor], exits: tuple[ExitInfo, ...], inputs: tuple[Tensor, ...]
-) -> tuple[Branch, ...]:
-    constants, fused = constants_of(graph), fused_tensors(graph, tensors)
-    branches = []
-    for number, entry in enumerate(exits):
-        branch = Branch(
-            exit=number,
-            name=entry.name,
-            layers=_layers(graph, entry.outputs, constants),
-            inputs=inputs,
-            outputs=tuple(tensors[name] for name in entry.outputs),
-            accuracy=entry.accuracy,
-            tensors=tensors,
-            fused=fused,
-        )
-        branches.append(branch)
-    return tuple(branches)
-
-
-def _layers(graph: onnx.GraphProto, outputs: tuple[str, ...], constants: set[str]) -> tuple[Layer, ...]:
-    """The layers of one branch in the file's order.
-
-    Each shape-only node, and each that makes a constant, joins the first layer that reads it.
-    """
-    indices = _ancestors(graph, outputs)
-    # The first reader of each tensor: going backwards, an earlier node overwrites what a later one wrote.
-    reader: dict[str, int] = {}
-    for index in reversed(indices):
-        reader.update(dict.fromkeys(subgraph_reads(graph.node[index]), index))
-    members: dict[int, list[int]] = {}
-    home: dict[int, int] = {}
-    for index in reversed(indices):
-        node = graph.node[index]
-        joins = node.op_type in SHAPE_ONLY or node.output[0] in constants
-        next_reader = reader.get(node.output[0]) if joins else None
-        # A node that joins goes where its reader went, so a chain of them ends in one layer.
-        home[index] = index if next_reader is None else home[next_reader]
-        members.setdefault(home[index], []).append(index)
-    return tuple(_layer(graph, tuple(sorted(members[index])), constants) for index in sorted(members))
-
-
-def _layer(graph: onnx.GraphProto, nodes: tuple[int, ...], constants: set[str]) -> Layer:
-    # The last node is the one that the others joined: it gives the layer its name and its kind.
-    own = graph.node[nodes[-1]]
-    outputs = [name for index in nodes for name in graph.node[index].output if name and name not in constants]
-    reads = dict.fromkeys(name for index in nodes for name in subgraph_reads(graph.node[index]))
-    return Layer(
-        name=own.name or outputs[-1],
-        op=own.op_type,
-        nodes=nodes,
-        inputs=tuple(name for name in reads if name not in constants and name not in outputs),
-        outputs=tuple(outputs),
-        own=tuple(name for name in own.output if name),
-    )
-
-
-def _ancestors(graph: onnx.GraphProto, outputs: tuple[str, ...]) -> list[int]:
-    wanted = set(outputs)
-    needed = []
-    for index in range(len(graph.node) - 1, -1, -1):
-        node = graph.node[index]
-        if wanted.intersection(node.output):
-            wanted.update(subgraph_reads(node))
-            needed.append(index)
-    return needed[::-1]

@@ -92,7 +92,7 @@ class Obstruction(NamedTuple):
 
 class _Use(NamedTuple):
     tensor: Tensor
-    made: int  # layers after which the tensor exists; 0 for inputs
+    since: int  # layers after which the tensor exists; 0 for inputs
     read: tuple[int, ...]  # 1-based positions of the layers that read it, rising; n + 1 stands for "is the answer"
 
 
@@ -121,7 +121,7 @@ class Branch:
     @cached_property
     def uses(self) -> tuple[_Use, ...]:
         """Every tensor that can cross a cut of this branch, with where it is made and read."""
-        made = {tensor.name: 0 for tensor in self.inputs}
+        since = {tensor.name: 0 for tensor in self.inputs}
         read: dict[str, list[int]] = {tensor.name: [] for tensor in self.inputs}
         # A tensor lives from the layer that makes it to the last one that reads it; a cut between the two is crossed by
         # it. Positions count from 1, so that a position is the number of layers before the cut behind it.
@@ -129,12 +129,12 @@ class Branch:
             for name in dict.fromkeys(layer.inputs):
                 read[name].append(position)
             for name in layer.outputs:
-                made[name] = position
+                since[name] = position
                 read[name] = []
         for tensor in self.outputs:
             if tensor.name in read:  # else it is a constant, which both sides have
                 read[tensor.name].append(len(self.layers) + 1)
-        return tuple(_Use(self.tensors[name], made[name], tuple(at)) for name, at in read.items() if at)
+        return tuple(_Use(self.tensors[name], since[name], tuple(at)) for name, at in read.items() if at)
 
     def boundary(self, upload_cut: int, download_cut: int) -> Boundary:
         """What crosses when layers [upload_cut, download_cut) run on the edge.
@@ -148,10 +148,10 @@ class Branch:
             # Made by the head, or an input: it goes up only if the middle reads it. What the suffix alone reads stays,
             # since the device still has it. Made by the middle: it goes down if anything behind the middle reads it, or
             # it is the answer.
-            if use.made <= upload_cut:
+            if use.since <= upload_cut:
                 if any(upload_cut < position <= download_cut for position in use.read):
                     up.append(use.tensor)
-            elif use.made <= download_cut < use.read[-1]:
+            elif use.since <= download_cut < use.read[-1]:
                 down.append(use.tensor)
         return Boundary(tuple(up), tuple(down))
 
@@ -162,7 +162,7 @@ class Branch:
         # A tensor that cannot be handed on forbids every cut that it crosses, wherever the other cut is.
         for use in self.uses:
             if self._problem(use.tensor):
-                clean[use.made : self._last_reader(use)] = False
+                clean[use.since : self._last_reader(use)] = False
         return clean
 
     @cached_property
@@ -176,7 +176,7 @@ class Branch:
         plane = self.clean_cuts[:, None] & self.clean_cuts
         for use in self.uses:
             if not use.tensor.travels and use.read[-1] > n:  # an answer, which only the suffix or the head can make
-                plane[: use.made, use.made :] = False
+                plane[: use.since, use.since :] = False
         np.fill_diagonal(plane, True)
         return plane
 
@@ -202,8 +202,8 @@ class Branch:
         if upload_cut == download_cut:
             return None
         for use in self.uses:
-            crossed = any(use.made <= cut < self._last_reader(use) for cut in (upload_cut, download_cut))
-            answer = use.read[-1] > len(self.layers) and upload_cut < use.made <= download_cut
+            crossed = any(use.since <= cut < self._last_reader(use) for cut in (upload_cut, download_cut))
+            answer = use.read[-1] > len(self.layers) and upload_cut < use.since <= download_cut
             problem = self._problem(use.tensor)
             if problem and (crossed or (answer and not use.tensor.travels)):
                 return Obstruction(use.tensor, problem)
@@ -231,16 +231,16 @@ class Branch:
         for use in self.uses:
             size = use.tensor.nbytes
             plane, amount = (unknown_up, 1.0) if size is None else (up, float(size))
-            # It goes up for each pair whose middle has a reader of it: upload from `made` to before that reader,
+            # It goes up for each pair whose middle has a reader of it: upload from `since` to before that reader,
             # download from the reader on. Each reader adds only the uploads that the one before did not, or pairs with
             # two would count twice.
-            since = use.made
+            start = use.since
             for position in (p for p in use.read if p <= n):
-                _add_rectangle(plane, since, position - 1, position, n, amount)
-                since = position
+                _add_rectangle(plane, start, position - 1, position, n, amount)
+                start = position
             # It goes down where the middle makes it, and something behind the middle reads it.
             plane = unknown_down if size is None else down
-            _add_rectangle(plane, 0, use.made - 1, use.made, min(use.read[-1] - 1, n), amount)
+            _add_rectangle(plane, 0, use.since - 1, use.since, min(use.read[-1] - 1, n), amount)
         return _integrate(up, unknown_up), _integrate(down, unknown_down)
 
     def cut_bytes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -252,9 +252,9 @@ class Branch:
         n = len(self.layers)
         up, down = _Line(n), _Line(n)
         for use in self.uses:
-            up.add(use.made, max((position for position in use.read if position <= n), default=0), use.tensor.nbytes)
-            if use.made:
-                down.add(use.made, use.read[-1], use.tensor.nbytes)
+            up.add(use.since, max((position for position in use.read if position <= n), default=0), use.tensor.nbytes)
+            if use.since:
+                down.add(use.since, use.read[-1], use.tensor.nbytes)
         return up.sums(), down.sums()
 
     def uploads(self) -> Iterator[Mapping[str, Tensor]]:
@@ -263,9 +263,9 @@ class Branch:
         ending: dict[int, list[str]] = {}
         begun: dict[int, list[Tensor]] = {}
         for use in self.uses:
-            last = max((position for position in use.read if position <= n), default=use.made)
-            if last > use.made:
-                begun.setdefault(use.made, []).append(use.tensor)
+            last = max((position for position in use.read if position <= n), default=use.since)
+            if last > use.since:
+                begun.setdefault(use.since, []).append(use.tensor)
                 ending.setdefault(last, []).append(use.tensor.name)
         # One mapping for all cuts: networks have thousands of layers, and a copy at each would be quadratic.
         crossing: dict[str, Tensor] = {}

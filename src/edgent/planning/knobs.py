@@ -41,6 +41,7 @@ KNOBS: Mapping[str, str] = {
 }
 """Each knob of a plan, and what is left without it."""
 
+# Differences of fractions are off by rounding: exactly one point must count, whichever way it was rounded.
 NEEDED = 0.01 - DUST
 """A knob is needed where leaving it out costs this much accuracy in time: a point, rounding apart."""
 
@@ -126,8 +127,9 @@ class Necessity:
 
     def __init__(self, candidates: Candidates, kinds: Kinds) -> None:
         self._all = Expectations(candidates)
-        # A setting that every candidate leaves alone costs nothing, and is not listed.
-        # Each knob is left out by itself, all others free to make up for it: so its cost is what it alone brings.
+        # A knob that no candidate turns costs nothing when it is left out, and is not listed.
+        # Each knob is left out by itself, all others free to make up for it: so its cost is what it alone brings. Costs
+        # of several knobs do not add up, for one may make up for another.
         remain = {knob: rows for knob, rows in left_without(candidates, kinds).items() if not rows.all()}
         self._without = {knob: Expectations(candidates.keep(rows)) for knob, rows in remain.items()}
         # The race is no property of a candidate but of how requests run, so all candidates stay and expectations

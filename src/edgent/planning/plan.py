@@ -1,4 +1,9 @@
-"""The values that planning ends in: a configuration, its stages, and the plan made of both."""
+"""The values that planning ends in: a configuration, its stages, and the plan made of both.
+
+A *configuration* is what device and edge are told to do; it has no times, so it can be compared, kept in a map and used
+again under other conditions. A *plan* is a configuration with what it is predicted to take under the conditions of one
+moment. Both are written to files and read back, so their fields and the keys of their documents are contracts.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +43,8 @@ class Configuration:
                 f"exit {self.exit}, cuts {self.upload_cut}..{self.download_cut}: "
                 "expected numbers from 0, the upload cut not after the download cut"
             )
+        # One way to write each configuration: else the device alone would have a different name for each codec, and
+        # its sessions would be made again for each.
         if self.device_only and (self.codec, self.download_codec) != (RAW, RAW):
             raise InputError(f"codecs {self.codec}, {self.download_codec}: nothing crosses, expected {RAW} for both")
 
@@ -49,6 +56,7 @@ class Configuration:
     @property
     def codecs(self) -> str:
         """Its codecs in words: "webp-90", or "uint8 and float16" where what comes down is encoded too."""
+        # The codec upwards is always named, the one downwards only where there is one: answers return as they are.
         return self.codec if self.download_codec == RAW else f"{self.codec} and {self.download_codec}"
 
     @classmethod
@@ -160,10 +168,11 @@ class Plan:
     def document(self) -> dict[str, object]:
         """The plan as JSON has it: null where the accuracy is unknown, latencies in milliseconds.
 
-        What is no accuracy has a key of its own name beside it.
+        An agreement or a fidelity has a key of its own name instead, and the accuracy is null.
         """
         return {
             **asdict(self.configuration),
+            # First null and then perhaps overwritten: the key is always there, and never holds what is no accuracy.
             "accuracy": None,
             self.measure: self.accuracy,
             "meets_deadline": self.meets_deadline,
@@ -177,6 +186,7 @@ class Plan:
         Raises:
             InputError: values that no plan has.
         """
+        # Which key has a number says what was measured. Where none has, the accuracy is unknown.
         measure = next((name for name in MEASURES if node.values.get(name) is not None), MEASURES[0])
         return cls(
             configuration=Configuration.from_node(node),
@@ -198,6 +208,7 @@ class Plan:
 
 def plan_keys(document: object) -> tuple[str, ...]:
     """The keys of a plan's document: whatever its number is called."""
+    # A reader that checks keys strictly must accept the measure's own key where the document has it, and only there.
     others = [name for name in MEASURES[1:] if isinstance(document, dict) and name in document]
     return (*PLAN_KEYS, *others)
 

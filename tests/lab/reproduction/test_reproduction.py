@@ -53,7 +53,7 @@ def test_an_interrupted_reproduction_goes_on_with_the_parts_that_are_done(tmp_pa
         run([figure(lambda lab: parts(lab, "two"))], tmp_path)
     (done,) = run([figure(lambda lab: parts(lab, None))], tmp_path)
     assert made == ["one", "two"]
-    assert (done.kept, done.made) == (1, 1)
+    assert (done.kept, done.computed) == (1, 1)
 
 
 def test_traces_that_are_no_folder_are_bad_input(tmp_path):
