@@ -1,4 +1,9 @@
-"""How accurate and how small: exits, codecs and cuts of a model, measured on pictures."""
+"""How accurate and how small: exits, codecs and cuts of a model, measured on pictures.
+
+The planner believes what stands in a calibration, so a number stands there only if it was measured as it will be used:
+each picture encoded by itself, by the codecs of the wire, and run from the cut on. What would take days (every cut with
+every codec on every picture) is estimated from a sample, in pairs with the same pictures undivided.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +44,7 @@ _FEWEST_SIZED = 4
 
 
 class Evaluation(NamedTuple):
-    """What was found.
+    """What was measured.
 
     Attributes:
         accuracies: of each exit, a fraction, earliest first; what they are says the calibration's measure.
@@ -106,6 +111,7 @@ class _Evaluator:
         self, scorer: Scorer, judgement: Judgement, codecs: Sequence[str], sample: NDArray[np.intp], every_cut: bool
     ) -> None:
         self.scorer, self.judgement, self.measure = scorer, judgement, judgement.measure
+        # In the order of the data, which is read one picture at a time.
         self.sample: Rows = np.sort(sample)
         self.input_alone: Crossing = (scorer.input,)
         self.crossings: Mapping[Crossing, Sequence[int]] = {
@@ -115,15 +121,18 @@ class _Evaluator:
         }
         if not every_cut:
             self.crossings = paying(scorer.single, self.crossings)
+        # From the permutation and not from the sorted sample, whose first pictures are often of one class.
         self.for_sizes = sample[: _sized(scorer.single, self.crossings)]
         self.image_codecs = [codec for codec in codecs if is_image_codec(codec)]
         self.tensor_codecs = [codec for codec in codecs if not is_image_codec(codec)]
+        # "uint8+zstd" answers as "uint8" does: accuracies are measured once for both, sizes for each.
         bases = dict.fromkeys(base_codec(codec) for codec in self.tensor_codecs)
         self.lossy = [codec for codec in bases if not is_lossless(codec)]
         self.sizes: list[EncodedSize] = []
         self.accuracies: list[CodecAccuracy] = []
 
     def run(self, data: str, progress: Progress | None) -> Evaluation:
+        # The steps are counted beforehand, by the same lists that `_steps` goes through.
         total = 2 + len(self.image_codecs) + len(self.lossy) + len(self.crossings) * len(self.lossy)
         if progress:
             progress(0, total)

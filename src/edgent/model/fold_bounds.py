@@ -78,7 +78,8 @@ def check(nodes: Sequence[tuple[onnx.NodeProto, Cost]], kept: Collection[str], *
     passing = {name: size for _, cost in nodes for name, size in cost.outputs.items() if name not in kept}
     work = 0.0
     # A simulation of the run: memory in use rises with each output, falls behind each last reader, and is compared at
-    # its highest, with the scratch memory of the node at work.
+    # its highest, with the scratch memory of the node at work. A sum of all outputs would refuse long chains of small
+    # steps, of which only two are ever held.
     for index, (node, cost) in enumerate(nodes):
         held += sum(cost.outputs.values())
         work += cost.operations

@@ -85,7 +85,8 @@ def kernels(path: Path, shapes: Mapping[str, Shape | None]) -> tuple[Kernel, ...
         path: the file that the engine wrote.
         shapes: of the tensors of the graph it was made of, whose nodes were called like their outputs (`named`).
     """
-    # The file is read without its weights: only shapes matter.
+    # The file is read without its weights: only shapes matter. A value whose shape only the data decide is kept apart,
+    # for a shape that was merely worked out for it must not pass for known.
     graph = onnx.load(path, load_external_data=False).graph
     unsized = frozenset(name for name, shape in shapes.items() if shape is None)
     known = {name: shape for name, shape in shapes.items() if shape is not None}
@@ -116,7 +117,7 @@ class _Walk:
     def kernels(self) -> tuple[Kernel, ...]:
         """All of them."""
         in_one_run = [self._kernel(node) for node in self._nodes]
-        # In steady state a run follows a run: what is "never" within one run was touched in the one before.
+        # In steady state a run follows a run: what was touched "never" within one run was touched in the one before.
         most = self._stream.passed
         return tuple(
             replace(one, distance=min(one.distance, most), untouched=min(one.untouched, most)) for one in in_one_run
@@ -155,14 +156,19 @@ class _Walk:
 
 
 class _Stream:
-    """The numbers that pass through the caches during a run, and where in that stream each tensor was made."""
+    """The numbers that pass through the caches during a run, and where in that stream each tensor was made.
+
+    Time is counted in numbers and not in seconds: what pushes a tensor out of a cache is what came after it, whatever
+    the machine's speed and the size of its caches.
+    """
 
     def __init__(self) -> None:
         self.passed = 0.0
         self._made_at: dict[str, float] = {}
 
     def since(self, names: Sequence[str]) -> float:
-        """How many passed since the oldest of some tensors was made; what is given is older than the run."""
+        """How many passed since the oldest of some tensors was made; an input of the graph is older than the run."""
+        # The oldest of them decides: a kernel can finish no earlier than its slowest input arrives.
         return max((self.passed - self._made_at.get(name, -math.inf) for name in names), default=0.0)
 
     def add(self, node: onnx.NodeProto, read: Sequence[str], numbers: int) -> None:

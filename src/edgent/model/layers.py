@@ -48,10 +48,7 @@ def branches_of(
 
 
 def _layers(graph: onnx.GraphProto, outputs: tuple[str, ...], constants: set[str]) -> tuple[Layer, ...]:
-    """The layers of one branch in the file's order.
-
-    Each shape-only node, and each that makes a constant, joins the first layer that reads it.
-    """
+    """The layers of one branch in the file's order."""
     indices = _ancestors(graph, outputs)
     # The first reader of each tensor: going backwards, an earlier node overwrites what a later one wrote.
     reader: dict[str, int] = {}
@@ -59,11 +56,13 @@ def _layers(graph: onnx.GraphProto, outputs: tuple[str, ...], constants: set[str
         reader.update(dict.fromkeys(subgraph_reads(graph.node[index]), index))
     members: dict[int, list[int]] = {}
     home: dict[int, int] = {}
+    # Backwards, so that a node's reader has found its layer before the node asks for it.
     for index in reversed(indices):
         node = graph.node[index]
         joins = node.op_type in SHAPE_ONLY or node.output[0] in constants
         next_reader = reader.get(node.output[0]) if joins else None
-        # A node that joins goes where its reader went, so a chain of them ends in one layer.
+        # A node that joins goes where its reader went, so a chain of them ends in one layer. One that nobody reads is
+        # the branch's answer, and a layer by itself.
         home[index] = index if next_reader is None else home[next_reader]
         members.setdefault(home[index], []).append(index)
     return tuple(_layer(graph, tuple(sorted(members[index])), constants) for index in sorted(members))
@@ -85,8 +84,10 @@ def _layer(graph: onnx.GraphProto, nodes: tuple[int, ...], constants: set[str]) 
 
 
 def _ancestors(graph: onnx.GraphProto, outputs: tuple[str, ...]) -> list[int]:
+    """Positions of the nodes that some outputs depend on: another exit's nodes are no layers of this branch."""
     wanted = set(outputs)
     needed = []
+    # The nodes stand in topological order, so one pass from the end meets each after all that read it.
     for index in range(len(graph.node) - 1, -1, -1):
         node = graph.node[index]
         if wanted.intersection(node.output):

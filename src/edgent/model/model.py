@@ -131,6 +131,8 @@ class Model:
         Raises:
             ModelError: an unknown tensor, or one that cannot be made out of what is given.
         """
+        # A model file of its own and not a view: engines open files. Constants stay in the shared file of weights, to
+        # which each segment refers, so that fifty segments of a network hold its weights once.
         known = dict(self.tensors)
         start, end = tensors_by_name(tuple(given), known, "given"), tensors_by_name(tuple(asked), known, "asked")
         nodes, constants = self._slice({tensor.name for tensor in start}, [tensor.name for tensor in end])
@@ -151,6 +153,7 @@ class Model:
                 nodes.append(node)
                 wanted.difference_update(node.output)
                 wanted.update(name for name in subgraph_reads(node) if name not in given)
+        # Back in the order of the graph. At its ends, a part of a quantised network may need a whole pair of nodes.
         nodes = with_whole_pairs(nodes[::-1], self.proto.graph, self.tensors, given, asked)
         read = wanted.union(*(node.input for node in nodes))
         constants = [tensor for tensor in self.proto.graph.initializer if tensor.name in read]
@@ -304,6 +307,7 @@ def _completed(
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
     """Says of which file a configuration is that cannot be."""
+    # What checks a configuration knows no files; a user has to be told which one to open.
     try:
         yield
     except ModelError as error:

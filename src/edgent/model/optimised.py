@@ -51,7 +51,11 @@ def node_layers(path: Path, branch: Branch) -> dict[str, tuple[int, ...]]:
 
 
 class _Walk:
-    """Visits the optimised nodes in their order, and remembers what is accounted for."""
+    """Visits the optimised nodes in their order, and remembers which layers are booked already.
+
+    Each layer's time is measured once, so each layer that ran must be booked to a node, and none to two nodes that do
+    different work: a cut between the two would count the work twice, or not at all.
+    """
 
     def __init__(self, branch: Branch, graph: onnx.GraphProto) -> None:
         self.layers = branch.layers
@@ -84,6 +88,7 @@ class _Walk:
         return tuple(sorted(new)) or tuple(ends)  # a change of layout back: of the layer whose tensor it makes
 
     def _originals(self, names: Iterable[str]) -> set[str]:
+        """The original tensors behind some tensors of the engine's."""
         originals: set[str] = set()
         for name in names:
             originals |= self.stands_for.get(name, {name} if name in self.originals else set())

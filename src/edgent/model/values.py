@@ -43,6 +43,7 @@ class Tensor:
     @property
     def nbytes(self) -> int | None:
         """Bytes of the raw tensor, the most that it can have; None where dtype or shape is unknown."""
+        # Numpy has no bfloat16 and no size for text; every other type's size is numpy's.
         shape = self.most if self.shape is None else self.shape
         if self.dtype is None or shape is None:
             return None
@@ -60,7 +61,7 @@ class Layer:
     """One node, with the shape-only nodes that feed it, and those that make its constants.
 
     Attributes:
-        name: the node's name, or its first output where it has none.
+        name: the node's name, or its last output where it has none.
         op: the node's ONNX operator.
         nodes: positions of the nodes in the folded graph, in its order; the last one is the layer's own.
         inputs: tensors read from outside the layer, without constants.
@@ -91,6 +92,8 @@ class Obstruction(NamedTuple):
 
 
 class _Use(NamedTuple):
+    """The life of a tensor along the layers: all that decides which cuts it crosses."""
+
     tensor: Tensor
     since: int  # layers after which the tensor exists; 0 for inputs
     read: tuple[int, ...]  # 1-based positions of the layers that read it, rising; n + 1 stands for "is the answer"
@@ -131,6 +134,8 @@ class Branch:
             for name in layer.outputs:
                 since[name] = position
                 read[name] = []
+        # The caller reads the answers, as if one more layer stood behind the last one: so an answer crosses every
+        # download cut behind the layer that makes it, without a case of its own.
         for tensor in self.outputs:
             if tensor.name in read:  # else it is a constant, which both sides have
                 read[tensor.name].append(len(self.layers) + 1)
@@ -159,7 +164,8 @@ class Branch:
     def clean_cuts(self) -> NDArray[np.bool_]:
         """At which of the cuts 0 .. n everything that crosses can be handed on."""
         clean = np.ones(len(self.layers) + 1, dtype=np.bool_)
-        # A tensor that cannot be handed on forbids every cut that it crosses, wherever the other cut is.
+        # A tensor that cannot be handed on forbids every cut that it crosses, wherever the other cut is. The caller who
+        # reads the answers is no layer and does not count here; answers that cannot travel are left to `divisible`.
         for use in self.uses:
             if self._problem(use.tensor):
                 clean[use.since : self._last_reader(use)] = False
@@ -175,7 +181,9 @@ class Branch:
         # Both cuts have to be clean by themselves, so all pairs follow from one line: no pair needs to be looked at.
         plane = self.clean_cuts[:, None] & self.clean_cuts
         for use in self.uses:
-            if not use.tensor.travels and use.read[-1] > n:  # an answer, which only the suffix or the head can make
+            # An answer that cannot travel must be made on the device: upload cuts from its layer on have it in the
+            # head, download cuts before its layer have it in the suffix. All others are forbidden.
+            if not use.tensor.travels and use.read[-1] > n:
                 plane[: use.since, use.since :] = False
         np.fill_diagonal(plane, True)
         return plane
@@ -199,8 +207,10 @@ class Branch:
             ModelError: as `boundary`.
         """
         self._check(upload_cut, download_cut)
+        # Nothing crosses: the device does everything, and may cut through nothing.
         if upload_cut == download_cut:
             return None
+        # The same rules as in `divisible`, for one pair, so that the tensor at fault can be named.
         for use in self.uses:
             crossed = any(use.since <= cut < self._last_reader(use) for cut in (upload_cut, download_cut))
             answer = use.read[-1] > len(self.layers) and upload_cut < use.since <= download_cut
@@ -225,6 +235,9 @@ class Branch:
         nan where a crossing tensor's size is unknown, and below the diagonal. Near-linear in the uses of tensors,
         plus one pass over the pairs: each tensor crosses in whole rectangles of the plane of pairs.
         """
+        # Tables of differences: a rectangle is written at its four corners, and two running sums fill all of them at
+        # the end. One row and one column more than there are cuts, for corners just outside. Unknown sizes are counted
+        # apart: nan in a table of differences would spoil all that is summed after it.
         n = len(self.layers)
         up, down = np.zeros((n + 2, n + 2)), np.zeros((n + 2, n + 2))
         unknown_up, unknown_down = np.zeros((n + 2, n + 2)), np.zeros((n + 2, n + 2))
@@ -252,6 +265,8 @@ class Branch:
         n = len(self.layers)
         up, down = _Line(n), _Line(n)
         for use in self.uses:
+            # Up: from the cut behind its layer to the cut before its last reader on the edge. Down: the same, and the
+            # caller counts as a reader; inputs never come down, for the device has them.
             up.add(use.since, max((position for position in use.read if position <= n), default=0), use.tensor.nbytes)
             if use.since:
                 down.add(use.since, use.read[-1], use.tensor.nbytes)
@@ -270,6 +285,7 @@ class Branch:
         # One mapping for all cuts: networks have thousands of layers, and a copy at each would be quadratic.
         crossing: dict[str, Tensor] = {}
         for cut in range(n + 1):
+            # A cut lies behind the layer of its number, so what that layer read for the last time has ended here.
             for name in ending.get(cut, ()):
                 del crossing[name]
             crossing.update((tensor.name, tensor) for tensor in begun.get(cut, ()))
@@ -368,6 +384,8 @@ def _add_rectangle(plane: NDArray[np.float64], u0: int, u1: int, d0: int, d1: in
 
 
 def _integrate(plane: NDArray[np.float64], unknown: NDArray[np.float64]) -> NDArray[np.float64]:
+    # Holes are whole numbers up to rounding: half of one tells some from none. Below the diagonal the download would
+    # lie before the upload.
     sums = plane.cumsum(axis=0).cumsum(axis=1)[:-1, :-1]
     holes = unknown.cumsum(axis=0).cumsum(axis=1)[:-1, :-1]
     sums[(holes > 0.5) | (np.tri(len(sums), k=-1) > 0)] = np.nan
