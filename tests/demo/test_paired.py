@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.made import cell, chosen, judged, measured
-from edgent.demo.figures import figures, is_borderline, percentile, wilson
+from edgent.demo.figures import figures, is_borderline, percentile
 from edgent.demo.paired import Comparison, Draws, compare, outcomes
 from edgent.lab.processes.live_runs import LiveRuns
 
@@ -102,17 +102,6 @@ def test_an_unknown_accuracy_is_null_and_no_loss():
     assert made.document() == {"deadlines_met": 0.5, "accuracy_in_time": None, "p50_ms": None, "p95_ms": None}
     worth = outcomes(chosen(accuracy=math.nan), LiveRuns(totals=(0.05, math.inf)), 0.1, 2)
     assert not compare([worth], [worth], [Draws.of(2, 0)]).worse
-
-
-def test_wilsons_interval_holds_the_share_and_shrinks_with_trials():
-    widths = []
-    for trials in (10, 100, 1000):
-        low, high = wilson(trials // 2, trials)
-        assert 0 <= low < 0.5 < high <= 1
-        widths.append(high - low)
-    assert widths == sorted(widths, reverse=True)
-    assert wilson(10, 10)[1] == pytest.approx(1) and wilson(0, 10)[0] == pytest.approx(0)
-    assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)  # a published table's
 
 
 def test_a_median_within_five_percent_of_the_deadline_is_borderline():
