@@ -42,6 +42,7 @@ def _text(path: Path) -> str:
 def _of_yaml(text: str, path: Path) -> tuple[str, ...]:
     key = _KEY.search(text)
     entries = list(_entries(key["rest"].split(" #")[0].strip(), text[key.end() :])) if key else []
+    # Entries of a list have the index of their place, those of a mapping the index that stands before them.
     names = {
         place if entry["place"] is None else int(entry["place"]): entry["name"]
         for place, entry in enumerate(filter(None, map(_ENTRY.match, entries)))
