@@ -48,7 +48,9 @@ def _of_yaml(text: str, path: Path) -> tuple[str, ...]:
         for place, entry in enumerate(filter(None, map(_ENTRY.match, entries)))
     }
     if not names or sorted(names) != list(range(len(names))):
-        raise InputError(f"{path}: found no names for classes 0 to {max(len(names) - 1, 0)}, expected names: with each")
+        raise InputError(
+            f"{path}: found no names for classes 0 to {max(len(names) - 1, 0)}, expected them under the key `names`"
+        )
     return tuple(names[place] for place in range(len(names)))
 
 

@@ -93,4 +93,4 @@ def _callees_first(path: Path, bodies: Mapping[_Key, Iterable[onnx.NodeProto]]) 
         yield from TopologicalSorter(calls).static_order()
     except CycleError as error:
         name = error.args[1][0][1]
-        raise ModelError(f"{path}: function {name!r} calls itself, by way of others perhaps; refused") from error
+        raise ModelError(f"{path}: function {name!r} calls itself, directly or by way of others; refused") from error

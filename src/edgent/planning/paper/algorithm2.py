@@ -91,7 +91,7 @@ def build_map(
     # Deviation: the paper's states are recorded links, all of which carry something. State 0 is for when none does.
     alone = candidates.keep(np.equal(candidates.messages, 0))
     if not len(alone):
-        raise InputError("no candidate stays on the device, where a link that carries nothing leaves every answer")
+        raise InputError("no candidate stays on the device; a map needs one, for links that carry nothing")
     # The frontier loses no winner: the reward rises with accuracy and falls with latency, as the order of the frontier
     # does. In this order equal rewards at equal latencies fall to the candidate that the planner would choose: sorts
     # are stable.
