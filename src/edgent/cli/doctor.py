@@ -54,6 +54,7 @@ def _asked(edge: str, insecure: bool) -> tuple[LinkCheck, tuple[ModelCounts, ...
     from edgent.wire.edge_client import EdgeClient
     from edgent.wire.grpc_channel import GrpcChannel
 
+    # Without the upkeep of a device's connection: what it probes would share the link with what is measured.
     clock, credentials = MonotonicClock(), credentials_towards(edge, insecure=insecure)
     channel = GrpcChannel(edge, max_message=4 << 20, clock=clock, credentials=credentials)
     try:
@@ -74,6 +75,7 @@ def _of_pause(way: str, where: str, pause: PauseCost) -> Finding:
 
     what = f"{format_bytes(pause.bytes)} after 1 s, {way}"
     times = f"{format_duration(pause.after_pause)}, at once {format_duration(pause.at_once)}"
+    # A setting is only advised where it was seen to cost something here, on this link.
     if not pause.cost:
         return Finding(what=what, found=times)
     costs = f"{format_duration(pause.cost)} after each pause: TCP's slow start after idling"

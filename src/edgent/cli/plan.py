@@ -55,6 +55,7 @@ def plan(
     from edgent.link import TransferModel
     from edgent.planning import Candidates, Conditions, Planner
 
+    # Every number is read before the model is opened, which may take minutes: mistakes are said at once.
     up = parse_bandwidth(bandwidth)
     down = parse_bandwidth(downlink, "downlink") if downlink else up
     round_trip = parse_delay(rtt)
@@ -76,6 +77,7 @@ def plan(
         uplink=TransferModel(bandwidth=up, round_trip=round_trip),
         downlink=TransferModel(bandwidth=down, round_trip=round_trip),
     )
+    # Without a margin: here the question is what is in time. How much of it to keep free is a running device's choice.
     chosen = Planner(candidates).plan(conditions, within)
     neighbours: tuple[Neighbour, ...] = ()
     if explain:

@@ -155,6 +155,7 @@ def _shipped(deadline: str) -> _Parts:
     here = own_profile(loaded, OnnxRuntimeEngine())
     board = find_device(_BOARD)
     slow = emulated_profile(here, board)
+    # With an answer of its own in time the device would need no link, and every method would be equally good.
     within = Seconds(_SHARE * slow.branches[-1].whole.median)
     if deadline:
         within = parse_duration(deadline, "deadline")
@@ -181,6 +182,7 @@ def _link(file: Path, candidates: Candidates, reading: TraceReading) -> Trace:
     from edgent.link.trace_files import load_trace
     from edgent.replay.records import is_records, load_records
 
+    # Records of a run tell what its transfers took: they become a trace with the sizes of these candidates.
     return load_records(file, candidates) if is_records(file) else load_trace(file, reading)
 
 

@@ -34,12 +34,14 @@ def reproduce(
     from edgent.lab.reproduction.reproduction import make_ready
     from edgent.lab.reproduction.reproduction import reproduce as run
 
+    # Folder and names are checked first, for what follows may take an hour.
     wanted = find_figures(figures or [])
     make_ready(output, traces)
     minutes = math.ceil(sum(figure.minutes for figure in wanted))
     show.err.print(f"{', '.join(figure.id for figure in wanted)}: {minutes} min at most where nothing is kept")
     documents = []
     with show.live_progress() as progress:
+        # Each is printed as soon as it is done: whoever stops after the second figure has seen two.
         for done in run(wanted, output, seed=seed, traces=traces, progress=progress):
             documents.append(done.document())
             if not as_json:
