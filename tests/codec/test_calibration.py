@@ -13,7 +13,7 @@ from edgent.errors import InputError
 DIGEST = "0123456789abcdef" * 4
 LOSSY = [c for c in (*TENSOR_CODECS, *IMAGE_CODECS) if not is_lossless(c) and not c.endswith("+zstd")]
 
-names = st.sets(st.text(min_size=1, max_size=8), min_size=1, max_size=3).map(lambda found: tuple(sorted(found)))
+names = st.sets(st.text(min_size=1, max_size=8), min_size=1, max_size=3).map(lambda unordered: tuple(sorted(unordered)))
 samples = st.integers(1, 10**6)
 size_entries = st.builds(
     EncodedSize,

@@ -18,9 +18,9 @@ shares = st.lists(st.booleans(), min_size=2, max_size=40)
 @given(shares)
 def test_methods_that_choose_the_same_differ_by_exactly_nothing(in_time):
     worth = np.where(in_time, 0.8, 0.0)
-    found = compare([worth], [worth.copy()], [Draws.of(len(worth), 0)])
-    assert found == Comparison(ahead=0.0, low=0.0, high=0.0)
-    assert not found.worse
+    comparison = compare([worth], [worth.copy()], [Draws.of(len(worth), 0)])
+    assert comparison == Comparison(ahead=0.0, low=0.0, high=0.0)
+    assert not comparison.worse
 
 
 @given(shares, st.randoms())
@@ -37,7 +37,7 @@ def test_the_interval_is_that_of_scipys_paired_bootstrap():
     stats = pytest.importorskip("scipy.stats")
     rng = np.random.default_rng(1)
     ours, theirs = rng.random((2, 60)) < [[0.7], [0.4]]
-    found = compare([ours * 0.8], [theirs * 0.9], [Draws.of(60, 0)])
+    comparison = compare([ours * 0.8], [theirs * 0.9], [Draws.of(60, 0)])
     oracle = stats.bootstrap(
         (ours * 0.8, theirs * 0.9),
         lambda a, b, axis: np.mean(a - b, axis=axis),
@@ -46,15 +46,15 @@ def test_the_interval_is_that_of_scipys_paired_bootstrap():
         method="percentile",
         rng=np.random.default_rng(2),
     ).confidence_interval
-    assert (found.low, found.high) == pytest.approx(tuple(oracle), abs=0.02)
+    assert (comparison.low, comparison.high) == pytest.approx(tuple(oracle), abs=0.02)
 
 
 def test_luck_with_a_request_is_luck_for_both():
     """Paired, two methods late at the same requests differ by little; drawn apart, they would seem to differ widely."""
     late = np.arange(40) % 2 == 0
     ours, theirs = np.where(late, 0.0, 0.80), np.where(late, 0.0, 0.79)
-    found = compare([ours], [theirs], [Draws.of(40, 0)])
-    assert 0 < found.low <= found.ahead <= found.high < 0.01
+    comparison = compare([ours], [theirs], [Draws.of(40, 0)])
+    assert 0 < comparison.low <= comparison.ahead <= comparison.high < 0.01
 
 
 def test_edgent_is_worse_only_beyond_half_a_point_and_the_interval():

@@ -62,15 +62,15 @@ def test_each_state_keeps_the_configuration_of_the_highest_reward_at_every_deadl
         costs = branches(random)
         states = (10 ** random.uniform(4.5, 8, 4)).tolist()
         shortest, longest = sorted((10 ** random.uniform(-2.5, 0.5, 2)).tolist())
-        found = made(costs, states, [longest, shortest], reward)
+        built = made(costs, states, [longest, shortest], reward)
         for bandwidth in states:
             priced = list(everything(costs, link(bandwidth)))
-            steps = [step.deadline for step in found.state(bandwidth).steps]
+            steps = [step.deadline for step in built.state(bandwidth).steps]
             between = np.geomspace(shortest, longest, 12)[1:-1].tolist()
             beside = [step * factor for step in steps[1:] for factor in (1 - 1e-9, 1 + 1e-9)]  # sums differ in order
             for deadline in [*between, *(one for one in beside if shortest <= one <= longest)]:
                 expected = of_highest_reward(priced, deadline, scale)
-                assert found.look_up(bandwidth, Seconds(deadline)) == expected, f"seed {seed}"
+                assert built.look_up(bandwidth, Seconds(deadline)) == expected, f"seed {seed}"
                 seen.add(expected)
     assert len(seen) > 30
 
@@ -79,11 +79,11 @@ def test_in_the_order_of_the_prose_a_state_holds_the_planner_s_choice_to_the_las
     for seed in range(60):
         random = np.random.default_rng(seed)
         costs = branches(random)
-        found, planner = made(costs, [1e6], [0.001, 3.0]), Planner(Candidates.of(costs))
-        for step in found.state(1e6).steps:
+        built, planner = made(costs, [1e6], [0.001, 3.0]), Planner(Candidates.of(costs))
+        for step in built.state(1e6).steps:
             for deadline in (step.deadline, max(math.nextafter(step.deadline, 0), 0.001)):
                 expected = planner.plan(link(1e6), Seconds(deadline)).configuration
-                assert found.look_up(1e6, Seconds(deadline)) == expected, f"seed {seed}"
+                assert built.look_up(1e6, Seconds(deadline)) == expected, f"seed {seed}"
 
 
 def test_with_a_fraction_throughput_decides_and_with_per_cent_it_never_counts() -> None:
@@ -104,25 +104,25 @@ def test_a_reward_that_needs_accuracies_is_refused_without_them() -> None:
 
 
 def test_an_unseen_bandwidth_takes_the_state_below_and_below_all_the_device_is_alone() -> None:
-    found = small()
-    assert found.state(9.9e6).bandwidth == 1e6
-    assert found.state(math.inf).bandwidth == 1e7
-    assert found.state(1e5).bandwidth == 1e5
+    built = small()
+    assert built.state(9.9e6).bandwidth == 1e6
+    assert built.state(math.inf).bandwidth == 1e7
+    assert built.state(1e5).bandwidth == 1e5
     for bandwidth in (0.0, 1.0, 99_999.0):
-        assert all(step.configuration.device_only for step in found.state(bandwidth).steps)
+        assert all(step.configuration.device_only for step in built.state(bandwidth).steps)
 
 
 def test_what_an_unseen_bandwidth_takes_is_in_time_whenever_anything_in_the_state_below_is() -> None:
     costs = branches(np.random.default_rng(3))
-    found, checked = made(costs, [1e5, 1e6, 1e7], [0.01, 0.5]), 0
+    built, checked = made(costs, [1e5, 1e6, 1e7], [0.01, 0.5]), 0
     for bandwidth in np.geomspace(1.1e5, 1e8, 30).tolist():
         latency = {one.configuration: one.latency for one in everything(costs, link(bandwidth))}
-        below = {one.configuration: one.latency for one in everything(costs, link(found.state(bandwidth).bandwidth))}
+        below = {one.configuration: one.latency for one in everything(costs, link(built.state(bandwidth).bandwidth))}
         for deadline in np.geomspace(0.01, 0.5, 9).tolist():
-            taken = found.look_up(bandwidth, Seconds(deadline))
-            if below[taken] <= deadline:
+            chosen = built.look_up(bandwidth, Seconds(deadline))
+            if below[chosen] <= deadline:
                 checked += 1
-                assert latency[taken] <= deadline
+                assert latency[chosen] <= deadline
     assert checked > 100
 
 
@@ -165,33 +165,33 @@ def test_a_bandwidth_that_is_none_is_refused(bandwidth: float) -> None:
 
 
 def test_a_map_is_for_its_model_and_its_machines() -> None:
-    found = small()
+    built = small()
     deadline = Seconds(0.1)
-    found.check(deadline, DEVICE, EDGE)
-    found.check(deadline, DEVICE)
+    built.check(deadline, DEVICE, EDGE)
+    built.check(deadline, DEVICE)
     with pytest.raises(InputError, match="build it again"):
-        found.check(deadline, profile("board", digest="0b" * 32), EDGE)
+        built.check(deadline, profile("board", digest="0b" * 32), EDGE)
     with pytest.raises(InputError, match="device board"):
-        found.check(deadline, profile("phone"), EDGE)
+        built.check(deadline, profile("phone"), EDGE)
     with pytest.raises(InputError, match="edge box"):
-        found.check(deadline, DEVICE, EDGE.scaled(2.0, "slow-box"))
+        built.check(deadline, DEVICE, EDGE.scaled(2.0, "slow-box"))
     with pytest.raises(InputError, match=r"10 ms \.\. 500 ms"):
-        found.check(Seconds(0.6), DEVICE, EDGE)
+        built.check(Seconds(0.6), DEVICE, EDGE)
 
 
 def test_a_file_holds_the_same_map(tmp_path: Path) -> None:
-    found = small()
-    found.save(tmp_path / "map.json")
+    built = small()
+    built.save(tmp_path / "map.json")
     read = ConfigurationMap.load(tmp_path / "map.json")
-    assert read == found
-    assert read.to_json() == found.to_json()
-    assert read.look_up(3e6, Seconds(0.1)) == found.look_up(3e6, Seconds(0.1))
+    assert read == built
+    assert read.to_json() == built.to_json()
+    assert read.look_up(3e6, Seconds(0.1)) == built.look_up(3e6, Seconds(0.1))
 
 
 def spoiled(change: Any) -> str:
-    found = json.loads(small().to_json())
-    change(found)
-    return json.dumps(found)
+    built = json.loads(small().to_json())
+    change(built)
+    return json.dumps(built)
 
 
 SPOILS = {

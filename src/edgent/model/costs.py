@@ -42,6 +42,7 @@ class LayerCost:
 
 def layer_costs(model: Model, branch: Branch) -> tuple[LayerCost, ...]:
     """The cost of each layer of a branch, in its order."""
+    # Looked up once for all layers: a network of thousands of layers has as many constants.
     constants = {tensor.name: tensor for tensor in model.proto.graph.initializer}
     return tuple(_layer_cost(model, layer, constants) for layer in branch.layers)
 
@@ -115,4 +116,5 @@ def _is_depthwise(node: onnx.NodeProto, inputs: list[Shape | None]) -> bool:
 
 
 def _total(sizes: list[int | None]) -> int | None:
+    # One unknown size makes the sum unknown: a part of it would pass for the whole.
     return None if None in sizes else sum(size for size in sizes if size is not None)

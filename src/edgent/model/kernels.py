@@ -20,8 +20,10 @@ from edgent.model.bodies import Shape, rounds
 from edgent.model.memory import VIEWS, Memory
 from edgent.model.shapes import bodies
 
-# ONNX Runtime appends the first to the name of a node that it replaces by one in its blocked layout, the second where
-# it changes a node's layout or precision.
+# How ONNX Runtime names what it makes is no contract of its own: another version may do it otherwise. Kernels whose
+# names lead nowhere keep the shape of what they read, so a prediction gets worse and nothing fails.
+# It appends the first to the name of a node that it replaces by one in its blocked layout, the second where it changes
+# a node's layout or precision.
 _REPLACED = re.compile(r"(_nchwc|_token_\d+)+$")
 # And puts this before the name of a node that it makes of several.
 _FUSED = "fused "
@@ -61,6 +63,7 @@ class Kernel:
     @property
     def events(self) -> float:
         """Kernels that run with it, itself included, as a profiler notes them: of an If those of a middling body."""
+        # A body that runs an unknown number of times counts once; of an If only one body runs, so their mean is taken.
         inside = [(body.rounds or 1) * sum(kernel.events for kernel in body.kernels) for body in self.bodies]
         return 1 + sum(inside) / max(1, len(inside))
 
@@ -190,6 +193,7 @@ def _output(node: onnx.NodeProto, known: Mapping[str, Shape], computed: tuple[Sh
 
 def _numbers(node: onnx.NodeProto, output: Shape) -> int:
     """How many the output takes in memory: the engine's own layout has its channels in whole blocks."""
+    # `ReorderOutput` is the kernel that leaves this layout, so what it makes is of the usual one again.
     if "nchwc" in node.domain and node.op_type != "ReorderOutput" and len(output) == 4:
         # The blocked layout pads the channels to whole blocks: 3 channels take the memory of 16.
         return math.prod((output[0], -(-output[1] // _CHANNEL_BLOCK) * _CHANNEL_BLOCK, *output[2:]))

@@ -31,6 +31,7 @@ def branches_of(
         inputs: What a request brings.
         tensors: All of the graph, by name.
     """
+    # Constants and fused tensors are the graph's and not a branch's: found once, however many exits there are.
     constants, fused = constants_of(graph), fused_tensors(graph, tensors)
     return tuple(
         Branch(
@@ -71,6 +72,7 @@ def _layers(graph: onnx.GraphProto, outputs: tuple[str, ...], constants: set[str
 def _layer(graph: onnx.GraphProto, nodes: tuple[int, ...], constants: set[str]) -> Layer:
     # The last node is the one that the others joined: it gives the layer its name and its kind.
     own = graph.node[nodes[-1]]
+    # What joined nodes make is an output too: a later layer, or another exit, may read it.
     outputs = [name for index in nodes for name in graph.node[index].output if name and name not in constants]
     reads = dict.fromkeys(name for index in nodes for name in subgraph_reads(graph.node[index]))
     return Layer(

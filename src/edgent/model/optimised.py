@@ -26,6 +26,7 @@ _TAKEN_OVER = {"Add", "Clip", "Dropout", "HardSigmoid", "Identity", "LeakyRelu",
 
 def named(segment: Segment) -> Segment:
     """The segment with each node called like the first tensor it makes: a unique name, which engines hand on."""
+    # Exporters leave names empty or give one twice; each tensor has one name and one maker.
     proto = onnx.ModelProto.FromString(segment.proto)
     for node in proto.graph.node:
         node.name = _first(node.output)
@@ -62,6 +63,7 @@ class _Walk:
         self.made_by = {name: position for position, layer in enumerate(branch.layers) for name in layer.outputs}
         self.originals = {tensor.name for tensor in branch.inputs} | self.made_by.keys()
         self.end_of = {name: position for position, layer in enumerate(branch.layers) for name in layer.own}
+        # A layer in which some node ends is that node's, whatever an earlier node might take over.
         self.claimed = {position for node in graph.node for position in self.ends(node)}
         # Layers that an earlier node stands for: each layer is booked to the node that first reaches it.
         self.covered: set[int] = set()
@@ -110,6 +112,7 @@ class _Walk:
         """The layers after the ends that no node claims, and that need nothing else than this node has."""
         available = reads.union(*(self.layers[position].outputs for position in ends))
         fresh = available - reads
+        # What is fused grows along the layers: an activation after an addition after this node is taken over as well.
         layers = set()
         for position in range(max(ends) + 1, len(self.layers)):
             layer = self.layers[position]

@@ -329,7 +329,8 @@ def segment_name(model: str, exit: int, upload_cut: int, download_cut: int) -> s
 
 def parse_segment_name(text: str) -> SegmentName | None:
     """Reads the wire's name of a segment; None where it is not one (a whole model's name, say)."""
-    # From the right: a model's own name may have dots. Numbers in any other form are no name of ours.
+    # From the right: a model's own name may have dots. Numbers in any other form are no name of ours, and neither are
+    # those of ten digits or more: the name comes from the network, and Python takes its time with long numbers.
     parts = text.rsplit(".", 3)
     if len(parts) != 4 or [part[:1] for part in parts[1:]] != ["x", "u", "d"]:
         return None
@@ -346,6 +347,7 @@ def tensors_by_name(names: Iterable[str], known: dict[str, Tensor], what: str) -
     Raises:
         ModelError: a name the model does not have.
     """
+    # In the order in which they were asked for: it is that of a segment's inputs and outputs.
     tensors = tuple(known[name] for name in names if name in known)
     missing = [name for name in names if name not in known]
     if missing:

@@ -157,6 +157,7 @@ class Candidates:
 
     def unpriced(self, names: Iterable[str]) -> tuple[str, ...]:
         """Those of some codecs that are in no candidate, as nobody knows their size, their time or their accuracy."""
+        # Said to a user who asks for a codec: that it is missing from every plan would otherwise look like a decision.
         used = self._used
         return tuple(name for name in names if name not in used)
 
@@ -199,6 +200,8 @@ class Candidates:
 
     def frontier(self) -> Candidates:
         """The candidates that can be the plan under some conditions and some deadline."""
+        # By merit and not by accuracy, for that is what the planner ranks by. Close accuracies stay apart here; see
+        # `edgent.planning.frontier` for why the tolerance must not enter before a deadline is known.
         return self.keep(frontier(self.merit, self.demand))
 
     def frontier_within(self, drift: float) -> Candidates:
@@ -232,6 +235,7 @@ class Candidates:
 
     def in_order_of_ties(self) -> Candidates:
         """The candidates in that order."""
+        # A first minimum, as numpy's argmin takes it, is then the best of the ties: no decision has to look for them.
         return self.keep(self.order_of_ties())
 
     def _in_direction(self, direction: Direction) -> NDArray[np.bool_]:
@@ -278,6 +282,7 @@ def _blocks(branch: BranchCosts, codecs: tuple[str, ...]) -> Iterator[dict[str, 
     # Device-only once for a branch: with any codecs it would be the same candidate, for nothing crosses.
     if branch.alone:
         yield _on_device(branch, codecs)
+    # A block for each two codecs, with all pairs of cuts in it at once: a handful of blocks of thousands of rows.
     for up in branch.up:
         for down in branch.down:
             accuracy = _accuracy(branch, up, down)
@@ -322,6 +327,7 @@ def _counts_as(branch: BranchCosts, up: Crossing, down: Crossing, accuracy: Plan
 
 def _own(branch: BranchCosts) -> tuple[float, float]:
     """A branch's accuracy when nothing is lost, and what it counts as; nan where unknown."""
+    # nan and not 0: an unknown accuracy is not a bad one, and comparisons with nan are false whichever way they ask.
     accuracy = np.nan if branch.accuracy is None else branch.accuracy
     return accuracy, accuracy if branch.counts_as is None else branch.counts_as
 

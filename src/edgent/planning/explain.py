@@ -94,6 +94,7 @@ def _reason(chosen: Plan, other: Plan, deadline: Seconds, tolerance: float) -> s
 
 
 def _worse(chosen: Plan, other: Plan, tolerance: float) -> str:
+    # Without accuracies the later exit counts as the better one (`Candidates.merit`), so that is the reason to give.
     if chosen.accuracy is None or other.accuracy is None:
         return "an earlier exit" if other.configuration.exit < chosen.configuration.exit else ""
     lacking = chosen.accuracy - other.accuracy

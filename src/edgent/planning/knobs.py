@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 RACE = "race"
 
-# In the order in which tables and pictures show them.
+# In the order in which tables and pictures show them. Each is worded by what is left without it, for that is what the
+# best is computed of.
 KNOBS: Mapping[str, str] = {
     "cut": "everything on the device, or everything at the edge",
     "exit": "the last exit of each network only",
@@ -81,6 +82,7 @@ def left_without(candidates: Candidates, kinds: Kinds) -> dict[str, Mask]:
     alone = candidates.upload_cut == candidates.download_cut
     whole = (candidates.upload_cut == 0) & (candidates.download_cut == candidates.layers)
     up, down = (np.array(candidates.codecs)[column] for column in (candidates.codec, candidates.download_codec))
+    # The file as it came is no work of ours, so it is a knob of its own and not one of the codecs.
     as_it_came = up == "source"
     # A mask each: what remains is priced and chosen from as if the setting did not exist.
     return {
@@ -129,7 +131,8 @@ class Necessity:
         self._all = Expectations(candidates)
         # A knob that no candidate turns costs nothing when it is left out, and is not listed.
         # Each knob is left out by itself, all others free to make up for it: so its cost is what it alone brings. Costs
-        # of several knobs do not add up, for one may make up for another.
+        # of several knobs do not add up, for one may make up for another. A cost is at least 0: without a knob there
+        # are fewer candidates, and the best of fewer is never better.
         remain = {knob: rows for knob, rows in left_without(candidates, kinds).items() if not rows.all()}
         self._without = {knob: Expectations(candidates.keep(rows)) for knob, rows in remain.items()}
         # The race is no property of a candidate but of how requests run, so all candidates stay and expectations

@@ -117,6 +117,7 @@ class Stages:
     @property
     def dominating(self) -> str:
         """The stage that takes longest."""
+        # What to work on first: no other stage can save as much.
         return max(STAGES, key=lambda stage: getattr(self, stage))
 
     @property
@@ -126,6 +127,7 @@ class Stages:
 
     def document(self) -> dict[str, float]:
         """The stages in milliseconds, to the nanosecond, without the total."""
+        # The total is the sum of these, and stands beside them where it is written; read back, it is added up anew.
         return {stage: milliseconds(getattr(self, stage)) for stage in STAGES}
 
     @classmethod

@@ -107,7 +107,8 @@ def plan(  # noqa: PLR0913 - each is a setting of its own
     Raises:
         InputError: no model, or a profile or calibration of another one; a number that is none.
     """
-    # A link that is stated and not measured: so nothing is known of queue, drift or windows, and all count as none.
+    # A link that is stated and not measured: so nothing is known of queue, drift or windows. All three count as none,
+    # which is the best case: a running device knows them, and may plan otherwise.
     check_model(model, "plan")
     up, down, delay = BitsPerSecond(bandwidth), BitsPerSecond(downlink or bandwidth), Seconds(round_trip)
     conditions = Conditions(

@@ -51,7 +51,8 @@ class Reward:
         """
         if self.scale is None:
             return candidates.merit
-        # The sum of an accuracy and a throughput has no meaning for a rank among exits.
+        # The sum of an accuracy and a throughput has no meaning for a rank among exits: where accuracies are unknown,
+        # only the order of the prose is left.
         if np.isnan(candidates.accuracy).any():
             raise InputError(f"reward {self.name}: some accuracies are not known; take the reward lexicographic")
         return self._paper(candidates.accuracy, latency)

@@ -49,13 +49,13 @@ def test_a_share_names_its_interval_and_its_number_is_the_mean() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lost", "won", "told"), [(0, 0, False), (3, 0, False), (4, 0, True), (9, 3, False), (0, 5, True)]
+    ("lost", "won", "is_told"), [(0, 0, False), (3, 0, False), (4, 0, True), (9, 3, False), (0, 5, True)]
 )
-def test_only_pictures_that_turned_tell_whether_a_codec_changes_anything(lost: int, won: int, told: bool) -> None:
+def test_only_pictures_that_turned_tell_whether_a_codec_changes_anything(lost: int, won: int, is_told: bool) -> None:
     before = [1.0] * lost + [0.0] * won + outcomes(40, 10)
     after = [0.0] * lost + [1.0] * won + outcomes(40, 10)
     change = LABELS.change(before, after)
-    assert (change.low <= 0 <= change.high) is not told
+    assert (change.low <= 0 <= change.high) is not is_told
     assert change.low <= (won - lost) / len(before) <= change.high
 
 

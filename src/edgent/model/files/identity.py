@@ -155,6 +155,7 @@ class _Form:
         }
 
     def graph(self, graph: onnx.GraphProto, initialisers: Mapping[str, bytes] | None = None) -> dict[str, Any]:
+        # The main graph's constants were hashed when the file was read, the large ones at some cost; bodies' are small.
         known = hashes(graph.initializer, self.source) if initialisers is None else initialisers
         return {
             "inputs": [value.name for value in graph.input],
@@ -179,6 +180,7 @@ class _Form:
     def node(self, node: onnx.NodeProto) -> list[Any]:
         operator = [_domain(node.domain), node.op_type, node.overload]
         # Without the node's name: it is for people. The names of tensors stay, for they tie the graph together.
+        # Renaming one tensor consistently changes the digest, although no answer: that errs on the safe side.
         return [*operator, list(node.input), list(node.output), self.attributes(node.attribute)]
 
     def attributes(self, attributes: Iterable[onnx.AttributeProto]) -> list[Any]:
