@@ -1,4 +1,8 @@
-"""Bounds on the size of a model, checked by arithmetic before anything of that size is made."""
+"""Bounds on the size of a model, checked by arithmetic before anything of that size is made.
+
+A file of a kilobyte can describe a model of any size: functions that call each other double with each call, and a
+sparse constant, or a shape, is a few numbers. Whoever made them first and looked at them then would be out of memory.
+"""
 
 from __future__ import annotations
 

@@ -27,6 +27,7 @@ def join(files: Sequence[tuple[Path, onnx.ModelProto]]) -> onnx.ModelProto:
         ModelError: files of one name, of other inputs, opsets, labels or pre-processing, with accuracies unknown or
             measured on other data, or with weights in files of their own.
     """
+    # A file's name is the prefix of all that is in it: with the same name twice, two tensors would be one.
     _check_names([path for path, _ in files])
     (first_path, first), *others = files
     joined = onnx.ModelProto()
@@ -38,6 +39,7 @@ def join(files: Sequence[tuple[Path, onnx.ModelProto]]) -> onnx.ModelProto:
         prefix = prefix_of(path)
         metadata.append(_behind(_known(path, proto), prefix))
         _append(joined, proto, prefix, inputs)
+    # What the first file says of itself holds for it alone; what all say together takes its place.
     del joined.metadata_props[:]
     together = _together(metadata)
     write_key(joined, together.document(), together.post_graph)
@@ -86,6 +88,7 @@ def _append(joined: onnx.ModelProto, proto: onnx.ModelProto, prefix: str, inputs
 
 
 def _known(path: Path, proto: onnx.ModelProto) -> Metadata:
+    # Without an accuracy an exit has no number, and an accuracy of other data cannot be compared (`_check_alike`).
     metadata = metadata_of(proto)
     if not metadata.exits or any(exit.accuracy is None for exit in metadata.exits):
         raise ModelError(f"{path}: the accuracy of an exit is unknown, and a bundle orders exits by it; evaluate it")
@@ -123,6 +126,8 @@ def _check_alike(first_path: Path, first: onnx.ModelProto, path: Path, proto: on
     }
     if differing := [what for what, alike in same.items() if not alike]:
         raise ModelError(f"bundle: {path} differs from {first_path} in its {differing[0]}; expected the same")
+    # Functions have names of their own, and weights in other files are found from the folder of one file: neither can
+    # be put behind a prefix.
     if proto.functions or first.functions or any(map(is_external, (*all_tensors(first), *all_tensors(proto)))):
         raise ModelError(f"bundle: {path} or {first_path} has functions or weights in other files; save them inlined")
 
