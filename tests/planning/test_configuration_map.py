@@ -13,7 +13,7 @@ import pytest
 from edgent.errors import InputError
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.units import Seconds
-from planning.maps import DEVICE, EDGE, built_map, link, small
+from planning.paper.maps import DEVICE, EDGE, built_map, link, small
 from planning.profiles import profile
 from planning.strategies import branches
 from planning.test_planner import everything

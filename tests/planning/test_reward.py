@@ -7,7 +7,7 @@ import pytest
 
 from edgent.errors import InputError
 from edgent.planning.reward import FRACTION, LEXICOGRAPHIC, PERCENT, REWARDS, find_reward
-from planning.maps import built_map
+from planning.paper.maps import built_map
 from planning.strategies import branches
 
 

@@ -12,7 +12,7 @@ from edgent.planning import Candidates, Configuration, Planner
 from edgent.planning.paper.algorithm2 import MapSettings, build_map, grid
 from edgent.planning.reward import REWARDS, Reward
 from edgent.units import BitsPerSecond, Seconds
-from planning.maps import DEVICE, EDGE, built_map, link
+from planning.paper.maps import DEVICE, EDGE, built_map, link
 from planning.strategies import branches
 from planning.test_planner import Priced, brute_force, everything
 

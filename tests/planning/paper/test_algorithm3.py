@@ -11,7 +11,7 @@ from edgent.errors import InputError
 from edgent.link.change_points import ChangePointDetector
 from edgent.planning.paper.algorithm3 import Algorithm3
 from edgent.units import BitsPerSecond, Seconds
-from planning.maps import built_map
+from planning.paper.maps import built_map
 from planning.strategies import on_a_slow_device
 
 STATES = [3e4, 3e5, 3e6, 3e7]
