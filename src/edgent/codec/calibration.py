@@ -325,7 +325,7 @@ def _span(node: Node, key: str) -> Span:
 
 
 def _with(document: object, defaults: Mapping[str, object]) -> object:
-    """An object some of whose keys may be left out."""
+    """A document's object, with defaults for the keys that it leaves out."""
     return {**defaults, **document} if isinstance(document, dict) else document
 
 

@@ -161,7 +161,7 @@ def _save_options(codec: str) -> dict[str, Any]:
 
 
 def _bound(picture: Image, max_pixels: int) -> None:
-    """Sees to it that no more pixels are decoded."""
+    """Makes sure that no more pixels than allowed are decoded: a JPEG is reduced, any other picture refused."""
     width, height = picture.size
     if width * height <= max_pixels:
         return

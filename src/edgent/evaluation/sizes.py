@@ -77,4 +77,4 @@ def sizes_of(model: Model, examples: Examples, engine: Engine, *, cuts: bool = T
 
 
 def _unjudged(outputs: Sequence[Array], row: int) -> None:
-    """Nobody asks what is answered."""
+    """Makes no verdict: for sizes nobody asks whether an answer is right."""

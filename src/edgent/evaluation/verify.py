@@ -102,7 +102,7 @@ class OfferedCuts:
         self.refused = [NotOffered(exit=branch.exit, cut=cut, why=why) for cut, why in whys.items() if why]
 
     def draw(self, most: int | None, generator: np.random.Generator) -> list[int]:
-        """That many of the cuts, or all."""
+        """A random choice of that many cuts, or all of them where there are not more."""
         if most is None or most >= len(self.cuts):
             return self.cuts
         return [int(cut) for cut in np.sort(generator.choice(self.cuts, size=most, replace=False))]
@@ -268,5 +268,5 @@ def _constant_answers(model: Model, branch: Branch, engine: Engine) -> dict[str,
 
 
 def _read_later(branch: Branch, download_cut: int) -> list[str]:
-    """What the suffix reads."""
+    """Names of the tensors that the layers behind a cut read."""
     return list(dict.fromkeys(name for layer in branch.layers[download_cut:] for name in layer.inputs))

@@ -118,7 +118,7 @@ class _Walk:
         self._stream, self._memory = _Stream(), Memory(graph)
 
     def kernels(self) -> tuple[Kernel, ...]:
-        """All of them."""
+        """The kernels of the graph, in its order."""
         in_one_run = [self._kernel(node) for node in self._nodes]
         # In steady state a run follows a run: what was touched "never" within one run was touched in the one before.
         most = self._stream.passed

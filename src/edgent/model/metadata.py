@@ -120,7 +120,7 @@ class Preprocessing:
         }
 
     def canonical(self) -> dict[str, Any]:
-        """The same for a digest."""
+        """What of it stands in the model's digest."""
         # What came with later releases is left out where it is as it always was: so no older digest changes.
         return {key: value for key, value in self.document().items() if _WITHOUT_CHOICE.get(key) != value}
 

@@ -56,7 +56,7 @@ class Candidates:
         measure: What the accuracies are; numbers of different measures are never in one table.
         demand: What each candidate takes of each resource, shape (5, m). The rows: device seconds, edge seconds, bytes
             up, bytes down, messages.
-        configurations: By row.
+        configurations: What each candidate runs, by its position in the columns.
     """
 
     codecs: tuple[str, ...]
@@ -162,7 +162,7 @@ class Candidates:
         return tuple(name for name in names if name not in used)
 
     def keep(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Candidates:
-        """The candidates of a mask, or at some positions."""
+        """A table of some of the candidates: those of a mask, or those at some positions."""
         return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
 
     def restricted(
@@ -234,7 +234,7 @@ class Candidates:
         return np.lexsort(keys)  # the last key counts first
 
     def in_order_of_ties(self) -> Candidates:
-        """The candidates in that order."""
+        """The candidates, the best of equally fast ones first; see `order_of_ties`."""
         # A first minimum, as numpy's argmin takes it, is then the best of the ties: no decision has to look for them.
         return self.keep(self.order_of_ties())
 

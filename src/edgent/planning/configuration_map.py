@@ -154,7 +154,7 @@ class ConfigurationMap(Document):
 
     @property
     def configurations(self) -> frozenset[Configuration]:
-        """All that it may ask for."""
+        """Every configuration that the map may ask for."""
         # Asked before a map is used: one that names what may not run here is refused then, and not at some lookup.
         return frozenset(step.configuration for state in self.states for step in state.steps)
 

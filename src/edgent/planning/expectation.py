@@ -147,7 +147,7 @@ class Expectations:
         )
 
     def informed(self, conditions: Conditions, deadline: Seconds, margin: Seconds = _AT_ONCE) -> float:
-        """Expected accuracy in time of who looks at the link first and then takes what is best."""
+        """Expected accuracy in time of a device that looks at the link first, and then takes the best candidate."""
         field = self._looked_at(conditions, deadline, margin)
         # For each bandwidth the best of all, and then the mean: `expect` takes a mean for each candidate, of which the
         # controller takes the highest; here the highest comes first and the mean after it, so this is never less.
@@ -162,13 +162,13 @@ class Expectations:
     def decisive(
         self, conditions: Conditions, deadline: Seconds, margin: Seconds = _AT_ONCE, *, more_than: float = 0.0
     ) -> BitsPerSecond:
-        """The least bandwidth at which something that crosses is in time and of more worth than that; infinite: none.
+        """The least bandwidth at which some candidate over the link is in time and clearly better; infinite: none.
 
         Args:
-            conditions: As in `expect`.
-            deadline: Likewise.
-            margin: Likewise.
-            more_than: The accuracy that is to be expected without it.
+            conditions: What is believed of link, queue and machines.
+            deadline: From the input handed over to the answer.
+            margin: Seconds before it at which a local branch must be done.
+            more_than: The accuracy in time that is expected without such a candidate.
         """
         # Better by more than the tolerance, or a probe would be sent for a gain that the planner takes for none.
         field = self._looked_at(conditions, deadline, margin)
@@ -232,12 +232,12 @@ class _Field:
 
     @property
     def remote(self) -> NDArray[np.bool_]:
-        """Who crosses."""
+        """Which of the candidates use the edge."""
         crosses: NDArray[np.bool_] = self.parts[:, 1] > 0
         return crosses
 
     def narrowed(self) -> _Field:
-        """Those that can be best."""
+        """The candidates among them that can be the best under some state of the link."""
         # More of any column is worse, more worth or rescue is better; so the rescue is a demand with its sign turned.
         # Whoever is undercut in all of these has a lower expectation and a longer mean latency at every bandwidth.
         kept = frontier(self.worth, np.stack([*self.parts.T, -self.rescue]))

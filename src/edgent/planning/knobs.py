@@ -65,7 +65,7 @@ class Kinds:
 
     @classmethod
     def of(cls, model: Model) -> Kinds:
-        """Those of a model, or of a bundle."""
+        """The kinds of the exits of a model, or of a bundle."""
         # A bundle numbers the exits of all its files together: which file an exit belongs to tells the networks apart.
         own: dict[Path, set[int]] = {}
         for branch in model.branches:
@@ -145,11 +145,11 @@ class Necessity:
         return tuple(knob for knob in KNOBS if knob in self._without)
 
     def best(self, conditions: Conditions | None, deadline: Seconds) -> Best:
-        """With every knob."""
+        """The best choice when every knob may be turned."""
         return _best(self._all, conditions, deadline)
 
     def without(self, conditions: Conditions | None, deadline: Seconds) -> dict[str, Best]:
-        """Without each knob that can be turned."""
+        """The best choice without one of the knobs, by the knob that is left out."""
         return {knob: _best(self._without[knob], conditions, deadline) for knob in self.knobs}
 
 

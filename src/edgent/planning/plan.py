@@ -101,17 +101,17 @@ class Stages:
 
     @property
     def device(self) -> Seconds:
-        """Time on the device."""
+        """Seconds of the device's own work."""
         return Seconds(self.prepare + self.head + self.encode + self.suffix)
 
     @property
     def link(self) -> Seconds:
-        """Time on the link."""
+        """Seconds on the link, both ways."""
         return Seconds(self.uplink + self.downlink)
 
     @property
     def edge(self) -> Seconds:
-        """Time at the edge."""
+        """Seconds at the edge, its queue included."""
         return Seconds(self.queue + self.middle)
 
     @property

@@ -32,7 +32,7 @@ _MOST_DRAWN = 1 << 26  # weights held at a time
 
 
 class Interval(NamedTuple):
-    """From, to; 95 %."""
+    """The two ends of a 95 % interval."""
 
     low: float
     high: float
@@ -77,11 +77,11 @@ class Measure(ABC, Generic[V]):
         return float(self.numbers(verdicts, np.ones((1, len(verdicts))))[0])
 
     def interval(self, verdicts: Sequence[V]) -> Interval:
-        """Of the number."""
+        """The 95 % interval of the number."""
         return _around(self.number(verdicts), self.numbers(verdicts, _drawn(len(verdicts), self.draws)))
 
     def change(self, before: Sequence[V], after: Sequence[V]) -> Interval:
-        """Of what the number changed by on the same pictures."""
+        """The 95 % interval of the change from one list of verdicts to another on the same pictures."""
         # The same draws for both: what makes a draw easier or harder is then in both numbers, and cancels out.
         weights = _drawn(len(before), self.draws)
         changes = self.numbers(after, weights) - self.numbers(before, weights)

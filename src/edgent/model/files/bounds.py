@@ -58,7 +58,7 @@ def check_sparse(path: Path, proto: onnx.ModelProto) -> None:
 
 
 def check_sizes(tensors: Iterable[Tensor]) -> None:
-    """Looks at what a request computes.
+    """Checks the sizes of what a request computes.
 
     Raises:
         ModelError: a tensor larger than `MOST_TENSOR_BYTES`, or with a negative size.
@@ -91,7 +91,7 @@ def _callee(node: onnx.NodeProto) -> _Key:
 
 
 def _callees_first(path: Path, bodies: Mapping[_Key, Iterable[onnx.NodeProto]]) -> Iterator[_Key]:
-    """Every function after all that it calls."""
+    """The functions in an order in which each comes after all that it calls."""
     calls = {key: {_callee(node) for node in all_nodes(body)} & bodies.keys() for key, body in bodies.items()}
     try:
         yield from TopologicalSorter(calls).static_order()

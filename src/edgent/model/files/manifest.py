@@ -30,7 +30,7 @@ class BundleFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleExit:
-    """One exit.
+    """One exit of a bundle, as somebody knows it who may not have its file.
 
     Attributes:
         name: with its file's name before it, as the bundle has it.
@@ -80,7 +80,7 @@ class Manifest(Document):
 
     @property
     def digest(self) -> str:
-        """The bundle's."""
+        """The bundle's digest, 64 hex digits."""
         # Of what stands here and nothing else, so that a manifest which was changed on the way has another digest than
         # the one that the edge named before.
         digests = {file.name: file.digest for file in self.files}

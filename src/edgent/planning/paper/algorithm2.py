@@ -64,12 +64,12 @@ class MapSettings:
 
     @property
     def shortest(self) -> Seconds:
-        """The least deadline."""
+        """The least deadline of the range."""
         return Seconds(min(self.deadlines))
 
     @property
     def longest(self) -> Seconds:
-        """The greatest."""
+        """The greatest deadline of the range."""
         return Seconds(max(self.deadlines))
 
 
