@@ -136,4 +136,4 @@ def _print_findings(findings: list[Finding]) -> None:
             show.out.print(f"    costs: {finding.costs}")
             show.out.print(f"    mend:  {finding.mend}")
     wrong = sum(bool(finding.costs) for finding in findings)
-    show.out.print(f"\n{wrong} of {len(findings)} cost time" if wrong else "\nnothing found that costs time")
+    show.out.print(f"\n{wrong} of {len(findings)} cost time" if wrong else "\nnothing was found that costs time")

@@ -47,7 +47,7 @@ def plan(
     exit: Exits = None,
     codec: Codecs = None,
     dim: Dims = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Say why the neighbours lost.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say what another choice of each setting would give.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """The most accurate answer in time: which exit, what runs where, how the crossing tensors are encoded."""
@@ -112,8 +112,8 @@ def _print(chosen: Plan) -> None:
 def _print_neighbours(neighbours: tuple[Neighbour, ...]) -> None:
     if not neighbours:
         return
-    show.out.print("\nThe best with another")
-    table = show.table("", "knob", "exit", "configuration", neighbours[0].plan.measure, "total", "lost, being")
+    show.out.print("\nFor each setting the best plan in which it is another one, and why that was not chosen:")
+    table = show.table("", "setting", "exit", "configuration", neighbours[0].plan.measure, "total", "why not")
     for other in neighbours:
         plan = other.plan
         total = format_duration(plan.stages.total)
