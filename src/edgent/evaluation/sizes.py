@@ -41,8 +41,7 @@ def mean_bytes(examples: PictureFiles) -> float:
 
 def expected_sizes(model: Model, files: Sequence[Path], engine: Engine) -> Calibration | None:
     """Sizes of some inputs as picture codecs make them; None where the model takes no pictures, or these are none."""
-    if model.metadata.preprocessing is None or len(model.inputs) != 1:
-        return None
+    # Inputs that are no pictures are no mistake here: planning goes on with the sizes that are known.
     try:
         listed = tuple(Listed(path=file) for file in files if is_file(file))
         return sizes_of(model, opened(Listing(name="inputs", format="pictures", files=listed)), engine, cuts=False)
