@@ -120,7 +120,7 @@ def round_trip(codec: str, batch: Array) -> Array:
     if batch.ndim == 0:
         raise CodecError("found a single number, expected a batch with its samples along axis 0")
     base, kind = base_codec(codec), _little_endian(batch.dtype)
-    # Nothing is lost, so nothing has to be computed; whoever changed the result would change the batch.
+    # Nothing is lost, so nothing has to be computed: the batch itself is returned, and not a copy.
     if base == "float32" or kind.kind != "f":
         return batch
     arrived = np.empty_like(batch, order="C")

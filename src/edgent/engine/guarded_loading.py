@@ -154,7 +154,8 @@ def _run(asked: Mapping[str, Any]) -> tuple[int, str]:
 
 
 def _why(number: int, doing: str, limits: Limits) -> str:
-    # The kernel sends SIGXCPU at the soft limit of computing and SIGKILL at the hard one; SIGALRM ends who only waits.
+    # The kernel sends SIGXCPU at the soft limit of computing and SIGKILL at the hard one; SIGALRM ends a process that
+    # only waits.
     if number in (signal.SIGXCPU, signal.SIGALRM, signal.SIGKILL):
         return f"{doing} it takes more than {limits.seconds} seconds"
     if number == OUT_OF_MEMORY:

@@ -61,7 +61,7 @@ def judgement_of(model: Model, examples: Examples, engine: Engine, reference: Mo
     Args:
         model: whose answers are judged.
         examples: what it is given.
-        engine: runs who is compared with.
+        engine: runs the model that answers are compared with.
         reference: another model.
 
     Raises:

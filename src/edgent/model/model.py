@@ -231,7 +231,7 @@ class _Opened:
 
 
 def _opened(paths: Sequence[Path]) -> _Opened:
-    """Reads and hashes files; their own copies are let go, or a model of gigabytes would be held twice from here on."""
+    """Reads and hashes files. Nothing of them is kept but what is returned: a model may have gigabytes."""
     # Digests are of the files as they came, before anything is gathered or folded: so a device and an edge with
     # other versions of this program, which may fold otherwise, still agree on what a model is.
     opened = [(file, configured(file, read(file))) for file in paths]

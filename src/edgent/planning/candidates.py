@@ -208,8 +208,8 @@ class Candidates:
         """Those that can be the plan, raced or not, as long as the machines' speeds do not drift far apart.
 
         With D and E a candidate's seconds on device and edge, and f and g the factors of the machines, the conditions
-        see f D + g E. That is linear in the ratio f / g: whoever undercuts another at both ends of a range of ratios
-        does so at all ratios between. So few are left of those that trade a little of D for a little of E.
+        see f D + g E. That is linear in the ratio f / g: a candidate that undercuts another one at both ends of a range
+        of ratios does so at all ratios between. So few are left of those that trade a little of D for a little of E.
 
         Args:
             drift: f / g lies in 1 / drift .. drift.
@@ -226,7 +226,7 @@ class Candidates:
         """Positions in an order in which the first of equally fast candidates is the best.
 
         By bytes, then merit, then each component of the demand. That makes the choice on the frontier the choice among
-        all: whoever undercuts another also wins every tie against him.
+        all: a candidate that undercuts another one also wins every tie between the two.
         """
         # Bytes first: of two plans that are equally fast, the one that loads the link less leaves more to others, and
         # suffers less when the link is worse than believed.

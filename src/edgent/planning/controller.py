@@ -178,16 +178,17 @@ class Controller:
     def _choose(self, table: Candidates, expectation: Expectation, present: Configuration | None) -> int:
         """Place of the highest expected accuracy in time; of those as good and as likely in time the fastest.
 
-        Accuracies within the tolerance count as equal. A chance is no measured accuracy: whoever is likelier in time
-        is better, however little.
+        Accuracies within the tolerance count as equal. A chance is no measured accuracy: a candidate that is likelier
+        to be in time is better, however little.
         """
         goal, expected, chance = self.goal, expectation.expected, expectation.chance
         # Below any accuracy, and so chosen only where no plan is certain enough.
         if goal.certainty is not None and (sure := chance >= goal.certainty - _ROUNDING).any():
             expected = np.where(sure, expected, -1.0)
-        # Nothing to lose: where nobody seems to be in time, sending costs no answer. So whoever would be in time on a
-        # quick enough link is better than who is late on any, for no forecast knows how quick a link may become. Twice
-        # the tolerance is a stand-in that is above 0 by more than counts as equal; it is compared with nothing else.
+        # Nothing to lose: where no candidate seems to be in time, sending costs no answer. So one that would be in time
+        # on a quick enough link is better than one that is late on any, for no forecast knows how quick a link may
+        # become. Twice the tolerance is a stand-in: it is above 0 by more than counts as equal, and is compared with
+        # nothing else.
         if not expected.any():
             expected = np.where(expectation.hopeful, 2 * TOLERANCE, 0.0)
         first = int(expected.argmax())

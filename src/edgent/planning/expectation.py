@@ -11,8 +11,8 @@ that is too slow and the first that is not, the chance is interpolated. What the
     accuracy_i * c_i + accuracy of its local branch * (1 - c_i)                     (accuracy in time)
 
 where the local branch is the most accurate one that the device can still finish when it starts as soon as it has
-encoded what goes up: the race of `edgent.device.request`. It counts for no more than the candidate itself: who is
-less accurate than his own local branch has no business at the edge.
+encoded what goes up: the race of `edgent.device.request`. It counts for no more than the candidate itself: a candidate
+that is less accurate than its own local branch gains nothing by using the edge.
 
 Among candidates that are expected to give the same, the mean latency decides. It counts an outage as a deadline's wait
 and not as the time that the bytes would take, or the fewest bytes would always be the fastest.
@@ -46,7 +46,8 @@ from edgent.units import BitsPerSecond, Seconds
 Floats = NDArray[np.float64]
 
 _AT_ONCE = Seconds(0.0)
-# Whoever has no time left for the link needs a bandwidth beyond all others; this in place of 0 divides nothing by 0.
+# A candidate with no time left for the link needs more bandwidth than any link has. This in place of 0 gives such a
+# number, without a division by 0.
 _INSTANT = 1e-12  # seconds
 
 
@@ -94,7 +95,7 @@ class Expectations:
         self._worth = table.merit
         self._device, self._edge, up, down, messages = table.demand
         self._remote = messages > 0
-        # Headers and the bytes of a message are the wire's and no matter of the bandwidth, so bits are counted once.
+        # Headers and the bytes of a message do not depend on the bandwidth, so bits are counted once.
         bits_up = np.where(self._remote, WIRE.uplink(up), 0.0)
         bits_down = np.where(self._remote, WIRE.downlink(down), 0.0)
         # All that no factor changes is put together once: a device's factors are others in each decision.
@@ -116,8 +117,8 @@ class Expectations:
             deadline: From the input handed over to the answer.
             margin: Seconds before it at which a local branch must be done.
         """
-        # Without a link all is certain: who sends is never in time. All rows are returned, for the narrowing below
-        # needs factors of the machines; times are those of the profiles then.
+        # Without a link all is certain: a candidate that sends anything is never in time. All rows are returned, for the
+        # narrowing below needs factors of the machines; times are those of the profiles then.
         if conditions is None:
             own = np.where(self._remote, math.inf, self._device)
             chance = (own <= deadline).astype(np.float64)
@@ -176,7 +177,7 @@ class Expectations:
         return BitsPerSecond(_need(field, conditions.once, deadline)[better].min(initial=math.inf))
 
     def _looked_at(self, conditions: Conditions, deadline: Seconds, margin: Seconds) -> _Field:
-        """Who can be best with these factors: all at first, a few dozen once the factors stay as they are."""
+        """The candidates that can be best with these factors: all at first, a few dozen once the factors stay."""
         # Narrowing costs more than it saves in one decision, so a situation must come twice to be worth it: the factors
         # of a replay stay as they are, those of a device drift from request to request.
         by, factor = deadline - margin, conditions.device_factor
@@ -239,7 +240,8 @@ class _Field:
     def narrowed(self) -> _Field:
         """The candidates among them that can be the best under some state of the link."""
         # More of any column is worse, more worth or rescue is better; so the rescue is a demand with its sign turned.
-        # Whoever is undercut in all of these has a lower expectation and a longer mean latency at every bandwidth.
+        # A candidate that is undercut in all of these has a lower expectation and a longer mean latency at every
+        # bandwidth.
         kept = frontier(self.worth, np.stack([*self.parts.T, -self.rescue]))
         return _Field(
             rows=self.rows[kept],
@@ -254,7 +256,7 @@ class _Field:
 def _chances(field: _Field, both: Bandwidths, once: float, deadline: Seconds) -> Floats:
     """Probability of being in time; `once` are the seconds of a call whatever its size.
 
-    Where both directions are expected to be alike, whoever is in time at one bandwidth is so at all above.
+    Where both directions are expected to be alike, a candidate that is in time at one bandwidth is so at all above.
     """
     # So a bandwidth for each candidate is enough, in place of a time for each candidate and quantile.
     if both.alike:
@@ -275,7 +277,8 @@ def _mean_latency(field: _Field, both: Bandwidths, once: float, deadline: Second
 
 def _need(field: _Field, once: float, deadline: Seconds) -> Floats:
     """The bandwidth of both directions from which on each is in time; infinite: never."""
-    # u / B + v / B <= what the deadline leaves, solved for B: B >= (u + v) / left. Who sends nothing needs 0.
+    # u / B + v / B <= what the deadline leaves, solved for B: B >= (u + v) / left. A candidate that sends nothing needs
+    # 0.
     left = _left(field, once, deadline)
     return np.where(left >= 0, field.bits / np.maximum(left, _INSTANT), math.inf)
 

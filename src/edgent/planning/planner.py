@@ -49,8 +49,8 @@ class Planner:
         # A planner always has an answer, so it is never made without a candidate.
         if not len(candidates):
             raise InputError("no candidate is left to plan with: allow more exits, codecs or directions")
-        # Under any conditions latency rises with each component of the demand, so whoever is undercut now is undercut
-        # always. That makes it right to look for the frontier once, before any conditions are known.
+        # Under any conditions latency rises with each component of the demand, so a candidate that is undercut now is
+        # undercut always. That makes it right to look for the frontier once, before any conditions are known.
         self.candidates = candidates.frontier()
 
     def plan(

@@ -26,7 +26,8 @@ What a configuration leaves as it was before there was a choice is left out of t
 with a later release changes no digest.
 
 A *bundle* has a digest made of those of its files, and of the order of all its exits, by which they are numbered. So
-who holds some of the files and is told the digests of the others knows the bundle's, and each can be checked alone.
+a device that holds some of the files, and is told the digests of the others, knows the bundle's; and each file can be
+checked alone.
 
 The first 12 hex digits are the model's *version*, which travels with every request.
 """

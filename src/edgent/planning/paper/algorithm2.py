@@ -139,7 +139,7 @@ def _steps(table: Candidates, latency: Floats, settings: MapSettings) -> tuple[S
     # The winner at the shortest deadline is the last one whose own latency is not above it; if none is, the fastest of
     # all.
     first = max(int(np.searchsorted(deadlines, settings.shortest, side="right")) - 1, 0)  # in force at the shortest
-    # Those that begin to win inside the range; who wins beyond it is never asked for.
+    # Those that begin to win inside the range; what wins beyond it is never asked for.
     later = range(first + 1, int(np.searchsorted(deadlines, settings.longest, side="right")))
     steps = [Step(deadline=settings.shortest, configuration=table.configurations[int(rows[first])])]
     for k in later:
@@ -159,5 +159,5 @@ def _winners(worth: Floats, latency: Floats, tolerance: float) -> tuple[Floats, 
     # Only where the best rises does another candidate begin to win; between two rises the deadline changes nothing.
     rises = np.flatnonzero(np.diff(best, prepend=-math.inf) > 0)
     # Within the tolerance the fastest wins: in order of latency, that is the first whose worth suffices. The running
-    # maximum rises just where somebody of more worth comes, so a search in it finds him.
+    # maximum rises just where a candidate of more worth comes, so a search in it finds that candidate.
     return latency[order[rises]], order[np.searchsorted(best, best[rises] - tolerance)]
