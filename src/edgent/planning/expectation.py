@@ -117,8 +117,8 @@ class Expectations:
             deadline: From the input handed over to the answer.
             margin: Seconds before it at which a local branch must be done.
         """
-        # Without a link all is certain: a candidate that sends anything is never in time. All rows are returned, for the
-        # narrowing below needs factors of the machines; times are those of the profiles then.
+        # Without a link all is certain: a candidate that sends anything is never in time. All rows are returned, for
+        # the narrowing below needs factors of the machines; times are those of the profiles then.
         if conditions is None:
             own = np.where(self._remote, math.inf, self._device)
             chance = (own <= deadline).astype(np.float64)
