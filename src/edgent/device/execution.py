@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import ChainMap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -131,7 +131,7 @@ class Execution:
         division, times = self.division, self._times
         with self._failing():
             self._check(material)
-            self._prepare(material, tensor=division.wants_tensor, pixels=division.wants_pixels)
+            self._prepare(material, division.tensors, division.pixels)
             try:
                 self._message = self._boundary(material)
             except EdgentError as error:
@@ -163,9 +163,9 @@ class Execution:
             codec = self.division.configuration.codec
             raise InputError(f"codec {codec} needs an image, but the input is a tensor")
 
-    def _prepare(self, material: Material, *, tensor: bool, pixels: bool) -> None:
+    def _prepare(self, material: Material, tensors: Collection[str], pixels: Collection[str] = ()) -> None:
         self._times.begun = self.clock.now()
-        self.compute.prepare(material, tensor=tensor, pixels=pixels)
+        self.compute.prepare(material, tensors=tensors, pixels=pixels)
         self._times.prepared = self.clock.now()
 
     def _send(self, send: Send, material: Material) -> None:
@@ -228,7 +228,7 @@ class Execution:
         times.local_started = self.clock.now()
         with self._failing():
             if not self.request.uses_edge:
-                self._prepare(material, tensor=True, pixels=False)
+                self._prepare(material, self.division.alone[exit].given)
             self._outputs["device"] = self.compute.run_local(self.division, exit, material)
         times.local_done = self.clock.now()
         self._blame()
@@ -286,7 +286,7 @@ class Execution:
     def _answer(self, delivered: Deliver, material: Material) -> Answer:
         now = self.clock.now()
         outputs, total = self._outputs[delivered.by], Seconds(now - self.request.started_at)
-        metadata = self.compute.model.metadata
+        metadata = self.compute.model.metadata_at(delivered.exit)
         label, why = _label(outputs, metadata), delivered.why or self.why
         record = Record(
             input=self.name,

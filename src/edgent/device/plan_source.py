@@ -314,7 +314,7 @@ class PlanSource:
     def _size_of_source(self, facts: EdgeFacts) -> float | None:
         """A picture's file as it comes, where somebody has measured some."""
         measured = self._calibration or facts.calibration or self._expected
-        if measured is None or len(self._model.inputs) != 1:
+        if measured is None:
             return None
         return measured.size((self._model.inputs[0].name,), "source", math.nan)
 

@@ -188,7 +188,7 @@ def _wanted(request: Any, target: Target) -> tuple[tuple[Tensor, str | None], ..
 
 def _check_takes_image(target: Target, parcel: Parcel) -> None:
     inputs = [tensor.name for tensor in target.model.inputs]
-    if parcel.tensor.name not in inputs or target.model.metadata.preprocessing is None:
+    if parcel.tensor.name not in inputs or target.model.metadata.preprocessing_of(parcel.tensor.name) is None:
         raise InputError(
             f"tensor {parcel.tensor.name!r} cannot come as {parcel.codec}: only an input of a model whose metadata "
             "says how to prepare an image can"
@@ -196,7 +196,7 @@ def _check_takes_image(target: Target, parcel: Parcel) -> None:
 
 
 def _decode(parcel: Parcel, model: Model) -> Array:
-    preprocessing = model.metadata.preprocessing
+    preprocessing = model.metadata.preprocessing_of(parcel.tensor.name)
     if parcel.codec and preprocessing and is_image_codec(parcel.codec):
         pixels = decode_pixels(parcel.data, max_pixels=most_pixels(preprocessing))
         return normalise(fit_decoded(pixels, preprocessing, codec=parcel.codec), preprocessing)

@@ -28,8 +28,9 @@ def sized(tensor: Tensor, array: Array, metadata: Metadata) -> Array:
     if sizing is None or tensor.shape is None or array.ndim != len(tensor.shape) or not array.size:
         return array
     result = array
-    if sizing.excess == "shrink" and metadata.preprocessing is not None and array.dtype == np.float32:
-        result = _shrunk(result, metadata.preprocessing)
+    form = metadata.preprocessing_of(tensor.name)
+    if sizing.excess == "shrink" and form is not None and array.dtype == np.float32:
+        result = _shrunk(result, form)
     if sizing.fill == "pad":
         result = _padded(result, tensor.shape)
     return result if result.shape == tensor.shape else array

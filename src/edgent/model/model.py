@@ -10,22 +10,21 @@ from pathlib import Path
 import onnx
 
 from edgent.errors import InputError, ModelError
-from edgent.model.configuration.binding import bind
+from edgent.model.configuration.binding import Binding, bind
 from edgent.model.configuration.dimensions import FreeDimension
 from edgent.model.configuration.dimensions import free_dimensions as free_of
-from edgent.model.configuration.document import metadata_of
 from edgent.model.configuration.fitting import check_fits
 from edgent.model.configuration.sources import configured
 from edgent.model.files import external, identity
 from edgent.model.files.bounds import check_sizes
-from edgent.model.files.bundle import join, prefix_of
+from edgent.model.files.bundle import BundleMember, join, prefix_of
 from edgent.model.files.constants import all_tensors
 from edgent.model.files.gather import gather
 from edgent.model.files.named import BETWEEN, ModelFiles, files
 from edgent.model.files.read import read, without_functions
 from edgent.model.files.weights import Weights
 from edgent.model.fold import fold
-from edgent.model.metadata import ExitInfo, Metadata
+from edgent.model.metadata import ExitInfo, Metadata, Preprocessing
 from edgent.model.quantised import constants_of, fused_tensors, with_whole_pairs
 from edgent.model.shapes import Interpreter, bodies, subgraph_reads, tensor_of
 from edgent.model.tasks.append import append_answers, check_answers
@@ -111,6 +110,17 @@ class Model:
         """The first 12 hex digits of the digest: `model_version` on the wire."""
         return self.digest[:12]
 
+    @property
+    def largest_form(self) -> Preprocessing | None:
+        """How a picture becomes the largest of its inputs; None: it takes no pictures."""
+        forms = [form for t in self.inputs if (form := self.metadata.preprocessing_of(t.name)) is not None]
+        return max(forms, key=lambda form: form.size[0] * form.size[1], default=None)
+
+    def metadata_at(self, exit: int) -> Metadata:
+        """What it says of an exit's answers: its own, with the pre-processing of the input that the exit reads."""
+        form = self.metadata.preprocessing_of(self.branch(exit).inputs[0].name)
+        return self.metadata if form is self.metadata.preprocessing else replace(self.metadata, preprocessing=form)
+
     def branch(self, exit: int) -> Branch:
         """The branch of an exit, wherever its file is.
 
@@ -180,16 +190,9 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
     paths = files(model)
     path = paths[0]
     source = path.parent.absolute()
-    opened = _opened(paths)
-    with _naming(path):
-        binding = bind(path, opened.proto, dims or {})
-    bound, metadata, weights = binding.proto, binding.metadata, opened.weights
+    opened = _opened(paths, dims or {})
+    bound, metadata, weights = opened.proto, opened.metadata, opened.weights
     exits = _exits(bound.graph, metadata)
-    outputs = opened.outputs or [_outputs(bound.graph, metadata)]
-    digests = {
-        name: identity.digest(contents, bound.graph.input, asked, metadata)
-        for (name, contents), asked in zip(opened.members, outputs, strict=True)
-    }
     gather(bound.graph, source)
     # Constants of every kind first become one kind, which is then all that folding has to know.
     values = fold(bound, weights, interpreter)
@@ -211,13 +214,13 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
         path=path,
         members=tuple(paths),
         files=opened.beside,
-        digest=_digest(digests, [entry.outputs for entry in answers.exits]),
-        digests=digests,
+        digest=_digest(opened.digests, [entry.outputs for entry in answers.exits]),
+        digests=opened.digests,
         inputs=inputs,
         branches=_branches(bound.graph, tensors, answers.exits, inputs),
         metadata=metadata,
-        dims=binding.dims,
-        doubts=binding.doubts,
+        dims=opened.dims,
+        doubts=opened.doubts,
         proto=bound,
         tensors=tensors,
         values=values,
@@ -228,39 +231,66 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Opened:
-    """The files of a model as they came, and what only they can tell.
+    """The files of a model, bound and as one, and what only the files as they came can tell.
 
     Attributes:
-        proto: The only file, or all of them as one.
+        proto: The only file, or all of them as one; its inputs have a number for every dimension.
+        metadata: What they say of themselves.
+        dims: The number of every dimension that is free in a file, by name.
+        doubts: What was taken for granted, a sentence each.
         beside: The files of weights that they name, by their paths from the folder.
         weights: Where constants are, and their hashes.
-        members: Name and hash of each file's contents.
-        outputs: Of each file of a bundle, by exit; of a single file nothing.
+        digests: Of each file, by name.
     """
 
     proto: onnx.ModelProto
+    metadata: Metadata
+    dims: Mapping[str, int]
+    doubts: tuple[str, ...]
     beside: tuple[str, ...]
     weights: Weights
-    members: list[tuple[str, str]]
-    outputs: list[list[tuple[str, ...]]]
+    digests: dict[str, str]
 
 
-def _opened(paths: Sequence[Path]) -> _Opened:
+def _opened(paths: Sequence[Path], dims: Mapping[str, int]) -> _Opened:
     """Reads and hashes files; their own copies are let go, or a model of gigabytes would be held twice from here on."""
     # Digests are of the files as they came, before anything is gathered or folded: so a device and an edge with
     # other versions of this program, which may fold otherwise, still agree on what a model is.
-    opened = [(file, configured(file, read(file))) for file in paths]
-    proto = join(opened) if len(paths) > 1 else opened[0][1]
-    source = paths[0].parent.absolute()
-    beside = external.locations(all_tensors(proto))
-    weights = Weights(source, identity.hashes(proto.graph.initializer, source))
+    protos = [configured(file, read(file)) for file in paths]
+    # Each is bound by itself, for in a bundle it may have an input of its own, and is the same file as it is alone.
+    bindings = [_bound(file, proto, own) for file, proto, own in zip(paths, protos, _apart(dims, protos), strict=True)]
+    members = [BundleMember(file, one.proto, one.metadata) for file, one in zip(paths, bindings, strict=True)]
+    proto, metadata = join(members) if len(paths) > 1 else (bindings[0].proto, bindings[0].metadata)
+    source, came = paths[0].parent.absolute(), proto if len(paths) > 1 else protos[0]
+    weights = Weights(source, identity.hashes(came.graph.initializer, source))
+    digests = {}
+    for member, own in zip(members, protos, strict=True):
+        name, contents = _member(member.path, own, member.path == paths[0], weights)
+        asked = _outputs(member.proto.graph, member.metadata)
+        digests[name] = identity.digest(contents, member.proto.graph.input, asked, member.metadata)
     return _Opened(
         proto=proto,
-        beside=beside,
+        metadata=metadata,
+        dims={name: number for one in bindings for name, number in one.dims.items()},
+        doubts=tuple(dict.fromkeys(doubt for one in bindings for doubt in one.doubts)),
+        beside=external.locations(all_tensors(came)),
         weights=weights,
-        members=[_member(file, own, file == paths[0], weights) for file, own in opened],
-        outputs=[_outputs(own.graph, metadata_of(own)) for _, own in opened] if len(paths) > 1 else [],
+        digests=digests,
     )
+
+
+def _bound(path: Path, proto: onnx.ModelProto, dims: Mapping[str, int]) -> Binding:
+    with _naming(path):
+        return bind(path, proto, dims)
+
+
+def _apart(dims: Mapping[str, int], protos: Sequence[onnx.ModelProto]) -> list[dict[str, int]]:
+    """The numbers that each file of a bundle has a dimension for; what none of them has, all get, and refuse."""
+    if len(protos) == 1:
+        return [dict(dims)]
+    known = [{text for entry in free_of(proto.graph) for text in (entry.name, entry.place)} for proto in protos]
+    nobodys = dims.keys() - set().union(*known)
+    return [{name: dims[name] for name in dims if name in own or name in nobodys} for own in known]
 
 
 def _digest(digests: Mapping[str, str], exits: Sequence[tuple[str, ...]]) -> str:
@@ -335,11 +365,12 @@ def _branches(
     constants, fused = constants_of(graph), fused_tensors(graph, tensors)
     branches = []
     for number, entry in enumerate(exits):
+        layers = _layers(graph, entry.outputs, constants)
         branch = Branch(
             exit=number,
             name=entry.name,
-            layers=_layers(graph, entry.outputs, constants),
-            inputs=inputs,
+            layers=layers,
+            inputs=_read(inputs, layers, entry.outputs),
             outputs=tuple(tensors[name] for name in entry.outputs),
             accuracy=entry.accuracy,
             tensors=tensors,
@@ -347,6 +378,12 @@ def _branches(
         )
         branches.append(branch)
     return tuple(branches)
+
+
+def _read(inputs: tuple[Tensor, ...], layers: Sequence[Layer], outputs: Sequence[str]) -> tuple[Tensor, ...]:
+    """The inputs that a branch reads; all of them where it reads none, for a request has to bring something."""
+    read = {name for layer in layers for name in layer.inputs}.union(outputs)
+    return tuple(tensor for tensor in inputs if tensor.name in read) or inputs
 
 
 def _layers(graph: onnx.GraphProto, outputs: tuple[str, ...], constants: set[str]) -> tuple[Layer, ...]:

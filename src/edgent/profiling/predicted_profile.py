@@ -50,7 +50,7 @@ def predicted_profile(machine: MachineModel, model: Model, engine: Engine) -> tu
         engine: optimises the graph here; it should be the one of the machine, for another fuses otherwise.
     """
     predictions = [machine.fit.predict(branch_work(model, branch, engine)) for branch in model.branches]
-    form = model.metadata.preprocessing
+    form = model.largest_form
     pixels = 3.0 * form.size[0] * form.size[1] if form is not None else 0.0
     steps = {name: machine.coding.step(name, pixels) for name in machine.coding.steps} if form else {}
     none = Timing(median=0.0, spread=0.0, samples=1)
