@@ -53,7 +53,7 @@ class Promise(NamedTuple):
         return allowed_with_confidence(pictures, self.max_drop, self.level)
 
 
-class Answers(NamedTuple):
+class Opinions(NamedTuple):
     """What all exits say to some pictures, and what is right.
 
     Attributes:
@@ -117,7 +117,7 @@ def measure_gates(
     )
 
 
-def gate_of(answers: Answers, exit: int, codec: str, promise: Promise, seed: int = 0) -> Gate:
+def gate_of(answers: Opinions, exit: int, codec: str, promise: Promise, seed: int = 0) -> Gate:
     """The gate of one exit.
 
     Args:
@@ -157,7 +157,7 @@ def gate_of(answers: Answers, exit: int, codec: str, promise: Promise, seed: int
 
 def answers_of(
     model: Model, examples: Examples, engine: Engine, lossy: Sequence[str], progress: Progress | None = None
-) -> Answers:
+) -> Opinions:
     """Runs every exit on every picture, and the last one behind each codec as well."""
     members = members_of(model)
     last = max(branch.exit for branch in model.branches)
@@ -173,8 +173,8 @@ def answers_of(
             done = _step(progress, done, total)
         done = _step(progress, done, total)
     if all(isinstance(truth, int) for truth in examples.truths):
-        return Answers(by_exit, coded, np.array(true_labels(members[0].member, examples)), "accuracy")
-    return Answers(by_exit, coded, by_exit[last].argmax(axis=1), "agreement")
+        return Opinions(by_exit, coded, np.array(true_labels(members[0].member, examples)), "accuracy")
+    return Opinions(by_exit, coded, by_exit[last].argmax(axis=1), "agreement")
 
 
 def _logs(scorer: Scorer, codec: str | None = None) -> list[Floats]:
