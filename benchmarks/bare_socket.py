@@ -32,8 +32,8 @@ from edgent.lab.links.namespaces import FAR
 from edgent.lab.links.stopwatch import Exchange, listening
 from edgent.lab.links.tun import TunLink, obstacle
 from edgent.lab.processes.server_process import ServerProcess
+from edgent.lab.topologies import LIGHT, with_seeded_weights
 from edgent.model import Model
-from edgent.model.topologies import LIGHT, with_seeded_weights
 from edgent.profiling.model_profiler import profile
 from edgent.units import BitsPerSecond, Seconds
 from overhead import BUDGET, CROSSING, PATIENCE, TOPOLOGY, Divided, divisions, run_once

@@ -106,7 +106,7 @@ def _identity(listens: Address, insecure: bool, folder: Path | None, certificate
     if certificates is not None or (folder is None and (insecure or listens.is_loopback)):
         return None
     if insecure:
-        raise InputError("--identity and --insecure: who speaks plain text is known to nobody; leave one of them out")
+        raise InputError("--identity and --insecure: in plain text nobody can show who it is; leave one of them out")
     from edgent.identity.edge_identity import EdgeIdentity
 
     return EdgeIdentity.open(edge_folder(folder), datetime.now(UTC))

@@ -155,17 +155,19 @@ def _save_options(codec: str) -> dict[str, Any]:
         # Either there is no such codec, or it carries tensors or the source: both are said in their own words.
         check_codec(codec)
         raise CodecError(f"the codec {codec!r} encodes no pixels: use png, webp-lossless, webp-Q or jpeg-Q")
+    # What each costs and saves was measured; see the head of this file.
     own = {"method": 2} if lossy.format == "webp" else {"optimize": True}
     return {"format": lossy.format.upper(), "quality": lossy.quality, **own}
 
 
 def _bound(picture: Image, max_pixels: int) -> None:
-    """Sees to it that no more pixels are decoded."""
+    """Makes sure that no more pixels than allowed are decoded: a JPEG is reduced, any other picture refused."""
     width, height = picture.size
     if width * height <= max_pixels:
         return
     # A progressive one keeps all its coefficients in memory, however little of it is decoded.
     reducible = picture.format == "JPEG" and "progressive" not in picture.info and width * height <= MAX_PIXELS
+    # The smallest reduction that fits in the bound keeps the most detail; a decoder rounds sides up.
     scale = next((s for s in _REDUCED if math.ceil(width / s) * math.ceil(height / s) <= max_pixels), None)
     if reducible and scale is not None:
         # Pillow takes the largest reduction that leaves both sides at least as long as these: of a strip, none.

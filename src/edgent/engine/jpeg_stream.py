@@ -59,7 +59,7 @@ class _Reader:
         return False
 
     def picture(self) -> bytes:
-        """The next one."""
+        """The bytes of the next picture."""
         del self._ahead[: self._at]
         self._at = 0
         if not self._has(2) or self._ahead[:2] != b"\xff\xd8":

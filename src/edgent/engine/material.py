@@ -38,6 +38,8 @@ class Material:
         self.name = readable(data) if isinstance(data, Path | str) else ""
         if isinstance(data, Path | str):
             data = read_input(Path(data), model)
+        # The bytes as they came are kept: the codec `source` sends them on as they are. Pixels and tensors are made of
+        # them only when somebody needs them, and at most once.
         self.source = bytes(data) if isinstance(data, bytes | bytearray | memoryview) else None
         self.decoded: Pixels | None = None
         self.pixels: dict[str, Pixels] = {}

@@ -29,10 +29,12 @@ def sized(tensor: Tensor, array: Array, metadata: Metadata) -> Array:
         return array
     result = array
     form = metadata.preprocessing_of(tensor.name)
+    # Only pictures can be shrunk: between two values of another array there may be nothing that means anything.
     if sizing.excess == "shrink" and form is not None and array.dtype == np.float32:
         result = _shrunk(result, form)
     if sizing.fill == "pad":
         result = _padded(result, tensor.shape)
+    # Half a change would make a message about a size that the caller never gave.
     return result if result.shape == tensor.shape else array
 
 
@@ -44,6 +46,7 @@ def _shrunk(array: Array, form: Preprocessing) -> Array:
         return array
     from PIL import Image
 
+    # Pillow resizes one plane of float32 at a time; all leading axes (pictures, channels) become a list of planes.
     planes = np.moveaxis(array, (rows, columns), (-2, -1))
     flat = np.ascontiguousarray(planes).reshape(-1, *planes.shape[-2:])
     filter_ = Image.Resampling[form.filter.upper()]

@@ -79,6 +79,7 @@ def judgement_of(model: Model, examples: Examples, engine: Engine, reference: Mo
 
 
 def _by_labels(model: Model, examples: Examples) -> Measure[Any]:
+    # A path stands for a mask, which is read only when its picture is judged.
     task = task_of(model)
     labels = {_LABELS[_SHOW.get(type(truth), "segmentation")] for truth in examples.truths}
     if labels != {_LABELS.get(task)}:
@@ -94,6 +95,7 @@ def _by_labels(model: Model, examples: Examples) -> Measure[Any]:
 
 
 def _beside(task: Task, answers: Sequence[Any]) -> Measure[Any]:
+    """The measure of answers beside other answers; where no task is known, all their numbers are compared."""
     if task == "classification":
         return SameLabel(answers, "same label")
     if task == "detection":
@@ -162,6 +164,7 @@ def _places(model: Model, examples: Examples) -> list[int] | None:
 def _true_mask(examples: Examples, row: int) -> Mask:
     path = examples.truths[row]
     assert isinstance(path, Path)
+    # A mask is a picture whose grey is the class: any of its three equal channels.
     mask: Mask = decode_pixels(read_picture(path))[:, :, 0]
     if mask.shape != tuple(examples.shapes[row]):
         (height, width), size = examples.shapes[row], f"{mask.shape[1]} x {mask.shape[0]}"

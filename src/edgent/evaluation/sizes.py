@@ -97,4 +97,4 @@ def _is_coded(scorer: Scorer, names: Crossing) -> bool:
 
 
 def _unjudged(outputs: Sequence[Array], row: int) -> None:
-    """Nobody asks what is answered."""
+    """Makes no verdict: for sizes nobody asks whether an answer is right."""

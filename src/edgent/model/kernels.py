@@ -20,8 +20,10 @@ from edgent.model.bodies import Shape, rounds
 from edgent.model.memory import VIEWS, Memory
 from edgent.model.shapes import bodies
 
-# ONNX Runtime appends the first to the name of a node that it replaces by one in its blocked layout, the second where
-# it changes a node's layout or precision.
+# How ONNX Runtime names what it makes is no contract of its own: another version may do it otherwise. Kernels whose
+# names lead nowhere keep the shape of what they read, so a prediction gets worse and nothing fails.
+# It appends the first to the name of a node that it replaces by one in its blocked layout, the second where it changes
+# a node's layout or precision.
 _REPLACED = re.compile(r"(_nchwc|_token_\d+)+$")
 # And puts this before the name of a node that it makes of several.
 _FUSED = "fused "
@@ -61,6 +63,7 @@ class Kernel:
     @property
     def events(self) -> float:
         """Kernels that run with it, itself included, as a profiler notes them: of an If those of a middling body."""
+        # A body that runs an unknown number of times counts once; of an If only one body runs, so their mean is taken.
         inside = [(body.rounds or 1) * sum(kernel.events for kernel in body.kernels) for body in self.bodies]
         return 1 + sum(inside) / max(1, len(inside))
 
@@ -85,7 +88,8 @@ def kernels(path: Path, shapes: Mapping[str, Shape | None]) -> tuple[Kernel, ...
         path: the file that the engine wrote.
         shapes: of the tensors of the graph it was made of, whose nodes were called like their outputs (`named`).
     """
-    # The file is read without its weights: only shapes matter.
+    # The file is read without its weights: only shapes matter. A value whose shape only the data decide is kept apart,
+    # for a shape that was merely worked out for it must not pass for known.
     graph = onnx.load(path, load_external_data=False).graph
     unsized = frozenset(name for name, shape in shapes.items() if shape is None)
     known = {name: shape for name, shape in shapes.items() if shape is not None}
@@ -114,11 +118,13 @@ class _Walk:
         self._stream, self._memory = _Stream(), Memory(graph)
 
     def kernels(self) -> tuple[Kernel, ...]:
-        """All of them."""
-        made = [self._kernel(node) for node in self._nodes]
-        # In steady state a run follows a run: what is "never" within one run was touched in the one before.
+        """The kernels of the graph, in its order."""
+        in_one_run = [self._kernel(node) for node in self._nodes]
+        # In steady state a run follows a run: what was touched "never" within one run was touched in the one before.
         most = self._stream.passed
-        return tuple(replace(one, distance=min(one.distance, most), untouched=min(one.untouched, most)) for one in made)
+        return tuple(
+            replace(one, distance=min(one.distance, most), untouched=min(one.untouched, most)) for one in in_one_run
+        )
 
     def _kernel(self, node: onnx.NodeProto) -> Kernel:
         inputs = [name for name in node.input if name]
@@ -153,14 +159,19 @@ class _Walk:
 
 
 class _Stream:
-    """The numbers that pass through the caches during a run, and where in that stream each tensor was made."""
+    """The numbers that pass through the caches during a run, and where in that stream each tensor was made.
+
+    Time is counted in numbers and not in seconds: what pushes a tensor out of a cache is what came after it, whatever
+    the machine's speed and the size of its caches.
+    """
 
     def __init__(self) -> None:
         self.passed = 0.0
         self._made_at: dict[str, float] = {}
 
     def since(self, names: Sequence[str]) -> float:
-        """How many passed since the oldest of some tensors was made; what is given is older than the run."""
+        """How many passed since the oldest of some tensors was made; an input of the graph is older than the run."""
+        # The oldest of them decides: a kernel can finish no earlier than its slowest input arrives.
         return max((self.passed - self._made_at.get(name, -math.inf) for name in names), default=0.0)
 
     def add(self, node: onnx.NodeProto, read: Sequence[str], numbers: int) -> None:
@@ -182,6 +193,7 @@ def _output(node: onnx.NodeProto, known: Mapping[str, Shape], computed: tuple[Sh
 
 def _numbers(node: onnx.NodeProto, output: Shape) -> int:
     """How many the output takes in memory: the engine's own layout has its channels in whole blocks."""
+    # `ReorderOutput` is the kernel that leaves this layout, so what it makes is of the usual one again.
     if "nchwc" in node.domain and node.op_type != "ReorderOutput" and len(output) == 4:
         # The blocked layout pads the channels to whole blocks: 3 channels take the memory of 16.
         return math.prod((output[0], -(-output[1] // _CHANNEL_BLOCK) * _CHANNEL_BLOCK, *output[2:]))

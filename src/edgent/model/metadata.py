@@ -69,6 +69,8 @@ class Preprocessing:
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
 
     def __post_init__(self) -> None:
+        # Checked when it is read: a wrong word would otherwise fail at the first picture, or turn every picture into
+        # numbers that the network was never trained on.
         known = {"resize": Resize, "filter": Filter, "excess": Excess, "color": Color, "layout": Layout}
         for name, choices in known.items():
             _check_known(f"pre-processing: {name}", getattr(self, name), get_args(choices))
@@ -102,6 +104,7 @@ class Preprocessing:
 
     def document(self) -> dict[str, Any]:
         """All of it as JSON has it: every default written out, every factor a float, and no zero below zero."""
+        # One text for one meaning, for a digest is made of it: 1 and 1.0, or 0.0 and -0.0, must not give two digests.
         return {
             "size": list(self.size),
             "resize": self.resize,
@@ -117,7 +120,8 @@ class Preprocessing:
         }
 
     def canonical(self) -> dict[str, Any]:
-        """The same for a digest."""
+        """What of it stands in the model's digest."""
+        # What came with later releases is left out where it is as it always was: so no older digest changes.
         return {key: value for key, value in self.document().items() if _WITHOUT_CHOICE.get(key) != value}
 
 

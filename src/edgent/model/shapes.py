@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -19,9 +19,7 @@ from onnx import shape_inference
 from edgent.errors import EdgentError, ModelError
 from edgent.model.values import Tensor
 
-if TYPE_CHECKING:
-    pass
-
+# They do no arithmetic: no operations are counted for them, and folding them in half precision rounds nothing.
 MOVES_ONLY = {
     "Cast", "Concat", "Dropout", "Expand", "Flatten", "Gather", "Identity", "Pad", "Reshape", "Slice", "Split",
     "Squeeze", "Tile", "Transpose", "Unsqueeze",
@@ -45,6 +43,7 @@ class Interpreter(Protocol):
 
 def forget_declarations(graph: onnx.GraphProto) -> None:
     """Drops what a file says of its outputs, and of intermediate values, also in bodies."""
+    # Inference keeps a declaration that is there, right or wrong, and infers only what is missing.
     for value in graph.output:
         value.ClearField("type")
     for body in (graph, *_all_bodies(graph)):
@@ -153,6 +152,7 @@ def _are_few(graph: onnx.GraphProto) -> bool:
     total = 0
     for node in all_nodes(graph):
         if node.op_type in ("Constant", "Shape"):
+            # A constant holds no more numbers than it has bytes, and a shape no more than a tensor has dimensions.
             count = node.ByteSize() + _MOST_RANK
         elif node.op_type in _FOLLOWED:
             read = [counts.get(name, 0) for name in node.input]

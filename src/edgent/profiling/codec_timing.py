@@ -105,7 +105,7 @@ def activations(model: Model, engine: Engine, feeds: Feeds) -> list[Array]:
     """A few boundaries of the longest branch, of different sizes, with the numbers that the input makes of them."""
     # Compression depends on values, so real activations are coded and not noise: after a Relu half of them are 0.
     branch = max(model.branches, key=lambda branch: len(branch.layers))
-    crossing = [use.tensor for use in branch.uses if use.made and use.read[0] <= len(branch.layers)]
+    crossing = [use.tensor for use in branch.uses if use.since and use.read[0] <= len(branch.layers)]
     sized = {tensor.nbytes: tensor.name for tensor in crossing if tensor.dtype == "float32" and tensor.nbytes}
     # A model of one layer has no boundary inside; sizes of 1 KB to 256 KB stand for those of others.
     if not sized:

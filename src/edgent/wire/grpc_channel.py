@@ -23,8 +23,8 @@ from edgent.link.slow_start import Window
 from edgent.wire.errors import BrokenError, kind_of
 from edgent.wire.exchange.exchanges import Exchanges
 from edgent.wire.grpc_options import CHANNEL_OPTIONS, message_limits
+from edgent.wire.headers import notes_of
 from edgent.wire.message_limit import too_large
-from edgent.wire.notes import notes_of
 from edgent.wire.tcp_info import SendWindow
 from edgent.wire.transport import Reply
 

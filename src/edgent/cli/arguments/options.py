@@ -76,6 +76,7 @@ def make_engine(name: str, threads: int) -> Engine:
         InputError: none of the two.
         MissingExtraError: OpenVINO is not installed.
     """
+    # Imported only when it is asked for: a command that runs nothing must not wait for an engine.
     if name == "openvino":
         from edgent.engine.openvino import OpenVinoEngine
 

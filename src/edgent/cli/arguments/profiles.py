@@ -56,6 +56,7 @@ def own_profile(model: Model, engine: Engine) -> Profile:
     from edgent.profiling.kept_profile import PROFILING, kept_profile, profile
 
     size = sum(path.stat().st_size for path in (*model.members, *(model.path.parent / file for file in model.files)))
+    # Kept by model, machine and engine: a second start of an edge takes no time for it.
     if (kept := kept_profile(model, engine)) is not None:
         return kept
     memory = limited_memory(2 * Limits().memory_of(size))

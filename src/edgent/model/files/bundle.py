@@ -36,11 +36,13 @@ def join(members: Sequence[BundleMember]) -> tuple[onnx.ModelProto, Metadata]:
         ModelError: files of one name, of other opsets, labels or arrays as inputs, with accuracies unknown or measured
             on other data, or with weights in files of their own.
     """
+    # A file's name is the prefix of all that is in it: with the same name twice, two tensors would be one.
     _check_names([member.path for member in members])
     first, *others = members
     _check_known(first)
     joined = onnx.ModelProto()
     joined.CopyFrom(first.proto)
+    # What the first file says of itself holds for it alone; what all say together takes its place.
     del joined.metadata_props[:]
     metadata = [first.metadata]
     for member in others:
@@ -97,6 +99,7 @@ def _append(joined: onnx.ModelProto, proto: onnx.ModelProto, prefix: str, inputs
 
 
 def _check_known(member: BundleMember) -> None:
+    # Without an accuracy an exit has no number, and an accuracy of other data cannot be compared (`_check_alike`).
     exits = member.metadata.exits
     if not exits or any(exit.accuracy is None for exit in exits):
         raise ModelError(
@@ -144,6 +147,7 @@ def _check_alike(first: BundleMember, member: BundleMember) -> None:
     }
     if differing := [what for what, alike in same.items() if not alike]:
         raise ModelError(f"bundle: {member.path} differs from {first.path} in its {differing[0]}; expected the same")
+    # Weights in other files are found from the folder of one file: they cannot be put behind a prefix.
     if any(map(is_external, (*all_tensors(first.proto), *all_tensors(member.proto)))):
         raise ModelError(f"bundle: {member.path} or {first.path} has weights in other files; save them inlined")
 

@@ -40,7 +40,7 @@ class BundleInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleExit:
-    """One exit.
+    """One exit of a bundle, as somebody knows it who may not have its file.
 
     Attributes:
         name: with its file's name before it, as the bundle has it.
@@ -83,6 +83,8 @@ class Manifest(Document):
     exits: tuple[BundleExit, ...]
 
     def __post_init__(self) -> None:
+        # It comes from an edge: names twice would let one file stand for another, and numbers without a bound would
+        # have a device make as many layers as it is told.
         if len({file.name for file in self.files}) < len(self.files) or not self.here:
             raise InputError("found two files of one name, or none for devices, expected each once")
         if not 1 <= len(self.exits) <= _MOST_EXITS:
@@ -90,7 +92,9 @@ class Manifest(Document):
 
     @property
     def digest(self) -> str:
-        """The bundle's."""
+        """The bundle's digest, 64 hex digits."""
+        # Of what stands here and nothing else, so that a manifest which was changed on the way has another digest than
+        # the one that the edge named before.
         digests = {file.name: file.digest for file in self.files}
         return bundle_digest(digests, [[tensor.name for tensor in entry.outputs] for entry in self.exits])
 

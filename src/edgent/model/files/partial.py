@@ -57,12 +57,15 @@ def partial(here: Model, manifest: Manifest) -> Model:
         ModelError: the manifest is not of these files.
     """
     digests = {file.name: file.digest for file in manifest.files}
+    # Every file that is here must be in the manifest, with the same content; the manifest may have more.
     if here.digests.items() - digests.items():
         raise ModelError(f"{here.name}: its files are not those that the bundle's manifest has")
+    # Exits are told apart by the names of what they answer, which are part of the digest.
     own = {tuple(tensor.name for tensor in branch.outputs): branch for branch in here.branches}
     others = _other_inputs(here, manifest)
     inputs = (*here.inputs, *(entry.tensor for entry in others))
     branches = list(_numbered(own, inputs, manifest))
+    # What is left over is an exit that the device could run and nobody could ask for.
     if own:
         raise ModelError(f"{here.name}: the bundle's manifest leaves out exit {next(iter(own.values())).name!r}")
     return replace(
@@ -107,6 +110,7 @@ def _numbered(
 
 
 def _check_whole(bundle: Model, branch: Branch) -> None:
+    # Said when the edge starts: a device would find out with its first request.
     try:
         _, down = branch.sent(0, len(branch.layers))
     except ModelError as error:
@@ -132,6 +136,8 @@ def _elsewhere(number: int, entry: BundleExit, inputs: tuple[Tensor, ...]) -> Br
     known: Mapping[str, Tensor] = {tensor.name: tensor for tensor in inputs if tensor.name in entry.inputs}
     if unknown := [name for name in entry.inputs if name not in known]:
         raise ModelError(f"exit {entry.name!r} reads {unknown[0]!r}, which is no input of the bundle")
+    # A tensor without a type cannot travel, and so forbids every cut that it crosses: all but 0 and n. No other code
+    # has to know of branches that are not here.
     inside = Tensor(name=f"inside {entry.name}", dtype=None, shape=None)
     answers = tuple(tensor.name for tensor in entry.outputs)
     return Branch(
@@ -146,6 +152,7 @@ def _elsewhere(number: int, entry: BundleExit, inputs: tuple[Tensor, ...]) -> Br
 
 
 def _layers(count: int, read: tuple[str, ...], inside: str, answers: tuple[str, ...]) -> tuple[Layer, ...]:
+    # The layers between the first and the last read and make nothing: the tensor inside passes all of them.
     if count == 1:
         return (_layer(inside, read, answers),)
     between = _layer(inside, (), ())

@@ -22,7 +22,7 @@ class Draw:
         self.act = self.pick("Relu", "Relu", "Relu", "Clip", "Silu", "HardSwish", "LeakyRelu", "Sigmoid")
 
     def chance(self, share: float) -> bool:
-        """True for that share of draws."""
+        """Whether it happens this time: true in that share of all draws."""
         return bool(self.random.random() < share)
 
     def pick(self, *choices: str) -> str:
@@ -34,7 +34,7 @@ class Draw:
         return int(self.random.choice(choices))
 
     def between(self, low: float, high: float) -> float:
-        """Log-uniform."""
+        """A number between two others; its logarithm is uniformly distributed."""
         # Sizes span orders of magnitude: uniform in the logarithm, each of them is drawn as often.
         return float(np.exp(self.random.uniform(np.log(low), np.log(high))))
 

@@ -124,11 +124,11 @@ def quantised_on_the_way(draw: Draw, builder: Builder, x: str) -> str:
     if len(shape) == 4:
         side = draw.number(1, 3, 3)
         maps = draw.limited(draw.maps(16, 256), 2 * side**2 * math.prod(shape))
-        made = builder.integer_conv(y, zero, maps, side)
+        product = builder.integer_conv(y, zero, maps, side)
     else:
-        made = builder.integer_product(y, zero, 64 * round(draw.between(1, 8)))
+        product = builder.integer_product(y, zero, 64 * round(draw.between(1, 8)))
     return builder.like(
-        "Mul", builder.like("Cast", made, to=1), builder.node("Mul", [scale, builder.constant((1,))], (1,))
+        "Mul", builder.like("Cast", product, to=1), builder.node("Mul", [scale, builder.constant((1,))], (1,))
     )
 
 

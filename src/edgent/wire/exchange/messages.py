@@ -18,15 +18,18 @@ that where there is no TLS.
 
 from __future__ import annotations
 
+import math
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from edgent.errors import InputError
+from edgent.link.slow_start import Window
 from edgent.units import Seconds
 from edgent.wire import messages as m
-from edgent.wire.notes import Notes, notes_from, times_us, window_numbers
+from edgent.wire.notes import Notes
 from edgent.wire.tensors import parse
 from edgent.wire.transport import PACKET
 
@@ -42,6 +45,10 @@ ROOM = 4_096
 # Field 15 of four fixed bytes: the tag fits into one byte, and no message here will ever have as many fields.
 _TAG = bytes([15 << 3 | 5])
 _SUM = 4
+
+_VERSION = re.compile(r"[0-9a-f]{12}")
+_LONGEST_US = 3_600_000_000  # an hour: nobody waits for that long
+_MOST_STATED = 1 << 50  # bytes, or microseconds, of which no TCP knows more
 
 
 class Damaged(Exception):  # noqa: N818 - a signal inside the wire: a program meets an edge that was lost
@@ -132,6 +139,41 @@ def read_body(message: bytes, follows: int) -> bytes:
     if len(message) - _SUM != follows:
         raise InputError(f"a body of {len(message) - _SUM:,} bytes came, announced were {follows:,}")
     return message[:-_SUM]
+
+
+def notes_from(*, times_us: Sequence[int], window: Sequence[int], newest: str) -> Notes:
+    """What an edge said, as far as it makes sense."""
+    # All of it is an aid to predict: an edge whose word makes no sense is followed from outside. A time of centuries
+    # would make every plan hopeless, and a version that is none would be fetched again and again.
+    queue, middle = times_us if sum(times_us) <= _LONGEST_US else (0, 0)
+    return Notes(
+        queue=queue * 1e-6,
+        middle=middle * 1e-6,
+        window=window_from(window),
+        newest=newest if _VERSION.fullmatch(newest) else "",
+    )
+
+
+def times_us(notes: Notes) -> tuple[int, int]:
+    """Whole microseconds in the queue and of the middle."""
+    return round(notes.queue * 1e6), round(notes.middle * 1e6)
+
+
+def window_numbers(window: Window) -> tuple[int, ...]:
+    """Bytes under way, those up to which it doubles, microseconds of a pause that halve it, bytes that pauses leave."""
+    # On the wire 0 stands for infinity, which an integer cannot say.
+    threshold, patience = (value if math.isfinite(value) else 0 for value in (window.threshold, window.patience * 1e6))
+    return round(window.size), round(threshold), round(patience), round(window.least)
+
+
+def window_from(numbers: Sequence[int]) -> Window | None:
+    """A window from its numbers; None where there are none, or they make no sense."""
+    if len(numbers) != 4 or not (numbers[0] and numbers[3]) or max(numbers) > _MOST_STATED:
+        return None
+    size, threshold, patience, least = numbers
+    return Window(
+        size=float(size), threshold=threshold or math.inf, patience=patience * 1e-6 or math.inf, least=float(least)
+    )
 
 
 def _with_checksum(body: bytes) -> tuple[bytes, bytes]:

@@ -33,8 +33,9 @@ from edgent.units import Seconds
 from edgent.wire.errors import CANCELLED, ORDINARY, status_of
 from edgent.wire.exchange.service import ExchangeService
 from edgent.wire.grpc_options import SERVER_OPTIONS, message_limits
+from edgent.wire.headers import headers_of
 from edgent.wire.messages import EXCHANGE, HEALTH, SERVER_LIVE, SERVER_READY
-from edgent.wire.notes import NOTHING, Notes, headers_of
+from edgent.wire.notes import NOTHING, Notes
 from edgent.wire.serving.places import InHand, Places, Shares, host_of
 from edgent.wire.serving.sparing_log import SparingLog
 from edgent.wire.serving.uploads import Uploads

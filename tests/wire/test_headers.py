@@ -8,7 +8,9 @@ import pytest
 
 from edgent.link.slow_start import UNLIMITED, Window
 from edgent.wire import messages as m
-from edgent.wire.notes import NOTHING, Notes, headers_of, notes_from, notes_of, window_from
+from edgent.wire.exchange.messages import notes_from, window_from
+from edgent.wire.headers import headers_of, notes_of
+from edgent.wire.notes import NOTHING, Notes
 
 WINDOW = Window(size=43_440.0, threshold=100_000.0, patience=0.25, least=14_480.0)
 
