@@ -21,8 +21,8 @@ def small(nodes: list[onnx.NodeProto], folder: Path) -> dict[str, Kernel]:
     )
     onnx.save(helper.make_model(graph), folder / "small.onnx")
     names = [name for node in nodes for name in (*node.input, *node.output) if name != "w"]
-    walked: tuple[Kernel, ...] = kernels(folder / "small.onnx", dict.fromkeys(names, (10,)))
-    return {kernel.name: kernel for kernel in walked}
+    found: tuple[Kernel, ...] = kernels(folder / "small.onnx", dict.fromkeys(names, (10,)))
+    return {kernel.name: kernel for kernel in found}
 
 
 def distances(nodes: list[onnx.NodeProto], folder: Path) -> dict[str, float]:
@@ -38,34 +38,34 @@ def node(op: str, reads: list[str], makes: str) -> onnx.NodeProto:
 
 
 def test_an_input_lies_as_far_back_as_what_was_made_and_read_since(tmp_path: Path) -> None:
-    walked = distances(
+    found = distances(
         [node("Relu", ["x"], "a"), node("Foo", ["a", "w"], "b"), node("Add", ["b", "a"], "end")], tmp_path
     )
-    assert walked["b"] == 10  # just made
-    assert walked["end"] == 10 + 110  # the skip is older: itself, and the constant and the tensor made meanwhile
+    assert found["b"] == 10  # just made
+    assert found["end"] == 10 + 110  # the skip is older: itself, and the constant and the tensor made meanwhile
 
 
 def test_what_is_given_was_last_at_hand_a_whole_run_ago(tmp_path: Path) -> None:
-    walked = distances([node("Foo", ["x", "w"], "a"), node("Add", ["a", "x"], "end")], tmp_path)
-    assert walked["a"] == walked["end"] == 110 + 10
+    found = distances([node("Foo", ["x", "w"], "a"), node("Add", ["a", "x"], "end")], tmp_path)
+    assert found["a"] == found["end"] == 110 + 10
 
 
 def test_a_view_is_as_old_as_what_it_shows(tmp_path: Path) -> None:
     nodes = [node("Relu", ["x"], "a"), node("Foo", ["a", "w"], "b"), node("Flatten", ["a"], "c")]
-    walked = distances([*nodes, node("Relu", ["c"], "end")], tmp_path)
-    assert walked["end"] == 10 + 110
+    found = distances([*nodes, node("Relu", ["c"], "end")], tmp_path)
+    assert found["end"] == 10 + 110
 
 
 def test_memory_that_a_run_first_comes_to_was_touched_a_whole_run_ago(tmp_path: Path) -> None:
-    walked = untouched([node("Foo", ["x"], "a"), node("Foo", ["a"], "b"), node("Foo", ["b"], "end")], tmp_path)
-    assert walked == {"a": 30, "b": 30, "end": 30}  # the end is handed out: it lies in memory of its own
+    found = untouched([node("Foo", ["x"], "a"), node("Foo", ["a"], "b"), node("Foo", ["b"], "end")], tmp_path)
+    assert found == {"a": 30, "b": 30, "end": 30}  # the end is handed out: it lies in memory of its own
 
 
 def test_memory_that_was_given_back_is_taken_again(tmp_path: Path) -> None:
     chain = [node("Foo", [reads], makes) for reads, makes in ("xa", "ab", "bc", "cd")]
-    walked = untouched([*chain, node("Foo", ["d"], "end")], tmp_path)
-    assert walked["c"] == 0  # where a was, which b has just read
-    assert walked["d"] == 0
+    found = untouched([*chain, node("Foo", ["d"], "end")], tmp_path)
+    assert found["c"] == 0  # where a was, which b has just read
+    assert found["d"] == 0
 
 
 def test_an_element_wise_kernel_writes_over_what_nobody_else_needs(tmp_path: Path) -> None:
@@ -77,5 +77,5 @@ def test_an_element_wise_kernel_writes_over_what_nobody_else_needs(tmp_path: Pat
 
 def test_memory_under_a_view_is_kept_as_long_as_the_view_is_read(tmp_path: Path) -> None:
     nodes = [node("Foo", ["x"], "a"), node("Flatten", ["a"], "v"), node("Foo", ["x", "w"], "b")]
-    walked = untouched([*nodes, node("Foo", ["b"], "c"), node("Foo", ["v", "c"], "end")], tmp_path)
-    assert walked["c"] == 10 + 110 + 10 + 10
+    found = untouched([*nodes, node("Foo", ["b"], "c"), node("Foo", ["v", "c"], "end")], tmp_path)
+    assert found["c"] == 10 + 110 + 10 + 10

@@ -47,9 +47,7 @@ def plan(
     exit: Exits = None,
     codec: Codecs = None,
     dim: Dims = None,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Say what another choice of each setting would give.")
-    ] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say what other choices would give.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """The most accurate answer in time: which exit, what runs where, how the crossing tensors are encoded."""

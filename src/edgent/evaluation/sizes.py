@@ -41,6 +41,7 @@ def mean_bytes(examples: PictureFiles) -> float:
 
 def expected_sizes(model: Model, files: Sequence[Path], engine: Engine) -> Calibration | None:
     """Sizes of some inputs as picture codecs make them; None where the model takes no pictures, or these are none."""
+    # Inputs that are no pictures are no mistake here: planning goes on with the sizes that are known.
     if model.metadata.preprocessing is None:
         return None
     try:

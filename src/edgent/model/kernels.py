@@ -20,10 +20,8 @@ from edgent.model.bodies import Shape, rounds
 from edgent.model.memory import VIEWS, Memory
 from edgent.model.shapes import bodies
 
-# How ONNX Runtime names what it makes is no contract of its own: another version may do it otherwise. Kernels whose
-# names lead nowhere keep the shape of what they read, so a prediction gets worse and nothing fails.
-# It appends the first to the name of a node that it replaces by one in its blocked layout, the second where it changes
-# a node's layout or precision.
+# ONNX Runtime appends the first to the name of a node that it replaces by one in its blocked layout, the second where
+# it changes a node's layout or precision.
 _REPLACED = re.compile(r"(_nchwc|_token_\d+)+$")
 # And puts this before the name of a node that it makes of several.
 _FUSED = "fused "
@@ -88,8 +86,7 @@ def kernels(path: Path, shapes: Mapping[str, Shape | None]) -> tuple[Kernel, ...
         path: the file that the engine wrote.
         shapes: of the tensors of the graph it was made of, whose nodes were called like their outputs (`named`).
     """
-    # The file is read without its weights: only shapes matter. A value whose shape only the data decide is kept apart,
-    # for a shape that was merely worked out for it must not pass for known.
+    # The file is read without its weights: only shapes matter.
     graph = onnx.load(path, load_external_data=False).graph
     unsized = frozenset(name for name, shape in shapes.items() if shape is None)
     known = {name: shape for name, shape in shapes.items() if shape is not None}

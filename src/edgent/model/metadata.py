@@ -69,8 +69,6 @@ class Preprocessing:
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
 
     def __post_init__(self) -> None:
-        # Checked when it is read: a wrong word would otherwise fail at the first picture, or turn every picture into
-        # numbers that the network was never trained on.
         known = {"resize": Resize, "filter": Filter, "excess": Excess, "color": Color, "layout": Layout}
         for name, choices in known.items():
             _check_known(f"pre-processing: {name}", getattr(self, name), get_args(choices))

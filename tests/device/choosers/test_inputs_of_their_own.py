@@ -184,7 +184,7 @@ def test_a_free_batch_is_bound_in_each(tmp_path, files):
                 "form": Preprocessing(size=(16_000, 16_000)),
                 "tensor": Tensor(name="big/input", dtype="float32", shape=(1, 3, 16_000, 16_000)),
             },
-            "bytes",
+            "takes 3.07 GB, more than",
         ),
     ],
 )

@@ -141,7 +141,7 @@ def test_answers_put_behind_outputs_have_the_same_names_whichever_files_are_here
             assert branch.outputs == bundle.branch(branch.exit).outputs
 
 
-@pytest.mark.parametrize("other", [{"task": "raw"}, {"labels": ["a", "b", "d"]}, {"preprocessing": None}])
+@pytest.mark.parametrize("other", [{"task": "raw"}, {"labels": ["a", "b", "d"]}, {"inputs": {"x": {"fill": "pad"}}}])
 def test_files_that_answer_otherwise_are_no_bundle(tmp_path, other):
     first, second = segmenter(tmp_path / "a.onnx", 0, 0.5), segmenter(tmp_path / "b.onnx", 1, 0.6)
     proto = onnx.load(second)

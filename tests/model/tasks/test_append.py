@@ -51,14 +51,14 @@ def test_pieces_cut_anywhere_answer_as_the_undivided_file_and_a_plain_decoder(tm
     assert len(cuts) > 30
     for cut in cuts:
         for pair in ((cut, len(branch.layers)), (0, cut)):
-            result = run_pieces(model, branch, engine, picture, *pair)["boxes"]
-            np.testing.assert_allclose(in_one_order(result), expected, rtol=1e-4, err_msg=str(pair))
+            found = run_pieces(model, branch, engine, picture, *pair)["boxes"]
+            np.testing.assert_allclose(in_one_order(found), expected, rtol=1e-4, err_msg=str(pair))
 
 
 def test_verification_holds_boxes_against_the_file_s_own_outputs(tmp_path, picture) -> None:
     model = load(detector(tmp_path / "m.onnx"))
-    result = verify(model, Engine(), inputs=[picture])
-    assert not result.failed and result.answers_equal and result.verified > 30
+    found = verify(model, Engine(), inputs=[picture])
+    assert not found.failed and found.answers_equal and found.verified > 30
 
 
 def test_each_choice_that_changes_an_answer_changes_the_digest_and_a_label_does_not(tmp_path) -> None:
@@ -222,9 +222,9 @@ def spoilt(path, where: tuple[int, ...], value: float):
 @pytest.mark.parametrize("where", [(0, 0, 0), (0, 3, 200), (0, 4, 0), (0, 8, 255)])
 def test_a_nan_that_a_head_would_swallow_is_told_before_the_boxes(where, tmp_path, picture) -> None:
     sound = run(spoilt(tmp_path / "sound.onnx", where, 0.0), picture)
-    result = run(spoilt(tmp_path / "m.onnx", where, np.nan), picture)
-    assert np.isnan(result[0, 4]) and not np.isnan(result[1:, 4]).any()
-    kept = [row for row in sound.tolist() if row in result.tolist()]
+    found = run(spoilt(tmp_path / "m.onnx", where, np.nan), picture)
+    assert np.isnan(found[0, 4]) and not np.isnan(found[1:, 4]).any()
+    kept = [row for row in sound.tolist() if row in found.tolist()]
     assert len(kept) >= len(sound) - 3, "the other boxes stay: but one box has a NaN, and what it may have suppressed"
     assert not np.isnan(sound).any()
 
@@ -252,5 +252,5 @@ def test_a_pixel_whose_scores_are_nan_is_of_no_class(shape, spoilt_at, opset, tm
     sound = run(model, {"o_in": scores})
     assert sound.max() < 4
     scores[spoilt_at] = np.nan
-    result = run(model, {"o_in": scores})
-    assert result[3, 1] == 255 and (result != sound).sum() == 1
+    found = run(model, {"o_in": scores})
+    assert found[3, 1] == 255 and (found != sound).sum() == 1
