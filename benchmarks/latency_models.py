@@ -52,7 +52,8 @@ from edgent.planning import Candidates, Conditions
 from edgent.planning.planner import TOLERANCE, choose
 from edgent.profiling.model_profiler import profile
 from edgent.profiling.predicted_profile import branch_work
-from edgent.profiling.sweep import SpecimenTimer, SpecimenTimes, samples, stopwatch_for, sweep, usual_references
+from edgent.profiling.sweep import SpecimenTimer, SpecimenTimes, samples, sweep, usual_references
+from edgent.profiling.timing import stopwatch_for
 from edgent.report import COLOURS, Axis, Line, Panel, picture, plot
 from edgent.units import BitsPerSecond, Seconds
 from unseen import Case, Piece, Timings, followed, pieces, test_models, usual_time

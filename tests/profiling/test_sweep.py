@@ -30,8 +30,9 @@ from edgent.model.specimens import specimen
 from edgent.profiling.machine_model import sweep_machine
 from edgent.profiling.model_profiler import profile
 from edgent.profiling.predicted_profile import load_profile
-from edgent.profiling.sweep import SpecimenTimer, SpecimenTimes, samples, stopwatch_for, sweep
+from edgent.profiling.sweep import SpecimenTimer, SpecimenTimes, samples, sweep
 from edgent.profiling.sweep_file import Checkpoint
+from edgent.profiling.timing import stopwatch_for
 
 SMALL = 1e7
 

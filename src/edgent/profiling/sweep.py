@@ -28,9 +28,7 @@ from edgent.model.specimens import FIRST_GO, specimen
 from edgent.model.values import Tensor
 from edgent.profiling.interruptions import without_interruptions
 from edgent.profiling.next_specimen import next_number
-from edgent.profiling.timing import Progress, Task
-
-Clock = Callable[[], float]
+from edgent.profiling.timing import Clock, Progress, Task
 
 _ROUNDS = 5
 # Cold runs take long, for all caches are emptied before each, and only kernels of mostly constants use them.
@@ -42,17 +40,7 @@ _SMALLEST, _LARGEST = 1e7, 4e8  # floating point operations of a specimen
 _SHARE = 1 / 20_000  # of the budget, that a specimen's largest layers may take
 _TINY, _TINY_ROUNDS = 100, 20  # nodes, and runs of them, that show what the profiler adds
 _COPIED = 800_000  # bytes that the reference for memory copies: with their copy more than the caches of a core hold
-_FINE = 1e-6  # seconds that a clock must tell apart
 _CREDIBLE = 100.0  # times a reference's median: what takes longer beside it was interrupted
-
-
-def stopwatch_for(engine: Engine) -> Clock:
-    """The clock that shows best what an engine's work takes: what other programs take meanwhile is not in it."""
-    # With one thread ONNX Runtime computes in the thread that calls it, so that the system counts its processor time.
-    # Others have threads of their own, even if it is one.
-    in_caller = engine.threads == 1 and engine.name.startswith("onnxruntime")
-    fine = time.get_clock_info("thread_time").resolution <= _FINE
-    return time.thread_time if in_caller and fine else time.perf_counter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
