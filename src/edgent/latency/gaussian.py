@@ -21,6 +21,7 @@ _STEPS = 60
 _RATE = 0.1
 # A length scale of e means "nearly linear over the sizes that were seen": an input has to earn a shorter one.
 _PRIOR_LENGTH, _PRIOR_NOISE = 1.0, -3.0  # logarithms; inputs are standardised
+_PRIOR_SCATTER, _PRIOR_VALUES = 0.5, 8.0
 _ROOT5 = 5.0**0.5
 
 
@@ -75,7 +76,9 @@ class GaussianProcess:
 def learned(points: Array, values: Array, coarse: Array) -> Scales:
     """The scales of highest posterior density, by Adam on the exact gradient; arguments as of the process."""
     d = points.shape[1]
-    spread = np.log(max(float(values.std()), 1e-2))
+    # A few values that agree do not show that all others would: families scatter by so much, and so many values' worth
+    # of that is believed.
+    spread = 0.5 * np.log((values @ values + _PRIOR_VALUES * _PRIOR_SCATTER**2) / (len(values) + _PRIOR_VALUES))
     # The prior is normal, of deviation 1 in each logarithm, around where the search starts: with 20 samples and 19
     # inputs the likelihood alone is flat, and would let a length scale run away.
     start = np.concatenate([np.full(d, _PRIOR_LENGTH), [spread, min(_PRIOR_NOISE, spread)]])

@@ -18,7 +18,7 @@ from edgent.latency.family import Family, Sample, fit_family, some
 from edgent.latency.gaussian import NINETY, Array
 from edgent.latency.prediction import BranchWork, Prediction
 from edgent.latency.regressions import FlopsLine, PaperRegression, fit_flops, fit_paper
-from edgent.latency.relatives import guess
+from edgent.latency.relatives import guess, nearest_relatives
 from edgent.latency.traits import Traits
 
 _FOLDS = 5
@@ -27,6 +27,7 @@ _PHASE, _PHASE_SPECIMENS = 0.1, 100.0  # spread of the machine's phases, and spe
 _UNLIKE = 0.04  # spread by which networks differ from specimens
 _FEWEST = 20  # samples without which there is nothing to fit
 _MANY = 30  # specimens; the 0.9 quantile of fewer is that of two or three, which may all have been easy ones
+_KIN = 20  # samples of each relative, at most twice as many
 _FLOOR = 0.01  # least spread of the logarithm: no machine repeats a time more exactly than to 1 %
 
 
@@ -116,7 +117,6 @@ def fit(specimens: Sequence[Sequence[Sample]], *, seed: int = 0) -> KernelModel:
         raise InputError(
             f"found {len(samples)} timed kernels, expected {_FEWEST} or more: give the sweep a longer budget"
         )
-    # Names in order, so that the same samples and seed give the same fit: the generator is shared by all families.
     families = _families(samples, np.random.default_rng(seed))
     return KernelModel(
         families=families,
@@ -141,7 +141,19 @@ def predict_kernels(families: Mapping[str, Family], kernels: Sequence[Traits]) -
 
 def _families(samples: Sequence[Sample], random: np.random.Generator) -> dict[str, Family]:
     by_name = _by_family(sample.traits.family for sample in samples)
-    return {name: fit_family([samples[k] for k in by_name[name]], random) for name in sorted(by_name)}
+    members = {name: [samples[k] for k in by_name[name]] for name in sorted(by_name)}
+    # Names in order, so that the same samples and seed give the same fit: the generator is shared by all families.
+    return {name: fit_family(own, random, _kin(name, members)) for name, own in members.items()}
+
+
+def _kin(name: str, members: Mapping[str, Sequence[Sample]]) -> list[Sample]:
+    """Samples of a family's relatives, as many of each."""
+    others = {other: samples for other, samples in members.items() if other != name}
+    return [
+        sample
+        for other in nearest_relatives(name, others)
+        for sample in others[other][:: max(1, len(others[other]) // _KIN)]
+    ]
 
 
 def _by_family(names: Iterable[str]) -> dict[str, list[int]]:

@@ -19,7 +19,7 @@ PRODUCTS = {
     "MatMulIntegerToFloat",
 }  # fmt: skip
 _TAKES_PARTS = {"Gather", "GatherElements", "GatherND", "Slice"}  # they read as much as they make, of however much
-_RECURRENT = {"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"}
+RECURRENT = {"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"}
 USUAL_ROUNDS = 10  # of a loop, where only the data tell how many
 _MOST_FIRST = 4  # channels of an image; a convolution reads so few in another layout than the rest
 
@@ -76,7 +76,7 @@ def traits(kernel: Kernel, touched: float) -> Traits:
         return _convolution(kernel, age)
     if kernel.op in PRODUCTS and kernel.inputs and kernel.output:
         return _product(kernel, age)
-    if kernel.op in _RECURRENT and kernel.weights and len(kernel.inputs[0]) == 3:
+    if kernel.op in RECURRENT and kernel.weights and len(kernel.inputs[0]) == 3:
         return _recurrent(kernel, age)
     return _other(kernel, age)
 
@@ -163,8 +163,16 @@ def _other(kernel: Kernel, age: _Age) -> Traits:
         _log(max(sizes) / max(1, min(sizes))), float(len(kernel.inputs)), _log(area * reach),
         _log(_first(kernel, "strides")), *age,
     )  # fmt: skip
+    return Traits(family=_family(kernel), work=work, form=form)
+
+
+def _family(kernel: Kernel) -> str:
     # Views share one family, for none of them moves a byte: they differ only in the cost of the call.
-    return Traits(family="view" if kernel.op in VIEWS else kernel.op, work=work, form=form)
+    if kernel.op in VIEWS:
+        return "view"
+    # One that nobody knows the shapes of has another form than its like, so that it cannot be of one family with them.
+    formless = kernel.op in CONVOLUTIONS | PRODUCTS | RECURRENT
+    return f"{_unfused(kernel)} of unknown form" if formless else kernel.op
 
 
 def _largest(kernel: Kernel) -> tuple[int, ...]:

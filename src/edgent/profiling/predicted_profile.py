@@ -18,7 +18,7 @@ from edgent.latency.profile import BranchProfile, CodecTime, Profile, Timing
 from edgent.model import Branch, Model
 from edgent.model.bodies import shapes_inside
 from edgent.model.costs import layer_costs
-from edgent.model.kernels import kernels
+from edgent.model.kernels import RUN, kernels
 from edgent.model.optimised import named, node_layers
 
 _QUARTILES = 1.349  # from a standard deviation to an interquartile range
@@ -36,7 +36,7 @@ def branch_work(model: Model, branch: Branch, engine: Engine) -> BranchWork:
         return BranchWork(
             exit=branch.exit,
             costs=layer_costs(model, branch),
-            kernels=kernels(optimised, shapes),
+            kernels=(*kernels(optimised, shapes), RUN),
             layers=node_layers(optimised, branch),
         )
 
