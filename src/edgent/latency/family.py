@@ -100,17 +100,25 @@ class Family:
         evened: Array = seconds * np.exp(-slowness @ self.follows)
         return evened
 
-    def conditioned(self, samples: Sequence[Sample]) -> Family:
-        """The same family, knowing these samples and no others."""
+    def widened(self, factor: float) -> Family:
+        """The same predictions, each so many times as uncertain."""
+        process = self.process.widened(factor) if self.process else None
+        return replace(self, spread=self.spread * factor, process=process)
+
+    def conditioned(self, samples: Sequence[Sample], kin: Sequence[Sample] = ()) -> Family:
+        """The same family, knowing these samples and no others; `kin` as in `fit_family`."""
         if self.process is None or not samples:
             return replace(self, process=None)
         kernels = [sample.traits for sample in samples]
-        # The same target as in `fit_family`, with the slowness taken off. Rates, shift and length scales stay as they
-        # were fitted to all samples: they are few, so that leaving some samples out can hardly change them.
-        values = np.log(self.even(samples) / (np.array([k.work for k in kernels]) @ self.rates)) - self.shift
-        values = np.clip(values, -_FURTHEST, _FURTHEST)
+        work, seconds = np.array([kernel.work for kernel in kernels]), self.even(samples)
+        rates, shift = self.rates, self.shift
+        if len(samples) < _FEW:
+            # Prices of a handful change with each of them, and how far they are off elsewhere is what is asked for.
+            # Length scales stay as they were fitted to all samples, and prices of many: they can hardly change.
+            rates, shift = _line(work, seconds, kin)
+        values = np.clip(np.log(seconds / (work @ rates)) - shift, -_FURTHEST, _FURTHEST)
         process = GaussianProcess(self._points(kernels), values, _coarse(samples), self.process.scales)
-        return replace(self, process=process)
+        return replace(self, rates=rates, shift=shift, process=process)
 
     def _points(self, kernels: Sequence[Traits]) -> Array:
         form = np.array([kernel.form for kernel in kernels])
@@ -135,14 +143,12 @@ def fit_family(samples: Sequence[Sample], random: np.random.Generator, kin: Sequ
     form = np.array([sample.traits.form for sample in samples])
     seconds, slowness = _columns(samples)
     # In this order: first the prices of work (linear), then the median efficiency, then what depends on the form.
-    rates = _prices(work, seconds, kin) if kin and len(samples) < _FEW else roofline(work, seconds)
-    off = np.log(seconds / (work @ rates))
-    shift = float(np.median(off))
+    rates, shift = _line(work, seconds, kin)
     # Standardised with a floor: a size that was nearly the same in all samples must not be magnified into a
     # distinction.
     centre, width = form.mean(axis=0), np.maximum(form.std(axis=0), _NARROWEST)
     # Clipped, not dropped: the kernel's place still counts, its timing only as far as a kernel can be off the roofline.
-    values = np.clip(off - shift, -_FURTHEST, _FURTHEST)
+    values = np.clip(np.log(seconds / (work @ rates)) - shift, -_FURTHEST, _FURTHEST)
     process, follows = _efficiency((form - centre) / width, values, _coarse(samples), slowness, random)
     spread = max(_LEAST_SPREAD, float(values.std()))
     return Family(
@@ -155,6 +161,12 @@ def fit_family(samples: Sequence[Sample], random: np.random.Generator, kin: Sequ
         spread=spread,
         process=process,
     )
+
+
+def _line(work: Array, seconds: Array, kin: Sequence[Sample]) -> tuple[Array, float]:
+    """The prices of work, and the median logarithm of the efficiency beside them."""
+    rates = _prices(work, seconds, kin) if kin and len(seconds) < _FEW else roofline(work, seconds)
+    return rates, float(np.median(np.log(seconds / (work @ rates))))
 
 
 def _prices(work: Array, seconds: Array, kin: Sequence[Sample]) -> Array:

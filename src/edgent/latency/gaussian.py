@@ -6,7 +6,7 @@ nu = 5/2, one length scale for each input, found by maximum marginal likelihood.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,13 @@ class GaussianProcess:
         # prediction, and numpy has no triangular solver.
         self._whiten = np.linalg.inv(np.linalg.cholesky(covariance))  # once: every prediction needs it
         self._weights = self.weigh(values)
+
+    def widened(self, factor: float) -> GaussianProcess:
+        """The same means, with deviations so many times as wide."""
+        # Means depend on the ratio of amplitude and noise alone, the covariance on the square of both.
+        more = float(np.log(factor))
+        scales = replace(self.scales, amplitude=self.scales.amplitude + more, noise=self.scales.noise + more)
+        return GaussianProcess(self.points, self.values, self.coarse, scales)
 
     def weigh(self, values: Array) -> Array:
         """The inverse of the covariance (with noise) times columns of values, shape (m,) or (m, k)."""

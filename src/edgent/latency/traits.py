@@ -14,6 +14,7 @@ _FLOAT = 4
 # largest shared cache nothing is left of it.
 _CACHED, FORGOTTEN = 1e5, 4.8e7  # bytes: so few are always at hand; after so many nothing is any more
 CONVOLUTIONS = {"Conv", "FusedConv", "nchwc.Conv", "QLinearConv", "ConvInteger"}
+_UNFOLDING = {"Conv", "FusedConv"}  # the engine's own layout needs none
 PRODUCTS = {
     "Gemm", "FusedGemm", "MatMul", "FusedMatMul", "QGemm", "QLinearMatMul", "MatMulInteger", "DynamicQuantizeMatMul",
     "MatMulIntegerToFloat",
@@ -94,6 +95,10 @@ def _convolution(kernel: Kernel, age: _Age) -> Traits:
     # More than one input: the addition of a residual connection was fused in, and reads another map.
     fused = len(kernel.inputs) - 1
     work = _work(kernel, flops, elements * _FLOAT)
+    if kernel.op in _UNFOLDING and height * width > 1:
+        # Each value is copied as often as the filter covers it, and read from there by a product.
+        call, flops, _, written, constants = work
+        work = (call, flops, _FLOAT * float(depth * groups * height * width * rows * columns), written, constants)
     # Sizes enter as logarithms, for efficiency changes by factors of a size. `_filled` are not logarithms: they are the
     # steps of vectorised kernels, which work on blocks of 64 or 16 filters and 6 columns and pay for a whole block
     # always.

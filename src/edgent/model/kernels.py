@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 import onnx
 
@@ -82,7 +81,7 @@ class Body:
 
 RUN = Kernel(
     name="run", op="run", inputs=(), weights=(), output=(), distance=0.0, untouched=0.0,
-    attributes=MappingProxyType({}),
+    attributes={},
 )  # fmt: skip
 """What a run takes beside its kernels: being called, looking at what is given, handing over what it made."""
 

@@ -111,7 +111,8 @@ def output_shapes(
         constants: those that it reads; of weights that lie in another file only the shape counts.
     """
     kind = node.op_type.removeprefix("Fused")
-    if not onnx.defs.has(kind) or not all(name in shapes or name in constants for name in node.input if name):
+    read = [name for name in node.input if name]
+    if not onnx.defs.has(kind, opset, "") or not all(name in shapes or name in constants for name in read):
         return {}
     schema = onnx.defs.get_schema(kind, opset)
     known = [attribute for attribute in node.attribute if attribute.name in schema.attributes]
@@ -121,10 +122,9 @@ def output_shapes(
             constants[name].data_type if name in constants else onnx.TensorProto.FLOAT,
             constants[name].dims if name in constants else shapes[name],
         )
-        for name in node.input
-        if name
+        for name in read
     }
-    values = {name: constants[name] for name in node.input if name in constants and not constants[name].external_data}
+    values = {name: constants[name] for name in read if name in constants and not constants[name].external_data}
     try:
         made = shape_inference.infer_node_outputs(schema, bare, types, values)
     # Of C++, and of several types: the types of what is computed are not known here, and are not all floats.

@@ -161,11 +161,12 @@ def quantised_on_the_way(draw: Draw, builder: Builder, x: str) -> str:
 
 
 def recurrent(draw: Draw, builder: Builder, x: str) -> str:
-    """An LSTM or GRU along the tokens."""
+    """An LSTM and a GRU along the tokens."""
     width = builder.shapes[x][-1]
     if draw.chance(0.5):
         # One step, as networks that work on a stream take it; their state comes from the step before.
         x = builder.node("Slice", [x, builder.integers(0, 0, 0), builder.integers(1, 1, width)], (1, 1, width))
-    hidden = 16 * round(draw.between(1, 16))
-    y = builder.recurrent(draw.pick("LSTM", "GRU"), builder.transpose(x, 1, 0, 2), hidden)
-    return builder.linear(builder.transpose(y, 1, 0, 2), width)
+    y = builder.transpose(x, 1, 0, 2)
+    for kind in ("LSTM", "GRU"):
+        y = builder.recurrent(kind, y, 16 * round(draw.between(1, 32)))
+    return builder.linear(builder.transpose(y, 1, 0, 2), width, bias=draw.chance(0.5))
