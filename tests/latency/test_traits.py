@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from edgent.latency.traits import traits
@@ -69,6 +71,12 @@ def test_a_convolution_in_the_plain_layout_reads_each_value_as_often_as_its_filt
     )
     assert blocked == pointwise == 4 * 16 * 8 * 8
     assert plain == 9 * blocked
+
+
+def test_to_move_numbers_of_8_bits_is_a_quarter_of_the_work() -> None:
+    wide = kernel("Pad", (1, 16, 8, 8), output=(1, 16, 10, 10))
+    amounts = [traits(one, 0.0).work for one in (wide, replace(wide, narrow=True))]
+    assert amounts[0] == (1.0, *(4 * amount for amount in amounts[1][1:]))
 
 
 @pytest.mark.parametrize("op", ["Conv", "FusedGemm", "LSTM"])

@@ -130,3 +130,12 @@ def test_what_only_the_data_tell_stays_unknown_and_so_does_all_that_is_made_of_i
 def test_a_node_that_nobody_knows_makes_as_much_as_it_reads(tmp_path: Path) -> None:
     strange = helper.make_node("Strange", ["x"], ["end"], name="end", domain="com.other")
     assert of_unknown_shapes([strange], tmp_path)["end"].output == (1, 3, 6, 10)
+
+
+def test_numbers_of_8_bits_stay_so_until_they_are_scaled_back(tmp_path: Path) -> None:
+    nodes = [
+        node("QuantizeLinear", ["x"], "a"), node("Transpose", ["a"], "b"), node("QLinearConv", ["b", "w"], "c"),
+        node("Reshape", ["c"], "d"), node("DequantizeLinear", ["d"], "e"), node("Transpose", ["e"], "end"),
+    ]  # fmt: skip
+    narrow = {name: kernel.narrow for name, kernel in small(nodes, tmp_path).items()}
+    assert narrow == {"a": True, "b": True, "c": True, "d": True, "e": False, "end": False}

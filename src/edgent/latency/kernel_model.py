@@ -31,7 +31,7 @@ _FEWEST = 20  # samples without which there is nothing to fit
 _MANY = 30  # specimens; the 0.9 quantile of fewer is that of two or three, which may all have been easy ones
 _KIN = 20  # samples of each relative, at most twice as many
 _MOST_OFF = 4.0  # deviations
-_EXPECTED = 4.0  # kernels that are as far off as they should be, which a family is taken to have beside its own
+_EXPECTED = 4.0  # kernels that a family is taken to have beside its own, off by twice as much as it says
 _FLOOR = 0.01  # least spread of the logarithm: no machine repeats a time more exactly than to 1 %
 
 
@@ -222,7 +222,7 @@ def _held_out(
 
 
 def _widths(held_out: Sequence[_HeldOut]) -> dict[str, float]:
-    """The factor on each family's deviations that its errors ask for, 1 or more.
+    """The factor on each family's deviations that its errors ask for, 1 or more, and 2 before any are seen.
 
     One family's times are a smooth function of the form and another's are not, and a handful of its own kernels may
     look smoother than it is. A factor for all would have to be too wide for the one or too narrow for the other, and
@@ -235,7 +235,7 @@ def _widths(held_out: Sequence[_HeldOut]) -> dict[str, float]:
         for name, square in zip(one.names, off.tolist(), strict=True):
             squares[name].append(square)
     return {
-        name: max(1.0, math.sqrt((math.fsum(own) + _EXPECTED) / (len(own) + _EXPECTED)))
+        name: max(1.0, math.sqrt((math.fsum(own) + _EXPECTED * 2.0**2) / (len(own) + _EXPECTED)))
         for name, own in squares.items()
     }
 

@@ -161,7 +161,9 @@ def _other(kernel: Kernel, age: _Age) -> Traits:
     if kernel.bodies:
         # The bodies' kernels are priced by themselves; what the node itself does grows with the rounds.
         operations = float(sum(body.rounds or USUAL_ROUNDS for body in kernel.bodies))
-    work = _work(kernel, operations, elements * _FLOAT, most)
+    call, *amounts = _work(kernel, operations, elements * _FLOAT, most)
+    # To move numbers of 8 bits is a quarter of the work; what computes in them is a family of its own anyway.
+    work = (call, *(amount / _FLOAT if kernel.narrow else amount for amount in amounts))
     form = (
         _log(max(sizes)), _log(elements), _log(kernel.output[-1] if kernel.output else 1), _log(_inner(kernel)),
         _log(kernel.output[1] if len(kernel.output) == 4 else 1),

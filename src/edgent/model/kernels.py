@@ -18,7 +18,7 @@ import onnx
 
 from edgent.model.bodies import Shape, rounds
 from edgent.model.memory import VIEWS, Memory
-from edgent.model.shapes import bodies, output_shapes
+from edgent.model.shapes import MOVES_ONLY, bodies, output_shapes
 
 # ONNX Runtime appends the first to the name of a node that it replaces by one in its blocked layout, the second where
 # it changes a node's layout or precision.
@@ -26,6 +26,8 @@ _REPLACED = re.compile(r"(_nchwc|_token_\d+)+$")
 # And puts this before the name of a node that it makes of several.
 _FUSED = "fused "
 _ONNX = ("", "ai.onnx")  # names of ONNX's own domain
+_EIGHT_BIT = re.compile(r"QuantizeLinear$|QLinear|QGemm$")
+_HANDS_ON = MOVES_ONLY - {"Cast"} | {"MaxPool", "DepthToSpace", "SpaceToDepth", "Resize"} | VIEWS
 _EXPONENTIAL = {b"Sigmoid", b"Tanh"}
 _CHANNEL_BLOCK = 16  # with AVX-512; 8 with AVX2
 
@@ -44,6 +46,7 @@ class Kernel:
             the graph, those of a whole run. What lies long ago is in no cache any more.
         untouched: the same since the memory that it writes to was last touched.
         attributes: the whole-number ones; and of a fused activation 1, or 2 where it computes exponentials.
+        narrow: whether the numbers that it makes take 8 bits each, and not 32.
         sized: whether all shapes are known; where the data decide, an output counts as large as what is read.
         bodies: what runs inside: one of the bodies of an If, the only one of a Loop or a Scan.
     """
@@ -56,6 +59,7 @@ class Kernel:
     distance: float
     untouched: float
     attributes: Mapping[str, tuple[int, ...]]
+    narrow: bool = False
     sized: bool = True
     bodies: tuple[Body, ...] = ()
 
@@ -122,6 +126,7 @@ class _Walk:
     ) -> None:
         self._nodes, self._opset, self._known, self._unsized = graph.node, opset, known, unsized
         self._constants = {**around, **{tensor.name: tensor for tensor in graph.initializer}}
+        self._narrow: set[str] = set()
         self._stream, self._memory = _Stream(), Memory(graph)
 
     def kernels(self) -> tuple[Kernel, ...]:
@@ -149,6 +154,7 @@ class _Walk:
             distance=self._stream.since(read),
             untouched=self._stream.passed - self._memory.written_at(node, read, _numbers(node, output)),
             attributes=dict(filter(None, map(_attribute, node.attribute))),
+            narrow=self._narrows(node, read),
             sized=sized,
             bodies=tuple(map(partial(self._body, node), bodies(node))),
         )
@@ -156,6 +162,14 @@ class _Walk:
         self._stream.add(node, read, sum(map(math.prod, weights)) + math.prod(output))
         self._memory.passed(node, read, self._stream.passed)
         return kernel
+
+    def _narrows(self, node: onnx.NodeProto, read: Sequence[str]) -> bool:
+        """Whether a node makes numbers of 8 bits: it quantises, computes in 8 bits, or hands on what it reads."""
+        hands_on = node.op_type in _HANDS_ON and bool(read) and read[0] in self._narrow
+        narrow = hands_on or _EIGHT_BIT.match(node.op_type) is not None
+        if narrow:
+            self._narrow.update(node.output)
+        return narrow
 
     def _sizes(self, node: onnx.NodeProto, read: Sequence[str]) -> bool:
         """Works out the shapes of what a node makes, where nobody knows them yet; whether they depend on no data."""

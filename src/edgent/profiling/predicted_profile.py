@@ -70,6 +70,11 @@ def predicted_profile(machine: MachineModel, model: Model, engine: Engine) -> tu
     return profile, tuple(sorted({kind for prediction in predictions for kind in prediction.unknown}))
 
 
+def reach(profile: Profile) -> float:
+    """The factor to either side that holds 90 % of times, for the branch of a predicted profile that is least known."""
+    return float(np.exp(NINETY / _QUARTILES * max(branch.whole.spread for branch in profile.branches)))
+
+
 def load_profile(path: Path, model: Model, engine: Engine) -> tuple[Profile, tuple[str, ...]]:
     """A model's profile from either kind of file: as measured, or as a machine's latency model predicts it.
 
