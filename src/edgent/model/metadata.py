@@ -23,7 +23,7 @@ Excess = Literal["refuse", "shrink"]
 
 HEADS: Mapping[Task, tuple[str, ...]] = {
     "classification": ("logits",),
-    "detection": ("yolov5", "yolov8", "end-to-end", "boxes-scores", "ssd", "detr", "rt-detr"),
+    "detection": ("yolov5", "yolov8", "end-to-end", "boxes-scores", "ssd", "detr", "rt-detr", "yolox"),
     "segmentation": ("logits",),
     "embedding": ("l2",),
 }
@@ -179,7 +179,7 @@ class BoxLimits:
     Attributes:
         score: theirs is above it.
         iou: of two boxes of a class that overlap by more, the better one stays (intersection over union); None: as
-            is usual with the head, 0.45 with yolov5 and 0.7 with others.
+            is usual with the head, 0.45 with yolov5 and yolox, 0.7 with others.
         most: so many at the most, the best ones.
     """
 

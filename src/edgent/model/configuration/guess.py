@@ -12,6 +12,7 @@ from typing import Any
 import onnx
 
 from edgent.model.metadata import Task
+from edgent.model.tasks.grids import strides_of
 
 Shape = tuple[int | None, ...]
 """None for a dimension that has no number."""
@@ -82,7 +83,7 @@ def is_picture(inputs: Sequence[Port]) -> bool:
 
 def guess_answers(inputs: Sequence[Port], outputs: Sequence[Port]) -> dict[str, Guess]:
     """Task and head."""
-    boxes = _boxes(outputs)
+    boxes = _boxes(inputs, outputs)
     if boxes is not None:
         return boxes
     first = outputs[0]
@@ -97,7 +98,7 @@ def guess_answers(inputs: Sequence[Port], outputs: Sequence[Port]) -> dict[str, 
     return {} if is_picture(inputs) else _answers("raw", "", "no picture goes in, and nothing known comes out")
 
 
-def guess_pictures(task: Task | None, inputs: Sequence[Port], producer: str) -> dict[str, Guess]:
+def guess_pictures(task: Task | None, head: str, inputs: Sequence[Port], producer: str) -> dict[str, Guess]:
     """How a picture becomes the input: what is usual with the task."""
     shape = inputs[0].shape or ()
     last = shape[-3] not in _COLOURS and shape[-1] in _COLOURS
@@ -107,6 +108,8 @@ def guess_pictures(task: Task | None, inputs: Sequence[Port], producer: str) -> 
         return _because(why, resize="height", padding=127, mean=[0.5] * planes, std=[0.5] * planes)
     if planes == 1:
         return _because("usual with grey pictures", resize="stretch")
+    if head == "yolox":
+        return _because("usual with YOLOX", resize="corner", color="BGR", scale=1.0)
     if task == "detection":
         return _because("usual with detectors", resize="letterbox")
     if last and producer == "tf2onnx":
@@ -123,14 +126,14 @@ def classes_of(head: str, outputs: Sequence[Port]) -> int | None:
     shape = outputs[0].shape or (None,)
     if head == "yolov8":
         return None if shape[1] is None else shape[1] - 4
-    if head == "yolov5":
+    if head in ("yolov5", "yolox"):
         return None if shape[-1] is None else shape[-1] - 5
     if head == "logits" and len(shape) == 4:
         return shape[1]
     return shape[-1] if head in ("", "logits") and len(shape) == 2 else None
 
 
-def _boxes(outputs: Sequence[Port]) -> dict[str, Guess] | None:
+def _boxes(inputs: Sequence[Port], outputs: Sequence[Port]) -> dict[str, Guess] | None:
     shape = outputs[0].shape or ()
     if len(outputs) == 1 and len(shape) == 3 and None not in shape[1:]:
         _, one, two = (size or 0 for size in shape)
@@ -139,12 +142,22 @@ def _boxes(outputs: Sequence[Port]) -> dict[str, Guess] | None:
         if two > _MOST_BOXES_OF_A_HEAD and 5 <= one < two:
             return _answers("detection", "yolov8", f"one output of {two} columns of 4 + classes, {outputs[0]}")
         if one > _MOST_BOXES_OF_A_HEAD and 6 <= two < one:
-            return _answers("detection", "yolov5", f"one output of {one} rows of 5 + classes, {outputs[0]}")
+            # An export that decodes its boxes itself has something else than a Transpose at its end.
+            head = "yolox" if outputs[0].op == "Transpose" and _has_a_cell_each(inputs, one) else "yolov5"
+            return _answers("detection", head, f"one output of {one} rows of 5 + classes, {outputs[0]}")
     named = [port for port in outputs if "box" in port.name.lower()]
     if len(outputs) in (2, 3, 4) and named:
         head = "detr" if any("logits" in port.name.lower() for port in outputs) else "boxes-scores"
         return _answers("detection", head, f"an output called {named[0].name}")
     return None
+
+
+def _has_a_cell_each(inputs: Sequence[Port], rows: int) -> bool:
+    """Whether there is a row for each cell of YOLOX's grids."""
+    match inputs[0].shape:
+        case (_, _, int(height), int(width)):
+            return strides_of(rows, (height, width)) is not None
+    return False
 
 
 def _because(why: str, **values: Any) -> dict[str, Guess]:

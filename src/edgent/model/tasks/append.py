@@ -29,7 +29,7 @@ from edgent.model.tasks.tail import FIRST_OPSET, Tail
 from edgent.model.values import Tensor
 
 _WORDS = {"detection": "boxes", "segmentation": "mask", "classification": "scores", "embedding": "embedding"}
-_USUAL_IOU = {"yolov5": 0.45}
+_USUAL_IOU = {"yolov5": 0.45, "yolox": 0.45}
 _IOU = 0.7
 
 
