@@ -15,7 +15,7 @@ from edgent.model.configuration.beside import read_beside, toml, write_toml
 from edgent.model.configuration.draft import DraftLine, draft, write_draft
 from edgent.model.configuration.guess import Port, guess_answers, guess_pictures, is_picture, ports
 from edgent.model.configuration.sources import find
-from edgent.model.metadata import BoxLimits, Metadata, Preprocessing
+from edgent.model.metadata import BoxLimits, Metadata, Preprocessing, Task
 from graphs import Graph, residual, saved
 
 PICTURE = Port(name="x", shape=(1, 3, 64, 64))
@@ -62,6 +62,31 @@ def test_yolox_is_told_by_a_row_for_each_cell_and_takes_pixels_as_they_are() -> 
         assert guess_answers([Port(name="x", shape=other)], rows)["head"].value == "yolov5"
     picture = {key: guess.value for key, guess in guess_pictures("detection", "yolox", sized, "").items()}
     assert picture == {"resize": "corner", "color": "BGR", "scale": 1.0}
+
+
+def test_boxes_that_torchvision_has_chosen_are_told_by_their_types_where_nothing_has_a_name() -> None:
+    parts = {"3011": ((None, 4), "float32"), "2980": ((None,), "float32"), "2981": ((None,), "int64")}
+    outputs = [Port(name=name, shape=shape, dtype=dtype) for name, (shape, dtype) in parts.items()]
+    assert guess_answers([PICTURE], outputs)["head"].value == "boxes-scores"
+    assert guess_answers([PICTURE], outputs[::-1])["head"].value == "boxes-scores"
+    assert guess_answers([PICTURE], [*outputs[:2], replace(outputs[2], dtype="float32")]) == {}
+
+
+@pytest.mark.parametrize(("op", "task"), [("Sigmoid", "segmentation"), ("Resize", None), ("Conv", None)])
+def test_a_single_plane_may_be_a_depth_and_is_a_mask_only_where_it_holds_shares(op: str, task: str | None) -> None:
+    found = guess_answers([PICTURE], [Port(name="y", shape=(1, 1, 64, 64), op=op)])
+    assert (found["task"].value if found else None) == task and "head" not in found
+
+
+def test_planes_of_an_unknown_number_are_classes() -> None:
+    found = guess_answers([PICTURE], [Port(name="y", shape=(None,) * 4, op="Resize")])
+    assert (found["task"].value, found["head"].value) == ("segmentation", "logits")
+
+
+@pytest.mark.parametrize(("task", "resize"), [("classification", "stretch"), ("detection", "letterbox")])
+def test_where_pixels_go_in_no_scale_is_guessed(task: Task, resize: str) -> None:
+    found = guess_pictures(task, "", [Port(name="x", shape=(1, 224, 224, 3), dtype="uint8")], "tf2onnx")
+    assert {key: guess.value for key, guess in found.items()} == {"resize": resize}
 
 
 def test_names_of_outputs_tell_boxes_and_embeddings() -> None:
@@ -145,6 +170,17 @@ def test_the_layout_in_a_draft_is_the_inputs_own(tmp_path: Path) -> None:
         graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", ends[:1], ends[1:])
         onnx.save(helper.make_model(graph), tmp_path / "m.onnx")
         assert f'layout = "{layout}"' in written(tmp_path / "m.onnx")
+
+
+def test_a_draft_for_pixels_says_so_and_can_be_read(tmp_path: Path) -> None:
+    ends = [helper.make_tensor_value_info(n, k, [1, 8, 8, 3]) for n, k in (("x", TensorProto.UINT8), ("y", 1))]
+    graph = helper.make_graph([helper.make_node("Cast", ["x"], ["y"], to=1)], "g", ends[:1], ends[1:])
+    onnx.save(helper.make_model(graph), tmp_path / "m.onnx")
+    text = written(tmp_path / "m.onnx")
+    assert '# dtype = "uint8"' in text and "# scale = 1.0" in text
+    (tmp_path / "m.edgent.toml").write_text(text)
+    form = load(tmp_path / "m.onnx").metadata.preprocessing
+    assert form is not None and (form.dtype, form.scale) == ("uint8", 1.0)
 
 
 def test_what_others_say_stands_there_only_as_a_comment(model_file: Path) -> None:

@@ -167,7 +167,11 @@ def test_boxes_counted_from_the_cells_of_a_grid_are_what_a_walk_over_the_cells_m
 ) -> None:
     size = (192, 320)  # rows and columns are told apart
     count = sum((size[0] // stride) * (size[1] // stride) for stride in strides)
-    parts = [random.normal(0.5, 0.4, (count, 2)), random.normal(1, 0.5, (count, 2)), random.random((count, 1 + CLASSES))]
+    parts = [
+        random.normal(0.5, 0.4, (count, 2)),
+        random.normal(1, 0.5, (count, 2)),
+        random.random((count, 1 + CLASSES)),
+    ]
     output = np.concatenate(parts, axis=1)[None].astype(np.float32)
     found = answered_of_a_picture(tmp_path, {"o": output}, "yolox", size, limits=replace(LIMITS, most=1000))
     expected = decoders.yolox(output, size, strides, 0.3, 0.5, 1000)

@@ -6,15 +6,24 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import onnx
 
 from edgent.model.configuration.beside import toml
 from edgent.model.configuration.dimensions import FreeDimension, free_dimensions
-from edgent.model.configuration.guess import Guess, Port, classes_of, guess_answers, guess_pictures, is_picture, ports
+from edgent.model.configuration.guess import (
+    Guess,
+    Port,
+    classes_of,
+    guess_answers,
+    guess_pictures,
+    is_picture,
+    ports,
+    takes_pixels,
+)
 from edgent.model.configuration.sources import Stated
-from edgent.model.metadata import HEADS, BoxLimits, InputInfo, Preprocessing
+from edgent.model.metadata import HEADS, BoxLimits, InputInfo, PictureType, Preprocessing
 from edgent.text import one_line
 
 Standing = Literal["known", "guessed", "to fill in", "default"]
@@ -22,7 +31,7 @@ Standing = Literal["known", "guessed", "to fill in", "default"]
 _COLUMN = 44  # where comments begin
 _WIDEST = 60  # characters of a value that is shown
 _FORM = Preprocessing(size=(1, 1)).document()
-_DETAILS = ("size", "resize", "crop", "filter", "padding", "excess", "color", "layout", "scale", "mean", "std")
+_DETAILS = ("size", "resize", "crop", "filter", "padding", "excess", "color", "layout", "dtype", "scale", "mean", "std")
 _IOU = 0.7  # with yolov5 and yolox 0.45
 _FEW = 8  # values of an input that may be a setting and no data: a rate, a length, a threshold
 _MEANINGS = {
@@ -34,6 +43,7 @@ _MEANINGS = {
     "excess": "with resize = height: a picture too wide is shrunk, or refused (refuse)",
     "color": "RGB, BGR or L",
     "layout": "NCHW or NHWC; the input's own unless said",
+    "dtype": "of the values; the input's own unless said",
     "scale": "value = (pixel * scale - mean) / std",
     "mean": "one number for each channel",
     "std": "one number for each channel",
@@ -157,6 +167,10 @@ def _pictures(stated: Stated, guesses: Mapping[str, Guess], inputs: Sequence[Por
         default = _default(f"preprocessing.{key}", _FORM[key], _MEANINGS[key])
         if key == "layout" and last:
             default = replace(default, value="NHWC")
+        if key == "dtype" and inputs[0].dtype in get_args(PictureType):
+            default = replace(default, value=inputs[0].dtype)
+        if key == "scale" and takes_pixels(inputs):
+            default = replace(default, value=1.0)
         if key == "size" and len(shape) == 4:
             sides = list(shape[1:3] if last else shape[2:])
             default = DraftLine(

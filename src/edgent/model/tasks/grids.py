@@ -15,7 +15,8 @@ def strides_of(rows: int, size: tuple[int, int]) -> tuple[int, ...] | None:
         rows: how many.
         size: height and width of the picture.
     """
-    return next((strides for strides in _GRIDS if sum(height * width for height, width in _shapes(strides, size)) == rows), None)
+    counts = {sum(height * width for height, width in _shapes(strides, size)): strides for strides in _GRIDS}
+    return counts.get(rows)
 
 
 def cells(strides: tuple[int, ...], size: tuple[int, int]) -> NDArray[np.float32]:

@@ -175,8 +175,8 @@ def _cells(rows: int, size: tuple[int, int] | None) -> NDArray[np.float32]:
         raise ModelError("head yolox: its boxes are counted from cells of a picture of unknown size; say its size")
     if (strides := strides_of(rows, size)) is None:
         raise ModelError(
-            f"head yolox: found {rows} rows, expected one for each cell of 8, 16 and 32 pixels (and 64) of a picture of "
-            f"{size[0]} x {size[1]}; where an export decodes them already, the head is yolov5"
+            f"head yolox: found {rows} rows, expected one for each cell of 8, 16 and 32 pixels (and 64) of a "
+            f"picture of {size[0]} x {size[1]}; where an export decodes them already, the head is yolov5"
         )
     return cells(strides, size)
 
