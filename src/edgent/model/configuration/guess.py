@@ -123,12 +123,20 @@ def guess_pictures(task: Task | None, head: str, inputs: Sequence[Port], produce
         return _because("usual where the input takes pixels", resize="letterbox" if task == "detection" else "stretch")
     if planes == 1:
         return _because("usual with grey pictures", resize="stretch")
-    if head == "yolox":
-        return _because("usual with YOLOX", resize="corner", color="BGR", scale=1.0)
     if task == "detection":
-        return _because("usual with detectors", resize="letterbox")
+        return _for_detectors(head)
     if last and producer == "tf2onnx":
         return _because("usual with Keras: -1..1", resize="stretch", scale=1 / 127.5, mean=[1.0] * 3, std=[1.0] * 3)
+    return _for_answers(task)
+
+
+def _for_detectors(head: str) -> dict[str, Guess]:
+    if head == "yolox":
+        return _because("usual with YOLOX", resize="corner", color="BGR", scale=1.0)
+    return _because("usual with detectors", resize="letterbox")
+
+
+def _for_answers(task: Task | None) -> dict[str, Guess]:
     if task == "classification":
         return _because("usual with ImageNet", resize="crop", crop=0.875, **IMAGENET)
     if task == "segmentation":
