@@ -1,4 +1,4 @@
-"""A picture for a network whose input is no float32: the answer is plain ONNX Runtime's, however the picture travels."""
+"""A picture for a network whose input is no float32: plain ONNX Runtime's answer, however the picture travels."""
 
 from __future__ import annotations
 
