@@ -175,7 +175,7 @@ def read_preprocessing(found: object) -> Preprocessing:
     size = node.reals("size")
     if len(size) != 2 or not all(1 <= side <= _LONGEST_SIDE and side.is_integer() for side in size):
         raise InputError(f"pre-processing.size: found {list(size)}, expected height and width, whole numbers of pixels")
-    words = {key: node.text(key) for key in ("resize", "filter", "excess", "color", "layout")}
+    words = {key: node.text(key) for key in ("resize", "filter", "excess", "color", "layout", "dtype")}
     return Preprocessing(
         size=(int(size[0]), int(size[1])),
         crop=node.real("crop"),

@@ -81,8 +81,8 @@ def _check_picture(path: Path, form: Preprocessing, tensor: Tensor) -> None:
             f"{path}: its configuration makes pictures of shape {list(form.shape)} ({form.color}, {form.layout}), but "
             f"input {tensor.name!r} takes {list(shape)}; correct size, color or layout in preprocessing"
         )
-    if tensor.dtype not in ("float32", None):
+    if tensor.dtype not in (form.dtype, None):
         raise ModelError(
-            f"{path}: its configuration makes pictures of float32, but input {tensor.name!r} takes {tensor.dtype}; "
-            "export the model with an input of float32, or leave out preprocessing"
+            f"{path}: its configuration makes pictures of {form.dtype}, but input {tensor.name!r} takes "
+            f"{tensor.dtype}; leave out dtype, or, where a picture cannot be {tensor.dtype}, preprocessing"
         )
