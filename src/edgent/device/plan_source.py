@@ -127,8 +127,8 @@ class PlanSource:
         except EdgentError as error:
             _log.warning("cannot plan with this edge: %s", error)
             return
-        # After an outage nobody knows yet that the link is well, so nothing that needs it is chosen; but soon it will be,
-        # and by then it is to be ready.
+        # After an outage nobody knows yet that the link is well, so nothing that needs it is chosen; but soon it will
+        # be, and by then it is to be ready.
         if is_known and last is not None:
             self._warmer.want(last)
         if sight.conditions is not None:

@@ -82,8 +82,8 @@ class Ascent:
         """Seconds of the link to reckon with before the next ascent."""
         if self._longest:
             return self.occupied
-        # Of an empty message by itself hardly anybody knows whether the link was slow, or a thread late: and that must not
-        # put off the next look at a link that is well again. Where it is as slow as believed, its bytes tell the cost.
+        # Of an empty message by itself nobody knows whether the link was slow, or a thread late: and that must not put
+        # off the next look at a link that is well again. Where it is as slow as believed, its bytes tell the cost.
         bits, _ = self._steps[0]
         return min(self.occupied, bits / self._believed)
 
@@ -113,8 +113,8 @@ class Ascent:
         """
         if self._told or self._proven >= _SURELY * enough:
             return None
-        # Chance makes one of them late, and hardly ever the next one too. So who took its time is asked once more, before
-        # a link that is well is taken for a slow one.
+        # Chance makes one of them late, and hardly ever the next one too. So one that took its time is made once more,
+        # before a link that is well is taken for a slow one.
         if self._late:
             return self._late if self._late <= most else None
         left = self._allowance - self.occupied

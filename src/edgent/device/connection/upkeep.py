@@ -133,8 +133,8 @@ class Upkeep:
         self._heard_at = self._measured_at = self._answered_at = self._requested_at = -math.inf
         self._retry_at = self._ask_at = self._look_from = self._seek_from = -math.inf
         self._check_after = IDLE
-        # What the last ones sent, which the next ones will send as well. A search may always begin, or it would come too
-        # late; but looks and measurements are of use only now and then, and wait until there is room for them.
+        # What the last ones sent, which the next ones will send as well. A search may always begin, or it would come
+        # too late; but looks and measurements are of use only now and then, and wait until there is room for them.
         self._look_bits = self._measure_bits = 0.0
         self._without_at = math.inf  # of the first request since the last one that the edge answered
         self._arrivals = Arrivals()
