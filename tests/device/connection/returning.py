@@ -24,7 +24,9 @@ RATE, ROUND_TRIP = 1e7, 0.01
 WELL = {"bandwidth": RATE, "round_trip": ROUND_TRIP, "lost": 0.0}
 EVERYTHING = (m.PROBE, m.MODEL_INFER, m.PREPARE, m.SERVER_METADATA, m.DESCRIBE)
 PROBES = (m.PROBE, m.PREPARE, m.SERVER_METADATA, m.DESCRIBE)
-LAYER = 0.0067  # seconds: within the deadline the device has its first exit, with a twelfth of it to spare, and no other
+LAYER = (
+    0.0067  # seconds: within the deadline the device has its first exit, with a twelfth of it to spare, and no other
+)
 WINDOW = 10.0
 
 

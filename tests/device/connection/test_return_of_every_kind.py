@@ -66,7 +66,9 @@ SETUPS = {
 
 @pytest.mark.parametrize("setup", SETUPS)
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_it_is_used_again_within_two_seconds_and_probed_for_a_fiftieth(made, model, fast, clock, picture, trouble, setup):
+def test_it_is_used_again_within_two_seconds_and_probed_for_a_fiftieth(
+    made, model, fast, clock, picture, trouble, setup
+):
     what, seed = TROUBLES[trouble], f"{trouble} {setup}"
     ends = Ends(made, model, fast, clock, SETUPS[setup], seed)
     began_at = clock.now() + BEFORE + Random(seed).random()
