@@ -20,6 +20,7 @@ from edgent.clock import Clock
 from edgent.device.connection.handshake import EdgeFacts, Handshake, OnVersion
 from edgent.device.connection.link_follower import LinkFollower
 from edgent.device.connection.observations import Observations
+from edgent.device.connection.probe_account import ProbeAccount
 from edgent.device.connection.prober import Prober
 from edgent.device.connection.probing import Ascent
 from edgent.device.connection.sight import EdgeState, Sight, Trial
@@ -100,9 +101,10 @@ class Connection:
         self._remote, self._model, self._link, self._clock = remote, model, link, clock
         self._handshake = Handshake(remote, model, wants_calibration=wants_calibration, on_version=on_version)
         self._on_version = on_version
-        self._upkeep = Upkeep(measures=not link.stated)
+        self._account = ProbeAccount()
+        self._upkeep = Upkeep(measures=not link.stated, account=self._account)
         self._changed = clock.condition()
-        self._seen = Observations(link, self._upkeep)
+        self._seen = Observations(link, self._upkeep, self._account)
         follows = model.name if on_version else ""
         self._prober = Prober(remote, self._seen, self._changed, clock, version=model.version, follows=follows)
         self._facts: EdgeFacts | None = None
@@ -322,7 +324,8 @@ class Connection:
         with self._changed:
             self._facts, self._refusal, self._was_up = facts, None, True
             self._state, self._detail = EdgeState.UP, ""
-            self._upkeep.connected(self._clock.now())
+            self._upkeep.connected(now := self._clock.now())
+            self._seen.carries(now)
             self._changed.notify_all()
 
     def _check(self, plans: Plans, *, trial: bool) -> Ascent | None:
@@ -341,7 +344,7 @@ class Connection:
 
     def _seek(self, plans: Plans) -> None:
         """Requests go without the edge: is it there and quick, and can the link carry what they would send?"""
-        began_at, occupied = self._clock.now(), 0.0
+        began_at = self._clock.now()
         ascent = self._check(plans, trial=plans.factors().edge > SLOWED)
         decisive = None if self._link.stated else plans.decisive(self._look_round(plans), unlikely=True)
         if ascent is None or decisive is None:
@@ -349,9 +352,8 @@ class Connection:
         else:
             # A request that has come meanwhile will tell more, and must not wait.
             self._prober.climb(ascent, decisive, lambda: not self._upkeep.busy)
-            occupied = ascent.occupied
         with self._changed:
-            self._upkeep.sought(began_at, occupied)
+            self._upkeep.sought(began_at, 0.0 if ascent is None else ascent.cost)
 
     def _meet_link(self) -> None:
         """A connection is made: a link that nothing is known of is measured, else only its round trip.
