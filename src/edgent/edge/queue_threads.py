@@ -71,6 +71,11 @@ class QueueThreads:
                 # good.
                 self._take(self._queue.done(number, self._clock.now(), computed=computed))
 
+    def resize(self, slots: int) -> None:
+        """See `EdgeQueue.resize`."""
+        with self._lock:
+            self._take(self._queue.resize(slots, self._clock.now()))
+
     def predicted_wait(self) -> Seconds:
         """How long a request that came now would wait."""
         with self._lock:
