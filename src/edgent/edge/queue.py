@@ -102,9 +102,9 @@ class EdgeQueue:
     """
 
     def __init__(self, *, slots: int = 1, bound: int = 32, order: Order = "deadline") -> None:
-        if bound < 0:
-            raise ValueError(f"a queue needs a bound of 0 or more, not {bound}")
-        self.slots = _checked(slots)
+        if slots < 1 or bound < 0:
+            raise ValueError(f"a queue needs at least one slot and a bound of 0 or more, not {slots} and {bound}")
+        self.slots = slots
         self.bound = bound
         self.order = order
         self._waiting: list[_Entry] = []  # by rank
@@ -158,8 +158,9 @@ class EdgeQueue:
         return (*(Drop(entry.request) for entry in gone), *self._advance(at))
 
     def resize(self, slots: int, at: Seconds) -> tuple[Decision, ...]:
-        """There are more slots from now on, or fewer: those that are held too many are not given out again."""
-        self.slots = _checked(slots)
+        """There are more slots from now on, or fewer, one at least: those that are held too many end with their work."""
+        assert slots >= 1, f"found {slots} slots"
+        self.slots = slots
         return self._advance(at)
 
     def tick(self, at: Seconds) -> tuple[Decision, ...]:
@@ -234,11 +235,5 @@ class EdgeQueue:
         """From when on each slot is free."""
         # One that takes longer than expected is taken to be done now: nothing better is known of it.
         busy = [max(at, entry.started_at + self._seconds(entry, at)) for entry in self._running.values()]
-        # More are busy than there are slots after some were taken away: those who end first are followed by nobody.
+        # Where slots were taken away more may be busy than there are: those who end first are followed by nobody.
         return sorted(busy)[-self.slots :] + [at] * (self.slots - len(busy))
-
-
-def _checked(slots: int) -> int:
-    if slots < 1:
-        raise ValueError(f"a queue needs at least one slot, not {slots}")
-    return slots
