@@ -158,7 +158,7 @@ class EdgeQueue:
         return (*(Drop(entry.request) for entry in gone), *self._advance(at))
 
     def resize(self, slots: int, at: Seconds) -> tuple[Decision, ...]:
-        """There are more slots from now on, or fewer, one at least: those that are held too many end with their work."""
+        """There are more slots from now on, or fewer, one at least; what is computed goes on to its end."""
         assert slots >= 1, f"found {slots} slots"
         self.slots = slots
         return self._advance(at)

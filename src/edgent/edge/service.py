@@ -121,7 +121,9 @@ class Service:
             raise too_large(answer, self.max_message, "the answer")
         self.counters.answered(model, start.waited, middle)
         newest = self._newest(model.name, model.version)
-        call.note(Notes(queue=start.waited, middle=middle, window=_window(answer, call), newest=newest))
+        # What the next one would wait, and not what this one did: the queue that it found is gone by now.
+        load = self.queue_threads.predicted_wait()
+        call.note(Notes(queue=start.waited, middle=middle, load=load, window=_window(answer, call), newest=newest))
         return answer
 
     def _newest(self, name: str, version: str) -> str:
@@ -205,7 +207,8 @@ class Service:
         queue, middle = 0.0, self.clock.now() - arrived_at
         if request.segment:
             queue, middle = self._tried(request.segment, request.version, call)
-        call.note(Notes(queue=queue, middle=middle, window=_window(answer, call), newest=newest))
+        load = self.queue_threads.predicted_wait()
+        call.note(Notes(queue=queue, middle=middle, load=load, window=_window(answer, call), newest=newest))
         return answer
 
     def _tried(self, segment: str, version: str, call: Call) -> tuple[float, float]:

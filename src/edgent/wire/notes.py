@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgent.link.slow_start import Window
-from edgent.wire.messages import NEWEST, TIMES_US, WINDOW
+from edgent.wire.messages import LOAD_US, NEWEST, TIMES_US, WINDOW
 
 # 18 digits are below 2**63: a header that states more is wrong, and is not made a number of.
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -27,12 +27,14 @@ class Notes:
     Attributes:
         queue: seconds that the request waited, by the edge's clock.
         middle: seconds of decoding, computing and encoding, by the same.
+        load: seconds that a request would wait which came as this one is answered.
         window: what the answer may have under way as it begins; None: not said.
         newest: the version that the model's name stands for, where the caller has another one; else empty.
     """
 
     queue: float = 0.0
     middle: float = 0.0
+    load: float = 0.0
     window: Window | None = None
     newest: str = ""
 
@@ -46,6 +48,8 @@ def headers_of(notes: Notes) -> dict[str, str]:
     headers = {TIMES_US: " ".join(map(str, times_us(notes)))}
     if notes.window is not None:
         headers[WINDOW] = " ".join(map(str, window_numbers(notes.window)))
+    if load := load_us(notes):
+        headers[LOAD_US] = str(load)
     return headers | ({NEWEST: notes.newest} if notes.newest else {})
 
 
@@ -54,12 +58,13 @@ def notes_of(headers: Mapping[str, str]) -> Notes:
     times = _numbers(headers.get(TIMES_US, ""))
     return notes_from(
         times_us=times if len(times) == 2 else (0, 0),
+        load_us=next(iter(_numbers(headers.get(LOAD_US, ""))), 0),
         window=_numbers(headers.get(WINDOW, "")),
         newest=headers.get(NEWEST, ""),
     )
 
 
-def notes_from(*, times_us: Sequence[int], window: Sequence[int], newest: str) -> Notes:
+def notes_from(*, times_us: Sequence[int], load_us: int, window: Sequence[int], newest: str) -> Notes:
     """What an edge said, as far as it makes sense."""
     # All of it is an aid to predict: an edge whose word makes no sense is followed from outside. A time of centuries
     # would make every plan hopeless, and a version that is none would be fetched again and again.
@@ -67,6 +72,7 @@ def notes_from(*, times_us: Sequence[int], window: Sequence[int], newest: str) -
     return Notes(
         queue=queue * 1e-6,
         middle=middle * 1e-6,
+        load=load_us * 1e-6 if load_us <= _LONGEST_US else 0.0,
         window=window_from(window),
         newest=newest if _VERSION.fullmatch(newest) else "",
     )
@@ -75,6 +81,11 @@ def notes_from(*, times_us: Sequence[int], window: Sequence[int], newest: str) -
 def times_us(notes: Notes) -> tuple[int, int]:
     """Whole microseconds in the queue and of the middle."""
     return round(notes.queue * 1e6), round(notes.middle * 1e6)
+
+
+def load_us(notes: Notes) -> int:
+    """Whole microseconds that a request would wait."""
+    return round(notes.load * 1e6)
 
 
 def window_numbers(window: Window) -> tuple[int, ...]:

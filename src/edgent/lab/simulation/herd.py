@@ -1,7 +1,7 @@
 """Many devices and one edge in virtual time: who goes there, who is refused, whose answer is in time.
 
-Nothing here is a copy of the product: the edge is its `EdgeQueue` with its admission, each device its `Static` planner,
-its `EdgeLoad` and its `Schedule`. Only links and machines are made up, and exact: all take what is expected of them.
+Nothing here is a copy of the product: the edge is its `EdgeQueue` with its admission, each device its planner, its
+`LinkFollower` and its `Schedule`. Only links and machines are made up, and exact: all take what is expected of them.
 So what is lost is lost by what devices do with what they know of each other, which is next to nothing.
 
 Compared is with a *fixed split*: each request goes to the edge with the same chance, whatever anybody is told.
@@ -15,19 +15,19 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 
-from edgent.device.connection.edge_load import EdgeLoad
+from edgent.device.connection.link_follower import LinkFollower
+from edgent.device.drift import Factors
 from edgent.device.schedule import Schedule, Turn
 from edgent.edge.queue import Decision, EdgeQueue, EdgeWork, Reject, Start
-from edgent.link import TransferModel
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import RAW
 from edgent.planning.planner import TOLERANCE, choose
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
+from edgent.wire.edge_client import TimedReply
 
 _ON_DEVICE, _ON_EDGE = 0, 1  # rows of the candidates
 _ROUNDING = 1e-9  # sums of the same times in another order differ by less
@@ -46,6 +46,7 @@ class Crowd:
         message: bytes up; the answer has none to speak of.
         bandwidth: of each device's own link.
         round_trip: likewise.
+        accuracy: of the device's own answer, beside one at the edge.
         seconds: of virtual time.
         seed: of arrivals and of what devices leave to chance.
     """
@@ -58,13 +59,9 @@ class Crowd:
     message: int = 12_000
     bandwidth: BitsPerSecond = BitsPerSecond(20e6)
     round_trip: Seconds = Seconds(0.004)
+    accuracy: float = 1.0
     seconds: float = 60.0
     seed: int = 0
-
-    @property
-    def link(self) -> TransferModel:
-        """Of each device, either way."""
-        return TransferModel(bandwidth=self.bandwidth, round_trip=self.round_trip)
 
     @property
     def up(self) -> float:
@@ -101,28 +98,18 @@ class Herd:
         return float(np.var(self.by_second) / max(np.mean(self.by_second), 1e-9))
 
 
-class Belief(Protocol):
-    """What a device believes of the edge's load: `EdgeLoad`, or another to compare it with."""
-
-    def answered(self, load: Seconds, at: Seconds) -> None:
-        """An answer has come, and with it what a request would wait at the edge."""
-        ...
-
-    def refused(self, at: Seconds) -> None:
-        """A request was refused."""
-        ...
-
-    def wait(self, at: Seconds) -> Seconds:
-        """What the next request is expected to wait."""
-        ...
-
-
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Board:
-    """A device: its belief, and the turns of its own work."""
+    """A device: what it knows of link and edge, and the turns of its own work."""
 
-    belief: Belief
+    follower: LinkFollower
     schedule: Schedule = field(default_factory=Schedule)
+
+    def conditions(self, at: float) -> Conditions:
+        """As they seem to it now."""
+        seen = self.follower.conditions(Seconds(at), factors=Factors(backlog=self.schedule.backlog(at)))
+        assert seen is not None, "the bandwidth is stated"
+        return seen
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -137,13 +124,10 @@ class Simulation:
 
     Args:
         crowd: what is simulated.
-        belief: makes that of a device, given chance.
         split: the chance with which a request goes to the edge whatever is believed; None: it is planned.
     """
 
-    def __init__(
-        self, crowd: Crowd, *, belief: Callable[[random.Random], Belief] = EdgeLoad, split: float | None = None
-    ) -> None:
+    def __init__(self, crowd: Crowd, *, split: float | None = None) -> None:
         self._crowd, self._split = crowd, split
         self._draws = random.Random(crowd.seed)
         self._edge, self._at_edge = EdgeQueue(), dict[int, _Request]()
@@ -154,7 +138,8 @@ class Simulation:
         self._numbers = itertools.count()
         self.herd = Herd(by_second=[0] * int(crowd.seconds))
         for _ in range(crowd.devices):
-            self._await(_Board(belief=belief(self._draws)))
+            follower = LinkFollower(bandwidth=crowd.bandwidth, round_trip=crowd.round_trip)
+            self._await(_Board(follower=follower))
 
     def run(self) -> Herd:
         """All of it."""
@@ -187,13 +172,7 @@ class Simulation:
         """Whether a request goes to the edge."""
         if self._split is not None:
             return self._draws.random() < self._split
-        conditions = Conditions(
-            uplink=self._crowd.link,
-            downlink=self._crowd.link,
-            queue=board.belief.wait(Seconds(self._now)),
-            backlog=board.schedule.backlog(self._now),
-        )
-        latency = conditions.latency(self._candidates)
+        latency = board.conditions(self._now).latency(self._candidates)
         return choose(self._candidates, latency, self._crowd.deadline, TOLERANCE) == _ON_EDGE
 
     # At the edge.
@@ -209,7 +188,8 @@ class Simulation:
             if isinstance(decision, Start):
                 self._after(self._crowd.remote, partial(self._computed, decision.request))
             else:
-                failed = partial(self._failed, self._at_edge.pop(decision.request), isinstance(decision, Reject))
+                load = decision.wait if isinstance(decision, Reject) else None
+                failed = partial(self._failed, self._at_edge.pop(decision.request), load)
                 self._after(self._crowd.round_trip / 2, failed)
 
     def _computed(self, number: int) -> None:
@@ -221,13 +201,14 @@ class Simulation:
     # Back at the device.
 
     def _answered(self, request: _Request, load: Seconds) -> None:
-        request.board.belief.answered(load, Seconds(self._now))
+        request.board.follower.observe(_reply(self._crowd, load, self._now))
         self.herd.in_time += self._now <= request.due
 
-    def _failed(self, request: _Request, refused: bool) -> None:
-        if refused:
+    def _failed(self, request: _Request, load: Seconds | None) -> None:
+        """A refusal says how long the queue is; who is dropped from it is told nothing."""
+        if load is not None:
             self.herd.refused += 1
-            request.board.belief.refused(Seconds(self._now))
+            request.board.follower.refused(load, Seconds(self._now))
         self._alone(request)
 
     def _alone(self, request: _Request) -> None:
@@ -263,7 +244,7 @@ def best_split(crowd: Crowd, splits: int = 20) -> tuple[float, Herd]:
 def _candidates(crowd: Crowd) -> Candidates:
     """The whole network on the device, or on the edge."""
     here, there = np.array([crowd.local, 0.0]), np.array([0.0, crowd.remote])
-    nothing, one = np.zeros(2), np.ones(2)
+    nothing, accuracy = np.zeros(2), np.array([crowd.accuracy, 1.0])
     return Candidates(
         codecs=(RAW,),
         exit=np.zeros(2, int),
@@ -272,8 +253,8 @@ def _candidates(crowd: Crowd) -> Candidates:
         download_cut=np.ones(2, int),
         codec=np.zeros(2, int),
         download_codec=np.zeros(2, int),
-        accuracy=one,
-        counts_as=one,
+        accuracy=accuracy,
+        counts_as=accuracy,
         prepare=nothing,
         head=here,
         encode=nothing,
@@ -282,4 +263,21 @@ def _candidates(crowd: Crowd) -> Candidates:
         bytes_up=np.array([0.0, crowd.message]),
         bytes_down=nothing,
         messages=np.array([0, 2]),
+    )
+
+
+def _reply(crowd: Crowd, load: float, at: float) -> TimedReply:
+    """An answer as a device times it, on a link that does what is known of it."""
+    return TimedReply(
+        body=b"",
+        bytes_up=crowd.message,
+        began_at=Seconds(at - crowd.up - crowd.round_trip / 2),
+        uplink=crowd.up + crowd.round_trip / 2,
+        queue=0.0,
+        middle=0.0,
+        downlink=0.0,
+        on_link=crowd.up + crowd.round_trip / 2,
+        body_at=Seconds(at),
+        behind_headers=0,
+        load=load,
     )

@@ -26,7 +26,7 @@ from typing import Any
 from edgent.errors import InputError
 from edgent.units import Seconds
 from edgent.wire import messages as m
-from edgent.wire.notes import Notes, notes_from, times_us, window_numbers
+from edgent.wire.notes import Notes, load_us, notes_from, times_us, window_numbers
 from edgent.wire.tensors import parse
 from edgent.wire.transport import PACKET
 
@@ -97,7 +97,7 @@ def write_exchange_reply(body: bytes, notes: Notes) -> Iterator[bytes]:
     # A long one has packets of its own, and a downlink to be told apart.
     announced = len(body) > PACKET
     queue_us, middle_us = times_us(notes)
-    head = m.ExchangeReply(queue_us=queue_us, middle_us=middle_us, newest=notes.newest)
+    head = m.ExchangeReply(queue_us=queue_us, middle_us=middle_us, load_us=load_us(notes), newest=notes.newest)
     if notes.window is not None:
         head.window.extend(window_numbers(notes.window))
     if announced:
@@ -109,9 +109,9 @@ def write_exchange_reply(body: bytes, notes: Notes) -> Iterator[bytes]:
         yield b"".join(_with_checksum(body))
 
 
-def write_exchange_error(status: int, details: str) -> bytes:
-    """A refusal, or a failure."""
-    return _written(m.ExchangeReply(status=status, details=details))
+def write_exchange_error(status: int, details: str, load: float = 0.0) -> bytes:
+    """A refusal, or a failure; of a refusal what a request would wait."""
+    return _written(m.ExchangeReply(status=status, details=details, load_us=load_us(Notes(load=load))))
 
 
 def read_exchange_reply(message: bytes) -> ReplyHead:
@@ -120,7 +120,12 @@ def read_exchange_reply(message: bytes) -> ReplyHead:
     return ReplyHead(
         status=reply.status,
         details=reply.details,
-        notes=notes_from(times_us=(reply.queue_us, reply.middle_us), window=reply.window, newest=reply.newest),
+        notes=notes_from(
+            times_us=(reply.queue_us, reply.middle_us),
+            load_us=reply.load_us,
+            window=reply.window,
+            newest=reply.newest,
+        ),
         follows=reply.follows,
         body=reply.body,
     )
