@@ -102,16 +102,10 @@ class Lab:
 
     def not_prepared(self, device: Device) -> list[Asked]:
         """One after the other, each with cuts of its own."""
-        layers = len(self._model.branches[-1].layers)
-        cuts = [
-            Configuration(exit=len(self._model.branches) - 1, upload_cut=0, download_cut=n) for n in range(1, layers)
-        ]
-        return [
-            asked(
-                lambda cut=cut: device.infer(self._picture(0), deadline=self.deadline, configuration=cut), self.deadline
-            )
-            for cut in cuts
-        ]
+        last = self._model.branches[-1]
+        cuts = (Configuration(exit=last.exit, upload_cut=0, download_cut=n) for n in range(1, len(last.layers)))
+        ask = partial(device.infer, self._picture(0), deadline=self.deadline)
+        return [asked(partial(ask, configuration=cut), self.deadline) for cut in cuts]
 
     @contextmanager
     def device(self, *, edge: bool) -> Iterator[Device]:
@@ -194,12 +188,9 @@ def main() -> int:
     if not 1 <= options.callers <= 1000 or options.rounds < 1:
         parser.error("expected 1 to 1000 callers, and a round or more")
     deadline, rows = measured(options.callers, options.rounds, options.seed)
-    document = {
-        "device": f"{DEVICE} (emulated)",
-        "deadline_ms": deadline * 1e3,
-        "rows": [asdict(each) for each in rows],
-    }
-    command.show(options, document, lambda: print(aligned(document["rows"])))
+    shown = [asdict(each) for each in rows]
+    document = {"device": f"{DEVICE} (emulated)", "deadline_ms": deadline * 1e3, "rows": shown}
+    command.show(options, document, lambda: print(aligned(shown)))
     alone = rows[0].in_time
     held = all(each.in_time >= alone - MOST_BEHIND for each in rows)
     return 0 if held and all(each.hidden_ms <= MOST_HIDDEN for each in rows) else 1
