@@ -10,7 +10,7 @@ figures are medians over the rounds.
 
 *Throughput*: 16 callers in closed loop, without deadlines, over the bare loop beside it; our edge, LitServe and
 mlserver (PyPI; in environments that this benchmark makes) in turn on the same core, each with the same network and one
-thread.
+thread. *Given up*: callers in waves of 20 who leave while the first of them is computed.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ from edgent.engine.loading import load
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.lab.processes.server_process import ServerProcess
 from edgent.profiling.model_profiler import profile
+from edgent.wire.edge_client import EdgeClient
+from edgent.wire.grpc_channel import GrpcChannel
 from programs import output
 from tables import aligned
 
@@ -48,10 +50,12 @@ DEADLINE = 0.100
 BELOW, ABOVE = (0.5, 0.7, 0.85, 1.0), (1.2, 2.0, 4.0)  # loads: the peak is sought below, and kept above
 ENOUGH = {9.0: 0.85}  # of the peak, by the model's milliseconds
 CALLERS = 16
+WAVES, WAVE = 10, 20  # of callers who give up, and how many there are in each
 EDGE_CORE, CLIENT_CORE = 0, 1
 OURS = "edgent"
 _TIMED = 0.4  # seconds of a bare loop
 _WARM = 0.5  # seconds
+_PATIENCE = 10.0  # seconds for what an edge has counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +90,16 @@ class Throughput:
     server: str
     bare_per_second: float
     of_bare: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenUp:
+    """Requests whose callers left, and what the edge computed of them; each wave had one that was under way."""
+
+    model_ms: float
+    requests: int
+    waves: int
+    computed: int
 
 
 def network(layers: int) -> onnx.ModelProto:
@@ -189,6 +203,25 @@ class Bench:
         found = self._client(server, rate=None, callers=CALLERS, seconds=seconds, deadline=None, seed=0)
         return found["answered"] / found["seconds"], statistics.mean((before, self._bare.per_second()))
 
+    def given_up(self) -> GivenUp:
+        """What is computed for callers that have left."""
+        before = self._computed()
+        found = self._client(waves=WAVES, callers=WAVE, after=self._milliseconds / 2e3, seconds=0.0)
+        return GivenUp(
+            model_ms=self._milliseconds,
+            requests=found["sent"],
+            waves=WAVES,
+            computed=self._computed() - before,
+        )
+
+    def _computed(self) -> int:
+        """Requests that the edge has computed so far."""
+        channel = GrpcChannel(self.addresses[OURS], max_message=1 << 20)
+        try:
+            return sum(account.answered for account in EdgeClient(channel).report(_PATIENCE))
+        finally:
+            channel.close()
+
     def _client(self, server: str = OURS, **order: Any) -> dict[str, Any]:
         over = {"http": "/predict"} if server == "litserve" else {}
         asked = {
@@ -254,7 +287,7 @@ def throughput(milliseconds: float, server: str, pairs: list[tuple[float, float]
     )
 
 
-def measured(milliseconds: float, options: Any) -> tuple[list[Run], list[Throughput]]:
+def measured(milliseconds: float, options: Any) -> tuple[list[Run], list[Throughput], GivenUp]:
     """All runs of one network, interleaved."""
     runs, pairs = [], dict[str, list[tuple[float, float]]]()
     with (
@@ -267,7 +300,8 @@ def measured(milliseconds: float, options: Any) -> tuple[list[Run], list[Through
             for load in BELOW + ABOVE:
                 runs.append(bench.at(load, options.seconds, options.seed + number))
                 print(runs[-1], file=sys.stderr)
-    return runs, [throughput(milliseconds, server, its_pairs) for server, its_pairs in pairs.items()]
+        left = bench.given_up()
+    return runs, [throughput(milliseconds, server, its_pairs) for server, its_pairs in pairs.items()], left
 
 
 def main() -> int:
@@ -282,10 +316,11 @@ def main() -> int:
     if options.rounds < 1 or not 0 < options.seconds < math.inf:
         parser.error("expected one round or more, and positive, finite seconds")
     found = [measured(milliseconds, options) for milliseconds in options.model_ms or (9.0, 2.6)]
-    of_loads = [asdict(row) for row in rows([run for runs, _ in found for run in runs])]
-    saturated = [asdict(row) for _, throughputs in found for row in throughputs]
-    document = {"rows": of_loads, "throughput": saturated}
-    command.show(options, document, lambda: print(aligned(of_loads), aligned(saturated), sep="\n\n"))
+    of_loads = [asdict(row) for row in rows([run for runs, _, _ in found for run in runs])]
+    saturated = [asdict(row) for _, throughputs, _ in found for row in throughputs]
+    left = [asdict(given_up) for _, _, given_up in found]
+    document = {"rows": of_loads, "throughput": saturated, "given_up": left}
+    command.show(options, document, lambda: print(*map(aligned, document.values()), sep="\n\n"))
     kept = [row["of_peak"] >= ENOUGH.get(row["model_ms"], 0.0) for row in of_loads if row["load"] > 1]
     return 0 if all(kept) else 1
 

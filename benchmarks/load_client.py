@@ -4,11 +4,13 @@
                             "rate": 100, "seconds": 5, "deadline": 0.1, "seed": 0}'
     python load_client.py '{..., "rate": null, "callers": 8}'
     python load_client.py '{..., "rate": null, "callers": 8, "http": "/predict"}'
+    python load_client.py '{..., "waves": 10, "callers": 20, "after": 0.005}'
 
 In open loop requests leave when they are due (Poisson arrivals), whatever became of those before, and a request's time
 counts from that moment: an edge that holds its callers up must not look faster for it. Without a rate so many callers
 ask one request after another, which shows the throughput at saturation; with a path they do so over HTTP, with the
-tensor as a form's field. Prints one JSON document.
+tensor as a form's field. In waves so many ask at once, and give up after some seconds, all of them. Prints one JSON
+document.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ import numpy as np
 from edgent.wire.messages import MODEL_INFER, ModelInferRequest
 
 _BOUNDARY = "edgent-tensor"
+_BETWEEN = 0.3  # seconds in which an edge comes to rest
 _ENDED = 2.0  # seconds that the last requests get beyond their deadline
 
 
@@ -86,6 +89,16 @@ class Client:
 
         await asyncio.gather(*(caller() for _ in range(self._order["callers"])))
         self.outcome.seconds = time.perf_counter() - began
+
+    async def waves(self) -> None:
+        """So many at once, who all give up before most of them can be answered; again and again."""
+        for _ in range(self._order["waves"]):
+            asking = [self._ask(self._message) for _ in range(self._order["callers"])]
+            await asyncio.sleep(self._order["after"])
+            for call in asking:
+                call.cancel()
+            self.outcome.sent += len(asking)
+            await asyncio.sleep(_BETWEEN)
 
 
 def message(model: str, name: str, shape: list[int]) -> bytes:
@@ -145,7 +158,10 @@ async def run(order: dict[str, Any]) -> Outcome:
         return over_http.outcome
     async with grpc.aio.insecure_channel(order["address"]) as channel:
         client = Client(order, channel)
-        await (client.closed_loop() if order["rate"] is None else client.open_loop())
+        if "waves" in order:
+            await client.waves()
+        else:
+            await (client.closed_loop() if order["rate"] is None else client.open_loop())
     return client.outcome
 
 

@@ -27,7 +27,7 @@ def mlserver(model: Path, folder: Path, prefix: Sequence[str]) -> Iterator[str]:
     Raises:
         EdgentError: it cannot be installed, or did not come.
     """
-    interpreter = python("mlserver", "mlserver", "onnxruntime")
+    command = python("mlserver", "mlserver", "onnxruntime").with_name("mlserver")
     http, grpc, metrics = (free_port() for _ in range(3))
     at = {"host": "127.0.0.1", "http_port": http, "grpc_port": grpc, "metrics_port": metrics}
     home, log = folder / "mlserver", folder / "mlserver.log"
@@ -36,7 +36,7 @@ def mlserver(model: Path, folder: Path, prefix: Sequence[str]) -> Iterator[str]:
     implementation = {"implementation": "load_mlserver.Scores", "parameters": {"uri": str(model)}}
     _write(home / "model-settings.json", {"name": model.stem, **implementation})
     (home / "load_mlserver.py").write_text((HERE / "load_mlserver.py").read_text())
-    with process([*prefix, interpreter, "-m", "mlserver", "start", home], log):
+    with process([*prefix, command, "start", home], log):
         wait_for("127.0.0.1", grpc, log)
         yield f"127.0.0.1:{grpc}"
 
