@@ -11,6 +11,7 @@ from edgent.address import Address
 from edgent.clock import Clock, MonotonicClock
 from edgent.codec import Calibration, load_formats
 from edgent.edge.doorkeeper import Doorkeeper
+from edgent.edge.executor import Executor, OwnExecutor
 from edgent.edge.queue import EdgeQueue, Order
 from edgent.edge.queue_threads import QueueThreads
 from edgent.edge.registry import Registry
@@ -38,6 +39,7 @@ class Edge:
         models: what to serve; of several with one name, the first is the newest version (see `Registry`).
         edge_only: names of files of bundles that devices do not fetch: their exits are then the edge's alone.
         engine: runs the segments; by default one of one thread.
+        executor: who computes in place of this process, which needs no engine then.
         profiles: of this machine, for devices to fetch; found by digest.
         calibrations: of the models, for devices to fetch; found by digest.
         host: name or IP address to listen on, "::" on all of this machine. Without `identity` or `credentials`
@@ -63,6 +65,7 @@ class Edge:
         *,
         edge_only: Collection[str] = (),
         engine: Engine | None = None,
+        executor: Executor | None = None,
         profiles: Sequence[Profile] = (),
         calibrations: Sequence[Calibration] = (),
         host: str = "127.0.0.1",
@@ -92,7 +95,7 @@ class Edge:
         self._doorkeeper = None if identity is None else Doorkeeper(identity.register, clock)
         self.service = Service(
             models=registry,
-            engine=engine or OnnxRuntimeEngine(),
+            executor=executor or OwnExecutor(engine or OnnxRuntimeEngine()),
             queue_threads=QueueThreads(EdgeQueue(slots=slots, bound=bound, order=order), clock),
             clock=clock,
             max_message=message_limit(self.models),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import grpc
@@ -20,11 +20,12 @@ from edgent.clock import Clock, MonotonicClock
 from edgent.errors import EdgeError, EdgentError
 from edgent.identity.credentials import Credentials
 from edgent.link.slow_start import Window
-from edgent.wire.errors import BrokenError, kind_of
+from edgent.wire.errors import BrokenError, error_of, kind_of
 from edgent.wire.exchange.exchanges import Exchanges
 from edgent.wire.grpc_options import CHANNEL_OPTIONS, message_limits
 from edgent.wire.headers import notes_of
 from edgent.wire.message_limit import too_large
+from edgent.wire.notes import Notes
 from edgent.wire.tcp_info import SendWindow
 from edgent.wire.transport import Reply
 
@@ -87,7 +88,7 @@ class GrpcChannel:
             # already, so that the search delays nobody's measured time.
             if not self._send_window.found:
                 self._send_window.look()
-            notes = notes_of({str(key): str(value) for key, value in (*ahead, *answers.trailing_metadata())})
+            notes = _notes((*ahead, *answers.trailing_metadata()))
         return Reply(body=body, notes=notes, sent_at=sent_at, notes_at=notes_at, body_at=body_at, window=window)
 
     def stream(self, method: str, message: bytes, timeout: float) -> Iterator[bytes]:
@@ -155,15 +156,20 @@ class GrpcChannel:
         try:
             yield
         except grpc.RpcError as error:
-            raise self._error(answers.code(), answers.details() or "") from error
+            load = _notes(answers.trailing_metadata() or ()).load
+            raise self._error(answers.code(), answers.details() or "", load) from error
         finally:
             # A stream that its reader leaves early would otherwise go on filling the link.
             answers.cancel()  # no effect on one that is over
 
-    def _error(self, code: grpc.StatusCode, details: str) -> EdgentError:
+    def _error(self, code: grpc.StatusCode, details: str, load: float) -> EdgentError:
         kind = kind_of(code.value[0])
         if code is grpc.StatusCode.UNIMPLEMENTED:
             return kind(f"{self.target} speaks another protocol ({details or 'method unknown'}); is it an edge?")
         if kind is EdgeError:
             return kind(f"the edge {self.target} cannot be reached: {details or code.name}")
-        return kind(details or code.name)
+        return error_of(code.value[0], details or code.name, load)
+
+
+def _notes(headers: Iterable[tuple[object, object]]) -> Notes:
+    return notes_of({str(key): str(value) for key, value in headers})

@@ -16,13 +16,14 @@ from edgent.wire.edge_client import TimedReply
 from edgent.wire.transport import PACKET
 
 
-def reply(up: float, down: float = 0.0, *, sent=0, received=0, queue=0.0, at=1.0) -> TimedReply:
+def reply(up: float, down: float = 0.0, *, sent=0, received=0, load=0.0, at=1.0) -> TimedReply:
     return TimedReply(
         body=bytes(received),
         bytes_up=sent,
-        began_at=at - down - queue - up,
+        began_at=at - down - up,
         uplink=up,
-        queue=queue,
+        queue=0.0,
+        load=load,
         middle=0.0,
         downlink=down,
         on_link=up + down,
@@ -124,10 +125,20 @@ def test_a_request_that_never_came_back_lowers_the_estimate_and_never_raises_it(
     assert follower._up.measured == lowered
 
 
-def test_the_last_queue_is_believed_for_a_while():
+def test_the_load_that_was_told_last_is_believed_for_a_while():
     follower = LinkFollower(bandwidth=1e6)
-    follower.observe(reply(0.1, sent=1000, queue=0.5, at=10.0))
+    follower.observe(reply(0.1, sent=1000, load=0.5, at=10.0))
     assert follower.conditions(10.5).queue == 0.5
+    assert follower.conditions(60.0).queue == 0.0
+
+
+def test_a_refusal_tells_the_load_as_an_answer_does():
+    follower = LinkFollower(bandwidth=1e6)
+    follower.observe(reply(0.1, sent=1000, load=0.5, at=10.0))
+    follower.refused(0.75, 10.5)
+    assert follower.conditions(11.0).queue == 0.75
+    follower.observe(reply(0.1, sent=1000, load=0.25, at=11.5))
+    assert follower.conditions(12.0).queue == 0.25
     assert follower.conditions(60.0).queue == 0.0
 
 

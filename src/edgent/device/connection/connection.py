@@ -235,6 +235,8 @@ class Connection:
             now = self._clock.now()
             if isinstance(error, LateError):  # which is no failure of the edge
                 self._seen.late(bytes_up, seconds, now)
+            elif isinstance(error, BusyError) and error.load is not None:
+                self._link.refused(error.load, now)
             elif not isinstance(error, _OF_ONE_REQUEST):
                 self._down(error)
             self._changed.notify_all()

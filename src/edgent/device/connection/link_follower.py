@@ -34,7 +34,9 @@ from edgent.wire.edge_client import TimedReply
 # takes 0.2 s.
 PROBE_SIZES = (2_000, 16_000, 128_000, 1_000_000)
 TELLING = 0.020  # a transfer this much longer than the round trip tells the bandwidth within a tenth
-_QUEUE_MEMORY = 2.0  # seconds for which the last queue seen is taken for the present one
+# Seconds for which the load that the edge told last is believed; less sends a crowd back sooner than it is worth, more
+# is no better (`edgent.lab.simulation.herd`).
+_QUEUE_MEMORY = 2.0
 _ROUND_TRIPS = 16  # whose least one counts: every delay on the way only adds to it
 _AGREE, _LONGER = 2, 2 * TIMING_ERROR  # in a row that are so many seconds longer: the way is another one
 PROBE_TIME = 0.05  # seconds: enough to tell the bandwidth
@@ -154,8 +156,14 @@ class LinkFollower:
     def observe_way(self, reply: TimedReply) -> None:
         """What it tells of all but the bandwidth: the round trip, the windows, the edge's queue."""
         self._hear_windows(reply)
-        self._queue, self._queue_at = reply.queue, reply.body_at
+        self._queue, self._queue_at = reply.load, reply.body_at
         self._note_round_trip(reply)
+
+    def refused(self, load: float, at: Seconds) -> None:
+        """The edge has turned a request away, and said what the next one would wait."""
+        # Believed like an answer's: in a crowd most who come are refused, and those who heard nothing of it would go on
+        # coming until somebody is answered, all of them at once.
+        self._queue, self._queue_at = load, at
 
     def observe_bytes(self, reply: TimedReply) -> tuple[Transfer, ...]:
         """What it tells of the bandwidth, given the way as it is known by now."""

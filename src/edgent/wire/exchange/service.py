@@ -16,7 +16,7 @@ from edgent.errors import InputError
 from edgent.link.slow_start import Window
 from edgent.units import Seconds
 from edgent.wire import messages as m
-from edgent.wire.errors import DATA_LOSS, UNAVAILABLE
+from edgent.wire.errors import DATA_LOSS, UNAVAILABLE, load_of
 from edgent.wire.exchange.messages import (
     Damaged,
     RequestHead,
@@ -141,6 +141,6 @@ class ExchangeService:
             assert isinstance(method, Unary), f"{path} is not served over exchanges"
             answer = method.answer(body, call)
         except Exception as error:  # the edge's guard: whatever goes wrong with one request, the next one is served
-            yield write_exchange_error(*self.failed(path, error))
+            yield write_exchange_error(*self.failed(path, error), load_of(error))
             return
         yield from write_exchange_reply(answer, call.notes)

@@ -30,7 +30,7 @@ from edgent.errors import EdgeError
 from edgent.identity.credentials import Credentials
 from edgent.link.slow_start import Window
 from edgent.units import Seconds
-from edgent.wire.errors import CANCELLED, ORDINARY, status_of
+from edgent.wire.errors import CANCELLED, ORDINARY, load_of, status_of
 from edgent.wire.exchange.service import ExchangeService
 from edgent.wire.grpc_options import SERVER_OPTIONS, message_limits
 from edgent.wire.headers import headers_of
@@ -345,6 +345,8 @@ def _refusing(path: str, context: grpc.ServicerContext) -> Iterator[None]:
         number, details = CANCELLED, "the caller has gone"
     except Exception as error:
         number, details = _status(context.peer(), path, error)
+        if load := load_of(error):
+            context.set_trailing_metadata(tuple(headers_of(Notes(load=load)).items()))
     # Outside of the `try`: `abort` itself raises, and would be taken for one more failure of the method.
     context.abort(_STATUS[number], details)
 
