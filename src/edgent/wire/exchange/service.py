@@ -16,9 +16,8 @@ from edgent.errors import InputError
 from edgent.link.slow_start import Window
 from edgent.units import Seconds
 from edgent.wire import messages as m
-from edgent.wire.errors import DATA_LOSS, UNAVAILABLE
+from edgent.wire.errors import DATA_LOSS, UNAVAILABLE, Damaged
 from edgent.wire.exchange.messages import (
-    Damaged,
     RequestHead,
     read_body,
     read_exchange_request,
@@ -46,6 +45,10 @@ class Carrier(Protocol):
 
     def certificate(self) -> bytes | None:
         """See `Call.certificate`."""
+        ...
+
+    def caller(self) -> str:
+        """See `Call.caller`."""
         ...
 
 
@@ -80,6 +83,10 @@ class ExchangeCall:
     def certificate(self) -> bytes | None:
         """See `Call.certificate`."""
         return self.carrier.certificate()
+
+    def caller(self) -> str:
+        """See `Call.caller`."""
+        return self.carrier.caller()
 
     def note(self, notes: Notes) -> None:
         """See `Call.note`."""

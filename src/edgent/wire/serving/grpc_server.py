@@ -28,18 +28,15 @@ from edgent.address import Address
 from edgent.clock import MonotonicClock
 from edgent.errors import EdgeError
 from edgent.identity.credentials import Credentials
-from edgent.link.slow_start import Window
-from edgent.units import Seconds
 from edgent.wire.errors import CANCELLED, ORDINARY, status_of
 from edgent.wire.exchange.service import ExchangeService
 from edgent.wire.grpc_options import SERVER_OPTIONS, message_limits
 from edgent.wire.messages import EXCHANGE, HEALTH, SERVER_LIVE, SERVER_READY
-from edgent.wire.notes import NOTHING, Notes, headers_of
+from edgent.wire.serving.grpc_call import GrpcCall
 from edgent.wire.serving.places import InHand, Places, Shares, host_of
 from edgent.wire.serving.sparing_log import SparingLog
 from edgent.wire.serving.uploads import Uploads
-from edgent.wire.tcp_info import SendWindow
-from edgent.wire.transport import PACKET, Call, Methods, Streaming, Unary
+from edgent.wire.transport import Call, Methods, Streaming, Unary
 
 _Message = Callable[[Iterator[bytes], grpc.ServicerContext], bytes]
 """How the message of a call is waited for."""
@@ -47,9 +44,6 @@ _Message = Callable[[Iterator[bytes], grpc.ServicerContext], bytes]
 _log = SparingLog(logging.getLogger("edgent.edge"))
 
 _STATUS: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
-_CALLERS = 256  # connections whose sockets are remembered
-_UNREAD = b""  # what no caller shows
-_FOREVER = 1e9  # gRPC states a missing deadline as a huge one
 _QUIET = 0.2  # seconds for which a server that stops still refuses what comes
 
 
@@ -78,46 +72,6 @@ class ServerLimits:
     streams_of_host: int = 192
     upload: float = 60.0
     idle: float = 900.0
-
-
-class _GrpcCall:
-    """A call as the edge sees it, over gRPC's context."""
-
-    def __init__(self, context: grpc.ServicerContext) -> None:
-        self._context = context
-        self._certificate: bytes | None = _UNREAD
-        self._notes = NOTHING
-
-    def time_remaining(self) -> Seconds | None:
-        left = self._context.time_remaining()
-        return None if left is None or left > _FOREVER else Seconds(left)
-
-    def window(self) -> Window | None:
-        to_caller = _send_window(self._context.peer())
-        to_caller.look()
-        return to_caller.read()
-
-    def given_up(self) -> bool:
-        return not self._context.is_active()
-
-    def certificate(self) -> bytes | None:
-        # The same for all requests of a stream, which ask again and again.
-        if self._certificate is _UNREAD:
-            shown = self._context.auth_context().get("x509_pem_cert", ())
-            self._certificate = bytes(shown[0]) if shown else None
-        return self._certificate
-
-    def note(self, notes: Notes) -> None:
-        # Whether they go ahead or behind is decided by the length of the body, which is not known yet.
-        self._notes = notes
-
-    def send_headers(self, body: bytes) -> None:
-        headers = tuple(headers_of(self._notes).items()) if self._notes is not NOTHING else ()
-        # Headers ahead cost a packet, and a wake on either side; only a long body has a downlink for them to mark off.
-        if len(body) > PACKET:
-            self._context.send_initial_metadata(headers)
-        else:
-            self._context.set_trailing_metadata(headers)
 
 
 class GrpcServer:
@@ -253,8 +207,8 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
     ) -> Callable[[Iterator[bytes], grpc.ServicerContext], bytes]:
         def handle(messages: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
             with _refusing(path, context), self._in_hand.one():
-                call = _GrpcCall(context)
-                body = answer(message(messages, context), call)
+                call = GrpcCall(context, path)
+                body = answer(call.checked(message(messages, context)), call)
                 call.send_headers(body)
                 return body
 
@@ -265,7 +219,9 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
     ) -> Callable[[Iterator[bytes], grpc.ServicerContext], Iterator[bytes]]:
         def handle(messages: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
             with _refusing(path, context), self._in_hand.one():
-                yield from answer(self._uploads.message(messages, context), _GrpcCall(context))
+                # What is streamed back has a digest that its reader knows beforehand, and needs no sum of ours.
+                call = GrpcCall(context, path)
+                yield from answer(call.checked(self._uploads.message(messages, context)), call)
 
         return handle
 
@@ -281,7 +237,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
                     failed=functools.partial(_status, context.peer()),
                     in_hand=self._in_hand,
                 )
-                yield from service.answers(messages, _GrpcCall(context))
+                yield from service.answers(messages, GrpcCall(context, EXCHANGE))
 
         return grpc.stream_stream_rpc_method_handler(_in(self._streams, handle))
 
@@ -308,25 +264,12 @@ def _no_message(_messages: Iterator[bytes], _context: grpc.ServicerContext) -> b
     return b""
 
 
-def _connection_options(limits: ServerLimits) -> tuple[tuple[str, int], ...]:
-    idle = ("grpc.max_connection_idle_ms", round(limits.idle * 1e3))
-    return ("grpc.max_concurrent_streams", limits.per_connection), idle
-
-
 def _refusal(doors: Places, code: grpc.StatusCode, words: str) -> grpc.RpcMethodHandler:
     def refuse(_: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         context.abort(code, words)
         yield b""  # never: `abort` raises
 
     return grpc.stream_stream_rpc_method_handler(_in(doors, refuse))
-
-
-@functools.lru_cache(_CALLERS)
-def _send_window(peer: str) -> SendWindow:
-    """Towards a caller, by gRPC's name for it."""
-    # Kept, for the search goes through all open files of the process, and a caller stays on its connection.
-    port = peer.rpartition(":")[2]
-    return SendWindow(host_of(peer), int(port) if port.isdigit() else 0)
 
 
 def _server_credentials(credentials: Credentials) -> grpc.ServerCredentials:
