@@ -25,7 +25,7 @@ from edgent.wire.errors import DATA_LOSS, BrokenError, Damaged, kind_of
 from edgent.wire.exchange.exchanges import Exchanges
 from edgent.wire.grpc_options import CHANNEL_OPTIONS, message_limits
 from edgent.wire.message_limit import too_large
-from edgent.wire.messages import SUM
+from edgent.wire.messages import SERVER_METADATA, SUM
 from edgent.wire.notes import notes_of
 from edgent.wire.tcp_info import SendWindow
 from edgent.wire.transport import Reply
@@ -126,7 +126,6 @@ class GrpcChannel:
         # new one.
         old, self._channel = self._channel, self._open()
         old.close()
-        self._sums = False  # who comes back may be an older edge
         self._send_window.forget()
         self._exchanges.renew()
 
@@ -162,8 +161,9 @@ class GrpcChannel:
     def _check(self, method: str, body: bytes, headers: dict[str, str]) -> None:
         """Raises where an answer is not as it was sent."""
         try:
-            # An edge that has given one always does: an answer without one has lost it, and what else is not known.
-            self._sums = check(method, body, headers, required=self._sums)
+            # An edge that has given one always does: an answer without one has lost it, and what else is not known. Who
+            # has come in its place may be an older one; that is seen when it is asked who it is.
+            self._sums = check(method, body, headers, required=self._sums and method != SERVER_METADATA)
         except Damaged as error:
             raise self._not_understood(error) from error
 
