@@ -95,7 +95,7 @@ class Herd:
     @property
     def swing(self) -> float:
         """How uneven the seconds are: variance over mean; 1 by chance alone."""
-        return float(np.var(self.by_second) / max(np.mean(self.by_second), 1e-9))
+        return float(np.var(self.by_second)) / max(float(np.mean(self.by_second)), 1e-9)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -29,6 +29,7 @@ from edgent.errors import InputError
 from edgent.link.slow_start import Window
 from edgent.units import Seconds
 from edgent.wire import messages as m
+from edgent.wire.errors import Damaged
 from edgent.wire.notes import Notes
 from edgent.wire.tensors import parse
 from edgent.wire.transport import PACKET
@@ -48,11 +49,8 @@ _SUM = 4
 
 _VERSION = re.compile(r"[0-9a-f]{12}")
 _LONGEST_US = 3_600_000_000  # an hour: nobody waits for that long
+_LEAST_WINDOW = 512  # bytes; by a window of one, a transfer would be reckoned in a million round trips
 _MOST_STATED = 1 << 50  # bytes, or microseconds, of which no TCP knows more
-
-
-class Damaged(Exception):  # noqa: N818 - a signal inside the wire: a program meets an edge that was lost
-    """A message is not what was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +177,7 @@ def window_numbers(window: Window) -> tuple[int, ...]:
 
 def window_from(numbers: Sequence[int]) -> Window | None:
     """A window from its numbers; None where there are none, or they make no sense."""
-    if len(numbers) != 4 or not (numbers[0] and numbers[3]) or max(numbers) > _MOST_STATED:
+    if len(numbers) != 4 or min(numbers[0], numbers[3]) < _LEAST_WINDOW or max(numbers) > _MOST_STATED:
         return None
     size, threshold, patience, least = numbers
     return Window(
