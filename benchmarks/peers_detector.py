@@ -140,6 +140,7 @@ class Bench:
             device_profile=board.profile,
             host_profile=board.table,
             pace=board.pace(),
+            insecure=True,  # LitServe's client speaks plain text, too; both ends are on this machine
         )
 
     def turns(self, edge: str, other: str) -> Iterator[Turn]:

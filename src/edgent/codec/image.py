@@ -15,6 +15,7 @@ eighth of its size, which the format allows without decoding it whole; every oth
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import struct
@@ -137,6 +138,7 @@ def encode_image(codec: str, pixels: NDArray[np.uint8]) -> bytes:
     return target.getvalue()
 
 
+@functools.cache  # a process loads them once, and a device asks for that with each request that says what to run
 def load_formats() -> None:
     """Has Pillow load its readers and writers; left to the first picture, that takes it tens of milliseconds."""
     # One real encoding and decoding for each format: it also loads the libraries behind Pillow's modules.

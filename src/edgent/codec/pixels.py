@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgent.codec.names import CodecError
 
 if TYPE_CHECKING:
-    from edgent.model.metadata import Preprocessing
+    from edgent.model.metadata import PictureType, Preprocessing
 
 Region = tuple[float, float, float, float]
 """Left, top, right and bottom of what a model sees of a picture, in the picture's pixels."""
@@ -118,7 +118,7 @@ def visible_region(size: tuple[int, ...], preprocessing: Preprocessing) -> Regio
     return -left * x, -top * y, (columns - left) * x, (rows - top) * y
 
 
-def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
+def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[Any]:
     """Turns pixels of the model's size into its input: value = (pixel * scale - mean) / std.
 
     Computed as one multiplication and one addition with factors made in double precision: equal to the formula within
@@ -127,10 +127,10 @@ def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArra
 
     Args:
         pixels: uint8, shape [*preprocessing.size, 3], RGB.
-        preprocessing: Colour order, layout, scale, mean and std.
+        preprocessing: Colour order, layout, type, scale, mean and std.
 
     Returns:
-        float32, of the shape `preprocessing.shape`.
+        Of the type `preprocessing.dtype` and the shape `preprocessing.shape`.
 
     Raises:
         CodecError: the pixels are not of that size and type.
@@ -148,10 +148,20 @@ def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArra
     if preprocessing.channels_first:
         # While the pixels are bytes, transposing moves a quarter of what it would as float32.
         planes = np.ascontiguousarray(channels.transpose(2, 0, 1))
-        return _affine(planes, gain[:, None, None], offset[:, None, None]).reshape(preprocessing.shape)
+        values = _affine(planes, gain[:, None, None], offset[:, None, None])
+        return _typed(values.reshape(preprocessing.shape), preprocessing.dtype)
     height, width, count = channels.shape  # whole rows at a time: numpy is slow along axes as short as a pixel
     rows_of_values = channels.reshape(height, width * count)
-    return _affine(rows_of_values, np.tile(gain, width), np.tile(offset, width)).reshape(preprocessing.shape)
+    values = _affine(rows_of_values, np.tile(gain, width), np.tile(offset, width))
+    return _typed(values.reshape(preprocessing.shape), preprocessing.dtype)
+
+
+def _typed(values: NDArray[np.float32], dtype: PictureType) -> NDArray[Any]:
+    """The values in the type that the model takes; float32 as they are."""
+    if (kind := np.dtype(dtype)).kind == "f":
+        return values.astype(kind, copy=False)
+    limits = np.iinfo(kind)
+    return np.clip(np.rint(values), limits.min, limits.max).astype(kind)
 
 
 def _affine(values: NDArray[np.uint8], gain: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -28,9 +28,10 @@ def sized(tensor: Tensor, array: Array, metadata: Metadata) -> Array:
     if sizing is None or tensor.shape is None or array.ndim != len(tensor.shape) or not array.size:
         return array
     result = array
+    form = metadata.preprocessing_of(tensor.name)
     # Only pictures can be shrunk: between two values of another array there may be nothing that means anything.
-    if sizing.excess == "shrink" and metadata.preprocessing is not None and array.dtype == np.float32:
-        result = _shrunk(result, metadata.preprocessing)
+    if sizing.excess == "shrink" and form is not None and array.dtype == np.float32:
+        result = _shrunk(result, form)
     if sizing.fill == "pad":
         result = _padded(result, tensor.shape)
     # Half a change would make a message about a size that the caller never gave.

@@ -91,7 +91,7 @@ def _by_labels(model: Model, examples: Examples) -> Measure[Any]:
         return MeanAveragePrecision(_true_boxes(model, examples))
     if task == "segmentation":
         return MeanIoU(lambda row: _true_mask(examples, row), IGNORED)
-    return SameLabel(_true_labels(model, examples), "top-1")
+    return SameLabel(true_labels(model, examples), "top-1")
 
 
 def _beside(task: Task, answers: Sequence[Any]) -> Measure[Any]:
@@ -103,7 +103,12 @@ def _beside(task: Task, answers: Sequence[Any]) -> Measure[Any]:
     return SamePixels(lambda row: answers[row]) if task == "segmentation" else Cosine(answers)
 
 
-def _true_labels(model: Model, examples: Examples) -> list[int]:
+def true_labels(model: Model, examples: Examples) -> list[int]:
+    """The model's index of each picture's class.
+
+    Raises:
+        InputError: classes that the model does not know, or not as many as it gives scores.
+    """
     places = _places(model, examples)
     labels = [truth if places is None else places[truth] for truth in examples.truths if isinstance(truth, int)]
     for branch in model.branches:

@@ -59,6 +59,11 @@ def form_of(model: Model) -> Preprocessing:
         InputError: the model does not say.
     """
     form = model.metadata.preprocessing
+    if form is not None and len(model.inputs) > 1:
+        raise InputError(
+            f"{model.name} is a bundle whose files see pictures in sizes of their own: measure each file by itself; "
+            "what is kept of them is the bundle's"
+        )
     if form is None or len(model.inputs) != 1:
         raise InputError(
             f"{model.name} does not say how a picture becomes its input, so it cannot be measured on pictures: "

@@ -33,19 +33,26 @@ def branches_of(
     """
     # Constants and fused tensors are the graph's and not a branch's: found once, however many exits there are.
     constants, fused = constants_of(graph), fused_tensors(graph, tensors)
+    layers = [_layers(graph, entry.outputs, constants) for entry in exits]
     return tuple(
         Branch(
             exit=number,
             name=entry.name,
-            layers=_layers(graph, entry.outputs, constants),
-            inputs=inputs,
+            layers=own,
+            inputs=_read(inputs, own, entry.outputs),
             outputs=tuple(tensors[name] for name in entry.outputs),
             accuracy=entry.accuracy,
             tensors=tensors,
             fused=fused,
         )
-        for number, entry in enumerate(exits)
+        for number, (entry, own) in enumerate(zip(exits, layers, strict=True))
     )
+
+
+def _read(inputs: tuple[Tensor, ...], layers: Sequence[Layer], outputs: Sequence[str]) -> tuple[Tensor, ...]:
+    """The inputs that a branch reads; all of them where it reads none, for a request has to bring something."""
+    read = {name for layer in layers for name in layer.inputs}.union(outputs)
+    return tuple(tensor for tensor in inputs if tensor.name in read) or inputs
 
 
 def _layers(graph: onnx.GraphProto, outputs: tuple[str, ...], constants: set[str]) -> tuple[Layer, ...]:

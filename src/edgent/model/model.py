@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import onnx
 
 from edgent.errors import InputError, ModelError
-from edgent.model.configuration.binding import Binding, bind
 from edgent.model.configuration.dimensions import FreeDimension
 from edgent.model.configuration.dimensions import free_dimensions as free_of
-from edgent.model.configuration.document import metadata_of
 from edgent.model.configuration.fitting import check_fits
-from edgent.model.configuration.sources import configured
-from edgent.model.files import external, identity
+from edgent.model.files import identity
 from edgent.model.files.bounds import check_sizes
-from edgent.model.files.bundle import join, prefix_of
-from edgent.model.files.constants import all_tensors
+from edgent.model.files.bundle import prefix_of
 from edgent.model.files.gather import gather
 from edgent.model.files.named import BETWEEN, ModelFiles, files
+from edgent.model.files.opened import OpenedFiles, exits_of, naming, opened_files
 from edgent.model.files.read import read, without_functions
 from edgent.model.files.weights import Weights
 from edgent.model.fold import fold
 from edgent.model.layers import branches_of
-from edgent.model.metadata import ExitInfo, Metadata
+from edgent.model.metadata import ExitInfo, Metadata, Preprocessing
 from edgent.model.quantised import with_whole_pairs
 from edgent.model.shapes import Interpreter, bodies, subgraph_reads, tensor_of
 from edgent.model.tasks.append import append_answers, check_answers
@@ -109,6 +105,17 @@ class Model:
         """The first 12 hex digits of the digest: `model_version` on the wire."""
         return self.digest[:12]
 
+    @property
+    def largest_form(self) -> Preprocessing | None:
+        """How a picture becomes the largest of its inputs; None: it takes no pictures."""
+        forms = [form for t in self.inputs if (form := self.metadata.preprocessing_of(t.name)) is not None]
+        return max(forms, key=lambda form: form.size[0] * form.size[1], default=None)
+
+    def metadata_at(self, exit: int) -> Metadata:
+        """What it says of an exit's answers: its own, with the pre-processing of the input that the exit reads."""
+        form = self.metadata.preprocessing_of(self.branch(exit).inputs[0].name)
+        return self.metadata if form is self.metadata.preprocessing else replace(self.metadata, preprocessing=form)
+
     def branch(self, exit: int) -> Branch:
         """The branch of an exit, wherever its file is.
 
@@ -180,82 +187,28 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
     """
     paths = files(model)
     path = paths[0]
-    opened = _opened(paths)
-    with _naming(path):
-        binding = bind(path, opened.proto, dims or {})
-    proto, metadata = binding.proto, binding.metadata
-    exits = _exits(proto.graph, metadata)
-    # Digests are of the graph as it was bound. All that follows changes the graph, and may do so otherwise in another
-    # version of this program.
-    digests = _digests(opened, binding, exits)
-    gather(proto.graph, path.parent.absolute())
-    completed = _completed(paths, binding, exits, opened.weights, interpreter)
+    opened = opened_files(paths, dims or {})
+    gather(opened.proto.graph, path.parent.absolute())
+    completed = _completed(paths, opened, interpreter)
     check_sizes(completed.tensors.values())
     return Model(
         name=readable(BETWEEN.join(file.stem for file in paths)),
         path=path,
         members=tuple(paths),
         files=opened.beside,
-        digest=_digest(digests, [entry.outputs for entry in completed.exits]),
-        digests=digests,
+        digest=_digest(opened.digests, [entry.outputs for entry in completed.exits]),
+        digests=opened.digests,
         inputs=completed.inputs,
-        branches=branches_of(proto.graph, completed.exits, completed.inputs, completed.tensors),
-        metadata=metadata,
-        dims=binding.dims,
-        doubts=binding.doubts,
-        proto=proto,
+        branches=branches_of(opened.proto.graph, completed.exits, completed.inputs, completed.tensors),
+        metadata=opened.metadata,
+        dims=opened.dims,
+        doubts=opened.doubts,
+        proto=opened.proto,
         tensors=completed.tensors,
         values=completed.values,
         weights=opened.weights,
         own_outputs=completed.own_outputs,
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Opened:
-    """The files of a model as they came, and what only they can tell.
-
-    Attributes:
-        proto: The only file, or all of them as one.
-        beside: The files of weights that they name, by their paths from the folder.
-        weights: Where constants are, and their hashes.
-        members: Name and hash of each file's contents.
-        outputs: Of each file of a bundle, by exit; of a single file nothing.
-    """
-
-    proto: onnx.ModelProto
-    beside: tuple[str, ...]
-    weights: Weights
-    members: list[tuple[str, str]]
-    outputs: list[list[tuple[str, ...]]]
-
-
-def _opened(paths: Sequence[Path]) -> _Opened:
-    """Reads and hashes files. Nothing of them is kept but what is returned: a model may have gigabytes."""
-    # Digests are of the files as they came, before anything is gathered or folded: so a device and an edge with
-    # other versions of this program, which may fold otherwise, still agree on what a model is.
-    opened = [(file, configured(file, read(file))) for file in paths]
-    proto = join(opened) if len(paths) > 1 else opened[0][1]
-    source = paths[0].parent.absolute()
-    beside = external.locations(all_tensors(proto))
-    weights = Weights(source, identity.hashes(proto.graph.initializer, source))
-    return _Opened(
-        proto=proto,
-        beside=beside,
-        weights=weights,
-        members=[_member(file, own, file == paths[0], weights) for file, own in opened],
-        outputs=[_outputs(own.graph, metadata_of(own)) for _, own in opened] if len(paths) > 1 else [],
-    )
-
-
-def _digests(opened: _Opened, binding: Binding, exits: Sequence[ExitInfo]) -> dict[str, str]:
-    """The digest of each file by its name, with the inputs as they were bound."""
-    inputs = binding.proto.graph.input
-    outputs = opened.outputs or [[entry.outputs for entry in exits]]
-    return {
-        name: identity.digest(contents, inputs, asked, binding.metadata)
-        for (name, contents), asked in zip(opened.members, outputs, strict=True)
-    }
 
 
 def _digest(digests: Mapping[str, str], exits: Sequence[tuple[str, ...]]) -> str:
@@ -282,37 +235,25 @@ class _Completed:
     exits: tuple[ExitInfo, ...]
 
 
-def _completed(
-    paths: Sequence[Path], binding: Binding, exits: tuple[ExitInfo, ...], weights: Weights, interpreter: Interpreter
-) -> _Completed:
+def _completed(paths: Sequence[Path], opened: OpenedFiles, interpreter: Interpreter) -> _Completed:
     """Folds a graph whose constants were gathered, and appends what makes answers out of its outputs."""
-    proto, metadata = binding.proto, binding.metadata
+    proto, metadata, weights = opened.proto, opened.metadata, opened.weights
+    exits = exits_of(proto.graph, metadata)
     values = fold(proto, weights, interpreter)
     tensors = _tensors(values, metadata)
     own_outputs = tuple(value.name for value in proto.graph.output)
     inputs = tuple(tensors[value.name] for value in proto.graph.input)
     # Before anything is appended: a configuration that does not fit the inputs would fail there with a worse message.
     check_fits(paths[0], metadata, inputs)
-    with _naming(paths[0]):
+    with naming(paths[0]):
         answers = append_answers(proto, metadata, exits, tensors, [prefix_of(file) for file in paths[1:]])
     # What was appended brings constants of its own, and its shapes are not known yet.
     if answers.changed:
         values = fold(proto, weights, interpreter)
-        with _naming(paths[0]):
+        with naming(paths[0]):
             check_answers(metadata, answers, values)
         tensors = _tensors(values, metadata, answers.most)
     return _Completed(values=values, tensors=tensors, inputs=inputs, own_outputs=own_outputs, exits=answers.exits)
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Says of which file a configuration is that cannot be."""
-    # What checks a configuration knows no files; a user has to be told which one to open.
-    try:
-        yield
-    except ModelError as error:
-        said = str(error)
-        raise ModelError(said if said.startswith(f"{path}: ") else f"{path}: {said}") from None
 
 
 def _tensors(
@@ -344,23 +285,3 @@ def free_dimensions(model: str | Path) -> tuple[FreeDimension, ...]:
         ModelError: see `read`.
     """
     return tuple(entry for path in files(model) for entry in free_of(without_functions(read(path)).graph))
-
-
-def _member(path: Path, proto: onnx.ModelProto, is_first: bool, weights: Weights) -> tuple[str, str]:
-    """A file's name, and the hash of its contents by the hashes of the whole, where constants have a bundle's names."""
-    prefix = "" if is_first else prefix_of(path)
-    hashes = {tensor.name: weights.hashes[prefix + tensor.name] for tensor in proto.graph.initializer}
-    return readable(path.stem), identity.contents(proto, hashes, weights.source)
-
-
-def _outputs(graph: onnx.GraphProto, metadata: Metadata) -> list[tuple[str, ...]]:
-    return [entry.outputs for entry in _exits(graph, metadata)]
-
-
-def _exits(graph: onnx.GraphProto, metadata: Metadata) -> tuple[ExitInfo, ...]:
-    """Those that the file names; without any, all outputs together are one."""
-    names = tuple(value.name for value in graph.output)
-    for entry in metadata.exits:
-        if unknown := sorted(set(entry.outputs) - set(names)):
-            raise ModelError(f"exit {entry.name!r} names output {unknown[0]!r}, which the graph does not have")
-    return metadata.exits or (ExitInfo(name="output", outputs=names),)

@@ -95,6 +95,44 @@ def dtype_name(elem_type: int) -> str:
     return str(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(elem_type)).name)
 
 
+def output_shapes(
+    node: onnx.NodeProto,
+    opset: int,
+    shapes: Mapping[str, tuple[int, ...]],
+    constants: Mapping[str, onnx.TensorProto],
+) -> dict[str, tuple[int, ...]]:
+    """Shapes of a node's outputs, of those that follow from what it reads.
+
+    Args:
+        node: by itself; one whose activation an engine has fused in makes what it makes without.
+        opset: the version of ONNX's operators.
+        shapes: of the tensors that it reads.
+        constants: those that it reads; of weights that lie in another file only the shape counts.
+    """
+    kind = node.op_type.removeprefix("Fused")
+    read = [name for name in node.input if name]
+    if not onnx.defs.has(kind, opset, "") or not all(name in shapes or name in constants for name in read):
+        return {}
+    schema = onnx.defs.get_schema(kind, opset)
+    known = [attribute for attribute in node.attribute if attribute.name in schema.attributes]
+    bare = onnx.NodeProto(op_type=kind, input=node.input, output=node.output, attribute=known)
+    types = {
+        name: onnx.helper.make_tensor_type_proto(
+            constants[name].data_type if name in constants else onnx.TensorProto.FLOAT,
+            constants[name].dims if name in constants else shapes[name],
+        )
+        for name in read
+    }
+    values = {name: constants[name] for name in read if name in constants and not constants[name].external_data}
+    try:
+        made = shape_inference.infer_node_outputs(schema, bare, types, values)
+    # Of C++, and of several types: the types of what is computed are not known here, and are not all floats.
+    except Exception:
+        return {}
+    tensors = (tensor_of(onnx.ValueInfoProto(name=name, type=kind)) for name, kind in made.items())
+    return {tensor.name: tensor.shape for tensor in tensors if tensor.shape is not None}
+
+
 def bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
     """The graphs inside a node: those of If, Loop and Scan."""
     for attribute in node.attribute:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from edgent.wire.exchange.messages import notes_from, times_us, window_numbers
-from edgent.wire.messages import NEWEST, TIMES_US, WINDOW
+from edgent.wire.exchange.messages import load_us, notes_from, times_us, window_numbers
+from edgent.wire.messages import LOAD_US, NEWEST, TIMES_US, WINDOW
 from edgent.wire.notes import Notes
 
 # 18 digits are below 2**63: a header that states more is wrong, and is not made a number of.
@@ -18,6 +18,8 @@ def headers_of(notes: Notes) -> dict[str, str]:
     headers = {TIMES_US: " ".join(map(str, times_us(notes)))}
     if notes.window is not None:
         headers[WINDOW] = " ".join(map(str, window_numbers(notes.window)))
+    if load := load_us(notes):
+        headers[LOAD_US] = str(load)
     return headers | ({NEWEST: notes.newest} if notes.newest else {})
 
 
@@ -26,6 +28,7 @@ def notes_of(headers: Mapping[str, str]) -> Notes:
     times = _numbers(headers.get(TIMES_US, ""))
     return notes_from(
         times_us=times if len(times) == 2 else (0, 0),
+        load_us=next(iter(_numbers(headers.get(LOAD_US, ""))), 0),
         window=_numbers(headers.get(WINDOW, "")),
         newest=headers.get(NEWEST, ""),
     )

@@ -18,12 +18,14 @@ class Notes:
     Attributes:
         queue: seconds that the request waited, by the edge's clock.
         middle: seconds of decoding, computing and encoding, by the same.
+        load: seconds that a request would wait which came as this one is answered.
         window: what the answer may have under way as it begins; None: not said.
         newest: the version that the model's name stands for, where the caller has another one; else empty.
     """
 
     queue: float = 0.0
     middle: float = 0.0
+    load: float = 0.0
     window: Window | None = None
     newest: str = ""
 

@@ -29,6 +29,10 @@ class Draw:
         """One of some names."""
         return str(self.random.choice(choices))
 
+    def several(self, count: int, *choices: str) -> list[str]:
+        """So many of some names, each once at most."""
+        return [str(name) for name in self.random.choice(choices, count, replace=False)]
+
     def number(self, *choices: int) -> int:
         """One of some numbers."""
         return int(self.random.choice(choices))

@@ -29,6 +29,7 @@ from edgent.errors import InputError
 from edgent.link.slow_start import Window
 from edgent.units import Seconds
 from edgent.wire import messages as m
+from edgent.wire.errors import Damaged
 from edgent.wire.notes import Notes
 from edgent.wire.tensors import parse
 from edgent.wire.transport import PACKET
@@ -48,11 +49,8 @@ _SUM = 4
 
 _VERSION = re.compile(r"[0-9a-f]{12}")
 _LONGEST_US = 3_600_000_000  # an hour: nobody waits for that long
+_LEAST_WINDOW = 512  # bytes; by a window of one, a transfer would be reckoned in a million round trips
 _MOST_STATED = 1 << 50  # bytes, or microseconds, of which no TCP knows more
-
-
-class Damaged(Exception):  # noqa: N818 - a signal inside the wire: a program meets an edge that was lost
-    """A message is not what was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +102,7 @@ def write_exchange_reply(body: bytes, notes: Notes) -> Iterator[bytes]:
     # A long one has packets of its own, and a downlink to be told apart.
     announced = len(body) > PACKET
     queue_us, middle_us = times_us(notes)
-    head = m.ExchangeReply(queue_us=queue_us, middle_us=middle_us, newest=notes.newest)
+    head = m.ExchangeReply(queue_us=queue_us, middle_us=middle_us, load_us=load_us(notes), newest=notes.newest)
     if notes.window is not None:
         head.window.extend(window_numbers(notes.window))
     if announced:
@@ -116,9 +114,9 @@ def write_exchange_reply(body: bytes, notes: Notes) -> Iterator[bytes]:
         yield b"".join(_with_checksum(body))
 
 
-def write_exchange_error(status: int, details: str) -> bytes:
-    """A refusal, or a failure."""
-    return _written(m.ExchangeReply(status=status, details=details))
+def write_exchange_error(status: int, details: str, load: float = 0.0) -> bytes:
+    """A refusal, or a failure; of a refusal what a request would wait."""
+    return _written(m.ExchangeReply(status=status, details=details, load_us=load_us(Notes(load=load))))
 
 
 def read_exchange_reply(message: bytes) -> ReplyHead:
@@ -127,7 +125,12 @@ def read_exchange_reply(message: bytes) -> ReplyHead:
     return ReplyHead(
         status=reply.status,
         details=reply.details,
-        notes=notes_from(times_us=(reply.queue_us, reply.middle_us), window=reply.window, newest=reply.newest),
+        notes=notes_from(
+            times_us=(reply.queue_us, reply.middle_us),
+            load_us=reply.load_us,
+            window=reply.window,
+            newest=reply.newest,
+        ),
         follows=reply.follows,
         body=reply.body,
     )
@@ -141,7 +144,7 @@ def read_body(message: bytes, follows: int) -> bytes:
     return message[:-_SUM]
 
 
-def notes_from(*, times_us: Sequence[int], window: Sequence[int], newest: str) -> Notes:
+def notes_from(*, times_us: Sequence[int], load_us: int, window: Sequence[int], newest: str) -> Notes:
     """What an edge said, as far as it makes sense."""
     # All of it is an aid to predict: an edge whose word makes no sense is followed from outside. A time of centuries
     # would make every plan hopeless, and a version that is none would be fetched again and again.
@@ -149,6 +152,7 @@ def notes_from(*, times_us: Sequence[int], window: Sequence[int], newest: str) -
     return Notes(
         queue=queue * 1e-6,
         middle=middle * 1e-6,
+        load=load_us * 1e-6 if load_us <= _LONGEST_US else 0.0,
         window=window_from(window),
         newest=newest if _VERSION.fullmatch(newest) else "",
     )
@@ -157,6 +161,11 @@ def notes_from(*, times_us: Sequence[int], window: Sequence[int], newest: str) -
 def times_us(notes: Notes) -> tuple[int, int]:
     """Whole microseconds in the queue and of the middle."""
     return round(notes.queue * 1e6), round(notes.middle * 1e6)
+
+
+def load_us(notes: Notes) -> int:
+    """Whole microseconds that a request would wait."""
+    return round(notes.load * 1e6)
 
 
 def window_numbers(window: Window) -> tuple[int, ...]:
@@ -168,7 +177,7 @@ def window_numbers(window: Window) -> tuple[int, ...]:
 
 def window_from(numbers: Sequence[int]) -> Window | None:
     """A window from its numbers; None where there are none, or they make no sense."""
-    if len(numbers) != 4 or not (numbers[0] and numbers[3]) or max(numbers) > _MOST_STATED:
+    if len(numbers) != 4 or min(numbers[0], numbers[3]) < _LEAST_WINDOW or max(numbers) > _MOST_STATED:
         return None
     size, threshold, patience, least = numbers
     return Window(
