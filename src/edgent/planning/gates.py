@@ -9,11 +9,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgent.codec.calibration import MEASURES, MeasureName, Span
-from edgent.codec.names import check_codec, is_image_codec
+from edgent.codec.names import check_codec, is_image_codec, is_lossless
 from edgent.document import Document, Node, keys_of
 from edgent.errors import InputError
+from edgent.model.tasks.class_probabilities import confidence, log_probabilities, pooled
+
+if TYPE_CHECKING:
+    from edgent.model import Model
 
 LATER_ALONE = (0.0, 1.0)
 """The weights with which the later exit's answer stands by itself."""
@@ -70,6 +78,21 @@ class Gate:
         """Whether the last answer is made of both."""
         return self.weights != LATER_ALONE
 
+    def accepts(self, scores: NDArray[Any]) -> bool:
+        """Whether the first answer is taken, by the scores of its classes."""
+        return self.confidence is not None and bool(confidence(log_probabilities(scores)) >= self.confidence)
+
+    def combined(self, first: NDArray[Any], last: NDArray[Any]) -> NDArray[np.float32]:
+        """The classes' shares by both answers, from their scores.
+
+        Raises:
+            InputError: answers about different classes.
+        """
+        if first.shape != last.shape:
+            raise InputError(f"found answers of {first.size} and {last.size} classes, expected the same classes")
+        shares = np.exp(pooled([log_probabilities(first), log_probabilities(last)], self.weights))
+        return shares.astype(np.float32)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gates(Document):
@@ -96,6 +119,24 @@ class Gates(Document):
     confidence_level: float | None
     gates: tuple[Gate, ...]
 
+    def check(self, model: Model) -> None:
+        """Makes sure that they are of a model.
+
+        Raises:
+            InputError: they are of another one, or of another version of it.
+        """
+        if self.digest != model.digest:
+            raise InputError(
+                f"the gates are of {self.model} version {self.digest[:12]}, the model is {model.name} version "
+                f"{model.version}: {self.AGAIN}"
+            )
+
+    def before(self, later: int, codec: str) -> Gate | None:
+        """The gate to put before an exit that pictures come to by a codec; of several that which accepts most."""
+        # What loses nothing shows the later exit the same picture, whichever codec it is.
+        fitting = [gate for gate in self.gates if gate.later == later and _shows_alike(gate.codec, codec)]
+        return max(fitting, key=lambda gate: (gate.accepted, gate.accuracy), default=None)
+
     def to_json(self) -> str:
         """The file's text; the same gates always give the same text."""
         return json.dumps({"schema": self.SCHEMA, **asdict(self)}, indent=1, allow_nan=False) + "\n"
@@ -113,11 +154,16 @@ class Gates(Document):
             measure=measure,
             max_drop=node.number("max_drop"),
             confidence_level=None if node.absent("confidence_level") else node.number("confidence_level"),
-            gates=tuple(map(_read_gate, node.nodes("gates", keys_of(Gate)))),
+            gates=tuple(map(read_gate, node.nodes("gates", keys_of(Gate)))),
         )
 
 
-def _read_gate(node: Node) -> Gate:
+def read_gate(node: Node) -> Gate:
+    """Reads what `asdict` makes of a gate.
+
+    Raises:
+        InputError: values that no gate has.
+    """
     shares = ("accepted", "lost", "accuracy", "ungated", "standing", "asked")
     return Gate(
         exit=node.whole("exit"),
@@ -129,6 +175,10 @@ def _read_gate(node: Node) -> Gate:
         samples=node.whole("samples"),
         **{name: node.number(name) for name in shares},
     )
+
+
+def _shows_alike(one: str, other: str) -> bool:
+    return one == other or (is_lossless(one) and is_lossless(other))
 
 
 def _two(node: Node, numbers: tuple[float, ...], key: str) -> tuple[float, float]:

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
 from edgent.codec.calibration import MEASURES, MeasureName
-from edgent.document import Node
+from edgent.document import Node, keys_of
 from edgent.errors import InputError
+from edgent.planning.gates import Gate, read_gate
 from edgent.units import Seconds
 
 SourceKind = Literal["image", "array"]
@@ -154,6 +155,8 @@ class Plan:
         layers: Layers of the branch (n); None in a plan that was read from a document.
         chance: Probability of being in time; None where the bandwidth was taken for certain.
         trial: Whether the edge is not relied on yet: the device answers beside it, as it would by itself.
+        gate: What the device answers first; the rest of the plan is for pictures of which it is not sure. None: the
+            rest is for all.
     """
 
     configuration: Configuration
@@ -166,6 +169,7 @@ class Plan:
     chance: float | None = None
     measure: MeasureName = "accuracy"
     trial: bool = False
+    gate: Gate | None = None
 
     def document(self) -> dict[str, object]:
         """The plan as JSON has it: null where the accuracy is unknown, latencies in milliseconds.
@@ -179,6 +183,7 @@ class Plan:
             self.measure: self.accuracy,
             "meets_deadline": self.meets_deadline,
             "latency_ms": {**self.stages.document(), "total": milliseconds(self.stages.total)},
+            **({} if self.gate is None else {"gate": asdict(self.gate)}),
         }
 
     @classmethod
@@ -196,6 +201,7 @@ class Plan:
             measure=measure,
             meets_deadline=node.truth("meets_deadline"),
             stages=Stages.from_node(node.node("latency_ms", (*STAGES, "total"))),
+            gate=read_gate(node.node("gate", keys_of(Gate))) if "gate" in node.values else None,
         )
 
     def __repr__(self) -> str:
@@ -209,9 +215,9 @@ class Plan:
 
 
 def plan_keys(document: object) -> tuple[str, ...]:
-    """The keys of a plan's document: whatever its number is called."""
-    # A reader that checks keys strictly must accept the measure's own key where the document has it, and only there.
-    others = [name for name in MEASURES[1:] if isinstance(document, dict) and name in document]
+    """The keys of a plan's document: whatever its number is called, and with a gate where it has one."""
+    # A reader that checks keys strictly must accept such a key where the document has it, and only there.
+    others = [name for name in (*MEASURES[1:], "gate") if isinstance(document, dict) and name in document]
     return (*PLAN_KEYS, *others)
 
 

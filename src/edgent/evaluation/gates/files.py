@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgent import cache
-from edgent.errors import InputError
 from edgent.model import Model
 from edgent.planning.gates import Gates
 
@@ -20,11 +19,7 @@ def gates_for(model: Model, file: Path | None = None) -> Gates | None:
     """
     if file is not None:
         gates = Gates.load(file)
-        if gates.digest != model.digest:
-            raise InputError(
-                f"{file} is of {gates.model} version {gates.digest[:12]}, the model is {model.name} version "
-                f"{model.version}: make it again with edgent gate"
-            )
+        gates.check(model)
         return gates
     for path in (model.path.parent / f"{model.name}.gates.json", _kept(model.digest)):
         if path.is_file() and (gates := Gates.load(path)).digest == model.digest:
