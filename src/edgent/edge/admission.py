@@ -27,8 +27,11 @@ from dataclasses import dataclass, field
 _KEPT_WORK = 256  # pieces of work that are remembered; callers may name as many as they like
 _TIMES, _ENOUGH = 9, 3  # whose median counts, and from how many on: the first one may have made a session
 _FRESH = 2.0  # seconds after which the last time says nothing of how fast the edge is now
-_ERRORS = 32  # predictions that are remembered
-_SHARE = 0.9  # of the predictions are to be kept: a margin for all of them would be one for the worst
+_ERRORS = 64  # predictions that are remembered
+# Of the predictions that are to be kept: a margin for all of them would be one for the worst. Under overload each of
+# those that are let in has just enough time, so of ten that are late one in ten of what is computed is for nothing; a
+# wider margin costs nothing then, for the queue only needs to be shorter, not empty.
+_SHARE = 0.97
 
 
 @dataclass(slots=True)
