@@ -16,7 +16,7 @@ CROWD = Crowd(devices=10, rate=12.0, local=0.070, remote=0.030, deadline=0.120, 
 @pytest.mark.parametrize("local", [0.050, 0.070, 0.200])
 def test_planning_is_within_two_points_of_the_best_fixed_split(accuracy, local):
     crowd = replace(CROWD, accuracy=accuracy, local=local)
-    planned, (_, fixed) = Simulation(crowd).run(), best_split(crowd, splits=10)
+    planned, (_, fixed) = Simulation(crowd).run(), best_split(crowd)
     assert planned.requests == fixed.requests
     assert planned.share >= fixed.share - 0.02
 

@@ -13,7 +13,7 @@ import heapq
 import itertools
 import random
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -236,11 +236,21 @@ class Simulation:
         request.board.schedule.drop(turn)
 
 
-def best_split(crowd: Crowd, splits: int = 20) -> tuple[float, Herd]:
-    """The fixed split with the highest share in time, in hindsight."""
-    runs = {number / splits: Simulation(crowd, split=number / splits).run() for number in range(splits + 1)}
-    best = max(runs, key=lambda split: runs[split].share)
-    return best, runs[best]
+def best_split(crowd: Crowd) -> tuple[float, Herd]:
+    """The fixed split with the highest share in time, in hindsight: in steps of a tenth, then of a twentieth."""
+    runs = {percent: _fixed(crowd, percent) for percent in range(0, 101, 10)}
+    near = _best(runs)
+    runs |= {percent: _fixed(crowd, percent) for percent in (near - 5, near + 5) if 0 <= percent <= 100}
+    best = _best(runs)
+    return best / 100, runs[best]
+
+
+def _fixed(crowd: Crowd, percent: int) -> Herd:
+    return Simulation(crowd, split=percent / 100).run()
+
+
+def _best(runs: Mapping[int, Herd]) -> int:
+    return max(runs, key=lambda percent: runs[percent].share)
 
 
 def _candidates(crowd: Crowd) -> Candidates:
