@@ -90,7 +90,7 @@ def test_the_margin_is_what_all_but_few_predictions_were_off_by():
     assert lateness.margin == 0.0
     for number in range(1, 51):
         lateness.done(100.0, 100.0 + number)
-    assert lateness.margin == pytest.approx(49.0)
+    assert lateness.margin == pytest.approx(48.0)
 
 
 def test_requests_that_were_done_early_ask_for_no_margin_and_for_no_less():
