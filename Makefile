@@ -10,7 +10,7 @@ DRIVEN := tests/device tests/edge tests/engine tests/evaluation tests/wire tests
   tests/test_real_time.py
 STARTED := tests/doctor/test_link.py tests/lab/rivals/test_rival.py tests/lab/figures/test_live.py tests/demo tests/test_front_door.py
 
-.PHONY: demo test quickstart delays delay-busy check fix docs conformance rivals mutants train-smoke site clean
+.PHONY: demo test quickstart delays delay-busy check fix docs conformance rivals mutants train-smoke cluster cluster-demo site clean
 
 demo: $(VENV)/.installed
 	$(BIN)/edgent demo
@@ -64,6 +64,13 @@ mutants: .venv-mutants/.installed
 train-smoke: .venv-train/.installed
 	.venv-train/bin/python -m pytest -q tests/training
 
+# Ray Serve behind the edge's door, with three nodes on this machine: tests, and what a kill of a part of it costs.
+cluster: .venv-ray/.installed
+	.venv-ray/bin/python -m pytest -q tests/cluster
+
+cluster-demo: .venv-ray/.installed
+	.venv-ray/bin/python benchmarks/cluster.py
+
 # The documentation as a site in build/site, with the API from the docstrings; warnings are errors.
 site: .venv-docs/.installed
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build -q
@@ -88,6 +95,12 @@ $(VENV)/.tests: $(VENV)/.installed
 
 $(VENV)/.check: $(VENV)/.tests
 	$(BIN)/python -m pip install -q --disable-pip-version-check --group check
+	touch $@
+
+.venv-ray/.installed: $(VENV)/.installed
+	$(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/python -m pip install -q --disable-pip-version-check "pip>=25.1"
+	.venv-ray/bin/python -m pip install -q --disable-pip-version-check "$$(echo dist/*.whl)[ray]" --group test
 	touch $@
 
 .venv-stock/.installed:

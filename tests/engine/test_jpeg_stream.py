@@ -41,9 +41,9 @@ class Dripping(io.RawIOBase):
         self.content, self.piece, self.given = content, piece, 0
 
     def read(self, most: int = -1) -> bytes:
-        found = self.content[self.given : self.given + min(self.piece, most)]
-        self.given += len(found)
-        return found
+        came = self.content[self.given : self.given + min(self.piece, most)]
+        self.given += len(came)
+        return came
 
 
 @pytest.mark.parametrize("piece", [1, 7, 1 << 20])
@@ -75,11 +75,11 @@ def test_a_picture_comes_before_the_next_one_is_read() -> None:
     ],
 )
 def test_what_is_no_picture_is_named_after_those_before_it(content, expected, before) -> None:
-    found = []
+    came = []
     with pytest.raises(InputError) as refused:
         for picture in pictures(io.BytesIO(content)):
-            found.append(picture)
-    assert expected in str(refused.value) and len(found) == before
+            came.append(picture)
+    assert expected in str(refused.value) and len(came) == before
 
 
 HEADER = jpeg(1).index(b"\xff\xda")  # where the coded bytes of a baseline picture begin

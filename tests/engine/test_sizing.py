@@ -35,10 +35,10 @@ def test_a_smaller_array_is_padded_with_zeros_at_the_end_of_each_axis(shape: tup
     model, array = configured(model_file, '[inputs.x]\nfill = "pad"\n'), noise(*shape)
     padded = np.zeros((1, 3, 8, 8), np.float32)
     padded[tuple(slice(size) for size in shape)] = array
-    given = Material(array, model).tensors
-    assert np.array_equal(given["x"], padded)
+    sized = Material(array, model).tensors
+    assert np.array_equal(sized["x"], padded)
     (output,) = model.branches[0].outputs
-    answer = Engine().session(model, ["x"], [output.name]).run(given)[output.name]
+    answer = Engine().session(model, ["x"], [output.name]).run(sized)[output.name]
     assert np.allclose(answer, plain(model_file, {"x": padded})[0], atol=1e-5)
 
 
@@ -59,10 +59,10 @@ def test_what_the_configuration_does_not_allow_is_refused(text: str, shape: tupl
 def test_a_larger_picture_is_shrunk_plane_by_plane(model_file: Path) -> None:
     text = '[preprocessing]\nfilter = "bicubic"\n[inputs.x]\nfill = "pad"\nexcess = "shrink"\n'
     array = noise(1, 3, 6, 20)
-    given = Material(array, configured(model_file, text)).tensors["x"]
-    for plane, found in zip(array[0], given[0], strict=True):
-        assert np.array_equal(found[:6], np.asarray(Image.fromarray(plane).resize((8, 6), Image.Resampling.BICUBIC)))
-        assert not found[6:].any()
+    sized = Material(array, configured(model_file, text)).tensors["x"]
+    for plane, row in zip(array[0], sized[0], strict=True):
+        assert np.array_equal(row[:6], np.asarray(Image.fromarray(plane).resize((8, 6), Image.Resampling.BICUBIC)))
+        assert not row[6:].any()
 
 
 def test_text_is_padded_with_nothing(model_file: Path) -> None:

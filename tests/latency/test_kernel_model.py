@@ -190,3 +190,45 @@ def test_a_handful_of_specimens_does_not_make_intervals_of_sums_narrower_than_th
     # One specimen over and over: each is predicted nearly exactly by the others, though 5 and 40 prove it differently.
     few, many = (fit([timed(6, seed=1)] * count).validation.together for count in (5, 40))
     assert many < few == 1.0
+
+
+def alike(count: int, family: str, flops: float, seed: int = 0) -> list[Sample]:
+    """Kernels of nearly one size, whose time is operations and nothing else."""
+    random = np.random.default_rng(seed)
+    sizes = flops * np.exp(0.1 * random.standard_normal(count))
+    return [Sample(of_size(family, size), size * 1e-10, References(0.0, 0.0)) for size in sizes]
+
+
+def of_size(family: str, flops: float) -> Traits:
+    return Traits(family=family, work=(1.0, flops, 1e4, 1e4, 1e4), form=(0.0, 0.0, 0.0))
+
+
+def test_a_handful_of_like_sizes_is_extended_to_others_as_relatives_are() -> None:
+    few = [Sample(of_size("Exp", 1e5), 2e-5, References(0.0, 0.0))] * 3
+    kin = alike(20, "Log", 1e4) + alike(20, "Log", 1e8)
+    larger = [of_size("Exp", 1e8)]
+    random = np.random.default_rng(0)
+    (by_itself,), _ = fit_family(few, random).predict(larger)
+    (as_kin,), _ = fit_family(few, random, kin).predict(larger)
+    # Twice as dear as the relative at the one size that was seen, and a thousand times as large now.
+    assert as_kin == pytest.approx(2e-2, rel=0.3)
+    assert abs(math.log(by_itself / 2e-2)) > 1.0
+
+
+def test_a_family_that_was_timed_often_asks_no_relatives() -> None:
+    own, kin = timed(80), alike(20, "Log", 1e4)
+    alone, beside = (fit_family(own, np.random.default_rng(0), more) for more in ((), kin))
+    assert alone.rates == pytest.approx(beside.rates)
+
+
+def test_an_erratic_family_is_less_certain_than_a_smooth_one_beside_it() -> None:
+    random = np.random.default_rng(5)
+
+    def erratic(seed: int) -> list[Sample]:
+        return [one._replace(seconds=one.seconds * math.exp(random.standard_normal())) for one in
+                timed(3, seed=seed, family="pool")]  # fmt: skip
+
+    model = fit([timed(6, seed=k) + erratic(100 + k) for k in range(20)])
+    asked = [drawn(np.random.default_rng(seed), family) for seed in range(50) for family in ("conv", "pool")]
+    deviations = np.sqrt(np.diag(predict_kernels(model.families, asked)[1]))
+    assert np.median(deviations[1::2]) > 3 * np.median(deviations[::2])

@@ -37,10 +37,10 @@ def test_directions_that_are_alike_fare_as_two_that_happen_to_be_equal() -> None
         one, two = believed(up, up), believed(up, down)
         for deadline in (0.02, 0.05, 0.2):
             expectations = Expectations(table)
-            alike, apart = (Expectations(table).expect(each, Seconds(deadline)) for each in (one, two))
+            alike, apart = (Expectations(table).expect(side, Seconds(deadline)) for side in (one, two))
             assert alike.chance == pytest.approx(apart.chance, abs=1e-9)
             assert alike.latency == pytest.approx(apart.latency)
-            informed = [expectations.informed(each, Seconds(deadline)) for each in (one, two)]
+            informed = [expectations.informed(side, Seconds(deadline)) for side in (one, two)]
             assert informed[0] == pytest.approx(informed[1])
 
 

@@ -73,7 +73,8 @@ def fit(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.u
         CodecError: the pixels have another type or shape, or are more than the model takes.
     """
     check_pixels(pixels)
-    # A picture of the right size would be copied for nothing.
+    # A picture of the right size would be copied for nothing. With a crop below 1 it is no such picture: its border is
+    # to be cut off, and the rest enlarged.
     if pixels.shape[:2] == tuple(preprocessing.size) and preprocessing.crop == 1:
         return pixels
     if preprocessing.resize == "stretch":
@@ -89,6 +90,7 @@ def fit_decoded(pixels: NDArray[np.uint8], preprocessing: Preprocessing, *, code
     Raises:
         CodecError: as `fit`.
     """
+    # Fitting twice would not be the same as once: a crop would cut the border off a second time.
     was_fitted = codec != "source" and pixels.shape[:2] == tuple(preprocessing.size)
     return pixels if was_fitted else fit(pixels, preprocessing)
 
@@ -110,6 +112,8 @@ def visible_region(size: tuple[int, ...], preprocessing: Preprocessing) -> Regio
         return _part(height, width, preprocessing)
     (rows, columns), (down, across) = preprocessing.size, _inner(height, width, preprocessing)
     top, left = _corner(down, across, preprocessing)
+    # From the canvas back to the picture: x and y are its pixels for each pixel of the canvas. Not the same number, as
+    # both sides were rounded to whole pixels.
     x, y = width / across, height / down
     return -left * x, -top * y, (columns - left) * x, (rows - top) * y
 
@@ -233,6 +237,7 @@ def _on_grey(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray
 
 def _corner(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
     """Top and left of the resized picture on the canvas."""
+    # Where the padding is odd, the larger part lies below and on the right, as in the loaders of the YOLO family.
     rows, columns = preprocessing.size
     return ((rows - height) // 2, (columns - width) // 2) if preprocessing.resize == "letterbox" else (0, 0)
 

@@ -123,13 +123,13 @@ class Answer:
         return replace(self.record, result=self.document())
 
     def __repr__(self) -> str:
-        made = self.record
-        return f"<Answer {self.label!r} by the {made.by}, exit {made.exit}, in {made.total * 1e3:.1f} ms>"
+        record = self.record
+        return f"<Answer {self.label!r} by the {record.by}, exit {record.exit}, in {record.total * 1e3:.1f} ms>"
 
     def _check(self, task: str, *, unless_unknown: bool = False) -> None:
-        found = self.metadata.task
-        if found != task and not (unless_unknown and found is None):
-            raise InputError(f"the model's task is {found or 'unknown'}, expected {task}; its tensors are in `outputs`")
+        own = self.metadata.task
+        if own != task and not (unless_unknown and own is None):
+            raise InputError(f"the model's task is {own or 'unknown'}, expected {task}; its tensors are in `outputs`")
 
     def _seen(self) -> tuple[tuple[float, float, float, float], tuple[int, int]] | None:
         """What the model saw of the picture, and the picture's height and width; None where there is none."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import ChainMap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -131,7 +131,7 @@ class Execution:
         division, times = self.division, self._times
         with self._failing():
             self._check(material)
-            self._prepare(material, tensor=division.wants_tensor, pixels=division.wants_pixels)
+            self._prepare(material, division.tensors, division.pixels)
             try:
                 self._message = self._boundary(material)
             except EdgentError as error:
@@ -163,9 +163,9 @@ class Execution:
             codec = self.division.configuration.codec
             raise InputError(f"codec {codec} needs an image, but the input is a tensor")
 
-    def _prepare(self, material: Material, *, tensor: bool, pixels: bool) -> None:
+    def _prepare(self, material: Material, tensors: Collection[str], pixels: Collection[str] = ()) -> None:
         self._times.begun = self.clock.now()
-        self.compute.prepare(material, tensor=tensor, pixels=pixels)
+        self.compute.prepare(material, tensors=tensors, pixels=pixels)
         self._times.prepared = self.clock.now()
 
     def _send(self, send: Send, material: Material) -> None:
@@ -180,9 +180,10 @@ class Execution:
 
     def _ask_edge(self, budget: float, material: Material) -> None:
         try:
-            reply = self.ask(self._message, budget)
-            other = self._instead.get(answered_by(reply.body)) if self._instead else None
-            tensors = self.compute.decode(self.division, reply.body, None if other is None else other.down)
+            with _broken_if_unexpected():
+                reply = self.ask(self._message, budget)
+                other = self._instead.get(answered_by(reply.body)) if self._instead else None
+                tensors = self.compute.decode(self.division, reply.body, None if other is None else other.down)
         except EdgentError as error:
             # What the request wants done next is done in this thread: the caller's may be waiting for nothing else.
             self._do(self._edge_failed(error), material)
@@ -228,7 +229,7 @@ class Execution:
         times.local_started = self.clock.now()
         with self._failing():
             if not self.request.uses_edge:
-                self._prepare(material, tensor=True, pixels=False)
+                self._prepare(material, self.division.alone[exit].given)
             self._outputs["device"] = self.compute.run_local(self.division, exit, material)
         times.local_done = self.clock.now()
         self._blame()
@@ -286,7 +287,7 @@ class Execution:
     def _answer(self, delivered: Deliver, material: Material) -> Answer:
         now = self.clock.now()
         outputs, total = self._outputs[delivered.by], Seconds(now - self.request.started_at)
-        metadata = self.compute.model.metadata
+        metadata = self.compute.model.metadata_at(delivered.exit)
         label, why = _label(outputs, metadata), delivered.why or self.why
         record = Record(
             input=self.name,
@@ -348,6 +349,17 @@ class Execution:
             downlink=downlink,
             suffix=suffix,
         )
+
+
+@contextmanager
+def _broken_if_unexpected() -> Iterator[None]:
+    """Whatever a reply makes a library throw is a failure of the edge: the device can still answer by itself."""
+    try:
+        yield
+    except EdgentError:
+        raise
+    except Exception as error:
+        raise BrokenError(f"the edge's answer cannot be read: {type(error).__name__}: {error}") from error
 
 
 def _is_of_plan(error: EdgentError) -> bool:

@@ -118,7 +118,7 @@ def _is_remembered(kept: Path) -> bool:
 
 
 def stamp(path: Path) -> list[int]:
-    """Tells a file that has been changed."""
+    """What tells whether a file has been changed since it was tried."""
     stat = path.stat()
     # Size and time and no hash: files of weights have gigabytes, and are looked at each time that a model is opened.
     return [stat.st_size, stat.st_mtime_ns]

@@ -64,7 +64,7 @@ class _Reader:
         return False
 
     def picture(self) -> bytes:
-        """The next one."""
+        """The bytes of the next picture."""
         del self._ahead[: self._at]
         self._at = 0
         try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgent.engine.feeds import Array, checked
 from edgent.engine.input_files import read_input
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from edgent.model import Model
     from edgent.model.values import Tensor
 
+Pixels = NDArray[np.uint8]
 Input = bytes | Path | str | Array | Mapping[str, Array]
 """The bytes of an image; a file of one, or of arrays; an array; or arrays by name."""
 
@@ -27,14 +29,21 @@ class Material:
 
     Attributes:
         name: the file's; empty where the input comes from none.
+        source: the bytes of an image; None: arrays came.
+        decoded: its pixels, as large as they came.
+        pixels: the same in the size of each of the model's inputs, by name.
+        tensors: by name.
     """
 
     def __init__(self, data: Input, model: Model) -> None:
         self.name = readable(data) if isinstance(data, Path | str) else ""
         if isinstance(data, Path | str):
             data = read_input(Path(data), model)
+        # The bytes as they came are kept: the codec `source` sends them on as they are. Pixels and tensors are made of
+        # them only when somebody needs them, and at most once.
         self.source = bytes(data) if isinstance(data, bytes | bytearray | memoryview) else None
-        self.pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] | None = None
+        self.decoded: Pixels | None = None
+        self.pixels: dict[str, Pixels] = {}
         self.tensors: dict[str, Array] = {}
         if self.source is None:
             self.tensors.update(_arrays(data, model))

@@ -28,10 +28,13 @@ def sized(tensor: Tensor, array: Array, metadata: Metadata) -> Array:
     if sizing is None or tensor.shape is None or array.ndim != len(tensor.shape) or not array.size:
         return array
     result = array
-    if sizing.excess == "shrink" and metadata.preprocessing is not None and array.dtype.kind in "fiu":
-        result = _shrunk(result, metadata.preprocessing)
+    form = metadata.preprocessing_of(tensor.name)
+    # Only pictures can be shrunk: between two values of another array there may be nothing that means anything.
+    if sizing.excess == "shrink" and form is not None and array.dtype.kind in "fiu":
+        result = _shrunk(result, form)
     if sizing.fill == "pad":
         result = _padded(result, tensor.shape)
+    # Half a change would make a message about a size that the caller never gave.
     return result if result.shape == tensor.shape else array
 
 
@@ -43,6 +46,7 @@ def _shrunk(array: Array, form: Preprocessing) -> Array:
         return array
     from PIL import Image
 
+    # Pillow resizes one plane of float32 at a time; all leading axes (pictures, channels) become a list of planes.
     planes = np.moveaxis(array, (rows, columns), (-2, -1)).astype(np.float32)
     flat = np.ascontiguousarray(planes).reshape(-1, *planes.shape[-2:])
     filter_ = Image.Resampling[form.filter.upper()]

@@ -112,6 +112,7 @@ class Preprocessing:
 
     def document(self) -> dict[str, Any]:
         """All of it as JSON has it: every default written out, every factor a float, and no zero below zero."""
+        # One text for one meaning, for a digest is made of it: 1 and 1.0, or 0.0 and -0.0, must not give two digests.
         return {
             "size": list(self.size),
             "resize": self.resize,
@@ -128,7 +129,8 @@ class Preprocessing:
         }
 
     def canonical(self) -> dict[str, Any]:
-        """The same for a digest."""
+        """What of it stands in the model's digest."""
+        # What came with later releases is left out where it is as it always was: so no older digest changes.
         return {key: value for key, value in self.document().items() if _WITHOUT_CHOICE.get(key) != value}
 
 
@@ -164,11 +166,13 @@ class InputInfo:
         excess: what becomes of a larger one: it is refused, or, where it is a picture, shrunk.
         example: what stands in it where nobody gives an array and a random one makes no sense: one value for all of
             it, or all its values, row by row. No answer depends on it, so it is no part of a digest.
+        preprocessing: from a picture to this input, where it is not the one that the model names for its first.
     """
 
     fill: Fill = "refuse"
     excess: Excess = "refuse"
     example: tuple[float, ...] | tuple[str, ...] = ()
+    preprocessing: Preprocessing | None = None
 
     def __post_init__(self) -> None:
         _check_known("input: fill", self.fill, get_args(Fill))
@@ -176,11 +180,13 @@ class InputInfo:
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
-        return self.canonical() | {"example": list(self.example)}
+        form = None if self.preprocessing is None else self.preprocessing.document()
+        return {"fill": self.fill, "excess": self.excess, "example": list(self.example), "preprocessing": form}
 
     def canonical(self) -> dict[str, Any]:
         """The same for a digest."""
-        return {"fill": self.fill, "excess": self.excess}
+        form = {} if self.preprocessing is None else {"preprocessing": self.preprocessing.canonical()}
+        return {"fill": self.fill, "excess": self.excess, **form}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +262,11 @@ class Metadata:
             "dims": dict(self.dims),
             "inputs": {name: entry.document() for name, entry in self.inputs.items()},
         }
+
+    def preprocessing_of(self, name: str) -> Preprocessing | None:
+        """From a picture to the input of that name; None: it is no picture, or nobody says how."""
+        own = self.inputs.get(name)
+        return self.preprocessing if own is None or own.preprocessing is None else own.preprocessing
 
     def _check_head(self) -> None:
         heads = HEADS.get(self.task, ()) if self.task else ()

@@ -4,6 +4,9 @@ It keeps no history but its last decision. What transfers have told of the link,
 conditions; the plan is the candidate of the highest expected accuracy in time (see `edgent.planning.expectation`).
 Where the conditions are certain, that is the plan of `edgent.planning.planner`. The paper's controller is in
 `edgent.planning.paper.algorithm3`.
+
+The plan of the highest expectation may well be the device alone, and then nothing is learned of the link any more. So
+the controller also says when looking at the link would pay (`unconfirmed`), and what a look must find out (`decisive`).
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ WORTH_A_LOOK = 0.001
 
 # Beyond this all candidates are looked at, so it decides how long a decision takes, and never what is chosen.
 _DRIFT = 4.0  # factor by which the machines may drift apart before all candidates are looked at, not a few dozen
-_ROUNDING = 1e-9  # weights add up to 1 only so far
+_ROUNDING = 1e-9  # weights of the quantiles add up to 1 only so far, so equal chances may differ in their last digits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,8 @@ class Controller:
     """
 
     def __init__(self, candidates: Candidates, goal: Goal, *, race: bool = True) -> None:
+        # Without a race late answers are worth nothing; with one, the local branch's accuracy counts for them. That
+        # changes which candidates can win, so it is fixed here and not asked at each decision.
         self._race = race
         self._all = self._of(candidates)
         # Two frontiers. The one for machines whose speeds stay within a factor of four of each other is a few dozen
@@ -104,7 +109,8 @@ class Controller:
         Args:
             conditions: What is believed now; None: the link carries nothing, or nothing is known of it.
         """
-        # The decision is kept whether or not it is a new plan: the same plan may have another chance now.
+        # The decision is kept whether or not it is a new plan: the same plan may have another chance now. Only another
+        # configuration is news, for it needs other sessions.
         before = self._decision
         self._decision = latest = self._best(self._expectations(conditions), conditions, before)
         return self._priced(latest) if before is None or latest.configuration != before.configuration else None
@@ -119,8 +125,9 @@ class Controller:
         # Before the first transfer nothing is known, and a look is always worth its bytes.
         if latest is None or (conditions := latest.conditions) is None:
             return True
-        # What a probe is worth: the expected accuracy in time of choosing after a look, less that of choosing now. A
-        # look costs the link some bytes, so it is taken only for a tenth of a point or more.
+        # What a probe is worth: the expected accuracy in time of choosing after a look, less that of choosing now (in
+        # decision theory the *expected value of perfect information*; it is never below 0, and 0 where one plan is the
+        # best on every link). A look costs the link some bytes, so it is taken only for a tenth of a point or more.
         informed = self._expectations(conditions).informed(conditions, self.goal.deadline, self.goal.margin)
         return informed > latest.expected + WORTH_A_LOOK
 
@@ -128,7 +135,8 @@ class Controller:
     def decisive(self) -> BitsPerSecond:
         """The least bandwidth at which some plan over the link is in time and better than is expected; infinite: none.
 
-        That is what a look must tell: a larger probe, for the best plan of all, would be given up before it told so.
+        A look must tell whether the link has this bandwidth, and no more. A probe that is large enough to tell of the
+        best plan of all would be given up on a link that is quick enough for the first useful one.
         """
         latest = self._decision
         if latest is None or (conditions := latest.conditions) is None:
@@ -154,7 +162,8 @@ class Controller:
         return Expectations(candidates, race=self._race)
 
     def _best(self, expectations: Expectations, conditions: Conditions | None, before: _Decision | None) -> _Decision:
-        # What stands now has a say only as what it runs: its chance and worth are those under the new conditions.
+        # Of the present plan only its configuration matters here (for hysteresis): its chance and its worth are taken
+        # anew under the new conditions, as those of all others are.
         table = expectations.candidates
         expectation = expectations.expect(conditions, self.goal.deadline, self.goal.margin)
         place = self._choose(table, expectation, None if before is None else before.configuration)
@@ -177,19 +186,21 @@ class Controller:
         if goal.certainty is not None and (sure := chance >= goal.certainty - _ROUNDING).any():
             expected = np.where(sure, expected, -1.0)
         # Nothing to lose: where nobody seems to be in time, sending costs no answer. So whoever would be in time on a
-        # quick enough link is better than who is late on any, for no forecast knows how quick a link may become.
+        # quick enough link is better than who is late on any, for no forecast knows how quick a link may become. Twice
+        # the tolerance is a stand-in that is above 0 by more than counts as equal; it is compared with nothing else.
         if not expected.any():
             expected = np.where(expectation.hopeful, 2 * TOLERANCE, 0.0)
         first = int(expected.argmax())
         best = expected[first]
         # Hysteresis: while the present plan is nearly as good as the best, it stays, for a switch costs sessions and
-        # warm-up.
+        # warm-up. Without it two plans of equal worth would take turns with every small change of the belief.
         near = (best - expected < goal.least_gain).nonzero()[0].tolist()
         kept = [place for place in near if table.configurations[expectation.rows[place]] == present]
         if kept:
             return int(kept[0])
-        # Within the tolerance accuracies differ by less than they are known; but only among those as likely in time as
-        # the best. What ties in accuracy and chance alike is within rounding, and equal too.
+        # Within the tolerance accuracies differ by less than they are known. That holds only among candidates that are
+        # as likely in time as the best: an expectation that is lower because of its chance is really lower. Those that
+        # differ from the best by rounding alone are equal whatever their chance.
         equal = (expected >= best - TOLERANCE - DUST) & (chance >= chance[first] - _ROUNDING)
         good = (equal | (expected >= best - DUST)).nonzero()[0]
         return int(good[expectation.latency[good].argmin()])

@@ -46,7 +46,8 @@ from edgent.units import BitsPerSecond, Seconds
 Floats = NDArray[np.float64]
 
 _AT_ONCE = Seconds(0.0)
-_INSTANT = 1e-12  # seconds, so that who has no time left for the link needs a bandwidth beyond all, and none is 0
+# Whoever has no time left for the link needs a bandwidth beyond all others; this in place of 0 divides nothing by 0.
+_INSTANT = 1e-12  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,7 +85,8 @@ class Expectations:
     def __init__(self, candidates: Candidates, *, race: bool = True) -> None:
         if not np.equal(candidates.messages, 0).any():
             raise InputError("expected a candidate that stays on the device")
-        # With a race one thing more may make a candidate the best: that its local branch can start earlier.
+        # With a race one thing more may make a candidate the best: that its local branch can start earlier. Left out of
+        # the frontier, a candidate with a long head could push out one whose local branch would still be in time.
         ahead = candidates.head + candidates.encode
         demand = np.stack([*candidates.demand, ahead]) if race else candidates.demand
         self.candidates = table = candidates.keep(frontier(candidates.merit, demand)).in_order_of_ties()
@@ -114,7 +116,8 @@ class Expectations:
             deadline: From the input handed over to the answer.
             margin: Seconds before it at which a local branch must be done.
         """
-        # Without a link all is certain: who sends is never in time.
+        # Without a link all is certain: who sends is never in time. All rows are returned, for the narrowing below
+        # needs factors of the machines; times are those of the profiles then.
         if conditions is None:
             own = np.where(self._remote, math.inf, self._device)
             chance = (own <= deadline).astype(np.float64)
@@ -127,7 +130,8 @@ class Expectations:
                 hopeful=np.zeros(own.size, dtype=np.bool_),
                 rescue=rescue,
             )
-        # accuracy c + rescue (1 - c), written as a line in c.
+        # accuracy c + rescue (1 - c) is written as rescue + c (accuracy - rescue), a line in c: one product less for
+        # each candidate. Once the rescue is capped at the candidate's worth, the line rises with the chance.
         field = self._looked_at(conditions, deadline, margin)
         both = conditions.bandwidths
         chance = _chances(field, both, conditions.once, deadline)
@@ -136,14 +140,17 @@ class Expectations:
             chance=chance,
             expected=field.rescue + chance * (field.worth - field.rescue),
             latency=_mean_latency(field, both, conditions.once, deadline),
+            # There is hope where the deadline leaves any time for the link: some bandwidth would then do. A bandwidth
+            # that is certain will not become another one.
             hopeful=field.remote & (_left(field, conditions.once, deadline) > 0) & (both.weights.size > 1),
             rescue=field.rescue,
         )
 
     def informed(self, conditions: Conditions, deadline: Seconds, margin: Seconds = _AT_ONCE) -> float:
-        """Expected accuracy in time of who looks at the link first and then takes what is best."""
+        """Expected accuracy in time of a device that looks at the link first, and then takes the best candidate."""
         field = self._looked_at(conditions, deadline, margin)
-        # For each bandwidth the best of all, and then the mean: the sum and the maximum of `expect` change places.
+        # For each bandwidth the best of all, and then the mean: `expect` takes a mean for each candidate, of which the
+        # controller takes the highest; here the highest comes first and the mean after it, so this is never less.
         both = conditions.bandwidths
         if both.alike:
             in_time = _need(field, conditions.once, deadline)[:, None] <= both.up
@@ -155,14 +162,15 @@ class Expectations:
     def decisive(
         self, conditions: Conditions, deadline: Seconds, margin: Seconds = _AT_ONCE, *, more_than: float = 0.0
     ) -> BitsPerSecond:
-        """The least bandwidth at which something that crosses is in time and of more worth than that; infinite: none.
+        """The least bandwidth at which some candidate over the link is in time and clearly better; infinite: none.
 
         Args:
-            conditions: As in `expect`.
-            deadline: Likewise.
-            margin: Likewise.
-            more_than: The accuracy that is to be expected without it.
+            conditions: What is believed of link, queue and machines.
+            deadline: From the input handed over to the answer.
+            margin: Seconds before it at which a local branch must be done.
+            more_than: The accuracy in time that is expected without such a candidate.
         """
+        # Better by more than the tolerance, or a probe would be sent for a gain that the planner takes for none.
         field = self._looked_at(conditions, deadline, margin)
         better = field.remote & (field.worth > more_than + TOLERANCE)
         return BitsPerSecond(_need(field, conditions.once, deadline)[better].min(initial=math.inf))
@@ -198,7 +206,8 @@ class Expectations:
         if not self._race:
             return np.zeros(len(self.candidates))
         # It starts once everything to send is encoded, and needs its own device time; 0 stands for none that fits. It
-        # counts for no more than the candidate, or a less likely answer in time could be worth more.
+        # counts for no more than the candidate: else a candidate would gain by becoming later, as its better local
+        # branch would answer instead, and more bandwidth could lower an expectation.
         takes = factor * self._device[self._alone]
         best = np.concatenate([[0.0], np.maximum.accumulate(self._worth[self._alone])])
         left = by - factor * self._ahead
@@ -223,13 +232,14 @@ class _Field:
 
     @property
     def remote(self) -> NDArray[np.bool_]:
-        """Who crosses."""
+        """Which of the candidates use the edge."""
         crosses: NDArray[np.bool_] = self.parts[:, 1] > 0
         return crosses
 
     def narrowed(self) -> _Field:
-        """Those that can be best."""
+        """The candidates among them that can be the best under some state of the link."""
         # More of any column is worse, more worth or rescue is better; so the rescue is a demand with its sign turned.
+        # Whoever is undercut in all of these has a lower expectation and a longer mean latency at every bandwidth.
         kept = frontier(self.worth, np.stack([*self.parts.T, -self.rescue]))
         return _Field(
             rows=self.rows[kept],
@@ -254,7 +264,9 @@ def _chances(field: _Field, both: Bandwidths, once: float, deadline: Seconds) ->
 
 def _mean_latency(field: _Field, both: Bandwidths, once: float, deadline: Seconds) -> Floats:
     """Seconds, over the bandwidths at which something gets through; an outage adds a deadline."""
-    # The mean of u / B is u times the mean of 1 / B, so the quantiles are summed once and not for each candidate.
+    # The mean of u / B is u times the mean of 1 / B, so the quantiles are summed once and not for each candidate. In an
+    # outage 1 / B is infinite, and so would every mean be: the outage's weight counts a deadline instead, alike for all
+    # who send.
     passing = both.passing
     outage = 1.0 - float(passing.sum())
     latency: Floats = field.parts @ [1.0, once + outage * deadline, passing @ (1 / both.up), passing @ (1 / both.down)]
@@ -263,7 +275,7 @@ def _mean_latency(field: _Field, both: Bandwidths, once: float, deadline: Second
 
 def _need(field: _Field, once: float, deadline: Seconds) -> Floats:
     """The bandwidth of both directions from which on each is in time; infinite: never."""
-    # u / B + v / B <= what the deadline leaves, solved for B.
+    # u / B + v / B <= what the deadline leaves, solved for B: B >= (u + v) / left. Who sends nothing needs 0.
     left = _left(field, once, deadline)
     return np.where(left >= 0, field.bits / np.maximum(left, _INSTANT), math.inf)
 
@@ -284,7 +296,9 @@ def _latencies(field: _Field, both: Bandwidths, once: float) -> Floats:
 
 def chances(latency: Floats, deadline: Seconds, weights: Floats) -> Floats:
     """Probability of being in time, shape (m,), from latencies that fall along the quantiles, shape (m, k)."""
-    middles = np.cumsum(weights) - weights / 2  # where in the distribution each quantile lies
+    # Each quantile stands for the weight around it, so it lies in the middle of its share of the distribution. Counting
+    # whole weights would let a chance jump by a quantile's weight when a candidate takes a microsecond more.
+    middles = np.cumsum(weights) - weights / 2
     # Latencies fall along the pairs, so those that are late come first, and one number says how many.
     late = (latency > deadline).sum(axis=1)  # quantiles, from the lowest bandwidth on
     chance = np.where(late == 0, 1.0, 0.0)

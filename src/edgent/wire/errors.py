@@ -23,11 +23,23 @@ class LateError(EdgeError):
 
 
 class BusyError(EdgeError):
-    """The edge's queue is full."""
+    """The edge's queue is full.
+
+    Attributes:
+        load: seconds that a request would wait there; None: not said.
+    """
+
+    def __init__(self, words: str, *, load: float | None = None) -> None:
+        super().__init__(words)
+        self.load = load
 
 
 class BrokenError(EdgeError):
     """The edge failed on this request."""
+
+
+class Damaged(Exception):  # noqa: N818 - a signal inside the wire: a program meets an edge that was lost
+    """A message is not what was sent."""
 
 
 CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND = 1, 2, 3, 4, 5
@@ -62,6 +74,8 @@ ORDINARY = (CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED)
 
 def status_of(error: Exception) -> tuple[int, str]:
     """The number and the words by which an edge tells an error."""
+    if isinstance(error, Damaged):
+        return DATA_LOSS, brief(str(error))
     if isinstance(error, EdgentError):
         return next((number for kind, number in _NUMBERS if isinstance(error, kind)), INTERNAL), str(error)
     return INTERNAL, brief(f"{type(error).__name__}: {error}")  # ours, and no caller's: said in one line all the same
@@ -70,3 +84,14 @@ def status_of(error: Exception) -> tuple[int, str]:
 def kind_of(number: int) -> type[EdgentError]:
     """The error that a status means to a device."""
     return _KINDS.get(number, EdgeError)
+
+
+def error_of(number: int, words: str, load: float) -> EdgentError:
+    """The same, with what the edge said of its load beside it."""
+    kind = kind_of(number)
+    return BusyError(words, load=load or None) if kind is BusyError else kind(words)
+
+
+def load_of(error: Exception) -> float:
+    """What is said of the load beside an error."""
+    return error.load or 0.0 if isinstance(error, BusyError) else 0.0

@@ -109,7 +109,8 @@ _EDGENT = {
         "string digest = 3",
         "string member = 4",  # digest of the file of a bundle that is wanted
     ),
-    "Chunk": ("string file = 1", "bytes data = 2"),
+    # The first one of a file states its size; as many bytes follow, and no more.
+    "Chunk": ("string file = 1", "bytes data = 2", "uint64 size = 3"),
     "ProbeRequest": (
         "bytes load = 1",
         "int64 load_down = 2",
@@ -147,6 +148,7 @@ _EDGENT = {
         "string newest = 6",
         "uint64 follows = 7",
         "bytes body = 8",
+        "uint64 load_us = 9",
     ),
 }
 
@@ -196,9 +198,12 @@ INSTEAD = "edgent_instead"
 # And within how many microseconds from its arrival, where the caller would wait for longer rather than for nothing.
 WITHIN = "edgent_within_us"
 TIMES_US = "edgent-us"  # header of an answer: microseconds in the queue, and of the middle
+LOAD_US = "edgent-load-us"  # header of an answer: microseconds that a request which came now would wait; absent: none
 # Header of an answer of more than a packet, what the edge's TCP makes of it: bytes under way at once, bytes up to which
 # that doubles (0: no end), microseconds of a pause beyond the round trip that halve it (0: none does), and bytes that
 # pauses leave.
 WINDOW = "edgent-window"
+# Header of a call in plain text and of its answer: see `edgent.wire.checksum`.
+SUM = "edgent-sum"
 # Header of an answer to who has another version of a model than its name stands for: the version that it stands for.
 NEWEST = "edgent-newest"

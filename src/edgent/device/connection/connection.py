@@ -20,12 +20,14 @@ from edgent.clock import Clock
 from edgent.device.connection.handshake import EdgeFacts, Handshake, OnVersion
 from edgent.device.connection.link_follower import LinkFollower
 from edgent.device.connection.observations import Observations
+from edgent.device.connection.probe_account import ProbeAccount
 from edgent.device.connection.prober import Prober
 from edgent.device.connection.probing import Ascent
 from edgent.device.connection.sight import EdgeState, Sight, Trial
 from edgent.device.connection.upkeep import AGAIN, Task, Upkeep
 from edgent.device.drift import AS_PROFILED, Factors
 from edgent.errors import EdgeError, EdgentError, RefusedError
+from edgent.text import brief
 from edgent.wire.edge_client import EdgeClient, TimedReply
 from edgent.wire.errors import BrokenError, BusyError, LateError, RejectedError
 from edgent.wire.messages import EXTENSION
@@ -41,6 +43,7 @@ _log = logging.getLogger("edgent.device")
 # `_TIMEOUT` is for what has bytes to carry, and for a first meeting, which has no hurry.
 _CONNECT_TIMEOUT, _TIMEOUT = 1.5, 10.0
 SLOWED = 1.2  # times its profile, from which on an edge is tried while requests go without it
+_SAID = 100  # lines about an edge that answers otherwise each time; then no more
 _TRIALS = 5  # in a row at the most: one that differs may be chance, so many alike are believed
 # These end a request, not the connection: the edge has answered, so it is there.
 _OF_ONE_REQUEST = (BusyError, BrokenError, RejectedError)
@@ -100,9 +103,10 @@ class Connection:
         self._remote, self._model, self._link, self._clock = remote, model, link, clock
         self._handshake = Handshake(remote, model, wants_calibration=wants_calibration, on_version=on_version)
         self._on_version = on_version
-        self._upkeep = Upkeep(measures=not link.stated)
+        self._account = ProbeAccount()
+        self._upkeep = Upkeep(measures=not link.stated, account=self._account)
         self._changed = clock.condition()
-        self._seen = Observations(link, self._upkeep)
+        self._seen = Observations(link, self._upkeep, self._account)
         follows = model.name if on_version else ""
         self._prober = Prober(remote, self._seen, self._changed, clock, version=model.version, follows=follows)
         self._facts: EdgeFacts | None = None
@@ -111,6 +115,7 @@ class Connection:
         self._tried = False
         self._closed = False
         self._refusal: RefusedError | None = None
+        self._said: set[str] = set()
         self._state, self._detail = EdgeState.CONNECTING, ""
         self._thread: threading.Thread | None = None
 
@@ -233,6 +238,8 @@ class Connection:
             now = self._clock.now()
             if isinstance(error, LateError):  # which is no failure of the edge
                 self._seen.late(bytes_up, seconds, now)
+            elif isinstance(error, BusyError) and error.load is not None:
+                self._link.refused(error.load, now)
             elif not isinstance(error, _OF_ONE_REQUEST):
                 self._down(error)
             self._changed.notify_all()
@@ -242,8 +249,8 @@ class Connection:
         if isinstance(error, RefusedError):
             self._state, self._detail = EdgeState.REFUSED, str(error)
             self._refusal = self._refusal if self._was_up or self._on_version else error
-        elif not isinstance(error, EdgentError):
-            self._state, self._detail = EdgeState.FAILED, _unexpected(error)
+        elif isinstance(error, BrokenError) or not isinstance(error, EdgeError):
+            self._state, self._detail = EdgeState.FAILED, _in_words(error)
         # Who comes back may be another edge, or the same with another model: nothing that was said is believed on.
         self._facts = None
         self._upkeep.lost(self._clock.now())
@@ -283,8 +290,9 @@ class Connection:
                 self._upkeep.declined(self._clock.now())
 
     def _give_up(self, error: Exception) -> None:
-        if not isinstance(error, EdgentError):
-            _log.error("the connection to the edge is made anew: %s", _unexpected(error))
+        is_raised = isinstance(error, RefusedError) and not self._was_up  # then whoever asks is told
+        if (isinstance(error, BrokenError) or not isinstance(error, EdgeError)) and not is_raised:
+            self._say("the connection to the edge is made anew", error)
         with self._changed:
             if self._closed:
                 return
@@ -301,7 +309,14 @@ class Connection:
             # A new one tries at once, and does not wait for what a dead connection still had to send.
             self._remote.channel.renew()
         except Exception as failure:  # then the old one is tried again
-            _log.error("the connection to the edge cannot be made anew: %s", _unexpected(failure))
+            self._say("the connection to the edge cannot be made anew", failure)
+
+    def _say(self, what: str, error: Exception) -> None:
+        """Says what nobody expects of an edge, each once: it may come again at every attempt, for days."""
+        line = f"{what}: {_in_words(error)}"
+        if line not in self._said and len(self._said) < _SAID:
+            self._said.add(line)
+            _log.error("%s", line)
 
     def _connect(self, plans: Plans) -> None:
         try:
@@ -322,7 +337,8 @@ class Connection:
         with self._changed:
             self._facts, self._refusal, self._was_up = facts, None, True
             self._state, self._detail = EdgeState.UP, ""
-            self._upkeep.connected(self._clock.now())
+            self._upkeep.connected(now := self._clock.now())
+            self._seen.carries(now)
             self._changed.notify_all()
 
     def _check(self, plans: Plans, *, trial: bool) -> Ascent | None:
@@ -341,7 +357,7 @@ class Connection:
 
     def _seek(self, plans: Plans) -> None:
         """Requests go without the edge: is it there and quick, and can the link carry what they would send?"""
-        began_at, occupied = self._clock.now(), 0.0
+        began_at = self._clock.now()
         ascent = self._check(plans, trial=plans.factors().edge > SLOWED)
         decisive = None if self._link.stated else plans.decisive(self._look_round(plans), unlikely=True)
         if ascent is None or decisive is None:
@@ -349,9 +365,8 @@ class Connection:
         else:
             # A request that has come meanwhile will tell more, and must not wait.
             self._prober.climb(ascent, decisive, lambda: not self._upkeep.busy)
-            occupied = ascent.occupied
         with self._changed:
-            self._upkeep.sought(began_at, occupied)
+            self._upkeep.sought(began_at, 0.0 if ascent is None else ascent.cost)
 
     def _meet_link(self) -> None:
         """A connection is made: a link that nothing is known of is measured, else only its round trip.
@@ -365,5 +380,5 @@ class Connection:
             self._prober.measure()
 
 
-def _unexpected(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+def _in_words(error: Exception) -> str:
+    return str(error) if isinstance(error, EdgentError) else brief(f"{type(error).__name__}: {error}")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from edgent.device.connection.link_direction import EMPTY
 from edgent.device.connection.link_follower import TELLING, LinkFollower
+from edgent.device.connection.probe_account import ProbeAccount
 from edgent.device.connection.upkeep import Upkeep
 from edgent.units import Seconds
 from edgent.wire.edge_client import TimedReply
@@ -43,10 +44,12 @@ class Observations:
     Args:
         link: Is told every transfer.
         upkeep: Is told that the edge was heard, or is suspected.
+        account: Of what probes send; is told what the link carries. None: one of its own.
     """
 
-    def __init__(self, link: LinkFollower, upkeep: Upkeep) -> None:
+    def __init__(self, link: LinkFollower, upkeep: Upkeep, account: ProbeAccount | None = None) -> None:
         self.link, self.upkeep = link, upkeep
+        self.account = ProbeAccount() if account is None else account
         self._transfers: deque[Transfer] = deque(maxlen=_TRANSFERS)
         self._step: tuple[Transfer, ...] = ()
         self._late: list[_Late] = []
@@ -83,6 +86,7 @@ class Observations:
         telling = not look and not waited_behind and reply.uplink - self.link.round_trip >= TELLING
         heard = self.upkeep.answered if answered else self.upkeep.heard
         heard(at, telling=telling)
+        self.carries(at)
         return not waited_behind
 
     def late(self, size: int, seconds: float, at: Seconds) -> None:
@@ -90,6 +94,10 @@ class Observations:
         self._late_bytes += size
         self._late.append(_Late(size=size, seconds=seconds, at=at))
         self.upkeep.suspected()
+
+    def carries(self, at: Seconds, proven: float = 0.0) -> None:
+        """The account is told what the link carries, as is believed or was proven just now."""
+        self.account.carries(max(self.link.carries, proven), at)
 
     def judge_late(self, at: Seconds, edge_seconds: float = 0.0, way: float = 0.0) -> None:
         """What came after what was late is back, or will never be: now it is known whether the link was to blame.
@@ -126,6 +134,7 @@ class Observations:
         """The link was measured from scratch."""
         self._transfers += self.link.observe_probes(small, up, down)
         self.upkeep.heard(at, telling=True)
+        self.carries(at)
 
     def reconnected(self) -> None:
         """The connection is a new one: nothing of the old one's bytes goes before its own."""

@@ -25,6 +25,7 @@ def read_folders(root: Path) -> Listing:
     if empty or len(folders) < 2:
         what = f"no pictures in {readable(empty[0])}" if empty else "fewer than two folders"
         raise InputError(f"{root}: found {what}, expected a folder with pictures for each class")
+    # Pictures beside the folders belong to no class; left out without a word, they would seem to be measured.
     loose = sum(1 for _ in pictures(root))
     files = [Listed(path=file, truth=place) for place, files in enumerate(by_folder.values()) for file in files]
     return Listing(
@@ -60,6 +61,8 @@ def subfolders(folder: Path) -> list[Path]:
 
 def _entries(folder: Path) -> list[Path]:
     try:
+        # Sorted, for the order of a file system differs from machine to machine, and with it a seeded sample. What
+        # begins with a dot is no data: version control and desktops keep their own there.
         return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError as error:
         raise InputError(f"{folder}: cannot be read ({error.strerror})") from None

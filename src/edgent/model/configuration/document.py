@@ -129,7 +129,7 @@ def read(found: object) -> Metadata:
         limits=_limits(node.values["limits"]),
         exits=tuple(map(_exit, node.items("exits"))),
         labels=() if node.absent("labels") else node.texts("labels"),
-        preprocessing=None if node.absent("preprocessing") else _preprocessing(node.values["preprocessing"]),
+        preprocessing=None if node.absent("preprocessing") else read_preprocessing(node.values["preprocessing"]),
         dims=_dims(node.values["dims"]),
         inputs=_inputs(node.values["inputs"]),
     )
@@ -163,7 +163,13 @@ def _limits(found: object) -> BoxLimits:
     return BoxLimits(score=node.real("score"), iou=iou, most=node.whole("most"))
 
 
-def _preprocessing(found: object) -> Preprocessing:
+def read_preprocessing(found: object) -> Preprocessing:
+    """How a picture becomes an input, as a document says it.
+
+    Raises:
+        InputError: unknown keys, or no size.
+        ModelError: values out of range.
+    """
     defaults = {f.name: _as_json(f.default) for f in fields(Preprocessing) if f.default is not MISSING}
     node = _node(found, "pre-processing", defaults, ("size",))
     size = node.reals("size")
@@ -203,6 +209,7 @@ def _input(found: object, place: str) -> InputInfo:
         fill=node.text("fill"),  # type: ignore[arg-type]  # it checks itself
         excess=node.text("excess"),  # type: ignore[arg-type]
         example=_example(node),
+        preprocessing=None if node.absent("preprocessing") else read_preprocessing(node.values["preprocessing"]),
     )
 
 
