@@ -81,8 +81,10 @@ def _entered(tensor: Tensor, array: Array, model: Model) -> Array:
     """The array in the model's size; of another, what can be done about it is said."""
     array = sized(tensor, array, model.metadata)
     if model.dims and tensor.shape is not None and array.shape != tensor.shape and array.ndim == len(tensor.shape):
+        smaller = all(size <= wanted for size, wanted in zip(array.shape, tensor.shape, strict=True))
+        padding = ', or say fill = "pad" of the input' if smaller else ""
         raise InputError(
             f"tensor {tensor.name!r} has shape {list(array.shape)}, expected {list(tensor.shape)}: give its free "
-            f'dimensions other numbers (--dim; free are {", ".join(model.dims)}), or say fill = "pad" of the input'
+            f"dimensions other numbers (--dim; free are {', '.join(model.dims)}){padding}"
         )
     return checked(tensor, array)
