@@ -112,11 +112,13 @@ class Execution:
 
     def _do(self, actions: tuple[Action, ...], material: Material) -> None:
         """Does what the request says, in this thread, until it says no more."""
+        # A loop and no recursion: a request that is late, busy and alone in turn goes through several of them.
         while actions:
             (action,) = actions
             actions = self._done(action, material)
 
     def _done(self, action: Action, material: Material) -> tuple[Action, ...]:
+        # What a request says is data, so that it can be tested without a thread; here each becomes a deed.
         if isinstance(action, StartHead):
             return self._run_head(material)
         if isinstance(action, StartLocal):
@@ -129,6 +131,7 @@ class Execution:
 
     def _run_head(self, material: Material) -> tuple[Action, ...]:
         division, times = self.division, self._times
+        # The device's own failure ends the request and gives its turn back, or those behind it would wait for ever.
         with self._failing():
             self._check(material)
             self._prepare(material, tensor=division.wants_tensor, pixels=division.wants_pixels)
@@ -144,8 +147,10 @@ class Execution:
     def _boundary(self, material: Material) -> bytes:
         """The request's message: what the head makes, encoded."""
         division = self.division
+        # Where all is done at the edge there is no head, and what goes up is the input itself.
         if division.head.asked:
             material.tensors.update(self.compute.run(division.head, material.tensors))
+        # Two moments, for a codec that has become slow is another matter than a slow layer.
         self._times.head_done = self.clock.now()
         parcels = self.compute.encode(division, material)
         # Another maker's server does not know what is meant; and a name costs bytes, so only what helps is named.
@@ -164,6 +169,7 @@ class Execution:
             raise InputError(f"codec {codec} needs an image, but the input is a tensor")
 
     def _prepare(self, material: Material, *, tensor: bool, pixels: bool) -> None:
+        # Between being planned and begun lies the wait for the device, which is booked as queue.
         self._times.begun = self.clock.now()
         self.compute.prepare(material, tensor=tensor, pixels=pixels)
         self._times.prepared = self.clock.now()
@@ -180,6 +186,8 @@ class Execution:
 
     def _ask_edge(self, budget: float, material: Material) -> None:
         try:
+            # Decoding belongs to the edge's part: an answer that cannot be read is a failure of the edge, not of the
+            # plan.
             reply = self.ask(self._message, budget)
             other = self._instead.get(answered_by(reply.body)) if self._instead else None
             tensors = self.compute.decode(self.division, reply.body, None if other is None else other.down)
@@ -188,6 +196,8 @@ class Execution:
             self._do(self._edge_failed(error), material)
             return
         try:
+            # An edge that was busy may have answered at an earlier exit: then there is no suffix, and its tensors are
+            # all.
             answers = self.division.answers if other is None else tensors
             outputs = {name: tensors[name] for name in answers if name in tensors}
             if self.division.suffix.asked:
@@ -211,6 +221,7 @@ class Execution:
         return self._go_on_alone(Reason.PLAN_FAILED, error)
 
     def _go_on_alone(self, why: Reason, error: EdgentError) -> tuple[Action, ...]:
+        # The rest explains itself; these carry somebody's words, which the record is to pass on.
         if why in _EXPLAINED:
             self._details[why] = str(error)
         actions = self._tell(lambda at: self.request.edge_failed(at, why))
@@ -227,8 +238,10 @@ class Execution:
         times = self._times
         times.local_started = self.clock.now()
         with self._failing():
+            # With a head the input was prepared before; a branch that takes over has it, or what the head left.
             if not self.request.uses_edge:
                 self._prepare(material, tensor=True, pixels=False)
+            # Under its own name: the edge's answer may come at the same moment, and the request says which one counts.
             self._outputs["device"] = self.compute.run_local(self.division, exit, material)
         times.local_done = self.clock.now()
         self._blame()
@@ -269,6 +282,7 @@ class Execution:
         try:
             work(what, material)
         except BaseException as error:
+            # A pool would keep it in a future that nobody reads, and the caller would wait for ever.
             with self.changed:
                 self._error = error
                 self.changed.notify_all()
@@ -285,7 +299,9 @@ class Execution:
 
     def _answer(self, delivered: Deliver, material: Material) -> Answer:
         now = self.clock.now()
+        # Taken before anything else is put together: what comes after it is the record's time, not the answer's.
         outputs, total = self._outputs[delivered.by], Seconds(now - self.request.started_at)
+        # What the request says comes before what the plan said: it has seen more.
         metadata = self.compute.model.metadata
         label, why = _label(outputs, metadata), delivered.why or self.why
         record = Record(
@@ -305,6 +321,7 @@ class Execution:
         return in_words(why, self._details.get(why, self.detail))
 
     def _edge_stages(self, now: float) -> Stages:
+        # Before the record is made, and of the answer that was delivered: a later one is nobody's.
         reply = self._timed
         assert reply is not None, "an answer of the edge was timed"
         # The uplink is what is left when all is taken off that was measured: so the stages add up to the total, and
@@ -321,6 +338,7 @@ class Execution:
     def _device_stages(self, now: float) -> Stages:
         """Waiting for an edge that did not answer is booked as uplink, the branch as suffix (alone: as head)."""
         times = self._times
+        # A plan of the device alone has no boundary, so all of its time is the head's.
         if not self.request.uses_edge:
             times.head_done = times.encoded = now
             return self._stages()

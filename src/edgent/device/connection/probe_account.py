@@ -52,6 +52,7 @@ class ProbeAccount:
         """The link is seen to carry so many bits per second."""
         self._go_on(at)
         bandwidth = min(bandwidth, _MOST)
+        # What was seen before and is no more than this can never be the most of a window again.
         while self._seen and self._seen[-1][1] <= bandwidth:
             self._seen.pop()
         self._seen.append((at, bandwidth))
@@ -59,6 +60,7 @@ class ProbeAccount:
     def sent(self, bits: float, at: Seconds) -> None:
         """A message of so many bits on the wire is sent."""
         self._go_on(at)
+        # No window that is still open begins with them.
         while self._sent and self._sent[0][0] <= at - WINDOW:
             self._sent.popleft()
         self._sent.append((at, bits, self._carried))
@@ -85,6 +87,7 @@ class ProbeAccount:
 
     def _windows(self, at: float, share: float) -> Iterator[tuple[float, float]]:
         """Of the ten seconds that begin now, and with each probe, the latest first: their beginning, and bits left."""
+        # Backwards, so that each window holds the probes passed so far, and one pass serves them all.
         sent = 0.0
         yield at, share * WINDOW * self._bandwidth
         for began_at, bits, before in reversed(self._sent):
@@ -100,6 +103,7 @@ class ProbeAccount:
     def _go_on(self, at: float) -> None:
         """Time has passed: the link has carried on, and what was seen longer ago than a window is in force no more."""
         while len(self._seen) > 1 and self._seen[0][0] + WINDOW <= at:
+            # What it carried until then it carried at the old rate, though nobody asked in between.
             until = max(self._at, self._seen[0][0] + WINDOW)
             self._carried, self._at = self._carried + self._bandwidth * (until - self._at), until
             self._seen.popleft()

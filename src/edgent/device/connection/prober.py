@@ -72,6 +72,8 @@ class Prober:
             # A check behind bytes of late requests waits for them: it is given that long, or a slow link would be taken
             # for a lost edge.
             within = _CHECK_TIMEOUT + self._seen.leftover(self._clock.now())
+        # A trial on a slow edge is waited for, as far as that tells how slow; beyond it the edge is lost to requests
+        # anyway.
         within = min(within + (_SLOWER * trial.seconds if trial else 0.0), _TIMEOUT)
         reply = self._empty(within, trial)
         if not self._heard(reply, step=True) and self._seen.link.beyond(reply) >= TELLING:
@@ -81,6 +83,8 @@ class Prober:
         ascent = Ascent(allowance=SEARCH, believed=self._seen.link.measured)
         with self._lock:
             now = self._clock.now()
+            # As far as the way is known to be shorter, the rest is held against the link: the next step is the smaller
+            # for it.
             ascent.began(took=reply.on_link, beyond=self._seen.link.beyond(reply))
             self._seen.judge_late(now, reply.queue + reply.middle)
             self._seen.upkeep.checked(now, ascent.occupied)
@@ -102,6 +106,7 @@ class Prober:
 
     def climb(self, ascent: Ascent, enough: float, may_go_on: Callable[[], bool], share: float = SHARE) -> None:
         """Longer and longer probes, while they are cheap and there is room for them, until so much is proven."""
+        # Room is asked for anew with each step: the step before has proven more, and used some.
         while may_go_on() and (size := ascent.next(enough, self._room(share, ascent.proven))) is not None:
             reply = self._in_time(size, step=True)
             if reply is None:
@@ -132,6 +137,7 @@ class Prober:
         self.climb(ascent, _ENOUGH * (self._seen.link.measured or math.inf), lambda: True, OWN_SHARE)
         # What is believed may be far too much, and what was proven just now never is.
         size = min(self._seen.link.probe_size(), max(ascent.proven_bytes(PROBE_TIME), PROBE_SIZES[0]))
+        # Twice, for a long one is sent before it: so each has half of what is left.
         size = min(size, int(self._room(OWN_SHARE, ascent.proven) / 2))
         if size > INITIAL_WINDOW:
             reply = self._there_and_back(size)
@@ -191,6 +197,7 @@ class Prober:
     def _book(self, size: int) -> Seconds:
         """A message of so many bytes is sent now."""
         with self._lock:
+            # Before it is sent: whether it arrives or not, its bytes are on the link.
             self._seen.account.sent(wire_bits(size + _AROUND), now := self._clock.now())
         return now
 
