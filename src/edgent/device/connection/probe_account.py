@@ -22,10 +22,12 @@ from collections.abc import Iterator
 from edgent.link.probing import SHARE, WINDOW
 from edgent.units import Seconds
 
+LOOK_SHARE = 0.7 * SHARE
+"""Of looks that a plan depends on: the rest is kept for searches, or trouble's end would find the account empty."""
 OWN_SHARE = SHARE / 5
-"""Of looks and measurements: the rest is kept for searches, or trouble's end would find the account empty.
+"""Of what is sent for the link's sake alone, with no plan in question.
 
-So little that a link that is well for four of ten seconds carries fifty times what these and a search sent in them.
+So little that a link that is well for four of ten seconds carries fifty times what this and a search sent in them.
 """
 _MOST = 1e12  # bits per second: beyond any link, and finite
 
@@ -69,6 +71,10 @@ class ProbeAccount:
         """Bits that were sent from then on."""
         return sum(bits for at, bits, _ in self._sent if at >= since)
 
+    def most(self, share: float = SHARE) -> float:
+        """Bits that ten seconds hold which begin now."""
+        return share * WINDOW * self._bandwidth
+
     def room(self, at: Seconds, share: float = SHARE) -> float:
         """Bits that may be sent now, of a share of what the link carries."""
         self._go_on(at)
@@ -80,7 +86,7 @@ class ProbeAccount:
         What is more than ten seconds allow is affordable when nothing was sent in ten seconds: its sender makes it fit.
         """
         self._go_on(at)
-        bits = min(bits, share * WINDOW * self._bandwidth)
+        bits = min(bits, self.most(share))
         # A window that leaves too little does so until the probe that it begins with is ten seconds old.
         full = (began_at for began_at, left in self._windows(at, share) if left < bits * (1 - 1e-9))
         return Seconds(next(full, -math.inf) + WINDOW)
@@ -89,7 +95,7 @@ class ProbeAccount:
         """Of the ten seconds that begin now, and with each probe, the latest first: their beginning, and bits left."""
         # Backwards, so that each window holds the probes passed so far, and one pass serves them all.
         sent = 0.0
-        yield at, share * WINDOW * self._bandwidth
+        yield at, self.most(share)
         for began_at, bits, before in reversed(self._sent):
             if began_at <= at - WINDOW:
                 return

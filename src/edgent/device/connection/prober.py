@@ -14,7 +14,7 @@ from edgent.clock import Clock
 from edgent.device.connection.link_direction import wire_bits
 from edgent.device.connection.link_follower import PROBE_SIZES, PROBE_TIME, TELLING
 from edgent.device.connection.observations import Observations
-from edgent.device.connection.probe_account import OWN_SHARE
+from edgent.device.connection.probe_account import LOOK_SHARE, OWN_SHARE
 from edgent.device.connection.probing import Ascent, probe_link
 from edgent.device.connection.sight import Trial
 from edgent.device.connection.upkeep import SEARCH
@@ -121,10 +121,13 @@ class Prober:
 
     def look(self, decisive: BitsPerSecond) -> None:
         """A request is expected: one message up that ends well before it, or is given up."""
+        # Whoever goes by the last transfer has a look with no plan in question, so it may take less of the link.
+        share = OWN_SHARE if math.isinf(decisive) else LOOK_SHARE
+        room = self._room(share)
         with self._lock:
-            size = self._seen.link.look_size(decisive)
+            size = min(self._seen.link.look_size(decisive), _bytes(self._seen.account.most(share)))
         # A smaller one would tell nothing: it waits until there is room for it.
-        if size <= self._room(OWN_SHARE):
+        if size <= room:
             self._in_time(size)
         with self._lock:
             self._seen.upkeep.looked(self._clock.now(), wire_bits(size + _AROUND))
@@ -192,7 +195,7 @@ class Prober:
         with self._lock:
             now = self._clock.now()
             self._seen.carries(now, proven)
-            return max(0, int(self._seen.account.room(now, share) / wire_bits(1)) - _AROUND)
+            return _bytes(self._seen.account.room(now, share))
 
     def _book(self, size: int) -> Seconds:
         """A message of so many bytes is sent now."""
@@ -203,3 +206,8 @@ class Prober:
 
     def __repr__(self) -> str:
         return f"<Prober over {self._remote!r}>"
+
+
+def _bytes(bits: float) -> int:
+    """A probe's load that has so many bits on the wire."""
+    return max(0, int(bits / wire_bits(1)) - _AROUND)

@@ -19,7 +19,7 @@ requests are answered their own times tell whether the plan holds, so then the l
 come regularly that is known beforehand: a look, one message up, is over just before the next one.
 
 Searches, looks and measurements share one account of a fiftieth of what the link carries over any ten seconds
-(`edgent.device.connection.probe_account`). Looks and measurements wait until they fit into a third of it.
+(`edgent.device.connection.probe_account`). Looks and measurements wait until they fit into a part of it.
 
 Requests that go without the edge tell nothing of it, whatever their rhythm: somebody else must notice that trouble is
 over. So while the last request was not answered by the edge it is sought again and again, by a check that grows into a
@@ -33,7 +33,7 @@ from __future__ import annotations
 import enum
 import math
 
-from edgent.device.connection.probe_account import OWN_SHARE, ProbeAccount
+from edgent.device.connection.probe_account import LOOK_SHARE, OWN_SHARE, ProbeAccount
 from edgent.link.probing import SHARE
 from edgent.units import Seconds
 
@@ -252,7 +252,7 @@ class Upkeep:
         if self._arrivals.period < 2 * LEAD or at >= self._measure_due:
             return math.inf
         # Half the lead of grace: a thread that woke a little late still looks before this request, not before the next.
-        affordable = self._account.affordable(self._look_bits, at, OWN_SHARE)
+        affordable = self._account.affordable(self._look_bits, at, LOOK_SHARE)
         begin = max(affordable, self._look_from, self._ask_at, at - LEAD / 2)
         return self._arrivals.next(Seconds(begin + LEAD)) - LEAD
 
