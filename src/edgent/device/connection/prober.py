@@ -31,6 +31,7 @@ _CHECK_TIMEOUT, _TIMEOUT = 1.0, 10.0
 _PATIENCE = 0.06  # seconds beyond the round trip for a look: the link is then far slower than what decides
 _SLOWER = 4.0  # times its profile, for which an edge that is tried is waited for
 _AROUND = CALL_BYTES + 20  # bytes of a probe beside its load: the call's, and those of its message
+_ABOUT = 0.8  # of the share, which a look takes at the most
 _ENOUGH = 1 / 4  # of what is believed: proving that, a measurement finds the link about as it was
 
 
@@ -125,7 +126,9 @@ class Prober:
         share = OWN_SHARE if math.isinf(decisive) else LOOK_SHARE
         room = self._room(share)
         with self._lock:
-            size = min(self._seen.link.look_size(decisive), _bytes(self._seen.account.most(share)))
+            # Checks between looks send a little too, so one that took all would never find room again.
+            most = _ABOUT * self._seen.account.most(share)
+            size = min(self._seen.link.look_size(decisive), _bytes(most))
         # A smaller one would tell nothing: it waits until there is room for it.
         if size <= room:
             self._in_time(size)

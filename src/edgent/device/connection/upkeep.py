@@ -54,6 +54,8 @@ _ON_ITS_WAY = 0.1  # seconds for which a request may still be about to ask the e
 _PUT_OFF = 1.0  # seconds for which a search may wait, to be just before a request
 # On a slow link a check takes long, so checks become rare there by themselves.
 _SHARE = 0.05  # of the time may go into checks
+# Of what a measurement sent: the next one fits itself into what is left, and checks between them send a little too.
+_ABOUT = 0.75
 SEARCH = SELDOM * SHARE
 """Seconds for which a search may occupy the link."""
 
@@ -224,7 +226,7 @@ class Upkeep:
     def measured(self, at: Seconds, bits: float) -> None:
         """The link was measured, for its own sake, by so many bits."""
         self.heard(at, telling=True)
-        self._measure_bits = bits
+        self._measure_bits = _ABOUT * bits
 
     def looked(self, at: Seconds, bits: float) -> None:
         """The link was looked at by so many bits, or that was given up."""
