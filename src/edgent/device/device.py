@@ -253,7 +253,8 @@ class Device:
             call=changed.notify_all,
             head=Seconds(ahead),
             expected=Seconds(math.inf if choice.plan is None else rest),
-            race=tried or (self.settings.race if race is None else race),
+            race=self.settings.race if race is None else race,
+            trial=tried,
             patience=Seconds(max(PATIENCE, 3 * (ahead + rest))),
         )
         return Execution(
