@@ -54,6 +54,7 @@ _USUAL, _WIDTH = math.log(1e6), 2.0  # where anything lies before the first samp
 _DEGREES = 4.0
 _WIDE: Floats = _WIDTH * student_t_nodes(np.array([_DEGREES]))[0]
 _LEAST = 1e-9  # a probability
+_FAINT = 0.1  # of a sample: what all that the model believes counts beside those that were seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,7 @@ class LinkForecast:
         timing_error: How far a measured time may be off, in seconds.
         header_factor: Bytes on the wire per byte observed, as in `TransferModel`.
         message_bytes: Bytes that a message has beyond those observed.
+        ahead: Bits that go ahead of each message, see `waits`.
         detector: Of change points; None: one as it comes.
 
     >>> forecast = LinkForecast(header_factor=1.0, message_bytes=0)
@@ -92,19 +94,31 @@ class LinkForecast:
         timing_error: float = 0.002,
         header_factor: float = HEADER_FACTOR,
         message_bytes: int = REQUEST_BYTES,
+        ahead: float = 0.0,
         detector: ChangePointDetector | None = None,
     ) -> None:
         self.detector = detector or ChangePointDetector()
         self.samples = 0
         self._error, self._factor, self._extra = timing_error, header_factor, message_bytes
+        self._ahead = ahead
         self._outages, self._persistence = Outages(), Persistence()
         self._heard_at = (
             self._drawn_at
         ) = -math.inf  # of the last sample, and of the last that told something of its run
         self._bounds: tuple[_Bound, ...] = ()  # since the last sample, the oldest first
         self._gap = 0.0  # usual time between samples that told something of their runs
-        self._compared: tuple[Floats, Floats, Floats] | None = None  # what the next sample falls among
-        self._seen = np.zeros((2, _MODEL.size))  # where levels were likely drawn anew, and where they were held
+        self._compared: tuple[Floats, Floats, int] | None = None  # what the next sample falls among
+        # Where transfers fell, where levels were likely drawn anew and where they were held; the same of samples alone.
+        self._seen, self._sampled = np.zeros((2, _MODEL.size)), np.zeros((2, _MODEL.size))
+
+    @property
+    def evidence(self) -> float:
+        """How likely the last transfer was before it was seen: a density of its time's logarithm, or a probability."""
+        return self._persistence.evidence
+
+    def tells(self, event: Transfer) -> bool:
+        """Whether a transfer tells more than what is too short for the clock."""
+        return event.cut or event.seconds > _TELLING * self._error
 
     @property
     def outage(self) -> bool:
@@ -191,6 +205,7 @@ class LinkForecast:
         return Predictive(
             bandwidths=np.concatenate([[NOTHING], bandwidths]),
             weights=np.concatenate([[nothing], (1 - nothing) * weights]),
+            ahead=self._ahead,
         )
 
     def _passing(self, now: Seconds) -> tuple[Floats, Floats]:
@@ -198,11 +213,12 @@ class LinkForecast:
         inner = np.maximum(np.exp(quantiles(*self._mixture(now))), NOTHING)
         # The quantiles' weights are those of the model, as if it had seen _BELIEF samples itself, and the counts of
         # where samples really fell. One value more at either end is for a link that breaks away from all of the model.
-        counts = self._seen[int(self._persistence.chance(now, self._outages.ended(now)) > _LIKELY)]
+        held = int(self._persistence.chance(now, self._outages.ended(now)) > _LIKELY)
+        counts = self._seen[held]
         bandwidths = np.concatenate([[max(NOTHING, inner[0] / _FAR)], inner, [inner[-1] * _FAR]])
         weights = _MODEL + counts
         weights /= np.add.reduce(weights)
-        self._compared = bandwidths, weights, counts
+        self._compared = bandwidths, weights, held
         return bandwidths, weights
 
     def _mixture(self, now: float) -> tuple[Floats, Floats]:
@@ -301,23 +317,27 @@ class LinkForecast:
         borders[[0, -1]] = np.sqrt(bandwidths[[0, -1]] * bandwidths[[1, -2]])
         fell = np.zeros_like(bandwidths)
         fell[borders.searchsorted(sample)] = 1.0
-        self._count(fell)
+        self._count(fell, self._seen, self._sampled)
 
     def _compare_bound(self, bandwidth: float, passing: float, *, below: bool) -> None:
         """Counts where in the forecast a transfer fell that tells only a bound; `passing`: if anything got through."""
         if self._compared is None:
             return
-        bandwidths, weights, _ = self._compared
-        inside = np.where(bandwidths < bandwidth if below else bandwidths >= bandwidth, weights, 0.0)
+        bandwidths, weights, held = self._compared
+        fits = bandwidths < bandwidth if below else bandwidths >= bandwidth
+        # It tells nothing of where beyond its bound it fell; that samples alone do. By the weights, each would be its
+        # own evidence for the next, and keep a tail alive in which nothing was ever seen.
+        inside = np.where(fits, self._sampled[held] + _FAINT * weights, 0.0)
         if (total := float(np.add.reduce(inside))) > _LEAST:
-            self._count(passing / total * inside)
+            self._count(passing / total * inside, self._seen)
 
-    def _count(self, fell: Floats) -> None:
+    def _count(self, fell: Floats, *where: Floats) -> None:
         # Each counts once, in the latest forecast before it; and only where somebody has asked for one.
         assert self._compared is not None, "somebody has asked"
-        (_, _, counts), self._compared = self._compared, None
-        counts *= 1 - (1 - _FADING) * float(np.add.reduce(fell))
-        counts += fell
+        (_, _, held), self._compared = self._compared, None
+        for counts in where:
+            counts[held] *= 1 - (1 - _FADING) * float(np.add.reduce(fell))
+            counts[held] += fell
 
     def _steps(self, now: float) -> float:
         """Time since the last sample that told something of its run, in usual gaps between such."""
@@ -325,7 +345,7 @@ class LinkForecast:
         return max(1.0, (now - self._drawn_at) / self._gap) if self._gap > 0 else 1.0
 
     def _bits(self, size: float, seconds: float) -> float:
-        bits = (size + self._extra) * self._factor * BITS_PER_BYTE
+        bits = (size + self._extra) * self._factor * BITS_PER_BYTE + self._ahead
         if not (size >= 0 and 0 < bits < math.inf and math.isfinite(seconds)):
             raise InputError(f"a transfer of {size!r} bytes in {seconds!r} s tells no bandwidth")
         return bits

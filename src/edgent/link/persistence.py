@@ -46,7 +46,11 @@ _LEAST = 1e-300  # a likelihood, so that nothing is divided by 0
 
 
 class Persistence:
-    """Follows one direction of a link; holds no clock, and takes times in rising order."""
+    """Follows one direction of a link; holds no clock, and takes times in rising order.
+
+    Attributes:
+        evidence: How likely the last observation was before it was seen.
+    """
 
     def __init__(self) -> None:
         grid = np.meshgrid(_NOISES, _RATES, _DRIFTS, indexing="ij")
@@ -58,6 +62,7 @@ class Persistence:
         # The chance that the level is still what it was: at the last event, and at the last sample, bounds left out.
         self._held, self._sampled = np.zeros(self._rates.size), 0.0
         self._at = self._sampled_at = 0.0
+        self.evidence = 1.0
 
     @property
     def rate(self) -> float:
@@ -152,7 +157,8 @@ class Persistence:
         """Bayes' rule: weighs the hypotheses by both explanations' likelihoods, and returns the first one's share."""
         both = np.maximum(held + anew, _LEAST)
         posterior = self._shared() * (nothing + (1 - nothing) * both)
-        self._weights = posterior / np.add.reduce(posterior)
+        self.evidence = float(np.add.reduce(posterior))
+        self._weights = posterior / self.evidence
         shares: Floats = held / both
         return shares
 

@@ -32,10 +32,12 @@ class Predictive:
     Attributes:
         bandwidths: Bits per second, rising, shape (m,).
         weights: Their probabilities, shape (m,); the sum is 1.
+        ahead: Bits that a message waits for before its own, whatever its size.
     """
 
     bandwidths: Floats
     weights: Floats
+    ahead: float = 0.0
 
     def __post_init__(self) -> None:
         # Checked at every decision, so with few passes over the arrays; NaN fails each comparison.

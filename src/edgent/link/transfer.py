@@ -58,6 +58,7 @@ class TransferModel:
             bandwidth, although a stopwatch finds it in the uplink's time.
         call_time: Seconds that a call takes whatever its size and the link, answer included.
         window: Bytes that may be under way before the first acknowledgement; infinite: no slow start.
+        ahead: Bits that a message waits for before its own, whatever its size.
     """
 
     bandwidth: BitsPerSecond
@@ -67,6 +68,7 @@ class TransferModel:
     reply_bytes: int = REPLY_BYTES
     call_time: Seconds = CALL_TIME
     window: float = UNLIMITED
+    ahead: float = 0.0
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.bandwidth) and self.bandwidth > 0):
@@ -110,7 +112,7 @@ class TransferModel:
     def _wire_time(self, size: Sizes, extra: int, *, ahead: int) -> Sizes:
         byte_time = self.header_factor * (BITS_PER_BYTE / self.bandwidth)
         message = size + extra
-        wire = message * byte_time
+        wire = message * byte_time + self.ahead / self.bandwidth
         # Most messages fit into the window, or there is none: then all of it goes out at once.
         if self.window == UNLIMITED or _largest(message) + ahead <= self.window:
             return wire

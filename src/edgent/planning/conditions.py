@@ -73,8 +73,8 @@ class Conditions:
         middle_up, middle_down = map(BitsPerSecond, both.median())
         return replace(
             self,
-            uplink=replace(self.uplink, bandwidth=middle_up, window=UNLIMITED),
-            downlink=replace(self.downlink, bandwidth=middle_down, window=UNLIMITED),
+            uplink=replace(self.uplink, bandwidth=middle_up, window=UNLIMITED, ahead=both.ahead_up),
+            downlink=replace(self.downlink, bandwidth=middle_down, window=UNLIMITED, ahead=both.ahead_down),
             backlog=Seconds(0.0),
             distribution=both,
         )

@@ -146,7 +146,7 @@ class Expectations:
         # For each bandwidth the best of all, and then the mean: the sum and the maximum of `expect` change places.
         both = conditions.bandwidths
         if both.alike:
-            in_time = _need(field, conditions.once, deadline)[:, None] <= both.up
+            in_time = _need(field, conditions.once, deadline, both.ahead)[:, None] <= both.up
         else:
             in_time = _latencies(field, both, conditions.once) <= deadline
         worth = np.where(in_time, field.worth[:, None], field.rescue[:, None])
@@ -248,7 +248,7 @@ def _chances(field: _Field, both: Bandwidths, once: float, deadline: Seconds) ->
     """
     # So a bandwidth for each candidate is enough, in place of a time for each candidate and quantile.
     if both.alike:
-        return chances_above(_need(field, once, deadline), both.up, both.weights)
+        return chances_above(_need(field, once, deadline, both.ahead), both.up, both.weights)
     return chances(_latencies(field, both, once), deadline, both.weights)
 
 
@@ -257,15 +257,18 @@ def _mean_latency(field: _Field, both: Bandwidths, once: float, deadline: Second
     # The mean of u / B is u times the mean of 1 / B, so the quantiles are summed once and not for each candidate.
     passing = both.passing
     outage = 1.0 - float(passing.sum())
-    latency: Floats = field.parts @ [1.0, once + outage * deadline, passing @ (1 / both.up), passing @ (1 / both.down)]
+    up, down = float(passing @ (1 / both.up)), float(passing @ (1 / both.down))
+    wait = both.ahead_up * up + both.ahead_down * down
+    latency: Floats = field.parts @ [1.0, once + outage * deadline + wait, up, down]
     return latency
 
 
-def _need(field: _Field, once: float, deadline: Seconds) -> Floats:
+def _need(field: _Field, once: float, deadline: Seconds, ahead: float = 0.0) -> Floats:
     """The bandwidth of both directions from which on each is in time; infinite: never."""
     # u / B + v / B <= what the deadline leaves, solved for B.
     left = _left(field, once, deadline)
-    return np.where(left >= 0, field.bits / np.maximum(left, _INSTANT), math.inf)
+    bits = field.bits + ahead * field.parts[:, 1] if ahead else field.bits
+    return np.where(left >= 0, bits / np.maximum(left, _INSTANT), math.inf)
 
 
 def _left(field: _Field, once: float, deadline: Seconds) -> Floats:
@@ -277,8 +280,9 @@ def _left(field: _Field, once: float, deadline: Seconds) -> Floats:
 def _latencies(field: _Field, both: Bandwidths, once: float) -> Floats:
     """What each takes at each pair of bandwidths, shape (m, k)."""
     # (m, 4) times (4, k): one product of matrices for all candidates under all bandwidths.
-    ones = np.ones_like(both.up)
-    latency: Floats = field.parts @ np.stack([ones, np.full_like(both.up, once), 1 / both.up, 1 / both.down])
+    up, down = 1 / both.up, 1 / both.down
+    waits = once + both.ahead_up * up + both.ahead_down * down
+    latency: Floats = field.parts @ np.stack([np.ones_like(up), waits, up, down])
     return latency
 
 
