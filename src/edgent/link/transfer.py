@@ -81,6 +81,8 @@ class TransferModel:
             raise InputError(f"message bytes {self.message_bytes}, {self.reply_bytes}: expected 0 or more")
         if not (math.isfinite(self.call_time) and self.call_time >= 0):
             raise InputError(f"call time {self.call_time!r} is not a finite number of seconds, 0 or more")
+        if not (math.isfinite(self.ahead) and self.ahead >= 0):
+            raise InputError(f"ahead {self.ahead!r} is not a finite number of bits, 0 or more")
         if not self.window > 0:
             raise InputError(f"window {self.window!r} is not a positive number of bytes")
 
