@@ -59,16 +59,19 @@ class Bandwidths:
             )
         # Where either distribution goes on to its next value, a new pair begins; rounding must not add a last one that
         # has no weight. The middle of a piece says which value of either direction it belongs to.
-        ends = [np.minimum(side.weights.cumsum(), 1.0) for side in (up, down)]
-        ends[0][-1] = ends[1][-1] = 1.0
+        ends_up, ends_down = up.weights.cumsum(), down.weights.cumsum()
+        for ends in (ends_up, ends_down):
+            np.minimum(ends, 1.0, out=ends)
+            ends[-1] = 1.0
         # By hand and not by `union1d`, which takes a tenth of a whole decision.
-        borders = np.concatenate(ends)
+        borders = np.concatenate((ends_up, ends_down))
         borders.sort()
         weights = borders.copy()
         weights[1:] -= borders[:-1]
         begins = weights > 0
-        borders, weights = borders[begins], weights[begins]
-        here, there = (end.searchsorted(borders - weights / 2) for end in ends)
+        weights = weights[begins]
+        middles = borders[begins] - weights / 2
+        here, there = ends_up.searchsorted(middles), ends_down.searchsorted(middles)
         return cls(
             up=up.bandwidths[here],
             down=down.bandwidths[there],

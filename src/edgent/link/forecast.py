@@ -24,6 +24,7 @@ separately where its level is probably held, and where not.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -199,40 +200,45 @@ class LinkForecast:
         if not (self.samples or self._bounds):
             return None
         now = Seconds(now + within / 2)
-        # The outage is one point more, below all others, and takes its chance from all of them alike.
         bandwidths, weights = self._passing(now)
         nothing = self._outages.chance(now)
-        return Predictive(
-            bandwidths=np.concatenate([[NOTHING], bandwidths]),
-            weights=np.concatenate([[nothing], (1 - nothing) * weights]),
-            ahead=self._ahead,
-        )
+        # The outage is one point more, below all others, and takes its chance from all of them alike.
+        weights *= 1 - nothing
+        weights[0] = nothing
+        return Predictive(bandwidths=bandwidths, weights=weights, ahead=self._ahead)
 
     def _passing(self, now: Seconds) -> tuple[Floats, Floats]:
-        """What it would find if anything gets through: bandwidths and their weights."""
-        inner = np.maximum(np.exp(quantiles(*self._mixture(now))), NOTHING)
+        """What it would find if anything gets through: bandwidths and their weights, behind a place for an outage."""
+        values, mixed, held = self._mixture(now)
+        # One value more at either end is for a link that breaks away from all of the model.
+        bandwidths = np.full(_MODEL.size + 1, NOTHING)
+        np.maximum(np.exp(quantiles(values, mixed)), NOTHING, out=bandwidths[2:-1])
+        bandwidths[1], bandwidths[-1] = max(NOTHING, bandwidths[2] / _FAR), bandwidths[-2] * _FAR
         # The quantiles' weights are those of the model, as if it had seen _BELIEF samples itself, and the counts of
-        # where samples really fell. One value more at either end is for a link that breaks away from all of the model.
-        held = int(self._persistence.chance(now, self._outages.ended(now)) > _LIKELY)
-        counts = self._seen[held]
-        bandwidths = np.concatenate([[max(NOTHING, inner[0] / _FAR)], inner, [inner[-1] * _FAR]])
-        weights = _MODEL + counts
-        weights /= np.add.reduce(weights)
-        self._compared = bandwidths, weights, held
+        # where samples really fell.
+        kind = int(held > _LIKELY)
+        weights = np.zeros(bandwidths.size)
+        passing = np.add(_MODEL, self._seen[kind], out=weights[1:])
+        passing /= np.add.reduce(passing)
+        self._compared = bandwidths[1:], passing.copy(), kind
         return bandwidths, weights
 
-    def _mixture(self, now: float) -> tuple[Floats, Floats]:
-        """Values of the bandwidth's logarithm and their weights: levels that are held, and those drawn anew."""
-        nodes, weights = self._persistence.components(now, self._outages.ended(now))
-        held = self._bounded(nodes.ravel(), (weights[:, None] * SHARES).ravel(), now)
-        values, anew = self._anew(now)
+    def _mixture(self, now: float) -> tuple[Floats, Floats, float]:
+        """Values of the bandwidth's logarithm and weights, of levels held and drawn anew; the chance of the former."""
+        ended = self._outages.ended(now)
+        lasting = self._lasting(now, ended)
+        nodes, weights, chance = self._persistence.components(now, ended)
+        level = nodes.ravel()
+        held = self._bounded(level, (weights[:, None] * SHARES).ravel(), lasting)
+        values, anew = self._anew(now, lasting)
+        # Hypotheses that do not show leave their share to what was drawn anew.
         share = 1 - float(np.add.reduce(weights))
         # Quantiles are read off between values, so a bound is one of them, of no weight: beside it there may be a gap.
-        edges = np.array([bound.value for bound in self._bounds])
-        together = np.concatenate([nodes.ravel(), values, edges])
-        return together, np.concatenate([held, share * anew, np.zeros_like(edges)])
+        edges = [bound.value for bound in self._bounds]
+        together = np.concatenate((level, values, edges))
+        return together, np.concatenate((held, share * anew, [0.0] * len(edges))), chance
 
-    def _anew(self, now: float) -> tuple[Floats, Floats]:
+    def _anew(self, now: float, lasting: Sequence[float]) -> tuple[Floats, Floats]:
         """The same of a level that was drawn anew since the last sample; the weights' sum is 1."""
         if self.samples:
             nodes, weights = self.detector.components(steps=self._steps(now))
@@ -241,18 +247,23 @@ class LinkForecast:
             weights = np.concatenate([known.ravel(), _ANYTHING * SHARES])
         else:
             values, weights = _USUAL + _WIDE, SHARES
-        return values, self._bounded(values, weights, now)
+        return values, self._bounded(values, weights, lasting)
 
-    def _bounded(self, values: Floats, weights: Floats, now: float) -> Floats:
+    def _lasting(self, now: float, ended: float) -> list[float]:
+        """The chance, for each bound, that it still holds."""
+        # Whoever was drawn before it agrees with it; whoever was drawn after it may be anything again, and so may
+        # who comes back from an outage, for then it said nothing of the level.
+        return [_TIMED * (1 - ended) * self._persistence.lasts(now - bound.at) for bound in self._bounds]
+
+    def _bounded(self, values: Floats, weights: Floats, lasting: Sequence[float]) -> Floats:
         """Weights of the same sum, as far as bounds leave their values open."""
+        if not lasting:
+            return weights
         whole = float(np.add.reduce(weights))
-        for bound in self._bounds:
-            # Whoever was drawn before it agrees with it; whoever was drawn after it may be anything again, and so may
-            # who comes back from an outage, for then it said nothing of the level.
-            lasting = _TIMED * (1 - self._outages.ended(now)) * self._persistence.lasts(now - bound.at)
+        for bound, holds in zip(self._bounds, lasting, strict=True):
             inside = np.where(bound.fits(values), weights, 0.0)
             if (total := float(np.add.reduce(inside))) > _LEAST * whole:
-                weights = (1 - lasting) * weights + lasting * whole / total * inside
+                weights = (1 - holds) * weights + holds * whole / total * inside
         return weights
 
     @property
@@ -287,14 +298,15 @@ class LinkForecast:
     def _take_bound(self, bandwidth: float, at: Seconds, *, below: bool) -> float:
         """Takes in a bound; how likely it was what it says, of a link that carries something."""
         bound = _Bound(value=math.log(max(bandwidth, NOTHING)), below=below, at=at)
-        values, weights = self._anew(at)
+        ended = self._outages.ended(at)
+        values, weights = self._anew(at, self._lasting(at, ended))
         likely = self._persistence.bounded(
             bound.value,
             at,
             max(float(np.add.reduce(weights[bound.fits(values)])), _LEAST),
             below=below,
             nothing=self._outages.chance(at) if below else 0.0,
-            unbounded=self._outages.ended(at),
+            unbounded=ended,
         )
         # A bound that contradicts it is over; one on the same side, as long as the new one says more, or it is old.
         self._bounds = (*(old for old in self._bounds if self._outlives(old, bound)), bound)

@@ -88,17 +88,18 @@ class Persistence:
         # Draws come as a Poisson process: that none came within an age has this probability.
         return float(self._weights @ np.exp(-self._rates * max(0.0, age)))
 
-    def components(self, now: float, unbounded: float = 0.0) -> tuple[Floats, Floats]:
+    def components(self, now: float, unbounded: float = 0.0) -> tuple[Floats, Floats, float]:
         """What the bandwidth is a mixture of if its level is held, as `ChangePointDetector.components`; see `chance`.
 
         Returns:
-            Nodes, shape (hypotheses, nodes), and weights; their sum is `chance`, but for those that do not show.
+            Nodes, shape (hypotheses, nodes), and weights of those that show; and the chance of all.
         """
+        # Asked for at every decision, so with few passes: the chance comes along with the rest.
         weights = self._weights * self._still(now, unbounded)
         likely = (weights > _NEGLIGIBLE).nonzero()[0]
         scales = np.sqrt((self._variances + self._drift * self._since(now) + self._noise)[likely])
         nodes: Floats = self._means[likely, None] + scales[:, None] * _NODES
-        return nodes, weights[likely]
+        return nodes, weights[likely], float(np.add.reduce(weights))
 
     def observe(self, sample: float, at: float, anew: float) -> float:
         """Takes in a sample, and learns.

@@ -99,6 +99,18 @@ class TransferModel:
         """The paper's D / B: no headers, no round trip, no messages, no fixed time."""
         return cls(bandwidth=bandwidth, header_factor=1.0, message_bytes=0, reply_bytes=0, call_time=_AT_ONCE)
 
+    def expected(self, bandwidth: BitsPerSecond, ahead: float) -> TransferModel:
+        """The same link at a bandwidth that is expected of it, behind so many bits, and without slow start."""
+        return TransferModel(
+            bandwidth=bandwidth,
+            round_trip=self.round_trip,
+            header_factor=self.header_factor,
+            message_bytes=self.message_bytes,
+            reply_bytes=self.reply_bytes,
+            call_time=self.call_time,
+            ahead=ahead,
+        )
+
     def uplink(self, size: Sizes) -> Sizes:
         """Time from handing over a request of `size` bytes until an answer could begin, in seconds.
 

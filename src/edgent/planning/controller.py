@@ -82,11 +82,14 @@ class Controller:
         self._ready: tuple[frozenset[Configuration], Expectations, Expectations] | None = None
         self.goal = goal
         self._decision: _Decision | None = None
+        self._plan: Plan | None = None  # of that decision, once somebody asks
 
     @property
     def plan(self) -> Plan | None:
         """The present plan; None before the first decision."""
-        return None if self._decision is None else self._priced(self._decision)
+        if self._plan is None and self._decision is not None:
+            self._plan = self._priced(self._decision)
+        return self._plan
 
     @property
     def configuration(self) -> Configuration | None:
@@ -107,7 +110,8 @@ class Controller:
         # The decision is kept whether or not it is a new plan: the same plan may have another chance now.
         before = self._decision
         self._decision = latest = self._best(self._expectations(conditions), conditions, before)
-        return self._priced(latest) if before is None or latest.configuration != before.configuration else None
+        self._plan = None
+        return self.plan if before is None or latest.configuration != before.configuration else None
 
     @property
     def unconfirmed(self) -> bool:
@@ -200,7 +204,7 @@ class Controller:
         # far that can be relied on, and `meets_deadline` speaks of the stages alone.
         conditions = decision.conditions or ALONE
         priced = plan_of(decision.table, decision.row, conditions, meets_deadline=True, chance=decision.chance)
-        return replace(priced, meets_deadline=priced.stages.total <= self.goal.deadline)
+        return priced if priced.stages.total <= self.goal.deadline else replace(priced, meets_deadline=False)
 
     def __repr__(self) -> str:
         return f"<Controller {format_duration(self.goal.deadline)} on {self._usual.candidates!r}: {self.plan!r}>"

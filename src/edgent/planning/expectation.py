@@ -102,7 +102,9 @@ class Expectations:
         # Those of the device alone by their time: the most accurate that is done by some moment is then a running
         # maximum, and a search in it.
         alone = np.flatnonzero(~self._remote)
-        self._alone = alone[np.argsort(self._device[alone], kind="stable")]
+        alone = alone[np.argsort(self._device[alone], kind="stable")]
+        self._takes = self._device[alone]
+        self._local = np.concatenate([[0.0], np.maximum.accumulate(self._worth[alone])])
         self._situation: tuple[float, ...] | None = None
         self._field: _Field | None = None
 
@@ -199,10 +201,8 @@ class Expectations:
             return np.zeros(len(self.candidates))
         # It starts once everything to send is encoded, and needs its own device time; 0 stands for none that fits. It
         # counts for no more than the candidate, or a less likely answer in time could be worth more.
-        takes = factor * self._device[self._alone]
-        best = np.concatenate([[0.0], np.maximum.accumulate(self._worth[self._alone])])
         left = by - factor * self._ahead
-        local = best[np.searchsorted(takes, left, side="right")]
+        local = self._local[(factor * self._takes).searchsorted(left, side="right")]
         return np.where(self._remote, np.minimum(local, self._worth), 0.0)
 
 
@@ -259,7 +259,7 @@ def _mean_latency(field: _Field, both: Bandwidths, once: float, deadline: Second
     outage = 1.0 - float(passing.sum())
     up, down = float(passing @ (1 / both.up)), float(passing @ (1 / both.down))
     wait = both.ahead_up * up + both.ahead_down * down
-    latency: Floats = field.parts @ [1.0, once + outage * deadline + wait, up, down]
+    latency: Floats = field.parts @ np.array((1.0, once + outage * deadline + wait, up, down))
     return latency
 
 
@@ -280,20 +280,24 @@ def _left(field: _Field, once: float, deadline: Seconds) -> Floats:
 def _latencies(field: _Field, both: Bandwidths, once: float) -> Floats:
     """What each takes at each pair of bandwidths, shape (m, k)."""
     # (m, 4) times (4, k): one product of matrices for all candidates under all bandwidths.
-    up, down = 1 / both.up, 1 / both.down
-    waits = once + both.ahead_up * up + both.ahead_down * down
-    latency: Floats = field.parts @ np.stack([np.ones_like(up), waits, up, down])
+    prices = np.ones((4, both.up.size))
+    np.divide(1.0, both.up, out=prices[2])
+    np.divide(1.0, both.down, out=prices[3])
+    prices[1] = once + both.ahead_up * prices[2] + both.ahead_down * prices[3]
+    latency: Floats = field.parts @ prices
     return latency
 
 
 def chances(latency: Floats, deadline: Seconds, weights: Floats) -> Floats:
     """Probability of being in time, shape (m,), from latencies that fall along the quantiles, shape (m, k)."""
-    middles = np.cumsum(weights) - weights / 2  # where in the distribution each quantile lies
-    # Latencies fall along the pairs, so those that are late come first, and one number says how many.
-    late = (latency > deadline).sum(axis=1)  # quantiles, from the lowest bandwidth on
-    chance = np.where(late == 0, 1.0, 0.0)
-    between = np.flatnonzero((late > 0) & (late < weights.size))
-    first = late[between]
+    middles = weights.cumsum() - weights / 2  # where in the distribution each quantile lies
+    # Latencies fall along the pairs, so those that are late come first, and one number says how many: where the first
+    # is that is not late. Who is late even at the last one has no such place.
+    late = latency > deadline
+    in_time_from = late.argmin(axis=1)
+    chance = np.where(late[:, 0], 0.0, 1.0)
+    between = in_time_from.nonzero()[0]
+    first = in_time_from[between]
     # The distribution function between the last that is late and the first that is not is a line: its place at the
     # deadline is the chance of being late.
     slow, quick = latency[between, first - 1], latency[between, first]
