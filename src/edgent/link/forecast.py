@@ -54,6 +54,7 @@ _ANYTHING = 0.05  # share of draws that may be anything
 _USUAL, _WIDTH = math.log(1e6), 2.0  # where anything lies before the first sample, and within which factor: e^2
 _DEGREES = 4.0
 _WIDE: Floats = _WIDTH * student_t_nodes(np.array([_DEGREES]))[0]
+_ANY: Floats = _ANYTHING * SHARES
 _LEAST = 1e-9  # a probability
 _FAINT = 0.1  # of a sample: what all that the model believes counts beside those that were seen
 
@@ -242,9 +243,9 @@ class LinkForecast:
         """The same of a level that was drawn anew since the last sample; the weights' sum is 1."""
         if self.samples:
             nodes, weights = self.detector.components(steps=self._steps(now))
-            values = np.concatenate([nodes.ravel(), self._level + _WIDE])
+            values = np.concatenate((nodes.ravel(), self._level + _WIDE))
             known = weights[:, None] * ((1 - _ANYTHING) / np.add.reduce(weights) * SHARES)
-            weights = np.concatenate([known.ravel(), _ANYTHING * SHARES])
+            weights = np.concatenate((known.ravel(), _ANY))
         else:
             values, weights = _USUAL + _WIDE, SHARES
         return values, self._bounded(values, weights, lasting)
@@ -261,9 +262,9 @@ class LinkForecast:
             return weights
         whole = float(np.add.reduce(weights))
         for bound, holds in zip(self._bounds, lasting, strict=True):
-            inside = np.where(bound.fits(values), weights, 0.0)
-            if (total := float(np.add.reduce(inside))) > _LEAST * whole:
-                weights = (1 - holds) * weights + holds * whole / total * inside
+            fits = bound.fits(values)
+            if (total := float(weights @ fits)) > _LEAST * whole:
+                weights = weights * np.where(fits, 1 - holds + holds * whole / total, 1 - holds)
         return weights
 
     @property

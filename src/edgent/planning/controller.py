@@ -188,7 +188,7 @@ class Controller:
         best = expected[first]
         # Hysteresis: while the present plan is nearly as good as the best, it stays, for a switch costs sessions and
         # warm-up.
-        near = (best - expected < goal.least_gain).nonzero()[0].tolist()
+        near = (best - expected < goal.least_gain).nonzero()[0].tolist() if goal.least_gain else ()
         kept = [place for place in near if table.configurations[expectation.rows[place]] == present]
         if kept:
             return int(kept[0])
