@@ -18,7 +18,8 @@ A sample that only repeats the one before tells nothing new of the run, however 
 
 Whatever the model makes of a link, it is counted where in the distribution forecast each sample then fell, and the
 quantiles' weights are moved there, old counts fading: how often this link breaks away is learned from this link;
-separately where its level is probably held, and where not.
+separately where its level is probably held, and where not. What was given up is counted, too, somewhere below its
+bound; and where there, only samples tell.
 """
 
 from __future__ import annotations
