@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from edgent.clock import Clock
 from edgent.codec import decode_pixels, encode_image, fit, load_formats, most_pixels, normalise
 from edgent.device.division import Division, Part
@@ -16,7 +18,7 @@ from edgent.wire.tensors import Parcel, parcel_of, read_arrays
 if TYPE_CHECKING:
     from edgent.engine.engine import Engine
     from edgent.latency import Profile
-    from edgent.model import Model, Preprocessing, Tensor
+    from edgent.model import Metadata, Model, Preprocessing, Tensor
 
 
 class Compute:
@@ -36,6 +38,9 @@ class Compute:
         self._profile = profile
         self._pace = pace
         self._clock = clock
+        # Looked up once for all requests.
+        self._forms = {tensor.name: model.metadata.preprocessing_of(tensor.name) for tensor in model.inputs}
+        self.metadata_at = {branch.exit: model.metadata_at(branch.exit) for branch in (*model.branches, *model.remote)}
 
     def warm(self, division: Division) -> None:
         """Makes the sessions of a division, and has the codecs of pictures loaded."""
@@ -131,6 +136,18 @@ class Compute:
         return material.decoded
 
     def _form(self, name: str) -> Preprocessing:
-        form = self.model.metadata.preprocessing_of(name)
+        form = self._forms[name]
         assert form is not None, "checked when the input came"
         return form
+
+
+def label_of(outputs: Mapping[str, Array], metadata: Metadata) -> str | None:
+    """The class of the highest score; None where the first output is no score per class."""
+    first, labels = next(iter(outputs.values())), metadata.labels
+    if (
+        metadata.task not in (None, "classification")
+        or not isinstance(first, np.ndarray)
+        or first.dtype.kind not in "fiu"
+    ):
+        return None  # a sequence, a map or text
+    return labels[int(np.argmax(first))] if labels and first.size == len(labels) else None

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgent.clock import Clock
-from edgent.device.answer import Answer, label_of
-from edgent.device.compute import Compute
+from edgent.device.answer import Answer
+from edgent.device.compute import Compute, label_of
 from edgent.device.division import Division, Instead
 from edgent.device.failures import is_of_plan, reason_of
 from edgent.device.gating import is_sure, together
@@ -31,8 +31,7 @@ from edgent.planning.gates import Gate
 from edgent.planning.plan import Plan, Stages
 from edgent.telemetry import Record
 from edgent.units import Seconds
-from edgent.wire.edge_client import TimedReply
-from edgent.wire.errors import BrokenError
+from edgent.wire.edge_client import TimedReply, broken_if_unexpected
 from edgent.wire.tensors import answered_by, write_request
 
 _EXPLAINED = (Reason.REFUSED, Reason.FAILED, Reason.PLAN_FAILED)  # what was said is told with these
@@ -251,7 +250,7 @@ class Execution:
         try:
             # Decoding belongs to the edge's part: an answer that cannot be read is a failure of the edge, not of the
             # plan.
-            with _broken_if_unexpected():
+            with broken_if_unexpected():
                 reply = self.ask(self._message, budget)
                 other = self._instead.get(answered_by(reply.body)) if self._instead else None
                 tensors = self.compute.decode(self.division, reply.body, None if other is None else other.down)
@@ -368,7 +367,7 @@ class Execution:
         # Taken before anything else is put together: what comes after it is the record's time, not the answer's.
         outputs, total = self._outputs[delivered.by], Seconds(now - self.request.started_at)
         # What the request says comes before what the plan said: it has seen more.
-        metadata = self.compute.model.metadata_at(delivered.exit)
+        metadata = self.compute.metadata_at[delivered.exit]
         label, why = label_of(outputs, metadata), delivered.why or self.why
         record = Record(
             input=self.name,
@@ -396,14 +395,3 @@ class Execution:
 
     def _in_words(self, why: Reason) -> str:
         return in_words(why, self._details.get(why, self.detail))
-
-
-@contextmanager
-def _broken_if_unexpected() -> Iterator[None]:
-    """Whatever a reply makes a library throw is a failure of the edge: the device can still answer by itself."""
-    try:
-        yield
-    except EdgentError:
-        raise
-    except Exception as error:
-        raise BrokenError(f"the edge's answer cannot be read: {type(error).__name__}: {error}") from error
