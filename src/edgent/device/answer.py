@@ -139,18 +139,6 @@ class Answer:
         return visible_region(size, self.metadata.preprocessing), size
 
 
-def label_of(outputs: dict[str, NDArray[Any]], metadata: Metadata) -> str | None:
-    """The class of the highest score; None where the first output is no score per class."""
-    first, labels = next(iter(outputs.values())), metadata.labels
-    if (
-        metadata.task not in (None, "classification")
-        or not isinstance(first, np.ndarray)
-        or first.dtype.kind not in "fiu"
-    ):
-        return None  # a sequence, a map or text
-    return labels[int(np.argmax(first))] if labels and first.size == len(labels) else None
-
-
 def _box(xyxy: tuple[float, ...], cls: int, name: str, score: float) -> dict[str, Any]:
     return {"xyxy": [_number(round(x, 2)) for x in xyxy], "score": _number(score), "class": cls, "label": name}
 

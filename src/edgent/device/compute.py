@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from edgent.clock import Clock
 from edgent.codec import decode_pixels, encode_image, fit, load_formats, most_pixels, normalise
 from edgent.device.division import Division, Part
@@ -28,10 +30,15 @@ class Compute:
         profile: of this machine, the *host*; None: nothing is held to a pace.
         pace: called after each piece of work with its start and its profiled time; None: work takes what it takes.
         clock: the time.
+
+    Attributes:
+        metadata: what the model says of each exit's answers.
     """
 
     def __init__(self, model: Model, engine: Engine, profile: Profile | None, pace: Pace | None, clock: Clock) -> None:
         self.model = model
+        # Derived once: it is the same for every answer, and asked for with each.
+        self.metadata = {at.exit: model.metadata_at(at.exit) for at in (*model.branches, *model.remote)}
         self.engine = engine
         self._profile = profile
         self._pace = pace
@@ -106,6 +113,18 @@ class Compute:
         tensors = read_arrays(body, division.down if down is None else down)
         self._hold(started_at, division.decoding)
         return tensors
+
+    def label(self, exit: int, outputs: Mapping[str, Array]) -> str | None:
+        """The class of the highest score; None where the exit's first output is no score per class."""
+        first, metadata = next(iter(outputs.values())), self.metadata[exit]
+        if (
+            metadata.task not in (None, "classification")
+            or not isinstance(first, np.ndarray)
+            or first.dtype.kind not in "fiu"
+        ):
+            return None  # a sequence, a map or text
+        labels = metadata.labels
+        return labels[int(np.argmax(first))] if labels and first.size == len(labels) else None
 
     def _parcel(self, division: Division, tensor: Tensor, material: Material) -> Parcel:
         if not division.image:

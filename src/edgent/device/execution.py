@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgent.clock import Clock
-from edgent.device.answer import Answer, label_of
+from edgent.device.answer import Answer
 from edgent.device.compute import Compute
 from edgent.device.division import Division, Instead
 from edgent.device.failures import is_of_plan, reason_of
@@ -352,8 +352,8 @@ class Execution:
     def _answer(self, delivered: Deliver, material: Material) -> Answer:
         now = self.clock.now()
         outputs, total = self._outputs[delivered.by], Seconds(now - self.request.started_at)
-        metadata = self.compute.model.metadata_at(delivered.exit)
-        label, why = label_of(outputs, metadata), delivered.why or self.why
+        metadata = self.compute.metadata[delivered.exit]
+        label, why = self.compute.label(delivered.exit, outputs), delivered.why or self.why
         record = Record(
             input=self.name,
             label=label,
