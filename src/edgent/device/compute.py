@@ -18,7 +18,7 @@ from edgent.wire.tensors import Parcel, parcel_of, read_arrays
 if TYPE_CHECKING:
     from edgent.engine.engine import Engine
     from edgent.latency import Profile
-    from edgent.model import Metadata, Model, Preprocessing, Tensor
+    from edgent.model import Model, Preprocessing, Tensor
 
 
 class Compute:
@@ -30,17 +30,21 @@ class Compute:
         profile: of this machine, the *host*; None: nothing is held to a pace.
         pace: called after each piece of work with its start and its profiled time; None: work takes what it takes.
         clock: the time.
+
+    Attributes:
+        metadata: what the model says of each exit's answers.
     """
 
     def __init__(self, model: Model, engine: Engine, profile: Profile | None, pace: Pace | None, clock: Clock) -> None:
         self.model = model
+        # Derived once: it is the same for every answer, and asked for with each.
+        self.metadata = {at.exit: model.metadata_at(at.exit) for at in (*model.branches, *model.remote)}
         self.engine = engine
         self._profile = profile
         self._pace = pace
         self._clock = clock
         # Looked up once for all requests.
         self._forms = {tensor.name: model.metadata.preprocessing_of(tensor.name) for tensor in model.inputs}
-        self.metadata_at = {branch.exit: model.metadata_at(branch.exit) for branch in (*model.branches, *model.remote)}
 
     def warm(self, division: Division) -> None:
         """Makes the sessions of a division, and has the codecs of pictures loaded."""
@@ -112,6 +116,18 @@ class Compute:
         self._hold(started_at, division.decoding)
         return tensors
 
+    def label(self, exit: int, outputs: Mapping[str, Array]) -> str | None:
+        """The class of the highest score; None where the exit's first output is no score per class."""
+        first, metadata = next(iter(outputs.values())), self.metadata[exit]
+        if (
+            metadata.task not in (None, "classification")
+            or not isinstance(first, np.ndarray)
+            or first.dtype.kind not in "fiu"
+        ):
+            return None  # a sequence, a map or text
+        labels = metadata.labels
+        return labels[int(np.argmax(first))] if labels and first.size == len(labels) else None
+
     def _parcel(self, division: Division, tensor: Tensor, material: Material) -> Parcel:
         if not division.image:
             return parcel_of(tensor, division.codec, material.tensors[tensor.name])
@@ -139,15 +155,3 @@ class Compute:
         form = self._forms[name]
         assert form is not None, "checked when the input came"
         return form
-
-
-def label_of(outputs: Mapping[str, Array], metadata: Metadata) -> str | None:
-    """The class of the highest score; None where the first output is no score per class."""
-    first, labels = next(iter(outputs.values())), metadata.labels
-    if (
-        metadata.task not in (None, "classification")
-        or not isinstance(first, np.ndarray)
-        or first.dtype.kind not in "fiu"
-    ):
-        return None  # a sequence, a map or text
-    return labels[int(np.argmax(first))] if labels and first.size == len(labels) else None

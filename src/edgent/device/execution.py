@@ -19,9 +19,9 @@ from typing import Any
 
 from edgent.clock import Clock
 from edgent.device.answer import Answer
-from edgent.device.compute import Compute, label_of
+from edgent.device.compute import Compute
 from edgent.device.division import Division, Instead
-from edgent.device.failures import is_of_plan, reason_of
+from edgent.device.failures import failure_of_edge, is_of_plan, reason_of
 from edgent.device.gating import is_sure, together
 from edgent.device.request import Action, By, Deliver, Reason, Request, Send, StartHead, StartLocal, WaitUntil, in_words
 from edgent.engine.feeds import Array
@@ -31,7 +31,7 @@ from edgent.planning.gates import Gate
 from edgent.planning.plan import Plan, Stages
 from edgent.telemetry import Record
 from edgent.units import Seconds
-from edgent.wire.edge_client import TimedReply, broken_if_unexpected
+from edgent.wire.edge_client import TimedReply
 from edgent.wire.tensors import answered_by, write_request
 
 _EXPLAINED = (Reason.REFUSED, Reason.FAILED, Reason.PLAN_FAILED)  # what was said is told with these
@@ -250,13 +250,12 @@ class Execution:
         try:
             # Decoding belongs to the edge's part: an answer that cannot be read is a failure of the edge, not of the
             # plan.
-            with broken_if_unexpected():
-                reply = self.ask(self._message, budget)
-                other = self._instead.get(answered_by(reply.body)) if self._instead else None
-                tensors = self.compute.decode(self.division, reply.body, None if other is None else other.down)
-        except EdgentError as error:
+            reply = self.ask(self._message, budget)
+            other = self._instead.get(answered_by(reply.body)) if self._instead else None
+            tensors = self.compute.decode(self.division, reply.body, None if other is None else other.down)
+        except Exception as error:
             # What the request wants done next is done in this thread: the caller's may be waiting for nothing else.
-            self._do(self._edge_failed(error), material)
+            self._do(self._edge_failed(failure_of_edge(error)), material)
             return
         try:
             # An edge that was busy may have answered at an earlier exit: then there is no suffix, and its tensors are
@@ -367,8 +366,8 @@ class Execution:
         # Taken before anything else is put together: what comes after it is the record's time, not the answer's.
         outputs, total = self._outputs[delivered.by], Seconds(now - self.request.started_at)
         # What the request says comes before what the plan said: it has seen more.
-        metadata = self.compute.metadata_at[delivered.exit]
-        label, why = label_of(outputs, metadata), delivered.why or self.why
+        metadata = self.compute.metadata[delivered.exit]
+        label, why = self.compute.label(delivered.exit, outputs), delivered.why or self.why
         record = Record(
             input=self.name,
             label=label,

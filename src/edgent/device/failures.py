@@ -7,6 +7,15 @@ from edgent.errors import EdgeError, EdgentError, RefusedError
 from edgent.wire.errors import BrokenError, BusyError, LateError, RejectedError
 
 
+def failure_of_edge(error: Exception) -> EdgentError:
+    """Whatever a reply makes a library throw is a failure of the edge: the device can still answer by itself."""
+    if isinstance(error, EdgentError):
+        return error
+    broken = BrokenError(f"the edge's answer cannot be read: {type(error).__name__}: {error}")
+    broken.__cause__ = error
+    return broken
+
+
 def is_of_plan(error: EdgentError) -> bool:
     """Whether an edge would fail again if it were asked the same, or gave what is no answer to it."""
     # An edge that is away or busy says nothing about the plan; one that broke on this request will break on it again.

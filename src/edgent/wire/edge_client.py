@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from edgent.errors import EdgentError, InputError, RefusedError
+from edgent.errors import InputError, RefusedError
 from edgent.link.slow_start import Window
 from edgent.units import Seconds
 from edgent.wire import messages as m
@@ -84,17 +84,6 @@ class TimedReply:
     edge_window: Window | None = None
     newest: str = ""
     load: float = 0.0
-
-
-@contextmanager
-def broken_if_unexpected() -> Iterator[None]:
-    """Whatever a reply makes a library throw is a failure of the edge: the device can still answer by itself."""
-    try:
-        yield
-    except EdgentError:
-        raise
-    except Exception as error:
-        raise BrokenError(f"the edge's answer cannot be read: {type(error).__name__}: {error}") from error
 
 
 class EdgeClient:

@@ -12,6 +12,7 @@ message that gets through is no word that the link is as quick as it was: that t
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from edgent.link.transfer import Transfer
 
 _TRANSFERS = 64  # that are kept for who plans
+# Seconds between two words to the account of what answers show. It counts in ten seconds, and whatever it hears a tenth
+# late leaves it with less to spend and never with more; of a hundred answers in a second ninety need not stop for it.
+_TOLD_EVERY = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,7 @@ class Observations:
         self._step: tuple[Transfer, ...] = ()
         self._late: list[_Late] = []
         self._late_bytes = 0
+        self._told_at = -math.inf
         self._doubted = False  # since something was late, and until something longer than empty was not
 
     def heard(
@@ -86,7 +91,8 @@ class Observations:
         telling = not look and not waited_behind and reply.uplink - self.link.round_trip >= TELLING
         heard = self.upkeep.answered if answered else self.upkeep.heard
         heard(at, telling=telling)
-        self.carries(at)
+        if at >= self._told_at + _TOLD_EVERY:
+            self.carries(at)
         return not waited_behind
 
     def late(self, size: int, seconds: float, at: Seconds) -> None:
@@ -97,6 +103,7 @@ class Observations:
 
     def carries(self, at: Seconds, proven: float = 0.0) -> None:
         """The account is told what the link carries, as is believed or was proven just now."""
+        self._told_at = at
         self.account.carries(max(self.link.carries, proven), at)
 
     def judge_late(self, at: Seconds, edge_seconds: float = 0.0, way: float = 0.0) -> None:
