@@ -88,6 +88,7 @@ class Bandwidths:
     @property
     def ahead(self) -> float:
         """Bits that a message up and its answer wait for together."""
+        # Where both directions have one bandwidth it is all the same which of them waits.
         return self.ahead_up + self.ahead_down
 
     @property

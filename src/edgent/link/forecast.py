@@ -110,6 +110,7 @@ class LinkForecast:
         ) = -math.inf  # of the last sample, and of the last that told something of its run
         self._bounds: tuple[_Bound, ...] = ()  # since the last sample, the oldest first
         self._gap = 0.0  # usual time between samples that told something of their runs
+        self._drawn: tuple[float, Floats, Floats] | None = None  # values and weights of what is drawn anew, by steps
         self._compared: tuple[Floats, Floats, int] | None = None  # what the next sample falls among
         # Where transfers fell, where levels were likely drawn anew and where they were held; the same of samples alone.
         self._seen, self._sampled = np.zeros((2, _MODEL.size)), np.zeros((2, _MODEL.size))
@@ -242,14 +243,20 @@ class LinkForecast:
 
     def _anew(self, now: float, lasting: Sequence[float]) -> tuple[Floats, Floats]:
         """The same of a level that was drawn anew since the last sample; the weights' sum is 1."""
-        if self.samples:
-            nodes, weights = self.detector.components(steps=self._steps(now))
-            values = np.concatenate((nodes.ravel(), self._level + _WIDE))
-            known = weights[:, None] * ((1 - _ANYTHING) / np.add.reduce(weights) * SHARES)
-            weights = np.concatenate((known.ravel(), _ANY))
-        else:
-            values, weights = _USUAL + _WIDE, SHARES
+        steps = self._steps(now)
+        # Between two draws the same is asked for again and again, at every decision and with every bound.
+        if self._drawn is None or self._drawn[0] != steps:
+            self._drawn = steps, *self._unbounded(steps)
+        _, values, weights = self._drawn
         return values, self._bounded(values, weights, lasting)
+
+    def _unbounded(self, steps: float) -> tuple[Floats, Floats]:
+        """The same before any bound."""
+        if not self.samples:
+            return _USUAL + _WIDE, SHARES
+        nodes, weights = self.detector.components(steps=steps)
+        known = weights[:, None] * ((1 - _ANYTHING) / np.add.reduce(weights) * SHARES)
+        return np.concatenate((nodes.ravel(), self._level + _WIDE)), np.concatenate((known.ravel(), _ANY))
 
     def _lasting(self, now: float, ended: float) -> list[float]:
         """The chance, for each bound, that it still holds."""
@@ -294,7 +301,7 @@ class LinkForecast:
         if math.isfinite(self._drawn_at):
             gap = at - self._drawn_at
             self._gap += (gap - self._gap) * (_GAP_GAIN if self._gap else 1.0)
-        self._drawn_at = at
+        self._drawn_at, self._drawn = at, None
         return self.detector.update(sample, steps=steps)
 
     def _take_bound(self, bandwidth: float, at: Seconds, *, below: bool) -> float:

@@ -126,6 +126,7 @@ class TransferModel:
     def _wire_time(self, size: Sizes, extra: int, *, ahead: int) -> Sizes:
         byte_time = self.header_factor * (BITS_PER_BYTE / self.bandwidth)
         message = size + extra
+        # A wait is told as bits, so that it is the longer the slower the link seems: both are seen as one time only.
         wire = message * byte_time + self.ahead / self.bandwidth
         # Most messages fit into the window, or there is none: then all of it goes out at once.
         if self.window == UNLIMITED or _largest(message) + ahead <= self.window:
