@@ -47,9 +47,10 @@ class Slowly:
 class Failing(FakeEngine):
     """Fails where any of these tensors is asked for, and counts how often."""
 
-    def __init__(self, *names: str, error: Exception = EdgentError("the kernel failed")) -> None:
+    def __init__(self, *names: str, error: Exception | None = None) -> None:
         super().__init__()
-        self.names, self.error, self.failures = set(names), error, 0
+        self.names, self.failures = set(names), 0
+        self.error = error or EdgentError("the kernel failed")
 
     def session(self, model, given, asked):
         session = super().session(model, given, asked)
