@@ -8,8 +8,9 @@ edge is connected, and from the moment before the requests come no byte passes a
 *Hopeless*: as alone, while a tenth of the requests have a deadline that nobody can meet; counted are the others. *Not
 prepared*: requests with the edge for configurations that nobody has prepared, one after the other.
 
-*Hidden ms* is the most that a request took beyond what its own record says. Emulated time is real time: the machine
-must have nothing else to do.
+*Hidden ms* is the most that a request took beyond what its own record says. Emulated time is real time: *overran* is
+the share of the board's pieces of work that this machine itself finished too late, which it does where it has other
+things to do.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from edgent.engine.loading import load
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgentError
 from edgent.evaluation.calibration_files import calibration_for
-from edgent.lab.boards.emulation import find_device
+from edgent.lab.boards.emulation import EmulationReport, find_device
 from edgent.lab.boards.hidden import hidden_device
 from edgent.lab.links.link import ShapedLink
 from edgent.lab.processes.server_process import ServerProcess
@@ -40,9 +41,9 @@ from edgent.profiling.model_profiler import profile
 from edgent.units import BitsPerSecond, Seconds
 from tables import aligned
 
-MODEL, DEVICE = "b-alexnet", "paper-pi3-resident"
+MODEL, DEVICE = "b-alexnet", "paper-pi3"
 RATE, ROUND_TRIP = BitsPerSecond(20e6), Seconds(0.005)
-SPARE = 4 / 3  # of the time that all of them take
+SPARE = 4 / 3  # times what all of them take
 HOPELESS = Seconds(0.001)
 MOST_BEHIND, MOST_HIDDEN = 0.0, 20.0  # share in time behind that of the device alone; milliseconds
 _BUDGET = 4.0  # seconds of profiling
@@ -58,6 +59,7 @@ class Row:
     in_time: float
     longest_ms: float
     hidden_ms: float
+    overran: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,8 @@ class Lab:
     """Edge, link, and for each run a device of its own."""
 
     def __init__(self, stack: ExitStack, seed: int, callers: int) -> None:
-        self._model, self._pictures, self._callers = load(MODEL), test_images(), callers
+        self._model, self._pictures = load(MODEL), test_images()
+        self.reports: dict[str, EmulationReport] = {}
         host = profile(self._model, OnnxRuntimeEngine(), source=self._pictures[0], budget=_BUDGET)
         file = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgent-crowd-"))) / "host.json"
         host.save(file)
@@ -108,8 +111,9 @@ class Lab:
         return [asked(partial(ask, configuration=cut), self.deadline) for cut in cuts]
 
     @contextmanager
-    def device(self, *, edge: bool) -> Iterator[Device]:
+    def device(self, way: str, *, edge: bool) -> Iterator[Device]:
         """A warm one."""
+        pace = self._emulated.pace()
         device = Device(
             self._model,
             edge=self.link.address if edge else None,
@@ -117,7 +121,7 @@ class Lab:
             device_profile=self._emulated.profile,
             host_profile=self._emulated.table,
             calibration=calibration_for(self._model),
-            pace=self._emulated.pace(),
+            pace=pace,
         )
         with device:
             if edge and not device.wait_ready(30.0):
@@ -125,6 +129,7 @@ class Lab:
             for number in range(_WARM):
                 device.infer(self._picture(number))
             yield device
+        self.reports[way] = self.reports.get(way, EmulationReport()) + pace.account
 
     def _picture(self, number: int) -> bytes:
         return self._pictures[number % len(self._pictures)]
@@ -141,22 +146,22 @@ def asked(ask: Callable[[], object], deadline: float) -> Asked:
 def ways(lab: Lab, callers: int) -> Iterator[tuple[str, list[Asked]]]:
     """One round."""
     deadlines = [lab.deadline] * callers
-    with lab.device(edge=False) as device:
+    with lab.device("alone", edge=False) as device:
         yield "alone", lab.at_once(device, deadlines)
-    with lab.device(edge=True) as device:
+    with lab.device("black hole", edge=True) as device:
         lab.link.cut()
         yield "black hole", lab.at_once(device, deadlines)
         lab.link.restore()
-    with lab.device(edge=True) as device:
+    with lab.device("edge", edge=True) as device:
         yield "edge", lab.at_once(device, deadlines)
-    with lab.device(edge=False) as device:
+    with lab.device("hopeless", edge=False) as device:
         hopeless = [HOPELESS if number % 10 == 0 else deadline for number, deadline in enumerate(deadlines)]
         yield "hopeless", [each for each in lab.at_once(device, hopeless) if each.deadline > HOPELESS]
-    with lab.device(edge=True) as device:
+    with lab.device("not prepared", edge=True) as device:
         yield "not prepared", lab.not_prepared(device)
 
 
-def row(way: str, requests: Sequence[Asked]) -> Row:
+def row(way: str, requests: Sequence[Asked], report: EmulationReport) -> Row:
     """All requests of a way."""
     return Row(
         way=way,
@@ -164,6 +169,7 @@ def row(way: str, requests: Sequence[Asked]) -> Row:
         in_time=statistics.mean(each.seconds <= each.deadline for each in requests),
         longest_ms=max(each.seconds for each in requests) * 1e3,
         hidden_ms=max(each.seconds - each.recorded for each in requests) * 1e3,
+        overran=report.overran / report.pieces,
     )
 
 
@@ -175,14 +181,14 @@ def measured(callers: int, rounds: int, seed: int) -> tuple[float, list[Row]]:
         for _ in range(rounds):
             for way, requests in ways(lab, callers):
                 found.setdefault(way, []).extend(requests)
-        return lab.deadline, [row(way, requests) for way, requests in found.items()]
+        return lab.deadline, [row(way, requests, lab.reports[way]) for way, requests in found.items()]
 
 
 def main() -> int:
     """Measures and prints; fails where more are late than on the device alone, or time is hidden."""
     parser = command.options(__doc__)
     parser.add_argument("--callers", type=int, default=50, help="at once")
-    parser.add_argument("--rounds", type=int, default=3, help="of all ways")
+    parser.add_argument("--rounds", type=int, default=1, help="of all ways")
     parser.add_argument("--seed", type=int, default=0, help="of the board's hidden factors")
     options = parser.parse_args()
     if not 1 <= options.callers <= 1000 or options.rounds < 1:

@@ -4,9 +4,9 @@
 
 `edgent.lab.simulation.herd` says what is simulated. *Asked* is what all devices ask a second, over what the edge can
 do; *alone* the share in time where no device used the edge. *Split* is the share of the requests that the best fixed
-split sends there, sought in steps of 5 %, *fixed* what is in time with it, *planned* what is in time with devices that
-plan. *Swing* is the variance of the requests that go to the edge in a second over their mean: 1 by chance alone, more
-where all come and all go. No core is timed: a figure is the same on each machine. About five minutes.
+split sends there, sought in steps of 10 and then 5 %, *fixed* what is in time with it, *planned* what is in time with
+devices that plan. *Swing* is the variance of the requests that go to the edge in a second over their mean: 1 by chance
+alone, more where all come and all go. No core is timed: a figure is the same on each machine. Some minutes.
 """
 
 from __future__ import annotations

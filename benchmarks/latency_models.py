@@ -144,7 +144,7 @@ class Run:
         self._pass(group, sessions, given, 1, seconds)
 
     def _feeds(self, session: Session, known: Feeds) -> Feeds:
-        drawn = random_feeds(session.segment.given, np.random.default_rng(1))
+        drawn = random_feeds(session.given, np.random.default_rng(1))
         return {name: known.get(name, array) for name, array in drawn.items()}
 
     def _pass(

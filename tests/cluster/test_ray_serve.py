@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 
 import cluster as bench
+from edgent.cluster import ray_serve
 from edgent.cluster.ray_serve import RayCluster
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgeError, EdgentError, InputError
@@ -94,6 +95,12 @@ def test_a_release_that_this_was_not_made_for_is_refused(model, monkeypatch):
         monkeypatch.setattr(ray, "__version__", version)
         with pytest.raises(EdgentError, match=rf"^found Ray {version}, expected 2\.60 or later"):
             RayCluster("local", [model], OnnxRuntimeEngine())
+
+
+def test_a_cluster_without_room_is_told_in_one_line(nodes, model, monkeypatch):
+    monkeypatch.setattr(ray_serve, "_DEPLOYED", 3.0)
+    with pytest.raises(EdgeError, match="has it 64 free cores for a replica"):
+        RayCluster(nodes.address, [model], OnnxRuntimeEngine(threads=64)).__enter__()
 
 
 def test_a_cluster_of_another_release_is_refused_in_one_line(nodes, model, monkeypatch):

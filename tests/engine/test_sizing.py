@@ -73,3 +73,39 @@ def test_text_is_padded_with_nothing(model_file: Path) -> None:
     saved(proto, model_file)
     model_file.with_name("model.edgent.toml").write_text('[inputs.x]\nfill = "pad"\n')
     assert Material(np.array([["a", "b"]]), load(model_file)).tensors["x"].tolist() == [["a", "b", ""]]
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [(TensorProto.UINT8, np.uint8), (TensorProto.FLOAT16, np.float16)])
+def test_a_larger_picture_of_another_type_is_shrunk_as_well(kind: int, dtype: type, model_file: Path) -> None:
+    g = Graph()
+    g.inputs = [helper.make_tensor_value_info("x", kind, [1, 8, 8, 3])]
+    saved(g.model(g.node("Cast", "x", to=TensorProto.FLOAT)), model_file)
+    text = '[preprocessing]\nfilter = "lanczos"\n[inputs.x]\nexcess = "shrink"\n'
+    model_file.with_name("model.edgent.toml").write_text(text)
+    array = np.random.default_rng(0).integers(0, 2, (1, 8, 20, 3)).astype(dtype) * 255
+    shrunk = Material(array, load(model_file)).tensors["x"]
+    assert shrunk.dtype == dtype
+    for plane, found in zip(np.moveaxis(array[0], 2, 0), np.moveaxis(shrunk[0], 2, 0), strict=True):
+        resized = Image.fromarray(plane.astype(np.float32)).resize((8, 8), Image.Resampling.LANCZOS)
+        expected = np.asarray(resized)
+        assert expected.min() < 0 or expected.max() > 255  # the filter overshoots, which bytes cannot
+        expected = np.clip(np.round(expected), 0, 255) if dtype == np.uint8 else expected.astype(dtype)
+        assert np.array_equal(found, expected)
+
+
+def test_where_dimensions_are_free_it_is_said_what_can_be_done_about_another_size(model_file: Path) -> None:
+    g = Graph()
+    g.inputs = [helper.make_tensor_value_info("ids", TensorProto.FLOAT, ["batch", "words"])]
+    saved(g.model(g.node("Relu", "ids")), model_file)
+    model = load(model_file, dims={"words": 16})
+    said = r"has shape \[1, 9\], expected \[1, 16\]: .*--dim; free are batch, words\), or say fill = \"pad\""
+    with pytest.raises(InputError, match=said):
+        Material(np.zeros((1, 9), np.float32), model)
+
+
+def test_a_picture_for_several_inputs_is_refused_without_leading_anybody_to_a_configuration(model_file: Path) -> None:
+    g = Graph()
+    g.inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("image", "meta")]
+    saved(g.model(g.node("Add", "image", "meta")), model_file)
+    with pytest.raises(InputError, match=r"takes 2 inputs and no picture: give it all of them in one \.npz"):
+        Material(b"\xff\xd8", load(model_file))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
 from edgent.codec import decode_pixels, encode_image
 from edgent.engine.loading import load
@@ -18,6 +19,7 @@ from edgent.evaluation.sizes import expected_sizes, few_pictures, mean_bytes, si
 from edgent.model import Metadata
 from evaluation.data.folders_on_disk import classes, picture, table, yolo
 from evaluation.small_networks import FORM, answers, shades
+from graphs import Graph, saved
 
 CODECS = ("float32", "uint8", "source", "png", "jpeg-50")
 
@@ -46,6 +48,18 @@ def test_labels_give_an_accuracy(tmp_path: Path) -> None:
     assert calibration.exits[0].interval[0] < 0.75 < calibration.exits[0].interval[1]
     assert calibration.exits[0].samples == 4
     assert calibration.data == "d"
+
+
+def test_folders_called_by_numbers_are_indices_in_whatever_order_their_names_are(tmp_path: Path) -> None:
+    data = tmp_path / "d"
+    greys_of_classes = {"0": 0, "2": 170, "10": 255}  # as text, 10 comes before 2
+    for folder, shade in greys_of_classes.items():
+        picture(data / folder / "p.png", shade)
+    examples = opened(read_listing(data, recognised(data)))
+    assert sorted(examples.truths) == [0, 2, 10] and not examples.class_names
+    (data / "10").rename(data / "3")
+    for path in (shades(tmp_path), shades(tmp_path, "named", labels=("black", "dark", "light", "white"))):
+        assert measured(path, data).accuracies == (1.0,)
 
 
 def test_sizes_are_those_of_the_files_and_of_the_codecs(tmp_path: Path) -> None:
@@ -143,6 +157,17 @@ def refused(path: Path, data: Path, reference: Path | None = None) -> str:
         measured(path, data, reference)
     assert "\n" not in str(error.value)
     return str(error.value)
+
+
+def test_pictures_for_a_model_of_several_inputs_are_refused_without_leading_anybody_to_a_configuration(
+    tmp_path: Path,
+) -> None:
+    g = Graph()
+    g.inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("image", "meta")]
+    saved(g.model(g.node("Add", "image", "meta")), tmp_path / "two.onnx")
+    assert refused(tmp_path / "two.onnx", greys(tmp_path / "d", [0, 200])).endswith(
+        "two takes 2 inputs, so it cannot be measured on pictures"
+    )
 
 
 def test_labels_that_do_not_fit_the_outputs_are_refused(tmp_path: Path) -> None:

@@ -139,3 +139,15 @@ def test_numbers_of_8_bits_stay_so_until_they_are_scaled_back(tmp_path: Path) ->
     ]  # fmt: skip
     narrow = {name: kernel.narrow for name, kernel in small(nodes, tmp_path).items()}
     assert narrow == {"a": True, "b": True, "c": True, "d": True, "e": False, "end": False}
+
+
+def test_padded_constants_of_the_engines_own_layout_make_no_shapes(tmp_path: Path) -> None:
+    # Eight filters stand in the file, and the tensor that the node is named after has three channels.
+    made = helper.make_node("Conv", ["x", "w"], ["token"], name="made_nchwc", domain="com.microsoft.nchwc")
+    graph = helper.make_graph(
+        [made], "padded", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 6, 10])], [],
+        initializer=[helper.make_tensor("w", TensorProto.FLOAT, [8, 3, 1, 1], [0.0] * 24)],
+    )  # fmt: skip
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), tmp_path / "padded.onnx")
+    (only,) = kernels(tmp_path / "padded.onnx", {"x": (1, 3, 6, 10), "made": (1, 3, 6, 10)})
+    assert only.output == (1, 3, 6, 10)

@@ -194,7 +194,7 @@ def test_a_line_that_breaks_off_costs_one_specimen_and_no_more(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "text", ['{"schema": 2, "sweep": "another"}\n', '{"schema": 9, "sweep": "this machine"}\n', "\x00\x01\n", "[]\n"]
+    "text", ['{"schema": 3, "sweep": "another"}\n', '{"schema": 2, "sweep": "this machine"}\n', "\x00\x01\n", "[]\n"]
 )
 def test_what_is_no_sweep_of_this_machine_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "unfinished"

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -43,6 +44,7 @@ LOCAL = "local"
 _TESTED = (2, 60)  # Ray's release; its interface to deployments has changed within a major version before
 _OBJECT_STORE = 200 << 20  # bytes of a cluster that we start: it holds copies of models, and messages above 100 kB
 _REACHED = 3.0  # seconds until somebody answers at an address
+_DEPLOYED, _ASKED = 120.0, 0.2  # seconds that the first replicas may take; between two looks at them
 _LOOKED = 1.0  # seconds between two looks at how many replicas there are
 
 
@@ -88,7 +90,7 @@ class _Deployment:
         # A name of its own: two edges may serve one model on one cluster, and each ends only what is its own.
         self.name = f"edgent-{model.version}-{uuid4().hex[:8]}"
         self._copy = [ray.put(ModelCopy.of(model))]
-        self._threads, self._most = engine.threads, most
+        self._model, self._threads, self._most = model, engine.threads, most
         kind: Callable[..., Engine] = type(engine)
         self._engine = partial(kind, threads=engine.threads)
         self._segments, self._new = [model.name], threading.Event()
@@ -99,6 +101,8 @@ class _Deployment:
         deployment = serve.deployment(
             _Served,
             name="replica",
+            # Or each call would be a new version to Ray, and replace all replicas by cold ones.
+            version=self._model.version,
             ray_actor_options={"num_cpus": self._threads},
             # One that is busy and one on its way: with none to spare Ray's router would wait and look again.
             max_ongoing_requests=2,
@@ -114,8 +118,28 @@ class _Deployment:
                 "downscale_delay_s": 60.0,
             },
         )
-        bound = deployment.bind(self._copy, self._engine)
-        self._handle = serve.run(bound, name=self.name, route_prefix=None)
+        target = serve.RunTarget(deployment.bind(self._copy, self._engine), name=self.name, route_prefix=None)
+        (self._handle,) = serve.run_many([target], wait_for_applications_running=False)
+
+    def await_ready(self, within: float) -> None:
+        """Waits until its first replicas serve.
+
+        Raises:
+            EdgeError: they do not.
+        """
+        until = time.monotonic() + within
+        while (seen := serve.status().applications[self.name]).status != "RUNNING":
+            if seen.status in ("DEPLOY_FAILED", "UNHEALTHY"):
+                raise EdgeError(
+                    f"the cluster does not run {self._model.name}: {_last_line(seen.message)}; is this release of "
+                    "Edgent installed on all of its machines?"
+                )
+            if time.monotonic() > until:
+                raise EdgeError(
+                    f"the cluster did not run {self._model.name} within {within:g} s: has it {self._threads} free "
+                    "cores for a replica? `ray status` tells"
+                )
+            time.sleep(_ASKED)
 
     def deploy_anew(self) -> None:
         """Tells the replicas what has been prepared since, if anything has."""
@@ -228,13 +252,9 @@ class RayCluster:
         most = max(1, int(ray.cluster_resources().get("CPU", 0)) // self._engine.threads)
         for model in self._models:
             self._deployments[model.digest] = deployment = _Deployment(model, self._engine, most)
-            try:
-                deployment.deploy()
-            except RuntimeError as error:  # what Serve raises where an application does not come up
-                raise EdgeError(
-                    f"the cluster {self._address} does not run {model.name}: {one_line(error)}; is this release of "
-                    "Edgent installed on all of its machines?"
-                ) from error
+            deployment.deploy()
+        for deployment in self._deployments.values():
+            deployment.await_ready(_DEPLOYED)
 
     def _look(self) -> None:
         while not self._ended.wait(_LOOKED):
@@ -243,6 +263,11 @@ class RayCluster:
                 for deployment in self._deployments.values():
                     deployment.deploy_anew()
                 self._follow(self.replicas)
+
+
+def _last_line(text: str) -> str:
+    """Of what Ray says of a replica that failed: the error, behind the stack on which it was raised."""
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "nothing was said").strip()
 
 
 def _check_release(version: str) -> None:

@@ -92,6 +92,7 @@ class Device:
         self._drifts = Drifts()
         self._schedule = Schedule(slots(settings.pace, self._compute.engine.threads), LEAST_MARGIN)
         self._turns = threading.Lock()
+        self._in_hand: set[Material] = set()
         # A request that is out at the edge holds a thread until it is given up: with a bound, an edge that is silent
         # would take the threads from the local branches that are to stand in for it.
         self._pool = self._clock.pool(None, "edgent-device")
@@ -181,8 +182,13 @@ class Device:
         if self.settings.gates is not None and kind == "image" and configuration is None:
             choice = self._with_gate(choice, self.settings.gates, deadline, factors)
         name, exactly = name or material.name, configuration is not None
-        execution = self._execution(choice, sight, deadline, race, kind, name, exactly)
-        answer = execution.run(material)
+        others = len(self._in_hand)
+        self._in_hand.add(material)
+        try:
+            execution = self._execution(choice, sight, deadline, race, kind, name, exactly, others)
+            answer = execution.run(material)
+        finally:
+            self._in_hand.remove(material)
         if execution.failure is None:
             self._drifts.learn(answer.record, factors)
         if self._listener is not None:
@@ -228,6 +234,7 @@ class Device:
         kind: SourceKind,
         name: str,
         exactly: bool,
+        others: int,
     ) -> Execution:
         division, changed = self._divisions.of(choice.configuration, kind), self._clock.condition(self._turns)
         planned = Stages() if choice.plan is None else choice.plan.stages
@@ -240,13 +247,14 @@ class Device:
             exit=choice.configuration.exit,
             uses_edge=division.uses_edge,
             deadline=deadline,
-            margin=self._margin_of(deadline),
+            margin=self._margin_of(deadline, others),
             branches=division.branches if division.uses_edge or not exactly else division.branches[:1],
             schedule=self._schedule,
             call=changed.notify_all,
             head=Seconds(ahead),
             expected=Seconds(math.inf if choice.plan is None else rest),
-            race=tried or (self.settings.race if race is None else race),
+            race=self.settings.race if race is None else race,
+            trial=tried,
             patience=Seconds(max(PATIENCE, 3 * (ahead + rest))),
         )
         return Execution(

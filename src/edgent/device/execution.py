@@ -21,7 +21,7 @@ from edgent.clock import Clock
 from edgent.device.answer import Answer
 from edgent.device.compute import Compute
 from edgent.device.division import Division, Instead
-from edgent.device.failures import is_of_plan, reason_of
+from edgent.device.failures import as_failure, is_of_plan, reason_of
 from edgent.device.gating import is_sure, together
 from edgent.device.request import Action, By, Deliver, Reason, Request, Send, StartHead, StartLocal, WaitUntil, in_words
 from edgent.engine.feeds import Array
@@ -32,7 +32,6 @@ from edgent.planning.plan import Plan, Stages
 from edgent.telemetry import Record
 from edgent.units import Seconds
 from edgent.wire.edge_client import TimedReply
-from edgent.wire.errors import BrokenError
 from edgent.wire.tensors import answered_by, write_request
 
 _EXPLAINED = (Reason.REFUSED, Reason.FAILED, Reason.PLAN_FAILED)  # what was said is told with these
@@ -159,11 +158,13 @@ class Execution:
 
     def _do(self, actions: tuple[Action, ...], material: Material) -> None:
         """Does what the request says, in this thread, until it says no more."""
+        # A loop and no recursion: a request that is late, busy and alone in turn goes through several of them.
         while actions:
             (action,) = actions
             actions = self._done(action, material)
 
     def _done(self, action: Action, material: Material) -> tuple[Action, ...]:
+        # What a request says is data, so that it can be tested without a thread; here each becomes a deed.
         if isinstance(action, StartHead):
             return self._run_head(material)
         if isinstance(action, StartLocal):
@@ -176,6 +177,7 @@ class Execution:
 
     def _run_head(self, material: Material) -> tuple[Action, ...]:
         division, times = self.division, self._times
+        # The device's own failure ends the request and gives its turn back, or those behind it would wait for ever.
         with self._failing():
             self._check(material)
             if self._gate is None:
@@ -207,8 +209,10 @@ class Execution:
     def _boundary(self, material: Material) -> bytes:
         """The request's message: what the head makes, encoded."""
         division = self.division
+        # Where all is done at the edge there is no head, and what goes up is the input itself.
         if division.head.asked:
             material.tensors.update(self.compute.run(division.head, material.tensors))
+        # Two moments, for a codec that has become slow is another matter than a slow layer.
         self._times.head_done = self.clock.now()
         parcels = self.compute.encode(division, material)
         # Another maker's server does not know what is meant; and a name costs bytes, so only what helps is named.
@@ -227,6 +231,7 @@ class Execution:
             raise InputError(f"codec {codec} needs an image, but the input is a tensor")
 
     def _prepare(self, material: Material, tensors: Collection[str], pixels: Collection[str] = ()) -> None:
+        # Between being planned and begun lies the wait for the device, which is booked as queue.
         self._times.begun = self.clock.now()
         self.compute.prepare(material, tensors=tensors, pixels=pixels)
         self._times.prepared = self.clock.now()
@@ -243,15 +248,18 @@ class Execution:
 
     def _ask_edge(self, budget: float, material: Material) -> None:
         try:
-            with _broken_if_unexpected():
-                reply = self.ask(self._message, budget)
-                other = self._instead.get(answered_by(reply.body)) if self._instead else None
-                tensors = self.compute.decode(self.division, reply.body, None if other is None else other.down)
-        except EdgentError as error:
+            # Decoding belongs to the edge's part: an answer that cannot be read is a failure of the edge, not of the
+            # plan.
+            reply = self.ask(self._message, budget)
+            other = self._instead.get(answered_by(reply.body)) if self._instead else None
+            tensors = self.compute.decode(self.division, reply.body, None if other is None else other.down)
+        except Exception as error:  # whatever a reply makes a library throw: the device can still answer by itself
             # What the request wants done next is done in this thread: the caller's may be waiting for nothing else.
-            self._do(self._edge_failed(error), material)
+            self._do(self._edge_failed(as_failure(error)), material)
             return
         try:
+            # An edge that was busy may have answered at an earlier exit: then there is no suffix, and its tensors are
+            # all.
             answers = self.division.answers if other is None else tensors
             outputs = {name: tensors[name] for name in answers if name in tensors}
             if self.division.suffix.asked:
@@ -277,6 +285,7 @@ class Execution:
         return self._go_on_alone(Reason.PLAN_FAILED, error)
 
     def _go_on_alone(self, why: Reason, error: EdgentError) -> tuple[Action, ...]:
+        # The rest explains itself; these carry somebody's words, which the record is to pass on.
         if why in _EXPLAINED:
             self._details[why] = str(error)
         actions = self._tell(lambda at: self.request.edge_failed(at, why))
@@ -293,8 +302,10 @@ class Execution:
         times = self._times
         times.local_started = self.clock.now()
         with self._failing():
+            # With a head the input was prepared before; a branch that takes over has it, or what the head left.
             if not self.request.uses_edge:
                 self._prepare(material, self.division.alone[exit].given)
+            # Under its own name: the edge's answer may come at the same moment, and the request says which one counts.
             self._outputs["device"] = self.compute.run_local(self.division, exit, material)
         times.local_done = self.clock.now()
         self._blame()
@@ -335,6 +346,7 @@ class Execution:
         try:
             work(what, material)
         except BaseException as error:
+            # A pool would keep it in a future that nobody reads, and the caller would wait for ever.
             with self.changed:
                 self._error = error
                 self.changed.notify_all()
@@ -351,7 +363,9 @@ class Execution:
 
     def _answer(self, delivered: Deliver, material: Material) -> Answer:
         now = self.clock.now()
+        # Taken before anything else is put together: what comes after it is the record's time, not the answer's.
         outputs, total = self._outputs[delivered.by], Seconds(now - self.request.started_at)
+        # What the request says comes before what the plan said: it has seen more.
         metadata = self.compute.metadata[delivered.exit]
         label, why = self.compute.label(delivered.exit, outputs), delivered.why or self.why
         record = Record(
@@ -380,14 +394,3 @@ class Execution:
 
     def _in_words(self, why: Reason) -> str:
         return in_words(why, self._details.get(why, self.detail))
-
-
-@contextmanager
-def _broken_if_unexpected() -> Iterator[None]:
-    """Whatever a reply makes a library throw is a failure of the edge: the device can still answer by itself."""
-    try:
-        yield
-    except EdgentError:
-        raise
-    except Exception as error:
-        raise BrokenError(f"the edge's answer cannot be read: {type(error).__name__}: {error}") from error

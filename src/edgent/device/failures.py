@@ -7,6 +7,15 @@ from edgent.errors import EdgeError, EdgentError, RefusedError
 from edgent.wire.errors import BrokenError, BusyError, LateError, RejectedError
 
 
+def as_failure(error: Exception) -> EdgentError:
+    """The error itself where it is one of ours; what nobody expects of an answer is the edge's failure."""
+    if isinstance(error, EdgentError):
+        return error
+    broken = BrokenError(f"the edge's answer cannot be read: {type(error).__name__}: {error}")
+    broken.__cause__ = error  # as `raise ... from` would: whoever looks for the cause finds it
+    return broken
+
+
 def is_of_plan(error: EdgentError) -> bool:
     """Whether an edge would fail again if it were asked the same, or gave what is no answer to it."""
     # An edge that is away or busy says nothing about the plan; one that broke on this request will break on it again.

@@ -24,6 +24,9 @@ Rules, in this order:
 4. A plan of the device alone is the same machine without an edge: its branch starts when the request does.
 5. Several requests share the device: heads and local branches take *turns* (`edgent.device.schedule`). So a local
    branch may have to start earlier, be a faster one, or wait until the device is free. Short work waits for nobody.
+6. In a *trial* the device answers as it would by itself, and the edge is asked beside it. Where no branch fits behind
+   what was sent, with the margin kept, it starts at once: so an edge of which nobody is sure yet is tried also where
+   the device needs nearly all of the time for its own answer.
 
 Events carry the time; each returns the action to take now, if there is one. No clock, no threads.
 """
@@ -145,6 +148,7 @@ class Request:
         head: what the device is expected to need before the upload.
         expected: what the edge is expected to need from then on, the link included; infinite if unknown.
         race: whether a local branch may start while the edge still computes.
+        trial: whether one may start that leaves no margin, as if there were no edge.
         patience: how long the edge may take where no local branch could answer in time anyway.
     """
 
@@ -162,6 +166,7 @@ class Request:
         head: Seconds = Seconds(0.0),
         expected: Seconds = Seconds(math.inf),
         race: bool = True,
+        trial: bool = False,
         patience: Seconds = PATIENCE,
     ) -> None:
         assert branches, "a device can always run some branch by itself"
@@ -174,7 +179,7 @@ class Request:
         self.branches = tuple(branches)
         self._fastest = min(branches, key=lambda branch: branch.seconds)
         self.head, self.expected = head, expected
-        self.race = race
+        self.race, self.trial = race or trial, trial
         self.patience = patience
         self.delivered: Deliver | None = None
         self._schedule = schedule
@@ -206,6 +211,9 @@ class Request:
         self._leave()  # the head's turn is over, and the local branch needs one of its own
         if self.race and self._at_hand is None:
             self._reserve(at, at + _OVERDUE * self.expected)
+        if self.trial and self._turn is None:
+            # The edge has as long as its answer could still be delivered in time; the device's own may take longer.
+            return (Send(Seconds(max(0.0, self.give_at - at)), binding=True, meanwhile=self._start_local(at)),)
         return (self._send(at),)
 
     def would_take(self) -> frozenset[int]:

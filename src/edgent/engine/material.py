@@ -17,6 +17,7 @@ from edgent.text import readable
 
 if TYPE_CHECKING:
     from edgent.model import Model
+    from edgent.model.values import Tensor
 
 Pixels = NDArray[np.uint8]
 Input = bytes | Path | str | Array | Mapping[str, Array]
@@ -47,17 +48,23 @@ class Material:
         if self.source is None:
             self.tensors.update(_arrays(data, model))
         elif model.metadata.preprocessing is None:
-            raise InputError(
-                f"{model.name} does not say how a picture becomes its input: give it arrays (.npy, .npz), or say it in "
-                "a configuration (edgent init drafts one)"
-            )
+            raise InputError(_no_picture(model))
+
+
+def _no_picture(model: Model) -> str:
+    if len(model.inputs) > 1:
+        return f"{model.name} takes {len(model.inputs)} inputs and no picture: give it all of them in one .npz"
+    return (
+        f"{model.name} does not say how a picture becomes its input: give it arrays (.npy, .npz), or say it in "
+        "a configuration (edgent init drafts one)"
+    )
 
 
 def _arrays(data: Input, model: Model) -> dict[str, Array]:
     if isinstance(data, np.ndarray):
         if len(model.inputs) != 1:
             names = ", ".join(tensor.name for tensor in model.inputs)
-            raise InputError(f"{model.name} takes {len(model.inputs)} inputs: give a mapping with {names}")
+            raise InputError(f"{model.name} takes {len(model.inputs)} inputs: give a mapping, or an .npz, with {names}")
         data = {model.inputs[0].name: data}
     if not isinstance(data, Mapping):
         raise InputError(f"an input is a file, the bytes of an image, an array or a mapping, not {type(data).__name__}")
@@ -67,4 +74,17 @@ def _arrays(data: Input, model: Model) -> dict[str, Array]:
     for name, array in data.items():
         if not isinstance(array, np.ndarray):
             raise InputError(f"input {name!r} is {type(array).__name__}, expected a numpy array")
-    return {name: checked(tensor, sized(tensor, data[name], model.metadata)) for name, tensor in wanted.items()}
+    return {name: _entered(tensor, data[name], model) for name, tensor in wanted.items()}
+
+
+def _entered(tensor: Tensor, array: Array, model: Model) -> Array:
+    """The array in the model's size; of another, what can be done about it is said."""
+    array = sized(tensor, array, model.metadata)
+    if model.dims and tensor.shape is not None and array.shape != tensor.shape and array.ndim == len(tensor.shape):
+        smaller = all(size <= wanted for size, wanted in zip(array.shape, tensor.shape, strict=True))
+        padding = ', or say fill = "pad" of the input' if smaller else ""
+        raise InputError(
+            f"tensor {tensor.name!r} has shape {list(array.shape)}, expected {list(tensor.shape)}: give its free "
+            f"dimensions other numbers (--dim; free are {', '.join(model.dims)}){padding}"
+        )
+    return checked(tensor, array)

@@ -64,7 +64,9 @@ def form_of(model: Model) -> Preprocessing:
             f"{model.name} is a bundle whose files see pictures in sizes of their own: measure each file by itself; "
             "what is kept of them is the bundle's"
         )
-    if form is None or len(model.inputs) != 1:
+    if len(model.inputs) != 1:
+        raise InputError(f"{model.name} takes {len(model.inputs)} inputs, so it cannot be measured on pictures")
+    if form is None:
         raise InputError(
             f"{model.name} does not say how a picture becomes its input, so it cannot be measured on pictures: "
             "write its configuration (edgent init)"

@@ -26,7 +26,7 @@ from edgent.latency.traits import WORK, Traits
 # Conditioning is cubic in the number of samples, and each prediction needs an inverse of that size.
 _MOST = 900  # kernels kept for each family: the file grows with them too
 _LEARNING = 160  # kernels that the length scales are learned on
-_FEW = 60  # kernels below which the prices of relatives are asked as well
+FEW = 60  # kernels below which the prices of relatives are asked as well
 _KIN = 4.0  # kernels of its own that what the relatives take counts as
 _COARSE = 1e-5  # seconds of a kernel at which what the timer and the profiler blur is as much as all other noise
 _LEAST_CALL = 2e-7  # seconds: nothing is free
@@ -112,7 +112,7 @@ class Family:
         kernels = [sample.traits for sample in samples]
         work, seconds = np.array([kernel.work for kernel in kernels]), self.even(samples)
         rates, shift = self.rates, self.shift
-        if len(samples) < _FEW:
+        if len(samples) < FEW:
             # Prices of a handful change with each of them, and how far they are off elsewhere is what is asked for.
             # Length scales stay as they were fitted to all samples, and prices of many: they can hardly change.
             rates, shift = _line(work, seconds, kin)
@@ -165,7 +165,7 @@ def fit_family(samples: Sequence[Sample], random: np.random.Generator, kin: Sequ
 
 def _line(work: Array, seconds: Array, kin: Sequence[Sample]) -> tuple[Array, float]:
     """The prices of work, and the median logarithm of the efficiency beside them."""
-    rates = _prices(work, seconds, kin) if kin and len(seconds) < _FEW else roofline(work, seconds)
+    rates = _prices(work, seconds, kin) if kin and len(seconds) < FEW else roofline(work, seconds)
     return rates, float(np.median(np.log(seconds / (work @ rates))))
 
 

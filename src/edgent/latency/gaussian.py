@@ -22,6 +22,7 @@ _RATE = 0.1
 # A length scale of e means "nearly linear over the sizes that were seen": an input has to earn a shorter one.
 _PRIOR_LENGTH, _PRIOR_NOISE = 1.0, -3.0  # logarithms; inputs are standardised
 _PRIOR_SCATTER, _PRIOR_VALUES = 0.5, 8.0
+_FEWEST = 8  # values that scales are learned from
 _ROOT5 = 5.0**0.5
 
 
@@ -93,7 +94,8 @@ def learned(points: Array, values: Array, coarse: Array) -> Scales:
     squares = (points[:, None, :] - points[None, :, :]) ** 2
     # Adam (Kingma and Ba, 2015) needs no step size found by a line search, and its moments forget the scale of each
     # slope.
-    for step in range(1, _STEPS + 1):
+    # A handful tells nothing of the scales that the prior does not.
+    for step in range(1, _STEPS + 1 if len(values) >= _FEWEST else 1):
         slope = _slope(theta, squares, values, coarse) - (theta - start) / np.array([1.0] * d + [1.0, 1.0]) ** 2
         first = 0.9 * first + 0.1 * slope
         second = 0.99 * second + 0.01 * slope**2

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edgent.errors import InputError
-from edgent.latency.family import Family, Sample, fit_family, some
+from edgent.latency.family import FEW, Family, Sample, fit_family, some
 from edgent.latency.gaussian import NINETY, Array
 from edgent.latency.prediction import BranchWork, Prediction
 from edgent.latency.regressions import FlopsLine, PaperRegression, fit_flops, fit_paper
@@ -158,7 +158,9 @@ def _members(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
 
 
 def _kin(name: str, members: Mapping[str, Sequence[Sample]]) -> list[Sample]:
-    """Samples of a family's relatives, as many of each."""
+    """Samples of a family's relatives, as many of each; none for a family that is known well."""
+    if len(members.get(name, ())) >= FEW:
+        return []
     others = {other: samples for other, samples in members.items() if other != name}
     return [
         sample

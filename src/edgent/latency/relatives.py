@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -84,6 +85,7 @@ def _priced(families: Mapping[str, Family], name: str, work: Array) -> Array:
     return seconds
 
 
+@cache
 def _nearness(name: str, other: str) -> int:
     """3 for one operator on work of one form, 2 for one operator, 1 for one kind of work, 0 for strangers."""
     (operator, form), (operator_of_other, form_of_other) = _parts(name), _parts(other)

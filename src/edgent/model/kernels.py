@@ -29,6 +29,7 @@ _ONNX = ("", "ai.onnx")  # names of ONNX's own domain
 _EIGHT_BIT = re.compile(r"QuantizeLinear$|QLinear|QGemm$")
 _HANDS_ON = MOVES_ONLY - {"Cast"} | {"MaxPool", "DepthToSpace", "SpaceToDepth", "Resize"} | VIEWS
 _EXPONENTIAL = {b"Sigmoid", b"Tanh"}
+_BLOCKED = "nchwc"  # in the domain of operators in the engine's own layout
 _CHANNEL_BLOCK = 16  # with AVX-512; 8 with AVX2
 
 
@@ -178,10 +179,11 @@ class _Walk:
         """Works out the shapes of what a node makes, where nobody knows them yet; whether they depend on no data."""
         if not self._unsized.isdisjoint(read):
             self._unsized |= set(node.output)
-        elif not self._known.keys() >= set(node.output):
+        elif _BLOCKED not in node.domain and not self._known.keys() >= {name for name in node.output if name}:
             # The inference over the graph that the engine was given knows less: what is constant it has computed since.
+            # Constants in the engine's own layout are padded, and so would be what follows from them.
             worked_out = output_shapes(node, self._opset, self._known, self._constants)
-            self._known = {**worked_out, **self._known}
+            self._known.update({name: worked_out[name] for name in worked_out.keys() - self._known.keys()})
             self._unsized -= {*worked_out}
         return self._unsized.isdisjoint(node.output)
 
@@ -228,7 +230,7 @@ def _output(node: onnx.NodeProto, known: Mapping[str, Shape], computed: tuple[Sh
 def _numbers(node: onnx.NodeProto, output: Shape) -> int:
     """How many the output takes in memory: the engine's own layout has its channels in whole blocks."""
     # `ReorderOutput` is the kernel that leaves this layout, so what it makes is of the usual one again.
-    if "nchwc" in node.domain and node.op_type != "ReorderOutput" and len(output) == 4:
+    if _BLOCKED in node.domain and node.op_type != "ReorderOutput" and len(output) == 4:
         # The blocked layout pads the channels to whole blocks: 3 channels take the memory of 16.
         return math.prod((output[0], -(-output[1] // _CHANNEL_BLOCK) * _CHANNEL_BLOCK, *output[2:]))
     return math.prod(output)

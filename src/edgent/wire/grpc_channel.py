@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from edgent.address import Address
 from edgent.clock import Clock, MonotonicClock
 from edgent.errors import EdgeError, EdgentError
 from edgent.identity.credentials import Credentials
+from edgent.identity.secured_socket import secured, trouble
 from edgent.link.slow_start import Window
 from edgent.wire.checksum import check, checksum
 from edgent.wire.errors import DATA_LOSS, BrokenError, Damaged, error_of, kind_of
@@ -107,18 +109,30 @@ class GrpcChannel:
 
     def first_words(self, timeout: float) -> str | None:
         """See `Channel.first_words`: says HTTP/2's greeting and looks whether the answer is HTTP/2."""
-        address = Address.parse(self.target)
         try:
-            with socket.create_connection((address.host, address.port), timeout) as peer:
-                peer.settimeout(timeout)
-                peer.sendall(_GREETING)
-                answer = peer.recv(64)
+            answer = self._greeted(timeout)
+        except ssl.SSLError as error:
+            raise BrokenError(trouble(self.target, error)) from None
         except (OSError, ValueError):
             return None
+        if self._credentials is not None:
+            if not answer:
+                raise BrokenError(trouble(self.target, None))
+            return None  # who has the right certificate speaks the right protocol
         # A frame begins with three bytes of length and one of type. An answer too short to tell is not held against the
         # peer.
         is_settings = answer[3:4] == b"\x04" or len(answer) < 4
         return None if is_settings else answer.split(b"\n")[0].decode("latin-1").strip()
+
+    def _greeted(self, timeout: float) -> bytes:
+        address = Address.parse(self.target)
+        connected = socket.create_connection((address.host, address.port), timeout)
+        if self._credentials is not None:
+            connected = secured(connected, self._credentials, address.host)
+        with connected as peer:
+            peer.settimeout(timeout)
+            peer.sendall(_GREETING)
+            return peer.recv(64)
 
     def renew(self) -> None:
         """See `Channel.renew`."""

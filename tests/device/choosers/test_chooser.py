@@ -346,6 +346,18 @@ def test_without_a_race_an_edge_that_is_likely_and_not_certain_to_be_in_time_is_
     assert [plan.trial for plan in plans] == [True, False]
 
 
+def test_an_edge_is_tried_though_the_devices_own_answer_leaves_no_margin(scope):
+    """The device needs all but a hundredth of the deadline for its fastest branch, and so has no margin to keep."""
+    table = scope.candidates
+    fastest = table.demand[0][table.messages == 0].min()
+    chooser = without_codecs(replace(scope, margin=lambda deadline: 0.04 * deadline), race=False)
+    random = np.random.default_rng(0)
+    chooser.observe([crossed(6e5 * random.lognormal(0, 0.8), turn / 2) for turn in range(40)])
+    plan = chooser.choose(19.6, replace(conditions(6e5), device_factor=0.99 * DEADLINE / fastest), DEADLINE)
+    assert plan.trial
+    assert plan.chance < 0.96
+
+
 @pytest.mark.parametrize(("mean", "crosses"), [(1e5, False), (1e7, True)])
 def test_an_edge_that_is_hardly_in_time_or_certain_to_be_is_not_tried(scope, mean, crosses):
     plan = chosen_after(without_codecs(scope, race=False), mean=mean, spread=0.2)

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 import edgent.device.connection.probe_account
-from edgent.device.connection.probe_account import OWN_SHARE, ProbeAccount
+from edgent.device.connection.probe_account import LOOK_SHARE, OWN_SHARE, ProbeAccount
 
 SHARE, WINDOW = 0.02, 10.0
 
@@ -36,7 +36,7 @@ def played(rate_of, *, seed: int, greed: float, share: float = SHARE):
     """
     random, account, at = Random(seed), ProbeAccount(), 0.0
     sent, rates = [], []
-    for _ in range(300):
+    for _ in range(120):
         at += random.expovariate(4.0)
         if not rates or random.random() < 0.2:
             rates.append((at, rate_of(random, rates[-1][1] if rates else 1e6)))
@@ -51,7 +51,7 @@ def test_its_example_holds() -> None:
     assert doctest.testmod(edgent.device.connection.probe_account).failed == 0
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("greed", [0.3, 1.0])
 def test_over_no_ten_seconds_more_is_sent_than_a_fiftieth_of_what_is_believed_to_be_carried(seed, greed):
     """The oracle adds up each window by itself; the rest of one that is not over yet is as the link is now."""
@@ -64,7 +64,7 @@ def test_over_no_ten_seconds_more_is_sent_than_a_fiftieth_of_what_is_believed_to
                 assert whole <= SHARE * carried(rates, begin, begin + WINDOW) * (1 + 1e-9)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_where_the_link_never_becomes_slower_no_ten_seconds_hold_more_than_a_fiftieth_of_it(seed):
     *_, (sent, rates) = played(lambda random, before: before * random.choice([1, 1, 2]), seed=seed, greed=1.0)
     for begin, _ in sent:
@@ -72,12 +72,14 @@ def test_where_the_link_never_becomes_slower_no_ten_seconds_hold_more_than_a_fif
         assert whole <= SHARE * carried(rates, begin, begin + WINDOW) * (1 + 1e-9)
 
 
-def test_looks_and_measurements_leave_most_of_it_to_searches() -> None:
+@pytest.mark.parametrize(("share", "left"), [(OWN_SHARE, 0.8), (LOOK_SHARE, 0.3)])
+def test_looks_and_measurements_leave_something_to_searches(share, left) -> None:
     account = ProbeAccount()
     account.carries(1e6, 0.0)
-    account.sent(account.room(0.0, OWN_SHARE), 0.0)
-    assert account.room(0.0, OWN_SHARE) == pytest.approx(0.0, abs=1e-6)
-    assert account.room(0.0) == pytest.approx(0.8 * SHARE * 1e6 * WINDOW)
+    assert account.most(share) == account.room(0.0, share)
+    account.sent(account.most(share), 0.0)
+    assert account.room(0.0, share) == pytest.approx(0.0, abs=1e-6)
+    assert account.room(0.0) == pytest.approx(left * SHARE * 1e6 * WINDOW)
 
 
 def test_what_is_affordable_then_finds_room_then_and_not_before() -> None:

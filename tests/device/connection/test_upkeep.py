@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgent.device.connection.probe_account import OWN_SHARE, ProbeAccount
+from edgent.device.connection.probe_account import LOOK_SHARE, OWN_SHARE, ProbeAccount
 from edgent.device.connection.upkeep import (
     AGAIN,
     ASK,
@@ -336,10 +336,11 @@ def test_looks_and_measurements_together_take_their_share_of_any_ten_seconds(bit
             answer(watch, at)
             due += gap
         if (task := watch.next(at)) in (Task.LOOK, Task.MEASURE):
-            sent.append((at, min(bits, account.room(at, OWN_SHARE))))
+            share = LOOK_SHARE if task is Task.LOOK else OWN_SHARE
+            sent.append((at, min(bits, account.room(at, share))))
             account.sent(sent[-1][1], at)
             (watch.looked if task is Task.LOOK else watch.measured)(at + 0.04, bits)
     shares = [sum(bits for at, bits in sent if begin <= at < begin + WINDOW) / WINDOW / 1e6 for begin, _ in sent]
     assert len(sent) >= 3
     assert sum(bits == 0 for _, bits in sent) <= 1  # once there was one of each, nobody begins who finds no room
-    assert max(shares) <= OWN_SHARE + 1e-9
+    assert max(shares) <= LOOK_SHARE + 1e-9

@@ -128,7 +128,7 @@ def test_gates_are_found_again_by_the_digest(files, pictures, tmp_path, monkeypa
     path = keep(gates)
     assert gates_for(bundle) == gates == gates_for(bundle, path)
     assert gates_for(load(files[0])) is None
-    with pytest.raises(InputError, match="make it again with edgent gate"):
+    with pytest.raises(InputError, match="make it again: edgent gate"):
         gates_for(load(files[0]), path)
 
 

@@ -16,13 +16,14 @@ CROWD = Crowd(devices=10, rate=12.0, local=0.070, remote=0.030, deadline=0.120, 
 @pytest.mark.parametrize("local", [0.050, 0.070, 0.200])
 def test_planning_is_within_two_points_of_the_best_fixed_split(accuracy, local):
     crowd = replace(CROWD, accuracy=accuracy, local=local)
-    planned, (_, fixed) = Simulation(crowd).run(), best_split(crowd, splits=10)
+    planned, (_, fixed) = Simulation(crowd).run(), best_split(crowd)
     assert planned.requests == fixed.requests
     assert planned.share >= fixed.share - 0.02
 
 
 def test_the_crowd_neither_comes_nor_goes_at_once():
-    assert Simulation(CROWD).run().swing < 2.0
+    # Told nothing by refusals, as it was once, these swing by 4.4: all are refused, and all come again.
+    assert Simulation(Crowd(devices=30, remote=0.015, seconds=8.0)).run().swing < 2.0
 
 
 def test_where_the_edge_has_room_for_all_each_goes_there_and_none_is_refused():

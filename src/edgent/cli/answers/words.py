@@ -8,6 +8,7 @@ from typing import Any
 from edgent.model.tasks.results import counted, in_a_word
 
 _MOST = 5  # names in a line
+_FEW = 8  # numbers of a sequence or a map
 
 
 def in_words(result: dict[str, Any]) -> str:
@@ -59,11 +60,19 @@ def _outputs(outputs: dict[str, dict[str, Any]]) -> str:
 
 
 def _output(output: dict[str, Any]) -> str:
-    if "shape" not in output:
-        return f"{output['type']} of {output['length']}"
-    if "values" in output:
-        return f"[{', '.join(map(_short, output['values']))}]"
-    return f"{output['dtype']} {output['shape']}"
+    return _nested(output["values"]) if "values" in output else f"{output['dtype']} {output['shape']}"
+
+
+def _nested(value: Any) -> str:
+    """Sequences and maps, the first entries of each."""
+    if isinstance(value, dict) and "shape" in value:
+        return _output(value)
+    if not isinstance(value, dict | list):
+        return _short(value)
+    pairs = value.items() if isinstance(value, dict) else ((None, entry) for entry in value)
+    said = [_nested(entry) if key is None else f"{key}: {_nested(entry)}" for key, entry in pairs]
+    shown = ", ".join(said[:_FEW]) + (", ..." if len(said) > _FEW else "")
+    return f"{{{shown}}}" if isinstance(value, dict) else f"[{shown}]"
 
 
 def _short(value: float | bool | None) -> str:

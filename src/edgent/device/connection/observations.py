@@ -114,12 +114,15 @@ class Observations:
             edge_seconds: That the edge was just seen to take for a request, in its queue and by computing.
             way: That an empty message was just seen to take.
         """
+        # Judged once: what is known then is as much as anybody will ever know of it.
         if not self._late:
             return
         late, self._late = self._late, []
+        # Both are what was seen just now, so a way or an edge that is well again accounts for nothing.
         elsewhere = edge_seconds + max(0.0, way - self.link.round_trip)
         conditions = self.link.conditions(at)
         for one in late:
+            # On a link that is known to be slow its bytes alone take long, and that is no news.
             usual = 0.0 if conditions is None else conditions.uplink.uplink(float(one.size))
             # Where nothing else was slow it is word of the link, even if it only says again what is believed.
             if elsewhere < TELLING or usual + elsewhere < one.seconds:
@@ -128,12 +131,15 @@ class Observations:
 
     def settled(self) -> None:
         """An ascent is over: its last step is shown."""
+        # One that was given up has taken its place, or there was none: then nothing is shown.
         step, self._step = self._step, ()
         if not self._doubted:
             self._transfers += step
 
     def leftover(self, at: Seconds) -> float:
         """Seconds that what was late may still need on the link, before anything else arrives."""
+        # By the link as it is believed, which the late message may yet prove too quick; so who waits adds some
+        # patience.
         conditions = self.link.conditions(at)
         return 0.0 if conditions is None else conditions.uplink.uplink(float(self._late_bytes))
 

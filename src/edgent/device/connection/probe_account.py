@@ -22,10 +22,12 @@ from collections.abc import Iterator
 from edgent.link.probing import SHARE, WINDOW
 from edgent.units import Seconds
 
+LOOK_SHARE = 0.7 * SHARE
+"""Of looks that a plan depends on: the rest is kept for searches, or trouble's end would find the account empty."""
 OWN_SHARE = SHARE / 5
-"""Of looks and measurements: the rest is kept for searches, or trouble's end would find the account empty.
+"""Of what is sent for the link's sake alone, with no plan in question.
 
-So little that a link that is well for four of ten seconds carries fifty times what these and a search sent in them.
+So little that a link that is well for four of ten seconds carries fifty times what this and a search sent in them.
 """
 _MOST = 1e12  # bits per second: beyond any link, and finite
 
@@ -52,6 +54,7 @@ class ProbeAccount:
         """The link is seen to carry so many bits per second."""
         self._go_on(at)
         bandwidth = min(bandwidth, _MOST)
+        # What was seen before and is no more than this can never be the most of a window again.
         while self._seen and self._seen[-1][1] <= bandwidth:
             self._seen.pop()
         self._seen.append((at, bandwidth))
@@ -59,6 +62,7 @@ class ProbeAccount:
     def sent(self, bits: float, at: Seconds) -> None:
         """A message of so many bits on the wire is sent."""
         self._go_on(at)
+        # No window that is still open begins with them.
         while self._sent and self._sent[0][0] <= at - WINDOW:
             self._sent.popleft()
         self._sent.append((at, bits, self._carried))
@@ -66,6 +70,10 @@ class ProbeAccount:
     def spent(self, since: Seconds) -> float:
         """Bits that were sent from then on."""
         return sum(bits for at, bits, _ in self._sent if at >= since)
+
+    def most(self, share: float = SHARE) -> float:
+        """Bits that ten seconds hold which begin now."""
+        return share * WINDOW * self._bandwidth
 
     def room(self, at: Seconds, share: float = SHARE) -> float:
         """Bits that may be sent now, of a share of what the link carries."""
@@ -78,15 +86,16 @@ class ProbeAccount:
         What is more than ten seconds allow is affordable when nothing was sent in ten seconds: its sender makes it fit.
         """
         self._go_on(at)
-        bits = min(bits, share * WINDOW * self._bandwidth)
+        bits = min(bits, self.most(share))
         # A window that leaves too little does so until the probe that it begins with is ten seconds old.
         full = (began_at for began_at, left in self._windows(at, share) if left < bits * (1 - 1e-9))
         return Seconds(next(full, -math.inf) + WINDOW)
 
     def _windows(self, at: float, share: float) -> Iterator[tuple[float, float]]:
         """Of the ten seconds that begin now, and with each probe, the latest first: their beginning, and bits left."""
+        # Backwards, so that each window holds the probes passed so far, and one pass serves them all.
         sent = 0.0
-        yield at, share * WINDOW * self._bandwidth
+        yield at, self.most(share)
         for began_at, bits, before in reversed(self._sent):
             if began_at <= at - WINDOW:
                 return
@@ -100,6 +109,7 @@ class ProbeAccount:
     def _go_on(self, at: float) -> None:
         """Time has passed: the link has carried on, and what was seen longer ago than a window is in force no more."""
         while len(self._seen) > 1 and self._seen[0][0] + WINDOW <= at:
+            # What it carried until then it carried at the old rate, though nobody asked in between.
             until = max(self._at, self._seen[0][0] + WINDOW)
             self._carried, self._at = self._carried + self._bandwidth * (until - self._at), until
             self._seen.popleft()

@@ -14,7 +14,7 @@ from edgent.clock import Clock
 from edgent.device.connection.link_direction import wire_bits
 from edgent.device.connection.link_follower import PROBE_SIZES, PROBE_TIME, TELLING
 from edgent.device.connection.observations import Observations
-from edgent.device.connection.probe_account import OWN_SHARE
+from edgent.device.connection.probe_account import LOOK_SHARE, OWN_SHARE
 from edgent.device.connection.probing import Ascent, probe_link
 from edgent.device.connection.sight import Trial
 from edgent.device.connection.upkeep import SEARCH
@@ -31,6 +31,7 @@ _CHECK_TIMEOUT, _TIMEOUT = 1.0, 10.0
 _PATIENCE = 0.06  # seconds beyond the round trip for a look: the link is then far slower than what decides
 _SLOWER = 4.0  # times its profile, for which an edge that is tried is waited for
 _AROUND = CALL_BYTES + 20  # bytes of a probe beside its load: the call's, and those of its message
+_ABOUT = 0.8  # of the share, which a look takes at the most
 _ENOUGH = 1 / 4  # of what is believed: proving that, a measurement finds the link about as it was
 
 
@@ -72,6 +73,8 @@ class Prober:
             # A check behind bytes of late requests waits for them: it is given that long, or a slow link would be taken
             # for a lost edge.
             within = _CHECK_TIMEOUT + self._seen.leftover(self._clock.now())
+        # A trial on a slow edge is waited for, as far as that tells how slow; beyond it the edge is lost to requests
+        # anyway.
         within = min(within + (_SLOWER * trial.seconds if trial else 0.0), _TIMEOUT)
         reply = self._empty(within, trial)
         if not self._heard(reply, step=True) and self._seen.link.beyond(reply) >= TELLING:
@@ -81,6 +84,8 @@ class Prober:
         ascent = Ascent(allowance=SEARCH, believed=self._seen.link.measured)
         with self._lock:
             now = self._clock.now()
+            # As far as the way is known to be shorter, the rest is held against the link: the next step is the smaller
+            # for it.
             ascent.began(took=reply.on_link, beyond=self._seen.link.beyond(reply))
             self._seen.judge_late(now, reply.queue + reply.middle)
             self._seen.upkeep.checked(now, ascent.occupied)
@@ -102,6 +107,7 @@ class Prober:
 
     def climb(self, ascent: Ascent, enough: float, may_go_on: Callable[[], bool], share: float = SHARE) -> None:
         """Longer and longer probes, while they are cheap and there is room for them, until so much is proven."""
+        # Room is asked for anew with each step: the step before has proven more, and used some.
         while may_go_on() and (size := ascent.next(enough, self._room(share, ascent.proven))) is not None:
             reply = self._in_time(size, step=True)
             if reply is None:
@@ -116,10 +122,15 @@ class Prober:
 
     def look(self, decisive: BitsPerSecond) -> None:
         """A request is expected: one message up that ends well before it, or is given up."""
+        # Whoever goes by the last transfer has a look with no plan in question, so it may take less of the link.
+        share = OWN_SHARE if math.isinf(decisive) else LOOK_SHARE
+        room = self._room(share)
         with self._lock:
-            size = self._seen.link.look_size(decisive)
+            # Checks between looks send a little too, so one that took all would never find room again.
+            most = _ABOUT * self._seen.account.most(share)
+            size = min(self._seen.link.look_size(decisive), _bytes(most))
         # A smaller one would tell nothing: it waits until there is room for it.
-        if size <= self._room(OWN_SHARE):
+        if size <= room:
             self._in_time(size)
         with self._lock:
             self._seen.upkeep.looked(self._clock.now(), wire_bits(size + _AROUND))
@@ -132,6 +143,7 @@ class Prober:
         self.climb(ascent, _ENOUGH * (self._seen.link.measured or math.inf), lambda: True, OWN_SHARE)
         # What is believed may be far too much, and what was proven just now never is.
         size = min(self._seen.link.probe_size(), max(ascent.proven_bytes(PROBE_TIME), PROBE_SIZES[0]))
+        # Twice, for a long one is sent before it: so each has half of what is left.
         size = min(size, int(self._room(OWN_SHARE, ascent.proven) / 2))
         if size > INITIAL_WINDOW:
             reply = self._there_and_back(size)
@@ -186,13 +198,19 @@ class Prober:
         with self._lock:
             now = self._clock.now()
             self._seen.carries(now, proven)
-            return max(0, int(self._seen.account.room(now, share) / wire_bits(1)) - _AROUND)
+            return _bytes(self._seen.account.room(now, share))
 
     def _book(self, size: int) -> Seconds:
         """A message of so many bytes is sent now."""
         with self._lock:
+            # Before it is sent: whether it arrives or not, its bytes are on the link.
             self._seen.account.sent(wire_bits(size + _AROUND), now := self._clock.now())
         return now
 
     def __repr__(self) -> str:
         return f"<Prober over {self._remote!r}>"
+
+
+def _bytes(bits: float) -> int:
+    """A probe's load that has so many bits on the wire."""
+    return max(0, int(bits / wire_bits(1)) - _AROUND)

@@ -19,7 +19,7 @@ requests are answered their own times tell whether the plan holds, so then the l
 come regularly that is known beforehand: a look, one message up, is over just before the next one.
 
 Searches, looks and measurements share one account of a fiftieth of what the link carries over any ten seconds
-(`edgent.device.connection.probe_account`). Looks and measurements wait until they fit into a third of it.
+(`edgent.device.connection.probe_account`). Looks and measurements wait until they fit into a part of it.
 
 Requests that go without the edge tell nothing of it, whatever their rhythm: somebody else must notice that trouble is
 over. So while the last request was not answered by the edge it is sought again and again, by a check that grows into a
@@ -33,7 +33,7 @@ from __future__ import annotations
 import enum
 import math
 
-from edgent.device.connection.probe_account import OWN_SHARE, ProbeAccount
+from edgent.device.connection.probe_account import LOOK_SHARE, OWN_SHARE, ProbeAccount
 from edgent.link.probing import SHARE
 from edgent.units import Seconds
 
@@ -54,6 +54,8 @@ _ON_ITS_WAY = 0.1  # seconds for which a request may still be about to ask the e
 _PUT_OFF = 1.0  # seconds for which a search may wait, to be just before a request
 # On a slow link a check takes long, so checks become rare there by themselves.
 _SHARE = 0.05  # of the time may go into checks
+# Of what a measurement sent: the next one fits itself into what is left, and checks between them send a little too.
+_ABOUT = 0.75
 SEARCH = SELDOM * SHARE
 """Seconds for which a search may occupy the link."""
 
@@ -224,7 +226,7 @@ class Upkeep:
     def measured(self, at: Seconds, bits: float) -> None:
         """The link was measured, for its own sake, by so many bits."""
         self.heard(at, telling=True)
-        self._measure_bits = bits
+        self._measure_bits = _ABOUT * bits
 
     def looked(self, at: Seconds, bits: float) -> None:
         """The link was looked at by so many bits, or that was given up."""
@@ -252,7 +254,7 @@ class Upkeep:
         if self._arrivals.period < 2 * LEAD or at >= self._measure_due:
             return math.inf
         # Half the lead of grace: a thread that woke a little late still looks before this request, not before the next.
-        affordable = self._account.affordable(self._look_bits, at, OWN_SHARE)
+        affordable = self._account.affordable(self._look_bits, at, LOOK_SHARE)
         begin = max(affordable, self._look_from, self._ask_at, at - LEAD / 2)
         return self._arrivals.next(Seconds(begin + LEAD)) - LEAD
 

@@ -262,8 +262,10 @@ def unreadable(head: str, outputs: Sequence[Tensor], expected: str) -> ModelErro
     found = ", ".join(
         f"{tensor.name!r} {'of no known shape' if tensor.shape is None else list(tensor.shape)}" for tensor in outputs
     )
+    # Numbers of free dimensions that contradict each other inside a network leave the shapes behind them unknown.
+    sized = ", or other numbers for free dimensions" if any(tensor.shape is None for tensor in outputs) else ""
     return ModelError(
-        f"head {head}: found the outputs {found}, expected {expected}; name another head, or a post graph"
+        f"head {head}: found the outputs {found}, expected {expected}; name another head, or a post graph{sized}"
     )
 
 

@@ -76,7 +76,9 @@ class RequestHead:
 
 def write_exchange_request(method: str, body: bytes, budget: float) -> list[tuple[bytes, ...]]:
     """A request's messages, in pieces."""
+    # From 1 on, and at least a microsecond: protobuf leaves out a number that is 0, as if nobody had said it.
     number, budget_us = METHODS.index(method) + 1, max(1, int(budget * 1e6))
+    # A short one travels with its head: one message, one checksum, one frame.
     if len(body) <= ANNOUNCED:
         return [(_written(m.ExchangeRequest(method=number, budget_us=budget_us, body=body)),)]
     head = m.ExchangeRequest(method=number, budget_us=budget_us, follows=len(body))
@@ -91,6 +93,7 @@ def read_exchange_request(message: bytes) -> RequestHead:
         InputError: it is no request.
     """
     request = _read(m.ExchangeRequest, message)
+    # A newer device may ask for what this edge does not know; that is its mistake and no damage.
     if not 1 <= request.method <= len(METHODS):
         raise InputError(f"an exchange by method {request.method}; expected 1 to {len(METHODS)}")
     budget = Seconds(request.budget_us * 1e-6) if request.budget_us else None
@@ -103,6 +106,7 @@ def write_exchange_reply(body: bytes, notes: Notes) -> Iterator[bytes]:
     announced = len(body) > PACKET
     queue_us, middle_us = times_us(notes)
     head = m.ExchangeReply(queue_us=queue_us, middle_us=middle_us, load_us=load_us(notes), newest=notes.newest)
+    # Only the edge's own kernel knows what its TCP may send: with it the device tells waiting from a slow link.
     if notes.window is not None:
         head.window.extend(window_numbers(notes.window))
     if announced:
@@ -139,6 +143,7 @@ def read_exchange_reply(message: bytes) -> ReplyHead:
 def read_body(message: bytes, follows: int) -> bytes:
     """The body that was announced; raises as `read_exchange_request`."""
     _check(message, b"")
+    # Whoever miscounts has lost its place in the stream, and nothing after that is where it seems.
     if len(message) - _SUM != follows:
         raise InputError(f"a body of {len(message) - _SUM:,} bytes came, announced were {follows:,}")
     return message[:-_SUM]
@@ -190,6 +195,7 @@ def _with_checksum(body: bytes) -> tuple[bytes, bytes]:
 
 
 def _written(message: Any) -> bytes:
+    # The tag in front of the sum makes it a field that protobuf's readers pass over, so both forms stay readable.
     data, checksum = _with_checksum(message.SerializeToString())
     return data + _TAG + checksum
 
