@@ -49,8 +49,8 @@ def at(seen: Conditions, up: float, down: float) -> Conditions:
     """The same with these bandwidths as certain."""
     way = {"round_trip": seen.uplink.round_trip, "call_time": seen.uplink.call_time}
     return Conditions(
-        uplink=TransferModel(bandwidth=BitsPerSecond(up), **way),
-        downlink=TransferModel(bandwidth=BitsPerSecond(down), **way),
+        uplink=TransferModel(bandwidth=BitsPerSecond(up), ahead=seen.uplink.ahead, **way),
+        downlink=TransferModel(bandwidth=BitsPerSecond(down), ahead=seen.downlink.ahead, **way),
         queue=seen.queue,
         device_factor=seen.device_factor,
         edge_factor=seen.edge_factor,

@@ -43,6 +43,8 @@ class Compute:
         self._profile = profile
         self._pace = pace
         self._clock = clock
+        # Looked up once for all requests.
+        self._forms = {tensor.name: model.metadata.preprocessing_of(tensor.name) for tensor in model.inputs}
 
     def warm(self, division: Division) -> None:
         """Makes the sessions of a division, and has the codecs of pictures loaded."""
@@ -150,6 +152,6 @@ class Compute:
         return material.decoded
 
     def _form(self, name: str) -> Preprocessing:
-        form = self.model.metadata.preprocessing_of(name)
+        form = self._forms[name]
         assert form is not None, "checked when the input came"
         return form

@@ -21,7 +21,7 @@ from edgent.clock import Clock
 from edgent.device.answer import Answer
 from edgent.device.compute import Compute
 from edgent.device.division import Division, Instead
-from edgent.device.failures import as_failure, is_of_plan, reason_of
+from edgent.device.failures import failure_of_edge, is_of_plan, reason_of
 from edgent.device.gating import is_sure, together
 from edgent.device.request import Action, By, Deliver, Reason, Request, Send, StartHead, StartLocal, WaitUntil, in_words
 from edgent.engine.feeds import Array
@@ -253,9 +253,9 @@ class Execution:
             reply = self.ask(self._message, budget)
             other = self._instead.get(answered_by(reply.body)) if self._instead else None
             tensors = self.compute.decode(self.division, reply.body, None if other is None else other.down)
-        except Exception as error:  # whatever a reply makes a library throw: the device can still answer by itself
+        except Exception as error:
             # What the request wants done next is done in this thread: the caller's may be waiting for nothing else.
-            self._do(self._edge_failed(as_failure(error)), material)
+            self._do(self._edge_failed(failure_of_edge(error)), material)
             return
         try:
             # An edge that was busy may have answered at an earlier exit: then there is no suffix, and its tensors are

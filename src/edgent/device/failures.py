@@ -7,12 +7,12 @@ from edgent.errors import EdgeError, EdgentError, RefusedError
 from edgent.wire.errors import BrokenError, BusyError, LateError, RejectedError
 
 
-def as_failure(error: Exception) -> EdgentError:
-    """The error itself where it is one of ours; what nobody expects of an answer is the edge's failure."""
+def failure_of_edge(error: Exception) -> EdgentError:
+    """Whatever a reply makes a library throw is a failure of the edge: the device can still answer by itself."""
     if isinstance(error, EdgentError):
         return error
     broken = BrokenError(f"the edge's answer cannot be read: {type(error).__name__}: {error}")
-    broken.__cause__ = error  # as `raise ... from` would: whoever looks for the cause finds it
+    broken.__cause__ = error
     return broken
 
 

@@ -87,11 +87,14 @@ class Controller:
         self._ready: tuple[frozenset[Configuration], Expectations, Expectations] | None = None
         self.goal = goal
         self._decision: _Decision | None = None
+        self._plan: Plan | None = None  # of that decision, once somebody asks
 
     @property
     def plan(self) -> Plan | None:
         """The present plan; None before the first decision."""
-        return None if self._decision is None else self._priced(self._decision)
+        if self._plan is None and self._decision is not None:
+            self._plan = self._priced(self._decision)
+        return self._plan
 
     @property
     def configuration(self) -> Configuration | None:
@@ -113,7 +116,8 @@ class Controller:
         # configuration is news, for it needs other sessions.
         before = self._decision
         self._decision = latest = self._best(self._expectations(conditions), conditions, before)
-        return self._priced(latest) if before is None or latest.configuration != before.configuration else None
+        self._plan = None
+        return self.plan if before is None or latest.configuration != before.configuration else None
 
     @property
     def unconfirmed(self) -> bool:
@@ -195,7 +199,7 @@ class Controller:
         best = expected[first]
         # Hysteresis: while the present plan is nearly as good as the best, it stays, for a switch costs sessions and
         # warm-up. Without it two plans of equal worth would take turns with every small change of the belief.
-        near = (best - expected < goal.least_gain).nonzero()[0].tolist()
+        near = (best - expected < goal.least_gain).nonzero()[0].tolist() if goal.least_gain else ()
         kept = [place for place in near if table.configurations[expectation.rows[place]] == present]
         if kept:
             return int(kept[0])
@@ -212,7 +216,7 @@ class Controller:
         # far that can be relied on, and `meets_deadline` speaks of the stages alone.
         conditions = decision.conditions or ALONE
         priced = plan_of(decision.table, decision.row, conditions, meets_deadline=True, chance=decision.chance)
-        return replace(priced, meets_deadline=priced.stages.total <= self.goal.deadline)
+        return priced if priced.stages.total <= self.goal.deadline else replace(priced, meets_deadline=False)
 
     def __repr__(self) -> str:
         return f"<Controller {format_duration(self.goal.deadline)} on {self._usual.candidates!r}: {self.plan!r}>"

@@ -105,7 +105,9 @@ class Expectations:
         # Those of the device alone by their time: the most accurate that is done by some moment is then a running
         # maximum, and a search in it.
         alone = np.flatnonzero(~self._remote)
-        self._alone = alone[np.argsort(self._device[alone], kind="stable")]
+        alone = alone[np.argsort(self._device[alone], kind="stable")]
+        self._takes = self._device[alone]
+        self._local = np.concatenate([[0.0], np.maximum.accumulate(self._worth[alone])])
         self._situation: tuple[float, ...] | None = None
         self._field: _Field | None = None
 
@@ -154,7 +156,7 @@ class Expectations:
         # controller takes the highest; here the highest comes first and the mean after it, so this is never less.
         both = conditions.bandwidths
         if both.alike:
-            in_time = _need(field, conditions.once, deadline)[:, None] <= both.up
+            in_time = _need(field, conditions.once, deadline, both.ahead)[:, None] <= both.up
         else:
             in_time = _latencies(field, both, conditions.once) <= deadline
         worth = np.where(in_time, field.worth[:, None], field.rescue[:, None])
@@ -209,10 +211,8 @@ class Expectations:
         # It starts once everything to send is encoded, and needs its own device time; 0 stands for none that fits. It
         # counts for no more than the candidate: else a candidate would gain by becoming later, as its better local
         # branch would answer instead, and more bandwidth could lower an expectation.
-        takes = factor * self._device[self._alone]
-        best = np.concatenate([[0.0], np.maximum.accumulate(self._worth[self._alone])])
         left = by - factor * self._ahead
-        local = best[np.searchsorted(takes, left, side="right")]
+        local = self._local[(factor * self._takes).searchsorted(left, side="right")]
         return np.where(self._remote, np.minimum(local, self._worth), 0.0)
 
 
@@ -260,7 +260,7 @@ def _chances(field: _Field, both: Bandwidths, once: float, deadline: Seconds) ->
     """
     # So a bandwidth for each candidate is enough, in place of a time for each candidate and quantile.
     if both.alike:
-        return chances_above(_need(field, once, deadline), both.up, both.weights)
+        return chances_above(_need(field, once, deadline, both.ahead), both.up, both.weights)
     return chances(_latencies(field, both, once), deadline, both.weights)
 
 
@@ -271,16 +271,19 @@ def _mean_latency(field: _Field, both: Bandwidths, once: float, deadline: Second
     # who send.
     passing = both.passing
     outage = 1.0 - float(passing.sum())
-    latency: Floats = field.parts @ [1.0, once + outage * deadline, passing @ (1 / both.up), passing @ (1 / both.down)]
+    up, down = float(passing @ (1 / both.up)), float(passing @ (1 / both.down))
+    wait = both.ahead_up * up + both.ahead_down * down
+    latency: Floats = field.parts @ np.array((1.0, once + outage * deadline + wait, up, down))
     return latency
 
 
-def _need(field: _Field, once: float, deadline: Seconds) -> Floats:
+def _need(field: _Field, once: float, deadline: Seconds, ahead: float = 0.0) -> Floats:
     """The bandwidth of both directions from which on each is in time; infinite: never."""
     # u / B + v / B <= what the deadline leaves, solved for B: B >= (u + v) / left. A candidate that sends nothing needs
     # 0.
     left = _left(field, once, deadline)
-    return np.where(left >= 0, field.bits / np.maximum(left, _INSTANT), math.inf)
+    bits = field.bits + ahead * field.parts[:, 1] if ahead else field.bits
+    return np.where(left >= 0, bits / np.maximum(left, _INSTANT), math.inf)
 
 
 def _left(field: _Field, once: float, deadline: Seconds) -> Floats:
@@ -292,8 +295,11 @@ def _left(field: _Field, once: float, deadline: Seconds) -> Floats:
 def _latencies(field: _Field, both: Bandwidths, once: float) -> Floats:
     """What each takes at each pair of bandwidths, shape (m, k)."""
     # (m, 4) times (4, k): one product of matrices for all candidates under all bandwidths.
-    ones = np.ones_like(both.up)
-    latency: Floats = field.parts @ np.stack([ones, np.full_like(both.up, once), 1 / both.up, 1 / both.down])
+    prices = np.ones((4, both.up.size))
+    np.divide(1.0, both.up, out=prices[2])
+    np.divide(1.0, both.down, out=prices[3])
+    prices[1] = once + both.ahead_up * prices[2] + both.ahead_down * prices[3]
+    latency: Floats = field.parts @ prices
     return latency
 
 
@@ -301,12 +307,14 @@ def chances(latency: Floats, deadline: Seconds, weights: Floats) -> Floats:
     """Probability of being in time, shape (m,), from latencies that fall along the quantiles, shape (m, k)."""
     # Each quantile stands for the weight around it, so it lies in the middle of its share of the distribution. Counting
     # whole weights would let a chance jump by a quantile's weight when a candidate takes a microsecond more.
-    middles = np.cumsum(weights) - weights / 2
-    # Latencies fall along the pairs, so those that are late come first, and one number says how many.
-    late = (latency > deadline).sum(axis=1)  # quantiles, from the lowest bandwidth on
-    chance = np.where(late == 0, 1.0, 0.0)
-    between = np.flatnonzero((late > 0) & (late < weights.size))
-    first = late[between]
+    middles = weights.cumsum() - weights / 2
+    # Latencies fall along the pairs, so those that are late come first, and one number says how many: where the first
+    # is that is not late. A candidate that is late even at the last one has no such place.
+    late = latency > deadline
+    in_time_from = late.argmin(axis=1)
+    chance = np.where(late[:, 0], 0.0, 1.0)
+    between = in_time_from.nonzero()[0]
+    first = in_time_from[between]
     # The distribution function between the last that is late and the first that is not is a line: its place at the
     # deadline is the chance of being late.
     slow, quick = latency[between, first - 1], latency[between, first]

@@ -57,6 +57,7 @@ class FakeEngine:
             if key not in self._sessions:
                 self.built.append(key)
                 self._sessions[key] = FakeSession(*([model.tensors[name] for name in side] for side in key))
+            self._sessions[key] = self._sessions.pop(key)  # the last one used is the last to be spared
             return self._sessions[key]
 
     def spare(self) -> bool:

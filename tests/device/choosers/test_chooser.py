@@ -162,7 +162,7 @@ def test_before_a_request_that_is_expected_one_message_up_tells_whether_the_link
         requests.append(clock.now())
         device.infer(np.zeros(model.inputs[0].shape, np.float32))
         clock.sleep(requests[-1] + period - clock.now())
-    looks = [(size, at) for size, at in probes if 4_200 < size < 4_300]  # 34 ms at 1 Mbit/s
+    looks = [(size, at) for size, at in probes if 4_600 < size < 4_700]  # 40 ms at 1 Mbit/s
     assert 3 <= len(looks) <= 5  # three periods alike tell that one is expected
     assert all(min(abs(request - LEAD - at) for request in requests) < 0.01 for _, at in looks[:-1])
 

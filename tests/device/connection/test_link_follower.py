@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from edgent.device.connection.link_follower import LinkFollower
 from edgent.link import TransferModel
 from edgent.link.forecast import LinkForecast
+from edgent.link.probing import probe_for
 from edgent.link.slow_start import Window
 from edgent.link.transfer import CALL_BYTES, CALL_TIME, TIMING_ERROR
 from edgent.wire.edge_client import TimedReply
@@ -366,3 +367,19 @@ def test_a_way_that_was_told_while_a_quick_link_was_taken_to_be_slow_is_not_too_
         follower.observe(reply(well.uplink(float(size)), sent=size, at=at))
     assert follower.round_trip == pytest.approx(0.01, abs=0.001)
     assert follower._up.measured > 5e6
+
+
+@pytest.mark.parametrize("decisive", [3e5, 1e6, 4e6])
+def test_a_look_takes_a_replays_probes_time_at_just_the_bandwidth_that_decides(decisive):
+    follower = LinkFollower()
+    link = TransferModel(bandwidth=5e6, message_bytes=120, reply_bytes=120, call_time=0.0)
+    size = 1_000_000
+    follower.observe_probes(
+        reply(link.uplink(3.0), sent=3),
+        reply(link.uplink(float(size)), sent=size),
+        reply(link.uplink(3.0), link.downlink(float(size)), sent=3, received=size),
+    )
+    there = TransferModel(bandwidth=decisive, message_bytes=CALL_BYTES, call_time=0.0)
+    probe = probe_for(decisive)
+    assert there.uplink(float(follower.look_size(decisive))) == pytest.approx(probe.bits / decisive, rel=0.02)
+    assert follower.look_size(1e4) == 1_000

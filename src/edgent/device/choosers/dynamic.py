@@ -21,6 +21,7 @@ import numpy as np
 from edgent.device.choosers.chooser import Scope
 from edgent.link.forecast import LinkForecast
 from edgent.link.transfer import CALL_BYTES, TIMING_ERROR, Transfer
+from edgent.link.waits import LinkBelief
 from edgent.planning.conditions import Conditions
 from edgent.planning.controller import Controller, Goal
 from edgent.planning.plan import Configuration, Plan
@@ -41,9 +42,7 @@ class Dynamic:
     """
 
     def __init__(self, scope: Scope) -> None:
-        self._uplink, self._downlink = (
-            LinkForecast(timing_error=TIMING_ERROR, message_bytes=CALL_BYTES) for _ in range(2)
-        )
+        self._uplink, self._downlink = LinkBelief(_forecast), LinkBelief(_forecast)
         self._margin = scope.margin
         goal = self._goal(scope.deadline)
         self._controller = Controller(scope.candidates, goal, race=scope.race)
@@ -113,6 +112,10 @@ class Dynamic:
 
 def _of_trials(goal: Goal) -> Goal:
     return replace(goal, margin=Seconds(0.0))
+
+
+def _forecast(ahead: float) -> LinkForecast:
+    return LinkForecast(timing_error=TIMING_ERROR, message_bytes=CALL_BYTES, ahead=ahead)
 
 
 def _decided(controller: Controller, believed: Conditions, ready: Collection[Configuration] | None) -> Plan:

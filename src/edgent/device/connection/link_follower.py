@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from edgent.device.connection.link_direction import EMPTY, SMALL, LinkDirection, rate, wire_bits
 from edgent.device.drift import AS_PROFILED, Factors
 from edgent.link import TransferModel
+from edgent.link.probing import probe_for
 from edgent.link.slow_start import SEGMENT_BYTES, BothWindows, Window
 from edgent.link.transfer import CALL_BYTES, CALL_TIME, TIMING_ERROR, Transfer
 from edgent.planning.conditions import Conditions
@@ -40,7 +41,6 @@ _QUEUE_MEMORY = 2.0
 _ROUND_TRIPS = 16  # whose least one counts: every delay on the way only adds to it
 _AGREE, _LONGER = 2, 2 * TIMING_ERROR  # in a row that are so many seconds longer: the way is another one
 PROBE_TIME = 0.05  # seconds: enough to tell the bandwidth
-_LOOK_TIME = 0.034  # seconds: four timing errors, from where a transfer tells a forecast the bandwidth
 _SHORT = 0.020  # seconds on the wire: where the bandwidth is 5 % off, the call time is 1 ms off
 _CALLS = 9  # whose median counts: few enough to follow a machine that is loaded now, odd so that it is one of them
 
@@ -245,9 +245,11 @@ class LinkFollower:
         return int(min(max(wished, PROBE_SIZES[0]), PROBE_SIZES[-1]))
 
     def look_size(self, decisive: BitsPerSecond) -> int:
-        """Bytes of a message up that takes long enough to tell the bandwidth if that is below what decides."""
-        telling = min(decisive, self._up.measured or 0.0) if math.isinf(decisive) else decisive
-        return int(min(max(telling / BITS_PER_BYTE * _LOOK_TIME, SMALL), self.probe_size()))
+        """Bytes of a message up that tells whether the link has the bandwidth that decides: a replay's probe."""
+        probe = probe_for(decisive if math.isfinite(decisive) else self._up.measured or 0.0)
+        # On a device a message that is smaller still tells that it got through, and no bandwidth.
+        size = SMALL if probe is None else probe.bits / wire_bits(1) - CALL_BYTES
+        return int(min(max(size, SMALL), self.probe_size()))
 
     def __repr__(self) -> str:
         return f"<LinkFollower {self._up}, {self._down}, round trip {self.round_trip:.4f} s>"
