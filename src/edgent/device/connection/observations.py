@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from edgent.link.transfer import Transfer
 
 _TRANSFERS = 64  # that are kept for who plans
-# Seconds between two words to the account of what answers show. It counts in ten seconds, and whatever it hears a tenth
-# late leaves it with less to spend and never with more; of a hundred answers in a second ninety need not stop for it.
+# Seconds between two words to the account of what answers show: of a hundred answers in a second, ninety need not stop
+# for it. That the link carries more is heard a tenth of a second later. That it carries less counts only once the last
+# sight of more is ten seconds old (`probe_account`), and by then a check has told it.
 _TOLD_EVERY = 0.1
 
 
