@@ -1,0 +1,1 @@
+def run(seed): raise NotImplementedError
