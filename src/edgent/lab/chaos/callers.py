@@ -68,8 +68,7 @@ class Callers:
     def __init__(self, settings: CallersSettings) -> None:
         self._settings = settings
         self._model = load(settings.model)
-        host = Profile.load(Path(settings.profile))
-        self._profile = host.scaled(settings.factor, "chaos")
+        self._profile = Profile.load(Path(settings.profile)).scaled(settings.factor, "chaos")
         with np.load(settings.pictures) as arrays:
             self._expected = {name: arrays[name] for name in arrays.files}
         self._inputs = self._expected.pop("inputs")
@@ -80,7 +79,6 @@ class Callers:
             settings.edge,
             deadline=settings.deadline,
             device_profile=self._profile,
-            host_profile=host,
             pace=Emulated("chaos"),
             codecs=LOSSLESS,
             on_record=self._tell,
@@ -139,6 +137,7 @@ class Callers:
             deadline=deadline,
             fits=self.needs.fits(deadline, outstanding),
             by="" if given is None else given.record.by,
+            why="" if given is None else given.record.why,
             right=None if given is None else self._right(given, number % len(self._inputs)),
             error=error,
             typed=typed,

@@ -46,3 +46,17 @@ def faults(
     while True:
         for kind in chance.sample(list(kinds), len(kinds)):
             yield Fault(kind=kind, quiet=Seconds(chance.uniform(*quiet)), seconds=Seconds(chance.uniform(*seconds)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultSpell:
+    """A fault that came, and from when to when it was felt."""
+
+    kind: str
+    since: float
+    until: float
+
+
+def during(spells: Sequence[FaultSpell], at: float) -> str:
+    """Which fault there was at a moment; empty where there was none."""
+    return next((spell.kind for spell in spells if spell.since <= at < spell.until), "")

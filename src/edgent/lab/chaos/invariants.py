@@ -58,6 +58,8 @@ class ChaosOutcome:
         deadline: seconds.
         fits: whether the device could have answered in time without the edge.
         by: who answered; empty where nobody did.
+        why: what the record says of a plan that was not followed.
+        during: the fault that was there when it was asked; empty where none was.
         right: whether the answer is that of the undivided model; None where there is none.
         error: kind and words of what was raised; empty where nothing was.
         typed: whether that is of a kind that the library names.
@@ -70,6 +72,8 @@ class ChaosOutcome:
     deadline: float
     fits: bool
     by: str = ""
+    why: str = ""
+    during: str = ""
     right: bool | None = None
     error: str = ""
     typed: bool = True

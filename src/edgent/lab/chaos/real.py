@@ -6,14 +6,14 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgent.errors import EdgentError
 from edgent.lab.chaos.callers import CallersProcess, CallersSettings
-from edgent.lab.chaos.faults import KINDS, Fault
+from edgent.lab.chaos.faults import KINDS, Fault, FaultSpell, during
 from edgent.lab.chaos.ground import GOOD, ROUND_TRIP, Ground, SupervisedEdge, is_root, small_disk
 from edgent.lab.chaos.growth import Footprint, Growth, footprint, growth
 from edgent.lab.chaos.heartbeat import Heartbeat, MachineLateness
@@ -49,7 +49,7 @@ class RealRun:
     Attributes:
         outcomes: every request.
         lateness: of the machine meanwhile.
-        faults: how many of each kind came.
+        faults: those that came.
         grown: what the processes held at the beginning and at the end.
         edge_starts: how many processes the edge was.
         seconds: that it took.
@@ -57,7 +57,7 @@ class RealRun:
 
     outcomes: tuple[ChaosOutcome, ...]
     lateness: MachineLateness
-    faults: Mapping[str, int]
+    faults: tuple[FaultSpell, ...]
     grown: tuple[Growth, ...]
     edge_starts: int
     seconds: float
@@ -110,7 +110,7 @@ def run(  # noqa: PLR0913 - each is a setting of its own
     Raises:
         EdgentError: a process does not start, or its callers hang.
     """
-    began_at, counts, watch = time.perf_counter(), defaultdict[str, int](int), _Watch()
+    began_at, spells, watch = time.perf_counter(), list[FaultSpell](), _Watch()
     with ExitStack() as stack:
         disk = folder / "disk"
         if is_root():
@@ -132,14 +132,14 @@ def run(  # noqa: PLR0913 - each is a setting of its own
         device = stack.enter_context(CallersProcess(settings))
         ground = Ground(link, edge, disk if is_root() else None)
         outcomes: list[ChaosOutcome] = []
-        with _beside(lambda: _look(watch, device.pid, edge), _LOOKS_EVERY), _faults(ground, faults, counts):
+        with _beside(lambda: _look(watch, device.pid, edge), _LOOKS_EVERY), _faults(ground, faults, spells):
             for phase in phases:
                 outcomes += _asked(device, phase)
-                say(f"{time.perf_counter() - began_at:6.0f} s: {len(outcomes)} requests, {sum(counts.values())} faults")
+                say(f"{time.perf_counter() - began_at:6.0f} s: {len(outcomes)} requests, {len(spells)} faults")
         return RealRun(
-            outcomes=tuple(outcomes),
+            outcomes=tuple(replace(outcome, during=during(spells, outcome.at)) for outcome in outcomes),
             lateness=heartbeat.lateness(),
-            faults=dict(counts),
+            faults=tuple(spells),
             grown=watch.grown(),
             edge_starts=edge.starts,
             seconds=time.perf_counter() - began_at,
@@ -169,7 +169,7 @@ def _look(watch: _Watch, device: int, edge: SupervisedEdge) -> None:
 
 
 @contextmanager
-def _faults(ground: Ground, faults: Iterator[Fault], counts: dict[str, int]) -> Iterator[None]:
+def _faults(ground: Ground, faults: Iterator[Fault], spells: list[FaultSpell]) -> Iterator[None]:
     """Faults come in a thread of their own; at the end all is well again.
 
     Raises:
@@ -182,8 +182,9 @@ def _faults(ground: Ground, faults: Iterator[Fault], counts: dict[str, int]) -> 
             for fault in faults:
                 if over.wait(fault.quiet):
                     return
+                since = time.perf_counter()
                 ground.make(fault)
-                counts[fault.kind] += 1
+                spells.append(FaultSpell(kind=fault.kind, since=since, until=time.perf_counter()))
         except EdgentError as error:
             failed.append(error)
 
