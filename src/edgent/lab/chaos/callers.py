@@ -31,8 +31,8 @@ from edgent.lab.processes.orders import Orders, answer
 from edgent.latency import Profile
 from edgent.telemetry import Record, write_records
 
-LOSSLESS = ("float32", "float32+zstd")
-"""Codecs that change no number: an answer that differs is wrong, and not merely coded."""
+LOSSLESS = ("float32",)
+"""Of the codecs those that change no number: an answer that differs is wrong, and not merely coded."""
 
 _CLOSE = 1e-3  # relative: a graph that is cut may be fused in another way
 _TELLING = 10.0  # seconds in which all records have been told
