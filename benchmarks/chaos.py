@@ -118,6 +118,8 @@ def document_of(found: RealRun, verdict: Verdict, name: str) -> dict[str, Any]:
         "growth": [asdict(grown) | {"flat": grown.flat} for grown in found.grown],
         "seconds": round(found.seconds, 1),
         "edge_starts": found.edge_starts,
+        "device_overran": found.pace.overran,
+        "device_worst_ms": round(found.pace.worst * 1e3, 1),
         "machine_worst_ms": round(found.lateness.worst * 1e3, 1),
     }
 

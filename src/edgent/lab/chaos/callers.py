@@ -24,7 +24,7 @@ from edgent.device.answer import Answer
 from edgent.device.device import Device
 from edgent.engine.loading import load
 from edgent.errors import EdgentError
-from edgent.lab.boards.emulation import Emulated
+from edgent.lab.boards.emulation import Emulated, EmulationReport
 from edgent.lab.chaos.invariants import ChaosDevice, ChaosOutcome
 from edgent.lab.processes.child_process import ChildProcess
 from edgent.lab.processes.orders import Orders, answer
@@ -74,12 +74,13 @@ class Callers:
         self._inputs = self._expected.pop("inputs")
         self._numbers, self._guard, self._outstanding = itertools.count(), threading.Lock(), 0
         self._told: Counter[str] = Counter()
+        self._pace = Emulated("chaos")
         self._device = Device(
             self._model,
             settings.edge,
             deadline=settings.deadline,
             device_profile=self._profile,
-            pace=Emulated("chaos"),
+            pace=self._pace,
             codecs=LOSSLESS,
             on_record=self._tell,
         )
@@ -108,6 +109,10 @@ class Callers:
         for thread in threads:
             thread.join()
         return {"outcomes": [asdict(self._with_records(outcome)) for outcome in outcomes]}
+
+    def account(self) -> dict[str, object]:
+        """How well this machine stood in for the device."""
+        return asdict(self._pace.account)
 
     def close(self) -> None:
         """Ends the device."""
@@ -198,6 +203,10 @@ class CallersProcess:
         )["outcomes"]
         return [ChaosOutcome(**fields) for fields in found]
 
+    def account(self) -> EmulationReport:
+        """See `Callers.account`."""
+        return EmulationReport(**self._child.ask("account"))
+
 
 def needs_of(profile: Profile, margin_before: Any) -> ChaosDevice:
     """What a device of this profile needs by itself, for deadlines of a second or so."""
@@ -217,7 +226,7 @@ def main() -> None:
 
     def begin(**settings: Any) -> dict[str, object]:
         running.append(Callers(CallersSettings(**settings)))
-        does["run"] = running[0].run
+        does.update(run=running[0].run, account=running[0].account)
         return {"needs": asdict(running[0].needs)}
 
     does: dict[str, Any] = {"begin": begin}

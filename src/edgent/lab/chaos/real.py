@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgent.errors import EdgentError
+from edgent.lab.boards.emulation import EmulationReport
 from edgent.lab.chaos.callers import CallersProcess, CallersSettings
 from edgent.lab.chaos.faults import KINDS, Fault, FaultSpell, during
 from edgent.lab.chaos.ground import GOOD, ROUND_TRIP, Ground, SupervisedEdge, is_root, small_disk
@@ -52,6 +53,7 @@ class RealRun:
         faults: those that came.
         grown: what the processes held at the beginning and at the end.
         edge_starts: how many processes the edge was.
+        pace: how well this machine stood in for the device.
         seconds: that it took.
     """
 
@@ -60,6 +62,7 @@ class RealRun:
     faults: tuple[FaultSpell, ...]
     grown: tuple[Growth, ...]
     edge_starts: int
+    pace: EmulationReport
     seconds: float
 
 
@@ -142,6 +145,7 @@ def run(  # noqa: PLR0913 - each is a setting of its own
             faults=tuple(spells),
             grown=watch.grown(),
             edge_starts=edge.starts,
+            pace=device.account(),
             seconds=time.perf_counter() - began_at,
         )
 

@@ -56,7 +56,8 @@ class SimulatedBoard:
         layer: seconds that each layer takes on it.
         callers: how many ask it.
         requests: of each of them.
-        pause: seconds between them, about.
+        pause: seconds between them, about; 0: each asks when its last one is answered.
+        jitter: standard deviation of the logarithm of what its work takes.
         spare: times the shortest deadline within which it could answer all callers by itself.
         environment: how it chooses its plans.
         seed: of its link's faults, and of its callers' pauses.
@@ -66,6 +67,7 @@ class SimulatedBoard:
     callers: int
     requests: int
     pause: float
+    jitter: float
     spare: float
     environment: Literal["static", "dynamic"]
     seed: int
@@ -80,7 +82,8 @@ def boards(seed: int, requests: int = 1_000) -> tuple[SimulatedBoard, ...]:
             layer=10 ** chance.uniform(-3.3, -1.7),
             callers=(callers := chance.choice([1, 1, 2, 5, 50 // count])),
             requests=max(1, requests // count // callers),
-            pause=10 ** chance.uniform(-2.0, 0.3),
+            pause=chance.choice([0.0, 10 ** chance.uniform(-2.0, 0.3)]),
+            jitter=chance.choice([0.0, 0.05]),
             spare=chance.choice([0.3, 1.02, 1.5, 4.0]),
             environment=chance.choice(["static", "dynamic"]),
             seed=chance.randrange(2**31),
@@ -158,7 +161,7 @@ class _Simulation:
             channel=link,
             clock=self.clock,
             engine=FakeEngine(),
-            pace=Emulated("simulated", clock=self.clock),
+            pace=Emulated("simulated", clock=self.clock, jitter=board.jitter, seed=board.seed),
             codecs=LOSSLESS,
             environment=board.environment,
             on_record=self._tell,
@@ -204,7 +207,8 @@ class _Simulation:
         needs = needs_of(made_up_profile(self.model, board.layer), device.settings.margin_before)
         deadline = board.spare * needs.least_deadline(board.callers)
         for _ in range(board.requests):
-            self.clock.sleep(chance.expovariate(1 / board.pause))
+            if board.pause:
+                self.clock.sleep(chance.expovariate(1 / board.pause))
             self.outcomes.append(self._asked(place, device, needs, Seconds(deadline), board.callers))
 
     def _asked(
