@@ -40,7 +40,7 @@ class Phase:
     callers: int
     requests: int
     rate: float = 0.0
-    spare: float = 1.2
+    spare: float = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
