@@ -194,7 +194,7 @@ def _changed_json(chance: Random, value: Any) -> Any:
             case _:
                 return [*value[:place], _changed_json(chance, value[place]), *value[place + 1 :]]
     if isinstance(value, int | float) and not isinstance(value, bool) and chance.random() < 0.3:
-        return chance.choice((-value, value + 1, value * 1e9, chance.choice(_NUMBERS)))
+        return chance.choice((-value, value + 1, value * 10**9, chance.choice(_NUMBERS)))
     return chance.choice((chance.choice(_JSON), [value], {"": value}))
 
 

@@ -1,0 +1,306 @@
+"""What is read of texts and of files: documents of ours, models, arrays, traces, data sets, certificates, words."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+from edgent.address import Address
+from edgent.arrays import read_arrays
+from edgent.codec import Calibration, encode_image
+from edgent.engine.loading import load
+from edgent.evaluation.data.class_names import read_class_names
+from edgent.evaluation.data.coco import read_coco
+from edgent.evaluation.data.table import read_table
+from edgent.evaluation.data.yolo import read_yolo
+from edgent.identity.certificates import Authority, bearer_of, new_key, request_for
+from edgent.identity.folder import write_private
+from edgent.identity.joined import JOINED, Joined
+from edgent.identity.token import Token
+from edgent.lab.chaos.simulation import made_up_profile
+from edgent.lab.fuzz.fuzzing import FuzzTarget
+from edgent.lab.fuzz.mutations import Mutation, of_bytes, of_json, of_lines, of_npy, of_protobuf, of_zip
+from edgent.latency.family import References, Sample
+from edgent.latency.kernel_model import fit
+from edgent.latency.latency_model_file import STEPS, MachineModel, Preparing
+from edgent.latency.profile import CodecTime, Profile
+from edgent.latency.traits import Traits
+from edgent.link.trace_files.files import load_trace
+from edgent.model import Model, parse_segment_name
+from edgent.model.configuration.beside import read_beside
+from edgent.model.configuration.document import read_json, write_json
+from edgent.model.configuration.hugging_face import hugging_face
+from edgent.model.files.manifest import Manifest
+from edgent.model.files.partial import manifest_of
+from edgent.planning.configuration_map import ConfigurationMap, Machine, State, Step
+from edgent.planning.plan import Configuration, Stages
+from edgent.profiling.sweep_file import Checkpoint
+from edgent.telemetry import Record, read_records
+from edgent.units import BitsPerSecond, Seconds, parse_bandwidth, parse_bytes, parse_count, parse_duration
+
+_NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def targets(model: Model, folder: Path) -> tuple[FuzzTarget, ...]:
+    """Those of texts and files.
+
+    Args:
+        model: whose documents they are.
+        folder: an empty one, for the files.
+    """
+    return (*_documents(model), *_files(folder), *_models(model, folder), *_data_sets(folder), *_identities(folder), *_words())
+
+
+def _text(read: Callable[[str], object]) -> Callable[[bytes], object]:
+    return lambda data: read(data.decode("utf-8", "replace"))
+
+
+def _documents(model: Model) -> Iterator[FuzzTarget]:
+    profile = made_up_profile(model, 1e-3)
+    shipped = model.path.with_name(f"{model.path.stem}.calibration.json")
+    record = Record(
+        input="a.png", label=None, exit=4, by="edge", deadline_met=True, total=Seconds(0.02), stages=Stages(), plan=None
+    )
+    for name, modules, seed, read, mutate in (
+        ("profile", ("document", "latency.profile"), profile.to_json(), Profile.from_json, of_json),
+        ("calibration", ("document",), _shortened(shipped.read_text()), Calibration.from_json, of_json),
+        ("configuration map", ("document",), _map(profile).to_json(), ConfigurationMap.from_json, of_json),
+        ("manifest", ("document",), _manifest(model).to_json(), Manifest.from_json, of_json),
+        ("latency model", ("document", "latency.latency_model_file"), _latency_model().to_json(), MachineModel.from_json, of_json),
+        ("record", ("telemetry",), record.to_json(), Record.from_json, of_json),
+        ("metadata", ("model.configuration.document",), write_json(model.metadata), read_json, of_json),
+    ):
+        yield FuzzTarget(name=name, modules=modules, seeds=(seed.encode(),), mutate=mutate, read=_text(read))
+
+
+def _shortened(text: str) -> str:
+    """A document that is honest, and small enough to be read ten thousand times."""
+    document = json.loads(text)
+    for key, value in document.items():
+        if isinstance(value, list):
+            document[key] = value[:4]
+    return json.dumps(document)
+
+
+def _map(profile: Profile) -> ConfigurationMap:
+    alone = Configuration(exit=0, upload_cut=12, download_cut=12)
+    state = State(
+        bandwidth=BitsPerSecond(0.0), steps=(Step(deadline=Seconds(0.1), configuration=alone),)
+    )
+    return ConfigurationMap(
+        model=profile.model,
+        digest=profile.digest,
+        device=Machine.of(profile),
+        edge=Machine.of(profile),
+        shortest=Seconds(0.1),
+        longest=Seconds(1.0),
+        round_trip=Seconds(0.0),
+        reward="lexicographic",
+        states=(state,),
+    )
+
+
+def _manifest(model: Model) -> Manifest:
+    narrow = model.path.with_name("b-alexnet-narrow.onnx")
+    return manifest_of(load(f"{model.path}+{narrow}"), [])
+
+
+def _latency_model() -> MachineModel:
+    random = np.random.default_rng(0)
+    samples = [
+        Sample(
+            Traits(family="conv", work=(1.0, 1e6 * size, 1e4 * size, 1e4 * size, 1e3), form=(float(np.log(size)), 1.0, 0.0)),
+            1e-5 * float(size),
+            References(0.0, 0.0),
+        )
+        for size in random.uniform(1, 100, 60)
+    ]
+    codec = CodecTime(codec="float32", encode_base=1e-5, encode_per_byte=1e-10, decode_base=1e-5, decode_per_byte=1e-10)
+    return MachineModel(
+        machine="bench",
+        engine="onnxruntime 1",
+        threads=1,
+        options={},
+        seconds=60.0,
+        specimens=20,
+        references=References(arithmetic=5e-4, memory=3e-5),
+        fit=fit([samples[at : at + 3] for at in range(0, 60, 3)]),
+        coding=Preparing(codecs=(codec,), steps=dict.fromkeys(STEPS, (1e-4, 1e-9))),
+    )
+
+
+def _in_file(path: Path, read: Callable[[Path], object]) -> Callable[[bytes], object]:
+    """What reads a file of this name, given its bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+    def of_data(data: bytes) -> object:
+        path.write_bytes(data)
+        return read(path)
+
+    return of_data
+
+
+def _files(folder: Path) -> Iterator[FuzzTarget]:
+    npy, npz = io.BytesIO(), io.BytesIO()
+    np.save(npy, np.ones((2, 3), np.float32))
+    np.savez(npz, image=np.ones((2, 3), np.float32), words=np.array(["a", "b"]))
+    record = '{"input": "a", "label": null, "exit": 0, "by": "device", "deadline_met": true, "total_ms": 1.0, "stages_ms": '
+    stages = '{"prepare": 0, "head": 1.0, "encode": 0, "uplink": 0, "queue": 0, "middle": 0, "downlink": 0, "suffix": 0}'
+    lines = f'{record}{stages}, "plan": null, "why": "", "result": null}}\n'
+    sweep = Checkpoint(path=folder / "sweep", head="here")
+    kernel = '["conv", [1.0, 2.0, 3.0, 4.0, 5.0], [1.0], [], 0.5, [0.1, 0.1]]'
+    swept = f'{{"schema": 3, "sweep": "here"}}\n{{"number": 1, "seconds": 2.0, "kernels": [{kernel}]}}\n'
+    swept = swept.replace("3", str(_schema_of_sweeps(folder)), 1)
+    traces = (
+        "s,Mbit/s\n0,1.5\n1,2.5\n2,0.5\n",
+        "time;kbit/s\n0;100\n1;200\n",
+        "1 2\n3 4\n",
+        '[{"duration_ms": 500, "bandwidth_kbps": 900, "latency_ms": 20}, {"duration_ms": 500, "bandwidth_kbps": 90}]',
+        "1\n5\n5\n9\n12\n",
+    )
+    yield FuzzTarget(
+        name="npy file",
+        modules=("arrays",),
+        seeds=(npy.getvalue(),),
+        mutate=of_npy,
+        read=_in_file(folder / "a.npy", read_arrays),
+    )
+    yield FuzzTarget(
+        name="npz file",
+        modules=("arrays",),
+        seeds=(npz.getvalue(),),
+        mutate=of_zip,
+        read=_in_file(folder / "a.npz", read_arrays),
+    )
+    for name, modules, seeds, path, read, mutate in (
+        ("trace", ("link.trace_files.files", "link.trace_files.table", "link.trace_files.published", "files"), traces, "a.csv", load_trace, _lines_or_json),
+        ("records", ("telemetry", "files"), (lines, lines * 2), "day.jsonl", lambda path: list(read_records(path)), _lines_or_json),
+        ("unfinished sweep", ("profiling.sweep_file",), (swept,), "sweep", lambda _: sweep.read(), _lines_or_json),
+        ("configuration beside", ("model.configuration.beside",), ('task = "classification"\nlabels = ["a", "b"]\n[preprocessing]\nsize = [32, 32]\n',), "net.edgent.toml", read_beside, of_lines),
+        ("configuration of Hugging Face", ("model.configuration.hugging_face",), ('{"model_type": "resnet", "id2label": {"0": "a", "1": "b"}}',), "hf/config.json", lambda path: hugging_face(path.parent), of_json),
+    ):  # fmt: skip
+        yield FuzzTarget(
+            name=name,
+            modules=modules,
+            seeds=tuple(seed.encode() for seed in seeds),
+            mutate=mutate,
+            read=_in_file(folder / path, read),
+        )
+
+
+def _schema_of_sweeps(folder: Path) -> int:
+    """The number that a sweep's file begins with, from one that is written."""
+    path = folder / "new-sweep"
+    Checkpoint(path=path, head="here").read()
+    schema: int = json.loads(path.read_text())["schema"]
+    path.unlink()
+    return schema
+
+
+def _models(model: Model, folder: Path) -> Iterator[FuzzTarget]:
+    small = _small_network()
+    yield FuzzTarget(
+        name="model file",
+        modules=("model.files.read", "model.model", "model.files.constants", "model.files.formats", "model.files.ordering"),
+        seeds=(small,),
+        mutate=of_protobuf,
+        read=_in_file(folder / "models" / "net.onnx", lambda path: load(str(path))),
+    )
+
+
+def _small_network() -> bytes:
+    """Two layers and a constant, written by hand so that no trainer is needed."""
+    import onnx.helper
+    import onnx.numpy_helper
+
+    weights = onnx.numpy_helper.from_array(np.ones((4, 4), np.float32), "w")
+    nodes = [
+        onnx.helper.make_node("MatMul", ["x", "w"], ["h"]),
+        onnx.helper.make_node("Relu", ["h"], ["r"]),
+        onnx.helper.make_node("Softmax", ["r"], ["y"], axis=1),
+    ]
+    ends = [
+        [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 4])] for name in ("x", "y")
+    ]
+    graph = onnx.helper.make_graph(nodes, "net", *ends, initializer=[weights])
+    network = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    onnx.helper.set_model_props(network, {"edgent": '{"exits": [{"outputs": ["y"]}], "task": "classification"}'})
+    return bytes(network.SerializeToString())
+
+
+def _data_sets(folder: Path) -> Iterator[FuzzTarget]:
+    picture = encode_image("png", np.zeros((8, 8, 3), np.uint8))
+    for place in ("coco/a.png", "table/a.png", "table/b.png", "yolo/images/a.png"):
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_bytes(picture)
+    boxes = {"id": 1, "image_id": 1, "category_id": 3, "bbox": [1, 1, 4, 4], "iscrowd": 0, "area": 16}
+    coco = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 8, "height": 8}],
+        "annotations": [boxes],
+        "categories": [{"id": 3, "name": "cat"}],
+    }
+    (folder / "yolo" / "classes.txt").write_text("cat\ndog\n")
+    for name, module, seed, path, read, mutate in (
+        ("coco", "coco", json.dumps(coco), "coco/boxes.json", read_coco, of_json),
+        ("table of pictures", "table", "file,label\na.png,cat\nb.png,dog\n", "table/labels.csv", read_table, of_lines),
+        ("yolo boxes", "yolo", "0 0.5 0.5 0.2 0.2\n1 0.1 0.1 0.1 0.1\n", "yolo/labels/a.txt", lambda path: read_yolo(path.parents[1]), of_lines),
+        ("class names", "class_names", "path: .\nnames:\n  0: cat\n  1: dog\n", "names/data.yaml", lambda path: read_class_names(path.parent), of_lines),
+    ):  # fmt: skip
+        yield FuzzTarget(
+            name=name,
+            modules=(f"evaluation.data.{module}",),
+            seeds=(seed.encode(),),
+            mutate=mutate,
+            read=_in_file(folder / path, read),
+        )
+
+
+def _identities(folder: Path) -> Iterator[FuzzTarget]:
+    authority, key = Authority.create(_NOW), new_key()
+    request = request_for("porch", key)
+    certificate = authority.device_certificate("porch", request, _NOW)
+    joined = Joined(name="porch", edge="10.0.0.2:8001", joins_at="10.0.0.2:8002", renew_at=1.0, ends_at=2.0)
+    kept = json.dumps({name: getattr(joined, name) for name in joined.__dataclass_fields__})
+    there = folder / "joined"
+    there.mkdir(mode=0o700)
+
+    def read_joined(data: bytes) -> object:
+        write_private(there / JOINED, data)
+        return Joined.read(there)
+
+    for name, modules, seed, read, mutate in (
+        ("certificate", ("identity.certificates",), certificate, bearer_of, of_bytes),
+        ("certificate request", ("identity.certificates",), request, lambda data: authority.device_certificate("a", data, _NOW), of_bytes),
+        ("joined", ("identity.joined", "identity.folder"), kept.encode(), read_joined, of_json),
+        ("token", ("identity.token",), str(Token.create(authority.fingerprint)).encode(), _text(Token.parse), of_lines),
+    ):  # fmt: skip
+        yield FuzzTarget(name=name, modules=modules, seeds=(seed,), mutate=mutate, read=read)
+
+
+def _words() -> Iterator[FuzzTarget]:
+    for name, module, seeds, read in (
+        ("address", "address", ("10.0.0.2:8001", "[fe80::1%eth0]:80", "edge"), Address.parse),
+        ("duration", "units", ("100ms", "1.5s"), parse_duration),
+        ("bandwidth", "units", ("2.5Mbit/s",), parse_bandwidth),
+        ("bytes", "units", ("12kB",), parse_bytes),
+        ("count", "units", ("1000",), parse_count),
+        ("segment name", "model.values", ("b-alexnet.x4.u3.d12",), parse_segment_name),
+    ):
+        yield FuzzTarget(
+            name=name,
+            modules=(module,),
+            seeds=tuple(seed.encode() for seed in seeds),
+            mutate=of_lines,
+            read=_text(read),
+        )
+
+
+def _lines_or_json(chance: Random, data: bytes, others: Sequence[bytes]) -> bytes:
+    mutation: Mutation = of_json if data[:1] in b"[{" and chance.random() < 0.6 else of_lines
+    return mutation(chance, data, others)
