@@ -13,7 +13,7 @@ from edgent.edge.edge import Edge
 from edgent.wire import tcp_info as sendwindow
 from edgent.wire.edge_client import EdgeClient
 from edgent.wire.grpc_channel import GrpcChannel
-from edgent.wire.serving import grpc_server as wire
+from edgent.wire.serving import grpc_call as wire
 from edgent.wire.tcp_info import SendWindow
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says so")

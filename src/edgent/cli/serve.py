@@ -20,6 +20,7 @@ from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
 from edgent.cli.terminal.signals import StopSignals
 from edgent.errors import InputError
+from edgent.units import parse_bytes
 
 if TYPE_CHECKING:
     from edgent.edge.edge import Edge
@@ -48,6 +49,9 @@ def serve(
     edge_only: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A bundle's file that devices leave here (repeatable).")
     ] = None,
+    memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="What it may take in all, as 2GB; by default half of what there is.")
+    ] = "",
     profile: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="This machine's profile.")] = None,
     threads: Threads = 1,
     engine: EngineName = "onnxruntime",
@@ -85,6 +89,7 @@ def serve(
             port=port,
             identity=shown,
             credentials=None if certificates is None else own_credentials(certificates),
+            memory=parse_bytes(memory, "--memory") if memory else None,
         )
     with edge, _joining(edge, shown, host, join_port) as joining:
         signals.serving = True

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 from edgent.clock import Clock
+from edgent.edge.peer_limits import Allowance, Rate
 from edgent.errors import EdgentError, RefusedError
 from edgent.identity.certificates import bearer_of
 from edgent.identity.register import Member, Register
@@ -23,14 +23,6 @@ from edgent.wire.transport import Call, Methods, Streaming, Unary
 
 _LOOKS_EVERY = 1.0  # seconds
 _Body = TypeVar("_Body")
-
-
-@dataclass(slots=True)
-class _Allowance:
-    """Requests that a device may ask at present: they grow by its rate, to at most one second's (a token bucket)."""
-
-    left: float
-    at: Seconds
 
 
 class Doorkeeper:
@@ -46,7 +38,7 @@ class Doorkeeper:
         self._guard = threading.Lock()
         self._looked_at: Seconds | None = None
         self._members: Mapping[str, Member] = {}
-        self._allowances: dict[str, _Allowance] = {}
+        self._allowances: dict[str, Allowance] = {}
 
     def guarded(self, methods: Methods) -> Methods:
         """The same methods, for callers who may call them."""
@@ -89,13 +81,10 @@ class Doorkeeper:
         self._allowances = {name: left for name, left in self._allowances.items() if name in members}
 
     def _count(self, name: str, rate: float, now: Seconds) -> None:
-        most = max(rate, 1.0)
-        allowance = self._allowances.setdefault(name, _Allowance(most, now))
-        allowance.left = min(most, allowance.left + (now - allowance.at) * rate)
-        allowance.at = now
-        if allowance.left < 1.0:
+        most = Rate(burst=max(rate, 1.0), per_second=rate)
+        allowance = self._allowances.setdefault(name, Allowance(most.burst, now))
+        if not allowance.spend(most, now):
             raise BusyError(f"{name!r} asks more than its {rate:g} requests a second; see `edgent devices limit`")
-        allowance.left -= 1.0
 
     def _guarded(self, path: str, method: Unary | Streaming) -> Unary | Streaming:
         if isinstance(method, Unary):

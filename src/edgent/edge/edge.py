@@ -11,6 +11,8 @@ from edgent.address import Address
 from edgent.clock import Clock, MonotonicClock
 from edgent.codec import Calibration, load_formats
 from edgent.edge.doorkeeper import Doorkeeper
+from edgent.edge.memory import MemoryWatch, give_back, memory_taken, usual_budget
+from edgent.edge.peer_limits import PeerGuard, PeerLimits
 from edgent.edge.queue import EdgeQueue, Order
 from edgent.edge.queue_threads import QueueThreads
 from edgent.edge.registry import Registry
@@ -28,7 +30,7 @@ from edgent.wire.serving.grpc_server import GrpcServer, ServerLimits
 if TYPE_CHECKING:
     from edgent.identity.edge_identity import EdgeIdentity
 
-_SPARE_CALLS = 95  # beside those in the queue: slow uploads, and whatever is no inference
+_SPARE_CALLS = 479  # beside those in the queue: slow uploads, and whatever is no inference; 512 in all
 
 
 class Edge:
@@ -50,7 +52,9 @@ class Edge:
         pace: holds what its profile says of a segment to the time of a slower machine.
         identity: by which devices know this edge, and it them: only those that joined are answered then, over TLS.
         credentials: the same with certificates of one's own, whose authority alone says who may call.
-        limits: what callers may take of it.
+        limits: what callers may take of it, all together.
+        peer_limits: what each of them may ask for.
+        memory: bytes that this process may take; None: half of what there is.
 
     Raises:
         InputError: no model, one of them twice, one named like a segment of another, or no such host or port;
@@ -75,6 +79,8 @@ class Edge:
         identity: EdgeIdentity | None = None,
         credentials: Credentials | None = None,
         limits: ServerLimits | None = None,
+        peer_limits: PeerLimits | None = None,
+        memory: float | None = None,
     ) -> None:
         self.models = (models,) if isinstance(models, Model | str) else tuple(models)
         for model in self.models:
@@ -87,6 +93,8 @@ class Edge:
         self._listens = Address(host=host, port=port)
         # Those that wait in the queue need threads of their own, beside all others.
         self._limits = limits or ServerLimits(calls=slots + bound + _SPARE_CALLS)
+        self._peer_guard = PeerGuard(peer_limits or PeerLimits(), clock)
+        self._watch = MemoryWatch(memory or usual_budget(), taken=memory_taken, make_room=self._make_room)
         self._server: GrpcServer | None = None
         self._credentials = credentials if identity is None else identity.credentials(datetime.now(UTC))
         self._doorkeeper = None if identity is None else Doorkeeper(identity.register, clock)
@@ -120,23 +128,31 @@ class Edge:
         """
         if any(model.metadata.preprocessing for model in self.models):
             load_formats()
-        methods = self.service.methods()
+        methods = self._peer_guard.guarded(self.service.methods())
         self._server = GrpcServer(
             methods if self._doorkeeper is None else self._doorkeeper.guarded(methods),
             host=self._listens.host,
             port=self._listens.port,
             max_message=self.service.max_message,
             limits=self._limits,
+            is_full=self._watch.is_scarce,
             credentials=self._credentials,
         )
+        self._watch.start(self._server.shed)
         self._server.start()
         return self
 
     def stop(self, grace: float = 0.0) -> None:
         """Ends serving: what is in hand gets `grace` seconds to be answered, what comes meanwhile is refused."""
+        self._watch.close()
         if self._server is not None:
             self._server.stop(grace)
             self._server = None
+
+    def _make_room(self) -> None:
+        """Gives up what can be made again: a session, and memory that is free but still this process's."""
+        self.service.engine.spare()
+        give_back()
 
     def __enter__(self) -> Self:
         return self.start()

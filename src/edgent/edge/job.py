@@ -17,6 +17,7 @@ from edgent.wire.errors import NotServedError
 from edgent.wire.messages import CODEC, INSTEAD, WITHIN, ModelInferRequest
 from edgent.wire.tensors import Parcel, array_of, parcel_of, parse, read_inputs, write_response
 
+_LONGEST_NAME = 1000  # characters; files' names have 255 bytes, and cuts some twenty digits
 _MOST_INSTEAD = 8  # names of a request's message; a branch has one of each exit, and few have more
 
 
@@ -86,6 +87,9 @@ def resolve(models: Registry, name: str, version: str) -> Target:
         NotServedError: no such model, exit or cuts here.
         RefusedError: see `Registry.find`.
     """
+    # Before it is looked for, and stands in a message: it may have come with as many bytes as a message has.
+    if len(name) > _LONGEST_NAME:
+        raise NotServedError(f"a name of {len(name):,} characters; no model or segment here has more than 1,000")
     # A model may be called like a segment ("net.x0.u0.d1"): whole names come first, as in `Edge`, which refuses an
     # ambiguous pair.
     part = None if name in models else parse_segment_name(name)

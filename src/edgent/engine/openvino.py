@@ -148,6 +148,10 @@ class OpenVinoEngine:
         """See `Engine.session`."""
         return self._kept.of(model, given, asked)
 
+    def spare(self) -> bool:
+        """See `Engine.spare`."""
+        return self._kept.spare()
+
     def build(self, segment: Segment, *, profile: Path | None = None, optimised: Path | None = None) -> OpenVinoSession:
         """See `Engine.build`; OpenVINO's profiler needs no file, and the graph that it really runs it does not show."""
         if optimised is not None:

@@ -59,6 +59,14 @@ class FakeEngine:
                 self._sessions[key] = FakeSession(*([model.tensors[name] for name in side] for side in key))
             return self._sessions[key]
 
+    def spare(self) -> bool:
+        """See `Engine.spare`."""
+        with self._lock:
+            if len(self._sessions) < 2:
+                return False
+            del self._sessions[next(iter(self._sessions))]
+            return True
+
     def build(self, segment: Segment, *, profile: Path | None = None, optimised: Path | None = None) -> Session:
         """See `Engine.build`; no file is written."""
         del profile, optimised

@@ -20,10 +20,12 @@ from edgent.clock import Clock, MonotonicClock
 from edgent.errors import EdgeError, EdgentError
 from edgent.identity.credentials import Credentials
 from edgent.link.slow_start import Window
-from edgent.wire.errors import BrokenError, kind_of
+from edgent.wire.checksum import check, checksum
+from edgent.wire.errors import DATA_LOSS, BrokenError, Damaged, kind_of
 from edgent.wire.exchange.exchanges import Exchanges
 from edgent.wire.grpc_options import CHANNEL_OPTIONS, message_limits
 from edgent.wire.message_limit import too_large
+from edgent.wire.messages import SERVER_METADATA, SUM
 from edgent.wire.notes import notes_of
 from edgent.wire.tcp_info import SendWindow
 from edgent.wire.transport import Reply
@@ -56,6 +58,7 @@ class GrpcChannel:
         self.max_message = max_message
         self._clock = clock or MonotonicClock()
         self._send_window = SendWindow(address.host, address.port)
+        self._sums = False
         self._channel = self._open()
         self._exchanges = Exchanges(
             address, max_message=max_message, clock=self._clock, calls=self, credentials=credentials
@@ -87,7 +90,9 @@ class GrpcChannel:
             # already, so that the search delays nobody's measured time.
             if not self._send_window.found:
                 self._send_window.look()
-            notes = notes_of({str(key): str(value) for key, value in (*ahead, *answers.trailing_metadata())})
+            headers = {str(key): str(value) for key, value in (*ahead, *answers.trailing_metadata())}
+            self._check(method, body, headers)
+            notes = notes_of(headers)
         return Reply(body=body, notes=notes, sent_at=sent_at, notes_at=notes_at, body_at=body_at, window=window)
 
     def stream(self, method: str, message: bytes, timeout: float) -> Iterator[bytes]:
@@ -145,10 +150,26 @@ class GrpcChannel:
         return grpc.secure_channel(target, grpc.ssl_channel_credentials(authority, key, certificate), options=options)
 
     def _start(self, method: str, message: bytes, timeout: float) -> Any:
+        # TLS has checksums of its own, which nobody on the way can make.
+        sums = ((SUM, checksum(method, message, {})),) if self._credentials is None else ()
         try:
-            return self._channel.unary_stream(method)(message, timeout=max(timeout - _ENDS_LATE, 0.0))
+            seconds = max(timeout - _ENDS_LATE, 0.0)
+            return self._channel.unary_stream(method)(message, timeout=seconds, metadata=sums)
         except ValueError as error:  # "Cannot invoke RPC on closed channel!"
             raise EdgeError(f"the connection to {self.target} was given up") from error
+
+    def _check(self, method: str, body: bytes, headers: dict[str, str]) -> None:
+        """Raises where an answer is not as it was sent."""
+        try:
+            # An edge that has given one always does: an answer without one has lost it, and what else is not known. Who
+            # has come in its place may be an older one; that is seen when it is asked who it is.
+            self._sums = check(method, body, headers, required=self._sums and method != SERVER_METADATA)
+        except Damaged as error:
+            raise self._not_understood(error) from error
+
+    def _not_understood(self, why: object) -> EdgeError:
+        # No kind of one request's errors: what follows on a connection that damages its bytes is not believed either.
+        return EdgeError(f"{self.target} is not understood: {why}")
 
     @contextlib.contextmanager
     def _mapped(self, answers: Any) -> Iterator[None]:
@@ -161,6 +182,8 @@ class GrpcChannel:
             answers.cancel()  # no effect on one that is over
 
     def _error(self, code: grpc.StatusCode, details: str) -> EdgentError:
+        if code.value[0] == DATA_LOSS:
+            return self._not_understood(details)
         kind = kind_of(code.value[0])
         if code is grpc.StatusCode.UNIMPLEMENTED:
             return kind(f"{self.target} speaks another protocol ({details or 'method unknown'}); is it an edge?")

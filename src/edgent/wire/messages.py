@@ -200,5 +200,7 @@ TIMES_US = "edgent-us"  # header of an answer: microseconds in the queue, and of
 # that doubles (0: no end), microseconds of a pause beyond the round trip that halve it (0: none does), and bytes that
 # pauses leave.
 WINDOW = "edgent-window"
+# Header of a call in plain text and of its answer: see `edgent.wire.checksum`.
+SUM = "edgent-sum"
 # Header of an answer to who has another version of a model than its name stands for: the version that it stands for.
 NEWEST = "edgent-newest"

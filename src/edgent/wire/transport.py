@@ -42,6 +42,10 @@ class Call(Protocol):
         """What the caller showed, as PEM, and TLS found to be of the right authority and in time; None: nothing."""
         ...
 
+    def caller(self) -> str:
+        """The host that calls: what limits go by where nobody shows a certificate."""
+        ...
+
     def note(self, notes: Notes) -> None:
         """Says this beside the answer: ahead of a long body, within the one packet of a short one."""
         ...

@@ -18,12 +18,11 @@ from edgent.identity.credentials import Credentials
 from edgent.identity.secured_socket import secured
 from edgent.link.slow_start import Window
 from edgent.wire import messages as m
-from edgent.wire.errors import DATA_LOSS, BrokenError, kind_of
+from edgent.wire.errors import DATA_LOSS, BrokenError, Damaged, kind_of
 from edgent.wire.exchange.connection import ExchangeConnection, StreamEnded
 from edgent.wire.exchange.http2 import Http2Client
 from edgent.wire.exchange.messages import (
     ROOM,
-    Damaged,
     ReplyHead,
     read_body,
     read_exchange_reply,

@@ -26,6 +26,7 @@ from typing import Any
 from edgent.errors import InputError
 from edgent.units import Seconds
 from edgent.wire import messages as m
+from edgent.wire.errors import Damaged
 from edgent.wire.notes import Notes, notes_from, times_us, window_numbers
 from edgent.wire.tensors import parse
 from edgent.wire.transport import PACKET
@@ -42,10 +43,6 @@ ROOM = 4_096
 # Field 15 of four fixed bytes: the tag fits into one byte, and no message here will ever have as many fields.
 _TAG = bytes([15 << 3 | 5])
 _SUM = 4
-
-
-class Damaged(Exception):  # noqa: N818 - a signal inside the wire: a program meets an edge that was lost
-    """A message is not what was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

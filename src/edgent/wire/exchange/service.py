@@ -16,9 +16,8 @@ from edgent.errors import InputError
 from edgent.link.slow_start import Window
 from edgent.units import Seconds
 from edgent.wire import messages as m
-from edgent.wire.errors import DATA_LOSS, UNAVAILABLE
+from edgent.wire.errors import DATA_LOSS, UNAVAILABLE, BusyError, Damaged
 from edgent.wire.exchange.messages import (
-    Damaged,
     RequestHead,
     read_body,
     read_exchange_request,
@@ -46,6 +45,10 @@ class Carrier(Protocol):
 
     def certificate(self) -> bytes | None:
         """See `Call.certificate`."""
+        ...
+
+    def caller(self) -> str:
+        """See `Call.caller`."""
         ...
 
 
@@ -81,6 +84,10 @@ class ExchangeCall:
         """See `Call.certificate`."""
         return self.carrier.certificate()
 
+    def caller(self) -> str:
+        """See `Call.caller`."""
+        return self.carrier.caller()
+
     def note(self, notes: Notes) -> None:
         """See `Call.note`."""
         self.notes = notes
@@ -96,6 +103,7 @@ class ExchangeService:
         max_message: bytes of the largest body.
         failed: see `Failed`.
         in_hand: counts what is being answered.
+        takes_no_more: whether there is no memory for a message that is announced.
     """
 
     methods: Methods
@@ -103,6 +111,7 @@ class ExchangeService:
     max_message: int
     failed: Failed
     in_hand: InHand = field(default_factory=InHand)
+    takes_no_more: Callable[[], bool] = lambda: False
 
     def answers(self, messages: Iterator[bytes], carrier: Carrier) -> Iterator[bytes]:
         """The replies to a stream's messages, until it ends or is no longer to be trusted."""
@@ -114,6 +123,10 @@ class ExchangeService:
                     return
                 try:
                     yield from self._replies(message, messages, carrier)
+                except BusyError as error:
+                    # What was announced comes all the same, so the stream must end; the device opens another one.
+                    yield write_exchange_error(*self.failed(m.EXCHANGE, error))
+                    return
                 except (InputError, Damaged) as error:
                     # Nobody can say where the next request would begin, so this was the last one.
                     _, details = self.failed(m.EXCHANGE, error)
@@ -133,6 +146,8 @@ class ExchangeService:
             return request.body
         if request.follows > self.max_message:
             raise InputError(f"a body of {request.follows:,} bytes is announced, expected at most {self.max_message:,}")
+        if self.takes_no_more():
+            raise BusyError("this edge has no memory to spare: try again later, or elsewhere")
         return read_body(next(messages, b""), request.follows)
 
     def _answered(self, path: str, body: bytes, call: ExchangeCall) -> Iterator[bytes]:
