@@ -25,11 +25,13 @@ from edgent.device.device import Device
 from edgent.engine.loading import load
 from edgent.errors import EdgentError
 from edgent.lab.boards.emulation import Emulated, EmulationReport
+from edgent.lab.chaos.heartbeat import NOTED
 from edgent.lab.chaos.invariants import ChaosDevice, ChaosOutcome
 from edgent.lab.processes.child_process import ChildProcess
 from edgent.lab.processes.orders import Orders, answer
 from edgent.latency import Profile
 from edgent.telemetry import Record, write_records
+from edgent.units import Seconds
 
 LOSSLESS = ("float32",)
 """Of the codecs those that change no number: an answer that differs is wrong, and not merely coded."""
@@ -74,7 +76,7 @@ class Callers:
         self._inputs = self._expected.pop("inputs")
         self._numbers, self._guard, self._outstanding = itertools.count(), threading.Lock(), 0
         self._told: Counter[str] = Counter()
-        self._pace = Emulated("chaos")
+        self._pace = _NotedPace("chaos")
         self._device = Device(
             self._model,
             settings.edge,
@@ -88,7 +90,7 @@ class Callers:
         self._device.wait_ready(_READY)
 
     def run(self, callers: int, requests: int, deadline: float, rate: float) -> dict[str, object]:
-        """So many requests by so many callers: each when the last is answered, or all of them at a rate a second."""
+        """So many requests at a rate a second, as many at once as there are callers."""
         outcomes: list[ChaosOutcome] = []
         turns, began_at = iter(range(requests)), time.perf_counter()
         takes = threading.Lock()
@@ -99,8 +101,9 @@ class Callers:
                     turn = next(turns, None)
                 if turn is None:
                     return
-                if rate:
-                    time.sleep(max(0.0, began_at + turn / rate - time.perf_counter()))
+                # All callers together, and then a pause: so that many are there at once, and one alone as often.
+                together = turn // callers * callers
+                time.sleep(max(0.0, began_at + together / rate - time.perf_counter()))
                 outcomes.append(self._asked(deadline))
 
         threads = [threading.Thread(target=call, name="caller") for _ in range(callers)]
@@ -111,8 +114,8 @@ class Callers:
         return {"outcomes": [asdict(self._with_records(outcome)) for outcome in outcomes]}
 
     def account(self) -> dict[str, object]:
-        """How well this machine stood in for the device."""
-        return asdict(self._pace.account)
+        """How well this machine stood in for the device, and when it did not."""
+        return {"account": asdict(self._pace.account), "overruns": self._pace.overruns}
 
     def close(self) -> None:
         """Ends the device."""
@@ -163,6 +166,21 @@ class Callers:
         return ChaosOutcome(**asdict(outcome) | {"records": self._told.pop(outcome.name, 0)})
 
 
+class _NotedPace(Emulated):
+    """The pace of a slow device, which notes when this machine did not keep it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.overruns: list[tuple[float, float]] = []
+
+    def hold(self, started_at: Seconds, seconds: float) -> None:
+        """See `Pace.hold`."""
+        late = time.perf_counter() - started_at - seconds
+        if seconds > 0 and late > NOTED:
+            self.overruns.append((started_at + seconds, late))
+        super().hold(started_at, seconds)
+
+
 class CallersProcess:
     """`Callers` in a process of their own; a context manager.
 
@@ -195,7 +213,7 @@ class CallersProcess:
         return self._child.pid
 
     def run(
-        self, *, callers: int, requests: int, deadline: float, rate: float = 0.0, within: float
+        self, *, callers: int, requests: int, deadline: float, rate: float, within: float
     ) -> list[ChaosOutcome]:
         """See `Callers.run`; raises EdgentError where that hangs."""
         found: list[dict[str, Any]] = self._child.ask(
@@ -204,8 +222,12 @@ class CallersProcess:
         return [ChaosOutcome(**fields) for fields in found]
 
     def account(self) -> EmulationReport:
-        """See `Callers.account`."""
-        return EmulationReport(**self._child.ask("account"))
+        """How well this machine stood in for the device."""
+        return EmulationReport(**self._child.ask("account")["account"])
+
+    def overruns(self) -> list[tuple[float, float]]:
+        """When a piece of work should have ended, and by how many seconds it ended later."""
+        return [(at, late) for at, late in self._child.ask("account")["overruns"]]
 
 
 def needs_of(profile: Profile, margin_before: Any) -> ChaosDevice:

@@ -8,10 +8,11 @@ the cores. What a request was late by more than that is ours.
 from __future__ import annotations
 
 import bisect
+import math
 import selectors
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -27,16 +28,16 @@ class MachineLateness:
     """By how much the machine was late between two moments, from the beats of a heart.
 
     Args:
-        beats: when a beat was due, in order, and by how many seconds it came later.
+        beats: when a beat was due, and by how many seconds it came later.
 
     >>> MachineLateness([(1.0, 0.5), (2.0, 0.25), (9.0, 0.5)]).between(1.25, 3.0)
     0.5
     """
 
-    def __init__(self, beats: Sequence[tuple[float, float]]) -> None:
-        self._beats = list(beats)
-        self._ends = [at + late for at, late in beats]  # in order too: none is due before the last one has ended
-        self.worst = max((late for _, late in beats), default=0.0)
+    def __init__(self, beats: Iterable[tuple[float, float]]) -> None:
+        self._beats = _apart(beats)
+        self._ends = [at + late for at, late in self._beats]
+        self.worst = max((late for _, late in self._beats), default=0.0)
 
     def between(self, since: float, until: float) -> float:
         """For how long it was late: so much longer a chain of wakes may have taken."""
@@ -47,8 +48,24 @@ class MachineLateness:
             seconds += min(at + late, until) - max(at, since)
         return seconds
 
+    def among(self, others: Iterable[tuple[float, float]]) -> MachineLateness:
+        """The same with what else was due and came later; what is late at the same time counts once."""
+        return MachineLateness([*self._beats, *others])
+
     def __repr__(self) -> str:
         return f"<MachineLateness: {len(self._beats)} late beats, the worst by {self.worst * 1e3:.0f} ms>"
+
+
+def _apart(beats: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """In order, none of them within another: (due, late)."""
+    apart: list[tuple[float, float]] = []
+    end = -math.inf
+    for due, late in sorted(beats):
+        if due + late > end:
+            begin = max(due, end)
+            apart.append((begin, due + late - begin))
+            end = due + late
+    return apart
 
 
 class Heartbeat:

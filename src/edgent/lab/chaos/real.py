@@ -22,7 +22,9 @@ from edgent.lab.chaos.invariants import ChaosDevice, ChaosOutcome
 from edgent.lab.links.link import ShapedLink
 
 FACTOR = 20.0  # times slower than this machine the device is: so the edge is worth asking
+_SPARE, _BUSY = 2.0, 0.5
 _LOOKS_EVERY = 1.0  # seconds, at what the processes hold
+_SETTLED = 30.0  # seconds after which a process has made what it keeps
 _PATIENCE = 300.0  # seconds beyond all deadlines until callers are said to hang
 
 
@@ -33,14 +35,12 @@ class Phase:
     Attributes:
         callers: how many ask at once.
         requests: how many in all.
-        rate: a second; 0: each caller asks when its last one is answered.
-        spare: times the shortest deadline within which the device could answer all of them by itself.
+        rate: a second; None: as many as keep the device half busy where it has to answer all of them by itself.
     """
 
     callers: int
     requests: int
-    rate: float = 0.0
-    spare: float = 2.0
+    rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +77,11 @@ class _Watch:
             self.seen[name, pid].append(held)
 
     def grown(self) -> tuple[Growth, ...]:
-        """Of each name the process that lived longest; its first tenth is its beginning, and does not count."""
+        """Of each name the process that lived longest; what it holds is judged when it has lived for `_SETTLED`."""
         longest: dict[str, list[Footprint]] = {}
         for (name, _), held in self.seen.items():
             longest[name] = max(longest.get(name, []), held, key=len)
-        judged = (growth(name, held, held[0].at + (held[-1].at - held[0].at) / 10) for name, held in longest.items())
+        judged = (growth(name, held, held[0].at + _SETTLED) for name, held in longest.items())
         return tuple(each for each in judged if each is not None)
 
 
@@ -141,7 +141,7 @@ def run(  # noqa: PLR0913 - each is a setting of its own
                 say(f"{time.perf_counter() - began_at:6.0f} s: {len(outcomes)} requests, {len(spells)} faults")
         return RealRun(
             outcomes=tuple(replace(outcome, during=during(spells, outcome.at)) for outcome in outcomes),
-            lateness=heartbeat.lateness(),
+            lateness=heartbeat.lateness().among(device.overruns()),
             faults=tuple(spells),
             grown=watch.grown(),
             edge_starts=edge.starts,
@@ -150,20 +150,16 @@ def run(  # noqa: PLR0913 - each is a setting of its own
         )
 
 
-def deadline_of(phase: Phase, needs: ChaosDevice) -> float:
-    """What its callers are given: the device could answer all that ask at once."""
-    return phase.spare * needs.least_deadline(phase.callers)
-
-
 def _asked(device: CallersProcess, phase: Phase) -> list[ChaosOutcome]:
-    deadline = deadline_of(phase, device.needs)
-    lasts = phase.requests / phase.rate if phase.rate else phase.requests * deadline
+    # Twice what the device needs for all that ask at once: it is emulated, and its machine has other things to do.
+    deadline = _SPARE * device.needs.least_deadline(phase.callers)
+    rate = _BUSY / device.needs.slowest if phase.rate is None else phase.rate
     return device.run(
         callers=phase.callers,
         requests=phase.requests,
         deadline=deadline,
-        rate=phase.rate,
-        within=lasts + _PATIENCE,
+        rate=rate,
+        within=phase.requests / rate + _PATIENCE,
     )
 
 

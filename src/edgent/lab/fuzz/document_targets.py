@@ -159,8 +159,8 @@ def _files(folder: Path) -> Iterator[FuzzTarget]:
     swept = swept.replace("3", str(_schema_of_sweeps(folder)), 1)
     traces = (
         "s,Mbit/s\n0,1.5\n1,2.5\n2,0.5\n",
-        "time;kbit/s\n0;100\n1;200\n",
-        "1 2\n3 4\n",
+        "time_s;kbit/s\n0;100\n1;200\n",
+        "0 100\n500 100\n500 200\n900 200\n",
         '[{"duration_ms": 500, "bandwidth_kbps": 900, "latency_ms": 20}, {"duration_ms": 500, "bandwidth_kbps": 90}]',
         "1\n5\n5\n9\n12\n",
     )
@@ -230,7 +230,7 @@ def _small_network() -> bytes:
     ]
     graph = onnx.helper.make_graph(nodes, "net", *ends, initializer=[weights])
     network = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
-    onnx.helper.set_model_props(network, {"edgent": '{"exits": [{"outputs": ["y"]}], "task": "classification"}'})
+    onnx.helper.set_model_props(network, {"edgent": '{"task": "classification"}'})
     return bytes(network.SerializeToString())
 
 
@@ -285,7 +285,7 @@ def _identities(folder: Path) -> Iterator[FuzzTarget]:
 
 def _words() -> Iterator[FuzzTarget]:
     for name, module, seeds, read in (
-        ("address", "address", ("10.0.0.2:8001", "[fe80::1%eth0]:80", "edge"), Address.parse),
+        ("address", "address", ("10.0.0.2:8001", "[fe80::1%eth0]:80"), Address.parse),
         ("duration", "units", ("100ms", "1.5s"), parse_duration),
         ("bandwidth", "units", ("2.5Mbit/s",), parse_bandwidth),
         ("bytes", "units", ("12kB",), parse_bytes),
