@@ -38,8 +38,7 @@ from tables import aligned
 MODEL = "b-alexnet"
 _PICTURES = 64
 _CALLERS = (50, 16, 4, 1)  # the most first: from then on nothing may grow
-_SOAK_CALLERS = 16
-_WHOLE = 1_000  # simulated requests that are judged at once
+_SOAK_CALLERS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +60,11 @@ def bench(folder: Path) -> Bench:
     plain = onnxruntime.InferenceSession(str(model.path), providers=["CPUExecutionProvider"])
     names = [output.name for output in plain.get_outputs()]
     answers = [plain.run(names, {given.name: picture}) for picture in inputs]
-    np.savez(pictures, inputs=inputs, **{name: np.stack(all_of) for name, all_of in zip(names, zip(*answers, strict=True), strict=True)})
+    np.savez(
+        pictures,
+        inputs=inputs,
+        **{name: np.stack(all_of) for name, all_of in zip(names, zip(*answers, strict=True), strict=True)},
+    )
     return Bench(folder=folder, profile=times, pictures=pictures)
 
 

@@ -49,7 +49,7 @@ class CallersSettings:
         model: name or file.
         edge: "HOST:PORT".
         profile: file of this machine's times.
-        factor: how many times slower the device is that this machine stands in for.
+        whole: seconds that the slowest branch takes on the device that this machine stands in for.
         deadline: seconds; requests may name others.
         pictures: .npz of `inputs` [n, ...] and of each exit's answers [n, ...] by the name of its output.
         records: file that every record is appended to; its disk may be full.
@@ -58,7 +58,7 @@ class CallersSettings:
     model: str
     edge: str
     profile: str
-    factor: float
+    whole: float
     deadline: float
     pictures: str
     records: str
@@ -70,7 +70,8 @@ class Callers:
     def __init__(self, settings: CallersSettings) -> None:
         self._settings = settings
         self._model = load(settings.model)
-        self._profile = Profile.load(Path(settings.profile)).scaled(settings.factor, "chaos")
+        here = Profile.load(Path(settings.profile))
+        self._profile = here.scaled(settings.whole / max(branch.whole.median for branch in here.branches), "chaos")
         with np.load(settings.pictures) as arrays:
             self._expected = {name: arrays[name] for name in arrays.files}
         self._inputs = self._expected.pop("inputs")
@@ -212,9 +213,7 @@ class CallersProcess:
         """Its number."""
         return self._child.pid
 
-    def run(
-        self, *, callers: int, requests: int, deadline: float, rate: float, within: float
-    ) -> list[ChaosOutcome]:
+    def run(self, *, callers: int, requests: int, deadline: float, rate: float, within: float) -> list[ChaosOutcome]:
         """See `Callers.run`; raises EdgentError where that hangs."""
         found: list[dict[str, Any]] = self._child.ask(
             "run", within=within, callers=callers, requests=requests, deadline=deadline, rate=rate

@@ -42,9 +42,7 @@ class Growth:
     def flat(self) -> bool:
         """Whether nothing has grown beyond what one request more or less explains."""
         memory = self.memory_mb <= self.memory_mb_then * _MEMORY + _MEMORY_BYTES / 1e6
-        return (
-            memory and self.threads <= self.threads_then + _THREADS and self.files <= self.files_then + _FILES
-        )
+        return memory and self.threads <= self.threads_then + _THREADS and self.files <= self.files_then + _FILES
 
 
 def footprint(pid: int, at: float, proc: Path = _PROC) -> Footprint | None:

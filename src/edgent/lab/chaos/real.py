@@ -18,10 +18,11 @@ from edgent.lab.chaos.faults import KINDS, Fault, FaultSpell, during
 from edgent.lab.chaos.ground import GOOD, ROUND_TRIP, Ground, SupervisedEdge, is_root, small_disk
 from edgent.lab.chaos.growth import Footprint, Growth, footprint, growth
 from edgent.lab.chaos.heartbeat import Heartbeat, MachineLateness
-from edgent.lab.chaos.invariants import ChaosDevice, ChaosOutcome
+from edgent.lab.chaos.invariants import ChaosOutcome
 from edgent.lab.links.link import ShapedLink
+from edgent.units import Seconds
 
-FACTOR = 20.0  # times slower than this machine the device is: so the edge is worth asking
+WHOLE = Seconds(0.018)  # that the slowest branch takes on the device: so the edge is worth asking
 _SPARE, _BUSY = 2.0, 0.5
 _LOOKS_EVERY = 1.0  # seconds, at what the processes hold
 _SETTLED = 30.0  # seconds after which a process has made what it keeps
@@ -90,7 +91,7 @@ def possible_kinds() -> tuple[str, ...]:
     return tuple(kind for kind in KINDS if kind != "disk" or is_root())
 
 
-def run(  # noqa: PLR0913 - each is a setting of its own
+def run(
     folder: Path,
     model: str,
     profile: Path,
@@ -127,7 +128,7 @@ def run(  # noqa: PLR0913 - each is a setting of its own
             model=model,
             edge=link.address,
             profile=str(profile),
-            factor=FACTOR,
+            whole=WHOLE,
             deadline=1.0,
             pictures=str(pictures),
             records=str(disk / "records.jsonl"),

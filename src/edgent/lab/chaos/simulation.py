@@ -127,7 +127,7 @@ class _Simulation:
         ]
         troubles.append(self._thread(lambda: self._trouble_the_edge(links, pace)))
         callers = [
-            self._thread(lambda place=place, turn=turn: self._call(place, devices[place], of_boards[place], turn))
+            self._thread(lambda place=place, turn=turn: self._call(place, devices[place], board, turn))
             for place, board in enumerate(of_boards)
             for turn in range(board.callers)
         ]
@@ -211,9 +211,7 @@ class _Simulation:
                 self.clock.sleep(chance.expovariate(1 / board.pause))
             self.outcomes.append(self._asked(place, device, needs, Seconds(deadline), board.callers))
 
-    def _asked(
-        self, place: int, device: Device, needs: ChaosDevice, deadline: Seconds, callers: int
-    ) -> ChaosOutcome:
+    def _asked(self, place: int, device: Device, needs: ChaosDevice, deadline: Seconds, callers: int) -> ChaosOutcome:
         number, began_at, during = next(self.numbers), self.clock.now(), self.faulty.get(place, "")
         name, value = f"request {number}", 1.0 + number / 1024  # a number that float32 has exactly
         by, why, error, right, typed = "", "", "", None, True

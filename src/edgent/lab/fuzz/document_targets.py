@@ -54,7 +54,14 @@ def targets(model: Model, folder: Path) -> tuple[FuzzTarget, ...]:
         model: whose documents they are.
         folder: an empty one, for the files.
     """
-    return (*_documents(model), *_files(folder), *_models(model, folder), *_data_sets(folder), *_identities(folder), *_words())
+    return (
+        *_documents(model),
+        *_files(folder),
+        *_models(model, folder),
+        *_data_sets(folder),
+        *_identities(folder),
+        *_words(),
+    )
 
 
 def _text(read: Callable[[str], object]) -> Callable[[bytes], object]:
@@ -72,7 +79,13 @@ def _documents(model: Model) -> Iterator[FuzzTarget]:
         ("calibration", ("document",), _shortened(shipped.read_text()), Calibration.from_json, of_json),
         ("configuration map", ("document",), _map(profile).to_json(), ConfigurationMap.from_json, of_json),
         ("manifest", ("document",), _manifest(model).to_json(), Manifest.from_json, of_json),
-        ("latency model", ("document", "latency.latency_model_file"), _latency_model().to_json(), MachineModel.from_json, of_json),
+        (
+            "latency model",
+            ("document", "latency.latency_model_file"),
+            _latency_model().to_json(),
+            MachineModel.from_json,
+            of_json,
+        ),
         ("record", ("telemetry",), record.to_json(), Record.from_json, of_json),
         ("metadata", ("model.configuration.document",), write_json(model.metadata), read_json, of_json),
     ):
@@ -90,9 +103,7 @@ def _shortened(text: str) -> str:
 
 def _map(profile: Profile) -> ConfigurationMap:
     alone = Configuration(exit=0, upload_cut=12, download_cut=12)
-    state = State(
-        bandwidth=BitsPerSecond(0.0), steps=(Step(deadline=Seconds(0.1), configuration=alone),)
-    )
+    state = State(bandwidth=BitsPerSecond(0.0), steps=(Step(deadline=Seconds(0.1), configuration=alone),))
     return ConfigurationMap(
         model=profile.model,
         digest=profile.digest,
@@ -115,7 +126,9 @@ def _latency_model() -> MachineModel:
     random = np.random.default_rng(0)
     samples = [
         Sample(
-            Traits(family="conv", work=(1.0, 1e6 * size, 1e4 * size, 1e4 * size, 1e3), form=(float(np.log(size)), 1.0, 0.0)),
+            Traits(
+                family="conv", work=(1.0, 1e6 * size, 1e4 * size, 1e4 * size, 1e3), form=(float(np.log(size)), 1.0, 0.0)
+            ),
             1e-5 * float(size),
             References(0.0, 0.0),
         )
@@ -150,8 +163,12 @@ def _files(folder: Path) -> Iterator[FuzzTarget]:
     npy, npz = io.BytesIO(), io.BytesIO()
     np.save(npy, np.ones((2, 3), np.float32))
     np.savez(npz, image=np.ones((2, 3), np.float32), words=np.array(["a", "b"]))
-    record = '{"input": "a", "label": null, "exit": 0, "by": "device", "deadline_met": true, "total_ms": 1.0, "stages_ms": '
-    stages = '{"prepare": 0, "head": 1.0, "encode": 0, "uplink": 0, "queue": 0, "middle": 0, "downlink": 0, "suffix": 0}'
+    record = (
+        '{"input": "a", "label": null, "exit": 0, "by": "device", "deadline_met": true, "total_ms": 1.0, "stages_ms": '
+    )
+    stages = (
+        '{"prepare": 0, "head": 1.0, "encode": 0, "uplink": 0, "queue": 0, "middle": 0, "downlink": 0, "suffix": 0}'
+    )
     lines = f'{record}{stages}, "plan": null, "why": "", "result": null}}\n'
     sweep = Checkpoint(path=folder / "sweep", head="here")
     kernel = '["conv", [1.0, 2.0, 3.0, 4.0, 5.0], [1.0], [], 0.5, [0.1, 0.1]]'
@@ -207,7 +224,13 @@ def _models(model: Model, folder: Path) -> Iterator[FuzzTarget]:
     small = _small_network()
     yield FuzzTarget(
         name="model file",
-        modules=("model.files.read", "model.model", "model.files.constants", "model.files.formats", "model.files.ordering"),
+        modules=(
+            "model.files.read",
+            "model.model",
+            "model.files.constants",
+            "model.files.formats",
+            "model.files.ordering",
+        ),
         seeds=(small,),
         mutate=of_protobuf,
         read=_in_file(folder / "models" / "net.onnx", lambda path: load(str(path))),
@@ -225,9 +248,7 @@ def _small_network() -> bytes:
         onnx.helper.make_node("Relu", ["h"], ["r"]),
         onnx.helper.make_node("Softmax", ["r"], ["y"], axis=1),
     ]
-    ends = [
-        [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 4])] for name in ("x", "y")
-    ]
+    ends = [[onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 4])] for name in ("x", "y")]
     graph = onnx.helper.make_graph(nodes, "net", *ends, initializer=[weights])
     network = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
     onnx.helper.set_model_props(network, {"edgent": '{"task": "classification"}'})

@@ -22,7 +22,25 @@ Mutation = Callable[[Random, bytes, Sequence[bytes]], bytes]
 _MOST = 1 << 20  # bytes: what grows by its mutations is cut
 _NUMBERS = (0, 1, 2, 7, 127, 128, 255, 256, 65_535, 2**31 - 1, 2**31, 2**32 - 1, 2**53, 2**63 - 1, 2**63, 2**64 - 1)
 _WORDS = ("", " ", "0", "-1", "1e308", "nan", "inf", "null", "../../etc/passwd", "\x00", "\u202e", "é" * 50, "x" * 5000)
-_JSON = (None, True, False, 0, -1, 1, 0.5, 1e308, -1e308, float("nan"), float("inf"), 2**63, 10**400, [], {}, [[]], *_WORDS)
+_JSON = (
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1,
+    0.5,
+    1e308,
+    -1e308,
+    float("nan"),
+    float("inf"),
+    2**63,
+    10**400,
+    [],
+    {},
+    [[]],
+    *_WORDS,
+)
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 

@@ -17,7 +17,6 @@ from edgent.lab.fuzz.fuzzing import FuzzTarget
 from edgent.lab.fuzz.mutations import Mutation, of_bytes, of_lines, of_picture, of_protobuf, with_checksum
 from edgent.link.slow_start import Window
 from edgent.model import Model
-from edgent.planning.plan import Configuration
 from edgent.testing import FakeEngine
 from edgent.units import Seconds
 from edgent.wire import messages as m
@@ -203,7 +202,11 @@ def _of_device(model: Model) -> Iterator[FuzzTarget]:
         ("edge's document", chunk, lambda: client.document("profile", "net", "00")),
     ):
         yield FuzzTarget(
-            name=name, modules=("wire.edge_client",), seeds=(bytes(seed),), mutate=of_protobuf, read=told(ask)  # type: ignore[arg-type]
+            name=name,
+            modules=("wire.edge_client",),
+            seeds=(bytes(seed),),
+            mutate=of_protobuf,
+            read=told(ask),  # type: ignore[arg-type]
         )
     window = Window(size=14_000.0, threshold=28_000.0, patience=0.2, least=2_800.0)
     headers = headers_of(Notes(queue=0.1, middle=0.2, window=window, newest="0123456789ab"))
@@ -283,9 +286,7 @@ def _of_codecs() -> Iterator[FuzzTarget]:
     def picture(data: bytes) -> object:
         return picture_size(data, max_pixels=_PIXELS), decode_pixels(data, max_pixels=_PIXELS)
 
-    yield FuzzTarget(
-        name="picture", modules=("codec.image",), seeds=seeds, mutate=of_picture, read=picture
-    )
+    yield FuzzTarget(name="picture", modules=("codec.image",), seeds=seeds, mutate=of_picture, read=picture)
     yield FuzzTarget(
         name="stream of pictures",
         modules=("engine.jpeg_stream",),
