@@ -180,7 +180,7 @@ def simulated(options: Any) -> Verdict:
     outcomes: list[ChaosOutcome] = []
     seed = options.seed
     while len(outcomes) < options.simulated:
-        found, verdict = _episode(seed)
+        found, _ = _episode(seed)
         outcomes += found
         if seed % 10 == 0:
             _say(f"seed {seed}: {len(outcomes)} simulated requests")

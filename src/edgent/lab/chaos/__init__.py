@@ -1,4 +1,6 @@
-"""Faults on purpose, and what must hold all the same: `real` has processes, `simulation` the same objects in time of its own.
+"""Faults on purpose, and what must hold all the same.
+
+`real` has processes, `simulation` the same objects in time of their own.
 
 ::
 

@@ -5,8 +5,8 @@ A `Device` with its connection, belief and chooser, and an edge's service with a
 nothing, and work takes what a made-up profile says. So a run of some minutes takes seconds, and the same course each
 time: all that happens follows from its seed.
 
-Each request asks about a number of its own, and the engine answers with the mean of what it was given. So an answer that
-belongs to another request, or was damaged on its way, is another number.
+Each request asks about a number of its own, and the engine answers with the mean of what it was given. So an answer
+that belongs to another request, or was damaged on its way, is another number.
 """
 
 from __future__ import annotations

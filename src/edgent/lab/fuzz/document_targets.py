@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
@@ -14,18 +15,23 @@ import numpy as np
 from edgent.address import Address
 from edgent.arrays import read_arrays
 from edgent.codec import Calibration, encode_image
+from edgent.document import parse
 from edgent.engine.loading import load
+from edgent.errors import InputError
 from edgent.evaluation.data.class_names import read_class_names
 from edgent.evaluation.data.coco import read_coco
 from edgent.evaluation.data.table import read_table
 from edgent.evaluation.data.yolo import read_yolo
 from edgent.identity.certificates import Authority, bearer_of, new_key, request_for
+from edgent.identity.edge_identity import EdgeIdentity
 from edgent.identity.folder import write_private
+from edgent.identity.join import read_answer
+from edgent.identity.join_server import JoinServer
 from edgent.identity.joined import JOINED, Joined
 from edgent.identity.token import Token
 from edgent.lab.chaos.simulation import made_up_profile
 from edgent.lab.fuzz.fuzzing import FuzzTarget
-from edgent.lab.fuzz.mutations import Mutation, of_bytes, of_json, of_lines, of_npy, of_protobuf, of_zip
+from edgent.lab.fuzz.mutations import Mutation, of_json, of_lines, of_npy, of_pem, of_protobuf, of_zip
 from edgent.latency.family import References, Sample
 from edgent.latency.kernel_model import fit
 from edgent.latency.latency_model_file import STEPS, MachineModel, Preparing
@@ -36,6 +42,7 @@ from edgent.model import Model, parse_segment_name
 from edgent.model.configuration.beside import read_beside
 from edgent.model.configuration.document import read_json, write_json
 from edgent.model.configuration.hugging_face import hugging_face
+from edgent.model.configuration.ultralytics import ultralytics
 from edgent.model.files.manifest import Manifest
 from edgent.model.files.partial import manifest_of
 from edgent.planning.configuration_map import ConfigurationMap, Machine, State, Step
@@ -44,6 +51,7 @@ from edgent.profiling.sweep_file import Checkpoint
 from edgent.telemetry import Record, read_records
 from edgent.units import BitsPerSecond, Seconds, parse_bandwidth, parse_bytes, parse_count, parse_duration
 
+_TRACES = ("link.trace_files.files", "link.trace_files.table", "link.trace_files.published", "files")
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -74,22 +82,16 @@ def _documents(model: Model) -> Iterator[FuzzTarget]:
     record = Record(
         input="a.png", label=None, exit=4, by="edge", deadline_met=True, total=Seconds(0.02), stages=Stages(), plan=None
     )
-    for name, modules, seed, read, mutate in (
-        ("profile", ("document", "latency.profile"), profile.to_json(), Profile.from_json, of_json),
-        ("calibration", ("document",), _shortened(shipped.read_text()), Calibration.from_json, of_json),
-        ("configuration map", ("document",), _map(profile).to_json(), ConfigurationMap.from_json, of_json),
-        ("manifest", ("document",), _manifest(model).to_json(), Manifest.from_json, of_json),
-        (
-            "latency model",
-            ("document", "latency.latency_model_file"),
-            _latency_model().to_json(),
-            MachineModel.from_json,
-            of_json,
-        ),
-        ("record", ("telemetry",), record.to_json(), Record.from_json, of_json),
-        ("metadata", ("model.configuration.document",), write_json(model.metadata), read_json, of_json),
+    for name, module, seed, read in (
+        ("profile", "latency.profile", profile.to_json(), Profile.from_json),
+        ("calibration", "document", _shortened(shipped.read_text()), Calibration.from_json),
+        ("configuration map", "document", _map(profile).to_json(), ConfigurationMap.from_json),
+        ("manifest", "document", _manifest(model).to_json(), Manifest.from_json),
+        ("latency model", "latency.latency_model_file", _latency_model().to_json(), MachineModel.from_json),
+        ("record", "telemetry", record.to_json(), Record.from_json),
+        ("metadata", "model.configuration.document", write_json(model.metadata), read_json),
     ):
-        yield FuzzTarget(name=name, modules=modules, seeds=(seed.encode(),), mutate=mutate, read=_text(read))
+        yield FuzzTarget(name=name, modules=(module,), seeds=(seed.encode(),), mutate=of_json, read=_text(read))
 
 
 def _shortened(text: str) -> str:
@@ -195,20 +197,66 @@ def _files(folder: Path) -> Iterator[FuzzTarget]:
         mutate=of_zip,
         read=_in_file(folder / "a.npz", read_arrays),
     )
-    for name, modules, seeds, path, read, mutate in (
-        ("trace", ("link.trace_files.files", "link.trace_files.table", "link.trace_files.published", "files"), traces, "a.csv", load_trace, _lines_or_json),
-        ("records", ("telemetry", "files"), (lines, lines * 2), "day.jsonl", lambda path: list(read_records(path)), _lines_or_json),
-        ("unfinished sweep", ("profiling.sweep_file",), (swept,), "sweep", lambda _: sweep.read(), _lines_or_json),
-        ("configuration beside", ("model.configuration.beside",), ('task = "classification"\nlabels = ["a", "b"]\n[preprocessing]\nsize = [32, 32]\n',), "net.edgent.toml", read_beside, of_lines),
-        ("configuration of Hugging Face", ("model.configuration.hugging_face",), ('{"model_type": "resnet", "id2label": {"0": "a", "1": "b"}}',), "hf/config.json", lambda path: hugging_face(path.parent), of_json),
-    ):  # fmt: skip
-        yield FuzzTarget(
-            name=name,
-            modules=modules,
-            seeds=tuple(seed.encode() for seed in seeds),
-            mutate=mutate,
-            read=_in_file(folder / path, read),
-        )
+    yield _of_file(folder / "a.csv", "trace", _TRACES, traces, load_trace, _lines_or_json)
+    records = (lines, lines * 2)
+    yield _of_file(folder / "day.jsonl", "records", ("telemetry", "files"), records, _all_records, _lines_or_json)
+    yield _of_file(
+        folder / "sweep",
+        "unfinished sweep",
+        ("profiling.sweep_file",),
+        (swept,),
+        lambda _: sweep.read(),
+        _lines_or_json,
+    )
+    yield from _configurations(folder)
+
+
+def _configurations(folder: Path) -> Iterator[FuzzTarget]:
+    """What is said of a model beside its file, in ours and in others' words."""
+    toml = 'task = "classification"\nlabels = ["a", "b"]\n[preprocessing]\nsize = [32, 32]\n'
+    module = "model.configuration"
+    yield _of_file(folder / "net.edgent.toml", "configuration", (f"{module}.beside",), (toml,), read_beside, of_lines)
+    config = '{"model_type": "resnet", "id2label": {"0": "a", "1": "b"}}'
+    path = folder / "hf" / "config.json"
+    yield _of_file(
+        path, "Hugging Face's", (f"{module}.hugging_face",), (config,), lambda path: hugging_face(path.parent), of_json
+    )
+    names = {"stride": "32", "names": "{0: 'a', 1: 'b'}", "task": "detect", "imgsz": "[640, 640]", "channels": "3"}
+    yield FuzzTarget(
+        name="Ultralytics's",
+        modules=(f"{module}.ultralytics",),
+        seeds=(json.dumps(names).encode(),),
+        mutate=of_json,
+        read=_ultralytics,
+    )
+
+
+def _ultralytics(data: bytes) -> object:
+    found = parse(data.decode("utf-8", "replace"))
+    # In a model's file every property is text.
+    props = {key: str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+    return ultralytics(props, ((1, 6, 8400),))
+
+
+def _all_records(path: Path) -> object:
+    return list(read_records(path))
+
+
+def _of_file(
+    path: Path,
+    name: str,
+    modules: tuple[str, ...],
+    seeds: Sequence[str],
+    read: Callable[[Path], object],
+    mutate: Mutation,
+) -> FuzzTarget:
+    return FuzzTarget(
+        name=name,
+        modules=modules,
+        seeds=tuple(seed.encode() for seed in seeds),
+        mutate=mutate,
+        read=_in_file(path, read),
+    )
 
 
 def _schema_of_sweeps(folder: Path) -> int:
@@ -267,19 +315,22 @@ def _data_sets(folder: Path) -> Iterator[FuzzTarget]:
         "categories": [{"id": 3, "name": "cat"}],
     }
     (folder / "yolo" / "classes.txt").write_text("cat\ndog\n")
-    for name, module, seed, path, read, mutate in (
-        ("coco", "coco", json.dumps(coco), "coco/boxes.json", read_coco, of_json),
-        ("table of pictures", "table", "file,label\na.png,cat\nb.png,dog\n", "table/labels.csv", read_table, of_lines),
-        ("yolo boxes", "yolo", "0 0.5 0.5 0.2 0.2\n1 0.1 0.1 0.1 0.1\n", "yolo/labels/a.txt", lambda path: read_yolo(path.parents[1]), of_lines),
-        ("class names", "class_names", "path: .\nnames:\n  0: cat\n  1: dog\n", "names/data.yaml", lambda path: read_class_names(path.parent), of_lines),
-    ):  # fmt: skip
-        yield FuzzTarget(
-            name=name,
-            modules=(f"evaluation.data.{module}",),
-            seeds=(seed.encode(),),
-            mutate=mutate,
-            read=_in_file(folder / path, read),
-        )
+    module = "evaluation.data"
+    yield _of_file(folder / "coco" / "boxes.json", "coco", (f"{module}.coco",), (json.dumps(coco),), read_coco, of_json)
+    table = "file,label\na.png,cat\nb.png,dog\n"
+    yield _of_file(
+        folder / "table" / "l.csv", "table of pictures", (f"{module}.table",), (table,), read_table, of_lines
+    )
+    boxes_of_yolo = "0 0.5 0.5 0.2 0.2\n1 0.1 0.1 0.1 0.1\n"
+    path = folder / "yolo" / "labels" / "a.txt"
+    yield _of_file(
+        path, "yolo's boxes", (f"{module}.yolo",), (boxes_of_yolo,), lambda path: read_yolo(path.parents[1]), of_lines
+    )
+    names = "path: .\nnames:\n  0: cat\n  1: dog\n"
+    path = folder / "names" / "data.yaml"
+    yield _of_file(
+        path, "class names", (f"{module}.class_names",), (names,), lambda path: read_class_names(path.parent), of_lines
+    )
 
 
 def _identities(folder: Path) -> Iterator[FuzzTarget]:
@@ -287,7 +338,7 @@ def _identities(folder: Path) -> Iterator[FuzzTarget]:
     request = request_for("porch", key)
     certificate = authority.device_certificate("porch", request, _NOW)
     joined = Joined(name="porch", edge="10.0.0.2:8001", joins_at="10.0.0.2:8002", renew_at=1.0, ends_at=2.0)
-    kept = json.dumps({name: getattr(joined, name) for name in joined.__dataclass_fields__})
+    kept = json.dumps({name: getattr(joined, name) for name in joined.__dataclass_fields__}).encode()
     there = folder / "joined"
     there.mkdir(mode=0o700)
 
@@ -295,13 +346,44 @@ def _identities(folder: Path) -> Iterator[FuzzTarget]:
         write_private(there / JOINED, data)
         return Joined.read(there)
 
-    for name, modules, seed, read, mutate in (
-        ("certificate", ("identity.certificates",), certificate, bearer_of, of_bytes),
-        ("certificate request", ("identity.certificates",), request, lambda data: authority.device_certificate("a", data, _NOW), of_bytes),
-        ("joined", ("identity.joined", "identity.folder"), kept.encode(), read_joined, of_json),
-        ("token", ("identity.token",), str(Token.create(authority.fingerprint)).encode(), _text(Token.parse), of_lines),
-    ):  # fmt: skip
-        yield FuzzTarget(name=name, modules=modules, seeds=(seed,), mutate=mutate, read=read)
+    def sign(data: bytes) -> object:
+        return authority.device_certificate("a", data, _NOW)
+
+    def reader(name: str, module: str, seed: bytes, read: Callable[[bytes], object], mutate: Mutation) -> FuzzTarget:
+        return FuzzTarget(name=name, modules=(f"identity.{module}",), seeds=(seed,), mutate=mutate, read=read)
+
+    yield reader("certificate", "certificates", certificate, bearer_of, of_pem)
+    yield reader("certificate request", "certificates", request, sign, of_pem)
+    yield replace(
+        reader("where a device joined", "joined", kept, read_joined, of_json),
+        modules=("identity.joined", "identity.folder"),
+    )
+    yield reader("token", "token", str(Token.create(authority.fingerprint)).encode(), _text(Token.parse), of_lines)
+    yield _of_joining(folder, request)
+    answer, port = json.dumps({"certificate": certificate.decode(), "port": 8001}).encode(), Address.parse("edge:8002")
+    yield reader("answer to joining", "join", answer, lambda data: read_answer(port, 200, data), of_json)
+
+
+def _of_joining(folder: Path, request: bytes) -> FuzzTarget:
+    """What strangers say at the port where devices join."""
+    identity = EdgeIdentity.open(folder / "edge", _NOW)
+    token = identity.create_token(uses=10**9, lifetime=timedelta(days=1), now=_NOW)
+    server = JoinServer(identity, serves_at=8001, host="127.0.0.1", port=0, now=lambda: _NOW)
+
+    def join(data: bytes) -> object:
+        asked = parse(data.decode("utf-8", "replace"))
+        if not isinstance(asked, dict):
+            raise InputError("no object")
+        return server.answer("POST", "/v1/join", asked, None)
+
+    honest = {"secret": token.secret, "name": "porch", "request": request.decode()}
+    return FuzzTarget(
+        name="request to join",
+        modules=("identity.join_server",),
+        seeds=(json.dumps(honest).encode(),),
+        mutate=of_json,
+        read=join,
+    )
 
 
 def _words() -> Iterator[FuzzTarget]:

@@ -86,10 +86,9 @@ def fuzzed(target: FuzzTarget, seed: int, numbers: range) -> FuzzResult:
     """Gives a reader these inputs.
 
     Raises:
-        AssertionError: it does not read its own honest inputs.
+        AssertionError: it reads none of its own honest inputs.
     """
-    for honest in target.seeds:
-        _check_honest(target, honest)
+    _check_honest(target)
     run = _Run(target=target, seed=seed)
     began_at = time.perf_counter()
     for number in numbers:
@@ -172,11 +171,14 @@ def _tried(target: FuzzTarget, data: bytes) -> None:
         return
 
 
-def _check_honest(target: FuzzTarget, honest: bytes) -> None:
-    try:
-        target.read(honest)
-    except target.rejects as error:
-        raise AssertionError(f"{target.name} does not read what is honest: {error}") from error
+def _check_honest(target: FuzzTarget) -> None:
+    refusals = []
+    for honest in target.seeds:
+        try:
+            target.read(honest)
+        except target.rejects as error:
+            refusals.append(str(error))
+    assert len(refusals) < len(target.seeds), f"{target.name} does not read what is honest: {refusals}"
 
 
 def _of_more_than_a_line(text: str) -> str:

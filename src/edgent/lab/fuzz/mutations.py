@@ -7,6 +7,7 @@ All of them are pure: the same randomness gives the same bytes.
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import struct
@@ -194,26 +195,34 @@ def of_json(chance: Random, data: bytes, others: Sequence[bytes]) -> bytes:
 
 def _changed_json(chance: Random, value: Any) -> Any:
     if isinstance(value, dict) and value and chance.random() < 0.85:
-        key = chance.choice(list(value))
-        match chance.randrange(8):
-            case 0:
-                return {name: inner for name, inner in value.items() if name != key}
-            case 1:
-                return value | {chance.choice(_WORDS): value[key]}
-            case _:
-                return value | {key: _changed_json(chance, value[key])}
+        return _changed_object(chance, value)
     if isinstance(value, list) and value and chance.random() < 0.85:
-        place = chance.randrange(len(value))
-        match chance.randrange(8):
-            case 0:
-                return [*value[:place], *value[place + 1 :]]
-            case 1:
-                return [*value[:place], *[value[place]] * chance.choice((2, 50)), *value[place:]]
-            case _:
-                return [*value[:place], _changed_json(chance, value[place]), *value[place + 1 :]]
+        return _changed_list(chance, value)
     if isinstance(value, int | float) and not isinstance(value, bool) and chance.random() < 0.3:
         return chance.choice((-value, value + 1, value * 10**9, chance.choice(_NUMBERS)))
     return chance.choice((chance.choice(_JSON), [value], {"": value}))
+
+
+def _changed_object(chance: Random, value: dict[str, Any]) -> dict[str, Any]:
+    key = chance.choice(list(value))
+    match chance.randrange(8):
+        case 0:
+            return {name: inner for name, inner in value.items() if name != key}
+        case 1:
+            return value | {chance.choice(_WORDS): value[key]}
+        case _:
+            return value | {key: _changed_json(chance, value[key])}
+
+
+def _changed_list(chance: Random, value: list[Any]) -> list[Any]:
+    place = chance.randrange(len(value))
+    match chance.randrange(8):
+        case 0:
+            return [*value[:place], *value[place + 1 :]]
+        case 1:
+            return [*value[:place], *[value[place]] * chance.choice((2, 50)), *value[place:]]
+        case _:
+            return [*value[:place], _changed_json(chance, value[place]), *value[place + 1 :]]
 
 
 def of_lines(chance: Random, data: bytes, others: Sequence[bytes]) -> bytes:
@@ -294,6 +303,15 @@ def _chunks(data: bytes) -> list[tuple[bytes, bytes]]:
         chunks.append((data[at + 4 : at + 8], data[at + 8 : at + 8 + size]))
         at += 12 + size
     return chunks
+
+
+def of_pem(chance: Random, data: bytes, others: Sequence[bytes]) -> bytes:
+    """What stands between the lines of a PEM is changed, and written as text again."""
+    first, *lines, last = data.strip().split(b"\n") if data.count(b"\n") > 2 else (b"", b"", b"")
+    if chance.random() < 0.1:
+        return of_bytes(chance, data, others)
+    inside = base64.b64decode(b"".join(lines))
+    return b"\n".join((first, base64.b64encode(of_bytes(chance, inside, [inside])), last, b""))
 
 
 def with_checksum(mutation: Mutation, tail: bytes) -> Mutation:

@@ -175,7 +175,7 @@ def _of_device(model: Model) -> Iterator[FuzzTarget]:
     coded = Parcel(tensor=asked[0], codec="uint8+zstd", shape=array.shape, data=encode_tensor("uint8+zstd", array))
     yield FuzzTarget(
         name="edge's answer",
-        modules=("wire.tensors", "codec.tensor"),
+        modules=("device.compute", "wire.tensors", "codec.tensor"),
         seeds=tuple(write_response(model.name, model.version, "1", [each]) for each in (parcel, coded)),
         mutate=of_protobuf,
         read=lambda body: read_arrays(body, asked),

@@ -254,7 +254,7 @@ class Proxy:
         self._flush(pipe)
 
     def _spoilt(self, data: bytes) -> bytes:
-        """A segment as it arrives: now and then not at all, or with a byte changed, as where a box on the way is broken."""
+        """A segment as it arrives: now and then not, or with a byte changed, as where a box on the way is broken."""
         # TCP's checksum was right on the way here and will be right on the way on, so nobody but the reader can notice.
         if data and self._random.random() < self._dropped:
             return b""
