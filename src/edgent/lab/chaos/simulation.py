@@ -17,6 +17,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -122,13 +123,13 @@ class _Simulation:
         links = [SimulatedLink(methods, self.clock, board.seed) for board in of_boards]
         devices = [self._device(board, link) for board, link in zip(of_boards, links, strict=True)]
         troubles = [
-            self._thread(lambda place=place: self._spoil(place, links[place], of_boards[place].seed))
-            for place in range(len(links))
+            self._thread(partial(self._spoil, place, link, board.seed))
+            for place, (link, board) in enumerate(zip(links, of_boards, strict=True))
         ]
-        troubles.append(self._thread(lambda: self._trouble_the_edge(links, pace)))
+        troubles.append(self._thread(partial(self._trouble_the_edge, links, pace)))
         callers = [
-            self._thread(lambda place=place, turn=turn: self._call(place, devices[place], board, turn))
-            for place, board in enumerate(of_boards)
+            self._thread(partial(self._call, place, device, board, turn))
+            for place, (device, board) in enumerate(zip(devices, of_boards, strict=True))
             for turn in range(board.callers)
         ]
         for thread in (*troubles, *callers):
