@@ -369,6 +369,8 @@ def _of_joining(folder: Path, request: bytes) -> FuzzTarget:
     identity = EdgeIdentity.open(folder / "edge", _NOW)
     token = identity.create_token(uses=10**9, lifetime=timedelta(days=1), now=_NOW)
     server = JoinServer(identity, serves_at=8001, host="127.0.0.1", port=0, now=lambda: _NOW)
+    with server:  # its port is not needed: what comes in there is given to `answer`
+        pass
 
     def join(data: bytes) -> object:
         asked = parse(data.decode("utf-8", "replace"))

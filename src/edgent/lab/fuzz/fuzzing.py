@@ -21,6 +21,7 @@ MOST_SECONDS = 1.0
 """For one input: a reader that takes longer can be made to hang."""
 
 _SELF = Path("/proc/self")
+_LIBRARY = "/edgent/"  # in the paths of its files
 _FINDINGS = 20  # that are kept of a target
 
 
@@ -191,8 +192,9 @@ def _unfit(text: str) -> bool:
 
 def _place(error: BaseException) -> str:
     frames: Sequence[traceback.FrameSummary] = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "edgent" in frame.filename] or list(frames)
-    return f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
+    ours = [frame for frame in frames if _LIBRARY in frame.filename and frame.filename != __file__]
+    last = ours[-1] if ours else frames[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"
 
 
 def _peak() -> int:
