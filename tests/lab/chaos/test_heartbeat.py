@@ -38,6 +38,7 @@ def test_a_heart_notes_when_its_process_was_stopped():
 
     with Heartbeat() as heartbeat:
         pid = heartbeat._child.pid
+        heartbeat.lateness()  # it beats
         since = time.perf_counter()
         os.kill(pid, signal.SIGSTOP)
         real_time.until(lambda: time.perf_counter() - since > 0.3)

@@ -1,4 +1,4 @@
-"""What is judged of a request: in time where that was possible, once, right, and typed; and what the machine excuses."""
+"""What is judged of a request: in time where it could be, once, right, typed; and what the machine excuses."""
 
 from __future__ import annotations
 

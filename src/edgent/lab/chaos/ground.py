@@ -30,6 +30,7 @@ TRICKLE, DELAYED = BitsPerSecond(2e3), Seconds(0.8)
 SPOILT = 0.03  # share of segments that are corrupted or dropped
 _DISK_BYTES = 64 << 20
 _ROOM_BYTES = 4 << 20  # of memory, beyond what an edge has when it is limited
+_ENDING = 30.0  # seconds in which an edge has ended that was told to
 _STARTS = 5  # times that an edge is started before it is an error: a port may still be held
 
 
@@ -68,6 +69,7 @@ class SupervisedEdge:
         self._arguments = ("-m", "edgent", "serve", model, "--json", "--profile", str(profile))
         self.port = _free_port()
         self.starts = 0
+        self._ends = False  # it was told to
         self._guard = threading.RLock()
         self._process: ServerProcess | None = None
 
@@ -95,12 +97,16 @@ class SupervisedEdge:
         return None
 
     def start(self) -> None:
-        """Starts it where it is gone.
+        """Starts it where it is gone, or goes.
 
         Raises:
             EdgentError: it does not start.
         """
         with self._guard:
+            give_up_at = time.monotonic() + _ENDING
+            while self._ends and self.pid is not None and time.monotonic() < give_up_at:
+                time.sleep(0.01)
+            self._ends = False
             for left in reversed(range(_STARTS)):
                 if self.pid is not None:
                     return
@@ -119,6 +125,11 @@ class SupervisedEdge:
         if (pid := self.pid) is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
+
+    def drain(self) -> None:
+        """Tells it to answer what it has in hand, and to end."""
+        self._ends = True
+        self.signal(signal.SIGTERM)
 
     def limit_memory(self, room: int | None) -> None:
         """Allows it so many bytes of address space beyond what it has now; None: as many as it likes."""
@@ -150,7 +161,7 @@ class Ground:
             "black hole": link.cut,
             "stop": lambda: edge.signal(signal.SIGSTOP),
             "kill": lambda: edge.signal(signal.SIGKILL),
-            "drain": lambda: edge.signal(signal.SIGTERM),
+            "drain": edge.drain,
             "memory": lambda: edge.limit_memory(_ROOM_BYTES),
             "disk": self._fill,
         }

@@ -2,7 +2,7 @@
 
 ::
 
-    mutations ---> targets (wire, documents, files) ---> fuzzing ---> FuzzResult: rejected, read, and what was neither
+    mutations ---> targets (wire, documents, identity) ---> fuzzing ---> FuzzResult: rejected, read, or neither
                                 |
                              readers: which modules of the library read bytes at all, so that none is forgotten
 """

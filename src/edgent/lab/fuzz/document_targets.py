@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
@@ -17,21 +16,13 @@ from edgent.arrays import read_arrays
 from edgent.codec import Calibration, encode_image
 from edgent.document import parse
 from edgent.engine.loading import load
-from edgent.errors import InputError
 from edgent.evaluation.data.class_names import read_class_names
 from edgent.evaluation.data.coco import read_coco
 from edgent.evaluation.data.table import read_table
 from edgent.evaluation.data.yolo import read_yolo
-from edgent.identity.certificates import Authority, bearer_of, new_key, request_for
-from edgent.identity.edge_identity import EdgeIdentity
-from edgent.identity.folder import write_private
-from edgent.identity.join import read_answer
-from edgent.identity.join_server import JoinServer
-from edgent.identity.joined import JOINED, Joined
-from edgent.identity.token import Token
 from edgent.lab.chaos.simulation import made_up_profile
 from edgent.lab.fuzz.fuzzing import FuzzTarget
-from edgent.lab.fuzz.mutations import Mutation, of_json, of_lines, of_npy, of_pem, of_protobuf, of_zip
+from edgent.lab.fuzz.mutations import Mutation, of_json, of_lines, of_npy, of_protobuf, of_zip
 from edgent.latency.family import References, Sample
 from edgent.latency.kernel_model import fit
 from edgent.latency.latency_model_file import STEPS, MachineModel, Preparing
@@ -67,7 +58,6 @@ def targets(model: Model, folder: Path) -> tuple[FuzzTarget, ...]:
         *_files(folder),
         *_models(model, folder),
         *_data_sets(folder),
-        *_identities(folder),
         *_words(),
     )
 
@@ -330,61 +320,6 @@ def _data_sets(folder: Path) -> Iterator[FuzzTarget]:
     path = folder / "names" / "data.yaml"
     yield _of_file(
         path, "class names", (f"{module}.class_names",), (names,), lambda path: read_class_names(path.parent), of_lines
-    )
-
-
-def _identities(folder: Path) -> Iterator[FuzzTarget]:
-    authority, key = Authority.create(_NOW), new_key()
-    request = request_for("porch", key)
-    certificate = authority.device_certificate("porch", request, _NOW)
-    joined = Joined(name="porch", edge="10.0.0.2:8001", joins_at="10.0.0.2:8002", renew_at=1.0, ends_at=2.0)
-    kept = json.dumps({name: getattr(joined, name) for name in joined.__dataclass_fields__}).encode()
-    there = folder / "joined"
-    there.mkdir(mode=0o700)
-
-    def read_joined(data: bytes) -> object:
-        write_private(there / JOINED, data)
-        return Joined.read(there)
-
-    def sign(data: bytes) -> object:
-        return authority.device_certificate("a", data, _NOW)
-
-    def reader(name: str, module: str, seed: bytes, read: Callable[[bytes], object], mutate: Mutation) -> FuzzTarget:
-        return FuzzTarget(name=name, modules=(f"identity.{module}",), seeds=(seed,), mutate=mutate, read=read)
-
-    yield reader("certificate", "certificates", certificate, bearer_of, of_pem)
-    yield reader("certificate request", "certificates", request, sign, of_pem)
-    yield replace(
-        reader("where a device joined", "joined", kept, read_joined, of_json),
-        modules=("identity.joined", "identity.folder"),
-    )
-    yield reader("token", "token", str(Token.create(authority.fingerprint)).encode(), _text(Token.parse), of_lines)
-    yield _of_joining(folder, request)
-    answer, port = json.dumps({"certificate": certificate.decode(), "port": 8001}).encode(), Address.parse("edge:8002")
-    yield reader("answer to joining", "join", answer, lambda data: read_answer(port, 200, data), of_json)
-
-
-def _of_joining(folder: Path, request: bytes) -> FuzzTarget:
-    """What strangers say at the port where devices join."""
-    identity = EdgeIdentity.open(folder / "edge", _NOW)
-    token = identity.create_token(uses=10**9, lifetime=timedelta(days=1), now=_NOW)
-    server = JoinServer(identity, serves_at=8001, host="127.0.0.1", port=0, now=lambda: _NOW)
-    with server:  # its port is not needed: what comes in there is given to `answer`
-        pass
-
-    def join(data: bytes) -> object:
-        asked = parse(data.decode("utf-8", "replace"))
-        if not isinstance(asked, dict):
-            raise InputError("no object")
-        return server.answer("POST", "/v1/join", asked, None)
-
-    honest = {"secret": token.secret, "name": "porch", "request": request.decode()}
-    return FuzzTarget(
-        name="request to join",
-        modules=("identity.join_server",),
-        seeds=(json.dumps(honest).encode(),),
-        mutate=of_json,
-        read=join,
     )
 
 
