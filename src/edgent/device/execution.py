@@ -180,9 +180,10 @@ class Execution:
 
     def _ask_edge(self, budget: float, material: Material) -> None:
         try:
-            reply = self.ask(self._message, budget)
-            other = self._instead.get(answered_by(reply.body)) if self._instead else None
-            tensors = self.compute.decode(self.division, reply.body, None if other is None else other.down)
+            with _broken_if_unexpected():
+                reply = self.ask(self._message, budget)
+                other = self._instead.get(answered_by(reply.body)) if self._instead else None
+                tensors = self.compute.decode(self.division, reply.body, None if other is None else other.down)
         except EdgentError as error:
             # What the request wants done next is done in this thread: the caller's may be waiting for nothing else.
             self._do(self._edge_failed(error), material)
@@ -348,6 +349,17 @@ class Execution:
             downlink=downlink,
             suffix=suffix,
         )
+
+
+@contextmanager
+def _broken_if_unexpected() -> Iterator[None]:
+    """Whatever a reply makes a library throw is a failure of the edge: the device can still answer by itself."""
+    try:
+        yield
+    except EdgentError:
+        raise
+    except Exception as error:
+        raise BrokenError(f"the edge's answer cannot be read: {type(error).__name__}: {error}") from error
 
 
 def _is_of_plan(error: EdgentError) -> bool:

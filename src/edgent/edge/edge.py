@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Self
 from edgent.address import Address
 from edgent.clock import Clock, MonotonicClock
 from edgent.codec import Calibration, load_formats
-from edgent.edge.doorkeeper import Doorkeeper
-from edgent.edge.memory import MemoryWatch, give_back, memory_taken, usual_budget
-from edgent.edge.peer_limits import PeerGuard, PeerLimits
+from edgent.edge.limits.doorkeeper import Doorkeeper
+from edgent.edge.limits.memory import MemoryWatch, give_back, memory_taken, usual_budget
+from edgent.edge.limits.peer_limits import PeerGuard, PeerLimits
 from edgent.edge.queue import EdgeQueue, Order
 from edgent.edge.queue_threads import QueueThreads
 from edgent.edge.registry import Registry

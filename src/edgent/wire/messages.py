@@ -109,7 +109,8 @@ _EDGENT = {
         "string digest = 3",
         "string member = 4",  # digest of the file of a bundle that is wanted
     ),
-    "Chunk": ("string file = 1", "bytes data = 2"),
+    # The first one of a file states its size; as many bytes follow, and no more.
+    "Chunk": ("string file = 1", "bytes data = 2", "uint64 size = 3"),
     "ProbeRequest": (
         "bytes load = 1",
         "int64 load_down = 2",

@@ -17,6 +17,7 @@ from edgent.wire.messages import NEWEST, TIMES_US, WINDOW
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _VERSION = re.compile(r"[0-9a-f]{12}")
 _LONGEST_US = 3_600_000_000  # an hour: nobody waits for that long
+_LEAST_WINDOW = 512  # bytes; by a window of one, a transfer would be reckoned in a million round trips
 _MOST_STATED = 1 << 50  # bytes, or microseconds, of which no TCP knows more
 
 
@@ -86,7 +87,7 @@ def window_numbers(window: Window) -> tuple[int, ...]:
 
 def window_from(numbers: Sequence[int]) -> Window | None:
     """A window from its numbers; None where there are none, or they make no sense."""
-    if len(numbers) != 4 or not (numbers[0] and numbers[3]) or max(numbers) > _MOST_STATED:
+    if len(numbers) != 4 or min(numbers[0], numbers[3]) < _LEAST_WINDOW or max(numbers) > _MOST_STATED:
         return None
     size, threshold, patience, least = numbers
     return Window(

@@ -26,6 +26,7 @@ from edgent.device.connection.sight import EdgeState, Sight, Trial
 from edgent.device.connection.upkeep import AGAIN, Task, Upkeep
 from edgent.device.drift import AS_PROFILED, Factors
 from edgent.errors import EdgeError, EdgentError, RefusedError
+from edgent.text import brief
 from edgent.wire.edge_client import EdgeClient, TimedReply
 from edgent.wire.errors import BrokenError, BusyError, LateError, RejectedError
 from edgent.wire.messages import EXTENSION
@@ -41,6 +42,7 @@ _log = logging.getLogger("edgent.device")
 # `_TIMEOUT` is for what has bytes to carry, and for a first meeting, which has no hurry.
 _CONNECT_TIMEOUT, _TIMEOUT = 1.5, 10.0
 SLOWED = 1.2  # times its profile, from which on an edge is tried while requests go without it
+_SAID = 100  # lines about an edge that answers otherwise each time; then no more
 _TRIALS = 5  # in a row at the most: one that differs may be chance, so many alike are believed
 # These end a request, not the connection: the edge has answered, so it is there.
 _OF_ONE_REQUEST = (BusyError, BrokenError, RejectedError)
@@ -111,6 +113,7 @@ class Connection:
         self._tried = False
         self._closed = False
         self._refusal: RefusedError | None = None
+        self._said: set[str] = set()
         self._state, self._detail = EdgeState.CONNECTING, ""
         self._thread: threading.Thread | None = None
 
@@ -242,8 +245,8 @@ class Connection:
         if isinstance(error, RefusedError):
             self._state, self._detail = EdgeState.REFUSED, str(error)
             self._refusal = self._refusal if self._was_up or self._on_version else error
-        elif not isinstance(error, EdgentError):
-            self._state, self._detail = EdgeState.FAILED, _unexpected(error)
+        elif isinstance(error, BrokenError) or not isinstance(error, EdgeError):
+            self._state, self._detail = EdgeState.FAILED, _in_words(error)
         # Who comes back may be another edge, or the same with another model: nothing that was said is believed on.
         self._facts = None
         self._upkeep.lost(self._clock.now())
@@ -283,8 +286,9 @@ class Connection:
                 self._upkeep.declined(self._clock.now())
 
     def _give_up(self, error: Exception) -> None:
-        if not isinstance(error, EdgentError):
-            _log.error("the connection to the edge is made anew: %s", _unexpected(error))
+        is_raised = isinstance(error, RefusedError) and not self._was_up  # then whoever asks is told
+        if (isinstance(error, BrokenError) or not isinstance(error, EdgeError)) and not is_raised:
+            self._say("the connection to the edge is made anew", error)
         with self._changed:
             if self._closed:
                 return
@@ -301,7 +305,14 @@ class Connection:
             # A new one tries at once, and does not wait for what a dead connection still had to send.
             self._remote.channel.renew()
         except Exception as failure:  # then the old one is tried again
-            _log.error("the connection to the edge cannot be made anew: %s", _unexpected(failure))
+            self._say("the connection to the edge cannot be made anew", failure)
+
+    def _say(self, what: str, error: Exception) -> None:
+        """Says what nobody expects of an edge, each once: it may come again at every attempt, for days."""
+        line = f"{what}: {_in_words(error)}"
+        if line not in self._said and len(self._said) < _SAID:
+            self._said.add(line)
+            _log.error("%s", line)
 
     def _connect(self, plans: Plans) -> None:
         try:
@@ -365,5 +376,5 @@ class Connection:
             self._prober.measure()
 
 
-def _unexpected(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+def _in_words(error: Exception) -> str:
+    return str(error) if isinstance(error, EdgentError) else brief(f"{type(error).__name__}: {error}")

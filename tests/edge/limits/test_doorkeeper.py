@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgent.edge.doorkeeper import Doorkeeper
+from edgent.edge.limits.doorkeeper import Doorkeeper
 from edgent.errors import EdgentError, RefusedError
 from edgent.identity.certificates import Authority, bearer_of, new_key, request_for
 from edgent.identity.register import Register

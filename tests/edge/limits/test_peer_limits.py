@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from edgent.edge.peer_limits import Allowance, PeerGuard, PeerLimits, Rate
+from edgent.edge.limits.peer_limits import Allowance, PeerGuard, PeerLimits, Rate
 from edgent.identity.certificates import Authority, new_key, request_for
 from edgent.wire import messages as m
 from edgent.wire.errors import BusyError

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from edgent.clock import Clock
-from edgent.edge.peer_limits import Allowance, Rate
+from edgent.edge.limits.peer_limits import Allowance, Rate
 from edgent.errors import EdgentError, RefusedError
 from edgent.identity.certificates import bearer_of
 from edgent.identity.register import Member, Register

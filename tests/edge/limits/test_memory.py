@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgent.edge.memory import MemoryWatch, Room, memory_taken, memory_there, room_for
+from edgent.edge.limits.memory import MemoryWatch, Room, memory_taken, memory_there, room_for
 from edgent.errors import InputError
 
 
