@@ -5,7 +5,7 @@
 
 Needs Debian's `qemu-user-static`, and neither root nor a chroot. Debian's Python for arm64 and the wheels of what
 Edgent needs are downloaded into `--folder` and kept there; what a board would download of wheels is added up. Then the
-same pictures are answered by a device under qemu (a Cortex-A72, that of the Raspberry Pi 4) and by plain ONNX Runtime here:
+same pictures are answered by a device under qemu (a Cortex-A72, that of the Raspberry Pi 4) and by plain ONNX Runtime:
 by the device alone, by the edge alone, and divided between the two at every fourth cut. qemu takes some two hundred
 times as long as a board: this shows that it runs, and that answers are the same, and nothing of how fast. Exits with 1
 where an answer differs, or where a board downloads more than `MOST_MB`.

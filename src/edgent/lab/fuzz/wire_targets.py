@@ -194,7 +194,8 @@ def _of_device(model: Model) -> Iterator[FuzzTarget]:
     described = methods[m.DESCRIBE].answer(b"", _Anybody())
     reported = methods[m.REPORT].answer(b"", _Anybody())
     extended = methods[m.SERVER_METADATA].answer(b"", _Anybody())
-    chunk = bytes(m.Chunk(file="profile.json", data=b'{"schema": 1}').SerializeToString())
+    text = b'{"schema": 1}'
+    chunk = m.Chunk(file="profile.json", data=text, size=len(text)).SerializeToString()
     for name, seed, ask in (
         ("edge's description", described, lambda: client.describe(1.0)),
         ("edge's report", reported, lambda: client.report(1.0)),
@@ -203,7 +204,7 @@ def _of_device(model: Model) -> Iterator[FuzzTarget]:
     ):
         yield FuzzTarget(
             name=name,
-            modules=("wire.edge_client",),
+            modules=("wire.edge_client", "wire.sent_files"),
             seeds=(bytes(seed),),
             mutate=of_protobuf,
             read=told(ask),  # type: ignore[arg-type]
