@@ -35,7 +35,8 @@ def main(name: str, edge: str, pictures: str, answers: str, cuts: str) -> None:
             given = [device.infer(image, configuration=configuration, race=False) for image in inputs]
             arrays[f"{upload}-{download}"] = np.stack([answer.outputs[output.name] for answer in given])
             by = sorted({answer.record.by for answer in given})
-            rows.append({"upload": upload, "download": download, "by": by})
+            why = " ".join({answer.record.why for answer in given})
+            rows.append({"upload": upload, "download": download, "by": by, "why": why})
     np.savez(answers, **arrays)
     document = {
         "machine": platform.machine(),

@@ -232,7 +232,7 @@ class CallersProcess:
 def needs_of(profile: Profile, margin_before: Any) -> ChaosDevice:
     """What a device of this profile needs by itself, for deadlines of a second or so."""
     seconds = [branch.whole.median for branch in profile.branches]
-    return ChaosDevice(fastest=min(seconds), slowest=max(seconds), margin=margin_before(math.inf))
+    return ChaosDevice(fastest=Seconds(min(seconds)), slowest=Seconds(max(seconds)), margin=margin_before(math.inf))
 
 
 def close(given: NDArray[Any], expected: NDArray[Any]) -> bool:

@@ -83,4 +83,4 @@ def growth(process: str, footprints: Sequence[Footprint], since: float) -> Growt
 
 
 def _median(footprints: Sequence[Footprint], name: str) -> float:
-    return statistics.median(getattr(seen, name) for seen in footprints)
+    return float(statistics.median(getattr(seen, name) for seen in footprints))

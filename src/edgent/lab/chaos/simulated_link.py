@@ -12,8 +12,8 @@ from edgent.errors import EdgeError, InputError
 from edgent.testing import FakeLink
 from edgent.units import BitsPerSecond, Seconds
 from edgent.wire import messages as m
+from edgent.wire.errors import Damaged
 from edgent.wire.exchange.messages import (
-    Damaged,
     read_body,
     read_exchange_reply,
     read_exchange_request,

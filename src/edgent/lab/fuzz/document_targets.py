@@ -286,8 +286,8 @@ def _small_network() -> bytes:
         onnx.helper.make_node("Relu", ["h"], ["r"]),
         onnx.helper.make_node("Softmax", ["r"], ["y"], axis=1),
     ]
-    ends = [[onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 4])] for name in ("x", "y")]
-    graph = onnx.helper.make_graph(nodes, "net", *ends, initializer=[weights])
+    given, made = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 4]) for name in ("x", "y"))
+    graph = onnx.helper.make_graph(nodes, "net", [given], [made], initializer=[weights])
     network = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
     onnx.helper.set_model_props(network, {"edgent": '{"task": "classification"}'})
     return bytes(network.SerializeToString())

@@ -23,7 +23,7 @@ Mutation = Callable[[Random, bytes, Sequence[bytes]], bytes]
 _MOST = 1 << 20  # bytes: what grows by its mutations is cut
 _NUMBERS = (0, 1, 2, 7, 127, 128, 255, 256, 65_535, 2**31 - 1, 2**31, 2**32 - 1, 2**53, 2**63 - 1, 2**63, 2**64 - 1)
 _WORDS = ("", " ", "0", "-1", "1e308", "nan", "inf", "null", "../../etc/passwd", "\x00", "\u202e", "é" * 50, "x" * 5000)
-_JSON = (
+_JSON: tuple[Any, ...] = (
     None,
     True,
     False,
@@ -122,6 +122,7 @@ def _other_value(chance: Random, kind: int, value: Any) -> tuple[int, Any]:
 def _fields(data: bytes, depth: int = 0) -> list[_Field]:
     """The fields of a message; none where it is none."""
     fields: list[_Field] = []
+    value: Any
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)
@@ -135,9 +136,9 @@ def _fields(data: bytes, depth: int = 0) -> list[_Field]:
             value, at = int.from_bytes(data[at : at + width], "little"), at + width
         elif kind == 2:
             size, at = _varint(data, at)
-            value, at = data[at : at + size], at + size
+            inside, at = data[at : at + size], at + size
             # Text may read as a message; a mutation of it as one is as good as any other.
-            value = (depth < 8 and len(value) < 65_536 and _fields(value, depth + 1)) or value
+            value = (depth < 8 and len(inside) < 65_536 and _fields(inside, depth + 1)) or inside
         else:
             return []
         if at < 0 or at > len(data):
@@ -166,8 +167,8 @@ def _written(number: int, kind: int, value: Any) -> bytes:
         return tag + _as_varint(value)
     if kind in (1, 5):
         width = 8 if kind == 1 else 4
-        return tag + (value % (1 << 8 * width)).to_bytes(width, "little")
-    body = _joined(value) if isinstance(value, list) else value
+        return tag + int(value % (1 << 8 * width)).to_bytes(width, "little")
+    body: bytes = _joined(value) if isinstance(value, list) else value
     return tag + _as_varint(len(body)) + body
 
 

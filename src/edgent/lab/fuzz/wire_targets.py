@@ -12,18 +12,18 @@ import numpy as np
 from edgent.codec import decode_pixels, decode_tensor, encode_image, encode_tensor, load_formats, picture_size
 from edgent.edge.edge import Edge
 from edgent.engine.jpeg_stream import pictures
-from edgent.errors import EdgeError
+from edgent.errors import EdgeError, EdgentError
 from edgent.lab.fuzz.fuzzing import FuzzTarget
 from edgent.lab.fuzz.mutations import Mutation, of_bytes, of_lines, of_picture, of_protobuf, with_checksum
 from edgent.link.slow_start import Window
 from edgent.model import Model
-from edgent.testing import FakeEngine
+from edgent.testing import FakeEngine, FakeLink
 from edgent.units import Seconds
 from edgent.wire import messages as m
 from edgent.wire.edge_client import EdgeClient
+from edgent.wire.errors import Damaged
 from edgent.wire.exchange.http2 import Http2Client
 from edgent.wire.exchange.messages import (
-    Damaged,
     read_body,
     read_exchange_reply,
     read_exchange_request,
@@ -66,14 +66,18 @@ class _Anybody:
     def certificate(self) -> bytes | None:
         return None
 
+    def caller(self) -> str:
+        return "192.0.2.7"
+
     def note(self, notes: Notes) -> None:
         del notes
 
 
-class _Saying:
+class _Saying(FakeLink):
     """A channel to an edge that answers all with the same bytes."""
 
     def __init__(self) -> None:
+        super().__init__({})
         self.body = b""
 
     def call(self, method: str, message: bytes, timeout: float) -> Reply:
@@ -81,7 +85,8 @@ class _Saying:
         at = Seconds(0.0)
         return Reply(body=self.body, notes=Notes(), sent_at=at, notes_at=at, body_at=at)
 
-    exchange = call
+    def exchange(self, method: str, message: bytes, timeout: float) -> Reply:
+        return self.call(method, message, timeout)
 
     def stream(self, method: str, message: bytes, timeout: float) -> Iterator[bytes]:
         del method, message, timeout
@@ -94,20 +99,8 @@ def targets(model: Model) -> tuple[FuzzTarget, ...]:
 
 
 def _of_edge(model: Model) -> Iterator[FuzzTarget]:
-    methods = Edge(model, engine=FakeEngine()).service.methods()
+    answered = _edge_of(model)
     load_formats()
-
-    def answered(path: str) -> Callable[[bytes], object]:
-        method = methods[path]
-
-        def answer(message: bytes) -> object:
-            if isinstance(method, Unary):
-                return method.answer(message, _Anybody())
-            assert isinstance(method, Streaming)
-            return sum(map(len, method.answer(message, _Anybody())))
-
-        return answer
-
     yield FuzzTarget(
         name="infer request",
         modules=("edge.job", "edge.service", "wire.tensors", "codec.image", "codec.tensor"),
@@ -123,6 +116,24 @@ def _of_edge(model: Model) -> Iterator[FuzzTarget]:
             mutate=of_protobuf,
             read=answered(path),
         )
+
+
+def _edge_of(model: Model) -> Callable[[str], Callable[[bytes], bytes]]:
+    """The methods of an edge, called by anybody: by path, each with its answer."""
+    methods = Edge(model, engine=FakeEngine()).service.methods()
+
+    def answered(path: str) -> Callable[[bytes], bytes]:
+        method = methods[path]
+
+        def answer(message: bytes) -> bytes:
+            if isinstance(method, Unary):
+                return method.answer(message, _Anybody())
+            assert isinstance(method, Streaming)
+            return b"".join(method.answer(message, _Anybody()))
+
+        return answer
+
+    return answered
 
 
 def _requests(model: Model) -> Iterator[bytes]:
@@ -181,7 +192,7 @@ def _of_device(model: Model) -> Iterator[FuzzTarget]:
         read=lambda body: read_arrays(body, asked),
     )
     channel = _Saying()
-    client = EdgeClient(channel)  # type: ignore[arg-type] - of a channel it needs these three
+    client = EdgeClient(channel)
 
     def told(ask: Callable[[], object]) -> Callable[[bytes], object]:
         def hear(body: bytes) -> object:
@@ -190,10 +201,7 @@ def _of_device(model: Model) -> Iterator[FuzzTarget]:
 
         return hear
 
-    methods = Edge(model, engine=FakeEngine()).service.methods()
-    described = methods[m.DESCRIBE].answer(b"", _Anybody())
-    reported = methods[m.REPORT].answer(b"", _Anybody())
-    extended = methods[m.SERVER_METADATA].answer(b"", _Anybody())
+    described, reported, extended = (_edge_of(model)(path)(b"") for path in (m.DESCRIBE, m.REPORT, m.SERVER_METADATA))
     text = b'{"schema": 1}'
     chunk = m.Chunk(file="profile.json", data=text, size=len(text)).SerializeToString()
     for name, seed, ask in (
@@ -207,7 +215,7 @@ def _of_device(model: Model) -> Iterator[FuzzTarget]:
             modules=("wire.edge_client", "wire.sent_files"),
             seeds=(bytes(seed),),
             mutate=of_protobuf,
-            read=told(ask),  # type: ignore[arg-type]
+            read=told(ask),
         )
     window = Window(size=14_000.0, threshold=28_000.0, patience=0.2, least=2_800.0)
     headers = headers_of(Notes(queue=0.1, middle=0.2, window=window, newest="0123456789ab"))
@@ -230,7 +238,7 @@ def _of_exchanges() -> Iterator[FuzzTarget]:
             seeds=seeds,
             mutate=inside,
             read=read,
-            rejects=(*FuzzTarget.__dataclass_fields__["rejects"].default, Damaged),
+            rejects=(EdgentError, Damaged),
         )
 
     short = b"".join(write_exchange_request(m.MODEL_INFER, b"x" * 40, 0.1)[0])
