@@ -14,9 +14,7 @@ where an answer differs or is not the edge's, or where a board downloads more th
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -30,7 +28,8 @@ import onnxruntime
 import command
 from edgent.edge.edge import Edge
 from edgent.engine.loading import load
-from edgent.errors import EdgentError, InputError
+from edgent.errors import InputError
+from programs import output
 from tables import aligned
 
 QEMU, PROCESSOR = "qemu-aarch64-static", "cortex-a72"
@@ -178,22 +177,14 @@ def under_qemu(folder: Path, *arguments: str) -> dict[str, Any]:
     """Runs the device's program on the ARM Python."""
     root = folder / "root"
     python = (QEMU, "-cpu", PROCESSOR, "-L", str(root), str(root / "usr" / "bin" / f"python{_PYTHON}"))
-    environment = os.environ | {
+    environment = {
         "PYTHONHOME": str(root / "usr"),
         "PYTHONPATH": str(folder / "site"),
         "XDG_CACHE_HOME": str(folder / "cache"),
     }
-    ended = subprocess.run(
-        [*python, str(Path(__file__).with_name("aarch64_device.py")), MODEL, *arguments],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=_PATIENCE,
-        check=False,
-    )
-    if ended.returncode:
-        raise EdgentError(f"the device under qemu ended with {ended.returncode}: {ended.stderr.strip()[-500:]}")
-    said: dict[str, Any] = json.loads(ended.stdout)
+    program = Path(__file__).with_name("aarch64_device.py")
+    printed = output(*python, program, MODEL, *arguments, environment=environment, patience=_PATIENCE)
+    said: dict[str, Any] = json.loads(printed)
     return said
 
 
@@ -214,9 +205,7 @@ def _models_in(wheel: Path) -> int:
 
 
 def _run(*words: str) -> None:
-    ended = subprocess.run(words, capture_output=True, text=True, timeout=_PATIENCE, check=False)
-    if ended.returncode:
-        raise EdgentError(f"{words[0]} failed: {ended.stderr.strip()[-500:]}")
+    output(*words, patience=_PATIENCE)
 
 
 def _tell(document: dict[str, Any]) -> None:
