@@ -39,6 +39,7 @@ MODEL = "b-alexnet"
 _PICTURES = 64
 _CALLERS = (50, 16, 4, 1)  # the most first: from then on nothing may grow
 _SOAK_CALLERS = 5
+_PART = 30.0  # seconds of a steady run whose requests are handed over at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +80,9 @@ def real(requests: int, seed: int) -> RealRun:
 
 def soak(minutes: float, rate: float, every: float, seed: int) -> RealRun:
     """Requests at a steady rate, with a fault every so many seconds."""
-    requests = int(minutes * 60 * rate)
-    phases = [Phase(callers=_SOAK_CALLERS, requests=requests, rate=rate)]
+    # In parts: what the callers have seen must not be what grows.
+    part = Phase(callers=_SOAK_CALLERS, requests=int(_PART * rate), rate=rate)
+    phases = [part] * max(1, round(minutes * 60 / _PART))
     with tempfile.TemporaryDirectory(prefix="edgent-soak-") as folder:
         made = bench(Path(folder))
         return run(made.folder, MODEL, made.profile, made.pictures, phases, steady(minutes * 60, every, seed), _say)

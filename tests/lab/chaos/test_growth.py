@@ -39,9 +39,10 @@ def test_a_process_that_is_gone_or_a_corpse_holds_nothing(tmp_path: Path):
         ({"memory": lambda at: (100 + 0.2 * at) * MB}, False),
         ({"memory": lambda at: (100 + 5 * (at % 2)) * MB}, True),
         ({"memory": lambda at: (150 - 0.2 * at) * MB}, True),
-        ({"threads": lambda at: 20 + at // 30}, False),
+        ({"threads": lambda at: 20 + at // 15}, False),
         ({"threads": lambda at: 20 + at % 3}, True),
-        ({"files": lambda at: 10 + at // 30}, False),
+        ({"threads": lambda at: 20 + min(at, 90) // 5}, True),  # a pool that has come to its most
+        ({"files": lambda at: 10 + at // 15}, False),
     ],
 )
 def test_what_grows_without_end_is_told_from_what_comes_and_goes(grows, flat):
@@ -49,8 +50,8 @@ def test_what_grows_without_end_is_told_from_what_comes_and_goes(grows, flat):
 
 
 def test_what_a_process_makes_at_its_beginning_is_no_growth():
-    made = looked_at(memory=lambda at: min(100, 2 * at) * MB, threads=lambda at: min(20, at))
-    assert growth("device", made, since=50.0).flat
+    made = looked_at(memory=lambda at: min(100, at / 2) * MB, threads=lambda at: min(20, at))
+    assert growth("device", made, since=200.0).flat
     assert not growth("device", made, since=0.0).flat
 
 

@@ -49,7 +49,7 @@ def test_a_machine_that_was_late_itself_excuses_as_much_as_it_was_and_no_more():
     late = replace(GOOD, name="b", total=0.1 + SLACK + 0.030)
     asked = []
     assert broken(late, lambda since, until: asked.append((since, until)) or 0.031) == {"excused": 1}
-    assert asked == [(late.at, late.at + late.total)]
+    assert asked == [(late.at - late.deadline, late.at + late.total)]
     assert broken(late, lambda since, until: 0.029) == {"late": 1}
     failed = replace(late, error="EdgeError: gone", records=0)
     assert broken(failed, lambda since, until: 9.0) == {"late": 1}

@@ -112,11 +112,12 @@ class Callers:
             thread.start()
         for thread in threads:
             thread.join()
-        return {"outcomes": [asdict(self._with_records(outcome)) for outcome in outcomes]}
+        overruns, self._pace.overruns = self._pace.overruns, []
+        return {"outcomes": [asdict(self._with_records(outcome)) for outcome in outcomes], "overruns": overruns}
 
     def account(self) -> dict[str, object]:
-        """How well this machine stood in for the device, and when it did not."""
-        return {"account": asdict(self._pace.account), "overruns": self._pace.overruns}
+        """How well this machine stood in for the device."""
+        return asdict(self._pace.account)
 
     def close(self) -> None:
         """Ends the device."""
@@ -187,10 +188,12 @@ class CallersProcess:
 
     Attributes:
         needs: what the device needs by itself.
+        overruns: when a piece of work should have ended, and by how many seconds it ended later.
     """
 
     def __init__(self, settings: CallersSettings) -> None:
         self._settings = settings
+        self.overruns: list[tuple[float, float]] = []
         self._child = ChildProcess("-m", "edgent.lab.chaos.callers")
 
     def __enter__(self) -> Self:
@@ -215,18 +218,13 @@ class CallersProcess:
 
     def run(self, *, callers: int, requests: int, deadline: float, rate: float, within: float) -> list[ChaosOutcome]:
         """See `Callers.run`; raises EdgentError where that hangs."""
-        found: list[dict[str, Any]] = self._child.ask(
-            "run", within=within, callers=callers, requests=requests, deadline=deadline, rate=rate
-        )["outcomes"]
-        return [ChaosOutcome(**fields) for fields in found]
+        found = self._child.ask("run", within=within, callers=callers, requests=requests, deadline=deadline, rate=rate)
+        self.overruns += [(at, late) for at, late in found["overruns"]]
+        return [ChaosOutcome(**fields) for fields in found["outcomes"]]
 
     def account(self) -> EmulationReport:
         """How well this machine stood in for the device."""
-        return EmulationReport(**self._child.ask("account")["account"])
-
-    def overruns(self) -> list[tuple[float, float]]:
-        """When a piece of work should have ended, and by how many seconds it ended later."""
-        return [(at, late) for at, late in self._child.ask("account")["overruns"]]
+        return EmulationReport(**self._child.ask("account"))
 
 
 def needs_of(profile: Profile, margin_before: Any) -> ChaosDevice:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 _PROC = Path("/proc")
 _KB = 1024
-# Of what a process has at its beginning: an allocator keeps some of what was given back, and not always as much.
+# Of what a process has: an allocator keeps some of what was given back, and not always as much.
 _MEMORY, _MEMORY_BYTES = 1.05, 8 << 20
 _THREADS = _FILES = 4  # one request more at once, and a connection that is being closed
-_PART = 5  # the first and the last fifth are compared
+_PART = 5  # the fifth in the middle and the last one are compared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,11 @@ class Footprint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
-    """A process at the beginning and at the end of a run, medians of a fifth of it each."""
+    """A process in the middle (`then`) and at the end of a run, medians of a fifth of it each.
+
+    What leaks does so in any part of a run. Pools of threads grow to the most that was ever at work at once, which
+    takes its time to come.
+    """
 
     process: str
     seconds: float
@@ -58,7 +62,7 @@ def footprint(pid: int, at: float, proc: Path = _PROC) -> Footprint | None:
 
 
 def growth(process: str, footprints: Sequence[Footprint], since: float) -> Growth | None:
-    """How a process was at the end beside its beginning; None where too little was seen of it.
+    """How a process was at the end beside the middle of a run; None where too little was seen of it.
 
     Args:
         process: its name.
@@ -69,7 +73,8 @@ def growth(process: str, footprints: Sequence[Footprint], since: float) -> Growt
     part = len(settled) // _PART
     if not part:
         return None
-    then, now = settled[:part], settled[-part:]
+    middle = (len(settled) - part) // 2
+    then, now = settled[middle : middle + part], settled[-part:]
     return Growth(
         process=process,
         seconds=round(settled[-1].at - settled[0].at, 1),

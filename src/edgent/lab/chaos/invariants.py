@@ -94,7 +94,8 @@ class Verdict:
         by_edge: answered by the edge.
         fitting: those that the device could have answered in time by itself.
         late: of these, answered later than promised, or not at all, for which the machine has no excuse.
-        excused: of these, answered later than promised by no more than the machine itself was late meanwhile.
+        excused: of these, answered later than promised by no more than the machine itself was late meanwhile, and while
+            those waited that were asked before.
         worst_ms: by how much the worst of the late was late.
         wrong: answers that are not the undivided model's.
         twice: requests with another number of records than one.
@@ -159,9 +160,10 @@ def judged(outcomes: Iterable[ChaosOutcome], lateness: Lateness = punctual, most
 
 def _broken(outcome: ChaosOutcome, lateness: Lateness) -> list[str]:
     """Which invariants do not hold of a request."""
+    # It may have waited for those that were asked up to a deadline before it, and were held up by the machine then.
+    since, until = outcome.at - outcome.deadline, outcome.at + outcome.total
     checks = {
-        "late": _missed(outcome)
-        and (bool(outcome.error) or outcome.late_by > lateness(outcome.at, outcome.at + outcome.total)),
+        "late": _missed(outcome) and (bool(outcome.error) or outcome.late_by > lateness(since, until)),
         "wrong": outcome.right is False,
         # A request that raised has no record, and must have none: its caller may ask again.
         "twice": outcome.records != (0 if outcome.error else 1),

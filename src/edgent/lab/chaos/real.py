@@ -142,7 +142,7 @@ def run(
                 say(f"{time.perf_counter() - began_at:6.0f} s: {len(outcomes)} requests, {len(spells)} faults")
         return RealRun(
             outcomes=tuple(replace(outcome, during=during(spells, outcome.at)) for outcome in outcomes),
-            lateness=heartbeat.lateness().among(device.overruns()),
+            lateness=heartbeat.lateness().among(device.overruns),
             faults=tuple(spells),
             grown=watch.grown(),
             edge_starts=edge.starts,
