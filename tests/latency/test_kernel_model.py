@@ -190,3 +190,16 @@ def test_a_handful_of_specimens_does_not_make_intervals_of_sums_narrower_than_th
     # One specimen over and over: each is predicted nearly exactly by the others, though 5 and 40 prove it differently.
     few, many = (fit([timed(6, seed=1)] * count).validation.together for count in (5, 40))
     assert many < few == 1.0
+
+
+@pytest.mark.parametrize("key", ["lengths", "values", "points"])
+@pytest.mark.parametrize("absurd", [1e3, -1e3, 1e300])
+def test_a_file_with_numbers_whose_exponentials_are_none_is_refused(
+    learned_fit: KernelModel, key: str, absurd: float
+) -> None:
+    document = json.loads(machine_model(learned_fit).to_json())
+    process = next(iter(document["families"].values()))["process"]
+    place = process[key][0] if key == "points" else process[key]
+    place[0] = absurd
+    with pytest.raises(InputError, match="a logarithm beyond 100"):
+        MachineModel.from_json(json.dumps(document))

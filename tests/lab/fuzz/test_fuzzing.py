@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,6 +44,15 @@ def test_what_is_no_error_of_ours_is_found_with_its_place():
         return refusing(data) if len(data) != 11 else {}[1]
 
     assert "untyped KeyError at test_fuzzing.py" in found(crashes)
+
+
+def test_a_warning_that_an_input_causes_is_found():
+    def warns(data: bytes) -> object:
+        warnings.warn("overflow", RuntimeWarning, stacklevel=1)
+        return refusing(data)
+
+    with pytest.warns(RuntimeWarning):  # of the honest inputs, which are no findings
+        assert "untyped RuntimeWarning" in found(warns)
 
 
 def test_endless_recursion_is_found():

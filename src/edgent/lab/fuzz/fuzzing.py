@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -92,8 +93,11 @@ def fuzzed(target: FuzzTarget, seed: int, numbers: range) -> FuzzResult:
     _check_honest(target)
     run = _Run(target=target, seed=seed)
     began_at = time.perf_counter()
-    for number in numbers:
-        run.give(number, input_of(target, seed, number))
+    with warnings.catch_warnings():
+        # A line that nobody asked for, on a terminal or in a log, is a fault as well.
+        warnings.simplefilter("error")
+        for number in numbers:
+            run.give(number, input_of(target, seed, number))
     return FuzzResult(
         target=target.name,
         inputs=len(numbers),
