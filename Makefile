@@ -10,7 +10,8 @@ DRIVEN := tests/device tests/edge tests/engine tests/evaluation tests/wire tests
   tests/test_real_time.py
 STARTED := tests/doctor/test_link.py tests/lab/rivals/test_rival.py tests/lab/figures/test_live.py tests/demo tests/test_front_door.py
 
-.PHONY: demo test quickstart delays delay-busy check fix docs conformance rivals mutants chaos soak fuzz aarch64 train-smoke site clean
+.PHONY: demo test quickstart delays delay-busy check fix docs conformance auditors rivals mutants train-smoke cluster \
+  cluster-demo chaos soak fuzz aarch64 site clean
 
 demo: $(VENV)/.installed
 	$(BIN)/edgent demo
@@ -51,6 +52,10 @@ conformance: $(VENV)/.tests .venv-stock/.installed .venv-openvino/.installed
 	PYTHONPATH=$(abspath .venv-openvino) $(BIN)/python -m pytest -q tests/engine/test_openvino.py tests/engine/test_engine.py
 	EDGENT_STOCK_PYTHON=$(abspath .venv-stock/bin/python) $(BIN)/python -m pytest -q tests/conformance/test_stock_client.py
 
+# Others' auditors on an edge: testssl.sh (Debian's package), malformed frames by h2, load by processes of tritonclient.
+auditors: $(VENV)/.installed .venv-auditors/.installed
+	$(BIN)/python benchmarks/auditors.py --stock $(abspath .venv-auditors/bin/python)
+
 # Edgent beside what a user would do instead: fails where it is worse in a cell. Timings: on a machine with nothing else to do.
 rivals: $(VENV)/.installed
 	$(BIN)/python benchmarks/rivals.py
@@ -84,6 +89,13 @@ aarch64: $(VENV)/.tests
 train-smoke: .venv-train/.installed
 	.venv-train/bin/python -m pytest -q tests/training
 
+# Ray Serve behind the edge's door, with three nodes on this machine: tests, and what a kill of a part of it costs.
+cluster: .venv-ray/.installed
+	.venv-ray/bin/python -m pytest -q tests/cluster
+
+cluster-demo: .venv-ray/.installed
+	.venv-ray/bin/python benchmarks/cluster.py
+
 # The documentation as a site in build/site, with the API from the docstrings; warnings are errors.
 site: .venv-docs/.installed
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build -q
@@ -110,9 +122,20 @@ $(VENV)/.check: $(VENV)/.tests
 	$(BIN)/python -m pip install -q --disable-pip-version-check --group check
 	touch $@
 
+.venv-ray/.installed: $(VENV)/.installed
+	$(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/python -m pip install -q --disable-pip-version-check "pip>=25.1"
+	.venv-ray/bin/python -m pip install -q --disable-pip-version-check "$$(echo dist/*.whl)[ray]" --group test
+	touch $@
+
 .venv-stock/.installed:
 	$(PYTHON) -m venv .venv-stock
 	.venv-stock/bin/python -m pip install -q --disable-pip-version-check "tritonclient[grpc]" numpy
+	touch $@
+
+.venv-auditors/.installed:
+	$(PYTHON) -m venv .venv-auditors
+	.venv-auditors/bin/python -m pip install -q --disable-pip-version-check h2 "tritonclient[grpc]" numpy
 	touch $@
 
 # The extra beside the environment, so that `make test` stays without it.

@@ -41,10 +41,10 @@ def serving(
         EdgentError: LitServe cannot be installed, or no server came.
     """
     interpreter = python("litserve", "litserve", "onnxruntime", "pillow", "python-multipart")
-    port, log = _free_port(), folder / "litserve.log"
+    port, log = free_port(), folder / "litserve.log"
     listening = host if host == _LOOPBACK else _ANYWHERE  # LitServe takes no other
     with process([*prefix, interpreter, HERE / script, *arguments, listening, port], log):
-        _wait(host, port, log)
+        wait_for(host, port, log)
         yield f"{host}:{port}"
 
 
@@ -86,12 +86,18 @@ def process(command: Sequence[object], log: Path) -> Iterator[Any]:
             os.killpg(child.pid, signal.SIGKILL)  # LitServe's workers outlive it otherwise
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One of this machine that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
 
-def _wait(host: str, port: int, log: Path) -> None:
+def wait_for(host: str, port: int, log: Path) -> None:
+    """Returns once somebody listens there.
+
+    Raises:
+        EdgentError: nobody came; with the last that was said.
+    """
     until = time.monotonic() + _START
     while time.monotonic() < until:
         try:

@@ -1,6 +1,6 @@
 """Goodput and throughput of an edge under load, by raw clients of its protocol in open loop.
 
-    python benchmarks/load.py [--json] [--seconds S] [--rounds N] [--model-ms MS ...] [--seed N]
+    python benchmarks/load.py [--json] [--seconds S] [--rounds N] [--model-ms MS ...] [--seed N] [--alone]
 
 A made network of some milliseconds is served by `edgent serve` on one core; the client (`load_client.py`) has the other
 one. Requests have less than 20 kB and a deadline of 100 ms. *Capacity* is what a bare loop over ONNX Runtime does on
@@ -8,7 +8,9 @@ the edge's core, measured again before each run, since a shared machine has anot
 asked per second over that capacity, and *goodput* what was answered in time, over the same. Runs are interleaved, and
 figures are medians over the rounds.
 
-*Throughput*: 16 callers in closed loop, without deadlines, over the bare loop beside it.
+*Throughput*: 16 callers in closed loop, without deadlines, over the bare loop beside it; our edge, LitServe and
+mlserver (PyPI; in environments that this benchmark makes) in turn on the same core, each with the same network and one
+thread. *Given up*: callers in waves of 20 who leave while the first of them is computed.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,10 +34,13 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 import command
+import load_peers
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.lab.processes.server_process import ServerProcess
 from edgent.profiling.model_profiler import profile
+from edgent.wire.edge_client import EdgeClient
+from edgent.wire.grpc_channel import GrpcChannel
 from programs import output
 from tables import aligned
 
@@ -45,8 +50,12 @@ DEADLINE = 0.100
 BELOW, ABOVE = (0.5, 0.7, 0.85, 1.0), (1.2, 2.0, 4.0)  # loads: the peak is sought below, and kept above
 ENOUGH = {9.0: 0.85}  # of the peak, by the model's milliseconds
 CALLERS = 16
+WAVES, WAVE = 10, 20  # of callers who give up, and how many there are in each
 EDGE_CORE, CLIENT_CORE = 0, 1
+OURS = "edgent"
 _TIMED = 0.4  # seconds of a bare loop
+_WARM = 0.5  # seconds
+_PATIENCE = 10.0  # seconds for what an edge has counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +87,19 @@ class Throughput:
     """At saturation, over the bare loop: medians."""
 
     model_ms: float
+    server: str
     bare_per_second: float
     of_bare: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenUp:
+    """Requests whose callers left, and what the edge computed of them; each wave had one that was under way."""
+
+    model_ms: float
+    requests: int
+    waves: int
+    computed: int
 
 
 def network(layers: int) -> onnx.ModelProto:
@@ -154,10 +174,14 @@ def built(folder: Path, milliseconds: float) -> Path:
 
 
 class Bench:
-    """One served network, and who asks it."""
+    """One served network, and who asks it.
 
-    def __init__(self, file: Path, address: str, milliseconds: float) -> None:
-        self._bare, self._address, self._name, self._milliseconds = Bare(file), address, file.stem, milliseconds
+    Attributes:
+        addresses: of the servers, by their names.
+    """
+
+    def __init__(self, file: Path, addresses: dict[str, str], milliseconds: float) -> None:
+        self._bare, self.addresses, self._name, self._milliseconds = Bare(file), addresses, file.stem, milliseconds
 
     def at(self, load: float, seconds: float, seed: int) -> Run:
         """What an open loop gets at a load."""
@@ -173,14 +197,36 @@ class Bench:
             statuses=found["statuses"],
         )
 
-    def saturated(self, seconds: float) -> tuple[float, float]:
+    def saturated(self, seconds: float, server: str = OURS) -> tuple[float, float]:
         """Answers a second at saturation, and runs of the bare loop: before and after, in the mean."""
         before = self._bare.per_second()
-        found = self._client(rate=None, callers=CALLERS, seconds=seconds, deadline=None, seed=0)
+        found = self._client(server, rate=None, callers=CALLERS, seconds=seconds, deadline=None, seed=0)
         return found["answered"] / found["seconds"], statistics.mean((before, self._bare.per_second()))
 
-    def _client(self, **order: Any) -> dict[str, Any]:
-        asked = {"address": self._address, "model": self._name, "input": "image", "shape": SHAPE, **order}
+    def given_up(self) -> GivenUp:
+        """What is computed for callers that have left."""
+        before = self._computed()
+        found = self._client(waves=WAVES, callers=WAVE, after=self._milliseconds / 2e3, seconds=0.0)
+        return GivenUp(
+            model_ms=self._milliseconds,
+            requests=found["sent"],
+            waves=WAVES,
+            computed=self._computed() - before,
+        )
+
+    def _computed(self) -> int:
+        """Requests that the edge has computed so far."""
+        channel = GrpcChannel(self.addresses[OURS], max_message=1 << 20)
+        try:
+            return sum(account.answered for account in EdgeClient(channel).report(_PATIENCE))
+        finally:
+            channel.close()
+
+    def _client(self, server: str = OURS, **order: Any) -> dict[str, Any]:
+        over = {"http": "/predict"} if server == "litserve" else {}
+        asked = {
+            "address": self.addresses[server], "model": self._name, "input": "image", "shape": SHAPE, **over, **order
+        }  # fmt: skip
         program = str(Path(__file__).with_name("load_client.py"))
         on_its_core = ("taskset", "-c", str(CLIENT_CORE), sys.executable, program)
         found: dict[str, Any] = json.loads(output(*on_its_core, json.dumps(asked), patience=order["seconds"] + 60))
@@ -188,15 +234,21 @@ class Bench:
 
 
 @contextmanager
-def served(folder: Path, milliseconds: float) -> Iterator[Bench]:
-    """An edge process with a network of so many milliseconds, warm."""
+def served(folder: Path, milliseconds: float, *, peers: bool) -> Iterator[Bench]:
+    """An edge process with a network of so many milliseconds, warm; and others' servers beside it."""
     file = built(folder, milliseconds)
     times = folder / f"{file.stem}.json"
     profile(load(str(file)), OnnxRuntimeEngine(), budget=2.0).save(times)
     prefix = ("taskset", "-c", str(EDGE_CORE))
-    with ServerProcess.edge(str(file), times, prefix=prefix) as edge:
-        bench = Bench(file, edge.address, milliseconds)
-        bench.saturated(0.5)
+    with ExitStack() as servers:
+        edge = servers.enter_context(ServerProcess.edge(str(file), times, prefix=prefix))
+        addresses = {OURS: edge.address}
+        if peers:
+            addresses["litserve"] = servers.enter_context(load_peers.litserve(file, folder, prefix))
+            addresses["mlserver"] = servers.enter_context(load_peers.mlserver(file, folder, prefix))
+        bench = Bench(file, addresses, milliseconds)
+        for server in addresses:
+            bench.saturated(_WARM, server)
         yield bench
 
 
@@ -225,25 +277,31 @@ def rows(runs: list[Run]) -> list[Row]:
     return found
 
 
-def throughput(milliseconds: float, pairs: list[tuple[float, float]]) -> Throughput:
+def throughput(milliseconds: float, server: str, pairs: list[tuple[float, float]]) -> Throughput:
     """Medians over the rounds; the share is of each round's own bare loop."""
     return Throughput(
         model_ms=milliseconds,
+        server=server,
         bare_per_second=statistics.median(bare for _, bare in pairs),
         of_bare=statistics.median(edge / bare for edge, bare in pairs),
     )
 
 
-def measured(milliseconds: float, options: Any) -> tuple[list[Run], Throughput]:
+def measured(milliseconds: float, options: Any) -> tuple[list[Run], list[Throughput], GivenUp]:
     """All runs of one network, interleaved."""
-    runs, pairs = [], []
-    with tempfile.TemporaryDirectory(prefix="edgent-load-") as folder, served(Path(folder), milliseconds) as bench:
+    runs, pairs = [], dict[str, list[tuple[float, float]]]()
+    with (
+        tempfile.TemporaryDirectory(prefix="edgent-load-") as folder,
+        served(Path(folder), milliseconds, peers=not options.alone) as bench,
+    ):
         for number in range(options.rounds):
-            pairs.append(bench.saturated(options.seconds))
+            for server in bench.addresses:
+                pairs.setdefault(server, []).append(bench.saturated(options.seconds, server))
             for load in BELOW + ABOVE:
                 runs.append(bench.at(load, options.seconds, options.seed + number))
                 print(runs[-1], file=sys.stderr)
-    return runs, throughput(milliseconds, pairs)
+        left = bench.given_up()
+    return runs, [throughput(milliseconds, server, its_pairs) for server, its_pairs in pairs.items()], left
 
 
 def main() -> int:
@@ -253,14 +311,16 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="of all loads; figures are their medians")
     parser.add_argument("--model-ms", type=float, action="append", help="what a network takes (9 and 2.6)")
     parser.add_argument("--seed", type=int, default=0, help="of the arrivals")
+    parser.add_argument("--alone", action="store_true", help="without LitServe and mlserver")
     options = parser.parse_args()
     if options.rounds < 1 or not 0 < options.seconds < math.inf:
         parser.error("expected one round or more, and positive, finite seconds")
     found = [measured(milliseconds, options) for milliseconds in options.model_ms or (9.0, 2.6)]
-    of_loads = [asdict(row) for row in rows([run for runs, _ in found for run in runs])]
-    saturated = [asdict(throughput) for _, throughput in found]
-    document = {"rows": of_loads, "throughput": saturated}
-    command.show(options, document, lambda: print(aligned(of_loads), aligned(saturated), sep="\n\n"))
+    of_loads = [asdict(row) for row in rows([run for runs, _, _ in found for run in runs])]
+    saturated = [asdict(row) for _, throughputs, _ in found for row in throughputs]
+    left = [asdict(given_up) for _, _, given_up in found]
+    document = {"rows": of_loads, "throughput": saturated, "given_up": left}
+    command.show(options, document, lambda: print(*map(aligned, document.values()), sep="\n\n"))
     kept = [row["of_peak"] >= ENOUGH.get(row["model_ms"], 0.0) for row in of_loads if row["load"] > 1]
     return 0 if all(kept) else 1
 

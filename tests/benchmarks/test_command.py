@@ -55,6 +55,22 @@ def test_an_error_is_one_line_on_stderr_and_a_code(error, code, capsys) -> None:
     assert len(err.splitlines()) == 1 and err.strip() and "\x1b" not in err
 
 
+@pytest.mark.parametrize(
+    ("text", "refused"), [("3", False), ("30", False), ("2", True), ("-1", True), ("3.5", True), ("x", True)]
+)
+def test_an_option_takes_whole_numbers_from_its_least_on(text, refused, capsys) -> None:
+    parser = command.options("A benchmark.")
+    parser.add_argument("--rounds", type=command.at_least(3), default=5)
+    assert parser.parse_args([]).rounds == 5
+    if not refused:
+        assert parser.parse_args(["--rounds", text]).rounds == int(text)
+        return
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args(["--rounds", text])
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert ended.value.code == 2 and "--rounds" in said and text in said
+
+
 def test_what_is_our_own_mistake_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
         command.run(lambda: 1 // 0)

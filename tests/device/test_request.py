@@ -342,3 +342,28 @@ def test_nobody_but_the_edge_ends_a_request_within_a_binding_budget(branches, ed
     if send.binding and played.delivered.by == "device":
         failed_at = head + edge[1] if edge and edge[0] == "fails" and edge[1] < send.budget else head + send.budget
         assert played.at >= failed_at - 1e-9
+
+
+NEARLY_ALL = DEADLINE - MARGIN / 2  # seconds: in time, and with no margin to spare
+
+
+@pytest.mark.parametrize(
+    ("edge", "by", "at"),
+    [
+        (None, "device", NEARLY_ALL),
+        (("answers", 0.03), "edge", 0.03),
+        (("fails", 0.03), "device", NEARLY_ALL),
+        (("answers", DEADLINE - MARGIN / 4), "device", NEARLY_ALL),
+    ],
+)
+def test_in_a_trial_the_device_answers_as_by_itself_unless_the_edge_is_first(edge, by, at):
+    played = play(request([branch(0, NEARLY_ALL)], race=False, trial=True), edge=edge)
+    assert played.local_started_at == 0.0
+    assert (played.delivered.by, played.at) == (by, pytest.approx(at))
+    assert played.at <= DEADLINE
+
+
+def test_in_a_trial_a_branch_that_fits_starts_as_late_as_in_a_race():
+    played = play(request([branch(0, 0.02)], race=False, trial=True), edge=("answers", 0.05))
+    assert (played.delivered.by, played.at) == ("edge", pytest.approx(0.05))
+    assert played.local_started_at is None

@@ -10,7 +10,7 @@ import pytest
 import edgent
 from edgent.device.choosers.candidate_sets import Restriction
 from edgent.device.device import Device
-from edgent.device.settings import LEAST_MARGIN, MOST_MARGIN, DeviceKeywords, DeviceSettings, settings_of
+from edgent.device.settings import HANDED_OVER, LEAST_MARGIN, MOST_MARGIN, DeviceKeywords, DeviceSettings, settings_of
 from edgent.errors import InputError
 from edgent.planning.plan import Configuration
 from edgent.testing import FakeEngine
@@ -109,6 +109,13 @@ def test_a_margin_or_round_trip_of_nothing_is_one() -> None:
 def test_the_usual_margin_is_a_share_of_the_deadline_within_bounds(deadline, margin) -> None:
     assert DeviceSettings(deadline=1.0).margin_before(deadline) == pytest.approx(margin)
     assert DeviceSettings(deadline=1.0, margin=0.3).margin_before(deadline) == 0.3
+
+
+def test_of_long_deadlines_more_is_kept_free_the_more_requests_are_in_hand() -> None:
+    settings = DeviceSettings(deadline=1.0)
+    assert settings.margin_before(10.0, others=50) == pytest.approx(MOST_MARGIN + 50 * HANDED_OVER)
+    assert settings.margin_before(0.2, others=50) == settings.margin_before(0.2) == pytest.approx(0.006)
+    assert settings.margin_before(1.0, others=50) == pytest.approx(0.03)
 
 
 def test_the_machine_that_computes_is_the_device_unless_another_stands_in_for_it(slow, fast) -> None:

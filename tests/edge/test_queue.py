@@ -115,6 +115,34 @@ def test_a_queue_without_slots_is_a_mistake():
         EdgeQueue(bound=-1)
 
 
+def test_more_slots_start_who_waits():
+    queue = EdgeQueue()
+    for number in (1, 2, 3):
+        queue.arrive(number, at(0.0), choices=takes(1.0))
+    assert queue.resize(2, at(0.5)) == (Start(2, at(0.5)),)
+    assert queue.resize(9, at(0.6)) == (Start(3, at(0.6)),)
+
+
+def test_fewer_slots_end_nobody_and_start_nobody_until_enough_have_ended():
+    queue = EdgeQueue(slots=3)
+    for number in (1, 2, 3, 4):
+        queue.arrive(number, at(0.0), choices=takes(1.0))
+    assert queue.resize(1, at(0.1)) == ()
+    assert queue.done(1, at(1.0)) == queue.done(2, at(1.1)) == ()
+    assert queue.done(3, at(1.2)) == (Start(4, at(1.2)),)
+
+
+def test_a_wait_is_predicted_by_the_slots_that_there_are():
+    queue = EdgeQueue(slots=3)
+    for number, work in enumerate(takes(1.0, 2.0, 3.0)):
+        queue.arrive(number, at(0.0), choices=(work,))
+    assert queue.predicted_wait(at(0.0)) == 1.0
+    queue.resize(1, at(0.0))
+    assert queue.predicted_wait(at(0.0)) == 3.0
+    queue.resize(4, at(0.0))
+    assert queue.predicted_wait(at(0.0)) == 0.0
+
+
 arrivals = st.lists(
     st.tuples(
         st.floats(0, 2),  # seconds after the one before

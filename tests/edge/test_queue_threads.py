@@ -55,6 +55,18 @@ def test_two_slots_let_two_through(clock, visit):
     assert found == [("a", 0.1, 0.0), ("b", 0.2, 0.0), ("c", 1.1, 0.8)]
 
 
+def test_a_slot_more_lets_one_more_through(clock, visit):
+    queue_threads = QueueThreads(EdgeQueue(slots=1), clock)
+
+    def grow():
+        clock.sleep(0.5)
+        queue_threads.resize(2)
+
+    clock.thread(grow, "grow").start()
+    found = visit(queue_threads, at("a", 0.1), at("b", 0.2), at("c", 0.3))
+    assert found == [("a", 0.1, 0.0), ("b", 0.5, 0.3), ("c", 1.1, 0.8)]
+
+
 def test_whose_budget_runs_out_in_the_queue_leaves_at_that_moment_and_takes_no_turn(clock, visit):
     queue_threads = QueueThreads(EdgeQueue(slots=1), clock)
     slower_than_expected = at("a", 0.1, expected=0.2)

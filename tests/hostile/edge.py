@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from edgent.wire import messages as m
-from edgent.wire.notes import notes_of
+from edgent.wire.headers import notes_of
 from edgent.wire.transport import Call, Methods, Streaming, Unary
 
 Lie = Callable[[bytes], bytes]

@@ -194,3 +194,22 @@ def test_what_an_edge_says_arrives_as_the_kind_that_it_was(kind):
     finally:
         channel.close()
         served.stop()
+
+
+@pytest.mark.parametrize("load", [None, 0.25])
+def test_a_busy_edge_says_how_long_a_request_would_wait(load):
+    method = "/edgent.test/Busy"
+
+    def refuse(message, call):
+        raise BusyError("said there", load=load)
+
+    served = GrpcServer({method: Unary(answer=refuse)}, host="127.0.0.1", port=0, max_message=MAX)
+    served.start()
+    channel = GrpcChannel(served.address, max_message=MAX)
+    try:
+        with pytest.raises(BusyError, match="said there") as caught:
+            channel.call(method, b"", WITHIN)
+        assert caught.value.load == load
+    finally:
+        channel.close()
+        served.stop()

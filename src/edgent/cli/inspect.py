@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from edgent.model.configuration.sources import Stated
 
 _ROWS = 60
-_OF_THE_INPUT = ("preprocessing.size", "preprocessing.layout")  # where nobody says otherwise
+_OF_THE_INPUT = ("preprocessing.size", "preprocessing.layout", "preprocessing.dtype")  # where nobody says otherwise
 _NAMES = 100  # of the tensors that cross a cut: in a wide graph of n nodes all of them would be n^2
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,9 +23,12 @@ from edgent.errors import InputError
 from edgent.units import parse_bytes
 
 if TYPE_CHECKING:
+    from edgent.cluster.ray_serve import RayCluster
     from edgent.edge.edge import Edge
+    from edgent.engine.engine import Engine
     from edgent.identity.edge_identity import EdgeIdentity
     from edgent.identity.join_server import JoinServer
+    from edgent.model import Model
 
 _GRACE = 10.0  # seconds that an edge which stops has to answer what is in hand
 _FIRST_TOKEN = timedelta(hours=1)  # of the line that a start prints
@@ -55,6 +58,10 @@ def serve(
     profile: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="This machine's profile.")] = None,
     threads: Threads = 1,
     engine: EngineName = "onnxruntime",
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="HOST:PORT of a Ray cluster that computes; `local` starts one."),
+    ] = None,
     dim: Dims = None,
     as_json: AsJson = False,
 ) -> None:
@@ -75,6 +82,7 @@ def serve(
         loaded = open_models(models, numbers)
         by_digest = {file.digest: file for file in map(Profile.load, profile or ())}
         runner = make_engine(engine, threads)
+        behind = _cluster(cluster, loaded, runner)
         profiles = [by_digest.get(model.digest) or own_profile(model, runner) for model in loaded]
         for used in profiles:
             notice_other_engine(used, runner)
@@ -83,6 +91,7 @@ def serve(
             loaded,
             edge_only=edge_only or (),
             engine=runner,
+            executor=behind.executor if behind else None,
             profiles=profiles,
             calibrations=calibrations,
             host=host,
@@ -91,7 +100,9 @@ def serve(
             credentials=None if certificates is None else own_credentials(certificates),
             memory=parse_bytes(memory, "--memory") if memory else None,
         )
-    with edge, _joining(edge, shown, host, join_port) as joining:
+    with behind or nullcontext(), edge, _joining(edge, shown, host, join_port) as joining:
+        if behind:
+            behind.follow(edge.service.queue_threads.resize)
         signals.serving = True
         names = [{"name": model.name, "version": model.version, "digest": model.digest} for model in loaded]
         if as_json:
@@ -111,10 +122,19 @@ def _identity(listens: Address, insecure: bool, folder: Path | None, certificate
     if certificates is not None or (folder is None and (insecure or listens.is_loopback)):
         return None
     if insecure:
-        raise InputError("--identity and --insecure: who speaks plain text is known to nobody; leave one of them out")
+        raise InputError("--identity and --insecure: in plain text nobody can show who it is; leave one of them out")
     from edgent.identity.edge_identity import EdgeIdentity
 
     return EdgeIdentity.open(edge_folder(folder), datetime.now(UTC))
+
+
+def _cluster(address: str | None, models: list[Model], engine: Engine) -> RayCluster | None:
+    """Who computes in place of this process."""
+    if address is None:
+        return None
+    from edgent.cluster.ray_serve import RayCluster
+
+    return RayCluster(address, models, engine)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -25,6 +26,7 @@ from edgent.device.connection.sight import EdgeState, Sight
 from edgent.device.division import Divisions
 from edgent.device.drift import Drifts, Factors
 from edgent.device.execution import Execution
+from edgent.device.gating import gated
 from edgent.device.plan_source import ChosenPlan, PlanSource
 from edgent.device.record_listener import RecordListener
 from edgent.device.request import PATIENCE, Request
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from edgent.engine.engine import Engine
     from edgent.identity.renewal import CertificateRenewal
     from edgent.planning.conditions import Conditions
+    from edgent.planning.gates import Gates
     from edgent.planning.plan import Configuration, SourceKind
 
 _log = logging.getLogger("edgent.device")
@@ -76,6 +79,8 @@ class Device:
     ) -> None:
         check_model(model, "Device")
         settings = settings_of(settings, keywords)
+        if settings.gates is not None:
+            settings.gates.check(model)
         self.model, self.settings, self._version = model, settings, model.version
         self.deadline = Seconds(settings.deadline)
         self._margin_of = lru_cache(settings.margin_before)  # of few deadlines, and asked by each request
@@ -87,6 +92,7 @@ class Device:
         self._drifts = Drifts()
         self._schedule = Schedule(slots(settings.pace, self._compute.engine.threads), LEAST_MARGIN)
         self._turns = threading.Lock()
+        self._in_hand: set[Material] = set()
         # A request that is out at the edge holds a thread until it is given up: with a bound, an edge that is silent
         # would take the threads from the local branches that are to stand in for it.
         self._pool = self._clock.pool(None, "edgent-device")
@@ -173,9 +179,16 @@ class Device:
         kind: SourceKind = "array" if material.source is None else "image"
         source_bytes = None if material.source is None else len(material.source)
         choice = self._plans.choose(kind, sight, deadline, factors, configuration, source_bytes)
+        if self.settings.gates is not None and kind == "image" and configuration is None:
+            choice = self._with_gate(choice, self.settings.gates, deadline, factors)
         name, exactly = name or material.name, configuration is not None
-        execution = self._execution(choice, sight, deadline, race, kind, name, exactly)
-        answer = execution.run(material)
+        others = len(self._in_hand)
+        self._in_hand.add(material)
+        try:
+            execution = self._execution(choice, sight, deadline, race, kind, name, exactly, others)
+            answer = execution.run(material)
+        finally:
+            self._in_hand.remove(material)
         if execution.failure is None:
             self._drifts.learn(answer.record, factors)
         if self._listener is not None:
@@ -221,6 +234,7 @@ class Device:
         kind: SourceKind,
         name: str,
         exactly: bool,
+        others: int,
     ) -> Execution:
         division, changed = self._divisions.of(choice.configuration, kind), self._clock.condition(self._turns)
         planned = Stages() if choice.plan is None else choice.plan.stages
@@ -233,13 +247,14 @@ class Device:
             exit=choice.configuration.exit,
             uses_edge=division.uses_edge,
             deadline=deadline,
-            margin=self._margin_of(deadline),
+            margin=self._margin_of(deadline, others),
             branches=division.branches if division.uses_edge or not exactly else division.branches[:1],
             schedule=self._schedule,
             call=changed.notify_all,
             head=Seconds(ahead),
             expected=Seconds(math.inf if choice.plan is None else rest),
-            race=tried or (self.settings.race if race is None else race),
+            race=self.settings.race if race is None else race,
+            trial=tried,
             patience=Seconds(max(PATIENCE, 3 * (ahead + rest))),
         )
         return Execution(
@@ -257,6 +272,14 @@ class Device:
             failed=partial(self._plans.failed, choice.configuration),
             changed=changed,
         )
+
+    def _with_gate(self, choice: ChosenPlan, gates: Gates, deadline: Seconds, factors: Factors) -> ChosenPlan:
+        """Where the edge is to be asked about a picture, the device may answer first."""
+        if choice.plan is None:
+            return choice
+        branches = self._divisions.of(choice.configuration, "image").branches
+        within = Seconds(deadline - self._margin_of(deadline))
+        return replace(choice, plan=gated(choice.plan, gates, branches, within, factors.device))
 
     def _make_sure(self, configuration: Configuration) -> None:
         """Readies what was given; a refusal of the edge is told first."""

@@ -22,12 +22,16 @@ if TYPE_CHECKING:
     from edgent.latency import Profile
     from edgent.planning.candidates import Direction
     from edgent.planning.configuration_map import ConfigurationMap
+    from edgent.planning.gates import Gates
     from edgent.telemetry import Record
     from edgent.wire.transport import Channel
 
 # A thread may wake 5 ms late beside a full load, so a margin of some milliseconds keeps most deadlines. Of a long
 # deadline 3 % would be more than any thread needs.
 LEAST_MARGIN, MOST_MARGIN = 0.002, 0.020  # seconds
+# Answers that are kept for an edge until their deadlines would all be handed over at the same moment, and the last one
+# of fifty was late by 0.3 s on a full machine. So each request keeps more free than those that came before it.
+HANDED_OVER = 0.003  # seconds that a thread takes to wake and hand over its answer there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -52,6 +56,7 @@ class DeviceSettings:
         device_profile: times of the model on this device; None: only configurations that requests name can be run.
         edge_profile: the same of an edge that has none to fetch; None: the edge is taken to be as fast as this machine.
         calibration: sizes and accuracies of codecs on the model; None: the edge's, if it has one.
+        gates: of which first answers the device is sure enough not to ask the edge (`edgent gate`); None: of none.
         expected_sizes: how large codecs make the pictures that will come, where no calibration says it (see
             `edgent.evaluation.sizes`); what their files take is learned from the requests as well.
         bandwidth: of the uplink, bits per second, where it is known; None: it is measured, and kept fresh.
@@ -83,6 +88,7 @@ class DeviceSettings:
     device_profile: Profile | None = None
     edge_profile: Profile | None = None
     calibration: Calibration | None = None
+    gates: Gates | None = None
     expected_sizes: Calibration | None = None
     bandwidth: float | None = None
     downlink: float | None = None
@@ -121,9 +127,9 @@ class DeviceSettings:
             codecs=None if self.codecs is None else tuple(self.codecs),
         )
 
-    def margin_before(self, deadline: Seconds) -> Seconds:
-        """The seconds kept free before a deadline."""
-        usual = min(max(usual_margin(deadline), LEAST_MARGIN), MOST_MARGIN)
+    def margin_before(self, deadline: Seconds, others: int = 0) -> Seconds:
+        """The seconds kept free before a deadline, with so many other requests in hand."""
+        usual = min(max(usual_margin(deadline), LEAST_MARGIN), MOST_MARGIN + others * HANDED_OVER)
         return Seconds(usual if self.margin is None else self.margin)
 
     def __repr__(self) -> str:
@@ -148,6 +154,7 @@ class DeviceKeywords(TypedDict, total=False):
     device_profile: Profile | None
     edge_profile: Profile | None
     calibration: Calibration | None
+    gates: Gates | None
     expected_sizes: Calibration | None
     bandwidth: float | None
     downlink: float | None

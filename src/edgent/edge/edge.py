@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Self
 from edgent.address import Address
 from edgent.clock import Clock, MonotonicClock
 from edgent.codec import Calibration, load_formats
+from edgent.edge.certificate_watch import CertificateWatch
+from edgent.edge.executor import Executor, OwnExecutor
 from edgent.edge.limits.doorkeeper import Doorkeeper
 from edgent.edge.limits.memory import MemoryWatch, give_back, memory_taken, usual_budget
 from edgent.edge.limits.peer_limits import PeerGuard, PeerLimits
@@ -40,6 +42,7 @@ class Edge:
         models: what to serve; of several with one name, the first is the newest version (see `Registry`).
         edge_only: names of files of bundles that devices do not fetch: their exits are then the edge's alone.
         engine: runs the segments; by default one of one thread.
+        executor: who computes in place of this process, which needs no engine then.
         profiles: of this machine, for devices to fetch; found by digest.
         calibrations: of the models, for devices to fetch; found by digest.
         host: name or IP address to listen on, "::" on all of this machine. Without `identity` or `credentials`
@@ -67,6 +70,7 @@ class Edge:
         *,
         edge_only: Collection[str] = (),
         engine: Engine | None = None,
+        executor: Executor | None = None,
         profiles: Sequence[Profile] = (),
         calibrations: Sequence[Calibration] = (),
         host: str = "127.0.0.1",
@@ -96,11 +100,13 @@ class Edge:
         self._peer_guard = PeerGuard(peer_limits or PeerLimits(), clock)
         self._watch = MemoryWatch(memory or usual_budget(), taken=memory_taken, make_room=self._make_room)
         self._server: GrpcServer | None = None
-        self._credentials = credentials if identity is None else identity.credentials(datetime.now(UTC))
+        self._current = _current(credentials, identity)
+        self._credentials = None if self._current is None else self._current()
+        self._certificate_watch: CertificateWatch | None = None
         self._doorkeeper = None if identity is None else Doorkeeper(identity.register, clock)
         self.service = Service(
             models=registry,
-            engine=engine or OnnxRuntimeEngine(),
+            executor=executor or OwnExecutor(engine or OnnxRuntimeEngine()),
             queue_threads=QueueThreads(EdgeQueue(slots=slots, bound=bound, order=order), clock),
             clock=clock,
             max_message=message_limit(self.models),
@@ -140,18 +146,22 @@ class Edge:
         )
         self._watch.start(self._server.shed)
         self._server.start()
+        if self._current is not None:
+            self._certificate_watch = CertificateWatch(self._current, self._server.renew)
         return self
 
     def stop(self, grace: float = 0.0) -> None:
         """Ends serving: what is in hand gets `grace` seconds to be answered, what comes meanwhile is refused."""
         self._watch.close()
+        if self._certificate_watch is not None:
+            self._certificate_watch.close()
         if self._server is not None:
             self._server.stop(grace)
             self._server = None
 
     def _make_room(self) -> None:
         """Gives up what can be made again: a session, and memory that is free but still this process's."""
-        self.service.engine.spare()
+        self.service.executor.spare()
         give_back()
 
     def __enter__(self) -> Self:
@@ -165,3 +175,10 @@ class Edge:
     def __repr__(self) -> str:
         where = f"on {self._server.address}" if self._server else "not started"
         return f"<Edge {where}: {', '.join(f'{model.name} {model.version}' for model in self.models)}>"
+
+
+def _current(own: Credentials | None, identity: EdgeIdentity | None) -> Callable[[], Credentials] | None:
+    """What tells the credentials to be shown at present; None: the edge speaks plain text."""
+    if identity is not None:
+        return lambda: identity.credentials(datetime.now(UTC))
+    return None if own is None else lambda: own

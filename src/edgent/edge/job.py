@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from edgent.codec import decode_pixels, fit_decoded, is_image_codec, most_pixels, normalise
 from edgent.edge.registry import Registry
 from edgent.engine.engine import Engine
-from edgent.engine.feeds import Array
+from edgent.engine.feeds import Array, zeros
 from edgent.errors import InputError, ModelError
 from edgent.model import Model, SegmentName, Tensor, parse_segment_name
 from edgent.units import Seconds
 from edgent.wire.errors import NotServedError
 from edgent.wire.messages import CODEC, INSTEAD, WITHIN, ModelInferRequest
-from edgent.wire.tensors import Parcel, array_of, parcel_of, parse, read_inputs, write_response
+from edgent.wire.tensors import (
+    Parcel,
+    array_of,
+    parcel_of,
+    parse,
+    raw_parcel,
+    read_inputs,
+    write_request,
+    write_response,
+)
 
 _LONGEST_NAME = 1000  # characters; files' names have 255 bytes, and cuts some twenty digits
 _MOST_INSTEAD = 8  # names of a request's message; a branch has one of each exit, and few have more
@@ -57,8 +66,17 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A checked request: what came, what would answer it, the best first, and within what time that is wanted."""
+    """A checked request.
 
+    Attributes:
+        message: as it came.
+        request: by what its caller calls it.
+        inputs: the tensors in it.
+        choices: what would answer it, the best first.
+        wanted: within what time.
+    """
+
+    message: bytes = field(repr=False)
     request: str
     inputs: tuple[Parcel, ...]
     choices: tuple[Choice, ...]
@@ -134,7 +152,7 @@ def read_job(resolved: Resolve, message: bytes) -> Job:
     choices = (best, *_instead(resolved, request, target))
     within = request.parameters[WITHIN].int64_param if WITHIN in request.parameters else 0
     wanted = Seconds(within * 1e-6) if within > 0 else None
-    return Job(request=request.id, inputs=inputs, choices=choices, wanted=wanted)
+    return Job(message=message, request=request.id, inputs=inputs, choices=choices, wanted=wanted)
 
 
 def compute(job: Job, number: int, engine: Engine) -> bytes:
@@ -156,6 +174,15 @@ def compute(job: Job, number: int, engine: Engine) -> bytes:
     # segment must be told.
     named = target.part is None or number > 0
     return write_response(*((target.name, model.version) if named else ("", "")), job.request, outputs)
+
+
+def rehearsal(resolved: Resolve, target: Target) -> Job | None:
+    """A request for all of a target, on zeros; None where their shapes are known to nobody, or they cannot travel."""
+    if any(tensor.shape is None or not tensor.travels for tensor in target.given):
+        return None
+    arrays = zeros(target.given)
+    inputs = [raw_parcel(tensor, arrays[tensor.name]) for tensor in target.given]
+    return read_job(resolved, write_request(target.name, target.model.version, inputs, ()))
 
 
 def _instead(resolved: Resolve, request: Any, target: Target) -> Iterator[Choice]:
@@ -192,7 +219,7 @@ def _wanted(request: Any, target: Target) -> tuple[tuple[Tensor, str | None], ..
 
 def _check_takes_image(target: Target, parcel: Parcel) -> None:
     inputs = [tensor.name for tensor in target.model.inputs]
-    if parcel.tensor.name not in inputs or target.model.metadata.preprocessing is None:
+    if parcel.tensor.name not in inputs or target.model.metadata.preprocessing_of(parcel.tensor.name) is None:
         raise InputError(
             f"tensor {parcel.tensor.name!r} cannot come as {parcel.codec}: only an input of a model whose metadata "
             "says how to prepare an image can"
@@ -200,7 +227,7 @@ def _check_takes_image(target: Target, parcel: Parcel) -> None:
 
 
 def _decode(parcel: Parcel, model: Model) -> Array:
-    preprocessing = model.metadata.preprocessing
+    preprocessing = model.metadata.preprocessing_of(parcel.tensor.name)
     if parcel.codec and preprocessing and is_image_codec(parcel.codec):
         pixels = decode_pixels(parcel.data, max_pixels=most_pixels(preprocessing))
         return normalise(fit_decoded(pixels, preprocessing, codec=parcel.codec), preprocessing)

@@ -157,6 +157,12 @@ class EdgeQueue:
         self._waiting = [entry for entry in self._waiting if entry.request != request]
         return (*(Drop(entry.request) for entry in gone), *self._advance(at))
 
+    def resize(self, slots: int, at: Seconds) -> tuple[Decision, ...]:
+        """There are more slots from now on, or fewer, one at least; what is computed goes on to its end."""
+        assert slots >= 1, f"found {slots} slots"
+        self.slots = slots
+        return self._advance(at)
+
     def tick(self, at: Seconds) -> tuple[Decision, ...]:
         """Time has passed."""
         return self._advance(at)
@@ -229,4 +235,5 @@ class EdgeQueue:
         """From when on each slot is free."""
         # One that takes longer than expected is taken to be done now: nothing better is known of it.
         busy = [max(at, entry.started_at + self._seconds(entry, at)) for entry in self._running.values()]
-        return busy + [at] * (self.slots - len(busy))
+        # Where slots were taken away more may be busy than there are: those who end first are followed by nobody.
+        return sorted(busy)[-self.slots :] + [at] * (self.slots - len(busy))

@@ -71,6 +71,11 @@ class QueueThreads:
                 # good.
                 self._take(self._queue.done(number, self._clock.now(), computed=computed))
 
+    def resize(self, slots: int) -> None:
+        """See `EdgeQueue.resize`."""
+        with self._lock:
+            self._take(self._queue.resize(slots, self._clock.now()))
+
     def predicted_wait(self) -> Seconds:
         """How long a request that came now would wait."""
         with self._lock:
@@ -121,7 +126,7 @@ def _started(decision: Decision, budget: Seconds | None) -> Start:
     if isinstance(decision, Reject):
         wait = format_duration(decision.wait)
         left = "" if budget is None else f", and its budget is {format_duration(budget)}"
-        raise BusyError(f"this request would wait {wait}{left}: try again later, or elsewhere")
+        raise BusyError(f"this request would wait {wait}{left}: try again later, or elsewhere", load=decision.wait)
     if isinstance(decision, Drop):
         raise LateError(f"the budget of {format_duration(budget or 0.0)} ran out in the edge's queue; not computed")
     return decision

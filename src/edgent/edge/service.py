@@ -13,24 +13,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache, partial
 from io import SEEK_END, BytesIO
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from edgent.clock import Clock
 from edgent.codec import Calibration
 from edgent.edge.counters import Counters
-from edgent.edge.job import Resolve, Target, compute, read_job, resolve
+from edgent.edge.executor import Executor
+from edgent.edge.job import Resolve, Target, read_job, rehearsal, resolve
+from edgent.edge.model_files import member_files, model_files
 from edgent.edge.queue import EdgeWork
 from edgent.edge.queue_threads import QueueThreads
 from edgent.edge.registry import Registry
-from edgent.engine.engine import Engine
-from edgent.engine.feeds import zeros
 from edgent.engine.pace import OwnPace, Pace
-from edgent.errors import EdgentError, InputError, RefusedError
+from edgent.errors import InputError, RefusedError
 from edgent.latency import Profile
 from edgent.link.slow_start import Window
 from edgent.model import Model
-from edgent.model.configuration.copy import beside_a_copy
 from edgent.version import __version__
 from edgent.wire import messages as m
 from edgent.wire.errors import BusyError, LateError, NotServedError
@@ -51,7 +49,7 @@ class Service:
 
     Attributes:
         models: what is served.
-        engine: runs the segments.
+        executor: computes.
         queue_threads: where inferences queue.
         clock: times queue and middle.
         max_message: bytes of the largest message.
@@ -63,7 +61,7 @@ class Service:
     """
 
     models: Registry
-    engine: Engine
+    executor: Executor
     queue_threads: QueueThreads
     clock: Clock
     max_message: int
@@ -112,7 +110,7 @@ class Service:
                 started_at = self.clock.now()
                 # Decoding and encoding are done within the turn: they too compute, and would slow down whoever holds a
                 # slot.
-                answer = compute(job, start.choice, self.engine)
+                answer = self.executor.compute(job, start.choice, call.time_remaining())
                 # Before the slot is given back, as a slower machine would hold it.
                 self.pace.hold(started_at, choices[start.choice].profiled)
                 middle = self.clock.now() - started_at
@@ -123,7 +121,9 @@ class Service:
             raise too_large(answer, self.max_message, "the answer")
         self.counters.answered(model, start.waited, middle)
         newest = self._newest(model.name, model.version)
-        call.note(Notes(queue=start.waited, middle=middle, window=_window(answer, call), newest=newest))
+        # What the next one would wait, and not what this one did: the queue that it found is gone by now.
+        load = self.queue_threads.predicted_wait()
+        call.note(Notes(queue=start.waited, middle=middle, load=load, window=_window(answer, call), newest=newest))
         return answer
 
     def _newest(self, name: str, version: str) -> str:
@@ -193,8 +193,7 @@ class Service:
         request = parse(m.PrepareRequest, message)
         target = self.resolve(request.name, request.version)
         started_at = self.clock.now()
-        inputs, outputs = ([tensor.name for tensor in side] for side in (target.given, target.offered))
-        self.engine.session(target.model, inputs, outputs)
+        self.executor.prepare(target)
         return bytes(m.PrepareResponse(seconds=self.clock.now() - started_at).SerializeToString())
 
     def _probe(self, message: bytes, call: Call) -> bytes:
@@ -208,19 +207,20 @@ class Service:
         queue, middle = 0.0, self.clock.now() - arrived_at
         if request.segment:
             queue, middle = self._tried(request.segment, request.version, call)
-        call.note(Notes(queue=queue, middle=middle, window=_window(answer, call), newest=newest))
+        load = self.queue_threads.predicted_wait()
+        call.note(Notes(queue=queue, middle=middle, load=load, window=_window(answer, call), newest=newest))
         return answer
 
     def _tried(self, segment: str, version: str, call: Call) -> tuple[float, float]:
         """What a request for this would wait and take now: it is run on zeros, in the queue as any other."""
         target = self.resolve(segment, version)
-        if any(tensor.shape is None or not tensor.travels for tensor in target.given):
+        job = rehearsal(self.resolve, target)
+        if job is None:
             return 0.0, 0.0
-        inputs, outputs = ([tensor.name for tensor in side] for side in (target.given, target.offered))
-        work = self._work(target, (None,) * len(inputs))
+        work = self._work(target, job.codecs)
         with self.queue_threads.turn(budget=call.time_remaining(), choices=(work,), given_up=call.given_up) as start:
             started_at = self.clock.now()
-            self.engine.session(target.model, inputs, outputs).run(zeros(target.given))
+            self.executor.compute(job, start.choice, call.time_remaining())
             self.pace.hold(started_at, work.profiled)
             return start.waited, self.clock.now() - started_at
 
@@ -244,7 +244,7 @@ class Service:
 
     def _files(self, model: Model, what: str, member: str) -> Iterator[tuple[str, BinaryIO]]:
         if what == "model":
-            yield from self._member_files(model, member) if _members(model) else _model_files(model)
+            yield from self._member_files(model, member) if _members(model) else model_files(model)
             return
         text = self._document(model, what)
         if text is None:
@@ -260,8 +260,7 @@ class Service:
             )
         for file, path in zip(manifest.files, bundle.members, strict=True):
             if file.digest == digest and not file.edge_only:
-                yield _opened(bundle, path, path.name)
-                yield from _configuration_files(path)
+                yield from member_files(bundle, path)
                 return
         known = ", ".join(f"{file.name} {file.digest[:12]}" for file in manifest.here)
         raise RefusedError(f"{bundle.name} has no file of version {digest[:12]} for devices; it has {known}")
@@ -303,27 +302,3 @@ def _fingerprint(text: str | None) -> str:
 def _members(model: Model) -> Mapping[str, str]:
     """The digests of a bundle's files by name; none for a single file, whose digest is the model's."""
     return model.digests if len(model.digests) > 1 else {}
-
-
-def _model_files(model: Model) -> Iterator[tuple[str, BinaryIO]]:
-    """The file of a model, those that hold weights of it, and its configuration.
-
-    The device checks that they are what was loaded here.
-    """
-    for name in (model.path.name, *model.files):
-        yield _opened(model, model.path.parent / name, name)
-    yield from _configuration_files(model.path)
-
-
-def _configuration_files(path: Path) -> Iterator[tuple[str, BinaryIO]]:
-    """What belongs beside a copy of a model's file, where its configuration is not in it."""
-    for name, content in beside_a_copy(path).items():
-        yield name, BytesIO(content)
-
-
-def _opened(model: Model, path: Path, name: str) -> tuple[str, BinaryIO]:
-    """A file under the name that it is sent by: its path from the model's folder."""
-    try:
-        return name, path.open("rb")
-    except OSError as error:
-        raise EdgentError(f"{name} of {model.name} is no longer there ({error.strerror}); restart the edge") from error

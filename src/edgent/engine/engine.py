@@ -68,7 +68,7 @@ class Engine(Protocol):
         ...
 
     def build(self, segment: Segment, *, profile: Path | None = None, optimised: Path | None = None) -> Session:
-        """A session of its own, not kept.
+        """A new session that the engine does not keep.
 
         Args:
             segment: what to run.

@@ -60,6 +60,7 @@ class TimedReply:
         uplink: seconds from then until the first packet of the answer came, the edge's own time taken off.
         queue: seconds in the edge's queue, by the edge's clock.
         middle: seconds of decoding, computing and encoding there, by the edge's clock.
+        load: seconds that the edge's next request would wait, by its word.
         downlink: seconds from that packet to the whole body; 0 for an answer of one packet.
         on_link: seconds on the link, both ways.
         body_at: when that was.
@@ -82,6 +83,7 @@ class TimedReply:
     window: Window | None = None
     edge_window: Window | None = None
     newest: str = ""
+    load: float = 0.0
 
 
 class EdgeClient:
@@ -241,6 +243,7 @@ def _timed(reply: Reply, bytes_up: int) -> TimedReply:
         window=reply.window,
         edge_window=notes.window,
         newest=notes.newest,
+        load=notes.load,
     )
 
 

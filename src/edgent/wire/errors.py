@@ -23,7 +23,15 @@ class LateError(EdgeError):
 
 
 class BusyError(EdgeError):
-    """The edge's queue is full."""
+    """The edge's queue is full.
+
+    Attributes:
+        load: seconds that a request would wait there; None: not said.
+    """
+
+    def __init__(self, words: str, *, load: float | None = None) -> None:
+        super().__init__(words)
+        self.load = load
 
 
 class BrokenError(EdgeError):
@@ -76,3 +84,14 @@ def status_of(error: Exception) -> tuple[int, str]:
 def kind_of(number: int) -> type[EdgentError]:
     """The error that a status means to a device."""
     return _KINDS.get(number, EdgeError)
+
+
+def error_of(number: int, words: str, load: float) -> EdgentError:
+    """The same, with what the edge said of its load beside it."""
+    kind = kind_of(number)
+    return BusyError(words, load=load or None) if kind is BusyError else kind(words)
+
+
+def load_of(error: Exception) -> float:
+    """What is said of the load beside an error."""
+    return error.load or 0.0 if isinstance(error, BusyError) else 0.0

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgent import cache
-from edgent.errors import InputError, ModelError, RefusedError
+from edgent.errors import EdgeError, InputError, ModelError, RefusedError
 from edgent.identity.joined import credentials_towards
 from edgent.wire.edge_client import EdgeClient, Served
 from edgent.wire.errors import NotServedError
@@ -69,7 +69,11 @@ def fetch_model(
     opened = channel or _grpc(edge, insecure)
     try:
         remote = EdgeClient(opened)
-        served = _served(remote, edge, name)
+        try:
+            served = _served(remote, edge, name)
+        except EdgeError:
+            opened.first_words(_TIMEOUT)  # which says so where certificates are the reason
+            raise
         _check_dims(served, edge, dims or {})
         bound = cache.bound() if most is None else most
         if served.members:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator
+import ssl
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import grpc
@@ -19,14 +20,15 @@ from edgent.address import Address
 from edgent.clock import Clock, MonotonicClock
 from edgent.errors import EdgeError, EdgentError
 from edgent.identity.credentials import Credentials
+from edgent.identity.secured_socket import secured, trouble
 from edgent.link.slow_start import Window
 from edgent.wire.checksum import check, checksum
-from edgent.wire.errors import DATA_LOSS, BrokenError, Damaged, kind_of
+from edgent.wire.errors import DATA_LOSS, BrokenError, Damaged, error_of, kind_of
 from edgent.wire.exchange.exchanges import Exchanges
 from edgent.wire.grpc_options import CHANNEL_OPTIONS, message_limits
+from edgent.wire.headers import notes_of
 from edgent.wire.message_limit import too_large
 from edgent.wire.messages import SERVER_METADATA, SUM
-from edgent.wire.notes import notes_of
 from edgent.wire.tcp_info import SendWindow
 from edgent.wire.transport import Reply
 
@@ -90,7 +92,7 @@ class GrpcChannel:
             # already, so that the search delays nobody's measured time.
             if not self._send_window.found:
                 self._send_window.look()
-            headers = {str(key): str(value) for key, value in (*ahead, *answers.trailing_metadata())}
+            headers = _texts((*ahead, *answers.trailing_metadata()))
             self._check(method, body, headers)
             notes = notes_of(headers)
         return Reply(body=body, notes=notes, sent_at=sent_at, notes_at=notes_at, body_at=body_at, window=window)
@@ -107,18 +109,30 @@ class GrpcChannel:
 
     def first_words(self, timeout: float) -> str | None:
         """See `Channel.first_words`: says HTTP/2's greeting and looks whether the answer is HTTP/2."""
-        address = Address.parse(self.target)
         try:
-            with socket.create_connection((address.host, address.port), timeout) as peer:
-                peer.settimeout(timeout)
-                peer.sendall(_GREETING)
-                answer = peer.recv(64)
+            answer = self._greeted(timeout)
+        except ssl.SSLError as error:
+            raise BrokenError(trouble(self.target, error)) from None
         except (OSError, ValueError):
             return None
+        if self._credentials is not None:
+            if not answer:
+                raise BrokenError(trouble(self.target, None))
+            return None  # who has the right certificate speaks the right protocol
         # A frame begins with three bytes of length and one of type. An answer too short to tell is not held against the
         # peer.
         is_settings = answer[3:4] == b"\x04" or len(answer) < 4
         return None if is_settings else answer.split(b"\n")[0].decode("latin-1").strip()
+
+    def _greeted(self, timeout: float) -> bytes:
+        address = Address.parse(self.target)
+        connected = socket.create_connection((address.host, address.port), timeout)
+        if self._credentials is not None:
+            connected = secured(connected, self._credentials, address.host)
+        with connected as peer:
+            peer.settimeout(timeout)
+            peer.sendall(_GREETING)
+            return peer.recv(64)
 
     def renew(self) -> None:
         """See `Channel.renew`."""
@@ -176,12 +190,13 @@ class GrpcChannel:
         try:
             yield
         except grpc.RpcError as error:
-            raise self._error(answers.code(), answers.details() or "") from error
+            load = notes_of(_texts(answers.trailing_metadata() or ())).load
+            raise self._error(answers.code(), answers.details() or "", load) from error
         finally:
             # A stream that its reader leaves early would otherwise go on filling the link.
             answers.cancel()  # no effect on one that is over
 
-    def _error(self, code: grpc.StatusCode, details: str) -> EdgentError:
+    def _error(self, code: grpc.StatusCode, details: str, load: float) -> EdgentError:
         if code.value[0] == DATA_LOSS:
             return self._not_understood(details)
         kind = kind_of(code.value[0])
@@ -189,4 +204,8 @@ class GrpcChannel:
             return kind(f"{self.target} speaks another protocol ({details or 'method unknown'}); is it an edge?")
         if kind is EdgeError:
             return kind(f"the edge {self.target} cannot be reached: {details or code.name}")
-        return kind(details or code.name)
+        return error_of(code.value[0], details or code.name, load)
+
+
+def _texts(headers: Iterable[tuple[object, object]]) -> dict[str, str]:
+    return {str(key): str(value) for key, value in headers}

@@ -148,6 +148,7 @@ _EDGENT = {
         "string newest = 6",
         "uint64 follows = 7",
         "bytes body = 8",
+        "uint64 load_us = 9",
     ),
 }
 
@@ -197,6 +198,7 @@ INSTEAD = "edgent_instead"
 # And within how many microseconds from its arrival, where the caller would wait for longer rather than for nothing.
 WITHIN = "edgent_within_us"
 TIMES_US = "edgent-us"  # header of an answer: microseconds in the queue, and of the middle
+LOAD_US = "edgent-load-us"  # header of an answer: microseconds that a request which came now would wait; absent: none
 # Header of an answer of more than a packet, what the edge's TCP makes of it: bytes under way at once, bytes up to which
 # that doubles (0: no end), microseconds of a pause beyond the round trip that halve it (0: none does), and bytes that
 # pauses leave.

@@ -109,7 +109,11 @@ class Channel(Protocol):
 
     # For a useful error where the port belongs to another program: a transport alone says only that it is not there.
     def first_words(self, timeout: float) -> str | None:
-        """What answers there instead of an edge, in its own first words; None if nobody does or it seems right."""
+        """What answers there instead of an edge, in its own first words; None if nobody does or it seems right.
+
+        Raises:
+            BrokenError: it and this side do not take each other's certificates.
+        """
         ...
 
     # A connection that died in silence would first send again what it still has, by TCP's growing timeouts.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -72,6 +74,13 @@ def test_requests_into_a_black_hole_are_as_much_in_time_as_on_the_device_alone(m
     alone = made(channel=None, deadline=deadline, pace=Emulated("slow", clock=clock))
     expected = in_time(crowd(alone, all=(CROWD, deadline))["all"])
     assert in_time(crowd(silent, all=(CROWD, deadline))["all"]) >= expected
+
+
+def test_answers_that_were_kept_for_a_silent_edge_are_not_all_handed_over_at_the_same_moment(crowd, silent):
+    records = crowd(silent, all=(CROWD, 4.0 * CROWD * FASTEST))["all"]
+    kept = sorted(record.total for record in records if record.why.startswith("edge late"))
+    assert len(kept) > CROWD / 2
+    assert all(later - earlier > 0.002 for earlier, later in itertools.pairwise(kept))
 
 
 def test_requests_that_nobody_can_answer_in_time_hold_up_no_other(crowd, silent):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edgent.document import Document
 from edgent.lab.fuzz.every_target import every_target
 from edgent.lab.fuzz.fuzzing import fuzzed
 from edgent.lab.fuzz.readers import NOT_FUZZED, reading_modules
@@ -42,6 +43,12 @@ def test_a_new_reader_is_seen_wherever_it_stands(tmp_path: Path, line, reads):
     (tmp_path / "wire").mkdir()
     (tmp_path / "wire" / "brand_new.py").write_text(line)
     assert list(reading_modules(tmp_path)) == (["wire.brand_new"] if reads else [])
+
+
+def test_each_kind_of_document_has_a_target_of_its_name(targets):
+    kinds = {kind.KIND for kind in Document.__subclasses__()}
+    assert len(kinds) > 4
+    assert kinds - {target.name for target in targets} == set()
 
 
 def test_names_of_targets_are_distinct(targets):

@@ -69,6 +69,7 @@ def test_an_answer_and_its_notes_are_read_as_they_were(notes, size):
 
 
 def test_an_error_has_its_status_and_its_words():
+    assert read_exchange_reply(write_exchange_error(8, "busy", 0.25)).notes.load == 0.25
     head = read_exchange_reply(write_exchange_error(9, "another version"))
     assert (head.status, head.details) == (9, "another version")
 

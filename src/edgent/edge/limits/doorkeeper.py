@@ -22,6 +22,7 @@ from edgent.wire.messages import FETCH, MODEL_INFER
 from edgent.wire.transport import Call, Methods, Streaming, Unary
 
 _LOOKS_EVERY = 1.0  # seconds
+_LOOKS_FOR_ONE = 0.1  # for one who is not known: who was removed may ask as often as it likes
 _Body = TypeVar("_Body")
 
 
@@ -59,7 +60,9 @@ class Doorkeeper:
             raise RefusedError("this edge answers devices that have joined it; use `edgent join`")
         bearer, now = bearer_of(certificate), self._clock.now()
         with self._guard:
-            self._look(now)
+            self._look(now, _LOOKS_EVERY)
+            if bearer.serial not in self._members:
+                self._look(now, _LOOKS_FOR_ONE)  # it may have joined just now
             member = self._members.get(bearer.serial)
             if member is None:
                 raise RefusedError(f"{bearer.name!r} is no device of this edge any more; join again with a new token")
@@ -68,8 +71,8 @@ class Doorkeeper:
             if path == MODEL_INFER and member.requests_per_second is not None:
                 self._count(member.name, member.requests_per_second, now)
 
-    def _look(self, now: Seconds) -> None:
-        if self._looked_at is not None and now - self._looked_at < _LOOKS_EVERY:
+    def _look(self, now: Seconds, every: float) -> None:
+        if self._looked_at is not None and now - self._looked_at < every:
             return
         self._looked_at = now
         try:

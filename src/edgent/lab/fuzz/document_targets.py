@@ -37,6 +37,7 @@ from edgent.model.configuration.ultralytics import ultralytics
 from edgent.model.files.manifest import Manifest
 from edgent.model.files.partial import manifest_of
 from edgent.planning.configuration_map import ConfigurationMap, Machine, State, Step
+from edgent.planning.gates import Gate, Gates
 from edgent.planning.plan import Configuration, Stages
 from edgent.profiling.sweep_file import Checkpoint
 from edgent.telemetry import Record, read_records
@@ -76,7 +77,8 @@ def _documents(model: Model) -> Iterator[FuzzTarget]:
         ("profile", "latency.profile", profile.to_json(), Profile.from_json),
         ("calibration", "document", _shortened(shipped.read_text()), Calibration.from_json),
         ("configuration map", "document", _map(profile).to_json(), ConfigurationMap.from_json),
-        ("manifest", "document", _manifest(model).to_json(), Manifest.from_json),
+        ("gate file", "document", _gates(model).to_json(), Gates.from_json),
+        ("bundle's manifest", "document", _manifest(model).to_json(), Manifest.from_json),
         ("latency model", "latency.latency_model_file", _latency_model().to_json(), MachineModel.from_json),
         ("record", "telemetry", record.to_json(), Record.from_json),
         ("metadata", "model.configuration.document", write_json(model.metadata), read_json),
@@ -112,6 +114,33 @@ def _map(profile: Profile) -> ConfigurationMap:
 def _manifest(model: Model) -> Manifest:
     narrow = model.path.with_name("b-alexnet-narrow.onnx")
     return manifest_of(load(f"{model.path}+{narrow}"), [])
+
+
+def _gates(model: Model) -> Gates:
+    gate = Gate(
+        exit=0,
+        later=4,
+        codec="source",
+        confidence=0.9,
+        accepted=0.6,
+        lost=0.01,
+        accuracy=0.88,
+        ungated=0.89,
+        standing=0.7,
+        asked=0.75,
+        weights=(0.25, 0.75),
+        gain=(-0.01, 0.02),
+        samples=100,
+    )
+    return Gates(
+        model=model.name,
+        digest=model.digest,
+        data="pictures",
+        measure="accuracy",
+        max_drop=0.01,
+        confidence_level=0.95,
+        gates=(gate,),
+    )
 
 
 def _latency_model() -> MachineModel:

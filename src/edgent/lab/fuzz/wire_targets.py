@@ -30,7 +30,8 @@ from edgent.wire.exchange.messages import (
     write_exchange_reply,
     write_exchange_request,
 )
-from edgent.wire.notes import Notes, headers_of, notes_of
+from edgent.wire.headers import headers_of, notes_of
+from edgent.wire.notes import Notes
 from edgent.wire.tensors import Parcel, read_arrays, read_elements, write_elements, write_request, write_response
 from edgent.wire.transport import Reply, Streaming, Unary
 
@@ -221,7 +222,7 @@ def _of_device(model: Model) -> Iterator[FuzzTarget]:
     headers = headers_of(Notes(queue=0.1, middle=0.2, window=window, newest="0123456789ab"))
     yield FuzzTarget(
         name="headers",
-        modules=("wire.notes",),
+        modules=("wire.headers",),
         seeds=("\n".join(f"{key} {value}" for key, value in headers.items()).encode(),),
         mutate=of_lines,
         read=lambda text: notes_of(

@@ -9,8 +9,9 @@ import grpc
 from edgent.link.slow_start import Window
 from edgent.units import Seconds
 from edgent.wire.checksum import check, checksum
+from edgent.wire.headers import headers_of
 from edgent.wire.messages import SUM
-from edgent.wire.notes import NOTHING, Notes, headers_of
+from edgent.wire.notes import NOTHING, Notes
 from edgent.wire.serving.places import host_of
 from edgent.wire.tcp_info import SendWindow
 from edgent.wire.transport import PACKET

@@ -27,12 +27,14 @@ import grpc
 
 from edgent.address import Address
 from edgent.clock import MonotonicClock
-from edgent.errors import EdgeError
 from edgent.identity.credentials import Credentials
-from edgent.wire.errors import CANCELLED, ORDINARY, status_of
+from edgent.wire.errors import CANCELLED, ORDINARY, load_of, status_of
 from edgent.wire.exchange.service import ExchangeService
 from edgent.wire.grpc_options import SERVER_OPTIONS, message_limits
+from edgent.wire.headers import headers_of
 from edgent.wire.messages import EXCHANGE, HEALTH, SERVER_LIVE, SERVER_READY
+from edgent.wire.notes import Notes
+from edgent.wire.serving.free_port import check_free, taken
 from edgent.wire.serving.grpc_call import GrpcCall
 from edgent.wire.serving.places import InHand, Places, Shares, host_of
 from edgent.wire.serving.sparing_log import SparingLog
@@ -114,31 +116,29 @@ class GrpcServer:
     ) -> None:
         address, limits = Address(host=host, port=port), limits or ServerLimits()
         self._in_hand = InHand()
-        self._handlers = _Handlers(methods, max_message, limits, self._in_hand, is_full)
-        own = (
-            ("grpc.max_concurrent_streams", limits.per_connection),
-            ("grpc.max_connection_idle_ms", round(limits.idle * 1e3)),
-            ("grpc.max_connection_age_ms", round(limits.age * 1e3)),
-            ("grpc.max_connection_age_grace_ms", round(limits.grace * 1e3)),
-            ("grpc.server_handshake_timeout_ms", round(limits.handshake * 1e3)),
-        )
-        self._server = grpc.server(self._handlers.doors, options=(*SERVER_OPTIONS, *own, *message_limits(max_message)))
-        self._server.add_generic_rpc_handlers((self._handlers,))
-        try:
-            # Some versions of gRPC raise where the port is taken, others return 0.
-            if credentials is None:
-                self.port = self._server.add_insecure_port(str(address))
-            else:
-                self.port = self._server.add_secure_port(str(address), _server_credentials(credentials))
-        except RuntimeError:
-            self.port = 0
-        if self.port == 0:
-            raise EdgeError(f"cannot listen on {address}: it is taken, or no address of this machine")
+        self._handlers, self._grace = _Handlers(methods, max_message, limits, self._in_hand, is_full), limits.grace
+        self._options = (*SERVER_OPTIONS, *_options(limits), *message_limits(max_message))
+        if credentials is not None:
+            check_free(address)
+        self._server, self.port = self._listening(address, credentials)
         self.address = str(replace(address, port=self.port))
 
     def start(self) -> None:
         """Begins to serve."""
         self._server.start()
+
+    def renew(self, credentials: Credentials) -> None:
+        """Shows another certificate from now on to whoever connects; who is connected already is told to go away.
+
+        gRPC cannot safely exchange the certificate of a server that runs: its credentials of that kind ended the
+        process in one run of 25. So a second server listens on the same port; the first one stops listening, answers
+        what it has in hand, and ends the streams of devices, which open others. Only a connection that is being made at
+        this very moment fails, and has to be made again.
+        """
+        before, (fresh, _) = self._server, self._listening(Address.parse(self.address), credentials)
+        fresh.start()
+        self._server = fresh
+        before.stop(self._grace)
 
     def shed(self) -> None:
         """Ends what is on its way from the host that has most on its way: messages, and streams that are kept open."""
@@ -160,6 +160,24 @@ class GrpcServer:
 
     def __repr__(self) -> str:
         return f"<GrpcServer on {self.address}>"
+
+    def _listening(self, address: Address, credentials: Credentials | None) -> tuple[grpc.Server, int]:
+        """A server that has a port."""
+        # Only who renews shares its port, with itself.
+        options = (*self._options, ("grpc.so_reuseport", int(credentials is not None)))
+        server = grpc.server(Places(1, "nothing"), options=options)  # each kind of call has threads of its own
+        server.add_generic_rpc_handlers((self._handlers,))
+        try:
+            # Some versions of gRPC raise where the port is taken, others return 0.
+            if credentials is None:
+                port = server.add_insecure_port(str(address))
+            else:
+                port = server.add_secure_port(str(address), _server_credentials(credentials))
+        except RuntimeError:
+            port = 0
+        if port == 0:
+            raise taken(address)
+        return server, port
 
 
 class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
@@ -303,6 +321,16 @@ def _no_message(_messages: Iterator[bytes], _context: grpc.ServicerContext) -> b
     return b""
 
 
+def _options(limits: ServerLimits) -> tuple[tuple[str, int], ...]:
+    return (
+        ("grpc.max_concurrent_streams", limits.per_connection),
+        ("grpc.max_connection_idle_ms", round(limits.idle * 1e3)),
+        ("grpc.max_connection_age_ms", round(limits.age * 1e3)),
+        ("grpc.max_connection_age_grace_ms", round(limits.grace * 1e3)),
+        ("grpc.server_handshake_timeout_ms", round(limits.handshake * 1e3)),
+    )
+
+
 def _refusal(doors: Places, code: grpc.StatusCode, words: str) -> grpc.RpcMethodHandler:
     def refuse(_: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         context.abort(code, words)
@@ -326,6 +354,8 @@ def _refusing(path: str, context: grpc.ServicerContext) -> Iterator[None]:
         number, details = CANCELLED, "the caller has gone"
     except Exception as error:
         number, details = _status(context.peer(), path, error)
+        if load := load_of(error):
+            context.set_trailing_metadata(tuple(headers_of(Notes(load=load)).items()))
     # Outside of the `try`: `abort` itself raises, and would be taken for one more failure of the method.
     context.abort(_STATUS[number], details)
 

@@ -8,7 +8,9 @@ import pytest
 
 from edgent.link.slow_start import UNLIMITED, Window
 from edgent.wire import messages as m
-from edgent.wire.notes import NOTHING, Notes, headers_of, notes_from, notes_of, window_from
+from edgent.wire.exchange.messages import notes_from, window_from
+from edgent.wire.headers import headers_of, notes_of
+from edgent.wire.notes import NOTHING, Notes
 
 WINDOW = Window(size=43_440.0, threshold=100_000.0, patience=0.25, least=14_480.0)
 
@@ -18,6 +20,7 @@ WINDOW = Window(size=43_440.0, threshold=100_000.0, patience=0.25, least=14_480.
     [
         Notes(queue=0.001, middle=0.002),
         Notes(middle=1e-6, window=WINDOW),
+        Notes(load=0.25),
         Notes(window=Window(size=512.0, threshold=UNLIMITED, patience=math.inf, least=512.0), newest="0123456789ab"),
     ],
 )
@@ -61,7 +64,12 @@ def test_a_time_that_nobody_waits_for_is_passed_over(times):
 @pytest.mark.parametrize("newest", ["x" * 12, "0" * 13, "0" * 11, "../../etc/pw", "0" * 100_000, "ABCDEF012345"])
 def test_a_newest_version_that_is_none_is_passed_over(newest):
     assert notes_of({m.NEWEST: newest}).newest == ""
-    assert notes_from(times_us=(1, 2), window=(), newest=newest) == Notes(queue=1e-6, middle=2e-6)
+    assert notes_from(times_us=(1, 2), load_us=0, window=(), newest=newest) == Notes(queue=1e-6, middle=2e-6)
+
+
+@pytest.mark.parametrize("load", ["", "many", "-1", "1.5", "9" * 17, "3600000001", "nan"])
+def test_a_load_that_nobody_waits_for_is_passed_over(load):
+    assert notes_of({m.TIMES_US: "1 2", m.LOAD_US: load}) == Notes(queue=1e-6, middle=2e-6)
 
 
 @pytest.mark.parametrize("window", [(2**60, 0, 0, 1), (1, 2**63, 0, 1), (1, 0, 2**64 - 1, 1), (1, 2, 3), (0,) * 4])
