@@ -10,7 +10,8 @@ DRIVEN := tests/device tests/edge tests/engine tests/evaluation tests/wire tests
   tests/test_real_time.py
 STARTED := tests/doctor/test_link.py tests/lab/rivals/test_rival.py tests/lab/figures/test_live.py tests/demo tests/test_front_door.py
 
-.PHONY: demo test quickstart delays delay-busy check fix docs conformance rivals mutants train-smoke cluster cluster-demo site clean
+.PHONY: demo test quickstart delays delay-busy check fix docs conformance auditors rivals mutants train-smoke cluster \
+  cluster-demo chaos soak fuzz aarch64 site clean
 
 demo: $(VENV)/.installed
 	$(BIN)/edgent demo
@@ -51,6 +52,10 @@ conformance: $(VENV)/.tests .venv-stock/.installed .venv-openvino/.installed
 	PYTHONPATH=$(abspath .venv-openvino) $(BIN)/python -m pytest -q tests/engine/test_openvino.py tests/engine/test_engine.py
 	EDGENT_STOCK_PYTHON=$(abspath .venv-stock/bin/python) $(BIN)/python -m pytest -q tests/conformance/test_stock_client.py
 
+# Others' auditors on an edge: testssl.sh (Debian's package), malformed frames by h2, load by processes of tritonclient.
+auditors: $(VENV)/.installed .venv-auditors/.installed
+	$(BIN)/python benchmarks/auditors.py --stock $(abspath .venv-auditors/bin/python)
+
 # Edgent beside what a user would do instead: fails where it is worse in a cell. Timings: on a machine with nothing else to do.
 rivals: $(VENV)/.installed
 	$(BIN)/python benchmarks/rivals.py
@@ -59,6 +64,26 @@ rivals: $(VENV)/.installed
 mutants: .venv-mutants/.installed
 	.venv-mutants/bin/python -m pytest -q tests/benchmarks/test_mutants.py
 	.venv-mutants/bin/python benchmarks/mutants.py --json build/mutants.json
+
+# What is promised in docs/promises.md, with faults on purpose: fifteen minutes, and as root with a full disk among them.
+# In CI a part of each: REAL=1500 SIMULATED=10000, INPUTS=60000.
+REAL := 10000
+SIMULATED := 100000
+INPUTS := 1000000
+chaos: $(VENV)/.tests
+	$(BIN)/python benchmarks/chaos.py --real $(REAL) --simulated $(SIMULATED)
+
+# Half an hour of requests at a steady rate, with a fault every ten seconds: nothing may grow.
+soak: $(VENV)/.tests
+	$(BIN)/python benchmarks/chaos.py --soak 30
+
+# Every decoder and reader, given what was honest once: half an hour.
+fuzz: $(VENV)/.tests
+	$(BIN)/python benchmarks/fuzz.py --inputs $(INPUTS)
+
+# The device from wheels on an ARM processor that qemu plays, alone and with an edge (Debian's qemu-user-static).
+aarch64: $(VENV)/.tests
+	$(BIN)/python benchmarks/aarch64.py --wheel $(wildcard dist/*.whl)
 
 # Training, on a few images, in an environment of its own: PyTorch is large.
 train-smoke: .venv-train/.installed
@@ -106,6 +131,11 @@ $(VENV)/.check: $(VENV)/.tests
 .venv-stock/.installed:
 	$(PYTHON) -m venv .venv-stock
 	.venv-stock/bin/python -m pip install -q --disable-pip-version-check "tritonclient[grpc]" numpy
+	touch $@
+
+.venv-auditors/.installed:
+	$(PYTHON) -m venv .venv-auditors
+	.venv-auditors/bin/python -m pip install -q --disable-pip-version-check h2 "tritonclient[grpc]" numpy
 	touch $@
 
 # The extra beside the environment, so that `make test` stays without it.

@@ -97,11 +97,9 @@ METHODS: dict[str, Callable[[], Follower]] = {
 def main() -> int:
     """Runs the benchmark."""
     parser = command.options(__doc__)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=command.at_least(0), default=0)
     parser.add_argument("--runs", type=int, default=200, help="of each step and ramp")
     options = parser.parse_args()
-    if options.seed < 0:
-        parser.error(f"--seed {options.seed}: give 0 or more")
     if not 1 <= options.runs <= 10_000:
         parser.error(f"--runs {options.runs}: give 1 .. 10000")
     results = {}

@@ -32,8 +32,8 @@ from edgent.lab.links.namespaces import FAR
 from edgent.lab.links.stopwatch import Exchange, listening
 from edgent.lab.links.tun import TunLink, obstacle
 from edgent.lab.processes.server_process import ServerProcess
+from edgent.lab.topologies import LIGHT, with_seeded_weights
 from edgent.model import Model
-from edgent.model.topologies import LIGHT, with_seeded_weights
 from edgent.profiling.model_profiler import profile
 from edgent.units import BitsPerSecond, Seconds
 from overhead import BUDGET, CROSSING, PATIENCE, TOPOLOGY, Divided, divisions, run_once
@@ -128,7 +128,7 @@ def _contests(stack: ExitStack, link: TunLink, model: Model, crossing: Sequence[
     measured.save(file)
     edge = stack.enter_context(ServerProcess.edge(str(model.path), file, host=FAR, prefix=link.far))
     device = stack.enter_context(
-        Device(model, edge=edge.address, deadline=PATIENCE, device_profile=measured, bandwidth=_FAST)
+        Device(model, edge=edge.address, deadline=PATIENCE, device_profile=measured, bandwidth=_FAST, insecure=True)
     )
     if not device.wait_ready(30.0):
         raise EdgentError("the edge process was not reached")

@@ -105,11 +105,9 @@ def main() -> int:
     parser.add_argument("benchmark", help="its name, without .py")
     parser.add_argument("--after", type=Path, default=HERE, help="another tree than this one")
     parser.add_argument("--only", action="append", metavar="PATTERN", help="figures called so, as 'rows.*.total_ms'")
-    parser.add_argument("--rounds", type=int, default=4, help="runs in each tree")
+    parser.add_argument("--rounds", type=command.at_least(1), default=4, help="runs in each tree")
     ours, theirs = _divided(sys.argv[1:])
     options = parser.parse_args(ours)
-    if options.rounds < 1:
-        parser.error(f"--rounds {options.rounds}: expected 1 or more")
     before, after = options.before.resolve(), options.after.resolve()
     run = benchmark(options.benchmark, theirs)
     rows = changes(by_turns(run, before, after, options.rounds))

@@ -163,10 +163,8 @@ def _print(document: Mapping[str, Any]) -> None:
 def main() -> int:
     """Measures and prints."""
     parser = command.options(__doc__)
-    parser.add_argument("--rounds", type=int, default=10, help="blocks of each kind")
+    parser.add_argument("--rounds", type=command.at_least(1), default=10, help="blocks of each kind")
     options = parser.parse_args()
-    if options.rounds < 1:
-        parser.error(f"--rounds {options.rounds}: expected 1 or more")
     document = measured(load("b-alexnet"), options.rounds)
     command.show(options, document, lambda: _print(document))
     return 0

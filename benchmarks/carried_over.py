@@ -38,12 +38,10 @@ Predict = Callable[[Costs], float]
 def main() -> int:
     """Runs the benchmark."""
     parser = command.options(__doc__)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=command.at_least(0), default=0)
     parser.add_argument("--data", type=Path, default=DATA, help=f"the folder of {FILE}")
     options = parser.parse_args()
     path = options.data / FILE
-    if options.seed < 0:
-        parser.error(f"--seed {options.seed}: give 0 or more")
     if not path.is_file():
         parser.error(f"{path} is missing: name its folder with --data")
     try:

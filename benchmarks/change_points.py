@@ -190,10 +190,10 @@ def _print(found: dict[str, dict[str, Result]]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures and prints."""
     parser = command.options(__doc__)
-    parser.add_argument("--changes", type=int, default=500, help="in each stream that is judged (default 500)")
+    parser.add_argument(
+        "--changes", type=command.at_least(1), default=500, help="in each stream that is judged (default 500)"
+    )
     options = parser.parse_args(arguments)
-    if options.changes < 1:
-        parser.error(f"--changes {options.changes}: expected 1 or more")
     found = results(options.changes, lambda what: print(what, file=sys.stderr))
     command.show(options, document(found), lambda: _print(found))
     return 0

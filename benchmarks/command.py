@@ -37,6 +37,18 @@ def options(documentation: str | None) -> argparse.ArgumentParser:
     return benchmark
 
 
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of an option that takes whole numbers from some on; another value ends the command with one line."""
+
+    def whole(text: str) -> int:
+        # What is no whole number at all is refused by the parser itself, when this raises.
+        if (number := int(text)) < least:
+            raise argparse.ArgumentTypeError(f"found {number}, expected {least} or more")
+        return number
+
+    return whole
+
+
 def show(options: argparse.Namespace, document: object, text: Callable[[], object]) -> None:
     """Prints the figures: as JSON where the options say so, else with `text`, which prints them for people."""
     if options.json:

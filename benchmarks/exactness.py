@@ -317,13 +317,11 @@ def main() -> int:
     """Measures and prints; fails where an answer differs or too few planted faults were found."""
     parser = command.options(__doc__)
     parser.add_argument("--only", metavar="NAME", action="append", default=[], help="of the list (repeatable)")
-    parser.add_argument("--cuts", type=int, default=CUTS, help="of a model, at most: a seeded draw")
+    parser.add_argument("--cuts", type=command.at_least(1), default=CUTS, help="of a model, at most: a seeded draw")
     parser.add_argument("--models", type=Path, default=default_folder(), metavar="DIR", help="where models are kept")
     parser.add_argument("--no-faults", action="store_true", help="plant none")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON document there as well")
     options = parser.parse_args()
-    if options.cuts < 1:
-        parser.error(f"--cuts {options.cuts}: expected 1 or more")
     try:
         entries = by_name(options.only)
         show.check_output(options.output)

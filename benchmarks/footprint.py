@@ -82,10 +82,8 @@ def _print(document: dict[str, Any]) -> None:
 def main() -> int:
     """Measures and prints."""
     parser = command.options(__doc__)
-    parser.add_argument("--repeats", type=int, default=5, help="processes of each kind")
+    parser.add_argument("--repeats", type=command.at_least(1), default=5, help="processes of each kind")
     options = parser.parse_args()
-    if options.repeats < 1:
-        parser.error(f"--repeats {options.repeats}: expected 1 or more")
     document = measured(options.repeats)
     command.show(options, document, lambda: _print(document))
     return 0

@@ -48,11 +48,13 @@ from edgent.latency.prediction import BranchWork, LatencyModel, Prediction
 from edgent.latency.profile import BranchProfile, Profile
 from edgent.link import TransferModel
 from edgent.model import Model
+from edgent.model.kernels import RUN
 from edgent.planning import Candidates, Conditions
 from edgent.planning.planner import TOLERANCE, choose
 from edgent.profiling.model_profiler import profile
 from edgent.profiling.predicted_profile import branch_work
-from edgent.profiling.sweep import SpecimenTimer, SpecimenTimes, samples, stopwatch_for, sweep, usual_references
+from edgent.profiling.sweep import SpecimenTimer, SpecimenTimes, samples, sweep, usual_references
+from edgent.profiling.timing import stopwatch_for
 from edgent.report import COLOURS, Axis, Line, Panel, picture, plot
 from edgent.units import BitsPerSecond, Seconds
 from unseen import Case, Piece, Timings, followed, pieces, test_models, usual_time
@@ -142,7 +144,7 @@ class Run:
         self._pass(group, sessions, given, 1, seconds)
 
     def _feeds(self, session: Session, known: Feeds) -> Feeds:
-        drawn = random_feeds(session.segment.given, np.random.default_rng(1))
+        drawn = random_feeds(session.given, np.random.default_rng(1))
         return {name: known.get(name, array) for name, array in drawn.items()}
 
     def _pass(
@@ -160,7 +162,7 @@ class Run:
     def judged(self) -> dict[str, Any]:
         """The whole result."""
         usual = usual_references(self.timed)
-        tested = {kernel.shape for case in self.cases for kernel in case.work.traits()}
+        tested = {kernel.shape for case in self.cases for kernel in case.work.traits() if kernel.family != RUN.op}
         found = [[s for s in specimen if s.traits.shape not in tested] for specimen in samples(self.timed)]
         begun = time.perf_counter()
         machine = fit([specimen for specimen in found if specimen])

@@ -279,11 +279,9 @@ def _print(row: Row) -> None:
 def main() -> int:
     """Measures and prints."""
     parser = command.options(__doc__)
-    parser.add_argument("--queries", type=int, default=200, help="of each run")
+    parser.add_argument("--queries", type=command.at_least(10), default=200, help="of each run")
     parser.add_argument("--seed", type=int, default=0, help="of the device's hidden factors")
     options = parser.parse_args()
-    if options.queries < 10:
-        parser.error(f"--queries {options.queries}: expected 10 or more")
     sys.path.append(str(folder("loadgen", "mlcommons-loadgen")))
     import mlperf_loadgen
 

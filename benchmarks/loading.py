@@ -144,12 +144,10 @@ def main() -> int:
     """Measures and prints; fails where this version is more than a tenth slower."""
     parser = command.options(__doc__)
     parser.add_argument("before", metavar="BEFORE", type=Path, help="a working tree of the other version")
-    parser.add_argument("--pairs", type=int, default=PAIRS, help="of runs, for each model and cache")
+    parser.add_argument("--pairs", type=command.at_least(1), default=PAIRS, help="of runs, for each model and cache")
     options = parser.parse_args()
     if not (options.before / "src" / "edgent").is_dir():
         parser.error(f"{options.before} is no working tree of Edgent: it has no src/edgent")
-    if options.pairs < 1:
-        parser.error(f"--pairs {options.pairs}: expected 1 or more")
     document = measured(options.before.absolute(), options.pairs)
     command.show(options, document, lambda: _print(document))
     return 0 if passes(document) else 1

@@ -54,7 +54,7 @@ ROOMS = {
     "device/schedule.py": ("device/test_schedule.py",),
     "edge/queue.py": ("edge/test_queue.py",),
     "device/connection/upkeep.py": ("device/connection/test_upkeep.py",),
-    "wire/tensors.py": ("wire/test_tensors.py", "wire/test_messages.py", "device/test_travel.py"),
+    "wire/tensors.py": ("wire/test_tensors.py", "wire/test_messages.py", "wire/test_travel.py"),
     "planning/planner.py": ("planning/test_planner.py",),
     "planning/controller.py": ("planning/test_controller_by_hand.py", "planning/test_controller.py"),
     "planning/frontier.py": ("planning/test_frontier.py",),

@@ -34,8 +34,8 @@ from edgent.errors import EdgentError
 from edgent.lab.links.link import ShapedLink
 from edgent.lab.processes.server_process import ServerProcess
 from edgent.lab.rivals.rival import Rival, preprocessing_of
+from edgent.lab.topologies import LIGHT, with_seeded_weights
 from edgent.model import SHIPPED, Branch, Model
-from edgent.model.topologies import LIGHT, with_seeded_weights
 from edgent.planning.plan import Configuration
 from edgent.profiling.model_profiler import profile
 from edgent.units import BitsPerSecond, Seconds, serialisation_time
@@ -235,10 +235,10 @@ def _print(document: Mapping[str, Any]) -> None:
 def main() -> int:
     """Measures and prints."""
     parser = command.options(__doc__)
-    parser.add_argument("--repeats", type=int, default=30, help="runs of each division at each rate, at most")
+    parser.add_argument(
+        "--repeats", type=command.at_least(3), default=30, help="runs of each division at each rate, at most"
+    )
     options = parser.parse_args()
-    if options.repeats < 3:
-        parser.error(f"--repeats {options.repeats}: expected 3 or more")
     document = measured(options.repeats)
     command.show(options, document, lambda: _print(document))
     return 0

@@ -40,9 +40,9 @@ from edgent.lab.boards.emulation import find_device
 from edgent.lab.boards.hidden import HiddenDevice, hidden_device
 from edgent.lab.links.link import ShapedLink
 from edgent.lab.processes.server_process import ServerProcess
+from edgent.lab.topologies import LIGHT, with_seeded_weights
 from edgent.latency import Profile
 from edgent.model import SHIPPED, Model
-from edgent.model.topologies import LIGHT, with_seeded_weights
 from edgent.planning.plan import Configuration
 from edgent.profiling.model_profiler import profile
 from edgent.units import BitsPerSecond, Seconds

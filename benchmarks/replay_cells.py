@@ -20,11 +20,11 @@ from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import InputError
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.lab.boards.emulation import emulated_profile, find_device
+from edgent.lab.topologies import LIGHT, with_seeded_weights
 from edgent.latency import Profile
 from edgent.link.generator import CHARACTERS, generated
 from edgent.link.trace import Trace
 from edgent.link.trace_files import load_traces
-from edgent.model.topologies import LIGHT, with_seeded_weights
 from edgent.planning import Candidates
 from edgent.planning.costs import BranchCosts, Crossing
 from edgent.planning.pricing import price

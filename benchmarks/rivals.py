@@ -400,11 +400,11 @@ def _print(cells: Sequence[Cell]) -> None:
 def main() -> int:
     """Measures, prints, judges."""
     parser = command.options(__doc__)
-    parser.add_argument("--rounds", type=int, default=30, help="requests through each configuration of a link state")
+    parser.add_argument(
+        "--rounds", type=command.at_least(10), default=30, help="requests through each configuration of a link state"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the device's hidden factors")
     options = parser.parse_args()
-    if options.rounds < 10:
-        parser.error(f"--rounds {options.rounds}: expected 10 or more")
     cells: list[Cell] = []
     with ExitStack() as stack:
         lab = Lab(stack, f"{NETWORK}+{INT8}+{SMALL}", options.seed)

@@ -138,11 +138,9 @@ def main() -> int:
     """Measures and prints."""
     parser = command.options(__doc__)
     parser.add_argument("--direction", choices=DIRECTIONS, help="only this one")
-    parser.add_argument("--repeats", type=int, default=5, help="transfers of each cell")
+    parser.add_argument("--repeats", type=command.at_least(1), default=5, help="transfers of each cell")
     parser.add_argument("--seed", type=int, default=0, help="of their order")
     options = parser.parse_args()
-    if options.repeats < 1:
-        parser.error(f"--repeats {options.repeats}: expected 1 or more")
     directions = (options.direction,) if options.direction else DIRECTIONS
     document = judged(cells(directions, options.repeats, options.seed))
     command.show(options, document, lambda: _print(document))

@@ -26,6 +26,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edgent.errors import CacheError, EdgentError
+from edgent.files import user_folder
 
 MOST_BYTES = 4_000_000_000
 _SHARE = 10  # of the disk: a tenth
@@ -103,14 +104,12 @@ def cache_folder() -> Path:
     """Where all of this lies.
 
     Raises:
-        InputError: neither XDG_CACHE_HOME is set, nor has the user a home.
+        CacheError: neither XDG_CACHE_HOME is set, nor has the user a home.
     """
-    if base := os.environ.get("XDG_CACHE_HOME"):
-        return Path(base).absolute() / "edgent"
-    try:
-        return Path.home() / ".cache" / "edgent"
-    except RuntimeError as error:
-        raise CacheError("this user has no home folder; name a folder for caches with XDG_CACHE_HOME") from error
+    folder = user_folder("XDG_CACHE_HOME", ".cache")
+    if folder is None:
+        raise CacheError("this user has no home folder; name a folder for caches with XDG_CACHE_HOME")
+    return folder
 
 
 def trim(root: Path, most: int, now: float) -> None:

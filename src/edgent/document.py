@@ -36,7 +36,7 @@ def parse(text: str) -> object:
     except InputError:
         raise
     except (ValueError, RecursionError):  # a number of thousands of digits; brackets a thousand deep
-        raise InputError("found JSON beyond all reason") from None
+        raise InputError("found JSON with brackets nested too deep, or a number of too many digits") from None
     # Only where the text has something like it: most documents are large and have none.
     if _HALF_CHARACTER.search(text):
         _check_characters(document)

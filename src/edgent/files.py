@@ -18,6 +18,21 @@ _SHORT_NAME = 40  # characters of a name, so that an unfinished file's is not to
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 
 
+def user_folder(variable: str, usual: str) -> Path | None:
+    """This program's folder for files of a kind, by the XDG base directory rules; None: this user has no home.
+
+    Args:
+        variable: The environment's variable that names the folder of all programs: "XDG_CACHE_HOME".
+        usual: Where that is, from the user's home on, if the variable is not set: ".cache".
+    """
+    if base := os.environ.get(variable):
+        return Path(base).absolute() / "edgent"
+    try:
+        return Path.home() / usual / "edgent"
+    except RuntimeError:
+        return None
+
+
 def is_file(path: Path) -> bool:
     """Whether there is a file of that name; not where its name is too long, or its folder closed."""
     with contextlib.suppress(OSError):

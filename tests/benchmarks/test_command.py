@@ -13,6 +13,7 @@ from edgent.errors import EdgeError, EdgentError, InputError, MissingExtraError,
 FOLDER = Path(command.__file__).parent
 # They run in an environment without Edgent; or with an engine that starts their own copies.
 OWN_ENDS = {
+    "aarch64_device.py",
     "fastestdet_decode.py",
     "model_builders.py",
     "load_client.py",
@@ -52,6 +53,22 @@ def test_an_error_is_one_line_on_stderr_and_a_code(error, code, capsys) -> None:
     out, err = capsys.readouterr()
     assert (ended.value.code, out) == (code, "")
     assert len(err.splitlines()) == 1 and err.strip() and "\x1b" not in err
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"), [("3", False), ("30", False), ("2", True), ("-1", True), ("3.5", True), ("x", True)]
+)
+def test_an_option_takes_whole_numbers_from_its_least_on(text, refused, capsys) -> None:
+    parser = command.options("A benchmark.")
+    parser.add_argument("--rounds", type=command.at_least(3), default=5)
+    assert parser.parse_args([]).rounds == 5
+    if not refused:
+        assert parser.parse_args(["--rounds", text]).rounds == int(text)
+        return
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args(["--rounds", text])
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert ended.value.code == 2 and "--rounds" in said and text in said
 
 
 def test_what_is_our_own_mistake_is_not_hidden() -> None:

@@ -6,12 +6,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import takewhile
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from edgent.identity.certificates import Authority, new_key, request_for
 from real_time import until
 
 
@@ -74,9 +76,38 @@ def test_a_shelf_of_boards_joins_by_one_token_and_the_next_is_refused(
     assert ended.code == 2 and "used up" in ended.err and not (tmp_path / "c").exists()
 
 
+def test_certificates_of_one_s_own_are_named_once_on_either_side(edgent: Callable, tmp_path: Path, png: Path) -> None:
+    now, keys = datetime.now(UTC), [new_key(), new_key()]
+    authority = Authority.create(now)
+    files = {
+        "authority.pem": authority.certificate,
+        "edge.pem": authority.edge_certificate(keys[0], ["127.0.0.1"], now),
+        "edge.key": keys[0],
+        "device.pem": authority.device_certificate("porch", request_for("porch", keys[1]), now),
+        "device.key": keys[1],
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    command = [sys.executable, "-m", "edgent", "serve", "b-alexnet", "--port", "0", "--json"]
+    with subprocess.Popen([*command, "--certificates", str(tmp_path)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        edge = json.loads("".join(takewhile(lambda line: line != "}\n", process.stdout)) + "}")
+        try:
+            assert run(edgent, edge, png).code == 1
+            ended = edgent("join", edge["address"], "--certificates", tmp_path)
+            assert ended.code == 0 and edge["address"] in ended.out
+            ended = run(edgent, edge, png)
+            assert ended.code == 0, ended.err
+        finally:
+            process.terminate()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
+        ("join", "127.0.0.1:1"),
+        ("join", "127.0.0.1:1", "--token", "x", "--certificates", "."),
+        ("join", "127.0.0.1:1", "--certificates", "no-such-folder"),
         ("join", "127.0.0.1:1", "--token", "wrong"),
         ("join", "nowhere", "--token", "edgent1-" + "0" * 64 + "-" + "0" * 32),
         ("join", "127.0.0.1:1", "--token", "edgent1-" + "0" * 64 + "-" + "0" * 32, "--name", "A B"),

@@ -6,8 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
+
+from edgent.edge.edge import Edge
+from edgent.wire import messages as m
+from edgent.wire.serving.grpc_server import GrpcServer
+from edgent.wire.transport import Streaming
+from real_time import until
 
 WITHIN = 60.0  # seconds: only ever waited for when something is broken
 STOPPED_IN_A_START = """
@@ -68,3 +75,34 @@ def test_other_commands_clean_up_when_they_are_told_to_end(tmp_path):
     )
     assert run(code).returncode == 143
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_fetch_that_is_half_written_is_cleaned_up(model, tmp_path, number, code):
+    goes_on = threading.Event()
+
+    def half(message, call):
+        yield m.Chunk(file="b-alexnet.onnx", size=1000).SerializeToString()
+        yield m.Chunk(file="b-alexnet.onnx", data=bytes(500)).SerializeToString()
+        goes_on.wait(WITHIN)
+
+    methods = {**Edge(model).service.methods(), m.FETCH: Streaming(answer=half)}
+    served = m.DescribeResponse.FromString(methods[m.DESCRIBE].answer(b"", None))
+    served.models[0].name = "somebodys-net"
+    methods[m.DESCRIBE] = type(methods[m.DESCRIBE])(answer=lambda body, call: served.SerializeToString())
+    server = GrpcServer(methods, host="127.0.0.1", port=0, max_message=1 << 24)
+    server.start()
+    (picture := tmp_path / "picture.png").touch()
+    run = ["run", "somebodys-net", str(picture), "--edge", server.address, "--deadline", "1s"]
+    cache = tmp_path / "cache"
+    own = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+    with subprocess.Popen([sys.executable, "-m", "edgent", *run], env=own, stderr=subprocess.PIPE, text=True) as device:
+        written = lambda: [file for file in cache.rglob("*.onnx") if ".draft-" in str(file)]  # noqa: E731
+        assert until(written)
+        device.send_signal(number)
+        said = device.communicate(timeout=WITHIN)[1]
+    goes_on.set()
+    server.stop()
+    assert device.returncode == code
+    assert "Traceback" not in said
+    assert not [path for path in cache.rglob("*") if ".draft-" in path.name]

@@ -13,7 +13,7 @@ DIGEST = "ab" * 32
 
 
 def calibration(**changes) -> Calibration:
-    told = {
+    entries = {
         "model": "m",
         "digest": DIGEST,
         "data": "60 pictures",
@@ -32,7 +32,7 @@ def calibration(**changes) -> Calibration:
             CodecAccuracy(exit=2, tensors=("x",), codec="uint8", accuracy=0.89, samples=60),
         ),
     }
-    return Calibration(**{**told, **changes})
+    return Calibration(**{**entries, **changes})
 
 
 @pytest.mark.parametrize(

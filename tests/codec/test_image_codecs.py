@@ -392,3 +392,9 @@ def test_once_loaded_no_picture_has_to_wait_for_its_format() -> None:
         "assert {'PNG', 'JPEG', 'WEBP'} <= Image.SAVE.keys() & Image.OPEN.keys()"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_formats_are_loaded_once_however_often_that_is_asked_for(monkeypatch) -> None:
+    load_formats()
+    monkeypatch.setattr(Image, "SAVE", {})
+    load_formats()  # nobody could save anything any more, and nobody tries

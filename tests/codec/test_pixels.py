@@ -137,6 +137,25 @@ def test_normalising_follows_the_formula_in_every_layout_and_colour(data):
     assert np.abs(tensor - expected).max() <= 4 * 2.0**-24 * magnitude
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float64", "uint8", "int8", "int32"])
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_values_are_of_the_type_that_is_wanted_whole_ones_to_the_nearest_within_its_ends(dtype, layout):
+    pixels = np.arange(256, dtype=np.uint8).reshape(8, 32, 1).repeat(3, axis=2)
+    pre = preprocess((8, 32), layout=layout, dtype=dtype, scale=1.2347, mean=(130.0, 0.0, 20.0))
+    expected = by_the_formula(pixels, pre)
+    if not dtype.startswith("float"):
+        limits = np.iinfo(dtype)
+        expected = np.clip(np.round(expected), limits.min, limits.max)
+    tensor = normalise(pixels, pre)
+    assert (tensor.dtype, tensor.shape) == (np.dtype(dtype), pre.shape)
+    np.testing.assert_allclose(tensor.astype(float), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_pixels_that_go_in_as_they_are_come_out_as_they_were():
+    pixels = noise(8, 8)
+    assert np.array_equal(normalise(pixels, preprocess((8, 8), layout="HWC", dtype="uint8", scale=1.0)), pixels)
+
+
 def test_normalising_does_not_touch_the_pixels():
     pixels = noise(8, 8)
     before = pixels.copy()

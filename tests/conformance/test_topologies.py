@@ -12,7 +12,7 @@ from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.evaluation.original import difference
 from edgent.evaluation.verify import verify
-from edgent.model.topologies import LIGHT, with_seeded_weights
+from edgent.lab.topologies import LIGHT, with_seeded_weights
 
 TOPOLOGIES = sorted(LIGHT.glob("light_*.onnx"))
 MOST_CUTS = 12  # per topology here; `edgent inspect FILE --verify all` takes every one

@@ -20,12 +20,12 @@ def test_methods_stay_within_what_they_allow_themselves():
     for bandwidth in (1e4, 1e6, 1e8):
         for deadline in (0.02, 0.06, 0.2):
             chosen = cell(OF_TWO, bandwidth, deadline).chosen
-            made = {name: each.setup.configuration for name, each in chosen.items()}
-            assert set(made) == set(METHODS) - {"rival"}
-            assert made["device-only"] == LAST
-            assert (made["edge-only"].upload_cut, made["edge-only"].download_cut) == (0, 2)
-            assert made["partitioning"].exit == 1
-            assert made["right-sizing"].device_only
+            configurations = {name: choice.setup.configuration for name, choice in chosen.items()}
+            assert set(configurations) == set(METHODS) - {"rival"}
+            assert configurations["device-only"] == LAST
+            assert (configurations["edge-only"].upload_cut, configurations["edge-only"].download_cut) == (0, 2)
+            assert configurations["partitioning"].exit == 1
+            assert configurations["right-sizing"].device_only
 
 
 def test_what_uses_no_link_has_no_link_state_so_that_its_runs_are_shared():
@@ -38,8 +38,8 @@ def test_what_uses_no_link_has_no_link_state_so_that_its_runs_are_shared():
 def test_edgent_never_promises_less_than_another_method():
     for bandwidth in (1e4, 1e5, 1e6, 1e7, 1e8):
         for deadline in (0.02, 0.06, 0.09, 0.2):
-            made = cell(OF_TWO, bandwidth, deadline).chosen
-            worth = {name: c.accuracy * (c.predicted <= deadline) for name, c in made.items()}
+            configurations = cell(OF_TWO, bandwidth, deadline).chosen
+            worth = {name: c.accuracy * (c.predicted <= deadline) for name, c in configurations.items()}
             assert worth["edgent"] >= max(worth.values()) - 0.002
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.made import cell, chosen, judged, measured
-from edgent.demo.figures import figures, is_borderline, percentile, wilson
+from edgent.demo.figures import figures, is_borderline, percentile
 from edgent.demo.paired import Comparison, Draws, compare, outcomes
 from edgent.lab.processes.live_runs import LiveRuns
 
@@ -18,9 +18,9 @@ shares = st.lists(st.booleans(), min_size=2, max_size=40)
 @given(shares)
 def test_methods_that_choose_the_same_differ_by_exactly_nothing(in_time):
     worth = np.where(in_time, 0.8, 0.0)
-    found = compare([worth], [worth.copy()], [Draws.of(len(worth), 0)])
-    assert found == Comparison(ahead=0.0, low=0.0, high=0.0)
-    assert not found.worse
+    comparison = compare([worth], [worth.copy()], [Draws.of(len(worth), 0)])
+    assert comparison == Comparison(ahead=0.0, low=0.0, high=0.0)
+    assert not comparison.worse
 
 
 @given(shares, st.randoms())
@@ -37,7 +37,7 @@ def test_the_interval_is_that_of_scipys_paired_bootstrap():
     stats = pytest.importorskip("scipy.stats")
     rng = np.random.default_rng(1)
     ours, theirs = rng.random((2, 60)) < [[0.7], [0.4]]
-    found = compare([ours * 0.8], [theirs * 0.9], [Draws.of(60, 0)])
+    comparison = compare([ours * 0.8], [theirs * 0.9], [Draws.of(60, 0)])
     oracle = stats.bootstrap(
         (ours * 0.8, theirs * 0.9),
         lambda a, b, axis: np.mean(a - b, axis=axis),
@@ -46,15 +46,15 @@ def test_the_interval_is_that_of_scipys_paired_bootstrap():
         method="percentile",
         rng=np.random.default_rng(2),
     ).confidence_interval
-    assert (found.low, found.high) == pytest.approx(tuple(oracle), abs=0.02)
+    assert (comparison.low, comparison.high) == pytest.approx(tuple(oracle), abs=0.02)
 
 
 def test_luck_with_a_request_is_luck_for_both():
     """Paired, two methods late at the same requests differ by little; drawn apart, they would seem to differ widely."""
     late = np.arange(40) % 2 == 0
     ours, theirs = np.where(late, 0.0, 0.80), np.where(late, 0.0, 0.79)
-    found = compare([ours], [theirs], [Draws.of(40, 0)])
-    assert 0 < found.low <= found.ahead <= found.high < 0.01
+    comparison = compare([ours], [theirs], [Draws.of(40, 0)])
+    assert 0 < comparison.low <= comparison.ahead <= comparison.high < 0.01
 
 
 def test_edgent_is_worse_only_beyond_half_a_point_and_the_interval():
@@ -102,17 +102,6 @@ def test_an_unknown_accuracy_is_null_and_no_loss():
     assert made.document() == {"deadlines_met": 0.5, "accuracy_in_time": None, "p50_ms": None, "p95_ms": None}
     worth = outcomes(chosen(accuracy=math.nan), LiveRuns(totals=(0.05, math.inf)), 0.1, 2)
     assert not compare([worth], [worth], [Draws.of(2, 0)]).worse
-
-
-def test_wilsons_interval_holds_the_share_and_shrinks_with_trials():
-    widths = []
-    for trials in (10, 100, 1000):
-        low, high = wilson(trials // 2, trials)
-        assert 0 <= low < 0.5 < high <= 1
-        widths.append(high - low)
-    assert widths == sorted(widths, reverse=True)
-    assert wilson(10, 10)[1] == pytest.approx(1) and wilson(0, 10)[0] == pytest.approx(0)
-    assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)  # a published table's
 
 
 def test_a_median_within_five_percent_of_the_deadline_is_borderline():

@@ -26,8 +26,9 @@ class Background:
     def give_up(self, configuration) -> None:
         self.given_up.append(configuration)
 
-    def forget(self) -> None:
+    def forget(self):
         self.forgotten += 1
+        return self.wanted[-1] if self.warmed.ready else None
 
     def work(self) -> None:
         """Does what was asked for; configurations become ready."""

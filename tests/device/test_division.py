@@ -93,8 +93,8 @@ def test_the_device_alone_has_no_head_and_its_exit_as_a_local_branch(model):
 def test_only_image_codecs_that_encode_need_pixels(model):
     def wants(codec):
         made = divide(model, Configuration(exit=4, upload_cut=0, download_cut=22, codec=codec))
-        return made.wants_tensor, made.wants_pixels
+        return made.tensors, made.pixels
 
-    assert wants("source") == (False, False)
-    assert wants("webp-90") == (False, True)
-    assert wants("uint8") == (True, False)
+    assert wants("source") == ((), ())
+    assert wants("webp-90") == ((), ("image",))
+    assert wants("uint8") == (("image",), ())

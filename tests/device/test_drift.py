@@ -163,3 +163,10 @@ def test_what_is_believed_of_the_machines_and_the_link_is_in_one_value():
     assert both.uplink == replace(plain.uplink, call_time=plain.uplink.call_time + 0.001)
     assert (both.downlink, both.queue) == (plain.downlink, plain.queue)
     assert (factors.alone.device_factor, factors.alone.backlog) == (2.0, 0.05)
+
+
+def test_one_answer_that_was_handled_late_does_not_shut_the_edge_out():
+    """It was the first one, and nothing else is known of the handling until the edge is asked again."""
+    drifts, short = Drifts(), replace(PROFILED, head=0.0, suffix=0.001)
+    drifts.learn(record(replace(short, suffix=0.08), short), Factors())
+    assert 0 < drifts.factors().handling < 0.01

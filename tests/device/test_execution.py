@@ -47,9 +47,10 @@ class Slowly:
 class Failing(FakeEngine):
     """Fails where any of these tensors is asked for, and counts how often."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, error: Exception | None = None) -> None:
         super().__init__()
         self.names, self.failures = set(names), 0
+        self.error = error or EdgentError("the kernel failed")
 
     def session(self, model, given, asked):
         session = super().session(model, given, asked)
@@ -57,7 +58,7 @@ class Failing(FakeEngine):
 
     def run(self, feeds):
         self.failures += 1
-        raise EdgentError("the kernel failed")
+        raise self.error
 
 
 @pytest.fixture
@@ -333,9 +334,16 @@ def test_a_failed_request_gives_its_turn_to_the_next(carried, model, configurati
 
 
 @pytest.mark.parametrize("configuration", [SPLIT, RETURNS], ids=["caller", "carrier"])
-def test_what_nobody_expects_is_raised_to_the_caller_in_whichever_thread_it_came_up(carried, configuration):
+def test_whatever_a_reply_throws_is_the_edges_failure(carried, configuration):
+    record = carried(configuration, ask=raising(ZeroDivisionError("of nothing")), race=False).record
+    assert record.by == "device"
+    assert record.why == "edge failed: the edge's answer cannot be read: ZeroDivisionError: of nothing"
+
+
+def test_what_nobody_expects_of_the_device_is_raised_to_the_caller_in_whichever_thread_it_came_up(carried, model):
+    names = [tensor.name for branch in model.branches for tensor in branch.outputs]
     with pytest.raises(ZeroDivisionError, match="of nothing"):
-        carried(configuration, ask=raising(ZeroDivisionError("of nothing")), race=False)
+        carried(RETURNS, engine=Failing(*names, error=ZeroDivisionError("of nothing")), race=False)
 
 
 def test_after_an_answer_the_schedule_is_free(carried, link):

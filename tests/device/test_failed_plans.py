@@ -256,7 +256,7 @@ def test_the_warmer_keeps_failures_apart_from_what_is_ready(clock):
         warmer.give_up(ready)
         warmer.readied(ready)
         assert warmer.warmed.ready == frozenset()
-        warmer.forget()
+        assert warmer.forget() == ready  # what was readied last
         assert warmer.warmed.failed == frozenset()
         warmer.want(ready)
         assert warmer.wait_idle(WITHIN)

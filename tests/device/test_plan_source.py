@@ -150,6 +150,18 @@ def test_when_the_edge_comes_the_first_plan_is_readied_before_a_request_asks(sou
     assert (choice.configuration, choice.why) == (wanted, Reason.NONE)
 
 
+def test_what_was_ready_at_an_edge_is_readied_again_when_it_is_back_though_the_link_seems_slow(
+    source, facts, background
+):
+    built = source()
+    built.edge_up(facts, up())
+    background.work()
+    built.edge_up(facts, up(bandwidth=1e3))
+    assert background.wanted == [background.wanted[0]] * 2
+    built.edge_up(EdgeFacts(profile=None, calibration=None, segments=("another",)), up(bandwidth=1e3))
+    assert len(background.wanted) == 2  # of another edge nobody knows what it can run
+
+
 def test_until_a_plan_is_ready_the_best_that_is_answers_and_the_plan_is_asked_for(source, facts, background):
     built = source()
     built.edge_up(facts, up())

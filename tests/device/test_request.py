@@ -237,6 +237,23 @@ def test_a_local_branch_after_a_failed_head_waits_for_its_turn_like_any_other():
     assert made.local_done(Seconds(0.07), 0) == (Deliver("device", 0, "plan failed"),)
 
 
+def test_a_request_that_will_be_late_is_answered_though_others_that_need_not_be_come_all_the_time():
+    schedule, at = Schedule(), 0.0
+    late = request([branch(0, 0.2)], uses_edge=False, schedule=schedule, patience=Seconds(3.0))
+    others = schedule.reserve(at, [0.05], 0.05, lambda: None)
+    schedule.begin(others, at, [0.05], 0.0)
+    (action,) = late.planned(Seconds(at))
+    while isinstance(action, WaitUntil) and at < 60.0:
+        at += 0.05
+        schedule.drop(others)
+        others = schedule.reserve(at, [0.05], at + 0.05, lambda: None)
+        (action,) = late.tick(Seconds(at))
+        if isinstance(action, WaitUntil):
+            schedule.begin(others, at, [0.05], 0.0)
+    assert action == StartLocal(0)
+    assert at == pytest.approx(3.0, abs=0.06)
+
+
 def test_a_failed_head_is_not_started_again():
     made = started([branch(0, 0.02)], head=0.05)
     made.edge_failed(Seconds(0.01), "plan failed")
@@ -325,3 +342,28 @@ def test_nobody_but_the_edge_ends_a_request_within_a_binding_budget(branches, ed
     if send.binding and played.delivered.by == "device":
         failed_at = head + edge[1] if edge and edge[0] == "fails" and edge[1] < send.budget else head + send.budget
         assert played.at >= failed_at - 1e-9
+
+
+NEARLY_ALL = DEADLINE - MARGIN / 2  # seconds: in time, and with no margin to spare
+
+
+@pytest.mark.parametrize(
+    ("edge", "by", "at"),
+    [
+        (None, "device", NEARLY_ALL),
+        (("answers", 0.03), "edge", 0.03),
+        (("fails", 0.03), "device", NEARLY_ALL),
+        (("answers", DEADLINE - MARGIN / 4), "device", NEARLY_ALL),
+    ],
+)
+def test_in_a_trial_the_device_answers_as_by_itself_unless_the_edge_is_first(edge, by, at):
+    played = play(request([branch(0, NEARLY_ALL)], race=False, trial=True), edge=edge)
+    assert played.local_started_at == 0.0
+    assert (played.delivered.by, played.at) == (by, pytest.approx(at))
+    assert played.at <= DEADLINE
+
+
+def test_in_a_trial_a_branch_that_fits_starts_as_late_as_in_a_race():
+    played = play(request([branch(0, 0.02)], race=False, trial=True), edge=("answers", 0.05))
+    assert (played.delivered.by, played.at) == ("edge", pytest.approx(0.05))
+    assert played.local_started_at is None

@@ -42,11 +42,11 @@ def test_rates_and_round_trip_are_those_of_the_link_in_between(edge: str) -> Non
     settings = {"uplink": BitsPerSecond(2e6), "downlink": BitsPerSecond(2e7), "round_trip": Seconds(0.04)}
     with ShapedLink(edge, **settings) as link:
         document = measured(link.address)
-    assert [(each["answered"], each["queue_ms"]) for each in document["served"]] == [(0, None)]
-    found = document["link"]
-    assert 0 < found["uplink_bps"] < 8e6
-    assert 0 < found["downlink_bps"] < 80e6
-    assert found["round_trip_ms"] > 20  # an estimate: what its own bytes took is taken off
+    assert [(counts["answered"], counts["queue_ms"]) for counts in document["served"]] == [(0, None)]
+    link_document = document["link"]
+    assert 0 < link_document["uplink_bps"] < 8e6
+    assert 0 < link_document["downlink_bps"] < 80e6
+    assert link_document["round_trip_ms"] > 20  # an estimate: what its own bytes took is taken off
 
 
 @contextlib.contextmanager
@@ -67,10 +67,10 @@ def _root() -> None:
 def test_what_slow_start_costs_after_a_pause_is_found_with_the_command_that_mends_it() -> None:
     with far_edge(0.04) as (link, address):
         document = measured(address, link.near)
-    found = document["link"]
-    assert found["round_trip_ms"] > 20  # an estimate: what its own bytes took is taken off
+    link_document = document["link"]
+    assert link_document["round_trip_ms"] > 20  # an estimate: what its own bytes took is taken off
     for way in ("pause_up", "pause_down"):
-        assert found[way]["costs_ms"] > found["round_trip_ms"] / 2
+        assert link_document[way]["costs_ms"] > link_document["round_trip_ms"] / 2
     mends = [one["mend"] for one in document["findings"] if "after 1 s" in one["what"]]
     assert [mend.partition(":")[0] for mend in mends] == ["on this machine", "on the edge"]
     assert all("tcp_slow_start_after_idle=0" in mend for mend in mends)
@@ -84,9 +84,9 @@ def test_the_command_mends_it() -> None:
         for end in (link.near, link.far):
             subprocess.run([*end, *mended], check=True, capture_output=True)
         document = measured(address, link.near)
-    found = document["link"]
+    link_document = document["link"]
     for way in ("pause_up", "pause_down"):
-        assert found[way]["costs_ms"] < found["round_trip_ms"] / 2
+        assert link_document[way]["costs_ms"] < link_document["round_trip_ms"] / 2
 
 
 def test_without_an_edge_only_this_machine_is_looked_at() -> None:

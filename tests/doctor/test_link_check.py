@@ -18,12 +18,12 @@ from edgent.wire.transport import Unary
 @pytest.mark.parametrize("rate", [1e6, 2e6, 2e7])
 def test_rates_and_round_trip_are_those_of_the_link_and_nothing_is_said_of_pauses(link, clock, rate, round_trip):
     link.bandwidth, link.round_trip = rate, round_trip
-    found = check_link(EdgeClient(link), clock)
+    check = check_link(EdgeClient(link), clock)
     wire = 1.046  # for the headers of packets, which this link has not
-    assert found.uplink == pytest.approx(rate * wire, rel=0.07)
-    assert found.downlink == pytest.approx(rate * wire, rel=0.07)
-    assert found.round_trip == pytest.approx(round_trip, abs=0.001)
-    assert (found.up.cost, found.down.cost) == (0.0, 0.0)
+    assert check.uplink == pytest.approx(rate * wire, rel=0.07)
+    assert check.downlink == pytest.approx(rate * wire, rel=0.07)
+    assert check.round_trip == pytest.approx(round_trip, abs=0.001)
+    assert (check.up.cost, check.down.cost) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(("drowsy", "costs"), [(0.5, 0.5), (0.004, 0.0)])
@@ -41,8 +41,8 @@ def test_what_a_pause_costs_is_found_if_it_is_more_than_times_vary_by(link, cloc
             return replace(reply, notes_at=reply.notes_at + late, body_at=self.rested_at)
 
     sleepy = Link(link.methods, clock=clock, bandwidth=2e7, round_trip=0.01)
-    found = check_link(EdgeClient(sleepy), clock)
-    assert (found.up.cost, found.down.cost) == pytest.approx((costs, costs), abs=1e-6)
+    check = check_link(EdgeClient(sleepy), clock)
+    assert (check.up.cost, check.down.cost) == pytest.approx((costs, costs), abs=1e-6)
 
 
 def test_a_server_without_our_extension_cannot_be_measured(link, clock):

@@ -23,35 +23,35 @@ def says(answers: dict[str, str]) -> Run:
 
 
 def finding(root: Path, what: str, run: Run | None = None) -> Finding:
-    (found,) = [one for one in checkup(root, run or says({})) if one.what.startswith(what)]
-    return found
+    (fact,) = [one for one in checkup(root, run or says({})) if one.what.startswith(what)]
+    return fact
 
 
 def test_on_a_machine_that_tells_nothing_everything_is_not_found_and_nothing_costs(tmp_path: Path) -> None:
-    found = checkup(tmp_path, says({}))
-    assert [one.what for one in found] == [
+    facts = checkup(tmp_path, says({}))
+    assert [one.what for one in facts] == [
         "tcp_slow_start_after_idle",
         "Wi-Fi power save",
         "CPU governor",
         "throttling",
     ]
-    assert all(one.found is None and not one.costs and not one.mend for one in found)
+    assert all(one.found is None and not one.costs and not one.mend for one in facts)
 
 
-@pytest.mark.parametrize(("value", "found", "costs"), [("1", "on", True), ("0", "off", False)])
-def test_slow_start_after_idling_is_mended_by_sysctl(tmp_path: Path, value: str, found: str, costs: bool) -> None:
+@pytest.mark.parametrize(("value", "words", "costs"), [("1", "on", True), ("0", "off", False)])
+def test_slow_start_after_idling_is_mended_by_sysctl(tmp_path: Path, value: str, words: str, costs: bool) -> None:
     put(tmp_path, "proc/sys/net/ipv4/tcp_slow_start_after_idle", value)
     one = finding(tmp_path, "tcp_slow")
-    assert (one.found, bool(one.costs)) == (found, costs)
+    assert (one.found, bool(one.costs)) == (words, costs)
     assert ("sysctl -w net.ipv4.tcp_slow_start_after_idle=0" in one.mend) == costs
 
 
-@pytest.mark.parametrize(("printed", "found", "costs"), [("on", "on", True), ("off", "off", False)])
-def test_a_sleeping_radio_is_named_with_its_interface(tmp_path: Path, printed: str, found: str, costs: bool) -> None:
+@pytest.mark.parametrize(("printed", "words", "costs"), [("on", "on", True), ("off", "off", False)])
+def test_a_sleeping_radio_is_named_with_its_interface(tmp_path: Path, printed: str, words: str, costs: bool) -> None:
     (tmp_path / "sys/class/net/wlan7/wireless").mkdir(parents=True)
     (tmp_path / "sys/class/net/eth0").mkdir(parents=True)
     one = finding(tmp_path, "Wi-Fi power save (wlan7)", says({"iw": f"Power save: {printed}\n"}))
-    assert (one.found, bool(one.costs)) == (found, costs)
+    assert (one.found, bool(one.costs)) == (words, costs)
     assert ("iw dev wlan7 set power_save off" in one.mend) == costs
 
 
@@ -70,16 +70,16 @@ def test_any_processor_that_saves_power_costs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bits", "found", "mend"),
+    ("bits", "words", "mend"),
     [
         ("0x0", "none", ""),
         ("0x50005", "under-voltage now, throttled now", "supply"),
         ("0x20000", "frequency capped before", "cool"),
     ],
 )
-def test_a_raspberry_pi_says_itself_whether_it_was_held_back(tmp_path: Path, bits: str, found: str, mend: str) -> None:
+def test_a_raspberry_pi_says_itself_whether_it_was_held_back(tmp_path: Path, bits: str, words: str, mend: str) -> None:
     one = finding(tmp_path, "throttling", says({"vcgencmd": f"throttled={bits}\n"}))
-    assert one.found == found and mend in one.mend and bool(one.costs) == bool(mend)
+    assert one.found == words and mend in one.mend and bool(one.costs) == bool(mend)
 
 
 @pytest.mark.parametrize(("count", "costs"), [("0", False), ("31", True)])

@@ -211,10 +211,11 @@ def test_health_is_that_of_grpc(channel):
 
 
 def test_the_model_can_be_fetched_as_it_is(model, channel):
-    pieces = list(EdgeClient(channel).fetch("model", model.name, model.digest))
-    assert {file for file, _ in pieces} == {"b-alexnet.onnx"}
-    assert b"".join(data for _, data in pieces) == model.path.read_bytes()
-    assert max(len(data) for _, data in pieces) <= 1 << 18
+    files = EdgeClient(channel).fetch("model", model.name, model.digest)
+    ((name, size, pieces),) = [(file.name, file.size, list(file.pieces)) for file in files]
+    assert name == "b-alexnet.onnx" and size == model.path.stat().st_size
+    assert b"".join(pieces) == model.path.read_bytes()
+    assert max(map(len, pieces)) <= 1 << 18
     with pytest.raises(NotServedError, match="profile"):
         EdgeClient(channel).document("profile", model.name, "")
 
@@ -238,7 +239,7 @@ def test_a_digest_that_begins_as_the_models_does_is_another(model, channel):
 
 def test_the_version_the_digest_and_nothing_are_accepted(model, channel):
     for version in ("", model.version, model.digest):
-        assert next(EdgeClient(channel).fetch("model", model.name, version))[0] == "b-alexnet.onnx"
+        assert next(EdgeClient(channel).fetch("model", model.name, version)).name == "b-alexnet.onnx"
 
 
 def test_a_probe_carries_what_it_was_told_to(channel):

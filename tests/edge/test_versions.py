@@ -73,7 +73,7 @@ def test_old_devices_are_described_the_newest_version_alone(versions, link):
 def test_each_version_is_fetched_and_prepared_by_its_digest_and_a_third_one_is_refused_naming_all(versions, link):
     remote = EdgeClient(link)
     for model in versions:
-        data = b"".join(piece for _, piece in remote.fetch("model", "net", model.digest))
+        data = b"".join(piece for file in remote.fetch("model", "net", model.digest) for piece in file.pieces)
         assert data == model.path.read_bytes()
         remote.prepare("net.x0.u0.d1", model.version, 1.0)
     named = f"{versions[0].version} and {versions[1].version}, asked for was 000000000000"

@@ -19,9 +19,9 @@ def swapped(array: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64", "int32", "uint16", "uint8", "bool"])
 def test_the_same_numbers_in_this_machines_order(dtype: str) -> None:
     array = np.arange(6).astype(dtype)
-    found = in_native_order(swapped(array))
-    assert found.tobytes() == array.tobytes()
-    assert found.dtype.isnative
+    native = in_native_order(swapped(array))
+    assert native.tobytes() == array.tobytes()
+    assert native.dtype.isnative
 
 
 def test_what_is_in_order_is_not_copied() -> None:
@@ -36,19 +36,19 @@ def test_a_list_of_arrays_is_passed_on() -> None:
 
 @pytest.mark.parametrize("form", ["array", "mapping", "npz"])
 def test_an_input_is_taken_in_either_order(model, picture, form: str) -> None:
-    given = swapped(picture)
+    foreign = swapped(picture)
     if form == "mapping":
-        given = {"image": given}
+        foreign = {"image": foreign}
     elif form == "npz":
         file = io.BytesIO()
-        np.savez(file, image=given)
+        np.savez(file, image=foreign)
         file.seek(0)
-        given = dict(np.load(file))
-    (tensor,) = Material(given, model).tensors.values()
+        foreign = dict(np.load(file))
+    (tensor,) = Material(foreign, model).tensors.values()
     assert tensor.tobytes() == picture.tobytes()
 
 
 def test_the_engine_answers_alike(model, picture) -> None:
     session = Engine().session(model, ["image"], ["exit4"])
-    right, found = (session.run({"image": array})["exit4"] for array in (picture, swapped(picture)))
-    assert right.tobytes() == found.tobytes()
+    right, native = (session.run({"image": array})["exit4"] for array in (picture, swapped(picture)))
+    assert right.tobytes() == native.tobytes()

@@ -124,6 +124,16 @@ def test_the_session_that_was_not_used_for_longest_goes_first(model) -> None:
     assert sessions.of(model, ["image"], [names[1]]) is not second and len(built) == 4
 
 
+def test_a_session_that_is_spared_is_the_one_that_was_not_used_for_longest_and_never_the_last(engine, model) -> None:
+    (name,) = (tensor.name for tensor in model.inputs)
+    asked = [[branch.outputs[0].name] for branch in model.branches[:3]]
+    sessions = [engine.session(model, [name], outputs) for outputs in asked]
+    engine.session(model, [name], asked[0])
+    assert [engine.spare() for _ in range(4)][:2] == [True, True]
+    assert not engine.spare()
+    assert engine.session(model, [name], asked[0]) is sessions[0]
+
+
 def test_who_asks_for_a_kept_session_does_not_wait_for_one_that_is_made(model) -> None:
     begun, may_end = threading.Event(), threading.Event()
     first = KeptSessions(Counted, 4)

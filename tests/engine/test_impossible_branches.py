@@ -82,8 +82,8 @@ def short() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("kind", IMPOSSIBLE)
 def test_a_branch_that_does_not_run_does_not_stand_in_the_way(kind: str, model_file: Path) -> None:
     loaded = load(saved(model(IMPOSSIBLE[kind]), model_file), dims={"n": 4})
-    found = verify(loaded, Engine(), inputs=[short()])
-    assert found.failed == () and found.verified == len(loaded.branches[0].layers) + 1
+    result = verify(loaded, Engine(), inputs=[short()])
+    assert result.failed == () and result.verified == len(loaded.branches[0].layers) + 1
     [right] = onnxruntime.InferenceSession(str(model_file)).run(None, short())
     answers = Engine().session(loaded, ["x", "long"], ["y"]).run(short())
     assert np.array_equal(answers["y"], right) and right[0, 0] == 6.5

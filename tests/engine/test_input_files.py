@@ -86,3 +86,9 @@ def test_the_record_of_a_file_bears_its_name_unless_another_is_given(made, pictu
     assert device.infer(picture, name="cat").record.input == "cat"
     assert device.infer(picture.read_bytes()).record.input == ""
     assert device.infer(str(picture)).label == device.infer(picture.read_bytes()).label
+
+
+def test_more_than_one_is_refused_by_its_shape(tmp_path, model) -> None:
+    np.save(tmp_path / "five.npy", np.repeat(ARRAY, 5, axis=0))
+    with pytest.raises(InputError, match=r"has shape \[5, .*\], expected \[1, "):
+        Material(tmp_path / "five.npy", model)

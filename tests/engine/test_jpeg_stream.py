@@ -41,9 +41,9 @@ class Dripping(io.RawIOBase):
         self.content, self.piece, self.given = content, piece, 0
 
     def read(self, most: int = -1) -> bytes:
-        found = self.content[self.given : self.given + min(self.piece, most)]
-        self.given += len(found)
-        return found
+        came = self.content[self.given : self.given + min(self.piece, most)]
+        self.given += len(came)
+        return came
 
 
 @pytest.mark.parametrize("piece", [1, 7, 1 << 20])
@@ -75,11 +75,56 @@ def test_a_picture_comes_before_the_next_one_is_read() -> None:
     ],
 )
 def test_what_is_no_picture_is_named_after_those_before_it(content, expected, before) -> None:
-    found = []
+    came = []
     with pytest.raises(InputError) as refused:
         for picture in pictures(io.BytesIO(content)):
-            found.append(picture)
-    assert expected in str(refused.value) and len(found) == before
+            came.append(picture)
+    assert expected in str(refused.value) and len(came) == before
+
+
+HEADER = jpeg(1).index(b"\xff\xda")  # where the coded bytes of a baseline picture begin
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        jpeg(1)[:-40],
+        jpeg(1)[: HEADER + 40],
+        jpeg(1)[: HEADER + 4],
+        jpeg(1)[:40],
+        jpeg(1)[:2],
+        jpeg(2, progressive=True)[:-200],
+        with_preview(4)[:-40],
+        jpeg(1)[:20] + b"\0" + jpeg(1)[21:-2],
+    ],
+)
+@pytest.mark.parametrize("before", [[], [jpeg(5)]])
+def test_one_that_is_damaged_comes_as_it_is_and_costs_no_other_its_answer(piece, damaged, before) -> None:
+    after = [jpeg(6), with_preview(7), jpeg(8)]
+    found = list(pictures(Dripping(b"".join([*before, damaged, *after]), piece)))
+    assert found[: len(before)] == before and found[-2:] == after[-2:]
+    assert b"".join(found) == b"".join([*before, damaged, *after])
+    assert all(not is_whole(other) for other in found[len(before) : -3])
+
+
+def is_whole(picture: bytes) -> bool:
+    try:
+        Image.open(io.BytesIO(picture)).load()
+    except OSError:
+        return False
+    return True
+
+
+def test_something_else_between_pictures_is_one_of_them() -> None:
+    assert list(pictures(io.BytesIO(jpeg(1) + b"hello" + jpeg(2)))) == [jpeg(1), b"hello", jpeg(2)]
+
+
+def test_a_stream_of_something_else_is_not_searched_for_pictures() -> None:
+    stream = Dripping(b"\x89PNG" + b"\0" * (1 << 20) + jpeg(1), 1 << 10)
+    with pytest.raises(InputError, match="expected a JPEG"):
+        list(pictures(stream))
+    assert stream.given <= 1 << 10
 
 
 def test_a_picture_that_never_ends_is_given_up() -> None:

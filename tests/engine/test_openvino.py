@@ -76,13 +76,13 @@ def test_what_is_no_input_of_the_segment_is_refused(feeds: dict[str, np.ndarray]
 @installed
 def test_its_profile_books_every_layer_and_names_the_engine() -> None:
     model = load("b-alexnet")
-    made = profile(model, OpenVinoEngine(), budget=0.0)
-    assert made.engine.startswith("openvino ")
+    measured = profile(model, OpenVinoEngine(), budget=0.0)
+    assert measured.engine.startswith("openvino ")
     for branch in model.branches:
-        times = made.branch(branch.exit)
+        times = measured.branch(branch.exit)
         assert math.fsum(times.layers) == pytest.approx(times.whole.median)
         assert times.unassigned < 0.02
-    heavy = dict(zip([layer.name for layer in model.branches[4].layers], made.branch(4).layers, strict=True))
+    heavy = dict(zip([layer.name for layer in model.branches[4].layers], measured.branch(4).layers, strict=True))
     assert heavy["conv2"] > heavy["fc7"] > 0
 
 
@@ -97,13 +97,13 @@ def test_both_engines_are_profiled_and_the_faster_is_told(tmp_path: Path) -> Non
     both = tmp_path / "both.json"
     done = command("profile", "b-alexnet", "--engine", "onnxruntime,openvino", "-o", str(both), "--json")
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert set(found["files"]) == {"onnxruntime", "openvino"}
-    assert found["faster"] == ("openvino" if found["ratio"] < 1 else "onnxruntime")
-    again = command("profile", "--compare", *found["files"].values(), "--json")
-    assert json.loads(again.stdout)["ratio"] == pytest.approx(found["ratio"])
+    document = json.loads(done.stdout)
+    assert set(document["files"]) == {"onnxruntime", "openvino"}
+    assert document["faster"] == ("openvino" if document["ratio"] < 1 else "onnxruntime")
+    again = command("profile", "--compare", *document["files"].values(), "--json")
+    assert json.loads(again.stdout)["ratio"] == pytest.approx(document["ratio"])
     np.save(tmp_path / "x.npy", picture())
-    used = ("--profile", found["files"]["onnxruntime"], "--engine", "openvino")
+    used = ("--profile", document["files"]["onnxruntime"], "--engine", "openvino")
     ran = command("run", "b-alexnet", str(tmp_path / "x.npy"), "--deadline", "1s", *used)
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr.count("warning: the profile of b-alexnet is of onnxruntime") == 1
@@ -131,8 +131,8 @@ def test_each_layer_is_of_the_kernel_that_names_it_or_took_it_in() -> None:
         Ran("rest", tuple(name for name in at if name not in ("conv1", "relu1", "relu6")), ("conv1/WithoutBiases",)),
         Ran("turned back", ("",), ("rest",)),
     ]
-    found = ran_layers(kernels, branch)
-    assert found["turned"] == found["conv1/WithoutBiases"] == (at["conv1"], at["relu1"])
-    assert found["turned back"] == found["rest"]
-    assert at["relu6"] in found["rest"]  # nobody names it: it was merged into what reads it
-    assert set(found["rest"]) | set(found["turned"]) == set(at.values())
+    document = ran_layers(kernels, branch)
+    assert document["turned"] == document["conv1/WithoutBiases"] == (at["conv1"], at["relu1"])
+    assert document["turned back"] == document["rest"]
+    assert at["relu6"] in document["rest"]  # nobody names it: it was merged into what reads it
+    assert set(document["rest"]) | set(document["turned"]) == set(at.values())

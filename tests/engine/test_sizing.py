@@ -35,10 +35,10 @@ def test_a_smaller_array_is_padded_with_zeros_at_the_end_of_each_axis(shape: tup
     model, array = configured(model_file, '[inputs.x]\nfill = "pad"\n'), noise(*shape)
     padded = np.zeros((1, 3, 8, 8), np.float32)
     padded[tuple(slice(size) for size in shape)] = array
-    given = Material(array, model).tensors
-    assert np.array_equal(given["x"], padded)
+    sized = Material(array, model).tensors
+    assert np.array_equal(sized["x"], padded)
     (output,) = model.branches[0].outputs
-    answer = Engine().session(model, ["x"], [output.name]).run(given)[output.name]
+    answer = Engine().session(model, ["x"], [output.name]).run(sized)[output.name]
     assert np.allclose(answer, plain(model_file, {"x": padded})[0], atol=1e-5)
 
 
@@ -59,10 +59,10 @@ def test_what_the_configuration_does_not_allow_is_refused(text: str, shape: tupl
 def test_a_larger_picture_is_shrunk_plane_by_plane(model_file: Path) -> None:
     text = '[preprocessing]\nfilter = "bicubic"\n[inputs.x]\nfill = "pad"\nexcess = "shrink"\n'
     array = noise(1, 3, 6, 20)
-    given = Material(array, configured(model_file, text)).tensors["x"]
-    for plane, found in zip(array[0], given[0], strict=True):
-        assert np.array_equal(found[:6], np.asarray(Image.fromarray(plane).resize((8, 6), Image.Resampling.BICUBIC)))
-        assert not found[6:].any()
+    sized = Material(array, configured(model_file, text)).tensors["x"]
+    for plane, row in zip(array[0], sized[0], strict=True):
+        assert np.array_equal(row[:6], np.asarray(Image.fromarray(plane).resize((8, 6), Image.Resampling.BICUBIC)))
+        assert not row[6:].any()
 
 
 def test_text_is_padded_with_nothing(model_file: Path) -> None:
@@ -73,3 +73,39 @@ def test_text_is_padded_with_nothing(model_file: Path) -> None:
     saved(proto, model_file)
     model_file.with_name("model.edgent.toml").write_text('[inputs.x]\nfill = "pad"\n')
     assert Material(np.array([["a", "b"]]), load(model_file)).tensors["x"].tolist() == [["a", "b", ""]]
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [(TensorProto.UINT8, np.uint8), (TensorProto.FLOAT16, np.float16)])
+def test_a_larger_picture_of_another_type_is_shrunk_as_well(kind: int, dtype: type, model_file: Path) -> None:
+    g = Graph()
+    g.inputs = [helper.make_tensor_value_info("x", kind, [1, 8, 8, 3])]
+    saved(g.model(g.node("Cast", "x", to=TensorProto.FLOAT)), model_file)
+    text = '[preprocessing]\nfilter = "lanczos"\n[inputs.x]\nexcess = "shrink"\n'
+    model_file.with_name("model.edgent.toml").write_text(text)
+    array = np.random.default_rng(0).integers(0, 2, (1, 8, 20, 3)).astype(dtype) * 255
+    shrunk = Material(array, load(model_file)).tensors["x"]
+    assert shrunk.dtype == dtype
+    for plane, found in zip(np.moveaxis(array[0], 2, 0), np.moveaxis(shrunk[0], 2, 0), strict=True):
+        resized = Image.fromarray(plane.astype(np.float32)).resize((8, 8), Image.Resampling.LANCZOS)
+        expected = np.asarray(resized)
+        assert expected.min() < 0 or expected.max() > 255  # the filter overshoots, which bytes cannot
+        expected = np.clip(np.round(expected), 0, 255) if dtype == np.uint8 else expected.astype(dtype)
+        assert np.array_equal(found, expected)
+
+
+def test_where_dimensions_are_free_it_is_said_what_can_be_done_about_another_size(model_file: Path) -> None:
+    g = Graph()
+    g.inputs = [helper.make_tensor_value_info("ids", TensorProto.FLOAT, ["batch", "words"])]
+    saved(g.model(g.node("Relu", "ids")), model_file)
+    model = load(model_file, dims={"words": 16})
+    said = r"has shape \[1, 9\], expected \[1, 16\]: .*--dim; free are batch, words\), or say fill = \"pad\""
+    with pytest.raises(InputError, match=said):
+        Material(np.zeros((1, 9), np.float32), model)
+
+
+def test_a_picture_for_several_inputs_is_refused_without_leading_anybody_to_a_configuration(model_file: Path) -> None:
+    g = Graph()
+    g.inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("image", "meta")]
+    saved(g.model(g.node("Add", "image", "meta")), model_file)
+    with pytest.raises(InputError, match=r"takes 2 inputs and no picture: give it all of them in one \.npz"):
+        Material(b"\xff\xd8", load(model_file))

@@ -23,11 +23,11 @@ def mistaken(original: Path, faulty: Path, **dims: int) -> Model:
 
 
 def with_weights(proto: onnx.ModelProto, edit: Callable[[np.ndarray], np.ndarray], only: str = "") -> onnx.ModelProto:
-    made = onnx.ModelProto.FromString(proto.SerializeToString())
-    for tensor in made.graph.initializer:
+    changed = onnx.ModelProto.FromString(proto.SerializeToString())
+    for tensor in changed.graph.initializer:
         if tensor.data_type == TensorProto.FLOAT and only in ("", tensor.name):
             tensor.CopyFrom(numpy_helper.from_array(edit(numpy_helper.to_array(tensor)), tensor.name))
-    return made
+    return changed
 
 
 def noisy() -> onnx.ModelProto:

@@ -18,11 +18,11 @@ def test_a_bundle_has_what_was_measured_of_its_members_under_the_numbers_of_its_
     bundle = load(BUNDLE)
     together = calibration_for(bundle)
     for member, prefix in (("b-alexnet", ""), ("b-alexnet-int8", "b-alexnet-int8/")):
-        alone, found = load(member), calibration_for(load(member))
+        alone, own = load(member), calibration_for(load(member))
         for branch in alone.branches:
             (number,) = (b.exit for b in bundle.branches if b.name == prefix + branch.name)
             for codec in ("jpeg-25", "webp-95", "uint8"):
-                want = found.accuracy(branch.exit, ["image"], codec)
+                want = own.accuracy(branch.exit, ["image"], codec)
                 assert want is not None
                 assert together.accuracy(number, ["image"], codec) == want
 
@@ -52,9 +52,9 @@ def measured_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[.
             )
             lossy = CodecAccuracy(exit=0, tensors=("image",), codec="jpeg-50", accuracy=0.4, samples=60)
             size = EncodedSize(tensors=("image",), codec="jpeg-50", mean_bytes=700.0, samples=60)
-            told = {"model": name, "digest": member.digest, "data": "d", "measure": measure, "metric": "same label"}
-            told |= {"reference": name if measure == "fidelity" else "", "exits": exits}
-            Calibration(**told, sizes=(size,), accuracies=(lossy,)).save(tmp_path / f"{name}.calibration.json")
+            head = {"model": name, "digest": member.digest, "data": "d", "measure": measure, "metric": "same label"}
+            head |= {"reference": name if measure == "fidelity" else "", "exits": exits}
+            Calibration(**head, sizes=(size,), accuracies=(lossy,)).save(tmp_path / f"{name}.calibration.json")
         return calibration_for(load("+".join(str(tmp_path / f"{name}.onnx") for name in MEMBERS)))
 
     return bundled
@@ -64,9 +64,9 @@ def test_members_measured_alike_are_ranked_together_and_their_exits_by_what_they
     together = measured_anew("accuracy", "accuracy")
     assert together is not None and together.measure == "accuracy"
     assert len(together.exits) == len(load(BUNDLE).branches)
-    best = max(each.accuracy for each in together.exits)
-    for each in together.exits:
-        assert together.exit_counts_as(each.exit) == each.accuracy
+    best = max(entry.accuracy for entry in together.exits)
+    for entry in together.exits:
+        assert together.exit_counts_as(entry.exit) == entry.accuracy
     assert best == 0.5 + load("b-alexnet").branches[-1].exit / 10
 
 

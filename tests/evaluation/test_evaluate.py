@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
 from edgent.codec import decode_pixels, encode_image
 from edgent.engine.loading import load
@@ -18,6 +19,7 @@ from edgent.evaluation.sizes import expected_sizes, few_pictures, mean_bytes, si
 from edgent.model import Metadata
 from evaluation.data.folders_on_disk import classes, picture, table, yolo
 from evaluation.small_networks import FORM, answers, shades
+from graphs import Graph, saved
 
 CODECS = ("float32", "uint8", "source", "png", "jpeg-50")
 
@@ -39,13 +41,25 @@ def test_labels_give_an_accuracy(tmp_path: Path) -> None:
     data = table(tmp_path / "d", "file,label\n0.png,0\n1.png,1\n2.png,2\n3.png,0\n", *names)
     for name, shade in zip(names, (0, 85, 170, 255), strict=True):
         picture(data / name, shade)
-    found = measured(shades(tmp_path), data)
-    calibration = found.calibration
+    outcome = measured(shades(tmp_path), data)
+    calibration = outcome.calibration
     assert (calibration.measure, calibration.metric, calibration.reference) == ("accuracy", "top-1", "")
-    assert found.accuracies == (0.75,) == (calibration.exit_accuracy(0),)
+    assert outcome.accuracies == (0.75,) == (calibration.exit_accuracy(0),)
     assert calibration.exits[0].interval[0] < 0.75 < calibration.exits[0].interval[1]
     assert calibration.exits[0].samples == 4
     assert calibration.data == "d"
+
+
+def test_folders_called_by_numbers_are_indices_in_whatever_order_their_names_are(tmp_path: Path) -> None:
+    data = tmp_path / "d"
+    greys_of_classes = {"0": 0, "2": 170, "10": 255}  # as text, 10 comes before 2
+    for folder, shade in greys_of_classes.items():
+        picture(data / folder / "p.png", shade)
+    examples = opened(read_listing(data, recognised(data)))
+    assert sorted(examples.truths) == [0, 2, 10] and not examples.class_names
+    (data / "10").rename(data / "3")
+    for path in (shades(tmp_path), shades(tmp_path, "named", labels=("black", "dark", "light", "white"))):
+        assert measured(path, data).accuracies == (1.0,)
 
 
 def test_sizes_are_those_of_the_files_and_of_the_codecs(tmp_path: Path) -> None:
@@ -59,19 +73,19 @@ def test_sizes_are_those_of_the_files_and_of_the_codecs(tmp_path: Path) -> None:
 
 
 def test_without_labels_it_is_fidelity_to_the_model_itself_undivided(tmp_path: Path) -> None:
-    found = measured(shades(tmp_path), greys(tmp_path / "d", [10, 90, 160, 250]))
-    calibration = found.calibration
+    outcome = measured(shades(tmp_path), greys(tmp_path / "d", [10, 90, 160, 250]))
+    calibration = outcome.calibration
     assert (calibration.measure, calibration.reference, calibration.metric) == ("fidelity", "shades", "same label")
-    assert found.accuracies == (1.0,)
+    assert outcome.accuracies == (1.0,)
     assert calibration.accuracy(0, ["image"], "jpeg-50") == 1.0
 
 
 def test_with_a_reference_it_is_agreement_with_that(tmp_path: Path) -> None:
     data = greys(tmp_path / "d", [0, 85, 170, 255])
     fixed = answers(tmp_path, np.array([[0, 9, 0, 0]]), Metadata(preprocessing=FORM))
-    found = measured(shades(tmp_path), data, fixed)
-    assert (found.calibration.measure, found.calibration.reference) == ("agreement", "fixed")
-    assert found.accuracies == (0.25,)
+    outcome = measured(shades(tmp_path), data, fixed)
+    assert (outcome.calibration.measure, outcome.calibration.reference) == ("agreement", "fixed")
+    assert outcome.accuracies == (0.25,)
 
 
 def test_a_reference_counts_more_than_labels(tmp_path: Path) -> None:
@@ -92,9 +106,9 @@ def test_boxes_are_measured_in_the_pictures_own_pixels(tmp_path: Path) -> None:
     box = np.array([[2, 2, 6, 6, 0.9, 1]])  # of 8 x 8: the middle half
     path = answers(tmp_path, box, Metadata(task="detection", head="end-to-end", preprocessing=FORM))
     right = yolo(tmp_path / "r", {"a": "1 0.5 0.5 0.5 0.5", "b": "1 0.5 0.5 0.5 0.5"}, ["a", "b"])
-    found = measured(_boxes(path), right)
-    assert (found.calibration.metric, found.accuracies) == ("mAP 50:95", (pytest.approx(1.0),))
-    assert found.others["mAP 50"] == pytest.approx(1.0)
+    outcome = measured(_boxes(path), right)
+    assert (outcome.calibration.metric, outcome.accuracies) == ("mAP 50:95", (pytest.approx(1.0),))
+    assert outcome.others["mAP 50"] == pytest.approx(1.0)
     wrong = yolo(tmp_path / "w", {"a": "0 0.5 0.5 0.5 0.5"}, ["a"])
     assert measured(_boxes(path), wrong).accuracies == (0.0,)
 
@@ -126,16 +140,16 @@ def test_masks_are_measured_by_the_pictures_pixels(tmp_path: Path) -> None:
     from PIL import Image
 
     Image.fromarray(mask).save(data / "m.png")
-    found = measured(path, data)
-    assert found.calibration.metric == "mIoU"
-    assert found.accuracies[0] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    outcome = measured(path, data)
+    assert outcome.calibration.metric == "mIoU"
+    assert outcome.accuracies[0] == pytest.approx((1 / 2 + 2 / 3) / 2)
 
 
 def test_outputs_that_nobody_explains_are_compared_by_their_angle(tmp_path: Path) -> None:
     path = answers(tmp_path, np.arange(12.0).reshape(1, 3, 4), Metadata(task="raw", preprocessing=FORM))
-    found = measured(path, greys(tmp_path / "d", [0, 200]))
-    assert (found.calibration.measure, found.calibration.metric) == ("fidelity", "cosine")
-    assert found.accuracies == (pytest.approx(1.0),)
+    outcome = measured(path, greys(tmp_path / "d", [0, 200]))
+    assert (outcome.calibration.measure, outcome.calibration.metric) == ("fidelity", "cosine")
+    assert outcome.accuracies == (pytest.approx(1.0),)
 
 
 def refused(path: Path, data: Path, reference: Path | None = None) -> str:
@@ -143,6 +157,17 @@ def refused(path: Path, data: Path, reference: Path | None = None) -> str:
         measured(path, data, reference)
     assert "\n" not in str(error.value)
     return str(error.value)
+
+
+def test_pictures_for_a_model_of_several_inputs_are_refused_without_leading_anybody_to_a_configuration(
+    tmp_path: Path,
+) -> None:
+    g = Graph()
+    g.inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("image", "meta")]
+    saved(g.model(g.node("Add", "image", "meta")), tmp_path / "two.onnx")
+    assert refused(tmp_path / "two.onnx", greys(tmp_path / "d", [0, 200])).endswith(
+        "two takes 2 inputs, so it cannot be measured on pictures"
+    )
 
 
 def test_labels_that_do_not_fit_the_outputs_are_refused(tmp_path: Path) -> None:

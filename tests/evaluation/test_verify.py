@@ -25,9 +25,9 @@ from graphs import GRAPHS, Graph, attention, residual, saved
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_a_right_division_is_never_accused(name: str, model_file: Path) -> None:
-    found = verify(load(saved(GRAPHS[name](), model_file)), Engine())
-    assert found.failed == () and found.answers_equal
-    assert found.verified == found.cuts and found.not_offered == ()
+    result = verify(load(saved(GRAPHS[name](), model_file)), Engine())
+    assert result.failed == () and result.answers_equal
+    assert result.verified == result.cuts and result.not_offered == ()
 
 
 @pytest.mark.parametrize("name", sorted(set(GRAPHS) - {"omitted_inputs"}))
@@ -35,9 +35,9 @@ def test_a_weight_one_percent_off_is_found_at_every_cut(name: str, model_file: P
     saved(GRAPHS[name](), model_file)
     kernel = next(tensor.name for tensor in GRAPHS[name]().graph.initializer if len(tensor.dims) > 1)
     faulty = saved(with_weights(GRAPHS[name](), lambda array: array * np.float32(1.01), kernel), tmp_path / "off.onnx")
-    found = verify(mistaken(model_file, faulty), Engine())
-    assert len({failure.cut for failure in found.failed}) == found.cuts
-    assert all("original file" in failure.why for failure in found.failed)
+    result = verify(mistaken(model_file, faulty), Engine())
+    assert len({failure.cut for failure in result.failed}) == result.cuts
+    assert all("original file" in failure.why for failure in result.failed)
 
 
 @pytest.mark.parametrize("name", GRAPHS)
@@ -113,15 +113,15 @@ def test_external_data_is_the_original_files_own(tmp_path: Path) -> None:
 
 
 def test_a_bundle_is_compared_with_each_of_its_files() -> None:
-    found = verify(load("b-alexnet+b-alexnet-narrow"), Engine(), most=1)
-    assert found.failed == () and found.verified == len(load("b-alexnet+b-alexnet-narrow").branches)
+    result = verify(load("b-alexnet+b-alexnet-narrow"), Engine(), most=1)
+    assert result.failed == () and result.verified == len(load("b-alexnet+b-alexnet-narrow").branches)
 
 
 def test_a_network_whose_levels_of_optimisation_differ_is_not_accused(model_file: Path) -> None:
-    found = verify(load(saved(noisy(), model_file)), Engine())
-    assert found.max_relative_difference > FLOOR.largest, "or this network shows nothing"
-    assert found.tolerance > found.max_relative_difference
-    assert found.failed == () and found.answers_equal
+    result = verify(load(saved(noisy(), model_file)), Engine())
+    assert result.max_relative_difference > FLOOR.largest, "or this network shows nothing"
+    assert result.tolerance > result.max_relative_difference
+    assert result.failed == () and result.answers_equal
 
 
 def test_noise_hides_no_fault(model_file: Path, tmp_path: Path) -> None:
@@ -134,8 +134,8 @@ def test_noise_hides_no_fault(model_file: Path, tmp_path: Path) -> None:
 
 def test_an_order_that_noise_turns_is_not_accused_and_a_fault_behind_it_is(model_file: Path, tmp_path: Path) -> None:
     model = load(saved(sorting(), model_file))
-    found = verify(model, Engine())
-    assert found.failed == ()
+    result = verify(model, Engine())
+    assert result.failed == ()
     inputs = [random_feeds(model.inputs, np.random.default_rng(0))]
     assert expected_answers(model, inputs)[0]["places"].noise.largest > 0, "or no place was turned"
     faulty = with_weights(sorting(), lambda array: array * np.float32(1.01), "w1")
@@ -151,8 +151,8 @@ def test_answers_drawn_anew_are_named_and_the_others_compared(
 ) -> None:
     proto = random_op(op, **attributes)
     steady, drawn = (value.name for value in proto.graph.output)
-    found = verify(load(saved(proto, model_file)), Engine())
-    assert found.drawn == (drawn,) and found.failed == ()
+    result = verify(load(saved(proto, model_file)), Engine())
+    assert result.drawn == (drawn,) and result.failed == ()
     faulty = saved(with_weights(proto, lambda array: array * np.float32(1.01)), tmp_path / "off.onnx")
     failed = verify(mistaken(model_file, faulty), Engine(), most=2).failed
     assert failed and all(repr(steady) in failure.why for failure in failed)
@@ -160,8 +160,8 @@ def test_answers_drawn_anew_are_named_and_the_others_compared(
 
 @pytest.mark.parametrize("rows", [1, 2, 7, 100, 5000])
 def test_whole_numbers_are_drawn_so_that_the_engine_takes_them(rows: int, model_file: Path) -> None:
-    found = verify(load(saved(lookup(rows), model_file)), Engine())
-    assert found.failed == () and found.inputs == 2
+    result = verify(load(saved(lookup(rows), model_file)), Engine())
+    assert result.failed == () and result.inputs == 2
 
 
 def test_an_input_on_which_the_engine_always_fails_is_one_line_that_says_what_to_give(model_file: Path) -> None:
@@ -191,8 +191,8 @@ def test_text_is_drawn_and_compared_as_it_is(model_file: Path) -> None:
     proto = g.model("word")
     proto.graph.output[0].type.tensor_type.elem_type = TensorProto.STRING
     proto.opset_import.add(domain="ai.onnx.ml", version=3)
-    found = verify(load(saved(proto, model_file)), Engine())
-    assert found.failed == () and found.max_relative_difference == 0 and found.tolerance == 0
+    result = verify(load(saved(proto, model_file)), Engine())
+    assert result.failed == () and result.max_relative_difference == 0 and result.tolerance == 0
 
 
 def test_a_sequence_is_not_offered_to_cross(model_file: Path) -> None:
@@ -200,10 +200,10 @@ def test_a_sequence_is_not_offered_to_cross(model_file: Path) -> None:
     parts = g.node("SplitToSequence", g.conv("x", 3, 4), axis=1)
     first = g.node("SequenceAt", parts, g.constant(np.array(0)))
     model = load(saved(g.model(g.conv(first, 1, 2)), model_file))
-    found = verify(model, Engine())
-    [refused] = found.not_offered
+    result = verify(model, Engine())
+    [refused] = result.not_offered
     assert refused.cut == 2 and refused.why
-    assert found.verified + 1 == found.cuts and found.failed == ()
+    assert result.verified + 1 == result.cuts and result.failed == ()
 
 
 def test_cuts_are_drawn_from_those_that_are_offered(model_file: Path) -> None:

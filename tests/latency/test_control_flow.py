@@ -76,12 +76,28 @@ def test_where_only_the_data_tell_how_often_a_loop_goes_round_the_interval_says_
     assert math.exp(NINETY * doubt) == pytest.approx(10.0, rel=0.01)
 
 
+def test_the_interval_of_a_kernel_of_unknown_size_reaches_from_a_call_to_all_there_is() -> None:
+    whole, deviation = taken([kernel("a", sized=False), kernel("cheapest")], {"a": 4.0, "cheapest": 0.01})
+    low, high = (float(whole[0]) * math.exp(sign * NINETY * float(deviation[0])) for sign in (-1, 1))
+    assert (low, high) == pytest.approx((0.01, 4.0))
+    assert deviation[1] == 0
+
+
 def test_a_kernel_of_unknown_size_is_doubtful_as_far_as_it_counts() -> None:
-    (_, deviation), (_, beside) = (
-        taken([kernel("loop", Body(kernels=(kernel("a", sized=False), kernel("b")), rounds=1))], {"loop": 0.0} | times)
-        for times in ({"a": 1.0, "b": 0.0}, {"a": 1.0, "b": 9.0})
+    inside = (kernel("a", sized=False), kernel("b"))
+    (alone,), (beside,) = (
+        taken([kernel("loop", Body(kernels=inside, rounds=1))], {"loop": 0.1, "a": 1.0, "b": seconds})[1]
+        for seconds in (0.1, 10.0)
     )
-    assert beside[0] == pytest.approx(deviation[0] / 10) and deviation[0] > 0.5
+    assert beside < alone / 10 and alone > 0.3
+
+
+def test_what_the_data_decide_goes_one_way_for_all_kernels() -> None:
+    kernels = (kernel("a", sized=False), kernel("b", sized=False), kernel("cheapest"))
+    times = {"a": 4.0, "b": 4.0, "cheapest": 0.01}
+    _, one_by_one = taken(list(kernels), times)
+    _, (together,) = taken([kernel("loop", Body(kernels=kernels, rounds=1))], {"loop": 0.01} | times)
+    assert together == pytest.approx(one_by_one[0], rel=0.1)
 
 
 def test_work_that_takes_nothing_takes_nothing_still() -> None:

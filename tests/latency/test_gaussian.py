@@ -71,3 +71,13 @@ def test_a_value_that_was_timed_coarsely_counts_for_less() -> None:
     )
     assert even > 0.4
     assert coarse < 0.1
+
+
+def test_a_widened_process_says_the_same_and_is_so_much_less_certain() -> None:
+    random = np.random.default_rng(3)
+    points, values = random.standard_normal((12, 2)), random.standard_normal(12)
+    process = GaussianProcess(points, values, np.ones(12), Scales(lengths=np.zeros(2), amplitude=0.1, noise=-1.0))
+    asked = random.standard_normal((5, 2))
+    (mean, covariance), (same, wider) = process.predict(asked), process.widened(3.0).predict(asked)
+    assert same == pytest.approx(mean, abs=1e-6)
+    assert wider == pytest.approx(9 * covariance, rel=1e-6)

@@ -140,7 +140,7 @@ def test_a_file_predicts_as_the_model_that_it_was_made_of(learned_fit: KernelMod
 
 BAD = {
     "NaN": lambda text: text.replace('"seconds": 60.0', '"seconds": NaN'),
-    "another schema": lambda text: text.replace('"schema": 2', '"schema": 1', 1),
+    "another schema": lambda text: text.replace('"schema": 3', '"schema": 2', 1),
     "truncated": lambda text: text[: len(text) // 2],
     "empty": lambda _: "",
     "a negative price": lambda text: _changed(text, lambda d: d["families"]["conv"].update(rates=[-1.0] * 5)),
@@ -190,3 +190,59 @@ def test_a_handful_of_specimens_does_not_make_intervals_of_sums_narrower_than_th
     # One specimen over and over: each is predicted nearly exactly by the others, though 5 and 40 prove it differently.
     few, many = (fit([timed(6, seed=1)] * count).validation.together for count in (5, 40))
     assert many < few == 1.0
+
+
+@pytest.mark.parametrize("key", ["lengths", "values", "points"])
+@pytest.mark.parametrize("absurd", [1e3, -1e3, 1e300])
+def test_a_file_with_numbers_whose_exponentials_are_none_is_refused(
+    learned_fit: KernelModel, key: str, absurd: float
+) -> None:
+    document = json.loads(machine_model(learned_fit).to_json())
+    process = next(iter(document["families"].values()))["process"]
+    place = process[key][0] if key == "points" else process[key]
+    place[0] = absurd
+    with pytest.raises(InputError, match="a logarithm beyond 100"):
+        MachineModel.from_json(json.dumps(document))
+
+
+def alike(count: int, family: str, flops: float, seed: int = 0) -> list[Sample]:
+    """Kernels of nearly one size, whose time is operations and nothing else."""
+    random = np.random.default_rng(seed)
+    sizes = flops * np.exp(0.1 * random.standard_normal(count))
+    return [Sample(of_size(family, size), size * 1e-10, References(0.0, 0.0)) for size in sizes]
+
+
+def of_size(family: str, flops: float) -> Traits:
+    return Traits(family=family, work=(1.0, flops, 1e4, 1e4, 1e4), form=(0.0, 0.0, 0.0))
+
+
+def test_a_handful_of_like_sizes_is_extended_to_others_as_relatives_are() -> None:
+    few = [Sample(of_size("Exp", 1e5), 2e-5, References(0.0, 0.0))] * 3
+    kin = alike(20, "Log", 1e4) + alike(20, "Log", 1e8)
+    larger = [of_size("Exp", 1e8)]
+    random = np.random.default_rng(0)
+    (by_itself,), _ = fit_family(few, random).predict(larger)
+    (as_kin,), _ = fit_family(few, random, kin).predict(larger)
+    # Twice as dear as the relative at the one size that was seen, and a thousand times as large now.
+    assert as_kin == pytest.approx(2e-2, rel=0.3)
+    assert abs(math.log(by_itself / 2e-2)) > 1.0
+
+
+def test_a_family_that_was_timed_often_asks_no_relatives() -> None:
+    own, kin = timed(80), alike(20, "Log", 1e4)
+    alone, beside = (fit_family(own, np.random.default_rng(0), more) for more in ((), kin))
+    assert alone.rates == pytest.approx(beside.rates)
+
+
+def test_a_family_whose_kernels_agree_within_a_specimen_only_is_as_uncertain_as_specimens_differ() -> None:
+    random = np.random.default_rng(5)
+
+    def of_one_specimen(seed: int) -> list[Sample]:
+        factor = math.exp(0.5 * random.standard_normal())
+        return [one._replace(seconds=one.seconds * factor) for one in 2 * timed(2, seed=seed, family="pool")]
+
+    model = fit([timed(6, seed=k) + of_one_specimen(100 + k) for k in range(20)])
+    others = [one for seed in range(500, 560) for one in of_one_specimen(seed)]
+    seconds, covariance = predict_kernels(model.families, [one.traits for one in others])
+    truth = [model.families["pool"].even([one])[0] for one in others]
+    assert np.mean(np.abs(np.log(seconds / truth)) <= 1.645 * np.sqrt(np.diag(covariance))) >= 0.85

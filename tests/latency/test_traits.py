@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from edgent.latency.traits import traits
@@ -60,3 +62,28 @@ def test_a_recurrent_layer_applies_all_its_weights_in_each_step() -> None:
     ]
     assert [one.work[1] for one in described] == [steps * 2.0 * 64 * 48 for steps in (1, 50)]
     assert described[0].form != described[1].form
+
+
+def test_a_convolution_in_the_plain_layout_reads_each_value_as_often_as_its_filter_covers_it() -> None:
+    plain, blocked, pointwise = (
+        traits(kernel(op, (1, 16, 8, 8), weights=((32, 16, side, side), ()), output=(1, 32, 8, 8)), 0.0).work[2]
+        for op, side in (("FusedConv", 3), ("nchwc.Conv", 3), ("Conv", 1))
+    )
+    assert blocked == pointwise == 4 * 16 * 8 * 8
+    assert plain == 9 * blocked
+
+
+def test_to_move_numbers_of_8_bits_is_a_quarter_of_the_work() -> None:
+    wide = kernel("Pad", (1, 16, 8, 8), output=(1, 16, 10, 10))
+    amounts = [traits(one, 0.0).work for one in (wide, replace(wide, narrow=True))]
+    assert amounts[0] == (1.0, *(4 * amount for amount in amounts[1][1:]))
+
+
+@pytest.mark.parametrize("op", ["Conv", "FusedGemm", "LSTM"])
+def test_a_kernel_of_unknown_shapes_is_of_no_family_with_those_that_are_described(op: str) -> None:
+    known = {"Conv": ((1, 16, 8, 8), ((32, 16, 3, 3),), (1, 32, 8, 8)), "FusedGemm": ((1, 64), ((64, 32),), (1, 32)),
+             "LSTM": ((3, 1, 32), ((1, 64, 32), (1, 64, 16)), (3, 1, 1, 16))}  # fmt: skip
+    read, weights, output = known[op]
+    described = traits(kernel(op, read, weights=weights, output=output), 0.0)
+    formless = traits(kernel(op, (), weights=weights, output=()), 0.0)
+    assert len(described.form) == len(formless.form) or described.family != formless.family

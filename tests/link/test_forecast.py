@@ -268,3 +268,16 @@ def test_what_it_claims_of_a_link_that_wanders_comes_true_as_often() -> None:
     walk = np.exp(np.cumsum(0.25 * random.standard_normal(800)) * 0.3 + math.log(3e6))
     _, below = followed(walk.tolist())
     assert below == pytest.approx(0.05, abs=0.025)
+
+
+def test_what_is_cut_again_and_again_keeps_no_tail_alive_in_which_no_sample_ever_lay() -> None:
+    forecast, random = plain(), np.random.default_rng(5)
+    for k in range(150):
+        now = Seconds(2.0 * k)
+        forecast.predictive(now)
+        if k % 3 == 0:
+            forecast.observe_cut(300e3 / 8 * 0.05, 0.05, at=now)  # below 300 kbit/s, as half of all samples are
+            forecast.predictive(now)
+        sample = float(random.choice([150e3, 600e3])) * math.exp(0.02 * random.standard_normal())
+        forecast.observe(sample / 8 * 0.1, 0.1, at=Seconds(now + 0.1))
+    assert below(forecast, 20e3, 300.0) < 0.015

@@ -23,7 +23,7 @@ def followed(
 
 
 def middle(persistence: Persistence, now: float) -> float:
-    nodes, weights = persistence.components(now)
+    nodes, weights, _ = persistence.components(now)
     return float(np.average(nodes[:, nodes.shape[1] // 2], weights=weights))
 
 

@@ -36,8 +36,8 @@ def cost(*made: tuple[str, int], scratch: int = 0, operations: float = 0.0) -> C
 
 
 def test_a_simple_node_costs_what_it_makes_and_touches_each_number_once() -> None:
-    found = cost_of(node("Add", "ab", "c"), [tensor("a", 3, 4), tensor("b", 4)], [tensor("c", 3, 4)])
-    assert found == Cost(outputs={"c": 48}, scratch=0, operations=12 + 4 + 12)
+    counted = cost_of(node("Add", "ab", "c"), [tensor("a", 3, 4), tensor("b", 4)], [tensor("c", 3, 4)])
+    assert counted == Cost(outputs={"c": 48}, scratch=0, operations=12 + 4 + 12)
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ def test_a_cost_that_nobody_knows(read: Tensor, made: Tensor) -> None:
 
 
 def test_sizes_do_not_overflow() -> None:
-    found = cost_of(node("ConstantOfShape", "a", "b"), [tensor("a", 2)], [tensor("b", 2**40, 2**40)])
-    assert found is not None
-    assert found.outputs == {"b": 2**82}
+    counted = cost_of(node("ConstantOfShape", "a", "b"), [tensor("a", 2)], [tensor("b", 2**40, 2**40)])
+    assert counted is not None
+    assert counted.outputs == {"b": 2**82}
 
 
 OPERATIONS: dict[str, tuple[onnx.NodeProto, list[tuple[int, ...]], tuple[int, ...], float]] = {
@@ -90,17 +90,17 @@ OPERATIONS: dict[str, tuple[onnx.NodeProto, list[tuple[int, ...]], tuple[int, ..
 def test_operations(name: str) -> None:
     operator, shapes, made, expected = OPERATIONS[name]
     read = [tensor(letter, *shape) for letter, shape in zip("abc", shapes, strict=False)]
-    found = cost_of(operator, read, [tensor("z", *made)])
-    assert found is not None
-    assert found.operations == expected
+    counted = cost_of(operator, read, [tensor("z", *made)])
+    assert counted is not None
+    assert counted.operations == expected
 
 
 def test_a_convolution_lays_its_input_out_as_a_matrix() -> None:
-    found = cost_of(
+    counted = cost_of(
         node("Conv", "ab", "c"), [tensor("a", 1, 1, 9, 9), tensor("b", 1, 1, 3, 3)], [tensor("c", 1, 1, 7, 7)]
     )
-    assert found is not None
-    assert found.scratch == 8 * 2 * 49 * 9 >= 4 * 49 * 9
+    assert counted is not None
+    assert counted.scratch == 8 * 2 * 49 * 9 >= 4 * 49 * 9
 
 
 def test_only_sums_over_three_and_more_hold_what_is_between() -> None:
@@ -114,9 +114,9 @@ def test_only_sums_over_three_and_more_hold_what_is_between() -> None:
 @pytest.mark.parametrize("op", ["NonZero", "Unique", "Compress", "NonMaxSuppression"])
 def test_what_depends_on_the_numbers_is_at_most_each_with_its_position(op: str) -> None:
     made = Tensor(name="b", dtype="int64", shape=None)
-    found = cost_of(node(op, "a", "b"), [tensor("a", 10, 20)], [made])
-    assert found is not None
-    assert found.outputs == {"b": 8 * 3 * 200}
+    counted = cost_of(node(op, "a", "b"), [tensor("a", 10, 20)], [made])
+    assert counted is not None
+    assert counted.outputs == {"b": 8 * 3 * 200}
 
 
 def test_the_bytes_at_a_time_may_be_as_many_as_allowed_and_not_one_more() -> None:
@@ -314,7 +314,7 @@ def test_a_loop_is_never_run_while_loading(model_file: Path) -> None:
     g.constant(np.array(2**60), "n")
     g.constant(np.array(True), "go")
     model = files.load(saved(g.model("y", "z"), model_file), interpreter=Untouched())
-    assert "Loop" in [each.op_type for each in model.proto.graph.node]
+    assert "Loop" in [inner.op_type for inner in model.proto.graph.node]
 
 
 @pytest.mark.parametrize("name", ["doubling", "doubled_shape"])

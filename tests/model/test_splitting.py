@@ -21,9 +21,9 @@ from graphs import GRAPHS, residual, saved, several
 @pytest.mark.parametrize("name", GRAPHS)
 def test_every_cut_chained_equals_the_whole(name: str, model_file: Path) -> None:
     model = load(saved(GRAPHS[name](), model_file))
-    found = verify(model, Engine())
-    assert found.verified == found.cuts == len(model.branches[0].layers) + 1
-    assert found.failed == () and found.max_relative_difference <= 1e-4
+    result = verify(model, Engine())
+    assert result.verified == result.cuts == len(model.branches[0].layers) + 1
+    assert result.failed == () and result.max_relative_difference <= 1e-4
 
 
 @pytest.mark.parametrize("name", GRAPHS)
@@ -31,9 +31,9 @@ def test_the_whole_equals_the_untouched_file_in_onnxruntime(name: str, model_fil
     model = load(saved(GRAPHS[name](), model_file))
     feeds = random_feeds(model.inputs, np.random.default_rng(1))
     expected = onnxruntime.InferenceSession(str(model_file)).run(None, feeds)
-    found = run_pieces(model, model.branches[0], Engine(), feeds, 0, 0)
+    result = run_pieces(model, model.branches[0], Engine(), feeds, 0, 0)
     for tensor, array in zip(model.branches[0].outputs, expected, strict=True):
-        assert difference(found[tensor.name], array).largest <= 1e-5
+        assert difference(result[tensor.name], array).largest <= 1e-5
 
 
 def test_noise_in_place_of_the_boundary_changes_the_answer(model_file: Path) -> None:
@@ -114,9 +114,9 @@ def test_the_engine_keeps_a_bounded_number_of_sessions(model_file: Path) -> None
     model = load(saved(residual(), model_file))
     engine = Engine(capacity=2)
     names = [layer.outputs[0] for layer in model.branches[0].layers]
-    made = [engine.session(model, ["x"], [name]) for name in names[:3]]
-    assert engine.session(model, ["x"], [names[2]]) is made[2]
-    assert engine.session(model, ["x"], [names[0]]) is not made[0]
+    sessions = [engine.session(model, ["x"], [name]) for name in names[:3]]
+    assert engine.session(model, ["x"], [names[2]]) is sessions[2]
+    assert engine.session(model, ["x"], [names[0]]) is not sessions[0]
 
 
 def test_the_shipped_network_has_the_papers_branches() -> None:

@@ -42,6 +42,17 @@ def yolov5(output: Array, score: float = 0.25, iou: float = 0.45, most: int = 30
     return plain_nms(corners(rows[:, :4]), rows[:, 5:] * rows[:, 4:5], score, iou, most)
 
 
+def yolox(
+    output: Array, size: tuple[int, int], strides: tuple[int, ...], score: float, iou: float, most: int = 300
+) -> Array:
+    """Row by row, as the grids are walked through."""
+    places = [(x, y, s) for s in strides for y in range(size[0] // s) for x in range(size[1] // s)]
+    rows = output[0].astype(np.float64)
+    for row, (x, y, stride) in zip(rows, places, strict=True):
+        row[:4] = (row[0] + x) * stride, (row[1] + y) * stride, np.exp(row[2]) * stride, np.exp(row[3]) * stride
+    return yolov5(rows[None].astype(np.float32), score, iou, most)
+
+
 def yolov8(output: Array, score: float = 0.25, iou: float = 0.7, most: int = 300) -> Array:
     rows = output[0].T
     return plain_nms(corners(rows[:, :4]), rows[:, 4:], score, iou, most)

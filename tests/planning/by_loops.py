@@ -49,8 +49,8 @@ def at(seen: Conditions, up: float, down: float) -> Conditions:
     """The same with these bandwidths as certain."""
     way = {"round_trip": seen.uplink.round_trip, "call_time": seen.uplink.call_time}
     return Conditions(
-        uplink=TransferModel(bandwidth=BitsPerSecond(up), **way),
-        downlink=TransferModel(bandwidth=BitsPerSecond(down), **way),
+        uplink=TransferModel(bandwidth=BitsPerSecond(up), ahead=seen.uplink.ahead, **way),
+        downlink=TransferModel(bandwidth=BitsPerSecond(down), ahead=seen.downlink.ahead, **way),
         queue=seen.queue,
         device_factor=seen.device_factor,
         edge_factor=seen.edge_factor,
@@ -82,14 +82,14 @@ def rescue(table: Candidates, row: int, deadline: float, factor: float, margin: 
 
 
 def by_loops(table: Candidates, seen: Conditions, deadline: float, *, race: bool, margin: float = 0.0) -> Any:
-    found = []
+    loop_costs = []
     for row in range(len(table)):
         times = latencies(table, row, seen)
         likely = chance(times, seen.bandwidths.weights, deadline)
         local = rescue(table, row, deadline, seen.device_factor, margin) if race else 0.0
         expected = likely * float(table.accuracy[row]) + (1 - likely) * local
-        found.append((table.configurations[row], likely, expected, waited(table, row, seen, deadline)))
-    return found
+        loop_costs.append((table.configurations[row], likely, expected, waited(table, row, seen, deadline)))
+    return loop_costs
 
 
 def waited(table: Candidates, row: int, seen: Conditions, deadline: float) -> float:

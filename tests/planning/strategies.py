@@ -28,8 +28,8 @@ def branch(random: np.random.Generator, exit: int, layers: int, accuracy: float 
         )
 
     down = tuple(
-        Crossing(codec=made.codec, size=made.size, encode=made.encode, decode=made.decode, accuracy=made.accuracy)
-        for made in (crossing("float32", False), crossing("uint8", True))
+        Crossing(codec=one.codec, size=one.size, encode=one.encode, decode=one.decode, accuracy=one.accuracy)
+        for one in (crossing("float32", False), crossing("uint8", True))
     )
     return BranchCosts(
         exit=exit,
@@ -52,4 +52,4 @@ def branches(random: np.random.Generator, *, known: bool = True) -> tuple[Branch
 
 def on_a_slow_device(random: np.random.Generator) -> tuple[BranchCosts, ...]:
     """Branches for which the edge is needed: the device takes ten times as long."""
-    return tuple(replace(made, device=made.device * 10) for made in branches(random))
+    return tuple(replace(one, device=one.device * 10) for one in branches(random))

@@ -74,9 +74,11 @@ def test_chances_and_latencies_leave_out_the_same_things() -> None:
 def test_bandwidths_that_vary_have_the_stated_ones_as_means(variation: float) -> None:
     both = conditions().varying(variation).bandwidths
     for bandwidths, mean in ((both.up, 3e6), (both.down, 5e6)):
-        found = float(bandwidths @ both.weights)
-        assert found == pytest.approx(mean, rel=0.02)
-        assert math.sqrt(float((bandwidths - found) ** 2 @ both.weights)) == pytest.approx(variation * mean, rel=0.2)
+        of_points = float(bandwidths @ both.weights)
+        assert of_points == pytest.approx(mean, rel=0.02)
+        assert math.sqrt(float((bandwidths - of_points) ** 2 @ both.weights)) == pytest.approx(
+            variation * mean, rel=0.2
+        )
 
 
 def test_bandwidths_that_do_not_vary_are_certain() -> None:

@@ -48,11 +48,11 @@ def test_where_the_bandwidth_is_certain_the_plan_is_the_planner_s() -> None:
         deadline = Seconds(float(10 ** random.uniform(-2.5, 0.5)))
         way = TransferModel(bandwidth=BitsPerSecond(bandwidth))
         expected = Planner(table).plan(Conditions(uplink=way, downlink=way), deadline)
-        found = Controller(table, Goal(deadline=deadline), race=False).decide(sure(bandwidth))
-        assert found is not None
-        assert found.configuration == expected.configuration, f"seed {seed}"
-        assert found.meets_deadline == expected.meets_deadline == (found.chance == 1)
-        assert found.stages == expected.stages
+        decided = Controller(table, Goal(deadline=deadline), race=False).decide(sure(bandwidth))
+        assert decided is not None
+        assert decided.configuration == expected.configuration, f"seed {seed}"
+        assert decided.meets_deadline == expected.meets_deadline == (decided.chance == 1)
+        assert decided.stages == expected.stages
 
 
 def test_with_a_certainty_only_plans_that_are_so_certain_are_taken_where_there_are_any() -> None:

@@ -12,7 +12,7 @@ from edgent.link.predictive import NOTHING
 from edgent.planning import Candidates
 from edgent.planning.expectation import Expectations
 from edgent.units import Seconds
-from planning.by_loops import at, belief, believed, latencies, spread
+from planning.by_loops import at, belief, believed, chance, latencies, spread
 from planning.strategies import on_a_slow_device
 
 
@@ -37,11 +37,37 @@ def test_directions_that_are_alike_fare_as_two_that_happen_to_be_equal() -> None
         one, two = believed(up, up), believed(up, down)
         for deadline in (0.02, 0.05, 0.2):
             expectations = Expectations(table)
-            alike, apart = (Expectations(table).expect(each, Seconds(deadline)) for each in (one, two))
+            alike, apart = (Expectations(table).expect(side, Seconds(deadline)) for side in (one, two))
             assert alike.chance == pytest.approx(apart.chance, abs=1e-9)
             assert alike.latency == pytest.approx(apart.latency)
-            informed = [expectations.informed(each, Seconds(deadline)) for each in (one, two)]
+            informed = [expectations.informed(side, Seconds(deadline)) for side in (one, two)]
             assert informed[0] == pytest.approx(informed[1])
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("alike", [True, False])
+def test_bits_that_go_ahead_are_waited_for_once_in_each_direction_whatever_the_size(seed: int, alike: bool) -> None:
+    random = np.random.default_rng(seed)
+    table, one = Candidates.of(on_a_slow_device(random)), spread(random)
+    up = Predictive(bandwidths=one.bandwidths, weights=one.weights, ahead=float(10 ** random.uniform(3, 5)))
+    factor = 1.0 if alike else 1.7
+    down = Predictive(
+        bandwidths=one.bandwidths if alike else factor * one.bandwidths, weights=one.weights, ahead=0.2 * up.ahead
+    )
+    seen, deadline = believed(up, down), Seconds(float(10 ** random.uniform(-1.5, 0)))
+    expectation = Expectations(table, race=False).expect(seen, deadline)
+    ordered = Expectations(table, race=False).candidates
+    for place, row in enumerate(expectation.rows.tolist()):
+        times = latencies(ordered, row, seen)
+        assert expectation.chance[place] == pytest.approx(chance(times, one.weights, deadline), abs=1e-9)
+        assert expectation.latency[place] == pytest.approx(float(np.dot(times, one.weights)))
+
+
+def test_a_plan_that_waits_is_priced_with_its_wait() -> None:
+    way = Predictive(bandwidths=np.array([1e6]), weights=np.ones(1), ahead=2e4)
+    waits, goes = (believed(up, Predictive.certain(1e6)) for up in (way, Predictive.certain(1e6)))
+    assert waits.uplink.uplink(1_000.0) == pytest.approx(goes.uplink.uplink(1_000.0) + 0.020)
+    assert waits.downlink.downlink(1_000.0) == pytest.approx(goes.downlink.downlink(1_000.0))
 
 
 def test_the_decisive_bandwidth_is_where_the_first_that_crosses_and_is_better_begins_to_be_in_time() -> None:

@@ -17,7 +17,7 @@ KNOBS = ("exit", "upload_cut", "download_cut", "codec", "download_codec")
 
 
 def test_each_neighbour_is_the_best_of_those_with_another_setting_of_its_knob() -> None:
-    found = 0
+    explained = 0
     for seed in range(100):
         random = np.random.default_rng(seed)
         costs, now = branches(random), conditions(random)
@@ -34,9 +34,9 @@ def test_each_neighbour_is_the_best_of_those_with_another_setting_of_its_knob() 
             ]
             assert (knob in by_knob) == bool(turned)
             if turned:
-                found += 1
+                explained += 1
                 assert by_knob[knob].configuration == brute_force(turned, deadline, 0.002).configuration
-    assert found > 300
+    assert explained > 300
 
 
 def test_the_reason_is_lateness_then_accuracy_then_time() -> None:

@@ -78,13 +78,13 @@ def test_a_knob_costs_what_brute_force_over_all_candidates_says(variation):
         necessity = Necessity(candidates, KINDS)
         for deadline in (0.05, 0.15, 0.4):
             link = conditions().varying(variation)
-            found = costs(necessity.best(link, deadline), necessity.without(link, deadline))
+            losses = costs(necessity.best(link, deadline), necessity.without(link, deadline))
 
             def best(knob, deadline=deadline, candidates=candidates):
                 rows = [row for row in range(len(candidates)) if knob is None or not uses(candidates, row, knob)]
                 return max(worth(candidates, rows, row, deadline, variation, knob != RACE) for row in rows)
 
-            for knob, cost in found.items():
+            for knob, cost in losses.items():
                 expected = best(None) - best(knob)
                 assert cost == pytest.approx(expected, abs=1e-9 if variation == 0 else 0.02), (seed, deadline, knob)
 
@@ -105,8 +105,8 @@ def test_a_knob_that_nothing_uses_is_not_spoken_of():
 
 def test_without_a_link_only_exits_can_be_needed():
     necessity = Necessity(table(3), KINDS)
-    found = costs(necessity.best(None, 0.2), necessity.without(None, 0.2))
-    assert found["cut"] == found["codec"] == found[RACE] == 0
+    losses = costs(necessity.best(None, 0.2), necessity.without(None, 0.2))
+    assert losses["cut"] == losses["codec"] == losses[RACE] == 0
 
 
 def test_a_point_is_enough_and_a_hair_less_is_not():

@@ -42,10 +42,10 @@ def chain(layers: int, waist: int) -> onnx.ModelProto:
 
 def timed(model: Model, seed: int, scale: float) -> Profile:
     """A machine on which every layer takes a time of its own."""
-    made = make_profile(model)
+    measured = make_profile(model)
     layers = np.random.default_rng(seed).exponential(scale, len(model.branches[0].layers))
     whole = Timing(median=float(layers.sum()), spread=0.0, samples=1)
-    return replace(made, branches=(replace(made.branches[0], whole=whole, layers=tuple(layers.tolist())),))
+    return replace(measured, branches=(replace(measured.branches[0], whole=whole, layers=tuple(layers.tolist())),))
 
 
 @pytest.fixture(params=[MOST_LAYERS, MOST_LAYERS + 1, 3000])

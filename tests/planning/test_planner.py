@@ -256,7 +256,7 @@ def test_the_function_plans_for_a_model_two_machines_and_a_link() -> None:
     device, edge = host(model, 0.005), host(model, 1e-9)
     known = {"uplink": TransferModel(bandwidth=BitsPerSecond(8e6), round_trip=Seconds(0.01))}
     known["downlink"] = replace(known["uplink"], bandwidth=BitsPerSecond(2e6))
-    found = plan(
+    chosen = plan(
         model,
         device,
         edge,
@@ -265,16 +265,16 @@ def test_the_function_plans_for_a_model_two_machines_and_a_link() -> None:
         round_trip=Seconds(0.01),
         deadline=Seconds(0.1),
     )
-    assert (found.configuration.upload_cut, found.configuration.codec) == (0, "float32")
-    assert found.bytes_up == 4 * 3 * 32 * 32
-    assert found.stages.uplink == pytest.approx(known["uplink"].uplink(found.bytes_up))
-    assert found.stages.downlink == pytest.approx(known["downlink"].downlink(found.bytes_down))
-    assert found.meets_deadline
+    assert (chosen.configuration.upload_cut, chosen.configuration.codec) == (0, "float32")
+    assert chosen.bytes_up == 4 * 3 * 32 * 32
+    assert chosen.stages.uplink == pytest.approx(known["uplink"].uplink(chosen.bytes_up))
+    assert chosen.stages.downlink == pytest.approx(known["downlink"].downlink(chosen.bytes_down))
+    assert chosen.meets_deadline
     alike = plan(model, device, edge, bandwidth=BitsPerSecond(8e6), deadline=Seconds(0.1))
     there = TransferModel(bandwidth=BitsPerSecond(8e6))
     assert alike.stages.uplink == pytest.approx(there.uplink(alike.bytes_up))
-    assert found.stages.uplink + found.stages.downlink == pytest.approx(
-        8 * 1.046 * (found.bytes_up + 175) / 8e6 + 8 * 1.046 * (found.bytes_down + 165) / 2e6 + 0.01 + 0.002, rel=0.02
+    assert chosen.stages.uplink + chosen.stages.downlink == pytest.approx(
+        8 * 1.046 * (chosen.bytes_up + 175) / 8e6 + 8 * 1.046 * (chosen.bytes_down + 165) / 2e6 + 0.01 + 0.002, rel=0.02
     )
     assert alike.stages.downlink == pytest.approx(there.downlink(alike.bytes_down))
     slow = plan(model, device, edge, bandwidth=BitsPerSecond(1e4), deadline=Seconds(0.03))

@@ -36,7 +36,7 @@ HOST = replace(host(MODEL), codecs=TIMED)
 def never_measured() -> Model:
     """The same network, whose file knows no accuracies: they are in no digest."""
     proto = onnx.load(SHIPPED / "b-alexnet.onnx")
-    exits = tuple(replace(each, accuracy=None) for each in MODEL.metadata.exits)
+    exits = tuple(replace(entry, accuracy=None) for entry in MODEL.metadata.exits)
     helper.set_model_props(proto, {KEY: write_json(replace(MODEL.metadata, exits=exits))})
     with TemporaryDirectory() as folder:
         onnx.save(proto, Path(folder) / "b-alexnet.onnx")

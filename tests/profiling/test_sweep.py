@@ -25,13 +25,14 @@ from edgent.errors import InputError
 from edgent.latency.compare import compared
 from edgent.latency.latency_model_file import MachineModel
 from edgent.model import Segment
-from edgent.model.kernels import kernels
+from edgent.model.kernels import RUN, kernels
 from edgent.model.specimens import specimen
 from edgent.profiling.machine_model import sweep_machine
 from edgent.profiling.model_profiler import profile
-from edgent.profiling.predicted_profile import load_profile
-from edgent.profiling.sweep import SpecimenTimer, SpecimenTimes, samples, stopwatch_for, sweep
+from edgent.profiling.predicted_profile import load_profile, reach
+from edgent.profiling.sweep import SpecimenTimer, SpecimenTimes, samples, sweep
 from edgent.profiling.sweep_file import Checkpoint
+from edgent.profiling.timing import stopwatch_for
 
 SMALL = 1e7
 
@@ -77,6 +78,12 @@ def test_the_kernels_of_a_specimen_add_up_to_its_run(bench: SpecimenTimer) -> No
     timed = bench.time(3, SMALL)
     assert len(timed.kernels) == len(timed.times) == len(timed.references) > 0
     assert all(seconds > 0 for seconds in timed.times)
+
+
+def test_what_a_run_takes_around_its_kernels_is_a_sample_of_its_own(bench: SpecimenTimer) -> None:
+    timed = bench.time(3, SMALL)
+    (around,) = (seconds for kernel, seconds in zip(timed.kernels, timed.times, strict=True) if kernel.family == RUN.op)
+    assert 0 < around <= max(bench.around, 1e-7) < 1e-3
 
 
 def test_a_bench_leaves_its_folder_empty(tmp_path: Path) -> None:
@@ -187,7 +194,7 @@ def test_a_line_that_breaks_off_costs_one_specimen_and_no_more(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "text", ['{"schema": 2, "sweep": "another"}\n', '{"schema": 9, "sweep": "this machine"}\n', "\x00\x01\n", "[]\n"]
+    "text", ['{"schema": 3, "sweep": "another"}\n', '{"schema": 2, "sweep": "this machine"}\n', "\x00\x01\n", "[]\n"]
 )
 def test_what_is_no_sweep_of_this_machine_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "unfinished"
@@ -233,6 +240,7 @@ def test_kinds_of_work_never_timed_are_told_in_one_warning_and_widen_the_spread(
     warnings = [line for line in capsys.readouterr().err.splitlines() if "poor.json" in line]
     assert len(warnings) == 1
     assert "never timed" in warnings[0]
+    assert f"within a factor of {reach(poor):.2f}" in warnings[0]
     widths = [found.branch(4).whole.median * found.branch(4).whole.spread for found in (poor, known)]
     assert widths[0] > widths[1]
 

@@ -90,6 +90,39 @@ def test_the_first_probe_is_given_up_as_any_other_is() -> None:
     assert second.cut and second.at <= 4.5
 
 
+@pytest.mark.parametrize("downlink", [1.0, 0.05])
+def test_of_a_request_both_ways_are_one_transfer_at_the_links_own_bandwidth(downlink: float) -> None:
+    flat = Trace(name="flat", starts=np.arange(9.0), bandwidths=np.full(9, 5e6), duration=Seconds(9.0))
+    choices = _job(request(0.080)).choices.over(downlink)
+    row = int(np.flatnonzero(choices.remote & (choices.need < 5e6))[0])
+    who = Silent(row)
+    world = World(choices=choices, trace=flat, recorded=flat, variation=0.0)
+    MethodRun(world, RequestTimes(first=1.0, interval=2.0, end=9.0), who).run()
+    seen = [event for event in who.events if event.at > 1.0]
+    bits = choices.bits_up[row] + choices.bits_down[row]
+    assert len(seen) >= 3 and not any(event.cut for event in seen)
+    assert [event.bandwidth((event.size + 175) * 1.046 * 8) for event in seen] == pytest.approx(
+        [5e6] * len(seen), rel=1e-3
+    )
+    assert [event.seconds for event in seen] == pytest.approx([bits / 5e6] * len(seen))
+    ends = 1.0 + choices.before[row] + choices.between[row] + bits / 5e6
+    assert seen[0].at == pytest.approx(ends)
+
+
+def test_an_answer_that_comes_late_says_that_the_link_is_slow_though_the_picture_was_quick() -> None:
+    choices = _job(request(0.080)).choices
+    row = int(np.flatnonzero(choices.remote & (choices.need < 5e6) & (choices.bits_down > 0))[0])
+    gone = 1.0 + float(choices.before[row] + choices.bits_up[row] / 5e6 + choices.between[row] / 2)
+    stops = Trace(name="stops", starts=np.array([0.0, gone]), bandwidths=np.array([5e6, 0.0]), duration=Seconds(9.0))
+    who = Silent(row)
+    MethodRun(
+        World(choices=choices, trace=stops, recorded=stops, variation=0.0),
+        RequestTimes(first=1.0, interval=2.0, end=5.0),
+        who,
+    ).run()
+    assert [event.cut for event in who.events if 1.0 < event.at <= 3.0] == [True]
+
+
 def test_where_nothing_that_is_sent_is_better_the_first_probe_still_has_its_time() -> None:
     flat = Trace(name="flat", starts=np.arange(9.0), bandwidths=np.full(9, 1e6), duration=Seconds(9.0))
     (only,) = ran(flat, RequestTimes(first=0.5, interval=2.0, end=9.0), deadline=1.0).events

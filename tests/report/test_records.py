@@ -41,21 +41,21 @@ def records() -> tuple[Record, ...]:
 
 
 def test_a_report_counts_what_the_records_say(records):
-    found = RecordsReport(source="day", records=records).document()
-    assert {name: each["count"] for name, each in found["answers"].items()} == {"all": 5, "edge": 4, "device": 1}
-    assert found["answers"]["all"]["deadlines_met"] == 0.8
-    assert found["answers"]["edge"]["p50_ms"] == pytest.approx(37.5)
-    assert found["exits"] == {"2": 1, "4": 4}
-    assert found["why"] == {"edge late": 1}
+    numbers = RecordsReport(source="day", records=records).document()
+    assert {name: group["count"] for name, group in numbers["answers"].items()} == {"all": 5, "edge": 4, "device": 1}
+    assert numbers["answers"]["all"]["deadlines_met"] == 0.8
+    assert numbers["answers"]["edge"]["p50_ms"] == pytest.approx(37.5)
+    assert numbers["exits"] == {"2": 1, "4": 4}
+    assert numbers["why"] == {"edge late": 1}
     errors = [abs(a - b) / a for a, b in zip(TAKEN[:3], PROMISED[:3], strict=True)]
-    assert found["prediction_median_ape"] == pytest.approx(statistics.median(errors))
-    assert (found["promises"], found["promises_kept"]) == (4, 0.75)
+    assert numbers["prediction_median_ape"] == pytest.approx(statistics.median(errors))
+    assert (numbers["promises"], numbers["promises_kept"]) == (4, 0.75)
 
 
 def test_records_without_a_plan_make_a_report_too(records, tmp_path):
-    made = RecordsReport(source="day", records=records[4:])
-    assert made.document()["prediction_median_ape"] is None
-    write(made.page(), tmp_path / "report.html")
+    rest = RecordsReport(source="day", records=records[4:])
+    assert rest.document()["prediction_median_ape"] is None
+    write(rest.page(), tmp_path / "report.html")
     assert "No plan with a prediction was followed." in (tmp_path / "report.html").read_text()
 
 
@@ -75,12 +75,12 @@ def test_the_command_writes_one_file_and_prints_one_document(records, tmp_path):
     assert "80.0% of the deadlines were met" in target.read_text()
 
 
-@pytest.mark.parametrize(("text", "found"), [(None, "cannot be read"), ("", "no records"), ("{}\n", "line 1")])
-def test_what_holds_no_records_is_refused(tmp_path, text, found):
+@pytest.mark.parametrize(("text", "words"), [(None, "cannot be read"), ("", "no records"), ("{}\n", "line 1")])
+def test_what_holds_no_records_is_refused(tmp_path, text, words):
     path = tmp_path / "day.jsonl"
     if text is not None:
         path.write_text(text)
     done = CliRunner().invoke(app, ["report", str(path), "-o", str(tmp_path / "out.html")])
     assert isinstance(done.exception, InputError)
-    assert found in str(done.exception) and str(path) in str(done.exception)
+    assert words in str(done.exception) and str(path) in str(done.exception)
     assert not (tmp_path / "out.html").exists()

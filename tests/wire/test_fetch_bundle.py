@@ -48,7 +48,7 @@ def saying(link: FakeLink, what: str, file: str, data: bytes) -> FakeLink:
 
     def answer(message, call):
         if m.FetchRequest.FromString(message).what == what:
-            yield m.Chunk(file=file, data=data).SerializeToString()
+            yield m.Chunk(file=file, size=len(data), data=data).SerializeToString()
         else:
             yield from plain.answer(message, call)
 

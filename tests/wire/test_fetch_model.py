@@ -64,7 +64,8 @@ def sending(model: Model, *files: tuple[str, bytes], then: Exception | None = No
 
     def answer(message: bytes, call: object) -> Iterator[bytes]:
         for name, data in files:
-            for start in range(0, max(len(data), 1), 1000):
+            yield m.Chunk(file=name, size=len(data)).SerializeToString()
+            for start in range(0, len(data), 1000):
                 yield m.Chunk(file=name, data=data[start : start + 1000]).SerializeToString()
         if then:
             raise then

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,12 +16,13 @@ from edgent.device.settings import DeviceSettings
 from edgent.edge.edge import Edge
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgeError, EdgentError, RefusedError
-from edgent.identity.certificates import bearer_of, new_key, request_for
+from edgent.identity.certificates import Authority, bearer_of, new_key, request_for
 from edgent.identity.credentials import EDGE_NAME, Credentials
 from edgent.identity.edge_identity import EdgeIdentity
 from edgent.identity.folder import write_private
 from edgent.model import Model
 from edgent.planning.plan import Configuration
+from edgent.wire.errors import BrokenError
 from edgent.wire.grpc_channel import GrpcChannel
 from edgent.wire.messages import PROBE, ProbeRequest
 
@@ -151,3 +153,66 @@ def test_somebody_who_says_nothing_holds_nobody_up(edge: Edge, identity: EdgeIde
     assert asks(edge.address, device(identity, tmp_path / "d"))
     for stranger in silent:
         stranger.close()
+
+
+def why(address: str, credentials: Credentials | None) -> str:
+    """What a device is told that cannot connect."""
+    channel = GrpcChannel(address, max_message=MAX, credentials=credentials)
+    try:
+        with pytest.raises(BrokenError) as told:
+            channel.first_words(20.0)
+        return str(told.value)
+    finally:
+        channel.close()
+
+
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [(NOW - 200 * DAY, "it has ended"), (NOW + 20 * DAY, "set both machines' clocks"), (NOW, "was another edge's")],
+)
+def test_a_device_whose_certificate_is_not_taken_is_told_what_to_do(
+    edge: Edge, identity: EdgeIdentity, tmp_path: Path, at: datetime, words: str
+) -> None:
+    other = EdgeIdentity.open(tmp_path / "other", NOW) if at == NOW else identity
+    shown = replace(device(other, tmp_path / "d", at=at), authority=identity.folder / "authority.pem")
+    line = why(edge.address, shown)
+    assert words in line and "join again with a new token" in line
+
+
+def test_an_edge_of_another_authority_at_the_old_address_is_told_from_the_one_that_was_joined(
+    model: Model, identity: EdgeIdentity, tmp_path: Path
+) -> None:
+    with Edge(model, port=0, identity=EdgeIdentity.open(tmp_path / "other", NOW)) as other:
+        line = why(other.address, device(identity, tmp_path / "d"))
+    assert "is not the edge that was joined" in line and "join again" in line
+
+
+def test_an_edge_that_speaks_plain_text_where_a_device_joined_is_told(
+    model: Model, identity: EdgeIdentity, tmp_path: Path
+) -> None:
+    with Edge(model, port=0) as plain:
+        assert "speaks no TLS" in why(plain.address, device(identity, tmp_path / "d"))
+
+
+def test_a_clock_that_is_off_by_a_day_does_not_matter_and_one_that_is_off_by_a_year_is_told(
+    edge: Edge, identity: EdgeIdentity, tmp_path: Path
+) -> None:
+    # By the clock of the machine on which their certificates were made.
+    off = [device(identity, tmp_path / name, name, NOW + days * DAY) for name, days in (("behind", -1), ("ahead", 1))]
+    assert all(asks(edge.address, credentials) for credentials in off)
+    authority = Authority.create(NOW - 800 * DAY)
+    key = new_key()
+    files = {
+        "authority": authority.certificate,
+        "certificate": authority.edge_certificate(key, ["localhost"], NOW - 400 * DAY),
+        "key": key,
+    }
+    for name, content in files.items():
+        write_private(tmp_path / name, content)
+    with Edge(model_of(edge), port=0, credentials=Credentials(**{name: tmp_path / name for name in files})) as old:
+        shown = replace(device(identity, tmp_path / "d"), authority=tmp_path / "authority")
+        assert "set both machines' clocks" in why(old.address, shown)
+
+
+def model_of(edge: Edge) -> Model:
+    return edge.models[0]

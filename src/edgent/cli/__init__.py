@@ -11,7 +11,6 @@ import typer
 from edgent.cli import (
     demo,
     doctor,
-    evaluate,
     init,
     inspect,
     joining,
@@ -25,6 +24,7 @@ from edgent.cli import (
     train,
 )
 from edgent.cli.map import configuration_map
+from edgent.cli.measuring import evaluate, gate
 from edgent.cli.terminal import signals, streams
 from edgent.errors import EdgentError
 from edgent.text import brief
@@ -62,6 +62,7 @@ for verb in (
     init.init,
     inspect.inspect,
     evaluate.evaluate,
+    gate.gate,
     profile.profile,
     plan.plan,
     replay.replay,

@@ -54,6 +54,7 @@ def _asked(edge: str, insecure: bool) -> tuple[LinkCheck, tuple[ModelCounts, ...
     from edgent.wire.edge_client import EdgeClient
     from edgent.wire.grpc_channel import GrpcChannel
 
+    # Without the upkeep of a device's connection: what it probes would share the link with what is measured.
     clock, credentials = MonotonicClock(), credentials_towards(edge, insecure=insecure)
     channel = GrpcChannel(edge, max_message=4 << 20, clock=clock, credentials=credentials)
     try:
@@ -74,6 +75,7 @@ def _of_pause(way: str, where: str, pause: PauseCost) -> Finding:
 
     what = f"{format_bytes(pause.bytes)} after 1 s, {way}"
     times = f"{format_duration(pause.after_pause)}, at once {format_duration(pause.at_once)}"
+    # A setting is only advised where it was seen to cost something here, on this link.
     if not pause.cost:
         return Finding(what=what, found=times)
     costs = f"{format_duration(pause.cost)} after each pause: TCP's slow start after idling"
@@ -134,4 +136,4 @@ def _print_findings(findings: list[Finding]) -> None:
             show.out.print(f"    costs: {finding.costs}")
             show.out.print(f"    mend:  {finding.mend}")
     wrong = sum(bool(finding.costs) for finding in findings)
-    show.out.print(f"\n{wrong} of {len(findings)} cost time" if wrong else "\nnothing found that costs time")
+    show.out.print(f"\n{wrong} of {len(findings)} cost time" if wrong else "\nnothing was found that costs time")

@@ -12,6 +12,7 @@ import typer
 
 from edgent.cli.arguments.options import AsJson
 from edgent.cli.terminal import show
+from edgent.errors import InputError
 from edgent.units import parse_duration
 
 token = typer.Typer(no_args_is_help=True, help="On the edge: what lets devices join it.")
@@ -32,7 +33,11 @@ def edge_folder(folder: Path | None) -> Path:
 
 def join(
     address: Annotated[str, typer.Argument(metavar="HOST:PORT", help="The edge's port for joining.")],
-    token: Annotated[str, typer.Option("--token", metavar="TOKEN", help="What the edge printed.")],
+    token: Annotated[str, typer.Option("--token", metavar="TOKEN", help="What the edge printed.")] = "",
+    certificates: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Of one's own, in place of a token, for HOST:PORT where the edge answers."),
+    ] = None,
     name: Annotated[str, typer.Option(help="This device's; by default the machine's.")] = "",
     output: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write certificate and key there, for other clients.")
@@ -40,6 +45,11 @@ def join(
     as_json: AsJson = False,
 ) -> None:
     """Join an edge: from then on it knows this device, and this device knows it."""
+    if bool(token) == (certificates is not None):
+        raise InputError("name either the --token that the edge printed, or the folder of --certificates of your own")
+    if certificates is not None:
+        _keep_own(address, certificates, as_json)
+        return
     from edgent.identity.join import join as join_edge
     from edgent.identity.token import Token
 
@@ -52,6 +62,16 @@ def join(
         show.out.print(f"try `edgent run MODEL PICTURE --edge {joined.edge} --deadline 100ms`")
     else:
         show.out.print(f"{output}: authority.pem, device.pem and device.key, for {joined.edge}")
+
+
+def _keep_own(edge: str, certificates: Path, as_json: bool) -> None:
+    from edgent.identity.joined import keep_own
+
+    keep_own(edge, certificates)
+    if as_json:
+        show.document({"edge": edge, "certificates": str(certificates)})
+    else:
+        show.out.print(f"{edge} is shown the certificate of {certificates} from now on; do this again to replace it")
 
 
 @token.command("create")
@@ -122,7 +142,6 @@ def remove_device(name: DeviceName, identity: IdentityFolder = None) -> None:
 
 
 def _existing(folder: Path | None) -> Path:
-    from edgent.errors import InputError
     from edgent.identity.edge_identity import REGISTER
 
     path = edge_folder(folder) / REGISTER

@@ -67,6 +67,7 @@ def configuration_map(
     from edgent.planning.paper.algorithm2 import MapSettings, build_map
     from edgent.planning.reward import find_reward
 
+    # Before anything that takes time: a map of hundreds of states must not be lost for a folder that is not there.
     show.check_output(output)
     recipe = MapSettings(
         bandwidths=_bandwidths(states or [], scale, grid, parse_reading(column, unit, step)),
@@ -95,6 +96,7 @@ def _bandwidths(traces: list[Path], scale: float, grid: str, reading: TraceReadi
 
     if bool(traces) == bool(grid):
         raise InputError("expected either --states with traces or --grid LOW,HIGH,N, as --grid 50kbps,10Mbps,64")
+    # An option without an effect here would look as if it had one.
     if grid and (scale != 1 or reading.says):
         option = f"--scale {scale:g}" if scale != 1 else "--column, --unit, --step"
         raise InputError(f"{option}: for the traces of --states; write the grid's bandwidths as they are to be")
@@ -116,6 +118,7 @@ def _grid(text: str) -> tuple[float, ...]:
 def _print(built: ConfigurationMap, output: Path) -> None:
     show.out.print(f"{built!r}")
     table = show.table("", "state", "from", "exit", "cuts", "codecs")
+    # Every n-th state, spread over all of them: a map may have as many as there are traces.
     shown = range(0, len(built.states), max(1, len(built.states) // _ROWS))
     for state in (built.states[k] for k in shown):
         for place, step in enumerate(state.steps):

@@ -47,7 +47,7 @@ def plan(
     exit: Exits = None,
     codec: Codecs = None,
     dim: Dims = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Say why the neighbours lost.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say what other choices would give.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """The most accurate answer in time: which exit, what runs where, how the crossing tensors are encoded."""
@@ -55,6 +55,7 @@ def plan(
     from edgent.link import TransferModel
     from edgent.planning import Candidates, Conditions, Planner
 
+    # Every number is read before the model is opened, which may take minutes: mistakes are said at once.
     up = parse_bandwidth(bandwidth)
     down = parse_bandwidth(downlink, "downlink") if downlink else up
     round_trip = parse_delay(rtt)
@@ -76,6 +77,7 @@ def plan(
         uplink=TransferModel(bandwidth=up, round_trip=round_trip),
         downlink=TransferModel(bandwidth=down, round_trip=round_trip),
     )
+    # Without a margin: here the question is what is in time. How much of it to keep free is a running device's choice.
     chosen = Planner(candidates).plan(conditions, within)
     neighbours: tuple[Neighbour, ...] = ()
     if explain:
@@ -110,8 +112,8 @@ def _print(chosen: Plan) -> None:
 def _print_neighbours(neighbours: tuple[Neighbour, ...]) -> None:
     if not neighbours:
         return
-    show.out.print("\nThe best with another")
-    table = show.table("", "knob", "exit", "configuration", neighbours[0].plan.measure, "total", "lost, being")
+    show.out.print("\nFor each setting the best plan in which it is another one, and why that was not chosen:")
+    table = show.table("", "setting", "exit", "configuration", neighbours[0].plan.measure, "total", "why not")
     for other in neighbours:
         plan = other.plan
         total = format_duration(plan.stages.total)

@@ -61,6 +61,7 @@ def profile(
     show.check_output(output)
     loaded = open_model(model, parse_dims(dim))
     example = read_picture(source) if source else None
+    # All are made before the first is used: a name that is wrong, or not installed, costs no profile of another one.
     engines = [make_engine(name, threads) for name in dict.fromkeys(engine.split(","))]
     profiles = [_measured(loaded, one, example) for one in engines]
     if emulate:
@@ -111,6 +112,7 @@ def _sweep(output: Path | None, engine: Engine, budget: Seconds, like: Path | No
 
     other = MachineModel.load(like) if like else None
     show.check_output(output)
+    # A sweep takes minutes to hours; what it has timed so far lies beside the file that will come of it.
     unfinished = None if output is None else output.with_name(output.name + ".unfinished")
     try:
         with show.progress("sweeping, seconds") as progress:
@@ -119,6 +121,7 @@ def _sweep(output: Path | None, engine: Engine, budget: Seconds, like: Path | No
         kept = "nothing is kept without -o FILE" if unfinished is None else f"{unfinished} is kept: the same goes on"
         show.err.print(f"edgent: {kept}", soft_wrap=True)
         raise
+    # In this order: a disk that is full now must not take the sweep with it.
     if output and unfinished:
         machine.save(output)
         unfinished.unlink(missing_ok=True)

@@ -133,8 +133,8 @@ def _named(model: str, device: Path | None, edge: Path | None, deadline: str, nu
     """As the options name it."""
     from edgent.latency import Profile
 
-    given = {"--model": model, "--device": device, "--edge": edge, "--deadline": deadline}
-    if missing := [option for option, value in given.items() if not value]:
+    options = {"--model": model, "--device": device, "--edge": edge, "--deadline": deadline}
+    if missing := [option for option, value in options.items() if not value]:
         raise InputError(
             f"missing {' and '.join(missing)}: expected a model, its profiles on both machines (edgent profile MODEL "
             "-o FILE) and a deadline like 100ms"
@@ -155,6 +155,7 @@ def _shipped(deadline: str) -> _Parts:
     here = own_profile(loaded, OnnxRuntimeEngine())
     board = find_device(_BOARD)
     slow = emulated_profile(here, board)
+    # With an answer of its own in time the device would need no link, and every method would be equally good.
     within = Seconds(_SHARE * slow.branches[-1].whole.median)
     if deadline:
         within = parse_duration(deadline, "deadline")
@@ -181,6 +182,7 @@ def _link(file: Path, candidates: Candidates, reading: TraceReading) -> Trace:
     from edgent.link.trace_files import load_trace
     from edgent.replay.records import is_records, load_records
 
+    # Records of a run tell what its transfers took: they become a trace with the sizes of these candidates.
     return load_records(file, candidates) if is_records(file) else load_trace(file, reading)
 
 
@@ -190,15 +192,15 @@ def _print(report: Report) -> None:
     title = f"{traces}, deadline {format_duration(report.deadline)}; fixed: {report.fixed}"
     number = f"{report.measure or 'accuracy'} in time"
     table = show.table(title, "method", number, "missed", "reward", "inferences/s", "switches")
-    for name, each in report.methods.items():
-        known = "unknown" if report.measure is None else show.percent(each[f"{report.measure}_in_time"])
+    for name, scores in report.methods.items():
+        known = "unknown" if report.measure is None else show.percent(scores[f"{report.measure}_in_time"])
         table.add_row(
             name,
             known,
-            show.percent(each["miss_rate"]),
-            f"{each['reward_mean']:.3f}",
-            f"{each['throughput_mean']:.1f}",
-            str(each["switches"]),
+            show.percent(scores["miss_rate"]),
+            f"{scores['reward_mean']:.3f}",
+            f"{scores['throughput_mean']:.1f}",
+            str(scores["switches"]),
         )
     show.out.print(table)
     gap = "the regime oracle is less than a point ahead" if report.gap_closed is None else f"{report.gap_closed:.0%}"

@@ -34,12 +34,14 @@ def reproduce(
     from edgent.lab.reproduction.reproduction import make_ready
     from edgent.lab.reproduction.reproduction import reproduce as run
 
+    # Folder and names are checked first, for what follows may take an hour.
     wanted = find_figures(figures or [])
     make_ready(output, traces)
     minutes = math.ceil(sum(figure.minutes for figure in wanted))
     show.err.print(f"{', '.join(figure.id for figure in wanted)}: {minutes} min at most where nothing is kept")
     documents = []
     with show.live_progress() as progress:
+        # Each is printed as soon as it is done: whoever stops after the second figure has seen two.
         for done in run(wanted, output, seed=seed, traces=traces, progress=progress):
             documents.append(done.document())
             if not as_json:
@@ -56,7 +58,7 @@ def _print(done: Reproduced) -> None:
         _print_table(table)
     for note in done.result.notes:
         show.out.print(note)
-    kept = f", {done.kept} of {done.kept + done.made} parts kept" if done.kept else ""
+    kept = f", {done.kept} of {done.kept + done.computed} parts kept" if done.kept else ""
     files = ", ".join(str(path) for path in done.files)
     show.out.print(f"{files} ({format_duration(done.seconds)}{kept})\n")
 

@@ -65,6 +65,7 @@ def run(
         Path | None, typer.Option("--map", metavar="FILE", help="Follow it with a map of `edgent map` (Algorithm 3).")
     ] = None,
     calibration: CalibrationFile = None,
+    gates: Annotated[Path | None, typer.Option(metavar="FILE", help="Of `edgent gate`; else those kept here.")] = None,
     direction: Direction = "any",
     exit: Exits = None,
     codec: Codecs = None,
@@ -86,6 +87,7 @@ def run(
     from edgent.device.device import Device
     from edgent.device.settings import DeviceSettings
     from edgent.evaluation.calibration_files import calibration_for
+    from edgent.evaluation.gates.files import gates_for
     from edgent.latency import Profile
 
     within, step = parse_duration(deadline, "deadline"), parse_throttle(throttle)
@@ -125,6 +127,7 @@ def run(
             settings if before is None else for_another_version(settings, loaded),
             engine=runner,
             calibration=sizes,
+            gates=gates_for(loaded, gates if before is None else None),
             expected_sizes=_expected(loaded, inputs, runner),
             device_profile=here,
             on_version=on_version,

@@ -20,6 +20,7 @@ from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
 from edgent.cli.terminal.signals import StopSignals
 from edgent.errors import InputError
+from edgent.units import parse_bytes
 
 if TYPE_CHECKING:
     from edgent.cluster.ray_serve import RayCluster
@@ -51,6 +52,9 @@ def serve(
     edge_only: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A bundle's file that devices leave here (repeatable).")
     ] = None,
+    memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="What it may take in all, as 2GB; by default half of what there is.")
+    ] = "",
     profile: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="This machine's profile.")] = None,
     threads: Threads = 1,
     engine: EngineName = "onnxruntime",
@@ -94,6 +98,7 @@ def serve(
             port=port,
             identity=shown,
             credentials=None if certificates is None else own_credentials(certificates),
+            memory=parse_bytes(memory, "--memory") if memory else None,
         )
     with behind or nullcontext(), edge, _joining(edge, shown, host, join_port) as joining:
         if behind:
@@ -117,7 +122,7 @@ def _identity(listens: Address, insecure: bool, folder: Path | None, certificate
     if certificates is not None or (folder is None and (insecure or listens.is_loopback)):
         return None
     if insecure:
-        raise InputError("--identity and --insecure: who speaks plain text is known to nobody; leave one of them out")
+        raise InputError("--identity and --insecure: in plain text nobody can show who it is; leave one of them out")
     from edgent.identity.edge_identity import EdgeIdentity
 
     return EdgeIdentity.open(edge_folder(folder), datetime.now(UTC))

@@ -80,5 +80,8 @@ class ClusterExecutor:
             return answer
         raise LateError(f"no replica of {target.model.name} answered {target.name} within its budget")
 
+    def spare(self) -> None:
+        """Nothing is kept in this process."""
+
     def _deployment(self, target: Target) -> Deployment:
         return self.deployments[target.model.digest]

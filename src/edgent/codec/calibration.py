@@ -162,7 +162,8 @@ class Calibration(Document):
         set_once(self, "sizes", tuple(sorted(self.sizes)))
         set_once(self, "accuracies", tuple(sorted(self.accuracies, key=_key)))
         set_once(self, "exits", tuple(sorted(self.exits)))
-        # By sets of names, for the order in which tensors cross is no matter of theirs; a plan asks thousands of times.
+        # By sets of names, for the order in which tensors cross changes nothing; and by dictionaries, for pricing a
+        # model asks thousands of times.
         set_once(self, "_exits", {e.exit: e for e in self.exits})
         set_once(self, "_sizes", {(frozenset(e.tensors), e.codec): e.mean_bytes for e in self.sizes})
         set_once(self, "_accuracies", {(e.exit, frozenset(e.tensors), e.codec): e for e in self.accuracies})
@@ -185,6 +186,8 @@ class Calibration(Document):
         Raises:
             CodecError: there is no such codec.
         """
+        # A measured size comes first, also where the codec fixes one: it counts what really crossed, tensors of other
+        # types included, which the formula takes for float32.
         names = frozenset(tensors)
         measured = self._sizes.get((names, codec))
         if measured is not None:
@@ -243,7 +246,8 @@ class Calibration(Document):
 
     def to_json(self) -> str:
         """The file's text, one entry a line; the same calibration always gives the same text."""
-        # An entry a line: files of two measurements can be compared line by line.
+        # An entry a line: files of two measurements can be compared line by line. Keys that came later are written only
+        # where they say something, so that a file of the first kind stays one, and older versions can read it.
         head = {"schema": self.SCHEMA, "model": self.model, "digest": self.digest, "data": self.data}
         if self._says_more:
             head |= {"measure": self.measure, "metric": self.metric, "reference": self.reference}
@@ -321,11 +325,13 @@ def _span(node: Node, key: str) -> Span:
 
 
 def _with(document: object, defaults: Mapping[str, object]) -> object:
-    """An object some of whose keys may be left out."""
+    """A document's object, with defaults for the keys that it leaves out."""
     return {**defaults, **document} if isinstance(document, dict) else document
 
 
 def _may_be_none(change: Span | None) -> bool:
+    """Whether a change may well be none: its interval contains 0."""
+    # Without an interval nobody knows; then the number is taken as it was measured, as before there were intervals.
     return change is not None and change[0] <= 0 <= change[1]
 
 
@@ -335,19 +341,21 @@ def _check_span(what: str, span: Span | None) -> None:
 
 
 def _key(entry: CodecAccuracy) -> tuple[Hashable, ...]:
+    # Without the interval: None and a pair of numbers have no order.
     return entry.exit, entry.tensors, entry.codec
 
 
 def _listed(key: str, entries: Sequence[_Entry]) -> str:
-    lines = ",\n".join(f"  {json.dumps(_told(entry), sort_keys=True, allow_nan=False)}" for entry in entries)
+    lines = ",\n".join(f"  {json.dumps(_stated(entry), sort_keys=True, allow_nan=False)}" for entry in entries)
     return f' "{key}": [\n{lines}\n ]' if entries else f' "{key}": []'
 
 
-def _told(entry: _Entry) -> dict[str, object]:
+def _stated(entry: _Entry) -> dict[str, object]:
     return {key: value for key, value in asdict(entry).items() if value is not None}
 
 
 def _check_crossing(tensors: tuple[str, ...], codec: str, samples: int) -> None:
+    # One way to write a crossing: an entry with its names in another order would be a second one for the same thing.
     check_codec(codec)
     if not tensors or not all(tensors) or list(tensors) != sorted(set(tensors)):
         raise InputError(f"tensors: found {str(list(tensors))[:60]}, expected names, sorted, each once")

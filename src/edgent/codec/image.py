@@ -15,6 +15,7 @@ eighth of its size, which the format allows without decoding it whole; every oth
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import struct
@@ -137,6 +138,7 @@ def encode_image(codec: str, pixels: NDArray[np.uint8]) -> bytes:
     return target.getvalue()
 
 
+@functools.cache  # a process loads them once, and a device asks for that with each request that says what to run
 def load_formats() -> None:
     """Has Pillow load its readers and writers; left to the first picture, that takes it tens of milliseconds."""
     # One real encoding and decoding for each format: it also loads the libraries behind Pillow's modules.
@@ -155,17 +157,19 @@ def _save_options(codec: str) -> dict[str, Any]:
         # Either there is no such codec, or it carries tensors or the source: both are said in their own words.
         check_codec(codec)
         raise CodecError(f"the codec {codec!r} encodes no pixels: use png, webp-lossless, webp-Q or jpeg-Q")
+    # What each costs and saves was measured; see the head of this file.
     own = {"method": 2} if lossy.format == "webp" else {"optimize": True}
     return {"format": lossy.format.upper(), "quality": lossy.quality, **own}
 
 
 def _bound(picture: Image, max_pixels: int) -> None:
-    """Sees to it that no more pixels are decoded."""
+    """Makes sure that no more pixels than allowed are decoded: a JPEG is reduced, any other picture refused."""
     width, height = picture.size
     if width * height <= max_pixels:
         return
     # A progressive one keeps all its coefficients in memory, however little of it is decoded.
     reducible = picture.format == "JPEG" and "progressive" not in picture.info and width * height <= MAX_PIXELS
+    # The smallest reduction that fits in the bound keeps the most detail; a decoder rounds sides up.
     scale = next((s for s in _REDUCED if math.ceil(width / s) * math.ceil(height / s) <= max_pixels), None)
     if reducible and scale is not None:
         # Pillow takes the largest reduction that leaves both sides at least as long as these: of a strip, none.

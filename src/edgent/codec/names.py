@@ -23,7 +23,8 @@ from edgent.errors import InputError
 
 TENSOR_CODECS = ("float32", "float16", "uint8", "float32+zstd", "float16+zstd", "uint8+zstd")
 
-# Those that are measured and offered unless others are asked for.
+# Those that are measured and offered unless others are asked for. Five qualities of each format span what is worth
+# offering; each one more costs a run over the data for its accuracy, and a block of candidates in every table.
 IMAGE_CODECS = (
     "source",
     "png",
@@ -42,6 +43,8 @@ IMAGE_CODECS = (
 
 ZSTD = "+zstd"
 
+# A list and no property of a codec's name: whoever adds a codec has to decide, for a lossy one that counted as lossless
+# would be offered without an accuracy of its own.
 _LOSSLESS = frozenset({"float32", "source", "png", "webp-lossless"})
 _WITH_QUALITY = re.compile(r"(webp|jpeg)-([1-9][0-9]?|100)")
 
@@ -59,6 +62,7 @@ class LossyImage(NamedTuple):
 
 def lossy_image(codec: str) -> LossyImage | None:
     """Takes "jpeg-90" apart; None for every other kind of codec."""
+    # A number is written in one way only ("jpeg-090" is no codec): names are compared as text everywhere.
     match = _WITH_QUALITY.fullmatch(codec)
     return LossyImage(cast('Literal["webp", "jpeg"]', match[1]), int(match[2])) if match else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgent.codec.names import CodecError
 
 if TYPE_CHECKING:
-    from edgent.model.metadata import Preprocessing
+    from edgent.model.metadata import PictureType, Preprocessing
 
 Region = tuple[float, float, float, float]
 """Left, top, right and bottom of what a model sees of a picture, in the picture's pixels."""
@@ -73,7 +73,8 @@ def fit(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.u
         CodecError: the pixels have another type or shape, or are more than the model takes.
     """
     check_pixels(pixels)
-    # A picture of the right size would be copied for nothing.
+    # A picture of the right size would be copied for nothing. With a crop below 1 it is no such picture: its border is
+    # to be cut off, and the rest enlarged.
     if pixels.shape[:2] == tuple(preprocessing.size) and preprocessing.crop == 1:
         return pixels
     if preprocessing.resize == "stretch":
@@ -89,6 +90,7 @@ def fit_decoded(pixels: NDArray[np.uint8], preprocessing: Preprocessing, *, code
     Raises:
         CodecError: as `fit`.
     """
+    # Fitting twice would not be the same as once: a crop would cut the border off a second time.
     was_fitted = codec != "source" and pixels.shape[:2] == tuple(preprocessing.size)
     return pixels if was_fitted else fit(pixels, preprocessing)
 
@@ -110,11 +112,13 @@ def visible_region(size: tuple[int, ...], preprocessing: Preprocessing) -> Regio
         return _part(height, width, preprocessing)
     (rows, columns), (down, across) = preprocessing.size, _inner(height, width, preprocessing)
     top, left = _corner(down, across, preprocessing)
+    # From the canvas back to the picture: x and y are its pixels for each pixel of the canvas. Not the same number, as
+    # both sides were rounded to whole pixels.
     x, y = width / across, height / down
     return -left * x, -top * y, (columns - left) * x, (rows - top) * y
 
 
-def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
+def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[Any]:
     """Turns pixels of the model's size into its input: value = (pixel * scale - mean) / std.
 
     Computed as one multiplication and one addition with factors made in double precision: equal to the formula within
@@ -123,10 +127,10 @@ def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArra
 
     Args:
         pixels: uint8, shape [*preprocessing.size, 3], RGB.
-        preprocessing: Colour order, layout, scale, mean and std.
+        preprocessing: Colour order, layout, type, scale, mean and std.
 
     Returns:
-        float32, of the shape `preprocessing.shape`.
+        Of the type `preprocessing.dtype` and the shape `preprocessing.shape`.
 
     Raises:
         CodecError: the pixels are not of that size and type.
@@ -144,10 +148,20 @@ def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArra
     if preprocessing.channels_first:
         # While the pixels are bytes, transposing moves a quarter of what it would as float32.
         planes = np.ascontiguousarray(channels.transpose(2, 0, 1))
-        return _affine(planes, gain[:, None, None], offset[:, None, None]).reshape(preprocessing.shape)
+        values = _affine(planes, gain[:, None, None], offset[:, None, None])
+        return _typed(values.reshape(preprocessing.shape), preprocessing.dtype)
     height, width, count = channels.shape  # whole rows at a time: numpy is slow along axes as short as a pixel
     rows_of_values = channels.reshape(height, width * count)
-    return _affine(rows_of_values, np.tile(gain, width), np.tile(offset, width)).reshape(preprocessing.shape)
+    values = _affine(rows_of_values, np.tile(gain, width), np.tile(offset, width))
+    return _typed(values.reshape(preprocessing.shape), preprocessing.dtype)
+
+
+def _typed(values: NDArray[np.float32], dtype: PictureType) -> NDArray[Any]:
+    """The values in the type that the model takes; float32 as they are."""
+    if (kind := np.dtype(dtype)).kind == "f":
+        return values.astype(kind, copy=False)
+    limits = np.iinfo(kind)
+    return np.clip(np.rint(values), limits.min, limits.max).astype(kind)
 
 
 def _affine(values: NDArray[np.uint8], gain: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -223,6 +237,7 @@ def _on_grey(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray
 
 def _corner(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
     """Top and left of the resized picture on the canvas."""
+    # Where the padding is odd, the larger part lies below and on the right, as in the loaders of the YOLO family.
     rows, columns = preprocessing.size
     return ((rows - height) // 2, (columns - width) // 2) if preprocessing.resize == "letterbox" else (0, 0)
 

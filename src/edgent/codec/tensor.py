@@ -120,6 +120,7 @@ def round_trip(codec: str, batch: Array) -> Array:
     if batch.ndim == 0:
         raise CodecError("found a single number, expected a batch with its samples along axis 0")
     base, kind = base_codec(codec), _little_endian(batch.dtype)
+    # Nothing is lost, so nothing has to be computed: the batch itself is returned, and not a copy.
     if base == "float32" or kind.kind != "f":
         return batch
     arrived = np.empty_like(batch, order="C")
@@ -209,7 +210,8 @@ def _step(span: float) -> float:
 
 def _restore(data: Data, kind: np.dtype[Any]) -> Array:
     lowest, step = _RANGE.unpack_from(data)
-    # The eight bytes come from the other side: without this, decoding would give infinities or NaN without a word.
+    # The eight bytes come from the other side: without this, decoding would give infinities or NaN without a word. Each
+    # comparison is written so that NaN fails it.
     limit = _LARGEST_DECODED[kind.itemsize]
     if not (abs(lowest) <= limit and step >= 0 and lowest + step * _STEPS <= limit):
         raise CodecError(f"found a range from {lowest} in steps of {step}, expected one that {kind.name} holds")

@@ -67,6 +67,7 @@ def beside(
         {cell: _plan(methods[name], conditions_of[cell[0]], Seconds(cell[1])) for cell in cells}
         for name in (OURS, "device-only")
     )
+    # Planned on the conditions of the first device: the link is the same, and measuring it again would take as long.
     totals, account = _alone(model, replace(settings, board=board), options.samples)
     return Beside(
         name=str(board),

@@ -26,6 +26,7 @@ _SHORT = {"device-only": "device", "edge-only": "edge", "partitioning": "partit.
 
 def print_result(result: DemoResult, console: Console) -> None:
     """Prints the tables, and the verdict in words."""
+    # A terminal has room for the cells that say something; the report has all of them.
     differing = [point for point in result.points if not _tied(point)]
     tied = len(result.points) - len(differing)
     console.print(_cells(differing))

@@ -11,9 +11,9 @@ import numpy as np
 from edgent.demo.cells import BORDER
 from edgent.demo.paired import Draws, Floats, interval, outcomes
 from edgent.demo.values import Chosen
+from edgent.evaluation.measures.measure import wilson
 from edgent.lab.processes.live_runs import LiveRuns
 
-_Z = 1.959964  # 95 % of a normal distribution lie within
 # 100 quantiles stand for each cell's latencies, so that cells weigh the same however many requests they had.
 _GRID = np.linspace(0.005, 0.995, 100)
 
@@ -91,18 +91,6 @@ def overall(
         median=percentile(spread, 0.5),
         high_latency=percentile(spread, 0.95),
     )
-
-
-def wilson(hits: int, trials: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson, JASA 22, 1927).
-
-    >>> [round(bound, 3) for bound in wilson(10, 10)]
-    [0.722, 1.0]
-    """
-    share, square = hits / trials, _Z * _Z
-    centre = (share + square / (2 * trials)) / (1 + square / trials)
-    half = _Z / (1 + square / trials) * math.sqrt(share * (1 - share) / trials + square / (4 * trials * trials))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def percentile(totals: Sequence[float], share: float) -> float:

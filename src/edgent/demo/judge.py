@@ -83,6 +83,8 @@ class Judge:
 
 def transport(measured: Mapping[Setup, LiveRuns]) -> tuple[Extra, ...]:
     """Our median less the bare socket's, for each configuration that ran over both."""
+    # The bare runs are the rival's. Where one of our methods chose the very same configuration, both sent the same
+    # bytes over the same link to the same network, and what is left is our transport.
     pairs = []
     for setup, live in measured.items():
         ours = replace(setup, bare=False)
@@ -94,6 +96,7 @@ def transport(measured: Mapping[Setup, LiveRuns]) -> tuple[Extra, ...]:
 
 def _requests(measured: Mapping[Setup, LiveRuns], bandwidth: float) -> int:
     """The number of requests that every setup of a link state has run, those without a link included."""
+    # The fewest of all: a pair of methods is compared request by request, so both need the same ones.
     return min(len(runs.totals) for setup, runs in measured.items() if setup.bandwidth in (None, bandwidth))
 
 

@@ -90,6 +90,7 @@ class Stage:
     def _run_linked(self, cells: Sequence[Cell], bandwidth: float) -> dict[Setup, LiveRuns]:
         """Runs of one link state, ours and the rival's interleaved: each request goes through all of them."""
         expected = {s: at for s, at in _predicted(cells).items() if s.bandwidth is not None} | self._pilot(bandwidth)
+        # Slow links take longer for the same number of requests: time is shared out among link states, not requests.
         left = self._options.live_seconds - (_UNPLUG_SECONDS if self._options.unplug else 0.0)
         return self._run(expected, repeats(expected.values(), left / self._states, self._options.samples))
 
@@ -100,6 +101,7 @@ class Stage:
         return self._run(expected, rounds)
 
     def _run(self, expected: Mapping[Setup, float], rounds: int) -> dict[Setup, LiveRuns]:
+        # An answer so late counts as none whatever the deadline is; waiting for it would eat the time of the others.
         patience = [max(1.0, _SLACK * seconds) for seconds in expected.values()]
         runs = self.device.run(tuple(expected), rounds, patience)
         return dict(zip(expected, runs, strict=True))
@@ -113,11 +115,13 @@ class Stage:
         setups = tuple(self._rivals.setups(bandwidth).values())
         runs = self.device.run(setups, _PILOTS, [_PATIENCE] * len(setups))
         pilots = dict(zip(setups, runs, strict=True))
+        # All thirteen codecs would take most of the time; one that is best at no deadline is never the rival's choice.
         best = [self._rivals.best(pilots, bandwidth, deadline).setup for deadline in self._options.deadlines]
         return {setup: statistics.median(pilots[setup].totals) for setup in best}
 
     def _decide(self, cells: Sequence[Cell]) -> list[Decision]:
         """Has the device decide for itself; the longest deadline first, as a late answer may still be on the link."""
+        # Warmed beforehand, or the device would answer with what is ready instead of what it would choose.
         warm = dict.fromkeys(cell.chosen[OURS].setup.configuration for cell in cells)
         return self.device.decide(sorted((cell.deadline for cell in cells), reverse=True), tuple(warm))
 

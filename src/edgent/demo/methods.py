@@ -66,6 +66,7 @@ def planners(candidates: Candidates) -> dict[str, Planner]:
 
 def chosen(plan: Plan, bandwidth: float) -> Chosen:
     """A plan as something to be run in a link state."""
+    # What uses no link is the same setup in all link states, and so is run only once.
     link = None if plan.configuration.device_only else BitsPerSecond(bandwidth)
     accuracy = float("nan") if plan.accuracy is None else plan.accuracy
     setup = Setup(configuration=plan.configuration, bandwidth=link)
@@ -74,4 +75,5 @@ def chosen(plan: Plan, bandwidth: float) -> Chosen:
 
 def promise(plan: Plan) -> float:
     """The accuracy in time that a plan predicts."""
+    # An unknown accuracy promises nothing; the demo's models have theirs.
     return (plan.accuracy or 0.0) if plan.meets_deadline else 0.0

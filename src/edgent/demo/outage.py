@@ -12,7 +12,7 @@ PHASES = ("before", "during", "after")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unplugged:
-    """The run in which the link was cut."""
+    """The run in which the link was cut; moments are seconds after its start."""
 
     bandwidth: BitsPerSecond
     deadline: Seconds

@@ -105,7 +105,7 @@ class Extra:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoResult:
-    """Everything the demo found.
+    """Everything that the demo measured, and what follows from it.
 
     Attributes:
         options: what was asked.

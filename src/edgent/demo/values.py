@@ -11,6 +11,7 @@ from edgent.lab.processes.live_runs import Decision, LiveRuns, Setup
 from edgent.planning.conditions import Conditions
 from edgent.units import Seconds
 
+# In the order of tables, plots and colours.
 METHODS = ("device-only", "edge-only", "partitioning", "right-sizing", "edgent", "rival")
 OURS = "edgent"
 RIVAL = "rival"

@@ -123,13 +123,13 @@ class Answer:
         return replace(self.record, result=self.document())
 
     def __repr__(self) -> str:
-        made = self.record
-        return f"<Answer {self.label!r} by the {made.by}, exit {made.exit}, in {made.total * 1e3:.1f} ms>"
+        record = self.record
+        return f"<Answer {self.label!r} by the {record.by}, exit {record.exit}, in {record.total * 1e3:.1f} ms>"
 
     def _check(self, task: str, *, unless_unknown: bool = False) -> None:
-        found = self.metadata.task
-        if found != task and not (unless_unknown and found is None):
-            raise InputError(f"the model's task is {found or 'unknown'}, expected {task}; its tensors are in `outputs`")
+        own = self.metadata.task
+        if own != task and not (unless_unknown and own is None):
+            raise InputError(f"the model's task is {own or 'unknown'}, expected {task}; its tensors are in `outputs`")
 
     def _seen(self) -> tuple[tuple[float, float, float, float], tuple[int, int]] | None:
         """What the model saw of the picture, and the picture's height and width; None where there is none."""
@@ -157,13 +157,28 @@ def _mask(mask: NDArray[np.uint8], labels: tuple[str, ...]) -> dict[str, Any]:
     return {"height": mask.shape[0], "width": mask.shape[1], "classes": classes}
 
 
-def _output(array: Any) -> dict[str, Any]:
-    if not isinstance(array, np.ndarray):
-        return {"type": type(array).__name__, "length": len(array)}
-    said: dict[str, Any] = {"dtype": array.dtype.name, "shape": list(array.shape)}
-    if array.size <= _FEW and array.dtype.kind in "biuf":
-        said["values"] = [_number(value) for value in array.ravel().tolist()]
+def _output(value: Any) -> dict[str, Any]:
+    if not isinstance(value, np.ndarray):
+        # All of it: where an answer is kept, no file of arrays can hold a sequence or a map.
+        return {"type": type(value).__name__, "length": len(value), "values": _nested(value)}
+    said: dict[str, Any] = {"dtype": value.dtype.name, "shape": list(value.shape)}
+    if value.size <= _FEW and value.dtype.kind in "biufOU":
+        said["values"] = _nested(value.ravel().tolist())
     return said
+
+
+def _nested(value: Any) -> Any:
+    """Sequences, maps and what is in them as JSON has it."""
+    match value:
+        case dict():
+            return {str(key): _nested(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_nested(inner) for inner in value]
+        case np.ndarray():
+            return _output(value)
+        case float():
+            return _number(value)
+    return value
 
 
 def _number(value: float) -> float | None:

@@ -21,6 +21,7 @@ from edgent.device.versions.follower import Follower, Make
 from edgent.engine.guarded_loading import load
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.evaluation.calibration_files import calibration_for
+from edgent.evaluation.gates.files import gates_for
 from edgent.model import Model
 from edgent.model.files.named import files
 from edgent.planning.configuration_map import ConfigurationMap
@@ -137,7 +138,11 @@ def _version(
         return Device(model, edge, _complete(replace(settings, on_version=on_version), model, progress))
     engine = settings.engine or OnnxRuntimeEngine()  # sessions of the version before go with its own
     known = settings_of_version(before, model) or replace(
-        for_another_version(before.settings, model), device_profile=None, calibration=None, expected_sizes=None
+        for_another_version(before.settings, model),
+        device_profile=None,
+        calibration=None,
+        gates=None,
+        expected_sizes=None,
     )
     return Device(model, edge, _complete(replace(known, engine=engine), model, None))
 
@@ -155,6 +160,7 @@ def settings_of_version(before: Device, model: Model) -> DeviceSettings | None:
         device_profile=device,
         host_profile=host,
         calibration=calibration_for(model),
+        gates=gates_for(model),
         expected_sizes=sizes,
     )
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -25,6 +26,7 @@ from edgent.device.connection.sight import EdgeState, Sight
 from edgent.device.division import Divisions
 from edgent.device.drift import Drifts, Factors
 from edgent.device.execution import Execution
+from edgent.device.gating import gated
 from edgent.device.plan_source import ChosenPlan, PlanSource
 from edgent.device.record_listener import RecordListener
 from edgent.device.request import PATIENCE, Request
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from edgent.engine.engine import Engine
     from edgent.identity.renewal import CertificateRenewal
     from edgent.planning.conditions import Conditions
+    from edgent.planning.gates import Gates
     from edgent.planning.plan import Configuration, SourceKind
 
 _log = logging.getLogger("edgent.device")
@@ -76,6 +79,8 @@ class Device:
     ) -> None:
         check_model(model, "Device")
         settings = settings_of(settings, keywords)
+        if settings.gates is not None:
+            settings.gates.check(model)
         self.model, self.settings, self._version = model, settings, model.version
         self.deadline = Seconds(settings.deadline)
         self._margin_of = lru_cache(settings.margin_before)  # of few deadlines, and asked by each request
@@ -174,6 +179,8 @@ class Device:
         kind: SourceKind = "array" if material.source is None else "image"
         source_bytes = None if material.source is None else len(material.source)
         choice = self._plans.choose(kind, sight, deadline, factors, configuration, source_bytes)
+        if self.settings.gates is not None and kind == "image" and configuration is None:
+            choice = self._with_gate(choice, self.settings.gates, deadline, factors)
         name, exactly = name or material.name, configuration is not None
         others = len(self._in_hand)
         self._in_hand.add(material)
@@ -246,7 +253,8 @@ class Device:
             call=changed.notify_all,
             head=Seconds(ahead),
             expected=Seconds(math.inf if choice.plan is None else rest),
-            race=tried or (self.settings.race if race is None else race),
+            race=self.settings.race if race is None else race,
+            trial=tried,
             patience=Seconds(max(PATIENCE, 3 * (ahead + rest))),
         )
         return Execution(
@@ -264,6 +272,14 @@ class Device:
             failed=partial(self._plans.failed, choice.configuration),
             changed=changed,
         )
+
+    def _with_gate(self, choice: ChosenPlan, gates: Gates, deadline: Seconds, factors: Factors) -> ChosenPlan:
+        """Where the edge is to be asked about a picture, the device may answer first."""
+        if choice.plan is None:
+            return choice
+        branches = self._divisions.of(choice.configuration, "image").branches
+        within = Seconds(deadline - self._margin_of(deadline))
+        return replace(choice, plan=gated(choice.plan, gates, branches, within, factors.device))
 
     def _make_sure(self, configuration: Configuration) -> None:
         """Readies what was given; a refusal of the edge is told first."""

@@ -63,8 +63,8 @@ class Division:
         alone: by exit, what it would do with the input only, where the head failed.
         branches: those that may answer in place of the edge: times include preparing the input where the head did not
             need it. Of the device alone its own branch, and behind it those that are faster.
-        wants_tensor: whether head or encoding read the input as a tensor.
-        wants_pixels: whether encoding reads its pixels.
+        tensors: names of the inputs that head, encoding or suffix read as tensors.
+        pixels: names of those whose pixels are encoded.
         image: whether what goes up is the input's image, encoded.
         codec: of tensors that go up; None: raw, or an image.
         wanted: the tensors that the edge is asked for, each with its codec (None: raw); none: all of them, raw.
@@ -84,8 +84,8 @@ class Division:
     locals: dict[int, Part]
     alone: dict[int, Part]
     branches: tuple[LocalBranch, ...]
-    wants_tensor: bool
-    wants_pixels: bool
+    tensors: tuple[str, ...]
+    pixels: tuple[str, ...]
     image: bool
     codec: str | None
     wanted: tuple[tuple[str, str | None], ...]
@@ -144,9 +144,10 @@ def divide(
     uses_edge = not configuration.device_only
     image = uses_edge and is_image_codec(configuration.codec)
     coded, named = _codec(configuration.codec), _codec(configuration.download_codec)
-    reads_input = any(name in inputs for name in (*head.given, *suffix.given)) or any(t.name in inputs for t in up)
-    wants_tensor = reads_input and not (image and configuration.upload_cut == 0 and not suffix.given)
-    unprepared = 0.0 if wants_tensor else preparing
+    going_up = tuple(tensor.name for tensor in up if tensor.name in inputs)
+    # What goes up as a picture is never a tensor on the device, unless a part that stays here reads it as well.
+    read = {*head.given, *suffix.given, *(() if image else going_up)}
+    tensors = tuple(name for name in inputs if name in read)
     return Division(
         configuration=configuration,
         uses_edge=uses_edge,
@@ -158,9 +159,13 @@ def divide(
         answers=answers,
         locals=locals_,
         alone={b.exit: _part(b, ends[b.exit], set(inputs), host) for b in model.branches},
-        branches=_allowed([_local(b, reply[b.exit], inputs, unprepared) for b in model.branches], configuration, exits),
-        wants_tensor=wants_tensor,
-        wants_pixels=image and configuration.codec != "source",
+        branches=_allowed(
+            [_local(b, reply[b.exit], set(inputs).difference(tensors), preparing) for b in model.branches],
+            configuration,
+            exits,
+        ),
+        tensors=tensors,
+        pixels=going_up if image and configuration.codec != "source" else (),
         image=image,
         codec=None if image else coded,
         wanted=_wanted(down, answers, named),
@@ -285,7 +290,7 @@ def _seconds(branch: Branch, layers: Collection[int], profile: Profile | None) -
     return sum(times[index] for index in layers)
 
 
-def _local(branch: Branch, part: Part, inputs: Sequence[str], unprepared: float) -> LocalBranch:
-    needs_input = any(name in inputs for name in part.given)
-    seconds = part.seconds + (unprepared if needs_input else 0.0)
+def _local(branch: Branch, part: Part, unprepared: Collection[str], preparing: float) -> LocalBranch:
+    needs_input = any(name in unprepared for name in part.given)
+    seconds = part.seconds + (preparing if needs_input else 0.0)
     return LocalBranch(exit=branch.exit, seconds=Seconds(seconds), accuracy=branch.accuracy)

@@ -13,6 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from edgent.latency.drift import Drift
+from edgent.link.transfer import TIMING_ERROR
 from edgent.planning.conditions import ALONE, Conditions
 from edgent.planning.plan import Stages
 from edgent.telemetry import Record
@@ -80,7 +81,9 @@ class Drifts:
             self._look(self._device, took, expected / planned_with.device, _TELLING_ON_DEVICE)
             if record.by == "edge" and expected < _TELLING_ON_DEVICE:
                 # Less than planned is an error of the profile; a negative handling would promise time that nobody has.
-                self._handlings.append(max(0.0, took - expected))
+                # More than a timing error is no handling, but a machine that did something else: a first answer whose
+                # thread woke late would else keep the edge from ever being asked again, and so from being known better.
+                self._handlings.append(min(max(0.0, took - expected), TIMING_ERROR))
             profiled = _on_edge(planned, record) / planned_with.edge
             self._look(self._edge, _on_edge(measured, record), profiled, _TELLING_ON_EDGE)
 

@@ -11,28 +11,27 @@ from __future__ import annotations
 import math
 import threading
 from collections import ChainMap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from edgent.clock import Clock
 from edgent.device.answer import Answer
 from edgent.device.compute import Compute
 from edgent.device.division import Division, Instead
-from edgent.device.request import Action, Deliver, Reason, Request, Send, StartHead, StartLocal, WaitUntil, in_words
+from edgent.device.failures import failure_of_edge, is_of_plan, reason_of
+from edgent.device.gating import is_sure, together
+from edgent.device.request import Action, By, Deliver, Reason, Request, Send, StartHead, StartLocal, WaitUntil, in_words
 from edgent.engine.feeds import Array
 from edgent.engine.material import Material
-from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
-from edgent.model import Metadata
+from edgent.errors import EdgentError, InputError
+from edgent.planning.gates import Gate
 from edgent.planning.plan import Plan, Stages
 from edgent.telemetry import Record
 from edgent.units import Seconds
 from edgent.wire.edge_client import TimedReply
-from edgent.wire.errors import BrokenError, BusyError, LateError, RejectedError
 from edgent.wire.tensors import answered_by, write_request
 
 _EXPLAINED = (Reason.REFUSED, Reason.FAILED, Reason.PLAN_FAILED)  # what was said is told with these
@@ -52,6 +51,53 @@ class _Times:
     encoded: float = 0.0
     local_started: float = 0.0
     local_done: float = 0.0
+
+    def of_edge(self, started_at: float, reply: TimedReply, now: float) -> Stages:
+        """Of a request that the edge answered."""
+        # The uplink is what is left when all is taken off that was measured: so the stages add up to the total, and
+        # the time that the answer spent in this process before it was read is not lost.
+        known = reply.queue + reply.middle + reply.downlink
+        return self._stages(
+            started_at,
+            uplink=max(0.0, reply.body_at - self.encoded - known),
+            queue=reply.queue,
+            middle=reply.middle,
+            downlink=reply.downlink,
+            suffix=now - reply.body_at,
+        )
+
+    def of_device(self, started_at: float, now: float, *, asks_edge: bool) -> Stages:
+        """Of one that the device answered.
+
+        Waiting for an edge that did not answer is booked as uplink, the branch as suffix (alone: as head).
+        """
+        if not asks_edge:
+            self.head_done = self.encoded = now
+            return self._stages(started_at)
+        computing = self.local_done - self.local_started
+        return self._stages(started_at, uplink=max(0.0, now - self.encoded - computing), suffix=computing)
+
+    def _stages(
+        self,
+        started_at: float,
+        *,
+        uplink: float = 0.0,
+        queue: float = 0.0,
+        middle: float = 0.0,
+        downlink: float = 0.0,
+        suffix: float = 0.0,
+    ) -> Stages:
+        """After what came before the upload; waiting for the device's other requests is booked as queue."""
+        return Stages(
+            prepare=self.planned - started_at + self.prepared - self.begun,
+            head=self.head_done - self.prepared,
+            encode=self.encoded - self.head_done,
+            uplink=uplink,
+            queue=self.begun - self.planned + queue,
+            middle=middle,
+            downlink=downlink,
+            suffix=suffix,
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,11 +158,13 @@ class Execution:
 
     def _do(self, actions: tuple[Action, ...], material: Material) -> None:
         """Does what the request says, in this thread, until it says no more."""
+        # A loop and no recursion: a request that is late, busy and alone in turn goes through several of them.
         while actions:
             (action,) = actions
             actions = self._done(action, material)
 
     def _done(self, action: Action, material: Material) -> tuple[Action, ...]:
+        # What a request says is data, so that it can be tested without a thread; here each becomes a deed.
         if isinstance(action, StartHead):
             return self._run_head(material)
         if isinstance(action, StartLocal):
@@ -129,9 +177,13 @@ class Execution:
 
     def _run_head(self, material: Material) -> tuple[Action, ...]:
         division, times = self.division, self._times
+        # The device's own failure ends the request and gives its turn back, or those behind it would wait for ever.
         with self._failing():
             self._check(material)
-            self._prepare(material, tensor=division.wants_tensor, pixels=division.wants_pixels)
+            if self._gate is None:
+                self._prepare(material, division.tensors, division.pixels)
+            elif over := self._answer_first(self._gate, material):
+                return over
             try:
                 self._message = self._boundary(material)
             except EdgentError as error:
@@ -141,11 +193,26 @@ class Execution:
         times.encoded = self.clock.now()
         return self._tell(self.request.head_done)
 
+    def _answer_first(self, gate: Gate, material: Material) -> tuple[Action, ...]:
+        """The device's answer before the edge is asked; what is to be done where that is all."""
+        times = self._times
+        self._prepare(material, self.division.alone[gate.exit].given)
+        outputs = self._outputs["device"] = self.compute.run_local(self.division, gate.exit, material)
+        sure = is_sure(gate, outputs)
+        times.head_done = times.encoded = self.clock.now()
+        if over := self._tell(lambda at: self.request.answered_first(at, gate.exit, is_sure=sure)):
+            return over
+        # Only now is it known that the picture is wanted in the form of the edge's network as well.
+        self.compute.prepare(material, tensors=self.division.tensors, pixels=self.division.pixels)
+        return ()
+
     def _boundary(self, material: Material) -> bytes:
         """The request's message: what the head makes, encoded."""
         division = self.division
+        # Where all is done at the edge there is no head, and what goes up is the input itself.
         if division.head.asked:
             material.tensors.update(self.compute.run(division.head, material.tensors))
+        # Two moments, for a codec that has become slow is another matter than a slow layer.
         self._times.head_done = self.clock.now()
         parcels = self.compute.encode(division, material)
         # Another maker's server does not know what is meant; and a name costs bytes, so only what helps is named.
@@ -163,9 +230,10 @@ class Execution:
             codec = self.division.configuration.codec
             raise InputError(f"codec {codec} needs an image, but the input is a tensor")
 
-    def _prepare(self, material: Material, *, tensor: bool, pixels: bool) -> None:
+    def _prepare(self, material: Material, tensors: Collection[str], pixels: Collection[str] = ()) -> None:
+        # Between being planned and begun lies the wait for the device, which is booked as queue.
         self._times.begun = self.clock.now()
-        self.compute.prepare(material, tensor=tensor, pixels=pixels)
+        self.compute.prepare(material, tensors=tensors, pixels=pixels)
         self._times.prepared = self.clock.now()
 
     def _send(self, send: Send, material: Material) -> None:
@@ -180,18 +248,24 @@ class Execution:
 
     def _ask_edge(self, budget: float, material: Material) -> None:
         try:
+            # Decoding belongs to the edge's part: an answer that cannot be read is a failure of the edge, not of the
+            # plan.
             reply = self.ask(self._message, budget)
             other = self._instead.get(answered_by(reply.body)) if self._instead else None
             tensors = self.compute.decode(self.division, reply.body, None if other is None else other.down)
-        except EdgentError as error:
+        except Exception as error:
             # What the request wants done next is done in this thread: the caller's may be waiting for nothing else.
-            self._do(self._edge_failed(error), material)
+            self._do(self._edge_failed(failure_of_edge(error)), material)
             return
         try:
+            # An edge that was busy may have answered at an earlier exit: then there is no suffix, and its tensors are
+            # all.
             answers = self.division.answers if other is None else tensors
             outputs = {name: tensors[name] for name in answers if name in tensors}
             if self.division.suffix.asked:
                 outputs |= self.compute.run(self.division.suffix, ChainMap(tensors, material.tensors))
+            if self._gate is not None and self._gate.combines:
+                outputs = together(self._gate, self._outputs["device"], outputs)
         except EdgentError as error:
             self._do(self._plan_failed(error), material)
             return
@@ -201,9 +275,9 @@ class Execution:
 
     def _edge_failed(self, error: EdgentError) -> tuple[Action, ...]:
         """The edge gave no answer, for a reason of the link, or of what it was asked for."""
-        if _is_of_plan(error):
+        if is_of_plan(error):
             self.failure = error  # the link is not to blame, so the same plan would fail again
-        return self._go_on_alone(_reason(error), error)
+        return self._go_on_alone(reason_of(error), error)
 
     def _plan_failed(self, error: EdgentError) -> tuple[Action, ...]:
         """The device cannot do its own part of the plan."""
@@ -211,6 +285,7 @@ class Execution:
         return self._go_on_alone(Reason.PLAN_FAILED, error)
 
     def _go_on_alone(self, why: Reason, error: EdgentError) -> tuple[Action, ...]:
+        # The rest explains itself; these carry somebody's words, which the record is to pass on.
         if why in _EXPLAINED:
             self._details[why] = str(error)
         actions = self._tell(lambda at: self.request.edge_failed(at, why))
@@ -227,8 +302,10 @@ class Execution:
         times = self._times
         times.local_started = self.clock.now()
         with self._failing():
+            # With a head the input was prepared before; a branch that takes over has it, or what the head left.
             if not self.request.uses_edge:
-                self._prepare(material, tensor=True, pixels=False)
+                self._prepare(material, self.division.alone[exit].given)
+            # Under its own name: the edge's answer may come at the same moment, and the request says which one counts.
             self._outputs["device"] = self.compute.run_local(self.division, exit, material)
         times.local_done = self.clock.now()
         self._blame()
@@ -269,6 +346,7 @@ class Execution:
         try:
             work(what, material)
         except BaseException as error:
+            # A pool would keep it in a future that nobody reads, and the caller would wait for ever.
             with self.changed:
                 self._error = error
                 self.changed.notify_all()
@@ -285,9 +363,11 @@ class Execution:
 
     def _answer(self, delivered: Deliver, material: Material) -> Answer:
         now = self.clock.now()
+        # Taken before anything else is put together: what comes after it is the record's time, not the answer's.
         outputs, total = self._outputs[delivered.by], Seconds(now - self.request.started_at)
-        metadata = self.compute.model.metadata
-        label, why = _label(outputs, metadata), delivered.why or self.why
+        # What the request says comes before what the plan said: it has seen more.
+        metadata = self.compute.metadata[delivered.exit]
+        label, why = self.compute.label(delivered.exit, outputs), delivered.why or self.why
         record = Record(
             input=self.name,
             label=label,
@@ -295,87 +375,22 @@ class Execution:
             by=delivered.by,
             deadline_met=total <= self.request.deadline,
             total=total,
-            stages=self._edge_stages(now) if delivered.by == "edge" else self._device_stages(now),
+            stages=self._stages(delivered.by, now),
             plan=self.plan,
             why=self._in_words(why) if why else "",
         )
         return Answer(outputs=outputs, label=label, record=record, metadata=metadata, source=material.source)
 
+    def _stages(self, by: By, now: float) -> Stages:
+        started_at = self.request.started_at
+        if by == "device":
+            return self._times.of_device(started_at, now, asks_edge=self.request.uses_edge)
+        assert self._timed is not None, "an answer of the edge was timed"
+        return self._times.of_edge(started_at, self._timed, now)
+
+    @property
+    def _gate(self) -> Gate | None:
+        return None if self.plan is None else self.plan.gate
+
     def _in_words(self, why: Reason) -> str:
         return in_words(why, self._details.get(why, self.detail))
-
-    def _edge_stages(self, now: float) -> Stages:
-        reply = self._timed
-        assert reply is not None, "an answer of the edge was timed"
-        # The uplink is what is left when all is taken off that was measured: so the stages add up to the total, and
-        # the time that the answer spent in this process before it was read is not lost.
-        known = reply.queue + reply.middle + reply.downlink
-        return self._stages(
-            uplink=max(0.0, reply.body_at - self._times.encoded - known),
-            queue=reply.queue,
-            middle=reply.middle,
-            downlink=reply.downlink,
-            suffix=now - reply.body_at,
-        )
-
-    def _device_stages(self, now: float) -> Stages:
-        """Waiting for an edge that did not answer is booked as uplink, the branch as suffix (alone: as head)."""
-        times = self._times
-        if not self.request.uses_edge:
-            times.head_done = times.encoded = now
-            return self._stages()
-        computing = times.local_done - times.local_started
-        return self._stages(uplink=max(0.0, now - times.encoded - computing), suffix=computing)
-
-    def _stages(
-        self,
-        *,
-        uplink: float = 0.0,
-        queue: float = 0.0,
-        middle: float = 0.0,
-        downlink: float = 0.0,
-        suffix: float = 0.0,
-    ) -> Stages:
-        """After what came before the upload; waiting for the device's other requests is booked as queue."""
-        times = self._times
-        return Stages(
-            prepare=times.planned - self.request.started_at + times.prepared - times.begun,
-            head=times.head_done - times.prepared,
-            encode=times.encoded - times.head_done,
-            uplink=uplink,
-            queue=times.begun - times.planned + queue,
-            middle=middle,
-            downlink=downlink,
-            suffix=suffix,
-        )
-
-
-def _is_of_plan(error: EdgentError) -> bool:
-    """Whether an edge would fail again if it were asked the same, or gave what is no answer to it."""
-    # An edge that is away or busy says nothing about the plan; one that broke on this request will break on it again.
-    if isinstance(error, EdgeError):
-        return isinstance(error, BrokenError)
-    return isinstance(error, RejectedError) or not isinstance(error, RefusedError)
-
-
-def _reason(error: EdgentError) -> Reason:
-    if isinstance(error, LateError):
-        return Reason.LATE
-    if isinstance(error, BusyError):
-        return Reason.BUSY
-    if isinstance(error, RefusedError):
-        return Reason.REFUSED
-    # Last, as its kind is the most general: late, busy and broken are kinds of EdgeError too.
-    return Reason.LOST if isinstance(error, EdgeError) and not isinstance(error, BrokenError) else Reason.FAILED
-
-
-def _label(outputs: dict[str, Array], metadata: Metadata) -> str | None:
-    """The class of the highest score; None where the first output is no score per class."""
-    first, labels = next(iter(outputs.values())), metadata.labels
-    if (
-        metadata.task not in (None, "classification")
-        or not isinstance(first, np.ndarray)
-        or first.dtype.kind not in "fiu"
-    ):
-        return None  # a sequence, a map or text
-    return labels[int(np.argmax(first))] if labels and first.size == len(labels) else None

@@ -116,17 +116,21 @@ class PlanSource:
 
     def edge_up(self, facts: EdgeFacts, sight: Sight) -> None:
         """See `Plans.edge_up`: its candidates are priced, unless they are known, and the first plan is readied."""
-        self._warmer.forget()
+        last = self._warmer.forget()
         self._observe(sight.transfers)
         if self._device is None:
             return
         try:
-            self._edge_is(facts)
+            is_known = self._edge_is(facts)
         except RefusedError:
             raise
         except EdgentError as error:
             _log.warning("cannot plan with this edge: %s", error)
             return
+        # After an outage nobody knows yet that the link is well, so nothing that needs it is chosen; but soon it will
+        # be, and by then it is to be ready.
+        if is_known and last is not None:
+            self._warmer.want(last)
         if sight.conditions is not None:
             self._choose(self._divisions.usual, sight, self._deadline, self.factors())
 
@@ -223,12 +227,14 @@ class PlanSource:
         sizes, self._sizes = self._sizes, []
         return self._sources.add(sizes)
 
-    def _edge_is(self, facts: EdgeFacts) -> None:
+    def _edge_is(self, facts: EdgeFacts) -> bool:
+        """Whether it is the same one again."""
         with self._lock:
             if facts == self._facts:
-                return  # the same one again: what was priced for it holds
+                return True  # what was priced for it holds
             self._facts, self._together = facts, {}
         self._add(self._divisions.usual)
+        return False
 
     def _observe(self, transfers: Sequence[Transfer]) -> None:
         if not transfers:
@@ -314,7 +320,7 @@ class PlanSource:
     def _size_of_source(self, facts: EdgeFacts) -> float | None:
         """A picture's file as it comes, where somebody has measured some."""
         measured = self._calibration or facts.calibration or self._expected
-        if measured is None or len(self._model.inputs) != 1:
+        if measured is None:
             return None
         return measured.size((self._model.inputs[0].name,), "source", math.nan)
 

@@ -11,6 +11,9 @@ The plan says which part the edge computes; the *race* makes sure that somebody 
                                        edge pending, before deadline - margin ---------> wait for the edge ...
                                        ... until deadline - margin, or when it fails --> Deliver "device"
 
+A plan with a *gate* has the device answer first, as a part of its head; if it is sure, that ends the request, and else
+that answer is at hand from then on, so that no local branch is started (`edgent.device.gating`).
+
 Rules, in this order:
 
 1. The edge's answer wins whenever it comes before something was delivered.
@@ -21,6 +24,9 @@ Rules, in this order:
 4. A plan of the device alone is the same machine without an edge: its branch starts when the request does.
 5. Several requests share the device: heads and local branches take *turns* (`edgent.device.schedule`). So a local
    branch may have to start earlier, be a faster one, or wait until the device is free. Short work waits for nobody.
+6. In a *trial* the device answers as it would by itself, and the edge is asked beside it. Where no branch fits behind
+   what was sent, with the margin kept, it starts at once: so an edge of which nobody is sure yet is tried also where
+   the device needs nearly all of the time for its own answer.
 
 Events carry the time; each returns the action to take now, if there is one. No clock, no threads.
 """
@@ -142,7 +148,9 @@ class Request:
         head: what the device is expected to need before the upload.
         expected: what the edge is expected to need from then on, the link included; infinite if unknown.
         race: whether a local branch may start while the edge still computes.
-        patience: how long the edge may take where no local branch could answer in time anyway.
+        trial: whether one may start that leaves no margin, as if there were no edge.
+        patience: how long the edge may take where no local branch could answer in time anyway, and a request that will
+            be late waits for those that need not be.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -159,6 +167,7 @@ class Request:
         head: Seconds = Seconds(0.0),
         expected: Seconds = Seconds(math.inf),
         race: bool = True,
+        trial: bool = False,
         patience: Seconds = PATIENCE,
     ) -> None:
         assert branches, "a device can always run some branch by itself"
@@ -171,7 +180,7 @@ class Request:
         self.branches = tuple(branches)
         self._fastest = min(branches, key=lambda branch: branch.seconds)
         self.head, self.expected = head, expected
-        self.race = race
+        self.race, self.trial = race or trial, trial
         self.patience = patience
         self.delivered: Deliver | None = None
         self._schedule = schedule
@@ -187,12 +196,25 @@ class Request:
         """It is known what is to be computed, and it can start."""
         return self._start_head(at) if self.uses_edge else self._start_local(at)
 
+    def answered_first(self, at: Seconds, exit: int, *, is_sure: bool) -> tuple[Action, ...]:
+        """The device's own answer to a plan with a gate."""
+        del at  # sure or not, it comes before anything is sent
+        self._local = self._at_hand = exit
+        if not is_sure:
+            return ()
+        self._edge_pending = False
+        self._leave()
+        return self._deliver("device", exit, Reason.NONE)
+
     def head_done(self, at: Seconds) -> tuple[Action, ...]:
         """The boundary is encoded and can be sent."""
         self._sent = True
         self._leave()  # the head's turn is over, and the local branch needs one of its own
-        if self.race:
+        if self.race and self._at_hand is None:
             self._reserve(at, at + _OVERDUE * self.expected)
+        if self.trial and self._turn is None:
+            # The edge has as long as its answer could still be delivered in time; the device's own may take longer.
+            return (Send(Seconds(max(0.0, self.give_at - at)), binding=True, meanwhile=self._start_local(at)),)
         return (self._send(at),)
 
     def would_take(self) -> frozenset[int]:
@@ -246,7 +268,9 @@ class Request:
             return ()
         # The device's answer waits for a better one as long as that can still be delivered in time, and no longer.
         if self._at_hand is not None and (at >= self.give_at or not self._edge_pending):
-            return self._deliver("device", self._at_hand, self._why)
+            # Whoever failed before has said why already; an edge of which nothing was heard is late.
+            why = self._why or (Reason.LATE if self._edge_pending else Reason.NONE)
+            return self._deliver("device", self._at_hand, why)
         # Until the boundary is sent the device itself is busy with the head; a local branch beside it would slow both
         # down.
         if self._edge_pending and not self._sent:
@@ -288,7 +312,7 @@ class Request:
             if self._turn is None:
                 self._turn = self._schedule.reserve(at, [self.head], self.give_at, self._call)
             if self._turn is None:
-                self._turn = self._schedule.reserve_late(self.head, self._call)
+                self._turn = self._schedule.reserve_late(self.head, self._call, at + self.patience)
             if self._schedule.begin(self._turn, at, [self.head], self.margin / 2) is None:
                 return (WaitUntil(Seconds(math.inf)),)
         self._head_started = True
@@ -310,7 +334,7 @@ class Request:
         if self._turn is None or not (choice or math.isinf(self._turn.due)):
             # Too late for every branch: the fastest one, at a moment when it makes nobody else late as well.
             self._leave()
-            self._turn = self._schedule.reserve_late(self._fastest.seconds, self._call)
+            self._turn = self._schedule.reserve_late(self._fastest.seconds, self._call, at + self.patience)
         choice = choice or [self._fastest]
         seconds = self._schedule.begin(self._turn, at, [branch.seconds for branch in choice], grace)
         if seconds is None:
@@ -340,9 +364,9 @@ class Request:
         return choice
 
     def _send(self, at: Seconds) -> Send:
-        # With a turn reserved a branch takes over in time, so the edge has until that could be delivered. Without one
-        # the request is late unless the edge answers, and nothing is won by giving it up at the deadline.
-        if self._turn is not None:
+        # With a turn reserved a branch takes over in time, and an answer at hand is given in time: until then the edge
+        # may answer. Else the request is late unless it does, and nothing is won by giving it up at the deadline.
+        if self._turn is not None or self._at_hand is not None:
             return Send(Seconds(max(0.0, self.give_at - at)), binding=True, meanwhile=self.tick(at))
         left = self.started_at + self.deadline - at
         return Send(Seconds(max(left, self.patience)), binding=not self.race, meanwhile=self.tick(at))

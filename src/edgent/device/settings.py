@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edgent.latency import Profile
     from edgent.planning.candidates import Direction
     from edgent.planning.configuration_map import ConfigurationMap
+    from edgent.planning.gates import Gates
     from edgent.telemetry import Record
     from edgent.wire.transport import Channel
 
@@ -55,6 +56,7 @@ class DeviceSettings:
         device_profile: times of the model on this device; None: only configurations that requests name can be run.
         edge_profile: the same of an edge that has none to fetch; None: the edge is taken to be as fast as this machine.
         calibration: sizes and accuracies of codecs on the model; None: the edge's, if it has one.
+        gates: of which first answers the device is sure enough not to ask the edge (`edgent gate`); None: of none.
         expected_sizes: how large codecs make the pictures that will come, where no calibration says it (see
             `edgent.evaluation.sizes`); what their files take is learned from the requests as well.
         bandwidth: of the uplink, bits per second, where it is known; None: it is measured, and kept fresh.
@@ -86,6 +88,7 @@ class DeviceSettings:
     device_profile: Profile | None = None
     edge_profile: Profile | None = None
     calibration: Calibration | None = None
+    gates: Gates | None = None
     expected_sizes: Calibration | None = None
     bandwidth: float | None = None
     downlink: float | None = None
@@ -151,6 +154,7 @@ class DeviceKeywords(TypedDict, total=False):
     device_profile: Profile | None
     edge_profile: Profile | None
     calibration: Calibration | None
+    gates: Gates | None
     expected_sizes: Calibration | None
     bandwidth: float | None
     downlink: float | None

@@ -90,12 +90,14 @@ class Warmer:
             self._jobs.append(job)
             self._changed.notify_all()
 
-    def forget(self) -> None:
-        """Another edge, or the same one started again: what it had ready is gone."""
+    def forget(self) -> Configuration | None:
+        """Another edge, or the same one started again: what it had ready is gone; what came last of that."""
         with self._changed:
+            last = next(reversed(self._ready), None)
             self._ready.clear()
             self._failed.clear()
             self._publish()
+            return last
 
     def wait_idle(self, timeout: float) -> bool:
         """Waits until nothing is asked for any more."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Self
 from edgent.address import Address
 from edgent.clock import Clock, MonotonicClock
 from edgent.codec import Calibration, load_formats
-from edgent.edge.doorkeeper import Doorkeeper
+from edgent.edge.certificate_watch import CertificateWatch
 from edgent.edge.executor import Executor, OwnExecutor
+from edgent.edge.limits.doorkeeper import Doorkeeper
+from edgent.edge.limits.memory import MemoryWatch, give_back, memory_taken, usual_budget
+from edgent.edge.limits.peer_limits import PeerGuard, PeerLimits
 from edgent.edge.queue import EdgeQueue, Order
 from edgent.edge.queue_threads import QueueThreads
 from edgent.edge.registry import Registry
@@ -29,7 +32,7 @@ from edgent.wire.serving.grpc_server import GrpcServer, ServerLimits
 if TYPE_CHECKING:
     from edgent.identity.edge_identity import EdgeIdentity
 
-_SPARE_CALLS = 95  # beside those in the queue: slow uploads, and whatever is no inference
+_SPARE_CALLS = 479  # beside those in the queue: slow uploads, and whatever is no inference; 512 in all
 
 
 class Edge:
@@ -52,7 +55,9 @@ class Edge:
         pace: holds what its profile says of a segment to the time of a slower machine.
         identity: by which devices know this edge, and it them: only those that joined are answered then, over TLS.
         credentials: the same with certificates of one's own, whose authority alone says who may call.
-        limits: what callers may take of it.
+        limits: what callers may take of it, all together.
+        peer_limits: what each of them may ask for.
+        memory: bytes that this process may take; None: half of what there is.
 
     Raises:
         InputError: no model, one of them twice, one named like a segment of another, or no such host or port;
@@ -78,6 +83,8 @@ class Edge:
         identity: EdgeIdentity | None = None,
         credentials: Credentials | None = None,
         limits: ServerLimits | None = None,
+        peer_limits: PeerLimits | None = None,
+        memory: float | None = None,
     ) -> None:
         self.models = (models,) if isinstance(models, Model | str) else tuple(models)
         for model in self.models:
@@ -90,8 +97,12 @@ class Edge:
         self._listens = Address(host=host, port=port)
         # Those that wait in the queue need threads of their own, beside all others.
         self._limits = limits or ServerLimits(calls=slots + bound + _SPARE_CALLS)
+        self._peer_guard = PeerGuard(peer_limits or PeerLimits(), clock)
+        self._watch = MemoryWatch(memory or usual_budget(), taken=memory_taken, make_room=self._make_room)
         self._server: GrpcServer | None = None
-        self._credentials = credentials if identity is None else identity.credentials(datetime.now(UTC))
+        self._current = _current(credentials, identity)
+        self._credentials = None if self._current is None else self._current()
+        self._certificate_watch: CertificateWatch | None = None
         self._doorkeeper = None if identity is None else Doorkeeper(identity.register, clock)
         self.service = Service(
             models=registry,
@@ -123,23 +134,35 @@ class Edge:
         """
         if any(model.metadata.preprocessing for model in self.models):
             load_formats()
-        methods = self.service.methods()
+        methods = self._peer_guard.guarded(self.service.methods())
         self._server = GrpcServer(
             methods if self._doorkeeper is None else self._doorkeeper.guarded(methods),
             host=self._listens.host,
             port=self._listens.port,
             max_message=self.service.max_message,
             limits=self._limits,
+            is_full=self._watch.is_scarce,
             credentials=self._credentials,
         )
+        self._watch.start(self._server.shed)
         self._server.start()
+        if self._current is not None:
+            self._certificate_watch = CertificateWatch(self._current, self._server.renew)
         return self
 
     def stop(self, grace: float = 0.0) -> None:
         """Ends serving: what is in hand gets `grace` seconds to be answered, what comes meanwhile is refused."""
+        self._watch.close()
+        if self._certificate_watch is not None:
+            self._certificate_watch.close()
         if self._server is not None:
             self._server.stop(grace)
             self._server = None
+
+    def _make_room(self) -> None:
+        """Gives up what can be made again: a session, and memory that is free but still this process's."""
+        self.service.executor.spare()
+        give_back()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -152,3 +175,10 @@ class Edge:
     def __repr__(self) -> str:
         where = f"on {self._server.address}" if self._server else "not started"
         return f"<Edge {where}: {', '.join(f'{model.name} {model.version}' for model in self.models)}>"
+
+
+def _current(own: Credentials | None, identity: EdgeIdentity | None) -> Callable[[], Credentials] | None:
+    """What tells the credentials to be shown at present; None: the edge speaks plain text."""
+    if identity is not None:
+        return lambda: identity.credentials(datetime.now(UTC))
+    return None if own is None else lambda: own

@@ -35,6 +35,10 @@ class Executor(Protocol):
         """
         ...
 
+    def spare(self) -> None:
+        """Gives up something that can be made again, for memory is scarce in this process."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class OwnExecutor:
@@ -51,3 +55,7 @@ class OwnExecutor:
         """See `Executor.compute`; what has begun here is ended by the engine's own limit."""
         del left
         return compute(job, choice, self.engine)
+
+    def spare(self) -> None:
+        """See `Executor.spare`."""
+        self.engine.spare()

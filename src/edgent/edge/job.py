@@ -26,6 +26,7 @@ from edgent.wire.tensors import (
     write_response,
 )
 
+_LONGEST_NAME = 1000  # characters; files' names have 255 bytes, and cuts some twenty digits
 _MOST_INSTEAD = 8  # names of a request's message; a branch has one of each exit, and few have more
 
 
@@ -104,6 +105,9 @@ def resolve(models: Registry, name: str, version: str) -> Target:
         NotServedError: no such model, exit or cuts here.
         RefusedError: see `Registry.find`.
     """
+    # Before it is looked for, and stands in a message: it may have come with as many bytes as a message has.
+    if len(name) > _LONGEST_NAME:
+        raise NotServedError(f"a name of {len(name):,} characters; no model or segment here has more than 1,000")
     # A model may be called like a segment ("net.x0.u0.d1"): whole names come first, as in `Edge`, which refuses an
     # ambiguous pair.
     part = None if name in models else parse_segment_name(name)
@@ -215,7 +219,7 @@ def _wanted(request: Any, target: Target) -> tuple[tuple[Tensor, str | None], ..
 
 def _check_takes_image(target: Target, parcel: Parcel) -> None:
     inputs = [tensor.name for tensor in target.model.inputs]
-    if parcel.tensor.name not in inputs or target.model.metadata.preprocessing is None:
+    if parcel.tensor.name not in inputs or target.model.metadata.preprocessing_of(parcel.tensor.name) is None:
         raise InputError(
             f"tensor {parcel.tensor.name!r} cannot come as {parcel.codec}: only an input of a model whose metadata "
             "says how to prepare an image can"
@@ -223,7 +227,7 @@ def _check_takes_image(target: Target, parcel: Parcel) -> None:
 
 
 def _decode(parcel: Parcel, model: Model) -> Array:
-    preprocessing = model.metadata.preprocessing
+    preprocessing = model.metadata.preprocessing_of(parcel.tensor.name)
     if parcel.codec and preprocessing and is_image_codec(parcel.codec):
         pixels = decode_pixels(parcel.data, max_pixels=most_pixels(preprocessing))
         return normalise(fit_decoded(pixels, preprocessing, codec=parcel.codec), preprocessing)

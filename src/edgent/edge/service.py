@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache, partial
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from typing import Any, BinaryIO
 
 from edgent.clock import Clock
@@ -236,7 +236,9 @@ class Service:
         model = self.resolve(request.name, request.digest).model
         for file, stream in self._files(model, request.what, request.member):
             with stream:
-                yield bytes(m.Chunk(file=file).SerializeToString())  # an empty file is one too
+                size = stream.seek(0, SEEK_END)
+                stream.seek(0)
+                yield bytes(m.Chunk(file=file, size=size).SerializeToString())  # an empty file is one too
                 while data := stream.read(_CHUNK):
                     yield bytes(m.Chunk(file=file, data=data).SerializeToString())
 

@@ -63,8 +63,12 @@ class Engine(Protocol):
         """
         ...
 
+    def spare(self) -> bool:
+        """Forgets the session that was used longest ago, for its memory; whether there was one that could be spared."""
+        ...
+
     def build(self, segment: Segment, *, profile: Path | None = None, optimised: Path | None = None) -> Session:
-        """A session of its own, not kept.
+        """A new session that the engine does not keep.
 
         Args:
             segment: what to run.

@@ -34,6 +34,7 @@ def _random(tensor: Tensor, generator: np.random.Generator, largest: int) -> Arr
     shape = tensor.shape or ()
     if tensor.dtype is None:
         raise InputError(f"input {tensor.name!r} is no tensor, so nothing can be drawn for it")
+    # A random number makes no sense where the model's author gave an example: it may be a length, or an index.
     if tensor.example:
         return _example(tensor, shape)
     if tensor.dtype == "string":
@@ -66,6 +67,7 @@ def checked(tensor: Tensor, array: Array) -> Array:
     Raises:
         InputError: its type or shape is not what the model takes.
     """
+    # Checked here and not left to the engine, which would say it in its own words, after some of the work was done.
     if tensor.shape is not None and array.shape != tensor.shape:
         raise InputError(f"tensor {tensor.name!r} has shape {list(array.shape)}, expected {list(tensor.shape)}")
     if tensor.dtype == "string" and array.dtype.kind in KINDS:

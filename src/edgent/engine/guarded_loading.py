@@ -118,7 +118,7 @@ def _is_remembered(kept: Path) -> bool:
 
 
 def stamp(path: Path) -> list[int]:
-    """Tells a file that has been changed."""
+    """What tells whether a file has been changed since it was tried."""
     stat = path.stat()
     # Size and time and no hash: files of weights have gigabytes, and are looked at each time that a model is opened.
     return [stat.st_size, stat.st_mtime_ns]
@@ -154,7 +154,8 @@ def _run(asked: Mapping[str, Any]) -> tuple[int, str]:
 
 
 def _why(number: int, doing: str, limits: Limits) -> str:
-    # The kernel sends SIGXCPU at the soft limit of computing and SIGKILL at the hard one; SIGALRM ends who only waits.
+    # The kernel sends SIGXCPU at the soft limit of computing and SIGKILL at the hard one; SIGALRM ends a process that
+    # only waits.
     if number in (signal.SIGXCPU, signal.SIGALRM, signal.SIGKILL):
         return f"{doing} it takes more than {limits.seconds} seconds"
     if number == OUT_OF_MEMORY:

@@ -17,6 +17,7 @@ ARRAYS = {".npy", ".npz"}
 """How names of files end that hold arrays."""
 
 _LARGEST_PICTURE = 256 << 20  # bytes
+_LEAST = 16 << 20  # bytes of arrays that are read at any rate: a batch too large is refused by its shape
 _WIDEST = 8  # bytes of a number, so that one of another type than the model's is told apart by its type
 
 
@@ -52,7 +53,7 @@ def _takes(model: Model) -> int:
     from edgent.arrays import MOST
 
     sizes = [MOST if _is_open(tensor, model) else math.prod(tensor.shape or ()) * _WIDEST for tensor in model.inputs]
-    return min(sum(sizes), MOST)
+    return min(max(sum(sizes), _LEAST), MOST)
 
 
 def _is_open(tensor: Tensor, model: Model) -> bool:

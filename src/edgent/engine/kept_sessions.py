@@ -50,6 +50,14 @@ class KeptSessions(Generic[AnySession]):
                 self._sessions.popitem(last=False)
         return session
 
+    def spare(self) -> bool:
+        """Forgets the session that was used longest ago, but for a last one; whether there was one to forget."""
+        with self._lock:
+            if len(self._sessions) < 2:
+                return False  # who computes with a single one would only make it again
+            self._sessions.popitem(last=False)
+            return True
+
     def __repr__(self) -> str:
         return f"<KeptSessions {len(self._sessions)}/{self._capacity}>"
 

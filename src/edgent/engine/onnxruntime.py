@@ -150,6 +150,10 @@ class OnnxRuntimeEngine:
         """See `Engine.session`."""
         return self._kept.of(model, given, asked)
 
+    def spare(self) -> bool:
+        """See `Engine.spare`."""
+        return self._kept.spare()
+
     def build(
         self, segment: Segment, *, profile: Path | None = None, optimised: Path | None = None
     ) -> OnnxRuntimeSession:

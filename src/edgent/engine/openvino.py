@@ -77,7 +77,7 @@ class ProfiledSession(OpenVinoSession):
         self._cold: dict[str, float] = {}
 
     def run(self, feeds: Feeds) -> dict[str, Array]:
-        """Counts the runs."""
+        """Runs, and counts the runs."""
         answers = super().run(feeds)
         # The profiler tells means over all runs, so the total of the first few is noted, to be taken off in the end.
         self._runs += 1
@@ -94,7 +94,7 @@ class ProfiledSession(OpenVinoSession):
         return {name: [mean] * self._runs for name, mean in means.items()}
 
     def kernels(self) -> list[Ran]:
-        """What it runs, in its order."""
+        """The kernels that OpenVINO runs, in its order."""
         nodes = self._compiled.get_runtime_model().get_ordered_ops()
         return [
             Ran(
@@ -147,6 +147,10 @@ class OpenVinoEngine:
     def session(self, model: Model, given: Sequence[str], asked: Sequence[str]) -> OpenVinoSession:
         """See `Engine.session`."""
         return self._kept.of(model, given, asked)
+
+    def spare(self) -> bool:
+        """See `Engine.spare`."""
+        return self._kept.spare()
 
     def build(self, segment: Segment, *, profile: Path | None = None, optimised: Path | None = None) -> OpenVinoSession:
         """See `Engine.build`; OpenVINO's profiler needs no file, and the graph that it really runs it does not show."""

@@ -53,11 +53,11 @@ class Overtime:
         self._runs[id(run)] = self._now(), run
 
     def end(self, run: Run) -> None:
-        """It has come to its end."""
+        """Notes that the run has come to its end."""
         del self._runs[id(run)]
 
     def check(self) -> None:
-        """Ends what has run too long by now."""
+        """Ends every run that has taken too long by now."""
         now = self._now()
         # A copy, for runs begin and end while it is looked through.
         for started_at, run in list(self._runs.values()):

@@ -40,6 +40,7 @@ def _text(name: str, element: object) -> str:
     if not isinstance(element, str | bytes):
         raise InputError(f"tensor {name!r} has an element of type {type(element).__name__}, expected text")
     try:
+        # There and back: a `str` may hold half a character, which no UTF-8 can write.
         written = element if isinstance(element, bytes) else element.encode()
         return written.decode()
     except UnicodeError:
@@ -47,6 +48,7 @@ def _text(name: str, element: object) -> str:
 
 
 def _shaped(elements: list[str], shape: Sequence[int]) -> Array:
+    # Filled afterwards: numpy would take a list of texts for an array of its own kind of text.
     array = np.empty(len(elements), dtype=object)
     array[:] = elements
     return array.reshape(tuple(shape))

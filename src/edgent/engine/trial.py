@@ -32,7 +32,7 @@ from edgent.model.files.external import is_external
 from edgent.model.files.named import ModelFiles, files
 from edgent.model.files.read import read
 
-_BUSY = 5  # a busy machine is slow, and who waits does not compute: so many times the computing time may pass
+_BUSY = 5  # so many times the computing time may pass: on a busy machine a process also waits, which is no fault of it
 _NO_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate", "alloc failed", "MemoryError")
 
 

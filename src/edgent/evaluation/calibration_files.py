@@ -73,14 +73,11 @@ def _of_members(bundle: Model) -> Calibration | None:
     accuracies: list[CodecAccuracy] = []
     exits: list[ExitAccuracy] = []
     parts: list[Calibration] = []
-    for path in bundle.members:
-        # Each file by itself, for it was measured by itself: under its own digest, exits and names.
-        member = load(path)
-        part = calibration_for(member)
+    for inside in members_of(bundle):
+        part = calibration_for(inside.member)
         if part is None:
             return None
         parts.append(part)
-        inside = _Inside(bundle, member, "" if path == bundle.path else prefix_of(path))
         for size in part.sizes:
             tensors = inside.tensors(size.tensors)
             sizes.setdefault((tensors, size.codec), replace(size, tensors=tensors))  # the input is of them all
@@ -113,7 +110,14 @@ def _side_by_side(exits: Sequence[ExitAccuracy]) -> tuple[ExitAccuracy, ...]:
     return tuple(replace(entry, change=(entry.accuracy - best,) * 2) for entry in exits)
 
 
-class _Inside(NamedTuple):
+def members_of(model: Model) -> list[Inside]:
+    """Each file of a bundle by itself; of a single file that one."""
+    # Under its own digest, exits and names, for each is measured by itself.
+    files = [model] if len(model.members) == 1 else [load(path) for path in model.members]
+    return [Inside(model, file, "" if file.path == model.path else prefix_of(file.path)) for file in files]
+
+
+class Inside(NamedTuple):
     """What a member's exits and tensors are called in its bundle."""
 
     bundle: Model
@@ -121,9 +125,13 @@ class _Inside(NamedTuple):
     prefix: str
 
     def exit(self, number: int) -> int:
+        """The number in the bundle of one of the member's exits."""
         name = self.prefix + self.member.branch(number).name
         return next(branch.exit for branch in self.bundle.branches if branch.name == name)
 
     def tensors(self, names: Crossing) -> Crossing:
-        shared = {tensor.name for tensor in self.bundle.inputs}
-        return tuple(sorted(name if name in shared else self.prefix + name for name in names))
+        """What the bundle calls some of the member's tensors, sorted."""
+        inputs = {tensor.name for tensor in self.bundle.inputs}
+        # An input of the member's own is called after it; one that it shares has the first file's name.
+        own = {name: self.prefix + name for name in names}
+        return tuple(sorted(name if own[name] not in inputs and name in inputs else own[name] for name in names))

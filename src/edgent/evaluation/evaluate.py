@@ -1,4 +1,9 @@
-"""How accurate and how small: exits, codecs and cuts of a model, measured on pictures."""
+"""How accurate and how small: exits, codecs and cuts of a model, measured on pictures.
+
+The planner believes what stands in a calibration, so a number stands there only if it was measured as it will be used:
+each picture encoded by itself, by the codecs of the wire, and run from the cut on. What would take days (every cut with
+every codec on every picture) is estimated from a sample, in pairs with the same pictures undivided.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +44,7 @@ _FEWEST_SIZED = 4
 
 
 class Evaluation(NamedTuple):
-    """What was found.
+    """What was measured.
 
     Attributes:
         accuracies: of each exit, a fraction, earliest first; what they are says the calibration's measure.
@@ -106,24 +111,28 @@ class _Evaluator:
         self, scorer: Scorer, judgement: Judgement, codecs: Sequence[str], sample: NDArray[np.intp], every_cut: bool
     ) -> None:
         self.scorer, self.judgement, self.measure = scorer, judgement, judgement.measure
+        # In the order of the data, which is read one picture at a time.
         self.sample: Rows = np.sort(sample)
-        self.given: Crossing = (scorer.input,)
+        self.input_alone: Crossing = (scorer.input,)
         self.crossings: Mapping[Crossing, Sequence[int]] = {
             names: exits
             for names, exits in scorer.crossings().items()
-            if names != self.given and any(scorer.is_coded(name) for name in names)
+            if names != self.input_alone and any(scorer.is_coded(name) for name in names)
         }
         if not every_cut:
             self.crossings = paying(scorer.single, self.crossings)
+        # From the permutation and not from the sorted sample, whose first pictures are often of one class.
         self.for_sizes = sample[: _sized(scorer.single, self.crossings)]
         self.image_codecs = [codec for codec in codecs if is_image_codec(codec)]
         self.tensor_codecs = [codec for codec in codecs if not is_image_codec(codec)]
+        # "uint8+zstd" answers as "uint8" does: accuracies are measured once for both, sizes for each.
         bases = dict.fromkeys(base_codec(codec) for codec in self.tensor_codecs)
         self.lossy = [codec for codec in bases if not is_lossless(codec)]
         self.sizes: list[EncodedSize] = []
         self.accuracies: list[CodecAccuracy] = []
 
     def run(self, data: str, progress: Progress | None) -> Evaluation:
+        # The steps are counted beforehand, by the same lists that `_steps` goes through.
         total = 2 + len(self.image_codecs) + len(self.lossy) + len(self.crossings) * len(self.lossy)
         if progress:
             progress(0, total)
@@ -165,7 +174,7 @@ class _Evaluator:
             self._image(codec, plain)
             yield
         for codec in self.lossy:
-            self._add(self.given, codec, range(len(plain)), plain, self.scorer.score(codec).verdicts)
+            self._add(self.input_alone, codec, range(len(plain)), plain, self.scorer.score(codec).verdicts)
             yield
         sampled = [[verdicts[row] for row in self.sample] for verdicts in plain]
         # A paired estimate: what the sample happens to make easier or harder is known, and is taken off.
@@ -174,7 +183,7 @@ class _Evaluator:
         for tensors, codec, exits, verdicts in self.scorer.verdicts_behind(self.crossings, self.lossy, self.sample):
             self._add(tensors, codec, exits, sampled, verdicts, offset)
             yield
-        means = self.scorer.encoded_sizes([self.given, *self.crossings], self.tensor_codecs, self.for_sizes)
+        means = self.scorer.encoded_sizes([self.input_alone, *self.crossings], self.tensor_codecs, self.for_sizes)
         for (tensors, codec), size in means.items():
             self.sizes.append(EncodedSize(tensors=tensors, codec=codec, mean_bytes=size, samples=len(self.for_sizes)))
         yield
@@ -186,8 +195,8 @@ class _Evaluator:
         else:
             verdicts, size = self.scorer.score(codec)
             count = len(self.scorer)
-            self._add(self.given, codec, range(len(verdicts)), plain, verdicts)
-        self.sizes.append(EncodedSize(tensors=self.given, codec=codec, mean_bytes=size, samples=count))
+            self._add(self.input_alone, codec, range(len(verdicts)), plain, verdicts)
+        self.sizes.append(EncodedSize(tensors=self.input_alone, codec=codec, mean_bytes=size, samples=count))
 
     def _add(
         self,

@@ -14,8 +14,9 @@ def prepared(model: Model, data: Input) -> dict[str, Array]:
     Raises:
         InputError: it is no image, or not what the model takes.
     """
-    material, form = Material(data, model), model.metadata.preprocessing
-    if material.source is None or form is None:
+    material, largest = Material(data, model), model.largest_form
+    if material.source is None or largest is None:
         return material.tensors
-    pixels = decode_pixels(material.source, max_pixels=most_pixels(form))
-    return {model.inputs[0].name: normalise(fit(pixels, form), form)}
+    pixels = decode_pixels(material.source, max_pixels=most_pixels(largest))
+    forms = {tensor.name: model.metadata.preprocessing_of(tensor.name) for tensor in model.inputs}
+    return {name: normalise(fit(pixels, form), form) for name, form in forms.items() if form is not None}

@@ -61,7 +61,7 @@ def judgement_of(model: Model, examples: Examples, engine: Engine, reference: Mo
     Args:
         model: whose answers are judged.
         examples: what it is given.
-        engine: runs who is compared with.
+        engine: runs the model that answers are compared with.
         reference: another model.
 
     Raises:
@@ -79,6 +79,7 @@ def judgement_of(model: Model, examples: Examples, engine: Engine, reference: Mo
 
 
 def _by_labels(model: Model, examples: Examples) -> Measure[Any]:
+    # A path stands for a mask, which is read only when its picture is judged.
     task = task_of(model)
     labels = {_LABELS[_SHOW.get(type(truth), "segmentation")] for truth in examples.truths}
     if labels != {_LABELS.get(task)}:
@@ -90,10 +91,11 @@ def _by_labels(model: Model, examples: Examples) -> Measure[Any]:
         return MeanAveragePrecision(_true_boxes(model, examples))
     if task == "segmentation":
         return MeanIoU(lambda row: _true_mask(examples, row), IGNORED)
-    return SameLabel(_true_labels(model, examples), "top-1")
+    return SameLabel(true_labels(model, examples), "top-1")
 
 
 def _beside(task: Task, answers: Sequence[Any]) -> Measure[Any]:
+    """The measure of answers beside other answers; where no task is known, all their numbers are compared."""
     if task == "classification":
         return SameLabel(answers, "same label")
     if task == "detection":
@@ -101,7 +103,12 @@ def _beside(task: Task, answers: Sequence[Any]) -> Measure[Any]:
     return SamePixels(lambda row: answers[row]) if task == "segmentation" else Cosine(answers)
 
 
-def _true_labels(model: Model, examples: Examples) -> list[int]:
+def true_labels(model: Model, examples: Examples) -> list[int]:
+    """The model's index of each picture's class.
+
+    Raises:
+        InputError: classes that the model does not know, or not as many as it gives scores.
+    """
     places = _places(model, examples)
     labels = [truth if places is None else places[truth] for truth in examples.truths if isinstance(truth, int)]
     for branch in model.branches:
@@ -157,6 +164,7 @@ def _places(model: Model, examples: Examples) -> list[int] | None:
 def _true_mask(examples: Examples, row: int) -> Mask:
     path = examples.truths[row]
     assert isinstance(path, Path)
+    # A mask is a picture whose grey is the class: any of its three equal channels.
     mask: Mask = decode_pixels(read_picture(path))[:, :, 0]
     if mask.shape != tuple(examples.shapes[row]):
         (height, width), size = examples.shapes[row], f"{mask.shape[1]} x {mask.shape[0]}"

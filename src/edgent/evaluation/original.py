@@ -56,11 +56,11 @@ class Difference(NamedTuple):
     typical: float
 
     def __or__(self, other: Difference) -> Difference:
-        """The larger of each."""
+        """The larger of both distances, each by itself."""
         return Difference(max(self.largest, other.largest), max(self.typical, other.typical))
 
     def within(self, tolerance: Difference) -> bool:
-        """Whether both pass."""
+        """Whether neither distance is larger than a tolerance's."""
         return self.largest <= tolerance.largest and self.typical <= tolerance.typical
 
 
@@ -125,7 +125,7 @@ class AnswerComparison:
         return tuple(sorted({name for answers in self.expected for name, one in answers.items() if one.drawn}))
 
     def check(self, at: int, answers: Mapping[str, Any]) -> tuple[Difference, str]:
-        """Compares what came of an input.
+        """Compares the answers to one input with those expected.
 
         Args:
             at: the input's place.

@@ -29,6 +29,8 @@ def task_of(model: Model) -> Task:
     """What a model answers; where it does not say, one row of numbers is taken for the scores of classes."""
     if model.metadata.task is not None:
         return model.metadata.task
+    # One number beside others and no further axis: [1, 1000], say. All else could mean anything, and is compared as
+    # numbers only.
     shapes = [branch.outputs[0].shape for branch in model.branches]
     rows = all(shape is not None and np.prod(shape) == max(shape, default=0) for shape in shapes)
     return "classification" if rows else "raw"
@@ -57,7 +59,14 @@ def form_of(model: Model) -> Preprocessing:
         InputError: the model does not say.
     """
     form = model.metadata.preprocessing
-    if form is None or len(model.inputs) != 1:
+    if form is not None and len(model.inputs) > 1:
+        raise InputError(
+            f"{model.name} is a bundle whose files see pictures in sizes of their own: measure each file by itself; "
+            "what is kept of them is the bundle's"
+        )
+    if len(model.inputs) != 1:
+        raise InputError(f"{model.name} takes {len(model.inputs)} inputs, so it cannot be measured on pictures")
+    if form is None:
         raise InputError(
             f"{model.name} does not say how a picture becomes its input, so it cannot be measured on pictures: "
             "write its configuration (edgent init)"
@@ -82,5 +91,6 @@ def _mask(outputs: Sequence[Array]) -> Mask:
 
 def _vector(outputs: Sequence[Array]) -> Array:
     """All numbers of an answer, one after the other."""
+    # Text has no angle to other text; what is left of such an answer is compared.
     parts = [output.ravel() for output in outputs if output.dtype.kind in _NUMBERS]
     return np.concatenate([*parts, []]).astype(np.float64)

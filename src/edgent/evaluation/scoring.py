@@ -101,12 +101,14 @@ class Scorer:
 
     def is_coded(self, tensor: str) -> bool:
         """Whether codecs change what crosses: whole numbers travel as they are."""
+        # A crossing of whole numbers alone has no lossy codec, so there is nothing to measure about it.
         return (self.single.tensors[tensor].dtype or "").startswith("float")
 
     def score(self, codec: str | None = None) -> Scored:
         """Verdicts on all pictures, undivided, when the input crosses by a codec or as it is."""
         rows = np.arange(len(self))
-        # All exits in one run: their branches share most of their layers.
+        # All exits in one run: their branches share most of their layers. And without the kept sessions of a device: a
+        # segment for whole batches is of no use to anybody else.
         session = self.engine.build(self.model.segment([self.input], _together(self.answers)))
         image_codec = codec is not None and is_image_codec(codec)
         verdicts: Verdicts = [[] for _ in self.answers]
@@ -174,7 +176,8 @@ class Scorer:
             for (tensors, codec), verdicts in list(running.items()):
                 try:
                     arrived = {name: self._filled(round_trip(codec, arrays[name])) for name in tensors}
-                # One picture that it cannot carry is enough: a plan would fail on such a picture.
+                # One picture that it cannot carry is enough: a plan would fail on such a picture, and an accuracy of
+                # the others would promise more than it keeps.
                 except CodecError:
                     del running[tensors, codec]
                     continue
@@ -202,6 +205,7 @@ class Scorer:
 
     def _filled(self, array: Array) -> Array:
         """A last, short batch filled up: the session takes whole ones only."""
+        # With copies of the last picture, which are real values; their answers are never judged.
         missing = self.batch - len(array)
         return np.concatenate([array, *([array[-1:]] * missing)]) if self.batch > 1 and missing > 0 else array
 
@@ -221,6 +225,7 @@ def _together(exits: Sequence[Sequence[str]]) -> list[str]:
 
 def _batched(single: Model) -> tuple[Model, int]:
     """The model with many pictures a run, if its leading dimension is free and counts them in every tensor."""
+    # As many pictures as their activations fit into a bound: all crossings of a group are held at once.
     crossing = {use.tensor.name: use.tensor for branch in single.branches for use in branch.uses}
     nbytes = sum(tensor.nbytes or 0 for tensor in crossing.values())
     batch = max(1, min(_BATCH, _BATCH_BYTES // max(1, nbytes)))
@@ -239,6 +244,7 @@ def _batched(single: Model) -> tuple[Model, int]:
 
 
 def _encoded_size(codec: str, array: Array) -> float:
+    # Infinite, so that a mean over pictures shows that one of them could not be carried.
     try:
         return len(encode_tensor(codec, array))
     except CodecError:

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from edgent.codec import IMAGE_CODECS, TENSOR_CODECS, Calibration, EncodedSize, is_lossless
+from edgent.codec import IMAGE_CODECS, TENSOR_CODECS, Calibration, EncodedSize, encode_image, fit, is_lossless
 from edgent.engine.engine import Engine
 from edgent.engine.feeds import Array
 from edgent.errors import InputError
 from edgent.evaluation.data.examples import Examples, Listed, Listing, PictureFiles, opened
 from edgent.evaluation.data.folders import pictures
 from edgent.evaluation.paying import paying
-from edgent.evaluation.scoring import Scorer
+from edgent.evaluation.scoring import Crossing, Scorer
 from edgent.files import is_file, is_folder
-from edgent.model import Model
+from edgent.model import Model, Preprocessing
 
 FEW = 4
 """Pictures that are encoded; sizes of pictures from one camera differ by some ten per cent."""
@@ -41,7 +41,8 @@ def mean_bytes(examples: PictureFiles) -> float:
 
 def expected_sizes(model: Model, files: Sequence[Path], engine: Engine) -> Calibration | None:
     """Sizes of some inputs as picture codecs make them; None where the model takes no pictures, or these are none."""
-    if model.metadata.preprocessing is None or len(model.inputs) != 1:
+    # Inputs that are no pictures are no mistake here: planning goes on with the sizes that are known.
+    if model.metadata.preprocessing is None:
         return None
     try:
         listed = tuple(Listed(path=file) for file in files if is_file(file))
@@ -53,28 +54,48 @@ def expected_sizes(model: Model, files: Sequence[Path], engine: Engine) -> Calib
 def sizes_of(model: Model, examples: Examples, engine: Engine, *, cuts: bool = True) -> Calibration:
     """A calibration without any accuracy: mean bytes behind every codec that loses nothing.
 
-    Of tensors those at cuts that can pay are encoded (see `edgent.evaluation.paying`), or the input's alone.
+    Of tensors those at cuts that can pay are encoded (see `edgent.evaluation.paying`), or the input's alone. Of a
+    bundle whose files have inputs of their own only the pictures are, for each of them.
 
     Raises:
         InputError: the model takes no pictures.
     """
-    scorer = Scorer(model, engine, examples, _unjudged)
-    inputs, rows = (scorer.input,), np.arange(len(examples))
-    images = {(inputs, codec): scorer.image_size(codec, rows) for codec in IMAGE_CODECS if is_lossless(codec)}
-    crossings = (
-        [names for names in paying(model, scorer.crossings()) if any(map(scorer.is_coded, names))] if cuts else []
-    )
-    tensors = scorer.encoded_sizes({inputs, *crossings}, [codec for codec in TENSOR_CODECS if is_lossless(codec)], rows)
+    sizes: dict[tuple[Crossing, str], float] = {
+        ((tensor.name,), codec): _picture_bytes(codec, examples, form)
+        for tensor in model.inputs
+        if (form := model.metadata.preprocessing_of(tensor.name)) is not None
+        for codec in IMAGE_CODECS
+        if is_lossless(codec)
+    }
+    if len(model.inputs) == 1:
+        sizes |= _tensor_bytes(Scorer(model, engine, examples, _unjudged), cuts)
     return Calibration(
         model=model.name,
         digest=model.digest,
-        data=f"{len(rows)} pictures, for their sizes only",
+        data=f"{len(examples)} pictures, for their sizes only",
         sizes=tuple(
-            EncodedSize(tensors=names, codec=codec, mean_bytes=size, samples=len(rows))
-            for (names, codec), size in (images | tensors).items()
+            EncodedSize(tensors=names, codec=codec, mean_bytes=size, samples=len(examples))
+            for (names, codec), size in sizes.items()
         ),
     )
 
 
+def _picture_bytes(codec: str, examples: Examples, form: Preprocessing) -> float:
+    if codec == "source":
+        return float(np.mean([len(examples.source(row)) for row in range(len(examples))]))
+    fitted = (fit(examples.pixels(row), form) for row in range(len(examples)))
+    return float(np.mean([len(encode_image(codec, pixels)) for pixels in fitted]))
+
+
+def _tensor_bytes(scorer: Scorer, cuts: bool) -> dict[tuple[Crossing, str], float]:
+    crossings = [names for names in paying(scorer.single, scorer.crossings()) if cuts and _is_coded(scorer, names)]
+    codecs = [codec for codec in TENSOR_CODECS if is_lossless(codec)]
+    return scorer.encoded_sizes({(scorer.input,), *crossings}, codecs, np.arange(len(scorer)))
+
+
+def _is_coded(scorer: Scorer, names: Crossing) -> bool:
+    return any(map(scorer.is_coded, names))
+
+
 def _unjudged(outputs: Sequence[Array], row: int) -> None:
-    """Nobody asks what is answered."""
+    """Makes no verdict: for sizes nobody asks whether an answer is right."""

@@ -1,4 +1,8 @@
-"""Is splitting exact? The pieces of a branch, chained, against the original file, undivided."""
+"""Is splitting exact? The pieces of a branch, chained, against the original file, undivided.
+
+The original runs in plain ONNX Runtime, from the file as it is: neither folding, nor slicing, nor the engine that runs
+the pieces can hide a fault of its own by making the same one on both sides.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +102,7 @@ class OfferedCuts:
         self.refused = [NotOffered(exit=branch.exit, cut=cut, why=why) for cut, why in whys.items() if why]
 
     def draw(self, most: int | None, generator: np.random.Generator) -> list[int]:
-        """That many of the cuts, or all."""
+        """A random choice of that many cuts, or all of them where there are not more."""
         if most is None or most >= len(self.cuts):
             return self.cuts
         return [int(cut) for cut in np.sort(generator.choice(self.cuts, size=most, replace=False))]
@@ -111,6 +115,7 @@ class OfferedCuts:
         return [pair for pair in ((cut, n), (0, cut), (cut, second)) if not self._why(*pair)]
 
     def _why(self, upload: int, download: int) -> str:
+        # Without the tensor's name: reports count the cuts of one reason, and each cut has other tensors.
         obstruction = self.branch.obstruction(upload, download)
         return "" if obstruction is None else f"a tensor {obstruction.problem}"
 
@@ -193,7 +198,7 @@ def run_pieces(
     kept = _read_later(branch, download_cut)
     values = {**feeds, **_constant_answers(model, branch, engine)}
     # Head and suffix run on the device with all values at hand; only the middle is held to what was sent, as on the
-    # wire.
+    # wire. A boundary that lacks a tensor fails here, and not only on the first request.
     for start, stop, handed in ((0, upload_cut, [*up, *kept]), (download_cut, len(branch.layers), [])):
         if start == download_cut and upload_cut < download_cut:
             sent = {name: values[name] for name in up}
@@ -235,6 +240,7 @@ def _check(
             raise
         except EdgentError as error:
             return None, str(error)
+        # The first reason is kept: the inputs that follow fail for the same one, if they fail.
         worst, why = max(worst, difference.largest), why or reason
     return worst, why
 
@@ -250,8 +256,8 @@ def _piece(
     # What the piece computes itself is not handed in, so that a value from before cannot hide that it is computed
     # wrongly.
     needed = {name for layer in layers for name in layer.inputs} - outputs
-    given = [name for name in values if name in needed]
-    return engine.session(model, given, asked).run({name: values[name] for name in given})
+    fed = [name for name in values if name in needed]
+    return engine.session(model, fed, asked).run({name: values[name] for name in fed})
 
 
 def _constant_answers(model: Model, branch: Branch, engine: Engine) -> dict[str, Array]:
@@ -262,4 +268,5 @@ def _constant_answers(model: Model, branch: Branch, engine: Engine) -> dict[str,
 
 
 def _read_later(branch: Branch, download_cut: int) -> list[str]:
+    """Names of the tensors that the layers behind a cut read."""
     return list(dict.fromkeys(name for layer in branch.layers[download_cut:] for name in layer.inputs))

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from edgent.errors import InputError
-from edgent.files import read_bytes
+from edgent.files import read_bytes, user_folder
 
 _MOST = 64 << 10  # bytes; a chain of certificates has some three thousand
 
@@ -17,12 +17,10 @@ def data_folder() -> Path:
     Raises:
         InputError: neither XDG_DATA_HOME is set, nor has the user a home.
     """
-    if base := os.environ.get("XDG_DATA_HOME"):
-        return Path(base).absolute() / "edgent"
-    try:
-        return Path.home() / ".local" / "share" / "edgent"
-    except RuntimeError:
-        raise InputError("this user has no home folder; name a folder for keys with XDG_DATA_HOME") from None
+    folder = user_folder("XDG_DATA_HOME", ".local/share")
+    if folder is None:
+        raise InputError("this user has no home folder; name a folder for keys with XDG_DATA_HOME")
+    return folder
 
 
 def private_folder(path: Path) -> Path:

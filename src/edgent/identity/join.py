@@ -15,12 +15,11 @@ from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.identity.certificates import bearer_of, check_name, fingerprint, new_key, request_for
 from edgent.identity.credentials import EDGE_NAME
 from edgent.identity.joined import Joined, credentials_in, joined_folder, keep
+from edgent.identity.secured_socket import trouble
 from edgent.identity.token import Token
 
 _TIMEOUT = 10.0  # seconds for each of the two exchanges
 _MOST = 64 << 10  # bytes of an answer; three certificates have some three thousand
-# OpenSSL's numbers for what a wrong clock looks like.
-_NOT_YET_VALID, _HAS_ENDED = 9, 10
 
 
 def join(address: str, token: Token, name: str, folder: Path | None = None) -> Joined:
@@ -116,10 +115,10 @@ def _ask(
         ):
             status, body = _exchange(secured, path, asked)
     except ssl.SSLCertVerificationError as error:
-        raise RefusedError(_untrusted(joins_at, error)) from None
+        raise RefusedError(trouble(str(joins_at), error)) from None
     except (OSError, http.client.HTTPException) as error:
         raise EdgeError(f"{joins_at} lets no device join ({_reason(error)}); is this the edge's --join-port?") from None
-    return _read(joins_at, status, body)
+    return read_answer(joins_at, status, body)
 
 
 def _exchange(secured: ssl.SSLSocket, path: str, asked: dict[str, str] | None) -> tuple[int, bytes]:
@@ -133,7 +132,13 @@ def _exchange(secured: ssl.SSLSocket, path: str, asked: dict[str, str] | None) -
     return response.status, response.read(_MOST)
 
 
-def _read(joins_at: Address, status: int, body: bytes) -> dict[str, object]:
+def read_answer(joins_at: Address, status: int, body: bytes) -> dict[str, object]:
+    """What an edge's port for joining has answered.
+
+    Raises:
+        EdgeError: it is no such port.
+        RefusedError: it says no.
+    """
     try:
         answer = document.parse(body.decode("utf-8", "replace"))
     except InputError:
@@ -150,12 +155,6 @@ def _text(answer: dict[str, object], key: str, joins_at: Address) -> str:
     if not isinstance(value, str):
         raise EdgeError(f"{joins_at} is no edge's --join-port: it sent no {key}")
     return value
-
-
-def _untrusted(joins_at: Address, error: ssl.SSLCertVerificationError) -> str:
-    if error.verify_code in (_NOT_YET_VALID, _HAS_ENDED):
-        return f"by this machine's clock the certificate of {joins_at} is not good now; set both machines' clocks"
-    return f"{joins_at} is not the edge that was joined ({error.verify_message}); join again with a new token"
 
 
 def _reason(error: Exception) -> str:

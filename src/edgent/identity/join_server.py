@@ -35,6 +35,13 @@ _LISTENERS = 8  # strangers that are listened to at once
 _WAITING = 64  # and that wait; the next one is hung up on
 _PATIENCE = 10.0  # seconds for a stranger to be done, whatever it does meanwhile
 _MOST = 16 << 10  # bytes of a document
+# No browser has business here: it is shown nothing that could do anything, and keeps nothing.
+_FOR_BROWSERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 _ROUND = 0.5  # seconds between looks at who has been here for too long
 
 
@@ -226,6 +233,8 @@ class _Stranger(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
+        for name, value in _FOR_BROWSERS.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 

@@ -7,7 +7,7 @@ small document beside it.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +18,7 @@ from edgent.identity.credentials import EDGE_NAME, Credentials
 from edgent.identity.folder import data_folder, private_folder, read_private, write_private
 
 AUTHORITY, CERTIFICATE, KEY, JOINED = "authority.pem", "device.pem", "device.key", "joined.json"
+OWN = "own.json"  # in place of `JOINED`: the certificates are somebody else's, who looks after them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +68,48 @@ def joined_folder(edge: str) -> Path:
 
 def keep(folder: Path, joined: Joined, *, authority: bytes, certificate: bytes, key: bytes) -> None:
     """Writes all of it; the document comes last, so that what is unfinished is not taken for joined."""
+    _write(folder, authority, certificate, key)
+    write_private(folder / JOINED, json.dumps(asdict(joined), indent=1).encode())
+    (folder / OWN).unlink(missing_ok=True)
+
+
+def keep_own(edge: str, given: Path) -> None:
+    """Keeps certificates of one's own authority, to be shown to an edge at HOST:PORT from now on.
+
+    Args:
+        edge: where it answers; its certificate must have this name or address.
+        given: a folder with `authority.pem`, `device.pem` and `device.key`.
+
+    Raises:
+        InputError: one is missing or none of its kind, or certificate and key do not belong together.
+    """
+    from edgent.identity.certificates import check_pair, fingerprint  # which only who joins needs
+
+    authority, certificate, key = (read_private(given / name) for name in (AUTHORITY, CERTIFICATE, KEY))
+    try:
+        fingerprint(authority)
+        check_pair(certificate, key)
+    except InputError as error:
+        raise InputError(f"{given}: {error}") from None
+    folder = joined_folder(edge)
+    _write(folder, authority, certificate, key)
+    write_private(folder / OWN, json.dumps({"edge": edge}).encode())
+    (folder / JOINED).unlink(missing_ok=True)
+
+
+def _write(folder: Path, authority: bytes, certificate: bytes, key: bytes) -> None:
     private_folder(folder)
     write_private(folder / KEY, key)
     write_private(folder / AUTHORITY, authority)
     write_private(folder / CERTIFICATE, certificate)
-    write_private(folder / JOINED, json.dumps(asdict(joined), indent=1).encode())
 
 
 def credentials_for(edge: str) -> Credentials | None:
     """What a device shows to an edge at HOST:PORT, where it has joined it; else None."""
     folder = joined_folder(edge)
+    if (folder / OWN).exists():
+        # One's own authority gives no certificate by the name that is ours: the address is checked.
+        return replace(credentials_in(folder), peer_name="")
     return credentials_in(folder) if (folder / JOINED).exists() else None
 
 

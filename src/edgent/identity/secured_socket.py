@@ -27,6 +27,30 @@ class _SecuredSocket(ssl.SSLSocket):
             raise BlockingIOError from None
 
 
+# OpenSSL's numbers for what a wrong clock looks like.
+_NOT_YET_VALID, _HAS_ENDED = 9, 10
+
+
+def trouble(address: str, error: ssl.SSLError | None) -> str:
+    """What is wrong between two sides of TLS, and what to do about it, in one line.
+
+    Args:
+        address: where the other side is.
+        error: of the handshake; None: the other side hung up behind it, which is all that a server of gRPC says to
+            whose certificate it does not take.
+    """
+    if error is None:
+        return (
+            f"{address} does not take this device's certificate: it has ended, or was another edge's, or a clock is "
+            "wrong; set both machines' clocks, or join again with a new token"
+        )
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return f"{address} speaks no TLS ({error.reason}); name the edge's own port, or say --insecure on both sides"
+    if error.verify_code in (_NOT_YET_VALID, _HAS_ENDED):
+        return f"by this machine's clock the certificate of {address} is not good now; set both machines' clocks"
+    return f"{address} is not the edge that was joined ({error.verify_message}); join again with a new token"
+
+
 def secured(connected: socket.socket, credentials: Credentials, host: str) -> ssl.SSLSocket:
     """A connected socket after TLS's handshake, in which both sides have shown who they are.
 

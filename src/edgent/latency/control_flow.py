@@ -10,7 +10,9 @@ inside, a row of weights, and the rows carry the covariance along as they do fro
     ...
 
 What nobody knows before the run is no mean of what may happen: the row of an If comes to the geometric middle of its
-cheapest and dearest body, and its doubt reaches both. The same holds for a number of rounds that only the data tell.
+cheapest and dearest body, and its doubt reaches both. The same holds for a number of rounds that only the data tell,
+and for what works on as much as the data leave (the boxes that pass a threshold): on nothing, or on all there is.
+Doubts add up, for all of them come from the same data: where one kernel has much to do, those behind it have too.
 """
 
 from __future__ import annotations
@@ -26,7 +28,6 @@ from edgent.latency.traits import USUAL_ROUNDS
 from edgent.model.kernels import Body, Kernel
 
 _LEAST = 1e-9  # seconds: some latency models take work for nothing
-_UNSIZED = 0.7  # doubt where a shape is unknown: three times as much or a third, with a chance of 90 %
 
 
 def with_inner(kernels: Sequence[Kernel]) -> Iterator[Kernel]:
@@ -46,11 +47,12 @@ def gathered(kernels: Sequence[Kernel], seconds: Array, covariance: Array) -> tu
         covariance: of their logarithms, shape (m, m).
     """
     sums = list(_sums(kernels, seconds))
+    # A family's error and the data's doubt have nothing to do with each other, so their variances add up.
     rows, doubts = np.stack([each.row for each in sums]), np.array([each.doubt for each in sums])
     whole = rows @ seconds
     # The covariance is that of logarithms: to first order those move as the shares that each inner kernel has.
     shares = rows * seconds / np.maximum(whole, 1e-300)[:, None]
-    return whole, shares @ covariance @ shares.T + np.diag(doubts**2)
+    return whole, shares @ covariance @ shares.T + np.outer(doubts, doubts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class _Sum:
     doubt: float
 
     def times(self, factor: float, doubt: float = 0.0) -> _Sum:
-        return _Sum(self.row * factor, self.seconds * factor, math.hypot(self.doubt, doubt))
+        return _Sum(self.row * factor, self.seconds * factor, self.doubt + doubt)
 
 
 def _sums(kernels: Sequence[Kernel], seconds: Array) -> Iterator[_Sum]:
@@ -76,7 +78,10 @@ def _sum_of(kernel: Kernel, seconds: Array, positions: Iterator[int]) -> _Sum:
     # A row of the identity: itself once. What is inside of it adds its own rows.
     row = np.zeros(len(seconds))
     row[position] = 1.0
-    own = _Sum(row, float(seconds[position]), 0.0 if kernel.sized else _UNSIZED)
+    own = _Sum(row, float(seconds[position]), 0.0)
+    if not kernel.sized:
+        # With nothing to work on it takes about what the cheapest kernel does, a call.
+        own = _either([own.times(float(seconds.min()) / max(own.seconds, _LEAST)), own])
     # The node's own time goes with each way, so that a body that only hands on is no free way but a short one.
     return _either([_added([own, _repeated(body, seconds, positions)]) for body in kernel.bodies] or [own])
 
@@ -104,8 +109,7 @@ def _either(ways: Sequence[_Sum]) -> _Sum:
 
 
 def _added(parts: Sequence[_Sum]) -> _Sum:
-    # Doubts are deviations of logarithms: to first order a sum has them in proportion to its parts' shares, and doubts
-    # about different kernels are independent.
+    # Doubts are deviations of logarithms: to first order a sum has them in proportion to its parts' shares.
     seconds = math.fsum(part.seconds for part in parts)
-    doubt = math.hypot(*(part.doubt * part.seconds for part in parts)) / max(seconds, _LEAST)
+    doubt = math.fsum(part.doubt * part.seconds for part in parts) / max(seconds, _LEAST)
     return _Sum(np.sum([part.row for part in parts], axis=0), seconds, doubt)

@@ -26,7 +26,8 @@ from edgent.latency.traits import WORK, Traits
 # Conditioning is cubic in the number of samples, and each prediction needs an inverse of that size.
 _MOST = 900  # kernels kept for each family: the file grows with them too
 _LEARNING = 160  # kernels that the length scales are learned on
-_FEWEST = 8  # kernels below which no efficiency is learned
+FEW = 60  # kernels below which the prices of relatives are asked as well
+_KIN = 4.0  # kernels of its own that what the relatives take counts as
 _COARSE = 1e-5  # seconds of a kernel at which what the timer and the profiler blur is as much as all other noise
 _LEAST_CALL = 2e-7  # seconds: nothing is free
 _FURTHEST = 1.5  # a kernel off the roofline by more than this factor (in the logarithm) was disturbed
@@ -34,8 +35,7 @@ _NARROWEST = 0.3  # spread of a size, in the logarithm, below which it says litt
 # Most kernels follow arithmetic more than memory; how strongly is learned, but a family that was timed only while the
 # machine was steady says nothing about it, and keeps this.
 _FOLLOWS, _FOLLOWS_SPREAD = np.array([0.6, 0.2]), 0.4  # prior of how strongly a family follows the references
-# Of the logarithm, for a family of which too few kernels were timed: prices fitted to a handful hold for their sizes,
-# and are off by a factor of two to five elsewhere, however well the handful agrees.
+# Of the logarithm, for a family of which nothing is known but its prices.
 _LEAST_SPREAD = 0.8
 
 
@@ -68,8 +68,8 @@ class Family:
         centre, width: what sizes are standardised with, shape (d,).
         follows: how strongly times follow each reference: 0 not at all, 1 in proportion; shape (2,).
         spread: standard deviation of the logarithm where there is no process.
-        process: the rest of the logarithm of the efficiency, while the references are at their medians; None for too
-            few kernels.
+        process: the rest of the logarithm of the efficiency, while the references are at their medians; None where no
+            kernel is known.
     """
 
     usual: Array
@@ -100,17 +100,25 @@ class Family:
         evened: Array = seconds * np.exp(-slowness @ self.follows)
         return evened
 
-    def conditioned(self, samples: Sequence[Sample]) -> Family:
-        """The same family, knowing these samples and no others."""
+    def widened(self, factor: float) -> Family:
+        """The same predictions, each so many times as uncertain."""
+        process = self.process.widened(factor) if self.process else None
+        return replace(self, spread=self.spread * factor, process=process)
+
+    def conditioned(self, samples: Sequence[Sample], kin: Sequence[Sample] = ()) -> Family:
+        """The same family, knowing these samples and no others; `kin` as in `fit_family`."""
         if self.process is None or not samples:
             return replace(self, process=None)
         kernels = [sample.traits for sample in samples]
-        # The same target as in `fit_family`, with the slowness taken off. Rates, shift and length scales stay as they
-        # were fitted to all samples: they are few, so that leaving some samples out can hardly change them.
-        values = np.log(self.even(samples) / (np.array([k.work for k in kernels]) @ self.rates)) - self.shift
-        values = np.clip(values, -_FURTHEST, _FURTHEST)
+        work, seconds = np.array([kernel.work for kernel in kernels]), self.even(samples)
+        rates, shift = self.rates, self.shift
+        if len(samples) < FEW:
+            # Prices of a handful change with each of them, and how far they are off elsewhere is what is asked for.
+            # Length scales stay as they were fitted to all samples, and prices of many: they can hardly change.
+            rates, shift = _line(work, seconds, kin)
+        values = np.clip(np.log(seconds / (work @ rates)) - shift, -_FURTHEST, _FURTHEST)
         process = GaussianProcess(self._points(kernels), values, _coarse(samples), self.process.scales)
-        return replace(self, process=process)
+        return replace(self, rates=rates, shift=shift, process=process)
 
     def _points(self, kernels: Sequence[Traits]) -> Array:
         form = np.array([kernel.form for kernel in kernels])
@@ -122,24 +130,26 @@ class Family:
         return (form - self.centre) / self.width
 
 
-def fit_family(samples: Sequence[Sample], random: np.random.Generator) -> Family:
-    """Fits one family to its samples."""
+def fit_family(samples: Sequence[Sample], random: np.random.Generator, kin: Sequence[Sample] = ()) -> Family:
+    """Fits one family to its samples.
+
+    Args:
+        samples: one or more.
+        random: which samples are kept where there are very many.
+        kin: samples of its relatives, for a family of which only a few kernels were timed.
+    """
     samples = some(samples, random)
     work = np.array([sample.traits.work for sample in samples])
     form = np.array([sample.traits.form for sample in samples])
     seconds, slowness = _columns(samples)
     # In this order: first the prices of work (linear), then the median efficiency, then what depends on the form.
-    rates = roofline(work, seconds)
-    off = np.log(seconds / (work @ rates))
-    shift = float(np.median(off))
+    rates, shift = _line(work, seconds, kin)
     # Standardised with a floor: a size that was nearly the same in all samples must not be magnified into a
     # distinction.
     centre, width = form.mean(axis=0), np.maximum(form.std(axis=0), _NARROWEST)
     # Clipped, not dropped: the kernel's place still counts, its timing only as far as a kernel can be off the roofline.
-    values = np.clip(off - shift, -_FURTHEST, _FURTHEST)
-    process, follows = None, _FOLLOWS
-    if len(samples) >= _FEWEST:
-        process, follows = _efficiency((form - centre) / width, values, _coarse(samples), slowness, random)
+    values = np.clip(np.log(seconds / (work @ rates)) - shift, -_FURTHEST, _FURTHEST)
+    process, follows = _efficiency((form - centre) / width, values, _coarse(samples), slowness, random)
     spread = max(_LEAST_SPREAD, float(values.std()))
     return Family(
         usual=np.median(work, axis=0),
@@ -151,6 +161,27 @@ def fit_family(samples: Sequence[Sample], random: np.random.Generator) -> Family
         spread=spread,
         process=process,
     )
+
+
+def _line(work: Array, seconds: Array, kin: Sequence[Sample]) -> tuple[Array, float]:
+    """The prices of work, and the median logarithm of the efficiency beside them."""
+    rates = _prices(work, seconds, kin) if kin and len(seconds) < FEW else roofline(work, seconds)
+    return rates, float(np.median(np.log(seconds / (work @ rates))))
+
+
+def _prices(work: Array, seconds: Array, kin: Sequence[Sample]) -> Array:
+    """Seconds per unit of each kind of work of a family of which little is known: its relatives' where it says nothing.
+
+    A handful of kernels of like sizes cannot tell a call from an operation from a byte: the line that fits them best
+    may be off by a factor of forty elsewhere. What it costs to be larger, relatives tell.
+    """
+    of_kin = np.array([sample.traits.work for sample in kin])
+    times, _ = _columns(kin)
+    # Only how the relatives' time divides among kinds of work is taken over, at this family's own level.
+    level = np.exp(np.median(np.log(seconds / (work @ roofline(of_kin, times)))))
+    share = np.full(len(kin), _KIN / len(kin))
+    counts = np.concatenate([np.ones(len(seconds)), share])
+    return roofline(np.concatenate([work, of_kin]), np.concatenate([seconds, times * level]), counts)
 
 
 def some(samples: Sequence[Sample], random: np.random.Generator) -> Sequence[Sample]:
@@ -178,13 +209,20 @@ def _columns(samples: Sequence[Sample]) -> tuple[Array, Array]:
     return np.array([sample.seconds for sample in samples]), np.array([sample.slowness for sample in samples])
 
 
-def roofline(work: Array, seconds: Array) -> Array:
-    """Seconds per unit of each kind of work, none negative, of the least mean squared relative error."""
+def roofline(work: Array, seconds: Array, counts: Array | None = None) -> Array:
+    """Seconds per unit of each kind of work, none negative, of the least mean squared relative error.
+
+    Args:
+        work: of each kernel, shape (m, 5).
+        seconds: of each, shape (m,).
+        counts: as how many each counts, shape (m,); by default one.
+    """
+    weights = np.ones(len(seconds)) if counts is None else np.sqrt(counts)
     # Dividing each row by its time makes the goal 1 everywhere: a kernel of a microsecond counts like one of a second.
-    rows = work / seconds[:, None]
+    rows = work * (weights / seconds)[:, None]
     # Columns of one size, which the solver's single tolerance asks for: a call is 1, operations are 1e9.
     size = np.maximum(rows.mean(axis=0), 1e-300)
-    rates: Array = non_negative_least_squares(rows / size, np.ones(len(seconds))) / size
+    rates: Array = non_negative_least_squares(rows / size, weights) / size
     rates[WORK.index("call")] = max(rates[WORK.index("call")], _LEAST_CALL)
     return rates
 

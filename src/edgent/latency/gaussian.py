@@ -6,7 +6,7 @@ nu = 5/2, one length scale for each input, found by maximum marginal likelihood.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ _STEPS = 60
 _RATE = 0.1
 # A length scale of e means "nearly linear over the sizes that were seen": an input has to earn a shorter one.
 _PRIOR_LENGTH, _PRIOR_NOISE = 1.0, -3.0  # logarithms; inputs are standardised
+_PRIOR_SCATTER, _PRIOR_VALUES = 0.5, 8.0
+_FEWEST = 8  # values that scales are learned from
 _ROOT5 = 5.0**0.5
 
 
@@ -53,6 +55,13 @@ class GaussianProcess:
         self._whiten = np.linalg.inv(np.linalg.cholesky(covariance))  # once: every prediction needs it
         self._weights = self.weigh(values)
 
+    def widened(self, factor: float) -> GaussianProcess:
+        """The same means, with deviations so many times as wide."""
+        # Means depend on the ratio of amplitude and noise alone, the covariance on the square of both.
+        more = float(np.log(factor))
+        scales = replace(self.scales, amplitude=self.scales.amplitude + more, noise=self.scales.noise + more)
+        return GaussianProcess(self.points, self.values, self.coarse, scales)
+
     def weigh(self, values: Array) -> Array:
         """The inverse of the covariance (with noise) times columns of values, shape (m,) or (m, k)."""
         weighed: Array = self._whiten.T @ (self._whiten @ values)
@@ -75,7 +84,9 @@ class GaussianProcess:
 def learned(points: Array, values: Array, coarse: Array) -> Scales:
     """The scales of highest posterior density, by Adam on the exact gradient; arguments as of the process."""
     d = points.shape[1]
-    spread = np.log(max(float(values.std()), 1e-2))
+    # A few values that agree do not show that all others would: families scatter by so much, and so many values' worth
+    # of that is believed.
+    spread = 0.5 * np.log((values @ values + _PRIOR_VALUES * _PRIOR_SCATTER**2) / (len(values) + _PRIOR_VALUES))
     # The prior is normal, of deviation 1 in each logarithm, around where the search starts: with 20 samples and 19
     # inputs the likelihood alone is flat, and would let a length scale run away.
     start = np.concatenate([np.full(d, _PRIOR_LENGTH), [spread, min(_PRIOR_NOISE, spread)]])
@@ -83,7 +94,8 @@ def learned(points: Array, values: Array, coarse: Array) -> Scales:
     squares = (points[:, None, :] - points[None, :, :]) ** 2
     # Adam (Kingma and Ba, 2015) needs no step size found by a line search, and its moments forget the scale of each
     # slope.
-    for step in range(1, _STEPS + 1):
+    # A handful tells nothing of the scales that the prior does not.
+    for step in range(1, _STEPS + 1 if len(values) >= _FEWEST else 1):
         slope = _slope(theta, squares, values, coarse) - (theta - start) / np.array([1.0] * d + [1.0, 1.0]) ** 2
         first = 0.9 * first + 0.1 * slope
         second = 0.99 * second + 0.01 * slope**2

@@ -7,18 +7,20 @@ intervals hold as much as they promise.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from edgent.errors import InputError
-from edgent.latency.family import Family, Sample, fit_family, some
+from edgent.latency.family import FEW, Family, Sample, fit_family, some
 from edgent.latency.gaussian import NINETY, Array
 from edgent.latency.prediction import BranchWork, Prediction
 from edgent.latency.regressions import FlopsLine, PaperRegression, fit_flops, fit_paper
-from edgent.latency.relatives import guess
+from edgent.latency.relatives import guess, nearest_relatives
 from edgent.latency.traits import Traits
 
 _FOLDS = 5
@@ -27,6 +29,9 @@ _PHASE, _PHASE_SPECIMENS = 0.1, 100.0  # spread of the machine's phases, and spe
 _UNLIKE = 0.04  # spread by which networks differ from specimens
 _FEWEST = 20  # samples without which there is nothing to fit
 _MANY = 30  # specimens; the 0.9 quantile of fewer is that of two or three, which may all have been easy ones
+_KIN = 20  # samples of each relative, at most twice as many
+_MOST_OFF = 4.0  # deviations
+_EXPECTED = 4.0  # kernels that a family is taken to have beside its own, off by twice as much as it says
 _FLOOR = 0.01  # least spread of the logarithm: no machine repeats a time more exactly than to 1 %
 
 
@@ -116,11 +121,12 @@ def fit(specimens: Sequence[Sequence[Sample]], *, seed: int = 0) -> KernelModel:
         raise InputError(
             f"found {len(samples)} timed kernels, expected {_FEWEST} or more: give the sweep a longer budget"
         )
-    # Names in order, so that the same samples and seed give the same fit: the generator is shared by all families.
     families = _families(samples, np.random.default_rng(seed))
+    held_out = _cross_validated(specimens, families)
+    widths = _widths(held_out)
     return KernelModel(
-        families=families,
-        validation=_validate(specimens, families),
+        families={name: family.widened(widths.get(name, 1.0)) for name, family in families.items()},
+        validation=_judged_by(held_out, widths),
         paper=fit_paper(samples),
         flops=fit_flops(samples),
     )
@@ -140,8 +146,27 @@ def predict_kernels(families: Mapping[str, Family], kernels: Sequence[Traits]) -
 
 
 def _families(samples: Sequence[Sample], random: np.random.Generator) -> dict[str, Family]:
+    members = _members(samples)
+    return {name: fit_family(own, random, _kin(name, members)) for name, own in members.items()}
+
+
+def _members(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
+    """Samples by family."""
     by_name = _by_family(sample.traits.family for sample in samples)
-    return {name: fit_family([samples[k] for k in by_name[name]], random) for name in sorted(by_name)}
+    # In order, so that the same samples and seed give the same fit: the generator is shared by all families.
+    return {name: [samples[k] for k in by_name[name]] for name in sorted(by_name)}
+
+
+def _kin(name: str, members: Mapping[str, Sequence[Sample]]) -> list[Sample]:
+    """Samples of a family's relatives, as many of each; none for a family that is known well."""
+    if len(members.get(name, ())) >= FEW:
+        return []
+    others = {other: samples for other, samples in members.items() if other != name}
+    return [
+        sample
+        for other in nearest_relatives(name, others)
+        for sample in others[other][:: max(1, len(others[other]) // _KIN)]
+    ]
 
 
 def _by_family(names: Iterable[str]) -> dict[str, list[int]]:
@@ -149,6 +174,23 @@ def _by_family(names: Iterable[str]) -> dict[str, list[int]]:
     for position, name in enumerate(names):
         positions[name].append(position)
     return positions
+
+
+class _HeldOut(NamedTuple):
+    """A specimen as a fit predicts it that did not see it.
+
+    Attributes:
+        names: families of its kernels.
+        seconds, covariance: what was predicted, as of `predict_kernels`.
+        errors: logarithms of predicted over measured.
+        error: that of the whole.
+    """
+
+    names: list[str]
+    seconds: Array
+    covariance: Array
+    errors: Array
+    error: float
 
 
 def judge(
@@ -162,43 +204,76 @@ def judge(
             their medians.
         without: for each specimen, the fit that did not see it.
     """
-    kernels: list[tuple[float, float]] = []  # error and spread of the logarithm
-    wholes: list[tuple[float, float]] = []
+    return _judged_by(_held_out(specimens, families, without), {})
+
+
+def _held_out(
+    specimens: Sequence[Sequence[Sample]], families: Mapping[str, Family], without: Sequence[Mapping[str, Family]]
+) -> list[_HeldOut]:
+    held_out = []
     for specimen, fitted in zip(specimens, without, strict=True):
         if not specimen:
             continue
         seconds, covariance = predict_kernels(fitted, [sample.traits for sample in specimen])
         # The truth is evened too: otherwise a phase in which the machine was slow would count as an error of the model.
         truth = np.array([families[sample.traits.family].even([sample])[0] for sample in specimen])
+        names = [sample.traits.family for sample in specimen]
+        whole = float(np.log(seconds.sum() / truth.sum()))
+        held_out.append(_HeldOut(names, seconds, covariance, np.log(seconds / truth), whole))
+    return held_out
+
+
+def _widths(held_out: Sequence[_HeldOut]) -> dict[str, float]:
+    """The factor on each family's deviations that its errors ask for, 1 or more, and 2 before any are seen.
+
+    One family's times are a smooth function of the form and another's are not, and a handful of its own kernels may
+    look smoother than it is. A factor for all would have to be too wide for the one or too narrow for the other, and
+    most of a network's time may be of the other.
+    """
+    squares: dict[str, list[float]] = defaultdict(list)
+    for one in held_out:
+        # Bounded: a single disturbed timing says nothing of a family.
+        off = np.minimum(one.errors**2 / (np.diag(one.covariance) + _FLOOR**2), _MOST_OFF**2)
+        for name, square in zip(one.names, off.tolist(), strict=True):
+            squares[name].append(square)
+    return {
+        name: max(1.0, math.sqrt((math.fsum(own) + _EXPECTED * 2.0**2) / (len(own) + _EXPECTED)))
+        for name, own in squares.items()
+    }
+
+
+def _judged_by(held_out: Sequence[_HeldOut], widths: Mapping[str, float]) -> Validation:
+    kernels: list[tuple[float, float]] = []  # error and spread of the logarithm
+    wholes: list[tuple[float, float]] = []
+    for one in held_out:
+        width = np.array([widths.get(name, 1.0) for name in one.names])
+        covariance = one.covariance * np.outer(width, width)
         # To first order the logarithm of a sum moves with the mean of its parts' logarithms, weighted by their shares.
-        share = seconds / seconds.sum()
-        kernels += zip(np.log(seconds / truth), np.sqrt(np.diag(covariance) + _FLOOR**2), strict=True)
-        wholes.append((np.log(seconds.sum() / truth.sum()), np.sqrt(share @ covariance @ share + _FLOOR**2)))
+        share = one.seconds / one.seconds.sum()
+        kernels += zip(one.errors.tolist(), np.sqrt(np.diag(covariance) + _FLOOR**2).tolist(), strict=True)
+        wholes.append((one.error, float(np.sqrt(share @ covariance @ share + _FLOOR**2))))
     (alone, one_by_one), (together, summed) = _judged(kernels), _judged(wholes)
     # A handful may show that sums are further off than the processes say, but not that they are nearer.
     together = together if len(wholes) >= _MANY else max(1.0, together)
     return Validation(kernel=one_by_one, specimen=summed, alone=alone, together=together)
 
 
-def _validate(specimens: Sequence[Sequence[Sample]], families: Mapping[str, Family]) -> Validation:
-    """Cross-validates in five folds of specimens; rates and length scales are not fitted again, for they are few."""
+def _cross_validated(specimens: Sequence[Sequence[Sample]], families: Mapping[str, Family]) -> list[_HeldOut]:
+    """In five folds of specimens; rates and length scales are not fitted again, for they are few."""
     # By specimens and not by kernels: kernels of one network were timed in the same minutes and share its shapes, so
     # that a fit that had seen some of them would be judged too kindly.
     fitted = []
     for fold in range(_FOLDS):
         kept = [sample for k, specimen in enumerate(specimens) if k % _FOLDS != fold for sample in specimen]
         fitted.append(_conditioned(families, kept))
-    return judge(specimens, families, [fitted[k % _FOLDS] for k in range(len(specimens))])
+    return _held_out(specimens, families, [fitted[k % _FOLDS] for k in range(len(specimens))])
 
 
 def _conditioned(families: Mapping[str, Family], samples: Sequence[Sample]) -> dict[str, Family]:
-    by_name = _by_family(sample.traits.family for sample in samples)
     # Only families with more samples than a process holds draw at all; a fixed seed keeps validation repeatable.
     random = np.random.default_rng(0)
-    return {
-        name: family.conditioned(some([samples[k] for k in by_name.get(name, ())], random))
-        for name, family in families.items()
-    }
+    members = {name: some(own, random) for name, own in _members(samples).items()}
+    return {name: family.conditioned(members.get(name, ()), _kin(name, members)) for name, family in families.items()}
 
 
 def _judged(predictions: Sequence[tuple[float, float]]) -> tuple[float, Judged]:

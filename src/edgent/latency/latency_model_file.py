@@ -1,4 +1,4 @@
-"""The file of a machine's latency model: JSON of schema 2, strict to read, never pickled."""
+"""The file of a machine's latency model: JSON of schema 3, strict to read, never pickled."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class MachineModel(Document):
         coding: what codecs and the preparation of images take.
     """
 
-    SCHEMA = 2
+    SCHEMA = 3  # earlier ones have other amounts of work for plain convolutions, and nothing for the run itself
     KIND = "latency model"
     AGAIN = "make it again: edgent profile -o FILE"
 
@@ -195,6 +195,9 @@ def _read_family(node: Node) -> Family:
     )
 
 
+_SANE = 100.0  # logarithms of sizes and ratios, and scaled sizes: their exponentials and squares are numbers still
+
+
 def _read_process(node: Node, d: int) -> GaussianProcess:
     points_document = node.values["points"]
     rows: list[object] = points_document if isinstance(points_document, list) else []
@@ -209,6 +212,8 @@ def _read_process(node: Node, d: int) -> GaussianProcess:
     points = [flat.reals(str(k)) for k in range(count)]
     if any(len(point) != d for point in points):
         raise InputError(f"{node.place}.points: found a point that has not {d} numbers")
+    if np.abs([*lengths, *values, *np.array(points).ravel()]).max() > _SANE:
+        raise InputError(f"{node.place}: found a logarithm beyond {_SANE:g}, which no machine has")
     scales = Scales(lengths=lengths, amplitude=_one(node, "amplitude"), noise=_one(node, "noise"))
     # The inverse is not kept in the file: it is quadratic in the points, and quicker computed than read.
     try:

@@ -22,6 +22,9 @@ from edgent.units import Seconds, format_duration
 if TYPE_CHECKING:
     from edgent.model import Model
 
+# Of any figure: in seconds it is a day. A profile may come from an edge that lies, and what is made of its figures by
+# adding and multiplying is to stay far from where numbers end.
+_MOST = 86_400.0
 _SUM_TOLERANCE = 1e-6  # relative: layers are scaled to the whole run, so they differ from it only by rounding
 
 
@@ -315,8 +318,8 @@ def _plain(value: object) -> Any:
 def _check_finite(**numbers: float) -> None:
     for name, number in numbers.items():
         # A chained comparison is false for nan, too.
-        if not 0 <= number < math.inf:
-            raise InputError(f"{name}: found {number!r}, expected a finite number, 0 or more")
+        if not 0 <= number <= _MOST:
+            raise InputError(f"{name}: found {number!r}, expected a number from 0 to {_MOST:g}")
 
 
 def _check_distinct(what: str, values: Sequence[object]) -> None:

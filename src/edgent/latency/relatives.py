@@ -10,18 +10,47 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 import numpy as np
 
 from edgent.latency.family import Family
 from edgent.latency.gaussian import NINETY, Array
-from edgent.latency.traits import CONVOLUTIONS, PRODUCTS, Traits
+from edgent.latency.traits import CONVOLUTIONS, PRODUCTS, RECURRENT, Traits
 
 _FEWEST = 3  # relatives of which a median is no accident
 _LEAST_SPREAD = 0.3  # of the logarithm: even sisters differ by a third
 _UNLEARNED, _LEARNED = 1.0, 8  # spread at least, where fewer families than that are known
 _SAME_FORM, _SAME_OPERATOR, _SAME_KIND = 3, 2, 1
+_KINDS = {
+    "convolution": CONVOLUTIONS,
+    "product": PRODUCTS,
+    "recurrent": RECURRENT,
+    "control flow": {"If", "Loop", "Scan"},
+    # One value made of one value, or of two.
+    "element-wise": {
+        "Abs", "Add", "And", "Cast", "Ceil", "Clip", "DequantizeLinear", "Div", "Elu", "Equal", "Erf", "Exp",
+        "FastGelu", "Floor", "Gelu", "Greater", "GreaterOrEqual", "HardSigmoid", "HardSwish", "IsInf", "IsNaN",
+        "LeakyRelu", "Less", "LessOrEqual", "Log", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Or", "PRelu", "Pow",
+        "QLinearAdd", "QLinearMul", "QLinearSigmoid", "QuantizeLinear", "QuickGelu", "Reciprocal", "Relu", "Round",
+        "Selu", "Sigmoid", "Sign", "Sin", "Cos", "Softplus", "Softsign", "Sqrt", "Sub", "Sum", "Tanh", "Where",
+        "BiasGelu", "Mish",
+    },
+    # Values are moved and none is computed.
+    "moving": {
+        "Concat", "ConstantOfShape", "DepthToSpace", "Expand", "Gather", "GatherElements", "GatherND", "OneHot", "Pad",
+        "ReorderInput", "ReorderOutput", "Resize", "ScatterElements", "ScatterND", "Slice", "SpaceToDepth", "Split",
+        "Tile", "Transpose", "Trilu", "Upsample",
+    },
+    # Many values come to one, or to many that depend on all of them.
+    "reducing": {
+        "ArgMax", "ArgMin", "AveragePool", "BatchNormalization", "CumSum", "DynamicQuantizeLinear", "GlobalAveragePool",
+        "GlobalMaxPool", "InstanceNormalization", "LRN", "LayerNormalization", "LogSoftmax", "LpNormalization",
+        "MaxPool", "QLinearGlobalAveragePool", "QLinearAveragePool", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin",
+        "ReduceProd", "ReduceSum", "SimplifiedLayerNormalization", "SkipLayerNormalization", "Softmax",
+    },
+}  # fmt: skip
 # What names of implementations have around that of the operator; a QuantizeLinear is an operator itself.
 _AROUND = re.compile(r"^(DynamicQuantize(?!Linear)|QLinear|Fused|Q(?=[A-Z]))+|Integer(ToFloat)?$")
 
@@ -39,17 +68,24 @@ def guess(families: Mapping[str, Family], name: str, kernels: Sequence[Traits]) 
     return _priced(families, name, work), np.full((len(kernels),) * 2, _spread(families) ** 2)
 
 
+def nearest_relatives(name: str, others: Iterable[str]) -> list[str]:
+    """Those families that are as near as the third nearest, or of one operator on work of one form."""
+    nearness = {other: _nearness(name, other) for other in others}
+    # One relative alone may be the odd one of its kind, unless it does the same work.
+    nearest = sorted(nearness.values(), reverse=True)[:_FEWEST]
+    least = nearest[0] if nearest and nearest[0] == _SAME_FORM else min(nearest, default=0)
+    return [other for other in nearness if nearness[other] >= least]
+
+
 def _priced(families: Mapping[str, Family], name: str, work: Array) -> Array:
     """The median of what the nearest relatives would take for the work, shape (m,)."""
-    nearness = {other: _nearness(name, other) for other in families}
-    # As near as the third nearest: one relative alone may be the odd one of its kind, unless it does the same work.
-    nearest = sorted(nearness.values(), reverse=True)
-    least = nearest[0] if nearest[0] == _SAME_FORM else nearest[:_FEWEST][-1]
-    prices = [f.rates * math.exp(f.shift) for other, f in families.items() if nearness[other] >= least]
+    near = (families[other] for other in nearest_relatives(name, families))
+    prices = [family.rates * math.exp(family.shift) for family in near]
     seconds: Array = np.median(work @ np.stack(prices).T, axis=1)
     return seconds
 
 
+@cache
 def _nearness(name: str, other: str) -> int:
     """3 for one operator on work of one form, 2 for one operator, 1 for one kind of work, 0 for strangers."""
     (operator, form), (operator_of_other, form_of_other) = _parts(name), _parts(other)
@@ -67,9 +103,7 @@ def _parts(family: str) -> tuple[str, str]:
 
 
 def _kind(operator: str) -> str:
-    if operator in CONVOLUTIONS:
-        return "convolution"
-    return "product" if operator in PRODUCTS else "other"
+    return next((kind for kind, operators in _KINDS.items() if operator in operators), "other")
 
 
 def _spread(families: Mapping[str, Family]) -> float:

@@ -14,12 +14,13 @@ _FLOAT = 4
 # largest shared cache nothing is left of it.
 _CACHED, FORGOTTEN = 1e5, 4.8e7  # bytes: so few are always at hand; after so many nothing is any more
 CONVOLUTIONS = {"Conv", "FusedConv", "nchwc.Conv", "QLinearConv", "ConvInteger"}
+_UNFOLDING = {"Conv", "FusedConv"}  # the engine's own layout needs none
 PRODUCTS = {
     "Gemm", "FusedGemm", "MatMul", "FusedMatMul", "QGemm", "QLinearMatMul", "MatMulInteger", "DynamicQuantizeMatMul",
     "MatMulIntegerToFloat",
 }  # fmt: skip
 _TAKES_PARTS = {"Gather", "GatherElements", "GatherND", "Slice"}  # they read as much as they make, of however much
-_RECURRENT = {"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"}
+RECURRENT = {"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"}
 USUAL_ROUNDS = 10  # of a loop, where only the data tell how many
 _MOST_FIRST = 4  # channels of an image; a convolution reads so few in another layout than the rest
 
@@ -76,7 +77,7 @@ def traits(kernel: Kernel, touched: float) -> Traits:
         return _convolution(kernel, age)
     if kernel.op in PRODUCTS and kernel.inputs and kernel.output:
         return _product(kernel, age)
-    if kernel.op in _RECURRENT and kernel.weights and len(kernel.inputs[0]) == 3:
+    if kernel.op in RECURRENT and kernel.weights and len(kernel.inputs[0]) == 3:
         return _recurrent(kernel, age)
     return _other(kernel, age)
 
@@ -94,6 +95,10 @@ def _convolution(kernel: Kernel, age: _Age) -> Traits:
     # More than one input: the addition of a residual connection was fused in, and reads another map.
     fused = len(kernel.inputs) - 1
     work = _work(kernel, flops, elements * _FLOAT)
+    if kernel.op in _UNFOLDING and height * width > 1:
+        # Each value is copied as often as the filter covers it, and read from there by a product.
+        call, flops, _, written, constants = work
+        work = (call, flops, _FLOAT * float(depth * groups * height * width * rows * columns), written, constants)
     # Sizes enter as logarithms, for efficiency changes by factors of a size. `_filled` are not logarithms: they are the
     # steps of vectorised kernels, which work on blocks of 64 or 16 filters and 6 columns and pay for a whole block
     # always.
@@ -156,15 +161,25 @@ def _other(kernel: Kernel, age: _Age) -> Traits:
     if kernel.bodies:
         # The bodies' kernels are priced by themselves; what the node itself does grows with the rounds.
         operations = float(sum(body.rounds or USUAL_ROUNDS for body in kernel.bodies))
-    work = _work(kernel, operations, elements * _FLOAT, most)
+    call, *amounts = _work(kernel, operations, elements * _FLOAT, most)
+    # To move numbers of 8 bits is a quarter of the work; what computes in them is a family of its own anyway.
+    work = (call, *(amount / _FLOAT if kernel.narrow else amount for amount in amounts))
     form = (
         _log(max(sizes)), _log(elements), _log(kernel.output[-1] if kernel.output else 1), _log(_inner(kernel)),
         _log(kernel.output[1] if len(kernel.output) == 4 else 1),
         _log(max(sizes) / max(1, min(sizes))), float(len(kernel.inputs)), _log(area * reach),
         _log(_first(kernel, "strides")), *age,
     )  # fmt: skip
+    return Traits(family=_family(kernel), work=work, form=form)
+
+
+def _family(kernel: Kernel) -> str:
     # Views share one family, for none of them moves a byte: they differ only in the cost of the call.
-    return Traits(family="view" if kernel.op in VIEWS else kernel.op, work=work, form=form)
+    if kernel.op in VIEWS:
+        return "view"
+    # One that nobody knows the shapes of has another form than its like, so that it cannot be of one family with them.
+    formless = kernel.op in CONVOLUTIONS | PRODUCTS | RECURRENT
+    return f"{_unfused(kernel)} of unknown form" if formless else kernel.op
 
 
 def _largest(kernel: Kernel) -> tuple[int, ...]:

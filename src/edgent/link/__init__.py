@@ -26,8 +26,9 @@ The *static* environment takes the link to stay as it was last seen, so its beli
 *dynamic* one takes it to move. Its belief is a mixture: nothing gets through (`outages`); or else the level that was
 last seen is held, the likelier the shorter ago that was (`persistence`); or else it is drawn anew, and anything that
 its present run of samples allows, or the next run (`change_points`). The static belief is a distribution with a single
-point: both are priced by the same value, and where the distribution is certain both lead to the same plan. What a probe
-must be to change a belief that matters, and when it is affordable, is told in `probing`.
+point: both are priced by the same value, and where the distribution is certain both lead to the same plan. Where what
+messages take is mostly a wait, whatever their size, another law of their time is in force than bits by bandwidth
+(`waits`). What a probe must be to change a belief that matters, and when it is affordable, is told in `probing`.
 
 Three rules hold throughout.
 

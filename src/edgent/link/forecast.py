@@ -18,12 +18,14 @@ A sample that only repeats the one before tells nothing new of the run, however 
 
 Whatever the model makes of a link, it is counted where in the distribution forecast each sample then fell, and the
 quantiles' weights are moved there, old counts fading: how often this link breaks away is learned from this link;
-separately where its level is probably held, and where not.
+separately where its level is probably held, and where not. What was given up is counted, too, somewhere below its
+bound; and where there, only samples tell.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +55,9 @@ _ANYTHING = 0.05  # share of draws that may be anything
 _USUAL, _WIDTH = math.log(1e6), 2.0  # where anything lies before the first sample, and within which factor: e^2
 _DEGREES = 4.0
 _WIDE: Floats = _WIDTH * student_t_nodes(np.array([_DEGREES]))[0]
+_ANY: Floats = _ANYTHING * SHARES
 _LEAST = 1e-9  # a probability
+_FAINT = 0.1  # of a sample: what all that the model believes counts beside those that were seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,7 @@ class LinkForecast:
         timing_error: How far a measured time may be off, in seconds.
         header_factor: Bytes on the wire per byte observed, as in `TransferModel`.
         message_bytes: Bytes that a message has beyond those observed.
+        ahead: Bits that go ahead of each message, see `waits`.
         detector: Of change points; None: one as it comes.
 
     >>> forecast = LinkForecast(header_factor=1.0, message_bytes=0)
@@ -92,19 +97,32 @@ class LinkForecast:
         timing_error: float = 0.002,
         header_factor: float = HEADER_FACTOR,
         message_bytes: int = REQUEST_BYTES,
+        ahead: float = 0.0,
         detector: ChangePointDetector | None = None,
     ) -> None:
         self.detector = detector or ChangePointDetector()
         self.samples = 0
         self._error, self._factor, self._extra = timing_error, header_factor, message_bytes
+        self._ahead = ahead
         self._outages, self._persistence = Outages(), Persistence()
         self._heard_at = (
             self._drawn_at
         ) = -math.inf  # of the last sample, and of the last that told something of its run
         self._bounds: tuple[_Bound, ...] = ()  # since the last sample, the oldest first
         self._gap = 0.0  # usual time between samples that told something of their runs
-        self._compared: tuple[Floats, Floats, Floats] | None = None  # what the next sample falls among
-        self._seen = np.zeros((2, _MODEL.size))  # where levels were likely drawn anew, and where they were held
+        self._drawn: tuple[float, Floats, Floats] | None = None  # values and weights of what is drawn anew, by steps
+        self._compared: tuple[Floats, Floats, int] | None = None  # what the next sample falls among
+        # Where transfers fell, where levels were likely drawn anew and where they were held; the same of samples alone.
+        self._seen, self._sampled = np.zeros((2, _MODEL.size)), np.zeros((2, _MODEL.size))
+
+    @property
+    def evidence(self) -> float:
+        """How likely the last transfer was before it was seen: a density of its time's logarithm, or a probability."""
+        return self._persistence.evidence
+
+    def tells(self, event: Transfer) -> bool:
+        """Whether a transfer tells more than what is too short for the clock."""
+        return event.cut or event.seconds > _TELLING * self._error
 
     @property
     def outage(self) -> bool:
@@ -185,58 +203,76 @@ class LinkForecast:
         if not (self.samples or self._bounds):
             return None
         now = Seconds(now + within / 2)
-        # The outage is one point more, below all others, and takes its chance from all of them alike.
         bandwidths, weights = self._passing(now)
         nothing = self._outages.chance(now)
-        return Predictive(
-            bandwidths=np.concatenate([[NOTHING], bandwidths]),
-            weights=np.concatenate([[nothing], (1 - nothing) * weights]),
-        )
+        # The outage is one point more, below all others, and takes its chance from all of them alike.
+        weights *= 1 - nothing
+        weights[0] = nothing
+        return Predictive(bandwidths=bandwidths, weights=weights, ahead=self._ahead)
 
     def _passing(self, now: Seconds) -> tuple[Floats, Floats]:
-        """What it would find if anything gets through: bandwidths and their weights."""
-        inner = np.maximum(np.exp(quantiles(*self._mixture(now))), NOTHING)
+        """What it would find if anything gets through: bandwidths and their weights, behind a place for an outage."""
+        values, mixed, held = self._mixture(now)
+        # One value more at either end is for a link that breaks away from all of the model.
+        bandwidths = np.full(_MODEL.size + 1, NOTHING)
+        np.maximum(np.exp(quantiles(values, mixed)), NOTHING, out=bandwidths[2:-1])
+        bandwidths[1], bandwidths[-1] = max(NOTHING, bandwidths[2] / _FAR), bandwidths[-2] * _FAR
         # The quantiles' weights are those of the model, as if it had seen _BELIEF samples itself, and the counts of
-        # where samples really fell. One value more at either end is for a link that breaks away from all of the model.
-        counts = self._seen[int(self._persistence.chance(now, self._outages.ended(now)) > _LIKELY)]
-        bandwidths = np.concatenate([[max(NOTHING, inner[0] / _FAR)], inner, [inner[-1] * _FAR]])
-        weights = _MODEL + counts
-        weights /= np.add.reduce(weights)
-        self._compared = bandwidths, weights, counts
+        # where samples really fell.
+        kind = int(held > _LIKELY)
+        weights = np.zeros(bandwidths.size)
+        passing = np.add(_MODEL, self._seen[kind], out=weights[1:])
+        passing /= np.add.reduce(passing)
+        self._compared = bandwidths[1:], passing.copy(), kind
         return bandwidths, weights
 
-    def _mixture(self, now: float) -> tuple[Floats, Floats]:
-        """Values of the bandwidth's logarithm and their weights: levels that are held, and those drawn anew."""
-        nodes, weights = self._persistence.components(now, self._outages.ended(now))
-        held = self._bounded(nodes.ravel(), (weights[:, None] * SHARES).ravel(), now)
-        values, anew = self._anew(now)
+    def _mixture(self, now: float) -> tuple[Floats, Floats, float]:
+        """Values of the bandwidth's logarithm and weights, of levels held and drawn anew; the chance of the former."""
+        ended = self._outages.ended(now)
+        lasting = self._lasting(now, ended)
+        nodes, weights, chance = self._persistence.components(now, ended)
+        level = nodes.ravel()
+        held = self._bounded(level, (weights[:, None] * SHARES).ravel(), lasting)
+        values, anew = self._anew(now, lasting)
+        # Hypotheses that do not show leave their share to what was drawn anew.
         share = 1 - float(np.add.reduce(weights))
         # Quantiles are read off between values, so a bound is one of them, of no weight: beside it there may be a gap.
-        edges = np.array([bound.value for bound in self._bounds])
-        together = np.concatenate([nodes.ravel(), values, edges])
-        return together, np.concatenate([held, share * anew, np.zeros_like(edges)])
+        edges = [bound.value for bound in self._bounds]
+        together = np.concatenate((level, values, edges))
+        return together, np.concatenate((held, share * anew, [0.0] * len(edges))), chance
 
-    def _anew(self, now: float) -> tuple[Floats, Floats]:
+    def _anew(self, now: float, lasting: Sequence[float]) -> tuple[Floats, Floats]:
         """The same of a level that was drawn anew since the last sample; the weights' sum is 1."""
-        if self.samples:
-            nodes, weights = self.detector.components(steps=self._steps(now))
-            values = np.concatenate([nodes.ravel(), self._level + _WIDE])
-            known = weights[:, None] * ((1 - _ANYTHING) / np.add.reduce(weights) * SHARES)
-            weights = np.concatenate([known.ravel(), _ANYTHING * SHARES])
-        else:
-            values, weights = _USUAL + _WIDE, SHARES
-        return values, self._bounded(values, weights, now)
+        steps = self._steps(now)
+        # Between two draws the same is asked for again and again, at every decision and with every bound.
+        if self._drawn is None or self._drawn[0] != steps:
+            self._drawn = steps, *self._unbounded(steps)
+        _, values, weights = self._drawn
+        return values, self._bounded(values, weights, lasting)
 
-    def _bounded(self, values: Floats, weights: Floats, now: float) -> Floats:
+    def _unbounded(self, steps: float) -> tuple[Floats, Floats]:
+        """The same before any bound."""
+        if not self.samples:
+            return _USUAL + _WIDE, SHARES
+        nodes, weights = self.detector.components(steps=steps)
+        known = weights[:, None] * ((1 - _ANYTHING) / np.add.reduce(weights) * SHARES)
+        return np.concatenate((nodes.ravel(), self._level + _WIDE)), np.concatenate((known.ravel(), _ANY))
+
+    def _lasting(self, now: float, ended: float) -> list[float]:
+        """The chance, for each bound, that it still holds."""
+        # Whoever was drawn before it agrees with it; whoever was drawn after it may be anything again, and so may
+        # who comes back from an outage, for then it said nothing of the level.
+        return [_TIMED * (1 - ended) * self._persistence.lasts(now - bound.at) for bound in self._bounds]
+
+    def _bounded(self, values: Floats, weights: Floats, lasting: Sequence[float]) -> Floats:
         """Weights of the same sum, as far as bounds leave their values open."""
+        if not lasting:
+            return weights
         whole = float(np.add.reduce(weights))
-        for bound in self._bounds:
-            # Whoever was drawn before it agrees with it; whoever was drawn after it may be anything again, and so may
-            # who comes back from an outage, for then it said nothing of the level.
-            lasting = _TIMED * (1 - self._outages.ended(now)) * self._persistence.lasts(now - bound.at)
-            inside = np.where(bound.fits(values), weights, 0.0)
-            if (total := float(np.add.reduce(inside))) > _LEAST * whole:
-                weights = (1 - lasting) * weights + lasting * whole / total * inside
+        for bound, holds in zip(self._bounds, lasting, strict=True):
+            fits = bound.fits(values)
+            if (total := float(weights @ fits)) > _LEAST * whole:
+                weights = weights * np.where(fits, 1 - holds + holds * whole / total, 1 - holds)
         return weights
 
     @property
@@ -265,20 +301,21 @@ class LinkForecast:
         if math.isfinite(self._drawn_at):
             gap = at - self._drawn_at
             self._gap += (gap - self._gap) * (_GAP_GAIN if self._gap else 1.0)
-        self._drawn_at = at
+        self._drawn_at, self._drawn = at, None
         return self.detector.update(sample, steps=steps)
 
     def _take_bound(self, bandwidth: float, at: Seconds, *, below: bool) -> float:
         """Takes in a bound; how likely it was what it says, of a link that carries something."""
         bound = _Bound(value=math.log(max(bandwidth, NOTHING)), below=below, at=at)
-        values, weights = self._anew(at)
+        ended = self._outages.ended(at)
+        values, weights = self._anew(at, self._lasting(at, ended))
         likely = self._persistence.bounded(
             bound.value,
             at,
             max(float(np.add.reduce(weights[bound.fits(values)])), _LEAST),
             below=below,
             nothing=self._outages.chance(at) if below else 0.0,
-            unbounded=self._outages.ended(at),
+            unbounded=ended,
         )
         # A bound that contradicts it is over; one on the same side, as long as the new one says more, or it is old.
         self._bounds = (*(old for old in self._bounds if self._outlives(old, bound)), bound)
@@ -301,23 +338,27 @@ class LinkForecast:
         borders[[0, -1]] = np.sqrt(bandwidths[[0, -1]] * bandwidths[[1, -2]])
         fell = np.zeros_like(bandwidths)
         fell[borders.searchsorted(sample)] = 1.0
-        self._count(fell)
+        self._count(fell, self._seen, self._sampled)
 
     def _compare_bound(self, bandwidth: float, passing: float, *, below: bool) -> None:
         """Counts where in the forecast a transfer fell that tells only a bound; `passing`: if anything got through."""
         if self._compared is None:
             return
-        bandwidths, weights, _ = self._compared
-        inside = np.where(bandwidths < bandwidth if below else bandwidths >= bandwidth, weights, 0.0)
+        bandwidths, weights, held = self._compared
+        fits = bandwidths < bandwidth if below else bandwidths >= bandwidth
+        # It tells nothing of where beyond its bound it fell; that samples alone do. By the weights, each would be its
+        # own evidence for the next, and keep a tail alive in which nothing was ever seen.
+        inside = np.where(fits, self._sampled[held] + _FAINT * weights, 0.0)
         if (total := float(np.add.reduce(inside))) > _LEAST:
-            self._count(passing / total * inside)
+            self._count(passing / total * inside, self._seen)
 
-    def _count(self, fell: Floats) -> None:
+    def _count(self, fell: Floats, *where: Floats) -> None:
         # Each counts once, in the latest forecast before it; and only where somebody has asked for one.
         assert self._compared is not None, "somebody has asked"
-        (_, _, counts), self._compared = self._compared, None
-        counts *= 1 - (1 - _FADING) * float(np.add.reduce(fell))
-        counts += fell
+        (_, _, held), self._compared = self._compared, None
+        for counts in where:
+            counts[held] *= 1 - (1 - _FADING) * float(np.add.reduce(fell))
+            counts[held] += fell
 
     def _steps(self, now: float) -> float:
         """Time since the last sample that told something of its run, in usual gaps between such."""
@@ -325,7 +366,7 @@ class LinkForecast:
         return max(1.0, (now - self._drawn_at) / self._gap) if self._gap > 0 else 1.0
 
     def _bits(self, size: float, seconds: float) -> float:
-        bits = (size + self._extra) * self._factor * BITS_PER_BYTE
+        bits = (size + self._extra) * self._factor * BITS_PER_BYTE + self._ahead
         if not (size >= 0 and 0 < bits < math.inf and math.isfinite(seconds)):
             raise InputError(f"a transfer of {size!r} bytes in {seconds!r} s tells no bandwidth")
         return bits

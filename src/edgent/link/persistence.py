@@ -46,7 +46,11 @@ _LEAST = 1e-300  # a likelihood, so that nothing is divided by 0
 
 
 class Persistence:
-    """Follows one direction of a link; holds no clock, and takes times in rising order."""
+    """Follows one direction of a link; holds no clock, and takes times in rising order.
+
+    Attributes:
+        evidence: How likely the last observation was before it was seen.
+    """
 
     def __init__(self) -> None:
         grid = np.meshgrid(_NOISES, _RATES, _DRIFTS, indexing="ij")
@@ -58,6 +62,7 @@ class Persistence:
         # The chance that the level is still what it was: at the last event, and at the last sample, bounds left out.
         self._held, self._sampled = np.zeros(self._rates.size), 0.0
         self._at = self._sampled_at = 0.0
+        self.evidence = 1.0
 
     @property
     def rate(self) -> float:
@@ -83,17 +88,18 @@ class Persistence:
         # Draws come as a Poisson process: that none came within an age has this probability.
         return float(self._weights @ np.exp(-self._rates * max(0.0, age)))
 
-    def components(self, now: float, unbounded: float = 0.0) -> tuple[Floats, Floats]:
+    def components(self, now: float, unbounded: float = 0.0) -> tuple[Floats, Floats, float]:
         """What the bandwidth is a mixture of if its level is held, as `ChangePointDetector.components`; see `chance`.
 
         Returns:
-            Nodes, shape (hypotheses, nodes), and weights; their sum is `chance`, but for those that do not show.
+            Nodes, shape (hypotheses, nodes), and weights of those that show; and the chance of all.
         """
+        # Asked for at every decision, so with few passes: the chance comes along with the rest.
         weights = self._weights * self._still(now, unbounded)
         likely = (weights > _NEGLIGIBLE).nonzero()[0]
         scales = np.sqrt((self._variances + self._drift * self._since(now) + self._noise)[likely])
         nodes: Floats = self._means[likely, None] + scales[:, None] * _NODES
-        return nodes, weights[likely]
+        return nodes, weights[likely], float(np.add.reduce(weights))
 
     def observe(self, sample: float, at: float, anew: float) -> float:
         """Takes in a sample, and learns.
@@ -152,7 +158,8 @@ class Persistence:
         """Bayes' rule: weighs the hypotheses by both explanations' likelihoods, and returns the first one's share."""
         both = np.maximum(held + anew, _LEAST)
         posterior = self._shared() * (nothing + (1 - nothing) * both)
-        self._weights = posterior / np.add.reduce(posterior)
+        self.evidence = float(np.add.reduce(posterior))
+        self._weights = posterior / self.evidence
         shares: Floats = held / both
         return shares
 

@@ -32,19 +32,21 @@ class Predictive:
     Attributes:
         bandwidths: Bits per second, rising, shape (m,).
         weights: Their probabilities, shape (m,); the sum is 1.
+        ahead: Bits that a message waits for before its own, whatever its size.
     """
 
     bandwidths: Floats
     weights: Floats
+    ahead: float = 0.0
 
     def __post_init__(self) -> None:
         # Checked at every decision, so with few passes over the arrays; NaN fails each comparison.
         bandwidths, weights = self.bandwidths, self.weights
         fitting = bandwidths.shape == weights.shape and bandwidths.size and bandwidths[0] > 0
-        if not (fitting and (bandwidths[1:] >= bandwidths[:-1]).all()):
+        if not (fitting and np.logical_and.reduce(bandwidths[1:] >= bandwidths[:-1])):
             raise InputError("expected as many weights as bandwidths, one at least, these positive and rising")
         total = float(np.add.reduce(weights))
-        if not (weights.min() >= 0 and math.isclose(total, 1, rel_tol=1e-9)):
+        if not (np.minimum.reduce(weights) >= 0 and math.isclose(total, 1, rel_tol=1e-9)):
             raise InputError(f"weights: found a sum of {total!r}, expected 1 and none below 0")
 
     @classmethod
@@ -128,8 +130,8 @@ def quantiles(values: Floats, weights: Floats) -> Floats:
         weights: Of any sum, shape (m,).
     """
     # Sorted, the sums of the weights are the distribution function, and the levels are read off it. No density has to
-    # be evaluated.
-    order = values.argsort()
+    # be evaluated. The nodes of each component rise, and sorting by merging such runs takes half as long as any other.
+    order = values.argsort(kind="stable")
     share = weights[order]
     ends = share.cumsum()
     levels: Floats = np.interp(_LEVELS * ends[-1], ends - share / 2, values[order])

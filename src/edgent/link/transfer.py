@@ -58,6 +58,7 @@ class TransferModel:
             bandwidth, although a stopwatch finds it in the uplink's time.
         call_time: Seconds that a call takes whatever its size and the link, answer included.
         window: Bytes that may be under way before the first acknowledgement; infinite: no slow start.
+        ahead: Bits that a message waits for before its own, whatever its size.
     """
 
     bandwidth: BitsPerSecond
@@ -67,6 +68,7 @@ class TransferModel:
     reply_bytes: int = REPLY_BYTES
     call_time: Seconds = CALL_TIME
     window: float = UNLIMITED
+    ahead: float = 0.0
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.bandwidth) and self.bandwidth > 0):
@@ -79,6 +81,8 @@ class TransferModel:
             raise InputError(f"message bytes {self.message_bytes}, {self.reply_bytes}: expected 0 or more")
         if not (math.isfinite(self.call_time) and self.call_time >= 0):
             raise InputError(f"call time {self.call_time!r} is not a finite number of seconds, 0 or more")
+        if not (math.isfinite(self.ahead) and self.ahead >= 0):
+            raise InputError(f"ahead {self.ahead!r} is not a finite number of bits, 0 or more")
         if not self.window > 0:
             raise InputError(f"window {self.window!r} is not a positive number of bytes")
 
@@ -95,6 +99,18 @@ class TransferModel:
         """The paper's D / B: no headers, no round trip, no messages, no fixed time."""
         return cls(bandwidth=bandwidth, header_factor=1.0, message_bytes=0, reply_bytes=0, call_time=_AT_ONCE)
 
+    def expected(self, bandwidth: BitsPerSecond, ahead: float) -> TransferModel:
+        """The same link at a bandwidth that is expected of it, behind so many bits, and without slow start."""
+        return TransferModel(
+            bandwidth=bandwidth,
+            round_trip=self.round_trip,
+            header_factor=self.header_factor,
+            message_bytes=self.message_bytes,
+            reply_bytes=self.reply_bytes,
+            call_time=self.call_time,
+            ahead=ahead,
+        )
+
     def uplink(self, size: Sizes) -> Sizes:
         """Time from handing over a request of `size` bytes until an answer could begin, in seconds.
 
@@ -110,7 +126,8 @@ class TransferModel:
     def _wire_time(self, size: Sizes, extra: int, *, ahead: int) -> Sizes:
         byte_time = self.header_factor * (BITS_PER_BYTE / self.bandwidth)
         message = size + extra
-        wire = message * byte_time
+        # A wait is told as bits, so that it is the longer the slower the link seems: both are seen as one time only.
+        wire = message * byte_time + self.ahead / self.bandwidth
         # Most messages fit into the window, or there is none: then all of it goes out at once.
         if self.window == UNLIMITED or _largest(message) + ahead <= self.window:
             return wire

@@ -42,6 +42,7 @@ def rounds(node: onnx.NodeProto, shapes: Mapping[str, Shape], constants: Mapping
     if node.op_type == "If":
         return 1
     if node.op_type == "Loop":
+        # The count is an upper bound, for the condition may end a Loop before. It is the best guess that shapes give.
         most = constants.get(node.input[0])
         # Weights that lie in another file are no counts.
         return None if most is None or most.external_data else int(numpy_helper.to_array(most).ravel()[0])

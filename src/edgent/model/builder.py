@@ -58,7 +58,7 @@ class Builder:
         return self.node(op, [x, *more], self.shapes[x], **attributes)
 
     def constant(self, shape: Shape, scale: float = 1.0, shift: float = 0.0) -> str:
-        """Weights."""
+        """A constant of random weights."""
         numbers = np.resize(_POOL, math.prod(shape)) * np.float32(scale) + np.float32(shift)
         return self._initialiser(TensorProto.FLOAT, shape, numbers.astype(np.float32).tobytes())
 

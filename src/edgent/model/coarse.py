@@ -1,7 +1,8 @@
 """A long branch with few cuts: of n layers there are n^2 / 2 pairs of cuts, more than can be priced.
 
 Neighbouring layers are taken together, so that what is left is a branch as any other, whose cuts are some of the long
-one's. What crosses at a pair of them, and whether the branch can be shared there, is the same in both.
+one's. What crosses at a pair of them, and whether the branch can be shared there, is the same in both. So pricing needs
+no second way for long branches, and a plan for the coarse branch is one for the long branch, with its cuts renamed.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def chosen_cuts(branch: Branch, shares: NDArray[np.float64], most: int = MOST_LA
     # Cuts through fused tensors, or of unknown size, are kept only where their window has no other.
     cost = np.where(branch.clean_cuts & ~np.isnan(bytes_up), bytes_up, np.inf)[1:n]
     inner = most - 1
-    # Equal shares of the work, not of the layers: a window is at most what a neighbouring cut can gain or lose.
+    # Equal shares of the work, not of the layers: a window is at most what a neighbouring cut can gain or lose. The sum
+    # of shares may exceed 1 by rounding, which `minimum` keeps in the last window.
     windows = np.minimum((np.cumsum(shares)[: n - 1] * inner).astype(int), inner - 1)
     # Only windows in which a layer ends have a cut to keep: a layer longer than a window leaves the next ones empty.
     starts = np.flatnonzero(np.diff(windows, prepend=-1))

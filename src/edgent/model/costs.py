@@ -1,4 +1,7 @@
-"""The work of a layer, from its shapes alone: arithmetic, bytes, and the paper's variables."""
+"""The work of a layer, from its shapes alone: arithmetic, bytes, and the paper's variables.
+
+Counted and never measured, so it is the same on every machine; what a machine makes of it in seconds is for `latency`.
+"""
 
 from __future__ import annotations
 
@@ -39,12 +42,14 @@ class LayerCost:
 
 def layer_costs(model: Model, branch: Branch) -> tuple[LayerCost, ...]:
     """The cost of each layer of a branch, in its order."""
+    # Looked up once for all layers: a network of thousands of layers has as many constants.
     constants = {tensor.name: tensor for tensor in model.proto.graph.initializer}
     return tuple(_layer_cost(model, layer, constants) for layer in branch.layers)
 
 
 def branch_flops(model: Model, branch: Branch) -> float | None:
     """Floating point operations of a branch; None where a layer's shapes are unknown."""
+    # A sum without an unknown layer would be a smaller number that looks complete.
     flops = [cost.flops for cost in layer_costs(model, branch)]
     return None if None in flops else math.fsum(value for value in flops if value is not None)
 
@@ -102,6 +107,8 @@ def _paper_variables(node: onnx.NodeProto, inputs: list[Shape], output: Shape) -
 
 
 def _is_depthwise(node: onnx.NodeProto, inputs: list[Shape | None]) -> bool:
+    # A kind of its own: it reads as many bytes as another convolution and computes a small part of it, so memory and
+    # not arithmetic decides its time.
     if node.op_type != "Conv" or node.domain or not inputs or not inputs[0]:
         return False
     groups = attribute_of(node, "group", 1)
@@ -109,4 +116,5 @@ def _is_depthwise(node: onnx.NodeProto, inputs: list[Shape | None]) -> bool:
 
 
 def _total(sizes: list[int | None]) -> int | None:
+    # One unknown size makes the sum unknown: a part of it would pass for the whole.
     return None if None in sizes else sum(size for size in sizes if size is not None)

@@ -1,7 +1,11 @@
 """Constants out of the graph: what needs no input is computed once, by the engine that runs the rest.
 
 Shapes are known once every free dimension has a number, so `Shape` of a tensor is a constant too, and with it the
-chains of Gather, Concat and Cast that exporters hang on it.
+chains of Gather, Concat and Cast that exporters hang on it. Left in, they would be layers of no work, cuts through them
+would be offered, and device and edge would send each other whole numbers that both can compute.
+
+Folding must change no answer, not even in its last bit. So it is the engine that computes, with the kernels that run
+the rest; what is not the same at each run, or is rounded otherwise when computed alone, stays where it is.
 """
 
 from __future__ import annotations
@@ -63,6 +67,7 @@ def fold(proto: onnx.ModelProto, weights: Weights, interpreter: Interpreter) -> 
     # Large constants leave the graph first: every pass copies the graph, and would copy them with it.
     weights.take(proto.graph)
     _drop_unused(proto.graph)
+    # What the file itself brought is paid for; only what folding adds counts towards the bound.
     own = {tensor.name: _size(tensor) for tensor in proto.graph.initializer}
     values = infer(proto, interpreter)
     # Each folded shape lets inference find more shapes, and these make more nodes constant.
@@ -110,6 +115,7 @@ class _Constants:
     def wanted(self) -> list[str]:
         """What the nodes that stay read of the others, whose numbers take their place."""
         # A chain of constant nodes needs numbers only at its end: what is between is never stored.
+        # A node that stays (an answer, or a type that no array holds) remains a node, and needs numbers to read.
         computed = [node for node, _ in self.nodes if not self._stays(node)]
         gone = self.arrays.keys() | {name for node in computed for name in node.output if name}
         if not gone:
@@ -157,6 +163,7 @@ class _Constants:
         # are deterministic.
         if node.domain or node.op_type in _KEEP or _trains(node) or any(True for _ in bodies(node)):
             return None
+        # A random number drawn once at loading would be the same in all answers.
         if not _is_deterministic(node.op_type, self.opset):
             return None
         read, written = ([self._tensor(name) for name in side if name] for side in (node.input, node.output))
@@ -222,6 +229,7 @@ def _is_deterministic(op: str, version: int) -> bool:
 
 def _trains(node: onnx.NodeProto) -> bool:
     """Whether it is a normalisation that learns: by its mode, or before there was one by its further outputs."""
+    # Of constants alone it would normalise by their own mean and variance, and hand out changed statistics.
     mode = any(attribute.name == "training_mode" and attribute.i for attribute in node.attribute)
     return node.op_type == "BatchNormalization" and (mode or len(node.output) > 1)
 

@@ -62,7 +62,7 @@ def cost_of(node: onnx.NodeProto, read: Sequence[Tensor], written: Sequence[Tens
 
 
 def check(nodes: Sequence[tuple[onnx.NodeProto, Cost]], kept: Collection[str], *, held: int, most: int) -> None:
-    """Looks whether constants can be afforded.
+    """Checks whether constants can be afforded.
 
     Args:
         nodes: in the order in which they are computed, each with its cost.
@@ -78,7 +78,8 @@ def check(nodes: Sequence[tuple[onnx.NodeProto, Cost]], kept: Collection[str], *
     passing = {name: size for _, cost in nodes for name, size in cost.outputs.items() if name not in kept}
     work = 0.0
     # A simulation of the run: memory in use rises with each output, falls behind each last reader, and is compared at
-    # its highest, with the scratch memory of the node at work.
+    # its highest, with the scratch memory of the node at work. A sum of all outputs would refuse long chains of small
+    # steps, of which only two are ever held.
     for index, (node, cost) in enumerate(nodes):
         held += sum(cost.outputs.values())
         work += cost.operations
@@ -113,7 +114,7 @@ def _operations(node: onnx.NodeProto, inputs: list[Shape], outputs: list[Shape])
 
 
 def _samples(node: onnx.NodeProto) -> float:
-    """Of RoiAlign, in each direction of a bin."""
+    """How many samples RoiAlign takes in each direction of a bin; 1 for all other operators."""
     return max([1.0, *(float(attribute.i) for attribute in node.attribute if attribute.name == "sampling_ratio")])
 
 

@@ -47,6 +47,7 @@ class Memory:
             read: the computed tensors that it reads.
             numbers: that it makes.
         """
+        # Counted down before a place is sought: the last reader of a tensor may write over it.
         inputs = [self._blocks[name] for name in dict.fromkeys(read) if name in self._blocks]
         for block in inputs:
             block.reads -= 1
@@ -72,6 +73,7 @@ class Memory:
         return inputs[0] if node.op_type in VIEWS and inputs else None
 
     def _place(self, node: onnx.NodeProto, inputs: Sequence[_Block], numbers: int) -> _Block:
+        # Memory that no kernel of this run has touched before is the oldest of all.
         fresh = _Block(numbers, 0, -math.inf)
         if not self._asked.isdisjoint(node.output):  # whoever asked gets it, in memory of its own
             return fresh

@@ -18,12 +18,13 @@ Resize = Literal["stretch", "crop", "letterbox", "corner", "height"]
 Filter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 Color = Literal["RGB", "BGR", "L"]
 Layout = Literal["NCHW", "NHWC", "CHW", "HWC"]
+PictureType = Literal["float32", "float16", "float64", "uint8", "int8", "int32"]
 Fill = Literal["refuse", "pad"]
 Excess = Literal["refuse", "shrink"]
 
 HEADS: Mapping[Task, tuple[str, ...]] = {
     "classification": ("logits",),
-    "detection": ("yolov5", "yolov8", "end-to-end", "boxes-scores", "ssd", "detr", "rt-detr"),
+    "detection": ("yolov5", "yolov8", "end-to-end", "boxes-scores", "ssd", "detr", "rt-detr", "yolox"),
     "segmentation": ("logits",),
     "embedding": ("l2",),
 }
@@ -35,7 +36,7 @@ GREY = 114
 """The grey around a letterboxed picture, as the YOLO family is trained with."""
 
 # Before there was a choice, all was so; what is still so is no part of a digest.
-_WITHOUT_CHOICE = {"filter": "bilinear", "crop": 1.0, "padding": GREY, "excess": "shrink"}
+_WITHOUT_CHOICE = {"filter": "bilinear", "crop": 1.0, "padding": GREY, "excess": "shrink", "dtype": "float32"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ class Preprocessing:
         excess: for "height": whether a picture that is too wide then is shrunk or refused.
         color: "RGB", "BGR" or "L".
         layout: "NCHW" or "NHWC"; "CHW" or "HWC" of a network that takes one picture and no batch.
+        dtype: of the values: numpy's name. Whole ones are rounded, and cut off at what the type holds.
         scale: factor on the pixel values 0..255.
         mean: one number per channel, subtracted after scaling.
         std: one number per channel, divided by at the end.
@@ -64,12 +66,20 @@ class Preprocessing:
     excess: Excess = "shrink"
     color: Color = "RGB"
     layout: Layout = "NCHW"
+    dtype: PictureType = "float32"
     scale: float = 1 / 255
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
 
     def __post_init__(self) -> None:
-        known = {"resize": Resize, "filter": Filter, "excess": Excess, "color": Color, "layout": Layout}
+        known = {
+            "resize": Resize,
+            "filter": Filter,
+            "excess": Excess,
+            "color": Color,
+            "layout": Layout,
+            "dtype": PictureType,
+        }
         for name, choices in known.items():
             _check_known(f"pre-processing: {name}", getattr(self, name), get_args(choices))
         if len(self.mean) != self.channels or len(self.std) != self.channels:
@@ -102,6 +112,7 @@ class Preprocessing:
 
     def document(self) -> dict[str, Any]:
         """All of it as JSON has it: every default written out, every factor a float, and no zero below zero."""
+        # One text for one meaning, for a digest is made of it: 1 and 1.0, or 0.0 and -0.0, must not give two digests.
         return {
             "size": list(self.size),
             "resize": self.resize,
@@ -111,13 +122,15 @@ class Preprocessing:
             "excess": self.excess,
             "color": self.color,
             "layout": self.layout,
+            "dtype": self.dtype,
             "scale": float(self.scale),
             "mean": [float(value) + 0.0 for value in self.mean],
             "std": [float(value) for value in self.std],
         }
 
     def canonical(self) -> dict[str, Any]:
-        """The same for a digest."""
+        """What of it stands in the model's digest."""
+        # What came with later releases is left out where it is as it always was: so no older digest changes.
         return {key: value for key, value in self.document().items() if _WITHOUT_CHOICE.get(key) != value}
 
 
@@ -153,11 +166,13 @@ class InputInfo:
         excess: what becomes of a larger one: it is refused, or, where it is a picture, shrunk.
         example: what stands in it where nobody gives an array and a random one makes no sense: one value for all of
             it, or all its values, row by row. No answer depends on it, so it is no part of a digest.
+        preprocessing: from a picture to this input, where it is not the one that the model names for its first.
     """
 
     fill: Fill = "refuse"
     excess: Excess = "refuse"
     example: tuple[float, ...] | tuple[str, ...] = ()
+    preprocessing: Preprocessing | None = None
 
     def __post_init__(self) -> None:
         _check_known("input: fill", self.fill, get_args(Fill))
@@ -165,11 +180,13 @@ class InputInfo:
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
-        return self.canonical() | {"example": list(self.example)}
+        form = None if self.preprocessing is None else self.preprocessing.document()
+        return {"fill": self.fill, "excess": self.excess, "example": list(self.example), "preprocessing": form}
 
     def canonical(self) -> dict[str, Any]:
         """The same for a digest."""
-        return {"fill": self.fill, "excess": self.excess}
+        form = {} if self.preprocessing is None else {"preprocessing": self.preprocessing.canonical()}
+        return {"fill": self.fill, "excess": self.excess, **form}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +196,7 @@ class BoxLimits:
     Attributes:
         score: theirs is above it.
         iou: of two boxes of a class that overlap by more, the better one stays (intersection over union); None: as
-            is usual with the head, 0.45 with yolov5 and 0.7 with others.
+            is usual with the head, 0.45 with yolov5 and yolox, 0.7 with others.
         most: so many at the most, the best ones.
     """
 
@@ -245,6 +262,11 @@ class Metadata:
             "dims": dict(self.dims),
             "inputs": {name: entry.document() for name, entry in self.inputs.items()},
         }
+
+    def preprocessing_of(self, name: str) -> Preprocessing | None:
+        """From a picture to the input of that name; None: it is no picture, or nobody says how."""
+        own = self.inputs.get(name)
+        return self.preprocessing if own is None or own.preprocessing is None else own.preprocessing
 
     def _check_head(self) -> None:
         heads = HEADS.get(self.task, ()) if self.task else ()

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import onnx
 
 from edgent.errors import InputError, ModelError
-from edgent.model.configuration.binding import bind
 from edgent.model.configuration.dimensions import FreeDimension
 from edgent.model.configuration.dimensions import free_dimensions as free_of
-from edgent.model.configuration.document import metadata_of
 from edgent.model.configuration.fitting import check_fits
-from edgent.model.configuration.sources import configured
-from edgent.model.files import external, identity
+from edgent.model.files import identity
 from edgent.model.files.bounds import check_sizes
-from edgent.model.files.bundle import join, prefix_of
-from edgent.model.files.constants import all_tensors
+from edgent.model.files.bundle import prefix_of
 from edgent.model.files.gather import gather
 from edgent.model.files.named import BETWEEN, ModelFiles, files
+from edgent.model.files.opened import OpenedFiles, exits_of, naming, opened_files
 from edgent.model.files.read import read, without_functions
 from edgent.model.files.weights import Weights
 from edgent.model.fold import fold
-from edgent.model.metadata import ExitInfo, Metadata
-from edgent.model.quantised import constants_of, fused_tensors, with_whole_pairs
+from edgent.model.layers import branches_of
+from edgent.model.metadata import ExitInfo, Metadata, Preprocessing
+from edgent.model.quantised import with_whole_pairs
 from edgent.model.shapes import Interpreter, bodies, subgraph_reads, tensor_of
 from edgent.model.tasks.append import append_answers, check_answers
-from edgent.model.values import Branch, Layer, Tensor, tensors_by_name
+from edgent.model.values import Branch, Tensor, tensors_by_name
 from edgent.text import readable
-
-# They change a tensor's shape and nothing else, so each belongs to the layer that reads it.
-SHAPE_ONLY = {"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -111,6 +105,17 @@ class Model:
         """The first 12 hex digits of the digest: `model_version` on the wire."""
         return self.digest[:12]
 
+    @property
+    def largest_form(self) -> Preprocessing | None:
+        """How a picture becomes the largest of its inputs; None: it takes no pictures."""
+        forms = [form for t in self.inputs if (form := self.metadata.preprocessing_of(t.name)) is not None]
+        return max(forms, key=lambda form: form.size[0] * form.size[1], default=None)
+
+    def metadata_at(self, exit: int) -> Metadata:
+        """What it says of an exit's answers: its own, with the pre-processing of the input that the exit reads."""
+        form = self.metadata.preprocessing_of(self.branch(exit).inputs[0].name)
+        return self.metadata if form is self.metadata.preprocessing else replace(self.metadata, preprocessing=form)
+
     def branch(self, exit: int) -> Branch:
         """The branch of an exit, wherever its file is.
 
@@ -133,6 +138,8 @@ class Model:
         Raises:
             ModelError: an unknown tensor, or one that cannot be made out of what is given.
         """
+        # A model file of its own and not a view: engines open files. Constants stay in the shared file of weights, to
+        # which each segment refers, so that fifty segments of a network hold its weights once.
         known = dict(self.tensors)
         start, end = tensors_by_name(tuple(given), known, "given"), tensors_by_name(tuple(asked), known, "asked")
         nodes, constants = self._slice({tensor.name for tensor in start}, [tensor.name for tensor in end])
@@ -153,6 +160,7 @@ class Model:
                 nodes.append(node)
                 wanted.difference_update(node.output)
                 wanted.update(name for name in subgraph_reads(node) if name not in given)
+        # Back in the order of the graph. At its ends, a part of a quantised network may need a whole pair of nodes.
         nodes = with_whole_pairs(nodes[::-1], self.proto.graph, self.tensors, given, asked)
         read = wanted.union(*(node.input for node in nodes))
         constants = [tensor for tensor in self.proto.graph.initializer if tensor.name in read]
@@ -179,87 +187,27 @@ def load(model: ModelFiles, *, interpreter: Interpreter, dims: Mapping[str, int]
     """
     paths = files(model)
     path = paths[0]
-    source = path.parent.absolute()
-    opened = _opened(paths)
-    with _naming(path):
-        binding = bind(path, opened.proto, dims or {})
-    bound, metadata, weights = binding.proto, binding.metadata, opened.weights
-    exits = _exits(bound.graph, metadata)
-    outputs = opened.outputs or [_outputs(bound.graph, metadata)]
-    digests = {
-        name: identity.digest(contents, bound.graph.input, asked, metadata)
-        for (name, contents), asked in zip(opened.members, outputs, strict=True)
-    }
-    gather(bound.graph, source)
-    # Constants of every kind first become one kind, which is then all that folding has to know.
-    values = fold(bound, weights, interpreter)
-    tensors = _tensors(values, metadata)
-    own = tuple(value.name for value in bound.graph.output)
-    inputs = tuple(tensors[value.name] for value in bound.graph.input)
-    check_fits(path, metadata, inputs)
-    with _naming(path):
-        answers = append_answers(bound, metadata, exits, tensors, [prefix_of(file) for file in paths[1:]])
-    # What was appended brings constants of its own, and its shapes are not known yet.
-    if answers.changed:
-        values = fold(bound, weights, interpreter)
-        with _naming(path):
-            check_answers(metadata, answers, values)
-        tensors = _tensors(values, metadata, answers.most)
-    check_sizes(tensors.values())
+    opened = opened_files(paths, dims or {})
+    gather(opened.proto.graph, path.parent.absolute())
+    completed = _completed(paths, opened, interpreter)
+    check_sizes(completed.tensors.values())
     return Model(
         name=readable(BETWEEN.join(file.stem for file in paths)),
         path=path,
         members=tuple(paths),
         files=opened.beside,
-        digest=_digest(digests, [entry.outputs for entry in answers.exits]),
-        digests=digests,
-        inputs=inputs,
-        branches=_branches(bound.graph, tensors, answers.exits, inputs),
-        metadata=metadata,
-        dims=binding.dims,
-        doubts=binding.doubts,
-        proto=bound,
-        tensors=tensors,
-        values=values,
-        weights=weights,
-        own_outputs=own,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Opened:
-    """The files of a model as they came, and what only they can tell.
-
-    Attributes:
-        proto: The only file, or all of them as one.
-        beside: The files of weights that they name, by their paths from the folder.
-        weights: Where constants are, and their hashes.
-        members: Name and hash of each file's contents.
-        outputs: Of each file of a bundle, by exit; of a single file nothing.
-    """
-
-    proto: onnx.ModelProto
-    beside: tuple[str, ...]
-    weights: Weights
-    members: list[tuple[str, str]]
-    outputs: list[list[tuple[str, ...]]]
-
-
-def _opened(paths: Sequence[Path]) -> _Opened:
-    """Reads and hashes files; their own copies are let go, or a model of gigabytes would be held twice from here on."""
-    # Digests are of the files as they came, before anything is gathered or folded: so a device and an edge with
-    # other versions of this program, which may fold otherwise, still agree on what a model is.
-    opened = [(file, configured(file, read(file))) for file in paths]
-    proto = join(opened) if len(paths) > 1 else opened[0][1]
-    source = paths[0].parent.absolute()
-    beside = external.locations(all_tensors(proto))
-    weights = Weights(source, identity.hashes(proto.graph.initializer, source))
-    return _Opened(
-        proto=proto,
-        beside=beside,
-        weights=weights,
-        members=[_member(file, own, file == paths[0], weights) for file, own in opened],
-        outputs=[_outputs(own.graph, metadata_of(own)) for _, own in opened] if len(paths) > 1 else [],
+        digest=_digest(opened.digests, [entry.outputs for entry in completed.exits]),
+        digests=opened.digests,
+        inputs=completed.inputs,
+        branches=branches_of(opened.proto.graph, completed.exits, completed.inputs, completed.tensors),
+        metadata=opened.metadata,
+        dims=opened.dims,
+        doubts=opened.doubts,
+        proto=opened.proto,
+        tensors=completed.tensors,
+        values=completed.values,
+        weights=opened.weights,
+        own_outputs=completed.own_outputs,
     )
 
 
@@ -268,14 +216,44 @@ def _digest(digests: Mapping[str, str], exits: Sequence[tuple[str, ...]]) -> str
     return identity.bundle_digest(digests, exits) if len(digests) > 1 else next(iter(digests.values()))
 
 
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Says of which file a configuration is that cannot be."""
-    try:
-        yield
-    except ModelError as error:
-        said = str(error)
-        raise ModelError(said if said.startswith(f"{path}: ") else f"{path}: {said}") from None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Completed:
+    """What is known of a graph once its constants are folded, and its answers are appended to it.
+
+    Attributes:
+        values: Type and shape of each value, by name.
+        tensors: The same as tensors.
+        inputs: Those that a request brings.
+        own_outputs: Names of the outputs that the graph had before anything was appended.
+        exits: Each with the outputs that are its answer.
+    """
+
+    values: dict[str, onnx.ValueInfoProto]
+    tensors: dict[str, Tensor]
+    inputs: tuple[Tensor, ...]
+    own_outputs: tuple[str, ...]
+    exits: tuple[ExitInfo, ...]
+
+
+def _completed(paths: Sequence[Path], opened: OpenedFiles, interpreter: Interpreter) -> _Completed:
+    """Folds a graph whose constants were gathered, and appends what makes answers out of its outputs."""
+    proto, metadata, weights = opened.proto, opened.metadata, opened.weights
+    exits = exits_of(proto.graph, metadata)
+    values = fold(proto, weights, interpreter)
+    tensors = _tensors(values, metadata)
+    own_outputs = tuple(value.name for value in proto.graph.output)
+    inputs = tuple(tensors[value.name] for value in proto.graph.input)
+    # Before anything is appended: a configuration that does not fit the inputs would fail there with a worse message.
+    check_fits(paths[0], metadata, inputs)
+    with naming(paths[0]):
+        answers = append_answers(proto, metadata, exits, tensors, [prefix_of(file) for file in paths[1:]])
+    # What was appended brings constants of its own, and its shapes are not known yet.
+    if answers.changed:
+        values = fold(proto, weights, interpreter)
+        with naming(paths[0]):
+            check_answers(metadata, answers, values)
+        tensors = _tensors(values, metadata, answers.most)
+    return _Completed(values=values, tensors=tensors, inputs=inputs, own_outputs=own_outputs, exits=answers.exits)
 
 
 def _tensors(
@@ -307,91 +285,3 @@ def free_dimensions(model: str | Path) -> tuple[FreeDimension, ...]:
         ModelError: see `read`.
     """
     return tuple(entry for path in files(model) for entry in free_of(without_functions(read(path)).graph))
-
-
-def _member(path: Path, proto: onnx.ModelProto, is_first: bool, weights: Weights) -> tuple[str, str]:
-    """A file's name, and the hash of its contents by the hashes of the whole, where constants have a bundle's names."""
-    prefix = "" if is_first else prefix_of(path)
-    hashes = {tensor.name: weights.hashes[prefix + tensor.name] for tensor in proto.graph.initializer}
-    return readable(path.stem), identity.contents(proto, hashes, weights.source)
-
-
-def _outputs(graph: onnx.GraphProto, metadata: Metadata) -> list[tuple[str, ...]]:
-    return [entry.outputs for entry in _exits(graph, metadata)]
-
-
-def _exits(graph: onnx.GraphProto, metadata: Metadata) -> tuple[ExitInfo, ...]:
-    """Those that the file names; without any, all outputs together are one."""
-    names = tuple(value.name for value in graph.output)
-    for entry in metadata.exits:
-        if unknown := sorted(set(entry.outputs) - set(names)):
-            raise ModelError(f"exit {entry.name!r} names output {unknown[0]!r}, which the graph does not have")
-    return metadata.exits or (ExitInfo(name="output", outputs=names),)
-
-
-def _branches(
-    graph: onnx.GraphProto, tensors: dict[str, Tensor], exits: tuple[ExitInfo, ...], inputs: tuple[Tensor, ...]
-) -> tuple[Branch, ...]:
-    constants, fused = constants_of(graph), fused_tensors(graph, tensors)
-    branches = []
-    for number, entry in enumerate(exits):
-        branch = Branch(
-            exit=number,
-            name=entry.name,
-            layers=_layers(graph, entry.outputs, constants),
-            inputs=inputs,
-            outputs=tuple(tensors[name] for name in entry.outputs),
-            accuracy=entry.accuracy,
-            tensors=tensors,
-            fused=fused,
-        )
-        branches.append(branch)
-    return tuple(branches)
-
-
-def _layers(graph: onnx.GraphProto, outputs: tuple[str, ...], constants: set[str]) -> tuple[Layer, ...]:
-    """The layers of one branch in the file's order.
-
-    Each shape-only node, and each that makes a constant, joins the first layer that reads it.
-    """
-    indices = _ancestors(graph, outputs)
-    # The first reader of each tensor: going backwards, an earlier node overwrites what a later one wrote.
-    reader: dict[str, int] = {}
-    for index in reversed(indices):
-        reader.update(dict.fromkeys(subgraph_reads(graph.node[index]), index))
-    members: dict[int, list[int]] = {}
-    home: dict[int, int] = {}
-    for index in reversed(indices):
-        node = graph.node[index]
-        joins = node.op_type in SHAPE_ONLY or node.output[0] in constants
-        next_reader = reader.get(node.output[0]) if joins else None
-        # A node that joins goes where its reader went, so a chain of them ends in one layer.
-        home[index] = index if next_reader is None else home[next_reader]
-        members.setdefault(home[index], []).append(index)
-    return tuple(_layer(graph, tuple(sorted(members[index])), constants) for index in sorted(members))
-
-
-def _layer(graph: onnx.GraphProto, nodes: tuple[int, ...], constants: set[str]) -> Layer:
-    # The last node is the one that the others joined: it gives the layer its name and its kind.
-    own = graph.node[nodes[-1]]
-    outputs = [name for index in nodes for name in graph.node[index].output if name and name not in constants]
-    reads = dict.fromkeys(name for index in nodes for name in subgraph_reads(graph.node[index]))
-    return Layer(
-        name=own.name or outputs[-1],
-        op=own.op_type,
-        nodes=nodes,
-        inputs=tuple(name for name in reads if name not in constants and name not in outputs),
-        outputs=tuple(outputs),
-        own=tuple(name for name in own.output if name),
-    )
-
-
-def _ancestors(graph: onnx.GraphProto, outputs: tuple[str, ...]) -> list[int]:
-    wanted = set(outputs)
-    needed = []
-    for index in range(len(graph.node) - 1, -1, -1):
-        node = graph.node[index]
-        if wanted.intersection(node.output):
-            wanted.update(subgraph_reads(node))
-            needed.append(index)
-    return needed[::-1]

@@ -26,6 +26,7 @@ _TAKEN_OVER = {"Add", "Clip", "Dropout", "HardSigmoid", "Identity", "LeakyRelu",
 
 def named(segment: Segment) -> Segment:
     """The segment with each node called like the first tensor it makes: a unique name, which engines hand on."""
+    # Exporters leave names empty or give one twice; each tensor has one name and one maker.
     proto = onnx.ModelProto.FromString(segment.proto)
     for node in proto.graph.node:
         node.name = _first(node.output)
@@ -51,13 +52,18 @@ def node_layers(path: Path, branch: Branch) -> dict[str, tuple[int, ...]]:
 
 
 class _Walk:
-    """Visits the optimised nodes in their order, and remembers what is accounted for."""
+    """Visits the optimised nodes in their order, and remembers which layers are booked already.
+
+    Each layer's time is measured once, so each layer that ran must be booked to a node, and none to two nodes that do
+    different work: a cut between the two would count the work twice, or not at all.
+    """
 
     def __init__(self, branch: Branch, graph: onnx.GraphProto) -> None:
         self.layers = branch.layers
         self.made_by = {name: position for position, layer in enumerate(branch.layers) for name in layer.outputs}
         self.originals = {tensor.name for tensor in branch.inputs} | self.made_by.keys()
         self.end_of = {name: position for position, layer in enumerate(branch.layers) for name in layer.own}
+        # A layer in which some node ends is that node's, whatever an earlier node might take over.
         self.claimed = {position for node in graph.node for position in self.ends(node)}
         # Layers that an earlier node stands for: each layer is booked to the node that first reaches it.
         self.covered: set[int] = set()
@@ -84,6 +90,7 @@ class _Walk:
         return tuple(sorted(new)) or tuple(ends)  # a change of layout back: of the layer whose tensor it makes
 
     def _originals(self, names: Iterable[str]) -> set[str]:
+        """The original tensors behind some tensors of the engine's."""
         originals: set[str] = set()
         for name in names:
             originals |= self.stands_for.get(name, {name} if name in self.originals else set())
@@ -105,6 +112,7 @@ class _Walk:
         """The layers after the ends that no node claims, and that need nothing else than this node has."""
         available = reads.union(*(self.layers[position].outputs for position in ends))
         fresh = available - reads
+        # What is fused grows along the layers: an activation after an addition after this node is taken over as well.
         layers = set()
         for position in range(max(ends) + 1, len(self.layers)):
             layer = self.layers[position]

@@ -30,7 +30,8 @@ from edgent.model.values import Tensor
 
 _QUANTISE, _DEQUANTISE = "QuantizeLinear", "DequantizeLinear"
 
-# The engine moves a pair past these.
+# The engine moves a pair past these: they move, pick or clip values, so it makes no difference whether they see
+# quantised numbers or floating ones.
 _MOVING = {
     "Clip", "DepthToSpace", "Expand", "Flatten", "Identity", "MaxPool", "Relu", "Reshape", "Slice", "SpaceToDepth",
     "Squeeze", "Transpose", "Unsqueeze",
@@ -49,6 +50,8 @@ def constants_of(graph: GraphProto) -> set[str]:
     """
     constants = {tensor.name for tensor in graph.initializer}
     answers = {value.name for value in graph.output}
+    # In the graph's order, so that a constant made of constants counts for those behind it. An optional input that is
+    # left out has the empty name, and keeps nothing from being constant.
     for node in graph.node:
         if node.op_type in _OF_WEIGHTS and constants.issuperset(filter(None, node.input)):
             constants.update(name for name in node.output if name not in answers)
@@ -89,6 +92,8 @@ def _behind(nodes: list[NodeProto], tensors: Mapping[str, Tensor]) -> set[str]:
 def _ahead(nodes: list[NodeProto]) -> set[str]:
     """The tensors ahead of a `QuantizeLinear`."""
     ahead: set[str] = set()
+    # The mirror of `_behind`: from the end backwards, and a `DequantizeLinear` ends the walk. Only the first input of a
+    # `QuantizeLinear` is quantised; the others are its scale and zero point.
     for node in reversed(nodes):
         if node.op_type == _QUANTISE:
             ahead.add(node.input[0])
@@ -123,6 +128,7 @@ def _moved(nodes: list[NodeProto], constants: Mapping[str, TensorProto]) -> set[
 
 def _scale(node: NodeProto, constants: Mapping[str, TensorProto]) -> list[object]:
     """Scale and zero point, to be compared: by value where they are stored in the graph."""
+    # Exporters store the same scale under many names, so equal names would say too little.
     return [_value(name, constants.get(name)) for name in node.input[1:]]
 
 
@@ -174,6 +180,7 @@ def _is_pair_of_int8(
 
     Where there are several, the engine leaves int8 as it is.
     """
+    # A scale or zero point that is computed would have to cross as well; stored ones are on both sides.
     if node.op_type != _QUANTISE or tensors[node.output[0]].dtype != "int8" or not stored.keys() >= set(node.input[1:]):
         return False
     scale, readers = stored[node.input[1]], _readers(node.output[0], graph)

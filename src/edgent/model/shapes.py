@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -19,9 +19,7 @@ from onnx import shape_inference
 from edgent.errors import EdgentError, ModelError
 from edgent.model.values import Tensor
 
-if TYPE_CHECKING:
-    pass
-
+# They do no arithmetic: no operations are counted for them, and folding them in half precision rounds nothing.
 MOVES_ONLY = {
     "Cast", "Concat", "Dropout", "Expand", "Flatten", "Gather", "Identity", "Pad", "Reshape", "Slice", "Split",
     "Squeeze", "Tile", "Transpose", "Unsqueeze",
@@ -45,6 +43,7 @@ class Interpreter(Protocol):
 
 def forget_declarations(graph: onnx.GraphProto) -> None:
     """Drops what a file says of its outputs, and of intermediate values, also in bodies."""
+    # Inference keeps a declaration that is there, right or wrong, and infers only what is missing.
     for value in graph.output:
         value.ClearField("type")
     for body in (graph, *_all_bodies(graph)):
@@ -94,6 +93,44 @@ def dtype_name(elem_type: int) -> str:
     if elem_type == onnx.TensorProto.STRING:
         return "string"
     return str(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(elem_type)).name)
+
+
+def output_shapes(
+    node: onnx.NodeProto,
+    opset: int,
+    shapes: Mapping[str, tuple[int, ...]],
+    constants: Mapping[str, onnx.TensorProto],
+) -> dict[str, tuple[int, ...]]:
+    """Shapes of a node's outputs, of those that follow from what it reads.
+
+    Args:
+        node: by itself; one whose activation an engine has fused in makes what it makes without.
+        opset: the version of ONNX's operators.
+        shapes: of the tensors that it reads.
+        constants: those that it reads; of weights that lie in another file only the shape counts.
+    """
+    kind = node.op_type.removeprefix("Fused")
+    read = [name for name in node.input if name]
+    if not onnx.defs.has(kind, opset, "") or not all(name in shapes or name in constants for name in read):
+        return {}
+    schema = onnx.defs.get_schema(kind, opset)
+    known = [attribute for attribute in node.attribute if attribute.name in schema.attributes]
+    bare = onnx.NodeProto(op_type=kind, input=node.input, output=node.output, attribute=known)
+    types = {
+        name: onnx.helper.make_tensor_type_proto(
+            constants[name].data_type if name in constants else onnx.TensorProto.FLOAT,
+            constants[name].dims if name in constants else shapes[name],
+        )
+        for name in read
+    }
+    values = {name: constants[name] for name in read if name in constants and not constants[name].external_data}
+    try:
+        made = shape_inference.infer_node_outputs(schema, bare, types, values)
+    # Of C++, and of several types: the types of what is computed are not known here, and are not all floats.
+    except Exception:
+        return {}
+    tensors = (tensor_of(onnx.ValueInfoProto(name=name, type=kind)) for name, kind in made.items())
+    return {tensor.name: tensor.shape for tensor in tensors if tensor.shape is not None}
 
 
 def bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
@@ -153,6 +190,7 @@ def _are_few(graph: onnx.GraphProto) -> bool:
     total = 0
     for node in all_nodes(graph):
         if node.op_type in ("Constant", "Shape"):
+            # A constant holds no more numbers than it has bytes, and a shape no more than a tensor has dimensions.
             count = node.ByteSize() + _MOST_RANK
         elif node.op_type in _FOLLOWED:
             read = [counts.get(name, 0) for name in node.input]

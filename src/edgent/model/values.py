@@ -43,6 +43,7 @@ class Tensor:
     @property
     def nbytes(self) -> int | None:
         """Bytes of the raw tensor, the most that it can have; None where dtype or shape is unknown."""
+        # Numpy has no bfloat16 and no size for text; every other type's size is numpy's.
         shape = self.most if self.shape is None else self.shape
         if self.dtype is None or shape is None:
             return None
@@ -60,7 +61,7 @@ class Layer:
     """One node, with the shape-only nodes that feed it, and those that make its constants.
 
     Attributes:
-        name: the node's name, or its first output where it has none.
+        name: the node's name, or its last output where it has none.
         op: the node's ONNX operator.
         nodes: positions of the nodes in the folded graph, in its order; the last one is the layer's own.
         inputs: tensors read from outside the layer, without constants.
@@ -91,8 +92,10 @@ class Obstruction(NamedTuple):
 
 
 class _Use(NamedTuple):
+    """The life of a tensor along the layers: all that decides which cuts it crosses."""
+
     tensor: Tensor
-    made: int  # layers after which the tensor exists; 0 for inputs
+    since: int  # layers after which the tensor exists; 0 for inputs
     read: tuple[int, ...]  # 1-based positions of the layers that read it, rising; n + 1 stands for "is the answer"
 
 
@@ -121,7 +124,7 @@ class Branch:
     @cached_property
     def uses(self) -> tuple[_Use, ...]:
         """Every tensor that can cross a cut of this branch, with where it is made and read."""
-        made = {tensor.name: 0 for tensor in self.inputs}
+        since = {tensor.name: 0 for tensor in self.inputs}
         read: dict[str, list[int]] = {tensor.name: [] for tensor in self.inputs}
         # A tensor lives from the layer that makes it to the last one that reads it; a cut between the two is crossed by
         # it. Positions count from 1, so that a position is the number of layers before the cut behind it.
@@ -129,12 +132,14 @@ class Branch:
             for name in dict.fromkeys(layer.inputs):
                 read[name].append(position)
             for name in layer.outputs:
-                made[name] = position
+                since[name] = position
                 read[name] = []
+        # The caller reads the answers, as if one more layer stood behind the last one: so an answer crosses every
+        # download cut behind the layer that makes it, without a case of its own.
         for tensor in self.outputs:
             if tensor.name in read:  # else it is a constant, which both sides have
                 read[tensor.name].append(len(self.layers) + 1)
-        return tuple(_Use(self.tensors[name], made[name], tuple(at)) for name, at in read.items() if at)
+        return tuple(_Use(self.tensors[name], since[name], tuple(at)) for name, at in read.items() if at)
 
     def boundary(self, upload_cut: int, download_cut: int) -> Boundary:
         """What crosses when layers [upload_cut, download_cut) run on the edge.
@@ -148,10 +153,10 @@ class Branch:
             # Made by the head, or an input: it goes up only if the middle reads it. What the suffix alone reads stays,
             # since the device still has it. Made by the middle: it goes down if anything behind the middle reads it, or
             # it is the answer.
-            if use.made <= upload_cut:
+            if use.since <= upload_cut:
                 if any(upload_cut < position <= download_cut for position in use.read):
                     up.append(use.tensor)
-            elif use.made <= download_cut < use.read[-1]:
+            elif use.since <= download_cut < use.read[-1]:
                 down.append(use.tensor)
         return Boundary(tuple(up), tuple(down))
 
@@ -159,10 +164,11 @@ class Branch:
     def clean_cuts(self) -> NDArray[np.bool_]:
         """At which of the cuts 0 .. n everything that crosses can be handed on."""
         clean = np.ones(len(self.layers) + 1, dtype=np.bool_)
-        # A tensor that cannot be handed on forbids every cut that it crosses, wherever the other cut is.
+        # A tensor that cannot be handed on forbids every cut that it crosses, wherever the other cut is. The caller who
+        # reads the answers is no layer and does not count here; answers that cannot travel are left to `divisible`.
         for use in self.uses:
             if self._problem(use.tensor):
-                clean[use.made : self._last_reader(use)] = False
+                clean[use.since : self._last_reader(use)] = False
         return clean
 
     @cached_property
@@ -175,8 +181,10 @@ class Branch:
         # Both cuts have to be clean by themselves, so all pairs follow from one line: no pair needs to be looked at.
         plane = self.clean_cuts[:, None] & self.clean_cuts
         for use in self.uses:
-            if not use.tensor.travels and use.read[-1] > n:  # an answer, which only the suffix or the head can make
-                plane[: use.made, use.made :] = False
+            # An answer that cannot travel must be made on the device: upload cuts from its layer on have it in the
+            # head, download cuts before its layer have it in the suffix. All others are forbidden.
+            if not use.tensor.travels and use.read[-1] > n:
+                plane[: use.since, use.since :] = False
         np.fill_diagonal(plane, True)
         return plane
 
@@ -199,11 +207,13 @@ class Branch:
             ModelError: as `boundary`.
         """
         self._check(upload_cut, download_cut)
+        # Nothing crosses: the device does everything, and may cut through nothing.
         if upload_cut == download_cut:
             return None
+        # The same rules as in `divisible`, for one pair, so that the tensor at fault can be named.
         for use in self.uses:
-            crossed = any(use.made <= cut < self._last_reader(use) for cut in (upload_cut, download_cut))
-            answer = use.read[-1] > len(self.layers) and upload_cut < use.made <= download_cut
+            crossed = any(use.since <= cut < self._last_reader(use) for cut in (upload_cut, download_cut))
+            answer = use.read[-1] > len(self.layers) and upload_cut < use.since <= download_cut
             problem = self._problem(use.tensor)
             if problem and (crossed or (answer and not use.tensor.travels)):
                 return Obstruction(use.tensor, problem)
@@ -225,22 +235,25 @@ class Branch:
         nan where a crossing tensor's size is unknown, and below the diagonal. Near-linear in the uses of tensors,
         plus one pass over the pairs: each tensor crosses in whole rectangles of the plane of pairs.
         """
+        # Tables of differences: a rectangle is written at its four corners, and two running sums fill all of them at
+        # the end. One row and one column more than there are cuts, for corners just outside. Unknown sizes are counted
+        # apart: nan in a table of differences would spoil all that is summed after it.
         n = len(self.layers)
         up, down = np.zeros((n + 2, n + 2)), np.zeros((n + 2, n + 2))
         unknown_up, unknown_down = np.zeros((n + 2, n + 2)), np.zeros((n + 2, n + 2))
         for use in self.uses:
             size = use.tensor.nbytes
             plane, amount = (unknown_up, 1.0) if size is None else (up, float(size))
-            # It goes up for each pair whose middle has a reader of it: upload from `made` to before that reader,
+            # It goes up for each pair whose middle has a reader of it: upload from `since` to before that reader,
             # download from the reader on. Each reader adds only the uploads that the one before did not, or pairs with
             # two would count twice.
-            since = use.made
+            start = use.since
             for position in (p for p in use.read if p <= n):
-                _add_rectangle(plane, since, position - 1, position, n, amount)
-                since = position
+                _add_rectangle(plane, start, position - 1, position, n, amount)
+                start = position
             # It goes down where the middle makes it, and something behind the middle reads it.
             plane = unknown_down if size is None else down
-            _add_rectangle(plane, 0, use.made - 1, use.made, min(use.read[-1] - 1, n), amount)
+            _add_rectangle(plane, 0, use.since - 1, use.since, min(use.read[-1] - 1, n), amount)
         return _integrate(up, unknown_up), _integrate(down, unknown_down)
 
     def cut_bytes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -252,9 +265,11 @@ class Branch:
         n = len(self.layers)
         up, down = _Line(n), _Line(n)
         for use in self.uses:
-            up.add(use.made, max((position for position in use.read if position <= n), default=0), use.tensor.nbytes)
-            if use.made:
-                down.add(use.made, use.read[-1], use.tensor.nbytes)
+            # Up: from the cut behind its layer to the cut before its last reader on the edge. Down: the same, and the
+            # caller counts as a reader; inputs never come down, for the device has them.
+            up.add(use.since, max((position for position in use.read if position <= n), default=0), use.tensor.nbytes)
+            if use.since:
+                down.add(use.since, use.read[-1], use.tensor.nbytes)
         return up.sums(), down.sums()
 
     def uploads(self) -> Iterator[Mapping[str, Tensor]]:
@@ -263,13 +278,14 @@ class Branch:
         ending: dict[int, list[str]] = {}
         begun: dict[int, list[Tensor]] = {}
         for use in self.uses:
-            last = max((position for position in use.read if position <= n), default=use.made)
-            if last > use.made:
-                begun.setdefault(use.made, []).append(use.tensor)
+            last = max((position for position in use.read if position <= n), default=use.since)
+            if last > use.since:
+                begun.setdefault(use.since, []).append(use.tensor)
                 ending.setdefault(last, []).append(use.tensor.name)
         # One mapping for all cuts: networks have thousands of layers, and a copy at each would be quadratic.
         crossing: dict[str, Tensor] = {}
         for cut in range(n + 1):
+            # A cut lies behind the layer of its number, so what that layer read for the last time has ended here.
             for name in ending.get(cut, ()):
                 del crossing[name]
             crossing.update((tensor.name, tensor) for tensor in begun.get(cut, ()))
@@ -313,7 +329,8 @@ def segment_name(model: str, exit: int, upload_cut: int, download_cut: int) -> s
 
 def parse_segment_name(text: str) -> SegmentName | None:
     """Reads the wire's name of a segment; None where it is not one (a whole model's name, say)."""
-    # From the right: a model's own name may have dots. Numbers in any other form are no name of ours.
+    # From the right: a model's own name may have dots. Numbers in any other form are no name of ours, and neither are
+    # those of ten digits or more: the name comes from the network, and Python takes its time with long numbers.
     parts = text.rsplit(".", 3)
     if len(parts) != 4 or [part[:1] for part in parts[1:]] != ["x", "u", "d"]:
         return None
@@ -330,6 +347,7 @@ def tensors_by_name(names: Iterable[str], known: dict[str, Tensor], what: str) -
     Raises:
         ModelError: a name the model does not have.
     """
+    # In the order in which they were asked for: it is that of a segment's inputs and outputs.
     tensors = tuple(known[name] for name in names if name in known)
     missing = [name for name in names if name not in known]
     if missing:
@@ -368,6 +386,8 @@ def _add_rectangle(plane: NDArray[np.float64], u0: int, u1: int, d0: int, d1: in
 
 
 def _integrate(plane: NDArray[np.float64], unknown: NDArray[np.float64]) -> NDArray[np.float64]:
+    # Holes are whole numbers up to rounding: half of one tells some from none. Below the diagonal the download would
+    # lie before the upload.
     sums = plane.cumsum(axis=0).cumsum(axis=1)[:-1, :-1]
     holes = unknown.cumsum(axis=0).cumsum(axis=1)[:-1, :-1]
     sums[(holes > 0.5) | (np.tri(len(sums), k=-1) > 0)] = np.nan

@@ -1,4 +1,9 @@
-"""Every way to answer, as one table: branch, upload cut and codec, download cut and codec, and what each demands."""
+"""Every way to answer, as one table: branch, upload cut and codec, download cut and codec, and what each demands.
+
+A candidate is what it *demands* of device, edge and link; nothing in the table depends on the bandwidth, the queue or
+the load of the moment. So the table is made once for a model and two machines, and each decision only prices it anew
+(`edgent.planning.conditions`).
+"""
 
 from __future__ import annotations
 
@@ -51,7 +56,7 @@ class Candidates:
         measure: What the accuracies are; numbers of different measures are never in one table.
         demand: What each candidate takes of each resource, shape (5, m). The rows: device seconds, edge seconds, bytes
             up, bytes down, messages.
-        configurations: By row.
+        configurations: What each candidate runs, by its position in the columns.
     """
 
     codecs: tuple[str, ...]
@@ -77,10 +82,12 @@ class Candidates:
     configurations: Configurations = field(init=False)
 
     def __post_init__(self) -> None:
-        # Both are asked for at each decision, so they are made once.
+        # Merit and demand are asked for at each decision, so they are made once.
         # As soon as one accuracy is unknown, none can be compared with it: then a later exit counts as the better one.
         unknown = bool(np.isnan(self.accuracy).any())
         object.__setattr__(self, "merit", _ranks(self.exit) if unknown else self.counts_as)
+        # One sum for the device, although its parts run before and after the edge: a machine's drift slows all of them
+        # by one factor, and latency adds them up. Only a race asks when a part ends, and has a row of its own for that.
         device = self.prepare + self.head + self.encode + self.suffix
         demand = np.stack([device, self.middle, self.bytes_up, self.bytes_down, self.messages])
         object.__setattr__(self, "demand", demand)
@@ -132,6 +139,7 @@ class Candidates:
         columns = {name: [block[name] for block in blocks] for name in _COLUMNS}
         kinds = {name: np.int32 if name in _WHOLE else np.float64 for name in _COLUMNS}
         # Columns and not a list of candidates: a model of 100 layers has 100,000 of them, and each decision prices all.
+        # The empty list lets a model without any candidate give an empty table, where numpy would refuse to join none.
         table: dict[str, Any] = {n: np.concatenate([*parts, []]).astype(kinds[n]) for n, parts in columns.items()}
         return cls(codecs=codecs, measure=measure, **table)
 
@@ -149,11 +157,12 @@ class Candidates:
 
     def unpriced(self, names: Iterable[str]) -> tuple[str, ...]:
         """Those of some codecs that are in no candidate, as nobody knows their size, their time or their accuracy."""
+        # Said to a user who asks for a codec: that it is missing from every plan would otherwise look like a decision.
         used = self._used
         return tuple(name for name in names if name not in used)
 
     def keep(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Candidates:
-        """The candidates of a mask, or at some positions."""
+        """A table of some of the candidates: those of a mask, or those at some positions."""
         return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
 
     def restricted(
@@ -168,8 +177,8 @@ class Candidates:
         Args:
             direction: "device-first": the edge finishes; "edge-first": it begins. Device-only is allowed in both.
             exits: The exits that may answer; None: all.
-            codecs: What crossing tensors may be encoded with; None: all. Answers, which return as they are, and
-                candidates where nothing crosses are no matter of codecs. One that has no price here is in no candidate.
+            codecs: What crossing tensors may be encoded with; None: all. Codecs restrict neither answers, which return
+                as they are, nor candidates where nothing crosses. A codec without a price is in no candidate anyway.
 
         Raises:
             InputError: an exit or a direction that no candidate has, or a codec that does not exist.
@@ -191,23 +200,25 @@ class Candidates:
 
     def frontier(self) -> Candidates:
         """The candidates that can be the plan under some conditions and some deadline."""
+        # By merit and not by accuracy, for that is what the planner ranks by. Close accuracies stay apart here; see
+        # `edgent.planning.frontier` for why the tolerance must not enter before a deadline is known.
         return self.keep(frontier(self.merit, self.demand))
 
     def frontier_within(self, drift: float) -> Candidates:
         """Those that can be the plan, raced or not, as long as the machines' speeds do not drift far apart.
 
-        With D and E a candidate's seconds on device and edge and f and g the factors of the machines, the conditions
-        see f D + g E. Whoever undercuts another at both ends of a range of f / g does so for all ratios between: few
-        are left of those that trade a little of D for a little of E.
+        With D and E a candidate's seconds on device and edge, and f and g the factors of the machines, the conditions
+        see f D + g E. That is linear in the ratio f / g: a candidate that undercuts another one at both ends of a range
+        of ratios does so at all ratios between. So few are left of those that trade a little of D for a little of E.
 
         Args:
             drift: f / g lies in 1 / drift .. drift.
         """
-        # f D + g E is linear in the ratio f / g, so whoever is below at both ends of its range is below everywhere
-        # between.
+        # Two sums take the place of two components, so a candidate must be undercut at both ends, and not in D and in
+        # E: that is easier, and leaves a few dozen candidates where the plain frontier has hundreds.
         device, edge, *rest = self.demand
-        # The head's own time is kept as a row of its own: a race needs it early, so it must not be traded for the
-        # suffix.
+        # The time until everything is encoded is a row of its own: in a race the local branch can start only then, so
+        # a long head must not be made up for by a short suffix.
         ends = (device + drift * edge, drift * device + edge)
         return self.keep(frontier(self.merit, np.stack([*ends, *rest, self.head + self.encode])))
 
@@ -215,16 +226,21 @@ class Candidates:
         """Positions in an order in which the first of equally fast candidates is the best.
 
         By bytes, then merit, then each component of the demand. That makes the choice on the frontier the choice among
-        all: whoever undercuts another also wins every tie against him.
+        all: a candidate that undercuts another one also wins every tie between the two.
         """
+        # Bytes first: of two plans that are equally fast, the one that loads the link less leaves more to others, and
+        # suffers less when the link is worse than believed.
         keys = (*self.demand[::-1], -self.merit, self.bytes_up + self.bytes_down)
         return np.lexsort(keys)  # the last key counts first
 
     def in_order_of_ties(self) -> Candidates:
-        """The candidates in that order."""
+        """The candidates, the best of equally fast ones first; see `order_of_ties`."""
+        # A first minimum, as numpy's argmin takes it, is then the best of the ties: no decision has to look for them.
         return self.keep(self.order_of_ties())
 
     def _in_direction(self, direction: Direction) -> NDArray[np.bool_]:
+        # Device-only is the row n, n. It meets the first condition as it stands; the second has to allow it by name,
+        # because its upload cut is not 0.
         if direction == "device-first":
             return np.equal(self.download_cut, self.layers)
         if direction == "edge-first":
@@ -266,6 +282,7 @@ def _blocks(branch: BranchCosts, codecs: tuple[str, ...]) -> Iterator[dict[str, 
     # Device-only once for a branch: with any codecs it would be the same candidate, for nothing crosses.
     if branch.alone:
         yield _on_device(branch, codecs)
+    # A block for each two codecs, with all pairs of cuts in it at once: a handful of blocks of thousands of rows.
     for up in branch.up:
         for down in branch.down:
             accuracy = _accuracy(branch, up, down)
@@ -274,7 +291,8 @@ def _blocks(branch: BranchCosts, codecs: tuple[str, ...]) -> Iterator[dict[str, 
 
 
 def _on_device(branch: BranchCosts, codecs: tuple[str, ...]) -> dict[str, Floats]:
-    # Written as both cuts at n, an ordinary row: what crosses is nothing and what the edge does is nothing.
+    # Written as both cuts at n, an ordinary row: what crosses is nothing and what the edge does is nothing. So neither
+    # conditions nor planner need a case of their own for the device alone.
     n = float(branch.own_cuts[-1])
     row = dict.fromkeys(_COLUMNS, 0.0) | {"exit": branch.exit, "layers": n, "upload_cut": n, "download_cut": n}
     row |= dict.fromkeys(("codec", "download_codec"), codecs.index(RAW))
@@ -297,6 +315,8 @@ def _accuracy(branch: BranchCosts, up: Crossing, down: Crossing) -> Plane | None
 
 def _counts_as(branch: BranchCosts, up: Crossing, down: Crossing, accuracy: Plane) -> Plane:
     """By which accuracy two codecs together are ranked; a pair of lossy ones by what was measured of the pair."""
+    # The interval that decides whether a loss counts is that of one codec's change (`Calibration.counts_as`). Of a pair
+    # no such interval is known, so nothing of its loss is forgiven.
     if up.accuracy is not None and down.accuracy is not None:
         return accuracy
     lossy = up if up.accuracy is not None else down
@@ -307,6 +327,7 @@ def _counts_as(branch: BranchCosts, up: Crossing, down: Crossing, accuracy: Plan
 
 def _own(branch: BranchCosts) -> tuple[float, float]:
     """A branch's accuracy when nothing is lost, and what it counts as; nan where unknown."""
+    # nan and not 0: an unknown accuracy is not a bad one, and comparisons with nan are false whichever way they ask.
     accuracy = np.nan if branch.accuracy is None else branch.accuracy
     return accuracy, accuracy if branch.counts_as is None else branch.counts_as
 
@@ -321,19 +342,19 @@ def _ranks(exits: Whole) -> Floats:
 def _crossing(
     branch: BranchCosts, up: Crossing, down: Crossing, accuracy: Plane, codecs: tuple[str, ...]
 ) -> dict[str, Floats]:
-    # Above the diagonal: the download cut lies behind the upload cut. The diagonal itself is device-only, generated
-    # once.
+    # Above the diagonal: the download cut lies behind the upload cut. The diagonal itself is device-only, which
+    # `_on_device` has generated.
     offered = np.triu(up.offered & down.offered, k=1)
     if branch.divisible is not None:
         offered &= branch.divisible
     if up.accuracy is not None or down.accuracy is not None:
         offered &= ~np.isnan(accuracy)
-    # One row for each pair of cuts that is offered; every column below is indexed by the pair.
     u, d = np.nonzero(offered)
     # Prefix sums: the time between any two cuts is then one subtraction, for all pairs at once.
     device = np.concatenate([[0.0], np.cumsum(branch.device)])
     edge = np.concatenate([[0.0], np.cumsum(branch.edge)])
-    # One row for each pair that is offered: both cuts as the network's own branch counts them, if this is a coarse one.
+    # One row for each pair that is offered. Both cuts are numbered as in the network's own branch, also where this one
+    # is coarse: a plan is carried out on the network, which knows nothing of coarse layers.
     counts_as = _counts_as(branch, up, down, accuracy)
     column = {
         "exit": branch.exit,

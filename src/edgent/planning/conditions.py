@@ -9,14 +9,13 @@ distribution, which for certain bandwidths has a single point.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgent.errors import InputError
 from edgent.link import Bandwidths, Predictive, TransferModel
-from edgent.link.slow_start import UNLIMITED
 from edgent.link.transfer import there_and_back
 from edgent.planning.candidates import Candidates
 from edgent.planning.plan import Stages
@@ -71,11 +70,13 @@ class Conditions:
             up or Predictive.certain(self.uplink.bandwidth), down or Predictive.certain(self.downlink.bandwidth)
         )
         middle_up, middle_down = map(BitsPerSecond, both.median())
-        return replace(
-            self,
-            uplink=replace(self.uplink, bandwidth=middle_up, window=UNLIMITED),
-            downlink=replace(self.downlink, bandwidth=middle_down, window=UNLIMITED),
-            backlog=Seconds(0.0),
+        # Made anew and not by `replace`, which takes longer than all of this: it is done at every decision.
+        return Conditions(
+            uplink=self.uplink.expected(middle_up, both.ahead_up),
+            downlink=self.downlink.expected(middle_down, both.ahead_down),
+            queue=self.queue,
+            device_factor=self.device_factor,
+            edge_factor=self.edge_factor,
             distribution=both,
         )
 

@@ -3,6 +3,9 @@
 What the paper leaves open: an *unseen* bandwidth takes the configuration of the highest state below it, for what is
 in time on a slower link is in time here. A map always has the state 0, a link that carries nothing, where the device
 answers alone.
+
+A device looks a map up instead of planning, so a map that is wrong is followed without a word. That is why a file is
+checked when it is read (`__post_init__`), and again against the machines that it shall serve (`check`).
 """
 
 from __future__ import annotations
@@ -133,7 +136,7 @@ class ConfigurationMap(Document):
         Raises:
             InputError: a bandwidth below 0, or nan.
         """
-        # Written so that nan fails as well.
+        # Written so that nan fails as well: every comparison with nan is false, so `bandwidth < 0` would let it pass.
         if not bandwidth >= 0:
             raise InputError(f"bandwidth {bandwidth!r}: expected 0 or more bits per second")
         # The highest state not above: on a slower link than assumed a plan is late, on a faster one it only gives away
@@ -151,7 +154,7 @@ class ConfigurationMap(Document):
 
     @property
     def configurations(self) -> frozenset[Configuration]:
-        """All that it may ask for."""
+        """Every configuration that the map may ask for."""
         # Asked before a map is used: one that names what may not run here is refused then, and not at some lookup.
         return frozenset(step.configuration for state in self.states for step in state.steps)
 
@@ -167,6 +170,7 @@ class ConfigurationMap(Document):
             InputError: it is for another model, device or edge, or for other deadlines.
         """
         self._check_deadline(deadline)
+        # Another version may have other layers under the same cuts: its answers would be right and its times wrong.
         if device.digest != self.digest:
             raise InputError(
                 f"{self!r} is of version {self.digest[:12]}, the model is {device.digest[:12]}; {self.AGAIN}"
@@ -220,7 +224,8 @@ def _check_rising(what: str, numbers: Sequence[float]) -> None:
 
 
 def _document(built: ConfigurationMap) -> dict[str, object]:
-    # A map names few configurations in hundreds of steps: each is written once, and steps have its position.
+    # A map names few configurations in hundreds of steps: each is written once, and steps have its position. They are
+    # numbered as they first occur, so the same map always gives the same text.
     places: dict[Configuration, int] = {}
     states = [
         {"bandwidth": state.bandwidth, "steps": [_plain_step(step, places) for step in state.steps]}

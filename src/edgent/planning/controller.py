@@ -4,6 +4,9 @@ It keeps no history but its last decision. What transfers have told of the link,
 conditions; the plan is the candidate of the highest expected accuracy in time (see `edgent.planning.expectation`).
 Where the conditions are certain, that is the plan of `edgent.planning.planner`. The paper's controller is in
 `edgent.planning.paper.algorithm3`.
+
+The plan of the highest expectation may well be the device alone, and then nothing is learned of the link any more. So
+the controller also says when looking at the link would pay (`unconfirmed`), and what a look must find out (`decisive`).
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ WORTH_A_LOOK = 0.001
 
 # Beyond this all candidates are looked at, so it decides how long a decision takes, and never what is chosen.
 _DRIFT = 4.0  # factor by which the machines may drift apart before all candidates are looked at, not a few dozen
-_ROUNDING = 1e-9  # weights add up to 1 only so far
+_ROUNDING = 1e-9  # weights of the quantiles add up to 1 only so far, so equal chances may differ in their last digits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,8 @@ class Controller:
     """
 
     def __init__(self, candidates: Candidates, goal: Goal, *, race: bool = True) -> None:
+        # Without a race late answers are worth nothing; with one, the local branch's accuracy counts for them. That
+        # changes which candidates can win, so it is fixed here and not asked at each decision.
         self._race = race
         self._all = self._of(candidates)
         # Two frontiers. The one for machines whose speeds stay within a factor of four of each other is a few dozen
@@ -82,11 +87,14 @@ class Controller:
         self._ready: tuple[frozenset[Configuration], Expectations, Expectations] | None = None
         self.goal = goal
         self._decision: _Decision | None = None
+        self._plan: Plan | None = None  # of that decision, once somebody asks
 
     @property
     def plan(self) -> Plan | None:
         """The present plan; None before the first decision."""
-        return None if self._decision is None else self._priced(self._decision)
+        if self._plan is None and self._decision is not None:
+            self._plan = self._priced(self._decision)
+        return self._plan
 
     @property
     def configuration(self) -> Configuration | None:
@@ -104,10 +112,12 @@ class Controller:
         Args:
             conditions: What is believed now; None: the link carries nothing, or nothing is known of it.
         """
-        # The decision is kept whether or not it is a new plan: the same plan may have another chance now.
+        # The decision is kept whether or not it is a new plan: the same plan may have another chance now. Only another
+        # configuration is news, for it needs other sessions.
         before = self._decision
         self._decision = latest = self._best(self._expectations(conditions), conditions, before)
-        return self._priced(latest) if before is None or latest.configuration != before.configuration else None
+        self._plan = None
+        return self.plan if before is None or latest.configuration != before.configuration else None
 
     @property
     def unconfirmed(self) -> bool:
@@ -119,8 +129,9 @@ class Controller:
         # Before the first transfer nothing is known, and a look is always worth its bytes.
         if latest is None or (conditions := latest.conditions) is None:
             return True
-        # What a probe is worth: the expected accuracy in time of choosing after a look, less that of choosing now. A
-        # look costs the link some bytes, so it is taken only for a tenth of a point or more.
+        # What a probe is worth: the expected accuracy in time of choosing after a look, less that of choosing now (in
+        # decision theory the *expected value of perfect information*; it is never below 0, and 0 where one plan is the
+        # best on every link). A look costs the link some bytes, so it is taken only for a tenth of a point or more.
         informed = self._expectations(conditions).informed(conditions, self.goal.deadline, self.goal.margin)
         return informed > latest.expected + WORTH_A_LOOK
 
@@ -128,7 +139,8 @@ class Controller:
     def decisive(self) -> BitsPerSecond:
         """The least bandwidth at which some plan over the link is in time and better than is expected; infinite: none.
 
-        That is what a look must tell: a larger probe, for the best plan of all, would be given up before it told so.
+        A look must tell whether the link has this bandwidth, and no more. A probe that is large enough to tell of the
+        best plan of all would be given up on a link that is quick enough for the first useful one.
         """
         latest = self._decision
         if latest is None or (conditions := latest.conditions) is None:
@@ -154,7 +166,8 @@ class Controller:
         return Expectations(candidates, race=self._race)
 
     def _best(self, expectations: Expectations, conditions: Conditions | None, before: _Decision | None) -> _Decision:
-        # What stands now has a say only as what it runs: its chance and worth are those under the new conditions.
+        # Of the present plan only its configuration matters here (for hysteresis): its chance and its worth are taken
+        # anew under the new conditions, as those of all others are.
         table = expectations.candidates
         expectation = expectations.expect(conditions, self.goal.deadline, self.goal.margin)
         place = self._choose(table, expectation, None if before is None else before.configuration)
@@ -169,27 +182,30 @@ class Controller:
     def _choose(self, table: Candidates, expectation: Expectation, present: Configuration | None) -> int:
         """Place of the highest expected accuracy in time; of those as good and as likely in time the fastest.
 
-        Accuracies within the tolerance count as equal. A chance is no measured accuracy: whoever is likelier in time
-        is better, however little.
+        Accuracies within the tolerance count as equal. A chance is no measured accuracy: a candidate that is likelier
+        to be in time is better, however little.
         """
         goal, expected, chance = self.goal, expectation.expected, expectation.chance
         # Below any accuracy, and so chosen only where no plan is certain enough.
         if goal.certainty is not None and (sure := chance >= goal.certainty - _ROUNDING).any():
             expected = np.where(sure, expected, -1.0)
-        # Nothing to lose: where nobody seems to be in time, sending costs no answer. So whoever would be in time on a
-        # quick enough link is better than who is late on any, for no forecast knows how quick a link may become.
+        # Nothing to lose: where no candidate seems to be in time, sending costs no answer. So one that would be in time
+        # on a quick enough link is better than one that is late on any, for no forecast knows how quick a link may
+        # become. Twice the tolerance is a stand-in: it is above 0 by more than counts as equal, and is compared with
+        # nothing else.
         if not expected.any():
             expected = np.where(expectation.hopeful, 2 * TOLERANCE, 0.0)
         first = int(expected.argmax())
         best = expected[first]
         # Hysteresis: while the present plan is nearly as good as the best, it stays, for a switch costs sessions and
-        # warm-up.
-        near = (best - expected < goal.least_gain).nonzero()[0].tolist()
+        # warm-up. Without it two plans of equal worth would take turns with every small change of the belief.
+        near = (best - expected < goal.least_gain).nonzero()[0].tolist() if goal.least_gain else ()
         kept = [place for place in near if table.configurations[expectation.rows[place]] == present]
         if kept:
             return int(kept[0])
-        # Within the tolerance accuracies differ by less than they are known; but only among those as likely in time as
-        # the best. What ties in accuracy and chance alike is within rounding, and equal too.
+        # Within the tolerance accuracies differ by less than they are known. That holds only among candidates that are
+        # as likely in time as the best: an expectation that is lower because of its chance is really lower. Those that
+        # differ from the best by rounding alone are equal whatever their chance.
         equal = (expected >= best - TOLERANCE - DUST) & (chance >= chance[first] - _ROUNDING)
         good = (equal | (expected >= best - DUST)).nonzero()[0]
         return int(good[expectation.latency[good].argmin()])
@@ -200,7 +216,7 @@ class Controller:
         # far that can be relied on, and `meets_deadline` speaks of the stages alone.
         conditions = decision.conditions or ALONE
         priced = plan_of(decision.table, decision.row, conditions, meets_deadline=True, chance=decision.chance)
-        return replace(priced, meets_deadline=priced.stages.total <= self.goal.deadline)
+        return priced if priced.stages.total <= self.goal.deadline else replace(priced, meets_deadline=False)
 
     def __repr__(self) -> str:
         return f"<Controller {format_duration(self.goal.deadline)} on {self._usual.candidates!r}: {self.plan!r}>"

@@ -1,4 +1,8 @@
-"""What a branch costs, part by part: the plain numbers that candidates are put together from."""
+"""What a branch costs, part by part: the plain numbers that candidates are put together from.
+
+These values know no model, no profile and no calibration any more. So candidates can be tested with numbers that a test
+makes up, and an experiment can price networks that nobody has (`edgent.lab.necessity`).
+"""
 
 from __future__ import annotations
 
@@ -46,6 +50,7 @@ class Crossing:
     @property
     def offered(self) -> NDArray[np.bool_]:
         """Where this codec can be used."""
+        # An unknown size has no transfer time, and an unknown accuracy no rank: either would make a plan of a guess.
         known = ~np.isnan(self.size)
         return known if self.accuracy is None else known & ~np.isnan(self.accuracy)
 
@@ -85,6 +90,7 @@ class BranchCosts:
     alone: bool = True
 
     def __post_init__(self) -> None:
+        # Profiles of two versions of a model may have different layers; subtracting their sums would go unnoticed.
         if self.device.shape != self.edge.shape:
             raise InputError(
                 f"exit {self.exit}: found {self.device.size} layers on the device and {self.edge.size} on the edge, "

@@ -11,8 +11,8 @@ that is too slow and the first that is not, the chance is interpolated. What the
     accuracy_i * c_i + accuracy of its local branch * (1 - c_i)                     (accuracy in time)
 
 where the local branch is the most accurate one that the device can still finish when it starts as soon as it has
-encoded what goes up: the race of `edgent.device.request`. It counts for no more than the candidate itself: who is
-less accurate than his own local branch has no business at the edge.
+encoded what goes up: the race of `edgent.device.request`. It counts for no more than the candidate itself: a candidate
+that is less accurate than its own local branch gains nothing by using the edge.
 
 Among candidates that are expected to give the same, the mean latency decides. It counts an outage as a deadline's wait
 and not as the time that the bytes would take, or the fewest bytes would always be the fastest.
@@ -46,7 +46,9 @@ from edgent.units import BitsPerSecond, Seconds
 Floats = NDArray[np.float64]
 
 _AT_ONCE = Seconds(0.0)
-_INSTANT = 1e-12  # seconds, so that who has no time left for the link needs a bandwidth beyond all, and none is 0
+# A candidate with no time left for the link needs more bandwidth than any link has. This in place of 0 gives such a
+# number, without a division by 0.
+_INSTANT = 1e-12  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,7 +86,8 @@ class Expectations:
     def __init__(self, candidates: Candidates, *, race: bool = True) -> None:
         if not np.equal(candidates.messages, 0).any():
             raise InputError("expected a candidate that stays on the device")
-        # With a race one thing more may make a candidate the best: that its local branch can start earlier.
+        # With a race one thing more may make a candidate the best: that its local branch can start earlier. Left out of
+        # the frontier, a candidate with a long head could push out one whose local branch would still be in time.
         ahead = candidates.head + candidates.encode
         demand = np.stack([*candidates.demand, ahead]) if race else candidates.demand
         self.candidates = table = candidates.keep(frontier(candidates.merit, demand)).in_order_of_ties()
@@ -92,7 +95,7 @@ class Expectations:
         self._worth = table.merit
         self._device, self._edge, up, down, messages = table.demand
         self._remote = messages > 0
-        # Headers and the bytes of a message are the wire's and no matter of the bandwidth, so bits are counted once.
+        # Headers and the bytes of a message do not depend on the bandwidth, so bits are counted once.
         bits_up = np.where(self._remote, WIRE.uplink(up), 0.0)
         bits_down = np.where(self._remote, WIRE.downlink(down), 0.0)
         # All that no factor changes is put together once: a device's factors are others in each decision.
@@ -102,7 +105,9 @@ class Expectations:
         # Those of the device alone by their time: the most accurate that is done by some moment is then a running
         # maximum, and a search in it.
         alone = np.flatnonzero(~self._remote)
-        self._alone = alone[np.argsort(self._device[alone], kind="stable")]
+        alone = alone[np.argsort(self._device[alone], kind="stable")]
+        self._takes = self._device[alone]
+        self._local = np.concatenate([[0.0], np.maximum.accumulate(self._worth[alone])])
         self._situation: tuple[float, ...] | None = None
         self._field: _Field | None = None
 
@@ -114,7 +119,8 @@ class Expectations:
             deadline: From the input handed over to the answer.
             margin: Seconds before it at which a local branch must be done.
         """
-        # Without a link all is certain: who sends is never in time.
+        # Without a link all is certain: a candidate that sends anything is never in time. All rows are returned, for
+        # the narrowing below needs factors of the machines; times are those of the profiles then.
         if conditions is None:
             own = np.where(self._remote, math.inf, self._device)
             chance = (own <= deadline).astype(np.float64)
@@ -127,7 +133,8 @@ class Expectations:
                 hopeful=np.zeros(own.size, dtype=np.bool_),
                 rescue=rescue,
             )
-        # accuracy c + rescue (1 - c), written as a line in c.
+        # accuracy c + rescue (1 - c) is written as rescue + c (accuracy - rescue), a line in c: one product less for
+        # each candidate. Once the rescue is capped at the candidate's worth, the line rises with the chance.
         field = self._looked_at(conditions, deadline, margin)
         both = conditions.bandwidths
         chance = _chances(field, both, conditions.once, deadline)
@@ -136,17 +143,20 @@ class Expectations:
             chance=chance,
             expected=field.rescue + chance * (field.worth - field.rescue),
             latency=_mean_latency(field, both, conditions.once, deadline),
+            # There is hope where the deadline leaves any time for the link: some bandwidth would then do. A bandwidth
+            # that is certain will not become another one.
             hopeful=field.remote & (_left(field, conditions.once, deadline) > 0) & (both.weights.size > 1),
             rescue=field.rescue,
         )
 
     def informed(self, conditions: Conditions, deadline: Seconds, margin: Seconds = _AT_ONCE) -> float:
-        """Expected accuracy in time of who looks at the link first and then takes what is best."""
+        """Expected accuracy in time of a device that looks at the link first, and then takes the best candidate."""
         field = self._looked_at(conditions, deadline, margin)
-        # For each bandwidth the best of all, and then the mean: the sum and the maximum of `expect` change places.
+        # For each bandwidth the best of all, and then the mean: `expect` takes a mean for each candidate, of which the
+        # controller takes the highest; here the highest comes first and the mean after it, so this is never less.
         both = conditions.bandwidths
         if both.alike:
-            in_time = _need(field, conditions.once, deadline)[:, None] <= both.up
+            in_time = _need(field, conditions.once, deadline, both.ahead)[:, None] <= both.up
         else:
             in_time = _latencies(field, both, conditions.once) <= deadline
         worth = np.where(in_time, field.worth[:, None], field.rescue[:, None])
@@ -155,20 +165,21 @@ class Expectations:
     def decisive(
         self, conditions: Conditions, deadline: Seconds, margin: Seconds = _AT_ONCE, *, more_than: float = 0.0
     ) -> BitsPerSecond:
-        """The least bandwidth at which something that crosses is in time and of more worth than that; infinite: none.
+        """The least bandwidth at which some candidate over the link is in time and clearly better; infinite: none.
 
         Args:
-            conditions: As in `expect`.
-            deadline: Likewise.
-            margin: Likewise.
-            more_than: The accuracy that is to be expected without it.
+            conditions: What is believed of link, queue and machines.
+            deadline: From the input handed over to the answer.
+            margin: Seconds before it at which a local branch must be done.
+            more_than: The accuracy in time that is expected without such a candidate.
         """
+        # Better by more than the tolerance, or a probe would be sent for a gain that the planner takes for none.
         field = self._looked_at(conditions, deadline, margin)
         better = field.remote & (field.worth > more_than + TOLERANCE)
         return BitsPerSecond(_need(field, conditions.once, deadline)[better].min(initial=math.inf))
 
     def _looked_at(self, conditions: Conditions, deadline: Seconds, margin: Seconds) -> _Field:
-        """Who can be best with these factors: all at first, a few dozen once the factors stay as they are."""
+        """The candidates that can be best with these factors: all at first, a few dozen once the factors stay."""
         # Narrowing costs more than it saves in one decision, so a situation must come twice to be worth it: the factors
         # of a replay stay as they are, those of a device drift from request to request.
         by, factor = deadline - margin, conditions.device_factor
@@ -198,11 +209,10 @@ class Expectations:
         if not self._race:
             return np.zeros(len(self.candidates))
         # It starts once everything to send is encoded, and needs its own device time; 0 stands for none that fits. It
-        # counts for no more than the candidate, or a less likely answer in time could be worth more.
-        takes = factor * self._device[self._alone]
-        best = np.concatenate([[0.0], np.maximum.accumulate(self._worth[self._alone])])
+        # counts for no more than the candidate: else a candidate would gain by becoming later, as its better local
+        # branch would answer instead, and more bandwidth could lower an expectation.
         left = by - factor * self._ahead
-        local = best[np.searchsorted(takes, left, side="right")]
+        local = self._local[(factor * self._takes).searchsorted(left, side="right")]
         return np.where(self._remote, np.minimum(local, self._worth), 0.0)
 
 
@@ -223,13 +233,15 @@ class _Field:
 
     @property
     def remote(self) -> NDArray[np.bool_]:
-        """Who crosses."""
+        """Which of the candidates use the edge."""
         crosses: NDArray[np.bool_] = self.parts[:, 1] > 0
         return crosses
 
     def narrowed(self) -> _Field:
-        """Those that can be best."""
+        """The candidates among them that can be the best under some state of the link."""
         # More of any column is worse, more worth or rescue is better; so the rescue is a demand with its sign turned.
+        # A candidate that is undercut in all of these has a lower expectation and a longer mean latency at every
+        # bandwidth.
         kept = frontier(self.worth, np.stack([*self.parts.T, -self.rescue]))
         return _Field(
             rows=self.rows[kept],
@@ -244,28 +256,34 @@ class _Field:
 def _chances(field: _Field, both: Bandwidths, once: float, deadline: Seconds) -> Floats:
     """Probability of being in time; `once` are the seconds of a call whatever its size.
 
-    Where both directions are expected to be alike, whoever is in time at one bandwidth is so at all above.
+    Where both directions are expected to be alike, a candidate that is in time at one bandwidth is so at all above.
     """
     # So a bandwidth for each candidate is enough, in place of a time for each candidate and quantile.
     if both.alike:
-        return chances_above(_need(field, once, deadline), both.up, both.weights)
+        return chances_above(_need(field, once, deadline, both.ahead), both.up, both.weights)
     return chances(_latencies(field, both, once), deadline, both.weights)
 
 
 def _mean_latency(field: _Field, both: Bandwidths, once: float, deadline: Seconds) -> Floats:
     """Seconds, over the bandwidths at which something gets through; an outage adds a deadline."""
-    # The mean of u / B is u times the mean of 1 / B, so the quantiles are summed once and not for each candidate.
+    # The mean of u / B is u times the mean of 1 / B, so the quantiles are summed once and not for each candidate. In an
+    # outage 1 / B is infinite, and so would every mean be: the outage's weight counts a deadline instead, alike for all
+    # who send.
     passing = both.passing
     outage = 1.0 - float(passing.sum())
-    latency: Floats = field.parts @ [1.0, once + outage * deadline, passing @ (1 / both.up), passing @ (1 / both.down)]
+    up, down = float(passing @ (1 / both.up)), float(passing @ (1 / both.down))
+    wait = both.ahead_up * up + both.ahead_down * down
+    latency: Floats = field.parts @ np.array((1.0, once + outage * deadline + wait, up, down))
     return latency
 
 
-def _need(field: _Field, once: float, deadline: Seconds) -> Floats:
+def _need(field: _Field, once: float, deadline: Seconds, ahead: float = 0.0) -> Floats:
     """The bandwidth of both directions from which on each is in time; infinite: never."""
-    # u / B + v / B <= what the deadline leaves, solved for B.
+    # u / B + v / B <= what the deadline leaves, solved for B: B >= (u + v) / left. A candidate that sends nothing needs
+    # 0.
     left = _left(field, once, deadline)
-    return np.where(left >= 0, field.bits / np.maximum(left, _INSTANT), math.inf)
+    bits = field.bits + ahead * field.parts[:, 1] if ahead else field.bits
+    return np.where(left >= 0, bits / np.maximum(left, _INSTANT), math.inf)
 
 
 def _left(field: _Field, once: float, deadline: Seconds) -> Floats:
@@ -277,19 +295,26 @@ def _left(field: _Field, once: float, deadline: Seconds) -> Floats:
 def _latencies(field: _Field, both: Bandwidths, once: float) -> Floats:
     """What each takes at each pair of bandwidths, shape (m, k)."""
     # (m, 4) times (4, k): one product of matrices for all candidates under all bandwidths.
-    ones = np.ones_like(both.up)
-    latency: Floats = field.parts @ np.stack([ones, np.full_like(both.up, once), 1 / both.up, 1 / both.down])
+    prices = np.ones((4, both.up.size))
+    np.divide(1.0, both.up, out=prices[2])
+    np.divide(1.0, both.down, out=prices[3])
+    prices[1] = once + both.ahead_up * prices[2] + both.ahead_down * prices[3]
+    latency: Floats = field.parts @ prices
     return latency
 
 
 def chances(latency: Floats, deadline: Seconds, weights: Floats) -> Floats:
     """Probability of being in time, shape (m,), from latencies that fall along the quantiles, shape (m, k)."""
-    middles = np.cumsum(weights) - weights / 2  # where in the distribution each quantile lies
-    # Latencies fall along the pairs, so those that are late come first, and one number says how many.
-    late = (latency > deadline).sum(axis=1)  # quantiles, from the lowest bandwidth on
-    chance = np.where(late == 0, 1.0, 0.0)
-    between = np.flatnonzero((late > 0) & (late < weights.size))
-    first = late[between]
+    # Each quantile stands for the weight around it, so it lies in the middle of its share of the distribution. Counting
+    # whole weights would let a chance jump by a quantile's weight when a candidate takes a microsecond more.
+    middles = weights.cumsum() - weights / 2
+    # Latencies fall along the pairs, so those that are late come first, and one number says how many: where the first
+    # is that is not late. A candidate that is late even at the last one has no such place.
+    late = latency > deadline
+    in_time_from = late.argmin(axis=1)
+    chance = np.where(late[:, 0], 0.0, 1.0)
+    between = in_time_from.nonzero()[0]
+    first = in_time_from[between]
     # The distribution function between the last that is late and the first that is not is a line: its place at the
     # deadline is the chance of being late.
     slow, quick = latency[between, first - 1], latency[between, first]

@@ -1,4 +1,8 @@
-"""Explains a plan: why its neighbours, which differ in one setting, were not chosen."""
+"""Explains a plan: why its neighbours, which differ in one setting, were not chosen.
+
+A plan is a maximum over thousands of candidates, so "because it was the best" explains nothing. What people ask is "why
+not a later exit, why not the edge?": that is one comparison for each knob, by the planner's own rule.
+"""
 
 from __future__ import annotations
 
@@ -56,6 +60,7 @@ def explain(
         deadline: from input to answer.
         tolerance: accuracies that differ by no more count as equal.
     """
+    # All candidates and not their frontier: a neighbour is a candidate that lost, and many of these lie behind it.
     latency = conditions.latency(candidates)
 
     def best_of(rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> tuple[int, Plan]:
@@ -65,7 +70,7 @@ def explain(
     best, chosen = best_of(np.arange(len(candidates)))
     neighbours = []
     # All other settings may follow: a candidate that differs in one alone (another cut with the same codec) may not
-    # exist.
+    # exist, and if it does it is a poor advocate: another cut is at its best with the codec that suits it.
     for knob in _KNOBS:
         column = getattr(candidates, knob)
         same = knob == "exit" or candidates.exit == candidates.exit[best]
@@ -83,11 +88,13 @@ def _reason(chosen: Plan, other: Plan, deadline: Seconds, tolerance: float) -> s
         return f"{format_duration(other.stages.total - deadline)} past the deadline"
     if chosen.meets_deadline and (worse := _worse(chosen, other, tolerance)):
         return worse
+    # What is left are ties: the planner takes the fastest, and of equally fast ones that of the fewest bytes.
     alike = "as accurate" if chosen.meets_deadline else "late too"
     return f"{alike}, {format_duration(slower)} slower" if slower > 0 else f"{alike}, as fast, more bytes"
 
 
 def _worse(chosen: Plan, other: Plan, tolerance: float) -> str:
+    # Without accuracies the later exit counts as the better one (`Candidates.merit`), so that is the reason to give.
     if chosen.accuracy is None or other.accuracy is None:
         return "an earlier exit" if other.configuration.exit < chosen.configuration.exit else ""
     lacking = chosen.accuracy - other.accuracy

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 RACE = "race"
 
-# In the order in which tables and pictures show them.
+# In the order in which tables and pictures show them. Each is worded by what is left without it, for that is what the
+# best is computed of.
 KNOBS: Mapping[str, str] = {
     "cut": "everything on the device, or everything at the edge",
     "exit": "the last exit of each network only",
@@ -41,6 +42,7 @@ KNOBS: Mapping[str, str] = {
 }
 """Each knob of a plan, and what is left without it."""
 
+# Differences of fractions are off by rounding: exactly one point must count, whichever way it was rounded.
 NEEDED = 0.01 - DUST
 """A knob is needed where leaving it out costs this much accuracy in time: a point, rounding apart."""
 
@@ -63,7 +65,7 @@ class Kinds:
 
     @classmethod
     def of(cls, model: Model) -> Kinds:
-        """Those of a model, or of a bundle."""
+        """The kinds of the exits of a model, or of a bundle."""
         # A bundle numbers the exits of all its files together: which file an exit belongs to tells the networks apart.
         own: dict[Path, set[int]] = {}
         for branch in model.branches:
@@ -80,6 +82,7 @@ def left_without(candidates: Candidates, kinds: Kinds) -> dict[str, Mask]:
     alone = candidates.upload_cut == candidates.download_cut
     whole = (candidates.upload_cut == 0) & (candidates.download_cut == candidates.layers)
     up, down = (np.array(candidates.codecs)[column] for column in (candidates.codec, candidates.download_codec))
+    # The file as it came is no work of ours, so it is a knob of its own and not one of the codecs.
     as_it_came = up == "source"
     # A mask each: what remains is priced and chosen from as if the setting did not exist.
     return {
@@ -126,8 +129,10 @@ class Necessity:
 
     def __init__(self, candidates: Candidates, kinds: Kinds) -> None:
         self._all = Expectations(candidates)
-        # A setting that every candidate leaves alone costs nothing, and is not listed.
-        # Each knob is left out by itself, all others free to make up for it: so its cost is what it alone brings.
+        # A knob that no candidate turns costs nothing when it is left out, and is not listed.
+        # Each knob is left out by itself, all others free to make up for it: so its cost is what it alone brings. Costs
+        # of several knobs do not add up, for one may make up for another. A cost is at least 0: without a knob there
+        # are fewer candidates, and the best of fewer is never better.
         remain = {knob: rows for knob, rows in left_without(candidates, kinds).items() if not rows.all()}
         self._without = {knob: Expectations(candidates.keep(rows)) for knob, rows in remain.items()}
         # The race is no property of a candidate but of how requests run, so all candidates stay and expectations
@@ -140,11 +145,11 @@ class Necessity:
         return tuple(knob for knob in KNOBS if knob in self._without)
 
     def best(self, conditions: Conditions | None, deadline: Seconds) -> Best:
-        """With every knob."""
+        """The best choice when every knob may be turned."""
         return _best(self._all, conditions, deadline)
 
     def without(self, conditions: Conditions | None, deadline: Seconds) -> dict[str, Best]:
-        """Without each knob that can be turned."""
+        """The best choice without one of the knobs, by the knob that is left out."""
         return {knob: _best(self._without[knob], conditions, deadline) for knob in self.knobs}
 
 

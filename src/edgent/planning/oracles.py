@@ -1,4 +1,4 @@
-"""The oracles, bounds for all experiments: each knows something that nobody can know beforehand, and chooses by it.
+"""The oracles: bounds for all experiments. Each knows something that nobody can know beforehand, and chooses by it.
 
 Each takes the configuration of the highest accuracy in time, by what it knows; among equals the fastest. Every oracle
 may use every rival's configuration.
@@ -57,5 +57,7 @@ def plan_oracle(accuracy: Floats, latencies: Floats, deadline: Seconds) -> int:
         latencies: Seconds of each as measured, part by part or as a whole, shape (m, runs).
         deadline: From the input handed over to the answer.
     """
-    # The median and not the mean of the latencies: one run that the host disturbed must not decide between equals.
+    # Accuracy in time is accuracy times the share of runs in time: whether an answer is right does not depend on when
+    # it comes. The median and not the mean of the latencies: one run that the host disturbed must not decide between
+    # equals.
     return int(best_in_time(accuracy * (latencies <= deadline).mean(axis=1), np.median(latencies, axis=1)))

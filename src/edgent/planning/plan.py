@@ -1,4 +1,9 @@
-"""The values that planning ends in: a configuration, its stages, and the plan made of both."""
+"""The values that planning ends in: a configuration, its stages, and the plan made of both.
+
+A *configuration* is what device and edge are told to do; it has no times, so it can be compared, kept in a map and used
+again under other conditions. A *plan* is a configuration with what it is predicted to take under the conditions of one
+moment. Both are written to files and read back, so their fields and the keys of their documents are contracts.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +11,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
 from edgent.codec.calibration import MEASURES, MeasureName
-from edgent.document import Node
+from edgent.document import Node, keys_of
 from edgent.errors import InputError
+from edgent.planning.gates import Gate, read_gate
 from edgent.units import Seconds
 
 SourceKind = Literal["image", "array"]
@@ -38,6 +44,8 @@ class Configuration:
                 f"exit {self.exit}, cuts {self.upload_cut}..{self.download_cut}: "
                 "expected numbers from 0, the upload cut not after the download cut"
             )
+        # One way to write each configuration: else the device alone would have a different name for each codec, and
+        # its sessions would be made again for each.
         if self.device_only and (self.codec, self.download_codec) != (RAW, RAW):
             raise InputError(f"codecs {self.codec}, {self.download_codec}: nothing crosses, expected {RAW} for both")
 
@@ -49,6 +57,7 @@ class Configuration:
     @property
     def codecs(self) -> str:
         """Its codecs in words: "webp-90", or "uint8 and float16" where what comes down is encoded too."""
+        # The codec upwards is always named, the one downwards only where there is one: answers return as they are.
         return self.codec if self.download_codec == RAW else f"{self.codec} and {self.download_codec}"
 
     @classmethod
@@ -93,22 +102,23 @@ class Stages:
 
     @property
     def device(self) -> Seconds:
-        """Time on the device."""
+        """Seconds of the device's own work."""
         return Seconds(self.prepare + self.head + self.encode + self.suffix)
 
     @property
     def link(self) -> Seconds:
-        """Time on the link."""
+        """Seconds on the link, both ways."""
         return Seconds(self.uplink + self.downlink)
 
     @property
     def edge(self) -> Seconds:
-        """Time at the edge."""
+        """Seconds at the edge, its queue included."""
         return Seconds(self.queue + self.middle)
 
     @property
     def dominating(self) -> str:
         """The stage that takes longest."""
+        # What to work on first: no other stage can save as much.
         return max(STAGES, key=lambda stage: getattr(self, stage))
 
     @property
@@ -118,6 +128,7 @@ class Stages:
 
     def document(self) -> dict[str, float]:
         """The stages in milliseconds, to the nanosecond, without the total."""
+        # The total is the sum of these, and stands beside them where it is written; read back, it is added up anew.
         return {stage: milliseconds(getattr(self, stage)) for stage in STAGES}
 
     @classmethod
@@ -144,6 +155,8 @@ class Plan:
         layers: Layers of the branch (n); None in a plan that was read from a document.
         chance: Probability of being in time; None where the bandwidth was taken for certain.
         trial: Whether the edge is not relied on yet: the device answers beside it, as it would by itself.
+        gate: What the device answers first; the rest of the plan is for pictures of which it is not sure. None: the
+            rest is for all.
     """
 
     configuration: Configuration
@@ -156,18 +169,21 @@ class Plan:
     chance: float | None = None
     measure: MeasureName = "accuracy"
     trial: bool = False
+    gate: Gate | None = None
 
     def document(self) -> dict[str, object]:
         """The plan as JSON has it: null where the accuracy is unknown, latencies in milliseconds.
 
-        What is no accuracy has a key of its own name beside it.
+        An agreement or a fidelity has a key of its own name instead, and the accuracy is null.
         """
         return {
             **asdict(self.configuration),
+            # First null and then perhaps overwritten: the key is always there, and never holds what is no accuracy.
             "accuracy": None,
             self.measure: self.accuracy,
             "meets_deadline": self.meets_deadline,
             "latency_ms": {**self.stages.document(), "total": milliseconds(self.stages.total)},
+            **({} if self.gate is None else {"gate": asdict(self.gate)}),
         }
 
     @classmethod
@@ -177,6 +193,7 @@ class Plan:
         Raises:
             InputError: values that no plan has.
         """
+        # Which key has a number says what was measured. Where none has, the accuracy is unknown.
         measure = next((name for name in MEASURES if node.values.get(name) is not None), MEASURES[0])
         return cls(
             configuration=Configuration.from_node(node),
@@ -184,6 +201,7 @@ class Plan:
             measure=measure,
             meets_deadline=node.truth("meets_deadline"),
             stages=Stages.from_node(node.node("latency_ms", (*STAGES, "total"))),
+            gate=read_gate(node.node("gate", keys_of(Gate))) if "gate" in node.values else None,
         )
 
     def __repr__(self) -> str:
@@ -197,8 +215,9 @@ class Plan:
 
 
 def plan_keys(document: object) -> tuple[str, ...]:
-    """The keys of a plan's document: whatever its number is called."""
-    others = [name for name in MEASURES[1:] if isinstance(document, dict) and name in document]
+    """The keys of a plan's document: whatever its number is called, and with a gate where it has one."""
+    # A reader that checks keys strictly must accept such a key where the document has it, and only there.
+    others = [name for name in (*MEASURES[1:], "gate") if isinstance(document, dict) and name in document]
     return (*PLAN_KEYS, *others)
 
 

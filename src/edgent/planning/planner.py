@@ -1,4 +1,9 @@
-"""The planner: of all candidates the best answer in time, under the conditions of the moment."""
+"""The planner: of all candidates the best answer in time, under the conditions of the moment.
+
+This is the paper's Algorithm 1 for two cuts, codecs and unequal links: the most accurate answer that is in time, and
+among answers that are equally accurate the fastest. Where the candidates are restricted to what the paper considers, it
+finds the same plan (`edgent.planning.paper.algorithm1` is the test's oracle).
+"""
 
 from __future__ import annotations
 
@@ -44,8 +49,8 @@ class Planner:
         # A planner always has an answer, so it is never made without a candidate.
         if not len(candidates):
             raise InputError("no candidate is left to plan with: allow more exits, codecs or directions")
-        # Every condition raises latency with each component of the demand, so whoever is undercut now is undercut
-        # always.
+        # Under any conditions latency rises with each component of the demand, so a candidate that is undercut now is
+        # undercut always. That makes it right to look for the frontier once, before any conditions are known.
         self.candidates = candidates.frontier()
 
     def plan(
@@ -102,7 +107,8 @@ def plan(  # noqa: PLR0913 - each is a setting of its own
     Raises:
         InputError: no model, or a profile or calibration of another one; a number that is none.
     """
-    # A link that is stated and not measured: so nothing is known of queue, drift or windows, and all count as none.
+    # A link that is stated and not measured: so nothing is known of queue, drift or windows. All three count as none,
+    # which is the best case: a running device knows them, and may plan otherwise.
     check_model(model, "plan")
     up, down, delay = BitsPerSecond(bandwidth), BitsPerSecond(downlink or bandwidth), Seconds(round_trip)
     conditions = Conditions(
@@ -154,8 +160,8 @@ def choose(
     """
     if math.isnan(deadline) or not 0 <= tolerance < math.inf:
         raise InputError(f"deadline {deadline!r}, tolerance {tolerance!r}: expected numbers, the tolerance 0 or more")
-    # Two rules in the paper's order: accuracy first, as far as the deadline allows; latency among what is equally
-    # accurate.
+    # Two rules in the order of the paper (its Algorithm 1 takes the longest branch that is in time): accuracy first,
+    # as far as the deadline allows; latency among what is equally accurate.
     merit = candidates.merit
     # First only plans that leave the margin free, for predictions are off by some per cent. Where there is none, one
     # that is barely in time is still better than one that is not.
@@ -163,8 +169,9 @@ def choose(
     if not in_time.any():
         in_time = latency <= deadline
     # Accuracies within the tolerance are taken for equal, and the fastest of those wins: a tenth of a point is less
-    # than the error of measuring it, and time saved is certain. If nothing is in time, all compete for the least
-    # latency.
+    # than the error of measuring it, and time saved is certain. The tolerance is counted from the best that is in time,
+    # never from one candidate to the next: a chain of small steps would lead down to any accuracy. If nothing is in
+    # time, all compete for the least latency.
     pool = in_time & (merit >= merit[in_time].max() - tolerance - DUST) if in_time.any() else np.ones_like(in_time)
     tied = np.flatnonzero(pool & (latency == latency[pool].min()))
     if len(tied) == 1:
@@ -177,7 +184,8 @@ def plan_of(
     candidates: Candidates, row: int, conditions: Conditions, *, meets_deadline: bool, chance: float | None = None
 ) -> Plan:
     """One candidate as a plan, with its predicted stages."""
-    # The stages are priced anew from the one row, and not kept for all: a decision needs the sums only.
+    # The stages are priced anew from the one row, and not kept for all: a decision needs the sums only. In the table an
+    # unknown accuracy is nan, so that a column has one type; outside it is None, which JSON and people can read.
     accuracy = float(candidates.accuracy[row])
     return Plan(
         configuration=candidates.configurations[row],

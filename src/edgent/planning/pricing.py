@@ -1,8 +1,9 @@
 """Model, two profiles and a calibration to the plain numbers of `BranchCosts`.
 
-What crosses depends on the pair of cuts, what is measured belongs to a cut: the tensors that cross it when everything
-after it runs on one side. A pair takes part in a measurement where exactly these tensors cross, which their bytes
-tell: what crosses at a pair is always a part of what crosses at the cut.
+What crosses depends on the pair of cuts. What is measured belongs to a single cut: the tensors that cross it when
+everything behind it runs on one side; a measurement for each pair would take the square of the time. A pair may use the
+measurement of its cut where exactly these tensors cross. Their bytes tell: what crosses at a pair is always a part of
+what crosses at the cut, so equal bytes mean the same tensors.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ def price(
     kind: SourceKind = source or ("array" if model.metadata.preprocessing is None else "image")
     known = _Known(device=device, edge=edge, calibration=calibration, source=kind, source_bytes=source_bytes)
     here = (_priced(branch, known) for branch in model.branches)
+    # Of a bundle's files that only the edge holds, the device knows the ends alone: they are used whole or not at all.
     return (*here, *(_priced_whole(branch, known) for branch in model.remote))
 
 
@@ -95,6 +97,8 @@ def _priced(branch: Branch, known: _Known) -> BranchCosts:
 
 def _priced_whole(branch: Branch, known: _Known) -> BranchCosts:
     """A branch that only the edge can run is one layer, which takes no time on the device since it is never there."""
+    # One layer has two cuts, 0 and 1, and so the single pair 0, 1: edge-only. Its time of 0 on the device would make
+    # device-only the fastest of all; `alone=False` keeps that row from being generated.
     cuts = (0, len(branch.layers))
     on_edge = _seconds_of(branch, known.edge).sum(keepdims=True)
     costs = _Pricing(coarse(branch, cuts), np.zeros(1), on_edge, known).costs()
@@ -124,7 +128,7 @@ class _Pricing:
     def costs(self) -> BranchCosts:
         # Planes over all pairs of cuts at once: a branch of 700 layers has 250,000 pairs, too many to loop over.
         exit = self.branch.exit
-        # A codec that was timed on one machine only cannot be priced.
+        # A codec that was timed on one machine only cannot be priced: one side encodes and the other decodes.
         tensors = [codec for codec in TENSOR_CODECS if self._timed(codec)]
         accuracy, counts_as = self._own_accuracy
         return BranchCosts(
@@ -154,6 +158,7 @@ class _Pricing:
     @property
     def _full_prepare(self) -> float:
         """Device seconds from the input as it comes to the tensor."""
+        # An array is the tensor already; an image is decoded, made to fit, and turned into numbers of the right scale.
         return 0.0 if self.known.source == "array" else self._pixels + self.known.device.normalise.median
 
     @property
@@ -172,6 +177,7 @@ class _Pricing:
         return tuple(tuple(tensor.name for tensor in self.branch.boundary(cut, n).up) for cut in range(n))
 
     def _timed(self, codec: str) -> bool:
+        # Raw tensors need no timing: they cross as they lie in memory.
         timed = [{time.codec for time in profile.codecs} for profile in (self.known.device, self.known.edge)]
         return codec == RAW or all(codec in names for names in timed)
 
@@ -180,6 +186,7 @@ class _Pricing:
         # A measurement belongs to the tensors that cross the upload cut if the edge does all the rest. A pair of cuts
         # may need only some of them (the others are read by the suffix alone, and stay); equal bytes say that it needs
         # all.
+        # The last column of `up` is the edge doing all the rest. (nan equals nothing, so unknown bytes never match.)
         measured = up == up[:, -1:]  # exactly what crosses the upload cut
         size, accuracy, counts_as = self._measured(codec, up[:, -1])
         return Crossing(
@@ -196,6 +203,7 @@ class _Pricing:
 
     def _down(self, codec: str) -> Crossing:
         # Downwards nothing new is measured: the same tensors quantised give the same answer, whichever way they went.
+        # So the measurements of the uploads are read along the other axis, by the download cut.
         up, down = self._raw
         measured = down == up[:, -1][None, :]  # exactly what crosses the download cut
         measured[:, -1] = False  # answers return as they are: a codec would change them
@@ -282,10 +290,11 @@ class _Pricing:
 
     def _image_prepare(self, codec: str, like: Plane) -> Plane:
         """The device decodes only what it encodes again, and prepares the tensor only where its suffix reads it."""
-        # With `source` the device touches nothing. Otherwise it decodes, and resizes, what it is about to encode.
+        # With `source` the device touches nothing. Otherwise it decodes, and resizes, what it is about to encode; it
+        # turns nothing into a tensor, for the edge does that.
         plane = np.full_like(like, 0.0 if codec == "source" else self._pixels)
         # `read[-1]` is the last layer that reads the input. For download cuts before it, the suffix needs the tensor
-        # too.
+        # too, and the device has to prepare it after all. An input that no layer reads costs nothing.
         read = next((use.read for use in self.branch.uses if use.tensor.name == self.branch.inputs[0].name), (0,))
         plane[:, : read[-1]] = self._full_prepare
         return plane
@@ -293,9 +302,10 @@ class _Pricing:
 
 def _seconds(profile: Profile, codec: str, raw: Plane, side: Literal["encode", "decode"]) -> Plane:
     time: CodecTime | None = next((time for time in profile.codecs if time.codec == codec), None)
-    # Raw tensors of an untimed codec: no encoding takes place, the bytes are sent as they lie in memory.
+    # Only the raw codec comes here untimed (see `_timed`): no encoding takes place, bytes are sent as they lie.
     if time is None:
         return np.zeros_like(raw)
+    # A line in the raw bytes: what a codec costs is a call and a pass over the values, whatever they are.
     base, per_byte = getattr(time, f"{side}_base"), getattr(time, f"{side}_per_byte")
     # Unknown bytes (nan) are offered nowhere; 0 keeps the arithmetic free of warnings.
     plane: Plane = base + per_byte * np.nan_to_num(raw)

@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reward:
-    """One reading of the reward. A plan that is late has none.
+    """One reading of the reward. A plan that is late has a reward of 0.
 
     Attributes:
         name: What options and files call it.
@@ -51,7 +51,8 @@ class Reward:
         """
         if self.scale is None:
             return candidates.merit
-        # The sum of an accuracy and a throughput has no meaning for a rank among exits.
+        # The sum of an accuracy and a throughput has no meaning for a rank among exits: where accuracies are unknown,
+        # only the order of the prose is left.
         if np.isnan(candidates.accuracy).any():
             raise InputError(f"reward {self.name}: some accuracies are not known; take the reward lexicographic")
         return self._paper(candidates.accuracy, latency)
@@ -69,11 +70,13 @@ class Reward:
         return math.exp(self.scale * accuracy) + 1 / latency
 
     def _paper(self, accuracy: Floats, latency: Floats) -> Floats:
+        # reward = exp(accuracy) + throughput, as printed; the scale is the reading of "accuracy".
         assert self.scale is not None
         worth: Floats = np.exp(self.scale * accuracy) + 1 / latency
         return worth
 
 
+# The prose is what the paper wants, so it is the default; the two readings of its formula are there to be compared.
 LEXICOGRAPHIC = Reward(name="lexicographic", scale=None)
 FRACTION = Reward(name="fraction", scale=1.0)
 PERCENT = Reward(name="percent", scale=100.0)

@@ -54,7 +54,8 @@ class Source:
     """
 
     def __init__(self, model: Model, coded: bytes | None = None) -> None:
-        self.form = model.metadata.preprocessing
+        # The largest of several: what a codec takes for it bounds what it takes for the others.
+        self.form = model.largest_form
         if coded is not None and self.form is None:
             raise InputError(f"{model.name} does not say how an image becomes its input: profile it without one")
         # Random numbers, and replaced below where an image can be made: the time of a network hardly depends on values.
@@ -64,10 +65,11 @@ class Source:
         self.data = typical_image(self.form.size) if coded is None else coded
         self.pixels = decode_pixels(self.data)
         self.fitted = fit(self.pixels, self.form)
-        tensor = normalise(self.fitted, self.form)
-        # Only a model whose one input is that image: others need inputs that an image does not give.
-        if [tensor.shape] == [entry.shape for entry in model.inputs]:
-            self.feeds = {model.inputs[0].name: tensor}
+        for entry in model.inputs:
+            form = model.metadata.preprocessing_of(entry.name)
+            # Only an input that is that image: others need what an image does not give.
+            if form is not None and form.shape == entry.shape:
+                self.feeds = {**self.feeds, entry.name: normalise(fit(self.pixels, form), form)}
 
 
 class Coding:
@@ -103,7 +105,7 @@ def activations(model: Model, engine: Engine, feeds: Feeds) -> list[Array]:
     """A few boundaries of the longest branch, of different sizes, with the numbers that the input makes of them."""
     # Compression depends on values, so real activations are coded and not noise: after a Relu half of them are 0.
     branch = max(model.branches, key=lambda branch: len(branch.layers))
-    crossing = [use.tensor for use in branch.uses if use.made and use.read[0] <= len(branch.layers)]
+    crossing = [use.tensor for use in branch.uses if use.since and use.read[0] <= len(branch.layers)]
     sized = {tensor.nbytes: tensor.name for tensor in crossing if tensor.dtype == "float32" and tensor.nbytes}
     # A model of one layer has no boundary inside; sizes of 1 KB to 256 KB stand for those of others.
     if not sized:
@@ -112,7 +114,8 @@ def activations(model: Model, engine: Engine, feeds: Feeds) -> list[Array]:
     # The smallest, the largest and some between: a line through them is wanted, and few points determine it.
     picked = sorted({sizes[round(k)] for k in np.linspace(0, len(sizes) - 1, _SIZES)})
     names = [sized[size] for size in picked]
-    values = engine.session(model, [tensor.name for tensor in branch.inputs], names).run(feeds)
+    inputs = [tensor.name for tensor in branch.inputs]
+    values = engine.session(model, inputs, names).run({name: feeds[name] for name in inputs})
     return [np.clip(np.nan_to_num(values[name]), -_LARGEST, _LARGEST) for name in names]
 
 

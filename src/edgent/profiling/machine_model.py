@@ -16,9 +16,9 @@ from edgent.latency.latency_model_file import MachineModel, Preparing
 from edgent.latency.profile import CodecTime
 from edgent.model import Preprocessing
 from edgent.profiling.codec_timing import CODED, coder_tasks, tensor_tasks, typical_image
-from edgent.profiling.sweep import SpecimenTimer, samples, stopwatch_for, sweep, usual_references
+from edgent.profiling.sweep import SpecimenTimer, samples, sweep, usual_references
 from edgent.profiling.sweep_file import Checkpoint
-from edgent.profiling.timing import Progress, Task, interleaved, line, machine_name
+from edgent.profiling.timing import Clock, Progress, Task, interleaved, line, machine_name, stopwatch_for
 
 _SIDES = (32, 224)  # images that codecs are timed on
 _TENSOR_SIZES = (1 << 10, 1 << 14, 1 << 18)  # numbers in the tensors that codecs are timed on
@@ -46,18 +46,18 @@ def sweep_machine(
     Raises:
         InputError: the budget is too short for this machine, or `unfinished` is no sweep of this machine.
     """
-    checkpoint = None
+    checkpoint, stopwatch = None, stopwatch_for(engine)
     if unfinished is not None:
         checkpoint = Checkpoint(path=unfinished, head=f"{machine_name()}, {engine.name} x{engine.threads}")
     with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
         timed = sweep(
-            SpecimenTimer(engine, Path(folder), stopwatch=stopwatch_for(engine)),
+            SpecimenTimer(engine, Path(folder), stopwatch=stopwatch),
             budget=budget,
             done=checkpoint.read() if checkpoint else (),
             keep=checkpoint.keep if checkpoint else lambda _: None,
             progress=progress,
         )
-    coding = _coding()  # before the fit, so that all timings meet the same phase of the machine
+    coding = _coding(stopwatch)  # before the fit, so that all timings meet the same phase of the machine
     return MachineModel(
         machine=machine_name(),
         engine=engine.name,
@@ -71,7 +71,7 @@ def sweep_machine(
     )
 
 
-def _coding() -> Preparing:
+def _coding(stopwatch: Clock) -> Preparing:
     """Times codecs and the preparing of images at a few sizes, and draws lines through them."""
     tasks: list[Task] = []
     # Half of them 0, as after a Relu, which is where cuts are worth it: zstd depends on that.
@@ -84,7 +84,8 @@ def _coding() -> Preparing:
         for pixels in images:
             tasks += coder_tasks(codec, pixels)
     tasks += _steps()
-    left = [float(np.median(seconds)) for seconds in interleaved(tasks, rounds=_CODING_ROUNDS, until=0.0)]
+    timings = interleaved(tasks, rounds=_CODING_ROUNDS, until=0.0, stopwatch=stopwatch)
+    left = [float(np.median(seconds)) for seconds in timings]
     sizes = {name: [float(array.nbytes) for array in tensors] for name in TENSOR_CODECS}
     sizes |= {name: [float(pixels.nbytes) for pixels in images] for name in CODED}
     codecs = []

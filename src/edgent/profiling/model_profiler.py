@@ -3,6 +3,10 @@
 Whole runs without a profiler tell how long a branch takes; the engine's own profiler tells how that divides among the
 layers. Every profiled event is booked exactly once: to the layers its node stands for, or to nobody. The layers are
 then scaled so that they add up to the whole, after each node has given back what the profiler added to it.
+
+A profile is of what the machine does with the model, not of what else it did meanwhile. So runs are timed by the
+processor's time where the engine computes in the thread that calls it, and what other programs took is taken out of
+the profiler's events, which go by the wall.
 """
 
 from __future__ import annotations
@@ -13,18 +17,19 @@ import time
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgent.engine.engine import Engine, branch_ends
 from edgent.engine.feeds import Feeds
 from edgent.engine.overtime import OvertimeError
 from edgent.errors import EdgentError, InputError
 from edgent.latency.booking import Booking, book, deflated
+from edgent.latency.gaussian import Array
 from edgent.latency.profile import BranchProfile, Profile
 from edgent.model import Branch, Model
 from edgent.model.costs import layer_costs
 from edgent.profiling.codec_timing import Coding, Source
-from edgent.profiling.timing import Progress, Task, interleaved, machine_name, summary
+from edgent.profiling.interruptions import without_interruptions
+from edgent.profiling.timing import Clock, Progress, Task, interleaved, machine_name, stopwatch_for, summary
 from edgent.units import Seconds, format_duration
 
 _ROUNDS = 30
@@ -43,6 +48,7 @@ def profile(
     most: float = math.inf,
     source: bytes | None = None,
     progress: Progress | None = None,
+    stopwatch: Clock | None = None,
 ) -> Profile:
     """Measures this machine.
 
@@ -54,13 +60,14 @@ def profile(
         most: seconds after which it is given up, between two runs: a run may take a minute, and some twenty are needed.
         source: a typical input as it will come (a coded image); None: one is made.
         progress: called with the rounds done and their number.
+        stopwatch: what runs are timed by; None: the clock that shows best what the engine's work takes.
 
     Raises:
         CodecError: `source` is no image.
         InputError: `source` for a model that takes no images; or a model that does not run on made-up input.
         EdgentError: it takes longer than `most`.
     """
-    until = time.perf_counter() + budget
+    until, stopwatch = time.perf_counter() + budget, stopwatch or stopwatch_for(engine)
     limit = _Limit(model.name, most)
     typical = Source(model, source)
     # Whole runs are timed without a profiler: it slows small models by a third, and each node by about the same time.
@@ -70,13 +77,16 @@ def profile(
     # Preparing has run the model already; on a slow machine that may have used up the time.
     limit.check()
     with tempfile.TemporaryDirectory(prefix="edgent-") as folder:
-        profiled = [_Profiled(model, branch, engine, typical.feeds, Path(folder), limit) for branch in model.branches]
+        profiled = [
+            _Profiled(model, branch, engine, typical.feeds, Path(folder), limit, stopwatch) for branch in model.branches
+        ]
         runs = [one.run for one in profiled]
         # The profiler's events are bounded: beyond a million of them ONNX Runtime drops what comes.
         rounds = min(rounds, _MOST_EVENTS // (_BURST * max(1, len(model.proto.graph.node))))
         # Everything is interleaved: a slow phase of the machine then hits each branch, codec and profiled run alike,
         # and ratios between them stay right.
-        times = interleaved([*wholes, *coding.tasks], runs, rounds=rounds, until=until, progress=progress)
+        tasks = [*wholes, *coding.tasks]
+        times = interleaved(tasks, runs, rounds=rounds, until=until, progress=progress, stopwatch=stopwatch)
         wholes_seconds = [summary(seconds).median for seconds in times[: len(wholes)]]
         bookings = [one.booking(whole) for one, whole in zip(profiled, wholes_seconds, strict=True)]
     coded = coding.times(times[len(wholes) :])
@@ -129,37 +139,56 @@ class _Limit:
 class _Profiled:
     """A branch under the engine's profiler, whose files are in a folder."""
 
-    def __init__(self, model: Model, branch: Branch, engine: Engine, feeds: Feeds, folder: Path, limit: _Limit) -> None:
-        self._limit = limit
+    def __init__(
+        self,
+        model: Model,
+        branch: Branch,
+        engine: Engine,
+        feeds: Feeds,
+        folder: Path,
+        limit: _Limit,
+        stopwatch: Clock,
+    ) -> None:
+        self._limit, self._stopwatch = limit, stopwatch
         self._costs = layer_costs(model, branch)
         self._feeds = {tensor.name: feeds[tensor.name] for tensor in branch.inputs}
         self._session, self._layers = engine.profiled(model, branch, folder)
+        self._taken: list[float] = []  # seconds of a run by the stopwatch, one for each burst
         self.run()  # the first burst warms up
 
     def run(self) -> None:
         """One burst."""
-        for _ in range(_BURST):
-            self._limit.check()
-            self._session.run(self._feeds)
+        # Within a burst the first run finds the caches full of other tasks' data; a running device is in the state of
+        # the rest.
+        self._run()
+        begun = self._stopwatch()
+        for _ in range(_BURST - 1):
+            self._run()
+        self._taken.append((self._stopwatch() - begun) / (_BURST - 1))
+
+    def _run(self) -> None:
+        self._limit.check()
+        self._session.run(self._feeds)
 
     def booking(self, whole: float) -> Booking:
-        """Books the median time of every node, beside the seconds of the whole; ends the profiling."""
-        times = {name: _steady(seconds) for name, seconds in self._session.end_profiling().items()}
+        """Books the time of every node, beside the seconds of the whole; ends the profiling."""
+        nodes = self._session.end_profiling()
+        taken = np.array(self._taken[1:])
+        rounds = np.array([_bursts(seconds) for seconds in nodes.values()]).reshape(len(nodes), len(taken))
+        times = dict(zip(nodes, without_interruptions(rounds.T, taken).tolist(), strict=True))
         # What the profiled nodes take together beyond the whole run is the profiler's; it is about the same for each
         # node.
         added = max(0.0, sum(times.values()) - whole) / max(1, len(times))
         return book(deflated(times, added), self._layers, self._costs)
 
 
-def _steady(seconds: list[float]) -> float:
-    """The median without the first burst, and without the first run of each burst."""
-    # Within a burst the first run finds the caches full of other tasks' data; a running device is in the state of the
-    # rest.
-    bursts = np.array(seconds).reshape(-1, _BURST)
-    return float(np.median(bursts[1:, 1:]))
+def _bursts(seconds: list[float]) -> Array:
+    """Mean seconds of a node in each burst: without the first burst, and without the first run of each."""
+    means: Array = np.array(seconds).reshape(-1, _BURST)[1:, 1:].mean(axis=1)
+    return means
 
 
-def _branch_profile(branch: Branch, times: NDArray[np.float64], booking: Booking) -> BranchProfile:
+def _branch_profile(branch: Branch, times: Array, booking: Booking) -> BranchProfile:
     whole, booked = summary(times), booking.layers.sum()
     # A branch without profiled time (all nodes fused away, or a clock that stood still) is divided evenly.
     even = np.full(len(branch.layers), 1 / max(1, len(branch.layers)))

@@ -18,7 +18,7 @@ from edgent.latency.profile import BranchProfile, CodecTime, Profile, Timing
 from edgent.model import Branch, Model
 from edgent.model.bodies import shapes_inside
 from edgent.model.costs import layer_costs
-from edgent.model.kernels import kernels
+from edgent.model.kernels import RUN, kernels
 from edgent.model.optimised import named, node_layers
 
 _QUARTILES = 1.349  # from a standard deviation to an interquartile range
@@ -36,7 +36,7 @@ def branch_work(model: Model, branch: Branch, engine: Engine) -> BranchWork:
         return BranchWork(
             exit=branch.exit,
             costs=layer_costs(model, branch),
-            kernels=kernels(optimised, shapes),
+            kernels=(*kernels(optimised, shapes), RUN),
             layers=node_layers(optimised, branch),
         )
 
@@ -50,7 +50,7 @@ def predicted_profile(machine: MachineModel, model: Model, engine: Engine) -> tu
         engine: optimises the graph here; it should be the one of the machine, for another fuses otherwise.
     """
     predictions = [machine.fit.predict(branch_work(model, branch, engine)) for branch in model.branches]
-    form = model.metadata.preprocessing
+    form = model.largest_form
     pixels = 3.0 * form.size[0] * form.size[1] if form is not None else 0.0
     steps = {name: machine.coding.step(name, pixels) for name in machine.coding.steps} if form else {}
     none = Timing(median=0.0, spread=0.0, samples=1)
@@ -68,6 +68,11 @@ def predicted_profile(machine: MachineModel, model: Model, engine: Engine) -> tu
         predicted=True,
     )
     return profile, tuple(sorted({kind for prediction in predictions for kind in prediction.unknown}))
+
+
+def reach(profile: Profile) -> float:
+    """The factor to either side that holds 90 % of times, for the branch of a predicted profile that is least known."""
+    return float(np.exp(NINETY / _QUARTILES * max(branch.whole.spread for branch in profile.branches)))
 
 
 def load_profile(path: Path, model: Model, engine: Engine) -> tuple[Profile, tuple[str, ...]]:

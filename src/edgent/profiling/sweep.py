@@ -23,14 +23,12 @@ from edgent.latency.booking import deflated
 from edgent.latency.family import References, Sample
 from edgent.latency.traits import FORGOTTEN, Traits, footprint, traits
 from edgent.model.builder import Builder
-from edgent.model.kernels import Kernel, kernels
+from edgent.model.kernels import RUN, Kernel, kernels
 from edgent.model.specimens import FIRST_GO, specimen
 from edgent.model.values import Tensor
 from edgent.profiling.interruptions import without_interruptions
 from edgent.profiling.next_specimen import next_number
-from edgent.profiling.timing import Progress, Task
-
-Clock = Callable[[], float]
+from edgent.profiling.timing import Clock, Progress, Task
 
 _ROUNDS = 5
 # Cold runs take long, for all caches are emptied before each, and only kernels of mostly constants use them.
@@ -41,18 +39,9 @@ _MOSTLY_CONSTANTS = 4.0  # times its other tensors: only then does a cold run sh
 _SMALLEST, _LARGEST = 1e7, 4e8  # floating point operations of a specimen
 _SHARE = 1 / 20_000  # of the budget, that a specimen's largest layers may take
 _TINY, _TINY_ROUNDS = 100, 20  # nodes, and runs of them, that show what the profiler adds
+_LEAST = 1e-7  # seconds of a run beside its nodes: nothing is free
 _COPIED = 800_000  # bytes that the reference for memory copies: with their copy more than the caches of a core hold
-_FINE = 1e-6  # seconds that a clock must tell apart
 _CREDIBLE = 100.0  # times a reference's median: what takes longer beside it was interrupted
-
-
-def stopwatch_for(engine: Engine) -> Clock:
-    """The clock that shows best what an engine's work takes: what other programs take meanwhile is not in it."""
-    # With one thread ONNX Runtime computes in the thread that calls it, so that the system counts its processor time.
-    # Others have threads of their own, even if it is one.
-    in_caller = engine.threads == 1 and engine.name.startswith("onnxruntime")
-    fine = time.get_clock_info("thread_time").resolution <= _FINE
-    return time.thread_time if in_caller and fine else time.perf_counter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,16 +84,23 @@ class SpecimenTimer:
         # Ones: pages of zeros that nobody has written to are all one page, and that stays in the cache.
         self._source, self._copy = (np.ones(_COPIED // 8) for _ in range(2))
         self._caches = np.ones(int(FORGOTTEN) // 8)
-        self.added = self._added_by_profiler()
+        self.around, self.added = self._overheads()
         # Multiplications and additions of that convolution: filters x channels x 3 x 3 x positions.
         self._flops = 2 * 64 * 64 * 9 * 28 * 28
 
-    def _added_by_profiler(self) -> float:
-        """Seconds that the profiler adds to each node: what it reports of tiny nodes beyond what they take."""
+    def _overheads(self) -> tuple[float, float]:
+        """Seconds of a run beside its nodes, and those that the profiler adds to each node."""
+        # One sigmoid of one number, and a hundred: they take next to nothing themselves. What the one takes is the run,
+        # and what is reported of the many beyond what they take is the profiler.
+        (one, _), (many, reported) = self._tiny(1), self._tiny(_TINY)
+        node = max(0.0, many - one) / (_TINY - 1)
+        return max(0.0, one - node), max(0.0, reported - many) / _TINY
+
+    def _tiny(self, nodes: int) -> tuple[float, float]:
+        """Seconds of a run of so many tiny nodes, and what the profiler reports of them."""
         builder = Builder()
-        # A hundred sigmoids of one number: they take next to nothing themselves, so what is reported is the profiler.
         x = builder.input((1, 1))
-        for _ in range(_TINY):
+        for _ in range(nodes):
             x = builder.activation(x, "Sigmoid")
         segment = builder.segment([x])
         plain, profiled = self._engine.build(segment), self._engine.build(segment, profile=self._folder)
@@ -114,8 +110,7 @@ class SpecimenTimer:
             # By turns, so that both meet the same phases of the machine.
             runs.append(self.timed(plain, feeds, 4)[0])
             profiled.run(feeds)
-        reported = sum(map(median, profiled.end_profiling().values()))
-        return max(0.0, reported - median(runs)) / _TINY
+        return median(runs), sum(map(median, profiled.end_profiling().values()))
 
     def most_flops(self, budget: float) -> float:
         """How much arithmetic a specimen may hold, so that a budget is enough for many of them."""
@@ -205,7 +200,7 @@ class _Runs:
         self.cold: list[tuple[float, References]] = []
         # Of the profiled session: what they are, how many runs, and seconds of one by the stopwatch, 0 if not timed.
         self.bursts = [("first", 1, 0.0)]
-        self.added = bench.added
+        self.around, self.added = bench.around, bench.added
         self._time(bench, plain, profiled, feeds)
         self.nodes = profiled.end_profiling()
 
@@ -235,7 +230,11 @@ class _Runs:
                 continue
             # Medians over the rounds: one disturbed round must not count.
             whole, *references = (median(column) for column in zip(*credible, strict=True))
-            times = self._scaled(kind, whole, {kernel.name: kernel.events for kernel in fused if kernel.bodies})
+            if kind == "warm":
+                yield Sample(traits(RUN, touched), max(self.around, _LEAST), References(*references))
+            times = self._scaled(
+                kind, whole - self.around, {kernel.name: kernel.events for kernel in fused if kernel.bodies}
+            )
             for kernel in fused:
                 # A cold run is slow for all its tensors. Only where nearly all of a kernel's bytes are constants is the
                 # cold time that of reading constants; others would be learned as slower than they are in a network that
@@ -247,7 +246,7 @@ class _Runs:
         kept = deflated(self._profiled(kind), self.added, events)
         total = sum(kept.values())
         # The profiler's proportions, scaled to the time without it.
-        return {name: seconds * whole / total for name, seconds in kept.items()} if total > 0 else {}
+        return {name: seconds * whole / total for name, seconds in kept.items()} if min(total, whole) > 0 else {}
 
     def _profiled(self, kind: str) -> dict[str, float]:
         """Seconds of each node, with what the profiler adds."""

@@ -13,7 +13,7 @@ from edgent.latency.family import References
 from edgent.latency.traits import WORK, Traits
 from edgent.profiling.sweep import SpecimenTimes
 
-_SCHEMA = 2
+_SCHEMA = 3
 _KERNEL = ("family", "work", "form", "convolution")
 
 

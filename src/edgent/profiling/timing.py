@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edgent.engine.engine import Engine
 from edgent.latency.profile import Timing
 
+Clock = Callable[[], float]
 Task = Callable[[], object]
 Progress = Callable[[int, int], None]
 """Called with how much is done, and with the whole amount."""
@@ -21,11 +23,21 @@ FEWEST_ROUNDS = 3
 _BURST = 0.004  # seconds that a timing lasts at least, so that the clock's and the call's own cost do not count
 _MOST_IN_BURST = 50
 _COLD_BELOW = 0.05  # seconds; what takes longer does not feel what ran before it in the caches
+_FINE = 1e-6  # seconds that a clock must tell apart
 
 
 def machine_name() -> str:
     """The name of this machine in all that is measured on it: host name and architecture."""
     return f"{platform.node()} {platform.machine()}"
+
+
+def stopwatch_for(engine: Engine) -> Clock:
+    """The clock that shows best what an engine's work takes: what other programs take meanwhile is not in it."""
+    # With one thread ONNX Runtime computes in the thread that calls it, so that the system counts its processor time.
+    # Others have threads of their own, even if it is one.
+    in_caller = engine.threads == 1 and engine.name.startswith("onnxruntime")
+    fine = time.get_clock_info("thread_time").resolution <= _FINE
+    return time.thread_time if in_caller and fine else time.perf_counter
 
 
 def interleaved(
@@ -34,6 +46,7 @@ def interleaved(
     *,
     rounds: int,
     until: float,
+    stopwatch: Clock = time.perf_counter,
     progress: Progress | None = None,
 ) -> list[NDArray[np.float64]]:
     """Runs everything once in each round.
@@ -43,12 +56,13 @@ def interleaved(
         untimed: what to run as well, so that it meets the same phases of the machine.
         rounds: how often; at least 3 times whatever the clock says.
         until: reading of `time.perf_counter` after which no new round begins.
+        stopwatch: what tasks are timed by, such as that of `stopwatch_for`.
         progress: called after each round.
 
     Returns:
         Seconds of each task, one number a round.
     """
-    counts = [_burst_length(task) for task in timed]
+    counts = [_burst_length(task, stopwatch) for task in timed]
     times: list[list[float]] = [[] for _ in timed]
     rounds = max(FEWEST_ROUNDS, rounds)
     for done in range(rounds):
@@ -58,7 +72,7 @@ def interleaved(
         for task, count, seconds in zip(timed, counts, times, strict=True):
             # One round of everything, then the next: a phase of a second in which the machine is slow lengthens one
             # round of all tasks, where timing task after task would lengthen one task only.
-            seconds.append(_burst(task, count))
+            seconds.append(_burst(task, count, stopwatch))
         for task in untimed:
             task()
         if progress:
@@ -95,22 +109,22 @@ def line(sizes: NDArray[np.float64], seconds: NDArray[np.float64]) -> tuple[floa
     return (alone[0], 0.0) if misses[0] <= misses[1] else (0.0, alone[1])
 
 
-def _burst_length(task: Task) -> int:
+def _burst_length(task: Task, stopwatch: Clock) -> int:
     # Called twice: the first call may load code and data, and would make the burst too short.
-    if _mean(task, 1) > _COLD_BELOW:
+    if _mean(task, 1, stopwatch) > _COLD_BELOW:
         return 1
-    return max(1, min(_MOST_IN_BURST, int(_BURST / max(_mean(task, 1), 1e-9))))
+    return max(1, min(_MOST_IN_BURST, int(_BURST / max(_mean(task, 1, stopwatch), 1e-9))))
 
 
-def _burst(task: Task, count: int) -> float:
+def _burst(task: Task, count: int, stopwatch: Clock) -> float:
     """Mean time of a task, with what it needs in the caches."""
     # The first call of a burst brings the data back into the caches that the task before pushed out.
-    first = _mean(task, 1)
-    return first if first > _COLD_BELOW else _mean(task, count)
+    first = _mean(task, 1, stopwatch)
+    return first if first > _COLD_BELOW else _mean(task, count, stopwatch)
 
 
-def _mean(task: Task, count: int) -> float:
-    start = time.perf_counter()
+def _mean(task: Task, count: int, stopwatch: Clock) -> float:
+    start = stopwatch()
     for _ in range(count):
         task()
-    return (time.perf_counter() - start) / count
+    return (stopwatch() - start) / count

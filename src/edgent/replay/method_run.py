@@ -138,7 +138,11 @@ class MethodRun:
     def _after(self, row: int, at: float, outcome: Outcome, patience: float) -> None:
         choices = self._choices
         if self._remote[row]:
-            self._send(float(choices.table.bytes_up[row]), outcome.sent_at, outcome.uploaded_at, patience)
+            # Both ways as one transfer, as what a plan needs is of both: an answer that comes late says as much of the
+            # link as a picture that does. What the edge takes between them is as known as the device's own times.
+            bits = float(choices.bits_up[row] + choices.bits_down[row])
+            ended = at + outcome.edge - float(choices.after[row])
+            self._send(_size(bits), outcome.sent_at + float(choices.between[row]), ended, patience)
             # The device knows its own times: what is to be learned is the rest.
             own = float(choices.before[row] + choices.after[row])
             self._who.learn(row, min(outcome.edge, patience - at) - own)

@@ -14,6 +14,7 @@ from edgent.link.forecast import LinkForecast
 from edgent.link.predictive import Predictive
 from edgent.link.trace import Trace
 from edgent.link.transfer import Transfer, TransferModel
+from edgent.link.waits import LinkBelief
 from edgent.planning.conditions import Conditions
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.controller import Controller, Goal
@@ -54,7 +55,7 @@ class Ours(Method):
     """The product's controller, with the product's forecast."""
 
     def __init__(self, choices: Choices, *, race: bool, change_points: bool = True) -> None:
-        self._forecast = _forecast(change_points)
+        self._link = LinkBelief(lambda ahead: _forecast(change_points, ahead))
         link = TransferModel(bandwidth=_UNKNOWN, call_time=choices.call_time)
         self._conditions = Conditions(uplink=link, downlink=link)
         self._downlink = choices.downlink
@@ -65,7 +66,7 @@ class Ours(Method):
 
     def observe(self, event: Transfer) -> None:
         """Takes in a transfer; the decision is made when a request comes."""
-        self._forecast.learn(event)
+        self._link.learn(event)
         self._decided_at = -1.0
 
     def choose(self, at: float) -> int:
@@ -84,12 +85,13 @@ class Ours(Method):
 
     def _believed(self, now: Seconds) -> Conditions | None:
         """One forecast for both directions: a trace is of one bandwidth, and what is sent down is not timed apart."""
-        up = self._forecast.predictive(now, self._controller.goal.deadline)
+        up = self._link.predictive(now, self._controller.goal.deadline)
         if up is None:
             return None
         # The number between both directions is told, as a device knows it that has sent and received at its handshake.
         alike = self._downlink == 1
-        down = up if alike else Predictive(bandwidths=up.bandwidths * self._downlink, weights=up.weights)
+        # What goes ahead does so once in an exchange, for both ways were timed as one.
+        down = Predictive(bandwidths=up.bandwidths if alike else up.bandwidths * self._downlink, weights=up.weights)
         return self._conditions.expecting(up, down)
 
 
@@ -141,11 +143,11 @@ def method(name: str, world: World, states: ConfigurationMap, *, race: bool, fix
     return Method(fixed)
 
 
-def _forecast(change_points: bool) -> LinkForecast:
+def _forecast(change_points: bool, ahead: float = 0.0) -> LinkForecast:
     """Without change points it is the same model of one run that never ends, and never forgets but by its last cell."""
     if change_points:
-        return LinkForecast(timing_error=_EXACT)
-    return LinkForecast(timing_error=_EXACT, detector=ChangePointDetector(hazard=_NEVER))
+        return LinkForecast(timing_error=_EXACT, ahead=ahead)
+    return LinkForecast(timing_error=_EXACT, ahead=ahead, detector=ChangePointDetector(hazard=_NEVER))
 
 
 def _chances(choices: Choices, bandwidth: float, deviation: float) -> NDArray[np.float64]:

@@ -1,4 +1,7 @@
-"""A page of headings, paragraphs, tables and plots, as one HTML file."""
+"""A page of headings, paragraphs, tables and plots, as one HTML file.
+
+One file without scripts that loads nothing: it can be sent to somebody, and opens without a network years later.
+"""
 
 from __future__ import annotations
 
@@ -47,6 +50,7 @@ class Page:
             f"<section><h2>{escaped(section.title)}</h2>\n{''.join(section.parts)}</section>"
             for section in self.sections
         )
+        # With an icon of its own, which is empty: a browser would ask a server for one.
         return (
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'

@@ -44,7 +44,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A shaded range of x, with words."""
+    """A range of x that is shaded, with a label."""
 
     first: float
     last: float

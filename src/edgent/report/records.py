@@ -43,6 +43,7 @@ class RecordsReport:
     @property
     def followed(self) -> list[tuple[float, float]]:
         """Seconds predicted and measured, for each request whose plan was followed."""
+        # Where a local branch stood in, or another answer came first, the plan predicted something that did not happen.
         return [(one.plan.stages.total, one.total) for one in self.records if one.plan is not None and not one.why]
 
     def document(self) -> dict[str, object]:
@@ -73,6 +74,7 @@ class RecordsReport:
         return Section(title="Overall", parts=(table(head, rows), paragraph(f"Answers by exit: {named}.")))
 
     def _over_time(self) -> Section:
+        # Every n-th record, by rounding up: a day has a hundred thousand, and a page must still open.
         step = -(-len(self.records) // _DOTS)
         shown = list(enumerate(self.records, start=1))[::step]
         series = [

@@ -30,11 +30,13 @@ def plot(panel: Panel, *, width: int = WIDTH, height: int = HEIGHT) -> str:
         ValueError: Nothing to draw.
     """
     series, x, y, title = _series(panel), panel.x, panel.y, panel.title
+    # What never ended (an infinite latency) has no place in a plot, and must not stretch its axes.
     xs = [px for line in series for px, py in line.points if math.isfinite(py)]
     ys = [py for line in series for _, py in line.points if math.isfinite(py)]
     if not xs:
         raise ValueError("a plot needs a finite point at least")
     across = _Scale.of(x, xs, _LEFT, width - _RIGHT)
+    # In SVG y grows downwards, so the scale of y begins at the bottom and ends at the top.
     upwards = _Scale.of(y, ys, height - _BOTTOM, _TOP + (16 if title else 0))
     parts = [_span(span, across, height) for span in panel.spans]
     parts += [_tick_x(tick, across, height) for tick in across.ticks()]
@@ -115,6 +117,7 @@ class _Scale:
         if high <= low:
             # One value only: without a width the scale would divide by 0.
             high = low * 1.1 + 1e-9
+        # 0 has no logarithm: an axis that reaches it is linear, whatever was asked for.
         return cls(log=axis.log and low > 0, low=low, high=high, start=start, end=end)
 
     def at(self, value: float) -> float:
@@ -170,7 +173,6 @@ def _span(span: Span, scale: _Scale, height: int) -> str:
 
 
 def _line(line: Line, across: _Scale, upwards: _Scale) -> str:
-    # What never ended has no place in a plot.
     at = [(across.at(x), upwards.at(y)) for x, y in line.points if math.isfinite(y)]
     parts = []
     if line.form != "points":

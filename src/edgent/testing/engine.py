@@ -57,7 +57,16 @@ class FakeEngine:
             if key not in self._sessions:
                 self.built.append(key)
                 self._sessions[key] = FakeSession(*([model.tensors[name] for name in side] for side in key))
+            self._sessions[key] = self._sessions.pop(key)  # the last one used is the last to be spared
             return self._sessions[key]
+
+    def spare(self) -> bool:
+        """See `Engine.spare`."""
+        with self._lock:
+            if len(self._sessions) < 2:
+                return False
+            del self._sessions[next(iter(self._sessions))]
+            return True
 
     def build(self, segment: Segment, *, profile: Path | None = None, optimised: Path | None = None) -> Session:
         """See `Engine.build`; no file is written."""

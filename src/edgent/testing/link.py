@@ -186,6 +186,9 @@ class _FakeCall:
     def certificate(self) -> bytes | None:
         return None
 
+    def caller(self) -> str:
+        return "here"
+
     def note(self, notes: Notes) -> None:
         self.notes = notes
 

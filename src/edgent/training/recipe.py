@@ -48,7 +48,7 @@ class Recipe:
     images: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be trained."""
+        """Refuses what cannot be trained."""
         for name in ("epochs", "batch", "learning_rate", "held_back"):
             if getattr(self, name) <= 0:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be above 0")

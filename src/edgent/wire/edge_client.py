@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +12,12 @@ from edgent.link.slow_start import Window
 from edgent.units import Seconds
 from edgent.wire import messages as m
 from edgent.wire.errors import BrokenError
+from edgent.wire.sent_files import SentFile, sent_files
 from edgent.wire.tensors import Parcel, parse, write_request
 from edgent.wire.transport import PACKET, Channel, Reply
 
 _FETCH_TIMEOUT = 600.0  # a large model over a slow link
+_DOCUMENT_TIMEOUT = 60.0  # a device that connects waits for it
 _MOST_DOCUMENT = 64 << 20  # bytes; the largest of ours have a few hundred thousand
 
 
@@ -174,16 +177,16 @@ class EdgeClient:
         """Sends a ModelInferRequest made before."""
         return _timed(self._ask(m.MODEL_INFER, message, budget), len(message))
 
-    def fetch(self, what: str, name: str, digest: str, member: str = "") -> Generator[tuple[str, bytes]]:
-        """The files of a model (what: "model"), or its "profile" or "calibration": pieces, each with its file's name.
+    def fetch(
+        self, what: str, name: str, digest: str, member: str = "", *, within: float = _FETCH_TIMEOUT
+    ) -> Generator[SentFile]:
+        """The files of a model (what: "model"), or its "profile" or "calibration".
 
         The main file comes first, and each file whole before the next. Of a bundle the file of the digest `member`
         comes, and it has a "manifest" as well.
         """
         message = m.FetchRequest(what=what, name=name, digest=digest, member=member).SerializeToString()
-        for body in self.channel.stream(m.FETCH, message, _FETCH_TIMEOUT):
-            chunk = parse(m.Chunk, body)
-            yield chunk.file, chunk.data
+        yield from sent_files(self.channel.stream(m.FETCH, message, within))
 
     def document(self, what: str, name: str, digest: str) -> str:
         """The text of a "profile", "calibration" or "manifest".
@@ -191,11 +194,13 @@ class EdgeClient:
         Raises:
             RefusedError: it is no text, or too long to be one of them.
         """
-        data = bytearray()
-        for _, piece in self.fetch(what, name, digest):
-            data += piece
-            if len(data) > _MOST_DOCUMENT:
-                raise RefusedError(f"the edge's {what} of {name} has more than {_MOST_DOCUMENT:,} bytes: it is none")
+        # Closed where it is left: the edge would go on sending into a stream that nobody reads.
+        with closing(self.fetch(what, name, digest, within=_DOCUMENT_TIMEOUT)) as files:
+            file = next(files, None)
+            if file is None or file.size > _MOST_DOCUMENT:
+                stated = "is not sent" if file is None else f"has {file.size:,} bytes, more than {_MOST_DOCUMENT:,}"
+                raise RefusedError(f"the edge's {what} of {name} {stated}: it is none")
+            data = b"".join(file.pieces)
         try:
             return data.decode()
         except UnicodeDecodeError as error:

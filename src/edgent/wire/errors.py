@@ -38,6 +38,10 @@ class BrokenError(EdgeError):
     """The edge failed on this request."""
 
 
+class Damaged(Exception):  # noqa: N818 - a signal inside the wire: a program meets an edge that was lost
+    """A message is not what was sent."""
+
+
 CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND = 1, 2, 3, 4, 5
 RESOURCE_EXHAUSTED, FAILED_PRECONDITION, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS = 8, 9, 12, 13, 14, 15
 
@@ -70,6 +74,8 @@ ORDINARY = (CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED)
 
 def status_of(error: Exception) -> tuple[int, str]:
     """The number and the words by which an edge tells an error."""
+    if isinstance(error, Damaged):
+        return DATA_LOSS, brief(str(error))
     if isinstance(error, EdgentError):
         return next((number for kind, number in _NUMBERS if isinstance(error, kind)), INTERNAL), str(error)
     return INTERNAL, brief(f"{type(error).__name__}: {error}")  # ours, and no caller's: said in one line all the same

@@ -12,18 +12,17 @@ the edge's word is taken, for it alone will run them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgent import cache
-from edgent.errors import InputError, ModelError, RefusedError
+from edgent.errors import EdgeError, InputError, ModelError, RefusedError
 from edgent.identity.joined import credentials_towards
 from edgent.wire.edge_client import EdgeClient, Served
 from edgent.wire.errors import NotServedError
+from edgent.wire.sent_files import SentFile
 
 if TYPE_CHECKING:
     from edgent.model import Model
@@ -70,7 +69,11 @@ def fetch_model(
     opened = channel or _grpc(edge, insecure)
     try:
         remote = EdgeClient(opened)
-        served = _served(remote, edge, name)
+        try:
+            served = _served(remote, edge, name)
+        except EdgeError:
+            opened.first_words(_TIMEOUT)  # which says so where certificates are the reason
+            raise
         _check_dims(served, edge, dims or {})
         bound = cache.bound() if most is None else most
         if served.members:
@@ -184,10 +187,11 @@ class _Fetch:
     def write(self, folder: Path) -> None:
         """Writes what the edge sends, and looks whether it is the model."""
         left, member = self.most, self.digest if self.served.members else ""
-        with closing(self.remote.fetch("model", self.served.name, self.served.digest, member)) as pieces:
-            for number, (name, chunks) in enumerate(groupby(pieces, key=itemgetter(0))):
-                path = self._place(folder, name) if number else self._main(folder, name)
-                left -= self._write(path, (data for _, data in chunks), left)
+        with closing(self.remote.fetch("model", self.served.name, self.served.digest, member)) as files:
+            for number, file in enumerate(files):
+                path = self._place(folder, file.name) if number else self._main(folder, file.name)
+                self._write(path, file, left)
+                left -= file.size
         self._check(folder / self.file)
 
     def _main(self, folder: Path, name: str) -> Path:
@@ -203,18 +207,15 @@ class _Fetch:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def _write(self, path: Path, pieces: Iterable[bytes], most: int) -> int:
-        written = 0
+    def _write(self, path: Path, file: SentFile, most: int) -> None:
+        # By its word, before a byte of it is written; it has no more bytes than it states.
+        if file.size > most:
+            raise RefusedError(
+                f"the edge sends more than {self.most:,} bytes for {self.name}, and the cache holds no more; "
+                "copy its files by hand"
+            )
         with path.open("xb") as stream:
-            for piece in pieces:
-                written += len(piece)
-                if written > most:
-                    raise RefusedError(
-                        f"the edge sends more than {self.most:,} bytes for {self.name}, and the cache holds no more; "
-                        "copy its files by hand"
-                    )
-                stream.write(piece)
-        return written
+            stream.writelines(file.pieces)
 
     def _check(self, path: Path) -> None:
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -19,12 +20,15 @@ from edgent.address import Address
 from edgent.clock import Clock, MonotonicClock
 from edgent.errors import EdgeError, EdgentError
 from edgent.identity.credentials import Credentials
+from edgent.identity.secured_socket import secured, trouble
 from edgent.link.slow_start import Window
-from edgent.wire.errors import BrokenError, error_of, kind_of
+from edgent.wire.checksum import check, checksum
+from edgent.wire.errors import DATA_LOSS, BrokenError, Damaged, error_of, kind_of
 from edgent.wire.exchange.exchanges import Exchanges
 from edgent.wire.grpc_options import CHANNEL_OPTIONS, message_limits
+from edgent.wire.headers import notes_of
 from edgent.wire.message_limit import too_large
-from edgent.wire.notes import Notes, notes_of
+from edgent.wire.messages import SERVER_METADATA, SUM
 from edgent.wire.tcp_info import SendWindow
 from edgent.wire.transport import Reply
 
@@ -56,6 +60,7 @@ class GrpcChannel:
         self.max_message = max_message
         self._clock = clock or MonotonicClock()
         self._send_window = SendWindow(address.host, address.port)
+        self._sums = False
         self._channel = self._open()
         self._exchanges = Exchanges(
             address, max_message=max_message, clock=self._clock, calls=self, credentials=credentials
@@ -87,7 +92,9 @@ class GrpcChannel:
             # already, so that the search delays nobody's measured time.
             if not self._send_window.found:
                 self._send_window.look()
-            notes = _notes((*ahead, *answers.trailing_metadata()))
+            headers = _texts((*ahead, *answers.trailing_metadata()))
+            self._check(method, body, headers)
+            notes = notes_of(headers)
         return Reply(body=body, notes=notes, sent_at=sent_at, notes_at=notes_at, body_at=body_at, window=window)
 
     def stream(self, method: str, message: bytes, timeout: float) -> Iterator[bytes]:
@@ -102,18 +109,30 @@ class GrpcChannel:
 
     def first_words(self, timeout: float) -> str | None:
         """See `Channel.first_words`: says HTTP/2's greeting and looks whether the answer is HTTP/2."""
-        address = Address.parse(self.target)
         try:
-            with socket.create_connection((address.host, address.port), timeout) as peer:
-                peer.settimeout(timeout)
-                peer.sendall(_GREETING)
-                answer = peer.recv(64)
+            answer = self._greeted(timeout)
+        except ssl.SSLError as error:
+            raise BrokenError(trouble(self.target, error)) from None
         except (OSError, ValueError):
             return None
+        if self._credentials is not None:
+            if not answer:
+                raise BrokenError(trouble(self.target, None))
+            return None  # who has the right certificate speaks the right protocol
         # A frame begins with three bytes of length and one of type. An answer too short to tell is not held against the
         # peer.
         is_settings = answer[3:4] == b"\x04" or len(answer) < 4
         return None if is_settings else answer.split(b"\n")[0].decode("latin-1").strip()
+
+    def _greeted(self, timeout: float) -> bytes:
+        address = Address.parse(self.target)
+        connected = socket.create_connection((address.host, address.port), timeout)
+        if self._credentials is not None:
+            connected = secured(connected, self._credentials, address.host)
+        with connected as peer:
+            peer.settimeout(timeout)
+            peer.sendall(_GREETING)
+            return peer.recv(64)
 
     def renew(self) -> None:
         """See `Channel.renew`."""
@@ -145,23 +164,41 @@ class GrpcChannel:
         return grpc.secure_channel(target, grpc.ssl_channel_credentials(authority, key, certificate), options=options)
 
     def _start(self, method: str, message: bytes, timeout: float) -> Any:
+        # TLS has checksums of its own, which nobody on the way can make.
+        sums = ((SUM, checksum(method, message, {})),) if self._credentials is None else ()
         try:
-            return self._channel.unary_stream(method)(message, timeout=max(timeout - _ENDS_LATE, 0.0))
+            seconds = max(timeout - _ENDS_LATE, 0.0)
+            return self._channel.unary_stream(method)(message, timeout=seconds, metadata=sums)
         except ValueError as error:  # "Cannot invoke RPC on closed channel!"
             raise EdgeError(f"the connection to {self.target} was given up") from error
+
+    def _check(self, method: str, body: bytes, headers: dict[str, str]) -> None:
+        """Raises where an answer is not as it was sent."""
+        try:
+            # An edge that has given one always does: an answer without one has lost it, and what else is not known. Who
+            # has come in its place may be an older one; that is seen when it is asked who it is.
+            self._sums = check(method, body, headers, required=self._sums and method != SERVER_METADATA)
+        except Damaged as error:
+            raise self._not_understood(error) from error
+
+    def _not_understood(self, why: object) -> EdgeError:
+        # No kind of one request's errors: what follows on a connection that damages its bytes is not believed either.
+        return EdgeError(f"{self.target} is not understood: {why}")
 
     @contextlib.contextmanager
     def _mapped(self, answers: Any) -> Iterator[None]:
         try:
             yield
         except grpc.RpcError as error:
-            load = _notes(answers.trailing_metadata() or ()).load
+            load = notes_of(_texts(answers.trailing_metadata() or ())).load
             raise self._error(answers.code(), answers.details() or "", load) from error
         finally:
             # A stream that its reader leaves early would otherwise go on filling the link.
             answers.cancel()  # no effect on one that is over
 
     def _error(self, code: grpc.StatusCode, details: str, load: float) -> EdgentError:
+        if code.value[0] == DATA_LOSS:
+            return self._not_understood(details)
         kind = kind_of(code.value[0])
         if code is grpc.StatusCode.UNIMPLEMENTED:
             return kind(f"{self.target} speaks another protocol ({details or 'method unknown'}); is it an edge?")
@@ -170,5 +207,5 @@ class GrpcChannel:
         return error_of(code.value[0], details or code.name, load)
 
 
-def _notes(headers: Iterable[tuple[object, object]]) -> Notes:
-    return notes_of({str(key): str(value) for key, value in headers})
+def _texts(headers: Iterable[tuple[object, object]]) -> dict[str, str]:
+    return {str(key): str(value) for key, value in headers}

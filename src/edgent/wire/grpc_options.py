@@ -21,7 +21,6 @@ CHANNEL_OPTIONS = (
     ("grpc.enable_retries", 0),
 )
 SERVER_OPTIONS = (
-    ("grpc.so_reuseport", 0),  # a second edge on the same port is a mistake, not a helper
     # The counterparts of the channel's keepalive: who pings more often than a server allows gets strikes, and loses the
     # connection after some; 0 means that they are not counted.
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),

@@ -109,7 +109,8 @@ _EDGENT = {
         "string digest = 3",
         "string member = 4",  # digest of the file of a bundle that is wanted
     ),
-    "Chunk": ("string file = 1", "bytes data = 2"),
+    # The first one of a file states its size; as many bytes follow, and no more.
+    "Chunk": ("string file = 1", "bytes data = 2", "uint64 size = 3"),
     "ProbeRequest": (
         "bytes load = 1",
         "int64 load_down = 2",
@@ -202,5 +203,7 @@ LOAD_US = "edgent-load-us"  # header of an answer: microseconds that a request w
 # that doubles (0: no end), microseconds of a pause beyond the round trip that halve it (0: none does), and bytes that
 # pauses leave.
 WINDOW = "edgent-window"
+# Header of a call in plain text and of its answer: see `edgent.wire.checksum`.
+SUM = "edgent-sum"
 # Header of an answer to who has another version of a model than its name stands for: the version that it stands for.
 NEWEST = "edgent-newest"

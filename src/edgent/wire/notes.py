@@ -1,23 +1,14 @@
 """What an edge notes beside an answer: how long it took, what its TCP makes of the answer, and a newer version.
 
-In a call the notes are headers, which clients of other makers pass over; in an exchange they are fields of the reply.
+In an exchange the notes are fields of the reply (`edgent.wire.exchange.messages`). In a call they are headers, which
+clients of other makers pass over (`edgent.wire.headers`).
 """
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgent.link.slow_start import Window
-from edgent.wire.messages import LOAD_US, NEWEST, TIMES_US, WINDOW
-
-# 18 digits are below 2**63: a header that states more is wrong, and is not made a number of.
-_NUMBER = re.compile(r"[0-9]{1,18}")
-_VERSION = re.compile(r"[0-9a-f]{12}")
-_LONGEST_US = 3_600_000_000  # an hour: nobody waits for that long
-_MOST_STATED = 1 << 50  # bytes, or microseconds, of which no TCP knows more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,71 +32,3 @@ class Notes:
 
 NOTHING = Notes()
 """Of a server without our extension: its own time then counts as the link's."""
-
-
-def headers_of(notes: Notes) -> dict[str, str]:
-    """The headers of a call's answer."""
-    headers = {TIMES_US: " ".join(map(str, times_us(notes)))}
-    if notes.window is not None:
-        headers[WINDOW] = " ".join(map(str, window_numbers(notes.window)))
-    if load := load_us(notes):
-        headers[LOAD_US] = str(load)
-    return headers | ({NEWEST: notes.newest} if notes.newest else {})
-
-
-def notes_of(headers: Mapping[str, str]) -> Notes:
-    """What the headers of a call's answer say; whatever makes no sense is passed over."""
-    times = _numbers(headers.get(TIMES_US, ""))
-    return notes_from(
-        times_us=times if len(times) == 2 else (0, 0),
-        load_us=next(iter(_numbers(headers.get(LOAD_US, ""))), 0),
-        window=_numbers(headers.get(WINDOW, "")),
-        newest=headers.get(NEWEST, ""),
-    )
-
-
-def notes_from(*, times_us: Sequence[int], load_us: int, window: Sequence[int], newest: str) -> Notes:
-    """What an edge said, as far as it makes sense."""
-    # All of it is an aid to predict: an edge whose word makes no sense is followed from outside. A time of centuries
-    # would make every plan hopeless, and a version that is none would be fetched again and again.
-    queue, middle = times_us if sum(times_us) <= _LONGEST_US else (0, 0)
-    return Notes(
-        queue=queue * 1e-6,
-        middle=middle * 1e-6,
-        load=load_us * 1e-6 if load_us <= _LONGEST_US else 0.0,
-        window=window_from(window),
-        newest=newest if _VERSION.fullmatch(newest) else "",
-    )
-
-
-def times_us(notes: Notes) -> tuple[int, int]:
-    """Whole microseconds in the queue and of the middle."""
-    return round(notes.queue * 1e6), round(notes.middle * 1e6)
-
-
-def load_us(notes: Notes) -> int:
-    """Whole microseconds that a request would wait."""
-    return round(notes.load * 1e6)
-
-
-def window_numbers(window: Window) -> tuple[int, ...]:
-    """Bytes under way, those up to which it doubles, microseconds of a pause that halve it, bytes that pauses leave."""
-    # On the wire 0 stands for infinity, which an integer cannot say.
-    threshold, patience = (value if math.isfinite(value) else 0 for value in (window.threshold, window.patience * 1e6))
-    return round(window.size), round(threshold), round(patience), round(window.least)
-
-
-def window_from(numbers: Sequence[int]) -> Window | None:
-    """A window from its numbers; None where there are none, or they make no sense."""
-    if len(numbers) != 4 or not (numbers[0] and numbers[3]) or max(numbers) > _MOST_STATED:
-        return None
-    size, threshold, patience, least = numbers
-    return Window(
-        size=float(size), threshold=threshold or math.inf, patience=patience * 1e-6 or math.inf, least=float(least)
-    )
-
-
-def _numbers(header: str) -> list[int]:
-    """The numbers that a header consists of; none where it is not there, or says something else."""
-    words = header.split()
-    return [int(word) for word in words] if all(map(_NUMBER.fullmatch, words)) else []

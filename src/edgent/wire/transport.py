@@ -42,6 +42,10 @@ class Call(Protocol):
         """What the caller showed, as PEM, and TLS found to be of the right authority and in time; None: nothing."""
         ...
 
+    def caller(self) -> str:
+        """The host that calls: what limits go by where nobody shows a certificate."""
+        ...
+
     def note(self, notes: Notes) -> None:
         """Says this beside the answer: ahead of a long body, within the one packet of a short one."""
         ...
@@ -105,7 +109,11 @@ class Channel(Protocol):
 
     # For a useful error where the port belongs to another program: a transport alone says only that it is not there.
     def first_words(self, timeout: float) -> str | None:
-        """What answers there instead of an edge, in its own first words; None if nobody does or it seems right."""
+        """What answers there instead of an edge, in its own first words; None if nobody does or it seems right.
+
+        Raises:
+            BrokenError: it and this side do not take each other's certificates.
+        """
         ...
 
     # A connection that died in silence would first send again what it still has, by TCP's growing timeouts.

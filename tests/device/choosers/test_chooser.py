@@ -162,7 +162,7 @@ def test_before_a_request_that_is_expected_one_message_up_tells_whether_the_link
         requests.append(clock.now())
         device.infer(np.zeros(model.inputs[0].shape, np.float32))
         clock.sleep(requests[-1] + period - clock.now())
-    looks = [(size, at) for size, at in probes if 4_200 < size < 4_300]  # 34 ms at 1 Mbit/s
+    looks = [(size, at) for size, at in probes if 4_600 < size < 4_700]  # 40 ms at 1 Mbit/s
     assert 3 <= len(looks) <= 5  # three periods alike tell that one is expected
     assert all(min(abs(request - LEAD - at) for request in requests) < 0.01 for _, at in looks[:-1])
 
@@ -344,6 +344,18 @@ def test_without_a_race_an_edge_that_is_likely_and_not_certain_to_be_in_time_is_
     assert 0.5 < plans[0].chance < 0.96
     assert plans[0].configuration == plans[1].configuration
     assert [plan.trial for plan in plans] == [True, False]
+
+
+def test_an_edge_is_tried_though_the_devices_own_answer_leaves_no_margin(scope):
+    """The device needs all but a hundredth of the deadline for its fastest branch, and so has no margin to keep."""
+    table = scope.candidates
+    fastest = table.demand[0][table.messages == 0].min()
+    chooser = without_codecs(replace(scope, margin=lambda deadline: 0.04 * deadline), race=False)
+    random = np.random.default_rng(0)
+    chooser.observe([crossed(6e5 * random.lognormal(0, 0.8), turn / 2) for turn in range(40)])
+    plan = chooser.choose(19.6, replace(conditions(6e5), device_factor=0.99 * DEADLINE / fastest), DEADLINE)
+    assert plan.trial
+    assert plan.chance < 0.96
 
 
 @pytest.mark.parametrize(("mean", "crosses"), [(1e5, False), (1e7, True)])

@@ -39,3 +39,22 @@ def test_of_a_stated_bandwidth_nothing_is_told():
     assert stated.heard(1e5, 0.1, 1.0) is None
     assert stated.bandwidth == 1e6
     assert stated.measured == pytest.approx((1e5 + CALL_BYTES) * HEADER_FACTOR * 8 / 0.1)
+
+
+def test_a_short_message_that_got_through_proves_what_it_can_of_a_direction_taken_to_be_slow():
+    """An answer of 40 bytes behind one that loss had kept for a second: nothing arrives before it was sent."""
+    followed = direction()
+    followed.heard(1_000, 1.0, 1.0)
+    assert followed.measured < 1e4
+    transfer = followed.observe(40, 0.0, whole=40, began_at=2.0, at=2.0, round_trip=0.01)
+    assert followed.measured == pytest.approx((40 + CALL_BYTES) * HEADER_FACTOR * 8 / TIMING_ERROR)
+    assert transfer.seconds == 0.0
+    before = followed.measured
+    followed.observe(40, 0.05, whole=40, began_at=3.0, at=3.05, round_trip=0.01)  # its thread was late: no word of it
+    assert followed.measured == before
+
+
+def test_of_a_direction_that_nothing_is_known_of_a_short_message_tells_nothing():
+    followed = direction()
+    followed.observe(40, 0.0, whole=40, began_at=2.0, at=2.0, round_trip=0.01)
+    assert followed.measured is None

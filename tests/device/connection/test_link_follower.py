@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from edgent.device.connection.link_follower import LinkFollower
 from edgent.link import TransferModel
 from edgent.link.forecast import LinkForecast
+from edgent.link.probing import probe_for
 from edgent.link.slow_start import Window
 from edgent.link.transfer import CALL_BYTES, CALL_TIME, TIMING_ERROR
 from edgent.wire.edge_client import TimedReply
@@ -347,3 +348,38 @@ def test_a_long_message_that_is_quicker_than_the_way_proves_that_the_way_is_shor
     follower.observe(reply(link.uplink(float(size)), sent=size, at=6.0))
     assert follower.round_trip == pytest.approx(0.01, abs=0.01)
     assert follower.conditions(6.0).uplink.bandwidth == pytest.approx(1e7, rel=0.2)
+
+
+def test_a_way_that_was_told_while_a_quick_link_was_taken_to_be_slow_is_not_too_short_for_ever():
+    """The oracle is the transfer model: 10 ms there and back, at a hundredth of the rate and then at all of it."""
+    way = dataclasses.asdict(TransferModel(bandwidth=1e7, round_trip=0.01, message_bytes=CALL_BYTES, call_time=0.0))
+    well, slow = TransferModel(**way), TransferModel(**way | {"bandwidth": 1e5})
+    follower = LinkFollower(gain=1.0)
+    size = 12_000
+    follower.observe_probes(
+        reply(slow.uplink(14.0), sent=14),
+        reply(slow.uplink(size), sent=size),
+        reply(0.1, slow.downlink(2_000.0), sent=3, received=2_000),
+    )
+    follower.observe(reply(well.uplink(14.0) + 0.004, sent=14, at=2.0))  # well again, and nobody knows
+    assert follower.round_trip < 0.008
+    for at in (3.0, 4.0, 5.0):
+        follower.observe(reply(well.uplink(float(size)), sent=size, at=at))
+    assert follower.round_trip == pytest.approx(0.01, abs=0.001)
+    assert follower._up.measured > 5e6
+
+
+@pytest.mark.parametrize("decisive", [3e5, 1e6, 4e6])
+def test_a_look_takes_a_replays_probes_time_at_just_the_bandwidth_that_decides(decisive):
+    follower = LinkFollower()
+    link = TransferModel(bandwidth=5e6, message_bytes=120, reply_bytes=120, call_time=0.0)
+    size = 1_000_000
+    follower.observe_probes(
+        reply(link.uplink(3.0), sent=3),
+        reply(link.uplink(float(size)), sent=size),
+        reply(link.uplink(3.0), link.downlink(float(size)), sent=3, received=size),
+    )
+    there = TransferModel(bandwidth=decisive, message_bytes=CALL_BYTES, call_time=0.0)
+    probe = probe_for(decisive)
+    assert there.uplink(float(follower.look_size(decisive))) == pytest.approx(probe.bits / decisive, rel=0.02)
+    assert follower.look_size(1e4) == 1_000

@@ -1,76 +1,21 @@
-"""A device that follows a name moves from version to version beside its requests; real engine, links in this process.
-
-The oracle of an answer is the version's own file, undivided in plain ONNX Runtime.
-"""
+"""A device that follows a name moves from version to version beside its requests; the engine is real."""
 
 from __future__ import annotations
 
 import logging
 
 import numpy as np
-import onnxruntime
 import pytest
 
+from device.versions.site import INPUT, WITHIN, Site, by_the_edge, close, records_of_the_move
 from edgent.device.connection.upkeep import IDLE
 from edgent.device.device import Device
 from edgent.device.versions.follower import Follower
 from edgent.device.versions.renewal import RETRY
-from edgent.edge.edge import Edge
 from edgent.engine.loading import load
 from edgent.errors import EdgeError, EdgentError, ModelError
-from edgent.testing import FakeLink
 from edgent.wire import messages as m
 from graphs import dense, inception, residual, saved
-from shared_fixtures import make_profile
-
-INPUT = np.random.default_rng(0).normal(size=(1, 3, 8, 8)).astype(np.float32)
-WITHIN = 20.0  # seconds of the test's clock
-
-
-class Site:
-    """An edge that is started anew with other models, and the links to it: each device has one of its own."""
-
-    def __init__(self, clock, *models) -> None:
-        self.clock, self.links, self.fetched = clock, [], []
-        self.start(*models)
-
-    def start(self, *models) -> None:
-        self.models = models
-        profiles = [make_profile(model, layer=1e-3) for model in models]
-        self.methods = Edge(models, profiles=profiles, clock=self.clock).service.methods()
-        for link in self.links:
-            link.mend(self.methods)
-
-    def stop(self) -> None:
-        for link in self.links:
-            link.cut()
-
-    def restart(self, *models) -> None:
-        """It is away for longer than a connection goes unchecked."""
-        self.stop()
-        self.clock.sleep(1.5 * IDLE)
-        self.start(*models)
-
-    def link(self) -> FakeLink:
-        self.links.append(FakeLink(self.methods, clock=self.clock))
-        return self.links[-1]
-
-    def fetch(self):
-        self.clock.sleep(1.0)
-        self.fetched.append(self.models[0])
-        return self.models[0]
-
-    def device(self, model, on_version=None, before=None):
-        return Device(
-            model,
-            channel=self.link(),
-            deadline=0.1,
-            device_profile=make_profile(model, layer=0.03),
-            bandwidth=1e8,
-            round_trip=0.001,
-            clock=self.clock,
-            on_version=on_version,
-        )
 
 
 @pytest.fixture
@@ -94,16 +39,6 @@ def follower(site, versions, clock):
         yield following
 
 
-def close(answer, model):
-    (expected,) = onnxruntime.InferenceSession(model.path, providers=["CPUExecutionProvider"]).run(None, {"x": INPUT})
-    (found,) = answer.outputs.values()
-    return found.shape == expected.shape and np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
-
-
-def by_the_edge(following, until):
-    return until(lambda: following.infer(INPUT).record.by == "edge")
-
-
 def test_a_new_version_on_the_edge_is_fetched_and_answers_by_the_edge_again(site, follower, versions, until):
     old, new, _ = versions
     assert close(follower.infer(INPUT), old)
@@ -117,13 +52,7 @@ def test_a_new_version_on_the_edge_is_fetched_and_answers_by_the_edge_again(site
 def test_meanwhile_every_request_is_answered_in_time_by_one_version_or_the_other(site, follower, versions, clock):
     old, new, _ = versions
     site.restart(new)
-    records = []
-    while follower.model is old or len(records) < 200:
-        answer = follower.infer(INPUT)
-        assert close(answer, old) or close(answer, new)
-        records.append(answer.record)
-        clock.sleep(0.01)
-        assert len(records) < 10_000, "it never moved"
+    records = records_of_the_move(follower, old, new, clock, least=200)
     assert all(record.deadline_met for record in records)
     assert {record.by for record in records} == {"device", "edge"}
     assert any("edge refused: the edge serves net in version" in record.why for record in records)
@@ -131,15 +60,15 @@ def test_meanwhile_every_request_is_answered_in_time_by_one_version_or_the_other
 
 def test_two_versions_side_by_side_serve_the_device_of_either_while_one_moves(site, follower, versions, clock, until):
     old, new, _ = versions
-    given = site.device(old)
-    assert given.wait_ready(WITHIN)
+    of_a_file = site.device(old)
+    assert of_a_file.wait_ready(WITHIN)
     site.restart(new, old)
     assert by_the_edge(follower, until) and until(lambda: follower.model is new)
-    assert until(lambda: given.connected)
-    for device, model in ((follower, new), (given, old)):
+    assert until(lambda: of_a_file.connected)
+    for device, model in ((follower, new), (of_a_file, old)):
         answer = device.infer(INPUT)
         assert answer.record.by == "edge" and close(answer, model)
-    given.close()
+    of_a_file.close()
 
 
 def test_a_restart_that_goes_unnoticed_is_told_with_the_next_answer(site, follower, versions, until):
@@ -173,14 +102,14 @@ def test_one_after_which_the_old_version_is_gone_is_told_with_the_next_refusal(s
 
 def test_a_device_that_was_given_its_model_stays_with_it_alone_and_says_why(site, versions, until):
     old, new, _ = versions
-    given = site.device(old)
-    assert given.wait_ready(WITHIN)
+    of_a_file = site.device(old)
+    assert of_a_file.wait_ready(WITHIN)
     site.restart(new)
-    assert until(lambda: "refused" in given.infer(INPUT).record.why)
-    record = (answer := given.infer(INPUT)).record
+    assert until(lambda: "refused" in of_a_file.infer(INPUT).record.why)
+    record = (answer := of_a_file.infer(INPUT)).record
     assert record.by == "device" and close(answer, old)
     assert f"in version {new.version}, here it is {old.version}" in record.why
-    given.close()
+    of_a_file.close()
 
 
 def test_an_edge_that_goes_back_takes_the_device_with_it(site, follower, versions, until):
@@ -233,23 +162,23 @@ def test_a_version_that_this_device_cannot_use_is_given_up_and_the_next_one_is_n
 
 def test_an_edge_that_is_lost_during_the_move_leaves_the_old_version_running(site, follower, versions, until, clock):
     old, new, _ = versions
-    made = []
+    moved_to = []
 
     def make(model, on_version, before):
-        made.append(model)
-        if len(made) == 1:
+        moved_to.append(model)
+        if len(moved_to) == 1:
             site.stop()
         device = site.device(model, on_version)
-        if len(made) == 1:
+        if len(moved_to) == 1:
             site.links[-1].cut()
         return device
 
     follower._make = make
     site.restart(new)
-    assert until(lambda: made)
+    assert until(lambda: moved_to)
     assert close(follower.infer(INPUT), old)
     site.start(new)
-    assert until(lambda: follower.model is new) and made == [new, new]
+    assert until(lambda: follower.model is new) and moved_to == [new, new]
 
 
 def test_a_request_under_way_ends_on_the_device_that_began_it(site, follower, versions, until, clock):

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from device.versions.test_follower import INPUT, WITHIN, Site, by_the_edge, close
+from device.versions.site import INPUT, WITHIN, Site, by_the_edge, close, records_of_the_move
 from edgent.device.connect import for_another_version, settings_of_version
 from edgent.device.device import Device
 from edgent.device.settings import DeviceSettings
@@ -98,13 +98,7 @@ def test_it_moves_over_and_the_controller_plans_for_the_new_version(site, follow
 
 def test_in_the_meantime_every_request_is_answered_in_time(site, follower, old, new, clock):
     site.restart(new)
-    records = []
-    while follower.model is old or len(records) < 50:
-        answer = follower.infer(INPUT)
-        assert close(answer, old) or close(answer, new)
-        records.append(answer.record)
-        clock.sleep(0.01)
-        assert len(records) < 10_000, "it never moved"
+    records = records_of_the_move(follower, old, new, clock, least=50)
     assert all(record.deadline_met for record in records)
 
 

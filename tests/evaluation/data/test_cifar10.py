@@ -58,9 +58,9 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_archive_of_other_files_is_refused_and_leaves_none_of_them(tmp_path: Path) -> None:
-    given = archive(tmp_path, {f"cifar-10-batches-bin/{TEST_FILE}": b"not the data"})
+    wrong = archive(tmp_path, {f"cifar-10-batches-bin/{TEST_FILE}": b"not the data"})
     with pytest.raises(InputError, match=f"{TEST_FILE} from .* has md5 {hashlib.md5(b'not the data').hexdigest()}"):
-        fetch_cifar10(tmp_path / "data", archive=given)
+        fetch_cifar10(tmp_path / "data", archive=wrong)
     assert list((tmp_path / "data").iterdir()) == []
 
 

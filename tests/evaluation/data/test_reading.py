@@ -23,14 +23,14 @@ def read(root: Path):
 def test_a_folder_a_class_is_labelled_by_the_order_of_the_names(tmp_path: Path) -> None:
     listing = read(classes(tmp_path, dog=2, cat=1))
     assert (listing.format, listing.class_names) == ("folders", ("cat", "dog"))
-    assert [(each.path.parent.name, each.truth) for each in listing.files] == [("cat", 0), ("dog", 1), ("dog", 1)]
+    assert [(listed.path.parent.name, listed.truth) for listed in listing.files] == [("cat", 0), ("dog", 1), ("dog", 1)]
 
 
 def test_a_table_has_indices_or_names_in_any_columns(tmp_path: Path) -> None:
     numbers = read(table(tmp_path / "a", "label,size,file\n3,9,x.png\n0,9,y.png\n", "x.png", "y.png"))
-    assert (numbers.class_names, [each.truth for each in numbers.files]) == ((), [3, 0])
+    assert (numbers.class_names, [listed.truth for listed in numbers.files]) == ((), [3, 0])
     names = read(table(tmp_path / "b", "\ufefffile,label\nx.png,dog\ny.png,cat\n\n", "x.png", "y.png"))
-    assert (names.class_names, [each.truth for each in names.files]) == (("cat", "dog"), [1, 0])
+    assert (names.class_names, [listed.truth for listed in names.files]) == (("cat", "dog"), [1, 0])
 
 
 def test_a_label_that_is_a_picture_is_a_mask(tmp_path: Path) -> None:
@@ -164,6 +164,7 @@ def test_tables_that_are_none_are_refused(tmp_path: Path, text: str, message: st
         ({"images": [{"id": [], "file_name": "a.jpg"}]}, "images[0]"),
         ({"images": {}}, "found no list 'images'"),
         ({"categories": [{"id": "x", "name": "dog"}]}, "a category whose id is no whole number"),
+        ({"categories": [{"id": False, "name": "dog"}]}, "categories[0] lacks id or name"),
     ],
 )
 def test_json_with_absurd_values_is_refused(tmp_path: Path, changes: dict, message: str) -> None:

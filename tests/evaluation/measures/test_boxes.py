@@ -47,7 +47,7 @@ def test_overlap_is_intersection_over_union() -> None:
 def scene(seed: int, pictures: int = 30) -> tuple[list[TrueBoxes], list[np.ndarray]]:
     """True boxes, and answers that move, miss and invent some."""
     random = np.random.default_rng(seed)
-    truth, found = [], []
+    truth, answers = [], []
     for _ in range(pictures):
         count = int(random.integers(0, 6))
         corner = random.uniform(0, 200, (count, 2))
@@ -57,15 +57,15 @@ def scene(seed: int, pictures: int = 30) -> tuple[list[TrueBoxes], list[np.ndarr
         told = np.concatenate([corners + random.normal(0, 4, (count, 4)), random.random((count, 1))], axis=1)
         told = np.concatenate([told, np.where(random.random(count) < 0.8, classes, 3)[:, None]], axis=1)
         stray = np.concatenate([[50, 50, 90, 90], random.random(1), random.integers(0, 5, 1)])[None]
-        found.append(np.concatenate([told[random.random(count) < 0.9], stray]))
-    return truth, found
+        answers.append(np.concatenate([told[random.random(count) < 0.9], stray]))
+    return truth, answers
 
 
-def by_hand(truth: list[TrueBoxes], found: list[np.ndarray]) -> tuple[float, float]:
+def by_hand(truth: list[TrueBoxes], answers: list[np.ndarray]) -> tuple[float, float]:
     right = COCO()
     annotations = []
-    for row, each in enumerate(truth):
-        for (x, y, x2, y2), kind in zip(each.corners.tolist(), each.classes.tolist(), strict=True):
+    for row, truths in enumerate(truth):
+        for (x, y, x2, y2), kind in zip(truths.corners.tolist(), truths.classes.tolist(), strict=True):
             box = [x, y, x2 - x, y2 - y]
             one = {"id": len(annotations) + 1, "image_id": row, "category_id": kind, "bbox": box, "iscrowd": 0}
             annotations.append(one | {"area": box[2] * box[3]})
@@ -75,7 +75,7 @@ def by_hand(truth: list[TrueBoxes], found: list[np.ndarray]) -> tuple[float, flo
         "categories": kinds,
         "annotations": annotations,
     }
-    told = [[row, x, y, x2 - x, y2 - y, s, k] for row, rows in enumerate(found) for x, y, x2, y2, s, k in rows]
+    told = [[row, x, y, x2 - x, y2 - y, s, k] for row, rows in enumerate(answers) for x, y, x2, y2, s, k in rows]
     with contextlib.redirect_stdout(io.StringIO()):
         right.createIndex()
         evaluation = COCOeval(right, right.loadRes(np.array(told)), "bbox")
@@ -87,32 +87,32 @@ def by_hand(truth: list[TrueBoxes], found: list[np.ndarray]) -> tuple[float, flo
 
 @pytest.mark.parametrize("seed", range(4))
 def test_average_precision_is_that_of_the_library_and_ones_own_steps_after_its_matching_are_its(seed: int) -> None:
-    truth, found = scene(seed)
+    truth, answers = scene(seed)
     measure = MeanAveragePrecision(truth)
-    verdicts = [measure.judge(answer, row) for row, answer in enumerate(found)]
-    expected, at_half = by_hand(truth, found)
+    verdicts = [measure.judge(answer, row) for row, answer in enumerate(answers)]
+    expected, at_half = by_hand(truth, answers)
     assert measure.number(verdicts) == pytest.approx(expected, abs=1e-9)
     assert measure.others()["mAP 50"](verdicts) == pytest.approx(at_half, abs=1e-9)
     assert measure.numbers(verdicts, np.ones((1, len(verdicts)))) == pytest.approx([expected], abs=1e-9)
 
 
 def test_drawing_only_some_pictures_is_measuring_only_these() -> None:
-    truth, found = scene(7)
+    truth, answers = scene(7)
     measure = MeanAveragePrecision(truth)
-    verdicts = [measure.judge(answer, row) for row, answer in enumerate(found)]
+    verdicts = [measure.judge(answer, row) for row, answer in enumerate(answers)]
     weights = np.zeros((1, len(verdicts)))
     weights[0, :12] = 1
-    expected, _ = by_hand(truth[:12], found[:12])
+    expected, _ = by_hand(truth[:12], answers[:12])
     assert measure.numbers(verdicts, weights) == pytest.approx([expected], abs=1e-9)
 
 
 def test_its_interval_holds_the_number_and_perfect_answers_are_told_from_poor_ones() -> None:
-    truth, found = scene(3, pictures=60)
+    truth, answers = scene(3, pictures=60)
     measure = MeanAveragePrecision(truth)
-    poor = [measure.judge(answer, row) for row, answer in enumerate(found)]
+    poor = [measure.judge(answer, row) for row, answer in enumerate(answers)]
     perfect = [
-        measure.judge(np.column_stack([each.corners, np.ones(len(each.classes)), each.classes]), row)
-        for row, each in enumerate(truth)
+        measure.judge(np.column_stack([truths.corners, np.ones(len(truths.classes)), truths.classes]), row)
+        for row, truths in enumerate(truth)
     ]
     low, high = measure.interval(poor)
     assert low < measure.number(poor) < high

@@ -30,6 +30,17 @@ def test_the_interval_of_a_share_is_wilsons(right: int, of: int) -> None:
     assert wilson(right, of) == pytest.approx((expected.low, expected.high), abs=1e-6)
 
 
+def test_wilsons_interval_holds_the_share_and_shrinks_with_trials() -> None:
+    widths = []
+    for trials in (10, 100, 1000):
+        low, high = wilson(trials // 2, trials)
+        assert 0 <= low < 0.5 < high <= 1
+        widths.append(high - low)
+    assert widths == sorted(widths, reverse=True)
+    assert wilson(10, 10)[1] == pytest.approx(1) and wilson(0, 10)[0] == pytest.approx(0)
+    assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)  # a published table's
+
+
 def test_a_share_names_its_interval_and_its_number_is_the_mean() -> None:
     verdicts = outcomes(48, 12)
     assert LABELS.interval_by == "Wilson"
@@ -38,13 +49,13 @@ def test_a_share_names_its_interval_and_its_number_is_the_mean() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lost", "won", "told"), [(0, 0, False), (3, 0, False), (4, 0, True), (9, 3, False), (0, 5, True)]
+    ("lost", "won", "is_told"), [(0, 0, False), (3, 0, False), (4, 0, True), (9, 3, False), (0, 5, True)]
 )
-def test_only_pictures_that_turned_tell_whether_a_codec_changes_anything(lost: int, won: int, told: bool) -> None:
+def test_only_pictures_that_turned_tell_whether_a_codec_changes_anything(lost: int, won: int, is_told: bool) -> None:
     before = [1.0] * lost + [0.0] * won + outcomes(40, 10)
     after = [0.0] * lost + [1.0] * won + outcomes(40, 10)
     change = LABELS.change(before, after)
-    assert (change.low <= 0 <= change.high) is not told
+    assert (change.low <= 0 <= change.high) is not is_told
     assert change.low <= (won - lost) / len(before) <= change.high
 
 

@@ -73,10 +73,10 @@ def test_what_cannot_be_emulated_is_refused(host: Path, tensor: str, more: tuple
 def test_a_profile_through_the_emulation_is_one_of_that_board_and_none_to_emulate_again(
     host: Path, tensor: str, tmp_path: Path
 ) -> None:
-    made = tmp_path / "pi4.json"
-    assert edgent("profile", "b-alexnet", "--emulate", "pi-4", "-o", str(made)).exit_code == 0
-    assert Profile.load(made).emulated == "pi-4"
-    run = ("run", "b-alexnet", tensor, "--deadline", "1s", "--profile", str(made))
+    profile_file = tmp_path / "pi4.json"
+    assert edgent("profile", "b-alexnet", "--emulate", "pi-4", "-o", str(profile_file)).exit_code == 0
+    assert Profile.load(profile_file).emulated == "pi-4"
+    run = ("run", "b-alexnet", tensor, "--deadline", "1s", "--profile", str(profile_file))
     assert edgent(*run).exit_code == 0
     again = edgent(*run, "--emulate", "pi-4")
     assert "already stands for pi-4" in str(again.exception)

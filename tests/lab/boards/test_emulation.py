@@ -225,12 +225,12 @@ def test_on_the_papers_first_figure_the_device_alone_needs_more_than_two_seconds
 
 
 def held(pace: Emulated, time: VirtualTime, stated: float, count: int) -> list[float]:
-    taken = []
+    durations = []
     for _ in range(count):
         started_at = time.now()
         pace.hold(started_at, stated)
-        taken.append(time.time - started_at)
-    return taken
+        durations.append(time.time - started_at)
+    return durations
 
 
 def test_jitter_is_as_wide_as_told_around_the_promise_and_the_same_for_the_same_seed() -> None:
@@ -250,9 +250,9 @@ def test_a_hot_device_slows_down_after_so_much_computing_and_stays_so() -> None:
     time = VirtualTime()
     throttle = Throttle(after=Seconds(1.0), factor=1.5)
     pace = Emulated("test", throttle=throttle, clock=time)
-    taken = held(pace, time, 0.1, 20)
-    assert taken[:10] == pytest.approx([0.1] * 10, abs=1e-3)
-    assert taken[11:] == pytest.approx([0.15] * 9, abs=1e-3)
+    durations = held(pace, time, 0.1, 20)
+    assert durations[:10] == pytest.approx([0.1] * 10, abs=1e-3)
+    assert durations[11:] == pytest.approx([0.15] * 9, abs=1e-3)
 
 
 @pytest.mark.parametrize("wrong", [{"after": Seconds(-1.0), "factor": 2.0}, {"after": Seconds(1.0), "factor": 0.0}])

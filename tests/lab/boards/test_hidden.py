@@ -52,17 +52,17 @@ def host(model: Model) -> Profile:
 
 def factors(model: Model, table: Profile) -> dict[str, set[float]]:
     """By layer type: how many times slower than the board's usual factor."""
-    found: dict[str, set[float]] = {}
+    by_type: dict[str, set[float]] = {}
     for branch in model.branches:
         for layer, seconds in zip(branch.layers, table.branch(branch.exit).layers, strict=True):
-            found.setdefault(layer.op, set()).add(round(seconds / 1e-3 / 7.2, 9))
-    return found
+            by_type.setdefault(layer.op, set()).add(round(seconds / 1e-3 / 7.2, 9))
+    return by_type
 
 
 def test_each_layer_type_has_one_factor_of_its_own_in_all_branches(model: Model, host: Profile) -> None:
-    found = factors(model, hidden_table(host, model, PI_4, seed=3))
-    assert all(len(of_type) == 1 for of_type in found.values())
-    assert len(set.union(*found.values())) == len(found) > 3
+    by_type = factors(model, hidden_table(host, model, PI_4, seed=3))
+    assert all(len(of_type) == 1 for of_type in by_type.values())
+    assert len(set.union(*by_type.values())) == len(by_type) > 3
 
 
 def test_hidden_factors_spread_as_the_public_table_says(model: Model, host: Profile) -> None:
@@ -85,9 +85,9 @@ def test_profiling_finds_the_hidden_table_but_for_its_noise_and_not_the_boards(m
     device = hidden_device(host, model, PI_4, seed=5)
     board = emulated_profile(host, PI_4)
     last = -1
-    truth, found, naive = (one.branches[last].layers for one in (device.table, device.profile, board))
-    assert found == pytest.approx(truth, rel=0.03)
-    assert found != truth
+    truth, by_type, naive = (one.branches[last].layers for one in (device.table, device.profile, board))
+    assert by_type == pytest.approx(truth, rel=0.03)
+    assert by_type != truth
     assert naive != pytest.approx(truth, rel=0.05)
 
 
@@ -116,7 +116,7 @@ def slow(model: Model, host: Profile) -> HiddenDevice:
 @pytest.fixture
 def device(model: Model, host: Profile, slow: HiddenDevice) -> Iterator[tuple[Device, HiddenDevice]]:
     clock = ManualClock()
-    made = Device(
+    emulated = Device(
         model,
         deadline=Seconds(30.0),
         device_profile=slow.profile,
@@ -125,16 +125,16 @@ def device(model: Model, host: Profile, slow: HiddenDevice) -> Iterator[tuple[De
         pace=slow.pace(clock=clock),
         clock=clock,
     )
-    with made:
-        yield made, slow
+    with emulated:
+        yield emulated, slow
 
 
 def test_an_answer_takes_what_the_hidden_table_says(model: Model, device: tuple[Device, HiddenDevice]) -> None:
     import numpy as np
 
-    made, slow = device
+    emulated, slow = device
     feeds = random_feeds(model.inputs, np.random.default_rng(0))
-    record = made.infer(next(iter(feeds.values()))).record
+    record = emulated.infer(next(iter(feeds.values()))).record
     truth = slow.table.branches[-1].whole.median
     assert record.total == pytest.approx(truth, rel=0.05)  # the jitter's standard deviation is 0.01
     assert record.plan is not None

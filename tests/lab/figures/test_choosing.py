@@ -16,8 +16,8 @@ from lab.figures import made
      (6, True, (5, 22))],
 )  # fmt: skip
 def test_a_partition_point_is_two_cuts(point, device_first, cuts):
-    found = configuration_of(Partition(4, point, 0.1), 22, device_first=device_first)
-    assert (found.upload_cut, found.download_cut) == cuts
+    chosen = configuration_of(Partition(4, point, 0.1), 22, device_first=device_first)
+    assert (chosen.upload_cut, chosen.download_cut) == cuts
 
 
 def test_the_chain_has_the_bytes_that_cross_each_cut():

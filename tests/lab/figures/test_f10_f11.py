@@ -77,12 +77,12 @@ def test_a_reward_that_was_not_counted_is_no_curve_and_a_dash():
 
 def test_a_replay_is_kept_as_a_part(tmp_path):
     lab = made.lab(tmp_path)
-    given = (made.setting("paper-pi3"), 1.0, (LINK, LINK.scaled(2.0)))
-    first = f11._replayed(lab, *given)
-    assert f11._replayed(lab, *given) == first
+    replayed = (made.setting("paper-pi3"), 1.0, (LINK, LINK.scaled(2.0)))
+    first = f11._replayed(lab, *replayed)
+    assert f11._replayed(lab, *replayed) == first
     assert lab.parts.made == 1
-    assert {each.method for each in first} == {"static", "dynamic", f11.FRACTION_MAP, "ours", "regime oracle"}
-    assert all(len(each.throughput) == 2 for each in first)
+    assert {one.method for one in first} == {"static", "dynamic", f11.FRACTION_MAP, "ours", "regime oracle"}
+    assert all(len(one.throughput) == 2 for one in first)
 
 
 def test_without_recorded_links_seeded_ones_take_their_place_and_that_is_said(tmp_path):
@@ -98,9 +98,9 @@ def test_the_bus_log_s_beginning_is_scaled_to_10_mbit(tmp_path):
     for name, top in (("report_bus_0001.json", 40000), ("report_car_0001.json", 80000)):
         log = [{"duration_ms": 1000, "bandwidth_kbps": rate, "latency_ms": 20} for rate in (100, top, 200, top * 2)]
         (tmp_path / "belgium" / name).write_text(json.dumps(log))
-    found = links.bus_link(made.lab(tmp_path, traces=tmp_path), 3.0)
-    assert found.traces[0].bandwidths.tolist() == pytest.approx([25e3, 10e6, 50e3])
-    assert "the first 3 s of report_bus_0001.json" in found.words
+    bus = links.bus_link(made.lab(tmp_path, traces=tmp_path), 3.0)
+    assert bus.traces[0].bandwidths.tolist() == pytest.approx([25e3, 10e6, 50e3])
+    assert "the first 3 s of report_bus_0001.json" in bus.words
     assert [t.bandwidths.max() for t in links.many_links(made.lab(tmp_path, traces=tmp_path)).traces] == [10e6, 10e6]
 
 

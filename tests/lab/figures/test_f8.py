@@ -12,12 +12,12 @@ NO_CUTS = Table(title="none", columns=(), rows=())
 
 
 def points(exits, *, method="edge-first", deadlines=None, predicted=0.5, latency=0.5):
-    found = []
+    choices = []
     for number, exit in enumerate(exits):
         choice = NOTHING
         if exit is not None:
             choice = MethodChoice(configuration=made.plan(exit=exit, down=22), predicted=predicted, layers=22)
-        found.append(
+        choices.append(
             f8.ChosenPoint(
                 setting=SETTING,
                 method=method,
@@ -27,7 +27,7 @@ def points(exits, *, method="edge-first", deadlines=None, predicted=0.5, latency
                 latency=None if exit is None else latency,
             )
         )
-    return found
+    return choices
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,10 @@ def test_no_inner_cut_of_the_edge_first_direction_is_ever_the_best_where_the_edg
 
 
 def test_f8a_computes_which_devices_would_show_it():
-    found = f8a.showing(made.setting())
-    assert found
-    assert min(found) > 1.0  # the whole network must not fit, ...
-    assert max(found) < 2.2  # ... and some exit must: the paper's own device is too slow
+    choices = f8a.showing(made.setting())
+    assert choices
+    assert min(choices) > 1.0  # the whole network must not fit, ...
+    assert max(choices) < 2.2  # ... and some exit must: the paper's own device is too slow
 
 
 @pytest.mark.parametrize(
@@ -98,9 +98,9 @@ def test_choices_that_divide_the_work_are_counted():
 def test_f8b_judges_each_predictor_by_what_was_measured_live():
     (point,) = points((4,), latency=0.5)
     prices = {name: 0.5 * factor for name, factor in zip(f8b.PREDICTORS, (2.0, 1.05, 1.0), strict=True)}
-    found = [f8b.Predicted(point=point, predicted=prices)]
+    choices = [f8b.Predicted(point=point, predicted=prices)]
     wholes = [f8b.Whole(network="net", exit=0, predicted=prices, measured=0.5)]
-    result = f8b.result(found, wholes, ())
+    result = f8b.result(choices, wholes, ())
     assert [ordering.reproduced for ordering in result.orderings] == [False, True, True]
     assert "100.0% off" in result.orderings[0].ours
     assert len(result.panels[0].marks) == 1 + len(f8b.PREDICTORS)

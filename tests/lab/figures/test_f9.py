@@ -26,8 +26,8 @@ def cells(ours, run=RUN, setting="a device, float32"):
     ]
 
 
-def target(found):
-    (table, *_) = f9.result(found, ()).tables
+def target(value):
+    (table, *_) = f9.result(value, ()).tables
     return dict(zip((column.key for column in table.columns), table.rows[0], strict=True))
 
 
@@ -50,9 +50,9 @@ def test_the_oracle_takes_the_best_of_all_that_was_run():
 
 
 def test_a_planner_that_misses_what_another_method_answers_misses_its_target():
-    found = target(cells(SENT))
-    assert found["met"] is False
-    assert found["behind_another"] == pytest.approx(0.86)
+    value = target(cells(SENT))
+    assert value["met"] is False
+    assert value["behind_another"] == pytest.approx(0.86)
 
 
 def test_a_planner_as_good_as_the_oracle_meets_its_target():
@@ -64,9 +64,9 @@ def test_a_planner_as_good_as_the_oracle_meets_its_target():
 
 def test_deadlines_that_chance_decides_are_counted_and_left_out():
     near = tried(alone=(2.2,) * 10, sent=(0.295,) * 10, early=(0.15,) * 10)
-    found = cells(EARLY, near)
-    assert [cell.deadline for cell in found if cell.borderline] == [0.3]
-    assert target(found)["borderline"] == 1
+    value = cells(EARLY, near)
+    assert [cell.deadline for cell in value if cell.borderline] == [0.3]
+    assert target(value)["borderline"] == 1
 
 
 @pytest.mark.parametrize(("early", "reproduced"), [((0.15,) * 10, True), ((0.05,) * 10, False), ((1.3,) * 10, False)])
@@ -78,10 +78,10 @@ def test_the_paper_wants_all_to_fail_at_100_ms_and_edgent_alone_to_answer_at_200
 
 def test_only_what_may_win_is_tried():
     setting = made.setting("paper-pi3-resident")
-    found = f9.worth_trying(setting.candidates, made.conditions(400e3))
-    assert made.plan(up=22) in found
-    assert made.plan() not in found  # the device alone undercuts it by far, as accurate
-    assert len(found) < 12
+    value = f9.worth_trying(setting.candidates, made.conditions(400e3))
+    assert made.plan(up=22) in value
+    assert made.plan() not in value  # the device alone undercuts it by far, as accurate
+    assert len(value) < 12
 
 
 def test_every_method_keeps_to_what_it_is_allowed(tmp_path):

@@ -31,11 +31,11 @@ def test_runs_are_held_to_both_machines_pace_and_kept(setting, lab):
         sent = live_runs(lab, rig, 5e6, [made.plan()], 2)[made.plan()]
         assert sent.stages.middle >= 0.0074  # the edge of the paper's device
         assert sent.stages.link > 98304 / 5e6
-        found = measured_conditions(lab, rig, 5e6)
-        assert 0 < found.uplink.bandwidth < 25e6  # the link's, and not the loopback's behind it
+        seen = measured_conditions(lab, rig, 5e6)
+        assert 0 < seen.uplink.bandwidth < 25e6  # the link's, and not the loopback's behind it
     with Rig(setting) as unused:
         assert live_runs(lab, unused, 5e6, [made.plan()], 2)[made.plan()] == sent
-        assert measured_conditions(lab, unused, 5e6) == found
+        assert measured_conditions(lab, unused, 5e6) == seen
         assert unused._device is None  # nothing was started for what is kept
         assert "pieces of its work" in str(unused)
 

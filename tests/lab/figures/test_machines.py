@@ -24,8 +24,8 @@ def test_the_wide_trunk_has_the_layers_of_alexnet(wide):
 
 
 def test_the_wide_trunk_answers(wide):
-    given, asked = branch_ends(wide.branches[0])
-    (answer,) = Engine().session(wide, given, asked).run({given[0]: np.ones((1, 3, 32, 32), np.float32)}).values()
+    reads, asked = branch_ends(wide.branches[0])
+    (answer,) = Engine().session(wide, reads, asked).run({reads[0]: np.ones((1, 3, 32, 32), np.float32)}).values()
     assert answer.shape == (1, 10)
     assert np.isfinite(answer).all()
 
@@ -34,10 +34,10 @@ def test_another_model_on_the_same_device_is_slowed_down_by_the_same_factor(wide
     known = made.setting("paper-pi3-resident")
     lab = made.lab(tmp_path)
     lab.parts.part("profile-alexnet-wide", {"digest": wide.digest}, lambda: made.host(wide, layer=0.001).to_json())
-    found = at_the_speed_of(known, lab, wide)
+    scaled = at_the_speed_of(known, lab, wide)
     factor = known.profile.branches[-1].whole.median / known.host.branches[-1].whole.median
-    assert found.profile.branches[-1].whole.median == pytest.approx(factor * 22 * 0.001)
-    assert found.edge == found.host
+    assert scaled.profile.branches[-1].whole.median == pytest.approx(factor * 22 * 0.001)
+    assert scaled.edge == scaled.host
 
 
 def test_a_figures_device_runs_at_one_factor_without_jitter_and_its_planner_knows_it():

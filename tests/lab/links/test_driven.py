@@ -52,8 +52,8 @@ def link(clock):
 
 
 def test_only_changes_are_told():
-    found = list(changes(trace(1e6, 1e6, 0.0, 2e6, step=1.0)))
-    assert found == [Change(at=0.0, bandwidth=1e6), Change(at=2.0, bandwidth=0.0), Change(at=3.0, bandwidth=2e6)]
+    steps = list(changes(trace(1e6, 1e6, 0.0, 2e6, step=1.0)))
+    assert steps == [Change(at=0.0, bandwidth=1e6), Change(at=2.0, bandwidth=0.0), Change(at=3.0, bandwidth=2e6)]
 
 
 def test_a_looping_trace_begins_again():

@@ -27,5 +27,5 @@ def test_pushed_bytes_take_as_long_as_through_tbf(rate: float) -> None:
     with kernel_link as kernel, listening(host=FAR, prefix=kernel.far) as address:
         expected = pushed(address, size, repeats=3, prefix=kernel.near)
     with listening() as address, ShapedLink(address, uplink=BitsPerSecond(rate)) as link:
-        found = pushed(link.address, size, repeats=3)
-    assert 0.5 < min(found) / min(expected) < 2  # the least disturbed of each
+        seconds = pushed(link.address, size, repeats=3)
+    assert 0.5 < min(seconds) / min(expected) < 2  # the least disturbed of each

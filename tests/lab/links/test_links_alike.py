@@ -45,12 +45,12 @@ def link_of(kind: str, rate: float, round_trip: float) -> Iterator[tuple[ShapedL
 @pytest.mark.parametrize("kind", LINKS)
 def test_neither_is_faster_than_its_rate_and_a_lower_one_takes_longer(kind: str, round_trip: float) -> None:
     """How near both come to an ideal link, `benchmarks/shaped_link.py` tells."""
-    found, size = [], 20_000
+    seconds, size = [], 20_000
     for rate in (10e6, 1e6, 0.2e6):
         with link_of(kind, rate, round_trip) as (_, push):
-            found.append(push(size))
-        assert found[-1] >= size * 8 / rate
-    assert found == sorted(found)
+            seconds.append(push(size))
+        assert seconds[-1] >= size * 8 / rate
+    assert seconds == sorted(seconds)
 
 
 @pytest.mark.parametrize("kind", LINKS)

@@ -22,12 +22,12 @@ def small(**changes):
         "inputs": ["file"],
         "variations": [0.2],
     }
-    made = json.loads(json.dumps(SHIPPED))
-    made["shipped"] |= axes | {"networks": ["b-alexnet", "no-such-network"]}
-    made["public"] |= axes | {"networks": ["squeezenet"]}
-    made["assumed"] |= {"bigger": "resnet18", "smaller": "mobilenet_v3_small"}
-    made["live"] = {"share": 1.0, "requests": 10}
-    return made | changes
+    grid = json.loads(json.dumps(SHIPPED))
+    grid["shipped"] |= axes | {"networks": ["b-alexnet", "no-such-network"]}
+    grid["public"] |= axes | {"networks": ["squeezenet"]}
+    grid["assumed"] |= {"bigger": "resnet18", "smaller": "mobilenet_v3_small"}
+    grid["live"] = {"share": 1.0, "requests": 10}
+    return grid | changes
 
 
 def cost_map(**costs):

@@ -29,34 +29,34 @@ def grid(tmp_path, monkeypatch):
     return put
 
 
-def made(figure, folder: Path):
+def reproduced(figure, folder: Path):
     (done,) = reproduce([figure], folder, seed=0, traces=None, progress=silent)
     return done
 
 
 def test_the_shipped_networks_map_is_computed_checked_live_and_kept(grid, tmp_path):
-    first = made(shipped.FIGURE, tmp_path / "out")
+    first = reproduced(shipped.FIGURE, tmp_path / "out")
     titles = [table.title for table in first.result.tables]
     assert any(title.startswith("Run live: 2 cells") for title in titles)
     notes = " ".join(first.result.notes)
     assert "emulated" in notes and "range 8.6-19.9" in notes and "hidden factor" in notes  # whatever is used is named
     assert "no-such-network" in notes
     assert "pieces of work" in notes
-    again = made(shipped.FIGURE, tmp_path / "out")
+    again = reproduced(shipped.FIGURE, tmp_path / "out")
     assert again.made == 0
     assert again.result.document() == first.result.document()
     grid(small(live={"share": 0.5, "requests": 10}))
     with pytest.raises(InputError, match="changed after its run"):
-        made(shipped.FIGURE, tmp_path / "out")
+        reproduced(shipped.FIGURE, tmp_path / "out")
 
 
 def test_the_sized_networks_map_says_what_is_assumed_and_is_kept(grid, tmp_path):
-    first = made(sized.FIGURE, tmp_path / "out")
+    first = reproduced(sized.FIGURE, tmp_path / "out")
     notes = " ".join(first.result.notes)
     assert "ASSUMED" in notes and "range 8.6-19.9" in notes
     assert {path.suffix for path in first.files} == {".json", ".svg", ".png"}
     networks = next(table for table in first.result.tables if "network" in table.title)
     assert [row[0] for row in networks.rows] == ["squeezenet"]
-    again = made(sized.FIGURE, tmp_path / "out")
+    again = reproduced(sized.FIGURE, tmp_path / "out")
     assert again.made == 0
     assert again.result.document() == first.result.document()

@@ -31,8 +31,8 @@ def test_a_transfer_after_a_pause_takes_longer_and_is_predicted_with_the_window_
         )
     assert at_once[0]["window"] > rested[0]["window"] >= INITIAL_WINDOW
     for of_interest in ("seconds", "predicted"):  # one of them may be disturbed, and mislead the next prediction
-        assert median(each[of_interest] for each in at_once) < median(each[of_interest] for each in rested)
-    assert sum(each["predicted"] > each["plain"] for each in rested) > len(rested) / 2
+        assert median(one[of_interest] for one in at_once) < median(one[of_interest] for one in rested)
+    assert sum(one["predicted"] > one["plain"] for one in rested) > len(rested) / 2
 
 
 def test_where_no_tun_link_can_be_the_proxy_serves_and_that_is_said_once(

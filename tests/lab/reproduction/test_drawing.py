@@ -12,7 +12,7 @@ def panel(*names: str) -> Panel:
 def test_who_is_in_two_panels_has_one_colour_and_nobody_shares_it_there() -> None:
     panels = [panel(*"abc"), panel(*"ac"), panel("d", "c", "e"), panel(*"fghijkl", "a")]
     colours = _colours(panels)
-    for each in panels:
-        shown = [colours[mark.name] for mark in each.marks]
+    for one in panels:
+        shown = [colours[mark.name] for mark in one.marks]
         assert len(set(shown)) == len(shown)
     assert set(colours) == set("abcdefghijkl")

@@ -21,7 +21,7 @@ def test_a_part_is_made_once_and_then_kept(tmp_path):
     first = Parts(tmp_path, {"seed": 1}).part("runs", {"deadline": 0.1}, make)
     again = Parts(tmp_path, {"seed": 1})
     assert again.part("runs", {"deadline": 0.1}, make) == first == {"runs": [1, None]}
-    assert (len(calls), again.kept, again.made) == (1, 1, 0)
+    assert (len(calls), again.kept, again.computed) == (1, 1, 0)
 
 
 def test_a_part_that_was_just_made_does_not_count_as_kept(tmp_path):
@@ -29,7 +29,7 @@ def test_a_part_that_was_just_made_does_not_count_as_kept(tmp_path):
     parts = Parts(tmp_path, {})
     parts.part("runs", {}, make)
     parts.part("runs", {}, make)
-    assert (parts.kept, parts.made) == (0, 1)
+    assert (parts.kept, parts.computed) == (0, 1)
 
 
 @pytest.mark.parametrize(("seed", "deadline"), [(2, 0.1), (1, 0.2)])

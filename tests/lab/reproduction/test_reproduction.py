@@ -13,7 +13,7 @@ from lab.figures.made import figure, result
 
 
 def run(figures, folder, traces=None):
-    return list(reproduce(figures, folder, seed=3, traces=traces, progress=lambda *told: None))
+    return list(reproduce(figures, folder, seed=3, traces=traces, progress=lambda *step: None))
 
 
 def test_a_figure_becomes_json_svg_and_png(tmp_path):
@@ -38,13 +38,13 @@ def test_the_same_result_is_the_same_picture(tmp_path):
 
 
 def test_an_interrupted_reproduction_goes_on_with_the_parts_that_are_done(tmp_path):
-    made = []
+    ids = []
 
     def parts(lab, last):
         def make(name):
             if name == last:
                 raise KeyboardInterrupt
-            made.append(name)
+            ids.append(name)
             return 1.0
 
         return result(sum(lab.parts.part(name, {}, lambda name=name: make(name)) for name in ("one", "two")))
@@ -52,8 +52,8 @@ def test_an_interrupted_reproduction_goes_on_with_the_parts_that_are_done(tmp_pa
     with pytest.raises(KeyboardInterrupt):
         run([figure(lambda lab: parts(lab, "two"))], tmp_path)
     (done,) = run([figure(lambda lab: parts(lab, None))], tmp_path)
-    assert made == ["one", "two"]
-    assert (done.kept, done.made) == (1, 1)
+    assert ids == ["one", "two"]
+    assert (done.kept, done.computed) == (1, 1)
 
 
 def test_traces_that_are_no_folder_are_bad_input(tmp_path):

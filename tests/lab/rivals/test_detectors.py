@@ -14,16 +14,16 @@ from edgent.link.generator import steps
 def test_a_plain_step_is_found_once(detector: PageHinkley | Adwin) -> None:
     random = np.random.default_rng(1)
     samples = np.repeat([14.0, 14.7], 80) + 0.1 * random.standard_normal(160)
-    found = [at for at, sample in enumerate(samples) if detector.update(sample)]
-    assert len(found) == 1 and 80 <= found[0] < 90
+    alarms = [at for at, sample in enumerate(samples) if detector.update(sample)]
+    assert len(alarms) == 1 and 80 <= alarms[0] < 90
 
 
 def test_cusum_that_is_told_everything_finds_every_step() -> None:
     stream = steps(3, changes=20)
     detector = Cusum(np.log(stream.levels).tolist(), math.log(2), stream.deviation, 8.0)
-    found = [at for at, sample in enumerate(np.log(stream.samples)) if detector.update(sample)]
-    assert len(found) == 20
-    assert all(0 <= at - change < 8 for at, change in zip(found, stream.changes, strict=True))
+    alarms = [at for at, sample in enumerate(np.log(stream.samples)) if detector.update(sample)]
+    assert len(alarms) == 20
+    assert all(0 <= at - change < 8 for at, change in zip(alarms, stream.changes, strict=True))
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -10,8 +10,8 @@ from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import InputError
 from edgent.lab.rivals.int8 import quantised, rewritten
+from edgent.lab.topologies import LIGHT, with_seeded_weights
 from edgent.model import SHIPPED
-from edgent.model.topologies import LIGHT, with_seeded_weights
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -14,7 +15,7 @@ from edgent.model.configuration.beside import read_beside, toml, write_toml
 from edgent.model.configuration.draft import DraftLine, draft, write_draft
 from edgent.model.configuration.guess import Port, guess_answers, guess_pictures, is_picture, ports
 from edgent.model.configuration.sources import find
-from edgent.model.metadata import BoxLimits, Metadata, Preprocessing
+from edgent.model.metadata import BoxLimits, Metadata, Preprocessing, Task
 from graphs import Graph, residual, saved
 
 PICTURE = Port(name="x", shape=(1, 3, 64, 64))
@@ -50,6 +51,44 @@ def test_shapes_of_outputs_tell_what_they_may_mean(shapes, op, expected) -> None
     assert tuple(found[key].value if key in found else None for key in ("task", "head")) == expected
 
 
+def test_yolox_is_told_by_a_row_for_each_cell_and_takes_pixels_as_they_are() -> None:
+    rows = [Port(name="o", shape=(1, 3549, 6), op="Transpose")]
+    sized = [Port(name="x", shape=(1, 3, 416, 416))]
+    assert guess_answers(sized, rows)["head"].value == "yolox"
+    with_a_fourth_grid = [Port(name="x", shape=(1, 3, 640, 640))], [Port(name="o", shape=(1, 8500, 85), op="Transpose")]
+    assert guess_answers(*with_a_fourth_grid)["head"].value == "yolox"
+    assert guess_answers(sized, [replace(rows[0], op="Concat")])["head"].value == "yolov5"  # decoded already
+    for other in ((1, 3, 320, 320), (1, 3, None, None), (3, 416, 416)):
+        assert guess_answers([Port(name="x", shape=other)], rows)["head"].value == "yolov5"
+    picture = {key: guess.value for key, guess in guess_pictures("detection", "yolox", sized, "").items()}
+    assert picture == {"resize": "corner", "color": "BGR", "scale": 1.0}
+
+
+def test_boxes_that_torchvision_has_chosen_are_told_by_their_types_where_nothing_has_a_name() -> None:
+    parts = {"3011": ((None, 4), "float32"), "2980": ((None,), "float32"), "2981": ((None,), "int64")}
+    outputs = [Port(name=name, shape=shape, dtype=dtype) for name, (shape, dtype) in parts.items()]
+    assert guess_answers([PICTURE], outputs)["head"].value == "boxes-scores"
+    assert guess_answers([PICTURE], outputs[::-1])["head"].value == "boxes-scores"
+    assert guess_answers([PICTURE], [*outputs[:2], replace(outputs[2], dtype="float32")]) == {}
+
+
+@pytest.mark.parametrize(("op", "task"), [("Sigmoid", "segmentation"), ("Resize", None), ("Conv", None)])
+def test_a_single_plane_may_be_a_depth_and_is_a_mask_only_where_it_holds_shares(op: str, task: str | None) -> None:
+    found = guess_answers([PICTURE], [Port(name="y", shape=(1, 1, 64, 64), op=op)])
+    assert (found["task"].value if found else None) == task and "head" not in found
+
+
+def test_planes_of_an_unknown_number_are_classes() -> None:
+    found = guess_answers([PICTURE], [Port(name="y", shape=(None,) * 4, op="Resize")])
+    assert (found["task"].value, found["head"].value) == ("segmentation", "logits")
+
+
+@pytest.mark.parametrize(("task", "resize"), [("classification", "stretch"), ("detection", "letterbox")])
+def test_where_pixels_go_in_no_scale_is_guessed(task: Task, resize: str) -> None:
+    found = guess_pictures(task, "", [Port(name="x", shape=(1, 224, 224, 3), dtype="uint8")], "tf2onnx")
+    assert {key: guess.value for key, guess in found.items()} == {"resize": resize}
+
+
 def test_names_of_outputs_tell_boxes_and_embeddings() -> None:
     boxes = [Port(name="scores", shape=(1, 10, 80)), Port(name="Boxes", shape=(1, 10, 4))]
     assert guess_answers([PICTURE], boxes)["head"].value == "boxes-scores"
@@ -63,9 +102,9 @@ def test_where_no_picture_goes_in_the_outputs_are_given_as_they_are() -> None:
 
 @pytest.mark.parametrize(("planes", "height"), [(3, 48), (1, 64), (1, 32)])
 def test_a_line_of_text_is_guessed_by_its_height_in_colour_and_in_grey(planes: int, height: int) -> None:
-    found = guess_pictures(None, [Port(name="x", shape=(None, planes, height, None))], "")
+    found = guess_pictures(None, "", [Port(name="x", shape=(None, planes, height, None))], "")
     assert (found["resize"].value, found["mean"].value) == ("height", [0.5] * planes)
-    square = guess_pictures(None, [Port(name="x", shape=(None, planes, height, height))], "")
+    square = guess_pictures(None, "", [Port(name="x", shape=(None, planes, height, height))], "")
     assert square["resize"].value == "stretch"
 
 
@@ -76,7 +115,7 @@ def test_a_line_of_text_is_guessed_by_its_height_in_colour_and_in_grey(planes: i
 def test_a_single_picture_is_told_by_its_three_colours(shape: tuple[int | None, ...], picture: bool) -> None:
     inputs, boxes = [Port(name="x", shape=shape)], [Port(name=name, shape=None) for name in ("boxes", "scores")]
     assert is_picture(inputs) is picture
-    assert guess_pictures("detection", inputs, "")["resize"].value == "letterbox" or not picture
+    assert guess_pictures("detection", "", inputs, "")["resize"].value == "letterbox" or not picture
     assert guess_answers(inputs, boxes)["head"].value == "boxes-scores"
 
 
@@ -123,6 +162,25 @@ def test_names_that_would_break_toml_do_not(model_file: Path) -> None:
     saved(g.model(g.node("Relu", name)), model_file)
     text = written(model_file)
     assert tomllib.loads(text) == {"task": "raw", "dims": {}, "inputs": {name: {}}}
+
+
+def test_the_layout_in_a_draft_is_the_inputs_own(tmp_path: Path) -> None:
+    for shape, layout in (([1, 224, 224, 3], "NHWC"), ([1, 3, 224, 224], "NCHW")):
+        ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in "xy"]
+        graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", ends[:1], ends[1:])
+        onnx.save(helper.make_model(graph), tmp_path / "m.onnx")
+        assert f'layout = "{layout}"' in written(tmp_path / "m.onnx")
+
+
+def test_a_draft_for_pixels_says_so_and_can_be_read(tmp_path: Path) -> None:
+    ends = [helper.make_tensor_value_info(n, k, [1, 8, 8, 3]) for n, k in (("x", TensorProto.UINT8), ("y", 1))]
+    graph = helper.make_graph([helper.make_node("Cast", ["x"], ["y"], to=1)], "g", ends[:1], ends[1:])
+    onnx.save(helper.make_model(graph), tmp_path / "m.onnx")
+    text = written(tmp_path / "m.onnx")
+    assert '# dtype = "uint8"' in text and "# scale = 1.0" in text
+    (tmp_path / "m.edgent.toml").write_text(text)
+    form = load(tmp_path / "m.onnx").metadata.preprocessing
+    assert form is not None and (form.dtype, form.scale) == ("uint8", 1.0)
 
 
 def test_what_others_say_stands_there_only_as_a_comment(model_file: Path) -> None:

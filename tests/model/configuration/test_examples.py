@@ -43,8 +43,8 @@ def test_without_an_example_measuring_says_where_to_put_one(model_file: Path) ->
 def test_with_an_example_a_model_is_measured_and_verified(model_file: Path) -> None:
     model = load(configured(model_file, "[inputs.by]\nexample = [2, 3]\n"))
     assert profile(model, Engine(), rounds=3, budget=0.0).digest == model.digest
-    found = verify(model, Engine())
-    assert found.verified and not found.failed
+    result = verify(model, Engine())
+    assert result.verified and not result.failed
 
 
 def test_one_value_fills_an_input_and_a_list_is_all_of_it(model_file: Path) -> None:

@@ -46,16 +46,16 @@ def test_the_exits_of_all_files_are_numbered_by_accuracy(second):
 
 
 def test_each_exit_answers_as_in_its_own_file(second):
-    engine, given = Engine(), np.random.default_rng(1).standard_normal((1, 3, 32, 32)).astype(np.float32)
+    engine, picture = Engine(), np.random.default_rng(1).standard_normal((1, 3, 32, 32)).astype(np.float32)
     bundle = load(f"b-alexnet+{second}")
     compared = 0
     for file, prefix in (("b-alexnet", ""), (second, "second/")):
         alone = load(file)
         for branch in alone.branches:
             name = branch.outputs[0].name
-            want = engine.session(alone, ["image"], [name]).run({"image": given})[name]
-            found = engine.session(bundle, ["image"], [prefix + name]).run({"image": given})[prefix + name]
-            np.testing.assert_allclose(found, want, rtol=1e-5, atol=1e-5)
+            want = engine.session(alone, ["image"], [name]).run({"image": picture})[name]
+            answer = engine.session(bundle, ["image"], [prefix + name]).run({"image": picture})[prefix + name]
+            np.testing.assert_allclose(answer, want, rtol=1e-5, atol=1e-5)
             compared += 1
     assert compared == 10
 

@@ -137,9 +137,9 @@ def test_text_is_small_however_long_it_is() -> None:
 
 def test_inline_keeps_name_type_shape_and_numbers() -> None:
     tensor = helper.make_tensor("t", TensorProto.INT64, [2, 2], [1, 2, 3, 4])
-    found = inline(tensor, NOWHERE)
-    assert (found.name, found.data_type, list(found.dims)) == ("t", TensorProto.INT64, [2, 2])
-    np.testing.assert_array_equal(numpy_helper.to_array(found), [[1, 2], [3, 4]])
+    read = inline(tensor, NOWHERE)
+    assert (read.name, read.data_type, list(read.dims)) == ("t", TensorProto.INT64, [2, 2])
+    np.testing.assert_array_equal(numpy_helper.to_array(read), [[1, 2], [3, 4]])
     text = helper.make_tensor("t", TensorProto.STRING, [1], [b"a"])
     assert inline(text, NOWHERE) == text
 
@@ -162,9 +162,9 @@ def test_a_sparse_constant_has_its_values_at_its_places_and_zeros_elsewhere(data
     expected.flat[flat] = values
     coordinates = np.array(np.unravel_index(np.array(flat, int), dims)).T.reshape(len(flat), len(dims))
     for places in (flat, coordinates):
-        found = dense(_sparse(values, places, dims), NOWHERE)
-        np.testing.assert_array_equal(numpy_helper.to_array(found), expected)
-        assert found.name == "s"
+        read = dense(_sparse(values, places, dims), NOWHERE)
+        np.testing.assert_array_equal(numpy_helper.to_array(read), expected)
+        assert read.name == "s"
 
 
 @pytest.mark.parametrize(
@@ -189,8 +189,8 @@ def test_places_of_another_type_are_refused() -> None:
 
 def test_the_last_place_is_inside() -> None:
     for places in ([5], [[1, 2]]):
-        found = numpy_helper.to_array(dense(_sparse(np.ones(1, np.float32), places, [2, 3]), NOWHERE))
-        assert found.tolist() == [[0, 0, 0], [0, 0, 1]]
+        read = numpy_helper.to_array(dense(_sparse(np.ones(1, np.float32), places, [2, 3]), NOWHERE))
+        assert read.tolist() == [[0, 0, 0], [0, 0, 1]]
 
 
 def test_a_sparse_constant_is_bounded_before_it_is_made() -> None:
@@ -213,8 +213,8 @@ def test_a_sparse_constant_of_half_bytes_is_refused() -> None:
 def test_the_walk_meets_every_tensor_of_a_file(kind: str) -> None:
     """Against a search of all messages inside the model, whatever they are called."""
     proto = KINDS[kind]()
-    found = sorted(tensor.SerializeToString() for tensor in all_tensors(proto))
-    assert found == sorted(tensor.SerializeToString() for tensor in _messages(proto, onnx.TensorProto))
+    read = sorted(tensor.SerializeToString() for tensor in all_tensors(proto))
+    assert read == sorted(tensor.SerializeToString() for tensor in _messages(proto, onnx.TensorProto))
 
 
 def test_the_walk_meets_tensors_in_lists_and_functions() -> None:
@@ -224,15 +224,15 @@ def test_the_walk_meets_tensors_in_lists_and_functions() -> None:
     inside = onnx.NodeProto(op_type="N", attribute=[attribute, sparse, graphs])
     proto = onnx.ModelProto()
     proto.functions.append(onnx.FunctionProto(name="F", node=[inside]))
-    found = sorted(tensor.SerializeToString() for tensor in all_tensors(proto))
-    assert found == sorted(tensor.SerializeToString() for tensor in _messages(proto, onnx.TensorProto))
-    assert len(found) == 4 + len(list(all_tensors(a_body_in_a_body())))
+    read = sorted(tensor.SerializeToString() for tensor in all_tensors(proto))
+    assert read == sorted(tensor.SerializeToString() for tensor in _messages(proto, onnx.TensorProto))
+    assert len(read) == 4 + len(list(all_tensors(a_body_in_a_body())))
 
 
 def _messages(message: object, kind: type) -> list[onnx.TensorProto]:
-    found = [message] if isinstance(message, kind) else []
+    read = [message] if isinstance(message, kind) else []
     for field, value in message.ListFields():  # type: ignore[attr-defined]
         if field.type == field.TYPE_MESSAGE:
             for inner in value if field.is_repeated else [value]:
-                found += _messages(inner, kind)
-    return found
+                read += _messages(inner, kind)
+    return read

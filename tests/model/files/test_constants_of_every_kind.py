@@ -51,14 +51,14 @@ def _pairs(layers: int) -> Iterator[tuple[int, int]]:
     yield from ((upload, download) for upload in range(layers) for download in range(upload + 1, layers + 1))
 
 
-def assert_alike(found: Feeds, expected: Feeds) -> None:
-    assert found.keys() == expected.keys()
+def assert_alike(got: Feeds, expected: Feeds) -> None:
+    assert got.keys() == expected.keys()
     for name, array in expected.items():
-        assert found[name].dtype == array.dtype and found[name].shape == array.shape
+        assert got[name].dtype == array.dtype and got[name].shape == array.shape
         if array.dtype == object:
-            assert found[name].tolist() == array.tolist()
+            assert got[name].tolist() == array.tolist()
         else:
-            np.testing.assert_allclose(found[name], array, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(got[name], array, rtol=1e-5, atol=1e-6)
 
 
 def check(path: Path, oracle: Path) -> Model:

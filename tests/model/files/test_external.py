@@ -44,8 +44,8 @@ def answer(path: Path) -> list[np.ndarray]:
 def assert_right(path: Path) -> None:
     inside = path.parent / "inside" / "model.onnx"
     inside.parent.mkdir(exist_ok=True)
-    found, expected = answer(path), answer(saved(residual(), inside))
-    assert [array.tolist() for array in found] == [array.tolist() for array in expected]
+    beside, expected = answer(path), answer(saved(residual(), inside))
+    assert [array.tolist() for array in beside] == [array.tolist() for array in expected]
 
 
 def edit(path: Path, **entries: str | None) -> Path:

@@ -58,17 +58,17 @@ def test_what_stays_in_bodies_and_attributes_is_small_and_inside(kind: str, tmp_
 
 def test_constant_nodes_keep_type_shape_and_values() -> None:
     graph = gathered(constant_nodes_of_numbers())
-    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    by_name = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     expected = {
         "one": np.float32(1.25),
         "many": numbers(SIDE),
         "shape": np.array([SIDE, 1]),
         "axis": np.array(1),
     }
-    assert found.keys() == expected.keys()
+    assert by_name.keys() == expected.keys()
     for name, array in expected.items():
-        np.testing.assert_array_equal(found[name], array)
-        assert found[name].dtype == array.dtype and found[name].shape == array.shape
+        np.testing.assert_array_equal(by_name[name], array)
+        assert by_name[name].dtype == array.dtype and by_name[name].shape == array.shape
     assert [n.op_type for n in graph.node] == ["Mul", "Add", "Reshape", "CumSum"]
 
 
@@ -158,13 +158,13 @@ def test_a_body_answers_with_a_copy_of_a_constant_from_outside() -> None:
 
 
 def test_new_names_are_nobodys() -> None:
-    taken = ["constant/0", "constant/1", "constant/2", "constant/3"]
-    inner = body([node("MatMul", ["x", "w"], taken[2])], [matrix("w", 1)])
-    other = body([node("MatMul", ["x", "w"], "e"), node("Relu", ["e"], taken[3])], [matrix("w", 2)])
-    nodes = [node("Relu", ["x"], taken[0]), node("If", ["c"], "y", then_branch=inner, else_branch=other)]
+    used = ["constant/0", "constant/1", "constant/2", "constant/3"]
+    inner = body([node("MatMul", ["x", "w"], used[2])], [matrix("w", 1)])
+    other = body([node("MatMul", ["x", "w"], "e"), node("Relu", ["e"], used[3])], [matrix("w", 2)])
+    nodes = [node("Relu", ["x"], used[0]), node("If", ["c"], "y", then_branch=inner, else_branch=other)]
     inputs = [helper.make_tensor_value_info("c", onnx.TensorProto.BOOL, [])]
-    graph = gathered(model(nodes, [numpy_helper.from_array(np.float32(0), taken[1])], inputs=inputs))
-    assert [tensor.name for tensor in graph.initializer] == [taken[1], "constant/4", "constant/5"]
+    graph = gathered(model(nodes, [numpy_helper.from_array(np.float32(0), used[1])], inputs=inputs))
+    assert [tensor.name for tensor in graph.initializer] == [used[1], "constant/4", "constant/5"]
 
 
 def test_an_attribute_is_brought_in_though_a_large_constant_has_its_name(tmp_path: Path) -> None:

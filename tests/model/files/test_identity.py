@@ -361,5 +361,5 @@ def test_shipped_calibrations_are_of_the_shipped_models() -> None:
     from edgent.evaluation.calibration_files import calibration_for
 
     for name in ("b-alexnet", "b-alexnet-int8", "b-alexnet-narrow"):
-        found = calibration_for(load(name))
-        assert found is not None and found.digest == load(name).digest
+        kept = calibration_for(load(name))
+        assert kept is not None and kept.digest == load(name).digest

@@ -45,8 +45,8 @@ def test_each_node_comes_after_those_that_it_reads_and_the_others_keep_their_ord
 
 
 def test_a_body_waits_for_what_it_reads_from_around_it() -> None:
-    made = helper.make_tensor_value_info("made", TensorProto.FLOAT, [1, 4])
-    body = helper.make_graph([helper.make_node("Neg", ["double"], ["made"])], "body", [], [made])
+    output = helper.make_tensor_value_info("made", TensorProto.FLOAT, [1, 4])
+    body = helper.make_graph([helper.make_node("Neg", ["double"], ["made"])], "body", [], [output])
     choice = helper.make_node("If", ["condition"], ["y"], name="choice", then_branch=body, else_branch=body)
     assert ordered("choice", "double", choice=choice) == ["double", "choice"]
 

@@ -192,9 +192,9 @@ def test_a_constant_without_its_numbers_is_one_line(tmp_path: Path) -> None:
 
 def test_a_cache_that_cannot_be_written_is_one_line(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
-    with pytest.raises(InputError, match="XDG_CACHE_HOME") as found:
+    with pytest.raises(InputError, match="XDG_CACHE_HOME") as refused:
         folder_of(model)
-    assert found.value.exit_code == 2
+    assert refused.value.exit_code == 2
 
 
 def test_weights_in_use_are_not_removed(model: Model, empty_cache: Path) -> None:
@@ -244,5 +244,5 @@ def test_two_bindings_of_one_file_answer_for_themselves(model_file: Path) -> Non
     for height, width in ((20, 30), (30, 20), (20, 30), (60, 10)):
         x = numbers(height, width)
         model = load(model_file, dims={"height": height, "width": width})
-        (found,) = Engine().session(model, ["x"], ["y"]).run({"x": x}).values()
-        np.testing.assert_array_equal(found, plain.run(None, {"x": x})[0])
+        (refused,) = Engine().session(model, ["x"], ["y"]).run({"x": x}).values()
+        np.testing.assert_array_equal(refused, plain.run(None, {"x": x})[0])

@@ -254,3 +254,20 @@ def test_a_pixel_whose_scores_are_nan_is_of_no_class(shape, spoilt_at, opset, tm
     scores[spoilt_at] = np.nan
     found = run(model, {"o_in": scores})
     assert found[3, 1] == 255 and (found != sound).sum() == 1
+
+
+@pytest.mark.parametrize("opset", [11, 13, 22])
+def test_the_best_of_half_precise_scores_is_not_lost_among_equal_shares(opset, tmp_path) -> None:
+    scores = np.zeros((1, 1000), np.float16)
+    scores[0, 700] = 1 / 1024  # in half precision its share of a thousand is the others'
+    path = passing(tmp_path / "m.onnx", {"o": (1, 1000)}, opset=opset, kind=10, task="classification", head="logits")
+    shares = run(load(path), {"o_in": scores})
+    assert shares.dtype == np.float32 and np.flatnonzero(shares == shares.max()).tolist() == [700]
+    np.testing.assert_allclose(shares, decoders.softmax(scores.astype(np.float32)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("opset", [11, 13, 22])
+def test_a_long_half_precise_vector_has_length_one(opset, tmp_path) -> None:
+    vector = np.full((1, 512), 300, np.float16)  # the sum of its squares is more than half precision holds
+    path = passing(tmp_path / "m.onnx", {"o": (1, 512)}, opset=opset, kind=10, task="embedding", head="l2")
+    np.testing.assert_allclose(run(load(path), {"o_in": vector}), np.full((1, 512), 512**-0.5), rtol=1e-6)

@@ -34,6 +34,22 @@ def answered(folder: Path, arrays: dict[str, np.ndarray], head: str, *, opset: i
     return session.run({f"{name}_in": array for name, array in arrays.items()})[answer.name]
 
 
+def answered_of_a_picture(
+    folder: Path, arrays: dict[str, np.ndarray], head: str, size: tuple[int, int], **said: object
+) -> np.ndarray:
+    """The same of a network that looks at a picture of a known size."""
+    proto = onnx.load(passing(folder / "m.onnx", {name: array.shape for name, array in arrays.items()}))
+    proto.graph.input.insert(0, helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, *size]))
+    proto.graph.node.append(helper.make_node("Identity", ["x"], ["unused"]))
+    del proto.metadata_props[:]
+    proto.metadata_props.add(key="edgent", value=write_json(Metadata(task="detection", head=head, **said)))
+    onnx.save(proto, folder / "m.onnx")
+    model = load(folder / "m.onnx")
+    feeds = {"x": np.zeros((1, 3, *size))} | {f"{name}_in": array for name, array in arrays.items()}
+    session = Engine().session(model, [tensor.name for tensor in model.inputs], ["boxes"])
+    return session.run({name: array.astype(np.float32) for name, array in feeds.items()})["boxes"]
+
+
 def places(random: np.random.Generator) -> np.ndarray:
     """Centres and sizes that overlap here and there."""
     return np.concatenate([random.uniform(20, 300, (COUNT, 2)), random.uniform(20, 120, (COUNT, 2))], axis=1)
@@ -132,19 +148,7 @@ def test_fractions_become_pixels_and_what_is_nothing_is_no_class(head, random, t
     else:
         scores = decoders.softmax(logits)[:, 1:] if head == "ssd" else decoders.softmax(logits)[:, :-1]
     given = decoders.softmax(logits) if head == "ssd" else logits
-    path = tmp_path / "m.onnx"
-    shapes = {"pred_boxes": [1, 60, 4], "logits": [1, 60, CLASSES + 1]}
-    passing(path, shapes)
-    proto = onnx.load(path)
-    proto.graph.input.insert(0, helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 200, 100]))
-    proto.graph.node.append(helper.make_node("Identity", ["x"], ["unused"]))
-    del proto.metadata_props[:]
-    proto.metadata_props.add(key="edgent", value=write_json(Metadata(task="detection", head=head)))
-    onnx.save(proto, path)
-    model = load(path)
-    feeds = {"x": np.zeros((1, 3, 200, 100)), "pred_boxes_in": boxes[None], "logits_in": given[None]}
-    session = Engine().session(model, [tensor.name for tensor in model.inputs], ["boxes"])
-    found = session.run({name: array.astype(np.float32) for name, array in feeds.items()})["boxes"]
+    found = answered_of_a_picture(tmp_path, {"pred_boxes": boxes[None], "logits": given[None]}, head, (200, 100))
     corners = (boxes if head == "ssd" else decoders.corners(boxes)) * np.array([100, 200, 100, 200])
     if head == "ssd":
         expected = decoders.plain_nms(corners, scores, 0.25, 0.7)
@@ -155,6 +159,38 @@ def test_fractions_become_pixels_and_what_is_nothing_is_no_class(head, random, t
         expected = decoders.sorted_above(corners, scores.max(1), scores.argmax(1), 0.25)
     assert len(expected) > 20
     np.testing.assert_allclose(in_one_order(found), in_one_order(expected), rtol=1e-4)
+
+
+@pytest.mark.parametrize("strides", [(8, 16, 32), (8, 16, 32, 64)])
+def test_boxes_counted_from_the_cells_of_a_grid_are_what_a_walk_over_the_cells_makes_of_them(
+    strides, random, tmp_path
+) -> None:
+    size = (192, 320)  # rows and columns are told apart
+    count = sum((size[0] // stride) * (size[1] // stride) for stride in strides)
+    parts = [
+        random.normal(0.5, 0.4, (count, 2)),
+        random.normal(1, 0.5, (count, 2)),
+        random.random((count, 1 + CLASSES)),
+    ]
+    output = np.concatenate(parts, axis=1)[None].astype(np.float32)
+    found = answered_of_a_picture(tmp_path, {"o": output}, "yolox", size, limits=replace(LIMITS, most=1000))
+    expected = decoders.yolox(output, size, strides, 0.3, 0.5, 1000)
+    assert 50 < len(expected) < len(decoders.yolox(output, size, strides, 0.3, 1, 1000))
+    np.testing.assert_allclose(in_one_order(found), in_one_order(expected), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((64, 64), "found 86 rows, expected one for each cell of 8, 16 and 32 pixels"), ((72, 72), None)],
+)
+def test_rows_that_are_no_grid_of_the_picture_are_refused(size, expected, tmp_path) -> None:
+    count = sum((72 // stride) ** 2 for stride in (8, 16, 32)) if expected is None else 86
+    output = {"o": np.zeros((1, count, 5 + CLASSES), np.float32)}
+    if expected is None:
+        assert answered_of_a_picture(tmp_path, output, "yolox", size).shape == (0, 6)
+        return
+    with pytest.raises(ModelError, match=expected):
+        answered_of_a_picture(tmp_path, output, "yolox", size)
 
 
 def suppressed_inside(path: Path, names: tuple[str, str, str], **said: object) -> Path:
@@ -206,6 +242,7 @@ REFUSED = {
     "no boxes": ("detr", {"a": (1, 9, 7), "b": (1, 9, 7)}, {}, "expected boxes [1, n, 4] and scores"),
     "one output": ("boxes-scores", {"b": (1, 9, 4)}, {}, "expected boxes [1, n, 4] and scores"),
     "other counts": ("boxes-scores", {"b": (1, 9, 4), "s": (1, 8, 7)}, {}, "expected boxes [1, n, 4]"),
+    "cells of nothing": ("yolox", {"o": (1, 84, 7)}, {}, "from cells of a picture of unknown size"),
     "fractions of nothing": ("detr", {"b": (1, 9, 4), "s": (1, 9, 7)}, {}, "fractions of a picture of unknown size"),
 }
 

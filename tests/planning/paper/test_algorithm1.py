@@ -48,7 +48,7 @@ def as_costs(chain: ChainBranch) -> BranchCosts:
 
 
 def test_it_equals_the_planner_where_that_is_restricted_alike() -> None:
-    found = 0
+    partitions = 0
     for seed in range(1000):
         random = np.random.default_rng(seed)
         some = chains(random)
@@ -60,13 +60,13 @@ def test_it_equals_the_planner_where_that_is_restricted_alike() -> None:
         plan = Planner(table).plan(Conditions(uplink=link, downlink=link), deadline, tolerance=0)
         assert plan.meets_deadline == (expected is not None)
         if expected is not None:
-            found += 1
+            partitions += 1
             n = len(some[expected.exit].device)
             cuts = (n, n) if expected.point == 1 else (0, expected.point - 1)
             assert plan.configuration.exit == expected.exit, f"seed {seed}"
             assert (plan.configuration.upload_cut, plan.configuration.download_cut) == cuts, f"seed {seed}"
             assert plan.stages.total == pytest.approx(expected.latency, rel=1e-9)
-    assert found > 300
+    assert partitions > 300
 
 
 def test_both_extremes_are_ordinary_points() -> None:

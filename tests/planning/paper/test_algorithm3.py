@@ -11,11 +11,11 @@ from edgent.errors import InputError
 from edgent.link.change_points import ChangePointDetector
 from edgent.planning.paper.algorithm3 import Algorithm3
 from edgent.units import BitsPerSecond, Seconds
+from planning.paper.maps import built_map
 from planning.strategies import on_a_slow_device
-from planning.test_configuration_map import made
 
 STATES = [3e4, 3e5, 3e6, 3e7]
-MAP = made(on_a_slow_device(np.random.default_rng(16)), STATES, [0.2])
+MAP = built_map(on_a_slow_device(np.random.default_rng(16)), STATES, [0.2])
 DEADLINE = Seconds(0.2)
 
 
@@ -49,7 +49,7 @@ def test_a_new_state_is_looked_up_and_within_a_state_nothing_changes() -> None:
 
 
 def test_in_the_present_state_another_deadline_has_a_plan_of_its_own() -> None:
-    wide = made(on_a_slow_device(np.random.default_rng(16)), STATES, [0.02, 2.0])
+    wide = built_map(on_a_slow_device(np.random.default_rng(16)), STATES, [0.02, 2.0])
     controller = Algorithm3(wide, Scripted(), DEADLINE)
     controller.observe(3e6)
     for deadline in map(Seconds, (0.02, 0.2, 2.0)):

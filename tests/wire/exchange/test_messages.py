@@ -9,9 +9,9 @@ import pytest
 from edgent.errors import InputError
 from edgent.link.slow_start import Window
 from edgent.wire import messages as m
+from edgent.wire.errors import Damaged
 from edgent.wire.exchange.messages import (
     ANNOUNCED,
-    Damaged,
     read_body,
     read_exchange_reply,
     read_exchange_request,

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from edgent.cli.answers.words import in_words
 from edgent.codec import decode_pixels
-from edgent.model.tasks.results import NOT_SEEN, Box
+from edgent.model.tasks.results import NOT_SEEN, Box, in_a_word
 from edgent.text import one_line
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class _Pen:
         """A frame with its label above it."""
         color = color_of(box.cls)
         self.canvas.rectangle(box.xyxy, outline=color, width=self.width)
-        self.label((box.xyxy[0], box.xyxy[1]), f"{box.name} {box.score:.2f}", color, above=True)
+        self.label((box.xyxy[0], box.xyxy[1]), f"{in_a_word(box.name, box.cls)} {box.score:.2f}", color, above=True)
 
     def label(self, corner: tuple[float, float], text: str, color: _Color, *, above: bool = False) -> None:
         """Text on a patch of colour, wholly inside the picture where there is room."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,8 +81,8 @@ class AnswerFolder:
 
 
 def _npz(outputs: dict[str, Any]) -> bytes:
-    """What `numpy.load` reads; sequences and maps are left to the JSON, and so is what no member can be called."""
-    arrays = {name: array for name, array in outputs.items() if isinstance(array, np.ndarray)}
+    """What `numpy.load` reads: of a sequence its arrays, numbered; maps are left to the JSON."""
+    arrays = {name: array for output in outputs.items() for name, array in _arrays(*output)}
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for name, array in arrays.items():
@@ -89,6 +90,14 @@ def _npz(outputs: dict[str, Any]) -> bytes:
             np.lib.format.write_array(member, _plain(array), allow_pickle=False)
             archive.writestr(f"{name.replace('/', '_')}.npy", member.getvalue())
     return stream.getvalue()
+
+
+def _arrays(name: str, output: Any) -> Iterator[tuple[str, NDArray[Any]]]:
+    if isinstance(output, np.ndarray):
+        yield name, output
+    elif isinstance(output, list | tuple):
+        for number, inner in enumerate(output):
+            yield from _arrays(f"{name}.{number}", inner)
 
 
 def _plain(array: NDArray[Any]) -> NDArray[Any]:

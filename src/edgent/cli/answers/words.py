@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edgent.model.tasks.results import counted
+from edgent.model.tasks.results import counted, in_a_word
 
 _MOST = 5  # names in a line
+_FEW = 8  # numbers of a sequence or a map
 
 
 def in_words(result: dict[str, Any]) -> str:
@@ -30,7 +31,7 @@ def _not_finite(key: str, count: int) -> str:
 
 
 def _boxes(boxes: list[dict[str, Any]]) -> str:
-    names = [box["label"] or f"class {box['class']}" for box in boxes]
+    names = [in_a_word(box["label"], box["class"]) for box in boxes]
     shown = [name for name in names if name in list(dict.fromkeys(names))[:_MOST]]
     more = ", ..." if len(shown) < len(names) else ""
     count = f"{len(boxes)} box{'' if len(boxes) == 1 else 'es'}"
@@ -40,11 +41,11 @@ def _boxes(boxes: list[dict[str, Any]]) -> str:
 def _top(scores: list[dict[str, Any]]) -> str:
     if not scores:
         return "no class"
-    return f"{scores[0]['label'] or 'class ' + str(scores[0]['class'])} {_short(scores[0]['score'])}"
+    return f"{in_a_word(scores[0]['label'], scores[0]['class'])} {_short(scores[0]['score'])}"
 
 
 def _mask(mask: dict[str, Any]) -> str:
-    shares = [f"{one['label'] or 'class ' + str(one['class'])} {one['share'] * 100:.1f} %" for one in mask["classes"]]
+    shares = [f"{in_a_word(one['label'], one['class'])} {one['share'] * 100:.1f} %" for one in mask["classes"]]
     more = ", ..." if len(shares) > _MOST else ""
     return f"mask {mask['width']} x {mask['height']}: {', '.join(shares[:_MOST])}{more}"
 
@@ -59,11 +60,19 @@ def _outputs(outputs: dict[str, dict[str, Any]]) -> str:
 
 
 def _output(output: dict[str, Any]) -> str:
-    if "shape" not in output:
-        return f"{output['type']} of {output['length']}"
-    if "values" in output:
-        return f"[{', '.join(map(_short, output['values']))}]"
-    return f"{output['dtype']} {output['shape']}"
+    return _nested(output["values"]) if "values" in output else f"{output['dtype']} {output['shape']}"
+
+
+def _nested(value: Any) -> str:
+    """Sequences and maps, the first entries of each."""
+    if isinstance(value, dict) and "shape" in value:
+        return _output(value)
+    if not isinstance(value, dict | list):
+        return _short(value)
+    pairs = value.items() if isinstance(value, dict) else ((None, entry) for entry in value)
+    said = [_nested(entry) if key is None else f"{key}: {_nested(entry)}" for key, entry in pairs]
+    shown = ", ".join(said[:_FEW]) + (", ..." if len(said) > _FEW else "")
+    return f"{{{shown}}}" if isinstance(value, dict) else f"[{shown}]"
 
 
 def _short(value: float | bool | None) -> str:

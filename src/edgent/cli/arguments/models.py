@@ -45,6 +45,8 @@ def open_models(names: Sequence[str], dims: Mapping[str, int]) -> list[Model]:
         return [open_model(names[0], dims)]
     from edgent.model import free_dimensions
 
+    # A model refuses a dimension that it does not have, which is right for one model. Of several, each is given those
+    # that it has, and a dimension that none of them has is the mistake.
     free = [{word for entry in free_dimensions(name) for word in (entry.name, entry.place)} for name in names]
     if unknown := sorted(dims.keys() - set().union(*free)):
         known = ", ".join(sorted(set().union(*free))) or "none"
@@ -63,6 +65,7 @@ def parse_dims(texts: Sequence[str] | None) -> dict[str, int]:
     """
     dims: dict[str, int] = {}
     for text in texts or ():
+        # From the right: a dimension's name may have an "=" in it, a number has none.
         name, _, number = text.rpartition("=")
         size = parse_count(number)
         if not name or size is None:

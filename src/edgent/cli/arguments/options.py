@@ -76,6 +76,7 @@ def make_engine(name: str, threads: int) -> Engine:
         InputError: none of the two.
         MissingExtraError: OpenVINO is not installed.
     """
+    # Imported only when it is asked for: a command that runs nothing must not wait for an engine.
     if name == "openvino":
         from edgent.engine.openvino import OpenVinoEngine
 
@@ -85,3 +86,19 @@ def make_engine(name: str, threads: int) -> Engine:
 
         return OnnxRuntimeEngine(threads=threads)
     raise InputError(f"--engine {name!r}: expected onnxruntime or openvino")
+
+
+def parse_share(option: str, text: str) -> float:
+    """Reads a share: "1%" or "0.01".
+
+    Raises:
+        InputError: no number, or none between 0 and 1.
+    """
+    number, percent = (text[:-1], 100.0) if text.endswith("%") else (text, 1.0)
+    try:
+        share = float(number) / percent
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise InputError(f"{option} {text[:40]!r}: expected a share above 0 and below all, as 1% or 0.01")
+    return share

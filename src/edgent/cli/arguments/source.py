@@ -41,11 +41,13 @@ def expected(model: Model, calibration: Calibration | None, source: str) -> Comi
     """
     if not source:
         return ComingPictures(calibration, None)
+    # What exists is meant as a file, even if its name could be read as a size.
     if not is_file(Path(source)) and not is_folder(Path(source)):
         return ComingPictures(calibration, _size(source))
     from edgent.engine.onnxruntime import OnnxRuntimeEngine
     from edgent.evaluation.sizes import few_pictures, mean_bytes, sizes_of
 
+    # A calibration was measured on more than a few pictures, and has accuracies; only the files' size is better here.
     examples = few_pictures(Path(source))
     if calibration is None:
         calibration = sizes_of(model, examples, OnnxRuntimeEngine())

@@ -46,6 +46,8 @@ def read_traces(paths: Sequence[Path], scale: float, load: Callable[[Path], Trac
     """
     from edgent.link.trace_files import ENDINGS, trace_files
 
+    # In a folder only what looks like a trace is read, for a README lies there as well. Left out without a word, a
+    # trace with an unusual ending would be missed by nobody.
     named = trace_files(paths)
     if named.ignored:
         known = ", ".join(ENDINGS)

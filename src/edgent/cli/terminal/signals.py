@@ -13,6 +13,7 @@ _ENDED = 128  # and the signal's number: the exit code of what a signal ended, a
 
 def end_in_order() -> None:
     """Has SIGTERM end a command as SIGINT does: what is half written is removed on the way out."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which `edgent.__main__` had put off
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(_ENDED + number))
 
 

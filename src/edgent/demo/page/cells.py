@@ -12,7 +12,7 @@ from edgent.report import COLOURS, Axis, Line, Panel, Section, bars, legend, par
 from edgent.units import format_bandwidth
 
 _COLOUR = dict(zip(METHODS, COLOURS, strict=False))
-_DODGE = 1.02  # methods side by side where they agree
+_DODGE = 1.02  # factor on the deadline from method to method, so that equal points lie side by side
 _SHOWN = 6  # cells named in a row of a table
 
 

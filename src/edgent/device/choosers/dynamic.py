@@ -5,7 +5,8 @@ four points of accuracy it must be certain by 96 %. After trouble no forecast is
 it has seen many transfers in time; and probes are too few and too small for that. So while the edge is likely to be in
 time, and not certain enough to be relied on, it is *tried*: the device answers as it would by itself, and the edge is
 asked beside it. That costs the device nothing more, an answer of the edge that comes in time is the better one, and
-each one teaches.
+each one teaches. So that it is done at all, the device's own answer needs no more than to be in time behind what is
+sent: where it takes nearly all of the deadline, no margin is left to ask for.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from edgent.device.choosers.chooser import Scope
 from edgent.link.forecast import LinkForecast
 from edgent.link.transfer import CALL_BYTES, TIMING_ERROR, Transfer
+from edgent.link.waits import LinkBelief
 from edgent.planning.conditions import Conditions
 from edgent.planning.controller import Controller, Goal
 from edgent.planning.plan import Configuration, Plan
@@ -40,14 +42,12 @@ class Dynamic:
     """
 
     def __init__(self, scope: Scope) -> None:
-        self._uplink, self._downlink = (
-            LinkForecast(timing_error=TIMING_ERROR, message_bytes=CALL_BYTES) for _ in range(2)
-        )
+        self._uplink, self._downlink = LinkBelief(_forecast), LinkBelief(_forecast)
         self._margin = scope.margin
         goal = self._goal(scope.deadline)
         self._controller = Controller(scope.candidates, goal, race=scope.race)
         # Whoever races relies on nobody anyway, and needs no trials.
-        self._trials = None if scope.race else Controller(scope.candidates, goal, race=True)
+        self._trials = None if scope.race else Controller(scope.candidates, _of_trials(goal), race=True)
         self._alone = scope.candidates.keep(np.equal(scope.candidates.messages, 0))
         self._lock = threading.Lock()
 
@@ -100,7 +100,7 @@ class Dynamic:
             # The forecast outlives a change of the deadline: it is of the link, and the goal of the request.
             self._controller.goal = self._goal(deadline)
             if self._trials is not None:
-                self._trials.goal = self._controller.goal
+                self._trials.goal = _of_trials(self._controller.goal)
         return conditions.expecting(*(way.predictive(now, deadline) for way in (self._uplink, self._downlink)))
 
     def _goal(self, deadline: Seconds) -> Goal:
@@ -108,6 +108,14 @@ class Dynamic:
 
     def __repr__(self) -> str:
         return f"<Dynamic: {self._controller!r}>"
+
+
+def _of_trials(goal: Goal) -> Goal:
+    return replace(goal, margin=Seconds(0.0))
+
+
+def _forecast(ahead: float) -> LinkForecast:
+    return LinkForecast(timing_error=TIMING_ERROR, message_bytes=CALL_BYTES, ahead=ahead)
 
 
 def _decided(controller: Controller, believed: Conditions, ready: Collection[Configuration] | None) -> Plan:

@@ -20,12 +20,14 @@ from edgent.clock import Clock
 from edgent.device.connection.handshake import EdgeFacts, Handshake, OnVersion
 from edgent.device.connection.link_follower import LinkFollower
 from edgent.device.connection.observations import Observations
+from edgent.device.connection.probe_account import ProbeAccount
 from edgent.device.connection.prober import Prober
 from edgent.device.connection.probing import Ascent
 from edgent.device.connection.sight import EdgeState, Sight, Trial
 from edgent.device.connection.upkeep import AGAIN, Task, Upkeep
 from edgent.device.drift import AS_PROFILED, Factors
 from edgent.errors import EdgeError, EdgentError, RefusedError
+from edgent.text import brief
 from edgent.wire.edge_client import EdgeClient, TimedReply
 from edgent.wire.errors import BrokenError, BusyError, LateError, RejectedError
 from edgent.wire.messages import EXTENSION
@@ -41,6 +43,7 @@ _log = logging.getLogger("edgent.device")
 # `_TIMEOUT` is for what has bytes to carry, and for a first meeting, which has no hurry.
 _CONNECT_TIMEOUT, _TIMEOUT = 1.5, 10.0
 SLOWED = 1.2  # times its profile, from which on an edge is tried while requests go without it
+_SAID = 100  # lines about an edge that answers otherwise each time; then no more
 _TRIALS = 5  # in a row at the most: one that differs may be chance, so many alike are believed
 # These end a request, not the connection: the edge has answered, so it is there.
 _OF_ONE_REQUEST = (BusyError, BrokenError, RejectedError)
@@ -98,11 +101,14 @@ class Connection:
         on_version: OnVersion | None = None,
     ) -> None:
         self._remote, self._model, self._link, self._clock = remote, model, link, clock
+        # Each of these decides one thing, and none of them has a thread or a lock: this class is what moves them.
         self._handshake = Handshake(remote, model, wants_calibration=wants_calibration, on_version=on_version)
         self._on_version = on_version
-        self._upkeep = Upkeep(measures=not link.stated)
+        self._account = ProbeAccount()
+        self._upkeep = Upkeep(measures=not link.stated, account=self._account)
         self._changed = clock.condition()
-        self._seen = Observations(link, self._upkeep)
+        self._seen = Observations(link, self._upkeep, self._account)
+        # Whoever follows a name has each check ask what that stands for: a new version is known within seconds.
         follows = model.name if on_version else ""
         self._prober = Prober(remote, self._seen, self._changed, clock, version=model.version, follows=follows)
         self._facts: EdgeFacts | None = None
@@ -111,6 +117,7 @@ class Connection:
         self._tried = False
         self._closed = False
         self._refusal: RefusedError | None = None
+        self._said: set[str] = set()
         self._state, self._detail = EdgeState.CONNECTING, ""
         self._thread: threading.Thread | None = None
 
@@ -162,6 +169,7 @@ class Connection:
             # Who looks after the connection may sleep for seconds, as nothing was to be feared when that began.
             if self._wakes_at > at + AGAIN:
                 self._changed.notify_all()
+            # Of a link without an edge nobody is shown anything, so who plans sees at once that it is alone.
             conditions = self._link.conditions(at, window, factors) if self._state is EdgeState.UP else None
             return self._sight(conditions, at)
 
@@ -187,6 +195,7 @@ class Connection:
             with self._changed:
                 self._upkeep.ended()
             raise
+        # After the lock is given back: a new version is fetched and made ready, which takes its time.
         self._tell_version(reply)
         return reply
 
@@ -219,6 +228,7 @@ class Connection:
 
     def _look_round(self, plans: Plans) -> Sight:
         """The edge and the link as they seem now, for who plans."""
+        # Both ask others, who may wait: so before the lock is taken.
         window, factors = self._remote.channel.window(), plans.factors()
         with self._changed:
             return self._sight(self._link.conditions(self._clock.now(), window, factors))
@@ -231,6 +241,7 @@ class Connection:
     def _failed(self, error: EdgentError, bytes_up: int, seconds: float) -> None:
         with self._changed:
             now = self._clock.now()
+            # What was late may be the link's, the way's or the edge's fault; the check behind it will tell.
             if isinstance(error, LateError):  # which is no failure of the edge
                 self._seen.late(bytes_up, seconds, now)
             elif isinstance(error, BusyError) and error.load is not None:
@@ -240,12 +251,13 @@ class Connection:
             self._changed.notify_all()
 
     def _down(self, error: Exception) -> None:
+        # Two states, for people: an edge that was there may come back, one that never was may be a wrong address.
         self._state, self._detail = EdgeState.LOST if self._was_up else EdgeState.NOT_THERE, ""
         if isinstance(error, RefusedError):
             self._state, self._detail = EdgeState.REFUSED, str(error)
             self._refusal = self._refusal if self._was_up or self._on_version else error
-        elif not isinstance(error, EdgentError):
-            self._state, self._detail = EdgeState.FAILED, _unexpected(error)
+        elif isinstance(error, BrokenError) or not isinstance(error, EdgeError):
+            self._state, self._detail = EdgeState.FAILED, _in_words(error)
         # Who comes back may be another edge, or the same with another model: nothing that was said is believed on.
         self._facts = None
         self._upkeep.lost(self._clock.now())
@@ -270,6 +282,7 @@ class Connection:
             return task if isinstance(task, Task) and not self._closed else None
 
     def _do(self, task: Task, plans: Plans) -> None:
+        # Outside of the lock, for each of these waits for the edge; requests go on meanwhile.
         if task is Task.CONNECT:
             self._connect(plans)
         elif task is Task.CHECK:
@@ -278,6 +291,7 @@ class Connection:
             self._prober.settle()
         elif task is Task.SEEK:
             self._seek(plans)
+        # A look and a measurement cost bytes: who plans is asked first whether the answer could change a plan.
         elif (decisive := plans.decisive(self._look_round(plans))) is not None:
             self._prober.look(decisive) if task is Task.LOOK else self._prober.refresh()
         else:
@@ -285,30 +299,43 @@ class Connection:
                 self._upkeep.declined(self._clock.now())
 
     def _give_up(self, error: Exception) -> None:
-        if not isinstance(error, EdgentError):
-            _log.error("the connection to the edge is made anew: %s", _unexpected(error))
+        is_raised = isinstance(error, RefusedError) and not self._was_up  # then whoever asks is told
+        if (isinstance(error, BrokenError) or not isinstance(error, EdgeError)) and not is_raised:
+            self._say("the connection to the edge is made anew", error)
         with self._changed:
             if self._closed:
                 return
             # Who had a connection tries another one at once; who tried in vain waits a little.
+            # Asked before it is told that the edge is lost, for then both look alike.
             connecting = not self._upkeep.up
             self._down(error)
             self._tried = True
             if connecting:
                 self._upkeep.connect_failed(self._clock.now())
             self._changed.notify_all()
+            # In this order: what was late is judged by the connection that it was sent over.
             self._seen.judge_late(self._clock.now())
             self._seen.reconnected()
         try:
             # A new one tries at once, and does not wait for what a dead connection still had to send.
             self._remote.channel.renew()
         except Exception as failure:  # then the old one is tried again
-            _log.error("the connection to the edge cannot be made anew: %s", _unexpected(failure))
+            self._say("the connection to the edge cannot be made anew", failure)
+
+    def _say(self, what: str, error: Exception) -> None:
+        """Says what nobody expects of an edge, each once: it may come again at every attempt, for days."""
+        line = f"{what}: {_in_words(error)}"
+        if line not in self._said and len(self._said) < _SAID:
+            self._said.add(line)
+            _log.error("%s", line)
 
     def _connect(self, plans: Plans) -> None:
         try:
+            # A short question first: a server that is not there or not ours is known within its timeout, not ten
+            # seconds later.
             extended = EXTENSION in self._remote.extensions(_CONNECT_TIMEOUT)
         except EdgeError:
+            # Only at the first meeting: an edge that was one is not taken for a web server because of a damaged answer.
             if not self._was_up and (words := self._remote.channel.first_words(_CONNECT_TIMEOUT)):
                 raise RefusedError(f"{self._remote.channel!r} speaks another protocol: {words!r}") from None
             raise
@@ -316,6 +343,7 @@ class Connection:
         facts = self._handshake.ours(_TIMEOUT) if extended else self._handshake.foreign(_TIMEOUT)
         if not self._link.stated and not extended:
             raise RefusedError(f"{self._remote.channel!r} cannot measure the link: state its bandwidth")
+        # After the handshake, so that a link is measured only towards somebody who will answer requests over it.
         if extended:
             self._meet_link()
         with self._changed:
@@ -324,7 +352,8 @@ class Connection:
         with self._changed:
             self._facts, self._refusal, self._was_up = facts, None, True
             self._state, self._detail = EdgeState.UP, ""
-            self._upkeep.connected(self._clock.now())
+            self._upkeep.connected(now := self._clock.now())
+            self._seen.carries(now)
             self._changed.notify_all()
 
     def _check(self, plans: Plans, *, trial: bool) -> Ascent | None:
@@ -343,7 +372,8 @@ class Connection:
 
     def _seek(self, plans: Plans) -> None:
         """Requests go without the edge: is it there and quick, and can the link carry what they would send?"""
-        began_at, occupied = self._clock.now(), 0.0
+        began_at = self._clock.now()
+        # A slow edge is tried by the same message that finds the link: told from it, and followed as quickly.
         ascent = self._check(plans, trial=plans.factors().edge > SLOWED)
         decisive = None if self._link.stated else plans.decisive(self._look_round(plans), unlikely=True)
         if ascent is None or decisive is None:
@@ -351,9 +381,8 @@ class Connection:
         else:
             # A request that has come meanwhile will tell more, and must not wait.
             self._prober.climb(ascent, decisive, lambda: not self._upkeep.busy)
-            occupied = ascent.occupied
         with self._changed:
-            self._upkeep.sought(began_at, occupied)
+            self._upkeep.sought(began_at, 0.0 if ascent is None else ascent.cost)
 
     def _meet_link(self) -> None:
         """A connection is made: a link that nothing is known of is measured, else only its round trip.
@@ -367,5 +396,5 @@ class Connection:
             self._prober.measure()
 
 
-def _unexpected(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+def _in_words(error: Exception) -> str:
+    return str(error) if isinstance(error, EdgentError) else brief(f"{type(error).__name__}: {error}")

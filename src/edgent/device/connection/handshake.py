@@ -6,14 +6,15 @@ them; which one the name stands for there is told to whoever may want to move ov
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgent.errors import RefusedError
+from edgent.errors import InputError, RefusedError
 from edgent.model.values import segment_name
 from edgent.wire.edge_client import EdgeClient, Served
-from edgent.wire.errors import NotServedError
+from edgent.wire.errors import BrokenError, NotServedError
 
 if TYPE_CHECKING:
     from edgent.codec import Calibration
@@ -108,16 +109,26 @@ class Handshake:
         source = f"the edge's {entry.name}"
         profile = self._document("profile", entry, entry.profile)
         calibration = self._document("calibration", entry, entry.calibration if self._wants_calibration else "")
-        return EdgeFacts(
-            profile=Profile.from_json(profile, source) if profile else None,
-            calibration=Calibration.from_json(calibration, source) if calibration else None,
-        )
+        try:
+            return EdgeFacts(
+                profile=Profile.from_json(profile, source) if profile else None,
+                calibration=Calibration.from_json(calibration, source) if calibration else None,
+            )
+        except InputError as error:
+            # Its model is the right one, so it is no refusal; but nobody can plan by what makes no sense.
+            raise BrokenError(str(error)) from error
 
     def _document(self, what: str, entry: Served, fingerprint: str) -> str | None:
         if not fingerprint:
             return None
         if fingerprint not in self._fetched:
-            self._fetched[fingerprint] = self._remote.document(what, entry.name, entry.digest)
+            try:
+                text = self._remote.document(what, entry.name, entry.digest)
+            except RefusedError as error:
+                raise BrokenError(str(error)) from error
+            if hashlib.sha256(text.encode()).hexdigest() != fingerprint:
+                raise BrokenError(f"the edge's {what} of {entry.name} is another one than it named; restart the edge")
+            self._fetched[fingerprint] = text
         return self._fetched[fingerprint]
 
 

@@ -111,7 +111,12 @@ class LinkDirection:
         self, size: int, seconds: float, began_at: Seconds, at: Seconds, round_trip: Seconds
     ) -> Transfer | None:
         if size <= EMPTY or (size < SMALL and seconds < _LONG):
-            return self._transfer(size, 0.0, at)  # its time is not the link's, but it got through
+            # Its time is not the link's; but it got through, and nothing arrives early. A direction that loss made seem
+            # slow may carry nothing else: without this, what was believed of the downlink would stay for ever.
+            least = rate(size + CALL_BYTES, max(seconds, 0.0) + TIMING_ERROR)
+            if self.measured is not None and seconds <= TIMING_ERROR and least > self.measured:
+                self._believe(self._estimator.observe(size, seconds))
+            return self._transfer(size, 0.0, at)
         # The guesses of how long it waited are made with the bandwidth as believed: if none of them explains its time,
         # the bandwidth is another one.
         byte_time = None if self.bandwidth is None else self.byte_time

@@ -19,10 +19,12 @@ from __future__ import annotations
 import math
 import statistics
 from collections import deque
+from dataclasses import dataclass, replace
 
 from edgent.device.connection.link_direction import EMPTY, SMALL, LinkDirection, rate, wire_bits
 from edgent.device.drift import AS_PROFILED, Factors
 from edgent.link import TransferModel
+from edgent.link.probing import probe_for
 from edgent.link.slow_start import SEGMENT_BYTES, BothWindows, Window
 from edgent.link.transfer import CALL_BYTES, CALL_TIME, TIMING_ERROR, Transfer
 from edgent.planning.conditions import Conditions
@@ -39,9 +41,22 @@ _QUEUE_MEMORY = 2.0
 _ROUND_TRIPS = 16  # whose least one counts: every delay on the way only adds to it
 _AGREE, _LONGER = 2, 2 * TIMING_ERROR  # in a row that are so many seconds longer: the way is another one
 PROBE_TIME = 0.05  # seconds: enough to tell the bandwidth
-_LOOK_TIME = 0.034  # seconds: four timing errors, from where a transfer tells a forecast the bandwidth
 _SHORT = 0.020  # seconds on the wire: where the bandwidth is 5 % off, the call time is 1 ms off
 _CALLS = 9  # whose median counts: few enough to follow a machine that is loaded now, odd so that it is one of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trip:
+    """A short message: what it took there, and how many of its seconds are taken to be its bytes'."""
+
+    seconds: float
+    size: float = 0.0
+    byte_time: float = 0.0
+
+    @property
+    def way(self) -> float:
+        """Seconds of the round trip."""
+        return self.seconds - self.size * self.byte_time
 
 
 class LinkFollower:
@@ -80,7 +95,7 @@ class LinkFollower:
         """The link is a new one: what was measured before says nothing."""
         self._up.forget()
         self._down.forget()
-        self._round_trips: deque[float] = deque(maxlen=_ROUND_TRIPS)
+        self._round_trips: deque[_Trip] = deque(maxlen=_ROUND_TRIPS)
         self._take_round_trip()
 
     @property
@@ -106,7 +121,7 @@ class LinkFollower:
         seen = rate(up.bytes_up - small.bytes_up, up.uplink - small.uplink)
         wire = wire_bits(small.bytes_up + CALL_BYTES) / (self._up.bandwidth or seen)  # what is stated is not forgotten
         empty = max(0.0, small.uplink - wire)
-        self._take_round_trip(empty)
+        self._take_round_trip(_Trip(seconds=empty))
         # Where the round trip was stated, what an empty call takes beyond it is the call's own time.
         beyond = max(0.0, empty - self.round_trip)
         # On a link so slow that the empty call itself takes long, an error of the bandwidth would be taken for the
@@ -162,10 +177,12 @@ class LinkFollower:
         trip, up, down = self.round_trip, reply.bytes_up, reply.behind_headers
         seconds = reply.uplink - trip - self.call_time - self._in_one_packet(reply)
         answered, whole = Seconds(began + trip), len(reply.body)
-        return _known(
+        transfers = _known(
             self._up.observe(up, seconds, whole=up, began_at=began, at=at, round_trip=trip),
             self._down.observe(down, reply.downlink, whole=whole, began_at=answered, at=at, round_trip=trip),
         )
+        self._price_trips_again()
+        return transfers
 
     def observe_late(self, bytes_up: int, seconds: float, at: Seconds) -> tuple[Transfer, ...]:
         """A request had not been answered after this long: the link is no faster than that, if it was the link."""
@@ -181,6 +198,11 @@ class LinkFollower:
     def measured(self) -> BitsPerSecond | None:
         """The uplink's bandwidth, as it was measured; None before anything was."""
         return self._up.measured
+
+    @property
+    def carries(self) -> float:
+        """Bits per second both ways, as they were measured; 0 before anything was."""
+        return min(self._up.measured or 0.0, self._down.measured or 0.0)
 
     @property
     def known(self) -> bool:
@@ -223,9 +245,11 @@ class LinkFollower:
         return int(min(max(wished, PROBE_SIZES[0]), PROBE_SIZES[-1]))
 
     def look_size(self, decisive: BitsPerSecond) -> int:
-        """Bytes of a message up that takes long enough to tell the bandwidth if that is below what decides."""
-        telling = min(decisive, self._up.measured or 0.0) if math.isinf(decisive) else decisive
-        return int(min(max(telling / BITS_PER_BYTE * _LOOK_TIME, SMALL), self.probe_size()))
+        """Bytes of a message up that tells whether the link has the bandwidth that decides: a replay's probe."""
+        probe = probe_for(decisive if math.isfinite(decisive) else self._up.measured or 0.0)
+        # On a device a message that is smaller still tells that it got through, and no bandwidth.
+        size = SMALL if probe is None else probe.bits / wire_bits(1) - CALL_BYTES
+        return int(min(max(size, SMALL), self.probe_size()))
 
     def __repr__(self) -> str:
         return f"<LinkFollower {self._up}, {self._down}, round trip {self.round_trip:.4f} s>"
@@ -260,19 +284,32 @@ class LinkFollower:
         # and the link seem quicker than any.
         if reply.bytes_up > PROBE_SIZES[0] // 4 and reply.uplink >= self.round_trip:
             return
-        wire = (reply.bytes_up + CALL_BYTES) * self._up.byte_time
+        size = reply.bytes_up + CALL_BYTES
         # Nothing arrives early: where it took less than its bytes, the link is no longer as slow as is believed.
-        self._take_round_trip(reply.uplink - wire if wire < reply.uplink else reply.uplink)
+        late = size * self._up.byte_time >= reply.uplink
+        self._take_round_trip(_Trip(seconds=reply.uplink, size=size, byte_time=0.0 if late else self._up.byte_time))
 
-    def _take_round_trip(self, *seconds: float) -> None:
-        self._round_trips.extend(seconds)
+    def _take_round_trip(self, *trips: _Trip) -> None:
+        self._round_trips.extend(trips)
+        seconds = [trip.way for trip in self._round_trips]
         # Chance makes one of them late, and hardly ever the next one too: then the way itself has become longer. That
         # it has become shorter again the first one says that is quick.
-        last = list(self._round_trips)[-_AGREE:]
-        if len(last) == _AGREE and min(last) > min(self._round_trips) + _LONGER:
-            self._round_trips = deque(last, maxlen=_ROUND_TRIPS)
+        if len(seconds) >= _AGREE and min(seconds[-_AGREE:]) > min(seconds) + _LONGER:
+            self._round_trips = deque(list(self._round_trips)[-_AGREE:], maxlen=_ROUND_TRIPS)
+            seconds = seconds[-_AGREE:]
         if self._stated_round_trip is None:
-            self.round_trip = Seconds(min(self._round_trips, default=0.0))
+            self.round_trip = Seconds(min(seconds, default=0.0))
+
+    def _price_trips_again(self) -> None:
+        """The link is quicker than was believed: less of what short messages took was their bytes', and more the way's.
+
+        Else the way would stay too short for ever that was told while a link was well again and not yet known to be.
+        """
+        byte_time = self._up.byte_time
+        if any(trip.byte_time > byte_time for trip in self._round_trips):
+            trips = [replace(trip, byte_time=min(trip.byte_time, byte_time)) for trip in self._round_trips]
+            self._round_trips.clear()
+            self._take_round_trip(*trips)
 
 
 def _known(*transfers: Transfer | None) -> tuple[Transfer, ...]:

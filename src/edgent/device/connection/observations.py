@@ -12,12 +12,14 @@ message that gets through is no word that the link is as quick as it was: that t
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgent.device.connection.link_direction import EMPTY
 from edgent.device.connection.link_follower import TELLING, LinkFollower
+from edgent.device.connection.probe_account import ProbeAccount
 from edgent.device.connection.upkeep import Upkeep
 from edgent.units import Seconds
 from edgent.wire.edge_client import TimedReply
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     from edgent.link.transfer import Transfer
 
 _TRANSFERS = 64  # that are kept for who plans
+# Seconds between two words to the account of what answers show: of a hundred answers in a second, ninety need not stop
+# for it. That the link carries more is heard a tenth of a second later. That it carries less counts only once the last
+# sight of more is ten seconds old (`probe_account`), and by then a check has told it.
+_TOLD_EVERY = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +49,17 @@ class Observations:
     Args:
         link: Is told every transfer.
         upkeep: Is told that the edge was heard, or is suspected.
+        account: Of what probes send; is told what the link carries. None: one of its own.
     """
 
-    def __init__(self, link: LinkFollower, upkeep: Upkeep) -> None:
+    def __init__(self, link: LinkFollower, upkeep: Upkeep, account: ProbeAccount | None = None) -> None:
         self.link, self.upkeep = link, upkeep
+        self.account = ProbeAccount() if account is None else account
         self._transfers: deque[Transfer] = deque(maxlen=_TRANSFERS)
         self._step: tuple[Transfer, ...] = ()
         self._late: list[_Late] = []
         self._late_bytes = 0
+        self._told_at = -math.inf
         self._doubted = False  # since something was late, and until something longer than empty was not
 
     def heard(
@@ -83,6 +92,8 @@ class Observations:
         telling = not look and not waited_behind and reply.uplink - self.link.round_trip >= TELLING
         heard = self.upkeep.answered if answered else self.upkeep.heard
         heard(at, telling=telling)
+        if at >= self._told_at + _TOLD_EVERY:
+            self.carries(at)
         return not waited_behind
 
     def late(self, size: int, seconds: float, at: Seconds) -> None:
@@ -90,6 +101,11 @@ class Observations:
         self._late_bytes += size
         self._late.append(_Late(size=size, seconds=seconds, at=at))
         self.upkeep.suspected()
+
+    def carries(self, at: Seconds, proven: float = 0.0) -> None:
+        """The account is told what the link carries, as is believed or was proven just now."""
+        self._told_at = at
+        self.account.carries(max(self.link.carries, proven), at)
 
     def judge_late(self, at: Seconds, edge_seconds: float = 0.0, way: float = 0.0) -> None:
         """What came after what was late is back, or will never be: now it is known whether the link was to blame.
@@ -99,12 +115,15 @@ class Observations:
             edge_seconds: That the edge was just seen to take for a request, in its queue and by computing.
             way: That an empty message was just seen to take.
         """
+        # Judged once: what is known then is as much as anybody will ever know of it.
         if not self._late:
             return
         late, self._late = self._late, []
+        # Both are what was seen just now, so a way or an edge that is well again accounts for nothing.
         elsewhere = edge_seconds + max(0.0, way - self.link.round_trip)
         conditions = self.link.conditions(at)
         for one in late:
+            # On a link that is known to be slow its bytes alone take long, and that is no news.
             usual = 0.0 if conditions is None else conditions.uplink.uplink(float(one.size))
             # Where nothing else was slow it is word of the link, even if it only says again what is believed.
             if elsewhere < TELLING or usual + elsewhere < one.seconds:
@@ -113,12 +132,15 @@ class Observations:
 
     def settled(self) -> None:
         """An ascent is over: its last step is shown."""
+        # One that was given up has taken its place, or there was none: then nothing is shown.
         step, self._step = self._step, ()
         if not self._doubted:
             self._transfers += step
 
     def leftover(self, at: Seconds) -> float:
         """Seconds that what was late may still need on the link, before anything else arrives."""
+        # By the link as it is believed, which the late message may yet prove too quick; so who waits adds some
+        # patience.
         conditions = self.link.conditions(at)
         return 0.0 if conditions is None else conditions.uplink.uplink(float(self._late_bytes))
 
@@ -126,6 +148,7 @@ class Observations:
         """The link was measured from scratch."""
         self._transfers += self.link.observe_probes(small, up, down)
         self.upkeep.heard(at, telling=True)
+        self.carries(at)
 
     def reconnected(self) -> None:
         """The connection is a new one: nothing of the old one's bytes goes before its own."""

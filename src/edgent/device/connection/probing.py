@@ -62,14 +62,30 @@ class Ascent:
     def __init__(self, *, allowance: float, believed: float | None = None) -> None:
         self._allowance, self._believed = allowance, believed or math.inf
         self._steps: list[tuple[float, float]] = []  # bits on the wire, and seconds beyond the way
-        self._empty = self._proven = 0.0
+        self._empty = self._way = self._proven = 0.0
         self._longest, self._told = 0, False
+        self._late = 0  # bytes of the last one, if it took its time for the first time
+
+    @property
+    def proven(self) -> float:
+        """Bits per second that the link has at the least."""
+        return self._proven
 
     @property
     def occupied(self) -> float:
         """Seconds for which they have occupied the link, at the most."""
         # A thread that wakes late makes a probe seem long; a longer one that was quick disproves that.
         return sum(min(seconds, bits / self._proven) for bits, seconds in self._steps)
+
+    @property
+    def cost(self) -> float:
+        """Seconds of the link to reckon with before the next ascent."""
+        if self._longest:
+            return self.occupied
+        # Of an empty message by itself nobody knows whether the link was slow, or a thread late: and that must not put
+        # off the next look at a link that is well again. Where it is as slow as believed, its bytes tell the cost.
+        bits, _ = self._steps[0]
+        return min(self.occupied, bits / self._believed)
 
     def proven_bytes(self, seconds: float) -> int:
         """Bytes that the link is proven to carry in so many seconds."""
@@ -82,20 +98,25 @@ class Ascent:
             took: Seconds.
             beyond: As far as the way's length does not account for them.
         """
-        self._empty = took
+        self._empty, self._way = took, took - beyond
         self._step(0, beyond)
 
-    def next(self, enough: float) -> int | None:
+    def next(self, enough: float, most: float = math.inf) -> int | None:
         """Bytes of the next probe.
 
         Args:
             enough: Bits per second that matter: who has proven twice as many needs no more.
+            most: Bytes that it may have.
 
         Returns:
             None: the bandwidth is known so far, or would cost too much to know.
         """
         if self._told or self._proven >= _SURELY * enough:
             return None
+        # Chance makes one of them late, and hardly ever the next one too. So one that took its time is made once more,
+        # before a link that is well is taken for a slow one.
+        if self._late:
+            return self._late if self._late <= most else None
         left = self._allowance - self.occupied
         size = self._affordable(self._proven, left)
         # The way's length is not known so well that an empty message could prove much. One that was quick proves enough
@@ -103,12 +124,21 @@ class Ascent:
         if not self._longest and left >= self._allowance / 2:
             size = min(max(size, _AROUND), max(self._affordable(self._believed, left), _FIRST))
         # One that is hardly longer would tell hardly more.
+        size = int(min(size, most))
         return size if size > _GROWS * max(1, self._longest) else None
 
     def passed(self, size: int, *, took: float) -> None:
         """A longer one has come back, after so many seconds."""
-        self._step(size, max(0.0, took - self._empty))
-        self._told = self._told or self._steps[-1][1] >= TELLING
+        # Quicker than the empty one: that was late itself, and the way is as believed; or the way has become shorter
+        # meanwhile, and nobody knows how long it is: then all of its time is held against this one.
+        shorter = took + TIMING_ERROR < self._way
+        if took + TIMING_ERROR < self._empty:
+            self._empty = took if shorter else self._way
+        self._step(size, took if shorter else max(0.0, took - self._empty))
+        if shorter:
+            self._way = took
+        took_its_time = self._steps[-1][1] >= TELLING
+        self._told, self._late = took_its_time and self._late == size, size if took_its_time else 0
 
     def __repr__(self) -> str:
         return f"<Ascent: {self._longest} B so far, {self.occupied * 1e3:.1f} ms of {self._allowance * 1e3:.1f} ms>"

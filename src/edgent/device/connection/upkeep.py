@@ -18,8 +18,8 @@ A measurement occupies the link for a tenth of a second, and a request that come
 requests are answered their own times tell whether the plan holds, so then the link is measured rarely. Where requests
 come regularly that is known beforehand: a look, one message up, is over just before the next one.
 
-Searches, looks and measurements share one account, the same as a replay's: looks and measurements wait until they fit
-into a fiftieth of any ten seconds (`edgent.link.probing`).
+Searches, looks and measurements share one account of a fiftieth of what the link carries over any ten seconds
+(`edgent.device.connection.probe_account`). Looks and measurements wait until they fit into a part of it.
 
 Requests that go without the edge tell nothing of it, whatever their rhythm: somebody else must notice that trouble is
 over. So while the last request was not answered by the edge it is sought again and again, by a check that grows into a
@@ -33,7 +33,8 @@ from __future__ import annotations
 import enum
 import math
 
-from edgent.link.probing import SHARE, WINDOW, ProbeBudget
+from edgent.device.connection.probe_account import LOOK_SHARE, OWN_SHARE, ProbeAccount
+from edgent.link.probing import SHARE
 from edgent.units import Seconds
 
 RETRY = 0.4  # the edge is to be found within 2 s of its return, which includes making sessions
@@ -53,7 +54,8 @@ _ON_ITS_WAY = 0.1  # seconds for which a request may still be about to ask the e
 _PUT_OFF = 1.0  # seconds for which a search may wait, to be just before a request
 # On a slow link a check takes long, so checks become rare there by themselves.
 _SHARE = 0.05  # of the time may go into checks
-_USUALLY = SHARE * WINDOW / 2  # seconds that a look or a measurement may take, before there was one
+# Of what a measurement sent: the next one fits itself into what is left, and checks between them send a little too.
+_ABOUT = 0.75
 SEARCH = SELDOM * SHARE
 """Seconds for which a search may occupy the link."""
 
@@ -121,19 +123,21 @@ class Upkeep:
 
     Args:
         measures: whether the bandwidth is to be kept fresh.
+        account: of what probes send; None: one of its own.
     """
 
-    def __init__(self, *, measures: bool) -> None:
+    def __init__(self, *, measures: bool, account: ProbeAccount | None = None) -> None:
         self.measures = measures
+        self._account = ProbeAccount() if account is None else account
         self.up = False
         self._busy = 0
         self._suspected = False
         self._heard_at = self._measured_at = self._answered_at = self._requested_at = -math.inf
         self._retry_at = self._ask_at = self._look_from = self._seek_from = -math.inf
         self._check_after = IDLE
-        # One account of all that is sent for the link's sake. A search may always begin, or it would come too late; but
-        # looks and measurements, which are of use only now and then, wait until it leaves room for them.
-        self._budget, self._look_took, self._measure_took = ProbeBudget(), _USUALLY, _USUALLY
+        # What the last ones sent, which the next ones will send as well. A search may always begin, or it would come
+        # too late; but looks and measurements are of use only now and then, and wait until there is room for them.
+        self._look_bits = self._measure_bits = 0.0
         self._without_at = math.inf  # of the first request since the last one that the edge answered
         self._arrivals = Arrivals()
 
@@ -151,7 +155,7 @@ class Upkeep:
             seek_at = max(self._seek_at(at), self._without_at + _ON_ITS_WAY)
             return Task.SEEK if at >= seek_at else Seconds(seek_at)
         check_at = self._heard_at + self._check_after
-        look_at, measure_at = (self._look_at(at), self._measure_at) if self.measures else (math.inf, math.inf)
+        look_at, measure_at = (self._look_at(at), self._measure_at(at)) if self.measures else (math.inf, math.inf)
         if at >= look_at:
             return Task.LOOK
         if at >= measure_at:
@@ -219,14 +223,14 @@ class Upkeep:
         # From the last check and not from a mean: one slow check must be enough to spare a link that has become slow.
         self._check_after = max(IDLE, took / _SHARE)
 
-    def measured(self, at: Seconds, took: float) -> None:
-        """The link was measured, for its own sake."""
+    def measured(self, at: Seconds, bits: float) -> None:
+        """The link was measured, for its own sake, by so many bits."""
         self.heard(at, telling=True)
-        self._measure_took = self._spend(at, took)
+        self._measure_bits = _ABOUT * bits
 
-    def looked(self, at: Seconds, took: float) -> None:
-        """The link was looked at, or that was given up."""
-        self._look_took = self._spend(at, took)
+    def looked(self, at: Seconds, bits: float) -> None:
+        """The link was looked at by so many bits, or that was given up."""
+        self._look_bits = bits
         self._look_from = at + LEAD  # the request that it was for has one now, however little that took
 
     def sought(self, began_at: Seconds, occupied: float) -> None:
@@ -234,7 +238,6 @@ class Upkeep:
         # From its beginning on: what it took beyond that was waiting, and has cost the link nothing.
         least = AGAIN if began_at - self._requested_at < _RARE else CALM
         self._seek_from = began_at + min(max(least, occupied / SHARE), SELDOM)
-        self._budget.spent(began_at, occupied)
 
     def declined(self, at: Seconds) -> None:
         """Nobody would plan otherwise for a measurement now."""
@@ -244,12 +247,6 @@ class Upkeep:
         """An answer was late."""
         self._suspected = True
 
-    def _spend(self, at: Seconds, took: float) -> float:
-        """Books a look or a measurement that is just over; seconds to reckon with for the next one."""
-        self._budget.spent(Seconds(at - took), took)
-        # One that takes longer than all of the budget may still be made once in a while.
-        return min(took, SHARE * WINDOW)
-
     def _look_at(self, at: Seconds) -> float:
         """Before the next request that still leaves the time for it."""
         # Requests that come so fast leave no gap for a look, and tell of the link themselves.
@@ -257,7 +254,7 @@ class Upkeep:
         if self._arrivals.period < 2 * LEAD or at >= self._measure_due:
             return math.inf
         # Half the lead of grace: a thread that woke a little late still looks before this request, not before the next.
-        affordable = self._budget.affordable(self._look_took)
+        affordable = self._account.affordable(self._look_bits, at, LOOK_SHARE)
         begin = max(affordable, self._look_from, self._ask_at, at - LEAD / 2)
         return self._arrivals.next(Seconds(begin + LEAD)) - LEAD
 
@@ -275,9 +272,8 @@ class Upkeep:
         spared = rarely if self._arrivals.period < math.inf else min(idle, rarely)
         return max(self._measured_at + STALE, spared, self._ask_at)
 
-    @property
-    def _measure_at(self) -> float:
-        return max(self._measure_due, self._budget.affordable(self._measure_took))
+    def _measure_at(self, at: Seconds) -> float:
+        return max(self._measure_due, self._account.affordable(self._measure_bits, at, OWN_SHARE))
 
     def __repr__(self) -> str:
         return f"<Upkeep {'up' if self.up else 'down'}, {self._busy} under way>"

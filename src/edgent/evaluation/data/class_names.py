@@ -42,12 +42,15 @@ def _text(path: Path) -> str:
 def _of_yaml(text: str, path: Path) -> tuple[str, ...]:
     key = _KEY.search(text)
     entries = list(_entries(key["rest"].split(" #")[0].strip(), text[key.end() :])) if key else []
+    # Entries of a list have the index of their place, those of a mapping the index that stands before them.
     names = {
         place if entry["place"] is None else int(entry["place"]): entry["name"]
         for place, entry in enumerate(filter(None, map(_ENTRY.match, entries)))
     }
     if not names or sorted(names) != list(range(len(names))):
-        raise InputError(f"{path}: found no names for classes 0 to {max(len(names) - 1, 0)}, expected names: with each")
+        raise InputError(
+            f"{path}: found no names for classes 0 to {max(len(names) - 1, 0)}, expected them under the key `names`"
+        )
     return tuple(names[place] for place in range(len(names)))
 
 

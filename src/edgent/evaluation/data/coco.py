@@ -90,7 +90,8 @@ def _objects(entries: object, what: str, keys: Sequence[str], path: Path) -> Ite
 
 
 def _is_sound(key: str, value: object) -> bool:
-    return value is not None if key == "bbox" else isinstance(value, int | str)
+    # To Python, True is a whole number; to JSON it is none.
+    return value is not None if key == "bbox" else isinstance(value, int | str) and not isinstance(value, bool)
 
 
 def _classes(categories: object, path: Path) -> dict[object, tuple[str, int]]:
@@ -98,6 +99,7 @@ def _classes(categories: object, path: Path) -> dict[object, tuple[str, int]]:
     objects = list(_objects(categories, "categories", ("id", "name"), path))
     if not all(isinstance(entry["id"], int) for entry in objects):
         raise InputError(f"{path}: found a category whose id is no whole number")
+    # Ids leave gaps (COCO's go up to 90 for 80 classes); networks count classes without any.
     ordered = sorted(objects, key=lambda entry: int(str(entry["id"])))
     return {entry["id"]: (str(entry["name"]), place) for place, entry in enumerate(ordered)}
 
@@ -120,6 +122,7 @@ def _boxes(annotations: object, classes: Mapping[object, tuple[str, int]], path:
 
 
 def _is_box(box: object) -> bool:
+    # By the exact type: to Python, True is a number as well.
     if not isinstance(box, list) or len(box) != 4 or not all(type(side) in (int, float) for side in box):
         return False
     return all(abs(side) <= _FARTHEST and math.isfinite(side) for side in box) and min(box[2:]) >= 0

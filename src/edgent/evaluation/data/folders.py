@@ -14,7 +14,7 @@ ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".ppm", "
 
 
 def read_folders(root: Path) -> Listing:
-    """A folder for each class; the classes are in the order of their folders' names.
+    """A folder for each class, called by the class's name or index; named classes are in the order of their names.
 
     Raises:
         InputError: fewer than two folders with pictures, or a folder without any.
@@ -25,12 +25,16 @@ def read_folders(root: Path) -> Listing:
     if empty or len(folders) < 2:
         what = f"no pictures in {readable(empty[0])}" if empty else "fewer than two folders"
         raise InputError(f"{root}: found {what}, expected a folder with pictures for each class")
+    # Pictures beside the folders belong to no class; left out without a word, they would seem to be measured.
     loose = sum(1 for _ in pictures(root))
-    files = [Listed(path=file, truth=place) for place, files in enumerate(by_folder.values()) for file in files]
+    # Numbers are indices, as in a table: by the order of their names 10 would come before 2.
+    numbered = all(name.isascii() and name.isdigit() for name in by_folder)
+    places = {name: int(name) if numbered else place for place, name in enumerate(by_folder)}
+    files = [Listed(path=file, truth=places[name]) for name, files in by_folder.items() for file in files]
     return Listing(
         name=root.name,
         format="folders",
-        class_names=tuple(by_folder),
+        class_names=() if numbered else tuple(by_folder),
         files=tuple(files),
         doubts=(f"{loose} pictures lie in no class's folder and are left out",) if loose else (),
     )
@@ -60,6 +64,8 @@ def subfolders(folder: Path) -> list[Path]:
 
 def _entries(folder: Path) -> list[Path]:
     try:
+        # Sorted, for the order of a file system differs from machine to machine, and with it a seeded sample. What
+        # begins with a dot is no data: version control and desktops keep their own there.
         return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError as error:
         raise InputError(f"{folder}: cannot be read ({error.strerror})") from None

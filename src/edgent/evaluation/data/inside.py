@@ -20,6 +20,7 @@ def file_inside(root: Path, name: str, where: str) -> Path:
     Raises:
         InputError: there is no such file, or its name leads out of the folder.
     """
+    # Data sets are downloaded: without this, one that names ../../.ssh/id_rsa would have it opened as a picture.
     if not name or "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
         raise InputError(f"{where}: found the file name {readable(name)[:80]!r}, expected one below {root}")
     if not is_file(root / name):

@@ -1,4 +1,4 @@
-"""In which format data lie: told, or recognised by looking."""
+"""In which format data lie: named by the user, or recognised by looking."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ def recognised(path: Path) -> str:
     Raises:
         InputError: nothing there, none of the formats, or several of them.
     """
+    # One format or none: taking the likelier of two would measure something else than was meant, without a word.
     looks = _looks(path)
     if len(looks) == 1:
         return looks[0]
@@ -46,6 +47,7 @@ def recognised(path: Path) -> str:
         raise InputError(f"{path}: looks like {' and like '.join(looks)}; say which with --format")
     if not is_folder(path) and not is_file(path):
         raise InputError(f"{path}: no such folder or file")
+    # Archives are often unpacked into a folder of their own, one above the data.
     inside = [folder.name for folder in subfolders(path) if _looks(folder)] if is_folder(path) else []
     hint = f"; perhaps {path / inside[0]} is meant" if inside else "; see docs/own-data.md"
     raise InputError(f"{path}: found no data, expected pictures in folders, a CSV file, COCO's JSON or YOLO's{hint}")
@@ -61,6 +63,7 @@ def _looks(path: Path) -> list[str]:
     layouts = [name for name in _TABLES if _tables(path, name)]
     if is_folder(path / "labels") and is_folder(path / "images"):
         layouts.append("yolo")
+    # Folders of pictures are the weakest sign: other formats have such folders too, beside a file that lists them.
     if not layouts and sum(any(pictures(folder)) for folder in subfolders(path)) > 1:
         layouts.append("folders")
     return layouts or (["pictures"] if any(pictures(path)) else [])

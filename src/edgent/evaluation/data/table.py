@@ -37,6 +37,7 @@ def read_table(path: Path) -> Listing:
     places = {name: place for place, name in enumerate(names)}
     files = [Listed(path=file, truth=_truth(label, places, path)) for file, label in rows]
     _check_distinct([row.path for row in files], path)
+    # A picture without a row is no mistake by itself, but it may be one: it is left out, and that is said.
     missing = len({*pictures(path.parent)} - {row.path for row in files})
     return Listing(
         name=path.parent.name or path.stem,
@@ -58,6 +59,7 @@ def _rows(path: Path) -> Iterator[tuple[Path, str]]:
 
 def _parsed(path: Path) -> Iterator[tuple[Path, str]]:
     reader = csv.reader(read_lines(path))
+    # Spreadsheets put a byte order mark in front of the first name.
     header = [name.strip().lstrip("\ufeff").lower() for name in next(reader, [])]
     if not set(_COLUMNS) <= set(header):
         line = readable(",".join(header))[:80] or "nothing"
@@ -74,6 +76,7 @@ def _parsed(path: Path) -> Iterator[tuple[Path, str]]:
 
 def _names(labels: list[str], path: Path) -> tuple[str, ...]:
     """The classes' names in order; none where labels are indices or masks."""
+    # All labels are of one kind: a class that is called "3" among names would otherwise become an index.
     numbers = [parse_count(label) is not None or label == "0" for label in labels]
     masks = [_is_mask(label) for label in labels]
     if all(numbers) or all(masks):
@@ -81,6 +84,7 @@ def _names(labels: list[str], path: Path) -> tuple[str, ...]:
     if any(numbers) or any(masks):
         odd = labels[numbers.index(not numbers[0])] if any(numbers) else labels[masks.index(not masks[0])]
         raise InputError(f"{path}: found the labels {labels[0]!r} and {odd!r}, expected indices, names or masks only")
+    # In the order of the alphabet, as folders of classes are: the same classes have the same indices in either format.
     return tuple(sorted(set(labels)))
 
 

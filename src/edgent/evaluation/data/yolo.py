@@ -33,6 +33,7 @@ def read_yolo(root: Path) -> Listing:
         raise InputError(f"{root}: found no folder images, expected images and labels beside each other")
     files = [file for place in (folder, *subfolders(folder)) for file in pictures(place)]
     texts = {file: root / "labels" / file.relative_to(folder).with_suffix(".txt") for file in files}
+    # A picture without a text file shows nothing, and is counted. That none has one is more likely a wrong folder.
     labelled = {file for file, text in texts.items() if is_file(text)}
     if not labelled:
         raise InputError(f"{root}: found {len(files)} pictures and boxes for none, expected labels/NAME.txt")
@@ -56,6 +57,7 @@ def _doubts(root: Path, texts: dict[Path, Path], labelled: int) -> tuple[str, ..
 def _boxes(text: Path, there: bool, names: tuple[str, ...]) -> TrueBoxes:
     rows = [_row(line, names, f"{text}, line {number}") for number, line in _lines(text)] if there else []
     values = np.array(rows, np.float64).reshape(-1, 5)
+    # Left in fractions: the size of a picture is not known before it is opened.
     centres, halves = values[:, 1:3], values[:, 3:5] / 2
     corners = np.concatenate([centres - halves, centres + halves], axis=1)
     return TrueBoxes(corners=corners, classes=values[:, 0].astype(np.int64), relative=True)
@@ -74,7 +76,8 @@ def _row(line: str, names: tuple[str, ...], where: str) -> tuple[float, ...]:
         number, *values = (float(part) for part in line.split())
     except ValueError:
         number, values = math.nan, []
-    if len(values) > 4 and len(values) % 2 == 0 and len(values) >= 6:
+    # A line of more than four numbers is an outline, as the data sets for segmentation have: at least three points.
+    if len(values) % 2 == 0 and len(values) >= 6:
         across, down = values[0::2], values[1::2]
         left, right, top, bottom = min(across), max(across), min(down), max(down)
         values = [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]

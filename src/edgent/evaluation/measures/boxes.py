@@ -11,6 +11,7 @@ from edgent.evaluation.measures.measure import Floats, MeanMeasure
 
 Detections = NDArray[np.float64]
 """x1, y1, x2, y2, score, class of each box, shape (n, 6), in a picture's own pixels."""
+
 SURE = 0.25
 """The score from which on a box counts in F1; what drawing programs show by default."""
 
@@ -35,6 +36,8 @@ class SameBoxes(MeanMeasure):
 
     def judge(self, answer: Detections, row: int) -> float:
         """See `Measure`."""
+        # The reference is no truth but another answer, with scores of its own. So there is no curve over thresholds,
+        # and no average precision: both sides are cut at one threshold, and F1 treats them alike.
         mine, theirs = sure(answer), sure(self.reference[row])
         count = len(mine) + len(theirs)
         return 2 * _matched(mine, theirs) / count if count else 1.0
@@ -48,22 +51,25 @@ def sure(boxes: Detections) -> Detections:
 
 def overlaps(a: Floats, b: Floats) -> Floats:
     """Intersection over union of each box of one list with each of another, shape (len(a), len(b))."""
+    # The corners of the rectangle that two boxes share; where they share none, a side is negative and counts as 0.
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:4], b[None, :, 2:4])
     both = np.clip(high - low, 0, None).prod(axis=2)
     areas = [np.clip(boxes[:, 2:4] - boxes[:, :2], 0, None).prod(axis=1) for boxes in (a, b)]
     union = areas[0][:, None] + areas[1][None, :] - both
+    # Two boxes without an area have no union; they share nothing.
     shares: Floats = both / np.where(union > 0, union, 1.0)
     return shares
 
 
 def _matched(mine: Detections, theirs: Detections) -> int:
     """Pairs of boxes that mean the same, the surest of mine choosing first."""
+    # Boxes of two classes do not mean the same, however much they overlap.
     alike = overlaps(mine, theirs) * (mine[:, 5][:, None] == theirs[:, 5][None, :])
     matched = 0
     for row in range(len(mine)):
         best = int(alike[row].argmax()) if len(theirs) else 0
         if len(theirs) and alike[row, best] >= OVERLAP:
-            alike[:, best] = 0
+            alike[:, best] = 0  # each box of theirs is matched once, or two of mine could share it
             matched += 1
     return matched

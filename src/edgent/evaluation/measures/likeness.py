@@ -43,6 +43,7 @@ class Cosine(MeanMeasure):
         mine, other = answer, self.vectors[row]
         if mine.shape != other.shape:  # as many boxes as there are, say
             return 0.0
+        # A vector of zeros points nowhere, and infinities have no angle: such answers are alike only if they are equal.
         length = float(np.linalg.norm(mine) * np.linalg.norm(other))
         if not np.isfinite(length) or length == 0:
             return float(np.array_equal(mine, other, equal_nan=True))

@@ -36,6 +36,8 @@ class MeanIoU(Measure[Floats]):
 
     def judge(self, answer: Mask, row: int) -> Floats:
         """See `Measure`."""
+        # Counts and no shares: the mean over classes is taken of sums over all pictures, so that a picture with three
+        # pixels of a class does not weigh as much as one that is full of it.
         mask, truth = answer, self.truth(row)
         asked = truth != IGNORED
         mine, right = mask[asked], truth[asked]
@@ -46,6 +48,7 @@ class MeanIoU(Measure[Floats]):
         """See `Measure`."""
         stacked = np.stack(verdicts)
         intersections, unions = weights @ stacked[:, 0], weights @ stacked[:, 1]
+        # 0 / 0 is a class that nobody saw. It takes no part in the mean, where a 0 would count as a mistake.
         with np.errstate(invalid="ignore"):
             shares = np.where(unions > 0, intersections / unions, np.nan)
         present = ~np.isnan(shares).all(axis=1)

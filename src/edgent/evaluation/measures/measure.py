@@ -32,7 +32,7 @@ _MOST_DRAWN = 1 << 26  # weights held at a time
 
 
 class Interval(NamedTuple):
-    """From, to; 95 %."""
+    """The two ends of a 95 % interval."""
 
     low: float
     high: float
@@ -77,11 +77,12 @@ class Measure(ABC, Generic[V]):
         return float(self.numbers(verdicts, np.ones((1, len(verdicts))))[0])
 
     def interval(self, verdicts: Sequence[V]) -> Interval:
-        """Of the number."""
+        """The 95 % interval of the number."""
         return _around(self.number(verdicts), self.numbers(verdicts, _drawn(len(verdicts), self.draws)))
 
     def change(self, before: Sequence[V], after: Sequence[V]) -> Interval:
-        """Of what the number changed by on the same pictures."""
+        """The 95 % interval of the change from one list of verdicts to another on the same pictures."""
+        # The same draws for both: what makes a draw easier or harder is then in both numbers, and cancels out.
         weights = _drawn(len(before), self.draws)
         changes = self.numbers(after, weights) - self.numbers(before, weights)
         return _around(self.number(after) - self.number(before), changes)
@@ -111,15 +112,19 @@ class ShareMeasure(MeanMeasure):
 
     def change(self, before: Sequence[float], after: Sequence[float]) -> Interval:
         """See `Measure`."""
+        # Of n pictures k changed their verdict, b of them for the better: the number changed by (b - (k - b)) / n, that
+        # is (2 b / k - 1) k / n. Only b / k is uncertain here, and it is a share.
         turned = np.asarray(after, np.int64) - np.asarray(before, np.int64)
         better, changed = int((turned > 0).sum()), int((turned != 0).sum())
-        share = wilson(better, changed) if changed else Interval(0.5, 0.5)
+        share = wilson(better, changed) if changed else Interval(0.5, 0.5)  # nothing changed: a change of exactly 0
         factor = changed / len(turned)
         return Interval((2 * share.low - 1) * factor, (2 * share.high - 1) * factor)
 
 
 def wilson(right: int, of: int) -> Interval:
     """The interval of a share: Wilson's, without a correction for continuity."""
+    # Not the share plus and minus some deviations: that interval is empty where all verdicts are right, and may end
+    # beyond 0 and 1.
     share, spread = right / of, _Z * _Z / of
     centre = (share + spread / 2) / (1 + spread)
     half = sqrt(spread * (share * (1 - share) + spread / 4)) / (1 + spread)
@@ -128,6 +133,8 @@ def wilson(right: int, of: int) -> Interval:
 
 def _drawn(count: int, draws: int) -> Floats:
     """How often each picture is drawn, shape (draws, count); the same for the same arguments."""
+    # Drawing n of n pictures with replacement is a multinomial count of each picture: numbers are then one product of
+    # matrices, and no picture is judged twice. The seed is fixed, so that a file measured again is the same file.
     draws = max(1, min(draws, _MOST_DRAWN // count))
     drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=draws)
     weights: Floats = drawn.astype(np.float64)
@@ -135,5 +142,6 @@ def _drawn(count: int, draws: int) -> Floats:
 
 
 def _around(number: float, drawn: Floats) -> Interval:
+    # Moved by what the draws' median is off, see the head of this file.
     low, middle, high = np.quantile(drawn, [0.025, 0.5, 0.975])
     return Interval(max(-1.0, float(number + low - middle)), min(1.0, float(number + high - middle)))

@@ -13,10 +13,10 @@ from pathlib import Path
 import onnx
 
 from edgent.errors import InputError
+from edgent.lab.topologies import LIGHT, with_seeded_weights
 from edgent.model import ExitInfo, Metadata, Preprocessing
 from edgent.model.builder import Builder
 from edgent.model.configuration.document import KEY, write_json
-from edgent.model.topologies import LIGHT, with_seeded_weights
 
 SIDE = 224
 

@@ -12,6 +12,7 @@ from typing import Any
 from edgent.errors import EdgentError
 
 _READ = 65536
+_STDIN = 0  # a child process's end of the pipe that its owner writes to
 
 Does = Mapping[str, Callable[..., Mapping[str, object] | None]]
 """Who does an order, by its name: called with the order's arguments; the result is the answer."""
@@ -22,12 +23,13 @@ class Orders:
 
     Args:
         does: By the order's name. An `EdgentError` is answered, and the owner raises it.
+        file: Where orders come from, as the system's number.
     """
 
-    def __init__(self, does: Does) -> None:
+    def __init__(self, does: Does, file: int = _STDIN) -> None:
         self._does = does
         self._received = b""
-        self.file = sys.stdin.fileno()
+        self.file = file
         self.ended = False
 
     def obey(self, _mask: int = 0) -> None:

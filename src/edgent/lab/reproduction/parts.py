@@ -25,7 +25,7 @@ class Parts:
         self._folder = folder
         self._depends = dict(depends)
         self._kept: set[Path] = set()
-        self._made: set[Path] = set()
+        self._computed: set[Path] = set()
 
     @property
     def kept(self) -> int:
@@ -33,9 +33,9 @@ class Parts:
         return len(self._kept)
 
     @property
-    def made(self) -> int:
-        """Parts that were made now."""
-        return len(self._made)
+    def computed(self) -> int:
+        """Parts that were computed now."""
+        return len(self._computed)
 
     def part(self, name: str, depends: Mapping[str, object], make: Callable[[], Any]) -> Any:
         """A part's document: the one kept, or a new one, which is kept.
@@ -52,13 +52,13 @@ class Parts:
         path = self._folder / f"{name}-{_digest(wanted)}.json"
         kept = _read(path)
         if kept is not None and kept.get("depends") == wanted:
-            if path not in self._made:
+            if path not in self._computed:
                 self._kept.add(path)
             return kept["part"]
         content = {"depends": wanted, "part": make()}
         text = json.dumps(content, allow_nan=False)
         self._keep(path, text)
-        self._made.add(path)
+        self._computed.add(path)
         return json.loads(text)["part"]
 
     def _keep(self, path: Path, text: str) -> None:

@@ -34,7 +34,7 @@ class Reproduced:
     files: tuple[Path, ...]
     seconds: float
     kept: int
-    made: int
+    computed: int
 
     def document(self) -> dict[str, Any]:
         """The figure as JSON has it."""
@@ -43,7 +43,7 @@ class Reproduced:
             "title": self.figure.title,
             "seconds": round(self.seconds, 1),
             "parts_kept": self.kept,
-            "parts_made": self.made,
+            "parts_made": self.computed,
             "files": [str(path) for path in self.files],
             **self.result.document(),
         }
@@ -79,7 +79,7 @@ def reproduce(
             files=(numbers, *drawn),
             seconds=time.perf_counter() - began,
             kept=parts.kept,
-            made=parts.made,
+            computed=parts.computed,
         )
         write_whole(numbers, json.dumps(done.document(), indent=1, allow_nan=False) + "\n")
         yield done

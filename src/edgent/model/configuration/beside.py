@@ -43,7 +43,7 @@ def read_beside(path: Path, *, with_labels: bool = True) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"found no TOML ({' '.join(str(error).split())[:80]})") from None
     except (RecursionError, ValueError):  # brackets a thousand deep; a number of thousands of digits
-        raise InputError("found TOML beyond all reason") from None
+        raise InputError("found TOML with brackets nested too deep, or a number of too many digits") from None
     _check_values(found)
     if with_labels and isinstance(found.get("labels"), str):
         found["labels"] = _lines(inside(path.parent, found["labels"], "labels"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import onnx
 
@@ -14,7 +14,8 @@ from edgent.model.configuration.dimensions import FreeDimension
 from edgent.model.configuration.document import document_of, metadata_of, post_graph_of, write_key
 from edgent.model.configuration.ultralytics import unread
 from edgent.model.files.read import without_functions
-from edgent.model.metadata import Metadata
+from edgent.model.metadata import Metadata, PictureType
+from edgent.model.shapes import dtype_name
 
 _COLOURS = (1, 3)  # channels that a picture has
 _RANKS = {4: "N", 3: ""}  # of a picture's input, and what its layout begins with
@@ -72,17 +73,26 @@ def _unread(path: Path, proto: onnx.ModelProto) -> tuple[str, ...]:
 
 
 def _described(form: object, graph: onnx.GraphProto) -> dict[str, Any] | None:
-    """Pre-processing with what the first input tells of it: its layout, and that it is grey."""
+    """Pre-processing with what the first input tells of it: its type, its layout, and that it is grey."""
     if not isinstance(form, dict):
         return None
     shape = _first_shape(graph)
     if len(shape) not in _RANKS:
         return form
     last = shape[-3] not in _COLOURS and shape[-1] in _COLOURS
-    found = {"layout": _RANKS[len(shape)] + ("HWC" if last else "CHW"), **form}
+    typed = _typed(form, graph.input[0].type.tensor_type.elem_type)
+    found = {"layout": _RANKS[len(shape)] + ("HWC" if last else "CHW"), **typed}
     grey = shape[-1 if _is_last(found) else -3] == 1
     found = ({"color": "L"} if grey else {}) | found
     return ({"mean": [0.0], "std": [1.0]} if found.get("color") == "L" else {}) | found
+
+
+def _typed(form: dict[str, Any], elem_type: int) -> dict[str, Any]:
+    """With the type of the input; one of whole numbers takes pixels as they are."""
+    dtype = dtype_name(elem_type) if elem_type else ""
+    if dtype not in get_args(PictureType):
+        return form
+    return {"dtype": dtype, **({} if dtype.startswith("float") else {"scale": 1.0}), **form}
 
 
 def _sized(form: dict[str, Any], free: Sequence[FreeDimension], graph: onnx.GraphProto) -> dict[str, Any]:

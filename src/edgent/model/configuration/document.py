@@ -129,7 +129,7 @@ def read(found: object) -> Metadata:
         limits=_limits(node.values["limits"]),
         exits=tuple(map(_exit, node.items("exits"))),
         labels=() if node.absent("labels") else node.texts("labels"),
-        preprocessing=None if node.absent("preprocessing") else _preprocessing(node.values["preprocessing"]),
+        preprocessing=None if node.absent("preprocessing") else read_preprocessing(node.values["preprocessing"]),
         dims=_dims(node.values["dims"]),
         inputs=_inputs(node.values["inputs"]),
     )
@@ -163,13 +163,19 @@ def _limits(found: object) -> BoxLimits:
     return BoxLimits(score=node.real("score"), iou=iou, most=node.whole("most"))
 
 
-def _preprocessing(found: object) -> Preprocessing:
+def read_preprocessing(found: object) -> Preprocessing:
+    """How a picture becomes an input, as a document says it.
+
+    Raises:
+        InputError: unknown keys, or no size.
+        ModelError: values out of range.
+    """
     defaults = {f.name: _as_json(f.default) for f in fields(Preprocessing) if f.default is not MISSING}
     node = _node(found, "pre-processing", defaults, ("size",))
     size = node.reals("size")
     if len(size) != 2 or not all(1 <= side <= _LONGEST_SIDE and side.is_integer() for side in size):
         raise InputError(f"pre-processing.size: found {list(size)}, expected height and width, whole numbers of pixels")
-    words = {key: node.text(key) for key in ("resize", "filter", "excess", "color", "layout")}
+    words = {key: node.text(key) for key in ("resize", "filter", "excess", "color", "layout", "dtype")}
     return Preprocessing(
         size=(int(size[0]), int(size[1])),
         crop=node.real("crop"),
@@ -203,6 +209,7 @@ def _input(found: object, place: str) -> InputInfo:
         fill=node.text("fill"),  # type: ignore[arg-type]  # it checks itself
         excess=node.text("excess"),  # type: ignore[arg-type]
         example=_example(node),
+        preprocessing=None if node.absent("preprocessing") else read_preprocessing(node.values["preprocessing"]),
     )
 
 

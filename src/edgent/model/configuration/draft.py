@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import onnx
 
 from edgent.model.configuration.beside import toml
 from edgent.model.configuration.dimensions import FreeDimension, free_dimensions
-from edgent.model.configuration.guess import Guess, Port, classes_of, guess_answers, guess_pictures, is_picture, ports
+from edgent.model.configuration.guess import (
+    Guess,
+    Port,
+    classes_of,
+    guess_answers,
+    guess_pictures,
+    is_picture,
+    ports,
+    takes_pixels,
+)
 from edgent.model.configuration.sources import Stated
-from edgent.model.metadata import HEADS, BoxLimits, InputInfo, Preprocessing
+from edgent.model.metadata import HEADS, BoxLimits, InputInfo, PictureType, Preprocessing
 from edgent.text import one_line
 
 Standing = Literal["known", "guessed", "to fill in", "default"]
@@ -22,8 +31,8 @@ Standing = Literal["known", "guessed", "to fill in", "default"]
 _COLUMN = 44  # where comments begin
 _WIDEST = 60  # characters of a value that is shown
 _FORM = Preprocessing(size=(1, 1)).document()
-_DETAILS = ("size", "resize", "crop", "filter", "padding", "excess", "color", "layout", "scale", "mean", "std")
-_IOU = 0.7  # with yolov5 0.45
+_DETAILS = ("size", "resize", "crop", "filter", "padding", "excess", "color", "layout", "dtype", "scale", "mean", "std")
+_IOU = 0.7  # with yolov5 and yolox 0.45
 _FEW = 8  # values of an input that may be a setting and no data: a rate, a length, a threshold
 _MEANINGS = {
     "size": "height and width; the input's own unless said",
@@ -34,6 +43,7 @@ _MEANINGS = {
     "excess": "with resize = height: a picture too wide is shrunk, or refused (refuse)",
     "color": "RGB, BGR or L",
     "layout": "NCHW or NHWC; the input's own unless said",
+    "dtype": "of the values; the input's own unless said",
     "scale": "value = (pixel * scale - mean) / std",
     "mean": "one number for each channel",
     "std": "one number for each channel",
@@ -85,11 +95,12 @@ def draft(proto: onnx.ModelProto, stated: Stated) -> tuple[DraftLine, ...]:
     """
     inputs, outputs = ports(proto)
     lines = [*_answers(stated, inputs, outputs)]
-    task = next((line.value for line in lines if line.key == "task" and line.standing != "to fill in"), None)
+    said = {line.key: line.value for line in lines if line.standing in ("known", "guessed")}
+    task, head = said.get("task"), str(said.get("head", ""))
     if task in ("detection", None):
         lines += _defaults("limits", BoxLimits().document() | {"iou": _IOU}, _LIMITS, stated)
     if is_picture(inputs) or "preprocessing" in stated.document:
-        guesses = guess_pictures(task, inputs, proto.producer_name) if is_picture(inputs) else {}
+        guesses = guess_pictures(task, head, inputs, proto.producer_name) if is_picture(inputs) else {}
         lines += _pictures(stated, guesses, inputs)
     free = free_dimensions(proto.graph)
     return (*lines, *_dims(stated, free, inputs), *_inputs(stated, free, inputs))
@@ -141,16 +152,26 @@ def _answers(stated: Stated, inputs: Sequence[Port], outputs: Sequence[Port]) ->
         count = classes_of(str(head), outputs) if task is not None else None
         yield _line("labels", stated, {}, DraftLine(
             key="labels", value="labels.txt", standing="default" if unnamed else "to fill in",
-            note=f"a file beside this one with {count or 'all'} names, one a line; or a list",
+            note=f"a file beside this one with {_names(count)}; or a list",
         ))  # fmt: skip
+
+
+def _names(count: int | None) -> str:
+    return "one name" if count == 1 else f"{count or 'all'} names, one a line"
 
 
 def _pictures(stated: Stated, guesses: Mapping[str, Guess], inputs: Sequence[Port]) -> Iterator[DraftLine]:
     shape = inputs[0].shape or ()
+    last = len(shape) == 4 and shape[1] not in (1, 3) and shape[3] in (1, 3)
     for key in _DETAILS:
         default = _default(f"preprocessing.{key}", _FORM[key], _MEANINGS[key])
+        if key == "layout" and last:
+            default = replace(default, value="NHWC")
+        if key == "dtype" and inputs[0].dtype in get_args(PictureType):
+            default = replace(default, value=inputs[0].dtype)
+        if key == "scale" and takes_pixels(inputs):
+            default = replace(default, value=1.0)
         if key == "size" and len(shape) == 4:
-            last = shape[1] not in (1, 3) and shape[3] in (1, 3)
             sides = list(shape[1:3] if last else shape[2:])
             default = DraftLine(
                 key=default.key, standing="default" if None not in sides else "to fill in", note=default.note,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edgent.errors import ModelError
-from edgent.model.metadata import Metadata
+from edgent.model.metadata import Metadata, Preprocessing
 from edgent.model.values import Tensor
 from edgent.text import nearest
 
@@ -33,7 +33,7 @@ def check_fits(path: Path, metadata: Metadata, inputs: Sequence[Tensor]) -> None
             raise ModelError(
                 f"{path}: its configuration has an input {name!r}{nearest(name, known)}; found {', '.join(known)}"
             )
-        if entry.excess == "shrink" and (metadata.preprocessing is None or name != inputs[0].name):
+        if entry.excess == "shrink" and (metadata.preprocessing is None or name not in _pictures(metadata, inputs)):
             raise ModelError(f'{path}: input {name!r} has excess "shrink", which only pictures can; expected "refuse"')
         if entry.example and not _is_of(known[name], entry.example):
             raise ModelError(
@@ -57,21 +57,32 @@ def _is_of(tensor: Tensor, example: Sequence[float] | Sequence[str]) -> bool:
 
 
 def _check_pictures(path: Path, metadata: Metadata, inputs: Sequence[Tensor]) -> None:
-    form, tensor = metadata.preprocessing, inputs[0] if inputs else None
-    assert form is not None
-    if tensor is None or len(inputs) != 1:
+    pictures = _pictures(metadata, inputs)
+    if not inputs or len(pictures) != len(inputs):
         raise ModelError(
             f"{path}: its configuration makes an input of a picture, but it takes {len(inputs)}; "
             "leave out preprocessing, and give it arrays"
         )
+    for tensor in inputs:
+        _check_picture(path, pictures[tensor.name], tensor)
+
+
+def _pictures(metadata: Metadata, inputs: Sequence[Tensor]) -> dict[str, Preprocessing]:
+    """The inputs that are made of a picture: the first one, and those of which it is said by itself."""
+    stated = [t.name for t in inputs[1:] if t.name in metadata.inputs and metadata.inputs[t.name].preprocessing]
+    forms = {name: metadata.preprocessing_of(name) for name in (*(t.name for t in inputs[:1]), *stated)}
+    return {name: form for name, form in forms.items() if form is not None}
+
+
+def _check_picture(path: Path, form: Preprocessing, tensor: Tensor) -> None:
     shape = tensor.shape
     if shape is not None and (len(shape), shape[-3:]) != (len(form.shape), form.shape[-3:]):
         raise ModelError(
             f"{path}: its configuration makes pictures of shape {list(form.shape)} ({form.color}, {form.layout}), but "
             f"input {tensor.name!r} takes {list(shape)}; correct size, color or layout in preprocessing"
         )
-    if tensor.dtype not in ("float32", None):
+    if tensor.dtype not in (form.dtype, None):
         raise ModelError(
-            f"{path}: its configuration makes pictures of float32, but input {tensor.name!r} takes {tensor.dtype}; "
-            "export the model with an input of float32, or leave out preprocessing"
+            f"{path}: its configuration makes pictures of {form.dtype}, but input {tensor.name!r} takes "
+            f"{tensor.dtype}; leave out dtype, or, where a picture cannot be {tensor.dtype}, preprocessing"
         )

@@ -1,4 +1,8 @@
-"""Bounds on the size of a model, checked by arithmetic before anything of that size is made."""
+"""Bounds on the size of a model, checked by arithmetic before anything of that size is made.
+
+A file of a kilobyte can describe a model of any size: functions that call each other double with each call, and a
+sparse constant, or a shape, is a few numbers. Whoever made them first and looked at them then would be out of memory.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +58,7 @@ def check_sparse(path: Path, proto: onnx.ModelProto) -> None:
 
 
 def check_sizes(tensors: Iterable[Tensor]) -> None:
-    """Looks at what a request computes.
+    """Checks the sizes of what a request computes.
 
     Raises:
         ModelError: a tensor larger than `MOST_TENSOR_BYTES`, or with a negative size.
@@ -87,10 +91,10 @@ def _callee(node: onnx.NodeProto) -> _Key:
 
 
 def _callees_first(path: Path, bodies: Mapping[_Key, Iterable[onnx.NodeProto]]) -> Iterator[_Key]:
-    """Every function after all that it calls."""
+    """The functions in an order in which each comes after all that it calls."""
     calls = {key: {_callee(node) for node in all_nodes(body)} & bodies.keys() for key, body in bodies.items()}
     try:
         yield from TopologicalSorter(calls).static_order()
     except CycleError as error:
         name = error.args[1][0][1]
-        raise ModelError(f"{path}: function {name!r} calls itself, by way of others perhaps; refused") from error
+        raise ModelError(f"{path}: function {name!r} calls itself, directly or by way of others; refused") from error

@@ -1,8 +1,9 @@
 """A bundle: several model files that answer the same question, as one model.
 
-The files become one graph over the inputs that they share; nothing else is shared. Every name of a file but the first
-is put behind that file's own name, and the exits of all are numbered in order of their accuracy, so all that works on
-a model works on a bundle: a planner sees branches.
+The files become one graph. Inputs of the same shape and pre-processing are shared; a network that sees pictures in a
+size of its own has an input of its own, made of the same picture. Nothing else is shared. Every name of a file but the
+first is put behind that file's own name, and the exits of all are numbered in order of their accuracy, so all that
+works on a model works on a bundle: a planner sees branches.
 """
 
 from __future__ import annotations
@@ -10,38 +11,48 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import onnx
 
 from edgent.errors import ModelError
-from edgent.model.configuration.document import metadata_of, write_key
 from edgent.model.files.constants import all_tensors
 from edgent.model.files.external import is_external
-from edgent.model.metadata import ExitInfo, Metadata
+from edgent.model.metadata import ExitInfo, InputInfo, Metadata
 
 
-def join(files: Sequence[tuple[Path, onnx.ModelProto]]) -> onnx.ModelProto:
-    """One model out of several, as `read` returns them.
+class BundleMember(NamedTuple):
+    """One file: its graph, every dimension of its inputs bound, and what it says of itself."""
+
+    path: Path
+    proto: onnx.ModelProto
+    metadata: Metadata
+
+
+def join(members: Sequence[BundleMember]) -> tuple[onnx.ModelProto, Metadata]:
+    """One model out of several.
 
     Raises:
-        ModelError: files of one name, of other inputs, opsets, labels or pre-processing, with accuracies unknown or
-            measured on other data, or with weights in files of their own.
+        ModelError: files of one name, of other opsets, labels or arrays as inputs, with accuracies unknown or measured
+            on other data, or with weights in files of their own.
     """
-    _check_names([path for path, _ in files])
-    (first_path, first), *others = files
+    # A file's name is the prefix of all that is in it: with the same name twice, two tensors would be one.
+    _check_names([member.path for member in members])
+    first, *others = members
+    _check_known(first)
     joined = onnx.ModelProto()
-    joined.CopyFrom(first)
-    inputs = {name for name, _ in _inputs(first)}
-    metadata = [_known(first_path, first)]
-    for path, proto in others:
-        _check_alike(first_path, first, path, proto)
-        prefix = prefix_of(path)
-        metadata.append(_behind(_known(path, proto), prefix))
-        _append(joined, proto, prefix, inputs)
+    joined.CopyFrom(first.proto)
+    # What the first file says of itself holds for it alone; what all say together takes its place.
     del joined.metadata_props[:]
-    together = _together(metadata)
-    write_key(joined, together.document(), together.post_graph)
-    return joined
+    metadata = [first.metadata]
+    for member in others:
+        _check_known(member)
+        _check_alike(first, member)
+        prefix = prefix_of(member.path)
+        shared = [name for name, _ in _inputs(first.proto)] if _reads_alike(first, member) else []
+        metadata.append(_behind(member, prefix, shared))
+        _append(joined, member.proto, prefix, shared)
+    return joined, _together(metadata)
 
 
 def prefix_of(path: Path) -> str:
@@ -77,6 +88,8 @@ def _append(joined: onnx.ModelProto, proto: onnx.ModelProto, prefix: str, inputs
     graph = onnx.GraphProto()
     graph.CopyFrom(proto.graph)
     put_behind(graph, prefix, inputs)
+    known_inputs = {value.name for value in joined.graph.input}
+    joined.graph.input.extend(value for value in graph.input if value.name not in known_inputs)
     for part in ("node", "initializer", "sparse_initializer", "output", "value_info"):
         getattr(joined.graph, part).extend(getattr(graph, part))
     # The standard operators' version is the same in all (`_check_alike`); only other domains are added.
@@ -85,24 +98,36 @@ def _append(joined: onnx.ModelProto, proto: onnx.ModelProto, prefix: str, inputs
     joined.ir_version = max(joined.ir_version, proto.ir_version)
 
 
-def _known(path: Path, proto: onnx.ModelProto) -> Metadata:
-    metadata = metadata_of(proto)
-    if not metadata.exits or any(exit.accuracy is None for exit in metadata.exits):
-        raise ModelError(f"{path}: the accuracy of an exit is unknown, and a bundle orders exits by it; evaluate it")
-    return metadata
+def _check_known(member: BundleMember) -> None:
+    # Without an accuracy an exit has no number, and an accuracy of other data cannot be compared (`_check_alike`).
+    exits = member.metadata.exits
+    if not exits or any(exit.accuracy is None for exit in exits):
+        raise ModelError(
+            f"{member.path}: the accuracy of an exit is unknown, and a bundle orders exits by it; evaluate it"
+        )
 
 
-def _behind(metadata: Metadata, prefix: str) -> Metadata:
+def _behind(member: BundleMember, prefix: str, shared: Collection[str]) -> Metadata:
+    """What a member says of itself, under its names in the bundle."""
+
     def renamed(entry: ExitInfo) -> ExitInfo:
         return replace(entry, name=prefix + entry.name, outputs=tuple(prefix + name for name in entry.outputs))
 
-    return replace(metadata, exits=tuple(map(renamed, metadata.exits)))
+    metadata = member.metadata
+    # Its own input says for itself how a picture becomes it: what the bundle says of pictures is the first file's.
+    own = {
+        prefix + name: replace(metadata.inputs.get(name, InputInfo()), preprocessing=metadata.preprocessing)
+        for name, _ in _inputs(member.proto)
+        if name not in shared
+    }
+    return replace(metadata, exits=tuple(map(renamed, metadata.exits)), inputs=own)
 
 
 def _together(members: Sequence[Metadata]) -> Metadata:
     exits = [entry for metadata in members for entry in metadata.exits]
+    inputs = {name: entry for metadata in members for name, entry in metadata.inputs.items()}
     # From worst to best: the planner takes a later exit for the more accurate one.
-    return replace(members[0], exits=tuple(sorted(exits, key=lambda entry: entry.accuracy or 0.0)))
+    return replace(members[0], exits=tuple(sorted(exits, key=lambda entry: entry.accuracy or 0.0)), inputs=inputs)
 
 
 def _check_names(paths: Sequence[Path]) -> None:
@@ -111,24 +136,39 @@ def _check_names(paths: Sequence[Path]) -> None:
         raise ModelError(f"bundle: two files are called {twice[0]!r}; rename one")
 
 
-def _check_alike(first_path: Path, first: onnx.ModelProto, path: Path, proto: onnx.ModelProto) -> None:
-    ours, theirs = _known(first_path, first), _known(path, proto)
+def _check_alike(first: BundleMember, member: BundleMember) -> None:
+    ours, theirs = first.metadata, member.metadata
     same = {
-        "inputs": _inputs(first) == _inputs(proto),
+        "inputs": _reads_alike(first, member) or (_sees_pictures(first) and _sees_pictures(member)),
         "labels": ours.labels == theirs.labels,
-        "pre-processing": ours.preprocessing == theirs.preprocessing,
         "task, or what its outputs mean": _answers(ours) == _answers(theirs),
-        "opset": opset_of(first) == opset_of(proto),
+        "opset": opset_of(first.proto) == opset_of(member.proto),
         "data behind the accuracies": {e.data for e in ours.exits} == {e.data for e in theirs.exits},
     }
     if differing := [what for what, alike in same.items() if not alike]:
-        raise ModelError(f"bundle: {path} differs from {first_path} in its {differing[0]}; expected the same")
-    if proto.functions or first.functions or any(map(is_external, (*all_tensors(first), *all_tensors(proto)))):
-        raise ModelError(f"bundle: {path} or {first_path} has functions or weights in other files; save them inlined")
+        raise ModelError(f"bundle: {member.path} differs from {first.path} in its {differing[0]}; expected the same")
+    # Weights in other files are found from the folder of one file: they cannot be put behind a prefix.
+    if any(map(is_external, (*all_tensors(first.proto), *all_tensors(member.proto)))):
+        raise ModelError(f"bundle: {member.path} or {first.path} has weights in other files; save them inlined")
+
+
+def _reads_alike(first: BundleMember, member: BundleMember) -> bool:
+    """Whether the tensors that one takes are those that the other takes."""
+    ours, theirs = first.metadata, member.metadata
+    return (_inputs(first.proto), ours.preprocessing, dict(ours.inputs)) == (
+        _inputs(member.proto),
+        theirs.preprocessing,
+        dict(theirs.inputs),
+    )
+
+
+def _sees_pictures(member: BundleMember) -> bool:
+    """Whether its only input is made of a picture."""
+    return member.metadata.preprocessing is not None and len(_inputs(member.proto)) == 1
 
 
 def _answers(metadata: Metadata) -> object:
-    return metadata.task, metadata.head, metadata.post_graph, metadata.limits, dict(metadata.inputs)
+    return metadata.task, metadata.head, metadata.post_graph, metadata.limits
 
 
 def _inputs(proto: onnx.ModelProto) -> list[tuple[str, bytes]]:

@@ -46,7 +46,7 @@ def locations(tensors: Iterable[onnx.TensorProto]) -> tuple[str, ...]:
 
 
 def place(tensor: onnx.TensorProto) -> Place:
-    """Where a constant says that it lies.
+    """The place in another file at which a constant says that it lies.
 
     Raises:
         ModelError: it says no path, or its numbers are none.

@@ -32,7 +32,7 @@ _TYPED = {
 
 
 def gather(graph: onnx.GraphProto, source: Path) -> None:
-    """Changes a graph in place, as above.
+    """Brings the constants of a graph into one form; changes the graph in place.
 
     Args:
         graph: the main graph of a checked model without functions.

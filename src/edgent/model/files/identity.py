@@ -26,7 +26,8 @@ What a configuration leaves as it was before there was a choice is left out of t
 with a later release changes no digest.
 
 A *bundle* has a digest made of those of its files, and of the order of all its exits, by which they are numbered. So
-who holds some of the files and is told the digests of the others knows the bundle's, and each can be checked alone.
+a device that holds some of the files, and is told the digests of the others, knows the bundle's; and each file can be
+checked alone.
 
 The first 12 hex digits are the model's *version*, which travels with every request.
 """
@@ -107,6 +108,8 @@ def digest(
 
 def _answers(metadata: Metadata) -> dict[str, Any]:
     """What is made of inputs and outputs where a configuration says it; nothing where it does not."""
+    # Only what differs from the default stands in the form: so a choice that a later release brings changes no digest
+    # of a model that does not use it.
     usual = InputInfo().canonical()
     sizings = {name: form for name, entry in metadata.inputs.items() if (form := entry.canonical()) != usual}
     post = hashlib.sha256(metadata.post_graph).hexdigest() if metadata.post else ""
@@ -153,6 +156,7 @@ class _Form:
         }
 
     def graph(self, graph: onnx.GraphProto, initialisers: Mapping[str, bytes] | None = None) -> dict[str, Any]:
+        # The main graph's constants were hashed when the file was read, the large ones at some cost; bodies' are small.
         known = hashes(graph.initializer, self.source) if initialisers is None else initialisers
         return {
             "inputs": [value.name for value in graph.input],
@@ -177,6 +181,7 @@ class _Form:
     def node(self, node: onnx.NodeProto) -> list[Any]:
         operator = [_domain(node.domain), node.op_type, node.overload]
         # Without the node's name: it is for people. The names of tensors stay, for they tie the graph together.
+        # Renaming one tensor consistently changes the digest, although no answer: that errs on the safe side.
         return [*operator, list(node.input), list(node.output), self.attributes(node.attribute)]
 
     def attributes(self, attributes: Iterable[onnx.AttributeProto]) -> list[Any]:
@@ -203,15 +208,17 @@ class _Form:
 
 
 def _opsets(imports: Iterable[onnx.OperatorSetIdProto]) -> list[tuple[str, int]]:
+    # An operator may mean another thing in another version of its set, so versions count; their order does not.
     return sorted((_domain(entry.domain), entry.version) for entry in imports)
 
 
 def _domain(name: str) -> str:
-    """The standard operators have a long name as well."""
+    """The standard operators' domain has two names, "" and "ai.onnx", which must give one digest."""
     return "" if name == "ai.onnx" else name
 
 
 def _type(kind: onnx.TypeProto) -> list[Any]:
+    # Sequences and maps are rare as inputs: their serialised form is exact, and has no dimension that could be bound.
     if not kind.HasField("tensor_type"):
         return [kind.SerializeToString(deterministic=True).hex()]
     tensor = kind.tensor_type
@@ -220,4 +227,5 @@ def _type(kind: onnx.TypeProto) -> list[Any]:
 
 
 def _sha256(form: dict[str, Any]) -> str:
+    # Keys are sorted and white space is always json's own, so one form has one text on every machine.
     return hashlib.sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()

@@ -13,7 +13,9 @@ from typing import Any
 
 from edgent.document import Document, Node, keys_of
 from edgent.errors import InputError
+from edgent.model.configuration.document import read_preprocessing
 from edgent.model.files.identity import bundle_digest
+from edgent.model.metadata import Preprocessing
 from edgent.model.values import Tensor
 
 _MOST_LAYERS, _MOST_EXITS = 100_000, 256
@@ -29,8 +31,16 @@ class BundleFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BundleInput:
+    """One input, and how a picture becomes it; `form` is None where only arrays do."""
+
+    tensor: Tensor
+    form: Preprocessing | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BundleExit:
-    """One exit.
+    """One exit of a bundle, as somebody knows it who may not have its file.
 
     Attributes:
         name: with its file's name before it, as the bundle has it.
@@ -61,6 +71,7 @@ class Manifest(Document):
 
     Attributes:
         files: in the bundle's order.
+        inputs: in the bundle's order.
         exits: in the bundle's order: an exit's number is its place.
     """
 
@@ -68,9 +79,12 @@ class Manifest(Document):
     AGAIN = "ask the edge for it again"
 
     files: tuple[BundleFile, ...]
+    inputs: tuple[BundleInput, ...]
     exits: tuple[BundleExit, ...]
 
     def __post_init__(self) -> None:
+        # It comes from an edge: names twice would let one file stand for another, and numbers without a bound would
+        # have a device make as many layers as it is told.
         if len({file.name for file in self.files}) < len(self.files) or not self.here:
             raise InputError("found two files of one name, or none for devices, expected each once")
         if not 1 <= len(self.exits) <= _MOST_EXITS:
@@ -78,7 +92,9 @@ class Manifest(Document):
 
     @property
     def digest(self) -> str:
-        """The bundle's."""
+        """The bundle's digest, 64 hex digits."""
+        # Of what stands here and nothing else, so that a manifest which was changed on the way has another digest than
+        # the one that the edge named before.
         digests = {file.name: file.digest for file in self.files}
         return bundle_digest(digests, [[tensor.name for tensor in entry.outputs] for entry in self.exits])
 
@@ -96,12 +112,18 @@ class Manifest(Document):
         node = Node(document, "bundle", ("schema", *keys_of(cls)))
         return cls(
             files=tuple(map(_read_file, node.nodes("files", keys_of(BundleFile)))),
+            inputs=tuple(map(_read_input, node.nodes("inputs", keys_of(BundleInput)))),
             exits=tuple(map(_read_exit, node.nodes("exits", keys_of(BundleExit)))),
         )
 
 
 def _read_file(node: Node) -> BundleFile:
     return BundleFile(name=node.text("name"), digest=node.text("digest"), edge_only=node.truth("edge_only"))
+
+
+def _read_input(node: Node) -> BundleInput:
+    form = None if node.absent("form") else read_preprocessing(node.values["form"])
+    return BundleInput(tensor=_read_tensor(node.node("tensor", keys_of(Tensor))), form=form)
 
 
 def _read_exit(node: Node) -> BundleExit:

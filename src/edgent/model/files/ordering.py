@@ -29,7 +29,7 @@ def put_in_order(graph: onnx.GraphProto) -> None:
 
 def _order(nodes: list[tuple[set[str], set[str]]]) -> list[int]:
     """Places of nodes, of which each reads some names and makes some."""
-    maker = {name: place for place, (_, made) in enumerate(nodes) for name in made if name}
+    maker = {name: place for place, (_, writes) in enumerate(nodes) for name in writes if name}
     before = [{maker[name] for name in reads if name in maker} for reads, _ in nodes]
     after: list[list[int]] = [[] for _ in nodes]
     for place, makers in enumerate(before):

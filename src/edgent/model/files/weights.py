@@ -47,6 +47,7 @@ class Weights:
     def take(self, graph: onnx.GraphProto) -> None:
         """Moves the large constants out of a graph; what stays behind has the shape and no numbers."""
         for index, tensor in enumerate(graph.initializer):
+            # A copy of the message: the graph's own is overwritten by the stub in the next line.
             if tensor.name not in self.tensors and not is_small(tensor):
                 self.tensors[tensor.name] = onnx.TensorProto.FromString(tensor.SerializeToString())
                 graph.initializer[index].CopyFrom(_stub(tensor))
@@ -104,10 +105,13 @@ class Weights:
         for name, tensor in self.tensors.items():
             if name not in self.hashes:
                 self.hashes[name] = content_hash(tensor, self.source)
-        # By content: whoever needs the same constants gets the same file, and nobody another one's.
+        # By content: whoever needs the same constants gets the same file, and nobody another one's. In the order of the
+        # tensors, for their places in the file follow from it.
         return hashlib.sha256(b"".join(self.hashes[name] for name in self.tensors)).hexdigest()[:32]
 
     def _layout(self) -> dict[str, tuple[int, int]]:
+        # Computed and not stored with the file: it follows from the constants alone, so no segment can be given a place
+        # in another file.
         if self._places is None:
             places, offset = {}, 0
             for name, tensor in self.tensors.items():

@@ -35,24 +35,24 @@ def _chosen(builder: Builder, number: str) -> str:
 
 
 def _looped(builder: Builder, number: str, rounds: int) -> str:
-    given = [f"{number}_{name}" for name in ("round", "goes_on", "given")]
-    asked = [f"{number}_{name}" for name in ("goes_on_still", "made")]
-    nodes = [helper.make_node("Identity", [given[1]], [asked[0]]), helper.make_node("Relu", [given[2]], [asked[1]])]
-    types: dict[str, int] = {given[0]: TensorProto.INT64, given[1]: TensorProto.BOOL, asked[0]: TensorProto.BOOL}
-    return builder.node("Loop", [builder.integers(rounds), "", number], (1,), body=_body(given, nodes, asked, types))
+    reads = [f"{number}_{name}" for name in ("round", "goes_on", "given")]
+    writes = [f"{number}_{name}" for name in ("goes_on_still", "made")]
+    nodes = [helper.make_node("Identity", [reads[1]], [writes[0]]), helper.make_node("Relu", [reads[2]], [writes[1]])]
+    types: dict[str, int] = {reads[0]: TensorProto.INT64, reads[1]: TensorProto.BOOL, writes[0]: TensorProto.BOOL}
+    return builder.node("Loop", [builder.integers(rounds), "", number], (1,), body=_body(reads, nodes, writes, types))
 
 
 def _scanned(builder: Builder, number: str, rounds: int) -> str:
-    given, asked = ([f"{number}_{name}" for name in names] for names in (("state", "given"), ("next", "made")))
-    nodes = [helper.make_node("Add", given, [asked[0]]), helper.make_node("Relu", [given[1]], [asked[1]])]
+    reads, writes = ([f"{number}_{name}" for name in names] for names in (("state", "given"), ("next", "made")))
+    nodes = [helper.make_node("Add", reads, [writes[0]]), helper.make_node("Relu", [reads[1]], [writes[1]])]
     scanned = builder.constant((rounds, 1))
-    name = builder.node("Scan", [number, scanned], (1,), body=_body(given, nodes, asked), num_scan_inputs=1)
+    name = builder.node("Scan", [number, scanned], (1,), body=_body(reads, nodes, writes), num_scan_inputs=1)
     builder.also(name, (rounds, 1))
     return name
 
 
 def _body(
-    given: list[str], nodes: list[onnx.NodeProto], asked: list[str], types: Mapping[str, int] = MappingProxyType({})
+    reads: list[str], nodes: list[onnx.NodeProto], writes: list[str], types: Mapping[str, int] = MappingProxyType({})
 ) -> onnx.GraphProto:
     """A body whose tensors have one number each, but those of other types, which are scalars."""
 
@@ -60,4 +60,4 @@ def _body(
         of_one_number = name not in types
         return helper.make_tensor_value_info(name, types.get(name, TensorProto.FLOAT), [1] if of_one_number else [])
 
-    return helper.make_graph(nodes, "body", [value(name) for name in given], [value(name) for name in asked])
+    return helper.make_graph(nodes, "body", [value(name) for name in reads], [value(name) for name in writes])

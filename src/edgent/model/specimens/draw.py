@@ -22,19 +22,23 @@ class Draw:
         self.act = self.pick("Relu", "Relu", "Relu", "Clip", "Silu", "HardSwish", "LeakyRelu", "Sigmoid")
 
     def chance(self, share: float) -> bool:
-        """True for that share of draws."""
+        """Whether it happens this time: true in that share of all draws."""
         return bool(self.random.random() < share)
 
     def pick(self, *choices: str) -> str:
         """One of some names."""
         return str(self.random.choice(choices))
 
+    def several(self, count: int, *choices: str) -> list[str]:
+        """So many of some names, each once at most."""
+        return [str(name) for name in self.random.choice(choices, count, replace=False)]
+
     def number(self, *choices: int) -> int:
         """One of some numbers."""
         return int(self.random.choice(choices))
 
     def between(self, low: float, high: float) -> float:
-        """Log-uniform."""
+        """A number between two others; its logarithm is uniformly distributed."""
         # Sizes span orders of magnitude: uniform in the logarithm, each of them is drawn as often.
         return float(np.exp(self.random.uniform(np.log(low), np.log(high))))
 

@@ -8,22 +8,50 @@ from edgent.model.builder import Builder
 from edgent.model.specimens.blocks import conv
 from edgent.model.specimens.draw import Draw
 
+_OF_ONE = ("Abs", "Erf", "Exp", "Floor", "HardSigmoid", "Neg", "Softplus")
+_OF_POSITIVE = ("Sqrt", "Reciprocal", "Log")
+_OF_TWO = ("Sub", "Div", "Max", "Min", "Pow")
+
 
 def arithmetic(draw: Draw, builder: Builder, x: str) -> str:
     """Element-wise arithmetic, as decoders of boxes and hand-written activations have it."""
-    for _ in range(draw.number(1, 2, 3)):
-        kind = draw.pick("Sub", "Div", "Exp", "Sqrt", "Max", "Where", "Pow", "Reciprocal", "Log", "Neg", "Floor")
-        if kind in ("Exp", "Sqrt", "Reciprocal", "Log", "Neg", "Floor"):
-            x = builder.like(kind, builder.activation(x, "Sigmoid"))
+    # Each is a family of its own and takes next to nothing: many at once, so that a short sweep meets all of them.
+    for kind in draw.several(5, *_OF_ONE, *_OF_POSITIVE, *_OF_TWO, "Where"):
+        if kind in _OF_TWO:
+            x = builder.like(kind, x, builder.constant((1,), 0.1, 2.0))
         elif kind == "Where":
-            x = builder.node(
-                "Where",
-                [builder.like(draw.pick("Greater", "Equal"), x, builder.constant((1,))), x, x],
-                builder.shapes[x],
-            )
+            larger = builder.like(draw.pick("Greater", "Equal", "Less"), x, builder.constant((1,)))
+            x = builder.node("Where", [larger, x, x], builder.shapes[x])
         else:
-            x = builder.like(kind, x, builder.constant((1,), 0.0, 2.0))
-    return x
+            x = builder.like(kind, builder.activation(x, "Sigmoid") if kind in _OF_POSITIVE else x)
+    return builder.activation(x, "Sigmoid")  # so that nothing grows beyond what a network computes with
+
+
+def ranked(draw: Draw, builder: Builder, x: str) -> str:
+    """What comes behind a detector's convolutions: its best places, one per object, and what is known of them."""
+    _, channels, height, width = builder.shapes[x]
+    places = height * width
+    most = min(places, round(draw.between(1, 300)))
+    x = builder.reshape(x, 1, channels, places)
+    best = builder.node("ReduceMax", [x], (1, 1, places), axes=[1], keepdims=1)
+    kinds = builder.node("ArgMax", [x], (1, 1, places), axis=1, keepdims=1)
+    top = builder.node("TopK", [best, builder.integers(most)], (1, 1, most), axis=-1)
+    where = builder.also(top, (1, 1, most), "where")
+    parts = [top, builder.node("GatherElements", [builder.like("Cast", kinds, to=1), where], (1, 1, most), axis=2)]
+    if channels >= 4:
+        firsts, lasts = builder.integers(0, 0, 0), builder.integers(1, 4, places)
+        boxes = builder.transpose(builder.node("Slice", [x, firsts, lasts], (1, 4, places)), 0, 2, 1)
+        # Hardly any two of them overlap that much, so that always as many are chosen as may be.
+        limits = [builder.integers(most), builder.constant((1,), 0.0, 0.99)]
+        chosen = builder.node("NonMaxSuppression", [boxes, best, *limits], (most, 3))
+        parts.append(builder.reshape(builder.like("Cast", chosen, to=1), 1, 3, most))
+    if draw.chance(0.5):
+        # All of them are numbers and none is 0, or nobody knew how many come.
+        found = builder.node("NonZero", [builder.activation(top, "Sigmoid")], (3, most))
+        parts.append(builder.reshape(builder.like("Cast", found, to=1), 1, 3, most))
+    y = builder.concat(parts)
+    wide = builder.node("Expand", [y, builder.integers(2, *builder.shapes[y][1:])], (2, *builder.shapes[y][1:]))
+    return builder.reshape(wide, 1, 2 * builder.shapes[y][1], most, 1)
 
 
 def rearranged(draw: Draw, builder: Builder, x: str) -> str:
@@ -124,20 +152,21 @@ def quantised_on_the_way(draw: Draw, builder: Builder, x: str) -> str:
     if len(shape) == 4:
         side = draw.number(1, 3, 3)
         maps = draw.limited(draw.maps(16, 256), 2 * side**2 * math.prod(shape))
-        made = builder.integer_conv(y, zero, maps, side)
+        product = builder.integer_conv(y, zero, maps, side)
     else:
-        made = builder.integer_product(y, zero, 64 * round(draw.between(1, 8)))
+        product = builder.integer_product(y, zero, 64 * round(draw.between(1, 8)))
     return builder.like(
-        "Mul", builder.like("Cast", made, to=1), builder.node("Mul", [scale, builder.constant((1,))], (1,))
+        "Mul", builder.like("Cast", product, to=1), builder.node("Mul", [scale, builder.constant((1,))], (1,))
     )
 
 
 def recurrent(draw: Draw, builder: Builder, x: str) -> str:
-    """An LSTM or GRU along the tokens."""
+    """An LSTM and a GRU along the tokens."""
     width = builder.shapes[x][-1]
     if draw.chance(0.5):
         # One step, as networks that work on a stream take it; their state comes from the step before.
         x = builder.node("Slice", [x, builder.integers(0, 0, 0), builder.integers(1, 1, width)], (1, 1, width))
-    hidden = 16 * round(draw.between(1, 16))
-    y = builder.recurrent(draw.pick("LSTM", "GRU"), builder.transpose(x, 1, 0, 2), hidden)
-    return builder.linear(builder.transpose(y, 1, 0, 2), width)
+    y = builder.transpose(x, 1, 0, 2)
+    for kind in ("LSTM", "GRU"):
+        y = builder.recurrent(kind, y, 16 * round(draw.between(1, 32)))
+    return builder.linear(builder.transpose(y, 1, 0, 2), width, bias=draw.chance(0.5))

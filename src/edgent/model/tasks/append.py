@@ -5,8 +5,8 @@ What an exit puts out then is its answer, of a fixed meaning:
     detection        float32 [n, 6]: x1, y1, x2, y2 in pixels of the input, score, class; the best first. Before them
                      stands a row of the score NaN where the network put out a NaN
     segmentation     uint8 [height, width]: the class of each pixel of the output; 255 where its scores are NaN
-    classification   scores as they are, or the shares of a softmax
-    embedding        the vector as it is, or of length one
+    classification   scores as they are, or the shares of a softmax (of half precision as float32)
+    embedding        the vector as it is, or of length one (likewise)
     raw, unknown     the outputs as they are
 """
 
@@ -25,11 +25,11 @@ from edgent.model.tasks.boxes import WIDTH, flagged, rank
 from edgent.model.tasks.heads import READERS, Reading, check_labels
 from edgent.model.tasks.masks import mask
 from edgent.model.tasks.post import append_post
-from edgent.model.tasks.tail import FIRST_OPSET, Tail
+from edgent.model.tasks.tail import FIRST_OPSET, Tail, widened
 from edgent.model.values import Tensor
 
 _WORDS = {"detection": "boxes", "segmentation": "mask", "classification": "scores", "embedding": "embedding"}
-_USUAL_IOU = {"yolov5": 0.45}
+_USUAL_IOU = {"yolov5": 0.45, "yolox": 0.45}
 _IOU = 0.7
 
 
@@ -146,9 +146,9 @@ def _of_task(tail: Tail, metadata: Metadata, outputs: Sequence[Tensor], tensors:
         case "segmentation":
             return mask(tail, outputs, logits=metadata.head == "logits", labels=labels)
         case "classification":
-            return tail.node("Softmax", outputs[0].name, axis=-1)
+            return tail.node("Softmax", widened(tail, outputs[0]), axis=-1)
         case _:
-            return tail.node("LpNormalization", outputs[0].name, axis=-1, p=2)
+            return tail.node("LpNormalization", widened(tail, outputs[0]), axis=-1, p=2)
 
 
 def _check_scores(metadata: Metadata, exits: Sequence[ExitInfo], tensors: Mapping[str, Tensor]) -> None:

@@ -1,6 +1,7 @@
 """The common heads of detectors: from what a network puts out to candidates for boxes.
 
     yolov5         [1, n, 5 + classes]: centre, size, objectness, class scores (Ultralytics v5, also YOLOX decoded)
+    yolox          the same shape, a row for each cell of a grid: centre from the cell, logarithm of the size (YOLOX)
     yolov8         [1, 4 + classes, n]: centre, size, class scores (Ultralytics v8, v9, v11, v12 and their like)
     end-to-end     [1, n, 6]: x1, y1, x2, y2, score, class; nothing is suppressed any more (v10, v26, `nms=True`)
     boxes-scores   boxes [1, n, 4] and scores [1, n, classes]; or scores [1, n] beside labels [1, n], chosen already;
@@ -20,11 +21,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import TensorProto
 
 from edgent.errors import ModelError
 from edgent.model.metadata import BoxLimits
 from edgent.model.tasks.boxes import WIDTH, BoxCandidates, above, choose, choose_pairs, corners, likely, suppress
+from edgent.model.tasks.grids import cells, strides_of
 from edgent.model.tasks.tail import Tail
 from edgent.model.values import Tensor
 
@@ -84,14 +87,27 @@ def yolov5(tail: Tail, outputs: Sequence[Tensor], reading: Reading) -> str:
     columns = _width(_only(outputs, "yolov5", "[1, n, 5 + classes]"), -1, 5, "yolov5", reading)
     rows = likely(tail, _matrix(tail, outputs[0]), reading.limits, 4, 5)
     scores = tail.node("Mul", tail.columns(rows, 5, columns), tail.columns(rows, 4, 5))
-    return _suppressed(tail, rows, scores, columns - 5, reading)
+    return _suppressed(tail, tail.columns(rows, 0, 4), scores, columns - 5, reading)
+
+
+def yolox(tail: Tail, outputs: Sequence[Tensor], reading: Reading) -> str:
+    """Rows as yolov5 has them, places in units of a cell (Ge et al., YOLOX, arXiv:2107.08430; `demo_postprocess`)."""
+    shape = _only(outputs, "yolox", "[1, n, 5 + classes]")
+    columns = _width(shape, -1, 5, "yolox", reading)
+    placed = tail.node("Concat", _matrix(tail, outputs[0]), tail.constant(_cells(shape[1], reading.size)), axis=1)
+    rows = likely(tail, placed, reading.limits, 4, 5)
+    scores = tail.node("Mul", tail.columns(rows, 5, columns), tail.columns(rows, 4, 5))
+    corner, stride = tail.columns(rows, columns, columns + 2), tail.columns(rows, columns + 2, columns + 3)
+    centre = tail.node("Add", tail.columns(rows, 0, 2), corner)
+    boxes = tail.node("Concat", centre, tail.node("Exp", tail.columns(rows, 2, 4)), axis=1)
+    return _suppressed(tail, tail.node("Mul", boxes, stride), scores, columns - 5, reading)
 
 
 def yolov8(tail: Tail, outputs: Sequence[Tensor], reading: Reading) -> str:
     """The same without an objectness, boxes side by side."""
     columns = _width(_only(outputs, "yolov8", "[1, 4 + classes, n]"), 1, 4, "yolov8", reading)
     rows = likely(tail, tail.node("Transpose", _matrix(tail, outputs[0]), perm=[1, 0]), reading.limits, 4, columns)
-    return _suppressed(tail, rows, tail.columns(rows, 4, columns), columns - 4, reading)
+    return _suppressed(tail, tail.columns(rows, 0, 4), tail.columns(rows, 4, columns), columns - 4, reading)
 
 
 def end_to_end(tail: Tail, outputs: Sequence[Tensor], reading: Reading) -> str:
@@ -149,9 +165,20 @@ def _pixels(tail: Tail, boxes: str, form: _Pair, reading: Reading) -> str:
     return tail.node("Mul", boxes, tail.constant(np.array([[width, height] * 2], np.float32)))
 
 
-def _suppressed(tail: Tail, rows: str, scores: str, classes: int, reading: Reading) -> str:
-    boxes = corners(tail, tail.columns(rows, 0, 4))
-    return suppress(tail, BoxCandidates(boxes=boxes, scores=scores, classes=classes), reading.limits, reading.iou)
+def _suppressed(tail: Tail, centred: str, scores: str, classes: int, reading: Reading) -> str:
+    candidates = BoxCandidates(boxes=corners(tail, centred), scores=scores, classes=classes)
+    return suppress(tail, candidates, reading.limits, reading.iou)
+
+
+def _cells(rows: int, size: tuple[int, int] | None) -> NDArray[np.float32]:
+    if size is None:
+        raise ModelError("head yolox: its boxes are counted from cells of a picture of unknown size; say its size")
+    if (strides := strides_of(rows, size)) is None:
+        raise ModelError(
+            f"head yolox: found {rows} rows, expected one for each cell of 8, 16 and 32 pixels (and 64) of a "
+            f"picture of {size[0]} x {size[1]}; where an export decodes them already, the head is yolov5"
+        )
+    return cells(strides, size)
 
 
 def _only(outputs: Sequence[Tensor], head: str, expected: str) -> tuple[int, ...]:
@@ -235,13 +262,16 @@ def unreadable(head: str, outputs: Sequence[Tensor], expected: str) -> ModelErro
     found = ", ".join(
         f"{tensor.name!r} {'of no known shape' if tensor.shape is None else list(tensor.shape)}" for tensor in outputs
     )
+    # Numbers of free dimensions that contradict each other inside a network leave the shapes behind them unknown.
+    sized = ", or other numbers for free dimensions" if any(tensor.shape is None for tensor in outputs) else ""
     return ModelError(
-        f"head {head}: found the outputs {found}, expected {expected}; name another head, or a post graph"
+        f"head {head}: found the outputs {found}, expected {expected}; name another head, or a post graph{sized}"
     )
 
 
 READERS: Mapping[str, Head] = {
     "yolov5": yolov5,
+    "yolox": yolox,
     "yolov8": yolov8,
     "end-to-end": end_to_end,
     **{head: partial(_pair, head) for head in _PAIRS},

@@ -52,7 +52,7 @@ class Boxes:
             yield Box(xyxy=(row[0], row[1], row[2], row[3]), cls=int(row[5]), name=name, score=row[4])
 
     def __repr__(self) -> str:
-        return f"<Boxes {counted(self.names) or 'none'}>"
+        return f"<Boxes {counted([in_a_word(box.name, box.cls) for box in self]) or 'none'}>"
 
     @classmethod
     def of_answer(cls, rows: Floats, labels: tuple[str, ...] = ()) -> Boxes:
@@ -82,8 +82,8 @@ class Boxes:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The name of each box's class; its number where it has none."""
-        return tuple(name_of(self.labels, number) or str(number) for number in self.cls.tolist())
+        """The name of each box's class; empty where it has none."""
+        return tuple(name_of(self.labels, number) for number in self.cls.tolist())
 
     def seen_through(
         self, window: tuple[float, float, float, float], size: tuple[int, int], picture: tuple[int, int]
@@ -121,6 +121,11 @@ def best(scores: NDArray[Any], labels: Sequence[str], count: int) -> list[ClassS
     known = np.where(np.isnan(scores), -np.inf, scores.astype(np.float64))
     order = np.argsort(-known, kind="stable")[:count]
     return [ClassScore(cls=int(at), name=name_of(labels, int(at)), score=float(scores[at])) for at in order]
+
+
+def in_a_word(name: str, number: int) -> str:
+    """What a class is called where people read it."""
+    return name or f"class {number}"
 
 
 def counted(names: Sequence[str]) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from edgent.model.shapes import subgraph_reads
+from edgent.model.values import Tensor
 
 FIRST_OPSET = 11
 """Before it TopK, NonMaxSuppression and Gather were others."""
@@ -103,6 +104,11 @@ class Tail:
         name = next(name for n in self._numbers if (name := f"{self.prefix}answer/{word}/{n}") not in self._taken)
         self._taken.add(name)
         return name
+
+
+def widened(tail: Tail, tensor: Tensor) -> str:
+    """A tensor as it is, of half precision as float32: shares would be equal, and sums of squares overflow."""
+    return tail.node("Cast", tensor.name, to=TensorProto.FLOAT) if tensor.dtype == "float16" else tensor.name
 
 
 def _names(graph: onnx.GraphProto) -> set[str]:

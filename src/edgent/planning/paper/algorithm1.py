@@ -34,8 +34,8 @@ class ChainBranch:
     output_sizes: Sequence[float]
 
     def __post_init__(self) -> None:
-        # Deviation: the paper's regressions predict these times inside the algorithm; here they come in, however they
-        # were got.
+        # Deviation: the paper's regressions predict these times inside the algorithm. Here they are arguments,
+        # so that measured, predicted and made-up times are all planned with by the same lines.
         if not len(self.device) == len(self.edge) == len(self.output_sizes):
             raise InputError(
                 f"exit {self.exit}: found {len(self.device)} times on the device, {len(self.edge)} on the edge and "
@@ -69,6 +69,7 @@ def algorithm1(
     latencies = device_first_latencies if device_first else edge_first_latencies
     # The longest branch first: it is the most accurate, so the first that is in time is the best that is.
     for branch in sorted(branches, key=lambda branch: branch.exit, reverse=True):  # for i = M .. 1
+        # With p = N_i + 1 among the points, neither all on the device nor all on the edge needs a case of its own.
         by_point = latencies(branch, bandwidth)  # A(i, p) for p = 1 .. N_i + 1
         best = min(range(len(by_point)), key=by_point.__getitem__)  # p* = argmin A(i, p)
         if by_point[best] <= deadline:  # if A(i, p*) <= deadline

@@ -64,12 +64,12 @@ class MapSettings:
 
     @property
     def shortest(self) -> Seconds:
-        """The least deadline."""
+        """The least deadline of the range."""
         return Seconds(min(self.deadlines))
 
     @property
     def longest(self) -> Seconds:
-        """The greatest."""
+        """The greatest deadline of the range."""
         return Seconds(max(self.deadlines))
 
 
@@ -91,7 +91,7 @@ def build_map(
     # Deviation: the paper's states are recorded links, all of which carry something. State 0 is for when none does.
     alone = candidates.keep(np.equal(candidates.messages, 0))
     if not len(alone):
-        raise InputError("no candidate stays on the device, where a link that carries nothing leaves every answer")
+        raise InputError("no candidate stays on the device; a map needs one, for links that carry nothing")
     # The frontier loses no winner: the reward rises with accuracy and falls with latency, as the order of the frontier
     # does. In this order equal rewards at equal latencies fall to the candidate that the planner would choose: sorts
     # are stable.
@@ -125,7 +125,8 @@ def grid(low: BitsPerSecond, high: BitsPerSecond, count: int) -> tuple[float, ..
 
 def _state(table: Candidates, bandwidth: BitsPerSecond, settings: MapSettings) -> State:
     """What wins of some candidates; of those that use no link at a bandwidth of 0."""
-    # With bandwidth 0 only candidates without messages are left, so any positive number does.
+    # With bandwidth 0 only candidates without messages are left, so any positive number does; a transfer model of
+    # bandwidth 0 would divide by it.
     link = TransferModel(bandwidth=bandwidth or BitsPerSecond(1.0), round_trip=settings.round_trip)
     latency = Conditions(uplink=link, downlink=link).latency(table)
     return State(bandwidth=bandwidth, steps=_steps(table, latency, settings))
@@ -138,7 +139,7 @@ def _steps(table: Candidates, latency: Floats, settings: MapSettings) -> tuple[S
     # The winner at the shortest deadline is the last one whose own latency is not above it; if none is, the fastest of
     # all.
     first = max(int(np.searchsorted(deadlines, settings.shortest, side="right")) - 1, 0)  # in force at the shortest
-    # Those that begin to win inside the range; who wins beyond it is never asked for.
+    # Those that begin to win inside the range; what wins beyond it is never asked for.
     later = range(first + 1, int(np.searchsorted(deadlines, settings.longest, side="right")))
     steps = [Step(deadline=settings.shortest, configuration=table.configurations[int(rows[first])])]
     for k in later:
@@ -157,5 +158,6 @@ def _winners(worth: Floats, latency: Floats, tolerance: float) -> tuple[Floats, 
     best = np.maximum.accumulate(worth[order])
     # Only where the best rises does another candidate begin to win; between two rises the deadline changes nothing.
     rises = np.flatnonzero(np.diff(best, prepend=-math.inf) > 0)
-    # In order of latency, the first whose worth suffices is where the best so far does.
+    # Within the tolerance the fastest wins: in order of latency, that is the first whose worth suffices. The running
+    # maximum rises just where a candidate of more worth comes, so a search in it finds that candidate.
     return latency[order[rises]], order[np.searchsorted(best, best[rises] - tolerance)]

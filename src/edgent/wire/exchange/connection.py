@@ -61,12 +61,14 @@ class ExchangeConnection:
 
     def __init__(self, connected: socket.socket, http2: Http2Client, clock: Clock) -> None:
         self._socket, self._http2, self._clock = connected, http2, clock
+        # Nobody may block in it: who holds the lock would keep all others from giving up in time.
         connected.setblocking(False)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
         # Asked once: on each request's way two further system calls would be a tenth of its cost.
         self._keeps_window = sys.platform == "linux" and keeps_window(connected)
+        # A thread in `poll` is woken by a file alone, so what changes without the edge's word rings one.
         self._bell, self._ringer = socket.socketpair()  # wakes who leads
         for end in (self._bell, self._ringer):
             end.setblocking(False)
@@ -85,6 +87,7 @@ class ExchangeConnection:
     def takes_requests(self) -> bool:
         """Whether it is whole, as far as is known here."""
         with self._lock:
+            # What came between exchanges was read by nobody, and an edge that went away is not asked to answer.
             if not self._is_led and self._error is None:
                 self._take_in(self._poll.poll(0))
             if self._http2.goes_away and not self._pending:
@@ -104,6 +107,7 @@ class ExchangeConnection:
             # link's time, so the clock is read after it.
             window, sent_at = self.window(), self._clock.now()
             pending = Pending(self._idle.pop() if self._idle else self._http2.open(), window, sent_at)
+            # Before anything is written: the answer may be there before this thread is back from the socket.
             self._pending[pending.stream] = pending
             for message in messages:
                 self._http2.send(pending.stream, message)
@@ -112,6 +116,7 @@ class ExchangeConnection:
             yield pending
         except BaseException:
             with self._lock:
+                # Given up, late or interrupted alike: nothing more of it is to be sent or computed.
                 self._end(pending, answered=False)
             raise
         with self._lock:
@@ -132,12 +137,14 @@ class ExchangeConnection:
         """
         with self._lock:
             while len(pending.arrived) < count:
+                # Each time anew, for whoever led may have found the connection broken.
                 self._check()
                 if pending.ended:
                     raise StreamEnded("the edge takes no more exchanges on this stream")
                 left = until - _ENDS_LATE - monotonic()
                 if left <= 0:
                     raise LateError("no answer in the time that was given")
+                # One thread at a time may read a socket; the others are told when it has taken something in.
                 if self._is_led:
                     self._changed.wait(left)
                 else:
@@ -170,9 +177,11 @@ class ExchangeConnection:
     def _lead(self, seconds: float) -> None:
         """Waits once for the socket, without the lock, and takes in what there is."""
         self._is_led = True
+        # Only while something is unsent: a socket that can be written to is nearly always ready.
         self._poll.modify(self._socket, select.POLLIN | (select.POLLOUT if self._has_unsent else 0))
         self._lock.release()
         try:
+            # Without the lock, or nobody could begin a request while one is waited for.
             ready = self._poll.poll(seconds * 1e3)
         finally:
             self._lock.acquire()
@@ -189,6 +198,7 @@ class ExchangeConnection:
     def _take_in(self, ready: Sequence[tuple[int, int]]) -> None:
         """Takes in what lies in those that are ready."""
         for file, state in ready:
+            # The ring says only that there is something to look at; what, is in the state under the lock.
             if file == self._bell.fileno():
                 self._bell.recv(64)
             elif state & ~select.POLLOUT:
@@ -202,6 +212,7 @@ class ExchangeConnection:
             self._dispatch(data, self._clock.now())
         except BlockingIOError:
             pass  # what the kernel had announced is not there after all
+        # A reset is how a process that was killed says so; whoever waits is to know at once.
         except OSError as error:
             self._break(EdgeError(f"the connection broke: {error.strerror or error}"))
         except EdgeError as error:
@@ -210,11 +221,13 @@ class ExchangeConnection:
     def _dispatch(self, data: bytes, at: Seconds) -> None:
         for event in self._http2.receive(data):
             pending = self._pending.get(event.stream)
+            # The end of a stream that is idle only takes it from those that may be used again.
             if not isinstance(event, Message):
                 if pending is not None:
                     pending.ended = True
                 elif event.stream in self._idle:
                     self._idle.remove(event.stream)
+            # Streams that were given up are not reported, so this one was never asked for.
             elif pending is None:
                 raise EdgeError("an answer came that nobody asked for: this is no edge")
             else:
@@ -224,6 +237,7 @@ class ExchangeConnection:
         """Writes a piece of what is unsent; the rest is left to who leads."""
         if self._error is not None or not self._has_unsent:
             return
+        # A piece that the kernel took in part stays as it is: frames must not be torn or sent in another order.
         self._unsent = self._unsent or self._http2.next_bytes()
         try:
             # Nothing, where all windows are closed: then there is more only when one opens.
@@ -234,6 +248,7 @@ class ExchangeConnection:
             self._break(EdgeError(f"the connection broke: {error.strerror or error}"))
             return
         self._unsent = self._unsent[sent:]
+        # Who leads waits for reading alone, as it began with nothing to write: it is to wait for writing as well.
         if self._is_led and self._has_unsent:
             self._ring()
 
@@ -243,6 +258,7 @@ class ExchangeConnection:
             return
         if pending.ended:
             pass
+        # A stream in good order is kept: opening one costs the headers of a call, on either side.
         elif answered and self._http2.is_open(pending.stream):
             self._idle.append(pending.stream)
         else:
@@ -259,6 +275,7 @@ class ExchangeConnection:
         self._error = error
         self._changed.notify_all()
         if self._is_led:
+            # Closing it here would pull the file from under the thread that polls it; shutting down wakes that.
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
             self._ring()

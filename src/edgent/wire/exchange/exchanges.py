@@ -18,12 +18,11 @@ from edgent.identity.credentials import Credentials
 from edgent.identity.secured_socket import secured
 from edgent.link.slow_start import Window
 from edgent.wire import messages as m
-from edgent.wire.errors import DATA_LOSS, BrokenError, error_of
+from edgent.wire.errors import DATA_LOSS, BrokenError, Damaged, error_of
 from edgent.wire.exchange.connection import ExchangeConnection, StreamEnded
 from edgent.wire.exchange.http2 import Http2Client
 from edgent.wire.exchange.messages import (
     ROOM,
-    Damaged,
     ReplyHead,
     read_body,
     read_exchange_reply,
@@ -79,12 +78,15 @@ class Exchanges:
         """See `Channel.exchange`."""
         if len(message) > self._max_message:
             raise too_large(message, self._max_message, "what is to be sent")
+        # One moment for all that follows: connecting, a stream that ends and the call in its place share the caller's
+        # time.
         until = monotonic() + timeout
         connection = self._connected(timeout)
         answered = None if connection is None else self._believed(connection, method, message, until)
         if answered is None:
             return self._calls.call(method, message, until - monotonic())
         head, reply = answered
+        # The edge has answered that it will not, or cannot: an error of this request, and the connection stays.
         if head.status:
             words = head.details or f"the edge failed with status {head.status}"
             raise error_of(head.status, words, head.notes.load)
@@ -97,6 +99,7 @@ class Exchanges:
 
     def renew(self) -> None:
         """See `Channel.renew`."""
+        # Who renews believes that the edge may be another one by now, which may know exchanges.
         self._calls_until = 0.0
         connection = self._connection
         if connection is not None:
@@ -104,6 +107,7 @@ class Exchanges:
 
     def close(self) -> None:
         """Ends them."""
+        # First of all: a thread that connects meanwhile must not leave a connection behind that nobody closes.
         self._closed = True
         self.renew()
 
@@ -116,10 +120,12 @@ class Exchanges:
         """A reply that is as it was sent; None: the edge takes no exchange."""
         try:
             head, reply = self._exchanged(connection, method, message, until)
+            # The edge could not read what it was sent: it, too, sees a connection that damages its bytes.
             if head.status == DATA_LOSS:
                 raise Damaged(head.details)
             return head, reply
         except StreamEnded:
+            # An edge that knows no exchanges is not asked again with each request, for each try costs a round trip.
             self._calls_until = monotonic() + _CALLS_INSTEAD
             self._let_go(connection, EdgeError("the edge takes no exchanges"))
             return None
@@ -133,9 +139,11 @@ class Exchanges:
         self, connection: ExchangeConnection, method: str, message: bytes, until: float
     ) -> tuple[ReplyHead, Reply]:
         messages = write_exchange_request(method, message, until - monotonic())
+        # Whatever leaves this block resets the stream, so that the edge stops computing for nobody.
         with connection.begun(messages) as pending:
             first, notes_at = connection.wait(pending, 1, until)
             head = read_exchange_reply(first)
+            # Before it is waited for: what is announced must not be gathered if it will be refused.
             if head.follows > self._max_message:
                 raise BrokenError(f"an answer of {head.follows:,} bytes, expected at most {self._max_message:,}")
             body, body_at = head.body, notes_at
@@ -155,12 +163,14 @@ class Exchanges:
         """The connection, made where there is none; None: calls are to be made instead."""
         if self._closed:
             raise EdgeError(f"the connection to {self._address} was given up")
+        # Without a lock: whoever reads it a moment too early or too late makes one call more, or one try.
         if monotonic() < self._calls_until:
             return None
         connection = self._connection
         # One that broke while nobody looked is nobody's failure: it is made anew, as gRPC does with its own.
         if connection is not None and connection.takes_requests:
             return connection
+        # Outside of the lock: to connect takes a round trip or a timeout, and others may be closing meanwhile.
         fresh = self._connect(timeout)
         with self._lock:
             # Another thread may have been faster: all share one connection, whose window TCP then knows.
@@ -174,16 +184,19 @@ class Exchanges:
     def _connect(self, timeout: float) -> ExchangeConnection:
         host, port = self._address.host, self._address.port
         try:
+            # Never 0, which a socket takes for not waiting at all.
             connected = socket.create_connection((host, port), max(timeout, 0.001))
             if self._credentials is not None:
                 connected = secured(connected, self._credentials, host)
         except OSError as error:
             raise EdgeError(f"the edge {self._address} cannot be reached: {error.strerror or error}") from error
+        # Room for what stands around a body, or the largest one allowed would be refused as a message.
         http2 = Http2Client(authority=str(self._address), path=m.EXCHANGE, max_message=self._max_message + ROOM)
         return ExchangeConnection(connected, http2, self._clock)
 
     def _let_go(self, connection: ExchangeConnection, error: EdgeError) -> None:
         with self._lock:
+            # Another thread may have put a new one there already, which has nothing to do with this failure.
             if self._connection is connection:
                 self._connection = None
         connection.break_off(error)

@@ -95,6 +95,7 @@ class Http2Client:
         settings = _SETTING.pack(_ENABLE_PUSH, 0) + _SETTING.pack(_INITIAL_WINDOW_SIZE, self._room)
         self._out: list[bytes | memoryview] = []
         self._out_size = 0
+        # The preface must come first on the wire, and everything of ours after it (RFC 9113, 3.4).
         self._put(_PREFACE + _frame(_SETTINGS, 0, 0, settings))
         if self._room > _WINDOW:
             self._put(_window_update(0, self._room - _WINDOW))
@@ -103,6 +104,7 @@ class Http2Client:
         """Opens a stream."""
         if self.goes_away or self._next_stream > _LARGEST_WINDOW:
             raise EdgeError("this connection takes no more streams")
+        # A client's streams have odd numbers, each higher than all before it (RFC 9113, 5.1.1).
         stream, self._next_stream = self._next_stream, self._next_stream + 2
         self._streams[stream] = _Stream(window=self._stream_window)
         self._put(_frame(_HEADERS, _END_HEADERS, stream, self._request))
@@ -119,6 +121,7 @@ class Http2Client:
 
     def reset(self, stream: int) -> None:
         """Gives a stream up: what was not sent yet never is, and what still comes on it is passed over."""
+        # A stream that the other side has ended is closed for both, and a reset of it would be an error.
         if self._streams.pop(stream, None) is not None:
             self._put(_frame(_RST_STREAM, 0, stream, _CANCEL.to_bytes(4, "big")))
 
@@ -147,6 +150,7 @@ class Http2Client:
         return list(self._events(data))
 
     def _events(self, data: bytes) -> Iterator[Event]:
+        # Frames come in pieces and several at once, as TCP likes; what is not whole waits for the rest.
         self._unread += data
         while len(self._unread) >= _HEAD:
             length = int.from_bytes(self._unread[:3], "big")
@@ -172,6 +176,7 @@ class Http2Client:
     def _take_turn(self, number: int) -> bool:
         """Moves one frame of a stream to what goes out; whether there was one that may."""
         stream = self._streams[number]
+        # Four bounds: what there is, a frame, and both windows, of which the connection's is shared by all streams.
         size = min(stream.unsent_size, _FRAME, stream.window, self._window)
         if size <= 0:
             return False
@@ -186,10 +191,12 @@ class Http2Client:
             left -= min(left, len(piece))
         stream.window -= size
         self._window -= size
+        # To the end, so that a long message does not keep short ones of other streams waiting.
         self._streams[number] = self._streams.pop(number)
         return True
 
     def _frame_came(self, kind: int, flags: int, stream: int, payload: bytes) -> Iterator[Event]:
+        # Pings and settings are answered, so whoever sends them without end must not fill this process's memory.
         if self._out_size > _MOST_UNSENT:
             raise EdgeError("the other side asks for answers and takes none: this is no edge")
         if stream >= self._next_stream or kind == _PUSH_PROMISE:
@@ -210,6 +217,7 @@ class Http2Client:
             yield Ended(stream)
 
     def _data_came(self, number: int, data: bytes, on_wire: int) -> Iterator[Event]:
+        # The window of the connection counts data of all streams, also of those that were given up.
         self._consumed = self._give_back(0, self._consumed + on_wire)
         stream = self._streams.get(number)
         if stream is None:
@@ -218,6 +226,7 @@ class Http2Client:
         stream.arrived += data
         while len(stream.arrived) >= _PREFIX.size:
             compressed, length = _PREFIX.unpack_from(stream.arrived)
+            # We never ask for compression; and a length that is too large must be refused before it is gathered.
             if compressed or length > self._max_message:
                 raise EdgeError(f"a message of {length:,} bytes came, expected at most {self._max_message:,}")
             end = _PREFIX.size + length

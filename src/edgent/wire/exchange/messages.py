@@ -18,15 +18,19 @@ that where there is no TLS.
 
 from __future__ import annotations
 
+import math
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from edgent.errors import InputError
+from edgent.link.slow_start import Window
 from edgent.units import Seconds
 from edgent.wire import messages as m
-from edgent.wire.notes import Notes, load_us, notes_from, times_us, window_numbers
+from edgent.wire.errors import Damaged
+from edgent.wire.notes import Notes
 from edgent.wire.tensors import parse
 from edgent.wire.transport import PACKET
 
@@ -43,9 +47,10 @@ ROOM = 4_096
 _TAG = bytes([15 << 3 | 5])
 _SUM = 4
 
-
-class Damaged(Exception):  # noqa: N818 - a signal inside the wire: a program meets an edge that was lost
-    """A message is not what was sent."""
+_VERSION = re.compile(r"[0-9a-f]{12}")
+_LONGEST_US = 3_600_000_000  # an hour: nobody waits for that long
+_LEAST_WINDOW = 512  # bytes; by a window of one, a transfer would be reckoned in a million round trips
+_MOST_STATED = 1 << 50  # bytes, or microseconds, of which no TCP knows more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +76,9 @@ class RequestHead:
 
 def write_exchange_request(method: str, body: bytes, budget: float) -> list[tuple[bytes, ...]]:
     """A request's messages, in pieces."""
+    # From 1 on, and at least a microsecond: protobuf leaves out a number that is 0, as if nobody had said it.
     number, budget_us = METHODS.index(method) + 1, max(1, int(budget * 1e6))
+    # A short one travels with its head: one message, one checksum, one frame.
     if len(body) <= ANNOUNCED:
         return [(_written(m.ExchangeRequest(method=number, budget_us=budget_us, body=body)),)]
     head = m.ExchangeRequest(method=number, budget_us=budget_us, follows=len(body))
@@ -86,6 +93,7 @@ def read_exchange_request(message: bytes) -> RequestHead:
         InputError: it is no request.
     """
     request = _read(m.ExchangeRequest, message)
+    # A newer device may ask for what this edge does not know; that is its mistake and no damage.
     if not 1 <= request.method <= len(METHODS):
         raise InputError(f"an exchange by method {request.method}; expected 1 to {len(METHODS)}")
     budget = Seconds(request.budget_us * 1e-6) if request.budget_us else None
@@ -98,6 +106,7 @@ def write_exchange_reply(body: bytes, notes: Notes) -> Iterator[bytes]:
     announced = len(body) > PACKET
     queue_us, middle_us = times_us(notes)
     head = m.ExchangeReply(queue_us=queue_us, middle_us=middle_us, load_us=load_us(notes), newest=notes.newest)
+    # Only the edge's own kernel knows what its TCP may send: with it the device tells waiting from a slow link.
     if notes.window is not None:
         head.window.extend(window_numbers(notes.window))
     if announced:
@@ -134,9 +143,51 @@ def read_exchange_reply(message: bytes) -> ReplyHead:
 def read_body(message: bytes, follows: int) -> bytes:
     """The body that was announced; raises as `read_exchange_request`."""
     _check(message, b"")
+    # Whoever miscounts has lost its place in the stream, and nothing after that is where it seems.
     if len(message) - _SUM != follows:
         raise InputError(f"a body of {len(message) - _SUM:,} bytes came, announced were {follows:,}")
     return message[:-_SUM]
+
+
+def notes_from(*, times_us: Sequence[int], load_us: int, window: Sequence[int], newest: str) -> Notes:
+    """What an edge said, as far as it makes sense."""
+    # All of it is an aid to predict: an edge whose word makes no sense is followed from outside. A time of centuries
+    # would make every plan hopeless, and a version that is none would be fetched again and again.
+    queue, middle = times_us if sum(times_us) <= _LONGEST_US else (0, 0)
+    return Notes(
+        queue=queue * 1e-6,
+        middle=middle * 1e-6,
+        load=load_us * 1e-6 if load_us <= _LONGEST_US else 0.0,
+        window=window_from(window),
+        newest=newest if _VERSION.fullmatch(newest) else "",
+    )
+
+
+def times_us(notes: Notes) -> tuple[int, int]:
+    """Whole microseconds in the queue and of the middle."""
+    return round(notes.queue * 1e6), round(notes.middle * 1e6)
+
+
+def load_us(notes: Notes) -> int:
+    """Whole microseconds that a request would wait."""
+    return round(notes.load * 1e6)
+
+
+def window_numbers(window: Window) -> tuple[int, ...]:
+    """Bytes under way, those up to which it doubles, microseconds of a pause that halve it, bytes that pauses leave."""
+    # On the wire 0 stands for infinity, which an integer cannot say.
+    threshold, patience = (value if math.isfinite(value) else 0 for value in (window.threshold, window.patience * 1e6))
+    return round(window.size), round(threshold), round(patience), round(window.least)
+
+
+def window_from(numbers: Sequence[int]) -> Window | None:
+    """A window from its numbers; None where there are none, or they make no sense."""
+    if len(numbers) != 4 or min(numbers[0], numbers[3]) < _LEAST_WINDOW or max(numbers) > _MOST_STATED:
+        return None
+    size, threshold, patience, least = numbers
+    return Window(
+        size=float(size), threshold=threshold or math.inf, patience=patience * 1e-6 or math.inf, least=float(least)
+    )
 
 
 def _with_checksum(body: bytes) -> tuple[bytes, bytes]:
@@ -144,6 +195,7 @@ def _with_checksum(body: bytes) -> tuple[bytes, bytes]:
 
 
 def _written(message: Any) -> bytes:
+    # The tag in front of the sum makes it a field that protobuf's readers pass over, so both forms stay readable.
     data, checksum = _with_checksum(message.SerializeToString())
     return data + _TAG + checksum
 

@@ -16,9 +16,8 @@ from edgent.errors import InputError
 from edgent.link.slow_start import Window
 from edgent.units import Seconds
 from edgent.wire import messages as m
-from edgent.wire.errors import DATA_LOSS, UNAVAILABLE, load_of
+from edgent.wire.errors import DATA_LOSS, UNAVAILABLE, BusyError, Damaged, load_of
 from edgent.wire.exchange.messages import (
-    Damaged,
     RequestHead,
     read_body,
     read_exchange_request,
@@ -46,6 +45,10 @@ class Carrier(Protocol):
 
     def certificate(self) -> bytes | None:
         """See `Call.certificate`."""
+        ...
+
+    def caller(self) -> str:
+        """See `Call.caller`."""
         ...
 
 
@@ -81,6 +84,10 @@ class ExchangeCall:
         """See `Call.certificate`."""
         return self.carrier.certificate()
 
+    def caller(self) -> str:
+        """See `Call.caller`."""
+        return self.carrier.caller()
+
     def note(self, notes: Notes) -> None:
         """See `Call.note`."""
         self.notes = notes
@@ -96,6 +103,7 @@ class ExchangeService:
         max_message: bytes of the largest body.
         failed: see `Failed`.
         in_hand: counts what is being answered.
+        takes_no_more: whether there is no memory for a message that is announced.
     """
 
     methods: Methods
@@ -103,17 +111,23 @@ class ExchangeService:
     max_message: int
     failed: Failed
     in_hand: InHand = field(default_factory=InHand)
+    takes_no_more: Callable[[], bool] = lambda: False
 
     def answers(self, messages: Iterator[bytes], carrier: Carrier) -> Iterator[bytes]:
         """The replies to a stream's messages, until it ends or is no longer to be trusted."""
         for message in messages:
             # In hand until its answer is written: a server that stops waits for that.
             with self.in_hand.one():
+                # The device hears at once that it must look elsewhere, and does not wait for its budget to run out.
                 if self.in_hand.stops:
                     yield write_exchange_error(UNAVAILABLE, "this edge is stopping")
                     return
                 try:
                     yield from self._replies(message, messages, carrier)
+                except BusyError as error:
+                    # What was announced comes all the same, so the stream must end; the device opens another one.
+                    yield write_exchange_error(*self.failed(m.EXCHANGE, error))
+                    return
                 except (InputError, Damaged) as error:
                     # Nobody can say where the next request would begin, so this was the last one.
                     _, details = self.failed(m.EXCHANGE, error)
@@ -131,16 +145,22 @@ class ExchangeService:
     def _body(self, request: RequestHead, messages: Iterator[bytes]) -> bytes:
         if not request.follows:
             return request.body
+        # Before the body is asked for: HTTP/2's window bounds what may lie here unread.
         if request.follows > self.max_message:
             raise InputError(f"a body of {request.follows:,} bytes is announced, expected at most {self.max_message:,}")
+        if self.takes_no_more():
+            raise BusyError("this edge has no memory to spare: try again later, or elsewhere")
+        # A stream that ends before its body has no more messages, and an empty one is damaged: it fails as such.
         return read_body(next(messages, b""), request.follows)
 
     def _answered(self, path: str, body: bytes, call: ExchangeCall) -> Iterator[bytes]:
         method = self.methods.get(path)
         try:
+            # What streams its answer is called: one request of a stream has one reply.
             assert isinstance(method, Unary), f"{path} is not served over exchanges"
             answer = method.answer(body, call)
         except Exception as error:  # the edge's guard: whatever goes wrong with one request, the next one is served
             yield write_exchange_error(*self.failed(path, error), load_of(error))
             return
+        # Outside of the guard: what goes wrong while it is written is the carrier's, and no answer can tell of it.
         yield from write_exchange_reply(answer, call.notes)

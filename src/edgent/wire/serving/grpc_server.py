@@ -18,6 +18,7 @@ import functools
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -26,20 +27,19 @@ import grpc
 
 from edgent.address import Address
 from edgent.clock import MonotonicClock
-from edgent.errors import EdgeError
 from edgent.identity.credentials import Credentials
-from edgent.link.slow_start import Window
-from edgent.units import Seconds
 from edgent.wire.errors import CANCELLED, ORDINARY, load_of, status_of
 from edgent.wire.exchange.service import ExchangeService
 from edgent.wire.grpc_options import SERVER_OPTIONS, message_limits
+from edgent.wire.headers import headers_of
 from edgent.wire.messages import EXCHANGE, HEALTH, SERVER_LIVE, SERVER_READY
-from edgent.wire.notes import NOTHING, Notes, headers_of
+from edgent.wire.notes import Notes
+from edgent.wire.serving.free_port import check_free, taken
+from edgent.wire.serving.grpc_call import GrpcCall
 from edgent.wire.serving.places import InHand, Places, Shares, host_of
 from edgent.wire.serving.sparing_log import SparingLog
-from edgent.wire.serving.uploads import Uploads
-from edgent.wire.tcp_info import SendWindow
-from edgent.wire.transport import PACKET, Call, Methods, Streaming, Unary
+from edgent.wire.serving.uploads import Upload, Uploads
+from edgent.wire.transport import Call, Methods, Streaming, Unary
 
 _Message = Callable[[Iterator[bytes], grpc.ServicerContext], bytes]
 """How the message of a call is waited for."""
@@ -47,9 +47,6 @@ _Message = Callable[[Iterator[bytes], grpc.ServicerContext], bytes]
 _log = SparingLog(logging.getLogger("edgent.edge"))
 
 _STATUS: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
-_CALLERS = 256  # connections whose sockets are remembered
-_UNREAD = b""  # what no caller shows
-_FOREVER = 1e9  # gRPC states a missing deadline as a huge one
 _QUIET = 0.2  # seconds for which a server that stops still refuses what comes
 
 
@@ -66,58 +63,26 @@ class ServerLimits:
         uploads_of_host: messages that are on their way from one host.
         streams_of_host: likewise of streams.
         upload: seconds for which a message may be on its way.
+        fetches_of_host: likewise of fetches.
         idle: seconds after which a connection on which nothing is under way is closed.
+        age: seconds after which a connection is told to go away; devices make another one.
+        grace: seconds that it then has for what is under way.
+        handshake: seconds within which a connection must have begun to speak HTTP/2.
     """
 
-    calls: int = 128
+    calls: int = 512
     streams: int = 256
     fetches: int = 64
     checks: int = 16
     per_connection: int = 100
     uploads_of_host: int = 64
     streams_of_host: int = 192
+    fetches_of_host: int = 32
     upload: float = 60.0
     idle: float = 900.0
-
-
-class _GrpcCall:
-    """A call as the edge sees it, over gRPC's context."""
-
-    def __init__(self, context: grpc.ServicerContext) -> None:
-        self._context = context
-        self._certificate: bytes | None = _UNREAD
-        self._notes = NOTHING
-
-    def time_remaining(self) -> Seconds | None:
-        left = self._context.time_remaining()
-        return None if left is None or left > _FOREVER else Seconds(left)
-
-    def window(self) -> Window | None:
-        to_caller = _send_window(self._context.peer())
-        to_caller.look()
-        return to_caller.read()
-
-    def given_up(self) -> bool:
-        return not self._context.is_active()
-
-    def certificate(self) -> bytes | None:
-        # The same for all requests of a stream, which ask again and again.
-        if self._certificate is _UNREAD:
-            shown = self._context.auth_context().get("x509_pem_cert", ())
-            self._certificate = bytes(shown[0]) if shown else None
-        return self._certificate
-
-    def note(self, notes: Notes) -> None:
-        # Whether they go ahead or behind is decided by the length of the body, which is not known yet.
-        self._notes = notes
-
-    def send_headers(self, body: bytes) -> None:
-        headers = tuple(headers_of(self._notes).items()) if self._notes is not NOTHING else ()
-        # Headers ahead cost a packet, and a wake on either side; only a long body has a downlink for them to mark off.
-        if len(body) > PACKET:
-            self._context.send_initial_metadata(headers)
-        else:
-            self._context.set_trailing_metadata(headers)
+    age: float = 86_400.0
+    grace: float = 60.0
+    handshake: float = 10.0
 
 
 class GrpcServer:
@@ -129,6 +94,7 @@ class GrpcServer:
         port: 0 picks a free one.
         max_message: bytes of the largest message either way.
         limits: what callers may take of it.
+        is_full: whether no more should be taken in than what is in hand already.
         credentials: what is shown to callers, and of whom they must show a certificate; None: connections are plain
             text, and callers nobody.
 
@@ -145,32 +111,38 @@ class GrpcServer:
         port: int,
         max_message: int,
         limits: ServerLimits | None = None,
+        is_full: Callable[[], bool] = lambda: False,
         credentials: Credentials | None = None,
     ) -> None:
         address, limits = Address(host=host, port=port), limits or ServerLimits()
         self._in_hand = InHand()
-        self._handlers = _Handlers(methods, max_message, limits, self._in_hand)
-        own = (
-            ("grpc.max_concurrent_streams", limits.per_connection),
-            ("grpc.max_connection_idle_ms", round(limits.idle * 1e3)),
-        )
-        self._server = grpc.server(self._handlers.doors, options=(*SERVER_OPTIONS, *own, *message_limits(max_message)))
-        self._server.add_generic_rpc_handlers((self._handlers,))
-        try:
-            # Some versions of gRPC raise where the port is taken, others return 0.
-            if credentials is None:
-                self.port = self._server.add_insecure_port(str(address))
-            else:
-                self.port = self._server.add_secure_port(str(address), _server_credentials(credentials))
-        except RuntimeError:
-            self.port = 0
-        if self.port == 0:
-            raise EdgeError(f"cannot listen on {address}: it is taken, or no address of this machine")
+        self._handlers, self._grace = _Handlers(methods, max_message, limits, self._in_hand, is_full), limits.grace
+        self._options = (*SERVER_OPTIONS, *_options(limits), *message_limits(max_message))
+        if credentials is not None:
+            check_free(address)
+        self._server, self.port = self._listening(address, credentials)
         self.address = str(replace(address, port=self.port))
 
     def start(self) -> None:
         """Begins to serve."""
         self._server.start()
+
+    def renew(self, credentials: Credentials) -> None:
+        """Shows another certificate from now on to whoever connects; who is connected already is told to go away.
+
+        gRPC cannot safely exchange the certificate of a server that runs: its credentials of that kind ended the
+        process in one run of 25. So a second server listens on the same port; the first one stops listening, answers
+        what it has in hand, and ends the streams of devices, which open others. Only a connection that is being made at
+        this very moment fails, and has to be made again.
+        """
+        before, (fresh, _) = self._server, self._listening(Address.parse(self.address), credentials)
+        fresh.start()
+        self._server = fresh
+        before.stop(self._grace)
+
+    def shed(self) -> None:
+        """Ends what is on its way from the host that has most on its way: messages, and streams that are kept open."""
+        self._handlers.shed()
 
     def stop(self, grace: float = 0.0) -> None:
         """Ends serving: what is in hand gets `grace` seconds to be answered, what comes meanwhile is refused."""
@@ -189,17 +161,38 @@ class GrpcServer:
     def __repr__(self) -> str:
         return f"<GrpcServer on {self.address}>"
 
+    def _listening(self, address: Address, credentials: Credentials | None) -> tuple[grpc.Server, int]:
+        """A server that has a port."""
+        # Only who renews shares its port, with itself.
+        options = (*self._options, ("grpc.so_reuseport", int(credentials is not None)))
+        server = grpc.server(Places(1, "nothing"), options=options)  # each kind of call has threads of its own
+        server.add_generic_rpc_handlers((self._handlers,))
+        try:
+            # Some versions of gRPC raise where the port is taken, others return 0.
+            if credentials is None:
+                port = server.add_insecure_port(str(address))
+            else:
+                port = server.add_secure_port(str(address), _server_credentials(credentials))
+        except RuntimeError:
+            port = 0
+        if port == 0:
+            raise taken(address)
+        return server, port
+
 
 class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
     """Which handler a call gets; asked by gRPC in the one thread that takes in all calls, so nothing here may wait."""
 
-    def __init__(self, methods: Methods, max_message: int, limits: ServerLimits, in_hand: InHand) -> None:
-        self._in_hand = in_hand
+    def __init__(
+        self, methods: Methods, max_message: int, limits: ServerLimits, in_hand: InHand, is_full: Callable[[], bool]
+    ) -> None:
+        self._in_hand, self._is_full = in_hand, is_full
         self.doors = Places(4, "answers that wait for nothing")
         self._calls, self._streams = Places(limits.calls, "calls"), Places(limits.streams, "streams")
         self._fetches, self._checks = Places(limits.fetches, "fetches"), Places(limits.checks, "checks of health")
         self._uploads = Uploads(limits.uploads_of_host, limits.upload)
         self._stream_shares = Shares(limits.streams_of_host, "streams")
+        self._fetch_shares = Shares(limits.fetches_of_host, "fetches")
         self._guard = threading.Lock()
         self._open_streams: set[grpc.ServicerContext] = set()
         self._handlers = {path: self._handled(path, method) for path, method in methods.items()}
@@ -216,7 +209,24 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
         if places is not self.doors and places.are_taken:
             words = f"{places.most} {places.kind} are under way here: try again later, or elsewhere"
             return _refusal(self.doors, grpc.StatusCode.RESOURCE_EXHAUSTED, words)
+        if places is not self.doors and self._takes_no_more():
+            words = "this edge has no memory to spare: try again later, or elsewhere"
+            return _refusal(self.doors, grpc.StatusCode.RESOURCE_EXHAUSTED, words)
         return handler
+
+    def _takes_no_more(self, beside: int = 0) -> bool:
+        # One at a time is taken in even then: an edge that is full for a reason of its own must not be useless.
+        return self._is_full() and self._in_hand.count > beside
+
+    def shed(self) -> None:
+        """See `GrpcServer.shed`."""
+        with self._guard:
+            streams = list(self._open_streams)
+        on_their_way: list[Upload] = [*self._uploads.on_their_way, *streams]
+        hosts = Counter(host_of(upload.peer()) for upload in on_their_way)
+        for upload in on_their_way:
+            if host_of(upload.peer()) == hosts.most_common(1)[0][0]:
+                upload.cancel()
 
     def end_streams(self) -> None:
         """Ends the streams that devices keep open: a server that stops would otherwise wait for them."""
@@ -253,8 +263,8 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
     ) -> Callable[[Iterator[bytes], grpc.ServicerContext], bytes]:
         def handle(messages: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
             with _refusing(path, context), self._in_hand.one():
-                call = _GrpcCall(context)
-                body = answer(message(messages, context), call)
+                call = GrpcCall(context, path)
+                body = answer(call.checked(message(messages, context)), call)
                 call.send_headers(body)
                 return body
 
@@ -264,8 +274,10 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
         self, path: str, answer: Callable[[bytes, Call], Iterator[bytes]]
     ) -> Callable[[Iterator[bytes], grpc.ServicerContext], Iterator[bytes]]:
         def handle(messages: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
-            with _refusing(path, context), self._in_hand.one():
-                yield from answer(self._uploads.message(messages, context), _GrpcCall(context))
+            with _refusing(path, context), self._in_hand.one(), self._fetch_shares.held(host_of(context.peer())):
+                # What is streamed back has a digest that its reader knows beforehand, and needs no sum of ours.
+                call = GrpcCall(context, path)
+                yield from answer(call.checked(self._uploads.message(messages, context)), call)
 
         return handle
 
@@ -280,8 +292,9 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
                     max_message=max_message,
                     failed=functools.partial(_status, context.peer()),
                     in_hand=self._in_hand,
+                    takes_no_more=lambda: self._takes_no_more(beside=1),
                 )
-                yield from service.answers(messages, _GrpcCall(context))
+                yield from service.answers(messages, GrpcCall(context, EXCHANGE))
 
         return grpc.stream_stream_rpc_method_handler(_in(self._streams, handle))
 
@@ -308,9 +321,14 @@ def _no_message(_messages: Iterator[bytes], _context: grpc.ServicerContext) -> b
     return b""
 
 
-def _connection_options(limits: ServerLimits) -> tuple[tuple[str, int], ...]:
-    idle = ("grpc.max_connection_idle_ms", round(limits.idle * 1e3))
-    return ("grpc.max_concurrent_streams", limits.per_connection), idle
+def _options(limits: ServerLimits) -> tuple[tuple[str, int], ...]:
+    return (
+        ("grpc.max_concurrent_streams", limits.per_connection),
+        ("grpc.max_connection_idle_ms", round(limits.idle * 1e3)),
+        ("grpc.max_connection_age_ms", round(limits.age * 1e3)),
+        ("grpc.max_connection_age_grace_ms", round(limits.grace * 1e3)),
+        ("grpc.server_handshake_timeout_ms", round(limits.handshake * 1e3)),
+    )
 
 
 def _refusal(doors: Places, code: grpc.StatusCode, words: str) -> grpc.RpcMethodHandler:
@@ -319,14 +337,6 @@ def _refusal(doors: Places, code: grpc.StatusCode, words: str) -> grpc.RpcMethod
         yield b""  # never: `abort` raises
 
     return grpc.stream_stream_rpc_method_handler(_in(doors, refuse))
-
-
-@functools.lru_cache(_CALLERS)
-def _send_window(peer: str) -> SendWindow:
-    """Towards a caller, by gRPC's name for it."""
-    # Kept, for the search goes through all open files of the process, and a caller stays on its connection.
-    port = peer.rpartition(":")[2]
-    return SendWindow(host_of(peer), int(port) if port.isdigit() else 0)
 
 
 def _server_credentials(credentials: Credentials) -> grpc.ServerCredentials:

@@ -117,6 +117,11 @@ class InHand:
                 self._count -= 1
                 self._changed.notify_all()
 
+    @property
+    def count(self) -> int:
+        """Of them, now."""
+        return self._count
+
     def emptied(self, within: float) -> bool:
         """Waits until nothing is in hand, so many seconds at the most."""
         with self._changed:

@@ -68,6 +68,12 @@ class Uploads:
                 with self._guard:
                     del self._waited_for[id(upload)]
 
+    @property
+    def on_their_way(self) -> list[Upload]:
+        """Those that are waited for now."""
+        with self._guard:
+            return [upload for upload, _ in self._waited_for.values()]
+
     def close(self) -> None:
         """Looks no more."""
         self._closed.set()

@@ -8,7 +8,9 @@ import pytest
 
 from edgent.link.slow_start import UNLIMITED, Window
 from edgent.wire import messages as m
-from edgent.wire.notes import NOTHING, Notes, headers_of, notes_from, notes_of, window_from
+from edgent.wire.exchange.messages import notes_from, window_from
+from edgent.wire.headers import headers_of, notes_of
+from edgent.wire.notes import NOTHING, Notes
 
 WINDOW = Window(size=43_440.0, threshold=100_000.0, patience=0.25, least=14_480.0)
 
@@ -19,7 +21,7 @@ WINDOW = Window(size=43_440.0, threshold=100_000.0, patience=0.25, least=14_480.
         Notes(queue=0.001, middle=0.002),
         Notes(middle=1e-6, window=WINDOW),
         Notes(load=0.25),
-        Notes(window=Window(size=1.0, threshold=UNLIMITED, patience=math.inf, least=1.0), newest="0123456789ab"),
+        Notes(window=Window(size=512.0, threshold=UNLIMITED, patience=math.inf, least=512.0), newest="0123456789ab"),
     ],
 )
 def test_what_is_noted_is_read_as_it_was(notes):

@@ -11,7 +11,7 @@ from edgent.demo.values import Chosen
 from edgent.lab.processes.live_runs import LiveRuns, Setup
 from edgent.planning.plan import Configuration
 
-FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
+FOLDER = Path(__file__).resolve().parents[3] / "benchmarks"
 CODED = Configuration(exit=9, upload_cut=0, download_cut=22, codec="webp-90")
 INT8 = Configuration(exit=8, upload_cut=13, download_cut=13)
 OTHER = Configuration(exit=0, upload_cut=9, download_cut=9)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 from edgent.clock import Clock
+from edgent.edge.limits.peer_limits import Allowance, Rate
 from edgent.errors import EdgentError, RefusedError
 from edgent.identity.certificates import bearer_of
 from edgent.identity.register import Member, Register
@@ -22,15 +22,8 @@ from edgent.wire.messages import FETCH, MODEL_INFER
 from edgent.wire.transport import Call, Methods, Streaming, Unary
 
 _LOOKS_EVERY = 1.0  # seconds
+_LOOKS_FOR_ONE = 0.1  # for one who is not known: who was removed may ask as often as it likes
 _Body = TypeVar("_Body")
-
-
-@dataclass(slots=True)
-class _Allowance:
-    """Requests that a device may ask at present: they grow by its rate, to at most one second's (a token bucket)."""
-
-    left: float
-    at: Seconds
 
 
 class Doorkeeper:
@@ -46,7 +39,7 @@ class Doorkeeper:
         self._guard = threading.Lock()
         self._looked_at: Seconds | None = None
         self._members: Mapping[str, Member] = {}
-        self._allowances: dict[str, _Allowance] = {}
+        self._allowances: dict[str, Allowance] = {}
 
     def guarded(self, methods: Methods) -> Methods:
         """The same methods, for callers who may call them."""
@@ -67,7 +60,9 @@ class Doorkeeper:
             raise RefusedError("this edge answers devices that have joined it; use `edgent join`")
         bearer, now = bearer_of(certificate), self._clock.now()
         with self._guard:
-            self._look(now)
+            self._look(now, _LOOKS_EVERY)
+            if bearer.serial not in self._members:
+                self._look(now, _LOOKS_FOR_ONE)  # it may have joined just now
             member = self._members.get(bearer.serial)
             if member is None:
                 raise RefusedError(f"{bearer.name!r} is no device of this edge any more; join again with a new token")
@@ -76,8 +71,8 @@ class Doorkeeper:
             if path == MODEL_INFER and member.requests_per_second is not None:
                 self._count(member.name, member.requests_per_second, now)
 
-    def _look(self, now: Seconds) -> None:
-        if self._looked_at is not None and now - self._looked_at < _LOOKS_EVERY:
+    def _look(self, now: Seconds, every: float) -> None:
+        if self._looked_at is not None and now - self._looked_at < every:
             return
         self._looked_at = now
         try:
@@ -89,13 +84,10 @@ class Doorkeeper:
         self._allowances = {name: left for name, left in self._allowances.items() if name in members}
 
     def _count(self, name: str, rate: float, now: Seconds) -> None:
-        most = max(rate, 1.0)
-        allowance = self._allowances.setdefault(name, _Allowance(most, now))
-        allowance.left = min(most, allowance.left + (now - allowance.at) * rate)
-        allowance.at = now
-        if allowance.left < 1.0:
+        most = Rate(burst=max(rate, 1.0), per_second=rate)
+        allowance = self._allowances.setdefault(name, Allowance(most.burst, now))
+        if not allowance.spend(most, now):
             raise BusyError(f"{name!r} asks more than its {rate:g} requests a second; see `edgent devices limit`")
-        allowance.left -= 1.0
 
     def _guarded(self, path: str, method: Unary | Streaming) -> Unary | Streaming:
         if isinstance(method, Unary):

@@ -9,13 +9,12 @@ import typer
 
 from edgent.cli.arguments.models import Dims, ModelName, open_model, parse_dims
 from edgent.cli.arguments.options import AsJson, Output, Threads
+from edgent.cli.arguments.pictures import read_pictures, refuse_missing
 from edgent.cli.terminal import show
-from edgent.errors import EdgentError, InputError
 from edgent.units import format_bytes
 
 if TYPE_CHECKING:
     from edgent.codec import Calibration
-    from edgent.evaluation.data.examples import Examples
     from edgent.evaluation.evaluate import Evaluation
 
 
@@ -40,25 +39,21 @@ def evaluate(
     """
     from edgent.engine.onnxruntime import OnnxRuntimeEngine
     from edgent.evaluation.calibration_files import keep
-    from edgent.evaluation.data.recognise import CIFAR10, FORMATS, recognised
+    from edgent.evaluation.data.recognise import CIFAR10
     from edgent.evaluation.evaluate import evaluate as measure
 
     show.check_output(output)
     numbers = parse_dims(dim)
-    if format and format not in FORMATS:
-        raise InputError(f"--format {format[:40]!r}: expected one of {', '.join(FORMATS)}")
-    kind = format or recognised(data)
+    pictures = read_pictures(data, format)
     loaded = open_model(model, numbers)
     other = open_model(reference, {}) if reference else None
-    refused: list[str] = []
-    examples = _examples(data, kind, refused)
     with show.progress("evaluating") as progress:
         found = measure(
             loaded,
-            examples,
+            pictures.examples,
             engine=OnnxRuntimeEngine(threads=threads),
             sample=sample,
-            every_cut=kind == CIFAR10,
+            every_cut=pictures.format == CIFAR10,
             reference=other,
             progress=progress,
         )
@@ -70,27 +65,7 @@ def evaluate(
         show.document(_document(found))
     else:
         _print(found, output)
-    if refused:
-        raise EdgentError(f"{len(refused)} pictures could not be opened and are left out; the lines above name them")
-
-
-def _examples(data: Path, kind: str, refused: list[str]) -> Examples:
-    """The pictures; says on stderr what seems wrong with them, and which cannot be opened."""
-    from edgent.evaluation.data.cifar10 import CIFAR10_TEST, load_cifar10
-    from edgent.evaluation.data.examples import opened
-    from edgent.evaluation.data.recognise import CIFAR10, read_listing
-
-    if kind == CIFAR10:
-        return load_cifar10(data, "test").examples(CIFAR10_TEST)
-    listing = read_listing(data, kind)
-    show.warn(*listing.doubts)
-
-    def refuse(line: str) -> None:
-        refused.append(line)
-        show.complain(line)
-
-    with show.progress("opening pictures") as progress:
-        return opened(listing, refused=refuse, progress=progress)
+    refuse_missing(pictures)
 
 
 def _document(found: Evaluation) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Which answers of a small network are good enough, and what two networks know together: measured, with a promise."""

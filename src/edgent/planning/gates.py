@@ -1,0 +1,187 @@
+"""Gates: when the answer of an early exit is good enough, and what a later one's adds to it.
+
+A gate belongs to a model and to data, not to a machine. It is a JSON file of schema 1, written by `edgent gate`. Its
+accuracies are along the path that each picture takes: the pictures of which the early exit is unsure are the hard ones,
+so what is right of those cannot be had from the accuracies of whole networks.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgent.codec.calibration import MEASURES, MeasureName, Span
+from edgent.codec.names import check_codec, is_image_codec, is_lossless
+from edgent.document import Document, Node, keys_of
+from edgent.errors import InputError
+from edgent.model.tasks.class_probabilities import confidence, log_probabilities, pooled
+
+if TYPE_CHECKING:
+    from edgent.model import Model
+
+LATER_ALONE = (0.0, 1.0)
+"""The weights with which the later exit's answer stands by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """An early exit whose sure answers are taken, and the later exit that is asked about the others.
+
+    Attributes:
+        exit: The one that answers first.
+        later: The one that is asked where the first is not sure.
+        codec: By which the picture comes to the later one.
+        confidence: From which on the first answer is taken; None: it never is.
+        accepted: Share of the pictures whose first answer is taken.
+        lost: Share of them all whose first answer is taken and wrong, where without a gate it would be right.
+        accuracy: Of all pictures, along the path that each takes.
+        ungated: Accuracy where the later exit is asked about every picture.
+        standing: Accuracy of the first answers that are not taken: what remains where nothing better comes in time.
+        asked: Accuracy of the last answers to the same pictures.
+        weights: Of both in the last answer; `LATER_ALONE` where combining them was not measured to be better.
+        gain: 95 % interval of what combining adds to the later exit's accuracy, by cross-fitting, in pairs.
+        samples: How many pictures all that rests on.
+    """
+
+    exit: int
+    later: int
+    codec: str
+    confidence: float | None
+    accepted: float
+    lost: float
+    accuracy: float
+    ungated: float
+    standing: float
+    asked: float
+    weights: tuple[float, float]
+    gain: Span
+    samples: int
+
+    def __post_init__(self) -> None:
+        check_codec(self.codec)
+        if not is_image_codec(self.codec):
+            raise InputError(f"codec: found {self.codec!r}, expected one of pictures, as source")
+        if not 0 <= self.exit < self.later:
+            raise InputError(f"exits {self.exit} and {self.later}: expected an exit, from 0, and a later one")
+        if self.samples < 1:
+            raise InputError(f"samples: found {self.samples}, expected 1 or more")
+        for name in ("accepted", "lost", "accuracy", "ungated", "standing", "asked"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name}: found {getattr(self, name)!r}, expected a fraction 0..1")
+
+    @property
+    def combines(self) -> bool:
+        """Whether the last answer is made of both."""
+        return self.weights != LATER_ALONE
+
+    def accepts(self, scores: NDArray[Any]) -> bool:
+        """Whether the first answer is taken, by the scores of its classes."""
+        return self.confidence is not None and bool(confidence(log_probabilities(scores)) >= self.confidence)
+
+    def combined(self, first: NDArray[Any], last: NDArray[Any]) -> NDArray[np.float32]:
+        """The classes' shares by both answers, from their scores.
+
+        Raises:
+            InputError: answers about different classes.
+        """
+        if first.shape != last.shape:
+            raise InputError(f"found answers of {first.size} and {last.size} classes, expected the same classes")
+        shares = np.exp(pooled([log_probabilities(first), log_probabilities(last)], self.weights))
+        return shares.astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gates(Document):
+    """What was measured of a model's gates on data.
+
+    Attributes:
+        model: The model's name.
+        digest: Its digest.
+        data: The data set.
+        measure: What the accuracies are: an accuracy beside labels, or the agreement with the model's own last exit.
+        max_drop: The share of the pictures that each gate loses at most.
+        confidence_level: Probability that it keeps to that; None: it does so in the mean over calibrations.
+        gates: By exit, later exit and codec.
+    """
+
+    KIND = "gate file"
+    AGAIN = "make it again: edgent gate MODEL --data DIR --max-drop PERCENT"
+
+    model: str
+    digest: str
+    data: str
+    measure: MeasureName
+    max_drop: float
+    confidence_level: float | None
+    gates: tuple[Gate, ...]
+
+    def check(self, model: Model) -> None:
+        """Makes sure that they are of a model.
+
+        Raises:
+            InputError: they are of another one, or of another version of it.
+        """
+        if self.digest != model.digest:
+            raise InputError(
+                f"the gates are of {self.model} version {self.digest[:12]}, the model is {model.name} version "
+                f"{model.version}: {self.AGAIN}"
+            )
+
+    def before(self, later: int, codec: str) -> Gate | None:
+        """The gate to put before an exit that pictures come to by a codec; of several that which accepts most."""
+        # What loses nothing shows the later exit the same picture, whichever codec it is.
+        fitting = [gate for gate in self.gates if gate.later == later and _shows_alike(gate.codec, codec)]
+        return max(fitting, key=lambda gate: (gate.accepted, gate.accuracy), default=None)
+
+    def to_json(self) -> str:
+        """The file's text; the same gates always give the same text."""
+        return json.dumps({"schema": self.SCHEMA, **asdict(self)}, indent=1, allow_nan=False) + "\n"
+
+    @classmethod
+    def _read(cls, document: object) -> Gates:
+        node = Node(document, cls.KIND, ("schema", *keys_of(cls)))
+        measure = node.text("measure")
+        if measure not in MEASURES:
+            raise InputError(f"measure: found {measure[:40]!r}, expected one of {', '.join(MEASURES)}")
+        return cls(
+            model=node.text("model"),
+            digest=node.text("digest"),
+            data=node.text("data"),
+            measure=measure,
+            max_drop=node.number("max_drop"),
+            confidence_level=None if node.absent("confidence_level") else node.number("confidence_level"),
+            gates=tuple(map(read_gate, node.nodes("gates", keys_of(Gate)))),
+        )
+
+
+def read_gate(node: Node) -> Gate:
+    """Reads what `asdict` makes of a gate.
+
+    Raises:
+        InputError: values that no gate has.
+    """
+    shares = ("accepted", "lost", "accuracy", "ungated", "standing", "asked")
+    return Gate(
+        exit=node.whole("exit"),
+        later=node.whole("later"),
+        codec=node.text("codec"),
+        confidence=None if node.absent("confidence") else node.number("confidence"),
+        weights=_two(node, node.numbers("weights"), "weights"),
+        gain=_two(node, node.reals("gain"), "gain"),
+        samples=node.whole("samples"),
+        **{name: node.number(name) for name in shares},
+    )
+
+
+def _shows_alike(one: str, other: str) -> bool:
+    return one == other or (is_lossless(one) and is_lossless(other))
+
+
+def _two(node: Node, numbers: tuple[float, ...], key: str) -> tuple[float, float]:
+    if len(numbers) != 2:
+        raise InputError(f"{node.place}.{key}: found {len(numbers)} numbers, expected two")
+    return numbers[0], numbers[1]

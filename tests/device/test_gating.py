@@ -1,0 +1,224 @@
+"""The device answers first: where it is sure nothing is sent, else its answer stands until a better one comes."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import onnxruntime
+import pytest
+from PIL import Image
+
+from edgent.codec import Calibration, EncodedSize
+from edgent.device.device import Device
+from edgent.device.gating import gated
+from edgent.device.request import LocalBranch
+from edgent.edge.edge import Edge
+from edgent.engine.loading import load
+from edgent.errors import InputError
+from edgent.model.files.partial import manifest_of, partial
+from edgent.planning.gates import LATER_ALONE, Gate, Gates
+from edgent.planning.plan import Configuration, Plan, Stages
+from edgent.telemetry import Record
+from edgent.testing import FakeLink
+from edgent.units import Seconds
+from edgent.wire import messages as m
+from networks.classifiers import classifier
+from shared_fixtures import make_profile
+
+WITHIN = 20.0  # seconds of the test's clock
+SMALL, BIG = 16, 28
+
+
+def gate(**changes) -> Gate:
+    usual = Gate(
+        exit=0,
+        later=1,
+        codec="source",
+        confidence=0.5,
+        accepted=0.6,
+        lost=0.01,
+        accuracy=0.85,
+        ungated=0.86,
+        standing=0.4,
+        asked=0.7,
+        weights=LATER_ALONE,
+        gain=(-0.01, 0.02),
+        samples=500,
+    )
+    return replace(usual, **changes)
+
+
+def gates_of(model, *entries: Gate) -> Gates:
+    return Gates(
+        model=model.name,
+        digest=model.digest,
+        data="some",
+        measure="accuracy",
+        max_drop=0.01,
+        confidence_level=0.9,
+        gates=entries,
+    )
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("gates")
+    return classifier(folder / "small.onnx", SMALL, 0.6), classifier(folder / "big.onnx", BIG, 0.9)
+
+
+@pytest.fixture(scope="module")
+def here(files):
+    return partial(load(files[0]), manifest_of(load("+".join(map(str, files))), ["big"]))
+
+
+@pytest.fixture(scope="module")
+def photograph() -> bytes:
+    pixels = np.random.default_rng(3).integers(0, 255, (30, 30, 3)).astype(np.uint8)
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "PNG")
+    return data.getvalue()
+
+
+def shares(file, side: int, photograph: bytes) -> np.ndarray:
+    """By Pillow and plain ONNX Runtime."""
+    pixels = Image.open(io.BytesIO(photograph)).convert("RGB").resize((side, side), Image.Resampling.BILINEAR)
+    tensor = (np.asarray(pixels) / 255).transpose(2, 0, 1)[None].astype(np.float32)
+    (scores,) = onnxruntime.InferenceSession(str(file)).run(None, {"input": tensor})
+    return np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
+
+
+@pytest.fixture
+def link(files, clock):
+    bundle = load("+".join(map(str, files)))
+    edge = Edge(bundle, edge_only=["big"], profiles=[make_profile(bundle, layer=1e-4)], clock=clock)
+    return FakeLink(edge.service.methods(), clock=clock)
+
+
+@pytest.fixture
+def ready(here, link, clock):
+    devices = []
+
+    def make(*entries: Gate, **settings):
+        usual = {"deadline": 0.5, "bandwidth": 1e8, "round_trip": 0.001, "channel": link, "clock": clock}
+        usual["device_profile"] = make_profile(here, layer=0.002)
+        usual["codecs"] = ["source"]
+        sizes = [EncodedSize(tensors=(t.name,), codec="source", mean_bytes=2500.0, samples=4) for t in here.inputs]
+        usual["expected_sizes"] = Calibration(model=here.name, digest=here.digest, data="some", sizes=tuple(sizes))
+        devices.append(Device(here, gates=gates_of(here, *entries) if entries else None, **(usual | settings)))
+        assert devices[-1].wait_ready(WITHIN)
+        return devices[-1]
+
+    yield make
+    for device in devices:
+        device.close()
+
+
+def asked(link) -> int:
+    return link.calls.count(m.MODEL_INFER)
+
+
+def test_a_sure_answer_is_taken_and_nothing_is_sent(ready, link, files, photograph):
+    device = ready(gate(confidence=0.0))
+    before = asked(link)
+    answer = device.infer(photograph)
+    assert (answer.record.by, answer.record.exit, answer.record.why) == ("device", 0, "")
+    assert answer.record.plan.gate == gate(confidence=0.0)
+    assert asked(link) == before
+    assert answer.label == f"class {shares(files[0], SMALL, photograph).argmax()}"
+    assert answer.record.stages.total == pytest.approx(answer.record.total)
+
+
+@pytest.mark.parametrize("confidence", [1.0, None])
+def test_an_unsure_one_asks_the_edge(ready, link, files, photograph, confidence):
+    device = ready(gate(confidence=confidence))
+    before = asked(link)
+    answer = device.infer(photograph)
+    assert (answer.record.by, answer.record.exit, answer.record.why) == ("edge", 1, "")
+    assert asked(link) == before + 1
+    assert answer.label == f"class {shares(files[1], BIG, photograph).argmax()}"
+    assert answer.record.stages.total == pytest.approx(answer.record.total)
+
+
+def test_both_are_combined_where_that_was_measured_to_be_better(ready, files, photograph):
+    device = ready(gate(confidence=1.0, weights=(0.5, 2.0)))
+    answer = device.infer(photograph)
+    product = shares(files[0], SMALL, photograph) ** 0.5 * shares(files[1], BIG, photograph) ** 2
+    np.testing.assert_allclose(answer.first, product / product.sum(), rtol=1e-4)
+    assert answer.record.by == "edge"
+
+
+@pytest.mark.parametrize("race", [True, False])
+def test_the_first_answer_stands_where_the_edge_is_late(ready, link, files, photograph, race):
+    device = ready(gate(confidence=1.0), race=race)
+    link.hold(m.MODEL_INFER)
+    answer = device.infer(photograph)
+    assert (answer.record.by, answer.record.exit, answer.record.why) == ("device", 0, "edge late")
+    assert answer.record.deadline_met
+    assert answer.label == f"class {shares(files[0], SMALL, photograph).argmax()}"
+    assert answer.record.stages.total == pytest.approx(answer.record.total)
+
+
+def test_it_stands_at_once_where_the_edge_is_lost(ready, link, photograph):
+    device = ready(gate(confidence=1.0))
+    link.cut()
+    answer = device.infer(photograph)
+    assert (answer.record.by, answer.record.exit) == ("device", 0)
+    assert answer.record.total < 0.25
+
+
+def test_a_given_configuration_has_no_gate(ready, here, photograph):
+    device = ready(gate(confidence=0.0))
+    whole = Configuration(exit=1, upload_cut=0, download_cut=len(here.remote[0].layers), codec="source")
+    assert device.infer(photograph, configuration=whole).record.by == "edge"
+
+
+def test_gates_of_another_model_are_refused(here, files):
+    other = gates_of(load(files[1]), gate())
+    with pytest.raises(InputError, match=r"the gates are of big version .*: make it again: edgent gate"):
+        Device(here, deadline=0.1, gates=other)
+
+
+def test_a_record_with_a_gate_is_read_as_it_was(ready, photograph):
+    record = ready(gate(confidence=1.0)).infer(photograph).record
+    assert Record.from_json(record.to_json()).plan.gate == record.plan.gate == gate(confidence=1.0)
+
+
+PLAN = Plan(
+    configuration=Configuration(exit=1, upload_cut=0, download_cut=9, codec="jpeg-50"),
+    accuracy=0.9,
+    meets_deadline=True,
+    stages=Stages(uplink=0.03, middle=0.02),
+)
+BRANCHES = (LocalBranch(exit=0, seconds=Seconds(0.01)),)
+
+
+def test_the_plan_takes_the_first_answers_time_as_well(here):
+    entry = gate(codec="jpeg-50", accuracy=0.88)
+    plan = gated(PLAN, gates_of(here, entry), BRANCHES, Seconds(0.1), 2.0)
+    assert (plan.gate, plan.accuracy) == (entry, 0.88)
+    assert plan.stages.total == pytest.approx(0.07)
+
+
+@pytest.mark.parametrize(
+    ("entry", "change", "within", "factor"),
+    [
+        (gate(codec="source"), {}, 0.1, 1.0),  # of another codec, which loses something
+        (gate(codec="jpeg-50", later=2), {}, 0.1, 1.0),
+        (gate(codec="jpeg-50"), {}, 0.059, 1.0),  # no time for both
+        (gate(codec="jpeg-50"), {}, 0.1, 6.0),  # on a device as slow as that
+        (gate(codec="jpeg-50"), {"codec": "float32"}, 0.1, 1.0),
+        (gate(codec="jpeg-50"), {"codec": "float32", "upload_cut": 3}, 0.1, 1.0),
+        (gate(codec="jpeg-50"), {"codec": "float32", "upload_cut": 9}, 0.1, 1.0),  # the device alone
+    ],
+)
+def test_where_it_does_not_fit_the_plan_stays_as_it_is(here, entry, change, within, factor):
+    plan = replace(PLAN, configuration=replace(PLAN.configuration, **change))
+    assert gated(plan, gates_of(here, entry), BRANCHES, Seconds(within), factor) is plan
+
+
+def test_codecs_that_lose_nothing_share_a_gate_and_the_one_that_accepts_most_is_taken(here):
+    few, many = gate(accepted=0.2), gate(codec="png", accepted=0.7)
+    plan = replace(PLAN, configuration=replace(PLAN.configuration, codec="webp-lossless"))
+    assert gated(plan, gates_of(here, few, many), BRANCHES, Seconds(0.1), 1.0).gate == many

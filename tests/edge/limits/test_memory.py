@@ -1,0 +1,59 @@
+"""The edge's budget of memory: what is done at which share of it; the numbers are a test's own."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgent.edge.limits.memory import MemoryWatch, Room, memory_taken, memory_there, room_for
+from edgent.errors import InputError
+
+
+class Memory:
+    """What is taken, and what was done about it."""
+
+    def __init__(self, taken):
+        self.taken, self.done = taken, []
+        self.watch = MemoryWatch(100.0, taken=lambda: self.taken, make_room=lambda: self.done.append("made room"))
+
+    def look(self, taken):
+        self.taken = taken
+        self.done.clear()
+        self.watch.look(lambda: self.done.append("shed"))
+        return self.done
+
+
+@pytest.mark.parametrize(
+    ("taken", "room"),
+    [(0, Room.PLENTY), (69.9, Room.PLENTY), (70, Room.SCARCE), (79.9, Room.SCARCE), (80, Room.NONE), (1e9, Room.NONE)],
+)
+def test_what_is_left_goes_by_the_share_that_is_taken(taken, room):
+    assert room_for(taken, 100.0) is room
+
+
+def test_room_is_made_before_anybody_is_shed_and_all_is_well_again_afterwards():
+    memory = Memory(10.0)
+    assert not memory.look(50.0) and not memory.watch.is_scarce()
+    assert memory.look(75.0) == ["made room"] and memory.watch.is_scarce()
+    assert memory.look(95.0) == ["made room", "shed"]
+    assert not memory.look(20.0) and not memory.watch.is_scarce()
+
+
+def test_models_that_leave_no_room_are_refused_at_the_start_with_what_to_do():
+    with pytest.raises(InputError, match=r"the models take 85 B.*--memory"):
+        Memory(85.0).watch.start(lambda: None)
+
+
+def test_the_budget_is_of_what_the_control_group_lets_the_process_take(tmp_path):
+    machine = memory_there([])
+    limits = [tmp_path / name for name in ("none", "max", "less", "more")]
+    for path, text in zip(limits[1:], ("max\n", "1000000\n", f"{int(machine) * 2}\n"), strict=True):
+        path.write_text(text)
+    assert memory_there(limits) == 1_000_000
+    assert memory_there(limits[:2]) == memory_there(limits[3:]) == machine > 1e8
+
+
+def test_what_a_process_takes_grows_by_what_it_allocates():
+    before = memory_taken()
+    block = bytearray(b"x") * 50_000_000
+    assert 45e6 < memory_taken() - before < 60e6
+    del block
