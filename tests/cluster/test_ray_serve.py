@@ -15,6 +15,7 @@ with warnings.catch_warnings():
 
 import cluster as bench
 from edgent.cluster import ray_serve
+from edgent.cluster.model_copy import ModelCopy
 from edgent.cluster.ray_serve import RayCluster
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgeError, EdgentError, InputError
@@ -82,6 +83,16 @@ def test_what_is_no_cluster_is_told_in_one_line():
     with socket.create_server(("127.0.0.1", 0)) as other:
         line = told(serve(f"127.0.0.1:{other.getsockname()[1]}"), 1)
     assert "no cluster" in line
+
+
+def test_a_shelf_keeps_the_whole_model_and_the_last_segments_that_were_prepared(model):
+    shelf = ray_serve._Shelf(ModelCopy.of(model))
+    for number in (0, 1, 1, *range(200)):
+        shelf.put(f"segment {number}")
+    assert len(shelf.segments()) == ray_serve.SEGMENTS
+    assert shelf.segments()[0] == model.name
+    assert shelf.segments()[-1] == "segment 199"
+    assert shelf.copy().digest == model.digest
 
 
 @pytest.mark.parametrize("address", ["", "nowhere", "host:port", "host:99999"])

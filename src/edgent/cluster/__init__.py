@@ -17,5 +17,6 @@ it can still be refused; Ray's own queues stay empty. To answer a request twice 
 is asked again for as long as its budget lasts.
 
 A replica knows each segment by its name, which is Ray's *multiplexed model id*: a request goes to a replica that has
-the session warm. What devices prepare is made on all replicas, and on those that start later, before they serve.
+the session warm. What devices prepare is made on all replicas within seconds, and on those that start later before they
+serve.
 """

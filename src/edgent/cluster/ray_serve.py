@@ -39,29 +39,51 @@ try:
     from ray import serve
     from ray.exceptions import RayError, RayTaskError
     from ray.serve.exceptions import RayServeException
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 except ImportError as error:
     raise MissingExtraError("a cluster", "ray") from error
 
 LOCAL = "local"
 _TESTED = (2, 60)  # Ray's release; its interface to deployments has changed within a major version before
 _OBJECT_STORE = 200 << 20  # bytes of a cluster that we start: it holds copies of models, and messages above 100 kB
-_REACHED, _HEALTHY = 3.0, 20.0  # seconds until somebody answers at an address, and until a cluster says that it is one
+_REACHED, _HEALTHY = 3.0, 45.0  # seconds until somebody answers at an address, and until a cluster says that it is one
 _DEPLOYED, _ASKED = 120.0, 0.2  # seconds that the first replicas may take; between two looks at them
+_CHECKED = 2.0  # seconds between two looks of Ray at a replica
 _LOOKED = 1.0  # seconds between two looks at how many replicas there are
+
+
+class _Shelf:
+    """An actor on the door's machine with what the replicas of a model need: its files, and what devices prepared."""
+
+    def __init__(self, copy: ModelCopy) -> None:
+        self._copy, self._segments = copy, list[str]()
+
+    def copy(self) -> ModelCopy:
+        """The model."""
+        return self._copy
+
+    def segments(self) -> list[str]:
+        """The whole model, and the last ones that were prepared."""
+        return [self._copy.name, *self._segments]
+
+    def put(self, segment: str) -> None:
+        """A segment was prepared."""
+        if segment not in self.segments():
+            self._segments = [*self._segments, segment][1 - SEGMENTS :]
 
 
 class _Served:
     """A replica as Ray Serve runs it."""
 
-    def __init__(self, copy: list[Any], engine: Callable[[], Engine]) -> None:
-        # In a list: an argument that is a reference itself Ray would resolve in the door's own process.
-        self._replica = Replica(ray.get(copy[0]), engine())
+    def __init__(self, shelf: Any, engine: Callable[[], Engine]) -> None:
+        self._shelf, self._replica = shelf, Replica(ray.get(shelf.copy.remote()), engine())
 
-    async def reconfigure(self, config: dict[str, list[str]]) -> None:
-        """Before it serves, and whenever devices have prepared something new."""
-        for segment in config["segments"]:
-            with suppress(EdgentError):  # told to whoever asks for it
-                await self._ready(segment)
+    async def check_health(self) -> None:
+        """Called by Ray before it serves and every few seconds: makes what devices have prepared since."""
+        with suppress(RayError):  # the door has ended: what is kept ready serves nobody any more
+            for segment in await self._shelf.segments.remote():
+                with suppress(EdgentError):  # told to whoever asks for it
+                    await self._ready(segment)
 
     @serve.multiplexed(max_num_models_per_replica=SEGMENTS)
     async def _ready(self, segment: str) -> str:
@@ -91,26 +113,23 @@ class _Deployment:
     def __init__(self, model: Model, engine: Engine, most: int) -> None:
         # A name of its own: two edges may serve one model on one cluster, and each ends only what is its own.
         self.name = f"edgent-{model.version}-{uuid4().hex[:8]}"
-        self._copy = [ray.put(ModelCopy.of(model))]
         self._model, self._threads, self._most = model, engine.threads, most
         kind: Callable[..., Engine] = type(engine)
         self._engine = partial(kind, threads=engine.threads)
-        self._segments, self._new = [model.name], threading.Event()
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        shelf = ray.remote(_Shelf).options(num_cpus=0, scheduling_strategy=here)
+        self._shelf = shelf.remote(ModelCopy.of(model))
 
     def deploy(self) -> None:
-        """Starts its replicas, or tells those that run what to keep ready."""
-        self._new.clear()
+        """Starts its replicas; once, for Ray would replace all of them at a second time."""
         deployment = serve.deployment(
             _Served,
             name="replica",
-            # Or each call would be a new version to Ray, and replace all replicas by cold ones.
-            version=self._model.version,
             ray_actor_options={"num_cpus": self._threads},
             # One that is busy and one on its way: with none to spare Ray's router would wait and look again.
             max_ongoing_requests=2,
-            health_check_period_s=2.0,
+            health_check_period_s=_CHECKED,
             graceful_shutdown_timeout_s=5.0,
-            user_config={"segments": list(self._segments)},
             # The door sends no more than there are replicas, so this is the share of the time in which they are busy.
             autoscaling_config={
                 "min_replicas": min(2, self._most),
@@ -120,7 +139,7 @@ class _Deployment:
                 "downscale_delay_s": 60.0,
             },
         )
-        target = serve.RunTarget(deployment.bind(self._copy, self._engine), name=self.name, route_prefix=None)
+        target = serve.RunTarget(deployment.bind(self._shelf, self._engine), name=self.name, route_prefix=None)
         (self._handle,) = serve.run_many([target], wait_for_applications_running=False)
 
     def await_ready(self, within: float) -> None:
@@ -143,11 +162,6 @@ class _Deployment:
                 )
             time.sleep(_ASKED)
 
-    def deploy_anew(self) -> None:
-        """Tells the replicas what has been prepared since, if anything has."""
-        if self._new.is_set():
-            self.deploy()
-
     def replicas(self) -> int:
         """How many serve."""
         deployments = serve.status().applications[self.name].deployments.values()
@@ -156,9 +170,8 @@ class _Deployment:
     def prepare(self, segment: str) -> Refusal | None:
         """See `Deployment.prepare`."""
         refusal: Refusal | None = self._result(self._of("prepare", segment).remote(), None)
-        if refusal is None and segment not in self._segments:
-            self._segments = [*self._segments, segment][-SEGMENTS:]
-            self._new.set()
+        if refusal is None:
+            self._shelf.put.remote(segment)
         return refusal
 
     def ask(self, segment: str, message: bytes, choice: int, timeout: Seconds) -> bytes | Refusal:
@@ -263,8 +276,6 @@ class RayCluster:
         while not self._ended.wait(_LOOKED):
             # It goes on without us for as long as the cluster's head is away; the next look may find it again.
             with suppress(RayError, RayServeException, KeyError, RuntimeError):
-                for deployment in self._deployments.values():
-                    deployment.deploy_anew()
                 self._follow(self.replicas)
 
 
