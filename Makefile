@@ -65,6 +65,26 @@ mutants: .venv-mutants/.installed
 	.venv-mutants/bin/python -m pytest -q tests/benchmarks/test_mutants.py
 	.venv-mutants/bin/python benchmarks/mutants.py --json build/mutants.json
 
+# What is promised in docs/promises.md, with faults on purpose: fifteen minutes, and as root with a full disk among them.
+# In CI a part of each: REAL=1500 SIMULATED=10000, INPUTS=60000.
+REAL := 10000
+SIMULATED := 100000
+INPUTS := 1000000
+chaos: $(VENV)/.tests
+	$(BIN)/python benchmarks/chaos.py --real $(REAL) --simulated $(SIMULATED)
+
+# Half an hour of requests at a steady rate, with a fault every ten seconds: nothing may grow.
+soak: $(VENV)/.tests
+	$(BIN)/python benchmarks/chaos.py --soak 30
+
+# Every decoder and reader, given what was honest once: half an hour.
+fuzz: $(VENV)/.tests
+	$(BIN)/python benchmarks/fuzz.py --inputs $(INPUTS)
+
+# The device from wheels on an ARM processor that qemu plays, alone and with an edge (Debian's qemu-user-static).
+aarch64: $(VENV)/.tests
+	$(BIN)/python benchmarks/aarch64.py --wheel $(wildcard dist/*.whl)
+
 # Training, on a few images, in an environment of its own: PyTorch is large.
 train-smoke: .venv-train/.installed
 	.venv-train/bin/python -m pytest -q tests/training

@@ -19,7 +19,7 @@ import traceback
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import onnx.shape_inference  # noqa: F401 - imported before the children are forked
@@ -29,6 +29,7 @@ import edgent.device.device
 import edgent.edge.edge
 import edgent.profiling.model_profiler  # noqa: F401
 from edgent import cli
+from tables import aligned
 
 TESTS = Path(__file__).parent.parent / "tests"
 sys.path.insert(0, str(TESTS))
@@ -164,21 +165,25 @@ def _tell(ending: Ending) -> None:
     print(f"{mark} {ending.name:40} {ending.verb:8} {cost}  {ending.end}  {ending.line}", file=sys.stderr, flush=True)
 
 
-def table(endings: list[Ending]) -> str:
-    """A row per kind."""
+def by_kind(endings: list[Ending]) -> list[dict[str, Any]]:
+    """A row per kind, and one for all."""
     kinds = defaultdict(list)
     for ending in endings:
-        kinds[ending.kind].append(ending)
-    rows = [f"{'kind':32} {'files':>5} {'worst MB':>8} {'worst s':>8}  ends"]
-    for kind, members in [*kinds.items(), ("all", endings)]:
-        ends: dict[str, int] = defaultdict(int)
-        for member in members:
-            ends[member.end] += 1
-        files = len({member.name for member in members})
-        told = ", ".join(f"{count} {end}" for end, count in sorted(ends.items()))
-        worst = max(member.memory for member in members), max(member.seconds for member in members)
-        rows.append(f"{kind:32} {files:5} {worst[0]:8.0f} {worst[1]:8.1f}  {told}")
-    return "\n".join(rows)
+        kinds[ending.kind.partition(",")[0]].append(ending)
+    return [_row(kind, members) for kind, members in [*kinds.items(), ("all", endings)]]
+
+
+def _row(kind: str, members: list[Ending]) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "files": len({member.name for member in members}),
+        "commands": len(members),
+        "done": sum(member.end == "done" for member in members),
+        "refused in one line": sum(member.end.startswith("one line") for member in members),
+        "otherwise": sum(not member.good for member in members),
+        "worst MB": round(max(member.memory for member in members)),
+        "worst s": round(max(member.seconds for member in members), 1),
+    }
 
 
 def main() -> int:
@@ -196,7 +201,8 @@ def main() -> int:
     ]
     endings = measured(cases, asked.timeout, asked.verb or ["inspect", "verify", "serve", "run"])
     bad = [ending for ending in endings if not ending.good]
-    command.show(asked, [asdict(ending) for ending in endings], lambda: print(table(endings)))
+    document = {"kinds": by_kind(endings), "otherwise": [asdict(ending) for ending in bad]}
+    command.show(asked, document, lambda: print(aligned(document["kinds"])))
     if bad:
         print(f"{len(bad)} of {len(endings)} did not end as they should", file=sys.stderr)
     return int(bool(bad))

@@ -13,6 +13,7 @@ from edgent.errors import EdgeError, EdgentError, InputError, MissingExtraError,
 FOLDER = Path(command.__file__).parent
 # They run in an environment without Edgent; or with an engine that starts their own copies.
 OWN_ENDS = {
+    "aarch64_device.py",
     "fastestdet_decode.py",
     "model_builders.py",
     "load_client.py",

@@ -46,6 +46,17 @@ def test_one_cut_of_one_exit_is_no_plural(inspect: Inspect, model_file: Path) ->
     assert "model: 1 cut verified, 0 differ" in result.stdout and "1 exit, " in result.stdout
 
 
+def test_who_does_not_say_the_task_is_led_to_the_draft_and_not_to_make_another(
+    inspect: Inspect, model_file: Path
+) -> None:
+    saved(residual(), model_file)
+    assert f"what its answers are, nor how a picture becomes its input: edgent init {model_file}" in inspect(
+        model_file
+    ).stdout.replace("\n", "")
+    (draft := model_file.with_name("model.edgent.toml")).write_text("[preprocessing]\nscale = 1.0\n")
+    assert f"what its answers are: fill in {draft}" in inspect(model_file).stdout.replace("\n", "")
+
+
 def test_pictures_and_arrays_are_what_it_verifies_on(inspect: Inspect, tmp_path: Path) -> None:
     picture, array = tmp_path / "picture.png", tmp_path / "array.npy"
     Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(picture)

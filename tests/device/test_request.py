@@ -237,6 +237,23 @@ def test_a_local_branch_after_a_failed_head_waits_for_its_turn_like_any_other():
     assert made.local_done(Seconds(0.07), 0) == (Deliver("device", 0, "plan failed"),)
 
 
+def test_a_request_that_will_be_late_is_answered_though_others_that_need_not_be_come_all_the_time():
+    schedule, at = Schedule(), 0.0
+    late = request([branch(0, 0.2)], uses_edge=False, schedule=schedule, patience=Seconds(3.0))
+    others = schedule.reserve(at, [0.05], 0.05, lambda: None)
+    schedule.begin(others, at, [0.05], 0.0)
+    (action,) = late.planned(Seconds(at))
+    while isinstance(action, WaitUntil) and at < 60.0:
+        at += 0.05
+        schedule.drop(others)
+        others = schedule.reserve(at, [0.05], at + 0.05, lambda: None)
+        (action,) = late.tick(Seconds(at))
+        if isinstance(action, WaitUntil):
+            schedule.begin(others, at, [0.05], 0.0)
+    assert action == StartLocal(0)
+    assert at == pytest.approx(3.0, abs=0.06)
+
+
 def test_a_failed_head_is_not_started_again():
     made = started([branch(0, 0.02)], head=0.05)
     made.edge_failed(Seconds(0.01), "plan failed")

@@ -187,6 +187,15 @@ def test_who_waits_for_a_slot_is_called_when_one_is_free():
     assert repr(schedule) == "<Schedule 0/1 running, 0 waiting>"
 
 
+@pytest.mark.parametrize(("at", "begins"), [(99.0, None), (100.0, 10.0)])
+def test_who_will_be_late_lets_the_others_go_first_but_not_for_ever(at, begins):
+    """A device that is never idle: whenever it could begin, another is due for which there would be no time left."""
+    schedule = Schedule()
+    late = schedule.reserve_late(10.0, nobody, yields_until=100.0)
+    schedule.reserve(at, [10.0], at + 15.0, nobody)
+    assert schedule.begin(late, at, [10.0], 0.0) == begins
+
+
 class Played:
     """Requests that share a device, in virtual time; edges answer, fail or are silent. Milliseconds."""
 
@@ -213,6 +222,7 @@ class Played:
             call=lambda: self.later(self.now, number, made, made.tick),
             head=Seconds(head),
             expected=Seconds(expected),
+            patience=Seconds(10_000.0),
         )
         made.edge = edge
         self.later(at, number, made, made.planned)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -159,6 +160,49 @@ def test_a_request_whose_asker_lacks_the_key_is_refused(authority: Authority) ->
     broken = x509.load_der_x509_csr(bytes(der)).public_bytes(serialization.Encoding.PEM)
     with pytest.raises(InputError):
         authority.device_certificate("porch", broken, NOW)
+
+
+def swapped(pem: bytes, kind: str, old: bytes, new: bytes) -> bytes:
+    """The same with some bytes of its inside exchanged."""
+    inside = base64.b64decode(b"".join(pem.split(b"\n")[1:-2]))
+    assert old in inside and len(old) == len(new)
+    text = base64.encodebytes(inside.replace(old, new, 1)).decode()
+    return f"-----BEGIN {kind}-----\n{text}-----END {kind}-----\n".encode()
+
+
+P256 = bytes.fromhex("06082a8648ce3d030107")
+EC_KEY = bytes.fromhex("06072a8648ce3d0201")
+FIRST_VERSION = bytes.fromhex("020100")  # of a request, which has no other
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (P256, P256[:-1] + b"\x63"),  # a curve that nobody has heard of
+        (EC_KEY, EC_KEY[:-1] + b"\x63"),  # a kind of key likewise
+        (FIRST_VERSION, b"\x02\x01\x07"),
+    ],
+)
+def test_requests_of_kinds_that_nobody_knows_are_refused_in_one_line(
+    authority: Authority, old: bytes, new: bytes
+) -> None:
+    with pytest.raises(InputError, match=r"^found no request for a certificate"):
+        authority.device_certificate(
+            "porch", swapped(request_for("porch", new_key()), "CERTIFICATE REQUEST", old, new), NOW
+        )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"\x0c\x05porch", b"\x0c\x05p\xffrch"),  # a name that is no text
+        (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x09"),  # a version of certificates that is none
+    ],
+)
+def test_certificates_whose_inside_is_damaged_are_none(authority: Authority, old: bytes, new: bytes) -> None:
+    whole = authority.device_certificate("porch", request_for("porch", new_key()), NOW)
+    with pytest.raises(InputError, match=r"^found no certificate; expected one as PEM"):
+        bearer_of(swapped(whole, "CERTIFICATE", old, new))
 
 
 @pytest.mark.parametrize("pem", [b"", b"nothing", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])

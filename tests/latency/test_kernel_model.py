@@ -192,6 +192,19 @@ def test_a_handful_of_specimens_does_not_make_intervals_of_sums_narrower_than_th
     assert many < few == 1.0
 
 
+@pytest.mark.parametrize("key", ["lengths", "values", "points"])
+@pytest.mark.parametrize("absurd", [1e3, -1e3, 1e300])
+def test_a_file_with_numbers_whose_exponentials_are_none_is_refused(
+    learned_fit: KernelModel, key: str, absurd: float
+) -> None:
+    document = json.loads(machine_model(learned_fit).to_json())
+    process = next(iter(document["families"].values()))["process"]
+    place = process[key][0] if key == "points" else process[key]
+    place[0] = absurd
+    with pytest.raises(InputError, match="a logarithm beyond 100"):
+        MachineModel.from_json(json.dumps(document))
+
+
 def alike(count: int, family: str, flops: float, seed: int = 0) -> list[Sample]:
     """Kernels of nearly one size, whose time is operations and nothing else."""
     random = np.random.default_rng(seed)

@@ -172,3 +172,19 @@ def test_a_connection_that_another_thread_gives_up_meanwhile_tells_nothing_and_r
         monkeypatch.setattr(sendwindow, "_may_look", lambda: window.forget() or True)
         window.read()
     assert not window.found
+
+
+class _Saying:
+    """A connection whose kernel says only so many bytes of itself."""
+
+    def __init__(self, said: int) -> None:
+        self.said = said
+
+    def getsockopt(self, level: int, option: int, size: int) -> bytes:
+        assert (level, option) == (socket.IPPROTO_TCP, socket.TCP_INFO)
+        return bytes(min(self.said, size))
+
+
+@pytest.mark.parametrize("said", [0, 1, 60, 83])
+def test_a_kernel_that_says_less_than_is_asked_says_nothing_of_the_window(said):
+    assert sendwindow.window_of(_Saying(said), keeps=True) is None

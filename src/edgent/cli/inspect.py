@@ -18,6 +18,8 @@ from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
 from edgent.engine.input_files import read_input
 from edgent.errors import InputError
+from edgent.files import is_file
+from edgent.model.configuration.beside import path_of
 from edgent.units import format_bytes, parse_count
 
 if TYPE_CHECKING:
@@ -154,7 +156,9 @@ def _print_configuration(model: Model) -> None:
         show.out.print(f"overruled: {line}", soft_wrap=True)
     if model.metadata.task is None and not model.metadata.labels:
         takes = "" if model.metadata.preprocessing else ", nor how a picture becomes its input"
-        show.out.print(f"it does not say what its answers are{takes}: edgent init {model.path}", soft_wrap=True)
+        drafted = is_file(path_of(model.path))
+        step = f"fill in {path_of(model.path)}" if drafted else f"edgent init {model.path}"
+        show.out.print(f"it does not say what its answers are{takes}: {step}", soft_wrap=True)
     show.out.print()
 
 

@@ -10,6 +10,8 @@ import logging
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -43,7 +45,7 @@ except ImportError as error:
 LOCAL = "local"
 _TESTED = (2, 60)  # Ray's release; its interface to deployments has changed within a major version before
 _OBJECT_STORE = 200 << 20  # bytes of a cluster that we start: it holds copies of models, and messages above 100 kB
-_REACHED = 3.0  # seconds until somebody answers at an address
+_REACHED, _HEALTHY = 3.0, 20.0  # seconds until somebody answers at an address, and until a cluster says that it is one
 _DEPLOYED, _ASKED = 120.0, 0.2  # seconds that the first replicas may take; between two looks at them
 _LOOKED = 1.0  # seconds between two looks at how many replicas there are
 
@@ -190,11 +192,12 @@ class RayCluster:
     Raises:
         EdgentError: Ray is of another release than those that this works with.
         InputError: this is no address.
+        EdgeError: nobody listens there.
     """
 
     def __init__(self, address: str, models: Sequence[Model], engine: Engine) -> None:
         _check_release(ray.__version__)
-        self._address = address if address == LOCAL else str(Address.parse(address))
+        self._address = address if address == LOCAL else _reached(Address.parse(address))
         self._models, self._engine = tuple(models), engine
         self._deployments: dict[str, _Deployment] = {}
         self._ended, self._looks = threading.Event(), threading.Thread(target=self._look, daemon=True)
@@ -283,11 +286,7 @@ def _connect(address: str) -> None:
     Raises:
         EdgeError: nobody is there, or it is no cluster of this version.
     """
-    started: dict[str, Any] = {}
-    if address == LOCAL:
-        started = {"object_store_memory": _OBJECT_STORE, "include_dashboard": False}
-    else:
-        _check_reached(Address.parse(address))
+    started = {"object_store_memory": _OBJECT_STORE, "include_dashboard": False} if address == LOCAL else {}
     logging.getLogger("ray.serve").setLevel(logging.ERROR)  # it tells of each step on stderr
     taken = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -301,8 +300,8 @@ def _connect(address: str) -> None:
             signal.signal(number, handler)
 
 
-def _check_reached(address: Address) -> None:
-    """Ray itself would try for a minute, and say so in many lines."""
+def _reached(address: Address) -> str:
+    """An address at which a cluster is: where none is, Ray itself tries for minutes, and says so in many lines."""
     try:
         socket.create_connection((address.host, address.port), _REACHED).close()
     except OSError as error:
@@ -310,3 +309,12 @@ def _check_reached(address: Address) -> None:
             f"no cluster at {address}: {error.strerror or error}; start one with `ray start --head --port "
             f"{address.port}`, or use --cluster {LOCAL}"
         ) from error
+    # In a process of its own, which can be given up: what is no cluster may keep whoever asks it, or make Ray abort.
+    asks = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", str(address)]
+    try:
+        asked = subprocess.run(asks, capture_output=True, text=True, timeout=_HEALTHY, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise EdgeError(f"no cluster at {address}: who listens there does not speak as Ray does") from error
+    if asked.returncode:
+        raise EdgeError(f"no cluster for this edge at {address}: {_last_line(asked.stderr)}")
+    return str(address)

@@ -149,7 +149,8 @@ class Request:
         expected: what the edge is expected to need from then on, the link included; infinite if unknown.
         race: whether a local branch may start while the edge still computes.
         trial: whether one may start that leaves no margin, as if there were no edge.
-        patience: how long the edge may take where no local branch could answer in time anyway.
+        patience: how long the edge may take where no local branch could answer in time anyway, and a request that will
+            be late waits for those that need not be.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -311,7 +312,7 @@ class Request:
             if self._turn is None:
                 self._turn = self._schedule.reserve(at, [self.head], self.give_at, self._call)
             if self._turn is None:
-                self._turn = self._schedule.reserve_late(self.head, self._call)
+                self._turn = self._schedule.reserve_late(self.head, self._call, at + self.patience)
             if self._schedule.begin(self._turn, at, [self.head], self.margin / 2) is None:
                 return (WaitUntil(Seconds(math.inf)),)
         self._head_started = True
@@ -333,7 +334,7 @@ class Request:
         if self._turn is None or not (choice or math.isinf(self._turn.due)):
             # Too late for every branch: the fastest one, at a moment when it makes nobody else late as well.
             self._leave()
-            self._turn = self._schedule.reserve_late(self._fastest.seconds, self._call)
+            self._turn = self._schedule.reserve_late(self._fastest.seconds, self._call, at + self.patience)
         choice = choice or [self._fastest]
         seconds = self._schedule.begin(self._turn, at, [branch.seconds for branch in choice], grace)
         if seconds is None:

@@ -41,6 +41,7 @@ class Turn:
         overdue_at: from when on the edge is later than it was expected.
         begin_at: when it is to begin.
         wanted: whether it waits for nothing but the device.
+        yields_until: until when it lets all that are due go first, where it will be late anyway.
     """
 
     seconds: float
@@ -50,6 +51,7 @@ class Turn:
     overdue_at: float = math.inf
     begin_at: float = math.inf
     wanted: bool = False
+    yields_until: float = math.inf
 
 
 class Schedule:
@@ -98,9 +100,9 @@ class Schedule:
         turn = Turn(seconds=least, least=least, due=due, call=call, overdue_at=overdue_at)
         return self._book(turn) if self._feasible(self._with(turn), free, hurried=True) else None
 
-    def reserve_late(self, seconds: float, call: Callable[[], None]) -> Turn:
-        """A turn for what cannot be in time: it begins when that holds up nobody."""
-        return self._book(Turn(seconds=seconds, least=seconds, due=math.inf, call=call))
+    def reserve_late(self, seconds: float, call: Callable[[], None], yields_until: float = math.inf) -> Turn:
+        """A turn for what cannot be in time: it begins when that holds up nobody, or when it has waited too long."""
+        return self._book(Turn(seconds=seconds, least=seconds, due=math.inf, call=call, yields_until=yields_until))
 
     def begin(self, turn: Turn, at: float, choice: Sequence[float], grace: float) -> float | None:
         """The first of these times that leaves all others in time, but for a grace; else the shortest.
@@ -121,7 +123,8 @@ class Schedule:
         # Only those due earlier can be held up: work once begun cannot be interrupted for them.
         # What is late anyway has no claim on the little that those take longer than expected.
         kept = self.handover if math.isinf(turn.due) else 0.0
-        before = others[:place]
+        # Where the device is never idle it would wait for ever: a late answer is worth more than none.
+        before = others[:place] if at < turn.yields_until else []
         if len(self._running) == self.slots or not self._feasible(before, _after(free, at + seconds), handover=kept):
             turn.wanted = True
             return None

@@ -31,6 +31,7 @@ _BACKDATED = timedelta(days=2)
 _RENEWED = 1 / 3  # of the lifetime left: a month of a device's, in which it may be switched off
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
 
+_NO_CERTIFICATE = InputError("found no certificate; expected one as PEM")
 _NO_KEY = InputError("found no private key without a password; expected one as PEM")
 _Key = ec.EllipticCurvePrivateKey
 
@@ -167,14 +168,18 @@ def bearer_of(certificate: bytes) -> Bearer:
         InputError: it is no certificate by a name.
     """
     read = _read_certificate(certificate)
-    names = read.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    try:  # only here is it seen whether they are well formed
+        names = read.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        made_at, ends_at = read.not_valid_before_utc, read.not_valid_after_utc
+    except ValueError:
+        raise _NO_CERTIFICATE from None
     if len(names) != 1:
         raise InputError(f"found a certificate with {len(names)} names, expected one; join the edge for a certificate")
     return Bearer(
         name=str(names[0].value),
         serial=f"{read.serial_number:x}",
-        made_at=read.not_valid_before_utc,
-        ends_at=read.not_valid_after_utc,
+        made_at=made_at,
+        ends_at=ends_at,
     )
 
 
@@ -204,8 +209,8 @@ def check_pair(certificate: bytes, key: bytes) -> None:
 def _read_certificate(pem: bytes) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(pem)
-    except ValueError:
-        raise InputError("found no certificate; expected one as PEM") from None
+    except (ValueError, x509.InvalidVersion):
+        raise _NO_CERTIFICATE from None
 
 
 def _read_request(pem: bytes) -> x509.CertificateSigningRequest:
@@ -213,7 +218,7 @@ def _read_request(pem: bytes) -> x509.CertificateSigningRequest:
         request = x509.load_pem_x509_csr(pem)
         is_p256 = isinstance(key := request.public_key(), ec.EllipticCurvePublicKey) and key.curve.name == "secp256r1"
         is_signed = request.is_signature_valid
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise InputError("found no request for a certificate; expected PKCS #10 as PEM") from None
     if not (is_p256 and is_signed):
         raise InputError("the request for a certificate is not signed by a key on P-256; join with this version")

@@ -118,7 +118,7 @@ def _ask(
         raise RefusedError(trouble(str(joins_at), error)) from None
     except (OSError, http.client.HTTPException) as error:
         raise EdgeError(f"{joins_at} lets no device join ({_reason(error)}); is this the edge's --join-port?") from None
-    return _read(joins_at, status, body)
+    return read_answer(joins_at, status, body)
 
 
 def _exchange(secured: ssl.SSLSocket, path: str, asked: dict[str, str] | None) -> tuple[int, bytes]:
@@ -132,7 +132,13 @@ def _exchange(secured: ssl.SSLSocket, path: str, asked: dict[str, str] | None) -
     return response.status, response.read(_MOST)
 
 
-def _read(joins_at: Address, status: int, body: bytes) -> dict[str, object]:
+def read_answer(joins_at: Address, status: int, body: bytes) -> dict[str, object]:
+    """What an edge's port for joining has answered.
+
+    Raises:
+        EdgeError: it is no such port.
+        RefusedError: it says no.
+    """
     try:
         answer = document.parse(body.decode("utf-8", "replace"))
     except InputError:

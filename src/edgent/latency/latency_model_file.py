@@ -195,6 +195,9 @@ def _read_family(node: Node) -> Family:
     )
 
 
+_SANE = 100.0  # logarithms of sizes and ratios, and scaled sizes: their exponentials and squares are numbers still
+
+
 def _read_process(node: Node, d: int) -> GaussianProcess:
     points_document = node.values["points"]
     rows: list[object] = points_document if isinstance(points_document, list) else []
@@ -209,6 +212,8 @@ def _read_process(node: Node, d: int) -> GaussianProcess:
     points = [flat.reals(str(k)) for k in range(count)]
     if any(len(point) != d for point in points):
         raise InputError(f"{node.place}.points: found a point that has not {d} numbers")
+    if np.abs([*lengths, *values, *np.array(points).ravel()]).max() > _SANE:
+        raise InputError(f"{node.place}: found a logarithm beyond {_SANE:g}, which no machine has")
     scales = Scales(lengths=lengths, amplitude=_one(node, "amplitude"), noise=_one(node, "noise"))
     # The inverse is not kept in the file: it is quadratic in the points, and quicker computed than read.
     try:

@@ -121,6 +121,8 @@ def window_of(connection: socket.socket, *, keeps: bool | None) -> Window | None
     if sys.platform != "linux":
         return None
     info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size)
+    if len(info) < _INFO.size:  # a kernel of long ago, or one that a program plays
+        return None
     state, timeout, segment, idle, silence, round_trip, threshold, segments = _INFO.unpack(info)
     if state != _ESTABLISHED:
         return None

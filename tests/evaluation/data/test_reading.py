@@ -164,6 +164,7 @@ def test_tables_that_are_none_are_refused(tmp_path: Path, text: str, message: st
         ({"images": [{"id": [], "file_name": "a.jpg"}]}, "images[0]"),
         ({"images": {}}, "found no list 'images'"),
         ({"categories": [{"id": "x", "name": "dog"}]}, "a category whose id is no whole number"),
+        ({"categories": [{"id": False, "name": "dog"}]}, "categories[0] lacks id or name"),
     ],
 )
 def test_json_with_absurd_values_is_refused(tmp_path: Path, changes: dict, message: str) -> None:

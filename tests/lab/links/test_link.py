@@ -116,6 +116,22 @@ def test_where_it_corrupts_every_segment_as_many_bytes_come_through_and_not_the_
         link.set(corrupted=1.5)
 
 
+def test_where_it_drops_segments_what_follows_them_comes_through(link: ShapedLink) -> None:
+    data, came = bytes(range(256)) * 400, bytearray()
+    link.set(dropped=0.2)
+    with connect(link) as sock:
+        sock.sendall(data)
+        sock.shutdown(socket.SHUT_WR)
+        while part := sock.recv(1 << 16):
+            came += part
+    assert 0 < len(came) < len(data)
+    link.set(dropped=0.0)
+    with connect(link) as sock:
+        answered(sock, data)
+    with pytest.raises(InputError, match=r"^dropped -0.1 is not a share of segments"):
+        link.set(dropped=-0.1)
+
+
 def test_no_byte_is_faster_than_the_link(echo: Echo) -> None:
     message = bytes(20_000)
     with ShapedLink(echo.address, uplink=BitsPerSecond(2e6), downlink=FAST, round_trip=Seconds(0.05)) as link:

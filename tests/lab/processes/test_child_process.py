@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import real_time
 from edgent.errors import EdgentError
 from edgent.lab.processes.child_process import ChildProcess
 from edgent.lab.processes.device_process import packed, unpacked
@@ -89,6 +91,16 @@ def test_a_child_that_ends_is_not_waited_for_and_its_last_words_are_in_the_error
         child.ask("end", words="one line\nout of luck")
     with pytest.raises(EdgentError, match="ended unexpectedly"):
         child.ask("note")
+
+
+def test_a_child_has_a_number_and_is_seen_to_end(script: str, note: Path) -> None:
+    child = ChildProcess(script, str(note))
+    with pytest.raises(EdgentError, match="is not running"):
+        _ = child.pid
+    with child:
+        assert not child.ended
+        os.kill(child.pid, signal.SIGKILL)
+        assert real_time.until(lambda: child.ended)
 
 
 def test_a_child_that_does_not_answer_is_waited_for_as_long_as_was_said(child: ChildProcess, note: Path) -> None:

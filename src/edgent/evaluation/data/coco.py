@@ -90,7 +90,8 @@ def _objects(entries: object, what: str, keys: Sequence[str], path: Path) -> Ite
 
 
 def _is_sound(key: str, value: object) -> bool:
-    return value is not None if key == "bbox" else isinstance(value, int | str)
+    # To Python, True is a whole number; to JSON it is none.
+    return value is not None if key == "bbox" else isinstance(value, int | str) and not isinstance(value, bool)
 
 
 def _classes(categories: object, path: Path) -> dict[object, tuple[str, int]]:

@@ -112,6 +112,7 @@ class ShapedLink:
         downlink: BitsPerSecond | None = None,
         round_trip: Seconds | None = None,
         corrupted: float | None = None,
+        dropped: float | None = None,
     ) -> None:
         """Changes the link; in force on return, also for the segment being sent.
 
@@ -120,15 +121,19 @@ class ShapedLink:
             downlink: Likewise.
             round_trip: Likewise.
             corrupted: Share of segments (0..1) that arrive with a byte changed; at first none does.
+            dropped: Share of segments that never arrive, while what follows them does; at first none.
         """
         for rate in (uplink, downlink):
             if rate is not None:
                 check_rate(rate)
         if round_trip is not None:
             check_delay(round_trip)
-        if corrupted is not None and not 0 <= corrupted <= 1:
-            raise InputError(f"corrupted {corrupted!r} is not a share of segments, 0 to 1")
-        self._process.ask("set", uplink=uplink, downlink=downlink, round_trip=round_trip, corrupted=corrupted)
+        for name, share in (("corrupted", corrupted), ("dropped", dropped)):
+            if share is not None and not 0 <= share <= 1:
+                raise InputError(f"{name} {share!r} is not a share of segments, 0 to 1")
+        self._process.ask(
+            "set", uplink=uplink, downlink=downlink, round_trip=round_trip, corrupted=corrupted, dropped=dropped
+        )
 
     def cut(self, *, refuse: bool = False) -> None:
         """Stops every byte, until `restore`.

@@ -107,7 +107,7 @@ class Proxy:
         self._orders = Orders(does)
         self._cut_at: Seconds | None = None
         self._refusing = False
-        self._corrupted, self._random = 0.0, Random(0)
+        self._corrupted, self._dropped, self._random = 0.0, 0.0, Random(0)
         self._connections = 0
         self._bound = _bound((settings.host, settings.port))  # keeps the port while connections are refused
         self._listener = self._listening()
@@ -254,8 +254,10 @@ class Proxy:
         self._flush(pipe)
 
     def _spoilt(self, data: bytes) -> bytes:
-        """A segment as it arrives: now and then with one byte of it changed, as where a box on the way is broken."""
+        """A segment as it arrives: now and then not, or with a byte changed, as where a box on the way is broken."""
         # TCP's checksum was right on the way here and will be right on the way on, so nobody but the reader can notice.
+        if data and self._random.random() < self._dropped:
+            return b""
         if not data or self._random.random() >= self._corrupted:
             return data
         place = self._random.randrange(len(data))
@@ -297,9 +299,15 @@ class Proxy:
     # The owner's orders.
 
     def _set(
-        self, uplink: float | None, downlink: float | None, round_trip: float | None, corrupted: float | None
+        self,
+        uplink: float | None,
+        downlink: float | None,
+        round_trip: float | None,
+        corrupted: float | None,
+        dropped: float | None,
     ) -> None:
         self._corrupted = self._corrupted if corrupted is None else corrupted
+        self._dropped = self._dropped if dropped is None else dropped
         # During a cut time stands still for the lanes; a change counts from the instant of the cut.
         at = now() if self._cut_at is None else self._cut_at
         delay = None if round_trip is None else Seconds(round_trip / 2)

@@ -74,6 +74,20 @@ class ChildProcess:
     ) -> None:
         self.stop()
 
+    @property
+    def pid(self) -> int:
+        """Its number.
+
+        Raises:
+            EdgentError: It is not running.
+        """
+        return self._running().pid
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended by itself, or by somebody else."""
+        return self._running().poll() is not None
+
     def ask(self, what: str, *, within: float = PATIENCE, **arguments: object) -> dict[str, Any]:
         """Gives an order, and waits until it is done.
 
