@@ -80,7 +80,7 @@ def test_a_replay_is_kept_as_a_part(tmp_path):
     replayed = (made.setting("paper-pi3"), 1.0, (LINK, LINK.scaled(2.0)))
     first = f11._replayed(lab, *replayed)
     assert f11._replayed(lab, *replayed) == first
-    assert lab.parts.made == 1
+    assert lab.parts.computed == 1
     assert {one.method for one in first} == {"static", "dynamic", f11.FRACTION_MAP, "ours", "regime oracle"}
     assert all(len(one.throughput) == 2 for one in first)
 

@@ -43,7 +43,7 @@ def test_the_shipped_networks_map_is_computed_checked_live_and_kept(grid, tmp_pa
     assert "no-such-network" in notes
     assert "pieces of work" in notes
     again = reproduced(shipped.FIGURE, tmp_path / "out")
-    assert again.made == 0
+    assert again.computed == 0
     assert again.result.document() == first.result.document()
     grid(small(live={"share": 0.5, "requests": 10}))
     with pytest.raises(InputError, match="changed after its run"):
@@ -58,5 +58,5 @@ def test_the_sized_networks_map_says_what_is_assumed_and_is_kept(grid, tmp_path)
     networks = next(table for table in first.result.tables if "network" in table.title)
     assert [row[0] for row in networks.rows] == ["squeezenet"]
     again = reproduced(sized.FIGURE, tmp_path / "out")
-    assert again.made == 0
+    assert again.computed == 0
     assert again.result.document() == first.result.document()

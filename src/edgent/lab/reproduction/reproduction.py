@@ -26,7 +26,7 @@ class Reproduced:
         files: What was written.
         seconds: How long it took this time.
         kept: Parts that an earlier reproduction had finished.
-        made: Parts that were made now.
+        computed: Parts that were computed now.
     """
 
     figure: Figure
