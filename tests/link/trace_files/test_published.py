@@ -88,6 +88,23 @@ def test_a_mahimahi_trace_lasts_until_its_last_line_and_carries_a_packet_a_line(
         assert found.bandwidths == pytest.approx([12e6] * found.bandwidths.size)
 
 
+@given(lines=st.lists(st.integers(0, 20_000), min_size=1, max_size=12).filter(any).map(sorted))
+def test_a_mahimahi_trace_has_in_each_half_second_the_packets_of_its_lines(lines: list[int]) -> None:
+    found = parse_trace("\n".join(map(str, lines)))
+    bins = max(round(lines[-1] / 500), 1)
+    for place in range(bins):
+        begin, end = 0.5 * place, 0.5 * (place + 1) if place < bins - 1 else lines[-1] / 1e3
+        packets = sum(place == min(max(-(-line // 500) - 1, 0), bins - 1) for line in lines)
+        assert found.at((begin + end) / 2) * (end - begin) == pytest.approx(packets * 12e3)
+
+
+def test_a_few_lines_make_a_few_pieces_however_long_the_trace_is() -> None:
+    found = parse_trace("1\n5\n5\n2147483648")
+    assert found.bandwidths.size <= 2 * 4
+    assert found.duration == pytest.approx(2147483.648)
+    assert found.mean == pytest.approx(4 * 12e3 / 2147483.648)
+
+
 @pytest.mark.parametrize(
     "text", ["0", "0\n0\n", "1.5\n1\n", "# of a phone\n1\n2\n", "1\n2 # packets\n", "1e400", "1\n\n-"]
 )

@@ -214,7 +214,7 @@ class _Simulation:
 
     def _asked(self, place: int, device: Device, needs: ChaosDevice, deadline: Seconds, callers: int) -> ChaosOutcome:
         number, began_at, during = next(self.numbers), self.clock.now(), self.faulty.get(place, "")
-        name, value = f"request {number}", 1.0 + number / 1024  # a number that float32 has exactly
+        name, value = f"request {number} of seed {self.seed}", 1.0 + number / 1024  # a number that float32 has exactly
         by, why, error, right, typed = "", "", "", None, True
         try:
             answer = device.infer(np.full(_PICTURE, value, np.float32), name=name, deadline=deadline)

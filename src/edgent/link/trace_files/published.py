@@ -125,9 +125,13 @@ def mahimahi(rows: Floats, name: str) -> Trace:
     if not duration:
         raise InputError("found no time but 0, expected the trace's length in milliseconds on its last line")
     bins = max(round(duration / _BIN), 1)
-    packets = np.bincount(np.clip(np.ceil(at / _BIN).astype(np.intp) - 1, 0, bins - 1), minlength=bins)
-    starts = _BIN * np.arange(bins, dtype=np.float64)
-    bandwidths = packets * (_PACKET * BITS_PER_BYTE) / np.diff(starts, append=duration)
+    full, packets = np.unique(np.clip(np.ceil(at / _BIN).astype(np.intp) - 1, 0, bins - 1), return_counts=True)
+    # What has no packet for long is one piece: a line with a large number would else make millions of them.
+    pieces = np.union1d([0], np.concatenate([full, full[full < bins - 1] + 1]))
+    starts = _BIN * pieces.astype(np.float64)
+    carried = np.zeros(pieces.size)
+    carried[np.searchsorted(pieces, full)] = packets * (_PACKET * BITS_PER_BYTE)
+    bandwidths = carried / np.diff(starts, append=duration)
     return Trace(name=name, starts=starts, bandwidths=bandwidths, duration=Seconds(duration), loops=True)
 
 
