@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -35,6 +33,7 @@ from edgent.wire import messages as m
 from edgent.wire.grpc_channel import GrpcChannel
 from edgent.wire.serving.grpc_server import GrpcServer
 from edgent.wire.transport import Unary
+from programs import output
 
 SIZES = (1_000, 12_288, 100_000)
 DOWN = 40
@@ -141,10 +140,10 @@ def joined(times: int) -> list[float]:
         found = []
         with server:
             for number in range(times):
-                own = {**os.environ, "XDG_DATA_HOME": f"{folder}/{number}"}
+                own = {"XDG_DATA_HOME": f"{folder}/{number}"}
                 join = ["join", server.address, "--token", str(token), "--name", f"d{number}"]
                 began_at = time.perf_counter()
-                subprocess.run([sys.executable, "-m", "edgent", *join], env=own, check=True, capture_output=True)
+                output(sys.executable, "-m", "edgent", *join, environment=own)
                 found.append(round(time.perf_counter() - began_at, 3))
         return found
 
