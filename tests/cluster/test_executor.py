@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgent.cluster.executor import ClusterExecutor, ReplicaLostError
+from edgent.cluster.executor import ClusterExecutor, ReplicaLost
 from edgent.cluster.replica import Refusal
 from edgent.edge.job import read_job, resolve
 from edgent.edge.registry import Registry
@@ -29,7 +29,7 @@ class Replicas:
         self.asked.append((segment, message, choice))
         self.clock.sleep(min(self.takes, timeout))
         if len(self.asked) <= self.dying:
-            raise ReplicaLostError("gone")
+            raise ReplicaLost("gone")
         if self.takes > timeout:
             raise LateError("too long")
         return self.answer

@@ -178,7 +178,7 @@ def test_a_manifest_that_makes_no_sense_is_refused_in_one_line(bundle, changes, 
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff", b'{"schema": 1, "files": [], "exits": []}'])
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff", b'{"schema": 1, "files": [], "inputs": [], "exits": []}'])
 def test_what_is_no_manifest_is_refused_in_one_line(bundle, text, empty_cache):
     with pytest.raises(RefusedError) as caught:
         fetch_model("edge", BUNDLE, channel=saying(link_to(bundle), "manifest", "manifest.json", text))
@@ -190,7 +190,7 @@ def test_names_of_files_outside_their_folder_are_refused(bundle, tmp_path, empty
 
     manifest = Manifest.from_json(json.dumps(manifest_of(bundle)))
     files = (BundleFile(name="../evil", digest=manifest.files[0].digest, edge_only=False), *manifest.files[1:])
-    evil = Manifest(files=files, exits=manifest.exits)
+    evil = Manifest(files=files, inputs=manifest.inputs, exits=manifest.exits)
     link = saying(link_to(bundle), "manifest", "manifest.json", evil.to_json().encode())
     response = m.DescribeResponse(version="1")
     response.models.add(name=BUNDLE, digest=evil.digest, members={"../evil": "a" * 64})

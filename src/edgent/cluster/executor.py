@@ -9,7 +9,6 @@ from typing import Protocol
 from edgent.clock import Clock
 from edgent.cluster.replica import Refusal
 from edgent.edge.job import Job, Target
-from edgent.errors import EdgeError
 from edgent.units import Seconds
 from edgent.wire.errors import LateError
 
@@ -17,7 +16,7 @@ _PATIENCE = Seconds(60.0)  # for those who name no budget: as long as an engine 
 _PAUSE = 0.02  # seconds before the next try; whoever died has been forgotten by then, and nobody is asked in a circle
 
 
-class ReplicaLostError(EdgeError):
+class ReplicaLost(Exception):  # noqa: N818 - a signal inside the cluster: a caller never meets it
     """Whoever had the request is gone; another one may answer it."""
 
 
@@ -28,7 +27,7 @@ class Deployment(Protocol):
         """Makes a segment's session on one of them now, and on all others soon.
 
         Raises:
-            ReplicaLostError: it is gone.
+            ReplicaLost: it is gone.
         """
         ...
 
@@ -36,7 +35,7 @@ class Deployment(Protocol):
         """What one of them answers.
 
         Raises:
-            ReplicaLostError: it is gone.
+            ReplicaLost: it is gone.
             LateError: it took too long.
         """
         ...
@@ -71,7 +70,7 @@ class ClusterExecutor:
         while (timeout := until - self.clock.now()) > 0:
             try:
                 answer = self._deployment(target).ask(target.name, job.message, choice, Seconds(timeout))
-            except ReplicaLostError:
+            except ReplicaLost:
                 # A message is computed and nothing else: to do it twice does no harm.
                 self.clock.sleep(_PAUSE)
                 continue

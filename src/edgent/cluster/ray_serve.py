@@ -23,7 +23,7 @@ from uuid import uuid4
 
 from edgent.address import Address
 from edgent.clock import MonotonicClock
-from edgent.cluster.executor import ClusterExecutor, ReplicaLostError
+from edgent.cluster.executor import ClusterExecutor, ReplicaLost
 from edgent.cluster.model_copy import ModelCopy
 from edgent.cluster.replica import SEGMENTS, Refusal, Replica
 from edgent.engine.engine import Engine, one_line
@@ -191,7 +191,7 @@ class _Deployment:
         except RayTaskError as error:
             raise BrokenError(f"a replica failed: {one_line(error.cause)}") from error
         except (RayError, RayServeException) as error:
-            raise ReplicaLostError(f"a replica was lost: {one_line(error)}") from error
+            raise ReplicaLost(f"a replica was lost: {one_line(error)}") from error
 
 
 class RayCluster:

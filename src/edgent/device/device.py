@@ -179,10 +179,10 @@ class Device:
         kind: SourceKind = "array" if material.source is None else "image"
         source_bytes = None if material.source is None else len(material.source)
         choice = self._plans.choose(kind, sight, deadline, factors, configuration, source_bytes)
-        if self.settings.gates is not None and kind == "image" and configuration is None:
-            choice = self._with_gate(choice, self.settings.gates, deadline, factors)
-        name, exactly = name or material.name, configuration is not None
         others = len(self._in_hand)
+        if self.settings.gates is not None and kind == "image" and configuration is None:
+            choice = self._with_gate(choice, self.settings.gates, deadline, others, factors)
+        name, exactly = name or material.name, configuration is not None
         self._in_hand.add(material)
         try:
             execution = self._execution(choice, sight, deadline, race, kind, name, exactly, others)
@@ -273,12 +273,14 @@ class Device:
             changed=changed,
         )
 
-    def _with_gate(self, choice: ChosenPlan, gates: Gates, deadline: Seconds, factors: Factors) -> ChosenPlan:
+    def _with_gate(
+        self, choice: ChosenPlan, gates: Gates, deadline: Seconds, others: int, factors: Factors
+    ) -> ChosenPlan:
         """Where the edge is to be asked about a picture, the device may answer first."""
         if choice.plan is None:
             return choice
         branches = self._divisions.of(choice.configuration, "image").branches
-        within = Seconds(deadline - self._margin_of(deadline))
+        within = Seconds(deadline - self._margin_of(deadline, others))
         return replace(choice, plan=gated(choice.plan, gates, branches, within, factors.device))
 
     def _make_sure(self, configuration: Configuration) -> None:

@@ -1,4 +1,4 @@
-"""The edge's methods, as bytes in and bytes out; `edgent.wire.grpc_server` puts them on a port.
+"""The edge's methods, as bytes in and bytes out; `edgent.wire.serving.grpc_server` puts them on a port.
 
 Each inference goes: checked (nothing is computed for a bad one) -> queue -> decode, run, encode -> headers with the
 times -> body. What else a device needs is beside it: which models in which version; model, profile and calibration

@@ -60,7 +60,7 @@ def test_each_model_has_a_peak_of_its_own(load):
 
 
 def test_throughput_is_set_beside_the_bare_loop_of_its_own_round(load):
-    found = load.throughput(9.0, [(90.0, 100.0), (40.0, 50.0), (10.0, 100.0)])
+    found = load.throughput(9.0, "edgent", [(90.0, 100.0), (40.0, 50.0), (10.0, 100.0)])
     assert (found.bare_per_second, found.of_bare) == (100.0, 0.8)
 
 
