@@ -113,6 +113,7 @@ class Edge:
             profiles={profile.digest: profile for profile in profiles},
             calibrations={calibration.digest: calibration for calibration in calibrations},
             pace=pace or OwnPace(),
+            making=self._watch.making,
         )
 
     @property

@@ -9,7 +9,8 @@ served so far.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache, partial
 from io import SEEK_END, BytesIO
@@ -56,6 +57,7 @@ class Service:
         profiles: of this machine, by digest.
         calibrations: by digest.
         pace: holds the work to that of a slower machine.
+        making: is entered around the making of what takes memory; may refuse.
         counters: what was served so far.
         resolve: what a name and a version stand for; see `edgent.edge.job.resolve`.
     """
@@ -68,6 +70,7 @@ class Service:
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     pace: Pace = field(default_factory=OwnPace)
+    making: Callable[[], AbstractContextManager[None]] = nullcontext
     counters: Counters = field(init=False)
     resolve: Resolve = field(init=False, repr=False)
 
@@ -193,7 +196,8 @@ class Service:
         request = parse(m.PrepareRequest, message)
         target = self.resolve(request.name, request.version)
         started_at = self.clock.now()
-        self.executor.prepare(target)
+        with self.making():
+            self.executor.prepare(target)
         return bytes(m.PrepareResponse(seconds=self.clock.now() - started_at).SerializeToString())
 
     def _probe(self, message: bytes, call: Call) -> bytes:

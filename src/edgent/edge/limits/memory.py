@@ -18,13 +18,14 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from pathlib import Path
 
 from edgent.errors import InputError
 from edgent.units import format_bytes
+from edgent.wire.errors import BusyError
 
 # Of the budget. What is left above is for what comes between two looks, and for the thread that looks being late.
 _SCARCE, _EXHAUSTED = 0.7, 0.8
@@ -64,7 +65,20 @@ class MemoryWatch:
     def __init__(self, budget: float, *, taken: Callable[[], float], make_room: Callable[[], None]) -> None:
         self.budget, self.room = budget, Room.PLENTY
         self._taken, self._make_room = taken, make_room
-        self._closed = threading.Event()
+        self._closed, self._makes = threading.Event(), threading.Lock()
+
+    @contextmanager
+    def making(self) -> Iterator[None]:
+        """Around the making of something large, as a session: one at a time, and only while there is room.
+
+        Raises:
+            BusyError: memory is scarce.
+        """
+        # Two hundred that begin between two looks would all find room. So each is seen before the next one begins.
+        with self._makes:
+            if room_for(self._taken(), self.budget):
+                raise BusyError("this edge has no memory to spare: try again later, or elsewhere")
+            yield
 
     def is_scarce(self) -> bool:
         """Whether no more should be taken in; by the last look, for each request asks."""
