@@ -30,11 +30,13 @@ def test_complaints_are_one_line_each(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().err == f"edgent: {SPELLED} more\nedgent: warning: one two\n"
 
 
-def test_a_bar_may_have_any_words() -> None:
+def test_a_bar_may_have_any_words_and_shows_none_that_moves_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
     with show.progress(HOSTILE) as progress:
         progress(1, 2)
     with show.live_progress() as live:
         live(HOSTILE, 1, 2)
+    said = capsys.readouterr()
+    assert HOSTILE not in said.err and not said.out
 
 
 def test_documents_say_exactly_what_text_was(capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,7 +55,12 @@ def test_a_label_stays_inside_the_picture() -> None:
 
 
 def test_names_from_anybody_are_drawn_as_one_line() -> None:
-    drawn(np.float32([[1, 1, 9, 9, 0.9, 0]]), png(), task="detection", labels=("a\n\u202e\x1b[31m日本",))
+    box = np.float32([[1, 1, 9, 9, 0.9, 0]])
+    names = ("a\n\u202e\x1b[31m日本", "a plain name")
+    heights = [
+        np.argwhere(is_color(drawn(box, png(), task="detection", labels=(n,)), color_of(0)))[:, 0] for n in names
+    ]
+    assert np.ptp(heights[0]) == np.ptp(heights[1])  # a second line would make the patch higher
 
 
 def test_a_mask_colours_its_classes_and_leaves_the_background() -> None:

@@ -40,7 +40,8 @@ def test_a_command_of_a_promise_is_there(command):
 
 
 def test_every_target_of_make_that_the_page_names_is_there():
-    assert set(re.findall(r"`make ([a-z0-9-]+)", PAGE)) <= TARGETS
+    named = set(re.findall(r"`make ([a-z0-9-]+)", PAGE))
+    assert {"chaos", "fuzz", "soak", "aarch64"} <= named <= TARGETS
 
 
 @pytest.mark.parametrize("target", ["chaos", "soak", "fuzz", "aarch64"])

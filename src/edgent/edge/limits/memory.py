@@ -30,7 +30,7 @@ from edgent.wire.errors import BusyError
 # Of the budget. What is left above is for what comes between two looks, and for the thread that looks being late.
 _SCARCE, _EXHAUSTED = 0.7, 0.8
 _LOOKS_EVERY = 0.02  # seconds: in which a gigabit a second brings 2.5 MB, and a program on this machine 50
-_SHARE = 2  # of the machine's memory: half is the edge's, unless it is told otherwise
+_DIVISOR = 2  # of the machine's memory: half is the edge's, unless it is told otherwise
 _STATM = Path("/proc/self/statm")
 # What a control group may take, of versions 2 and 1.
 _GROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
@@ -123,7 +123,7 @@ class MemoryWatch:
 
 def usual_budget() -> float:
     """Half of what this machine has, or of what its control group lets this process take."""
-    return memory_there(_GROUP_LIMITS) / _SHARE
+    return memory_there(_GROUP_LIMITS) / _DIVISOR
 
 
 def memory_there(limits: Iterable[Path]) -> float:
