@@ -90,6 +90,8 @@ def fuzzed(target: FuzzTarget, seed: int, numbers: range) -> FuzzResult:
     Raises:
         AssertionError: it reads none of its own honest inputs.
     """
+    # Else an input would cost nothing as long as it takes less than what went before it in this process.
+    _forget_peak()
     _check_honest(target)
     run = _Run(target=target, seed=seed)
     began_at = time.perf_counter()
@@ -164,7 +166,7 @@ def cost(target: FuzzTarget, data: bytes) -> int:
     """Bytes by which the process grows at most while it reads this."""
     _tried(target, data)  # what is made once is not the input's
     before = _status("VmRSS")
-    (_SELF / "clear_refs").write_text("5")  # the highest point so far is forgotten
+    _forget_peak()
     _tried(target, data)
     return max(0, _status("VmHWM") - before)
 
@@ -199,6 +201,11 @@ def _place(error: BaseException) -> str:
     ours = [frame for frame in frames if _LIBRARY in frame.filename and frame.filename != __file__]
     last = ours[-1] if ours else frames[-1]
     return f"{Path(last.filename).name}:{last.lineno}"
+
+
+def _forget_peak() -> None:
+    """What the process took at most so far counts no more: proc(5), `clear_refs`."""
+    (_SELF / "clear_refs").write_text("5")
 
 
 def _peak() -> int:
