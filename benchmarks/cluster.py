@@ -104,6 +104,7 @@ class Caller:
 def nodes(number: int) -> Iterator[Any]:
     """A cluster of so many nodes on this machine; whatever of it still runs is ended in the end."""
     try:
+        import ray
         from ray.cluster_utils import Cluster
     except ImportError as error:
         raise MissingExtraError("a cluster", "ray") from error
@@ -114,6 +115,7 @@ def nodes(number: int) -> Iterator[Any]:
             cluster.add_node(**settings)
         yield cluster
     finally:
+        ray.shutdown()  # Ray removes no node to which this process is connected
         cluster.shutdown()
 
 

@@ -304,6 +304,7 @@ def _connect(address: str) -> None:
         ray.init(address=address, namespace="edgent", log_to_driver=False, logging_level="ERROR", **started)
     # Each of these for something else: no cluster there, another version of Ray or Python, no node on this machine.
     except (RayError, RuntimeError, ConnectionError, TimeoutError, ValueError) as error:
+        ray.shutdown()  # of a connection that was half made
         raise EdgeError(f"no cluster for this edge at {address}: {one_line(error)}") from error
     finally:
         # Ray has put itself there, and would end this process with a trace of its stack and what is in hand.
