@@ -17,7 +17,7 @@ demo: $(VENV)/.installed
 	$(BIN)/edgent demo
 
 test: $(VENV)/.tests
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal --ignore=tests/training --ignore=tests/conformance
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --ignore=tests/training --ignore=tests/conformance
 
 # The documented quickstart from `pip install` on: on each machine the wheel goes into an empty environment.
 quickstart: $(VENV)/.tests
