@@ -261,14 +261,11 @@ class Calibration(Document):
     @classmethod
     def _read(cls, document: object) -> Calibration:
         node = Node(_with(document, _OPTIONAL), cls.KIND, ("schema", *keys_of(cls)))
-        measure = node.text("measure")
-        if measure not in MEASURES:
-            raise InputError(f"measure: found {measure[:40]!r}, expected one of {', '.join(MEASURES)}")
         return cls(
             model=node.text("model"),
             digest=node.text("digest"),
             data=node.text("data"),
-            measure=measure,
+            measure=read_measure(node),
             metric=node.text("metric", empty=True),
             reference=node.text("reference", empty=True),
             exits=tuple(_read_exit(entry) for entry in node.nodes("exits", keys_of(ExitAccuracy))),
@@ -289,6 +286,18 @@ class Calibration(Document):
             f"<Calibration {self.model} {self.digest[:12]} on {self.data}: "
             f"{len(self.sizes)} sizes, {len(self.accuracies)} accuracies>"
         )
+
+
+def read_measure(node: Node) -> MeasureName:
+    """What the numbers of a document are, under its key `measure`.
+
+    Raises:
+        InputError: nothing that numbers are here.
+    """
+    measure = node.text("measure")
+    if measure not in MEASURES:
+        raise InputError(f"measure: found {measure[:40]!r}, expected one of {', '.join(MEASURES)}")
+    return measure
 
 
 def _read_size(node: Node) -> EncodedSize:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgent.codec.calibration import MEASURES, MeasureName, Span
+from edgent.codec.calibration import MeasureName, Span, read_measure
 from edgent.codec.names import check_codec, is_image_codec, is_lossless
 from edgent.document import Document, Node, keys_of
 from edgent.errors import InputError
@@ -144,14 +144,11 @@ class Gates(Document):
     @classmethod
     def _read(cls, document: object) -> Gates:
         node = Node(document, cls.KIND, ("schema", *keys_of(cls)))
-        measure = node.text("measure")
-        if measure not in MEASURES:
-            raise InputError(f"measure: found {measure[:40]!r}, expected one of {', '.join(MEASURES)}")
         return cls(
             model=node.text("model"),
             digest=node.text("digest"),
             data=node.text("data"),
-            measure=measure,
+            measure=read_measure(node),
             max_drop=node.number("max_drop"),
             confidence_level=None if node.absent("confidence_level") else node.number("confidence_level"),
             gates=tuple(map(read_gate, node.nodes("gates", keys_of(Gate)))),
