@@ -78,6 +78,11 @@ def entry(kind: str, name: str, is_right: Callable[[Path], bool], write: Callabl
     raise EdgentError(f"{path}: what is written there is not what is read back; check the disk, or set XDG_CACHE_HOME")
 
 
+def file_of(kind: str, digest: str) -> Path:
+    """Where what was measured of a model is kept, by the model's digest."""
+    return cache_folder() / kind / f"{digest[:32]}.json"
+
+
 def writable_folder(kind: str) -> Path:
     """The folder for files of a kind, which can be written to.
 

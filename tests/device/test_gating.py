@@ -198,6 +198,8 @@ def test_the_plan_takes_the_first_answers_time_as_well(here):
     entry = gate(codec="jpeg-50", accuracy=0.88)
     plan = gated(PLAN, gates_of(here, entry), BRANCHES, Seconds(0.1), 2.0)
     assert (plan.gate, plan.accuracy) == (entry, 0.88)
+    beside = gated(replace(PLAN, measure="fidelity"), gates_of(here, entry), BRANCHES, Seconds(0.1), 2.0)
+    assert beside.measure == "accuracy"  # the gates' number under its own name
     assert plan.stages.total == pytest.approx(0.07)
 
 

@@ -35,8 +35,9 @@ def gated(plan: Plan, gates: Gates, branches: Sequence[LocalBranch], within: Sec
         The plan itself where it does not send the picture, or where the time for the first answer is not there.
     """
     configuration = plan.configuration
-    # The edge's part must begin with the picture: a head of the later network would come on top of the first answer.
-    if configuration.device_only or configuration.upload_cut or not is_image_codec(configuration.codec):
+    # The edge's part must begin with the picture, as it does just where the codec is one of pictures: a head of the
+    # later network would come on top of the first answer.
+    if not is_image_codec(configuration.codec):
         return plan
     gate = gates.before(configuration.exit, configuration.codec)
     first = next((branch for branch in branches if gate is not None and branch.exit == gate.exit), None)
@@ -46,7 +47,8 @@ def gated(plan: Plan, gates: Gates, branches: Sequence[LocalBranch], within: Sec
     if plan.stages.total + seconds > within:
         return plan
     stages = replace(plan.stages, head=plan.stages.head + seconds)
-    return replace(plan, gate=gate, accuracy=gate.accuracy, stages=stages)
+    # With the accuracy goes what it is: the gates may rest on labels where the plan rests on fidelity.
+    return replace(plan, gate=gate, accuracy=gate.accuracy, measure=gates.measure, stages=stages)
 
 
 def is_sure(gate: Gate, outputs: Outputs) -> bool:

@@ -41,7 +41,7 @@ def calibration_for(model: Model, file: Path | None = None) -> Calibration | Non
         return calibration
     beside = SHIPPED if model.path.parent == SHIPPED else model.path.parent
     # A file beside the model is the user's and goes first; what is kept in the cache was measured here.
-    for path in (beside / f"{model.name}.calibration.json", _kept(model.digest)):
+    for path in (beside / f"{model.name}.calibration.json", cache.file_of(_KIND, model.digest)):
         if path.is_file() and (calibration := Calibration.load(path)).digest == model.digest:
             return calibration
     return None if len(model.members) == 1 or model.remote else _of_members(model)
@@ -54,13 +54,9 @@ def keep(calibration: Calibration) -> Path:
         The file.
     """
     cache.writable_folder(_KIND)
-    path = _kept(calibration.digest)
+    path = cache.file_of(_KIND, calibration.digest)
     calibration.save(path)
     return path
-
-
-def _kept(digest: str) -> Path:
-    return cache.cache_folder() / _KIND / f"{digest[:32]}.json"
 
 
 def _of_members(bundle: Model) -> Calibration | None:

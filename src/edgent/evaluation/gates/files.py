@@ -21,7 +21,7 @@ def gates_for(model: Model, file: Path | None = None) -> Gates | None:
         gates = Gates.load(file)
         gates.check(model)
         return gates
-    for path in (model.path.parent / f"{model.name}.gates.json", _kept(model.digest)):
+    for path in (model.path.parent / f"{model.name}.gates.json", cache.file_of(_KIND, model.digest)):
         if path.is_file() and (gates := Gates.load(path)).digest == model.digest:
             return gates
     return None
@@ -34,10 +34,6 @@ def keep(gates: Gates) -> Path:
         The file.
     """
     cache.writable_folder(_KIND)
-    path = _kept(gates.digest)
+    path = cache.file_of(_KIND, gates.digest)
     gates.save(path)
     return path
-
-
-def _kept(digest: str) -> Path:
-    return cache.cache_folder() / _KIND / f"{digest[:32]}.json"
