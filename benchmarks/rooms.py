@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES, PICTURE = ROOT / "src" / "edgent", ROOT / "docs" / "rooms.svg"
 WIDTH, MARGIN, GAP = 960, 16, 10
 LINE, HEAD, PADDING = 15, 20, 10
-LETTER = 6.3  # pixels that a letter of the small text takes, on the wide side
+LETTER = 6.9  # pixels that a letter of the small text takes, on the wide side
 
 LEGEND = "Each imports only from those below it. Dashed: a single file."
 
