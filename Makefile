@@ -27,7 +27,7 @@ quickstart: $(VENV)/.tests
 delays: delay-4ms delay-20ms delay-80ms delay-busy
 
 delay-busy: $(VENV)/.tests
-	$(BIN)/python tests/beside_load.py $(BIN)/python -m pytest -q $(DRIVEN) $(STARTED)
+	$(BIN)/python tests/timing/beside_load.py $(BIN)/python -m pytest -q $(DRIVEN) $(STARTED)
 
 delay-%: $(VENV)/.tests
 	$(BIN)/python -m pytest -q --engine-delay $* $(DRIVEN)

@@ -1,4 +1,4 @@
-"""Runs a command beside processes that keep every core busy: python tests/beside_load.py COMMAND ARGUMENT ..."""
+"""Runs a command beside processes that keep every core busy: python tests/timing/beside_load.py COMMAND ARGUMENT ..."""
 
 from __future__ import annotations
 
