@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-TESTS = Path(__file__).parent.parent
+HERE = Path(__file__).parent.parent
 PATIENCE = 60.0  # seconds: only ever waited for when something is broken
 _ROW = re.compile(r"^\| `([^`]+)` \| (.+) \|$", re.MULTILINE)
 _EVENTS = {
@@ -25,7 +25,7 @@ noted: list[str] = []
 
 def listed() -> dict[str, str]:
     """The rows of the table: a file, or FILE::TEST, and the reason."""
-    return dict(_ROW.findall((TESTS / "README.md").read_text()))
+    return dict(_ROW.findall((HERE / "README.md").read_text()))
 
 
 def reason(node: str, rows: dict[str, str]) -> str | None:
