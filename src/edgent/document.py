@@ -139,7 +139,11 @@ class Node:
 
     def number(self, key: str) -> float:
         """A finite number, 0 or more."""
-        return _number(self.values[key], self._at(key))
+        value = self.values[key]
+        # Nearly all of the many are: for these no words are made of where they stand.
+        if type(value) is float and 0 <= value < math.inf:
+            return value
+        return _number(value, self._at(key))
 
     def real(self, key: str) -> float:
         """A finite number of either sign."""

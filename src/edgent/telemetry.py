@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-
-import numpy as np
 
 from edgent.document import Node, parse
 from edgent.errors import InputError
@@ -120,30 +118,6 @@ class Record:
         at = {} if self.at is None else {"at": format_moment(self.at)}
         names = {"source": self.source, "model": self.model, "device": self.device}
         return at | {key: name for key, name in names.items() if name}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """Many records in four numbers; latencies in seconds."""
-
-    count: int
-    deadlines_met: float
-    p50: Seconds
-    p95: Seconds
-
-
-def summarise(records: Sequence[Record]) -> Summary:
-    """Share of deadlines met, median and 95th percentile of the latency.
-
-    Raises:
-        InputError: there are no records.
-    """
-    if not records:
-        raise InputError("there are no records to summarise")
-    totals = np.array([record.total for record in records])
-    p50, p95 = np.percentile(totals, [50, 95])
-    met = float(np.mean([record.deadline_met for record in records]))
-    return Summary(count=len(records), deadlines_met=met, p50=Seconds(float(p50)), p95=Seconds(float(p95)))
 
 
 def _result(value: object) -> dict[str, Any]:

@@ -114,13 +114,13 @@ def parse_count(text: str, most: int = 10**9) -> int | None:
     return count if 1 <= count <= most else None
 
 
-def parse_moment(text: str, what: str = "time", zone: tzinfo = UTC) -> float:
+def parse_moment(text: str, what: str = "time", zone: tzinfo | None = UTC) -> float:
     """Reads a day, or a moment of it, as ISO 8601 has them: "2026-11-30", "2026-11-30T08:15:00.250+01:00".
 
     Args:
         text: what is read.
         what: it is called in a message.
-        zone: of a moment that names none.
+        zone: of a moment that names none; None: this machine's.
 
     Returns:
         Seconds since 1970-01-01 UTC.
