@@ -16,7 +16,7 @@ from edgent.errors import InputError
 from edgent.events import Event
 from edgent.planning.plan import Stages
 from edgent.report import index
-from edgent.report.index import Reading, indexed
+from edgent.report.index import ReadSoFar, indexed
 from edgent.report.rows import Rows
 from edgent.telemetry import Record, write_records
 from edgent.units import Seconds
@@ -57,7 +57,7 @@ class Watch:
         self.calls.append((done, whole))
 
 
-def read(path: Path) -> tuple[Rows, Reading, Watch]:
+def read(path: Path) -> tuple[Rows, ReadSoFar, Watch]:
     watch = Watch()
     return *indexed(path, watch), watch
 

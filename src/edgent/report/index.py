@@ -52,7 +52,7 @@ OnRead = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class ReadSoFar:
     """How far a file was read.
 
     Attributes:
@@ -74,7 +74,7 @@ class Reading:
     refusal: str = ""
 
 
-def indexed(path: Path, on_read: OnRead) -> tuple[Rows, Reading]:
+def indexed(path: Path, on_read: OnRead) -> tuple[Rows, ReadSoFar]:
     """The records of a file as rows, by way of its index, which is made or continued.
 
     Args:
@@ -125,7 +125,7 @@ def _remove(place: str) -> None:
             Path(name).unlink()
 
 
-def _through(place: str, path: Path, on_read: OnRead) -> tuple[Rows, Reading]:
+def _through(place: str, path: Path, on_read: OnRead) -> tuple[Rows, ReadSoFar]:
     with closing(sqlite3.connect(place, timeout=_PATIENCE, isolation_level=None)) as base:
         _prepare(base)
         try:
@@ -171,11 +171,11 @@ def _writing(base: sqlite3.Connection) -> Iterator[None]:
 def _empty(base: sqlite3.Connection) -> None:
     for table in ("word", "piece"):
         base.execute(f"DELETE FROM {table}")
-    _note(base, Reading())
+    _note(base, ReadSoFar())
     base.execute("INSERT INTO word VALUES (0, '')")
 
 
-def _follow(base: sqlite3.Connection, file: BinaryIO, on_read: OnRead) -> Reading | None:
+def _follow(base: sqlite3.Connection, file: BinaryIO, on_read: OnRead) -> ReadSoFar | None:
     """Reads on to the end of the file; None where another process reads it and was quicker."""
     state, reading = os.fstat(file.fileno()), _reading(base)
     if (reading.bytes, reading.changed) == (state.st_size, state.st_mtime_ns):
@@ -184,7 +184,7 @@ def _follow(base: sqlite3.Connection, file: BinaryIO, on_read: OnRead) -> Readin
     if digest.hexdigest() != reading.digest:
         with _writing(base):
             _empty(base)
-        reading, digest = Reading(), _digest_of(file, 0)
+        reading, digest = ReadSoFar(), _digest_of(file, 0)
     words = Words(text for (text,) in base.execute("SELECT text FROM word ORDER BY number"))
     lines = lines_of(file)
     while piece := list(islice(lines, _PIECE)):
@@ -198,16 +198,16 @@ def _follow(base: sqlite3.Connection, file: BinaryIO, on_read: OnRead) -> Readin
     return replace(reading, changed=state.st_mtime_ns)
 
 
-def _note(base: sqlite3.Connection, reading: Reading) -> None:
+def _note(base: sqlite3.Connection, reading: ReadSoFar) -> None:
     base.execute("DELETE FROM reading")
     base.execute("INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(reading))
 
 
-def _reading(base: sqlite3.Connection) -> Reading:
+def _reading(base: sqlite3.Connection) -> ReadSoFar:
     row = base.execute("SELECT * FROM reading").fetchone()
     if row is None:
         raise sqlite3.DatabaseError("the index does not say how far the file was read")
-    return Reading(**dict(zip((one.name for one in fields(Reading)), row, strict=True)))
+    return ReadSoFar(**dict(zip((one.name for one in fields(ReadSoFar)), row, strict=True)))
 
 
 def _digest_of(file: BinaryIO, size: int) -> hashlib.blake2b:
@@ -222,7 +222,7 @@ def _digest_of(file: BinaryIO, size: int) -> hashlib.blake2b:
     return digest
 
 
-def _read(lines: list[bytes], before: Reading, digest: hashlib.blake2b) -> tuple[list[Record], Reading]:
+def _read(lines: list[bytes], before: ReadSoFar, digest: hashlib.blake2b) -> tuple[list[Record], ReadSoFar]:
     """The records of the next lines of a file, and how far it is read then."""
     records, refused, refusal = [], before.refused, before.refusal
     for number, line in enumerate(lines, start=before.lines + 1):
@@ -237,7 +237,7 @@ def _read(lines: list[bytes], before: Reading, digest: hashlib.blake2b) -> tuple
             records += [] if record is None else [record]
     content = b"".join(lines)
     digest.update(content)
-    reading = Reading(
+    reading = ReadSoFar(
         bytes=before.bytes + len(content),
         digest=digest.hexdigest(),
         lines=before.lines + len(lines),
@@ -265,7 +265,7 @@ def _record(line: bytes) -> Record | None:
     return Record.from_document(document)
 
 
-def _add(base: sqlite3.Connection, before: Reading, after: Reading, rows: NDArray[Any], words: Words) -> bool:
+def _add(base: sqlite3.Connection, before: ReadSoFar, after: ReadSoFar, rows: NDArray[Any], words: Words) -> bool:
     """Whether the rows of a piece were added; not where the index has come further meanwhile."""
     with _writing(base):
         if _reading(base) != replace(before, changed=_reading(base).changed):
