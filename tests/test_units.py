@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 
 import numpy as np
@@ -12,10 +13,12 @@ from edgent.errors import InputError
 from edgent.link.trace_files import parse_trace
 from edgent.units import (
     format_bandwidth,
+    format_moment,
     parse_bandwidth,
     parse_count,
     parse_delay,
     parse_duration,
+    parse_moment,
     rate_of,
     seconds_of,
 )
@@ -124,3 +127,24 @@ def test_a_rate_that_is_not_given_stays_so_and_one_that_is_none_is_refused() -> 
     assert rate_of(None, "bandwidth") is None
     with pytest.raises(InputError, match=r"bandwidth 0 is not a positive, finite number of bits per second"):
         rate_of(0, "bandwidth")
+
+
+@given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(8999, 12, 31)))
+def test_a_moment_is_read_as_it_is_printed(moment: datetime) -> None:
+    whole = moment.replace(microsecond=moment.microsecond // 1000 * 1000, tzinfo=UTC).timestamp()
+    assert parse_moment(format_moment(whole)) == pytest.approx(whole, abs=1.1e-3)
+
+
+def test_a_moment_without_a_zone_is_in_the_one_that_is_asked_for() -> None:
+    east = timezone(timedelta(hours=2))
+    assert parse_moment("2026-11-30T08:15", zone=east) == datetime(2026, 11, 30, 6, 15, tzinfo=UTC).timestamp()
+    assert parse_moment("2026-11-30T08:15Z", zone=east) == datetime(2026, 11, 30, 8, 15, tzinfo=UTC).timestamp()
+    assert parse_moment("2026-11-30") == datetime(2026, 11, 30, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "noon", "25:00", "2026-13-01", "1969-12-31", "9999-12-31T23:59-12:00", "0001-01-01"]
+)
+def test_what_is_no_moment_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(InputError, match=r"--from .* write it like 2026-11-30"):
+        parse_moment(text, "--from")

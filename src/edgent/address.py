@@ -1,9 +1,10 @@
-"""Where a machine listens or is reached: HOST:PORT, the one reader of it."""
+"""Where a machine listens or is reached: HOST:PORT, the one reader of it; and what this one calls itself."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from dataclasses import dataclass
 from typing import Self
 
@@ -63,6 +64,11 @@ class Address:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def machine_name() -> str:
+    """What this machine is called, of the signs that a device's name may have."""
+    return re.sub(r"[^a-z0-9._-]+", "-", socket.gethostname().lower()).strip("._-")[:63].strip("._-") or "device"
 
 
 def _parts(text: str) -> tuple[str, int]:

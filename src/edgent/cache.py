@@ -10,6 +10,8 @@ An *entry* is a folder KIND/NAME. Four rules hold for each:
 - All entries together take at most 4 GB, or a tenth of the disk where that is less. When one is written, those that lay
   unused for longest go, but never one that is in use: an entry larger than the bound stays until its users have ended.
 
+An index of records (`growing_entry`) is an entry whose user writes it in place: it is a database, which checks itself.
+
 Measurements (profiles, calibrations) are files of a few kilobytes that took somebody's time: they are never removed.
 """
 
@@ -30,7 +32,7 @@ from edgent.files import user_folder
 
 MOST_BYTES = 4_000_000_000
 _SHARE = 10  # of the disk: a tenth
-_KINDS = ("models", "weights")
+_KINDS = ("models", "records", "weights")
 _DRAFT = ".draft-"
 _STALE = 3600.0  # seconds; a younger draft may be one that its process has not locked yet
 _ATTEMPTS = 3  # others may damage or remove what was just written; nobody does it again and again
@@ -76,6 +78,23 @@ def entry(kind: str, name: str, is_right: Callable[[Path], bool], write: Callabl
                 return held
             _write(path, write)
     raise EdgentError(f"{path}: what is written there is not what is read back; check the disk, or set XDG_CACHE_HOME")
+
+
+def growing_entry(kind: str, name: str) -> Entry:
+    """An entry that its user writes in place, and looks after.
+
+    Raises:
+        CacheError: the cache cannot be written.
+    """
+    path = cache_folder() / kind / name
+    with _explained(path):
+        for _ in range(_ATTEMPTS):
+            path.mkdir(parents=True, exist_ok=True)
+            if (held := _held(path)) is not None:
+                os.utime(path)  # the time of use
+                _tidy()
+                return held
+    raise EdgentError(f"{path}: is removed as soon as it is there; look who does that, or set XDG_CACHE_HOME")
 
 
 def file_of(kind: str, digest: str) -> Path:
@@ -177,9 +196,13 @@ def _write(path: Path, write: Callable[[Path], None]) -> None:
         shutil.rmtree(draft, ignore_errors=True)
     del in_use
     written = _held(path)  # what others hold may fill the cache by itself; the new entry must not make the room
+    _tidy()
+    del written
+
+
+def _tidy() -> None:
     with suppress(OSError):  # another process tidies up at the same time
         trim(cache_folder(), bound(), time.time())
-    del written
 
 
 def _move(draft: Path, path: Path) -> None:

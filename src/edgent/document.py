@@ -1,4 +1,4 @@
-"""JSON documents that are ours: strict to read, written whole or not at all.
+"""JSON documents that are ours: strict to read, written whole or not at all; and the TOML that people write.
 
 Strict means: exactly the known keys, each once; finite numbers only; whole numbers where counts are meant; no half of a
 character.
@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import ClassVar, NoReturn, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 from edgent.errors import InputError
 from edgent.files import read_text, write_whole
@@ -41,6 +41,22 @@ def parse(text: str) -> object:
     if _HALF_CHARACTER.search(text):
         _check_characters(document)
     return document
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Reads TOML.
+
+    Raises:
+        InputError: what was found.
+    """
+    import tomllib  # most commands read none
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"found no TOML ({' '.join(str(error).split())[:80]})") from None
+    except (RecursionError, ValueError):  # brackets a thousand deep; a number of thousands of digits
+        raise InputError("found TOML with brackets nested too deep, or a number of too many digits") from None
 
 
 def keys_of(cls: type) -> tuple[str, ...]:
@@ -139,7 +155,11 @@ class Node:
 
     def number(self, key: str) -> float:
         """A finite number, 0 or more."""
-        return _number(self.values[key], self._at(key))
+        value = self.values[key]
+        # Nearly all of the many are: for these no words are made of where they stand.
+        if type(value) is float and 0 <= value < math.inf:
+            return value
+        return _number(value, self._at(key))
 
     def real(self, key: str) -> float:
         """A finite number of either sign."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from edgent.telemetry import Record
+from edgent.units import format_moment
 
 EventKind = Literal["answer", "refined", "replaced", "failed"]
 """Answered, in time or late; answered again, and better; not asked about, for a newer frame had come; not answered."""
@@ -43,7 +43,7 @@ class Event:
             "id": self.id,
             "source": self.source,
             "number": self.number,
-            "captured_at": datetime.fromtimestamp(self.captured_at, UTC).isoformat(timespec="milliseconds"),
+            "captured_at": format_moment(self.captured_at),
             "kind": self.kind,
             "record": None if self.record is None else json.loads(self.record.to_json()),
             "error": self.error,

@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from edgent.errors import EdgentError, InputError
 from edgent.units import format_bytes
@@ -83,14 +84,25 @@ def read_lines(path: Path) -> Iterator[str]:
     """
     try:
         with path.open("rb") as file:
-            while line := file.readline(_LONGEST_LINE + 1):
-                if len(line) > _LONGEST_LINE:
-                    raise InputError(f"found a line of more than {format_bytes(_LONGEST_LINE)}")
+            for line in lines_of(file):
                 yield line.decode("utf-8").rstrip("\r\n")
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise InputError("found no text") from None
+
+
+def lines_of(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of an open file from where it stands, each with its end.
+
+    Raises:
+        InputError: a line is too long.
+        OSError: it cannot be read.
+    """
+    while line := file.readline(_LONGEST_LINE + 1):
+        if len(line) > _LONGEST_LINE:
+            raise InputError(f"found a line of more than {format_bytes(_LONGEST_LINE)}")
+        yield line
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-
-import numpy as np
 
 from edgent.document import Node, parse
 from edgent.errors import InputError
 from edgent.files import append, read_lines
 from edgent.planning.plan import STAGES, Plan, Stages, milliseconds, plan_keys
-from edgent.units import Seconds
+from edgent.units import Seconds, format_moment, parse_moment
 
-_KEYS = ("input", "label", "exit", "by", "deadline_met", "total_ms", "stages_ms", "plan", "why", "result")
+_KEYS = ("input", "label", "exit", "by", "deadline_met", "total_ms", "stages_ms", "plan", "why")
+_OPTIONAL = {"result": None, "at": None, "source": "", "model": "", "device": ""}
+"""Keys that a line of an older release lacks, with what stands for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,11 @@ class Record:
         why: the reason, in words, why the plan was not followed or no edge was planned with ("edge late", "edge lost");
             else empty.
         result: what was answered, by the model's task; None: not kept.
+        at: when it was asked about, or when a camera's frame was captured, in seconds since 1970-01-01 UTC; None: not
+            noted.
+        source: the name of the camera that the input came from; empty: of none, or not noted.
+        model: the name of the model; empty: not noted.
+        device: the name of the machine that asked; empty: not noted.
     """
 
     input: str
@@ -48,6 +53,10 @@ class Record:
     plan: Plan | None
     why: str = ""
     result: dict[str, Any] | None = field(default=None, hash=False)
+    at: float | None = None
+    source: str = ""
+    model: str = ""
+    device: str = ""
 
     def to_json(self) -> str:
         """One line."""
@@ -62,6 +71,7 @@ class Record:
             "plan": None if self.plan is None else self.plan.document(),
             "why": self.why,
             "result": self.result,
+            **self._origin(),
         }
         return json.dumps(document)
 
@@ -72,8 +82,17 @@ class Record:
         Raises:
             InputError: found something else.
         """
-        document = parse(line)  # a line of an older release has no result
-        node = Node({"result": None, **document} if isinstance(document, dict) else document, "record", _KEYS)
+        return cls.from_document(parse(line))
+
+    @classmethod
+    def from_document(cls, document: object) -> Record:
+        """Reads what stands in such a line.
+
+        Raises:
+            InputError: found something else.
+        """
+        complete = {**_OPTIONAL, **document} if isinstance(document, dict) else document
+        node = Node(complete, "record", (*_KEYS, *_OPTIONAL))
         by = node.text("by")
         if by not in ("edge", "device"):
             raise InputError(f"record.by: found {by!r}, expected edge or device")
@@ -88,31 +107,17 @@ class Record:
             plan=None if node.absent("plan") else Plan.from_node(node.node("plan", plan_keys(node.values["plan"]))),
             why=node.text("why", empty=True),
             result=None if node.absent("result") else _result(node.values["result"]),
+            at=None if node.absent("at") else parse_moment(node.text("at"), "record.at"),
+            source=node.text("source", empty=True),
+            model=node.text("model", empty=True),
+            device=node.text("device", empty=True),
         )
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """Many records in four numbers; latencies in seconds."""
-
-    count: int
-    deadlines_met: float
-    p50: Seconds
-    p95: Seconds
-
-
-def summarise(records: Sequence[Record]) -> Summary:
-    """Share of deadlines met, median and 95th percentile of the latency.
-
-    Raises:
-        InputError: there are no records.
-    """
-    if not records:
-        raise InputError("there are no records to summarise")
-    totals = np.array([record.total for record in records])
-    p50, p95 = np.percentile(totals, [50, 95])
-    met = float(np.mean([record.deadline_met for record in records]))
-    return Summary(count=len(records), deadlines_met=met, p50=Seconds(float(p50)), p95=Seconds(float(p95)))
+    def _origin(self) -> dict[str, str]:
+        """When, and of whom and what; only what is noted."""
+        at = {} if self.at is None else {"at": format_moment(self.at)}
+        names = {"source": self.source, "model": self.model, "device": self.device}
+        return at | {key: name for key, name in names.items() if name}
 
 
 def _result(value: object) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""Seconds and bits per second, and sizes for people: the only place where units are read, printed or converted."""
+"""Seconds, moments, bits per second, and sizes for people: the only place where they are read, printed or converted."""
 
 from __future__ import annotations
 
 import math
 import re
+from datetime import UTC, datetime, tzinfo
 from numbers import Real
 from typing import NewType
 
@@ -17,6 +18,7 @@ BITS_PER_BYTE = 8
 _LEAST = 1e-9  # seconds, or bits per second: what is less divides into infinity
 _LONGEST = 1e7  # seconds, 115 days: what waits for longer overflows a clock somewhere
 _WIDEST = 1e15  # bits per second
+_LAST_MOMENT = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 
 _DURATIONS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _BANDWIDTHS = {
@@ -110,6 +112,35 @@ def parse_count(text: str, most: int = 10**9) -> int | None:
     """Reads a whole number from 1 to `most`; None where it is none."""
     count = int(text) if _COUNT.fullmatch(text) else 0  # `int` of other digits, or of thousands, fails
     return count if 1 <= count <= most else None
+
+
+def parse_moment(text: str, what: str = "time", zone: tzinfo | None = UTC) -> float:
+    """Reads a day, or a moment of it, as ISO 8601 has them: "2026-11-30", "2026-11-30T08:15:00.250+01:00".
+
+    Args:
+        text: what is read.
+        what: it is called in a message.
+        zone: of a moment that names none; None: this machine's.
+
+    Returns:
+        Seconds since 1970-01-01 UTC.
+
+    Raises:
+        InputError: it is none, or lies before 1970, or after 9000.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
+    except (ValueError, OverflowError):
+        seconds = math.nan
+    if not 0 <= seconds <= _LAST_MOMENT:  # later ones cannot be written in every zone
+        raise InputError(f"{what} {_short(text)} is no time since 1970: write it like 2026-11-30 or 2026-11-30T08:15")
+    return seconds
+
+
+def format_moment(seconds: float) -> str:
+    """Prints seconds since 1970-01-01 UTC to the millisecond: "2026-11-30T07:15:00.250+00:00"."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def format_duration(seconds: float) -> str:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ import onnx
 import pytest
 from PIL import Image
 
+from edgent.address import machine_name
+from edgent.telemetry import read_records
 from graphs import residual
 
 RUN = ("run", "b-alexnet", "--deadline", "5s")
@@ -118,6 +121,15 @@ def test_odd_names_are_answered_printed_harmlessly_and_recorded(name, tmp_path, 
     expected = os.fsencode(name).decode("utf-8", "backslashreplace")
     assert json.loads(Path("records.jsonl").read_text())["input"] == expected
     assert edgent("report", "records.jsonl", "-o", "report.html").code == 0
+
+
+def test_a_record_says_when_it_was_asked_and_which_model_on_which_machine_answered(folder, tmp_path, edgent) -> None:
+    before = datetime.now(UTC).timestamp()
+    assert edgent(*RUN, folder, "--records", tmp_path / "r.jsonl").code == 0
+    records = list(read_records(tmp_path / "r.jsonl"))
+    times = [record.at for record in records]
+    assert times == sorted(times) and before - 1 <= times[0] and times[-1] <= datetime.now(UTC).timestamp()
+    assert {(record.model, record.device, record.source) for record in records} == {("b-alexnet", machine_name(), "")}
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

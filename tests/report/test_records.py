@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -11,6 +12,7 @@ from edgent.errors import InputError
 from edgent.planning.plan import Configuration, Plan, Stages
 from edgent.report import write
 from edgent.report.records import RecordsReport
+from edgent.report.rows import Rows
 from edgent.telemetry import Record, write_records
 
 TAKEN = [0.030, 0.034, 0.041, 0.120, 0.090]
@@ -41,7 +43,7 @@ def records() -> tuple[Record, ...]:
 
 
 def test_a_report_counts_what_the_records_say(records):
-    numbers = RecordsReport(source="day", records=records).document()
+    numbers = RecordsReport(source="day", rows=Rows.of(records)).document()
     assert {name: group["count"] for name, group in numbers["answers"].items()} == {"all": 5, "edge": 4, "device": 1}
     assert numbers["answers"]["all"]["deadlines_met"] == 0.8
     assert numbers["answers"]["edge"]["p50_ms"] == pytest.approx(37.5)
@@ -53,7 +55,7 @@ def test_a_report_counts_what_the_records_say(records):
 
 
 def test_records_without_a_plan_make_a_report_too(records, tmp_path):
-    rest = RecordsReport(source="day", records=records[4:])
+    rest = RecordsReport(source="day", rows=Rows.of(records[4:]))
     assert rest.document()["prediction_median_ape"] is None
     write(rest.page(), tmp_path / "report.html")
     assert "No plan with a prediction was followed." in (tmp_path / "report.html").read_text()
@@ -61,7 +63,7 @@ def test_records_without_a_plan_make_a_report_too(records, tmp_path):
 
 def test_of_many_records_not_every_one_is_drawn(records):
     many = records * 1000
-    page = RecordsReport(source="day", records=many).page().to_html()
+    page = RecordsReport(source="day", rows=Rows.of(many)).page().to_html()
     assert page.count("<circle") < 5000
     assert "One record in 3 is drawn." in page
 
@@ -84,3 +86,52 @@ def test_what_holds_no_records_is_refused(tmp_path, text, words):
     assert isinstance(done.exception, InputError)
     assert words in str(done.exception) and str(path) in str(done.exception)
     assert not (tmp_path / "out.html").exists()
+
+
+def days(folder, records):
+    for number, name in enumerate(["a", "b"]):
+        (folder / name).mkdir(parents=True)
+        noted = [replace(one, at=1.7e9 + k, source=name, device="porch") for k, one in enumerate(records)]
+        write_records(folder / name / "day.jsonl", noted[number:])
+    (folder / "b" / "empty.jsonl").touch()
+    (folder / "b" / "notes.txt").write_text("no records")
+
+
+def test_files_and_folders_are_one_report_and_each_file_counts_once(records, tmp_path):
+    days(tmp_path / "in", records)
+    arguments = [
+        "report",
+        str(tmp_path / "in"),
+        str(tmp_path / "in" / "a" / "day.jsonl"),
+        "-o",
+        str(tmp_path / "o.html"),
+    ]
+    done = CliRunner().invoke(app, [*arguments, "--json"])
+    assert done.exit_code == 0, done.exception
+    document = json.loads(done.stdout)
+    assert {name: group["count"] for name, group in document["by_camera"].items()} == {"a": 5, "b": 4}
+    assert sum(group["count"] for group in document["hours"].values()) == 9
+    assert "9 records of 3 files" in (tmp_path / "o.html").read_text()
+    chosen = CliRunner().invoke(app, [*arguments, "--json", "--source", "b", "--from", "2023-11-14T22:13:22Z"])
+    assert json.loads(chosen.stdout)["answers"]["all"]["count"] == 3
+
+
+def test_a_folder_without_records_and_an_hour_that_is_none_are_refused(records, tmp_path):
+    (tmp_path / "in").mkdir()
+    done = CliRunner().invoke(app, ["report", str(tmp_path / "in"), "-o", str(tmp_path / "o.html")])
+    assert "found no file *.jsonl there" in str(done.exception)
+    write_records(tmp_path / "in" / "day.jsonl", records)
+    done = CliRunner().invoke(app, ["report", str(tmp_path / "in"), "-o", str(tmp_path / "o.html"), "--to", "noon"])
+    assert isinstance(done.exception, InputError) and "--to 'noon'" in str(done.exception)
+
+
+def test_a_line_that_a_power_cut_left_costs_a_warning_and_no_day(records, tmp_path):
+    path = tmp_path / "day.jsonl"
+    write_records(path, records)
+    path.write_text(path.read_text() + '{"input": "6.p\n')
+    write_records(path, records)
+    done = CliRunner().invoke(app, ["report", str(path), "-o", str(tmp_path / "o.html"), "--json"])
+    assert json.loads(done.stdout)["answers"]["all"]["count"] == 10
+    assert (
+        "line 6: found no complete JSON" in " ".join(done.stderr.split()) and "1 such lines are left out" in done.stderr
+    )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from edgent.cli import (
     demo,
-    doctor,
     init,
     inspect,
     joining,
@@ -23,6 +23,8 @@ from edgent.cli import (
     serve,
     train,
 )
+from edgent.cli.arguments.settings_file import ConfigurableCommand, SettingsFile
+from edgent.cli.machine import config, doctor
 from edgent.cli.map import configuration_map
 from edgent.cli.measuring import evaluate, gate
 from edgent.cli.terminal import signals, streams
@@ -49,11 +51,17 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def _program(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings: TOML, a section a command; see `edgent config`.")
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
     """DNN inference shared by a weak device and a nearby edge server, within a deadline."""
+    if config is not None:
+        ctx.default_map = dict(SettingsFile.read(config, ctx.command.commands).sections)  # type: ignore[attr-defined]
 
 
 for verb in (
@@ -74,8 +82,9 @@ for verb in (
     reproduce.reproduce,
     report.report,
 ):
-    app.command()(verb)
-app.command("map")(configuration_map)
+    app.command(cls=ConfigurableCommand)(verb)
+app.command("map", cls=ConfigurableCommand)(configuration_map)
+app.add_typer(config.config, name="config")
 app.add_typer(joining.token, name="token")
 app.add_typer(joining.devices, name="devices")
 

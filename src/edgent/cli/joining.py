@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from edgent.address import machine_name
 from edgent.cli.arguments.options import AsJson
 from edgent.cli.terminal import show
 from edgent.errors import InputError
@@ -53,7 +52,7 @@ def join(
     from edgent.identity.join import join as join_edge
     from edgent.identity.token import Token
 
-    joined = join_edge(address, Token.parse(token), name or _name_of_this_machine(), output)
+    joined = join_edge(address, Token.parse(token), name or machine_name(), output)
     if as_json:
         show.document({"name": joined.name, "edge": joined.edge, "ends_at": joined.ends_at})
         return
@@ -148,11 +147,6 @@ def _existing(folder: Path | None) -> Path:
     if not path.exists():
         raise InputError(f"{path}: no edge has been started here; name its folder with --identity")
     return path
-
-
-def _name_of_this_machine() -> str:
-    """The machine's name with the signs that a device's may have."""
-    return re.sub(r"[^a-z0-9._-]+", "-", socket.gethostname().lower()).strip("._-")[:63].strip("._-") or "device"
 
 
 def _day(timestamp: float) -> str:

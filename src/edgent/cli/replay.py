@@ -60,7 +60,7 @@ def replay(
     column: Column = "",
     unit: UnitName = "",
     step: Step = "",
-    interval: Annotated[str, typer.Option(metavar="TIME", help=f"Between requests, as 2s; or {BACK_TO_BACK}.")] = "2s",
+    interval: Annotated[str, typer.Option(metavar=f"TIME|{BACK_TO_BACK}", help="Between requests, as 2s.")] = "2s",
     variation: Annotated[float, typer.Option(metavar="C", help="Coefficient of a variation within seconds.")] = 0.0,
     calibration: CalibrationFile = None,
     source: Source = "",

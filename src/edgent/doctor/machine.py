@@ -6,6 +6,7 @@ be read is *not found*: no guess stands in for it.
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -22,6 +23,29 @@ Run = Callable[[Sequence[str]], str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """What mends a finding until the machine starts again; as root.
+
+    Attributes:
+        command: What is run.
+        undo: What makes it as it was.
+    """
+
+    command: tuple[str, ...]
+    undo: tuple[str, ...]
+
+    @property
+    def typed(self) -> str:
+        """The command as a user types it."""
+        return f"sudo {shlex.join(self.command)}"
+
+    @property
+    def undo_typed(self) -> str:
+        """The same of what undoes it."""
+        return f"sudo {shlex.join(self.undo)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One fact about a machine.
 
@@ -30,12 +54,14 @@ class Finding:
         found: Its value in words; None where it was not found.
         costs: What it costs an inference, in words; empty where it costs nothing, or is unknown.
         mend: The command, or the action, that mends it; empty where nothing is to be mended.
+        repair: The command as it can be run; None where nothing is to be mended, or no command can.
     """
 
     what: str
     found: str | None
     costs: str = ""
     mend: str = ""
+    repair: Repair | None = None
 
 
 def checkup(root: Path = Path("/"), run: Run | None = None) -> tuple[Finding, ...]:
@@ -54,11 +80,14 @@ def slow_start_after_idle(root: Path) -> Finding:
     setting = _read(root / _SLOW_START)
     # The initial window is ten segments of 1448 bytes.
     costs = "after a pause, messages over 14 kB wait for one or more round trips" if setting == "1" else ""
+    set_to = "net.ipv4.tcp_slow_start_after_idle"
+    repair = Repair(command=("sysctl", "-w", f"{set_to}=0"), undo=("sysctl", "-w", f"{set_to}=1")) if costs else None
     return Finding(
         what="tcp_slow_start_after_idle",
         found={"1": "on", "0": "off"}.get(setting or "", setting),
         costs=costs,
-        mend="sudo sysctl -w net.ipv4.tcp_slow_start_after_idle=0" if costs else "",
+        mend=repair.typed if repair else "",
+        repair=repair,
     )
 
 
@@ -75,24 +104,32 @@ def _power_save(device: str, run: Run) -> Finding:
     # `iw` prints "Power save: on".
     state = None if printed is None else printed.rpartition(":")[2].strip() or None
     asleep = state == "on"
+    setting = ("iw", "dev", device, "set", "power_save")
+    repair = Repair(command=(*setting, "off"), undo=(*setting, "on")) if asleep else None
     return Finding(
         what=f"Wi-Fi power save ({device})",
         found=state,
         costs="a message may wait for the radio to wake, up to some 100 ms" if asleep else "",
-        mend=f"sudo iw dev {device} set power_save off" if asleep else "",
+        mend=repair.typed if repair else "",
+        repair=repair,
     )
 
 
 def governor(root: Path) -> Finding:
     """Whether the processor begins each request at a low clock rate."""
     files = sorted((root / _GOVERNORS).glob("cpu[0-9]*/cpufreq/scaling_governor"))
-    names = sorted({name for name in map(_read, files) if name})
+    by_file = {file.relative_to(root): name for file in files if (name := _read(file))}
+    names = sorted(set(by_file.values()))
     slow = [name for name in names if name != "performance"]
+    before = "; ".join(f"echo {name} > /{file}" for file, name in by_file.items())
+    every = f"echo performance | tee /{_GOVERNORS}/cpu*/cpufreq/scaling_governor"
+    repair = Repair(command=("sh", "-c", every), undo=("sh", "-c", before)) if slow else None
     return Finding(
         what="CPU governor",
         found=", ".join(names) or None,
         costs="the clock rate rises only some way into a request" if slow else "",
-        mend=f"echo performance | sudo tee /{_GOVERNORS}/cpu*/cpufreq/scaling_governor" if slow else "",
+        mend=repair.typed if repair else "",
+        repair=repair,
     )
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgent.address import machine_name
 from edgent.cli.answers.folder import AnswerFolder
 from edgent.cli.answers.words import in_words
 from edgent.cli.arguments.inputs import GivenInput
@@ -59,6 +62,7 @@ class Answering:
             raise self._failure()
 
     def _answer(self, given: GivenInput) -> None:
+        at = time.time()
         try:
             answer = self._infer(given)
         except (RefusedError, EdgeError, CacheError):  # not the input's fault
@@ -67,7 +71,7 @@ class Answering:
             self.refused.append((given, error))
             return
         self.answered += 1
-        self._keep(answer, given.name)
+        self._keep(answer, given.name, at)
 
     def _infer(self, given: GivenInput) -> Answer:
         material = given.read(self.device.model)
@@ -79,13 +83,14 @@ class Answering:
             kind = InputError if isinstance(error, InputError) else EdgentError
             raise kind(f"{given.name}: {error}") from error
 
-    def _keep(self, answer: Answer, name: str) -> None:
+    def _keep(self, answer: Answer, name: str, at: float) -> None:
         record = answer.kept()
         document: dict[str, Any] = json.loads(record.to_json())
         if self.folder is not None:
             self.folder.keep(answer, document, name)
         if self.records is not None:
-            write_records(self.records, [record])
+            noted = replace(record, at=at, model=self.device.model.name, device=machine_name())
+            write_records(self.records, [noted])
         if self.as_json:
             self.documents.append(document)
         else:

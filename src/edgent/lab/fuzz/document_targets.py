@@ -71,7 +71,16 @@ def _documents(model: Model) -> Iterator[FuzzTarget]:
     profile = made_up_profile(model, 1e-3)
     shipped = model.path.with_name(f"{model.path.stem}.calibration.json")
     record = Record(
-        input="a.png", label=None, exit=4, by="edge", deadline_met=True, total=Seconds(0.02), stages=Stages(), plan=None
+        input="a.png",
+        label=None,
+        exit=4,
+        by="edge",
+        deadline_met=True,
+        total=Seconds(0.02),
+        stages=Stages(),
+        plan=None,
+        at=1.7e9,
+        source="door",
     )
     for name, module, seed, read in (
         ("profile", "latency.profile", profile.to_json(), Profile.from_json),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from edgent.document import parse_toml
 from edgent.errors import InputError
 from edgent.files import is_file, is_folder, read_bytes, read_text
 
@@ -35,15 +36,7 @@ def read_beside(path: Path, *, with_labels: bool = True) -> dict[str, Any]:
         raise InputError("is a folder, expected a file; move it away, or write one (edgent init)")
     if not is_file(path):
         return {}
-    import tomllib  # most models have no such file
-
-    text = read_text(path)
-    try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"found no TOML ({' '.join(str(error).split())[:80]})") from None
-    except (RecursionError, ValueError):  # brackets a thousand deep; a number of thousands of digits
-        raise InputError("found TOML with brackets nested too deep, or a number of too many digits") from None
+    found = parse_toml(read_text(path))
     _check_values(found)
     if with_labels and isinstance(found.get("labels"), str):
         found["labels"] = _lines(inside(path.parent, found["labels"], "labels"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,11 +11,13 @@ import typer
 
 from edgent.cli.arguments.options import AsJson, Insecure
 from edgent.cli.terminal import show
+from edgent.errors import EdgentError, InputError
 from edgent.units import format_bandwidth, format_bytes, format_duration
 
 if TYPE_CHECKING:
     from edgent.doctor.link import LinkCheck, PauseCost
-    from edgent.doctor.machine import Finding
+    from edgent.doctor.machine import Finding, Repair
+    from edgent.doctor.mending import Mending
     from edgent.wire.edge_client import ModelCounts
 
 _NOT_FOUND = "not found"
@@ -23,13 +27,31 @@ _TIMEOUT = 10.0
 def doctor(
     edge: Annotated[str, typer.Option(metavar="HOST:PORT", help="Measure the link to this edge, too.")] = "",
     insecure: Insecure = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what costs time, as root; each is asked for first.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Mend all of it without asking.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """What this machine and link have; what costs time or is missing, and the command that mends it."""
-    from edgent.doctor.machine import checkup
+    from edgent.doctor.machine import checkup, output_of
+    from edgent.doctor.mending import mend
 
+    if yes and not fix:
+        raise InputError("--yes agrees to what --fix would do: add --fix, or leave it out")
+    if fix and as_json and not yes:
+        raise InputError("--fix asks before it mends, and --json prints its document alone: add --yes")
     link, served = _asked(edge, insecure) if edge else (None, ())
-    findings = [*checkup(), *(_of_pauses(link) if link else [])]
+    of_machine = checkup()
+    findings = [*of_machine, *(_of_pauses(link) if link else [])]
+    if not as_json:
+        if link is not None:
+            _print_link(edge, link)
+            _print_served(served)
+        _print_findings(findings)
+    mendings: list[Mending] = []
+    if fix:
+        check_may_mend(of_machine, os.geteuid())
+        done = mend(of_machine, (lambda *_: True) if yes else _agrees, checkup, output_of)
+        mendings = list(done) if as_json else list(_told(done))
     if as_json:
         show.document(
             {
@@ -37,13 +59,54 @@ def doctor(
                 "link": link and _document(link),
                 "served": [_averages(counts) for counts in served],
                 "findings": list(map(asdict, findings)),
+                **({"mendings": [_of_mending(mending) for mending in mendings]} if fix else {}),
             }
         )
-        return
-    if link is not None:
-        _print_link(edge, link)
-        _print_served(served)
-    _print_findings(findings)
+    if not all(mending.worked for mending in mendings):
+        raise EdgentError("not all was mended; what failed is named above, with the command to run by hand")
+
+
+def check_may_mend(findings: Sequence[Finding], user: int) -> None:
+    """Whether somebody may mend these.
+
+    Raises:
+        EdgentError: only root may, and there is something to mend.
+    """
+    if user != 0 and any(finding.repair for finding in findings):
+        raise EdgentError("only root may change this machine: run `sudo edgent doctor --fix`, or the commands above")
+
+
+def _agrees(finding: Finding, repair: Repair) -> bool:
+    show.out.print(f"\n{finding.what}: {finding.found}; it costs: {finding.costs}", soft_wrap=True)
+    show.out.print(f"    would run: {repair.typed}\n    undone by: {repair.undo_typed}", soft_wrap=True)
+    return typer.confirm("Do it?", default=False)
+
+
+def _told(mendings: Iterable[Mending]) -> Iterable[Mending]:
+    """Prints each as soon as it is done."""
+    some = False
+    for mending in mendings:
+        some = True
+        after = mending.after.found if mending.after else None
+        show.out.print(f"{mending.before.what}: {mending.before.found} -> {after or _NOT_FOUND}", soft_wrap=True)
+        if mending.worked:
+            show.out.print(f"    undo:  {mending.repair.undo_typed}", soft_wrap=True)
+        else:
+            how = "had no effect" if mending.ran else "failed"
+            show.complain(f"{mending.before.what}: {mending.repair.typed} {how}; run it by hand to see why")
+        yield mending
+    show.out.print("\nwhat was mended holds until this machine starts again" if some else "\nnothing was changed")
+
+
+def _of_mending(mending: Mending) -> dict[str, Any]:
+    return {
+        "what": mending.before.what,
+        "before": mending.before.found,
+        "after": mending.after.found if mending.after else None,
+        "worked": mending.worked,
+        "command": list(mending.repair.command),
+        "undo": list(mending.repair.undo),
+    }
 
 
 def _asked(edge: str, insecure: bool) -> tuple[LinkCheck, tuple[ModelCounts, ...]]:

@@ -1,0 +1,143 @@
+"""What stands in a file of settings is in force as if it were typed; what is wrong in it is told before the start."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from edgent.cli import app
+from edgent.cli.arguments.settings_file import ConfigurableCommand, settings_of
+from edgent.planning.plan import Stages
+from edgent.telemetry import Record, write_records
+from edgent.units import Seconds
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "settings.toml"
+
+
+@pytest.fixture
+def day(tmp_path: Path) -> Path:
+    plain = Record(
+        input="", label=None, exit=0, by="edge", deadline_met=True, total=Seconds(0.01), stages=Stages(), plan=None
+    )
+    write_records(tmp_path / "day.jsonl", [plain] * 3)
+    return tmp_path / "day.jsonl"
+
+
+def test_a_verb_takes_arguments_and_options_from_its_section(file, day, tmp_path, edgent) -> None:
+    file.write_text(f'[report]\nrecords = ["{day}"]\noutput = "{tmp_path}/a.html"\njson = true\n[serve]\nport = 9\n')
+    ended = edgent("--config", file, "report")
+    assert (ended.code, ended.complaints) == (0, [])
+    assert json.loads(ended.out)["report"] == f"{tmp_path}/a.html" and (tmp_path / "a.html").exists()
+
+
+def test_what_is_typed_holds_and_that_is_told(file, day, tmp_path, edgent, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file.write_text('[report]\noutput = "a.html"\n')
+    ended = edgent("--config", file, "report", day, "-o", tmp_path / "b.html")
+    assert ended.code == 0
+    assert (tmp_path / "b.html").exists() and not (tmp_path / "a.html").exists()
+    (told,) = ended.complaints
+    assert told == 'edgent: note: output of the command line holds, and not "a.html" of the file'
+
+
+def test_without_a_section_a_verb_is_as_without_a_file(file, day, tmp_path, edgent) -> None:
+    file.write_text("[serve]\nport = 9\n")
+    ended = edgent("--config", file, "report", day, "-o", tmp_path / "b.html")
+    assert (ended.code, ended.complaints) == (0, [])
+
+
+WRONG = {
+    "[serv]\n": "found 'serv' (did you mean 'serve'?), expected sections named as commands",
+    "[token]\n": "found 'token', expected sections named as commands",
+    "serve = 3\n": "found serve = 3, expected a section [serve]",
+    "[serve]\nprt = 3\n": "[serve] prt: found an unknown key (did you mean 'port'?)",
+    "[serve]\njoin_port = 3\n": "[serve] join_port: found an unknown key (did you mean 'join-port'?)",
+    '[serve]\nport = "8001"\n': '[serve] port: found "8001", expected a whole number',
+    "[serve]\nport = 8001.0\n": "[serve] port: found 8001.0, expected a whole number",
+    "[serve]\nport = true\n": "[serve] port: found true, expected a whole number",
+    "[serve]\nport = 70000\n": "[serve] port: found 70000, expected another value: ",
+    "[serve]\nhost = 127\n": "[serve] host: found 127, expected a text in quotation marks",
+    '[serve]\ninsecure = "yes"\n': '[serve] insecure: found "yes", expected true or false',
+    "[serve]\ninsecure = 1\n": "[serve] insecure: found 1, expected true or false",
+    '[serve]\nmodels = "b-alexnet"\n': '[serve] models: found "b-alexnet", expected a list, as ["b-alexnet"]',
+    '[serve]\nmodels = ["a", 3]\n': "[serve] models: found 3, expected a text in quotation marks",
+    "[serve]\nhost = 2026-11-30\n": "[serve] host: found 2026-11-30, expected a text",
+    "[serve.port]\nx = 1\n": "[serve] port: found {'x': 1}, expected a whole number",
+    '[serve]\nmemory = "much"\n': "[serve] memory 'much' is not a number with a unit",
+    '[run]\ndeadline = "soon"\n': "[run] deadline 'soon' is not a number with a unit",
+    '[run]\nbandwidth = "5MB/s"\n': "[run] bandwidth '5MB/s' is in bytes",
+    '[run]\nedge = "http://edge"\n': "[run] edge",
+    '[run]\nexit = [1, "2"]\n': '[run] exit: found "2", expected a whole number',
+    "[serve]\nport = 1\nport = 2\n": "found no TOML",
+    "serve\n": "found no TOML",
+    "a = " + "[" * 5000: "nested too deep",
+}
+
+
+@pytest.mark.parametrize(("text", "words"), WRONG.items(), ids=range(len(WRONG)))
+def test_what_is_wrong_is_one_line_that_names_file_section_and_key(text, words, file, edgent) -> None:
+    file.write_text(text)
+    for command in (("config", "check", file), ("config", "show", file), ("--config", file, "report", "none")):
+        ended = edgent(*command)
+        assert ended.code == 2 and ended.out == ""
+        (told,) = ended.complaints
+        assert str(file) in told and words in told
+
+
+@pytest.mark.parametrize("name", ["none.toml", "."])
+def test_a_file_that_cannot_be_read_is_told(name, tmp_path, edgent) -> None:
+    ended = edgent("config", "check", tmp_path / name)
+    assert ended.code == 2 and "cannot be read" in ended.complaints[0]
+
+
+def test_binary_rubbish_is_no_settings(file, edgent) -> None:
+    file.write_bytes(bytes(range(256)))
+    assert edgent("config", "check", file).complaints == [f"edgent: {file}: found no text"]
+
+
+def commands() -> dict[str, ConfigurableCommand]:
+    every = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    return {verb: command for verb, command in every.items() if isinstance(command, ConfigurableCommand)}
+
+
+@pytest.mark.parametrize("verb", commands())
+def test_every_default_of_every_verb_can_be_written_down(verb, file, edgent) -> None:
+    defaults = {key: parameter.default for key, parameter in settings_of(commands()[verb]).items()}
+    lines = [f"{key} = {toml(value)}" for key, value in defaults.items() if value not in (None, "", [], ())]
+    file.write_text("\n".join([f"[{verb}]", *lines, ""]))
+    ended = edgent("config", "show", file, "--json")
+    assert ended.code == 0, ended.err
+    shown = json.loads(ended.out)[verb]
+    assert list(shown) == list(defaults)
+    assert sum(setting["from"] == "file" for setting in shown.values()) == len(lines)
+
+
+def toml(value: object) -> str:
+    return json.dumps(str(value) if isinstance(value, Path) else value)
+
+
+def test_keys_are_named_as_the_options_that_help_shows(edgent) -> None:
+    for verb, command in commands().items():
+        text = edgent(verb, "--help").out
+        options = set(re.findall(r"(?<!\S)--([a-z-]+)", text))
+        keys = {key for key, one in settings_of(command).items() if one.param_type_name == "option"}
+        assert keys <= options
+
+
+def test_check_says_how_much_it_has_seen(file, edgent) -> None:
+    file.write_text('[serve]\nmodels = ["b-alexnet"]\nport = 0\n[run]\n')
+    assert edgent("config", "check", file).out == f"{file} is right; settings: [serve] 2, [run] 0\n"
+    assert json.loads(edgent("config", "check", file, "--json").out)["settings"] == {"serve": 2, "run": 0}
+
+
+def test_show_tells_what_is_in_force_and_whence(file, edgent) -> None:
+    file.write_text('[serve]\nmodels = ["b-alexnet"]\nport = 0\n')
+    shown = edgent("config", "show", file).out
+    assert re.search(r"port +0 +file", shown) and re.search(r"join-port +8002 +default", shown)

@@ -1,0 +1,84 @@
+"""What is installed fits what is shipped: the script, its settings, and the container's files."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer
+
+from edgent.cli import app
+from edgent.cli.arguments.settings_file import SettingsFile
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+SCRIPT = DEPLOY / "install.sh"
+VERBS = {"edge": "serve", "device": "run", "frigate": "frigate"}
+
+debian = pytest.mark.skipif(not Path("/etc/debian_version").exists(), reason="the script is for Debian")
+
+
+def install(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["sh", str(SCRIPT), *arguments], check=False, capture_output=True, text=True)
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="needs shellcheck (Debian's package)")
+def test_shellcheck_finds_nothing_in_the_script() -> None:
+    checked = subprocess.run(["shellcheck", str(SCRIPT)], check=False, capture_output=True, text=True)
+    assert checked.stdout == ""
+
+
+@debian
+@pytest.mark.parametrize("role", VERBS)
+def test_a_dry_run_says_all_that_would_be_done(role: str) -> None:
+    done = install(role, "--dry-run")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert all(line.startswith("+ ") or "does not run here" in line for line in lines)
+    assert any("pip install" in line and "edgent[" in line for line in lines)
+    assert any(line.endswith(f"/etc/systemd/system/edgent-{role}.service") for line in lines)
+    assert any("systemctl enable" in line for line in lines)
+
+
+@debian
+def test_every_file_that_is_copied_is_there() -> None:
+    copied = [file for role in VERBS for file in re.findall(rf"{DEPLOY}/\S+", install(role, "--dry-run").stdout)]
+    assert len(set(copied)) >= 5 and all(Path(file).is_file() for file in copied)
+
+
+@pytest.mark.parametrize("arguments", [[], ["cloud"], ["edge", "device"], ["edge", "--from"], ["edge", "--fast"]])
+def test_what_it_does_not_know_is_answered_with_how_it_is_used(arguments: list[str]) -> None:
+    done = install(*arguments)
+    assert done.returncode == 2 and done.stderr.startswith("usage: ") and done.stdout == ""
+
+
+@debian
+def test_a_wheel_that_is_not_there_is_told_before_anything_is_done() -> None:
+    done = install("edge", "--dry-run", "--from", "none.whl")
+    assert done.returncode == 1 and "none.whl: no such wheel" in done.stderr and done.stdout == ""
+
+
+@pytest.mark.parametrize("role", VERBS)
+def test_the_settings_that_are_installed_are_right(role: str) -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    if VERBS[role] not in commands:
+        pytest.skip(f"this release has no edgent {VERBS[role]}")
+    read = SettingsFile.read(DEPLOY / "settings" / f"{role}.toml", commands)
+    assert list(read.sections) == [VERBS[role]]
+
+
+def test_extras_that_are_asked_for_are_there() -> None:
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    text = SCRIPT.read_text() + (DEPLOY / "container" / "Containerfile").read_text()
+    asked = {extra for line in re.findall(r"(?:extras|EXTRAS)=([a-z,]+)", text) for extra in line.split(",")}
+    assert asked and asked <= set(known)
+
+
+def test_compose_keeps_tcps_window_and_stops_as_patiently_as_systemd() -> None:
+    text = (DEPLOY / "container" / "compose.yaml").read_text()
+    assert "net.ipv4.tcp_slow_start_after_idle: 0" in text and "stop_grace_period: 20s" in text
+    assert set(re.findall(r"/etc/edgent/(\w+)\.toml", text)) <= set(VERBS)

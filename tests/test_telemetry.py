@@ -1,0 +1,54 @@
+"""A record is one line, whenever it was written."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from edgent.errors import InputError
+from edgent.planning.plan import Stages
+from edgent.telemetry import Record
+from edgent.units import Seconds
+
+PLAIN = Record(
+    input="1.png",
+    label="cat",
+    exit=1,
+    by="edge",
+    deadline_met=True,
+    total=Seconds(0.02),
+    stages=Stages(head=0.02),
+    plan=None,
+)
+NOTED = replace(PLAIN, at=1_700_000_000.25, source="door\n2", model="yolo", device="porch")
+
+
+@pytest.mark.parametrize("record", [PLAIN, NOTED], ids=["plain", "noted"])
+def test_a_record_is_read_as_it_was_written(record: Record) -> None:
+    line = record.to_json()
+    assert "\n" not in line
+    assert Record.from_json(line) == record
+
+
+def test_what_is_not_noted_is_not_written() -> None:
+    assert not {"at", "source", "model", "device"} & json.loads(PLAIN.to_json()).keys()
+
+
+def test_a_line_of_an_older_release_lacks_what_came_later() -> None:
+    older = json.loads(PLAIN.to_json())
+    del older["result"]
+    assert Record.from_json(json.dumps(older)) == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [("at", "noon", "record.at 'noon' is no time"), ("at", 17, "expected some text"), ("source", None, "found null")],
+)
+def test_what_is_noted_is_read_as_strictly_as_the_rest(key: str, value: object, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Record.from_json(json.dumps({**json.loads(NOTED.to_json()), key: value}))
+
+
+def test_an_unknown_key_is_refused_still() -> None:
+    with pytest.raises(InputError, match="unknown key 'camera'"):
+        Record.from_json(json.dumps({**json.loads(NOTED.to_json()), "camera": "door"}))
