@@ -57,18 +57,11 @@ def application(
         metrics: gives the text for Prometheus, and its type.
         predict: answers pictures; None: nothing does here.
     """
-    files, stream = page_files(), Stream(view)
+    files = page_files()
 
     async def page(request: Request) -> Response:
-        file = files.get(request.path_params.get("name", "index.html"))
-        if file is None:
-            return PlainTextResponse("no such file\n", HTTPStatus.NOT_FOUND)
+        file = files[request.url.path[1:] or "index.html"]
         return Response(file.content, media_type=file.media_type)
-
-    async def events(_: Request) -> Response:
-        if stream.is_full:
-            return PlainTextResponse(f"{stream.viewers} look already\n", HTTPStatus.SERVICE_UNAVAILABLE)
-        return StreamingResponse(stream.messages(), media_type="text/event-stream")
 
     async def picture(request: Request) -> Response:
         jpeg = view.picture(request.query_params.get("source", ""))
@@ -81,19 +74,34 @@ def application(
         return Response(content, headers={"Content-Type": media_type})
 
     routes = [
-        Route("/", page),
-        Route("/events", events),
+        *(Route(f"/{name}", page) for name in ("", *files)),
+        Route("/events", _Viewers(Stream(view)), methods=["GET"]),
         Route("/picture", picture),
         Route("/metrics", scrape),
-        Route("/{name}", page),
     ]
     if predict is not None:
-        routes.insert(0, Route("/predict", predict, methods=["POST"]))
+        routes.append(Route("/predict", predict, methods=["POST"]))
     return _Guarded(Starlette(routes=routes, exception_handlers={405: _wrong_method}), guard)
 
 
 async def _wrong_method(request: Request, _: Exception) -> Response:
     return JSONResponse({"error": f"{request.method} is not answered here"}, HTTPStatus.METHOD_NOT_ALLOWED)
+
+
+class _Viewers:
+    """Answers each viewer with the stream, as far as there is room."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._stream.is_full:
+            words = f"{self._stream.viewers} look already\n"
+            await PlainTextResponse(words, HTTPStatus.SERVICE_UNAVAILABLE)(scope, receive, send)
+            return
+        # Counted before anything is waited for: of many who come at once none may slip in.
+        with self._stream.viewer():
+            await StreamingResponse(self._stream.messages(), media_type="text/event-stream")(scope, receive, send)
 
 
 class _Guarded:

@@ -48,7 +48,7 @@ class DevicePage:
             self.view,
             access.guard,
             metrics=scraped(lambda: device_families(self.view)),
-            predict=Predict(device, self.answered),
+            predict=Predict(device, self.answered).answer,
         )
         self._server = PageServer(answers, address, access.tls)
 

@@ -43,7 +43,8 @@ def _division(plan: Plan) -> list[str]:
     sent = f"as {_carried(configuration.codec, plan.bytes_up)}"
     sentences = [f"The input goes to the edge {sent}."]
     if up:
-        sentences = [f"{_layers(0, up, plan).capitalize()} run here; what they make goes to the edge {sent}."]
+        runs = "runs here; what it makes" if up == 1 else "run here; what they make"
+        sentences = [f"{_layers(0, up, plan).capitalize()} {runs} goes to the edge {sent}."]
     if _has_suffix(plan):
         return [*sentences, f"The edge runs {_layers(up, down, plan)}.", f"The rest runs here again, to exit {exit}."]
     return [*sentences, f"The edge runs {_layers(up, down, plan)}, to exit {exit}."]

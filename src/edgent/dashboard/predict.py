@@ -53,7 +53,7 @@ class Predict:
         self._in_hand = 0
         self._threads: anyio.CapacityLimiter | None = None
 
-    async def __call__(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         """Answers one."""
         if self._in_hand >= _AT_ONCE + _WAITING:
             return _error(HTTPStatus.SERVICE_UNAVAILABLE, f"{self._in_hand} pictures wait already")

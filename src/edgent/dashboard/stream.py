@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 EVERY = 0.5  # seconds between two messages: more often a page only flickers
@@ -53,20 +54,25 @@ class Stream:
         """Whether nobody more may look."""
         return self.viewers >= self._most
 
-    async def messages(self) -> AsyncIterator[bytes]:
-        """What one viewer is sent: all at first, and then what is new, at the same moments for all."""
+    @contextmanager
+    def viewer(self) -> Iterator[None]:
+        """One more looks, from entering to leaving."""
         self.viewers += 1
         try:
-            yield _AGAIN
-            seen, message = self.message(0, 0.0)
-            yield message
-            clock = asyncio.get_running_loop().time
-            while True:
-                await asyncio.sleep(self._every - clock() % self._every)
-                seen, message = self.message(seen, clock() // self._every)
-                yield message
+            yield
         finally:
             self.viewers -= 1
+
+    async def messages(self) -> AsyncIterator[bytes]:
+        """What one viewer is sent: all at first, and then what is new, at the same moments for all."""
+        yield _AGAIN
+        seen, message = self.message(0, 0.0)
+        yield message
+        clock = asyncio.get_running_loop().time
+        while True:
+            await asyncio.sleep(self._every - clock() % self._every)
+            seen, message = self.message(seen, clock() // self._every)
+            yield message
 
     def message(self, since: int, tick: float) -> tuple[int, bytes]:
         """The message of a tick for who has seen up to `since`, and up to where it has seen with it."""
