@@ -118,6 +118,7 @@ class Connection:
         self._closed = False
         self._refusal: RefusedError | None = None
         self._said: set[str] = set()
+        self._bytes_up = self._bytes_down = 0
         self._state, self._detail = EdgeState.CONNECTING, ""
         self._thread: threading.Thread | None = None
 
@@ -147,6 +148,12 @@ class Connection:
         """The edge as it seems now, without the link."""
         with self._changed:
             return self._sight(None)
+
+    @property
+    def traffic(self) -> tuple[int, int]:
+        """Bytes of requests' messages that were sent, and of their answers, since it was made."""
+        with self._changed:
+            return self._bytes_up, self._bytes_down
 
     def conditions(self, factors: Factors = AS_PROFILED) -> Conditions | None:
         """Link, queue and the machines' speed as they seem now; None if unknown."""
@@ -185,9 +192,11 @@ class Connection:
         started_at = self._clock.now()
         with self._changed:
             self._upkeep.began()
+            self._bytes_up += len(message)
         try:
             reply = self._remote.send(message, budget)
             with self._changed:
+                self._bytes_down += len(reply.body)
                 self._seen.heard(reply, self._clock.now(), answered=True)
         except BaseException as error:
             if isinstance(error, EdgentError):

@@ -89,6 +89,16 @@ class Follower:
         """See `Device.conditions`."""
         return self.device.conditions
 
+    @property
+    def problem(self) -> str:
+        """See `Device.problem`."""
+        return self.device.problem
+
+    @property
+    def traffic(self) -> tuple[int, int]:
+        """See `Device.traffic`; of the version that runs."""
+        return self.device.traffic
+
     def wait_ready(self, timeout: float = 10.0) -> bool:
         """See `Device.wait_ready`."""
         with self._in_use() as device:
