@@ -1,4 +1,4 @@
-"""A network that knows what a picture shows long before its end, and pictures that it knows; and who teaches nothing."""
+"""A network that knows what a picture shows long before its end, its pictures, and somebody who teaches nothing."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from edgent.cli import (
 from edgent.cli.map import configuration_map
 from edgent.cli.measuring import evaluate, gate
 from edgent.cli.terminal import signals, streams
-from edgent.cli.training import add_exits, train
+from edgent.cli.training import add_exits, quantize, train
 from edgent.errors import EdgentError
 from edgent.text import brief
 from edgent.version import __version__
@@ -72,6 +72,7 @@ for verb in (
     train.train,
     train.data,
     add_exits.add_exits,
+    quantize.quantize,
     reproduce.reproduce,
     report.report,
 ):

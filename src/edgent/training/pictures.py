@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from edgent.codec import fit, normalise
 from edgent.engine.feeds import Array
 from edgent.evaluation.data.examples import Examples, PictureFiles, Pixels, Truth
 from edgent.model import Preprocessing
+from edgent.training.split import Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,17 @@ class Part:
     def source(self, row: int) -> bytes:
         """See `Examples`."""
         return self.whole.source(int(self.rows[row]))
+
+
+Say = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and the whole."""
+
+
+def measuring_part(examples: Examples, split: Split, test: Examples | None) -> Part:
+    """The pictures that something is measured on: others, or those that were held back."""
+    if test is not None:
+        return Part(whole=test, rows=np.arange(len(test)), name=test.name)
+    return Part(whole=examples, rows=split.measuring, name=f"{examples.name}, a tenth held back")
 
 
 def input_of(pixels: Pixels, form: Preprocessing) -> Array:

@@ -1,4 +1,4 @@
-"""What a run has finished, beside its output: killed and started again, it goes on; finished, it leaves nothing behind."""
+"""What a run has finished, beside its output: killed and started again, it goes on; finished, it leaves nothing."""
 
 from __future__ import annotations
 

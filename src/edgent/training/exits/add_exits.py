@@ -156,7 +156,10 @@ def _temperatures(job: Job, heads: Sequence[Head]) -> list[float]:
     write_grafted(job.subject.model.path, heads, file)
     choosing = Part(whole=job.examples, rows=job.split.choosing, name=job.examples.name)
     job.say("measuring", 0, 2)
-    *early, last = [log_probabilities(answers) for answers in answers_to(load(file), choosing, job.engine)]
+    *early, last = [
+        log_probabilities(answers)
+        for answers in answers_to(load(file, dims=job.subject.model.dims), choosing, job.engine)
+    ]
     classes = job.subject.classes_of(choosing)
     truths = last.argmax(axis=1) if classes is None else classes
     # The weight of one opinion alone is the inverse of its temperature; at 0 it would say nothing.
@@ -169,12 +172,12 @@ def _finished(job: Job, heads: Sequence[Head], output: Path) -> Added:
         raise InputError(f"{job.subject.model.name}: with these exits its last answer is another one; ask for fewer")
     file = job.work.path / f"{output.stem}.onnx"
     write_grafted(job.subject.model.path, heads, file)
-    model, pictures = load(file), job.measuring
+    model, pictures = load(file, dims=job.subject.model.dims), job.measuring
     job.say("measuring", 1, 2)
     found = measure(model, pictures, job.engine)
     job.say("measuring", 2, 2)
     write_exits(file, exits_with(model, found, pictures), output)
-    finished = load(output)
+    finished = load(output, dims=job.subject.model.dims)
     job.work.remove()
     return Added(
         model=finished,

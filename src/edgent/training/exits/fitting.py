@@ -80,8 +80,7 @@ class HeadNetwork(nn.Module):
     def __init__(self, form: HeadForm) -> None:
         super().__init__()
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(c.inputs, c.outputs, c.kernel, c.stride, c.kernel // 2, groups=c.groups, bias=False)
-            for c in form.convolutions
+            nn.Conv2d(c.inputs, c.outputs, c.kernel, c.stride, c.kernel // 2, bias=False) for c in form.convolutions
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(c.outputs) for c in form.convolutions)
         self.linear = nn.Linear(form.features, form.outputs)

@@ -113,11 +113,7 @@ def _append(graph: onnx.GraphProto, name: str, head: Head) -> None:
         x = nodes.add("AveragePool", "mean", x, kernel_shape=[head.form.pool] * 2, strides=[head.form.pool] * 2)
     *layers, linear = head.weights.layers
     for number, (layer, weights) in enumerate(zip(head.form.convolutions, layers, strict=True)):
-        shape: dict[str, Any] = {
-            "kernel_shape": [layer.kernel] * 2,
-            "strides": [layer.stride] * 2,
-            "group": layer.groups,
-        }
+        shape: dict[str, Any] = {"kernel_shape": [layer.kernel] * 2, "strides": [layer.stride] * 2}
         x = nodes.add("Conv", f"conv{number}", x, weights, pads=[layer.kernel // 2] * 4, **shape)
         x = nodes.add("Relu", f"relu{number}", x)
     x = nodes.add("Flatten", "flatten", nodes.add("GlobalAveragePool", "pool", x), axis=1)

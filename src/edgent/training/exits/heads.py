@@ -4,8 +4,9 @@ The layers are the *form* of a head, and all that is known of it before it is tr
 its file is written and its cost is weighed without PyTorch. A head may take a given share of the network's operations,
 and is as wide as that allows; where not even a narrow one is allowed, it has no convolutions:
 
-    [mean of p x p]  1x1, wide -> 5x5 of each channel, stride 2 -> 1x1, narrow
-                     1x1, wide -> 5x5 of each channel           -> 1x1, wide   -> mean of the picture -> linear
+    [means of p x p] -> 3x3, stride 2 -> 3x3 -> 1x1, four times as wide -> mean of the picture -> linear
+
+Convolutions of single channels would take fewer operations, and several times as long for each of them.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _LARGEST_MAP = 16  # on a side, that a head reads; a larger one is made smaller 
 _STRIDE_FROM = 9  # on a side: a smaller map keeps its size
 _STEP = 8  # channels by which widths differ
 _WIDEST = 512
+_SPREAD = 4  # times as many features as channels are what the last layer reads
 
 
 class Convolution(NamedTuple):
@@ -38,14 +40,12 @@ class Convolution(NamedTuple):
         outputs: channels.
         kernel: its side, odd.
         stride: in both directions.
-        groups: 1, or as many as there are channels: each is then convolved by itself.
     """
 
     inputs: int
     outputs: int
     kernel: int = 1
     stride: int = 1
-    groups: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,13 +85,13 @@ class HeadForm:
         for layer in self.convolutions:
             height, width = -(-height // layer.stride), -(-width // layer.stride)
             results = layer.outputs * height * width
-            total += results * (2 * layer.inputs // layer.groups * layer.kernel**2 + 1)  # one more for the ReLU
+            total += results * (2 * layer.inputs * layer.kernel**2 + 1)  # one more for the ReLU
         answer = 2.0 * self.features * self.outputs + (self.outputs if self.is_share else 0)
         return total + self.features * height * width + answer
 
 
 class HeadWeights(NamedTuple):
-    """Weights and bias of each layer: the convolutions' [outputs, inputs / groups, side, side], then the linear's."""
+    """Weights and bias of each layer: the convolutions' [outputs, inputs, side, side], then the linear's."""
 
     layers: tuple[tuple[Floats, Floats], ...]
 
@@ -125,7 +125,7 @@ def form_of(place: Place, outputs: int, is_share: bool, most: float) -> HeadForm
 
 def zero_weights(form: HeadForm) -> HeadWeights:
     """Weights of a head that is not trained."""
-    shapes = [(c.outputs, c.inputs // c.groups, c.kernel, c.kernel) for c in form.convolutions]
+    shapes = [(c.outputs, c.inputs, c.kernel, c.kernel) for c in form.convolutions]
     last = (form.outputs, form.features)
     return HeadWeights(tuple((np.zeros(s, np.float32), np.zeros(s[0], np.float32)) for s in (*shapes, last)))
 
@@ -141,12 +141,9 @@ def pooled_map(values: NDArray[Any], pool: int) -> Floats:
 
 def _convolutions(read: tuple[int, int, int], width: int) -> tuple[Convolution, ...]:
     channels, *sides = read
-    wide, stride = 2 * width, 2 if min(sides) >= _STRIDE_FROM else 1
+    stride = 2 if min(sides) >= _STRIDE_FROM else 1
     return (
-        Convolution(channels, wide),
-        Convolution(wide, wide, kernel=5, stride=stride, groups=wide),
-        Convolution(wide, width),
-        Convolution(width, wide),
-        Convolution(wide, wide, kernel=5, groups=wide),
-        Convolution(wide, wide),
+        Convolution(channels, width, kernel=3, stride=stride),
+        Convolution(width, width, kernel=3),
+        Convolution(width, _SPREAD * width),
     )

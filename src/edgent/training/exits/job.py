@@ -17,16 +17,13 @@ from edgent.model import Model
 from edgent.profiling.timing import Progress
 from edgent.training.exits.heads import HeadForm, form_of
 from edgent.training.exits.places import Place, operations_of
-from edgent.training.pictures import Part, stamp_of
+from edgent.training.pictures import Part, Say, measuring_part, stamp_of
 from edgent.training.split import Split, split
 from edgent.training.subject import Classes, Subject, check_every_class, subject_of
 from edgent.training.work_folder import WorkFolder
 
 HEAD_SHARE = 0.045
 """Of the network's operations that a head may take."""
-
-Say = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and the whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +81,7 @@ class Job:
     @cached_property
     def measuring(self) -> Part:
         """The pictures that the exits are measured on."""
-        if self.test is not None:
-            return Part(whole=self.test, rows=np.arange(len(self.test)), name=self.test.name)
-        return Part(whole=self.examples, rows=self.split.measuring, name=f"{self.examples.name}, a tenth held back")
+        return measuring_part(self.examples, self.split, self.test)
 
     @property
     def left(self) -> float:

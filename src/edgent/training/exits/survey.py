@@ -1,4 +1,4 @@
-"""What the network itself makes of the pictures, computed once by the engine and kept: the features that heads learn from.
+"""What the network itself makes of the pictures, computed once by the engine and kept: what heads learn from.
 
 First every place is looked at in little: the statistics of its channels on each picture as it is. Of the places that
 are then chosen, whole maps are kept, of several views of each picture that is learned from, in half precision.
