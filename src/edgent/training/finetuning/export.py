@@ -111,9 +111,7 @@ def export(
         "task": "classification",
         "head": "logits",
         "labels": list(labels),
-        "exits": [
-            {"name": path.stem, "outputs": ["logits"], "accuracy": accuracy, "samples": samples, "data": data}
-        ],
+        "exits": [{"name": path.stem, "outputs": ["logits"], "accuracy": accuracy, "samples": samples, "data": data}],
         "preprocessing": {"size": [size, size], "resize": "stretch", "mean": list(MEAN), "std": list(STD)},
     }
     write_whole(path, to_onnx(network, size, metadata).SerializeToString())

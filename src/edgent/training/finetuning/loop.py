@@ -19,14 +19,17 @@ from torch.nn import functional
 from edgent.errors import InputError
 from edgent.files import write_whole
 from edgent.training.finetuning.network import EfficientNetLite
-from edgent.training.finetuning.pictures import Pictures, normalised, views
+from edgent.training.finetuning.pictures import LabelledPixels, normalised, views
 from edgent.training.finetuning.recipe import FineTuning
 
-__all__ = ["FineTuner", "accuracy", "learning_rate"]
+__all__ = ["FineTuner", "Progress", "accuracy", "ahead", "learning_rate"]
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 _RISING = 0.1
+
+Progress = Callable[[int, int, str], None]
+"""Called after each step with the steps done, all steps, and a text."""
 
 
 def learning_rate(recipe: FineTuning, progress: float) -> float:
@@ -78,19 +81,19 @@ class FineTuner:
             weight_decay=recipe.weight_decay,
         )
         self.average = copy.deepcopy(network).eval()
-        self.log: list[dict[str, Any]] = [
-            {"recipe": recipe.as_json(), "seed": seed, "torch": str(torch.__version__)}
-        ]
+        self.log: list[dict[str, Any]] = [{"recipe": recipe.as_json(), "seed": seed, "torch": str(torch.__version__)}]
         if (output / CHECKPOINT).exists():
             self._go_on(resume=resume)
 
-    def run(self, pictures: Pictures, held_back: Pictures, progress: Callable[[int, int, str], None]) -> None:
+    def run(
+        self, pictures: LabelledPixels, held_back: LabelledPixels, progress: Callable[[int, int, str], None]
+    ) -> None:
         """Train for the epochs that are left.
 
         Args:
             pictures: to train on, `ROOM` times as large as the network sees them.
             held_back: pictures of the network's size that are only measured.
-            progress: called after each step with the steps done, all steps, and a text.
+            progress: told of each step.
 
         Raises:
             InputError: fewer pictures than a batch, or a loss that is no longer finite.
@@ -111,7 +114,7 @@ class FineTuner:
             )
             self._keep()
 
-    def _epoch(self, pictures: Pictures, epoch: int, progress: Callable[[int, int, str], None]) -> float:
+    def _epoch(self, pictures: LabelledPixels, epoch: int, progress: Progress) -> float:
         recipe, network = self.recipe, self.network.train()
         # A seed from run and epoch, not a generator that goes on: a resumed run then draws what it would have drawn.
         torch.manual_seed(self.seed * 100_003 + epoch)  # dropout
@@ -169,7 +172,7 @@ class FineTuner:
         write_whole(self.output / LOG, "".join(json.dumps(entry) + "\n" for entry in self.log))
 
 
-def accuracy(network: nn.Module, pictures: Pictures, batch: int = 64) -> float:
+def accuracy(network: nn.Module, pictures: LabelledPixels, batch: int = 64) -> float:
     """Share of pictures that a network answers rightly."""
     right = 0
     with torch.inference_mode():
@@ -190,7 +193,7 @@ def ahead(batches: Iterator[Batch], count: int = 2) -> Iterator[Batch]:
 
 
 def _batches(
-    recipe: FineTuning, prefix: nn.Module, pictures: Pictures, random: np.random.Generator
+    recipe: FineTuning, prefix: nn.Module, pictures: LabelledPixels, random: np.random.Generator
 ) -> Iterator[Batch]:
     """Pictures that are mixed in pairs, behind the layers that are not trained.
 

@@ -1,10 +1,11 @@
 """EfficientNet-Lite: MobileNet's inverted bottlenecks without what weak processors do slowly.
 
     M. Tan and Q. Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019, table 1.
-    The Lite variants have no squeeze-and-excitation, ReLU6 in swish's place, and a first and last stage that do not grow.
+    The Lite variants have no squeeze-and-excitation, ReLU6 in swish's place, and a first and a last stage that do not
+    grow.
 
-Batch normalisation is folded into the convolutions when the published weights are read, and so are its statistics: those of
-ImageNet's millions of photographs serve better than those of a batch. What is trained is what is exported.
+Batch normalisation is folded into the convolutions when the published weights are read, and so are its statistics:
+those of ImageNet's million photographs serve better than those of a batch. What is trained is what is exported.
 """
 
 import dataclasses
@@ -162,12 +163,16 @@ class EfficientNetLite(nn.Module):
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # torch.load has no error type of its own
-            raise InputError(f"{path} holds no weights ({error}); install the package that it belongs to anew") from error
-        # Names differ from ours, the order does not: a convolution's weight, then the five tensors of its normalisation.
+            raise InputError(
+                f"{path} holds no weights ({error}); install the package that it belongs to anew"
+            ) from error
+        # The names differ, the order does not: a convolution's weight, then five tensors of its normalisation.
         tensors = [tensor.double() for name, tensor in state.items() if not name.startswith("_fc.")]
         ours = list(self.convolutions())
         if len(tensors) != 6 * len(ours):
-            raise InputError(f"{path} holds {len(tensors)} tensors, expected {6 * len(ours)}: another network's weights")
+            raise InputError(
+                f"{path} holds {len(tensors)} tensors, expected {6 * len(ours)}: another network's weights"
+            )
         for number, module in enumerate(ours):
             weight, scale, shift, mean, variance = tensors[6 * number : 6 * number + 5]
             gain = scale / (variance + _EPSILON).sqrt()

