@@ -41,6 +41,7 @@ def gate(**changes) -> Gate:
         lost=0.01,
         accuracy=0.85,
         ungated=0.86,
+        alone=0.86,
         standing=0.4,
         asked=0.7,
         weights=LATER_ALONE,

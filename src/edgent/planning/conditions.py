@@ -19,7 +19,7 @@ from edgent.link import Bandwidths, Predictive, TransferModel
 from edgent.link.transfer import there_and_back
 from edgent.planning.candidates import Candidates
 from edgent.planning.plan import Stages
-from edgent.units import BitsPerSecond, Seconds
+from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
 
 SLICE = Seconds(3e-3)
 """A kernel's time slice: shorter work does not wait until longer work is done."""
@@ -111,6 +111,14 @@ class Conditions:
         remote = uplink + self.queue + self.edge_factor * edge + downlink
         latency: NDArray[np.float64] = self.device_factor * device + np.where(messages > 0, remote, 0.0)
         return latency + self.backlog * (self.device_factor * device > SLICE) if self.backlog else latency
+
+    def occupancy(self, candidates: Candidates) -> NDArray[np.float64]:
+        """Seconds that each is expected to keep edge and link from other devices, shape (m,)."""
+        # Waiting keeps nobody from anything: neither the round trip is in it nor the queue.
+        edge, up, down = candidates.expected
+        seconds = BITS_PER_BYTE / np.array([self.uplink.bandwidth, self.downlink.bandwidth])
+        occupancy: NDArray[np.float64] = self.edge_factor * edge + seconds[0] * up + seconds[1] * down
+        return occupancy
 
     def stages(self, candidates: Candidates, row: int) -> Stages:
         """Where the time of one candidate goes."""
