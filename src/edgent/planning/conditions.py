@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from edgent.errors import InputError
 from edgent.link import Bandwidths, Predictive, TransferModel
-from edgent.link.transfer import there_and_back
+from edgent.link.transfer import WIRE, there_and_back
 from edgent.planning.candidates import Candidates
 from edgent.planning.plan import Stages
-from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
+from edgent.units import BitsPerSecond, Seconds
 
 SLICE = Seconds(3e-3)
 """A kernel's time slice: shorter work does not wait until longer work is done."""
@@ -115,9 +115,9 @@ class Conditions:
     def occupancy(self, candidates: Candidates) -> NDArray[np.float64]:
         """Seconds that each is expected to keep edge and link from other devices, shape (m,)."""
         # Waiting keeps nobody from anything: neither the round trip is in it nor the queue.
-        edge, up, down = candidates.expected
-        seconds = BITS_PER_BYTE / np.array([self.uplink.bandwidth, self.downlink.bandwidth])
-        occupancy: NDArray[np.float64] = self.edge_factor * edge + seconds[0] * up + seconds[1] * down
+        _, edge, up, down, _ = candidates.demand
+        uplink, downlink = WIRE.uplink(up) / self.uplink.bandwidth, WIRE.downlink(down) / self.downlink.bandwidth
+        occupancy: NDArray[np.float64] = candidates.deferred * (self.edge_factor * edge + uplink + downlink)
         return occupancy
 
     def stages(self, candidates: Candidates, row: int) -> Stages:

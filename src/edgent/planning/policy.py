@@ -20,7 +20,7 @@ loses do not count against it: how many may be lost, whoever set the gate has sa
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ def with_policies(candidates: Candidates, gates: Gates) -> Candidates:
     # Without a policy the table stays as it is, and the fastest of equally good plans is the best.
     if len(tables) == 1:
         return candidates
-    columns = {name: np.concatenate([getattr(table, name) for table in tables]) for name in COLUMNS}
+    columns: dict[str, Any] = {name: np.concatenate([getattr(table, name) for table in tables]) for name in COLUMNS}
     return replace(candidates, gates=gates, **columns)
 
 
