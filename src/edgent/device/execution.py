@@ -266,7 +266,8 @@ class Execution:
                 outputs |= self.compute.run(self.division.suffix, ChainMap(tensors, material.tensors))
             # The weights are of the planned exit: another one's answer stands by itself.
             if self._gate is not None and self._gate.combines and other is None:
-                outputs = combined(self._gate, self._outputs["device"], outputs)
+                first = self._outputs["device"]
+                outputs = combined(self._gate, first, outputs, self.compute.metadata, material.source or b"")
         except EdgentError as error:
             self._do(self._plan_failed(error), material)
             return
