@@ -11,7 +11,7 @@ CODECS = ("jpeg-25", "jpeg-50", "jpeg-75", "jpeg-90", "source")
 
 CAMERAS = (5, 10, 15, 20, 25, 30, 40, 50, 65, 80, 100, 130, 170, 220, 300)
 POOLED = (10, 20, 40, 80, 170)
-"""Numbers of cameras over which methods are pooled, each about twice the one before: from an idle street to a full one."""
+"""Numbers of cameras over which methods are pooled, each about twice the one before: from idle to full."""
 
 MAX_DROP, LEVEL = 0.01, 0.9
 """What Edgent's gates promise: `edgent gate` as it comes."""
