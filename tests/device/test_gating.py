@@ -12,17 +12,14 @@ from PIL import Image
 
 from edgent.codec import Calibration, EncodedSize
 from edgent.device.device import Device
-from edgent.device.gating import gated
-from edgent.device.request import LocalBranch
 from edgent.edge.edge import Edge
 from edgent.engine.loading import load
 from edgent.errors import InputError
 from edgent.model.files.partial import manifest_of, partial
 from edgent.planning.gates import LATER_ALONE, Gate, Gates
-from edgent.planning.plan import Configuration, Plan, Stages
+from edgent.planning.plan import Configuration
 from edgent.telemetry import Record
 from edgent.testing import FakeLink
-from edgent.units import Seconds
 from edgent.wire import messages as m
 from networks.classifiers import classifier
 from shared_fixtures import make_profile
@@ -41,6 +38,7 @@ def gate(**changes) -> Gate:
         lost=0.01,
         accuracy=0.85,
         ungated=0.86,
+        alone=0.86,
         standing=0.4,
         asked=0.7,
         weights=LATER_ALONE,
@@ -185,42 +183,12 @@ def test_a_record_with_a_gate_is_read_as_it_was(ready, photograph):
     assert Record.from_json(record.to_json()).plan.gate == record.plan.gate == gate(confidence=1.0)
 
 
-PLAN = Plan(
-    configuration=Configuration(exit=1, upload_cut=0, download_cut=9, codec="jpeg-50"),
-    accuracy=0.9,
-    meets_deadline=True,
-    stages=Stages(uplink=0.03, middle=0.02),
-)
-BRANCHES = (LocalBranch(exit=0, seconds=Seconds(0.01)),)
+@pytest.mark.parametrize("deadline", [0.014, 0.5])
+def test_a_gate_is_put_before_a_plan_only_where_there_is_time_for_both_answers(ready, photograph, deadline):
+    """The first answer takes some 12 ms, the edge's 5."""
+    plan = ready(gate(confidence=1.0), deadline=deadline).infer(photograph).record.plan
+    assert (plan.configuration.exit, plan.gate is None) == (1, deadline < 0.1)
 
 
-def test_the_plan_takes_the_first_answers_time_as_well(here):
-    entry = gate(codec="jpeg-50", accuracy=0.88)
-    plan = gated(PLAN, gates_of(here, entry), BRANCHES, Seconds(0.1), 2.0)
-    assert (plan.gate, plan.accuracy) == (entry, 0.88)
-    beside = gated(replace(PLAN, measure="fidelity"), gates_of(here, entry), BRANCHES, Seconds(0.1), 2.0)
-    assert beside.measure == "accuracy"  # the gates' number under its own name
-    assert plan.stages.total == pytest.approx(0.07)
-
-
-@pytest.mark.parametrize(
-    ("entry", "change", "within", "factor"),
-    [
-        (gate(codec="source"), {}, 0.1, 1.0),  # of another codec, which loses something
-        (gate(codec="jpeg-50", later=2), {}, 0.1, 1.0),
-        (gate(codec="jpeg-50"), {}, 0.059, 1.0),  # no time for both
-        (gate(codec="jpeg-50"), {}, 0.1, 6.0),  # on a device as slow as that
-        (gate(codec="jpeg-50"), {"codec": "float32"}, 0.1, 1.0),
-        (gate(codec="jpeg-50"), {"codec": "float32", "upload_cut": 3}, 0.1, 1.0),
-        (gate(codec="jpeg-50"), {"codec": "float32", "upload_cut": 9}, 0.1, 1.0),  # the device alone
-    ],
-)
-def test_where_it_does_not_fit_the_plan_stays_as_it_is(here, entry, change, within, factor):
-    plan = replace(PLAN, configuration=replace(PLAN.configuration, **change))
-    assert gated(plan, gates_of(here, entry), BRANCHES, Seconds(within), factor) is plan
-
-
-def test_codecs_that_lose_nothing_share_a_gate_and_the_one_that_accepts_most_is_taken(here):
-    few, many = gate(accepted=0.2), gate(codec="png", accepted=0.7)
-    plan = replace(PLAN, configuration=replace(PLAN.configuration, codec="webp-lossless"))
-    assert gated(plan, gates_of(here, few, many), BRANCHES, Seconds(0.1), 1.0).gate == many
+def test_where_edge_exits_are_not_allowed_nobody_is_asked(ready, photograph):
+    assert ready(gate(confidence=1.0), exits=[0]).infer(photograph).record.plan.gate is None

@@ -22,7 +22,7 @@ from edgent.device.answer import Answer
 from edgent.device.compute import Compute
 from edgent.device.division import Division, Instead
 from edgent.device.failures import failure_of_edge, is_of_plan, reason_of
-from edgent.device.gating import is_sure, together
+from edgent.device.gating import combined, is_sure
 from edgent.device.request import Action, By, Deliver, Reason, Request, Send, StartHead, StartLocal, WaitUntil, in_words
 from edgent.engine.feeds import Array
 from edgent.engine.material import Material
@@ -264,8 +264,9 @@ class Execution:
             outputs = {name: tensors[name] for name in answers if name in tensors}
             if self.division.suffix.asked:
                 outputs |= self.compute.run(self.division.suffix, ChainMap(tensors, material.tensors))
-            if self._gate is not None and self._gate.combines:
-                outputs = together(self._gate, self._outputs["device"], outputs)
+            # The weights are of the planned exit: another one's answer stands by itself.
+            if self._gate is not None and self._gate.combines and other is None:
+                outputs = combined(self._gate, self._outputs["device"], outputs)
         except EdgentError as error:
             self._do(self._plan_failed(error), material)
             return

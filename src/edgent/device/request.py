@@ -212,7 +212,7 @@ class Request:
         self._leave()  # the head's turn is over, and the local branch needs one of its own
         if self.race and self._at_hand is None:
             self._reserve(at, at + _OVERDUE * self.expected)
-        if self.trial and self._turn is None:
+        if self.trial and self._turn is None and self._at_hand is None:
             # The edge has as long as its answer could still be delivered in time; the device's own may take longer.
             return (Send(Seconds(max(0.0, self.give_at - at)), binding=True, meanwhile=self._start_local(at)),)
         return (self._send(at),)

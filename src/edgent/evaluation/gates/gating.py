@@ -147,6 +147,7 @@ def gate_of(answers: Opinions, exit: int, codec: str, promise: Promise, seed: in
         lost=set_at.lost,
         accuracy=float(np.where(accepted, first, last).mean()),
         ungated=float(last.mean()),
+        alone=float(alone.mean()),
         standing=_share(first[~accepted]),
         asked=_share(last[~accepted]),
         weights=(together.weights[0], together.weights[1]) if combines else LATER_ALONE,
