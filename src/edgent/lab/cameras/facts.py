@@ -22,6 +22,7 @@ from edgent.evaluation.scoring import Scorer
 from edgent.lab.cameras.parameters import CASCADE_SHARE, LEVEL, MAX_DROP
 from edgent.model import Model
 from edgent.model.tasks.class_probabilities import Floats, confidence, pooled
+from edgent.planning.gates import Gates
 from edgent.profiling.timing import Progress
 
 Marks = NDArray[np.bool_]
@@ -33,6 +34,8 @@ class Facts:
     """What is known of each picture; arrays of shape (n,), of the edge's answers one for each codec.
 
     Attributes:
+        truths: the class that is right, by its number.
+        half: which half it is in.
         small: whether the device's own answer is right.
         big: whether the edge's is, by the codec that the picture came by.
         both: whether the last answer is right that a gated plan gives: of both together where that was better.
@@ -41,6 +44,8 @@ class Facts:
         nbytes: of the picture on its way.
     """
 
+    truths: NDArray[np.int64]
+    half: NDArray[np.int64]
     small: Marks
     big: Mapping[str, Marks]
     both: Mapping[str, Marks]
@@ -111,8 +116,10 @@ def pair_of(bundle: Model) -> Pair:
 
 def measure_facts(
     bundle: Model, examples: Examples, engine: Engine, codecs: Sequence[str], progress: Progress | None = None
-) -> Facts:
+) -> tuple[Facts, Gates]:
     """Runs both networks on every picture, behind every codec.
+
+    The gates are those of the first half, for whoever shows pictures of the second.
 
     Args:
         bundle: classifiers of the same classes.
@@ -127,7 +134,18 @@ def measure_facts(
     nbytes = {
         codec: np.array([sizes.image_size(codec, np.array([row])) for row in range(len(examples))]) for codec in codecs
     }
-    return facts_of(opinions, pair.exits, nbytes)
+    facts = facts_of(opinions, pair.exits, nbytes)
+    first = _of_rows(opinions, facts.half == 0)
+    gates = Gates(
+        model=bundle.name,
+        digest=bundle.digest,
+        data=examples.name,
+        measure=opinions.measure,
+        max_drop=MAX_DROP,
+        confidence_level=LEVEL,
+        gates=tuple(gate_of(first, pair.exits[0], codec, Promise(MAX_DROP, LEVEL)) for codec in codecs),
+    )
+    return facts, gates
 
 
 def facts_of(opinions: Opinions, exits: tuple[int, int], nbytes: Mapping[str, Floats], seed: int = 0) -> Facts:
@@ -152,6 +170,8 @@ def facts_of(opinions: Opinions, exits: tuple[int, int], nbytes: Mapping[str, Fl
             both[codec][rows] = last.argmax(axis=1) == truths[rows]
             sure[codec][rows] = gate.confidence is not None and confidence(early[rows]) >= gate.confidence
     return Facts(
+        truths=truths,
+        half=half,
         small=early.argmax(axis=1) == truths,
         big={codec: scores.argmax(axis=1) == truths for codec, scores in late.items()},
         both=both,

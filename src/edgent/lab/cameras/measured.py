@@ -26,6 +26,7 @@ from edgent.link.generator import generated
 from edgent.link.trace import Trace
 from edgent.link.trace_files import load_traces, trace_files
 from edgent.model import Model
+from edgent.planning.gates import Gates
 
 _PROFILE_SECONDS = 12.0
 _LINK_SECONDS = 600.0
@@ -40,6 +41,7 @@ class Basis:
         pair: which of them are compared.
         examples: the pictures.
         facts: what the networks answer to them.
+        gates: fitted on the first half of the pictures.
         profiles: what they take here.
         machines: what they take on the street.
     """
@@ -48,6 +50,7 @@ class Basis:
     pair: Pair
     examples: Examples
     facts: Facts
+    gates: Gates
     profiles: Profiles
     machines: Machines
 
@@ -96,18 +99,28 @@ def measure_basis(lab: Lab, bundle: Model, examples: Examples) -> Basis:
 
     def ask() -> dict[str, Any]:
         progress = _told(lab, "asking both networks about every picture")
-        return measure_facts(bundle, examples, engine, CODECS, progress).to_json()
+        facts, gates = measure_facts(bundle, examples, engine, CODECS, progress)
+        return {"facts": facts.to_json(), "gates": gates.to_json()}
 
     def time() -> dict[str, str]:
         progress = _told(lab, "timing both networks")
         found = measure_profiles(pair, engine, examples.source(0), _PROFILE_SECONDS, progress)
         return {"small": found.small.to_json(), "big": found.big.to_json()}
 
-    facts = read_facts(lab.parts.part("facts", depends | promise, ask))
+    asked = lab.parts.part("facts", depends | promise, ask)
+    facts, gates = read_facts(asked["facts"]), Gates.from_json(asked["gates"])
     timed = lab.parts.part("profiles", depends, time)
     profiles = Profiles(**{name: Profile.from_json(text) for name, text in timed.items()})
     machines = machines_of(pair, profiles, CODECS, find_device(BOARD), BOARDS)
-    return Basis(bundle=bundle, pair=pair, examples=examples, facts=facts, profiles=profiles, machines=machines)
+    return Basis(
+        bundle=bundle,
+        pair=pair,
+        examples=examples,
+        facts=facts,
+        gates=gates,
+        profiles=profiles,
+        machines=machines,
+    )
 
 
 def links_of(lab: Lab, count: int) -> tuple[tuple[Trace, ...], str]:

@@ -9,7 +9,7 @@ from edgent.units import Seconds
 CODECS = ("jpeg-25", "jpeg-50", "jpeg-75", "jpeg-90", "source")
 """By which pictures may be sent; `source` is the file as the camera has it."""
 
-CAMERAS = (5, 10, 15, 20, 25, 30, 40, 50, 65, 80, 100, 130, 170, 220, 300)
+CAMERAS = (5, 10, 15, 20, 25, 30, 40, 50, 65, 80, 100, 130, 170, 220)
 POOLED = (10, 20, 40, 80, 170)
 """Numbers of cameras over which methods are pooled, each about twice the one before: from idle to full."""
 
@@ -28,7 +28,7 @@ BOARD, BOARDS = "pi-4", 5
 DEVICE_JITTER, EDGE_JITTER = 0.01, 0.03
 """Standard deviation of the logarithm of each piece's time."""
 
-SEEDS = 5
+SEEDS = 3
 LINK_MEAN = 20e6
 """Bits per second around which the levels of generated links lie; recorded ones are taken as they are."""
 
@@ -48,7 +48,7 @@ class Traffic:
     rate: float = 2.0
     deadline: Seconds = Seconds(0.300)
     round_trip: Seconds = Seconds(0.005)
-    seconds: float = 20.0
+    seconds: float = 10.0
     requests: int = 1000
 
     def duration(self, cameras: int) -> float:

@@ -222,6 +222,7 @@ def candidates_of(plans: Sequence[CameraPlan]) -> Candidates:
         bytes_up=np.array([float(plan.nbytes.mean()) if plan.codec else 0.0 for plan in plans]),
         bytes_down=zeros,
         messages=np.where(remote, 2, 0),
+        gate=np.full(count, -1),
     )
 
 

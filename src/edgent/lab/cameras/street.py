@@ -13,8 +13,8 @@ import heapq
 import itertools
 import math
 import random
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -27,6 +27,7 @@ from edgent.lab.cameras.parameters import DEVICE_JITTER, EDGE_JITTER, Traffic
 from edgent.lab.cameras.plans import CameraMethod, CameraPlan, asks, candidates_of
 from edgent.link.trace import Trace
 from edgent.planning.candidates import Candidates
+from edgent.planning.conditions import Conditions
 from edgent.planning.planner import TOLERANCE, choose, usual_margin
 from edgent.units import BITS_PER_BYTE, Seconds
 from edgent.wire.edge_client import TimedReply
@@ -35,6 +36,8 @@ _PROBE_BYTES = 16_000
 _SHAKE = 0.1  # of a period, by which a picture may come early or late: no two cameras keep step
 _WIRE = 1.046  # bytes on the wire for each that is sent: headers
 _ROUNDING = 1e-9
+
+Floats = NDArray[np.float64]
 
 Choice = Callable[[int, int, float], CameraPlan]
 """Chooses a plan for a camera's picture at a moment."""
@@ -91,6 +94,8 @@ class StreetOutcome:
 class _Camera:
     follower: LinkFollower
     candidates: Candidates
+    deferred: Floats
+    gated: bool
     free_at: float = 0.0
 
 
@@ -151,10 +156,9 @@ class StreetRun:
         self._now = 0.0
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
-        tables = [candidates_of(plans) for plans in method.plans]
+        boards = [_camera(street, plans) for plans in method.plans]
         self._cameras = [
-            _Camera(follower=_follower(street), candidates=tables[number % len(tables)])
-            for number in range(street.cameras)
+            replace(boards[number % len(boards)], follower=_follower(street)) for number in range(street.cameras)
         ]
 
     def run(self) -> StreetOutcome:
@@ -187,9 +191,15 @@ class StreetRun:
         backlog = Seconds(max(0.0, board.free_at - now))
         believed = board.follower.conditions(Seconds(now), factors=Factors(backlog=backlog))
         assert believed is not None, "the link was probed"
-        latency = believed.latency(board.candidates)
-        row = choose(board.candidates, latency, deadline, TOLERANCE, usual_margin(deadline))
+        latency, occupancy = believed.latency(board.candidates), self._occupancy(board, believed)
+        row = choose(board.candidates, latency, deadline, TOLERANCE, usual_margin(deadline), occupancy)
         return self._method.of(camera)[row]
+
+    def _occupancy(self, board: _Camera, believed: Conditions) -> Floats | None:
+        """Seconds that each plan is expected to keep edge and link from others, where any looks at the picture."""
+        if not board.gated:
+            return None
+        return board.deferred * believed.occupancy(board.candidates)
 
     def _computes(self, request: _Picture, seconds: float, then: Callable[[], None]) -> None:
         """In its turn; what could not be in time any more is not begun."""
@@ -270,6 +280,15 @@ class StreetRun:
         if request.edge_at == math.inf and math.isfinite(request.sent_at) and not math.isfinite(request.uplink):
             nbytes = int(request.plan.nbytes[request.picture])
             self._cameras[request.camera].follower.observe_late(nbytes, self._now - request.sent_at, Seconds(self._now))
+
+
+def _camera(street: Street, plans: Sequence[CameraPlan]) -> _Camera:
+    return _Camera(
+        follower=_follower(street),
+        candidates=candidates_of(plans),
+        deferred=np.array([plan.deferred for plan in plans]),
+        gated=any(plan.stays is not None for plan in plans),
+    )
 
 
 def arrivals(street: Street) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
