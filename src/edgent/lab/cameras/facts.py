@@ -29,6 +29,9 @@ Marks = NDArray[np.bool_]
 """Yes or no for each picture, shape (n,)."""
 
 
+_PROMISE = Promise(MAX_DROP, LEVEL)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Facts:
     """What is known of each picture; arrays of shape (n,), of the edge's answers one for each codec.
@@ -127,7 +130,12 @@ def measure_facts(
         engine: runs them.
         codecs: by which pictures may be sent.
         progress: called with the passes over all pictures that are done, and their number.
+
+    Raises:
+        InputError: too few pictures for a gate on each half; networks that are no classifiers.
     """
+    # Before every picture is asked about: too few are too few whatever is answered to them.
+    _PROMISE.allowed(len(examples) // 2)
     lossy = [codec for codec in codecs if not is_lossless(codec)]
     pair, opinions = pair_of(bundle), answers_of(bundle, examples, engine, lossy, progress)
     sizes = Scorer(pair.big[0], engine, examples, lambda *_: None)
@@ -143,7 +151,7 @@ def measure_facts(
         measure=opinions.measure,
         max_drop=MAX_DROP,
         confidence_level=LEVEL,
-        gates=tuple(gate_of(first, pair.exits[0], codec, Promise(MAX_DROP, LEVEL)) for codec in codecs),
+        gates=tuple(gate_of(first, pair.exits[0], codec, _PROMISE) for codec in codecs),
     )
     return facts, gates
 
@@ -165,7 +173,7 @@ def facts_of(opinions: Opinions, exits: tuple[int, int], nbytes: Mapping[str, Fl
     for seen, rows in ((half == 0, half == 1), (half == 1, half == 0)):
         clear[rows] = confidence(early[rows]) >= np.quantile(confidence(early[seen]), CASCADE_SHARE)
         for codec, scores in late.items():
-            gate = gate_of(_of_rows(opinions, seen), exits[0], codec, Promise(MAX_DROP, LEVEL))
+            gate = gate_of(_of_rows(opinions, seen), exits[0], codec, _PROMISE)
             last = pooled([early[rows], scores[rows]], gate.weights)
             both[codec][rows] = last.argmax(axis=1) == truths[rows]
             sure[codec][rows] = gate.confidence is not None and confidence(early[rows]) >= gate.confidence

@@ -122,7 +122,7 @@ class _Picture:
 
 
 @dataclass(slots=True)
-class _SharedLink:
+class SharedLink:
     """One message after the other, in the order of sending."""
 
     trace: Trace
@@ -152,7 +152,7 @@ class StreetRun:
         # Arrivals apart from jitter, so that they are the same whatever a method does.
         self._jitter = random.Random(street.seed)
         self._edge, self._at_edge = EdgeQueue(), dict[int, _Picture]()
-        self._link = _SharedLink(street.link)
+        self._link = SharedLink(street.link)
         self._now = 0.0
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
