@@ -72,7 +72,7 @@ def test_trouble_is_said_once_and_so_is_its_end(delivery_of, clock, caplog) -> N
     assert delivery.state.problem == "nobody is there"
     sink.failing_from = None
     clock.sleep(100)
-    assert len(told(caplog)) == 2 and "goes on" in told(caplog)[1]
+    assert len(told(caplog)) == 2 and "takes events again" in told(caplog)[1]
     assert delivery.state.problem == ""
     delivery.close()
 

@@ -131,6 +131,6 @@ class Delivery:
         if problem and not self._problem:
             _log.warning("sink %s: %s; what comes waits, and is tried again", self.sink.name, problem)
         elif self._problem and not problem:
-            dropped = f", {self._outbox.dropped} were dropped" if self._outbox.dropped else ""
-            _log.warning("sink %s: goes on; %d events wait%s", self.sink.name, len(self._outbox), dropped)
+            lost = f"; {self._outbox.dropped} events were dropped meanwhile" if self._outbox.dropped else ""
+            _log.warning("sink %s: takes events again%s", self.sink.name, lost)
         self._problem = problem
