@@ -11,6 +11,7 @@ import typer
 
 from edgent.cli import (
     demo,
+    frigate,
     init,
     inspect,
     joining,
@@ -76,6 +77,7 @@ for verb in (
     replay.replay,
     serve.serve,
     run.run,
+    frigate.frigate,
     joining.join,
     train.train,
     train.data,
