@@ -62,7 +62,7 @@ class FrameStream:
         refined_within: seconds from capture within which a better answer is wanted; None: none is.
 
     Raises:
-        InputError: an age that is none, or that is over before the deadline.
+        InputError: an age that is none.
     """
 
     def __init__(
@@ -107,6 +107,8 @@ class FrameStream:
             self._closing = True
             self._changed.notify_all()
         self._thread.join()
+        with self._changed:  # a frame that ends may still ask for a better answer
+            self._changed.wait_for(lambda: not self._intake.under_way)
         self._pool.shutdown(wait=True)
 
     def __repr__(self) -> str:
