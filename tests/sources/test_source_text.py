@@ -44,5 +44,5 @@ def test_what_is_no_source_is_refused_with_what_would_be_one(clock, text):
 
 @pytest.mark.parametrize("texts", [("camera:0", "camera:0"), ("a=camera:0", "a=camera:1"), ("-", "x=-")])
 def test_two_of_one_name_and_stdin_twice_are_refused(clock, texts):
-    with pytest.raises(InputError, match="name it with|leave one"):
+    with pytest.raises(InputError, match=r"name it with|leave one"):
         named(clock, *texts)

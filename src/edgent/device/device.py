@@ -28,8 +28,8 @@ from edgent.device.division import Divisions
 from edgent.device.drift import Drifts, Factors
 from edgent.device.execution import Execution
 from edgent.device.gating import gated
+from edgent.device.listener import Listener
 from edgent.device.plan_source import ChosenPlan, PlanSource
-from edgent.device.record_listener import RecordListener
 from edgent.device.request import PATIENCE, Request
 from edgent.device.schedule import Schedule
 from edgent.device.settings import LEAST_MARGIN, DeviceKeywords, DeviceSettings, settings_of
@@ -89,7 +89,7 @@ class Device(Streaming):
         exits = settings.restriction.exits
         self._divisions = Divisions(model, settings.device_profile, settings.host, exits)
         self._compute = Compute(model, settings.engine or _engine(), settings.host, settings.pace, self._clock)
-        self._listener = None if settings.on_record is None else RecordListener(settings.on_record, self._clock)
+        self._listener = None if settings.on_record is None else Listener(settings.on_record, self._clock)
         self._drifts = Drifts()
         self._schedule = Schedule(slots(settings.pace, self._compute.engine.threads), LEAST_MARGIN)
         self._turns = threading.Lock()
@@ -221,7 +221,9 @@ class Device(Streaming):
         sight = self._connection.requested(self._clock.now(), factors)
         kind: SourceKind = "array" if answer.source is None else "image"
         plan = self._plans.choose(kind, sight, within, factors).plan
-        if plan is None or not is_better(plan, answer.record.exit, self._divisions.of(plan.configuration, kind).branches):
+        if plan is None or not is_better(
+            plan, answer.record.exit, self._divisions.of(plan.configuration, kind).branches
+        ):
             return None
         name, configuration = answer.record.input, plan.configuration
         refined = self.infer(data, name=name, deadline=within, configuration=configuration, race=False)

@@ -1,4 +1,4 @@
-"""WHERE FRAMES COME FROM: cameras, streams, video files, watched folders and standard input; they come back by themselves.
+"""WHERE FRAMES COME FROM: cameras, streams, videos, watched folders and standard input, which come back by themselves.
 
 Each *source* is opened and read in a thread of its own (`feed`), and hands over what it captures at once; whether that
 is ever answered is decided where it is handed to, so no source waits for an answer. ::

@@ -11,7 +11,7 @@ from edgent.errors import InputError
 _TEXT = re.compile(r"(\d{1,5})x(\d{1,5})\+(\d{1,5})\+(\d{1,5})")
 
 QUALITY = "jpeg-90"
-"""Of pictures that are made here: a network sees no difference, and sinks and pages get a tenth of the pixels' bytes."""
+"""Of pictures that are made here: sinks and pages get a tenth of the pixels' bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

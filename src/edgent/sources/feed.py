@@ -49,7 +49,7 @@ class Feed:
         wanted: which frames, and what of them.
     """
 
-    def __init__(  # noqa: PLR0913 - each is a part of its own
+    def __init__(
         self,
         name: str,
         source: Source,
@@ -121,7 +121,7 @@ class Feed:
         period = 1 / self._wanted.rate
         if at < self._next_at - _EARLY * period:
             return
-        # Counted from when it was due, or 30 frames a second would become 15 where 20 are wanted; after a rest, from now.
+        # Counted from when it was due, or 30 frames a second would become 15 where 20 are wanted.
         self._next_at = max(self._next_at, at - period) + period
         if (crop := self._wanted.crop) is not None:
             read = partial(_cropped, crop, read)

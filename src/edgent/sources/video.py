@@ -48,7 +48,9 @@ class Camera:
         path = self._devices / f"video{self._number}"
         if not path.exists():
             there = ", ".join(sorted(f"camera:{each.name[5:]}" for each in self._devices.glob("video*")))
-            raise InputError(f"camera:{self._number}: there is no {path}; there {f'are {there}' if there else 'is none'}")
+            raise InputError(
+                f"camera:{self._number}: there is no {path}; there {f'are {there}' if there else 'is none'}"
+            )
         with _opened(str(path), "v4l2", {}, self.silence) as container:
             yield from _live(container)
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.streams.staged import ALONE, plan
 from edgent.device.streams.flow import MOST, ONE_BY_ONE, flow_of
 from edgent.link import TransferModel
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Stages
 from edgent.units import BitsPerSecond, Seconds
-from device.streams.staged import ALONE, plan
 
 THOUSANDTHS = st.floats(0.001, 0.1)
 

@@ -7,11 +7,11 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.streams.staged import frame
 from edgent.device.streams.flow import Flow
 from edgent.device.streams.intake import Intake
 from edgent.events import Frame
 from edgent.units import Seconds
-from device.streams.staged import frame
 
 NOW = Seconds(0.0)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgent.device.streams.outcomes import InOrder, Outcome
 from device.streams.staged import frame
+from edgent.device.streams.outcomes import InOrder, Outcome
 
 
 def outcome(turn: int) -> Outcome:

@@ -110,7 +110,9 @@ class AnswerStream:
         return outcome.answer
 
     def _fail(self, error: EdgentError) -> None:
-        if isinstance(error, RefusedError | EdgeError | CacheError):  # not the frame's fault: the next ones fail as well
+        if isinstance(
+            error, RefusedError | EdgeError | CacheError
+        ):  # not the frame's fault: the next ones fail as well
             raise error
         self.failed += 1
         _log.warning("%s", error)
