@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
@@ -76,7 +76,7 @@ def watched_sources(
     if rate is not None and not 0 < rate < math.inf:
         raise InputError(f"--fps {rate:g}: expected frames a second, more than 0")
     return WatchedSources(
-        sources=sources_of(texts, clock, sys.stdin.buffer, again=again),
+        sources=sources_of(texts, clock, _stdin(), again=again),
         clock=clock,
         wanted=Wanted(rate=math.inf if rate is None else rate, crop=Crop.parse(crop) if crop else None),
         from_capture=from_capture,
@@ -94,3 +94,10 @@ def check_asked(inputs: Sequence[Path] | None, watched: WatchedSources | None, a
         raise InputError("expected INPUT, or --source for frames that come: one of them, and not both")
     if watched and as_json:
         raise InputError("--json is one document, and frames have no end: --records FILE has a line for each answer")
+
+
+def _stdin() -> BinaryIO:
+    """Without Python's buffer: a thread that waits for a picture would hold its lock, and the process could not end."""
+    buffered = sys.stdin.buffer
+    raw: BinaryIO = getattr(buffered, "raw", buffered)
+    return raw
