@@ -249,7 +249,11 @@ def _read(lines: list[bytes], before: ReadSoFar, digest: hashlib.blake2b) -> tup
 
 
 def _record(line: bytes) -> Record | None:
-    """The record of a line; None where there is none in it: it is empty, or an event of a frame without an answer."""
+    """The record of a line; None where it has none that counts.
+
+    It is empty, an event of a frame without an answer, or a better answer that followed one in time: counted as well,
+    that would be a deadline missed by nobody.
+    """
     try:
         text = line.decode("utf-8").strip()
     except UnicodeDecodeError:
@@ -262,7 +266,8 @@ def _record(line: bytes) -> Record | None:
         document = document["record"]
         if document is None:
             return None
-    return Record.from_document(document)
+    record = Record.from_document(document)
+    return None if record.refined else record
 
 
 def _add(base: sqlite3.Connection, before: ReadSoFar, after: ReadSoFar, rows: NDArray[Any], words: Words) -> bool:
