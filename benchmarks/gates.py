@@ -11,7 +11,8 @@ that confidence would stay below.
 *Together*: every picture is answered by weights that were fitted without it. Of each way the accuracy, the bytes that a
 picture takes to the edge, and what it adds to the big network alone on the same pictures, and to the better one of the
 two alone on what they see there, each with its 95 % interval. `big and flip` runs the big network twice, on the picture
-and on its mirror image; `both on the edge` lets the small one see what the codec leaves, too.
+and on its mirror image; `both on the edge` lets the small one see what the codec leaves, too. A `cascade` sends the 30 %
+of the pictures of which the small network is least sure.
 
 *Bytes*: a policy is fixed on every second picture, by `edgent gate` for each codec: of those that are no less accurate
 there than the big network alone, the one that sends the fewest bytes. It is scored on the other pictures, and the other
@@ -48,6 +49,7 @@ from tables import aligned
 LEVEL = 0.9
 DROPS = (0.01, 0.02)
 FRUGAL_DROP, HALF_A_POINT = 0.02, 0.005 + 1e-9
+DEFERRED = 0.3
 LADDER = tuple(codec for codec in IMAGE_CODECS if not is_lossless(codec))
 Right = NDArray[np.bool_]
 
@@ -199,6 +201,8 @@ def ways(bundle: Model, examples: Examples, opinions: Opinions, codecs: Sequence
             "both on the edge": (cross_fitted([here_too, there], truths, seed).log_probabilities, size),
             "combined": (cross_fitted([early, there], truths, seed).log_probabilities, size),
         }
+        for way, late in (("cascade", "big alone"), ("combined cascade", "combined")):
+            answers[way] = _cascade(early, answers[late][0]), DEFERRED * size
         for way, (scores, nbytes) in answers.items():
             right = _right(scores, truths)
             over_big, over_better = (_gain(right, other) for other in (alone, better))
@@ -281,6 +285,12 @@ def _some(opinions: Opinions, rows: Right) -> Opinions:
     by_exit = {exit: scores[rows] for exit, scores in opinions.by_exit.items()}
     coded = {codec: scores[rows] for codec, scores in opinions.coded.items()}
     return opinions._replace(by_exit=by_exit, coded=coded, truths=opinions.truths[rows])
+
+
+def _cascade(early: Floats, late: Floats) -> Floats:
+    """The least sure of the early answers replaced by the late ones; no label says how many."""
+    sure = confidence(early)
+    return np.where((sure >= np.quantile(sure, DEFERRED))[:, None], early, late)
 
 
 def _answers(model: Model, engine: OnnxRuntimeEngine, examples: Any, codec: str | None) -> Floats:
