@@ -61,7 +61,9 @@ def test_the_page_loads_nothing_from_elsewhere_and_has_no_script_inside():
             assert "innerHTML" not in text and "onclick" not in text and "style=" not in text
 
 
-@pytest.mark.parametrize("path", ["/../guard.py", "/%2e%2e/guard.py", "/uPlot.LICENSE", "/page", "/a/b", "/__init__.py"])
+@pytest.mark.parametrize(
+    "path", ["/../guard.py", "/%2e%2e/guard.py", "/uPlot.LICENSE", "/page", "/a/b", "/__init__.py"]
+)
 def test_nothing_else_is_served(app, path):
     assert ask(app, path).status == 404
 

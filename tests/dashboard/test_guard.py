@@ -28,7 +28,18 @@ def test_requests_that_name_this_machine_are_answered(host):
 
 
 @pytest.mark.parametrize(
-    "host", ["", "evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost@evil", "[::1", "a b", "::1", "x" * 9999]
+    "host",
+    [
+        "",
+        "evil.example",
+        "evil.example:8080",
+        "127.0.0.1.evil.example",
+        "localhost@evil",
+        "[::1",
+        "a b",
+        "::1",
+        "x" * 9999,
+    ],
 )
 def test_a_name_of_somebody_else_that_leads_here_is_not_answered(host):
     assert status(LOCAL, {"host": host}) == 421

@@ -88,7 +88,9 @@ def test_labels_with_any_text_stay_labels(view):
     assert got["edgent_frames_total", (("outcome", "in_time"), ("source", 'a"b\\c\nd 1'))] == 1
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed: Debian's package prometheus has it")
+@pytest.mark.skipif(
+    not shutil.which("promtool"), reason="promtool is not installed: Debian's package prometheus has it"
+)
 def test_promtool_finds_nothing_to_say(view, edge_view):
     for content in (scraped(lambda: device_families(view))()[0], scraped(lambda: edge_families(edge_view))()[0]):
         checked = subprocess.run(["promtool", "check", "metrics"], input=content, capture_output=True, check=False)

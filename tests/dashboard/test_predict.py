@@ -42,7 +42,9 @@ class Failing:
 
 def app_of(device, told=lambda *_: None):
     view = DeviceView(device, lambda: 1000.0)
-    return application(view, PageGuard(hosts={"localhost"}), metrics=lambda: (b"", ""), predict=Predict(device, told).answer)
+    return application(
+        view, PageGuard(hosts={"localhost"}), metrics=lambda: (b"", ""), predict=Predict(device, told).answer
+    )
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from edgent.errors import EdgeError
 from edgent.identity.certificates import bearer_of, new_key, request_for
 from edgent.identity.edge_identity import EdgeIdentity
 
-
 _HOUR = timedelta(hours=1)
 HERE = Address(host="127.0.0.1", port=0)
 
@@ -78,7 +77,9 @@ def test_who_connects_and_asks_nothing_is_hung_up_on(monkeypatch):
                 assert mute.recv(100) == b""
 
 
-@pytest.mark.parametrize("said", [b"\x16\x03\x01\x02\x00\x01\x00", b"HELLO\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\0" * 5000])
+@pytest.mark.parametrize(
+    "said", [b"\x16\x03\x01\x02\x00\x01\x00", b"HELLO\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\0" * 5000]
+)
 def test_what_is_no_request_harms_nobody(said):
     with page() as opened:
         with socket.create_connection(("127.0.0.1", port(opened)), timeout=30) as stranger:

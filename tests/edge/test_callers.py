@@ -51,7 +51,8 @@ def test_answers_are_counted_with_their_time_and_given_as_they_are(callers, cloc
 
 
 @pytest.mark.parametrize(
-    ("error", "outcome"), [(BusyError("full"), "refused"), (LateError("too late"), "refused"), (InputError("bad"), "failed")]
+    ("error", "outcome"),
+    [(BusyError("full"), "refused"), (LateError("too late"), "refused"), (InputError("bad"), "failed")],
 )
 def test_what_is_not_answered_is_counted_and_raised_all_the_same(callers, clock, error, outcome):
     with pytest.raises(type(error)):

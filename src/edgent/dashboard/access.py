@@ -51,9 +51,7 @@ def access_to(address: Address, identity: EdgeIdentity | None) -> Access:
     identity = identity or EdgeIdentity.open(data_folder() / "dashboard", datetime.now(UTC))
     password_file = identity.folder / PASSWORD
     names = {name.lower() for name in (address.host, *names_of_this_machine())}
-    guard = PageGuard(
-        hosts=names, password=_password(password_file), has_joined=lambda pem: _has_joined(identity, pem)
-    )
+    guard = PageGuard(hosts=names, password=_password(password_file), has_joined=lambda pem: _has_joined(identity, pem))
     return Access(guard=guard, tls=identity.tls(datetime.now(UTC)), password_file=password_file)
 
 

@@ -132,7 +132,7 @@ class Device:
     @property
     def traffic(self) -> tuple[int, int]:
         """Bytes of messages that requests have sent to the edge, and of its answers."""
-        return (0, 0) if self._connection is None else self._connection.traffic
+        return (0, 0) if self._connection is None else self._connection.remote.traffic
 
     def wait_ready(self, timeout: float = 10.0) -> bool:
         """Waits until the edge is connected and the sessions of the first plan are warm.
