@@ -1,7 +1,7 @@
-"""A device that is played: made records of a camera at a gate and one at a ramp, on a link that changes. For the live page.
+"""A device that is played, for the live page: made records of two cameras, on a link that changes.
 
-Nothing is computed, so what is measured beside it is the page's; and the pictures in the documentation are the same each
-time. The frames are made of the pictures of CIFAR-10 that ship.
+Nothing is computed, so what is measured beside it is the page's; and the pictures in the documentation are the same
+each time. The frames are made of the pictures of CIFAR-10 that ship.
 """
 
 from __future__ import annotations
@@ -79,11 +79,24 @@ class PlayedDevice:
             alone = Configuration(exit=2, upload_cut=9, download_cut=9)
             stages = Stages(prepare=0.006, head=0.088)
             return Plan(
-                configuration=alone, accuracy=0.61, meets_deadline=True, stages=stages, layers=9, bytes_up=0, bytes_down=0
+                configuration=alone,
+                accuracy=0.61,
+                meets_deadline=True,
+                stages=stages,
+                layers=9,
+                bytes_up=0,
+                bytes_down=0,
             )
         cut = Configuration(exit=5, upload_cut=4, download_cut=_LAYERS, codec="uint8+zstd")
         stages = Stages(
-            prepare=0.006, head=0.018, encode=0.003, uplink=0.034, queue=0.004, middle=0.021, downlink=0.008, suffix=0.002
+            prepare=0.006,
+            head=0.018,
+            encode=0.003,
+            uplink=0.034,
+            queue=0.004,
+            middle=0.021,
+            downlink=0.008,
+            suffix=0.002,
         )
         return Plan(
             configuration=cut,
@@ -163,7 +176,8 @@ class Yard:
             images, labels = data["pixels"], data["labels"]
         chosen = np.random.default_rng(seed).choice(len(images), 4, replace=False)
         self._things = [
-            (Image.fromarray(images[one]).resize((112, 112), Image.Resampling.BICUBIC), int(labels[one])) for one in chosen
+            (Image.fromarray(images[one]).resize((112, 112), Image.Resampling.BICUBIC), int(labels[one]))
+            for one in chosen
         ]
         down = np.linspace(0, 1, 360)[:, None, None]
         sky, ground = np.array([[[122, 152, 178]]]), np.array([[[70, 76, 72]]])

@@ -46,7 +46,8 @@ ALONE = replace(
         ),
         (
             replace(SPLIT, bytes_up=None, bytes_down=None, layers=None),
-            "Layers 1 to 4 run here; what they make goes to the edge as uint8. The edge runs layers 5 to 22, to exit 5.",
+            "Layers 1 to 4 run here; what they make goes to the edge as uint8. "
+            "The edge runs layers 5 to 22, to exit 5.",
         ),
     ],
 )

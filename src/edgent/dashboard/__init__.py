@@ -2,10 +2,10 @@
 
 ::
 
-    events, records --> DeviceView --\\
-                                      >-- a document --> stream.py --> the browsers that look
-    counters, queue --> EdgeView  ---/\\
-                                      `-- metrics.py --> Prometheus
+    events, records --> DeviceView --+
+                                     +--> a document --> stream.py --> the browsers that look
+    counters, queue --> EdgeView  ---+
+                                     +--> metrics.py --> Prometheus
 
 A *view* is what is shown, and all that is kept for it: a bounded history and counts, in memory. It is told events in
 microseconds, and nothing more happens while nobody looks. Who looks is sent the whole document once, and twice a second

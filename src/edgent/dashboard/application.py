@@ -112,7 +112,7 @@ class _Guarded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", "nothing else is spoken here"
-        headers = {name: value for name, value in Headers(scope=scope).items()}
+        headers = dict(Headers(scope=scope).items())
         refusal = self._guard.refusal(headers, scope.get("state", {}).get("certificate"))
 
         async def send_with_headers(message: Message) -> None:

@@ -1,7 +1,7 @@
 """`/metrics`: what a view counts, for Prometheus, in its base units (seconds, bytes) and with its endings of names.
 
-Nothing is counted twice for it: the numbers are the view's, read when somebody scrapes. All labels are bounded, for each
-of their values costs whoever keeps them.
+Nothing is counted twice for it: the numbers are the view's, read when somebody scrapes. All labels are bounded, for
+each of their values costs whoever keeps them.
 """
 
 from __future__ import annotations

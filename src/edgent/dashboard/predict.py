@@ -71,7 +71,7 @@ class Predict:
             picture = await _body(request)
             self._threads = self._threads or anyio.CapacityLimiter(_AT_ONCE)
             document = await run_sync(self._infer, picture, name, deadline, limiter=self._threads)
-        except _TooLarge:
+        except _TooLargeError:
             words = f"more than {MOST_BYTES} bytes; send a smaller picture"
             return _error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
         except (EdgeError, RefusedError) as error:
@@ -89,7 +89,7 @@ class Predict:
         return document
 
 
-class _TooLarge(Exception):
+class _TooLargeError(Exception):
     """The body has more bytes than a picture may."""
 
 
@@ -99,7 +99,7 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > MOST_BYTES:
-            raise _TooLarge
+            raise _TooLargeError
     if not body:
         raise InputError("found no bytes; post those of a picture file, as curl --data-binary @FILE does")
     return bytes(body)

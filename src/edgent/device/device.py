@@ -131,7 +131,7 @@ class Device(Streaming):
     @property
     def traffic(self) -> tuple[int, int]:
         """Bytes of messages that requests have sent to the edge, and of its answers."""
-        return (0, 0) if self._connection is None else self._connection.traffic
+        return (0, 0) if self._connection is None else self._connection.remote.traffic
 
     @property
     def turns(self) -> int:
@@ -193,7 +193,6 @@ class Device(Streaming):
         kind: SourceKind = "array" if material.source is None else "image"
         source_bytes = None if material.source is None else len(material.source)
         choice = self._plans.choose(kind, sight, deadline, factors, configuration, source_bytes)
-        others = len(self._in_hand)
         name, exactly = name or material.name, configuration is not None
         self._in_hand.add(material)
         try:

@@ -147,7 +147,7 @@ function showTable({ rows, stages }) {
   const cells = last.map((row) => [
     clock(row[AT]), row[SOURCE], row[MET] ? "in time" : "late", row[TOTAL].toFixed(1), row[BY], row[EXIT] ?? "–", ...row[STAGES].map((ms) => ms.toFixed(1)), row[WHY],
   ]);
-  fill("answers", ["captured", "source", "", "ms", "by", "exit", ...stages, "why"], cells, { kinds, words: [5 + stages.length + 1] });
+  fill("answers", ["captured", "source", "came", "ms", "by", "exit", ...stages, "why"], cells, { kinds, words: [5 + stages.length + 1] });
 }
 
 function showLink({ link: believed, beliefs, traffic }, again) {
