@@ -108,6 +108,27 @@ def check_count(count: int) -> None:
         raise InputError(f"found more than {MOST:,} records; keep a file a day, and name fewer of them at once")
 
 
+def record_in(line: bytes) -> Record | None:
+    """The record of a line; None where there is none in it: it is empty, or an event of a frame without an answer.
+
+    Raises:
+        InputError: it is something else.
+    """
+    try:
+        text = line.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        raise InputError("found no text") from None
+    if not text:
+        return None
+    document = parse(text)
+    # What a sink wrote are events, with their records inside.
+    if isinstance(document, dict) and {"captured_at", "record"} <= document.keys():
+        document = document["record"]
+        if document is None:
+            return None
+    return Record.from_document(document)
+
+
 def _place(path: Path) -> tuple[str, Entry | None]:
     """Where the index of a file is, and what holds it there."""
     if not path.is_file():
@@ -227,7 +248,7 @@ def _read(lines: list[bytes], before: ReadSoFar, digest: hashlib.blake2b) -> tup
     records, refused, refusal = [], before.refused, before.refusal
     for number, line in enumerate(lines, start=before.lines + 1):
         try:
-            record = _record(line)
+            record = record_in(line)
         except InputError as error:
             if not line.endswith(b"\n"):  # somebody is writing it: it is read when it is whole
                 lines = lines[:-1]
@@ -246,23 +267,6 @@ def _read(lines: list[bytes], before: ReadSoFar, digest: hashlib.blake2b) -> tup
         refusal=refusal,
     )
     return records, reading
-
-
-def _record(line: bytes) -> Record | None:
-    """The record of a line; None where there is none in it: it is empty, or an event of a frame without an answer."""
-    try:
-        text = line.decode("utf-8").strip()
-    except UnicodeDecodeError:
-        raise InputError("found no text") from None
-    if not text:
-        return None
-    document = parse(text)
-    # What a sink wrote are events, with their records inside.
-    if isinstance(document, dict) and {"captured_at", "record"} <= document.keys():
-        document = document["record"]
-        if document is None:
-            return None
-    return Record.from_document(document)
 
 
 def _add(base: sqlite3.Connection, before: ReadSoFar, after: ReadSoFar, rows: NDArray[Any], words: Words) -> bool:
