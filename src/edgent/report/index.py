@@ -45,7 +45,7 @@ _TABLES = (
     "piece (number INTEGER PRIMARY KEY, rows BLOB NOT NULL)",
 )
 MOST = 10_000_000
-"""Records of a report: they take about a gigabyte while it is made."""
+"""Records of a report: they take some two gigabytes while it is made."""
 
 OnRead = Callable[[int, int], None]
 """Told how many bytes of a file are read, and how many it has."""
@@ -106,6 +106,31 @@ def check_count(count: int) -> None:
     """
     if count > MOST:
         raise InputError(f"found more than {MOST:,} records; keep a file a day, and name fewer of them at once")
+
+
+def record_in(line: bytes) -> Record | None:
+    """The record of a line; None where it has none that counts.
+
+    It is empty, an event of a frame without an answer, or a better answer that followed one in time: counted as well,
+    that would be a deadline missed by nobody.
+
+    Raises:
+        InputError: it is something else.
+    """
+    try:
+        text = line.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        raise InputError("found no text") from None
+    if not text:
+        return None
+    document = parse(text)
+    # What a sink wrote are events, with their records inside.
+    if isinstance(document, dict) and {"captured_at", "record"} <= document.keys():
+        document = document["record"]
+        if document is None:
+            return None
+    record = Record.from_document(document)
+    return None if record.refined else record
 
 
 def _place(path: Path) -> tuple[str, Entry | None]:
@@ -227,7 +252,7 @@ def _read(lines: list[bytes], before: ReadSoFar, digest: hashlib.blake2b) -> tup
     records, refused, refusal = [], before.refused, before.refusal
     for number, line in enumerate(lines, start=before.lines + 1):
         try:
-            record = _record(line)
+            record = record_in(line)
         except InputError as error:
             if not line.endswith(b"\n"):  # somebody is writing it: it is read when it is whole
                 lines = lines[:-1]
@@ -246,28 +271,6 @@ def _read(lines: list[bytes], before: ReadSoFar, digest: hashlib.blake2b) -> tup
         refusal=refusal,
     )
     return records, reading
-
-
-def _record(line: bytes) -> Record | None:
-    """The record of a line; None where it has none that counts.
-
-    It is empty, an event of a frame without an answer, or a better answer that followed one in time: counted as well,
-    that would be a deadline missed by nobody.
-    """
-    try:
-        text = line.decode("utf-8").strip()
-    except UnicodeDecodeError:
-        raise InputError("found no text") from None
-    if not text:
-        return None
-    document = parse(text)
-    # What a sink wrote are events, with their records inside.
-    if isinstance(document, dict) and {"captured_at", "record"} <= document.keys():
-        document = document["record"]
-        if document is None:
-            return None
-    record = Record.from_document(document)
-    return None if record.refined else record
 
 
 def _add(base: sqlite3.Connection, before: ReadSoFar, after: ReadSoFar, rows: NDArray[Any], words: Words) -> bool:

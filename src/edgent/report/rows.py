@@ -1,4 +1,4 @@
-"""Records as rows of numbers: what a report counts and an index keeps, some sixty bytes of each."""
+"""Records as rows of numbers: what a report counts and an index keeps, 75 bytes of each."""
 
 from __future__ import annotations
 

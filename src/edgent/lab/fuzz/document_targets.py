@@ -20,6 +20,7 @@ from edgent.evaluation.data.class_names import read_class_names
 from edgent.evaluation.data.coco import read_coco
 from edgent.evaluation.data.table import read_table
 from edgent.evaluation.data.yolo import read_yolo
+from edgent.events import Event
 from edgent.lab.chaos.simulation import made_up_profile
 from edgent.lab.fuzz.fuzzing import FuzzTarget
 from edgent.lab.fuzz.mutations import Mutation, of_json, of_lines, of_npy, of_protobuf, of_zip
@@ -40,6 +41,7 @@ from edgent.planning.configuration_map import ConfigurationMap, Machine, State, 
 from edgent.planning.gates import Gate, Gates
 from edgent.planning.plan import Configuration, Stages
 from edgent.profiling.sweep_file import Checkpoint
+from edgent.report.index import record_in
 from edgent.sinks.addresses import parse_sink
 from edgent.telemetry import Record, read_records
 from edgent.units import BitsPerSecond, Seconds, parse_bandwidth, parse_bytes, parse_count, parse_duration
@@ -91,9 +93,14 @@ def _documents(model: Model) -> Iterator[FuzzTarget]:
         ("bundle's manifest", "document", _manifest(model).to_json(), Manifest.from_json),
         ("latency model", "latency.latency_model_file", _latency_model().to_json(), MachineModel.from_json),
         ("record", "telemetry", record.to_json(), Record.from_json),
+        ("line of records", "report.index", _event(record), lambda line: record_in(line.encode())),
         ("metadata", "model.configuration.document", write_json(model.metadata), read_json),
     ):
         yield FuzzTarget(name=name, modules=(module,), seeds=(seed.encode(),), mutate=of_json, read=_text(read))
+
+
+def _event(record: Record) -> str:
+    return Event(id="a-1", source="door", number=1, captured_at=1.7e9, kind="answer", record=record).to_json()
 
 
 def _shortened(text: str) -> str:
