@@ -135,7 +135,7 @@ def test_the_plan_is_said_and_drawn(browser):
         shows(page, "#plan-words", "The edge runs layers 5 to 22")
         drawn = page.text_content("#plan")
         assert all(
-            words in drawn for words in ("layers 1 to 4", "layers 5 to 22", "uint8, 20 kB", "13.0 ms", "30.0 ms")
+            words in drawn for words in ("layers 1 to 4", "layers 5 to 22", "uint8", "20 kB", "13.0 ms", "30.0 ms")
         )
 
 
