@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from edgent.address import Address
-from edgent.document import parse
 from edgent.dashboard.guard import PageGuard
+from edgent.document import parse
 from edgent.errors import InputError
 from edgent.identity.certificates import Authority, bearer_of, new_key, request_for
 from edgent.identity.edge_identity import EdgeIdentity

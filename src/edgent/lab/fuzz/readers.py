@@ -63,6 +63,8 @@ NOT_FUZZED: Mapping[str, str] = {
     "cli.measuring.gate": _OURS,
     "cli.profile": _OURS,
     "cluster.model_copy": "it compares files with what they should hold",
+    "dashboard.application": _SHIPPED,
+    "dashboard.predict": _OURS,
     "demo.run": _SHIPPED,
     "doctor.machine": _MACHINE,
     "edge.limits.memory": _MACHINE,
