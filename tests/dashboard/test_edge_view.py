@@ -7,7 +7,7 @@ import json
 import pytest
 
 from edgent.dashboard.edge_view import EdgeSample, EdgeView, cameras_per_core
-from edgent.edge.callers import Callers
+from edgent.edge.callers import CallerCounter
 from edgent.edge.edge import Edge
 from edgent.testing import FakeLink
 from edgent.wire.messages import MODEL_INFER
@@ -25,8 +25,8 @@ def edge(model, fast, clock) -> Edge:
 
 
 @pytest.fixture
-def callers(clock) -> Callers:
-    return Callers(clock)
+def callers(clock) -> CallerCounter:
+    return CallerCounter(clock)
 
 
 @pytest.fixture
