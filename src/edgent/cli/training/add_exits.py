@@ -99,7 +99,8 @@ def _document(added: Added, target: Path) -> dict[str, Any]:
 
 def _print(added: Added, target: Path) -> None:
     title = f"{added.measure.capitalize()} ({added.metric}) on {added.samples} pictures of {added.data}"
-    table = show.table(title, "exit", "operations", added.measure, "95 % interval", "temperature")
+    show.out.print(title)
+    table = show.table("", "exit", "operations", added.measure, "95 % interval", "temperature")
     for exit in added.exits:
         ends = f"{exit.score.interval.low * 100:.1f} .. {exit.score.interval.high * 100:.1f}"
         warm = f"{exit.temperature:.2f}" if exit.place else ""

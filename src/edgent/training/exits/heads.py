@@ -16,10 +16,12 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgent.errors import InputError
 from edgent.files import write_whole
 from edgent.training.exits.places import Place
 
@@ -110,9 +112,12 @@ class HeadWeights(NamedTuple):
     @classmethod
     def load(cls, path: Path) -> HeadWeights:
         """Reads what `save` wrote."""
-        with np.load(path) as arrays:
-            flat = [arrays[name] for name in arrays.files]
-        return cls(tuple(zip(flat[::2], flat[1::2], strict=True)))
+        try:
+            with np.load(path) as arrays:
+                flat = [arrays[name] for name in arrays.files]
+            return cls(tuple(zip(flat[::2], flat[1::2], strict=True)))
+        except (OSError, ValueError, BadZipFile):
+            raise InputError(f"{path}: holds no head; remove its folder to begin anew") from None
 
 
 def form_of(place: Place, outputs: int, is_share: bool, most: float) -> HeadForm:
