@@ -106,5 +106,5 @@ def _print(added: Added, target: Path) -> None:
         warm = f"{exit.temperature:.2f}" if exit.place else ""
         table.add_row(exit.name, show.percent(exit.share), show.percent(exit.score.number), ends, warm)
     show.out.print(table)
-    show.out.print(f"each head saw each picture {added.epochs} times, in one of {added.views} views")
+    show.out.print(f"each twig saw each picture {added.epochs} times, in one of {added.views} views")
     show.out.print(f"{target}: the last answer is the old one to the bit; try edgent inspect {target}", soft_wrap=True)
