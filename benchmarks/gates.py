@@ -11,8 +11,8 @@ that confidence would stay below.
 *Together*: every picture is answered by weights that were fitted without it. Of each way the accuracy, the bytes that a
 picture takes to the edge, and what it adds to the big network alone on the same pictures, and to the better one of the
 two alone on what they see there, each with its 95 % interval. `big and flip` runs the big network twice, on the picture
-and on its mirror image; `both on the edge` lets the small one see what the codec leaves, too. A `cascade` sends the 30 %
-of the pictures of which the small network is least sure.
+and on its mirror image; `both on the edge` lets the small one see what the codec leaves, too. A `cascade` sends 30 % of
+the pictures, those of which the small network is least sure.
 
 *Bytes*: a policy is fixed on every second picture, by `edgent gate` for each codec: of those that are no less accurate
 there than the big network alone, the one that sends the fewest bytes. It is scored on the other pictures, and the other
