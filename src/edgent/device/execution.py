@@ -212,8 +212,10 @@ class Execution:
         # Where all is done at the edge there is no head, and what goes up is the input itself.
         if division.head.asked:
             material.tensors.update(self.compute.run(division.head, material.tensors))
-        # Two moments, for a codec that has become slow is another matter than a slow layer.
-        self._times.head_done = self.clock.now()
+        # Two moments, for a codec that has become slow is another matter than a slow layer. With a gate the first answer
+        # was the head, and all that follows is for what is sent.
+        if self._gate is None:
+            self._times.head_done = self.clock.now()
         parcels = self.compute.encode(division, material)
         # Another maker's server does not know what is meant; and a name costs bytes, so only what helps is named.
         if self.version and division.instead:

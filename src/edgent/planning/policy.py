@@ -58,9 +58,11 @@ def _gated(candidates: Candidates, gate: Gate, place: int) -> Candidates | None:
     table = candidates.keep(later)
     return replace(
         table,
-        # The picture is prepared for both networks, which may see it in different sizes.
-        prepare=table.prepare + own.prepare,
-        head=table.head + own.head,
+        # The picture is prepared for both networks, which may see it in different sizes: for the later one only when it
+        # is to be sent.
+        prepare=np.full(len(table), own.prepare[0]),
+        head=np.full(len(table), own.head[0]),
+        encode=table.prepare + table.head + table.encode,
         accuracy=np.clip(table.accuracy + (gate.accuracy - gate.alone), 0.0, 1.0),
         counts_as=np.clip(table.counts_as + (gate.ungated - gate.alone), 0.0, 1.0),
         gate=np.full(len(table), place, np.int32),
