@@ -16,7 +16,7 @@ from edgent.planning.plan import Configuration, Plan, Stages
 from edgent.telemetry import Record
 from edgent.testing import FakeEngine, ManualClock
 from edgent.units import BitsPerSecond
-from planning.policies import gate
+from networks.policies import gate
 
 EDGE_ONLY = Configuration(exit=4, upload_cut=0, download_cut=22)
 GATE = gate()

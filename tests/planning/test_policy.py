@@ -16,7 +16,7 @@ from edgent.planning.gates import Gate
 from edgent.planning.planner import Planner, best
 from edgent.planning.policy import with_policies
 from edgent.units import BitsPerSecond, Seconds
-from planning.policies import BIG, DEVICE, EDGE, SIZES, gate, gates, table
+from networks.policies import BIG, DEVICE, EDGE, SIZES, gate, gates, table
 
 DEADLINE = Seconds(0.3)
 

@@ -14,7 +14,7 @@ from edgent.replay.method_run import MethodRun, RequestTimes
 from edgent.replay.methods import World
 from edgent.replay.predictors import Method
 from edgent.units import Seconds
-from planning.policies import BIG, EDGE, SIZES, SMALL, gate, gates, table
+from networks.policies import BIG, EDGE, SIZES, SMALL, gate, gates, table
 from replay.machines import profile
 
 DEADLINE, FIRST, CALL = Seconds(0.2), 0.040, 0.002

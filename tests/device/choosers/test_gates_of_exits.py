@@ -18,7 +18,7 @@ from edgent.planning.gates import Gates
 from edgent.planning.policy import with_policies
 from edgent.testing import FakeLink
 from edgent.wire import messages as m
-from planning.policies import gate, gates
+from networks.policies import gate, gates
 from shared_fixtures import make_profile
 
 LAST, WITHIN = 4, 20.0
