@@ -125,6 +125,7 @@ def test_a_sure_answer_is_taken_and_nothing_is_sent(ready, link, files, photogra
     before = asked(link)
     answer = device.infer(photograph)
     assert (answer.record.by, answer.record.exit, answer.record.why) == ("device", 0, "")
+    assert answer.record.path == "sure of its first answer"
     assert answer.record.plan.gate == gate(confidence=0.0)
     assert asked(link) == before
     assert answer.label == f"class {shares(files[0], SMALL, photograph).argmax()}"
@@ -137,6 +138,7 @@ def test_an_unsure_one_asks_the_edge(ready, link, files, photograph, confidence)
     before = asked(link)
     answer = device.infer(photograph)
     assert (answer.record.by, answer.record.exit, answer.record.why) == ("edge", 1, "")
+    assert answer.record.path == "not sure of its first answer"
     assert asked(link) == before + 1
     assert answer.label == f"class {shares(files[1], BIG, photograph).argmax()}"
     assert answer.record.stages.total == pytest.approx(answer.record.total)
@@ -147,7 +149,7 @@ def test_both_are_combined_where_that_was_measured_to_be_better(ready, files, ph
     answer = device.infer(photograph)
     product = shares(files[0], SMALL, photograph) ** 0.5 * shares(files[1], BIG, photograph) ** 2
     np.testing.assert_allclose(answer.first, product / product.sum(), rtol=1e-4)
-    assert answer.record.by == "edge"
+    assert (answer.record.by, answer.record.path) == ("edge", "not sure of its first answer, combined with it")
 
 
 @pytest.mark.parametrize("race", [True, False])
@@ -156,6 +158,7 @@ def test_the_first_answer_stands_where_the_edge_is_late(ready, link, files, phot
     link.hold(m.MODEL_INFER)
     answer = device.infer(photograph)
     assert (answer.record.by, answer.record.exit, answer.record.why) == ("device", 0, "edge late")
+    assert answer.record.path == ""
     assert answer.record.deadline_met
     assert answer.label == f"class {shares(files[0], SMALL, photograph).argmax()}"
     assert answer.record.stages.total == pytest.approx(answer.record.total)
