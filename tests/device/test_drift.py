@@ -17,9 +17,11 @@ from edgent.telemetry import Record
 from edgent.testing import FakeEngine, ManualClock
 from edgent.units import BitsPerSecond, Seconds
 from edgent.wire import messages as m
+from networks.policies import gate
 
 EDGE_ONLY = Configuration(exit=4, upload_cut=0, download_cut=22)
 WHOLE_ALONE = Configuration(exit=4, upload_cut=22, download_cut=22)
+GATE = gate()
 WITHIN = 20.0  # seconds of the test's clock
 PROFILED = Stages(prepare=0.001, head=0.004, encode=0.001, uplink=0.01, middle=0.003, downlink=0.001, suffix=0.004)
 
@@ -198,3 +200,14 @@ def test_a_board_that_only_answers_for_a_late_edge_is_known_to_be_slow_too() -> 
         drifts.learn(record(slow, PROFILED, by="device"), Factors(), stand_in=Seconds(0.03))
     assert drifts.factors().device == pytest.approx(2.0, rel=0.01)
     assert drifts.factors().edge == 1.0
+
+
+@pytest.mark.parametrize(("encode", "factor"), [(0.0, 1.0), (0.020, 1.0), (0.040, 4 / 3)])
+def test_of_a_picture_that_the_device_is_sure_of_only_the_first_answer_tells(encode, factor) -> None:
+    planned = Stages(prepare=0.010, head=0.030, encode=0.020, uplink=0.01, middle=0.01)
+    measured = Stages(prepare=0.010, head=0.030, encode=encode)
+    one = record(measured, planned, by="device", configuration=replace(EDGE_ONLY, codec="jpeg-50"))
+    drifts = Drifts()
+    for _ in range(200):
+        drifts.learn(replace(one, plan=replace(one.plan, gate=GATE)), Factors())
+    assert drifts.factors().device == pytest.approx(factor, rel=0.02)

@@ -72,6 +72,8 @@ class Drifts:
         if record.plan is None or _another_branch(record):
             return
         measured, planned = record.stages, record.plan.stages
+        if record.plan.gate is not None and not measured.encode:
+            planned = replace(planned, encode=0.0)  # the device was sure, and nothing was encoded
         # A local branch that answered for a late edge is not what the plan priced: its time is held against its own.
         as_planned = record.by == "edge" or record.plan.configuration.device_only
         suffix = planned.suffix if as_planned else stand_in
