@@ -11,6 +11,7 @@ from edgent.units import BitsPerSecond, Seconds
 
 SHIPPED = "edgent_models"
 _INSTALL = "pip install edgent-models"
+_NETWORKS, _PICTURES = ("clothing", "clothing-big"), "pictures"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +53,11 @@ def networks_and_pictures(options: StreetOptions) -> tuple[str, Path]:
         return options.model, options.data
     if options.model is not None or options.data is not None:
         raise InputError("--model and --data belong together: name both, or neither")
-    if find_spec(SHIPPED) is None:
+    spec = find_spec(SHIPPED)
+    if spec is None or not spec.submodule_search_locations:
         raise InputError(
             f"the demo's networks are in a package of their own: {_INSTALL} (or --model SMALL.onnx+BIG.onnx --data "
             "DIR; the paper's cells need nothing more: edgent demo --paper)"
         )
-    import edgent_models
-
-    return edgent_models.bundle(), edgent_models.pictures()
+    folder = Path(next(iter(spec.submodule_search_locations)))
+    return "+".join(str(folder / f"{name}.onnx") for name in _NETWORKS), folder / _PICTURES

@@ -56,8 +56,8 @@ def basis_in_words(basis: Basis, options: StreetOptions, overran: float) -> tupl
         "with its connection in a process on another core, gRPC and TCP between them.",
         f"Emulated: the cameras' boards, {basis.machines.board} (the small network takes {small}); "
         f"at most {overran * 100:.1f} % of their work was finished later here than there. The link that all share is a "
-        f"proxy in user space that moves around {options.bandwidth / 1e6:g} Mbit/s (generated, seed {options.seed}), with a "
-        f"round trip of {options.round_trip * 1e3:g} ms.",
+        f"proxy in user space that moves around {options.bandwidth / 1e6:g} Mbit/s (generated, seed {options.seed}); "
+        f"round trip {options.round_trip * 1e3:g} ms.",
         f"{basis.bundle.name}: {len(basis.shown)} pictures of {basis.examples.name} that the gates have not seen, "
         f"{options.rate:g} a second and camera, deadline {options.deadline * 1e3:.0f} ms. Intervals: 95 %, of the "
         "requests; the same requests for all methods.",
