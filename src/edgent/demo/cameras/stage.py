@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +92,9 @@ class Show:
     ended: str
 
 
+Events = Sequence[tuple[float, Callable[[], None]]]
+"""What happens, and after how many seconds."""
+
 Watcher = Callable[[Meter], None]
 """Shown what has been seen so far."""
 
@@ -138,7 +141,7 @@ class Stage:
         ended, cameras = "", self._options.steps[0]
         for cameras in self._options.steps:
             self._grow(cameras)
-            now = [self._watch(method, cameras, self._options.seconds) for method in LIVE]
+            now = [self._watch(method, cameras, self._options.seconds)[0] for method in LIVE]
             meters += now
             if ended := full(now):
                 break
@@ -163,35 +166,39 @@ class Stage:
         for process in self._cameras.values():
             process.grow(cameras, self._link.address)
 
-    def _watch(
-        self, method: str, cameras: int, seconds: float, events: tuple[tuple[float, Callable[[], None]], ...] = ()
-    ) -> Meter:
-        """Shows a method's cameras the street's pictures; events happen at their seconds."""
+    def _watch(self, method: str, cameras: int, seconds: float, events: Events = ()) -> tuple[Meter, list[float]]:
+        """Shows a method's cameras the street's pictures; events happen at their seconds, or a little later.
+
+        Returns:
+            What was seen, and when the events were over.
+        """
         process, street = self._cameras[method], self.street(cameras, seconds)
         before = process.load(), computed_by(self._edge.pid), self._link.counts().up_bytes
         answers: list[LiveAnswer] = []
-        ahead = list(events)
+        ahead, moments = list(events), list[float]()
         with Driven(self._link, self._trace):
             began = time.perf_counter()
             process.film(street)
             over = False
             while not over:
-                time.sleep(_LOOK)
+                passed = time.perf_counter() - began
+                time.sleep(max(0.0, min(_LOOK, ahead[0][0] - passed)) if ahead else _LOOK)
                 while ahead and time.perf_counter() - began >= ahead[0][0]:
                     ahead.pop(0)[1]()
+                    moments.append(time.perf_counter() - began)
                 more, over = process.seen(len(answers))
                 answers += more
                 used = process.load().since(before[0]), computed_by(self._edge.pid) - before[1]
                 passed, nbytes = time.perf_counter() - began, self._link.counts().up_bytes - before[2]
                 meter = _meter(method, cameras, passed, tuple(answers), nbytes, *used)
                 self._watcher(meter)
-        return meter
+        return meter, moments
 
     def _unplugged(self, method: str, cameras: int) -> Outage:
         before, out, after = self._options.outage
         events = ((before, self._link.cut), (before + out, self._link.restore))
-        meter = self._watch(method, cameras, before + out + after, events)
-        return Outage(meter=replace(meter), cut_at=before, restored_at=before + out)
+        meter, (cut_at, restored_at) = self._watch(method, cameras, before + out + after, events)
+        return Outage(meter=meter, cut_at=cut_at, restored_at=restored_at)
 
     def _settings(self, model: str, gated: bool) -> CameraSettings:
         basis, rows = self._basis, self._basis.shown

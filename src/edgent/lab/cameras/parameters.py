@@ -28,7 +28,7 @@ BOARD, BOARDS = "pi-4", 5
 DEVICE_JITTER, EDGE_JITTER = 0.01, 0.03
 """Standard deviation of the logarithm of each piece's time."""
 
-SEEDS = 4
+SEEDS = 3
 LINK_MEAN = 20e6
 """Bits per second around which the levels of generated links lie; recorded ones are taken as they are."""
 
@@ -47,4 +47,4 @@ class Traffic:
     rate: float = 2.0
     deadline: Seconds = Seconds(0.300)
     round_trip: Seconds = Seconds(0.005)
-    seconds: float = 30.0
+    seconds: float = 20.0
