@@ -10,7 +10,7 @@ from edgent.demo.cameras.stage import Stage
 from edgent.lab.cameras.plans import OURS, RACED
 from edgent.lab.cameras.street import arrivals
 
-OPTIONS = StreetOptions(steps=(2,), seconds=1.5, outage=(1.0, 1.5, 2.0))
+OPTIONS = StreetOptions(steps=(2,), seconds=1.0, outage=(0.6, 1.2, 1.0))
 
 
 @pytest.fixture(scope="module")
