@@ -16,7 +16,8 @@ that answer is at hand from then on, so that no local branch is started (`edgent
 
 Rules, in this order:
 
-1. The edge's answer wins whenever it comes before something was delivered.
+1. The edge is asked for an answer that is better than any of the device's, so it wins whenever it comes before
+   something was delivered; with a gate, combined with the device's own where that was measured to be better still.
 2. At `deadline - margin` the answer at hand is delivered; later the first one that comes.
 3. The local branch that starts is the best one that still ends by `deadline - margin`: the most accurate, and among
    about equally accurate ones the fastest. If none does, the fastest of all starts, at the edge's failure or at

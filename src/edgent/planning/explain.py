@@ -79,17 +79,20 @@ def explain(
         same = knob == "exit" or candidates.exit == candidates.exit[best]
         rows = np.flatnonzero((column != column[best]) & same)
         if rows.size:
-            _, other = best_of(rows)
-            neighbours.append(Neighbour(knob=knob, plan=other, reason=_reason(chosen, other, deadline, tolerance)))
+            row, other = best_of(rows)
+            # By what accuracies count as, for that is what the planner ranks by.
+            lacking = float(candidates.merit[best] - candidates.merit[row])
+            reason = _reason(chosen, other, deadline, lacking if lacking > tolerance else 0.0)
+            neighbours.append(Neighbour(knob=knob, plan=other, reason=reason))
     return tuple(neighbours)
 
 
-def _reason(chosen: Plan, other: Plan, deadline: Seconds, tolerance: float) -> str:
+def _reason(chosen: Plan, other: Plan, deadline: Seconds, lacking: float) -> str:
     slower = other.stages.total - chosen.stages.total
     # In the order in which the planner decides: first the deadline, then accuracy, then time.
     if chosen.meets_deadline and not other.meets_deadline:
         return f"{format_duration(other.stages.total - deadline)} past the deadline"
-    if chosen.meets_deadline and (worse := _worse(chosen, other, tolerance)):
+    if chosen.meets_deadline and (worse := _worse(chosen, other, lacking)):
         return worse
     # What is left are ties: the planner takes the fastest, and of equally fast ones that of the fewest bytes; before
     # both, where there are gates, that which keeps least from others.
@@ -99,12 +102,8 @@ def _reason(chosen: Plan, other: Plan, deadline: Seconds, tolerance: float) -> s
     return f"{alike}, {format_duration(slower)} slower" if slower > 0 else f"{alike}, as fast, more bytes"
 
 
-def _worse(chosen: Plan, other: Plan, tolerance: float) -> str:
-    # A gate's accuracies may be of another measure than a calibration's, and no number of one is held against another.
-    if chosen.measure != other.measure:
-        return ""
+def _worse(chosen: Plan, other: Plan, lacking: float) -> str:
     # Without accuracies the later exit counts as the better one (`Candidates.merit`), so that is the reason to give.
     if chosen.accuracy is None or other.accuracy is None:
         return "an earlier exit" if other.configuration.exit < chosen.configuration.exit else ""
-    lacking = chosen.accuracy - other.accuracy
-    return f"{lacking * 100:.2g} points less accurate" if lacking > tolerance else ""
+    return f"{lacking * 100:.2g} points less accurate" if lacking else ""

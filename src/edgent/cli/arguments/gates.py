@@ -26,4 +26,4 @@ def with_gates(candidates: Candidates, model: Model, file: Path | None) -> Candi
     from edgent.planning.policy import with_policies
 
     gates = gates_for(model, file)
-    return candidates if gates is None else with_policies(candidates, gates)
+    return candidates if gates is None else with_policies(candidates, gates, model)

@@ -115,7 +115,7 @@ def together(
     if segments is not None:
         allowed = allowed.keep(_has_segment(model.name, allowed, segments))
     if restriction.gates is not None and source == "image":
-        allowed = with_policies(allowed, restriction.gates)
+        allowed = with_policies(allowed, restriction.gates, model)
     return CandidateSet(everything=everything, allowed=allowed)
 
 
