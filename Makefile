@@ -13,7 +13,7 @@ STARTED := tests/doctor/test_link.py tests/lab/rivals/test_rival.py tests/lab/fi
 .PHONY: demo test quickstart delays delay-busy check fix docs conformance auditors rivals mutants page train-smoke cluster \
   cluster-demo chaos soak fuzz aarch64 site clean
 
-demo: $(VENV)/.installed
+demo: $(VENV)/.models
 	$(BIN)/edgent demo
 
 test: $(VENV)/.tests
@@ -116,6 +116,11 @@ $(VENV)/.installed: $(VENV)/bin/python $(WHEEL_SOURCES)
 	rm -rf dist && $(BIN)/python -m build -q --wheel --outdir dist .
 	$(BIN)/python -m pip install -q --disable-pip-version-check dist/*.whl
 	$(BIN)/python -m pip install -q --disable-pip-version-check --force-reinstall --no-deps dist/*.whl
+	touch $@
+
+# The demo's networks and pictures are a package of their own, built from the checkout.
+$(VENV)/.models: $(VENV)/.installed $(shell find packages/edgent-models -type f 2>/dev/null)
+	$(BIN)/python -m pip install -q --disable-pip-version-check packages/edgent-models
 	touch $@
 
 $(VENV)/.tests: $(VENV)/.installed

@@ -43,7 +43,7 @@ def steady(bandwidth=20e6):
 
 
 def street(cameras=1, bandwidth=20e6, seed=0, pictures=40, **traffic):
-    given = {"seconds": 5.0, "requests": 100} | traffic
+    given = {"seconds": 50.0 if cameras < 5 else 5.0} | traffic
     return Street(
         cameras=cameras, traffic=Traffic(**given), link=steady(bandwidth), pictures=pictures, seed=seed
     )  # fmt: skip

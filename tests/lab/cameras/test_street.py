@@ -100,10 +100,11 @@ def test_a_seed_is_a_run():
     assert not np.array_equal(one.picture, other.picture)
 
 
-def test_by_picture_is_what_was_right_over_how_often_it_came():
+def test_by_picture_is_how_often_it_was_right_and_how_often_it_came():
     outcome = seen(OURS, street=made.street(cameras=3))
-    by_hand = [outcome.right[outcome.picture == number].mean() for number in range(40)]
-    assert np.allclose(outcome.by_picture(40), by_hand)
+    right, came = outcome.by_picture(40)
+    assert [int(outcome.right[outcome.picture == number].sum()) for number in range(40)] == right.tolist()
+    assert [int((outcome.picture == number).sum()) for number in range(40)] == came.tolist()
 
 
 def test_messages_pass_one_after_the_other_and_none_that_is_given_up_takes_the_link():

@@ -48,30 +48,44 @@ def test_ratios_are_taken_draw_by_draw():
 
 
 def curve(*accuracies, pictures=200):
-    steps = (np.arange(pictures)[None, :] < pictures * np.array(accuracies)[:, None]).astype(float)
-    return CameraCurve(cameras=(10, 20, 40), by_picture=steps)
+    right = (np.arange(pictures)[None, :] < pictures * np.array(accuracies)[:, None]).astype(float)
+    return CameraCurve(cameras=(10, 20, 40), right=right, came=np.ones_like(right))
 
 
 def test_who_carries_how_many_follows_the_accuracy_that_is_wanted_in_the_same_draw():
     draws = draws_of(200)
-    easy = draws @ curve(0.9, 0.9, 0.9).by_picture[0] - 0.05
+    easy = draws @ curve(0.9, 0.9, 0.9).right[0] - 0.05
     carries = carried(curve(0.9, 0.9, 0.5), easy, draws)
     # By hand: from .9 at 20 cameras to .5 at 40, .85 is reached up to 22.5.
     assert carries[0] == pytest.approx(22.5)
 
 
+def test_a_picture_counts_as_often_as_it_came():
+    right, came = np.array([[2.0, 0.0, 1.0]]), np.array([[4.0, 0.0, 1.0]])
+    lone = CameraCurve(cameras=(10,), right=right, came=came)
+    assert lone.means[0] == pytest.approx(3 / 5)
+    drawn = lone.drawn(np.array([[1.0, 1.0, 1.0], [2.0, 1.0, 0.0]]))
+    assert drawn[:, 0] == pytest.approx([3 / 5, 4 / 8])
+
+
+def test_pooled_numbers_of_cameras_count_alike():
+    assert curve(0.9, 0.5, 0.1).pooled((10, 40), draws_of(200))[0] == pytest.approx(0.5)
+
+
 def test_a_target_that_is_missed_says_so():
-    draws, pictures = draws_of(200), 200
-    right = (np.arange(pictures) < 160).astype(float)
-    better = (np.arange(pictures) < 170).astype(float)
-    names = {"Edgent": better, "JPEG to the edge": right, "plain cascade": right}
-    most = {
-        "Edgent": np.full(2001, 50.0),
-        "JPEG to the edge": np.full(2001, 10.0),
-        "plain cascade": np.full(2001, 45.0),
-    }
-    rows = targets_of(most, names, draws).texts()
+    names = ("Edgent", "JPEG to the edge", "plain cascade")
+    pooled = {name: np.full(2001, share) for name, share in zip(names, (0.85, 0.80, 0.80), strict=True)}
+    most = {name: np.full(2001, cameras) for name, cameras in zip(names, (50.0, 10.0, 45.0), strict=True)}
+    rows = targets_of(most, pooled).texts()
     assert [row[-1] for row in rows] == ["met", "MISSED", "met"]
     assert rows[0][1].startswith("5.0 times")
     assert rows[2][1].startswith("+5.0 points")
-    assert ahead(better, right, draws).low > 0
+
+
+def test_a_lead_that_chance_explains_is_no_target_met():
+    names = ("Edgent", "JPEG to the edge", "plain cascade")
+    pooled = {name: np.full(2001, 0.8) for name in names}
+    pooled["Edgent"] = pooled["Edgent"] + np.concatenate([[0.02], np.linspace(-0.03, 0.07, 2000)])
+    most = dict.fromkeys(names, np.full(2001, 10.0))
+    assert targets_of(most, pooled).texts()[2][-1] == "MISSED"
+    assert ahead(pooled["Edgent"], pooled["plain cascade"]).low < 0

@@ -46,12 +46,12 @@ def result(basis: Basis, tallies: Tallies, traffic: Traffic, links: str) -> Resu
     wanted = draws @ big - ALLOWED_LOSS
     curves = curves_of(tallies)
     most = {name: carried(curve, wanted, draws) for name, curve in curves.items()}
-    pooled = {name: curve.pooled(POOLED) for name, curve in curves.items()}
+    pooled = {name: curve.pooled(POOLED, draws) for name, curve in curves.items()}
     return Result(
         orderings=(),
         tables=(
-            targets_of(most, pooled, draws),
-            _methods_table(curves, most, pooled, draws, tallies),
+            targets_of(most, pooled),
+            _methods_table(most, pooled, tallies),
             _by_cameras(curves),
             _by_bytes(basis, draws),
         ),
@@ -61,27 +61,19 @@ def result(basis: Basis, tallies: Tallies, traffic: Traffic, links: str) -> Resu
 
 
 def curves_of(tallies: Tallies) -> dict[str, CameraCurve]:
-    """Of every method, the mean over the seeds."""
+    """Of every method, over all seeds."""
     cameras = tuple(tallies)
-    names = tallies[cameras[0]][0]
+
+    def summed(name: str, counts: str) -> Floats:
+        return np.array([np.sum([getattr(tally[name], counts) for tally in tallies[n]], axis=0) for n in cameras])
+
     return {
-        name: CameraCurve(
-            cameras=cameras,
-            by_picture=np.stack(
-                [np.mean([tally[name].by_picture for tally in tallies[number]], axis=0) for number in cameras]
-            ),
-        )
-        for name in names
+        name: CameraCurve(cameras=cameras, right=summed(name, "right"), came=summed(name, "came"))
+        for name in tallies[cameras[0]][0]
     }
 
 
-def _methods_table(
-    curves: Mapping[str, CameraCurve],
-    most: Mapping[str, Floats],
-    pooled: Mapping[str, Floats],
-    draws: Floats,
-    tallies: Tallies,
-) -> Table:
+def _methods_table(most: Mapping[str, Floats], pooled: Mapping[str, Floats], tallies: Tallies) -> Table:
     columns = (
         Column(key="method", title="method"),
         Column(key="cameras", title="cameras", show=_count),
@@ -95,14 +87,14 @@ def _methods_table(
         Column(key="edge_ms", title="edge ms", show=lambda value: f"{value:.1f}"),
     )
     rows = []
-    for name in sorted(curves, key=lambda each: (each == ORACLE, -pooled[each].mean())):
-        carries, lead = ranged(most[name]), ahead(pooled[OURS], pooled[name], draws)
+    for name in sorted(pooled, key=lambda each: (each == ORACLE, -pooled[each][0])):
+        carries, lead = ranged(most[name]), ahead(pooled[OURS], pooled[name])
         means = [tally[name] for number in POOLED for tally in tallies[number]]
         rows.append(
             (
                 name,
                 *_values(carries),
-                float(pooled[name].mean()),
+                float(pooled[name][0]),
                 *((None,) * 3 if name == OURS else _values(lead)),
                 float(np.mean([tally.nbytes for tally in means])) / 1e3,
                 float(np.mean([tally.edge_seconds for tally in means])) * 1e3,
@@ -116,7 +108,7 @@ def _by_cameras(curves: Mapping[str, CameraCurve]) -> Table:
     cameras = next(iter(curves.values())).cameras
     columns = [Column(key="method", title="method")]
     columns += [Column(key=f"cameras_{n}", title=str(n), show=lambda value: f"{value * 100:.0f}") for n in cameras]
-    rows = tuple((name, *curve.by_picture.mean(axis=1).tolist()) for name, curve in curves.items())
+    rows = tuple((name, *curve.means.tolist()) for name, curve in curves.items())
     return Table(title="Accuracy in time by the number of cameras, %", columns=tuple(columns), rows=rows)
 
 
@@ -134,10 +126,10 @@ def _by_bytes(basis: Basis, draws: Floats) -> Table:
         Column(key="gain_high", title="to", show=_points),
     )
     rows: list[tuple[Value, ...]] = [("nothing (small alone)", 0.0, None, 0.0, float(facts.small.mean()), *(None,) * 3)]
-    for codec in facts.codecs:
+    for codec in facts.sure:
         gated = np.where(facts.sure[codec], facts.small, facts.both[codec]).astype(np.float64)
         big, sent = facts.big[codec].astype(np.float64), facts.nbytes[codec] / 1e3
-        gain = _values(ahead(gated, big, draws))
+        gain = _values(ahead(draws @ gated, draws @ big))
         behind = float((sent * ~facts.sure[codec]).mean())
         rows.append((codec, float(sent.mean()), float(big.mean()), behind, float(gated.mean()), *gain))
     return Table(title="Accuracy over bytes, with all the time in the world", columns=columns, rows=tuple(rows))
@@ -167,13 +159,13 @@ _DRAWN = (OURS, CASCADE, "JPEG, raced", JPEG, "device alone, small", ORACLE)
 def _line(name: str, curve: CameraCurve, draws: Floats) -> Line:
     drawn = curve.drawn(draws)[1:] * 100
     low, high = np.quantile(drawn, (0.025, 0.975), axis=0)
-    y = curve.by_picture.mean(axis=1) * 100
+    y = curve.means * 100
     return Line(name=name, x=curve.cameras, y=y.tolist(), low=low.tolist(), high=high.tolist(), dashed=name == ORACLE)
 
 
 def _costs(name: str, curve: CameraCurve, tallies: Tallies) -> Line:
     sent = [float(np.mean([tally[name].nbytes for tally in tallies[n]])) / 1e3 for n in curve.cameras]
-    return Line(name=name, x=sent, y=(curve.by_picture.mean(axis=1) * 100).tolist(), form="points")
+    return Line(name=name, x=sent, y=(curve.means * 100).tolist(), form="points")
 
 
 def _notes(basis: Basis, traffic: Traffic, links: str, wanted: float) -> tuple[str, ...]:

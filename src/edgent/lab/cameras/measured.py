@@ -14,6 +14,7 @@ from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import InputError
 from edgent.evaluation.data.examples import Examples, opened
 from edgent.evaluation.data.recognise import read_listing, recognised
+from edgent.evaluation.gates.files import gates_for
 from edgent.lab.boards.emulation import find_device
 from edgent.lab.cameras.facts import Facts, Pair, measure_facts, pair_of, read_facts
 from edgent.lab.cameras.machines import Machines, Profiles, machines_of, measure_profiles
@@ -41,9 +42,10 @@ class Basis:
         pair: which of them are compared.
         examples: the pictures.
         facts: what the networks answer to them.
-        gates: fitted on the first half of the pictures.
+        gates: fitted on other pictures, or on the first half of these.
         profiles: what they take here.
         machines: what they take on the street.
+        shown: the pictures whose classes the gates have not seen.
     """
 
     bundle: Model
@@ -53,6 +55,7 @@ class Basis:
     gates: Gates
     profiles: Profiles
     machines: Machines
+    shown: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,14 +63,16 @@ class Tally:
     """What one method made of one street.
 
     Attributes:
-        by_picture: accuracy in time of each picture.
+        right: how often each picture was answered rightly and in time.
+        came: how often it came.
         nbytes: sent, of a picture in the mean.
         edge_seconds: likewise.
         busy: share of the time in which the edge core computed.
         refused: share of what was sent that the edge refused or dropped.
     """
 
-    by_picture: tuple[float, ...]
+    right: tuple[int, ...]
+    came: tuple[int, ...]
     nbytes: float
     edge_seconds: float
     busy: float
@@ -95,12 +100,16 @@ def measure_basis(lab: Lab, bundle: Model, examples: Examples) -> Basis:
     """Runs and times the networks; what was kept of an earlier time is not done again."""
     pair, engine = pair_of(bundle), OnnxRuntimeEngine(threads=1)
     depends = {"digest": bundle.digest, "data": examples.name, "pictures": len(examples), "codecs": list(CODECS)}
-    promise = {"max_drop": MAX_DROP, "level": LEVEL, "cascade": CASCADE_SHARE}
+    given = gates_for(bundle)
+    # Gates that have seen these very pictures would keep their promise on them for that alone.
+    gates = None if given is None or given.data == examples.name else given
+    promise: dict[str, object] = {"max_drop": MAX_DROP, "level": LEVEL, "cascade": CASCADE_SHARE}
+    promise |= {} if gates is None else {"gates": gates.to_json()}
 
     def ask() -> dict[str, Any]:
         progress = _told(lab, "asking both networks about every picture")
-        facts, gates = measure_facts(bundle, examples, engine, CODECS, progress)
-        return {"facts": facts.to_json(), "gates": gates.to_json()}
+        facts, used = measure_facts(bundle, examples, engine, CODECS, gates, progress)
+        return {"facts": facts.to_json(), "gates": used.to_json()}
 
     def time() -> dict[str, str]:
         progress = _told(lab, "timing both networks")
@@ -108,7 +117,7 @@ def measure_basis(lab: Lab, bundle: Model, examples: Examples) -> Basis:
         return {"small": found.small.to_json(), "big": found.big.to_json()}
 
     asked = lab.parts.part("facts", depends | promise, ask)
-    facts, gates = read_facts(asked["facts"]), Gates.from_json(asked["gates"])
+    facts = read_facts(asked["facts"])
     timed = lab.parts.part("profiles", depends, time)
     profiles = Profiles(**{name: Profile.from_json(text) for name, text in timed.items()})
     machines = machines_of(pair, profiles, CODECS, find_device(BOARD), BOARDS)
@@ -117,9 +126,10 @@ def measure_basis(lab: Lab, bundle: Model, examples: Examples) -> Basis:
         pair=pair,
         examples=examples,
         facts=facts,
-        gates=gates,
+        gates=Gates.from_json(asked["gates"]),
         profiles=profiles,
         machines=machines,
+        shown=tuple(row for row in range(len(facts)) if gates is not None or facts.half[row] == 1),
     )
 
 
@@ -156,9 +166,10 @@ def tallies_of(lab: Lab, basis: Basis, methods: Mapping[str, CameraMethod], stre
 
 def _tally(run: StreetRun, street: Street) -> Tally:
     outcome = run.run()
-    requests = len(outcome.right)
+    requests, (right, came) = len(outcome.right), outcome.by_picture(street.pictures)
     return Tally(
-        by_picture=tuple(np.round(outcome.by_picture(street.pictures), 6).tolist()),
+        right=tuple(right.tolist()),
+        came=tuple(came.tolist()),
         nbytes=outcome.nbytes / requests,
         edge_seconds=outcome.edge_seconds / requests,
         busy=outcome.edge_seconds / outcome.seconds,

@@ -41,16 +41,10 @@ class Traffic:
         rate: pictures a second of each camera.
         deadline: of each picture.
         round_trip: of the link.
-        seconds: of virtual time, at least.
-        requests: at least so many, so that few cameras see all pictures, too.
+        seconds: of virtual time, the same for any number of cameras: so all meet the same link.
     """
 
     rate: float = 2.0
     deadline: Seconds = Seconds(0.300)
     round_trip: Seconds = Seconds(0.005)
-    seconds: float = 10.0
-    requests: int = 1000
-
-    def duration(self, cameras: int) -> float:
-        """Seconds of virtual time for so many cameras."""
-        return max(self.seconds, self.requests / (self.rate * cameras))
+    seconds: float = 20.0

@@ -125,7 +125,7 @@ def _plans_of(
             small,
             big,
             *asked,
-            *(make.gated(codec, facts.sure[codec], facts.both[codec]) for codec in facts.codecs),
+            *(make.gated(codec, facts.sure[codec], facts.both[codec]) for codec in facts.sure),
         ],
     }
 

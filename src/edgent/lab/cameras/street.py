@@ -84,10 +84,10 @@ class StreetOutcome:
     edge_seconds: float = 0.0
     seconds: float = 0.0
 
-    def by_picture(self, pictures: int) -> NDArray[np.float64]:
-        """Accuracy in time of each picture, shape (pictures,)."""
-        times = np.bincount(self.picture, minlength=pictures)
-        return np.bincount(self.picture, self.right, pictures) / np.maximum(times, 1)
+    def by_picture(self, pictures: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """How often each picture was answered rightly and in time, and how often it came; shape (pictures,) each."""
+        came = np.bincount(self.picture, minlength=pictures)
+        return np.bincount(self.picture[self.right], minlength=pictures), came
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -297,7 +297,7 @@ def arrivals(street: Street) -> tuple[NDArray[np.float64], NDArray[np.intp], NDA
     They depend on nothing but the street: all methods see the same pictures at the same moments.
     """
     rng, traffic = np.random.default_rng(street.seed), street.traffic
-    frames = math.ceil(traffic.duration(street.cameras) * traffic.rate)
+    frames = math.ceil(traffic.seconds * traffic.rate)
     steps = np.arange(frames)[:, None] + rng.random(street.cameras)
     at = (steps + _SHAKE * rng.uniform(-1, 1, steps.shape)) / traffic.rate
     camera = np.broadcast_to(np.arange(street.cameras), at.shape)

@@ -12,17 +12,15 @@ from edgent.lab.reproduction.figure import Column, Table, Value
 TIMES_JPEG, TIMES_CASCADE, POINTS = 4.0, 1.3, 0.01
 
 
-def targets_of(most: Mapping[str, Floats], pooled: Mapping[str, Floats], draws: Floats) -> Table:
+def targets_of(most: Mapping[str, Floats], pooled: Mapping[str, Floats]) -> Table:
     """Each target as a row.
 
     Args:
         most: how many cameras each method carries, in each draw.
-        pooled: accuracy in time of each picture, by method.
-        draws: of the pictures.
+        pooled: accuracy in time of each method, likewise.
     """
-    others = {name: of_pictures for name, of_pictures in pooled.items() if name not in (OURS, ORACLE)}
-    best = best_single(others)
-    lead = ahead(pooled[OURS], pooled[best], draws)
+    best = best_single({name: drawn for name, drawn in pooled.items() if name not in (OURS, ORACLE)})
+    lead = ahead(pooled[OURS], pooled[best])
     rows = (
         *(
             _row(f"{goal:g} times the cameras of: {name}", times_as_many(most[OURS], most[name]), _times, goal)

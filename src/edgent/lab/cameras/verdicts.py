@@ -34,20 +34,29 @@ class CameraCurve:
 
     Attributes:
         cameras: rising, shape (m,).
-        by_picture: mean over the seeds, shape (m, pictures).
+        right: how often each picture was answered rightly and in time, over all seeds, shape (m, pictures).
+        came: how often it came, likewise; the same for all methods.
     """
 
     cameras: tuple[int, ...]
-    by_picture: Floats
+    right: Floats
+    came: Floats
 
-    def drawn(self, draws: Floats) -> Floats:
-        """Accuracy in time in each draw, shape (draws, m)."""
-        means: Floats = draws @ self.by_picture.T
+    @property
+    def means(self) -> Floats:
+        """Accuracy in time with each number of cameras, shape (m,)."""
+        means: Floats = self.right.sum(axis=1) / self.came.sum(axis=1)
         return means
 
-    def pooled(self, over: Sequence[int]) -> Floats:
-        """Of each picture, over some numbers of cameras that count alike, shape (pictures,)."""
-        pooled: Floats = self.by_picture[[self.cameras.index(number) for number in over]].mean(axis=0)
+    def drawn(self, draws: Floats) -> Floats:
+        """Accuracy in time in each draw of the pictures, shape (draws, m)."""
+        # A picture that is drawn twice counts twice wherever it came: a ratio of sums, and none of means.
+        drawn: Floats = (draws @ self.right.T) / (draws @ self.came.T)
+        return drawn
+
+    def pooled(self, over: Sequence[int], draws: Floats) -> Floats:
+        """Over some numbers of cameras that count alike, in each draw."""
+        pooled: Floats = self.drawn(draws)[:, [self.cameras.index(number) for number in over]].mean(axis=1)
         return pooled
 
 
@@ -100,11 +109,11 @@ def times_as_many(ours: Floats, theirs: Floats) -> Ranged:
     return ranged(np.nan_to_num(ratios, nan=1.0, posinf=math.inf))
 
 
-def ahead(ours: Floats, theirs: Floats, draws: Floats) -> Ranged:
-    """Ours less theirs, from what each makes of each picture."""
-    return ranged(draws @ (ours - theirs))
+def ahead(ours: Floats, theirs: Floats) -> Ranged:
+    """Ours less theirs, draw by draw."""
+    return ranged(ours - theirs)
 
 
 def best_single(pooled: Mapping[str, Floats]) -> str:
     """The method of the highest accuracy."""
-    return max(pooled, key=lambda name: float(pooled[name].mean()))
+    return max(pooled, key=lambda name: float(pooled[name][0]))
