@@ -21,11 +21,11 @@ from edgent.cli import (
     reproduce,
     run,
     serve,
-    train,
 )
 from edgent.cli.map import configuration_map
 from edgent.cli.measuring import evaluate, gate
 from edgent.cli.terminal import signals, streams
+from edgent.cli.training import add_exits, quantize, train
 from edgent.errors import EdgentError
 from edgent.text import brief
 from edgent.version import __version__
@@ -71,6 +71,8 @@ for verb in (
     joining.join,
     train.train,
     train.data,
+    add_exits.add_exits,
+    quantize.quantize,
     reproduce.reproduce,
     report.report,
 ):

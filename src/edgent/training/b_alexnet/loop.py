@@ -16,9 +16,9 @@ from torch.nn import functional
 
 from edgent.errors import InputError
 from edgent.evaluation.data.cifar10 import Images
-from edgent.training.augment import augmented, in_order
-from edgent.training.network import BAlexNet
-from edgent.training.recipe import Recipe
+from edgent.training.b_alexnet.augment import augmented, in_order
+from edgent.training.b_alexnet.network import BAlexNet
+from edgent.training.b_alexnet.recipe import Recipe
 
 __all__ = ["Entry", "joint_loss", "learning_rate", "train"]
 

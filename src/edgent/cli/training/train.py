@@ -40,7 +40,7 @@ def train(
     """Train a multi-exit network from scratch and export it to one ONNX file (extra `train`)."""
     from dataclasses import replace
 
-    from edgent.training import RECIPES, train_b_alexnet
+    from edgent.training.b_alexnet import RECIPES, train_b_alexnet
 
     if name not in RECIPES:
         raise InputError(f"no network {name!r}: expected one of {', '.join(RECIPES)}")

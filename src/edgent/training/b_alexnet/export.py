@@ -18,8 +18,17 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from edgent.evaluation.data.cifar10 import Images
-from edgent.training.augment import MEAN, STD, normalised
-from edgent.training.network import EXIT_AFTER, LRN_ALPHA, LRN_BETA, LRN_BIAS, LRN_SIZE, BAlexNet, Folding, SideBranch
+from edgent.training.b_alexnet.augment import MEAN, STD, normalised
+from edgent.training.b_alexnet.network import (
+    EXIT_AFTER,
+    LRN_ALPHA,
+    LRN_BETA,
+    LRN_BIAS,
+    LRN_SIZE,
+    BAlexNet,
+    Folding,
+    SideBranch,
+)
 
 __all__ = ["METADATA_KEY", "Accuracy", "export", "measure", "to_onnx"]
 

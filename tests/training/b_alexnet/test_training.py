@@ -14,9 +14,9 @@ from edgent.evaluation.data.cifar10 import Images
 
 torch = pytest.importorskip("torch", reason="needs the extra: pip install edgent[train]")
 
-from edgent.training import RECIPES, Recipe, export  # noqa: E402 - only where PyTorch is
-from edgent.training.loop import train  # noqa: E402
-from edgent.training.network import local_response_norm  # noqa: E402
+from edgent.training.b_alexnet import RECIPES, Recipe, export  # noqa: E402 - only where PyTorch is
+from edgent.training.b_alexnet.loop import train  # noqa: E402
+from edgent.training.b_alexnet.network import local_response_norm  # noqa: E402
 
 LABELS = tuple(f"class {number}" for number in range(10))
 

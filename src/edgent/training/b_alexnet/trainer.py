@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from edgent.evaluation.data.cifar10 import load_cifar10
-from edgent.training.export import Run, export, measure
-from edgent.training.loop import train
-from edgent.training.recipe import Recipe
+from edgent.training.b_alexnet.export import Run, export, measure
+from edgent.training.b_alexnet.loop import train
+from edgent.training.b_alexnet.recipe import Recipe
 
 __all__ = ["train_b_alexnet"]
 
