@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from edgent.evaluation.data.parts import PARTS, part
 
 torch = pytest.importorskip("torch", reason="needs the extra: pip install edgent[train]")
 
-from edgent.training.finetuning import FineTuning, fine_tune  # noqa: E402 - only where PyTorch is
+from edgent.training.finetuning import FineTuning, fine_tune, read_clothing  # noqa: E402 - only where PyTorch is
 from edgent.training.finetuning.export import to_onnx  # noqa: E402
 from edgent.training.finetuning.loop import Batch, ahead, learning_rate  # noqa: E402
 from edgent.training.finetuning.network import SIZES, EfficientNetLite, same_padding  # noqa: E402
@@ -75,7 +76,7 @@ def clothes(tmp_path: Path) -> Path:
     return tmp_path / "clothes"
 
 
-def quiet(done: int, total: int, what: str) -> None:
+def quiet(what: str, done: int, total: int) -> None:
     pass
 
 
@@ -149,7 +150,7 @@ def test_a_run_that_was_stopped_ends_as_it_would_have(tmp_path: Path, weights: P
     class Stopped(Exception):
         pass
 
-    def stop(done: int, total: int, what: str) -> None:
+    def stop(what: str, done: int, total: int) -> None:
         if done > total * 0.6:
             raise Stopped
 
@@ -170,6 +171,16 @@ def test_the_file_says_what_it_is_and_on_what_it_was_measured(tmp_path: Path, we
     assert exit.accuracy == lines[-1]["held_back_accuracy"]
     assert exit.data == "clothes validation"
     assert exit.samples == len(part(read_folders(clothes), "validation").files)
+
+
+def test_the_authors_two_parts_are_taken_together(clothes: Path, tmp_path: Path) -> None:
+    root = tmp_path / "clothing"
+    for name in ("train", "validation"):
+        shutil.copytree(clothes, root / name)
+    assert len(read_clothing(root).files) == 2 * len(read_folders(clothes).files)
+    shutil.rmtree(root / "validation" / "hat")
+    with pytest.raises(InputError, match="other classes"):
+        read_clothing(root)
 
 
 def test_an_earlier_run_is_not_written_over(tmp_path: Path, weights: Path, clothes: Path) -> None:
