@@ -49,6 +49,16 @@ class Record:
     why: str = ""
     result: dict[str, Any] | None = field(default=None, hash=False)
 
+    @property
+    def path(self) -> str:
+        """Which way a picture went that the plan looked at, in words; empty where it did not, or `why` says it."""
+        gate = None if self.plan is None else self.plan.gate
+        if gate is None or self.why:
+            return ""
+        if self.by == "device":
+            return "sure of its first answer"
+        return "not sure of its first answer" + (", combined with it" if gate.combines else "")
+
     def to_json(self) -> str:
         """One line."""
         document = {

@@ -16,8 +16,10 @@ from edgent.planning.plan import Configuration, Plan, Stages
 from edgent.telemetry import Record
 from edgent.testing import FakeEngine, ManualClock
 from edgent.units import BitsPerSecond
+from networks.policies import gate
 
 EDGE_ONLY = Configuration(exit=4, upload_cut=0, download_cut=22)
+GATE = gate()
 WITHIN = 20.0  # seconds of the test's clock
 PROFILED = Stages(prepare=0.001, head=0.004, encode=0.001, uplink=0.01, middle=0.003, downlink=0.001, suffix=0.004)
 
@@ -172,3 +174,14 @@ def test_one_answer_that_was_handled_late_does_not_shut_the_edge_out():
     drifts, short = Drifts(), replace(PROFILED, head=0.0, suffix=0.001)
     drifts.learn(record(replace(short, suffix=0.08), short), Factors())
     assert 0 < drifts.factors().handling < 0.01
+
+
+@pytest.mark.parametrize(("encode", "factor"), [(0.0, 1.0), (0.020, 1.0), (0.040, 4 / 3)])
+def test_of_a_picture_that_the_device_is_sure_of_only_the_first_answer_tells(encode, factor) -> None:
+    planned = Stages(prepare=0.010, head=0.030, encode=0.020, uplink=0.01, middle=0.01)
+    measured = Stages(prepare=0.010, head=0.030, encode=encode)
+    one = record(measured, planned, by="device", configuration=replace(EDGE_ONLY, codec="jpeg-50"))
+    drifts = Drifts()
+    for _ in range(200):
+        drifts.learn(replace(one, plan=replace(one.plan, gate=GATE)), Factors())
+    assert drifts.factors().device == pytest.approx(factor, rel=0.02)

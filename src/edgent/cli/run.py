@@ -15,6 +15,7 @@ from edgent.address import Address
 from edgent.cli.answers.answering import Answering
 from edgent.cli.answers.folder import AnswerFolder
 from edgent.cli.arguments.emulated import Emulate, HiddenSeed, ThrottleStep, notice_overruns, parse_throttle, stand_in
+from edgent.cli.arguments.gates import GatesFile
 from edgent.cli.arguments.inputs import STDIN, given_inputs, input_files
 from edgent.cli.arguments.models import Dims, open_model, parse_dims
 from edgent.cli.arguments.options import (
@@ -65,7 +66,7 @@ def run(
         Path | None, typer.Option("--map", metavar="FILE", help="Follow it with a map of `edgent map` (Algorithm 3).")
     ] = None,
     calibration: CalibrationFile = None,
-    gates: Annotated[Path | None, typer.Option(metavar="FILE", help="Of `edgent gate`; else those kept here.")] = None,
+    gates: GatesFile = None,
     direction: Direction = "any",
     exit: Exits = None,
     codec: Codecs = None,

@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -26,7 +25,6 @@ from edgent.device.connection.sight import EdgeState, Sight
 from edgent.device.division import Divisions
 from edgent.device.drift import Drifts, Factors
 from edgent.device.execution import Execution
-from edgent.device.gating import gated
 from edgent.device.plan_source import ChosenPlan, PlanSource
 from edgent.device.record_listener import RecordListener
 from edgent.device.request import PATIENCE, Request
@@ -47,7 +45,6 @@ if TYPE_CHECKING:
     from edgent.engine.engine import Engine
     from edgent.identity.renewal import CertificateRenewal
     from edgent.planning.conditions import Conditions
-    from edgent.planning.gates import Gates
     from edgent.planning.plan import Configuration, SourceKind
 
 _log = logging.getLogger("edgent.device")
@@ -180,8 +177,6 @@ class Device:
         source_bytes = None if material.source is None else len(material.source)
         choice = self._plans.choose(kind, sight, deadline, factors, configuration, source_bytes)
         others = len(self._in_hand)
-        if self.settings.gates is not None and kind == "image" and configuration is None:
-            choice = self._with_gate(choice, self.settings.gates, deadline, others, factors)
         name, exactly = name or material.name, configuration is not None
         self._in_hand.add(material)
         try:
@@ -272,16 +267,6 @@ class Device:
             failed=partial(self._plans.failed, choice.configuration),
             changed=changed,
         )
-
-    def _with_gate(
-        self, choice: ChosenPlan, gates: Gates, deadline: Seconds, others: int, factors: Factors
-    ) -> ChosenPlan:
-        """Where the edge is to be asked about a picture, the device may answer first."""
-        if choice.plan is None:
-            return choice
-        branches = self._divisions.of(choice.configuration, "image").branches
-        within = Seconds(deadline - self._margin_of(deadline, others))
-        return replace(choice, plan=gated(choice.plan, gates, branches, within, factors.device))
 
     def _make_sure(self, configuration: Configuration) -> None:
         """Readies what was given; a refusal of the edge is told first."""

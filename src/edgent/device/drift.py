@@ -71,6 +71,8 @@ class Drifts:
         if record.plan is None or _another_branch(record):
             return
         measured, planned = record.stages, record.plan.stages
+        if record.plan.gate is not None and not measured.encode:
+            planned = replace(planned, encode=0.0)  # the device was sure, and nothing was encoded
         # A local branch that answered for a late edge is not what the plan priced, so its time cannot be held against
         # the plan.
         answered = record.by == "edge" or record.plan.configuration.device_only

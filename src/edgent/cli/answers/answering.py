@@ -109,7 +109,7 @@ class Answering:
 
 def _line(record: Record) -> str:
     late = "" if record.deadline_met else ", late"
-    note = f" ({record.why})" if record.why else ""
+    note = f" ({record.why or record.path})" if record.why or record.path else ""
     said = one_line(in_words(record.result or {}))
     by = f"exit {record.exit} by the {record.by}, {format_duration(record.total)}"
     return f"{one_line(record.input)}: {said}, {by}{late}{note}"

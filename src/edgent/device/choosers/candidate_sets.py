@@ -14,12 +14,14 @@ from edgent.planning.conditions import Conditions
 from edgent.planning.costs import BranchCosts
 from edgent.planning.plan import RAW, Configuration, Plan
 from edgent.planning.planner import best
+from edgent.planning.policy import with_policies
 from edgent.units import Seconds
 
 if TYPE_CHECKING:
     from edgent.codec import Calibration
     from edgent.latency import Profile
     from edgent.model import Model
+    from edgent.planning.gates import Gates
     from edgent.planning.plan import SourceKind
 
 
@@ -34,11 +36,13 @@ class Restriction:
         direction: "any", "device-first" or "edge-first".
         exits: that may answer; None: all.
         codecs: that may be used; None: all.
+        gates: that may be put before plans; None: none, and the edge is asked about every picture.
     """
 
     direction: Direction = "any"
     exits: frozenset[int] | None = None
     codecs: tuple[str, ...] | None = None
+    gates: Gates | None = None
 
 
 EVERYTHING = Restriction()
@@ -110,6 +114,8 @@ def together(
     allowed = everything.restricted(direction=restriction.direction, exits=restriction.exits, codecs=restriction.codecs)
     if segments is not None:
         allowed = allowed.keep(_has_segment(model.name, allowed, segments))
+    if restriction.gates is not None and source == "image":
+        allowed = with_policies(allowed, restriction.gates, model)
     return CandidateSet(everything=everything, allowed=allowed)
 
 

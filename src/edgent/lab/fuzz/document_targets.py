@@ -126,6 +126,7 @@ def _gates(model: Model) -> Gates:
         lost=0.01,
         accuracy=0.88,
         ungated=0.89,
+        alone=0.88,
         standing=0.7,
         asked=0.75,
         weights=(0.25, 0.75),
