@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,11 +15,11 @@ from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Engine
 from edgent.errors import InputError
 from edgent.evaluation.data.folders import read_folders
-from edgent.evaluation.data.parts import PARTS, part
+from edgent.evaluation.data.parts import part
 
 torch = pytest.importorskip("torch", reason="needs the extra: pip install edgent[train]")
 
-from edgent.training.finetuning import FineTuning, fine_tune, read_clothing  # noqa: E402 - only where PyTorch is
+from edgent.training.finetuning import FineTuning, fine_tune  # noqa: E402 - only where PyTorch is
 from edgent.training.finetuning.export import to_onnx  # noqa: E402
 from edgent.training.finetuning.loop import Batch, ahead, learning_rate  # noqa: E402
 from edgent.training.finetuning.network import SIZES, EfficientNetLite, same_padding  # noqa: E402
@@ -173,16 +172,6 @@ def test_the_file_says_what_it_is_and_on_what_it_was_measured(tmp_path: Path, we
     assert exit.samples == len(part(read_folders(clothes), "validation").files)
 
 
-def test_the_authors_two_parts_are_taken_together(clothes: Path, tmp_path: Path) -> None:
-    root = tmp_path / "clothing"
-    for name in ("train", "validation"):
-        shutil.copytree(clothes, root / name)
-    assert len(read_clothing(root).files) == 2 * len(read_folders(clothes).files)
-    shutil.rmtree(root / "validation" / "hat")
-    with pytest.raises(InputError, match="other classes"):
-        read_clothing(root)
-
-
 def test_an_earlier_run_is_not_written_over(tmp_path: Path, weights: Path, clothes: Path) -> None:
     listing = read_folders(clothes)
     fine_tune("net", TINY, listing, tmp_path / "out", progress=quiet)
@@ -256,13 +245,3 @@ def test_batches_that_are_made_ahead_come_in_order_and_so_does_a_failure() -> No
         for batch in ahead(failing()):
             seen.append(int(batch.features))
     assert seen == [0, 1, 2]
-
-
-def test_each_picture_is_in_one_part_whatever_its_name(clothes: Path) -> None:
-    listing = read_folders(clothes)
-    parts = [part(listing, name) for name in PARTS]
-    files = [file.path for each in parts for file in each.files]
-    assert sorted(files) == sorted(file.path for file in listing.files)
-    moved = clothes / "hat" / "another name.png"
-    moved.write_bytes(parts[2].files[0].path.read_bytes())
-    assert moved in {file.path for file in part(read_folders(clothes), "test").files}

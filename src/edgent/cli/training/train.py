@@ -45,8 +45,9 @@ def train(
     """Train a multi-exit network from scratch, or published weights further; one ONNX file (extra `train`)."""
     from dataclasses import replace
 
+    from edgent.evaluation.data.clothing import read_clothing
     from edgent.training.b_alexnet import RECIPES, Recipe, train_b_alexnet
-    from edgent.training.finetuning import FINE_TUNINGS, FineTuning, fine_tune, read_clothing
+    from edgent.training.finetuning import FINE_TUNINGS, FineTuning, fine_tune
 
     recipes: dict[str, Recipe | FineTuning] = {**RECIPES, **FINE_TUNINGS}
     if name not in recipes:

@@ -15,9 +15,8 @@ from edgent.codec import CodecError, decode_pixels
 from edgent.engine.input_files import read_picture
 from edgent.errors import InputError
 from edgent.evaluation.data.examples import Listing
-from edgent.evaluation.data.folders import read_folders
 
-__all__ = ["MEAN", "STD", "LabelledPixels", "normalised", "read_clothing", "read_pictures", "views"]
+__all__ = ["MEAN", "STD", "LabelledPixels", "normalised", "read_pictures", "views"]
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's pictures, per colour, of values in 0..1: what the published weights expect."""
@@ -43,22 +42,6 @@ class LabelledPixels:
     def first(self, count: int | None) -> "LabelledPixels":
         """So many of them from the beginning; all for None."""
         return LabelledPixels(self.pixels[:count], self.labels[:count])
-
-
-def read_clothing(root: Path) -> Listing:
-    """The clothing data set as its author keeps it: folders `train` and `validation` with a folder for each class.
-
-    They are taken together, for our parts are others (`edgent.evaluation.data.parts`); his `test` is left alone.
-
-    Raises:
-        InputError: a folder is missing, or both do not have the same classes.
-    """
-    ours, others = (read_folders(root / name) for name in ("train", "validation"))
-    if ours.class_names != others.class_names:
-        raise InputError(f"{root}: train and validation have other classes; expected the same folders in both")
-    # By name, so that neither folder comes first.
-    files = sorted(ours.files + others.files, key=lambda file: file.path.name)
-    return dataclasses.replace(ours, name=root.name, files=tuple(files))
 
 
 def read_pictures(listing: Listing, size: int) -> LabelledPixels:
