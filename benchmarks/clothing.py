@@ -29,8 +29,7 @@ from edgent.evaluation.data.examples import Listing, opened
 from edgent.evaluation.data.parts import part
 from edgent.evaluation.gates.gating import answers_of
 from edgent.evaluation.measures.likeness import SameLabel
-from edgent.model.configuration.document import document_of
-from edgent.model.configuration.sources import OWN_KEY
+from edgent.model.configuration.document import KEY, document_of
 from tables import aligned
 
 PICTURES = 150
@@ -104,10 +103,10 @@ def put(path: Path, rows: Sequence[Score], data: str, folder: Path) -> None:
     for entry in document["exits"]:
         row = accuracies[entry["name"]]
         entry |= {"accuracy": round(row.accuracy, 4), "samples": row.pictures, "data": data}
-    others = [entry for entry in proto.metadata_props if entry.key != OWN_KEY]
+    others = [entry for entry in proto.metadata_props if entry.key != KEY]
     del proto.metadata_props[:]
     proto.metadata_props.extend(others)
-    proto.metadata_props.add(key=OWN_KEY, value=json.dumps(document))
+    proto.metadata_props.add(key=KEY, value=json.dumps(document))
     onnx.save(proto, folder / path.name)
 
 
