@@ -29,24 +29,38 @@ def data(
 
 
 def train(
-    name: Annotated[str, typer.Argument(metavar="NETWORK", help="b-alexnet or b-alexnet-narrow")],
-    images: Annotated[Path, typer.Option("--data", metavar="DIR", help="CIFAR-10, from `edgent data cifar10`.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NETWORK", help="b-alexnet, b-alexnet-narrow, clothing or clothing-big")
+    ],
+    images: Annotated[
+        Path,
+        typer.Option("--data", metavar="DIR", help="CIFAR-10, from `edgent data cifar10`, or clothes."),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Model, log and checkpoint.")],
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="One epoch on few images: does it run?")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
 ) -> None:
-    """Train a multi-exit network from scratch and export it to one ONNX file (extra `train`)."""
+    """Train a multi-exit network from scratch, or published weights further; one ONNX file (extra `train`)."""
     from dataclasses import replace
 
-    from edgent.training.b_alexnet import RECIPES, train_b_alexnet
+    from edgent.evaluation.data.clothing import read_clothing
+    from edgent.training.b_alexnet import RECIPES, Recipe, train_b_alexnet
+    from edgent.training.finetuning import FINE_TUNINGS, FineTuning, fine_tune
 
-    if name not in RECIPES:
-        raise InputError(f"no network {name!r}: expected one of {', '.join(RECIPES)}")
-    recipe = RECIPES[name].smoke() if smoke else RECIPES[name]
+    recipes: dict[str, Recipe | FineTuning] = {**RECIPES, **FINE_TUNINGS}
+    if name not in recipes:
+        raise InputError(f"no network {name!r}: expected one of {', '.join(recipes)}")
+    recipe = recipes[name].smoke() if smoke else recipes[name]
     recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
-    path = train_b_alexnet(name, recipe, images, output, answers=_answers, seed=seed, resume=resume, console=show.err)
+    if isinstance(recipe, FineTuning):
+        with show.live_progress() as progress:
+            path = fine_tune(name, recipe, read_clothing(images), output, progress=progress, seed=seed, resume=resume)
+    else:
+        path = train_b_alexnet(
+            name, recipe, images, output, answers=_answers, seed=seed, resume=resume, console=show.err
+        )
     show.out.print(f"{path}: try `edgent inspect {path}`")
 
 

@@ -28,8 +28,8 @@ CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 _RISING = 0.1
 
-Progress = Callable[[int, int, str], None]
-"""Called after each step with the steps done, all steps, and a text."""
+Progress = Callable[[str, int, int], None]
+"""Called after each step with a text, the steps done, and all steps."""
 
 
 def learning_rate(recipe: FineTuning, progress: float) -> float:
@@ -85,9 +85,7 @@ class FineTuner:
         if (output / CHECKPOINT).exists():
             self._go_on(resume=resume)
 
-    def run(
-        self, pictures: LabelledPixels, held_back: LabelledPixels, progress: Callable[[int, int, str], None]
-    ) -> None:
+    def run(self, pictures: LabelledPixels, held_back: LabelledPixels, progress: Progress) -> None:
         """Train for the epochs that are left.
 
         Args:
@@ -133,7 +131,7 @@ class FineTuner:
             self.optimizer.step()
             self._average(done)
             losses += loss.item()
-            progress(done + 1, recipe.epochs * steps, f"epoch {epoch + 1}/{recipe.epochs}, loss {loss.item():.3f}")
+            progress(f"epoch {epoch + 1}/{recipe.epochs}, loss {loss.item():.3f}", done + 1, recipe.epochs * steps)
         # Asked once an epoch: a sum with a loss in it that is not finite stays so.
         if not math.isfinite(losses):
             raise InputError(f"the loss is no longer finite in epoch {epoch + 1}; lower the learning rate")

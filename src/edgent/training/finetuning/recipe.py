@@ -70,6 +70,6 @@ class FineTuning:
 
 FINE_TUNINGS: Mapping[str, FineTuning] = {
     "clothing": FineTuning(),
-    "clothing-big": FineTuning(member="lite2", size=260, learned_size=224, frozen=7, dropout=0.3),
+    "clothing-big": FineTuning(member="lite2", size=260, learned_size=224, frozen=7, epochs=8, dropout=0.3),
 }
 """What can be trained further, by the name of the file that comes of it."""
