@@ -191,12 +191,12 @@ class Device(Streaming):
         name, exactly = name or material.name, configuration is not None
         self._in_hand.add(material)
         try:
-            execution = self._execution(choice, sight, deadline, race, kind, name, exactly, others)
+            execution = self._execution(choice, sight, deadline, race, kind, name, exactly, factors)
             answer = execution.run(material)
         finally:
             self._in_hand.remove(material)
         if execution.failure is None:
-            self._drifts.learn(answer.record, factors)
+            self._drifts.learn(answer.record, factors, execution.stand_in)
         if self._listener is not None:
             self._listener.tell(answer.record)
         return answer
@@ -268,9 +268,11 @@ class Device(Streaming):
         kind: SourceKind,
         name: str,
         exactly: bool,
-        others: int,
+        factors: Factors,
     ) -> Execution:
         division, changed = self._divisions.of(choice.configuration, kind), self._clock.condition(self._turns)
+        # A board that is throttled takes longer to stand in for a late edge as well, so it has to begin earlier.
+        branches = division.branches if division.uses_edge or not exactly else division.branches[:1]
         planned = Stages() if choice.plan is None else choice.plan.stages
         tried = choice.plan is not None and choice.plan.trial
         # The upload divides it: before that the device computes, and from then on it can only wait.
@@ -281,8 +283,8 @@ class Device(Streaming):
             exit=choice.configuration.exit,
             uses_edge=division.uses_edge,
             deadline=deadline,
-            margin=self._margin_of(deadline, others),
-            branches=division.branches if division.uses_edge or not exactly else division.branches[:1],
+            margin=self._margin_of(deadline, len(self._in_hand) - 1),
+            branches=[replace(branch, seconds=Seconds(branch.seconds * factors.device)) for branch in branches],
             schedule=self._schedule,
             call=changed.notify_all,
             head=Seconds(ahead),
