@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgent.cli.arguments.models import Dims, open_model, parse_dims
-from edgent.cli.arguments.options import CalibrationFile, EngineName, Insecure, Threads, make_engine
+from edgent.cli.arguments.options import AsJson, CalibrationFile, EngineName, Insecure, Threads, make_engine
 from edgent.cli.arguments.profiles import notice_other_engine, own_profile
 from edgent.cli.arguments.sinks import Sinks, open_sinks
 from edgent.cli.arguments.source import expected
@@ -48,6 +48,7 @@ def frigate(
     configuration: Annotated[
         bool, typer.Option("--configuration", help="Print what to write into Frigate's, and end.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """A detector for Frigate: answers within its time-out, with the edge when that is better.
 
@@ -74,9 +75,13 @@ def frigate(
             show.warn(f"no edge at {edge}; the board answers by itself")
         with FrigateEndpoint(detector, bind, patience=PATIENCE * within, clock=MonotonicClock()) as endpoint:
             signals.serving = True
-            show.out.print(f"{endpoint.address}: {loaded.name} answers Frigate; Ctrl-C stops it", soft_wrap=True)
+            if as_json:
+                show.document({"address": endpoint.address, "model": loaded.name, "version": loaded.version})
+            else:
+                show.out.print(f"{endpoint.address}: {loaded.name} answers Frigate; Ctrl-C stops it", soft_wrap=True)
             signals.wait()
-        _tell_counts(endpoint)
+        if not as_json:
+            _tell_counts(endpoint)
 
 
 def _settings(
