@@ -20,10 +20,9 @@ from edgent.evaluation.data.class_names import read_class_names
 from edgent.evaluation.data.coco import read_coco
 from edgent.evaluation.data.table import read_table
 from edgent.evaluation.data.yolo import read_yolo
-from edgent.frigate.messages import read_request
 from edgent.lab.chaos.simulation import made_up_profile
 from edgent.lab.fuzz.fuzzing import FuzzTarget
-from edgent.lab.fuzz.mutations import Mutation, of_bytes, of_json, of_lines, of_npy, of_protobuf, of_zip
+from edgent.lab.fuzz.mutations import Mutation, of_json, of_lines, of_npy, of_protobuf, of_zip
 from edgent.latency.family import References, Sample
 from edgent.latency.kernel_model import fit
 from edgent.latency.latency_model_file import STEPS, MachineModel, Preparing
@@ -61,7 +60,6 @@ def targets(model: Model, folder: Path) -> tuple[FuzzTarget, ...]:
         *_files(folder),
         *_models(model, folder),
         *_data_sets(folder),
-        _frigate(),
         *_words(),
     )
 
@@ -353,36 +351,6 @@ def _data_sets(folder: Path) -> Iterator[FuzzTarget]:
     yield _of_file(
         path, "class names", (f"{module}.class_names",), (names,), lambda path: read_class_names(path.parent), of_lines
     )
-
-
-def _frigate() -> FuzzTarget:
-    """A request of Frigate's plugin: a header as long as its first two bytes say, and what is behind it."""
-    tensor = b'{"shape": [1, 2, 2, 3], "dtype": "%s", "model_type": "yologeneric"}'
-    requests = (
-        (tensor % b"uint8", bytes(12)),
-        (tensor % b"float32", bytes(48)),
-        (b'{"model_request": true, "model_name": "yolo.onnx"}',),
-        (b'{"model_data": true, "model_name": "yolo.onnx"}', b"file"),
-    )
-    return FuzzTarget(
-        name="frigate's request",
-        modules=("frigate.messages",),
-        seeds=tuple(len(frames[0]).to_bytes(2, "big") + b"".join(frames) for frames in requests),
-        mutate=_of_frigate,
-        read=lambda data: read_request(_frames(data)),
-    )
-
-
-def _frames(data: bytes) -> list[bytes]:
-    end = 2 + int.from_bytes(data[:2], "big")
-    return [data[2:end], *([data[end:]] if data[end:] else [])]
-
-
-def _of_frigate(chance: Random, data: bytes, others: Sequence[bytes]) -> bytes:
-    header, *rest = _frames(data)
-    header = of_json(chance, header, [_frames(other)[0] for other in others])[:65_535]
-    body = b"".join(rest)
-    return len(header).to_bytes(2, "big") + header + (of_bytes(chance, body, [body]) if chance.random() < 0.5 else body)
 
 
 def _words() -> Iterator[FuzzTarget]:
