@@ -208,7 +208,12 @@ class FrigateEndpoint:
         self._sparing.log(logging.WARNING, f"frigate: {brief(line)}")
 
 
-def _check_bind(bind: str) -> None:
+def check_bind(bind: str) -> None:
+    """Makes sure that something is an address that can be listened on.
+
+    Raises:
+        InputError: it is none.
+    """
     # ZeroMQ would listen on port 34463 where 99999 is asked for, and knows addresses that Frigate cannot reach.
     tcp = re.fullmatch(r"tcp://[^\s]+:(\*|[0-9]{1,5})", bind)
     if not (tcp and (tcp[1] == "*" or int(tcp[1]) < 1 << 16)) and not re.fullmatch(r"ipc://.+", bind):
@@ -220,7 +225,7 @@ def _listening(bind: str) -> tuple[zmq.Context[Any], zmq.Socket[Any], str]:
         import zmq
     except ImportError:
         raise MissingExtraError("Frigate's endpoint", "frigate") from None
-    _check_bind(bind)
+    check_bind(bind)
     context = zmq.Context(1)
     socket = context.socket(zmq.ROUTER)
     socket.setsockopt(zmq.MAXMSGSIZE, MOST_FRAME)  # whoever sends more is disconnected
