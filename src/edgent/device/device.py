@@ -130,6 +130,16 @@ class Device(Streaming):
         """Branches that it computes at once without slowing any down."""
         return self._schedule.slots
 
+    @property
+    def problem(self) -> str:
+        """Why requests do without the edge, in words; empty where they need not, or there is none."""
+        return "" if self._connection is None else self._connection.sight.problem
+
+    @property
+    def traffic(self) -> tuple[int, int]:
+        """Bytes of messages that requests have sent to the edge, and of its answers."""
+        return (0, 0) if self._connection is None else self._connection.remote.traffic
+
     def wait_ready(self, timeout: float = 10.0) -> bool:
         """Waits until the edge is connected and the sessions of the first plan are warm.
 

@@ -91,6 +91,16 @@ class Follower(Streaming):
         return self.device.conditions
 
     @property
+    def problem(self) -> str:
+        """See `Device.problem`."""
+        return self.device.problem
+
+    @property
+    def traffic(self) -> tuple[int, int]:
+        """See `Device.traffic`; of the version that runs."""
+        return self.device.traffic
+
+    @property
     def turns(self) -> int:
         """See `Device.turns`."""
         return self.device.turns
