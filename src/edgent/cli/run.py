@@ -116,7 +116,16 @@ def run(
     from edgent.evaluation.gates.files import gates_for
     from edgent.latency import Profile
 
-    watched = watched_sources(source or (), rate=fps, crop=crop, from_capture=from_capture, refine=refine, again=again)
+    watched = watched_sources(
+        source or (),
+        rate=fps,
+        crop=crop,
+        from_capture=from_capture,
+        refine=refine,
+        again=again,
+        sinks=sink or (),
+        dashboard=dashboard,
+    )
     check_asked(inputs, watched, as_json)
     within, step = parse_duration(deadline, "deadline"), parse_throttle(throttle)
     if edge:

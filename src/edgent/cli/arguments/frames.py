@@ -17,7 +17,6 @@ from edgent.errors import InputError
 from edgent.units import Seconds, parse_duration
 
 if TYPE_CHECKING:
-    from edgent.sinks.addresses import parse_sink
     from edgent.sources.feed import Wanted
     from edgent.sources.source_text import NamedSource
 
@@ -62,7 +61,7 @@ class WatchedSources:
     dashboard: str
 
 
-def watched_sources(  # noqa: PLR0913 - an option each
+def watched_sources(
     texts: Sequence[str],
     *,
     rate: float | None,
@@ -85,7 +84,7 @@ def watched_sources(  # noqa: PLR0913 - an option each
                 "--fps, --crop, --from-capture, --refine, --again and --dashboard are for frames: name a --source"
             )
         return None
-    clock = MonotonicClock()
+    from edgent.sinks.addresses import parse_sink
     from edgent.sources.crop import Crop
     from edgent.sources.feed import Wanted
     from edgent.sources.source_text import sources_of
@@ -96,6 +95,7 @@ def watched_sources(  # noqa: PLR0913 - an option each
             parse_sink(sink)
     if rate is not None and not 0 < rate < math.inf:
         raise InputError(f"--fps {rate:g}: expected frames a second, more than 0")
+    clock = MonotonicClock()
     return WatchedSources(
         sources=sources_of(texts, clock, _stdin(), again=again),
         clock=clock,
