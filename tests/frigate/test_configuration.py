@@ -32,5 +32,5 @@ def test_a_label_cannot_say_anything_else_in_yaml(tmp_path: Path) -> None:
 
 def test_a_model_that_takes_no_pictures_is_refused(tmp_path: Path) -> None:
     model = load(str(detector(tmp_path / "d.onnx")))
-    with pytest.raises(InputError, match="no pictures"):
+    with pytest.raises(InputError, match="finds no boxes"):
         frigate_configuration(replace(model, metadata=replace(model.metadata, preprocessing=None)), "tcp://h:1")

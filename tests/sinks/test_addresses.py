@@ -64,6 +64,7 @@ def test_one_topic_of_one_broker_is_one_sink_whoever_publishes() -> None:
         "https://host/a b",
         "https://host/ü",
         "jsonl:a\0b",
+        "jsonl:" + "x" * 5000,
     ],
 )
 def test_what_is_no_sink_is_refused_in_one_line_that_says_what_is(text: str) -> None:

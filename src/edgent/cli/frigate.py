@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgent.address import Address
 from edgent.cli.arguments.models import Dims, open_model, parse_dims
-from edgent.cli.arguments.options import CalibrationFile, EngineName, Insecure, Threads, make_engine
+from edgent.cli.arguments.options import AsJson, CalibrationFile, EngineName, Insecure, Threads, make_engine
 from edgent.cli.arguments.profiles import notice_other_engine, own_profile
 from edgent.cli.arguments.sinks import Sinks, open_sinks
 from edgent.cli.arguments.source import expected
@@ -48,6 +49,7 @@ def frigate(
     configuration: Annotated[
         bool, typer.Option("--configuration", help="Print what to write into Frigate's, and end.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """A detector for Frigate: answers within its time-out, with the edge when that is better.
 
@@ -57,26 +59,32 @@ def frigate(
     from edgent.clock import MonotonicClock
     from edgent.device.device import Device
     from edgent.frigate.configuration import frigate_configuration
-    from edgent.frigate.detector import PATIENCE, FrigateDetector
-    from edgent.frigate.endpoint import FrigateEndpoint
+    from edgent.frigate.detector import PATIENCE, FrigateDetector, check_detector
+    from edgent.frigate.endpoint import FrigateEndpoint, check_bind
 
     within = parse_duration(deadline, "deadline")
+    check_bind(bind)
+    if edge:
+        Address.parse(edge, "--edge")
     loaded = open_model(model, parse_dims(dim))
+    check_detector(loaded)
     if configuration:
         show.out.print(frigate_configuration(loaded, bind), soft_wrap=True)
         return
-    settings = _settings(loaded, make_engine(engine, threads), profile, calibration, source)
-    settings = replace(settings, deadline=within, insecure=insecure)
-    _warn_slow(settings)
-    with open_sinks(sink) as listener, Device(loaded, edge or None, settings) as device:
-        detector = FrigateDetector(device, listener, with_pictures=listener.with_pictures)
-        if not device.wait_ready() and edge:
-            show.warn(f"no edge at {edge}; the board answers by itself")
-        with FrigateEndpoint(detector, bind, patience=PATIENCE * within, clock=MonotonicClock()) as endpoint:
-            signals.serving = True
-            show.out.print(f"{endpoint.address}: {loaded.name} answers Frigate; Ctrl-C stops it", soft_wrap=True)
-            signals.wait()
-        _tell_counts(endpoint)
+    with open_sinks(sink) as listener:
+        settings = _settings(loaded, make_engine(engine, threads), profile, calibration, source)
+        settings = replace(settings, deadline=within, insecure=insecure)
+        _warn_slow(settings)
+        with Device(loaded, edge or None, settings) as device:
+            detector = FrigateDetector(device, listener, with_pictures=listener.with_pictures)
+            if not device.wait_ready() and edge:
+                show.warn(f"no edge at {edge}; the board answers by itself")
+            with FrigateEndpoint(detector, bind, patience=PATIENCE * within, clock=MonotonicClock()) as endpoint:
+                signals.serving = True
+                _tell(endpoint, loaded, as_json)
+                signals.wait()
+            if not as_json:
+                _tell_counts(endpoint)
 
 
 def _settings(
@@ -105,6 +113,13 @@ def _warn_slow(settings: DeviceSettings) -> None:
             f"alone this board takes {format_duration(alone)}, more than {format_duration(settings.deadline)}: where "
             "its edge is late, Frigate sees nothing; take a smaller model, or give both more time"
         )
+
+
+def _tell(endpoint: FrigateEndpoint, model: Model, as_json: bool) -> None:
+    if as_json:
+        show.document({"address": endpoint.address, "model": model.name, "version": model.version})
+    else:
+        show.out.print(f"{endpoint.address}: {model.name} answers Frigate; Ctrl-C stops it", soft_wrap=True)
 
 
 def _tell_counts(endpoint: FrigateEndpoint) -> None:

@@ -14,6 +14,7 @@ import typer
 from edgent.address import Address
 from edgent.cli.answers.answering import Answering
 from edgent.cli.answers.folder import AnswerFolder
+from edgent.cli.arguments.dashboard import Dashboard
 from edgent.cli.arguments.emulated import Emulate, HiddenSeed, ThrottleStep, notice_overruns, parse_throttle, stand_in
 from edgent.cli.arguments.frames import (
     CropText,
@@ -43,6 +44,7 @@ from edgent.cli.arguments.options import (
     parse_direction,
 )
 from edgent.cli.arguments.profiles import notice_other_engine, own_profile
+from edgent.cli.arguments.sinks import Sinks
 from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
 from edgent.engine.input_files import ARRAYS
@@ -72,6 +74,8 @@ def run(
     from_capture: FromCapture = False,
     refine: RefinedWithin = "",
     again: PlayAgain = False,
+    sink: Sinks = None,
+    dashboard: Dashboard = "",
     edge: Annotated[str, typer.Option(metavar="HOST:PORT", help="The edge; without it the device is alone.")] = "",
     profile: Annotated[Path | None, typer.Option(metavar="FILE", help="This device's profile.")] = None,
     bandwidth: Annotated[str, typer.Option(metavar="RATE", help="Of the uplink; measured if not given.")] = "",
@@ -113,7 +117,16 @@ def run(
     from edgent.evaluation.gates.files import gates_for
     from edgent.latency import Profile
 
-    watched = watched_sources(source or (), rate=fps, crop=crop, from_capture=from_capture, refine=refine, again=again)
+    watched = watched_sources(
+        source or (),
+        rate=fps,
+        crop=crop,
+        from_capture=from_capture,
+        refine=refine,
+        again=again,
+        sinks=sink or (),
+        dashboard=dashboard,
+    )
     check_asked(inputs, watched, as_json)
     within, step = parse_duration(deadline, "deadline"), parse_throttle(throttle)
     if edge:

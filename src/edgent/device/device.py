@@ -225,7 +225,9 @@ class Device(Streaming):
         within, factors = seconds_of(within, "within"), self._factors()
         sight = self._connection.requested(self._clock.now(), factors)
         kind: SourceKind = "array" if answer.source is None else "image"
-        plan = self._plans.choose(kind, sight, within, factors).plan
+        offer = None if sight.conditions is None else self._plans.with_edge(kind)
+        # Not the planner's choice: in that long a time it may be a later exit on the device, at other frames' cost.
+        plan = None if offer is None or sight.conditions is None else offer.over_edge(sight.conditions, within)
         if plan is None or not is_better(
             plan, answer.record.exit, self._divisions.of(plan.configuration, kind).branches
         ):

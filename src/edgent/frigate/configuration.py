@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from edgent.errors import InputError
+from edgent.frigate.detector import check_detector
 from edgent.text import one_line
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ def frigate_configuration(model: Model, endpoint: str) -> str:
         endpoint: where Frigate reaches it, as ZeroMQ writes it.
 
     Raises:
-        InputError: the model takes no pictures.
+        InputError: the model is no detector.
     """
+    check_detector(model)
     form = model.metadata.preprocessing
-    if form is None:
-        raise InputError(f"{model.name} takes no pictures, so Frigate cannot ask it")
+    assert form is not None, "a detector takes pictures"
     height, width = form.size
     # A text of JSON is one of YAML too, whatever is in it.
     name = json.dumps(one_line(f"/config/{model.name}.onnx"))

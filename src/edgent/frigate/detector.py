@@ -42,6 +42,20 @@ class InfersPictures(Protocol):
         """Answers a picture."""
 
 
+def check_detector(model: Model) -> None:
+    """Makes sure that a model finds boxes in pictures.
+
+    Raises:
+        InputError: it does something else.
+    """
+    task = model.metadata.task
+    if task != "detection" or model.metadata.preprocessing is None:
+        raise InputError(
+            f"{model.name} finds no boxes in pictures (its task is {task or 'unknown'}); Frigate needs a detector, and "
+            "docs/own-models.md says how one is configured"
+        )
+
+
 class FrigateDetector:
     """Answers pictures by a device.
 
@@ -63,12 +77,7 @@ class FrigateDetector:
         with_pictures: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
-        metadata = device.model.metadata
-        if metadata.task != "detection" or metadata.preprocessing is None:
-            raise InputError(
-                f"{device.model.name} finds no boxes in pictures (its task is {metadata.task or 'unknown'}); Frigate "
-                "needs a detector, and docs/own-models.md says how one is configured"
-            )
+        check_detector(device.model)
         self._device, self._listener, self._now = device, listener, now
         self._with_pictures = with_pictures
         self._run, self._numbers = uuid4().hex[:12], count()

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import math
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("edgent.frigate")
 
 _ALIVE_AFTER = 30  # seconds without a word after which the system finds out whether a peer is still there
+_EXPECTED = "expected tcp://HOST:PORT of this machine, tcp://*:PORT or ipc://FILE"
 _FULL = "too many questions are open"
 _LATE = "no answer in time"
 _NO_FILES = "this endpoint runs the model that it was started with, and takes no files"
@@ -206,11 +208,24 @@ class FrigateEndpoint:
         self._sparing.log(logging.WARNING, f"frigate: {brief(line)}")
 
 
+def check_bind(bind: str) -> None:
+    """Makes sure that something is an address that can be listened on.
+
+    Raises:
+        InputError: it is none.
+    """
+    # ZeroMQ would listen on port 34463 where 99999 is asked for, and knows addresses that Frigate cannot reach.
+    tcp = re.fullmatch(r"tcp://[^\s]+:(\*|[0-9]{1,5})", bind)
+    if not (tcp and (tcp[1] == "*" or int(tcp[1]) < 1 << 16)) and not re.fullmatch(r"ipc://.+", bind):
+        raise InputError(f"--bind {brief(bind, 60)!r}: is no address; {_EXPECTED}")
+
+
 def _listening(bind: str) -> tuple[zmq.Context[Any], zmq.Socket[Any], str]:
     try:
         import zmq
     except ImportError:
         raise MissingExtraError("Frigate's endpoint", "frigate") from None
+    check_bind(bind)
     context = zmq.Context(1)
     socket = context.socket(zmq.ROUTER)
     socket.setsockopt(zmq.MAXMSGSIZE, MOST_FRAME)  # whoever sends more is disconnected
@@ -218,10 +233,7 @@ def _listening(bind: str) -> tuple[zmq.Context[Any], zmq.Socket[Any], str]:
     socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, _ALIVE_AFTER)
     try:
         socket.bind(bind)
-    except (zmq.ZMQError, ValueError) as error:
+    except zmq.ZMQError as error:
         context.destroy(linger=0)
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(
-            f"--bind {brief(bind, 60)}: cannot be listened on ({reason}); expected tcp://HOST:PORT or ipc://FILE"
-        ) from None
+        raise InputError(f"--bind {brief(bind, 60)!r}: cannot be listened on ({error.strerror}); {_EXPECTED}") from None
     return context, socket, socket.getsockopt_string(zmq.LAST_ENDPOINT)

@@ -20,7 +20,7 @@ from edgent.text import brief
 _FORMS = "jsonl:FILE, folder:DIR, mqtt://[user:password@]HOST[:PORT]/TOPIC, mqtts://... or https://..."
 _PORTS = {"mqtt": 1883, "mqtts": 8883, "http": 80, "https": 443}
 _MOST_TOPIC = 200  # characters
-_MOST_SHOWN = 60
+_MOST_TEXT, _MOST_SHOWN = 4096, 60
 _TOPIC = re.compile(r"[^\x00-\x1f\x7f+#@]+")  # `+` and `#` stand for other topics, and are no part of one
 
 
@@ -115,6 +115,8 @@ def parse_sink(text: str) -> SinkAddress:
     Raises:
         InputError: what was found in place of a sink; without what may be secret of it.
     """
+    if len(text) > _MOST_TEXT:
+        raise InputError(f"--sink: found {len(text)} characters, expected at most {_MOST_TEXT}")
     scheme, colon, rest = text.partition(":")
     if colon and scheme in ("jsonl", "folder"):
         return _file(text, rest, is_folder=scheme == "folder")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.streams.staged import ALONE, plan
-from edgent.device.streams.flow import MOST, ONE_BY_ONE, flow_of
+from edgent.device.streams.flow import MOST, ONE_BY_ONE, Delivery, flow_of
 from edgent.link import TransferModel
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Stages
@@ -65,7 +65,7 @@ def test_a_long_way_holds_up_no_frame_but_its_own():
     conditions = Conditions(uplink=link, downlink=link)
     stages = Stages(head=0.01, uplink=0.101, middle=0.002)
     flow = flow_of(plan(stages, bytes_up=10_000.0, bytes_down=0.0), conditions, 1, Seconds(1.0))
-    assert flow.interval == pytest.approx(0.9 * 0.01)  # the device's; 10 kB take a millisecond
+    assert flow.interval == pytest.approx(0.95 * 0.01)  # the device's; 10 kB take a millisecond
     assert flow.most >= 0.113 / 0.01
 
 
@@ -85,3 +85,28 @@ def test_frames_under_way_have_a_bound():
     link = TransferModel(bandwidth=BitsPerSecond(1e9), round_trip=Seconds(1.0))
     made = plan(Stages(head=0.001, uplink=1.0), bytes_up=100.0, bytes_down=100.0)
     assert flow_of(made, Conditions(uplink=link, downlink=link), 1, Seconds(5.0)).most == MOST
+
+
+def test_what_has_come_out_corrects_a_stage_that_is_believed_too_slow():
+    believed = plan(Stages(head=0.01, uplink=0.06, middle=0.01))
+    flow = flow_of(believed, None, 1, Seconds(1.0), 0.04)
+    assert flow.interval == pytest.approx(0.95 * 0.04)
+    assert flow_of(believed, None, 1, Seconds(1.0), 0.5) == flow_of(believed, None, 1, Seconds(1.0))
+
+
+def test_the_shortest_mean_time_between_some_ends_in_a_row_counts_and_is_forgotten():
+    delivery, at, seen = Delivery(), 0.0, []
+    for period in [0.1] * 20 + [0.05] * 8 + [0.2] * 60:
+        at += period
+        seen.append(delivery.ended(Seconds(at)))
+    assert seen[7] == math.inf and seen[8] == pytest.approx(0.1)
+    assert min(seen) == pytest.approx(0.05)
+    assert seen[-1] == pytest.approx(0.2)
+
+
+def test_two_frames_that_end_together_by_chance_are_no_rate():
+    delivery = Delivery()
+    for pair in range(20):
+        delivery.ended(Seconds(pair * 0.1))
+        between = delivery.ended(Seconds(pair * 0.1 + 1e-6))
+    assert between == pytest.approx(0.05, rel=0.13)

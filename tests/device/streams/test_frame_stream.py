@@ -81,6 +81,12 @@ def test_the_device_alone_answers_one_frame_for_each_of_its_turns(clock, told):
     assert device.most_at_once == 1
 
 
+def test_no_more_are_under_way_than_is_said(clock, told):
+    device = StagedDevice(clock, STAGES)
+    run(FrameStream(device, told, most=1), now(clock, 10))
+    assert device.most_at_once == 1 and clock.now() == pytest.approx(10 * STAGES.total, abs=1e-3)
+
+
 def test_of_a_camera_that_is_too_fast_each_frame_is_answered_or_counted_as_replaced(clock, told):
     device = StagedDevice(clock, Stages(head=0.1), configuration=ALONE)
     filmed(FrameStream(device, told), clock, 50, 0.02)

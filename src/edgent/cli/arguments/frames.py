@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from edgent.cli.arguments.dashboard import page_address
 from edgent.clock import Clock, MonotonicClock
 from edgent.errors import InputError
 from edgent.units import Seconds, parse_duration
@@ -47,6 +48,8 @@ class WatchedSources:
         wanted: which frames of them, and what part.
         from_capture: whether deadlines count from capture.
         refined_within: the age until which better answers may follow; None: none do.
+        sinks: where events go, as they were typed.
+        dashboard: where the live page listens, as it was typed; empty: there is none.
     """
 
     sources: Sequence[NamedSource]
@@ -54,33 +57,53 @@ class WatchedSources:
     wanted: Wanted
     from_capture: bool
     refined_within: Seconds | None
+    sinks: Sequence[str]
+    dashboard: str
 
 
 def watched_sources(
-    texts: Sequence[str], *, rate: float | None, crop: str, from_capture: bool, refine: str, again: bool
+    texts: Sequence[str],
+    *,
+    rate: float | None,
+    crop: str,
+    from_capture: bool,
+    refine: str,
+    again: bool,
+    sinks: Sequence[str],
+    dashboard: str,
 ) -> WatchedSources | None:
     """What the options say; None: there are no sources.
 
     Raises:
-        InputError: something that is no source, rate, part or time; or options without a source.
+        InputError: something that is no source, rate, part, time, sink or address; or options without a source.
+        MissingExtraError: what serves the page is not installed.
     """
     if not texts:
-        if rate is not None or crop or from_capture or refine or again:
-            raise InputError("--fps, --crop, --from-capture, --refine and --again are for frames: name a --source")
+        if rate is not None or crop or from_capture or refine or again or dashboard:
+            raise InputError(
+                "--fps, --crop, --from-capture, --refine, --again and --dashboard are for frames: name a --source"
+            )
         return None
-    clock = MonotonicClock()
+    from edgent.sinks.addresses import parse_sink
     from edgent.sources.crop import Crop
     from edgent.sources.feed import Wanted
     from edgent.sources.source_text import sources_of
 
+    page_address(dashboard)  # both are refused before the work is done for them
+    for sink in sinks:
+        if not sink.startswith("@"):
+            parse_sink(sink)
     if rate is not None and not 0 < rate < math.inf:
         raise InputError(f"--fps {rate:g}: expected frames a second, more than 0")
+    clock = MonotonicClock()
     return WatchedSources(
         sources=sources_of(texts, clock, _stdin(), again=again),
         clock=clock,
         wanted=Wanted(rate=math.inf if rate is None else rate, crop=Crop.parse(crop) if crop else None),
         from_capture=from_capture,
         refined_within=parse_duration(refine, "--refine") if refine else None,
+        sinks=sinks,
+        dashboard=dashboard,
     )
 
 

@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgent.cli.arguments.dashboard import open_dashboard
+from edgent.cli.arguments.sinks import open_sinks
 from edgent.cli.streaming.event_maker import EventMaker
 from edgent.cli.streaming.keeping import Keeping
 from edgent.cli.terminal import show
@@ -68,7 +70,9 @@ def watch(
     # A wall clock may be set while this runs; a frame's moment is told by how long ago it was.
     events = EventMaker(secrets.token_hex(6), lambda at: time.time() - (clock.now() - at))
     with ExitStack() as stack:
-        listeners: list[EventListener] = []
+        listeners: list[EventListener] = [stack.enter_context(open_sinks(watched.sinks))]
+        if (page := stack.enter_context(open_dashboard(watched.dashboard, device))) is not None:
+            listeners.append(page)
         telling = Telling(events, keeping, listeners, clock)
         stack.callback(telling.close)
         stream = FrameStream(device, telling, from_capture=watched.from_capture, refined_within=watched.refined_within)

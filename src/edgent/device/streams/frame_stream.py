@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from edgent.clock import MonotonicClock
-from edgent.device.streams.flow import flow_of
+from edgent.device.streams.flow import MOST, Delivery, flow_of
 from edgent.device.streams.intake import Intake
 from edgent.device.streams.outcomes import Outcome
 from edgent.device.streams.refining import Refiner
@@ -60,6 +61,7 @@ class FrameStream:
             as under way, so who takes answers slowly gets fewer of them, and none piles up.
         from_capture: whether a deadline counts from a frame's capture; else from when its turn comes.
         refined_within: seconds from capture within which a better answer is wanted; None: none is.
+        most: frames under way at once, where that is fewer than would pay; 1: one at a time.
 
     Raises:
         InputError: an age that is none.
@@ -72,10 +74,11 @@ class FrameStream:
         *,
         from_capture: bool = False,
         refined_within: float | None = None,
+        most: int = MOST,
     ) -> None:
-        self._device, self._tell, self._from_capture = device, tell, from_capture
+        self._device, self._tell, self._from_capture, self._most = device, tell, from_capture, most
         self._clock = device.settings.clock or MonotonicClock()
-        self._intake, self._begun, self._closing = Intake(), 0, False
+        self._intake, self._delivery, self._begun, self._closing = Intake(), Delivery(), 0, False
         self._changed = self._clock.condition()
         within = None if refined_within is None else seconds_of(refined_within, "the age of refined answers")
         self._pool = self._clock.pool(None, "edgent-frames")
@@ -168,10 +171,11 @@ class FrameStream:
         return Seconds(deadline - age) if self._from_capture else deadline
 
     def _learn(self, answer: Answer) -> None:
-        device = self._device
-        flow = flow_of(answer.record.plan, device.conditions, device.turns, device.deadline)
+        device, conditions = self._device, self._device.conditions
         with self._changed:
-            self._intake.flow = flow
+            between = self._delivery.ended(self._clock.now())
+            flow = flow_of(answer.record.plan, conditions, device.turns, device.deadline, between)
+            self._intake.flow = replace(flow, most=min(flow.most, self._most))
             self._changed.notify_all()
 
     @property

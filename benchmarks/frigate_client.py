@@ -24,9 +24,22 @@ class Detection:
 
 
 class FrigateClient:
-    """One of Frigate's detectors: one question at a time, given up after a time; then a new socket."""
+    """One of Frigate's detectors: one question at a time, given up after a time; then a new socket.
 
-    def __init__(self, endpoint: str, *, asks_for_model: bool = True, timeout_ms: int = 200, model: str = "m.onnx"):
+    Args:
+        endpoint: where it asks.
+        asks_for_model: as newer ones do, at start and after each time-out.
+        timeout_ms: Frigate's `request_timeout_ms`.
+        model: the name of the file that Frigate has.
+
+    Attributes:
+        is_ready: whether it asks about pictures; one that is not reports that nothing is seen.
+        sent_model: whether a file that it sent was taken; None: it sent none.
+    """
+
+    def __init__(
+        self, endpoint: str, *, asks_for_model: bool = True, timeout_ms: int = 200, model: str = "m.onnx"
+    ) -> None:
         self.endpoint, self.asks_for_model, self.model = endpoint, asks_for_model, model
         self.timeout_ms = timeout_ms
         self.is_ready = not asks_for_model
@@ -69,6 +82,7 @@ class FrigateClient:
         return json.loads(reply)
 
     def close(self) -> None:
+        """Gives up what is open."""
         if self._socket is not None:
             self._socket.close(linger=0)
 
