@@ -11,6 +11,7 @@ import typer
 from edgent.cli import (
     demo,
     doctor,
+    frigate,
     init,
     inspect,
     joining,
@@ -68,6 +69,7 @@ for verb in (
     replay.replay,
     serve.serve,
     run.run,
+    frigate.frigate,
     joining.join,
     train.train,
     train.data,
