@@ -16,7 +16,7 @@ from edgent.files import append, read_lines
 from edgent.planning.plan import STAGES, Plan, Stages, milliseconds, plan_keys
 from edgent.units import Seconds
 
-_KEYS = ("input", "label", "exit", "by", "deadline_met", "total_ms", "stages_ms", "plan", "why", "result")
+_KEYS = ("input", "label", "exit", "by", "deadline_met", "total_ms", "stages_ms", "plan", "why", "result", "kind")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,8 @@ class Record:
         why: the reason, in words, why the plan was not followed or no edge was planned with ("edge late", "edge lost");
             else empty.
         result: what was answered, by the model's task; None: not kept.
+        refined: whether it is the edge's better answer to what the device has answered before, in a record of its own;
+            it is no answer to a request that somebody waited for.
     """
 
     input: str
@@ -48,6 +50,7 @@ class Record:
     plan: Plan | None
     why: str = ""
     result: dict[str, Any] | None = field(default=None, hash=False)
+    refined: bool = False
 
     def to_json(self) -> str:
         """One line."""
@@ -62,6 +65,7 @@ class Record:
             "plan": None if self.plan is None else self.plan.document(),
             "why": self.why,
             "result": self.result,
+            **({"kind": "refined"} if self.refined else {}),
         }
         return json.dumps(document)
 
@@ -72,11 +76,15 @@ class Record:
         Raises:
             InputError: found something else.
         """
-        document = parse(line)  # a line of an older release has no result
-        node = Node({"result": None, **document} if isinstance(document, dict) else document, "record", _KEYS)
+        document = parse(line)
+        # A line of an older release has no result, and only what refines another answer says what kind it is of.
+        usual = {"result": None, "kind": "answer"}
+        node = Node({**usual, **document} if isinstance(document, dict) else document, "record", _KEYS)
         by = node.text("by")
         if by not in ("edge", "device"):
             raise InputError(f"record.by: found {by!r}, expected edge or device")
+        if (kind := node.text("kind")) not in ("answer", "refined"):
+            raise InputError(f"record.kind: found {kind!r}, expected answer or refined")
         return cls(
             input=node.text("input", empty=True),
             label=None if node.absent("label") else node.text("label", empty=True),
@@ -88,6 +96,7 @@ class Record:
             plan=None if node.absent("plan") else Plan.from_node(node.node("plan", plan_keys(node.values["plan"]))),
             why=node.text("why", empty=True),
             result=None if node.absent("result") else _result(node.values["result"]),
+            refined=kind == "refined",
         )
 
 

@@ -120,6 +120,7 @@ class Execution:
         changed: told when the request has changed; its lock is that of all requests of the device, which share a
             schedule.
         failure: why the plan cannot be carried out; None: it can.
+        stand_in: what the local branch was expected to take that was run in the edge's place; None: none was.
     """
 
     request: Request
@@ -142,6 +143,7 @@ class Execution:
     _instead: dict[str, Instead] = field(default_factory=dict)
     _error: BaseException | None = None
     failure: EdgentError | None = None
+    stand_in: Seconds | None = None
     _details: dict[Reason, str] = field(default_factory=dict)
 
     def run(self, material: Material) -> Answer:
@@ -303,7 +305,9 @@ class Execution:
         times.local_started = self.clock.now()
         with self._failing():
             # With a head the input was prepared before; a branch that takes over has it, or what the head left.
-            if not self.request.uses_edge:
+            if self.request.uses_edge:
+                self.stand_in = self.request.expected_of(exit)
+            else:
                 self._prepare(material, self.division.alone[exit].given)
             # Under its own name: the edge's answer may come at the same moment, and the request says which one counts.
             self._outputs["device"] = self.compute.run_local(self.division, exit, material)

@@ -224,6 +224,10 @@ class Request:
         best = max(alone, default=-math.inf)
         return frozenset(exit for exit, merit in merits.items() if merit > best)
 
+    def expected_of(self, exit: int) -> Seconds:
+        """Seconds that a local branch is expected to take."""
+        return next(branch.seconds for branch in self.branches if branch.exit == exit)
+
     def edge_answered(self, at: Seconds, exit: int | None = None) -> tuple[Action, ...]:
         """The edge's answer, with the suffix computed, is at hand: at the plan's exit, or at another one."""
         del at  # rule 1 holds at any time

@@ -7,7 +7,7 @@ import logging
 import numpy as np
 import pytest
 
-from edgent.device.record_listener import RecordListener
+from edgent.device.listener import Listener
 from edgent.testing import FakeEngine
 
 INPUT = np.zeros((1, 3, 32, 32), np.float32)
@@ -55,7 +55,7 @@ def test_what_a_listener_raises_is_logged_and_fails_no_answer(made, error, caplo
 
 def test_what_waits_for_a_listener_that_never_returns_has_a_bound(clock, caplog):
     told = []
-    listener = RecordListener(lambda record: (clock.sleep(1.0), told.append(record)), clock, most=3)
+    listener = Listener(lambda record: (clock.sleep(1.0), told.append(record)), clock, most=3)
     for number in range(5):
         listener.tell(number)
     assert sum("dropped" in entry.message for entry in caplog.records) == 2
