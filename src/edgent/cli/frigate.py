@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgent.address import Address
+from edgent.cli.arguments.emulated import Emulate, stand_in
 from edgent.cli.arguments.models import Dims, open_model, parse_dims
 from edgent.cli.arguments.options import AsJson, CalibrationFile, EngineName, Insecure, Threads, make_engine
 from edgent.cli.arguments.profiles import notice_other_engine, own_profile
@@ -45,6 +46,7 @@ def frigate(
     engine: EngineName = "onnxruntime",
     insecure: Insecure = False,
     sink: Sinks = None,
+    emulate: Emulate = "",
     dim: Dims = None,
     configuration: Annotated[
         bool, typer.Option("--configuration", help="Print what to write into Frigate's, and end.")
@@ -74,6 +76,8 @@ def frigate(
     with open_sinks(sink) as listener:
         settings = _settings(loaded, make_engine(engine, threads), profile, calibration, source)
         settings = replace(settings, deadline=within, insecure=insecure)
+        if emulate:
+            settings = _emulated(settings, emulate, loaded)
         _warn_slow(settings)
         with Device(loaded, edge or None, settings) as device:
             detector = FrigateDetector(device, listener, with_pictures=listener.with_pictures)
@@ -100,6 +104,13 @@ def _settings(
     here = Profile.load(profile) if profile else own_profile(model, engine)
     notice_other_engine(here, engine)
     return DeviceSettings(deadline=DEADLINE, engine=engine, device_profile=here, calibration=coming.calibration)
+
+
+def _emulated(settings: DeviceSettings, board: str, model: Model) -> DeviceSettings:
+    """The same for this machine at the pace of a board."""
+    assert settings.device_profile is not None, "it was measured, or read"
+    known = stand_in(board, model, settings.device_profile, seed=0)
+    return replace(settings, device_profile=known.profile, host_profile=known.table, pace=known.pace(None))
 
 
 def _warn_slow(settings: DeviceSettings) -> None:
