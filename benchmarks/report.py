@@ -44,9 +44,10 @@ try:
 except SystemExit as end:
     if end.code:
         raise
-print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss * 1024]))
 """
-"""The command as it is typed; its last line is the most memory that it held."""
+"""The command as it is typed; its last line is the processor's time, and the most memory that it held."""
 WHYS = ("", "", "", "", "", "", "", "edge late", "edge lost", "no time for the edge")
 
 
@@ -57,12 +58,14 @@ class Run:
     Attributes:
         what: In words.
         seconds: From the command typed to its end.
+        processor_seconds: Of that the processor's, which are the same on a busy machine.
         most_bytes: Of memory that its process held.
         records: That the report is of.
     """
 
     what: str
     seconds: float
+    processor_seconds: float
     most_bytes: int
     records: int
 
@@ -112,7 +115,14 @@ def asked(what: str, files: Sequence[Path], folder: Path, *more: str) -> Run:
     printed = output(*typed, environment=environment, patience=PATIENCE)
     seconds = time.perf_counter() - begun
     records = int(page.read_text().partition('<p class="lead">')[2].split()[0])
-    return Run(what=what, seconds=round(seconds, 3), most_bytes=json.loads(printed.splitlines()[-1]), records=records)
+    used, most = json.loads(printed.splitlines()[-1])
+    return Run(
+        what=what,
+        seconds=round(seconds, 3),
+        processor_seconds=round(used, 3),
+        most_bytes=most,
+        records=records,
+    )
 
 
 def measured(number: int, folder: Path) -> list[Run]:
@@ -153,7 +163,9 @@ def _print(document: dict[str, Any]) -> None:
     sizes = (format_bytes(document[key]) for key in ("records_bytes", "index_bytes"))
     print("{} of records, {} of index".format(*sizes))
     for row in document["rows"]:
-        print(f"{row['what']:26} {row['records']:>9,} {row['seconds']:8.2f} s {format_bytes(row['most_bytes']):>8}")
+        print(
+            f"{row['what']:26} {row['records']:>9,} {row['seconds']:8.2f} s {row['processor_seconds']:8.2f} s {format_bytes(row['most_bytes']):>8}"
+        )
 
 
 def main() -> int:

@@ -117,12 +117,18 @@ install_unit() {
   fi
 }
 
+# Read by logrotate, where that is installed.
+keep_records_by_day() {
+  copy "$here/logrotate/edgent" /etc/logrotate.d/edgent
+}
+
 check_machine
 install_packages
 make_user
 install_edgent
 write_settings
 keep_window
+keep_records_by_day
 install_unit
 
 [ -z "$dry" ] || exit 0
@@ -132,6 +138,6 @@ edgent-$role is installed.
   check:     sudo $venv/bin/edgent config check $settings
   log:       journalctl -u edgent-$role -f
   as it:     sudo -Hu edgent $venv/bin/edgent ...   (join, token create, devices list)
-  undo:      sudo systemctl disable --now edgent-$role; sudo rm -r $venv /etc/systemd/system/edgent-* /etc/sysctl.d/60-edgent.conf
+  undo:      sudo systemctl disable --now edgent-$role; sudo rm -r $venv /etc/systemd/system/edgent-* /etc/sysctl.d/60-edgent.conf /etc/logrotate.d/edgent
   data:      /var/lib/edgent and /var/cache/edgent stay
 END
