@@ -163,9 +163,8 @@ def _print(document: dict[str, Any]) -> None:
     sizes = (format_bytes(document[key]) for key in ("records_bytes", "index_bytes"))
     print("{} of records, {} of index".format(*sizes))
     for row in document["rows"]:
-        print(
-            f"{row['what']:26} {row['records']:>9,} {row['seconds']:8.2f} s {row['processor_seconds']:8.2f} s {format_bytes(row['most_bytes']):>8}"
-        )
+        times = f"{row['seconds']:8.2f} s {row['processor_seconds']:8.2f} s of the processor"
+        print(f"{row['what']:26} {row['records']:>9,} {times} {format_bytes(row['most_bytes']):>8}")
 
 
 def main() -> int:
