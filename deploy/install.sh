@@ -52,7 +52,7 @@ check_machine() {
 
 install_packages() {
   missing=''
-  for package in python3 python3-venv ca-certificates; do
+  for package in python3 python3-venv ca-certificates procps; do
     dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
   done
   if [ -n "$missing" ]; then
@@ -111,9 +111,11 @@ install_unit() {
     run systemctl daemon-reload
     run systemctl enable "edgent-$role.service"
     run systemctl restart "edgent-$role.service"
-  else
+  elif command -v systemctl >/dev/null; then
     run systemctl enable "edgent-$role.service"
     echo "systemd does not run here; the service starts with the machine"
+  else
+    echo "there is no systemd here; start it by: $venv/bin/edgent --config $settings $verb"
   fi
 }
 
