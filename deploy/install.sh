@@ -52,7 +52,7 @@ check_machine() {
 
 install_packages() {
   missing=''
-  for package in python3 python3-venv ca-certificates; do
+  for package in python3 python3-venv ca-certificates procps; do
     dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
   done
   if [ -n "$missing" ]; then
@@ -111,10 +111,17 @@ install_unit() {
     run systemctl daemon-reload
     run systemctl enable "edgent-$role.service"
     run systemctl restart "edgent-$role.service"
-  else
+  elif command -v systemctl >/dev/null; then
     run systemctl enable "edgent-$role.service"
     echo "systemd does not run here; the service starts with the machine"
+  else
+    echo "there is no systemd here; start it by: $venv/bin/edgent --config $settings $verb"
   fi
+}
+
+# Read by logrotate, where that is installed.
+keep_records_by_day() {
+  copy "$here/logrotate/edgent" /etc/logrotate.d/edgent
 }
 
 check_machine
@@ -123,6 +130,7 @@ make_user
 install_edgent
 write_settings
 keep_window
+keep_records_by_day
 install_unit
 
 [ -z "$dry" ] || exit 0
@@ -132,6 +140,6 @@ edgent-$role is installed.
   check:     sudo $venv/bin/edgent config check $settings
   log:       journalctl -u edgent-$role -f
   as it:     sudo -Hu edgent $venv/bin/edgent ...   (join, token create, devices list)
-  undo:      sudo systemctl disable --now edgent-$role; sudo rm -r $venv /etc/systemd/system/edgent-* /etc/sysctl.d/60-edgent.conf
+  undo:      sudo systemctl disable --now edgent-$role; sudo rm -r $venv /etc/systemd/system/edgent-* /etc/sysctl.d/60-edgent.conf /etc/logrotate.d/edgent
   data:      /var/lib/edgent and /var/cache/edgent stay
 END

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from edgent.cache import Entry, growing_entry
 from edgent.document import parse
 from edgent.errors import CacheError, InputError
-from edgent.files import lines_of
+from edgent.files import is_file, lines_of
 from edgent.report.rows import ROW, WORDS, Rows, Words, rows_of
 from edgent.telemetry import Record
 
@@ -135,7 +135,7 @@ def record_in(line: bytes) -> Record | None:
 
 def _place(path: Path) -> tuple[str, Entry | None]:
     """Where the index of a file is, and what holds it there."""
-    if not path.is_file():
+    if not is_file(path):
         return _IN_MEMORY, None
     try:
         entry = growing_entry("records", hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32])
@@ -145,6 +145,8 @@ def _place(path: Path) -> tuple[str, Entry | None]:
 
 
 def _remove(place: str) -> None:
+    if place == _IN_MEMORY:
+        return
     for name in (place, f"{place}-journal"):
         with suppress(OSError):  # it is not there, or not ours to remove
             Path(name).unlink()
@@ -166,8 +168,6 @@ def _through(place: str, path: Path, on_read: OnRead) -> tuple[Rows, ReadSoFar]:
 
 
 def _prepare(base: sqlite3.Connection) -> None:
-    # Of what can be read again nothing is lost by a power cut, so no write waits for the disk.
-    base.execute("PRAGMA synchronous = OFF")
     with _writing(base):
         marks = tuple(base.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
         if marks == (_APPLICATION, _SCHEMA):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ _BY = {"edge": COLOURS[4], "device": COLOURS[5]}
 _DOTS = 2000  # more in a plot only cost time
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots, so that what takes long is counted once
 class RecordsReport:
     """Records in the order in which they happened; one at least.
 
@@ -41,7 +42,7 @@ class RecordsReport:
         groups = {"edge": self.rows.where(by_edge), "device": self.rows.where(~by_edge)}
         return {"all": self.rows} | {name: group for name, group in groups.items() if len(group)}
 
-    @property
+    @cached_property
     def answers(self) -> dict[str, dict[str, float]]:
         """For each group: the number of records, the share of deadlines met, and latencies in milliseconds."""
         return {name: _numbers(Group.of(name, group)) for name, group in self.groups.items()}
