@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from edgent.demo.cameras.result import Standing, StreetResult
 from edgent.demo.cameras.stage import Outage, Show
 from edgent.demo.cameras.words import lead_in_words, outage_in_words, verdict
+from edgent.lab.cameras.live_street import Meter
 from edgent.lab.cameras.plans import CASCADE, JPEG, LIVE, ORACLE, OURS, RACED, SMALL
+from edgent.lab.cameras.street import Street
 from edgent.report import COLOURS, Axis, Line, Page, Panel, Section, Span, legend, lines, paragraph, plot, table
 
 _COLOUR = {
@@ -31,7 +35,10 @@ def street_page(result: StreetResult, show: Show) -> Page:
         sections=(
             Section(title="Right and in time", parts=(paragraph(verdict(result)), *_curves(result))),
             Section(title="What it costs", parts=(_meters(show),)),
-            Section(title="Unplugged", parts=tuple(part for outage in result.outages for part in _outage(outage))),
+            Section(
+                title="Unplugged",
+                parts=tuple(part for outage in result.outages for part in _outage(outage, show.streets[0])),
+            ),
             Section(title="Every method", parts=_tables(result)),
             Section(title="What is real and what is emulated", parts=tuple(map(paragraph, result.words))),
         ),
@@ -73,7 +80,7 @@ def _meters(show: Show) -> str:
     return f'<div class="plots">{"".join(f"<div>{drawn}</div>" for drawn in plots)}</div>'
 
 
-def _meter_plot(show: Show, label: str, value) -> str:  # type: ignore[no-untyped-def]
+def _meter_plot(show: Show, label: str, value: Callable[[Meter], float]) -> str:
     marks = []
     for method in LIVE:
         meters = [meter for meter in show.meters if meter.method == method]
@@ -82,8 +89,8 @@ def _meter_plot(show: Show, label: str, value) -> str:  # type: ignore[no-untype
     return plot(Panel(title=label, x=Axis(label="cameras"), y=Axis(label=label, low=0.0), marks=marks))
 
 
-def _outage(outage: Outage) -> tuple[str, str]:
-    answers, deadline = outage.meter.answers, 300.0
+def _outage(outage: Outage, street: Street) -> tuple[str, str]:
+    answers, deadline = outage.meter.answers, street.traffic.deadline * 1e3
     last = max((answer.at for answer in answers), default=1.0)
     marks = [
         Line(

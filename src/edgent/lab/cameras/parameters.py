@@ -29,6 +29,9 @@ DEVICE_JITTER, EDGE_JITTER = 0.01, 0.03
 """Standard deviation of the logarithm of each piece's time."""
 
 SEEDS = 3
+CARRIED, LIVE_SECONDS = 20, 20.0
+"""Of the twentieth that is run live: how many cameras a core can carry, and for how long they are watched."""
+
 LINK_MEAN = 20e6
 """Bits per second around which the levels of generated links lie; recorded ones are taken as they are."""
 
