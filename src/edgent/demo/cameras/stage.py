@@ -68,7 +68,7 @@ def play(options: StreetOptions, live: LiveStreet, pictures: int, watcher: Watch
     # With few cameras, so that nothing but the link is what fails.
     few = _street(options, options.steps[0], link, pictures, sum(options.outage))
     outages = tuple(_unplugged(options, live, method, few, watcher) for method in LIVE)
-    return Show(meters=tuple(meters), outages=outages, streets=tuple(streets), ended=ended or "no more were asked for")
+    return Show(meters=tuple(meters), outages=outages, streets=tuple(streets), ended=ended or "so many were asked for")
 
 
 def full(meters: Sequence[Meter]) -> str:
