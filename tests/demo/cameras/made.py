@@ -11,7 +11,7 @@ from lab.cameras import made
 
 def answer(at, *, right=True, in_time=True, by="edge", camera=0, total=0.1):
     return LiveAnswer(
-        at=at, camera=camera, picture=int(at), right=right, in_time=in_time, by=by, asked=by == "edge", total=total
+        at=at, camera=camera, picture=int(at), right=right, in_time=in_time, by=by, total=total
     )  # fmt: skip
 
 

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from edgent.lab.cameras.facts import facts_of, pair_of, read_facts
+from edgent.engine.loading import load
+from edgent.errors import InputError
+from edgent.lab.cameras.facts import facts_of, measure_facts, pair_of, read_facts
 from edgent.lab.cameras.parameters import CASCADE_SHARE
 from edgent.model.tasks.class_probabilities import confidence
 from lab.cameras import made
@@ -50,9 +54,26 @@ def test_facts_come_back_from_json():
     assert len(back) == 600
 
 
-def test_the_pair_of_a_file_is_its_last_two_exits():
-    from edgent.engine.loading import load
+def test_gates_that_were_given_are_used_as_they_are():
+    gates = made.gates(load("b-alexnet"))
+    gates = replace(gates, gates=(replace(gates.gates[0], exit=0, later=1),))
+    facts = facts_of(OPINIONS, (0, 1), SIZES, gates)
+    assert tuple(facts.sure) == ("source",)  # there is none for a JPEG
+    assert np.array_equal(facts.sure["source"], confidence(OPINIONS.by_exit[0]) >= 0.99)
 
+
+def test_too_few_pictures_are_refused_before_any_is_asked_about():
+    model = load("b-alexnet")
+
+    class Few(made.Squares):
+        def __len__(self):
+            return 300
+
+    with pytest.raises(InputError, match=r"squares: found 300 pictures; of each half, .*at least 230.*edgent gate"):
+        measure_facts(model, Few(), None, made.CODECS)
+
+
+def test_the_pair_of_a_file_is_its_last_two_exits():
     pair = pair_of(load("b-alexnet"))
     assert pair.exits == (3, 4)
     assert (pair.small[1], pair.big[1]) == (3, 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from edgent.demo.cameras.result import Standing, StreetResult
@@ -98,8 +99,8 @@ def _outage(outage: Outage, street: Street) -> tuple[str, str]:
             name=f"answered by the {by}",
             colour=colour,
             form="points",
-            x=[answer.at for answer in answers if answer.by == by],
-            y=[answer.total * 1e3 for answer in answers if answer.by == by],
+            x=[answer.at for answer in answers if answer.by == by and answer.total < math.inf],
+            y=[answer.total * 1e3 for answer in answers if answer.by == by and answer.total < math.inf],
         )
         for by, colour in (("edge", COLOURS[2]), ("device", COLOURS[5]))
     ]

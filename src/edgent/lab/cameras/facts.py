@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgent.codec import is_lossless
 from edgent.engine.engine import Engine
+from edgent.errors import InputError
 from edgent.evaluation.calibration_files import members_of
 from edgent.evaluation.data.examples import Examples
 from edgent.evaluation.gates.gating import Opinions, Promise, answers_of, gate_of
@@ -156,7 +157,7 @@ def measure_facts(
         InputError: too few pictures for a gate on each half; networks that are no classifiers.
     """
     if gates is None:  # before every picture is asked about: too few are too few whatever is answered to them
-        _PROMISE.allowed(len(examples) // 2)
+        _check_enough(examples)
     lossy = [codec for codec in codecs if not is_lossless(codec)]
     pair, opinions = pair_of(bundle), answers_of(bundle, examples, engine, lossy, progress)
     sizes = Scorer(pair.big[0], engine, examples, lambda *_: None)
@@ -176,6 +177,16 @@ def measure_facts(
         confidence_level=LEVEL,
         gates=tuple(fitted.values()),
     )
+
+
+def _check_enough(examples: Examples) -> None:
+    try:
+        _PROMISE.allowed(len(examples) // 2)
+    except InputError as error:
+        raise InputError(
+            f"{examples.name}: found {len(examples)} pictures; of each half, {error}. Or make gates of other pictures "
+            "beforehand: edgent gate MODEL --data DIR"
+        ) from None
 
 
 def facts_of(
