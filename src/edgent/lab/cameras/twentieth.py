@@ -59,7 +59,7 @@ def live_rows(lab: Lab, basis: Basis, links: Sequence[Trace], traffic: Traffic) 
 
 def _rows(basis: Basis, live: LiveStreet, street: Street) -> list[Mapping[str, Any]]:
     methods = methods_of(basis.facts.of(basis.shown), basis.machines, street.traffic.deadline)
-    rows = []
+    rows: list[Mapping[str, Any]] = []
     for method in LIVE:
         meter, _ = live.watch(method, street)
         low, high = wilson(round(meter.good * len(meter.answers)), len(meter.answers))
