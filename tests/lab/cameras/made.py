@@ -74,6 +74,10 @@ class Squares:
     """Pictures of one colour each."""
 
     name: str = "squares"
+    pictures: int = 40
+
+    def __len__(self):
+        return self.pictures
 
     def source(self, row):
         return encode_image("png", np.full((32, 32, 3), 6 * row, np.uint8))

@@ -8,7 +8,8 @@ import pytest
 
 from edgent.engine.loading import load
 from edgent.errors import InputError
-from edgent.lab.cameras.facts import facts_of, measure_facts, pair_of, read_facts
+from edgent.evaluation.gates.gating import Promise
+from edgent.lab.cameras.facts import facts_of, measure_facts, pair_of, promise_for, read_facts
 from edgent.lab.cameras.parameters import CASCADE_SHARE
 from edgent.model.tasks.class_probabilities import confidence
 from lab.cameras import made
@@ -62,15 +63,16 @@ def test_gates_that_were_given_are_used_as_they_are():
     assert np.array_equal(facts.sure["source"], confidence(OPINIONS.by_exit[0]) >= 0.99)
 
 
+def test_with_few_pictures_gates_promise_what_they_can():
+    assert promise_for(230) == Promise(0.01, 0.9)
+    few = promise_for(75)
+    assert few.level is None and few.max_drop == pytest.approx(1 / 76)
+    assert few.allowed(75) == 0
+
+
 def test_too_few_pictures_are_refused_before_any_is_asked_about():
-    model = load("b-alexnet")
-
-    class Few(made.Squares):
-        def __len__(self):
-            return 300
-
-    with pytest.raises(InputError, match=r"squares: found 300 pictures; of each half, .*at least 230.*edgent gate"):
-        measure_facts(model, Few(), None, made.CODECS)
+    with pytest.raises(InputError, match="found 60 pictures, expected 100 or more"):
+        measure_facts(load("b-alexnet"), made.Squares(pictures=60), None, made.CODECS)
 
 
 def test_the_pair_of_a_file_is_its_last_two_exits():

@@ -176,7 +176,7 @@ def _notes(basis: Basis, traffic: Traffic, links: str, wanted: float) -> tuple[s
     small, big = _ms([board.small for board in boards]), _ms([board.big for board in boards])
     return (
         f"{basis.bundle.name} on {len(basis.facts)} pictures of {basis.examples.name}. Goal: {wanted:.1%}, the big "
-        f"network's own accuracy less {ALLOWED_LOSS:.0%}. Gates and weights of each half are fitted on the other.",
+        f"network's own accuracy less {ALLOWED_LOSS:.0%}. Gates: {basis.promise}.",
         f"Each camera: {traffic.rate:g} pictures a second, deadline {traffic.deadline * 1e3:.0f} ms. One edge core, "
         f"virtual time on measured parts. Links: {links}.",
         f"Emulated: {basis.machines.board}. There the small network takes {small}, the big one {big}; the edge takes "

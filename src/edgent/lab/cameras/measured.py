@@ -58,6 +58,13 @@ class Basis:
     machines: Machines
     shown: tuple[int, ...]
 
+    @property
+    def promise(self) -> str:
+        """What the gates promise, in words."""
+        drop, level = self.gates.max_drop, self.gates.confidence_level
+        surely = "in the mean" if level is None else f"at {level:.0%}"
+        return f"they lose at most {drop:.1%} of the pictures {surely}, fitted on {self.gates.data}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:

@@ -16,6 +16,9 @@ POOLED = (10, 20, 40, 80, 170)
 MAX_DROP, LEVEL = 0.01, 0.9
 """What Edgent's gates promise: `edgent gate` as it comes."""
 
+LEAST_PICTURES = 100
+"""With fewer, half of them is no basis for a gate."""
+
 CASCADE_SHARE = 0.3
 """Of the pictures, those about which a plain cascade asks the edge: the least sure ones."""
 
