@@ -66,6 +66,6 @@ def basis_in_words(basis: Basis, options: StreetOptions, overran: float) -> tupl
         f"proxy in user space that moves around {options.bandwidth / 1e6:g} Mbit/s (generated, seed {options.seed}); "
         f"round trip {options.round_trip * 1e3:g} ms.",
         f"{basis.bundle.name}: {len(basis.shown)} pictures of {basis.examples.name} that the gates have not seen, "
-        f"{options.rate:g} a second and camera, deadline {options.deadline * 1e3:.0f} ms; gates: {basis.promise}. Intervals: "
-        "95 %, of the requests; the same requests for all methods.",
+        f"{options.rate:g} a second and camera, deadline {options.deadline * 1e3:.0f} ms; gates: {basis.promise}. "
+        "Intervals: 95 %, of the requests; the same requests for all methods.",
     )
