@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from demo.cameras import made
 from edgent.demo.cameras.setting import StreetOptions
-from edgent.demo.cameras.stage import Stage
+from edgent.demo.cameras.stage import play, traffic_of
+from edgent.lab.cameras.live_street import LiveStreet
 from edgent.lab.cameras.plans import OURS, RACED
 from edgent.lab.cameras.street import arrivals
+from lab.cameras import made as lab_made
 
 OPTIONS = StreetOptions(steps=(2,), seconds=1.0, outage=(0.6, 1.2, 1.0))
 
@@ -19,20 +20,15 @@ def seen():
 
 
 @pytest.fixture(scope="module")
-def stage(seen):
-    basis = made.basis()
-    with Stage(OPTIONS, basis, made.host(basis.bundle), seen.append) as stage:
-        yield stage
-
-
-@pytest.fixture(scope="module")
-def show(stage):
-    return stage.play()
+def show(seen):
+    basis = lab_made.basis()
+    with LiveStreet(basis, lab_made.host(basis.bundle), traffic_of(OPTIONS, OPTIONS.seconds)) as live:
+        return play(OPTIONS, live, len(basis.shown), seen.append)
 
 
 @pytest.mark.timeout(200)
-def test_both_methods_see_the_same_pictures_and_each_is_answered_once(show, stage):
-    at, camera, picture = arrivals(stage.street(2, OPTIONS.seconds))
+def test_both_methods_see_the_same_pictures_and_each_is_answered_once(show):
+    at, camera, picture = arrivals(show.streets[0])
     expected = sorted(zip(at.tolist(), camera.tolist(), picture.tolist(), strict=True))
     assert [meter.method for meter in show.meters] == [OURS, RACED]
     for meter in show.meters:

@@ -23,7 +23,7 @@ from lab.cameras import made as lab_made
 def result(show):
     methods = methods_of(lab_made.facts(), lab_made.machines(), 0.3)
     streets = [lab_made.street(cameras=cameras) for cameras in (5, 10)]
-    basis = made.basis()
+    basis = lab_made.basis()
     return StreetResult(
         cameras=(5, 10),
         standings=(*live_standings(show), *priced_standings(methods, streets)),

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from edgent.lab.cameras.facts import facts_of, pair_of, read_facts
+from edgent.engine.loading import load
+from edgent.errors import InputError
+from edgent.evaluation.gates.gating import Promise
+from edgent.lab.cameras.facts import facts_of, measure_facts, pair_of, promise_for, read_facts
 from edgent.lab.cameras.parameters import CASCADE_SHARE
 from edgent.model.tasks.class_probabilities import confidence
 from lab.cameras import made
@@ -50,9 +55,27 @@ def test_facts_come_back_from_json():
     assert len(back) == 600
 
 
-def test_the_pair_of_a_file_is_its_last_two_exits():
-    from edgent.engine.loading import load
+def test_gates_that_were_given_are_used_as_they_are():
+    gates = made.gates(load("b-alexnet"))
+    gates = replace(gates, gates=(replace(gates.gates[0], exit=0, later=1),))
+    facts = facts_of(OPINIONS, (0, 1), SIZES, gates)
+    assert tuple(facts.sure) == ("source",)  # there is none for a JPEG
+    assert np.array_equal(facts.sure["source"], confidence(OPINIONS.by_exit[0]) >= 0.99)
 
+
+def test_with_few_pictures_gates_promise_what_they_can():
+    assert promise_for(230) == Promise(0.01, 0.9)
+    few = promise_for(75)
+    assert few.level is None and few.max_drop == pytest.approx(1 / 76)
+    assert few.allowed(75) == 0
+
+
+def test_too_few_pictures_are_refused_before_any_is_asked_about():
+    with pytest.raises(InputError, match="found 60 pictures, expected 100 or more"):
+        measure_facts(load("b-alexnet"), made.Squares(pictures=60), None, made.CODECS)
+
+
+def test_the_pair_of_a_file_is_its_last_two_exits():
     pair = pair_of(load("b-alexnet"))
     assert pair.exits == (3, 4)
     assert (pair.small[1], pair.big[1]) == (3, 4)

@@ -113,5 +113,6 @@ def test_messages_pass_one_after_the_other_and_none_that_is_given_up_takes_the_l
     assert first == pytest.approx(0.1046)
     assert link.send(0.0, 100_000, due=1.0) == pytest.approx(2 * first)
     assert link.send(0.0, 100_000, due=0.15) == math.inf  # its turn comes too late: it is not begun
-    assert link.send(0.0, 100_000, due=0.25) == math.inf  # broken off at its deadline
-    assert link.send(0.0, 100_000, due=1.0) == pytest.approx(0.25 + first)
+    assert link.send(0.0, 100_000, due=1.0) == pytest.approx(3 * first)
+    assert link.send(0.0, 100_000, due=0.35) == math.inf  # broken off at its deadline
+    assert link.send(0.0, 100_000, due=1.0) == pytest.approx(0.35 + first)

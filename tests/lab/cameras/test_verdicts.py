@@ -82,6 +82,16 @@ def test_a_target_that_is_missed_says_so():
     assert rows[2][1].startswith("+5.0 points")
 
 
+@pytest.mark.parametrize("cameras", [0.0, math.inf])
+def test_where_nobody_s_end_is_known_a_ratio_is_undecided(cameras):
+    names = ("Edgent", "JPEG to the edge", "plain cascade")
+    pooled = dict.fromkeys(names, np.full(2001, 0.8))
+    most = {name: np.full(2001, cameras) for name in names} | {"JPEG to the edge": np.full(2001, 5.0)}
+    rows = targets_of(most, pooled).texts()
+    assert rows[1][-1] == "undecided"
+    assert rows[0][-1] == ("MISSED" if cameras == 0 else "met")
+
+
 def test_a_lead_that_chance_explains_is_no_target_met():
     names = ("Edgent", "JPEG to the edge", "plain cascade")
     pooled = {name: np.full(2001, 0.8) for name in names}

@@ -12,8 +12,9 @@ from rich.text import Text
 
 from edgent.demo.cameras.result import Standing, StreetResult
 from edgent.demo.cameras.setting import StreetOptions
-from edgent.demo.cameras.stage import FULL, Meter, Watcher
+from edgent.demo.cameras.stage import FULL
 from edgent.demo.cameras.words import lead_in_words, outage_in_words, verdict
+from edgent.lab.cameras.live_street import Meter, Watcher
 from edgent.lab.cameras.plans import ORACLE, OURS
 
 _BAR = 24  # characters of a full one

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 from edgent.demo.cameras.result import Standing, StreetResult
 from edgent.demo.cameras.stage import Outage, Show
 from edgent.demo.cameras.words import lead_in_words, outage_in_words, verdict
+from edgent.lab.cameras.live_street import Meter
 from edgent.lab.cameras.plans import CASCADE, JPEG, LIVE, ORACLE, OURS, RACED, SMALL
+from edgent.lab.cameras.street import Street
 from edgent.report import COLOURS, Axis, Line, Page, Panel, Section, Span, legend, lines, paragraph, plot, table
 
+# No red: on this page that is what Edgent loses.
 _COLOUR = {
     OURS: COLOURS[5],
-    RACED: COLOURS[4],
+    RACED: COLOURS[1],
     CASCADE: COLOURS[2],
-    JPEG: COLOURS[1],
+    JPEG: COLOURS[3],
     SMALL: COLOURS[0],
     ORACLE: "#444",
 }
@@ -31,7 +37,10 @@ def street_page(result: StreetResult, show: Show) -> Page:
         sections=(
             Section(title="Right and in time", parts=(paragraph(verdict(result)), *_curves(result))),
             Section(title="What it costs", parts=(_meters(show),)),
-            Section(title="Unplugged", parts=tuple(part for outage in result.outages for part in _outage(outage))),
+            Section(
+                title="Unplugged",
+                parts=tuple(part for outage in result.outages for part in _outage(outage, show.streets[0])),
+            ),
             Section(title="Every method", parts=_tables(result)),
             Section(title="What is real and what is emulated", parts=tuple(map(paragraph, result.words))),
         ),
@@ -47,7 +56,6 @@ def _curves(result: StreetResult) -> tuple[str, ...]:
         marks=[*live, *beside],
     )
     return (
-        legend([*live, *beside]),
         lines(panel, width=900),
         paragraph("Whole lines were run live, with 95 % intervals; dashed ones are simulated on the same streets."),
     )
@@ -67,33 +75,34 @@ def _band(result: StreetResult, standing: Standing) -> Line:
 
 def _meters(show: Show) -> str:
     plots = (
-        _meter_plot(show, "share of the edge core, %", lambda meter: meter.edge * 100),
-        _meter_plot(show, "kB a picture over the link", lambda meter: meter.nbytes / len(meter.answers) / 1e3),
+        _meter_plot(show, "the edge core", "share of its time, %", lambda meter: meter.edge * 100),
+        _meter_plot(show, "the link", "kB a picture", lambda meter: meter.nbytes / len(meter.answers) / 1e3),
     )
-    return f'<div class="plots">{"".join(f"<div>{drawn}</div>" for drawn in plots)}</div>'
+    key = legend([Line(name=method, colour=_COLOUR[method]) for method in LIVE])
+    return f'{key}<div class="plots">{"".join(f"<div>{drawn}</div>" for drawn in plots)}</div>'
 
 
-def _meter_plot(show: Show, label: str, value) -> str:  # type: ignore[no-untyped-def]
+def _meter_plot(show: Show, title: str, label: str, value: Callable[[Meter], float]) -> str:
     marks = []
     for method in LIVE:
         meters = [meter for meter in show.meters if meter.method == method]
         x, y = [meter.cameras for meter in meters], [value(meter) for meter in meters]
         marks.append(Line(name=method, colour=_COLOUR[method], x=x, y=y))
-    return plot(Panel(title=label, x=Axis(label="cameras"), y=Axis(label=label, low=0.0), marks=marks))
+    return plot(Panel(title=title, x=Axis(label="cameras"), y=Axis(label=label, low=0.0), marks=marks))
 
 
-def _outage(outage: Outage) -> tuple[str, str]:
-    answers, deadline = outage.meter.answers, 300.0
+def _outage(outage: Outage, street: Street) -> tuple[str, str]:
+    answers, deadline = outage.meter.answers, street.traffic.deadline * 1e3
     last = max((answer.at for answer in answers), default=1.0)
     marks = [
         Line(
             name=f"answered by the {by}",
             colour=colour,
             form="points",
-            x=[answer.at for answer in answers if answer.by == by],
-            y=[answer.total * 1e3 for answer in answers if answer.by == by],
+            x=[answer.at for answer in answers if answer.by == by and answer.total < math.inf],
+            y=[answer.total * 1e3 for answer in answers if answer.by == by and answer.total < math.inf],
         )
-        for by, colour in (("edge", COLOURS[4]), ("device", COLOURS[5]))
+        for by, colour in (("edge", COLOURS[2]), ("device", COLOURS[5]))
     ]
     line = Line(name="deadline", colour="#444", dashed=True, x=[0.0, last], y=[deadline, deadline])
     panel = Panel(

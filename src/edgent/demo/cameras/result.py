@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from edgent.demo.cameras.stage import Meter, Outage, Show
+from edgent.demo.cameras.stage import Outage, Show
 from edgent.evaluation.measures.measure import wilson
+from edgent.lab.cameras.live_street import Meter
 from edgent.lab.cameras.plans import LIVE, ORACLE, OURS, CameraMethod, clairvoyant_choice
 from edgent.lab.cameras.street import Street, StreetRun
 from edgent.lab.cameras.verdicts import Ranged, draws_of, ranged

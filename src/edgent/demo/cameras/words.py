@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from edgent.demo.cameras.result import Standing, StreetResult
@@ -15,12 +17,17 @@ def verdict(result: StreetResult) -> str:
     """Who is ahead, live, and why no more cameras came."""
     ours, rival = result.of(OURS, live=True), result.of(RACED, live=True)
     return (
-        f"Over {', '.join(map(str, result.cameras))} cameras Edgent is right and in time on {ours.pooled * 100:.1f} %, "
+        f"With {_listed(result.cameras)} cameras Edgent is right and in time on {ours.pooled * 100:.1f} %, "
         f"its strongest rival (a JPEG to the edge, raced by the device's own answer) on {rival.pooled * 100:.1f} %: "
         f"{lead_in_words(rival)} points, at {ours.kilobytes:.1f} against {rival.kilobytes:.1f} kB and "
-        f"{ours.edge_ms:.1f} against {rival.edge_ms:.1f} ms of the edge core a picture. With {result.cameras[-1]} "
-        f"cameras: {result.ended}."
+        f"{ours.edge_ms:.1f} against {rival.edge_ms:.1f} ms of the edge core a picture. No more cameras came: "
+        f"{result.ended}."
     )
+
+
+def _listed(cameras: Sequence[int]) -> str:
+    *others, last = map(str, cameras)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def lead_in_words(standing: Standing) -> str:
@@ -59,6 +66,6 @@ def basis_in_words(basis: Basis, options: StreetOptions, overran: float) -> tupl
         f"proxy in user space that moves around {options.bandwidth / 1e6:g} Mbit/s (generated, seed {options.seed}); "
         f"round trip {options.round_trip * 1e3:g} ms.",
         f"{basis.bundle.name}: {len(basis.shown)} pictures of {basis.examples.name} that the gates have not seen, "
-        f"{options.rate:g} a second and camera, deadline {options.deadline * 1e3:.0f} ms. Intervals: 95 %, of the "
-        "requests; the same requests for all methods.",
+        f"{options.rate:g} a second and camera, deadline {options.deadline * 1e3:.0f} ms; gates: {basis.promise}. "
+        "Intervals: 95 %, of the requests; the same requests for all methods.",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -46,9 +47,9 @@ class CameraWorker:
 
     def grow(self, cameras: int, edge: str) -> int:
         """See `CameraProcess.grow`."""
-        for number in range(len(self._devices), cameras):
-            self._devices.append(self._device(number, edge))
-        for number, device in enumerate(self._devices):
+        before = len(self._devices)
+        self._devices += [self._device(number, edge) for number in range(before, cameras)]
+        for number, device in enumerate(self._devices[before:], start=before):
             if not device.wait_ready(_CONNECTING):
                 raise EdgentError(f"camera {number}: no edge at {edge}")
             # The first picture makes sessions, which no camera does while it is watched.
@@ -111,8 +112,12 @@ class CameraWorker:
     def _film(self, number: int, began: float, frames: Sequence[tuple[float, int]]) -> None:
         for moment, row in frames:
             time.sleep(max(0.0, began + moment - time.perf_counter()))
-            given = self._devices[number].infer(self._settings.pictures[row])
-            seen = self._judged(number, moment, row, given)
+            try:
+                seen = self._judged(number, moment, row, self._devices[number].infer(self._settings.pictures[row]))
+            except EdgentError:  # no answer is one that is late and wrong
+                seen = LiveAnswer(
+                    at=moment, camera=number, picture=row, right=False, in_time=False, by="device", total=math.inf
+                )
             with self._lock:
                 self._answers.append(seen)
 
@@ -125,7 +130,6 @@ class CameraWorker:
             right=int(given.scores.argmax()) == self._settings.truths[row],
             in_time=record.total <= self._settings.deadline,
             by=record.by,
-            asked=record.by == "edge" or record.stages.uplink > 0 or "edge" in record.why,
             total=record.total,
         )
 

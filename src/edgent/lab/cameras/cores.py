@@ -23,7 +23,9 @@ def two_cores() -> Cores:
 
 def pin(pid: int, core: int | None) -> None:
     """Keeps a process, with the threads that it has and those it will make, on a core."""
-    for thread in _threads(pid) if core is not None else ():
+    if core is None:
+        return
+    for thread in _threads(pid):
         with suppress(ProcessLookupError):  # it has just ended
             os.sched_setaffinity(thread, {core})
 

@@ -7,6 +7,7 @@ no picture is judged by a gate that has seen it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -15,11 +16,12 @@ from numpy.typing import NDArray
 
 from edgent.codec import is_lossless
 from edgent.engine.engine import Engine
+from edgent.errors import InputError
 from edgent.evaluation.calibration_files import members_of
 from edgent.evaluation.data.examples import Examples
 from edgent.evaluation.gates.gating import Opinions, Promise, answers_of, gate_of
 from edgent.evaluation.scoring import Scorer
-from edgent.lab.cameras.parameters import CASCADE_SHARE, LEVEL, MAX_DROP
+from edgent.lab.cameras.parameters import CASCADE_SHARE, LEAST_PICTURES, LEVEL, MAX_DROP
 from edgent.model import Model
 from edgent.model.tasks.class_probabilities import Floats, confidence, pooled
 from edgent.planning.gates import Gate, Gates
@@ -27,9 +29,6 @@ from edgent.profiling.timing import Progress
 
 Marks = NDArray[np.bool_]
 """Yes or no for each picture, shape (n,)."""
-
-
-_PROMISE = Promise(MAX_DROP, LEVEL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -156,7 +155,7 @@ def measure_facts(
         InputError: too few pictures for a gate on each half; networks that are no classifiers.
     """
     if gates is None:  # before every picture is asked about: too few are too few whatever is answered to them
-        _PROMISE.allowed(len(examples) // 2)
+        promise_for(len(examples) // 2)
     lossy = [codec for codec in codecs if not is_lossless(codec)]
     pair, opinions = pair_of(bundle), answers_of(bundle, examples, engine, lossy, progress)
     sizes = Scorer(pair.big[0], engine, examples, lambda *_: None)
@@ -167,15 +166,34 @@ def measure_facts(
     if gates is not None:
         return facts, gates
     fitted = _fitted(opinions, facts.half == 0, pair.exits[0], codecs)
+    promise = promise_for(int((facts.half == 0).sum()))
     return facts, Gates(
         model=bundle.name,
         digest=bundle.digest,
         data=f"one half of {examples.name}",
         measure=opinions.measure,
-        max_drop=MAX_DROP,
-        confidence_level=LEVEL,
+        max_drop=promise.max_drop,
+        confidence_level=promise.level,
         gates=tuple(fitted.values()),
     )
+
+
+def promise_for(pictures: int) -> Promise:
+    """What gates promise that are fitted on so many pictures: what they always do, or the least that is left.
+
+    Raises:
+        InputError: so few that it would be no promise.
+    """
+    if pictures < LEAST_PICTURES // 2:
+        raise InputError(
+            f"found {2 * pictures} pictures, expected {LEAST_PICTURES} or more: gates are fitted on one half and used "
+            "on the other; give more, or make gates of other pictures beforehand (edgent gate)"
+        )
+    promise = Promise(MAX_DROP, LEVEL)
+    with suppress(InputError):
+        promise.allowed(pictures)
+        return promise
+    return Promise(1 / (pictures + 1), None)
 
 
 def facts_of(
@@ -220,7 +238,8 @@ def facts_of(
 
 
 def _fitted(opinions: Opinions, rows: Marks, exit: int, codecs: Sequence[str]) -> dict[str, Gate]:
-    return {codec: gate_of(_of_rows(opinions, rows), exit, codec, _PROMISE) for codec in codecs}
+    seen, promise = _of_rows(opinions, rows), promise_for(int(rows.sum()))
+    return {codec: gate_of(seen, exit, codec, promise) for codec in codecs}
 
 
 def _given(gates: Gates, exits: tuple[int, int], codecs: Iterable[str]) -> dict[str, Gate]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from edgent.lab.cameras.measured import Basis, Tally, examples_of, links_of, mea
 from edgent.lab.cameras.parameters import ALLOWED_LOSS, CAMERAS, POOLED, SEEDS, Traffic
 from edgent.lab.cameras.plans import CASCADE, JPEG, ORACLE, OURS, methods_of
 from edgent.lab.cameras.targets import targets_of
+from edgent.lab.cameras.twentieth import live_rows, live_table
 from edgent.lab.cameras.verdicts import CameraCurve, Floats, Ranged, ahead, carried, draws_of, ranged
 from edgent.lab.reproduction.figure import Column, Figure, Lab, Result, Table, Value
 from edgent.report import Axis, Line, Panel
@@ -36,11 +38,11 @@ def run(lab: Lab) -> Result:
             tallies_of(lab, basis, methods, street_of(basis, cameras, link, lab.seed + number, traffic))
             for number, link in enumerate(links)
         ]
-    return result(basis, tallies, traffic, words)
+    return result(basis, tallies, traffic, words, live_rows(lab, basis, links, traffic))
 
 
-def result(basis: Basis, tallies: Tallies, traffic: Traffic, links: str) -> Result:
-    """The figure, from what every method made of every street. Pure."""
+def result(basis: Basis, tallies: Tallies, traffic: Traffic, links: str, live: Sequence[Mapping[str, Any]]) -> Result:
+    """The figure, from what every method made of every street, and from the live ones. Pure."""
     draws = draws_of(len(basis.facts))
     big = basis.facts.big["source"].astype(np.float64)
     wanted = draws @ big - ALLOWED_LOSS
@@ -54,6 +56,7 @@ def result(basis: Basis, tallies: Tallies, traffic: Traffic, links: str) -> Resu
             _methods_table(most, pooled, tallies),
             _by_cameras(curves),
             _by_bytes(basis, draws),
+            live_table(live),
         ),
         panels=_panels(curves, draws, float(wanted[0]), tallies),
         notes=_notes(basis, traffic, links, float(wanted[0])),
@@ -173,7 +176,7 @@ def _notes(basis: Basis, traffic: Traffic, links: str, wanted: float) -> tuple[s
     small, big = _ms([board.small for board in boards]), _ms([board.big for board in boards])
     return (
         f"{basis.bundle.name} on {len(basis.facts)} pictures of {basis.examples.name}. Goal: {wanted:.1%}, the big "
-        f"network's own accuracy less {ALLOWED_LOSS:.0%}. Gates and weights of each half are fitted on the other.",
+        f"network's own accuracy less {ALLOWED_LOSS:.0%}. Gates: {basis.promise}.",
         f"Each camera: {traffic.rate:g} pictures a second, deadline {traffic.deadline * 1e3:.0f} ms. One edge core, "
         f"virtual time on measured parts. Links: {links}.",
         f"Emulated: {basis.machines.board}. There the small network takes {small}, the big one {big}; the edge takes "

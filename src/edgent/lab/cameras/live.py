@@ -50,8 +50,7 @@ class LiveAnswer:
         right: whether the class was right.
         in_time: whether the answer was.
         by: who answered.
-        asked: whether the edge was asked.
-        total: seconds from the picture's arrival to the answer.
+        total: seconds from the picture's arrival to the answer; infinite where there was none.
     """
 
     at: float
@@ -60,7 +59,6 @@ class LiveAnswer:
     right: bool
     in_time: bool
     by: Side
-    asked: bool
     total: float
 
 

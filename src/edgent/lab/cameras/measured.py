@@ -28,6 +28,7 @@ from edgent.link.trace import Trace
 from edgent.link.trace_files import load_traces, trace_files
 from edgent.model import Model
 from edgent.planning.gates import Gates
+from edgent.profiling.model_profiler import profile
 
 _PROFILE_SECONDS = 12.0
 _LINK_SECONDS = 600.0
@@ -56,6 +57,13 @@ class Basis:
     profiles: Profiles
     machines: Machines
     shown: tuple[int, ...]
+
+    @property
+    def promise(self) -> str:
+        """What the gates promise, in words."""
+        drop, level = self.gates.max_drop, self.gates.confidence_level
+        surely = "in the mean" if level is None else f"at {level:.0%}"
+        return f"they lose at most {drop:.1%} of the pictures {surely}, fitted on {self.gates.data}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +139,21 @@ def measure_basis(lab: Lab, bundle: Model, examples: Examples) -> Basis:
         machines=machines,
         shown=tuple(row for row in range(len(facts)) if gates is not None or facts.half[row] == 1),
     )
+
+
+def measure_host(lab: Lab, basis: Basis) -> Profile:
+    """This machine's profile of the bundle as a whole, by which real devices and their edge go."""
+
+    def time() -> str:
+        return profile(
+            basis.bundle,
+            OnnxRuntimeEngine(threads=1),
+            source=basis.examples.source(0),
+            budget=_PROFILE_SECONDS,
+            progress=_told(lab, "timing the bundle"),
+        ).to_json()
+
+    return Profile.from_json(lab.parts.part("host", {"digest": basis.bundle.digest}, time))
 
 
 def links_of(lab: Lab, count: int) -> tuple[tuple[Trace, ...], str]:

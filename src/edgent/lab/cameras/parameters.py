@@ -16,6 +16,9 @@ POOLED = (10, 20, 40, 80, 170)
 MAX_DROP, LEVEL = 0.01, 0.9
 """What Edgent's gates promise: `edgent gate` as it comes."""
 
+LEAST_PICTURES = 100
+"""With fewer, half of them is no basis for a gate."""
+
 CASCADE_SHARE = 0.3
 """Of the pictures, those about which a plain cascade asks the edge: the least sure ones."""
 
@@ -29,6 +32,9 @@ DEVICE_JITTER, EDGE_JITTER = 0.01, 0.03
 """Standard deviation of the logarithm of each piece's time."""
 
 SEEDS = 3
+CARRIED, LIVE_SECONDS = 20, 20.0
+"""Of the twentieth that is run live: how many cameras a core can carry, and for how long they are watched."""
+
 LINK_MEAN = 20e6
 """Bits per second around which the levels of generated links lie; recorded ones are taken as they are."""
 

@@ -22,10 +22,7 @@ def targets_of(most: Mapping[str, Floats], pooled: Mapping[str, Floats]) -> Tabl
     best = best_single({name: drawn for name, drawn in pooled.items() if name not in (OURS, ORACLE)})
     lead = ahead(pooled[OURS], pooled[best])
     rows = (
-        *(
-            _row(f"{goal:g} times the cameras of: {name}", times_as_many(most[OURS], most[name]), _times, goal)
-            for name, goal in ((JPEG, TIMES_JPEG), (CASCADE, TIMES_CASCADE))
-        ),
+        *(_of_cameras(most, name, goal) for name, goal in ((JPEG, TIMES_JPEG), (CASCADE, TIMES_CASCADE))),
         _row(f"a point ahead of the best single method: {best}", lead, _points, POINTS, surely=True),
     )
     columns = (
@@ -34,6 +31,14 @@ def targets_of(most: Mapping[str, Floats], pooled: Mapping[str, Floats]) -> Tabl
         Column(key="verdict", title=""),
     )
     return Table(title="Targets", columns=columns, rows=rows)
+
+
+def _of_cameras(most: Mapping[str, Floats], name: str, goal: float) -> tuple[Value, ...]:
+    target, (ours, theirs) = f"{goal:g} times the cameras of: {name}", (most[OURS][0], most[name][0])
+    # Where both carry all that were tried, or both none, there is no ratio: neither met nor missed.
+    if ours == theirs and (math.isinf(ours) or ours == 0):
+        return target, "both none" if ours == 0 else "both all that were tried", "undecided"
+    return _row(target, times_as_many(most[OURS], most[name]), _times, goal)
 
 
 def _row(
